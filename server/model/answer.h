@@ -1,0 +1,147 @@
+/* answer.h - what clients are told, as values (design: section 8, "A receipt", "A lease"). proto/ writes them as JSON or MessagePack.
+ *
+ * Everything borrows, until the answer is written. Thread: the io thread that answers.
+ */
+#ifndef AW_MODEL_ANSWER_H
+#define AW_MODEL_ANSWER_H
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/slice.h"
+#include "base/time.h"
+#include "model/class.h"
+#include "model/ids.h"
+#include "model/message.h"
+
+/* P50 and P90 told to the customer; absolute. made_at 0: not known yet (null in the answer). */
+struct aw_promise {
+    aw_ms made_at;
+    aw_ms half_by;
+    aw_ms nine_of_ten_by;
+};
+
+/* Where in the journal a thing became durable. */
+struct aw_commit_point {
+    uint64_t         index;
+    struct aw_sha256 hash; /* of the batch, chained over all before it */
+};
+
+struct aw_receipt {
+    struct aw_message_id   message;
+    struct aw_ticket_id    ticket;
+    struct aw_ticket_id    related; /* another open ticket that matched; seq 0: none */
+    struct aw_slice        lane;
+    const struct aw_slice *reasons;
+    uint32_t               reason_count;
+    enum aw_class          class_;
+    bool                   folded;    /* joined a ticket that was open */
+    bool                   reopened;  /* joined a ticket that was closed a short while ago */
+    bool                   duplicate; /* the first receipt again */
+    bool                   differs;   /* with duplicate: the body was not the same */
+    struct aw_promise      promise;
+    struct aw_commit_point commit;
+};
+
+/* A stored message inside a lease or ticket: the posted fields are the stored MessagePack map, written out as it is. */
+struct aw_stored_message {
+    struct aw_message_id id;
+    aw_ms                accepted_at;
+    struct aw_slice      body; /* MessagePack map of the posted fields; empty when erased */
+    bool                 erased;
+};
+
+struct aw_lease_answer {
+    struct aw_slice                 lease; /* the opaque token's text */
+    struct aw_ticket_id             ticket;
+    struct aw_slice                 lane;
+    const struct aw_slice          *reasons;
+    uint32_t                        reason_count;
+    enum aw_class                   class_;
+    bool                            gentle;
+    aw_ms                           opened_at;
+    aw_ms                           age_from; /* what the order counts from; shown as `age_from` when it differs from opened_at */
+    uint64_t                        waited_s;
+    aw_ms                           expires_at;
+    uint64_t                        expires_in_s;
+    uint32_t                        attempt; /* 1 for the first lease of this ticket */
+    struct aw_slice                 customer;
+    struct aw_slice                 channel; /* reply_to: the latest message's */
+    struct aw_slice                 account;
+    uint8_t                         visibility;
+    aw_ms                           reply_by; /* 0: none */
+    struct aw_promise               promise;
+    const struct aw_stored_message *messages; /* oldest first; the last ones when there are too many */
+    uint32_t                        message_count;
+    uint32_t                        messages_total;
+};
+
+enum aw_ticket_state {
+    AW_TICKET_FREE = 0,    /* an unused slot; never shown */
+    AW_TICKET_WAITING = 1, /* in its lane's queue */
+    AW_TICKET_LEASED = 2,
+    AW_TICKET_HELD = 3,   /* a person took it out of the queue for a while */
+    AW_TICKET_CLOSED = 4, /* answered or cancelled; reopens for a while when the customer writes again */
+};
+const char *aw_ticket_state_name(enum aw_ticket_state state);
+
+struct aw_ticket_answer {
+    struct aw_ticket_id             ticket;
+    enum aw_ticket_state            state;
+    struct aw_slice                 lane;
+    enum aw_class                   class_;
+    bool                            gentle;
+    bool                            class_by_person;
+    const struct aw_slice          *reasons;
+    uint32_t                        reason_count;
+    aw_ms                           opened_at;
+    aw_ms                           age_from;
+    aw_ms                           closed_at;  /* with CLOSED */
+    aw_ms                           held_until; /* with HELD; 0: until a person ends it */
+    aw_ms                           departs_at; /* 0: none known */
+    aw_ms                           reply_by;
+    aw_ms                           expires_at; /* with LEASED */
+    struct aw_slice                 holder;     /* with LEASED: the agent */
+    uint32_t                        attempt;
+    uint32_t                        messages_total;
+    struct aw_promise               promise;
+    const struct aw_stored_message *messages; /* oldest first */
+    uint32_t                        message_count;
+    uint64_t                        version; /* for the ETag */
+};
+
+enum aw_lane_pause { AW_LANE_OPEN = 0, AW_LANE_PAUSED_IN = 1, AW_LANE_PAUSED_OUT = 2, AW_LANE_PAUSED_BOTH = 3 };
+
+/* What a lane takes: every list that is not empty must hold the message's value. */
+struct aw_lane_match {
+    const struct aw_slice *langs;
+    const struct aw_slice *channels;
+    const struct aw_slice *accounts;
+    const struct aw_slice *tags; /* any one of them */
+    uint32_t               lang_count;
+    uint32_t               channel_count;
+    uint32_t               account_count;
+    uint32_t               tag_count;
+};
+#define AW_LANE_MATCH_MAX 16U /* values in one of the four lists */
+
+struct aw_lane_answer {
+    struct aw_slice      name;
+    enum aw_lane_pause   pause;
+    struct aw_lane_match match;
+    uint64_t             waiting[AW_CLASS_COUNT];
+    uint64_t             leased;
+    uint64_t             held;
+    uint64_t             version; /* for the ETag */
+};
+
+/* RFC 9457. `field`, `line` and the ones behind are members of their own, left out when empty or 0. */
+struct aw_problem {
+    enum aw_err     err;
+    struct aw_slice detail;
+    struct aw_slice field;
+    uint32_t        line;          /* in a batch, 1-based */
+    uint32_t        retry_after_s; /* also a header */
+    struct aw_slice state;         /* lease-lost: expired, taken_over, closed, released */
+};
+
+#endif

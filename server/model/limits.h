@@ -1,0 +1,64 @@
+/* limits.h - sizes that are part of the contract (design: sections 5, 6 and 8), related to each other by static assertions.
+ *
+ * Limits that an operator may change are settings (run/settings.h); these here are wired into formats and tables.
+ */
+#ifndef AW_MODEL_LIMITS_H
+#define AW_MODEL_LIMITS_H
+
+#include "base/assert.h"
+
+#define AW_KIB (1024U)
+#define AW_MIB (1024U * 1024U)
+
+/* Fields of a message, in bytes. */
+#define AW_TEXT_BYTES_MAX           (64U * AW_KIB)
+#define AW_CHANNEL_BYTES_MAX        32U
+#define AW_ACCOUNT_BYTES_MAX        64U
+#define AW_EXTERNAL_ID_BYTES_MAX    256U /* source_id, customer, thread, in_reply_to, replaces */
+#define AW_LANG_BYTES_MAX           35U  /* RFC 5646 section 4.4.1 */
+#define AW_LANE_BYTES_MAX           64U
+#define AW_TAG_BYTES_MAX            64U
+#define AW_BOOKING_BYTES_MAX        32U
+#define AW_AGENT_BYTES_MAX          64U
+#define AW_FLIGHT_NUMBER_BYTES_MAX  8U
+#define AW_REF_BYTES_MAX            2048U
+#define AW_NAME_BYTES_MAX           256U
+#define AW_META_KEY_BYTES_MAX       64U
+#define AW_META_VALUE_BYTES_MAX     1024U
+#define AW_REASON_BYTES_MAX         96U
+#define AW_DISPOSITION_BYTES_MAX    64U
+#define AW_RELEASE_REASON_BYTES_MAX 256U
+/* Elements of its lists. */
+#define AW_ATTACHMENTS_MAX 32U
+#define AW_IDENTITIES_MAX  8U
+#define AW_FLIGHTS_MAX     8U
+#define AW_AIRPORTS_MAX    8U
+#define AW_TAGS_MAX        16U
+#define AW_META_MAX        32U
+#define AW_REASONS_MAX     8U
+
+/* A request. */
+#define AW_BODY_BYTES_MAX           (1U * AW_MIB)
+#define AW_BATCH_LINES_MAX          10000U
+#define AW_DEPTH_MAX                8U /* nesting of JSON or MessagePack; the deepest field needs 3 */
+#define AW_LEASES_PER_PULL_MAX      100U
+#define AW_LANES_PER_PULL_MAX       1024U
+#define AW_LEASE_S_MIN              5U
+#define AW_LEASE_S_MAX              3600U
+#define AW_LEASE_S_DEFAULT          300U
+#define AW_WAIT_S_MAX               50U
+#define AW_WAIT_S_DEFAULT           25U
+#define AW_LEASE_MESSAGES_MAX       200U
+#define AW_LEASE_MESSAGES_BYTES_MAX (1U * AW_MIB)
+
+/* The journal. A message is stored as MessagePack; the record beside its body holds hashes, times and short names. */
+#define AW_MESSAGE_ENCODED_BYTES_MAX (128U * AW_KIB)
+#define AW_BATCH_BYTES_DEFAULT       (256U * AW_KIB)
+#define AW_BATCH_BYTES_MAX           (1U * AW_MIB)
+#define AW_RECORD_BYTES_MAX          (8U * AW_KIB) /* any record without its body; bodies lie in a tree of their own */
+
+AW_STATIC_ASSERT(AW_TEXT_BYTES_MAX < AW_MESSAGE_ENCODED_BYTES_MAX, "the longest text fits one stored message");
+AW_STATIC_ASSERT(AW_MESSAGE_ENCODED_BYTES_MAX + AW_RECORD_BYTES_MAX <= AW_BATCH_BYTES_DEFAULT, "one message fits one batch");
+AW_STATIC_ASSERT(AW_BATCH_BYTES_DEFAULT <= AW_BATCH_BYTES_MAX, "the default batch is a legal batch");
+
+#endif
