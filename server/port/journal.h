@@ -1,0 +1,146 @@
+/* journal.h - the seam to durable storage: an append-only sequence of batches, and the bodies and duplicate hashes beside it.
+ *
+ * What is appended: batches (model/record.h tells their bytes; an engine treats them as opaque), each with a run of consecutive
+ * record sequence numbers. Engines: store/lmdb (the real one), store/memory (tests and simulation, with a fault plan); a
+ * replicated one can follow, which is why completions may arrive later and a submit has more outcomes than yes and no.
+ *
+ * Protocol of the one writer thread:  submit* -> flush -> poll until every submitted batch was reported.
+ *   submit  the engine takes a copy or writes; the batch's memory is free again at return
+ *   flush   makes all that was submitted (and the table rows put, port/table.h) durable as one unit; may return before it is
+ *   poll    reports batches in index order, each once, with its outcome
+ * A batch is acknowledged to anybody only after poll said OK. After the first BROKEN every later call says BROKEN, for ever.
+ *
+ * Who owns: the opener owns the engine, until aw_journal_close. Thread: writer calls by the committer; readers by any thread that
+ * made one. Fails: by the outcomes below; an engine never retries a failed flush (a second fsync may lie).
+ */
+#ifndef AW_PORT_JOURNAL_H
+#define AW_PORT_JOURNAL_H
+
+#include "base/assert.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/slice.h"
+#include "base/time.h"
+#include "base/why.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum aw_outcome {
+    AW_OUTCOME_OK,       /* durable */
+    AW_OUTCOME_CONFLICT, /* another writer holds the head: this node is deposed (replicated engines only) */
+    AW_OUTCOME_UNKNOWN,  /* it may or may not be durable: re-read the head before anything else */
+    AW_OUTCOME_FULL,     /* no room: nothing was changed */
+    AW_OUTCOME_BROKEN,   /* a write or flush failed: nothing may be acknowledged any more */
+};
+
+struct aw_journal_body {
+    uint64_t        seq; /* of its record; ascending within a batch */
+    struct aw_slice bytes;
+};
+
+struct aw_journal_batch {
+    uint64_t                      index;     /* previous batch's + 1; the first batch of a store is 1 */
+    uint64_t                      first_seq; /* previous batch's first_seq + count; the first record of a store is 1 */
+    uint32_t                      count;     /* records, at least 1 */
+    struct aw_slice               bytes;     /* header and records */
+    struct aw_slice               ids;       /* hashes for the duplicate table, opaque, keyed by first_seq; may be empty */
+    const struct aw_journal_body *bodies;
+    uint32_t                      body_count;
+};
+
+struct aw_journal_done {
+    uint64_t        index;
+    enum aw_outcome outcome;
+};
+
+/* Room as the engine sees it now. Worst-case pages of trees are already taken off. */
+struct aw_journal_room {
+    uint64_t posts_bytes; /* for new messages: what is left above the reserve */
+    uint64_t drain_bytes; /* for everything else: with the reserve */
+    uint64_t used_bytes;
+    uint64_t limit_bytes;
+    uint64_t reserve_bytes; /* allocated on disk and kept free */
+};
+
+/* What identifies a store; written once when it is created. */
+struct aw_store_identity {
+    uint8_t            uuid[16];
+    uint8_t            shard;
+    uint32_t           format;    /* AW_STORE_FORMAT */
+    struct aw_hash_key table_key; /* keys the hashes of identities and source ids */
+    struct aw_hash_key token_key; /* makes lease tokens unguessable */
+};
+#define AW_STORE_FORMAT 1U
+
+struct aw_journal_reader; /* a snapshot of the journal; one a thread */
+
+struct aw_journal;
+struct aw_journal_ops {
+    const struct aw_store_identity *(*identity)(struct aw_journal *);
+    enum aw_outcome (*submit)(struct aw_journal *, const struct aw_journal_batch *);
+    enum aw_outcome (*flush)(struct aw_journal *);
+    bool (*poll)(struct aw_journal *, struct aw_journal_done *);
+    void (*room)(struct aw_journal *, struct aw_journal_room *);
+    uint64_t (*cost)(struct aw_journal *, uint64_t record_bytes, uint64_t body_bytes);
+    enum aw_err (*trim_step)(struct aw_journal *, uint64_t below_seq, uint32_t pages_max, bool *ret_done);
+    struct aw_journal_reader *(*reader_new)(struct aw_journal *);
+    void (*reader_free)(struct aw_journal_reader *);
+    enum aw_err (*read_begin)(struct aw_journal_reader *);
+    void (*read_end)(struct aw_journal_reader *);
+    enum aw_err (*read_batch)(struct aw_journal_reader *, uint64_t seq, struct aw_slice *);
+    enum aw_err (*read_body)(struct aw_journal_reader *, uint64_t seq, struct aw_slice *);
+    enum aw_err (*read_next)(struct aw_journal_reader *, uint64_t first_seq, uint64_t *, struct aw_slice *);
+    enum aw_err (*read_last)(struct aw_journal_reader *, uint64_t *, struct aw_slice *);
+    enum aw_err (*read_ids)(struct aw_journal_reader *, uint64_t first_seq, uint64_t *, struct aw_slice *);
+    void (*close)(struct aw_journal *);
+};
+/* The head of every engine's own struct. */
+struct aw_journal {
+    const struct aw_journal_ops *ops;
+};
+struct aw_journal_reader_head {
+    struct aw_journal *journal;
+};
+
+/* Who this store is. Borrowed until close. Thread: any. */
+const struct aw_store_identity *aw_journal_identity(struct aw_journal *journal);
+/* OK here means taken, not durable. FULL: not taken, as if never submitted. At most AW_SUBMITS_MAX batches between two flushes. */
+AW_MUST_USE enum aw_outcome aw_journal_submit(struct aw_journal *journal, const struct aw_journal_batch *batch);
+#define AW_SUBMITS_MAX 64
+AW_MUST_USE enum aw_outcome aw_journal_flush(struct aw_journal *journal);
+/* False when nothing (more) is to be reported just now. */
+AW_MUST_USE bool aw_journal_poll(struct aw_journal *journal, struct aw_journal_done *ret_done);
+/* As it is after what was submitted so far. Cheap: called for each admission. */
+void aw_journal_room(struct aw_journal *journal, struct aw_journal_room *ret_room);
+/* What a record and a body of these sizes may take at most, in bytes of room, worst-case pages included. The caller admits a
+ * command only if the costs of all that it admitted since the last room stay within it; then submit cannot say FULL. */
+uint64_t aw_journal_cost(struct aw_journal *journal, uint64_t record_bytes, uint64_t body_bytes);
+/* Deletes batches, ids and bodies of records below `below_seq`, only whole batches and only a prefix, at most pages_max pages in the
+ * next flush. *ret_done when nothing is left to delete. AW_E_IO when the engine fails (then broken). */
+AW_MUST_USE enum aw_err aw_journal_trim_step(struct aw_journal *journal, uint64_t below_seq, uint32_t pages_max, bool *ret_done);
+
+/* Readers. A reader belongs to the thread that made it and holds a snapshot only between read_begin and read_end: keep that short
+ * (a long one makes the store grow). All slices borrow until read_end. NULL when no memory or too many readers. */
+AW_MUST_USE struct aw_journal_reader *aw_journal_reader_new(struct aw_journal *journal);
+void                                  aw_journal_reader_free(struct aw_journal_reader **reader);
+/* Sees everything durable before the call. AW_E_IO. */
+AW_MUST_USE enum aw_err aw_journal_read_begin(struct aw_journal_reader *reader);
+void                    aw_journal_read_end(struct aw_journal_reader *reader);
+/* The batch that holds record `seq`. AW_E_NOT_FOUND (never written or trimmed), AW_E_IO. */
+AW_MUST_USE enum aw_err aw_journal_read_batch(struct aw_journal_reader *reader, uint64_t seq, struct aw_slice *ret_bytes);
+/* The body of record `seq`. AW_E_NOT_FOUND: it has none, or it was erased. */
+AW_MUST_USE enum aw_err aw_journal_read_body(struct aw_journal_reader *reader, uint64_t seq, struct aw_slice *ret_bytes);
+/* The batch whose first record is `first_seq`, or the next one behind it. AW_E_NOT_FOUND at the end. */
+AW_MUST_USE enum aw_err aw_journal_read_next(struct aw_journal_reader *reader, uint64_t first_seq, uint64_t *ret_first_seq,
+                                             struct aw_slice *ret_bytes);
+/* The newest batch. AW_E_NOT_FOUND in an empty store. */
+AW_MUST_USE enum aw_err aw_journal_read_last(struct aw_journal_reader *reader, uint64_t *ret_first_seq,
+                                             struct aw_slice *ret_bytes);
+/* Hashes of the batch at or behind first_seq. AW_E_NOT_FOUND at the end. */
+AW_MUST_USE enum aw_err aw_journal_read_ids(struct aw_journal_reader *reader, uint64_t first_seq, uint64_t *ret_first_seq,
+                                            struct aw_slice *ret_bytes);
+/* Takes the address, accepts NULL, leaves NULL. All readers freed before. Never flushes what was not flushed. */
+void aw_journal_close(struct aw_journal **journal);
+
+#endif

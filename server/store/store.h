@@ -1,0 +1,53 @@
+/* store.h - opens a store: the LMDB engine for real use, the memory engine for tests and simulation. Both are one aw_journal and one
+ * aw_table (port/journal.h, port/table.h).
+ *
+ * Who owns: the caller owns what it opened, until aw_journal_close, which closes the table too. Thread: open/close by main, before
+ * and after the others run.
+ */
+#ifndef AW_STORE_STORE_H
+#define AW_STORE_STORE_H
+
+#include "base/why.h"
+#include "port/journal.h"
+#include "port/table.h"
+
+enum aw_store_access {
+    AW_STORE_SERVE, /* exclusive lock on the folder; created when missing */
+    AW_STORE_READ,  /* for offline tools beside a running server: no lock, no write, nothing created */
+};
+
+struct aw_store_config {
+    const char          *folder; /* borrowed during the call */
+    enum aw_store_access access;
+    uint8_t              shard;
+    uint64_t             bytes_max;     /* our limit, may change later (aw_lmdb_set_bytes_max); default 64 GiB */
+    uint64_t             map_bytes;     /* address space, fixed; at least bytes_max; default 1 TiB */
+    uint64_t             reserve_bytes; /* kept free and allocated on disk for draining; default 64 MiB */
+    uint32_t             readers_max;   /* default 64 */
+};
+
+/* AW_E_IN_USE another server holds the folder; AW_E_VERSION written by a newer aswolk (nothing was touched); AW_E_CORRUPT;
+ * AW_E_IO (not writable, not a folder, no room for the reserve); AW_E_NOT_FOUND with AW_STORE_READ. Creating fsyncs the folder and its
+ * parent. Drops cached pages of the store first, so that what is verified is what the disk holds. */
+AW_MUST_USE enum aw_err aw_lmdb_open(struct aw_journal **ret_journal, struct aw_table **ret_table,
+                                     const struct aw_store_config *config, struct aw_why *why);
+/* Takes effect with the next room. Thread: the committer. */
+void aw_lmdb_set_bytes_max(struct aw_journal *journal, uint64_t bytes_max);
+
+/* What goes wrong, and when. Counts are from the opening; 0: never. */
+struct aw_fault_plan {
+    uint64_t fail_flush_at; /* the nth flush says BROKEN; what it held is kept or lost by fail_flush_keeps */
+    bool     fail_flush_keeps;
+    uint64_t fail_submit_at;   /* the nth submit says BROKEN */
+    uint64_t full_from_bytes;  /* room ends here; 0: never */
+    uint32_t completion_delay; /* polls that report nothing after each flush */
+    bool     lose_unflushed;   /* at a crash (aw_memory_crash) only what was flushed remains; else all of it */
+};
+
+/* Empty at first, or with what `aw_memory_crash` left. */
+AW_MUST_USE enum aw_err aw_memory_open(struct aw_journal **ret_journal, struct aw_table **ret_table,
+                                       const struct aw_fault_plan *plan, struct aw_why *why);
+/* As if the machine lost power now, then opens again: the journal's memory is what was durable. Readers must be freed before. */
+void aw_memory_crash(struct aw_journal *journal, const struct aw_fault_plan *next_plan);
+
+#endif
