@@ -46,19 +46,22 @@ AW_MUST_USE bool aw_arena_copy(struct aw_arena *arena, struct aw_slice bytes, st
 
 /* A growing byte buffer in an arena, for writing answers. After a failure (`failed`) all appends are no-ops: check once at the end. */
 struct aw_buffer {
-    struct aw_arena *arena; /* borrows; outlives the buffer */
-    char            *ptr;   /* owned by the arena */
+    struct aw_arena *arena; /* borrows; outlives the buffer. NULL: fixed, never grows */
+    char            *ptr;   /* owned by the arena, or by the caller when fixed */
     size_t           len;
     size_t           room;
     bool             failed;
 };
 
 void aw_buffer_init(struct aw_buffer *buffer, struct aw_arena *arena);
+/* Writes into the caller's `room` bytes and fails beyond them. */
+void aw_buffer_init_fixed(struct aw_buffer *buffer, char *ptr, size_t room);
 void aw_buffer_add(struct aw_buffer *buffer, const void *bytes, size_t len);
 void aw_buffer_add_str(struct aw_buffer *buffer, const char *string);
 void aw_buffer_printf(struct aw_buffer *buffer, const char *format, ...) AW_PRINTF(2, 3);
 /* Room for `len` more bytes, or NULL (then failed is set). The caller fills it and adds to `len` itself. */
 AW_MUST_USE char *aw_buffer_reserve(struct aw_buffer *buffer, size_t len);
+
 static inline struct aw_slice
 aw_buffer_slice(const struct aw_buffer *buffer)
 {

@@ -25,7 +25,9 @@ struct aw_sha256 {
 /* Chooses the CPU's way to do CRC-32C and starts the libraries. False when a library refuses to start. */
 AW_MUST_USE bool aw_hash_init(void);
 /* Continues from `crc` (0 at first). */
-uint32_t          aw_crc32c(uint32_t crc, const void *bytes, size_t len);
+uint32_t aw_crc32c(uint32_t crc, const void *bytes, size_t len);
+/* The same without the CPU's instruction: what other machines use, and what the test compares with. */
+uint32_t          aw_crc32c_soft(uint32_t crc, const void *bytes, size_t len);
 struct aw_hash128 aw_hash128(const struct aw_hash_key *key, const void *bytes, size_t len);
 uint64_t          aw_hash64(const struct aw_hash_key *key, const void *bytes, size_t len);
 /* SHA-256 over the parts in order. False when the library fails (out of memory). */

@@ -24,6 +24,7 @@ struct aw_qsbr {
     _Alignas(AW_CACHE_LINE) _Atomic uint64_t _epoch;
     struct aw_qsbr_reader _readers[AW_QSBR_READERS_MAX];
     uint32_t              _count;
+    _Alignas(AW_CACHE_LINE) uint64_t _floor; /* owner: every reader has passed the epochs up to here */
 };
 
 void aw_qsbr_init(struct aw_qsbr *qsbr);

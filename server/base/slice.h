@@ -51,5 +51,8 @@ struct aw_slice aw_slice_cut(struct aw_slice *rest, char separator);
 bool aw_slice_to_u64(struct aw_slice slice, uint64_t max, uint64_t *ret_value);
 /* Well-formed UTF-8 by RFC 3629: no surrogates, no overlong forms, nothing above U+10FFFF. */
 bool aw_slice_is_utf8(struct aw_slice slice);
+/* How many bytes the well-formed UTF-8 sequence at `ptr` has (1 to 4), looking at no more than `len` (at least 1); 0 when there is
+ * none. */
+size_t aw_utf8_step(const char *ptr, size_t len);
 
 #endif

@@ -2,7 +2,7 @@
  *
  * The sleeper: aw_wake_prepare, look once more at its rings, then sleep in aw_wake_wait (or poll aw_wake_fd). Others: put
  * something into a ring, then aw_wake_up. A wake that comes between prepare and wait is not lost; wakes to one that is awake cost
- * one load and no system call.
+ * one atomic exchange and no system call (why not a load: wake.c), so wake once a batch, not once an item.
  * Owns: an eventfd. Thread: wait/prepare by the sleeper, aw_wake_up by any. Never blocks but in aw_wake_wait.
  */
 #ifndef AW_BASE_WAKE_H
@@ -14,9 +14,15 @@
 #include "base/why.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 struct aw_wake {
     int _fd;
+    /* Sleeper only. */
+    bool     _napping; /* between prepare and clear */
+    uint64_t _owed;    /* what wakers wrote, or are about to write, and we have not read */
+    /* Shared. */
     _Alignas(AW_CACHE_LINE) _Atomic uint32_t _asleep;
 };
 

@@ -1,0 +1,237 @@
+/* command.h - everything that can change the state, as values. What changed something is a record in the journal (model/record.h).
+ *
+ * A command has inputs (`in`), filled by an io thread, the committer's timers or replay, and an outcome (`out`), written by
+ * aw_state_apply. Inputs are all that apply may look at besides the state and the batch's time: class, reasons, hashes and the body
+ * are computed before and stored with the record, so that a replay never runs a rule again.
+ * Strings borrow from the memory of whoever made the command, until its outcome was read; apply copies what the state keeps.
+ * Thread: one at a time; commands travel between threads inside submissions (commit/submission.h).
+ *
+ * The kinds are stored: never change or reuse a number. A new field goes behind the others of its record with a new record version
+ * (model/record.c); apply must go on reading all older versions.
+ */
+#ifndef AW_MODEL_COMMAND_H
+#define AW_MODEL_COMMAND_H
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/slice.h"
+#include "base/time.h"
+#include "model/answer.h"
+#include "model/class.h"
+#include "model/ids.h"
+
+enum aw_command_kind {
+    AW_COMMAND_EPOCH = 1,    /* a start: epoch + 1, every running lease gets some time */
+    AW_COMMAND_SETTINGS = 2, /* the settings that apply looks at */
+    AW_COMMAND_LANE = 3,     /* makes or changes a lane */
+    AW_COMMAND_MESSAGE = 10, /* accepted: opens, joins or reopens a ticket */
+    AW_COMMAND_LEASE = 20,
+    AW_COMMAND_EXTEND = 21,
+    AW_COMMAND_COMPLETE = 22,
+    AW_COMMAND_RELEASE = 23,
+    AW_COMMAND_TIMER = 24, /* a ticket's time came: lease over, hold over, departure near or gone */
+    AW_COMMAND_HOLD = 31,
+    AW_COMMAND_UNHOLD = 32,
+    AW_COMMAND_CANCEL = 33,
+};
+
+/* The settings that decide inside apply; journaled, so that a replay decides alike. Shown with unit and default. */
+struct aw_core_settings {
+    uint64_t dedupe_ms;                   /* 7 days: a source id is remembered that long */
+    uint64_t reopen_ms;                   /* 24 h: a message to a ticket closed less ago reopens it */
+    uint64_t backdate_ms;                 /* 24 h: how far received_at may lie before acceptance and count as age */
+    uint64_t imminent_ms;                 /* 6 h: a departure that near makes a ticket imminent */
+    uint64_t lease_grace_ms;              /* 30 s: least time of a running lease after a start */
+    uint64_t handling_ms[AW_CLASS_COUNT]; /* 10/5/8/6/4 min: handling estimate; a departure nearer than that can't be made */
+};
+#define AW_CORE_SETTINGS_DEFAULT                                                                                                 \
+    ((struct aw_core_settings){.dedupe_ms = UINT64_C(7) * 24 * 3600 * 1000,                                                      \
+                               .reopen_ms = UINT64_C(24) * 3600 * 1000,                                                          \
+                               .backdate_ms = UINT64_C(24) * 3600 * 1000,                                                        \
+                               .imminent_ms = UINT64_C(6) * 3600 * 1000,                                                         \
+                               .lease_grace_ms = UINT64_C(30) * 1000,                                                            \
+                               .handling_ms = {600000, 300000, 480000, 360000, 240000}})
+
+struct aw_in_epoch {
+    uint64_t epoch; /* the new one; the last one + 1 */
+};
+
+struct aw_in_lane {
+    struct aw_slice      name; /* makes the lane when there is none */
+    enum aw_lane_pause   pause;
+    struct aw_lane_match match;
+    uint64_t             if_version;  /* 0: any; else AW_E_PRECONDITION unless the lane's version is this */
+    bool                 only_create; /* nothing changes when the lane exists (AW_OK, changed false) */
+};
+
+/* A departure that concerns this message; kept so that flight events can find the ticket (hashes of number and date, keyed). */
+struct aw_flight_fact {
+    uint64_t flight_hash;
+    aw_ms    departs_at; /* 0: unknown */
+    char     from[3];    /* zeros: unknown */
+    char     to[3];
+};
+
+struct aw_in_message {
+    struct aw_hash128            id_hash;    /* of channel, account, source_id */
+    const struct aw_hash128     *identities; /* [0] channel+account+customer, then the verified ones; 1 or more */
+    uint32_t                     identity_count;
+    struct aw_slice              channel;
+    struct aw_slice              account;
+    struct aw_slice              lang;
+    struct aw_slice              lane; /* asked for; empty: by match */
+    const struct aw_slice       *tags;
+    uint32_t                     tag_count;
+    const struct aw_slice       *reasons; /* why this class; words for people */
+    uint32_t                     reason_count;
+    const struct aw_flight_fact *flights;
+    uint32_t                     flight_count;
+    aw_ms                        received_at; /* 0: at acceptance */
+    aw_ms                        departs_at;  /* earliest departure that concerns it; 0: none */
+    aw_ms                        reply_by;    /* 0: none */
+    enum aw_class class_; /* by facts, hint and rules, without the clock: never IMMINENT because of departs_at alone */
+    uint8_t       care;   /* bits of enum aw_care */
+    uint8_t       visibility;
+    uint8_t       addressed;
+    bool          gentle;
+    /* The content: lies in the bodies tree, the record holds its hash. */
+    struct aw_slice  body;
+    struct aw_sha256 body_hash; /* of the plain body */
+    uint8_t          body_form; /* AW_BODY_PLAIN; AW_BODY_AES_GCM with key and nonce */
+    uint64_t         key_number;
+    uint8_t          nonce[12];
+    uint32_t         rules_version; /* of the rules that gave class and reasons; 0: facts only */
+};
+enum aw_body_form { AW_BODY_PLAIN = 0, AW_BODY_AES_GCM = 1 };
+
+struct aw_in_lease {
+    uint32_t          slot; /* as taken from the lanes */
+    uint32_t          version;
+    struct aw_slice   agent;
+    uint64_t          lease_ms;
+    struct aw_hash128 pull_key; /* hash of agent and Idempotency-Key; zero: none */
+};
+
+/* Extend, complete and release name a lease; `op_hash` tells a repeat from another request with the same token. */
+struct aw_in_fenced {
+    struct aw_lease_id lease;
+    struct aw_slice    agent;
+    uint64_t           op_hash;
+    uint64_t           lease_ms; /* extend */
+    struct aw_slice    words;    /* complete: disposition; release: reason */
+};
+
+struct aw_in_timer {
+    uint32_t slot;
+    uint32_t version; /* of the ticket when the timer was read; a ticket that changed since is left alone */
+};
+
+/* Hold, unhold and cancel. */
+struct aw_in_ticket {
+    struct aw_ticket_id ticket;
+    aw_ms               until;      /* hold: 0 until a person ends it */
+    struct aw_slice     by;         /* who did it */
+    struct aw_slice     words;      /* why */
+    uint64_t            if_version; /* 0: any */
+};
+
+/* What a command does to the queues once it is durable. */
+enum aw_event_kind {
+    AW_EVENT_NONE,
+    AW_EVENT_QUEUED, /* show `version`, then push it */
+    AW_EVENT_HIDDEN, /* show `version`, push nothing: whatever lies in a queue is stale */
+    AW_EVENT_LANE,   /* a lane is new or its pause changed */
+};
+struct aw_event {
+    enum aw_event_kind kind;
+    uint32_t           slot;
+    uint32_t           version;
+    uint32_t           lane;
+    enum aw_class      class_;
+    enum aw_lane_pause pause;
+    aw_ms              key; /* what its queue is ordered by: departure for IMMINENT, else age */
+    aw_ms              age;
+};
+
+/* What apply found, by kind. Names of lanes and agents borrow from the state: they never change and never go away. */
+struct aw_out_message {
+    struct aw_ticket_id ticket;
+    struct aw_ticket_id related;
+    uint64_t            first_seq; /* duplicate: the message that came first */
+    uint64_t            record_seq;
+    uint32_t            lane;
+    struct aw_slice     lane_name;
+    enum aw_class       class_;
+    bool                folded;
+    bool                reopened;
+    bool                duplicate;
+    bool                lane_unknown; /* asked for one that does not exist: went to the default lane */
+};
+struct aw_out_lease {
+    struct aw_lease_id   lease;
+    struct aw_ticket_id  ticket;
+    struct aw_slice      lane_name;
+    enum aw_class        class_;
+    enum aw_ticket_state state; /* after a failure: what the ticket is now, for `lease-lost` */
+    bool                 gentle;
+    uint64_t             last_seq;    /* newest record of the ticket: where its chain begins */
+    uint64_t             seen_seq;    /* newest message that the holder was given before this command */
+    uint64_t             message_seq; /* newest message of the ticket */
+    uint32_t             messages_total;
+    uint32_t             attempt;
+    aw_ms                opened_at;
+    aw_ms                age;
+    aw_ms                departs_at;
+    aw_ms                reply_by;
+    aw_ms                expires_at;
+};
+struct aw_out_ticket {
+    struct aw_ticket_id  ticket;
+    enum aw_ticket_state state;
+    uint64_t             version;
+};
+struct aw_out_lane {
+    uint32_t lane;
+    uint64_t version;
+    bool     created;
+};
+
+struct aw_outcome_of {
+    enum aw_err     err;
+    bool            changed; /* there is a record: seq and prev_seq are set */
+    uint64_t        seq;
+    uint64_t        prev_seq; /* the ticket's record before; 0: none */
+    struct aw_event event;
+    union {
+        struct aw_out_message message;
+        struct aw_out_lease   lease;
+        struct aw_out_ticket  ticket;
+        struct aw_out_lane    lane;
+    } u;
+};
+
+struct aw_command {
+    enum aw_command_kind kind;
+    union {
+        struct aw_in_epoch      epoch;
+        struct aw_core_settings settings;
+        struct aw_in_lane       lane;
+        struct aw_in_message    message;
+        struct aw_in_lease      lease;
+        struct aw_in_fenced     fenced; /* EXTEND, COMPLETE, RELEASE */
+        struct aw_in_timer      timer;
+        struct aw_in_ticket     ticket; /* HOLD, UNHOLD, CANCEL */
+    } in;
+    struct aw_outcome_of out;
+};
+
+/* "message", "lease", ... for people; "unknown" for a number that is not a kind. */
+const char *aw_command_name(unsigned kind);
+/* Only messages may be refused for lack of room; everything else drains and uses the reserve. */
+static inline bool
+aw_command_is_post(const struct aw_command *command)
+{
+    return command->kind == AW_COMMAND_MESSAGE;
+}
+
+#endif
