@@ -19,6 +19,8 @@ typedef uint64_t aw_ms;
 #define AW_NS_PER_MS UINT64_C(1000000)
 #define AW_NS_PER_S  UINT64_C(1000000000)
 #define AW_MS_PER_S  UINT64_C(1000)
+/* A deadline that does not come. */
+#define AW_NS_NEVER UINT64_MAX
 /* 9999-12-31T23:59:59.999Z, the last time that the text form can hold. */
 #define AW_MS_MAX UINT64_C(253402300799999)
 

@@ -39,6 +39,4 @@ void aw_wake_wait(struct aw_wake *wake, aw_ns timeout);
 void aw_wake_clear(struct aw_wake *wake);
 void aw_wake_up(struct aw_wake *wake);
 
-#define AW_NS_NEVER UINT64_MAX
-
 #endif
