@@ -1,0 +1,230 @@
+/* ids.c - the text forms of ids. */
+#include "model/ids.h"
+
+#include <string.h>
+
+/* Crockford's base32, lower case: no i, l, o, u, so that an id survives being read out on the phone. */
+static const char base32[] = "0123456789abcdefghjkmnpqrstvwxyz";
+static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+#define SHARD_DIGITS   2  /* 8 bits */
+#define SLOT_DIGITS    7  /* 32 bits */
+#define SEQ_DIGITS_MAX 13 /* 64 bits */
+/* What a lease's text encodes: shard, slot and fence, then the mac. 72 bits of it: whoever guesses tokens at a million a second
+ * needs 75 million years for an even chance, and the text still fits AW_ID_TEXT_BYTES. */
+#define LEASE_PLAIN_BYTES 13
+#define LEASE_MAC_BYTES   9
+#define LEASE_BYTES       (LEASE_PLAIN_BYTES + LEASE_MAC_BYTES)
+#define LEASE_DIGITS      ((LEASE_BYTES * 8 + 5) / 6)
+
+AW_STATIC_ASSERT(1 + SHARD_DIGITS + SLOT_DIGITS + SEQ_DIGITS_MAX < AW_ID_TEXT_BYTES, "a ticket's text fits");
+AW_STATIC_ASSERT(1 + LEASE_DIGITS < AW_ID_TEXT_BYTES, "a lease's text fits");
+
+static char *
+put_fixed(char *at, unsigned digits, uint64_t value)
+{
+    for (unsigned i = digits; i-- > 0; value >>= 5)
+        at[i] = base32[value & 31];
+    AW_ASSERT(value == 0);
+    return at + digits;
+}
+
+/* Without leading zeros: one text for one number. */
+static char *
+put_seq(char *at, uint64_t seq)
+{
+    unsigned digits = 1;
+
+    while (digits < SEQ_DIGITS_MAX && seq >> (5 * digits) != 0)
+        digits++;
+    return put_fixed(at, digits, seq);
+}
+
+static bool
+take_fixed(struct aw_slice *text, size_t digits, uint64_t max, uint64_t *ret_value)
+{
+    uint64_t value = 0;
+
+    if (text->len < digits)
+        return false;
+    for (size_t i = 0; i < digits; i++) {
+        const char *digit = memchr(base32, text->ptr[i], sizeof(base32) - 1);
+
+        if (digit == NULL || value > max >> 5)
+            return false;
+        value = value << 5 | (uint64_t)(digit - base32);
+    }
+    if (value > max)
+        return false;
+    *text = aw_slice_of(text->ptr + digits, text->len - digits);
+    *ret_value = value;
+    return true;
+}
+
+/* All that is left. No id has the sequence 0, so a leading zero is never canonical. */
+static bool
+take_seq(struct aw_slice *text, uint64_t *ret_seq)
+{
+    if (text->len == 0 || text->len > SEQ_DIGITS_MAX || text->ptr[0] == '0')
+        return false;
+    return take_fixed(text, text->len, UINT64_MAX, ret_seq);
+}
+
+static bool
+take_letter(struct aw_slice *text, char letter)
+{
+    if (text->len == 0 || text->ptr[0] != letter)
+        return false;
+    *text = aw_slice_of(text->ptr + 1, text->len - 1);
+    return true;
+}
+
+void
+aw_message_id_format(struct aw_message_id id, char text[AW_ID_TEXT_BYTES])
+{
+    char *at = text;
+
+    *at++ = 'm';
+    at = put_fixed(at, SHARD_DIGITS, id.shard);
+    at = put_seq(at, id.seq);
+    *at = '\0';
+}
+
+void
+aw_ticket_id_format(struct aw_ticket_id id, char text[AW_ID_TEXT_BYTES])
+{
+    char *at = text;
+
+    *at++ = 't';
+    at = put_fixed(at, SHARD_DIGITS, id.shard);
+    at = put_fixed(at, SLOT_DIGITS, id.slot);
+    at = put_seq(at, id.seq);
+    *at = '\0';
+}
+
+bool
+aw_message_id_parse(struct aw_slice text, struct aw_message_id *ret_id)
+{
+    uint64_t shard;
+    uint64_t seq;
+
+    if (!take_letter(&text, 'm') || !take_fixed(&text, SHARD_DIGITS, UINT8_MAX, &shard) || !take_seq(&text, &seq))
+        return false;
+    *ret_id = (struct aw_message_id){.seq = seq, .shard = (uint8_t)shard};
+    return true;
+}
+
+bool
+aw_ticket_id_parse(struct aw_slice text, struct aw_ticket_id *ret_id)
+{
+    uint64_t shard;
+    uint64_t slot;
+    uint64_t seq;
+
+    if (!take_letter(&text, 't') || !take_fixed(&text, SHARD_DIGITS, UINT8_MAX, &shard) ||
+        !take_fixed(&text, SLOT_DIGITS, UINT32_MAX, &slot) || !take_seq(&text, &seq))
+        return false;
+    *ret_id = (struct aw_ticket_id){.seq = seq, .slot = (uint32_t)slot, .shard = (uint8_t)shard};
+    return true;
+}
+
+/* shard, slot and fence big-endian, then the mac over them. */
+static void
+lease_bytes(struct aw_lease_id id, const struct aw_hash_key *key, uint8_t bytes[LEASE_BYTES])
+{
+    struct aw_hash128 mac;
+
+    bytes[0] = id.shard;
+    for (unsigned i = 0; i < 4; i++)
+        bytes[1 + i] = (uint8_t)(id.slot >> (24 - 8 * i));
+    for (unsigned i = 0; i < 8; i++)
+        bytes[5 + i] = (uint8_t)(id.fence >> (56 - 8 * i));
+    mac = aw_hash128(key, bytes, LEASE_PLAIN_BYTES);
+    for (unsigned i = 0; i < 8; i++)
+        bytes[LEASE_PLAIN_BYTES + i] = (uint8_t)(mac.low >> (8 * i));
+    bytes[LEASE_PLAIN_BYTES + 8] = (uint8_t)mac.high;
+}
+
+void
+aw_lease_id_format(struct aw_lease_id id, const struct aw_hash_key *key, char text[AW_ID_TEXT_BYTES])
+{
+    uint8_t  bytes[LEASE_BYTES];
+    uint32_t bits = 0;
+    unsigned held = 0;
+    char    *at = text;
+
+    lease_bytes(id, key, bytes);
+    *at++ = 'l';
+    for (unsigned i = 0; i < LEASE_BYTES; i++) {
+        bits = bits << 8 | bytes[i];
+        held += 8;
+        for (; held >= 6; held -= 6)
+            *at++ = base64[bits >> (held - 6) & 63];
+    }
+    if (held > 0)
+        *at++ = base64[bits << (6 - held) & 63];
+    *at = '\0';
+    AW_ASSERT(at - text == 1 + LEASE_DIGITS);
+}
+
+static bool
+base64_value(char digit, uint32_t *ret_value)
+{
+    const char *found = memchr(base64, digit, sizeof(base64) - 1);
+
+    if (found == NULL)
+        return false;
+    *ret_value = (uint32_t)(found - base64);
+    return true;
+}
+
+/* False also when bits behind the last byte are set: another text for the same bytes. */
+static bool
+take_lease_bytes(struct aw_slice text, uint8_t bytes[LEASE_BYTES])
+{
+    uint32_t bits = 0;
+    unsigned held = 0;
+    size_t   count = 0;
+
+    if (text.len != LEASE_DIGITS)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        uint32_t value;
+
+        if (!base64_value(text.ptr[i], &value))
+            return false;
+        bits = bits << 6 | value;
+        held += 6;
+        if (held >= 8) {
+            held -= 8;
+            bytes[count++] = (uint8_t)(bits >> held);
+        }
+    }
+    AW_ASSERT(count == LEASE_BYTES);
+    return (bits & ((1U << held) - 1)) == 0;
+}
+
+bool
+aw_lease_id_parse(struct aw_slice text, const struct aw_hash_key *key, struct aw_lease_id *ret_id)
+{
+    struct aw_lease_id id = {0};
+    uint8_t            bytes[LEASE_BYTES];
+    uint8_t            ours[LEASE_BYTES];
+    uint8_t            differ = 0;
+
+    if (!take_letter(&text, 'l') || !take_lease_bytes(text, bytes))
+        return false;
+    id.shard = bytes[0];
+    for (unsigned i = 0; i < 4; i++)
+        id.slot = id.slot << 8 | bytes[1 + i];
+    for (unsigned i = 0; i < 8; i++)
+        id.fence = id.fence << 8 | bytes[5 + i];
+    lease_bytes(id, key, ours);
+    /* All bytes, whatever differs first: how long this takes tells a guesser nothing. */
+    for (unsigned i = 0; i < LEASE_BYTES; i++)
+        differ |= (uint8_t)(bytes[i] ^ ours[i]);
+    if (differ != 0 || id.fence == 0)
+        return false;
+    *ret_id = id;
+    return true;
+}
