@@ -35,7 +35,7 @@ int aw_wake_fd(const struct aw_wake *wake);
 void aw_wake_prepare(struct aw_wake *wake);
 /* Sleeps until a wake or `timeout` (AW_NS_NEVER: no end), then drains the descriptor. */
 void aw_wake_wait(struct aw_wake *wake, aw_ns timeout);
-/* For an event loop, after its descriptor became readable, or when the caller decided not to sleep. */
+/* For an event loop: at the end of every sleep, whatever ended it, or when the caller decided not to sleep. */
 void aw_wake_clear(struct aw_wake *wake);
 void aw_wake_up(struct aw_wake *wake);
 
