@@ -36,6 +36,8 @@
 #define AW_TAGS_MAX        16U
 #define AW_META_MAX        32U
 #define AW_REASONS_MAX     8U
+/* Hashes that may name one customer: channel's id, each verified identity, each of these with the booking code. */
+#define AW_IDENTITY_HASHES_MAX (2U * AW_IDENTITIES_MAX + 2U)
 
 /* A request. */
 #define AW_BODY_BYTES_MAX           (1U * AW_MIB)

@@ -1,0 +1,850 @@
+/* record.c - the bytes of batches and records.
+ *
+ * Every kind's fields are written once, by a put_*, and read once, by its get_*, in the same order; the bytes that a record will
+ * take are counted by the same put_*, so the two can't drift apart. Strings carry their length in front (u8, or u16 where the limit
+ * is above 255), lists their count (u8). All numbers are little-endian and unaligned.
+ *
+ * Limits are checked on both sides: the writer asserts them (whoever made the command had to), the reader refuses what is beyond
+ * them, so that a start never takes from the disk what it would not take from the network.
+ */
+#include "model/record.h"
+
+#include "model/limits.h"
+
+#include <endian.h>
+#include <stddef.h>
+
+/* Where the fields of a batch header lie. The CRC keeps its place in every later version, so that damage is never taken for news. */
+enum batch_at {
+    AT_MAGIC = 0,
+    AT_HEADER_VERSION = 4,
+    AT_SHARD = 6,
+    AT_UUID = 8,
+    AT_SM_VERSION = 24,
+    AT_COUNT = 28,
+    AT_BYTES = 32,
+    AT_INDEX = 40,
+    AT_EPOCH = 48,
+    AT_NOW = 56,
+    AT_FIRST_SEQ = 64,
+    AT_DIGEST = 72,
+    AT_PREVIOUS = 88,
+    AT_CRC = 156, /* of all before it; what lies between is zero */
+};
+AW_STATIC_ASSERT(AT_CRC + 4 == AW_BATCH_HEADER_BYTES, "the CRC closes the header");
+
+#define BATCH_HEADER_VERSION 1U
+#define RECORD_VERSION_1     1U
+#define CARE_MASK                                                                                                                \
+    (AW_CARE_MEDICAL | AW_CARE_REDUCED_MOBILITY | AW_CARE_UNACCOMPANIED_MINOR | AW_CARE_BEREAVEMENT | AW_CARE_SAFETY)
+
+static const uint8_t magic[4] = {'a', 'w', 'b', '1'};
+
+/* --- numbers ---------------------------------------------------------------------------------------------------------------- */
+
+static inline void
+store_u16(uint8_t *to, uint16_t value)
+{
+    value = htole16(value);
+    memcpy(to, &value, sizeof(value));
+}
+
+static inline void
+store_u32(uint8_t *to, uint32_t value)
+{
+    value = htole32(value);
+    memcpy(to, &value, sizeof(value));
+}
+
+static inline void
+store_u64(uint8_t *to, uint64_t value)
+{
+    value = htole64(value);
+    memcpy(to, &value, sizeof(value));
+}
+
+static inline uint16_t
+load_u16(const uint8_t *from)
+{
+    uint16_t value;
+
+    memcpy(&value, from, sizeof(value));
+    return le16toh(value);
+}
+
+static inline uint32_t
+load_u32(const uint8_t *from)
+{
+    uint32_t value;
+
+    memcpy(&value, from, sizeof(value));
+    return le32toh(value);
+}
+
+static inline uint64_t
+load_u64(const uint8_t *from)
+{
+    uint64_t value;
+
+    memcpy(&value, from, sizeof(value));
+    return le64toh(value);
+}
+
+/* --- batches ---------------------------------------------------------------------------------------------------------------- */
+
+void
+aw_batch_header_write(const struct aw_batch_header *header, uint8_t *to)
+{
+    AW_ASSERT(header->count >= 1);
+    AW_ASSERT(header->bytes <= AW_BATCH_BYTES_MAX);
+    AW_ASSERT(header->bytes - AW_BATCH_HEADER_BYTES >= (uint64_t)header->count * AW_RECORD_HEADER_BYTES);
+    AW_ASSERT(header->index >= 1);
+    AW_ASSERT(header->first_seq >= 1);
+    AW_ASSERT(header->now <= AW_MS_MAX);
+    memset(to, 0, AW_BATCH_HEADER_BYTES);
+    memcpy(to + AT_MAGIC, magic, sizeof(magic));
+    store_u16(to + AT_HEADER_VERSION, BATCH_HEADER_VERSION);
+    to[AT_SHARD] = header->shard;
+    memcpy(to + AT_UUID, header->uuid, sizeof(header->uuid));
+    store_u32(to + AT_SM_VERSION, header->sm_version);
+    store_u32(to + AT_COUNT, header->count);
+    store_u32(to + AT_BYTES, header->bytes);
+    store_u64(to + AT_INDEX, header->index);
+    store_u64(to + AT_EPOCH, header->epoch);
+    store_u64(to + AT_NOW, header->now);
+    store_u64(to + AT_FIRST_SEQ, header->first_seq);
+    store_u64(to + AT_DIGEST, header->digest_before.low);
+    store_u64(to + AT_DIGEST + 8, header->digest_before.high);
+    memcpy(to + AT_PREVIOUS, header->previous.bytes, sizeof(header->previous.bytes));
+    store_u32(to + AT_CRC, aw_crc32c(0, to, AT_CRC));
+}
+
+/* What must be right before any field is believed. */
+static enum aw_err
+check_batch_frame(struct aw_slice batch, struct aw_why *why)
+{
+    const uint8_t *from = (const uint8_t *)batch.ptr;
+
+    if (batch.len < AW_BATCH_HEADER_BYTES)
+        return aw_why(why, AW_E_CORRUPT, "batch of %zu bytes is shorter than its header", batch.len);
+    if (memcmp(from + AT_MAGIC, magic, sizeof(magic)) != 0)
+        return aw_why(why, AW_E_CORRUPT, "batch does not begin with \"awb1\"");
+    if (load_u32(from + AT_CRC) != aw_crc32c(0, from, AT_CRC))
+        return aw_why(why, AW_E_CORRUPT, "batch header fails its CRC");
+    if (load_u16(from + AT_HEADER_VERSION) == 0 || load_u32(from + AT_SM_VERSION) == 0)
+        return aw_why(why, AW_E_CORRUPT, "batch header has version 0");
+    if (load_u16(from + AT_HEADER_VERSION) > BATCH_HEADER_VERSION)
+        return aw_why(why, AW_E_VERSION, "batch header has version %u, this build knows up to %u",
+                      (unsigned)load_u16(from + AT_HEADER_VERSION), BATCH_HEADER_VERSION);
+    if (load_u32(from + AT_SM_VERSION) > AW_SM_VERSION)
+        return aw_why(why, AW_E_VERSION, "batch was written by state machine %u, this build knows up to %u",
+                      (unsigned)load_u32(from + AT_SM_VERSION), AW_SM_VERSION);
+    return AW_OK;
+}
+
+enum aw_err
+aw_batch_header_read(struct aw_slice batch, struct aw_batch_header *ret_header, struct aw_why *why)
+{
+    static const uint8_t   zeros[AT_CRC - (AT_PREVIOUS + 32)];
+    const uint8_t         *from = (const uint8_t *)batch.ptr;
+    struct aw_batch_header header;
+    enum aw_err            err = check_batch_frame(batch, why);
+
+    if (err != AW_OK)
+        return err;
+    header = (struct aw_batch_header){.shard = from[AT_SHARD],
+                                      .sm_version = load_u32(from + AT_SM_VERSION),
+                                      .index = load_u64(from + AT_INDEX),
+                                      .epoch = load_u64(from + AT_EPOCH),
+                                      .now = load_u64(from + AT_NOW),
+                                      .first_seq = load_u64(from + AT_FIRST_SEQ),
+                                      .count = load_u32(from + AT_COUNT),
+                                      .bytes = load_u32(from + AT_BYTES),
+                                      .digest_before = {load_u64(from + AT_DIGEST), load_u64(from + AT_DIGEST + 8)}};
+    memcpy(header.uuid, from + AT_UUID, sizeof(header.uuid));
+    memcpy(header.previous.bytes, from + AT_PREVIOUS, sizeof(header.previous.bytes));
+    if (header.bytes != batch.len || header.bytes > AW_BATCH_BYTES_MAX)
+        return aw_why(why, AW_E_CORRUPT, "batch says %u bytes and has %zu", header.bytes, batch.len);
+    if (header.count == 0 || header.count > (header.bytes - AW_BATCH_HEADER_BYTES) / AW_RECORD_HEADER_BYTES)
+        return aw_why(why, AW_E_CORRUPT, "batch of %u bytes can't hold %u records", header.bytes, header.count);
+    if (header.index == 0 || header.first_seq == 0 || header.first_seq > UINT64_MAX - header.count || header.now > AW_MS_MAX)
+        return aw_why(why, AW_E_CORRUPT, "batch header has an index, sequence or time out of range");
+    if (from[AT_SHARD + 1] != 0 || load_u32(from + AT_BYTES + 4) != 0 ||
+        memcmp(from + AT_PREVIOUS + 32, zeros, sizeof(zeros)) != 0)
+        return aw_why(why, AW_E_CORRUPT, "batch header has something where zeros belong");
+    *ret_header = header;
+    return AW_OK;
+}
+
+bool
+aw_batch_hash(const struct aw_sha256 *previous, struct aw_slice batch, struct aw_sha256 *ret_hash)
+{
+    const struct aw_slice parts[] = {aw_slice_of(previous->bytes, sizeof(previous->bytes)), batch};
+
+    return aw_sha256(parts, AW_ARRAY_LEN(parts), ret_hash);
+}
+
+/* --- writing fields --------------------------------------------------------------------------------------------------------- */
+
+/* Writes to `at`, or only counts while `at` is NULL. */
+struct put {
+    uint8_t *at;
+    size_t   len;
+};
+
+static inline void
+put_bytes(struct put *put, const void *bytes, size_t len)
+{
+    if (put->at != NULL && len > 0)
+        memcpy(put->at + put->len, bytes, len);
+    put->len += len;
+}
+
+static inline void
+put_u8(struct put *put, unsigned value)
+{
+    uint8_t byte = (uint8_t)value;
+
+    AW_ASSERT(value <= UINT8_MAX);
+    put_bytes(put, &byte, 1);
+}
+
+static inline void
+put_u32(struct put *put, uint32_t value)
+{
+    uint8_t bytes[4];
+
+    store_u32(bytes, value);
+    put_bytes(put, bytes, sizeof(bytes));
+}
+
+static inline void
+put_u64(struct put *put, uint64_t value)
+{
+    uint8_t bytes[8];
+
+    store_u64(bytes, value);
+    put_bytes(put, bytes, sizeof(bytes));
+}
+
+static inline void
+put_ms(struct put *put, aw_ms at)
+{
+    AW_ASSERT(at <= AW_MS_MAX);
+    put_u64(put, at);
+}
+
+static inline void
+put_hash128(struct put *put, struct aw_hash128 hash)
+{
+    put_u64(put, hash.low);
+    put_u64(put, hash.high);
+}
+
+static void
+put_string(struct put *put, struct aw_slice string, size_t bytes_max)
+{
+    uint8_t len[2];
+
+    AW_ASSERT(string.len <= bytes_max);
+    store_u16(len, (uint16_t)string.len);
+    put_bytes(put, len, bytes_max > UINT8_MAX ? 2 : 1); /* little-endian, so one byte of it is the u8 */
+    put_bytes(put, string.ptr, string.len);
+}
+
+static void
+put_strings(struct put *put, const struct aw_slice *strings, uint32_t count, uint32_t count_max, size_t bytes_max)
+{
+    AW_ASSERT(count <= count_max);
+    put_u8(put, count);
+    for (uint32_t i = 0; i < count; i++)
+        put_string(put, strings[i], bytes_max);
+}
+
+static void
+put_settings(struct put *put, const struct aw_core_settings *settings)
+{
+    put_ms(put, settings->dedupe_ms);
+    put_ms(put, settings->reopen_ms);
+    put_ms(put, settings->backdate_ms);
+    put_ms(put, settings->imminent_ms);
+    put_ms(put, settings->lease_grace_ms);
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
+        put_ms(put, settings->handling_ms[i]);
+}
+
+static void
+put_lane(struct put *put, const struct aw_in_lane *lane)
+{
+    const struct aw_lane_match *match = &lane->match;
+
+    AW_ASSERT(lane->name.len >= 1);
+    AW_ASSERT((unsigned)lane->pause <= AW_LANE_PAUSED_BOTH);
+    put_string(put, lane->name, AW_LANE_BYTES_MAX);
+    put_u8(put, lane->pause);
+    put_u8(put, lane->only_create);
+    put_u64(put, lane->if_version);
+    put_strings(put, match->langs, match->lang_count, AW_LANE_MATCH_MAX, AW_LANG_BYTES_MAX);
+    put_strings(put, match->channels, match->channel_count, AW_LANE_MATCH_MAX, AW_CHANNEL_BYTES_MAX);
+    put_strings(put, match->accounts, match->account_count, AW_LANE_MATCH_MAX, AW_ACCOUNT_BYTES_MAX);
+    put_strings(put, match->tags, match->tag_count, AW_LANE_MATCH_MAX, AW_TAG_BYTES_MAX);
+}
+
+static void
+put_message(struct put *put, const struct aw_in_message *message)
+{
+    AW_ASSERT((unsigned)message->class_ < AW_CLASS_COUNT);
+    AW_ASSERT((message->care & ~CARE_MASK) == 0);
+    AW_ASSERT(message->visibility <= AW_VISIBILITY_PRIVATE);
+    AW_ASSERT(message->addressed <= AW_ADDRESSED_BYSTANDER);
+    AW_ASSERT(message->body_form <= AW_BODY_AES_GCM);
+    AW_ASSERT(message->identity_count >= 1);
+    AW_ASSERT(message->identity_count <= AW_IDENTITY_HASHES_MAX);
+    AW_ASSERT(message->flight_count <= AW_FLIGHTS_MAX);
+    put_u8(put, message->class_);
+    put_u8(put, message->care);
+    put_u8(put, message->visibility);
+    put_u8(put, message->addressed);
+    put_u8(put, message->gentle);
+    put_u8(put, message->body_form);
+    put_u32(put, message->rules_version);
+    put_ms(put, message->received_at);
+    put_ms(put, message->departs_at);
+    put_ms(put, message->reply_by);
+    put_hash128(put, message->id_hash);
+    put_bytes(put, message->body_hash.bytes, sizeof(message->body_hash.bytes));
+    put_u64(put, message->key_number);
+    put_bytes(put, message->nonce, sizeof(message->nonce));
+    put_string(put, message->channel, AW_CHANNEL_BYTES_MAX);
+    put_string(put, message->account, AW_ACCOUNT_BYTES_MAX);
+    put_string(put, message->lang, AW_LANG_BYTES_MAX);
+    put_string(put, message->lane, AW_LANE_BYTES_MAX);
+    put_u8(put, message->identity_count);
+    for (uint32_t i = 0; i < message->identity_count; i++)
+        put_hash128(put, message->identities[i]);
+    put_strings(put, message->tags, message->tag_count, AW_TAGS_MAX, AW_TAG_BYTES_MAX);
+    put_strings(put, message->reasons, message->reason_count, AW_REASONS_MAX, AW_REASON_BYTES_MAX);
+    put_u8(put, message->flight_count);
+    for (uint32_t i = 0; i < message->flight_count; i++) {
+        put_u64(put, message->flights[i].flight_hash);
+        put_ms(put, message->flights[i].departs_at);
+        put_bytes(put, message->flights[i].from, sizeof(message->flights[i].from));
+        put_bytes(put, message->flights[i].to, sizeof(message->flights[i].to));
+    }
+}
+
+static void
+put_lease(struct put *put, const struct aw_in_lease *lease)
+{
+    put_u32(put, lease->slot);
+    put_u32(put, lease->version);
+    put_ms(put, lease->lease_ms);
+    put_hash128(put, lease->pull_key);
+    put_string(put, lease->agent, AW_AGENT_BYTES_MAX);
+}
+
+static void
+put_fenced(struct put *put, const struct aw_in_fenced *fenced)
+{
+    put_u8(put, fenced->lease.shard);
+    put_u32(put, fenced->lease.slot);
+    put_u64(put, fenced->lease.fence);
+    put_u64(put, fenced->op_hash);
+    put_ms(put, fenced->lease_ms);
+    put_string(put, fenced->agent, AW_AGENT_BYTES_MAX);
+    put_string(put, fenced->words, AW_RELEASE_REASON_BYTES_MAX);
+}
+
+static void
+put_timer(struct put *put, const struct aw_in_timer *timer)
+{
+    put_u32(put, timer->slot);
+    put_u32(put, timer->version);
+}
+
+static void
+put_ticket(struct put *put, const struct aw_in_ticket *ticket)
+{
+    put_u8(put, ticket->ticket.shard);
+    put_u32(put, ticket->ticket.slot);
+    put_u64(put, ticket->ticket.seq);
+    put_ms(put, ticket->until);
+    put_u64(put, ticket->if_version);
+    put_string(put, ticket->by, AW_AGENT_BYTES_MAX);
+    put_string(put, ticket->words, AW_RELEASE_REASON_BYTES_MAX);
+}
+
+static void
+put_fields(struct put *put, const struct aw_command *command)
+{
+    switch (command->kind) {
+    case AW_COMMAND_EPOCH:
+        put_u64(put, command->in.epoch.epoch);
+        return;
+    case AW_COMMAND_SETTINGS:
+        put_settings(put, &command->in.settings);
+        return;
+    case AW_COMMAND_LANE:
+        put_lane(put, &command->in.lane);
+        return;
+    case AW_COMMAND_MESSAGE:
+        put_message(put, &command->in.message);
+        return;
+    case AW_COMMAND_LEASE:
+        put_lease(put, &command->in.lease);
+        return;
+    case AW_COMMAND_EXTEND:
+    case AW_COMMAND_COMPLETE:
+    case AW_COMMAND_RELEASE:
+        put_fenced(put, &command->in.fenced);
+        return;
+    case AW_COMMAND_TIMER:
+        put_timer(put, &command->in.timer);
+        return;
+    case AW_COMMAND_HOLD:
+    case AW_COMMAND_UNHOLD:
+    case AW_COMMAND_CANCEL:
+        put_ticket(put, &command->in.ticket);
+        return;
+    }
+    AW_UNREACHABLE();
+}
+
+size_t
+aw_record_bytes_max(const struct aw_command *command)
+{
+    struct put put = {.at = NULL, .len = AW_RECORD_HEADER_BYTES};
+
+    put_fields(&put, command);
+    AW_ASSERT(put.len <= AW_RECORD_BYTES_MAX);
+    return put.len;
+}
+
+size_t
+aw_record_write(const struct aw_command *command, uint8_t *to)
+{
+    struct put put = {.at = to, .len = AW_RECORD_HEADER_BYTES};
+
+    AW_ASSERT(command->out.seq >= 1);
+    AW_ASSERT(command->out.prev_seq < command->out.seq);
+    put_fields(&put, command);
+    AW_ASSERT(put.len <= AW_RECORD_BYTES_MAX);
+    store_u32(to, (uint32_t)put.len);
+    store_u64(to + 8, command->out.seq);
+    store_u64(to + 16, command->out.prev_seq);
+    store_u16(to + 24, (uint16_t)command->kind);
+    store_u16(to + 26, RECORD_VERSION_1);
+    store_u32(to + 28, 0);
+    store_u32(to + 4, aw_crc32c(0, to + 8, put.len - 8));
+    return put.len;
+}
+
+/* --- finding records -------------------------------------------------------------------------------------------------------- */
+
+enum aw_err
+aw_record_next(struct aw_slice *at, struct aw_record *ret_record, struct aw_why *why)
+{
+    const uint8_t *from = (const uint8_t *)at->ptr;
+    size_t         bytes;
+
+    if (at->len == 0)
+        return AW_E_AGAIN;
+    if (at->len < AW_RECORD_HEADER_BYTES)
+        return aw_why(why, AW_E_CORRUPT, "%zu bytes are left, too few for a record", at->len);
+    bytes = load_u32(from);
+    if (bytes < AW_RECORD_HEADER_BYTES || bytes > AW_RECORD_BYTES_MAX || bytes > at->len)
+        return aw_why(why, AW_E_CORRUPT, "record says %zu bytes where %zu are left", bytes, at->len);
+    if (load_u32(from + 4) != aw_crc32c(0, from + 8, bytes - 8))
+        return aw_why(why, AW_E_CORRUPT, "record fails its CRC");
+    if (load_u64(from + 8) == 0 || load_u64(from + 16) >= load_u64(from + 8) || load_u32(from + 28) != 0)
+        return aw_why(why, AW_E_CORRUPT, "record has a sequence out of range");
+    *ret_record = (struct aw_record){.kind = (enum aw_command_kind)load_u16(from + 24),
+                                     .version = load_u16(from + 26),
+                                     .seq = load_u64(from + 8),
+                                     .prev_seq = load_u64(from + 16),
+                                     .fields = {at->ptr + AW_RECORD_HEADER_BYTES, bytes - AW_RECORD_HEADER_BYTES},
+                                     .bytes = {at->ptr, bytes}};
+    at->ptr += bytes;
+    at->len -= bytes;
+    return AW_OK;
+}
+
+enum aw_err
+aw_record_find(struct aw_slice batch, uint64_t seq, struct aw_record *ret_record, struct aw_why *why)
+{
+    struct aw_batch_header header;
+    struct aw_record       record;
+    enum aw_err            err = aw_batch_header_read(batch, &header, why);
+
+    if (err != AW_OK)
+        return err;
+    if (seq < header.first_seq || seq - header.first_seq >= header.count)
+        return AW_E_NOT_FOUND;
+    batch.ptr += AW_BATCH_HEADER_BYTES;
+    batch.len -= AW_BATCH_HEADER_BYTES;
+    /* Records are consecutive, but of different lengths: all before it must be stepped over. */
+    for (uint64_t expected = header.first_seq; expected <= seq; expected++) {
+        err = aw_record_next(&batch, &record, why);
+        if (err == AW_E_AGAIN)
+            return aw_why(why, AW_E_CORRUPT, "batch %llu ends before record %llu", (unsigned long long)header.index,
+                          (unsigned long long)expected);
+        if (err != AW_OK)
+            return err;
+        if (record.seq != expected)
+            return aw_why(why, AW_E_CORRUPT, "record %llu lies where %llu belongs", (unsigned long long)record.seq,
+                          (unsigned long long)expected);
+    }
+    *ret_record = record;
+    return AW_OK;
+}
+
+/* --- reading fields --------------------------------------------------------------------------------------------------------- */
+
+/* The first failure stays; everything read after it is zero or empty. */
+struct get {
+    const uint8_t   *at;
+    const uint8_t   *end;
+    struct aw_arena *arena;
+    enum aw_err      err;
+    const char      *what; /* failed */
+};
+
+static void
+get_fail(struct get *get, enum aw_err err, const char *what)
+{
+    if (get->err != AW_OK)
+        return;
+    get->err = err;
+    get->what = what;
+}
+
+/* NULL after a failure. */
+static const uint8_t *
+get_bytes(struct get *get, size_t len)
+{
+    const uint8_t *at = get->at;
+
+    if (get->err != AW_OK)
+        return NULL;
+    if (len > (size_t)(get->end - get->at)) {
+        get_fail(get, AW_E_CORRUPT, "its fields end early");
+        return NULL;
+    }
+    get->at += len;
+    return at;
+}
+
+static unsigned
+get_u8(struct get *get, unsigned max, const char *what)
+{
+    const uint8_t *at = get_bytes(get, 1);
+
+    if (at == NULL)
+        return 0;
+    if (*at > max) {
+        get_fail(get, AW_E_CORRUPT, what);
+        return 0;
+    }
+    return *at;
+}
+
+static uint32_t
+get_u32(struct get *get)
+{
+    const uint8_t *at = get_bytes(get, 4);
+
+    return at == NULL ? 0 : load_u32(at);
+}
+
+static uint64_t
+get_u64(struct get *get)
+{
+    const uint8_t *at = get_bytes(get, 8);
+
+    return at == NULL ? 0 : load_u64(at);
+}
+
+static aw_ms
+get_ms(struct get *get)
+{
+    uint64_t at = get_u64(get);
+
+    if (at > AW_MS_MAX) {
+        get_fail(get, AW_E_CORRUPT, "a time or duration is out of range");
+        return 0;
+    }
+    return at;
+}
+
+static struct aw_hash128
+get_hash128(struct get *get)
+{
+    uint64_t low = get_u64(get);
+
+    return (struct aw_hash128){low, get_u64(get)};
+}
+
+static void
+get_copy(struct get *get, void *to, size_t len)
+{
+    const uint8_t *at = get_bytes(get, len);
+
+    if (at != NULL)
+        memcpy(to, at, len);
+}
+
+static struct aw_slice
+get_string(struct get *get, size_t bytes_max)
+{
+    const uint8_t *at = get_bytes(get, bytes_max > UINT8_MAX ? 2 : 1);
+    size_t         len;
+
+    if (at == NULL)
+        return (struct aw_slice){NULL, 0};
+    len = bytes_max > UINT8_MAX ? load_u16(at) : *at;
+    if (len > bytes_max) {
+        get_fail(get, AW_E_CORRUPT, "a string is longer than its limit");
+        return (struct aw_slice){NULL, 0};
+    }
+    at = get_bytes(get, len);
+    return at == NULL ? (struct aw_slice){NULL, 0} : aw_slice_of(at, len);
+}
+
+/* Room for a list whose count was just read; NULL for an empty one and after a failure, then *count is 0. */
+static void *
+get_list(struct get *get, uint32_t *count, size_t size)
+{
+    void *list;
+
+    if (get->err != AW_OK)
+        *count = 0;
+    if (*count == 0)
+        return NULL;
+    list = aw_arena_take_zeroed(get->arena, *count, size);
+    if (list == NULL) {
+        get_fail(get, AW_E_MEMORY, "no memory for its lists");
+        *count = 0;
+    }
+    return list;
+}
+
+static const struct aw_slice *
+get_strings(struct get *get, uint32_t *ret_count, uint32_t count_max, size_t bytes_max)
+{
+    uint32_t         count = get_u8(get, count_max, "a list has more elements than its limit");
+    struct aw_slice *strings = get_list(get, &count, sizeof(*strings));
+
+    for (uint32_t i = 0; i < count; i++)
+        strings[i] = get_string(get, bytes_max);
+    *ret_count = count;
+    return strings;
+}
+
+static void
+get_settings(struct get *get, struct aw_core_settings *settings)
+{
+    settings->dedupe_ms = get_ms(get);
+    settings->reopen_ms = get_ms(get);
+    settings->backdate_ms = get_ms(get);
+    settings->imminent_ms = get_ms(get);
+    settings->lease_grace_ms = get_ms(get);
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
+        settings->handling_ms[i] = get_ms(get);
+}
+
+static void
+get_lane(struct get *get, struct aw_in_lane *lane)
+{
+    struct aw_lane_match *match = &lane->match;
+
+    lane->name = get_string(get, AW_LANE_BYTES_MAX);
+    if (lane->name.len == 0)
+        get_fail(get, AW_E_CORRUPT, "a lane without a name");
+    lane->pause = (enum aw_lane_pause)get_u8(get, AW_LANE_PAUSED_BOTH, "pause is out of range");
+    lane->only_create = get_u8(get, 1, "a flag is neither 0 nor 1") != 0;
+    lane->if_version = get_u64(get);
+    match->langs = get_strings(get, &match->lang_count, AW_LANE_MATCH_MAX, AW_LANG_BYTES_MAX);
+    match->channels = get_strings(get, &match->channel_count, AW_LANE_MATCH_MAX, AW_CHANNEL_BYTES_MAX);
+    match->accounts = get_strings(get, &match->account_count, AW_LANE_MATCH_MAX, AW_ACCOUNT_BYTES_MAX);
+    match->tags = get_strings(get, &match->tag_count, AW_LANE_MATCH_MAX, AW_TAG_BYTES_MAX);
+}
+
+static void
+get_identities(struct get *get, struct aw_in_message *message)
+{
+    uint32_t           count = get_u8(get, AW_IDENTITY_HASHES_MAX, "more identities than the limit");
+    struct aw_hash128 *identities;
+
+    if (count == 0)
+        get_fail(get, AW_E_CORRUPT, "a message without an identity");
+    identities = get_list(get, &count, sizeof(*identities));
+    for (uint32_t i = 0; i < count; i++)
+        identities[i] = get_hash128(get);
+    message->identities = identities;
+    message->identity_count = count;
+}
+
+static void
+get_flights(struct get *get, struct aw_in_message *message)
+{
+    uint32_t               count = get_u8(get, AW_FLIGHTS_MAX, "more flights than the limit");
+    struct aw_flight_fact *flights = get_list(get, &count, sizeof(*flights));
+
+    for (uint32_t i = 0; i < count; i++) {
+        flights[i].flight_hash = get_u64(get);
+        flights[i].departs_at = get_ms(get);
+        get_copy(get, flights[i].from, sizeof(flights[i].from));
+        get_copy(get, flights[i].to, sizeof(flights[i].to));
+    }
+    message->flights = flights;
+    message->flight_count = count;
+}
+
+static void
+get_message(struct get *get, struct aw_in_message *message)
+{
+    message->class_ = (enum aw_class)get_u8(get, AW_CLASS_COUNT - 1, "class is out of range");
+    message->care = (uint8_t)get_u8(get, CARE_MASK, "care has an unknown code");
+    message->visibility = (uint8_t)get_u8(get, AW_VISIBILITY_PRIVATE, "visibility is out of range");
+    message->addressed = (uint8_t)get_u8(get, AW_ADDRESSED_BYSTANDER, "addressed is out of range");
+    message->gentle = get_u8(get, 1, "a flag is neither 0 nor 1") != 0;
+    message->body_form = (uint8_t)get_u8(get, AW_BODY_AES_GCM, "body form is out of range");
+    message->rules_version = get_u32(get);
+    message->received_at = get_ms(get);
+    message->departs_at = get_ms(get);
+    message->reply_by = get_ms(get);
+    message->id_hash = get_hash128(get);
+    get_copy(get, message->body_hash.bytes, sizeof(message->body_hash.bytes));
+    message->key_number = get_u64(get);
+    get_copy(get, message->nonce, sizeof(message->nonce));
+    message->channel = get_string(get, AW_CHANNEL_BYTES_MAX);
+    message->account = get_string(get, AW_ACCOUNT_BYTES_MAX);
+    message->lang = get_string(get, AW_LANG_BYTES_MAX);
+    message->lane = get_string(get, AW_LANE_BYTES_MAX);
+    get_identities(get, message);
+    message->tags = get_strings(get, &message->tag_count, AW_TAGS_MAX, AW_TAG_BYTES_MAX);
+    message->reasons = get_strings(get, &message->reason_count, AW_REASONS_MAX, AW_REASON_BYTES_MAX);
+    get_flights(get, message);
+}
+/* A mask is a range only when its bits have no gap. */
+AW_STATIC_ASSERT(((CARE_MASK + 1) & CARE_MASK) == 0, "get_message checks care against the largest value");
+
+static void
+get_lease(struct get *get, struct aw_in_lease *lease)
+{
+    lease->slot = get_u32(get);
+    lease->version = get_u32(get);
+    lease->lease_ms = get_ms(get);
+    lease->pull_key = get_hash128(get);
+    lease->agent = get_string(get, AW_AGENT_BYTES_MAX);
+}
+
+static void
+get_fenced(struct get *get, struct aw_in_fenced *fenced)
+{
+    fenced->lease.shard = (uint8_t)get_u8(get, UINT8_MAX, "");
+    fenced->lease.slot = get_u32(get);
+    fenced->lease.fence = get_u64(get);
+    fenced->op_hash = get_u64(get);
+    fenced->lease_ms = get_ms(get);
+    fenced->agent = get_string(get, AW_AGENT_BYTES_MAX);
+    fenced->words = get_string(get, AW_RELEASE_REASON_BYTES_MAX);
+}
+
+static void
+get_timer(struct get *get, struct aw_in_timer *timer)
+{
+    timer->slot = get_u32(get);
+    timer->version = get_u32(get);
+}
+
+static void
+get_ticket(struct get *get, struct aw_in_ticket *ticket)
+{
+    ticket->ticket.shard = (uint8_t)get_u8(get, UINT8_MAX, "");
+    ticket->ticket.slot = get_u32(get);
+    ticket->ticket.seq = get_u64(get);
+    ticket->until = get_ms(get);
+    ticket->if_version = get_u64(get);
+    ticket->by = get_string(get, AW_AGENT_BYTES_MAX);
+    ticket->words = get_string(get, AW_RELEASE_REASON_BYTES_MAX);
+}
+
+/* False for a number that this build does not know. */
+static bool
+get_fields(struct get *get, struct aw_command *command)
+{
+    switch (command->kind) {
+    case AW_COMMAND_EPOCH:
+        command->in.epoch.epoch = get_u64(get);
+        return true;
+    case AW_COMMAND_SETTINGS:
+        get_settings(get, &command->in.settings);
+        return true;
+    case AW_COMMAND_LANE:
+        get_lane(get, &command->in.lane);
+        return true;
+    case AW_COMMAND_MESSAGE:
+        get_message(get, &command->in.message);
+        return true;
+    case AW_COMMAND_LEASE:
+        get_lease(get, &command->in.lease);
+        return true;
+    case AW_COMMAND_EXTEND:
+    case AW_COMMAND_COMPLETE:
+    case AW_COMMAND_RELEASE:
+        get_fenced(get, &command->in.fenced);
+        return true;
+    case AW_COMMAND_TIMER:
+        get_timer(get, &command->in.timer);
+        return true;
+    case AW_COMMAND_HOLD:
+    case AW_COMMAND_UNHOLD:
+    case AW_COMMAND_CANCEL:
+        get_ticket(get, &command->in.ticket);
+        return true;
+    }
+    return false;
+}
+
+enum aw_err
+aw_record_read(const struct aw_record *record, struct aw_arena *arena, struct aw_command *ret_command, struct aw_why *why)
+{
+    struct aw_command command = {.kind = record->kind, .out = {.seq = record->seq, .prev_seq = record->prev_seq}};
+    const uint8_t    *fields = (const uint8_t *)record->fields.ptr;
+    struct get        get = {.at = fields, .end = fields + record->fields.len, .arena = arena};
+
+    if (record->version == 0)
+        return aw_why(why, AW_E_CORRUPT, "record %llu has version 0", (unsigned long long)record->seq);
+    if (record->version > RECORD_VERSION_1)
+        return aw_why(why, AW_E_VERSION, "record %llu (%s) has version %u, this build knows up to %u",
+                      (unsigned long long)record->seq, aw_command_name(record->kind), record->version, RECORD_VERSION_1);
+    if (!get_fields(&get, &command))
+        return aw_why(why, AW_E_VERSION, "record %llu is of kind %u, which this build does not know",
+                      (unsigned long long)record->seq, (unsigned)record->kind);
+    if (get.err == AW_OK && get.at != get.end)
+        get_fail(&get, AW_E_CORRUPT, "something follows its fields");
+    if (get.err != AW_OK)
+        return aw_why(why, get.err, "record %llu (%s): %s", (unsigned long long)record->seq, aw_command_name(record->kind),
+                      get.what);
+    *ret_command = command;
+    return AW_OK;
+}
+
+/* --- the duplicate table ---------------------------------------------------------------------------------------------------- */
+
+void
+aw_id_entry_write(const struct aw_id_entry *entry, uint8_t *to)
+{
+    store_u64(to, entry->seq);
+    store_u64(to + 8, entry->accepted_at);
+    store_u64(to + 16, entry->hash.low);
+    store_u64(to + 24, entry->hash.high);
+}
+
+void
+aw_id_entry_read(const uint8_t *from, struct aw_id_entry *ret_entry)
+{
+    *ret_entry = (struct aw_id_entry){
+        .hash = {load_u64(from + 16), load_u64(from + 24)}, .seq = load_u64(from), .accepted_at = load_u64(from + 8)};
+}
