@@ -1,0 +1,342 @@
+/* group.c - one group commit: admission, apply, batches, flush. */
+#include "commit/parts.h"
+
+/* Shut when nothing fits any more: the rest waits for the next group. */
+static bool
+group_is_full(const struct aw_committer *c)
+{
+    return c->group_records >= AW_GROUP_RECORDS_MAX || c->group_batches >= AW_SUBMITS_MAX;
+}
+
+static void
+become_broken(struct aw_committer *c)
+{
+    aw_committer_set_role(c, AW_ROLE_BROKEN);
+    c->event_count = 0; /* the state is void: nothing of it may be published */
+}
+
+static void
+open_batch(struct aw_committer *c, aw_ms now)
+{
+    aw_batch_reset(&c->batch);
+    c->batch_entry_count = 0;
+    aw_state_begin(c->config.state, c->head.index + 1, now);
+}
+
+/* Closes the batch if it holds anything and hands it to the journal. False: broken. */
+static bool
+close_batch(struct aw_committer *c, struct aw_hash128 digest_before, aw_ms now)
+{
+    const struct aw_store_identity *identity = aw_journal_identity(c->config.journal);
+    struct aw_batch_header          header = {.shard = identity->shard,
+                                              .sm_version = AW_SM_VERSION,
+                                              .index = c->head.index + 1,
+                                              .epoch = aw_state_epoch(c->config.state),
+                                              .now = now,
+                                              .digest_before = digest_before,
+                                              .previous = c->head.hash};
+    struct aw_journal_batch         batch;
+
+    if (aw_batch_count(&c->batch) == 0)
+        return true;
+    memcpy(header.uuid, identity->uuid, sizeof(header.uuid));
+    /* Admission took the room before apply, so FULL here is a defect of the engine: as the state is ahead of the store by now, the only
+     * honest way out is the latch. */
+    if (!aw_batch_close(&c->batch, &header, &c->head.hash, &batch) ||
+        aw_journal_submit(c->config.journal, &batch) != AW_OUTCOME_OK)
+        return false;
+    for (uint32_t i = 0; i < c->batch_entry_count; i++)
+        c->batch_entries[i]->point = (struct aw_commit_point){.index = header.index, .hash = c->head.hash};
+    c->head.index = header.index;
+    c->head.next_seq = header.first_seq + header.count;
+    c->head.epoch = header.epoch;
+    c->head.now = now;
+    c->group_batches++;
+    c->bytes_since_checkpoint += header.bytes;
+    c->must_flush = true;
+    return true;
+}
+
+/* Room is taken here, before anything changes; that is why a commit does not fail for lack of it. */
+static enum aw_err
+admit(struct aw_committer *c, const struct aw_command *command, size_t record_bytes, size_t body_bytes)
+{
+    struct aw_admission *room = &c->admission;
+    uint64_t             cost = aw_journal_cost(c->config.journal, record_bytes, body_bytes);
+
+    if (!aw_command_is_post(command)) {
+        if (cost > room->drain_bytes)
+            return AW_E_STORE_FULL;
+        room->drain_bytes -= cost;
+        room->posts_bytes -= cost < room->posts_bytes ? cost : room->posts_bytes;
+        return aw_state_admits(c->config.state, command);
+    }
+    if (cost > room->posts_bytes) {
+        c->refused_post = true;
+        return AW_E_STORE_FULL;
+    }
+    if (room->pushes <= c->config.lanes_reserve)
+        return AW_E_TABLE_FULL;
+    if (aw_state_admits(c->config.state, command) != AW_OK)
+        return AW_E_TABLE_FULL;
+    room->posts_bytes -= cost;
+    room->drain_bytes -= cost < room->drain_bytes ? cost : room->drain_bytes;
+    room->pushes--;
+    return AW_OK;
+}
+
+static void
+note_event(struct aw_committer *c, const struct aw_event *event)
+{
+    if (event->kind == AW_EVENT_NONE)
+        return;
+    AW_ASSERT(c->event_count < AW_GROUP_RECORDS_MAX);
+    c->events[c->event_count++] = *event;
+}
+
+/* A lease that was refused although its ticket still waits: the entry was taken out of its queue and must go back. */
+static void
+note_unleased(struct aw_committer *c, const struct aw_in_lease *lease)
+{
+    struct aw_ticket_view view;
+
+    if (!aw_state_ticket_at(c->config.state, lease->slot, &view) || view.state != AW_TICKET_WAITING ||
+        view.version != lease->version)
+        return;
+    note_event(c, &(struct aw_event){.kind = AW_EVENT_QUEUED,
+                                     .slot = lease->slot,
+                                     .version = view.version,
+                                     .lane = view.lane,
+                                     .class_ = view.class_,
+                                     .key = view.key,
+                                     .age = view.age});
+}
+
+/* Applies one entry into the open batch. False when the batch has no room for it: nothing was done. */
+static bool
+apply_one(struct aw_committer *c, struct aw_entry *entry, aw_ms now)
+{
+    struct aw_command *command = &entry->command;
+    size_t             record = aw_record_bytes_max(command);
+    size_t             body = command->kind == AW_COMMAND_MESSAGE ? command->in.message.body.len : 0;
+    enum aw_err        err;
+
+    if (!aw_batch_fits(&c->batch, record, body))
+        return false;
+    entry->point = (struct aw_commit_point){.index = 0};
+    command->out = (struct aw_outcome_of){.err = AW_OK};
+    err = admit(c, command, record, body);
+    if (err != AW_OK)
+        command->out.err = err;
+    else
+        (void)aw_state_apply(c->config.state, command); /* the outcome is in `out`; refusals are answers, not failures */
+    c->group_records++;
+    if (command->out.changed) {
+        aw_batch_add(&c->batch, command, now);
+        c->batch_entries[c->batch_entry_count++] = entry;
+        if (aw_command_is_post(command))
+            c->group_bytes += record + body;
+    }
+    note_event(c, &command->out.event);
+    if (command->kind == AW_COMMAND_LEASE && command->out.err != AW_OK)
+        note_unleased(c, &command->in.lease);
+    return true;
+}
+
+/* Applies what fits of the first submission of `list`; moves it to `done` when it is through. False when the batch is full. */
+static bool
+apply_some(struct aw_committer *c, struct aw_list *list, aw_ms now)
+{
+    struct aw_submission *submission = AW_CONTAINER(aw_list_first(list), struct aw_submission, link);
+
+    while (submission->done < submission->count) {
+        if (group_is_full(c) || !apply_one(c, &submission->entries[submission->done], now))
+            return false;
+        submission->done++;
+    }
+    aw_list_remove(&submission->link);
+    aw_list_push_back(&c->done, &submission->link);
+    return true;
+}
+
+/* Timers have no submission: their entries live only as long as the batch is open. */
+static void
+apply_timers(struct aw_committer *c, aw_ms now)
+{
+    for (uint32_t i = 0; i < AW_GROUP_TIMERS_MAX && !group_is_full(c); i++) {
+        struct aw_entry entry;
+
+        if (!aw_state_due(c->config.state, now, &entry.command) || !apply_one(c, &entry, now))
+            return;
+        if (entry.command.out.changed)
+            c->batch_entry_count--; /* nobody waits for its commit point */
+        if (entry.command.out.err != AW_OK)
+            return; /* no room even in the reserve: it stays due */
+    }
+}
+
+static void
+begin_group(struct aw_committer *c)
+{
+    struct aw_journal_room room;
+
+    aw_journal_room(c->config.journal, &room);
+    c->admission = (struct aw_admission){room.posts_bytes, room.drain_bytes, aw_lanes_room(c->config.lanes)};
+    c->event_count = 0;
+    c->group_records = 0;
+    c->group_batches = 0;
+    c->group_bytes = 0;
+    c->refused_post = false;
+    c->must_flush = false;
+}
+
+/* Fills batches until nothing waits or the group is full. False: broken. */
+static bool
+fill_group(struct aw_committer *c, aw_ms now)
+{
+    bool more = true, timers = true;
+
+    while (more && !group_is_full(c)) {
+        struct aw_hash128 digest = aw_state_digest(c->config.state);
+        uint32_t          records = c->group_records;
+
+        open_batch(c, now);
+        if (timers)
+            apply_timers(c, now);
+        timers = false;
+        while (!aw_list_is_empty(&c->drains) && apply_some(c, &c->drains, now))
+            ;
+        while (aw_list_is_empty(&c->drains) && !aw_list_is_empty(&c->posts) && c->group_bytes < c->config.group_bytes_max &&
+               apply_some(c, &c->posts, now))
+            ;
+        more = !aw_list_is_empty(&c->drains) || (!aw_list_is_empty(&c->posts) && c->group_bytes < c->config.group_bytes_max);
+        AW_IMPLIES(more, c->group_records > records); /* an empty batch takes any command (limits.h) */
+        if (!close_batch(c, digest, now))
+            return false;
+    }
+    return true;
+}
+
+/* Flushes and waits for the engine's word on everything that was submitted. */
+static bool
+flush_group(struct aw_committer *c)
+{
+    struct aw_journal_done done;
+    uint32_t               reported = 0;
+
+    if (aw_journal_flush(c->config.journal) != AW_OUTCOME_OK)
+        return false;
+    while (reported < c->group_batches) {
+        if (!aw_journal_poll(c->config.journal, &done))
+            continue; /* an engine that completes later; the LMDB one never takes this way */
+        if (done.outcome != AW_OUTCOME_OK)
+            return false;
+        reported++;
+    }
+    return true;
+}
+
+static bool
+make_durable(struct aw_committer *c)
+{
+    aw_ns began = c->config.mono();
+    bool  ok;
+
+    aw_upkeep_before_flush(c);
+    if (!c->must_flush)
+        return true;
+    ok = flush_group(c);
+    if (ok && c->group_batches > 0 && c->config.report.group != NULL)
+        c->config.report.group(c->config.report.user, c->config.mono() - began, c->group_records, c->group_batches);
+    return ok;
+}
+
+static void
+fail_list(struct aw_committer *c, struct aw_list *list)
+{
+    struct aw_list *link;
+
+    while ((link = aw_list_first(list)) != NULL) {
+        struct aw_submission *submission = AW_CONTAINER(link, struct aw_submission, link);
+
+        aw_list_remove(link);
+        submission->err = AW_E_STORE_BROKEN;
+        aw_committer_give_back(c, submission);
+    }
+}
+
+static size_t
+fail_all(struct aw_committer *c)
+{
+    uint64_t held = c->held;
+
+    fail_list(c, &c->done);
+    fail_list(c, &c->drains);
+    fail_list(c, &c->posts);
+    return held - c->held;
+}
+
+static size_t
+give_back_done(struct aw_committer *c)
+{
+    struct aw_list *link;
+    size_t          given = 0;
+
+    while ((link = aw_list_first(&c->done)) != NULL) {
+        aw_list_remove(link);
+        aw_committer_give_back(c, AW_CONTAINER(link, struct aw_submission, link));
+        given++;
+    }
+    return given;
+}
+
+static void
+tell_role(struct aw_committer *c)
+{
+    if (c->role != AW_ROLE_ACTIVE && c->role != AW_ROLE_FULL)
+        return;
+    if (c->refused_post)
+        aw_committer_set_role(c, AW_ROLE_FULL);
+    else if (c->group_bytes > 0)
+        aw_committer_set_role(c, AW_ROLE_ACTIVE);
+}
+
+size_t
+aw_group_commit(struct aw_committer *c, aw_ms now)
+{
+    size_t work;
+
+    if (c->role == AW_ROLE_BROKEN)
+        return fail_all(c);
+    begin_group(c);
+    if (!fill_group(c, now) || !make_durable(c)) {
+        become_broken(c);
+        return fail_all(c);
+    }
+    aw_publish_events(c);
+    work = c->group_records + give_back_done(c);
+    tell_role(c);
+    aw_upkeep_after_flush(c);
+    return work;
+}
+
+enum aw_err
+aw_group_commit_own(struct aw_committer *c, struct aw_entry *entries, uint32_t count, aw_ms now)
+{
+    struct aw_hash128 digest = aw_state_digest(c->config.state);
+
+    begin_group(c);
+    open_batch(c, now);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!apply_one(c, &entries[i], now))
+            AW_UNREACHABLE(); /* the batch is empty, and these are few and small */
+        if (entries[i].command.out.err != AW_OK)
+            return entries[i].command.out.err;
+    }
+    if (!close_batch(c, digest, now) || !make_durable(c)) {
+        become_broken(c);
+        return AW_E_STORE_BROKEN;
+    }
+    aw_publish_events(c);
+    return AW_OK;
+}

@@ -1,0 +1,146 @@
+/* parking.c - one list a lane, ordered by number. */
+#include "commit/parking.h"
+
+#include <stdlib.h>
+
+static struct aw_park_node *
+node_of(struct aw_list *link)
+{
+    return link == NULL ? NULL : AW_CONTAINER(link, struct aw_park_node, link);
+}
+
+bool
+aw_parking_init(struct aw_parking *parking, uint32_t lanes_max)
+{
+    *parking = (struct aw_parking){._lanes_max = lanes_max, ._next_number = 1};
+    aw_list_init(&parking->_all);
+    parking->_lanes = calloc(lanes_max, sizeof(parking->_lanes[0]));
+    parking->_on_way = calloc(lanes_max, sizeof(parking->_on_way[0]));
+    if (parking->_lanes == NULL || parking->_on_way == NULL) {
+        aw_parking_fini(parking);
+        return false;
+    }
+    for (uint32_t lane = 0; lane < lanes_max; lane++)
+        aw_list_init(&parking->_lanes[lane]);
+    return true;
+}
+
+void
+aw_parking_fini(struct aw_parking *parking)
+{
+    AW_ASSERT(parking->_count == 0);
+    free(parking->_lanes);
+    free(parking->_on_way);
+    parking->_lanes = NULL;
+    parking->_on_way = NULL;
+}
+
+/* Behind the last one with a smaller number. New pulls have the largest number and go to the end; one that comes back has been
+ * waiting long and belongs near the front, so each looks from its own end. */
+static void
+insert(struct aw_list *list, struct aw_park_node *node, bool from_front)
+{
+    struct aw_list *at = list;
+
+    if (from_front) {
+        for (at = list->next; at != list; at = at->next) {
+            if (node_of(at)->pull->park.number > node->pull->park.number)
+                break;
+        }
+    }
+    aw_list_insert_before(at, &node->link);
+}
+
+void
+aw_parking_add(struct aw_parking *parking, struct aw_submission *pull)
+{
+    struct aw_park *park = &pull->park;
+    bool            comes_back = park->number != 0;
+    uint32_t        nodes = park->lanes == NULL ? 1 : park->lane_count;
+
+    AW_ASSERT(!park->parked);
+    AW_ASSERT(park->woken_lane == AW_LANE_NONE);
+    if (!comes_back)
+        park->number = parking->_next_number++;
+    for (uint32_t i = 0; i < nodes; i++) {
+        struct aw_list *list = park->lanes == NULL ? &parking->_all : &parking->_lanes[park->lanes[i]];
+
+        AW_IMPLIES(park->lanes != NULL, park->lanes[i] < parking->_lanes_max);
+        park->nodes[i].pull = pull;
+        insert(list, &park->nodes[i], comes_back);
+    }
+    park->parked = true;
+    parking->_count++;
+}
+
+void
+aw_parking_remove(struct aw_parking *parking, struct aw_submission *pull)
+{
+    struct aw_park *park = &pull->park;
+    uint32_t        nodes = park->lanes == NULL ? 1 : park->lane_count;
+
+    AW_ASSERT(park->parked);
+    AW_ASSERT(parking->_count > 0);
+    for (uint32_t i = 0; i < nodes; i++)
+        aw_list_remove(&park->nodes[i].link);
+    park->parked = false;
+    parking->_count--;
+}
+
+struct aw_submission *
+aw_parking_wake(struct aw_parking *parking, uint32_t lane)
+{
+    struct aw_park_node *own, *all, *first;
+
+    AW_ASSERT(lane < parking->_lanes_max);
+    own = node_of(aw_list_first(&parking->_lanes[lane]));
+    all = node_of(aw_list_first(&parking->_all));
+    first = own;
+    if (own == NULL || (all != NULL && all->pull->park.number < own->pull->park.number))
+        first = all;
+    if (first == NULL)
+        return NULL;
+    aw_parking_remove(parking, first->pull);
+    first->pull->park.end = AW_PARK_WOKEN;
+    first->pull->park.woken_lane = lane;
+    parking->_on_way[lane]++;
+    return first->pull;
+}
+
+uint32_t
+aw_parking_came_back(struct aw_parking *parking, uint32_t *woken_lane)
+{
+    uint32_t lane = *woken_lane;
+
+    if (lane == AW_LANE_NONE)
+        return lane;
+    AW_ASSERT(parking->_on_way[lane] > 0);
+    parking->_on_way[lane]--;
+    *woken_lane = AW_LANE_NONE;
+    return lane;
+}
+
+uint32_t
+aw_parking_on_way(const struct aw_parking *parking, uint32_t lane)
+{
+    return parking->_on_way[lane];
+}
+
+uint64_t
+aw_parking_count(const struct aw_parking *parking)
+{
+    return parking->_count;
+}
+
+struct aw_submission *
+aw_parking_take_any(struct aw_parking *parking)
+{
+    struct aw_park_node *node = node_of(aw_list_first(&parking->_all));
+
+    for (uint32_t lane = 0; node == NULL && lane < parking->_lanes_max; lane++)
+        node = node_of(aw_list_first(&parking->_lanes[lane]));
+    if (node == NULL)
+        return NULL;
+    aw_parking_remove(parking, node->pull);
+    return node->pull;
+}

@@ -1,0 +1,40 @@
+/* parking.h - pulls that found nothing, and who is woken when something comes: the longest waiting one that serves the lane.
+ *
+ * A parked pull is linked once for every lane that it names (or once in the list of those that serve all lanes), in order of its
+ * number, which it keeps when a wake found nothing. A woken pull is linked nowhere until it comes back. Each wake is for one lane;
+ * until the woken pull comes back in any form, the lane counts it as on its way, so that tickets and wakes stay even: whoever comes
+ * back makes the committer look at that lane again, and no ticket waits beside an idle agent because a wake was lost.
+ * Who owns: parked submissions belong to the parking while they are linked. Thread: the committer.
+ * Fails: only in init, for lack of memory.
+ */
+#ifndef AW_COMMIT_PARKING_H
+#define AW_COMMIT_PARKING_H
+
+#include "commit/submission.h"
+
+struct aw_parking {
+    struct aw_list *_lanes;  /* lanes_max lists of aw_park_node */
+    uint32_t       *_on_way; /* wakes for a lane that did not come back yet */
+    uint32_t        _lanes_max;
+    struct aw_list  _all; /* those that serve every lane */
+    uint64_t        _next_number;
+    uint64_t        _count;
+};
+
+AW_MUST_USE bool aw_parking_init(struct aw_parking *parking, uint32_t lanes_max);
+void             aw_parking_fini(struct aw_parking *parking);
+/* Takes the submission. */
+void aw_parking_add(struct aw_parking *parking, struct aw_submission *pull);
+/* Gives it back: it is linked no more. It must be parked. */
+void aw_parking_remove(struct aw_parking *parking, struct aw_submission *pull);
+/* Gives the longest waiting pull that serves `lane`, marked as woken for it; NULL when there is none. */
+struct aw_submission *aw_parking_wake(struct aw_parking *parking, uint32_t lane);
+/* A woken pull came back; *woken_lane is cleared. Returns that lane, or AW_LANE_NONE when it had not been woken. */
+uint32_t aw_parking_came_back(struct aw_parking *parking, uint32_t *woken_lane);
+/* Wakes for the lane that are on their way. */
+uint32_t aw_parking_on_way(const struct aw_parking *parking, uint32_t lane);
+uint64_t aw_parking_count(const struct aw_parking *parking);
+/* Any parked pull, for a drain; NULL when none is left. Gives it back, not marked as woken. */
+struct aw_submission *aw_parking_take_any(struct aw_parking *parking);
+
+#endif

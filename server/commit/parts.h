@@ -1,0 +1,102 @@
+/* parts.h - the committer's inside, shared by its four files: committer.c (mailboxes, step), group.c (apply and commit), publish.c
+ * (lanes, wakes, queries), upkeep.c (checkpoints).
+ *
+ * Thread: the committer. Owns: see committer.h. Nobody else includes this.
+ */
+#ifndef AW_COMMIT_PARTS_H
+#define AW_COMMIT_PARTS_H
+
+#include "base/home.h"
+#include "commit/batch.h"
+#include "commit/committer.h"
+#include "commit/parking.h"
+#include "commit/record_clock.h"
+
+/* Commands applied in one flush: bounds the arrays below, and with them how long an answer can be held up by others. */
+#define AW_GROUP_RECORDS_MAX 16384U
+/* Timers that ride on one flush: a site of 1,000 agents that vanishes is handled in one go, a million holds are not. */
+#define AW_GROUP_TIMERS_MAX 2048U
+
+struct aw_mailbox {
+    struct aw_ring     to;   /* io thread -> committer */
+    struct aw_ring     back; /* committer -> io thread */
+    struct aw_ring_out out;
+    struct aw_ring_in  in;
+    struct aw_ring_in  ends_in; /* the io thread's ends, until they are handed out */
+    struct aw_ring_out ends_out;
+    struct aw_wake    *wake;  /* borrows */
+    bool               rouse; /* something was given back in this step */
+};
+
+/* What is left of room in this step; taken down with each admission. */
+struct aw_admission {
+    uint64_t posts_bytes;
+    uint64_t drain_bytes;
+    uint64_t pushes;
+};
+
+enum aw_checkpoint_phase { AW_CHECKPOINT_REST, AW_CHECKPOINT_WRITE, AW_CHECKPOINT_MARK, AW_CHECKPOINT_DROP };
+
+struct aw_committer {
+    struct aw_home             home;
+    struct aw_committer_config config; /* set before start, then read-only */
+    struct aw_wake             wake;
+    struct aw_mailbox         *mailboxes; /* owns: io_count */
+
+    struct aw_record_clock clock;
+    struct aw_journal_head head; /* of what is durable, or being made so */
+    enum aw_role           role;
+    uint64_t               held; /* submissions in our hands, parked ones included */
+
+    struct aw_list drains; /* COMMANDS that are no posts: go first */
+    struct aw_list posts;
+    struct aw_list queries;
+    struct aw_list done; /* go back after the flush */
+
+    struct aw_admission admission;
+    struct aw_batch     batch;
+    struct aw_entry   **batch_entries; /* changed something in the open batch: get its commit point */
+    uint32_t            batch_entry_count;
+    struct aw_event    *events; /* AW_GROUP_RECORDS_MAX: for after the flush */
+    uint32_t            event_count;
+    uint32_t            group_records;
+    uint32_t            group_batches;
+    uint64_t            group_bytes;  /* of posts */
+    bool                refused_post; /* for lack of room, in this step */
+    bool                must_flush;
+
+    struct aw_parking parking;
+
+    enum aw_checkpoint_phase  checkpoint;
+    struct aw_checkpoint_mark mark;
+    bool                      is_mark_put; /* the next flush makes it the checkpoint */
+    uint64_t                  bytes_since_checkpoint;
+};
+
+/* --- committer.c */
+void aw_committer_give_back(struct aw_committer *c, struct aw_submission *submission);
+void aw_committer_set_role(struct aw_committer *c, enum aw_role role);
+
+/* --- group.c: applies what waits and makes it durable. Returns the number of commands handled. */
+size_t aw_group_commit(struct aw_committer *c, aw_ms now);
+/* One command of our own (epoch, settings, a first lane) in a group by itself. */
+enum aw_err aw_group_commit_own(struct aw_committer *c, struct aw_entry *entries, uint32_t count, aw_ms now);
+
+/* --- publish.c */
+void aw_publish_events(struct aw_committer *c);
+/* A ticket that was taken and not leased lies in no queue: puts it back if it still waits as `version`. */
+void aw_publish_again(struct aw_committer *c, uint32_t slot, uint32_t version);
+/* Wakes a pull for `lane` if there is a ticket and somebody for it. AW_LANE_NONE: nothing. */
+void   aw_publish_look_at(struct aw_committer *c, uint32_t lane);
+void   aw_publish_park(struct aw_committer *c, struct aw_submission *pull);
+void   aw_publish_cancel(struct aw_committer *c, struct aw_submission *cancel);
+size_t aw_publish_queries(struct aw_committer *c, aw_ms now);
+/* Fills lanes and directory from the state, at a start. */
+enum aw_err aw_publish_load(struct aw_committer *c, struct aw_why *why);
+
+/* --- upkeep.c: a bounded piece of checkpoint before a flush; what follows a flush. */
+void aw_upkeep_before_flush(struct aw_committer *c);
+void aw_upkeep_after_flush(struct aw_committer *c);
+bool aw_upkeep_is_busy(const struct aw_committer *c);
+
+#endif

@@ -1,0 +1,253 @@
+/* publish.c - what the world may see now that it is durable: tickets in lanes, woken pulls, answers to queries. */
+#include "commit/parts.h"
+
+static bool
+lane_has_ticket(struct aw_committer *c, uint32_t lane)
+{
+    struct aw_head head;
+
+    if (!aw_lanes_directory_gives(c->config.directory, lane))
+        return false;
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
+        if (aw_lanes_peek(c->config.lanes, lane, (enum aw_class)i, &head))
+            return true;
+    }
+    return false;
+}
+
+static void
+wake_one(struct aw_committer *c, uint32_t lane)
+{
+    struct aw_submission *pull = aw_parking_wake(&c->parking, lane);
+
+    if (pull != NULL)
+        aw_committer_give_back(c, pull);
+}
+
+void
+aw_publish_look_at(struct aw_committer *c, uint32_t lane)
+{
+    if (lane != AW_LANE_NONE && aw_parking_count(&c->parking) > 0 && lane_has_ticket(c, lane))
+        wake_one(c, lane);
+}
+
+static void
+queue(struct aw_committer *c, const struct aw_event *event)
+{
+    aw_lanes_show(c->config.lanes, event->slot, event->version, event->age);
+    /* Room was taken at admission; what comes back instead of being new uses the reserve, sized for all leases at once. */
+    if (aw_lanes_push(c->config.lanes, event->lane, event->class_, event->key, event->slot, event->version) != AW_OK)
+        AW_UNREACHABLE();
+    if (aw_parking_count(&c->parking) > 0 && aw_lanes_directory_gives(c->config.directory, event->lane))
+        wake_one(c, event->lane);
+}
+
+static void
+publish_lane(struct aw_committer *c, uint32_t lane)
+{
+    struct aw_slice       values[4 * AW_LANE_MATCH_MAX];
+    struct aw_lane_answer answer;
+
+    aw_state_lane(c->config.state, lane, values, &answer);
+    if (lane == aw_lanes_directory_count(c->config.directory))
+        aw_lanes_directory_add(c->config.directory, lane, answer.name, answer.pause);
+    else
+        aw_lanes_directory_set_pause(c->config.directory, lane, answer.pause);
+    /* A lane that was opened may have as many tickets as there are pulls; each that comes back makes us look again. */
+    aw_publish_look_at(c, lane);
+}
+
+void
+aw_publish_events(struct aw_committer *c)
+{
+    for (uint32_t i = 0; i < c->event_count; i++) {
+        const struct aw_event *event = &c->events[i];
+
+        switch (event->kind) {
+        case AW_EVENT_NONE:
+            break;
+        case AW_EVENT_QUEUED:
+            queue(c, event);
+            break;
+        case AW_EVENT_HIDDEN:
+            aw_lanes_show(c->config.lanes, event->slot, event->version, event->age);
+            break;
+        case AW_EVENT_LANE:
+            publish_lane(c, event->lane);
+            break;
+        }
+    }
+    c->event_count = 0;
+}
+
+void
+aw_publish_again(struct aw_committer *c, uint32_t slot, uint32_t version)
+{
+    struct aw_ticket_view view;
+
+    if (c->role == AW_ROLE_BROKEN || !aw_state_ticket_at(c->config.state, slot, &view) || view.state != AW_TICKET_WAITING ||
+        view.version != version)
+        return;
+    queue(c, &(struct aw_event){.kind = AW_EVENT_QUEUED,
+                                .slot = slot,
+                                .version = version,
+                                .lane = view.lane,
+                                .class_ = view.class_,
+                                .key = view.key,
+                                .age = view.age});
+}
+
+/* The lane of the pull that has a ticket just now; AW_LANE_NONE when all are empty. */
+static uint32_t
+find_work(struct aw_committer *c, const struct aw_park *park)
+{
+    uint32_t count = park->lanes == NULL ? aw_lanes_directory_count(c->config.directory) : park->lane_count;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t lane = park->lanes == NULL ? i : park->lanes[i];
+
+        if (lane_has_ticket(c, lane))
+            return lane;
+    }
+    return AW_LANE_NONE;
+}
+
+void
+aw_publish_park(struct aw_committer *c, struct aw_submission *pull)
+{
+    uint32_t woken_for = aw_parking_came_back(&c->parking, &pull->park.woken_lane);
+    uint32_t lane;
+
+    if (pull->park.leaving || c->role == AW_ROLE_BROKEN) {
+        pull->err = c->role == AW_ROLE_BROKEN ? AW_E_STORE_BROKEN : AW_OK;
+        pull->park.end = AW_PARK_CANCELLED;
+        aw_committer_give_back(c, pull);
+        aw_publish_look_at(c, woken_for);
+        return;
+    }
+    pull->err = AW_OK;
+    aw_parking_add(&c->parking, pull);
+    /* Looking after it is registered closes the gap: what was published before is seen here, what comes later wakes it. */
+    lane = find_work(c, &pull->park);
+    if (lane != AW_LANE_NONE)
+        wake_one(c, lane);
+}
+
+void
+aw_publish_cancel(struct aw_committer *c, struct aw_submission *cancel)
+{
+    struct aw_submission *pull = cancel->target;
+
+    /* `target` may be on its way back to the io thread, which then owns it: only `parked`, which no io thread writes after the first
+     * push, tells. */
+    if (pull->park.parked) {
+        aw_parking_remove(&c->parking, pull);
+        pull->park.end = AW_PARK_CANCELLED;
+        aw_committer_give_back(c, pull);
+    }
+    aw_committer_give_back(c, cancel);
+}
+
+static void
+copy_texts(struct aw_lane_answer *lane, struct aw_slice *values, char *texts)
+{
+    uint32_t count = lane->match.lang_count + lane->match.channel_count + lane->match.account_count + lane->match.tag_count;
+    size_t   used = 0;
+
+    /* The lists lie one behind the other from values[0] (aw_state_lane), so one walk copies all. */
+    for (uint32_t i = 0; i < count; i++) {
+        AW_ASSERT(used + values[i].len <= AW_LANE_TEXTS_BYTES);
+        memcpy(texts + used, values[i].ptr, values[i].len);
+        values[i].ptr = texts + used;
+        used += values[i].len;
+    }
+}
+
+static void
+answer_lanes(struct aw_committer *c, struct aw_query *query)
+{
+    uint32_t total = aw_state_lane_count(c->config.state);
+    uint32_t first = query->skip;
+
+    if (query->kind == AW_QUERY_LANE) {
+        query->err = aw_state_find_lane(c->config.state, query->name, &first);
+        if (query->err != AW_OK)
+            return;
+        total = first + 1;
+    }
+    for (uint32_t lane = first; lane < total && query->count < query->room; lane++) {
+        struct aw_slice *values = query->values + (size_t)query->count * 4 * AW_LANE_MATCH_MAX;
+
+        aw_state_lane(c->config.state, lane, values, &query->lanes[query->count]);
+        copy_texts(&query->lanes[query->count], values, query->texts + (size_t)query->count * AW_LANE_TEXTS_BYTES);
+        query->count++;
+    }
+}
+
+static void
+answer(struct aw_committer *c, struct aw_query *query, aw_ms now)
+{
+    query->err = AW_OK;
+    query->count = 0;
+    query->now = now;
+    switch (query->kind) {
+    case AW_QUERY_TICKET:
+        query->err = aw_state_ticket(c->config.state, query->ticket, &query->views[0]);
+        query->count = query->err == AW_OK;
+        return;
+    case AW_QUERY_LEASES_OF:
+        query->count = aw_state_leases_of(c->config.state, query->name, query->skip, query->views, query->room);
+        return;
+    case AW_QUERY_PULL:
+        query->count = aw_state_leases_of_pull(c->config.state, query->name, query->pull_key, query->views, query->room);
+        return;
+    case AW_QUERY_LANES:
+    case AW_QUERY_LANE:
+        answer_lanes(c, query);
+        return;
+    case AW_QUERY_COUNTS:
+        aw_state_counts(c->config.state, query->counts);
+        return;
+    }
+    AW_UNREACHABLE();
+}
+
+size_t
+aw_publish_queries(struct aw_committer *c, aw_ms now)
+{
+    struct aw_list *link;
+    size_t          answered = 0;
+
+    while ((link = aw_list_first(&c->queries)) != NULL) {
+        struct aw_submission *submission = AW_CONTAINER(link, struct aw_submission, link);
+
+        aw_list_remove(link);
+        submission->err = c->role == AW_ROLE_BROKEN ? AW_E_STORE_BROKEN : AW_OK;
+        if (submission->err == AW_OK)
+            answer(c, submission->query, now);
+        aw_committer_give_back(c, submission);
+        answered++;
+    }
+    return answered;
+}
+
+enum aw_err
+aw_publish_load(struct aw_committer *c, struct aw_why *why)
+{
+    uint32_t lanes = aw_state_lane_count(c->config.state);
+    uint32_t slots = aw_state_ticket_slots(c->config.state);
+
+    for (uint32_t lane = 0; lane < lanes; lane++)
+        publish_lane(c, lane);
+    for (uint32_t slot = 0; slot < slots; slot++) {
+        struct aw_ticket_view view;
+
+        if (!aw_state_ticket_at(c->config.state, slot, &view))
+            continue;
+        aw_lanes_show(c->config.lanes, slot, view.version, view.age);
+        if (view.state == AW_TICKET_WAITING &&
+            aw_lanes_push(c->config.lanes, view.lane, view.class_, view.key, slot, view.version) != AW_OK)
+            return aw_why(why, AW_E_TABLE_FULL, "the queues are too small for the tickets that wait (setting lanes-bytes-max)");
+    }
+    return AW_OK;
+}

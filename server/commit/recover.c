@@ -1,0 +1,259 @@
+/* recover.c - checkpoint, ids, replay. */
+#include "commit/recover.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define TELL_EVERY        65536U
+#define ARENA_BLOCK_BYTES (64U * 1024U)
+
+struct recovery {
+    struct aw_state                  *state;
+    struct aw_journal_reader         *reader;
+    struct aw_table                  *table;
+    const struct aw_recover_progress *progress;
+    struct aw_arena                   arena;
+    struct aw_recovery                out;
+    uint64_t                          last_seq; /* of the whole journal, for the progress */
+    aw_ms                             last_now;
+};
+
+static void
+tell(struct recovery *recovery, const char *phase, uint64_t done)
+{
+    if (recovery->progress != NULL && recovery->progress->tell != NULL)
+        recovery->progress->tell(recovery->progress->user, phase, done, recovery->last_seq);
+}
+
+static enum aw_err
+replay_record(struct aw_state *state, const struct aw_record *record, struct aw_arena *arena, struct aw_why *why)
+{
+    struct aw_command command;
+    enum aw_err       err = aw_record_read(record, arena, &command, why);
+
+    if (err != AW_OK) {
+        aw_why_prefix(why, "record %" PRIu64, record->seq);
+        return err;
+    }
+    err = aw_state_apply(state, &command);
+    if (!command.out.changed)
+        return aw_why(why, err == AW_E_TABLE_FULL ? AW_E_TABLE_FULL : AW_E_CORRUPT, "record %" PRIu64 " (%s) does not replay: %s",
+                      record->seq, aw_command_name(record->kind), aw_err_text(err));
+    if (command.out.seq != record->seq || command.out.prev_seq != record->prev_seq)
+        return aw_why(why, AW_E_CORRUPT,
+                      "record %" PRIu64 " replays as %" PRIu64 " behind %" PRIu64 ", but was written behind %" PRIu64,
+                      record->seq, command.out.seq, command.out.prev_seq, record->prev_seq);
+    return AW_OK;
+}
+
+static enum aw_err
+check_header(const struct aw_state *state, const struct aw_batch_header *header, const struct aw_journal_head *head,
+             struct aw_why *why)
+{
+    if (header->sm_version > AW_SM_VERSION)
+        return aw_why(why, AW_E_VERSION, "batch %" PRIu64 " was written by state machine version %u, this is version %u",
+                      header->index, header->sm_version, AW_SM_VERSION);
+    if (header->index != head->index + 1 || header->first_seq != head->next_seq)
+        return aw_why(why, AW_E_CORRUPT,
+                      "batch %" PRIu64 " at record %" PRIu64 " follows batch %" PRIu64 " that ended before %" PRIu64,
+                      header->index, header->first_seq, head->index, head->next_seq);
+    if (memcmp(&header->previous, &head->hash, sizeof(head->hash)) != 0)
+        return aw_why(why, AW_E_CORRUPT, "batch %" PRIu64 " does not continue the chain: the batch before it was altered or lost",
+                      header->index);
+    if (!aw_hash128_eq(header->digest_before, aw_state_digest(state)))
+        return aw_why(why, AW_E_CORRUPT, "batch %" PRIu64 " was written on another state than the replay gives", header->index);
+    return AW_OK;
+}
+
+enum aw_err
+aw_replay_batch(struct aw_state *state, struct aw_slice batch, struct aw_journal_head *head, struct aw_arena *arena,
+                struct aw_why *why)
+{
+    struct aw_batch_header header;
+    struct aw_record       record;
+    struct aw_slice        at;
+    uint32_t               count = 0;
+    enum aw_err            err = aw_batch_header_read(batch, &header, why);
+
+    if (err == AW_OK)
+        err = check_header(state, &header, head, why);
+    if (err != AW_OK)
+        return err;
+    aw_state_begin(state, header.index, header.now);
+    at = aw_slice_of(batch.ptr + AW_BATCH_HEADER_BYTES, batch.len - AW_BATCH_HEADER_BYTES);
+    while ((err = aw_record_next(&at, &record, why)) == AW_OK) {
+        aw_arena_reset(arena);
+        err = replay_record(state, &record, arena, why);
+        if (err != AW_OK)
+            break;
+        count++;
+    }
+    if (err != AW_E_AGAIN) {
+        aw_why_prefix(why, "batch %" PRIu64, header.index);
+        return err;
+    }
+    if (count != header.count)
+        return aw_why(why, AW_E_CORRUPT, "batch %" PRIu64 " holds %u records, its header says %u", header.index, count,
+                      header.count);
+    if (!aw_batch_hash(&head->hash, batch, &head->hash))
+        return aw_why(why, AW_E_MEMORY, "no memory to hash batch %" PRIu64, header.index);
+    head->index = header.index;
+    head->next_seq = header.first_seq + header.count;
+    head->epoch = header.epoch;
+    head->now = header.now;
+    return AW_OK;
+}
+
+static enum aw_err
+load_chunk(void *user, const struct aw_chunk *chunk)
+{
+    struct recovery *recovery = user;
+
+    return aw_state_load_chunk(recovery->state, chunk, NULL);
+}
+
+/* Only ids of messages up to the cut: those behind it come with the replay. */
+static enum aw_err
+load_ids(struct recovery *recovery, uint64_t cut_seq, struct aw_why *why)
+{
+    uint64_t        first = 1, told = 0;
+    struct aw_slice bytes;
+    enum aw_err     err;
+
+    while ((err = aw_journal_read_ids(recovery->reader, first, &first, &bytes)) == AW_OK && first <= cut_seq) {
+        if (bytes.len % AW_ID_ENTRY_BYTES != 0)
+            return aw_why(why, AW_E_CORRUPT, "the source ids of record %" PRIu64 " are cut short", first);
+        for (size_t at = 0; at < bytes.len; at += AW_ID_ENTRY_BYTES) {
+            struct aw_id_entry entry;
+
+            aw_id_entry_read((const uint8_t *)bytes.ptr + at, &entry);
+            if (entry.seq > cut_seq)
+                break;
+            err = aw_state_load_id(recovery->state, entry.hash, entry.seq, entry.accepted_at, recovery->last_now);
+            if (err != AW_OK)
+                return aw_why(why, err, "the table of source ids is too small for what is stored (setting ids-max)");
+        }
+        if (first - told >= TELL_EVERY) {
+            told = first;
+            tell(recovery, "ids", first);
+        }
+        first++;
+    }
+    return err == AW_OK || err == AW_E_NOT_FOUND ? AW_OK : aw_why(why, err, "reading the source ids failed");
+}
+
+static enum aw_err
+load_checkpoint(struct recovery *recovery, struct aw_why *why)
+{
+    struct aw_checkpoint_mark mark;
+    enum aw_err               err = aw_table_read_mark(recovery->table, &mark);
+
+    if (err == AW_E_NOT_FOUND)
+        return AW_OK;
+    if (err != AW_OK)
+        return aw_why(why, err, "the mark of the last checkpoint cannot be read");
+    if (mark.sm_version > AW_SM_VERSION)
+        return aw_why(why, AW_E_VERSION, "the checkpoint was written by state machine version %u, this is version %u",
+                      mark.sm_version, AW_SM_VERSION);
+    tell(recovery, "checkpoint", 0);
+    err = aw_table_read_chunks(recovery->table, load_chunk, recovery, why);
+    if (err == AW_OK)
+        err = load_ids(recovery, mark.seq, why);
+    if (err == AW_OK)
+        err = aw_state_load_finish(recovery->state, &mark, why);
+    if (err != AW_OK) {
+        aw_why_prefix(why, "checkpoint at record %" PRIu64, mark.seq);
+        return err;
+    }
+    recovery->out.checkpoint_seq = mark.seq;
+    recovery->out.head = (struct aw_journal_head){.index = mark.index,
+                                                  .next_seq = mark.seq + 1,
+                                                  .epoch = aw_state_epoch(recovery->state),
+                                                  .now = aw_state_now(recovery->state),
+                                                  .hash = mark.hash};
+    return AW_OK;
+}
+
+static enum aw_err
+replay_rest(struct recovery *recovery, struct aw_why *why)
+{
+    struct aw_recovery *out = &recovery->out;
+    struct aw_slice     batch;
+    uint64_t            first, told = out->head.next_seq;
+    enum aw_err         err;
+
+    while ((err = aw_journal_read_next(recovery->reader, out->head.next_seq, &first, &batch)) == AW_OK) {
+        uint64_t before = out->head.next_seq;
+
+        if (first != before)
+            return aw_why(why, AW_E_CORRUPT, "records %" PRIu64 " to %" PRIu64 " are missing", before, first - 1);
+        err = aw_replay_batch(recovery->state, batch, &out->head, &recovery->arena, why);
+        if (err != AW_OK)
+            return err;
+        out->batches++;
+        out->bytes += batch.len;
+        out->records += out->head.next_seq - before;
+        if (out->head.next_seq - told >= TELL_EVERY) {
+            told = out->head.next_seq;
+            tell(recovery, "replay", told);
+        }
+    }
+    return err == AW_E_NOT_FOUND ? AW_OK : aw_why(why, err, "reading the journal failed at record %" PRIu64, out->head.next_seq);
+}
+
+/* The last batch tells how far there is to go, and the time by which old source ids are passed over. */
+static enum aw_err
+look_ahead(struct recovery *recovery, struct aw_why *why)
+{
+    struct aw_batch_header header;
+    struct aw_slice        batch;
+    uint64_t               first;
+    enum aw_err            err = aw_journal_read_last(recovery->reader, &first, &batch);
+
+    if (err == AW_E_NOT_FOUND)
+        return AW_OK;
+    if (err != AW_OK)
+        return aw_why(why, err, "the last batch cannot be read");
+    err = aw_batch_header_read(batch, &header, why);
+    if (err != AW_OK) {
+        aw_why_prefix(why, "last batch, at record %" PRIu64, first);
+        return err;
+    }
+    recovery->last_seq = header.first_seq + header.count - 1;
+    recovery->last_now = header.now;
+    return AW_OK;
+}
+
+enum aw_err
+aw_recover(struct aw_state *state, struct aw_journal *journal, struct aw_table *table, const struct aw_recover_progress *progress,
+           struct aw_recovery *ret_recovery, struct aw_why *why)
+{
+    struct recovery   recovery = {.state = state, .table = table, .progress = progress, .out = {.head = {.next_seq = 1}}};
+    struct aw_blocks *blocks = aw_blocks_new(ARENA_BLOCK_BYTES, 16 * ARENA_BLOCK_BYTES);
+    enum aw_err       err = AW_E_MEMORY;
+
+    recovery.reader = aw_journal_reader_new(journal);
+    if (blocks == NULL || recovery.reader == NULL) {
+        err = aw_why(why, AW_E_MEMORY, "no memory to read the store");
+        goto done;
+    }
+    aw_arena_init(&recovery.arena, blocks);
+    err = aw_journal_read_begin(recovery.reader);
+    if (err != AW_OK) {
+        err = aw_why(why, err, "the store cannot be read");
+        goto done;
+    }
+    err = look_ahead(&recovery, why);
+    if (err == AW_OK)
+        err = load_checkpoint(&recovery, why);
+    if (err == AW_OK)
+        err = replay_rest(&recovery, why);
+    aw_journal_read_end(recovery.reader);
+    aw_arena_reset(&recovery.arena);
+    if (err == AW_OK)
+        *ret_recovery = recovery.out;
+done:
+    aw_journal_reader_free(&recovery.reader);
+    aw_blocks_free(&blocks);
+    return err;
+}

@@ -1,0 +1,47 @@
+/* recover.h - a start: from what the store holds to the state as it was.
+ *
+ * Reads the last checkpoint, the remembered source ids, and replays every batch behind the cut, checking for each: header, chain
+ * hash, numbering, and that the state's digest is the one that the batch was written on. Changes nothing in the store.
+ * Thread: main or the starting committer, before anything else runs. Fails: AW_E_CORRUPT (says which batch or record),
+ * AW_E_VERSION, AW_E_TABLE_FULL (limits set lower than what is stored), AW_E_MEMORY, AW_E_IO; the state is then void.
+ */
+#ifndef AW_COMMIT_RECOVER_H
+#define AW_COMMIT_RECOVER_H
+
+#include "core/state.h"
+#include "model/record.h"
+#include "port/journal.h"
+#include "port/table.h"
+
+/* Where the journal ends. All zero in a new store. */
+struct aw_journal_head {
+    uint64_t         index;    /* of the last batch */
+    uint64_t         next_seq; /* 1 in a new store */
+    uint64_t         epoch;
+    aw_ms            now; /* record time of the last batch */
+    struct aw_sha256 hash;
+};
+
+struct aw_recovery {
+    struct aw_journal_head head;
+    uint64_t               checkpoint_seq; /* 0: none */
+    uint64_t               records;        /* replayed */
+    uint64_t               batches;
+    uint64_t               bytes;
+};
+
+/* How far a start is; called every some thousand records. `done` of `total` sequence numbers; total may be 0. Optional. */
+struct aw_recover_progress {
+    void (*tell)(void *user, const char *phase, uint64_t done, uint64_t total);
+    void *user;
+};
+
+AW_MUST_USE enum aw_err aw_recover(struct aw_state *state, struct aw_journal *journal, struct aw_table *table,
+                                   const struct aw_recover_progress *progress, struct aw_recovery *ret_recovery,
+                                   struct aw_why *why);
+/* Replays one batch into the state, checking everything above; *head moves on. For recover and for offline audits. `arena` is reset
+ * between records. */
+AW_MUST_USE enum aw_err aw_replay_batch(struct aw_state *state, struct aw_slice batch, struct aw_journal_head *head,
+                                        struct aw_arena *arena, struct aw_why *why);
+
+#endif

@@ -1,0 +1,107 @@
+/* submission.h - what an io thread asks of the committer, and gets back: the unit that travels through the mailboxes.
+ *
+ * A submission lives in its request's memory. Pushing it to the committer gives it away, with everything it points to; the committer
+ * gives the same object back by the io thread's own mailbox, exactly once, with the answer filled in. Between the two the io thread
+ * must not touch it, nor free or take from the arena it lies in.
+ *
+ *   COMMANDS  applied in order, answered when all that changed something is durable (or refused)
+ *   QUERY     looks at the state; sees everything that was acknowledged before it was pushed
+ *   PARK      a pull that found nothing: comes back WOKEN when there may be work, or CANCELLED
+ *   CANCEL    ends the parking of `target`; both come back
+ *   RETURN    a ticket that was taken from the lanes and is not wanted: goes back into its queue; comes back at once
+ *
+ * Thread: stated above. Owns: nothing beyond what its request owns.
+ */
+#ifndef AW_COMMIT_SUBMISSION_H
+#define AW_COMMIT_SUBMISSION_H
+
+#include "base/list.h"
+#include "base/time.h"
+#include "core/state.h"
+#include "model/command.h"
+
+enum aw_submission_kind {
+    AW_SUBMIT_COMMANDS,
+    AW_SUBMIT_QUERY,
+    AW_SUBMIT_PARK,
+    AW_SUBMIT_CANCEL,
+    AW_SUBMIT_RETURN,
+};
+
+/* A command and where it became durable. A command that changed nothing has the point of the batch that was durable when it was
+ * answered. */
+struct aw_entry {
+    struct aw_command      command;
+    struct aw_commit_point point;
+};
+
+enum aw_query_kind {
+    AW_QUERY_TICKET,    /* id -> views[0] */
+    AW_QUERY_LEASES_OF, /* agent -> views */
+    AW_QUERY_PULL,      /* agent, pull_key -> views: what a repeated pull gets again */
+    AW_QUERY_LANES,     /* -> lanes */
+    AW_QUERY_LANE,      /* name -> lanes[0] */
+    AW_QUERY_COUNTS,    /* -> counts */
+};
+struct aw_query {
+    enum aw_query_kind      kind;
+    enum aw_err             err;
+    struct aw_ticket_id     ticket;
+    struct aw_slice         name; /* agent or lane */
+    struct aw_hash128       pull_key;
+    uint32_t                skip;  /* lanes or leases to pass over */
+    uint32_t                room;  /* of views or lanes */
+    uint32_t                count; /* how many were written */
+    struct aw_ticket_view  *views;
+    struct aw_lane_answer  *lanes;
+    struct aw_slice        *values; /* 4 * AW_LANE_MATCH_MAX a lane; the committer copies the texts to `texts` */
+    char                   *texts;  /* AW_LANE_TEXTS_BYTES a lane */
+    struct aw_state_counts *counts;
+    aw_ms                   now; /* record time of the answer */
+};
+/* Room for all values of one lane's match. */
+#define AW_LANE_TEXTS_BYTES (4U * AW_LANE_MATCH_MAX * AW_LANE_BYTES_MAX)
+
+enum aw_park_end { AW_PARK_WOKEN, AW_PARK_CANCELLED };
+#define AW_LANE_NONE UINT32_MAX
+
+struct aw_submission;
+/* A parked pull's place in one lane's list. */
+struct aw_park_node {
+    struct aw_list        link;
+    struct aw_submission *pull;
+};
+struct aw_park {
+    const uint32_t      *lanes; /* lane_count of them; NULL: all lanes */
+    struct aw_park_node *nodes; /* lane_count of them, or 1 for all lanes */
+    uint32_t             lane_count;
+    uint32_t             woken_lane; /* the lane that it was woken for, until it comes back; AW_LANE_NONE before */
+    uint64_t             number;     /* its place; 0: not registered yet. Kept over a wake that found nothing */
+    enum aw_park_end     end;
+    bool                 leaving; /* was woken and gives up: comes back CANCELLED, and somebody else is woken in its place */
+    bool                 parked;  /* committer only */
+};
+
+struct aw_submission {
+    enum aw_submission_kind kind;
+    uint32_t                io;    /* which io thread gets it back */
+    void                   *owner; /* the io thread's own; the committer leaves it alone */
+    struct aw_list          link;  /* committer's queues */
+    enum aw_err             err;   /* AW_OK, or why none of it was looked at (STORE_BROKEN, DRAINING) */
+    /* COMMANDS */
+    struct aw_entry *entries;
+    uint32_t         count;
+    uint32_t         done;       /* committer: entries[0..done) were applied */
+    uint32_t         woken_lane; /* LEASE or RETURN of a pull that had been woken: for which lane; else AW_LANE_NONE */
+    /* QUERY */
+    struct aw_query *query;
+    /* PARK */
+    struct aw_park park;
+    /* CANCEL */
+    struct aw_submission *target;
+    /* RETURN */
+    uint32_t slot;
+    uint32_t version;
+};
+
+#endif
