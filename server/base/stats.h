@@ -64,9 +64,9 @@ aw_stats_get(const struct aw_stats_block *block, uint32_t counter)
 
 /* A histogram of durations in nanoseconds (or of anything else), with buckets of equal relative width: values below 64 are exact,
  * above them a doubling has 32 buckets, so that a quantile is at most 1/32 (3.2 %) above the true value and never below it.
- * Values from 2^46 (19 hours in ns) on fall into the last bucket; the largest value is kept exactly. */
+ * Values from 2^46 (19 hours in ns) on share the last bucket; the largest value is kept exactly. */
 #define AW_HISTOGRAM_VALUE_BITS 46
-#define AW_HISTOGRAM_BUCKETS    (64 + (AW_HISTOGRAM_VALUE_BITS - 6) * 32)
+#define AW_HISTOGRAM_BUCKETS    (64 + (AW_HISTOGRAM_VALUE_BITS - 6) * 32 + 1)
 
 /* 11 kB. All zero is empty. */
 struct aw_histogram {
