@@ -78,6 +78,12 @@ aw_blocks_used(const struct aw_blocks *blocks)
     return blocks->used;
 }
 
+size_t
+aw_blocks_held(const struct aw_blocks *blocks)
+{
+    return blocks->used + blocks->kept;
+}
+
 /* A block of exactly `bytes`, its header included. */
 static struct aw_arena_block *
 blocks_take(struct aw_blocks *blocks, size_t bytes)

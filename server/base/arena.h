@@ -25,6 +25,8 @@ AW_MUST_USE struct aw_blocks *aw_blocks_new(size_t block_bytes, size_t bytes_max
 void aw_blocks_free(struct aw_blocks **blocks);
 /* Bytes in use by arenas just now. */
 size_t aw_blocks_used(const struct aw_blocks *blocks);
+/* Those and the spare ones; never above bytes_max. */
+size_t aw_blocks_held(const struct aw_blocks *blocks);
 
 struct aw_arena_block;
 struct aw_arena {

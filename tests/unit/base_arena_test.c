@@ -177,39 +177,49 @@ spare_blocks_make_room_for_a_large_piece(void **state)
         aw_arena_reset(&a);
         aw_arena_reset(&b);
         assert_non_null(aw_arena_take(&b, 7 * BLOCK));
+        assert_true(aw_blocks_held(blocks) <= 8 * BLOCK);
         assert_null(aw_arena_take(&a, 2 * BLOCK));
         aw_arena_reset(&b);
     }
     aw_blocks_free(&blocks);
 }
 
+/* A buffer grows in place while nothing stands behind it, and moves once something does. */
 static void
 buffers_grow_and_keep_their_bytes(void **state)
 {
-    struct aw_blocks *blocks = aw_blocks_new(BLOCK, 1 << 22);
+    enum { PIECES = 50, EACH = 1000 };
+    struct aw_blocks *blocks = aw_blocks_new(1 << 16, 1 << 22);
     struct aw_arena   arena;
     struct aw_buffer  buffer;
+    unsigned char    *pieces[PIECES];
     char             *room;
 
     (void)state;
     aw_arena_init(&arena, blocks);
     aw_buffer_init(&buffer, &arena);
     assert_slice(aw_buffer_slice(&buffer), "");
-    for (uint32_t i = 0; i < 50000; i++) {
+    for (uint32_t i = 0; i < PIECES * EACH; i++) {
         aw_buffer_add(&buffer, &i, sizeof(i));
-        /* Another piece behind the buffer: it must move, not grow over it. */
-        if (i % 1000 == 0)
-            memset(aw_arena_take(&arena, 16), 0xFF, 16);
+        if (i % EACH == EACH / 2) {
+            pieces[i / EACH] = aw_arena_take(&arena, 16);
+            assert_non_null(pieces[i / EACH]);
+            memset(pieces[i / EACH], 0xEE, 16);
+        }
     }
     assert_false(buffer.failed);
-    assert_int_equal(buffer.len, 200000);
-    for (uint32_t i = 0; i < 50000; i++)
+    assert_int_equal(buffer.len, PIECES * EACH * sizeof(uint32_t));
+    for (uint32_t i = 0; i < PIECES * EACH; i++)
         assert_memory_equal(buffer.ptr + i * sizeof(i), &i, sizeof(i));
+    for (int i = 0; i < PIECES; i++) {
+        for (int k = 0; k < 16; k++)
+            assert_int_equal(pieces[i][k], 0xEE);
+    }
     room = aw_buffer_reserve(&buffer, 3);
     assert_non_null(room);
     memcpy(room, "end", 3);
     buffer.len += 3;
-    assert_memory_equal(buffer.ptr + 200000, "end", 3);
+    assert_memory_equal(buffer.ptr + PIECES * EACH * sizeof(uint32_t), "end", 3);
     aw_arena_reset(&arena);
     aw_blocks_free(&blocks);
 }
