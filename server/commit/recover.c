@@ -25,17 +25,25 @@ tell(struct recovery *recovery, const char *phase, uint64_t done)
         recovery->progress->tell(recovery->progress->user, phase, done, recovery->last_seq);
 }
 
+static bool
+is_same_receipt(const struct aw_out_message *a, const struct aw_out_message *b)
+{
+    return a->ticket.seq == b->ticket.seq && a->ticket.slot == b->ticket.slot && a->related.seq == b->related.seq && a->lane == b->lane &&
+           a->class_ == b->class_ && a->folded == b->folded && a->reopened == b->reopened && a->lane_unknown == b->lane_unknown;
+}
+
 static enum aw_err
 replay_record(struct aw_state *state, const struct aw_record *record, struct aw_arena *arena, struct aw_why *why)
 {
-    struct aw_command command;
-    enum aw_err       err = aw_record_read(record, arena, &command, why);
+    struct aw_out_message written;
+    struct aw_command     command;
+    enum aw_err           err = aw_record_read(record, arena, &command, why);
 
-    if (err != AW_OK) {
-        aw_why_prefix(why, "record %" PRIu64, record->seq);
+    if (err != AW_OK)
         return err;
-    }
-    err = aw_state_apply(state, &command);
+    written     = command.out.u.message;
+    command.out = (struct aw_outcome_of){.err = AW_OK};
+    err         = aw_state_apply(state, &command);
     if (!command.out.changed)
         return aw_why(why, err == AW_E_TABLE_FULL ? AW_E_TABLE_FULL : AW_E_CORRUPT, "record %" PRIu64 " (%s) does not replay: %s",
                       record->seq, aw_command_name(record->kind), aw_err_text(err));

@@ -333,6 +333,22 @@ put_message(struct put *put, const struct aw_in_message *message)
     }
 }
 
+/* What apply decided, so that the first receipt can be given again from the record alone, and a replay can be compared with it. */
+static void
+put_message_outcome(struct put *put, const struct aw_out_message *out)
+{
+    AW_ASSERT((unsigned)out->class_ < AW_CLASS_COUNT);
+    put_u8(put, out->class_);
+    put_u8(put, (uint32_t)out->folded | (uint32_t)out->reopened << 1 | (uint32_t)out->lane_unknown << 2);
+    put_u32(put, out->lane);
+    put_u8(put, out->ticket.shard);
+    put_u32(put, out->ticket.slot);
+    put_u64(put, out->ticket.seq);
+    put_u8(put, out->related.shard);
+    put_u32(put, out->related.slot);
+    put_u64(put, out->related.seq);
+}
+
 static void
 put_lease(struct put *put, const struct aw_in_lease *lease)
 {
@@ -389,6 +405,7 @@ put_fields(struct put *put, const struct aw_command *command)
         return;
     case AW_COMMAND_MESSAGE:
         put_message(put, &command->in.message);
+        put_message_outcome(put, &command->out.u.message);
         return;
     case AW_COMMAND_LEASE:
         put_lease(put, &command->in.lease);
@@ -730,6 +747,25 @@ get_message(struct get *get, struct aw_in_message *message)
 AW_STATIC_ASSERT(((CARE_MASK + 1) & CARE_MASK) == 0, "get_message checks care against the largest value");
 
 static void
+get_message_outcome(struct get *get, struct aw_out_message *out)
+{
+    uint32_t flags;
+
+    out->class_ = (enum aw_class)get_u8(get, AW_CLASS_COUNT - 1, "class given is out of range");
+    flags = get_u8(get, 7, "an outcome has an unknown flag");
+    out->folded = (flags & 1) != 0;
+    out->reopened = (flags & 2) != 0;
+    out->lane_unknown = (flags & 4) != 0;
+    out->lane = get_u32(get);
+    out->ticket.shard = (uint8_t)get_u8(get, UINT8_MAX, "");
+    out->ticket.slot = get_u32(get);
+    out->ticket.seq = get_u64(get);
+    out->related.shard = (uint8_t)get_u8(get, UINT8_MAX, "");
+    out->related.slot = get_u32(get);
+    out->related.seq = get_u64(get);
+}
+
+static void
 get_lease(struct get *get, struct aw_in_lease *lease)
 {
     lease->slot = get_u32(get);
@@ -786,6 +822,7 @@ get_fields(struct get *get, struct aw_command *command)
         return true;
     case AW_COMMAND_MESSAGE:
         get_message(get, &command->in.message);
+        get_message_outcome(get, &command->out.u.message);
         return true;
     case AW_COMMAND_LEASE:
         get_lease(get, &command->in.lease);

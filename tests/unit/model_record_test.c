@@ -146,6 +146,18 @@ make_message(struct maker *maker, struct aw_in_message *message)
 }
 
 static void
+make_outcome(struct maker *maker, struct aw_out_message *out)
+{
+    *out = (struct aw_out_message){.class_ = (enum aw_class)below(&maker->rng, AW_CLASS_COUNT),
+                                   .folded = below(&maker->rng, 2) != 0,
+                                   .reopened = below(&maker->rng, 2) != 0,
+                                   .lane_unknown = below(&maker->rng, 2) != 0,
+                                   .lane = (uint32_t)next(&maker->rng),
+                                   .ticket = {next(&maker->rng), (uint32_t)next(&maker->rng), (uint8_t)next(&maker->rng)},
+                                   .related = {next(&maker->rng), (uint32_t)next(&maker->rng), (uint8_t)next(&maker->rng)}};
+}
+
+static void
 make_lane(struct maker *maker, struct aw_in_lane *lane)
 {
     struct aw_lane_match *match = &lane->match;
@@ -181,6 +193,7 @@ make_fields(struct maker *maker, struct aw_command *command)
         return;
     case AW_COMMAND_MESSAGE:
         make_message(maker, &command->in.message);
+        make_outcome(maker, &command->out.u.message);
         return;
     case AW_COMMAND_LEASE:
         command->in.lease = (struct aw_in_lease){.slot = (uint32_t)next(&maker->rng),
@@ -380,6 +393,17 @@ same_command(const struct aw_command *a, const struct aw_command *b)
         return;
     case AW_COMMAND_MESSAGE:
         same_message(&a->in.message, &b->in.message);
+        SAME(out.u.message.class_);
+        SAME(out.u.message.folded);
+        SAME(out.u.message.reopened);
+        SAME(out.u.message.lane_unknown);
+        SAME(out.u.message.lane);
+        SAME(out.u.message.ticket.seq);
+        SAME(out.u.message.ticket.slot);
+        SAME(out.u.message.ticket.shard);
+        SAME(out.u.message.related.seq);
+        SAME(out.u.message.related.slot);
+        SAME(out.u.message.related.shard);
         return;
     case AW_COMMAND_LEASE:
         same_lease(&a->in.lease, &b->in.lease);
@@ -908,7 +932,15 @@ static const struct aw_command golden[] = {
                     .key_number = 99,
                     .nonce = {12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1},
                     .rules_version = 2},
-     GOLDEN_OUT},
+     .out = {.seq = 5000,
+             .prev_seq = 4999,
+             .u.message = {.ticket = {4711, 17, 1},
+                           .related = {4000, 9, 1},
+                           .lane = 3,
+                           .class_ = AW_CLASS_IMMINENT,
+                           .folded = true,
+                           .reopened = true,
+                           .lane_unknown = true}}},
     {.kind = AW_COMMAND_MESSAGE,
      .in.message = {.identities = golden_identities,
                     .identity_count = 1,
