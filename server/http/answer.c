@@ -1,0 +1,369 @@
+/* answer.c - answers on their way to the library: those of the handlers, and the layer's own refusals. */
+#include "http/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* :status, content-type, content-length, date, and what the handler adds. */
+#define OWN_FIELDS 4
+
+struct answer_head {
+    nghttp2_nv fields[OWN_FIELDS + AW_HTTP_EXTRA_FIELDS_MAX];
+    size_t     count;
+    char       status[4];
+    char       length[21];
+};
+AW_STATIC_ASSERT(AW_ARRAY_LEN(((struct aw_response *)0)->fields) == AW_HTTP_EXTRA_FIELDS_MAX, "one limit, two headers");
+
+/* The library copies names and values on submission. */
+static void
+add_field(struct answer_head *head, struct aw_slice name, struct aw_slice value)
+{
+    union {
+        const char *given;
+        uint8_t    *taken;
+    } n = {.given = name.ptr}, v = {.given = value.ptr};
+
+    AW_ASSERT(head->count < AW_ARRAY_LEN(head->fields));
+    head->fields[head->count++] = (nghttp2_nv){n.taken, v.taken, name.len, value.len, NGHTTP2_NV_FLAG_NONE};
+}
+
+static void
+fill_head(struct answer_head *head, const struct aw_edge *edge, const struct aw_response *response, bool has_length)
+{
+    AW_ASSERT(response->status >= 200 && response->status <= AW_STATUS_MAX);
+    AW_ASSERT(response->field_count <= AW_HTTP_EXTRA_FIELDS_MAX);
+    head->count = 0;
+    snprintf(head->status, sizeof(head->status), "%03u", response->status % 1000u);
+    add_field(head, AW_SLICE(":status"), aw_slice_of(head->status, 3));
+    if (response->content_type.len > 0)
+        add_field(head, AW_SLICE("content-type"), response->content_type);
+    /* RFC 9110 section 8.6: none with 204. */
+    if (has_length && response->status != 204) {
+        snprintf(head->length, sizeof(head->length), "%zu", response->body.len);
+        add_field(head, AW_SLICE("content-length"), aw_slice_str(head->length));
+    }
+    if (edge->date[0] != '\0')
+        add_field(head, AW_SLICE("date"), aw_slice_of(edge->date, AW_DATE_BYTES));
+    for (size_t i = 0; i < response->field_count; i++)
+        add_field(head, response->fields[i].name, response->fields[i].value);
+}
+
+static bool
+has_no_content(const struct aw_request *request, unsigned status)
+{
+    return request->method == AW_HEAD || status == 204 || status == 304;
+}
+
+ssize_t
+aw_answer_read(nghttp2_session *h2, int32_t stream, uint8_t *buf, size_t length, uint32_t *flags, nghttp2_data_source *source,
+               void *user)
+{
+    struct aw_request *request = source->ptr;
+    struct aw_edge    *edge = request->_edge;
+    size_t             count = request->_out.len < length ? request->_out.len : length;
+
+    (void)h2;
+    (void)stream;
+    (void)user;
+    if (count > 0) {
+        memcpy(buf, request->_out.ptr, count);
+        request->_out.ptr += count;
+        request->_out.len -= count;
+    }
+    if (request->_out.len == 0 && request->_out_buffer != NULL) {
+        edge->mem.free(request->_out_buffer, edge->mem.mem_user_data);
+        request->_out_buffer = NULL;
+        request->_out_room = 0;
+    }
+    if (request->_out.len == 0 && request->_is_ended)
+        *flags |= NGHTTP2_DATA_FLAG_EOF;
+    else if (count == 0)
+        return NGHTTP2_ERR_DEFERRED;
+    return (ssize_t)count;
+}
+
+/* False without memory; then nothing was queued. */
+static bool
+submit(struct aw_request *request, const struct answer_head *head, bool has_data)
+{
+    struct aw_session    *session = request->_session;
+    nghttp2_data_provider provider = {.source.ptr = request, .read_callback = aw_answer_read};
+
+    request->_is_answered = true;
+    request->_window_at = 0;
+    request->_moved = 0;
+    return nghttp2_submit_response(session->h2, request->_stream, head->fields, head->count, has_data ? &provider : NULL) == 0;
+}
+
+static void
+unpark(struct aw_request *request)
+{
+    if (!request->_is_parked)
+        return;
+    request->_session->parked_count--;
+    request->_edge->stats.parked_now--;
+    request->_is_parked = false;
+}
+
+/* An answer to nobody. */
+static void
+fail_now(struct aw_request *request)
+{
+    const struct aw_handlers *handlers = &request->_edge->handlers;
+
+    aw_request_move(request, AW_REQUEST_FAILED, NULL);
+    request->_edge->stats.undelivered++;
+    handlers->on_sent(handlers->user, request, false);
+    aw_request_free(request);
+}
+
+/* Without memory an answer cannot be queued: end the stream so that the client learns it. */
+static void
+fail_later(struct aw_request *request, enum aw_request_state state)
+{
+    struct aw_session *session = request->_session;
+
+    if (nghttp2_submit_rst_stream(session->h2, NGHTTP2_FLAG_NONE, request->_stream, NGHTTP2_INTERNAL_ERROR) != 0)
+        aw_session_condemn(session, AW_CAUSE_MEMORY, NGHTTP2_INTERNAL_ERROR);
+    nghttp2_session_set_stream_user_data(session->h2, request->_stream, NULL);
+    aw_session_end_stream(session);
+    aw_request_detach(request);
+    request->_stream = 0;
+    aw_request_move(request, state, &session->events);
+    aw_session_note_output(session);
+}
+
+void
+aw_request_respond(struct aw_request *request, const struct aw_response *response)
+{
+    struct aw_session *session = request->_session;
+    struct answer_head head;
+    bool               has_data = response->body.len > 0 && !has_no_content(request, response->status);
+
+    AW_ON(request->_edge);
+    AW_ASSERT(request->_state == AW_REQUEST_AWAY || request->_state == AW_REQUEST_GONE);
+    if (request->_state == AW_REQUEST_GONE) {
+        fail_now(request);
+        return;
+    }
+    fill_head(&head, request->_edge, response, true);
+    unpark(request);
+    request->_out = has_data ? response->body : (struct aw_slice){NULL, 0};
+    request->_is_ended = true;
+    aw_request_move(request, AW_REQUEST_ANSWERING, &session->sending);
+    if (!submit(request, &head, has_data)) {
+        fail_later(request, AW_REQUEST_FAILED);
+        return;
+    }
+    aw_edge_count_answer(request->_edge, response->status);
+    aw_session_note_output(session);
+}
+
+bool
+aw_request_respond_begin(struct aw_request *request, const struct aw_response *response)
+{
+    struct answer_head head;
+
+    AW_ON(request->_edge);
+    AW_ASSERT(request->_state == AW_REQUEST_AWAY || request->_state == AW_REQUEST_GONE);
+    AW_ASSERT(response->body.len == 0);
+    if (request->_state == AW_REQUEST_GONE)
+        return false;
+    fill_head(&head, request->_edge, response, false);
+    unpark(request);
+    if (!submit(request, &head, true)) {
+        fail_later(request, AW_REQUEST_GONE);
+        return false;
+    }
+    aw_request_move(request, AW_REQUEST_STREAMING, &request->_session->sending);
+    aw_edge_count_answer(request->_edge, response->status);
+    aw_session_note_output(request->_session);
+    return true;
+}
+
+/* Room for `more` bytes behind what waits. */
+static bool
+reserve_out(struct aw_request *request, size_t more)
+{
+    struct aw_edge *edge = request->_edge;
+    size_t          need = request->_out.len + more;
+    size_t          room = request->_out_room == 0 ? 1024 : request->_out_room;
+    char           *ptr;
+
+    if (need > edge->limits.stream_out_bytes_max)
+        return false;
+    if (request->_out.len > 0 && request->_out.ptr != request->_out_buffer)
+        memmove(request->_out_buffer, request->_out.ptr, request->_out.len);
+    request->_out.ptr = request->_out_buffer;
+    if (need <= request->_out_room)
+        return true;
+    while (room < need)
+        room *= 2;
+    ptr = edge->mem.realloc(request->_out_buffer, room, edge->mem.mem_user_data);
+    if (ptr == NULL)
+        return false;
+    request->_out_buffer = ptr;
+    request->_out.ptr = ptr;
+    request->_out_room = (uint32_t)room;
+    return true;
+}
+
+/* What was deferred for want of bytes goes on. The error for a stream that was not deferred means that it goes on anyway. */
+static void
+resume(struct aw_request *request)
+{
+    struct aw_session *session = request->_session;
+
+    if (nghttp2_session_resume_data(session->h2, request->_stream) == NGHTTP2_ERR_NOMEM)
+        aw_session_condemn(session, AW_CAUSE_MEMORY, NGHTTP2_INTERNAL_ERROR);
+    aw_session_note_output(session);
+}
+
+bool
+aw_request_write(struct aw_request *request, struct aw_slice bytes)
+{
+    AW_ON(request->_edge);
+    AW_ASSERT(request->_state == AW_REQUEST_STREAMING || request->_state == AW_REQUEST_GONE);
+    if (request->_state == AW_REQUEST_GONE || !reserve_out(request, bytes.len))
+        return false;
+    if (bytes.len == 0)
+        return true;
+    if (request->_out.len == 0)
+        request->_window_at = 0; /* an idle stream owes nothing: its rate counts from here */
+    memcpy(request->_out_buffer + request->_out.len, bytes.ptr, bytes.len);
+    request->_out.len += bytes.len;
+    resume(request);
+    return true;
+}
+
+void
+aw_request_end(struct aw_request *request)
+{
+    AW_ON(request->_edge);
+    AW_ASSERT(request->_state == AW_REQUEST_STREAMING || request->_state == AW_REQUEST_GONE);
+    if (request->_state == AW_REQUEST_GONE) {
+        fail_now(request);
+        return;
+    }
+    request->_is_ended = true;
+    aw_request_move(request, AW_REQUEST_ANSWERING, &request->_session->sending);
+    resume(request);
+}
+
+void
+aw_request_discard(struct aw_request *request)
+{
+    AW_ON(request->_edge);
+    AW_ASSERT(request->_state == AW_REQUEST_GONE);
+    aw_request_free(request);
+}
+
+bool
+aw_request_is_gone(const struct aw_request *request)
+{
+    AW_ON(request->_edge);
+    return request->_state == AW_REQUEST_GONE;
+}
+
+bool
+aw_request_try_park(struct aw_request *request)
+{
+    struct aw_session *session = request->_session;
+    struct aw_edge    *edge = request->_edge;
+
+    AW_ON(edge);
+    AW_ASSERT(request->_state == AW_REQUEST_AWAY || request->_state == AW_REQUEST_GONE);
+    if (session == NULL || request->_is_parked)
+        return true;
+    if (session->parked_count >= edge->limits.streams_max / 2) {
+        edge->stats.causes[AW_CAUSE_POLLS]++;
+        return false;
+    }
+    session->parked_count++;
+    edge->stats.parked_now++;
+    request->_is_parked = true;
+    return true;
+}
+
+void
+aw_request_mark_known(struct aw_request *request)
+{
+    struct aw_session *session = request->_session;
+
+    AW_ON(request->_edge);
+    if (session == NULL || session->is_known)
+        return;
+    session->is_known = true;
+    if (session->config.on_known != NULL)
+        session->config.on_known(session->config.owner);
+}
+
+/* RFC 9457. All texts are our own, so none needs escaping. */
+static struct aw_slice
+format_problem(struct aw_request *request)
+{
+    struct aw_buffer text;
+    enum aw_err      err = request->_refused;
+
+    aw_buffer_init(&text, &request->arena);
+    aw_buffer_printf(&text, "{\"type\":\"urn:aswolk:%s\",\"title\":\"%s\",\"status\":%d,\"detail\":\"%s\"}", aw_err_problem(err),
+                     aw_err_text(err), aw_err_status(err), request->_detail);
+    /* Without memory the status must speak for itself. */
+    return text.failed ? (struct aw_slice){NULL, 0} : aw_buffer_slice(&text);
+}
+
+void
+aw_answer_refused(struct aw_request *request)
+{
+    struct aw_session *session = request->_session;
+    struct aw_response response = {.status = (uint16_t)aw_err_status(request->_refused)};
+    struct answer_head head;
+    bool               has_data;
+
+    AW_ASSERT(request->_state == AW_REQUEST_REFUSED);
+    response.body = format_problem(request);
+    if (response.body.len > 0)
+        response.content_type = AW_SLICE("application/problem+json");
+    if (request->_refused == AW_E_METHOD)
+        response.fields[response.field_count++] =
+            (struct aw_field){AW_SLICE("allow"), AW_SLICE("GET, HEAD, POST, PUT, PATCH, DELETE")};
+    if (request->_refused == AW_E_UNAUTHORIZED)
+        response.fields[response.field_count++] = (struct aw_field){AW_SLICE("www-authenticate"), AW_SLICE("Bearer")};
+    if (aw_err_retry(request->_refused) == AW_RETRY_LATER)
+        response.fields[response.field_count++] = (struct aw_field){AW_SLICE("retry-after"), AW_SLICE("1")};
+    fill_head(&head, request->_edge, &response, true);
+    has_data = response.body.len > 0 && !has_no_content(request, response.status);
+    request->_out = has_data ? response.body : (struct aw_slice){NULL, 0};
+    request->_is_ended = true;
+    aw_request_move(request, AW_REQUEST_REFUSED, &session->sending);
+    if (!submit(request, &head, has_data)) {
+        fail_later(request, AW_REQUEST_DEAD);
+        return;
+    }
+    aw_edge_count_answer(request->_edge, response.status);
+}
+
+void
+aw_answer_continue(struct aw_request *request)
+{
+    struct aw_session *session = request->_session;
+    struct answer_head head = {.count = 0};
+
+    request->_expects = false;
+    add_field(&head, AW_SLICE(":status"), AW_SLICE("100"));
+    /* Without memory the client waits a second and sends its body anyway. */
+    (void)nghttp2_submit_headers(session->h2, NGHTTP2_FLAG_NONE, request->_stream, NULL, head.fields, head.count, NULL);
+}
+
+void
+aw_answer_drained(struct aw_session *session, int32_t stream)
+{
+    struct aw_response response = {.status = (uint16_t)aw_err_status(AW_E_DRAINING), .field_count = 1};
+    struct answer_head head;
+
+    response.fields[0] = (struct aw_field){AW_SLICE("retry-after"), AW_SLICE("1")};
+    fill_head(&head, session->edge, &response, true);
+    if (nghttp2_submit_response(session->h2, stream, head.fields, head.count, NULL) == 0)
+        aw_edge_count_answer(session->edge, response.status);
+}
