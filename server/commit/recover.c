@@ -28,23 +28,26 @@ tell(struct recovery *recovery, const char *phase, uint64_t done)
 static bool
 is_same_receipt(const struct aw_out_message *a, const struct aw_out_message *b)
 {
-    return a->ticket.seq == b->ticket.seq && a->ticket.slot == b->ticket.slot && a->related.seq == b->related.seq && a->lane == b->lane &&
-           a->class_ == b->class_ && a->folded == b->folded && a->reopened == b->reopened && a->lane_unknown == b->lane_unknown;
+    return a->ticket.seq == b->ticket.seq && a->ticket.slot == b->ticket.slot && a->related.seq == b->related.seq &&
+           a->lane == b->lane && a->class_ == b->class_ && a->folded == b->folded && a->reopened == b->reopened &&
+           a->lane_unknown == b->lane_unknown;
 }
 
 static enum aw_err
 replay_record(struct aw_state *state, const struct aw_record *record, struct aw_arena *arena, struct aw_why *why)
 {
     struct aw_out_message written;
+    enum aw_err           refused;
     struct aw_command     command;
     enum aw_err           err = aw_record_read(record, arena, &command, why);
 
     if (err != AW_OK)
         return err;
-    written     = command.out.u.message;
+    written = command.out.u.message;
+    refused = command.out.err;
     command.out = (struct aw_outcome_of){.err = AW_OK};
-    err         = aw_state_apply(state, &command);
-    if (!command.out.changed)
+    err = aw_state_apply(state, &command);
+    if (!command.out.changed || err != refused)
         return aw_why(why, err == AW_E_TABLE_FULL ? AW_E_TABLE_FULL : AW_E_CORRUPT, "record %" PRIu64 " (%s) does not replay: %s",
                       record->seq, aw_command_name(record->kind), aw_err_text(err));
     if (command.out.seq != record->seq || command.out.prev_seq != record->prev_seq)

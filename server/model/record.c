@@ -414,6 +414,7 @@ put_fields(struct put *put, const struct aw_command *command)
     case AW_COMMAND_COMPLETE:
     case AW_COMMAND_RELEASE:
         put_fenced(put, &command->in.fenced);
+        put_u8(put, command->out.err != AW_OK); /* a complete that was refused only told its holder of new messages */
         return;
     case AW_COMMAND_TIMER:
         put_timer(put, &command->in.timer);
@@ -831,6 +832,7 @@ get_fields(struct get *get, struct aw_command *command)
     case AW_COMMAND_COMPLETE:
     case AW_COMMAND_RELEASE:
         get_fenced(get, &command->in.fenced);
+        command->out.err = get_u8(get, 1, "a flag is neither 0 nor 1") != 0 ? AW_E_NEW_MESSAGES : AW_OK;
         return true;
     case AW_COMMAND_TIMER:
         get_timer(get, &command->in.timer);

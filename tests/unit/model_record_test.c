@@ -381,6 +381,7 @@ same_command(const struct aw_command *a, const struct aw_command *b)
     SAME(kind);
     SAME(out.seq);
     SAME(out.prev_seq);
+    SAME(out.err);
     switch (a->kind) {
     case AW_COMMAND_EPOCH:
         SAME(in.epoch.epoch);
@@ -960,6 +961,9 @@ static const struct aw_command golden[] = {
     {.kind = AW_COMMAND_RELEASE,
      .in.fenced = {.lease = GOLDEN_LEASE, .agent = {"mia", 3}, .op_hash = 2, .words = {"end of shift", 12}},
      GOLDEN_OUT},
+    {.kind = AW_COMMAND_COMPLETE,
+     .in.fenced = {.lease = GOLDEN_LEASE, .agent = {"mia", 3}, .op_hash = 1},
+     .out = {.seq = 5000, .prev_seq = 4999, .err = AW_E_NEW_MESSAGES}},
     {.kind = AW_COMMAND_TIMER, .in.timer = {.slot = 17, .version = 5}, GOLDEN_OUT},
     {.kind = AW_COMMAND_HOLD,
      .in.ticket = {.ticket = GOLDEN_TICKET, .until = 1776317400000, .by = {"sam", 3}, .words = {"asked the crew", 14}},

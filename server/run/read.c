@@ -1,0 +1,276 @@
+/* read.c - walks the chain of a ticket's records, newest to oldest, and collects what was asked for. */
+#include "model/record.h"
+#include "run/reader.h"
+
+#include <string.h>
+
+/* The memory that a read brought along. Goes on counting when it is too small, so that `need` is right at once. */
+struct room {
+    char  *at;
+    size_t used;
+    size_t room;
+};
+
+static void *
+room_take(struct room *room, size_t size)
+{
+    size_t at = (room->used + 15) & ~(size_t)15;
+
+    room->used = at + size;
+    return room->used <= room->room ? room->at + at : NULL;
+}
+
+static struct aw_slice
+room_copy(struct room *room, struct aw_slice bytes)
+{
+    char *to = room_take(room, bytes.len);
+
+    if (to == NULL)
+        return (struct aw_slice){NULL, 0};
+    if (bytes.len > 0)
+        memcpy(to, bytes.ptr, bytes.len);
+    return aw_slice_of(to, bytes.len);
+}
+
+/* A record with the batch that holds it. */
+struct found {
+    struct aw_slice        batch;
+    struct aw_batch_header header;
+    struct aw_record       record;
+};
+
+static enum aw_err
+find_record(struct aw_journal_reader *reader, uint64_t seq, struct found *found)
+{
+    enum aw_err err = AW_OK;
+
+    /* Neighbours in a chain often lie in one batch. */
+    if (found->header.count == 0 || seq < found->header.first_seq || seq >= found->header.first_seq + found->header.count) {
+        err = aw_journal_read_batch(reader, seq, &found->batch);
+        if (err == AW_OK)
+            err = aw_batch_header_read(found->batch, &found->header, NULL);
+    }
+    if (err == AW_OK)
+        err = aw_record_find(found->batch, seq, &found->record, NULL);
+    return err;
+}
+
+/* Messages are collected newest first; one list node a message, in scratch. */
+struct collected {
+    struct collected        *older;
+    struct aw_stored_message message;
+    struct aw_in_message     in; /* for the reasons */
+};
+
+struct thread_walk {
+    struct aw_journal_reader *reader;
+    struct aw_arena          *scratch;
+    struct aw_read_item      *item;
+    struct collected         *newest;
+    struct collected         *oldest;
+    uint32_t                  count;
+    size_t                    bytes;
+    size_t                    bytes_max;
+};
+
+static enum aw_err
+collect(struct thread_walk *walk, const struct found *found, bool *full)
+{
+    struct aw_command command;
+    struct collected *node = aw_arena_take_zeroed(walk->scratch, 1, sizeof(*node));
+    enum aw_err       err;
+
+    if (node == NULL)
+        return AW_E_MEMORY;
+    err = aw_record_read(&found->record, walk->scratch, &command, NULL);
+    if (err != AW_OK)
+        return err;
+    node->message = (struct aw_stored_message){.id = {.seq = found->record.seq, .shard = found->header.shard},
+                                               .accepted_at = found->header.now};
+    node->in = command.in.message;
+    err = aw_journal_read_body(walk->reader, found->record.seq, &node->message.body);
+    if (err == AW_E_NOT_FOUND)
+        node->message.erased = true;
+    else if (err != AW_OK)
+        return err;
+    /* The newest is always given, however large. */
+    if (walk->count > 0 && walk->bytes + node->message.body.len > walk->bytes_max) {
+        *full = true;
+        return AW_OK;
+    }
+    walk->bytes += node->message.body.len;
+    if (walk->oldest == NULL)
+        walk->newest = node;
+    else
+        walk->oldest->older = node;
+    walk->oldest = node;
+    walk->count++;
+    return AW_OK;
+}
+
+static bool
+has_reason(const struct aw_slice *reasons, uint32_t count, struct aw_slice reason)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (aw_slice_eq(reasons[i], reason))
+            return true;
+    }
+    return false;
+}
+
+/* Newest messages first, so that what is known latest is kept when there are more words than are shown. */
+static void
+give_reasons(struct thread_walk *walk, struct room *room)
+{
+    struct aw_read_item *item = walk->item;
+
+    item->reasons = room_take(room, AW_REASONS_MAX * sizeof(item->reasons[0]));
+    item->reason_count = 0;
+    for (struct collected *node = walk->newest; node != NULL; node = node->older) {
+        for (uint32_t i = 0; i < node->in.reason_count; i++) {
+            if (item->reasons == NULL) {
+                (void)room_copy(room, node->in.reasons[i]); /* counts: the next try brings enough */
+                continue;
+            }
+            if (item->reason_count < AW_REASONS_MAX && !has_reason(item->reasons, item->reason_count, node->in.reasons[i]))
+                item->reasons[item->reason_count++] = room_copy(room, node->in.reasons[i]);
+        }
+    }
+}
+
+static void
+give_messages(struct thread_walk *walk, struct room *room)
+{
+    struct aw_read_item *item = walk->item;
+    uint32_t             at = walk->count;
+
+    item->messages = room_take(room, walk->count * sizeof(item->messages[0]));
+    item->message_count = walk->count;
+    for (struct collected *node = walk->newest; node != NULL; node = node->older) {
+        struct aw_slice body = room_copy(room, node->message.body);
+
+        if (item->messages == NULL)
+            continue;
+        item->messages[--at] = node->message;
+        item->messages[at].body = body;
+    }
+}
+
+static enum aw_err
+read_thread(struct aw_read *read, struct aw_read_item *item, struct aw_journal_reader *reader, struct aw_arena *scratch,
+            struct room *room)
+{
+    struct thread_walk walk = {.reader = reader, .scratch = scratch, .item = item, .bytes_max = read->bytes_max};
+    struct found       found = {.header = {.count = 0}};
+    bool               full = false;
+    enum aw_err        err = AW_OK;
+
+    for (uint64_t seq = item->last_seq; seq > item->above_seq && !full && walk.count < item->messages_max;) {
+        err = find_record(reader, seq, &found);
+        /* The beginning of a long thread may have been trimmed: what is left is the answer. */
+        if (err == AW_E_NOT_FOUND && walk.count > 0)
+            break;
+        if (err == AW_OK && found.record.kind == AW_COMMAND_MESSAGE)
+            err = collect(&walk, &found, &full);
+        if (err != AW_OK)
+            return err;
+        seq = found.record.prev_seq;
+    }
+    give_messages(&walk, room);
+    give_reasons(&walk, room);
+    return AW_OK;
+}
+
+static enum aw_err
+read_receipt(struct aw_read_item *item, struct aw_journal_reader *reader, struct aw_arena *scratch, struct room *room)
+{
+    struct found                 found = {.header = {.count = 0}};
+    struct aw_command            command;
+    const struct aw_in_message  *in = &command.in.message;
+    const struct aw_out_message *out = &command.out.u.message;
+    struct aw_receipt           *receipt = &item->receipt;
+    struct aw_slice             *reasons;
+    enum aw_err                  err = find_record(reader, item->last_seq, &found);
+
+    if (err == AW_OK && found.record.kind != AW_COMMAND_MESSAGE)
+        return AW_E_NOT_FOUND;
+    if (err == AW_OK)
+        err = aw_record_read(&found.record, scratch, &command, NULL);
+    if (err != AW_OK)
+        return err;
+    *receipt = (struct aw_receipt){.message = {.seq = found.record.seq, .shard = found.header.shard},
+                                   .ticket = out->ticket,
+                                   .related = out->related,
+                                   .class_ = out->class_,
+                                   .folded = out->folded,
+                                   .reopened = out->reopened,
+                                   .reason_count = in->reason_count,
+                                   .commit = {.index = found.header.index}};
+    item->lane = out->lane;
+    item->body_hash = in->body_hash;
+    reasons = room_take(room, in->reason_count * sizeof(reasons[0]));
+    for (uint32_t i = 0; i < in->reason_count; i++) {
+        struct aw_slice copy = room_copy(room, in->reasons[i]);
+
+        if (reasons != NULL)
+            reasons[i] = copy;
+    }
+    receipt->reasons = reasons;
+    return aw_batch_hash(&found.header.previous, found.batch, &receipt->commit.hash) ? AW_OK : AW_E_MEMORY;
+}
+
+/* Walks from the newest record down to the grant. Complete and release name the lease that they end; timer and cancel name only the
+ * ticket, so there the oldest one behind the grant counts: nothing else can have been this lease's end. */
+static enum aw_err
+read_ending(struct aw_read_item *item, struct aw_journal_reader *reader, struct aw_arena *scratch)
+{
+    struct found found = {.header = {.count = 0}};
+
+    item->ended_kind = 0;
+    for (uint64_t seq = item->last_seq; seq > item->fence; seq = found.record.prev_seq) {
+        struct aw_command command;
+        enum aw_err       err = find_record(reader, seq, &found);
+
+        if (err == AW_OK)
+            err = aw_record_read(&found.record, scratch, &command, NULL);
+        if (err != AW_OK)
+            return err;
+        if (command.kind == AW_COMMAND_COMPLETE || command.kind == AW_COMMAND_RELEASE) {
+            if (command.in.fenced.lease.fence != item->fence || command.out.err != AW_OK)
+                continue;
+            item->ended_kind = command.kind;
+            item->ended_op_hash = command.in.fenced.op_hash;
+            item->ended_at = found.header.now;
+            return AW_OK;
+        }
+        if (command.kind == AW_COMMAND_TIMER || command.kind == AW_COMMAND_CANCEL) {
+            item->ended_kind = command.kind;
+            item->ended_at = found.header.now;
+        }
+    }
+    return AW_OK;
+}
+
+void
+aw_read_carry_out(struct aw_read *read, struct aw_journal_reader *reader, struct aw_arena *scratch)
+{
+    struct room room = {.at = read->memory, .room = read->room};
+
+    for (uint32_t i = 0; i < read->count; i++) {
+        struct aw_read_item *item = &read->items[i];
+
+        switch (item->kind) {
+        case AW_READ_THREAD:
+            item->err = read_thread(read, item, reader, scratch, &room);
+            break;
+        case AW_READ_RECEIPT:
+            item->err = read_receipt(item, reader, scratch, &room);
+            break;
+        case AW_READ_ENDING:
+            item->err = read_ending(item, reader, scratch);
+            break;
+        }
+        aw_arena_reset(scratch);
+    }
+    read->need = room.used;
+}

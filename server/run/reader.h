@@ -1,0 +1,84 @@
+/* reader.h - a few threads that read what lies on disk, so that a cold page never stalls an event loop.
+ *
+ * An io thread fills a read and pushes it; a reader walks the journal in one short snapshot, writes what it found into the memory that
+ * the read brought along, and gives it back by the io thread's mailbox. Between the two the io thread must not touch it.
+ * When the memory is too small the read comes back with `need` above `room` and nothing else filled: the io thread brings more.
+ *
+ * Who owns: the io thread owns reads and their memory; a pool owns its threads. Thread: named at each call. Fails: AW_E_NOT_FOUND,
+ * AW_E_CORRUPT, AW_E_IO in the item concerned.
+ */
+#ifndef AW_RUN_READER_H
+#define AW_RUN_READER_H
+
+#include "base/arena.h"
+#include "base/ring.h"
+#include "base/wake.h"
+#include "model/answer.h"
+#include "model/command.h"
+#include "port/journal.h"
+
+enum aw_read_kind {
+    AW_READ_THREAD,  /* the messages of a ticket, newest record first to last */
+    AW_READ_RECEIPT, /* what was answered to the message `last_seq` */
+    AW_READ_ENDING,  /* how the lease `fence` ended */
+};
+
+/* One thing to be found. */
+struct aw_read_item {
+    enum aw_read_kind kind;
+    uint64_t          last_seq;     /* where the ticket's chain of records begins (its newest); RECEIPT: the message */
+    uint64_t          above_seq;    /* THREAD: only messages newer than this; 0: all */
+    uint32_t          messages_max; /* THREAD: the newest so many */
+    uint64_t          fence;        /* ENDING: the record that granted the lease */
+    enum aw_err       err;
+    /* THREAD */
+    struct aw_stored_message *messages; /* oldest first */
+    uint32_t                  message_count;
+    struct aw_slice          *reasons; /* why the class, of the messages that were read, newest words last; no word twice */
+    uint32_t                  reason_count;
+    /* RECEIPT */
+    struct aw_receipt receipt; /* lane is left empty: `lane` names it */
+    uint32_t          lane;
+    struct aw_sha256  body_hash;
+    /* ENDING: the record that ended it; kind 0 when none did */
+    unsigned            ended_kind;
+    uint64_t            ended_op_hash;
+    aw_ms               ended_at;
+    struct aw_ticket_id ticket; /* of that lease, also when it ended long ago */
+};
+
+struct aw_read {
+    uint32_t             io;
+    void                *owner; /* the io thread's own */
+    struct aw_read_item *items;
+    uint32_t             count;
+    char                *memory; /* for what the items point to */
+    size_t               room;
+    size_t               need;
+    size_t               bytes_max; /* of message bodies a THREAD item may hold; the oldest are left out */
+};
+
+struct aw_readers;
+
+struct aw_readers_config {
+    struct aw_journal *journal;
+    uint32_t           threads;
+    uint32_t           io_count;
+    uint32_t           mailbox_slots; /* a power of two: reads that one io thread may have out */
+};
+
+AW_MUST_USE enum aw_err aw_readers_start(struct aw_readers **ret_readers, const struct aw_readers_config *config,
+                                         struct aw_why *why);
+/* All reads must have come back. Takes the address, accepts NULL, leaves NULL. */
+void aw_readers_stop(struct aw_readers **readers);
+/* Before the io threads run: who is roused when a read comes back. */
+void aw_readers_join(struct aw_readers *readers, uint32_t io, struct aw_wake *io_wake);
+/* Gives the read away. Never fails: the mailbox has room for all that may be out. Thread: io thread read->io. */
+void aw_readers_push(struct aw_readers *readers, struct aw_read *read);
+/* A read that came back; NULL: none. Thread: io thread `io`. */
+struct aw_read *aw_readers_pop(struct aw_readers *readers, uint32_t io);
+
+/* What a reader does with one read, in a snapshot that is open: for tests and tools, which have no pool. */
+void aw_read_carry_out(struct aw_read *read, struct aw_journal_reader *reader, struct aw_arena *scratch);
+
+#endif
