@@ -46,7 +46,8 @@ AW_MUST_USE void *aw_arena_take_zeroed(struct aw_arena *arena, size_t count, siz
 /* Copies `bytes`; the result borrows from the arena. False when there is no room. */
 AW_MUST_USE bool aw_arena_copy(struct aw_arena *arena, struct aw_slice bytes, struct aw_slice *ret_copy);
 
-/* A growing byte buffer in an arena, for writing answers. After a failure (`failed`) all appends are no-ops: check once at the end. */
+/* A growing byte buffer in an arena, for writing answers. After a failure (`failed`) all appends are no-ops: check once at the
+ * end. */
 struct aw_buffer {
     struct aw_arena *arena; /* borrows; outlives the buffer. NULL: fixed, never grows */
     char            *ptr;   /* owned by the arena, or by the caller when fixed */

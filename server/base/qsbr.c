@@ -5,8 +5,8 @@
 #define OFFLINE UINT64_MAX
 
 /* Two things must hold before the owner reuses what it unlinked.
- * - A reader that was online has let go: it stored _seen >= epoch with release after its last look, and the owner acquires that. Its
- *   later looks find the unlinking, because it had acquired _epoch, which the owner released after unlinking.
+ * - A reader that was online has let go: it stored _seen >= epoch with release after its last look, and the owner acquires that.
+ *   Its later looks find the unlinking, because it had acquired _epoch, which the owner released after unlinking.
  * - A reader that looked offline does not come back with an old view. It comes online by an exchange on _seen; the owner, having
  *   read OFFLINE, confirms by a compare-exchange that writes OFFLINE again. Of these two one comes first: the owner's, and then the
  *   reader acquires from it and finds the unlinking; or the reader's, and then the owner's fails and shows an epoch. */

@@ -26,7 +26,8 @@ struct aw_stats_block {
 AW_MUST_USE struct aw_stats *aw_stats_new(uint32_t counters, uint32_t blocks_max);
 /* All writers have stopped. Takes the address, accepts NULL, leaves NULL. */
 void aw_stats_free(struct aw_stats **stats);
-/* A block for one thread, all zero; borrows from `stats`. NULL when all are given out. Thread: the starting one, before the others. */
+/* A block for one thread, all zero; borrows from `stats`. NULL when all are given out. Thread: the starting one, before the
+ * others. */
 AW_MUST_USE struct aw_stats_block *aw_stats_join(struct aw_stats *stats);
 /* The sum over all blocks, modulo 2^64: a gauge that one thread raises and another lowers still adds up. Thread: any. */
 uint64_t aw_stats_sum(const struct aw_stats *stats, uint32_t counter);

@@ -1,7 +1,7 @@
 /* heap.h - the slow, obvious priority queue: a binary heap of (tick, number of the push). What the calendars are compared with, in tests
  * and benches (there behind a mutex). Thread: one at a time. */
-#ifndef TESTS_SUPPORT_HEAP_H
-#define TESTS_SUPPORT_HEAP_H
+#ifndef AW_TESTS_SUPPORT_HEAP_H
+#define AW_TESTS_SUPPORT_HEAP_H
 
 #include "base/assert.h"
 

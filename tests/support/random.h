@@ -1,6 +1,6 @@
 /* random.h - what tests with random operations share: a seed, a range, how often. Thread: one a struct. */
-#ifndef TESTS_SUPPORT_RANDOM_H
-#define TESTS_SUPPORT_RANDOM_H
+#ifndef AW_TESTS_SUPPORT_RANDOM_H
+#define AW_TESTS_SUPPORT_RANDOM_H
 
 #include "support/test.h"
 
