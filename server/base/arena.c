@@ -54,6 +54,7 @@ drop_spare(struct aw_blocks *blocks)
 {
     struct aw_arena_block *block = blocks->spare;
 
+    AW_ASSERT(block != NULL); /* it was counted in `kept` */
     blocks->spare = block->next;
     blocks->kept -= block->bytes;
     free(block);
@@ -245,6 +246,7 @@ buffer_grow(struct aw_buffer *buffer, size_t need)
     size_t room = buffer->room < BUFFER_BYTES_MIN / 2 ? BUFFER_BYTES_MIN : buffer->room * 2;
     char  *ptr;
 
+    AW_IMPLIES(buffer->len > 0, buffer->ptr != NULL);
     if (buffer->arena == NULL || need > SIZE_MAX / 4)
         return false;
     if (room < need)
