@@ -109,6 +109,20 @@ struct aw_ticket_answer {
     uint64_t                        version; /* for the ETag */
 };
 
+/* After extend, complete, release, hold, unhold and cancel: what the ticket is now. */
+struct aw_done_answer {
+    struct aw_slice                 lease; /* the token's text as it was sent; empty when a ticket was named */
+    struct aw_ticket_id             ticket;
+    enum aw_ticket_state            state;
+    bool                            duplicate;    /* the first answer again */
+    aw_ms                           expires_at;   /* with LEASED */
+    uint64_t                        expires_in_s; /* with LEASED */
+    aw_ms                           held_until;   /* with HELD; 0: until a person ends it */
+    uint64_t                        version;      /* for the ETag; 0: not told */
+    const struct aw_stored_message *messages;     /* extend: those that the holder has not been given yet */
+    uint32_t                        message_count;
+};
+
 enum aw_lane_pause { AW_LANE_OPEN = 0, AW_LANE_PAUSED_IN = 1, AW_LANE_PAUSED_OUT = 2, AW_LANE_PAUSED_BOTH = 3 };
 
 /* What a lane takes: every list that is not empty must hold the message's value. */

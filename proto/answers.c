@@ -1,0 +1,562 @@
+/* answers.c - the answers' fields, in the order that PROTOCOL.md shows. */
+#include "proto/proto.h"
+
+#include "proto/msgpack_bytes.h"
+#include "proto/tree.h"
+
+#define KEY AW_WRITER_KEY
+
+static void
+write_string(struct aw_writer *writer, const char *string)
+{
+    aw_writer_str(writer, aw_slice_str(string));
+}
+
+static void
+write_message_id(struct aw_writer *writer, struct aw_message_id id)
+{
+    char text[AW_ID_TEXT_BYTES];
+
+    aw_message_id_format(id, text);
+    write_string(writer, text);
+}
+
+static void
+write_ticket_id(struct aw_writer *writer, struct aw_ticket_id id)
+{
+    char text[AW_ID_TEXT_BYTES];
+
+    aw_ticket_id_format(id, text);
+    write_string(writer, text);
+}
+
+static void
+write_strings(struct aw_writer *writer, const struct aw_slice *strings, uint32_t count)
+{
+    aw_writer_begin_array(writer, count);
+    for (uint32_t i = 0; i < count; i++)
+        aw_writer_str(writer, strings[i]);
+    aw_writer_end_array(writer);
+}
+
+static void
+write_promise(struct aw_writer *writer, const struct aw_promise *promise)
+{
+    KEY(writer, "promise");
+    if (promise->made_at == 0) {
+        aw_writer_null(writer);
+        return;
+    }
+    aw_writer_begin_map(writer);
+    KEY(writer, "made_at");
+    aw_writer_time(writer, promise->made_at);
+    KEY(writer, "half_by");
+    aw_writer_time(writer, promise->half_by);
+    KEY(writer, "nine_of_ten_by");
+    aw_writer_time(writer, promise->nine_of_ten_by);
+    aw_writer_end_map(writer);
+}
+
+static void
+write_commit(struct aw_writer *writer, const struct aw_commit_point *commit)
+{
+    static const char digits[] = "0123456789abcdef";
+    char              text[2 * sizeof(commit->hash.bytes)];
+
+    for (size_t i = 0; i < sizeof(commit->hash.bytes); i++) {
+        text[2 * i] = digits[commit->hash.bytes[i] >> 4];
+        text[2 * i + 1] = digits[commit->hash.bytes[i] & 15];
+    }
+    KEY(writer, "commit");
+    aw_writer_begin_map(writer);
+    KEY(writer, "index");
+    aw_writer_u64(writer, commit->index);
+    KEY(writer, "hash");
+    aw_writer_str(writer, aw_slice_of(text, sizeof(text)));
+    aw_writer_end_map(writer);
+}
+
+/* What receipts, leases and tickets say alike. */
+static void
+write_place(struct aw_writer *writer, struct aw_slice lane, enum aw_class class_, const struct aw_slice *reasons, uint32_t count)
+{
+    KEY(writer, "lane");
+    aw_writer_str(writer, lane);
+    KEY(writer, "class");
+    write_string(writer, aw_class_name(class_));
+    KEY(writer, "reasons");
+    write_strings(writer, reasons, count);
+}
+
+static void
+write_receipt_fields(struct aw_writer *writer, const struct aw_receipt *receipt)
+{
+    KEY(writer, "message");
+    write_message_id(writer, receipt->message);
+    KEY(writer, "ticket");
+    write_ticket_id(writer, receipt->ticket);
+    if (receipt->related.seq != 0) {
+        KEY(writer, "related");
+        write_ticket_id(writer, receipt->related);
+    }
+    write_place(writer, receipt->lane, receipt->class_, receipt->reasons, receipt->reason_count);
+    KEY(writer, "folded");
+    aw_writer_bool(writer, receipt->folded);
+    if (receipt->reopened) {
+        KEY(writer, "reopened");
+        aw_writer_bool(writer, true);
+    }
+    KEY(writer, "duplicate");
+    aw_writer_bool(writer, receipt->duplicate);
+    if (receipt->differs) {
+        KEY(writer, "differs");
+        aw_writer_bool(writer, true);
+    }
+    write_promise(writer, &receipt->promise);
+    write_commit(writer, &receipt->commit);
+}
+
+void
+aw_proto_write_receipt(struct aw_writer *writer, const struct aw_receipt *receipt)
+{
+    aw_writer_begin_map(writer);
+    write_receipt_fields(writer, receipt);
+    aw_writer_end_map(writer);
+}
+
+/* The posted fields and ours. Ours come first: `message` and `accepted_at` are no names of posted fields. */
+static bool
+write_messages(struct aw_writer *writer, const struct aw_stored_message *messages, uint32_t count)
+{
+    KEY(writer, "messages");
+    aw_writer_begin_array(writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        aw_writer_begin_map(writer);
+        KEY(writer, "message");
+        write_message_id(writer, messages[i].id);
+        KEY(writer, "accepted_at");
+        aw_writer_time(writer, messages[i].accepted_at);
+        if (messages[i].erased) {
+            KEY(writer, "erased");
+            aw_writer_bool(writer, true);
+        } else if (!aw_writer_copy_entries(writer, messages[i].body)) {
+            return false;
+        }
+        aw_writer_end_map(writer);
+    }
+    aw_writer_end_array(writer);
+    return true;
+}
+
+/* The flights that the messages name, each once, as the latest message says it. */
+struct flights {
+    struct aw_slice values[AW_FLIGHTS_MAX];
+    uint32_t        count;
+};
+
+static bool
+is_same_flight(struct aw_slice a, struct aw_slice b)
+{
+    return aw_slice_eq(aw_proto_body_get(a, AW_SLICE("number")), aw_proto_body_get(b, AW_SLICE("number"))) &&
+           aw_slice_eq(aw_proto_body_get(a, AW_SLICE("date")), aw_proto_body_get(b, AW_SLICE("date")));
+}
+
+static void
+add_flight(struct flights *flights, struct aw_slice flight)
+{
+    for (uint32_t i = 0; i < flights->count; i++) {
+        if (is_same_flight(flights->values[i], flight))
+            return;
+    }
+    if (flights->count < AW_FLIGHTS_MAX)
+        flights->values[flights->count++] = flight;
+}
+
+static bool
+add_flights_of(struct flights *flights, struct aw_slice body)
+{
+    struct aw_slice   list = aw_proto_body_get(body, AW_SLICE("flights"));
+    const char       *at = list.ptr;
+    const char       *end = list.ptr + list.len;
+    struct aw_mp_head head;
+
+    if (list.len == 0)
+        return true;
+    if (!aw_mp_read(&at, end, &head) || head.kind != AW_MP_ARRAY)
+        return false;
+    for (uint32_t i = 0; i < head.count; i++) {
+        size_t len = aw_msgpack_measure(aw_slice_of(at, (size_t)(end - at)));
+
+        if (len == 0)
+            return false;
+        add_flight(flights, aw_slice_of(at, len));
+        at += len;
+    }
+    return true;
+}
+
+static bool
+write_flights(struct aw_writer *writer, const struct aw_stored_message *messages, uint32_t count)
+{
+    struct flights flights = {.count = 0};
+
+    for (uint32_t i = count; i-- > 0 && flights.count < AW_FLIGHTS_MAX;) {
+        if (!messages[i].erased && !add_flights_of(&flights, messages[i].body))
+            return false;
+    }
+    KEY(writer, "flights");
+    aw_writer_begin_array(writer, flights.count);
+    for (uint32_t i = 0; i < flights.count; i++) {
+        if (!aw_writer_copy(writer, flights.values[i]))
+            return false;
+    }
+    aw_writer_end_array(writer);
+    return true;
+}
+
+static void
+write_reply_to(struct aw_writer *writer, const struct aw_lease_answer *lease)
+{
+    KEY(writer, "reply_to");
+    aw_writer_begin_map(writer);
+    KEY(writer, "channel");
+    aw_writer_str(writer, lease->channel);
+    KEY(writer, "account");
+    aw_writer_str(writer, lease->account);
+    KEY(writer, "visibility");
+    write_string(writer, lease->visibility == AW_VISIBILITY_PUBLIC ? "public" : "private");
+    KEY(writer, "reply_by");
+    aw_writer_time(writer, lease->reply_by);
+    aw_writer_end_map(writer);
+}
+
+/* When the ticket began to wait. */
+static void
+write_times(struct aw_writer *writer, aw_ms opened_at, aw_ms age_from)
+{
+    KEY(writer, "opened_at");
+    aw_writer_time(writer, opened_at);
+    if (age_from != 0 && age_from != opened_at) {
+        KEY(writer, "age_from");
+        aw_writer_time(writer, age_from);
+    }
+}
+
+bool
+aw_proto_write_lease(struct aw_writer *writer, const struct aw_lease_answer *lease)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "lease");
+    aw_writer_str(writer, lease->lease);
+    KEY(writer, "ticket");
+    write_ticket_id(writer, lease->ticket);
+    write_place(writer, lease->lane, lease->class_, lease->reasons, lease->reason_count);
+    KEY(writer, "gentle");
+    aw_writer_bool(writer, lease->gentle);
+    write_times(writer, lease->opened_at, lease->age_from);
+    KEY(writer, "waited_s");
+    aw_writer_u64(writer, lease->waited_s);
+    KEY(writer, "expires_at");
+    aw_writer_time(writer, lease->expires_at);
+    KEY(writer, "expires_in_s");
+    aw_writer_u64(writer, lease->expires_in_s);
+    KEY(writer, "attempt");
+    aw_writer_u64(writer, lease->attempt);
+    KEY(writer, "customer");
+    aw_writer_str(writer, lease->customer);
+    write_reply_to(writer, lease);
+    write_promise(writer, &lease->promise);
+    KEY(writer, "incident");
+    aw_writer_null(writer);
+    if (!write_flights(writer, lease->messages, lease->message_count))
+        return false;
+    KEY(writer, "previous");
+    write_strings(writer, NULL, 0);
+    KEY(writer, "messages_total");
+    aw_writer_u64(writer, lease->messages_total);
+    if (!write_messages(writer, lease->messages, lease->message_count))
+        return false;
+    aw_writer_end_map(writer);
+    return true;
+}
+
+bool
+aw_proto_write_leases(struct aw_writer *writer, const struct aw_lease_answer *leases, uint32_t count)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "leases");
+    aw_writer_begin_array(writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!aw_proto_write_lease(writer, &leases[i]))
+            return false;
+    }
+    aw_writer_end_array(writer);
+    aw_writer_end_map(writer);
+    return true;
+}
+
+/* What only a ticket in one of its states has. */
+static void
+write_state(struct aw_writer *writer, const struct aw_ticket_answer *ticket)
+{
+    KEY(writer, "state");
+    write_string(writer, aw_ticket_state_name(ticket->state));
+    if (ticket->state == AW_TICKET_CLOSED) {
+        KEY(writer, "closed_at");
+        aw_writer_time(writer, ticket->closed_at);
+    }
+    if (ticket->state == AW_TICKET_HELD) {
+        KEY(writer, "held_until");
+        aw_writer_time(writer, ticket->held_until);
+    }
+    if (ticket->state == AW_TICKET_LEASED) {
+        KEY(writer, "holder");
+        aw_writer_str(writer, ticket->holder);
+        KEY(writer, "expires_at");
+        aw_writer_time(writer, ticket->expires_at);
+    }
+}
+
+bool
+aw_proto_write_ticket(struct aw_writer *writer, const struct aw_ticket_answer *ticket)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "ticket");
+    write_ticket_id(writer, ticket->ticket);
+    write_state(writer, ticket);
+    write_place(writer, ticket->lane, ticket->class_, ticket->reasons, ticket->reason_count);
+    KEY(writer, "class_by_person");
+    aw_writer_bool(writer, ticket->class_by_person);
+    KEY(writer, "gentle");
+    aw_writer_bool(writer, ticket->gentle);
+    write_times(writer, ticket->opened_at, ticket->age_from);
+    KEY(writer, "departs_at");
+    aw_writer_time(writer, ticket->departs_at);
+    KEY(writer, "reply_by");
+    aw_writer_time(writer, ticket->reply_by);
+    KEY(writer, "attempt");
+    aw_writer_u64(writer, ticket->attempt);
+    write_promise(writer, &ticket->promise);
+    KEY(writer, "version");
+    aw_writer_u64(writer, ticket->version);
+    KEY(writer, "messages_total");
+    aw_writer_u64(writer, ticket->messages_total);
+    if (!write_messages(writer, ticket->messages, ticket->message_count))
+        return false;
+    aw_writer_end_map(writer);
+    return true;
+}
+
+static void
+write_match(struct aw_writer *writer, const struct aw_lane_match *match)
+{
+    KEY(writer, "match");
+    aw_writer_begin_map(writer);
+    KEY(writer, "langs");
+    write_strings(writer, match->langs, match->lang_count);
+    KEY(writer, "channels");
+    write_strings(writer, match->channels, match->channel_count);
+    KEY(writer, "accounts");
+    write_strings(writer, match->accounts, match->account_count);
+    KEY(writer, "tags");
+    write_strings(writer, match->tags, match->tag_count);
+    aw_writer_end_map(writer);
+}
+
+static const char *
+pause_name(enum aw_lane_pause pause)
+{
+    switch (pause) {
+    case AW_LANE_OPEN:
+        return "none";
+    case AW_LANE_PAUSED_IN:
+        return "in";
+    case AW_LANE_PAUSED_OUT:
+        return "out";
+    case AW_LANE_PAUSED_BOTH:
+        return "both";
+    }
+    AW_UNREACHABLE();
+}
+
+void
+aw_proto_write_lane(struct aw_writer *writer, const struct aw_lane_answer *lane)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "lane");
+    aw_writer_str(writer, lane->name);
+    KEY(writer, "pause");
+    write_string(writer, pause_name(lane->pause));
+    write_match(writer, &lane->match);
+    KEY(writer, "waiting");
+    aw_writer_begin_map(writer);
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
+        aw_writer_key(writer, aw_slice_str(aw_class_name((enum aw_class)i)));
+        aw_writer_u64(writer, lane->waiting[i]);
+    }
+    aw_writer_end_map(writer);
+    KEY(writer, "leased");
+    aw_writer_u64(writer, lane->leased);
+    KEY(writer, "held");
+    aw_writer_u64(writer, lane->held);
+    KEY(writer, "version");
+    aw_writer_u64(writer, lane->version);
+    aw_writer_end_map(writer);
+}
+
+void
+aw_proto_write_lanes(struct aw_writer *writer, const struct aw_lane_answer *lanes, uint32_t count)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "items");
+    aw_writer_begin_array(writer, count);
+    for (uint32_t i = 0; i < count; i++)
+        aw_proto_write_lane(writer, &lanes[i]);
+    aw_writer_end_array(writer);
+    KEY(writer, "next");
+    aw_writer_null(writer);
+    aw_writer_end_map(writer);
+}
+
+static bool
+write_done_fields(struct aw_writer *writer, const struct aw_done_answer *done)
+{
+    if (done->lease.len > 0) {
+        KEY(writer, "lease");
+        aw_writer_str(writer, done->lease);
+    }
+    KEY(writer, "ticket");
+    write_ticket_id(writer, done->ticket);
+    KEY(writer, "state");
+    write_string(writer, aw_ticket_state_name(done->state));
+    if (done->state == AW_TICKET_LEASED) {
+        KEY(writer, "expires_at");
+        aw_writer_time(writer, done->expires_at);
+        KEY(writer, "expires_in_s");
+        aw_writer_u64(writer, done->expires_in_s);
+    }
+    if (done->state == AW_TICKET_HELD) {
+        KEY(writer, "held_until");
+        aw_writer_time(writer, done->held_until);
+    }
+    if (done->version != 0) {
+        KEY(writer, "version");
+        aw_writer_u64(writer, done->version);
+    }
+    KEY(writer, "duplicate");
+    aw_writer_bool(writer, done->duplicate);
+    return done->message_count == 0 || write_messages(writer, done->messages, done->message_count);
+}
+
+bool
+aw_proto_write_done(struct aw_writer *writer, const struct aw_done_answer *done)
+{
+    aw_writer_begin_map(writer);
+    if (!write_done_fields(writer, done))
+        return false;
+    aw_writer_end_map(writer);
+    return true;
+}
+
+/* `line` first where there is one, so that a line of a batch begins like all others. */
+static void
+begin_line(struct aw_writer *writer, uint32_t line, int status)
+{
+    aw_writer_begin_map(writer);
+    if (line != 0) {
+        KEY(writer, "line");
+        aw_writer_u64(writer, line);
+    }
+    KEY(writer, "status");
+    aw_writer_u64(writer, (uint64_t)status);
+}
+
+static void
+begin_problem(struct aw_writer *writer, const struct aw_problem *problem)
+{
+    char         type[64] = "urn:aswolk:";
+    const char  *name = aw_err_problem(problem->err);
+    const size_t prefix = strlen(type);
+    const size_t len = strlen(name);
+
+    AW_ASSERT(prefix + len < sizeof(type));
+    memcpy(type + prefix, name, len + 1);
+    begin_line(writer, problem->line, aw_err_status(problem->err));
+    KEY(writer, "type");
+    write_string(writer, type);
+    KEY(writer, "title");
+    write_string(writer, aw_err_text(problem->err));
+    if (problem->detail.len > 0) {
+        KEY(writer, "detail");
+        aw_writer_str(writer, problem->detail);
+    }
+    if (problem->field.len > 0) {
+        KEY(writer, "field");
+        aw_writer_str(writer, problem->field);
+    }
+    if (problem->state.len > 0) {
+        KEY(writer, "state");
+        aw_writer_str(writer, problem->state);
+    }
+    if (problem->retry_after_s > 0) {
+        KEY(writer, "retry_after_s");
+        aw_writer_u64(writer, problem->retry_after_s);
+    }
+}
+
+void
+aw_proto_write_problem(struct aw_writer *writer, const struct aw_problem *problem)
+{
+    begin_problem(writer, problem);
+    aw_writer_end_map(writer);
+}
+
+bool
+aw_proto_write_problem_messages(struct aw_writer *writer, const struct aw_problem *problem,
+                                const struct aw_stored_message *messages, uint32_t count)
+{
+    begin_problem(writer, problem);
+    if (!write_messages(writer, messages, count))
+        return false;
+    aw_writer_end_map(writer);
+    return true;
+}
+
+void
+aw_proto_write_receipt_line(struct aw_writer *writer, uint32_t line, int status, const struct aw_receipt *receipt)
+{
+    begin_line(writer, line, status);
+    write_receipt_fields(writer, receipt);
+    aw_writer_end_map(writer);
+    aw_writer_end_line(writer);
+}
+
+bool
+aw_proto_write_done_line(struct aw_writer *writer, uint32_t line, int status, const struct aw_done_answer *done)
+{
+    begin_line(writer, line, status);
+    if (!write_done_fields(writer, done))
+        return false;
+    aw_writer_end_map(writer);
+    aw_writer_end_line(writer);
+    return true;
+}
+
+void
+aw_proto_write_problem_line(struct aw_writer *writer, const struct aw_problem *problem)
+{
+    AW_ASSERT(problem->line > 0);
+    aw_proto_write_problem(writer, problem);
+    aw_writer_end_line(writer);
+}
+
+bool
+aw_proto_write_problem_messages_line(struct aw_writer *writer, const struct aw_problem *problem,
+                                     const struct aw_stored_message *messages, uint32_t count)
+{
+    AW_ASSERT(problem->line > 0);
+    if (!aw_proto_write_problem_messages(writer, problem, messages, count))
+        return false;
+    aw_writer_end_line(writer);
+    return true;
+}

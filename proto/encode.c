@@ -1,0 +1,214 @@
+/* encode.c - from a struct to JSON or MessagePack, by the table; and look-ups in what was stored. */
+#include "proto/proto.h"
+
+#include "proto/msgpack_bytes.h"
+#include "proto/tree.h"
+
+static uint64_t
+load_number(const struct aw_field *field, const void *from)
+{
+    uint32_t half;
+
+    switch (field->width) {
+    case 1:
+        return *(const uint8_t *)from;
+    case 4:
+        memcpy(&half, from, sizeof(half)); /* uint32_t or an enum */
+        return half;
+    case 8:
+        return *(const uint64_t *)from;
+    default:
+        AW_UNREACHABLE();
+    }
+}
+
+static bool is_object_sent(enum aw_object_kind kind, const char *object);
+
+/* Whether a field is written: it differs from what its absence means. */
+static bool
+is_sent(const struct aw_field *field, const char *object)
+{
+    const void     *from = object + field->at;
+    const void     *beside = object + field->beside;
+    struct aw_slice text;
+
+    if (field->type == AW_TYPE_PAIRS || (field->items_max > 0 && field->type != AW_TYPE_WORDS))
+        return *(const uint32_t *)beside > 0;
+    switch (field->type) {
+    case AW_TYPE_TEXT:
+    case AW_TYPE_ID:
+    case AW_TYPE_NAME:
+    case AW_TYPE_LANG:
+    case AW_TYPE_FLIGHT:
+    case AW_TYPE_AIRPORT:
+        text = *(const struct aw_slice *)from;
+        return text.len > 0 && (field->fallback_text == NULL || !aw_slice_eq(text, aw_slice_str(field->fallback_text)));
+    case AW_TYPE_DATE:
+        return *(const bool *)beside;
+    case AW_TYPE_TIME:
+        return *(const aw_ms *)from != 0;
+    case AW_TYPE_WORD:
+        return load_number(field, from) != field->fallback;
+    case AW_TYPE_WORDS:
+        return *(const uint8_t *)from != 0;
+    case AW_TYPE_NUMBER:
+        return field->beside != 0 ? *(const bool *)beside : load_number(field, from) != field->fallback;
+    case AW_TYPE_FLAG:
+        return field->required || *(const bool *)from;
+    case AW_TYPE_OBJECT:
+        return is_object_sent(field->object, from);
+    case AW_TYPE_PAIRS:
+        break;
+    }
+    AW_UNREACHABLE();
+}
+
+static bool
+is_object_sent(enum aw_object_kind kind, const char *object)
+{
+    const struct aw_object *what = aw_object_of(kind);
+
+    for (uint32_t i = 0; i < what->field_count; i++) {
+        if (is_sent(&what->fields[i], object))
+            return true;
+    }
+    return false;
+}
+
+static void
+write_words(struct aw_writer *writer, const struct aw_words *words, uint8_t bits)
+{
+    aw_writer_begin_array(writer, (uint32_t)__builtin_popcount(bits));
+    for (uint32_t i = 0; i < words->count; i++) {
+        if ((bits & words->values[i]) != 0)
+            aw_writer_str(writer, aw_slice_str(words->names[i]));
+    }
+    aw_writer_end_array(writer);
+}
+
+static void
+write_one(struct aw_writer *writer, const struct aw_field *field, const void *from)
+{
+    char date[11];
+
+    switch (field->type) {
+    case AW_TYPE_TEXT:
+    case AW_TYPE_ID:
+    case AW_TYPE_NAME:
+    case AW_TYPE_LANG:
+    case AW_TYPE_FLIGHT:
+    case AW_TYPE_AIRPORT:
+        aw_writer_str(writer, *(const struct aw_slice *)from);
+        return;
+    case AW_TYPE_DATE:
+        aw_date_format(*(const uint32_t *)from, date);
+        aw_writer_str(writer, aw_slice_of(date, sizeof(date) - 1));
+        return;
+    case AW_TYPE_TIME:
+        aw_writer_time(writer, *(const aw_ms *)from);
+        return;
+    case AW_TYPE_WORD:
+        aw_writer_str(writer, aw_slice_str(aw_words_name(field->words, load_number(field, from))));
+        return;
+    case AW_TYPE_WORDS:
+        write_words(writer, field->words, *(const uint8_t *)from);
+        return;
+    case AW_TYPE_NUMBER:
+        aw_writer_u64(writer, load_number(field, from));
+        return;
+    case AW_TYPE_FLAG:
+        aw_writer_bool(writer, *(const bool *)from);
+        return;
+    case AW_TYPE_OBJECT:
+        aw_proto_write_object(writer, field->object, from);
+        return;
+    case AW_TYPE_PAIRS:
+        break;
+    }
+    AW_UNREACHABLE();
+}
+
+static void
+write_list(struct aw_writer *writer, const struct aw_field *field, const char *items, uint32_t count)
+{
+    size_t item_bytes = field->type == AW_TYPE_OBJECT ? aw_object_of(field->object)->bytes : sizeof(struct aw_slice);
+
+    aw_writer_begin_array(writer, count);
+    for (uint32_t i = 0; i < count; i++)
+        write_one(writer, field, items + i * item_bytes);
+    aw_writer_end_array(writer);
+}
+
+static void
+write_pairs(struct aw_writer *writer, const struct aw_pair *pairs, uint32_t count)
+{
+    aw_writer_begin_map(writer);
+    for (uint32_t i = 0; i < count; i++) {
+        aw_writer_key(writer, pairs[i].key);
+        aw_writer_str(writer, pairs[i].value);
+    }
+    aw_writer_end_map(writer);
+}
+
+void
+aw_proto_write_object(struct aw_writer *writer, enum aw_object_kind kind, const void *object)
+{
+    const struct aw_object *what = aw_object_of(kind);
+    const char             *from = object;
+
+    aw_writer_begin_map(writer);
+    for (uint32_t i = 0; i < what->field_count; i++) {
+        const struct aw_field *field = &what->fields[i];
+
+        if (!is_sent(field, from))
+            continue;
+        aw_writer_key(writer, field->name);
+        if (field->type == AW_TYPE_PAIRS)
+            write_pairs(writer, *(const struct aw_pair *const *)(const void *)(from + field->at),
+                        *(const uint32_t *)(const void *)(from + field->beside));
+        else if (field->items_max > 0 && field->type != AW_TYPE_WORDS)
+            write_list(writer, field, *(const char *const *)(const void *)(from + field->at),
+                       *(const uint32_t *)(const void *)(from + field->beside));
+        else
+            write_one(writer, field, from + field->at);
+    }
+    aw_writer_end_map(writer);
+}
+
+bool
+aw_proto_encode_message(struct aw_buffer *buffer, const struct aw_message *message)
+{
+    struct aw_writer writer;
+
+    aw_writer_init(&writer, buffer, AW_MEDIA_MSGPACK);
+    aw_proto_write_object(&writer, AW_OBJECT_MESSAGE, message);
+    return !buffer->failed;
+}
+
+struct aw_slice
+aw_proto_body_get(struct aw_slice body, struct aw_slice key)
+{
+    const char       *at = body.ptr;
+    const char       *end = body.ptr + body.len;
+    struct aw_mp_head map;
+
+    if (!aw_mp_read(&at, end, &map) || map.kind != AW_MP_MAP)
+        return (struct aw_slice){NULL, 0};
+    for (uint32_t i = 0; i < map.count; i++) {
+        struct aw_mp_head head;
+        bool              found;
+        size_t            bytes;
+
+        if (!aw_mp_read(&at, end, &head) || head.kind != AW_MP_STR)
+            break;
+        found = aw_slice_eq(aw_slice_of(at, head.count), key);
+        at += head.count;
+        bytes = aw_msgpack_measure(aw_slice_of(at, (size_t)(end - at)));
+        if (bytes == 0)
+            break;
+        if (found)
+            return aw_slice_of(at, bytes);
+        at += bytes;
+    }
+    return (struct aw_slice){NULL, 0};
+}

@@ -1,0 +1,113 @@
+/* proto.h - between bytes and values: what clients send, what is stored of it, what they are answered (PROTOCOL.md).
+ *
+ * Decoding is strict and driven by one table (fields.def), for JSON and MessagePack alike. What it returns borrows from the body and
+ * from the arena: both must live as long as the value is used. On failure the arena may hold rubbish until its reset, and `problem`
+ * says what is wrong and where.
+ * Errors of decoding: AW_E_MALFORMED, AW_E_UNKNOWN_FIELD, AW_E_BAD_VALUE, AW_E_BODY_LARGE, AW_E_MEMORY.
+ * Thread: any; one body at a time in each thread (scratch.h). Writing fails only through the buffer (`failed`).
+ */
+#ifndef AW_PROTO_PROTO_H
+#define AW_PROTO_PROTO_H
+
+#include "base/arena.h"
+#include "base/assert.h"
+#include "base/err.h"
+#include "base/slice.h"
+#include "model/answer.h"
+#include "model/message.h"
+#include "proto/fields.h"
+#include "proto/media.h"
+#include "proto/problem.h"
+#include "proto/requests.h"
+#include "proto/writer.h"
+
+/* Decoding ------------------------------------------------------------------------------------------------------------------ */
+
+/* `media`: any; of a sequence, `body` is one line or value. `lenient`: fields of a message that we do not know go to its `meta`
+ * under their path, texts as they are, other values as JSON; within the limits of meta. */
+AW_MUST_USE enum aw_err aw_proto_decode_message(struct aw_arena *arena, enum aw_media media, struct aw_slice body, bool lenient,
+                                                struct aw_message *ret_message, struct aw_proto_problem *problem);
+/* Any other object: `ret_object` is the struct of `kind` (fields.def). An empty body counts as one without fields. Use the typed
+ * forms below. */
+AW_MUST_USE enum aw_err aw_proto_decode(struct aw_arena *arena, enum aw_media media, struct aw_slice body,
+                                        enum aw_object_kind kind, void *ret_object, struct aw_proto_problem *problem);
+
+#define AW_PROTO_DECODE(name, tag, KIND)                                                                                         \
+    AW_MUST_USE static inline enum aw_err aw_proto_decode_##name(struct aw_arena *arena, enum aw_media media,                    \
+                                                                 struct aw_slice body, struct aw_##tag *ret,                     \
+                                                                 struct aw_proto_problem *problem)                               \
+    {                                                                                                                            \
+        return aw_proto_decode(arena, media, body, AW_OBJECT_##KIND, ret, problem);                                              \
+    }
+AW_PROTO_DECODE(pull, pull_request, PULL)
+AW_PROTO_DECODE(extend, extend_request, EXTEND)
+AW_PROTO_DECODE(complete, complete_request, COMPLETE)
+AW_PROTO_DECODE(release, release_request, RELEASE)
+AW_PROTO_DECODE(extend_line, extend_line, EXTEND_LINE)
+AW_PROTO_DECODE(complete_line, complete_line, COMPLETE_LINE)
+AW_PROTO_DECODE(lane_put, lane_request, LANE_PUT)
+AW_PROTO_DECODE(ticket_patch, ticket_request, TICKET_PATCH)
+AW_PROTO_DECODE(ticket_cancel, cancel_request, TICKET_CANCEL)
+#undef AW_PROTO_DECODE
+
+/* The values of a body that may hold several. NDJSON: lines end with LF or CRLF, the last one need not; blank lines are skipped but
+ * counted. MSGPACK_SEQ: values one after the other. Any other media: the whole body, once. */
+struct aw_lines {
+    enum aw_media   _media;
+    struct aw_slice _body;
+    size_t          _at;
+    uint32_t        _line;
+};
+struct aw_line {
+    struct aw_slice bytes;  /* borrows from the body */
+    uint32_t        number; /* from 1 */
+};
+
+/* AW_E_BODY_LARGE when there are more than AW_BATCH_LINES_MAX values: none of them is to be taken. */
+AW_MUST_USE enum aw_err aw_lines_init(struct aw_lines *lines, enum aw_media media, struct aw_slice body,
+                                      struct aw_proto_problem *problem);
+/* AW_OK with the next one; AW_E_AGAIN at the end; AW_E_MALFORMED for bytes that begin no value (MSGPACK_SEQ): nobody can tell where
+ * the next would begin, so they end the sequence. ret_line->number is set with AW_E_MALFORMED too. */
+AW_MUST_USE enum aw_err aw_lines_next(struct aw_lines *lines, struct aw_line *ret_line, struct aw_proto_problem *problem);
+
+/* What is stored --------------------------------------------------------------------------------------------------------------- */
+
+/* The canonical MessagePack map: fields in the table's order, absent ones and defaults left out, times in UTC with milliseconds, meta
+ * sorted. Equal messages have equal bytes, whatever they were posted in. aw_proto_decode_message reads it back. At most
+ * AW_MESSAGE_ENCODED_BYTES_MAX bytes. False when the buffer failed. */
+AW_MUST_USE bool aw_proto_encode_message(struct aw_buffer *buffer, const struct aw_message *message);
+/* The same for any object and encoding: for clients, and for tests. */
+void aw_proto_write_object(struct aw_writer *writer, enum aw_object_kind kind, const void *object);
+/* The bytes of one field's value in a stored body; empty with ptr NULL when it is not there (or the body is broken). Borrows from
+ * `body`. */
+struct aw_slice aw_proto_body_get(struct aw_slice body, struct aw_slice key);
+
+/* Answers ---------------------------------------------------------------------------------------------------------------------- */
+
+void aw_proto_write_receipt(struct aw_writer *writer, const struct aw_receipt *receipt);
+/* False when a stored body is broken: answer AW_E_CORRUPT and drop the buffer. The same for the ones below that hold messages. */
+AW_MUST_USE bool aw_proto_write_lease(struct aw_writer *writer, const struct aw_lease_answer *lease);
+AW_MUST_USE bool aw_proto_write_ticket(struct aw_writer *writer, const struct aw_ticket_answer *ticket);
+void             aw_proto_write_lane(struct aw_writer *writer, const struct aw_lane_answer *lane);
+/* {leases: [...]} */
+AW_MUST_USE bool aw_proto_write_leases(struct aw_writer *writer, const struct aw_lease_answer *leases, uint32_t count);
+/* {items: [...], next: null} */
+void aw_proto_write_lanes(struct aw_writer *writer, const struct aw_lane_answer *lanes, uint32_t count);
+/* What extend, complete, release, hold and cancel answer. */
+AW_MUST_USE bool aw_proto_write_done(struct aw_writer *writer, const struct aw_done_answer *done);
+void             aw_proto_write_problem(struct aw_writer *writer, const struct aw_problem *problem);
+/* With AW_E_NEW_MESSAGES: the messages that the holder has not seen. */
+AW_MUST_USE bool aw_proto_write_problem_messages(struct aw_writer *writer, const struct aw_problem *problem,
+                                                 const struct aw_stored_message *messages, uint32_t count);
+
+/* The lines of a batch's answer: {line, status, ...}. Each ends its line. A problem's `line` is set. */
+void aw_proto_write_receipt_line(struct aw_writer *writer, uint32_t line, int status, const struct aw_receipt *receipt);
+AW_MUST_USE bool aw_proto_write_done_line(struct aw_writer *writer, uint32_t line, int status, const struct aw_done_answer *done);
+void             aw_proto_write_problem_line(struct aw_writer *writer, const struct aw_problem *problem);
+AW_MUST_USE bool aw_proto_write_problem_messages_line(struct aw_writer *writer, const struct aw_problem *problem,
+                                                      const struct aw_stored_message *messages, uint32_t count);
+
+/* openapi.json, as it is in the repository. */
+struct aw_slice aw_proto_openapi(void);
+
+#endif

@@ -1,0 +1,67 @@
+/* requests.h - what clients ask for besides posting messages, decoded (design: section 8, "Bodies" and "Ranges").
+ *
+ * Their fields, limits and defaults: fields.def. An empty body stands for one without fields. All slices and arrays borrow from
+ * the body and the request's arena. An optional text that was not sent has ptr NULL and len 0. Thread: any.
+ */
+#ifndef AW_PROTO_REQUESTS_H
+#define AW_PROTO_REQUESTS_H
+
+#include "base/slice.h"
+#include "base/time.h"
+#include "model/answer.h"
+
+/* POST /v1/leases */
+struct aw_pull_request {
+    const struct aw_slice *lanes; /* none: all of the agent's */
+    uint32_t               lane_count;
+    uint32_t               max;
+    uint32_t               wait_s;
+    uint32_t               lease_s;
+};
+
+/* POST /v1/leases/{lease}/extend */
+struct aw_extend_request {
+    uint32_t lease_s;
+};
+
+/* POST /v1/leases/{lease}/complete */
+struct aw_complete_request {
+    struct aw_slice disposition;
+};
+
+/* POST /v1/leases/{lease}/release */
+struct aw_release_request {
+    struct aw_slice reason; /* required */
+};
+
+/* One line of POST /v1/leases/extend */
+struct aw_extend_line {
+    struct aw_slice lease; /* required */
+    uint32_t        lease_s;
+};
+
+/* One line of POST /v1/leases/complete */
+struct aw_complete_line {
+    struct aw_slice lease; /* required */
+    struct aw_slice disposition;
+};
+
+/* PUT /v1/lanes/{lane}: the whole of it; what is left out goes back to its default. */
+struct aw_lane_request {
+    struct aw_lane_match match;
+    enum aw_lane_pause   pause;
+};
+
+/* PATCH /v1/tickets/{id} */
+struct aw_ticket_request {
+    bool            hold;       /* required; `hold_until` only with true */
+    aw_ms           hold_until; /* 0: until a person ends it */
+    struct aw_slice reason;
+};
+
+/* POST /v1/tickets/{id}/cancel */
+struct aw_cancel_request {
+    struct aw_slice reason;
+};
+
+#endif
