@@ -17,6 +17,26 @@ is_in_object(const struct aw_json *json)
     return json->_depth > 0 && (json->_objects & 1) != 0;
 }
 
+/* aw_buffer_reserve without a call while there is room: an answer is some fifty small pieces. NULL as there. */
+static inline char *
+room_for(struct aw_buffer *buffer, size_t len)
+{
+    if (buffer->ptr != NULL && !buffer->failed && len <= buffer->room - buffer->len)
+        return buffer->ptr + buffer->len;
+    return aw_buffer_reserve(buffer, len);
+}
+
+static inline void
+add_byte(struct aw_buffer *buffer, char byte)
+{
+    char *at = room_for(buffer, 1);
+
+    if (at == NULL)
+        return;
+    *at = byte;
+    buffer->len++;
+}
+
 /* Before a value: its comma, and what the grammar asks for. */
 static void
 open_value(struct aw_json *json)
@@ -24,29 +44,29 @@ open_value(struct aw_json *json)
     AW_ASSERT(is_in_object(json) == json->_named);
     AW_IMPLIES(json->_depth == 0, !json->_comma); /* one value a document */
     if (json->_comma && !json->_named)
-        aw_buffer_add(json->_buffer, ",", 1);
+        add_byte(json->_buffer, ',');
     json->_named = false;
     json->_comma = true;
 }
 
 static void
-begin(struct aw_json *json, bool object, const char *bracket)
+begin(struct aw_json *json, bool object, char bracket)
 {
     AW_ASSERT(json->_depth < AW_JSON_OUT_DEPTH_MAX);
     open_value(json);
-    aw_buffer_add(json->_buffer, bracket, 1);
+    add_byte(json->_buffer, bracket);
     json->_objects = (json->_objects << 1) | object;
     json->_depth++;
     json->_comma = false;
 }
 
 static void
-end(struct aw_json *json, bool object, const char *bracket)
+end(struct aw_json *json, bool object, char bracket)
 {
     AW_ASSERT(json->_depth > 0);
     AW_ASSERT(is_in_object(json) == object);
     AW_ASSERT(!json->_named);
-    aw_buffer_add(json->_buffer, bracket, 1);
+    add_byte(json->_buffer, bracket);
     json->_objects >>= 1;
     json->_depth--;
     json->_comma = true;
@@ -55,25 +75,25 @@ end(struct aw_json *json, bool object, const char *bracket)
 void
 aw_json_object_begin(struct aw_json *json)
 {
-    begin(json, true, "{");
+    begin(json, true, '{');
 }
 
 void
 aw_json_object_end(struct aw_json *json)
 {
-    end(json, true, "}");
+    end(json, true, '}');
 }
 
 void
 aw_json_array_begin(struct aw_json *json)
 {
-    begin(json, false, "[");
+    begin(json, false, '[');
 }
 
 void
 aw_json_array_end(struct aw_json *json)
 {
-    end(json, false, "]");
+    end(json, false, ']');
 }
 
 /* Whether a byte of `word` is below 0x20, above 0x7F, a quote or a backslash. May also say yes when one only follows such a byte,
@@ -109,6 +129,10 @@ clean_run(const char *at, size_t len)
         }
         if (byte < 0x20 || byte == '"' || byte == '\\')
             break;
+        if (byte < 0x80) {
+            done++;
+            continue;
+        }
         step = aw_utf8_step(at + done, len - done);
         if (step == 0)
             break;
@@ -142,7 +166,7 @@ add_quoted(struct aw_buffer *buffer, struct aw_slice text)
     /* The usual string needs no escape: one look at the room for all of it, and one copy. */
     size_t clean = clean_run(text.ptr, text.len);
 
-    room = aw_buffer_reserve(buffer, clean + 2);
+    room = room_for(buffer, clean + 2);
     if (room == NULL)
         return;
     room[0] = '"';
@@ -159,7 +183,7 @@ add_quoted(struct aw_buffer *buffer, struct aw_slice text)
         clean = clean_run(text.ptr + at, text.len - at);
         aw_buffer_add(buffer, text.ptr + at, clean);
     }
-    aw_buffer_add(buffer, "\"", 1);
+    add_byte(buffer, '"');
 }
 
 void
@@ -168,9 +192,9 @@ aw_json_key_slice(struct aw_json *json, struct aw_slice key)
     AW_ASSERT(is_in_object(json));
     AW_ASSERT(!json->_named);
     if (json->_comma)
-        aw_buffer_add(json->_buffer, ",", 1);
+        add_byte(json->_buffer, ',');
     add_quoted(json->_buffer, key);
-    aw_buffer_add(json->_buffer, ":", 1);
+    add_byte(json->_buffer, ':');
     json->_named = true;
     json->_comma = true;
 }
