@@ -103,6 +103,10 @@ step_receiving(struct aw_session *session)
             request->_moved = 0;
         } else if (request->_state == AW_REQUEST_REFUSED) {
             aw_request_move(request, AW_REQUEST_REFUSED, &session->events); /* told now instead of at the end of its input */
+        } else if (request->_withheld > 0 && !aw_session_is_short_of_room(session)) {
+            /* One refused before it in this list has made room. */
+            aw_request_give_window(request, false);
+            request->_window_at = session->now;
         } else if (request->_withheld > 0) {
             aw_request_refuse(request, AW_E_OVERLOADED, AW_CAUSE_BODIES, "no room for the body came free in time");
             aw_request_move(request, AW_REQUEST_REFUSED, &session->events);
@@ -292,7 +296,7 @@ aw_session_shutdown(struct aw_session *session, aw_ns now)
     /* Without memory for the PING the round ends by its deadline. */
     if (nghttp2_submit_shutdown_notice(session->h2) != 0)
         aw_session_condemn(session, AW_CAUSE_MEMORY, NGHTTP2_INTERNAL_ERROR);
-    else if (submit_ping(session, AW_PING_DRAIN) && session->ping_at == 0)
-        session->ping_at = now;
+    else
+        (void)submit_ping(session, AW_PING_DRAIN);
     aw_session_note_output(session);
 }

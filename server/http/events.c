@@ -103,8 +103,10 @@ on_frame_recv(nghttp2_session *h2, const nghttp2_frame *frame, void *user)
     if (frame->hd.type == NGHTTP2_SETTINGS) {
         note_settings(session, frame);
     } else if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) {
-        session->ping_at = 0;
-        if (memcmp(frame->ping.opaque_data, AW_PING_DRAIN, sizeof(frame->ping.opaque_data)) == 0)
+        /* Anything else is an ack of what we did not send; it is weighed as a frame and means nothing. */
+        if (memcmp(frame->ping.opaque_data, AW_PING_ALIVE, sizeof(frame->ping.opaque_data)) == 0)
+            session->ping_at = 0;
+        else if (memcmp(frame->ping.opaque_data, AW_PING_DRAIN, sizeof(frame->ping.opaque_data)) == 0)
             session->is_round_done = true;
     } else if (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) {
         note_input_frame(session, frame);

@@ -163,8 +163,8 @@ void             aw_request_add_body(struct aw_request *request, struct aw_slice
 void             aw_request_end_input(struct aw_request *request);
 /* Decides that the layer answers itself; `detail` is static text. The first decision stays. */
 void aw_request_refuse(struct aw_request *request, enum aw_err err, enum aw_cause cause, const char *detail);
-/* Gives back what was withheld of its stream window. */
-void aw_request_give_window(struct aw_request *request);
+/* Gives back of its stream window what was withheld: all, or while memory is short what is reserved for it. */
+void aw_request_give_window(struct aw_request *request, bool is_short);
 /* Whether more bodies are held than leaves room for those under way: then uploads wait for their windows. */
 AW_MUST_USE bool aw_session_is_short_of_room(const struct aw_session *session);
 /* The stream is gone, whatever the state. */

@@ -459,6 +459,35 @@ aw_session_is_short_of_room(const struct aw_session *session)
            edge->stats.bodies_bytes_now > edge->bodies_bytes_max / 4 * 3;
 }
 
+/* While memory is short an upload may fill what is reserved for it, so that none stalls for want of what it has; beyond that it
+ * waits. Half a window less, because the library announces what was given back only from there on. */
+static uint32_t
+window_due(const struct aw_request *request, bool is_short)
+{
+    uint64_t given = request->body.len - request->_withheld;
+    uint64_t half = request->_edge->limits.stream_window_bytes / 2;
+    uint64_t due;
+
+    if (!is_short)
+        return request->_withheld;
+    due = request->_body_room > given + half ? request->_body_room - half - given : 0;
+    return due < request->_withheld ? (uint32_t)due : request->_withheld;
+}
+
+void
+aw_request_give_window(struct aw_request *request, bool is_short)
+{
+    struct aw_session *session = request->_session;
+    uint32_t           due = window_due(request, is_short);
+
+    if (due == 0)
+        return;
+    /* Can fail only without memory; then the stream stalls and is ended by its deadline. */
+    (void)nghttp2_session_consume_stream(session->h2, request->_stream, due);
+    session->withheld_bytes -= due;
+    request->_withheld -= due;
+}
+
 void
 aw_request_add_body(struct aw_request *request, struct aw_slice bytes)
 {
@@ -467,12 +496,12 @@ aw_request_add_body(struct aw_request *request, struct aw_slice bytes)
     request->_moved += (uint32_t)bytes.len;
     switch (request->_state) {
     case AW_REQUEST_BODY:
-        if (store_body(request, bytes) && aw_session_is_short_of_room(session)) {
-            request->_withheld += (uint32_t)bytes.len;
-            session->withheld_bytes += bytes.len;
-            return;
-        }
-        break;
+        if (!store_body(request, bytes))
+            break;
+        request->_withheld += (uint32_t)bytes.len;
+        session->withheld_bytes += bytes.len;
+        aw_request_give_window(request, aw_session_is_short_of_room(session));
+        return;
     case AW_REQUEST_REFUSED:
         /* Thrown away, but not without end: whoever cannot be told after the end of its input is told now. */
         request->_dropped += bytes.len;
@@ -514,19 +543,6 @@ aw_request_end_input(struct aw_request *request)
 }
 
 void
-aw_request_give_window(struct aw_request *request)
-{
-    struct aw_session *session = request->_session;
-
-    if (request->_withheld == 0)
-        return;
-    /* Can fail only without memory; then the stream stalls and is ended by its deadline. */
-    (void)nghttp2_session_consume_stream(session->h2, request->_stream, request->_withheld);
-    session->withheld_bytes -= request->_withheld;
-    request->_withheld = 0;
-}
-
-void
 aw_request_refuse(struct aw_request *request, enum aw_err err, enum aw_cause cause, const char *detail)
 {
     struct aw_session *session = request->_session;
@@ -540,8 +556,8 @@ aw_request_refuse(struct aw_request *request, enum aw_err err, enum aw_cause cau
     request->_refused = err;
     request->_detail = detail;
     request->_edge->stats.causes[cause]++;
+    aw_request_give_window(request, false);
     drop_body(request);
-    aw_request_give_window(request);
     aw_request_move(request, AW_REQUEST_REFUSED, is_early ? &session->events : &session->receiving);
     if (request->_window_at == 0)
         request->_window_at = session->now;

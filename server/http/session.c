@@ -288,7 +288,7 @@ give_windows(struct aw_session *session)
     if (session->withheld_bytes == 0 || aw_session_is_short_of_room(session))
         return;
     for (struct aw_list *at = session->receiving.next; at != &session->receiving; at = at->next)
-        aw_request_give_window(AW_CONTAINER(at, struct aw_request, _link));
+        aw_request_give_window(AW_CONTAINER(at, struct aw_request, _link), false);
 }
 
 void
