@@ -1,0 +1,61 @@
+/* order.h - which of several tickets is next: the guarded ratio (design: section 6), as a pure function.
+ *
+ * At a pull the heads of all queues of the agent are the candidates; the same candidates give the same choice in any order. Integers
+ * only, so that it comes out the same on every machine. Owns nothing. Thread: any. Nothing can fail.
+ */
+#ifndef AW_CORE_ORDER_H
+#define AW_CORE_ORDER_H
+
+#include "base/time.h"
+#include "model/class.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum aw_order {
+    AW_ORDER_RATIO,  /* care, then departures in danger, then the largest waited/allowed */
+    AW_ORDER_STRICT, /* classes in order; inside a class by departure (imminent) or age */
+};
+
+struct aw_order_settings {
+    enum aw_order order;
+    uint64_t      target_ms[AW_CLASS_COUNT];   /* how long a ticket of this class may wait */
+    uint64_t      handling_ms[AW_CLASS_COUNT]; /* a departure nearer than this can no longer be made */
+    uint64_t      guard_ms;                    /* a departure is in danger when its slack is below handling + this */
+    uint64_t      reserve_ms;                  /* an imminent ticket may wait until this long before its departure */
+};
+#define AW_ORDER_SETTINGS_DEFAULT                                                                                                \
+    ((struct aw_order_settings){                                                                                                 \
+        .order = AW_ORDER_RATIO,                                                                                                 \
+        .target_ms = {UINT64_C(10) * 60000, UINT64_C(20) * 60000, UINT64_C(60) * 60000, UINT64_C(240) * 60000,                   \
+                      UINT64_C(1440) * 60000},                                                                                   \
+        .handling_ms = {UINT64_C(10) * 60000, UINT64_C(5) * 60000, UINT64_C(8) * 60000, UINT64_C(6) * 60000,                     \
+                        UINT64_C(4) * 60000},                                                                                    \
+        .guard_ms = UINT64_C(25) * 60000,                                                                                        \
+        .reserve_ms = UINT64_C(15) * 60000,                                                                                      \
+    })
+
+struct aw_order_candidate {
+    enum aw_class class_;
+    aw_ms         age;        /* since when it waits */
+    aw_ms         departs_at; /* IMMINENT: the key of its queue; ignored for the others */
+    aw_ms         reply_by;   /* 0: none */
+    uint64_t      id;         /* the last word on ties: slot or ticket sequence, distinct */
+};
+
+/* The index of the one to take; count >= 1.
+ * 0. `care` first, oldest first.
+ * 1. Else the earliest departure that can still be made (slack = departure - now >= handling), if slack < handling + guard.
+ * 2. Else the largest waited/allowed, see aw_order_allowed_ms.
+ * 3. Ties: the older, then the smaller id.
+ * An imminent ticket whose departure can no longer be made counts as `disrupted`, as which a timer will soon queue it.
+ * Strict: by class; imminent ones by departure, others by age; ties as above. */
+size_t aw_order_choose(const struct aw_order_settings *settings, aw_ms now, const struct aw_order_candidate *candidates,
+                       size_t count);
+/* How long this ticket may have waited at this moment: the target of its class, for `imminent` at most slack - reserve, never more than
+ * the time to reply_by, at least a minute. */
+uint64_t aw_order_allowed_ms(const struct aw_order_settings *settings, aw_ms now, const struct aw_order_candidate *candidate);
+/* waited/allowed in per mille, the slowdown (kappa); UINT32_MAX when larger. */
+uint32_t aw_order_kappa(const struct aw_order_settings *settings, aw_ms now, const struct aw_order_candidate *candidate);
+
+#endif
