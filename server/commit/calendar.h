@@ -75,6 +75,12 @@ AW_MUST_USE bool aw_calendar_try_pop(struct aw_calendar *calendar, const struct 
 size_t aw_calendar_clean(struct aw_calendar_pool *pool, struct aw_calendar *calendar, size_t max);
 /* Entries waiting. Exact when no popper is active and clean has nothing to do, else a little too high. Thread: writer. */
 uint64_t aw_calendar_waiting(const struct aw_calendar_pool *pool, const struct aw_calendar *calendar);
+/* Entries ever pushed. Thread: writer. */
+static inline uint64_t
+aw_calendar_pushed(const struct aw_calendar *calendar)
+{
+    return calendar->_pushed;
+}
 /* True when the calendar is empty, which only the writer can change. Thread: writer. */
 AW_MUST_USE bool aw_calendar_is_empty(const struct aw_calendar *calendar);
 

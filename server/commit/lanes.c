@@ -1,0 +1,500 @@
+#include "commit/lanes.h"
+
+#include "base/home.h"
+#include "base/mem.h"
+#include "commit/calendar.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define TICK_MS         100U
+#define STALE_DROPS_MAX 64U
+/* A step of reclaim: queues looked at, words of hints passed over, chunks unlinked, blocks freed. */
+#define SWEEP_QUEUES 32U
+#define SWEEP_WORDS  512U
+#define CLEAN_CHUNKS 1024U
+#define FREE_BLOCKS  4096U
+/* A word of hints holds 8 lanes, one byte each, one bit a class. */
+#define LANES_PER_WORD 8U
+#define LANE_BITS      8U
+AW_STATIC_ASSERT(AW_CLASS_COUNT <= LANE_BITS, "one bit a class");
+
+struct aw_lanes {
+    struct aw_home home; /* the committer */
+    /* Set before start, then read-only for all. */
+    struct aw_lanes_config   config;
+    struct aw_calendar_pool *pool; /* owns */
+    /* Written by the committer, read by all. */
+    _Atomic uint64_t *hints; /* owns: a set bit means that the queue may have entries */
+    _Atomic uint64_t *shown; /* owns: by slot; version << 32 | age tick */
+    /* Shared. */
+    struct aw_calendar *queues; /* owns: lanes x classes */
+    /* Committer only. */
+    uint32_t sweep;      /* the word of hints where reclaim goes on */
+    uint32_t slots_used; /* the highest slot shown, + 1 */
+    uint32_t lanes_used;
+};
+
+/* --- start and end -------------------------------------------------------------------------------------------------------- */
+
+static size_t
+hint_words(const struct aw_lanes *lanes)
+{
+    return (lanes->config.lanes_max + LANES_PER_WORD - 1) / LANES_PER_WORD;
+}
+
+static size_t
+queues_bytes(const struct aw_lanes *lanes)
+{
+    return (size_t)lanes->config.lanes_max * AW_CLASS_COUNT * sizeof(struct aw_calendar);
+}
+
+static size_t
+shown_bytes(const struct aw_lanes *lanes)
+{
+    return (size_t)lanes->config.tickets_max * sizeof(uint64_t);
+}
+
+/* Zeroed address space. NULL when there is none. */
+static void *
+reserve(size_t bytes)
+{
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return at == MAP_FAILED ? NULL : at;
+}
+
+enum aw_err
+aw_lanes_new(struct aw_lanes **ret_lanes, const struct aw_lanes_config *config, struct aw_qsbr *qsbr)
+{
+    struct aw_lanes *lanes;
+    enum aw_err      err;
+
+    AW_ASSERT(config->lanes_max > 0 && config->tickets_max > 0);
+    lanes = aw_new(struct aw_lanes);
+    if (lanes == NULL)
+        return AW_E_MEMORY;
+    lanes->config = *config;
+    err = aw_calendar_pool_new(&lanes->pool, config->bytes_max, qsbr);
+    if (err != AW_OK)
+        goto fail;
+    lanes->queues = reserve(queues_bytes(lanes));
+    lanes->shown = reserve(shown_bytes(lanes));
+    lanes->hints = aw_mem_zeroed(hint_words(lanes), sizeof(uint64_t), AW_CACHE_LINE);
+    if (lanes->queues == NULL || lanes->shown == NULL || lanes->hints == NULL) {
+        err = AW_E_MEMORY;
+        goto fail;
+    }
+    aw_home_enter(&lanes->home);
+    *ret_lanes = lanes;
+    return AW_OK;
+fail:
+    aw_lanes_free(&lanes);
+    return err;
+}
+
+void
+aw_lanes_free(struct aw_lanes **lanes)
+{
+    struct aw_lanes *old = *lanes;
+
+    if (old == NULL)
+        return;
+    if (old->queues != NULL)
+        (void)munmap(old->queues, queues_bytes(old)); /* fails only for a range that was never mapped */
+    if (old->shown != NULL)
+        (void)munmap(old->shown, shown_bytes(old)); /* as above */
+    free(old->hints);
+    aw_calendar_pool_free(&old->pool);
+    free(old);
+    *lanes = NULL;
+}
+
+void
+aw_lanes_enter(struct aw_lanes *lanes)
+{
+    aw_home_enter(&lanes->home);
+    aw_calendar_pool_enter(lanes->pool);
+}
+
+static uint32_t
+queue_of(const struct aw_lanes *lanes, uint32_t lane, enum aw_class class_)
+{
+    AW_ASSERT(lane < lanes->config.lanes_max);
+    AW_ASSERT((unsigned)class_ < AW_CLASS_COUNT);
+    return lane * AW_CLASS_COUNT + class_;
+}
+
+/* What is outside the range goes to its ends, and keeps its order as far as these tell. */
+static uint32_t
+tick_of(const struct aw_lanes *lanes, aw_ms at, uint32_t max)
+{
+    uint64_t tick = at <= lanes->config.base ? 0 : (at - lanes->config.base) / TICK_MS;
+
+    return tick < max ? (uint32_t)tick : max;
+}
+
+static aw_ms
+ms_of(const struct aw_lanes *lanes, uint32_t tick)
+{
+    return lanes->config.base + (aw_ms)tick * TICK_MS;
+}
+
+/* --- hints ---------------------------------------------------------------------------------------------------------------- */
+
+static unsigned
+hint_shift(uint32_t lane, unsigned class_)
+{
+    return lane % LANES_PER_WORD * LANE_BITS + class_;
+}
+
+/* Only the committer changes hints, so a load and a store will do; and only it fills queues, so that an empty one stays empty while its
+ * bit is cleared. Seq_cst like the cursors, so that a push that returned has set its bit for everybody. */
+static void
+hint_set(struct aw_lanes *lanes, uint32_t lane, unsigned class_)
+{
+    _Atomic uint64_t *word = &lanes->hints[lane / LANES_PER_WORD];
+    uint64_t          bit = UINT64_C(1) << hint_shift(lane, class_);
+    uint64_t          hints = atomic_load_explicit(word, memory_order_relaxed); /* the committer's own */
+
+    if ((hints & bit) == 0)
+        atomic_store_explicit(word, hints | bit, memory_order_seq_cst); /* pairs with the loads in classes and find */
+}
+
+static void
+hint_clear(struct aw_lanes *lanes, uint32_t lane, unsigned class_)
+{
+    _Atomic uint64_t *word = &lanes->hints[lane / LANES_PER_WORD];
+    uint64_t          bit = UINT64_C(1) << hint_shift(lane, class_);
+    uint64_t          hints = atomic_load_explicit(word, memory_order_relaxed); /* the committer's own */
+
+    atomic_store_explicit(word, hints & ~bit, memory_order_seq_cst); /* pairs with the loads in classes and find */
+}
+
+unsigned
+aw_lanes_classes(const struct aw_lanes *lanes, uint32_t lane)
+{
+    uint64_t hints;
+
+    AW_ASSERT(lane < lanes->config.lanes_max);
+    hints = atomic_load_explicit(&lanes->hints[lane / LANES_PER_WORD], memory_order_seq_cst); /* pairs with hint_set */
+    return hints >> hint_shift(lane, 0) & ((1U << AW_CLASS_COUNT) - 1);
+}
+
+uint32_t
+aw_lanes_find(const struct aw_lanes *lanes, uint32_t from)
+{
+    uint32_t max = lanes->config.lanes_max;
+    uint64_t mask = ~UINT64_C(0) << hint_shift(from, 0); /* lanes before `from` in its word */
+
+    for (uint32_t at = from / LANES_PER_WORD; at * LANES_PER_WORD < max; at++, mask = ~UINT64_C(0)) {
+        uint64_t hints = atomic_load_explicit(&lanes->hints[at], memory_order_seq_cst) & mask; /* pairs with hint_set */
+
+        if (hints != 0)
+            return at * LANES_PER_WORD + (uint32_t)__builtin_ctzll(hints) / LANE_BITS;
+    }
+    return max;
+}
+
+/* --- pushing: committer --------------------------------------------------------------------------------------------------- */
+
+void
+aw_lanes_show(struct aw_lanes *lanes, uint32_t slot, uint32_t version, aw_ms age)
+{
+    uint64_t shown = (uint64_t)version << 32 | tick_of(lanes, age, UINT32_MAX);
+
+    AW_ON(lanes);
+    AW_ASSERT(slot < lanes->config.tickets_max);
+    if (slot >= lanes->slots_used)
+        lanes->slots_used = slot + 1;
+    /* Release: pairs with the load in head_fill. */
+    atomic_store_explicit(&lanes->shown[slot], shown, memory_order_release);
+}
+
+static uint64_t
+entry_of(uint32_t slot, uint32_t version)
+{
+    return (uint64_t)version << 32 | slot;
+}
+
+static enum aw_err
+push_many(struct aw_lanes *lanes, uint32_t queue, uint32_t tick, const uint64_t *entries, size_t count)
+{
+    enum aw_err err = aw_calendar_push(lanes->pool, &lanes->queues[queue], tick, entries, count);
+    uint32_t    lane = queue / AW_CLASS_COUNT;
+
+    if (err != AW_OK)
+        return err;
+    if (lane >= lanes->lanes_used)
+        lanes->lanes_used = lane + 1;
+    /* After the push, so that reclaim never sees a bit without its entry having been there; before the return, which is what counts. */
+    hint_set(lanes, lane, queue % AW_CLASS_COUNT);
+    return AW_OK;
+}
+
+enum aw_err
+aw_lanes_push(struct aw_lanes *lanes, uint32_t lane, enum aw_class class_, aw_ms key, uint32_t slot, uint32_t version)
+{
+    uint64_t entry = entry_of(slot, version);
+
+    AW_ON(lanes);
+    AW_ASSERT(slot < lanes->config.tickets_max);
+    return push_many(lanes, queue_of(lanes, lane, class_), tick_of(lanes, key, AW_CALENDAR_TICK_MAX), &entry, 1);
+}
+
+size_t
+aw_lanes_room(const struct aw_lanes *lanes)
+{
+    return aw_calendar_pool_room(lanes->pool);
+}
+
+size_t
+aw_lanes_reclaim(struct aw_lanes *lanes)
+{
+    uint32_t words = (uint32_t)hint_words(lanes);
+    uint32_t queues_left = SWEEP_QUEUES;
+    uint32_t words_left = words < SWEEP_WORDS ? words : SWEEP_WORDS;
+    size_t   work = 0;
+
+    AW_ON(lanes);
+    for (; queues_left > 0 && words_left > 0 && work < CLEAN_CHUNKS; words_left--) {
+        /* Relaxed: the committer's own. */
+        uint64_t hints = atomic_load_explicit(&lanes->hints[lanes->sweep], memory_order_relaxed);
+
+        for (; hints != 0; hints &= hints - 1) {
+            unsigned            bit = (unsigned)__builtin_ctzll(hints);
+            uint32_t            lane = lanes->sweep * LANES_PER_WORD + bit / LANE_BITS;
+            struct aw_calendar *queue = &lanes->queues[lane * AW_CLASS_COUNT + bit % LANE_BITS];
+            size_t              cleaned = aw_calendar_clean(lanes->pool, queue, CLEAN_CHUNKS);
+
+            work += cleaned;
+            queues_left -= queues_left > 0;
+            if (cleaned < CLEAN_CHUNKS && aw_calendar_is_empty(queue)) {
+                hint_clear(lanes, lane, bit % LANE_BITS);
+                work++;
+            }
+        }
+        lanes->sweep = (lanes->sweep + 1) % words;
+    }
+    return work + aw_calendar_pool_reclaim(lanes->pool, FREE_BLOCKS);
+}
+
+void
+aw_lanes_count(const struct aw_lanes *lanes, uint32_t lane, enum aw_class class_, struct aw_lanes_count *ret_count)
+{
+    const struct aw_calendar *queue = &lanes->queues[queue_of(lanes, lane, class_)];
+    struct aw_lanes_count     count = {
+            .waiting = aw_calendar_waiting(lanes->pool, queue),
+            .pushed = aw_calendar_pushed(queue),
+            .stale = atomic_load_explicit(&queue->void_count, memory_order_relaxed), /* a statistic */
+    };
+    uint64_t gone = count.pushed - count.waiting;
+
+    /* A popper may have dropped an entry that `waiting` does not know to be gone yet. */
+    count.taken = gone > count.stale ? gone - count.stale : 0;
+    *ret_count = count;
+}
+
+size_t
+aw_lanes_bytes(const struct aw_lanes *lanes)
+{
+    return aw_calendar_pool_bytes(lanes->pool) + (size_t)lanes->slots_used * sizeof(uint64_t) +
+           (size_t)lanes->lanes_used * AW_CLASS_COUNT * sizeof(struct aw_calendar) + hint_words(lanes) * sizeof(uint64_t);
+}
+
+/* --- loading: committer --------------------------------------------------------------------------------------------------- */
+
+#define DIGIT_BITS 11U
+#define DIGITS     6U
+#define DIGIT_SIZE (1U << DIGIT_BITS)
+#define RUN_MAX    1024U
+
+struct item {
+    uint64_t place; /* queue << 30 | tick */
+    uint64_t entry;
+};
+struct aw_lanes_load {
+    struct aw_lanes *lanes; /* borrows; outlives the load */
+    struct item     *items; /* owns: entries_max of them */
+    struct item     *other; /* owns: as many, for sorting */
+    uint32_t         count;
+    uint32_t         max;
+    bool             is_sorted; /* so far */
+    uint32_t         counts[DIGITS][DIGIT_SIZE];
+};
+
+enum aw_err
+aw_lanes_load_new(struct aw_lanes_load **ret_load, struct aw_lanes *lanes, uint32_t entries_max)
+{
+    struct aw_lanes_load *load = aw_new(struct aw_lanes_load);
+
+    AW_ASSERT(entries_max > 0);
+    if (load == NULL)
+        return AW_E_MEMORY;
+    load->lanes = lanes;
+    load->max = entries_max;
+    load->is_sorted = true;
+    load->items = malloc(entries_max * sizeof(*load->items));
+    load->other = malloc(entries_max * sizeof(*load->other));
+    if (load->items == NULL || load->other == NULL) {
+        aw_lanes_load_free(&load);
+        return AW_E_MEMORY;
+    }
+    *ret_load = load;
+    return AW_OK;
+}
+
+void
+aw_lanes_load_free(struct aw_lanes_load **load)
+{
+    if (*load == NULL)
+        return;
+    free((*load)->items);
+    free((*load)->other);
+    free(*load);
+    *load = NULL;
+}
+
+/* By place, entries of one place in their order: radix sort from the lowest digit; digits that are equal in all cost one look. */
+static void
+load_sort(struct aw_lanes_load *load)
+{
+    uint32_t(*counts)[DIGIT_SIZE] = load->counts;
+
+    memset(load->counts, 0, sizeof(load->counts));
+    for (uint32_t i = 0; i < load->count; i++)
+        for (uint32_t d = 0; d < DIGITS; d++)
+            counts[d][load->items[i].place >> (d * DIGIT_BITS) & (DIGIT_SIZE - 1)]++;
+    for (uint32_t d = 0; d < DIGITS; d++) {
+        unsigned     shift = d * DIGIT_BITS;
+        struct item *items = load->items;
+        uint32_t     sum = 0;
+
+        if (counts[d][items[0].place >> shift & (DIGIT_SIZE - 1)] == load->count)
+            continue;
+        for (uint32_t i = 0; i < DIGIT_SIZE; i++) {
+            uint32_t count = counts[d][i];
+
+            counts[d][i] = sum;
+            sum += count;
+        }
+        for (uint32_t i = 0; i < load->count; i++)
+            load->other[counts[d][items[i].place >> shift & (DIGIT_SIZE - 1)]++] = items[i];
+        load->items = load->other;
+        load->other = items;
+    }
+}
+
+static enum aw_err
+load_flush(struct aw_lanes_load *load)
+{
+    uint64_t run[RUN_MAX];
+    uint32_t next = 0;
+
+    if (load->count > 0 && !load->is_sorted)
+        load_sort(load);
+    while (next < load->count) {
+        uint64_t    place = load->items[next].place;
+        size_t      length = 0;
+        enum aw_err err;
+
+        while (next < load->count && load->items[next].place == place && length < RUN_MAX)
+            run[length++] = load->items[next++].entry;
+        err = push_many(load->lanes, (uint32_t)(place >> 30), (uint32_t)place & AW_CALENDAR_TICK_MAX, run, length);
+        if (err != AW_OK)
+            return err;
+    }
+    load->count = 0;
+    load->is_sorted = true;
+    return AW_OK;
+}
+
+enum aw_err
+aw_lanes_load_add(struct aw_lanes_load *load, uint32_t lane, enum aw_class class_, aw_ms key, uint32_t slot, uint32_t version)
+{
+    struct aw_lanes *lanes = load->lanes;
+    uint64_t         queue = queue_of(lanes, lane, class_);
+    struct item      item = {queue << 30 | tick_of(lanes, key, AW_CALENDAR_TICK_MAX), entry_of(slot, version)};
+
+    AW_ON(lanes);
+    AW_ASSERT(slot < lanes->config.tickets_max);
+    if (load->count == load->max) {
+        enum aw_err err = load_flush(load);
+
+        if (err != AW_OK)
+            return err;
+    }
+    if (load->count > 0 && load->items[load->count - 1].place > item.place)
+        load->is_sorted = false;
+    load->items[load->count++] = item;
+    return AW_OK;
+}
+
+enum aw_err
+aw_lanes_load_finish(struct aw_lanes_load *load)
+{
+    AW_ON(load->lanes);
+    return load_flush(load);
+}
+
+/* --- pulling: any thread -------------------------------------------------------------------------------------------------- */
+
+static void
+head_fill(const struct aw_lanes *lanes, const struct aw_calendar_head *from, struct aw_head *head)
+{
+    uint32_t slot = (uint32_t)from->entry;
+    uint32_t version = (uint32_t)(from->entry >> 32);
+    uint64_t shown = atomic_load_explicit(&lanes->shown[slot], memory_order_acquire); /* pairs with the store in show */
+
+    head->key = ms_of(lanes, from->tick);
+    head->age = ms_of(lanes, (uint32_t)shown);
+    head->slot = slot;
+    head->version = version;
+    head->stale = (uint32_t)(shown >> 32) != version;
+    head->_entry = from->entry;
+    head->_cursor = from->_cursor;
+}
+
+static void
+queue_drop(struct aw_calendar *queue, const struct aw_calendar_head *first)
+{
+    if (aw_calendar_try_pop(queue, first))
+        (void)atomic_fetch_add_explicit(&queue->void_count, 1,
+                                        memory_order_relaxed); /* a statistic; the old value is not needed */
+}
+
+bool
+aw_lanes_peek(struct aw_lanes *lanes, uint32_t lane, enum aw_class class_, struct aw_head *ret_head)
+{
+    struct aw_calendar *queue = &lanes->queues[queue_of(lanes, lane, class_)];
+    struct aw_head      head = {.lane = lane, .class_ = class_};
+
+    if ((aw_lanes_classes(lanes, lane) >> class_ & 1) == 0)
+        return false;
+    for (unsigned drops = 0;; drops++) {
+        struct aw_calendar_head first;
+
+        if (!aw_calendar_peek(lanes->pool, queue, &first))
+            return false;
+        head_fill(lanes, &first, &head);
+        if (!head.stale || drops == STALE_DROPS_MAX)
+            break;
+        queue_drop(queue, &first); /* if somebody else dropped it, that is as good */
+    }
+    *ret_head = head;
+    return true;
+}
+
+bool
+aw_lanes_try_take(struct aw_lanes *lanes, const struct aw_head *head)
+{
+    struct aw_calendar     *queue = &lanes->queues[queue_of(lanes, head->lane, head->class_)];
+    struct aw_calendar_head first = {.entry = head->_entry, ._cursor = head->_cursor};
+
+    if (!aw_calendar_try_pop(queue, &first))
+        return false;
+    if (head->stale)
+        (void)atomic_fetch_add_explicit(&queue->void_count, 1, memory_order_relaxed); /* as above */
+    return true;
+}

@@ -1,0 +1,105 @@
+/* lanes.h - who waits where: for each lane and class one lock-free priority queue, and a table that says which entries still count.
+ *
+ * An entry is a ticket's slot and version under a key (a time, exact to 100 ms; first in first out inside that). To re-rank, move, hold
+ * or cancel a ticket, the committer shows a newer version and pushes a new entry, if any; the old one is stale from then on and is
+ * dropped by whoever meets it at a head.
+ *
+ * The bound: a pull that peeks all lanes of its agent, chooses, and takes, never overtakes an entry, in any of these lanes, whose push
+ * returned before the pull began. (Not one atomic step over all lanes: an entry pushed while the pull is under way may be missed.)
+ *
+ * Threads: the committer shows, pushes, reclaims, counts; any thread peeks and takes, and never waits, allocates or frees. A thread other
+ * than the committer does that between two quiet points of the QSBR domain given at aw_lanes_new; a head is void after the second.
+ * Who owns: the caller owns the lanes, and outlives them with the domain. What can fail: a push, when the arena is at its limit.
+ */
+#ifndef AW_COMMIT_LANES_H
+#define AW_COMMIT_LANES_H
+
+#include "base/assert.h"
+#include "base/err.h"
+#include "base/qsbr.h"
+#include "base/time.h"
+#include "model/class.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct aw_lanes;
+
+struct aw_lanes_config {
+    uint32_t lanes_max;
+    uint32_t tickets_max; /* slots are below this */
+    aw_ms    base;        /* earlier keys and ages count as this; later ones are exact for 3.4 years of keys, 13 of ages */
+    size_t   bytes_max;   /* of the arena: about 20 (dense) to 40 bytes an entry; 1 MiB to 32 GiB */
+};
+
+/* Address space for all of it is reserved here, and touched as it is used. AW_E_CONFIG (bytes_max), AW_E_MEMORY. */
+AW_MUST_USE enum aw_err aw_lanes_new(struct aw_lanes **ret_lanes, const struct aw_lanes_config *config, struct aw_qsbr *qsbr);
+/* No thread uses them any more. Takes the address, accepts NULL, leaves NULL. */
+void aw_lanes_free(struct aw_lanes **lanes);
+/* From here on the calling thread is the committer; before, the one that called aw_lanes_new. */
+void aw_lanes_enter(struct aw_lanes *lanes);
+
+/* --- committer ------------------------------------------------------------------------------------------------------------ */
+
+/* Makes `version` the only valid one of this slot: its other entries are stale from here on. Before the push of an entry. */
+void aw_lanes_show(struct aw_lanes *lanes, uint32_t slot, uint32_t version, aw_ms age);
+/* Puts an entry behind all others of its key. AW_E_TABLE_FULL: the arena is at its limit, nothing changed. */
+AW_MUST_USE enum aw_err aw_lanes_push(struct aw_lanes *lanes, uint32_t lane, enum aw_class class_, aw_ms key, uint32_t slot,
+                                      uint32_t version);
+/* How many pushes surely succeed from here on, wherever they go. */
+size_t aw_lanes_room(const struct aw_lanes *lanes);
+/* A bounded piece of work (some 100 us at most): unlinks what was emptied, frees what no reader can hold any more. Returns how much was
+ * done; 0: nothing to do just now. */
+size_t aw_lanes_reclaim(struct aw_lanes *lanes);
+
+struct aw_lanes_count {
+    uint64_t waiting; /* a little too high while pulls run; stale entries not met yet included */
+    uint64_t pushed;
+    uint64_t taken;
+    uint64_t stale; /* dropped */
+};
+void aw_lanes_count(const struct aw_lanes *lanes, uint32_t lane, enum aw_class class_, struct aw_lanes_count *ret_count);
+/* Memory in use: arena, queues and table as far as they were touched. */
+size_t aw_lanes_bytes(const struct aw_lanes *lanes);
+
+/* Many pushes at once, at a start, in any order; those of one key in the order of their adds. Each is visible at the latest when finish
+ * returns. `entries_max`: how many are sorted at a time, 32 bytes each. */
+struct aw_lanes_load;
+/* AW_E_MEMORY. */
+AW_MUST_USE enum aw_err aw_lanes_load_new(struct aw_lanes_load **ret_load, struct aw_lanes *lanes, uint32_t entries_max);
+/* AW_E_TABLE_FULL: give up the load. */
+AW_MUST_USE enum aw_err aw_lanes_load_add(struct aw_lanes_load *load, uint32_t lane, enum aw_class class_, aw_ms key,
+                                          uint32_t slot, uint32_t version);
+/* AW_E_TABLE_FULL. */
+AW_MUST_USE enum aw_err aw_lanes_load_finish(struct aw_lanes_load *load);
+/* Takes the address, accepts NULL, leaves NULL. */
+void aw_lanes_load_free(struct aw_lanes_load **load);
+
+/* --- any thread ----------------------------------------------------------------------------------------------------------- */
+
+struct aw_head {
+    uint32_t      lane;
+    enum aw_class class_;
+    aw_ms         key; /* rounded down to 100 ms */
+    aw_ms         age; /* as above */
+    uint32_t      slot;
+    uint32_t      version;
+    bool          stale;
+    uint64_t      _entry;
+    uint64_t      _cursor;
+};
+
+/* The classes of a lane that may have entries, one bit each (1 << class): one load, for agents of many lanes. A class whose bit is clear
+ * has no entry whose push returned before this call. */
+unsigned aw_lanes_classes(const struct aw_lanes *lanes, uint32_t lane);
+/* The first lane at or after `from` that may have entries; lanes_max when there is none. For agents of all lanes. */
+uint32_t aw_lanes_find(const struct aw_lanes *lanes, uint32_t from);
+/* The entry that is next in this queue; stale ones are dropped on the way. False when it is empty. After dropping 64 in a row it returns
+ * a head with `stale` set, if the next is stale too, so that a call stays short: call again. */
+AW_MUST_USE bool aw_lanes_peek(struct aw_lanes *lanes, uint32_t lane, enum aw_class class_, struct aw_head *ret_head);
+/* Takes it, if it still is the head. False: somebody took it, or something more urgent came; peek this queue again. The ticket may have
+ * changed in the meantime: only the committer's word on the lease counts. */
+AW_MUST_USE bool aw_lanes_try_take(struct aw_lanes *lanes, const struct aw_head *head);
+
+#endif
