@@ -1,7 +1,7 @@
 """Harness of the scenario tests: a real server on a folder of its own, and an HTTP/2 client that hides nothing.
 
-A test is a function `test_*(t)`. `t.server()` starts a server that is stopped, checked for clean pools and a clean exit, and whose
-folder is removed when the function returns. A test that fails says what it got and what it wanted, and shows the end of the server's
+A test is a function `test_*(t)`. `t.server()` starts a server that is stopped, checked for clean pools and a clean exit, and
+whose folder is removed when the function returns. A test that fails says what it got and what it wanted, and shows the end of the server's
 log. Every script ends with `sys.exit(run(globals()))`; names of tests as arguments run only those.
 
 Environment: ASWOLK_BIN   the folder of aswolkd and aswolk (default: the newest build/*/bin)
@@ -182,8 +182,10 @@ class Connection:
                 normalize_outbound_headers=False,
             )
         )
-        if settings:
-            self.h2.local_settings.update(settings)
+        if settings:  # Those of the first SETTINGS frame; an update would be a second one.
+            initial = dict(self.h2.local_settings.items())
+            initial.update(settings)
+            self.h2.local_settings = h2.settings.Settings(client=True, initial_values=initial)
         self.scheme = "https" if tls else "http"
         self.authority = "%s:%d" % address
         self.responses = {}
@@ -554,6 +556,9 @@ def program(name):
     return os.path.join(bin_folder(), name)
 
 
+# What may be left of them when all clients are gone: the scrape itself is one request on one connection.
+POOLS = (("aswolk_requests_open", 1), ("aswolk_connections", 1), ("aswolk_bodies_bytes", 0), ("aswolk_parked_pulls", 0))
+
 SANITIZER = re.compile(r"(AddressSanitizer|ThreadSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:)")
 
 
@@ -692,12 +697,9 @@ class Server:
 
         def empty():
             metrics = self.metrics()
-            # The scrape itself is one request on one connection.
-            for name, most in (("aswolk_requests_open", 1), ("aswolk_connections", 1), ("aswolk_bodies_bytes", 0), ("aswolk_parked_pulls", 0)):
+            for name, most in POOLS:
                 last[name] = metrics.get(name)
-                if last[name] > most:
-                    return False
-            return True
+            return all(last[name] <= most for name, most in POOLS)
 
         try:
             until("pools are empty", empty, 10 * SLOW)

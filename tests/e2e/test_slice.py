@@ -240,6 +240,26 @@ def test_lease_survives_restart(t):
     equal([lease["ticket"] for lease in held], [mine[1]["ticket"]], "what is left after another restart")
 
 
+def test_leases_get_time_after_a_start(t):
+    """A lease that ran out while the server was down runs for at least 30 s more, so that its agent can reconnect."""
+    server = t.server()
+    make = Messages()
+    api = server.api()
+    api.receipt(make.next())
+    lease = api.lease(lease_s=5)
+    server.kill()
+    end = seconds_of(lease["expires_at"])
+    while time.time() <= end + 0.5:
+        time.sleep(0.1)
+    server.start()
+    api = server.api()
+    held = api.held()
+    equal([l["lease"] for l in held], [lease["lease"]], "still held")
+    check(29 - PATIENCE_S / 4 < held[0]["expires_in_s"] <= 30, "time left", held[0]["expires_in_s"])
+    equal(api.leases(), [], "not offered meanwhile")
+    api.completed(lease)
+
+
 def test_expiry(t):
     """An expired lease gives its ticket to the next, with its class and age; the old token is told so."""
     server = t.server()
@@ -345,7 +365,7 @@ def test_new_messages_then_complete(t):
 
 
 def test_repeats(t):
-    """A repeat with the same token and body gets the first answer with `duplicate`; anything else is lease-lost; also after kill -9."""
+    """A repeat with the same token and body gets the first answer with `duplicate`; anything else is lease-lost."""
     server = t.server()
     make = Messages()
     api = server.api()

@@ -1,0 +1,340 @@
+#!/usr/bin/python3
+"""kill -9 at random moments under load, again and again, with an audit after each start: every acknowledged message is there
+exactly once, no ticket has two leases, the tokens that agents hold are still theirs, and a replay of the journal gives the same state.
+
+ASWOLK_CRASH_CYCLES  how many times (default 20)
+"""
+
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+
+from aswolk_test import (
+    MSGPACK,
+    PATIENCE_S,
+    SEED,
+    SLOW,
+    Failed,
+    Gone,
+    check,
+    equal,
+    program,
+    run,
+    status,
+)
+
+CYCLES = int(os.environ.get("ASWOLK_CRASH_CYCLES", "20"))
+GATEWAYS = 3
+AGENTS = 3
+LEASE_S = 3600  # Nothing expires here: a lease that is gone was lost.
+
+
+class Book:
+    """What the clients know: what was acknowledged to them, and what they sent without learning its fate."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.messages = {}  # source id -> the message as posted
+        self.acked = {}  # source id -> (message id, ticket)
+        self.unsure = set()  # source ids that were sent and not answered
+        self.held = {}  # token -> (agent, ticket)
+        self.completing = {}  # token -> (agent, ticket): sent and not answered
+        self.completed = {}  # token -> (agent, ticket)
+        self.shown = {}  # message id -> ticket, of completed leases
+        self.counts = {}
+
+    def count(self, what, by=1):
+        with self.lock:
+            self.counts[what] = self.counts.get(what, 0) + by
+
+    def posted(self, message, answer):
+        """An answer to a post: the first, or the same again."""
+        check(answer["status"] == 202, "a post is accepted", answer)
+        source = message["source_id"]
+        with self.lock:
+            known = self.acked.get(source)
+            got = (answer["message"], answer["ticket"])
+            if known is not None:
+                check(answer["duplicate"], "an acknowledged message is there: " + source, answer)
+                equal(got, known, "the first answer for " + source)
+            elif source not in self.unsure:
+                check(not answer["duplicate"], "the first post of %s is no duplicate" % source, answer)
+            self.acked[source] = got
+            self.unsure.discard(source)
+
+
+class Gateway(threading.Thread):
+    """Posts new messages, one or many at once, until the server is gone."""
+
+    def __init__(self, book, server, number, cycle):
+        super().__init__(daemon=True)
+        self.book = book
+        self.api = server.api("gateway-%d" % number, form=MSGPACK if number == 0 else "application/json")
+        self.prefix = "%d-%d" % (cycle, number)
+        self.random = random.Random("%d/%s" % (SEED, self.prefix))
+        self.error = None
+
+    def message(self, number):
+        # One in three comes from a small circle of customers who write again and again.
+        customer = self.random.randrange(20) if self.random.random() < 0.3 else "%s-%d" % (self.prefix, number)
+        message = {
+            "channel": "web",
+            "source_id": "%s-%d" % (self.prefix, number),
+            "customer": "c-%s" % customer,
+            "text": "Where is my flight? " + "please " * self.random.randrange(30),
+        }
+        if self.random.random() < 0.02:
+            message["care"] = ["medical"]
+        return message
+
+    def run(self):
+        number = 0
+        try:
+            while True:
+                count = self.random.choice((1, 1, 5, 40))
+                messages = [self.message(number + i) for i in range(count)]
+                number += count
+                with self.book.lock:
+                    for message in messages:
+                        self.book.messages[message["source_id"]] = message
+                        self.book.unsure.add(message["source_id"])
+                if count == 1:
+                    answers = [dict(status(self.api.post(messages[0]), 202, "post").value, status=202)]
+                    equal(answers[0]["duplicate"], False, "a new message")
+                else:
+                    answers = status(self.api.post_many(messages), 200, "post many").lines
+                for message, answer in zip(messages, answers):
+                    self.book.posted(message, answer)
+                self.book.count("posts acknowledged", count)
+        except Gone:
+            pass
+        except Exception as error:  # Shown by the test: a thread has nobody to raise to.
+            self.error = error
+
+
+class Agent(threading.Thread):
+    """Pulls, keeps some, completes some, releases a few, until the server is gone."""
+
+    def __init__(self, book, server, number, cycle):
+        super().__init__(daemon=True)
+        self.book = book
+        self.who = "agent-%d" % number
+        self.api = server.api(self.who)
+        self.random = random.Random("%d/%d/%s" % (SEED, cycle, self.who))
+        self.error = None
+
+    def complete(self, token):
+        with self.book.lock:
+            owner = self.book.held[token]
+            self.book.completing[token] = owner
+        response = self.api.complete(token)
+        if response.status == 409 and response.value["type"] == "urn:aswolk:new-messages":
+            response = self.api.complete(token)  # Now it has seen them; yet another may have come since: then the lease goes on.
+        if response.status == 409 and response.value["type"] == "urn:aswolk:new-messages":
+            with self.book.lock:
+                del self.book.completing[token]
+            return
+        status(response, 200, "complete")
+        with self.book.lock:
+            self.book.completed[token] = self.book.held.pop(token)
+            del self.book.completing[token]
+        self.book.count("completes acknowledged")
+
+    def run(self):
+        try:
+            while True:
+                for lease in self.api.leases(max=self.random.choice((1, 5, 20)), wait_s=1, lease_s=LEASE_S):
+                    with self.book.lock:
+                        self.book.held[lease["lease"]] = (self.who, lease["ticket"])
+                    self.book.count("leases acknowledged")
+                mine = [token for token, (who, _) in list(self.book.held.items()) if who == self.who]
+                for token in self.random.sample(mine, min(len(mine), self.random.randrange(8))):
+                    self.complete(token)
+                mine = [token for token, (who, _) in list(self.book.held.items()) if who == self.who]
+                if len(mine) > 60:
+                    for token in mine[:30]:
+                        self.complete(token)
+        except Gone:
+            pass
+        except Exception as error:
+            self.error = error
+
+
+def load(t, server, book, cycle):
+    """Runs gateways and agents, and kills the server at a random moment."""
+    threads = [Gateway(book, server, number, cycle) for number in range(GATEWAYS)]
+    threads += [Agent(book, server, number, cycle) for number in range(AGENTS)]
+    for thread in threads:
+        thread.start()
+    time.sleep(t.random.uniform(0.02, 0.6) * SLOW)
+    server.process.kill()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+        check(not thread.is_alive(), "a client learns that the server is gone")
+        if thread.error is not None:
+            raise thread.error
+    server.kill()
+
+
+def repost(server, book, sources):
+    """Posts these again, in batches; the book checks the answers."""
+    api = server.api("auditor")
+    sources = list(sources)
+    for first in range(0, len(sources), 500):
+        messages = [book.messages[source] for source in sources[first : first + 500]]
+        for message, answer in zip(messages, status(api.post_many(messages), 200, "re-post").lines):
+            book.posted(message, answer)
+
+
+def audit_leases(server, book):
+    """Held tokens are valid, no ticket is leased twice, and what an agent never heard of is in its list."""
+    tickets = {}
+    for number in range(AGENTS):
+        who = "agent-%d" % number
+        api = server.api(who)
+        listed = all_held(api)
+        for lease in listed:
+            check(lease["ticket"] not in tickets, "one lease a ticket", (lease["ticket"], tickets.get(lease["ticket"]), who))
+            tickets[lease["ticket"]] = who
+        tokens = {lease["lease"]: lease["ticket"] for lease in listed}
+        for token, (owner, ticket) in list(book.held.items()):
+            if owner != who:
+                continue
+            if token in book.completing:
+                settle(api, book, token)
+            else:
+                equal(tokens.get(token), ticket, "a held token of %s is listed" % who)
+        known = [token for token, (owner, _) in book.held.items() if owner == who]
+        lines = [{"lease": token, "lease_s": LEASE_S} for token in known]
+        answers = status(api.post_many(lines, path="/v1/leases/extend"), 200, "extend all").lines if lines else []
+        equal(len(answers), len(lines), "answers to extend")
+        for line, answer in zip(lines, answers):
+            check(answer["status"] == 200, "a held token is valid after the restart", (line, answer))
+        for token, ticket in tokens.items():
+            if token not in book.held and token not in book.completed:
+                book.held[token] = (who, ticket)
+                book.counts["answers lost, leases found again"] = book.counts.get("answers lost, leases found again", 0) + 1
+
+
+def all_held(api):
+    items, path = [], "/v1/leases"
+    while path:
+        page = status(api.get(path), 200, "list leases").value
+        items += page["items"]
+        path = page.get("next")
+    return items
+
+
+def settle(api, book, token):
+    """A complete whose answer was lost: done or not, the same request again finishes it."""
+    owner = book.completing.pop(token)
+    for _ in range(3):
+        response = api.complete(token)
+        if response.status == 409 and response.value["type"] == "urn:aswolk:new-messages":
+            continue
+        status(response, 200, "complete again")
+        book.completed[token] = owner
+        book.held.pop(token)
+        return
+    raise Failed("complete never saw all messages")
+
+
+def verify_offline(server):
+    """A replay of the whole journal gives the state that the server had: chain, checksums, digest."""
+    done = subprocess.run([program("aswolk"), "journal", server.folder, "--verify"], capture_output=True, timeout=PATIENCE_S * 5)
+    equal(done.returncode, 0, "exit code of journal --verify: %r %r" % (done.stdout[-400:], done.stderr[-400:]))
+    return done.stdout.decode()
+
+
+def drain(server, book):
+    """Completes everything; returns how many messages were shown in completed leases."""
+    for token, (who, _) in list(book.held.items()):
+        api = server.api(who)
+        status(api.act(token, "release", {"reason": "the end"}), 200, "release")
+        api.connection.close()
+        book.held.pop(token)
+    api = server.api("last")
+    while True:
+        leases = api.leases(max=100)
+        if not leases:
+            return
+        for lease in leases:
+            if lease["messages_total"] <= 200:
+                equal(len(lease["messages"]), lease["messages_total"], "messages of a lease")
+            for message in lease["messages"]:
+                known = book.shown.setdefault(message["message"], lease["ticket"])
+                equal(known, lease["ticket"], "the one ticket of message " + message["message"])
+            api.completed(lease)
+
+
+def test_kill_cycles(t):
+    """The cycles, and at the end the whole account: each acknowledged message is one message of one ticket, and all tickets drain.
+    Checkpoints are made to come so often that many a kill falls into one."""
+    server = t.server("--checkpoint-bytes", "65536", "--checkpoint-step-bytes", "65536")
+    book = Book()
+    slowest = 0
+    for cycle in range(CYCLES):
+        load(t, server, book, cycle)
+        book.counts["in flight at the kill"] = book.counts.get("in flight at the kill", 0) + len(book.unsure) + len(book.completing)
+        if cycle % 5 == 0:
+            verify_offline(server)
+        began = time.monotonic()
+        server.start()
+        slowest = max(slowest, time.monotonic() - began)
+        audit_leases(server, book)
+        recent = ["%d-" % cycle]
+        repost(server, book, [s for s in book.messages if s.startswith(tuple(recent)) or s in book.unsure])
+        repost(server, book, t.random.sample(sorted(book.acked), min(200, len(book.acked))))
+        equal(book.unsure, set(), "everything is settled")
+    repost(server, book, sorted(book.messages))
+    equal(len(book.acked), len(book.messages), "every message is acknowledged by now")
+    ids = [message for message, _ in book.acked.values()]
+    equal(len(set(ids)), len(ids), "an id of its own for each message")
+    equal(server.metrics().get("aswolk_tickets", state="leased"), len(book.held), "leases that the server counts")
+    shown = check_threads(server, book)
+    drain(server, book)
+    equal(server.metrics().get("aswolk_leases"), 0, "leases left")
+    server.kill()
+    text = verify_offline(server)
+    check("digest" in text, "journal --verify tells the digest", text[-300:])
+    server.start()
+    equal(server.api("last").leases(max=100), [], "nothing comes back after the last start")
+    book.counts["messages found in their tickets"] = shown
+    t.note("%d kills, slowest start %.2f s; %s; 0 lost, 0 twice" % (
+        CYCLES, slowest, ", ".join("%d %s" % (count, what) for what, count in sorted(book.counts.items()))))
+
+
+def check_threads(server, book):
+    """Each acknowledged message is in the ticket that its receipt named, once; each ticket holds nothing else."""
+    api = server.api("auditor")
+    by_ticket = {}
+    for source, (message, ticket) in book.acked.items():
+        by_ticket.setdefault(ticket, {})[message] = source
+    pending = list(by_ticket)
+    found = 0
+    while pending:
+        some, pending = pending[:50], pending[50:]
+        answers = [(ticket, api.connection.begin("GET", "/v1/tickets/" + ticket, api.fields())) for ticket in some]
+        for ticket, response in answers:
+            value = status(api.connection.wait(response), 200, "ticket").value
+            listed = [message["message"] for message in value["messages"]]
+            equal(len(set(listed)), len(listed), "no message twice in " + ticket)
+            wanted = by_ticket[ticket]
+            if value["messages_total"] <= 200:
+                equal(set(listed), set(wanted), "messages of " + ticket)
+            else:
+                equal(value["messages_total"], len(wanted), "number of messages of " + ticket)
+                check(set(listed) <= set(wanted), "messages of " + ticket)
+            for message in value["messages"]:
+                equal(message["source_id"], wanted[message["message"]], "source id of " + message["message"])
+            found += len(wanted)
+    return found
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 2 and sys.argv[1].isdigit():
+        CYCLES = int(sys.argv.pop())
+    sys.exit(run(globals()))

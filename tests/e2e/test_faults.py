@@ -1,0 +1,393 @@
+#!/usr/bin/python3
+"""What goes wrong under the server: a disk that fails or is full, a folder that is taken, closed to it, or from another time."""
+
+import hashlib
+import os
+import struct
+import subprocess
+import sys
+
+from aswolk_test import (
+    PATIENCE_S,
+    Messages,
+    Server,
+    check,
+    equal,
+    problem,
+    problem_value,
+    program,
+    run,
+    status,
+)
+
+MIB = 1 << 20
+
+
+def logged(server):
+    return "\n".join(server.logs)
+
+
+def refuses_to_start(server, words, what):
+    """The process ends by itself, not with 0, and says one of these."""
+    server.spawn()
+    code = server.exit_code()
+    check(code > 0, what + ": exit code", code)
+    text = logged(server).lower()
+    check(any(word in text for word in words), what + ": a clear message with one of %r" % (words,), text[-600:])
+
+
+def fingerprint(folder):
+    """Names and contents of all files, but for lock files, which hold no data."""
+    result = {}
+    for name in sorted(os.listdir(folder)):
+        if not name.endswith("lock") and not name.endswith("lock.mdb"):
+            with open(os.path.join(folder, name), "rb") as file:
+                result[name] = hashlib.sha256(file.read()).hexdigest()
+    return result
+
+
+# --- no room ------------------------------------------------------------------------------------------------------------------
+
+
+SMALL = ["--store-bytes-max", str(24 * MIB), "--store-reserve-bytes", str(8 * MIB)]
+LARGE = ["--store-bytes-max", str(400 * MIB), "--store-reserve-bytes", str(8 * MIB)]
+
+
+def fill(api, make):
+    """Posts until the store says that it is full; returns the tickets."""
+    acked = []
+    while True:
+        response = api.post(make.next(text=os.urandom(15000).hex()))
+        if response.status != 202:
+            problem(response, 507, "store-full")
+            check(int(response.fields["retry-after"]) > 0, "Retry-After", response.fields)
+            return acked
+        acked.append(response.value["ticket"])
+        check(len(acked) < 2000, "the store becomes full")
+
+
+def drain_many(api):
+    drained = []
+    while True:
+        leases = api.leases(max=100)
+        if not leases:
+            return drained
+        drained += [lease["ticket"] for lease in leases]
+        lines = [{"lease": lease["lease"]} for lease in leases]
+        answers = status(api.post_many(lines, path="/v1/leases/complete"), 200, "complete many").lines
+        equal([answer["status"] for answer in answers], [200] * len(lines), "completes")
+
+
+def test_store_full(t):
+    """507 with Retry-After while pulls, extends and completes go on; so also after kill -9; with more room posts work again."""
+    server = t.server(*SMALL)
+    make = Messages()
+    api = server.api()
+    acked = fill(api, make)
+    check(len(acked) > 100, "posts before the store was full", len(acked))
+    answers = status(api.post_many(make.many(3, text="x" * 60000)), 200, "batch").lines
+    for answer in answers:
+        problem_value(answer, 507, "store-full")
+    status(api.get("/readyz"), 200, "ready to drain")
+    equal(api.get("/readyz?for=intake").status, 503, "not ready to take in")
+    metrics = server.metrics()
+    check(metrics.get("aswolk_store_bytes", kind="used") <= 24 * MIB, "used stays below the limit")
+    drained = []
+    kept = api.lease(lease_s=3600)
+    drained.append(kept["ticket"])
+    for number in range(40):
+        lease = api.lease(lease_s=60)
+        status(api.act(lease, "extend", {"lease_s": 600}), 200, "extend while full")
+        if number % 10 == 9:
+            status(api.act(lease, "release", {"reason": "full"}), 200, "release while full")
+        else:
+            api.completed(lease)
+            drained.append(lease["ticket"])
+    status(api.patch_ticket(acked[-1], {"hold": True}), 200, "hold while full")
+    status(api.patch_ticket(acked[-1], {"hold": False}), 200, "unhold while full")
+    server.restart()
+    api = server.api()
+    status(api.act(kept, "extend", {"lease_s": 3600}), 200, "a held token after a start of a full store")
+    problem(api.post(make.next(text="x" * 60000)), 507, "store-full")
+    server.kill()
+    server.args = LARGE
+    server.start()
+    api = server.api()
+    receipt = api.receipt(make.next(text="room again"))
+    status(api.get("/readyz?for=intake"), 200, "ready to take in")
+    api.completed(kept)
+    drained += drain_many(api)
+    equal(sorted(drained), sorted(acked + [receipt["ticket"]]), "each acknowledged ticket was drained once")
+    t.note("%d messages of 30 kB fit above the reserve" % len(acked))
+
+
+def test_full_store_drains_to_the_end(t):
+    """The reserve is enough to complete every single ticket of a full store, one commit each, over several starts."""
+    server = t.server(*SMALL)
+    make = Messages()
+    acked = fill(server.api(), make)
+    drained = []
+    for _ in range(3):
+        api = server.api()
+        for _ in range(len(acked) // 3 + 1):
+            leases = api.leases()
+            if not leases:
+                break
+            status(api.act(leases[0], "extend"), 200, "extend")
+            api.completed(leases[0])
+            drained.append(leases[0]["ticket"])
+        server.restart()
+    equal(drained, acked, "every ticket, in order")
+
+
+def test_table_of_tickets_full(t):
+    """At the limit of open tickets posts get 507, everything else works, and completed tickets make room."""
+    server = t.server("--tickets-max", "1000", "--reopen-h", "0")
+    make = Messages()
+    api = server.api()
+    messages = make.many(1200)
+    answers = status(api.post_many(messages), 200, "1,200 at once").lines
+    codes = [answer["status"] for answer in answers]
+    equal(sorted(set(codes)), [202, 507], "statuses")
+    taken = codes.count(202)
+    check(900 <= taken <= 1000, "about as many as the limit", taken)
+    problem_value(answers[-1], 507, "table-full")
+    response = api.post(make.next())
+    problem(response, 507, "table-full")
+    check(int(response.fields["retry-after"]) > 0, "Retry-After", response.fields)
+    status(api.post(make.next(customer=messages[0]["customer"])), 202, "a follow-up needs no new ticket")
+    for lease in api.leases(max=100):
+        api.completed(lease)
+    api.receipts(make.many(90))
+
+
+def test_table_of_ids_full(t):
+    """At the limit of remembered source ids posts get 507: an id is never forgotten early, so its repeat is still a duplicate."""
+    server = t.server("--ids-max", "1000")
+    make = Messages()
+    api = server.api()
+    messages = make.many(1200)
+    answers = status(api.post_many(messages), 200, "1,200 at once").lines
+    taken = [(message, answer) for message, answer in zip(messages, answers) if answer["status"] == 202]
+    check(900 <= len(taken) <= 1000, "about as many as the limit", len(taken))
+    for round_ in range(2):
+        again = status(api.post_many([message for message, _ in taken]), 200, "again").lines
+        for (_, first), repeat in zip(taken, again):
+            equal((repeat["status"], repeat["duplicate"], repeat["message"]), (202, True, first["message"]), "round %d" % round_)
+        problem(api.post(make.next()), 507, "table-full")
+        if round_ == 0:
+            server.restart()
+            api = server.api()
+    equal(len(drain_many(api)), len(taken), "all of them drain")
+
+
+# --- folders ------------------------------------------------------------------------------------------------------------------
+
+
+def test_folder_in_use(t):
+    """A second server on the same folder ends with a clear message, and the first one does not notice."""
+    server = t.server()
+    make = Messages()
+    receipt = server.api().receipt(make.next())
+    second = t.server(start=False)
+    refuses_to_start(second, ("in use", "in-use", "another server"), "a folder in use")
+    equal(server.api().lease()["ticket"], receipt["ticket"], "the first goes on")
+    server.kill()
+    second.logs.clear()
+    second.start()  # A lock dies with its holder: no file has to be removed by hand.
+    equal(len(second.api().held()), 1, "the second takes over after the first was killed")
+
+
+def without_right_to_everything(command):
+    """root may write anywhere; without this capability it is held to the modes of files like anybody else."""
+    if os.geteuid() != 0:
+        return command
+    return ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"] + command
+
+
+def test_folder_not_writable(t):
+    """A folder that can't be written, or is none, ends the start with its name and the reason."""
+    folder = t.data_folder("closed")
+    os.chmod(folder, 0o500)
+    done = subprocess.run(
+        without_right_to_everything([program("aswolkd"), "--dev", "--data", folder, "--listen", "127.0.0.1:0"]),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=PATIENCE_S,
+    )
+    text = (done.stdout + done.stderr).decode()
+    os.chmod(folder, 0o700)
+    check(done.returncode > 0, "exit code", done.returncode)
+    check(folder in text and "denied" in text.lower(), "names the folder and the reason", text[-600:])
+    equal(os.listdir(folder), [], "nothing was left there")
+    path = os.path.join(t.folder, "file")
+    with open(path, "w") as file:
+        file.write("not a folder\n")
+    refuses_to_start(t_server_at(t, path), ("not a directory", "not a folder"), "a file instead of a folder")
+    with open(path) as file:
+        equal(file.read(), "not a folder\n", "the file is untouched")
+
+
+def t_server_at(t, path):
+    server = Server(path)
+    t.servers.append(server)
+    return server
+
+
+# --- stores from another time -------------------------------------------------------------------------------------------------
+
+
+def crc32c(data, crc=0):
+    crc ^= 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+class StoreFile:
+    """The bytes of data.mdb, to damage them with care. The layouts are told in store/value.h, store/lmdb_open.c
+    and model/record.c."""
+
+    HEAD = struct.Struct("<III")  # bytes, count and CRC in front of a value
+    AT_COUNT, AT_INDEX, AT_FIRST_SEQ, HEADER_BYTES = 28, 40, 64, 160
+
+    def __init__(self, folder):
+        self.path = os.path.join(folder, "data.mdb")
+        with open(self.path, "rb") as file:
+            self.bytes = bytearray(file.read())
+
+    def save(self):
+        with open(self.path, "wb") as file:
+            file.write(self.bytes)
+
+    def last_batches(self):
+        """Where the batch with the highest index lies; LMDB may have old copies of its page too."""
+        found = {}
+        at = self.bytes.find(b"awb1")
+        while at >= 0:
+            index = struct.unpack_from("<Q", self.bytes, at + self.AT_INDEX)[0]
+            found.setdefault(index, []).append(at)
+            at = self.bytes.find(b"awb1", at + 4)
+        return found[max(found)]
+
+    def seal_value(self, at):
+        """Writes the CRC of the value whose bytes begin at `at`."""
+        size, count, _ = self.HEAD.unpack_from(self.bytes, at - self.HEAD.size)
+        check(size <= 2010, "the batch is in one piece", size)
+        first_seq = self.bytes[at + self.AT_FIRST_SEQ : at + self.AT_FIRST_SEQ + 8]
+        crc = crc32c(bytes(first_seq) + struct.pack("<I", count) + bytes(self.bytes[at : at + size]))
+        self.HEAD.pack_into(self.bytes, at - self.HEAD.size, size, count, crc)
+
+    def change_format(self, number):
+        """Another number of the store's format, as a newer build would write it."""
+        at = self.bytes.index(b"aswolk store\n")
+        while at >= 0:
+            struct.pack_into("<I", self.bytes, at + 16, number)
+            struct.pack_into("<I", self.bytes, at + 76, crc32c(bytes(self.bytes[at : at + 76])))
+            at = self.bytes.find(b"aswolk store\n", at + 80)
+
+    def change_last_record(self, change):
+        """Calls change(bytes, at) with the place of the first record of the last batch, then makes all checksums right again."""
+        for at in self.last_batches():
+            record = at + self.HEADER_BYTES
+            size = struct.unpack_from("<I", self.bytes, record)[0]
+            change(self.bytes, record)
+            struct.pack_into("<I", self.bytes, record + 4, crc32c(bytes(self.bytes[record + 8 : record + size])))
+            self.seal_value(at)
+
+
+def store_with_a_message(t):
+    server = t.server()
+    api = server.api()
+    receipt = api.receipt(Messages().next())
+    server.kill()
+    return server, receipt
+
+
+def test_checksums_are_understood(t):
+    """The tools of the next tests: a record rewritten as it was, with checksums made anew, is a good store."""
+    server, receipt = store_with_a_message(t)
+    store = StoreFile(server.folder)
+    before = bytes(store.bytes)
+    store.change_last_record(lambda data, at: None)
+    check(bytes(store.bytes) == before, "sealing changes nothing in a good store")
+    store.save()
+    server.start()
+    equal(server.api().lease()["ticket"], receipt["ticket"], "its ticket")
+
+
+def test_unknown_record(t):
+    """A record of a version or kind that this build does not know stops the start with a clear message and touches nothing."""
+    for offset, what in ((26, "version"), (24, "kind")):
+        server, receipt = store_with_a_message(t)
+        store = StoreFile(server.folder)
+        good = bytes(store.bytes)
+        store.change_last_record(lambda data, at: struct.pack_into("<H", data, at + offset, 999))
+        store.save()
+        before = fingerprint(server.folder)
+        server.logs.clear()
+        refuses_to_start(server, ("version", "kind"), "unknown " + what)
+        check("999" in logged(server), "names the " + what, logged(server)[-600:])
+        equal(fingerprint(server.folder), before, "files after the refused start")
+        store.bytes = bytearray(good)
+        store.save()
+        server.start()
+        equal([l["ticket"] for l in server.api().leases(max=10)], [receipt["ticket"]], "the build that knows it reads on")
+        server.api().completed(server.api().held()[0]["lease"])
+        server.kill()
+        t.servers.remove(server)
+        for name in os.listdir(server.folder):
+            os.unlink(os.path.join(server.folder, name))
+
+
+def test_newer_store(t):
+    """A store of a newer format stops the start; its files are as they were."""
+    server, _ = store_with_a_message(t)
+    store = StoreFile(server.folder)
+    store.change_format(2)
+    store.save()
+    before = fingerprint(server.folder)
+    server.logs.clear()
+    refuses_to_start(server, ("newer", "version", "format"), "a newer store")
+    equal(fingerprint(server.folder), before, "files after the refused start")
+
+
+def test_damaged_record(t):
+    """One flipped bit in the last acknowledged batch stops the start: what was promised is not there, and nobody may act as if."""
+    server, _ = store_with_a_message(t)
+    store = StoreFile(server.folder)
+    for at in store.last_batches():
+        store.bytes[at + StoreFile.HEADER_BYTES + 40] ^= 0x10
+    store.save()
+    before = fingerprint(server.folder)
+    server.logs.clear()
+    refuses_to_start(server, ("crc", "corrupt", "check"), "a damaged record")
+    equal(fingerprint(server.folder), before, "files after the refused start")
+    done = subprocess.run([program("aswolk"), "journal", server.folder, "--verify"], capture_output=True, timeout=PATIENCE_S)
+    check(done.returncode > 0, "journal --verify finds it too", (done.stdout, done.stderr))
+
+
+# --- starts that must not be ---------------------------------------------------------------------------------------------------
+
+
+def test_refused_settings(t):
+    """Plain text beyond loopback, no tokens without --dev, a wrong flag or value: each ends the start and is named."""
+    folder = t.data_folder()
+    for args, words in (
+        (["--dev", "--data", folder, "--listen", "0.0.0.0:0"], ("loopback",)),
+        (["--data", folder, "--listen", "127.0.0.1:0"], ("token", "--dev")),
+        (["--dev", "--data", folder, "--colour", "red"], ("colour",)),
+        (["--dev", "--data", folder, "--io-threads", "many"], ("io-threads", "io_threads")),
+        (["--dev"], ("--data", "data")),
+    ):
+        done = subprocess.run([program("aswolkd")] + args, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S)
+        text = (done.stdout + done.stderr).decode().lower()
+        check(done.returncode > 0, "exit code of %r" % args, done.returncode)
+        check(any(word in text for word in words), "message of %r" % args, text[-600:])
+    equal(os.listdir(folder), [], "no store was made")
+
+
+if __name__ == "__main__":
+    sys.exit(run(globals()))
