@@ -7,7 +7,8 @@
 #include <unistd.h>
 
 /* Why no wake is lost. The sleeper writes _asleep, then looks at its rings; a waker writes a ring, then looks at _asleep. With
- * plain loads and stores both could look too early. So every access to _asleep is an exchange, and exchanges of one word have one order:
+ * plain loads and stores both could look too early. So every access to _asleep is an exchange, and exchanges of one word have one
+ * order:
  * - the waker's comes after the sleeper's in prepare: it reads 1 and writes the descriptor;
  * - it comes before: the exchange in prepare reads from it (or from another waker's that continues it) and acquires what the waker
  *   released, so the look at the rings that follows finds the item.
