@@ -1,0 +1,466 @@
+/* client.c - what connections share: slots of calls, deadlines, and handing out results between turns of the protocol library. */
+#include "client/internal.h"
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "port/clock.h"
+
+#include <stdlib.h>
+
+#define CALLS_MAX_DEFAULT        4096U
+#define ANSWER_BYTES_MAX_DEFAULT (16U * 1024U * 1024U)
+#define CONNECT_NS_MAX_DEFAULT   (5 * AW_NS_PER_S)
+/* Callbacks that submit again as soon as their call ended go round this often before the loop looks at its sockets again. */
+#define ROUNDS_MAX 16
+
+/* --- the library's memory --------------------------------------------------------------------------------------------------- */
+
+static void *
+memory_take(size_t size, void *client)
+{
+    return aw_pool_take(&((struct aw_client *)client)->pool, size);
+}
+
+static void
+memory_give(void *ptr, void *client)
+{
+    aw_pool_give(&((struct aw_client *)client)->pool, ptr);
+}
+
+static void *
+memory_take_zeroed(size_t count, size_t size, void *client)
+{
+    return aw_pool_take_zeroed(&((struct aw_client *)client)->pool, count, size);
+}
+
+static void *
+memory_resize(void *ptr, size_t size, void *client)
+{
+    return aw_pool_resize(&((struct aw_client *)client)->pool, ptr, size);
+}
+
+/* --- calls ------------------------------------------------------------------------------------------------------------------ */
+
+const char *
+aw_call_end_name(enum aw_call_end end)
+{
+    switch (end) {
+    case AW_CALL_ANSWERED:
+        return "answered";
+    case AW_CALL_UNREACHED:
+        return "unreached";
+    case AW_CALL_UNPROCESSED:
+        return "unprocessed";
+    case AW_CALL_LOST:
+        return "lost";
+    case AW_CALL_RESET:
+        return "reset";
+    case AW_CALL_TIMEOUT:
+        return "timeout";
+    case AW_CALL_TOO_LARGE:
+        return "too-large";
+    case AW_CALL_CLOSED:
+        return "closed";
+    }
+    AW_UNREACHABLE();
+}
+
+struct aw_slice
+aw_call_field_of(const struct aw_call_result *result, struct aw_slice name)
+{
+    for (uint32_t i = 0; i < result->field_count; i++) {
+        if (aw_slice_eq(result->fields[i].name, name))
+            return result->fields[i].value;
+    }
+    return (struct aw_slice){NULL, 0};
+}
+
+struct aw_call *
+aw_call_take(struct aw_trunk *trunk)
+{
+    struct aw_client *client = trunk->client;
+    struct aw_list   *spare;
+    struct aw_call   *call;
+
+    /* Cancelled calls whose stream the server still has to make room for keep their slot: these are bounded too. */
+    if (client->calls >= client->calls_max || client->slots >= 2 * (uint64_t)client->calls_max)
+        return NULL;
+    spare = aw_list_first(&client->spare);
+    if (spare != NULL) {
+        call = AW_CONTAINER(spare, struct aw_call, in_trunk);
+        aw_list_remove(&call->in_trunk);
+    } else {
+        call = calloc(1, sizeof(*call));
+        if (call == NULL)
+            return NULL;
+        aw_list_init(&call->in_trunk);
+        aw_list_init(&call->in_wheel);
+        aw_list_init(&call->in_finished);
+    }
+    AW_ASSERT(call->state == CALL_SPARE);
+    call->state = CALL_OPEN;
+    call->let_go = false;
+    call->silent = false;
+    call->sent = false;
+    call->over = false;
+    call->stream_id = 0;
+    call->deadline = 0;
+    call->trunk = trunk;
+    call->result = (struct aw_call_result){.fields = call->fields, .why = ""};
+    aw_list_push_back(&trunk->calls, &call->in_trunk);
+    trunk->call_count++;
+    client->slots++;
+    client->calls++;
+    return call;
+}
+
+void
+aw_call_forget_answer(struct aw_call *call)
+{
+    for (uint32_t i = 0; i < 2 * call->result.field_count; i++)
+        nghttp2_rcbuf_decref(call->field_bufs[i]);
+    call->result = (struct aw_call_result){.fields = call->fields, .why = ""};
+    call->field_bytes = 0;
+    call->body_len = 0;
+}
+
+/* Once the result was handed out and the library let go, the slot is free. */
+static void
+recycle(struct aw_call *call)
+{
+    struct aw_client *client = call->trunk->client;
+
+    if (call->state != CALL_ENDED || !call->let_go || call->telling || !aw_list_is_empty(&call->in_finished))
+        return;
+    aw_call_forget_answer(call);
+    aw_list_remove(&call->in_trunk);
+    AW_ASSERT(aw_list_is_empty(&call->in_wheel));
+    AW_ASSERT(client->slots > 0);
+    client->slots--;
+    call->state = CALL_SPARE;
+    call->trunk = NULL;
+    if (call->body_room > BODY_KEPT_MAX) {
+        free(call->body_ptr);
+        call->body_ptr = NULL;
+        call->body_room = 0;
+    }
+    /* The one used last comes back first: it is in the cache. */
+    aw_list_insert_before(client->spare.next, &call->in_trunk);
+}
+
+void
+aw_call_end(struct aw_call *call, enum aw_call_end end, const char *why)
+{
+    struct aw_client *client = call->trunk->client;
+
+    if (call->state != CALL_OPEN)
+        return;
+    AW_ASSERT(client->calls > 0);
+    AW_ASSERT(call->trunk->call_count > 0);
+    client->calls--;
+    call->trunk->call_count--;
+    call->state = CALL_ENDED;
+    call->body = (struct aw_slice){NULL, 0}; /* the caller may free it from here on */
+    aw_list_remove(&call->in_wheel);
+    if (end != AW_CALL_ANSWERED)
+        aw_call_forget_answer(call);
+    call->result.end = end;
+    call->result.at = client->now;
+    call->result.unprocessed = end == AW_CALL_UNREACHED || end == AW_CALL_UNPROCESSED || (end != AW_CALL_ANSWERED && !call->sent);
+    call->result.body = aw_slice_of(call->body_ptr, call->body_len);
+    call->result.why = why;
+    if (!call->silent)
+        aw_list_push_back(&client->finished, &call->in_finished);
+}
+
+void
+aw_call_let_go(struct aw_call *call)
+{
+    AW_ASSERT(call->state == CALL_ENDED);
+    call->let_go = true;
+    recycle(call);
+}
+
+void
+aw_call_undo(struct aw_call *call)
+{
+    call->silent = true;
+    aw_call_end(call, AW_CALL_CLOSED, "");
+    aw_call_let_go(call);
+}
+
+void
+aw_call_cancel(struct aw_call **call_of)
+{
+    struct aw_call *call = *call_of;
+
+    if (call == NULL)
+        return;
+    *call_of = NULL;
+    call->silent = true;
+    aw_list_remove(&call->in_finished); /* it may have ended already, unknown to the caller */
+    if (call->state == CALL_OPEN) {
+        aw_call_end(call, AW_CALL_CLOSED, "");
+        if (call->trunk->session != NULL && call->stream_id != 0) {
+            (void)nghttp2_submit_rst_stream(call->trunk->session, NGHTTP2_FLAG_NONE, call->stream_id, NGHTTP2_CANCEL);
+            aw_client_dirty(call->trunk);
+        }
+    }
+    recycle(call);
+}
+
+/* --- deadlines -------------------------------------------------------------------------------------------------------------- */
+
+void
+aw_client_watch_deadline(struct aw_call *call, aw_ns now)
+{
+    struct aw_client *client = call->trunk->client;
+    uint64_t          tick = call->deadline / WHEEL_TICK + 1; /* the first at which it has certainly passed */
+
+    if (!ev_is_active(&client->ticker)) {
+        client->wheel_tick = now / WHEEL_TICK + 1;
+        ev_timer_again(client->loop, &client->ticker);
+    }
+    aw_list_push_back(&client->wheel[tick % WHEEL_SLOTS], &call->in_wheel);
+}
+
+/* Those of one slot; a deadline a turn or more away stays. */
+static void
+expire_slot(struct aw_client *client, struct aw_list *slot)
+{
+    struct aw_list *node = slot->next;
+
+    while (node != slot) {
+        struct aw_call *call = AW_CONTAINER(node, struct aw_call, in_wheel);
+
+        node = node->next;
+        if (call->deadline > client->now)
+            continue;
+        aw_call_end(call, AW_CALL_TIMEOUT, "no answer in time");
+        if (call->trunk->session != NULL) {
+            (void)nghttp2_submit_rst_stream(call->trunk->session, NGHTTP2_FLAG_NONE, call->stream_id, NGHTTP2_CANCEL);
+            aw_client_dirty(call->trunk);
+        }
+    }
+}
+
+static void
+on_tick(struct ev_loop *loop, ev_timer *ticker, int events)
+{
+    struct aw_client *client = ticker->data;
+    uint64_t          tick;
+    bool              any = false;
+
+    (void)loop;
+    (void)events;
+    client->now = aw_clock_mono();
+    tick = client->now / WHEEL_TICK;
+    if (tick >= client->wheel_tick + WHEEL_SLOTS) /* the loop was held up for longer than a turn */
+        client->wheel_tick = tick + 1 - WHEEL_SLOTS;
+    for (; client->wheel_tick <= tick; client->wheel_tick++)
+        expire_slot(client, &client->wheel[client->wheel_tick % WHEEL_SLOTS]);
+    for (unsigned i = 0; i < WHEEL_SLOTS && !any; i++)
+        any = !aw_list_is_empty(&client->wheel[i]);
+    if (!any)
+        ev_timer_stop(client->loop, &client->ticker);
+    aw_client_deliver(client);
+}
+
+/* --- results ---------------------------------------------------------------------------------------------------------------- */
+
+void
+aw_client_dirty(struct aw_trunk *trunk)
+{
+    if (aw_list_is_empty(&trunk->in_dirty))
+        aw_list_push_back(&trunk->client->dirty, &trunk->in_dirty);
+}
+
+static void
+tell(struct aw_call *call)
+{
+    aw_list_remove(&call->in_finished);
+    call->telling = true; /* not to be recycled under the callback, whatever that calls */
+    call->done(call->user, &call->result);
+    call->telling = false;
+    recycle(call);
+}
+
+void
+aw_client_deliver_of(struct aw_trunk *trunk)
+{
+    struct aw_list *node = trunk->calls.next;
+
+    while (node != &trunk->calls) {
+        struct aw_call *call = AW_CONTAINER(node, struct aw_call, in_trunk);
+
+        node = node->next;
+        if (aw_list_is_empty(&call->in_finished))
+            continue;
+        tell(call);
+        node = trunk->calls.next; /* the callback may have cancelled the next one */
+    }
+}
+
+void
+aw_client_sweep(struct aw_client *client)
+{
+    struct aw_list *node;
+
+    if (client->delivering)
+        return;
+    while ((node = aw_list_first(&client->forgotten)) != NULL)
+        aw_trunk_free(AW_CONTAINER(node, struct aw_trunk, in_client));
+}
+
+void
+aw_client_deliver(struct aw_client *client)
+{
+    struct aw_list *node;
+
+    if (client->delivering)
+        return;
+    client->delivering = true;
+    for (;;) {
+        node = aw_list_first(&client->finished);
+        if (node != NULL) {
+            tell(AW_CONTAINER(node, struct aw_call, in_finished));
+            continue;
+        }
+        node = aw_list_first(&client->changed);
+        if (node == NULL)
+            break;
+        aw_list_remove(node);
+        aw_trunk_tell(AW_CONTAINER(node, struct aw_trunk, in_changed));
+    }
+    client->delivering = false;
+    aw_client_sweep(client);
+}
+
+/* Output leaves once a turn, after all that the turn brought. */
+static void
+on_before_sleep(struct ev_loop *loop, ev_prepare *watcher, int events)
+{
+    struct aw_client *client = watcher->data;
+    struct aw_list   *node;
+
+    (void)events;
+    for (unsigned round = 0; round < ROUNDS_MAX && !aw_list_is_empty(&client->dirty); round++) {
+        while ((node = aw_list_first(&client->dirty)) != NULL) {
+            aw_list_remove(node);
+            aw_trunk_flush(AW_CONTAINER(node, struct aw_trunk, in_dirty));
+        }
+        aw_client_deliver(client);
+    }
+    if (aw_list_is_empty(&client->dirty))
+        ev_idle_stop(loop, &client->awake);
+    else
+        ev_idle_start(loop, &client->awake);
+}
+
+static void
+on_awake(struct ev_loop *loop, ev_idle *watcher, int events)
+{
+    /* Only there to keep the loop from sleeping. */
+    (void)loop;
+    (void)watcher;
+    (void)events;
+}
+
+/* --- the client ------------------------------------------------------------------------------------------------------------- */
+
+static void
+start_watchers(struct aw_client *client)
+{
+    ev_prepare_init(&client->before_sleep, on_before_sleep);
+    client->before_sleep.data = client;
+    ev_prepare_start(client->loop, &client->before_sleep);
+    ev_unref(client->loop); /* it alone must not keep the loop running */
+    ev_idle_init(&client->awake, on_awake);
+    ev_init(&client->ticker, on_tick);
+    client->ticker.repeat = (double)WHEEL_TICK / 1e9;
+    client->ticker.data = client;
+}
+
+enum aw_err
+aw_client_new(struct aw_client **ret_client, const struct aw_client_config *config, struct aw_why *why)
+{
+    struct aw_client *client = aw_new(struct aw_client);
+    enum aw_err       err = AW_E_MEMORY;
+
+    if (client == NULL)
+        return aw_why(why, AW_E_MEMORY, "out of memory");
+    aw_pool_init(&client->pool);
+    client->memory = (nghttp2_mem){client, memory_take, memory_give, memory_take_zeroed, memory_resize};
+    client->loop = config->loop;
+    client->insecure = config->insecure;
+    client->calls_max = config->calls_max == 0 ? CALLS_MAX_DEFAULT : config->calls_max;
+    client->answer_bytes_max = config->answer_bytes_max == 0 ? ANSWER_BYTES_MAX_DEFAULT : config->answer_bytes_max;
+    client->connect_ns_max = config->connect_ns_max == 0 ? CONNECT_NS_MAX_DEFAULT : config->connect_ns_max;
+    client->now = aw_clock_mono();
+    aw_list_init(&client->spare);
+    aw_list_init(&client->trunks);
+    aw_list_init(&client->changed);
+    aw_list_init(&client->dirty);
+    aw_list_init(&client->finished);
+    aw_list_init(&client->forgotten);
+    for (unsigned i = 0; i < WHEEL_SLOTS; i++)
+        aw_list_init(&client->wheel[i]);
+    start_watchers(client);
+    client->input = malloc(READ_BYTES);
+    client->output = malloc(OUTPUT_BYTES);
+    if (client->input == NULL || client->output == NULL || !aw_client_session_callbacks_new(client)) {
+        (void)aw_why(why, AW_E_MEMORY, "out of memory");
+        goto fail;
+    }
+    err = aw_client_tls_new(client, config->ca_file, why);
+    if (err != AW_OK)
+        goto fail;
+    *ret_client = client;
+    return AW_OK;
+fail:
+    aw_client_free(&client);
+    return err;
+}
+
+void
+aw_client_free(struct aw_client **client_of)
+{
+    struct aw_client *client = *client_of;
+    struct aw_list   *node;
+
+    if (client == NULL)
+        return;
+    *client_of = NULL;
+    AW_ASSERT(!client->delivering);
+    while ((node = aw_list_first(&client->trunks)) != NULL) {
+        struct aw_trunk *trunk = AW_CONTAINER(node, struct aw_trunk, in_client);
+
+        aw_trunk_close(&trunk);
+    }
+    aw_client_sweep(client);
+    AW_ASSERT(client->slots == 0);
+    AW_ASSERT(client->calls == 0);
+    while ((node = aw_list_first(&client->spare)) != NULL) {
+        struct aw_call *call = AW_CONTAINER(node, struct aw_call, in_trunk);
+
+        aw_list_remove(node);
+        free(call->body_ptr);
+        free(call);
+    }
+    ev_ref(client->loop);
+    ev_prepare_stop(client->loop, &client->before_sleep);
+    ev_idle_stop(client->loop, &client->awake);
+    ev_timer_stop(client->loop, &client->ticker);
+    aw_client_session_callbacks_free(client);
+    SSL_CTX_free(client->tls);
+    aw_pool_fini(&client->pool);
+    free(client->input);
+    free(client->output);
+    free(client);
+}
+
+uint32_t
+aw_client_calls(const struct aw_client *client)
+{
+    return client->calls;
+}
