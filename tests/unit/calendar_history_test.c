@@ -8,11 +8,11 @@
 #include "base/assert.h"
 
 #include "support/random.h"
+#include "support/stamp.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <time.h>
 
 enum rule { NO_RULE, RULE_1_READY, RULE_1_SEEK, RULE_2, RULE_3, RULE_4, RULE_5, RULE_6 };
 static enum rule                    without;      /* set between histories */
@@ -76,26 +76,6 @@ struct bench {
     uint64_t                 seed;
     uint32_t                 entries; /* pushed so far in this history */
 };
-
-/* Ordered against what the processor did before and will do after, but without the effect of a locked instruction: that would empty the
- * store buffer and hide a missing fence. */
-static uint64_t
-stamp(void)
-{
-#if defined(__x86_64__)
-    uint64_t at;
-
-    __builtin_ia32_lfence();
-    at = __builtin_ia32_rdtsc();
-    __builtin_ia32_lfence();
-    return at;
-#else
-    struct timespec at;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &at); /* can't fail for this clock */
-    return (uint64_t)at.tv_sec * 1000000000U + (uint64_t)at.tv_nsec;
-#endif
-}
 
 static void
 record(struct track *track, uint64_t from, bool is_push, uint32_t tick, uint32_t entry)
