@@ -2,10 +2,28 @@
  *
  * Deterministic: the same commands at the same times give the same state, outcome for outcome (compare aw_state_digest). No clock,
  * no socket, no thread, no malloc after aw_state_new: time comes in with aw_state_begin, tables are reserved address space that is
- * touched as it is needed (16 KiB at a time), sized by aw_state_limits; indexes are 32-bit slots, never pointers, and no decision
- * depends on the order inside a hash table.
+ * touched as it is needed, sized by aw_state_limits; indexes are 32-bit slots, never pointers, and no decision depends on the order
+ * inside a hash table. What one apply does is bounded, except EPOCH (all running leases) and SETTINGS (all tickets, when a setting
+ * changes from which timers follow).
  *
- *   ticket  FREE -> WAITING <-> LEASED -> CLOSED -> FREE,  WAITING <-> HELD,  LEASED -> HELD by hold,  CLOSED -> WAITING by reopening
+ *   ticket  FREE -> WAITING <-> LEASED -> CLOSED -> FREE,  WAITING <-> HELD,  any open one -> CLOSED by cancel,
+ *           CLOSED -> WAITING when the customer writes again within reopen_ms. A LEASED one can't be held: its holder decides.
+ *
+ * Rules that the design leaves open, decided here:
+ *   lane       asked for by name; one that does not exist: `main`. Else of the lanes with something to match those whose lists all
+ *              hold the message's value, most lists first, then the smaller index. Else `main`. Talk about us (addressed about_us or
+ *              bystander): `listening`, never folded. A paused lane (in, both) refuses to open or reopen a ticket, never a follow-up.
+ *   folding    joins the open ticket opened first of those that share an identity; `related` is the next of them. With none open,
+ *              reopens the one that closed last, if less than reopen_ms ago. The ticket gets the identities it did not have, up to
+ *              AW_TICKET_IDENTITIES_MAX. An identity names at most AW_IDENTITY_TICKETS_MAX tickets: then the one opened last gives way.
+ *   class      a message raises it, never lowers it. IMMINENT exactly while the departure lies within imminent_ms and at least the
+ *              handling time away (a hint `imminent` without such a departure counts as disrupted); afterwards DISRUPTED. CARE stays.
+ *              The clock works on WAITING and HELD tickets; a LEASED one hears it when it comes back.
+ *   departure  the earlier of those known that can still be made.
+ *   version    changes when a ticket enters or leaves a queue or moves in it: what lies in a queue with another one is stale. A message
+ *              that moves nothing does not change it.
+ *   extend     the lease ends lease_ms from now, even if that is sooner than before: as the agent asks.
+ *   closed     kept for reopen_ms, then taken for new tickets: up to 4 with each ticket opened, up to 64 when a table is full.
  *
  * Who owns: the caller, until aw_state_free. Thread: the committer (and main before it starts); only the names that outcomes borrow
  * may be read elsewhere, as they never change. What can fail: tables at their limit (AW_E_TABLE_FULL), said before anything changed.
@@ -20,14 +38,19 @@
 struct aw_state;
 
 struct aw_state_limits {
-    uint32_t tickets_max;        /* open and recently closed; default 12 M */
+    uint32_t tickets_max;        /* slots; open and recently closed, one less (slot 0 is no ticket); default 12 M */
     uint32_t identities_max;     /* default 16 M */
     uint32_t ids_max;            /* source ids remembered; default 24 M */
     uint32_t leases_max;         /* running at once; default 200,000 */
-    uint32_t lanes_max;          /* default 4,096; index 0 is the lane `main` */
+    uint32_t lanes_max;          /* default 4,096; 2 to AW_STATE_LANES_MAX; index 0 is `main`, 1 `listening` */
     uint32_t agents_max;         /* default 20,000 */
     uint32_t preimage_bytes_max; /* rows kept for a checkpoint under way; default 64 MiB */
 };
+#define AW_STATE_LANES_MAX 65535U
+#define AW_STATE_ROWS_MAX  ((1U << 31) - 2)
+/* Wired in, so that one message's work is bounded. */
+#define AW_TICKET_IDENTITIES_MAX 64U
+#define AW_IDENTITY_TICKETS_MAX  8U
 #define AW_STATE_LIMITS_DEFAULT                                                                                                  \
     ((struct aw_state_limits){.tickets_max = 12000000,                                                                           \
                               .identities_max = 16000000,                                                                        \
@@ -37,27 +60,32 @@ struct aw_state_limits {
                               .agents_max = 20000,                                                                               \
                               .preimage_bytes_max = 64U << 20})
 
-/* Empty, epoch 0, without lanes but `main`. AW_E_MEMORY when the address space can't be had. */
+/* Empty, epoch 0, with the lanes `main` and `listening`. AW_E_MEMORY when the address space can't be had, AW_E_CONFIG for limits out of
+ * range. aw_hash_init was called before. */
 AW_MUST_USE enum aw_err aw_state_new(struct aw_state **ret_state, const struct aw_state_limits *limits, uint8_t shard,
                                      struct aw_why *why);
 void                    aw_state_free(struct aw_state **state);
 
 /* --- changing ------------------------------------------------------------------------------------------------------------- */
 
-/* Every apply until the next begin happens at `now`, never before an earlier one, in the batch `index`. */
+/* Every apply until the next begin happens at `now`, never before an earlier one, in the batch `index`, never below an earlier one. */
 void aw_state_begin(struct aw_state *state, uint64_t index, aw_ms now);
 /* Whether the state would still take this command as far as tables go: called before room in the store is counted. Only posts, lanes
  * and a new agent's first lease can meet a limit. AW_OK, AW_E_TABLE_FULL. */
 AW_MUST_USE enum aw_err aw_state_admits(const struct aw_state *state, const struct aw_command *command);
 /* Carries the command out and fills its outcome; returns out.err. changed is true exactly when a record must be written. An error
- * changed nothing. Errors by kind:
- *   MESSAGE  AW_OK (also duplicate: changed false), LANE_PAUSED, TABLE_FULL
- *   LEASE    STALE (no longer waiting, another version, or its lane gives nothing out), TABLE_FULL
- *   EXTEND, COMPLETE, RELEASE   LEASE_LOST (out.u.lease.state tells why), NEW_MESSAGES (COMPLETE; out says from which), FORBIDDEN
- *            (another agent's lease), NOT_FOUND (no such ticket any more)
+ * changed nothing, but for one: NEW_MESSAGES moves the lease's seen_seq, because its answer brings the messages, and after a restart
+ * the holder must still have seen them. So a replay goes by `changed`, not by `err`. Errors by kind:
+ *   MESSAGE  AW_OK (also duplicate: changed false, only duplicate, first_seq and record_seq are filled), LANE_PAUSED, TABLE_FULL
+ *   LEASE    STALE (no longer waiting, another version, or its lane gives nothing out), TABLE_FULL, BAD_VALUE (the agent's name)
+ *   EXTEND, COMPLETE, RELEASE   LEASE_LOST (out.u.lease.end tells why), NEW_MESSAGES (COMPLETE; out.u.lease.seen_seq: the newest that
+ *            the holder had been given), FORBIDDEN (another agent's lease), NOT_FOUND (no such ticket any more). AW_OK with changed
+ *            false: COMPLETE or RELEASE repeated with the op_hash that ended this lease (of a ticket's leases, the one that ended last)
  *   TIMER    AW_OK with changed false when the ticket moved on
- *   HOLD, UNHOLD, CANCEL  NOT_FOUND, WRONG_STATE, PRECONDITION
- *   LANE     PRECONDITION, TABLE_FULL      EPOCH, SETTINGS  AW_OK
+ *   HOLD (WAITING, HELD), UNHOLD (HELD), CANCEL (any open one)   NOT_FOUND, PRECONDITION, WRONG_STATE
+ *   LANE     BAD_VALUE, PRECONDITION, TABLE_FULL; AW_OK with changed false when it is as asked already
+ *   SETTINGS BAD_VALUE; AW_OK with changed false when they are the same      EPOCH  AW_OK
+ * A lease is over exactly when now >= expires_at, also before its timer was applied.
  */
 enum aw_err aw_state_apply(struct aw_state *state, struct aw_command *command);
 /* The most overdue timer at `now` as a command. False when none is due. Applying it always makes progress. */
@@ -96,9 +124,9 @@ struct aw_ticket_view {
 AW_MUST_USE enum aw_err aw_state_ticket(const struct aw_state *state, struct aw_ticket_id id, struct aw_ticket_view *ret_view);
 /* The ticket in a slot, for a load of the queues; false for a free one. */
 AW_MUST_USE bool aw_state_ticket_at(const struct aw_state *state, uint32_t slot, struct aw_ticket_view *ret_view);
-/* Slots ever used: aw_state_ticket_at below this. */
+/* One above the last slot ever used: ask aw_state_ticket_at below this. Slots are from 1 and below tickets_max. */
 uint32_t aw_state_ticket_slots(const struct aw_state *state);
-/* Tickets that `agent` holds leases on, oldest lease first, from `skip`; returns how many were written. */
+/* Tickets that `agent` holds running leases on, oldest lease first, from `skip`; returns how many were written. */
 uint32_t aw_state_leases_of(const struct aw_state *state, struct aw_slice agent, uint32_t skip, struct aw_ticket_view *ret_views,
                             uint32_t room);
 /* Leases given to pulls with this key that still run. */
@@ -121,7 +149,9 @@ struct aw_state_counts {
     uint64_t agents;
     uint64_t ids;
     uint64_t identities;
-    uint64_t tickets_used, tickets_max, ids_max;
+    uint64_t tickets_used; /* open and closed */
+    uint64_t tickets_max;
+    uint64_t ids_max;
     uint64_t bytes; /* of tables touched */
 };
 void                           aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts);
@@ -136,21 +166,29 @@ struct aw_hash128 aw_state_digest_slow(const struct aw_state *state);
 
 /* --- checkpoints ---------------------------------------------------------------------------------------------------------- */
 
-/* From here on, rows keep the value that they have now for the checkpoint, however they change. False while one is under way. */
+/* From here on, rows keep the value that they have now for the checkpoint, however they change. False while one is under way. Fills
+ * all of the mark but the hash of the chain and, until the end, chunks. */
 AW_MUST_USE bool aw_state_cut_begin(struct aw_state *state, struct aw_checkpoint_mark *ret_mark);
 /* The next chunk of the cut, in key order; its bytes are valid until the next call on the state. False at the end: the mark is
- * complete then (chunks). */
+ * complete then (chunks), unless the cut is lost. */
 AW_MUST_USE bool aw_state_cut_next(struct aw_state *state, struct aw_chunk *ret_chunk, struct aw_checkpoint_mark *mark);
-/* How much room for old rows is used, per mille: the caller writes faster as this rises; at 1000 apply itself asks for nothing more:
- * aw_state_admits then refuses posts until the cut has moved on. */
+/* Draining goes on even when the pool of old rows has no room left (posts stop before); then the cut can't be finished: cut_next
+ * returns false, the mark must not be written, and the caller ends the cut and may begin another. */
+AW_MUST_USE bool aw_state_cut_is_lost(const struct aw_state *state);
+/* How much of the posts' three quarters of the pool is used, per mille: the caller writes faster as this rises; at 1000 aw_state_admits
+ * refuses posts until the cut has moved on. */
 uint32_t aw_state_cut_pressure(const struct aw_state *state);
-void     aw_state_cut_end(struct aw_state *state);
+/* At its end, or before to give it up. */
+void aw_state_cut_end(struct aw_state *state);
 
-/* Reading one back into a fresh state: all chunks in order, then the ids, then finish, which rebuilds the indexes, checks the digest
- * and returns AW_E_CORRUPT when it is another. */
+/* Reading one back into a fresh state: all chunks in order, then the ids, then finish, which checks the digest, rebuilds what is derived
+ * and returns AW_E_CORRUPT when the digest is another, AW_E_VERSION for rows of another state machine. AW_E_TABLE_FULL: a limit is
+ * below what the checkpoint holds. After a failure the state is only good for aw_state_free. */
 AW_MUST_USE enum aw_err aw_state_load_chunk(struct aw_state *state, const struct aw_chunk *chunk, struct aw_why *why);
 AW_MUST_USE enum aw_err aw_state_load_finish(struct aw_state *state, const struct aw_checkpoint_mark *mark, struct aw_why *why);
-/* One remembered source id, in order of seq; those older than dedupe_ms before `now` are passed over. AW_E_TABLE_FULL. */
+/* One remembered source id, in order of seq; those older than dedupe_ms before `now` or behind the checkpoint are passed over (the replay
+ * brings the latter). AW_E_TABLE_FULL; AW_E_CORRUPT when out of order. The ids are not in the digest: whether one counts follows from
+ * its time alone, so a state that forgot an old one and a state that never read it answer alike. */
 AW_MUST_USE enum aw_err aw_state_load_id(struct aw_state *state, struct aw_hash128 hash, uint64_t seq, aw_ms accepted_at,
                                          aw_ms now);
 

@@ -35,7 +35,10 @@ enum aw_command_kind {
     AW_COMMAND_CANCEL = 33,
 };
 
-/* The settings that decide inside apply; journaled, so that a replay decides alike. Shown with unit and default. */
+/* The settings that decide inside apply; journaled, so that a replay decides alike. Shown with unit and default. None may be above
+ * AW_CORE_SETTING_MS_MAX, backdate_ms not above AW_CORE_BACKDATE_MS_MAX. */
+#define AW_CORE_SETTING_MS_MAX  (UINT64_C(3650) * 24 * 3600 * 1000)
+#define AW_CORE_BACKDATE_MS_MAX UINT64_C(0xFFFFFFFF) /* 49 days: a ticket keeps it in 32 bits */
 struct aw_core_settings {
     uint64_t dedupe_ms;                   /* 7 days: a source id is remembered that long */
     uint64_t reopen_ms;                   /* 24 h: a message to a ticket closed less ago reopens it */
@@ -167,12 +170,21 @@ struct aw_out_message {
     bool                duplicate;
     bool                lane_unknown; /* asked for one that does not exist: went to the default lane */
 };
+/* Why a lease is no longer held. */
+enum aw_lease_end {
+    AW_LEASE_END_NONE,
+    AW_LEASE_END_EXPIRED,
+    AW_LEASE_END_RELEASED,
+    AW_LEASE_END_CLOSED,     /* the ticket is answered or cancelled */
+    AW_LEASE_END_TAKEN_OVER, /* another lease holds the ticket */
+};
 struct aw_out_lease {
     struct aw_lease_id   lease;
     struct aw_ticket_id  ticket;
     struct aw_slice      lane_name;
     enum aw_class        class_;
-    enum aw_ticket_state state; /* after a failure: what the ticket is now, for `lease-lost` */
+    enum aw_ticket_state state; /* what the ticket is after the command; after a failure: now */
+    enum aw_lease_end    end;   /* after LEASE_LOST */
     bool                 gentle;
     uint64_t             last_seq;    /* newest record of the ticket: where its chain begins */
     uint64_t             seen_seq;    /* newest message that the holder was given before this command */

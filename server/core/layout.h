@@ -1,0 +1,318 @@
+/* layout.h - private to core: what the state consists of, byte by byte, and the helpers that its parts share.
+ *
+ * The rows are stored in checkpoints as they lie here, so: natural alignment, no holes, little-endian, 0 = none. Sequence numbers take
+ * 48 bits (a million a second for nine years); words that have 16 bits to spare carry small fields in them.
+ *
+ * To change a row: give AW_SM_VERSION (model/record.h) the next number, change the struct and its assertion of size, and convert or
+ * refuse older checkpoints in aw_state_load_finish. Journals stay readable: records are not rows.
+ *
+ * Parts: state.c (making, dispatch, digest), message.c (MESSAGE: duplicates, folding, choice of lane), lease.c (LEASE to RELEASE,
+ * TIMER, EPOCH), ticket.c (a ticket's moves, its class by the clock, hold and cancel), lane.c, look.c (views), checkpoint.c.
+ */
+#ifndef AW_CORE_LAYOUT_H
+#define AW_CORE_LAYOUT_H
+
+#include "core/dedupe.h"
+#include "core/index.h"
+#include "core/rows.h"
+#include "core/state.h"
+#include "core/timers.h"
+#include "model/limits.h"
+#include "model/record.h"
+
+enum aw_table_number {
+    AW_TABLE_GLOBALS = 0, /* one chunk: struct aw_globals */
+    AW_TABLE_TICKETS = 1,
+    AW_TABLE_IDENTITIES = 2,
+    AW_TABLE_LEASES = 3,
+    AW_TABLE_LANES = 4,
+    AW_TABLE_AGENTS = 5,
+};
+#define AW_TABLE_COUNT 6
+#define AW_ROW_SEQ_MAX ((UINT64_C(1) << 48) - 1)
+
+enum { AW_TICKET_GENTLE = 1, AW_TICKET_CLASS_BY_PERSON = 2 };
+
+struct aw_ticket_row {
+    uint64_t opened_seq : 48;
+    uint64_t lane : 16;
+    uint64_t last_seq : 48; /* newest record of this ticket */
+    uint64_t state : 8;     /* enum aw_ticket_state */
+    uint64_t class_ : 8;    /* as it counts now; IMMINENT only with a departure that could be made when last looked at */
+    uint64_t message_seq : 48;
+    uint64_t identity_count : 8;
+    uint64_t flags : 8;
+    /* The lease that ended last, so that a repeat of what ended it gets the first answer. */
+    uint64_t ended_fence : 48;
+    uint64_t ended_kind : 16; /* enum aw_command_kind: COMPLETE, RELEASE, TIMER, CANCEL */
+    aw_ms    opened_at;
+    aw_ms    departs_at;
+    aw_ms    reply_by;
+    aw_ms    until;    /* CLOSED: when it closed; HELD: when the hold ends, 0: when a person ends it */
+    uint32_t ended_op; /* folded op_hash */
+    uint32_t attempt;
+    uint32_t version; /* of state and place in a queue: what lies in a queue with another one is stale */
+    uint32_t messages;
+    uint32_t backdated_ms; /* age = opened_at - backdated_ms */
+    uint32_t identities;   /* first of its identities */
+    uint32_t link;         /* FREE: next free slot; LEASED: its lease; CLOSED: the ticket that closed next */
+    uint32_t link_back;    /* CLOSED: the ticket that closed before */
+};
+AW_STATIC_ASSERT(sizeof(struct aw_ticket_row) == 96, "no holes, and no more than the backlog's memory allows");
+
+/* One of a ticket's customer's names. Several tickets may hold the same one, at most AW_IDENTITY_TICKETS_MAX. */
+struct aw_identity_row {
+    uint32_t hash[4];
+    uint32_t ticket; /* 0: a free row */
+    uint32_t next;   /* of the same ticket; in a free row the next free one */
+    /* derived */
+    uint32_t chain;
+};
+AW_STATIC_ASSERT(sizeof(struct aw_identity_row) == 28, "no holes");
+
+struct aw_lease_links {
+    uint32_t next; /* of the same agent, oldest first */
+    uint32_t prev;
+};
+struct aw_lease_row {
+    uint32_t          ticket; /* 0: a free row */
+    uint32_t          agent;  /* in a free row the next free one */
+    uint64_t          fence;
+    aw_ms             expires_at;
+    uint64_t          seen_seq;
+    struct aw_hash128 pull_key;
+    /* derived */
+    struct aw_lease_links links;
+};
+AW_STATIC_ASSERT(sizeof(struct aw_lease_row) == 56, "no holes");
+
+struct aw_match_list {
+    char    values[AW_LANE_MATCH_MAX][64];
+    uint8_t lens[AW_LANE_MATCH_MAX];
+};
+AW_STATIC_ASSERT(AW_LANG_BYTES_MAX <= 64 && AW_CHANNEL_BYTES_MAX <= 64 && AW_ACCOUNT_BYTES_MAX <= 64 && AW_TAG_BYTES_MAX <= 64,
+                 "a value of a match fits");
+enum { AW_MATCH_LANG, AW_MATCH_CHANNEL, AW_MATCH_ACCOUNT, AW_MATCH_TAG, AW_MATCH_COUNT };
+
+struct aw_lane_row {
+    uint64_t             version;
+    char                 name[AW_LANE_BYTES_MAX];
+    struct aw_match_list match[AW_MATCH_COUNT];
+    uint8_t              counts[AW_MATCH_COUNT]; /* values in each list */
+    uint8_t              name_len;
+    uint8_t              pause;
+    uint8_t              reserved[2];
+    /* derived */
+    uint32_t hash[4]; /* of the name */
+    uint32_t chain;
+    uint32_t padding;
+};
+#define AW_LANE_ROW_KEPT 4240U
+AW_STATIC_ASSERT(offsetof(struct aw_lane_row, hash) == AW_LANE_ROW_KEPT, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_lane_row) == AW_LANE_ROW_KEPT + 24, "no holes");
+
+struct aw_agent_links {
+    uint32_t hash[4]; /* of the name */
+    uint32_t chain;
+    uint32_t first; /* lease */
+    uint32_t last;
+};
+struct aw_agent_row {
+    char     name[AW_AGENT_BYTES_MAX];
+    uint32_t name_len;
+    /* derived */
+    struct aw_agent_links links;
+};
+AW_STATIC_ASSERT(sizeof(struct aw_agent_row) == AW_AGENT_BYTES_MAX + 32, "no holes");
+
+/* Everything that is one of a kind. Hashed anew for each digest. */
+struct aw_globals {
+    uint64_t                seq;
+    uint64_t                index;
+    uint64_t                epoch;
+    aw_ms                   now;
+    aw_ms                   ids_floor; /* source ids accepted before this stay forgotten, though dedupe_ms may have grown since */
+    struct aw_core_settings settings;
+    uint64_t                messages;
+    uint64_t                opened;
+    uint64_t                folded;
+    uint64_t                reopened;
+    uint64_t                completed;
+    uint64_t                cancelled;
+    uint64_t                expired;
+    uint64_t                released;
+    struct aw_rows_head     heads[AW_TABLE_COUNT]; /* by table; [0] is not used */
+    uint32_t                closed_first;          /* closed tickets, longest closed first */
+    uint32_t                closed_last;
+    uint32_t                shard;
+    uint32_t                reserved;
+};
+AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 80 + 8 * 8 + AW_TABLE_COUNT * 16 + 16, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 80, "no holes");
+
+struct aw_lane_load {
+    uint32_t waiting[AW_CLASS_COUNT];
+    uint32_t leased;
+    uint32_t held;
+    uint32_t reserved;
+};
+
+struct aw_state {
+    struct aw_state_limits limits;
+    struct aw_globals      globals;
+    /* The batch under way. */
+    uint64_t index;
+    aw_ms    now;
+    /* The rows. */
+    struct aw_ledger ledger;
+    struct aw_rows   tickets;
+    struct aw_rows   identities;
+    struct aw_rows   leases;
+    struct aw_rows   lanes; /* lane n lies in slot n + 1 */
+    struct aw_rows   agents;
+    struct aw_dedupe ids;
+    /* Derived from the rows. */
+    struct aw_index      by_identity;
+    struct aw_index      by_lane_name;
+    struct aw_index      by_agent_name;
+    struct aw_timers     timers;
+    struct aw_lane_load *lane_loads; /* owns: by lane */
+    uint16_t            *matching;   /* owns: lanes that match something, in order of their index */
+    uint32_t             matching_count;
+    uint64_t             by_state[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT];
+    /* The cut under way. */
+    struct aw_globals cut_globals;
+    uint32_t          cut_table; /* next to write */
+    uint32_t          cut_chunks;
+    uint64_t          loaded_id_seq; /* the newest source id loaded */
+    _Alignas(8) char chunk[AW_CUT_BYTES];
+};
+AW_STATIC_ASSERT(AW_CUT_BYTES <= AW_CHUNK_BYTES_MAX, "a chunk fits the seam");
+AW_STATIC_ASSERT(sizeof(struct aw_globals) <= AW_CUT_BYTES, "the globals are one chunk");
+
+/* --- rows by their type --------------------------------------------------------------------------------------------------- */
+
+static inline const struct aw_ticket_row *
+aw_ticket_at(const struct aw_state *state, uint32_t slot)
+{
+    return aw_rows_at(&state->tickets, slot);
+}
+static inline const struct aw_identity_row *
+aw_identity_at(const struct aw_state *state, uint32_t slot)
+{
+    return aw_rows_at(&state->identities, slot);
+}
+static inline const struct aw_lease_row *
+aw_lease_at(const struct aw_state *state, uint32_t slot)
+{
+    return aw_rows_at(&state->leases, slot);
+}
+static inline const struct aw_lane_row *
+aw_lane_at(const struct aw_state *state, uint32_t lane)
+{
+    return aw_rows_at(&state->lanes, lane + 1);
+}
+static inline const struct aw_agent_row *
+aw_agent_at(const struct aw_state *state, uint32_t slot)
+{
+    return aw_rows_at(&state->agents, slot);
+}
+
+static inline aw_ms
+aw_ticket_age(const struct aw_ticket_row *ticket)
+{
+    return ticket->opened_at - ticket->backdated_ms;
+}
+/* What its queue is ordered by. */
+static inline aw_ms
+aw_ticket_key(const struct aw_ticket_row *ticket)
+{
+    return ticket->class_ == AW_CLASS_IMMINENT ? ticket->departs_at : aw_ticket_age(ticket);
+}
+static inline bool
+aw_ticket_is_open(const struct aw_ticket_row *ticket)
+{
+    return ticket->state == AW_TICKET_WAITING || ticket->state == AW_TICKET_LEASED || ticket->state == AW_TICKET_HELD;
+}
+static inline bool
+aw_ticket_is_reopenable(const struct aw_state *state, const struct aw_ticket_row *ticket)
+{
+    return ticket->state == AW_TICKET_CLOSED && state->now - ticket->until < state->globals.settings.reopen_ms;
+}
+static inline struct aw_ticket_id
+aw_ticket_id_at(const struct aw_state *state, uint32_t slot)
+{
+    return (struct aw_ticket_id){
+        .seq = aw_ticket_at(state, slot)->opened_seq, .slot = slot, .shard = (uint8_t)state->globals.shard};
+}
+static inline struct aw_slice
+aw_lane_name(const struct aw_state *state, uint32_t lane)
+{
+    return aw_slice_of(aw_lane_at(state, lane)->name, aw_lane_at(state, lane)->name_len);
+}
+
+/* --- commands (each fills out and returns nothing: out.err tells) ----------------------------------------------------------- */
+
+void aw_apply_message(struct aw_state *state, struct aw_command *command);
+void aw_apply_lease(struct aw_state *state, struct aw_command *command);
+void aw_apply_extend(struct aw_state *state, struct aw_command *command);
+void aw_apply_complete(struct aw_state *state, struct aw_command *command);
+void aw_apply_release(struct aw_state *state, struct aw_command *command);
+void aw_apply_timer(struct aw_state *state, struct aw_command *command);
+void aw_apply_epoch(struct aw_state *state, struct aw_command *command);
+void aw_apply_hold(struct aw_state *state, struct aw_command *command);
+void aw_apply_unhold(struct aw_state *state, struct aw_command *command);
+void aw_apply_cancel(struct aw_state *state, struct aw_command *command);
+void aw_apply_lane(struct aw_state *state, struct aw_command *command);
+void aw_apply_settings(struct aw_state *state, struct aw_command *command);
+
+/* By enum aw_table_number; not the globals. */
+struct aw_rows *aw_state_table(struct aw_state *state, uint32_t table);
+/* Of all tables without the globals, from their rows. */
+struct aw_hash128 aw_state_rows_digest_slow(const struct aw_state *state);
+/* The command changes something: it gets the next sequence number. */
+uint64_t aw_state_record(struct aw_state *state, struct aw_command *command);
+
+/* AW_OK, AW_E_TABLE_FULL. */
+enum aw_err aw_message_admits(const struct aw_state *state, const struct aw_in_message *in);
+enum aw_err aw_lease_admits(const struct aw_state *state, const struct aw_in_lease *in);
+enum aw_err aw_lane_admits(const struct aw_state *state, const struct aw_in_lane *in);
+/* The main and the listening lane; aw_state_new only. */
+#define AW_LANE_MAIN      0U
+#define AW_LANE_LISTENING 1U
+void aw_lane_make_first(struct aw_state *state);
+/* Rebuilds what is derived from the lanes' rows; before it, unload forgets what a fresh state has. */
+void     aw_lane_load_all(struct aw_state *state);
+void     aw_lane_unload_all(struct aw_state *state);
+uint32_t aw_agent_find(const struct aw_state *state, struct aw_slice name);
+/* Rebuilds the index of agents and their lists of leases; uses the timers, which must be empty, to sort. */
+void aw_lease_load_all(struct aw_state *state);
+/* The lane of a message to us; *ret_unknown when it asked for one that does not exist. */
+uint32_t aw_lane_choose(const struct aw_state *state, const struct aw_in_message *in, bool *ret_unknown);
+
+/* --- a ticket's life (ticket.c) ------------------------------------------------------------------------------------------- */
+
+/* A ticket's row is changed only between edit and done: edit takes it out of the counts, done puts it back and sets its timer. */
+struct aw_ticket_row *aw_ticket_edit(struct aw_state *state, uint32_t slot);
+void                  aw_ticket_done(struct aw_state *state, uint32_t slot);
+/* The allowed next states; asserts. */
+void aw_ticket_move(struct aw_ticket_row *ticket, enum aw_ticket_state next);
+/* The class that a departure gives at `now` to a ticket that has class `class_`. */
+enum aw_class aw_class_by_clock(const struct aw_core_settings *settings, enum aw_class class_, aw_ms departs_at, aw_ms now);
+/* Whether a departure can still be made: there is time to handle it. */
+bool aw_departure_can_be_made(const struct aw_core_settings *settings, aw_ms departs_at, aw_ms now);
+/* (Back) to its queue under a new version, with its class by the clock. Between edit and done. */
+void aw_ticket_queue(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, struct aw_event *ret_event);
+/* Out of its queue under a new version. */
+void aw_ticket_hide(struct aw_ticket_row *ticket, uint32_t slot, struct aw_event *ret_event);
+/* Into and out of the list of closed ones; between edit and done. */
+void aw_ticket_close(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket);
+void aw_ticket_unclose(struct aw_state *state, struct aw_ticket_row *ticket);
+/* Ends the lease of a LEASED ticket, by a command of this kind; the caller moves the ticket on. Between edit and done. */
+void aw_lease_end(struct aw_state *state, struct aw_ticket_row *ticket, enum aw_command_kind kind, uint64_t op_hash);
+/* Rebuilds counts and timers from the rows. */
+void aw_ticket_load_all(struct aw_state *state);
+/* Sets every timer anew: the settings that they follow from have changed. */
+void aw_ticket_rearm_all(struct aw_state *state);
+
+#endif

@@ -1,0 +1,442 @@
+/* lease.c - an agent's right to a ticket: given, prolonged, ended; timers; the first record after a start. */
+#include "core/layout.h"
+
+/* --- agents and the lists of their leases (derived, oldest lease first) --------------------------------------------------- */
+
+static struct aw_hash128
+name_hash(struct aw_slice name)
+{
+    static const struct aw_hash_key key = {"aswolk an agents"};
+
+    return aw_hash128(&key, name.ptr, name.len);
+}
+
+static struct aw_slice
+agent_name(const struct aw_state *state, uint32_t slot)
+{
+    const struct aw_agent_row *agent = aw_agent_at(state, slot);
+
+    return aw_slice_of(agent->name, agent->name_len);
+}
+
+uint32_t
+aw_agent_find(const struct aw_state *state, struct aw_slice name)
+{
+    uint32_t slot = aw_index_find(&state->by_agent_name, name_hash(name));
+
+    while (slot != 0 && !aw_slice_eq(agent_name(state, slot), name))
+        slot = aw_index_find_next(&state->by_agent_name, slot);
+    return slot;
+}
+
+static void
+index_agent(struct aw_state *state, uint32_t slot)
+{
+    struct aw_agent_links *links = aw_rows_links(&state->agents, slot);
+    struct aw_hash128      hash = name_hash(agent_name(state, slot));
+
+    *links = (struct aw_agent_links){0};
+    memcpy(links->hash, &hash, sizeof(hash));
+    aw_index_insert(&state->by_agent_name, slot);
+}
+
+static uint32_t
+make_agent(struct aw_state *state, struct aw_slice name)
+{
+    uint32_t             slot = aw_rows_take(&state->agents);
+    struct aw_agent_row *agent = aw_rows_change(&state->agents, slot);
+
+    memcpy(agent->name, name.ptr, name.len);
+    agent->name_len = (uint32_t)name.len;
+    index_agent(state, slot);
+    return slot;
+}
+
+static void
+list_lease(struct aw_state *state, uint32_t slot)
+{
+    struct aw_agent_links *agent = aw_rows_links(&state->agents, aw_lease_at(state, slot)->agent);
+    struct aw_lease_links *lease = aw_rows_links(&state->leases, slot);
+
+    *lease = (struct aw_lease_links){.prev = agent->last};
+    if (agent->last != 0)
+        ((struct aw_lease_links *)aw_rows_links(&state->leases, agent->last))->next = slot;
+    else
+        agent->first = slot;
+    agent->last = slot;
+}
+
+static void
+unlist_lease(struct aw_state *state, uint32_t slot)
+{
+    struct aw_agent_links       *agent = aw_rows_links(&state->agents, aw_lease_at(state, slot)->agent);
+    const struct aw_lease_links *lease = aw_rows_links(&state->leases, slot);
+
+    if (lease->prev != 0)
+        ((struct aw_lease_links *)aw_rows_links(&state->leases, lease->prev))->next = lease->next;
+    else
+        agent->first = lease->next;
+    if (lease->next != 0)
+        ((struct aw_lease_links *)aw_rows_links(&state->leases, lease->next))->prev = lease->prev;
+    else
+        agent->last = lease->prev;
+}
+
+void
+aw_lease_load_all(struct aw_state *state)
+{
+    struct aw_timer first;
+
+    for (uint32_t slot = 1; slot <= state->globals.heads[AW_TABLE_AGENTS].used; slot++)
+        index_agent(state, slot);
+    /* An agent's leases are listed by their fence. The heap of the timers, not needed yet, sorts them. */
+    AW_ASSERT(!aw_timers_first(&state->timers, &first));
+    for (uint32_t slot = 1; slot <= state->globals.heads[AW_TABLE_LEASES].used; slot++) {
+        if (aw_lease_at(state, slot)->ticket != 0)
+            aw_timers_set(&state->timers, slot, aw_lease_at(state, slot)->fence);
+    }
+    while (aw_timers_first(&state->timers, &first)) {
+        list_lease(state, first.slot);
+        aw_timers_set(&state->timers, first.slot, 0);
+    }
+}
+
+/* --- what clients are told ------------------------------------------------------------------------------------------------ */
+
+static void
+fill_out(const struct aw_state *state, uint32_t slot, struct aw_out_lease *out)
+{
+    const struct aw_ticket_row *ticket = aw_ticket_at(state, slot);
+
+    *out = (struct aw_out_lease){
+        .ticket = aw_ticket_id_at(state, slot),
+        .lane_name = aw_lane_name(state, ticket->lane),
+        .class_ = (enum aw_class)ticket->class_,
+        .state = (enum aw_ticket_state)ticket->state,
+        .gentle = (ticket->flags & AW_TICKET_GENTLE) != 0,
+        .last_seq = ticket->last_seq,
+        .message_seq = ticket->message_seq,
+        .messages_total = ticket->messages,
+        .attempt = ticket->attempt,
+        .opened_at = ticket->opened_at,
+        .age = aw_ticket_age(ticket),
+        .departs_at = ticket->departs_at,
+        .reply_by = ticket->reply_by,
+    };
+    if (ticket->state == AW_TICKET_LEASED) {
+        const struct aw_lease_row *lease = aw_lease_at(state, ticket->link);
+
+        out->lease = (struct aw_lease_id){.fence = lease->fence, .slot = slot, .shard = (uint8_t)state->globals.shard};
+        out->seen_seq = lease->seen_seq;
+        out->expires_at = lease->expires_at;
+    }
+}
+
+/* --- giving --------------------------------------------------------------------------------------------------------------- */
+
+enum aw_err
+aw_lease_admits(const struct aw_state *state, const struct aw_in_lease *in)
+{
+    if (aw_rows_room(&state->leases) == 0)
+        return AW_E_TABLE_FULL;
+    if (aw_rows_room(&state->agents) == 0 && aw_agent_find(state, in->agent) == 0)
+        return AW_E_TABLE_FULL;
+    return AW_OK;
+}
+
+static enum aw_err
+check_lease(const struct aw_state *state, const struct aw_in_lease *in)
+{
+    const struct aw_ticket_row *ticket;
+    unsigned                    pause;
+
+    if (in->agent.len == 0 || in->agent.len > AW_AGENT_BYTES_MAX)
+        return AW_E_BAD_VALUE;
+    if (!aw_rows_has(&state->tickets, in->slot))
+        return AW_E_STALE;
+    ticket = aw_ticket_at(state, in->slot);
+    if (ticket->state != AW_TICKET_WAITING || ticket->version != in->version)
+        return AW_E_STALE;
+    pause = aw_lane_at(state, ticket->lane)->pause;
+    if (pause == AW_LANE_PAUSED_OUT || pause == AW_LANE_PAUSED_BOTH)
+        return AW_E_STALE;
+    return aw_lease_admits(state, in);
+}
+
+void
+aw_apply_lease(struct aw_state *state, struct aw_command *command)
+{
+    const struct aw_in_lease *in = &command->in.lease;
+    struct aw_ticket_row     *ticket;
+    struct aw_lease_row      *lease;
+    uint32_t                  agent, slot;
+    uint64_t                  seq;
+
+    command->out.err = check_lease(state, in);
+    if (command->out.err != AW_OK)
+        return;
+    seq = aw_state_record(state, command);
+    agent = aw_agent_find(state, in->agent);
+    if (agent == 0)
+        agent = make_agent(state, in->agent);
+    slot = aw_rows_take(&state->leases);
+    ticket = aw_ticket_edit(state, in->slot);
+    lease = aw_rows_change(&state->leases, slot);
+    lease->ticket = in->slot;
+    lease->agent = agent;
+    lease->fence = seq;
+    lease->expires_at = state->now + in->lease_ms;
+    lease->seen_seq = ticket->message_seq;
+    lease->pull_key = in->pull_key;
+    list_lease(state, slot);
+    command->out.prev_seq = ticket->last_seq;
+    ticket->last_seq = seq & AW_ROW_SEQ_MAX;
+    ticket->attempt++;
+    aw_ticket_move(ticket, AW_TICKET_LEASED);
+    ticket->link = slot;
+    aw_ticket_hide(ticket, in->slot, &command->out.event);
+    aw_ticket_done(state, in->slot);
+    fill_out(state, in->slot, &command->out.u.lease);
+    command->out.u.lease.seen_seq = 0; /* before this, the holder had seen nothing */
+}
+
+/* --- fenced commands ------------------------------------------------------------------------------------------------------ */
+
+void
+aw_lease_end(struct aw_state *state, struct aw_ticket_row *ticket, enum aw_command_kind kind, uint64_t op_hash)
+{
+    uint32_t slot = ticket->link;
+
+    AW_ASSERT(ticket->state == AW_TICKET_LEASED);
+    AW_ASSERT(aw_ticket_at(state, aw_lease_at(state, slot)->ticket) == ticket);
+    ticket->ended_fence = aw_lease_at(state, slot)->fence & AW_ROW_SEQ_MAX;
+    ticket->ended_kind = (uint16_t)kind;
+    ticket->ended_op = (uint32_t)(op_hash ^ op_hash >> 32);
+    ticket->link = 0;
+    unlist_lease(state, slot);
+    aw_rows_give(&state->leases, slot);
+}
+
+/* What ended a lease, told to somebody who still names it. */
+static enum aw_lease_end
+end_of(const struct aw_ticket_row *ticket, uint64_t fence)
+{
+    if (ticket->state == AW_TICKET_CLOSED)
+        return AW_LEASE_END_CLOSED;
+    if (ticket->state == AW_TICKET_LEASED)
+        return AW_LEASE_END_TAKEN_OVER;
+    if (ticket->ended_fence == fence && ticket->ended_kind == AW_COMMAND_RELEASE)
+        return AW_LEASE_END_RELEASED;
+    return AW_LEASE_END_EXPIRED;
+}
+
+/* The same request once more: it has its answer already. */
+static bool
+is_repeat(const struct aw_ticket_row *ticket, const struct aw_command *command)
+{
+    uint64_t op_hash = command->in.fenced.op_hash;
+
+    return ticket->ended_fence == command->in.fenced.lease.fence && ticket->ended_kind == command->kind &&
+           ticket->ended_op == (uint32_t)(op_hash ^ op_hash >> 32);
+}
+
+/* Refuses what names no running lease of this agent. True: it goes on; the outcome is filled with what is there now. */
+static bool
+is_held(const struct aw_state *state, struct aw_command *command)
+{
+    const struct aw_in_fenced  *in = &command->in.fenced;
+    struct aw_out_lease        *out = &command->out.u.lease;
+    const struct aw_ticket_row *ticket;
+    bool                        is_same;
+
+    if (in->lease.shard != state->globals.shard || !aw_rows_has(&state->tickets, in->lease.slot)) {
+        command->out.err = AW_E_NOT_FOUND;
+        return false;
+    }
+    ticket = aw_ticket_at(state, in->lease.slot);
+    if (ticket->state == AW_TICKET_FREE || ticket->opened_seq >= in->lease.fence) {
+        command->out.err = AW_E_NOT_FOUND; /* the slot serves another ticket now */
+        return false;
+    }
+    fill_out(state, in->lease.slot, out);
+    if (is_repeat(ticket, command))
+        return false; /* AW_OK, unchanged */
+    is_same = ticket->state == AW_TICKET_LEASED && out->lease.fence == in->lease.fence;
+    if (is_same && state->now < out->expires_at) {
+        if (aw_slice_eq(agent_name(state, aw_lease_at(state, ticket->link)->agent), in->agent))
+            return true;
+        command->out.err = AW_E_FORBIDDEN;
+        return false;
+    }
+    command->out.err = AW_E_LEASE_LOST;
+    out->end = is_same ? AW_LEASE_END_EXPIRED : end_of(ticket, in->lease.fence);
+    if (is_same)
+        out->state = AW_TICKET_WAITING; /* as good as: its timer has not come round yet */
+    return false;
+}
+
+/* The record, and the ticket's row to change. */
+static struct aw_ticket_row *
+begin(struct aw_state *state, struct aw_command *command)
+{
+    struct aw_ticket_row *ticket = aw_ticket_edit(state, command->in.fenced.lease.slot);
+
+    command->out.prev_seq = ticket->last_seq;
+    ticket->last_seq = aw_state_record(state, command) & AW_ROW_SEQ_MAX;
+    return ticket;
+}
+
+/* Fills the outcome from what is now; `seen_seq` and the lease are those from before. */
+static void
+end(struct aw_state *state, struct aw_command *command)
+{
+    struct aw_out_lease *out = &command->out.u.lease;
+    uint64_t             seen_seq = out->seen_seq;
+
+    aw_ticket_done(state, command->in.fenced.lease.slot);
+    fill_out(state, command->in.fenced.lease.slot, out);
+    out->lease = command->in.fenced.lease;
+    out->seen_seq = seen_seq;
+}
+
+void
+aw_apply_extend(struct aw_state *state, struct aw_command *command)
+{
+    struct aw_ticket_row *ticket;
+    struct aw_lease_row  *lease;
+
+    if (!is_held(state, command))
+        return;
+    ticket = begin(state, command);
+    lease = aw_rows_change(&state->leases, ticket->link);
+    lease->expires_at = state->now + command->in.fenced.lease_ms;
+    lease->seen_seq = ticket->message_seq;
+    end(state, command);
+}
+
+void
+aw_apply_complete(struct aw_state *state, struct aw_command *command)
+{
+    struct aw_ticket_row *ticket;
+
+    if (!is_held(state, command))
+        return;
+    ticket = begin(state, command);
+    if (ticket->message_seq > command->out.u.lease.seen_seq) {
+        ((struct aw_lease_row *)aw_rows_change(&state->leases, ticket->link))->seen_seq = ticket->message_seq;
+        command->out.err = AW_E_NEW_MESSAGES;
+        end(state, command);
+        return;
+    }
+    aw_lease_end(state, ticket, AW_COMMAND_COMPLETE, command->in.fenced.op_hash);
+    aw_ticket_close(state, command->in.fenced.lease.slot, ticket);
+    aw_ticket_hide(ticket, command->in.fenced.lease.slot, &command->out.event);
+    state->globals.completed++;
+    end(state, command);
+}
+
+void
+aw_apply_release(struct aw_state *state, struct aw_command *command)
+{
+    struct aw_ticket_row *ticket;
+
+    if (!is_held(state, command))
+        return;
+    ticket = begin(state, command);
+    aw_lease_end(state, ticket, AW_COMMAND_RELEASE, command->in.fenced.op_hash);
+    aw_ticket_queue(state, command->in.fenced.lease.slot, ticket, &command->out.event);
+    state->globals.released++;
+    end(state, command);
+}
+
+/* --- timers and starts ---------------------------------------------------------------------------------------------------- */
+
+/* What time has to say about this ticket now. */
+enum verdict { NOTHING, LEASE_OVER, HOLD_OVER, CLASS_CHANGED };
+
+static enum verdict
+judge(const struct aw_state *state, const struct aw_ticket_row *ticket)
+{
+    enum aw_class class_ = (enum aw_class)ticket->class_;
+    enum aw_class by_clock = aw_class_by_clock(&state->globals.settings, class_, ticket->departs_at, state->now);
+
+    switch ((enum aw_ticket_state)ticket->state) {
+    case AW_TICKET_LEASED:
+        return aw_lease_at(state, ticket->link)->expires_at <= state->now ? LEASE_OVER : NOTHING;
+    case AW_TICKET_HELD:
+        if (ticket->until != 0 && ticket->until <= state->now)
+            return HOLD_OVER;
+        return by_clock != class_ ? CLASS_CHANGED : NOTHING;
+    case AW_TICKET_WAITING:
+        return by_clock != class_ ? CLASS_CHANGED : NOTHING;
+    case AW_TICKET_FREE:
+    case AW_TICKET_CLOSED:
+        return NOTHING;
+    }
+    AW_UNREACHABLE();
+}
+
+static void
+act(struct aw_state *state, struct aw_command *command, enum verdict verdict)
+{
+    uint32_t              slot = command->in.timer.slot;
+    struct aw_ticket_row *ticket = aw_ticket_edit(state, slot);
+
+    command->out.prev_seq = ticket->last_seq;
+    ticket->last_seq = aw_state_record(state, command) & AW_ROW_SEQ_MAX;
+    if (verdict == LEASE_OVER) {
+        aw_lease_end(state, ticket, AW_COMMAND_TIMER, 0);
+        state->globals.expired++;
+    } else if (verdict == HOLD_OVER) {
+        ticket->until = 0;
+    }
+    if (verdict == CLASS_CHANGED && ticket->state == AW_TICKET_HELD) {
+        enum aw_class class_ = (enum aw_class)ticket->class_;
+
+        ticket->class_ = (uint8_t)aw_class_by_clock(&state->globals.settings, class_, ticket->departs_at, state->now);
+    } else {
+        aw_ticket_queue(state, slot, ticket, &command->out.event);
+    }
+    aw_ticket_done(state, slot);
+}
+
+void
+aw_apply_timer(struct aw_state *state, struct aw_command *command)
+{
+    uint32_t                    slot = command->in.timer.slot;
+    const struct aw_ticket_row *ticket;
+    enum verdict                verdict;
+
+    if (!aw_rows_has(&state->tickets, slot))
+        return;
+    ticket = aw_ticket_at(state, slot);
+    verdict = ticket->version == command->in.timer.version ? judge(state, ticket) : NOTHING;
+    if (verdict != NOTHING) {
+        act(state, command, verdict);
+    } else if (ticket->state != AW_TICKET_FREE) {
+        /* Set for nothing, as after a change of settings: without a new time the same timer would be due for ever. */
+        (void)aw_ticket_edit(state, slot);
+        aw_ticket_done(state, slot);
+    }
+    if (ticket->state != AW_TICKET_FREE)
+        command->out.u.ticket = (struct aw_out_ticket){
+            .ticket = aw_ticket_id_at(state, slot), .state = (enum aw_ticket_state)ticket->state, .version = ticket->version};
+}
+
+void
+aw_apply_epoch(struct aw_state *state, struct aw_command *command)
+{
+    aw_ms least = state->now + state->globals.settings.lease_grace_ms;
+
+    (void)aw_state_record(state, command);
+    state->globals.epoch = command->in.epoch.epoch;
+    for (uint32_t slot = 1; slot <= state->globals.heads[AW_TABLE_LEASES].used; slot++) {
+        const struct aw_lease_row *lease = aw_lease_at(state, slot);
+
+        if (lease->ticket == 0 || lease->expires_at >= least)
+            continue;
+        ((struct aw_lease_row *)aw_rows_change(&state->leases, slot))->expires_at = least;
+        aw_timers_set(&state->timers, lease->ticket, least);
+        aw_ledger_settle(&state->ledger); /* there may be more leases than one settle can hold */
+    }
+}

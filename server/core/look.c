@@ -1,0 +1,153 @@
+/* look.c - what the state tells about itself. Nothing here changes anything. */
+#include "core/layout.h"
+
+bool
+aw_state_ticket_at(const struct aw_state *state, uint32_t slot, struct aw_ticket_view *ret_view)
+{
+    const struct aw_ticket_row *ticket;
+
+    if (!aw_rows_has(&state->tickets, slot))
+        return false;
+    ticket = aw_ticket_at(state, slot);
+    if (ticket->state == AW_TICKET_FREE)
+        return false;
+    *ret_view = (struct aw_ticket_view){
+        .ticket = aw_ticket_id_at(state, slot),
+        .state = (enum aw_ticket_state)ticket->state,
+        .class_ = (enum aw_class)ticket->class_,
+        .lane = ticket->lane,
+        .lane_name = aw_lane_name(state, ticket->lane),
+        .gentle = (ticket->flags & AW_TICKET_GENTLE) != 0,
+        .class_by_person = (ticket->flags & AW_TICKET_CLASS_BY_PERSON) != 0,
+        .version = ticket->version,
+        .attempt = ticket->attempt,
+        .messages_total = ticket->messages,
+        .last_seq = ticket->last_seq,
+        .message_seq = ticket->message_seq,
+        .opened_at = ticket->opened_at,
+        .age = aw_ticket_age(ticket),
+        .departs_at = ticket->departs_at,
+        .reply_by = ticket->reply_by,
+        .closed_at = ticket->state == AW_TICKET_CLOSED ? ticket->until : 0,
+        .held_until = ticket->state == AW_TICKET_HELD ? ticket->until : 0,
+        .key = aw_ticket_key(ticket),
+    };
+    if (ticket->state == AW_TICKET_LEASED) {
+        const struct aw_lease_row *lease = aw_lease_at(state, ticket->link);
+        const struct aw_agent_row *agent = aw_agent_at(state, lease->agent);
+
+        ret_view->holder = aw_slice_of(agent->name, agent->name_len);
+        ret_view->lease = (struct aw_lease_id){.fence = lease->fence, .slot = slot, .shard = (uint8_t)state->globals.shard};
+        ret_view->seen_seq = lease->seen_seq;
+        ret_view->expires_at = lease->expires_at;
+    }
+    return true;
+}
+
+enum aw_err
+aw_state_ticket(const struct aw_state *state, struct aw_ticket_id id, struct aw_ticket_view *ret_view)
+{
+    struct aw_ticket_view view;
+
+    if (id.shard != state->globals.shard || !aw_state_ticket_at(state, id.slot, &view) || view.ticket.seq != id.seq)
+        return AW_E_NOT_FOUND;
+    *ret_view = view;
+    return AW_OK;
+}
+
+uint32_t
+aw_state_ticket_slots(const struct aw_state *state)
+{
+    return state->globals.heads[AW_TABLE_TICKETS].used + 1;
+}
+
+/* Running leases of an agent, oldest first; with a pull key only those that this pull got. */
+static uint32_t
+list_leases(const struct aw_state *state, struct aw_slice agent, const struct aw_hash128 *pull_key, uint32_t skip,
+            struct aw_ticket_view *ret_views, uint32_t room)
+{
+    uint32_t agent_slot = aw_agent_find(state, agent);
+    uint32_t count = 0;
+    uint32_t slot = agent_slot == 0 ? 0 : aw_agent_at(state, agent_slot)->links.first;
+
+    for (; slot != 0 && count < room; slot = aw_lease_at(state, slot)->links.next) {
+        const struct aw_lease_row *lease = aw_lease_at(state, slot);
+
+        if (lease->expires_at <= state->now || (pull_key != NULL && !aw_hash128_eq(lease->pull_key, *pull_key)))
+            continue;
+        if (skip > 0)
+            skip--;
+        else if (aw_state_ticket_at(state, lease->ticket, &ret_views[count]))
+            count++;
+    }
+    return count;
+}
+
+uint32_t
+aw_state_leases_of(const struct aw_state *state, struct aw_slice agent, uint32_t skip, struct aw_ticket_view *ret_views,
+                   uint32_t room)
+{
+    return list_leases(state, agent, NULL, skip, ret_views, room);
+}
+
+uint32_t
+aw_state_leases_of_pull(const struct aw_state *state, struct aw_slice agent, struct aw_hash128 pull_key,
+                        struct aw_ticket_view *ret_views, uint32_t room)
+{
+    return list_leases(state, agent, &pull_key, 0, ret_views, room);
+}
+
+void
+aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts)
+{
+    const struct aw_globals *globals = &state->globals;
+
+    *ret_counts = (struct aw_state_counts){
+        .messages = globals->messages,
+        .opened = globals->opened,
+        .folded = globals->folded,
+        .reopened = globals->reopened,
+        .completed = globals->completed,
+        .cancelled = globals->cancelled,
+        .expired = globals->expired,
+        .released = globals->released,
+        .leases = globals->heads[AW_TABLE_LEASES].live,
+        .lanes = globals->heads[AW_TABLE_LANES].live,
+        .agents = globals->heads[AW_TABLE_AGENTS].live,
+        .ids = aw_dedupe_count(&state->ids),
+        .identities = globals->heads[AW_TABLE_IDENTITIES].live,
+        .tickets_used = globals->heads[AW_TABLE_TICKETS].live,
+        .tickets_max = state->limits.tickets_max - 1,
+        .ids_max = state->limits.ids_max,
+        .bytes = aw_rows_bytes(&state->tickets) + aw_rows_bytes(&state->identities) + aw_rows_bytes(&state->leases) +
+                 aw_rows_bytes(&state->lanes) + aw_rows_bytes(&state->agents) + aw_dedupe_bytes(&state->ids) +
+                 aw_index_bytes(&state->by_identity) + aw_index_bytes(&state->by_lane_name) +
+                 aw_index_bytes(&state->by_agent_name) + aw_timers_bytes(&state->timers) +
+                 (size_t)globals->heads[AW_TABLE_TICKETS].used * sizeof(uint32_t), /* positions of timers */
+    };
+    memcpy(ret_counts->tickets, state->by_state, sizeof(ret_counts->tickets));
+}
+
+uint64_t
+aw_state_seq(const struct aw_state *state)
+{
+    return state->globals.seq;
+}
+
+uint64_t
+aw_state_epoch(const struct aw_state *state)
+{
+    return state->globals.epoch;
+}
+
+aw_ms
+aw_state_now(const struct aw_state *state)
+{
+    return state->globals.now;
+}
+
+const struct aw_core_settings *
+aw_state_settings(const struct aw_state *state)
+{
+    return &state->globals.settings;
+}

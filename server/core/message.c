@@ -1,0 +1,426 @@
+/* message.c - a message arrives: known already, or it joins, reopens or opens a ticket.
+ *
+ * Every decision is made on const rows first (place, room); then it is carried out and cannot fail any more. The same decision, asked
+ * by aw_message_admits, tells whether there is room.
+ */
+#include "core/layout.h"
+
+/* Tickets closed long ago that a newly opened one takes along: more than one, so that the table shrinks after a surge; and the most
+ * that are looked at when a table is full, so that one message's work stays bounded. */
+#define REUSES_PER_OPENING 4U
+#define REUSES_MAX         64U
+
+enum place_kind { OPENS, JOINS, REOPENS };
+struct place {
+    enum place_kind kind;
+    uint32_t        slot;    /* JOINS, REOPENS */
+    uint32_t        related; /* another open ticket that matched; 0: none */
+    uint32_t        lane;
+    bool            lane_unknown;
+};
+
+/* --- finding its place ---------------------------------------------------------------------------------------------------- */
+
+static aw_ms
+ids_floor(const struct aw_state *state)
+{
+    uint64_t dedupe_ms = state->globals.settings.dedupe_ms;
+    aw_ms    floor = state->now > dedupe_ms ? state->now - dedupe_ms : 0;
+
+    return floor > state->globals.ids_floor ? floor : state->globals.ids_floor;
+}
+
+static uint32_t
+older(const struct aw_state *state, uint32_t a, uint32_t b)
+{
+    if (a == 0 || b == 0)
+        return a == 0 ? b : a;
+    return aw_ticket_at(state, a)->opened_seq < aw_ticket_at(state, b)->opened_seq ? a : b;
+}
+
+/* Closed tickets get no records, so the one with the newer last record closed later. */
+static uint32_t
+closed_later(const struct aw_state *state, uint32_t a, uint32_t b)
+{
+    if (a == 0 || b == 0)
+        return a == 0 ? b : a;
+    return aw_ticket_at(state, a)->last_seq > aw_ticket_at(state, b)->last_seq ? a : b;
+}
+
+struct matches {
+    uint32_t oldest; /* of the open ones */
+    uint32_t second;
+    uint32_t closed; /* the one that closed last, of those that may still reopen */
+};
+
+static void
+note_match(const struct aw_state *state, struct matches *matches, uint32_t slot)
+{
+    if (aw_ticket_is_open(aw_ticket_at(state, slot))) {
+        if (slot == matches->oldest)
+            return;
+        if (older(state, slot, matches->oldest) == slot) {
+            matches->second = matches->oldest;
+            matches->oldest = slot;
+        } else {
+            matches->second = older(state, slot, matches->second);
+        }
+    } else if (aw_ticket_is_reopenable(state, aw_ticket_at(state, slot))) {
+        matches->closed = closed_later(state, slot, matches->closed);
+    }
+}
+
+static struct place
+find_place(const struct aw_state *state, const struct aw_in_message *in)
+{
+    struct matches matches = {0};
+    struct place   place = {.kind = OPENS};
+
+    place.lane = aw_lane_choose(state, in, &place.lane_unknown);
+    if (in->addressed != AW_ADDRESSED_TO_US)
+        return place; /* talk about us is nobody's ticket: it is never folded */
+    for (uint32_t i = 0; i < in->identity_count; i++) {
+        uint32_t row = aw_index_find(&state->by_identity, in->identities[i]);
+
+        for (; row != 0; row = aw_index_find_next(&state->by_identity, row))
+            note_match(state, &matches, aw_identity_at(state, row)->ticket);
+    }
+    if (matches.oldest != 0) {
+        place.kind = JOINS;
+        place.slot = matches.oldest;
+        place.related = matches.second;
+    } else if (matches.closed != 0) {
+        place.kind = REOPENS;
+        place.slot = matches.closed;
+    }
+    if (place.kind != OPENS)
+        place.lane = aw_ticket_at(state, place.slot)->lane;
+    return place;
+}
+
+/* --- room ----------------------------------------------------------------------------------------------------------------- */
+
+static bool
+has_identity(const struct aw_state *state, uint32_t ticket, struct aw_hash128 hash)
+{
+    uint32_t row = aw_index_find(&state->by_identity, hash);
+
+    while (row != 0 && aw_identity_at(state, row)->ticket != ticket)
+        row = aw_index_find_next(&state->by_identity, row);
+    return row != 0;
+}
+
+struct need {
+    uint32_t tickets;
+    uint32_t identities;
+};
+
+static struct need
+need_of(const struct aw_state *state, const struct aw_in_message *in, const struct place *place)
+{
+    struct need need = {.tickets = place->kind == OPENS ? 1 : 0};
+
+    if (in->addressed != AW_ADDRESSED_TO_US)
+        return need;
+    for (uint32_t i = 0; i < in->identity_count; i++) {
+        if (place->kind == OPENS || !has_identity(state, place->slot, in->identities[i]))
+            need.identities++;
+    }
+    return need;
+}
+
+static bool
+is_over(const struct aw_state *state, uint32_t slot)
+{
+    return slot != 0 && !aw_ticket_is_reopenable(state, aw_ticket_at(state, slot));
+}
+
+/* Whether there is room for `need`, counting what tickets closed long ago would give back. */
+static enum aw_err
+check_room(const struct aw_state *state, struct need need)
+{
+    uint32_t tickets = aw_rows_room(&state->tickets);
+    uint32_t identities = aw_rows_room(&state->identities);
+    uint32_t slot = state->globals.closed_first;
+
+    if (!aw_dedupe_has_room(&state->ids, ids_floor(state)))
+        return AW_E_TABLE_FULL;
+    for (uint32_t i = 0; tickets < need.tickets || identities < need.identities; i++) {
+        if (i == REUSES_MAX || !is_over(state, slot))
+            return AW_E_TABLE_FULL;
+        tickets++;
+        identities += aw_ticket_at(state, slot)->identity_count;
+        slot = aw_ticket_at(state, slot)->link;
+    }
+    return AW_OK;
+}
+
+static enum aw_err
+check_lane(const struct aw_state *state, const struct place *place)
+{
+    unsigned pause = aw_lane_at(state, place->lane)->pause;
+
+    if (place->kind == JOINS || pause == AW_LANE_OPEN || pause == AW_LANE_PAUSED_OUT)
+        return AW_OK;
+    return AW_E_LANE_PAUSED;
+}
+
+enum aw_err
+aw_message_admits(const struct aw_state *state, const struct aw_in_message *in)
+{
+    struct place place;
+
+    if (aw_rows_room(&state->tickets) > 0 && aw_rows_room(&state->identities) >= in->identity_count &&
+        aw_dedupe_has_room(&state->ids, ids_floor(state)))
+        return AW_OK;
+    if (aw_dedupe_find(&state->ids, in->id_hash, ids_floor(state)) != 0)
+        return AW_OK; /* a duplicate takes no room */
+    place = find_place(state, in);
+    return check_room(state, need_of(state, in, &place));
+}
+
+/* --- identities ----------------------------------------------------------------------------------------------------------- */
+
+static void
+unlink_identity(struct aw_state *state, uint32_t row)
+{
+    uint32_t              slot = aw_identity_at(state, row)->ticket;
+    uint32_t              next = aw_identity_at(state, row)->next;
+    uint32_t              at = aw_ticket_at(state, slot)->identities;
+    struct aw_ticket_row *ticket = aw_rows_change(&state->tickets, slot);
+
+    ticket->identity_count--;
+    if (at == row) {
+        ticket->identities = next;
+        return;
+    }
+    while (aw_identity_at(state, at)->next != row)
+        at = aw_identity_at(state, at)->next;
+    ((struct aw_identity_row *)aw_rows_change(&state->identities, at))->next = next;
+}
+
+static void
+drop_identity(struct aw_state *state, uint32_t row)
+{
+    unlink_identity(state, row);
+    aw_index_remove(&state->by_identity, row);
+    aw_rows_give(&state->identities, row);
+}
+
+static void
+link_identity(struct aw_state *state, uint32_t slot, struct aw_hash128 hash)
+{
+    struct aw_ticket_row   *ticket = aw_rows_change(&state->tickets, slot);
+    uint32_t                taken = aw_rows_take(&state->identities);
+    struct aw_identity_row *row = aw_rows_change(&state->identities, taken);
+
+    memcpy(row->hash, &hash, sizeof(hash));
+    row->ticket = slot;
+    row->next = ticket->identities;
+    ticket->identities = taken;
+    ticket->identity_count++;
+    aw_index_insert(&state->by_identity, taken);
+}
+
+/* Gives an open ticket one more identity. Closed tickets lose it: from now on this one would always be found before them, as it is
+ * open now and will close later. So an identity never names more than AW_IDENTITY_TICKETS_MAX tickets, and a lookup is bounded. */
+static void
+add_identity(struct aw_state *state, uint32_t slot, struct aw_hash128 hash)
+{
+    uint32_t rows[AW_IDENTITY_TICKETS_MAX];
+    uint32_t count = 0, open = 0, youngest = 0;
+    bool     has = false;
+
+    for (uint32_t row = aw_index_find(&state->by_identity, hash); row != 0; row = aw_index_find_next(&state->by_identity, row)) {
+        AW_ASSERT(count < AW_ARRAY_LEN(rows));
+        rows[count++] = row;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t ticket = aw_identity_at(state, rows[i])->ticket;
+
+        if (ticket == slot) {
+            has = true;
+        } else if (!aw_ticket_is_open(aw_ticket_at(state, ticket))) {
+            drop_identity(state, rows[i]);
+        } else {
+            open++;
+            if (youngest == 0 ||
+                older(state, aw_identity_at(state, youngest)->ticket, ticket) == aw_identity_at(state, youngest)->ticket)
+                youngest = rows[i];
+        }
+    }
+    if (!has && aw_ticket_at(state, slot)->identity_count < AW_TICKET_IDENTITIES_MAX) {
+        if (open == AW_IDENTITY_TICKETS_MAX)
+            drop_identity(state, youngest); /* a message always joins the oldest, so the youngest is missed least */
+        link_identity(state, slot, hash);
+    }
+    aw_ledger_settle(&state->ledger);
+}
+
+/* --- reuse of tickets closed long ago ------------------------------------------------------------------------------------- */
+
+static void
+reuse_oldest(struct aw_state *state)
+{
+    uint32_t              slot = state->globals.closed_first;
+    struct aw_ticket_row *ticket = aw_ticket_edit(state, slot);
+
+    while (ticket->identities != 0)
+        drop_identity(state, ticket->identities);
+    aw_ticket_unclose(state, ticket);
+    aw_ticket_move(ticket, AW_TICKET_FREE);
+    aw_ticket_done(state, slot);
+    aw_rows_give(&state->tickets, slot);
+    aw_ledger_settle(&state->ledger);
+}
+
+static void
+make_room(struct aw_state *state, struct need need)
+{
+    for (uint32_t i = 0; is_over(state, state->globals.closed_first); i++) {
+        bool is_short = aw_rows_room(&state->tickets) < need.tickets || aw_rows_room(&state->identities) < need.identities;
+
+        if (!is_short && (need.tickets == 0 || i >= REUSES_PER_OPENING))
+            return;
+        reuse_oldest(state);
+    }
+}
+
+/* --- carrying it out ------------------------------------------------------------------------------------------------------ */
+
+/* Of two departures the one to work for: the earlier that can still be made. */
+static aw_ms
+better_departure(const struct aw_state *state, aw_ms have, aw_ms new)
+{
+    const struct aw_core_settings *settings = &state->globals.settings;
+
+    if (have == 0 || new == 0)
+        return have == 0 ? new : have;
+    if (!aw_departure_can_be_made(settings, new, state->now))
+        return have;
+    return new < have || !aw_departure_can_be_made(settings, have, state->now) ? new : have;
+}
+
+/* What the message tells about the ticket: more urgent perhaps, never less. */
+static void
+add_facts(const struct aw_state *state, struct aw_ticket_row *ticket, const struct aw_in_message *in, uint64_t seq)
+{
+    enum aw_class class_ = (enum aw_class)ticket->class_;
+    enum aw_class by_clock = in->class_ < class_ ? in->class_ : class_;
+
+    ticket->departs_at = better_departure(state, ticket->departs_at, in->departs_at);
+    by_clock = aw_class_by_clock(&state->globals.settings, by_clock, ticket->departs_at, state->now);
+    /* Who holds it keeps it as it was given out, unless it got more urgent; the clock has its say when it comes back. */
+    if (ticket->state != AW_TICKET_LEASED || by_clock < class_)
+        ticket->class_ = (uint8_t)by_clock;
+    if (in->gentle)
+        ticket->flags |= AW_TICKET_GENTLE;
+    ticket->reply_by = in->reply_by;
+    ticket->message_seq = seq & AW_ROW_SEQ_MAX;
+    ticket->last_seq = seq & AW_ROW_SEQ_MAX;
+    ticket->messages++;
+}
+
+static uint32_t
+backdated_ms(const struct aw_state *state, const struct aw_in_message *in)
+{
+    if (in->received_at == 0 || in->received_at > state->now ||
+        state->now - in->received_at > state->globals.settings.backdate_ms)
+        return 0;
+    return (uint32_t)(state->now - in->received_at);
+}
+
+static uint32_t
+open_ticket(struct aw_state *state, struct aw_command *command, const struct place *place, uint64_t seq)
+{
+    const struct aw_in_message *in = &command->in.message;
+    uint32_t                    slot = aw_rows_take(&state->tickets);
+    struct aw_ticket_row       *ticket = aw_ticket_edit(state, slot);
+
+    ticket->opened_seq = seq & AW_ROW_SEQ_MAX;
+    ticket->lane = (uint16_t)place->lane;
+    ticket->opened_at = state->now;
+    ticket->backdated_ms = backdated_ms(state, in);
+    ticket->class_ = AW_CLASS_OTHER;
+    add_facts(state, ticket, in, seq);
+    aw_ticket_queue(state, slot, ticket, &command->out.event);
+    aw_ticket_done(state, slot);
+    state->globals.opened++;
+    return slot;
+}
+
+static void
+join_ticket(struct aw_state *state, struct aw_command *command, const struct place *place, uint64_t seq)
+{
+    struct aw_ticket_row *ticket = aw_ticket_edit(state, place->slot);
+    uint64_t              class_ = ticket->class_;
+    aw_ms                 key = aw_ticket_key(ticket);
+
+    command->out.prev_seq = ticket->last_seq;
+    if (place->kind == REOPENS) {
+        aw_ticket_unclose(state, ticket);
+        state->globals.reopened++;
+    } else {
+        state->globals.folded++;
+    }
+    add_facts(state, ticket, &command->in.message, seq);
+    if (place->kind == REOPENS ||
+        (ticket->state == AW_TICKET_WAITING && (ticket->class_ != class_ || aw_ticket_key(ticket) != key)))
+        aw_ticket_queue(state, place->slot, ticket, &command->out.event);
+    aw_ticket_done(state, place->slot);
+}
+
+static void
+fill_out(const struct aw_state *state, struct aw_command *command, const struct place *place)
+{
+    const struct aw_ticket_row *ticket = aw_ticket_at(state, place->slot);
+
+    command->out.u.message = (struct aw_out_message){
+        .ticket = aw_ticket_id_at(state, place->slot),
+        .record_seq = command->out.seq,
+        .lane = ticket->lane,
+        .lane_name = aw_lane_name(state, ticket->lane),
+        .class_ = (enum aw_class)ticket->class_,
+        .folded = place->kind == JOINS,
+        .reopened = place->kind == REOPENS,
+        .lane_unknown = place->lane_unknown,
+    };
+    if (place->related != 0)
+        command->out.u.message.related = aw_ticket_id_at(state, place->related);
+}
+
+void
+aw_apply_message(struct aw_state *state, struct aw_command *command)
+{
+    const struct aw_in_message *in = &command->in.message;
+    uint64_t                    first_seq = aw_dedupe_find(&state->ids, in->id_hash, ids_floor(state));
+    struct place                place;
+    struct need                 need;
+    uint64_t                    seq;
+
+    AW_ASSERT(in->identity_count > 0);
+    AW_ASSERT(in->identity_count <= 1 + AW_IDENTITIES_MAX);
+    if (first_seq != 0) {
+        command->out.u.message = (struct aw_out_message){.duplicate = true, .first_seq = first_seq, .record_seq = first_seq};
+        return;
+    }
+    place = find_place(state, in);
+    need = need_of(state, in, &place);
+    command->out.err = check_lane(state, &place);
+    if (command->out.err == AW_OK)
+        command->out.err = check_room(state, need);
+    if (command->out.err != AW_OK)
+        return;
+    make_room(state, need);
+    seq = aw_state_record(state, command);
+    aw_dedupe_add(&state->ids, in->id_hash, seq, state->now, ids_floor(state));
+    if (place.kind == OPENS)
+        place.slot = open_ticket(state, command, &place, seq);
+    else
+        join_ticket(state, command, &place, seq);
+    aw_ledger_settle(&state->ledger);
+    for (uint32_t i = 0; i < in->identity_count && in->addressed == AW_ADDRESSED_TO_US; i++)
+        add_identity(state, place.slot, in->identities[i]);
+    state->globals.messages++;
+    fill_out(state, command, &place);
+}

@@ -1,0 +1,358 @@
+/* state.c - making a state, carrying out commands, its digest, its timers. */
+#include "core/layout.h"
+
+#include "base/mem.h"
+#include "base/reserve.h"
+
+#include <stdlib.h>
+
+/* --- making --------------------------------------------------------------------------------------------------------------- */
+
+#define ROWS_LAYOUT(number, type, kept_bytes, link)                                                                              \
+    {                                                                                                                            \
+        .table = (number), .stride = sizeof(struct type), .kept = (kept_bytes), .link_at = offsetof(struct type, link)           \
+    }
+
+static const struct aw_rows_layout layouts[AW_TABLE_COUNT] = {
+    [AW_TABLE_TICKETS] = ROWS_LAYOUT(AW_TABLE_TICKETS, aw_ticket_row, sizeof(struct aw_ticket_row), link),
+    [AW_TABLE_IDENTITIES] = ROWS_LAYOUT(AW_TABLE_IDENTITIES, aw_identity_row, offsetof(struct aw_identity_row, chain), next),
+    [AW_TABLE_LEASES] = ROWS_LAYOUT(AW_TABLE_LEASES, aw_lease_row, offsetof(struct aw_lease_row, links), agent),
+    /* Lanes and agents are never given back, so these links are never used. */
+    [AW_TABLE_LANES] = ROWS_LAYOUT(AW_TABLE_LANES, aw_lane_row, AW_LANE_ROW_KEPT, version),
+    [AW_TABLE_AGENTS] = ROWS_LAYOUT(AW_TABLE_AGENTS, aw_agent_row, offsetof(struct aw_agent_row, links), name_len),
+};
+static const struct aw_index_layout identity_index = {.stride = sizeof(struct aw_identity_row),
+                                                      .key_at = offsetof(struct aw_identity_row, hash),
+                                                      .link_at = offsetof(struct aw_identity_row, chain)};
+static const struct aw_index_layout lane_index = {.stride = sizeof(struct aw_lane_row),
+                                                  .key_at = offsetof(struct aw_lane_row, hash),
+                                                  .link_at = offsetof(struct aw_lane_row, chain)};
+static const struct aw_index_layout agent_index = {.stride = sizeof(struct aw_agent_row),
+                                                   .key_at = offsetof(struct aw_agent_row, links.hash),
+                                                   .link_at = offsetof(struct aw_agent_row, links.chain)};
+
+static enum aw_err
+check_limits(const struct aw_state_limits *limits, struct aw_why *why)
+{
+    if (limits->lanes_max < 2 || limits->lanes_max > AW_STATE_LANES_MAX)
+        return aw_why(why, AW_E_CONFIG, "lanes-max must be 2 to %u", AW_STATE_LANES_MAX);
+    if (limits->tickets_max < 2 || limits->identities_max == 0 || limits->ids_max == 0 || limits->leases_max == 0 ||
+        limits->agents_max == 0)
+        return aw_why(why, AW_E_CONFIG, "no table may have a limit of 0, and tickets-max must be 2 or more");
+    if (limits->tickets_max > AW_STATE_ROWS_MAX || limits->identities_max > AW_STATE_ROWS_MAX ||
+        limits->ids_max > AW_STATE_ROWS_MAX || limits->leases_max > AW_STATE_ROWS_MAX || limits->agents_max > AW_STATE_ROWS_MAX)
+        return aw_why(why, AW_E_CONFIG, "no table may have more than %u rows", AW_STATE_ROWS_MAX);
+    return AW_OK;
+}
+
+static struct aw_rows *
+table_of(struct aw_state *state, uint32_t table)
+{
+    struct aw_rows *const tables[AW_TABLE_COUNT] = {NULL,           &state->tickets, &state->identities,
+                                                    &state->leases, &state->lanes,   &state->agents};
+
+    return tables[table];
+}
+
+struct aw_rows *
+aw_state_table(struct aw_state *state, uint32_t table)
+{
+    AW_ASSERT(table > AW_TABLE_GLOBALS);
+    AW_ASSERT(table < AW_TABLE_COUNT);
+    return table_of(state, table);
+}
+
+static bool
+init_tables(struct aw_state *state)
+{
+    const struct aw_state_limits *limits = &state->limits;
+    /* Slot 0 is no row; but ticket slots stay below tickets_max, by which others size their arrays. */
+    const uint32_t slots[AW_TABLE_COUNT] = {0,
+                                            limits->tickets_max,
+                                            limits->identities_max + 1,
+                                            limits->leases_max + 1,
+                                            limits->lanes_max + 1,
+                                            limits->agents_max + 1};
+
+    if (!aw_ledger_init(&state->ledger, limits->preimage_bytes_max))
+        return false;
+    for (uint32_t table = 1; table < AW_TABLE_COUNT; table++) {
+        if (!aw_rows_init(table_of(state, table), &state->ledger, &state->globals.heads[table], &layouts[table], slots[table]))
+            return false;
+    }
+    return aw_dedupe_init(&state->ids, limits->ids_max);
+}
+
+static size_t
+loads_bytes(const struct aw_state *state)
+{
+    return (size_t)state->limits.lanes_max * sizeof(struct aw_lane_load);
+}
+
+static size_t
+matching_bytes(const struct aw_state *state)
+{
+    return (size_t)state->limits.lanes_max * sizeof(uint16_t);
+}
+
+static bool
+init_derived(struct aw_state *state)
+{
+    const struct aw_state_limits *limits = &state->limits;
+    /* The timers also sort leases by their slots, at a load. */
+    uint32_t timers_max = limits->tickets_max > limits->leases_max ? limits->tickets_max : limits->leases_max + 1;
+
+    state->lane_loads = aw_reserve_take(loads_bytes(state));
+    state->matching = aw_reserve_take(matching_bytes(state));
+    return state->lane_loads != NULL && state->matching != NULL && aw_timers_init(&state->timers, timers_max) &&
+           aw_index_init(&state->by_identity, aw_rows_base(&state->identities), &identity_index, limits->identities_max) &&
+           aw_index_init(&state->by_lane_name, aw_rows_base(&state->lanes), &lane_index, limits->lanes_max) &&
+           aw_index_init(&state->by_agent_name, aw_rows_base(&state->agents), &agent_index, limits->agents_max);
+}
+
+enum aw_err
+aw_state_new(struct aw_state **ret_state, const struct aw_state_limits *limits, uint8_t shard, struct aw_why *why)
+{
+    struct aw_state *state;
+    enum aw_err      err = check_limits(limits, why);
+
+    if (err != AW_OK)
+        return err;
+    state = aw_new(struct aw_state);
+    if (state == NULL)
+        return aw_why(why, AW_E_MEMORY, "no memory for the state");
+    state->limits = *limits;
+    state->globals.shard = shard;
+    state->globals.settings = AW_CORE_SETTINGS_DEFAULT;
+    if (!init_tables(state) || !init_derived(state)) {
+        aw_state_free(&state);
+        return aw_why(why, AW_E_MEMORY, "no address space for tables of these limits");
+    }
+    aw_lane_make_first(state);
+    *ret_state = state;
+    return AW_OK;
+}
+
+void
+aw_state_free(struct aw_state **state)
+{
+    struct aw_state *s = *state;
+
+    if (s == NULL)
+        return;
+    aw_index_fini(&s->by_agent_name);
+    aw_index_fini(&s->by_lane_name);
+    aw_index_fini(&s->by_identity);
+    aw_timers_fini(&s->timers);
+    aw_reserve_give(s->matching, matching_bytes(s));
+    aw_reserve_give(s->lane_loads, loads_bytes(s));
+    aw_dedupe_fini(&s->ids);
+    for (uint32_t table = 1; table < AW_TABLE_COUNT; table++)
+        aw_rows_fini(table_of(s, table));
+    aw_ledger_fini(&s->ledger);
+    free(s);
+    *state = NULL;
+}
+
+/* --- carrying out --------------------------------------------------------------------------------------------------------- */
+
+void
+aw_state_begin(struct aw_state *state, uint64_t index, aw_ms now)
+{
+    AW_ASSERT(now >= state->now);
+    AW_ASSERT(now >= state->globals.now);
+    AW_ASSERT(index >= state->globals.index);
+    state->index = index;
+    state->now = now;
+}
+
+uint64_t
+aw_state_record(struct aw_state *state, struct aw_command *command)
+{
+    struct aw_globals *globals = &state->globals;
+
+    AW_ASSERT(!command->out.changed);
+    AW_ASSERT(globals->seq < AW_ROW_SEQ_MAX);
+    globals->seq++;
+    globals->index = state->index;
+    globals->now = state->now;
+    command->out.changed = true;
+    command->out.seq = globals->seq;
+    return globals->seq;
+}
+
+enum aw_err
+aw_state_admits(const struct aw_state *state, const struct aw_command *command)
+{
+    switch (command->kind) {
+    case AW_COMMAND_MESSAGE:
+        if (aw_state_cut_pressure(state) >= 1000)
+            return AW_E_TABLE_FULL;
+        return aw_message_admits(state, &command->in.message);
+    case AW_COMMAND_LEASE:
+        return aw_lease_admits(state, &command->in.lease);
+    case AW_COMMAND_LANE:
+        return aw_lane_admits(state, &command->in.lane);
+    case AW_COMMAND_EPOCH:
+    case AW_COMMAND_SETTINGS:
+    case AW_COMMAND_EXTEND:
+    case AW_COMMAND_COMPLETE:
+    case AW_COMMAND_RELEASE:
+    case AW_COMMAND_TIMER:
+    case AW_COMMAND_HOLD:
+    case AW_COMMAND_UNHOLD:
+    case AW_COMMAND_CANCEL:
+        return AW_OK;
+    }
+    AW_UNREACHABLE();
+}
+
+static bool
+are_settings_valid(const struct aw_core_settings *settings)
+{
+    const uint64_t all[] = {settings->dedupe_ms, settings->reopen_ms, settings->imminent_ms, settings->lease_grace_ms};
+
+    for (size_t i = 0; i < AW_ARRAY_LEN(all); i++) {
+        if (all[i] > AW_CORE_SETTING_MS_MAX)
+            return false;
+    }
+    for (size_t i = 0; i < AW_CLASS_COUNT; i++) {
+        if (settings->handling_ms[i] > AW_CORE_SETTING_MS_MAX)
+            return false;
+    }
+    return settings->backdate_ms <= AW_CORE_BACKDATE_MS_MAX;
+}
+
+void
+aw_apply_settings(struct aw_state *state, struct aw_command *command)
+{
+    const struct aw_core_settings *in = &command->in.settings;
+    struct aw_core_settings        old = state->globals.settings;
+
+    if (!are_settings_valid(in)) {
+        command->out.err = AW_E_BAD_VALUE;
+        return;
+    }
+    if (memcmp(in, &old, sizeof(old)) == 0)
+        return;
+    (void)aw_state_record(state, command);
+    /* What is forgotten stays forgotten: whether an old id is still in the ring is nobody's to know. */
+    if (state->now > old.dedupe_ms && state->now - old.dedupe_ms > state->globals.ids_floor)
+        state->globals.ids_floor = state->now - old.dedupe_ms;
+    state->globals.settings = *in;
+    if (in->imminent_ms != old.imminent_ms || in->handling_ms[AW_CLASS_IMMINENT] != old.handling_ms[AW_CLASS_IMMINENT])
+        aw_ticket_rearm_all(state);
+}
+
+static void
+dispatch(struct aw_state *state, struct aw_command *command)
+{
+    switch (command->kind) {
+    case AW_COMMAND_EPOCH:
+        aw_apply_epoch(state, command);
+        return;
+    case AW_COMMAND_SETTINGS:
+        aw_apply_settings(state, command);
+        return;
+    case AW_COMMAND_LANE:
+        aw_apply_lane(state, command);
+        return;
+    case AW_COMMAND_MESSAGE:
+        aw_apply_message(state, command);
+        return;
+    case AW_COMMAND_LEASE:
+        aw_apply_lease(state, command);
+        return;
+    case AW_COMMAND_EXTEND:
+        aw_apply_extend(state, command);
+        return;
+    case AW_COMMAND_COMPLETE:
+        aw_apply_complete(state, command);
+        return;
+    case AW_COMMAND_RELEASE:
+        aw_apply_release(state, command);
+        return;
+    case AW_COMMAND_TIMER:
+        aw_apply_timer(state, command);
+        return;
+    case AW_COMMAND_HOLD:
+        aw_apply_hold(state, command);
+        return;
+    case AW_COMMAND_UNHOLD:
+        aw_apply_unhold(state, command);
+        return;
+    case AW_COMMAND_CANCEL:
+        aw_apply_cancel(state, command);
+        return;
+    }
+    AW_UNREACHABLE();
+}
+
+enum aw_err
+aw_state_apply(struct aw_state *state, struct aw_command *command)
+{
+#ifdef AW_WITH_AUDIT
+    struct aw_hash128 before = aw_state_digest(state);
+#endif
+
+    command->out = (struct aw_outcome_of){.err = AW_OK};
+    dispatch(state, command);
+    aw_ledger_settle(&state->ledger);
+    AW_AUDIT(command->out.changed || aw_hash128_eq(before, aw_state_digest(state)));
+    AW_IMPLIES(command->out.err != AW_OK && command->out.changed, command->out.err == AW_E_NEW_MESSAGES);
+    return command->out.err;
+}
+
+bool
+aw_state_due(const struct aw_state *state, aw_ms now, struct aw_command *ret_command)
+{
+    struct aw_timer first;
+
+    if (!aw_timers_first(&state->timers, &first) || first.at > now)
+        return false;
+    *ret_command = (struct aw_command){
+        .kind = AW_COMMAND_TIMER,
+        .in.timer = {.slot = first.slot, .version = aw_ticket_at(state, first.slot)->version},
+    };
+    return true;
+}
+
+aw_ms
+aw_state_next_due(const struct aw_state *state)
+{
+    struct aw_timer first;
+
+    return aw_timers_first(&state->timers, &first) ? first.at : 0;
+}
+
+/* --- the digest ----------------------------------------------------------------------------------------------------------- */
+
+static struct aw_hash128
+with_globals(struct aw_hash128 sum, const struct aw_globals *globals)
+{
+    aw_digest_add(&sum, aw_row_hash(AW_TABLE_GLOBALS, 0, globals, sizeof(*globals)));
+    return sum;
+}
+
+struct aw_hash128
+aw_state_digest(const struct aw_state *state)
+{
+    return with_globals(aw_ledger_digest(&state->ledger), &state->globals);
+}
+
+struct aw_hash128
+aw_state_rows_digest_slow(const struct aw_state *state)
+{
+    const struct aw_rows *const tables[] = {&state->tickets, &state->identities, &state->leases, &state->lanes, &state->agents};
+    struct aw_hash128           sum = {0};
+
+    for (size_t i = 0; i < AW_ARRAY_LEN(tables); i++)
+        aw_digest_add(&sum, aw_rows_digest_slow(tables[i]));
+    return sum;
+}
+
+struct aw_hash128
+aw_state_digest_slow(const struct aw_state *state)
+{
+    return with_globals(aw_state_rows_digest_slow(state), &state->globals);
+}

@@ -1,0 +1,40 @@
+/* timers.h - which slot is due next: a heap of (time, slot), smallest first, ties by the smaller slot.
+ *
+ * Each slot has at most one time. The heap has four children a node (a quarter of a cache line each), so a million timers are ten
+ * steps deep. Derived from the rows: neither in a checkpoint nor in the digest.
+ *
+ * Who owns: its arrays, until fini. Thread: that of its owner. Fails: only init.
+ */
+#ifndef AW_CORE_TIMERS_H
+#define AW_CORE_TIMERS_H
+
+#include "base/assert.h"
+#include "base/time.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct aw_timer {
+    aw_ms    at;
+    uint32_t slot;
+    uint32_t _reserved;
+};
+
+struct aw_timers {
+    struct aw_timer *_heap;      /* owns; from 0 */
+    uint32_t        *_positions; /* owns: by slot, place in the heap + 1; 0: no time set */
+    uint32_t         _count;
+    uint32_t         _slots_max;
+};
+
+/* Slots are below `slots_max`. False when the address space can't be had. */
+AW_MUST_USE bool aw_timers_init(struct aw_timers *timers, uint32_t slots_max);
+void             aw_timers_fini(struct aw_timers *timers);
+/* Sets or moves the time of a slot; 0: none. */
+void aw_timers_set(struct aw_timers *timers, uint32_t slot, aw_ms at);
+/* The earliest; false when none is set. */
+AW_MUST_USE bool aw_timers_first(const struct aw_timers *timers, struct aw_timer *ret_timer);
+size_t           aw_timers_bytes(const struct aw_timers *timers);
+
+#endif
