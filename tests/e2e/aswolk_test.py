@@ -1,8 +1,8 @@
 """Harness of the scenario tests: a real server on a folder of its own, and an HTTP/2 client that hides nothing.
 
-A test is a function `test_*(t)`. `t.server()` starts a server that is stopped, checked for clean pools and a clean exit, and
-whose folder is removed when the function returns. A test that fails says what it got and what it wanted, and shows the end of the server's
-log. Every script ends with `sys.exit(run(globals()))`; names of tests as arguments run only those.
+A test is a function `test_*(t)`. `t.server()` starts a server; when the function returns, its pools must be empty, it is stopped,
+must exit cleanly, and its folder is removed. A test that fails says what it got and what it wanted, and shows the end of the
+server's log. Every script ends with `sys.exit(run(globals()))`; names of tests as arguments run only those.
 
 Environment: ASWOLK_BIN   the folder of aswolkd and aswolk (default: the newest build/*/bin)
              ASWOLK_SEED  seed of everything random, printed first

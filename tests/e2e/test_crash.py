@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """kill -9 at random moments under load, again and again, with an audit after each start: every acknowledged message is there
-exactly once, no ticket has two leases, the tokens that agents hold are still theirs, and a replay of the journal gives the same state.
+exactly once, no ticket has two leases, the tokens that agents hold are still theirs, and a replay of the journal gives the same
+state.
 
 ASWOLK_CRASH_CYCLES  how many times (default 20)
 """

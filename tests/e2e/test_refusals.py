@@ -343,7 +343,8 @@ def test_ranges(t):
     problem(api.act(lease, "complete", {"disposition": "d" * 65}), 400, "bad-value", "disposition")
     problem(api.put_lane("x", {"pause": "maybe"}), 400, "bad-value", "pause")
     problem(api.patch_ticket(lease["ticket"], {}), 400, "bad-value", "hold")
-    problem(api.patch_ticket(lease["ticket"], {"hold": False, "hold_until": "2030-01-01T00:00:00Z"}), 400, "bad-value", "hold_until")
+    until_then = {"hold": False, "hold_until": "2030-01-01T00:00:00Z"}
+    problem(api.patch_ticket(lease["ticket"], until_then), 400, "bad-value", "hold_until")
 
 
 # --- paths, methods, heads ----------------------------------------------------------------------------------------------------
@@ -410,7 +411,8 @@ def test_large_heads(t):
     server = t.server()
     make = Messages()
     api = server.api()
-    for fields in ([("x-big", "v" * 33000)], [("x-%d" % i, "v") for i in range(101)], [("cookie", "c=%d" % i) for i in range(101)]):
+    count = range(101)
+    for fields in ([("x-big", "v" * 33000)], [("x-%d" % i, "v") for i in count], [("cookie", "c=%d" % i) for i in count]):
         problem(api.connection.request("GET", "/healthz", api.fields() + fields), 431, "header-fields-too-large")
     problem(api.connection.request("GET", "/healthz?" + "q" * 2100, api.fields()), 431, "header-fields-too-large")
     for fields in ([("host", "elsewhere.example")], [("authorization", "Bearer a"), ("authorization", "Bearer b")]):
