@@ -39,11 +39,11 @@ edge_set_options(struct aw_edge *edge)
     const struct aw_http_limits *limits = &edge->limits;
     nghttp2_option              *options = edge->options;
 
-    /* Windows are given back by hand: at once for the connection, for a stream when its bytes are accepted. */
+    /* The library's own limit on resets (1000 and 33 a second) reads the system's clock; ours, a tighter one, is in session.c.
+     * Windows are given back by hand: at once for the connection, for a stream when its bytes are accepted. */
     nghttp2_option_set_no_auto_window_update(options, 1);
     nghttp2_option_set_max_outbound_ack(options, limits->acks_queued_max);
     nghttp2_option_set_max_settings(options, limits->settings_entries_max);
-    nghttp2_option_set_stream_reset_rate_limit(options, limits->resets_burst_max, limits->resets_per_s);
     /* A library without the fix of CVE-2024-28182 lacks this function: the build fails, as it should. */
     nghttp2_option_set_max_continuations(options, limits->continuations_max);
 }

@@ -136,8 +136,10 @@ on_frame_send(nghttp2_session *h2, const nghttp2_frame *frame, void *user)
     if (frame->hd.type == NGHTTP2_RST_STREAM) {
         aw_session_charge_glitch(session, 1); /* most faults of a stream end here, whoever provoked them (CVE-2025-8671) */
     } else if (frame->hd.type == NGHTTP2_GOAWAY) {
-        if (frame->goaway.error_code != NGHTTP2_NO_ERROR && session->cause == AW_CAUSE_NONE)
-            session->cause = frame->goaway.error_code == NGHTTP2_INTERNAL_ERROR ? AW_CAUSE_RESET : AW_CAUSE_PROTOCOL;
+        if (frame->goaway.error_code != NGHTTP2_NO_ERROR && session->verdict == AW_CAUSE_NONE) {
+            session->edge->stats.causes[AW_CAUSE_PROTOCOL]++; /* the library's own verdict */
+            aw_session_set_cause(session, AW_CAUSE_PROTOCOL);
+        }
     } else if (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) {
         aw_bucket_earn(&session->controls, 3, session->now);
         session->answer_bytes += frame->hd.length;

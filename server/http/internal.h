@@ -79,6 +79,7 @@ struct aw_session {
     uint32_t         line_bytes;
     uint32_t         line_match; /* bytes of " HTTP/1." matched at the end of what was seen */
     struct aw_meter  meter;
+    struct aw_bucket resets;
     struct aw_bucket glitches;
     struct aw_bucket controls;
     uint32_t         highest_stream;

@@ -71,6 +71,7 @@ aw_session_new(struct aw_session **ret_session, const struct aw_session_config *
     session->edge = edge;
     session->now = session->input_at = session->idle_since = session->settings_at = config->accept_at;
     session->age_at = choose_age(edge, config->accept_at);
+    aw_bucket_init(&session->resets, edge->limits.resets_burst_max, edge->limits.resets_per_s);
     aw_bucket_init(&session->glitches, edge->limits.glitches_burst_max, edge->limits.glitches_per_s);
     aw_bucket_init(&session->controls, edge->limits.controls_burst_max, edge->limits.controls_per_s);
     aw_list_init(&session->receiving);
@@ -382,6 +383,8 @@ judge_frame(struct aw_session *session)
         return;
     case NGHTTP2_RST_STREAM:
         aw_session_charge_glitch(session, 1);
+        if (aw_bucket_charge(&session->resets, 1, session->now) > 100)
+            aw_session_condemn(session, AW_CAUSE_RESET, NGHTTP2_ENHANCE_YOUR_CALM);
         return;
     case NGHTTP2_SETTINGS:
         aw_session_charge_control(session, (head->flags & NGHTTP2_FLAG_ACK) != 0 ? 1 : CONTROL_SETTINGS);

@@ -175,6 +175,8 @@ require_alpn(SSL *ssl, int *ret_alert, void *user)
 static bool
 set_protocols(SSL_CTX *ctx, const struct aw_tls_config *config)
 {
+    char groups[] = TLS_GROUPS; /* the macro below casts const away */
+
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     /* RELEASE_BUFFERS: an idle connection keeps no 34 KiB of buffers. The other two: what is retried may have moved and grown. */
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -185,7 +187,7 @@ set_protocols(SSL_CTX *ctx, const struct aw_tls_config *config)
     /* Early data can be replayed. */
     return SSL_CTX_set_max_early_data(ctx, 0) == 1 &&
            SSL_CTX_set_min_proto_version(ctx, config->allow_tls12 ? TLS1_2_VERSION : TLS1_3_VERSION) == 1 &&
-           SSL_CTX_set_cipher_list(ctx, TLS12_CIPHERS) == 1 && SSL_CTX_set1_groups_list(ctx, TLS_GROUPS) == 1;
+           SSL_CTX_set_cipher_list(ctx, TLS12_CIPHERS) == 1 && SSL_CTX_set1_groups_list(ctx, groups) == 1;
 }
 
 /* Authorities that may have signed a client's certificate: each certificate of the file. */
