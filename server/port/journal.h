@@ -34,6 +34,12 @@ enum aw_outcome {
     AW_OUTCOME_BROKEN,   /* a write or flush failed: nothing may be acknowledged any more */
 };
 
+/* Most of each, so that an engine can lay them out. */
+#define AW_SEQ_MAX                 ((UINT64_C(1) << 54) - 1)
+#define AW_JOURNAL_VALUE_BYTES_MAX (1536U * 1024U) /* a batch, its ids, a body */
+#define AW_BATCH_FRAME_BYTES_MAX   256U            /* of a batch beside its records */
+#define AW_ID_BYTES_MAX            32U             /* of the ids, for each record of the batch */
+
 struct aw_journal_body {
     uint64_t        seq; /* of its record; ascending within a batch */
     struct aw_slice bytes;
@@ -54,13 +60,13 @@ struct aw_journal_done {
     enum aw_outcome outcome;
 };
 
-/* Room as the engine sees it now. Worst-case pages of trees are already taken off. */
+/* Room as the engine sees it now. Worst-case pages of trees are already taken off. All 0 when broken. */
 struct aw_journal_room {
     uint64_t posts_bytes; /* for new messages: what is left above the reserve */
     uint64_t drain_bytes; /* for everything else: with the reserve */
     uint64_t used_bytes;
     uint64_t limit_bytes;
-    uint64_t reserve_bytes; /* allocated on disk and kept free */
+    uint64_t reserve_bytes; /* kept free, on real blocks of the disk */
 };
 
 /* What identifies a store; written once when it is created. */
@@ -105,26 +111,31 @@ struct aw_journal_reader_head {
 
 /* Who this store is. Borrowed until close. Thread: any. */
 const struct aw_store_identity *aw_journal_identity(struct aw_journal *journal);
-/* OK here means taken, not durable. FULL: not taken, as if never submitted. At most AW_SUBMITS_MAX batches between two flushes. */
+/* OK here means taken, not durable. FULL: not taken, as if never submitted. At most AW_SUBMITS_MAX batches that were not yet reported
+ * by poll. BROKEN: this one is not reported again, those taken before it are, as BROKEN. */
 AW_MUST_USE enum aw_outcome aw_journal_submit(struct aw_journal *journal, const struct aw_journal_batch *batch);
 #define AW_SUBMITS_MAX 64
+/* OK also when nothing was submitted. */
 AW_MUST_USE enum aw_outcome aw_journal_flush(struct aw_journal *journal);
 /* False when nothing (more) is to be reported just now. */
 AW_MUST_USE bool aw_journal_poll(struct aw_journal *journal, struct aw_journal_done *ret_done);
 /* As it is after what was submitted so far. Cheap: called for each admission. */
 void aw_journal_room(struct aw_journal *journal, struct aw_journal_room *ret_room);
-/* What a record and a body of these sizes may take at most, in bytes of room, worst-case pages included. The caller admits a
- * command only if the costs of all that it admitted since the last room stay within it; then submit cannot say FULL. */
+/* What a record and a body of these sizes may take at most, in bytes of room, worst-case pages included. The caller takes the room
+ * anew after each flush and admits a command only if the costs of all that it admitted since then stay within it; then submit does
+ * not say FULL and the flush does not fail for lack of room. Thread: any. */
 uint64_t aw_journal_cost(struct aw_journal *journal, uint64_t record_bytes, uint64_t body_bytes);
-/* Deletes batches, ids and bodies of records below `below_seq`, only whole batches and only a prefix, at most pages_max pages in the
- * next flush. *ret_done when nothing is left to delete. AW_E_IO when the engine fails (then broken). */
+/* Deletes batches, ids and bodies of records below `below_seq`, only whole batches and only a prefix, about pages_max pages in the
+ * next flush (an engine may stop earlier: call again after the flush). The newest batch always stays. Bodies go first: meanwhile
+ * records may be there without. *ret_done when nothing is left to delete. AW_E_IO when the engine fails (then broken). */
 AW_MUST_USE enum aw_err aw_journal_trim_step(struct aw_journal *journal, uint64_t below_seq, uint32_t pages_max, bool *ret_done);
 
 /* Readers. A reader belongs to the thread that made it and holds a snapshot only between read_begin and read_end: keep that short
- * (a long one makes the store grow). All slices borrow until read_end. NULL when no memory or too many readers. */
+ * (a long one makes the store grow). A slice borrows until the next read of its kind (batch, body, ids) by this reader, at the latest
+ * until read_end. Reads say AW_E_CORRUPT when a checksum fails, AW_E_MEMORY. NULL when no memory or too many readers. */
 AW_MUST_USE struct aw_journal_reader *aw_journal_reader_new(struct aw_journal *journal);
 void                                  aw_journal_reader_free(struct aw_journal_reader **reader);
-/* Sees everything durable before the call. AW_E_IO. */
+/* Sees everything durable before the call. AW_E_IO, also when the engine is broken. */
 AW_MUST_USE enum aw_err aw_journal_read_begin(struct aw_journal_reader *reader);
 void                    aw_journal_read_end(struct aw_journal_reader *reader);
 /* The batch that holds record `seq`. AW_E_NOT_FOUND (never written or trimmed), AW_E_IO. */

@@ -13,7 +13,7 @@
 #include "port/journal.h"
 
 struct aw_chunk {
-    uint32_t        table;
+    uint32_t        table; /* below 1 << 22 */
     uint32_t        chunk; /* ascending within a table; tables ascending within a generation */
     struct aw_slice bytes; /* at most AW_CHUNK_BYTES_MAX */
 };
@@ -42,13 +42,15 @@ struct aw_table {
     const struct aw_table_ops *ops;
 };
 
-/* Joins the next flush. FULL: nothing was put; the checkpoint goes on later. */
+/* Joins the next flush. FULL: nothing was put; the checkpoint goes on later. Only after drop_step said done since the last mark,
+ * abandon or open: a generation grows in an empty place. */
 AW_MUST_USE enum aw_outcome aw_table_put(struct aw_table *table, const struct aw_chunk *chunk);
-/* Makes the generation written so far the current one, with the next flush. */
+/* Makes the generation written so far the current one, with the next flush; until that, no put and no abandon. mark->chunks is what
+ * was put. */
 AW_MUST_USE enum aw_outcome aw_table_mark(struct aw_table *table, const struct aw_checkpoint_mark *mark);
 /* The cut under way is given up; its chunks are dropped by drop_step. Also to be called at start (a crash may have left some). */
 AW_MUST_USE enum aw_outcome aw_table_abandon(struct aw_table *table);
-/* Deletes up to chunks_max chunks that belong to no current or growing generation, with the next flush. */
+/* Deletes up to chunks_max chunks (fewer when the flush would free too many pages at once) that belong to no current or growing generation, with the next flush. */
 AW_MUST_USE enum aw_outcome aw_table_drop_step(struct aw_table *table, uint32_t chunks_max, bool *ret_done);
 /* AW_E_NOT_FOUND: no checkpoint yet; AW_E_CORRUPT, AW_E_IO. */
 AW_MUST_USE enum aw_err aw_table_read_mark(struct aw_table *table, struct aw_checkpoint_mark *ret_mark);

@@ -20,15 +20,18 @@ struct aw_store_config {
     const char          *folder; /* borrowed during the call */
     enum aw_store_access access;
     uint8_t              shard;
-    uint64_t             bytes_max;     /* our limit, may change later (aw_lmdb_set_bytes_max); default 64 GiB */
-    uint64_t             map_bytes;     /* address space, fixed; at least bytes_max; default 1 TiB */
-    uint64_t             reserve_bytes; /* kept free and allocated on disk for draining; default 64 MiB */
-    uint32_t             readers_max;   /* default 64 */
+    /* 0 in any of these: the default. */
+    uint64_t bytes_max;     /* our limit, may change later (aw_lmdb_set_bytes_max); default 64 GiB */
+    uint64_t map_bytes;     /* address space, fixed; at least bytes_max; default 1 TiB */
+    uint64_t reserve_bytes; /* kept free, on real blocks of the disk, for draining; default 64 MiB */
+    uint32_t readers_max;   /* default 64 */
 };
 
 /* AW_E_IN_USE another server holds the folder; AW_E_VERSION written by a newer aswolk (nothing was touched); AW_E_CORRUPT;
- * AW_E_IO (not writable, not a folder, no room for the reserve); AW_E_NOT_FOUND with AW_STORE_READ. Creating fsyncs the folder and its
- * parent. Drops cached pages of the store first, so that what is verified is what the disk holds. */
+ * AW_E_IO (not writable, not a folder, no room for the reserve of a new store; a store that is there opens on a full disk too, and
+ * takes what its blocks have room for); AW_E_CONFIG (of another shard, map smaller than the limit); AW_E_MEMORY; AW_E_NOT_FOUND with
+ * AW_STORE_READ. Creating fsyncs the folder and its parent. Drops cached pages of the store first, so that what is verified is what
+ * the disk holds. With AW_STORE_READ only readers, identity and the table's reads may be called. */
 AW_MUST_USE enum aw_err aw_lmdb_open(struct aw_journal **ret_journal, struct aw_table **ret_table,
                                      const struct aw_store_config *config, struct aw_why *why);
 /* Takes effect with the next room. Thread: the committer. */
@@ -36,18 +39,21 @@ void aw_lmdb_set_bytes_max(struct aw_journal *journal, uint64_t bytes_max);
 
 /* What goes wrong, and when. Counts are from the opening; 0: never. */
 struct aw_fault_plan {
+    uint64_t seed;          /* of the identity: the same seed, the same store */
     uint64_t fail_flush_at; /* the nth flush says BROKEN; what it held is kept or lost by fail_flush_keeps */
     bool     fail_flush_keeps;
     uint64_t fail_submit_at;   /* the nth submit says BROKEN */
-    uint64_t full_from_bytes;  /* room ends here; 0: never */
+    uint64_t full_from_bytes;  /* room ends here, the last eighth is the reserve; 0: 1 TiB */
     uint32_t completion_delay; /* polls that report nothing after each flush */
     bool     lose_unflushed;   /* at a crash (aw_memory_crash) only what was flushed remains; else all of it */
 };
 
-/* Empty at first, or with what `aw_memory_crash` left. */
+/* Empty at first, or with what `aw_memory_crash` left. Deterministic: no clock, no thread, no lock. Everything, readers too, belongs
+ * to one thread, or to threads that take turns under the caller's own order. AW_E_MEMORY. */
 AW_MUST_USE enum aw_err aw_memory_open(struct aw_journal **ret_journal, struct aw_table **ret_table,
                                        const struct aw_fault_plan *plan, struct aw_why *why);
-/* As if the machine lost power now, then opens again: the journal's memory is what was durable. Readers must be freed before. */
+/* As if the machine lost power now, then opens again: the journal's memory is what was durable. Readers must be freed before.
+ * Batches not yet polled are reported no more. The table's handle stays valid as well. */
 void aw_memory_crash(struct aw_journal *journal, const struct aw_fault_plan *next_plan);
 
 #endif

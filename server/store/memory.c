@@ -1,0 +1,791 @@
+/* memory.c - the engine for tests and simulation: the same contract in arrays, with a plan of what goes wrong.
+ *
+ *   series   values in key order: | trimmed | durable ... | taken, not yet flushed |
+ *            a trim moves the first mark, a flush the last; a crash forgets what is behind it (or keeps it, by the plan)
+ * What is trimmed is freed when no reader holds a snapshot.
+ */
+#include "base/hash.h"
+#include "base/mem.h"
+#include "store/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LIMIT_DEFAULT  (UINT64_C(1) << 40)
+#define ENTRY_OVERHEAD 64U /* counted for each value, so that many small ones fill the store too */
+#define FRAME_BYTES    (AW_SUBMITS_MAX * (AW_BATCH_FRAME_BYTES_MAX + 2U * ENTRY_OVERHEAD))
+
+struct entry {
+    uint64_t id;
+    uint32_t count;
+    size_t   len;
+    char     bytes[];
+};
+
+struct series {
+    struct entry **entries; /* owns; from `first` to `end` */
+    size_t         room;
+    size_t         freed;   /* entries below are gone */
+    size_t         first;   /* below: trimmed and flushed */
+    size_t         trim_to; /* below: trimmed with the next flush */
+    size_t         durable; /* below: flushed */
+    size_t         end;
+};
+
+enum { SERIES_JOURNAL, SERIES_BODIES, SERIES_IDS, SERIES_TABLE0, SERIES_TABLE1, SERIES_COUNT };
+
+#define GENERATION_NONE UINT32_MAX
+
+struct memory_table {
+    uint32_t                  current;
+    uint32_t                  growing;
+    struct aw_checkpoint_mark mark; /* of current */
+    struct aw_checkpoint_mark next_mark;
+    bool                      marked;
+};
+
+struct memory {
+    struct aw_journal        journal; /* first: the port's handle is this struct */
+    struct aw_table          table;
+    struct aw_store_identity identity;
+    struct aw_fault_plan     plan;
+    struct series            series[SERIES_COUNT];
+    struct memory_table      generations;
+    uint64_t                 used_bytes;
+    uint64_t                 next_seq;
+    uint64_t                 last_index; /* 0: not known yet */
+    uint64_t                 pending[AW_SUBMITS_MAX];
+    uint32_t                 pending_count;
+    struct aw_journal_done   done[AW_SUBMITS_MAX];
+    uint32_t                 done_at;
+    uint32_t                 done_count;
+    uint32_t                 delay; /* polls that still report nothing */
+    uint64_t                 submits;
+    uint64_t                 flushes;
+    uint32_t                 snapshots; /* readers between begin and end */
+    bool                     broken;
+    bool                     kept; /* the flush that failed reached the disk all the same */
+};
+
+struct memory_reader {
+    struct aw_journal_reader_head head; /* first: the port's handle is this struct */
+    bool                          open;
+    size_t                        first[SERIES_COUNT];
+    size_t                        end[SERIES_COUNT];
+};
+
+static const struct aw_journal_ops memory_journal_ops;
+static const struct aw_table_ops   memory_table_ops;
+
+static struct memory *
+memory_of(struct aw_journal *journal)
+{
+    AW_ASSERT(journal->ops == &memory_journal_ops);
+    return AW_CONTAINER(journal, struct memory, journal);
+}
+
+static struct memory *
+memory_of_table(struct aw_table *table)
+{
+    AW_ASSERT(table->ops == &memory_table_ops);
+    return AW_CONTAINER(table, struct memory, table);
+}
+
+static uint64_t
+entry_cost(size_t len)
+{
+    return len + ENTRY_OVERHEAD;
+}
+
+static bool
+series_append(struct memory *store, uint32_t which, uint64_t id, uint32_t count, struct aw_slice bytes)
+{
+    struct series *series = &store->series[which];
+    struct entry  *entry;
+
+    AW_ASSERT(series->end == series->first || series->entries[series->end - 1]->id < id);
+    if (series->end == series->room) {
+        size_t         room = series->room == 0 ? 64 : series->room * 2;
+        struct entry **entries = realloc(series->entries, room * sizeof(*entries));
+
+        if (entries == NULL)
+            return false;
+        series->entries = entries;
+        series->room = room;
+    }
+    entry = malloc(sizeof(*entry) + bytes.len);
+    if (entry == NULL)
+        return false;
+    entry->id = id;
+    entry->count = count;
+    entry->len = bytes.len;
+    if (bytes.len != 0)
+        memcpy(entry->bytes, bytes.ptr, bytes.len);
+    series->entries[series->end++] = entry;
+    store->used_bytes += entry_cost(bytes.len);
+    return true;
+}
+
+/* The first place in [first, end) whose id is at least `id`. */
+static size_t
+series_find(const struct series *series, size_t first, size_t end, uint64_t id)
+{
+    while (first < end) {
+        size_t middle = first + (end - first) / 2;
+
+        if (series->entries[middle]->id < id)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    return first;
+}
+
+static void
+series_free_range(struct memory *store, struct series *series, size_t from, size_t to)
+{
+    for (; from < to; from++) {
+        store->used_bytes -= entry_cost(series->entries[from]->len);
+        free(series->entries[from]);
+        series->entries[from] = NULL;
+    }
+}
+
+/* Frees what was trimmed, and moves the rest to the front when most of the array is empty. */
+static void
+series_sweep(struct memory *store, struct series *series)
+{
+    size_t gone;
+
+    series_free_range(store, series, series->freed, series->first);
+    series->freed = series->first;
+    gone = series->first;
+    if (gone < 1024 || gone < series->room / 2)
+        return;
+    memmove(series->entries, series->entries + gone, (series->end - gone) * sizeof(series->entries[0]));
+    series->freed -= gone;
+    series->first -= gone;
+    series->trim_to -= gone;
+    series->durable -= gone;
+    series->end -= gone;
+}
+
+static void
+sweep(struct memory *store)
+{
+    uint32_t i;
+
+    for (i = 0; store->snapshots == 0 && i < SERIES_COUNT; i++)
+        series_sweep(store, &store->series[i]);
+}
+
+static const struct aw_store_identity *
+memory_identity(struct aw_journal *journal)
+{
+    return &memory_of(journal)->identity;
+}
+
+static void
+report(struct memory *store, uint64_t index, enum aw_outcome outcome)
+{
+    uint32_t at = (store->done_at + store->done_count) % AW_SUBMITS_MAX;
+
+    AW_ASSERT(store->done_count < AW_SUBMITS_MAX);
+    store->done[at] = (struct aw_journal_done){.index = index, .outcome = outcome};
+    store->done_count++;
+}
+
+static void
+report_pending(struct memory *store, enum aw_outcome outcome)
+{
+    uint32_t i;
+
+    for (i = 0; i < store->pending_count; i++)
+        report(store, store->pending[i], outcome);
+    store->pending_count = 0;
+}
+
+static void
+memory_break(struct memory *store)
+{
+    if (store->broken)
+        return;
+    report_pending(store, AW_OUTCOME_BROKEN);
+    store->broken = true;
+}
+
+static uint64_t
+limit_of(const struct memory *store)
+{
+    return store->plan.full_from_bytes == 0 ? LIMIT_DEFAULT : store->plan.full_from_bytes;
+}
+
+static uint64_t
+room_left(const struct memory *store)
+{
+    uint64_t limit = limit_of(store);
+
+    return limit > store->used_bytes ? limit - store->used_bytes : 0;
+}
+
+static void
+memory_room(struct aw_journal *journal, struct aw_journal_room *ret_room)
+{
+    struct memory *store = memory_of(journal);
+    uint64_t       limit = limit_of(store);
+    uint64_t       reserve = limit / 8;
+    uint64_t       drain = room_left(store);
+
+    *ret_room = (struct aw_journal_room){.limit_bytes = limit, .reserve_bytes = reserve};
+    if (store->broken)
+        return;
+    drain = drain > FRAME_BYTES ? drain - FRAME_BYTES : 0;
+    ret_room->drain_bytes = drain;
+    ret_room->posts_bytes = drain > reserve ? drain - reserve : 0;
+    ret_room->used_bytes = store->used_bytes;
+}
+
+static uint64_t
+memory_cost(struct aw_journal *journal, uint64_t record_bytes, uint64_t body_bytes)
+{
+    (void)journal;
+    return record_bytes + AW_ID_BYTES_MAX + (body_bytes == 0 ? 0 : entry_cost(body_bytes));
+}
+
+static uint64_t
+batch_cost(const struct aw_journal_batch *batch)
+{
+    uint64_t bytes = entry_cost(batch->bytes.len);
+    uint32_t i;
+
+    if (batch->ids.len != 0)
+        bytes += entry_cost(batch->ids.len);
+    for (i = 0; i < batch->body_count; i++)
+        bytes += entry_cost(batch->bodies[i].bytes.len);
+    return bytes;
+}
+
+static bool
+append_batch(struct memory *store, const struct aw_journal_batch *batch)
+{
+    bool     ok = series_append(store, SERIES_JOURNAL, batch->first_seq, batch->count, batch->bytes);
+    uint32_t i;
+
+    if (ok && batch->ids.len != 0)
+        ok = series_append(store, SERIES_IDS, batch->first_seq, batch->count, batch->ids);
+    for (i = 0; ok && i < batch->body_count; i++)
+        ok = series_append(store, SERIES_BODIES, batch->bodies[i].seq, 1, batch->bodies[i].bytes);
+    return ok;
+}
+
+static enum aw_outcome
+memory_submit(struct aw_journal *journal, const struct aw_journal_batch *batch)
+{
+    struct memory *store = memory_of(journal);
+
+    if (store->broken)
+        return AW_OUTCOME_BROKEN;
+    AW_ASSERT(batch->first_seq == store->next_seq);
+    AW_IMPLIES(store->last_index != 0, batch->index == store->last_index + 1);
+    AW_ASSERT(store->pending_count + store->done_count < AW_SUBMITS_MAX);
+    if (++store->submits == store->plan.fail_submit_at) {
+        memory_break(store);
+        return AW_OUTCOME_BROKEN;
+    }
+    if (batch_cost(batch) > room_left(store))
+        return AW_OUTCOME_FULL;
+    if (!append_batch(store, batch)) {
+        memory_break(store);
+        return AW_OUTCOME_BROKEN;
+    }
+    store->next_seq = batch->first_seq + batch->count;
+    store->last_index = batch->index;
+    store->pending[store->pending_count++] = batch->index;
+    return AW_OUTCOME_OK;
+}
+
+/* What was taken becomes durable. */
+static void
+settle(struct memory *store)
+{
+    struct memory_table *generations = &store->generations;
+    uint32_t             i;
+
+    for (i = 0; i < SERIES_COUNT; i++) {
+        store->series[i].durable = store->series[i].end;
+        store->series[i].first = store->series[i].trim_to;
+    }
+    if (generations->marked) {
+        generations->mark = generations->next_mark;
+        generations->current = generations->growing;
+        generations->growing = GENERATION_NONE;
+        generations->marked = false;
+    }
+    sweep(store);
+}
+
+static enum aw_outcome
+memory_flush(struct aw_journal *journal)
+{
+    struct memory *store = memory_of(journal);
+
+    if (store->broken)
+        return AW_OUTCOME_BROKEN;
+    if (++store->flushes == store->plan.fail_flush_at) {
+        store->kept = store->plan.fail_flush_keeps;
+        memory_break(store);
+        return AW_OUTCOME_BROKEN;
+    }
+    report_pending(store, AW_OUTCOME_OK);
+    settle(store);
+    store->delay = store->plan.completion_delay;
+    return AW_OUTCOME_OK;
+}
+
+static bool
+memory_poll(struct aw_journal *journal, struct aw_journal_done *ret_done)
+{
+    struct memory *store = memory_of(journal);
+
+    if (store->done_count == 0)
+        return false;
+    if (store->delay != 0) {
+        store->delay--;
+        return false;
+    }
+    *ret_done = store->done[store->done_at];
+    store->done_at = (store->done_at + 1) % AW_SUBMITS_MAX;
+    store->done_count--;
+    return true;
+}
+
+/* The first record of the batch that holds `seq`, or of the newest one. False in an empty journal. */
+static bool
+find_cut(const struct series *journal, uint64_t seq, uint64_t *ret_cut)
+{
+    size_t at;
+
+    if (journal->trim_to == journal->end)
+        return false;
+    at = series_find(journal, journal->trim_to, journal->end, seq == UINT64_MAX ? seq : seq + 1);
+    if (at == journal->trim_to)
+        return false;
+    *ret_cut = journal->entries[at - 1]->id;
+    return true;
+}
+
+static enum aw_err
+memory_trim_step(struct aw_journal *journal, uint64_t below_seq, uint32_t pages_max, bool *ret_done)
+{
+    static const uint32_t order[] = {SERIES_BODIES, SERIES_IDS, SERIES_JOURNAL};
+    struct memory        *store = memory_of(journal);
+    uint64_t              budget = (uint64_t)pages_max * 4096;
+    uint64_t              spent = 0;
+    uint64_t              cut;
+    size_t                i;
+
+    *ret_done = false;
+    if (store->broken)
+        return AW_E_IO;
+    if (!find_cut(&store->series[SERIES_JOURNAL], below_seq, &cut)) {
+        *ret_done = true;
+        return AW_OK;
+    }
+    for (i = 0; i < AW_ARRAY_LEN(order); i++) {
+        struct series *series = &store->series[order[i]];
+
+        while (series->trim_to < series->end && series->entries[series->trim_to]->id < cut) {
+            if (spent >= budget)
+                return AW_OK;
+            spent += entry_cost(series->entries[series->trim_to]->len);
+            series->trim_to++;
+        }
+    }
+    *ret_done = true;
+    return AW_OK;
+}
+
+static struct memory_reader *
+reader_of(struct aw_journal_reader *reader)
+{
+    return (struct memory_reader *)(void *)reader;
+}
+
+static struct aw_journal_reader *
+memory_reader_new(struct aw_journal *journal)
+{
+    struct memory_reader *reader = aw_new(struct memory_reader);
+
+    if (reader == NULL)
+        return NULL;
+    reader->head.journal = journal;
+    return (struct aw_journal_reader *)(void *)reader;
+}
+
+static void
+memory_reader_free(struct aw_journal_reader *handle)
+{
+    AW_ASSERT(!reader_of(handle)->open);
+    free(handle);
+}
+
+static enum aw_err
+memory_read_begin(struct aw_journal_reader *handle)
+{
+    struct memory_reader *reader = reader_of(handle);
+    struct memory        *store = memory_of(reader->head.journal);
+    uint32_t              i;
+
+    AW_ASSERT(!reader->open);
+    if (store->broken)
+        return AW_E_IO;
+    for (i = 0; i < SERIES_COUNT; i++) {
+        reader->first[i] = store->series[i].first;
+        reader->end[i] = store->series[i].durable;
+    }
+    reader->open = true;
+    store->snapshots++;
+    return AW_OK;
+}
+
+static void
+memory_read_end(struct aw_journal_reader *handle)
+{
+    struct memory_reader *reader = reader_of(handle);
+    struct memory        *store = memory_of(reader->head.journal);
+
+    AW_ASSERT(reader->open);
+    reader->open = false;
+    store->snapshots--;
+    sweep(store);
+}
+
+/* The entry at or behind `id` in the reader's snapshot, or NULL. */
+static const struct entry *
+entry_from(struct memory_reader *reader, uint32_t which, uint64_t id)
+{
+    const struct series *series = &memory_of(reader->head.journal)->series[which];
+    size_t               at;
+
+    AW_ASSERT(reader->open);
+    at = series_find(series, reader->first[which], reader->end[which], id);
+    return at < reader->end[which] ? series->entries[at] : NULL;
+}
+
+static enum aw_err
+memory_read_batch(struct aw_journal_reader *handle, uint64_t seq, struct aw_slice *ret_bytes)
+{
+    struct memory_reader *reader = reader_of(handle);
+    const struct series  *series = &memory_of(reader->head.journal)->series[SERIES_JOURNAL];
+    const struct entry   *entry;
+    size_t                at;
+
+    AW_ASSERT(reader->open);
+    at = series_find(series, reader->first[SERIES_JOURNAL], reader->end[SERIES_JOURNAL], seq == UINT64_MAX ? seq : seq + 1);
+    if (at == reader->first[SERIES_JOURNAL])
+        return AW_E_NOT_FOUND;
+    entry = series->entries[at - 1];
+    if (seq - entry->id >= entry->count)
+        return AW_E_NOT_FOUND;
+    *ret_bytes = aw_slice_of(entry->bytes, entry->len);
+    return AW_OK;
+}
+
+static enum aw_err
+memory_read_body(struct aw_journal_reader *handle, uint64_t seq, struct aw_slice *ret_bytes)
+{
+    const struct entry *entry = entry_from(reader_of(handle), SERIES_BODIES, seq);
+
+    if (entry == NULL || entry->id != seq)
+        return AW_E_NOT_FOUND;
+    *ret_bytes = aw_slice_of(entry->bytes, entry->len);
+    return AW_OK;
+}
+
+static enum aw_err
+give_entry(const struct entry *entry, uint64_t *ret_first_seq, struct aw_slice *ret_bytes)
+{
+    if (entry == NULL)
+        return AW_E_NOT_FOUND;
+    *ret_first_seq = entry->id;
+    *ret_bytes = aw_slice_of(entry->bytes, entry->len);
+    return AW_OK;
+}
+
+static enum aw_err
+memory_read_next(struct aw_journal_reader *handle, uint64_t first_seq, uint64_t *ret_first_seq, struct aw_slice *ret_bytes)
+{
+    return give_entry(entry_from(reader_of(handle), SERIES_JOURNAL, first_seq), ret_first_seq, ret_bytes);
+}
+
+static enum aw_err
+memory_read_ids(struct aw_journal_reader *handle, uint64_t first_seq, uint64_t *ret_first_seq, struct aw_slice *ret_bytes)
+{
+    return give_entry(entry_from(reader_of(handle), SERIES_IDS, first_seq), ret_first_seq, ret_bytes);
+}
+
+static enum aw_err
+memory_read_last(struct aw_journal_reader *handle, uint64_t *ret_first_seq, struct aw_slice *ret_bytes)
+{
+    struct memory_reader *reader = reader_of(handle);
+    size_t                end = reader->end[SERIES_JOURNAL];
+
+    AW_ASSERT(reader->open);
+    if (end == reader->first[SERIES_JOURNAL])
+        return AW_E_NOT_FOUND;
+    return give_entry(memory_of(reader->head.journal)->series[SERIES_JOURNAL].entries[end - 1], ret_first_seq, ret_bytes);
+}
+
+static void
+memory_close(struct aw_journal *journal)
+{
+    struct memory *store = memory_of(journal);
+    uint32_t       i;
+
+    AW_ASSERT(store->snapshots == 0);
+    for (i = 0; i < SERIES_COUNT; i++) {
+        series_free_range(store, &store->series[i], store->series[i].freed, store->series[i].end);
+        free(store->series[i].entries);
+    }
+    free(store);
+}
+
+static uint32_t
+series_of(uint32_t generation)
+{
+    return generation == 0 ? SERIES_TABLE0 : SERIES_TABLE1;
+}
+
+static void
+begin_generation(struct memory *store)
+{
+    struct memory_table *generations = &store->generations;
+    uint32_t             next = generations->current == 0 ? 1 : 0;
+    const struct series *series = &store->series[series_of(next)];
+
+    AW_ASSERT(series->trim_to == series->end); /* drop_step said done */
+    generations->growing = next;
+}
+
+static uint32_t
+chunks_of(const struct memory *store, uint32_t generation)
+{
+    const struct series *series = &store->series[series_of(generation)];
+
+    return (uint32_t)(series->end - series->trim_to);
+}
+
+static enum aw_outcome
+memory_put(struct aw_table *table, const struct aw_chunk *chunk)
+{
+    struct memory       *store = memory_of_table(table);
+    struct memory_table *generations = &store->generations;
+    uint64_t             id = (uint64_t)chunk->table << 32 | chunk->chunk;
+
+    AW_ASSERT(!generations->marked);
+    if (store->broken)
+        return AW_OUTCOME_BROKEN;
+    /* Half of the reserve stays for the journal. */
+    if (entry_cost(chunk->bytes.len) + limit_of(store) / 16 > room_left(store))
+        return AW_OUTCOME_FULL;
+    if (generations->growing == GENERATION_NONE)
+        begin_generation(store);
+    if (!series_append(store, series_of(generations->growing), id, 1, chunk->bytes)) {
+        memory_break(store);
+        return AW_OUTCOME_BROKEN;
+    }
+    return AW_OUTCOME_OK;
+}
+
+static enum aw_outcome
+memory_mark(struct aw_table *table, const struct aw_checkpoint_mark *mark)
+{
+    struct memory       *store = memory_of_table(table);
+    struct memory_table *generations = &store->generations;
+
+    AW_ASSERT(!generations->marked);
+    if (store->broken)
+        return AW_OUTCOME_BROKEN;
+    if (generations->growing == GENERATION_NONE)
+        begin_generation(store);
+    AW_ASSERT(mark->chunks == chunks_of(store, generations->growing));
+    generations->next_mark = *mark;
+    generations->marked = true;
+    return AW_OUTCOME_OK;
+}
+
+static enum aw_outcome
+memory_abandon(struct aw_table *table)
+{
+    struct memory *store = memory_of_table(table);
+
+    if (store->broken)
+        return AW_OUTCOME_BROKEN;
+    AW_ASSERT(!store->generations.marked);
+    store->generations.growing = GENERATION_NONE;
+    return AW_OUTCOME_OK;
+}
+
+static enum aw_outcome
+memory_drop_step(struct aw_table *table, uint32_t chunks_max, bool *ret_done)
+{
+    struct memory *store = memory_of_table(table);
+    uint32_t       generation;
+
+    *ret_done = false;
+    if (store->broken)
+        return AW_OUTCOME_BROKEN;
+    for (generation = 0; generation < 2; generation++) {
+        struct series *series = &store->series[series_of(generation)];
+
+        if (generation == store->generations.current || generation == store->generations.growing)
+            continue;
+        for (; series->trim_to < series->end; series->trim_to++) {
+            if (chunks_max-- == 0)
+                return AW_OUTCOME_OK;
+        }
+    }
+    *ret_done = true;
+    return AW_OUTCOME_OK;
+}
+
+static enum aw_err
+memory_read_mark(struct aw_table *table, struct aw_checkpoint_mark *ret_mark)
+{
+    struct memory *store = memory_of_table(table);
+
+    if (store->broken)
+        return AW_E_IO;
+    if (store->generations.current == GENERATION_NONE)
+        return AW_E_NOT_FOUND;
+    *ret_mark = store->generations.mark;
+    return AW_OK;
+}
+
+static enum aw_err
+memory_read_chunks(struct aw_table *table, enum aw_err (*each)(void *, const struct aw_chunk *), void *user, struct aw_why *why)
+{
+    struct memory       *store = memory_of_table(table);
+    const struct series *series;
+    enum aw_err          err = AW_OK;
+    size_t               at;
+
+    if (store->broken)
+        return aw_why(why, AW_E_IO, "the store is broken");
+    if (store->generations.current == GENERATION_NONE)
+        return AW_E_NOT_FOUND;
+    series = &store->series[series_of(store->generations.current)];
+    for (at = series->first; err == AW_OK && at < series->durable; at++) {
+        const struct entry *entry = series->entries[at];
+        struct aw_chunk     chunk = {
+                .table = (uint32_t)(entry->id >> 32), .chunk = (uint32_t)entry->id, .bytes = aw_slice_of(entry->bytes, entry->len)};
+
+        err = each(user, &chunk);
+    }
+    if (err == AW_OK && series->durable - series->first != store->generations.mark.chunks)
+        err = aw_why(why, AW_E_CORRUPT, "the checkpoint has %zu chunks, its mark says %u", series->durable - series->first,
+                     store->generations.mark.chunks);
+    return err;
+}
+
+void
+aw_memory_crash(struct aw_journal *journal, const struct aw_fault_plan *next_plan)
+{
+    struct memory       *store = memory_of(journal);
+    const struct series *batches = &store->series[SERIES_JOURNAL];
+    uint64_t             seed = store->plan.seed;
+    uint32_t             i;
+
+    AW_ASSERT(store->snapshots == 0);
+    if (store->broken ? store->kept : !store->plan.lose_unflushed)
+        settle(store);
+    for (i = 0; i < SERIES_COUNT; i++) {
+        struct series *series = &store->series[i];
+
+        series_free_range(store, series, series->durable, series->end);
+        series->end = series->durable;
+        series->trim_to = series->first;
+    }
+    sweep(store);
+    store->generations.growing = GENERATION_NONE;
+    store->generations.marked = false;
+    store->plan = next_plan == NULL ? (struct aw_fault_plan){.lose_unflushed = true} : *next_plan;
+    store->plan.seed = seed; /* the store stays who it is */
+    store->pending_count = 0;
+    store->done_count = 0;
+    store->delay = 0;
+    store->submits = 0;
+    store->flushes = 0;
+    store->last_index = 0;
+    store->broken = false;
+    store->kept = false;
+    store->next_seq = 1;
+    if (batches->end != batches->first)
+        store->next_seq = batches->entries[batches->end - 1]->id + batches->entries[batches->end - 1]->count;
+}
+
+/* Not random: the same seed makes the same store, or a simulation could not be repeated. */
+static void
+identity_from_seed(struct aw_store_identity *identity, uint64_t seed)
+{
+    static const struct aw_hash_key key = {"memory identity"};
+    struct aw_hash128               parts[3];
+    uint64_t                        i;
+
+    for (i = 0; i < 3; i++) {
+        uint64_t words[2] = {seed, i};
+
+        parts[i] = aw_hash128(&key, words, sizeof(words));
+    }
+    identity->format = AW_STORE_FORMAT;
+    memcpy(identity->uuid, &parts[0], sizeof(identity->uuid));
+    memcpy(identity->table_key.bytes, &parts[1], sizeof(identity->table_key.bytes));
+    memcpy(identity->token_key.bytes, &parts[2], sizeof(identity->token_key.bytes));
+}
+
+enum aw_err
+aw_memory_open(struct aw_journal **ret_journal, struct aw_table **ret_table, const struct aw_fault_plan *plan, struct aw_why *why)
+{
+    struct memory *store = aw_new(struct memory);
+
+    if (store == NULL)
+        return aw_why(why, AW_E_MEMORY, "out of memory");
+    store->journal.ops = &memory_journal_ops;
+    store->table.ops = &memory_table_ops;
+    store->plan = plan == NULL ? (struct aw_fault_plan){.lose_unflushed = true} : *plan;
+    store->generations.current = GENERATION_NONE;
+    store->generations.growing = GENERATION_NONE;
+    store->next_seq = 1;
+    identity_from_seed(&store->identity, store->plan.seed);
+    *ret_journal = &store->journal;
+    *ret_table = &store->table;
+    return AW_OK;
+}
+
+static const struct aw_journal_ops memory_journal_ops = {
+    .identity = memory_identity,
+    .submit = memory_submit,
+    .flush = memory_flush,
+    .poll = memory_poll,
+    .room = memory_room,
+    .cost = memory_cost,
+    .trim_step = memory_trim_step,
+    .reader_new = memory_reader_new,
+    .reader_free = memory_reader_free,
+    .read_begin = memory_read_begin,
+    .read_end = memory_read_end,
+    .read_batch = memory_read_batch,
+    .read_body = memory_read_body,
+    .read_next = memory_read_next,
+    .read_last = memory_read_last,
+    .read_ids = memory_read_ids,
+    .close = memory_close,
+};
+static const struct aw_table_ops memory_table_ops = {
+    .put = memory_put,
+    .mark = memory_mark,
+    .abandon = memory_abandon,
+    .drop_step = memory_drop_step,
+    .read_mark = memory_read_mark,
+    .read_chunks = memory_read_chunks,
+};
