@@ -327,11 +327,11 @@ aw_answer_refused(struct aw_request *request)
         response.content_type = AW_SLICE("application/problem+json");
     if (request->_refused == AW_E_METHOD)
         response.fields[response.field_count++] =
-            (struct aw_field){AW_SLICE("allow"), AW_SLICE("GET, HEAD, POST, PUT, PATCH, DELETE")};
+            (struct aw_header_field){AW_SLICE("allow"), AW_SLICE("GET, HEAD, POST, PUT, PATCH, DELETE")};
     if (request->_refused == AW_E_UNAUTHORIZED)
-        response.fields[response.field_count++] = (struct aw_field){AW_SLICE("www-authenticate"), AW_SLICE("Bearer")};
+        response.fields[response.field_count++] = (struct aw_header_field){AW_SLICE("www-authenticate"), AW_SLICE("Bearer")};
     if (aw_err_retry(request->_refused) == AW_RETRY_LATER)
-        response.fields[response.field_count++] = (struct aw_field){AW_SLICE("retry-after"), AW_SLICE("1")};
+        response.fields[response.field_count++] = (struct aw_header_field){AW_SLICE("retry-after"), AW_SLICE("1")};
     fill_head(&head, request->_edge, &response, true);
     has_data = response.body.len > 0 && !has_no_content(request, response.status);
     request->_out = has_data ? response.body : (struct aw_slice){NULL, 0};
@@ -362,7 +362,7 @@ aw_answer_drained(struct aw_session *session, int32_t stream)
     struct aw_response response = {.status = (uint16_t)aw_err_status(AW_E_DRAINING), .field_count = 1};
     struct answer_head head;
 
-    response.fields[0] = (struct aw_field){AW_SLICE("retry-after"), AW_SLICE("1")};
+    response.fields[0] = (struct aw_header_field){AW_SLICE("retry-after"), AW_SLICE("1")};
     fill_head(&head, session->edge, &response, true);
     if (nghttp2_submit_response(session->h2, stream, head.fields, head.count, NULL) == 0)
         aw_edge_count_answer(session->edge, response.status);

@@ -353,26 +353,23 @@ flush(struct aw_conn *conn, aw_ns now)
     size_t      total = 0;
     enum aw_err err = flush_unsent(conn, now);
 
-    conn->is_write_blocked = err == AW_E_AGAIN;
     while (err == AW_OK && total < conn->edge->limits.write_turn_bytes) {
         size_t len = gather(conn, now);
         size_t count;
 
         if (len == 0)
-            return AW_OK;
+            break;
         err = transport_write_all(conn, conn->edge->out, len, &count);
-        if (count < len && err == AW_E_AGAIN) {
-            conn->socket_window_at = now;
-            conn->socket_moved = 0;
-            conn->is_write_blocked = true;
-            if (!keep_unsent(conn, conn->edge->out + count, len - count)) {
-                conn_close(conn, AW_CAUSE_MEMORY);
-                return AW_E_CLOSED;
-            }
-        }
+        if (count < len && err == AW_E_AGAIN && !keep_unsent(conn, conn->edge->out + count, len - count))
+            err = AW_E_MEMORY;
         note_written(conn, count, now);
         total += count;
     }
+    if (err == AW_E_AGAIN && conn->socket_window_at == 0) {
+        conn->socket_window_at = now; /* from here on it owes us progress */
+        conn->socket_moved = 0;
+    }
+    conn->is_write_blocked = err == AW_E_AGAIN;
     return err;
 }
 
@@ -382,7 +379,10 @@ conn_fail(struct aw_conn *conn, enum aw_err err)
     AW_ASSERT(err != AW_OK);
     if (err == AW_E_AGAIN)
         return;
-    conn_close(conn, err == AW_E_CLOSED ? AW_CAUSE_PEER : AW_CAUSE_IO);
+    if (err == AW_E_MEMORY)
+        conn_close(conn, AW_CAUSE_MEMORY);
+    else
+        conn_close(conn, err == AW_E_CLOSED ? AW_CAUSE_PEER : AW_CAUSE_IO);
 }
 
 /* The end ----------------------------------------------------------------------------------------------------------------------*/

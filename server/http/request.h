@@ -116,7 +116,7 @@ struct aw_request {
 };
 
 /* A field of an answer. Names in lower case. */
-struct aw_field {
+struct aw_header_field {
     struct aw_slice name;
     struct aw_slice value;
 };
@@ -127,7 +127,7 @@ struct aw_response {
     struct aw_slice content_type; /* empty: none */
     struct aw_slice body;         /* not sent with 204, 304 and to HEAD */
     size_t          field_count;  /* up to AW_HTTP_EXTRA_FIELDS_MAX */
-    struct aw_field fields[16];
+    struct aw_header_field fields[16];
 };
 
 /* Answers and takes the request back; `response` itself is copied. See the top for requests that are gone. */

@@ -500,6 +500,13 @@ aw_session_feed(struct aw_session *session, struct aw_slice bytes, aw_ns now)
 
 /* Output -----------------------------------------------------------------------------------------------------------------------*/
 
+/* Our SETTINGS wait for the preface: an HTTP/1.x client must not get them before its answer. */
+static bool
+is_undecided(const struct aw_session *session)
+{
+    return session->phase == AW_PHASE_PREFACE || session->phase == AW_PHASE_LINE;
+}
+
 struct aw_slice
 aw_session_pull(struct aw_session *session, aw_ns now)
 {
@@ -509,6 +516,8 @@ aw_session_pull(struct aw_session *session, aw_ns now)
 
     AW_ON(session->edge);
     session->now = now;
+    if (is_undecided(session))
+        return (struct aw_slice){NULL, 0};
     if (session->phase == AW_PHASE_HTTP1 || session->is_broken) {
         session->text.len = 0;
         session->pulled_bytes += text.len;
@@ -573,6 +582,8 @@ aw_session_wants_write(const struct aw_session *session)
 {
     if (session->phase == AW_PHASE_HTTP1 || session->is_broken)
         return session->text.len > 0;
+    if (is_undecided(session))
+        return false;
     return nghttp2_session_want_write(session->h2) != 0;
 }
 
