@@ -54,7 +54,10 @@
 #define DIGIT_BITS            6
 #define DIGIT_MASK            63U
 #define NODE_CLASSES          9
-#define LARGE_CHUNKS_PER_PAGE 8 /* of 2 KiB each, without their headers: */
+#define BYTES_MIN             (UINT64_C(1) << 20)
+#define BYTES_MAX             (UINT64_C(16) << 30) /* indices of 31 bits */
+#define FINGERS               512                  /* a power of two */
+#define LARGE_CHUNKS_PER_PAGE 8                    /* of 2 KiB each, without their headers: */
 #define CHUNK_BYTES_PER_PAGE  (LARGE_CHUNKS_PER_PAGE * 254 * sizeof(uint64_t))
 
 /* Capacities by size class: chunks first. A chunk's position fits 8 bits; the largest chunk is 2 KiB. A node with its children packed
@@ -81,6 +84,13 @@ struct node {
     _Atomic uint32_t children[];
 };
 
+/* Where a calendar has the leaf of a window of 64 ticks: pushes come in runs, so that most need no walk from the root. */
+struct finger {
+    const struct aw_calendar *calendar; /* NULL: free */
+    uint32_t                  window;   /* tick / 64 */
+    uint32_t                  leaf;
+};
+
 /* What was unlinked: `fresh` since the last epoch was taken, `aging` until that epoch has passed, `ripe` to be given back. Lists through
  * the blocks' links. */
 struct aw_calendar_pool {
@@ -91,6 +101,7 @@ struct aw_calendar_pool {
     uint32_t        aging;
     uint32_t        ripe;
     uint64_t        epoch; /* of aging */
+    struct finger   fingers[FINGERS];
 };
 
 /* --- words and blocks ----------------------------------------------------------------------------------------------------- */
@@ -145,6 +156,22 @@ node_at(const struct aw_calendar_pool *pool, uint32_t index)
     return aw_slab_at(&pool->slab, index);
 }
 
+/* A child is a chain, or a node one level down. A chain may hang at any level, where it is the only one: a queue with one waiting tick
+ * needs no node at all. */
+#define CHAIN UINT32_C(0x80000000)
+
+static inline bool
+is_chain(uint32_t child)
+{
+    return (child & CHAIN) != 0;
+}
+
+static inline uint32_t
+chain_of(uint32_t child)
+{
+    return child & ~CHAIN;
+}
+
 static inline unsigned
 digit(uint32_t tick, unsigned level)
 {
@@ -163,8 +190,14 @@ node_place(struct node *node, unsigned bit)
 {
     /* Relaxed: whoever saw the bit in `live` also sees it here (node_add), and later bits are higher ones. */
     uint64_t slots = atomic_load_explicit(&node->slots, memory_order_relaxed);
+    uint64_t below = slots & (bit_of(bit) - 1);
 
-    return &node->children[__builtin_popcountll(slots & (bit_of(bit) - 1))];
+    /* The first child and a full node are the common cases; counting bits is a call on machines that may lack the instruction. */
+    if (below == 0)
+        return &node->children[0];
+    if (slots == UINT64_MAX)
+        return &node->children[bit];
+    return &node->children[__builtin_popcountll(below)];
 }
 
 static inline uint32_t
@@ -221,7 +254,7 @@ chain_find(const struct aw_calendar_pool *pool, uint32_t index, uint64_t *ret_re
     return false;
 }
 
-/* The first entry at or after `from`, relative to the first tick of the node. */
+/* The first entry below the node at or after `from`. What lies before in the same child is gone, and harmless to look at. */
 static bool
 node_find(const struct aw_calendar_pool *pool, uint32_t index, unsigned level, uint32_t from, uint64_t *ret_ready)
 {
@@ -232,11 +265,11 @@ node_find(const struct aw_calendar_pool *pool, uint32_t index, unsigned level, u
     POINT();
     for (live &= ~UINT64_C(0) << first; live != 0; live &= live - 1) {
         unsigned bit = (unsigned)__builtin_ctzll(live);
-        /* Rule 4: pairs with the stores in node_add and node_grow. */
+        /* Rule 4: pairs with the stores in node_add, node_grow and tick_insert. */
         uint32_t child = atomic_load_explicit(node_place(node, bit), memory_order_seq_cst);
 
-        if (level == 0 ? chain_find(pool, child, ret_ready)
-                       : node_find(pool, child, level - 1, bit == first ? from : 0, ret_ready))
+        if (is_chain(child) ? chain_find(pool, chain_of(child), ret_ready)
+                            : node_find(pool, child, level - 1, bit == first ? from : 0, ret_ready))
             return true;
     }
     return false;
@@ -250,8 +283,10 @@ cursor_resolve(const struct aw_calendar_pool *pool, struct aw_calendar *calendar
     uint32_t root = atomic_load_explicit(&calendar->_root, memory_order_seq_cst); /* rule 4: pairs with the stores of _root */
 
     POINT();
-    if (root != 0)
-        (void)node_find(pool, root, LEVELS - 1, word_tick(seek), &found); /* found stays EMPTY */
+    if (is_chain(root))
+        (void)chain_find(pool, chain_of(root), &found); /* found stays EMPTY */
+    else if (root != 0)
+        (void)node_find(pool, root, LEVELS - 1, word_tick(seek), &found); /* as above */
     (void)cursor_swap(calendar, seek, found); /* failed: the caller looks at the cursor again anyway */
 }
 
@@ -329,7 +364,7 @@ aw_calendar_pool_new(struct aw_calendar_pool **ret_pool, size_t bytes_max, struc
     uint32_t                 sizes[CHUNK_CLASSES + NODE_CLASSES];
     enum aw_err              err;
 
-    if (bytes_max < 1U << 20)
+    if (bytes_max < BYTES_MIN || bytes_max > BYTES_MAX)
         return AW_E_CONFIG;
     pool = aw_new(struct aw_calendar_pool);
     if (pool == NULL)
@@ -587,74 +622,122 @@ node_grow(struct aw_calendar_pool *pool, _Atomic uint32_t *place, unsigned bit, 
     return index;
 }
 
-/* The chain of `tick`, or 0. The last leaf is kept at hand: arrivals mostly share it. */
-static uint32_t
-tick_find(const struct aw_calendar_pool *pool, struct aw_calendar *calendar, uint32_t tick)
+static struct finger *
+finger_of(struct aw_calendar_pool *pool, const struct aw_calendar *calendar, uint32_t window)
 {
-    uint32_t index = atomic_load_explicit(&calendar->_root, memory_order_relaxed); /* here and below: the writer's own */
-    unsigned level = LEVELS - 1;
+    uint64_t mixed = ((uintptr_t)calendar / sizeof(*calendar) * 2654435761U + window) * UINT64_C(0x9e3779b97f4a7c15);
 
-    if (calendar->_leaf != 0 && calendar->_leaf_window == tick >> DIGIT_BITS) {
-        index = calendar->_leaf;
-        level = 0;
-    }
-    while (index != 0) {
+    return &pool->fingers[mixed >> 32 & (FINGERS - 1)];
+}
+
+/* The leaf of this tick if it is at hand; 0: it may exist all the same. */
+static uint32_t
+finger_find(struct aw_calendar_pool *pool, const struct aw_calendar *calendar, uint32_t tick)
+{
+    const struct finger *finger = finger_of(pool, calendar, tick >> DIGIT_BITS);
+
+    return finger->calendar == calendar && finger->window == tick >> DIGIT_BITS ? finger->leaf : 0;
+}
+
+static void
+finger_keep(struct aw_calendar_pool *pool, const struct aw_calendar *calendar, uint32_t tick, uint32_t leaf)
+{
+    *finger_of(pool, calendar, tick >> DIGIT_BITS) =
+        (struct finger){.calendar = calendar, .window = tick >> DIGIT_BITS, .leaf = leaf};
+}
+
+/* The leaf of this window goes away. */
+static void
+finger_forget(struct aw_calendar_pool *pool, const struct aw_calendar *calendar, uint32_t window)
+{
+    struct finger *finger = finger_of(pool, calendar, window);
+
+    if (finger->calendar == calendar && finger->window == window)
+        *finger = (struct finger){.calendar = NULL};
+}
+
+/* The chain of `tick`, or 0. */
+static uint32_t
+tick_find(struct aw_calendar_pool *pool, struct aw_calendar *calendar, uint32_t tick)
+{
+    uint32_t index = finger_find(pool, calendar, tick);
+    unsigned level = index != 0 ? 0 : LEVELS - 1;
+
+    if (index == 0)
+        index = atomic_load_explicit(&calendar->_root, memory_order_relaxed); /* here and below: the writer's own */
+    while (index != 0 && !is_chain(index)) {
         struct node *node = node_at(pool, index);
         unsigned     bit = digit(tick, level);
 
         if ((atomic_load_explicit(&node->live, memory_order_relaxed) & bit_of(bit)) == 0)
             return 0;
+        if (level == 0)
+            finger_keep(pool, calendar, tick, index);
         index = atomic_load_explicit(node_place(node, bit), memory_order_relaxed);
-        if (level-- == 0)
-            return index;
+        level--;
     }
-    return 0;
+    return index != 0 && chunk_at(pool, chain_of(index))->tick == tick ? chain_of(index) : 0;
 }
 
-static void
-leaf_keep(struct aw_calendar *calendar, uint32_t leaf, uint32_t tick)
+/* A path of nodes, from `level` down to where the two ticks part, that leads to both chains; nobody knows it yet. *ret_leaf: the node
+ * that holds both, if it is a leaf, else 0. */
+static uint32_t
+chains_part(struct aw_calendar_pool *pool, unsigned level, uint32_t early, uint32_t late, uint32_t *ret_leaf)
 {
-    calendar->_leaf = leaf;
-    calendar->_leaf_window = tick >> DIGIT_BITS;
+    uint32_t tick = chunk_at(pool, chain_of(early))->tick;
+    uint32_t other = chunk_at(pool, chain_of(late))->tick;
+    unsigned at = (31U - (unsigned)__builtin_clz(tick ^ other)) / DIGIT_BITS;
+    uint32_t made = node_make(pool, 2);
+    bool     fits = node_add(pool, made, digit(tick, at), early) && node_add(pool, made, digit(other, at), late);
+
+    AW_ASSERT(at <= level);
+    *ret_leaf = at == 0 ? made : 0;
+    while (at < level) {
+        uint32_t child = made;
+
+        made = node_make(pool, 1);
+        fits = node_add(pool, made, digit(tick, ++at), child) && fits;
+    }
+    AW_ASSERT(fits); /* places were made for them, and taken from low to high */
+    return made;
 }
 
-/* Links the chain of a tick that has none: nodes below the deepest that exists are made first, then one store shows all. */
+/* Links the chain of a tick that has none, by one store: a place in the node where the walk ends, or a path from a chain that was alone
+ * there to both. */
 static void
 tick_insert(struct aw_calendar_pool *pool, struct aw_calendar *calendar, uint32_t tick, uint32_t chain)
 {
     _Atomic uint32_t *place = &calendar->_root;
-    unsigned          level = LEVELS; /* of the place's parent */
-    uint32_t          child = chain;
+    unsigned          level = LEVELS - 1; /* of a node at `place` */
+    uint32_t          index = finger_find(pool, calendar, tick);
     uint32_t          leaf = 0;
-    uint32_t          index;
 
-    if (calendar->_leaf != 0 && calendar->_leaf_window == tick >> DIGIT_BITS &&
-        node_add(pool, calendar->_leaf, digit(tick, 0), chain))
+    if (index != 0 && node_add(pool, index, digit(tick, 0), chain | CHAIN))
         return;
-    /* Relaxed loads: the writer's own. */
-    while ((index = atomic_load_explicit(place, memory_order_relaxed)) != 0) {
-        struct node *node = node_at(pool, index);
-
-        level--;
-        if (level == 0 || (atomic_load_explicit(&node->live, memory_order_relaxed) & bit_of(digit(tick, level))) == 0)
+    for (;; level--) {
+        index = atomic_load_explicit(place, memory_order_relaxed); /* here and below: the writer's own */
+        if (index == 0 || is_chain(index) ||
+            (atomic_load_explicit(&node_at(pool, index)->live, memory_order_relaxed) & bit_of(digit(tick, level))) == 0)
             break;
-        place = node_place(node, digit(tick, level));
-    }
-    for (unsigned below = 0; below < level; below++) {
-        uint32_t made = node_make(pool, 1);
-        bool     fits = node_add(pool, made, digit(tick, below), child); /* nobody sees it before the store that links the node */
-
-        AW_ASSERT(fits);
-        leaf = below == 0 ? made : leaf;
-        child = made;
+        place = node_place(node_at(pool, index), digit(tick, level));
     }
     if (index == 0) {
         /* Pairs with the load of the root in cursor_resolve. */
-        PUBLISH(place, child);
-    } else if (!node_add(pool, index, digit(tick, level), child)) {
-        index = node_grow(pool, place, digit(tick, level), child);
+        PUBLISH(place, chain | CHAIN);
+    } else if (is_chain(index)) {
+        bool     is_early = tick < chunk_at(pool, chain_of(index))->tick;
+        uint32_t path = chains_part(pool, level, is_early ? chain | CHAIN : index, is_early ? index : chain | CHAIN, &leaf);
+
+        POINT();
+        /* Pairs with the loads of a child in node_find and of the root in cursor_resolve. */
+        PUBLISH(place, path);
+    } else {
+        if (!node_add(pool, index, digit(tick, level), chain | CHAIN))
+            index = node_grow(pool, place, digit(tick, level), chain | CHAIN);
+        leaf = level == 0 ? index : 0;
     }
-    leaf_keep(calendar, level == 0 ? index : leaf, tick);
+    if (leaf != 0)
+        finger_keep(pool, calendar, tick, leaf);
 }
 
 /* Writer: what of `chunk` has left is counted now, as the cursor leaves it at `pos`. */
@@ -757,12 +840,12 @@ struct cleaning {
     size_t                   left;  /* how many chunks may still be unlinked */
 };
 
-/* Unlinks chunks from the front of the chain at `place` up to `stop` (0: all of them). True when none is left. */
+/* Unlinks chunks from the front of the chain at `place` up to `stop` (0: all of them). True when none is left but the last. */
 static bool
 chain_clean(struct cleaning *cleaning, _Atomic uint32_t *place, uint32_t stop)
 {
     struct aw_calendar_pool *pool = cleaning->pool;
-    uint32_t                 index = atomic_load_explicit(place, memory_order_relaxed); /* the writer's own */
+    uint32_t                 index = chain_of(atomic_load_explicit(place, memory_order_relaxed)); /* the writer's own */
 
     while (index != stop && cleaning->left > 0) {
         struct chunk *chunk = chunk_at(pool, index);
@@ -770,13 +853,13 @@ chain_clean(struct cleaning *cleaning, _Atomic uint32_t *place, uint32_t stop)
 
         AW_AUDIT(atomic_load_explicit(&chunk->head, memory_order_relaxed) ==
                  atomic_load_explicit(&chunk->tail, memory_order_relaxed));
-        if (next == 0) { /* the caller clears the bit and retires the chunk: readers must not find 0 in a live place */
+        if (next == 0) { /* the caller clears what leads here first: readers must not find 0 in a live place */
             AW_ASSERT(stop == 0);
             return true;
         }
         chunk_at(pool, next)->link = chunk->link;
-        /* Release: pairs with the load of the child in node_find. */
-        atomic_store_explicit(place, next, memory_order_release);
+        /* Release: pairs with the loads of a child in node_find and of the root in cursor_resolve. */
+        atomic_store_explicit(place, next | CHAIN, memory_order_release);
         chunk_count(cleaning->calendar, chunk, atomic_load_explicit(&chunk->tail, memory_order_relaxed));
         block_retire(pool, index);
         cleaning->left--;
@@ -785,56 +868,55 @@ chain_clean(struct cleaning *cleaning, _Atomic uint32_t *place, uint32_t stop)
     return false;
 }
 
-/* Retires what hung at a bit that was just cleared. */
+/* Retires what a place led to that no search can reach any more; `first` is its first tick. */
 static void
-child_retire(struct cleaning *cleaning, uint32_t index, unsigned level)
+child_retire(struct cleaning *cleaning, uint32_t child, unsigned level, uint64_t first)
 {
     struct aw_calendar_pool *pool = cleaning->pool;
 
-    if (level > 0) {
-        if (cleaning->calendar->_leaf == index)
-            cleaning->calendar->_leaf = 0;
-    } else {
-        struct chunk *chunk = chunk_at(pool, index);
+    if (is_chain(child)) {
+        struct chunk *chunk = chunk_at(pool, chain_of(child));
 
         /* Relaxed: the writer's own. */
         chunk_count(cleaning->calendar, chunk, atomic_load_explicit(&chunk->tail, memory_order_relaxed));
         cleaning->left--;
+    } else if (level == 0) {
+        finger_forget(pool, cleaning->calendar, (uint32_t)(first >> DIGIT_BITS));
     }
-    block_retire(pool, index);
+    block_retire(pool, chain_of(child));
 }
 
-/* Unlinks what is empty below node `index`, whose first tick is `base`. True when nothing is left below it. */
+/* Unlinks what is empty below `place`, whose first tick is `base`; `level` is that of a node there. True when all of it is, and only
+ * the place itself still leads to it. */
 static bool
-node_clean(struct cleaning *cleaning, uint32_t index, unsigned level, uint64_t base)
+place_clean(struct cleaning *cleaning, _Atomic uint32_t *place, unsigned level, uint64_t base)
 {
-    struct node *node = node_at(cleaning->pool, index);
-    /* Relaxed: only the writer changes them. */
-    uint64_t live = atomic_load_explicit(&node->live, memory_order_relaxed);
+    uint32_t     index = atomic_load_explicit(place, memory_order_relaxed); /* the writer's own */
+    struct node *node;
+    uint64_t     live;
 
+    if (is_chain(index)) {
+        uint64_t tick = chunk_at(cleaning->pool, chain_of(index))->tick;
+
+        if (tick < cleaning->floor)
+            return chain_clean(cleaning, place, 0);
+        if (tick == cleaning->floor && cleaning->stop != 0)
+            (void)chain_clean(cleaning, place, cleaning->stop); /* false: the chunk under the cursor stays */
+        return false;
+    }
+    node = node_at(cleaning->pool, index);
+    live = atomic_load_explicit(&node->live, memory_order_relaxed); /* the writer's own */
     while (live != 0 && cleaning->left > 0) {
         unsigned          bit = (unsigned)__builtin_ctzll(live);
         uint64_t          first = base + ((uint64_t)bit << (level * DIGIT_BITS));
-        _Atomic uint32_t *place = node_place(node, bit);
-        uint32_t          child;
+        _Atomic uint32_t *below = node_place(node, bit);
 
-        if (first > cleaning->floor)
+        if (first > cleaning->floor || !place_clean(cleaning, below, level - 1, first))
             break;
-        if (level > 0) {
-            if (!node_clean(cleaning, atomic_load_explicit(place, memory_order_relaxed), level - 1, first))
-                break;
-        } else if (first == cleaning->floor) {
-            if (cleaning->stop != 0)
-                (void)chain_clean(cleaning, place, cleaning->stop); /* the chunk under the cursor stays */
-            break;
-        } else if (!chain_clean(cleaning, place, 0)) {
-            break;
-        }
-        child = atomic_load_explicit(place, memory_order_relaxed);
         live &= live - 1;
         /* Release: pairs with the load of live in node_find. A search that misses it finds what is empty, for a grace period. */
         atomic_store_explicit(&node->live, live, memory_order_release);
-        child_retire(cleaning, child, level);
+        child_retire(cleaning, atomic_load_explicit(below, memory_order_relaxed), level - 1, first);
     }
     return live == 0;
 }
@@ -843,7 +925,6 @@ size_t
 aw_calendar_clean(struct aw_calendar_pool *pool, struct aw_calendar *calendar, size_t max)
 {
     uint64_t cursor = atomic_load_explicit(&calendar->_cursor, memory_order_acquire); /* pairs with the exchanges, for heads */
-    uint32_t root = atomic_load_explicit(&calendar->_root, memory_order_relaxed);     /* the writer's own */
     struct cleaning cleaning = {
         .pool = pool,
         .calendar = calendar,
@@ -853,9 +934,13 @@ aw_calendar_clean(struct aw_calendar_pool *pool, struct aw_calendar *calendar, s
     };
 
     AW_ON(pool);
-    if (root != 0 && node_clean(&cleaning, root, LEVELS - 1, 0)) {
+    /* Relaxed: the writer's own. */
+    if (max > 0 && atomic_load_explicit(&calendar->_root, memory_order_relaxed) != 0 &&
+        place_clean(&cleaning, &calendar->_root, LEVELS - 1, 0)) {
+        uint32_t root = atomic_load_explicit(&calendar->_root, memory_order_relaxed);
+
         atomic_store_explicit(&calendar->_root, 0, memory_order_release); /* pairs with the load in cursor_resolve */
-        block_retire(pool, root);
+        child_retire(&cleaning, root, LEVELS - 1, 0);
     }
     return max - cleaning.left;
 }

@@ -31,13 +31,11 @@ struct aw_calendar {
     /* Shared. */
     _Alignas(AW_CACHE_LINE) _Atomic uint64_t _cursor;
     _Atomic uint32_t _version;   /* makes each searching state of the cursor unlike all before */
-    _Atomic uint32_t _root;      /* index node; 0: none */
+    _Atomic uint32_t _root;      /* index; 0: none */
     _Atomic uint64_t void_count; /* for the users: entries that they popped and found void */
     /* Writer only. */
     _Alignas(AW_CACHE_LINE) uint64_t _pushed;
-    uint64_t _gone;        /* entries known to have been popped: all but those of the chunk under the cursor */
-    uint32_t _leaf;        /* the leaf of the last push; 0: none */
-    uint32_t _leaf_window; /* tick / 64 of that leaf */
+    uint64_t _gone; /* entries known to have been popped: all but those of the chunk under the cursor */
 };
 AW_STATIC_ASSERT(sizeof(struct aw_calendar) == 2 * AW_CACHE_LINE, "thousands of empty calendars stay small");
 
@@ -47,7 +45,7 @@ struct aw_calendar_head {
     uint64_t _cursor; /* the state in which this entry is next */
 };
 
-/* Reserves bytes_max of address space (at least 1 MiB, at most 32 GiB). `qsbr` is borrowed and outlives the pool; the pool's thread is
+/* Reserves bytes_max of address space (at least 1 MiB, at most 16 GiB). `qsbr` is borrowed and outlives the pool; the pool's thread is
  * its owner. AW_E_CONFIG, AW_E_MEMORY. */
 AW_MUST_USE enum aw_err aw_calendar_pool_new(struct aw_calendar_pool **ret_pool, size_t bytes_max, struct aw_qsbr *qsbr);
 /* No thread may use a calendar of this pool any more. Takes the address, accepts NULL, leaves NULL. */

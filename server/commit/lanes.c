@@ -407,6 +407,8 @@ load_flush(struct aw_lanes_load *load)
     }
     load->count = 0;
     load->is_sorted = true;
+    /* Nodes that grew on the way. At a start nobody reads yet, so what is retired now is free at the next flush at the latest. */
+    (void)aw_calendar_pool_reclaim(load->lanes->pool, SIZE_MAX);
     return AW_OK;
 }
 

@@ -30,7 +30,7 @@ struct aw_lanes_config {
     uint32_t lanes_max;
     uint32_t tickets_max; /* slots are below this */
     aw_ms    base;        /* earlier keys and ages count as this; later ones are exact for 3.4 years of keys, 13 of ages */
-    size_t   bytes_max;   /* of the arena: about 20 (dense) to 40 bytes an entry; 1 MiB to 32 GiB */
+    size_t   bytes_max;   /* of the arena: about 20 (dense) to 40 bytes an entry; 1 MiB to 16 GiB */
 };
 
 /* Address space for all of it is reserved here, and touched as it is used. AW_E_CONFIG (bytes_max), AW_E_MEMORY. */
