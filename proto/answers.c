@@ -177,11 +177,12 @@ add_flights_of(struct flights *flights, struct aw_slice body)
 {
     struct aw_slice   list = aw_proto_body_get(body, AW_SLICE("flights"));
     const char       *at = list.ptr;
-    const char       *end = list.ptr + list.len;
+    const char       *end;
     struct aw_mp_head head;
 
     if (list.len == 0)
         return true;
+    end = list.ptr + list.len;
     if (!aw_mp_read(&at, end, &head) || head.kind != AW_MP_ARRAY)
         return false;
     for (uint32_t i = 0; i < head.count; i++) {
@@ -558,5 +559,25 @@ aw_proto_write_problem_messages_line(struct aw_writer *writer, const struct aw_p
     if (!aw_proto_write_problem_messages(writer, problem, messages, count))
         return false;
     aw_writer_end_line(writer);
+    return true;
+}
+
+bool
+aw_proto_write_message(struct aw_writer *writer, const struct aw_stored_message *message, const struct aw_receipt *receipt)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "message");
+    write_message_id(writer, message->id);
+    KEY(writer, "accepted_at");
+    aw_writer_time(writer, message->accepted_at);
+    if (message->erased) {
+        KEY(writer, "erased");
+        aw_writer_bool(writer, true);
+    } else if (!aw_writer_copy_entries(writer, message->body)) {
+        return false;
+    }
+    KEY(writer, "receipt");
+    aw_proto_write_receipt(writer, receipt);
+    aw_writer_end_map(writer);
     return true;
 }

@@ -65,7 +65,8 @@ text_of(const msgpack_object *value)
     return aw_slice_of(value->via.str.ptr, value->via.str.size);
 }
 
-/* Texts ------------------------------------------------------------------------------------------------------------------------ */
+/* Texts ------------------------------------------------------------------------------------------------------------------------
+ * */
 
 static enum aw_err
 check_bytes(struct decoder *decoder, struct aw_slice text, bool empty_ok, uint32_t max)
@@ -130,7 +131,8 @@ decode_text(struct decoder *decoder, const struct aw_field *field, const msgpack
     return AW_OK;
 }
 
-/* Numbers and words ------------------------------------------------------------------------------------------------------------ */
+/* Numbers and words ------------------------------------------------------------------------------------------------------------
+ * */
 
 static void
 store_number(const struct aw_field *field, void *to, uint64_t number)
@@ -249,7 +251,8 @@ decode_date(struct decoder *decoder, const msgpack_object *value, uint32_t *ret_
     return AW_OK;
 }
 
-/* Maps of texts ------------------------------------------------------------------------------------------------------------------ */
+/* Maps of texts
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 static enum aw_err
 check_pair(struct decoder *decoder, struct aw_slice key, struct aw_slice value)
@@ -325,7 +328,8 @@ decode_pairs(struct decoder *decoder, const struct aw_field *field, const msgpac
     return AW_OK;
 }
 
-/* Unknown fields ----------------------------------------------------------------------------------------------------------------- */
+/* Unknown fields
+ * ----------------------------------------------------------------------------------------------------------------- */
 
 static void
 write_tree(struct aw_writer *writer, const msgpack_object *value)
@@ -402,7 +406,8 @@ keep_unknown(struct decoder *decoder, const msgpack_object *value)
     return err;
 }
 
-/* Objects ------------------------------------------------------------------------------------------------------------------------ */
+/* Objects
+ * ------------------------------------------------------------------------------------------------------------------------ */
 
 static enum aw_err decode_object(struct decoder *decoder, enum aw_object_kind kind, const msgpack_object *value, void *to);
 
@@ -553,7 +558,8 @@ decode_object(struct decoder *decoder, enum aw_object_kind kind, const msgpack_o
     return check_required(decoder, object, seen);
 }
 
-/* Rules that need more than one field ---------------------------------------------------------------------------------------------- */
+/* Rules that need more than one field
+ * ---------------------------------------------------------------------------------------------- */
 
 /* The unknown fields join what was sent as meta. */
 static enum aw_err

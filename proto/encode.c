@@ -189,9 +189,12 @@ struct aw_slice
 aw_proto_body_get(struct aw_slice body, struct aw_slice key)
 {
     const char       *at = body.ptr;
-    const char       *end = body.ptr + body.len;
+    const char       *end;
     struct aw_mp_head map;
 
+    if (body.len == 0)
+        return (struct aw_slice){NULL, 0};
+    end = body.ptr + body.len;
     if (!aw_mp_read(&at, end, &map) || map.kind != AW_MP_MAP)
         return (struct aw_slice){NULL, 0};
     for (uint32_t i = 0; i < map.count; i++) {
@@ -211,4 +214,17 @@ aw_proto_body_get(struct aw_slice body, struct aw_slice key)
         at += bytes;
     }
     return (struct aw_slice){NULL, 0};
+}
+
+bool
+aw_proto_body_text(struct aw_slice body, struct aw_slice key, struct aw_slice *ret_text)
+{
+    struct aw_slice   value = aw_proto_body_get(body, key);
+    const char       *at = value.ptr;
+    struct aw_mp_head head;
+
+    if (value.len == 0 || !aw_mp_read(&at, value.ptr + value.len, &head) || head.kind != AW_MP_STR)
+        return false;
+    *ret_text = aw_slice_of(at, head.count);
+    return true;
 }

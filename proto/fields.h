@@ -1,7 +1,7 @@
 /* fields.h - the one table of what a request may hold, for both encodings, both directions and the documentation.
  *
- * The rows: fields.def. Decoding, encoding, the tables in PROTOCOL.md and the check of openapi.json all walk this table, so a field
- * is added in one place. Constant data; thread: any.
+ * The rows: fields.def. Decoding, encoding, the tables in PROTOCOL.md and the check of openapi.json all walk this table, so a
+ * field is added in one place. Constant data; thread: any.
  */
 #ifndef AW_PROTO_FIELDS_H
 #define AW_PROTO_FIELDS_H

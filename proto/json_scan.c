@@ -1,10 +1,10 @@
 /* json_scan.c - the quick reader of JSON: takes the common form of a body in one pass over its bytes.
  *
- * jansson reads a byte at a time through a callback and hashes every key into a table: several microseconds for a message, half of
- * what a message may cost in all (ADR 0002). This reader takes what well-behaved clients send and leaves every other body to jansson: fractions
- * and exponents, numbers of more than 18 digits, keys with escapes or that come twice, too many keys or values, bytes that are
- * not UTF-8, lone surrogates, and whatever is not JSON. So it never has to say what is wrong, and where it says yes, jansson would have said
- * yes with the same tree: tests/fuzz/json_fuzz.c checks both on every input.
+ * jansson reads a byte at a time through a callback and hashes every key into a table: several microseconds for a message, half
+ * of what a message may cost in all (ADR 0002). This reader takes what well-behaved clients send and leaves every other body to
+ * jansson: fractions and exponents, numbers of more than 18 digits, keys with escapes or that come twice, too many keys or
+ * values, bytes that are not UTF-8, lone surrogates, and whatever is not JSON. So it never has to say what is wrong, and where it
+ * says yes, jansson would have said yes with the same tree: tests/fuzz/json_fuzz.c checks both on every input.
  */
 #include "proto/tree.h"
 
@@ -36,7 +36,8 @@ take_byte(struct scan *scan, char byte)
     return true;
 }
 
-/* Whether a byte of `word` is a quote, a backslash, below 0x20 or above 0x7f. May also say yes when one only follows such a byte. */
+/* Whether a byte of `word` is a quote, a backslash, below 0x20 or above 0x7f. May also say yes when one only follows such a byte.
+ * */
 static bool
 has_special(uint64_t word)
 {

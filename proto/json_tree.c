@@ -142,10 +142,11 @@ refuse(const struct aw_scratch *scratch, struct aw_slice body, const json_error_
     struct aw_json_place place;
     struct aw_slice      words = words_of(error);
 
-    aw_json_locate(body, offset, &place);
-    switch ((int)json_error_code(error)) { /* of its codes, these have words of their own */
-    case json_error_out_of_memory:
+    /* jansson's position is behind the offending byte or token; its last byte is still where it happened. */
+    aw_json_locate(body, offset > 0 ? offset - 1 : 0, &place);
+    if (scratch->failed)
         return scratch->full ? too_many_values(problem) : out_of_memory(problem);
+    switch ((int)json_error_code(error)) { /* of its codes, these have words of their own */
     case json_error_invalid_utf8:
         return aw_fault_at(problem, AW_FAULT_UTF8, &place.path, "is not valid UTF-8, at byte %zu", offset);
     case json_error_duplicate_key:
@@ -176,7 +177,8 @@ aw_tree_from_json_judged(struct aw_scratch *scratch, struct aw_arena *arena, str
         return aw_fault_at(problem, AW_FAULT_DEPTH, &place.path, "is nested too deep, at byte %zu; at most %u levels",
                            place.offset, AW_DEPTH_MAX);
     root = json_loadb(body.ptr, body.len, JSON_FLAGS, &error);
-    if (root == NULL)
+    /* Its reader goes on without the bytes that a failed allocation should have held: then a tree proves nothing. */
+    if (root == NULL || scratch->failed)
         return refuse(scratch, body, &error, problem);
     converter.texts = aw_arena_take(arena, body.len);
     if (converter.texts == NULL)

@@ -34,8 +34,8 @@ struct aw_mp_head {
     } value;
 };
 
-/* Reads the head at *at and moves *at behind it (for STR, BIN and EXT: before their bytes). False, and *at stays, when the bytes end
- * inside the head or inside a STR's, BIN's or EXT's bytes, or when no value begins so (0xc1). */
+/* Reads the head at *at and moves *at behind it (for STR, BIN and EXT: before their bytes). False, and *at stays, when the bytes
+ * end inside the head or inside a STR's, BIN's or EXT's bytes, or when no value begins so (0xc1). */
 AW_MUST_USE bool aw_mp_read(const char **at, const char *end, struct aw_mp_head *ret_head);
 
 #endif

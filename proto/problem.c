@@ -23,7 +23,8 @@ aw_proto_problem_answer(const struct aw_proto_problem *problem, uint32_t line)
     };
 }
 
-/* Puts in what fits. Field names come from the client, who may also send bytes that are no text, or a NUL: one '?' for each of those. */
+/* Puts in what fits. Field names come from the client, who may also send bytes that are no text, or a NUL: one '?' for each of
+ * those. */
 static size_t
 put_text(char *text, size_t at, size_t room, struct aw_slice more)
 {

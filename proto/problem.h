@@ -1,7 +1,7 @@
 /* problem.h - what is wrong with a body, precisely enough to mend it.
  *
- * The caller owns the struct; it is written only on failure. Its texts hold pieces of the client's body: they may be answered, not
- * logged. Thread: any.
+ * The caller owns the struct; it is written only on failure. Its texts hold pieces of the client's body: they may be answered,
+ * not logged. Thread: any.
  */
 #ifndef AW_PROTO_PROBLEM_H
 #define AW_PROTO_PROBLEM_H

@@ -1,10 +1,10 @@
 /* proto.h - between bytes and values: what clients send, what is stored of it, what they are answered (PROTOCOL.md).
  *
- * Decoding is strict and driven by one table (fields.def), for JSON and MessagePack alike. What it returns borrows from the body and
- * from the arena: both must live as long as the value is used. On failure the arena may hold rubbish until its reset, and `problem`
- * says what is wrong and where.
- * Errors of decoding: AW_E_MALFORMED, AW_E_UNKNOWN_FIELD, AW_E_BAD_VALUE, AW_E_BODY_LARGE, AW_E_MEMORY.
- * Thread: any; one body at a time in each thread (scratch.h). Writing fails only through the buffer (`failed`).
+ * Decoding is strict and driven by one table (fields.def), for JSON and MessagePack alike. What it returns borrows from the body
+ * and from the arena: both must live as long as the value is used. On failure the arena may hold rubbish until its reset, and
+ * `problem` says what is wrong and where. Errors of decoding: AW_E_MALFORMED, AW_E_UNKNOWN_FIELD, AW_E_BAD_VALUE,
+ * AW_E_BODY_LARGE, AW_E_MEMORY. Thread: any; one body at a time in each thread (scratch.h). Writing fails only through the buffer
+ * (`failed`).
  */
 #ifndef AW_PROTO_PROTO_H
 #define AW_PROTO_PROTO_H
@@ -50,8 +50,8 @@ AW_PROTO_DECODE(ticket_patch, ticket_request, TICKET_PATCH)
 AW_PROTO_DECODE(ticket_cancel, cancel_request, TICKET_CANCEL)
 #undef AW_PROTO_DECODE
 
-/* The values of a body that may hold several. NDJSON: lines end with LF or CRLF, the last one need not; blank lines are skipped but
- * counted. MSGPACK_SEQ: values one after the other. Any other media: the whole body, once. */
+/* The values of a body that may hold several. NDJSON: lines end with LF or CRLF, the last one need not; blank lines are skipped
+ * but counted. MSGPACK_SEQ: values one after the other. Any other media: the whole body, once. */
 struct aw_lines {
     enum aw_media   _media;
     struct aw_slice _body;
@@ -66,14 +66,15 @@ struct aw_line {
 /* AW_E_BODY_LARGE when there are more than AW_BATCH_LINES_MAX values: none of them is to be taken. */
 AW_MUST_USE enum aw_err aw_lines_init(struct aw_lines *lines, enum aw_media media, struct aw_slice body,
                                       struct aw_proto_problem *problem);
-/* AW_OK with the next one; AW_E_AGAIN at the end; AW_E_MALFORMED for bytes that begin no value (MSGPACK_SEQ): nobody can tell where
- * the next would begin, so they end the sequence. ret_line->number is set with AW_E_MALFORMED too. */
+/* AW_OK with the next one; AW_E_AGAIN at the end; AW_E_MALFORMED for bytes that begin no value (MSGPACK_SEQ): nobody can tell
+ * where the next would begin, so they end the sequence. ret_line->number is set with AW_E_MALFORMED too. */
 AW_MUST_USE enum aw_err aw_lines_next(struct aw_lines *lines, struct aw_line *ret_line, struct aw_proto_problem *problem);
 
-/* What is stored --------------------------------------------------------------------------------------------------------------- */
+/* What is stored ---------------------------------------------------------------------------------------------------------------
+ * */
 
-/* The canonical MessagePack map: fields in the table's order, absent ones and defaults left out, times in UTC with milliseconds, meta
- * sorted. Equal messages have equal bytes, whatever they were posted in. aw_proto_decode_message reads it back. At most
+/* The canonical MessagePack map: fields in the table's order, absent ones and defaults left out, times in UTC with milliseconds,
+ * meta sorted. Equal messages have equal bytes, whatever they were posted in. aw_proto_decode_message reads it back. At most
  * AW_MESSAGE_ENCODED_BYTES_MAX bytes. False when the buffer failed. */
 AW_MUST_USE bool aw_proto_encode_message(struct aw_buffer *buffer, const struct aw_message *message);
 /* The same for any object and encoding: for clients, and for tests. */
@@ -81,14 +82,20 @@ void aw_proto_write_object(struct aw_writer *writer, enum aw_object_kind kind, c
 /* The bytes of one field's value in a stored body; empty with ptr NULL when it is not there (or the body is broken). Borrows from
  * `body`. */
 struct aw_slice aw_proto_body_get(struct aw_slice body, struct aw_slice key);
+/* The same for a text: its characters. False when it is not there or no text; *ret_text is then unchanged. */
+AW_MUST_USE bool aw_proto_body_text(struct aw_slice body, struct aw_slice key, struct aw_slice *ret_text);
 
-/* Answers ---------------------------------------------------------------------------------------------------------------------- */
+/* Answers ----------------------------------------------------------------------------------------------------------------------
+ * */
 
 void aw_proto_write_receipt(struct aw_writer *writer, const struct aw_receipt *receipt);
 /* False when a stored body is broken: answer AW_E_CORRUPT and drop the buffer. The same for the ones below that hold messages. */
 AW_MUST_USE bool aw_proto_write_lease(struct aw_writer *writer, const struct aw_lease_answer *lease);
 AW_MUST_USE bool aw_proto_write_ticket(struct aw_writer *writer, const struct aw_ticket_answer *ticket);
 void             aw_proto_write_lane(struct aw_writer *writer, const struct aw_lane_answer *lane);
+/* One message as it was posted, with its id, its time and under `receipt` what was answered to it. */
+AW_MUST_USE bool aw_proto_write_message(struct aw_writer *writer, const struct aw_stored_message *message,
+                                        const struct aw_receipt *receipt);
 /* {leases: [...]} */
 AW_MUST_USE bool aw_proto_write_leases(struct aw_writer *writer, const struct aw_lease_answer *leases, uint32_t count);
 /* {items: [...], next: null} */

@@ -21,11 +21,15 @@ jansson_malloc(size_t size)
 
     if (scratch == NULL || !scratch->busy)
         return malloc(size);
-    if (scratch->fail_at > 0 && --scratch->fail_at == 0)
+    if (scratch->fail_at > 0 && --scratch->fail_at == 0) {
+        scratch->failed = true;
         return NULL;
+    }
     ptr = aw_arena_take(&scratch->arena, size);
-    if (ptr == NULL && size > AW_SCRATCH_BYTES_MAX - BLOCK_BYTES - aw_blocks_used(scratch->blocks))
-        scratch->full = true;
+    if (ptr == NULL) {
+        scratch->failed = true;
+        scratch->full = aw_blocks_used(scratch->blocks) + size + BLOCK_BYTES > AW_SCRATCH_BYTES_MAX;
+    }
     return ptr;
 }
 
@@ -95,6 +99,7 @@ aw_scratch_begin(void)
         return NULL;
     AW_ASSERT(!mine->busy);
     mine->busy = true;
+    mine->failed = false;
     mine->full = false;
     return mine;
 }

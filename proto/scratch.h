@@ -27,7 +27,8 @@ struct aw_scratch {
     struct aw_arena   arena;  /* owns: what jansson took */
     msgpack_zone      zone;   /* owns: what msgpack-c took; keeps its first chunk */
     bool              busy;
-    bool              full;    /* the limit was reached, not the end of memory */
+    bool              failed;  /* jansson got no memory; it does not always say so itself */
+    bool              full;    /* because of the limit, not because memory ran out */
     uint32_t          fail_at; /* for tests: which next allocation fails; 0: none */
     /* Of the quick reader: children of the values that are not finished, and those of the finished ones. */
     msgpack_object_kv open[AW_SCRATCH_VALUES_MAX];

@@ -286,9 +286,11 @@ copy_pairs(struct aw_writer *writer, const char **at, const char *end, uint32_t 
 static bool
 copy_container(struct aw_writer *writer, const struct aw_mp_head *head, const char **at, const char *end, unsigned depth)
 {
-    if (depth == 0)
+    if (depth == 0 || head->count > (size_t)(end - *at))
         return false;
     if (head->kind == AW_MP_MAP) {
+        if (head->count > MAP16_MAX)
+            return false;
         aw_writer_begin_map(writer);
         if (!copy_pairs(writer, at, end, head->count, depth - 1))
             return false;
@@ -347,8 +349,11 @@ bool
 aw_writer_copy(struct aw_writer *writer, struct aw_slice value)
 {
     const char *at = value.ptr;
-    const char *end = value.ptr + value.len;
+    const char *end;
 
+    if (value.len == 0)
+        return false;
+    end = value.ptr + value.len;
     return copy_value(writer, &at, end, AW_DEPTH_MAX) && at == end;
 }
 
@@ -356,10 +361,13 @@ bool
 aw_writer_copy_entries(struct aw_writer *writer, struct aw_slice map)
 {
     const char       *at = map.ptr;
-    const char       *end = map.ptr + map.len;
+    const char       *end;
     struct aw_mp_head head;
 
-    if (!aw_mp_read(&at, end, &head) || head.kind != AW_MP_MAP)
+    if (map.len == 0)
         return false;
+    end = map.ptr + map.len;
+    if (!aw_mp_read(&at, end, &head) || head.kind != AW_MP_MAP || head.count > MAP16_MAX / 2)
+        return false; /* half: the map that is open has pairs of its own */
     return copy_pairs(writer, &at, end, head.count, AW_DEPTH_MAX - 1) && at == end;
 }

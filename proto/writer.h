@@ -53,8 +53,8 @@ void aw_writer_bool(struct aw_writer *writer, bool value);
 void aw_writer_null(struct aw_writer *writer);
 /* RFC 3339; null when 0. */
 void aw_writer_time(struct aw_writer *writer, aw_ms at);
-/* Writes a stored MessagePack value in the writer's encoding. False when `value` is not exactly one value of ours; what was written then
- * is broken: drop the buffer. */
+/* Writes a stored MessagePack value in the writer's encoding. False when `value` is not exactly one value of ours; what was
+ * written then is broken: drop the buffer. */
 AW_MUST_USE bool aw_writer_copy(struct aw_writer *writer, struct aw_slice value);
 /* The pairs of a stored map, into the map that is open. False like aw_writer_copy. */
 AW_MUST_USE bool aw_writer_copy_entries(struct aw_writer *writer, struct aw_slice map);

@@ -1,15 +1,10 @@
 /* The text forms of ids: what is written is read back, one text for one id, and a lease's token cannot be made up.
  * How: fixed texts, the ends of each number's range, every single-character change of a text, random ids. */
+#include "support/random.h"
+
 #include "model/answer.h"
 #include "model/class.h"
 #include "model/ids.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
 
 static const struct aw_hash_key key = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}};
 
@@ -72,24 +67,25 @@ test_refused_texts(void **state)
 }
 
 static uint64_t
-random_u64(void)
+random_u64(struct random *random)
 {
-    uint64_t value = 0;
+    uint64_t value = random_next(random);
 
-    for (int i = 0; i < 5; i++)
-        value = value << 15 ^ (uint64_t)rand();
-    return value >> (rand() % 64);
+    return value >> random_below(random, 64); /* of every length */
 }
 
 static void
 test_round_trip(void **state)
 {
+    struct random random = random_of(random_seed(20100415));
+
     (void)state;
-    srand(20100415);
     for (int i = 0; i < 20000; i++) {
-        struct aw_message_id message = {.seq = random_u64() | 1, .shard = (uint8_t)rand()};
-        struct aw_ticket_id  ticket = {.seq = random_u64() | 1, .slot = (uint32_t)random_u64(), .shard = (uint8_t)rand()};
-        struct aw_lease_id   lease = {.fence = random_u64() | 1, .slot = (uint32_t)random_u64(), .shard = (uint8_t)rand()};
+        struct aw_message_id message = {.seq = random_u64(&random) | 1, .shard = (uint8_t)random_next(&random)};
+        struct aw_ticket_id  ticket = {
+             .seq = random_u64(&random) | 1, .slot = (uint32_t)random_u64(&random), .shard = (uint8_t)random_next(&random)};
+        struct aw_lease_id lease = {
+            .fence = random_u64(&random) | 1, .slot = (uint32_t)random_u64(&random), .shard = (uint8_t)random_next(&random)};
         struct aw_message_id message_back;
         struct aw_ticket_id  ticket_back;
         struct aw_lease_id   lease_back;
