@@ -121,9 +121,9 @@ lmdb_put(struct aw_table *table, const struct aw_chunk *chunk)
     enum aw_tree          tree;
 
     AW_ASSERT(chunk->table < 1U << TABLE_BITS);
-    AW_ASSERT(!generations->marked);
     if (!aw_lmdb_write(store))
         return AW_OUTCOME_BROKEN;
+    AW_ASSERT(!generations->marked);
     /* Half of the reserve stays for the journal: a checkpoint can wait, an agent's answer cannot. */
     if (aw_lmdb_room_pages(store) < aw_lmdb_room_need(store, aw_value_node_bytes(chunk->bytes.len)) + store->room.reserve / 2)
         return AW_OUTCOME_FULL;
@@ -151,9 +151,9 @@ lmdb_mark(struct aw_table *table, const struct aw_checkpoint_mark *mark)
     MDB_val               key = {sizeof(MARK_TEXT) - 1, (void *)(uintptr_t)MARK_TEXT};
     MDB_val               value = {sizeof(bytes), bytes};
 
-    AW_ASSERT(!generations->marked);
     if (!aw_lmdb_write(store))
         return AW_OUTCOME_BROKEN;
+    AW_ASSERT(!generations->marked);
     if (generations->growing == AW_GENERATION_NONE)
         begin_generation(store); /* an empty state has no chunk */
     AW_ASSERT(mark->chunks == generations->chunks);

@@ -582,9 +582,9 @@ memory_put(struct aw_table *table, const struct aw_chunk *chunk)
     struct memory_table *generations = &store->generations;
     uint64_t             id = (uint64_t)chunk->table << 32 | chunk->chunk;
 
-    AW_ASSERT(!generations->marked);
     if (store->broken)
         return AW_OUTCOME_BROKEN;
+    AW_ASSERT(!generations->marked);
     /* Half of the reserve stays for the journal. */
     if (entry_cost(chunk->bytes.len) + limit_of(store) / 16 > room_left(store))
         return AW_OUTCOME_FULL;
@@ -603,9 +603,9 @@ memory_mark(struct aw_table *table, const struct aw_checkpoint_mark *mark)
     struct memory       *store = memory_of_table(table);
     struct memory_table *generations = &store->generations;
 
-    AW_ASSERT(!generations->marked);
     if (store->broken)
         return AW_OUTCOME_BROKEN;
+    AW_ASSERT(!generations->marked);
     if (generations->growing == GENERATION_NONE)
         begin_generation(store);
     AW_ASSERT(mark->chunks == chunks_of(store, generations->growing));
