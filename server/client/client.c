@@ -320,6 +320,7 @@ aw_client_deliver(struct aw_client *client)
     if (client->delivering)
         return;
     client->delivering = true;
+    client->told = !aw_list_is_empty(&client->finished) || !aw_list_is_empty(&client->changed);
     for (;;) {
         node = aw_list_first(&client->finished);
         if (node != NULL) {
@@ -342,6 +343,7 @@ on_before_sleep(struct ev_loop *loop, ev_prepare *watcher, int events)
 {
     struct aw_client *client = watcher->data;
     struct aw_list   *node;
+    bool              any_told = false;
 
     (void)events;
     for (unsigned round = 0; round < ROUNDS_MAX && !aw_list_is_empty(&client->dirty); round++) {
@@ -350,11 +352,13 @@ on_before_sleep(struct ev_loop *loop, ev_prepare *watcher, int events)
             aw_trunk_flush(AW_CONTAINER(node, struct aw_trunk, in_dirty));
         }
         aw_client_deliver(client);
+        any_told = any_told || client->told;
     }
-    if (aw_list_is_empty(&client->dirty))
-        ev_idle_stop(loop, &client->awake);
-    else
+    /* Whoever runs the loop one turn at a time must see what its callbacks did before the loop sleeps. */
+    if (any_told || !aw_list_is_empty(&client->dirty))
         ev_idle_start(loop, &client->awake);
+    else
+        ev_idle_stop(loop, &client->awake);
 }
 
 static void

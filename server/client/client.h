@@ -36,7 +36,7 @@ struct aw_client_config {
     struct ev_loop *loop;             /* borrows; outlives the client */
     uint32_t        calls_max;        /* unfinished ones, over all trunks; 0: 4096 */
     uint32_t        answer_bytes_max; /* body of one answer; 0: 16 MiB */
-    aw_ns           connect_ns_max;   /* from aw_trunk_open until it can carry calls; 0: 5 s */
+    aw_ns           connect_ns_max;   /* from aw_trunk_open until the server's SETTINGS; 0: 5 s */
     const char     *ca_file;          /* copied into the TLS context: PEM; NULL: those of the system */
     bool            insecure;         /* takes any certificate */
 };
@@ -70,7 +70,7 @@ const char *aw_trunk_why(const struct aw_trunk *trunk);
 /* Whether CLOSED came before it ever was OPEN. */
 bool     aw_trunk_never_opened(const struct aw_trunk *trunk);
 uint32_t aw_trunk_calls(const struct aw_trunk *trunk);
-/* Calls that the server lets run at once; the protocol's advice of 100 until it told. */
+/* Calls that the server lets run at once; 0 until it told. */
 uint32_t aw_trunk_streams_max(const struct aw_trunk *trunk);
 
 /* --- calls ------------------------------------------------------------------------------------------------------------------ */

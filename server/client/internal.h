@@ -59,10 +59,10 @@ struct aw_trunk {
     struct aw_client   *client; /* borrows */
     enum aw_trunk_state state;
     bool                forgotten;
-    bool                opened;
+    bool                standing; /* TCP and TLS do: bytes may go */
+    bool                opened;   /* the server's SETTINGS came: it speaks HTTP/2 and said how many streams it allows */
+    bool                saw_settings;
     bool                saw_goaway;
-    bool                tls_handshaken;
-    bool                write_waits; /* the socket took no more: `pending` goes first */
     struct aw_url       url;
     struct aw_why       why;
     aw_trunk_changed   *changed;
@@ -104,6 +104,7 @@ struct aw_client {
     struct aw_list             finished;
     struct aw_list             forgotten; /* closed by their owner; freed between turns */
     bool                       delivering;
+    bool                       told;       /* the last delivery had something to tell */
     uint64_t                   wheel_tick; /* slots before this one are done */
     struct aw_list             wheel[WHEEL_SLOTS];
     ev_timer                   ticker;

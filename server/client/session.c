@@ -117,10 +117,13 @@ note_goaway(struct aw_trunk *trunk, const nghttp2_goaway *goaway)
 static int
 on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
-    struct aw_call *call;
+    struct aw_trunk *trunk = user;
+    struct aw_call  *call;
 
     if (frame->hd.type == NGHTTP2_GOAWAY)
-        note_goaway(user, &frame->goaway);
+        note_goaway(trunk, &frame->goaway);
+    if (frame->hd.type == NGHTTP2_SETTINGS)
+        trunk->saw_settings = true;
     if ((frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
         return 0;
     call = call_of(session, frame->hd.stream_id);
@@ -204,6 +207,8 @@ aw_client_session_callbacks_new(struct aw_client *client)
     if (nghttp2_session_callbacks_new(&client->callbacks) != 0 || nghttp2_option_new(&client->options) != 0)
         return false;
     callbacks = client->callbacks;
+    /* No request leaves before the server's SETTINGS said how many it takes. */
+    nghttp2_option_set_peer_max_concurrent_streams(client->options, 0);
     nghttp2_session_callbacks_set_on_header_callback2(callbacks, on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);

@@ -1,7 +1,7 @@
 /* trunk.c - one connection: finding the server, reading, gathering output, ending.
  *
- * The protocol session exists from the first moment, so that calls can be submitted before the connection stands; nothing is taken out
- * of it until then. Output goes through one shared buffer; only what the socket does not take is kept, and while something is kept
+ * The protocol session exists from the first moment, so that calls can be submitted before the connection stands; they leave once the
+ * server's SETTINGS are there: sent earlier, those above its limit of streams would be refused. Output goes through one shared buffer; only what the socket does not take is kept, and while something is kept
  * nothing more is taken out of the session, so that a server that does not read costs us one buffer.
  */
 #include "client/internal.h"
@@ -56,6 +56,7 @@ aw_trunk_drain(struct aw_trunk *trunk, const char *why)
 static void
 close_socket(struct aw_trunk *trunk)
 {
+    trunk->standing = false;
     ev_io_stop(trunk->client->loop, &trunk->readable);
     ev_io_stop(trunk->client->loop, &trunk->writable);
     SSL_free(trunk->ssl);
@@ -234,15 +235,19 @@ gather(struct aw_trunk *trunk)
 void
 aw_trunk_flush(struct aw_trunk *trunk)
 {
-    if (trunk->state != AW_TRUNK_OPEN && trunk->state != AW_TRUNK_DRAINING)
+    if (!trunk->standing)
         return;
     if (trunk->pending_len == 0)
         gather(trunk);
-    if (trunk->state == AW_TRUNK_CLOSED)
+    if (!trunk->standing)
         return;
-    if (nghttp2_session_want_read(trunk->session) == 0 && nghttp2_session_want_write(trunk->session) == 0 &&
-        trunk->pending_len == 0)
-        aw_trunk_fail(trunk, trunk->why.text[0] == '\0' ? "connection to %s: ended" : NULL, trunk->url.authority);
+    if (nghttp2_session_want_read(trunk->session) != 0 || nghttp2_session_want_write(trunk->session) != 0 ||
+        trunk->pending_len > 0)
+        return;
+    if (!trunk->opened)
+        aw_trunk_fail(trunk, "%s does not speak HTTP/2", trunk->url.authority);
+    else
+        aw_trunk_fail(trunk, trunk->why.text[0] == '\0' ? "%s broke the protocol" : NULL, trunk->url.authority);
 }
 
 static void
@@ -253,8 +258,8 @@ on_writable(struct ev_loop *loop, ev_io *watcher, int events)
 
     (void)loop;
     (void)events;
-    if (trunk->state == AW_TRUNK_CONNECTING)
-        return; /* on_connecting has the watcher's event */
+    if (!trunk->standing)
+        return; /* closed by another event of this turn */
     client->now = aw_clock_mono();
     if (write_pending(trunk) && trunk->pending_len == 0)
         aw_client_dirty(trunk);
@@ -281,6 +286,19 @@ read_some(struct aw_trunk *trunk, char *bytes, size_t room)
     return -1;
 }
 
+/* What frames of the connection change, once the library has returned. */
+static void
+note_frames(struct aw_trunk *trunk)
+{
+    if (trunk->saw_settings && !trunk->opened) {
+        trunk->opened = true;
+        ev_timer_stop(trunk->client->loop, &trunk->connect_timer);
+        move(trunk, AW_TRUNK_OPEN);
+    }
+    if (trunk->saw_goaway)
+        aw_trunk_drain(trunk, NULL);
+}
+
 static void
 read_turn(struct aw_trunk *trunk)
 {
@@ -300,8 +318,7 @@ read_turn(struct aw_trunk *trunk)
             aw_trunk_fail(trunk, NULL);
             return;
         }
-        if (trunk->saw_goaway)
-            aw_trunk_drain(trunk, NULL);
+        note_frames(trunk);
         aw_client_dirty(trunk);
         if (trunk->ssl == NULL && (size_t)n < READ_BYTES)
             return; /* the socket is empty: not worth asking */
@@ -317,8 +334,8 @@ on_readable(struct ev_loop *loop, ev_io *watcher, int events)
 
     (void)loop;
     (void)events;
-    if (trunk->state != AW_TRUNK_OPEN && trunk->state != AW_TRUNK_DRAINING)
-        return;
+    if (!trunk->standing)
+        return; /* closed by another event of this turn */
     trunk->client->now = aw_clock_mono();
     read_turn(trunk);
     aw_client_deliver(trunk->client);
@@ -327,18 +344,16 @@ on_readable(struct ev_loop *loop, ev_io *watcher, int events)
 /* --- connecting ------------------------------------------------------------------------------------------------------------- */
 
 static void
-opened(struct aw_trunk *trunk)
+stand(struct aw_trunk *trunk)
 {
     struct aw_client *client = trunk->client;
 
-    trunk->opened = true;
-    ev_timer_stop(client->loop, &trunk->connect_timer);
+    trunk->standing = true;
     ev_io_stop(client->loop, &trunk->writable);
     ev_set_cb(&trunk->readable, on_readable);
     ev_set_cb(&trunk->writable, on_writable);
     ev_io_start(client->loop, &trunk->readable);
     trunk->why.text[0] = '\0'; /* of addresses that did not answer */
-    move(trunk, AW_TRUNK_OPEN);
     aw_client_dirty(trunk);
 }
 
@@ -350,7 +365,7 @@ handshake(struct aw_trunk *trunk)
     if (rc < 0)
         aw_trunk_fail(trunk, NULL); /* another address would give the same server */
     else if (rc > 0)
-        opened(trunk);
+        stand(trunk);
 }
 
 static void
@@ -361,7 +376,7 @@ on_handshake(struct ev_loop *loop, ev_io *watcher, int events)
     (void)loop;
     (void)events;
     trunk->client->now = aw_clock_mono();
-    if (trunk->state == AW_TRUNK_CONNECTING)
+    if (trunk->state == AW_TRUNK_CONNECTING && !trunk->standing)
         handshake(trunk);
     aw_client_deliver(trunk->client);
 }
@@ -384,7 +399,7 @@ connected(struct aw_trunk *trunk)
     /* Our writes are whole turns already; waiting to join them would only add a delay. */
     (void)setsockopt(trunk->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     if (!trunk->url.tls) {
-        opened(trunk);
+        stand(trunk);
         return;
     }
     if (!aw_client_tls_start(trunk)) {
@@ -551,7 +566,7 @@ aw_trunk_close(struct aw_trunk **trunk_of)
     AW_ASSERT(!trunk->forgotten);
     trunk->forgotten = true;
     aw_list_remove(&trunk->in_changed);
-    if (trunk->state == AW_TRUNK_OPEN || trunk->state == AW_TRUNK_DRAINING) {
+    if (trunk->standing) {
         (void)nghttp2_session_terminate_session(trunk->session, NGHTTP2_NO_ERROR);
         if (trunk->pending_len == 0)
             gather(trunk);
