@@ -94,8 +94,8 @@ struct finger {
 /* What was unlinked: `fresh` since the last epoch was taken, `aging` until that epoch has passed, `ripe` to be given back. Lists through
  * the blocks' links. */
 struct aw_calendar_pool {
+    struct aw_slab  slab; /* owns; its start is for all, the rest and what follows for the writer */
     struct aw_home  home;
-    struct aw_slab  slab;
     struct aw_qsbr *qsbr; /* borrows; outlives the pool */
     uint32_t        fresh;
     uint32_t        aging;
@@ -254,6 +254,19 @@ chain_find(const struct aw_calendar_pool *pool, uint32_t index, uint64_t *ret_re
     return false;
 }
 
+/* Where ticks are sparse, each search ends at a chunk that no cache holds: the next search's is fetched while this entry is handled. */
+static inline void
+chain_prefetch(const struct aw_calendar_pool *pool, struct node *node, uint64_t live)
+{
+    uint32_t child;
+
+    if (live == 0)
+        return;
+    child = atomic_load_explicit(node_place(node, (unsigned)__builtin_ctzll(live)), memory_order_relaxed); /* a guess will do */
+    if (is_chain(child))
+        __builtin_prefetch(chunk_at(pool, chain_of(child)), 1);
+}
+
 /* The first entry below the node at or after `from`. What lies before in the same child is gone, and harmless to look at. */
 static bool
 node_find(const struct aw_calendar_pool *pool, uint32_t index, unsigned level, uint32_t from, uint64_t *ret_ready)
@@ -268,9 +281,14 @@ node_find(const struct aw_calendar_pool *pool, uint32_t index, unsigned level, u
         /* Rule 4: pairs with the stores in node_add, node_grow and tick_insert. */
         uint32_t child = atomic_load_explicit(node_place(node, bit), memory_order_seq_cst);
 
-        if (is_chain(child) ? chain_find(pool, chain_of(child), ret_ready)
-                            : node_find(pool, child, level - 1, bit == first ? from : 0, ret_ready))
+        if (is_chain(child)) {
+            if (chain_find(pool, chain_of(child), ret_ready)) {
+                chain_prefetch(pool, node, live & (live - 1));
+                return true;
+            }
+        } else if (node_find(pool, child, level - 1, bit == first ? from : 0, ret_ready)) {
             return true;
+        }
     }
     return false;
 }

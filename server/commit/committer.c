@@ -147,19 +147,21 @@ own_commands(struct aw_committer *c, aw_ms now, struct aw_why *why)
 }
 
 enum aw_err
-aw_committer_start(struct aw_committer *committer, aw_ms wall, aw_ns mono, struct aw_why *why)
+aw_committer_start(struct aw_committer *committer, const struct aw_recovery *recovery, aw_ms wall, aw_ns mono, struct aw_why *why)
 {
     struct aw_committer *c = committer;
     bool                 done;
     enum aw_err          err;
 
     aw_home_enter(&c->home);
+    aw_lanes_enter(c->config.lanes);
+    c->head = recovery->head;
     aw_record_clock_start(&c->clock, c->head.now, wall, mono);
     /* What a crash left of an unfinished checkpoint goes away piece by piece. */
     if (aw_table_abandon(c->config.table) != AW_OUTCOME_OK || aw_table_drop_step(c->config.table, 1, &done) != AW_OUTCOME_OK)
         return aw_why(why, AW_E_STORE_BROKEN, "the store refuses to drop an unfinished checkpoint");
     c->checkpoint = done ? AW_CHECKPOINT_REST : AW_CHECKPOINT_DROP;
-    c->bytes_since_checkpoint = c->config.recovery.bytes;
+    c->bytes_since_checkpoint = recovery->bytes;
     err = own_commands(c, aw_record_clock_now(&c->clock, wall, mono), why);
     if (err == AW_OK)
         err = aw_publish_load(c, why);

@@ -41,6 +41,7 @@ const char *aw_role_name(enum aw_role role);
 struct aw_committer_report {
     void *user;
     void (*role)(void *user, enum aw_role role);
+    void (*flushing)(void *user, bool begins); /* around each flush: one that never ends is a disk that hangs */
     void (*group)(void *user, aw_ns commit_took, uint32_t records, uint32_t batches);
     void (*checkpoint)(void *user, uint64_t seq);
 };
@@ -78,9 +79,10 @@ void aw_committer_mailbox(struct aw_committer *committer, uint32_t io, struct aw
 /* Rouse it after a push. Any thread. */
 struct aw_wake *aw_committer_wake(struct aw_committer *committer);
 
-/* The thread that calls it is the committer's from now on. Commits the epoch record (and, in a new store, the first settings), fills
- * the lanes and the directory from the state. AW_E_STORE_BROKEN, AW_E_STORE_FULL. */
-AW_MUST_USE enum aw_err aw_committer_start(struct aw_committer *committer, aw_ms wall, aw_ns mono, struct aw_why *why);
+/* The thread that calls it is the committer's from now on. `recovery` says where the journal ended. Commits the epoch record (and the
+ * settings), fills the lanes and the directory from the state. AW_E_STORE_BROKEN, AW_E_STORE_FULL, AW_E_TABLE_FULL. */
+AW_MUST_USE enum aw_err aw_committer_start(struct aw_committer *committer, const struct aw_recovery *recovery, aw_ms wall,
+                                           aw_ns mono, struct aw_why *why);
 /* Bounded work; returns how much was done, 0: sleep until a wake or aw_committer_next_due. */
 size_t aw_committer_step(struct aw_committer *committer, aw_ms wall, aw_ns mono);
 /* Monotonic time until which there is nothing to do by itself; AW_NS_NEVER. */

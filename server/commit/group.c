@@ -236,16 +236,26 @@ flush_group(struct aw_committer *c)
     return true;
 }
 
+static void
+tell_flushing(struct aw_committer *c, bool begins)
+{
+    if (c->config.report.flushing != NULL)
+        c->config.report.flushing(c->config.report.user, begins);
+}
+
 static bool
 make_durable(struct aw_committer *c)
 {
-    aw_ns began = c->config.mono();
+    aw_ns began;
     bool  ok;
 
     aw_upkeep_before_flush(c);
     if (!c->must_flush)
         return true;
+    tell_flushing(c, true);
+    began = c->config.mono();
     ok = flush_group(c);
+    tell_flushing(c, false);
     if (ok && c->group_batches > 0 && c->config.report.group != NULL)
         c->config.report.group(c->config.report.user, c->config.mono() - began, c->group_records, c->group_batches);
     return ok;

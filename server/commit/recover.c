@@ -54,6 +54,8 @@ replay_record(struct aw_state *state, const struct aw_record *record, struct aw_
         return aw_why(why, AW_E_CORRUPT,
                       "record %" PRIu64 " replays as %" PRIu64 " behind %" PRIu64 ", but was written behind %" PRIu64,
                       record->seq, command.out.seq, command.out.prev_seq, record->prev_seq);
+    if (record->kind == AW_COMMAND_MESSAGE && !is_same_receipt(&written, &command.out.u.message))
+        return aw_why(why, AW_E_CORRUPT, "record %" PRIu64 " replays with another receipt than was given", record->seq);
     return AW_OK;
 }
 

@@ -29,8 +29,10 @@ struct aw_slab_class {
     uint32_t _partial;  /* first page with a free block; 0: none */
 };
 struct aw_slab {
-    char                *_base;  /* owns: the reserved range */
-    struct aw_slab_page *_pages; /* owns: reserved too, one a page */
+    /* Set by init, then read-only for all; on a line of its own, as every reader needs it and the owner's counters change all the time. */
+    _Alignas(AW_CACHE_LINE) char *_base; /* owns: the reserved range */
+    /* Owner only. */
+    _Alignas(AW_CACHE_LINE) struct aw_slab_page *_pages; /* owns: reserved too, one a page */
     size_t               _bytes;
     size_t               _pages_bytes;
     uint32_t             _page_count;

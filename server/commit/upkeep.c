@@ -24,8 +24,11 @@ static void
 give_up(struct aw_committer *c)
 {
     aw_state_cut_end(c->config.state);
-    (void)aw_table_abandon(c->config.table); /* if that fails too, the latch of the engine shows at the next flush */
-    c->checkpoint = AW_CHECKPOINT_DROP;
+    /* If that fails too, the engine is latched: the next flush says so. */
+    if (aw_table_abandon(c->config.table) == AW_OUTCOME_OK)
+        c->checkpoint = AW_CHECKPOINT_DROP;
+    else
+        c->checkpoint = AW_CHECKPOINT_REST;
 }
 
 /* Puts chunks until the step's bytes are used up. The mark goes in only with a later flush than the last chunk's: so the flush that

@@ -223,3 +223,13 @@ aw_readers_pop(struct aw_readers *readers, uint32_t io)
     }
     return NULL;
 }
+
+bool
+aw_readers_has_back(struct aw_readers *readers, uint32_t io)
+{
+    for (uint32_t i = 0; i < readers->config.threads; i++) {
+        if (!aw_ring_is_empty(&readers->threads[i].boxes[io].back_out))
+            return true;
+    }
+    return false;
+}

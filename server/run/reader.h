@@ -78,6 +78,9 @@ void aw_readers_push(struct aw_readers *readers, struct aw_read *read);
 /* A read that came back; NULL: none. Thread: io thread `io`. */
 struct aw_read *aw_readers_pop(struct aw_readers *readers, uint32_t io);
 
+/* Whether a pop would give something. Thread: io thread `io`. */
+bool aw_readers_has_back(struct aw_readers *readers, uint32_t io);
+
 /* What a reader does with one read, in a snapshot that is open: for tests and tools, which have no pool. */
 void aw_read_carry_out(struct aw_read *read, struct aw_journal_reader *reader, struct aw_arena *scratch);
 

@@ -1,0 +1,280 @@
+/* api.c - routes, and what several handlers need. */
+#include "run/api.h"
+
+#include "proto/proto.h"
+#include "run/io.h"
+
+#include <stdio.h>
+
+struct route {
+    enum aw_method  method;
+    struct aw_slice before; /* the path, or what stands before its variable part */
+    struct aw_slice after;  /* what stands behind it */
+    bool            has_id;
+    aw_api_handler *handler;
+};
+#define EXACT(method, path, handler)                                                                                             \
+    {                                                                                                                            \
+        method, {path, sizeof(path) - 1}, {NULL, 0}, false, handler                                                              \
+    }
+#define WITH_ID(method, path, rest, handler)                                                                                     \
+    {                                                                                                                            \
+        method, {path, sizeof(path) - 1}, {rest, sizeof(rest) - 1}, true, handler                                                \
+    }
+
+/* The first that fits: exact paths stand before those with a variable part. */
+static const struct route routes[] = {
+    EXACT(AW_POST, "/v1/messages", aw_api_post_messages),
+    EXACT(AW_POST, "/v1/leases", aw_api_pull),
+    EXACT(AW_GET, "/v1/leases", aw_api_held),
+    EXACT(AW_POST, "/v1/leases/extend", aw_api_extend_many),
+    EXACT(AW_POST, "/v1/leases/complete", aw_api_complete_many),
+    EXACT(AW_GET, "/v1/lanes", aw_api_list_lanes),
+    EXACT(AW_GET, "/healthz", aw_api_healthz),
+    EXACT(AW_GET, "/readyz", aw_api_readyz),
+    EXACT(AW_GET, "/metrics", aw_api_metrics),
+    EXACT(AW_GET, "/openapi.json", aw_api_openapi),
+    EXACT(AW_GET, "/", aw_api_index),
+    WITH_ID(AW_GET, "/v1/messages/", "", aw_api_get_message),
+    WITH_ID(AW_POST, "/v1/leases/", "/extend", aw_api_extend),
+    WITH_ID(AW_POST, "/v1/leases/", "/complete", aw_api_complete),
+    WITH_ID(AW_POST, "/v1/leases/", "/release", aw_api_release),
+    WITH_ID(AW_GET, "/v1/tickets/", "", aw_api_get_ticket),
+    WITH_ID(AW_PATCH, "/v1/tickets/", "", aw_api_patch_ticket),
+    WITH_ID(AW_POST, "/v1/tickets/", "/cancel", aw_api_cancel_ticket),
+    WITH_ID(AW_GET, "/v1/lanes/", "", aw_api_get_lane),
+    WITH_ID(AW_PUT, "/v1/lanes/", "", aw_api_put_lane),
+};
+
+static const char *const method_names[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
+
+static bool
+ends_with(struct aw_slice slice, struct aw_slice end)
+{
+    return slice.len >= end.len && aw_slice_eq(aw_slice_of(slice.ptr + slice.len - end.len, end.len), end);
+}
+
+/* Bytes are compared as they came: nothing is decoded, so nothing can be smuggled in. */
+static bool
+path_fits(const struct route *route, struct aw_slice path, struct aw_slice *ret_id)
+{
+    if (!route->has_id)
+        return aw_slice_eq(path, route->before);
+    if (path.len <= route->before.len + route->after.len || !aw_slice_starts(path, route->before) ||
+        !ends_with(path, route->after))
+        return false;
+    *ret_id = aw_slice_of(path.ptr + route->before.len, path.len - route->before.len - route->after.len);
+    return memchr(ret_id->ptr, '/', ret_id->len) == NULL;
+}
+
+static void
+refuse_method(struct aw_request *request, struct aw_slice allow)
+{
+    struct aw_response response = {.status = 405, .content_type = aw_media_type(AW_MEDIA_PROBLEM_JSON), .field_count = 1};
+    struct aw_buffer   buffer;
+    struct aw_writer   writer;
+
+    aw_buffer_init(&buffer, &request->arena);
+    aw_writer_init(&writer, &buffer, AW_MEDIA_JSON);
+    aw_proto_write_problem(&writer, &(struct aw_problem){.err = AW_E_METHOD, .detail = allow});
+    response.fields[0] = (struct aw_header_field){AW_SLICE("allow"), allow};
+    if (!buffer.failed)
+        response.body = aw_buffer_slice(&buffer);
+    aw_request_respond(request, &response);
+}
+
+/* Answered at any time: they are how one learns what is going on. */
+static bool
+is_always_open(const struct route *route)
+{
+    return route->handler == aw_api_healthz || route->handler == aw_api_readyz || route->handler == aw_api_metrics ||
+           route->handler == aw_api_openapi || route->handler == aw_api_index;
+}
+
+static bool
+is_too_busy(const struct aw_io *io, struct aw_request *request, const struct route *route)
+{
+    if (is_always_open(route))
+        return false;
+    if (aw_metric_sum(io->shared->metrics, AW_METRIC_ROLE) == AW_ROLE_STARTING) {
+        aw_request_fail(request, &(struct aw_problem){.err = AW_E_STARTING, .detail = AW_SLICE("see /readyz for how far it is")});
+        return true;
+    }
+    if (io->draining) {
+        aw_request_fail(request, &(struct aw_problem){.err = AW_E_DRAINING});
+        return true;
+    }
+    if (io->out < io->out_max)
+        return false;
+    aw_request_fail(request, &(struct aw_problem){.err = AW_E_OVERLOADED, .detail = AW_SLICE("too many requests are in work")});
+    return true;
+}
+
+static void
+on_request(void *user, struct aw_request *request)
+{
+    struct aw_io    *io = user;
+    struct aw_buffer allow;
+    struct aw_slice  id = {NULL, 0};
+    enum aw_method   method = request->method == AW_HEAD ? AW_GET : request->method;
+
+    aw_buffer_init(&allow, &request->arena);
+    for (size_t i = 0; i < AW_ARRAY_LEN(routes); i++) {
+        if (!path_fits(&routes[i], request->path, &id))
+            continue;
+        if (routes[i].method == method) {
+            if (!is_too_busy(io, request, &routes[i]))
+                routes[i].handler(io, request, id);
+            return;
+        }
+        aw_buffer_add_str(&allow, allow.len > 0 ? ", " : "");
+        aw_buffer_add_str(&allow, method_names[routes[i].method]);
+    }
+    if (allow.len > 0 && !allow.failed)
+        refuse_method(request, aw_buffer_slice(&allow));
+    else
+        aw_request_fail(request, &(struct aw_problem){.err = AW_E_NOT_FOUND, .detail = AW_SLICE("there is no such path")});
+}
+
+static void
+on_gone(void *user, struct aw_request *request)
+{
+    (void)user;
+    aw_call_request_gone(request);
+}
+
+static void
+on_sent(void *user, struct aw_request *request, bool delivered)
+{
+    (void)user;
+    aw_call_request_sent(request, delivered);
+}
+
+struct aw_handlers
+aw_api_handlers(struct aw_io *io)
+{
+    return (struct aw_handlers){.user = io, .on_request = on_request, .on_gone = on_gone, .on_sent = on_sent};
+}
+
+void
+aw_api_drain(struct aw_io *io)
+{
+    struct aw_wheel_node *node;
+
+    /* Only long polls wait: each is told that its time has come. */
+    while ((node = aw_wheel_pop(&io->wheel, io->now + AW_WHEEL_SLOTS * AW_WHEEL_TICK_NS)) != NULL) {
+        struct aw_call *call = AW_CONTAINER(node, struct aw_call, node);
+
+        call->ops->on_time(call);
+    }
+}
+
+/* Names are compared and shown, so they hold no control bytes and no blanks at the ends. */
+static bool
+is_name(struct aw_slice name)
+{
+    if (name.len == 0 || name.len > AW_AGENT_BYTES_MAX || !aw_slice_is_utf8(name))
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        if ((unsigned char)name.ptr[i] < 0x20 || name.ptr[i] == 0x7f)
+            return false;
+    }
+    return aw_slice_trim(name).len == name.len;
+}
+
+bool
+aw_api_agent(struct aw_call *call, struct aw_slice *ret_agent)
+{
+    struct aw_slice agent = call->request->agent;
+
+    if (agent.len == 0) {
+        aw_call_fail(call, AW_E_UNAUTHORIZED, "name the agent in the header field aswolk-agent");
+        return false;
+    }
+    if (!is_name(agent)) {
+        aw_call_fail(call, AW_E_BAD_VALUE, "aswolk-agent takes 1 to 64 bytes of text without control characters");
+        return false;
+    }
+    *ret_agent = agent;
+    return true;
+}
+
+bool
+aw_api_media(struct aw_call *call, bool sequence_ok, enum aw_media *ret_media)
+{
+    struct aw_slice type = call->request->content_type;
+    enum aw_media   media;
+
+    if (type.len == 0 && call->request->body.len == 0) {
+        *ret_media = AW_MEDIA_JSON;
+        return true;
+    }
+    if (aw_media_parse(type, &media) && (media == AW_MEDIA_JSON || media == AW_MEDIA_MSGPACK ||
+                                         (sequence_ok && (media == AW_MEDIA_NDJSON || media == AW_MEDIA_MSGPACK_SEQ)))) {
+        *ret_media = media;
+        return true;
+    }
+    aw_call_fail(call, AW_E_MEDIA_TYPE,
+                 sequence_ok ? "content-type is application/json or application/msgpack, or for several "
+                               "application/x-ndjson or application/vnd.msgpack-seq"
+                             : "content-type is application/json or application/msgpack");
+    return false;
+}
+
+struct aw_read *
+aw_api_read_new(struct aw_call *call, uint32_t count, size_t bytes)
+{
+    struct aw_arena *arena = aw_call_arena(call);
+    struct aw_read  *read = aw_arena_take_zeroed(arena, 1, sizeof(*read));
+
+    if (read == NULL)
+        return NULL;
+    read->items = aw_arena_take_zeroed(arena, count, sizeof(read->items[0]));
+    read->count = count;
+    read->memory = aw_arena_take(arena, bytes);
+    read->room = bytes;
+    read->bytes_max = AW_LEASE_MESSAGES_BYTES_MAX;
+    return read->items == NULL || read->memory == NULL ? NULL : read;
+}
+
+bool
+aw_api_read_again(struct aw_call *call, struct aw_read *read, bool *ret_failed)
+{
+    *ret_failed = false;
+    if (read->need <= read->room)
+        return false;
+    read->memory = aw_arena_take(aw_call_arena(call), read->need);
+    if (read->memory == NULL) {
+        *ret_failed = true;
+        return false;
+    }
+    read->room = read->need;
+    aw_call_read(call, read);
+    return true;
+}
+
+struct aw_slice
+aw_api_etag(struct aw_arena *arena, uint64_t version)
+{
+    struct aw_buffer buffer;
+
+    aw_buffer_init(&buffer, arena);
+    aw_buffer_printf(&buffer, "\"%llu\"", (unsigned long long)version);
+    return buffer.failed ? (struct aw_slice){NULL, 0} : aw_buffer_slice(&buffer);
+}
+
+bool
+aw_api_if_match(struct aw_call *call, uint64_t *ret_version)
+{
+    struct aw_slice tag = call->request->if_match;
+
+    *ret_version = 0;
+    if (tag.len == 0 || aw_slice_eq(tag, AW_SLICE("*")))
+        return true;
+    if (tag.len > 2 && tag.ptr[0] == '"' && tag.ptr[tag.len - 1] == '"' &&
+        aw_slice_to_u64(aw_slice_of(tag.ptr + 1, tag.len - 2), UINT64_MAX, ret_version) && *ret_version != 0)
+        return true;
+    /* A tag that we never gave matches nothing (RFC 9110 section 13.1.1). */
+    aw_call_fail(call, AW_E_PRECONDITION, "if-match takes one etag as it was answered, or *");
+    return false;
+}

@@ -1,0 +1,58 @@
+/* api.h - from requests to calls: routes and their handlers (design: section 8).
+ *
+ * Each api_*.c holds the calls of one resource. Handlers run on the io thread, answer exactly once (call.h), and see only what is
+ * durable. Thread: io. Owns nothing.
+ */
+#ifndef AW_RUN_API_H
+#define AW_RUN_API_H
+
+#include "http/edge.h"
+#include "run/call.h"
+
+struct aw_io;
+
+struct aw_handlers aw_api_handlers(struct aw_io *io);
+/* Ends all long polls: the server drains. */
+void aw_api_drain(struct aw_io *io);
+
+/* One handler a path and method. `id` is the path's variable part, borrowed from the request. */
+typedef void aw_api_handler(struct aw_io *io, struct aw_request *request, struct aw_slice id);
+
+aw_api_handler aw_api_post_messages; /* api_messages.c */
+aw_api_handler aw_api_get_message;
+aw_api_handler aw_api_pull; /* api_pull.c */
+aw_api_handler aw_api_held;
+aw_api_handler aw_api_extend; /* api_leases.c */
+aw_api_handler aw_api_complete;
+aw_api_handler aw_api_release;
+aw_api_handler aw_api_extend_many;
+aw_api_handler aw_api_complete_many;
+aw_api_handler aw_api_get_ticket; /* api_tickets.c */
+aw_api_handler aw_api_patch_ticket;
+aw_api_handler aw_api_cancel_ticket;
+aw_api_handler aw_api_list_lanes; /* api_lanes.c */
+aw_api_handler aw_api_get_lane;
+aw_api_handler aw_api_put_lane;
+aw_api_handler aw_api_healthz; /* api_health.c */
+aw_api_handler aw_api_readyz;
+aw_api_handler aw_api_metrics;
+aw_api_handler aw_api_openapi;
+aw_api_handler aw_api_index;
+
+/* --- what several handlers need (api.c) */
+
+/* The agent that the request names. False: answered 401 or 400. */
+AW_MUST_USE bool aw_api_agent(struct aw_call *call, struct aw_slice *ret_agent);
+/* The encoding of the body; JSON when there is none. `sequence_ok`: NDJSON and MessagePack sequences too. False: answered 415. */
+AW_MUST_USE bool aw_api_media(struct aw_call *call, bool sequence_ok, enum aw_media *ret_media);
+/* A read of `count` items with room for `bytes` of results. NULL: no memory (nothing was answered). */
+struct aw_read *aw_api_read_new(struct aw_call *call, uint32_t count, size_t bytes);
+/* After a read came back: when its memory was too small, brings more and reads again (true); false: it is complete. *ret_failed when
+ * there is no more memory. */
+AW_MUST_USE bool aw_api_read_again(struct aw_call *call, struct aw_read *read, bool *ret_failed);
+/* "t01..." quoted, for an ETag of version `version`; in the arena. */
+struct aw_slice aw_api_etag(struct aw_arena *arena, uint64_t version);
+/* The version that If-Match asks for; 0: none or `*`. False: answered 412 or 400. */
+AW_MUST_USE bool aw_api_if_match(struct aw_call *call, uint64_t *ret_version);
+
+#endif

@@ -1,0 +1,171 @@
+/* api_lanes.c - lanes: list, look, make or change. */
+#include "proto/proto.h"
+#include "run/api.h"
+#include "run/io.h"
+
+/* Lanes in one answer; `?skip=` goes on. Each takes AW_LANE_TEXTS_BYTES while it is asked for. */
+#define LANES_PER_PAGE 100U
+
+struct lanes {
+    struct aw_call       call;
+    enum aw_media        media;
+    struct aw_submission submission;
+    struct aw_query      query;
+    struct aw_entry      entry; /* PUT */
+    struct aw_slice      name;
+    bool                 created;
+};
+
+static bool
+make_query(struct lanes *lanes, enum aw_query_kind kind, uint32_t room)
+{
+    struct aw_arena *arena = aw_call_arena(&lanes->call);
+
+    lanes->query = (struct aw_query){.kind = kind,
+                                     .name = lanes->name,
+                                     .room = room,
+                                     .lanes = aw_arena_take(arena, room * sizeof(struct aw_lane_answer)),
+                                     .values = aw_arena_take(arena, room * 4 * AW_LANE_MATCH_MAX * sizeof(struct aw_slice)),
+                                     .texts = aw_arena_take(arena, (size_t)room * AW_LANE_TEXTS_BYTES)};
+    lanes->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &lanes->query};
+    if (lanes->query.lanes != NULL && lanes->query.values != NULL && lanes->query.texts != NULL)
+        return true;
+    aw_call_fail(&lanes->call, AW_E_MEMORY, "");
+    return false;
+}
+
+static void
+answer_list(struct lanes *lanes, struct aw_buffer *buffer)
+{
+    struct aw_arena       *arena = aw_call_arena(&lanes->call);
+    struct aw_header_field link = {AW_SLICE("link"), {NULL, 0}};
+    struct aw_buffer       next;
+
+    aw_buffer_init(&next, arena);
+    if (lanes->query.count == lanes->query.room)
+        aw_buffer_printf(&next, "</v1/lanes?skip=%u>; rel=\"next\"", lanes->query.skip + lanes->query.count);
+    link.value = aw_buffer_slice(&next);
+    aw_call_answer(&lanes->call, 200, lanes->media, buffer, &link, next.len > 0 && !next.failed);
+}
+
+static void
+answer_query(struct lanes *lanes)
+{
+    struct aw_buffer       buffer;
+    struct aw_writer       writer;
+    struct aw_header_field etag;
+
+    aw_buffer_init(&buffer, aw_call_arena(&lanes->call));
+    aw_writer_init(&writer, &buffer, lanes->media);
+    if (lanes->query.kind == AW_QUERY_LANES) {
+        aw_proto_write_lanes(&writer, lanes->query.lanes, lanes->query.count);
+        answer_list(lanes, &buffer);
+        return;
+    }
+    etag = (struct aw_header_field){AW_SLICE("etag"), aw_api_etag(aw_call_arena(&lanes->call), lanes->query.lanes[0].version)};
+    aw_proto_write_lane(&writer, &lanes->query.lanes[0]);
+    aw_call_answer(&lanes->call, lanes->created ? 201 : 200, lanes->media, &buffer, &etag, 1);
+}
+
+static void
+on_back(struct aw_call *call)
+{
+    struct lanes *lanes = (struct lanes *)call;
+    enum aw_err   err = lanes->submission.err;
+
+    if (err == AW_OK)
+        err = lanes->submission.kind == AW_SUBMIT_QUERY ? lanes->query.err : lanes->entry.command.out.err;
+    if (err != AW_OK) {
+        aw_call_fail(call, err, err == AW_E_NOT_FOUND ? "there is no lane by that name" : "");
+        return;
+    }
+    if (lanes->submission.kind == AW_SUBMIT_QUERY) {
+        answer_query(lanes);
+        return;
+    }
+    /* After a change, what the lane is now. */
+    lanes->created = lanes->entry.command.out.u.lane.created;
+    if (make_query(lanes, AW_QUERY_LANE, 1))
+        aw_call_submit(call, &lanes->submission);
+}
+
+static const struct aw_call_ops lanes_ops = {.on_back = on_back};
+
+void
+aw_api_list_lanes(struct aw_io *io, struct aw_request *request, struct aw_slice id)
+{
+    struct lanes   *lanes = aw_call_new(io, request, &lanes_ops, sizeof(*lanes));
+    struct aw_slice query = request->query;
+    uint64_t        skip = 0;
+
+    (void)id;
+    if (lanes == NULL || !aw_call_negotiate(&lanes->call, false, &lanes->media))
+        return;
+    if (query.len > 0 && (!aw_slice_starts(query, AW_SLICE("skip=")) ||
+                          !aw_slice_to_u64(aw_slice_of(query.ptr + 5, query.len - 5), UINT32_MAX, &skip))) {
+        aw_call_fail(&lanes->call, AW_E_BAD_VALUE, "the query is skip=N: how many lanes to pass over");
+        return;
+    }
+    if (!make_query(lanes, AW_QUERY_LANES, LANES_PER_PAGE))
+        return;
+    lanes->query.skip = (uint32_t)skip;
+    aw_call_submit(&lanes->call, &lanes->submission);
+}
+
+void
+aw_api_get_lane(struct aw_io *io, struct aw_request *request, struct aw_slice id)
+{
+    struct lanes *lanes = aw_call_new(io, request, &lanes_ops, sizeof(*lanes));
+
+    if (lanes == NULL || !aw_call_negotiate(&lanes->call, false, &lanes->media))
+        return;
+    lanes->name = id;
+    if (make_query(lanes, AW_QUERY_LANE, 1))
+        aw_call_submit(&lanes->call, &lanes->submission);
+}
+
+/* The path is not decoded, so a name is what needs no encoding. */
+static bool
+is_lane_name(struct aw_slice name)
+{
+    if (name.len == 0 || name.len > AW_LANE_BYTES_MAX)
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-' && c != '_' && c != '.')
+            return false;
+    }
+    return true;
+}
+
+void
+aw_api_put_lane(struct aw_io *io, struct aw_request *request, struct aw_slice id)
+{
+    struct lanes           *lanes = aw_call_new(io, request, &lanes_ops, sizeof(*lanes));
+    struct aw_lane_request  want;
+    struct aw_proto_problem problem;
+    struct aw_slice         by;
+    enum aw_media           media;
+    uint64_t                if_version;
+
+    if (lanes == NULL || !aw_api_agent(&lanes->call, &by) || !aw_api_media(&lanes->call, false, &media) ||
+        !aw_call_negotiate(&lanes->call, false, &lanes->media) || !aw_api_if_match(&lanes->call, &if_version))
+        return;
+    if (!is_lane_name(id)) {
+        aw_call_fail(&lanes->call, AW_E_BAD_VALUE, "a lane's name has 1 to 64 of a-z 0-9 - _ .");
+        return;
+    }
+    if (aw_proto_decode_lane_put(&request->arena, media, request->body, &want, &problem) != AW_OK) {
+        struct aw_problem answer = aw_proto_problem_answer(&problem, 0);
+
+        aw_call_problem(&lanes->call, &answer);
+        return;
+    }
+    lanes->name = id;
+    lanes->entry.command = (struct aw_command){
+        .kind = AW_COMMAND_LANE, .in.lane = {.name = id, .pause = want.pause, .match = want.match, .if_version = if_version}};
+    lanes->submission =
+        (struct aw_submission){.kind = AW_SUBMIT_COMMANDS, .entries = &lanes->entry, .count = 1, .woken_lane = AW_LANE_NONE};
+    aw_call_submit(&lanes->call, &lanes->submission);
+}

@@ -1,0 +1,519 @@
+/* api_leases.c - what the holder of a lease does with it: extend, complete, release; one, or many in one request.
+ *
+ * One is many with a single line. After the commit some lines need the journal: new messages to be shown, and for a lease that is no
+ * longer held, how it ended: a repeat of the very request that ended it gets the first answer.
+ */
+#include "proto/proto.h"
+#include "run/api.h"
+#include "run/io.h"
+
+#include <string.h>
+
+#define THREAD_BYTES 2048U
+
+struct line {
+    uint32_t          number;
+    struct aw_slice   token; /* as it was sent */
+    struct aw_entry  *entry; /* NULL: `problem` says why */
+    struct aw_problem problem;
+    uint32_t          read; /* index of its read item; UINT32_MAX: none */
+};
+
+struct fenced {
+    struct aw_call       call;
+    enum aw_command_kind kind;
+    struct aw_slice      agent;
+    bool                 many;
+    enum aw_media        media;
+    struct aw_submission submission;
+    struct line         *lines;
+    uint32_t             count;
+    struct aw_read      *read;
+};
+
+/* --- commands ----------------------------------------------------------------------------------------------------------------- */
+
+/* Tells a repeat from another request: the same lease is ended with the same words, or it is not the same. */
+static uint64_t
+op_hash(const struct aw_hash_key *key, enum aw_command_kind kind, struct aw_slice words)
+{
+    char   bytes[1 + AW_RELEASE_REASON_BYTES_MAX];
+    size_t len = words.len < sizeof(bytes) - 1 ? words.len : sizeof(bytes) - 1;
+
+    bytes[0] = (char)kind;
+    if (len > 0)
+        memcpy(bytes + 1, words.ptr, len);
+    return aw_hash64(key, bytes, 1 + len);
+}
+
+static void
+set_command(struct fenced *fenced, struct line *line, struct aw_entry *entry, uint32_t lease_s, struct aw_slice words)
+{
+    const struct aw_shared *shared = fenced->call.io->shared;
+    struct aw_lease_id      lease;
+
+    if (!aw_lease_id_parse(line->token, &shared->token_key, &lease) || lease.shard != shared->shard) {
+        line->entry = NULL;
+        line->problem = (struct aw_problem){.err = AW_E_NOT_FOUND, .detail = AW_SLICE("there is no lease by that name")};
+        return;
+    }
+    entry->command = (struct aw_command){.kind = fenced->kind,
+                                         .in.fenced = {.lease = lease,
+                                                       .agent = fenced->agent,
+                                                       .op_hash = op_hash(&shared->table_key, fenced->kind, words),
+                                                       .lease_ms = lease_s * AW_MS_PER_S,
+                                                       .words = words}};
+    line->entry = entry;
+}
+
+/* --- after the commit --------------------------------------------------------------------------------------------------------- */
+
+static bool
+is_lost(const struct line *line)
+{
+    enum aw_err err = line->entry->command.out.err;
+
+    return err == AW_E_LEASE_LOST || err == AW_E_NOT_FOUND;
+}
+
+/* What of the journal this line's answer needs. False: nothing. */
+static bool
+needs_read(const struct line *line, struct aw_read_item *ret_item)
+{
+    const struct aw_command   *command = &line->entry->command;
+    const struct aw_out_lease *out = &command->out.u.lease;
+
+    if (is_lost(line) && out->last_seq != 0) {
+        *ret_item =
+            (struct aw_read_item){.kind = AW_READ_ENDING, .last_seq = out->last_seq, .fence = command->in.fenced.lease.fence};
+        return true;
+    }
+    if (command->out.err == AW_E_NEW_MESSAGES ||
+        (command->out.err == AW_OK && command->kind == AW_COMMAND_EXTEND && out->seen_seq < out->message_seq)) {
+        *ret_item = (struct aw_read_item){
+            .kind = AW_READ_THREAD, .last_seq = out->last_seq, .above_seq = out->seen_seq, .messages_max = AW_LEASE_MESSAGES_MAX};
+        return true;
+    }
+    return false;
+}
+
+static const struct aw_read_item *
+item_of(const struct fenced *fenced, const struct line *line)
+{
+    return line->read == UINT32_MAX ? NULL : &fenced->read->items[line->read];
+}
+
+/* The very request that ended this lease, again. */
+static bool
+is_repeat(const struct fenced *fenced, const struct line *line)
+{
+    const struct aw_read_item *item = item_of(fenced, line);
+
+    return is_lost(line) && item != NULL && item->err == AW_OK && item->ended_kind == (unsigned)fenced->kind &&
+           item->ended_op_hash == line->entry->command.in.fenced.op_hash;
+}
+
+static struct aw_slice
+lost_state(const struct fenced *fenced, const struct line *line)
+{
+    const struct aw_read_item *item = item_of(fenced, line);
+
+    if (item == NULL || item->err != AW_OK || line->entry->command.out.err == AW_E_NOT_FOUND)
+        return AW_SLICE("closed");
+    if (item->ended_kind == AW_COMMAND_COMPLETE || item->ended_kind == AW_COMMAND_CANCEL)
+        return AW_SLICE("closed");
+    if (line->entry->command.out.u.lease.state == AW_TICKET_LEASED)
+        return AW_SLICE("taken_over");
+    return item->ended_kind == AW_COMMAND_RELEASE ? AW_SLICE("released") : AW_SLICE("expired");
+}
+
+/* The answer when all went well, or went well the first time. */
+static bool
+make_done(const struct fenced *fenced, const struct line *line, struct aw_done_answer *ret_done)
+{
+    const struct aw_command   *command = &line->entry->command;
+    const struct aw_out_lease *out = &command->out.u.lease;
+    const struct aw_read_item *item = item_of(fenced, line);
+    aw_ms                      now = fenced->call.io->wall;
+
+    if (command->out.err != AW_OK && !is_repeat(fenced, line))
+        return false;
+    *ret_done = (struct aw_done_answer){.lease = line->token,
+                                        .ticket = out->ticket,
+                                        .state = fenced->kind == AW_COMMAND_COMPLETE  ? AW_TICKET_CLOSED
+                                                 : fenced->kind == AW_COMMAND_RELEASE ? AW_TICKET_WAITING
+                                                                                      : AW_TICKET_LEASED,
+                                        .duplicate = command->out.err != AW_OK};
+    if (fenced->kind == AW_COMMAND_EXTEND) {
+        ret_done->expires_at = out->expires_at;
+        ret_done->expires_in_s = out->expires_at > now ? (out->expires_at - now) / AW_MS_PER_S : 0;
+        if (item != NULL && item->err == AW_OK) {
+            ret_done->messages = item->messages;
+            ret_done->message_count = item->message_count;
+        }
+    }
+    return true;
+}
+
+static struct aw_problem
+make_problem(const struct fenced *fenced, const struct line *line)
+{
+    struct aw_problem problem = line->problem;
+
+    if (line->entry != NULL) {
+        problem = (struct aw_problem){.err = line->entry->command.out.err};
+        if (is_lost(line)) {
+            problem.err = AW_E_LEASE_LOST;
+            problem.state = lost_state(fenced, line);
+        }
+        if (problem.err == AW_E_FORBIDDEN)
+            problem.detail = AW_SLICE("another agent holds this lease");
+    }
+    problem.line = fenced->many ? line->number : 0;
+    problem.retry_after_s = aw_retry_after_s(problem.err);
+    return problem;
+}
+
+static bool
+write_problem(struct fenced *fenced, const struct line *line, struct aw_writer *writer)
+{
+    struct aw_problem          problem = make_problem(fenced, line);
+    const struct aw_read_item *item = problem.err == AW_E_NEW_MESSAGES ? item_of(fenced, line) : NULL;
+
+    if (item != NULL && item->err == AW_OK && fenced->many)
+        return aw_proto_write_problem_messages_line(writer, &problem, item->messages, item->message_count);
+    if (item != NULL && item->err == AW_OK)
+        return aw_proto_write_problem_messages(writer, &problem, item->messages, item->message_count);
+    if (fenced->many)
+        aw_proto_write_problem_line(writer, &problem);
+    else
+        aw_proto_write_problem(writer, &problem);
+    return true;
+}
+
+static void
+answer_one(struct fenced *fenced)
+{
+    struct aw_call       *call = &fenced->call;
+    struct line          *line = &fenced->lines[0];
+    enum aw_media         media = fenced->media;
+    uint16_t              status = 200;
+    struct aw_done_answer done;
+    struct aw_buffer      buffer;
+    struct aw_writer      writer;
+    bool                  ok;
+
+    aw_buffer_init(&buffer, aw_call_arena(call));
+    if (make_done(fenced, line, &done)) {
+        aw_writer_init(&writer, &buffer, media);
+        ok = aw_proto_write_done(&writer, &done);
+    } else {
+        struct aw_problem problem = make_problem(fenced, line);
+
+        if (problem.err != AW_E_NEW_MESSAGES) {
+            aw_call_problem(call, &problem);
+            return;
+        }
+        status = (uint16_t)aw_err_status(problem.err);
+        media = aw_media_for_problem(call->request->accept, media);
+        aw_writer_init(&writer, &buffer, media);
+        ok = write_problem(fenced, line, &writer);
+    }
+    if (ok)
+        aw_call_answer(call, status, media, &buffer, NULL, 0);
+    else
+        aw_call_fail(call, AW_E_INTERNAL, "a stored message is damaged");
+}
+
+static void
+answer_many(struct fenced *fenced)
+{
+    struct aw_buffer buffer;
+    struct aw_writer writer;
+    bool             ok = true;
+
+    aw_buffer_init(&buffer, aw_call_arena(&fenced->call));
+    aw_writer_init(&writer, &buffer, fenced->media);
+    for (uint32_t i = 0; ok && i < fenced->count; i++) {
+        struct line          *line = &fenced->lines[i];
+        struct aw_done_answer done;
+
+        if (line->entry != NULL && make_done(fenced, line, &done))
+            ok = aw_proto_write_done_line(&writer, line->number, 200, &done);
+        else
+            ok = write_problem(fenced, line, &writer);
+    }
+    if (ok)
+        aw_call_answer(&fenced->call, 200, fenced->media, &buffer, NULL, 0);
+    else
+        aw_call_fail(&fenced->call, AW_E_INTERNAL, "a stored message is damaged");
+}
+
+static void
+answer(struct fenced *fenced)
+{
+    if (fenced->many)
+        answer_many(fenced);
+    else
+        answer_one(fenced);
+}
+
+static void
+read_or_answer(struct fenced *fenced)
+{
+    struct aw_read_item item;
+    uint32_t            count = 0;
+
+    for (uint32_t i = 0; i < fenced->count; i++) {
+        if (fenced->lines[i].entry != NULL && needs_read(&fenced->lines[i], &item))
+            fenced->lines[i].read = count++;
+    }
+    if (count == 0) {
+        answer(fenced);
+        return;
+    }
+    fenced->read = aw_api_read_new(&fenced->call, count, (size_t)count * THREAD_BYTES);
+    if (fenced->read == NULL) {
+        aw_call_fail(&fenced->call, AW_E_MEMORY, "");
+        return;
+    }
+    for (uint32_t i = 0; i < fenced->count; i++) {
+        if (fenced->lines[i].read != UINT32_MAX && needs_read(&fenced->lines[i], &item))
+            fenced->read->items[fenced->lines[i].read] = item;
+    }
+    aw_call_read(&fenced->call, fenced->read);
+}
+
+static void
+on_back(struct aw_call *call)
+{
+    struct fenced *fenced = (struct fenced *)call;
+    bool           failed;
+
+    if (fenced->submission.err != AW_OK)
+        aw_call_fail(call, fenced->submission.err, "");
+    else if (fenced->read == NULL)
+        read_or_answer(fenced);
+    else if (!aw_api_read_again(call, fenced->read, &failed)) {
+        if (failed)
+            aw_call_fail(call, AW_E_MEMORY, "");
+        else
+            answer(fenced);
+    }
+}
+
+/* --- requests ----------------------------------------------------------------------------------------------------------------- */
+
+static const struct aw_call_ops fenced_ops = {.on_back = on_back};
+
+static void
+refuse_line(struct line *line, const struct aw_proto_problem *problem, struct aw_arena *arena)
+{
+    line->entry = NULL;
+    line->problem = aw_proto_problem_answer(problem, line->number);
+    if (!aw_arena_copy(arena, line->problem.field, &line->problem.field))
+        line->problem.field = (struct aw_slice){NULL, 0};
+    if (!aw_arena_copy(arena, line->problem.detail, &line->problem.detail))
+        line->problem.detail = (struct aw_slice){NULL, 0};
+}
+
+static bool
+make_lines(struct fenced *fenced, uint32_t count)
+{
+    struct aw_arena *arena = aw_call_arena(&fenced->call);
+
+    fenced->lines = aw_arena_take_zeroed(arena, count, sizeof(fenced->lines[0]));
+    fenced->submission = (struct aw_submission){.kind = AW_SUBMIT_COMMANDS, .woken_lane = AW_LANE_NONE};
+    fenced->submission.entries = aw_arena_take_zeroed(arena, count, sizeof(fenced->submission.entries[0]));
+    if (fenced->lines != NULL && fenced->submission.entries != NULL)
+        return true;
+    aw_call_fail(&fenced->call, AW_E_MEMORY, "");
+    return false;
+}
+
+/* NULL: answered. */
+static struct fenced *
+begin(struct aw_io *io, struct aw_request *request, enum aw_command_kind kind, bool many, enum aw_media *ret_media)
+{
+    struct fenced *fenced = aw_call_new(io, request, &fenced_ops, sizeof(*fenced));
+
+    if (fenced == NULL || !aw_api_agent(&fenced->call, &fenced->agent) || !aw_api_media(&fenced->call, many, ret_media))
+        return NULL;
+    fenced->kind = kind;
+    fenced->many = many;
+    if (!aw_call_negotiate(&fenced->call, many, &fenced->media))
+        return NULL;
+    return fenced;
+}
+
+/* The body of a single request. */
+static enum aw_err
+decode_one(enum aw_command_kind kind, struct aw_arena *arena, enum aw_media media, struct aw_slice body, uint32_t *ret_lease_s,
+           struct aw_slice *ret_words, struct aw_proto_problem *problem)
+{
+    struct aw_extend_request   extend;
+    struct aw_complete_request complete;
+    struct aw_release_request  release;
+    enum aw_err                err;
+
+    *ret_lease_s = 0;
+    *ret_words = (struct aw_slice){NULL, 0};
+    if (kind == AW_COMMAND_EXTEND) {
+        err = aw_proto_decode_extend(arena, media, body, &extend, problem);
+        if (err == AW_OK)
+            *ret_lease_s = extend.lease_s;
+    } else if (kind == AW_COMMAND_COMPLETE) {
+        err = aw_proto_decode_complete(arena, media, body, &complete, problem);
+        if (err == AW_OK)
+            *ret_words = complete.disposition;
+    } else {
+        err = aw_proto_decode_release(arena, media, body, &release, problem);
+        if (err == AW_OK)
+            *ret_words = release.reason;
+    }
+    return err;
+}
+
+static void
+one(struct aw_io *io, struct aw_request *request, struct aw_slice token, enum aw_command_kind kind)
+{
+    enum aw_media           media;
+    struct fenced          *fenced = begin(io, request, kind, false, &media);
+    struct aw_proto_problem problem;
+    struct aw_slice         words;
+    uint32_t                lease_s;
+
+    if (fenced == NULL)
+        return;
+    if (decode_one(kind, &request->arena, media, request->body, &lease_s, &words, &problem) != AW_OK) {
+        struct aw_problem whole = aw_proto_problem_answer(&problem, 0);
+
+        aw_call_problem(&fenced->call, &whole);
+        return;
+    }
+    if (!make_lines(fenced, 1))
+        return;
+    fenced->count = 1;
+    fenced->lines[0] = (struct line){.number = 1, .token = token, .read = UINT32_MAX};
+    set_command(fenced, &fenced->lines[0], &fenced->submission.entries[0], lease_s, words);
+    if (fenced->lines[0].entry == NULL) {
+        aw_call_problem(&fenced->call, &fenced->lines[0].problem);
+        return;
+    }
+    fenced->submission.count = 1;
+    aw_call_submit(&fenced->call, &fenced->submission);
+}
+
+static enum aw_err
+decode_line(enum aw_command_kind kind, struct aw_arena *arena, enum aw_media media, struct aw_slice bytes, struct line *line,
+            uint32_t *ret_lease_s, struct aw_slice *ret_words, struct aw_proto_problem *problem)
+{
+    struct aw_extend_line   extend;
+    struct aw_complete_line complete;
+    enum aw_err             err;
+
+    *ret_lease_s = 0;
+    *ret_words = (struct aw_slice){NULL, 0};
+    if (kind == AW_COMMAND_EXTEND) {
+        err = aw_proto_decode_extend_line(arena, media, bytes, &extend, problem);
+        if (err == AW_OK) {
+            line->token = extend.lease;
+            *ret_lease_s = extend.lease_s;
+        }
+        return err;
+    }
+    err = aw_proto_decode_complete_line(arena, media, bytes, &complete, problem);
+    if (err == AW_OK) {
+        line->token = complete.lease;
+        *ret_words = complete.disposition;
+    }
+    return err;
+}
+
+static void
+read_lines(struct fenced *fenced, struct aw_lines lines, enum aw_media media)
+{
+    struct aw_arena        *arena = aw_call_arena(&fenced->call);
+    struct aw_proto_problem problem;
+    struct aw_line          at;
+    enum aw_err             err;
+
+    while ((err = aw_lines_next(&lines, &at, &problem)) != AW_E_AGAIN) {
+        struct line    *line = &fenced->lines[fenced->count++];
+        struct aw_slice words;
+        uint32_t        lease_s;
+
+        *line = (struct line){.number = at.number, .read = UINT32_MAX};
+        if (err != AW_OK) {
+            refuse_line(line, &problem, arena);
+            return;
+        }
+        if (decode_line(fenced->kind, arena, media, at.bytes, line, &lease_s, &words, &problem) != AW_OK) {
+            refuse_line(line, &problem, arena);
+            continue;
+        }
+        set_command(fenced, line, &fenced->submission.entries[fenced->submission.count], lease_s, words);
+        fenced->submission.count += line->entry != NULL;
+    }
+}
+
+static void
+many(struct aw_io *io, struct aw_request *request, enum aw_command_kind kind)
+{
+    enum aw_media           media;
+    struct fenced          *fenced = begin(io, request, kind, true, &media);
+    struct aw_proto_problem problem;
+    struct aw_lines         lines, ahead;
+    struct aw_line          at;
+    uint32_t                count = 1; /* one more may be the place where a sequence broke */
+
+    if (fenced == NULL)
+        return;
+    if (aw_lines_init(&lines, media, request->body, &problem) != AW_OK) {
+        struct aw_problem whole = aw_proto_problem_answer(&problem, 0);
+
+        aw_call_problem(&fenced->call, &whole);
+        return;
+    }
+    for (ahead = lines; aw_lines_next(&ahead, &at, &problem) == AW_OK;)
+        count++;
+    if (!make_lines(fenced, count))
+        return;
+    read_lines(fenced, lines, media);
+    if (fenced->submission.count == 0)
+        answer(fenced);
+    else
+        aw_call_submit(&fenced->call, &fenced->submission);
+}
+
+void
+aw_api_extend(struct aw_io *io, struct aw_request *request, struct aw_slice id)
+{
+    one(io, request, id, AW_COMMAND_EXTEND);
+}
+
+void
+aw_api_complete(struct aw_io *io, struct aw_request *request, struct aw_slice id)
+{
+    one(io, request, id, AW_COMMAND_COMPLETE);
+}
+
+void
+aw_api_release(struct aw_io *io, struct aw_request *request, struct aw_slice id)
+{
+    one(io, request, id, AW_COMMAND_RELEASE);
+}
+
+void
+aw_api_extend_many(struct aw_io *io, struct aw_request *request, struct aw_slice id)
+{
+    (void)id;
+    many(io, request, AW_COMMAND_EXTEND);
+}
+
+void
+aw_api_complete_many(struct aw_io *io, struct aw_request *request, struct aw_slice id)
+{
+    (void)id;
+    many(io, request, AW_COMMAND_COMPLETE);
+}

@@ -1,0 +1,504 @@
+/* api_messages.c - posting messages, one or many, and looking at one. */
+#include "proto/proto.h"
+#include "run/api.h"
+#include "run/io.h"
+#include "run/urgency.h"
+
+#include <string.h>
+
+/* What a re-post needs of the journal, at a guess; more is brought when it is not enough. */
+#define RECEIPT_BYTES 1024U
+
+/* One line of a batch, or the only one. Exactly one of `entry` and a problem. */
+struct line {
+    uint32_t          number;
+    struct aw_entry  *entry;
+    struct aw_problem problem; /* when entry is NULL */
+    uint32_t          read;    /* index of its read item; UINT32_MAX: none */
+};
+
+struct post {
+    struct aw_call       call;
+    struct aw_submission submission;
+    struct line         *lines;
+    uint32_t             count;
+    bool                 many;
+    enum aw_media        media; /* of the answer */
+    struct aw_read      *read;
+};
+
+/* --- from a message to a command ---------------------------------------------------------------------------------------------- */
+
+/* Parts with their lengths in front, so that no two different lists of parts give the same bytes. */
+static struct aw_hash128
+hash_parts(const struct aw_hash_key *key, char kind, const struct aw_slice *parts, size_t count)
+{
+    char   bytes[1 + 3 * (4 + AW_REF_BYTES_MAX)];
+    size_t len = 0;
+
+    bytes[len++] = kind;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t part = (uint32_t)parts[i].len;
+
+        AW_ASSERT(len + sizeof(part) + part <= sizeof(bytes));
+        memcpy(bytes + len, &part, sizeof(part));
+        len += sizeof(part);
+        if (part > 0)
+            memcpy(bytes + len, parts[i].ptr, part);
+        len += part;
+    }
+    return aw_hash128(key, bytes, len);
+}
+
+/* [0]: who wrote on this channel and account; then what the gateway verified; then booking with the customer's id, which finds the
+ * same person writing about the same booking to another account. */
+static bool
+make_identities(struct aw_in_message *in, const struct aw_message *message, const struct aw_hash_key *key, struct aw_arena *arena)
+{
+    struct aw_hash128 *list = aw_arena_take(arena, (message->identity_count + 2) * sizeof(list[0]));
+    uint32_t           count = 0;
+
+    if (list == NULL)
+        return false;
+    list[count++] = hash_parts(key, 'c', (struct aw_slice[]){message->channel, message->account, message->customer}, 3);
+    for (uint32_t i = 0; i < message->identity_count; i++)
+        list[count++] = hash_parts(key, 'v', (struct aw_slice[]){message->identities[i].kind, message->identities[i].value}, 2);
+    if (message->booking.len > 0)
+        list[count++] = hash_parts(key, 'b', (struct aw_slice[]){message->booking, message->customer}, 2);
+    in->identities = list;
+    in->identity_count = count;
+    return true;
+}
+
+static bool
+make_flights(struct aw_in_message *in, const struct aw_message *message, const struct aw_hash_key *key, struct aw_arena *arena)
+{
+    struct aw_flight_fact *facts = aw_arena_take_zeroed(arena, message->flight_count + 1, sizeof(facts[0]));
+
+    if (facts == NULL)
+        return false;
+    for (uint32_t i = 0; i < message->flight_count; i++) {
+        const struct aw_flight *flight = &message->flights[i];
+        uint32_t                date = flight->date_known ? flight->date_days : UINT32_MAX;
+
+        facts[i].flight_hash = hash_parts(key, 'f', (struct aw_slice[]){flight->number, aw_slice_of(&date, sizeof(date))}, 2).low;
+        facts[i].departs_at = flight->departs_at;
+        memcpy(facts[i].from, flight->from.ptr, flight->from.len == sizeof(facts[i].from) ? sizeof(facts[i].from) : 0);
+        memcpy(facts[i].to, flight->to.ptr, flight->to.len == sizeof(facts[i].to) ? sizeof(facts[i].to) : 0);
+    }
+    in->flights = facts;
+    in->flight_count = message->flight_count;
+    return true;
+}
+
+static bool
+make_body(struct aw_in_message *in, const struct aw_message *message, struct aw_arena *arena)
+{
+    struct aw_buffer buffer;
+
+    aw_buffer_init(&buffer, arena);
+    if (!aw_proto_encode_message(&buffer, message))
+        return false;
+    in->body = aw_buffer_slice(&buffer);
+    in->body_form = AW_BODY_PLAIN;
+    return aw_sha256(&in->body, 1, &in->body_hash);
+}
+
+static bool
+make_command(struct aw_command *command, const struct aw_message *message, const struct aw_io *io, struct aw_arena *arena)
+{
+    const struct aw_hash_key *key = &io->shared->table_key;
+    struct aw_in_message     *in = &command->in.message;
+
+    command->kind = AW_COMMAND_MESSAGE;
+    *in = (struct aw_in_message){
+        .id_hash = hash_parts(key, 'i', (struct aw_slice[]){message->channel, message->account, message->source_id}, 3),
+        .channel = message->channel,
+        .account = message->account,
+        .lang = message->lang,
+        .lane = message->lane,
+        .tags = message->tags,
+        .tag_count = message->tag_count,
+        .received_at = message->received_at,
+        .reply_by = message->reply_by,
+        .visibility = message->visibility,
+        .addressed = message->addressed,
+    };
+    return make_identities(in, message, key, arena) && make_flights(in, message, key, arena) &&
+           aw_urgency_of(in, message, io->wall, arena) && make_body(in, message, arena);
+}
+
+/* --- a line ------------------------------------------------------------------------------------------------------------------- */
+
+/* Keeps a problem beyond the decoder's struct: its texts move to the arena. */
+static void
+refuse_line(struct line *line, const struct aw_proto_problem *problem, struct aw_arena *arena)
+{
+    line->entry = NULL;
+    line->problem = aw_proto_problem_answer(problem, line->number);
+    if (!aw_arena_copy(arena, line->problem.field, &line->problem.field))
+        line->problem.field = (struct aw_slice){NULL, 0};
+    if (!aw_arena_copy(arena, line->problem.detail, &line->problem.detail))
+        line->problem.detail = (struct aw_slice){NULL, 0};
+}
+
+static void
+read_line(struct post *post, struct line *line, enum aw_media media, struct aw_slice bytes, struct aw_entry *entry)
+{
+    struct aw_request      *request = post->call.request;
+    struct aw_arena        *arena = &request->arena;
+    bool                    lenient = aw_slice_eq_nocase(request->prefer, AW_SLICE("handling=lenient"));
+    struct aw_proto_problem problem;
+    struct aw_message       message;
+
+    line->read = UINT32_MAX;
+    if (aw_proto_decode_message(arena, media, bytes, lenient, &message, &problem) != AW_OK) {
+        refuse_line(line, &problem, arena);
+        return;
+    }
+    if (!make_command(&entry->command, &message, post->call.io, arena)) {
+        line->entry = NULL;
+        line->problem = (struct aw_problem){.err = AW_E_MEMORY, .line = line->number};
+        return;
+    }
+    line->entry = entry;
+}
+
+/* --- the answer --------------------------------------------------------------------------------------------------------------- */
+
+static bool
+add_lane_reason(struct aw_receipt *receipt, struct aw_arena *arena)
+{
+    struct aw_slice *reasons = aw_arena_take(arena, (receipt->reason_count + 1) * sizeof(reasons[0]));
+
+    if (reasons == NULL)
+        return false;
+    if (receipt->reason_count > 0)
+        memcpy(reasons, receipt->reasons, receipt->reason_count * sizeof(reasons[0]));
+    reasons[receipt->reason_count++] = AW_SLICE("lane:unknown");
+    receipt->reasons = reasons;
+    return true;
+}
+
+/* False: `ret_problem` says why there is no receipt. */
+static bool
+make_receipt(struct post *post, const struct line *line, struct aw_receipt *ret_receipt, struct aw_problem *ret_problem)
+{
+    const struct aw_entry       *entry = line->entry;
+    const struct aw_command     *command = &entry->command;
+    const struct aw_out_message *out = &command->out.u.message;
+
+    *ret_problem = (struct aw_problem){.err = command->out.err, .line = post->many ? line->number : 0};
+    if (command->out.err != AW_OK)
+        return false;
+    if (out->duplicate) {
+        const struct aw_read_item *item = &post->read->items[line->read];
+
+        ret_problem->err = item->err == AW_E_NOT_FOUND ? AW_E_INTERNAL : item->err;
+        if (item->err != AW_OK)
+            return false;
+        *ret_receipt = item->receipt;
+        ret_receipt->lane = aw_lanes_directory_name(post->call.io->shared->directory, item->lane);
+        ret_receipt->duplicate = true;
+        ret_receipt->differs = memcmp(&item->body_hash, &command->in.message.body_hash, sizeof(item->body_hash)) != 0;
+        return true;
+    }
+    *ret_receipt = (struct aw_receipt){.message = {.seq = command->out.seq, .shard = post->call.io->shared->shard},
+                                       .ticket = out->ticket,
+                                       .related = out->related,
+                                       .lane = out->lane_name,
+                                       .reasons = command->in.message.reasons,
+                                       .reason_count = command->in.message.reason_count,
+                                       .class_ = out->class_,
+                                       .folded = out->folded,
+                                       .reopened = out->reopened,
+                                       .commit = entry->point};
+    ret_problem->err = AW_E_MEMORY;
+    return !out->lane_unknown || add_lane_reason(ret_receipt, aw_call_arena(&post->call));
+}
+
+static void
+count_line(struct post *post, const struct line *line)
+{
+    struct aw_metrics_block *metrics = post->call.io->metrics;
+
+    if (line->entry == NULL)
+        return;
+    if (line->entry->command.out.err == AW_OK)
+        aw_metric_add(metrics, line->entry->command.out.u.message.duplicate ? AW_METRIC_DUPLICATES : AW_METRIC_POSTS, 1);
+    else
+        aw_metric_add(metrics, AW_METRIC_REFUSED, 1);
+}
+
+static void
+answer_one(struct post *post)
+{
+    struct line      *line = &post->lines[0];
+    struct aw_receipt receipt;
+    struct aw_problem problem;
+    struct aw_buffer  buffer;
+    struct aw_writer  writer;
+
+    count_line(post, line);
+    if (!make_receipt(post, line, &receipt, &problem)) {
+        aw_call_problem(&post->call, &problem);
+        return;
+    }
+    aw_buffer_init(&buffer, aw_call_arena(&post->call));
+    aw_writer_init(&writer, &buffer, post->media);
+    aw_proto_write_receipt(&writer, &receipt);
+    aw_call_answer(&post->call, 202, post->media, &buffer, NULL, 0);
+}
+
+static void
+answer_many(struct post *post)
+{
+    struct aw_buffer buffer;
+    struct aw_writer writer;
+
+    aw_buffer_init(&buffer, aw_call_arena(&post->call));
+    aw_writer_init(&writer, &buffer, post->media);
+    for (uint32_t i = 0; i < post->count; i++) {
+        struct line      *line = &post->lines[i];
+        struct aw_problem problem = line->problem;
+        struct aw_receipt receipt;
+
+        count_line(post, line);
+        if (line->entry != NULL && make_receipt(post, line, &receipt, &problem)) {
+            aw_proto_write_receipt_line(&writer, line->number, 202, &receipt);
+            continue;
+        }
+        if (problem.retry_after_s == 0)
+            problem.retry_after_s = aw_retry_after_s(problem.err);
+        aw_proto_write_problem_line(&writer, &problem);
+    }
+    aw_call_answer(&post->call, 200, post->media, &buffer, NULL, 0);
+}
+
+static void
+answer(struct post *post)
+{
+    if (post->many)
+        answer_many(post);
+    else
+        answer_one(post);
+}
+
+/* The first receipts of what was posted before lie in the journal. False: answered. */
+static bool
+read_receipts(struct post *post)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < post->count; i++) {
+        struct line *line = &post->lines[i];
+
+        if (line->entry != NULL && line->entry->command.out.err == AW_OK && line->entry->command.out.u.message.duplicate)
+            line->read = count++;
+    }
+    if (count == 0) {
+        answer(post);
+        return true;
+    }
+    post->read = aw_api_read_new(&post->call, count, (size_t)count * RECEIPT_BYTES);
+    if (post->read == NULL) {
+        aw_call_fail(&post->call, AW_E_MEMORY, "");
+        return false;
+    }
+    for (uint32_t i = 0; i < post->count; i++) {
+        const struct line *line = &post->lines[i];
+
+        if (line->read != UINT32_MAX)
+            post->read->items[line->read] =
+                (struct aw_read_item){.kind = AW_READ_RECEIPT, .last_seq = line->entry->command.out.u.message.first_seq};
+    }
+    aw_call_read(&post->call, post->read);
+    return true;
+}
+
+static void
+on_posted(struct aw_call *call)
+{
+    struct post *post = (struct post *)call;
+    bool         failed;
+
+    if (post->submission.err != AW_OK) {
+        aw_call_fail(call, post->submission.err, "");
+        return;
+    }
+    if (post->read == NULL) {
+        (void)read_receipts(post); /* whatever came of it was answered or is under way */
+        return;
+    }
+    if (aw_api_read_again(call, post->read, &failed))
+        return;
+    if (failed)
+        aw_call_fail(call, AW_E_MEMORY, "");
+    else
+        answer(post);
+}
+
+/* A client that left keeps its messages: what was submitted is committed, and a re-post says so. */
+static const struct aw_call_ops post_ops = {.on_back = on_posted};
+
+/* --- POST /v1/messages -------------------------------------------------------------------------------------------------------- */
+
+/* Makes lines and entries for `count` values. False: answered. */
+static bool
+make_lines(struct post *post, uint32_t count)
+{
+    struct aw_arena *arena = &post->call.request->arena;
+
+    post->lines = aw_arena_take_zeroed(arena, count, sizeof(post->lines[0]));
+    post->submission.entries = aw_arena_take_zeroed(arena, count, sizeof(post->submission.entries[0]));
+    if (post->lines != NULL && post->submission.entries != NULL)
+        return true;
+    aw_call_fail(&post->call, AW_E_MEMORY, "");
+    return false;
+}
+
+static uint32_t
+count_lines(struct aw_lines lines)
+{
+    struct aw_proto_problem problem;
+    struct aw_line          line;
+    uint32_t                count = 0;
+
+    while (aw_lines_next(&lines, &line, &problem) == AW_OK)
+        count++;
+    return count + 1; /* one more may be the place where a sequence broke */
+}
+
+static void
+post_many(struct post *post, enum aw_media media)
+{
+    struct aw_request      *request = post->call.request;
+    struct aw_lines         lines;
+    struct aw_line          line;
+    struct aw_proto_problem problem;
+    enum aw_err             err = aw_lines_init(&lines, media, request->body, &problem);
+
+    if (err != AW_OK) {
+        struct aw_problem whole = aw_proto_problem_answer(&problem, 0);
+
+        aw_call_problem(&post->call, &whole);
+        return;
+    }
+    if (!make_lines(post, count_lines(lines)))
+        return;
+    while ((err = aw_lines_next(&lines, &line, &problem)) != AW_E_AGAIN) {
+        struct line *at = &post->lines[post->count++];
+
+        *at = (struct line){.number = line.number, .read = UINT32_MAX};
+        if (err != AW_OK) {
+            refuse_line(at, &problem, &request->arena);
+            break;
+        }
+        read_line(post, at, media, line.bytes, &post->submission.entries[post->submission.count]);
+        if (at->entry != NULL)
+            post->submission.count++;
+    }
+    if (post->submission.count == 0)
+        answer(post);
+    else
+        aw_call_submit(&post->call, &post->submission);
+}
+
+static void
+post_one(struct post *post, enum aw_media media)
+{
+    if (!make_lines(post, 1))
+        return;
+    post->count = 1;
+    read_line(post, &post->lines[0], media, post->call.request->body, &post->submission.entries[0]);
+    if (post->lines[0].entry == NULL) {
+        aw_call_problem(&post->call, &post->lines[0].problem);
+        return;
+    }
+    post->submission.count = 1;
+    aw_call_submit(&post->call, &post->submission);
+}
+
+void
+aw_api_post_messages(struct aw_io *io, struct aw_request *request, struct aw_slice id)
+{
+    struct post  *post = aw_call_new(io, request, &post_ops, sizeof(*post));
+    enum aw_media media;
+
+    (void)id;
+    if (post == NULL || !aw_api_media(&post->call, true, &media))
+        return;
+    post->many = aw_media_is_sequence(media);
+    post->submission = (struct aw_submission){.kind = AW_SUBMIT_COMMANDS, .woken_lane = AW_LANE_NONE};
+    if (!aw_call_negotiate(&post->call, post->many, &post->media))
+        return;
+    if (request->body.len == 0) {
+        aw_call_fail(&post->call, AW_E_MALFORMED, "there is no message in the body");
+        return;
+    }
+    if (post->many)
+        post_many(post, media);
+    else
+        post_one(post, media);
+}
+
+/* --- GET /v1/messages/{id} ------------------------------------------------------------------------------------------------------ */
+
+struct look {
+    struct aw_call  call;
+    struct aw_read *read; /* [0] the receipt, [1] the message alone */
+    enum aw_media   media;
+};
+
+static void
+on_looked(struct aw_call *call)
+{
+    struct look         *look = (struct look *)call;
+    struct aw_read_item *item = look->read->items;
+    struct aw_receipt    receipt;
+    struct aw_buffer     buffer;
+    struct aw_writer     writer;
+    bool                 failed;
+
+    if (aw_api_read_again(call, look->read, &failed))
+        return;
+    if (failed || item[0].err != AW_OK || item[1].err != AW_OK || item[1].message_count != 1) {
+        enum aw_err err = item[0].err != AW_OK ? item[0].err : item[1].err;
+
+        aw_call_fail(call, failed ? AW_E_MEMORY : err, err == AW_E_NOT_FOUND ? "there is no message by that id" : "");
+        return;
+    }
+    receipt = item[0].receipt;
+    receipt.lane = aw_lanes_directory_name(call->io->shared->directory, item[0].lane);
+    aw_buffer_init(&buffer, aw_call_arena(call));
+    aw_writer_init(&writer, &buffer, look->media);
+    if (aw_proto_write_message(&writer, &item[1].messages[0], &receipt))
+        aw_call_answer(call, 200, look->media, &buffer, NULL, 0);
+    else
+        aw_call_fail(call, AW_E_INTERNAL, "the stored message is damaged");
+}
+
+static const struct aw_call_ops look_ops = {.on_back = on_looked};
+
+void
+aw_api_get_message(struct aw_io *io, struct aw_request *request, struct aw_slice id)
+{
+    struct look         *look = aw_call_new(io, request, &look_ops, sizeof(*look));
+    struct aw_message_id message;
+
+    if (look == NULL || !aw_call_negotiate(&look->call, false, &look->media))
+        return;
+    if (!aw_message_id_parse(id, &message) || message.shard != io->shared->shard) {
+        aw_call_fail(&look->call, AW_E_NOT_FOUND, "there is no message by that id");
+        return;
+    }
+    look->read = aw_api_read_new(&look->call, 2, 2 * RECEIPT_BYTES);
+    if (look->read == NULL) {
+        aw_call_fail(&look->call, AW_E_MEMORY, "");
+        return;
+    }
+    look->read->items[0] = (struct aw_read_item){.kind = AW_READ_RECEIPT, .last_seq = message.seq};
+    look->read->items[1] =
+        (struct aw_read_item){.kind = AW_READ_THREAD, .last_seq = message.seq, .above_seq = message.seq - 1, .messages_max = 1};
+    aw_call_read(&look->call, look->read);
+}

@@ -1,0 +1,616 @@
+/* api_pull.c - an agent takes the most urgent tickets, or waits for one.
+ *
+ *            +-------------------- nothing there ------------------+
+ *            v                                                     |
+ *   look -> take -> lease -> read -> answer      take: from the lanes, without asking anybody
+ *    ^       |  \                                lease: the committer's word, which alone counts
+ *    |       |   +- nothing, time is up -> 204   read: the messages
+ *  woken <- park
+ *
+ * Whoever leaves on the way gives back what it has: an entry taken from the lanes, a wake that was meant for somebody, a lease that was
+ * granted, and a lease whose answer did not leave.
+ */
+#include "core/order.h"
+#include "proto/proto.h"
+#include "run/api.h"
+#include "run/io.h"
+#include "run/lease_view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Room for the messages of a lease, at a guess; more is brought when it is not enough. */
+#define THREAD_BYTES 2048U
+/* A long poll ends up to this part earlier, so that a thousand agents do not come back together. */
+#define JITTER_PERCENT 10U
+
+enum pull_step { PULL_ASK, PULL_LEASE, PULL_PARK, PULL_READ, PULL_GIVE_BACK };
+
+struct pull {
+    struct aw_call         call;
+    enum pull_step         step;
+    enum aw_media          media;
+    struct aw_slice        agent;
+    struct aw_pull_request want;
+    struct aw_hash128      key;   /* zero: no Idempotency-Key */
+    const uint32_t        *lanes; /* NULL: all */
+    uint32_t               lane_count;
+    bool                   time_is_up;
+    bool                   cancelling;
+    struct aw_submission   submission; /* the leases, or their release */
+    struct aw_submission   park;
+    struct aw_submission   cancel;
+    struct aw_query        query;
+    struct aw_entry       *entries;
+    uint32_t               granted;
+    struct aw_read        *read;
+    bool                   answered_with_leases;
+};
+
+/* --- choosing ----------------------------------------------------------------------------------------------------------------- */
+
+struct choice {
+    struct aw_head            head;
+    struct aw_order_candidate candidate;
+    bool                      any;
+};
+
+/* Heads are compared as they are met: the rule is a total order, so the best of all is the best of the bests. */
+static void
+consider(struct choice *best, const struct aw_head *head, const struct aw_io *io)
+{
+    struct aw_order_candidate pair[2] = {best->candidate,
+                                         {.class_ = head->class_,
+                                          .age = head->age,
+                                          .departs_at = head->class_ == AW_CLASS_IMMINENT ? head->key : 0,
+                                          .id = head->slot}};
+
+    if (best->any && aw_order_choose(io->shared->order, io->wall, pair, 2) == 0)
+        return;
+    best->head = *head;
+    best->candidate = pair[1];
+    best->any = true;
+}
+
+static void
+consider_lane(struct choice *best, uint32_t lane, const struct aw_io *io)
+{
+    unsigned classes = aw_lanes_classes(io->shared->lanes, lane);
+
+    if (classes == 0 || !aw_lanes_directory_gives(io->shared->directory, lane))
+        return;
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
+        struct aw_head head;
+
+        if ((classes & (1U << i)) == 0)
+            continue;
+        while (aw_lanes_peek(io->shared->lanes, lane, (enum aw_class)i, &head)) {
+            if (head.stale)
+                continue; /* a peek drops a bounded number; this queue still has some */
+            consider(best, &head, io);
+            break;
+        }
+    }
+}
+
+static bool
+take_one(struct pull *pull, struct aw_head *ret_head)
+{
+    const struct aw_io *io = pull->call.io;
+
+    for (;;) {
+        struct choice best = {.any = false};
+
+        if (pull->lanes == NULL) {
+            uint32_t count = aw_lanes_directory_count(io->shared->directory);
+
+            for (uint32_t lane = aw_lanes_find(io->shared->lanes, 0); lane < count;
+                 lane = aw_lanes_find(io->shared->lanes, lane + 1))
+                consider_lane(&best, lane, io);
+        }
+        for (uint32_t i = 0; i < pull->lane_count; i++)
+            consider_lane(&best, pull->lanes[i], io);
+        if (!best.any)
+            return false;
+        if (aw_lanes_try_take(io->shared->lanes, &best.head)) {
+            *ret_head = best.head;
+            return true;
+        }
+        /* Somebody was faster, which is progress, or something more urgent came: look again. */
+    }
+}
+
+/* Takes up to `max` tickets and asks for their leases. False: there was nothing. */
+static bool
+take(struct pull *pull)
+{
+    struct aw_submission *submission = &pull->submission;
+    struct aw_head        head;
+
+    submission->count = 0;
+    while (submission->count < pull->want.max && take_one(pull, &head)) {
+        pull->entries[submission->count++].command =
+            (struct aw_command){.kind = AW_COMMAND_LEASE,
+                                .in.lease = {.slot = head.slot,
+                                             .version = head.version,
+                                             .agent = pull->agent,
+                                             .lease_ms = pull->want.lease_s * AW_MS_PER_S,
+                                             .pull_key = pull->key}};
+    }
+    if (submission->count == 0)
+        return false;
+    submission->kind = AW_SUBMIT_COMMANDS;
+    submission->entries = pull->entries;
+    submission->woken_lane = pull->park.park.woken_lane; /* the wake has done its work with this */
+    pull->park.park.woken_lane = AW_LANE_NONE;
+    pull->step = PULL_LEASE;
+    aw_call_submit(&pull->call, submission);
+    return true;
+}
+
+/* --- waiting ------------------------------------------------------------------------------------------------------------------ */
+
+static bool
+make_park(struct pull *pull)
+{
+    uint32_t nodes = pull->lanes == NULL ? 1 : pull->lane_count;
+
+    pull->park = (struct aw_submission){
+        .kind = AW_SUBMIT_PARK, .park = {.lanes = pull->lanes, .lane_count = pull->lane_count, .woken_lane = AW_LANE_NONE}};
+    pull->park.park.nodes = aw_arena_take_zeroed(aw_call_arena(&pull->call), nodes, sizeof(struct aw_park_node));
+    if (pull->park.park.nodes == NULL)
+        return false;
+    for (uint32_t i = 0; i < nodes; i++)
+        aw_list_init(&pull->park.park.nodes[i].link);
+    return true;
+}
+
+static void
+park(struct pull *pull, bool leaving)
+{
+    pull->step = PULL_PARK;
+    pull->park.park.leaving = leaving;
+    aw_call_submit(&pull->call, &pull->park);
+}
+
+static void
+first_park(struct pull *pull)
+{
+    struct aw_call *call = &pull->call;
+    aw_ns           wait = pull->want.wait_s * AW_NS_PER_S;
+
+    if (pull->want.wait_s == 0 || call->io->draining) {
+        aw_metric_add(call->io->metrics, AW_METRIC_PULLS_EMPTY, 1);
+        aw_call_answer_empty(call, 204);
+        return;
+    }
+    if (!aw_request_try_park(call->request)) {
+        aw_call_fail(call, AW_E_TOO_MANY, "half of this connection's streams wait already; open another connection");
+        return;
+    }
+    if (!make_park(pull)) {
+        aw_call_fail(call, AW_E_MEMORY, "");
+        return;
+    }
+    wait -= wait * (call->io->now / 1024 % (JITTER_PERCENT + 1)) / 100;
+    aw_call_wait(call, call->io->now + wait);
+    park(pull, false);
+}
+
+static void
+cancel_park(struct pull *pull)
+{
+    if (pull->step != PULL_PARK || pull->cancelling)
+        return;
+    pull->cancelling = true;
+    pull->cancel = (struct aw_submission){.kind = AW_SUBMIT_CANCEL, .target = &pull->park};
+    aw_call_submit(&pull->call, &pull->cancel);
+}
+
+static void
+on_parked(struct pull *pull)
+{
+    struct aw_call *call = &pull->call;
+
+    pull->cancelling = false;
+    if (pull->park.err != AW_OK) {
+        aw_call_fail(call, pull->park.err, "");
+        return;
+    }
+    if (pull->park.park.end == AW_PARK_CANCELLED) {
+        aw_metric_add(call->io->metrics, AW_METRIC_PULLS_EMPTY, 1);
+        aw_call_answer_empty(call, 204);
+        return;
+    }
+    if (take(pull))
+        return;
+    aw_metric_add(call->io->metrics, AW_METRIC_WOKEN_IN_VAIN, 1);
+    park(pull, pull->time_is_up || call->io->draining);
+}
+
+/* --- leases ------------------------------------------------------------------------------------------------------------------- */
+
+static void
+answer_leases(struct pull *pull)
+{
+    const struct aw_shared *shared = pull->call.io->shared;
+    struct aw_arena        *arena = aw_call_arena(&pull->call);
+    struct aw_lease_answer *leases = aw_arena_take(arena, pull->granted * sizeof(leases[0]));
+    struct aw_lease_text   *texts = aw_arena_take(arena, pull->granted * sizeof(texts[0]));
+    struct aw_buffer        buffer;
+    struct aw_writer        writer;
+
+    if (leases == NULL || texts == NULL) {
+        aw_call_fail(&pull->call, AW_E_MEMORY, "");
+        return;
+    }
+    for (uint32_t i = 0; i < pull->granted; i++) {
+        if (pull->query.views != NULL)
+            aw_lease_view_of_ticket(&leases[i], &texts[i], &pull->query.views[i], &shared->token_key, pull->call.io->wall);
+        else
+            aw_lease_view_of_outcome(&leases[i], &texts[i], &pull->entries[i].command.out.u.lease, &shared->token_key,
+                                     pull->call.io->wall);
+        aw_lease_view_fill(&leases[i], &pull->read->items[i]);
+    }
+    aw_buffer_init(&buffer, arena);
+    aw_writer_init(&writer, &buffer, pull->media);
+    if (!aw_proto_write_leases(&writer, leases, pull->granted)) {
+        aw_call_fail(&pull->call, AW_E_INTERNAL, "a stored message is damaged");
+        return;
+    }
+    pull->answered_with_leases = !buffer.failed && pull->query.views == NULL;
+    aw_call_answer(&pull->call, 200, pull->media, &buffer, NULL, 0);
+}
+
+static bool
+read_messages(struct pull *pull)
+{
+    pull->read = aw_api_read_new(&pull->call, pull->granted, (size_t)pull->granted * THREAD_BYTES);
+    if (pull->read == NULL)
+        return false;
+    for (uint32_t i = 0; i < pull->granted; i++) {
+        uint64_t last = pull->query.views != NULL ? pull->query.views[i].last_seq : pull->entries[i].command.out.u.lease.last_seq;
+
+        pull->read->items[i] =
+            (struct aw_read_item){.kind = AW_READ_THREAD, .last_seq = last, .messages_max = AW_LEASE_MESSAGES_MAX};
+    }
+    pull->step = PULL_READ;
+    aw_call_read(&pull->call, pull->read);
+    return true;
+}
+
+/* Turns the granted leases into releases and submits them. */
+static void
+give_back(struct pull *pull)
+{
+    struct aw_submission *submission = &pull->submission;
+
+    for (uint32_t i = 0; i < pull->granted; i++) {
+        struct aw_command *command = &pull->entries[i].command;
+        struct aw_lease_id lease = command->out.u.lease.lease;
+
+        *command = (struct aw_command){.kind = AW_COMMAND_RELEASE,
+                                       .in.fenced = {.lease = lease, .agent = pull->agent, .words = AW_SLICE("client gone")}};
+    }
+    aw_metric_add(pull->call.io->metrics, AW_METRIC_LEASES_GIVEN_BACK, pull->granted);
+    submission->count = pull->granted;
+    submission->woken_lane = AW_LANE_NONE;
+    pull->granted = 0;
+    pull->step = PULL_GIVE_BACK;
+    aw_call_submit(&pull->call, submission);
+}
+
+/* Moves what was granted to the front. Returns the first error that is not about a single choice. */
+static enum aw_err
+sort_granted(struct pull *pull)
+{
+    enum aw_err err = pull->submission.err;
+
+    pull->granted = 0;
+    for (uint32_t i = 0; err == AW_OK && i < pull->submission.count; i++) {
+        struct aw_outcome_of *out = &pull->entries[i].command.out;
+
+        if (out->err == AW_OK)
+            pull->entries[pull->granted++] = pull->entries[i];
+        else if (out->err == AW_E_STALE)
+            aw_metric_add(pull->call.io->metrics, AW_METRIC_STALE_CHOICES, 1);
+        else if (pull->granted == 0)
+            err = out->err;
+    }
+    return pull->granted > 0 ? AW_OK : err;
+}
+
+static void
+on_leased(struct pull *pull)
+{
+    enum aw_err err = sort_granted(pull);
+
+    if (err != AW_OK) {
+        aw_call_fail(&pull->call, err, err == AW_E_TABLE_FULL ? "the table of leases or agents is at its limit" : "");
+        return;
+    }
+    if (pull->granted == 0) { /* all choices were stale: the tickets went elsewhere */
+        if (take(pull))
+            return;
+        if (pull->park.kind == AW_SUBMIT_PARK)
+            park(pull, pull->time_is_up);
+        else
+            first_park(pull);
+        return;
+    }
+    aw_metric_add(pull->call.io->metrics, AW_METRIC_LEASES_GRANTED, pull->granted);
+    if (read_messages(pull))
+        return;
+    /* Without memory for the messages the agent could do nothing with the leases. */
+    give_back(pull);
+}
+
+/* --- the call ----------------------------------------------------------------------------------------------------------------- */
+
+static void
+on_asked(struct pull *pull)
+{
+    if (pull->submission.err != AW_OK || pull->query.err != AW_OK) {
+        aw_call_fail(&pull->call, pull->submission.err != AW_OK ? pull->submission.err : pull->query.err, "");
+        return;
+    }
+    pull->granted = pull->query.count;
+    if (pull->granted > 0) {
+        if (!read_messages(pull))
+            aw_call_fail(&pull->call, AW_E_MEMORY, "");
+        return;
+    }
+    pull->query.views = NULL;
+    if (!take(pull))
+        first_park(pull);
+}
+
+static void
+on_back(struct aw_call *call)
+{
+    struct pull *pull = (struct pull *)call;
+    bool         failed;
+
+    switch (pull->step) {
+    case PULL_ASK:
+        on_asked(pull);
+        return;
+    case PULL_LEASE:
+        on_leased(pull);
+        return;
+    case PULL_PARK:
+        on_parked(pull);
+        return;
+    case PULL_READ:
+        if (aw_api_read_again(call, pull->read, &failed))
+            return;
+        if (failed)
+            give_back(pull);
+        else
+            answer_leases(pull);
+        return;
+    case PULL_GIVE_BACK:
+        aw_call_fail(call, AW_E_MEMORY, "");
+        return;
+    }
+    AW_UNREACHABLE();
+}
+
+/* The client left. What it has goes back; true while something is under way. */
+static bool
+on_gone(struct aw_call *call)
+{
+    struct pull *pull = (struct pull *)call;
+
+    switch (pull->step) {
+    case PULL_ASK:
+    case PULL_GIVE_BACK:
+        return false;
+    case PULL_LEASE:
+        if (sort_granted(pull) != AW_OK || pull->granted == 0)
+            return false;
+        give_back(pull);
+        return true;
+    case PULL_PARK:
+        if (pull->park.park.woken_lane == AW_LANE_NONE)
+            return false;
+        park(pull, true);
+        return true;
+    case PULL_READ:
+        if (pull->query.views != NULL || pull->granted == 0)
+            return false; /* a repeat: the first answer may have arrived */
+        give_back(pull);
+        return true;
+    }
+    AW_UNREACHABLE();
+}
+
+static void
+on_leave(struct aw_call *call)
+{
+    cancel_park((struct pull *)call);
+}
+
+static void
+on_time(struct aw_call *call)
+{
+    struct pull *pull = (struct pull *)call;
+
+    pull->time_is_up = true;
+    cancel_park(pull);
+}
+
+/* The answer did not leave, and the memory of the request is about to go: what remains to be done lives by itself. */
+static void
+on_sent(struct aw_call *call, bool delivered)
+{
+    struct pull      *pull = (struct pull *)call;
+    struct aw_errand *errand;
+
+    if (delivered || !pull->answered_with_leases)
+        return;
+    errand = aw_errand_new(pull->granted, pull->agent);
+    if (errand == NULL)
+        return; /* no memory: the leases run out by themselves, which is what they are for */
+    for (uint32_t i = 0; i < pull->granted; i++)
+        errand->entries[i].command = (struct aw_command){.kind = AW_COMMAND_RELEASE,
+                                                         .in.fenced = {.lease = pull->entries[i].command.out.u.lease.lease,
+                                                                       .agent = errand->agent,
+                                                                       .words = AW_SLICE("answer not delivered")}};
+    aw_metric_add(call->io->metrics, AW_METRIC_LEASES_GIVEN_BACK, pull->granted);
+    aw_errand_send(call->io, errand);
+}
+
+static const struct aw_call_ops pull_ops = {
+    .on_back = on_back, .on_gone = on_gone, .on_leave = on_leave, .on_sent = on_sent, .on_time = on_time};
+
+/* Names to indexes; each once. False: answered. */
+static bool
+find_lanes(struct pull *pull)
+{
+    struct aw_lanes_directory *directory = pull->call.io->shared->directory;
+    struct aw_arena           *arena = aw_call_arena(&pull->call);
+    uint32_t                  *lanes;
+
+    if (pull->want.lane_count == 0)
+        return true;
+    lanes = aw_arena_take(arena, pull->want.lane_count * sizeof(lanes[0]));
+    if (lanes == NULL) {
+        aw_call_fail(&pull->call, AW_E_MEMORY, "");
+        return false;
+    }
+    for (uint32_t i = 0; i < pull->want.lane_count; i++) {
+        uint32_t lane = aw_lanes_directory_find(directory, pull->want.lanes[i]);
+        bool     seen = false;
+
+        if (lane == AW_LANE_NONE) {
+            aw_call_problem(&pull->call, &(struct aw_problem){.err = AW_E_NOT_FOUND,
+                                                              .detail = AW_SLICE("there is no lane by that name"),
+                                                              .field = AW_SLICE("lanes")});
+            return false;
+        }
+        for (uint32_t k = 0; k < pull->lane_count; k++)
+            seen |= lanes[k] == lane;
+        if (!seen)
+            lanes[pull->lane_count++] = lane;
+    }
+    pull->lanes = lanes;
+    return true;
+}
+
+/* With an Idempotency-Key the same pull gets the same leases, as long as they run. */
+static void
+ask_first(struct pull *pull)
+{
+    struct aw_arena *arena = aw_call_arena(&pull->call);
+    struct aw_slice  key = pull->call.request->idempotency_key;
+    struct aw_buffer bytes;
+
+    aw_buffer_init(&bytes, arena);
+    aw_buffer_printf(&bytes, "pull:%zu:", pull->agent.len);
+    aw_buffer_add(&bytes, pull->agent.ptr, pull->agent.len);
+    aw_buffer_add(&bytes, key.ptr, key.len);
+    pull->query = (struct aw_query){.kind = AW_QUERY_PULL,
+                                    .name = pull->agent,
+                                    .room = AW_LEASES_PER_PULL_MAX,
+                                    .views = aw_arena_take(arena, AW_LEASES_PER_PULL_MAX * sizeof(struct aw_ticket_view))};
+    if (bytes.failed || pull->query.views == NULL) {
+        aw_call_fail(&pull->call, AW_E_MEMORY, "");
+        return;
+    }
+    pull->key = aw_hash128(&pull->call.io->shared->table_key, bytes.ptr, bytes.len);
+    pull->query.pull_key = pull->key;
+    pull->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &pull->query};
+    pull->step = PULL_ASK;
+    aw_call_submit(&pull->call, &pull->submission);
+}
+
+void
+aw_api_pull(struct aw_io *io, struct aw_request *request, struct aw_slice id)
+{
+    struct pull            *pull = aw_call_new(io, request, &pull_ops, sizeof(*pull));
+    struct aw_proto_problem problem;
+    enum aw_media           media;
+
+    (void)id;
+    if (pull == NULL || !aw_api_agent(&pull->call, &pull->agent) || !aw_api_media(&pull->call, false, &media) ||
+        !aw_call_negotiate(&pull->call, false, &pull->media))
+        return;
+    if (aw_proto_decode_pull(&request->arena, media, request->body, &pull->want, &problem) != AW_OK) {
+        struct aw_problem answer = aw_proto_problem_answer(&problem, 0);
+
+        aw_call_problem(&pull->call, &answer);
+        return;
+    }
+    if (!find_lanes(pull))
+        return;
+    pull->entries = aw_arena_take_zeroed(&request->arena, pull->want.max, sizeof(pull->entries[0]));
+    if (pull->entries == NULL) {
+        aw_call_fail(&pull->call, AW_E_MEMORY, "");
+        return;
+    }
+    pull->park.park.woken_lane = AW_LANE_NONE;
+    aw_metric_add(io->metrics, AW_METRIC_PULLS, 1);
+    if (request->idempotency_key.len > 0)
+        ask_first(pull);
+    else if (!take(pull))
+        first_park(pull);
+}
+
+/* --- GET /v1/leases ----------------------------------------------------------------------------------------------------------- */
+
+/* Leases told at once; `?skip=` goes on. */
+#define HELD_MAX 100U
+
+static void
+on_held(struct aw_call *call)
+{
+    struct pull *pull = (struct pull *)call;
+    bool         failed;
+
+    if (pull->step == PULL_ASK) {
+        enum aw_err err = pull->submission.err != AW_OK ? pull->submission.err : pull->query.err;
+
+        pull->granted = pull->query.count;
+        if (err != AW_OK || !read_messages(pull))
+            aw_call_fail(call, err != AW_OK ? err : AW_E_MEMORY, "");
+        return;
+    }
+    if (aw_api_read_again(call, pull->read, &failed))
+        return;
+    if (failed)
+        aw_call_fail(call, AW_E_MEMORY, "");
+    else
+        answer_leases(pull);
+}
+
+static const struct aw_call_ops held_ops = {.on_back = on_held};
+
+void
+aw_api_held(struct aw_io *io, struct aw_request *request, struct aw_slice id)
+{
+    struct pull    *pull = aw_call_new(io, request, &held_ops, sizeof(*pull));
+    struct aw_slice skip = request->query;
+    uint64_t        from = 0;
+
+    (void)id;
+    if (pull == NULL || !aw_api_agent(&pull->call, &pull->agent) || !aw_call_negotiate(&pull->call, false, &pull->media))
+        return;
+    if (skip.len > 0 && (!aw_slice_starts(skip, AW_SLICE("skip=")) ||
+                         !aw_slice_to_u64(aw_slice_of(skip.ptr + 5, skip.len - 5), UINT32_MAX, &from))) {
+        aw_call_fail(&pull->call, AW_E_BAD_VALUE, "the query is skip=N: how many leases to pass over");
+        return;
+    }
+    pull->query = (struct aw_query){.kind = AW_QUERY_LEASES_OF,
+                                    .name = pull->agent,
+                                    .skip = (uint32_t)from,
+                                    .room = HELD_MAX,
+                                    .views = aw_arena_take(&request->arena, HELD_MAX * sizeof(struct aw_ticket_view))};
+    if (pull->query.views == NULL) {
+        aw_call_fail(&pull->call, AW_E_MEMORY, "");
+        return;
+    }
+    pull->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &pull->query};
+    pull->step = PULL_ASK;
+    aw_call_submit(&pull->call, &pull->submission);
+}

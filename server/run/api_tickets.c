@@ -1,0 +1,227 @@
+/* api_tickets.c - a ticket by its id: look, hold, let go, cancel. */
+#include "proto/proto.h"
+#include "run/api.h"
+#include "run/io.h"
+
+#define THREAD_BYTES 4096U
+
+struct look {
+    struct aw_call        call;
+    enum aw_media         media;
+    struct aw_submission  submission;
+    struct aw_query       query;
+    struct aw_ticket_view view;
+    struct aw_read       *read;
+};
+
+static void
+answer_look(struct look *look)
+{
+    const struct aw_ticket_view *view = &look->view;
+    const struct aw_read_item   *item = &look->read->items[0];
+    struct aw_ticket_answer      ticket = {.ticket = view->ticket,
+                                           .state = view->state,
+                                           .lane = view->lane_name,
+                                           .class_ = view->class_,
+                                           .gentle = view->gentle,
+                                           .class_by_person = view->class_by_person,
+                                           .reasons = item->reasons,
+                                           .reason_count = item->reason_count,
+                                           .opened_at = view->opened_at,
+                                           .age_from = view->age,
+                                           .closed_at = view->closed_at,
+                                           .held_until = view->held_until,
+                                           .departs_at = view->departs_at,
+                                           .reply_by = view->reply_by,
+                                           .expires_at = view->expires_at,
+                                           .holder = view->holder,
+                                           .attempt = view->attempt,
+                                           .messages_total = view->messages_total,
+                                           .messages = item->messages,
+                                           .message_count = item->message_count,
+                                           .version = view->version};
+    struct aw_arena             *arena = aw_call_arena(&look->call);
+    struct aw_header_field       etag = {AW_SLICE("etag"), aw_api_etag(arena, view->version)};
+    struct aw_buffer             buffer;
+    struct aw_writer             writer;
+
+    aw_buffer_init(&buffer, arena);
+    aw_writer_init(&writer, &buffer, look->media);
+    if (aw_proto_write_ticket(&writer, &ticket))
+        aw_call_answer(&look->call, 200, look->media, &buffer, &etag, 1);
+    else
+        aw_call_fail(&look->call, AW_E_INTERNAL, "a stored message is damaged");
+}
+
+static void
+on_looked(struct aw_call *call)
+{
+    struct look *look = (struct look *)call;
+    enum aw_err  err = look->submission.err != AW_OK ? look->submission.err : look->query.err;
+    bool         failed;
+
+    if (err != AW_OK) {
+        aw_call_fail(call, err,
+                     err == AW_E_NOT_FOUND ? "there is no such ticket, or it was closed longer ago than it may reopen" : "");
+        return;
+    }
+    if (look->read == NULL) {
+        look->read = aw_api_read_new(call, 1, THREAD_BYTES);
+        if (look->read == NULL) {
+            aw_call_fail(call, AW_E_MEMORY, "");
+            return;
+        }
+        look->read->items[0] =
+            (struct aw_read_item){.kind = AW_READ_THREAD, .last_seq = look->view.last_seq, .messages_max = AW_LEASE_MESSAGES_MAX};
+        aw_call_read(call, look->read);
+        return;
+    }
+    if (aw_api_read_again(call, look->read, &failed))
+        return;
+    err = failed ? AW_E_MEMORY : look->read->items[0].err;
+    if (err != AW_OK)
+        aw_call_fail(call, err, "");
+    else
+        answer_look(look);
+}
+
+static const struct aw_call_ops look_ops = {.on_back = on_looked};
+
+void
+aw_api_get_ticket(struct aw_io *io, struct aw_request *request, struct aw_slice id)
+{
+    struct look        *look = aw_call_new(io, request, &look_ops, sizeof(*look));
+    struct aw_ticket_id ticket;
+
+    if (look == NULL || !aw_call_negotiate(&look->call, false, &look->media))
+        return;
+    if (!aw_ticket_id_parse(id, &ticket) || ticket.shard != io->shared->shard) {
+        aw_call_fail(&look->call, AW_E_NOT_FOUND, "there is no ticket by that id");
+        return;
+    }
+    look->query = (struct aw_query){.kind = AW_QUERY_TICKET, .ticket = ticket, .room = 1, .views = &look->view};
+    look->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &look->query};
+    aw_call_submit(&look->call, &look->submission);
+}
+
+/* --- hold, let go, cancel ------------------------------------------------------------------------------------------------------ */
+
+struct change {
+    struct aw_call       call;
+    enum aw_media        media;
+    struct aw_submission submission;
+    struct aw_entry      entry;
+};
+
+static void
+on_changed(struct aw_call *call)
+{
+    struct change              *change = (struct change *)call;
+    const struct aw_command    *command = &change->entry.command;
+    const struct aw_out_ticket *out = &command->out.u.ticket;
+    enum aw_err                 err = change->submission.err != AW_OK ? change->submission.err : command->out.err;
+    struct aw_done_answer       done = {.ticket = out->ticket,
+                                        .state = out->state,
+                                        .held_until = command->kind == AW_COMMAND_HOLD ? command->in.ticket.until : 0,
+                                        .version = out->version};
+    struct aw_header_field      etag;
+    struct aw_buffer            buffer;
+    struct aw_writer            writer;
+
+    if (err == AW_E_WRONG_STATE) {
+        aw_call_problem(call, &(struct aw_problem){.err = err, .state = aw_slice_str(aw_ticket_state_name(out->state))});
+        return;
+    }
+    if (err != AW_OK) {
+        aw_call_fail(call, err, err == AW_E_NOT_FOUND ? "there is no ticket by that id" : "");
+        return;
+    }
+    etag = (struct aw_header_field){AW_SLICE("etag"), aw_api_etag(aw_call_arena(call), out->version)};
+    aw_buffer_init(&buffer, aw_call_arena(call));
+    aw_writer_init(&writer, &buffer, change->media);
+    if (aw_proto_write_done(&writer, &done))
+        aw_call_answer(call, 200, change->media, &buffer, &etag, 1);
+    else
+        aw_call_fail(call, AW_E_INTERNAL, "");
+}
+
+static const struct aw_call_ops change_ops = {.on_back = on_changed};
+
+/* NULL: answered. */
+static struct change *
+begin_change(struct aw_io *io, struct aw_request *request, struct aw_slice id, enum aw_media *ret_media,
+             struct aw_in_ticket *ret_in)
+{
+    struct change *change = aw_call_new(io, request, &change_ops, sizeof(*change));
+
+    *ret_in = (struct aw_in_ticket){.until = 0};
+    if (change == NULL || !aw_api_agent(&change->call, &ret_in->by) || !aw_api_media(&change->call, false, ret_media) ||
+        !aw_call_negotiate(&change->call, false, &change->media) || !aw_api_if_match(&change->call, &ret_in->if_version))
+        return NULL;
+    if (aw_ticket_id_parse(id, &ret_in->ticket) && ret_in->ticket.shard == io->shared->shard)
+        return change;
+    aw_call_fail(&change->call, AW_E_NOT_FOUND, "there is no ticket by that id");
+    return NULL;
+}
+
+static void
+submit_change(struct change *change, enum aw_command_kind kind, const struct aw_in_ticket *in)
+{
+    change->entry.command = (struct aw_command){.kind = kind, .in.ticket = *in};
+    change->submission =
+        (struct aw_submission){.kind = AW_SUBMIT_COMMANDS, .entries = &change->entry, .count = 1, .woken_lane = AW_LANE_NONE};
+    aw_call_submit(&change->call, &change->submission);
+}
+
+static void
+refuse(struct aw_call *call, const struct aw_proto_problem *problem)
+{
+    struct aw_problem answer = aw_proto_problem_answer(problem, 0);
+
+    aw_call_problem(call, &answer);
+}
+
+void
+aw_api_patch_ticket(struct aw_io *io, struct aw_request *request, struct aw_slice id)
+{
+    struct aw_in_ticket      in;
+    enum aw_media            media;
+    struct change           *change = begin_change(io, request, id, &media, &in);
+    struct aw_ticket_request want;
+    struct aw_proto_problem  problem;
+
+    if (change == NULL)
+        return;
+    if (aw_proto_decode_ticket_patch(&request->arena, media, request->body, &want, &problem) != AW_OK) {
+        refuse(&change->call, &problem);
+        return;
+    }
+    if (want.hold_until != 0 && want.hold_until <= io->wall) {
+        aw_call_problem(&change->call, &(struct aw_problem){.err = AW_E_BAD_VALUE,
+                                                            .field = AW_SLICE("hold_until"),
+                                                            .detail = AW_SLICE("hold_until lies in the past")});
+        return;
+    }
+    in.until = want.hold_until;
+    in.words = want.reason;
+    submit_change(change, want.hold ? AW_COMMAND_HOLD : AW_COMMAND_UNHOLD, &in);
+}
+
+void
+aw_api_cancel_ticket(struct aw_io *io, struct aw_request *request, struct aw_slice id)
+{
+    struct aw_in_ticket      in;
+    enum aw_media            media;
+    struct change           *change = begin_change(io, request, id, &media, &in);
+    struct aw_cancel_request want;
+    struct aw_proto_problem  problem;
+
+    if (change == NULL)
+        return;
+    if (aw_proto_decode_ticket_cancel(&request->arena, media, request->body, &want, &problem) != AW_OK) {
+        refuse(&change->call, &problem);
+        return;
+    }
+    in.words = want.reason;
+    submit_change(change, AW_COMMAND_CANCEL, &in);
+}

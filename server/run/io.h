@@ -1,0 +1,105 @@
+/* io.h - one io thread: an event loop, its connections, and its ends of the mailboxes.
+ *
+ * A loop turn: sockets -> sessions -> requests -> handlers (api.h) -> submissions; what came back from the committer and the readers
+ * is taken before each sleep, so that answers of one group commit leave together. It never writes to disk and never waits for
+ * another thread but in its poll.
+ * Who owns: its loop, edge, connections and memory pools. Thread: its own; aw_io_start and aw_io_stop by main.
+ */
+#ifndef AW_RUN_IO_H
+#define AW_RUN_IO_H
+
+#include "base/home.h"
+#include "base/qsbr.h"
+#include "base/stats.h"
+#include "commit/committer.h"
+#include "http/accept.h"
+#include "http/conn.h"
+#include "run/call.h"
+#include "run/metrics.h"
+#include "run/settings.h"
+
+#include <ev.h>
+#include <pthread.h>
+
+/* A connection on its way from the acceptor to an io thread and, when it is closed, back. */
+struct aw_arrival {
+    int                fd;
+    struct aw_peer     peer;
+    struct ssl_ctx_st *ssl_ctx; /* a reference of its own; NULL: plain */
+    aw_ns              accept_at;
+    uint32_t           io; /* that served it */
+};
+
+/* What all io threads share. Set before they start, then read-only. */
+struct aw_shared {
+    const struct aw_settings  *settings;
+    struct aw_committer       *committer;
+    struct aw_readers         *readers;
+    struct aw_lanes           *lanes;
+    struct aw_lanes_directory *directory;
+    struct aw_qsbr            *qsbr;
+    struct aw_metrics         *metrics;
+    struct aw_hash_key         table_key;
+    struct aw_hash_key         token_key;
+    uint8_t                    shard;
+    struct aw_order_settings  *order; /* how pulls choose */
+};
+
+struct aw_io {
+    struct aw_home           home;
+    uint32_t                 number;
+    const struct aw_shared  *shared; /* borrows */
+    pthread_t                thread;
+    struct ev_loop          *loop;    /* owns */
+    struct aw_edge          *edge;    /* owns */
+    struct aw_blocks        *blocks;  /* owns */
+    struct aw_metrics_block *metrics; /* borrows: this thread's */
+    struct aw_qsbr_reader   *quiet;   /* borrows: this thread's */
+    struct aw_wake           wake;
+    /* Mailboxes. */
+    struct aw_ring_in  to_committer;
+    struct aw_ring_out from_committer;
+    struct aw_ring     arrivals;   /* acceptor -> io */
+    struct aw_ring     departures; /* io -> acceptor */
+    struct aw_ring_in  arrivals_in;
+    struct aw_ring_out arrivals_out;
+    struct aw_ring_in  departures_in;
+    struct aw_ring_out departures_out;
+    struct aw_wake    *acceptor_wake; /* borrows */
+    /* Loop. */
+    struct ev_io      wake_watcher;
+    struct ev_prepare prepare;
+    struct ev_check   check;
+    struct ev_idle    idle;
+    struct ev_timer   second; /* deadlines of connections */
+    struct ev_timer   tick;   /* deadlines of calls; runs while there are any */
+    struct aw_list    conns;  /* all */
+    struct aw_list    turns;  /* those to be called before the loop sleeps */
+    struct aw_wheel   wheel;
+    uint64_t          out;     /* submissions and reads out */
+    uint64_t          out_max; /* no new requests above it: what the mailboxes hold */
+    bool              rouse_committer;
+    bool              draining;
+    bool              drained; /* every connection is closed and nothing is out */
+    aw_ns             now;     /* of this loop turn */
+    aw_ms             wall;    /* of this loop turn */
+};
+
+/* Submissions that one io thread can have out: how large its mailboxes are. */
+uint32_t                aw_io_mailbox_slots(const struct aw_settings *settings);
+AW_MUST_USE enum aw_err aw_io_init(struct aw_io *io, uint32_t number, const struct aw_shared *shared, struct aw_why *why);
+AW_MUST_USE enum aw_err aw_io_start(struct aw_io *io, struct aw_wake *acceptor_wake, struct aw_why *why);
+/* After the thread ended. */
+void aw_io_fini(struct aw_io *io);
+/* Hands a connection over. False: its ring is full. Thread: the acceptor. */
+AW_MUST_USE bool aw_io_try_arrive(struct aw_io *io, struct aw_arrival *arrival);
+/* A connection that was closed; NULL: none. Thread: the acceptor. */
+struct aw_arrival *aw_io_departed(struct aw_io *io);
+/* Tells it to drain: refuses new work, ends long polls, closes connections, then the thread ends. Thread: the acceptor, once. */
+void aw_io_drain(struct aw_io *io);
+
+/* --- for calls */
+void aw_io_submit(struct aw_io *io, struct aw_submission *submission);
+void aw_io_read(struct aw_io *io, struct aw_read *read);
+
+#endif

@@ -1,0 +1,84 @@
+/* lease_view.c - fills a lease's answer. */
+#include "run/lease_view.h"
+
+#include "proto/proto.h"
+
+static uint64_t
+seconds_between(aw_ms from, aw_ms to)
+{
+    return to > from ? (to - from) / AW_MS_PER_S : 0;
+}
+
+static void
+set_token(struct aw_lease_answer *lease, struct aw_lease_text *text, struct aw_lease_id id, const struct aw_hash_key *token_key)
+{
+    aw_lease_id_format(id, token_key, text->text);
+    lease->lease = aw_slice_str(text->text);
+}
+
+void
+aw_lease_view_of_outcome(struct aw_lease_answer *lease, struct aw_lease_text *text, const struct aw_out_lease *out,
+                         const struct aw_hash_key *token_key, aw_ms now)
+{
+    *lease = (struct aw_lease_answer){.ticket = out->ticket,
+                                      .lane = out->lane_name,
+                                      .class_ = out->class_,
+                                      .gentle = out->gentle,
+                                      .opened_at = out->opened_at,
+                                      .age_from = out->age,
+                                      .waited_s = seconds_between(out->opened_at, now),
+                                      .expires_at = out->expires_at,
+                                      .expires_in_s = seconds_between(now, out->expires_at),
+                                      .attempt = out->attempt,
+                                      .reply_by = out->reply_by,
+                                      .messages_total = out->messages_total};
+    set_token(lease, text, out->lease, token_key);
+}
+
+void
+aw_lease_view_of_ticket(struct aw_lease_answer *lease, struct aw_lease_text *text, const struct aw_ticket_view *view,
+                        const struct aw_hash_key *token_key, aw_ms now)
+{
+    *lease = (struct aw_lease_answer){.ticket = view->ticket,
+                                      .lane = view->lane_name,
+                                      .class_ = view->class_,
+                                      .gentle = view->gentle,
+                                      .opened_at = view->opened_at,
+                                      .age_from = view->age,
+                                      .waited_s = seconds_between(view->opened_at, now),
+                                      .expires_at = view->expires_at,
+                                      .expires_in_s = seconds_between(now, view->expires_at),
+                                      .attempt = view->attempt,
+                                      .reply_by = view->reply_by,
+                                      .messages_total = view->messages_total};
+    set_token(lease, text, view->lease, token_key);
+}
+
+static struct aw_slice
+text_of(struct aw_slice body, struct aw_slice key)
+{
+    struct aw_slice text = {NULL, 0};
+
+    return aw_proto_body_text(body, key, &text) ? text : (struct aw_slice){NULL, 0};
+}
+
+void
+aw_lease_view_fill(struct aw_lease_answer *lease, const struct aw_read_item *item)
+{
+    struct aw_slice newest;
+
+    lease->messages = item->messages;
+    lease->message_count = item->message_count;
+    lease->reasons = item->reasons;
+    lease->reason_count = item->reason_count;
+    if (item->message_count == 0)
+        return;
+    newest = item->messages[item->message_count - 1].body;
+    lease->channel = text_of(newest, AW_SLICE("channel"));
+    lease->account = text_of(newest, AW_SLICE("account"));
+    if (lease->account.len == 0)
+        lease->account = AW_SLICE("main");
+    lease->customer = text_of(newest, AW_SLICE("customer"));
+    lease->visibility =
+        aw_slice_eq(text_of(newest, AW_SLICE("visibility")), AW_SLICE("public")) ? AW_VISIBILITY_PUBLIC : AW_VISIBILITY_PRIVATE;
+}

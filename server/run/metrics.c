@@ -1,0 +1,268 @@
+/* metrics.c - blocks of counters, and the text. */
+#include "run/metrics.h"
+
+#include "base/mem.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+struct aw_metrics *
+aw_metrics_new(uint32_t threads)
+{
+    struct aw_metrics *metrics = aw_new(struct aw_metrics);
+
+    if (metrics == NULL)
+        return NULL;
+    aw_histogram_init(&metrics->commit_ns);
+    aw_histogram_init(&metrics->group_records);
+    metrics->stats = aw_stats_new(AW_METRICS_COUNT, threads);
+    metrics->blocks = aw_new_array(struct aw_metrics_block, threads);
+    metrics->block_count = threads;
+    if (metrics->stats == NULL || metrics->blocks == NULL) {
+        aw_metrics_free(&metrics);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < threads; i++) {
+        metrics->blocks[i].counters = aw_stats_join(metrics->stats);
+        AW_ASSERT(metrics->blocks[i].counters != NULL);
+    }
+    return metrics;
+}
+
+void
+aw_metrics_free(struct aw_metrics **metrics)
+{
+    if (*metrics == NULL)
+        return;
+    aw_stats_free(&(*metrics)->stats);
+    free((*metrics)->blocks);
+    free(*metrics);
+    *metrics = NULL;
+}
+
+struct aw_metrics_block *
+aw_metrics_block(struct aw_metrics *metrics, uint32_t thread)
+{
+    AW_ASSERT(thread < metrics->block_count);
+    return &metrics->blocks[thread];
+}
+
+uint64_t
+aw_metric_sum(const struct aw_metrics *metrics, unsigned metric)
+{
+    return aw_stats_sum(metrics->stats, metric);
+}
+
+void
+aw_metrics_take_edge(struct aw_metrics_block *block, const struct aw_edge_stats *stats)
+{
+    aw_metric_set(block, AW_METRIC_CONNECTIONS_NOW, stats->connections_now);
+    aw_metric_set(block, AW_METRIC_REQUESTS_NOW, stats->requests_now);
+    aw_metric_set(block, AW_METRIC_BODIES_NOW, stats->bodies_bytes_now);
+    aw_metric_set(block, AW_METRIC_UNDELIVERED, stats->undelivered);
+    aw_metric_set(block, AW_METRIC_BYTES_IN, stats->bytes_in);
+    aw_metric_set(block, AW_METRIC_BYTES_OUT, stats->bytes_out);
+    for (unsigned i = 0; i < AW_CAUSES; i++)
+        aw_metric_set(block, AW_METRIC_CAUSE_0 + i, stats->causes[i]);
+    for (unsigned i = 0; i <= AW_STATUS_MAX - AW_STATUS_MIN; i++)
+        aw_metric_set(block, AW_METRIC_STATUS_0 + i, stats->answers[i]);
+}
+
+/* --- the text ----------------------------------------------------------------------------------------------------------------- */
+
+static void
+family(struct aw_buffer *buffer, const char *name, const char *type, const char *help)
+{
+    aw_buffer_printf(buffer, "# TYPE aswolk_%s %s\n# HELP aswolk_%s %s\n", name, type, name, help);
+}
+
+/* Families of a single number. `metric` below AW_METRICS_COUNT. */
+static const struct {
+    const char *name;
+    const char *type;
+    const char *help;
+    unsigned    metric;
+} singles[] = {
+    {"posts", "counter", "Messages accepted.", AW_METRIC_POSTS},
+    {"duplicates", "counter", "Messages that had been posted before.", AW_METRIC_DUPLICATES},
+    {"posts_refused", "counter", "Messages refused for lack of room.", AW_METRIC_REFUSED},
+    {"pulls", "counter", "Pulls.", AW_METRIC_PULLS},
+    {"pulls_empty", "counter", "Pulls that ended with nothing.", AW_METRIC_PULLS_EMPTY},
+    {"leases_granted", "counter", "Leases granted.", AW_METRIC_LEASES_GRANTED},
+    {"leases_given_back", "counter", "Leases given back because their client was gone.", AW_METRIC_LEASES_GIVEN_BACK},
+    {"stale_choices", "counter", "Tickets chosen by a pull that had changed meanwhile.", AW_METRIC_STALE_CHOICES},
+    {"woken_in_vain", "counter", "Long polls woken that found nothing.", AW_METRIC_WOKEN_IN_VAIN},
+    {"undelivered", "counter", "Answers whose last byte did not leave.", AW_METRIC_UNDELIVERED},
+    {"bytes_in", "counter", "Bytes received, behind TLS.", AW_METRIC_BYTES_IN},
+    {"bytes_out", "counter", "Bytes sent, behind TLS.", AW_METRIC_BYTES_OUT},
+    {"commits", "counter", "Groups flushed to disk.", AW_METRIC_GROUPS},
+    {"records", "counter", "Commands applied.", AW_METRIC_RECORDS},
+    {"batches", "counter", "Journal batches written.", AW_METRIC_BATCHES},
+    {"checkpoints", "counter", "Checkpoints finished.", AW_METRIC_CHECKPOINTS},
+    {"parked_pulls", "gauge", "Long polls waiting for work.", AW_METRIC_PARKED},
+    {"requests_open", "gauge", "Requests received and not yet answered and gone.", AW_METRIC_REQUESTS_NOW},
+    {"connections", "gauge", "Connections open.", AW_METRIC_CONNECTIONS_NOW},
+    {"bodies_bytes", "gauge", "Request bodies held.", AW_METRIC_BODIES_NOW},
+    {"work_out", "gauge", "Submissions and reads in the hands of other threads.", AW_METRIC_OUT},
+    {"journal_seq", "gauge", "Last record of the journal.", AW_METRIC_SEQ},
+    {"epoch", "gauge", "Starts of this store.", AW_METRIC_EPOCH},
+};
+
+static void
+render_singles(const struct aw_metrics *metrics, struct aw_buffer *buffer)
+{
+    for (size_t i = 0; i < AW_ARRAY_LEN(singles); i++) {
+        bool counter = singles[i].type[0] == 'c';
+
+        family(buffer, singles[i].name, singles[i].type, singles[i].help);
+        aw_buffer_printf(buffer, "aswolk_%s%s %" PRIu64 "\n", singles[i].name, counter ? "_total" : "",
+                         aw_metric_sum(metrics, singles[i].metric));
+    }
+}
+
+static void
+render_tickets(const struct aw_state_counts *counts, struct aw_buffer *buffer)
+{
+    family(buffer, "tickets", "gauge", "Tickets by state and class.");
+    for (unsigned state = AW_TICKET_WAITING; state <= AW_TICKET_CLOSED; state++) {
+        for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
+            aw_buffer_printf(buffer, "aswolk_tickets{state=\"%s\",class=\"%s\"} %" PRIu64 "\n",
+                             aw_ticket_state_name((enum aw_ticket_state)state), aw_class_name((enum aw_class)i),
+                             counts->tickets[state][i]);
+    }
+    family(buffer, "leases", "gauge", "Leases running.");
+    aw_buffer_printf(buffer, "aswolk_leases %" PRIu64 "\n", counts->leases);
+    family(buffer, "lanes", "gauge", "Lanes.");
+    aw_buffer_printf(buffer, "aswolk_lanes %" PRIu64 "\n", counts->lanes);
+    family(buffer, "table_rows", "gauge", "Rows of the state's tables in use.");
+    aw_buffer_printf(buffer,
+                     "aswolk_table_rows{table=\"tickets\"} %" PRIu64 "\naswolk_table_rows{table=\"identities\"} %" PRIu64
+                     "\naswolk_table_rows{table=\"ids\"} %" PRIu64 "\naswolk_table_rows{table=\"agents\"} %" PRIu64 "\n",
+                     counts->tickets_used, counts->identities, counts->ids, counts->agents);
+    family(buffer, "state_bytes", "gauge", "Memory of the state's tables.");
+    aw_buffer_printf(buffer, "aswolk_state_bytes %" PRIu64 "\n", counts->bytes);
+}
+
+struct oldest {
+    aw_ms    age;
+    uint32_t kappa;
+    bool     any;
+};
+
+static void
+look_at_lane(const struct aw_metrics_view *view, uint32_t lane, struct oldest oldest[AW_CLASS_COUNT])
+{
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
+        struct aw_order_candidate candidate;
+        struct aw_head            head;
+        uint32_t                  kappa;
+
+        if (!aw_lanes_peek(view->lanes, lane, (enum aw_class)i, &head) || head.stale)
+            continue;
+        candidate = (struct aw_order_candidate){.class_ = head.class_,
+                                                .age = head.age,
+                                                .departs_at = head.class_ == AW_CLASS_IMMINENT ? head.key : 0,
+                                                .id = head.slot};
+        kappa = aw_order_kappa(view->order, view->now, &candidate);
+        if (!oldest[i].any || head.age < oldest[i].age)
+            oldest[i].age = head.age;
+        if (kappa > oldest[i].kappa)
+            oldest[i].kappa = kappa;
+        oldest[i].any = true;
+    }
+}
+
+/* Of the heads of all queues: exact for all classes but `imminent`, whose heads are the earliest departures. */
+static void
+render_ages(const struct aw_metrics_view *view, struct aw_buffer *buffer)
+{
+    struct oldest oldest[AW_CLASS_COUNT] = {{0}};
+    uint32_t      lanes = aw_lanes_directory_count(view->directory);
+
+    for (uint32_t lane = aw_lanes_find(view->lanes, 0); lane < lanes; lane = aw_lanes_find(view->lanes, lane + 1))
+        look_at_lane(view, lane, oldest);
+    family(buffer, "oldest_age_seconds", "gauge", "Age of the oldest waiting ticket.");
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
+        aw_buffer_printf(buffer, "aswolk_oldest_age_seconds{class=\"%s\"} %.1f\n", aw_class_name((enum aw_class)i),
+                         oldest[i].any && view->now > oldest[i].age ? (double)(view->now - oldest[i].age) / 1000.0 : 0.0);
+    family(buffer, "kappa", "gauge", "Waited over allowed, of the ticket that is worst off.");
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
+        aw_buffer_printf(buffer, "aswolk_kappa{class=\"%s\"} %.3f\n", aw_class_name((enum aw_class)i),
+                         (double)oldest[i].kappa / 1000.0);
+}
+
+static void
+render_histogram(const struct aw_histogram *histogram, const char *name, const char *help, double scale, const uint64_t *bounds,
+                 size_t bound_count, struct aw_buffer *buffer)
+{
+    /* 11 KiB: too much for a stack that a handler shares, so it lives in the request's arena. */
+    struct aw_histogram_view *view = aw_arena_take_zeroed(buffer->arena, 1, sizeof(*view));
+
+    if (view == NULL) {
+        buffer->failed = true;
+        return;
+    }
+    aw_histogram_collect(histogram, view);
+    family(buffer, name, "histogram", help);
+    for (size_t i = 0; i < bound_count; i++)
+        aw_buffer_printf(buffer, "aswolk_%s_bucket{le=\"%g\"} %" PRIu64 "\n", name, (double)bounds[i] * scale,
+                         aw_histogram_count_up_to(view, bounds[i]));
+    aw_buffer_printf(buffer, "aswolk_%s_bucket{le=\"+Inf\"} %" PRIu64 "\naswolk_%s_sum %g\naswolk_%s_count %" PRIu64 "\n", name,
+                     view->count, name, (double)view->sum * scale, name, view->count);
+}
+
+static void
+render_commits(const struct aw_metrics *metrics, struct aw_buffer *buffer)
+{
+    static const uint64_t times[] = {100000,   200000,   500000,   1000000,   2000000,   5000000,
+                                     10000000, 20000000, 50000000, 100000000, 500000000, 1000000000};
+    static const uint64_t groups[] = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000};
+
+    render_histogram(&metrics->commit_ns, "commit_seconds", "Time of one flush.", 1e-9, times, AW_ARRAY_LEN(times), buffer);
+    render_histogram(&metrics->group_records, "commit_batch_messages", "Commands that shared one flush.", 1.0, groups,
+                     AW_ARRAY_LEN(groups), buffer);
+}
+
+static void
+render_store(const struct aw_metrics *metrics, struct aw_buffer *buffer)
+{
+    family(buffer, "store_bytes", "gauge", "The store: used, its limit, the reserve for draining, room for posts.");
+    aw_buffer_printf(buffer,
+                     "aswolk_store_bytes{kind=\"used\"} %" PRIu64 "\naswolk_store_bytes{kind=\"limit\"} %" PRIu64
+                     "\naswolk_store_bytes{kind=\"reserve\"} %" PRIu64 "\naswolk_store_bytes{kind=\"room\"} %" PRIu64 "\n",
+                     aw_metric_sum(metrics, AW_METRIC_STORE_USED), aw_metric_sum(metrics, AW_METRIC_STORE_LIMIT),
+                     aw_metric_sum(metrics, AW_METRIC_STORE_RESERVE), aw_metric_sum(metrics, AW_METRIC_STORE_ROOM));
+    family(buffer, "role", "stateset", "What this server is just now.");
+    for (unsigned role = AW_ROLE_STARTING; role <= AW_ROLE_BROKEN; role++)
+        aw_buffer_printf(buffer, "aswolk_role{aswolk_role=\"%s\"} %u\n", aw_role_name((enum aw_role)role),
+                         aw_metric_sum(metrics, AW_METRIC_ROLE) == role);
+}
+
+static void
+render_answers(const struct aw_metrics *metrics, struct aw_buffer *buffer)
+{
+    family(buffer, "answers", "counter", "Answers by status.");
+    for (unsigned i = 0; i <= AW_STATUS_MAX - AW_STATUS_MIN; i++) {
+        uint64_t count = aw_metric_sum(metrics, AW_METRIC_STATUS_0 + i);
+
+        if (count > 0)
+            aw_buffer_printf(buffer, "aswolk_answers_total{code=\"%u\"} %" PRIu64 "\n", AW_STATUS_MIN + i, count);
+    }
+    family(buffer, "limits", "counter", "Requests refused and connections ended, by cause.");
+    for (unsigned i = 1; i < AW_CAUSES; i++)
+        aw_buffer_printf(buffer, "aswolk_limits_total{cause=\"%s\"} %" PRIu64 "\n", aw_cause_name((enum aw_cause)i),
+                         aw_metric_sum(metrics, AW_METRIC_CAUSE_0 + i));
+}
+
+void
+aw_metrics_render(const struct aw_metrics *metrics, const struct aw_metrics_view *view, struct aw_buffer *buffer)
+{
+    render_singles(metrics, buffer);
+    render_tickets(view->counts, buffer);
+    render_ages(view, buffer);
+    render_commits(metrics, buffer);
+    render_store(metrics, buffer);
+    render_answers(metrics, buffer);
+    family(buffer, "build", "info", "Which aswolk this is.");
+    aw_buffer_printf(buffer, "aswolk_build_info{version=\"%s\"} 1\n# EOF\n", AW_VERSION);
+}

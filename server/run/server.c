@@ -1,0 +1,701 @@
+/* server.c - wiring: who is made of what, in which order, and how it ends. */
+#include "run/server.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "http/tls.h"
+#include "port/clock.h"
+#include "run/dev_cert.h"
+#include "run/io.h"
+#include "run/listen.h"
+#include "store/store.h"
+
+#include <errno.h>
+#include <openssl/ssl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* Address space of the map; the limit that counts is store-bytes-max. */
+#define MAP_BYTES (UINT64_C(1) << 40)
+/* Bytes of queue entries for each ticket: the sparse worst case of commit/lanes.h, and stale entries on top. */
+#define LANE_BYTES_PER_TICKET 64U
+#define LANE_BYTES_MIN        (UINT64_C(64) << 20)
+#define LANE_BYTES_MAX        (UINT64_C(32) << 30)
+
+struct listener {
+    struct ev_io    watcher;
+    struct ev_timer rest; /* after the process ran out of descriptors */
+    int             fd;   /* -1: none */
+    bool            tls;
+    char            text[AW_ADDRESS_TEXT_BYTES];
+};
+
+struct aw_server {
+    struct aw_settings        settings; /* a copy with io_threads filled in */
+    struct aw_journal        *journal;
+    struct aw_table          *table;
+    struct aw_state          *state;
+    struct aw_lanes          *lanes;
+    struct aw_lanes_directory directory;
+    struct aw_qsbr            qsbr;
+    struct aw_metrics        *metrics;
+    struct aw_readers        *readers;
+    struct aw_committer      *committer;
+    struct aw_order_settings  order;
+    struct aw_shared          shared;
+    struct aw_io             *ios;
+    uint32_t                  io_count;
+    uint32_t                  io_started;
+    uint32_t                 *io_loads; /* connections of each, as the acceptor knows */
+    /* Committer thread. */
+    pthread_t                committer_thread;
+    bool                     committer_started;
+    struct aw_metrics_block *committer_metrics;
+    enum aw_err              start_err; /* written before START_FAILED, read after the join */
+    struct aw_why            start_why;
+    aw_ns                    began_at;
+    /* Main thread. */
+    struct ev_loop   *loop;
+    struct listener   plain;
+    struct listener   tls;
+    SSL_CTX          *ssl_ctx;
+    struct aw_gate   *gate;
+    struct aw_spare   spare;
+    struct aw_wake    wake;
+    struct ev_io      wake_watcher;
+    struct ev_prepare prepare;
+    struct ev_check   check;
+    struct ev_signal  terminate, interrupt, hangup;
+};
+
+/* --- committer thread --------------------------------------------------------------------------------------------------------- */
+
+static void
+tell_role(void *user, enum aw_role role)
+{
+    struct aw_server *server = user;
+
+    aw_metric_set(server->committer_metrics, AW_METRIC_ROLE, role);
+    if (role == AW_ROLE_BROKEN)
+        aw_log(AW_LOG_ERROR, "the store failed: nothing is acknowledged until a restart", aw_log_str("role", aw_role_name(role)));
+    else if (role != AW_ROLE_ACTIVE || server->committer_started)
+        aw_log(AW_LOG_INFO, "role", aw_log_str("role", aw_role_name(role)));
+}
+
+static void
+tell_flushing(void *user, bool begins)
+{
+    struct aw_server *server = user;
+
+    aw_metric_set(server->committer_metrics, AW_METRIC_FLUSH_BEGAN, begins ? aw_clock_mono() / AW_NS_PER_MS : 0);
+}
+
+static void
+tell_group(void *user, aw_ns took, uint32_t records, uint32_t batches)
+{
+    struct aw_server *server = user;
+
+    aw_histogram_record(&server->metrics->commit_ns, took);
+    aw_histogram_record(&server->metrics->group_records, records);
+    aw_metric_add(server->committer_metrics, AW_METRIC_GROUPS, 1);
+    aw_metric_add(server->committer_metrics, AW_METRIC_RECORDS, records);
+    aw_metric_add(server->committer_metrics, AW_METRIC_BATCHES, batches);
+}
+
+static void
+tell_checkpoint(void *user, uint64_t seq)
+{
+    struct aw_server *server = user;
+
+    aw_metric_add(server->committer_metrics, AW_METRIC_CHECKPOINTS, 1);
+    aw_log(AW_LOG_INFO, "checkpoint", aw_log_num("seq", seq));
+}
+
+static void
+tell_progress(void *user, const char *phase, uint64_t done, uint64_t total)
+{
+    struct aw_server *server = user;
+
+    aw_metric_set(server->committer_metrics, AW_METRIC_PROGRESS, done);
+    aw_metric_set(server->committer_metrics, AW_METRIC_TOTAL, total);
+    aw_log(AW_LOG_DEBUG, "starting", aw_log_str("phase", phase), aw_log_num("done", done), aw_log_num("total", total));
+}
+
+static void
+publish_numbers(struct aw_server *server)
+{
+    struct aw_metrics_block *metrics = server->committer_metrics;
+    struct aw_journal_room   room;
+
+    aw_journal_room(server->journal, &room);
+    aw_metric_set(metrics, AW_METRIC_STORE_USED, room.used_bytes);
+    aw_metric_set(metrics, AW_METRIC_STORE_LIMIT, room.limit_bytes);
+    aw_metric_set(metrics, AW_METRIC_STORE_RESERVE, room.reserve_bytes);
+    aw_metric_set(metrics, AW_METRIC_STORE_ROOM, room.posts_bytes);
+    aw_metric_set(metrics, AW_METRIC_PARKED, aw_committer_parked(server->committer));
+    aw_metric_set(metrics, AW_METRIC_SEQ, aw_committer_head(server->committer)->next_seq - 1);
+    aw_metric_set(metrics, AW_METRIC_EPOCH, aw_committer_head(server->committer)->epoch);
+}
+
+static void
+log_ready(struct aw_server *server, const struct aw_recovery *recovery)
+{
+    aw_log(AW_LOG_INFO, "ready", aw_log_str("listen", server->plain.text), aw_log_str("tls_listen", server->tls.text),
+           aw_log_num("io_threads", server->io_count), aw_log_num("epoch", aw_committer_head(server->committer)->epoch),
+           aw_log_num("seq", aw_committer_head(server->committer)->next_seq - 1),
+           aw_log_num("checkpoint_seq", recovery->checkpoint_seq), aw_log_num("replayed", recovery->records),
+           aw_log_num("start_ms", (aw_clock_mono() - server->began_at) / AW_NS_PER_MS));
+}
+
+static enum aw_err
+start_committer(struct aw_server *server)
+{
+    struct aw_recover_progress progress = {.tell = tell_progress, .user = server};
+    struct aw_recovery         recovery;
+    enum aw_err err = aw_recover(server->state, server->journal, server->table, &progress, &recovery, &server->start_why);
+
+    if (err == AW_OK)
+        err = aw_committer_start(server->committer, &recovery, aw_clock_wall(), aw_clock_mono(), &server->start_why);
+    if (err != AW_OK)
+        return err;
+    publish_numbers(server);
+    log_ready(server, &recovery);
+    return AW_OK;
+}
+
+static void
+nap(struct aw_server *server)
+{
+    struct aw_wake *wake = aw_committer_wake(server->committer);
+    aw_ns           now, due;
+
+    publish_numbers(server);
+    aw_wake_prepare(wake);
+    /* What came between the last step and prepare would not wake us. */
+    if (aw_committer_step(server->committer, aw_clock_wall(), aw_clock_mono()) > 0) {
+        aw_wake_clear(wake);
+        return;
+    }
+    now = aw_clock_mono();
+    due = aw_committer_next_due(server->committer, now);
+    aw_wake_wait(wake, due == AW_NS_NEVER ? AW_NS_NEVER : due > now ? due - now : 0);
+}
+
+static void *
+run_committer(void *arg)
+{
+    struct aw_server *server = arg;
+
+    server->start_err = start_committer(server);
+    if (server->start_err != AW_OK) {
+        aw_metric_set(server->committer_metrics, AW_METRIC_START_FAILED, 1);
+        aw_wake_up(&server->wake);
+        return NULL;
+    }
+    while (aw_metric_sum(server->metrics, AW_METRIC_STOP) == 0 || !aw_committer_is_idle(server->committer)) {
+        if (aw_committer_step(server->committer, aw_clock_wall(), aw_clock_mono()) == 0)
+            nap(server);
+    }
+    return NULL;
+}
+
+/* --- main thread: connections -------------------------------------------------------------------------------------------------- */
+
+static struct aw_io *
+least_loaded(struct aw_server *server)
+{
+    uint32_t best = 0;
+
+    for (uint32_t i = 1; i < server->io_count; i++) {
+        if (server->io_loads[i] < server->io_loads[best])
+            best = i;
+    }
+    return &server->ios[best];
+}
+
+/* True: the socket is somebody's. False: it is still ours to close. */
+static bool
+hand_over(struct aw_server *server, int fd, const struct aw_peer *peer, bool tls)
+{
+    struct aw_arrival *arrival = calloc(1, sizeof(*arrival));
+    struct aw_io      *io = least_loaded(server);
+
+    if (arrival == NULL)
+        return false;
+    *arrival = (struct aw_arrival){.fd = fd, .peer = *peer, .accept_at = aw_clock_mono()};
+    if (tls && SSL_CTX_up_ref(server->ssl_ctx) == 1)
+        arrival->ssl_ctx = server->ssl_ctx;
+    if ((tls && arrival->ssl_ctx == NULL) || !aw_io_try_arrive(io, arrival)) {
+        SSL_CTX_free(arrival->ssl_ctx); /* accepts NULL */
+        free(arrival);
+        return false;
+    }
+    server->io_loads[io->number]++;
+    return true;
+}
+
+static void
+rest(struct aw_server *server, struct listener *listener)
+{
+    ev_io_stop(server->loop, &listener->watcher);
+    ev_timer_again(server->loop, &listener->rest);
+}
+
+static void
+on_rested(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+    struct listener *listener = AW_CONTAINER(timer, struct listener, rest);
+
+    (void)events;
+    ev_timer_stop(loop, timer);
+    ev_io_start(loop, &listener->watcher);
+}
+
+static void
+on_acceptable(struct ev_loop *loop, struct ev_io *watcher, int events)
+{
+    struct aw_server *server = ev_userdata(loop);
+    struct listener  *listener = AW_CONTAINER(watcher, struct listener, watcher);
+
+    (void)events;
+    for (unsigned i = 0; i < AW_HTTP_LIMITS_DEFAULT.accept_batch_max; i++) {
+        struct aw_peer      peer;
+        enum aw_gate_answer answer;
+        enum aw_err         err;
+        int                 fd;
+
+        if (aw_gate_is_full(server->gate)) {
+            rest(server, listener);
+            return;
+        }
+        err = aw_accept(watcher->fd, &server->spare, &fd, &peer);
+        if (err == AW_E_CLOSED)
+            continue;
+        if (err == AW_E_AGAIN)
+            return;
+        if (err != AW_OK) {
+            rest(server, listener);
+            return;
+        }
+        answer = aw_gate_try_enter(server->gate, &peer);
+        if (answer != AW_GATE_OPEN) {
+            (void)close(fd); /* nothing was read from it */
+        } else if (!hand_over(server, fd, &peer, listener->tls)) {
+            aw_gate_leave(server->gate, &peer, false);
+            (void)close(fd);
+        }
+    }
+}
+
+static void
+take_departures(struct aw_server *server)
+{
+    for (uint32_t i = 0; i < server->io_count; i++) {
+        struct aw_arrival *arrival;
+
+        while ((arrival = aw_io_departed(&server->ios[i])) != NULL) {
+            aw_gate_leave(server->gate, &arrival->peer, false);
+            server->io_loads[i]--;
+            free(arrival);
+        }
+    }
+}
+
+/* --- main thread: its loop ----------------------------------------------------------------------------------------------------- */
+
+static void
+on_wake(struct ev_loop *loop, struct ev_io *watcher, int events)
+{
+    (void)loop;
+    (void)watcher;
+    (void)events; /* the check watcher clears it */
+}
+
+static void
+on_prepare(struct ev_loop *loop, struct ev_prepare *prepare, int events)
+{
+    struct aw_server *server = ev_userdata(loop);
+
+    (void)prepare;
+    (void)events;
+    aw_wake_prepare(&server->wake);
+    /* Looked at after prepare: what comes later writes the descriptor that this loop polls. */
+    take_departures(server);
+    if (aw_metric_sum(server->metrics, AW_METRIC_START_FAILED) != 0)
+        ev_break(loop, EVBREAK_ALL);
+}
+
+static void
+on_check(struct ev_loop *loop, struct ev_check *check, int events)
+{
+    struct aw_server *server = ev_userdata(loop);
+
+    (void)check;
+    (void)events;
+    aw_wake_clear(&server->wake);
+}
+
+static void
+on_terminate(struct ev_loop *loop, struct ev_signal *watcher, int events)
+{
+    (void)events;
+    aw_log(AW_LOG_INFO, "draining", aw_log_num("signal", (uint64_t)watcher->signum));
+    ev_break(loop, EVBREAK_ALL);
+}
+
+static enum aw_err
+load_tls(struct aw_server *server, SSL_CTX **ctx, struct aw_why *why)
+{
+    const struct aw_settings *settings = &server->settings;
+    struct aw_tls_config      config = {.cert_path = settings->tls_cert, .key_path = settings->tls_key, .now = aw_clock_wall()};
+    struct aw_dev_cert        cert;
+    enum aw_err               err = AW_OK;
+
+    if (settings->tls_cert[0] == '\0') {
+        err = aw_dev_cert_get(&cert, settings->data, config.now, why);
+        if (err != AW_OK)
+            return err;
+        config.cert_path = cert.cert_path;
+        config.key_path = cert.key_path;
+    }
+    return aw_tls_reload(ctx, &config, why);
+}
+
+static void
+on_hangup(struct ev_loop *loop, struct ev_signal *watcher, int events)
+{
+    struct aw_server *server = ev_userdata(loop);
+    struct aw_why     why = {.text = ""};
+
+    (void)watcher;
+    (void)events;
+    if (server->ssl_ctx == NULL)
+        return;
+    if (load_tls(server, &server->ssl_ctx, &why) == AW_OK)
+        aw_log(AW_LOG_INFO, "certificate reloaded");
+    else
+        aw_log(AW_LOG_WARN, "the certificate was not reloaded; the old one stays", aw_log_str("why", why.text));
+}
+
+static void
+watch_listener(struct aw_server *server, struct listener *listener, bool tls)
+{
+    listener->tls = tls;
+    if (listener->fd < 0)
+        return;
+    ev_io_init(&listener->watcher, on_acceptable, listener->fd, EV_READ);
+    ev_timer_init(&listener->rest, on_rested, 0., AW_HTTP_LIMITS_DEFAULT.accept_rest_ms / 1e3);
+    ev_io_start(server->loop, &listener->watcher);
+}
+
+static void
+watch(struct aw_server *server)
+{
+    ev_set_userdata(server->loop, server);
+    watch_listener(server, &server->plain, false);
+    watch_listener(server, &server->tls, true);
+    ev_io_init(&server->wake_watcher, on_wake, aw_wake_fd(&server->wake), EV_READ);
+    ev_prepare_init(&server->prepare, on_prepare);
+    ev_check_init(&server->check, on_check);
+    ev_signal_init(&server->terminate, on_terminate, SIGTERM);
+    ev_signal_init(&server->interrupt, on_terminate, SIGINT);
+    ev_signal_init(&server->hangup, on_hangup, SIGHUP);
+    ev_io_start(server->loop, &server->wake_watcher);
+    ev_prepare_start(server->loop, &server->prepare);
+    ev_check_start(server->loop, &server->check);
+    ev_signal_start(server->loop, &server->terminate);
+    ev_signal_start(server->loop, &server->interrupt);
+    ev_signal_start(server->loop, &server->hangup);
+}
+
+/* --- start --------------------------------------------------------------------------------------------------------------------- */
+
+static enum aw_err
+open_store(struct aw_server *server, struct aw_why *why)
+{
+    const struct aw_settings *settings = &server->settings;
+    struct aw_store_config    store = {.folder = settings->data,
+                                       .access = AW_STORE_SERVE,
+                                       .shard = (uint8_t)settings->shard,
+                                       .bytes_max = settings->store_bytes_max,
+                                       .map_bytes = MAP_BYTES,
+                                       .reserve_bytes = settings->store_reserve_bytes,
+                                       .readers_max = (uint32_t)settings->reader_threads + 8};
+
+    return aw_lmdb_open(&server->journal, &server->table, &store, why);
+}
+
+static enum aw_err
+make_state(struct aw_server *server, struct aw_why *why)
+{
+    const struct aw_settings *settings = &server->settings;
+    struct aw_state_limits    limits = AW_STATE_LIMITS_DEFAULT;
+    struct aw_lanes_config    lanes = {.lanes_max = (uint32_t)settings->lanes_max,
+                                       .tickets_max = (uint32_t)settings->tickets_max,
+                                       .bytes_max = settings->tickets_max * LANE_BYTES_PER_TICKET};
+    uint8_t                   shard = aw_journal_identity(server->journal)->shard;
+    enum aw_err               err;
+
+    limits.tickets_max = (uint32_t)settings->tickets_max;
+    limits.identities_max = (uint32_t)settings->identities_max;
+    limits.ids_max = (uint32_t)settings->ids_max;
+    limits.leases_max = (uint32_t)settings->leases_max;
+    limits.lanes_max = (uint32_t)settings->lanes_max;
+    limits.agents_max = (uint32_t)settings->agents_max;
+    /* Keys are ages and departures: from a month before this start on they are told apart. */
+    lanes.base = aw_clock_wall() - UINT64_C(31) * 24 * 3600 * 1000;
+    lanes.bytes_max = lanes.bytes_max < LANE_BYTES_MIN   ? LANE_BYTES_MIN
+                      : lanes.bytes_max > LANE_BYTES_MAX ? LANE_BYTES_MAX
+                                                         : lanes.bytes_max;
+    err = aw_state_new(&server->state, &limits, shard, why);
+    if (err != AW_OK)
+        return err;
+    aw_qsbr_init(&server->qsbr);
+    if (aw_lanes_new(&server->lanes, &lanes, &server->qsbr) != AW_OK ||
+        !aw_lanes_directory_init(&server->directory, (uint32_t)settings->lanes_max))
+        return aw_why(why, AW_E_MEMORY, "no memory for the queues");
+    return AW_OK;
+}
+
+static struct aw_core_settings
+core_settings(const struct aw_settings *settings)
+{
+    struct aw_core_settings core = AW_CORE_SETTINGS_DEFAULT;
+
+    core.dedupe_ms = settings->dedupe_days * 24 * 3600 * AW_MS_PER_S;
+    core.reopen_ms = settings->reopen_h * 3600 * AW_MS_PER_S;
+    core.backdate_ms = settings->backdate_h * 3600 * AW_MS_PER_S;
+    core.imminent_ms = settings->imminent_h * 3600 * AW_MS_PER_S;
+    core.lease_grace_ms = settings->lease_grace_s * AW_MS_PER_S;
+    return core;
+}
+
+static enum aw_err
+make_committer(struct aw_server *server, struct aw_why *why)
+{
+    const struct aw_settings  *settings = &server->settings;
+    struct aw_committer_config config = {
+        .journal = server->journal,
+        .table = server->table,
+        .state = server->state,
+        .lanes = server->lanes,
+        .directory = &server->directory,
+        .settings = core_settings(settings),
+        .io_count = server->io_count,
+        .mailbox_slots = aw_io_mailbox_slots(settings),
+        .lanes_max = (uint32_t)settings->lanes_max,
+        .batch_bytes_max = settings->batch_bytes_max,
+        .group_bytes_max = settings->group_bytes_max,
+        .checkpoint_bytes = settings->checkpoint_bytes,
+        .checkpoint_step_bytes = settings->checkpoint_step_bytes,
+        .lanes_reserve = settings->leases_max + AW_LEASES_PER_PULL_MAX * server->io_count,
+        .mono = aw_clock_mono,
+        .report =
+            {.user = server, .role = tell_role, .flushing = tell_flushing, .group = tell_group, .checkpoint = tell_checkpoint},
+    };
+
+    return aw_committer_new(&server->committer, &config, why);
+}
+
+static enum aw_err
+start_threads(struct aw_server *server, struct aw_why *why)
+{
+    struct aw_readers_config readers = {.journal = server->journal,
+                                        .threads = (uint32_t)server->settings.reader_threads,
+                                        .io_count = server->io_count,
+                                        .mailbox_slots = aw_io_mailbox_slots(&server->settings)};
+    enum aw_err              err = aw_readers_start(&server->readers, &readers, why);
+
+    server->shared.readers = server->readers;
+    server->shared.committer = server->committer;
+    for (uint32_t i = 0; err == AW_OK && i < server->io_count; i++)
+        err = aw_io_init(&server->ios[i], i, &server->shared, why);
+    for (uint32_t i = 0; err == AW_OK && i < server->io_count; i++) {
+        err = aw_io_start(&server->ios[i], &server->wake, why);
+        server->io_started += err == AW_OK;
+    }
+    if (err == AW_OK && pthread_create(&server->committer_thread, NULL, run_committer, server) != 0)
+        err = aw_why(why, AW_E_MEMORY, "the committer's thread cannot be started");
+    server->committer_started = err == AW_OK;
+    if (server->committer_started)
+        (void)pthread_setname_np(server->committer_thread, "committer"); /* only for people who look at the process */
+    return err;
+}
+
+static enum aw_err
+make_shared(struct aw_server *server, struct aw_why *why)
+{
+    const struct aw_store_identity *identity = aw_journal_identity(server->journal);
+
+    server->order = AW_ORDER_SETTINGS_DEFAULT;
+    server->order.order = strcmp(server->settings.order, "strict") == 0 ? AW_ORDER_STRICT : AW_ORDER_RATIO;
+    server->metrics = aw_metrics_new(server->io_count + 2);
+    server->ios = aw_new_array(struct aw_io, server->io_count);
+    server->io_loads = aw_new_array(uint32_t, server->io_count);
+    server->gate =
+        aw_gate_new((uint32_t)server->settings.connections_max,
+                    server->settings.dev ? 0 : (uint32_t)server->settings.connections_per_address_max, server->began_at);
+    if (server->metrics == NULL || server->ios == NULL || server->io_loads == NULL || server->gate == NULL)
+        return aw_why(why, AW_E_MEMORY, "no memory");
+    server->committer_metrics = aw_metrics_block(server->metrics, server->io_count);
+    server->shared = (struct aw_shared){.settings = &server->settings,
+                                        .lanes = server->lanes,
+                                        .directory = &server->directory,
+                                        .qsbr = &server->qsbr,
+                                        .metrics = server->metrics,
+                                        .table_key = identity->table_key,
+                                        .token_key = identity->token_key,
+                                        .shard = identity->shard,
+                                        .order = &server->order};
+    return AW_OK;
+}
+
+static enum aw_err
+open_listeners(struct aw_server *server, struct aw_why *why)
+{
+    enum aw_err err = AW_OK;
+
+    if (server->settings.listen[0] != '\0')
+        err = aw_listen(server->settings.listen, &server->plain.fd, server->plain.text, why);
+    if (err == AW_OK && server->settings.tls_listen[0] != '\0')
+        err = aw_listen(server->settings.tls_listen, &server->tls.fd, server->tls.text, why);
+    if (err == AW_OK && server->tls.fd >= 0)
+        err = load_tls(server, &server->ssl_ctx, why);
+    return err;
+}
+
+static enum aw_err
+start(struct aw_server *server, struct aw_why *why)
+{
+    enum aw_err err = aw_wake_init(&server->wake, why);
+
+    if (err == AW_OK)
+        err = open_store(server, why);
+    if (err == AW_OK)
+        err = open_listeners(server, why);
+    if (err == AW_OK)
+        err = make_state(server, why);
+    if (err == AW_OK)
+        err = make_shared(server, why);
+    if (err == AW_OK)
+        err = make_committer(server, why);
+    if (err == AW_OK)
+        err = start_threads(server, why);
+    if (err != AW_OK)
+        return err;
+    server->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOSIGMASK);
+    if (server->loop == NULL)
+        return aw_why(why, AW_E_MEMORY, "no memory for the event loop");
+    watch(server);
+    return AW_OK;
+}
+
+/* --- end ----------------------------------------------------------------------------------------------------------------------- */
+
+static void
+close_listener(struct aw_server *server, struct listener *listener)
+{
+    if (listener->fd < 0)
+        return;
+    if (server->loop != NULL) {
+        ev_io_stop(server->loop, &listener->watcher);
+        ev_timer_stop(server->loop, &listener->rest);
+    }
+    (void)close(listener->fd); /* a listener holds nothing that could be lost */
+    listener->fd = -1;
+}
+
+/* First nobody comes in any more, then what is open is answered, then the committer has nothing left, then all is freed. */
+static void
+stop_threads(struct aw_server *server)
+{
+    /* A second signal ends us at once: what was acknowledged is on disk. */
+    (void)signal(SIGTERM, SIG_DFL);
+    (void)signal(SIGINT, SIG_DFL);
+    close_listener(server, &server->plain);
+    close_listener(server, &server->tls);
+    for (uint32_t i = 0; i < server->io_started; i++)
+        aw_io_drain(&server->ios[i]);
+    for (uint32_t i = 0; i < server->io_started; i++)
+        (void)pthread_join(server->ios[i].thread, NULL); /* fails only for a thread that is not there */
+    if (server->committer_started) {
+        aw_metric_set(aw_metrics_block(server->metrics, server->io_count + 1), AW_METRIC_STOP, 1);
+        aw_wake_up(aw_committer_wake(server->committer));
+        (void)pthread_join(server->committer_thread, NULL);
+    }
+    if (server->ios != NULL)
+        take_departures(server);
+}
+
+static void
+free_server(struct aw_server *server)
+{
+    aw_readers_stop(&server->readers);
+    for (uint32_t i = 0; server->ios != NULL && i < server->io_count; i++)
+        aw_io_fini(&server->ios[i]);
+    aw_committer_free(&server->committer);
+    free(server->ios);
+    free(server->io_loads);
+    aw_gate_free(&server->gate);
+    aw_metrics_free(&server->metrics);
+    aw_lanes_directory_fini(&server->directory);
+    aw_lanes_free(&server->lanes);
+    aw_state_free(&server->state);
+    aw_journal_close(&server->journal);
+    aw_tls_free(&server->ssl_ctx);
+    if (server->loop != NULL)
+        ev_loop_destroy(server->loop);
+    aw_spare_fini(&server->spare);
+    aw_wake_fini(&server->wake);
+    free(server);
+}
+
+static void
+prepare_process(struct aw_server *server)
+{
+    struct rlimit limit;
+    cpu_set_t     cpus;
+
+    (void)signal(SIGPIPE, SIG_IGN); /* a peer that went away is told by errno */
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* the old limit then stays, and the gate holds */
+    }
+    if (server->settings.io_threads == 0 && sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
+        server->settings.io_threads = (uint64_t)CPU_COUNT(&cpus) < 32 ? (uint64_t)CPU_COUNT(&cpus) : 32;
+    if (server->settings.io_threads == 0)
+        server->settings.io_threads = 1;
+    server->io_count = (uint32_t)server->settings.io_threads;
+    server->began_at = aw_clock_mono();
+    server->plain.fd = -1;
+    server->tls.fd = -1;
+    aw_spare_init(&server->spare);
+}
+
+enum aw_err
+aw_server_run(const struct aw_settings *settings, struct aw_why *why)
+{
+    struct aw_server *server = aw_new(struct aw_server);
+    enum aw_err       err;
+
+    if (server == NULL)
+        return aw_why(why, AW_E_MEMORY, "no memory");
+    server->settings = *settings;
+    prepare_process(server);
+    err = start(server, why);
+    if (err == AW_OK)
+        ev_run(server->loop, 0);
+    stop_threads(server);
+    if (err == AW_OK && server->start_err != AW_OK) {
+        err = server->start_err;
+        *why = server->start_why;
+    } else if (err == AW_OK && aw_committer_role(server->committer) == AW_ROLE_BROKEN) {
+        err = aw_why(why, AW_E_STORE_BROKEN, "the store failed while serving; see the log");
+    }
+    free_server(server);
+    return err;
+}

@@ -1,0 +1,294 @@
+/* settings.c - one loop over one table. */
+#include "run/settings.h"
+
+#include "base/slice.h"
+#include "model/limits.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONFIG_BYTES_MAX (256L * 1024)
+
+enum setting_kind { SETTING_TEXT, SETTING_FLAG, SETTING_NUMBER };
+
+struct setting {
+    enum setting_kind kind;
+    const char       *flag;
+    const char       *placeholder;
+    const char       *help;
+    const char       *text;
+    uint64_t          initial;
+    uint64_t          min;
+    uint64_t          max;
+    size_t            at; /* in struct aw_settings */
+};
+
+static const struct setting table[] = {
+#define AW_TEXT(field, name, value, words, what)                                                                                 \
+    {.kind = SETTING_TEXT,                                                                                                       \
+     .flag = (name),                                                                                                             \
+     .placeholder = (words),                                                                                                     \
+     .help = (what),                                                                                                             \
+     .text = (value),                                                                                                            \
+     .at = offsetof(struct aw_settings, field)},
+#define AW_FLAG(field, name, what)                                                                                               \
+    {.kind = SETTING_FLAG, .flag = (name), .help = (what), .at = offsetof(struct aw_settings, field)},
+#define AW_NUMBER(field, name, value, least, most, what)                                                                         \
+    {.kind = SETTING_NUMBER,                                                                                                     \
+     .flag = (name),                                                                                                             \
+     .placeholder = "N",                                                                                                         \
+     .help = (what),                                                                                                             \
+     .initial = (value),                                                                                                         \
+     .min = (least),                                                                                                             \
+     .max = (most),                                                                                                              \
+     .at = offsetof(struct aw_settings, field)},
+#include "run/settings.def"
+#undef AW_TEXT
+#undef AW_FLAG
+#undef AW_NUMBER
+};
+
+static void *
+field_of(struct aw_settings *settings, const struct setting *setting)
+{
+    return (char *)settings + setting->at;
+}
+
+void
+aw_settings_init(struct aw_settings *settings)
+{
+    *settings = (struct aw_settings){._file = NULL};
+    for (size_t i = 0; i < AW_ARRAY_LEN(table); i++) {
+        if (table[i].kind == SETTING_TEXT)
+            *(const char **)field_of(settings, &table[i]) = table[i].text;
+        else if (table[i].kind == SETTING_NUMBER)
+            *(uint64_t *)field_of(settings, &table[i]) = table[i].initial;
+    }
+}
+
+void
+aw_settings_fini(struct aw_settings *settings)
+{
+    free(settings->_file);
+    settings->_file = NULL;
+}
+
+static const struct setting *
+find(struct aw_slice name)
+{
+    for (size_t i = 0; i < AW_ARRAY_LEN(table); i++) {
+        if (aw_slice_eq(name, aw_slice_str(table[i].flag)))
+            return &table[i];
+    }
+    return NULL;
+}
+
+/* `value` is NUL-terminated and outlives the settings. */
+static enum aw_err
+set(struct aw_settings *settings, const struct setting *setting, const char *value, struct aw_why *why)
+{
+    uint64_t number;
+
+    switch (setting->kind) {
+    case SETTING_TEXT:
+        *(const char **)field_of(settings, setting) = value;
+        return AW_OK;
+    case SETTING_FLAG:
+        if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
+            return aw_why(why, AW_E_CONFIG, "%s is true or false, not '%s'", setting->flag, value);
+        *(bool *)field_of(settings, setting) = value[0] == 't';
+        return AW_OK;
+    case SETTING_NUMBER:
+        if (!aw_slice_to_u64(aw_slice_str(value), setting->max, &number) || number < setting->min)
+            return aw_why(why, AW_E_CONFIG, "%s takes a whole number from %" PRIu64 " to %" PRIu64 ", not '%s'", setting->flag,
+                          setting->min, setting->max, value);
+        *(uint64_t *)field_of(settings, setting) = number;
+        return AW_OK;
+    }
+    AW_UNREACHABLE();
+}
+
+static enum aw_err
+read_line(struct aw_settings *settings, char *line, struct aw_why *why)
+{
+    struct aw_slice       value = aw_slice_trim(aw_slice_str(line));
+    struct aw_slice       name;
+    const struct setting *setting;
+
+    if (value.len == 0 || value.ptr[0] == '#')
+        return AW_OK;
+    name = aw_slice_trim(aw_slice_cut(&value, '='));
+    if (value.ptr == NULL)
+        return aw_why(why, AW_E_CONFIG, "'%.*s' is no `name = value`", AW_SLICE_ARGS(name));
+    setting = find(name);
+    if (setting == NULL)
+        return aw_why(why, AW_E_CONFIG, "there is no setting '%.*s'", AW_SLICE_ARGS(name));
+    value = aw_slice_trim(value);
+    line[(size_t)(value.ptr - line) + value.len] = '\0';
+    return set(settings, setting, value.ptr, why);
+}
+
+static enum aw_err
+load_file(struct aw_settings *settings, const char *path, struct aw_why *why)
+{
+    FILE  *file = fopen(path, "re");
+    size_t len;
+
+    if (file == NULL)
+        return aw_why_errno(why, AW_E_CONFIG, errno, "the config file %s", path);
+    settings->_file = calloc(1, CONFIG_BYTES_MAX + 1);
+    if (settings->_file == NULL) {
+        (void)fclose(file); /* was only read */
+        return aw_why(why, AW_E_MEMORY, "no memory for the config file");
+    }
+    len = fread(settings->_file, 1, CONFIG_BYTES_MAX, file);
+    if (ferror(file) || !feof(file)) {
+        (void)fclose(file);
+        return aw_why(why, AW_E_CONFIG, "the config file %s can't be read, or is larger than %ld bytes", path, CONFIG_BYTES_MAX);
+    }
+    (void)fclose(file);
+    settings->_file[len] = '\0';
+    return AW_OK;
+}
+
+static enum aw_err
+read_file(struct aw_settings *settings, const char *path, struct aw_why *why)
+{
+    unsigned    number = 0;
+    char       *line;
+    enum aw_err err = load_file(settings, path, why);
+
+    if (err != AW_OK)
+        return err;
+    line = settings->_file;
+    while (line != NULL) {
+        char *end = strchr(line, '\n');
+
+        if (end != NULL)
+            *end++ = '\0';
+        number++;
+        err = read_line(settings, line, why);
+        if (err != AW_OK) {
+            aw_why_prefix(why, "%s line %u", path, number);
+            return err;
+        }
+        line = end;
+    }
+    return AW_OK;
+}
+
+/* One flag at argv[*at]; *at moves on. */
+static enum aw_err
+read_flag(struct aw_settings *settings, int argc, char **argv, int *at, struct aw_why *why)
+{
+    const char           *flag = argv[*at];
+    struct aw_slice       value = aw_slice_str(flag);
+    struct aw_slice       name;
+    const struct setting *setting;
+
+    (*at)++;
+    if (strcmp(flag, "--help") == 0 || strcmp(flag, "-h") == 0) {
+        settings->help = true;
+        return AW_OK;
+    }
+    if (strcmp(flag, "--version") == 0) {
+        settings->version = true;
+        return AW_OK;
+    }
+    if (!aw_slice_starts(value, AW_SLICE("--")))
+        return aw_why(why, AW_E_CONFIG, "'%s' is no flag; see --help", flag);
+    value.ptr += 2;
+    value.len -= 2;
+    name = aw_slice_cut(&value, '=');
+    setting = find(name);
+    if (setting == NULL && !aw_slice_eq(name, AW_SLICE("config")))
+        return aw_why(why, AW_E_CONFIG, "there is no flag --%.*s; see --help", AW_SLICE_ARGS(name));
+    if (value.ptr == NULL && setting != NULL && setting->kind == SETTING_FLAG)
+        return set(settings, setting, "true", why);
+    if (value.ptr == NULL) {
+        if (*at >= argc)
+            return aw_why(why, AW_E_CONFIG, "%s needs a value", flag);
+        value = aw_slice_str(argv[(*at)++]);
+    }
+    return setting == NULL ? AW_OK : set(settings, setting, value.ptr, why);
+}
+
+static const char *
+config_path(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--config") == 0 && i + 1 < argc)
+            return argv[i + 1];
+        if (strncmp(argv[i], "--config=", 9) == 0)
+            return argv[i] + 9;
+    }
+    return NULL;
+}
+
+enum aw_err
+aw_settings_parse(struct aw_settings *settings, int argc, char **argv, struct aw_why *why)
+{
+    const char *path = config_path(argc, argv);
+    enum aw_err err = path == NULL ? AW_OK : read_file(settings, path, why);
+
+    for (int at = 1; err == AW_OK && at < argc;)
+        err = read_flag(settings, argc, argv, &at, why);
+    return err;
+}
+
+static bool
+is_loopback(const char *address)
+{
+    return address[0] == '\0' || strncmp(address, "127.", 4) == 0 || strncmp(address, "[::1]:", 6) == 0 ||
+           strncmp(address, "localhost:", 10) == 0;
+}
+
+enum aw_err
+aw_settings_check(const struct aw_settings *settings, struct aw_why *why)
+{
+    if (settings->data[0] == '\0')
+        return aw_why(why, AW_E_CONFIG, "--data DIR is needed: where the store lies");
+    if (!settings->dev)
+        return aw_why(
+            why, AW_E_CONFIG,
+            "no tokens are configured, so nobody could be told apart: this version serves with --dev only, on loopback");
+    if (!is_loopback(settings->listen) || !is_loopback(settings->tls_listen))
+        return aw_why(why, AW_E_CONFIG,
+                      "--dev has no tokens and serves loopback only: --listen and --tls-listen take 127.0.0.1 or [::1]");
+    if (settings->listen[0] == '\0' && settings->tls_listen[0] == '\0')
+        return aw_why(why, AW_E_CONFIG, "one of --listen and --tls-listen is needed");
+    if ((settings->tls_cert[0] == '\0') != (settings->tls_key[0] == '\0'))
+        return aw_why(why, AW_E_CONFIG, "--tls-cert and --tls-key belong together");
+    if (strcmp(settings->order, "ratio") != 0 && strcmp(settings->order, "strict") != 0)
+        return aw_why(why, AW_E_CONFIG, "--order is ratio or strict, not '%s'", settings->order);
+    if (settings->store_reserve_bytes * 2 > settings->store_bytes_max)
+        return aw_why(why, AW_E_CONFIG, "--store-reserve-bytes may be at most half of --store-bytes-max");
+    if (settings->leases_max > settings->tickets_max)
+        return aw_why(why, AW_E_CONFIG, "--leases-max above --tickets-max has no meaning");
+    return AW_OK;
+}
+
+void
+aw_settings_help(FILE *to)
+{
+    (void)fprintf(to, "aswolkd - takes in a flood of messages, loses none, hands out the most urgent first\n\n"
+                      "usage: aswolkd --dev --data DIR [--listen ADDRESS:PORT] [--tls-listen ADDRESS:PORT] [settings]\n\n"
+                      "  --config FILE                  reads `name = value` lines first; flags win over them\n"
+                      "  --help, --version\n\nsettings:\n");
+    for (size_t i = 0; i < AW_ARRAY_LEN(table); i++) {
+        const struct setting *s = &table[i];
+        char                  left[64];
+
+        (void)snprintf(left, sizeof(left), "--%s%s%s", s->flag, s->placeholder == NULL ? "" : " ",
+                       s->placeholder == NULL ? "" : s->placeholder);
+        (void)fprintf(to, "  %-30s %s", left, s->help);
+        if (s->kind == SETTING_NUMBER)
+            (void)fprintf(to, " [%" PRIu64 "; %" PRIu64 " to %" PRIu64 "]", s->initial, s->min, s->max);
+        else if (s->kind == SETTING_TEXT && s->text[0] != '\0')
+            (void)fprintf(to, " [%s]", s->text);
+        (void)fprintf(to, "\n");
+    }
+}

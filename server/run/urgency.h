@@ -1,0 +1,16 @@
+/* urgency.h - how urgent a message is, from what its gateway states as facts: care codes, flights, the hint.
+ *
+ * Computed once, at intake, and stored with the message: a replay never runs this again. The clock's part (imminent, too late) is the
+ * state machine's. Thread: io. Owns nothing: reasons borrow from the arena. Fails only for lack of memory.
+ */
+#ifndef AW_RUN_URGENCY_H
+#define AW_RUN_URGENCY_H
+
+#include "base/arena.h"
+#include "model/command.h"
+#include "model/message.h"
+
+/* Fills class_, care, gentle, departs_at and the reasons of `in`. `now`: the wall clock. */
+AW_MUST_USE bool aw_urgency_of(struct aw_in_message *in, const struct aw_message *message, aw_ms now, struct aw_arena *arena);
+
+#endif
