@@ -147,6 +147,7 @@ struct worker {
     struct aw_qsbr_reader *reader;
     _Atomic bool          *stop;
     pthread_t              thread;
+    uint64_t               pops_max;
     uint64_t               pops;
     uint64_t               checksum;
 };
@@ -157,7 +158,7 @@ popper_main(void *arg)
     struct worker *self = arg;
     uint64_t       entry = 0;
 
-    while (!atomic_load_explicit(self->stop, memory_order_relaxed)) {
+    while (!atomic_load_explicit(self->stop, memory_order_relaxed) && self->pops < self->pops_max) {
         aw_qsbr_quiet(&self->queue->qsbr, self->reader);
         for (int i = 0; i < 16; i++)
             if (queue_pop(self->queue, &entry)) {
@@ -196,6 +197,7 @@ run_workload(enum workload workload, enum keys keys, bool is_heap, uint64_t entr
     start = now_ns();
     for (int i = 0; i < threads; i++) {
         workers[i].reader = aw_qsbr_join(&queue->qsbr);
+        workers[i].pops_max = workload == ONE_ONE ? entries / 2 : UINT64_MAX;
         AW_ASSERT(pthread_create(&workers[i].thread, NULL, popper_main, &workers[i]) == 0);
     }
     switch (workload) {
@@ -209,6 +211,9 @@ run_workload(enum workload workload, enum keys keys, bool is_heap, uint64_t entr
     case ONE_ONE:
         for (; operations < entries / 2; operations++)
             queue_push(queue, next_tick(&source), source.number);
+        (void)pthread_join(workers[0].thread, NULL); /* ours, and it ends when as many were popped */
+        threads = 0;
+        operations += workers[0].pops;
         break;
     case DRAIN:
         nanosleep(&(struct timespec){.tv_nsec = 40000000}, NULL);
@@ -413,7 +418,7 @@ measure_latency(bool is_heap, uint32_t burst, uint64_t entries)
     qsort(sampler.ns, sampler.count, sizeof(uint32_t), by_ns);
     printf("%-9s %-9s p50 %6u  p99 %7u  p99.9 %8u  p99.99 %9u ns\n", burst == 0 ? "flat out" : "in bursts",
            is_heap ? "heap" : "calendar", sampler.ns[sampler.count / 2], sampler.ns[sampler.count / 100 * 99],
-           sampler.ns[sampler.count / 1000 * 999], sampler.ns[sampler.count / 10000 * 9999]);
+           sampler.ns[sampler.count / 1000 * 999], sampler.ns[(uint64_t)sampler.count * 9999 / 10000]);
     free(sampler.ns);
     queue_free(queue);
 }

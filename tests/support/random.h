@@ -42,13 +42,21 @@ random_seed(uint64_t seed)
     return seed;
 }
 
-/* How often to repeat what a long run may do more often: AW_TEST_TIMES per cent of `count`. */
+/* How often to repeat: `count`, less under the thread sanitizer, or AW_TEST_TIMES per cent of it for a long run. */
 static inline uint32_t
 random_times(uint32_t count)
 {
     const char *text = getenv("AW_TEST_TIMES");
+    uint64_t    percent = text == NULL ? 100 : strtoull(text, NULL, 10);
 
-    return text == NULL ? count : (uint32_t)(count * strtoull(text, NULL, 10) / 100);
+#if defined(__SANITIZE_THREAD__)
+    percent = percent / 8 + 1;
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+    percent = percent / 8 + 1;
+#endif
+#endif
+    return (uint32_t)(count * percent / 100);
 }
 
 #endif
