@@ -1,8 +1,9 @@
 /* conn.h - one accepted connection: a socket, perhaps TLS, and its session.
  *
  * Owns: the socket, the TLS state, the session. Borrows: its edge. Thread: the edge's. Knows no event loop: the owner watches
- * aw_conn_fd for aw_conn_wants, calls aw_conn_on_ready when it is ready, aw_conn_step at aw_conn_next_deadline or once a second, and
- * aw_conn_free as soon as one of them says AW_TURN_CLOSED. Each call does bounded work and never blocks.
+ * aw_conn_fd for aw_conn_wants, calls aw_conn_on_ready when it is ready, aw_conn_step at aw_conn_next_deadline or once a
+ * second, and aw_conn_free as soon as one of them says AW_TURN_CLOSED. Each call does bounded work and never blocks. SIGPIPE
+ * must be ignored: OpenSSL writes without MSG_NOSIGNAL.
  * Fails: a connection that fails is closed; its streams reach the handlers as gone from aw_conn_free.
  */
 #ifndef AW_HTTP_CONN_H
@@ -24,8 +25,8 @@ struct aw_conn_config {
     struct ssl_ctx_st *ssl_ctx; /* NULL: without TLS. The connection holds a reference of its own */
     struct aw_peer     peer;    /* copies; is_tls and identity are filled in by the connection */
     aw_ns              accept_at;
-    /* on_wake: an answer was given outside of a turn; call aw_conn_on_ready(conn, false, false, ...) before the loop sleeps. Several
-     * answers may come before that: put the connection on a list once. on_known (optional): see aw_gate_mark_known. */
+    /* on_wake: an answer was given outside of a turn; call aw_conn_on_ready(conn, false, false, ...) before the loop sleeps. It
+     * comes once, however many answers follow before that call. on_known (optional): see aw_gate_mark_known. */
     void *owner;
     void (*on_wake)(void *owner, struct aw_conn *conn);
     void (*on_known)(void *owner, struct aw_conn *conn);
@@ -61,7 +62,7 @@ int aw_conn_fd(const struct aw_conn *conn);
 enum aw_cause         aw_conn_cause(const struct aw_conn *conn);
 const struct aw_peer *aw_conn_peer(const struct aw_conn *conn);
 void                 *aw_conn_owner(const struct aw_conn *conn);
-/* For the owner's lists (of all connections; of those to be called in this turn). Self-linked at first; unlinked by aw_conn_free. */
+/* For the owner's lists: of all connections, of those to be called in this turn. Self-linked at first; aw_conn_free unlinks. */
 struct aw_list *aw_conn_all_link(struct aw_conn *conn);
 struct aw_list *aw_conn_turn_link(struct aw_conn *conn);
 /* The connection that such a link belongs to. */

@@ -123,10 +123,10 @@ struct aw_header_field {
 
 /* What is answered. Slices are static or borrow from the request's arena; content-length and date are added by the layer. */
 struct aw_response {
-    uint16_t        status;       /* 200 to 599 */
-    struct aw_slice content_type; /* empty: none */
-    struct aw_slice body;         /* not sent with 204, 304 and to HEAD */
-    size_t          field_count;  /* up to AW_HTTP_EXTRA_FIELDS_MAX */
+    uint16_t               status;       /* 200 to 599 */
+    struct aw_slice        content_type; /* empty: none */
+    struct aw_slice        body;         /* not sent with 204, 304 and to HEAD */
+    size_t                 field_count;  /* up to AW_HTTP_EXTRA_FIELDS_MAX */
     struct aw_header_field fields[16];
 };
 

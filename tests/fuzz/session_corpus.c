@@ -1,5 +1,5 @@
-/* session_corpus.c - writes the seed corpus of session_fuzz: one small conversation a file, so that the fuzzer begins behind the preface
- * and the header compression. Not part of the build; to renew the seeds, in this folder:
+/* session_corpus.c - writes the seed corpus of session_fuzz: one small conversation a file, so that the fuzzer begins behind the
+ * preface and the header compression. Not part of the build; to renew the seeds, in this folder:
  *
  *   cc session_corpus.c -o corpus-writer && ./corpus-writer corpus/session
  */

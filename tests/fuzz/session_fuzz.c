@@ -102,7 +102,8 @@ work(struct fuzz *fuzz)
         aw_request_respond(request, &plain);
     } else if (request->user == NULL) {
         request->user = fuzz;
-        (void)aw_request_respond_begin(request, &events); /* refused: on_gone has come or comes */
+        if (!aw_request_respond_begin(request, &events))
+            AW_ASSERT(aw_request_is_gone(request)); /* on_gone comes */
     } else if (!aw_request_is_gone(request) && (request->state[0]++ > 2 || !aw_request_write(request, AW_SLICE("data: x\n\n")))) {
         fuzz->held[0] = fuzz->held[--fuzz->held_count];
         aw_request_end(request);

@@ -1,6 +1,6 @@
-/* Proves that connections are counted exactly, in all and by address, through any order of coming and going, and that accepting goes on
- * when the process has no descriptors left. How: random comings and goings beside a plain array of counts; a real listener on the loopback
- * under a lowered limit of descriptors. */
+/* Proves that connections are counted exactly, in all and by address, through any order of coming and going, and that accepting
+ * goes on when the process has no descriptors left. How: random comings and goings beside a plain array of counts; a real
+ * listener on the loopback under a lowered limit of descriptors. */
 #include "support/random.h"
 
 #include "http/accept.h"

@@ -1,6 +1,6 @@
-/* Proves that a connection which abuses the protocol is ended with the right code and counted under the right cause, that it costs
- * bounded memory until then, and that a client which keeps the rules is not. How: a raw peer in memory sends each flood; one frame
- * fewer than the limit must pass. */
+/* Proves that a connection which abuses the protocol is ended with the right code and counted under the right cause, that it
+ * costs bounded memory until then, and that a client which keeps the rules is not. How: a raw peer in memory sends each flood;
+ * one frame fewer than the limit must pass. */
 #include "support/http_rig.h"
 
 /* Sends `frame` until the connection ends; returns how many were taken. */

@@ -1,6 +1,6 @@
-/* Proves that a real client library gets along with a session: a hundred streams at once, large bodies and answers under flow control in
- * both directions, early answers, a drain while requests are open. How: a client session of nghttp2 and ours exchange bytes in memory, in
- * pieces of random sizes. */
+/* Proves that a real client library gets along with a session: a hundred streams at once, large bodies and answers under flow
+ * control in both directions, early answers, a drain while requests are open. How: a client session of nghttp2 and ours exchange
+ * bytes in memory, in pieces of random sizes. */
 #include "support/random.h"
 
 #include "http/edge.h"
@@ -115,7 +115,7 @@ client_on_data(nghttp2_session *h2, uint8_t flags, int32_t stream, const uint8_t
 
     (void)h2;
     (void)flags;
-    assert_non_null(call);
+    AW_ASSERT(call != NULL);
     if (call->status == 200)
         assert_memory_equal(data, pattern + call->received, len);
     call->received += len;
@@ -128,7 +128,7 @@ client_on_close(nghttp2_session *h2, int32_t stream, uint32_t code, void *user)
     struct call *call = find_call(user, stream);
 
     (void)h2;
-    assert_non_null(call);
+    AW_ASSERT(call != NULL);
     call->is_closed = true;
     call->code = code;
     return 0;

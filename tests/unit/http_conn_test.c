@@ -1,6 +1,6 @@
-/* Proves that a connection moves bytes between a socket and its session under the rules of an event loop: bounded turns, output only as
- * the socket takes it, answers that wake the loop, deadlines, and an end in which the peer still reads the last GOAWAY. With and without
- * TLS. How: a socket pair, a client library at the other end, time as an argument. */
+/* Proves that a connection moves bytes between a socket and its session under the rules of an event loop: bounded turns, output
+ * only as the socket takes it, answers that wake the loop, deadlines, and an end in which the peer still reads the last GOAWAY.
+ * With and without TLS. How: a socket pair, a client library at the other end, time as an argument. */
 #include "support/http_pki.h"
 
 #include "http/conn.h"
@@ -391,7 +391,7 @@ post(struct wire *wire, size_t *bytes)
     assert_true(nghttp2_submit_request(wire->h2, NULL, fields, 4, &body, NULL) > 0);
 }
 
-/* Tests, each for both transports: *state is true for TLS ------------------------------------------------------------------------*/
+/* Tests, each for both transports: *state is true for TLS --------------------------------------------------------------------*/
 
 static bool plain = false;
 static bool tls = true;

@@ -1,5 +1,5 @@
-/* Proves that the meter finds the same frames however the bytes are cut, that it times frames but not bodies, and that buckets fill and
- * leak as they say. How: one stream of frames cut at every size; time as an argument. */
+/* Proves that the meter finds the same frames however the bytes are cut, that it times frames but not bodies, and that buckets
+ * fill and leak as they say. How: one stream of frames cut at every size; time as an argument. */
 #include "support/test.h"
 
 #include "http/meter.h"
@@ -34,10 +34,15 @@ write_frames(uint8_t *to)
 
     for (size_t i = 0; i < AW_ARRAY_LEN(frames); i++) {
         const struct frame *f = &frames[i];
-        const uint8_t       head[9] = {
-                  (uint8_t)(f->length >> 16),        (uint8_t)(f->length >> 8),  (uint8_t)f->length,        f->type,           f->flags,
-                  (uint8_t)(f->stream >> 24 | 0x80), (uint8_t)(f->stream >> 16), (uint8_t)(f->stream >> 8), (uint8_t)f->stream};
+        uint32_t            stream = f->stream | UINT32_C(1) << 31; /* the reserved bit means nothing */
+        uint8_t             head[9];
 
+        for (int k = 0; k < 3; k++)
+            head[k] = (uint8_t)(f->length >> (16 - 8 * k));
+        head[3] = f->type;
+        head[4] = f->flags;
+        for (int k = 0; k < 4; k++)
+            head[5 + k] = (uint8_t)(stream >> (24 - 8 * k));
         memcpy(to + len, head, 9);
         memset(to + len + 9, 0, f->length);
         len += 9 + f->length;

@@ -1,6 +1,6 @@
-/* Proves what a session does for clients that keep the rules or ask for something that is refused: requests reach the handler whole
- * and once, answers leave whole, each refusal has its status, and whatever ends first, a request is told of exactly once. How: a raw
- * peer in memory speaks frames; time is an argument. */
+/* Proves what a session does for clients that keep the rules or ask for something that is refused: requests reach the handler
+ * whole and once, answers leave whole, each refusal has its status, and whatever ends first, a request is told of exactly once.
+ * How: a raw peer in memory speaks frames; time is an argument. */
 #include "support/http_rig.h"
 
 static void
@@ -681,8 +681,8 @@ date_and_more_fields(void **state)
     (void)state;
     aw_edge_set_date(rig->edge, UINT64_C(784111777000));
     for (size_t i = 0; i < 16; i++)
-        response.fields[i] = (struct aw_field){AW_SLICE("x-more"), AW_SLICE("v")};
-    response.fields[3] = (struct aw_field){AW_SLICE("retry-after"), AW_SLICE("7")};
+        response.fields[i] = (struct aw_header_field){AW_SLICE("x-more"), AW_SLICE("v")};
+    response.fields[3] = (struct aw_header_field){AW_SLICE("retry-after"), AW_SLICE("7")};
     rig_get(rig, 1, "/");
     aw_request_respond(rig->held[0], &response);
     rig_drain(rig);

@@ -1,6 +1,6 @@
-/* Proves that only a whole, fitting, valid certificate makes a context, that a failed reload leaves the old context alone, that the
- * certificate for --dev is what it should be, and that nothing but TLS 1.3 (1.2 when allowed, without CBC) with ALPN h2 comes through;
- * with an authority for clients, only theirs. How: certificates made here; handshakes over two memory pipes. */
+/* Proves that only a whole, fitting, valid certificate makes a context, that a failed reload leaves the old context alone, that
+ * the certificate for --dev is what it should be, and that nothing but TLS 1.3 (1.2 when allowed, without CBC) with ALPN h2
+ * comes through; with an authority for clients, only theirs. How: certificates made here; handshakes over two memory pipes. */
 #include "support/http_pki.h"
 
 #include "http/tls.h"
@@ -22,7 +22,7 @@ config_of(const char *cert, const char *key)
     return (struct aw_tls_config){.cert_pem = aw_slice_str(cert), .key_pem = aw_slice_str(key), .now = now_ms()};
 }
 
-/* Handshakes ---------------------------------------------------------------------------------------------------------------------*/
+/* Handshakes -------------------------------------------------------------------------------------------------------------------*/
 
 struct handshake {
     SSL *server;
