@@ -222,19 +222,33 @@ link_identity(struct aw_state *state, uint32_t slot, struct aw_hash128 hash)
     aw_index_insert(&state->by_identity, taken);
 }
 
+/* The rows of an identity, by slot: the order in which they are given back is part of the state, the order of a chain is not. */
+static uint32_t
+rows_of(const struct aw_state *state, struct aw_hash128 hash, uint32_t rows[AW_IDENTITY_TICKETS_MAX])
+{
+    uint32_t count = 0;
+
+    for (uint32_t row = aw_index_find(&state->by_identity, hash); row != 0; row = aw_index_find_next(&state->by_identity, row)) {
+        uint32_t at = count++;
+
+        AW_ASSERT(count <= AW_IDENTITY_TICKETS_MAX);
+        for (; at > 0 && rows[at - 1] > row; at--)
+            rows[at] = rows[at - 1];
+        rows[at] = row;
+    }
+    return count;
+}
+
 /* Gives an open ticket one more identity. Closed tickets lose it: from now on this one would always be found before them, as it is
  * open now and will close later. So an identity never names more than AW_IDENTITY_TICKETS_MAX tickets, and a lookup is bounded. */
 static void
 add_identity(struct aw_state *state, uint32_t slot, struct aw_hash128 hash)
 {
     uint32_t rows[AW_IDENTITY_TICKETS_MAX];
-    uint32_t count = 0, open = 0, youngest = 0;
+    uint32_t count = rows_of(state, hash, rows);
+    uint32_t open = 0, youngest = 0;
     bool     has = false;
 
-    for (uint32_t row = aw_index_find(&state->by_identity, hash); row != 0; row = aw_index_find_next(&state->by_identity, row)) {
-        AW_ASSERT(count < AW_ARRAY_LEN(rows));
-        rows[count++] = row;
-    }
     for (uint32_t i = 0; i < count; i++) {
         uint32_t ticket = aw_identity_at(state, rows[i])->ticket;
 
@@ -244,8 +258,7 @@ add_identity(struct aw_state *state, uint32_t slot, struct aw_hash128 hash)
             drop_identity(state, rows[i]);
         } else {
             open++;
-            if (youngest == 0 ||
-                older(state, aw_identity_at(state, youngest)->ticket, ticket) == aw_identity_at(state, youngest)->ticket)
+            if (youngest == 0 || older(state, aw_identity_at(state, youngest)->ticket, ticket) != ticket)
                 youngest = rows[i];
         }
     }

@@ -59,19 +59,21 @@ aw_class_by_clock(const struct aw_core_settings *settings, enum aw_class class_,
     return class_ == AW_CLASS_IMMINENT ? AW_CLASS_DISRUPTED : class_;
 }
 
-/* When the clock will next change this class, as seen at `now`; 0: never. A time that has passed is due. */
+/* When the clock will next change this class, as seen at `now`, which may be late for it; 0: never. */
 static aw_ms
 clock_change_at(const struct aw_core_settings *settings, const struct aw_ticket_row *ticket, aw_ms now)
 {
     uint64_t handling = settings->handling_ms[AW_CLASS_IMMINENT];
 
+    if (aw_class_by_clock(settings, (enum aw_class)ticket->class_, ticket->departs_at, now) != ticket->class_)
+        return now > 0 ? now : 1; /* 0 would be no timer */
     if (ticket->class_ == AW_CLASS_CARE || ticket->departs_at == 0)
         return 0;
     if (ticket->class_ == AW_CLASS_IMMINENT)
-        return ticket->departs_at < handling ? 1 : ticket->departs_at - handling + 1;
+        return ticket->departs_at - handling + 1;
     if (!aw_departure_can_be_made(settings, ticket->departs_at, now) || settings->imminent_ms < handling)
         return 0;
-    return ticket->departs_at <= settings->imminent_ms ? 1 : ticket->departs_at - settings->imminent_ms;
+    return ticket->departs_at - settings->imminent_ms;
 }
 
 static aw_ms

@@ -1,0 +1,1510 @@
+/* Proves the state machine against a second one, written the slow and obvious way: tickets in a plain array, every question answered by
+ * looking at all of them, nothing derived. Random commands go to both, and every outcome is compared, field by field; now and then all
+ * that can be seen. Small tables, so that every limit is met again and again, and time in leaps.
+ *
+ * Over the same run: the digest kept up equals the one computed; all commands replayed into a fresh state, and only those that changed
+ * something, give the same digest after each record; cuts taken while commands go on load into a state that answers every later
+ * command alike; pools for old rows too small for that lose the cut and nothing else.
+ * Usage: core_model_test [seed [commands]]; the seed is printed first. */
+#include "core_kit.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum {
+    SLOTS = 40,
+    IDENTITIES = 70,
+    IDS = 250,
+    LEASES = 8,
+    LANES = 5,
+    AGENTS = 5,
+    NAMES = 7,
+    CUSTOMERS = 50,
+};
+
+static uint64_t seed_given = 20260415;
+static uint64_t commands_given = 120000;
+
+static uint64_t random_state;
+
+static uint64_t
+pick(uint64_t below)
+{
+    /* SplitMix64 (Steele, Lea, Flood 2014). */
+    uint64_t z = random_state += UINT64_C(0x9E3779B97F4A7C15);
+
+    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
+    return (z ^ z >> 31) % below;
+}
+
+/* --- the second machine --------------------------------------------------------------------------------------------------- */
+
+struct m_ticket {
+    enum aw_ticket_state state;
+    uint64_t             opened, last, message, closed; /* sequence numbers; closed: of the record that closed it */
+    uint64_t             who[AW_TICKET_IDENTITIES_MAX];
+    int                  who_count;
+    uint32_t             lane, version, attempt, messages;
+    enum aw_class        class_;
+    bool                 gentle;
+    aw_ms                opened_at, age, departs_at, reply_by, closed_at, held_until;
+    /* LEASED */
+    uint64_t          fence, seen;
+    aw_ms             expires_at;
+    int               holder;
+    struct aw_hash128 pull;
+    /* the lease that ended last */
+    uint64_t             ended_fence, ended_op;
+    enum aw_command_kind ended_kind;
+};
+struct m_id {
+    uint64_t id, seq;
+    aw_ms    at;
+};
+struct machine {
+    struct m_ticket         tickets[SLOTS];
+    uint32_t                free_slots[SLOTS];
+    uint32_t                free_count, fresh;
+    struct m_id            *ids; /* all that ever were */
+    size_t                  id_count;
+    aw_ms                   floor;
+    struct aw_core_settings settings;
+    uint64_t                seq, lane_versions[LANES];
+    enum aw_lane_pause      pauses[LANES];
+    int                     lane_tags[LANES]; /* the tag that a lane takes; 0: none */
+    uint32_t                lane_count;
+    bool                    agents[NAMES];
+    aw_ms                   now;
+};
+static struct machine m;
+
+static const char *const agent_names[NAMES] = {"ann", "bob", "cyd", "dan", "eve", "fay", "gus"};
+static const char *const lane_names[LANES] = {"main", "listening", "refunds", "german", "night"};
+static const char *const tag_names[] = {"", "money", "lost", "baby"};
+
+static bool
+m_is_open(const struct m_ticket *t)
+{
+    return t->state == AW_TICKET_WAITING || t->state == AW_TICKET_LEASED || t->state == AW_TICKET_HELD;
+}
+
+static bool
+m_has(const struct m_ticket *t, uint64_t who)
+{
+    for (int i = 0; i < t->who_count; i++) {
+        if (t->who[i] == who)
+            return true;
+    }
+    return false;
+}
+
+static void
+m_forget(struct m_ticket *t, uint64_t who)
+{
+    int kept = 0;
+
+    for (int i = 0; i < t->who_count; i++) {
+        if (t->who[i] != who)
+            t->who[kept++] = t->who[i];
+    }
+    t->who_count = kept;
+}
+
+static bool
+m_makes_it(aw_ms departs)
+{
+    return departs != 0 && (int64_t)(departs - m.now) >= (int64_t)m.settings.handling_ms[AW_CLASS_IMMINENT];
+}
+
+static enum aw_class
+m_clock(enum aw_class class_, aw_ms departs)
+{
+    bool is_near = m_makes_it(departs) && departs - m.now <= m.settings.imminent_ms;
+
+    if (class_ == AW_CLASS_CARE)
+        return AW_CLASS_CARE;
+    if (is_near)
+        return AW_CLASS_IMMINENT;
+    return class_ == AW_CLASS_IMMINENT ? AW_CLASS_DISRUPTED : class_;
+}
+
+static aw_ms
+m_key(const struct m_ticket *t)
+{
+    return t->class_ == AW_CLASS_IMMINENT ? t->departs_at : t->age;
+}
+
+static void
+m_event(struct aw_command *c, enum aw_event_kind kind, uint32_t slot)
+{
+    const struct m_ticket *t = &m.tickets[slot];
+
+    c->out.event = (struct aw_event){
+        .kind = kind, .slot = slot, .version = t->version, .lane = t->lane, .class_ = t->class_, .key = m_key(t), .age = t->age};
+}
+
+static void
+m_record(struct aw_command *c, struct m_ticket *t)
+{
+    c->out.changed = true;
+    c->out.seq = ++m.seq;
+    if (t != NULL) {
+        c->out.prev_seq = t->last;
+        t->last = m.seq;
+    }
+}
+
+static void
+m_queue(struct aw_command *c, uint32_t slot)
+{
+    struct m_ticket *t = &m.tickets[slot];
+
+    t->state = AW_TICKET_WAITING;
+    t->class_ = m_clock(t->class_, t->departs_at);
+    t->version++;
+    m_event(c, AW_EVENT_QUEUED, slot);
+}
+
+static struct aw_ticket_id
+m_ticket_id(uint32_t slot)
+{
+    return (struct aw_ticket_id){.seq = m.tickets[slot].opened, .slot = slot, .shard = KIT_SHARD};
+}
+
+/* --- its messages --------------------------------------------------------------------------------------------------------- */
+
+static aw_ms
+m_floor(void)
+{
+    aw_ms floor = m.now > m.settings.dedupe_ms ? m.now - m.settings.dedupe_ms : 0;
+
+    return floor > m.floor ? floor : m.floor;
+}
+
+static int
+m_living_ids(void)
+{
+    int living = 0;
+
+    for (size_t i = m.id_count; i-- > 0 && m.ids[i].at >= m_floor();)
+        living++;
+    return living;
+}
+
+static bool
+m_is_overdue(const struct m_ticket *t)
+{
+    return t->state == AW_TICKET_CLOSED && m.now - t->closed_at >= m.settings.reopen_ms;
+}
+
+/* The `n`th ticket to be reused, 0 the longest closed; 0: none. */
+static uint32_t
+m_overdue(int n)
+{
+    uint64_t above = 0;
+    uint32_t found = 0;
+
+    for (; n >= 0; n--) {
+        found = 0;
+        for (uint32_t slot = 1; slot < SLOTS; slot++) {
+            const struct m_ticket *t = &m.tickets[slot];
+
+            if (m_is_overdue(t) && t->closed > above && (found == 0 || t->closed < m.tickets[found].closed))
+                found = slot;
+        }
+        if (found == 0)
+            return 0;
+        above = m.tickets[found].closed;
+    }
+    return found;
+}
+
+static void
+m_room(int *ret_tickets, int *ret_identities)
+{
+    *ret_tickets = SLOTS - 1;
+    *ret_identities = IDENTITIES;
+    for (uint32_t slot = 1; slot < SLOTS; slot++) {
+        *ret_tickets -= m.tickets[slot].state != AW_TICKET_FREE ? 1 : 0;
+        *ret_identities -= m.tickets[slot].who_count;
+    }
+}
+
+static bool
+m_make_room(bool opens, int identities, bool is_trial)
+{
+    int have_tickets, have_identities, used = 0;
+
+    m_room(&have_tickets, &have_identities);
+    for (;;) {
+        bool     is_short = have_tickets < (opens ? 1 : 0) || have_identities < identities;
+        uint32_t slot;
+
+        if (!is_short && (is_trial || !opens || used >= 4))
+            return true;
+        slot = m_overdue(is_trial ? used : 0);
+        if (slot == 0 || used == 64)
+            return !is_short;
+        have_tickets++;
+        have_identities += m.tickets[slot].who_count;
+        used++;
+        if (!is_trial) {
+            m.tickets[slot] = (struct m_ticket){.state = AW_TICKET_FREE};
+            m.free_slots[m.free_count++] = slot;
+        }
+    }
+}
+
+static uint32_t
+m_choose_lane(const struct kit_post *post, bool *ret_unknown)
+{
+    *ret_unknown = false;
+    if (post->addressed != AW_ADDRESSED_TO_US)
+        return 1;
+    if (post->lane != NULL) {
+        for (uint32_t i = 0; i < m.lane_count; i++) {
+            if (strcmp(lane_names[i], post->lane) == 0)
+                return i;
+        }
+        *ret_unknown = true;
+        return 0;
+    }
+    for (uint32_t i = 0; i < m.lane_count; i++) {
+        if (m.lane_tags[i] != 0 && post->tags[0].len > 0 && aw_slice_eq(post->tags[0], aw_slice_str(tag_names[m.lane_tags[i]])))
+            return i;
+    }
+    return 0;
+}
+
+static void
+m_add_facts(struct m_ticket *t, const struct kit_post *post)
+{
+    enum aw_class raised = post->class_ < t->class_ ? post->class_ : t->class_;
+
+    if (post->departs_at != 0) {
+        if (t->departs_at == 0 ||
+            (m_makes_it(post->departs_at) && (!m_makes_it(t->departs_at) || post->departs_at < t->departs_at)))
+            t->departs_at = post->departs_at;
+    }
+    raised = m_clock(raised, t->departs_at);
+    if (t->state != AW_TICKET_LEASED || raised < t->class_)
+        t->class_ = raised;
+    t->gentle = t->gentle || post->gentle;
+    t->reply_by = post->reply_by;
+    t->message = m.seq;
+    t->messages++;
+}
+
+static void
+m_add_identity(uint32_t slot, uint64_t who)
+{
+    uint32_t youngest = 0;
+    int      open = 0;
+
+    for (uint32_t i = 1; i < SLOTS; i++) {
+        struct m_ticket *t = &m.tickets[i];
+
+        if (i == slot || !m_has(t, who))
+            continue;
+        if (!m_is_open(t)) {
+            m_forget(t, who);
+            continue;
+        }
+        open++;
+        if (youngest == 0 || t->opened > m.tickets[youngest].opened)
+            youngest = i;
+    }
+    if (m_has(&m.tickets[slot], who) || m.tickets[slot].who_count == AW_TICKET_IDENTITIES_MAX)
+        return;
+    if (open == AW_IDENTITY_TICKETS_MAX)
+        m_forget(&m.tickets[youngest], who);
+    m.tickets[slot].who[m.tickets[slot].who_count++] = who;
+}
+
+struct m_place {
+    uint32_t joins, related, reopens;
+};
+
+static struct m_place
+m_find_place(const struct kit_post *post)
+{
+    struct m_place place = {0};
+
+    if (post->addressed != AW_ADDRESSED_TO_US)
+        return place;
+    for (uint64_t order = 0; order < 2; order++) {
+        /* First the oldest open match, then the oldest but it. */
+        uint32_t best = 0;
+
+        for (uint32_t slot = 1; slot < SLOTS; slot++) {
+            const struct m_ticket *t = &m.tickets[slot];
+            bool                   matches = false;
+
+            for (int i = 0; i < 9 && post->who[i] != 0; i++)
+                matches = matches || m_has(t, post->who[i]);
+            if (matches && m_is_open(t) && slot != place.joins && (best == 0 || t->opened < m.tickets[best].opened))
+                best = slot;
+            if (matches && t->state == AW_TICKET_CLOSED && !m_is_overdue(t) &&
+                (place.reopens == 0 || t->closed > m.tickets[place.reopens].closed))
+                place.reopens = slot;
+        }
+        if (order == 0)
+            place.joins = best;
+        else
+            place.related = best;
+    }
+    if (place.joins != 0)
+        place.reopens = 0;
+    return place;
+}
+
+static uint32_t
+m_open(const struct kit_post *post, uint32_t lane, struct aw_command *c)
+{
+    uint32_t         slot = m.free_count > 0 ? m.free_slots[--m.free_count] : ++m.fresh;
+    struct m_ticket *t = &m.tickets[slot];
+
+    *t = (struct m_ticket){.opened = m.seq + 1, .lane = lane, .class_ = AW_CLASS_OTHER, .opened_at = m.now, .age = m.now};
+    if (post->received_at != 0 && post->received_at <= m.now && m.now - post->received_at <= m.settings.backdate_ms)
+        t->age = post->received_at;
+    m_record(c, t);
+    m_add_facts(t, post);
+    m_queue(c, slot);
+    return slot;
+}
+
+static void
+m_join(const struct kit_post *post, uint32_t slot, struct aw_command *c)
+{
+    struct m_ticket *t = &m.tickets[slot];
+    bool             was_closed = t->state == AW_TICKET_CLOSED;
+    enum aw_class    class_ = t->class_;
+    aw_ms            key = m_key(t);
+
+    m_record(c, t);
+    if (was_closed)
+        t->closed_at = 0;
+    m_add_facts(t, post);
+    if (was_closed || (t->state == AW_TICKET_WAITING && (class_ != t->class_ || key != m_key(t))))
+        m_queue(c, slot);
+}
+
+static void
+m_message(const struct kit_post *post, struct aw_command *c)
+{
+    struct m_place place;
+    bool           unknown;
+    uint32_t       lane, slot;
+    int            identities = 0;
+
+    for (size_t i = m.id_count; i-- > 0 && m.ids[i].at >= m_floor();) {
+        if (m.ids[i].id == post->id) {
+            c->out.u.message = (struct aw_out_message){.duplicate = true, .first_seq = m.ids[i].seq, .record_seq = m.ids[i].seq};
+            return;
+        }
+    }
+    lane = m_choose_lane(post, &unknown);
+    place = m_find_place(post);
+    slot = place.joins != 0 ? place.joins : place.reopens;
+    if (slot != 0)
+        lane = m.tickets[slot].lane;
+    for (int i = 0; i < 9 && post->who[i] != 0 && post->addressed == AW_ADDRESSED_TO_US; i++)
+        identities += slot == 0 || !m_has(&m.tickets[slot], post->who[i]) ? 1 : 0;
+    if (place.joins == 0 && (m.pauses[lane] == AW_LANE_PAUSED_IN || m.pauses[lane] == AW_LANE_PAUSED_BOTH))
+        c->out.err = AW_E_LANE_PAUSED;
+    else if (m_living_ids() >= IDS || !m_make_room(slot == 0, identities, true))
+        c->out.err = AW_E_TABLE_FULL;
+    if (c->out.err != AW_OK)
+        return;
+    (void)m_make_room(slot == 0, identities, false);
+    if (slot == 0)
+        slot = m_open(post, lane, c);
+    else
+        m_join(post, slot, c);
+    m.ids[m.id_count++] = (struct m_id){.id = post->id, .seq = m.seq, .at = m.now};
+    for (int i = 0; i < 9 && post->who[i] != 0 && post->addressed == AW_ADDRESSED_TO_US; i++)
+        m_add_identity(slot, post->who[i]);
+    c->out.u.message = (struct aw_out_message){.ticket = m_ticket_id(slot),
+                                               .record_seq = m.seq,
+                                               .lane = lane,
+                                               .class_ = m.tickets[slot].class_,
+                                               .folded = place.joins != 0,
+                                               .reopened = place.reopens != 0,
+                                               .lane_unknown = unknown};
+    if (place.joins != 0 && place.related != 0)
+        c->out.u.message.related = m_ticket_id(place.related);
+}
+
+/* --- its leases ----------------------------------------------------------------------------------------------------------- */
+
+static int
+m_agent(struct aw_slice name)
+{
+    for (int i = 0; i < NAMES; i++) {
+        if (aw_slice_eq(name, aw_slice_str(agent_names[i])))
+            return i;
+    }
+    return -1;
+}
+
+static void
+m_out_lease(struct aw_command *c, uint32_t slot)
+{
+    const struct m_ticket *t = &m.tickets[slot];
+
+    c->out.u.lease = (struct aw_out_lease){.ticket = m_ticket_id(slot),
+                                           .class_ = t->class_,
+                                           .state = t->state,
+                                           .gentle = t->gentle,
+                                           .last_seq = t->last,
+                                           .message_seq = t->message,
+                                           .messages_total = t->messages,
+                                           .attempt = t->attempt,
+                                           .opened_at = t->opened_at,
+                                           .age = t->age,
+                                           .departs_at = t->departs_at,
+                                           .reply_by = t->reply_by};
+    if (t->state == AW_TICKET_LEASED) {
+        c->out.u.lease.lease = (struct aw_lease_id){.fence = t->fence, .slot = slot, .shard = KIT_SHARD};
+        c->out.u.lease.seen_seq = t->seen;
+        c->out.u.lease.expires_at = t->expires_at;
+    }
+}
+
+static void
+m_lease(struct aw_command *c)
+{
+    uint32_t         slot = c->in.lease.slot;
+    int              agent = m_agent(c->in.lease.agent), leases = 0, agents = 0;
+    struct m_ticket *t = &m.tickets[slot];
+
+    for (uint32_t i = 1; i < SLOTS; i++)
+        leases += m.tickets[i].state == AW_TICKET_LEASED ? 1 : 0;
+    for (int i = 0; i < NAMES; i++)
+        agents += m.agents[i] ? 1 : 0;
+    if (t->state != AW_TICKET_WAITING || t->version != c->in.lease.version || m.pauses[t->lane] == AW_LANE_PAUSED_OUT ||
+        m.pauses[t->lane] == AW_LANE_PAUSED_BOTH)
+        c->out.err = AW_E_STALE;
+    else if (leases >= LEASES || (!m.agents[agent] && agents >= AGENTS))
+        c->out.err = AW_E_TABLE_FULL;
+    if (c->out.err != AW_OK)
+        return;
+    m_record(c, t);
+    m.agents[agent] = true;
+    t->state = AW_TICKET_LEASED;
+    t->fence = m.seq;
+    t->holder = agent;
+    t->expires_at = m.now + c->in.lease.lease_ms;
+    t->seen = t->message;
+    t->pull = c->in.lease.pull_key;
+    t->attempt++;
+    t->version++;
+    m_event(c, AW_EVENT_HIDDEN, slot);
+    m_out_lease(c, slot);
+    c->out.u.lease.seen_seq = 0;
+}
+
+static void
+m_end(struct m_ticket *t, enum aw_command_kind kind, uint64_t op)
+{
+    t->ended_fence = t->fence;
+    t->ended_kind = kind;
+    t->ended_op = op;
+    t->fence = 0;
+}
+
+static void
+m_close(struct m_ticket *t)
+{
+    t->state = AW_TICKET_CLOSED;
+    t->closed = m.seq;
+    t->closed_at = m.now;
+    t->version++;
+}
+
+/* NULL: refused or a repeat. */
+static struct m_ticket *
+m_held(struct aw_command *c)
+{
+    const struct aw_in_fenced *in = &c->in.fenced;
+    struct m_ticket           *t = &m.tickets[in->lease.slot < SLOTS ? in->lease.slot : 0];
+    bool                       is_ours;
+
+    if (t->state == AW_TICKET_FREE || t->opened >= in->lease.fence) {
+        c->out.err = AW_E_NOT_FOUND;
+        return NULL;
+    }
+    m_out_lease(c, in->lease.slot);
+    if (t->ended_fence == in->lease.fence && t->ended_kind == c->kind && t->ended_op == in->op_hash)
+        return NULL;
+    is_ours = t->state == AW_TICKET_LEASED && t->fence == in->lease.fence;
+    if (is_ours && m.now < t->expires_at) {
+        if (m_agent(in->agent) == t->holder)
+            return t;
+        c->out.err = AW_E_FORBIDDEN;
+        return NULL;
+    }
+    c->out.err = AW_E_LEASE_LOST;
+    if (t->state == AW_TICKET_CLOSED)
+        c->out.u.lease.end = AW_LEASE_END_CLOSED;
+    else if (t->state == AW_TICKET_LEASED && !is_ours)
+        c->out.u.lease.end = AW_LEASE_END_TAKEN_OVER;
+    else if (t->ended_fence == in->lease.fence && t->ended_kind == AW_COMMAND_RELEASE)
+        c->out.u.lease.end = AW_LEASE_END_RELEASED;
+    else
+        c->out.u.lease.end = AW_LEASE_END_EXPIRED;
+    if (is_ours)
+        c->out.u.lease.state = AW_TICKET_WAITING;
+    return NULL;
+}
+
+static void
+m_fenced(struct aw_command *c)
+{
+    uint32_t         slot = c->in.fenced.lease.slot;
+    struct m_ticket *t = m_held(c);
+    uint64_t         seen;
+
+    if (t == NULL)
+        return;
+    seen = t->seen;
+    m_record(c, t);
+    if (c->kind == AW_COMMAND_EXTEND) {
+        t->expires_at = m.now + c->in.fenced.lease_ms;
+        t->seen = t->message;
+    } else if (c->kind == AW_COMMAND_RELEASE) {
+        m_end(t, c->kind, c->in.fenced.op_hash);
+        m_queue(c, slot);
+    } else if (t->message > t->seen) {
+        t->seen = t->message;
+        c->out.err = AW_E_NEW_MESSAGES;
+    } else {
+        m_end(t, c->kind, c->in.fenced.op_hash);
+        m_close(t);
+        m_event(c, AW_EVENT_HIDDEN, slot);
+    }
+    m_out_lease(c, slot);
+    c->out.u.lease.lease = c->in.fenced.lease;
+    c->out.u.lease.seen_seq = seen;
+}
+
+/* --- the rest of it ------------------------------------------------------------------------------------------------------- */
+
+/* What time would change about this ticket now. */
+enum m_verdict { M_NOTHING, M_BACK, M_CLASS };
+
+static enum m_verdict
+m_judge(const struct m_ticket *t)
+{
+    if (t->state == AW_TICKET_LEASED)
+        return m.now >= t->expires_at ? M_BACK : M_NOTHING;
+    if (t->state == AW_TICKET_HELD && t->held_until != 0 && m.now >= t->held_until)
+        return M_BACK;
+    if (t->state == AW_TICKET_HELD || t->state == AW_TICKET_WAITING)
+        return m_clock(t->class_, t->departs_at) != t->class_ ? M_CLASS : M_NOTHING;
+    return M_NOTHING;
+}
+
+static void
+m_timer(struct aw_command *c)
+{
+    uint32_t         slot = c->in.timer.slot;
+    struct m_ticket *t = &m.tickets[slot];
+    enum m_verdict   verdict = t->version == c->in.timer.version ? m_judge(t) : M_NOTHING;
+
+    if (verdict != M_NOTHING) {
+        m_record(c, t);
+        if (t->state == AW_TICKET_LEASED)
+            m_end(t, AW_COMMAND_TIMER, 0);
+        if (verdict == M_BACK)
+            t->held_until = 0;
+        if (verdict == M_CLASS && t->state == AW_TICKET_HELD)
+            t->class_ = m_clock(t->class_, t->departs_at);
+        else
+            m_queue(c, slot);
+    }
+    if (t->state != AW_TICKET_FREE)
+        c->out.u.ticket = (struct aw_out_ticket){.ticket = m_ticket_id(slot), .state = t->state, .version = t->version};
+}
+
+static void
+m_on_ticket(struct aw_command *c)
+{
+    const struct aw_in_ticket *in = &c->in.ticket;
+    uint32_t                   slot = in->ticket.slot;
+    struct m_ticket           *t = &m.tickets[slot < SLOTS ? slot : 0];
+    bool                       is_allowed;
+
+    if (t->state == AW_TICKET_FREE || t->opened != in->ticket.seq) {
+        c->out.err = AW_E_NOT_FOUND;
+        return;
+    }
+    is_allowed = c->kind == AW_COMMAND_HOLD     ? t->state == AW_TICKET_WAITING || t->state == AW_TICKET_HELD
+                 : c->kind == AW_COMMAND_UNHOLD ? t->state == AW_TICKET_HELD
+                                                : m_is_open(t);
+    if (in->if_version != 0 && in->if_version != t->version)
+        c->out.err = AW_E_PRECONDITION;
+    else if (!is_allowed)
+        c->out.err = AW_E_WRONG_STATE;
+    if (c->out.err == AW_OK) {
+        m_record(c, t);
+        if (c->kind == AW_COMMAND_HOLD) {
+            t->state = AW_TICKET_HELD;
+            t->held_until = in->until;
+            t->version++;
+            m_event(c, AW_EVENT_HIDDEN, slot);
+        } else if (c->kind == AW_COMMAND_UNHOLD) {
+            t->held_until = 0;
+            m_queue(c, slot);
+        } else {
+            if (t->state == AW_TICKET_LEASED)
+                m_end(t, AW_COMMAND_CANCEL, 0);
+            t->held_until = 0;
+            m_close(t);
+            m_event(c, AW_EVENT_HIDDEN, slot);
+        }
+    }
+    c->out.u.ticket = (struct aw_out_ticket){.ticket = in->ticket, .state = t->state, .version = t->version};
+}
+
+/* `tag`: what the lane is to match; 0: nothing. */
+static void
+m_lane(struct aw_command *c, int tag)
+{
+    uint32_t lane = 0;
+    bool     is_told;
+
+    while (lane < m.lane_count && !aw_slice_eq(c->in.lane.name, aw_slice_str(lane_names[lane])))
+        lane++;
+    is_told = lane == m.lane_count || m.pauses[lane] != c->in.lane.pause;
+    if (lane == m.lane_count || is_told || m.lane_tags[lane] != tag) {
+        c->out.u.lane.created = lane == m.lane_count;
+        if (lane == m.lane_count)
+            m.lane_count++;
+        m.pauses[lane] = c->in.lane.pause;
+        m.lane_tags[lane] = tag;
+        m.lane_versions[lane]++;
+        m_record(c, NULL);
+        if (is_told)
+            c->out.event = (struct aw_event){.kind = AW_EVENT_LANE, .lane = lane, .pause = c->in.lane.pause};
+    }
+    c->out.u.lane.lane = lane;
+    c->out.u.lane.version = m.lane_versions[lane];
+}
+
+static void
+m_epoch(struct aw_command *c)
+{
+    m_record(c, NULL);
+    for (uint32_t slot = 1; slot < SLOTS; slot++) {
+        struct m_ticket *t = &m.tickets[slot];
+
+        if (t->state == AW_TICKET_LEASED && t->expires_at < m.now + m.settings.lease_grace_ms)
+            t->expires_at = m.now + m.settings.lease_grace_ms;
+    }
+}
+
+static void
+m_settings(struct aw_command *c)
+{
+    if (memcmp(&c->in.settings, &m.settings, sizeof(m.settings)) == 0)
+        return;
+    m_record(c, NULL);
+    m.floor = m_floor();
+    m.settings = c->in.settings;
+}
+
+/* --- both, side by side --------------------------------------------------------------------------------------------------- */
+
+/* A command as it was, with all that it points to. */
+struct logged {
+    struct aw_command command;
+    struct kit_post   post;   /* MESSAGE */
+    struct aw_hash128 digest; /* after it */
+    aw_ms             now;
+    uint64_t          index;
+    int               tag; /* LANE */
+};
+struct run {
+    struct kit     kit;
+    struct logged *log; /* owns */
+    size_t         count;
+    uint64_t       ids; /* source ids handed out */
+};
+
+static void
+fail_at(const struct run *run, const char *what)
+{
+    const struct logged *l = &run->log[run->count];
+
+    fail_msg("seed %" PRIu64 ", command %zu (%s): %s differs", seed_given, run->count, aw_command_name(l->command.kind), what);
+}
+
+#define SAME(field)                                                                                                              \
+    do {                                                                                                                         \
+        if (a->field != b->field)                                                                                                \
+            fail_at(run, #field);                                                                                                \
+    } while (0)
+
+static void
+compare_message(const struct run *run, const struct aw_out_message *a, const struct aw_out_message *b)
+{
+    SAME(ticket.seq);
+    SAME(ticket.slot);
+    SAME(ticket.shard);
+    SAME(related.seq);
+    SAME(related.slot);
+    SAME(first_seq);
+    SAME(record_seq);
+    SAME(lane);
+    SAME(class_);
+    SAME(folded);
+    SAME(reopened);
+    SAME(duplicate);
+    SAME(lane_unknown);
+}
+
+static void
+compare_lease(const struct run *run, const struct aw_out_lease *a, const struct aw_out_lease *b)
+{
+    SAME(lease.fence);
+    SAME(lease.slot);
+    SAME(ticket.seq);
+    SAME(ticket.slot);
+    SAME(class_);
+    SAME(state);
+    SAME(end);
+    SAME(gentle);
+    SAME(last_seq);
+    SAME(seen_seq);
+    SAME(message_seq);
+    SAME(messages_total);
+    SAME(attempt);
+    SAME(opened_at);
+    SAME(age);
+    SAME(departs_at);
+    SAME(reply_by);
+    SAME(expires_at);
+}
+
+static void
+compare_out(const struct run *run, enum aw_command_kind kind, const struct aw_outcome_of *a, const struct aw_outcome_of *b)
+{
+    SAME(err);
+    SAME(changed);
+    SAME(seq);
+    SAME(prev_seq);
+    SAME(event.kind);
+    SAME(event.slot);
+    SAME(event.version);
+    SAME(event.lane);
+    SAME(event.class_);
+    SAME(event.pause);
+    SAME(event.key);
+    SAME(event.age);
+    switch (kind) {
+    case AW_COMMAND_MESSAGE:
+        compare_message(run, &a->u.message, &b->u.message);
+        return;
+    case AW_COMMAND_LEASE:
+    case AW_COMMAND_EXTEND:
+    case AW_COMMAND_COMPLETE:
+    case AW_COMMAND_RELEASE:
+        compare_lease(run, &a->u.lease, &b->u.lease);
+        return;
+    case AW_COMMAND_TIMER:
+    case AW_COMMAND_HOLD:
+    case AW_COMMAND_UNHOLD:
+    case AW_COMMAND_CANCEL:
+        SAME(u.ticket.ticket.seq);
+        SAME(u.ticket.state);
+        SAME(u.ticket.version);
+        return;
+    case AW_COMMAND_LANE:
+        SAME(u.lane.lane);
+        SAME(u.lane.version);
+        SAME(u.lane.created);
+        return;
+    case AW_COMMAND_EPOCH:
+    case AW_COMMAND_SETTINGS:
+        return;
+    }
+}
+
+static void
+compare_ticket(const struct run *run, const struct aw_ticket_view *a, const struct m_ticket *b)
+{
+    SAME(state);
+    SAME(class_);
+    SAME(lane);
+    SAME(gentle);
+    SAME(version);
+    SAME(attempt);
+    SAME(opened_at);
+    SAME(age);
+    SAME(departs_at);
+    SAME(reply_by);
+    SAME(held_until);
+    if (a->messages_total != b->messages || a->last_seq != b->last || a->message_seq != b->message || a->key != m_key(b))
+        fail_at(run, "view");
+    if (b->state == AW_TICKET_CLOSED)
+        SAME(closed_at);
+    if (b->state == AW_TICKET_LEASED) {
+        SAME(expires_at);
+        if (a->lease.fence != b->fence || a->seen_seq != b->seen || !aw_slice_eq(a->holder, aw_slice_str(agent_names[b->holder])))
+            fail_at(run, "lease");
+    }
+}
+
+/* All that can be seen, and that no timer which has something to do is missing. */
+static void
+compare_all(const struct run *run)
+{
+    struct aw_state_counts counts;
+    uint64_t               by_state[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT] = {{0}};
+    uint64_t               leased = 0, identities = 0;
+    bool                   is_due = false;
+    struct aw_command      due;
+
+    for (uint32_t slot = 0; slot < SLOTS; slot++) {
+        const struct m_ticket *t = &m.tickets[slot];
+        struct aw_ticket_view  view;
+        bool                   is_there = aw_state_ticket_at(run->kit.state, slot, &view);
+
+        if (is_there != (t->state != AW_TICKET_FREE))
+            fail_at(run, "ticket_at");
+        if (!is_there)
+            continue;
+        compare_ticket(run, &view, t);
+        by_state[t->state][t->class_]++;
+        leased += t->state == AW_TICKET_LEASED ? 1 : 0;
+        identities += (uint64_t)t->who_count;
+        is_due = is_due || m_judge(t) != M_NOTHING;
+    }
+    aw_state_counts(run->kit.state, &counts);
+    if (memcmp(counts.tickets, by_state, sizeof(by_state)) != 0 || counts.leases != leased || counts.identities != identities)
+        fail_at(run, "counts");
+    if (is_due && !aw_state_due(run->kit.state, m.now, &due))
+        fail_at(run, "due");
+}
+
+static void
+compare_leases_of(const struct run *run)
+{
+    struct aw_ticket_view views[SLOTS];
+    uint64_t              agent = pick(NAMES);
+    uint32_t              got = aw_state_leases_of(run->kit.state, aw_slice_str(agent_names[agent]), 0, views, SLOTS), want = 0;
+
+    for (uint32_t slot = 1; slot < SLOTS; slot++) {
+        const struct m_ticket *t = &m.tickets[slot];
+
+        want += t->state == AW_TICKET_LEASED && t->holder == (int)agent && t->expires_at > m.now ? 1 : 0;
+    }
+    if (got != want)
+        fail_at(run, "leases_of");
+    for (uint32_t i = 1; i < got; i++) {
+        if (views[i - 1].lease.fence >= views[i].lease.fence)
+            fail_at(run, "order of leases_of");
+    }
+}
+
+/* --- random commands ------------------------------------------------------------------------------------------------------ */
+
+static aw_ms
+some_departure(void)
+{
+    switch (pick(5)) {
+    case 0:
+        return m.now + pick(40 * KIT_MINUTE);
+    case 1:
+        return m.now - pick(10 * KIT_MINUTE);
+    case 2:
+        return m.now + pick(3 * KIT_MINUTE);
+    default:
+        return 0;
+    }
+}
+
+static void
+make_post(struct run *run, struct logged *l)
+{
+    uint64_t         at = 0;
+    struct kit_post *post = &l->post;
+
+    *post = (struct kit_post){
+        .id = pick(5) == 0 && run->ids > 0 ? run->ids - pick(run->ids < 300 ? run->ids : 300) : ++run->ids,
+        .class_ = pick(20) == 0 ? AW_CLASS_CARE : (enum aw_class)(1 + pick(4)),
+        .departs_at = some_departure(),
+        .received_at = pick(3) == 0    ? m.now - pick(20 * KIT_MINUTE)
+                       : pick(10) == 0 ? m.now + pick(1000)
+                                       : 0,
+        .reply_by = pick(3) == 0 ? m.now + KIT_HOUR : 0,
+        .lane = pick(4) == 0 ? lane_names[pick(LANES)] : NULL,
+        .addressed = pick(15) == 0 ? AW_ADDRESSED_ABOUT_US : AW_ADDRESSED_TO_US,
+        .gentle = pick(10) == 0,
+        .tags = {pick(2) == 0 ? aw_slice_str(tag_names[1 + pick(3)]) : AW_SLICE("")},
+    };
+    post->who[at++] = 1 + pick(CUSTOMERS);
+    while (at < 9 && pick(at == 1 ? 8 : 2) == 0)
+        post->who[at++] = pick(4) == 0 ? 1000 + pick(4) : 1 + pick(CUSTOMERS); /* a few are shared by many */
+    l->command.kind = AW_COMMAND_MESSAGE;
+}
+
+/* Mostly a running one; else one that ended, or one that never was. */
+static struct aw_lease_id
+some_lease(void)
+{
+    struct aw_lease_id lease = {.shard = KIT_SHARD};
+
+    for (int tries = 0; tries < 6 && lease.fence == 0; tries++) {
+        lease.slot = 1 + (uint32_t)pick(SLOTS - 1);
+        lease.fence = m.tickets[lease.slot].fence;
+    }
+    if (lease.fence == 0 || pick(8) == 0)
+        lease.fence = pick(3) != 0 ? m.tickets[lease.slot].ended_fence : 1 + pick(m.seq + 1);
+    return lease;
+}
+
+static void
+make_fenced(struct logged *l)
+{
+    struct aw_lease_id     lease = some_lease();
+    const struct m_ticket *t = &m.tickets[lease.slot];
+    uint64_t               kind = pick(8);
+    const char            *agent = agent_names[t->state == AW_TICKET_LEASED && pick(20) != 0 ? (uint64_t)t->holder : pick(NAMES)];
+
+    l->command.kind = kind < 2 ? AW_COMMAND_EXTEND : kind < 7 ? AW_COMMAND_COMPLETE : AW_COMMAND_RELEASE;
+    if (lease.fence == t->ended_fence && lease.fence != 0 && t->ended_kind != AW_COMMAND_TIMER && pick(2) == 0)
+        l->command.kind = t->ended_kind == AW_COMMAND_CANCEL ? AW_COMMAND_COMPLETE : t->ended_kind;
+    l->command.in.fenced = (struct aw_in_fenced){
+        .lease = lease, .agent = aw_slice_str(agent), .op_hash = 1 + pick(3), .lease_ms = 1000 + pick(10 * KIT_MINUTE)};
+}
+
+static void
+make_settings(struct logged *l)
+{
+    l->command.kind = AW_COMMAND_SETTINGS;
+    l->command.in.settings = (struct aw_core_settings){
+        .dedupe_ms = pick(2) == 0 ? KIT_HOUR : 10 * KIT_MINUTE,
+        .reopen_ms = pick(2) == 0 ? 20 * KIT_MINUTE : 4 * KIT_MINUTE,
+        .backdate_ms = 10 * KIT_MINUTE,
+        .imminent_ms = pick(3) == 0 ? 5 * KIT_MINUTE : 20 * KIT_MINUTE,
+        .lease_grace_ms = 30000,
+        .handling_ms = {1, pick(4) == 0 ? KIT_MINUTE : 3 * KIT_MINUTE, 3, 4, 5},
+    };
+}
+
+static void
+make_command(struct run *run, struct logged *l)
+{
+    uint32_t slot = 1 + (uint32_t)pick(SLOTS - 1);
+    uint64_t what = pick(1000);
+
+    *l = (struct logged){0};
+    if (what < 480) {
+        make_post(run, l);
+    } else if (what < 680) {
+        for (int tries = 0; tries < 3 && m.tickets[slot].state != AW_TICKET_WAITING; tries++)
+            slot = 1 + (uint32_t)pick(SLOTS - 1);
+        l->command.kind = AW_COMMAND_LEASE;
+        l->command.in.lease = (struct aw_in_lease){.slot = slot,
+                                                   .version = m.tickets[slot].version + (pick(10) == 0 ? 1 : 0),
+                                                   .agent = aw_slice_str(agent_names[pick(NAMES)]),
+                                                   .lease_ms = 1000 + pick(10 * KIT_MINUTE)};
+    } else if (what < 900) {
+        make_fenced(l);
+    } else if (what < 930) {
+        l->command.kind = AW_COMMAND_TIMER;
+        l->command.in.timer = (struct aw_in_timer){.slot = slot, .version = m.tickets[slot].version + (pick(4) == 0 ? 1 : 0)};
+    } else if (what < 985) {
+        static const enum aw_command_kind kinds[] = {AW_COMMAND_HOLD, AW_COMMAND_HOLD, AW_COMMAND_UNHOLD, AW_COMMAND_CANCEL};
+
+        l->command.kind = kinds[pick(4)];
+        l->command.in.ticket = (struct aw_in_ticket){.ticket = m_ticket_id(slot),
+                                                     .until = pick(2) == 0 ? m.now + pick(KIT_HOUR) : 0,
+                                                     .if_version = pick(5) == 0 ? pick(10) : 0};
+        if (pick(10) == 0)
+            l->command.in.ticket.ticket.seq++;
+    } else if (what < 995) {
+        uint64_t lane = pick(m.lane_count + 1);
+
+        l->command.kind = AW_COMMAND_LANE;
+        l->command.in.lane = (struct aw_in_lane){.name = aw_slice_str(lane_names[lane < LANES ? lane : 0]),
+                                                 .pause = (enum aw_lane_pause)(pick(2) == 0 ? 0 : pick(4))};
+        l->tag = pick(3) == 0 ? (int)pick(4) : 0;
+    } else if (what < 998) {
+        make_settings(l);
+    } else {
+        l->command.kind = AW_COMMAND_EPOCH;
+        l->command.in.epoch.epoch = run->count + 1;
+    }
+}
+
+/* --- applying ------------------------------------------------------------------------------------------------------------- */
+
+/* What is logged, against a state: with all that it points to rebuilt. */
+static struct aw_command
+apply_logged(struct aw_state *state, const struct logged *l)
+{
+    struct kit_room   room;
+    struct aw_slice   tag = aw_slice_str(tag_names[l->tag]);
+    struct aw_command command = l->command.kind == AW_COMMAND_MESSAGE ? kit_message(&l->post, &room) : l->command;
+    enum aw_err       admitted, err;
+
+    if (command.kind == AW_COMMAND_LANE && l->tag != 0) {
+        command.in.lane.match.tags = &tag;
+        command.in.lane.match.tag_count = 1;
+    }
+    aw_state_begin(state, l->index, l->now);
+    admitted = aw_state_admits(state, &command);
+    err = aw_state_apply(state, &command);
+    /* What is admitted never meets a full table; and what is not admitted would have, but for a pool of old rows that is full. */
+    if (admitted == AW_OK)
+        assert_int_not_equal(err, AW_E_TABLE_FULL);
+    else if (aw_state_cut_pressure(state) < 1000)
+        assert_int_equal(err == AW_E_TABLE_FULL || err == AW_E_STALE || err == AW_E_LANE_PAUSED, true);
+    return command;
+}
+
+static void
+apply_model(const struct logged *l, struct aw_command *c)
+{
+    *c = l->command;
+    c->out = (struct aw_outcome_of){.err = AW_OK};
+    m.now = l->now;
+    switch (c->kind) {
+    case AW_COMMAND_MESSAGE:
+        m_message(&l->post, c);
+        return;
+    case AW_COMMAND_LEASE:
+        m_lease(c);
+        return;
+    case AW_COMMAND_EXTEND:
+    case AW_COMMAND_COMPLETE:
+    case AW_COMMAND_RELEASE:
+        m_fenced(c);
+        return;
+    case AW_COMMAND_TIMER:
+        m_timer(c);
+        return;
+    case AW_COMMAND_HOLD:
+    case AW_COMMAND_UNHOLD:
+    case AW_COMMAND_CANCEL:
+        m_on_ticket(c);
+        return;
+    case AW_COMMAND_LANE:
+        m_lane(c, l->tag);
+        return;
+    case AW_COMMAND_EPOCH:
+        m_epoch(c);
+        return;
+    case AW_COMMAND_SETTINGS:
+        m_settings(c);
+        return;
+    }
+}
+
+/* Carries out log[count] on both and compares. */
+static void
+step_both(struct run *run)
+{
+    struct logged    *l = &run->log[run->count];
+    struct aw_command got, want;
+
+    l->now = run->kit.now;
+    l->index = 1 + run->count / 10;
+    got = apply_logged(run->kit.state, l);
+    apply_model(l, &want);
+    compare_out(run, got.kind, &got.out, &want.out);
+    l->command.out = got.out;
+    l->digest = aw_state_digest(run->kit.state);
+    if (aw_state_seq(run->kit.state) != m.seq)
+        fail_at(run, "seq");
+    if (run->count % 50 == 0) {
+        kit_check_digest(&run->kit);
+        compare_all(run);
+        compare_leases_of(run);
+    }
+    run->count++;
+}
+
+static void
+pass_time(struct run *run)
+{
+    static const uint64_t leaps[] = {5, 1000, 10000, 60000, 20 * KIT_MINUTE};
+    uint64_t              kind = pick(100);
+
+    run->kit.now += kind < 60 ? pick(leaps[0]) : kind < 85 ? pick(leaps[1]) : kind < 95 ? pick(leaps[2]) : pick(leaps[3]);
+    if (pick(400) == 0)
+        run->kit.now += pick(leaps[4]);
+    m.now = run->kit.now;
+}
+
+/* Timers that are due; afterwards none has anything to do. */
+static void
+apply_due(struct run *run, size_t limit)
+{
+    struct logged *l = &run->log[run->count];
+
+    *l = (struct logged){0};
+    for (int rounds = 0; run->count < limit && aw_state_due(run->kit.state, run->kit.now, &l->command); rounds++) {
+        assert_true(rounds < 3 * SLOTS); /* each application makes progress */
+        step_both(run);
+        l = &run->log[run->count];
+        *l = (struct logged){0};
+    }
+    if (run->count == limit)
+        return;
+    for (uint32_t slot = 1; slot < SLOTS; slot++)
+        assert_int_equal(m_judge(&m.tickets[slot]), M_NOTHING);
+}
+
+static struct aw_state_limits
+small_limits(uint32_t preimage_bytes_max)
+{
+    return (struct aw_state_limits){.tickets_max = SLOTS,
+                                    .identities_max = IDENTITIES,
+                                    .ids_max = IDS,
+                                    .leases_max = LEASES,
+                                    .lanes_max = LANES,
+                                    .agents_max = AGENTS,
+                                    .preimage_bytes_max = preimage_bytes_max};
+}
+
+/* --- cuts under way ------------------------------------------------------------------------------------------------------- */
+
+struct cut {
+    bool                      is_on;
+    struct aw_checkpoint_mark mark;
+    size_t                    from; /* commands before it */
+    struct aw_chunk           chunks[64];
+    char                     *bytes[64];
+    uint32_t                  count;
+    unsigned                  done, lost, given_up;
+};
+
+static void
+cut_clear(struct cut *cut)
+{
+    for (uint32_t i = 0; i < cut->count; i++)
+        free(cut->bytes[i]);
+    cut->count = 0;
+    cut->is_on = false;
+}
+
+static struct aw_state *
+load_cut(const struct run *run, const struct cut *cut)
+{
+    struct aw_state_limits limits = small_limits(1U << 16);
+    struct aw_state       *state;
+    struct aw_why          why = {""};
+
+    assert_int_equal(aw_state_new(&state, &limits, KIT_SHARD, &why), AW_OK);
+    for (uint32_t i = 0; i < cut->count; i++)
+        assert_int_equal(aw_state_load_chunk(state, &cut->chunks[i], &why), AW_OK);
+    /* All ids, as a start reads them: those behind the cut as well, and forgotten ones. */
+    for (size_t i = 0; i < m.id_count; i++)
+        assert_int_equal(aw_state_load_id(state, kit_hash(m.ids[i].id + 1000000), m.ids[i].seq, m.ids[i].at, aw_state_now(state)),
+                         AW_OK);
+    if (aw_state_load_finish(state, &cut->mark, &why) != AW_OK)
+        fail_msg("%s", why.text);
+    (void)run;
+    return state;
+}
+
+/* The loaded state lives through what came after the cut and is the same all the way. */
+static void
+check_cut(const struct run *run, const struct cut *cut)
+{
+    struct aw_state *state = load_cut(run, cut);
+
+    assert_int_equal(aw_state_seq(state), cut->mark.seq);
+    assert_true(aw_hash128_eq(aw_state_digest(state), cut->mark.digest));
+    for (size_t i = cut->from; i < run->count; i++) {
+        const struct logged *l = &run->log[i];
+        struct aw_command    got = apply_logged(state, l);
+
+        compare_out(run, got.kind, &got.out, &l->command.out);
+        if (!aw_hash128_eq(aw_state_digest(state), l->digest))
+            fail_msg("seed %" PRIu64 ", cut at command %zu: digest differs at %zu (%s)", seed_given, cut->from, i,
+                     aw_command_name(got.kind));
+    }
+    for (uint32_t slot = 0; slot < SLOTS; slot++) {
+        struct aw_ticket_view a, b;
+
+        assert_int_equal(aw_state_ticket_at(state, slot, &a), aw_state_ticket_at(run->kit.state, slot, &b));
+    }
+    aw_state_free(&state);
+}
+
+static void
+cut_step(struct run *run, struct cut *cut, uint64_t pace)
+{
+    struct aw_chunk *chunk = &cut->chunks[cut->count];
+
+    if (!cut->is_on) {
+        if (pick(pace * 20) == 0) {
+            assert_true(aw_state_cut_begin(run->kit.state, &cut->mark));
+            assert_int_equal(cut->mark.seq, aw_state_seq(run->kit.state));
+            assert_false(aw_state_cut_begin(run->kit.state, &cut->mark));
+            cut->is_on = true;
+            cut->from = run->count;
+        }
+        return;
+    }
+    if (pick(pace) != 0 && aw_state_cut_pressure(run->kit.state) < 900)
+        return;
+    if (pick(60) == 0) {
+        aw_state_cut_end(run->kit.state);
+        cut_clear(cut);
+        cut->given_up++;
+        return;
+    }
+    if (aw_state_cut_next(run->kit.state, chunk, &cut->mark)) {
+        assert_true(cut->count < AW_ARRAY_LEN(cut->chunks) - 1);
+        assert_true(cut->count == 0 || chunk->table > chunk[-1].table || chunk->chunk > chunk[-1].chunk);
+        cut->bytes[cut->count] = malloc(chunk->bytes.len);
+        assert_non_null(cut->bytes[cut->count]);
+        memcpy(cut->bytes[cut->count], chunk->bytes.ptr, chunk->bytes.len);
+        chunk->bytes.ptr = cut->bytes[cut->count++];
+        return;
+    }
+    if (aw_state_cut_is_lost(run->kit.state)) {
+        cut->lost++;
+    } else {
+        assert_int_equal(cut->mark.chunks, cut->count);
+        check_cut(run, cut);
+        cut->done++;
+    }
+    aw_state_cut_end(run->kit.state);
+    cut_clear(cut);
+}
+
+/* --- the tests ------------------------------------------------------------------------------------------------------------ */
+
+static void
+run_open(struct run *run, size_t commands, uint32_t preimage_bytes_max)
+{
+    struct aw_state_limits limits = small_limits(preimage_bytes_max);
+
+    free(m.ids);
+    m = (struct machine){.settings = AW_CORE_SETTINGS_DEFAULT, .lane_count = 2, .now = KIT_START, .lane_versions = {1, 1}};
+    m.ids = calloc(commands + 1, sizeof(*m.ids));
+    *run = (struct run){.log = calloc(commands + 2, sizeof(*run->log))};
+    assert_non_null(m.ids);
+    assert_non_null(run->log);
+    kit_open_with(&run->kit, &limits);
+    make_settings(&run->log[0]);
+    step_both(run);
+}
+
+static void
+run_close(struct run *run)
+{
+    kit_close(&run->kit);
+    free(run->log);
+    free(m.ids);
+    m.ids = NULL;
+}
+
+static void
+run_random(struct run *run, size_t commands, struct cut *cut, uint64_t pace)
+{
+    while (run->count < commands) {
+        pass_time(run);
+        if (pick(4) != 0)
+            apply_due(run, commands);
+        if (run->count == commands)
+            break;
+        make_command(run, &run->log[run->count]);
+        step_both(run);
+        if (cut != NULL)
+            cut_step(run, cut, pace);
+    }
+}
+
+/* That the run met what it is for: every error, every end of a lease, all kinds of joining. */
+static void
+check_coverage(const struct run *run)
+{
+    unsigned          errs[AW_ERR_COUNT] = {0}, ends[AW_LEASE_END_TAKEN_OVER + 1] = {0};
+    unsigned          folded = 0, reopened = 0, related = 0, duplicates = 0, repeats = 0;
+    const enum aw_err wanted[] = {AW_E_LANE_PAUSED, AW_E_TABLE_FULL, AW_E_STALE,       AW_E_LEASE_LOST,  AW_E_NEW_MESSAGES,
+                                  AW_E_FORBIDDEN,   AW_E_NOT_FOUND,  AW_E_WRONG_STATE, AW_E_PRECONDITION};
+
+    for (size_t i = 0; i < run->count; i++) {
+        const struct aw_command *c = &run->log[i].command;
+
+        errs[c->out.err]++;
+        if (c->out.err == AW_E_LEASE_LOST)
+            ends[c->out.u.lease.end]++;
+        if (c->out.err != AW_OK)
+            continue;
+        repeats += (c->kind == AW_COMMAND_COMPLETE || c->kind == AW_COMMAND_RELEASE) && !c->out.changed ? 1 : 0;
+        if (c->kind == AW_COMMAND_MESSAGE) {
+            folded += c->out.u.message.folded ? 1 : 0;
+            reopened += c->out.u.message.reopened ? 1 : 0;
+            duplicates += c->out.u.message.duplicate ? 1 : 0;
+            related += c->out.u.message.related.seq != 0 ? 1 : 0;
+        }
+    }
+    for (size_t i = 0; i < AW_ARRAY_LEN(wanted); i++) {
+        print_message("    %-14s %u\n", aw_err_name(wanted[i]), errs[wanted[i]]);
+        assert_true(errs[wanted[i]] > 20);
+    }
+    for (int end = AW_LEASE_END_EXPIRED; end <= AW_LEASE_END_TAKEN_OVER; end++)
+        assert_true(ends[end] > 20);
+    print_message("    folded %u, reopened %u, related %u, duplicates %u, repeats %u\n", folded, reopened, related, duplicates,
+                  repeats);
+    assert_true(folded > 1000 && reopened > 100 && related > 100 && duplicates > 1000 && repeats > 20);
+}
+
+static void
+replay(const struct run *run, bool only_changed)
+{
+    struct aw_state_limits limits = small_limits(1U << 16);
+    struct aw_state       *state;
+
+    assert_int_equal(aw_state_new(&state, &limits, KIT_SHARD, NULL), AW_OK);
+    for (size_t i = 0; i < run->count; i++) {
+        const struct logged *l = &run->log[i];
+        struct aw_command    got;
+
+        if (only_changed && !l->command.out.changed)
+            continue;
+        got = apply_logged(state, l);
+        compare_out(run, got.kind, &got.out, &l->command.out);
+        assert_true(aw_hash128_eq(aw_state_digest(state), l->digest));
+    }
+    aw_state_free(&state);
+}
+
+static void
+test_both_machines_agree(void **unused)
+{
+    struct run run;
+
+    (void)unused;
+    random_state = seed_given;
+    run_open(&run, commands_given, 4096);
+    run_random(&run, commands_given, NULL, 0);
+    compare_all(&run);
+    if (commands_given >= 100000)
+        check_coverage(&run);
+    replay(&run, false);
+    replay(&run, true);
+    run_close(&run);
+}
+
+static void
+test_cuts_load_into_the_same_machine(void **unused)
+{
+    struct run run;
+    struct cut cut = {0};
+
+    (void)unused;
+    random_state = seed_given + 1;
+    run_open(&run, commands_given / 2, 1U << 16);
+    run_random(&run, commands_given / 2, &cut, 8);
+    print_message("    %u cuts loaded, %u lost, %u given up\n", cut.done, cut.lost, cut.given_up);
+    assert_true(cut.done > commands_given / 5000);
+    assert_int_equal(cut.lost, 0);
+    if (cut.is_on)
+        aw_state_cut_end(run.kit.state);
+    cut_clear(&cut);
+    run_close(&run);
+}
+
+static void
+test_a_tiny_pool_loses_cuts_only(void **unused)
+{
+    struct run run;
+    struct cut cut = {0};
+
+    (void)unused;
+    random_state = seed_given + 2;
+    run_open(&run, commands_given / 2, 20 * 104);
+    run_random(&run, commands_given / 2, &cut, 8);
+    print_message("    %u cuts loaded, %u lost, %u given up\n", cut.done, cut.lost, cut.given_up);
+    assert_true(cut.done > 0);
+    assert_true(cut.lost > 0);
+    if (cut.is_on)
+        aw_state_cut_end(run.kit.state);
+    cut_clear(&cut);
+    run_close(&run);
+}
+
+/* Every bit of a checkpoint counts. */
+static void
+test_a_damaged_checkpoint_is_refused(void **unused)
+{
+    struct aw_state_limits limits = small_limits(1U << 16);
+    struct run             run;
+    struct cut             cut = {0};
+    struct aw_state       *state;
+    struct aw_why          why;
+
+    (void)unused;
+    random_state = seed_given + 3;
+    run_open(&run, 3000, 1U << 16);
+    run_random(&run, 3000, NULL, 0);
+    assert_true(aw_state_cut_begin(run.kit.state, &cut.mark));
+    while (aw_state_cut_next(run.kit.state, &cut.chunks[cut.count], &cut.mark)) {
+        struct aw_chunk *chunk = &cut.chunks[cut.count];
+
+        cut.bytes[cut.count] = malloc(chunk->bytes.len);
+        assert_non_null(cut.bytes[cut.count]);
+        memcpy(cut.bytes[cut.count], chunk->bytes.ptr, chunk->bytes.len);
+        chunk->bytes.ptr = cut.bytes[cut.count++];
+    }
+    aw_state_cut_end(run.kit.state);
+    for (int i = 0; i < 300; i++) {
+        uint32_t    which = (uint32_t)pick(cut.count);
+        uint64_t    at = pick(cut.chunks[which].bytes.len);
+        enum aw_err err = AW_OK;
+        char        bit = (char)(1 << pick(7));
+
+        cut.bytes[which][at] ^= bit;
+        assert_int_equal(aw_state_new(&state, &limits, KIT_SHARD, &why), AW_OK);
+        for (uint32_t c = 0; c < cut.count && err == AW_OK; c++)
+            err = aw_state_load_chunk(state, &cut.chunks[c], &why);
+        if (err == AW_OK)
+            err = aw_state_load_finish(state, &cut.mark, &why);
+        assert_true(err == AW_E_CORRUPT || err == AW_E_TABLE_FULL);
+        aw_state_free(&state);
+        cut.bytes[which][at] ^= bit;
+    }
+    cut.mark.sm_version++;
+    assert_int_equal(aw_state_new(&state, &limits, KIT_SHARD, &why), AW_OK);
+    assert_int_equal(aw_state_load_finish(state, &cut.mark, &why), AW_E_VERSION);
+    aw_state_free(&state);
+    limits.tickets_max = 5;
+    assert_int_equal(aw_state_new(&state, &limits, KIT_SHARD, &why), AW_OK);
+    assert_int_equal(aw_state_load_chunk(state, &cut.chunks[0], &why), AW_E_TABLE_FULL);
+    aw_state_free(&state);
+    limits = small_limits(1U << 16);
+    assert_int_equal(aw_state_new(&state, &limits, KIT_SHARD + 1, &why), AW_OK);
+    assert_int_equal(aw_state_load_chunk(state, &cut.chunks[0], &why), AW_E_CORRUPT);
+    aw_state_free(&state);
+    cut_clear(&cut);
+    run_close(&run);
+}
+
+int
+main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_both_machines_agree),
+        cmocka_unit_test(test_cuts_load_into_the_same_machine),
+        cmocka_unit_test(test_a_tiny_pool_loses_cuts_only),
+        cmocka_unit_test(test_a_damaged_checkpoint_is_refused),
+    };
+
+    if (argc > 1)
+        seed_given = strtoull(argv[1], NULL, 10);
+    if (argc > 2)
+        commands_given = strtoull(argv[2], NULL, 10);
+    print_message("seed %" PRIu64 ", %" PRIu64 " commands\n", seed_given, commands_given);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
