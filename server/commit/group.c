@@ -147,8 +147,11 @@ apply_one(struct aw_committer *c, struct aw_entry *entry, aw_ms now)
 static bool
 apply_some(struct aw_committer *c, struct aw_list *list, aw_ms now)
 {
-    struct aw_submission *submission = AW_CONTAINER(aw_list_first(list), struct aw_submission, link);
+    struct aw_list       *first = aw_list_first(list);
+    struct aw_submission *submission;
 
+    AW_ASSERT(first != NULL);
+    submission = AW_CONTAINER(first, struct aw_submission, link);
     while (submission->done < submission->count) {
         if (group_is_full(c) || !apply_one(c, &submission->entries[submission->done], now))
             return false;
