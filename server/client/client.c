@@ -1,4 +1,5 @@
-/* client.c - what connections share: slots of calls, deadlines, and handing out results between turns of the protocol library. */
+/* client.c - what connections share: slots of exchanges, deadlines, and handing out results between turns of the protocol
+ * library. */
 #include "client/internal.h"
 
 #include "base/hash.h"
@@ -7,13 +8,13 @@
 
 #include <stdlib.h>
 
-#define CALLS_MAX_DEFAULT        4096U
+#define EXCHANGES_MAX_DEFAULT    4096U
 #define ANSWER_BYTES_MAX_DEFAULT (16U * 1024U * 1024U)
 #define CONNECT_NS_MAX_DEFAULT   (5 * AW_NS_PER_S)
-/* Callbacks that submit again as soon as their call ended go round this often before the loop looks at its sockets again. */
+/* Callbacks that submit again as soon as their exchange ended go round this often before the loop looks at sockets again. */
 #define ROUNDS_MAX 16
 
-/* --- the library's memory --------------------------------------------------------------------------------------------------- */
+/* --- the library's memory ------------------------------------------------------------------------------------------------- */
 
 static void *
 memory_take(size_t size, void *client)
@@ -39,34 +40,34 @@ memory_resize(void *ptr, size_t size, void *client)
     return aw_pool_resize(&((struct aw_client *)client)->pool, ptr, size);
 }
 
-/* --- calls ------------------------------------------------------------------------------------------------------------------ */
+/* --- exchanges ------------------------------------------------------------------------------------------------------------ */
 
 const char *
-aw_call_end_name(enum aw_call_end end)
+aw_exchange_end_name(enum aw_exchange_end end)
 {
     switch (end) {
-    case AW_CALL_ANSWERED:
+    case AW_EXCHANGE_ANSWERED:
         return "answered";
-    case AW_CALL_UNREACHED:
+    case AW_EXCHANGE_UNREACHED:
         return "unreached";
-    case AW_CALL_UNPROCESSED:
+    case AW_EXCHANGE_UNPROCESSED:
         return "unprocessed";
-    case AW_CALL_LOST:
+    case AW_EXCHANGE_LOST:
         return "lost";
-    case AW_CALL_RESET:
+    case AW_EXCHANGE_RESET:
         return "reset";
-    case AW_CALL_TIMEOUT:
+    case AW_EXCHANGE_TIMEOUT:
         return "timeout";
-    case AW_CALL_TOO_LARGE:
+    case AW_EXCHANGE_TOO_LARGE:
         return "too-large";
-    case AW_CALL_CLOSED:
+    case AW_EXCHANGE_CLOSED:
         return "closed";
     }
     AW_UNREACHABLE();
 }
 
 struct aw_slice
-aw_call_field_of(const struct aw_call_result *result, struct aw_slice name)
+aw_exchange_field_of(const struct aw_exchange_result *result, struct aw_slice name)
 {
     for (uint32_t i = 0; i < result->field_count; i++) {
         if (aw_slice_eq(result->fields[i].name, name))
@@ -75,153 +76,154 @@ aw_call_field_of(const struct aw_call_result *result, struct aw_slice name)
     return (struct aw_slice){NULL, 0};
 }
 
-struct aw_call *
-aw_call_take(struct aw_trunk *trunk)
+struct aw_exchange *
+aw_exchange_take(struct aw_trunk *trunk)
 {
-    struct aw_client *client = trunk->client;
-    struct aw_list   *spare;
-    struct aw_call   *call;
+    struct aw_client   *client = trunk->client;
+    struct aw_list     *spare;
+    struct aw_exchange *exchange;
 
-    /* Cancelled calls whose stream the server still has to make room for keep their slot: these are bounded too. */
-    if (client->calls >= client->calls_max || client->slots >= 2 * (uint64_t)client->calls_max)
+    /* Cancelled exchanges whose stream the server still has to make room for keep their slot: these are bounded too. */
+    if (client->exchanges >= client->exchanges_max || client->slots >= 2 * (uint64_t)client->exchanges_max)
         return NULL;
     spare = aw_list_first(&client->spare);
     if (spare != NULL) {
-        call = AW_CONTAINER(spare, struct aw_call, in_trunk);
-        aw_list_remove(&call->in_trunk);
+        exchange = AW_CONTAINER(spare, struct aw_exchange, in_trunk);
+        aw_list_remove(&exchange->in_trunk);
     } else {
-        call = calloc(1, sizeof(*call));
-        if (call == NULL)
+        exchange = calloc(1, sizeof(*exchange));
+        if (exchange == NULL)
             return NULL;
-        aw_list_init(&call->in_trunk);
-        aw_list_init(&call->in_wheel);
-        aw_list_init(&call->in_finished);
+        aw_list_init(&exchange->in_trunk);
+        aw_list_init(&exchange->in_wheel);
+        aw_list_init(&exchange->in_finished);
     }
-    AW_ASSERT(call->state == CALL_SPARE);
-    call->state = CALL_OPEN;
-    call->let_go = false;
-    call->silent = false;
-    call->sent = false;
-    call->over = false;
-    call->stream_id = 0;
-    call->deadline = 0;
-    call->trunk = trunk;
-    call->result = (struct aw_call_result){.fields = call->fields, .why = ""};
-    aw_list_push_back(&trunk->calls, &call->in_trunk);
-    trunk->call_count++;
+    AW_ASSERT(exchange->state == EXCHANGE_SPARE);
+    exchange->state = EXCHANGE_OPEN;
+    exchange->let_go = false;
+    exchange->silent = false;
+    exchange->sent = false;
+    exchange->over = false;
+    exchange->stream_id = 0;
+    exchange->deadline = 0;
+    exchange->trunk = trunk;
+    exchange->result = (struct aw_exchange_result){.fields = exchange->fields, .why = ""};
+    aw_list_push_back(&trunk->exchanges, &exchange->in_trunk);
+    trunk->exchange_count++;
     client->slots++;
-    client->calls++;
-    return call;
+    client->exchanges++;
+    return exchange;
 }
 
 void
-aw_call_forget_answer(struct aw_call *call)
+aw_exchange_forget_answer(struct aw_exchange *exchange)
 {
-    for (uint32_t i = 0; i < 2 * call->result.field_count; i++)
-        nghttp2_rcbuf_decref(call->field_bufs[i]);
-    call->result = (struct aw_call_result){.fields = call->fields, .why = ""};
-    call->field_bytes = 0;
-    call->body_len = 0;
+    for (uint32_t i = 0; i < 2 * exchange->result.field_count; i++)
+        nghttp2_rcbuf_decref(exchange->field_bufs[i]);
+    exchange->result = (struct aw_exchange_result){.fields = exchange->fields, .why = ""};
+    exchange->field_bytes = 0;
+    exchange->body_len = 0;
 }
 
 /* Once the result was handed out and the library let go, the slot is free. */
 static void
-recycle(struct aw_call *call)
+recycle(struct aw_exchange *exchange)
 {
-    struct aw_client *client = call->trunk->client;
+    struct aw_client *client = exchange->trunk->client;
 
-    if (call->state != CALL_ENDED || !call->let_go || call->telling || !aw_list_is_empty(&call->in_finished))
+    if (exchange->state != EXCHANGE_ENDED || !exchange->let_go || exchange->telling || !aw_list_is_empty(&exchange->in_finished))
         return;
-    aw_call_forget_answer(call);
-    aw_list_remove(&call->in_trunk);
-    AW_ASSERT(aw_list_is_empty(&call->in_wheel));
+    aw_exchange_forget_answer(exchange);
+    aw_list_remove(&exchange->in_trunk);
+    AW_ASSERT(aw_list_is_empty(&exchange->in_wheel));
     AW_ASSERT(client->slots > 0);
     client->slots--;
-    call->state = CALL_SPARE;
-    call->trunk = NULL;
-    if (call->body_room > BODY_KEPT_MAX) {
-        free(call->body_ptr);
-        call->body_ptr = NULL;
-        call->body_room = 0;
+    exchange->state = EXCHANGE_SPARE;
+    exchange->trunk = NULL;
+    if (exchange->body_room > BODY_KEPT_MAX) {
+        free(exchange->body_ptr);
+        exchange->body_ptr = NULL;
+        exchange->body_room = 0;
     }
     /* The one used last comes back first: it is in the cache. */
-    aw_list_insert_before(client->spare.next, &call->in_trunk);
+    aw_list_insert_before(client->spare.next, &exchange->in_trunk);
 }
 
 void
-aw_call_end(struct aw_call *call, enum aw_call_end end, const char *why)
+aw_exchange_end(struct aw_exchange *exchange, enum aw_exchange_end end, const char *why)
 {
-    struct aw_client *client = call->trunk->client;
+    struct aw_client *client = exchange->trunk->client;
 
-    if (call->state != CALL_OPEN)
+    if (exchange->state != EXCHANGE_OPEN)
         return;
-    AW_ASSERT(client->calls > 0);
-    AW_ASSERT(call->trunk->call_count > 0);
-    client->calls--;
-    call->trunk->call_count--;
-    call->state = CALL_ENDED;
-    call->body = (struct aw_slice){NULL, 0}; /* the caller may free it from here on */
-    aw_list_remove(&call->in_wheel);
-    if (end != AW_CALL_ANSWERED)
-        aw_call_forget_answer(call);
-    call->result.end = end;
-    call->result.at = client->now;
-    call->result.unprocessed = end == AW_CALL_UNREACHED || end == AW_CALL_UNPROCESSED || (end != AW_CALL_ANSWERED && !call->sent);
-    call->result.body = aw_slice_of(call->body_ptr, call->body_len);
-    call->result.why = why;
-    if (!call->silent)
-        aw_list_push_back(&client->finished, &call->in_finished);
+    AW_ASSERT(client->exchanges > 0);
+    AW_ASSERT(exchange->trunk->exchange_count > 0);
+    client->exchanges--;
+    exchange->trunk->exchange_count--;
+    exchange->state = EXCHANGE_ENDED;
+    exchange->body = (struct aw_slice){NULL, 0}; /* the caller may free it from here on */
+    aw_list_remove(&exchange->in_wheel);
+    if (end != AW_EXCHANGE_ANSWERED)
+        aw_exchange_forget_answer(exchange);
+    exchange->result.end = end;
+    exchange->result.at = client->now;
+    exchange->result.unprocessed =
+        end == AW_EXCHANGE_UNREACHED || end == AW_EXCHANGE_UNPROCESSED || (end != AW_EXCHANGE_ANSWERED && !exchange->sent);
+    exchange->result.body = aw_slice_of(exchange->body_ptr, exchange->body_len);
+    exchange->result.why = why;
+    if (!exchange->silent)
+        aw_list_push_back(&client->finished, &exchange->in_finished);
 }
 
 void
-aw_call_let_go(struct aw_call *call)
+aw_exchange_let_go(struct aw_exchange *exchange)
 {
-    AW_ASSERT(call->state == CALL_ENDED);
-    call->let_go = true;
-    recycle(call);
+    AW_ASSERT(exchange->state == EXCHANGE_ENDED);
+    exchange->let_go = true;
+    recycle(exchange);
 }
 
 void
-aw_call_undo(struct aw_call *call)
+aw_exchange_undo(struct aw_exchange *exchange)
 {
-    call->silent = true;
-    aw_call_end(call, AW_CALL_CLOSED, "");
-    aw_call_let_go(call);
+    exchange->silent = true;
+    aw_exchange_end(exchange, AW_EXCHANGE_CLOSED, "");
+    aw_exchange_let_go(exchange);
 }
 
 void
-aw_call_cancel(struct aw_call **call_of)
+aw_exchange_cancel(struct aw_exchange **exchange_of)
 {
-    struct aw_call *call = *call_of;
+    struct aw_exchange *exchange = *exchange_of;
 
-    if (call == NULL)
+    if (exchange == NULL)
         return;
-    *call_of = NULL;
-    call->silent = true;
-    aw_list_remove(&call->in_finished); /* it may have ended already, unknown to the caller */
-    if (call->state == CALL_OPEN) {
-        aw_call_end(call, AW_CALL_CLOSED, "");
-        if (call->trunk->session != NULL && call->stream_id != 0) {
-            (void)nghttp2_submit_rst_stream(call->trunk->session, NGHTTP2_FLAG_NONE, call->stream_id, NGHTTP2_CANCEL);
-            aw_client_dirty(call->trunk);
+    *exchange_of = NULL;
+    exchange->silent = true;
+    aw_list_remove(&exchange->in_finished); /* it may have ended already, unknown to the caller */
+    if (exchange->state == EXCHANGE_OPEN) {
+        aw_exchange_end(exchange, AW_EXCHANGE_CLOSED, "");
+        if (exchange->trunk->session != NULL && exchange->stream_id != 0) {
+            (void)nghttp2_submit_rst_stream(exchange->trunk->session, NGHTTP2_FLAG_NONE, exchange->stream_id, NGHTTP2_CANCEL);
+            aw_client_dirty(exchange->trunk);
         }
     }
-    recycle(call);
+    recycle(exchange);
 }
 
-/* --- deadlines -------------------------------------------------------------------------------------------------------------- */
+/* --- deadlines ------------------------------------------------------------------------------------------------------------ */
 
 void
-aw_client_watch_deadline(struct aw_call *call, aw_ns now)
+aw_client_watch_deadline(struct aw_exchange *exchange, aw_ns now)
 {
-    struct aw_client *client = call->trunk->client;
-    uint64_t          tick = call->deadline / WHEEL_TICK + 1; /* the first at which it has certainly passed */
+    struct aw_client *client = exchange->trunk->client;
+    uint64_t          tick = exchange->deadline / WHEEL_TICK + 1; /* the first at which it has certainly passed */
 
     if (!ev_is_active(&client->ticker)) {
         client->wheel_tick = now / WHEEL_TICK + 1;
         ev_timer_again(client->loop, &client->ticker);
     }
-    aw_list_push_back(&client->wheel[tick % WHEEL_SLOTS], &call->in_wheel);
+    aw_list_push_back(&client->wheel[tick % WHEEL_SLOTS], &exchange->in_wheel);
 }
 
 /* Those of one slot; a deadline a turn or more away stays. */
@@ -231,15 +233,15 @@ expire_slot(struct aw_client *client, struct aw_list *slot)
     struct aw_list *node = slot->next;
 
     while (node != slot) {
-        struct aw_call *call = AW_CONTAINER(node, struct aw_call, in_wheel);
+        struct aw_exchange *exchange = AW_CONTAINER(node, struct aw_exchange, in_wheel);
 
         node = node->next;
-        if (call->deadline > client->now)
+        if (exchange->deadline > client->now)
             continue;
-        aw_call_end(call, AW_CALL_TIMEOUT, "no answer in time");
-        if (call->trunk->session != NULL) {
-            (void)nghttp2_submit_rst_stream(call->trunk->session, NGHTTP2_FLAG_NONE, call->stream_id, NGHTTP2_CANCEL);
-            aw_client_dirty(call->trunk);
+        aw_exchange_end(exchange, AW_EXCHANGE_TIMEOUT, "no answer in time");
+        if (exchange->trunk->session != NULL) {
+            (void)nghttp2_submit_rst_stream(exchange->trunk->session, NGHTTP2_FLAG_NONE, exchange->stream_id, NGHTTP2_CANCEL);
+            aw_client_dirty(exchange->trunk);
         }
     }
 }
@@ -266,7 +268,7 @@ on_tick(struct ev_loop *loop, ev_timer *ticker, int events)
     aw_client_deliver(client);
 }
 
-/* --- results ---------------------------------------------------------------------------------------------------------------- */
+/* --- results -------------------------------------------------------------------------------------------------------------- */
 
 void
 aw_client_dirty(struct aw_trunk *trunk)
@@ -276,28 +278,28 @@ aw_client_dirty(struct aw_trunk *trunk)
 }
 
 static void
-tell(struct aw_call *call)
+tell(struct aw_exchange *exchange)
 {
-    aw_list_remove(&call->in_finished);
-    call->telling = true; /* not to be recycled under the callback, whatever that calls */
-    call->done(call->user, &call->result);
-    call->telling = false;
-    recycle(call);
+    aw_list_remove(&exchange->in_finished);
+    exchange->telling = true; /* not to be recycled under the callback, whatever that calls */
+    exchange->done(exchange->user, &exchange->result);
+    exchange->telling = false;
+    recycle(exchange);
 }
 
 void
 aw_client_deliver_of(struct aw_trunk *trunk)
 {
-    struct aw_list *node = trunk->calls.next;
+    struct aw_list *node = trunk->exchanges.next;
 
-    while (node != &trunk->calls) {
-        struct aw_call *call = AW_CONTAINER(node, struct aw_call, in_trunk);
+    while (node != &trunk->exchanges) {
+        struct aw_exchange *exchange = AW_CONTAINER(node, struct aw_exchange, in_trunk);
 
         node = node->next;
-        if (aw_list_is_empty(&call->in_finished))
+        if (aw_list_is_empty(&exchange->in_finished))
             continue;
-        tell(call);
-        node = trunk->calls.next; /* the callback may have cancelled the next one */
+        tell(exchange);
+        node = trunk->exchanges.next; /* the callback may have cancelled the next one */
     }
 }
 
@@ -324,7 +326,7 @@ aw_client_deliver(struct aw_client *client)
     for (;;) {
         node = aw_list_first(&client->finished);
         if (node != NULL) {
-            tell(AW_CONTAINER(node, struct aw_call, in_finished));
+            tell(AW_CONTAINER(node, struct aw_exchange, in_finished));
             continue;
         }
         node = aw_list_first(&client->changed);
@@ -370,7 +372,7 @@ on_awake(struct ev_loop *loop, ev_idle *watcher, int events)
     (void)events;
 }
 
-/* --- the client ------------------------------------------------------------------------------------------------------------- */
+/* --- the client ----------------------------------------------------------------------------------------------------------- */
 
 static void
 start_watchers(struct aw_client *client)
@@ -397,7 +399,7 @@ aw_client_new(struct aw_client **ret_client, const struct aw_client_config *conf
     client->memory = (nghttp2_mem){client, memory_take, memory_give, memory_take_zeroed, memory_resize};
     client->loop = config->loop;
     client->insecure = config->insecure;
-    client->calls_max = config->calls_max == 0 ? CALLS_MAX_DEFAULT : config->calls_max;
+    client->exchanges_max = config->exchanges_max == 0 ? EXCHANGES_MAX_DEFAULT : config->exchanges_max;
     client->answer_bytes_max = config->answer_bytes_max == 0 ? ANSWER_BYTES_MAX_DEFAULT : config->answer_bytes_max;
     client->connect_ns_max = config->connect_ns_max == 0 ? CONNECT_NS_MAX_DEFAULT : config->connect_ns_max;
     client->now = aw_clock_mono();
@@ -443,13 +445,13 @@ aw_client_free(struct aw_client **client_of)
     }
     aw_client_sweep(client);
     AW_ASSERT(client->slots == 0);
-    AW_ASSERT(client->calls == 0);
+    AW_ASSERT(client->exchanges == 0);
     while ((node = aw_list_first(&client->spare)) != NULL) {
-        struct aw_call *call = AW_CONTAINER(node, struct aw_call, in_trunk);
+        struct aw_exchange *exchange = AW_CONTAINER(node, struct aw_exchange, in_trunk);
 
         aw_list_remove(node);
-        free(call->body_ptr);
-        free(call);
+        free(exchange->body_ptr);
+        free(exchange);
     }
     ev_ref(client->loop);
     ev_prepare_stop(client->loop, &client->before_sleep);
@@ -464,7 +466,7 @@ aw_client_free(struct aw_client **client_of)
 }
 
 uint32_t
-aw_client_calls(const struct aw_client *client)
+aw_client_exchanges(const struct aw_client *client)
 {
-    return client->calls;
+    return client->exchanges;
 }

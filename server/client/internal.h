@@ -1,7 +1,7 @@
-/* internal.h - what the files of the client share: client.c (memory, deadlines, results), trunk.c (the connection), session.c (the
- * protocol), tls.c.
+/* internal.h - what the files of the client share: client.c (memory, deadlines, results), trunk.c (the connection), session.c
+ * (the protocol), tls.c.
  *
- * A call's life:   SPARE -> OPEN -> ENDED -> SPARE
+ * An exchange's life:   SPARE -> OPEN -> ENDED -> SPARE
  *   OPEN   the caller waits for its result
  *   ENDED  the result is decided, but the protocol library may still name the stream: the slot is kept until it let go
  * Results are decided inside the library's callbacks and handed out after it returned (aw_client_deliver).
@@ -22,34 +22,34 @@
 #define WHEEL_TICK    (32 * AW_NS_PER_MS)
 #define READ_BYTES    (64U * 1024U)
 #define OUTPUT_BYTES  (64U * 1024U)
-#define BODY_KEPT_MAX (16U * 1024U) /* a finished call keeps a body buffer up to this for the next one */
+#define BODY_KEPT_MAX (16U * 1024U) /* a finished exchange keeps a body buffer up to this for the next one */
 
-enum call_state { CALL_SPARE, CALL_OPEN, CALL_ENDED };
+enum exchange_state { EXCHANGE_SPARE, EXCHANGE_OPEN, EXCHANGE_ENDED };
 
-struct aw_call {
-    struct aw_list   in_trunk;    /* all that is not SPARE */
-    struct aw_list   in_wheel;    /* OPEN with a deadline */
-    struct aw_list   in_finished; /* ENDED, its result not handed out yet */
-    struct aw_trunk *trunk;
-    enum call_state  state;
-    bool             telling; /* its callback looks at the result just now */
-    bool             let_go;  /* the library does not know the stream any more */
-    bool             silent;  /* cancelled: nobody waits for the result */
-    bool             sent;    /* its HEADERS left, so the server may have begun it */
-    bool             over;    /* the answer is complete */
-    int32_t          stream_id;
-    aw_ns            deadline;
-    struct aw_slice  body; /* borrows: of the request, what is left to send */
-    aw_call_done    *done;
-    void            *user;
+struct aw_exchange {
+    struct aw_list      in_trunk;    /* all that is not SPARE */
+    struct aw_list      in_wheel;    /* OPEN with a deadline */
+    struct aw_list      in_finished; /* ENDED, its result not handed out yet */
+    struct aw_trunk    *trunk;
+    enum exchange_state state;
+    bool                telling; /* its callback looks at the result just now */
+    bool                let_go;  /* the library does not know the stream any more */
+    bool                silent;  /* cancelled: nobody waits for the result */
+    bool                sent;    /* its HEADERS left, so the server may have begun it */
+    bool                over;    /* the answer is complete */
+    int32_t             stream_id;
+    aw_ns               deadline;
+    struct aw_slice     body; /* borrows: of the request, what is left to send */
+    aw_exchange_done   *done;
+    void               *user;
     /* The answer. */
-    struct aw_call_result result;
-    uint32_t              field_bytes;
-    size_t                body_room;
-    char                 *body_ptr; /* owns: the answer's body */
-    size_t                body_len;
-    struct aw_call_field  fields[AW_ANSWER_FIELDS_MAX];
-    nghttp2_rcbuf        *field_bufs[2 * AW_ANSWER_FIELDS_MAX]; /* owns a reference each */
+    struct aw_exchange_result result;
+    uint32_t                  field_bytes;
+    size_t                    body_room;
+    char                     *body_ptr; /* owns: the answer's body */
+    size_t                    body_len;
+    struct aw_exchange_field  fields[AW_ANSWER_FIELDS_MAX];
+    nghttp2_rcbuf            *field_bufs[2 * AW_ANSWER_FIELDS_MAX]; /* owns a reference each */
 };
 
 struct aw_trunk {
@@ -72,8 +72,8 @@ struct aw_trunk {
     int                 fd;
     SSL                *ssl;
     nghttp2_session    *session;
-    struct aw_list      calls;
-    uint32_t            call_count; /* OPEN ones */
+    struct aw_list      exchanges;
+    uint32_t            exchange_count; /* OPEN ones */
     ev_io               readable;
     ev_io               writable;
     ev_timer            connect_timer;
@@ -91,12 +91,12 @@ struct aw_client {
     nghttp2_option            *options;
     SSL_CTX                   *tls;
     bool                       insecure;
-    uint32_t                   calls_max;
+    uint32_t                   exchanges_max;
     uint32_t                   answer_bytes_max;
     aw_ns                      connect_ns_max;
-    aw_ns                      now;   /* when the bytes being looked at were read */
-    uint32_t                   calls; /* OPEN ones */
-    uint32_t                   slots; /* not SPARE */
+    aw_ns                      now;       /* when the bytes being looked at were read */
+    uint32_t                   exchanges; /* OPEN ones */
+    uint32_t                   slots;     /* not SPARE */
     struct aw_list             spare;
     struct aw_list             trunks;
     struct aw_list             changed; /* trunks whose owner does not know their state yet */
@@ -115,15 +115,15 @@ struct aw_client {
 };
 
 /* client.c */
-/* An OPEN call of this trunk. NULL at a limit, or without memory. */
-AW_MUST_USE struct aw_call *aw_call_take(struct aw_trunk *trunk);
+/* An OPEN exchange of this trunk. NULL at a limit, or without memory. */
+AW_MUST_USE struct aw_exchange *aw_exchange_take(struct aw_trunk *trunk);
 /* Gives back one that was never submitted. */
-void aw_call_undo(struct aw_call *call);
-/* Decides the result of an OPEN call; does nothing to one that has ended. */
-void aw_call_end(struct aw_call *call, enum aw_call_end end, const char *why);
+void aw_exchange_undo(struct aw_exchange *exchange);
+/* Decides the result of an OPEN exchange; does nothing to one that has ended. */
+void aw_exchange_end(struct aw_exchange *exchange, enum aw_exchange_end end, const char *why);
 /* The library has let go of the stream. */
-void aw_call_let_go(struct aw_call *call);
-void aw_call_forget_answer(struct aw_call *call);
+void aw_exchange_let_go(struct aw_exchange *exchange);
+void aw_exchange_forget_answer(struct aw_exchange *exchange);
 /* Hands out results and changes of state, then frees what was forgotten. Not inside the library's callbacks. */
 void aw_client_deliver(struct aw_client *client);
 /* Only the results of this trunk, at once. */
@@ -131,11 +131,11 @@ void aw_client_deliver_of(struct aw_trunk *trunk);
 /* Frees forgotten trunks, unless callbacks are running. */
 void aw_client_sweep(struct aw_client *client);
 void aw_client_dirty(struct aw_trunk *trunk);
-/* `call->deadline` is set. */
-void aw_client_watch_deadline(struct aw_call *call, aw_ns now);
+/* `exchange->deadline` is set. */
+void aw_client_watch_deadline(struct aw_exchange *exchange, aw_ns now);
 
 /* trunk.c */
-/* Ends every call and closes the socket; says why. Does nothing once closed. */
+/* Ends every exchange and closes the socket; says why. Does nothing once closed. */
 void aw_trunk_fail(struct aw_trunk *trunk, const char *format, ...) AW_PRINTF(2, 3);
 /* Takes nothing new from here on. `why` NULL: the words are there already. */
 void aw_trunk_drain(struct aw_trunk *trunk, const char *why);

@@ -17,11 +17,11 @@ struct aw_link {
     ev_async          interrupted;
     atomic_bool       interrupt; /* set by a signal handler, taken by the call that returns for it */
     /* The call under way. */
-    bool                  waiting;
-    struct aw_call       *call;
-    struct aw_call_result result;
-    struct aw_arena       arena; /* owns: what `result` borrows */
-    struct aw_blocks     *blocks;
+    bool                      waiting;
+    struct aw_exchange       *exchange;
+    struct aw_exchange_result result;
+    struct aw_arena           arena; /* owns: what `result` borrows */
+    struct aw_blocks         *blocks;
 };
 
 #define ARENA_BYTES_MAX ((size_t)64 * 1024 * 1024)
@@ -39,7 +39,7 @@ aw_link_open(struct aw_link **ret_link, const struct aw_link_config *config, str
 {
     struct aw_link         *link = aw_new(struct aw_link);
     struct aw_client_config client = {
-        .calls_max = 1, .ca_file = config->ca_file, .insecure = config->insecure, .connect_ns_max = config->connect_ns_max};
+        .exchanges_max = 1, .ca_file = config->ca_file, .insecure = config->insecure, .connect_ns_max = config->connect_ns_max};
     enum aw_err err = AW_E_MEMORY;
 
     if (link == NULL)
@@ -84,12 +84,12 @@ aw_link_close(struct aw_link **link_of)
 
 /* Copies the result, which goes away with the callback. */
 static void
-on_done(void *user, const struct aw_call_result *result)
+on_done(void *user, const struct aw_exchange_result *result)
 {
-    struct aw_link       *link = user;
-    struct aw_call_field *fields = aw_arena_take(&link->arena, result->field_count * sizeof(*fields));
-    bool                  ok = fields != NULL && aw_arena_copy(&link->arena, result->body, &link->result.body);
-    struct aw_slice       body = link->result.body, why;
+    struct aw_link           *link = user;
+    struct aw_exchange_field *fields = aw_arena_take(&link->arena, result->field_count * sizeof(*fields));
+    bool                      ok = fields != NULL && aw_arena_copy(&link->arena, result->body, &link->result.body);
+    struct aw_slice           body = link->result.body, why;
 
     for (uint32_t i = 0; ok && i < result->field_count; i++)
         ok = aw_arena_copy(&link->arena, result->fields[i].name, &fields[i].name) &&
@@ -102,14 +102,14 @@ on_done(void *user, const struct aw_call_result *result)
         link->result.fields = fields;
         link->result.why = why.ptr;
     } else {
-        link->result = (struct aw_call_result){.end = AW_CALL_TOO_LARGE, .why = "no memory for the answer"};
+        link->result = (struct aw_exchange_result){.end = AW_EXCHANGE_TOO_LARGE, .why = "no memory for the answer"};
     }
     link->waiting = false;
-    link->call = NULL;
+    link->exchange = NULL;
     ev_break(link->loop, EVBREAK_ONE);
 }
 
-/* A trunk that takes calls, or the result that says why there is none. */
+/* A trunk that takes exchanges, or the result that says why there is none. */
 static bool
 ensure_trunk(struct aw_link *link)
 {
@@ -121,21 +121,21 @@ ensure_trunk(struct aw_link *link)
     aw_trunk_close(&link->trunk);
     if (aw_trunk_open(&link->trunk, link->client, &link->url, NULL, NULL, &why) == AW_OK)
         return true;
-    link->result = (struct aw_call_result){.end = AW_CALL_UNREACHED, .unprocessed = true, .why = "no memory"};
+    link->result = (struct aw_exchange_result){.end = AW_EXCHANGE_UNREACHED, .unprocessed = true, .why = "no memory"};
     if (aw_arena_copy(&link->arena, aw_slice_of(why.text, strlen(why.text) + 1), &text))
         link->result.why = text.ptr;
     return false;
 }
 
 static void
-call_once(struct aw_link *link, const struct aw_call_request *request)
+call_once(struct aw_link *link, const struct aw_exchange_request *request)
 {
     aw_arena_reset(&link->arena);
     if (!ensure_trunk(link))
         return;
-    link->call = aw_call_submit(link->trunk, request, on_done, link);
-    if (link->call == NULL) {
-        link->result = (struct aw_call_result){.end = AW_CALL_UNPROCESSED, .unprocessed = true, .why = "no memory"};
+    link->exchange = aw_exchange_submit(link->trunk, request, on_done, link);
+    if (link->exchange == NULL) {
+        link->result = (struct aw_exchange_result){.end = AW_EXCHANGE_UNPROCESSED, .unprocessed = true, .why = "no memory"};
         return;
     }
     link->waiting = true;
@@ -143,18 +143,18 @@ call_once(struct aw_link *link, const struct aw_call_request *request)
         (void)ev_run(link->loop, EVRUN_ONCE);
     if (link->waiting) {
         link->waiting = false;
-        aw_call_cancel(&link->call);
+        aw_exchange_cancel(&link->exchange);
         (void)ev_run(link->loop, EVRUN_NOWAIT); /* the server is told */
-        link->result = (struct aw_call_result){.end = AW_CALL_CLOSED, .why = "interrupted"};
+        link->result = (struct aw_exchange_result){.end = AW_EXCHANGE_CLOSED, .why = "interrupted"};
     }
 }
 
-enum aw_call_end
-aw_client_call(struct aw_link *link, const struct aw_call_request *request, struct aw_call_result *ret_result)
+enum aw_exchange_end
+aw_client_call(struct aw_link *link, const struct aw_exchange_request *request, struct aw_exchange_result *ret_result)
 {
     AW_ASSERT(!link->waiting);
     call_once(link, request);
-    if (link->result.unprocessed && link->result.end == AW_CALL_UNPROCESSED) {
+    if (link->result.unprocessed && link->result.end == AW_EXCHANGE_UNPROCESSED) {
         aw_trunk_close(&link->trunk);
         call_once(link, request);
     }

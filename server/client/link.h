@@ -23,9 +23,10 @@ AW_MUST_USE enum aw_err aw_link_open(struct aw_link **ret_link, const struct aw_
 /* Takes the address, accepts NULL, leaves NULL. */
 void aw_link_close(struct aw_link **link);
 
-/* Waits for the result; it borrows from the link until the next call. With `request->timeout` 0 it may wait for ever. Ends early with
- * AW_CALL_CLOSED when aw_link_interrupt was called. */
-enum aw_call_end aw_client_call(struct aw_link *link, const struct aw_call_request *request, struct aw_call_result *ret_result);
+/* Waits for the result; it borrows from the link until the next call. With `request->timeout` 0 it may wait for ever. Ends
+ * early with AW_EXCHANGE_CLOSED when aw_link_interrupt was called. */
+enum aw_exchange_end aw_client_call(struct aw_link *link, const struct aw_exchange_request *request,
+                                    struct aw_exchange_result *ret_result);
 /* Makes the call under way, or the next one, return. Async-signal-safe. */
 void aw_link_interrupt(struct aw_link *link);
 

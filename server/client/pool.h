@@ -1,8 +1,7 @@
 /* pool.h - memory for a protocol library that takes and gives small pieces with every request: free lists by size.
- *
- * Pieces of 64 bytes to 16 KiB come from lists of their size class, larger ones from malloc. A list keeps what it got back, up to
- * POOL_KEPT_BYTES_MAX together. Under the address sanitizer every piece is a malloc block of its own.
- * Who owns: the caller owns the pool; all pieces must be back before aw_pool_fini. Thread: one. Fails only by NULL.
+ *  Pieces of 64 bytes to 16 KiB come from lists of their size class, larger ones from malloc. A list keeps what it got back, up
+ * to POOL_KEPT_BYTES_MAX together. Under the address sanitizer every piece is a malloc block of its own. Who owns: the caller
+ * owns the pool; all pieces must be back before aw_pool_fini. Thread: one. Fails only by NULL.
  */
 #ifndef AW_CLIENT_POOL_H
 #define AW_CLIENT_POOL_H

@@ -9,18 +9,18 @@
 #define STREAM_WINDOW (1 << 20)
 #define TRUNK_WINDOW  (16 << 20)
 
-static struct aw_call *
-call_of(nghttp2_session *session, int32_t stream_id)
+static struct aw_exchange *
+exchange_of(nghttp2_session *session, int32_t stream_id)
 {
     return nghttp2_session_get_stream_user_data(session, stream_id);
 }
 
 /* Too much of an answer: the stream goes, the connection stays. */
 static void
-refuse_answer(nghttp2_session *session, struct aw_call *call, const char *why)
+refuse_answer(nghttp2_session *session, struct aw_exchange *exchange, const char *why)
 {
-    aw_call_end(call, AW_CALL_TOO_LARGE, why);
-    (void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, call->stream_id, NGHTTP2_CANCEL);
+    aw_exchange_end(exchange, AW_EXCHANGE_TOO_LARGE, why);
+    (void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, exchange->stream_id, NGHTTP2_CANCEL);
 }
 
 static unsigned
@@ -36,72 +36,72 @@ static int
 on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name, nghttp2_rcbuf *value, uint8_t flags,
           void *user)
 {
-    struct aw_call *call = call_of(session, frame->hd.stream_id);
-    nghttp2_vec     name_text = nghttp2_rcbuf_get_buf(name);
-    nghttp2_vec     value_text = nghttp2_rcbuf_get_buf(value);
-    uint32_t        at;
+    struct aw_exchange *exchange = exchange_of(session, frame->hd.stream_id);
+    nghttp2_vec         name_text = nghttp2_rcbuf_get_buf(name);
+    nghttp2_vec         value_text = nghttp2_rcbuf_get_buf(value);
+    uint32_t            at;
 
     (void)flags;
     (void)user;
-    if (call == NULL || call->state != CALL_OPEN)
+    if (exchange == NULL || exchange->state != EXCHANGE_OPEN)
         return 0;
     if (name_text.len == 7 && name_text.base[0] == ':') { /* ":status", the only one in answers */
-        aw_call_forget_answer(call);                      /* of a 1xx before */
-        call->result.status = status_of(value_text);
+        aw_exchange_forget_answer(exchange);              /* of a 1xx before */
+        exchange->result.status = status_of(value_text);
         return 0;
     }
-    call->field_bytes += (uint32_t)(name_text.len + value_text.len + 32);
-    if (call->result.field_count == AW_ANSWER_FIELDS_MAX || call->field_bytes > AW_ANSWER_FIELD_BYTES_MAX) {
-        refuse_answer(session, call, "the answer has too many header fields");
+    exchange->field_bytes += (uint32_t)(name_text.len + value_text.len + 32);
+    if (exchange->result.field_count == AW_ANSWER_FIELDS_MAX || exchange->field_bytes > AW_ANSWER_FIELD_BYTES_MAX) {
+        refuse_answer(session, exchange, "the answer has too many header fields");
         return 0;
     }
-    at = call->result.field_count++;
+    at = exchange->result.field_count++;
     nghttp2_rcbuf_incref(name);
     nghttp2_rcbuf_incref(value);
-    call->field_bufs[2 * at] = name;
-    call->field_bufs[2 * at + 1] = value;
-    call->fields[at] = (struct aw_call_field){.name = aw_slice_of(name_text.base, name_text.len),
-                                              .value = aw_slice_of(value_text.base, value_text.len)};
+    exchange->field_bufs[2 * at] = name;
+    exchange->field_bufs[2 * at + 1] = value;
+    exchange->fields[at] = (struct aw_exchange_field){.name = aw_slice_of(name_text.base, name_text.len),
+                                                      .value = aw_slice_of(value_text.base, value_text.len)};
     return 0;
 }
 
 static bool
-body_make_room(struct aw_call *call, size_t more)
+body_make_room(struct aw_exchange *exchange, size_t more)
 {
-    size_t room = call->body_room < 512 ? 512 : call->body_room;
+    size_t room = exchange->body_room < 512 ? 512 : exchange->body_room;
     char  *larger;
 
-    while (room - call->body_len < more)
+    while (room - exchange->body_len < more)
         room *= 2; /* answer_bytes_max bounds it */
-    if (room == call->body_room)
+    if (room == exchange->body_room)
         return true;
-    larger = realloc(call->body_ptr, room);
+    larger = realloc(exchange->body_ptr, room);
     if (larger == NULL)
         return false;
-    call->body_ptr = larger;
-    call->body_room = room;
+    exchange->body_ptr = larger;
+    exchange->body_room = room;
     return true;
 }
 
 static int
 on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *bytes, size_t len, void *user)
 {
-    struct aw_call  *call = call_of(session, stream_id);
-    struct aw_trunk *trunk = user;
+    struct aw_exchange *exchange = exchange_of(session, stream_id);
+    struct aw_trunk    *trunk = user;
 
     (void)flags;
-    if (call == NULL || call->state != CALL_OPEN)
+    if (exchange == NULL || exchange->state != EXCHANGE_OPEN)
         return 0;
-    if (len > trunk->client->answer_bytes_max - call->body_len) {
-        refuse_answer(session, call, "the answer is larger than the limit");
-        return 0;
-    }
-    if (!body_make_room(call, len)) {
-        refuse_answer(session, call, "no memory for the answer");
+    if (len > trunk->client->answer_bytes_max - exchange->body_len) {
+        refuse_answer(session, exchange, "the answer is larger than the limit");
         return 0;
     }
-    memcpy(call->body_ptr + call->body_len, bytes, len);
-    call->body_len += len;
+    if (!body_make_room(exchange, len)) {
+        refuse_answer(session, exchange, "no memory for the answer");
+        return 0;
+    }
+    memcpy(exchange->body_ptr + exchange->body_len, bytes, len);
+    exchange->body_len += len;
     return 0;
 }
 
@@ -117,8 +117,8 @@ note_goaway(struct aw_trunk *trunk, const nghttp2_goaway *goaway)
 static int
 on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
-    struct aw_trunk *trunk = user;
-    struct aw_call  *call;
+    struct aw_trunk    *trunk = user;
+    struct aw_exchange *exchange;
 
     if (frame->hd.type == NGHTTP2_GOAWAY)
         note_goaway(trunk, &frame->goaway);
@@ -126,23 +126,23 @@ on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *user)
         trunk->saw_settings = true;
     if ((frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
         return 0;
-    call = call_of(session, frame->hd.stream_id);
-    if (call != NULL)
-        call->over = true;
+    exchange = exchange_of(session, frame->hd.stream_id);
+    if (exchange != NULL)
+        exchange->over = true;
     return 0;
 }
 
 static int
 on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
-    struct aw_call *call;
+    struct aw_exchange *exchange;
 
     (void)user;
     if (frame->hd.type != NGHTTP2_HEADERS)
         return 0;
-    call = call_of(session, frame->hd.stream_id);
-    if (call != NULL)
-        call->sent = true;
+    exchange = exchange_of(session, frame->hd.stream_id);
+    if (exchange != NULL)
+        exchange->sent = true;
     return 0;
 }
 
@@ -150,33 +150,33 @@ on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 static int
 on_frame_not_send(nghttp2_session *session, const nghttp2_frame *frame, int code, void *user)
 {
-    struct aw_call *call;
+    struct aw_exchange *exchange;
 
     (void)user;
     if (frame->hd.type != NGHTTP2_HEADERS)
         return 0;
-    call = call_of(session, frame->hd.stream_id);
-    if (call != NULL)
-        aw_call_end(call, AW_CALL_UNPROCESSED, nghttp2_strerror(code));
+    exchange = exchange_of(session, frame->hd.stream_id);
+    if (exchange != NULL)
+        aw_exchange_end(exchange, AW_EXCHANGE_UNPROCESSED, nghttp2_strerror(code));
     return 0;
 }
 
 static int
 on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t code, void *user)
 {
-    struct aw_call *call = call_of(session, stream_id);
+    struct aw_exchange *exchange = exchange_of(session, stream_id);
 
     (void)user;
-    if (call == NULL)
+    if (exchange == NULL)
         return 0;
     /* A whole answer counts, however the stream ended: a server may answer early and reset what is left of the request. */
-    if (call->over && call->result.status >= 200)
-        aw_call_end(call, AW_CALL_ANSWERED, "");
+    if (exchange->over && exchange->result.status >= 200)
+        aw_exchange_end(exchange, AW_EXCHANGE_ANSWERED, "");
     else if (code == NGHTTP2_REFUSED_STREAM)
-        aw_call_end(call, AW_CALL_UNPROCESSED, "the server did not take the request");
+        aw_exchange_end(exchange, AW_EXCHANGE_UNPROCESSED, "the server did not take the request");
     else
-        aw_call_end(call, AW_CALL_RESET, nghttp2_http2_strerror(code));
-    aw_call_let_go(call);
+        aw_exchange_end(exchange, AW_EXCHANGE_RESET, nghttp2_http2_strerror(code));
+    aw_exchange_let_go(exchange);
     return 0;
 }
 
@@ -184,17 +184,17 @@ static ssize_t
 read_body(nghttp2_session *session, int32_t stream_id, uint8_t *to, size_t room, uint32_t *flags, nghttp2_data_source *source,
           void *user)
 {
-    struct aw_call *call = source->ptr;
-    size_t          len = call->body.len < room ? call->body.len : room;
+    struct aw_exchange *exchange = source->ptr;
+    size_t              len = exchange->body.len < room ? exchange->body.len : room;
 
     (void)session;
     (void)stream_id;
     (void)user;
-    if (call->state != CALL_OPEN) /* its owner took the body back; RST_STREAM is on its way */
+    if (exchange->state != EXCHANGE_OPEN) /* its owner took the body back; RST_STREAM is on its way */
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    memcpy(to, call->body.ptr, len);
-    call->body = aw_slice_of(call->body.ptr + len, call->body.len - len);
-    if (call->body.len == 0)
+    memcpy(to, exchange->body.ptr, len);
+    exchange->body = aw_slice_of(exchange->body.ptr + len, exchange->body.len - len);
+    if (exchange->body.len == 0)
         *flags |= NGHTTP2_DATA_FLAG_EOF;
     return (ssize_t)len;
 }
@@ -251,7 +251,7 @@ aw_client_session_read(struct aw_trunk *trunk, const char *bytes, size_t len)
     return true;
 }
 
-/* --- submitting --------------------------------------------------------------------------------------------------------------- */
+/* --- submitting ----------------------------------------------------------------------------------------------------------- */
 
 static nghttp2_nv
 field_nv(struct aw_slice name, struct aw_slice value, uint8_t flags)
@@ -261,7 +261,7 @@ field_nv(struct aw_slice name, struct aw_slice value, uint8_t flags)
 }
 
 static size_t
-request_fields(const struct aw_trunk *trunk, const struct aw_call_request *request, nghttp2_nv *fields)
+request_fields(const struct aw_trunk *trunk, const struct aw_exchange_request *request, nghttp2_nv *fields)
 {
     const uint8_t   ours = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE; /* literals and the trunk's own */
     struct aw_slice scheme = trunk->url.tls ? AW_SLICE("https") : AW_SLICE("http");
@@ -272,47 +272,47 @@ request_fields(const struct aw_trunk *trunk, const struct aw_call_request *reque
     fields[count++] = field_nv(AW_SLICE(":authority"), aw_slice_str(trunk->url.authority), ours);
     fields[count++] = field_nv(AW_SLICE(":path"), request->path, NGHTTP2_NV_FLAG_NO_COPY_NAME);
     for (uint32_t i = 0; i < request->field_count; i++) {
-        const struct aw_call_field *field = &request->fields[i];
+        const struct aw_exchange_field *field = &request->fields[i];
 
         fields[count++] = field_nv(field->name, field->value, field->secret ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE);
     }
     return count;
 }
 
-struct aw_call *
-aw_call_submit(struct aw_trunk *trunk, const struct aw_call_request *request, aw_call_done *done, void *user)
+struct aw_exchange *
+aw_exchange_submit(struct aw_trunk *trunk, const struct aw_exchange_request *request, aw_exchange_done *done, void *user)
 {
-    nghttp2_nv            fields[4 + AW_CALL_FIELDS_MAX];
-    struct aw_call       *call;
+    nghttp2_nv            fields[4 + AW_EXCHANGE_FIELDS_MAX];
+    struct aw_exchange   *exchange;
     nghttp2_data_provider provider;
     aw_ns                 now;
 
-    AW_ASSERT(request->field_count <= AW_CALL_FIELDS_MAX);
+    AW_ASSERT(request->field_count <= AW_EXCHANGE_FIELDS_MAX);
     AW_ASSERT(request->path.len > 0);
     AW_ASSERT(done != NULL);
     if (trunk->state != AW_TRUNK_CONNECTING && trunk->state != AW_TRUNK_OPEN)
         return NULL;
-    call = aw_call_take(trunk);
-    if (call == NULL)
+    exchange = aw_exchange_take(trunk);
+    if (exchange == NULL)
         return NULL;
-    call->done = done;
-    call->user = user;
-    call->body = request->body;
-    provider = (nghttp2_data_provider){.source.ptr = call, .read_callback = read_body};
-    call->stream_id = nghttp2_submit_request(trunk->session, NULL, fields, request_fields(trunk, request, fields),
-                                             request->body.len > 0 ? &provider : NULL, call);
-    if (call->stream_id < 0) {
-        if (call->stream_id == NGHTTP2_ERR_STREAM_ID_NOT_AVAILABLE)
+    exchange->done = done;
+    exchange->user = user;
+    exchange->body = request->body;
+    provider = (nghttp2_data_provider){.source.ptr = exchange, .read_callback = read_body};
+    exchange->stream_id = nghttp2_submit_request(trunk->session, NULL, fields, request_fields(trunk, request, fields),
+                                                 request->body.len > 0 ? &provider : NULL, exchange);
+    if (exchange->stream_id < 0) {
+        if (exchange->stream_id == NGHTTP2_ERR_STREAM_ID_NOT_AVAILABLE)
             aw_trunk_drain(trunk, "its stream numbers are used up");
-        call->stream_id = 0;
-        aw_call_undo(call);
+        exchange->stream_id = 0;
+        aw_exchange_undo(exchange);
         return NULL;
     }
     if (request->timeout > 0) {
         now = aw_clock_mono();
-        call->deadline = now + request->timeout;
-        aw_client_watch_deadline(call, now);
+        exchange->deadline = now + request->timeout;
+        aw_client_watch_deadline(exchange, now);
     }
     aw_client_dirty(trunk);
-    return call;
+    return exchange;
 }

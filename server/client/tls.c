@@ -7,7 +7,7 @@
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
 
-/* --- a socket that raises no SIGPIPE ------------------------------------------------------------------------------------------ */
+/* --- a socket that raises no SIGPIPE -------------------------------------------------------------------------------------- */
 
 static int
 bio_write(BIO *bio, const char *bytes, int len)
@@ -60,7 +60,7 @@ bio_method(void)
     return method;
 }
 
-/* --- the context -------------------------------------------------------------------------------------------------------------- */
+/* --- the context ---------------------------------------------------------------------------------------------------------- */
 
 static const char *
 last_tls_error(void)
@@ -94,7 +94,7 @@ aw_client_tls_new(struct aw_client *client, const char *ca_file, struct aw_why *
     return AW_OK;
 }
 
-/* --- one connection ----------------------------------------------------------------------------------------------------------- */
+/* --- one connection ------------------------------------------------------------------------------------------------------- */
 
 /* The certificate must name what we asked for: an address as an address, a name as a name. (OpenSSL only reads `host`.) */
 static bool

@@ -1,8 +1,8 @@
 /* trunk.c - one connection: finding the server, reading, gathering output, ending.
- *
- * The protocol session exists from the first moment, so that calls can be submitted before the connection stands; they leave once the
- * server's SETTINGS are there: sent earlier, those above its limit of streams would be refused. Output goes through one shared buffer; only what the socket does not take is kept, and while something is kept
- * nothing more is taken out of the session, so that a server that does not read costs us one buffer.
+ *  The protocol session exists from the first moment, so that exchanges can be submitted before the connection stands; they
+ * leave once the server's SETTINGS are there: sent earlier, those above its limit of streams would be refused. Output goes
+ * through one shared buffer; only what the socket does not take is kept, and while something is kept nothing more is taken out
+ * of the session, so that a server that does not read costs us one buffer.
  */
 #include "client/internal.h"
 
@@ -25,7 +25,7 @@
 
 static void try_address(struct aw_trunk *trunk);
 
-/* --- state ------------------------------------------------------------------------------------------------------------------ */
+/* --- state ---------------------------------------------------------------------------------------------------------------- */
 
 static void
 move(struct aw_trunk *trunk, enum aw_trunk_state state)
@@ -70,29 +70,29 @@ close_socket(struct aw_trunk *trunk)
 static void
 end(struct aw_trunk *trunk, bool by_owner)
 {
-    struct aw_list *node = trunk->calls.next;
+    struct aw_list *node = trunk->exchanges.next;
 
-    while (node != &trunk->calls) {
-        struct aw_call *call = AW_CONTAINER(node, struct aw_call, in_trunk);
+    while (node != &trunk->exchanges) {
+        struct aw_exchange *exchange = AW_CONTAINER(node, struct aw_exchange, in_trunk);
 
         node = node->next;
         if (by_owner)
-            aw_call_end(call, AW_CALL_CLOSED, "closed by this side");
+            aw_exchange_end(exchange, AW_EXCHANGE_CLOSED, "closed by this side");
         else if (!trunk->opened)
-            aw_call_end(call, AW_CALL_UNREACHED, trunk->why.text);
+            aw_exchange_end(exchange, AW_EXCHANGE_UNREACHED, trunk->why.text);
         else
-            aw_call_end(call, call->sent ? AW_CALL_LOST : AW_CALL_UNPROCESSED, trunk->why.text);
+            aw_exchange_end(exchange, exchange->sent ? AW_EXCHANGE_LOST : AW_EXCHANGE_UNPROCESSED, trunk->why.text);
     }
-    AW_ASSERT(trunk->call_count == 0);
+    AW_ASSERT(trunk->exchange_count == 0);
     /* Deleting a session closes its streams without a word. */
     nghttp2_session_del(trunk->session);
     trunk->session = NULL;
-    node = trunk->calls.next;
-    while (node != &trunk->calls) {
-        struct aw_call *call = AW_CONTAINER(node, struct aw_call, in_trunk);
+    node = trunk->exchanges.next;
+    while (node != &trunk->exchanges) {
+        struct aw_exchange *exchange = AW_CONTAINER(node, struct aw_exchange, in_trunk);
 
         node = node->next;
-        aw_call_let_go(call);
+        aw_exchange_let_go(exchange);
     }
     ev_timer_stop(trunk->client->loop, &trunk->connect_timer);
     close_socket(trunk);
@@ -117,7 +117,7 @@ aw_trunk_fail(struct aw_trunk *trunk, const char *format, ...)
     end(trunk, false);
 }
 
-/* --- writing ---------------------------------------------------------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------------------------------------------------------- */
 
 /* Bytes taken; 0 when the socket takes none just now; -1 when it failed and the trunk was closed. */
 static long
@@ -266,7 +266,7 @@ on_writable(struct ev_loop *loop, ev_io *watcher, int events)
     aw_client_deliver(client);
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------------------------------------------------------- */
 
 /* Bytes; 0 nothing just now; -1 ended, with the reason in `why`. */
 static long
@@ -341,7 +341,7 @@ on_readable(struct ev_loop *loop, ev_io *watcher, int events)
     aw_client_deliver(trunk->client);
 }
 
-/* --- connecting ------------------------------------------------------------------------------------------------------------- */
+/* --- connecting ----------------------------------------------------------------------------------------------------------- */
 
 static void
 stand(struct aw_trunk *trunk)
@@ -501,7 +501,7 @@ trunk_new(struct aw_client *client, const struct aw_url *url, aw_trunk_changed *
     aw_list_init(&trunk->in_client);
     aw_list_init(&trunk->in_dirty);
     aw_list_init(&trunk->in_changed);
-    aw_list_init(&trunk->calls);
+    aw_list_init(&trunk->exchanges);
     ev_init(&trunk->readable, on_readable);
     ev_init(&trunk->writable, on_writable);
     ev_timer_init(&trunk->connect_timer, on_begin, 0., 0.);
@@ -535,14 +535,14 @@ aw_trunk_open(struct aw_trunk **ret_trunk, struct aw_client *client, const struc
     return AW_OK;
 }
 
-/* --- ending ----------------------------------------------------------------------------------------------------------------- */
+/* --- ending --------------------------------------------------------------------------------------------------------------- */
 
 void
 aw_trunk_free(struct aw_trunk *trunk)
 {
     if (trunk == NULL)
         return;
-    AW_ASSERT(aw_list_is_empty(&trunk->calls));
+    AW_ASSERT(aw_list_is_empty(&trunk->exchanges));
     aw_list_remove(&trunk->in_client);
     aw_list_remove(&trunk->in_dirty);
     aw_list_remove(&trunk->in_changed);
@@ -600,9 +600,9 @@ aw_trunk_never_opened(const struct aw_trunk *trunk)
 }
 
 uint32_t
-aw_trunk_calls(const struct aw_trunk *trunk)
+aw_trunk_exchanges(const struct aw_trunk *trunk)
 {
-    return trunk->call_count;
+    return trunk->exchange_count;
 }
 
 uint32_t

@@ -22,8 +22,8 @@ struct aw_url {
     char authority[AW_URL_AUTHORITY_BYTES]; /* as it goes into :authority */
 };
 
-/* AW_E_BAD_VALUE for anything but scheme, host and port (a "/" at the end is allowed): user names, paths and queries are refused
- * and not silently dropped. */
+/* AW_E_BAD_VALUE for anything but scheme, host and port (a "/" at the end is allowed): user names, paths and queries are
+ * refused and not silently dropped. */
 AW_MUST_USE enum aw_err aw_url_parse(struct aw_slice text, struct aw_url *ret_url, struct aw_why *why);
 
 #endif

@@ -1,4 +1,5 @@
-/* client_link_test.c - proves that the waiting client answers each call, connects again when it must, and repeats only what is safe. */
+/* client_link_test.c - proves that the waiting client answers each call, connects again when it must, and repeats only what is
+ * safe. */
 #include "client/link.h"
 #include "port/clock.h"
 
@@ -24,10 +25,11 @@ open_link(const struct server *server)
     return link;
 }
 
-static enum aw_call_end
-get(struct aw_link *link, const char *path, struct aw_call_result *ret_result)
+static enum aw_exchange_end
+get(struct aw_link *link, const char *path, struct aw_exchange_result *ret_result)
 {
-    const struct aw_call_request request = {.method = AW_SLICE("GET"), .path = aw_slice_str(path), .timeout = 5 * AW_NS_PER_S};
+    const struct aw_exchange_request request = {
+        .method = AW_SLICE("GET"), .path = aw_slice_str(path), .timeout = 5 * AW_NS_PER_S};
 
     return aw_client_call(link, &request, ret_result);
 }
@@ -35,19 +37,19 @@ get(struct aw_link *link, const char *path, struct aw_call_result *ret_result)
 static void
 test_calls_share_a_connection(void **state)
 {
-    struct server         server = {.streams_max = 0};
-    struct aw_call_result result;
-    struct aw_link       *link;
+    struct server             server = {.streams_max = 0};
+    struct aw_exchange_result result;
+    struct aw_link           *link;
 
     (void)state;
     server_start(&server);
     link = open_link(&server);
     for (unsigned i = 0; i < 100; i++) {
-        assert_int_equal(get(link, "/big/1000", &result), AW_CALL_ANSWERED);
+        assert_int_equal(get(link, "/big/1000", &result), AW_EXCHANGE_ANSWERED);
         assert_int_equal(result.status, 200);
         assert_int_equal(result.body.len, 1000);
         assert_int_equal(result.body.ptr[999], 'b');
-        assert_true(aw_slice_eq(aw_call_field_of(&result, AW_SLICE("x-path")), AW_SLICE("/big/1000")));
+        assert_true(aw_slice_eq(aw_exchange_field_of(&result, AW_SLICE("x-path")), AW_SLICE("/big/1000")));
     }
     assert_int_equal(atomic_load(&server.connections), 1);
     aw_link_close(&link);
@@ -58,17 +60,17 @@ test_calls_share_a_connection(void **state)
 static void
 test_connects_again(void **state)
 {
-    struct server         server = {.streams_max = 0};
-    struct aw_call_result result;
-    struct aw_link       *link;
+    struct server             server = {.streams_max = 0};
+    struct aw_exchange_result result;
+    struct aw_link           *link;
 
     (void)state;
     server_start(&server);
     link = open_link(&server);
-    assert_int_equal(get(link, "/hangup", &result), AW_CALL_LOST); /* the server had it: not repeated */
+    assert_int_equal(get(link, "/hangup", &result), AW_EXCHANGE_LOST); /* the server had it: not repeated */
     assert_string_not_equal(result.why, "");
     assert_int_equal(atomic_load(&server.requests), 1);
-    assert_int_equal(get(link, "/echo", &result), AW_CALL_ANSWERED);
+    assert_int_equal(get(link, "/echo", &result), AW_EXCHANGE_ANSWERED);
     assert_int_equal(atomic_load(&server.connections), 2);
     aw_link_close(&link);
     server_stop(&server);
@@ -77,16 +79,16 @@ test_connects_again(void **state)
 static void
 test_repeats_once_what_is_safe(void **state)
 {
-    struct server         server = {.streams_max = 0};
-    struct aw_call_result result;
-    struct aw_link       *link;
+    struct server             server = {.streams_max = 0};
+    struct aw_exchange_result result;
+    struct aw_link           *link;
 
     (void)state;
     server_start(&server);
     link = open_link(&server);
-    assert_int_equal(get(link, "/twice", &result), AW_CALL_ANSWERED);
+    assert_int_equal(get(link, "/twice", &result), AW_EXCHANGE_ANSWERED);
     assert_int_equal(atomic_load(&server.requests), 2);
-    assert_int_equal(get(link, "/refuse", &result), AW_CALL_UNPROCESSED); /* twice refused: the caller is told */
+    assert_int_equal(get(link, "/refuse", &result), AW_EXCHANGE_UNPROCESSED); /* twice refused: the caller is told */
     assert_int_equal(atomic_load(&server.requests), 4);
     aw_link_close(&link);
     server_stop(&server);
@@ -95,32 +97,32 @@ test_repeats_once_what_is_safe(void **state)
 static void
 test_unreached(void **state)
 {
-    struct server         server = {.streams_max = 0};
-    struct aw_call_result result;
-    struct aw_link       *link;
+    struct server             server = {.streams_max = 0};
+    struct aw_exchange_result result;
+    struct aw_link           *link;
 
     (void)state;
     server_start(&server);
     link = open_link(&server);
     server_stop(&server);
-    assert_int_equal(get(link, "/echo", &result), AW_CALL_UNREACHED);
+    assert_int_equal(get(link, "/echo", &result), AW_EXCHANGE_UNREACHED);
     assert_non_null(strstr(result.why, "refused"));
-    assert_int_equal(get(link, "/echo", &result), AW_CALL_UNREACHED);
+    assert_int_equal(get(link, "/echo", &result), AW_EXCHANGE_UNREACHED);
     aw_link_close(&link);
 }
 
 static void
 test_unknown_host(void **state)
 {
-    struct aw_link_config config = {.insecure = true};
-    struct aw_link       *link = NULL;
-    struct aw_call_result result;
-    struct aw_why         why = {""};
+    struct aw_link_config     config = {.insecure = true};
+    struct aw_link           *link = NULL;
+    struct aw_exchange_result result;
+    struct aw_why             why = {""};
 
     (void)state;
     assert_int_equal(aw_url_parse(AW_SLICE("http://no-such-host.invalid:1"), &config.url, &why), AW_OK);
     assert_int_equal(aw_link_open(&link, &config, &why), AW_OK);
-    assert_int_equal(get(link, "/", &result), AW_CALL_UNREACHED);
+    assert_int_equal(get(link, "/", &result), AW_EXCHANGE_UNREACHED);
     assert_non_null(strstr(result.why, "no-such-host.invalid"));
     aw_link_close(&link);
 }
@@ -136,20 +138,21 @@ interrupt_later(void *arg)
 static void
 test_timeout_and_interrupt(void **state)
 {
-    const struct aw_call_request request = {.method = AW_SLICE("GET"), .path = AW_SLICE("/never"), .timeout = 100 * AW_NS_PER_MS};
-    struct server                server = {.streams_max = 0};
-    struct aw_call_result        result;
-    struct aw_link              *link;
-    pthread_t                    thread;
+    const struct aw_exchange_request request = {
+        .method = AW_SLICE("GET"), .path = AW_SLICE("/never"), .timeout = 100 * AW_NS_PER_MS};
+    struct server             server = {.streams_max = 0};
+    struct aw_exchange_result result;
+    struct aw_link           *link;
+    pthread_t                 thread;
 
     (void)state;
     server_start(&server);
     link = open_link(&server);
-    assert_int_equal(aw_client_call(link, &request, &result), AW_CALL_TIMEOUT);
+    assert_int_equal(aw_client_call(link, &request, &result), AW_EXCHANGE_TIMEOUT);
     assert_int_equal(pthread_create(&thread, NULL, interrupt_later, link), 0);
-    assert_int_equal(get(link, "/never", &result), AW_CALL_CLOSED);
+    assert_int_equal(get(link, "/never", &result), AW_EXCHANGE_CLOSED);
     (void)pthread_join(thread, NULL);
-    assert_int_equal(get(link, "/echo", &result), AW_CALL_ANSWERED); /* goes on as before */
+    assert_int_equal(get(link, "/echo", &result), AW_EXCHANGE_ANSWERED); /* goes on as before */
     assert_int_equal(atomic_load(&server.connections), 1);
     aw_link_close(&link);
     server_stop(&server);

@@ -1,7 +1,6 @@
 /* client_parts_test.c - proves the small parts of the client: addresses of servers, and the pool under the protocol library.
- *
- * How: tables of addresses that are taken and refused; pieces of random sizes, each filled with its own byte, so that two that overlap or
- * one that was not carried over by a resize would show.
+ *  How: tables of addresses that are taken and refused; pieces of random sizes, each filled with its own byte, so that two that
+ * overlap or one that was not carried over by a resize would show.
  */
 #include "client/pool.h"
 #include "client/url.h"

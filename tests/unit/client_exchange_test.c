@@ -1,8 +1,7 @@
-/* client_call_test.c - proves that every call gets exactly one result and the right one, whatever the server does.
- *
- * How: a small server in another thread (client_server.h) answers, resets, refuses, goes away or keeps silent, as the path asks.
- * `unprocessed` is checked against what the server counted: a request that it saw must never be called safe to repeat, unless the server
- * itself said so.
+/* client_exchange_test.c - proves that every exchange gets exactly one result and the right one, whatever the server does.
+ *  How: a small server in another thread (client_server.h) answers, resets, refuses, goes away or keeps silent, as the path
+ * asks. `unprocessed` is checked against what the server counted: a request that it saw must never be called safe to repeat,
+ * unless the server itself said so.
  */
 #include "client/client.h"
 #include "port/clock.h"
@@ -27,29 +26,29 @@ struct bench {
 };
 
 struct asked {
-    struct bench    *bench;
-    unsigned         results;
-    enum aw_call_end end;
-    bool             unprocessed;
-    unsigned         status;
-    size_t           body_len;
-    char             body[512];
-    char             why[256];
-    char             note[64];
-    uint32_t         field_count;
+    struct bench        *bench;
+    unsigned             results;
+    enum aw_exchange_end end;
+    bool                 unprocessed;
+    unsigned             status;
+    size_t               body_len;
+    char                 body[512];
+    char                 why[256];
+    char                 note[64];
+    uint32_t             field_count;
     /* Done in the callback. */
-    bool             closes_trunk;
-    unsigned         again; /* how often it submits once more */
-    struct aw_call **cancels;
+    bool                 closes_trunk;
+    unsigned             again; /* how often it submits once more */
+    struct aw_exchange **cancels;
 };
 
 static void ask(struct bench *bench, struct asked *asked, const char *path, const char *body, aw_ns timeout);
 
 static void
-on_done(void *user, const struct aw_call_result *result)
+on_done(void *user, const struct aw_exchange_result *result)
 {
     struct asked   *asked = user;
-    struct aw_slice note = aw_call_field_of(result, AW_SLICE("x-note"));
+    struct aw_slice note = aw_exchange_field_of(result, AW_SLICE("x-note"));
 
     asked->results++;
     asked->end = result->end;
@@ -60,9 +59,9 @@ on_done(void *user, const struct aw_call_result *result)
     (void)snprintf(asked->body, sizeof(asked->body), "%.*s", AW_SLICE_ARGS(result->body));
     (void)snprintf(asked->why, sizeof(asked->why), "%s", result->why);
     (void)snprintf(asked->note, sizeof(asked->note), "%.*s", AW_SLICE_ARGS(note));
-    assert_true(result->end == AW_CALL_ANSWERED || result->status == 0);
+    assert_true(result->end == AW_EXCHANGE_ANSWERED || result->status == 0);
     if (asked->cancels != NULL)
-        aw_call_cancel(asked->cancels);
+        aw_exchange_cancel(asked->cancels);
     if (asked->again > 0) {
         asked->again--;
         ask(asked->bench, asked, "/echo", "", 0);
@@ -71,19 +70,19 @@ on_done(void *user, const struct aw_call_result *result)
         aw_trunk_close(&asked->bench->trunk);
 }
 
-static struct aw_call *
+static struct aw_exchange *
 submit(struct bench *bench, struct asked *asked, const char *path, const char *body, aw_ns timeout)
 {
-    const struct aw_call_field   field = {AW_SLICE("x-note"), AW_SLICE("a note"), false};
-    const struct aw_call_request request = {.method = body[0] != '\0' ? AW_SLICE("POST") : AW_SLICE("GET"),
-                                            .path = aw_slice_str(path),
-                                            .fields = &field,
-                                            .field_count = 1,
-                                            .body = aw_slice_str(body),
-                                            .timeout = timeout};
+    const struct aw_exchange_field   field = {AW_SLICE("x-note"), AW_SLICE("a note"), false};
+    const struct aw_exchange_request request = {.method = body[0] != '\0' ? AW_SLICE("POST") : AW_SLICE("GET"),
+                                                .path = aw_slice_str(path),
+                                                .fields = &field,
+                                                .field_count = 1,
+                                                .body = aw_slice_str(body),
+                                                .timeout = timeout};
 
     asked->bench = bench;
-    return aw_call_submit(bench->trunk, &request, on_done, asked);
+    return aw_exchange_submit(bench->trunk, &request, on_done, asked);
 }
 
 static void
@@ -112,7 +111,7 @@ on_too_long(struct ev_loop *loop, ev_timer *timer, int events)
     fail_msg("a result is missing after 20 s");
 }
 
-/* Runs until no call is unfinished. */
+/* Runs until no exchange is unfinished. */
 static void
 settle(struct bench *bench)
 {
@@ -120,7 +119,7 @@ settle(struct bench *bench)
 
     ev_timer_init(&guard, on_too_long, 20., 0.);
     ev_timer_start(bench->loop, &guard);
-    while (aw_client_calls(bench->client) > 0)
+    while (aw_client_exchanges(bench->client) > 0)
         (void)ev_run(bench->loop, EVRUN_ONCE);
     ev_timer_stop(bench->loop, &guard);
 }
@@ -167,15 +166,15 @@ test_answers(void **state)
     struct asked echo = {.results = 0}, missing = echo, empty = echo, informed = echo;
 
     (void)state;
-    begin(&bench, (struct aw_client_config){.calls_max = 8});
+    begin(&bench, (struct aw_client_config){.exchanges_max = 8});
     ask(&bench, &echo, "/echo", "hello", 0);
     ask(&bench, &missing, "/status/404", "", 0);
     ask(&bench, &empty, "/echo", "", 0);
     ask(&bench, &informed, "/continue", "", 0);
-    assert_int_equal(aw_trunk_calls(bench.trunk), 4);
+    assert_int_equal(aw_trunk_exchanges(bench.trunk), 4);
     settle(&bench);
     assert_int_equal(echo.results, 1);
-    assert_int_equal(echo.end, AW_CALL_ANSWERED);
+    assert_int_equal(echo.end, AW_EXCHANGE_ANSWERED);
     assert_int_equal(echo.status, 200);
     assert_string_equal(echo.body, "hello");
     assert_string_equal(echo.note, "a note");
@@ -190,7 +189,7 @@ test_answers(void **state)
     assert_int_equal(bench.closed, 0); /* not told of its own close */
 }
 
-/* More calls than streams: they wait, all are answered; submitting from the callback works. */
+/* More exchanges than streams: they wait, all are answered; submitting from the callback works. */
 static void
 test_many_calls_on_few_streams(void **state)
 {
@@ -198,7 +197,7 @@ test_many_calls_on_few_streams(void **state)
     struct bench        bench = {.server.streams_max = 3};
 
     (void)state;
-    begin(&bench, (struct aw_client_config){.calls_max = 500});
+    begin(&bench, (struct aw_client_config){.exchanges_max = 500});
     memset(asked, 0, sizeof(asked));
     for (size_t i = 0; i < AW_ARRAY_LEN(asked); i++) {
         asked[i].again = 4;
@@ -207,7 +206,7 @@ test_many_calls_on_few_streams(void **state)
     settle(&bench);
     for (size_t i = 0; i < AW_ARRAY_LEN(asked); i++) {
         assert_int_equal(asked[i].results, 5);
-        assert_int_equal(asked[i].end, AW_CALL_ANSWERED);
+        assert_int_equal(asked[i].end, AW_EXCHANGE_ANSWERED);
     }
     assert_int_equal(aw_trunk_streams_max(bench.trunk), 3);
     assert_int_equal(atomic_load(&bench.server.connections), 1);
@@ -222,7 +221,7 @@ test_calls_max(void **state)
     struct asked asked[3] = {{.results = 0}}, over = {.results = 0};
 
     (void)state;
-    begin(&bench, (struct aw_client_config){.calls_max = 3});
+    begin(&bench, (struct aw_client_config){.exchanges_max = 3});
     for (size_t i = 0; i < AW_ARRAY_LEN(asked); i++)
         ask(&bench, &asked[i], "/echo", "x", 0);
     assert_null(submit(&bench, &over, "/echo", "x", 0));
@@ -245,16 +244,16 @@ test_large_bodies_both_ways(void **state)
     assert_non_null(body);
     memset(body, 'u', len);
     body[len] = '\0';
-    begin(&bench, (struct aw_client_config){.calls_max = 8, .answer_bytes_max = 4 * 1024 * 1024});
+    begin(&bench, (struct aw_client_config){.exchanges_max = 8, .answer_bytes_max = 4 * 1024 * 1024});
     ask(&bench, &up, "/echo", body, 0);
     ask(&bench, &down, "/big/4194304", "", 0);
     ask(&bench, &over, "/big/4194305", "", 0);
     settle(&bench);
-    assert_int_equal(up.end, AW_CALL_ANSWERED);
+    assert_int_equal(up.end, AW_EXCHANGE_ANSWERED);
     assert_int_equal(up.body_len, len);
-    assert_int_equal(down.end, AW_CALL_ANSWERED);
+    assert_int_equal(down.end, AW_EXCHANGE_ANSWERED);
     assert_int_equal(down.body_len, 4194304);
-    assert_int_equal(over.end, AW_CALL_TOO_LARGE);
+    assert_int_equal(over.end, AW_EXCHANGE_TOO_LARGE);
     assert_false(over.unprocessed);
     ask(&bench, &after, "/echo", "still there", 0);
     settle(&bench);
@@ -270,13 +269,13 @@ test_too_many_fields(void **state)
     struct asked some = {.results = 0}, many = some;
 
     (void)state;
-    begin(&bench, (struct aw_client_config){.calls_max = 8});
+    begin(&bench, (struct aw_client_config){.exchanges_max = 8});
     ask(&bench, &some, "/fields/61", "", 0);
     ask(&bench, &many, "/fields/62", "", 0);
     settle(&bench);
-    assert_int_equal(some.end, AW_CALL_ANSWERED);
+    assert_int_equal(some.end, AW_EXCHANGE_ANSWERED);
     assert_int_equal(some.field_count, AW_ANSWER_FIELDS_MAX);
-    assert_int_equal(many.end, AW_CALL_TOO_LARGE);
+    assert_int_equal(many.end, AW_EXCHANGE_TOO_LARGE);
     finish(&bench);
 }
 
@@ -290,20 +289,20 @@ test_reset_and_refused(void **state)
     (void)state;
     assert_non_null(body);
     memset(body, 'e', 400000);
-    begin(&bench, (struct aw_client_config){.calls_max = 8});
+    begin(&bench, (struct aw_client_config){.exchanges_max = 8});
     ask(&bench, &reset, "/reset", "", 0);
     ask(&bench, &refused, "/refuse", "", 0);
     ask(&bench, &early, "/early", body, 0);
     settle(&bench);
-    assert_int_equal(reset.end, AW_CALL_RESET);
+    assert_int_equal(reset.end, AW_EXCHANGE_RESET);
     assert_false(reset.unprocessed);
-    assert_int_equal(refused.end, AW_CALL_UNPROCESSED);
+    assert_int_equal(refused.end, AW_EXCHANGE_UNPROCESSED);
     assert_true(refused.unprocessed);
-    assert_int_equal(early.end, AW_CALL_ANSWERED);
+    assert_int_equal(early.end, AW_EXCHANGE_ANSWERED);
     assert_int_equal(early.status, 413);
     ask(&bench, &after, "/echo", "x", 0);
     settle(&bench);
-    assert_int_equal(after.end, AW_CALL_ANSWERED);
+    assert_int_equal(after.end, AW_EXCHANGE_ANSWERED);
     finish(&bench);
     free(body);
 }
@@ -316,17 +315,17 @@ test_timeout(void **state)
     aw_ns        start;
 
     (void)state;
-    begin(&bench, (struct aw_client_config){.calls_max = 8});
+    begin(&bench, (struct aw_client_config){.exchanges_max = 8});
     start = aw_clock_mono();
     ask(&bench, &late, "/never", "", 300 * AW_NS_PER_MS);
     ask(&bench, &far, "/echo", "", 20 * AW_NS_PER_S); /* beyond a turn of the wheel */
     while (late.results == 0)
         (void)ev_run(bench.loop, EVRUN_ONCE);
-    assert_int_equal(late.end, AW_CALL_TIMEOUT);
+    assert_int_equal(late.end, AW_EXCHANGE_TIMEOUT);
     assert_false(late.unprocessed); /* the server had it */
     assert_true(aw_clock_mono() - start >= 300 * AW_NS_PER_MS);
     settle(&bench);
-    assert_int_equal(far.end, AW_CALL_ANSWERED);
+    assert_int_equal(far.end, AW_EXCHANGE_ANSWERED);
     /* With the only stream taken, the next one never leaves: it is safe to repeat. */
     late = (struct asked){.results = 0};
     ask(&bench, &late, "/never", "", 600 * AW_NS_PER_MS);
@@ -334,12 +333,12 @@ test_timeout(void **state)
         (void)ev_run(bench.loop, EVRUN_NOWAIT);
     ask(&bench, &behind, "/echo", "x", 100 * AW_NS_PER_MS);
     settle(&bench);
-    assert_int_equal(behind.end, AW_CALL_TIMEOUT);
+    assert_int_equal(behind.end, AW_EXCHANGE_TIMEOUT);
     assert_true(behind.unprocessed);
     assert_int_equal(late.results, 1);
     ask(&bench, &after, "/echo", "x", 10 * AW_NS_PER_S);
     settle(&bench);
-    assert_int_equal(after.end, AW_CALL_ANSWERED);
+    assert_int_equal(after.end, AW_EXCHANGE_ANSWERED);
     assert_int_equal(atomic_load(&bench.server.requests), 4);
     finish(&bench);
 }
@@ -347,25 +346,25 @@ test_timeout(void **state)
 static void
 test_cancel(void **state)
 {
-    struct bench    bench = {.opened = 0};
-    struct asked    cancelled = {.results = 0}, unsent = cancelled, after = cancelled, killer = cancelled, victim = cancelled;
-    struct aw_call *call, *early;
+    struct bench        bench = {.opened = 0};
+    struct asked        cancelled = {.results = 0}, unsent = cancelled, after = cancelled, killer = cancelled, victim = cancelled;
+    struct aw_exchange *exchange, *early;
 
     (void)state;
-    begin(&bench, (struct aw_client_config){.calls_max = 8});
+    begin(&bench, (struct aw_client_config){.exchanges_max = 8});
     early = submit(&bench, &unsent, "/echo", "x", 0);
-    aw_call_cancel(&early); /* before the trunk stands */
+    aw_exchange_cancel(&early); /* before the trunk stands */
     assert_null(early);
-    call = submit(&bench, &cancelled, "/never", "", 0);
+    exchange = submit(&bench, &cancelled, "/never", "", 0);
     while (atomic_load(&bench.server.requests) < 1)
         (void)ev_run(bench.loop, EVRUN_NOWAIT);
-    aw_call_cancel(&call);
+    aw_exchange_cancel(&exchange);
     while (atomic_load(&bench.server.resets) < 1)
         (void)ev_run(bench.loop, EVRUN_NOWAIT);
     /* From a callback, also when the other one is done already and only its callback is missing. */
-    killer.cancels = &call;
+    killer.cancels = &exchange;
     ask(&bench, &killer, "/echo", "1", 0);
-    call = submit(&bench, &victim, "/echo", "2", 0);
+    exchange = submit(&bench, &victim, "/echo", "2", 0);
     settle(&bench);
     ask(&bench, &after, "/echo", "x", 0);
     settle(&bench);
@@ -385,7 +384,7 @@ test_goaway(void **state)
 
     (void)state;
     memset(unsent, 0, sizeof(unsent));
-    begin(&bench, (struct aw_client_config){.calls_max = 20});
+    begin(&bench, (struct aw_client_config){.exchanges_max = 20});
     while (bench.opened == 0)
         (void)ev_run(bench.loop, EVRUN_ONCE);
     ask(&bench, &below, "/big/100000", "", 0);
@@ -395,13 +394,13 @@ test_goaway(void **state)
         ask(&bench, &unsent[i], "/echo", "x", 0);
     settle(&bench);
     run_until_closed(&bench);
-    assert_int_equal(below.end, AW_CALL_ANSWERED);
+    assert_int_equal(below.end, AW_EXCHANGE_ANSWERED);
     assert_int_equal(below.body_len, 100000);
-    assert_int_equal(at.end, AW_CALL_UNPROCESSED);
-    assert_int_equal(above.end, AW_CALL_UNPROCESSED);
+    assert_int_equal(at.end, AW_EXCHANGE_UNPROCESSED);
+    assert_int_equal(above.end, AW_EXCHANGE_UNPROCESSED);
     for (size_t i = 0; i < AW_ARRAY_LEN(unsent); i++) {
         assert_int_equal(unsent[i].results, 1);
-        assert_int_equal(unsent[i].end, AW_CALL_UNPROCESSED);
+        assert_int_equal(unsent[i].end, AW_EXCHANGE_UNPROCESSED);
         assert_true(unsent[i].unprocessed);
     }
     assert_int_equal(bench.drained, 1);
@@ -413,7 +412,7 @@ test_goaway(void **state)
     below = (struct asked){.results = 0};
     ask(&bench, &below, "/echo", "", 0);
     settle(&bench);
-    assert_int_equal(below.end, AW_CALL_ANSWERED);
+    assert_int_equal(below.end, AW_EXCHANGE_ANSWERED);
     finish(&bench);
 }
 
@@ -424,7 +423,7 @@ test_connection_lost(void **state)
     struct asked parked = {.results = 0}, hangup = parked, unsent = parked;
 
     (void)state;
-    begin(&bench, (struct aw_client_config){.calls_max = 8});
+    begin(&bench, (struct aw_client_config){.exchanges_max = 8});
     while (bench.opened == 0)
         (void)ev_run(bench.loop, EVRUN_ONCE);
     ask(&bench, &parked, "/never", "", 0);
@@ -433,10 +432,10 @@ test_connection_lost(void **state)
     ask(&bench, &hangup, "/hangup", "", 0);
     ask(&bench, &unsent, "/echo", "", 0);
     run_until_closed(&bench);
-    assert_int_equal(parked.end, AW_CALL_LOST);
+    assert_int_equal(parked.end, AW_EXCHANGE_LOST);
     assert_false(parked.unprocessed);
-    assert_int_equal(hangup.end, AW_CALL_LOST);
-    assert_int_equal(unsent.end, AW_CALL_UNPROCESSED);
+    assert_int_equal(hangup.end, AW_EXCHANGE_LOST);
+    assert_int_equal(unsent.end, AW_EXCHANGE_UNPROCESSED);
     assert_true(unsent.unprocessed);
     assert_false(aw_trunk_never_opened(bench.trunk));
     assert_string_not_equal(aw_trunk_why(bench.trunk), "");
@@ -451,16 +450,16 @@ test_close_from_callback_and_with_calls(void **state)
 
     (void)state;
     memset(parked, 0, sizeof(parked));
-    begin(&bench, (struct aw_client_config){.calls_max = 8});
+    begin(&bench, (struct aw_client_config){.exchanges_max = 8});
     for (size_t i = 0; i < AW_ARRAY_LEN(parked); i++)
         ask(&bench, &parked[i], "/never", "", 0);
     ask(&bench, &closer, "/echo", "", 0);
     settle(&bench);
     assert_null(bench.trunk);
-    assert_int_equal(closer.end, AW_CALL_ANSWERED);
+    assert_int_equal(closer.end, AW_EXCHANGE_ANSWERED);
     for (size_t i = 0; i < AW_ARRAY_LEN(parked); i++) {
         assert_int_equal(parked[i].results, 1);
-        assert_int_equal(parked[i].end, AW_CALL_CLOSED);
+        assert_int_equal(parked[i].end, AW_EXCHANGE_CLOSED);
     }
     finish(&bench);
 }
@@ -472,7 +471,7 @@ test_refused_connection(void **state)
     struct asked asked = {.results = 0};
 
     (void)state;
-    begin(&bench, (struct aw_client_config){.calls_max = 8});
+    begin(&bench, (struct aw_client_config){.exchanges_max = 8});
     aw_trunk_close(&bench.trunk);
     server_stop(&bench.server); /* nobody listens there now */
     {
@@ -482,7 +481,7 @@ test_refused_connection(void **state)
     }
     ask(&bench, &asked, "/echo", "", 0);
     settle(&bench);
-    assert_int_equal(asked.end, AW_CALL_UNREACHED);
+    assert_int_equal(asked.end, AW_EXCHANGE_UNREACHED);
     assert_true(asked.unprocessed);
     assert_non_null(strstr(asked.why, "refused"));
     assert_true(aw_trunk_never_opened(bench.trunk));
@@ -500,13 +499,13 @@ test_connect_timeout(void **state)
     struct aw_why why = {""};
 
     (void)state;
-    begin(&bench, (struct aw_client_config){.calls_max = 8, .connect_ns_max = 200 * AW_NS_PER_MS});
+    begin(&bench, (struct aw_client_config){.exchanges_max = 8, .connect_ns_max = 200 * AW_NS_PER_MS});
     aw_trunk_close(&bench.trunk);
     bench.url.tls = true; /* to a server that speaks no TLS and waits for more */
     assert_int_equal(aw_trunk_open(&bench.trunk, bench.client, &bench.url, on_changed, &bench, &why), AW_OK);
     ask(&bench, &asked, "/echo", "", 0);
     settle(&bench);
-    assert_int_equal(asked.end, AW_CALL_UNREACHED);
+    assert_int_equal(asked.end, AW_EXCHANGE_UNREACHED);
     finish(&bench);
 }
 
@@ -517,22 +516,22 @@ test_server_without_http2(void **state)
     struct asked asked = {.results = 0};
 
     (void)state;
-    begin(&bench, (struct aw_client_config){.calls_max = 8});
+    begin(&bench, (struct aw_client_config){.exchanges_max = 8});
     ask(&bench, &asked, "/echo", "", 0);
     settle(&bench);
-    assert_int_equal(asked.end, AW_CALL_UNREACHED);
+    assert_int_equal(asked.end, AW_EXCHANGE_UNREACHED);
     assert_non_null(strstr(asked.why, "HTTP/2"));
     finish(&bench);
 }
 
-/* --- TLS -------------------------------------------------------------------------------------------------------------------- */
+/* --- TLS ------------------------------------------------------------------------------------------------------------------ */
 
 static void
-tls_case(struct server server, bool with_ca, bool insecure, enum aw_call_end end, const char *why)
+tls_case(struct server server, bool with_ca, bool insecure, enum aw_exchange_end end, const char *why)
 {
     struct bench            bench = {.server = server};
     struct asked            asked = {.results = 0}, big = asked;
-    struct aw_client_config config = {.calls_max = 8, .insecure = insecure};
+    struct aw_client_config config = {.exchanges_max = 8, .insecure = insecure};
     struct aw_why           text = {""};
 
     server_start(&bench.server);
@@ -547,7 +546,7 @@ tls_case(struct server server, bool with_ca, bool insecure, enum aw_call_end end
     settle(&bench);
     assert_int_equal(asked.end, end);
     assert_int_equal(big.end, end);
-    if (end == AW_CALL_ANSWERED) {
+    if (end == AW_EXCHANGE_ANSWERED) {
         assert_string_equal(asked.body, "over TLS");
         assert_int_equal(big.body_len, 1000000);
     }
@@ -560,10 +559,10 @@ static void
 test_tls(void **state)
 {
     (void)state;
-    tls_case((struct server){.tls = true}, true, false, AW_CALL_ANSWERED, "");
-    tls_case((struct server){.tls = true}, false, true, AW_CALL_ANSWERED, "");
-    tls_case((struct server){.tls = true}, false, false, AW_CALL_UNREACHED, "certificate");
-    tls_case((struct server){.tls = true, .no_alpn = true}, true, false, AW_CALL_UNREACHED, "not HTTP/2");
+    tls_case((struct server){.tls = true}, true, false, AW_EXCHANGE_ANSWERED, "");
+    tls_case((struct server){.tls = true}, false, true, AW_EXCHANGE_ANSWERED, "");
+    tls_case((struct server){.tls = true}, false, false, AW_EXCHANGE_UNREACHED, "certificate");
+    tls_case((struct server){.tls = true, .no_alpn = true}, true, false, AW_EXCHANGE_UNREACHED, "not HTTP/2");
 }
 
 static void
