@@ -204,7 +204,7 @@ tls_error(struct aw_conn *conn, int result, bool is_read)
         conn->tls_writes_to_read = is_read;
         return AW_E_AGAIN;
     }
-    return code == SSL_ERROR_ZERO_RETURN ? AW_E_CLOSED : AW_E_IO;
+    return code == SSL_ERROR_ZERO_RETURN || code == SSL_ERROR_SYSCALL ? AW_E_CLOSED : AW_E_IO;
 }
 
 /* AW_OK and some bytes, AW_E_AGAIN, AW_E_CLOSED or AW_E_IO. */
@@ -228,7 +228,7 @@ transport_read(struct aw_conn *conn, char *into, size_t room, size_t *ret_count)
         *ret_count = (size_t)count;
         return AW_OK;
     }
-    if (count == 0)
+    if (count == 0 || errno == ECONNRESET)
         return AW_E_CLOSED;
     return errno == EAGAIN || errno == EWOULDBLOCK ? AW_E_AGAIN : AW_E_IO;
 }

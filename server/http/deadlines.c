@@ -12,12 +12,14 @@ earliest(aw_ns *in_out, aw_ns at)
 static bool
 is_pending(const struct aw_request *request)
 {
-    return request->_state != AW_REQUEST_STREAMING || request->_out.len > 0;
+    return !request->_is_reset && (request->_state != AW_REQUEST_STREAMING || request->_out.len > 0);
 }
 
 static aw_ns
 window_end(const struct aw_session *session, const struct aw_request *request)
 {
+    if (request->_is_framed)
+        return aw_after(request->_window_at, session->edge->limits.early_reset_ms);
     /* A window that was not begun begins at the next step; a step a second from now is soon enough. */
     return request->_window_at == 0 ? session->now + AW_NS_PER_S
                                     : aw_after(request->_window_at, session->edge->limits.rate_window_ms);
@@ -127,6 +129,18 @@ is_unread(const struct aw_session *session, const struct aw_request *request)
            session->answer_bytes < session->edge->limits.rate_window_bytes;
 }
 
+/* Ends a stream that has had its time: CANCEL when its reader does not read, NO_ERROR when it has its answer and only its body is
+ * not wanted any more (RFC 9113 section 8.1). */
+static void
+reset(struct aw_session *session, struct aw_request *request, uint32_t code)
+{
+    if (code == NGHTTP2_CANCEL)
+        session->edge->stats.causes[AW_CAUSE_ANSWER_SLOW]++;
+    request->_is_reset = true;
+    if (nghttp2_submit_rst_stream(session->h2, NGHTTP2_FLAG_NONE, request->_stream, code) != 0)
+        aw_session_condemn(session, AW_CAUSE_MEMORY, NGHTTP2_INTERNAL_ERROR);
+}
+
 static void
 step_sending(struct aw_session *session)
 {
@@ -144,11 +158,10 @@ step_sending(struct aw_session *session)
         }
         if (session->now < window_end(session, request))
             continue;
-        if (request->_moved < limits->rate_window_bytes && is_unread(session, request)) {
-            session->edge->stats.causes[AW_CAUSE_ANSWER_SLOW]++;
-            if (nghttp2_submit_rst_stream(session->h2, NGHTTP2_FLAG_NONE, request->_stream, NGHTTP2_CANCEL) != 0)
-                aw_session_condemn(session, AW_CAUSE_MEMORY, NGHTTP2_INTERNAL_ERROR);
-        }
+        if (request->_is_framed)
+            reset(session, request, NGHTTP2_NO_ERROR);
+        else if (request->_moved < limits->rate_window_bytes && is_unread(session, request))
+            reset(session, request, NGHTTP2_CANCEL);
         request->_window_at = session->now;
         request->_moved = 0;
     }

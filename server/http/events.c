@@ -120,9 +120,9 @@ note_answer_end(struct aw_session *session, struct aw_request *request)
 {
     if (request->_state == AW_REQUEST_ANSWERING) {
         aw_request_move(request, AW_REQUEST_LEAVING, &session->leaving);
-    } else if (!request->_is_input_done && session->phase == AW_PHASE_HTTP2) {
-        /* An early answer: the rest of the body need not be sent (RFC 9113 section 8.1). */
-        (void)nghttp2_submit_rst_stream(session->h2, NGHTTP2_FLAG_NONE, request->_stream, NGHTTP2_NO_ERROR);
+    } else if (!request->_is_input_done) {
+        request->_is_framed = true; /* an early answer: a reset follows if the client does not end by itself */
+        request->_window_at = session->now;
     }
 }
 

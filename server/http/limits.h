@@ -47,6 +47,7 @@ struct aw_http_limits {
     uint32_t frame_ms;        /* first byte of a frame that is not DATA to its end; of HEADERS to END_HEADERS */
     uint32_t rate_window_ms;  /* bodies, answers and the socket move rate_window_bytes in each such window... */
     uint32_t rate_window_bytes;
+    uint32_t early_reset_ms;  /* an early answer (413) to the reset of its stream: curl 7.88 loses what comes with a reset */
     uint32_t body_ms_max;     /* ...and a whole body takes no longer than this: 10 s and 1 MiB at 1 KiB/s */
     uint32_t idle_ms;         /* without a stream, clients that we do not know */
     uint32_t idle_known_ms;   /* clients that proved who they are */
@@ -99,6 +100,7 @@ struct aw_http_limits {
         .frame_ms = 5000,                                                                                                        \
         .rate_window_ms = 8000,                                                                                                  \
         .rate_window_bytes = 8192,                                                                                               \
+        .early_reset_ms = 1000,                                                                                                  \
         .body_ms_max = 1034000,                                                                                                  \
         .idle_ms = 60000,                                                                                                        \
         .idle_known_ms = 300000,                                                                                                 \

@@ -108,7 +108,9 @@ struct aw_request {
     bool                  _is_unknown_method : 1;
     bool                  _is_input_done : 1;
     bool                  _is_answered : 1;
-    bool                  _is_ended : 1; /* a streaming answer got its last byte */
+    bool                  _is_ended : 1;  /* a streaming answer got its last byte */
+    bool                  _is_reset : 1;  /* a reset is queued */
+    bool                  _is_framed : 1; /* the whole answer is on its way, though its request is not complete */
     bool                  _is_parked : 1;
     bool                  _expects : 1; /* waits for a 100 */
     bool                  _has_early_data : 1;

@@ -177,7 +177,9 @@ set_protocols(SSL_CTX *ctx, const struct aw_tls_config *config)
 {
     char groups[] = TLS_GROUPS; /* the macro below casts const away */
 
-    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    /* A connection cut without close_notify is closed like any other: HTTP/2 has its own marks for the end of what it carries. */
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
+                                 SSL_OP_CIPHER_SERVER_PREFERENCE);
     /* RELEASE_BUFFERS: an idle connection keeps no 34 KiB of buffers. The other two: what is retried may have moved and grown. */
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
