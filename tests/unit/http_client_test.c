@@ -239,9 +239,9 @@ run(struct pair *pair)
 
     while (is_moving) {
         is_moving = move_up(pair);
+        aw_session_step(pair->server, pair->now);
         while (move_down(pair))
             is_moving = true;
-        aw_session_step(pair->server, pair->now);
     }
 }
 
