@@ -124,7 +124,21 @@ aw_proto_write_receipt(struct aw_writer *writer, const struct aw_receipt *receip
     aw_writer_end_map(writer);
 }
 
-/* The posted fields and ours. Ours come first: `message` and `accepted_at` are no names of posted fields. */
+/* Ours and the posted fields, into the map that is open. Ours are no names of posted fields. */
+static bool
+write_message_fields(struct aw_writer *writer, const struct aw_stored_message *message)
+{
+    KEY(writer, "message");
+    write_message_id(writer, message->id);
+    KEY(writer, "accepted_at");
+    aw_writer_time(writer, message->accepted_at);
+    if (!message->erased)
+        return aw_writer_copy_entries(writer, message->body);
+    KEY(writer, "erased");
+    aw_writer_bool(writer, true);
+    return true;
+}
+
 static bool
 write_messages(struct aw_writer *writer, const struct aw_stored_message *messages, uint32_t count)
 {
@@ -132,16 +146,8 @@ write_messages(struct aw_writer *writer, const struct aw_stored_message *message
     aw_writer_begin_array(writer, count);
     for (uint32_t i = 0; i < count; i++) {
         aw_writer_begin_map(writer);
-        KEY(writer, "message");
-        write_message_id(writer, messages[i].id);
-        KEY(writer, "accepted_at");
-        aw_writer_time(writer, messages[i].accepted_at);
-        if (messages[i].erased) {
-            KEY(writer, "erased");
-            aw_writer_bool(writer, true);
-        } else if (!aw_writer_copy_entries(writer, messages[i].body)) {
+        if (!write_message_fields(writer, &messages[i]))
             return false;
-        }
         aw_writer_end_map(writer);
     }
     aw_writer_end_array(writer);
@@ -566,16 +572,8 @@ bool
 aw_proto_write_message(struct aw_writer *writer, const struct aw_stored_message *message, const struct aw_receipt *receipt)
 {
     aw_writer_begin_map(writer);
-    KEY(writer, "message");
-    write_message_id(writer, message->id);
-    KEY(writer, "accepted_at");
-    aw_writer_time(writer, message->accepted_at);
-    if (message->erased) {
-        KEY(writer, "erased");
-        aw_writer_bool(writer, true);
-    } else if (!aw_writer_copy_entries(writer, message->body)) {
+    if (!write_message_fields(writer, message))
         return false;
-    }
     KEY(writer, "receipt");
     aw_proto_write_receipt(writer, receipt);
     aw_writer_end_map(writer);

@@ -65,8 +65,7 @@ text_of(const msgpack_object *value)
     return aw_slice_of(value->via.str.ptr, value->via.str.size);
 }
 
-/* Texts ------------------------------------------------------------------------------------------------------------------------
- * */
+/* --- Texts ------------------------------------------------------------------------------------------------------------------ */
 
 static enum aw_err
 check_bytes(struct decoder *decoder, struct aw_slice text, bool empty_ok, uint32_t max)
@@ -131,8 +130,7 @@ decode_text(struct decoder *decoder, const struct aw_field *field, const msgpack
     return AW_OK;
 }
 
-/* Numbers and words ------------------------------------------------------------------------------------------------------------
- * */
+/* --- Numbers and words ------------------------------------------------------------------------------------------------------ */
 
 static void
 store_number(const struct aw_field *field, void *to, uint64_t number)

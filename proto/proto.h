@@ -21,7 +21,7 @@
 #include "proto/requests.h"
 #include "proto/writer.h"
 
-/* Decoding ------------------------------------------------------------------------------------------------------------------ */
+/* --- Decoding --------------------------------------------------------------------------------------------------------------- */
 
 /* `media`: any; of a sequence, `body` is one line or value. `lenient`: fields of a message that we do not know go to its `meta`
  * under their path, texts as they are, other values as JSON; within the limits of meta. */
@@ -70,8 +70,7 @@ AW_MUST_USE enum aw_err aw_lines_init(struct aw_lines *lines, enum aw_media medi
  * where the next would begin, so they end the sequence. ret_line->number is set with AW_E_MALFORMED too. */
 AW_MUST_USE enum aw_err aw_lines_next(struct aw_lines *lines, struct aw_line *ret_line, struct aw_proto_problem *problem);
 
-/* What is stored ---------------------------------------------------------------------------------------------------------------
- * */
+/* --- What is stored --------------------------------------------------------------------------------------------------------- */
 
 /* The canonical MessagePack map: fields in the table's order, absent ones and defaults left out, times in UTC with milliseconds,
  * meta sorted. Equal messages have equal bytes, whatever they were posted in. aw_proto_decode_message reads it back. At most
@@ -85,8 +84,7 @@ struct aw_slice aw_proto_body_get(struct aw_slice body, struct aw_slice key);
 /* The same for a text: its characters. False when it is not there or no text; *ret_text is then unchanged. */
 AW_MUST_USE bool aw_proto_body_text(struct aw_slice body, struct aw_slice key, struct aw_slice *ret_text);
 
-/* Answers ----------------------------------------------------------------------------------------------------------------------
- * */
+/* --- Answers ---------------------------------------------------------------------------------------------------------------- */
 
 void aw_proto_write_receipt(struct aw_writer *writer, const struct aw_receipt *receipt);
 /* False when a stored body is broken: answer AW_E_CORRUPT and drop the buffer. The same for the ones below that hold messages. */
