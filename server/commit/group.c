@@ -71,6 +71,7 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
         room->posts_bytes -= cost < room->posts_bytes ? cost : room->posts_bytes;
         return aw_state_admits(c->config.state, command);
     }
+    cost += AW_DRAIN_BYTES_PER_TICKET;
     if (cost > room->posts_bytes) {
         c->refused_post = true;
         return AW_E_STORE_FULL;
@@ -178,13 +179,28 @@ apply_timers(struct aw_committer *c, aw_ms now)
     }
 }
 
+/* What it takes to lease and complete every ticket that is open now. */
+static uint64_t
+drain_bytes(const struct aw_committer *c)
+{
+    struct aw_state_counts counts;
+    uint64_t               open = 0;
+
+    aw_state_counts(c->config.state, &counts);
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
+        open += counts.tickets[AW_TICKET_WAITING][i] + counts.tickets[AW_TICKET_LEASED][i] + counts.tickets[AW_TICKET_HELD][i];
+    return open * AW_DRAIN_BYTES_PER_TICKET;
+}
+
 static void
 begin_group(struct aw_committer *c)
 {
+    uint64_t               kept = drain_bytes(c);
     struct aw_journal_room room;
 
     aw_journal_room(c->config.journal, &room);
-    c->admission = (struct aw_admission){room.posts_bytes, room.drain_bytes, aw_lanes_room(c->config.lanes)};
+    c->admission = (struct aw_admission){room.posts_bytes > kept ? room.posts_bytes - kept : 0, room.drain_bytes,
+                                         aw_lanes_room(c->config.lanes)};
     c->event_count = 0;
     c->group_records = 0;
     c->group_batches = 0;

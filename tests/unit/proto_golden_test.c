@@ -87,7 +87,7 @@ test_golden(void **state)
     }
 }
 
-/* Random messages -------------------------------------------------------------------------------------------------------- */
+/* --- Random messages -------------------------------------------------------------------------------------------------------- */
 
 static struct aw_slice
 random_text(struct rig *rig, struct random *random, uint32_t max)

@@ -110,7 +110,7 @@ test_deep_and_endless(void **state)
     free(body);
 }
 
-/* The quick reader and jansson ------------------------------------------------------------------------------------------ */
+/* --- The quick reader and jansson ------------------------------------------------------------------------------------------- */
 
 enum reading { QUICK, JUDGED, REFUSED };
 
@@ -262,7 +262,7 @@ test_damaged_msgpack(void **state)
     assert_true(taken > good.len); /* itself, and letters changed into other letters */
 }
 
-/* Memory ------------------------------------------------------------------------------------------------------------------ */
+/* --- Memory ----------------------------------------------------------------------------------------------------------------- */
 
 /* Every allocation from the arena fails once, by a pool that ends there; then every one of jansson's. */
 static void

@@ -1,0 +1,530 @@
+/* commit_committer_test.c - the committer with the real state machine and lanes, on the memory engine, step by step without threads.
+ *
+ * Proves: nothing is answered before it is durable and nothing after a failed flush; a crash loses nothing that was answered and a
+ * recovery gives the same digest, with and without a checkpoint; a full store refuses posts and goes on draining; parked pulls are
+ * woken in order and no wake is lost; a ticket taken and not leased comes back.
+ */
+#include "commit/committer.h"
+#include "commit/recover.h"
+#include "store/store.h"
+#include "support/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define WALL0 UINT64_C(1776231000000)
+
+/* One desk: an engine and everything on it, driven by hand. */
+struct desk {
+    struct aw_journal        *journal;
+    struct aw_table          *table;
+    struct aw_state          *state;
+    struct aw_qsbr            qsbr;
+    struct aw_lanes          *lanes;
+    struct aw_lanes_directory directory;
+    struct aw_committer      *committer;
+    struct aw_wake            wake;
+    struct aw_ring_in         in;
+    struct aw_ring_out        out;
+    struct aw_recovery        recovery;
+    aw_ms                     wall;
+    uint64_t                  checkpoint_bytes;
+    uint32_t                  checkpoints;
+};
+
+static aw_ns fake_mono;
+
+static aw_ns
+mono(void)
+{
+    return fake_mono;
+}
+
+static void
+count_checkpoint(void *user, uint64_t seq)
+{
+    struct desk *desk = user;
+
+    (void)seq;
+    desk->checkpoints++;
+}
+
+static enum aw_err
+start(struct desk *desk)
+{
+    struct aw_state_limits     limits = {.tickets_max = 5000,
+                                         .identities_max = 5000,
+                                         .ids_max = 5000,
+                                         .leases_max = 1000,
+                                         .lanes_max = 16,
+                                         .agents_max = 100,
+                                         .preimage_bytes_max = 1 << 20};
+    struct aw_lanes_config     lanes = {.lanes_max = 16, .tickets_max = 5000, .base = WALL0 - 86400000, .bytes_max = 8 << 20};
+    struct aw_committer_config config;
+    struct aw_why              why = {.text = ""};
+    enum aw_err                err;
+
+    aw_qsbr_init(&desk->qsbr);
+    assert_int_equal(aw_state_new(&desk->state, &limits, 0, &why), AW_OK);
+    assert_int_equal(aw_lanes_new(&desk->lanes, &lanes, &desk->qsbr), AW_OK);
+    assert_true(aw_lanes_directory_init(&desk->directory, 16));
+    assert_int_equal(aw_wake_init(&desk->wake, &why), AW_OK);
+    config = (struct aw_committer_config){.journal = desk->journal,
+                                          .table = desk->table,
+                                          .state = desk->state,
+                                          .lanes = desk->lanes,
+                                          .directory = &desk->directory,
+                                          .settings = AW_CORE_SETTINGS_DEFAULT,
+                                          .io_count = 1,
+                                          .mailbox_slots = 1024,
+                                          .lanes_max = 16,
+                                          .batch_bytes_max = AW_BATCH_BYTES_DEFAULT,
+                                          .group_bytes_max = 1 << 20,
+                                          .checkpoint_bytes = desk->checkpoint_bytes == 0 ? 1ULL << 40 : desk->checkpoint_bytes,
+                                          .checkpoint_step_bytes = 65536,
+                                          .mono = mono,
+                                          .report = {.user = desk, .checkpoint = count_checkpoint}};
+    assert_int_equal(aw_committer_new(&desk->committer, &config, &why), AW_OK);
+    aw_committer_mailbox(desk->committer, 0, &desk->wake, &desk->in, &desk->out);
+    err = aw_recover(desk->state, desk->journal, desk->table, NULL, &desk->recovery, &why);
+    if (err == AW_OK)
+        err = aw_committer_start(desk->committer, &desk->recovery, desk->wall, fake_mono, &why);
+    if (err != AW_OK)
+        printf("start: %s: %s\n", aw_err_name(err), why.text);
+    return err;
+}
+
+static void
+open_desk(struct desk *desk, const struct aw_fault_plan *plan)
+{
+    static const struct aw_fault_plan none;
+
+    *desk = (struct desk){.wall = WALL0};
+    assert_int_equal(aw_memory_open(&desk->journal, &desk->table, plan == NULL ? &none : plan, NULL), AW_OK);
+}
+
+static void
+stop(struct desk *desk)
+{
+    aw_committer_free(&desk->committer);
+    aw_lanes_free(&desk->lanes);
+    aw_lanes_directory_fini(&desk->directory);
+    aw_state_free(&desk->state);
+    aw_wake_fini(&desk->wake);
+}
+
+static void
+close_desk(struct desk *desk)
+{
+    stop(desk);
+    aw_journal_close(&desk->journal);
+}
+
+static void
+pass(struct desk *desk, uint64_t ms)
+{
+    desk->wall += ms;
+    fake_mono += ms * AW_NS_PER_MS;
+}
+
+static void
+step(struct desk *desk)
+{
+    (void)aw_committer_step(desk->committer, desk->wall, fake_mono);
+}
+
+/* Gives away, steps, and expects exactly this one back. */
+static void
+carry_out(struct desk *desk, struct aw_submission *submission)
+{
+    assert_true(aw_ring_try_push(&desk->in, submission));
+    step(desk);
+    assert_ptr_equal(aw_ring_try_pop(&desk->out), submission);
+}
+
+struct one {
+    struct aw_submission submission;
+    struct aw_entry      entry;
+    struct aw_hash128    identity;
+    char                 body[64];
+};
+
+static struct one *
+make_one(struct one *one, enum aw_command_kind kind)
+{
+    *one = (struct one){.submission = {.kind = AW_SUBMIT_COMMANDS, .count = 1, .woken_lane = AW_LANE_NONE}};
+    one->submission.entries = &one->entry;
+    one->entry.command.kind = kind;
+    return one;
+}
+
+static struct one *
+make_post(struct one *one, uint64_t customer, uint64_t source, struct aw_slice lane)
+{
+    struct aw_in_message *in = &make_one(one, AW_COMMAND_MESSAGE)->entry.command.in.message;
+    int                   len;
+
+    one->identity = (struct aw_hash128){customer, 1};
+    in->id_hash = (struct aw_hash128){source, 2};
+    in->identities = &one->identity;
+    in->identity_count = 1;
+    in->channel = AW_SLICE("web");
+    in->account = AW_SLICE("main");
+    in->lane = lane;
+    in->class_ = AW_CLASS_GENERAL;
+    len = snprintf(one->body, sizeof(one->body), "body of %llu", (unsigned long long)source);
+    in->body = aw_slice_of(one->body, (size_t)len);
+    return one;
+}
+
+static uint64_t
+post(struct desk *desk, uint64_t customer, uint64_t source)
+{
+    struct one one;
+
+    carry_out(desk, &make_post(&one, customer, source, (struct aw_slice){NULL, 0})->submission);
+    assert_int_equal(one.submission.err, AW_OK);
+    assert_int_equal(one.entry.command.out.err, AW_OK);
+    return one.entry.command.out.seq;
+}
+
+/* Takes the head of main/general. False: there is none. */
+static bool
+take(struct desk *desk, uint32_t lane, struct aw_head *head)
+{
+    return aw_lanes_peek(desk->lanes, lane, AW_CLASS_GENERAL, head) && aw_lanes_try_take(desk->lanes, head);
+}
+
+static struct one *
+make_lease(struct one *one, const struct aw_head *head)
+{
+    make_one(one, AW_COMMAND_LEASE)->entry.command.in.lease =
+        (struct aw_in_lease){.slot = head->slot, .version = head->version, .agent = AW_SLICE("mia"), .lease_ms = 60000};
+    return one;
+}
+
+static struct one *
+make_fenced(struct one *one, enum aw_command_kind kind, struct aw_lease_id lease)
+{
+    make_one(one, kind)->entry.command.in.fenced =
+        (struct aw_in_fenced){.lease = lease, .agent = AW_SLICE("mia"), .lease_ms = 60000};
+    return one;
+}
+
+/* --- tests -------------------------------------------------------------------------------------------------------------------- */
+
+static void
+test_post_lease_complete(void **state)
+{
+    struct desk    desk;
+    struct aw_head head;
+    struct one     one;
+
+    (void)state;
+    open_desk(&desk, NULL);
+    assert_int_equal(start(&desk), AW_OK);
+    (void)post(&desk, 1, 1);
+    assert_true(take(&desk, 0, &head));
+    carry_out(&desk, &make_lease(&one, &head)->submission);
+    assert_int_equal(one.entry.command.out.err, AW_OK);
+    assert_true(one.entry.point.index > 1);
+    assert_false(take(&desk, 0, &head));
+    carry_out(&desk, &make_fenced(&one, AW_COMMAND_COMPLETE, one.entry.command.out.u.lease.lease)->submission);
+    assert_int_equal(one.entry.command.out.err, AW_OK);
+    assert_true(aw_committer_is_idle(desk.committer));
+    close_desk(&desk);
+}
+
+static void
+test_duplicate_waits_for_its_original(void **state)
+{
+    struct desk desk;
+    struct one  first, second;
+
+    (void)state;
+    open_desk(&desk, NULL);
+    assert_int_equal(start(&desk), AW_OK);
+    /* Both in one group: the second learns of the first, and neither comes back before the flush. */
+    assert_true(aw_ring_try_push(&desk.in, &make_post(&first, 1, 7, AW_SLICE("main"))->submission));
+    assert_true(aw_ring_try_push(&desk.in, &make_post(&second, 1, 7, AW_SLICE("main"))->submission));
+    step(&desk);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &first.submission);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &second.submission);
+    assert_true(second.entry.command.out.u.message.duplicate);
+    assert_int_equal(second.entry.command.out.u.message.first_seq, first.entry.command.out.seq);
+    close_desk(&desk);
+}
+
+/* Every flush in turn fails: what was answered before is there after a restart, nothing is answered after. */
+static void
+test_failed_flush_latches(void **state)
+{
+    (void)state;
+    for (uint64_t fail_at = 1; fail_at <= 6; fail_at++) {
+        struct aw_fault_plan plan = {.fail_flush_at = fail_at, .lose_unflushed = true}, none = {.fail_flush_at = 0};
+        struct desk          desk;
+        uint64_t             acknowledged = 0;
+        struct one           one;
+        struct aw_head       head;
+
+        open_desk(&desk, &plan);
+        if (start(&desk) == AW_OK) {
+            for (uint64_t i = 1; i <= 10; i++) {
+                carry_out(&desk, &make_post(&one, i, i, AW_SLICE("main"))->submission);
+                if (one.submission.err == AW_OK) {
+                    assert_int_equal(acknowledged, i - 1); /* no success behind the first failure */
+                    acknowledged = i;
+                } else {
+                    assert_int_equal(one.submission.err, AW_E_STORE_BROKEN);
+                }
+            }
+            assert_int_equal(aw_committer_role(desk.committer), AW_ROLE_BROKEN);
+        }
+        assert_true(acknowledged < 10);
+        stop(&desk);
+        aw_memory_crash(desk.journal, &none);
+        assert_int_equal(start(&desk), AW_OK);
+        for (uint64_t i = 0; i < acknowledged; i++)
+            assert_true(take(&desk, 0, &head));
+        assert_false(take(&desk, 0, &head));
+        close_desk(&desk);
+    }
+}
+
+/* Random work, then a crash; the state of the restart is that of before, but for the epoch. */
+static void
+work(struct desk *desk, uint64_t *random, unsigned rounds)
+{
+    struct aw_lease_id held[64];
+    unsigned           count = 0;
+
+    for (unsigned i = 0; i < rounds; i++) {
+        struct one     one = {.submission = {.err = AW_OK}};
+        struct aw_head head;
+
+        pass(desk, test_random(random) % 2000);
+        if (test_random(random) % 3 != 0) {
+            carry_out(desk,
+                      &make_post(&one, test_random(random) % 300, test_random(random) % 2000, AW_SLICE("main"))->submission);
+        } else if (count < 64 && test_random(random) % 2 == 0) {
+            if (!take(desk, 0, &head))
+                continue;
+            carry_out(desk, &make_lease(&one, &head)->submission);
+            if (one.entry.command.out.err == AW_OK)
+                held[count++] = one.entry.command.out.u.lease.lease;
+        } else if (count > 0) {
+            enum aw_command_kind kind = test_random(random) % 2 == 0 ? AW_COMMAND_COMPLETE : AW_COMMAND_RELEASE;
+
+            carry_out(desk, &make_fenced(&one, kind, held[--count])->submission);
+        }
+        assert_int_equal(one.submission.err, AW_OK);
+    }
+}
+
+static void
+test_recovery_gives_the_same_state(void **state)
+{
+    uint64_t random = 99;
+
+    (void)state;
+    for (uint64_t checkpoint_bytes = 0; checkpoint_bytes <= 20000; checkpoint_bytes += 10000) {
+        struct aw_fault_plan plan = {.lose_unflushed = true};
+        struct desk          desk;
+
+        open_desk(&desk, &plan);
+        desk.checkpoint_bytes = checkpoint_bytes;
+        assert_int_equal(start(&desk), AW_OK);
+        for (unsigned crash = 0; crash < 5; crash++) {
+            struct aw_hash128 before, replayed;
+            struct aw_state  *state_of_replay;
+            uint64_t          seq;
+
+            work(&desk, &random, 400);
+            before = aw_state_digest(desk.state);
+            seq = aw_state_seq(desk.state);
+            assert_true(aw_hash128_eq(before, aw_state_digest_slow(desk.state)));
+            stop(&desk);
+            aw_memory_crash(desk.journal, &plan);
+            /* Without the epoch of the new start: recover alone. */
+            {
+                struct aw_state_limits limits = AW_STATE_LIMITS_DEFAULT;
+                struct aw_recovery     recovery;
+                struct aw_why          why = {.text = ""};
+
+                assert_int_equal(aw_state_new(&state_of_replay, &limits, 0, NULL), AW_OK);
+                if (aw_recover(state_of_replay, desk.journal, desk.table, NULL, &recovery, &why) != AW_OK)
+                    fail_msg("%s", why.text);
+                assert_int_equal(recovery.head.next_seq, seq + 1);
+                replayed = aw_state_digest(state_of_replay);
+                aw_state_free(&state_of_replay);
+            }
+            assert_true(aw_hash128_eq(before, replayed));
+            assert_int_equal(start(&desk), AW_OK);
+        }
+        if (checkpoint_bytes != 0) {
+            assert_true(desk.checkpoints > 0);
+            assert_true(desk.recovery.checkpoint_seq > 0);
+        }
+        close_desk(&desk);
+    }
+}
+
+static void
+test_full_store_goes_on_draining(void **state)
+{
+    struct aw_fault_plan plan = {.full_from_bytes = 200000};
+    struct desk          desk;
+    struct aw_head       head;
+    struct one           one;
+    uint64_t             accepted = 0, drained = 0;
+
+    (void)state;
+    open_desk(&desk, &plan);
+    assert_int_equal(start(&desk), AW_OK);
+    for (uint64_t i = 1; i < 5000; i++) {
+        carry_out(&desk, &make_post(&one, i, i, AW_SLICE("main"))->submission);
+        assert_int_equal(one.submission.err, AW_OK);
+        if (one.entry.command.out.err != AW_OK)
+            break;
+        accepted++;
+    }
+    assert_int_equal(one.entry.command.out.err, AW_E_STORE_FULL);
+    assert_int_equal(aw_committer_role(desk.committer), AW_ROLE_FULL);
+    while (take(&desk, 0, &head)) {
+        carry_out(&desk, &make_lease(&one, &head)->submission);
+        assert_int_equal(one.entry.command.out.err, AW_OK);
+        carry_out(&desk, &make_fenced(&one, AW_COMMAND_COMPLETE, one.entry.command.out.u.lease.lease)->submission);
+        assert_int_equal(one.entry.command.out.err, AW_OK);
+        drained++;
+    }
+    assert_true(accepted > 10);
+    assert_int_equal(drained, accepted);
+    assert_int_equal(aw_committer_role(desk.committer), AW_ROLE_FULL);
+    close_desk(&desk);
+}
+
+static void
+test_lease_runs_out(void **state)
+{
+    struct desk    desk;
+    struct aw_head head;
+    struct one     one;
+
+    (void)state;
+    open_desk(&desk, NULL);
+    assert_int_equal(start(&desk), AW_OK);
+    (void)post(&desk, 1, 1);
+    assert_true(take(&desk, 0, &head));
+    carry_out(&desk, &make_lease(&one, &head)->submission);
+    assert_int_equal(aw_committer_next_due(desk.committer, fake_mono), fake_mono + 60000 * AW_NS_PER_MS);
+    pass(&desk, 59999);
+    step(&desk);
+    assert_false(take(&desk, 0, &head));
+    pass(&desk, 2);
+    step(&desk);
+    assert_true(take(&desk, 0, &head));
+    carry_out(&desk, &make_fenced(&one, AW_COMMAND_COMPLETE, one.entry.command.out.u.lease.lease)->submission);
+    assert_int_equal(one.entry.command.out.err, AW_E_LEASE_LOST);
+    close_desk(&desk);
+}
+
+static struct aw_submission *
+make_park(struct aw_submission *pull, struct aw_park_node *node)
+{
+    *pull = (struct aw_submission){.kind = AW_SUBMIT_PARK};
+    pull->park.nodes = node;
+    pull->park.woken_lane = AW_LANE_NONE;
+    aw_list_init(&node->link);
+    return pull;
+}
+
+static void
+test_parked_pulls(void **state)
+{
+    struct desk          desk;
+    struct aw_submission a, b, cancel = {.kind = AW_SUBMIT_CANCEL, .target = &b};
+    struct aw_park_node  node_a, node_b;
+    struct aw_head       head;
+    struct one           one;
+
+    (void)state;
+    open_desk(&desk, NULL);
+    assert_int_equal(start(&desk), AW_OK);
+    assert_true(aw_ring_try_push(&desk.in, make_park(&a, &node_a)));
+    assert_true(aw_ring_try_push(&desk.in, make_park(&b, &node_b)));
+    step(&desk);
+    assert_null(aw_ring_try_pop(&desk.out));
+    assert_int_equal(aw_committer_parked(desk.committer), 2);
+    /* One ticket: the first that parked is woken, and nobody else. */
+    assert_true(aw_ring_try_push(&desk.in, &make_post(&one, 1, 1, AW_SLICE("main"))->submission));
+    step(&desk);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &a);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &one.submission);
+    assert_null(aw_ring_try_pop(&desk.out));
+    /* It leaves without taking it: the other one is woken in its place. */
+    a.park.leaving = true;
+    assert_true(aw_ring_try_push(&desk.in, &a));
+    step(&desk);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &a);
+    assert_int_equal(a.park.end, AW_PARK_CANCELLED);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &b);
+    assert_int_equal(b.park.end, AW_PARK_WOKEN);
+    /* Somebody was faster: it parks again; a cancel brings it back. */
+    assert_true(take(&desk, 0, &head));
+    assert_true(aw_ring_try_push(&desk.in, &b));
+    step(&desk);
+    assert_int_equal(aw_committer_parked(desk.committer), 1);
+    assert_true(aw_ring_try_push(&desk.in, &cancel));
+    step(&desk);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &b);
+    assert_int_equal(b.park.end, AW_PARK_CANCELLED);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &cancel);
+    /* What that somebody took and did not want goes back. */
+    a = (struct aw_submission){.kind = AW_SUBMIT_RETURN, .slot = head.slot, .version = head.version, .woken_lane = AW_LANE_NONE};
+    carry_out(&desk, &a);
+    assert_true(take(&desk, 0, &head));
+    close_desk(&desk);
+}
+
+static void
+test_paused_lane_keeps_its_tickets(void **state)
+{
+    struct desk    desk;
+    struct aw_head head;
+    struct one     one;
+
+    (void)state;
+    open_desk(&desk, NULL);
+    assert_int_equal(start(&desk), AW_OK);
+    (void)post(&desk, 1, 1);
+    assert_true(take(&desk, 0, &head));
+    make_one(&one, AW_COMMAND_LANE)->entry.command.in.lane =
+        (struct aw_in_lane){.name = AW_SLICE("main"), .pause = AW_LANE_PAUSED_OUT};
+    carry_out(&desk, &one.submission);
+    assert_int_equal(one.entry.command.out.err, AW_OK);
+    assert_false(aw_lanes_directory_gives(&desk.directory, 0));
+    /* The choice was made before the pause: refused, and the ticket is back in its queue. */
+    carry_out(&desk, &make_lease(&one, &head)->submission);
+    assert_int_equal(one.entry.command.out.err, AW_E_STALE);
+    assert_true(take(&desk, 0, &head));
+    close_desk(&desk);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_post_lease_complete),
+        cmocka_unit_test(test_duplicate_waits_for_its_original),
+        cmocka_unit_test(test_failed_flush_latches),
+        cmocka_unit_test(test_recovery_gives_the_same_state),
+        cmocka_unit_test(test_full_store_goes_on_draining),
+        cmocka_unit_test(test_lease_runs_out),
+        cmocka_unit_test(test_parked_pulls),
+        cmocka_unit_test(test_paused_lane_keeps_its_tickets),
+    };
+
+    if (!aw_hash_init())
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
