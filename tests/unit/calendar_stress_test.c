@@ -245,7 +245,7 @@ test_freeze(void **state)
     struct random    random = random_of(random_seed(2));
     struct bench    *bench;
     uint64_t         number = 0;
-    uint32_t         count = random_times(2000);
+    uint32_t         count = random_times(1000);
 
     (void)state;
 #ifdef WITH_TSAN
