@@ -447,7 +447,7 @@ class Api:
         return leases[0]
 
     def held(self):
-        return status(self.get("/v1/leases"), 200, "list leases").value["items"]
+        return status(self.get("/v1/leases"), 200, "list leases").value["leases"]
 
     def act(self, lease, verb, body=None, **more):
         token = lease if isinstance(lease, str) else lease["lease"]
@@ -530,10 +530,13 @@ class Metrics:
 
     def get(self, name, **labels):
         """The sum over all samples of that name that carry these labels."""
-        wanted = set(labels.items())
-        found = [value for (n, l), value in self.samples.items() if n == name and wanted <= set(l)]
+        found = self.find(name, **labels)
         check(found, "metric %s%r" % (name, labels))
         return sum(found)
+
+    def find(self, name, **labels):
+        wanted = set(labels.items())
+        return [value for (n, l), value in self.samples.items() if n == name and wanted <= set(l)]
 
     def has(self, name):
         return any(n == name for n, _ in self.samples)
@@ -585,7 +588,7 @@ class Server:
         env = dict(os.environ, **self.env)
         self.lines = queue.Queue()
         self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, cwd=self.folder + "/.."
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, cwd=os.path.dirname(self.folder)
         )
         self.reader = threading.Thread(target=self._read, args=(self.process, self.lines), daemon=True)
         self.reader.start()

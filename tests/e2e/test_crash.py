@@ -221,12 +221,13 @@ def audit_leases(server, book):
 
 
 def all_held(api):
-    items, path = [], "/v1/leases"
-    while path:
-        page = status(api.get(path), 200, "list leases").value
-        items += page["items"]
-        path = page.get("next")
-    return items
+    """Every lease of the agent, page by page."""
+    leases = []
+    while True:
+        page = status(api.get("/v1/leases?skip=%d" % len(leases)), 200, "list leases").value["leases"]
+        leases += page
+        if not page:
+            return leases
 
 
 def settle(api, book, token):

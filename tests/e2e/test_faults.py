@@ -142,7 +142,7 @@ def test_full_store_drains_to_the_end(t):
 
 def test_table_of_tickets_full(t):
     """At the limit of open tickets posts get 507, everything else works, and completed tickets make room."""
-    server = t.server("--tickets-max", "1000", "--reopen-h", "0")
+    server = t.server("--tickets-max", "1000", "--leases-max", "1000", "--reopen-h", "0")
     make = Messages()
     api = server.api()
     messages = make.many(1200)
@@ -190,7 +190,7 @@ def test_folder_in_use(t):
     make = Messages()
     receipt = server.api().receipt(make.next())
     second = t.server(start=False)
-    refuses_to_start(second, ("in use", "in-use", "another server"), "a folder in use")
+    refuses_to_start(second, ("process id %d uses it" % server.process.pid,), "a folder in use")
     equal(server.api().lease()["ticket"], receipt["ticket"], "the first goes on")
     server.kill()
     second.logs.clear()

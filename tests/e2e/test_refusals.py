@@ -38,6 +38,8 @@ KIB = 1 << 10
 
 
 def raw_post(api, body, content_type=JSON, path="/v1/messages", **more):
+    if content_type in (NDJSON, MSGPACK_SEQ):
+        more.setdefault("accept", content_type)
     return api.connection.request("POST", path, api.fields(content_type, **more), body)
 
 
@@ -295,7 +297,7 @@ def test_bad_lines_in_a_batch(t):
         encode(good[0]) + b"\n{\n\n" + encode(make.next(colour="red")) + b"\r\n" + encode(good[1]) + b"\n   \n"
         + encode(make.next(text=None)) + b"\n\xff\n" + encode(good[2])
     )
-    answers = status(raw_post(api, body, NDJSON, accept=NDJSON), 200, "batch").lines
+    answers = status(raw_post(api, body, NDJSON), 200, "batch").lines
     equal([answer["status"] for answer in answers], [202, 400, 400, 202, 400, 400, 202], "statuses")
     equal([answer["line"] for answer in answers], [1, 2, 4, 5, 7, 8, 9], "numbers of lines, blank ones counted")
     problem_value(answers[1], 400, "malformed")
@@ -310,11 +312,11 @@ def test_bad_lines_in_a_batch(t):
     equal([answer["status"] for answer in answers], [202, 400, 400, 400, 202], "statuses of the sequence")
     equal([answer["line"] for answer in answers], [1, 2, 3, 4, 5], "numbers of the sequence")
     broken = encode_many(make.many(2), MSGPACK_SEQ) + b"\xdb\xff\xff\xff\xffabc"
-    answers = status(raw_post(api, broken, MSGPACK_SEQ, accept=MSGPACK_SEQ), 200, "broken sequence").lines
+    answers = status(raw_post(api, broken, MSGPACK_SEQ), 200, "broken sequence").lines
     equal([answer["status"] for answer in answers], [202, 202, 400], "what cannot be framed ends the sequence")
     equal(stored(server), 7, "all good ones")
     for empty in (b"", b"\n\n \n"):
-        response = raw_post(api, empty, NDJSON, accept=NDJSON)
+        response = raw_post(api, empty, NDJSON)
         check((response.status, response.body) == (200, b"") or response.status == 400, "an empty batch", response.status)
 
 
@@ -460,7 +462,7 @@ def test_http1(t):
         context.wrap_socket(socket.create_connection(server.tls_address, PATIENCE_S))
         raise Failed("TLS without h2 in its ALPN was accepted")
     except ssl.SSLError as error:
-        check("ALERT_NO_APPLICATION_PROTOCOL" in str(error), "the alert says why", str(error))
+        check("alert no application protocol" in str(error).replace("_", " ").lower(), "the alert says why", str(error))
 
 
 # --- clients that go away -----------------------------------------------------------------------------------------------------
@@ -473,7 +475,7 @@ def test_aborted_uploads(t):
     bodies = encode_many(make.many(100))
     for end in ("reset", "disconnect", "short"):
         api = server.api()
-        fields = api.fields(NDJSON, content_length=str(len(bodies)))
+        fields = api.fields(NDJSON, accept=NDJSON, content_length=str(len(bodies)))
         response = api.connection.begin("POST", "/v1/messages", fields, end=False)
         half = bodies[: len(bodies) // 2]
         half = half[: half.rindex(b"\n") + 1]  # Whole lines: none of them may count.
@@ -492,7 +494,7 @@ def test_aborted_uploads(t):
                 pass  # A stream error, which RFC 9113 section 8.1.1 asks for.
     equal(stored(server), 0, "nothing was stored")
     api = server.api()
-    answers = status(raw_post(api, bodies, NDJSON, accept=NDJSON), 200, "the whole of it").lines
+    answers = status(raw_post(api, bodies, NDJSON), 200, "the whole of it").lines
     equal(sum(answer["duplicate"] for answer in answers), 0, "none of them was there before")
 
 
@@ -504,10 +506,14 @@ def test_client_gone_in_commit(t):
     for number in range(60):
         api = server.api()
         messages = make.many(200)
-        response = api.connection.begin_with("POST", "/v1/messages", api.fields(NDJSON), encode_many(messages))
+        fields = api.fields(NDJSON, accept=NDJSON)
+        response = api.connection.begin_with("POST", "/v1/messages", fields, encode_many(messages))
         api.connection.pump(number % 20 / 1000.0 * SLOW)
         gone = not response.ended
-        api.connection.reset(response) if number % 2 else api.connection.close()
+        if gone and number % 2:
+            api.connection.reset(response)
+        else:
+            api.connection.close()
         again = server.api()
         answers = status(again.post_many(messages), 200, "re-post").lines
         duplicates = sum(answer["duplicate"] for answer in answers)
