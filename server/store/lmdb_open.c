@@ -282,15 +282,10 @@ read_identity(MDB_env *env, struct aw_store_identity *ret_identity, struct aw_wh
 static enum aw_err
 look_identity(const char *path, const struct aw_store_config *config, struct aw_store_identity *ret_identity, struct aw_why *why)
 {
-    struct stat file;
     MDB_env    *env;
     enum aw_err err;
     int         rc;
 
-    if (stat(path, &file) != 0)
-        return aw_why_errno(why, AW_E_IO, errno, "%s", path);
-    if (file.st_size == 0) /* LMDB would take it for one to be created */
-        return aw_why(why, AW_E_CORRUPT, "%s: the data file is empty", path);
     err = env_new(&env, config, why);
     if (err != AW_OK)
         return err;
@@ -430,6 +425,18 @@ open_env(struct aw_lmdb *store, const struct aw_store_config *config, struct aw_
 }
 
 static enum aw_err
+check_file(const char *path, struct aw_why *why)
+{
+    struct stat file;
+
+    if (stat(path, &file) != 0)
+        return aw_why_errno(why, errno == ENOENT || errno == ENOTDIR ? AW_E_NOT_FOUND : AW_E_IO, errno, "%s", path);
+    if (file.st_size == 0) /* LMDB would take it for one to be created */
+        return aw_why(why, AW_E_CORRUPT, "%s: the data file is empty", path);
+    return AW_OK;
+}
+
+static enum aw_err
 open_store(struct aw_lmdb *store, const struct aw_store_config *config, struct aw_why *why)
 {
     char        path[PATH_BYTES];
@@ -446,8 +453,8 @@ open_store(struct aw_lmdb *store, const struct aw_store_config *config, struct a
         created = true;
         err = create_store(path, config, why);
     }
-    if (err == AW_OK && store->read_only && access(path, F_OK) != 0)
-        return aw_why_errno(why, errno == ENOENT || errno == ENOTDIR ? AW_E_NOT_FOUND : AW_E_IO, errno, "%s", path);
+    if (err == AW_OK)
+        err = check_file(path, why);
     if (err == AW_OK && !store->read_only)
         err = look_identity(path, config, &store->identity, why);
     if (err == AW_OK && !store->read_only && store->identity.shard != config->shard)
