@@ -1,5 +1,6 @@
 /* accept.h - who may connect: limits on connections, and accept() that survives a process without descriptors.
  *
+ * Handshakes are counted by the edge: accept no more while its stats' handshakes_now has reached handshakes_max.
  * Owns: a table of addresses, a spare descriptor. Thread: the one that accepts and learns of closed connections. Never blocks.
  */
 #ifndef AW_HTTP_ACCEPT_H
