@@ -1,10 +1,11 @@
-/* lanes_bench - the calendars beside a binary heap under a mutex, in one run: throughput, latency of pops beside a busy writer, time to load,
- * bytes an entry. Each figure is the median of interleaved repetitions; a ratio is taken inside a repetition.
+/* lanes_bench - the calendars beside a binary heap under a mutex, in one run: throughput, latency of pops beside a busy
+ * writer, time to load, bytes an entry. Each figure is the median of interleaved repetitions; a ratio is taken inside a
+ * repetition.
  *
  *   lanes_bench [entries, default 1000000] [repetitions, default 3]
  *
- * Loads of keys: `sla`, five moving deadlines (10 min to 24 h ahead of a clock that moves one tick for ten entries); `one`, the same
- * with one entry a tick; `uni`, nine of ten anywhere in the far half of the range, the rest urgent. */
+ * Loads of keys: `sla`, five moving deadlines (10 min to 24 h ahead of a clock that moves one tick for ten entries); `one`,
+ * the same with one entry a tick; `uni`, nine of ten anywhere in the far half of the range, the rest urgent. */
 #include "commit/calendar.h"
 #include "commit/lanes.h"
 
@@ -427,7 +428,7 @@ int
 main(int argc, char **argv)
 {
     uint64_t entries = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
-    int      repetitions = argc > 2 ? atoi(argv[2]) : 3;
+    int      repetitions = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 3;
 
     if (entries < 1000 || entries > UINT32_MAX || repetitions < 1 || repetitions > REPETITIONS_MAX) {
         (void)fprintf(stderr, "usage: lanes_bench [entries, 1000 or more] [repetitions, 1 to %d]\n", REPETITIONS_MAX);

@@ -1,33 +1,38 @@
 /* The protocol.
  *
- * Entries sit in chunks, chunks of one tick in a chain, oldest first. A 64-ary trie of bitmaps finds the chain of a tick: five levels
- * of six bits. The cursor is in one of three states:
+ * Entries sit in chunks, chunks of one tick in a chain, oldest first. A 64-ary trie of bitmaps finds the chain of a tick: five
+ * levels of six bits. The cursor is in one of three states:
  *
- *            push below its tick                              READY(chunk, pos)  the next entry is chunk[pos], or, when there is none
- *              .------------.                                                    yet, the tick of the chunk is exhausted
- *              v            |      exhausted                  SEEK(version, tick) nothing is handed out; the first entry at or after
- *   EMPTY -> READY --------------> SEEK --.                                      `tick` has to be found. Anybody may do it
- *     ^        ^  `-pop: pos + 1   |  ^   | push              EMPTY              nothing waits
+ *            push below its tick
+ *              .------------.
+ *              v            |      exhausted
+ *   EMPTY -> READY --------------> SEEK --.
+ *     ^        ^  `-pop: pos + 1   |  ^   | push
  *     |        `----- found -------+  `---'
  *     `-------- nothing found -----'
  *
- * Rules, each with a test that fails without it (tests/unit/calendar_history_test.c):
- * 1. A push publishes its entries by a seq_cst store, then reads the cursor by a seq_cst load. READY at a lower or equal tick: done.
- *    READY at a higher tick, or EMPTY: the cursor is set to the new entry. SEEK: replaced by a fresh SEEK from the lower of both ticks,
- *    always, even if the new entry lies ahead of the search: one under way may have passed it.
- * 2. Who leaves a chunk first raises chunk->head to the position reached, never lowers it: a thread that was stopped there may come
- *    back much later with an old position.
- * 3. Leaving an exhausted tick leads to SEEK from this same tick: an entry may have been appended since the last look.
- * 4. A search reads all it depends on by seq_cst loads after the seq_cst exchange that entered SEEK. So of a push and a search that
- *    run side by side either the search finds the entry, or the push finds the search and replaces its word.
- * 5. Only the writer unlinks, and only what lies below the cursor (everything when EMPTY); it frees after a grace period (QSBR). It
- *    unlinks before a push lowers the cursor, so that searches do not wade through emptied chains.
- * 6. SEEK words carry fresh versions: a search that slept can't complete in a later SEEK. It would take 2^32 searches in one calendar
- *    during one stalled one to meet its own version again. READY words need none: READY(chunk, pos) always means the same entry, as
- *    positions only grow and a chunk's index is reused only after a grace period. EMPTY needs none: only the writer leaves it.
+ *   READY(chunk, pos)    the next entry is chunk[pos], or, when there is none yet, the tick of the chunk is exhausted
+ *   SEEK(version, tick)  nothing is handed out; the first entry at or after `tick` has to be found, and anybody may do it
+ *   EMPTY                nothing waits
  *
- * Pops are ordered by the modification order of the cursor; a push takes effect at its exchange of the cursor, or, where it needs none,
- * when its entries became visible, since a later search must find them (rules 1 and 4).
+ * Rules, each with a test that fails without it (tests/unit/calendar_history_test.c):
+ * 1. A push publishes its entries by a seq_cst store, then reads the cursor by a seq_cst load. READY at a lower or equal tick:
+ *    done. READY at a higher tick, or EMPTY: the cursor is set to the new entry. SEEK: replaced by a fresh SEEK from the lower
+ *    of both ticks, always, even if the new entry lies ahead of the search: one under way may have passed it.
+ * 2. Who leaves a chunk first raises chunk->head to the position reached, never lowers it: a thread that was stopped there may
+ *    come back much later with an old position.
+ * 3. Leaving an exhausted tick leads to SEEK from this same tick: an entry may have been appended since the last look.
+ * 4. A search reads all it depends on by seq_cst loads after the seq_cst exchange that entered SEEK. So of a push and a search
+ *    that run side by side either the search finds the entry, or the push finds the search and replaces its word.
+ * 5. Only the writer unlinks, and only what lies below the cursor (everything when EMPTY); it frees after a grace period
+ *    (QSBR). It unlinks before a push lowers the cursor, so that searches do not wade through emptied chains.
+ * 6. SEEK words carry fresh versions: a search that slept can't complete in a later SEEK. It would take 2^32 searches in one
+ *    calendar during one stalled one to meet its own version again. READY words need none: READY(chunk, pos) always means the
+ *    same entry, as positions only grow and a chunk's index is reused only after a grace period. EMPTY needs none: only the
+ *    writer leaves it.
+ *
+ * Pops are ordered by the modification order of the cursor; a push takes effect at its exchange of the cursor, or, where it
+ * needs none, when its entries became visible, since a later search must find them (rules 1 and 4).
  */
 #include "commit/calendar.h"
 
@@ -37,8 +42,8 @@
 
 #include <stdlib.h>
 
-/* One test compiles this file again with smaller chunks, with delays where threads meet, and with one rule at a time left out, to show
- * that it would notice (tests/unit/calendar_history_test.c). */
+/* One test compiles this file again with smaller chunks, with delays where threads meet, and with one rule at a time left out,
+ * to show that it would notice (tests/unit/calendar_history_test.c). */
 #ifndef AW_CALENDAR_TEST
 #define CHUNK_CAPS    1, 2, 4, 8, 16, 32, 64, 128, 254
 #define CHUNK_CLASSES 9
@@ -60,8 +65,8 @@
 #define LARGE_CHUNKS_PER_PAGE 8                    /* of 2 KiB each, without their headers: */
 #define CHUNK_BYTES_PER_PAGE  (LARGE_CHUNKS_PER_PAGE * 254 * sizeof(uint64_t))
 
-/* Capacities by size class: chunks first. A chunk's position fits 8 bits; the largest chunk is 2 KiB. A node with its children packed
- * grows by copying; from 32 children on it has all 64 places, so that it need not grow again. */
+/* Capacities by size class: chunks first. A chunk's position fits 8 bits; the largest chunk is 2 KiB. A node with its children
+ * packed grows by copying; from 32 children on it has all 64 places, so that it need not grow again. */
 static const uint8_t chunk_caps[CHUNK_CLASSES] = {CHUNK_CAPS};
 static const uint8_t node_caps[NODE_CLASSES] = {1, 3, 5, 7, 11, 15, 23, 31, 64};
 
@@ -75,8 +80,8 @@ struct chunk {
     uint8_t          counted; /* writer: of the entries gone, how many are in _gone */
     _Atomic uint64_t entries[];
 };
-/* `slots` says which children have a place, packed in order of their bit; it only grows, and only at its high end, so that the place
- * of a child never changes under a reader. `live` says which of them lead to a chain. */
+/* `slots` says which children have a place, packed in order of their bit; it only grows, and only at its high end, so that the
+ * place of a child never changes under a reader. `live` says which of them lead to a chain. */
 struct node {
     _Atomic uint64_t live;
     _Atomic uint64_t slots;
@@ -91,8 +96,8 @@ struct finger {
     uint32_t                  leaf;
 };
 
-/* What was unlinked: `fresh` since the last epoch was taken, `aging` until that epoch has passed, `ripe` to be given back. Lists through
- * the blocks' links. */
+/* What was unlinked: `fresh` since the last epoch was taken, `aging` until that epoch has passed, `ripe` to be given back.
+ * Lists through the blocks' links. */
 struct aw_calendar_pool {
     struct aw_slab  slab; /* owns; its start is for all, the rest and what follows for the writer */
     struct aw_home  home;
@@ -156,8 +161,8 @@ node_at(const struct aw_calendar_pool *pool, uint32_t index)
     return aw_slab_at(&pool->slab, index);
 }
 
-/* A child is a chain, or a node one level down. A chain may hang at any level, where it is the only one: a queue with one waiting tick
- * needs no node at all. */
+/* A child is a chain, or a node one level down. A chain may hang at any level, where it is the only one: a queue with one
+ * waiting tick needs no node at all. */
 #define CHAIN UINT32_C(0x80000000)
 
 static inline bool
@@ -254,7 +259,8 @@ chain_find(const struct aw_calendar_pool *pool, uint32_t index, uint64_t *ret_re
     return false;
 }
 
-/* Where ticks are sparse, each search ends at a chunk that no cache holds: the next search's is fetched while this entry is handled. */
+/* Where ticks are sparse, each search ends at a chunk that no cache holds: the next search's is fetched while this entry is
+ * handled. */
 static inline void
 chain_prefetch(const struct aw_calendar_pool *pool, struct node *node, uint64_t live)
 {
@@ -416,16 +422,16 @@ aw_calendar_pool_enter(struct aw_calendar_pool *pool)
     aw_home_enter(&pool->home);
 }
 
-/* Pages that a push of `count` entries takes at most: large chunks, one page for each smaller class of chunks, one for a path of new nodes,
- * one for a grown node. */
+/* Pages that a push of `count` entries takes at most: large chunks, one page for each smaller class of chunks, one for a path
+ * of new nodes, one for a grown node. */
 static size_t
 pages_needed(size_t count)
 {
     return count / (CHUNK_BYTES_PER_PAGE / sizeof(uint64_t)) + CHUNK_CLASSES + 2 + 1;
 }
 
-/* The most that an entry pushed alone takes is the largest chunk (less for one in a new tick: a small chunk, a path of small nodes, a
- * copied node); each class may leave one page partly used; and the last push must still find what it needs. */
+/* The most that an entry pushed alone takes is the largest chunk (less for one in a new tick: a small chunk, a path of small
+ * nodes, a copied node); each class may leave one page partly used; and the last push must still find what it needs. */
 size_t
 aw_calendar_pool_room(const struct aw_calendar_pool *pool)
 {
@@ -485,8 +491,8 @@ aw_calendar_pool_reclaim(struct aw_calendar_pool *pool, size_t max)
 
 /* --- pushing: writer ------------------------------------------------------------------------------------------------------ */
 
-/* The chunk that follows one of `cap` (0: the first of its tick) when `count` entries wait for a place: it doubles, or is as large as
- * those entries can fill. */
+/* The chunk that follows one of `cap` (0: the first of its tick) when `count` entries wait for a place: it doubles, or is as
+ * large as those entries can fill. */
 static uint32_t
 chunk_class(uint8_t cap, size_t count)
 {
@@ -697,8 +703,8 @@ tick_find(struct aw_calendar_pool *pool, struct aw_calendar *calendar, uint32_t 
     return index != 0 && chunk_at(pool, chain_of(index))->tick == tick ? chain_of(index) : 0;
 }
 
-/* A path of nodes, from `level` down to where the two ticks part, that leads to both chains; nobody knows it yet. *ret_leaf: the node
- * that holds both, if it is a leaf, else 0. */
+/* A path of nodes, from `level` down to where the two ticks part, that leads to both chains; nobody knows it yet. *ret_leaf:
+ * the node that holds both, if it is a leaf, else 0. */
 static uint32_t
 chains_part(struct aw_calendar_pool *pool, unsigned level, uint32_t early, uint32_t late, uint32_t *ret_leaf)
 {
@@ -720,8 +726,8 @@ chains_part(struct aw_calendar_pool *pool, unsigned level, uint32_t early, uint3
     return made;
 }
 
-/* Links the chain of a tick that has none, by one store: a place in the node where the walk ends, or a path from a chain that was alone
- * there to both. */
+/* Links the chain of a tick that has none, by one store: a place in the node where the walk ends, or a path from a chain that
+ * was alone there to both. */
 static void
 tick_insert(struct aw_calendar_pool *pool, struct aw_calendar *calendar, uint32_t tick, uint32_t chain)
 {
@@ -904,8 +910,8 @@ child_retire(struct cleaning *cleaning, uint32_t child, unsigned level, uint64_t
     block_retire(pool, chain_of(child));
 }
 
-/* Unlinks what is empty below `place`, whose first tick is `base`; `level` is that of a node there. True when all of it is, and only
- * the place itself still leads to it. */
+/* Unlinks what is empty below `place`, whose first tick is `base`; `level` is that of a node there. True when all of it is,
+ * and only the place itself still leads to it. */
 static bool
 place_clean(struct cleaning *cleaning, _Atomic uint32_t *place, unsigned level, uint64_t base)
 {

@@ -45,8 +45,8 @@ struct aw_calendar_head {
     uint64_t _cursor; /* the state in which this entry is next */
 };
 
-/* Reserves bytes_max of address space (at least 1 MiB, at most 16 GiB). `qsbr` is borrowed and outlives the pool; the pool's thread is
- * its owner. AW_E_CONFIG, AW_E_MEMORY. */
+/* Reserves bytes_max of address space (at least 1 MiB, at most 16 GiB). `qsbr` is borrowed and outlives the pool; the pool's
+ * thread is its owner. AW_E_CONFIG, AW_E_MEMORY. */
 AW_MUST_USE enum aw_err aw_calendar_pool_new(struct aw_calendar_pool **ret_pool, size_t bytes_max, struct aw_qsbr *qsbr);
 /* No thread may use a calendar of this pool any more. Takes the address, accepts NULL, leaves NULL. */
 void aw_calendar_pool_free(struct aw_calendar_pool **pool);
@@ -59,8 +59,8 @@ size_t aw_calendar_pool_bytes(const struct aw_calendar_pool *pool);
 /* Frees at most `max` blocks whose readers are all gone; returns how many. Thread: writer. */
 size_t aw_calendar_pool_reclaim(struct aw_calendar_pool *pool, size_t max);
 
-/* Appends the entries at the end of `tick`, in order. AW_E_TABLE_FULL when the pool has no room for so many; nothing changed then.
- * Thread: writer. */
+/* Appends the entries at the end of `tick`, in order. AW_E_TABLE_FULL when the pool has no room for so many; nothing changed
+ * then. Thread: writer. */
 AW_MUST_USE enum aw_err aw_calendar_push(struct aw_calendar_pool *pool, struct aw_calendar *calendar, uint32_t tick,
                                          const uint64_t *entries, size_t count);
 /* The entry that is next. False when the calendar is empty: then no push that returned before this call has an entry left.

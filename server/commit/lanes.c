@@ -149,8 +149,8 @@ hint_shift(uint32_t lane, unsigned class_)
     return lane % LANES_PER_WORD * LANE_BITS + class_;
 }
 
-/* Only the committer changes hints, so a load and a store will do; and only it fills queues, so that an empty one stays empty while its
- * bit is cleared. Seq_cst like the cursors, so that a push that returned has set its bit for everybody. */
+/* Only the committer changes hints, so a load and a store will do; and only it fills queues, so that an empty one stays empty
+ * while its bit is cleared. Seq_cst like the cursors, so that a push that returned has set its bit for everybody. */
 static void
 hint_set(struct aw_lanes *lanes, uint32_t lane, unsigned class_)
 {
@@ -228,7 +228,8 @@ push_many(struct aw_lanes *lanes, uint32_t queue, uint32_t tick, const uint64_t 
         return err;
     if (lane >= lanes->lanes_used)
         lanes->lanes_used = lane + 1;
-    /* After the push, so that reclaim never sees a bit without its entry having been there; before the return, which is what counts. */
+    /* After the push, so that reclaim never sees a bit without its entry having been there; before the return, which is what
+     * counts. */
     hint_set(lanes, lane, queue % AW_CLASS_COUNT);
     return AW_OK;
 }

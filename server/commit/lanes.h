@@ -1,15 +1,18 @@
-/* lanes.h - who waits where: for each lane and class one lock-free priority queue, and a table that says which entries still count.
+/* lanes.h - who waits where: for each lane and class one lock-free priority queue, and a table that says which entries still
+ * count.
  *
- * An entry is a ticket's slot and version under a key (a time, exact to 100 ms; first in first out inside that). To re-rank, move, hold
- * or cancel a ticket, the committer shows a newer version and pushes a new entry, if any; the old one is stale from then on and is
- * dropped by whoever meets it at a head.
+ * An entry is a ticket's slot and version under a key (a time, exact to 100 ms; first in first out inside that). To re-rank,
+ * move, hold or cancel a ticket, the committer shows a newer version and pushes a new entry, if any; the old one is stale from
+ * then on and is dropped by whoever meets it at a head.
  *
- * The bound: a pull that peeks all lanes of its agent, chooses, and takes, never overtakes an entry, in any of these lanes, whose push
- * returned before the pull began. (Not one atomic step over all lanes: an entry pushed while the pull is under way may be missed.)
+ * The bound: a pull that peeks all lanes of its agent, chooses, and takes, never overtakes an entry, in any of these lanes,
+ * whose push returned before the pull began. (Not one atomic step over all lanes: an entry pushed while the pull is under way
+ * may be missed.)
  *
- * Threads: the committer shows, pushes, reclaims, counts; any thread peeks and takes, and never waits, allocates or frees. A thread other
- * than the committer does that between two quiet points of the QSBR domain given at aw_lanes_new; a head is void after the second.
- * Who owns: the caller owns the lanes, and outlives them with the domain. What can fail: a push, when the arena is at its limit.
+ * Threads: the committer shows, pushes, reclaims, counts; any thread peeks and takes, and never waits, allocates or frees. A
+ * thread other than the committer does that between two quiet points of the QSBR domain given at aw_lanes_new; a head is void
+ * after the second. Who owns: the caller owns the lanes, and outlives them with the domain. What can fail: a push, when the
+ * arena is at its limit.
  */
 #ifndef AW_COMMIT_LANES_H
 #define AW_COMMIT_LANES_H
@@ -49,8 +52,8 @@ AW_MUST_USE enum aw_err aw_lanes_push(struct aw_lanes *lanes, uint32_t lane, enu
                                       uint32_t version);
 /* How many pushes surely succeed from here on, wherever they go. */
 size_t aw_lanes_room(const struct aw_lanes *lanes);
-/* A bounded piece of work (some 100 us at most): unlinks what was emptied, frees what no reader can hold any more. Returns how much was
- * done; 0: nothing to do just now. */
+/* A bounded piece of work (some 100 us at most): unlinks what was emptied, frees what no reader can hold any more. Returns how
+ * much was done; 0: nothing to do just now. */
 size_t aw_lanes_reclaim(struct aw_lanes *lanes);
 
 struct aw_lanes_count {
@@ -63,8 +66,8 @@ void aw_lanes_count(const struct aw_lanes *lanes, uint32_t lane, enum aw_class c
 /* Memory in use: arena, queues and table as far as they were touched. */
 size_t aw_lanes_bytes(const struct aw_lanes *lanes);
 
-/* Many pushes at once, at a start, in any order; those of one key in the order of their adds. Each is visible at the latest when finish
- * returns. `entries_max`: how many are sorted at a time, 32 bytes each. */
+/* Many pushes at once, at a start, in any order; those of one key in the order of their adds. Each is visible at the latest
+ * when finish returns. `entries_max`: how many are sorted at a time, 32 bytes each. */
 struct aw_lanes_load;
 /* AW_E_MEMORY. */
 AW_MUST_USE enum aw_err aw_lanes_load_new(struct aw_lanes_load **ret_load, struct aw_lanes *lanes, uint32_t entries_max);
@@ -90,16 +93,16 @@ struct aw_head {
     uint64_t      _cursor;
 };
 
-/* The classes of a lane that may have entries, one bit each (1 << class): one load, for agents of many lanes. A class whose bit is clear
- * has no entry whose push returned before this call. */
+/* The classes of a lane that may have entries, one bit each (1 << class): one load, for agents of many lanes. A class whose
+ * bit is clear has no entry whose push returned before this call. */
 unsigned aw_lanes_classes(const struct aw_lanes *lanes, uint32_t lane);
 /* The first lane at or after `from` that may have entries; lanes_max when there is none. For agents of all lanes. */
 uint32_t aw_lanes_find(const struct aw_lanes *lanes, uint32_t from);
-/* The entry that is next in this queue; stale ones are dropped on the way. False when it is empty. After dropping 64 in a row it returns
- * a head with `stale` set, if the next is stale too, so that a call stays short: call again. */
+/* The entry that is next in this queue; stale ones are dropped on the way. False when it is empty. After dropping 64 in a row
+ * it returns a head with `stale` set, if the next is stale too, so that a call stays short: call again. */
 AW_MUST_USE bool aw_lanes_peek(struct aw_lanes *lanes, uint32_t lane, enum aw_class class_, struct aw_head *ret_head);
-/* Takes it, if it still is the head. False: somebody took it, or something more urgent came; peek this queue again. The ticket may have
- * changed in the meantime: only the committer's word on the lease counts. */
+/* Takes it, if it still is the head. False: somebody took it, or something more urgent came; peek this queue again. The ticket
+ * may have changed in the meantime: only the committer's word on the lease counts. */
 AW_MUST_USE bool aw_lanes_try_take(struct aw_lanes *lanes, const struct aw_head *head);
 
 #endif

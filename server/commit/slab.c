@@ -1,6 +1,6 @@
-/* A page is full, partial (on the list of its class) or in stock. Free blocks of a page are linked through their first four bytes.
- * Under the address sanitizer a free block is poisoned, so that a look at memory that was reclaimed too early is caught at once; with
- * AW_WITH_AUDIT it is also overwritten. */
+/* A page is full, partial (on the list of its class) or in stock. Free blocks of a page are linked through their first four
+ * bytes. Under the address sanitizer a free block is poisoned, so that a look at memory that was reclaimed too early is caught
+ * at once; with AW_WITH_AUDIT it is also overwritten. */
 #include "commit/slab.h"
 
 #include <stdbool.h>

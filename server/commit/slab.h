@@ -1,11 +1,12 @@
 /* slab.h - blocks of a few fixed sizes out of one reserved piece of address space, named by 32-bit indices.
  *
  * The whole range is reserved when the slab is made and touched as it is needed. It is cut into pages; a page holds blocks of one
- * size and goes back to the common stock when its last block has been given back. An index is the distance from the start in units
- * of 8 bytes; 0 names nothing.
- * Who owns: the caller, until aw_slab_fini; blocks belong to whoever took them. Thread: take and give belong to one thread (the owner
- * of the slab); aw_slab_at may be used by any thread that has learnt an index in a way that orders it after the take.
- * What can fail: init, when the address space can't be had. A take never fails as long as the caller asked aw_slab_pages_free before.
+ * size and goes back to the common stock when its last block has been given back. An index is the distance from the start in
+ * units of 8 bytes; 0 names nothing.
+ * Who owns: the caller, until aw_slab_fini; blocks belong to whoever took them. Thread: take and give belong to one thread
+ * (the owner of the slab); aw_slab_at may be used by any thread that has learnt an index in a way that orders it after the take.
+ * What can fail: init, when the address space can't be had. A take never fails as long as the caller asked aw_slab_pages_free
+ * before.
  */
 #ifndef AW_COMMIT_SLAB_H
 #define AW_COMMIT_SLAB_H
@@ -29,7 +30,8 @@ struct aw_slab_class {
     uint32_t _partial;  /* first page with a free block; 0: none */
 };
 struct aw_slab {
-    /* Set by init, then read-only for all; on a line of its own, as every reader needs it and the owner's counters change all the time. */
+    /* Set by init, then read-only for all; on a line of its own, as every reader needs it and the owner's counters change all
+     * the time. */
     _Alignas(AW_CACHE_LINE) char *_base; /* owns: the reserved range */
     /* Owner only. */
     _Alignas(AW_CACHE_LINE) struct aw_slab_page *_pages; /* owns: reserved too, one a page */
@@ -43,8 +45,8 @@ struct aw_slab {
     struct aw_slab_class _classes[AW_SLAB_CLASSES_MAX];
 };
 
-/* sizes: bytes of a block by class, multiples of AW_SLAB_UNIT, at most AW_SLAB_PAGE_BYTES. bytes_max is rounded down to pages, and one
- * page of it is never used; AW_E_CONFIG when it is less than two pages or over AW_SLAB_BYTES_MAX; AW_E_MEMORY. */
+/* sizes: bytes of a block by class, multiples of AW_SLAB_UNIT, at most AW_SLAB_PAGE_BYTES. bytes_max is rounded down to pages,
+ * and one page of it is never used; AW_E_CONFIG when it is less than two pages or over AW_SLAB_BYTES_MAX; AW_E_MEMORY. */
 AW_MUST_USE enum aw_err aw_slab_init(struct aw_slab *slab, size_t bytes_max, const uint32_t *sizes, uint32_t count);
 /* Accepts a zeroed struct. */
 void aw_slab_fini(struct aw_slab *slab);

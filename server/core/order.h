@@ -1,7 +1,7 @@
 /* order.h - which of several tickets is next: the guarded ratio (design: section 6), as a pure function.
  *
- * At a pull the heads of all queues of the agent are the candidates; the same candidates give the same choice in any order. Integers
- * only, so that it comes out the same on every machine. Owns nothing. Thread: any. Nothing can fail.
+ * At a pull the heads of all queues of the agent are the candidates; the same candidates give the same choice in any order.
+ * Integers only, so that it comes out the same on every machine. Owns nothing. Thread: any. Nothing can fail.
  */
 #ifndef AW_CORE_ORDER_H
 #define AW_CORE_ORDER_H
@@ -52,8 +52,8 @@ struct aw_order_candidate {
  * Strict: by class; imminent ones by departure, others by age; ties as above. */
 size_t aw_order_choose(const struct aw_order_settings *settings, aw_ms now, const struct aw_order_candidate *candidates,
                        size_t count);
-/* How long this ticket may have waited at this moment: the target of its class, for `imminent` at most slack - reserve, never more than
- * the time to reply_by, at least a minute. */
+/* How long this ticket may have waited at this moment: the target of its class, for `imminent` at most slack - reserve, never
+ * more than the time to reply_by, at least a minute. */
 uint64_t aw_order_allowed_ms(const struct aw_order_settings *settings, aw_ms now, const struct aw_order_candidate *candidate);
 /* waited/allowed in per mille, the slowdown (kappa); UINT32_MAX when larger. */
 uint32_t aw_order_kappa(const struct aw_order_settings *settings, aw_ms now, const struct aw_order_candidate *candidate);

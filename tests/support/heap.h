@@ -1,5 +1,5 @@
-/* heap.h - the slow, obvious priority queue: a binary heap of (tick, number of the push). What the calendars are compared with, in tests
- * and benches (there behind a mutex). Thread: one at a time. */
+/* heap.h - the slow, obvious priority queue: a binary heap of (tick, number of the push). What the calendars are compared
+ * with, in tests and benches (there behind a mutex). Thread: one at a time. */
 #ifndef AW_TESTS_SUPPORT_HEAP_H
 #define AW_TESTS_SUPPORT_HEAP_H
 

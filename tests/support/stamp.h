@@ -1,12 +1,12 @@
 /* stamp.h - points in time that threads on different cores can compare, for recorded histories. Thread: any. */
-#ifndef TESTS_SUPPORT_STAMP_H
-#define TESTS_SUPPORT_STAMP_H
+#ifndef AW_TESTS_SUPPORT_STAMP_H
+#define AW_TESTS_SUPPORT_STAMP_H
 
 #include <stdint.h>
 #include <time.h>
 
-/* Ordered against what the processor did before and will do after, but without the effect of a locked instruction: that would empty the
- * store buffer and hide a missing fence. */
+/* Ordered against what the processor did before and will do after, but without the effect of a locked instruction: that would
+ * empty the store buffer and hide a missing fence. */
 static inline uint64_t
 stamp(void)
 {

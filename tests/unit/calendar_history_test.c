@@ -1,10 +1,11 @@
-/* The calendar under its writer and three poppers is linearizable: short histories are recorded and each is searched for an order in
- * which a plain priority queue would have given the same answers (Wing and Gong 1993, with Lowe's memory of states seen, 2017). As each
- * popped entry is fixed by the history, the state of the plain queue is the set of operations already put in order.
+/* The calendar under its writer and three poppers is linearizable: short histories are recorded and each is searched for an
+ * order in which a plain priority queue would have given the same answers (Wing and Gong 1993, with Lowe's memory of states
+ * seen, 2017). As each popped entry is fixed by the history, the state of the plain queue is the set of operations already put
+ * in order.
  *
- * So that rare paths are common, this test compiles the calendar again with chunks of one to three entries and a delay at each point
- * where threads meet. It also leaves out one rule of the protocol at a time: then histories must turn out bad, which shows that the
- * checker would notice. Hence the one inclusion of a .c in the tests. */
+ * So that rare paths are common, this test compiles the calendar again with chunks of one to three entries and a delay at each
+ * point where threads meet. It also leaves out one rule of the protocol at a time: then histories must turn out bad, which
+ * shows that the checker would notice. Hence the one inclusion of a .c in the tests. */
 #include "base/assert.h"
 
 #include "support/random.h"
@@ -386,8 +387,8 @@ child_is_silent(void)
         AW_ASSERT(signal(signals[i], SIG_DFL) != SIG_ERR);
 }
 
-/* Each rule left out must show: by a bad history, or by a crash where memory is reused too early. In a child, for the crashes; alarm
- * ends one that hangs, which is noticed too. (Rule 4: test_lost_entry.) */
+/* Each rule left out must show: by a bad history, or by a crash where memory is reused too early. In a child, for the crashes;
+ * alarm ends one that hangs, which is noticed too. (Rule 4: test_lost_entry.) */
 static void
 test_broken(void **state)
 {
@@ -416,8 +417,9 @@ test_broken(void **state)
 
 /* --- store before load ---------------------------------------------------------------------------------------------------- */
 
-/* The writer appends to an exhausted tick while a popper leaves it for EMPTY. Without the seq_cst store of rule 4 the entry can sit in
- * the writer's store buffer while both look elsewhere: nobody will ever find it. Only real hardware shows this, and only now and then. */
+/* The writer appends to an exhausted tick while a popper leaves it for EMPTY. Without the seq_cst store of rule 4 the entry
+ * can sit in the writer's store buffer while both look elsewhere: nobody will ever find it. Only real hardware shows this, and
+ * only now and then. */
 struct race {
     struct bench    *bench;
     _Atomic uint32_t go;

@@ -1,5 +1,5 @@
-/* The calendar under load: each entry leaves exactly once and unharmed, while memory is reused all the time (poisoned when free, so that
- * a look at it after its grace period stands out); and a popper that is stopped anywhere holds up nobody. */
+/* The calendar under load: each entry leaves exactly once and unharmed, while memory is reused all the time (poisoned when
+ * free, so that a look at it after its grace period stands out); and a popper that is stopped anywhere holds up nobody. */
 #include "commit/calendar.h"
 
 #include "base/mem.h"
@@ -226,7 +226,8 @@ others_go_on(struct bench *bench, int frozen, struct random *random, uint64_t *n
         goals[i] = i == frozen ? 0 : atomic_load(&bench->poppers[i].popped) + 200;
     while (!reached || pushes < 200) {
         pushes += push_some(bench, random, number);
-        /* Slower when only they are missing: while one is stopped nothing is freed, and on a busy machine they may take their time. */
+        /* Slower when only they are missing: while one is stopped nothing is freed, and on a busy machine they may take their
+         * time. */
         if (pushes % 16 == 0)
             (void)nanosleep(&(struct timespec){.tv_nsec = pushes < 200 ? 0 : 20000}, NULL); /* shorter is fine */
         reached = true;

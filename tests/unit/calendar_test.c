@@ -1,5 +1,5 @@
-/* The calendar as a priority queue, in one thread: against a binary heap with the same operations, at the ends of the range of ticks,
- * with long chains, with its arena full; and that memory comes back. */
+/* The calendar as a priority queue, in one thread: against a binary heap with the same operations, at the ends of the range of
+ * ticks, with long chains, with its arena full; and that memory comes back. */
 #include "commit/calendar.h"
 
 #include "support/heap.h"
@@ -187,7 +187,8 @@ test_push_many(void **state)
     expect_empty(fixture);
 }
 
-/* A tick as the model of a desk has it: mostly arrivals in order, some urgent, some far, and clusters around the digits' borders. */
+/* A tick as the model of a desk has it: mostly arrivals in order, some urgent, some far, and clusters around the digits'
+ * borders. */
 static uint32_t
 random_tick(struct random *random, uint32_t now, uint32_t shape)
 {

@@ -1,5 +1,6 @@
-/* Lanes: entries come back in order with their keys and ages, stale ones are dropped, hints never hide an entry, loads give what pushes
- * give, memory comes back; and the bound: a pull over several lanes never overtakes an entry whose push returned before it began. */
+/* Lanes: entries come back in order with their keys and ages, stale ones are dropped, hints never hide an entry, loads give
+ * what pushes give, memory comes back; and the bound: a pull over several lanes never overtakes an entry whose push returned
+ * before it began. */
 #include "commit/lanes.h"
 
 #include "base/mem.h"
@@ -352,8 +353,8 @@ puller_main(void *arg)
     return NULL;
 }
 
-/* How many entries were taken by a pull that ended before the pull of an earlier key had chosen, although the push of that one had
- * returned before the first began. Pushes are in order of slot, so those that had returned are a prefix. */
+/* How many entries were taken by a pull that ended before the pull of an earlier key had chosen, although the push of that one
+ * had returned before the first began. Pushes are in order of slot, so those that had returned are a prefix. */
 static uint32_t
 count_overtaken(const struct run *run)
 {

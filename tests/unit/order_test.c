@@ -1,5 +1,5 @@
-/* The guarded ratio: a case for every rule and tie of section 6; the choice does not depend on the order of the candidates; and against a
- * slow reference that follows the text step by step, in floating point, over random cases away from ties. */
+/* The guarded ratio: a case for every rule and tie of section 6; the choice does not depend on the order of the candidates;
+ * and against a slow reference that follows the text step by step, in floating point, over random cases away from ties. */
 #include "core/order.h"
 
 #include "support/random.h"
