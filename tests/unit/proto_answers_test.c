@@ -195,6 +195,24 @@ test_lease_flights(void **state)
 }
 
 static void
+test_message(void **state)
+{
+    struct rig       *rig = *state;
+    struct aw_receipt receipt = {.message = {.seq = 1}, .ticket = ticket, .lane = AW_SLICE("main"), .commit = {.hash = a_hash()}};
+    struct aw_stored_message message = {
+        .id = {.seq = 1},
+        .accepted_at = 1000,
+        .body = a_body(rig, "{\"channel\":\"web\",\"source_id\":\"1\",\"customer\":\"c\",\"text\":\"a\"}")};
+
+    CHECK(rig,
+          "{\"message\":\"m001\",\"accepted_at\":\"1970-01-01T00:00:01.000Z\",\"channel\":\"web\",\"source_id\":\"1\","
+          "\"customer\":\"c\",\"text\":\"a\",\"receipt\":{\"message\":\"m001\",\"ticket\":\"" TICKET_TEXT
+          "\",\"lane\":\"main\",\"class\":\"care\",\"reasons\":[],\"folded\":false,\"duplicate\":false,\"promise\":null,"
+          "\"commit\":{\"index\":0,\"hash\":\"" HASH_TEXT "\"}}}",
+          assert_true(aw_proto_write_message(&writer, &message, &receipt)));
+}
+
+static void
 test_ticket(void **state)
 {
     struct rig              *rig = *state;
@@ -373,10 +391,16 @@ test_body_get(void **state)
     struct rig     *rig = *state;
     struct aw_slice body =
         a_body(rig, "{\"channel\":\"web\",\"source_id\":\"1\",\"customer\":\"c\",\"text\":\"a\",\"tags\":[\"x\"]}");
+    struct aw_slice text;
 
     assert_slice(aw_proto_body_get(body, AW_SLICE("channel")), "\xa3web");
     assert_slice(aw_proto_body_get(body, AW_SLICE("tags")), "\x91\xa1x");
     assert_null(aw_proto_body_get(body, AW_SLICE("lane")).ptr);
+    assert_true(aw_proto_body_text(body, AW_SLICE("channel"), &text));
+    assert_slice(text, "web");
+    assert_false(aw_proto_body_text(body, AW_SLICE("tags"), &text));
+    assert_false(aw_proto_body_text(body, AW_SLICE("lane"), &text));
+    assert_slice(text, "web");
     assert_null(aw_proto_body_get(AW_SLICE(""), AW_SLICE("lane")).ptr);
     assert_null(aw_proto_body_get(AW_SLICE("\x91\x01"), AW_SLICE("lane")).ptr);
     assert_null(aw_proto_body_get(aw_slice_of(body.ptr, body.len - 1), AW_SLICE("tags")).ptr);
@@ -386,9 +410,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        rig_test(test_receipt), rig_test(test_lease), rig_test(test_lease_flights),
-        rig_test(test_ticket),  rig_test(test_lane),  rig_test(test_done),
-        rig_test(test_problem), rig_test(test_lines), rig_test(test_body_get),
+        rig_test(test_receipt), rig_test(test_lease),    rig_test(test_lease_flights), rig_test(test_message),
+        rig_test(test_ticket),  rig_test(test_lane),     rig_test(test_done),          rig_test(test_problem),
+        rig_test(test_lines),   rig_test(test_body_get),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,8 @@
 #include "proto/msgpack_bytes.h"
 #include "proto/tree.h"
 
+#include <pthread.h>
+
 #define BYTES(literal)                                                                                                           \
     {                                                                                                                            \
         literal, sizeof(literal) - 1                                                                                             \
@@ -357,13 +359,58 @@ test_no_room_for_an_answer(void **state)
     }
 }
 
+/* --- Threads ---------------------------------------------------------------------------------------------------------------- */
+
+/* A thread decodes by both parsers, then ends: its scratch goes with it (the address sanitizer would tell). */
+static void *
+decode_much(void *arg)
+{
+    static const char json[] = "{\"channel\":\"web\",\"source_id\":\"1\",\"customer\":\"c\",\"text\":\"t\",\"x\":1.5}";
+    void             *state;
+    struct rig       *rig;
+    uintptr_t         taken = 0;
+
+    (void)arg;
+    (void)rig_setup(&state);
+    rig = state;
+    for (int i = 0; i < 2000; i++) {
+        struct aw_proto_problem problem;
+        struct aw_message       message;
+        struct aw_slice         stored;
+
+        /* The fraction brings jansson in. */
+        taken += aw_proto_decode_message(&rig->arena, AW_MEDIA_JSON, AW_SLICE(json), true, &message, &problem) == AW_OK;
+        stored = rig_write(rig, AW_MEDIA_MSGPACK, AW_OBJECT_MESSAGE, &message);
+        taken += aw_proto_decode_message(&rig->arena, AW_MEDIA_MSGPACK, stored, false, &message, &problem) == AW_OK;
+        aw_arena_reset(&rig->arena);
+    }
+    (void)rig_teardown(&state);
+    return (void *)taken;
+}
+
+static void
+test_threads(void **state)
+{
+    pthread_t threads[4];
+
+    (void)state;
+    for (size_t i = 0; i < AW_ARRAY_LEN(threads); i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, decode_much, NULL), 0);
+    for (size_t i = 0; i < AW_ARRAY_LEN(threads); i++) {
+        void *taken;
+
+        assert_int_equal(pthread_join(threads[i], &taken), 0);
+        assert_int_equal((uintptr_t)taken, 4000);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         rig_test(test_msgpack_made_to_hurt),     rig_test(test_deep_and_endless),      rig_test(test_readers_agree),
         rig_test(test_damaged_bodies),           rig_test(test_damaged_msgpack),       rig_test(test_out_of_memory),
-        rig_test(test_out_of_memory_in_jansson), rig_test(test_no_room_for_an_answer),
+        rig_test(test_out_of_memory_in_jansson), rig_test(test_no_room_for_an_answer), rig_test(test_threads),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
