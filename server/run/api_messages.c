@@ -125,7 +125,8 @@ make_command(struct aw_command *command, const struct aw_message *message, const
         .addressed = message->addressed,
     };
     return make_identities(in, message, key, arena) && make_flights(in, message, key, arena) &&
-           aw_urgency_of(in, message, io->wall, arena) && make_body(in, message, arena);
+           aw_urgency_of(in, message, io->wall, io->shared->settings->backdate_h * 3600 * AW_MS_PER_S, arena) &&
+           make_body(in, message, arena);
 }
 
 /* --- a line ------------------------------------------------------------------------------------------------------------------- */
@@ -201,7 +202,8 @@ make_receipt(struct post *post, const struct line *line, struct aw_receipt *ret_
         ret_receipt->lane = aw_lanes_directory_name(post->call.io->shared->directory, item->lane);
         ret_receipt->duplicate = true;
         ret_receipt->differs = memcmp(&item->body_hash, &command->in.message.body_hash, sizeof(item->body_hash)) != 0;
-        return true;
+        ret_problem->err = AW_E_MEMORY;
+        return !item->lane_unknown || add_lane_reason(ret_receipt, aw_call_arena(&post->call));
     }
     *ret_receipt = (struct aw_receipt){.message = {.seq = command->out.seq, .shard = post->call.io->shared->shard},
                                        .ticket = out->ticket,

@@ -35,8 +35,10 @@ room_copy(struct room *room, struct aw_slice bytes)
 /* A record with the batch that holds it. */
 struct found {
     struct aw_slice        batch;
-    struct aw_batch_header header;
+    struct aw_batch_header header; /* count 0: nothing found yet */
     struct aw_record       record;
+    struct aw_sha256       hash; /* of the batch, once it was asked for */
+    bool                   has_hash;
 };
 
 static enum aw_err
@@ -49,9 +51,33 @@ find_record(struct aw_journal_reader *reader, uint64_t seq, struct found *found)
         err = aw_journal_read_batch(reader, seq, &found->batch);
         if (err == AW_OK)
             err = aw_batch_header_read(found->batch, &found->header, NULL);
+        found->has_hash = false;
     }
     if (err == AW_OK)
         err = aw_record_find(found->batch, seq, &found->record, NULL);
+    return err;
+}
+
+/* The next batch holds this one's hash; only of the last batch it must be computed. */
+static enum aw_err
+find_hash(struct aw_journal_reader *reader, struct found *found, struct aw_sha256 *ret_hash)
+{
+    struct aw_batch_header next;
+    struct aw_slice        batch;
+    uint64_t               first;
+    enum aw_err            err = AW_OK;
+
+    if (!found->has_hash) {
+        err = aw_journal_read_next(reader, found->header.first_seq + found->header.count, &first, &batch);
+        if (err == AW_OK)
+            err = aw_batch_header_read(batch, &next, NULL);
+        if (err == AW_OK)
+            found->hash = next.previous;
+        else if (err == AW_E_NOT_FOUND)
+            err = aw_batch_hash(&found->header.previous, found->batch, &found->hash) ? AW_OK : AW_E_MEMORY;
+        found->has_hash = err == AW_OK;
+    }
+    *ret_hash = found->hash;
     return err;
 }
 
@@ -158,23 +184,22 @@ give_messages(struct thread_walk *walk, struct room *room)
 
 static enum aw_err
 read_thread(struct aw_read *read, struct aw_read_item *item, struct aw_journal_reader *reader, struct aw_arena *scratch,
-            struct room *room)
+            struct room *room, struct found *found)
 {
     struct thread_walk walk = {.reader = reader, .scratch = scratch, .item = item, .bytes_max = read->bytes_max};
-    struct found       found = {.header = {.count = 0}};
     bool               full = false;
     enum aw_err        err = AW_OK;
 
     for (uint64_t seq = item->last_seq; seq > item->above_seq && !full && walk.count < item->messages_max;) {
-        err = find_record(reader, seq, &found);
+        err = find_record(reader, seq, found);
         /* The beginning of a long thread may have been trimmed: what is left is the answer. */
         if (err == AW_E_NOT_FOUND && walk.count > 0)
             break;
-        if (err == AW_OK && found.record.kind == AW_COMMAND_MESSAGE)
-            err = collect(&walk, &found, &full);
+        if (err == AW_OK && found->record.kind == AW_COMMAND_MESSAGE)
+            err = collect(&walk, found, &full);
         if (err != AW_OK)
             return err;
-        seq = found.record.prev_seq;
+        seq = found->record.prev_seq;
     }
     give_messages(&walk, room);
     give_reasons(&walk, room);
@@ -182,31 +207,32 @@ read_thread(struct aw_read *read, struct aw_read_item *item, struct aw_journal_r
 }
 
 static enum aw_err
-read_receipt(struct aw_read_item *item, struct aw_journal_reader *reader, struct aw_arena *scratch, struct room *room)
+read_receipt(struct aw_read_item *item, struct aw_journal_reader *reader, struct aw_arena *scratch, struct room *room,
+             struct found *found)
 {
-    struct found                 found = {.header = {.count = 0}};
     struct aw_command            command;
     const struct aw_in_message  *in = &command.in.message;
     const struct aw_out_message *out = &command.out.u.message;
     struct aw_receipt           *receipt = &item->receipt;
     struct aw_slice             *reasons;
-    enum aw_err                  err = find_record(reader, item->last_seq, &found);
+    enum aw_err                  err = find_record(reader, item->last_seq, found);
 
-    if (err == AW_OK && found.record.kind != AW_COMMAND_MESSAGE)
+    if (err == AW_OK && found->record.kind != AW_COMMAND_MESSAGE)
         return AW_E_NOT_FOUND;
     if (err == AW_OK)
-        err = aw_record_read(&found.record, scratch, &command, NULL);
+        err = aw_record_read(&found->record, scratch, &command, NULL);
     if (err != AW_OK)
         return err;
-    *receipt = (struct aw_receipt){.message = {.seq = found.record.seq, .shard = found.header.shard},
+    *receipt = (struct aw_receipt){.message = {.seq = found->record.seq, .shard = found->header.shard},
                                    .ticket = out->ticket,
                                    .related = out->related,
                                    .class_ = out->class_,
                                    .folded = out->folded,
                                    .reopened = out->reopened,
                                    .reason_count = in->reason_count,
-                                   .commit = {.index = found.header.index}};
+                                   .commit = {.index = found->header.index}};
     item->lane = out->lane;
+    item->lane_unknown = out->lane_unknown;
     item->body_hash = in->body_hash;
     reasons = room_take(room, in->reason_count * sizeof(reasons[0]));
     for (uint32_t i = 0; i < in->reason_count; i++) {
@@ -216,23 +242,21 @@ read_receipt(struct aw_read_item *item, struct aw_journal_reader *reader, struct
             reasons[i] = copy;
     }
     receipt->reasons = reasons;
-    return aw_batch_hash(&found.header.previous, found.batch, &receipt->commit.hash) ? AW_OK : AW_E_MEMORY;
+    return find_hash(reader, found, &receipt->commit.hash);
 }
 
 /* Walks from the newest record down to the grant. Complete and release name the lease that they end; timer and cancel name only the
  * ticket, so there the oldest one behind the grant counts: nothing else can have been this lease's end. */
 static enum aw_err
-read_ending(struct aw_read_item *item, struct aw_journal_reader *reader, struct aw_arena *scratch)
+read_ending(struct aw_read_item *item, struct aw_journal_reader *reader, struct aw_arena *scratch, struct found *found)
 {
-    struct found found = {.header = {.count = 0}};
-
     item->ended_kind = 0;
-    for (uint64_t seq = item->last_seq; seq > item->fence; seq = found.record.prev_seq) {
+    for (uint64_t seq = item->last_seq; seq > item->fence; seq = found->record.prev_seq) {
         struct aw_command command;
-        enum aw_err       err = find_record(reader, seq, &found);
+        enum aw_err       err = find_record(reader, seq, found);
 
         if (err == AW_OK)
-            err = aw_record_read(&found.record, scratch, &command, NULL);
+            err = aw_record_read(&found->record, scratch, &command, NULL);
         if (err != AW_OK)
             return err;
         if (command.kind == AW_COMMAND_COMPLETE || command.kind == AW_COMMAND_RELEASE) {
@@ -240,12 +264,12 @@ read_ending(struct aw_read_item *item, struct aw_journal_reader *reader, struct 
                 continue;
             item->ended_kind = command.kind;
             item->ended_op_hash = command.in.fenced.op_hash;
-            item->ended_at = found.header.now;
+            item->ended_at = found->header.now;
             return AW_OK;
         }
         if (command.kind == AW_COMMAND_TIMER || command.kind == AW_COMMAND_CANCEL) {
             item->ended_kind = command.kind;
-            item->ended_at = found.header.now;
+            item->ended_at = found->header.now;
         }
     }
     return AW_OK;
@@ -254,20 +278,21 @@ read_ending(struct aw_read_item *item, struct aw_journal_reader *reader, struct 
 void
 aw_read_carry_out(struct aw_read *read, struct aw_journal_reader *reader, struct aw_arena *scratch)
 {
-    struct room room = {.at = read->memory, .room = read->room};
+    struct room  room = {.at = read->memory, .room = read->room};
+    struct found found = {.header = {.count = 0}};
 
     for (uint32_t i = 0; i < read->count; i++) {
         struct aw_read_item *item = &read->items[i];
 
         switch (item->kind) {
         case AW_READ_THREAD:
-            item->err = read_thread(read, item, reader, scratch, &room);
+            item->err = read_thread(read, item, reader, scratch, &room, &found);
             break;
         case AW_READ_RECEIPT:
-            item->err = read_receipt(item, reader, scratch, &room);
+            item->err = read_receipt(item, reader, scratch, &room, &found);
             break;
         case AW_READ_ENDING:
-            item->err = read_ending(item, reader, scratch);
+            item->err = read_ending(item, reader, scratch, &found);
             break;
         }
         aw_arena_reset(scratch);

@@ -39,6 +39,7 @@ struct aw_read_item {
     /* RECEIPT */
     struct aw_receipt receipt; /* lane is left empty: `lane` names it */
     uint32_t          lane;
+    bool              lane_unknown;
     struct aw_sha256  body_hash;
     /* ENDING: the record that ended it; kind 0 when none did */
     unsigned            ended_kind;

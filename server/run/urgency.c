@@ -87,7 +87,7 @@ read_hint(const struct aw_message *message, struct reasons *reasons)
 }
 
 bool
-aw_urgency_of(struct aw_in_message *in, const struct aw_message *message, aw_ms now, struct aw_arena *arena)
+aw_urgency_of(struct aw_in_message *in, const struct aw_message *message, aw_ms now, uint64_t backdate_ms, struct aw_arena *arena)
 {
     struct reasons          reasons = {.arena = arena, .list = aw_arena_take(arena, AW_REASONS_MAX * sizeof(reasons.list[0]))};
     const struct aw_flight *flight = read_flights(in, message, now);
@@ -103,7 +103,7 @@ aw_urgency_of(struct aw_in_message *in, const struct aw_message *message, aw_ms 
         if (flight->departs_at - now <= SOON_MS && in->class_ > AW_CLASS_DISRUPTED)
             in->class_ = AW_CLASS_DISRUPTED;
     }
-    if (message->received_at != 0 && message->received_at < now)
+    if (message->received_at != 0 && message->received_at < now && now - message->received_at <= backdate_ms)
         reason(&reasons, "age", AW_SLICE("received_at"));
     in->reasons = reasons.list;
     in->reason_count = reasons.count;

@@ -10,7 +10,9 @@
 #include "model/command.h"
 #include "model/message.h"
 
-/* Fills class_, care, gentle, departs_at and the reasons of `in`. `now`: the wall clock. */
-AW_MUST_USE bool aw_urgency_of(struct aw_in_message *in, const struct aw_message *message, aw_ms now, struct aw_arena *arena);
+/* Fills class_, care, gentle, departs_at and the reasons of `in`. `now`: the wall clock; `backdate_ms`: how far received_at may lie back
+ * and count as age. */
+AW_MUST_USE bool aw_urgency_of(struct aw_in_message *in, const struct aw_message *message, aw_ms now, uint64_t backdate_ms,
+                               struct aw_arena *arena);
 
 #endif
