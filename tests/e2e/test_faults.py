@@ -9,6 +9,7 @@ import sys
 
 from aswolk_test import (
     PATIENCE_S,
+    Gone,
     Messages,
     Server,
     check,
@@ -18,6 +19,7 @@ from aswolk_test import (
     program,
     run,
     status,
+    until,
 )
 
 MIB = 1 << 20
@@ -179,6 +181,160 @@ def test_table_of_ids_full(t):
             server.restart()
             api = server.api()
     equal(len(drain_many(api)), len(taken), "all of them drain")
+
+
+# --- a disk that fails --------------------------------------------------------------------------------------------------------
+
+
+class Faults:
+    """Makes calls on the store's file fail in a running server, by the library tests/preload/faults.c; its head tells the rules."""
+
+    def __init__(self, t):
+        self.path = os.path.join(t.folder, "fault-rule")
+        library = program("libaw_faults.so")
+        check(os.path.exists(library), "the library of faults is built", library)
+        self.env = {"LD_PRELOAD": library, "ASWOLK_FAULT_FILE": self.path}
+
+    def set(self, rule):
+        with open(self.path + ".new", "w") as file:
+            file.write(rule)
+        os.rename(self.path + ".new", self.path)
+
+    def clear(self):
+        if os.path.exists(self.path):
+            os.unlink(self.path)
+
+
+def expect_broken(server, api):
+    """Nothing is acknowledged any more, nothing is read from a state that may not be on disk, and monitors see it."""
+    problem(api.post(Messages("late").next()), 503, "store-broken")
+    problem(api.pull(), 503, "store-broken")
+    problem(api.get("/v1/leases"), 503, "store-broken")
+    ready = api.get("/readyz")
+    equal((ready.status, ready.value["role"]), (503, "broken"), "readyz")
+    equal(api.get("/readyz?for=intake").status, 503, "readyz for intake")
+    status(api.get("/healthz"), 200, "healthz: the process lives")
+    server.metrics()
+
+
+def break_store(t, rule, data):
+    """Breaks the store under load; no 2xx may come behind the failure, every waiting request gets its 503, a restart mends it."""
+    faults = Faults(t)
+    faults.clear()
+    server = t.server(data=data, env=faults.env)
+    make = Messages(data)
+    api = server.api("ann")
+    first = make.many(20)
+    acked = {message["source_id"]: answer["message"] for message, answer in zip(first, api.receipts(first))}
+    held = api.lease(lease_s=3600)
+    sue = server.api("sue")
+    sue.put_lane("empty")
+    parked = [sue.begin_pull(lanes=["empty"], wait_s=50) for _ in range(5)]
+    until("pulls are parked", lambda: server.metrics().get("aswolk_parked_pulls") == 5)
+    gateways = [server.api("gateway-%d" % number) for number in range(4)]
+    faults.set(rule)
+    posts = []
+    for number in range(40):
+        message = make.next()
+        posts.append((gateways[number % 4], message, gateways[number % 4].begin_post(message)))
+    completing = api.begin("POST", "/v1/leases/%s/complete" % held["lease"], {})
+    unsure = []
+    for gateway, message, post in posts:
+        gateway.connection.wait(post)
+        if post.status == 202:  # Its commit came before the failure.
+            acked[message["source_id"]] = post.value["message"]
+        else:
+            problem(post, 503, "store-broken")
+            unsure.append(message)
+    check(unsure, "the failure came while posts were waiting", len(acked))
+    completed = api.connection.wait(completing)
+    check(completed.status in (200, 503), "complete around the failure", completed.status)
+    for poll in parked:
+        problem(sue.connection.wait(poll), 503, "store-broken")
+    expect_broken(server, api)
+    faults.clear()
+    expect_broken(server, api)  # A second flush may succeed and still have lost the first: the latch holds until exit.
+    server.restart()
+    api = server.api("ann")
+    again = status(api.post_many(first + [message for _, message, _ in posts]), 200, "all again").lines
+    for message, answer in zip(first + [message for _, message, _ in posts], again):
+        equal(answer["status"], 202, "accepted after the restart")
+        if message["source_id"] in acked:
+            equal((answer["duplicate"], answer["message"]), (True, acked[message["source_id"]]), "what was acknowledged is there")
+    if completed.status == 200:
+        equal(problem(api.act(held, "extend"), 409, "lease-lost")["state"], "closed", "the acknowledged complete stands")
+    else:
+        check(api.complete(held).status == 200, "the complete that was not acknowledged works now, whichever way it went")
+    server.check_pools()
+    server.stop()
+    return len(unsure)
+
+
+def test_failed_flush(t):
+    """fdatasync fails: 503 store-broken for everyone who waits, never a 2xx; the latch holds; a restart recovers what was promised."""
+    refused = [break_store(t, "fdatasync:1:EIO", "once"), break_store(t, "fdatasync:2+:EIO", "for-ever")]
+    t.note("posts that were refused: %r" % refused)
+
+
+def test_failed_write(t):
+    """The same when a write fails, wholly or half-way."""
+    refused = [break_store(t, "write:1:EIO", "eio"), break_store(t, "write:1:SHORT", "short")]
+    t.note("posts that were refused: %r" % refused)
+
+
+def test_killed_at_every_write(t):
+    """SIGKILL in front of the 1st, 2nd, ... call that writes or flushes the store: what was acknowledged is there after each."""
+    faults = Faults(t)
+    server = t.server(env=faults.env, start=False)
+    make = Messages()
+    acked, unsure = {}, []
+    kills = 0
+    for call in ("write", "fdatasync"):
+        for number in range(1, 9):
+            faults.clear()
+            server.start()
+            faults.set("%s:%d:KILL" % (call, number))
+            api = server.api()
+            for _ in range(200):
+                messages = make.many(3)
+                try:
+                    for message, answer in zip(messages, api.receipts(messages)):
+                        acked[message["source_id"]] = (message, answer["message"])
+                except Gone:
+                    unsure += messages
+                    break
+            check(api.connection.closed, "the server was killed at call %d of %s" % (number, call))
+            server.kill()
+            kills += 1
+    faults.clear()
+    server.start()
+    api = server.api()
+    for message, answer in zip((m for m, _ in acked.values()), api.receipts([m for m, _ in acked.values()])):
+        equal((answer["duplicate"], answer["message"]), (True, acked[message["source_id"]][1]), "an acknowledged message")
+    stayed = [answer["duplicate"] for answer in api.receipts(unsure)]
+    for first in range(0, len(stayed), 3):
+        check(len(set(stayed[first : first + 3])) == 1, "a request is there as a whole or not at all", stayed[first : first + 3])
+    equal(len(drain_many(api)), len(acked) + len(unsure), "each message once")
+    t.note("%d kills, %d acknowledged, of %d others %d were kept" % (kills, len(acked), len(unsure), sum(stayed)))
+
+
+def test_disk_full(t):
+    """The disk, not our limit, is full: posts get 507, the allocated reserve drains, and with room on the disk it goes on by itself."""
+    faults = Faults(t)
+    server = t.server("--store-reserve-bytes", str(8 * MIB), env=faults.env)
+    make = Messages()
+    api = server.api()
+    api.receipt(make.next())
+    faults.set("space:%d:ENOSPC" % os.path.getsize(os.path.join(server.folder, "data.mdb")))
+    acked = fill(api, make)
+    equal(api.get("/readyz").value["role"], "full", "role")
+    equal(api.get("/readyz?for=intake").status, 503, "ready for intake")
+    for _ in range(min(100, len(acked))):
+        api.completed(api.lease())
+    faults.clear()
+    until("posts work again by themselves", lambda: api.post(make.next(text="x" * 30000)).status == 202)
+    status(api.get("/readyz?for=intake"), 200, "ready for intake again")
+    t.note("%d messages of 30 kB fit into what was allocated" % len(acked))
 
 
 # --- folders ------------------------------------------------------------------------------------------------------------------

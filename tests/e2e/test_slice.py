@@ -777,6 +777,25 @@ def test_health_ready_metrics(t):
     api.connection.reset(parked)
 
 
+def test_long_queue(t):
+    """A queue of 100,000 tickets turns nobody away, is handed out from its head, and is there again after kill -9."""
+    server = t.server()
+    make = Messages()
+    api = server.api()
+    first = make.next()
+    api.receipt(first)
+    for _ in range(20):
+        api.receipts(make.many(5000, text=None, attachments=[{"kind": "image"}]), MSGPACK_SEQ)
+    status(api.get("/readyz?for=intake"), 200, "takes more in")
+    equal(server.metrics().get("aswolk_tickets", state="waiting"), 100001, "tickets waiting")
+    began = time.monotonic()
+    server.restart()
+    t.note("100,001 tickets ready again after %.2f s" % (time.monotonic() - began))
+    api = server.api()
+    equal(source_ids([api.lease()]), [first["source_id"]], "the oldest")
+    api.receipt(make.next())
+
+
 def test_graceful_stop_keeps_everything(t):
     """SIGTERM and a start: as after kill -9."""
     server = t.server()
