@@ -247,6 +247,33 @@ answers_to_a_deaf_peer(void **state)
     rig_end(&rig);
 }
 
+/* The limit on all queued frames, set below the library's own on acks. */
+static void
+frames_nobody_fetches(void **state)
+{
+    struct rig           *rig = malloc(sizeof(*rig));
+    struct aw_http_limits limits = AW_HTTP_LIMITS_DEFAULT;
+    int                   count = 0;
+
+    (void)state;
+    assert_non_null(rig);
+    limits.outbound_frames_max = 20;
+    assert_true(rig_init(rig, &limits, 0, 1 << 20));
+    assert_true(rig_start(rig));
+    rig_hello(rig, 65535);
+    rig->is_deaf = true;
+    while (aw_session_wants_read(rig->session) && count < 1000) {
+        rig_frame(rig, NGHTTP2_PING, 0, 0, "12345678", 8);
+        count++;
+    }
+    assert_in_range(count, 20, 22);
+    rig->is_deaf = false;
+    rig_drain(rig);
+    rig_assert_ended(rig, AW_CAUSE_OUTBOUND, NGHTTP2_ENHANCE_YOUR_CALM);
+    rig_close(rig);
+    free(rig);
+}
+
 static void
 large_settings(void **state)
 {
@@ -489,6 +516,25 @@ slow_reader_passes(void **state)
     rig_end(&rig);
 }
 
+/* A socket that takes nothing for a while is the line's fault, which the connection judges: no stream is reset for it. */
+static void
+slow_line_resets_no_stream(void **state)
+{
+    struct rig *rig = rig_open(RIG_ANSWER);
+
+    (void)state;
+    rig->answer = aw_slice_of(big_answer, 60000);
+    rig->is_deaf = true;
+    rig_get(rig, 1, "/");
+    rig_wait(rig, 25);
+    rig->is_deaf = false;
+    rig_drain(rig);
+    assert_false(rig->streams[1].is_reset);
+    assert_int_equal(rig->streams[1].data, 60000);
+    assert_int_equal(rig->sent, 1);
+    rig_end(&rig);
+}
+
 /* Without any window of the connection, many streams: each is ended, the connection lives. */
 static void
 many_answers_behind_a_shut_window(void **state)
@@ -524,6 +570,7 @@ main(void)
         cmocka_unit_test(window_update_flood),
         cmocka_unit_test(floods_from_a_deaf_peer),
         cmocka_unit_test(answers_to_a_deaf_peer),
+        cmocka_unit_test(frames_nobody_fetches),
         cmocka_unit_test(large_settings),
         cmocka_unit_test(continuation_flood),
         cmocka_unit_test(many_tiny_fields),
@@ -534,6 +581,7 @@ main(void)
         cmocka_unit_test(window_zero_reader),
         cmocka_unit_test(window_drip_reader),
         cmocka_unit_test(slow_reader_passes),
+        cmocka_unit_test(slow_line_resets_no_stream),
         cmocka_unit_test(many_answers_behind_a_shut_window),
     };
 
