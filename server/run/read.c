@@ -58,27 +58,16 @@ find_record(struct aw_journal_reader *reader, uint64_t seq, struct found *found)
     return err;
 }
 
-/* The next batch holds this one's hash; only of the last batch it must be computed. */
+/* Computed once a batch: re-posts come in runs. (The next batch holds this hash too, but reading it would take this one's place in the
+ * reader's memory.) */
 static enum aw_err
-find_hash(struct aw_journal_reader *reader, struct found *found, struct aw_sha256 *ret_hash)
+find_hash(struct found *found, struct aw_sha256 *ret_hash)
 {
-    struct aw_batch_header next;
-    struct aw_slice        batch;
-    uint64_t               first;
-    enum aw_err            err = AW_OK;
-
-    if (!found->has_hash) {
-        err = aw_journal_read_next(reader, found->header.first_seq + found->header.count, &first, &batch);
-        if (err == AW_OK)
-            err = aw_batch_header_read(batch, &next, NULL);
-        if (err == AW_OK)
-            found->hash = next.previous;
-        else if (err == AW_E_NOT_FOUND)
-            err = aw_batch_hash(&found->header.previous, found->batch, &found->hash) ? AW_OK : AW_E_MEMORY;
-        found->has_hash = err == AW_OK;
-    }
+    if (!found->has_hash && !aw_batch_hash(&found->header.previous, found->batch, &found->hash))
+        return AW_E_MEMORY;
+    found->has_hash = true;
     *ret_hash = found->hash;
-    return err;
+    return AW_OK;
 }
 
 /* Messages are collected newest first; one list node a message, in scratch. */
@@ -242,7 +231,7 @@ read_receipt(struct aw_read_item *item, struct aw_journal_reader *reader, struct
             reasons[i] = copy;
     }
     receipt->reasons = reasons;
-    return find_hash(reader, found, &receipt->commit.hash);
+    return find_hash(found, &receipt->commit.hash);
 }
 
 /* Walks from the newest record down to the grant. Complete and release name the lease that they end; timer and cancel name only the
