@@ -24,7 +24,7 @@
 /* Bytes of queue entries for each ticket: the sparse worst case of commit/lanes.h, and stale entries on top. */
 #define LANE_BYTES_PER_TICKET 64U
 #define LANE_BYTES_MIN        (UINT64_C(64) << 20)
-#define LANE_BYTES_MAX        (UINT64_C(32) << 30)
+#define LANE_BYTES_MAX (UINT64_C(16) << 30)
 
 struct listener {
     struct ev_io    watcher;
