@@ -1,4 +1,5 @@
-/* answer.h - what clients are told, as values (design: section 8, "A receipt", "A lease"). proto/ writes them as JSON or MessagePack.
+/* answer.h - what clients are told, as values (design: section 8, "A receipt", "A lease"). proto/ writes them as JSON or
+ * MessagePack.
  *
  * Everything borrows, until the answer is written. Thread: the io thread that answers.
  */

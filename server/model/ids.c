@@ -1,11 +1,12 @@
 /* ids.c - the text forms of ids. */
 #include "model/ids.h"
 
+#include "base/text.h"
+
 #include <string.h>
 
 /* Crockford's base32, lower case: no i, l, o, u, so that an id survives being read out on the phone. */
 static const char base32[] = "0123456789abcdefghjkmnpqrstvwxyz";
-static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 #define SHARD_DIGITS   2  /* 8 bits */
 #define SLOT_DIGITS    7  /* 32 bits */
@@ -148,60 +149,12 @@ lease_bytes(struct aw_lease_id id, const struct aw_hash_key *key, uint8_t bytes[
 void
 aw_lease_id_format(struct aw_lease_id id, const struct aw_hash_key *key, char text[AW_ID_TEXT_BYTES])
 {
-    uint8_t  bytes[LEASE_BYTES];
-    uint32_t bits = 0;
-    unsigned held = 0;
-    char    *at = text;
+    uint8_t bytes[LEASE_BYTES];
 
     lease_bytes(id, key, bytes);
-    *at++ = 'l';
-    for (unsigned i = 0; i < LEASE_BYTES; i++) {
-        bits = bits << 8 | bytes[i];
-        held += 8;
-        for (; held >= 6; held -= 6)
-            *at++ = base64[bits >> (held - 6) & 63];
-    }
-    if (held > 0)
-        *at++ = base64[bits << (6 - held) & 63];
-    *at = '\0';
-    AW_ASSERT(at - text == 1 + LEASE_DIGITS);
-}
-
-static bool
-base64_value(char digit, uint32_t *ret_value)
-{
-    const char *found = memchr(base64, digit, sizeof(base64) - 1);
-
-    if (found == NULL)
-        return false;
-    *ret_value = (uint32_t)(found - base64);
-    return true;
-}
-
-/* False also when bits behind the last byte are set: another text for the same bytes. */
-static bool
-take_lease_bytes(struct aw_slice text, uint8_t bytes[LEASE_BYTES])
-{
-    uint32_t bits = 0;
-    unsigned held = 0;
-    size_t   count = 0;
-
-    if (text.len != LEASE_DIGITS)
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        uint32_t value;
-
-        if (!base64_value(text.ptr[i], &value))
-            return false;
-        bits = bits << 6 | value;
-        held += 6;
-        if (held >= 8) {
-            held -= 8;
-            bytes[count++] = (uint8_t)(bits >> held);
-        }
-    }
-    AW_ASSERT(count == LEASE_BYTES);
-    return (bits & ((1U << held) - 1)) == 0;
+    text[0] = 'l';
+    aw_base64_encode(aw_slice_of(bytes, sizeof(bytes)), text + 1);
+    text[1 + LEASE_DIGITS] = '\0';
 }
 
 bool
@@ -211,8 +164,9 @@ aw_lease_id_parse(struct aw_slice text, const struct aw_hash_key *key, struct aw
     uint8_t            bytes[LEASE_BYTES];
     uint8_t            ours[LEASE_BYTES];
     uint8_t            differ = 0;
+    size_t             len;
 
-    if (!take_letter(&text, 'l') || !take_lease_bytes(text, bytes))
+    if (!take_letter(&text, 'l') || !aw_base64_decode(text, bytes, sizeof(bytes), &len) || len != sizeof(bytes))
         return false;
     id.shard = bytes[0];
     for (unsigned i = 0; i < 4; i++)

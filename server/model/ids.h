@@ -3,7 +3,8 @@
  * Each id is a struct of its own, so that two kinds cannot be mixed up. All carry the shard. Text forms are lower-case
  * Crockford base32 with a letter in front; callers treat them as opaque.
  *   message  "m" shard(2) seq            the journal sequence of the record that accepted it
- *   ticket   "t" shard(2) slot(7) seq    table slot, and the sequence of the record that opened it (the slot may be reused, the pair not)
+ *   ticket   "t" shard(2) slot(7) seq    table slot, and the sequence of the record that opened it (the slot may be reused, the
+ *                                        pair not)
  *   lease    "l" base64url(shard, slot, fence, mac)   fence = sequence of the record that granted it; larger is newer (a fencing
  *                                        token, Kleppmann 2016); mac makes it unguessable
  * Thread: any. Owns nothing.

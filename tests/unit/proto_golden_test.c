@@ -149,7 +149,7 @@ random_lists(struct rig *rig, struct random *random, struct aw_message *m)
         char key[8];
 
         (void)snprintf(key, sizeof(key), "k%02u", i); /* sorted */
-        (void)aw_arena_copy(&rig->arena, aw_slice_str(key), &meta[i].key);
+        assert_true(aw_arena_copy(&rig->arena, aw_slice_str(key), &meta[i].key));
         meta[i].value = random_text(rig, random, AW_META_VALUE_BYTES_MAX);
     }
 }
