@@ -1,7 +1,7 @@
 /* checkpoint.c - a cut of the state written in steps while it goes on changing, and a state read back.
  *
- * Chunk 0 of table 0 is struct aw_globals. The other tables follow by number; a chunk is a run of rows (their kept bytes) from slot
- * chunk * rows a chunk + 1 on, free ones too, since the chain of free slots is part of the state.
+ * Chunk 0 of table 0 is struct aw_globals. The other tables follow by number; a chunk is a run of rows (their kept bytes) from
+ * slot chunk * rows a chunk + 1 on, free ones too, since the chain of free slots is part of the state.
  */
 #include "core/layout.h"
 

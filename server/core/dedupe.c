@@ -62,6 +62,12 @@ aw_dedupe_find(const struct aw_dedupe *ids, struct aw_hash128 hash, aw_ms floor)
     return 0;
 }
 
+void
+aw_dedupe_prefetch(const struct aw_dedupe *ids, struct aw_hash128 hash)
+{
+    aw_index_prefetch(&ids->_index, hash);
+}
+
 bool
 aw_dedupe_has_room(const struct aw_dedupe *ids, aw_ms floor)
 {

@@ -1,8 +1,8 @@
 /* dedupe.h - the source ids that were accepted lately: hash -> the message that came first.
  *
  * A ring in order of acceptance, with an index over it. Whether an id still counts is decided by its time alone (the caller's
- * `floor`), never by whether it was dropped yet: dropping is lazy, so a state that was loaded and one that lived through it all may
- * hold different old ids, and still answer alike, also when the ring is full (full = the oldest still counts).
+ * `floor`), never by whether it was dropped yet: dropping is lazy, so a state that was loaded and one that lived through it all
+ * may hold different old ids, and still answer alike, also when the ring is full (full = the oldest still counts).
  * For the same reason it is not in the digest.
  *
  * Who owns: its ring, until fini. Thread: that of the state. Fails: only init; aw_dedupe_add wants room asked for before.
@@ -34,6 +34,7 @@ AW_MUST_USE bool aw_dedupe_init(struct aw_dedupe *ids, uint32_t max);
 void             aw_dedupe_fini(struct aw_dedupe *ids);
 /* The message that came first; 0: none at or after `floor`. */
 uint64_t aw_dedupe_find(const struct aw_dedupe *ids, struct aw_hash128 hash, aw_ms floor);
+void     aw_dedupe_prefetch(const struct aw_dedupe *ids, struct aw_hash128 hash);
 /* Whether one more would fit, once those before `floor` are dropped. */
 bool aw_dedupe_has_room(const struct aw_dedupe *ids, aw_ms floor);
 /* Drops a few that are before `floor`, then remembers. `accepted_at` never falls. */

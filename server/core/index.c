@@ -105,6 +105,8 @@ grow(struct aw_index *index)
         }
     }
     *to = 0;
+    /* The next insertion will split the next bucket; by then its first row, somewhere in memory, should be near. */
+    __builtin_prefetch(row_of(index, index->_buckets[index->_bucket_count - level_of(index->_bucket_count)]));
 }
 
 void
@@ -153,6 +155,12 @@ uint32_t
 aw_index_find_next(const struct aw_index *index, uint32_t slot)
 {
     return find_from(index, *link_of(index, slot), key_of(index, slot));
+}
+
+void
+aw_index_prefetch(const struct aw_index *index, struct aw_hash128 key)
+{
+    __builtin_prefetch(&index->_buckets[bucket_of(index, fold(key))]);
 }
 
 size_t

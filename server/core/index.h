@@ -1,8 +1,8 @@
 /* index.h - finds rows by a 16-byte key: linear hashing with chains threaded through the rows (Litwin 1980).
  *
- * It grows by one bucket an insertion, so no insertion ever waits for a rehash: a bucket costs 4 bytes, a row the 4 bytes of its link.
- * Several rows may have the same key. What it finds never depends on the order inside a chain as long as its user picks among equal
- * keys by a rule of its own. It is derived from the rows, so it is neither in a checkpoint nor in the digest.
+ * It grows by one bucket an insertion, so no insertion ever waits for a rehash: a bucket costs 4 bytes, a row the 4 bytes of its
+ * link. Several rows may have the same key. What it finds never depends on the order inside a chain as long as its user picks
+ * among equal keys by a rule of its own. It is derived from the rows, so it is neither in a checkpoint nor in the digest.
  * Keys are keyed hashes already (nobody outside can aim at a bucket), so the index only folds them.
  *
  * Who owns: its buckets, until fini; borrows the rows. Thread: that of its owner. Fails: only init.
@@ -47,6 +47,8 @@ void aw_index_remove(struct aw_index *index, uint32_t slot);
 /* A row with this key, or 0; then the next one of the same key behind it, or 0. */
 uint32_t aw_index_find(const struct aw_index *index, struct aw_hash128 key);
 uint32_t aw_index_find_next(const struct aw_index *index, uint32_t slot);
+/* Starts to fetch what a find of this key will look at first; worth it when there is other work before. */
+void aw_index_prefetch(const struct aw_index *index, struct aw_hash128 key);
 /* Bytes of buckets in use. */
 size_t aw_index_bytes(const struct aw_index *index);
 

@@ -1,10 +1,10 @@
 /* layout.h - private to core: what the state consists of, byte by byte, and the helpers that its parts share.
  *
- * The rows are stored in checkpoints as they lie here, so: natural alignment, no holes, little-endian, 0 = none. Sequence numbers take
- * 48 bits (a million a second for nine years); words that have 16 bits to spare carry small fields in them.
+ * The rows are stored in checkpoints as they lie here, so: natural alignment, no holes, little-endian, 0 = none. Sequence numbers
+ * take 48 bits (a million a second for nine years); words that have 16 bits to spare carry small fields in them.
  *
- * To change a row: give AW_SM_VERSION (model/record.h) the next number, change the struct and its assertion of size, and convert or
- * refuse older checkpoints in aw_state_load_finish. Journals stay readable: records are not rows.
+ * To change a row: give AW_SM_VERSION (model/record.h) the next number, change the struct and its assertion of size, and convert
+ * or refuse older checkpoints in aw_state_load_finish. Journals stay readable: records are not rows.
  *
  * Parts: state.c (making, dispatch, digest), message.c (MESSAGE: duplicates, folding, choice of lane), lease.c (LEASE to RELEASE,
  * TIMER, EPOCH), ticket.c (a ticket's moves, its class by the clock, hold and cancel), lane.c, look.c (views), checkpoint.c.
@@ -273,6 +273,7 @@ struct aw_hash128 aw_state_rows_digest_slow(const struct aw_state *state);
 /* The command changes something: it gets the next sequence number. */
 uint64_t aw_state_record(struct aw_state *state, struct aw_command *command);
 
+void aw_message_prefetch(const struct aw_state *state, const struct aw_in_message *in);
 /* AW_OK, AW_E_TABLE_FULL. */
 enum aw_err aw_message_admits(const struct aw_state *state, const struct aw_in_message *in);
 enum aw_err aw_lease_admits(const struct aw_state *state, const struct aw_in_lease *in);

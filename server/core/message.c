@@ -1,12 +1,12 @@
 /* message.c - a message arrives: known already, or it joins, reopens or opens a ticket.
  *
- * Every decision is made on const rows first (place, room); then it is carried out and cannot fail any more. The same decision, asked
- * by aw_message_admits, tells whether there is room.
+ * Every decision is made on const rows first (place, room); then it is carried out and cannot fail any more. The same decision,
+ * asked by aw_message_admits, tells whether there is room.
  */
 #include "core/layout.h"
 
-/* Tickets closed long ago that a newly opened one takes along: more than one, so that the table shrinks after a surge; and the most
- * that are looked at when a table is full, so that one message's work stays bounded. */
+/* Tickets closed long ago that a newly opened one takes along: more than one, so that the table shrinks after a surge; and the
+ * most that are looked at when a table is full, so that one message's work stays bounded. */
 #define REUSES_PER_OPENING 4U
 #define REUSES_MAX         64U
 
@@ -165,6 +165,14 @@ check_lane(const struct aw_state *state, const struct place *place)
     return AW_E_LANE_PAUSED;
 }
 
+void
+aw_message_prefetch(const struct aw_state *state, const struct aw_in_message *in)
+{
+    aw_dedupe_prefetch(&state->ids, in->id_hash);
+    for (uint32_t i = 0; i < in->identity_count; i++)
+        aw_index_prefetch(&state->by_identity, in->identities[i]);
+}
+
 enum aw_err
 aw_message_admits(const struct aw_state *state, const struct aw_in_message *in)
 {
@@ -239,8 +247,9 @@ rows_of(const struct aw_state *state, struct aw_hash128 hash, uint32_t rows[AW_I
     return count;
 }
 
-/* Gives an open ticket one more identity. Closed tickets lose it: from now on this one would always be found before them, as it is
- * open now and will close later. So an identity never names more than AW_IDENTITY_TICKETS_MAX tickets, and a lookup is bounded. */
+/* Gives an open ticket one more identity. Closed tickets lose it: from now on this one would always be found before them, as it
+ * is open now and will close later. So an identity never names more than AW_IDENTITY_TICKETS_MAX tickets, and a lookup is
+ * bounded. */
 static void
 add_identity(struct aw_state *state, uint32_t slot, struct aw_hash128 hash)
 {
@@ -406,13 +415,14 @@ void
 aw_apply_message(struct aw_state *state, struct aw_command *command)
 {
     const struct aw_in_message *in = &command->in.message;
-    uint64_t                    first_seq = aw_dedupe_find(&state->ids, in->id_hash, ids_floor(state));
     struct place                place;
     struct need                 need;
-    uint64_t                    seq;
+    uint64_t                    first_seq, seq;
 
     AW_ASSERT(in->identity_count > 0);
     AW_ASSERT(in->identity_count <= 1 + AW_IDENTITIES_MAX);
+    aw_message_prefetch(state, in); /* all places at once, not one after the other */
+    first_seq = aw_dedupe_find(&state->ids, in->id_hash, ids_floor(state));
     if (first_seq != 0) {
         command->out.u.message = (struct aw_out_message){.duplicate = true, .first_seq = first_seq, .record_seq = first_seq};
         return;

@@ -1,21 +1,23 @@
 /* rows.h - tables of fixed-size rows in reserved address space, and the one way to change a row.
  *
- * A row is read through a const pointer (aw_rows_at); only aw_rows_change, take and give make one writable. That is how two things
- * stay true without anybody thinking of them:
- *   digest   a sum modulo 2^128 over all rows of SipHash(table and slot, row). A changed row's old hash is taken off before its first
- *            change, its new one added when the changes are settled. Equal rows give equal sums, in whatever order they came about.
- *            The key is fixed: the digest finds our errors, it does not stop an attacker (the journal's SHA-256 chain does).
+ * A row is read through a const pointer (aw_rows_at); only aw_rows_change, take and give make one writable. That is how two
+ * things stay true without anybody thinking of them:
+ *   digest   a sum modulo 2^128 over all rows of SipHash(table and slot, row). A changed row's old hash is taken off before its
+ *            first change, its new one added when the changes are settled. Equal rows give equal sums, in whatever order they
+ *            came about. The key is fixed: the digest finds our errors, it does not stop an attacker (the journal's SHA-256 chain
+ *            does).
  *   cut      while a checkpoint is being written, a row that changes before its chunk was written leaves its old bytes in a pool.
  *
- * A row has two parts. The first `kept` bytes are the state: they are in the digest and in checkpoints. Behind them lie links that are
- * derived (chains of an index, lists that can be rebuilt): aw_rows_links gives them, and changing them is no change of the state.
- * Free rows are chained last in, first out, through a field of theirs, so that the choice of a slot is part of the state too.
+ * A row has two parts. The first `kept` bytes are the state: they are in the digest and in checkpoints. Behind them lie links
+ * that are derived (chains of an index, lists that can be rebuilt): aw_rows_links gives them, and changing them is no change of
+ * the state. Free rows are chained last in, first out, through a field of theirs, so that the choice of a slot is part of the
+ * state too.
  *
  * A pointer from aw_rows_change or aw_rows_take is good until the next aw_ledger_settle: writes after it would miss the digest.
  * Slot 0 is never used; 0 in a link means none.
  *
- * Who owns: the ledger owns the pool, each table its rows; until fini. Thread: that of the state. Fails: only init; whoever takes a
- * row has asked aw_rows_room before.
+ * Who owns: the ledger owns the pool, each table its rows; until fini. Thread: that of the state. Fails: only init; whoever takes
+ * a row has asked aw_rows_room before.
  */
 #ifndef AW_CORE_ROWS_H
 #define AW_CORE_ROWS_H
@@ -111,6 +113,15 @@ static inline bool
 aw_rows_has(const struct aw_rows *rows, uint32_t slot)
 {
     return slot != 0 && slot <= rows->_head->used;
+}
+/* Any slot number; one that is not there does no harm. */
+static inline void
+aw_rows_prefetch(const struct aw_rows *rows, uint32_t slot)
+{
+    const char *row = rows->_base + (size_t)slot * rows->_layout.stride;
+
+    __builtin_prefetch(row);
+    __builtin_prefetch(row + AW_CACHE_LINE);
 }
 /* For the derived part only. */
 void *aw_rows_links(struct aw_rows *rows, uint32_t slot);

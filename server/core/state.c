@@ -1,10 +1,7 @@
 /* state.c - making a state, carrying out commands, its digest, its timers. */
 #include "core/layout.h"
 
-#include "base/mem.h"
 #include "base/reserve.h"
-
-#include <stdlib.h>
 
 /* --- making --------------------------------------------------------------------------------------------------------------- */
 
@@ -118,7 +115,7 @@ aw_state_new(struct aw_state **ret_state, const struct aw_state_limits *limits, 
 
     if (err != AW_OK)
         return err;
-    state = aw_new(struct aw_state);
+    state = aw_reserve_take(sizeof(*state));
     if (state == NULL)
         return aw_why(why, AW_E_MEMORY, "no memory for the state");
     state->limits = *limits;
@@ -150,7 +147,7 @@ aw_state_free(struct aw_state **state)
     for (uint32_t table = 1; table < AW_TABLE_COUNT; table++)
         aw_rows_fini(table_of(s, table));
     aw_ledger_fini(&s->ledger);
-    free(s);
+    aw_reserve_give(s, sizeof(*s));
     *state = NULL;
 }
 
@@ -205,6 +202,17 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
         return AW_OK;
     }
     AW_UNREACHABLE();
+}
+
+void
+aw_state_prefetch(const struct aw_state *state, const struct aw_command *command)
+{
+    if (command->kind == AW_COMMAND_MESSAGE)
+        aw_message_prefetch(state, &command->in.message);
+    else if (command->kind == AW_COMMAND_LEASE)
+        aw_rows_prefetch(&state->tickets, command->in.lease.slot);
+    else if (command->kind == AW_COMMAND_EXTEND || command->kind == AW_COMMAND_COMPLETE || command->kind == AW_COMMAND_RELEASE)
+        aw_rows_prefetch(&state->tickets, command->in.fenced.lease.slot);
 }
 
 static bool

@@ -1,32 +1,35 @@
 /* state.h - the state machine: tickets, identities, leases, lanes, agents, duplicates. Everything that aswolk knows, in memory.
  *
- * Deterministic: the same commands at the same times give the same state, outcome for outcome (compare aw_state_digest). No clock,
- * no socket, no thread, no malloc after aw_state_new: time comes in with aw_state_begin, tables are reserved address space that is
- * touched as it is needed, sized by aw_state_limits; indexes are 32-bit slots, never pointers, and no decision depends on the order
- * inside a hash table. What one apply does is bounded, except EPOCH (all running leases) and SETTINGS (all tickets, when a setting
- * changes from which timers follow).
+ * Deterministic: the same commands at the same times give the same state, outcome for outcome (compare aw_state_digest). No
+ * clock, no socket, no thread, no malloc after aw_state_new: time comes in with aw_state_begin, tables are reserved address space
+ * that is touched as it is needed, sized by aw_state_limits; indexes are 32-bit slots, never pointers, and no decision depends on
+ * the order inside a hash table. What one apply does is bounded, except EPOCH (all running leases) and SETTINGS (all tickets,
+ * when a setting changes from which timers follow).
  *
  *   ticket  FREE -> WAITING <-> LEASED -> CLOSED -> FREE,  WAITING <-> HELD,  any open one -> CLOSED by cancel,
  *           CLOSED -> WAITING when the customer writes again within reopen_ms. A LEASED one can't be held: its holder decides.
  *
  * Rules that the design leaves open, decided here:
- *   lane       asked for by name; one that does not exist: `main`. Else of the lanes with something to match those whose lists all
- *              hold the message's value, most lists first, then the smaller index. Else `main`. Talk about us (addressed about_us or
- *              bystander): `listening`, never folded. A paused lane (in, both) refuses to open or reopen a ticket, never a follow-up.
+ *   lane       asked for by name; one that does not exist: `main`. Else of the lanes with something to match those whose lists
+ *              all hold the message's value, most lists first, then the smaller index. Else `main`. Talk about us (addressed
+ *              about_us or bystander): `listening`, never folded. A paused lane (in, both) refuses to open or reopen a ticket,
+ *              never a follow-up.
  *   folding    joins the open ticket opened first of those that share an identity; `related` is the next of them. With none open,
- *              reopens the one that closed last, if less than reopen_ms ago. The ticket gets the identities it did not have, up to
- *              AW_TICKET_IDENTITIES_MAX. An identity names at most AW_IDENTITY_TICKETS_MAX tickets: then the one opened last gives way.
- *   class      a message raises it, never lowers it. IMMINENT exactly while the departure lies within imminent_ms and at least the
- *              handling time away (a hint `imminent` without such a departure counts as disrupted); afterwards DISRUPTED. CARE stays.
- *              The clock works on WAITING and HELD tickets; a LEASED one hears it when it comes back.
+ *              reopens the one that closed last, if less than reopen_ms ago. The ticket gets the identities it did not have, up
+ *              to AW_TICKET_IDENTITIES_MAX. An identity names at most AW_IDENTITY_TICKETS_MAX tickets: then the one opened last
+ *              gives way.
+ *   class      a message raises it, never lowers it. IMMINENT exactly while the departure lies within imminent_ms and at least
+ *              the handling time away (a hint `imminent` without such a departure counts as disrupted); afterwards DISRUPTED.
+ *              CARE stays. The clock works on WAITING and HELD tickets; a LEASED one hears it when it comes back.
  *   departure  the earlier of those known that can still be made.
- *   version    changes when a ticket enters or leaves a queue or moves in it: what lies in a queue with another one is stale. A message
- *              that moves nothing does not change it.
+ *   version    changes when a ticket enters or leaves a queue or moves in it: what lies in a queue with another one is stale. A
+ *              message that moves nothing does not change it.
  *   extend     the lease ends lease_ms from now, even if that is sooner than before: as the agent asks.
  *   closed     kept for reopen_ms, then taken for new tickets: up to 4 with each ticket opened, up to 64 when a table is full.
  *
- * Who owns: the caller, until aw_state_free. Thread: the committer (and main before it starts); only the names that outcomes borrow
- * may be read elsewhere, as they never change. What can fail: tables at their limit (AW_E_TABLE_FULL), said before anything changed.
+ * Who owns: the caller, until aw_state_free. Thread: the committer (and main before it starts); only the names that outcomes
+ * borrow may be read elsewhere, as they never change. What can fail: tables at their limit (AW_E_TABLE_FULL), said before
+ * anything changed.
  */
 #ifndef AW_CORE_STATE_H
 #define AW_CORE_STATE_H
@@ -60,27 +63,32 @@ struct aw_state_limits {
                               .agents_max = 20000,                                                                               \
                               .preimage_bytes_max = 64U << 20})
 
-/* Empty, epoch 0, with the lanes `main` and `listening`. AW_E_MEMORY when the address space can't be had, AW_E_CONFIG for limits out of
- * range. aw_hash_init was called before. */
+/* Empty, epoch 0, with the lanes `main` and `listening`. AW_E_MEMORY when the address space can't be had, AW_E_CONFIG for limits
+ * out of range. aw_hash_init was called before. */
 AW_MUST_USE enum aw_err aw_state_new(struct aw_state **ret_state, const struct aw_state_limits *limits, uint8_t shard,
                                      struct aw_why *why);
 void                    aw_state_free(struct aw_state **state);
 
 /* --- changing ------------------------------------------------------------------------------------------------------------- */
 
-/* Every apply until the next begin happens at `now`, never before an earlier one, in the batch `index`, never below an earlier one. */
+/* Every apply until the next begin happens at `now`, never before an earlier one, in the batch `index`, never below an earlier
+ * one. */
 void aw_state_begin(struct aw_state *state, uint64_t index, aw_ms now);
-/* Whether the state would still take this command as far as tables go: called before room in the store is counted. Only posts, lanes
- * and a new agent's first lease can meet a limit. AW_OK, AW_E_TABLE_FULL. */
+/* Whether the state would still take this command as far as tables go: called before room in the store is counted. Only posts,
+ * lanes and a new agent's first lease can meet a limit. AW_OK, AW_E_TABLE_FULL. */
 AW_MUST_USE enum aw_err aw_state_admits(const struct aw_state *state, const struct aw_command *command);
+/* Starts to fetch the memory that this command will need; changes nothing. Called a few commands ahead it hides most of the time
+ * that apply spends waiting for memory when the tables are large. */
+void aw_state_prefetch(const struct aw_state *state, const struct aw_command *command);
 /* Carries the command out and fills its outcome; returns out.err. changed is true exactly when a record must be written. An error
- * changed nothing, but for one: NEW_MESSAGES moves the lease's seen_seq, because its answer brings the messages, and after a restart
- * the holder must still have seen them. So a replay goes by `changed`, not by `err`. Errors by kind:
+ * changed nothing, but for one: NEW_MESSAGES moves the lease's seen_seq, because its answer brings the messages, and after a
+ * restart the holder must still have seen them. So a replay goes by `changed`, not by `err`. Errors by kind:
  *   MESSAGE  AW_OK (also duplicate: changed false, only duplicate, first_seq and record_seq are filled), LANE_PAUSED, TABLE_FULL
  *   LEASE    STALE (no longer waiting, another version, or its lane gives nothing out), TABLE_FULL, BAD_VALUE (the agent's name)
- *   EXTEND, COMPLETE, RELEASE   LEASE_LOST (out.u.lease.end tells why), NEW_MESSAGES (COMPLETE; out.u.lease.seen_seq: the newest that
- *            the holder had been given), FORBIDDEN (another agent's lease), NOT_FOUND (no such ticket any more). AW_OK with changed
- *            false: COMPLETE or RELEASE repeated with the op_hash that ended this lease (of a ticket's leases, the one that ended last)
+ *   EXTEND, COMPLETE, RELEASE   LEASE_LOST (out.u.lease.end tells why), NEW_MESSAGES (COMPLETE; out.u.lease.seen_seq: the newest
+ *            that the holder had been given), FORBIDDEN (another agent's lease), NOT_FOUND (no such ticket any more). AW_OK with
+ *            changed false: COMPLETE or RELEASE repeated with the op_hash that ended this lease (of a ticket's leases, the one
+ *            that ended last)
  *   TIMER    AW_OK with changed false when the ticket moved on
  *   HOLD (WAITING, HELD), UNHOLD (HELD), CANCEL (any open one)   NOT_FOUND, PRECONDITION, WRONG_STATE
  *   LANE     BAD_VALUE, PRECONDITION, TABLE_FULL; AW_OK with changed false when it is as asked already
@@ -166,8 +174,8 @@ struct aw_hash128 aw_state_digest_slow(const struct aw_state *state);
 
 /* --- checkpoints ---------------------------------------------------------------------------------------------------------- */
 
-/* From here on, rows keep the value that they have now for the checkpoint, however they change. False while one is under way. Fills
- * all of the mark but the hash of the chain and, until the end, chunks. */
+/* From here on, rows keep the value that they have now for the checkpoint, however they change. False while one is under way.
+ * Fills all of the mark but the hash of the chain and, until the end, chunks. */
 AW_MUST_USE bool aw_state_cut_begin(struct aw_state *state, struct aw_checkpoint_mark *ret_mark);
 /* The next chunk of the cut, in key order; its bytes are valid until the next call on the state. False at the end: the mark is
  * complete then (chunks), unless the cut is lost. */
@@ -175,20 +183,20 @@ AW_MUST_USE bool aw_state_cut_next(struct aw_state *state, struct aw_chunk *ret_
 /* Draining goes on even when the pool of old rows has no room left (posts stop before); then the cut can't be finished: cut_next
  * returns false, the mark must not be written, and the caller ends the cut and may begin another. */
 AW_MUST_USE bool aw_state_cut_is_lost(const struct aw_state *state);
-/* How much of the posts' three quarters of the pool is used, per mille: the caller writes faster as this rises; at 1000 aw_state_admits
- * refuses posts until the cut has moved on. */
+/* How much of the posts' three quarters of the pool is used, per mille: the caller writes faster as this rises; at 1000
+ * aw_state_admits refuses posts until the cut has moved on. */
 uint32_t aw_state_cut_pressure(const struct aw_state *state);
 /* At its end, or before to give it up. */
 void aw_state_cut_end(struct aw_state *state);
 
-/* Reading one back into a fresh state: all chunks in order, then the ids, then finish, which checks the digest, rebuilds what is derived
- * and returns AW_E_CORRUPT when the digest is another, AW_E_VERSION for rows of another state machine. AW_E_TABLE_FULL: a limit is
- * below what the checkpoint holds. After a failure the state is only good for aw_state_free. */
+/* Reading one back into a fresh state: all chunks in order, then the ids, then finish, which checks the digest, rebuilds what is
+ * derived and returns AW_E_CORRUPT when the digest is another, AW_E_VERSION for rows of another state machine. AW_E_TABLE_FULL: a
+ * limit is below what the checkpoint holds. After a failure the state is only good for aw_state_free. */
 AW_MUST_USE enum aw_err aw_state_load_chunk(struct aw_state *state, const struct aw_chunk *chunk, struct aw_why *why);
 AW_MUST_USE enum aw_err aw_state_load_finish(struct aw_state *state, const struct aw_checkpoint_mark *mark, struct aw_why *why);
-/* One remembered source id, in order of seq; those older than dedupe_ms before `now` or behind the checkpoint are passed over (the replay
- * brings the latter). AW_E_TABLE_FULL; AW_E_CORRUPT when out of order. The ids are not in the digest: whether one counts follows from
- * its time alone, so a state that forgot an old one and a state that never read it answer alike. */
+/* One remembered source id, in order of seq; those older than dedupe_ms before `now` or behind the checkpoint are passed over
+ * (the replay brings the latter). AW_E_TABLE_FULL; AW_E_CORRUPT when out of order. The ids are not in the digest: whether one
+ * counts follows from its time alone, so a state that forgot an old one and a state that never read it answer alike. */
 AW_MUST_USE enum aw_err aw_state_load_id(struct aw_state *state, struct aw_hash128 hash, uint64_t seq, aw_ms accepted_at,
                                          aw_ms now);
 

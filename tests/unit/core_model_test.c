@@ -1,10 +1,10 @@
-/* Proves the state machine against a second one, written the slow and obvious way: tickets in a plain array, every question answered by
- * looking at all of them, nothing derived. Random commands go to both, and every outcome is compared, field by field; now and then all
- * that can be seen. Small tables, so that every limit is met again and again, and time in leaps.
+/* Proves the state machine against a second one, written the slow and obvious way: tickets in a plain array, every question
+ * answered by looking at all of them, nothing derived. Random commands go to both, and every outcome is compared, field by field;
+ * now and then all that can be seen. Small tables, so that every limit is met again and again, and time in leaps.
  *
- * Over the same run: the digest kept up equals the one computed; all commands replayed into a fresh state, and only those that changed
- * something, give the same digest after each record; cuts taken while commands go on load into a state that answers every later
- * command alike; pools for old rows too small for that lose the cut and nothing else.
+ * Over the same run: the digest kept up equals the one computed; all commands replayed into a fresh state, and only those that
+ * changed something, give the same digest after each record; cuts taken while commands go on load into a state that answers every
+ * later command alike; pools for old rows too small for that lose the cut and nothing else.
  * Usage: core_model_test [seed [commands]]; the seed is printed first. */
 #include "core_kit.h"
 

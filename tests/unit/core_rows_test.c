@@ -1,6 +1,6 @@
 /* Proves the parts below the state machine, each against a naive twin: the index against a list, the timers against a scan, the
- * duplicate table against an array, and rows: the digest kept up equals the digest computed, a cut holds the old rows whatever changes,
- * and a pool that is too small loses the cut but nothing else. */
+ * duplicate table against an array, and rows: the digest kept up equals the digest computed, a cut holds the old rows whatever
+ * changes, and a pool that is too small loses the cut but nothing else. */
 #include "core_kit.h"
 
 #include "base/reserve.h"

@@ -1,5 +1,5 @@
-/* Proves the rules of the state machine one by one, with a small state and a table of cases where a rule has cases. Each command also
- * checks that an error changed nothing and that the digest kept up is the digest computed (core_kit.h). */
+/* Proves the rules of the state machine one by one, with a small state and a table of cases where a rule has cases. Each command
+ * also checks that an error changed nothing and that the digest kept up is the digest computed (core_kit.h). */
 #include "core_kit.h"
 
 /* --- messages ------------------------------------------------------------------------------------------------------------- */
@@ -172,7 +172,6 @@ test_lanes_are_made_changed_and_versioned(void **unused)
     struct aw_command     command;
     struct kit            kit;
     uint32_t              lane;
-    char                  name[AW_LANE_BYTES_MAX + 2];
 
     (void)unused;
     kit_open(&kit);
@@ -219,7 +218,23 @@ test_lanes_are_made_changed_and_versioned(void **unused)
     command.in.lane.name = AW_SLICE("created");
     assert_int_equal(kit_apply(&kit, &command), AW_OK);
     assert_true(command.out.u.lane.created);
+    kit_close(&kit);
+}
 
+static void
+test_lanes_have_limits(void **unused)
+{
+    struct aw_slice      langs[AW_LANE_MATCH_MAX + 1];
+    struct aw_lane_match match = {.langs = langs, .lang_count = AW_LANE_MATCH_MAX};
+    struct aw_command    command = {.kind = AW_COMMAND_LANE, .in.lane = {.name = AW_SLICE("9")}};
+    struct kit           kit;
+    char                 name[AW_LANE_BYTES_MAX + 2];
+
+    (void)unused;
+    kit_open(&kit);
+    for (size_t i = 0; i < AW_ARRAY_LEN(langs); i++)
+        langs[i] = AW_SLICE("de");
+    assert_int_equal(kit_lane(&kit, "full", AW_LANE_OPEN, &match).out.err, AW_OK);
     match.lang_count = AW_LANE_MATCH_MAX + 1;
     assert_int_equal(kit_lane(&kit, "x", AW_LANE_OPEN, &match).out.err, AW_E_BAD_VALUE);
     memset(name, 'n', sizeof(name));
@@ -229,12 +244,12 @@ test_lanes_are_made_changed_and_versioned(void **unused)
     name[AW_LANE_BYTES_MAX] = '\0';
     assert_int_equal(kit_lane(&kit, name, AW_LANE_OPEN, NULL).out.err, AW_OK);
     /* kit_limits: 8 lanes */
+    assert_int_equal(kit_lane(&kit, "5", AW_LANE_OPEN, NULL).out.err, AW_OK);
     assert_int_equal(kit_lane(&kit, "6", AW_LANE_OPEN, NULL).out.err, AW_OK);
     assert_int_equal(kit_lane(&kit, "7", AW_LANE_OPEN, NULL).out.err, AW_OK);
     assert_int_equal(kit_lane(&kit, "8", AW_LANE_OPEN, NULL).out.err, AW_OK);
     assert_int_equal(kit_lane(&kit, "9", AW_LANE_OPEN, NULL).out.err, AW_E_TABLE_FULL);
     assert_int_equal(kit_lane(&kit, "8", AW_LANE_PAUSED_IN, NULL).out.err, AW_OK);
-    command.in.lane = (struct aw_in_lane){.name = AW_SLICE("9")};
     assert_int_equal(aw_state_admits(kit.state, &command), AW_E_TABLE_FULL);
     kit_close(&kit);
 }
@@ -1244,6 +1259,7 @@ main(void)
         cmocka_unit_test(test_age_counts_from_receipt_within_the_backdate),
         cmocka_unit_test(test_a_lane_is_chosen_by_name_then_by_match),
         cmocka_unit_test(test_lanes_are_made_changed_and_versioned),
+        cmocka_unit_test(test_lanes_have_limits),
         cmocka_unit_test(test_a_paused_lane_takes_nothing_in_or_gives_nothing_out),
         cmocka_unit_test(test_a_customer_has_one_ticket),
         cmocka_unit_test(test_of_two_open_tickets_the_older_is_joined),
