@@ -64,7 +64,8 @@ aw_value_append(MDB_txn *txn, MDB_dbi tree, uint64_t id, uint32_t count, struct 
         rc = append_piece(txn, tree, piece_key(id, piece), piece == 0 ? &head : NULL, aw_slice_of(bytes.ptr, len));
         if (rc != MDB_SUCCESS)
             return rc;
-        bytes = aw_slice_of(bytes.ptr + len, bytes.len - len);
+        if (len != 0) /* an empty value may have no pointer */
+            bytes = aw_slice_of(bytes.ptr + len, bytes.len - len);
         room = AW_PIECE_BYTES_MAX;
         piece++;
     } while (bytes.len != 0);

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#define BATCHES 25U /* of a child; with a checkpoint and a trim among them */
+#define BATCHES 16U /* of a child; with a checkpoint and a trim among them */
 
 enum child_end {
     CHILD_DONE = 0,      /* all went well: the fault was not met */
