@@ -192,15 +192,24 @@ drain_bytes(const struct aw_committer *c)
     return open * AW_DRAIN_BYTES_PER_TICKET;
 }
 
+/* What posts may take now: what the engine has at hand above its reserve, and, up to the store's limit, what is left when every ticket
+ * that is open has been drained. */
+static uint64_t
+posts_room(const struct aw_committer *c, const struct aw_journal_room *room)
+{
+    uint64_t spoken_for = room->used_bytes + room->reserve_bytes + drain_bytes(c);
+    uint64_t left = room->limit_bytes > spoken_for ? room->limit_bytes - spoken_for : 0;
+
+    return left < room->posts_bytes ? left : room->posts_bytes;
+}
+
 static void
 begin_group(struct aw_committer *c)
 {
-    uint64_t               kept = drain_bytes(c);
     struct aw_journal_room room;
 
     aw_journal_room(c->config.journal, &room);
-    c->admission = (struct aw_admission){room.posts_bytes > kept ? room.posts_bytes - kept : 0, room.drain_bytes,
-                                         aw_lanes_room(c->config.lanes)};
+    c->admission = (struct aw_admission){posts_room(c, &room), room.drain_bytes, aw_lanes_room(c->config.lanes)};
     c->event_count = 0;
     c->group_records = 0;
     c->group_batches = 0;
