@@ -1,0 +1,239 @@
+/* ask.c - talking to the server, patiently where a repeat is harmless, and saying what went wrong. */
+#include "cli/cli.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* Between attempts when the server gave no Retry-After: doubles from the first to the last. */
+#define PAUSE_MS_MIN 100U
+#define PAUSE_MS_MAX 2000U
+
+static volatile sig_atomic_t stopped;
+static struct aw_link       *interrupted; /* the link that a signal wakes; set before the handler is */
+
+/* --- signals and time ----------------------------------------------------------------------------------------------------- */
+
+static void
+on_signal(int number)
+{
+    (void)number;
+    stopped = 1;
+    aw_link_interrupt(interrupted);
+}
+
+bool
+aw_cli_stopped(void)
+{
+    return stopped != 0;
+}
+
+void
+aw_cli_catch_signals(struct aw_cli *cli)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND}; /* the second one ends us at once */
+
+    interrupted = cli->link;
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+}
+
+void
+aw_cli_sleep_ms(uint64_t ms)
+{
+    struct timespec time = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+
+    if (!aw_cli_stopped())
+        (void)nanosleep(&time, NULL); /* a signal may shorten it */
+}
+
+uint64_t
+aw_cli_now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* --- asking --------------------------------------------------------------------------------------------------------------- */
+
+static void
+add_field(struct aw_exchange_field *fields, uint32_t *count, const char *name, const char *value)
+{
+    if (name != NULL && value != NULL)
+        fields[(*count)++] = (struct aw_exchange_field){aw_slice_str(name), aw_slice_str(value), false};
+}
+
+enum aw_exchange_end
+aw_cli_ask(struct aw_cli *cli, const struct aw_cli_request *request, struct aw_exchange_result *ret_result)
+{
+    struct aw_exchange_field   fields[5];
+    struct aw_exchange_request exchange = {.method = aw_slice_str(request->method),
+                                           .path = aw_slice_str(request->path),
+                                           .fields = fields,
+                                           .body = request->body,
+                                           .timeout = (cli->common.timeout_s + request->wait_s) * AW_NS_PER_S};
+
+    add_field(fields, &exchange.field_count, "content-type", request->type);
+    add_field(fields, &exchange.field_count, "accept", "application/json, application/x-ndjson, */*;q=0.1");
+    add_field(fields, &exchange.field_count, "aswolk-agent", cli->common.agent);
+    add_field(fields, &exchange.field_count, "user-agent", "aswolk/" AW_VERSION);
+    add_field(fields, &exchange.field_count, request->field, request->field_value);
+    if (aw_client_call(cli->link, &exchange, ret_result) == AW_EXCHANGE_ANSWERED)
+        cli->reached = true;
+    return ret_result->end;
+}
+
+bool
+aw_cli_is_retryable(unsigned status)
+{
+    return status == 429 || status == 503 || status == 507;
+}
+
+uint64_t
+aw_cli_retry_after_s(const struct aw_exchange_result *result, uint64_t fallback)
+{
+    uint64_t seconds;
+
+    if (!aw_slice_to_u64(aw_exchange_field_of(result, AW_SLICE("retry-after")), 3600, &seconds))
+        return fallback;
+    return seconds == 0 ? 1 : seconds;
+}
+
+enum aw_exchange_end
+aw_cli_ask_patiently(struct aw_cli *cli, const struct aw_cli_request *request, uint64_t patience_s,
+                     struct aw_exchange_result *ret_result, unsigned *ret_repeats)
+{
+    uint64_t until = aw_cli_now_ms() + patience_s * 1000;
+    uint64_t pause_ms = PAUSE_MS_MIN;
+    uint64_t wait_ms;
+
+    *ret_repeats = 0;
+    for (;;) {
+        enum aw_exchange_end end = aw_cli_ask(cli, request, ret_result);
+
+        if (end == AW_EXCHANGE_ANSWERED && !aw_cli_is_retryable(ret_result->status))
+            return end;
+        if ((end == AW_EXCHANGE_UNREACHED && !cli->reached) || end == AW_EXCHANGE_TOO_LARGE || aw_cli_stopped())
+            return end;
+        wait_ms = pause_ms;
+        if (end == AW_EXCHANGE_ANSWERED)
+            wait_ms = aw_cli_retry_after_s(ret_result, 0) * 1000 + pause_ms;
+        if (aw_cli_now_ms() + wait_ms > until)
+            return end; /* the last answer, or the last failure */
+        if (end != AW_EXCHANGE_ANSWERED && !ret_result->unprocessed)
+            (*ret_repeats)++;
+        aw_cli_sleep_ms(wait_ms);
+        pause_ms = pause_ms * 2 > PAUSE_MS_MAX ? PAUSE_MS_MAX : pause_ms * 2;
+    }
+}
+
+/* --- saying what went wrong ----------------------------------------------------------------------------------------------- */
+
+void
+aw_cli_error(const struct aw_cli *cli, const char *format, ...)
+{
+    va_list args;
+
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "aswolk %s: ", cli->command->name);
+    va_start(args, format);
+    (void)vfprintf(stderr, format, args);
+    va_end(args);
+    (void)fputc('\n', stderr);
+}
+
+static int
+report_unreached(struct aw_cli *cli, const struct aw_exchange_result *result)
+{
+    aw_cli_error(cli, "cannot reach %s: %s", cli->common.server, result->why);
+    if (strstr(result->why, "refused") != NULL && strncmp(cli->common.server, "http:", 5) == 0)
+        (void)fprintf(stderr, "Nothing listens there. Start a server with: aswolkd --dev --data DIR\n"
+                              "or name another one with --server URL or $ASWOLK_SERVER.\n");
+    else if (strstr(result->why, "does not speak HTTP/2") != NULL)
+        (void)fprintf(stderr, "Is that the port of aswolkd? Its TLS port needs https://, its plain port http://.\n");
+    else if (strstr(result->why, "certificate") != NULL)
+        (void)fprintf(stderr, "Name the certificate with --cacert FILE; for a server in --dev mode --insecure will do.\n");
+    return AW_CLI_UNREACHED;
+}
+
+int
+aw_cli_report(struct aw_cli *cli, const struct aw_exchange_result *result)
+{
+    char    line[512];
+    json_t *problem;
+
+    switch (result->end) {
+    case AW_EXCHANGE_ANSWERED:
+        break;
+    case AW_EXCHANGE_UNREACHED:
+        return report_unreached(cli, result);
+    case AW_EXCHANGE_CLOSED:
+        aw_cli_error(cli, "interrupted");
+        return AW_CLI_FAILED;
+    case AW_EXCHANGE_TIMEOUT:
+        aw_cli_error(cli, "%s did not answer within %" PRIu64 " s; the request may have been carried out", cli->common.server,
+                     cli->common.timeout_s);
+        return AW_CLI_UNREACHED;
+    case AW_EXCHANGE_UNPROCESSED:
+    case AW_EXCHANGE_LOST:
+    case AW_EXCHANGE_RESET:
+    case AW_EXCHANGE_TOO_LARGE:
+        aw_cli_error(cli, "no answer from %s: %s%s", cli->common.server, result->why,
+                     result->unprocessed ? "" : "; the request may have been carried out");
+        return AW_CLI_UNREACHED;
+    }
+    if (result->status >= 200 && result->status < 300)
+        return AW_CLI_OK;
+    problem = json_loadb(result->body.ptr == NULL ? "" : result->body.ptr, result->body.len, JSON_DISABLE_EOF_CHECK, NULL);
+    aw_cli_problem_line(problem, result->status, line, sizeof(line));
+    aw_cli_error(cli, "%s", line);
+    if (cli->common.json && problem != NULL)
+        aw_cli_print_json(problem);
+    json_decref(problem);
+    return AW_CLI_FAILED;
+}
+
+json_t *
+aw_cli_json(const struct aw_exchange_result *result)
+{
+    json_error_t error;
+    json_t      *value = json_loadb(result->body.ptr == NULL ? "" : result->body.ptr, result->body.len, 0, &error);
+
+    if (value == NULL)
+        (void)fprintf(stderr, "aswolk: the answer is no JSON: %s\n", error.text);
+    return value;
+}
+
+json_t *
+aw_cli_get(struct aw_cli *cli, const char *path, int *ret_exit)
+{
+    const struct aw_cli_request request = {.method = "GET", .path = path};
+    struct aw_exchange_result   result;
+    json_t                     *value;
+
+    (void)aw_cli_ask(cli, &request, &result);
+    *ret_exit = aw_cli_report(cli, &result);
+    if (*ret_exit != AW_CLI_OK)
+        return NULL;
+    value = aw_cli_json(&result);
+    if (value == NULL)
+        *ret_exit = AW_CLI_FAILED;
+    return value;
+}
+
+bool
+aw_cli_check_name(const struct aw_cli *cli, const char *what, const char *name)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+
+    if (name[0] != '\0' && strspn(name, allowed) == strlen(name))
+        return true;
+    aw_cli_error(cli, "\"%s\" is no %s", name, what);
+    return false;
+}

@@ -1,0 +1,633 @@
+/* journal.c - `aswolk journal`: what a data folder holds, offline: record by record as text, or checked from end to end.
+ *  Works beside a running server: it only reads, in snapshots of a few batches each, and sees what was durable when it got
+ * there. Verifying walks every kept batch: header, numbering, chain, each record's CRC and fields, each body's hash. From the
+ * first batch on, or from the last checkpoint when older batches were trimmed, it replays the records into a state of its own
+ * and compares its digest with the one that each batch was written on.
+ */
+#include "cli/cli.h"
+
+#include "commit/recover.h"
+#include "store/store.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCHES_A_SNAPSHOT 64U
+#define ARENA_BYTES_MAX    ((size_t)16 * 1024 * 1024)
+
+struct journal_options {
+    bool        verify;
+    uint64_t    from;
+    uint64_t    to;
+    const char *kind;
+};
+
+static const struct journal_options journal_defaults = {.from = 1, .to = UINT64_MAX};
+
+static const struct aw_cli_option journal_options[] = {
+    {.name = "verify",
+     .letter = 'v',
+     .type = AW_CLI_FLAG,
+     .offset = offsetof(struct journal_options, verify),
+     .about = "print no records, check everything"},
+    {.name = "from",
+     .type = AW_CLI_NUMBER,
+     .value = "SEQ",
+     .offset = offsetof(struct journal_options, from),
+     .min = 1,
+     .max = UINT64_MAX,
+     .about = "print records from this sequence number on"},
+    {.name = "to",
+     .type = AW_CLI_NUMBER,
+     .value = "SEQ",
+     .offset = offsetof(struct journal_options, to),
+     .min = 1,
+     .max = UINT64_MAX,
+     .about = "print records up to this sequence number"},
+    {.name = "kind",
+     .type = AW_CLI_TEXT,
+     .value = "KIND",
+     .offset = offsetof(struct journal_options, kind),
+     .about = "print only records of this kind, such as message, lease or complete"},
+};
+
+struct walk {
+    struct aw_cli                *cli;
+    const struct journal_options *options;
+    struct aw_journal            *journal;
+    struct aw_table              *table;
+    struct aw_journal_reader     *reader;
+    struct aw_blocks             *blocks;
+    struct aw_arena               arena;
+    struct aw_why                 why;
+    /* What was found. */
+    uint64_t         first_index;
+    uint64_t         last_index; /* 0: no batch yet */
+    uint64_t         next_seq;
+    uint64_t         records;
+    uint64_t         messages;
+    uint64_t         bodies;  /* found, and their hash is right */
+    uint64_t         sealed;  /* encrypted: their hash is that of the plain text */
+    uint64_t         erased;  /* a message without its body */
+    uint64_t         bad_seq; /* where the first damage is; 0: not in a record */
+    uint64_t         epoch;
+    aw_ms            last_at;
+    struct aw_sha256 hash; /* of the last batch */
+    /* Replaying. */
+    struct aw_state          *state; /* NULL: older batches were trimmed */
+    struct aw_journal_head    head;
+    bool                      has_mark;
+    bool                      mark_met; /* the replay passed the checkpoint's cut and agreed with it */
+    struct aw_checkpoint_mark mark;
+};
+
+/* --- a record as members -------------------------------------------------------------------------------------------------- */
+
+static void
+add_slice(json_t *object, const char *key, struct aw_slice value)
+{
+    json_t *text;
+
+    if (value.len == 0)
+        return;
+    text = json_stringn(value.ptr, value.len);
+    /* What came in was checked to be UTF-8; a journal that was damaged may hold anything. */
+    (void)json_object_set_new(object, key, text == NULL ? json_string("(not UTF-8)") : text);
+}
+
+static void
+add_number(json_t *object, const char *key, uint64_t value)
+{
+    (void)json_object_set_new(object, key, json_integer((json_int_t)value));
+}
+
+static void
+add_time(json_t *object, const char *key, aw_ms at)
+{
+    char text[AW_TIME_TEXT_BYTES];
+
+    if (at == 0)
+        return;
+    aw_time_format(at, text);
+    (void)json_object_set_new(object, key, json_string(text));
+}
+
+static void
+add_flag(json_t *object, const char *key, bool value)
+{
+    if (value)
+        (void)json_object_set_new(object, key, json_true());
+}
+
+static void
+add_list(json_t *object, const char *key, const struct aw_slice *values, uint32_t count)
+{
+    json_t *list;
+
+    if (count == 0)
+        return;
+    list = json_array();
+    for (uint32_t i = 0; i < count; i++) {
+        json_t *text = json_stringn(values[i].ptr, values[i].len);
+
+        (void)json_array_append_new(list, text == NULL ? json_string("(not UTF-8)") : text);
+    }
+    (void)json_object_set_new(object, key, list);
+}
+
+static void
+add_ticket(json_t *object, const char *key, struct aw_ticket_id id)
+{
+    char text[AW_ID_TEXT_BYTES];
+
+    if (id.seq == 0)
+        return;
+    aw_ticket_id_format(id, text);
+    (void)json_object_set_new(object, key, json_string(text));
+}
+
+static void
+add_settings(json_t *object, const struct aw_core_settings *settings)
+{
+    add_number(object, "dedupe_ms", settings->dedupe_ms);
+    add_number(object, "reopen_ms", settings->reopen_ms);
+    add_number(object, "backdate_ms", settings->backdate_ms);
+    add_number(object, "imminent_ms", settings->imminent_ms);
+    add_number(object, "lease_grace_ms", settings->lease_grace_ms);
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
+        char key[32];
+
+        (void)snprintf(key, sizeof(key), "handling_%s_ms", aw_class_name((enum aw_class)i));
+        add_number(object, key, settings->handling_ms[i]);
+    }
+}
+
+static void
+add_lane(json_t *object, const struct aw_in_lane *lane)
+{
+    static const char *const    pauses[] = {"none", "in", "out", "both"};
+    const struct aw_lane_match *match = &lane->match;
+
+    add_slice(object, "lane", lane->name);
+    (void)json_object_set_new(object, "pause", json_string(pauses[lane->pause]));
+    add_list(object, "langs", match->langs, match->lang_count);
+    add_list(object, "channels", match->channels, match->channel_count);
+    add_list(object, "accounts", match->accounts, match->account_count);
+    add_list(object, "tags", match->tags, match->tag_count);
+    add_flag(object, "only_create", lane->only_create);
+}
+
+static void
+add_message(json_t *object, const struct aw_in_message *message, const struct aw_out_message *out)
+{
+    char text[AW_ID_TEXT_BYTES];
+    char hash[2 * sizeof(message->body_hash.bytes) + 1];
+
+    aw_message_id_format((struct aw_message_id){.seq = aw_cli_number(object, "seq"), .shard = out->ticket.shard}, text);
+    (void)json_object_set_new(object, "message", json_string(text));
+    add_ticket(object, "ticket", out->ticket);
+    add_ticket(object, "related", out->related);
+    (void)json_object_set_new(object, "class", json_string(aw_class_name(out->class_)));
+    add_slice(object, "channel", message->channel);
+    add_slice(object, "account", message->account);
+    add_slice(object, "lang", message->lang);
+    add_slice(object, "lane_asked", message->lane);
+    add_list(object, "tags", message->tags, message->tag_count);
+    add_list(object, "reasons", message->reasons, message->reason_count);
+    add_flag(object, "folded", out->folded);
+    add_flag(object, "reopened", out->reopened);
+    add_flag(object, "gentle", message->gentle);
+    add_time(object, "received_at", message->received_at);
+    add_time(object, "departs_at", message->departs_at);
+    add_time(object, "reply_by", message->reply_by);
+    add_number(object, "identities", message->identity_count);
+    for (size_t i = 0; i < sizeof(message->body_hash.bytes); i++)
+        (void)snprintf(hash + 2 * i, 3, "%02x", message->body_hash.bytes[i]);
+    (void)json_object_set_new(object, "body_sha256", json_string(hash));
+}
+
+static void
+add_fields(json_t *object, const struct aw_command *command)
+{
+    switch (command->kind) {
+    case AW_COMMAND_EPOCH:
+        add_number(object, "epoch", command->in.epoch.epoch);
+        return;
+    case AW_COMMAND_SETTINGS:
+        add_settings(object, &command->in.settings);
+        return;
+    case AW_COMMAND_LANE:
+        add_lane(object, &command->in.lane);
+        return;
+    case AW_COMMAND_MESSAGE:
+        add_message(object, &command->in.message, &command->out.u.message);
+        return;
+    case AW_COMMAND_LEASE:
+        add_number(object, "slot", command->in.lease.slot);
+        add_number(object, "slot_version", command->in.lease.version);
+        add_slice(object, "agent", command->in.lease.agent);
+        add_number(object, "lease_ms", command->in.lease.lease_ms);
+        return;
+    case AW_COMMAND_EXTEND:
+    case AW_COMMAND_COMPLETE:
+    case AW_COMMAND_RELEASE:
+        add_number(object, "slot", command->in.fenced.lease.slot);
+        add_number(object, "fence", command->in.fenced.lease.fence);
+        add_slice(object, "agent", command->in.fenced.agent);
+        add_slice(object, "words", command->in.fenced.words);
+        if (command->kind == AW_COMMAND_EXTEND)
+            add_number(object, "lease_ms", command->in.fenced.lease_ms);
+        add_flag(object, "new_messages", command->out.err == AW_E_NEW_MESSAGES);
+        return;
+    case AW_COMMAND_TIMER:
+        add_number(object, "slot", command->in.timer.slot);
+        add_number(object, "slot_version", command->in.timer.version);
+        return;
+    case AW_COMMAND_HOLD:
+    case AW_COMMAND_UNHOLD:
+    case AW_COMMAND_CANCEL:
+        add_ticket(object, "ticket", command->in.ticket.ticket);
+        add_time(object, "until", command->in.ticket.until);
+        add_slice(object, "by", command->in.ticket.by);
+        add_slice(object, "words", command->in.ticket.words);
+        return;
+    }
+}
+
+/* "17 2026-04-15T08:01:02.345Z message prev=3 batch=5 ticket=..." */
+static void
+print_text(const json_t *object)
+{
+    const char *key;
+    json_t     *value;
+
+    (void)printf("%" PRIu64 " %s %s", aw_cli_number(object, "seq"), aw_cli_text(object, "at"), aw_cli_text(object, "kind"));
+    json_object_foreach((json_t *)(uintptr_t)object, key, value)
+    {
+        if (strcmp(key, "seq") == 0 || strcmp(key, "at") == 0 || strcmp(key, "kind") == 0)
+            continue;
+        (void)printf(" %s=", key);
+        (void)json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+    }
+    (void)fputc('\n', stdout);
+}
+
+static void
+print_record(const struct walk *walk, const struct aw_batch_header *header, const struct aw_record *record,
+             const struct aw_command *command)
+{
+    json_t *object;
+
+    if (record->seq < walk->options->from || record->seq > walk->options->to ||
+        (walk->options->kind != NULL && strcmp(walk->options->kind, aw_command_name(record->kind)) != 0))
+        return;
+    object = json_object();
+    add_number(object, "seq", record->seq);
+    add_time(object, "at", header->now);
+    (void)json_object_set_new(object, "kind", json_string(aw_command_name(record->kind)));
+    add_number(object, "batch", header->index);
+    add_number(object, "prev", record->prev_seq);
+    add_fields(object, command);
+    if (walk->cli->common.json)
+        aw_cli_print_json(object);
+    else
+        print_text(object);
+    json_decref(object);
+}
+
+/* --- checking ------------------------------------------------------------------------------------------------------------- */
+
+static enum aw_err
+check_body(struct walk *walk, const struct aw_command *command)
+{
+    const struct aw_in_message *message = &command->in.message;
+    struct aw_slice             body;
+    struct aw_sha256            hash;
+    enum aw_err                 err = aw_journal_read_body(walk->reader, command->out.seq, &body);
+
+    if (err == AW_E_NOT_FOUND) {
+        walk->erased++;
+        return AW_OK;
+    }
+    if (err != AW_OK)
+        return aw_why(&walk->why, err, "the body of message %" PRIu64 " can't be read: %s", command->out.seq, aw_err_text(err));
+    if (message->body_form != AW_BODY_PLAIN) {
+        walk->sealed++;
+        return AW_OK;
+    }
+    if (!aw_sha256(&body, 1, &hash))
+        return aw_why(&walk->why, AW_E_MEMORY, "out of memory");
+    if (memcmp(&hash, &message->body_hash, sizeof(hash)) != 0)
+        return aw_why(&walk->why, AW_E_CORRUPT, "the body of message %" PRIu64 " is not the one that was accepted",
+                      command->out.seq);
+    walk->bodies++;
+    return AW_OK;
+}
+
+/* Numbering and chain, as far as they can be checked without a state. */
+static enum aw_err
+check_header(struct walk *walk, const struct aw_batch_header *header)
+{
+    static const struct aw_sha256 zero;
+
+    if (walk->last_index == 0) {
+        walk->first_index = header->index;
+        walk->next_seq = header->first_seq;
+        if (header->index == 1 && memcmp(&header->previous, &zero, sizeof(zero)) != 0)
+            return aw_why(&walk->why, AW_E_CORRUPT, "the first batch claims to follow another");
+        return AW_OK;
+    }
+    if (header->index != walk->last_index + 1 || header->first_seq != walk->next_seq)
+        return aw_why(&walk->why, AW_E_CORRUPT,
+                      "batch %" PRIu64 " from record %" PRIu64 " where batch %" PRIu64 " from record %" PRIu64 " belongs",
+                      header->index, header->first_seq, walk->last_index + 1, walk->next_seq);
+    if (memcmp(&header->previous, &walk->hash, sizeof(walk->hash)) != 0)
+        return aw_why(&walk->why, AW_E_CORRUPT, "batch %" PRIu64 " does not continue the chain: batch %" PRIu64 " was altered",
+                      header->index, walk->last_index);
+    return AW_OK;
+}
+
+static enum aw_err
+walk_records(struct walk *walk, const struct aw_batch_header *header, struct aw_slice batch)
+{
+    struct aw_slice   at = aw_slice_of(batch.ptr + AW_BATCH_HEADER_BYTES, batch.len - AW_BATCH_HEADER_BYTES);
+    struct aw_record  record;
+    struct aw_command command;
+    enum aw_err       err;
+    uint64_t          seq = header->first_seq;
+
+    while ((err = aw_record_next(&at, &record, &walk->why)) != AW_E_AGAIN) {
+        walk->bad_seq = seq;
+        if (err != AW_OK)
+            return err;
+        if (record.seq != seq)
+            return aw_why(&walk->why, AW_E_CORRUPT, "record %" PRIu64 " lies where %" PRIu64 " belongs", record.seq, seq);
+        aw_arena_reset(&walk->arena);
+        err = aw_record_read(&record, &walk->arena, &command, &walk->why);
+        if (err == AW_OK && walk->options->verify && record.kind == AW_COMMAND_MESSAGE)
+            err = check_body(walk, &command);
+        if (err != AW_OK)
+            return err;
+        if (!walk->options->verify)
+            print_record(walk, header, &record, &command);
+        walk->messages += record.kind == AW_COMMAND_MESSAGE;
+        walk->records++;
+        seq++;
+    }
+    walk->bad_seq = 0;
+    if (seq != header->first_seq + header->count)
+        return aw_why(&walk->why, AW_E_CORRUPT, "batch %" PRIu64 " holds %" PRIu64 " records, its header says %u", header->index,
+                      seq - header->first_seq, header->count);
+    return AW_OK;
+}
+
+/* Batch for batch into the state; at the cut of the checkpoint, that must agree. */
+static enum aw_err
+replay(struct walk *walk, const struct aw_batch_header *header, struct aw_slice batch)
+{
+    enum aw_err err;
+
+    if (walk->state == NULL)
+        return AW_OK;
+    err = aw_replay_batch(walk->state, batch, &walk->head, &walk->arena, &walk->why);
+    if (err != AW_OK)
+        return err;
+    if (!walk->has_mark || header->index != walk->mark.index)
+        return AW_OK;
+    if (memcmp(&walk->head.hash, &walk->mark.hash, sizeof(walk->mark.hash)) != 0 ||
+        !aw_hash128_eq(aw_state_digest(walk->state), walk->mark.digest))
+        return aw_why(&walk->why, AW_E_CORRUPT, "the checkpoint at record %" PRIu64 " is not what the journal gives there",
+                      walk->mark.seq);
+    walk->mark_met = true;
+    return AW_OK;
+}
+
+static enum aw_err
+walk_batch(struct walk *walk, struct aw_slice batch)
+{
+    struct aw_batch_header header;
+    enum aw_err            err = aw_batch_header_read(batch, &header, &walk->why);
+
+    if (err == AW_OK)
+        err = check_header(walk, &header);
+    if (err != AW_OK)
+        return err;
+    err = walk_records(walk, &header, batch);
+    if (err != AW_OK)
+        return err;
+    if (walk->options->verify) {
+        /* Older batches are gone: the replay begins at the checkpoint, after the walk. */
+        if (header.index != 1 && walk->last_index == 0)
+            aw_state_free(&walk->state);
+        err = replay(walk, &header, batch);
+        if (err != AW_OK)
+            return err;
+    }
+    if (!aw_batch_hash(&header.previous, batch, &walk->hash))
+        return aw_why(&walk->why, AW_E_MEMORY, "out of memory");
+    walk->last_index = header.index;
+    walk->next_seq = header.first_seq + header.count;
+    walk->epoch = header.epoch;
+    walk->last_at = header.now;
+    return AW_OK;
+}
+
+/* Some batches under one snapshot: a longer one would make a running server's store grow. *ret_end at the end of the journal.
+ * */
+static enum aw_err
+walk_snapshot(struct walk *walk, bool *ret_end)
+{
+    enum aw_err     err = aw_journal_read_begin(walk->reader);
+    struct aw_slice batch;
+    uint64_t        first_seq;
+
+    *ret_end = false;
+    if (err != AW_OK)
+        return aw_why(&walk->why, err, "the store can't be read: %s", aw_err_text(err));
+    for (unsigned i = 0; i < BATCHES_A_SNAPSHOT && err == AW_OK; i++) {
+        err = aw_journal_read_next(walk->reader, walk->next_seq, &first_seq, &batch);
+        if (err == AW_E_NOT_FOUND) {
+            *ret_end = true;
+            err = AW_OK;
+            break;
+        }
+        if (err != AW_OK)
+            (void)aw_why(&walk->why, err, "the batch behind record %" PRIu64 " can't be read: %s", walk->next_seq - 1,
+                         aw_err_text(err));
+        else
+            err = walk_batch(walk, batch);
+        if (!walk->options->verify && walk->next_seq > walk->options->to)
+            *ret_end = true;
+        if (*ret_end)
+            break;
+    }
+    aw_journal_read_end(walk->reader);
+    return err;
+}
+
+static enum aw_err
+walk_all(struct walk *walk)
+{
+    bool        ended = false;
+    enum aw_err err = AW_OK;
+
+    walk->next_seq = 1;
+    while (err == AW_OK && !ended)
+        err = walk_snapshot(walk, &ended);
+    return err;
+}
+
+/* With older batches trimmed: what a start would do. */
+static enum aw_err
+replay_from_checkpoint(struct walk *walk)
+{
+    struct aw_state_limits limits = AW_STATE_LIMITS_DEFAULT;
+    struct aw_recovery     recovery;
+    enum aw_err            err;
+
+    if (walk->state != NULL || walk->last_index == 0)
+        return AW_OK;
+    err = aw_state_new(&walk->state, &limits, aw_journal_identity(walk->journal)->shard, &walk->why);
+    if (err != AW_OK)
+        return err;
+    err = aw_recover(walk->state, walk->journal, walk->table, NULL, &recovery, &walk->why);
+    walk->mark_met = err == AW_OK;
+    return err;
+}
+
+/* --- the command ---------------------------------------------------------------------------------------------------------- */
+
+static void
+print_verified(const struct walk *walk)
+{
+    char at[AW_TIME_TEXT_BYTES] = "-";
+
+    if (walk->last_at != 0)
+        aw_time_format(walk->last_at, at);
+    if (walk->cli->common.json) {
+        (void)printf("{\"ok\":true,\"first_batch\":%" PRIu64 ",\"last_batch\":%" PRIu64 ",\"records\":%" PRIu64
+                     ",\"messages\":%" PRIu64 ",\"bodies\":%" PRIu64 ",\"sealed\":%" PRIu64 ",\"without_body\":%" PRIu64
+                     ",\"epoch\":%" PRIu64 ",\"last_at\":\"%s\",\"checkpoint\":%s}\n",
+                     walk->first_index, walk->last_index, walk->records, walk->messages, walk->bodies, walk->sealed, walk->erased,
+                     walk->epoch, at, walk->mark_met ? "true" : "false");
+        return;
+    }
+    if (walk->last_index == 0) {
+        (void)printf("the journal is empty\n");
+        return;
+    }
+    (void)printf("sound: batches %" PRIu64 " to %" PRIu64 ", %" PRIu64 " records, %" PRIu64 " messages, epoch %" PRIu64
+                 ", last at %s\n",
+                 walk->first_index, walk->last_index, walk->records, walk->messages, walk->epoch, at);
+    (void)printf("  chain and CRCs hold; %" PRIu64 " bodies match their hash, %" PRIu64 " are encrypted, %" PRIu64
+                 " are erased or trimmed\n",
+                 walk->bodies, walk->sealed, walk->erased);
+    (void)printf("  the replay from %s gives the digest of every batch%s\n",
+                 walk->first_index == 1 ? "the first batch" : "the checkpoint",
+                 walk->first_index == 1 && walk->mark_met ? " and of the checkpoint" : "");
+}
+
+static int
+report(const struct walk *walk, enum aw_err err)
+{
+    json_t *line;
+
+    if (err == AW_OK) {
+        if (walk->options->verify)
+            print_verified(walk);
+        return AW_CLI_OK;
+    }
+    if (walk->bad_seq != 0)
+        aw_cli_error(walk->cli, "first bad record: %" PRIu64 ", behind batch %" PRIu64 ": %s", walk->bad_seq, walk->last_index,
+                     walk->why.text);
+    else
+        aw_cli_error(walk->cli, "behind batch %" PRIu64 " and record %" PRIu64 ": %s", walk->last_index, walk->next_seq - 1,
+                     walk->why.text);
+    if (walk->cli->common.json) {
+        line = json_pack("{s:b,s:s,s:s,s:I,s:I}", "ok", 0, "error", aw_err_problem(err), "detail", walk->why.text,
+                         "last_good_batch", (json_int_t)walk->last_index, "bad_record", (json_int_t)walk->bad_seq);
+        aw_cli_print_json(line);
+        json_decref(line);
+    }
+    return AW_CLI_FAILED;
+}
+
+static enum aw_err
+open_walk(struct walk *walk, const char *folder)
+{
+    const struct aw_store_config config = {.folder = folder, .access = AW_STORE_READ};
+    struct aw_state_limits       limits = AW_STATE_LIMITS_DEFAULT;
+    enum aw_err                  err = aw_lmdb_open(&walk->journal, &walk->table, &config, &walk->why);
+
+    if (err != AW_OK)
+        return err;
+    walk->blocks = aw_blocks_new(64 * 1024, ARENA_BYTES_MAX);
+    walk->reader = aw_journal_reader_new(walk->journal);
+    if (walk->blocks == NULL || walk->reader == NULL)
+        return aw_why(&walk->why, AW_E_MEMORY, "out of memory, or too many readers of this store");
+    aw_arena_init(&walk->arena, walk->blocks);
+    if (!walk->options->verify)
+        return AW_OK;
+    err = aw_table_read_mark(walk->table, &walk->mark);
+    walk->has_mark = err == AW_OK;
+    if (err != AW_OK && err != AW_E_NOT_FOUND)
+        return aw_why(&walk->why, err, "the mark of the checkpoint can't be read: %s", aw_err_text(err));
+    walk->head.next_seq = 1;
+    return aw_state_new(&walk->state, &limits, aw_journal_identity(walk->journal)->shard, &walk->why);
+}
+
+static void
+close_walk(struct walk *walk)
+{
+    aw_state_free(&walk->state);
+    aw_arena_reset(&walk->arena);
+    aw_blocks_free(&walk->blocks);
+    aw_journal_reader_free(&walk->reader);
+    aw_journal_close(&walk->journal);
+}
+
+static int
+run(struct aw_cli *cli, int argc, char **argv)
+{
+    struct walk walk = {.cli = cli, .options = cli->options};
+    enum aw_err err;
+    int         code;
+
+    if (argc != 1) {
+        aw_cli_error(cli, "takes one data folder, that of aswolkd --data");
+        return AW_CLI_USAGE;
+    }
+    err = open_walk(&walk, argv[0]);
+    if (err != AW_OK) {
+        aw_cli_error(cli, "%s", walk.why.text);
+        code = AW_CLI_FAILED;
+    } else {
+        err = walk_all(&walk);
+        if (err == AW_OK && walk.options->verify)
+            err = replay_from_checkpoint(&walk);
+        code = report(&walk, err);
+    }
+    close_walk(&walk);
+    return code;
+}
+
+const struct aw_cli_command aw_cli_journal = {
+    .name = "journal",
+    .arguments = "DIR",
+    .summary = "read a data folder offline: print its records, or verify it",
+    .about =
+        "Prints the journal in the data folder DIR, one record a line: sequence number, time, kind, then its fields. No message\n"
+        "text is printed. A server may be running on the folder; nothing is written.\n"
+        "\n"
+        "With --verify nothing is printed but the verdict: the chain of batches, every CRC, every body's hash, and a replay "
+        "into\n"
+        "a state of its own whose digest must be the one noted in each batch. Exit code 1 names the first bad record.",
+    .options = journal_options,
+    .option_count = AW_ARRAY_LEN(journal_options),
+    .defaults = &journal_defaults,
+    .defaults_bytes = sizeof(journal_defaults),
+    .offline = true,
+    .run = run,
+};

@@ -1,0 +1,273 @@
+/* lanes.c - `aswolk lanes`: the queues, what waits in them, and pausing them. */
+#include "cli/cli.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How often a change is tried again when somebody else changed the lane between our look and our write. */
+#define ROUNDS_MAX 5
+
+struct lanes_options {
+    const char *pause;
+    const char *langs;
+    const char *channels;
+    const char *accounts;
+    const char *tags;
+};
+
+static const struct lanes_options lanes_defaults;
+
+static const struct aw_cli_option lanes_options[] = {
+    {.name = "pause",
+     .letter = 'p',
+     .type = AW_CLI_TEXT,
+     .value = "WAY",
+     .offset = offsetof(struct lanes_options, pause),
+     .about = "put: none, in (takes nothing), out (gives nothing) or both"},
+    {.name = "langs",
+     .type = AW_CLI_TEXT,
+     .value = "TAG,...",
+     .offset = offsetof(struct lanes_options, langs),
+     .about = "put: takes messages in these languages; \"\" for any"},
+    {.name = "channels",
+     .type = AW_CLI_TEXT,
+     .value = "NAME,...",
+     .offset = offsetof(struct lanes_options, channels),
+     .about = "put: takes messages of these channels; \"\" for any"},
+    {.name = "accounts",
+     .type = AW_CLI_TEXT,
+     .value = "NAME,...",
+     .offset = offsetof(struct lanes_options, accounts),
+     .about = "put: takes messages to these accounts; \"\" for any"},
+    {.name = "tags",
+     .type = AW_CLI_TEXT,
+     .value = "TAG,...",
+     .offset = offsetof(struct lanes_options, tags),
+     .about = "put: takes messages with any of these tags; \"\" for any"},
+};
+
+static const char *const classes[] = {"care", "imminent", "disrupted", "general", "other"};
+
+/* --- looking -------------------------------------------------------------------------------------------------------------- */
+
+static void
+print_match(const json_t *match)
+{
+    static const char *const keys[] = {"langs", "channels", "accounts", "tags"};
+    const json_t            *value;
+    size_t                   i;
+
+    for (size_t k = 0; k < AW_ARRAY_LEN(keys); k++) {
+        json_array_foreach(json_object_get(match, keys[k]), i, value)
+        {
+            (void)printf("%s%s%s", i == 0 ? "  " : ",", i == 0 ? keys[k] : "", i == 0 ? "=" : "");
+            (void)printf("%s", json_string_value(value));
+        }
+    }
+}
+
+static void
+print_lane(const json_t *lane)
+{
+    const json_t *waiting = json_object_get(lane, "waiting");
+    uint64_t      sum = 0;
+
+    for (size_t i = 0; i < AW_ARRAY_LEN(classes); i++)
+        sum += aw_cli_number(waiting, classes[i]);
+    (void)printf("%-20s %9" PRIu64, aw_cli_text(lane, "lane"), sum);
+    for (size_t i = 0; i < AW_ARRAY_LEN(classes); i++)
+        (void)printf(" %9" PRIu64, aw_cli_number(waiting, classes[i]));
+    (void)printf(" %8" PRIu64 " %8" PRIu64 " %6s", aw_cli_number(lane, "leased"), aw_cli_number(lane, "held"),
+                 aw_cli_text(lane, "pause"));
+    print_match(json_object_get(lane, "match"));
+    (void)printf("\n");
+}
+
+static void
+print_head(void)
+{
+    (void)printf("%-20s %9s", "lane", "waiting");
+    for (size_t i = 0; i < AW_ARRAY_LEN(classes); i++)
+        (void)printf(" %9s", classes[i]);
+    (void)printf(" %8s %8s %6s\n", "leased", "held", "pause");
+}
+
+static int
+list(struct aw_cli *cli)
+{
+    json_t       *answer;
+    const json_t *lane;
+    size_t        i;
+    int           code;
+
+    answer = aw_cli_get(cli, "/v1/lanes", &code);
+    if (answer == NULL)
+        return code;
+    if (cli->common.json) {
+        aw_cli_print_json(answer);
+    } else {
+        print_head();
+        json_array_foreach(json_object_get(answer, "items"), i, lane)
+        {
+            print_lane(lane);
+        }
+    }
+    json_decref(answer);
+    return AW_CLI_OK;
+}
+
+static int
+show(struct aw_cli *cli, const char *name)
+{
+    char    path[256];
+    json_t *lane;
+    int     code;
+
+    (void)snprintf(path, sizeof(path), "/v1/lanes/%s", name);
+    lane = aw_cli_get(cli, path, &code);
+    if (lane == NULL)
+        return code;
+    if (cli->common.json) {
+        aw_cli_print_json(lane);
+    } else {
+        print_head();
+        print_lane(lane);
+    }
+    json_decref(lane);
+    return AW_CLI_OK;
+}
+
+/* --- changing ------------------------------------------------------------------------------------------------------------- */
+
+/* A list that was named replaces the one that the lane has; "" empties it. */
+static void
+set_list(json_t *match, const char *key, const char *values)
+{
+    struct aw_slice rest = aw_slice_str(values), value;
+    json_t         *items;
+
+    if (values == NULL)
+        return;
+    items = json_array();
+    while (rest.ptr != NULL && values[0] != '\0') {
+        value = aw_slice_cut(&rest, ',');
+        (void)json_array_append_new(items, json_stringn(value.ptr, value.len));
+    }
+    (void)json_object_set_new(match, key, items);
+}
+
+/* PUT replaces the whole lane, so what was not named is taken from the lane as it is now. */
+static char *
+put_body(const struct lanes_options *options, const json_t *lane)
+{
+    json_t     *body = json_object();
+    json_t     *match = lane == NULL ? json_object() : json_deep_copy(json_object_get(lane, "match"));
+    const char *pause = options->pause == NULL ? aw_cli_text(lane, "pause") : options->pause;
+    char       *text;
+
+    set_list(match, "langs", options->langs);
+    set_list(match, "channels", options->channels);
+    set_list(match, "accounts", options->accounts);
+    set_list(match, "tags", options->tags);
+    if (pause[0] != '\0')
+        (void)json_object_set_new(body, "pause", json_string(pause));
+    (void)json_object_set_new(body, "match", match);
+    text = json_dumps(body, JSON_COMPACT);
+    json_decref(body);
+    return text;
+}
+
+/* Looks, then writes only if nobody changed the lane in between. *ret_again when somebody did. */
+static int
+put_once(struct aw_cli *cli, const char *path, bool *ret_again)
+{
+    const struct lanes_options *options = cli->options;
+    struct aw_cli_request       request = {.method = "GET", .path = path};
+    struct aw_exchange_result   result;
+    char                        etag[64] = "";
+    json_t                     *lane = NULL;
+    char                       *text;
+    int                         code;
+
+    *ret_again = false;
+    (void)aw_cli_ask(cli, &request, &result);
+    if (result.end != AW_EXCHANGE_ANSWERED || result.status != 404) {
+        struct aw_slice value = aw_exchange_field_of(&result, AW_SLICE("etag"));
+
+        code = aw_cli_report(cli, &result);
+        if (code != AW_CLI_OK)
+            return code;
+        (void)snprintf(etag, sizeof(etag), "%.*s", AW_SLICE_ARGS(value));
+        lane = aw_cli_json(&result);
+        if (lane == NULL)
+            return AW_CLI_FAILED;
+    }
+    text = put_body(options, lane);
+    json_decref(lane);
+    if (text == NULL) {
+        aw_cli_error(cli, "an option is not UTF-8");
+        return AW_CLI_USAGE;
+    }
+    request = (struct aw_cli_request){.method = "PUT",
+                                      .path = path,
+                                      .type = "application/json",
+                                      .body = aw_slice_str(text),
+                                      .field = "if-match",
+                                      .field_value = etag};
+    if (etag[0] == '\0')
+        request.field = NULL;
+    (void)aw_cli_ask(cli, &request, &result);
+    free(text);
+    *ret_again = result.end == AW_EXCHANGE_ANSWERED && result.status == 412;
+    return *ret_again ? AW_CLI_FAILED : aw_cli_report(cli, &result);
+}
+
+static int
+put(struct aw_cli *cli, const char *name)
+{
+    char path[256];
+    bool again = true;
+    int  code = AW_CLI_FAILED;
+
+    (void)snprintf(path, sizeof(path), "/v1/lanes/%s", name);
+    for (unsigned i = 0; i < ROUNDS_MAX && again; i++)
+        code = put_once(cli, path, &again);
+    if (again)
+        aw_cli_error(cli, "others keep changing lane %s; nothing was changed here", name);
+    return code == AW_CLI_OK ? show(cli, name) : code;
+}
+
+static int
+run(struct aw_cli *cli, int argc, char **argv)
+{
+    const struct lanes_options *options = cli->options;
+    bool                        has_options = options->pause != NULL || options->langs != NULL || options->channels != NULL ||
+                       options->accounts != NULL || options->tags != NULL;
+    bool puts_one = argc == 2 && strcmp(argv[0], "put") == 0;
+
+    if (argc > 2 || (argc == 2 && !puts_one) || (has_options && !puts_one)) {
+        aw_cli_error(cli, has_options ? "--pause, --langs and the others go with put NAME" : "takes nothing, NAME, or put NAME");
+        return AW_CLI_USAGE;
+    }
+    if (argc == 0)
+        return list(cli);
+    if (strlen(argv[argc - 1]) > 64 || !aw_cli_check_name(cli, "name of a lane", argv[argc - 1]))
+        return AW_CLI_USAGE;
+    return puts_one ? put(cli, argv[1]) : show(cli, argv[0]);
+}
+
+const struct aw_cli_command aw_cli_lanes = {
+    .name = "lanes",
+    .arguments = "[NAME | put NAME]",
+    .summary = "the queues: list them, make, change or pause one",
+    .about =
+        "Lists all lanes with what waits in them by class; or one; or makes or changes one. put changes only what its options\n"
+        "name and keeps the rest; a lane that does not exist is made. Example: aswolk lanes put dutch --langs nl --pause out",
+    .options = lanes_options,
+    .option_count = AW_ARRAY_LEN(lanes_options),
+    .defaults = &lanes_defaults,
+    .defaults_bytes = sizeof(lanes_defaults),
+    .run = run,
+};

@@ -1,0 +1,171 @@
+/* ticket.c - `aswolk ticket` and `aswolk message`: one of them, and what a supervisor may do to a ticket. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct ticket_options {
+    bool        hold;
+    bool        unhold;
+    bool        cancel;
+    const char *until;
+    const char *reason;
+};
+
+static const struct ticket_options ticket_defaults;
+
+static const struct aw_cli_option ticket_options[] = {
+    {.name = "hold",
+     .type = AW_CLI_FLAG,
+     .offset = offsetof(struct ticket_options, hold),
+     .about = "take it out of its queue, until --until or --unhold"},
+    {.name = "until",
+     .type = AW_CLI_TEXT,
+     .value = "TIME",
+     .offset = offsetof(struct ticket_options, until),
+     .about = "with --hold: when it comes back by itself (RFC 3339, such as 2026-04-15T08:00:00Z)"},
+    {.name = "unhold",
+     .type = AW_CLI_FLAG,
+     .offset = offsetof(struct ticket_options, unhold),
+     .about = "put it back into its queue"},
+    {.name = "cancel",
+     .type = AW_CLI_FLAG,
+     .offset = offsetof(struct ticket_options, cancel),
+     .about = "close it without an answer"},
+    {.name = "reason",
+     .type = AW_CLI_TEXT,
+     .value = "TEXT",
+     .offset = offsetof(struct ticket_options, reason),
+     .about = "why, for its history"},
+};
+
+/* Sends the change; the answer tells the ticket's new state. */
+static int
+change(struct aw_cli *cli, const char *id, const struct ticket_options *options)
+{
+    struct aw_exchange_result result;
+    struct aw_cli_request     request = {.method = options->cancel ? "POST" : "PATCH", .type = "application/json"};
+    char                      path[256];
+    json_t                   *body = json_object(), *answer;
+    char                     *text;
+    int                       code;
+
+    (void)snprintf(path, sizeof(path), options->cancel ? "/v1/tickets/%s/cancel" : "/v1/tickets/%s", id);
+    if (!options->cancel)
+        (void)json_object_set_new(body, "hold", json_boolean(options->hold));
+    if (options->until != NULL)
+        (void)json_object_set_new(body, "hold_until", json_string(options->until));
+    if (options->reason != NULL)
+        (void)json_object_set_new(body, "reason", json_string(options->reason));
+    text = json_dumps(body, JSON_COMPACT);
+    json_decref(body);
+    if (text == NULL) {
+        aw_cli_error(cli, "out of memory, or an option is not UTF-8");
+        return AW_CLI_FAILED;
+    }
+    request.path = path;
+    request.body = aw_slice_str(text);
+    (void)aw_cli_ask(cli, &request, &result);
+    free(text);
+    code = aw_cli_report(cli, &result);
+    if (code != AW_CLI_OK)
+        return code;
+    answer = aw_cli_json(&result);
+    if (answer == NULL)
+        return AW_CLI_FAILED;
+    if (cli->common.json)
+        aw_cli_print_json(answer);
+    else
+        (void)printf("%s is now %s\n", aw_cli_text(answer, "ticket"), aw_cli_text(answer, "state"));
+    json_decref(answer);
+    return AW_CLI_OK;
+}
+
+static int
+run_ticket(struct aw_cli *cli, int argc, char **argv)
+{
+    const struct ticket_options *options = cli->options;
+    char                         path[256];
+    json_t                      *ticket;
+    int                          code;
+
+    if (argc != 1) {
+        aw_cli_error(cli, "takes one ticket id, such as the `ticket` of a receipt");
+        return AW_CLI_USAGE;
+    }
+    if (options->hold + options->unhold + options->cancel > 1 || (options->until != NULL && !options->hold)) {
+        aw_cli_error(cli, "--hold (with --until), --unhold and --cancel exclude each other");
+        return AW_CLI_USAGE;
+    }
+    if (strlen(argv[0]) > 64 || !aw_cli_check_name(cli, "ticket id", argv[0]))
+        return AW_CLI_USAGE;
+    if (options->hold || options->unhold || options->cancel)
+        return change(cli, argv[0], options);
+    (void)snprintf(path, sizeof(path), "/v1/tickets/%s", argv[0]);
+    ticket = aw_cli_get(cli, path, &code);
+    if (ticket == NULL)
+        return code;
+    if (cli->common.json)
+        aw_cli_print_json(ticket);
+    else
+        aw_cli_show_ticket(ticket);
+    json_decref(ticket);
+    return AW_CLI_OK;
+}
+
+static void
+show_message(const json_t *message)
+{
+    const json_t *receipt = json_object_get(message, "receipt");
+
+    (void)printf("%s  ticket %s  %s  lane %s%s\n", aw_cli_text(message, "message"), aw_cli_text(receipt, "ticket"),
+                 aw_cli_text(receipt, "class"), aw_cli_text(receipt, "lane"), aw_cli_flag(receipt, "folded") ? "  folded" : "");
+    (void)printf("  %s %s\n", aw_cli_text(message, "account"), aw_cli_text(message, "source_id"));
+    aw_cli_show_message(message);
+}
+
+static int
+run_message(struct aw_cli *cli, int argc, char **argv)
+{
+    char    path[256];
+    json_t *message;
+    int     code;
+
+    if (argc != 1) {
+        aw_cli_error(cli, "takes one message id, such as the `message` of a receipt");
+        return AW_CLI_USAGE;
+    }
+    if (strlen(argv[0]) > 64 || !aw_cli_check_name(cli, "message id", argv[0]))
+        return AW_CLI_USAGE;
+    (void)snprintf(path, sizeof(path), "/v1/messages/%s", argv[0]);
+    message = aw_cli_get(cli, path, &code);
+    if (message == NULL)
+        return code;
+    if (cli->common.json)
+        aw_cli_print_json(message);
+    else
+        show_message(message);
+    json_decref(message);
+    return AW_CLI_OK;
+}
+
+const struct aw_cli_command aw_cli_ticket = {
+    .name = "ticket",
+    .arguments = "ID",
+    .summary = "one ticket: its state and its messages; hold, unhold, cancel",
+    .about = "Shows a ticket with its messages, or changes it. Exit code 1 when there is none by that id.",
+    .options = ticket_options,
+    .option_count = AW_ARRAY_LEN(ticket_options),
+    .defaults = &ticket_defaults,
+    .defaults_bytes = sizeof(ticket_defaults),
+    .run = run_ticket,
+};
+
+const struct aw_cli_command aw_cli_message = {
+    .name = "message",
+    .arguments = "ID",
+    .summary = "one message and its receipt",
+    .about = "Shows a message as it was posted, and the receipt that was given. Exit code 1 when there is none by that id.",
+    .run = run_message,
+};
