@@ -369,6 +369,29 @@ test_cut_holds_the_rows_of_its_beginning(void **unused)
 }
 
 static void
+test_cut_keeps_one_old_row_however_often_it_changes(void **unused)
+{
+    struct things things;
+    uint64_t      seed = 31;
+
+    (void)unused;
+    things_open(&things, 400); /* one row of two cells, and no second */
+    for (int i = 0; i < 500; i++)
+        things_step(&things, &seed);
+    begin_cut(&things);
+    for (uint64_t i = 0; i < 100; i++) {
+        ((struct thing *)aw_rows_change(&things.rows, 1))->value = i;
+        aw_ledger_settle(&things.ledger);
+    }
+    assert_false(things.ledger._is_lost);
+    (void)aw_rows_change(&things.rows, 2);
+    aw_ledger_settle(&things.ledger);
+    assert_true(things.ledger._is_lost);
+    end_cut(&things);
+    things_close(&things);
+}
+
+static void
 test_cut_is_lost_when_the_pool_is_too_small(void **unused)
 {
     struct things things;
@@ -394,6 +417,7 @@ main(void)
         cmocka_unit_test(test_dedupe_answers_by_time_and_is_full_by_time),
         cmocka_unit_test(test_rows_digest_is_that_of_the_rows),
         cmocka_unit_test(test_cut_holds_the_rows_of_its_beginning),
+        cmocka_unit_test(test_cut_keeps_one_old_row_however_often_it_changes),
         cmocka_unit_test(test_cut_is_lost_when_the_pool_is_too_small),
     };
 

@@ -400,7 +400,7 @@ test_a_closed_ticket_reopens_for_a_while(void **unused)
 }
 
 static void
-test_identities_are_bounded_both_ways(void **unused)
+test_an_identity_names_few_tickets(void **unused)
 {
     struct aw_state_limits limits = kit_limits();
     struct aw_state_counts counts;
@@ -424,7 +424,50 @@ test_identities_are_bounded_both_ways(void **unused)
     aw_state_counts(kit.state, &counts);
     assert_int_equal(counts.identities, AW_ARRAY_LEN(tickets) + AW_IDENTITY_TICKETS_MAX);
     kit_close(&kit);
-    /* A ticket stops collecting identities; what it has still folds. */
+}
+
+/* The same, with rows that lie in another order than the tickets: who gives way is the youngest ticket, not the first row. */
+static void
+test_the_youngest_ticket_gives_an_identity_up(void **unused)
+{
+    struct aw_state_limits limits = kit_limits();
+    struct kit             kit;
+    struct aw_ticket_id    tickets[AW_IDENTITY_TICKETS_MAX + 2];
+    uint64_t               id = 1;
+
+    (void)unused;
+    limits.identities_max = 1000;
+    kit_open_with(&kit, &limits);
+    for (uint64_t i = 0; i < AW_ARRAY_LEN(tickets); i++)
+        tickets[i] = kit_post(&kit, (struct kit_post){.id = id++, .who = {i + 1}, .class_ = AW_CLASS_OTHER}).ticket;
+    for (uint64_t i = 0; i < 4; i++) { /* rows that will be free, the last one first */
+        struct aw_ticket_id gone =
+            kit_post(&kit, (struct kit_post){.id = id++, .who = {50 + i}, .class_ = AW_CLASS_OTHER}).ticket;
+
+        assert_int_equal(kit_on_ticket(&kit, AW_COMMAND_CANCEL, gone, 0, 0).out.err, AW_OK);
+    }
+    kit.now += AW_CORE_SETTINGS_DEFAULT.reopen_ms;
+    (void)kit_post(&kit, (struct kit_post){.id = id++, .who = {60}, .class_ = AW_CLASS_OTHER});
+    for (uint64_t i = AW_ARRAY_LEN(tickets); i-- > 0;)
+        (void)kit_post(&kit, (struct kit_post){.id = id++, .who = {i + 1, 100}, .class_ = AW_CLASS_OTHER});
+    for (uint64_t i = 0; i < AW_IDENTITY_TICKETS_MAX; i++) {
+        struct aw_out_message out = kit_post(&kit, (struct kit_post){.id = id++, .who = {100}, .class_ = AW_CLASS_OTHER});
+
+        assert_int_equal(out.ticket.seq, tickets[i].seq);
+        assert_int_equal(out.related.seq, i + 1 < AW_IDENTITY_TICKETS_MAX ? tickets[i + 1].seq : 0);
+        assert_int_equal(kit_on_ticket(&kit, AW_COMMAND_CANCEL, tickets[i], 0, 0).out.err, AW_OK);
+    }
+    kit_close(&kit);
+}
+
+static void
+test_a_ticket_stops_collecting_identities(void **unused)
+{
+    struct aw_state_limits limits = kit_limits();
+    struct kit             kit;
+
+    (void)unused;
+    limits.identities_max = 1000;
     kit_open_with(&kit, &limits);
     for (uint64_t i = 0; i < AW_TICKET_IDENTITIES_MAX; i++)
         (void)kit_post(&kit, (struct kit_post){.id = i, .who = {1, i + 2}, .class_ = AW_CLASS_OTHER});
@@ -786,7 +829,7 @@ static void
 test_a_start_gives_running_leases_time(void **unused)
 {
     struct kit          kit;
-    struct aw_ticket_id short_one, long_one;
+    struct aw_ticket_id short_one, long_one, near_one;
     struct aw_lease_id  lease;
     struct aw_command   command = {.kind = AW_COMMAND_EPOCH, .in.epoch.epoch = 5};
 
@@ -796,11 +839,14 @@ test_a_start_gives_running_leases_time(void **unused)
     long_one = kit_post(&kit, (struct kit_post){.id = 2, .who = {2}, .class_ = AW_CLASS_GENERAL}).ticket;
     lease = kit_lease(&kit, short_one, "ann", KIT_MINUTE);
     (void)kit_lease(&kit, long_one, "ann", 3 * KIT_HOUR);
+    near_one = kit_post(&kit, (struct kit_post){.id = 3, .who = {3}, .class_ = AW_CLASS_GENERAL}).ticket;
+    (void)kit_lease(&kit, near_one, "ann", KIT_HOUR + 30001); /* has a little more than that left */
     kit.now += KIT_HOUR; /* we were down; the first has run out meanwhile, but nobody was told */
     assert_int_equal(kit_apply(&kit, &command), AW_OK);
     assert_int_equal(aw_state_epoch(kit.state), 5);
     assert_int_equal(kit_view(&kit, short_one).expires_at, kit.now + 30000);
     assert_int_equal(kit_view(&kit, long_one).expires_at, KIT_START + 3 * KIT_HOUR);
+    assert_int_equal(kit_view(&kit, near_one).expires_at, kit.now + 30001);
     assert_int_equal(aw_state_next_due(kit.state), kit.now + 30000);
     kit.now += 29999;
     kit_complete(&kit, lease, "ann");
@@ -1264,7 +1310,9 @@ main(void)
         cmocka_unit_test(test_a_customer_has_one_ticket),
         cmocka_unit_test(test_of_two_open_tickets_the_older_is_joined),
         cmocka_unit_test(test_a_closed_ticket_reopens_for_a_while),
-        cmocka_unit_test(test_identities_are_bounded_both_ways),
+        cmocka_unit_test(test_an_identity_names_few_tickets),
+        cmocka_unit_test(test_the_youngest_ticket_gives_an_identity_up),
+        cmocka_unit_test(test_a_ticket_stops_collecting_identities),
         cmocka_unit_test(test_class_follows_facts_and_the_clock),
         cmocka_unit_test(test_the_clock_makes_a_ticket_imminent_and_then_disrupted),
         cmocka_unit_test(test_a_follow_up_raises_and_never_lowers),
