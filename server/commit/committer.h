@@ -79,8 +79,8 @@ void aw_committer_mailbox(struct aw_committer *committer, uint32_t io, struct aw
 /* Rouse it after a push. Any thread. */
 struct aw_wake *aw_committer_wake(struct aw_committer *committer);
 
-/* The thread that calls it is the committer's from now on. `recovery` says where the journal ended. Commits the epoch record (and the
- * settings), fills the lanes and the directory from the state. AW_E_STORE_BROKEN, AW_E_STORE_FULL, AW_E_TABLE_FULL. */
+/* The thread that calls it is the committer's from now on. `recovery` says where the journal ended. Commits the epoch record
+ * (and the settings), fills the lanes and the directory from the state. AW_E_STORE_BROKEN, AW_E_STORE_FULL, AW_E_TABLE_FULL. */
 AW_MUST_USE enum aw_err aw_committer_start(struct aw_committer *committer, const struct aw_recovery *recovery, aw_ms wall,
                                            aw_ns mono, struct aw_why *why);
 /* Bounded work; returns how much was done, 0: sleep until a wake or aw_committer_next_due. */

@@ -40,8 +40,8 @@ close_batch(struct aw_committer *c, struct aw_hash128 digest_before, aw_ms now)
     if (aw_batch_count(&c->batch) == 0)
         return true;
     memcpy(header.uuid, identity->uuid, sizeof(header.uuid));
-    /* Admission took the room before apply, so FULL here is a defect of the engine: as the state is ahead of the store by now, the only
-     * honest way out is the latch. */
+    /* Admission took the room before apply, so FULL here is a defect of the engine: as the state is ahead of the store by now,
+     * the only honest way out is the latch. */
     if (!aw_batch_close(&c->batch, &header, &c->head.hash, &batch) ||
         aw_journal_submit(c->config.journal, &batch) != AW_OUTCOME_OK)
         return false;
@@ -192,8 +192,8 @@ drain_bytes(const struct aw_committer *c)
     return open * AW_DRAIN_BYTES_PER_TICKET;
 }
 
-/* What posts may take now: what the engine has at hand above its reserve, and, up to the store's limit, what is left when every ticket
- * that is open has been drained. */
+/* What posts may take now: what the engine has at hand above its reserve, and, up to the store's limit, what is left when every
+ * ticket that is open has been drained. */
 static uint64_t
 posts_room(const struct aw_committer *c, const struct aw_journal_room *room)
 {

@@ -17,8 +17,8 @@
 /* Timers that ride on one flush: a site of 1,000 agents that vanishes is handled in one go, a million holds are not. */
 #define AW_GROUP_TIMERS_MAX 2048U
 
-/* Room kept for each open ticket besides the engine's reserve: the records of a lease and of a complete, each alone in a batch, are 600
- * bytes; the rest is for an extension. So a store that is full can always be worked off. */
+/* Room kept for each open ticket besides the engine's reserve: the records of a lease and of a complete, each alone in a batch,
+ * are 600 bytes; the rest is for an extension. So a store that is full can always be worked off. */
 #define AW_DRAIN_BYTES_PER_TICKET 1024U
 
 struct aw_mailbox {

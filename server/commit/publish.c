@@ -146,8 +146,8 @@ aw_publish_cancel(struct aw_committer *c, struct aw_submission *cancel)
 {
     struct aw_submission *pull = cancel->target;
 
-    /* `target` may be on its way back to the io thread, which then owns it: only `parked`, which no io thread writes after the first
-     * push, tells. */
+    /* `target` may be on its way back to the io thread, which then owns it: only `parked`, which no io thread writes after the
+     * first push, tells. */
     if (pull->park.parked) {
         aw_parking_remove(&c->parking, pull);
         pull->park.end = AW_PARK_CANCELLED;

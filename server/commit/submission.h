@@ -1,8 +1,8 @@
 /* submission.h - what an io thread asks of the committer, and gets back: the unit that travels through the mailboxes.
  *
- * A submission lives in its request's memory. Pushing it to the committer gives it away, with everything it points to; the committer
- * gives the same object back by the io thread's own mailbox, exactly once, with the answer filled in. Between the two the io thread
- * must not touch it, nor free or take from the arena it lies in.
+ * A submission lives in its request's memory. Pushing it to the committer gives it away, with everything it points to; the
+ * committer gives the same object back by the io thread's own mailbox, exactly once, with the answer filled in. Between the two
+ * the io thread must not touch it, nor free or take from the arena it lies in.
  *
  *   COMMANDS  applied in order, answered when all that changed something is durable (or refused)
  *   QUERY     looks at the state; sees everything that was acknowledged before it was pushed

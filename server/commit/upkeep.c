@@ -1,4 +1,5 @@
-/* upkeep.c - checkpoints in bounded steps: they ride on flushes that happen anyway, and make small ones of their own when it is quiet. */
+/* upkeep.c - checkpoints in bounded steps: they ride on flushes that happen anyway, and make small ones of their own when it is
+ * quiet. */
 #include "commit/parts.h"
 
 /* How many chunks of a dead generation go with one flush: each frees about four pages, and freeing is work for the writer too. */

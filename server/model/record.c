@@ -14,7 +14,8 @@
 #include <endian.h>
 #include <stddef.h>
 
-/* Where the fields of a batch header lie. The CRC keeps its place in every later version, so that damage is never taken for news. */
+/* Where the fields of a batch header lie. The CRC keeps its place in every later version, so that damage is never taken for
+ * news. */
 enum batch_at {
     AT_MAGIC = 0,
     AT_HEADER_VERSION = 4,

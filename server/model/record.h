@@ -1,15 +1,15 @@
 /* record.h - how commands lie in the journal: batches of records, little-endian, packed.
  *
  * batch   header (AW_BATCH_HEADER_BYTES) then `count` records
- *   header: magic "awb1", header version, uuid, shard, index, epoch, sm_version, now, first_seq, count, bytes, state digest before the
- *   batch, previous hash, CRC-32C. The batch's own hash = SHA-256(previous hash, all bytes of the batch); it is not stored in
- *   itself: the next header holds it, and whoever needs the last one computes it.
+ *   header: magic "awb1", header version, uuid, shard, index, epoch, sm_version, now, first_seq, count, bytes, state digest
+ *   before the batch, previous hash, CRC-32C. The batch's own hash = SHA-256(previous hash, all bytes of the batch); it is not
+ *   stored in itself: the next header holds it, and whoever needs the last one computes it.
  * record  u32 bytes (whole record), u32 crc (CRC-32C of all behind it, over the stored bytes), u64 seq, u64 prev_seq, u16 kind,
  *   u16 version, u32 reserved 0, then the fields of the kind's version (record.c lists them)
  *
- * To change a record: add fields behind the last one, raise the kind's version, keep the reader of every older version, add a golden
- * record to tests/golden. A kind or version that this build does not know stops a start (AW_E_VERSION) and nothing is touched.
- * Thread: any. Owns nothing. Fails by AW_E_CORRUPT (a check failed) and AW_E_VERSION.
+ * To change a record: add fields behind the last one, raise the kind's version, keep the reader of every older version, add a
+ * golden record to tests/golden. A kind or version that this build does not know stops a start (AW_E_VERSION) and nothing is
+ * touched. Thread: any. Owns nothing. Fails by AW_E_CORRUPT (a check failed) and AW_E_VERSION.
  */
 #ifndef AW_MODEL_RECORD_H
 #define AW_MODEL_RECORD_H
@@ -60,8 +60,9 @@ size_t aw_record_bytes_max(const struct aw_command *command);
  * aw_record_bytes_max. Returns its bytes. */
 size_t aw_record_write(const struct aw_command *command, uint8_t *to);
 
-/* Walks the records of a batch: *at starts as the batch without its header. AW_E_AGAIN at the end, AW_E_CORRUPT. Kind and version are
- * passed on as they are: aw_record_read refuses what it does not know. That seqs are consecutive is for the caller to check. */
+/* Walks the records of a batch: *at starts as the batch without its header. AW_E_AGAIN at the end, AW_E_CORRUPT. Kind and
+ * version are passed on as they are: aw_record_read refuses what it does not know. That seqs are consecutive is for the caller
+ * to check. */
 AW_MUST_USE enum aw_err aw_record_next(struct aw_slice *at, struct aw_record *ret_record, struct aw_why *why);
 /* Finds record `seq` in a batch. AW_E_NOT_FOUND. */
 AW_MUST_USE enum aw_err aw_record_find(struct aw_slice batch, uint64_t seq, struct aw_record *ret_record, struct aw_why *why);

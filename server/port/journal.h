@@ -111,8 +111,8 @@ struct aw_journal_reader_head {
 
 /* Who this store is. Borrowed until close. Thread: any. */
 const struct aw_store_identity *aw_journal_identity(struct aw_journal *journal);
-/* OK here means taken, not durable. FULL: not taken, as if never submitted. At most AW_SUBMITS_MAX batches that were not yet reported
- * by poll. BROKEN: this one is not reported again, those taken before it are, as BROKEN. */
+/* OK here means taken, not durable. FULL: not taken, as if never submitted. At most AW_SUBMITS_MAX batches that were not yet
+ * reported by poll. BROKEN: this one is not reported again, those taken before it are, as BROKEN. */
 AW_MUST_USE enum aw_outcome aw_journal_submit(struct aw_journal *journal, const struct aw_journal_batch *batch);
 #define AW_SUBMITS_MAX 64
 /* OK also when nothing was submitted. */
@@ -131,8 +131,8 @@ uint64_t aw_journal_cost(struct aw_journal *journal, uint64_t record_bytes, uint
 AW_MUST_USE enum aw_err aw_journal_trim_step(struct aw_journal *journal, uint64_t below_seq, uint32_t pages_max, bool *ret_done);
 
 /* Readers. A reader belongs to the thread that made it and holds a snapshot only between read_begin and read_end: keep that short
- * (a long one makes the store grow). A slice borrows until the next read of its kind (batch, body, ids) by this reader, at the latest
- * until read_end. Reads say AW_E_CORRUPT when a checksum fails, AW_E_MEMORY. NULL when no memory or too many readers. */
+ * (a long one makes the store grow). A slice borrows until the next read of its kind (batch, body, ids) by this reader, at the
+ * latest until read_end. Reads say AW_E_CORRUPT when a checksum fails, AW_E_MEMORY. NULL when no memory or too many readers. */
 AW_MUST_USE struct aw_journal_reader *aw_journal_reader_new(struct aw_journal *journal);
 void                                  aw_journal_reader_free(struct aw_journal_reader **reader);
 /* Sees everything durable before the call. AW_E_IO, also when the engine is broken. */

@@ -50,7 +50,8 @@ AW_MUST_USE enum aw_outcome aw_table_put(struct aw_table *table, const struct aw
 AW_MUST_USE enum aw_outcome aw_table_mark(struct aw_table *table, const struct aw_checkpoint_mark *mark);
 /* The cut under way is given up; its chunks are dropped by drop_step. Also to be called at start (a crash may have left some). */
 AW_MUST_USE enum aw_outcome aw_table_abandon(struct aw_table *table);
-/* Deletes up to chunks_max chunks (fewer when the flush would free too many pages at once) that belong to no current or growing generation, with the next flush. */
+/* Deletes up to chunks_max chunks (fewer when the flush would free too many pages at once) that belong to no current or growing
+ * generation, with the next flush. */
 AW_MUST_USE enum aw_outcome aw_table_drop_step(struct aw_table *table, uint32_t chunks_max, bool *ret_done);
 /* AW_E_NOT_FOUND: no checkpoint yet; AW_E_CORRUPT, AW_E_IO. */
 AW_MUST_USE enum aw_err aw_table_read_mark(struct aw_table *table, struct aw_checkpoint_mark *ret_mark);

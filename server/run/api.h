@@ -47,8 +47,8 @@ AW_MUST_USE bool aw_api_agent(struct aw_call *call, struct aw_slice *ret_agent);
 AW_MUST_USE bool aw_api_media(struct aw_call *call, bool sequence_ok, enum aw_media *ret_media);
 /* A read of `count` items with room for `bytes` of results. NULL: no memory (nothing was answered). */
 struct aw_read *aw_api_read_new(struct aw_call *call, uint32_t count, size_t bytes);
-/* After a read came back: when its memory was too small, brings more and reads again (true); false: it is complete. *ret_failed when
- * there is no more memory. */
+/* After a read came back: when its memory was too small, brings more and reads again (true); false: it is complete. *ret_failed
+ * when there is no more memory. */
 AW_MUST_USE bool aw_api_read_again(struct aw_call *call, struct aw_read *read, bool *ret_failed);
 /* "t01..." quoted, for an ETag of version `version`; in the arena. */
 struct aw_slice aw_api_etag(struct aw_arena *arena, uint64_t version);

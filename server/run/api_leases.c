@@ -1,7 +1,7 @@
 /* api_leases.c - what the holder of a lease does with it: extend, complete, release; one, or many in one request.
  *
- * One is many with a single line. After the commit some lines need the journal: new messages to be shown, and for a lease that is no
- * longer held, how it ended: a repeat of the very request that ended it gets the first answer.
+ * One is many with a single line. After the commit some lines need the journal: new messages to be shown, and for a lease that
+ * is no longer held, how it ended: a repeat of the very request that ended it gets the first answer.
  */
 #include "proto/proto.h"
 #include "run/api.h"

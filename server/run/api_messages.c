@@ -444,7 +444,7 @@ aw_api_post_messages(struct aw_io *io, struct aw_request *request, struct aw_sli
         post_one(post, media);
 }
 
-/* --- GET /v1/messages/{id} ------------------------------------------------------------------------------------------------------ */
+/* --- GET /v1/messages/{id} ----------------------------------------------------------------------------------------------- */
 
 struct look {
     struct aw_call  call;

@@ -7,8 +7,8 @@
  *    |       |   +- nothing, time is up -> 204   read: the messages
  *  woken <- park
  *
- * Whoever leaves on the way gives back what it has: an entry taken from the lanes, a wake that was meant for somebody, a lease that was
- * granted, and a lease whose answer did not leave.
+ * Whoever leaves on the way gives back what it has: an entry taken from the lanes, a wake that was meant for somebody, a lease
+ * that was granted, and a lease whose answer did not leave.
  */
 #include "core/order.h"
 #include "proto/proto.h"

@@ -1,8 +1,8 @@
 /* call.h - one request while it is worked on: what it asked others for, and how it is answered.
  *
- * A handler (api_*.c) makes a struct that begins with a call in the request's arena, asks the committer (aw_call_submit) or the readers
- * (aw_call_read), and goes on in the callback when that comes back. While something is out, `out` is above 0 and nothing of the arena
- * may be taken or freed; when the client goes away meanwhile, the call waits for what is out and is then discarded.
+ * A handler (api_*.c) makes a struct that begins with a call in the request's arena, asks the committer (aw_call_submit) or the
+ * readers (aw_call_read), and goes on in the callback when that comes back. While something is out, `out` is above 0 and nothing
+ * of the arena may be taken or freed; when the client goes away meanwhile, the call waits for what is out and is then discarded.
  *
  * Who owns: the request owns the memory; the call ends with exactly one aw_call_answer (or _problem), or by itself after `gone`.
  * Thread: the io thread. Fails: without memory a call is answered 503.
@@ -24,8 +24,8 @@ struct aw_call;
 struct aw_call_ops {
     /* A submission or read came back; nothing is out any more. Not called once the client is gone, unless `on_gone` is set. */
     void (*on_back)(struct aw_call *call);
-    /* The client went away; nothing is out any more. NULL: the call is simply discarded. Returns true when it submitted something and
-     * is to be called again when that is back. */
+    /* The client went away; nothing is out any more. NULL: the call is simply discarded. Returns true when it submitted
+     * something and is to be called again when that is back. */
     bool (*on_gone)(struct aw_call *call);
     /* The client went away while something is out: for a parked pull, which would be out for long. Optional. */
     void (*on_leave)(struct aw_call *call);

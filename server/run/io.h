@@ -1,8 +1,8 @@
 /* io.h - one io thread: an event loop, its connections, and its ends of the mailboxes.
  *
- * A loop turn: sockets -> sessions -> requests -> handlers (api.h) -> submissions; what came back from the committer and the readers
- * is taken before each sleep, so that answers of one group commit leave together. It never writes to disk and never waits for
- * another thread but in its poll.
+ * A loop turn: sockets -> sessions -> requests -> handlers (api.h) -> submissions; what came back from the committer and the
+ * readers is taken before each sleep, so that answers of one group commit leave together. It never writes to disk and never
+ * waits for another thread but in its poll.
  * Who owns: its loop, edge, connections and memory pools. Thread: its own; aw_io_start and aw_io_stop by main.
  */
 #ifndef AW_RUN_IO_H

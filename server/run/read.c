@@ -58,8 +58,8 @@ find_record(struct aw_journal_reader *reader, uint64_t seq, struct found *found)
     return err;
 }
 
-/* Computed once a batch: re-posts come in runs. (The next batch holds this hash too, but reading it would take this one's place in the
- * reader's memory.) */
+/* Computed once a batch: re-posts come in runs. (The next batch holds this hash too, but reading it would take this one's place
+ * in the reader's memory.) */
 static enum aw_err
 find_hash(struct found *found, struct aw_sha256 *ret_hash)
 {

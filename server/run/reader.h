@@ -1,8 +1,8 @@
 /* reader.h - a few threads that read what lies on disk, so that a cold page never stalls an event loop.
  *
- * An io thread fills a read and pushes it; a reader walks the journal in one short snapshot, writes what it found into the memory that
- * the read brought along, and gives it back by the io thread's mailbox. Between the two the io thread must not touch it.
- * When the memory is too small the read comes back with `need` above `room` and nothing else filled: the io thread brings more.
+ * An io thread fills a read and pushes it; a reader walks the journal in one short snapshot, writes what it found into the
+ * memory that the read brought along, and gives it back by the io thread's mailbox. Between the two the io thread must not touch
+ * it. When the memory is too small the read comes back with `need` above `room` and nothing else filled: the io thread brings more.
  *
  * Who owns: the io thread owns reads and their memory; a pool owns its threads. Thread: named at each call. Fails: AW_E_NOT_FOUND,
  * AW_E_CORRUPT, AW_E_IO in the item concerned.

@@ -24,7 +24,7 @@
 /* Bytes of queue entries for each ticket: the sparse worst case of commit/lanes.h, and stale entries on top. */
 #define LANE_BYTES_PER_TICKET 64U
 #define LANE_BYTES_MIN        (UINT64_C(64) << 20)
-#define LANE_BYTES_MAX (UINT64_C(16) << 30)
+#define LANE_BYTES_MAX        (UINT64_C(16) << 30)
 
 struct listener {
     struct ev_io    watcher;
@@ -203,7 +203,8 @@ run_committer(void *arg)
     return NULL;
 }
 
-/* --- main thread: connections -------------------------------------------------------------------------------------------------- */
+/* --- main thread: connections
+ * -------------------------------------------------------------------------------------------------- */
 
 static struct aw_io *
 least_loaded(struct aw_server *server)
@@ -305,7 +306,8 @@ take_departures(struct aw_server *server)
     }
 }
 
-/* --- main thread: its loop ----------------------------------------------------------------------------------------------------- */
+/* --- main thread: its loop
+ * ----------------------------------------------------------------------------------------------------- */
 
 static void
 on_wake(struct ev_loop *loop, struct ev_io *watcher, int events)
@@ -412,7 +414,8 @@ watch(struct aw_server *server)
     ev_signal_start(server->loop, &server->hangup);
 }
 
-/* --- start --------------------------------------------------------------------------------------------------------------------- */
+/* --- start
+ * --------------------------------------------------------------------------------------------------------------------- */
 
 static enum aw_err
 open_store(struct aw_server *server, struct aw_why *why)
@@ -594,7 +597,8 @@ start(struct aw_server *server, struct aw_why *why)
     return AW_OK;
 }
 
-/* --- end ----------------------------------------------------------------------------------------------------------------------- */
+/* --- end
+ * ----------------------------------------------------------------------------------------------------------------------- */
 
 static void
 close_listener(struct aw_server *server, struct listener *listener)

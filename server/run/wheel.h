@@ -1,7 +1,8 @@
-/* wheel.h - deadlines of parked calls, in ticks of 64 ms: constant work to set and clear, whatever their number (Varghese, Lauck 1987).
+/* wheel.h - deadlines of parked calls, in ticks of 64 ms: constant work to set and clear, whatever their number (Varghese, Lauck
+ * 1987).
  *
- * Covers AW_WHEEL_SLOTS ticks (65 s), more than the longest wait; later ones are asserted against. Owns nothing: nodes sit inside the
- * calls. Thread: one io thread.
+ * Covers AW_WHEEL_SLOTS ticks (65 s), more than the longest wait; later ones are asserted against. Owns nothing: nodes sit
+ * inside the calls. Thread: one io thread.
  */
 #ifndef AW_RUN_WHEEL_H
 #define AW_RUN_WHEEL_H

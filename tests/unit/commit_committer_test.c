@@ -1,4 +1,5 @@
-/* commit_committer_test.c - the committer with the real state machine and lanes, on the memory engine, step by step without threads.
+/* commit_committer_test.c - the committer with the real state machine and lanes, on the memory engine, step by step without
+ * threads.
  *
  * Proves: nothing is answered before it is durable and nothing after a failed flush; a crash loses nothing that was answered and a
  * recovery gives the same digest, with and without a checkpoint; a full store refuses posts and goes on draining; parked pulls are
