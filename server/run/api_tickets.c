@@ -104,8 +104,7 @@ aw_api_get_ticket(struct aw_io *io, struct aw_request *request, struct aw_slice 
     aw_call_submit(&look->call, &look->submission);
 }
 
-/* --- hold, let go, cancel
- * ------------------------------------------------------------------------------------------------------ */
+/* --- hold, let go, cancel --------------------------------------------------------------------------------------------------- */
 
 struct change {
     struct aw_call       call;

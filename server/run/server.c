@@ -203,8 +203,7 @@ run_committer(void *arg)
     return NULL;
 }
 
-/* --- main thread: connections
- * -------------------------------------------------------------------------------------------------- */
+/* --- main thread: connections ----------------------------------------------------------------------------------------------- */
 
 static struct aw_io *
 least_loaded(struct aw_server *server)
@@ -306,8 +305,7 @@ take_departures(struct aw_server *server)
     }
 }
 
-/* --- main thread: its loop
- * ----------------------------------------------------------------------------------------------------- */
+/* --- main thread: its loop -------------------------------------------------------------------------------------------------- */
 
 static void
 on_wake(struct ev_loop *loop, struct ev_io *watcher, int events)
@@ -414,8 +412,7 @@ watch(struct aw_server *server)
     ev_signal_start(server->loop, &server->hangup);
 }
 
-/* --- start
- * --------------------------------------------------------------------------------------------------------------------- */
+/* --- start ------------------------------------------------------------------------------------------------------------------ */
 
 static enum aw_err
 open_store(struct aw_server *server, struct aw_why *why)
@@ -597,8 +594,7 @@ start(struct aw_server *server, struct aw_why *why)
     return AW_OK;
 }
 
-/* --- end
- * ----------------------------------------------------------------------------------------------------------------------- */
+/* --- end -------------------------------------------------------------------------------------------------------------------- */
 
 static void
 close_listener(struct aw_server *server, struct listener *listener)

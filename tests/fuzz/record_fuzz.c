@@ -64,7 +64,8 @@ check_batch(struct aw_slice batch)
 
     if (aw_batch_header_read(batch, &header, &why) != AW_OK)
         return;
-    (void)aw_record_find(batch, header.first_seq + header.count - 1, &record, &why);
+    if (aw_record_find(batch, header.first_seq + header.count - 1, &record, &why) == AW_OK)
+        check_record(&record);
     check_records(aw_slice_of(batch.ptr + AW_BATCH_HEADER_BYTES, batch.len - AW_BATCH_HEADER_BYTES));
 }
 
