@@ -1,0 +1,298 @@
+/* options.c - the command line, by one table. */
+#include "surge/options.h"
+
+#include "base/hash.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char surge_options_help[] =
+    "surge - posts a disruption's messages to a server, works them off, and audits what became of each\n"
+    "\n"
+    "  surge replay FILE [options]   messages of a file, one JSON object a line, at the times that their received_at tells\n"
+    "  surge synth [options]         a made-up surge (--level, --seed, --hours)\n"
+    "  surge flood [options]         equal messages with ids of their own, as fast or as evenly as asked for\n"
+    "\n"
+    "Server\n"
+    "  --url URL              default http://127.0.0.1:8480; with --tls https://127.0.0.1:8443\n"
+    "  --tls                  TLS; --insecure takes any certificate, --ca FILE trusts this one (PEM)\n"
+    "  --token TEXT           bearer token\n"
+    "  --target nghttpd       any HTTP/2 server that answers a POST to --path (default /v1/messages): counts its 2xx, nothing "
+    "else\n"
+    "  --baseline URL         flood: such a server, measured in the same run; prints the ratio\n"
+    "  --rounds N             flood: how often, in turn with the baseline (1; 3 with a baseline); the median counts\n"
+    "Replay and synth\n"
+    "  --speed X|max          times as fast as it happened (1); max: as fast as answers come\n"
+    "  --limit N              stop after N messages\n"
+    "  --received-at          send received_at, moved to now\n"
+    "  --times N              replay: the whole file N times; from the second on, all are duplicates\n"
+    "  --level L              synth: N, D, K, W, W10 or W100 (W)   --hours H (1)   --seed S (1)   --start-hour 0-23 UTC (12)\n"
+    "Flood\n"
+    "  --rate R|max           messages a second on a fixed schedule, latency from the intended time; max: closed loop (max)\n"
+    "  --seconds S | --count N   how long (10 s)   --bytes N a message (300)   --customers N (0: each message its own)\n"
+    "Posting\n"
+    "  --connections C (4; flood 100)   --streams M in flight on each (32; flood 10)   --batch B messages a request (1)\n"
+    "  --format json|msgpack|ndjson|msgpack-seq (json; ndjson with --batch)   --run TEXT prefix of ids (random)\n"
+    "  --timeout-s S (30)\n"
+    "  --retry                connections lost and servers restarted are borne: unknown ones are posted again\n"
+    "Agents, on the same server\n"
+    "  --agents A (0)   --agent-connections N (at most 100)   --handling-ms X a ticket (0)   --max N tickets a pull (1)\n"
+    "  --wait-s S long poll (2)   --lease-s S (60)   --bulk complete together   --drain go on until nothing waits\n"
+    "Report\n"
+    "  --json FILE            the report as JSON too; - for stdout\n"
+    "  --verify N|all         acknowledged messages still open at the end that are looked up (all)\n"
+    "\n"
+    "Exit status: 0; 1 the audit failed; 2 wrong usage; 3 the server could not be reached or the run broke off.\n";
+
+enum kind { KIND_FLAG, KIND_TEXT, KIND_U32, KIND_U64, KIND_REAL, KIND_OR_MAX, KIND_OR_ALL };
+
+struct option {
+    const char *name;
+    enum kind   kind;
+    size_t      at;
+    double      min;
+    double      max;
+};
+
+#define AT(member) offsetof(struct surge_options, member)
+static const struct option table[] = {
+    {"insecure", KIND_FLAG, AT(insecure), 0, 0},
+    {"ca", KIND_TEXT, AT(ca_file), 0, 0},
+    {"token", KIND_TEXT, AT(token), 0, 0},
+    {"path", KIND_TEXT, AT(path), 0, 0},
+    {"json", KIND_TEXT, AT(json_file), 0, 0},
+    {"run", KIND_TEXT, AT(run), 0, 0},
+    {"speed", KIND_OR_MAX, AT(speed), 1e-3, 1e9},
+    {"hours", KIND_REAL, AT(hours), 1e-3, 24 * 366},
+    {"seed", KIND_U64, AT(seed), 0, 1e18},
+    {"start-hour", KIND_U32, AT(start_hour), 0, 23},
+    {"received-at", KIND_FLAG, AT(received_at), 0, 0},
+    {"limit", KIND_U64, AT(limit), 1, 1e18},
+    {"times", KIND_U32, AT(times), 1, 1000},
+    {"rate", KIND_OR_MAX, AT(rate), 1e-3, 1e8},
+    {"seconds", KIND_REAL, AT(seconds), 0.01, 1e6},
+    {"count", KIND_U64, AT(limit), 1, 1e9},
+    {"bytes", KIND_U32, AT(bytes), 180, 60000},
+    {"customers", KIND_U64, AT(customers), 0, 1e12},
+    {"rounds", KIND_U32, AT(rounds), 1, 99},
+    {"connections", KIND_U32, AT(connections), 1, 10000},
+    {"streams", KIND_U32, AT(streams), 1, 10000},
+    {"batch", KIND_U32, AT(batch), 1, 10000},
+    {"retry", KIND_FLAG, AT(retry), 0, 0},
+    {"timeout-s", KIND_REAL, AT(timeout_s), 0.1, 3600},
+    {"agents", KIND_U32, AT(agents), 0, 100000},
+    {"agent-connections", KIND_U32, AT(agent_connections), 1, 10000},
+    {"handling-ms", KIND_U32, AT(handling_ms), 0, 3600000},
+    {"max", KIND_U32, AT(max), 1, 100},
+    {"wait-s", KIND_U32, AT(wait_s), 0, 50},
+    {"lease-s", KIND_U32, AT(lease_s), 5, 3600},
+    {"bulk", KIND_FLAG, AT(bulk), 0, 0},
+    {"drain", KIND_FLAG, AT(drain), 0, 0},
+    {"verify", KIND_OR_ALL, AT(verify), 0, 1e18},
+    {"help", KIND_FLAG, AT(help), 0, 0},
+};
+
+static bool
+to_real(const char *text, const struct option *option, double *ret_value)
+{
+    char  *end;
+    double value;
+
+    errno = 0;
+    value = strtod(text, &end);
+    if (end == text || *end != '\0' || errno != 0 || !isfinite(value) || value < option->min || value > option->max)
+        return false;
+    *ret_value = value;
+    return true;
+}
+
+static bool
+set(struct surge_options *options, const struct option *option, const char *value)
+{
+    char    *at = (char *)options + option->at;
+    uint64_t number = 0;
+    double   real = 0;
+    bool     is_number =
+        value != NULL && aw_slice_to_u64(aw_slice_str(value), (uint64_t)option->max, &number) && (double)number >= option->min;
+    bool is_real = value != NULL && to_real(value, option, &real);
+
+    switch (option->kind) {
+    case KIND_FLAG:
+        *(bool *)at = true;
+        return true;
+    case KIND_TEXT:
+        memcpy(at, &value, sizeof(value));
+        return value[0] != '\0';
+    case KIND_U32:
+        *(uint32_t *)(void *)at = (uint32_t)number;
+        return is_number;
+    case KIND_OR_ALL:
+        is_number = is_number || strcmp(value, "all") == 0;
+        *(uint64_t *)(void *)at = strcmp(value, "all") == 0 ? UINT64_MAX : number;
+        return is_number;
+    case KIND_U64:
+        *(uint64_t *)(void *)at = number;
+        return is_number;
+    case KIND_OR_MAX:
+        is_real = is_real || strcmp(value, "max") == 0;
+        *(double *)(void *)at = strcmp(value, "max") == 0 ? 0 : real;
+        return is_real;
+    case KIND_REAL:
+        *(double *)(void *)at = real;
+        return is_real;
+    }
+    AW_UNREACHABLE();
+}
+
+/* Options that are no plain value. AW_E_NOT_FOUND: it is none of them. */
+static enum aw_err
+set_special(struct surge_options *options, const char *name, const char *value, struct aw_why *why)
+{
+    static const char *const formats[] = {"json", "msgpack", "ndjson", "msgpack-seq"};
+
+    if (strcmp(name, "url") == 0)
+        return aw_url_parse(aw_slice_str(value), &options->url, why);
+    if (strcmp(name, "baseline") == 0) {
+        options->has_baseline = true;
+        return aw_url_parse(aw_slice_str(value), &options->baseline, why);
+    }
+    if (strcmp(name, "level") == 0)
+        return surge_level_parse(aw_slice_str(value), &options->level)
+                   ? AW_OK
+                   : aw_why(why, AW_E_CONFIG, "--level: N, D, K, W, W10, W100");
+    if (strcmp(name, "target") == 0) {
+        options->target = SURGE_ANY;
+        return strcmp(value, "nghttpd") == 0 ? AW_OK : aw_why(why, AW_E_CONFIG, "--target: only nghttpd");
+    }
+    if (strcmp(name, "format") != 0)
+        return AW_E_NOT_FOUND;
+    for (unsigned i = 0; i < AW_ARRAY_LEN(formats); i++) {
+        if (strcmp(value, formats[i]) == 0) {
+            options->media = (enum aw_media)i;
+            return AW_OK;
+        }
+    }
+    return aw_why(why, AW_E_CONFIG, "--format: json, msgpack, ndjson or msgpack-seq");
+}
+AW_STATIC_ASSERT(AW_MEDIA_JSON == 0 && AW_MEDIA_MSGPACK == 1 && AW_MEDIA_NDJSON == 2 && AW_MEDIA_MSGPACK_SEQ == 3,
+                 "the formats above are in the order of the enum");
+
+static enum aw_err
+parse_one(struct surge_options *options, int argc, char **argv, int *at, struct aw_why *why)
+{
+    const char *name = argv[*at] + 2;
+    const char *value;
+    enum aw_err err;
+
+    for (unsigned i = 0; i < AW_ARRAY_LEN(table); i++) {
+        if (strcmp(table[i].name, name) != 0)
+            continue;
+        value = table[i].kind == KIND_FLAG || *at + 1 == argc ? NULL : argv[++*at];
+        if (table[i].kind != KIND_FLAG && value == NULL)
+            return aw_why(why, AW_E_CONFIG, "--%s wants a value", name);
+        return set(options, &table[i], value) ? AW_OK : aw_why(why, AW_E_CONFIG, "--%s: \"%s\" is no value for it", name, value);
+    }
+    if (*at + 1 == argc)
+        return aw_why(why, AW_E_CONFIG, "--%s is unknown, or wants a value", name);
+    err = set_special(options, name, argv[++*at], why);
+    return err == AW_E_NOT_FOUND ? aw_why(why, AW_E_CONFIG, "--%s is unknown; see surge --help", name) : err;
+}
+
+static const struct surge_options defaults = {
+    .path = "/v1/messages",
+    .speed = 1,
+    .hours = 1,
+    .seed = 1,
+    .level = SURGE_W,
+    .start_hour = 12,
+    .times = 1,
+    .bytes = 300,
+    .batch = 1,
+    .media = AW_MEDIA_COUNT, /* not said */
+    .timeout_s = 30,
+    .max = 1,
+    .wait_s = 2,
+    .lease_s = 60,
+    .verify = UINT64_MAX,
+};
+
+static enum aw_err
+complete_options(struct surge_options *options, bool tls, struct aw_why *why)
+{
+    if (options->url.host[0] == '\0') {
+        struct aw_slice text = tls ? AW_SLICE("https://127.0.0.1:8443") : AW_SLICE("http://127.0.0.1:8480");
+
+        if (aw_url_parse(text, &options->url, why) != AW_OK)
+            return AW_E_CONFIG;
+    }
+    if (tls && !options->url.tls)
+        return aw_why(why, AW_E_CONFIG, "--tls with a URL of plain HTTP");
+    if (options->connections == 0)
+        options->connections = options->mode == SURGE_FLOOD ? 100 : 4;
+    if (options->streams == 0)
+        options->streams = options->mode == SURGE_FLOOD ? 10 : 32;
+    if (options->media == AW_MEDIA_COUNT)
+        options->media = options->batch > 1 ? AW_MEDIA_NDJSON : AW_MEDIA_JSON;
+    if (options->batch > 1 && !aw_media_is_sequence(options->media))
+        return aw_why(why, AW_E_CONFIG, "--batch wants --format ndjson or msgpack-seq");
+    if (options->seconds == 0 && options->limit == 0 && options->mode == SURGE_FLOOD)
+        options->seconds = 10;
+    if (options->rounds == 0)
+        options->rounds = options->has_baseline ? 3 : 1;
+    if (options->agents > 0 && options->agent_connections == 0)
+        options->agent_connections = options->agents < 100 ? options->agents : 100;
+    if (options->agent_connections > options->agents)
+        options->agent_connections = options->agents;
+    if (options->mode != SURGE_FLOOD && (options->has_baseline || options->target == SURGE_ANY || options->rounds > 1))
+        return aw_why(why, AW_E_CONFIG, "--baseline, --target and --rounds go with flood");
+    if (options->drain && options->agents == 0)
+        return aw_why(why, AW_E_CONFIG, "--drain wants --agents");
+    if (options->target == SURGE_ANY && (options->agents > 0 || options->retry))
+        return aw_why(why, AW_E_CONFIG, "--target nghttpd knows neither agents nor --retry");
+    return AW_OK;
+}
+
+enum aw_err
+surge_options_parse(struct surge_options *ret_options, int argc, char **argv, struct aw_why *why)
+{
+    static const char *const modes[] = {"replay", "synth", "flood"};
+    struct surge_options     options = defaults;
+    enum aw_err              err;
+    bool                     has_mode = false;
+    bool                     tls = false;
+
+    for (int at = 1; at < argc; at++) {
+        if (strcmp(argv[at], "--tls") == 0) {
+            tls = true;
+        } else if (strncmp(argv[at], "--", 2) == 0) {
+            err = parse_one(&options, argc, argv, &at, why);
+            if (err != AW_OK)
+                return AW_E_CONFIG;
+        } else if (!has_mode) {
+            for (unsigned i = 0; i < AW_ARRAY_LEN(modes); i++) {
+                if (strcmp(argv[at], modes[i]) == 0) {
+                    options.mode = (enum surge_mode)i;
+                    has_mode = true;
+                }
+            }
+            if (!has_mode)
+                return aw_why(why, AW_E_CONFIG, "\"%s\": replay, synth or flood", argv[at]);
+        } else if (options.mode == SURGE_REPLAY && options.file == NULL) {
+            options.file = argv[at];
+        } else {
+            return aw_why(why, AW_E_CONFIG, "\"%s\" is one argument too many", argv[at]);
+        }
+    }
+    if (!options.help) {
+        if (!has_mode || (options.mode == SURGE_REPLAY && options.file == NULL))
+            return aw_why(why, AW_E_CONFIG, "%s", has_mode ? "replay wants a FILE" : "replay, synth or flood?");
+        err = complete_options(&options, tls, why);
+        if (err != AW_OK)
+            return err;
+    }
+    *ret_options = options;
+    return AW_OK;
+}

@@ -1,0 +1,71 @@
+/* options.h - what the command line asks for. A value; texts borrow from the arguments. Thread: any. */
+#ifndef AW_BENCH_SURGE_OPTIONS_H
+#define AW_BENCH_SURGE_OPTIONS_H
+
+#include "base/assert.h"
+#include "base/why.h"
+#include "client/url.h"
+#include "proto/media.h"
+#include "surge/generator.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum surge_mode { SURGE_REPLAY, SURGE_SYNTH, SURGE_FLOOD };
+
+/* Who answers: our server, or any that answers a POST (then only 2xx are counted). */
+enum surge_target { SURGE_ASWOLK, SURGE_ANY };
+
+struct surge_options {
+    enum surge_mode   mode;
+    enum surge_target target;
+    struct aw_url     url;
+    struct aw_url     baseline; /* with has_baseline */
+    bool              has_baseline;
+    const char       *ca_file;
+    const char       *token; /* "Bearer ..." */
+    const char       *json_file;
+    const char       *file; /* replay */
+    const char       *run;  /* prefix of ids; NULL: random */
+    const char       *path; /* of posts; for a target that is not ours */
+    bool              insecure;
+    bool              help;
+    /* Sources. */
+    double           speed; /* 0: as fast as answers come */
+    double           hours;
+    uint64_t         seed;
+    enum surge_level level;
+    unsigned         start_hour;
+    bool             received_at;
+    uint64_t         limit; /* messages; 0: no limit */
+    uint32_t         times; /* replay: how often the whole file */
+    double           rate;  /* flood: messages a second; 0: max */
+    double           seconds;
+    uint32_t         bytes;     /* flood: of a message */
+    uint64_t         customers; /* flood; 0: each message its own */
+    uint32_t         rounds;
+    /* Posting. */
+    uint32_t      connections;
+    uint32_t      streams;
+    uint32_t      batch;
+    enum aw_media media;
+    bool          retry;
+    double        timeout_s;
+    /* Agents. */
+    uint32_t agents;
+    uint32_t agent_connections; /* 0: chosen */
+    uint32_t handling_ms;
+    uint32_t max;
+    uint32_t wait_s;
+    uint32_t lease_s;
+    bool     bulk;
+    bool     drain;
+    /* The audit. */
+    uint64_t verify; /* open messages looked up at the end; UINT64_MAX: all */
+};
+
+/* AW_E_CONFIG with the reason. */
+AW_MUST_USE enum aw_err surge_options_parse(struct surge_options *ret_options, int argc, char **argv, struct aw_why *why);
+extern const char       surge_options_help[];
+
+#endif
