@@ -148,17 +148,23 @@ aw_cli_error(const struct aw_cli *cli, const char *format, ...)
     (void)fputc('\n', stderr);
 }
 
+/* The first errors that people make, and their cures. */
 static int
 report_unreached(struct aw_cli *cli, const struct aw_exchange_result *result)
 {
+    bool is_tls = strncmp(cli->common.server, "https:", 6) == 0;
+
     aw_cli_error(cli, "cannot reach %s: %s", cli->common.server, result->why);
-    if (strstr(result->why, "refused") != NULL && strncmp(cli->common.server, "http:", 5) == 0)
+    if (strstr(result->why, "Connection refused") != NULL)
         (void)fprintf(stderr, "Nothing listens there. Start a server with: aswolkd --dev --data DIR\n"
                               "or name another one with --server URL or $ASWOLK_SERVER.\n");
-    else if (strstr(result->why, "does not speak HTTP/2") != NULL)
-        (void)fprintf(stderr, "Is that the port of aswolkd? Its TLS port needs https://, its plain port http://.\n");
     else if (strstr(result->why, "certificate") != NULL)
-        (void)fprintf(stderr, "Name the certificate with --cacert FILE; for a server in --dev mode --insecure will do.\n");
+        (void)fprintf(stderr,
+                      "Name the certificate to trust with --cacert FILE (aswolkd --dev keeps its own in its data folder,\n"
+                      "dev-cert.pem), or take any with --insecure.\n");
+    else if (strstr(result->why, "host ") == NULL)
+        (void)fprintf(stderr, "Is that a port of aswolkd, and %s:// right for it? Its %s port needs %s://.\n",
+                      is_tls ? "https" : "http", is_tls ? "plain" : "TLS", is_tls ? "http" : "https");
     return AW_CLI_UNREACHED;
 }
 

@@ -601,7 +601,7 @@ run(struct aw_cli *cli, int argc, char **argv)
     }
     err = open_walk(&walk, argv[0]);
     if (err != AW_OK) {
-        aw_cli_error(cli, "%s", walk.why.text);
+        aw_cli_error(cli, "%s%s", walk.why.text, err == AW_E_NOT_FOUND ? " (DIR is what aswolkd has as --data)" : "");
         code = AW_CLI_FAILED;
     } else {
         err = walk_all(&walk);

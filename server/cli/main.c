@@ -80,10 +80,13 @@ open_link(struct aw_cli *cli)
 static int
 run_command(struct aw_cli *cli, int argc, char **argv)
 {
+    char name[64];
     int  first = 0;
     int  code;
     bool wants_help;
 
+    (void)snprintf(name, sizeof(name), "aswolk %s", cli->command->name);
+    argv[0] = name; /* getopt begins its words with it */
     if (!aw_cli_options_read(cli, argc, argv, &first, &wants_help)) {
         (void)fprintf(stderr, "See aswolk help %s.\n", cli->command->name);
         return AW_CLI_USAGE;

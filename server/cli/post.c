@@ -89,6 +89,7 @@ struct totals {
     uint64_t duplicates;
     uint64_t differing;
     uint64_t refused;
+    uint64_t unsent;     /* certainly not taken, but not judged either */
     uint64_t unanswered; /* sent, no answer: they may be stored */
     uint64_t repeated;   /* lines of batches that were sent again after a lost answer */
     uint64_t problems;   /* told or counted */
@@ -190,11 +191,6 @@ refuse_line(struct post *post, json_t *answer, uint64_t number, unsigned status)
 
     post->totals.refused++;
     aw_cli_problem_line(answer, status, words, sizeof(words));
-    if (aw_cli_text(answer, "field")[0] != '\0') {
-        size_t len = strlen(words);
-
-        (void)snprintf(words + len, sizeof(words) - len, " [%s]", aw_cli_text(answer, "field"));
-    }
     tell_problem(post, number, words);
     print_line_answer(post, answer, number);
 }
@@ -257,11 +253,11 @@ lose_batch(struct post *post, const struct aw_exchange_result *result)
     clear_progress(post);
     post->failure = aw_cli_report(post->cli, result);
     if (result->end == AW_EXCHANGE_ANSWERED || result->unprocessed)
-        post->totals.refused += post->count;
+        post->totals.unsent += post->count;
     else
         post->totals.unanswered += post->count;
     if (post->count > 0)
-        aw_cli_error(post->cli, "stopped: lines %" PRIu64 " to %" PRIu64 " were not taken, and nothing behind them was sent",
+        aw_cli_error(post->cli, "stopped at lines %" PRIu64 " to %" PRIu64 "; nothing behind them was sent",
                      post->batch[0].number, post->batch[post->count - 1].number);
     post->count = 0;
     post->len = 0;
@@ -376,7 +372,7 @@ exit_code(const struct post *post)
     const struct totals *totals = &post->totals;
     uint64_t             done = totals->opened + totals->folded + totals->reopened + totals->duplicates;
 
-    if (totals->refused + totals->unanswered == 0 && post->failure == AW_CLI_OK)
+    if (totals->refused + totals->unsent + totals->unanswered == 0 && post->failure == AW_CLI_OK)
         return AW_CLI_OK;
     if (done > 0)
         return AW_CLI_PARTLY;
@@ -396,9 +392,9 @@ print_summary(const struct post *post)
     if (post->cli->common.json) {
         (void)printf("{\"lines\":%" PRIu64 ",\"accepted\":%" PRIu64 ",\"opened\":%" PRIu64 ",\"folded\":%" PRIu64
                      ",\"reopened\":%" PRIu64 ",\"duplicates\":%" PRIu64 ",\"differing\":%" PRIu64 ",\"refused\":%" PRIu64
-                     ",\"unanswered\":%" PRIu64 ",\"repeated\":%" PRIu64 ",\"seconds\":%.3f}\n",
+                     ",\"unsent\":%" PRIu64 ",\"unanswered\":%" PRIu64 ",\"repeated\":%" PRIu64 ",\"seconds\":%.3f}\n",
                      totals->lines, accepted, totals->opened, totals->folded, totals->reopened, totals->duplicates,
-                     totals->differing, totals->refused, totals->unanswered, totals->repeated, seconds);
+                     totals->differing, totals->refused, totals->unsent, totals->unanswered, totals->repeated, seconds);
         return;
     }
     if (post->options->receipts)
@@ -408,6 +404,8 @@ print_summary(const struct post *post)
                  totals->lines, accepted, totals->opened, totals->folded, totals->reopened, totals->duplicates, totals->refused);
     if (totals->differing > 0)
         (void)printf(", %" PRIu64 " duplicates with another body", totals->differing);
+    if (totals->unsent > 0)
+        (void)printf(", %" PRIu64 " not taken", totals->unsent);
     if (totals->unanswered > 0)
         (void)printf(", %" PRIu64 " without an answer (post them again)", totals->unanswered);
     (void)printf("; %.1f s\n", seconds);

@@ -34,8 +34,8 @@ aw_cli_problem_line(const json_t *problem, unsigned status, char *line, size_t r
     const char *detail = aw_cli_text(problem, "detail");
     const char *state = aw_cli_text(problem, "state");
 
-    (void)snprintf(line, room, "%u %s: %s%s%s%s%s%s", status, name == NULL ? "no problem document" : name + 1,
-                   aw_cli_text(problem, "title"), detail[0] == '\0' ? "" : "; ", detail, state[0] == '\0' ? "" : " (", state,
+    (void)snprintf(line, room, "%u %s: %s%s%s%s", status, name == NULL ? "no problem document" : name + 1,
+                   detail[0] == '\0' ? aw_cli_text(problem, "title") : detail, state[0] == '\0' ? "" : " (", state,
                    state[0] == '\0' ? "" : ")");
 }
 

@@ -255,6 +255,73 @@ work_auto(struct work *work, const json_t *lease)
     (void)release(work, lease, "new messages kept coming");
 }
 
+/* The lines of a bulk completion; the caller frees them. */
+static char *
+completions(const struct work *work, const json_t *leases)
+{
+    const json_t *lease;
+    char         *text = NULL;
+    size_t        len = 0, i;
+    FILE         *to = open_memstream(&text, &len);
+
+    AW_ASSERT(to != NULL);
+    json_array_foreach(leases, i, lease)
+    {
+        json_t *line = json_pack("{s:s,s:s*}", "lease", aw_cli_text(lease, "lease"), "disposition", work->options->disposition);
+
+        (void)json_dumpf(line, to, JSON_COMPACT);
+        (void)fputc('\n', to);
+        json_decref(line);
+    }
+    (void)fclose(to); /* of memory, which was there when it was written */
+    return text;
+}
+
+static struct aw_slice
+copy_of(struct aw_slice bytes)
+{
+    char *copy = malloc(bytes.len + 1);
+
+    AW_ASSERT(copy != NULL);
+    if (bytes.len > 0)
+        memcpy(copy, bytes.ptr, bytes.len);
+    return aw_slice_of(copy, bytes.len);
+}
+
+/* --auto with several tickets: one request completes them all; those for which that is not the end go on one by one. */
+static void
+work_auto_all(struct work *work, const json_t *leases)
+{
+    struct aw_cli_request     request = {.method = "POST", .path = "/v1/leases/complete", .type = "application/x-ndjson"};
+    struct aw_exchange_result result;
+    struct aw_slice           answers = {NULL, 0};
+    char                     *text = completions(work, leases);
+    const json_t             *lease;
+    size_t                    i;
+    unsigned                  repeats;
+
+    request.body = aw_slice_str(text);
+    (void)aw_cli_ask_patiently(work->cli, &request, PATIENCE_S, &result, &repeats);
+    free(text);
+    if (result.end == AW_EXCHANGE_ANSWERED && result.status == 200)
+        answers = copy_of(result.body); /* the next request would take it away */
+    else
+        (void)aw_cli_report(work->cli, &result);
+    text = (char *)(uintptr_t)answers.ptr;
+    json_array_foreach(leases, i, lease)
+    {
+        struct aw_slice line = aw_slice_cut(&answers, '\n');
+        json_t         *answer = json_loadb(line.len == 0 ? "" : line.ptr, line.len, 0, NULL);
+        enum after      after = judge(work, lease, answer, (unsigned)aw_cli_number(answer, "status"), "completed");
+
+        work->completed += after == AFTER_DONE;
+        if (after == AFTER_NEW_MESSAGES)
+            work_auto(work, lease);
+        json_decref(answer);
+    }
+    free(text);
+}
+
 /* The next command; false at the end of the input or when a signal came. */
 static bool
 read_command(struct work *work, char *line, size_t room)
@@ -305,18 +372,42 @@ work_by_hand(struct work *work, const json_t *lease)
 }
 
 static void
-work_lease(struct work *work, const json_t *lease)
+show(struct work *work, const json_t *lease)
 {
     if (work->cli->common.json)
         tell(work, "lease", lease, lease);
     else
         aw_cli_show_lease(lease);
+}
+
+static void
+work_lease(struct work *work, const json_t *lease)
+{
+    show(work, lease);
     if (work->ended || aw_cli_stopped())
         (void)release(work, lease, "agent left");
-    else if (work->options->auto_)
-        work_auto(work, lease);
     else
         work_by_hand(work, lease);
+}
+
+static void
+work_all(struct work *work, const json_t *leases)
+{
+    const json_t *lease;
+    size_t        i;
+
+    if (work->options->auto_ && !aw_cli_stopped() && json_array_size(leases) > 0) {
+        json_array_foreach(leases, i, lease)
+        {
+            show(work, lease);
+        }
+        work_auto_all(work, leases);
+        return;
+    }
+    json_array_foreach(leases, i, lease)
+    {
+        work_lease(work, lease);
+    }
 }
 
 /* --- the loop ------------------------------------------------------------------------------------------------------------- */
@@ -366,7 +457,8 @@ pull(struct work *work, int *ret_exit)
     json_t                   *answer = NULL, *leases;
     unsigned                  repeats;
 
-    AW_ASSERT(aw_random(&random, sizeof(random)));
+    if (!aw_random(&random, sizeof(random)))
+        AW_UNREACHABLE(); /* the kernel always has some */
     aw_base32_u64(random, key);
     request.body = aw_slice_str(text);
     request.wait_s = work->options->wait_s;
@@ -424,15 +516,10 @@ run(struct aw_cli *cli, int argc, char **argv)
     aw_cli_catch_signals(cli);
     while (!work.ended && !aw_cli_stopped() && tickets_left(&work) > 0) {
         json_t *leases = pull(&work, &code);
-        json_t *lease;
-        size_t  i;
 
         if (leases == NULL)
             break;
-        json_array_foreach(leases, i, lease)
-        {
-            work_lease(&work, lease);
-        }
+        work_all(&work, leases);
         work.ended = work.ended || work.options->once || (work.options->drain && json_array_size(leases) == 0);
         json_decref(leases);
         (void)fflush(stdout);
@@ -449,16 +536,16 @@ const struct aw_cli_command aw_cli_work = {
     .name = "work",
     .arguments = "",
     .summary = "be an agent: pull tickets, show them, complete them",
-    .about =
-        "Pulls the most urgent tickets under a lease and shows them. Then, for each, reads a command from standard input:\n"
-        "  complete [HOW]     it is answered           extend [SECONDS]  more time, and what the customer wrote since\n"
-        "  release [WHY]      back to its place        skip              leave it; the lease runs out by itself\n"
-        "  quit               release it and end\n"
-        "The first letter is enough. At the end of the input and on Ctrl-C what is held is released. When the customer wrote\n"
-        "meanwhile, complete changes nothing and shows the new messages first.\n"
-        "\n"
-        "With --json every event is a line: lease, completed, released, extended, new-messages, lost, refused, end.\n"
-        "Exit code 0 also when a pull found nothing; 4 when some tickets were lost or failed.",
+    .about = "Pulls the most urgent tickets under a lease and shows them. Then, for each, reads a command from standard input:\n"
+             "  complete [HOW]     it is answered           extend [SECONDS]  more time, and what the customer wrote since\n"
+             "  release [WHY]      back to its place        skip              leave it; the lease runs out by itself\n"
+             "  quit               release it and end\n"
+             "The first letter is enough. At the end of the input and on Ctrl-C what is held is released. When the customer "
+             "wrote\n"
+             "meanwhile, complete changes nothing and shows the new messages first.\n"
+             "\n"
+             "With --json every event is a line: lease, completed, released, extended, new-messages, lost, refused, end.\n"
+             "Exit code 0 also when a pull found nothing; 4 when some tickets were lost or failed.",
     .options = work_options,
     .option_count = AW_ARRAY_LEN(work_options),
     .defaults = &work_defaults,
