@@ -1486,9 +1486,10 @@ test_a_damaged_checkpoint_is_refused(void **unused)
         uint32_t    which = (uint32_t)pick(cut.count);
         uint64_t    at = pick(cut.chunks[which].bytes.len);
         enum aw_err err = AW_OK;
-        char        bit = (char)(1 << pick(7));
+        uint8_t    *byte, bit = (uint8_t)(1U << pick(8));
 
-        cut.bytes[which][at] ^= bit;
+        byte = (uint8_t *)&cut.bytes[which][at];
+        *byte ^= bit;
         assert_int_equal(aw_state_new(&state, &limits, KIT_SHARD, &why), AW_OK);
         for (uint32_t c = 0; c < cut.count && err == AW_OK; c++)
             err = aw_state_load_chunk(state, &cut.chunks[c], &why);
@@ -1496,7 +1497,7 @@ test_a_damaged_checkpoint_is_refused(void **unused)
             err = aw_state_load_finish(state, &cut.mark, &why);
         assert_true(err == AW_E_CORRUPT || err == AW_E_TABLE_FULL);
         aw_state_free(&state);
-        cut.bytes[which][at] ^= bit;
+        *byte ^= bit;
     }
     cut.mark.sm_version++;
     assert_int_equal(aw_state_new(&state, &limits, KIT_SHARD, &why), AW_OK);

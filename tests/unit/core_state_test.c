@@ -595,9 +595,9 @@ test_a_follow_up_raises_and_never_lowers(void **unused)
     /* One that has left gives way to the next. */
     assert_int_equal(kit_wait(&kit, sooner - KIT_START), 1);
     assert_int_equal(kit_view(&kit, ticket).class_, AW_CLASS_DISRUPTED);
-    command = kit_try_post(&kit, (struct kit_post){.id = 5, .who = {1}, .class_ = AW_CLASS_OTHER, .departs_at = sooner - 1});
+    (void)kit_try_post(&kit, (struct kit_post){.id = 5, .who = {1}, .class_ = AW_CLASS_OTHER, .departs_at = sooner - 1});
     assert_int_equal(kit_view(&kit, ticket).departs_at, sooner);
-    command = kit_try_post(&kit, (struct kit_post){.id = 6, .who = {1}, .class_ = AW_CLASS_OTHER, .departs_at = later});
+    (void)kit_try_post(&kit, (struct kit_post){.id = 6, .who = {1}, .class_ = AW_CLASS_OTHER, .departs_at = later});
     assert_int_equal(kit_view(&kit, ticket).class_, AW_CLASS_IMMINENT);
     /* Leased: the fields change, no queue hears of it; lowered it is not, not even by the clock, until it comes back. */
     lease = kit_lease(&kit, ticket, "ann", 50 * KIT_HOUR);
