@@ -1,6 +1,8 @@
 /* ask.c - talking to the server, patiently where a repeat is harmless, and saying what went wrong. */
 #include "cli/cli.h"
 
+#include "port/clock.h"
+
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -54,10 +56,7 @@ aw_cli_sleep_ms(uint64_t ms)
 uint64_t
 aw_cli_now_ms(void)
 {
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return aw_clock_mono() / AW_NS_PER_MS;
 }
 
 /* --- asking --------------------------------------------------------------------------------------------------------------- */

@@ -125,7 +125,7 @@ take_value(const struct parser *parser, int at, const char *value)
 bool
 aw_cli_options_read(struct aw_cli *cli, int argc, char **argv, int *ret_first, bool *ret_help)
 {
-    struct parser parser = {.cli = cli};
+    struct parser parser = {.cli = cli, .letters = "h"};
     int           chosen;
 
     for (size_t i = 0; i < AW_ARRAY_LEN(common_options); i++) {
@@ -135,7 +135,6 @@ aw_cli_options_read(struct aw_cli *cli, int argc, char **argv, int *ret_first, b
     for (size_t i = 0; i < cli->command->option_count; i++)
         add_row(&parser, &cli->command->options[i], cli->options);
     parser.longs[parser.count] = (struct option){"help", no_argument, NULL, HELP};
-    (void)strcat(parser.letters, "h");
     *ret_help = false;
     optind = 1;
     opterr = 1; /* getopt names the wrong option by itself, behind argv[0] */

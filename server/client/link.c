@@ -6,7 +6,6 @@
 #include "port/clock.h"
 
 #include <ev.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 struct aw_link {
@@ -15,7 +14,7 @@ struct aw_link {
     struct aw_client *client;
     struct aw_trunk  *trunk;
     ev_async          interrupted;
-    atomic_bool       interrupt; /* set by a signal handler, taken by the call that returns for it */
+    bool              interrupt; /* set in the loop, taken by the call that returns for it */
     /* The call under way. */
     bool                      waiting;
     struct aw_exchange       *exchange;
@@ -29,8 +28,10 @@ struct aw_link {
 static void
 on_interrupted(struct ev_loop *loop, ev_async *watcher, int events)
 {
-    (void)watcher;
+    struct aw_link *link = watcher->data;
+
     (void)events;
+    link->interrupt = true;
     ev_break(loop, EVBREAK_ONE);
 }
 
@@ -53,6 +54,7 @@ aw_link_open(struct aw_link **ret_link, const struct aw_link_config *config, str
     }
     aw_arena_init(&link->arena, link->blocks);
     ev_async_init(&link->interrupted, on_interrupted);
+    link->interrupted.data = link;
     ev_async_start(link->loop, &link->interrupted);
     client.loop = link->loop;
     err = aw_client_new(&link->client, &client, why);
@@ -139,8 +141,9 @@ call_once(struct aw_link *link, const struct aw_exchange_request *request)
         return;
     }
     link->waiting = true;
-    while (link->waiting && !atomic_exchange(&link->interrupt, false))
+    while (link->waiting && !link->interrupt)
         (void)ev_run(link->loop, EVRUN_ONCE);
+    link->interrupt = false;
     if (link->waiting) {
         link->waiting = false;
         aw_exchange_cancel(&link->exchange);
@@ -165,6 +168,5 @@ aw_client_call(struct aw_link *link, const struct aw_exchange_request *request, 
 void
 aw_link_interrupt(struct aw_link *link)
 {
-    atomic_store(&link->interrupt, true);
     ev_async_send(link->loop, &link->interrupted);
 }

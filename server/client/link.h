@@ -27,7 +27,8 @@ void aw_link_close(struct aw_link **link);
  * early with AW_EXCHANGE_CLOSED when aw_link_interrupt was called. */
 enum aw_exchange_end aw_client_call(struct aw_link *link, const struct aw_exchange_request *request,
                                     struct aw_exchange_result *ret_result);
-/* Makes the call under way, or the next one, return. Async-signal-safe. */
+/* Makes the call under way, or the next one, return. Async-signal-safe, and from any
+ * thread while the link is open. */
 void aw_link_interrupt(struct aw_link *link);
 
 #endif

@@ -10,8 +10,8 @@
  *   /twice      refused the first time that it is asked for, 200 after that
  * Tests read the counters after server_stop, or by their atomics.
  */
-#ifndef TESTS_UNIT_CLIENT_SERVER_H
-#define TESTS_UNIT_CLIENT_SERVER_H
+#ifndef AW_TESTS_UNIT_CLIENT_SERVER_H
+#define AW_TESTS_UNIT_CLIENT_SERVER_H
 
 #include "base/assert.h"
 
