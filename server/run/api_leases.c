@@ -117,14 +117,14 @@ static struct aw_slice
 lost_state(const struct fenced *fenced, const struct line *line)
 {
     const struct aw_read_item *item = item_of(fenced, line);
+    const struct aw_command   *command = &line->entry->command;
 
-    if (item == NULL || item->err != AW_OK || line->entry->command.out.err == AW_E_NOT_FOUND)
+    /* What the ticket is now tells the agent more than how its own lease ended. */
+    if (command->out.err == AW_E_NOT_FOUND || command->out.u.lease.state == AW_TICKET_CLOSED)
         return AW_SLICE("closed");
-    if (item->ended_kind == AW_COMMAND_COMPLETE || item->ended_kind == AW_COMMAND_CANCEL)
-        return AW_SLICE("closed");
-    if (line->entry->command.out.u.lease.state == AW_TICKET_LEASED)
+    if (command->out.u.lease.state == AW_TICKET_LEASED)
         return AW_SLICE("taken_over");
-    return item->ended_kind == AW_COMMAND_RELEASE ? AW_SLICE("released") : AW_SLICE("expired");
+    return item != NULL && item->ended_kind == AW_COMMAND_RELEASE ? AW_SLICE("released") : AW_SLICE("expired");
 }
 
 /* The answer when all went well, or went well the first time. */
@@ -143,7 +143,7 @@ make_done(const struct fenced *fenced, const struct line *line, struct aw_done_a
                                         .state = fenced->kind == AW_COMMAND_COMPLETE  ? AW_TICKET_CLOSED
                                                  : fenced->kind == AW_COMMAND_RELEASE ? AW_TICKET_WAITING
                                                                                       : AW_TICKET_LEASED,
-                                        .duplicate = command->out.err != AW_OK};
+                                        .duplicate = !command->out.changed};
     if (fenced->kind == AW_COMMAND_EXTEND) {
         ret_done->expires_at = out->expires_at;
         ret_done->expires_in_s = out->expires_at > now ? (out->expires_at - now) / AW_MS_PER_S : 0;
