@@ -74,7 +74,8 @@ find_hash(struct found *found, struct aw_sha256 *ret_hash)
 struct collected {
     struct collected        *older;
     struct aw_stored_message message;
-    struct aw_in_message     in; /* for the reasons */
+    struct aw_slice         *reasons;
+    uint32_t                 reason_count;
 };
 
 struct thread_walk {
@@ -88,32 +89,52 @@ struct thread_walk {
     size_t                    bytes_max;
 };
 
+/* Fills what is kept of a message. All of it is copied: what the reader gives lasts only until its next batch or body. */
+static enum aw_err
+copy_message(struct thread_walk *walk, struct collected *node, const struct found *found, struct aw_slice body)
+{
+    struct aw_command           command;
+    const struct aw_in_message *in = &command.in.message;
+    enum aw_err                 err = aw_record_read(&found->record, walk->scratch, &command, NULL);
+
+    if (err != AW_OK)
+        return err;
+    node->message.id = (struct aw_message_id){.seq = found->record.seq, .shard = found->header.shard};
+    node->message.accepted_at = found->header.now;
+    node->reasons = aw_arena_take(walk->scratch, in->reason_count * sizeof(node->reasons[0]));
+    if (node->reasons == NULL || !aw_arena_copy(walk->scratch, body, &node->message.body))
+        return AW_E_MEMORY;
+    for (uint32_t i = 0; i < in->reason_count; i++) {
+        if (!aw_arena_copy(walk->scratch, in->reasons[i], &node->reasons[i]))
+            return AW_E_MEMORY;
+    }
+    node->reason_count = in->reason_count;
+    return AW_OK;
+}
+
 static enum aw_err
 collect(struct thread_walk *walk, const struct found *found, bool *full)
 {
-    struct aw_command command;
     struct collected *node = aw_arena_take_zeroed(walk->scratch, 1, sizeof(*node));
+    struct aw_slice   body = {NULL, 0};
     enum aw_err       err;
 
     if (node == NULL)
         return AW_E_MEMORY;
-    err = aw_record_read(&found->record, walk->scratch, &command, NULL);
-    if (err != AW_OK)
-        return err;
-    node->message = (struct aw_stored_message){.id = {.seq = found->record.seq, .shard = found->header.shard},
-                                               .accepted_at = found->header.now};
-    node->in = command.in.message;
-    err = aw_journal_read_body(walk->reader, found->record.seq, &node->message.body);
+    err = aw_journal_read_body(walk->reader, found->record.seq, &body);
     if (err == AW_E_NOT_FOUND)
         node->message.erased = true;
     else if (err != AW_OK)
         return err;
     /* The newest is always given, however large. */
-    if (walk->count > 0 && walk->bytes + node->message.body.len > walk->bytes_max) {
+    if (walk->count > 0 && walk->bytes + body.len > walk->bytes_max) {
         *full = true;
         return AW_OK;
     }
-    walk->bytes += node->message.body.len;
+    err = copy_message(walk, node, found, body);
+    if (err != AW_OK)
+        return err;
+    walk->bytes += body.len;
     if (walk->oldest == NULL)
         walk->newest = node;
     else
@@ -142,13 +163,13 @@ give_reasons(struct thread_walk *walk, struct room *room)
     item->reasons = room_take(room, AW_REASONS_MAX * sizeof(item->reasons[0]));
     item->reason_count = 0;
     for (struct collected *node = walk->newest; node != NULL; node = node->older) {
-        for (uint32_t i = 0; i < node->in.reason_count; i++) {
+        for (uint32_t i = 0; i < node->reason_count; i++) {
             if (item->reasons == NULL) {
-                (void)room_copy(room, node->in.reasons[i]); /* counts: the next try brings enough */
+                (void)room_copy(room, node->reasons[i]); /* counts: the next try brings enough */
                 continue;
             }
-            if (item->reason_count < AW_REASONS_MAX && !has_reason(item->reasons, item->reason_count, node->in.reasons[i]))
-                item->reasons[item->reason_count++] = room_copy(room, node->in.reasons[i]);
+            if (item->reason_count < AW_REASONS_MAX && !has_reason(item->reasons, item->reason_count, node->reasons[i]))
+                item->reasons[item->reason_count++] = room_copy(room, node->reasons[i]);
         }
     }
 }
