@@ -51,39 +51,53 @@ fail_items(struct aw_read *read, enum aw_err err)
         read->items[i].err = err;
 }
 
-/* Returns how many reads were carried out; sets *stop when told to stop. */
+/* Takes reads from all mailboxes, up to READS_PER_SNAPSHOT; sets *stop when told to stop. */
 static uint32_t
-carry_out_some(struct reader_thread *me, bool *stop)
+take_some(struct reader_thread *me, struct aw_read *reads[READS_PER_SNAPSHOT], bool *stop)
 {
-    uint32_t    carried = 0;
-    enum aw_err err = AW_E_AGAIN;
+    uint32_t count = 0;
 
     for (uint32_t io = 0; io < me->pool->config.io_count; io++) {
         struct aw_read *read;
-        bool            any = false;
 
-        while (carried < READS_PER_SNAPSHOT && (read = aw_ring_try_pop(&me->boxes[io].to_out)) != NULL) {
-            if (read == &stop_read) {
+        while (count < READS_PER_SNAPSHOT && (read = aw_ring_try_pop(&me->boxes[io].to_out)) != NULL) {
+            if (read == &stop_read)
                 *stop = true;
-                break;
-            }
-            if (err == AW_E_AGAIN)
-                err = aw_journal_read_begin(me->reader);
-            if (err == AW_OK)
-                aw_read_carry_out(read, me->reader, &me->scratch);
             else
-                fail_items(read, err);
-            if (!aw_ring_try_push(&me->boxes[io].back_in, read))
-                AW_UNREACHABLE(); /* as many slots as may be out */
-            carried++;
-            any = true;
+                reads[count++] = read;
         }
-        if (any)
-            aw_wake_up(me->pool->io_wakes[io]);
+    }
+    return count;
+}
+
+/* Returns how many reads were carried out. They are taken before the snapshot begins: what a read asks for was durable when it was
+ * pushed, so a snapshot that begins later holds it, and one that was open already may not. */
+static uint32_t
+carry_out_some(struct reader_thread *me, bool *stop)
+{
+    struct aw_read *reads[READS_PER_SNAPSHOT];
+    uint32_t        count = take_some(me, reads, stop);
+    enum aw_err     err;
+
+    if (count == 0)
+        return 0;
+    err = aw_journal_read_begin(me->reader);
+    for (uint32_t i = 0; i < count; i++) {
+        struct mailbox *box = &me->boxes[reads[i]->io];
+        uint32_t        io = reads[i]->io;
+
+        if (err == AW_OK)
+            aw_read_carry_out(reads[i], me->reader, &me->scratch);
+        else
+            fail_items(reads[i], err);
+        if (!aw_ring_try_push(&box->back_in, reads[i]))
+            AW_UNREACHABLE(); /* as many slots as may be out */
+        if (i + 1 == count || reads[i + 1]->io != io)
+            aw_wake_up(me->pool->io_wakes[io]); /* they lie in order of their io threads */
     }
     if (err == AW_OK)
         aw_journal_read_end(me->reader);
-    return carried;
+    return count;
 }
 
 static void *
