@@ -222,14 +222,15 @@ make_receipt(struct post *post, const struct line *line, struct aw_receipt *ret_
 static void
 count_line(struct post *post, const struct line *line)
 {
-    struct aw_metrics_block *metrics = post->call.io->metrics;
+    const struct aw_outcome_of *out;
 
     if (line->entry == NULL)
         return;
-    if (line->entry->command.out.err == AW_OK)
-        aw_metric_add(metrics, line->entry->command.out.u.message.duplicate ? AW_METRIC_DUPLICATES : AW_METRIC_POSTS, 1);
-    else
-        aw_metric_add(metrics, AW_METRIC_REFUSED, 1);
+    out = &line->entry->command.out;
+    if (out->err != AW_OK)
+        aw_metric_add(post->call.io->metrics, AW_METRIC_REFUSED, 1);
+    else if (out->u.message.duplicate)
+        aw_metric_add(post->call.io->metrics, AW_METRIC_DUPLICATES, 1);
 }
 
 static void

@@ -83,7 +83,6 @@ static const struct {
     const char *help;
     unsigned    metric;
 } singles[] = {
-    {"posts", "counter", "Messages accepted.", AW_METRIC_POSTS},
     {"duplicates", "counter", "Messages that had been posted before.", AW_METRIC_DUPLICATES},
     {"posts_refused", "counter", "Messages refused for lack of room.", AW_METRIC_REFUSED},
     {"pulls", "counter", "Pulls.", AW_METRIC_PULLS},
@@ -117,6 +116,31 @@ render_singles(const struct aw_metrics *metrics, struct aw_buffer *buffer)
         family(buffer, singles[i].name, singles[i].type, singles[i].help);
         aw_buffer_printf(buffer, "aswolk_%s%s %" PRIu64 "\n", singles[i].name, counter ? "_total" : "",
                          aw_metric_sum(metrics, singles[i].metric));
+    }
+}
+
+/* Since the store was made: they survive a restart, as what they count does. */
+static void
+render_ever(const struct aw_state_counts *counts, struct aw_buffer *buffer)
+{
+    const struct {
+        const char *name;
+        const char *help;
+        uint64_t    count;
+    } ever[] = {
+        {"posts", "Messages accepted.", counts->messages},
+        {"tickets_opened", "Tickets opened.", counts->opened},
+        {"messages_folded", "Messages that joined an open ticket.", counts->folded},
+        {"tickets_reopened", "Closed tickets opened again by a message.", counts->reopened},
+        {"tickets_completed", "Tickets completed.", counts->completed},
+        {"tickets_cancelled", "Tickets cancelled.", counts->cancelled},
+        {"leases_expired", "Leases that ran out.", counts->expired},
+        {"leases_released", "Leases given back by their agent.", counts->released},
+    };
+
+    for (size_t i = 0; i < AW_ARRAY_LEN(ever); i++) {
+        family(buffer, ever[i].name, "counter", ever[i].help);
+        aw_buffer_printf(buffer, "aswolk_%s_total %" PRIu64 "\n", ever[i].name, ever[i].count);
     }
 }
 
@@ -258,6 +282,7 @@ void
 aw_metrics_render(const struct aw_metrics *metrics, const struct aw_metrics_view *view, struct aw_buffer *buffer)
 {
     render_singles(metrics, buffer);
+    render_ever(view->counts, buffer);
     render_tickets(view->counts, buffer);
     render_ages(view, buffer);
     render_commits(metrics, buffer);

@@ -13,7 +13,6 @@
 #include "http/edge.h"
 
 enum aw_metric {
-    AW_METRIC_POSTS,      /* messages accepted */
     AW_METRIC_DUPLICATES, /* posted again */
     AW_METRIC_REFUSED,    /* posts refused for lack of room */
     AW_METRIC_PULLS,
