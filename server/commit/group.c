@@ -13,6 +13,7 @@ become_broken(struct aw_committer *c)
 {
     aw_committer_set_role(c, AW_ROLE_BROKEN);
     c->event_count = 0; /* the state is void: nothing of it may be published */
+    aw_publish_fail_parked(c);
 }
 
 static void
@@ -154,6 +155,8 @@ apply_some(struct aw_committer *c, struct aw_list *list, aw_ms now)
     AW_ASSERT(first != NULL);
     submission = AW_CONTAINER(first, struct aw_submission, link);
     while (submission->done < submission->count) {
+        if (submission->done + AW_PREFETCH_AHEAD < submission->count)
+            aw_state_prefetch(c->config.state, &submission->entries[submission->done + AW_PREFETCH_AHEAD].command);
         if (group_is_full(c) || !apply_one(c, &submission->entries[submission->done], now))
             return false;
         submission->done++;
@@ -303,6 +306,19 @@ fail_list(struct aw_committer *c, struct aw_list *list)
     }
 }
 
+/* Nobody will come with work any more: who waits for it is told at once, not when its time is up. */
+static void
+fail_parked(struct aw_committer *c)
+{
+    while (aw_parking_count(&c->parking) > 0) {
+        struct aw_submission *pull = aw_parking_take_any(&c->parking);
+
+        pull->err = AW_E_STORE_BROKEN;
+        pull->park.end = AW_PARK_CANCELLED;
+        aw_committer_give_back(c, pull);
+    }
+}
+
 static size_t
 fail_all(struct aw_committer *c)
 {
@@ -311,6 +327,7 @@ fail_all(struct aw_committer *c)
     fail_list(c, &c->done);
     fail_list(c, &c->drains);
     fail_list(c, &c->posts);
+    fail_parked(c);
     return held - c->held;
 }
 

@@ -18,20 +18,22 @@ lane_has_ticket(struct aw_committer *c, uint32_t lane)
     return false;
 }
 
-static void
+/* Whom it woke; NULL when nobody waits for this lane. */
+static const struct aw_submission *
 wake_one(struct aw_committer *c, uint32_t lane)
 {
     struct aw_submission *pull = aw_parking_wake(&c->parking, lane);
 
     if (pull != NULL)
         aw_committer_give_back(c, pull);
+    return pull;
 }
 
 void
 aw_publish_look_at(struct aw_committer *c, uint32_t lane)
 {
     if (lane != AW_LANE_NONE && aw_parking_count(&c->parking) > 0 && lane_has_ticket(c, lane))
-        wake_one(c, lane);
+        (void)wake_one(c, lane); /* nobody there is fine */
 }
 
 static void
@@ -42,7 +44,26 @@ queue(struct aw_committer *c, const struct aw_event *event)
     if (aw_lanes_push(c->config.lanes, event->lane, event->class_, event->key, event->slot, event->version) != AW_OK)
         AW_UNREACHABLE();
     if (aw_parking_count(&c->parking) > 0 && aw_lanes_directory_gives(c->config.directory, event->lane))
-        wake_one(c, event->lane);
+        (void)wake_one(c, event->lane); /* nobody there is fine */
+}
+
+/* A lane that was opened may have as many tickets as there are pulls. Waking them one after the other, each when the one before has
+ * come back, would take a flush for each; the count may be too high, and who finds nothing keeps its place. */
+static void
+wake_all(struct aw_committer *c, uint32_t lane)
+{
+    uint64_t waiting = 0;
+
+    if (aw_parking_count(&c->parking) == 0 || !lane_has_ticket(c, lane))
+        return;
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
+        struct aw_lanes_count count;
+
+        aw_lanes_count(c->config.lanes, lane, (enum aw_class)i, &count);
+        waiting += count.waiting;
+    }
+    while (waiting-- > 0 && wake_one(c, lane) != NULL)
+        ;
 }
 
 static void
@@ -56,8 +77,7 @@ publish_lane(struct aw_committer *c, uint32_t lane)
         aw_lanes_directory_add(c->config.directory, lane, answer.name, answer.pause);
     else
         aw_lanes_directory_set_pause(c->config.directory, lane, answer.pause);
-    /* A lane that was opened may have as many tickets as there are pulls; each that comes back makes us look again. */
-    aw_publish_look_at(c, lane);
+    wake_all(c, lane);
 }
 
 void
@@ -100,31 +120,31 @@ aw_publish_again(struct aw_committer *c, uint32_t slot, uint32_t version)
                                 .age = view.age});
 }
 
-/* The lane of the pull that has a ticket just now; AW_LANE_NONE when all are empty. */
-static uint32_t
-find_work(struct aw_committer *c, const struct aw_park *park)
+/* Wakes somebody for each lane of `pull` that has a ticket, until `pull` itself is woken. All of its lanes count, not only the first
+ * with a ticket: there somebody may wait who serves no other, and is woken before it. */
+static void
+look_for(struct aw_committer *c, const struct aw_submission *pull)
 {
-    uint32_t count = aw_lanes_directory_count(c->config.directory);
+    const struct aw_park *park = &pull->park;
+    uint32_t              count = aw_lanes_directory_count(c->config.directory);
 
     if (park->lanes == NULL) {
         for (uint32_t lane = aw_lanes_find(c->config.lanes, 0); lane < count; lane = aw_lanes_find(c->config.lanes, lane + 1)) {
-            if (lane_has_ticket(c, lane))
-                return lane;
+            if (lane_has_ticket(c, lane) && wake_one(c, lane) == pull)
+                return;
         }
-        return AW_LANE_NONE;
+        return;
     }
     for (uint32_t i = 0; i < park->lane_count; i++) {
-        if (lane_has_ticket(c, park->lanes[i]))
-            return park->lanes[i];
+        if (lane_has_ticket(c, park->lanes[i]) && wake_one(c, park->lanes[i]) == pull)
+            return;
     }
-    return AW_LANE_NONE;
 }
 
 void
 aw_publish_park(struct aw_committer *c, struct aw_submission *pull)
 {
     uint32_t woken_for = aw_parking_came_back(&c->parking, &pull->park.woken_lane);
-    uint32_t lane;
 
     if (pull->park.leaving || c->role == AW_ROLE_BROKEN) {
         pull->err = c->role == AW_ROLE_BROKEN ? AW_E_STORE_BROKEN : AW_OK;
@@ -136,9 +156,7 @@ aw_publish_park(struct aw_committer *c, struct aw_submission *pull)
     pull->err = AW_OK;
     aw_parking_add(&c->parking, pull);
     /* Looking after it is registered closes the gap: what was published before is seen here, what comes later wakes it. */
-    lane = find_work(c, &pull->park);
-    if (lane != AW_LANE_NONE)
-        wake_one(c, lane);
+    look_for(c, pull);
 }
 
 void
@@ -154,6 +172,18 @@ aw_publish_cancel(struct aw_committer *c, struct aw_submission *cancel)
         aw_committer_give_back(c, pull);
     }
     aw_committer_give_back(c, cancel);
+}
+
+void
+aw_publish_fail_parked(struct aw_committer *c)
+{
+    struct aw_submission *pull;
+
+    while ((pull = aw_parking_take_any(&c->parking)) != NULL) {
+        pull->err = AW_E_STORE_BROKEN;
+        pull->park.end = AW_PARK_CANCELLED;
+        aw_committer_give_back(c, pull);
+    }
 }
 
 static void

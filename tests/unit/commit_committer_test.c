@@ -487,6 +487,137 @@ test_parked_pulls(void **state)
     close_desk(&desk);
 }
 
+struct lane_pull {
+    struct aw_submission submission;
+    struct aw_park_node  nodes[2];
+};
+
+static struct aw_submission *
+make_lane_pull(struct lane_pull *pull, const uint32_t *lanes, uint32_t count)
+{
+    *pull = (struct lane_pull){.submission = {.kind = AW_SUBMIT_PARK}};
+    pull->submission.park.lanes = lanes;
+    pull->submission.park.lane_count = count;
+    pull->submission.park.nodes = pull->nodes;
+    pull->submission.park.woken_lane = AW_LANE_NONE;
+    for (uint32_t i = 0; i < count; i++)
+        aw_list_init(&pull->nodes[i].link);
+    return &pull->submission;
+}
+
+/* A pull of two lanes parks while both have a ticket: for the first of them somebody else is woken, who waits longer, and for the
+ * second the pull itself. */
+static void
+test_park_looks_at_all_lanes(void **state)
+{
+    static const uint32_t lanes[2] = {0, 1};
+    struct desk           desk;
+    struct lane_pull      on_way, other, both;
+    struct one            one, two;
+
+    (void)state;
+    open_desk(&desk, NULL);
+    assert_int_equal(start(&desk), AW_OK);
+    assert_true(aw_ring_try_push(&desk.in, make_lane_pull(&on_way, lanes, 1)));
+    assert_true(aw_ring_try_push(&desk.in, make_lane_pull(&other, lanes, 1)));
+    assert_true(aw_ring_try_push(&desk.in, &make_post(&one, 1, 1, AW_SLICE("main"))->submission));
+    assert_true(aw_ring_try_push(&desk.in, &make_post(&two, 2, 2, AW_SLICE("listening"))->submission));
+    step(&desk);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &on_way.submission);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &one.submission);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &two.submission);
+    assert_null(aw_ring_try_pop(&desk.out));
+    assert_true(aw_ring_try_push(&desk.in, make_lane_pull(&both, lanes, 2)));
+    step(&desk);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &other.submission);
+    assert_int_equal(other.submission.park.woken_lane, 0);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &both.submission);
+    assert_int_equal(both.submission.park.end, AW_PARK_WOKEN);
+    assert_int_equal(both.submission.park.woken_lane, 1);
+    assert_int_equal(aw_committer_parked(desk.committer), 0);
+    close_desk(&desk);
+}
+
+static void
+pause_main(struct desk *desk, struct one *one, enum aw_lane_pause pause)
+{
+    make_one(one, AW_COMMAND_LANE)->entry.command.in.lane = (struct aw_in_lane){.name = AW_SLICE("main"), .pause = pause};
+    assert_true(aw_ring_try_push(&desk->in, &one->submission));
+    step(desk);
+}
+
+/* As many are woken at once as there are tickets, not one a flush; in the order in which they parked. */
+static void
+test_opened_lane_wakes_as_many_as_it_has(void **state)
+{
+    enum { PULLS = 8, TICKETS = 5 };
+    struct desk          desk;
+    struct aw_submission pulls[PULLS];
+    struct aw_park_node  nodes[PULLS];
+    struct one           one;
+
+    (void)state;
+    open_desk(&desk, NULL);
+    assert_int_equal(start(&desk), AW_OK);
+    pause_main(&desk, &one, AW_LANE_PAUSED_OUT);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &one.submission);
+    for (uint64_t i = 1; i <= TICKETS; i++)
+        (void)post(&desk, i, i);
+    for (unsigned i = 0; i < PULLS; i++)
+        assert_true(aw_ring_try_push(&desk.in, make_park(&pulls[i], &nodes[i])));
+    step(&desk);
+    assert_null(aw_ring_try_pop(&desk.out));
+    pause_main(&desk, &one, AW_LANE_OPEN);
+    for (unsigned i = 0; i < TICKETS; i++) {
+        assert_ptr_equal(aw_ring_try_pop(&desk.out), &pulls[i]);
+        assert_int_equal(pulls[i].park.end, AW_PARK_WOKEN);
+    }
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &one.submission);
+    assert_null(aw_ring_try_pop(&desk.out));
+    for (unsigned i = TICKETS; i < PULLS; i++) {
+        struct aw_submission cancel = {.kind = AW_SUBMIT_CANCEL, .target = &pulls[i]};
+
+        assert_true(aw_ring_try_push(&desk.in, &cancel));
+        step(&desk);
+        assert_ptr_equal(aw_ring_try_pop(&desk.out), &pulls[i]);
+        assert_ptr_equal(aw_ring_try_pop(&desk.out), &cancel);
+    }
+    close_desk(&desk);
+}
+
+/* Who waits for work when the store fails is told so at once, and so is who comes to wait later. */
+static void
+test_broken_store_ends_parked_pulls(void **state)
+{
+    static const uint32_t lane[1] = {1};
+    struct aw_fault_plan  plan = {.fail_flush_at = 2};
+    struct desk           desk;
+    struct aw_submission  all;
+    struct aw_park_node   node;
+    struct lane_pull      one_lane;
+    struct one            one;
+
+    (void)state;
+    open_desk(&desk, &plan);
+    assert_int_equal(start(&desk), AW_OK);
+    assert_true(aw_ring_try_push(&desk.in, make_park(&all, &node)));
+    assert_true(aw_ring_try_push(&desk.in, make_lane_pull(&one_lane, lane, 1)));
+    step(&desk);
+    assert_int_equal(aw_committer_parked(desk.committer), 2);
+    assert_true(aw_ring_try_push(&desk.in, &make_post(&one, 1, 1, AW_SLICE("main"))->submission));
+    step(&desk);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &one.submission);
+    assert_int_equal(one.submission.err, AW_E_STORE_BROKEN);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &all);
+    assert_int_equal(all.err, AW_E_STORE_BROKEN);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &one_lane.submission);
+    assert_int_equal(one_lane.submission.err, AW_E_STORE_BROKEN);
+    carry_out(&desk, make_park(&all, &node));
+    assert_int_equal(all.err, AW_E_STORE_BROKEN);
+    assert_true(aw_committer_is_idle(desk.committer));
+    close_desk(&desk);
+}
+
 static void
 test_paused_lane_keeps_its_tickets(void **state)
 {
@@ -522,6 +653,9 @@ main(void)
         cmocka_unit_test(test_full_store_goes_on_draining),
         cmocka_unit_test(test_lease_runs_out),
         cmocka_unit_test(test_parked_pulls),
+        cmocka_unit_test(test_park_looks_at_all_lanes),
+        cmocka_unit_test(test_opened_lane_wakes_as_many_as_it_has),
+        cmocka_unit_test(test_broken_store_ends_parked_pulls),
         cmocka_unit_test(test_paused_lane_keeps_its_tickets),
     };
 
