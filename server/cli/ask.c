@@ -15,7 +15,8 @@
 #define PAUSE_MS_MAX 2000U
 
 static volatile sig_atomic_t stopped;
-static struct aw_link       *interrupted; /* the link that a signal wakes; set before the handler is */
+static volatile sig_atomic_t interruptible; /* a call is under way that a signal may end */
+static struct aw_link       *interrupted;   /* the link that it wakes; set before the handler is */
 
 /* --- signals and time ----------------------------------------------------------------------------------------------------- */
 
@@ -24,7 +25,8 @@ on_signal(int number)
 {
     (void)number;
     stopped = 1;
-    aw_link_interrupt(interrupted);
+    if (interruptible != 0)
+        aw_link_interrupt(interrupted);
 }
 
 bool
@@ -83,7 +85,16 @@ aw_cli_ask(struct aw_cli *cli, const struct aw_cli_request *request, struct aw_e
     add_field(fields, &exchange.field_count, "aswolk-agent", cli->common.agent);
     add_field(fields, &exchange.field_count, "user-agent", "aswolk/" AW_VERSION);
     add_field(fields, &exchange.field_count, request->field, request->field_value);
-    if (aw_client_call(cli->link, &exchange, ret_result) == AW_EXCHANGE_ANSWERED)
+    interruptible = request->interruptible;
+    if (request->interruptible && aw_cli_stopped()) {
+        *ret_result = (struct aw_exchange_result){.end = AW_EXCHANGE_CLOSED, .unprocessed = true, .why = "interrupted"};
+        return ret_result->end;
+    }
+    /* A signal that came just as an interruptible call ended would end this one: it is made again. */
+    while (aw_client_call(cli->link, &exchange, ret_result) == AW_EXCHANGE_CLOSED && !request->interruptible)
+        continue;
+    interruptible = 0;
+    if (ret_result->end == AW_EXCHANGE_ANSWERED)
         cli->reached = true;
     return ret_result->end;
 }

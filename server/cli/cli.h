@@ -94,7 +94,8 @@ struct aw_cli_request {
     struct aw_slice body;
     const char     *field; /* one more header field; NULL: none */
     const char     *field_value;
-    uint64_t        wait_s; /* the server may take this long to answer, on top of the timeout */
+    uint64_t        wait_s;        /* the server may take this long to answer, on top of the timeout */
+    bool            interruptible; /* a signal ends it (AW_EXCHANGE_CLOSED); others are finished first */
 };
 
 /* True once SIGINT or SIGTERM came, after aw_cli_catch_signals. */

@@ -462,6 +462,7 @@ pull(struct work *work, int *ret_exit)
     aw_base32_u64(random, key);
     request.body = aw_slice_str(text);
     request.wait_s = work->options->wait_s;
+    request.interruptible = true;
     request.field = "idempotency-key";
     request.field_value = key;
     (void)aw_cli_ask_patiently(work->cli, &request, PATIENCE_S, &result, &repeats);

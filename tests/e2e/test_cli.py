@@ -1,0 +1,469 @@
+#!/usr/bin/python3
+"""The command `aswolk` against a real server: what it prints, what it sends, and its exit codes, which scripts rely on."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+from aswolk_test import PATIENCE_S, SLOW, Messages, check, equal, program, run, status, until
+
+OK, FAILED, USAGE, UNREACHED, PARTLY = range(5)
+
+
+class Done:
+    def __init__(self, code, out, err):
+        self.code = code
+        self.out = out.decode()
+        self.err = err.decode()
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+    @property
+    def lines(self):
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+def start(server, *args, stdin=subprocess.DEVNULL):
+    env = dict(os.environ, ASWOLK_SERVER="http://%s:%d" % server.address, ASWOLK_AGENT="ann")
+    pipe = subprocess.PIPE
+    return subprocess.Popen([program("aswolk"), *args], stdin=stdin, stdout=pipe, stderr=pipe, env=env)
+
+
+def aswolk(server, *args, stdin=b"", code=OK):
+    process = start(server, *args, stdin=subprocess.PIPE)
+    out, err = process.communicate(stdin, timeout=PATIENCE_S * 3)
+    done = Done(process.returncode, out, err)
+    equal(done.code, code, "exit code of aswolk %s: %s%s" % (" ".join(args), done.out[-500:], done.err[-500:]))
+    return done
+
+
+def write_lines(t, name, values):
+    path = os.path.join(t.folder, name)
+    with open(path, "w") as file:
+        for value in values:
+            file.write(value if isinstance(value, str) else json.dumps(value) + "\n")
+    return path
+
+
+class Nowhere:
+    address = ("127.0.0.1", 1)
+
+
+def free_port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+# --- the command line ---------------------------------------------------------------------------------------------------------
+
+
+def test_help_and_usage(t):
+    """Every command has help; a wrong command line is exit code 2 and says what is wrong; nothing is asked of a server."""
+    overview = aswolk(Nowhere, "help").out
+    for command in ("post", "work", "ticket", "message", "lanes", "journal", "health"):
+        check(" %s " % command in overview, "the overview names " + command)
+        text = aswolk(Nowhere, "help", command).out
+        check(text.startswith("Usage: aswolk " + command), "help of " + command, text[:60])
+        equal(aswolk(Nowhere, command, "--help").out, text, "--help of " + command)
+    wrong = (
+        ([], "Usage"),
+        (["frob"], "frob"),
+        (["help", "frob"], "frob"),
+        (["post"], "FILE"),
+        (["post", "--frob", "x"], "--frob"),
+        (["post", "--batch", "0", "x"], "--batch"),
+        (["post", "--text", "x"], "--customer"),
+        (["post", "--customer", "x", "-"], "--text"),
+        (["work", "extra"], "argument"),
+        (["work", "--max", "101"], "--max"),
+        (["ticket"], "ticket id"),
+        (["ticket", "t/../x"], "ticket id"),
+        (["ticket", "t0", "--hold", "--cancel"], "exclude"),
+        (["lanes", "--pause", "in"], "put NAME"),
+        (["journal"], "folder"),
+        (["health", "--server", "127.0.0.1:8480"], "http://"),
+    )
+    for args, words in wrong:
+        done = aswolk(Nowhere, *args, code=USAGE)
+        check(words in done.err, "aswolk %s says %r" % (" ".join(args), words), done.err)
+
+
+def test_nobody_there(t):
+    """No server: exit code 3, and the words that help."""
+    for args in (["health"], ["post", "--text", "x", "--customer", "c"], ["work", "--once"], ["ticket", "t0"], ["lanes"]):
+        done = aswolk(Nowhere, *args, code=UNREACHED)
+        check("aswolkd --dev --data" in done.err, "how to start a server", done.err)
+    done = aswolk(Nowhere, "post", "-", stdin=b'{"channel":"web"}\n', code=UNREACHED)
+    check("1 not taken" in done.out, "the line is accounted for", done.out)
+
+
+def test_health(t):
+    """Alive and ready over both ports; a wrong scheme and an unknown certificate are explained."""
+    server = t.server()
+    check("ready" in aswolk(server, "health").out, "ready")
+    equal(aswolk(server, "health", "--json").json, {"ready": True, "intake": True, "role": "active"}, "as JSON")
+    tls = "https://%s:%d" % server.tls_address
+    check("--cacert" in aswolk(server, "health", "--server", tls, code=UNREACHED).err, "how to trust")
+    aswolk(server, "health", "--server", tls, "--insecure")
+    aswolk(server, "health", "--server", tls, "--cacert", os.path.join(server.folder, "dev-cert.pem"))
+    plain_to_tls = "http://%s:%d" % server.tls_address
+    check("https://" in aswolk(server, "health", "--server", plain_to_tls, code=UNREACHED).err, "the other scheme")
+    tls_to_plain = "https://%s:%d" % server.address
+    check("http://" in aswolk(server, "health", "--server", tls_to_plain, code=UNREACHED).err, "the other scheme")
+
+
+# --- post ---------------------------------------------------------------------------------------------------------------------
+
+
+def counts(done):
+    total = done.json
+    keys = ("lines", "accepted", "opened", "folded", "duplicates", "refused", "unsent", "unanswered")
+    return tuple(total[key] for key in keys)
+
+
+def test_post_files(t):
+    """Every line of every file is accounted for, also when posted again."""
+    server = t.server()
+    make = Messages()
+    first = write_lines(t, "first", make.many(1200))
+    second = write_lines(t, "second", make.many(7))
+    equal(counts(aswolk(server, "post", "--json", "--batch", "100", first, second)), (1207, 1207, 1207, 0, 0, 0, 0, 0), "first")
+    equal(counts(aswolk(server, "post", "--json", first)), (1200, 0, 0, 0, 1200, 0, 0, 0), "again")
+    equal(server.metrics().get("aswolk_tickets", state="waiting"), 1207, "tickets")
+    check("1207 lines: 0 accepted" in aswolk(server, "post", first, second).out, "for people")
+    aswolk(server, "post", first, os.path.join(t.folder, "nowhere"), code=PARTLY)
+    aswolk(server, "post", os.path.join(t.folder, "nowhere"), code=FAILED)
+    aswolk(server, "post", t.folder, code=FAILED)
+
+
+def test_post_bad_lines(t):
+    """A bad line is refused alone and named with its number in the input, blank lines and batches notwithstanding."""
+    server = t.server()
+    make = Messages()
+    good = make.many(5)
+    lines = [good[0], "\n", dict(good[1], colour=1), "no JSON\n", "  \r\n", good[2], "x" * (1 << 20) + "\n", good[3], json.dumps(good[4])]
+    path = write_lines(t, "lines", lines)
+    done = aswolk(server, "post", "--json", "--batch", "2", path, code=PARTLY)
+    equal(counts(done), (7, 4, 4, 0, 0, 3, 0, 0), "counts")
+    for number, word in ((3, "colour"), (4, "malformed"), (7, "1 MiB")):
+        told = [line for line in done.err.splitlines() if line.startswith("line %d:" % number)]
+        check(len(told) == 1 and word in told[0], "line %d is named with %r" % (number, word), done.err)
+    receipts = aswolk(server, "post", "--receipts", "--batch", "3", path, code=PARTLY).lines
+    equal([(line["line"], line["status"]) for line in receipts], [(1, 202), (3, 400), (4, 400), (6, 202), (8, 202), (9, 202)], "receipts")
+    aswolk(server, "post", "-", stdin=b"no JSON\n", code=FAILED)
+    many = aswolk(server, "post", "-", stdin=b"no JSON\n" * 30, code=FAILED)
+    check("and 20 more" in many.err and "30 refused" in many.out, "none is passed over in silence", many.err)
+
+
+def test_post_one_text(t):
+    """A message from the command line."""
+    server = t.server()
+    args = ["--text", "Ma valise ?", "--customer", "c1", "--channel", "mail", "--lang", "fr", "--care", "medical,safety", "--tags", "a,b"]
+    receipt = aswolk(server, "post", "--json", *args, "--source-id", "s1").json
+    equal((receipt["class"], receipt["duplicate"]), ("care", False), "receipt")
+    equal(aswolk(server, "post", "--json", *args, "--source-id", "s1").json["duplicate"], True, "again")
+    equal(aswolk(server, "post", "--json", *args).json["folded"], True, "another, with an id of its own")
+    posted = aswolk(server, "message", receipt["message"], "--json").json
+    want = {"channel": "mail", "customer": "c1", "lang": "fr", "text": "Ma valise ?", "care": ["medical", "safety"], "tags": ["a", "b"]}
+    equal({key: posted.get(key) for key in want}, want, "what was sent")
+    check("must be one of" in aswolk(server, "post", "--text", "x", "--customer", "c", "--class", "huge", code=FAILED).err, "refused")
+
+
+def tweet(number, **fields):
+    value = {
+        "received_at": "2015-02-17T07:43:%02d.496Z" % (number % 60),
+        "channel": "twitter",
+        "customer": "c%d" % number,
+        "lang": "en",
+        "text": "Late Flightr than ever",
+        "airline": "Example",
+        "to": "example",
+        "source_id": "e-%d" % number,
+        "label": {"sentiment": "negative"},
+    }
+    value.update(fields)
+    return {key: value for key, value in value.items() if value is not None}
+
+
+def test_post_tweets(t):
+    """Lines of the data set: what is mapped, and what is never sent."""
+    server = t.server()
+    lines = [tweet(1, text_repaired="Later than ever"), tweet(2, to=None), tweet(3, customer=None), tweet(4, text=7), "[]\n"]
+    done = aswolk(server, "post", "--tweets", "--receipts", write_lines(t, "tweets", lines), code=PARTLY)
+    check("label" in done.err, "says what is mapped", done.err)
+    equal([line["line"] for line in done.lines], [1, 2], "accepted lines")
+    first, second = [aswolk(server, "message", line["message"], "--json").json for line in done.lines]
+    want = {
+        "channel": "twitter",
+        "account": "example",
+        "source_id": "e-1",
+        "customer": "c1",
+        "text": "Later than ever",
+        "received_at": "2015-02-17T07:43:01.496Z",
+        "lang": "en",
+    }
+    equal({key: value for key, value in first.items() if key not in ("message", "accepted_at", "receipt")}, want, "the first")
+    equal((second.get("account"), second["text"]), (None, "Late Flightr than ever"), "the second")
+    receipts = aswolk(server, "post", "--tweets", "--now", "--receipts", write_lines(t, "now", [tweet(9)])).lines
+    posted = aswolk(server, "message", receipts[0]["message"], "--json").json
+    check("received_at" not in posted, "--now leaves the time out", posted)
+
+
+def test_post_waits_for_a_paused_lane(t):
+    """Refused for now: tried again after Retry-After until --retry-s is over."""
+    server = t.server()
+    api = server.api()
+    status(api.put_lane("main", {"pause": "in"}), 200, "pause")
+    make = Messages()
+    refused = aswolk(server, "post", "--json", "--retry-s", "0", write_lines(t, "a", make.many(3)), code=FAILED)
+    equal(counts(refused), (3, 0, 0, 0, 0, 3, 0, 0), "without patience")
+    patient = start(server, "post", "--json", "--retry-s", "60", write_lines(t, "b", make.many(5)))
+    time.sleep(0.5)
+    status(api.put_lane("main", {"pause": "none"}), 200, "go on")
+    out, err = patient.communicate(timeout=PATIENCE_S * 3)
+    equal(patient.returncode, OK, "exit code: %s" % err)
+    equal(counts(Done(0, out, err)), (5, 5, 5, 0, 0, 0, 0, 0), "with patience")
+
+
+def test_post_through_a_restart(t):
+    """The server is killed and started again under a post: every line ends up stored once."""
+    port = free_port()
+    server = t.server("--listen", "127.0.0.1:%d" % port)
+    server.address = ("127.0.0.1", port)
+    make = Messages()
+    path = write_lines(t, "lines", make.many(20000))
+    posting = start(server, "post", "--json", "--batch", "20", "--retry-s", "120", path)
+    for _ in range(3):
+        time.sleep(0.2 * SLOW)
+        server.restart()
+    out, err = posting.communicate(timeout=PATIENCE_S * 6)
+    equal(posting.returncode, OK, "exit code: %s" % err[-500:])
+    total = json.loads(out)
+    equal(total["accepted"] + total["duplicates"], 20000, "lines that are stored")
+    check(total["duplicates"] <= total["repeated"], "duplicates only where a batch was sent again", total)
+    equal(server.metrics().get("aswolk_tickets", state="waiting"), 20000, "tickets")
+    t.note("%d lines sent again" % total["repeated"])
+
+
+# --- work ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_work_by_itself(t):
+    """--auto: one, some, all; each ticket once."""
+    server = t.server()
+    api = server.api()
+    receipts = api.receipts(Messages().many(250))
+    done = aswolk(server, "work", "--once", "--auto", "--json").lines
+    equal([line["event"] for line in done], ["lease", "completed", "end"], "events of one pull")
+    equal(done[0]["ticket"], receipts[0]["ticket"], "the oldest first")
+    done = aswolk(server, "work", "--tickets", "9", "--max", "4", "--auto", "--json").lines
+    equal(done[-1]["completed"], 9, "--tickets")
+    done = aswolk(server, "work", "--drain", "--max", "100", "--wait-s", "0", "--auto", "--disposition", "rebooked", "--json").lines
+    equal([line["ticket"] for line in done if line["event"] == "lease"], [receipt["ticket"] for receipt in receipts[10:]], "the rest")
+    equal(done[-1], {"event": "end", "completed": 240, "released": 0, "lost": 0, "failed": 0}, "the end")
+    equal(aswolk(server, "work", "--once", "--wait-s", "0", "--json").lines[-1]["completed"], 0, "nothing left: exit code 0")
+    check("240" not in aswolk(server, "work", "--drain", "--wait-s", "0", "--auto").out, "nothing for people either")
+
+
+class Hand:
+    """A program that drives `aswolk work --json` over pipes."""
+
+    def __init__(self, server, *args):
+        self.process = start(server, "work", "--json", *args, stdin=subprocess.PIPE)
+
+    def event(self, want):
+        line = json.loads(self.process.stdout.readline() or "{}")
+        equal(line.get("event"), want, "event %r" % line)
+        return line
+
+    def say(self, text):
+        self.process.stdin.write(text.encode() + b"\n")
+        self.process.stdin.flush()
+
+    def end(self, code=OK):
+        self.process.stdin.close()
+        self.process.wait(PATIENCE_S)
+        equal(self.process.returncode, code, "exit code: %s" % self.process.stderr.read()[-300:])
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+
+def test_work_by_hand(t):
+    """Commands over a pipe: complete, release, extend, and a customer who writes meanwhile."""
+    server = t.server()
+    api = server.api()
+    make = Messages()
+    first, second = make.next(), make.next()
+    api.receipts([first, second])
+    hand = Hand(server, "--wait-s", "1")
+    lease = hand.event("lease")
+    equal(lease["messages"][0]["source_id"], first["source_id"], "the oldest")
+    hand.say("extend 600")
+    hand.event("extended")
+    api.receipt(make.next(customer=first["customer"], text="And my bag?"))
+    hand.say("complete rebooked")
+    told = hand.event("new-messages")
+    equal([message["text"] for message in told["messages"]], ["And my bag?"], "what came meanwhile")
+    hand.say("complete rebooked")
+    equal(hand.event("completed")["ticket"], lease["ticket"], "then it is done")
+    lease = hand.event("lease")
+    hand.say("r not mine")
+    hand.event("released")
+    equal(hand.event("lease")["ticket"], lease["ticket"], "and it is back")
+    hand.say("quit")
+    hand.event("released")
+    equal(hand.event("end")["completed"], 1, "the end")
+    hand.end()
+    equal(api.ticket(lease["ticket"]).value["state"], "waiting", "what was held is back")
+
+
+def test_work_leaves_nothing_held(t):
+    """The end of the input, Ctrl-C while a ticket is held, Ctrl-C in a long poll: nothing stays leased."""
+    server = t.server()
+    api = server.api()
+    ticket = api.receipt(Messages().next())["ticket"]
+    aswolk(server, "work", "--once")
+    equal(api.ticket(ticket).value["state"], "waiting", "after the end of the input")
+    hand = Hand(server)
+    hand.event("lease")
+    hand.process.send_signal(signal.SIGINT)
+    hand.event("released")
+    hand.event("end")
+    hand.end()
+    equal(api.ticket(ticket).value["state"], "waiting", "after Ctrl-C")
+    aswolk(server, "work", "--once", "--auto")
+    hand = Hand(server, "--wait-s", "50")
+    until("the pull is parked", lambda: server.metrics().get("aswolk_parked_pulls") == 1)
+    began = time.monotonic()
+    hand.process.send_signal(signal.SIGTERM)
+    hand.event("end")
+    hand.end()
+    check(time.monotonic() - began < 5 * SLOW, "a signal ends the wait")
+
+
+def test_work_lost_lease(t):
+    """A ticket that ended under the agent: said, exit code 1."""
+    server = t.server()
+    api = server.api()
+    ticket = api.receipt(Messages().next())["ticket"]
+    hand = Hand(server, "--once")
+    hand.event("lease")
+    status(api.cancel_ticket(ticket, {"reason": "spam"}), 200, "cancel")
+    hand.say("complete")
+    equal(hand.event("lost")["type"], "urn:aswolk:lease-lost", "why")
+    hand.event("end")
+    hand.end(FAILED)
+
+
+# --- looking and steering -----------------------------------------------------------------------------------------------------
+
+
+def test_ticket_and_message(t):
+    """Show, hold, unhold, cancel."""
+    server = t.server()
+    receipt = server.api().receipt(Messages().next(text="line one\nline \x1b[31mtwo"))
+    shown = aswolk(server, "ticket", receipt["ticket"]).out
+    check(receipt["ticket"] in shown and "line one" in shown, "for people", shown)
+    check("\x1b" not in shown, "a customer's control characters stay out of the terminal", shown)
+    equal(aswolk(server, "ticket", receipt["ticket"], "--json").json["state"], "waiting", "as JSON")
+    check(receipt["message"] in aswolk(server, "message", receipt["message"]).out, "the message")
+    held = aswolk(server, "ticket", receipt["ticket"], "--hold", "--until", "2099-01-01T00:00:00Z", "--reason", "asks the crew", "--json")
+    equal(held.json["state"], "held", "--hold")
+    check("is now waiting" in aswolk(server, "ticket", receipt["ticket"], "--unhold").out, "--unhold")
+    aswolk(server, "ticket", receipt["ticket"], "--unhold", code=FAILED)
+    check("is now closed" in aswolk(server, "ticket", receipt["ticket"], "--cancel").out, "--cancel")
+    aswolk(server, "ticket", "t0", code=FAILED)
+    aswolk(server, "message", "m0", code=FAILED)
+
+
+def test_lanes(t):
+    """put changes what it names and keeps the rest."""
+    server = t.server()
+    aswolk(server, "lanes", "put", "dutch", "--langs", "nl,nl-BE", "--pause", "out")
+    aswolk(server, "lanes", "put", "dutch", "--channels", "mail", "--tags", "vip")
+    lane = aswolk(server, "lanes", "put", "dutch", "--pause", "none", "--tags", "", "--json").json
+    equal(lane["pause"], "none", "pause")
+    equal(lane["match"], {"langs": ["nl", "nl-BE"], "channels": ["mail"], "accounts": [], "tags": []}, "match")
+    aswolk(server, "post", "--text", "hallo", "--customer", "c", "--channel", "mail", "--lang", "nl")
+    line = [line for line in aswolk(server, "lanes").out.splitlines() if line.startswith("dutch")]
+    check(len(line) == 1 and line[0].split()[1] == "1", "one waits there", line)
+    names = [item["lane"] for item in aswolk(server, "lanes", "--json").json["items"]]
+    check("main" in names and "dutch" in names, "all lanes", names)
+    aswolk(server, "lanes", "nowhere", code=FAILED)
+    check("none, in, out, both" in aswolk(server, "lanes", "put", "dutch", "--pause", "sideways", code=FAILED).err, "what is allowed")
+
+
+# --- journal ------------------------------------------------------------------------------------------------------------------
+
+
+def damage(path, mark, offset):
+    """Flips a bit `offset` bytes behind every place where `mark` is (older copies of a page may lie about)."""
+    with open(path, "rb") as file:
+        data = bytearray(file.read())
+    at = data.find(mark)
+    check(at >= 0, "the mark is in the file")
+    while at >= 0:
+        if at // 4096 == (at + offset) // 4096:
+            data[at + offset] ^= 1
+        at = data.find(mark, at + len(mark))
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+def test_journal(t):
+    """Printed and verified beside the running server and after it; no text of a message is shown."""
+    server = t.server()
+    api = server.api()
+    receipts = api.receipts(Messages().many(100, text="SECRET"))
+    aswolk(server, "work", "--tickets", "10", "--max", "10", "--auto", "-d", "sorted")
+    text = aswolk(server, "journal", server.folder).out
+    check("SECRET" not in text, "no message text")
+    lines = aswolk(server, "journal", server.folder, "--json").lines
+    equal(len(lines), len(text.splitlines()), "as many lines")
+    equal([line["seq"] for line in lines], list(range(1, len(lines) + 1)), "each record once, in order")
+    equal([line["message"] for line in lines if line["kind"] == "message"], [r["message"] for r in receipts], "messages")
+    equal(len([line for line in lines if line["kind"] == "complete" and line["words"] == "sorted"]), 10, "completions")
+    some = aswolk(server, "journal", server.folder, "--json", "--from", "5", "--to", "9", "--kind", "message").lines
+    equal([line["seq"] for line in some], [line["seq"] for line in lines if 5 <= line["seq"] <= 9 and line["kind"] == "message"], "a part")
+    verified = aswolk(server, "journal", server.folder, "--verify", "--json").json
+    equal((verified["ok"], verified["messages"], verified["bodies"]), (True, 100, 100), "verified while running")
+    server.stop()
+    check("sound" in aswolk(Nowhere, "journal", server.folder, "--verify").out, "verified after the stop")
+    aswolk(Nowhere, "journal", t.folder, code=FAILED)
+    aswolk(Nowhere, "journal", os.path.join(t.folder, "nowhere"), code=FAILED)
+
+
+def test_journal_damage(t):
+    """One flipped bit in a stored record or body: exit code 1, and where it is."""
+    server = t.server()
+    api = server.api()
+    make = Messages()
+    api.receipts(make.many(20))
+    api.receipt(make.next(text="THE BODY", lang="tlh"))
+    api.receipts(make.many(20))
+    server.stop()
+    path = os.path.join(server.folder, "data.mdb")
+    with open(path, "rb") as file:
+        sound = file.read()
+    lines = aswolk(Nowhere, "journal", server.folder, "--json").lines
+    [seq] = [line["seq"] for line in lines if line.get("lang") == "tlh"]
+    for mark, offset, words in ((b"\x03tlh", 1, "behind record %d" % (seq - 1)), (b"THE BODY", 3, "body of message %d" % seq)):
+        damage(path, mark, offset)
+        done = aswolk(Nowhere, "journal", server.folder, "--verify", code=FAILED)
+        check(words in done.err, "says %r" % words, done.err)
+        done = aswolk(Nowhere, "journal", server.folder, "--verify", "--json", code=FAILED)
+        equal(done.json["ok"], False, "as JSON")
+        with open(path, "wb") as file:
+            file.write(sound)
+    aswolk(Nowhere, "journal", server.folder, "--verify")
+
+
+if __name__ == "__main__":
+    sys.exit(run(globals()))
