@@ -576,15 +576,15 @@ class Server:
         self.process = None
         self.connections = []
         self.logs = []
-        self.epochs = 0
+        self.listen = self.tls_listen = "127.0.0.1:0"
 
     # Life.
 
     def spawn(self):
         """Starts the process without waiting for anything."""
         check(self.process is None, "one process at a time")
-        command = [program("aswolkd"), "--dev", "--data", self.folder, "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0"]
-        command += ["--io-threads", str(self.io_threads)] + self.args
+        command = [program("aswolkd"), "--dev", "--data", self.folder, "--listen", self.listen]
+        command += ["--tls-listen", self.tls_listen, "--io-threads", str(self.io_threads)] + self.args
         env = dict(os.environ, **self.env)
         self.lines = queue.Queue()
         self.process = subprocess.Popen(
@@ -623,8 +623,11 @@ class Server:
         event = self.wait_log("ready", patience_s)
         self.address = address_of(event["listen"])
         self.tls_address = address_of(event["tls_listen"])
-        self.epochs += 1
         return self
+
+    def keep_address(self):
+        """From now on it is started where it is now: for clients that connect again by themselves."""
+        self.listen, self.tls_listen = "%s:%d" % self.address, "%s:%d" % self.tls_address
 
     def kill(self):
         """kill -9."""

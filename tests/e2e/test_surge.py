@@ -1,0 +1,94 @@
+#!/usr/bin/python3
+"""The load program against the real server: messages go in on schedule while agents drain, and its audit must find each one that was
+acknowledged in exactly one completed lease, or still waiting; also when the server is killed in between."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+
+from aswolk_test import PATIENCE_S, ROOT, SLOW, check, equal, program, run
+
+MADE_UP = os.path.join(ROOT, "tests", "data", "messages.ndjson")
+REAL = os.path.join(os.path.dirname(ROOT), "shared", "data", "airline-tweets-dev.jsonl")
+
+
+def surge(t, server, *args):
+    """Runs it to its end; returns its report, whose audit passed."""
+    report = os.path.join(t.folder, "report.json")
+    command = [program("surge")] + list(args) + ["--url", "http://%s:%d" % server.address, "--json", report]
+    done = subprocess.run(command, capture_output=True, timeout=PATIENCE_S * 15)
+    text = (done.stdout + done.stderr).decode("utf-8", "replace")
+    equal(done.returncode, 0, "exit code of surge: " + text[-2000:])
+    with open(report, encoding="utf-8") as file:
+        report = json.load(file)
+    equal(report["audit"]["passed"], True, "audit of %r" % report["audit"])
+    equal(set(report["audit"]["breaches"].values()), {0}, "breaches %r" % report["audit"]["breaches"])
+    return report
+
+
+def replay(t, path, count, *args):
+    server = t.server()
+    report = surge(t, server, "replay", path, "--received-at", "--times", "2", "--agents", "8", "--max", "5", "--bulk", "--drain", *args)
+    posts, audit = report["posts"], report["audit"]
+    equal((posts["accepted"], posts["duplicates"], posts["refused"]), (count, count, {}), "posts")
+    equal((audit["acknowledged"], audit["in_a_completed_lease"], audit["open"]), (count, count, 0), "audit")
+    equal(server.metrics().get("aswolk_tickets", state="waiting"), 0, "tickets left")
+    t.note("%d posts/s, p99 %.1f ms" % (posts["per_second"], posts["latency_ms"]["p99"]))
+
+
+def test_replay_made_up(t):
+    """The project's own messages, as fast as answers come, twice: all accepted once, all drained."""
+    replay(t, MADE_UP, 300, "--speed", "max")
+
+
+def test_replay_real(t):
+    """The real ones, when the file is there, 100,000 times as fast as they came."""
+    if not os.path.exists(REAL):
+        t.note("the file of real messages is not here: not run")
+        return
+    replay(t, REAL, 8635, "--speed", "100000", "--handling-ms", "2")
+
+
+def test_synthetic_surge(t):
+    """A minute of the week-in-an-hour, a hundred times its size."""
+    server = t.server()
+    report = surge(t, server, "synth", "--level", "W100", "--hours", "0.02", "--speed", str(20 / SLOW), "--seed", "7", "--limit", "8000",
+                   "--agents", "16", "--max", "10", "--bulk", "--drain")
+    posts = report["posts"]
+    check(posts["accepted"] > 500, "a surge", posts)
+    equal(posts["refused"], {}, "refused")
+    t.note("%d accepted, %d duplicates, %d folded" % (posts["accepted"], posts["duplicates"], posts["folded"]))
+
+
+def test_kills_under_load(t):
+    """kill -9 and a start, three times under an even load whose clients come back by themselves: nothing acknowledged is lost."""
+    server = t.server()
+    server.keep_address()
+    errors = []
+
+    def trouble():
+        try:
+            for _ in range(3):
+                time.sleep(0.8)
+                server.restart()
+        except Exception as error:  # Shown below: a thread has nobody to raise to.
+            errors.append(error)
+
+    killer = threading.Thread(target=trouble, daemon=True)
+    killer.start()
+    report = surge(t, server, "flood", "--rate", str(int(1000 / SLOW)), "--seconds", "4", "--customers", "500", "--connections", "4",
+                   "--streams", "20", "--retry", "--agents", "8", "--max", "10", "--bulk", "--drain", "--timeout-s", "60")
+    killer.join(PATIENCE_S)
+    equal(errors, [], "restarts")
+    posts = report["posts"]
+    equal(posts["without_answer"], {}, "posts without an answer in the end")
+    check(posts["connections_lost"] > 0, "connections were lost", posts)
+    t.note("%d accepted, %d posted again, %d of them stored before" % (
+        posts["accepted"], posts["posted_again"], posts["stored_already"]))
+
+
+if __name__ == "__main__":
+    sys.exit(run(globals()))
