@@ -244,7 +244,8 @@ is_no_room(int errnum)
     return errnum == ENOSPC || errnum == EDQUOT || errnum == EFBIG;
 }
 
-/* Allocates so that the reserve and one step lie ahead; less when the disk has less. 0, or an errno that is not about room. */
+/* Allocates so that the reserve and one step lie ahead; less when the disk has less, and then tries again later, also when
+ * nothing is written meanwhile. 0, or an errno that is not about room. */
 static int
 grow(struct aw_lmdb *store)
 {
@@ -262,14 +263,13 @@ grow(struct aw_lmdb *store)
             continue;
         if (!is_no_room(errnum))
             return errnum;
-        if (step / 2 < step_min) {
-            room->disk_full = true;
-            room->retry_at = aw_clock_mono() + DISK_RETRY;
-            return 0;
-        }
         step /= 2;
+        if (step < step_min)
+            break;
     }
-    room->disk_full = false;
+    room->disk_full = step < GROW_BYTES / store->page_bytes;
+    if (room->disk_full)
+        room->retry_at = aw_clock_mono() + DISK_RETRY;
     return 0;
 }
 
@@ -390,10 +390,16 @@ aw_lmdb_room_open(struct aw_lmdb *store, const struct aw_store_config *config, b
         return err;
     if (look(store) != MDB_SUCCESS)
         return aw_why(why, AW_E_IO, "%s: cannot count pages", config->folder);
+    if (!created) {
+        /* Nothing is touched before somebody asks for room: a start may still find that it must refuse this store. */
+        room->disk_full = true;
+        room->retry_at = 0;
+        return AW_OK;
+    }
     errnum = grow(store);
     if (errnum != 0)
         return aw_why_errno(why, AW_E_IO, errnum, "%s: cannot allocate the reserve", config->folder);
-    if (created && aw_lmdb_room_pages(store) <= room->reserve)
+    if (aw_lmdb_room_pages(store) <= room->reserve)
         return aw_why(why, AW_E_IO, "%s: no room on the disk (or within the limit) for the reserve of %llu bytes", config->folder,
                       (unsigned long long)config->reserve_bytes);
     return AW_OK;
