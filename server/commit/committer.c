@@ -177,6 +177,8 @@ take_commands(struct aw_committer *c, struct aw_submission *submission)
 
     submission->done = 0;
     submission->err = AW_OK;
+    if (submission->count > 0)
+        aw_state_prefetch(c->config.state, &submission->entries[0].command);
     if (submission->count == 0)
         aw_list_push_back(&c->done, &submission->link);
     else if (aw_command_is_post(&submission->entries[0].command))

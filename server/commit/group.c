@@ -13,7 +13,6 @@ become_broken(struct aw_committer *c)
 {
     aw_committer_set_role(c, AW_ROLE_BROKEN);
     c->event_count = 0; /* the state is void: nothing of it may be published */
-    aw_publish_fail_parked(c);
 }
 
 static void
@@ -68,6 +67,11 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
     if (!aw_command_is_post(command)) {
         if (cost > room->drain_bytes)
             return AW_E_STORE_FULL;
+        /* A ticket that was held is pushed anew while its old entry stays in the queue: with the next hold that one is stale too, and
+         * nothing bounds them but the arena. What comes back from a lease had left its queue before. */
+        if (command->kind == AW_COMMAND_UNHOLD && room->pushes <= c->config.lanes_reserve)
+            return AW_E_TABLE_FULL;
+        room->pushes -= command->kind == AW_COMMAND_UNHOLD;
         room->drain_bytes -= cost;
         room->posts_bytes -= cost < room->posts_bytes ? cost : room->posts_bytes;
         return aw_state_admits(c->config.state, command);
@@ -306,19 +310,6 @@ fail_list(struct aw_committer *c, struct aw_list *list)
     }
 }
 
-/* Nobody will come with work any more: who waits for it is told at once, not when its time is up. */
-static void
-fail_parked(struct aw_committer *c)
-{
-    while (aw_parking_count(&c->parking) > 0) {
-        struct aw_submission *pull = aw_parking_take_any(&c->parking);
-
-        pull->err = AW_E_STORE_BROKEN;
-        pull->park.end = AW_PARK_CANCELLED;
-        aw_committer_give_back(c, pull);
-    }
-}
-
 static size_t
 fail_all(struct aw_committer *c)
 {
@@ -327,7 +318,6 @@ fail_all(struct aw_committer *c)
     fail_list(c, &c->done);
     fail_list(c, &c->drains);
     fail_list(c, &c->posts);
-    fail_parked(c);
     return held - c->held;
 }
 

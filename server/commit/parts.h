@@ -14,6 +14,8 @@
 
 /* Commands applied in one flush: bounds the arrays below, and with them how long an answer can be held up by others. */
 #define AW_GROUP_RECORDS_MAX 16384U
+/* How far ahead of apply the memory of a command is fetched: about the time that one miss takes. */
+#define AW_PREFETCH_AHEAD 8U
 /* Timers that ride on one flush: a site of 1,000 agents that vanishes is handled in one go, a million holds are not. */
 #define AW_GROUP_TIMERS_MAX 2048U
 
@@ -91,9 +93,9 @@ void aw_publish_events(struct aw_committer *c);
 /* A ticket that was taken and not leased lies in no queue: puts it back if it still waits as `version`. */
 void aw_publish_again(struct aw_committer *c, uint32_t slot, uint32_t version);
 /* Wakes a pull for `lane` if there is a ticket and somebody for it. AW_LANE_NONE: nothing. */
-void   aw_publish_look_at(struct aw_committer *c, uint32_t lane);
-void   aw_publish_park(struct aw_committer *c, struct aw_submission *pull);
-void   aw_publish_cancel(struct aw_committer *c, struct aw_submission *cancel);
+void aw_publish_look_at(struct aw_committer *c, uint32_t lane);
+void aw_publish_park(struct aw_committer *c, struct aw_submission *pull);
+void aw_publish_cancel(struct aw_committer *c, struct aw_submission *cancel);
 size_t aw_publish_queries(struct aw_committer *c, aw_ms now);
 /* Fills lanes and directory from the state, at a start. */
 enum aw_err aw_publish_load(struct aw_committer *c, struct aw_why *why);

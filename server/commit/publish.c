@@ -174,18 +174,6 @@ aw_publish_cancel(struct aw_committer *c, struct aw_submission *cancel)
     aw_committer_give_back(c, cancel);
 }
 
-void
-aw_publish_fail_parked(struct aw_committer *c)
-{
-    struct aw_submission *pull;
-
-    while ((pull = aw_parking_take_any(&c->parking)) != NULL) {
-        pull->err = AW_E_STORE_BROKEN;
-        pull->park.end = AW_PARK_CANCELLED;
-        aw_committer_give_back(c, pull);
-    }
-}
-
 static void
 copy_texts(struct aw_lane_answer *lane, struct aw_slice *values, char *texts)
 {

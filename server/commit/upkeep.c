@@ -46,7 +46,10 @@ write_chunks(struct aw_committer *c)
         struct aw_chunk chunk;
 
         if (!aw_state_cut_next(c->config.state, &chunk, &c->mark)) {
-            c->checkpoint = AW_CHECKPOINT_MARK;
+            if (aw_state_cut_is_lost(c->config.state))
+                give_up(c); /* more rows changed than there was room for: the next one is begun with the next bytes */
+            else
+                c->checkpoint = AW_CHECKPOINT_MARK;
             return;
         }
         if (aw_table_put(c->config.table, &chunk) != AW_OUTCOME_OK) {

@@ -114,17 +114,20 @@ is_repeat(const struct fenced *fenced, const struct line *line)
 }
 
 static struct aw_slice
-lost_state(const struct fenced *fenced, const struct line *line)
+lost_state(const struct line *line)
 {
-    const struct aw_read_item *item = item_of(fenced, line);
-    const struct aw_command   *command = &line->entry->command;
-
-    /* What the ticket is now tells the agent more than how its own lease ended. */
-    if (command->out.err == AW_E_NOT_FOUND || command->out.u.lease.state == AW_TICKET_CLOSED)
-        return AW_SLICE("closed");
-    if (command->out.u.lease.state == AW_TICKET_LEASED)
+    switch (line->entry->command.out.u.lease.end) {
+    case AW_LEASE_END_EXPIRED:
+        return AW_SLICE("expired");
+    case AW_LEASE_END_RELEASED:
+        return AW_SLICE("released");
+    case AW_LEASE_END_TAKEN_OVER:
         return AW_SLICE("taken_over");
-    return item != NULL && item->ended_kind == AW_COMMAND_RELEASE ? AW_SLICE("released") : AW_SLICE("expired");
+    case AW_LEASE_END_NONE: /* the ticket is no longer known: it was closed long ago */
+    case AW_LEASE_END_CLOSED:
+        return AW_SLICE("closed");
+    }
+    AW_UNREACHABLE();
 }
 
 /* The answer when all went well, or went well the first time. */
@@ -164,7 +167,7 @@ make_problem(const struct fenced *fenced, const struct line *line)
         problem = (struct aw_problem){.err = line->entry->command.out.err};
         if (is_lost(line)) {
             problem.err = AW_E_LEASE_LOST;
-            problem.state = lost_state(fenced, line);
+            problem.state = lost_state(line);
         }
         if (problem.err == AW_E_FORBIDDEN)
             problem.detail = AW_SLICE("another agent holds this lease");
