@@ -34,19 +34,21 @@ on_again(struct ev_loop *loop, ev_timer *timer, int events)
     connect_line(line);
 }
 
-/* The line takes nothing new; its trunk may still bring answers. */
+/* The line takes nothing new; its trunk may still bring answers. A server that says goodbye first (it has had enough of this
+ * connection, or nobody used it) is asked for another one; one that just goes is lost. */
 static void
-lose(struct surge_line *line)
+lose(struct surge_line *line, bool goodbye)
 {
     struct surge_fleet *fleet = line->fleet;
 
     if (line->open) {
         line->open = false;
         fleet->open--;
-        fleet->losses++;
+        fleet->losses += goodbye ? 0 : 1;
+        fleet->goodbyes += goodbye ? 1 : 0;
     }
     line->trunk = NULL;
-    if (fleet->config.retry) {
+    if (fleet->config.retry || goodbye) {
         ev_timer_again(fleet->config.loop, &line->again);
         return;
     }
@@ -72,7 +74,7 @@ changed(void *user, struct aw_trunk *trunk, enum aw_trunk_state state)
         return;
     (void)snprintf(fleet->why, sizeof(fleet->why), "%.250s", aw_trunk_why(trunk));
     if (current)
-        lose(line);
+        lose(line, state == AW_TRUNK_DRAINING);
     if (state == AW_TRUNK_CLOSED)
         aw_trunk_close(&trunk);
 }

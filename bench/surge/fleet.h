@@ -1,4 +1,4 @@
-/* fleet.h - a number of connections to one server, each made anew when it is lost, if asked for.
+/* fleet.h - a number of connections to one server, each made anew when the server says goodbye, and when it is lost, if asked for.
  *
  * The caller owns it. Thread: that of the loop. Callbacks come from the loop, never from inside a call of this file.
  */
@@ -37,7 +37,8 @@ struct surge_fleet {
     struct surge_line        *lines; /* owns */
     uint32_t                  open;
     uint32_t                  dead;
-    uint64_t                  losses;   /* connections that ended without our doing, after they stood */
+    uint64_t                  losses;   /* connections that ended without a word, after they stood */
+    uint64_t                  goodbyes; /* that the server asked to leave; made anew, with or without retry */
     char                      why[256]; /* of the last one that ended or never stood */
 };
 

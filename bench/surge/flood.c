@@ -97,7 +97,7 @@ write_pattern(struct flood *flood, enum aw_media media, size_t text_len)
 {
     static char       text[ROOM_MAX];
     char              id[64];
-    char              customer[32];
+    char              customer[64];
     struct aw_buffer  buffer;
     struct aw_writer  writer;
     struct aw_message message = {.channel = AW_SLICE("web"),
@@ -107,7 +107,7 @@ write_pattern(struct flood *flood, enum aw_media media, size_t text_len)
                                  .class_hint = AW_CLASS_NONE};
 
     (void)snprintf(id, sizeof(id), "%s-000000000000", flood->run);
-    (void)snprintf(customer, sizeof(customer), "c-111111111111");
+    (void)snprintf(customer, sizeof(customer), "%s.111111111111", flood->run);
     for (size_t i = 0; i < text_len; i++)
         text[i] = "we still wait at the gate and nobody tells us why. "[i % 51];
     message.source_id = aw_slice_str(id);
@@ -135,7 +135,7 @@ enum aw_err
 surge_flood_open(struct surge_source *ret_source, const struct surge_options *options, const char *run, struct aw_why *why)
 {
     struct flood *flood = aw_new(struct flood);
-    size_t        text_len = options->bytes - 150;
+    size_t        text_len = 64;
     bool          keyed = options->retry || options->agents > 0;
 
     if (flood == NULL)

@@ -255,18 +255,18 @@ static void
 count_receipt(struct surge_slot *slot, const struct item *item, const struct surge_line_answer *answer, aw_ns at)
 {
     struct surge_intake *intake = slot->intake;
+    enum surge_receipt   receipt = SURGE_RECEIPT_FIRST;
 
-    if (!surge_ledger_acknowledge(intake->config.ledger, answer->message, answer->ticket, item->key, answer->duplicate, at)) {
+    if (answer->duplicate)
+        receipt = slot->repeated ? SURGE_RECEIPT_RECOVERED : SURGE_RECEIPT_DUPLICATE;
+    if (!surge_ledger_acknowledge(intake->config.ledger, answer->message, answer->ticket, item->key, receipt, at)) {
         surge_tally_add(&intake->refused, AW_SLICE("bad-receipt"), 1);
         return;
     }
     aw_histogram_record(&intake->latency, at > item->due ? at - item->due : 0);
-    if (!answer->duplicate)
-        intake->accepted++;
-    else if (slot->repeated)
-        intake->recovered++;
-    else
-        intake->duplicates++;
+    intake->accepted += receipt == SURGE_RECEIPT_FIRST;
+    intake->duplicates += receipt == SURGE_RECEIPT_DUPLICATE;
+    intake->recovered += receipt == SURGE_RECEIPT_RECOVERED;
     intake->differing += answer->differs;
     intake->folded += answer->folded && !answer->duplicate;
 }

@@ -234,23 +234,29 @@ entry_of(struct surge_ledger *ledger, struct aw_slice message, struct aw_slice t
 
 bool
 surge_ledger_acknowledge(struct surge_ledger *ledger, struct aw_slice message, struct aw_slice ticket, uint64_t source,
-                         bool duplicate, aw_ns at)
+                         enum surge_receipt receipt, aw_ns at)
 {
     uint32_t            number = entry_of(ledger, message, ticket, source);
     struct surge_entry *entry;
+    bool                first = receipt == SURGE_RECEIPT_FIRST;
 
     if (number == UINT32_MAX)
         return false;
     entry = &ledger->entries[number];
-    if (!duplicate && (entry->marks & SURGE_FIRST_RECEIPT) != 0)
+    if (first && (entry->marks & SURGE_FIRST_RECEIPT) != 0)
         surge_ledger_breach(ledger, SURGE_BREACH_TWO_FIRSTS, "%.*s", AW_SLICE_ARGS(message));
     if ((entry->marks & SURGE_ACKNOWLEDGED) == 0) {
         entry->acked_at = at;
+        ledger->earlier++;
+    }
+    entry->marks |= SURGE_ACKNOWLEDGED | (first ? (uint32_t)SURGE_FIRST_RECEIPT : 0U);
+    if (receipt != SURGE_RECEIPT_DUPLICATE && (entry->marks & SURGE_OURS) == 0) {
+        entry->marks |= SURGE_OURS;
+        ledger->earlier--;
         ledger->acknowledged++;
         if ((entry->marks & SURGE_ANSWERED) != 0)
             ledger->answered++;
     }
-    entry->marks |= SURGE_ACKNOWLEDGED | (duplicate ? 0U : SURGE_FIRST_RECEIPT);
     return true;
 }
 
@@ -271,7 +277,7 @@ surge_ledger_answered(struct surge_ledger *ledger, uint32_t number)
 {
     struct surge_entry *entry = &ledger->entries[number];
 
-    if ((entry->marks & (SURGE_ANSWERED | SURGE_ACKNOWLEDGED)) == SURGE_ACKNOWLEDGED)
+    if ((entry->marks & (SURGE_ANSWERED | SURGE_OURS)) == SURGE_OURS)
         ledger->answered++;
     entry->marks = (entry->marks | SURGE_ANSWERED) & ~(uint32_t)(SURGE_COMPLETING | SURGE_MAYBE);
 }

@@ -39,6 +39,7 @@ const char *surge_breach_name(enum surge_breach breach);
 
 enum surge_mark {
     SURGE_ACKNOWLEDGED = 1,  /* a receipt came */
+    SURGE_OURS = 64,         /* stored in this run: by its first receipt, or a duplicate after we had posted it again */
     SURGE_FIRST_RECEIPT = 2, /* one that was no duplicate */
     SURGE_COMPLETING = 4,    /* in a lease whose completion was sent */
     SURGE_ANSWERED = 8,      /* in a lease whose completion was confirmed */
@@ -65,8 +66,9 @@ struct surge_ledger {
     bool                keeps_sources;
     bool                failed;
     /* Sums over the entries. */
-    uint64_t acknowledged;
-    uint64_t answered; /* acknowledged and answered */
+    uint64_t acknowledged; /* stored in this run */
+    uint64_t answered;     /* of these */
+    uint64_t earlier; /* entries that were only ever called duplicates: of an earlier run, so they may be answered long ago */
     uint64_t breaches[SURGE_BREACH_COUNT];
     char     examples[SURGE_BREACH_COUNT][160]; /* the first of each */
 };
@@ -78,9 +80,15 @@ void             surge_ledger_fini(struct surge_ledger *ledger);
 /* One number for (channel, account, source_id), never 0. Two different ones agree with probability 2^-64. */
 uint64_t surge_source_key(struct aw_slice channel, struct aw_slice account, struct aw_slice source_id);
 
+enum surge_receipt {
+    SURGE_RECEIPT_FIRST,
+    SURGE_RECEIPT_DUPLICATE,
+    SURGE_RECEIPT_RECOVERED /* a duplicate of what we posted before without learning the outcome */
+};
+
 /* A receipt came. False: its ids are none (counted as a breach). `source` 0: not known. */
 bool surge_ledger_acknowledge(struct surge_ledger *ledger, struct aw_slice message, struct aw_slice ticket, uint64_t source,
-                              bool duplicate, aw_ns at);
+                              enum surge_receipt receipt, aw_ns at);
 /* A lease shows this message: its entry number, made when there is none. UINT32_MAX: the id is none (counted). */
 uint32_t surge_ledger_show(struct surge_ledger *ledger, struct aw_slice message, struct aw_slice ticket, uint64_t source);
 /* The completion of a lease that holds this entry was sent, confirmed, refused (it is open again), or nobody knows. */
@@ -92,7 +100,7 @@ void surge_ledger_maybe(struct surge_ledger *ledger, uint32_t entry);
 void surge_ledger_answer_older(struct surge_ledger *ledger, uint32_t entry);
 /* Whether a completion that was sent or confirmed already covers it. */
 bool surge_ledger_is_covered(const struct surge_ledger *ledger, uint32_t entry);
-/* Acknowledged, and no completion is confirmed. */
+/* Stored in this run, and no completion is confirmed. */
 uint64_t surge_ledger_open(const struct surge_ledger *ledger);
 
 void     surge_ledger_breach(struct surge_ledger *ledger, enum surge_breach breach, const char *format, ...) AW_PRINTF(3, 4);

@@ -104,10 +104,10 @@ print_posts(const struct surge_report *report, FILE *to)
                       (unsigned long long)(result->accepted - result->folded));
     (void)fprintf(to, ", refused %llu, without answer %llu\n", (unsigned long long)surge_tally_sum(&result->refused),
                   (unsigned long long)surge_tally_sum(&result->failed));
-    if (result->repeats > 0 || result->connection_losses > 0)
-        (void)fprintf(to, "  connections lost %llu, posted again %llu, of them stored already %llu\n",
-                      (unsigned long long)result->connection_losses, (unsigned long long)result->repeats,
-                      (unsigned long long)result->recovered);
+    if (result->repeats > 0 || result->connection_losses > 0 || result->connection_goodbyes > 0)
+        (void)fprintf(to, "  connections lost %llu, ended by the server %llu, posted again %llu, of them stored already %llu\n",
+                      (unsigned long long)result->connection_losses, (unsigned long long)result->connection_goodbyes,
+                      (unsigned long long)result->repeats, (unsigned long long)result->recovered);
     if (result->differing > 0)
         (void)fprintf(to, "  duplicates with another body %llu\n", (unsigned long long)result->differing);
     print_tally(to, "refused", &result->refused);
@@ -150,11 +150,13 @@ print_audit(const struct surge_report *report, FILE *to)
 
     if (!result->has_audit)
         return;
-    (void)fprintf(to, "audit: %llu messages acknowledged, %llu in a completed lease, %llu open",
+    (void)fprintf(to, "audit: %llu messages acknowledged, %llu in a completed lease, %llu of an earlier run, %llu open",
                   (unsigned long long)result->acknowledged, (unsigned long long)result->answered,
-                  (unsigned long long)result->open_messages);
+                  (unsigned long long)result->earlier, (unsigned long long)result->open_messages);
     if (result->open_messages > 0)
-        (void)fprintf(to, "; looked up %llu of them in %.2f s: waiting %llu, completed without an answer %llu, not verified %llu",
+        (void)fprintf(to,
+                      "; looked up %llu of them in %.2f s: waiting %llu, closed (answered earlier, or our completion went "
+                      "unanswered) %llu, not verified %llu",
                       (unsigned long long)result->looked_up, result->verify_s, (unsigned long long)result->waiting,
                       (unsigned long long)result->closed, (unsigned long long)result->unverified);
     (void)fputc('\n', to);
@@ -264,6 +266,7 @@ json_posts(struct aw_json *json, const struct surge_result *result)
     json_u64(json, "folded", result->folded);
     json_u64(json, "tickets_opened", result->accepted - result->folded);
     json_u64(json, "connections_lost", result->connection_losses);
+    json_u64(json, "connections_ended_by_server", result->connection_goodbyes);
     json_u64(json, "posted_again", result->repeats);
     json_u64(json, "stored_already", result->recovered);
     json_tally(json, "refused", &result->refused);
@@ -316,10 +319,11 @@ json_audit(struct aw_json *json, const struct surge_report *report)
     aw_json_bool(json, report->audits_passed);
     json_u64(json, "acknowledged", result->acknowledged);
     json_u64(json, "in_a_completed_lease", result->answered);
+    json_u64(json, "of_an_earlier_run", result->earlier);
     json_u64(json, "open", result->open_messages);
     json_u64(json, "looked_up", result->looked_up);
     json_u64(json, "waiting", result->waiting);
-    json_u64(json, "completed_without_answer", result->closed);
+    json_u64(json, "closed", result->closed);
     json_u64(json, "not_verified", result->unverified);
     json_real(json, "verify_seconds", result->verify_s);
     aw_json_key(json, "stalled");

@@ -251,6 +251,7 @@ collect_intake(const struct surge_intake *intake, struct surge_result *result)
     result->refused = intake->refused;
     result->failed = intake->failed;
     result->connection_losses += intake->fleet.losses;
+    result->connection_goodbyes += intake->fleet.goodbyes;
     result->post_s = seconds(intake->started_at, intake->last_at);
     result->total_s = result->post_s;
     aw_histogram_collect(&intake->latency, &result->latency);
@@ -272,6 +273,7 @@ collect_desk(const struct surge_desk *desk, struct surge_result *result)
     result->desk_refused = desk->refused;
     result->desk_failed = desk->failed;
     result->connection_losses += desk->fleet.losses;
+    result->connection_goodbyes += desk->fleet.goodbyes;
     if (seconds(desk->started_at, desk->last_at) > result->total_s)
         result->total_s = seconds(desk->started_at, desk->last_at);
     aw_histogram_collect(&desk->pull_wait, &result->pull_wait);
@@ -288,7 +290,8 @@ collect_audit(struct run *run)
     result->has_audit = true;
     result->acknowledged = run->ledger.acknowledged;
     result->answered = run->ledger.answered;
-    result->open_messages = surge_ledger_open(&run->ledger);
+    result->earlier = run->ledger.earlier;
+    result->open_messages = run->verify.open_messages;
     result->looked_up = run->verify.count;
     result->waiting = run->verify.waiting;
     result->closed = run->verify.closed;

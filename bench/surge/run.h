@@ -26,13 +26,13 @@ struct surge_result {
     uint64_t                 posted, requests, accepted, duplicates, recovered, differing, folded, repeats;
     struct surge_tally       refused, failed;
     struct aw_histogram_view latency;
-    uint64_t                 connection_losses;
+    uint64_t                 connection_losses, connection_goodbyes;
     /* Agents. */
     uint64_t                 pulls, empty_pulls, leases, shown, completed, repeated, overtaken, lost, unknown;
     struct surge_tally       desk_refused, desk_failed;
     struct aw_histogram_view pull_wait, complete, waited[AW_CLASS_COUNT];
     /* The audit. */
-    uint64_t acknowledged, answered, open_messages, looked_up, waiting, closed, unverified;
+    uint64_t acknowledged, answered, earlier, open_messages, looked_up, waiting, closed, unverified;
     uint64_t breaches[SURGE_BREACH_COUNT];
     char     examples[SURGE_BREACH_COUNT][160];
     bool     audit_passed;

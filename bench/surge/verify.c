@@ -49,19 +49,29 @@ compare(const void *a, const void *b)
 }
 
 static bool
+is_open(const struct surge_entry *entry)
+{
+    return (entry->marks & (SURGE_ACKNOWLEDGED | SURGE_ANSWERED)) == SURGE_ACKNOWLEDGED;
+}
+
+static bool
 collect(struct surge_verify *verify)
 {
     const struct surge_ledger *ledger = verify->config.ledger;
-    uint64_t                   open = surge_ledger_open(ledger);
+    uint64_t                   open = 0;
     uint64_t                   seen = 0;
-    uint64_t                   limit = verify->config.limit < open ? verify->config.limit : open;
+    uint64_t                   limit = verify->config.limit;
 
+    for (uint32_t i = 0; i < ledger->count; i++)
+        open += is_open(&ledger->entries[i]);
+    if (limit > open)
+        limit = open;
     verify->open_messages = open;
     verify->open = malloc((size_t)(limit + 1) * sizeof(*verify->open));
     if (verify->open == NULL)
         return false;
     for (uint32_t i = 0; i < ledger->count && verify->count < limit; i++) {
-        if ((ledger->entries[i].marks & (SURGE_ACKNOWLEDGED | SURGE_ANSWERED)) != SURGE_ACKNOWLEDGED)
+        if (!is_open(&ledger->entries[i]))
             continue;
         if (seen++ * limit / open == verify->count) /* every (open / limit)th */
             verify->open[verify->count++] = i;
@@ -128,20 +138,21 @@ try_again(struct surge_look *look)
 
 /* The ticket is closed or gone. */
 static void
-not_waiting(struct surge_look *look, uint64_t at, const char *how)
+not_waiting(struct surge_look *look, uint64_t at, bool closed)
 {
     struct surge_verify *verify = look->verify;
     struct surge_entry  *entry = entry_at(verify, at);
     char                 message[AW_ID_TEXT_BYTES];
     char                 ticket[AW_ID_TEXT_BYTES];
 
-    if ((entry->marks & SURGE_MAYBE) != 0 && how[0] == 'c') {
+    if (closed && (entry->marks & (SURGE_MAYBE | SURGE_OURS)) != SURGE_OURS) {
         verify->closed++;
         return;
     }
     surge_entry_message(entry, message);
     surge_entry_ticket(entry, ticket);
-    surge_ledger_breach(verify->config.ledger, SURGE_BREACH_LOST, "%s of ticket %s: %s", message, ticket, how);
+    surge_ledger_breach(verify->config.ledger, SURGE_BREACH_LOST, "%s of ticket %s: %s", message, ticket,
+                        closed ? "closed, and not by us" : "not found");
 }
 
 static void
@@ -210,7 +221,7 @@ on_ticket(struct surge_look *look, const struct aw_exchange_result *result)
     }
     if (aw_slice_eq(ticket.state, AW_SLICE("closed"))) {
         for (uint64_t at = look->begin; at < look->end; at++)
-            not_waiting(look, at, "closed, and not by us");
+            not_waiting(look, at, true);
         take_next(look);
     } else if (match_messages(look, ticket.messages, msgpack)) {
         ask_singles(look, look->begin);
@@ -235,7 +246,7 @@ on_looked(void *user, const struct aw_exchange_result *result)
     }
     if (result->status == 404) {
         for (uint64_t at = single ? look->single : look->begin; at < (single ? look->single + 1 : look->end); at++)
-            not_waiting(look, at, "not found");
+            not_waiting(look, at, false);
     } else if (!single) {
         on_ticket(look, result);
         return;

@@ -1,7 +1,7 @@
 /* verify.h - the end of the audit: looks up each ticket that holds acknowledged messages which no completion of ours covered.
  *
  * A ticket must still be waiting, leased or held, and hold these messages. A closed one was closed by nobody here, a missing one is
- * lost: both are breaches. The exception are completions whose outcome nobody told: these tickets may be closed.
+ * lost: both are breaches. The exception are completions whose outcome nobody told, and what an earlier run stored: these tickets may be closed.
  *
  * Who owns: the caller; the fleet is borrowed and must outlive it. Thread: that of the loop.
  */
@@ -35,7 +35,7 @@ struct surge_verify {
     /* What came of it, in messages. */
     uint64_t open_messages; /* that no completion of ours covered */
     uint64_t waiting;       /* found in a ticket that is open */
-    uint64_t closed;        /* found in a ticket that a completion without an answer closed */
+    uint64_t closed;        /* found in a closed ticket, rightly: see above */
     uint64_t unverified;    /* the server did not tell */
 };
 
