@@ -12,10 +12,12 @@
 
 #define AW_WHEEL_SLOTS   1024U
 #define AW_WHEEL_TICK_NS (UINT64_C(64) * AW_NS_PER_MS)
+/* The longest wait. */
+#define AW_WHEEL_WAIT_NS_MAX (UINT64_C(60) * AW_NS_PER_S)
 
 struct aw_wheel {
     struct aw_list slots[AW_WHEEL_SLOTS];
-    uint64_t       tick; /* all slots before it are empty */
+    uint64_t       tick; /* the cursor: nothing is due before it */
     uint64_t       count;
 };
 struct aw_wheel_node {
@@ -25,7 +27,7 @@ struct aw_wheel_node {
 
 void aw_wheel_init(struct aw_wheel *wheel, aw_ns now);
 void aw_wheel_node_init(struct aw_wheel_node *node);
-/* `node` is not in a wheel. `at` at most 60 s after `now`. */
+/* `node` is not in a wheel. `at` at most AW_WHEEL_WAIT_NS_MAX after `now`, which is never before an earlier one. */
 void aw_wheel_add(struct aw_wheel *wheel, struct aw_wheel_node *node, aw_ns at, aw_ns now);
 /* Harmless when it is in none. */
 void aw_wheel_remove(struct aw_wheel *wheel, struct aw_wheel_node *node);
