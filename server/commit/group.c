@@ -310,6 +310,19 @@ fail_list(struct aw_committer *c, struct aw_list *list)
     }
 }
 
+/* Who waits for work is told now: nothing will ever wake it. */
+static void
+fail_parked(struct aw_committer *c)
+{
+    struct aw_submission *pull;
+
+    while ((pull = aw_parking_take_any(&c->parking)) != NULL) {
+        pull->err = AW_E_STORE_BROKEN;
+        pull->park.end = AW_PARK_CANCELLED;
+        aw_committer_give_back(c, pull);
+    }
+}
+
 static size_t
 fail_all(struct aw_committer *c)
 {
@@ -318,6 +331,7 @@ fail_all(struct aw_committer *c)
     fail_list(c, &c->done);
     fail_list(c, &c->drains);
     fail_list(c, &c->posts);
+    fail_parked(c);
     return held - c->held;
 }
 
