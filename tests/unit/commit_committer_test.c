@@ -606,12 +606,12 @@ test_broken_store_ends_parked_pulls(void **state)
     assert_int_equal(aw_committer_parked(desk.committer), 2);
     assert_true(aw_ring_try_push(&desk.in, &make_post(&one, 1, 1, AW_SLICE("main"))->submission));
     step(&desk);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &one.submission);
+    assert_int_equal(one.submission.err, AW_E_STORE_BROKEN);
     assert_ptr_equal(aw_ring_try_pop(&desk.out), &all);
     assert_int_equal(all.err, AW_E_STORE_BROKEN);
     assert_ptr_equal(aw_ring_try_pop(&desk.out), &one_lane.submission);
     assert_int_equal(one_lane.submission.err, AW_E_STORE_BROKEN);
-    assert_ptr_equal(aw_ring_try_pop(&desk.out), &one.submission);
-    assert_int_equal(one.submission.err, AW_E_STORE_BROKEN);
     carry_out(&desk, make_park(&all, &node));
     assert_int_equal(all.err, AW_E_STORE_BROKEN);
     assert_true(aw_committer_is_idle(desk.committer));
