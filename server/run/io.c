@@ -119,6 +119,7 @@ arrive(struct aw_io *io, struct aw_arrival *arrival)
     struct link          *link = aw_new(struct link);
     struct aw_conn_config config;
 
+    io->tls_arrived += arrival->ssl_ctx != NULL;
     if (link == NULL)
         goto refuse;
     link->io = io;
@@ -176,13 +177,38 @@ take_arrivals(struct aw_io *io)
 
 /* --- mailboxes --------------------------------------------------------------------------------------------------------------- */
 
+static void
+send(struct aw_io *io, struct aw_submission *submission)
+{
+    if (!aw_ring_try_push(&io->to_committer, submission))
+        AW_UNREACHABLE(); /* with_committer counts what both rings hold at most */
+    io->with_committer++;
+    io->rouse_committer = true;
+}
+
+/* out_max keeps new requests away long before the mailboxes are full. But errands of answers that were not delivered come without a
+ * request, and requests for the metrics are taken at any time: they may have to wait here. */
 void
 aw_io_submit(struct aw_io *io, struct aw_submission *submission)
 {
-    if (!aw_ring_try_push(&io->to_committer, submission))
-        AW_UNREACHABLE(); /* out_max keeps new requests away before it is full */
     io->out++;
-    io->rouse_committer = true;
+    if (io->with_committer < io->mailbox_slots && aw_list_is_empty(&io->backlog)) {
+        send(io, submission);
+        return;
+    }
+    aw_list_init(&submission->link);
+    aw_list_push_back(&io->backlog, &submission->link);
+}
+
+static void
+send_backlog(struct aw_io *io)
+{
+    struct aw_list *link;
+
+    while (io->with_committer < io->mailbox_slots && (link = aw_list_first(&io->backlog)) != NULL) {
+        aw_list_remove(link);
+        send(io, AW_CONTAINER(link, struct aw_submission, link));
+    }
 }
 
 void
@@ -201,9 +227,11 @@ take_back(struct aw_io *io)
 
     while ((submission = aw_ring_try_pop(&io->from_committer)) != NULL) {
         io->out--;
+        io->with_committer--;
         aw_call_submission_back(submission);
         taken++;
     }
+    send_backlog(io);
     while ((read = aw_readers_pop(io->shared->readers, io->number)) != NULL) {
         io->out--;
         aw_call_read_back(read);
@@ -300,6 +328,7 @@ on_prepare(struct ev_loop *loop, struct ev_prepare *prepare, int events)
     take_back(io);
     run_turns(io);
     rouse_committer(io);
+    aw_metric_set(io->metrics, AW_METRIC_TLS_SETTLED, io->tls_arrived - aw_edge_stats(io->edge)->handshakes_now);
     if (is_drained(io)) {
         io->drained = true;
         ev_break(loop, EVBREAK_ALL);
@@ -404,9 +433,11 @@ aw_io_init(struct aw_io *io, uint32_t number, const struct aw_shared *shared, st
     const struct aw_settings *settings = shared->settings;
     enum aw_err               err;
 
-    *io = (struct aw_io){.number = number, .shared = shared, .out_max = settings->requests_max};
+    *io = (struct aw_io){
+        .number = number, .shared = shared, .out_max = settings->requests_max, .mailbox_slots = aw_io_mailbox_slots(settings)};
     aw_list_init(&io->conns);
     aw_list_init(&io->turns);
+    aw_list_init(&io->backlog);
     err = aw_wake_init(&io->wake, why);
     if (err != AW_OK)
         return err;
@@ -443,6 +474,8 @@ aw_io_start(struct aw_io *io, struct aw_wake *acceptor_wake, struct aw_why *why)
 void
 aw_io_fini(struct aw_io *io)
 {
+    if (io->shared == NULL)
+        return; /* its start never began */
     aw_edge_free(&io->edge);
     aw_blocks_free(&io->blocks);
     if (io->loop != NULL)

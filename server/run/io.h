@@ -76,8 +76,12 @@ struct aw_io {
     struct aw_list    conns;  /* all */
     struct aw_list    turns;  /* those to be called before the loop sleeps */
     struct aw_wheel   wheel;
-    uint64_t          out;     /* submissions and reads out */
-    uint64_t          out_max; /* no new requests above it: what the mailboxes hold */
+    struct aw_list    backlog; /* submissions for which the mailboxes have no room yet */
+    uint32_t          mailbox_slots;
+    uint32_t          with_committer; /* submissions in the mailboxes and beyond */
+    uint64_t          out;            /* submissions and reads out */
+    uint64_t          out_max;        /* no new requests above it */
+    uint64_t          tls_arrived;    /* connections with TLS, ever */
     bool              rouse_committer;
     bool              draining;
     bool              drained; /* every connection is closed and nothing is out */
@@ -85,11 +89,11 @@ struct aw_io {
     aw_ms             wall;    /* of this loop turn */
 };
 
-/* Submissions that one io thread can have out: how large its mailboxes are. */
+/* How large the mailboxes of one io thread are: submissions that may be with the committer, reads that may be with the readers. */
 uint32_t                aw_io_mailbox_slots(const struct aw_settings *settings);
 AW_MUST_USE enum aw_err aw_io_init(struct aw_io *io, uint32_t number, const struct aw_shared *shared, struct aw_why *why);
 AW_MUST_USE enum aw_err aw_io_start(struct aw_io *io, struct aw_wake *acceptor_wake, struct aw_why *why);
-/* After the thread ended. */
+/* After the thread ended. Accepts a zeroed one. */
 void aw_io_fini(struct aw_io *io);
 /* Hands a connection over. False: its ring is full. Thread: the acceptor. */
 AW_MUST_USE bool aw_io_try_arrive(struct aw_io *io, struct aw_arrival *arrival);

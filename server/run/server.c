@@ -50,11 +50,13 @@ struct aw_server {
     struct aw_io             *ios;
     uint32_t                  io_count;
     uint32_t                  io_started;
-    uint32_t                 *io_loads; /* connections of each, as the acceptor knows */
+    uint32_t                 *io_loads;   /* connections of each, as the acceptor knows */
+    uint64_t                  tls_handed; /* connections with TLS that went to an io thread, ever */
     /* Committer thread. */
     pthread_t                committer_thread;
     bool                     committer_started;
     struct aw_metrics_block *committer_metrics;
+    bool                     is_ready;  /* its own */
     enum aw_err              start_err; /* written before START_FAILED, read after the join */
     struct aw_why            start_why;
     aw_ns                    began_at;
@@ -82,7 +84,7 @@ tell_role(void *user, enum aw_role role)
     aw_metric_set(server->committer_metrics, AW_METRIC_ROLE, role);
     if (role == AW_ROLE_BROKEN)
         aw_log(AW_LOG_ERROR, "the store failed: nothing is acknowledged until a restart", aw_log_str("role", aw_role_name(role)));
-    else if (role != AW_ROLE_ACTIVE || server->committer_started)
+    else if (server->is_ready)
         aw_log(AW_LOG_INFO, "role", aw_log_str("role", aw_role_name(role)));
 }
 
@@ -95,6 +97,22 @@ tell_flushing(void *user, bool begins)
 }
 
 static void
+publish_numbers(struct aw_server *server)
+{
+    struct aw_metrics_block *metrics = server->committer_metrics;
+    struct aw_journal_room   room;
+
+    aw_journal_room(server->journal, &room);
+    aw_metric_set(metrics, AW_METRIC_STORE_USED, room.used_bytes);
+    aw_metric_set(metrics, AW_METRIC_STORE_LIMIT, room.limit_bytes);
+    aw_metric_set(metrics, AW_METRIC_STORE_RESERVE, room.reserve_bytes);
+    aw_metric_set(metrics, AW_METRIC_STORE_ROOM, room.posts_bytes);
+    aw_metric_set(metrics, AW_METRIC_PARKED, aw_committer_parked(server->committer));
+    aw_metric_set(metrics, AW_METRIC_SEQ, aw_committer_head(server->committer)->next_seq - 1);
+    aw_metric_set(metrics, AW_METRIC_EPOCH, aw_committer_head(server->committer)->epoch);
+}
+
+static void
 tell_group(void *user, aw_ns took, uint32_t records, uint32_t batches)
 {
     struct aw_server *server = user;
@@ -104,6 +122,7 @@ tell_group(void *user, aw_ns took, uint32_t records, uint32_t batches)
     aw_metric_add(server->committer_metrics, AW_METRIC_GROUPS, 1);
     aw_metric_add(server->committer_metrics, AW_METRIC_RECORDS, records);
     aw_metric_add(server->committer_metrics, AW_METRIC_BATCHES, batches);
+    publish_numbers(server); /* under load it never naps */
 }
 
 static void
@@ -123,22 +142,6 @@ tell_progress(void *user, const char *phase, uint64_t done, uint64_t total)
     aw_metric_set(server->committer_metrics, AW_METRIC_PROGRESS, done);
     aw_metric_set(server->committer_metrics, AW_METRIC_TOTAL, total);
     aw_log(AW_LOG_DEBUG, "starting", aw_log_str("phase", phase), aw_log_num("done", done), aw_log_num("total", total));
-}
-
-static void
-publish_numbers(struct aw_server *server)
-{
-    struct aw_metrics_block *metrics = server->committer_metrics;
-    struct aw_journal_room   room;
-
-    aw_journal_room(server->journal, &room);
-    aw_metric_set(metrics, AW_METRIC_STORE_USED, room.used_bytes);
-    aw_metric_set(metrics, AW_METRIC_STORE_LIMIT, room.limit_bytes);
-    aw_metric_set(metrics, AW_METRIC_STORE_RESERVE, room.reserve_bytes);
-    aw_metric_set(metrics, AW_METRIC_STORE_ROOM, room.posts_bytes);
-    aw_metric_set(metrics, AW_METRIC_PARKED, aw_committer_parked(server->committer));
-    aw_metric_set(metrics, AW_METRIC_SEQ, aw_committer_head(server->committer)->next_seq - 1);
-    aw_metric_set(metrics, AW_METRIC_EPOCH, aw_committer_head(server->committer)->epoch);
 }
 
 static void
@@ -164,6 +167,7 @@ start_committer(struct aw_server *server)
         return err;
     publish_numbers(server);
     log_ready(server, &recovery);
+    server->is_ready = true;
     return AW_OK;
 }
 
@@ -235,7 +239,18 @@ hand_over(struct aw_server *server, int fd, const struct aw_peer *peer, bool tls
         return false;
     }
     server->io_loads[io->number]++;
+    server->tls_handed += tls;
     return true;
+}
+
+/* Handshakes are the dearest thing a stranger can ask for: above a number of them the others wait in the listener's queue. Those on
+ * their way to an io thread count. */
+static bool
+is_full(struct aw_server *server, const struct listener *listener)
+{
+    return aw_gate_is_full(server->gate) ||
+           (listener->tls &&
+            server->tls_handed - aw_metric_sum(server->metrics, AW_METRIC_TLS_SETTLED) >= AW_HTTP_LIMITS_DEFAULT.handshakes_max);
 }
 
 static void
@@ -268,7 +283,7 @@ on_acceptable(struct ev_loop *loop, struct ev_io *watcher, int events)
         enum aw_err         err;
         int                 fd;
 
-        if (aw_gate_is_full(server->gate)) {
+        if (is_full(server, listener)) {
             rest(server, listener);
             return;
         }
