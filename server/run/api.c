@@ -94,9 +94,17 @@ is_always_open(const struct route *route)
 static bool
 is_too_busy(const struct aw_io *io, struct aw_request *request, const struct route *route)
 {
+    uint64_t role;
+
     if (is_always_open(route))
         return false;
-    if (aw_metric_sum(io->shared->metrics, AW_METRIC_ROLE) == AW_ROLE_STARTING) {
+    role = aw_metric_sum(io->shared->metrics, AW_METRIC_ROLE);
+    /* Also for what needs no committer: nothing is taken from the queues nor read from a store that failed. */
+    if (role == AW_ROLE_BROKEN) {
+        aw_request_fail(request, &(struct aw_problem){.err = AW_E_STORE_BROKEN});
+        return true;
+    }
+    if (role == AW_ROLE_STARTING) {
         aw_request_fail(request, &(struct aw_problem){.err = AW_E_STARTING, .detail = AW_SLICE("see /readyz for how far it is")});
         return true;
     }
