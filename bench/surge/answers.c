@@ -1,8 +1,8 @@
 /* answers.c - see answers.h. */
-#include "surge/answers.h"
+#include "bench/surge/answers.h"
 
+#include "bench/surge/ledger.h"
 #include "model/limits.h"
-#include "surge/ledger.h"
 
 #include <stdio.h>
 

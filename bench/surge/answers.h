@@ -5,8 +5,8 @@
 #ifndef AW_BENCH_SURGE_ANSWERS_H
 #define AW_BENCH_SURGE_ANSWERS_H
 
+#include "bench/surge/walk.h"
 #include "client/client.h"
-#include "surge/walk.h"
 
 #include <stdbool.h>
 #include <stdint.h>

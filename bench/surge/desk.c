@@ -3,12 +3,12 @@
  *   IDLE -> PULLING -> HANDLING -> COMPLETING -> (HANDLING while it holds more) -> IDLE; IDLE -> STOPPED
  * An agent whose connection went during a pull does not know what it was given: it asks for its leases first (ASKING).
  */
-#include "surge/desk.h"
+#include "bench/surge/desk.h"
 
 #include "base/mem.h"
+#include "bench/surge/answers.h"
 #include "port/clock.h"
 #include "proto/media.h"
-#include "surge/answers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,7 +68,7 @@ move(struct surge_agent *agent, enum state to)
     agent->state = to;
 }
 
-/* --- who holds what ----------------------------------------------------------------------------------------------------------- */
+/* --- who holds what --------------------------------------------------------------------------------------------------------- */
 
 static struct surge_lease **
 bucket_of(struct surge_desk *desk, uint64_t ticket)
@@ -116,7 +116,7 @@ forget(struct surge_agent *agent, uint32_t index)
     memmove(&agent->leases[index], &agent->leases[index + 1], (agent->count - index) * sizeof(agent->leases[0]));
 }
 
-/* --- what a lease shows ------------------------------------------------------------------------------------------------------- */
+/* --- what a lease shows ----------------------------------------------------------------------------------------------------- */
 
 static bool
 add_entry(struct surge_lease *lease, uint32_t entry)
@@ -231,7 +231,7 @@ take_leases(struct surge_agent *agent, const struct aw_exchange_result *result)
     return !walk.failed;
 }
 
-/* --- requests ----------------------------------------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------------------------------------- */
 
 static void
 pause_agent(struct surge_agent *agent, double seconds)
@@ -328,7 +328,7 @@ pull(struct surge_agent *agent)
     move(agent, AGENT_PULLING);
 }
 
-/* --- completing --------------------------------------------------------------------------------------------------------------- */
+/* --- completing ------------------------------------------------------------------------------------------------------------- */
 
 static void
 mark(struct surge_desk *desk, const struct surge_lease *lease, void (*how)(struct surge_ledger *, uint32_t))
@@ -543,7 +543,7 @@ complete(struct surge_agent *agent)
     move(agent, AGENT_COMPLETING);
 }
 
-/* --- an agent's day ------------------------------------------------------------------------------------------------------------ */
+/* --- an agent's day --------------------------------------------------------------------------------------------------------- */
 
 static void
 tell_finished(struct surge_desk *desk)
@@ -629,7 +629,7 @@ on_died(void *user, uint32_t line)
     desk->config.broken(desk->config.user, desk->fleet.why);
 }
 
-/* --- opening and closing ------------------------------------------------------------------------------------------------------- */
+/* --- opening and closing ---------------------------------------------------------------------------------------------------- */
 
 static bool
 make_agents(struct surge_desk *desk)

@@ -1,6 +1,7 @@
 /* desk.h - simulated agents: each pulls by long poll, handles what it got, completes it, and pulls again.
  *
- * The desk watches what no single agent can see: two of them holding one ticket, a ticket that comes again with nothing new in it.
+ * The desk watches what no single agent can see: two of them holding one ticket, a ticket that comes again with nothing new in
+ * it.
  *
  * The caller owns it. Thread: that of the loop.
  */
@@ -8,11 +9,11 @@
 #define AW_BENCH_SURGE_DESK_H
 
 #include "base/stats.h"
+#include "bench/surge/fleet.h"
+#include "bench/surge/ledger.h"
+#include "bench/surge/options.h"
+#include "bench/surge/tally.h"
 #include "model/class.h"
-#include "surge/fleet.h"
-#include "surge/ledger.h"
-#include "surge/options.h"
-#include "surge/tally.h"
 
 struct surge_agent;
 struct surge_lease;

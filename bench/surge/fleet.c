@@ -1,5 +1,5 @@
 /* fleet.c - see fleet.h. */
-#include "surge/fleet.h"
+#include "bench/surge/fleet.h"
 
 #include "base/mem.h"
 

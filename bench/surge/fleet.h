@@ -1,4 +1,5 @@
-/* fleet.h - a number of connections to one server, each made anew when the server says goodbye, and when it is lost, if asked for.
+/* fleet.h - a number of connections to one server, each made anew when the server says goodbye, and when it is lost, if asked
+ * for.
  *
  * The caller owns it. Thread: that of the loop. Callbacks come from the loop, never from inside a call of this file.
  */

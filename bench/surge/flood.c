@@ -1,10 +1,10 @@
-/* flood.c - equal messages that differ in two numbers: written once, then copied and patched, so that making them costs next to nothing
- * beside sending them. */
-#include "surge/source.h"
+/* flood.c - equal messages that differ in two numbers: written once, then copied and patched, so that making them costs next
+ * to nothing beside sending them. */
+#include "bench/surge/source.h"
 
 #include "base/mem.h"
+#include "bench/surge/ledger.h"
 #include "proto/proto.h"
-#include "surge/ledger.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,17 +1,17 @@
 /* generator.c - the cascade of first contacts, follow-ups and redeliveries.
  *
- * Second by second, the new first contacts of that second are drawn and put into a heap of events with everything that is to come of
- * earlier ones; arrivals leave it in order. What a message is about follows from its episode and number alone (describe), so that a
- * redelivery is the same message to the last byte without having been kept.
+ * Second by second, the new first contacts of that second are drawn and put into a heap of events with everything that is to
+ * come of earlier ones; arrivals leave it in order. What a message is about follows from its episode and number alone
+ * (describe), so that a redelivery is the same message to the last byte without having been kept.
  *
- * The figures are those of real airline messages of 2015 and 2019 where there are any, and else assumptions (marked A), to be varied
- * and not tuned to.
+ * The figures are those of real airline messages of 2015 and 2019 where there are any, and else assumptions (marked A), to be
+ * varied and not tuned to.
  */
-#include "surge/generator.h"
+#include "bench/surge/generator.h"
 
 #include "base/mem.h"
+#include "bench/surge/random.h"
 #include "model/message.h"
-#include "surge/random.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -54,8 +54,8 @@ struct mood {
     double classes[AW_CLASS_COUNT];
 };
 
-/* Continuations are one in five of the follow-ups within the median gap (19 min): so they are 1/10 of all with a median gap of 4 min,
- * as measured, and the gaps keep their distribution. Excitation A; near-duplicates in a disruption A. */
+/* Continuations are one in five of the follow-ups within the median gap (19 min): so they are 1/10 of all with a median gap of
+ * 4 min, as measured, and the gaps keep their distribution. Excitation A; near-duplicates in a disruption A. */
 #define CONTINUATION_OF_SHORT 0.2
 #define GAP_MEDIAN_MIN        19.0
 static const struct mood moods[2] = {
@@ -113,7 +113,8 @@ struct level {
     uint64_t    customers;
     uint32_t    flights; /* a day */
 };
-/* first_per_s of N, D, K: messages a second over messages an episode. That of W is fitted to 130,000 episodes in its first 12 hours. */
+/* first_per_s of N, D, K: messages a second over messages an episode. That of W is fitted to 130,000 episodes in its first
+ * 12 hours. */
 static const struct level levels[SURGE_LEVEL_COUNT] = {
     [SURGE_N] = {"N", 0.058 / 1.753, false, 0, 0.1 / 24, 0, 1000000, 3200},
     [SURGE_D] = {"D", 0.55 / 2.152, true, 0, 0, 0, 1000000, 3200},
@@ -272,7 +273,7 @@ draw_second(struct surge_generator *generator)
     generator->second++;
 }
 
-/* --- what follows from a message ------------------------------------------------------------------------------------------- */
+/* --- what follows from a message -------------------------------------------------------------------------------------------- */
 
 static double
 draw_gap_min(struct surge_random *random)
@@ -454,7 +455,7 @@ describe(const struct surge_generator *generator, const struct event *event, str
         arrival->text_seed = surge_random_mix(generator->config.seed, event->written_at / MEME_MS);
 }
 
-/* --- outside ----------------------------------------------------------------------------------------------------------------- */
+/* --- outside ---------------------------------------------------------------------------------------------------------------- */
 
 static void
 place_shots(struct surge_generator *generator)

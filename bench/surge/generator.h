@@ -1,12 +1,12 @@
 /* generator.h - what customers write in a disruption, as arrivals in virtual time.
  *
- * A cascade: first contacts come as an inhomogeneous Poisson process (profile of the day, level of the hour, the disruption, shots of
- * mass posting), some of them excite others, each opens an episode of follow-ups, and some messages are delivered twice. Everything
- * follows from the seed: the same configuration gives the same arrivals, byte for byte, whoever reads them: the load program sends
- * them, a simulator can take them as they are.
+ * A cascade: first contacts come as an inhomogeneous Poisson process (profile of the day, level of the hour, the disruption,
+ * shots of mass posting), some of them excite others, each opens an episode of follow-ups, and some messages are delivered
+ * twice. Everything follows from the seed: the same configuration gives the same arrivals, byte for byte, whoever reads them:
+ * the load program sends them, a simulator can take them as they are.
  *
- * The caller owns the generator. It holds what is still to come of open episodes (64 bytes a message), nothing of the past. Thread:
- * one at a time. Fails only for want of memory. No clock is read.
+ * The caller owns the generator. It holds what is still to come of open episodes (64 bytes a message), nothing of the past.
+ * Thread: one at a time. Fails only for want of memory. No clock is read.
  */
 #ifndef AW_BENCH_SURGE_GENERATOR_H
 #define AW_BENCH_SURGE_GENERATOR_H

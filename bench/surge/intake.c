@@ -1,10 +1,10 @@
 /* intake.c - slots, the schedule, and what answers say. */
-#include "surge/intake.h"
+#include "bench/surge/intake.h"
 
 #include "base/mem.h"
+#include "bench/surge/answers.h"
 #include "port/clock.h"
 #include "proto/media.h"
-#include "surge/answers.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -39,7 +39,7 @@ struct surge_slot {
 
 static void pump(struct surge_intake *intake);
 
-/* --- sending ------------------------------------------------------------------------------------------------------------------ */
+/* --- sending ---------------------------------------------------------------------------------------------------------------- */
 
 static void on_done(void *user, const struct aw_exchange_result *result);
 
@@ -232,7 +232,7 @@ on_timer(struct ev_loop *loop, ev_io *io, int events)
     pump(intake);
 }
 
-/* --- answers ------------------------------------------------------------------------------------------------------------------ */
+/* --- answers ---------------------------------------------------------------------------------------------------------------- */
 
 static void
 release(struct surge_slot *slot)
@@ -356,7 +356,7 @@ on_done(void *user, const struct aw_exchange_result *result)
     pump(intake);
 }
 
-/* --- opening and closing ------------------------------------------------------------------------------------------------------ */
+/* --- opening and closing ---------------------------------------------------------------------------------------------------- */
 
 static void
 on_opened(void *user, uint32_t line)

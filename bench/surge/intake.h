@@ -1,8 +1,8 @@
 /* intake.h - the gateways: posts what a source gives, when it is due, over a fleet of connections.
  *
- * Open loop: each message has an intended time; what can't be sent then, because all streams are busy, is sent as soon as one is free,
- * and its latency counts from the intended time all the same. So a server that stalls is charged for every message that would have come
- * meanwhile. Closed loop: the next message goes when an answer comes; latency counts from the sending.
+ * Open loop: each message has an intended time; what can't be sent then, because all streams are busy, is sent as soon as one
+ * is free, and its latency counts from the intended time all the same. So a server that stalls is charged for every message
+ * that would have come meanwhile. Closed loop: the next message goes when an answer comes; latency counts from the sending.
  *
  * With retry, whatever has no known outcome is posted again, with the same bytes, until it has one.
  *
@@ -13,11 +13,11 @@
 
 #include "base/list.h"
 #include "base/stats.h"
-#include "surge/fleet.h"
-#include "surge/ledger.h"
-#include "surge/options.h"
-#include "surge/source.h"
-#include "surge/tally.h"
+#include "bench/surge/fleet.h"
+#include "bench/surge/ledger.h"
+#include "bench/surge/options.h"
+#include "bench/surge/source.h"
+#include "bench/surge/tally.h"
 
 struct surge_slot;
 

@@ -1,5 +1,5 @@
 /* ledger.c - a dense array of entries and two open-addressed indexes into it. */
-#include "surge/ledger.h"
+#include "bench/surge/ledger.h"
 
 #include "base/hash.h"
 
@@ -28,7 +28,7 @@ source_key(const struct surge_entry *entry)
     return entry->source;
 }
 
-/* --- memory ------------------------------------------------------------------------------------------------------------------ */
+/* --- memory ----------------------------------------------------------------------------------------------------------------- */
 
 static void
 insert(const struct surge_ledger *ledger, uint32_t *index, uint64_t key, uint32_t number)
@@ -107,7 +107,7 @@ surge_ledger_fini(struct surge_ledger *ledger)
     *ledger = (struct surge_ledger){.entries = NULL};
 }
 
-/* --- breaches ---------------------------------------------------------------------------------------------------------------- */
+/* --- breaches --------------------------------------------------------------------------------------------------------------- */
 
 const char *
 surge_breach_name(enum surge_breach breach)
@@ -141,7 +141,7 @@ surge_ledger_breaches(const struct surge_ledger *ledger)
     return sum;
 }
 
-/* --- entries ----------------------------------------------------------------------------------------------------------------- */
+/* --- entries ---------------------------------------------------------------------------------------------------------------- */
 
 uint64_t
 surge_source_key(struct aw_slice channel, struct aw_slice account, struct aw_slice source_id)

@@ -3,12 +3,13 @@
  * Each message has one entry, made by its receipt or by a lease that shows it, whichever is seen first (they come on different
  * connections). What must not be is counted as a breach at the moment it is seen, with an example in words.
  *
- * A message may be shown by a second lease rightly: its ticket was answered, the customer wrote again, and the ticket reopened. A
- * lease is wrong when nothing in it is new: then somebody answers twice. So "in exactly one completed lease" is checked as: each lease
- * holds a message that no completion before it had, no two valid leases of one ticket, and at the end every message answered.
+ * A message may be shown by a second lease rightly: its ticket was answered, the customer wrote again, and the ticket
+ * reopened. A lease is wrong when nothing in it is new: then somebody answers twice. So "in exactly one completed lease" is
+ * checked as: each lease holds a message that no completion before it had, no two valid leases of one ticket, and at the end
+ * every message answered.
  *
- * 40 bytes a message and two indexes of 8 bytes each at their fullest. The caller owns it. Thread: one. Fails only for want of memory
- * (`failed`); after that the book is not to be believed.
+ * 40 bytes a message and two indexes of 8 bytes each at their fullest. The caller owns it. Thread: one. Fails only for want of
+ * memory (`failed`); after that the book is not to be believed.
  */
 #ifndef AW_BENCH_SURGE_LEDGER_H
 #define AW_BENCH_SURGE_LEDGER_H

@@ -1,7 +1,7 @@
 /* main.c - the program: options, rounds, the report, the exit status. */
 #include "base/hash.h"
 #include "base/text.h"
-#include "surge/report.h"
+#include "bench/surge/report.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -76,7 +76,7 @@ run_round(struct surge_report *report, uint32_t round, const char *name, struct 
     return err;
 }
 
-/* The round that the report tells of: the first that failed, else the one whose rate is the median (of an even number: the lower). */
+/* The round that the report tells of: the first that failed, else the one with the median rate (of an even number: the lower). */
 static const struct surge_result *
 choose(const struct surge_report *report, const struct surge_result *results)
 {

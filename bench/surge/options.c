@@ -1,5 +1,5 @@
 /* options.c - the command line, by one table. */
-#include "surge/options.h"
+#include "bench/surge/options.h"
 
 #include "base/hash.h"
 

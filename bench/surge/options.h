@@ -4,9 +4,9 @@
 
 #include "base/assert.h"
 #include "base/why.h"
+#include "bench/surge/generator.h"
 #include "client/url.h"
 #include "proto/media.h"
-#include "surge/generator.h"
 
 #include <stdbool.h>
 #include <stdint.h>

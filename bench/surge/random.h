@@ -1,6 +1,7 @@
 /* random.h - random numbers by seed: the same sequence on every machine that has the same libm.
  *
- * xoshiro256++ (Blackman, Vigna 2019), its state filled by splitmix64. A value; the caller owns it. Thread: one at a time. Cannot fail.
+ * xoshiro256++ (Blackman, Vigna 2019), its state filled by splitmix64. A value; the caller owns it. Thread: one at a time.
+ * Cannot fail.
  */
 #ifndef AW_BENCH_SURGE_RANDOM_H
 #define AW_BENCH_SURGE_RANDOM_H

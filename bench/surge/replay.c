@@ -1,14 +1,15 @@
-/* replay.c - messages of a file: the project's own form of a message, one JSON object a line, or a collection that has more fields.
+/* replay.c - messages of a file: the project's own form of a message, one JSON object a line, or a collection that has more
+ * fields.
  *
- * A line that holds exactly a message is sent as it is. A line with other fields is a record of a collection: `text_repaired`, where
- * there is one, is the text, `to` the account, and the other unknown fields are left out (they may be labels: never an input).
- * Times are moved: what was received first is sent first, now; departures and reply_by keep their distance.
+ * A line that holds exactly a message is sent as it is. A line with other fields is a record of a collection: `text_repaired`,
+ * where there is one, is the text, `to` the account, and the other unknown fields are left out (they may be labels: never an
+ * input). Times are moved: what was received first is sent first, now; departures and reply_by keep their distance.
  */
-#include "surge/source.h"
+#include "bench/surge/source.h"
 
 #include "base/mem.h"
+#include "bench/surge/ledger.h"
 #include "proto/proto.h"
-#include "surge/ledger.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -49,7 +50,7 @@ replay_fini(void *user)
     free(replay);
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------------------------------------- */
 
 static enum aw_err
 load(struct replay *replay, const char *path, struct aw_why *why)
@@ -166,7 +167,7 @@ sort_messages(struct replay *replay, struct aw_why *why)
     return AW_OK;
 }
 
-/* --- sending ------------------------------------------------------------------------------------------------------------------ */
+/* --- sending ---------------------------------------------------------------------------------------------------------------- */
 
 static aw_ms
 offset_of(const struct replay *replay, const struct aw_message *message)

@@ -1,5 +1,5 @@
 /* report.c - the numbers of a run, in words and as JSON. */
-#include "surge/report.h"
+#include "bench/surge/report.h"
 
 #include "base/json_out.h"
 
@@ -65,7 +65,7 @@ largest(const double *values, uint32_t count)
     return value;
 }
 
-/* --- text ------------------------------------------------------------------------------------------------------------------------ */
+/* --- text ------------------------------------------------------------------------------------------------------------------- */
 
 static void
 print_latency(FILE *to, const char *name, const struct aw_histogram_view *view)
@@ -210,7 +210,7 @@ surge_report_text(const struct surge_report *report, FILE *to)
     print_audit(report, to);
 }
 
-/* --- JSON ------------------------------------------------------------------------------------------------------------------------ */
+/* --- JSON ------------------------------------------------------------------------------------------------------------------- */
 
 /* JSON has no writer for reals here on purpose: three decimals are what a figure is worth. */
 static void

@@ -5,7 +5,7 @@
 #ifndef AW_BENCH_SURGE_REPORT_H
 #define AW_BENCH_SURGE_REPORT_H
 
-#include "surge/run.h"
+#include "bench/surge/run.h"
 
 #include <stdio.h>
 

@@ -2,12 +2,12 @@
  *
  *   CONNECTING -> POSTING -> DRAINING -> VERIFYING -> OVER
  */
-#include "surge/run.h"
+#include "bench/surge/run.h"
 
+#include "bench/surge/desk.h"
+#include "bench/surge/intake.h"
+#include "bench/surge/verify.h"
 #include "port/clock.h"
-#include "surge/desk.h"
-#include "surge/intake.h"
-#include "surge/verify.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -46,7 +46,7 @@ struct run {
     struct surge_result        *result;
 };
 
-/* --- phases ------------------------------------------------------------------------------------------------------------------- */
+/* --- phases ----------------------------------------------------------------------------------------------------------------- */
 
 static void
 on_broken(void *user, const char *why)
@@ -152,7 +152,7 @@ on_desk_ready(void *user)
     start_when_ready(user);
 }
 
-/* --- timers and signals --------------------------------------------------------------------------------------------------------- */
+/* --- timers and signals ----------------------------------------------------------------------------------------------------- */
 
 static void
 show_progress(const struct run *run)
@@ -229,7 +229,7 @@ watch(struct run *run)
     ev_signal_start(run->loop, &run->interrupt);
 }
 
-/* --- what came of it ------------------------------------------------------------------------------------------------------------ */
+/* --- what came of it -------------------------------------------------------------------------------------------------------- */
 
 static double
 seconds(aw_ns from, aw_ns to)
@@ -306,7 +306,7 @@ collect_audit(struct run *run)
         !result->broken && !result->stalled && surge_ledger_breaches(&run->ledger) == 0 && result->unverified == 0;
 }
 
-/* --- one run --------------------------------------------------------------------------------------------------------------------- */
+/* --- one run ---------------------------------------------------------------------------------------------------------------- */
 
 static enum aw_err
 open_source(struct run *run, const char *name, struct aw_why *why)

@@ -1,17 +1,17 @@
 /* run.h - one run from the first connection to the end of the audit, and what came of it.
  *
- * Thread: the calling one; makes an event loop of its own and returns when all is done. An interrupt (SIGINT) ends the posting, a second
- * one the run.
+ * Thread: the calling one; makes an event loop of its own and returns when all is done. An interrupt (SIGINT) ends the
+ * posting, a second one the run.
  */
 #ifndef AW_BENCH_SURGE_RUN_H
 #define AW_BENCH_SURGE_RUN_H
 
 #include "base/stats.h"
 #include "base/why.h"
+#include "bench/surge/ledger.h"
+#include "bench/surge/options.h"
+#include "bench/surge/tally.h"
 #include "model/class.h"
-#include "surge/ledger.h"
-#include "surge/options.h"
-#include "surge/tally.h"
 
 struct surge_result {
     bool   broken; /* it broke off; `why` says why. What follows is what was known by then */

@@ -1,8 +1,8 @@
-/* source.h - where messages come from: a file, the generator, or a flood of equal ones. One message at a time, in order of the time at
- * which it is to be sent.
+/* source.h - where messages come from: a file, the generator, or a flood of equal ones. One message at a time, in order of the
+ * time at which it is to be sent.
  *
- * Who owns: the caller, until `fini`. Thread: one. Writing fails only through the buffer; a message that did not fit may be written
- * again.
+ * Who owns: the caller, until `fini`. Thread: one. Writing fails only through the buffer; a message that did not fit may be
+ * written again.
  */
 #ifndef AW_BENCH_SURGE_SOURCE_H
 #define AW_BENCH_SURGE_SOURCE_H
@@ -11,7 +11,7 @@
 #include "base/assert.h"
 #include "base/time.h"
 #include "base/why.h"
-#include "surge/options.h"
+#include "bench/surge/options.h"
 
 #include <stdbool.h>
 

@@ -1,10 +1,10 @@
 /* synth.c - the generator's arrivals as messages. */
-#include "surge/source.h"
+#include "bench/surge/source.h"
 
 #include "base/mem.h"
+#include "bench/surge/ledger.h"
+#include "bench/surge/texts.h"
 #include "proto/proto.h"
-#include "surge/ledger.h"
-#include "surge/texts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* texts.c - sentences by language and class. */
-#include "surge/texts.h"
+#include "bench/surge/texts.h"
 
+#include "bench/surge/random.h"
 #include "model/message.h"
-#include "surge/random.h"
 
 #define SENTENCES_MAX 6
 

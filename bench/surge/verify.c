@@ -1,9 +1,9 @@
 /* verify.c - see verify.h. */
-#include "surge/verify.h"
+#include "bench/surge/verify.h"
 
 #include "base/mem.h"
+#include "bench/surge/answers.h"
 #include "proto/media.h"
-#include "surge/answers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +33,7 @@ entry_at(const struct surge_verify *verify, uint64_t at)
     return &verify->config.ledger->entries[verify->open[at]];
 }
 
-/* --- which ones ---------------------------------------------------------------------------------------------------------------- */
+/* --- which ones ------------------------------------------------------------------------------------------------------------- */
 
 static const struct surge_ledger *sorted_ledger; /* qsort hands nothing through; one thread */
 
@@ -81,7 +81,7 @@ collect(struct surge_verify *verify)
     return true;
 }
 
-/* --- one ticket --------------------------------------------------------------------------------------------------------------- */
+/* --- one ticket ------------------------------------------------------------------------------------------------------------- */
 
 static void
 tell_finished(struct surge_verify *verify)
@@ -292,7 +292,7 @@ ask(struct surge_look *look)
         try_again(look);
 }
 
-/* --- all ------------------------------------------------------------------------------------------------------------------------ */
+/* --- all -------------------------------------------------------------------------------------------------------------------- */
 
 /* From the loop, so that `finished` never comes before surge_verify_start has returned. */
 static void

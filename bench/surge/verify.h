@@ -1,15 +1,16 @@
 /* verify.h - the end of the audit: looks up each ticket that holds acknowledged messages which no completion of ours covered.
  *
- * A ticket must still be waiting, leased or held, and hold these messages. A closed one was closed by nobody here, a missing one is
- * lost: both are breaches. The exception are completions whose outcome nobody told, and what an earlier run stored: these tickets may be closed.
+ * A ticket must still be waiting, leased or held, and hold these messages. A closed one was closed by nobody here, a missing
+ * one is lost: both are breaches. The exception are completions whose outcome nobody told, and what an earlier run stored:
+ * these tickets may be closed.
  *
  * Who owns: the caller; the fleet is borrowed and must outlive it. Thread: that of the loop.
  */
 #ifndef AW_BENCH_SURGE_VERIFY_H
 #define AW_BENCH_SURGE_VERIFY_H
 
-#include "surge/fleet.h"
-#include "surge/ledger.h"
+#include "bench/surge/fleet.h"
+#include "bench/surge/ledger.h"
 
 struct surge_look;
 

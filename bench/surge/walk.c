@@ -1,5 +1,5 @@
 /* walk.c - see walk.h. JSON: RFC 8259; MessagePack: heads by proto/msgpack_bytes.h. */
-#include "surge/walk.h"
+#include "bench/surge/walk.h"
 
 #include "proto/msgpack_bytes.h"
 
@@ -250,7 +250,7 @@ json_next(struct surge_walk *walk, char closing)
     return true;
 }
 
-/* --- MessagePack -------------------------------------------------------------------------------------------------------------- */
+/* --- MessagePack ------------------------------------------------------------------------------------------------------------ */
 
 static bool
 head(struct surge_walk *walk, struct aw_mp_head *ret_head)
@@ -289,7 +289,7 @@ msgpack_next(struct surge_walk *walk)
     return false;
 }
 
-/* --- both ---------------------------------------------------------------------------------------------------------------------- */
+/* --- both ------------------------------------------------------------------------------------------------------------------- */
 
 void
 surge_walk_begin(struct surge_walk *walk, struct aw_slice body, bool msgpack)

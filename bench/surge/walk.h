@@ -1,7 +1,8 @@
 /* walk.h - a cursor over an answer, JSON or MessagePack alike, that reads what it is asked for and passes over the rest.
  *
- * For answers of a server that is being measured: nothing is built, nothing allocated, one pass. It trusts nothing: whatever does not
- * fit sets `failed`, after which every call says "no more". It is no validator: what is passed over is only followed, not judged.
+ * For answers of a server that is being measured: nothing is built, nothing allocated, one pass. It trusts nothing: whatever
+ * does not fit sets `failed`, after which every call says "no more". It is no validator: what is passed over is only followed,
+ * not judged.
  *
  *     surge_walk_begin(&walk, body, msgpack);
  *     if (surge_walk_map(&walk))
