@@ -179,6 +179,8 @@ void
 aw_exchange_let_go(struct aw_exchange *exchange)
 {
     AW_ASSERT(exchange->state == EXCHANGE_ENDED);
+    if (exchange->trunk->recent == exchange)
+        exchange->trunk->recent = NULL;
     exchange->let_go = true;
     recycle(exchange);
 }

@@ -73,6 +73,7 @@ struct aw_trunk {
     SSL                *ssl;
     nghttp2_session    *session;
     struct aw_list      exchanges;
+    struct aw_exchange *recent;         /* the stream that the library spoke of last; NULL: none, or it is gone */
     uint32_t            exchange_count; /* OPEN ones */
     ev_io               readable;
     ev_io               writable;

@@ -9,10 +9,17 @@
 #define STREAM_WINDOW (1 << 20)
 #define TRUNK_WINDOW  (16 << 20)
 
+/* Frames and fields of one stream come in runs: the last one found saves most searches. */
 static struct aw_exchange *
-exchange_of(nghttp2_session *session, int32_t stream_id)
+exchange_of(struct aw_trunk *trunk, int32_t stream_id)
 {
-    return nghttp2_session_get_stream_user_data(session, stream_id);
+    struct aw_exchange *exchange = trunk->recent;
+
+    if (exchange != NULL && exchange->stream_id == stream_id)
+        return exchange;
+    exchange = nghttp2_session_get_stream_user_data(trunk->session, stream_id);
+    trunk->recent = exchange;
+    return exchange;
 }
 
 /* Too much of an answer: the stream goes, the connection stays. */
@@ -36,13 +43,12 @@ static int
 on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name, nghttp2_rcbuf *value, uint8_t flags,
           void *user)
 {
-    struct aw_exchange *exchange = exchange_of(session, frame->hd.stream_id);
+    struct aw_exchange *exchange = exchange_of(user, frame->hd.stream_id);
     nghttp2_vec         name_text = nghttp2_rcbuf_get_buf(name);
     nghttp2_vec         value_text = nghttp2_rcbuf_get_buf(value);
     uint32_t            at;
 
     (void)flags;
-    (void)user;
     if (exchange == NULL || exchange->state != EXCHANGE_OPEN)
         return 0;
     if (name_text.len == 7 && name_text.base[0] == ':') { /* ":status", the only one in answers */
@@ -86,7 +92,7 @@ body_make_room(struct aw_exchange *exchange, size_t more)
 static int
 on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *bytes, size_t len, void *user)
 {
-    struct aw_exchange *exchange = exchange_of(session, stream_id);
+    struct aw_exchange *exchange = exchange_of(user, stream_id);
     struct aw_trunk    *trunk = user;
 
     (void)flags;
@@ -120,13 +126,14 @@ on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *user)
     struct aw_trunk    *trunk = user;
     struct aw_exchange *exchange;
 
+    (void)session;
     if (frame->hd.type == NGHTTP2_GOAWAY)
         note_goaway(trunk, &frame->goaway);
     if (frame->hd.type == NGHTTP2_SETTINGS)
         trunk->saw_settings = true;
     if ((frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
         return 0;
-    exchange = exchange_of(session, frame->hd.stream_id);
+    exchange = exchange_of(user, frame->hd.stream_id);
     if (exchange != NULL)
         exchange->over = true;
     return 0;
@@ -137,10 +144,10 @@ on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     struct aw_exchange *exchange;
 
-    (void)user;
+    (void)session;
     if (frame->hd.type != NGHTTP2_HEADERS)
         return 0;
-    exchange = exchange_of(session, frame->hd.stream_id);
+    exchange = exchange_of(user, frame->hd.stream_id);
     if (exchange != NULL)
         exchange->sent = true;
     return 0;
@@ -152,10 +159,10 @@ on_frame_not_send(nghttp2_session *session, const nghttp2_frame *frame, int code
 {
     struct aw_exchange *exchange;
 
-    (void)user;
+    (void)session;
     if (frame->hd.type != NGHTTP2_HEADERS)
         return 0;
-    exchange = exchange_of(session, frame->hd.stream_id);
+    exchange = exchange_of(user, frame->hd.stream_id);
     if (exchange != NULL)
         aw_exchange_end(exchange, AW_EXCHANGE_UNPROCESSED, nghttp2_strerror(code));
     return 0;
@@ -164,9 +171,9 @@ on_frame_not_send(nghttp2_session *session, const nghttp2_frame *frame, int code
 static int
 on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t code, void *user)
 {
-    struct aw_exchange *exchange = exchange_of(session, stream_id);
+    struct aw_exchange *exchange = exchange_of(user, stream_id);
 
-    (void)user;
+    (void)session;
     if (exchange == NULL)
         return 0;
     /* A whole answer counts, however the stream ended: a server may answer early and reset what is left of the request. */
