@@ -271,7 +271,7 @@ def break_store(t, rule, data):
 
 
 def test_failed_flush(t):
-    """fdatasync fails: 503 store-broken for everyone who waits, never a 2xx; the latch holds; a restart recovers what was promised."""
+    """fdatasync fails: 503 store-broken for everyone who waits, never a 2xx; the latch holds; a restart recovers all promises."""
     refused = [break_store(t, "fdatasync:1:EIO", "once"), break_store(t, "fdatasync:2+:EIO", "for-ever")]
     t.note("posts that were refused: %r" % refused)
 
@@ -319,7 +319,7 @@ def test_killed_at_every_write(t):
 
 
 def test_disk_full(t):
-    """The disk, not our limit, is full: posts get 507, the allocated reserve drains, and with room on the disk it goes on by itself."""
+    """The disk, not our limit, is full: posts get 507, the reserve drains, and with room on the disk it goes on by itself."""
     faults = Faults(t)
     server = t.server("--store-reserve-bytes", str(8 * MIB), env=faults.env)
     make = Messages()

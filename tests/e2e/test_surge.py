@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""The load program against the real server: messages go in on schedule while agents drain, and its audit must find each one that was
-acknowledged in exactly one completed lease, or still waiting; also when the server is killed in between."""
+"""The load program against the real server: messages go in on schedule while agents drain, and its audit must find each one that
+was acknowledged in exactly one completed lease, or still waiting; also when the server is killed in between."""
 
 import json
 import os
@@ -29,9 +29,12 @@ def surge(t, server, *args):
     return report
 
 
+AGENTS = ("--agents", "8", "--max", "10", "--bulk", "--drain")
+
+
 def replay(t, path, count, *args):
     server = t.server()
-    report = surge(t, server, "replay", path, "--received-at", "--times", "2", "--agents", "8", "--max", "5", "--bulk", "--drain", *args)
+    report = surge(t, server, "replay", path, "--received-at", "--times", "2", *AGENTS, *args)
     posts, audit = report["posts"], report["audit"]
     equal((posts["accepted"], posts["duplicates"], posts["refused"]), (count, count, {}), "posts")
     equal((audit["acknowledged"], audit["in_a_completed_lease"], audit["open"]), (count, count, 0), "audit")
@@ -55,8 +58,8 @@ def test_replay_real(t):
 def test_synthetic_surge(t):
     """A minute of the week-in-an-hour, a hundred times its size."""
     server = t.server()
-    report = surge(t, server, "synth", "--level", "W100", "--hours", "0.02", "--speed", str(20 / SLOW), "--seed", "7", "--limit", "8000",
-                   "--agents", "16", "--max", "10", "--bulk", "--drain")
+    schedule = ("--level", "W100", "--hours", "0.02", "--speed", str(20 / SLOW), "--seed", "7", "--limit", "8000")
+    report = surge(t, server, "synth", *schedule, *AGENTS)
     posts = report["posts"]
     check(posts["accepted"] > 500, "a surge", posts)
     equal(posts["refused"], {}, "refused")
@@ -79,8 +82,9 @@ def test_kills_under_load(t):
 
     killer = threading.Thread(target=trouble, daemon=True)
     killer.start()
-    report = surge(t, server, "flood", "--rate", str(int(1000 / SLOW)), "--seconds", "4", "--customers", "500", "--connections", "4",
-                   "--streams", "20", "--retry", "--agents", "8", "--max", "10", "--bulk", "--drain", "--timeout-s", "60")
+    schedule = ("--rate", str(int(1000 / SLOW)), "--seconds", "4", "--customers", "500")
+    posting = ("--connections", "4", "--streams", "20", "--retry", "--timeout-s", "60")
+    report = surge(t, server, "flood", *schedule, *posting, *AGENTS)
     killer.join(PATIENCE_S)
     equal(errors, [], "restarts")
     posts = report["posts"]
