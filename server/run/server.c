@@ -589,6 +589,8 @@ start(struct aw_server *server, struct aw_why *why)
     enum aw_err err = aw_wake_init(&server->wake, why);
 
     if (err == AW_OK)
+        err = aw_settings_check(&server->settings, why); /* again, now that the number of io threads is known */
+    if (err == AW_OK)
         err = open_store(server, why);
     if (err == AW_OK)
         err = open_listeners(server, why);

@@ -4,6 +4,7 @@
 #include "base/slice.h"
 #include "model/limits.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
@@ -150,7 +151,8 @@ load_file(struct aw_settings *settings, const char *path, struct aw_why *why)
         return aw_why(why, AW_E_CONFIG, "the config file %s can't be read, or is larger than %ld bytes", path, CONFIG_BYTES_MAX);
     }
     (void)fclose(file);
-    settings->_file[len] = '\0';
+    if (memchr(settings->_file, '\0', len) != NULL) /* what follows it would be passed over in silence */
+        return aw_why(why, AW_E_CONFIG, "the config file %s is no text: it holds a zero byte", path);
     return AW_OK;
 }
 
@@ -167,8 +169,11 @@ read_file(struct aw_settings *settings, const char *path, struct aw_why *why)
     while (line != NULL) {
         char *end = strchr(line, '\n');
 
-        if (end != NULL)
+        if (end != NULL) {
+            if (end > line && end[-1] == '\r') /* a line as Windows ends it */
+                end[-1] = '\0';
             *end++ = '\0';
+        }
         number++;
         err = read_line(settings, line, why);
         if (err != AW_OK) {
@@ -239,11 +244,38 @@ aw_settings_parse(struct aw_settings *settings, int argc, char **argv, struct aw
     return err;
 }
 
+/* Of ADDRESS:PORT; empty is no address at all. A name that only begins like an address is none. */
 static bool
 is_loopback(const char *address)
 {
-    return address[0] == '\0' || strncmp(address, "127.", 4) == 0 || strncmp(address, "[::1]:", 6) == 0 ||
-           strncmp(address, "localhost:", 10) == 0;
+    const char    *colon = strrchr(address, ':');
+    struct in_addr four;
+    char           host[INET6_ADDRSTRLEN];
+    size_t         len = colon == NULL ? 0 : (size_t)(colon - address);
+
+    if (address[0] == '\0')
+        return true;
+    if (len == 0 || len >= sizeof(host))
+        return false;
+    memcpy(host, address, len);
+    host[len] = '\0';
+    if (inet_pton(AF_INET, host, &four) == 1)
+        return ntohl(four.s_addr) >> 24 == 127;
+    return strcmp(host, "[::1]") == 0 || strcmp(host, "localhost") == 0;
+}
+
+/* Tables and pools against each other. */
+static enum aw_err
+check_sizes(const struct aw_settings *settings, struct aw_why *why)
+{
+    if (settings->store_reserve_bytes * 2 > settings->store_bytes_max)
+        return aw_why(why, AW_E_CONFIG, "--store-reserve-bytes may be at most half of --store-bytes-max");
+    if (settings->leases_max > settings->tickets_max)
+        return aw_why(why, AW_E_CONFIG, "--leases-max above --tickets-max has no meaning");
+    if (settings->bodies_bytes_max / (settings->io_threads == 0 ? 1 : settings->io_threads) < AW_BODY_BYTES_MAX)
+        return aw_why(why, AW_E_CONFIG, "--bodies-bytes-max has no room for one body of %u bytes in each of --io-threads",
+                      AW_BODY_BYTES_MAX);
+    return AW_OK;
 }
 
 enum aw_err
@@ -264,11 +296,7 @@ aw_settings_check(const struct aw_settings *settings, struct aw_why *why)
         return aw_why(why, AW_E_CONFIG, "--tls-cert and --tls-key belong together");
     if (strcmp(settings->order, "ratio") != 0 && strcmp(settings->order, "strict") != 0)
         return aw_why(why, AW_E_CONFIG, "--order is ratio or strict, not '%s'", settings->order);
-    if (settings->store_reserve_bytes * 2 > settings->store_bytes_max)
-        return aw_why(why, AW_E_CONFIG, "--store-reserve-bytes may be at most half of --store-bytes-max");
-    if (settings->leases_max > settings->tickets_max)
-        return aw_why(why, AW_E_CONFIG, "--leases-max above --tickets-max has no meaning");
-    return AW_OK;
+    return check_sizes(settings, why);
 }
 
 void
