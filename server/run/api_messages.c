@@ -83,8 +83,10 @@ make_flights(struct aw_in_message *in, const struct aw_message *message, const s
 
         facts[i].flight_hash = hash_parts(key, 'f', (struct aw_slice[]){flight->number, aw_slice_of(&date, sizeof(date))}, 2).low;
         facts[i].departs_at = flight->departs_at;
-        memcpy(facts[i].from, flight->from.ptr, flight->from.len == sizeof(facts[i].from) ? sizeof(facts[i].from) : 0);
-        memcpy(facts[i].to, flight->to.ptr, flight->to.len == sizeof(facts[i].to) ? sizeof(facts[i].to) : 0);
+        if (flight->from.len == sizeof(facts[i].from))
+            memcpy(facts[i].from, flight->from.ptr, sizeof(facts[i].from));
+        if (flight->to.len == sizeof(facts[i].to))
+            memcpy(facts[i].to, flight->to.ptr, sizeof(facts[i].to));
     }
     in->flights = facts;
     in->flight_count = message->flight_count;
@@ -143,12 +145,31 @@ refuse_line(struct line *line, const struct aw_proto_problem *problem, struct aw
         line->problem.detail = (struct aw_slice){NULL, 0};
 }
 
+/* Whether `Prefer: handling=lenient` is among the preferences, which may have parameters behind a semicolon (RFC 7240 section 2). What
+ * else is preferred is not known here and may be passed over. */
+static bool
+is_lenient(struct aw_slice prefer)
+{
+    while (prefer.len > 0) {
+        struct aw_slice one = aw_slice_cut(&prefer, ',');
+        struct aw_slice value = aw_slice_cut(&one, ';');
+        struct aw_slice name = aw_slice_trim(aw_slice_cut(&value, '='));
+
+        value = aw_slice_trim(value);
+        if (value.len >= 2 && value.ptr[0] == '"' && value.ptr[value.len - 1] == '"')
+            value = aw_slice_of(value.ptr + 1, value.len - 2);
+        if (aw_slice_eq_nocase(name, AW_SLICE("handling")))
+            return aw_slice_eq_nocase(value, AW_SLICE("lenient")); /* the first counts */
+    }
+    return false;
+}
+
 static void
 read_line(struct post *post, struct line *line, enum aw_media media, struct aw_slice bytes, struct aw_entry *entry)
 {
     struct aw_request      *request = post->call.request;
     struct aw_arena        *arena = &request->arena;
-    bool                    lenient = aw_slice_eq_nocase(request->prefer, AW_SLICE("handling=lenient"));
+    bool                    lenient = is_lenient(request->prefer);
     struct aw_proto_problem problem;
     struct aw_message       message;
 

@@ -1,0 +1,215 @@
+/* run_urgency_test.c - what a message's facts make of its class: a table of cases, each with the reasons that it must give. */
+#include "run/urgency.h"
+#include "support/test.h"
+
+#include <stdio.h>
+
+#define NOW    UINT64_C(1776231000000)
+#define HOUR   (UINT64_C(3600) * 1000)
+#define MINUTE (UINT64_C(60) * 1000)
+
+struct urgency_case {
+    const char   *what;
+    uint8_t       care;
+    uint8_t       hint;
+    aw_ms         departs[3]; /* 0: unknown */
+    uint32_t      flights;
+    aw_ms         received_at;
+    enum aw_class class_;
+    bool          gentle;
+    aw_ms         departs_at;
+    const char   *reasons; /* joined by blanks */
+};
+
+static const struct urgency_case cases[] = {
+    {.what = "nothing known", .hint = AW_CLASS_NONE, .class_ = AW_CLASS_GENERAL, .reasons = ""},
+    {.what = "hint other", .hint = AW_CLASS_OTHER, .class_ = AW_CLASS_OTHER, .reasons = "hint:other"},
+    {.what = "hint general", .hint = AW_CLASS_GENERAL, .class_ = AW_CLASS_GENERAL, .reasons = "hint:general"},
+    {.what = "hint disrupted", .hint = AW_CLASS_DISRUPTED, .class_ = AW_CLASS_DISRUPTED, .reasons = "hint:disrupted"},
+    {.what = "a hint alone does not make imminent",
+     .hint = AW_CLASS_IMMINENT,
+     .class_ = AW_CLASS_DISRUPTED,
+     .reasons = "hint-needs-facts:imminent"},
+    {.what = "a hint never raises to care",
+     .hint = AW_CLASS_CARE,
+     .class_ = AW_CLASS_DISRUPTED,
+     .reasons = "hint-needs-facts:care"},
+    {.what = "medical", .care = AW_CARE_MEDICAL, .hint = AW_CLASS_NONE, .class_ = AW_CLASS_CARE, .reasons = "care:medical"},
+    {.what = "reduced mobility",
+     .care = AW_CARE_REDUCED_MOBILITY,
+     .hint = AW_CLASS_NONE,
+     .class_ = AW_CLASS_CARE,
+     .reasons = "care:reduced_mobility"},
+    {.what = "safety", .care = AW_CARE_SAFETY, .hint = AW_CLASS_NONE, .class_ = AW_CLASS_CARE, .reasons = "care:safety"},
+    {.what = "a care code beats a low hint",
+     .care = AW_CARE_UNACCOMPANIED_MINOR,
+     .hint = AW_CLASS_OTHER,
+     .class_ = AW_CLASS_CARE,
+     .reasons = "care:unaccompanied_minor"},
+    {.what = "bereavement is gentle, not urgent",
+     .care = AW_CARE_BEREAVEMENT,
+     .hint = AW_CLASS_NONE,
+     .class_ = AW_CLASS_GENERAL,
+     .gentle = true,
+     .reasons = "care:bereavement"},
+    {.what = "bereavement keeps the hint",
+     .care = AW_CARE_BEREAVEMENT,
+     .hint = AW_CLASS_OTHER,
+     .class_ = AW_CLASS_OTHER,
+     .gentle = true,
+     .reasons = "care:bereavement hint:other"},
+    {.what = "bereavement and medical",
+     .care = AW_CARE_BEREAVEMENT | AW_CARE_MEDICAL,
+     .hint = AW_CLASS_NONE,
+     .class_ = AW_CLASS_CARE,
+     .gentle = true,
+     .reasons = "care:medical care:bereavement"},
+    {.what = "a departure today",
+     .hint = AW_CLASS_NONE,
+     .departs = {NOW + 2 * HOUR},
+     .flights = 1,
+     .class_ = AW_CLASS_DISRUPTED,
+     .departs_at = NOW + 2 * HOUR,
+     .reasons = "departure:AW1"},
+    {.what = "a departure today raises a low hint",
+     .hint = AW_CLASS_OTHER,
+     .departs = {NOW + 24 * HOUR},
+     .flights = 1,
+     .class_ = AW_CLASS_DISRUPTED,
+     .departs_at = NOW + 24 * HOUR,
+     .reasons = "hint:other departure:AW1"},
+    {.what = "a departure next week",
+     .hint = AW_CLASS_NONE,
+     .departs = {NOW + 24 * HOUR + 1},
+     .flights = 1,
+     .class_ = AW_CLASS_GENERAL,
+     .departs_at = NOW + 24 * HOUR + 1,
+     .reasons = "departure:AW1"},
+    {.what = "a departure does not lower care",
+     .care = AW_CARE_MEDICAL,
+     .hint = AW_CLASS_NONE,
+     .departs = {NOW + HOUR},
+     .flights = 1,
+     .class_ = AW_CLASS_CARE,
+     .departs_at = NOW + HOUR,
+     .reasons = "care:medical departure:AW1"},
+    {.what = "what has departed is no departure",
+     .hint = AW_CLASS_NONE,
+     .departs = {NOW - 1, NOW, 0},
+     .flights = 3,
+     .class_ = AW_CLASS_GENERAL,
+     .reasons = ""},
+    {.what = "the earliest that is still ahead",
+     .hint = AW_CLASS_NONE,
+     .departs = {NOW + 9 * HOUR, NOW - HOUR, NOW + 3 * HOUR},
+     .flights = 3,
+     .class_ = AW_CLASS_DISRUPTED,
+     .departs_at = NOW + 3 * HOUR,
+     .reasons = "departure:AW3"},
+    {.what = "received earlier counts as age",
+     .hint = AW_CLASS_NONE,
+     .received_at = NOW - 24 * HOUR,
+     .class_ = AW_CLASS_GENERAL,
+     .reasons = "age:received_at"},
+    {.what = "received too long ago does not",
+     .hint = AW_CLASS_NONE,
+     .received_at = NOW - 24 * HOUR - 1,
+     .class_ = AW_CLASS_GENERAL,
+     .reasons = ""},
+    {.what = "nor does the future",
+     .hint = AW_CLASS_NONE,
+     .received_at = NOW + MINUTE,
+     .class_ = AW_CLASS_GENERAL,
+     .reasons = ""},
+    {.what = "nor this very moment", .hint = AW_CLASS_NONE, .received_at = NOW, .class_ = AW_CLASS_GENERAL, .reasons = ""},
+};
+
+static void
+join(const struct aw_in_message *in, char *to, size_t room)
+{
+    size_t len = 0;
+
+    to[0] = '\0';
+    for (uint32_t i = 0; i < in->reason_count; i++) {
+        int more = snprintf(to + len, room - len, "%s%.*s", i > 0 ? " " : "", AW_SLICE_ARGS(in->reasons[i]));
+
+        assert_true(more > 0 && (size_t)more < room - len);
+        len += (size_t)more;
+    }
+}
+
+static void
+test_table(void **state)
+{
+    struct aw_blocks *blocks = aw_blocks_new(4096, 1 << 20);
+
+    (void)state;
+    assert_non_null(blocks);
+    for (size_t i = 0; i < AW_ARRAY_LEN(cases); i++) {
+        const struct urgency_case *one = &cases[i];
+        struct aw_flight     flights[3] = {{.number = AW_SLICE("AW1")}, {.number = AW_SLICE("AW2")}, {.number = AW_SLICE("AW3")}};
+        struct aw_message    message = {.care = one->care,
+                                        .class_hint = one->hint,
+                                        .flights = flights,
+                                        .flight_count = one->flights,
+                                        .received_at = one->received_at};
+        struct aw_in_message in = {.class_ = AW_CLASS_OTHER};
+        struct aw_arena      arena;
+        char                 reasons[256];
+
+        for (unsigned k = 0; k < 3; k++)
+            flights[k].departs_at = one->departs[k];
+        aw_arena_init(&arena, blocks);
+        assert_true(aw_urgency_of(&in, &message, NOW, 24 * HOUR, &arena));
+        join(&in, reasons, sizeof(reasons));
+        if (in.class_ != one->class_ || in.gentle != one->gentle || in.departs_at != one->departs_at ||
+            strcmp(reasons, one->reasons) != 0 || in.care != one->care)
+            fail_msg("%s: class %d, gentle %d, departs_at %llu, reasons \"%s\"", one->what, (int)in.class_, (int)in.gentle,
+                     (unsigned long long)in.departs_at, reasons);
+        aw_arena_reset(&arena);
+    }
+    aw_blocks_free(&blocks);
+}
+
+/* Each allocation fails once: false then, and nothing half-done is taken for an answer. */
+static void
+test_no_memory(void **state)
+{
+    struct aw_flight  flight = {.number = AW_SLICE("AW1"), .departs_at = NOW + HOUR};
+    struct aw_message message = {
+        .care = AW_CARE_MEDICAL | AW_CARE_BEREAVEMENT, .class_hint = AW_CLASS_NONE, .flights = &flight, .flight_count = 1};
+    struct aw_blocks *blocks = aw_blocks_new(512, 2048);
+    struct aw_arena   arena;
+    unsigned          refused = 0, taken = 0;
+
+    (void)state;
+    assert_non_null(blocks);
+    aw_arena_init(&arena, blocks);
+    for (unsigned fill = 0; fill < 128; fill++) {
+        struct aw_in_message in = {.class_ = AW_CLASS_OTHER};
+
+        for (unsigned i = 0; i < fill; i++)
+            (void)aw_arena_take(&arena, 16); /* until there is none */
+        if (aw_urgency_of(&in, &message, NOW, 24 * HOUR, &arena)) {
+            assert_int_equal(in.reason_count, 3);
+            taken++;
+        } else {
+            refused++;
+        }
+        aw_arena_reset(&arena);
+    }
+    assert_true(refused > 0);
+    assert_true(taken > 0);
+    aw_blocks_free(&blocks);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_no_memory),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
