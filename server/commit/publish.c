@@ -174,19 +174,30 @@ aw_publish_cancel(struct aw_committer *c, struct aw_submission *cancel)
     aw_committer_give_back(c, cancel);
 }
 
-static void
-copy_texts(struct aw_lane_answer *lane, struct aw_slice *values, char *texts)
+/* The texts of one list move to `texts`; returns how many bytes are used now. */
+static size_t
+copy_list(struct aw_slice *values, uint32_t count, char *texts, size_t used)
 {
-    uint32_t count = lane->match.lang_count + lane->match.channel_count + lane->match.account_count + lane->match.tag_count;
-    size_t   used = 0;
-
-    /* The lists lie one behind the other from values[0] (aw_state_lane), so one walk copies all. */
     for (uint32_t i = 0; i < count; i++) {
         AW_ASSERT(used + values[i].len <= AW_LANE_TEXTS_BYTES);
         memcpy(texts + used, values[i].ptr, values[i].len);
         values[i].ptr = texts + used;
         used += values[i].len;
     }
+    return used;
+}
+
+/* The lane may change while its answer is written, so the answer gets texts of its own. Each list has its place in `values`. */
+static void
+copy_texts(const struct aw_lane_match *match, struct aw_slice *values, char *texts)
+{
+    size_t used = copy_list(values, match->lang_count, texts, 0);
+
+    AW_IMPLIES(match->channel_count > 0, match->channels == values + AW_LANE_MATCH_MAX);
+    AW_IMPLIES(match->tag_count > 0, match->tags == values + 3 * AW_LANE_MATCH_MAX);
+    used = copy_list(values + AW_LANE_MATCH_MAX, match->channel_count, texts, used);
+    used = copy_list(values + 2 * AW_LANE_MATCH_MAX, match->account_count, texts, used);
+    (void)copy_list(values + 3 * AW_LANE_MATCH_MAX, match->tag_count, texts, used);
 }
 
 static void
@@ -205,7 +216,7 @@ answer_lanes(struct aw_committer *c, struct aw_query *query)
         struct aw_slice *values = query->values + (size_t)query->count * 4 * AW_LANE_MATCH_MAX;
 
         aw_state_lane(c->config.state, lane, values, &query->lanes[query->count]);
-        copy_texts(&query->lanes[query->count], values, query->texts + (size_t)query->count * AW_LANE_TEXTS_BYTES);
+        copy_texts(&query->lanes[query->count].match, values, query->texts + (size_t)query->count * AW_LANE_TEXTS_BYTES);
         query->count++;
     }
 }
