@@ -97,6 +97,8 @@ surge_answer_lease(struct surge_walk *walk, struct surge_lease_answer *ret_answe
             ok = surge_walk_text(walk, &ret_answer->state);
         else if (IS(key, "expires_in_s"))
             ok = surge_walk_u64(walk, &ret_answer->expires_in_s);
+        else if (IS(key, "waited_s"))
+            ok = surge_walk_u64(walk, &ret_answer->waited_s);
         else if (IS(key, "messages_total"))
             ok = surge_walk_u64(walk, &ret_answer->messages_total);
         else if (IS(key, "messages"))

@@ -33,6 +33,7 @@ struct surge_lease_answer {
     struct aw_slice state;    /* of a ticket */
     uint64_t        expires_in_s;
     uint64_t        messages_total;
+    uint64_t        waited_s;
 };
 
 struct surge_message_answer {

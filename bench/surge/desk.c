@@ -176,7 +176,11 @@ count_lease(struct surge_desk *desk, const struct surge_lease_answer *answer, ui
     desk->leases++;
     if (new_ == 0)
         surge_ledger_breach(desk->config.ledger, SURGE_BREACH_ANSWERED_AGAIN, "ticket %.*s", AW_SLICE_ARGS(answer->ticket));
-    if (aw_class_parse(answer->class_, &class_)) /* before its receipt was read: it did not wait at all */
+    if (!aw_class_parse(answer->class_, &class_))
+        return;
+    if (since == UINT64_MAX) /* of an earlier run, or so quick that its receipt was not read yet: as the server says */
+        aw_histogram_record(&desk->waited[class_], answer->waited_s * AW_NS_PER_S);
+    else
         aw_histogram_record(&desk->waited[class_], since < at ? at - since : 0);
 }
 
