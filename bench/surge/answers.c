@@ -61,6 +61,8 @@ surge_answer_line(struct surge_walk *walk, struct surge_line_answer *ret_answer)
             ok = surge_walk_flag(walk, &ret_answer->differs);
         else if (IS(key, "folded"))
             ok = surge_walk_flag(walk, &ret_answer->folded);
+        else if (IS(key, "reopened"))
+            ok = surge_walk_flag(walk, &ret_answer->reopened);
         else if (IS(key, "line"))
             ok = surge_walk_u64(walk, &ret_answer->line);
         else if (IS(key, "status"))

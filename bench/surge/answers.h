@@ -23,6 +23,7 @@ struct surge_line_answer {
     bool            duplicate;
     bool            differs;
     bool            folded;
+    bool            reopened;
 };
 
 struct surge_lease_answer {

@@ -269,6 +269,8 @@ count_receipt(struct surge_slot *slot, const struct item *item, const struct sur
     intake->recovered += receipt == SURGE_RECEIPT_RECOVERED;
     intake->differing += answer->differs;
     intake->folded += answer->folded && !answer->duplicate;
+    intake->opened += !answer->folded && !answer->reopened && receipt == SURGE_RECEIPT_FIRST;
+    intake->reopened += answer->reopened && receipt == SURGE_RECEIPT_FIRST;
 }
 
 /* True: the slot is to be posted again (then nothing was counted for it that would count twice). */

@@ -59,10 +59,12 @@ struct surge_intake {
     uint64_t            recovered;  /* the same after a repetition: the first answer had been lost */
     uint64_t            differing;
     uint64_t            folded;
-    uint64_t            repeats; /* messages posted again by us */
-    struct surge_tally  refused; /* messages, by reason */
-    struct surge_tally  failed;  /* messages without an answer, by how */
-    struct aw_histogram latency; /* of each message that has a receipt */
+    uint64_t            opened;   /* tickets, by first receipts */
+    uint64_t            reopened; /* the same */
+    uint64_t            repeats;  /* messages posted again by us */
+    struct surge_tally  refused;  /* messages, by reason */
+    struct surge_tally  failed;   /* messages without an answer, by how */
+    struct aw_histogram latency;  /* of each message that has a receipt */
 };
 
 /* AW_E_MEMORY, AW_E_IO, AW_E_NOT_FOUND: nothing is left to close. */

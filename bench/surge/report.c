@@ -100,8 +100,9 @@ print_posts(const struct surge_report *report, FILE *to)
     (void)fprintf(to, "  accepted %llu, duplicates %llu", (unsigned long long)result->accepted,
                   (unsigned long long)result->duplicates);
     if (result->has_audit)
-        (void)fprintf(to, ", folded into a ticket that was there %llu, tickets opened %llu", (unsigned long long)result->folded,
-                      (unsigned long long)(result->accepted - result->folded));
+        (void)fprintf(to, ", tickets opened %llu, reopened %llu, folded into an open one %llu",
+                      (unsigned long long)result->opened, (unsigned long long)result->reopened,
+                      (unsigned long long)result->folded);
     (void)fprintf(to, ", refused %llu, without answer %llu\n", (unsigned long long)surge_tally_sum(&result->refused),
                   (unsigned long long)surge_tally_sum(&result->failed));
     if (result->repeats > 0 || result->connection_losses > 0 || result->connection_goodbyes > 0)
@@ -264,7 +265,8 @@ json_posts(struct aw_json *json, const struct surge_result *result)
     json_u64(json, "duplicates", result->duplicates);
     json_u64(json, "duplicates_differing", result->differing);
     json_u64(json, "folded", result->folded);
-    json_u64(json, "tickets_opened", result->accepted - result->folded);
+    json_u64(json, "tickets_opened", result->opened);
+    json_u64(json, "tickets_reopened", result->reopened);
     json_u64(json, "connections_lost", result->connection_losses);
     json_u64(json, "connections_ended_by_server", result->connection_goodbyes);
     json_u64(json, "posted_again", result->repeats);

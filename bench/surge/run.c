@@ -247,6 +247,8 @@ collect_intake(const struct surge_intake *intake, struct surge_result *result)
     result->recovered = intake->recovered;
     result->differing = intake->differing;
     result->folded = intake->folded;
+    result->opened = intake->opened;
+    result->reopened = intake->reopened;
     result->repeats = intake->repeats;
     result->refused = intake->refused;
     result->failed = intake->failed;

@@ -23,7 +23,7 @@ struct surge_result {
     double total_s;   /* with the agents; without the looking up */
     double verify_s;
     /* Gateways, in messages. */
-    uint64_t                 posted, requests, accepted, duplicates, recovered, differing, folded, repeats;
+    uint64_t                 posted, requests, accepted, duplicates, recovered, differing, folded, opened, reopened, repeats;
     struct surge_tally       refused, failed;
     struct aw_histogram_view latency;
     uint64_t                 connection_losses, connection_goodbyes;
