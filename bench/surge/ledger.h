@@ -94,11 +94,11 @@ bool surge_ledger_acknowledge(struct surge_ledger *ledger, struct aw_slice messa
 uint32_t surge_ledger_show(struct surge_ledger *ledger, struct aw_slice message, struct aw_slice ticket, uint64_t source);
 /* The completion of a lease that holds this entry was sent, confirmed, refused (it is open again), or nobody knows. */
 void surge_ledger_completing(struct surge_ledger *ledger, uint32_t entry);
-void surge_ledger_answered(struct surge_ledger *ledger, uint32_t entry);
+void surge_ledger_answered(struct surge_ledger *ledger, uint32_t number);
 void surge_ledger_refused(struct surge_ledger *ledger, uint32_t entry);
 void surge_ledger_maybe(struct surge_ledger *ledger, uint32_t entry);
 /* A lease showed only the last messages of its ticket: those before `entry` were answered with it. Walks the whole book. */
-void surge_ledger_answer_older(struct surge_ledger *ledger, uint32_t entry);
+void surge_ledger_answer_older(struct surge_ledger *ledger, uint32_t number);
 /* Whether a completion that was sent or confirmed already covers it. */
 bool surge_ledger_is_covered(const struct surge_ledger *ledger, uint32_t entry);
 /* Stored in this run, and no completion is confirmed. */

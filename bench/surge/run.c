@@ -424,6 +424,7 @@ surge_run(const struct surge_options *options, const struct aw_url *url, enum su
     if (run->source.fini != NULL)
         run->source.fini(run->source.user);
     surge_ledger_fini(&run->ledger);
+    ev_signal_stop(run->loop, &run->interrupt); /* or the next run's loop may not have the signal */
     ev_loop_destroy(run->loop);
     free(run);
     return err;

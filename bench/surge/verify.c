@@ -174,7 +174,7 @@ match_messages(struct surge_look *look, struct aw_slice raw, bool msgpack)
     struct surge_walk           walk;
     struct surge_message_answer message;
     char                        text[AW_ID_TEXT_BYTES];
-    uint64_t                    at = look->begin;
+    uint64_t                    at;
 
     surge_walk_begin(&walk, raw, msgpack);
     if (!surge_walk_list(&walk))
