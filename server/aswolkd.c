@@ -37,19 +37,20 @@ main(int argc, char **argv)
 {
     struct aw_settings settings;
     struct aw_why      why = {.text = ""};
+    enum aw_err        err;
     int                code = 0;
 
     aw_settings_init(&settings);
-    if (aw_settings_parse(&settings, argc, argv, &why) != AW_OK) {
+    err = aw_settings_parse(&settings, argc, argv, &why);
+    if (err == AW_OK && !settings.help && !settings.version)
+        err = aw_settings_check(&settings, &why);
+    if (err != AW_OK) {
         (void)fprintf(stderr, "aswolkd: %s\n", why.text);
         code = 2;
     } else if (settings.help) {
         aw_settings_help(stdout);
     } else if (settings.version) {
         (void)printf("aswolkd %s\n", AW_VERSION);
-    } else if (aw_settings_check(&settings, &why) != AW_OK) {
-        (void)fprintf(stderr, "aswolkd: %s\n", why.text);
-        code = 2;
     } else {
         code = serve(&settings);
     }

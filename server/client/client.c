@@ -452,6 +452,7 @@ aw_client_free(struct aw_client **client_of)
         struct aw_exchange *exchange = AW_CONTAINER(node, struct aw_exchange, in_trunk);
 
         aw_list_remove(node);
+        AW_ASSERT(aw_list_first(&client->spare) != node);
         free(exchange->body_ptr);
         free(exchange);
     }

@@ -25,8 +25,8 @@ void              aw_pool_fini(struct aw_pool *pool);
 AW_MUST_USE void *aw_pool_take(struct aw_pool *pool, size_t size);
 AW_MUST_USE void *aw_pool_take_zeroed(struct aw_pool *pool, size_t count, size_t size);
 /* As realloc: a failure leaves the piece as it was. */
-AW_MUST_USE void *aw_pool_resize(struct aw_pool *pool, void *piece, size_t size);
+AW_MUST_USE void *aw_pool_resize(struct aw_pool *pool, void *ptr, size_t size);
 /* Accepts NULL. */
-void aw_pool_give(struct aw_pool *pool, void *piece);
+void aw_pool_give(struct aw_pool *pool, void *ptr);
 
 #endif

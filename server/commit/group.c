@@ -67,8 +67,8 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
     if (!aw_command_is_post(command)) {
         if (cost > room->drain_bytes)
             return AW_E_STORE_FULL;
-        /* A ticket that was held is pushed anew while its old entry stays in the queue: with the next hold that one is stale too, and
-         * nothing bounds them but the arena. What comes back from a lease had left its queue before. */
+        /* A ticket that was held is pushed anew while its old entry stays in the queue: with the next hold that one is stale
+         * too, and nothing bounds them but the arena. What comes back from a lease had left its queue before. */
         if (command->kind == AW_COMMAND_UNHOLD && room->pushes <= c->config.lanes_reserve)
             return AW_E_TABLE_FULL;
         room->pushes -= command->kind == AW_COMMAND_UNHOLD;

@@ -93,9 +93,9 @@ void aw_publish_events(struct aw_committer *c);
 /* A ticket that was taken and not leased lies in no queue: puts it back if it still waits as `version`. */
 void aw_publish_again(struct aw_committer *c, uint32_t slot, uint32_t version);
 /* Wakes a pull for `lane` if there is a ticket and somebody for it. AW_LANE_NONE: nothing. */
-void aw_publish_look_at(struct aw_committer *c, uint32_t lane);
-void aw_publish_park(struct aw_committer *c, struct aw_submission *pull);
-void aw_publish_cancel(struct aw_committer *c, struct aw_submission *cancel);
+void   aw_publish_look_at(struct aw_committer *c, uint32_t lane);
+void   aw_publish_park(struct aw_committer *c, struct aw_submission *pull);
+void   aw_publish_cancel(struct aw_committer *c, struct aw_submission *cancel);
 size_t aw_publish_queries(struct aw_committer *c, aw_ms now);
 /* Fills lanes and directory from the state, at a start. */
 enum aw_err aw_publish_load(struct aw_committer *c, struct aw_why *why);

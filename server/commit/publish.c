@@ -120,8 +120,8 @@ aw_publish_again(struct aw_committer *c, uint32_t slot, uint32_t version)
                                 .age = view.age});
 }
 
-/* Wakes somebody for each lane of `pull` that has a ticket, until `pull` itself is woken. All of its lanes count, not only the first
- * with a ticket: there somebody may wait who serves no other, and is woken before it. */
+/* Wakes somebody for each lane of `pull` that has a ticket, until `pull` itself is woken. All of its lanes count, not only the
+ * first with a ticket: there somebody may wait who serves no other, and is woken before it. */
 static void
 look_for(struct aw_committer *c, const struct aw_submission *pull)
 {

@@ -145,8 +145,8 @@ refuse_line(struct line *line, const struct aw_proto_problem *problem, struct aw
         line->problem.detail = (struct aw_slice){NULL, 0};
 }
 
-/* Whether `Prefer: handling=lenient` is among the preferences, which may have parameters behind a semicolon (RFC 7240 section 2). What
- * else is preferred is not known here and may be passed over. */
+/* Whether `Prefer: handling=lenient` is among the preferences, which may have parameters behind a semicolon (RFC 7240
+ * section 2). What else is preferred is not known here and may be passed over. */
 static bool
 is_lenient(struct aw_slice prefer)
 {

@@ -107,9 +107,10 @@ take_one(struct pull *pull, struct aw_head *ret_head)
             for (uint32_t lane = aw_lanes_find(io->shared->lanes, 0); lane < count;
                  lane = aw_lanes_find(io->shared->lanes, lane + 1))
                 consider_lane(&best, lane, io);
+        } else {
+            for (uint32_t i = 0; i < pull->lane_count; i++)
+                consider_lane(&best, pull->lanes[i], io);
         }
-        for (uint32_t i = 0; i < pull->lane_count; i++)
-            consider_lane(&best, pull->lanes[i], io);
         if (!best.any)
             return false;
         if (aw_lanes_try_take(io->shared->lanes, &best.head)) {

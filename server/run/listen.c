@@ -40,7 +40,7 @@ split(const char *address, char *host, size_t host_room, const char **ret_port)
 static void
 format(int fd, char text[AW_ADDRESS_TEXT_BYTES])
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
     socklen_t               len = sizeof(address);
     char                    host[INET6_ADDRSTRLEN], port[8];
 

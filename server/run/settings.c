@@ -194,6 +194,7 @@ read_flag(struct aw_settings *settings, int argc, char **argv, int *at, struct a
     struct aw_slice       name;
     const struct setting *setting;
 
+    AW_ASSERT(flag != NULL);
     (*at)++;
     if (strcmp(flag, "--help") == 0 || strcmp(flag, "-h") == 0) {
         settings->help = true;

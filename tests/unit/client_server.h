@@ -171,7 +171,9 @@ server_handle(struct server_conn *conn, struct server_stream *stream)
     size_t         len;
 
     atomic_fetch_add(&server->requests, 1);
-    if (strncmp(path, "/echo", 5) == 0) {
+    if (strcmp(path, "/refuse") == 0 || (strcmp(path, "/twice") == 0 && atomic_fetch_add(&server->twice, 1) == 0)) {
+        (void)nghttp2_submit_rst_stream(conn->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_REFUSED_STREAM);
+    } else if (strcmp(path, "/twice") == 0 || strncmp(path, "/echo", 5) == 0) {
         server_respond(conn, stream, "200", 0);
     } else if (strncmp(path, "/status/", 8) == 0) {
         stream->len = 0;
@@ -193,10 +195,6 @@ server_handle(struct server_conn *conn, struct server_stream *stream)
         server_respond(conn, stream, "200", 0);
     } else if (strcmp(path, "/reset") == 0) {
         (void)nghttp2_submit_rst_stream(conn->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_INTERNAL_ERROR);
-    } else if (strcmp(path, "/refuse") == 0 || (strcmp(path, "/twice") == 0 && atomic_fetch_add(&server->twice, 1) == 0)) {
-        (void)nghttp2_submit_rst_stream(conn->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_REFUSED_STREAM);
-    } else if (strcmp(path, "/twice") == 0) {
-        server_respond(conn, stream, "200", 0);
     } else if (strcmp(path, "/hangup") == 0) {
         conn->hangup = true;
     } else if (strcmp(path, "/goaway") == 0) {

@@ -618,8 +618,8 @@ test_broken_store_ends_parked_pulls(void **state)
     close_desk(&desk);
 }
 
-/* Each hold leaves an entry in the queue that nobody needs any more. They end with a refusal, not with an arena that overflows under
- * the committer; and whoever pulls drops them, which makes room again. */
+/* Each hold leaves an entry in the queue that nobody needs any more. They end with a refusal, not with an arena that overflows
+ * under the committer; and whoever pulls drops them, which makes room again. */
 static void
 test_hold_and_unhold_for_ever(void **state)
 {

@@ -1,8 +1,8 @@
 /* run_settings_test.c - flags, config files and what is refused of them.
  *
- * Proves: defaults are those of the table; a flag wins over the file wherever it stands; every kind of wrong line or flag is refused
- * with words that name it (and the line); every combination that makes no sense is refused at the check, each by the one setting
- * that differs from a set that passes.
+ * Proves: defaults are those of the table; a flag wins over the file wherever it stands; every kind of wrong line or flag is
+ * refused with words that name it (and the line); every combination that makes no sense is refused at the check, each by the one
+ * setting that differs from a set that passes.
  */
 #include "model/limits.h"
 #include "run/settings.h"
@@ -34,10 +34,11 @@ parse(struct aw_settings *settings, struct aw_why *why, const char *const *words
 static const char *
 write_config(const void *bytes, size_t len)
 {
-    static char path[] = "/tmp/aw-settings-XXXXXX";
+    static char path[4096];
+    const char *folder = getenv("TMPDIR");
     int         fd;
 
-    memcpy(path + sizeof(path) - 7, "XXXXXX", 6);
+    (void)snprintf(path, sizeof(path), "%s/aw-settings-XXXXXX", folder != NULL ? folder : "/tmp");
     fd = mkstemp(path);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, bytes, len), len);

@@ -1,7 +1,8 @@
 /* run_wheel_test.c - deadlines against a naive list of them.
  *
- * Proves: no node comes early, none later than two ticks when the wheel is asked each tick, none is lost or comes twice, whatever is
- * added and removed meanwhile; a wheel that was not asked for minutes takes new deadlines and gives all of them at their times.
+ * Proves: no node comes early, none later than two ticks when the wheel is asked each tick, none is lost or comes twice,
+ * whatever is added and removed meanwhile; a wheel that was not asked for minutes takes new deadlines and gives all of them at
+ * their times.
  */
 #include "run/wheel.h"
 #include "support/test.h"
