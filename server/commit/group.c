@@ -76,8 +76,11 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
         room->posts_bytes -= cost < room->posts_bytes ? cost : room->posts_bytes;
         return aw_state_admits(c->config.state, command);
     }
-    cost += AW_DRAIN_BYTES_PER_TICKET;
-    if (cost > room->posts_bytes) {
+    /* The engine allocates ahead with each flush: what one group has used up, the next may find again. Only a group that could not
+     * even take one post knows that there is no more. */
+    if (cost > room->posts_bytes && c->group_bytes > 0)
+        return AW_E_AGAIN;
+    if (cost > room->posts_bytes || cost + AW_DRAIN_BYTES_PER_TICKET > room->limit_bytes) {
         c->refused_post = true;
         return AW_E_STORE_FULL;
     }
@@ -86,6 +89,7 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
     if (aw_state_admits(c->config.state, command) != AW_OK)
         return AW_E_TABLE_FULL;
     room->posts_bytes -= cost;
+    room->limit_bytes -= cost + AW_DRAIN_BYTES_PER_TICKET;
     room->drain_bytes -= cost < room->drain_bytes ? cost : room->drain_bytes;
     room->pushes--;
     return AW_OK;
@@ -132,6 +136,10 @@ apply_one(struct aw_committer *c, struct aw_entry *entry, aw_ms now)
     entry->point = (struct aw_commit_point){.index = 0};
     command->out = (struct aw_outcome_of){.err = AW_OK};
     err = admit(c, command, record, body);
+    if (err == AW_E_AGAIN) {
+        c->is_shut_for_posts = true;
+        return false;
+    }
     if (err != AW_OK)
         command->out.err = err;
     else
@@ -199,15 +207,13 @@ drain_bytes(const struct aw_committer *c)
     return open * AW_DRAIN_BYTES_PER_TICKET;
 }
 
-/* What posts may take now: what the engine has at hand above its reserve, and, up to the store's limit, what is left when every
- * ticket that is open has been drained. */
+/* What is left up to the store's limit when every ticket that is open has been drained. */
 static uint64_t
-posts_room(const struct aw_committer *c, const struct aw_journal_room *room)
+left_of_limit(const struct aw_committer *c, const struct aw_journal_room *room)
 {
     uint64_t spoken_for = room->used_bytes + room->reserve_bytes + drain_bytes(c);
-    uint64_t left = room->limit_bytes > spoken_for ? room->limit_bytes - spoken_for : 0;
 
-    return left < room->posts_bytes ? left : room->posts_bytes;
+    return room->limit_bytes > spoken_for ? room->limit_bytes - spoken_for : 0;
 }
 
 static void
@@ -216,13 +222,24 @@ begin_group(struct aw_committer *c)
     struct aw_journal_room room;
 
     aw_journal_room(c->config.journal, &room);
-    c->admission = (struct aw_admission){posts_room(c, &room), room.drain_bytes, aw_lanes_room(c->config.lanes)};
+    c->admission = (struct aw_admission){.posts_bytes = room.posts_bytes,
+                                         .limit_bytes = left_of_limit(c, &room),
+                                         .drain_bytes = room.drain_bytes,
+                                         .pushes = aw_lanes_room(c->config.lanes)};
+    c->is_shut_for_posts = false;
     c->event_count = 0;
     c->group_records = 0;
     c->group_batches = 0;
     c->group_bytes = 0;
     c->refused_post = false;
     c->must_flush = false;
+}
+
+/* Whether posts wait that this group may still take. */
+static bool
+takes_posts(const struct aw_committer *c)
+{
+    return !aw_list_is_empty(&c->posts) && !c->is_shut_for_posts && c->group_bytes < c->config.group_bytes_max;
 }
 
 /* Fills batches until nothing waits or the group is full. False: broken. */
@@ -241,10 +258,9 @@ fill_group(struct aw_committer *c, aw_ms now)
         timers = false;
         while (!aw_list_is_empty(&c->drains) && apply_some(c, &c->drains, now))
             ;
-        while (aw_list_is_empty(&c->drains) && !aw_list_is_empty(&c->posts) && c->group_bytes < c->config.group_bytes_max &&
-               apply_some(c, &c->posts, now))
+        while (aw_list_is_empty(&c->drains) && takes_posts(c) && apply_some(c, &c->posts, now))
             ;
-        more = !aw_list_is_empty(&c->drains) || (!aw_list_is_empty(&c->posts) && c->group_bytes < c->config.group_bytes_max);
+        more = !aw_list_is_empty(&c->drains) || takes_posts(c);
         AW_IMPLIES(more, c->group_records > records); /* an empty batch takes any command (limits.h) */
         if (!close_batch(c, digest, now))
             return false;

@@ -36,9 +36,10 @@ struct aw_mailbox {
 
 /* What is left of room in this step; taken down with each admission. */
 struct aw_admission {
-    uint64_t posts_bytes;
-    uint64_t drain_bytes;
-    uint64_t pushes;
+    uint64_t posts_bytes; /* at hand for posts, above the engine's reserve */
+    uint64_t limit_bytes; /* left of the store's limit, less what draining will take */
+    uint64_t drain_bytes; /* at hand for everything else */
+    uint64_t pushes;      /* into the lanes */
 };
 
 enum aw_checkpoint_phase { AW_CHECKPOINT_REST, AW_CHECKPOINT_WRITE, AW_CHECKPOINT_MARK, AW_CHECKPOINT_DROP };
@@ -67,8 +68,9 @@ struct aw_committer {
     uint32_t            event_count;
     uint32_t            group_records;
     uint32_t            group_batches;
-    uint64_t            group_bytes;  /* of posts */
-    bool                refused_post; /* for lack of room, in this step */
+    uint64_t            group_bytes;       /* of posts */
+    bool                refused_post;      /* for lack of room, in this step */
+    bool                is_shut_for_posts; /* what was at hand is used up: the rest waits for the next group */
     bool                must_flush;
 
     struct aw_parking parking;
