@@ -60,7 +60,7 @@ enum {
 static const struct aw_object objects[AW_OBJECT_COUNT] = {
 #define AW_OBJECT(NAME, tag, title_text)                                                                                         \
     [AW_OBJECT_##NAME] = {.name = #NAME,                                                                                         \
-                          .title = title_text,                                                                                   \
+                          .title = (title_text),                                                                                 \
                           .fields = fields + FIRST_##NAME,                                                                       \
                           .field_count = END_##NAME - FIRST_##NAME,                                                              \
                           .bytes = sizeof(struct aw_##tag)},

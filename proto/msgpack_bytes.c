@@ -53,6 +53,7 @@ set_number(struct aw_mp_head *head, enum aw_mp_kind kind, uint64_t number, size_
     } else {
         unsigned shift = (unsigned)(64 - 8 * bytes);
 
+        AW_ASSERT(bytes >= 1); /* by the table: only an extension has none */
         head->value.i64 = (int64_t)(number << shift) >> shift;
         if (head->value.i64 >= 0)
             head->kind = AW_MP_UINT;

@@ -206,8 +206,8 @@ run(struct subject *subject, const char *base, uint32_t group, aw_ns length, str
     qsort(commit_ns, commits, sizeof(commit_ns[0]), by_size_u32);
     ret_result->per_second = (double)commits * group / ((double)(now - start) / 1e9);
     ret_result->bytes_each = (double)bytes / (double)(commits * group);
-    ret_result->commit_us = commit_ns[commits / 2] / 1e3;
-    ret_result->commit_us_p99 = commit_ns[commits * 99 / 100] / 1e3;
+    ret_result->commit_us = (double)commit_ns[commits / 2] / 1e3;
+    ret_result->commit_us_p99 = (double)commit_ns[commits * 99 / 100] / 1e3;
     return true;
 }
 
@@ -217,6 +217,7 @@ median(const struct result *results, uint32_t count, size_t offset)
     double   values[ROUNDS_MAX];
     uint32_t i;
 
+    AW_ASSERT(count > 0 && count <= ROUNDS_MAX);
     for (i = 0; i < count; i++)
         memcpy(&values[i], (const char *)&results[i] + offset, sizeof(double));
     qsort(values, count, sizeof(values[0]), by_size_double);

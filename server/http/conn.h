@@ -44,7 +44,7 @@ enum aw_turn {
 /* AW_E_MEMORY or AW_OK; on failure the caller still owns the socket. */
 AW_MUST_USE enum aw_err aw_conn_new(struct aw_conn **ret_conn, const struct aw_conn_config *config);
 /* Closes at once. Handlers get on_gone and on_sent(false) from inside. Takes the address, accepts NULL, leaves NULL. */
-void aw_conn_free(struct aw_conn **conn);
+void aw_conn_free(struct aw_conn **ptr);
 
 /* One turn: reads at most read_turn_bytes, answers and writes after every chunk. `readable` and `writable` as the loop reports
  * them; both false only flushes, or goes on with what AW_TURN_AGAIN left. */

@@ -100,6 +100,7 @@ step_receiving(struct aw_session *session)
             continue; /* judged by the frame's own deadline */
         if (session->now < window_end(session, request) && !is_late)
             continue;
+        AW_ASSERT(count > 0); /* this one was counted */
         if (request->_moved >= limits->rate_window_bytes / count && !is_late) {
             request->_window_at = session->now;
             request->_moved = 0;

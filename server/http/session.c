@@ -444,6 +444,7 @@ scan_line(struct aw_session *session, char byte)
     static const char mark[] = HTTP1_MARK;
     unsigned char     value = (unsigned char)byte;
 
+    AW_ASSERT(session->line_match < sizeof(mark) - 1);
     /* The mark's first byte does not come again in it, so a mismatch can only begin anew. */
     if (byte == mark[session->line_match])
         session->line_match++;

@@ -34,7 +34,7 @@ struct aw_session_config {
 /* AW_E_MEMORY or AW_OK. */
 AW_MUST_USE enum aw_err aw_session_new(struct aw_session **ret_session, const struct aw_session_config *config);
 /* Ends all streams: handlers get on_gone and on_sent(false) from inside. Takes the address, accepts NULL, leaves NULL. */
-void aw_session_free(struct aw_session **session);
+void aw_session_free(struct aw_session **ptr);
 
 /* Takes all bytes. After the session has ended they are thrown away. */
 void aw_session_feed(struct aw_session *session, struct aw_slice bytes, aw_ns now);

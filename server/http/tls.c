@@ -253,11 +253,12 @@ aw_tls_new(SSL_CTX **ret_ctx, const struct aw_tls_config *config, struct aw_why 
 enum aw_err
 aw_tls_reload(SSL_CTX **ctx, const struct aw_tls_config *config, struct aw_why *why)
 {
-    SSL_CTX    *fresh;
+    SSL_CTX    *fresh = NULL;
     enum aw_err err = aw_tls_new(&fresh, config, why);
 
     if (err != AW_OK)
         return err;
+    AW_ASSERT(fresh != NULL);
     aw_tls_free(ctx);
     *ctx = fresh;
     return AW_OK;

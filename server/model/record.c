@@ -491,12 +491,13 @@ aw_record_next(struct aw_slice *at, struct aw_record *ret_record, struct aw_why 
 enum aw_err
 aw_record_find(struct aw_slice batch, uint64_t seq, struct aw_record *ret_record, struct aw_why *why)
 {
-    struct aw_batch_header header;
-    struct aw_record       record;
+    struct aw_batch_header header = {.count = 0};
+    struct aw_record       record = {.seq = 0};
     enum aw_err            err = aw_batch_header_read(batch, &header, why);
 
     if (err != AW_OK)
         return err;
+    AW_ASSERT(header.count > 0);
     if (seq < header.first_seq || seq - header.first_seq >= header.count)
         return AW_E_NOT_FOUND;
     batch.ptr += AW_BATCH_HEADER_BYTES;

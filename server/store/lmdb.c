@@ -21,8 +21,7 @@ aw_lmdb_of_table(struct aw_table *table)
 bool
 aw_lmdb_is_broken(const struct aw_lmdb *store)
 {
-    /* Pairs with the release in aw_lmdb_break: a reader that sees the latch set reads nothing more. */
-    return atomic_load_explicit(&store->broken, memory_order_acquire);
+    return aw_latch_is_set(&store->broken); /* a reader that sees it set reads nothing more */
 }
 
 static void
@@ -54,7 +53,7 @@ aw_lmdb_break(struct aw_lmdb *store)
         mdb_txn_abort(store->txn);
     store->txn = NULL;
     report_pending(store, AW_OUTCOME_BROKEN);
-    atomic_store_explicit(&store->broken, true, memory_order_release);
+    aw_latch_set(&store->broken);
 }
 
 bool

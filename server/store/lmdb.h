@@ -1,7 +1,7 @@
 /* lmdb.h - the inside of the LMDB engine: one environment, one write transaction that collects until a flush commits it.
  *
- * Files: lmdb_open.c (folder, lock, creation, opening), lmdb.c (submit, flush, trim), lmdb_room.c (pages: what is left, what a put may
- * take), lmdb_read.c (readers), lmdb_table.c (checkpoint generations). Not for anybody outside store/.
+ * Files: lmdb_open.c (folder, lock, creation, opening), lmdb.c (submit, flush, trim), lmdb_room.c (pages: what is left, what a
+ * put may take), lmdb_read.c (readers), lmdb_table.c (checkpoint generations). Not for anybody outside store/.
  *
  * Owns: the environment, the lock file. Thread: everything here belongs to the committer, but `broken` (set once, read by all) and
  * what readers use: env, tree, identity (set at open, then read-only). Lasts from aw_lmdb_open to aw_journal_close.
@@ -10,13 +10,13 @@
 #ifndef AW_STORE_LMDB_H
 #define AW_STORE_LMDB_H
 
+#include "base/latch.h"
 #include "port/journal.h"
 #include "port/table.h"
 #include "store/store.h"
 #include "store/value.h"
 
 #include <lmdb.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -98,8 +98,8 @@ struct aw_lmdb {
     uint32_t               done_count;
     struct aw_lmdb_room    room;
     struct aw_lmdb_table   generations;
-    /* Set by the committer with release, read by readers with acquire. */
-    _Atomic bool broken;
+    /* Set by the committer, read by readers. */
+    struct aw_latch broken;
 };
 
 struct aw_lmdb *aw_lmdb_of(struct aw_journal *journal);
@@ -141,14 +141,14 @@ void aw_lmdb_room_note(struct aw_lmdb *store, enum aw_tree tree, uint64_t before
 
 /* lmdb_read.c */
 struct aw_journal_reader *aw_lmdb_reader_new(struct aw_journal *journal);
-void                      aw_lmdb_reader_free(struct aw_journal_reader *reader);
-enum aw_err               aw_lmdb_read_begin(struct aw_journal_reader *reader);
-void                      aw_lmdb_read_end(struct aw_journal_reader *reader);
-enum aw_err               aw_lmdb_read_batch(struct aw_journal_reader *reader, uint64_t seq, struct aw_slice *ret_bytes);
-enum aw_err               aw_lmdb_read_body(struct aw_journal_reader *reader, uint64_t seq, struct aw_slice *ret_bytes);
+void                      aw_lmdb_reader_free(struct aw_journal_reader *handle);
+enum aw_err               aw_lmdb_read_begin(struct aw_journal_reader *handle);
+void                      aw_lmdb_read_end(struct aw_journal_reader *handle);
+enum aw_err               aw_lmdb_read_batch(struct aw_journal_reader *handle, uint64_t seq, struct aw_slice *ret_bytes);
+enum aw_err               aw_lmdb_read_body(struct aw_journal_reader *handle, uint64_t seq, struct aw_slice *ret_bytes);
 enum aw_err               aw_lmdb_read_next(struct aw_journal_reader *reader, uint64_t first_seq, uint64_t *ret_first_seq,
                                             struct aw_slice *ret_bytes);
-enum aw_err aw_lmdb_read_last(struct aw_journal_reader *reader, uint64_t *ret_first_seq, struct aw_slice *ret_bytes);
+enum aw_err aw_lmdb_read_last(struct aw_journal_reader *handle, uint64_t *ret_first_seq, struct aw_slice *ret_bytes);
 enum aw_err aw_lmdb_read_ids(struct aw_journal_reader *reader, uint64_t first_seq, uint64_t *ret_first_seq,
                              struct aw_slice *ret_bytes);
 /* The sequence number that the next batch starts with: 1 in an empty store. */

@@ -282,13 +282,14 @@ read_identity(MDB_env *env, struct aw_store_identity *ret_identity, struct aw_wh
 static enum aw_err
 look_identity(const char *path, const struct aw_store_config *config, struct aw_store_identity *ret_identity, struct aw_why *why)
 {
-    MDB_env    *env;
+    MDB_env    *env = NULL;
     enum aw_err err;
     int         rc;
 
     err = env_new(&env, config, why);
     if (err != AW_OK)
         return err;
+    AW_ASSERT(env != NULL);
     rc = mdb_env_open(env, path, MDB_NOSUBDIR | MDB_RDONLY | MDB_NOLOCK | MDB_NOTLS, 0600);
     err = rc == MDB_SUCCESS ? read_identity(env, ret_identity, why) : aw_lmdb_err(rc, why, "opening the data file");
     mdb_env_close(env);
@@ -327,7 +328,7 @@ static enum aw_err
 create_file(const char *path, const struct aw_store_config *config, struct aw_why *why)
 {
     struct aw_store_identity identity = {.shard = config->shard, .format = AW_STORE_FORMAT};
-    MDB_env                 *env;
+    MDB_env                 *env = NULL;
     enum aw_err              err;
     int                      rc;
 
@@ -339,6 +340,7 @@ create_file(const char *path, const struct aw_store_config *config, struct aw_wh
     err = env_new(&env, config, why);
     if (err != AW_OK)
         return err;
+    AW_ASSERT(env != NULL);
     rc = mdb_env_open(env, path, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOTLS, 0600);
     if (rc == MDB_SUCCESS)
         rc = write_trees(env, &identity);

@@ -1,5 +1,5 @@
-/* store.h - opens a store: the LMDB engine for real use, the memory engine for tests and simulation. Both are one aw_journal and one
- * aw_table (port/journal.h, port/table.h).
+/* store.h - opens a store: the LMDB engine for real use, the memory engine for tests and simulation. Both are one aw_journal and
+ * one aw_table (port/journal.h, port/table.h).
  *
  * Who owns: the caller owns what it opened, until aw_journal_close, which closes the table too. Thread: open/close by main, before
  * and after the others run.
@@ -29,9 +29,9 @@ struct aw_store_config {
 
 /* AW_E_IN_USE another server holds the folder; AW_E_VERSION written by a newer aswolk (nothing was touched); AW_E_CORRUPT;
  * AW_E_IO (not writable, not a folder, no room for the reserve of a new store; a store that is there opens on a full disk too, and
- * takes what its blocks have room for); AW_E_CONFIG (of another shard, map smaller than the limit); AW_E_MEMORY; AW_E_NOT_FOUND with
- * AW_STORE_READ. Creating fsyncs the folder and its parent. Drops cached pages of the store first, so that what is verified is what
- * the disk holds. With AW_STORE_READ only readers, identity and the table's reads may be called. */
+ * takes what its blocks have room for); AW_E_CONFIG (of another shard, map smaller than the limit); AW_E_MEMORY; AW_E_NOT_FOUND
+ * with AW_STORE_READ. Creating fsyncs the folder and its parent. Drops cached pages of the store first, so that what is verified is
+ * what the disk holds. With AW_STORE_READ only readers, identity and the table's reads may be called. */
 AW_MUST_USE enum aw_err aw_lmdb_open(struct aw_journal **ret_journal, struct aw_table **ret_table,
                                      const struct aw_store_config *config, struct aw_why *why);
 /* Takes effect with the next room. Thread: the committer. */
@@ -48,8 +48,8 @@ struct aw_fault_plan {
     bool     lose_unflushed;   /* at a crash (aw_memory_crash) only what was flushed remains; else all of it */
 };
 
-/* Empty at first, or with what `aw_memory_crash` left. Deterministic: no clock, no thread, no lock. Everything, readers too, belongs
- * to one thread, or to threads that take turns under the caller's own order. AW_E_MEMORY. */
+/* Empty at first, or with what `aw_memory_crash` left. Deterministic: no clock, no thread, no lock. Everything, readers too,
+ * belongs to one thread, or to threads that take turns under the caller's own order. AW_E_MEMORY. */
 AW_MUST_USE enum aw_err aw_memory_open(struct aw_journal **ret_journal, struct aw_table **ret_table,
                                        const struct aw_fault_plan *plan, struct aw_why *why);
 /* As if the machine lost power now, then opens again: the journal's memory is what was durable. Readers must be freed before.

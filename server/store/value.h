@@ -42,7 +42,8 @@ struct aw_value_buffer {
 
 /* Appends; `id` is above every id in the tree. */
 AW_MUST_USE int aw_value_append(MDB_txn *txn, MDB_dbi tree, uint64_t id, uint32_t count, struct aw_slice bytes);
-/* The value at `id`, checked. *ret_bytes borrows from the transaction, or from `buffer` until its next use. MDB_NOTFOUND; ENOMEM. */
+/* The value at `id`, checked. *ret_bytes borrows from the transaction, or from `buffer` until its next use.
+ * MDB_NOTFOUND; ENOMEM. */
 AW_MUST_USE int aw_value_get(MDB_cursor *cursor, uint64_t id, struct aw_value_buffer *buffer, uint32_t *ret_count,
                              struct aw_slice *ret_bytes);
 /* The first value at or behind `id`. */

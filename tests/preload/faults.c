@@ -161,13 +161,13 @@ fail_with(int fault)
     return -1;
 }
 
-/* By system call: what we stand in for must not be found again. */
+/* By system call: what we stand in for must not be found again. Parameters are named as libc names them. */
 EXPORT int
-fdatasync(int fd)
+fdatasync(int fildes)
 {
-    int fault = fault_for("fdatasync", fd, 0);
+    int fault = fault_for("fdatasync", fildes, 0);
 
-    return fault != 0 ? fail_with(fault) : (int)syscall(SYS_fdatasync, fd);
+    return fault != 0 ? fail_with(fault) : (int)syscall(SYS_fdatasync, fildes);
 }
 
 EXPORT int
@@ -179,19 +179,19 @@ fsync(int fd)
 }
 
 EXPORT ssize_t
-pwrite(int fd, const void *bytes, size_t len, off_t at)
+pwrite(int fd, const void *buf, size_t n, off_t offset)
 {
-    int fault = fault_for("write", fd, (uint64_t)at + len);
+    int fault = fault_for("write", fd, (uint64_t)offset + n);
 
     if (fault == FAULT_SHORT)
-        return syscall(SYS_pwrite64, fd, bytes, len / 2, at);
-    return fault != 0 ? fail_with(fault) : syscall(SYS_pwrite64, fd, bytes, len, at);
+        return syscall(SYS_pwrite64, fd, buf, n / 2, offset);
+    return fault != 0 ? fail_with(fault) : syscall(SYS_pwrite64, fd, buf, n, offset);
 }
 
 EXPORT ssize_t
-pwrite64(int fd, const void *bytes, size_t len, off_t at)
+pwrite64(int fd, const void *buf, size_t n, off_t offset)
 {
-    return pwrite(fd, bytes, len, at);
+    return pwrite(fd, buf, n, offset);
 }
 
 static size_t
@@ -206,44 +206,44 @@ iov_bytes(const struct iovec *iov, int count)
 }
 
 EXPORT ssize_t
-writev(int fd, const struct iovec *iov, int count)
+writev(int fd, const struct iovec *iovec, int count)
 {
     off_t at = lseek(fd, 0, SEEK_CUR);
-    int   fault = fault_for("write", fd, (uint64_t)(at < 0 ? 0 : at) + iov_bytes(iov, count));
+    int   fault = fault_for("write", fd, (uint64_t)(at < 0 ? 0 : at) + iov_bytes(iovec, count));
 
     if (fault == FAULT_SHORT)
-        return syscall(SYS_writev, fd, iov, count / 2);
-    return fault != 0 ? fail_with(fault) : syscall(SYS_writev, fd, iov, count);
+        return syscall(SYS_writev, fd, iovec, count / 2);
+    return fault != 0 ? fail_with(fault) : syscall(SYS_writev, fd, iovec, count);
 }
 
 EXPORT ssize_t
-pwritev(int fd, const struct iovec *iov, int count, off_t at)
+pwritev(int fd, const struct iovec *iovec, int count, off_t offset)
 {
-    int fault = fault_for("write", fd, (uint64_t)at + iov_bytes(iov, count));
+    int fault = fault_for("write", fd, (uint64_t)offset + iov_bytes(iovec, count));
 
     if (fault == FAULT_SHORT)
-        return syscall(SYS_pwrite64, fd, iov[0].iov_base, iov[0].iov_len / 2, at);
-    return fault != 0 ? fail_with(fault) : syscall(SYS_pwritev, fd, iov, count, at, 0);
+        return syscall(SYS_pwrite64, fd, iovec[0].iov_base, iovec[0].iov_len / 2, offset);
+    return fault != 0 ? fail_with(fault) : syscall(SYS_pwritev, fd, iovec, count, offset, 0);
 }
 
 EXPORT int
-ftruncate(int fd, off_t len)
+ftruncate(int fd, off_t length)
 {
-    int fault = fault_for("ftruncate", fd, (uint64_t)len);
+    int fault = fault_for("ftruncate", fd, (uint64_t)length);
 
-    return fault != 0 ? fail_with(fault) : (int)syscall(SYS_ftruncate, fd, len);
+    return fault != 0 ? fail_with(fault) : (int)syscall(SYS_ftruncate, fd, length);
 }
 
 EXPORT int
-fallocate(int fd, int mode, off_t at, off_t len)
+fallocate(int fd, int mode, off_t offset, off_t len)
 {
-    int fault = fault_for("fallocate", fd, (uint64_t)at + (uint64_t)len);
+    int fault = fault_for("fallocate", fd, (uint64_t)offset + (uint64_t)len);
 
-    return fault != 0 ? fail_with(fault) : (int)syscall(SYS_fallocate, fd, mode, at, len);
+    return fault != 0 ? fail_with(fault) : (int)syscall(SYS_fallocate, fd, mode, offset, len);
 }
 
 EXPORT int
-fallocate64(int fd, int mode, off_t at, off_t len)
+fallocate64(int fd, int mode, off_t offset, off_t len)
 {
-    return fallocate(fd, mode, at, len);
+    return fallocate(fd, mode, offset, len);
 }

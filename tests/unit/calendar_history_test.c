@@ -42,7 +42,7 @@ chaos(void)
 #undef AW_AUDIT
 /* Where a rule is left out, the checker has to notice. */
 #define AW_AUDIT(fact) AW_IMPLIES(without == NO_RULE, fact)
-#include "commit/calendar.c"
+#include "commit/calendar.c" /* NOLINT(bugprone-suspicious-include): built here with its test points on */
 
 /* --- recording ------------------------------------------------------------------------------------------------------------ */
 
@@ -129,10 +129,12 @@ popper_main(void *arg)
     chaos_random = &delays;
     for (;;) {
         while (atomic_load(&bench->round) == round)
-            if (atomic_load(&bench->stop))
+            if (atomic_load(&bench->stop)) {
+                chaos_random = NULL;
                 return NULL;
-            else
+            } else {
                 (void)sched_yield(); /* never fails on Linux */
+            }
         round++;
         for (uint32_t left = 1 + random_below(&random, POPS_MAX); left > 0; left--) {
             aw_qsbr_quiet(&bench->qsbr, bench->readers[self->which]);

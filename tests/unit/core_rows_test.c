@@ -156,8 +156,8 @@ test_dedupe_answers_by_time_and_is_full_by_time(void **unused)
 {
     enum { MAX = 50, ROUNDS = 20000, KEEP = 400 };
     struct aw_dedupe ids;
-    uint64_t         keys[ROUNDS], seed = 3;
-    aw_ms            at[ROUNDS], now = 1000;
+    uint64_t         keys[ROUNDS] = {0}, seed = 3;
+    aw_ms            at[ROUNDS] = {0}, now = 1000;
     unsigned         refused = 0;
     int              count = 0;
 

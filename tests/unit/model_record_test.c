@@ -992,12 +992,15 @@ open_golden(void)
 static size_t
 parse_hex(const char *hex, uint8_t *bytes, size_t room)
 {
-    size_t   len = 0;
-    unsigned byte;
+    size_t len = 0;
 
-    for (; sscanf(hex, "%2x", &byte) == 1; hex += 2) {
+    for (; hex[0] != '\n' && hex[0] != '\0'; hex += 2) {
+        const char pair[] = {hex[0], hex[1], '\0'};
+        char      *end;
+
         assert_in_range(len, 0, room - 1);
-        bytes[len++] = (uint8_t)byte;
+        bytes[len++] = (uint8_t)strtoul(pair, &end, 16);
+        assert_ptr_equal(end, pair + 2);
     }
     return len;
 }

@@ -198,6 +198,7 @@ reference_choose(const struct aw_order_candidate *candidates, int count)
     int    best = -1;
     double second = -1;
 
+    AW_ASSERT(count > 0);
     for (int i = 0; i < count; i++)
         if (candidates[i].class_ == AW_CLASS_CARE && (best < 0 || candidates[i].age < candidates[best].age))
             best = i;

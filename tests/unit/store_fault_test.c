@@ -509,7 +509,7 @@ main(int argc, char **argv)
     if (!aw_hash_init())
         return 1;
     if (argc >= 4 && strcmp(argv[1], "appends") == 0)
-        return child_main(argv[2], atoi(argv[3]));
+        return child_main(argv[2], (int)strtol(argv[3], NULL, 10));
     if (argc >= 4 && strcmp(argv[1], "disk") == 0)
         return child_disk_main(argv[2], argc > 4 ? argv[4] : NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,8 @@
 /* store_kit.h - what the store's tests share: a scratch folder, batches whose bytes tell what they must be, and a check of a whole
  * store against them. Header only; each test uses a part of it.
  */
-#ifndef AW_TESTS_STORE_KIT_H
-#define AW_TESTS_STORE_KIT_H
+#ifndef AW_TESTS_UNIT_STORE_KIT_H
+#define AW_TESTS_UNIT_STORE_KIT_H
 
 #include "base/hash.h"
 #include "port/journal.h"

@@ -1,7 +1,7 @@
 /* store_lmdb_test.c - what only the LMDB engine has: a folder, a lock, a format, processes beside it, pages.
  *
- * Files are checked byte by byte where nothing may be touched; the count of pages is compared with a walk over LMDB's free list, made
- * by LMDB itself on the closed file.
+ * Files are checked byte by byte where nothing may be touched; the count of pages is compared with a walk over LMDB's free list,
+ * made by LMDB itself on the closed file.
  */
 #include "store_kit.h"
 
@@ -457,8 +457,9 @@ check_pages(const char *path)
     mdb_env_close(env);
 }
 
-/* What the store calls used is what LMDB uses, and a full store of 8 MiB, filled in random ways, never grows beyond its limit: not by
- * posts, not by draining, not by trimming. The file is allocated up to the limit, so one page more would be seen in its length. */
+/* What the store calls used is what LMDB uses, and a full store of 8 MiB, filled in random ways, never grows beyond its limit:
+ * not by posts, not by draining, not by trimming. The file is allocated up to the limit, so one page more would be seen in its
+ * length. */
 static void
 test_limit_is_kept(void **state)
 {
