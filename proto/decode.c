@@ -680,7 +680,7 @@ aw_proto_decode_message(struct aw_arena *arena, enum aw_media media, struct aw_s
                         struct aw_message *ret_message, struct aw_proto_problem *problem)
 {
     struct decoder    decoder;
-    struct aw_message message;
+    struct aw_message message = {.meta_count = 0};
     enum aw_err       err;
 
     init(&decoder, arena, lenient, problem);

@@ -244,13 +244,12 @@ by_value(const void *a, const void *b)
 static void
 compare_throughput(uint64_t entries, int repetitions)
 {
-    AW_ASSERT(repetitions >= 1 && repetitions <= REPETITIONS_MAX);
     printf("%-6s %-4s %14s %14s %24s\n", "load", "keys", "heap op/s", "calendar op/s", "ratio min/med/max");
     for (int workload = 0; workload < WORKLOAD_COUNT; workload++)
         for (int keys = 0; keys < KEYS_COUNT; keys++) {
-            double heap[REPETITIONS_MAX];
-            double calendar[REPETITIONS_MAX];
-            double ratio[REPETITIONS_MAX];
+            double heap[REPETITIONS_MAX] = {0};
+            double calendar[REPETITIONS_MAX] = {0};
+            double ratio[REPETITIONS_MAX] = {0};
 
             for (int i = 0; i < repetitions; i++) {
                 heap[i] = run_workload((enum workload)workload, (enum keys)keys, true, entries);

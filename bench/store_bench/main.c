@@ -182,6 +182,7 @@ run(struct subject *subject, const char *base, uint32_t group, aw_ns length, str
     char     folder[4000];
     uint64_t bytes;
     uint64_t commits = 0;
+    uint64_t middle, late;
     aw_ns    start;
     aw_ns    now;
     bool     ok;
@@ -206,8 +207,10 @@ run(struct subject *subject, const char *base, uint32_t group, aw_ns length, str
     qsort(commit_ns, commits, sizeof(commit_ns[0]), by_size_u32);
     ret_result->per_second = (double)commits * group / ((double)(now - start) / 1e9);
     ret_result->bytes_each = (double)bytes / (double)(commits * group);
-    ret_result->commit_us = (double)commit_ns[commits / 2] / 1e3;
-    ret_result->commit_us_p99 = (double)commit_ns[commits * 99 / 100] / 1e3;
+    middle = commits / 2;
+    late = commits * 99 / 100;
+    ret_result->commit_us = commit_ns[middle] / 1e3;
+    ret_result->commit_us_p99 = commit_ns[late] / 1e3;
     return true;
 }
 

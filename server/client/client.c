@@ -448,11 +448,10 @@ aw_client_free(struct aw_client **client_of)
     aw_client_sweep(client);
     AW_ASSERT(client->slots == 0);
     AW_ASSERT(client->exchanges == 0);
-    while ((node = aw_list_first(&client->spare)) != NULL) {
-        struct aw_exchange *exchange = AW_CONTAINER(node, struct aw_exchange, in_trunk);
+    for (struct aw_list *at = client->spare.next; at != &client->spare;) {
+        struct aw_exchange *exchange = AW_CONTAINER(at, struct aw_exchange, in_trunk);
 
-        aw_list_remove(node);
-        AW_ASSERT(aw_list_first(&client->spare) != node);
+        at = at->next;
         free(exchange->body_ptr);
         free(exchange);
     }
