@@ -19,7 +19,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Address space of the map; the limit that counts is store-bytes-max. The thread sanitizer leaves no place for more than a part of it. */
+/* Address space of the map; the limit that counts is store-bytes-max. The thread sanitizer leaves no place for more than a part
+ * of it. */
 #if defined(__SANITIZE_THREAD__)
 #define MAP_BYTES (UINT64_C(1) << 37)
 #elif defined(__has_feature)

@@ -148,6 +148,10 @@ lmdb_submit(struct aw_journal *journal, const struct aw_journal_batch *batch)
 
     if (!aw_lmdb_write(store))
         return AW_OUTCOME_BROKEN;
+    if (!aw_lmdb_room_retry(store)) { /* who asked for no room before finds what an opened store has */
+        aw_lmdb_break(store);
+        return AW_OUTCOME_BROKEN;
+    }
     AW_ASSERT(batch->first_seq == store->next_seq);
     AW_IMPLIES(store->last_index != 0, batch->index == store->last_index + 1);
     AW_ASSERT(store->pending_count + store->done_count < AW_SUBMITS_MAX);
