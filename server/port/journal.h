@@ -119,7 +119,8 @@ AW_MUST_USE enum aw_outcome aw_journal_submit(struct aw_journal *journal, const 
 AW_MUST_USE enum aw_outcome aw_journal_flush(struct aw_journal *journal);
 /* False when nothing (more) is to be reported just now. */
 AW_MUST_USE bool aw_journal_poll(struct aw_journal *journal, struct aw_journal_done *ret_done);
-/* As it is after what was submitted so far. Cheap: called for each admission. */
+/* As it is after what was submitted so far. Cheap: called for each admission. An engine may have room only once it was asked for
+ * it, so that a store which is opened and refused stays as it was. */
 void aw_journal_room(struct aw_journal *journal, struct aw_journal_room *ret_room);
 /* What a record and a body of these sizes may take at most, in bytes of room, worst-case pages included. The caller takes the room
  * anew after each flush and admits a command only if the costs of all that it admitted since then stay within it; then submit does
