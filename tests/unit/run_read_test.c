@@ -1,0 +1,491 @@
+/* run_read_test.c - what the reader threads find: messages of a ticket, first receipts, how a lease ended.
+ *
+ * The real state machine writes real batches into both engines; bodies and batches are large enough to lie in pieces, so that what a
+ * reader gives lasts only until its next read. Proves: every text is that of its own message; the limits by sequence, number and
+ * bytes; a read whose memory is too small says how much it needs, and then finds the same; every kind of ending; and with a pool of
+ * threads beside a writer, that what was durable when a read was pushed is found.
+ */
+#include "base/hash.h"
+#include "commit/batch.h"
+#include "commit/recover.h"
+#include "core/state.h"
+#include "run/reader.h"
+#include "support/test.h"
+#include "unit/store_kit.h"
+
+#include <sched.h>
+#include <stdlib.h>
+
+#define NOW        UINT64_C(1776231000000)
+#define BODY_BYTES 5000U
+#define ROOM       (4U << 20)
+
+struct book {
+    struct aw_journal     *journal;
+    struct aw_table       *table;
+    struct aw_state       *state;
+    struct aw_batch        batch;
+    struct aw_journal_head head;
+    struct aw_hash128      digest;
+    aw_ms                  now;
+    char                   folder[256];
+    bool                   lmdb;
+    char                   body[BODY_BYTES];
+};
+
+/* Of the store that is open. */
+static uint8_t shard;
+
+static void
+open_book(struct book *book, bool lmdb)
+{
+    static const struct aw_fault_plan plan;
+    struct aw_state_limits            limits = {.tickets_max = 1000,
+                                                .identities_max = 1000,
+                                                .ids_max = 5000,
+                                                .leases_max = 100,
+                                                .lanes_max = 8,
+                                                .agents_max = 20,
+                                                .preimage_bytes_max = 1 << 20};
+    struct aw_why                     why = {.text = ""};
+
+    *book = (struct book){.now = NOW, .lmdb = lmdb, .head = {.next_seq = 1}};
+    assert_true(aw_hash_init());
+    if (lmdb) {
+        char path[300];
+
+        kit_scratch(book->folder);
+        (void)snprintf(path, sizeof(path), "%s/store", book->folder);
+        if (aw_lmdb_open(&book->journal, &book->table, &(struct aw_store_config)KIT_CONFIG(path), &why) != AW_OK)
+            fail_msg("%s", why.text);
+    } else {
+        assert_int_equal(aw_memory_open(&book->journal, &book->table, &plan, &why), AW_OK);
+    }
+    assert_int_equal(aw_state_new(&book->state, &limits, aw_journal_identity(book->journal)->shard, &why), AW_OK);
+    shard = aw_journal_identity(book->journal)->shard;
+    assert_true(aw_batch_init(&book->batch, AW_BATCH_BYTES_DEFAULT));
+}
+
+static void
+close_book(struct book *book)
+{
+    aw_batch_fini(&book->batch);
+    aw_state_free(&book->state);
+    aw_journal_close(&book->journal);
+    if (book->lmdb)
+        kit_remove(book->folder);
+}
+
+static void
+begin(struct book *book)
+{
+    aw_batch_reset(&book->batch);
+    book->digest = aw_state_digest(book->state);
+    aw_state_begin(book->state, book->head.index + 1, book->now);
+}
+
+static enum aw_err
+apply(struct book *book, struct aw_command *command)
+{
+    enum aw_err err = aw_state_apply(book->state, command);
+
+    if (command->out.changed)
+        aw_batch_add(&book->batch, command, book->now);
+    return err;
+}
+
+static void
+commit(struct book *book)
+{
+    const struct aw_store_identity *identity = aw_journal_identity(book->journal);
+    struct aw_batch_header          header = {.shard = identity->shard,
+                                              .sm_version = AW_SM_VERSION,
+                                              .index = book->head.index + 1,
+                                              .now = book->now,
+                                              .digest_before = book->digest,
+                                              .previous = book->head.hash};
+    struct aw_journal_batch         batch;
+    struct aw_journal_done          done;
+
+    assert_true(aw_batch_close(&book->batch, &header, &book->head.hash, &batch));
+    assert_int_equal(aw_journal_submit(book->journal, &batch), AW_OUTCOME_OK);
+    assert_int_equal(aw_journal_flush(book->journal), AW_OUTCOME_OK);
+    while (aw_journal_poll(book->journal, &done))
+        assert_int_equal(done.outcome, AW_OUTCOME_OK);
+    book->head.index++;
+    book->head.next_seq = header.first_seq + header.count;
+    book->now += 1000;
+}
+
+/* One command in a batch of its own. */
+static enum aw_err
+write_one(struct book *book, struct aw_command *command)
+{
+    enum aw_err err;
+
+    begin(book);
+    err = apply(book, command);
+    commit(book);
+    return err;
+}
+
+/* A body that tells its number in every byte. */
+static struct aw_slice
+body_of(struct book *book, uint64_t number, size_t len)
+{
+    assert_true(len <= BODY_BYTES);
+    memset(book->body, (int)('a' + number % 26), len);
+    (void)snprintf(book->body, 16, "%llu", (unsigned long long)number);
+    return aw_slice_of(book->body, len);
+}
+
+/* Posts message `number` of `customer`; its record. */
+static struct aw_out_message
+post(struct book *book, uint64_t customer, uint64_t number, size_t body_bytes, uint64_t *ret_seq)
+{
+    char                 word[80];
+    struct aw_slice      reasons[2] = {AW_SLICE("hint:general"), {word, 0}};
+    struct aw_hash128    identity = {customer, 1};
+    struct aw_in_message in = {.id_hash = {number, 2},
+                               .identities = &identity,
+                               .identity_count = 1,
+                               .channel = AW_SLICE("web"),
+                               .account = AW_SLICE("main"),
+                               .class_ = AW_CLASS_GENERAL,
+                               .reasons = reasons,
+                               .reason_count = 2,
+                               .body = body_of(book, number, body_bytes)};
+    struct aw_command    command = {.kind = AW_COMMAND_MESSAGE};
+
+    reasons[1].len = (size_t)snprintf(word, sizeof(word), "departure:%llu of %070d", (unsigned long long)number, 0);
+    reasons[1].len = reasons[1].len < 70 ? reasons[1].len : 70;
+    command.in.message = in;
+    assert_int_equal(write_one(book, &command), AW_OK);
+    *ret_seq = command.out.seq;
+    return command.out.u.message;
+}
+
+static struct aw_read_item
+read_item(struct book *book, struct aw_read_item want, char *memory, size_t room, size_t bytes_max, size_t *ret_need)
+{
+    struct aw_journal_reader *reader = aw_journal_reader_new(book->journal);
+    struct aw_blocks         *blocks = aw_blocks_new(65536, 4 << 20);
+    struct aw_read            read = {.items = &want, .count = 1, .memory = memory, .room = room, .bytes_max = bytes_max};
+    struct aw_arena           scratch;
+
+    assert_non_null(reader);
+    assert_non_null(blocks);
+    aw_arena_init(&scratch, blocks);
+    assert_int_equal(aw_journal_read_begin(reader), AW_OK);
+    aw_read_carry_out(&read, reader, &scratch);
+    aw_journal_read_end(reader);
+    assert_int_equal(aw_blocks_used(blocks), 0);
+    aw_blocks_free(&blocks);
+    aw_journal_reader_free(&reader);
+    *ret_need = read.need;
+    return want;
+}
+
+static void
+check_message(const struct aw_stored_message *message, uint64_t seq, uint64_t number, size_t len)
+{
+    char head[16];
+
+    (void)snprintf(head, sizeof(head), "%llu", (unsigned long long)number);
+    assert_int_equal(message->id.seq, seq);
+    assert_int_equal(message->id.shard, shard);
+    assert_false(message->erased);
+    assert_int_equal(message->body.len, len);
+    assert_memory_equal(message->body.ptr, head, strlen(head) + 1);
+    for (size_t i = 16; i < len; i++)
+        assert_int_equal(message->body.ptr[i], 'a' + number % 26);
+}
+
+static void
+check_threads(bool lmdb)
+{
+    static char         memory[ROOM];
+    struct book         book;
+    uint64_t            seqs[12];
+    struct aw_read_item item, want = {.kind = AW_READ_THREAD, .messages_max = 200};
+    size_t              need, again;
+
+    open_book(&book, lmdb);
+    for (uint64_t i = 0; i < 12; i++) {
+        uint64_t other;
+
+        (void)post(&book, 1, i, BODY_BYTES - i, &seqs[i]);
+        (void)post(&book, 2, 100 + i, 3000, &other); /* somebody else's lie between */
+    }
+    want.last_seq = seqs[11];
+    item = read_item(&book, want, memory, ROOM, ROOM, &need);
+    assert_int_equal(item.err, AW_OK);
+    assert_int_equal(item.message_count, 12);
+    for (uint64_t i = 0; i < 12; i++)
+        check_message(&item.messages[i], seqs[i], i, BODY_BYTES - i);
+    /* Reasons: those of the newest first, no word twice. */
+    assert_slice(item.reasons[0], "hint:general");
+    assert_memory_equal(item.reasons[1].ptr, "departure:11 of 0000", 20);
+    assert_memory_equal(item.reasons[2].ptr, "departure:10 of 0000", 20);
+    assert_true(item.reason_count <= AW_REASONS_MAX);
+    /* Too little memory: what it says that it needs is enough. */
+    for (size_t room = 0; room < need; room += 977) {
+        (void)read_item(&book, want, memory, room, ROOM, &again);
+        assert_true(again > room);
+        assert_true(again >= need);
+        item = read_item(&book, want, memory, again, ROOM, &again);
+        assert_int_equal(again, need);
+        for (uint64_t i = 0; i < 12; i++)
+            check_message(&item.messages[i], seqs[i], i, BODY_BYTES - i);
+    }
+    /* Only newer ones; only so many; only so many bytes, the newest in any case. */
+    want.above_seq = seqs[8];
+    item = read_item(&book, want, memory, ROOM, ROOM, &need);
+    assert_int_equal(item.message_count, 3);
+    check_message(&item.messages[0], seqs[9], 9, BODY_BYTES - 9);
+    want = (struct aw_read_item){.kind = AW_READ_THREAD, .last_seq = seqs[11], .messages_max = 2};
+    item = read_item(&book, want, memory, ROOM, ROOM, &need);
+    assert_int_equal(item.message_count, 2);
+    check_message(&item.messages[0], seqs[10], 10, BODY_BYTES - 10);
+    want.messages_max = 200;
+    item = read_item(&book, want, memory, ROOM, 3 * BODY_BYTES, &need);
+    assert_int_equal(item.message_count, 3);
+    item = read_item(&book, want, memory, ROOM, 1, &need);
+    assert_int_equal(item.message_count, 1);
+    check_message(&item.messages[0], seqs[11], 11, BODY_BYTES - 11);
+    want.last_seq = 1000000;
+    assert_int_equal(read_item(&book, want, memory, ROOM, ROOM, &need).err, AW_E_NOT_FOUND);
+    close_book(&book);
+}
+
+static void
+check_receipts(bool lmdb)
+{
+    static char           memory[ROOM];
+    struct book           book;
+    struct aw_out_message first, second;
+    struct aw_read_item   item;
+    uint64_t              a, b;
+    size_t                need;
+    struct aw_command     hold = {.kind = AW_COMMAND_HOLD};
+
+    open_book(&book, lmdb);
+    first = post(&book, 1, 1, BODY_BYTES, &a);
+    second = post(&book, 1, 2, 10, &b);
+    item = read_item(&book, (struct aw_read_item){.kind = AW_READ_RECEIPT, .last_seq = b}, memory, ROOM, ROOM, &need);
+    assert_int_equal(item.err, AW_OK);
+    assert_int_equal(item.receipt.message.seq, b);
+    assert_int_equal(item.receipt.ticket.seq, first.ticket.seq);
+    assert_int_equal(second.ticket.seq, first.ticket.seq);
+    assert_true(item.receipt.folded);
+    assert_int_equal(item.receipt.reason_count, 2);
+    assert_memory_equal(item.receipt.reasons[1].ptr, "departure:2 of 0000", 19);
+    assert_int_equal(item.receipt.commit.index, 2);
+    assert_memory_equal(&item.receipt.commit.hash, &book.head.hash, sizeof(book.head.hash));
+    (void)read_item(&book, (struct aw_read_item){.kind = AW_READ_RECEIPT, .last_seq = b}, memory, 5, ROOM, &need);
+    assert_true(need > 5);
+    /* A record that is no message has no receipt. */
+    hold.in.ticket = (struct aw_in_ticket){.ticket = first.ticket, .by = AW_SLICE("mia")};
+    assert_int_equal(write_one(&book, &hold), AW_OK);
+    item = read_item(&book, (struct aw_read_item){.kind = AW_READ_RECEIPT, .last_seq = hold.out.seq}, memory, ROOM, ROOM, &need);
+    assert_int_equal(item.err, AW_E_NOT_FOUND);
+    close_book(&book);
+}
+
+static struct aw_lease_id
+lease(struct book *book, struct aw_ticket_id ticket)
+{
+    struct aw_command     command = {.kind = AW_COMMAND_LEASE};
+    struct aw_ticket_view view;
+
+    assert_int_equal(aw_state_ticket(book->state, ticket, &view), AW_OK);
+    command.in.lease =
+        (struct aw_in_lease){.slot = ticket.slot, .version = view.version, .agent = AW_SLICE("mia"), .lease_ms = 60000};
+    assert_int_equal(write_one(book, &command), AW_OK);
+    return command.out.u.lease.lease;
+}
+
+static enum aw_err
+fenced(struct book *book, enum aw_command_kind kind, struct aw_lease_id id, uint64_t op_hash)
+{
+    struct aw_command command = {.kind = kind};
+
+    command.in.fenced = (struct aw_in_fenced){.lease = id, .agent = AW_SLICE("mia"), .op_hash = op_hash, .lease_ms = 60000};
+    return write_one(book, &command);
+}
+
+static void
+expire(struct book *book)
+{
+    struct aw_command timer;
+
+    book->now += 61000;
+    begin(book);
+    assert_true(aw_state_due(book->state, book->now, &timer));
+    assert_int_equal(apply(book, &timer), AW_OK);
+    assert_true(timer.out.changed);
+    commit(book);
+}
+
+static void
+check_ending(struct book *book, struct aw_ticket_id ticket, struct aw_lease_id id, unsigned kind, uint64_t op_hash)
+{
+    static char           memory[64];
+    struct aw_ticket_view view;
+    struct aw_read_item   item;
+    size_t                need;
+
+    assert_int_equal(aw_state_ticket(book->state, ticket, &view), AW_OK);
+    item = read_item(book, (struct aw_read_item){.kind = AW_READ_ENDING, .last_seq = view.last_seq, .fence = id.fence}, memory,
+                     sizeof(memory), ROOM, &need);
+    assert_int_equal(item.err, AW_OK);
+    assert_int_equal(item.ended_kind, kind);
+    assert_int_equal(item.ended_op_hash, op_hash);
+}
+
+static void
+check_endings(bool lmdb)
+{
+    struct book           book;
+    struct aw_lease_id    released, expired, refused, last, held;
+    struct aw_out_message opened;
+    struct aw_command     cancel = {.kind = AW_COMMAND_CANCEL};
+    uint64_t              seq;
+
+    open_book(&book, lmdb);
+    opened = post(&book, 1, 1, 100, &seq);
+    released = lease(&book, opened.ticket);
+    check_ending(&book, opened.ticket, released, 0, 0); /* it runs */
+    assert_int_equal(fenced(&book, AW_COMMAND_EXTEND, released, 5), AW_OK);
+    assert_int_equal(fenced(&book, AW_COMMAND_RELEASE, released, 77), AW_OK);
+    expired = lease(&book, opened.ticket);
+    expire(&book);
+    refused = lease(&book, opened.ticket);
+    (void)post(&book, 1, 2, 100, &seq); /* a follow-up that its holder has not seen */
+    assert_int_equal(fenced(&book, AW_COMMAND_COMPLETE, refused, 88), AW_E_NEW_MESSAGES);
+    check_ending(&book, opened.ticket, refused, 0, 0); /* a refused complete ends nothing */
+    expire(&book);
+    last = lease(&book, opened.ticket);
+    assert_int_equal(fenced(&book, AW_COMMAND_COMPLETE, last, 99), AW_OK);
+    check_ending(&book, opened.ticket, released, AW_COMMAND_RELEASE, 77);
+    check_ending(&book, opened.ticket, expired, AW_COMMAND_TIMER, 0);
+    check_ending(&book, opened.ticket, refused, AW_COMMAND_TIMER, 0);
+    check_ending(&book, opened.ticket, last, AW_COMMAND_COMPLETE, 99);
+    opened = post(&book, 2, 3, 100, &seq);
+    held = lease(&book, opened.ticket);
+    cancel.in.ticket = (struct aw_in_ticket){.ticket = opened.ticket, .by = AW_SLICE("mia")};
+    assert_int_equal(write_one(&book, &cancel), AW_OK);
+    check_ending(&book, opened.ticket, held, AW_COMMAND_CANCEL, 0);
+    close_book(&book);
+}
+
+static void
+test_threads(void **state)
+{
+    (void)state;
+    check_threads(false);
+    check_threads(true);
+}
+
+static void
+test_receipts(void **state)
+{
+    (void)state;
+    check_receipts(false);
+    check_receipts(true);
+}
+
+static void
+test_endings(void **state)
+{
+    (void)state;
+    check_endings(false);
+    check_endings(true);
+}
+
+/* A pool beside a writer: each read asks for the record that has just become durable, while others keep the readers' snapshots
+ * busy. Through every read, its message is there. */
+static void
+test_pool_sees_what_is_durable(void **state)
+{
+    enum { READS = 600, BACK = 8 };
+    struct wait_slot {
+        struct aw_read      read;
+        struct aw_read_item item;
+        char                memory[16384];
+        uint64_t            number;
+        bool                out;
+    };
+    struct aw_readers_config config = {.threads = 2, .io_count = 1, .mailbox_slots = 64};
+    struct wait_slot        *slots = calloc(BACK, sizeof(slots[0]));
+    struct aw_readers       *pool;
+    struct aw_wake           wake;
+    struct book              book;
+    struct aw_why            why = {.text = ""};
+    unsigned                 out = 0, found = 0;
+
+    (void)state;
+    assert_non_null(slots);
+    open_book(&book, true);
+    config.journal = book.journal;
+    assert_int_equal(aw_wake_init(&wake, &why), AW_OK);
+    assert_int_equal(aw_readers_start(&pool, &config, &why), AW_OK);
+    aw_readers_join(pool, 0, &wake);
+    for (uint64_t i = 0; i < READS || out > 0;) {
+        struct aw_read *back = aw_readers_pop(pool, 0);
+
+        if (back != NULL) {
+            struct wait_slot *slot = back->owner;
+
+            assert_int_equal(slot->item.err, AW_OK);
+            assert_true(back->need <= back->room);
+            assert_int_equal(slot->item.message_count, 1);
+            check_message(&slot->item.messages[0], slot->item.last_seq, slot->number, 4000);
+            slot->out = false;
+            out--;
+            found++;
+            continue;
+        }
+        if (i == READS || out == BACK) {
+            (void)sched_yield(); /* fails never */
+            continue;
+        }
+        for (unsigned k = 0; k < BACK; k++) {
+            struct wait_slot *slot = &slots[k];
+            uint64_t          seq;
+
+            if (slot->out || i == READS)
+                continue;
+            (void)post(&book, i, i, 4000, &seq);
+            slot->number = i++;
+            slot->item = (struct aw_read_item){.kind = AW_READ_THREAD, .last_seq = seq, .messages_max = 200};
+            slot->read = (struct aw_read){.owner = slot,
+                                          .items = &slot->item,
+                                          .count = 1,
+                                          .memory = slot->memory,
+                                          .room = sizeof(slot->memory),
+                                          .bytes_max = ROOM};
+            slot->out = true;
+            out++;
+            aw_readers_push(pool, &slot->read);
+        }
+    }
+    assert_int_equal(found, READS);
+    aw_readers_stop(&pool);
+    aw_wake_fini(&wake);
+    close_book(&book);
+    free(slots);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_receipts),
+        cmocka_unit_test(test_endings),
+        cmocka_unit_test(test_pool_sees_what_is_durable),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
