@@ -1,11 +1,12 @@
 /* run_server_test.c - the real server as a process of its own, and clients that leave at every moment.
  *
  * Messages are posted and tickets pulled and completed over many connections, while streams are reset and sockets closed at random:
- * before an answer, under a parked poll, between a lease and its complete. Then the clients behave, and an audit asks: every message
- * that was acknowledged, and every one whose answer was lost and that was posted again, is one ticket; every ticket was completed
- * exactly once; nobody was told twice that it completed one. After that: tickets come to parked agents at once, whatever lanes those
- * serve; a full TLS port still answers on the other one; a drain ends everything with exit code 0.
- * Under the sanitizers the server's exit code tells what they found. The seed is printed; AW_SEED repeats a run as far as timing lets.
+ * before an answer, under a parked poll, between a lease and its complete. Then the clients behave, and an audit asks: every
+ * message that was acknowledged, and every one whose answer was lost and that was posted again, is one ticket; every ticket was
+ * completed exactly once; nobody was told twice that it completed one. After that: tickets come to parked agents at once,
+ * whatever lanes those serve; a full TLS port still answers on the other one; a drain ends everything with exit code 0.
+ * Under the sanitizers the server's exit code tells what they found. The seed is printed; AW_SEED repeats a run as far as
+ * timing lets.
  */
 #include "base/hash.h"
 #include "client/client.h"
@@ -38,7 +39,7 @@ extern char **environ;
 
 static const char *const lane_names[LANES] = {"main", "north", "south"};
 
-/* --- the server ---------------------------------------------------------------------------------------------------------------- */
+/* --- the server --------------------------------------------------------------------------------------------------------------- */
 
 struct server {
     pid_t pid;
@@ -147,7 +148,7 @@ end_server(struct server *server)
     kit_remove(server->folder);
 }
 
-/* --- the desk: clients on one loop --------------------------------------------------------------------------------------------- */
+/* --- the desk: clients on one loop -------------------------------------------------------------------------------------------- */
 
 enum message_state { MESSAGE_NEW, MESSAGE_UNDER_WAY, MESSAGE_UNKNOWN, MESSAGE_ACKNOWLEDGED };
 
@@ -468,7 +469,7 @@ on_tick(struct ev_loop *loop, struct ev_timer *timer, int events)
         ev_break(loop, EVBREAK_ALL);
 }
 
-/* --- asking ---------------------------------------------------------------------------------------------------------------------- */
+/* --- asking ------------------------------------------------------------------------------------------------------------------- */
 
 struct asked {
     struct ev_loop *loop;
@@ -601,7 +602,7 @@ drain(struct desk *desk)
     }
 }
 
-/* --- tests ----------------------------------------------------------------------------------------------------------------------- */
+/* --- tests -------------------------------------------------------------------------------------------------------------------- */
 
 static struct server server;
 static struct desk   desk;
