@@ -1,7 +1,7 @@
 /* run_read_test.c - what the reader threads find: messages of a ticket, first receipts, how a lease ended.
  *
- * The real state machine writes real batches into both engines; bodies and batches are large enough to lie in pieces, so that what a
- * reader gives lasts only until its next read. Proves: every text is that of its own message; the limits by sequence, number and
+ * The real state machine writes real batches into both engines; bodies and batches are large enough to lie in pieces, so that what
+ * a reader gives lasts only until its next read. Proves: every text is that of its own message; the limits by sequence, number and
  * bytes; a read whose memory is too small says how much it needs, and then finds the same; every kind of ending; and with a pool of
  * threads beside a writer, that what was durable when a read was pushed is found.
  */
