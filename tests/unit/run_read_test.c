@@ -143,7 +143,7 @@ body_of(struct book *book, uint64_t number, size_t len)
 static struct aw_out_message
 post(struct book *book, uint64_t customer, uint64_t number, size_t body_bytes, uint64_t *ret_seq)
 {
-    char                 word[80];
+    char                 word[128];
     struct aw_slice      reasons[2] = {AW_SLICE("hint:general"), {word, 0}};
     struct aw_hash128    identity = {customer, 1};
     struct aw_in_message in = {.id_hash = {number, 2},
