@@ -23,8 +23,6 @@
 #include <sys/socket.h>
 #include <time.h>
 
-extern char **environ;
-
 #define TRUNKS        12U
 #define MESSAGES      3000U
 #define POSTERS       24U
@@ -70,6 +68,22 @@ sleep_ms(unsigned ms)
     (void)nanosleep(&time, NULL);
 }
 
+/* The port in `"name":"127.0.0.1:PORT"` of a log line. */
+static int
+port_in(const char *line, const char *name)
+{
+    char        field[64];
+    const char *at;
+    long        port;
+
+    (void)snprintf(field, sizeof(field), "\"%s\":\"127.0.0.1:", name);
+    at = strstr(line, field);
+    AW_ASSERT(at != NULL);
+    port = strtol(at + strlen(field), NULL, 10);
+    assert_in_range(port, 1, 65535);
+    return (int)port;
+}
+
 static void
 wait_until_ready(struct server *server)
 {
@@ -81,11 +95,8 @@ wait_until_ready(struct server *server)
         read_log(server, text, sizeof(text));
         line = strstr(text, "\"msg\":\"ready\"");
         if (line != NULL && strchr(line, '\n') != NULL) {
-            int port;
-
-            assert_int_equal(sscanf(strstr(line, "\"listen\":\"") + 10, "127.0.0.1:%d", &port), 1);
-            (void)snprintf(server->plain, sizeof(server->plain), "http://127.0.0.1:%d", port);
-            assert_int_equal(sscanf(strstr(line, "\"tls_listen\":\"") + 14, "127.0.0.1:%d", &server->tls_port), 1);
+            (void)snprintf(server->plain, sizeof(server->plain), "http://127.0.0.1:%d", port_in(line, "listen"));
+            server->tls_port = port_in(line, "tls_listen");
             return;
         }
         sleep_ms(100);
@@ -518,8 +529,10 @@ metric(struct desk *desk, const char *name)
 
     (void)snprintf(line, sizeof(line), "\n%s ", name);
     at = strstr(ask(desk, "GET", "/metrics", "")->body, line);
-    if (at == NULL)
+    if (at == NULL) {
         fail_msg("there is no metric %s", name);
+        return 0;
+    }
     return strtoull(at + strlen(line), NULL, 10);
 }
 
