@@ -9,6 +9,9 @@
 /* Taken from one mailbox before the next is looked at, so that one busy io thread does not starve the others. */
 #define POPS_PER_MAILBOX 1024U
 
+/* A timer that found no room even in the reserve waits this long: trying at once would spin on a full disk. */
+#define TIMER_REST_NS (100 * AW_NS_PER_MS)
+
 static const char *const role_names[] = {"starting", "active", "follower", "deposed", "full", "broken"};
 
 const char *
@@ -206,14 +209,6 @@ take(struct aw_committer *c, struct aw_submission *submission)
     case AW_SUBMIT_CANCEL:
         aw_publish_cancel(c, submission);
         return;
-    case AW_SUBMIT_RETURN: {
-        uint32_t lane = aw_parking_came_back(&c->parking, &submission->woken_lane);
-
-        aw_publish_again(c, submission->slot, submission->version);
-        aw_publish_look_at(c, lane);
-        aw_committer_give_back(c, submission);
-        return;
-    }
     }
     AW_UNREACHABLE();
 }
@@ -274,6 +269,8 @@ aw_committer_next_due(const struct aw_committer *committer, aw_ns mono)
         return mono;
     if (due == 0 || c->role == AW_ROLE_BROKEN)
         return AW_NS_NEVER;
+    if (c->is_timer_refused)
+        return mono + TIMER_REST_NS;
     return due <= c->clock._told ? mono : mono + (due - c->clock._told) * AW_NS_PER_MS;
 }
 

@@ -189,8 +189,10 @@ apply_timers(struct aw_committer *c, aw_ms now)
             return;
         if (entry.command.out.changed)
             c->batch_entry_count--; /* nobody waits for its commit point */
-        if (entry.command.out.err != AW_OK)
-            return; /* no room even in the reserve: it stays due */
+        if (entry.command.out.err != AW_OK) {
+            c->is_timer_refused = true; /* no room even in the reserve: it stays due */
+            return;
+        }
     }
 }
 
@@ -227,6 +229,7 @@ begin_group(struct aw_committer *c)
                                          .drain_bytes = room.drain_bytes,
                                          .pushes = aw_lanes_room(c->config.lanes)};
     c->is_shut_for_posts = false;
+    c->is_timer_refused = false;
     c->event_count = 0;
     c->group_records = 0;
     c->group_batches = 0;

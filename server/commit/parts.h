@@ -71,6 +71,7 @@ struct aw_committer {
     uint64_t            group_bytes;       /* of posts */
     bool                refused_post;      /* for lack of room, in this step */
     bool                is_shut_for_posts; /* what was at hand is used up: the rest waits for the next group */
+    bool                is_timer_refused;  /* it is tried again after a rest, not at once */
     bool                must_flush;
 
     struct aw_parking parking;
@@ -92,8 +93,6 @@ enum aw_err aw_group_commit_own(struct aw_committer *c, struct aw_entry *entries
 
 /* --- publish.c */
 void aw_publish_events(struct aw_committer *c);
-/* A ticket that was taken and not leased lies in no queue: puts it back if it still waits as `version`. */
-void aw_publish_again(struct aw_committer *c, uint32_t slot, uint32_t version);
 /* Wakes a pull for `lane` if there is a ticket and somebody for it. AW_LANE_NONE: nothing. */
 void   aw_publish_look_at(struct aw_committer *c, uint32_t lane);
 void   aw_publish_park(struct aw_committer *c, struct aw_submission *pull);

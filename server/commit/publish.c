@@ -103,23 +103,6 @@ aw_publish_events(struct aw_committer *c)
     c->event_count = 0;
 }
 
-void
-aw_publish_again(struct aw_committer *c, uint32_t slot, uint32_t version)
-{
-    struct aw_ticket_view view;
-
-    if (c->role == AW_ROLE_BROKEN || !aw_state_ticket_at(c->config.state, slot, &view) || view.state != AW_TICKET_WAITING ||
-        view.version != version)
-        return;
-    queue(c, &(struct aw_event){.kind = AW_EVENT_QUEUED,
-                                .slot = slot,
-                                .version = version,
-                                .lane = view.lane,
-                                .class_ = view.class_,
-                                .key = view.key,
-                                .age = view.age});
-}
-
 /* Wakes somebody for each lane of `pull` that has a ticket, until `pull` itself is woken. All of its lanes count, not only the
  * first with a ticket: there somebody may wait who serves no other, and is woken before it. */
 static void

@@ -8,7 +8,6 @@
  *   QUERY     looks at the state; sees everything that was acknowledged before it was pushed
  *   PARK      a pull that found nothing: comes back WOKEN when there may be work, or CANCELLED
  *   CANCEL    ends the parking of `target`; both come back
- *   RETURN    a ticket that was taken from the lanes and is not wanted: goes back into its queue; comes back at once
  *
  * Thread: stated above. Owns: nothing beyond what its request owns.
  */
@@ -25,7 +24,6 @@ enum aw_submission_kind {
     AW_SUBMIT_QUERY,
     AW_SUBMIT_PARK,
     AW_SUBMIT_CANCEL,
-    AW_SUBMIT_RETURN,
 };
 
 /* A command and where it became durable. A command that changed nothing has the point of the batch that was durable when it was
@@ -92,16 +90,13 @@ struct aw_submission {
     struct aw_entry *entries;
     uint32_t         count;
     uint32_t         done;       /* committer: entries[0..done) were applied */
-    uint32_t         woken_lane; /* LEASE or RETURN of a pull that had been woken: for which lane; else AW_LANE_NONE */
+    uint32_t         woken_lane; /* LEASE commands of a pull that had been woken: for which lane; else AW_LANE_NONE */
     /* QUERY */
     struct aw_query *query;
     /* PARK */
     struct aw_park park;
     /* CANCEL */
     struct aw_submission *target;
-    /* RETURN */
-    uint32_t slot;
-    uint32_t version;
 };
 
 #endif

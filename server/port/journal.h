@@ -131,9 +131,10 @@ uint64_t aw_journal_cost(struct aw_journal *journal, uint64_t record_bytes, uint
  * records may be there without. *ret_done when nothing is left to delete. AW_E_IO when the engine fails (then broken). */
 AW_MUST_USE enum aw_err aw_journal_trim_step(struct aw_journal *journal, uint64_t below_seq, uint32_t pages_max, bool *ret_done);
 
-/* Readers. A reader belongs to the thread that made it and holds a snapshot only between read_begin and read_end: keep that short
- * (a long one makes the store grow). A slice borrows until the next read of its kind (batch, body, ids) by this reader, at the
- * latest until read_end. Reads say AW_E_CORRUPT when a checksum fails, AW_E_MEMORY. NULL when no memory or too many readers. */
+/* Readers. A reader belongs to one thread at a time, the one that uses it, and holds a snapshot only between read_begin and
+ * read_end: keep that short (a long one makes the store grow). A slice borrows until the next read of its kind (batch, body,
+ * ids) by this reader, at the latest until read_end. Reads say AW_E_CORRUPT when a checksum fails, AW_E_MEMORY. NULL when no
+ * memory or too many readers. */
 AW_MUST_USE struct aw_journal_reader *aw_journal_reader_new(struct aw_journal *journal);
 void                                  aw_journal_reader_free(struct aw_journal_reader **reader);
 /* Sees everything durable before the call. AW_E_IO, also when the engine is broken. */

@@ -44,6 +44,7 @@ struct pull {
     struct aw_entry       *entries;
     uint32_t               granted;
     struct aw_read        *read;
+    enum aw_err            failure; /* why granted leases go back, for the answer */
     bool                   answered_with_leases;
 };
 
@@ -231,21 +232,19 @@ on_parked(struct pull *pull)
 
 /* --- leases ------------------------------------------------------------------------------------------------------------------- */
 
-static void
-answer_leases(struct pull *pull)
+static enum aw_err
+write_leases(struct pull *pull, struct aw_buffer *buffer)
 {
     const struct aw_shared *shared = pull->call.io->shared;
-    struct aw_arena        *arena = aw_call_arena(&pull->call);
-    struct aw_lease_answer *leases = aw_arena_take(arena, pull->granted * sizeof(leases[0]));
-    struct aw_lease_text   *texts = aw_arena_take(arena, pull->granted * sizeof(texts[0]));
-    struct aw_buffer        buffer;
+    struct aw_lease_answer *leases = aw_arena_take(buffer->arena, pull->granted * sizeof(leases[0]));
+    struct aw_lease_text   *texts = aw_arena_take(buffer->arena, pull->granted * sizeof(texts[0]));
     struct aw_writer        writer;
 
-    if (leases == NULL || texts == NULL) {
-        aw_call_fail(&pull->call, AW_E_MEMORY, "");
-        return;
-    }
+    if (leases == NULL || texts == NULL)
+        return AW_E_MEMORY;
     for (uint32_t i = 0; i < pull->granted; i++) {
+        if (pull->read->items[i].err != AW_OK)
+            return pull->read->items[i].err;
         if (pull->query.views != NULL)
             aw_lease_view_of_ticket(&leases[i], &texts[i], &pull->query.views[i], &shared->token_key, pull->call.io->wall);
         else
@@ -253,14 +252,10 @@ answer_leases(struct pull *pull)
                                      pull->call.io->wall);
         aw_lease_view_fill(&leases[i], &pull->read->items[i]);
     }
-    aw_buffer_init(&buffer, arena);
-    aw_writer_init(&writer, &buffer, pull->media);
-    if (!aw_proto_write_leases(&writer, leases, pull->granted)) {
-        aw_call_fail(&pull->call, AW_E_INTERNAL, "a stored message is damaged");
-        return;
-    }
-    pull->answered_with_leases = !buffer.failed && pull->query.views == NULL;
-    aw_call_answer(&pull->call, 200, pull->media, &buffer, NULL, 0);
+    aw_writer_init(&writer, buffer, pull->media);
+    if (!aw_proto_write_leases(&writer, leases, pull->granted))
+        return AW_E_CORRUPT;
+    return buffer->failed ? AW_E_MEMORY : AW_OK;
 }
 
 static bool
@@ -299,6 +294,41 @@ give_back(struct pull *pull)
     pull->granted = 0;
     pull->step = PULL_GIVE_BACK;
     aw_call_submit(&pull->call, submission);
+}
+
+static void
+answer_failure(struct pull *pull)
+{
+    enum aw_err err = pull->failure == AW_E_MEMORY ? AW_E_MEMORY : AW_E_INTERNAL;
+
+    aw_call_fail(&pull->call, err, err == AW_E_INTERNAL ? "a stored message cannot be read" : "");
+}
+
+/* Without its messages an agent could do nothing with a lease: what was granted goes back first. */
+static void
+refuse_leases(struct pull *pull, enum aw_err err)
+{
+    pull->failure = err;
+    if (pull->query.views == NULL && pull->granted > 0)
+        give_back(pull);
+    else
+        answer_failure(pull);
+}
+
+static void
+answer_leases(struct pull *pull)
+{
+    struct aw_buffer buffer;
+    enum aw_err      err;
+
+    aw_buffer_init(&buffer, aw_call_arena(&pull->call));
+    err = write_leases(pull, &buffer);
+    if (err != AW_OK) {
+        refuse_leases(pull, err);
+        return;
+    }
+    pull->answered_with_leases = pull->query.views == NULL;
+    aw_call_answer(&pull->call, 200, pull->media, &buffer, NULL, 0);
 }
 
 /* Moves what was granted to the front. Returns the first error that is not about a single choice. */
@@ -342,8 +372,7 @@ on_leased(struct pull *pull)
     aw_metric_add(pull->call.io->metrics, AW_METRIC_LEASES_GRANTED, pull->granted);
     if (read_messages(pull))
         return;
-    /* Without memory for the messages the agent could do nothing with the leases. */
-    give_back(pull);
+    refuse_leases(pull, AW_E_MEMORY);
 }
 
 /* --- the call ----------------------------------------------------------------------------------------------------------------- */
@@ -386,12 +415,12 @@ on_back(struct aw_call *call)
         if (aw_api_read_again(call, pull->read, &failed))
             return;
         if (failed)
-            give_back(pull);
+            refuse_leases(pull, AW_E_MEMORY);
         else
             answer_leases(pull);
         return;
     case PULL_GIVE_BACK:
-        aw_call_fail(call, AW_E_MEMORY, "");
+        answer_failure(pull);
         return;
     }
     AW_UNREACHABLE();

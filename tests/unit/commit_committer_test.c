@@ -480,10 +480,6 @@ test_parked_pulls(void **state)
     assert_ptr_equal(aw_ring_try_pop(&desk.out), &b);
     assert_int_equal(b.park.end, AW_PARK_CANCELLED);
     assert_ptr_equal(aw_ring_try_pop(&desk.out), &cancel);
-    /* What that somebody took and did not want goes back. */
-    a = (struct aw_submission){.kind = AW_SUBMIT_RETURN, .slot = head.slot, .version = head.version, .woken_lane = AW_LANE_NONE};
-    carry_out(&desk, &a);
-    assert_true(take(&desk, 0, &head));
     close_desk(&desk);
 }
 
