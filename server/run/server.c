@@ -19,18 +19,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Address space of the map; the limit that counts is store-bytes-max. The thread sanitizer leaves no place for more than a part
- * of it. */
-#if defined(__SANITIZE_THREAD__)
-#define MAP_BYTES (UINT64_C(1) << 37)
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define MAP_BYTES (UINT64_C(1) << 37)
-#endif
-#endif
-#ifndef MAP_BYTES
-#define MAP_BYTES (UINT64_C(1) << 40)
-#endif
 /* Bytes of queue entries for each ticket: the sparse worst case of commit/lanes.h, and stale entries on top. */
 #define LANE_BYTES_PER_TICKET 64U
 #define LANE_BYTES_MIN        (UINT64_C(64) << 20)
@@ -447,7 +435,6 @@ open_store(struct aw_server *server, struct aw_why *why)
                                        .access = AW_STORE_SERVE,
                                        .shard = (uint8_t)settings->shard,
                                        .bytes_max = settings->store_bytes_max,
-                                       .map_bytes = MAP_BYTES,
                                        .reserve_bytes = settings->store_reserve_bytes,
                                        .readers_max = (uint32_t)settings->reader_threads + 8};
 

@@ -18,9 +18,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Address space of the map; the limit that counts is bytes_max. The thread sanitizer leaves no place for more than a part of it. */
+#if defined(__SANITIZE_THREAD__)
+#define MAP_BYTES_DEFAULT (UINT64_C(1) << 37)
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define MAP_BYTES_DEFAULT (UINT64_C(1) << 37)
+#endif
+#endif
+#ifndef MAP_BYTES_DEFAULT
+#define MAP_BYTES_DEFAULT (UINT64_C(1) << 40)
+#endif
+
 #define PATH_BYTES        4096U
 #define BYTES_MAX_DEFAULT (UINT64_C(64) << 30)
-#define MAP_BYTES_DEFAULT (UINT64_C(1) << 40)
 #define RESERVE_DEFAULT   (UINT64_C(64) << 20)
 #define READERS_DEFAULT   64U
 #define READERS_OURS      8U /* the look after a commit, the start, and tools beside us */
