@@ -780,7 +780,7 @@ test_handshakes_are_limited(void **state)
     }
     sleep_ms(2500); /* gauges of connections are told once a second */
     in = metric(&desk, "aswolk_connections") - before;
-    printf("%llu of %u strangers are in\n", (unsigned long long)in, STRANGERS);
+    printf("%llu of %d strangers are in\n", (unsigned long long)in, STRANGERS);
     assert_true(in > 400);
     assert_true(in <= 512);
     for (unsigned i = 0; i < STRANGERS; i++)
