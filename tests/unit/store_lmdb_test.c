@@ -114,9 +114,9 @@ test_in_use(void **state)
     aw_journal_close(&journal);
 }
 
-/* Changes what the meta tree holds under "identity", as another version would have written it. */
+/* Changes one byte of what the meta tree holds under "identity"; flip must not be 0, so that whatever was there is now wrong. */
 static void
-patch_identity(const char *path, size_t at, uint8_t value)
+patch_identity(const char *path, size_t at, uint8_t flip)
 {
     MDB_env *env;
     MDB_txn *txn;
@@ -135,7 +135,7 @@ patch_identity(const char *path, size_t at, uint8_t value)
     assert_int_equal(mdb_get(txn, meta, &key, &old), 0);
     assert_true(old.mv_size <= sizeof(bytes) && at < old.mv_size);
     memcpy(bytes, old.mv_data, old.mv_size);
-    bytes[at] = value;
+    bytes[at] ^= flip;
     old.mv_data = bytes;
     assert_int_equal(mdb_put(txn, meta, &key, &old, 0), 0);
     assert_int_equal(mdb_txn_commit(txn), 0);
@@ -174,7 +174,7 @@ test_newer_format(void **state)
 
     make_store(place->folder, 5);
     data_path(path, place);
-    patch_identity(path, 16, AW_STORE_FORMAT + 1);
+    patch_identity(path, 16, AW_STORE_FORMAT ^ (AW_STORE_FORMAT + 1));
     check_refused(place, AW_E_VERSION);
 }
 
