@@ -4,7 +4,7 @@
 
 #include "base/assert.h"
 #include "base/why.h"
-#include "bench/surge/generator.h"
+#include "bench/arrivals/generator.h"
 #include "client/url.h"
 #include "proto/media.h"
 

@@ -2,8 +2,8 @@
 #include "bench/surge/source.h"
 
 #include "base/mem.h"
+#include "bench/arrivals/texts.h"
 #include "bench/surge/ledger.h"
-#include "bench/surge/texts.h"
 #include "proto/proto.h"
 
 #include <stdio.h>

@@ -7,9 +7,9 @@
 #include "support/test.h"
 
 #include "base/mem.h"
-#include "bench/surge/generator.h"
-#include "bench/surge/random.h"
-#include "bench/surge/texts.h"
+#include "bench/arrivals/generator.h"
+#include "bench/arrivals/random.h"
+#include "bench/arrivals/texts.h"
 #include "model/message.h"
 
 #include <math.h>

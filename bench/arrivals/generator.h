@@ -8,8 +8,8 @@
  * The caller owns the generator. It holds what is still to come of open episodes (64 bytes a message), nothing of the past.
  * Thread: one at a time. Fails only for want of memory. No clock is read.
  */
-#ifndef AW_BENCH_SURGE_GENERATOR_H
-#define AW_BENCH_SURGE_GENERATOR_H
+#ifndef AW_BENCH_ARRIVALS_GENERATOR_H
+#define AW_BENCH_ARRIVALS_GENERATOR_H
 
 #include "base/assert.h"
 #include "base/slice.h"

@@ -7,10 +7,10 @@
  * The figures are those of real airline messages of 2015 and 2019 where there are any, and else assumptions (marked A), to be
  * varied and not tuned to.
  */
-#include "bench/surge/generator.h"
+#include "bench/arrivals/generator.h"
 
 #include "base/mem.h"
-#include "bench/surge/random.h"
+#include "bench/arrivals/random.h"
 #include "model/message.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* texts.c - sentences by language and class. */
-#include "bench/surge/texts.h"
+#include "bench/arrivals/texts.h"
 
-#include "bench/surge/random.h"
+#include "bench/arrivals/random.h"
 #include "model/message.h"
 
 #define SENTENCES_MAX 6

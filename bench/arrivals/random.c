@@ -1,5 +1,5 @@
 /* random.c - a generator and the distributions that the surge model names. */
-#include "bench/surge/random.h"
+#include "bench/arrivals/random.h"
 
 #include "base/assert.h"
 

@@ -3,8 +3,8 @@
  * xoshiro256++ (Blackman, Vigna 2019), its state filled by splitmix64. A value; the caller owns it. Thread: one at a time.
  * Cannot fail.
  */
-#ifndef AW_BENCH_SURGE_RANDOM_H
-#define AW_BENCH_SURGE_RANDOM_H
+#ifndef AW_BENCH_ARRIVALS_RANDOM_H
+#define AW_BENCH_ARRIVALS_RANDOM_H
 
 #include <stdbool.h>
 #include <stdint.h>
