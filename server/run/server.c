@@ -169,6 +169,13 @@ start_committer(struct aw_server *server)
     return AW_OK;
 }
 
+/* The last io thread is gone, and nothing of theirs is left to do. */
+static bool
+is_over(struct aw_server *server)
+{
+    return aw_metric_sum(server->metrics, AW_METRIC_STOP) != 0 && aw_committer_is_idle(server->committer);
+}
+
 static void
 nap(struct aw_server *server)
 {
@@ -177,8 +184,8 @@ nap(struct aw_server *server)
 
     publish_numbers(server);
     aw_wake_prepare(wake);
-    /* What came between the last step and prepare would not wake us. */
-    if (aw_committer_step(server->committer, aw_clock_wall(), aw_clock_mono()) > 0) {
+    /* What came between the last look and prepare would not wake us: neither work nor the word to stop. */
+    if (aw_committer_step(server->committer, aw_clock_wall(), aw_clock_mono()) > 0 || is_over(server)) {
         aw_wake_clear(wake);
         return;
     }
@@ -198,7 +205,7 @@ run_committer(void *arg)
         aw_wake_up(&server->wake);
         return NULL;
     }
-    while (aw_metric_sum(server->metrics, AW_METRIC_STOP) == 0 || !aw_committer_is_idle(server->committer)) {
+    while (!is_over(server)) {
         if (aw_committer_step(server->committer, aw_clock_wall(), aw_clock_mono()) == 0)
             nap(server);
     }
@@ -458,6 +465,7 @@ make_state(struct aw_server *server, struct aw_why *why)
     limits.leases_max = (uint32_t)settings->leases_max;
     limits.lanes_max = (uint32_t)settings->lanes_max;
     limits.agents_max = (uint32_t)settings->agents_max;
+    limits.keys_max = (uint32_t)settings->keys_max;
     /* Keys are ages and departures: from a month before this start on they are told apart. */
     lanes.base = aw_clock_wall() - UINT64_C(31) * 24 * 3600 * 1000;
     lanes.bytes_max = lanes.bytes_max < LANE_BYTES_MIN   ? LANE_BYTES_MIN
