@@ -625,9 +625,9 @@ class Server:
 
     def start(self, patience_s=None):
         self.spawn()
-        event = self.wait_log("ready", patience_s)
-        self.address = address_of(event["listen"])
-        self.tls_address = address_of(event["tls_listen"])
+        self.ready = self.wait_log("ready", patience_s)
+        self.address = address_of(self.ready["listen"])
+        self.tls_address = address_of(self.ready["tls_listen"])
         return self
 
     def keep_address(self):

@@ -6,6 +6,7 @@ state.
 ASWOLK_CRASH_CYCLES  how many times (default 20)
 """
 
+import json
 import os
 import random
 import subprocess
@@ -22,6 +23,7 @@ from aswolk_test import (
     Gone,
     check,
     equal,
+    problem,
     program,
     run,
     status,
@@ -61,10 +63,21 @@ class Book:
             if known is not None:
                 check(answer["duplicate"], "an acknowledged message is there: " + source, answer)
                 equal(got, known, "the first answer for " + source)
-            elif source not in self.unsure:
-                check(not answer["duplicate"], "the first post of %s is no duplicate" % source, answer)
             self.acked[source] = got
             self.unsure.discard(source)
+
+    def leased(self, who, lease):
+        """An answer to a pull. A complete of the ticket's last lease may still be on its way back; nobody may hold another one."""
+        ticket = lease["ticket"]
+        with self.lock:
+            for token, (other, held) in self.held.items():
+                check(held != ticket or token in self.completing, "one valid lease a ticket", (ticket, token, other, who))
+            check(lease["lease"] not in self.held and lease["lease"] not in self.completed, "a token is given once", lease)
+            self.held[lease["lease"]] = (who, ticket)
+
+    def held_by(self, who):
+        with self.lock:
+            return [token for token, (owner, _) in self.held.items() if owner == who]
 
 
 class Gateway(threading.Thread):
@@ -106,10 +119,11 @@ class Gateway(threading.Thread):
                         self.book.unsure.add(message["source_id"])
                 if count == 1:
                     answers = [dict(status(self.api.post(messages[0]), 202, "post").value, status=202)]
-                    equal(answers[0]["duplicate"], False, "a new message")
                 else:
                     answers = status(self.api.post_many(messages), 200, "post many").lines
+                equal(len(answers), count, "an answer for each message")
                 for message, answer in zip(messages, answers):
+                    equal(answer["duplicate"], False, "a message that was never posted before")
                     self.book.posted(message, answer)
                 self.book.count("posts acknowledged", count)
                 time.sleep(self.pace)
@@ -151,13 +165,12 @@ class Agent(threading.Thread):
         try:
             while True:
                 for lease in self.api.leases(max=self.random.choice((1, 5, 20)), wait_s=1, lease_s=LEASE_S):
-                    with self.book.lock:
-                        self.book.held[lease["lease"]] = (self.who, lease["ticket"])
+                    self.book.leased(self.who, lease)
                     self.book.count("leases acknowledged")
-                mine = [token for token, (who, _) in list(self.book.held.items()) if who == self.who]
+                mine = self.book.held_by(self.who)
                 for token in self.random.sample(mine, min(len(mine), self.random.randrange(8))):
                     self.complete(token)
-                mine = [token for token, (who, _) in list(self.book.held.items()) if who == self.who]
+                mine = self.book.held_by(self.who)
                 if len(mine) > 60:
                     for token in mine[:30]:
                         self.complete(token)
@@ -194,7 +207,7 @@ def repost(server, book, sources):
 
 
 def audit_leases(server, book):
-    """Held tokens are valid, no ticket is leased twice, and what an agent never heard of is in its list."""
+    """Held tokens are valid, completed ones are not, no ticket is leased twice, and what an agent never heard of is in its list."""
     tickets = {}
     for number in range(AGENTS):
         who = "agent-%d" % number
@@ -204,6 +217,7 @@ def audit_leases(server, book):
             check(lease["ticket"] not in tickets, "one lease a ticket", (lease["ticket"], tickets.get(lease["ticket"]), who))
             tickets[lease["ticket"]] = who
         tokens = {lease["lease"]: lease["ticket"] for lease in listed}
+        equal(set(tokens) & set(book.completed), set(), "acknowledged completes that are undone")
         for token, (owner, ticket) in list(book.held.items()):
             if owner != who:
                 continue
@@ -218,9 +232,19 @@ def audit_leases(server, book):
         for line, answer in zip(lines, answers):
             check(answer["status"] == 200, "a held token is valid after the restart", (line, answer))
         for token, ticket in tokens.items():
-            if token not in book.held and token not in book.completed:
+            if token not in book.held and token not in book.completed:  # Completed: just now, by settle.
                 book.held[token] = (who, ticket)
-                book.counts["answers lost, leases found again"] = book.counts.get("answers lost, leases found again", 0) + 1
+                book.count("answers lost, leases found again")
+    tickets = [ticket for _, ticket in book.held.values()]
+    equal(len(set(tickets)), len(tickets), "tickets of all held tokens")
+
+
+def audit_completed(t, server, book):
+    """A lease whose complete was acknowledged is over for good."""
+    for token in t.random.sample(sorted(book.completed), min(50, len(book.completed))):
+        api = server.api(book.completed[token][0])
+        problem(api.act(token, "extend", {"lease_s": LEASE_S}), 409, "lease-lost")
+        api.connection.close()
 
 
 def all_held(api):
@@ -247,11 +271,21 @@ def settle(api, book, token):
     raise Failed("complete never saw all messages")
 
 
-def verify_offline(server):
-    """A replay of the whole journal gives the state that the server had: chain, checksums, digest."""
-    done = subprocess.run([program("aswolk"), "journal", server.folder, "--verify"], capture_output=True, timeout=PATIENCE_S * 5)
-    equal(done.returncode, 0, "exit code of journal --verify: %r %r" % (done.stdout[-400:], done.stderr[-400:]))
-    return done.stdout.decode()
+def journal(server, *args):
+    """What `aswolk journal` prints as JSON, a value a line; a server may be running."""
+    command = [program("aswolk"), "journal", server.folder, "--json"] + list(args)
+    done = subprocess.run(command, capture_output=True, timeout=PATIENCE_S * 5)
+    equal(done.returncode, 0, "exit code of journal %s: %r %r" % (args, done.stdout[-400:], done.stderr[-400:]))
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def verify(server):
+    """Replays the whole journal into an empty state: chain, checksums, bodies; and the digest, which must be the one that the
+    server had in front of each batch. The first batch of a start was written on what that start had loaded: so a state that came
+    from a checkpoint and the records behind it is compared with one that came from all records."""
+    [told] = journal(server, "--verify")
+    equal((told["ok"], told["first_batch"], told["without_body"]), (True, 1, 0), "a sound journal from its first batch on")
+    return told
 
 
 def drain(server, book):
@@ -280,20 +314,22 @@ def test_kill_cycles(t):
     Checkpoints are made to come so often that many a kill falls into one."""
     server = t.server("--checkpoint-bytes", "65536", "--checkpoint-step-bytes", "65536")
     book = Book()
-    slowest = 0
+    slowest = checkpoints = 0
     for cycle in range(CYCLES):
         load(t, server, book, cycle)
-        book.counts["in flight at the kill"] = book.counts.get("in flight at the kill", 0) + len(book.unsure) + len(book.completing)
-        if cycle % 5 == 0:
-            verify_offline(server)
+        book.count("in flight at the kill", len(book.unsure) + len(book.completing))
         began = time.monotonic()
         server.start()
         slowest = max(slowest, time.monotonic() - began)
         audit_leases(server, book)
+        audit_completed(t, server, book)
         recent = ["%d-" % cycle]
         repost(server, book, [s for s in book.messages if s.startswith(tuple(recent)) or s in book.unsure])
         repost(server, book, t.random.sample(sorted(book.acked), min(200, len(book.acked))))
         equal(book.unsure, set(), "everything is settled")
+        told = verify(server)
+        equal(told["messages"], len(book.acked), "messages in the journal: none is lost, none is there twice")
+        checkpoints += server.ready["checkpoint_seq"] > 0
     repost(server, book, sorted(book.messages))
     equal(len(book.acked), len(book.messages), "every message is acknowledged by now")
     ids = [message for message, _ in book.acked.values()]
@@ -301,15 +337,19 @@ def test_kill_cycles(t):
     equal(server.metrics().get("aswolk_tickets", state="leased"), len(book.held), "leases that the server counts")
     shown = check_threads(server, book)
     drain(server, book)
-    equal(server.metrics().get("aswolk_leases"), 0, "leases left")
-    server.kill()
-    text = verify_offline(server)
-    check("digest" in text, "journal --verify tells the digest", text[-300:])
-    server.start()
+    server.restart()
     equal(server.api("last").leases(max=100), [], "nothing comes back after the last start")
+    metrics = server.metrics()
+    equal((metrics.get("aswolk_leases"), metrics.get("aswolk_tickets", state="waiting")), (0, 0), "leases and waiting tickets left")
+    verify(server)
+    listed = [line["message"] for line in journal(server, "--kind", "message")]
+    equal(sorted(listed), sorted(ids), "ids of all messages in the journal")
+    check(checkpoints > 0, "starts from a checkpoint")
+    for what in ("posts", "leases", "completes"):
+        check(book.counts.get(what + " acknowledged", 0) > CYCLES, "the load was one: " + what, book.counts)
     book.counts["messages found in their tickets"] = shown
-    t.note("%d kills, slowest start %.2f s; %s; 0 lost, 0 twice" % (
-        CYCLES, slowest, ", ".join("%d %s" % (count, what) for what, count in sorted(book.counts.items()))))
+    t.note("%d kills, slowest start %.2f s, %d from a checkpoint; %s; 0 lost, 0 twice" % (
+        CYCLES, slowest, checkpoints, ", ".join("%d %s" % (count, what) for what, count in sorted(book.counts.items()))))
 
 
 def check_threads(server, book):
