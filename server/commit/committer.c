@@ -264,14 +264,19 @@ aw_committer_next_due(const struct aw_committer *committer, aw_ns mono)
 {
     const struct aw_committer *c = committer;
     aw_ms                      due = aw_state_next_due(c->config.state);
+    aw_ns                      at = AW_NS_NEVER;
 
     if (aw_upkeep_is_busy(c))
         return mono;
-    if (due == 0 || c->role == AW_ROLE_BROKEN)
+    if (c->role == AW_ROLE_BROKEN)
         return AW_NS_NEVER;
     if (c->is_timer_refused)
         return mono + TIMER_REST_NS;
-    return due <= c->clock._told ? mono : mono + (due - c->clock._told) * AW_NS_PER_MS;
+    if (due != 0)
+        at = due <= c->clock._told ? mono : mono + (due - c->clock._told) * AW_NS_PER_MS;
+    if (c->role == AW_ROLE_FULL && at > mono + AW_ROOM_LOOK_NS)
+        at = mono + AW_ROOM_LOOK_NS;
+    return at;
 }
 
 bool

@@ -57,6 +57,14 @@ close_batch(struct aw_committer *c, struct aw_hash128 digest_before, aw_ms now)
     return true;
 }
 
+static void
+note_refused(struct aw_committer *c, uint64_t bytes)
+{
+    c->refused_post = true;
+    if (c->refused_bytes < bytes)
+        c->refused_bytes = bytes;
+}
+
 /* Room is taken here, before anything changes; that is why a commit does not fail for lack of it. */
 static enum aw_err
 admit(struct aw_committer *c, const struct aw_command *command, size_t record_bytes, size_t body_bytes)
@@ -81,7 +89,7 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
     if (cost > room->posts_bytes && c->group_bytes > 0)
         return AW_E_AGAIN;
     if (cost > room->posts_bytes || cost + AW_DRAIN_BYTES_PER_TICKET > room->limit_bytes) {
-        c->refused_post = true;
+        note_refused(c, cost + AW_DRAIN_BYTES_PER_TICKET);
         return AW_E_STORE_FULL;
     }
     if (room->pushes <= c->config.lanes_reserve)
@@ -222,11 +230,14 @@ static void
 begin_group(struct aw_committer *c)
 {
     struct aw_journal_room room;
+    uint64_t               again;
 
     aw_journal_room(c->config.journal, &room);
+    again = room.reserve_bytes / AW_ROOM_AGAIN_SHARE;
     c->admission = (struct aw_admission){.posts_bytes = room.posts_bytes,
                                          .limit_bytes = left_of_limit(c, &room),
                                          .drain_bytes = room.drain_bytes,
+                                         .again_bytes = again < AW_ROOM_AGAIN_BYTES_MAX ? again : AW_ROOM_AGAIN_BYTES_MAX,
                                          .pushes = aw_lanes_room(c->config.lanes)};
     c->is_shut_for_posts = false;
     c->is_timer_refused = false;
@@ -368,15 +379,26 @@ give_back_done(struct aw_committer *c)
     return given;
 }
 
+/* Whether a full store has clearly more room than the posts needed that it refused. */
+static bool
+has_room_again(const struct aw_committer *c)
+{
+    uint64_t needed = c->refused_bytes + c->admission.again_bytes;
+
+    return c->admission.posts_bytes >= needed && c->admission.limit_bytes >= needed;
+}
+
 static void
 tell_role(struct aw_committer *c)
 {
     if (c->role != AW_ROLE_ACTIVE && c->role != AW_ROLE_FULL)
         return;
-    if (c->refused_post)
+    if (c->refused_post) {
         aw_committer_set_role(c, AW_ROLE_FULL);
-    else if (c->group_bytes > 0)
+    } else if (c->role == AW_ROLE_FULL && has_room_again(c)) {
+        c->refused_bytes = 0;
         aw_committer_set_role(c, AW_ROLE_ACTIVE);
+    }
 }
 
 size_t

@@ -23,6 +23,14 @@
  * are 600 bytes; the rest is for an extension. So a store that is full can always be worked off. */
 #define AW_DRAIN_BYTES_PER_TICKET 1024U
 
+/* A store that was full is active again when it has room for the largest post that it refused and for this share of its reserve
+ * beyond; at most so much, since an engine allocates no further ahead. Otherwise small posts, which still fit between large ones
+ * that do not, would change the role each time. */
+#define AW_ROOM_AGAIN_SHARE     8U
+#define AW_ROOM_AGAIN_BYTES_MAX (UINT64_C(4) << 20)
+/* How often a full store is asked whether it has room again: the disk tells nobody. */
+#define AW_ROOM_LOOK_NS (AW_NS_PER_S / 4)
+
 struct aw_mailbox {
     struct aw_ring     to;   /* io thread -> committer */
     struct aw_ring     back; /* committer -> io thread */
@@ -39,6 +47,7 @@ struct aw_admission {
     uint64_t posts_bytes; /* at hand for posts, above the engine's reserve */
     uint64_t limit_bytes; /* left of the store's limit, less what draining will take */
     uint64_t drain_bytes; /* at hand for everything else */
+    uint64_t again_bytes; /* room beyond what was refused, to be active again */
     uint64_t pushes;      /* into the lanes */
 };
 
@@ -70,6 +79,7 @@ struct aw_committer {
     uint32_t            group_batches;
     uint64_t            group_bytes;       /* of posts */
     bool                refused_post;      /* for lack of room, in this step */
+    uint64_t            refused_bytes;     /* the most that a refused post would have needed since the role is full */
     bool                is_shut_for_posts; /* what was at hand is used up: the rest waits for the next group */
     bool                is_timer_refused;  /* it is tried again after a rest, not at once */
     bool                must_flush;

@@ -31,6 +31,7 @@ struct desk {
     aw_ms                     wall;
     uint64_t                  checkpoint_bytes;
     uint32_t                  checkpoints;
+    uint32_t                  role_changes;
 };
 
 static aw_ns fake_mono;
@@ -48,6 +49,15 @@ count_checkpoint(void *user, uint64_t seq)
 
     (void)seq;
     desk->checkpoints++;
+}
+
+static void
+count_role(void *user, enum aw_role role)
+{
+    struct desk *desk = user;
+
+    (void)role;
+    desk->role_changes++;
 }
 
 static enum aw_err
@@ -84,7 +94,7 @@ start(struct desk *desk)
                                           .checkpoint_bytes = desk->checkpoint_bytes == 0 ? 1ULL << 40 : desk->checkpoint_bytes,
                                           .checkpoint_step_bytes = 65536,
                                           .mono = mono,
-                                          .report = {.user = desk, .checkpoint = count_checkpoint}};
+                                          .report = {.user = desk, .role = count_role, .checkpoint = count_checkpoint}};
     assert_int_equal(aw_committer_new(&desk->committer, &config, &why), AW_OK);
     aw_committer_mailbox(desk->committer, 0, &desk->wake, &desk->in, &desk->out);
     err = aw_recover(desk->state, desk->journal, desk->table, NULL, &desk->recovery, &why);
@@ -400,7 +410,68 @@ test_full_store_goes_on_draining(void **state)
     }
     assert_true(accepted > 10);
     assert_int_equal(drained, accepted);
-    assert_int_equal(aw_committer_role(desk.committer), AW_ROLE_FULL);
+    /* What was kept for draining them is room again. */
+    assert_int_equal(aw_committer_role(desk.committer), AW_ROLE_ACTIVE);
+    carry_out(&desk, &make_post(&one, 5000, 5000, AW_SLICE("main"))->submission);
+    assert_int_equal(one.entry.command.out.err, AW_OK);
+    close_desk(&desk);
+}
+
+/* Trims a little and lets the committer look; nobody posts. Returns the room for posts that it saw. */
+static uint64_t
+trim_some(struct desk *desk)
+{
+    struct aw_journal_room room;
+    bool                   done;
+
+    assert_int_equal(aw_journal_trim_step(desk->journal, UINT64_MAX, 1, &done), AW_OK);
+    assert_int_equal(aw_journal_flush(desk->journal), AW_OUTCOME_OK);
+    aw_journal_room(desk->journal, &room);
+    assert_true(aw_committer_next_due(desk->committer, fake_mono) <= fake_mono + AW_NS_PER_S);
+    step(desk);
+    return room.posts_bytes;
+}
+
+/* A large post is refused where small ones still fit: the role is full until there is room for the large one and an eighth of the
+ * reserve more, and then becomes active by a look that no post asks for. */
+static void
+test_role_does_not_flap(void **state)
+{
+    static const char    large[8000];
+    struct aw_fault_plan plan = {.full_from_bytes = 800000};
+    const uint64_t       margin = plan.full_from_bytes / 8 / 8;
+    struct desk          desk;
+    struct one           one;
+    uint64_t             next = 0, room = 0;
+    uint32_t             hesitations = 0;
+
+    (void)state;
+    open_desk(&desk, &plan);
+    assert_int_equal(start(&desk), AW_OK);
+    do {
+        next++;
+        make_post(&one, next, next, AW_SLICE("main"))->entry.command.in.message.body = aw_slice_of(large, sizeof(large));
+        carry_out(&desk, &one.submission);
+    } while (one.entry.command.out.err == AW_OK);
+    assert_int_equal(one.entry.command.out.err, AW_E_STORE_FULL);
+    assert_int_equal(desk.role_changes, 2); /* active, full */
+    for (unsigned i = 0; i < 3; i++) {
+        next++;
+        carry_out(&desk, &make_post(&one, next, next, AW_SLICE("main"))->submission);
+        assert_int_equal(one.entry.command.out.err, AW_OK);
+        assert_int_equal(aw_committer_role(desk.committer), AW_ROLE_FULL);
+    }
+    for (unsigned i = 0; i < 100 && aw_committer_role(desk.committer) == AW_ROLE_FULL; i++) {
+        hesitations += room > sizeof(large) + 2048; /* the large one would have fitted */
+        room = trim_some(&desk);
+    }
+    assert_int_equal(aw_committer_role(desk.committer), AW_ROLE_ACTIVE);
+    assert_true(room > sizeof(large) + margin);
+    assert_true(hesitations > 0);
+    assert_int_equal(desk.role_changes, 3);
+    make_post(&one, next, next + 1, AW_SLICE("main"))->entry.command.in.message.body = aw_slice_of(large, sizeof(large));
+    carry_out(&desk, &one.submission);
+    assert_int_equal(one.entry.command.out.err, AW_OK);
     close_desk(&desk);
 }
 
@@ -688,6 +759,7 @@ main(void)
         cmocka_unit_test(test_failed_flush_latches),
         cmocka_unit_test(test_recovery_gives_the_same_state),
         cmocka_unit_test(test_full_store_goes_on_draining),
+        cmocka_unit_test(test_role_does_not_flap),
         cmocka_unit_test(test_lease_runs_out),
         cmocka_unit_test(test_parked_pulls),
         cmocka_unit_test(test_park_looks_at_all_lanes),
