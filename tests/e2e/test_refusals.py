@@ -552,7 +552,7 @@ def test_waiting_ends_in_204(t):
         began = time.monotonic()
         response = status(api.pull(wait_s=wait), 204, "empty pull")
         took = time.monotonic() - began
-        check(wait * 0.85 <= took < wait + PATIENCE_S / 4, "waited %d s" % wait, took)
+        check(wait * 0.85 <= took < wait + PATIENCE_S, "waited %d s" % wait, took)
         equal((response.body, response.fields.get("content-length", "0")), (b"", "0"), "no body")
 
 
@@ -595,7 +595,9 @@ def test_mutated_bodies_never_give_5xx(t):
             counts[response.status] = counts.get(response.status, 0) + 1
         for _ in range(100):
             body = {"max": 1, "wait_s": 0, "lease_s": 5, "lanes": ["main"]}
-            response = raw_post(api, mutated(random, encode(body, form)) if not many else b"{}", form, "/v1/leases")
+            body = mutated(random, encode(body, form)) if not many else b"{}"
+            # Damage may make it a pull that waits for as long as a pull may.
+            response = api.connection.request("POST", "/v1/leases", api.fields(form), body, PATIENCE_S + 50)
             check(response.status < 500, "%s pull" % form, (response.status, response.body))
     t.note(", ".join("%d times %d" % (count, code) for code, count in sorted(counts.items())))
     status(server.api().get("/readyz"), 200, "still ready")

@@ -267,12 +267,12 @@ def test_expiry(t):
     make = Messages()
     ann, bob = server.api("ann"), server.api("bob")
     ann.receipt(make.next(**{"class": "disrupted"}))
-    lost = ann.lease(lease_s=5)
     began = time.monotonic()
+    lost = ann.lease(lease_s=5)
     waiting = bob.begin_pull(wait_s=20)
     found = status(bob.connection.wait(waiting, PATIENCE_S + 20), 200, "bob's pull").value["leases"][0]
     took = time.monotonic() - began
-    check(4.5 < took < 5 + PATIENCE_S / 4, "the lease ended after 5 s", took)
+    check(4.5 < took < 5 + PATIENCE_S, "the lease ended after 5 s", took)
     equal((found["ticket"], found["class"]), (lost["ticket"], "disrupted"), "the same ticket")
     equal((found["attempt"], found["opened_at"]), (2, lost["opened_at"]), "attempt and age")
     check(found["lease"] != lost["lease"], "another token")
@@ -580,7 +580,7 @@ def test_hold_until(t):
     make = Messages()
     api = server.api()
     ticket = api.receipt(make.next())["ticket"]
-    status(api.patch_ticket(ticket, {"hold": True, "hold_until": rfc3339(time.time() + 2)}), 200, "hold")
+    status(api.patch_ticket(ticket, {"hold": True, "hold_until": rfc3339(time.time() + 5)}), 200, "hold")
     equal(api.leases(), [], "held")
     equal(api.lease(wait_s=20)["ticket"], ticket, "a parked pull gets it when the hold ends")
 
@@ -724,8 +724,8 @@ def test_departure_timer(t):
     server = t.server()
     make = Messages()
     api = server.api()
-    # Handling of an imminent ticket is put at 5 minutes: 2 s from now the departure is nearer than that.
-    departs = rfc3339(time.time() + 5 * MINUTE + 2)
+    # Handling of an imminent ticket is put at 5 minutes: 5 s from now the departure is nearer than that.
+    departs = rfc3339(time.time() + 5 * MINUTE + 5)
     receipt = api.receipt(make.next(flights=[{"number": "KL642", "departs_at": departs}]))
     equal(receipt["class"], "imminent", "class at first")
     end = time.monotonic() + PATIENCE_S

@@ -22,7 +22,7 @@ clock_gettime(clockid_t clock_id, struct timespec *tp)
     struct timespec pause = {0};
 
     if (thread != NULL && us != NULL && prctl(PR_GET_NAME, name) == 0 && strncmp(name, thread, sizeof(name)) == 0) {
-        pause.tv_nsec = atol(us) * 1000;
+        pause.tv_nsec = strtol(us, NULL, 10) * 1000;
         (void)syscall(SYS_nanosleep, &pause, NULL); /* a signal may end it early: it is no promise */
     }
     /* By system call: what we stand in for must not be found again. */

@@ -719,7 +719,7 @@ test_tickets_reach_who_waits(void **state)
     }
     drain(&desk);
     printf("worst wait beside a ticket, posts included: %llu ms\n", (unsigned long long)(worst / AW_NS_PER_MS));
-    assert_true(worst < 5 * AW_NS_PER_S); /* sanitizers and a busy machine; a lost wake takes 50 s */
+    assert_true(worst < 20 * AW_NS_PER_S); /* sanitizers and a busy machine; a lost wake takes 50 s */
 }
 
 static void
