@@ -1,0 +1,770 @@
+/* desk.c - the clock, the agents, and the way of a ticket through the server's parts. */
+#include "bench/surge_sim/desk.h"
+
+#include "base/mem.h"
+#include "base/qsbr.h"
+#include "bench/surge_sim/agenda.h"
+#include "bench/surge_sim/crowd.h"
+#include "commit/lanes.h"
+#include "core/state.h"
+#include "model/message.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* One lane is enough to compare orders; the queue SIM_SECOND lies in another one. */
+#define LANE_OF(queue)  ((queue) == SIM_SECOND ? 1U : 0U)
+#define CLASS_OF(queue) ((queue) == SIM_SECOND ? AW_CLASS_IMMINENT : (enum aw_class)(queue))
+#define TICKETS_MAX     (2U << 20)
+#define LANES_BYTES_MAX (UINT64_C(1) << 30)
+/* A lease outlives most tickets' handling; the others prolong it in time. */
+#define LEASE_MS  (60 * SIM_MIN)
+#define EXTEND_MS (50 * SIM_MIN)
+
+enum happening { AGENT_DONE, AGENT_BACK, LEASE_ENDING, STAFF_CHANGES };
+
+enum doing { IDLE, BUSY, PAUSING };
+struct agent {
+    enum doing         doing;
+    struct aw_lease_id lease;
+    uint32_t           slot;
+    aw_ms              free_at;
+};
+
+/* A need that a ticket is to settle. */
+struct link {
+    uint32_t need;
+    uint32_t next; /* link + 1; 0: none */
+};
+
+/* What the desk knows of a ticket, by slot. */
+struct ticket {
+    uint64_t      seq;     /* of its id: another one means that the slot serves another ticket now */
+    uint32_t      links;   /* link + 1 */
+    uint32_t      version; /* the last one shown */
+    uint32_t      unread;  /* messages since an agent last looked */
+    uint32_t      turns;
+    uint32_t      cluster;
+    enum aw_class class_; /* the most urgent so far */
+    bool          waiting;
+    aw_ms         queued_at;
+};
+
+/* Tickets of a cluster that may still wait. */
+struct cluster {
+    uint32_t *slots; /* owns */
+    uint64_t *seqs;  /* owns */
+    uint32_t  count;
+    uint32_t  room;
+};
+
+struct desk {
+    const struct sim_setup *setup;
+    struct sim_crowd       *crowd;
+    struct aw_state        *state;
+    struct aw_lanes        *lanes;
+    struct aw_qsbr          qsbr;
+    struct sim_agenda       agenda;
+    struct agent           *agents;
+    uint32_t                agent_count;
+    uint32_t                on_duty;
+    uint32_t                busy;      /* also those whose duty is over */
+    uint32_t                over_duty; /* busy, and their duty is over */
+    uint32_t                idle;      /* on duty */
+    struct ticket          *tickets;
+    uint32_t               *slots; /* by need: the ticket of its first message */
+    uint32_t                slot_room;
+    struct link            *links;
+    uint32_t                link_count;
+    uint32_t                link_room;
+    struct cluster         *clusters;
+    struct sim_tally        tally;
+    uint64_t                turns; /* pulls */
+    uint64_t                deliveries;
+    uint64_t                index;
+    uint32_t                waiting;
+    aw_ms                   now;
+    aw_ms                   end;
+    enum aw_err             err;
+};
+
+/* --- needs and tickets ------------------------------------------------------------------------------------------------------ */
+
+static bool
+has_link(const struct desk *desk, const struct ticket *ticket, uint32_t need)
+{
+    for (uint32_t at = ticket->links; at != 0; at = desk->links[at - 1].next) {
+        if (desk->links[at - 1].need == need)
+            return true;
+    }
+    return false;
+}
+
+static void
+link_need(struct desk *desk, struct ticket *ticket, uint32_t need)
+{
+    if (has_link(desk, ticket, need))
+        return;
+    if (desk->link_count == desk->link_room) {
+        uint32_t     room = desk->link_room == 0 ? 4096 : desk->link_room * 2;
+        struct link *links = realloc(desk->links, room * sizeof(*links));
+
+        if (links == NULL) {
+            desk->err = AW_E_MEMORY;
+            return;
+        }
+        desk->links = links;
+        desk->link_room = room;
+    }
+    desk->links[desk->link_count++] = (struct link){.need = need, .next = ticket->links};
+    ticket->links = desk->link_count;
+}
+
+static void
+mark(struct desk *desk, const struct ticket *ticket, bool is_done)
+{
+    for (uint32_t at = ticket->links; at != 0; at = desk->links[at - 1].next) {
+        struct sim_need *need = sim_crowd_need(desk->crowd, desk->links[at - 1].need);
+
+        if (need->answered_at == 0)
+            need->answered_at = desk->now;
+        if (is_done && need->done_at == 0)
+            need->done_at = desk->now;
+    }
+}
+
+/* --- the queues ------------------------------------------------------------------------------------------------------------- */
+
+static void
+set_waiting(struct desk *desk, struct ticket *ticket, bool waiting)
+{
+    if (ticket->waiting == waiting)
+        return;
+    ticket->waiting = waiting;
+    if (waiting) {
+        ticket->queued_at = desk->now;
+        desk->waiting++;
+        if (desk->waiting > desk->tally.waiting_most)
+            desk->tally.waiting_most = desk->waiting;
+    } else {
+        desk->tally.waited_ms += desk->now - ticket->queued_at;
+        desk->waiting--;
+    }
+}
+
+static void
+push(struct desk *desk, unsigned queue, aw_ms key, const struct aw_event *event)
+{
+    if (aw_lanes_push(desk->lanes, LANE_OF(queue), CLASS_OF(queue), key, event->slot, event->version) != AW_OK)
+        desk->err = AW_E_TABLE_FULL;
+}
+
+/* What a command did to the queues, as the committer would publish it. */
+static void
+publish(struct desk *desk, const struct aw_event *event)
+{
+    struct ticket     *ticket = &desk->tickets[event->slot];
+    struct sim_waiting waiting = {.now = event->class_, .age = event->age, .key = event->key};
+    struct sim_place   place;
+
+    if (event->kind != AW_EVENT_QUEUED && event->kind != AW_EVENT_HIDDEN)
+        return;
+    ticket->version = event->version;
+    aw_lanes_show(desk->lanes, event->slot, event->version, event->age);
+    set_waiting(desk, ticket, event->kind == AW_EVENT_QUEUED);
+    if (event->kind == AW_EVENT_HIDDEN)
+        return;
+    if (event->class_ < ticket->class_)
+        ticket->class_ = event->class_;
+    waiting.class_ = ticket->class_;
+    place = desk->setup->policy->place(&desk->setup->order, &waiting);
+    AW_ASSERT(place.queue < SIM_QUEUES);
+    push(desk, place.queue, place.key, event);
+    if (desk->setup->policy->has_two_orders && event->class_ == AW_CLASS_IMMINENT)
+        push(desk, SIM_SECOND, event->age, event);
+}
+
+static enum aw_err
+apply(struct desk *desk, struct aw_command *command)
+{
+    enum aw_err err;
+
+    aw_state_begin(desk->state, desk->index++, desk->now);
+    err = aw_state_apply(desk->state, command);
+    if (command->kind != AW_COMMAND_MESSAGE) /* a message's ticket is made known first */
+        publish(desk, &command->out.event);
+    return err;
+}
+
+/* The departure is what an imminent one's queue is ordered by. In the second queue it is not known, nor does it matter: were it
+ * near, the head of the first would go before. */
+static aw_ms
+departure_of(unsigned queue, const struct aw_head *head)
+{
+    if (queue == SIM_SECOND)
+        return AW_MS_MAX;
+    return queue == AW_CLASS_IMMINENT ? head->key : 0;
+}
+
+/* The head of each queue that has one. */
+static void
+look(struct desk *desk, struct sim_heads *ret_heads, struct aw_head heads[SIM_QUEUES])
+{
+    ret_heads->count = 0;
+    for (unsigned queue = 0; queue < SIM_QUEUES; queue++) {
+        struct aw_head *head = &heads[ret_heads->count];
+        bool            any;
+
+        do /* a peek drops a bounded number of stale ones */
+            any = aw_lanes_peek(desk->lanes, LANE_OF(queue), CLASS_OF(queue), head);
+        while (any && head->stale);
+        if (any)
+            ret_heads->candidates[ret_heads->count++] = (struct aw_order_candidate){
+                .class_ = head->class_, .age = head->age, .departs_at = departure_of(queue, head), .id = head->slot};
+    }
+}
+
+/* False: the policy leaves what waits where it is. */
+static bool
+take(struct desk *desk, struct aw_head *ret_head)
+{
+    struct sim_heads heads;
+    struct aw_head   all[SIM_QUEUES];
+    unsigned         best;
+
+    look(desk, &heads, all);
+    AW_ASSERT(heads.count > 0);
+    best = desk->setup->policy->choose(&desk->setup->order, desk->now, &heads, desk->turns);
+    if (best == heads.count)
+        return false;
+    AW_ASSERT(best < heads.count);
+    /* Nobody else takes, so what was the head still is. */
+    if (!aw_lanes_try_take(desk->lanes, &all[best]))
+        AW_UNREACHABLE();
+    desk->turns++;
+    *ret_head = all[best];
+    return true;
+}
+
+/* --- leases ----------------------------------------------------------------------------------------------------------------- */
+
+static struct aw_slice
+name_agent(uint32_t number, char text[16])
+{
+    int len = snprintf(text, 16, "agent-%u", number);
+
+    return aw_slice_of(text, (size_t)len);
+}
+
+static void
+note_pull(struct desk *desk, const struct aw_out_lease *lease)
+{
+    struct aw_order_candidate candidate = {
+        .class_ = lease->class_, .age = lease->age, .departs_at = lease->departs_at, .id = lease->ticket.slot};
+    uint64_t bucket = (desk->now - SIM_START) / SIM_BUCKET_MS;
+
+    if (lease->class_ == AW_CLASS_CARE) {
+        desk->tally.care_count[bucket]++;
+        return;
+    }
+    desk->tally.kappa_sum[bucket] += aw_order_kappa(&desk->setup->order, desk->now, &candidate) / 1000.0;
+    desk->tally.kappa_count[bucket]++;
+}
+
+static struct aw_lease_id
+lease(struct desk *desk, uint32_t agent, uint32_t slot, uint32_t version)
+{
+    char              name[16];
+    struct aw_command command = {
+        .kind = AW_COMMAND_LEASE,
+        .in.lease = {.slot = slot, .version = version, .agent = name_agent(agent, name), .lease_ms = LEASE_MS}};
+
+    /* What lies in a queue with its current version can be had. */
+    if (apply(desk, &command) != AW_OK)
+        AW_UNREACHABLE();
+    desk->tally.leases++;
+    note_pull(desk, &command.out.u.lease);
+    return command.out.u.lease.lease;
+}
+
+static struct aw_command
+fenced(enum aw_command_kind kind, const struct agent *agent, struct aw_slice name)
+{
+    return (struct aw_command){.kind = kind,
+                               .in.fenced = {.lease = agent->lease,
+                                             .agent = name,
+                                             .op_hash = agent->lease.fence * 2 + (kind == AW_COMMAND_COMPLETE),
+                                             .lease_ms = LEASE_MS}};
+}
+
+/* How long this ticket takes: each need without an answer its time, or one more turn when all have one; and reading. */
+static aw_ms
+handling_of(struct desk *desk, struct ticket *ticket)
+{
+    const struct sim_scenario *scenario = desk->setup->scenario;
+    double                     minutes = 0;
+    uint32_t                   first = ticket->links;
+
+    AW_ASSERT(first != 0);
+    for (uint32_t at = first; at != 0; at = desk->links[at - 1].next) {
+        if (sim_crowd_need(desk->crowd, desk->links[at - 1].need)->answered_at == 0)
+            minutes += sim_crowd_handling_min(desk->crowd, desk->links[at - 1].need, 0);
+    }
+    ticket->turns++;
+    if (minutes == 0)
+        minutes = sim_crowd_handling_min(desk->crowd, desk->links[first - 1].need, ticket->turns);
+    if (desk->setup->policy->answers_clusters && ticket->cluster != 0 && desk->clusters[ticket->cluster - 1].count > 1)
+        minutes += scenario->cluster_min;
+    minutes += scenario->read_min * (ticket->unread > 1 ? ticket->unread - 1 : 0);
+    ticket->unread = 0;
+    return (aw_ms)(minutes * (double)SIM_MIN) + 1;
+}
+
+static void
+note(struct desk *desk, aw_ms at, enum happening what, uint32_t who)
+{
+    if (at < desk->end && !sim_agenda_note(&desk->agenda, at, what, who))
+        desk->err = AW_E_MEMORY;
+}
+
+static void
+start_work(struct desk *desk, uint32_t number, const struct aw_head *head)
+{
+    struct agent  *agent = &desk->agents[number];
+    struct ticket *ticket = &desk->tickets[head->slot];
+
+    agent->doing = BUSY;
+    agent->slot = head->slot;
+    agent->lease = lease(desk, number, head->slot, head->version);
+    agent->free_at = desk->now + handling_of(desk, ticket);
+    mark(desk, ticket, false);
+    desk->tally.work++;
+    desk->busy++;
+    desk->idle--;
+    note(desk, agent->free_at, AGENT_DONE, number);
+    if (agent->free_at > desk->now + EXTEND_MS)
+        note(desk, desk->now + EXTEND_MS, LEASE_ENDING, number);
+}
+
+static void
+pull(struct desk *desk)
+{
+    struct aw_head head;
+
+    for (uint32_t i = 0; i < desk->on_duty && desk->idle > 0 && desk->waiting > 0; i++) {
+        if (desk->agents[i].doing != IDLE)
+            continue;
+        if (!take(desk, &head))
+            return;
+        start_work(desk, i, &head);
+    }
+}
+
+/* --- a cluster's answer ----------------------------------------------------------------------------------------------------- */
+
+static void
+join_cluster(struct desk *desk, uint32_t slot)
+{
+    struct ticket  *ticket = &desk->tickets[slot];
+    struct cluster *cluster = &desk->clusters[ticket->cluster - 1];
+
+    if (cluster->count == cluster->room) {
+        uint32_t  room = cluster->room == 0 ? 64 : cluster->room * 2;
+        uint32_t *slots = realloc(cluster->slots, room * sizeof(*slots));
+        uint64_t *seqs;
+
+        if (slots != NULL)
+            cluster->slots = slots;
+        seqs = realloc(cluster->seqs, room * sizeof(*seqs));
+        if (seqs != NULL)
+            cluster->seqs = seqs;
+        if (slots == NULL || seqs == NULL) {
+            desk->err = AW_E_MEMORY;
+            return;
+        }
+        cluster->room = room;
+    }
+    cluster->slots[cluster->count] = slot;
+    cluster->seqs[cluster->count++] = ticket->seq;
+}
+
+/* Everybody of this cluster who waits gets the same answer: leased and completed at once. */
+static void
+answer_cluster(struct desk *desk, uint32_t number, uint32_t cluster_number)
+{
+    struct cluster *cluster = &desk->clusters[cluster_number - 1];
+    char            name[16];
+
+    for (uint32_t i = 0; i < cluster->count; i++) {
+        struct ticket    *ticket = &desk->tickets[cluster->slots[i]];
+        struct agent      holder;
+        struct aw_command complete;
+
+        if (ticket->seq != cluster->seqs[i] || !ticket->waiting)
+            continue;
+        holder.lease = lease(desk, number, cluster->slots[i], ticket->version);
+        complete = fenced(AW_COMMAND_COMPLETE, &holder, name_agent(number, name));
+        if (apply(desk, &complete) != AW_OK)
+            AW_UNREACHABLE();
+        mark(desk, ticket, true);
+        desk->tally.bulk_answered++;
+    }
+    cluster->count = 0;
+}
+
+/* --- agents ----------------------------------------------------------------------------------------------------------------- */
+
+static void
+rest(struct desk *desk, uint32_t number)
+{
+    struct agent *agent = &desk->agents[number];
+
+    agent->doing = IDLE;
+    desk->busy--;
+    if (number < desk->on_duty)
+        desk->idle++;
+    else
+        desk->over_duty--;
+}
+
+static void
+finish_work(struct desk *desk, uint32_t number)
+{
+    struct agent     *agent = &desk->agents[number];
+    struct ticket    *ticket = &desk->tickets[agent->slot];
+    aw_ms             pause_ms = (aw_ms)(desk->setup->scenario->wrap_up_min * (double)SIM_MIN);
+    char              name[16];
+    struct aw_command complete = fenced(AW_COMMAND_COMPLETE, agent, name_agent(number, name));
+    enum aw_err       err = apply(desk, &complete);
+
+    if (err == AW_E_NEW_MESSAGES) {
+        /* Read what came meanwhile, and answer that as well. */
+        double minutes = desk->setup->scenario->read_min * ticket->unread;
+
+        ticket->unread = 0;
+        agent->free_at = desk->now + (aw_ms)(minutes * (double)SIM_MIN) + 1;
+        note(desk, agent->free_at, AGENT_DONE, number);
+        return;
+    }
+    AW_ASSERT(err == AW_OK);
+    mark(desk, ticket, true);
+    if (desk->setup->policy->answers_clusters && ticket->cluster != 0)
+        answer_cluster(desk, number, ticket->cluster);
+    if (pause_ms > 0) {
+        agent->doing = PAUSING;
+        note(desk, desk->now + pause_ms, AGENT_BACK, number);
+        return;
+    }
+    rest(desk, number);
+}
+
+static void
+prolong(struct desk *desk, uint32_t number)
+{
+    struct agent     *agent = &desk->agents[number];
+    char              name[16];
+    struct aw_command extend = fenced(AW_COMMAND_EXTEND, agent, name_agent(number, name));
+
+    /* An entry of a ticket that was done sooner than planned can't be: times of one ticket only grow. */
+    if (agent->doing != BUSY || agent->free_at <= desk->now)
+        return;
+    if (apply(desk, &extend) != AW_OK)
+        AW_UNREACHABLE();
+    if (agent->free_at > desk->now + EXTEND_MS)
+        note(desk, desk->now + EXTEND_MS, LEASE_ENDING, number);
+}
+
+static void
+change_staff(struct desk *desk)
+{
+    const struct sim_scenario *scenario = desk->setup->scenario;
+    double                     hour = (double)(desk->now - SIM_START) / (double)SIM_HOUR;
+    double                     next = sim_scenario_staff_changes(scenario, hour);
+
+    desk->on_duty = sim_scenario_staff(scenario, hour);
+    desk->idle = 0;
+    desk->over_duty = 0;
+    for (uint32_t i = 0; i < desk->agent_count; i++) {
+        bool is_idle = desk->agents[i].doing == IDLE;
+
+        if (i < desk->on_duty)
+            desk->idle += is_idle;
+        else
+            desk->over_duty += !is_idle;
+    }
+    if (next >= 0)
+        note(desk, SIM_START + (aw_ms)(next * (double)SIM_HOUR), STAFF_CHANGES, 0);
+}
+
+/* --- customers -------------------------------------------------------------------------------------------------------------- */
+
+static struct aw_hash128
+number_hash(uint64_t space, uint64_t number)
+{
+    /* The high word keeps them apart, the low one spreads them. */
+    return (struct aw_hash128){.low = (number + space) * UINT64_C(0x9E3779B97F4A7C15) ^ number >> 7,
+                               .high = space << 56 | number};
+}
+
+static void
+note_slot(struct desk *desk, uint32_t need, uint32_t slot)
+{
+    if (need >= desk->slot_room) {
+        uint32_t  room = need + need / 2 + 4096;
+        uint32_t *slots = realloc(desk->slots, room * sizeof(*slots));
+
+        if (slots == NULL) {
+            desk->err = AW_E_MEMORY;
+            return;
+        }
+        for (uint32_t i = desk->slot_room; i < room; i++)
+            slots[i] = 0;
+        desk->slots = slots;
+        desk->slot_room = room;
+    }
+    if (desk->slots[need] == 0)
+        desk->slots[need] = slot;
+}
+
+static void
+note_post(struct desk *desk, const struct sim_event *event, struct aw_command *command)
+{
+    const struct aw_out_message *out = &command->out.u.message;
+    struct ticket               *ticket = &desk->tickets[out->ticket.slot];
+
+    if (out->duplicate) {
+        desk->tally.duplicates++;
+        return;
+    }
+    if (out->folded) {
+        desk->tally.folded++;
+    } else if (!out->reopened) {
+        *ticket = (struct ticket){
+            .seq = out->ticket.seq, .class_ = AW_CLASS_OTHER, .cluster = sim_crowd_need(desk->crowd, event->need)->cluster};
+        if (ticket->cluster != 0 && desk->setup->policy->answers_clusters)
+            join_cluster(desk, out->ticket.slot);
+    }
+    if (out->reopened)
+        ticket->class_ = AW_CLASS_OTHER;
+    ticket->unread++;
+    link_need(desk, ticket, event->need);
+    note_slot(desk, event->need, out->ticket.slot);
+    publish(desk, &command->out.event);
+}
+
+static void
+post(struct desk *desk, const struct sim_event *event)
+{
+    bool                   folds = desk->setup->policy->folds;
+    const struct sim_need *need = sim_crowd_need(desk->crowd, event->need);
+    uint64_t               delivery = ++desk->deliveries;
+    struct aw_hash128      identities[2] = {folds ? number_hash(1, event->writer) : number_hash(3, delivery),
+                                       number_hash(2, event->verified)};
+    struct aw_command command = {.kind = AW_COMMAND_MESSAGE,
+                                 .in.message = {.id_hash = folds ? number_hash(4, event->message) : number_hash(5, delivery),
+                                                .identities = identities,
+                                                .identity_count = folds && event->verified != 0 ? 2 : 1,
+                                                .channel = AW_SLICE("web"),
+                                                .account = AW_SLICE("main"),
+                                                .departs_at = need->departs_at,
+                                                .class_ = need->class_,
+                                                .addressed = AW_ADDRESSED_TO_US}};
+
+    if (apply(desk, &command) != AW_OK) {
+        desk->err = command.out.err;
+        return;
+    }
+    note_post(desk, event, &command);
+}
+
+/* Who gives up deletes the first message: its ticket goes, unless an agent has it or it is also about something else. */
+static void
+give_up(struct desk *desk, uint32_t need)
+{
+    const struct ticket *ticket = &desk->tickets[desk->slots[need]];
+    struct aw_command    cancel = {.kind = AW_COMMAND_CANCEL,
+                                   .in.ticket = {.ticket = {.seq = ticket->seq, .slot = desk->slots[need]}}};
+
+    if (ticket->waiting && desk->links[ticket->links - 1].next == 0 && apply(desk, &cancel) != AW_OK)
+        AW_UNREACHABLE();
+}
+
+/* --- the clock -------------------------------------------------------------------------------------------------------------- */
+
+static void
+pass_time(struct desk *desk, aw_ms until)
+{
+    aw_ms ms = until - desk->now;
+
+    AW_ASSERT(until >= desk->now);
+    desk->tally.waiting_ms += ms * desk->waiting;
+    desk->tally.busy_ms += (double)ms * desk->busy;
+    desk->tally.duty_ms += (double)ms * (desk->on_duty + desk->over_duty);
+    desk->now = until;
+}
+
+static aw_ms
+earlier(aw_ms a, aw_ms b)
+{
+    if (a == 0 || b == 0)
+        return a == 0 ? b : a;
+    return a < b ? a : b;
+}
+
+static void
+happen(struct desk *desk, const struct sim_entry *entry)
+{
+    switch ((enum happening)entry->what) {
+    case AGENT_DONE:
+        finish_work(desk, entry->who);
+        return;
+    case AGENT_BACK:
+        rest(desk, entry->who);
+        return;
+    case LEASE_ENDING:
+        prolong(desk, entry->who);
+        return;
+    case STAFF_CHANGES:
+        change_staff(desk);
+        return;
+    }
+    AW_UNREACHABLE();
+}
+
+/* One thing that happens at `now`. False: nothing more does. */
+static bool
+step(struct desk *desk)
+{
+    struct aw_command       timer;
+    const struct sim_entry *entry = sim_agenda_first(&desk->agenda);
+
+    if (aw_state_due(desk->state, desk->now, &timer)) {
+        (void)apply(desk, &timer); /* a ticket that moved on is no error */
+        return true;
+    }
+    if (entry != NULL && entry->at <= desk->now) {
+        struct sim_entry first = *entry;
+
+        sim_agenda_drop_first(&desk->agenda);
+        happen(desk, &first);
+        return true;
+    }
+    if (sim_crowd_next_at(desk->crowd) != 0 && sim_crowd_next_at(desk->crowd) <= desk->now) {
+        struct sim_event event = sim_crowd_take(desk->crowd);
+
+        if (event.act == SIM_GIVE_UP)
+            give_up(desk, event.need);
+        else if (!sim_crowd_failed(desk->crowd))
+            post(desk, &event);
+        return true;
+    }
+    return false;
+}
+
+static void
+run(struct desk *desk)
+{
+    change_staff(desk);
+    while (desk->err == AW_OK && !sim_crowd_failed(desk->crowd)) {
+        const struct sim_entry *entry = sim_agenda_first(&desk->agenda);
+        aw_ms                   next =
+            earlier(earlier(entry != NULL ? entry->at : 0, sim_crowd_next_at(desk->crowd)), aw_state_next_due(desk->state));
+
+        if (next == 0 || next >= desk->end)
+            break;
+        pass_time(desk, next > desk->now ? next : desk->now);
+        while (step(desk) && desk->err == AW_OK)
+            ;
+        pull(desk);
+        (void)aw_lanes_reclaim(desk->lanes); /* how much is its own affair */
+    }
+    if (sim_crowd_failed(desk->crowd))
+        desk->err = AW_E_MEMORY;
+    pass_time(desk, desk->end);
+}
+
+/* --- making and ending ------------------------------------------------------------------------------------------------------ */
+
+static enum aw_err
+open_desk(struct desk *desk, const struct sim_setup *setup, struct aw_why *why)
+{
+    struct aw_state_limits limits = AW_STATE_LIMITS_DEFAULT;
+    struct aw_lanes_config lanes = {
+        .lanes_max = 2, .tickets_max = TICKETS_MAX, .base = SIM_START - 24 * SIM_HOUR, .bytes_max = LANES_BYTES_MAX};
+    struct aw_command settings = {.kind = AW_COMMAND_SETTINGS, .in.settings = AW_CORE_SETTINGS_DEFAULT};
+
+    AW_ASSERT(setup->scenario->hours * (double)SIM_HOUR <= (double)(SIM_BUCKETS_MAX * SIM_BUCKET_MS));
+    *desk = (struct desk){.setup = setup, .now = SIM_START, .index = 1};
+    desk->end = SIM_START + (aw_ms)(setup->scenario->hours * (double)SIM_HOUR);
+    desk->agent_count = sim_scenario_staff_most(setup->scenario);
+    limits.tickets_max = TICKETS_MAX;
+    limits.identities_max = 2 * TICKETS_MAX;
+    limits.ids_max = 2 * TICKETS_MAX;
+    limits.agents_max = desk->agent_count + 1;
+    desk->crowd = sim_crowd_new(setup->scenario, setup->seed);
+    desk->agents = aw_new_array(struct agent, desk->agent_count + 1);
+    desk->tickets = aw_new_array(struct ticket, TICKETS_MAX);
+    desk->clusters = aw_new_array(struct cluster, setup->scenario->clusters + 1);
+    if (desk->crowd == NULL || desk->agents == NULL || desk->tickets == NULL || desk->clusters == NULL)
+        return aw_why(why, AW_E_MEMORY, "no memory for the desk");
+    desk->err = aw_state_new(&desk->state, &limits, 0, why);
+    if (desk->err != AW_OK)
+        return desk->err;
+    aw_qsbr_init(&desk->qsbr);
+    desk->err = aw_lanes_new(&desk->lanes, &lanes, &desk->qsbr);
+    if (desk->err != AW_OK)
+        return aw_why(why, desk->err, "no room for the lanes");
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
+        settings.in.settings.handling_ms[i] = setup->order.handling_ms[i];
+    desk->err = apply(desk, &settings);
+    return desk->err == AW_OK ? AW_OK : aw_why(why, desk->err, "the server refuses these settings");
+}
+
+static void
+close_desk(struct desk *desk)
+{
+    for (unsigned i = 0; desk->clusters != NULL && i < desk->setup->scenario->clusters; i++) {
+        free(desk->clusters[i].slots);
+        free(desk->clusters[i].seqs);
+    }
+    free(desk->clusters);
+    free(desk->links);
+    free(desk->slots);
+    free(desk->tickets);
+    free(desk->agents);
+    sim_agenda_fini(&desk->agenda);
+    aw_lanes_free(&desk->lanes);
+    aw_state_free(&desk->state);
+    sim_crowd_free(&desk->crowd);
+}
+
+enum aw_err
+sim_desk_run(const struct sim_setup *setup, struct sim_result *ret_result, struct aw_why *why)
+{
+    struct desk *desk = aw_new(struct desk);
+    enum aw_err  err;
+
+    if (desk == NULL)
+        return aw_why(why, AW_E_MEMORY, "no memory for the desk");
+    err = open_desk(desk, setup, why);
+    if (err == AW_OK) {
+        run(desk);
+        err = desk->err == AW_OK
+                  ? AW_OK
+                  : aw_why(why, desk->err, "the run broke off at hour %.1f", (double)(desk->now - SIM_START) / (double)SIM_HOUR);
+    }
+    if (err == AW_OK) {
+        for (uint32_t slot = 1; slot < aw_state_ticket_slots(desk->state); slot++) {
+            desk->tally.work += desk->tickets[slot].waiting;
+            set_waiting(desk, &desk->tickets[slot], false);
+        }
+        err = sim_result_make(ret_result, &setup->order, desk->crowd, &desk->tally, desk->end);
+        if (err != AW_OK)
+            (void)aw_why(why, err, "no memory for the result");
+        else
+            ret_result->digest = aw_state_digest(desk->state);
+    }
+    close_desk(desk);
+    free(desk);
+    return err;
+}

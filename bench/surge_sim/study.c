@@ -1,0 +1,113 @@
+#include "bench/surge_sim/study.h"
+
+#include "base/mem.h"
+#include "bench/surge_sim/desk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool
+fits(const struct sim_policy *policy, const struct sim_scenario *scenario)
+{
+    if (policy->answers_clusters)
+        return scenario->clusters > 0;
+    if (policy->is_bound)
+        return strcmp(scenario->name, "R16u") == 0; /* where the targets come near what can be had */
+    if (strcmp(policy->name, "guarded-unfolded") == 0)
+        return scenario->copies > 0 || scenario->follow_ups_per_hour > 0 || scenario->is_generated;
+    return true;
+}
+
+static void
+choose_policies(struct sim_study *study, const struct sim_options *options)
+{
+    for (unsigned i = 0; i < options->policy_count; i++)
+        study->policies[study->count++] = options->policies[i];
+    if (study->count > 0)
+        return;
+    for (unsigned i = 0; sim_policy_at(i) != NULL && study->count < SIM_POLICIES_MAX; i++) {
+        if (fits(sim_policy_at(i), study->scenario))
+            study->policies[study->count++] = sim_policy_at(i);
+    }
+}
+
+enum aw_err
+sim_study_run(struct sim_study *ret_study, const struct sim_options *options, unsigned scenario, sim_study_progress *progress,
+              struct aw_why *why)
+{
+    struct sim_study   study = {.scenario = &options->scenarios[scenario]};
+    struct sim_result *result = aw_new(struct sim_result);
+    enum aw_err        err = AW_OK;
+
+    choose_policies(&study, options);
+    study.summaries = aw_new_array(struct sim_summary, study.count);
+    if (result == NULL || study.summaries == NULL)
+        err = aw_why(why, AW_E_MEMORY, "no memory for the results");
+    for (unsigned i = 0; i < study.count && err == AW_OK; i++) {
+        for (uint32_t seed = 0; seed < options->seeds && err == AW_OK; seed++) {
+            struct sim_setup setup = {
+                .scenario = study.scenario, .policy = study.policies[i], .order = options->order, .seed = options->seed + seed};
+
+            if (progress != NULL)
+                progress(setup.scenario, setup.policy, setup.seed);
+            err = sim_desk_run(&setup, result, why);
+            if (err == AW_OK)
+                sim_summary_add(&study.summaries[i], result);
+        }
+    }
+    free(result);
+    if (err != AW_OK) {
+        sim_study_fini(&study);
+        return err;
+    }
+    *ret_study = study;
+    return AW_OK;
+}
+
+void
+sim_study_fini(struct sim_study *study)
+{
+    free(study->summaries);
+    *study = (struct sim_study){0};
+}
+
+/* --- targets ---------------------------------------------------------------------------------------------------------------- */
+
+static const struct sim_target targets[] = {
+    {"R4", "care over 30 min", SIM_CARE_OVER_30, 0},
+    {"R4", "departures missed while waiting", SIM_MISSED, 0.005},
+    {"R8", "care over 30 min", SIM_CARE_OVER_30, 0},
+    {"R8", "departures missed while waiting", SIM_MISSED, 0.005},
+    {"R8", "P90 waited/target of imminent, disrupted, general apart", SIM_RATIO_SPREAD, 0.1},
+    {"R8u", "care over 30 min", SIM_CARE_OVER_30, 0},
+    {"R8u", "departures missed while waiting", SIM_MISSED, 0.005},
+    {"R16u", "care over 30 min", SIM_CARE_OVER_30, 0.001},
+    {"R16u", "departures missed while waiting", SIM_MISSED, 0.2},
+    {"dup", "work items a need", SIM_WORK_PER_NEED, 1.05},
+};
+
+const struct sim_target *
+sim_target_at(const char *scenario, unsigned number)
+{
+    for (unsigned i = 0; i < AW_ARRAY_LEN(targets); i++) {
+        if (strcmp(targets[i].scenario, scenario) == 0 && number-- == 0)
+            return &targets[i];
+    }
+    return NULL;
+}
+
+const struct sim_summary *
+sim_study_guarded(const struct sim_study *study)
+{
+    for (unsigned i = 0; i < study->count; i++) {
+        if (strcmp(study->policies[i]->name, "guarded") == 0)
+            return &study->summaries[i];
+    }
+    return NULL;
+}
+
+bool
+sim_target_is_met(const struct sim_target *target, const struct sim_summary *guarded)
+{
+    return guarded->of_run[target->metric].mean <= target->most;
+}

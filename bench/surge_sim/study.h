@@ -1,0 +1,41 @@
+/* study.h - all runs that were asked for, and the targets that the server's own order is held to.
+ *
+ * The caller owns a study; one scenario by all policies that fit it, all on the same arrivals. Thread: one at a time.
+ */
+#ifndef AW_BENCH_SURGE_SIM_STUDY_H
+#define AW_BENCH_SURGE_SIM_STUDY_H
+
+#include "base/err.h"
+#include "base/why.h"
+#include "bench/surge_sim/options.h"
+#include "bench/surge_sim/result.h"
+
+struct sim_study {
+    const struct sim_scenario *scenario; /* borrows */
+    const struct sim_policy   *policies[SIM_POLICIES_MAX];
+    struct sim_summary        *summaries; /* owns: by policy */
+    unsigned                   count;
+};
+
+/* What a run sees while it lasts; may be NULL. */
+typedef void sim_study_progress(const struct sim_scenario *scenario, const struct sim_policy *policy, uint64_t seed);
+
+/* AW_E_MEMORY and what a run returns; then there is nothing to free. */
+AW_MUST_USE enum aw_err sim_study_run(struct sim_study *ret_study, const struct sim_options *options, unsigned scenario,
+                                      sim_study_progress *progress, struct aw_why *why);
+void                    sim_study_fini(struct sim_study *study);
+
+/* A promise about one figure of the policy `guarded` in one scenario: the mean over the seeds. With 0 every seed keeps it. */
+struct sim_target {
+    const char         *scenario;
+    const char         *words;
+    enum sim_run_metric metric;
+    double              most;
+};
+/* The n-th target of this scenario; NULL behind the last. */
+const struct sim_target *sim_target_at(const char *scenario, unsigned number);
+/* The policy `guarded` of a study; NULL when it was not run. */
+const struct sim_summary *sim_study_guarded(const struct sim_study *study);
+bool                      sim_target_is_met(const struct sim_target *target, const struct sim_summary *guarded);
+
+#endif
