@@ -287,17 +287,47 @@ aw_proto_write_lease(struct aw_writer *writer, const struct aw_lease_answer *lea
     return true;
 }
 
-bool
-aw_proto_write_leases(struct aw_writer *writer, const struct aw_lease_answer *leases, uint32_t count)
+static bool
+write_lease_array(struct aw_writer *writer, const struct aw_lease_answer *leases, uint32_t count)
 {
-    aw_writer_begin_map(writer);
-    KEY(writer, "leases");
     aw_writer_begin_array(writer, count);
     for (uint32_t i = 0; i < count; i++) {
         if (!aw_proto_write_lease(writer, &leases[i]))
             return false;
     }
     aw_writer_end_array(writer);
+    return true;
+}
+
+bool
+aw_proto_write_leases(struct aw_writer *writer, const struct aw_lease_answer *leases, uint32_t count)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "leases");
+    if (!write_lease_array(writer, leases, count))
+        return false;
+    aw_writer_end_map(writer);
+    return true;
+}
+
+static void
+write_next(struct aw_writer *writer, struct aw_slice next)
+{
+    KEY(writer, "next");
+    if (next.len > 0)
+        aw_writer_str(writer, next);
+    else
+        aw_writer_null(writer);
+}
+
+bool
+aw_proto_write_held(struct aw_writer *writer, const struct aw_lease_answer *leases, uint32_t count, struct aw_slice next)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "items");
+    if (!write_lease_array(writer, leases, count))
+        return false;
+    write_next(writer, next);
     aw_writer_end_map(writer);
     return true;
 }
@@ -412,7 +442,7 @@ aw_proto_write_lane(struct aw_writer *writer, const struct aw_lane_answer *lane)
 }
 
 void
-aw_proto_write_lanes(struct aw_writer *writer, const struct aw_lane_answer *lanes, uint32_t count)
+aw_proto_write_lanes(struct aw_writer *writer, const struct aw_lane_answer *lanes, uint32_t count, struct aw_slice next)
 {
     aw_writer_begin_map(writer);
     KEY(writer, "items");
@@ -420,8 +450,7 @@ aw_proto_write_lanes(struct aw_writer *writer, const struct aw_lane_answer *lane
     for (uint32_t i = 0; i < count; i++)
         aw_proto_write_lane(writer, &lanes[i]);
     aw_writer_end_array(writer);
-    KEY(writer, "next");
-    aw_writer_null(writer);
+    write_next(writer, next);
     aw_writer_end_map(writer);
 }
 

@@ -94,10 +94,12 @@ void             aw_proto_write_lane(struct aw_writer *writer, const struct aw_l
 /* One message as it was posted, with its id, its time and under `receipt` what was answered to it. */
 AW_MUST_USE bool aw_proto_write_message(struct aw_writer *writer, const struct aw_stored_message *message,
                                         const struct aw_receipt *receipt);
-/* {leases: [...]} */
+/* {leases: [...]}: what a pull gets. */
 AW_MUST_USE bool aw_proto_write_leases(struct aw_writer *writer, const struct aw_lease_answer *leases, uint32_t count);
-/* {items: [...], next: null} */
-void aw_proto_write_lanes(struct aw_writer *writer, const struct aw_lane_answer *lanes, uint32_t count);
+/* Lists, {items: [...], next}: `next` is the cursor of the page behind this one; empty: null, there is none. */
+AW_MUST_USE bool aw_proto_write_held(struct aw_writer *writer, const struct aw_lease_answer *leases, uint32_t count,
+                                     struct aw_slice next);
+void aw_proto_write_lanes(struct aw_writer *writer, const struct aw_lane_answer *lanes, uint32_t count, struct aw_slice next);
 /* What extend, complete, release, hold and cancel answer. */
 AW_MUST_USE bool aw_proto_write_done(struct aw_writer *writer, const struct aw_done_answer *done);
 void             aw_proto_write_problem(struct aw_writer *writer, const struct aw_problem *problem);

@@ -94,15 +94,39 @@ print_head(void)
     (void)printf(" %8s %8s %6s\n", "leased", "held", "pause");
 }
 
+/* All pages as one. */
+static json_t *
+get_all(struct aw_cli *cli, int *ret_exit)
+{
+    json_t     *all = aw_cli_get(cli, "/v1/lanes", ret_exit);
+    const char *next = json_string_value(json_object_get(all, "next"));
+
+    while (next != NULL) {
+        char    path[128];
+        json_t *page;
+
+        (void)snprintf(path, sizeof(path), "/v1/lanes?cursor=%s", next);
+        page = aw_cli_get(cli, path, ret_exit);
+        if (page == NULL) {
+            json_decref(all);
+            return NULL;
+        }
+        (void)json_array_extend(json_object_get(all, "items"), json_object_get(page, "items"));
+        (void)json_object_set(all, "next", json_object_get(page, "next"));
+        next = json_string_value(json_object_get(all, "next"));
+        json_decref(page);
+    }
+    return all;
+}
+
 static int
 list(struct aw_cli *cli)
 {
-    json_t       *answer;
     const json_t *lane;
     size_t        i;
     int           code;
+    json_t       *answer = get_all(cli, &code);
 
-    answer = aw_cli_get(cli, "/v1/lanes", &code);
     if (answer == NULL)
         return code;
     if (cli->common.json) {

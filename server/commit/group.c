@@ -160,7 +160,9 @@ apply_one(struct aw_committer *c, struct aw_entry *entry, aw_ms now)
             c->group_bytes += record + body;
     }
     note_event(c, &command->out.event);
-    if (command->kind == AW_COMMAND_LEASE && command->out.err != AW_OK)
+    if (command->kind == AW_COMMAND_LEASE && command->out.err == AW_OK)
+        aw_publish_leased(c, &command->in.lease.pull_key); /* their query finds what is durable by then */
+    else if (command->kind == AW_COMMAND_LEASE)
         note_unleased(c, &command->in.lease);
     return true;
 }

@@ -14,6 +14,8 @@ aw_parking_init(struct aw_parking *parking, uint32_t lanes_max)
 {
     *parking = (struct aw_parking){._lanes_max = lanes_max, ._next_number = 1};
     aw_list_init(&parking->_all);
+    for (uint32_t i = 0; i < AW_PARK_KEY_BUCKETS; i++)
+        aw_list_init(&parking->_keyed[i]);
     parking->_lanes = calloc(lanes_max, sizeof(parking->_lanes[0]));
     parking->_on_way = calloc(lanes_max, sizeof(parking->_on_way[0]));
     if (parking->_lanes == NULL || parking->_on_way == NULL) {
@@ -69,6 +71,9 @@ aw_parking_add(struct aw_parking *parking, struct aw_submission *pull)
         park->nodes[i].pull = pull;
         insert(list, &park->nodes[i], comes_back);
     }
+    aw_list_init(&park->key_link);
+    if (park->key.key != 0)
+        aw_list_push_back(&parking->_keyed[park->key.key % AW_PARK_KEY_BUCKETS], &park->key_link);
     park->parked = true;
     parking->_count++;
 }
@@ -83,6 +88,7 @@ aw_parking_remove(struct aw_parking *parking, struct aw_submission *pull)
     AW_ASSERT(parking->_count > 0);
     for (uint32_t i = 0; i < nodes; i++)
         aw_list_remove(&park->nodes[i].link);
+    aw_list_remove(&park->key_link);
     park->parked = false;
     parking->_count--;
 }
@@ -105,6 +111,23 @@ aw_parking_wake(struct aw_parking *parking, uint32_t lane)
     first->pull->park.woken_lane = lane;
     parking->_on_way[lane]++;
     return first->pull;
+}
+
+struct aw_submission *
+aw_parking_wake_key(struct aw_parking *parking, const struct aw_pull_key *key)
+{
+    struct aw_list *list = &parking->_keyed[key->key % AW_PARK_KEY_BUCKETS];
+
+    for (struct aw_list *at = list->next; at != list; at = at->next) {
+        struct aw_submission *pull = AW_CONTAINER(at, struct aw_submission, park.key_link);
+
+        if (pull->park.key.key != key->key)
+            continue;
+        aw_parking_remove(parking, pull);
+        pull->park.end = AW_PARK_WOKEN;
+        return pull;
+    }
+    return NULL;
 }
 
 uint32_t

@@ -104,9 +104,11 @@ enum aw_err aw_group_commit_own(struct aw_committer *c, struct aw_entry *entries
 /* --- publish.c */
 void aw_publish_events(struct aw_committer *c);
 /* Wakes a pull for `lane` if there is a ticket and somebody for it. AW_LANE_NONE: nothing. */
-void   aw_publish_look_at(struct aw_committer *c, uint32_t lane);
-void   aw_publish_park(struct aw_committer *c, struct aw_submission *pull);
-void   aw_publish_cancel(struct aw_committer *c, struct aw_submission *cancel);
+void aw_publish_look_at(struct aw_committer *c, uint32_t lane);
+void aw_publish_park(struct aw_committer *c, struct aw_submission *pull);
+void aw_publish_cancel(struct aw_committer *c, struct aw_submission *cancel);
+/* A pull with this key was given a lease: others that wait under the key are told. */
+void   aw_publish_leased(struct aw_committer *c, const struct aw_pull_key *key);
 size_t aw_publish_queries(struct aw_committer *c, aw_ms now);
 /* Fills lanes and directory from the state, at a start. */
 enum aw_err aw_publish_load(struct aw_committer *c, struct aw_why *why);

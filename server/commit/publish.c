@@ -137,9 +137,24 @@ aw_publish_park(struct aw_committer *c, struct aw_submission *pull)
         return;
     }
     pull->err = AW_OK;
+    if (aw_state_pull_runs(c->config.state, &pull->park.key)) {
+        pull->park.end = AW_PARK_WOKEN; /* another pull with its key was faster: there are leases to be told */
+        aw_committer_give_back(c, pull);
+        aw_publish_look_at(c, woken_for);
+        return;
+    }
     aw_parking_add(&c->parking, pull);
     /* Looking after it is registered closes the gap: what was published before is seen here, what comes later wakes it. */
     look_for(c, pull);
+}
+
+void
+aw_publish_leased(struct aw_committer *c, const struct aw_pull_key *key)
+{
+    struct aw_submission *pull;
+
+    while (key->key != 0 && (pull = aw_parking_wake_key(&c->parking, key)) != NULL)
+        aw_committer_give_back(c, pull);
 }
 
 void
@@ -216,10 +231,11 @@ answer(struct aw_committer *c, struct aw_query *query, aw_ms now)
         query->count = query->err == AW_OK;
         return;
     case AW_QUERY_LEASES_OF:
-        query->count = aw_state_leases_of(c->config.state, query->name, query->skip, query->views, query->room);
+        query->count = aw_state_leases_of(c->config.state, query->name, query->above_fence, query->views, query->room);
         return;
     case AW_QUERY_PULL:
-        query->count = aw_state_leases_of_pull(c->config.state, query->name, query->pull_key, query->views, query->room);
+        query->err =
+            aw_state_leases_of_pull(c->config.state, query->name, &query->pull_key, query->views, query->room, &query->count);
         return;
     case AW_QUERY_LANES:
     case AW_QUERY_LANE:

@@ -46,10 +46,11 @@ struct aw_query {
     enum aw_err             err;
     struct aw_ticket_id     ticket;
     struct aw_slice         name; /* agent or lane */
-    struct aw_hash128       pull_key;
-    uint32_t                skip;  /* lanes or leases to pass over */
-    uint32_t                room;  /* of views or lanes */
-    uint32_t                count; /* how many were written */
+    struct aw_pull_key      pull_key;
+    uint64_t                above_fence; /* LEASES_OF: leases granted later than this one */
+    uint32_t                skip;        /* lanes to pass over */
+    uint32_t                room;        /* of views or lanes */
+    uint32_t                count;       /* how many were written */
     struct aw_ticket_view  *views;
     struct aw_lane_answer  *lanes;
     struct aw_slice        *values; /* 4 * AW_LANE_MATCH_MAX a lane; the committer copies the texts to `texts` */
@@ -70,10 +71,12 @@ struct aw_park_node {
     struct aw_submission *pull;
 };
 struct aw_park {
-    const uint32_t      *lanes; /* lane_count of them; NULL: all lanes */
-    struct aw_park_node *nodes; /* lane_count of them, or 1 for all lanes */
+    struct aw_pull_key   key;      /* is woken too when another pull with this key was given leases */
+    struct aw_list       key_link; /* committer only */
+    const uint32_t      *lanes;    /* lane_count of them; NULL: all lanes */
+    struct aw_park_node *nodes;    /* lane_count of them, or 1 for all lanes */
     uint32_t             lane_count;
-    uint32_t             woken_lane; /* the lane that it was woken for, until it comes back; AW_LANE_NONE before */
+    uint32_t             woken_lane; /* the lane that it was woken for, until it comes back; else AW_LANE_NONE */
     uint64_t             number;     /* its place; 0: not registered yet. Kept over a wake that found nothing */
     enum aw_park_end     end;
     bool                 leaving; /* was woken and gives up: comes back CANCELLED, and somebody else is woken in its place */

@@ -79,14 +79,42 @@ aw_state_cut_end(struct aw_state *state)
 
 /* --- reading one back ----------------------------------------------------------------------------------------------------- */
 
+/* The globals as state machine 1 stored them: without what is known by Idempotency-Keys. */
+struct globals_v1 {
+    char                head[offsetof(struct aw_globals, heads)];
+    struct aw_rows_head heads[AW_TABLE_ONCE];
+    uint32_t            closed_first;
+    uint32_t            closed_last;
+    uint32_t            shard;
+    uint32_t            reserved;
+};
+
+static bool
+read_globals(struct aw_slice bytes, struct aw_globals *ret_globals)
+{
+    struct globals_v1 old;
+
+    if (bytes.len == sizeof(*ret_globals)) {
+        memcpy(ret_globals, bytes.ptr, sizeof(*ret_globals));
+        return true;
+    }
+    if (bytes.len != sizeof(old))
+        return false;
+    memcpy(&old, bytes.ptr, sizeof(old));
+    *ret_globals = (struct aw_globals){.closed_first = old.closed_first, .closed_last = old.closed_last, .shard = old.shard};
+    memcpy(ret_globals, old.head, sizeof(old.head));
+    memcpy(ret_globals->heads, old.heads, sizeof(old.heads));
+    return true;
+}
+
 static enum aw_err
 load_globals(struct aw_state *state, struct aw_slice bytes, struct aw_why *why)
 {
     struct aw_globals globals;
 
-    if (bytes.len != sizeof(globals))
+    if (!read_globals(bytes, &globals))
         return aw_why(why, AW_E_CORRUPT, "the globals have %zu bytes instead of %zu", bytes.len, sizeof(globals));
-    memcpy(&globals, bytes.ptr, sizeof(globals));
+    state->loaded_globals = aw_row_hash(AW_TABLE_GLOBALS, 0, bytes.ptr, bytes.len);
     if (globals.shard != state->globals.shard)
         return aw_why(why, AW_E_CORRUPT, "the checkpoint is of shard %u, not %u", globals.shard, state->globals.shard);
     for (uint32_t table = 1; table < AW_TABLE_COUNT; table++) {
@@ -128,17 +156,21 @@ load_identities(struct aw_state *state)
 enum aw_err
 aw_state_load_finish(struct aw_state *state, const struct aw_checkpoint_mark *mark, struct aw_why *why)
 {
-    if (mark->sm_version != AW_SM_VERSION)
+    struct aw_hash128 sum = aw_state_rows_digest_slow(state);
+
+    if (mark->sm_version == 0 || mark->sm_version > AW_SM_VERSION)
         return aw_why(why, AW_E_VERSION, "the checkpoint is of state machine %u, this one is %u", mark->sm_version,
                       AW_SM_VERSION);
-    /* Before anything follows a link: rows with the right digest are rows that we wrote. */
-    aw_ledger_load(&state->ledger, aw_state_rows_digest_slow(state));
-    if (mark->seq != state->globals.seq || !aw_hash128_eq(mark->digest, aw_state_digest(state)))
+    /* Before anything follows a link: rows with the right digest are rows that we wrote. The globals count as they were stored. */
+    aw_ledger_load(&state->ledger, sum);
+    aw_digest_add(&sum, state->loaded_globals);
+    if (mark->seq != state->globals.seq || !aw_hash128_eq(mark->digest, sum))
         return aw_why(why, AW_E_CORRUPT, "the checkpoint's rows do not give its digest");
     aw_lane_load_all(state);
     load_identities(state);
     aw_lease_load_all(state);
     aw_ticket_load_all(state);
+    aw_once_load_all(state);
     state->now = state->globals.now;
     state->index = state->globals.index;
     return AW_OK;

@@ -232,7 +232,7 @@ check_lane(const struct aw_state *state, const struct aw_in_lane *in, bool is_th
 
     if (!is_valid(in))
         return AW_E_BAD_VALUE;
-    if (in->if_version != 0 && in->if_version != version)
+    if (!aw_if_match_holds(&in->if_match, version))
         return AW_E_PRECONDITION;
     return aw_lane_admits(state, in);
 }

@@ -7,7 +7,8 @@
  * or refuse older checkpoints in aw_state_load_finish. Journals stay readable: records are not rows.
  *
  * Parts: state.c (making, dispatch, digest), message.c (MESSAGE: duplicates, folding, choice of lane), lease.c (LEASE to RELEASE,
- * TIMER, EPOCH), ticket.c (a ticket's moves, its class by the clock, hold and cancel), lane.c, look.c (views), checkpoint.c.
+ * TIMER, EPOCH), ticket.c (a ticket's moves, its class by the clock, hold and cancel), lane.c, once.c (requests known by their
+ * Idempotency-Key), look.c (views), checkpoint.c.
  */
 #ifndef AW_CORE_LAYOUT_H
 #define AW_CORE_LAYOUT_H
@@ -27,8 +28,9 @@ enum aw_table_number {
     AW_TABLE_LEASES = 3,
     AW_TABLE_LANES = 4,
     AW_TABLE_AGENTS = 5,
+    AW_TABLE_ONCE = 6, /* since state machine 2 */
 };
-#define AW_TABLE_COUNT 6
+#define AW_TABLE_COUNT 7
 #define AW_ROW_SEQ_MAX ((UINT64_C(1) << 48) - 1)
 
 enum { AW_TICKET_GENTLE = 1, AW_TICKET_CLASS_BY_PERSON = 2 };
@@ -73,18 +75,22 @@ AW_STATIC_ASSERT(sizeof(struct aw_identity_row) == 28, "no holes");
 struct aw_lease_links {
     uint32_t next; /* of the same agent, oldest first */
     uint32_t prev;
+    uint32_t pull[4]; /* key of the index by pull: that of pull_key, and zeros */
+    uint32_t chain;
+    uint32_t is_told; /* to a repeat of its pull, since the start */
 };
 struct aw_lease_row {
-    uint32_t          ticket; /* 0: a free row */
-    uint32_t          agent;  /* in a free row the next free one */
-    uint64_t          fence;
-    aw_ms             expires_at;
-    uint64_t          seen_seq;
-    struct aw_hash128 pull_key;
+    uint32_t           ticket; /* 0: a free row */
+    uint32_t           agent;  /* in a free row the next free one */
+    uint64_t           fence;
+    aw_ms              expires_at;
+    uint64_t           seen_seq;
+    struct aw_pull_key pull_key;
     /* derived */
     struct aw_lease_links links;
 };
-AW_STATIC_ASSERT(sizeof(struct aw_lease_row) == 56, "no holes");
+AW_STATIC_ASSERT(offsetof(struct aw_lease_row, links) == 48, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_lease_row) == 80, "no holes");
 
 struct aw_match_list {
     char    values[AW_LANE_MATCH_MAX][64];
@@ -125,6 +131,23 @@ struct aw_agent_row {
 };
 AW_STATIC_ASSERT(sizeof(struct aw_agent_row) == AW_AGENT_BYTES_MAX + 32, "no holes");
 
+/* A request that was carried out under an Idempotency-Key, and what was answered. */
+struct aw_once_row {
+    uint32_t key[4];
+    uint64_t request;
+    aw_ms    at;       /* record time */
+    uint64_t seq : 48; /* its record */
+    uint64_t state : 16;
+    uint64_t ticket_seq : 48; /* with `ticket` the id */
+    uint64_t reserved : 16;
+    uint32_t ticket;
+    uint32_t version;
+    uint32_t next; /* the one that came next; in a free row the next free one */
+    /* derived */
+    uint32_t chain;
+};
+AW_STATIC_ASSERT(sizeof(struct aw_once_row) == AW_CACHE_LINE, "no holes");
+
 /* Everything that is one of a kind. Hashed anew for each digest. */
 struct aw_globals {
     uint64_t                seq;
@@ -144,10 +167,12 @@ struct aw_globals {
     struct aw_rows_head     heads[AW_TABLE_COUNT]; /* by table; [0] is not used */
     uint32_t                closed_first;          /* closed tickets, longest closed first */
     uint32_t                closed_last;
+    uint32_t                once_first; /* requests known by their keys, oldest first */
+    uint32_t                once_last;
     uint32_t                shard;
     uint32_t                reserved;
 };
-AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 80 + 8 * 8 + AW_TABLE_COUNT * 16 + 16, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 80 + 8 * 8 + AW_TABLE_COUNT * 16 + 24, "no holes");
 AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 80, "no holes");
 
 struct aw_lane_load {
@@ -170,11 +195,14 @@ struct aw_state {
     struct aw_rows   leases;
     struct aw_rows   lanes; /* lane n lies in slot n + 1 */
     struct aw_rows   agents;
+    struct aw_rows   once;
     struct aw_dedupe ids;
     /* Derived from the rows. */
     struct aw_index      by_identity;
     struct aw_index      by_lane_name;
     struct aw_index      by_agent_name;
+    struct aw_index      by_pull; /* leases of pulls that had a key */
+    struct aw_index      by_key;
     struct aw_timers     timers;
     struct aw_lane_load *lane_loads; /* owns: by lane */
     uint16_t            *matching;   /* owns: lanes that match something, in order of their index */
@@ -184,7 +212,8 @@ struct aw_state {
     struct aw_globals cut_globals;
     uint32_t          cut_table; /* next to write */
     uint32_t          cut_chunks;
-    uint64_t          loaded_id_seq; /* the newest source id loaded */
+    uint64_t          loaded_id_seq;  /* the newest source id loaded */
+    struct aw_hash128 loaded_globals; /* hash of the globals as they were stored */
     _Alignas(8) char chunk[AW_CUT_BYTES];
 };
 AW_STATIC_ASSERT(AW_CUT_BYTES <= AW_CHUNK_BYTES_MAX, "a chunk fits the seam");
@@ -216,6 +245,12 @@ static inline const struct aw_agent_row *
 aw_agent_at(const struct aw_state *state, uint32_t slot)
 {
     return aw_rows_at(&state->agents, slot);
+}
+
+static inline const struct aw_once_row *
+aw_once_at(const struct aw_state *state, uint32_t slot)
+{
+    return aw_rows_at(&state->once, slot);
 }
 
 static inline aw_ms
@@ -277,6 +312,7 @@ void aw_message_prefetch(const struct aw_state *state, const struct aw_in_messag
 /* AW_OK, AW_E_TABLE_FULL. */
 enum aw_err aw_message_admits(const struct aw_state *state, const struct aw_in_message *in);
 enum aw_err aw_lease_admits(const struct aw_state *state, const struct aw_in_lease *in);
+enum aw_err aw_release_admits(const struct aw_state *state, const struct aw_in_fenced *in);
 enum aw_err aw_lane_admits(const struct aw_state *state, const struct aw_in_lane *in);
 /* The main and the listening lane; aw_state_new only. */
 #define AW_LANE_MAIN      0U
@@ -286,10 +322,21 @@ void aw_lane_make_first(struct aw_state *state);
 void     aw_lane_load_all(struct aw_state *state);
 void     aw_lane_unload_all(struct aw_state *state);
 uint32_t aw_agent_find(const struct aw_state *state, struct aw_slice name);
-/* Rebuilds the index of agents and their lists of leases; uses the timers, which must be empty, to sort. */
+/* Rebuilds the indexes of agents and of pulls, and the lists of leases; uses the timers, which must be empty, to sort. */
 void aw_lease_load_all(struct aw_state *state);
 /* The lane of a message to us; *ret_unknown when it asked for one that does not exist. */
 uint32_t aw_lane_choose(const struct aw_state *state, const struct aw_in_message *in, bool *ret_unknown);
+
+/* --- requests known by their Idempotency-Key (once.c): of commands with an aw_once ------------------------------------------ */
+
+/* True: there is nothing to carry out any more; the outcome is that of the first time, or why not. */
+bool aw_once_answers(const struct aw_state *state, struct aw_command *command);
+/* Whether there is room for one more key, if this is one. AW_OK, AW_E_TABLE_FULL. */
+enum aw_err aw_once_admits(const struct aw_state *state, const struct aw_once *once);
+/* The command changed something: it is known from now on. aw_once_answers said that there is room. */
+void aw_once_remember(struct aw_state *state, const struct aw_command *command);
+/* Rebuilds the index. */
+void aw_once_load_all(struct aw_state *state);
 
 /* --- a ticket's life (ticket.c) ------------------------------------------------------------------------------------------- */
 

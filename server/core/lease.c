@@ -52,13 +52,25 @@ make_agent(struct aw_state *state, struct aw_slice name)
     return slot;
 }
 
+/* What the index by pull has as key: the agent is in the hash, the rest is for comparing. */
+static struct aw_hash128
+pull_hash(const struct aw_pull_key *pull_key)
+{
+    return (struct aw_hash128){.low = pull_key->key};
+}
+
 static void
 list_lease(struct aw_state *state, uint32_t slot)
 {
     struct aw_agent_links *agent = aw_rows_links(&state->agents, aw_lease_at(state, slot)->agent);
     struct aw_lease_links *lease = aw_rows_links(&state->leases, slot);
+    struct aw_hash128      pull = pull_hash(&aw_lease_at(state, slot)->pull_key);
 
     *lease = (struct aw_lease_links){.prev = agent->last};
+    if (pull.low != 0) {
+        memcpy(lease->pull, &pull, sizeof(pull));
+        aw_index_insert(&state->by_pull, slot);
+    }
     if (agent->last != 0)
         ((struct aw_lease_links *)aw_rows_links(&state->leases, agent->last))->next = slot;
     else
@@ -72,6 +84,8 @@ unlist_lease(struct aw_state *state, uint32_t slot)
     struct aw_agent_links       *agent = aw_rows_links(&state->agents, aw_lease_at(state, slot)->agent);
     const struct aw_lease_links *lease = aw_rows_links(&state->leases, slot);
 
+    if (aw_lease_at(state, slot)->pull_key.key != 0)
+        aw_index_remove(&state->by_pull, slot);
     if (lease->prev != 0)
         ((struct aw_lease_links *)aw_rows_links(&state->leases, lease->prev))->next = lease->next;
     else
@@ -144,11 +158,51 @@ aw_lease_admits(const struct aw_state *state, const struct aw_in_lease *in)
     return AW_OK;
 }
 
+enum aw_err
+aw_release_admits(const struct aw_state *state, const struct aw_in_fenced *in)
+{
+    const struct aw_ticket_row *ticket;
+
+    if (!in->gives_back || !aw_rows_has(&state->tickets, in->lease.slot))
+        return AW_OK;
+    ticket = aw_ticket_at(state, in->lease.slot);
+    if (ticket->state != AW_TICKET_LEASED || aw_lease_at(state, ticket->link)->fence != in->lease.fence)
+        return AW_OK;
+    return aw_lease_at(state, ticket->link)->links.is_told ? AW_E_STALE : AW_OK;
+}
+
+/* Whether a pull may take leases under its key. All that run count, so the order in which they are found does not matter. */
+static enum aw_err
+check_pull(const struct aw_state *state, const struct aw_pull_key *pull_key)
+{
+    enum aw_err err = AW_OK;
+    uint32_t    slot = pull_key->key == 0 ? 0 : aw_index_find(&state->by_pull, pull_hash(pull_key));
+
+    for (; slot != 0; slot = aw_index_find_next(&state->by_pull, slot)) {
+        const struct aw_lease_row *lease = aw_lease_at(state, slot);
+
+        if (lease->expires_at <= state->now)
+            continue;
+        if (lease->pull_key.request != pull_key->request)
+            return AW_E_KEY_REUSED;
+        if (lease->pull_key.pull != pull_key->pull)
+            err = AW_E_AGAIN;
+    }
+    return err;
+}
+
+bool
+aw_state_pull_runs(const struct aw_state *state, const struct aw_pull_key *pull_key)
+{
+    return check_pull(state, pull_key) != AW_OK;
+}
+
 static enum aw_err
 check_lease(const struct aw_state *state, const struct aw_in_lease *in)
 {
     const struct aw_ticket_row *ticket;
     unsigned                    pause;
+    enum aw_err                 err;
 
     if (in->agent.len == 0 || in->agent.len > AW_AGENT_BYTES_MAX)
         return AW_E_BAD_VALUE;
@@ -160,7 +214,8 @@ check_lease(const struct aw_state *state, const struct aw_in_lease *in)
     pause = aw_lane_at(state, ticket->lane)->pause;
     if (pause == AW_LANE_PAUSED_OUT || pause == AW_LANE_PAUSED_BOTH)
         return AW_E_STALE;
-    return aw_lease_admits(state, in);
+    err = check_pull(state, &in->pull_key);
+    return err == AW_OK ? aw_lease_admits(state, in) : err;
 }
 
 void

@@ -63,7 +63,7 @@ aw_state_ticket_slots(const struct aw_state *state)
 
 /* Running leases of an agent, oldest first; with a pull key only those that this pull got. */
 static uint32_t
-list_leases(const struct aw_state *state, struct aw_slice agent, const struct aw_hash128 *pull_key, uint32_t skip,
+list_leases(const struct aw_state *state, struct aw_slice agent, const struct aw_pull_key *pull_key, uint64_t above_fence,
             struct aw_ticket_view *ret_views, uint32_t room)
 {
     uint32_t agent_slot = aw_agent_find(state, agent);
@@ -73,28 +73,37 @@ list_leases(const struct aw_state *state, struct aw_slice agent, const struct aw
     for (; slot != 0 && count < room; slot = aw_lease_at(state, slot)->links.next) {
         const struct aw_lease_row *lease = aw_lease_at(state, slot);
 
-        if (lease->expires_at <= state->now || (pull_key != NULL && !aw_hash128_eq(lease->pull_key, *pull_key)))
+        if (lease->expires_at <= state->now || lease->fence <= above_fence ||
+            (pull_key != NULL && lease->pull_key.key != pull_key->key))
             continue;
-        if (skip > 0)
-            skip--;
-        else if (aw_state_ticket_at(state, lease->ticket, &ret_views[count]))
+        if (aw_state_ticket_at(state, lease->ticket, &ret_views[count]))
             count++;
     }
     return count;
 }
 
 uint32_t
-aw_state_leases_of(const struct aw_state *state, struct aw_slice agent, uint32_t skip, struct aw_ticket_view *ret_views,
+aw_state_leases_of(const struct aw_state *state, struct aw_slice agent, uint64_t above_fence, struct aw_ticket_view *ret_views,
                    uint32_t room)
 {
-    return list_leases(state, agent, NULL, skip, ret_views, room);
+    return list_leases(state, agent, NULL, above_fence, ret_views, room);
 }
 
-uint32_t
-aw_state_leases_of_pull(const struct aw_state *state, struct aw_slice agent, struct aw_hash128 pull_key,
-                        struct aw_ticket_view *ret_views, uint32_t room)
+enum aw_err
+aw_state_leases_of_pull(struct aw_state *state, struct aw_slice agent, const struct aw_pull_key *pull_key,
+                        struct aw_ticket_view *ret_views, uint32_t room, uint32_t *ret_count)
 {
-    return list_leases(state, agent, &pull_key, 0, ret_views, room);
+    uint32_t count = list_leases(state, agent, pull_key, 0, ret_views, room);
+
+    for (uint32_t i = 0; i < count; i++) {
+        const struct aw_ticket_row *ticket = aw_ticket_at(state, ret_views[i].ticket.slot);
+
+        if (aw_lease_at(state, ticket->link)->pull_key.request != pull_key->request)
+            return AW_E_KEY_REUSED;
+        ((struct aw_lease_links *)aw_rows_links(&state->leases, ticket->link))->is_told = true;
+    }
+    *ret_count = count;
+    return AW_OK;
 }
 
 void
@@ -116,13 +125,15 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
         .agents = globals->heads[AW_TABLE_AGENTS].live,
         .ids = aw_dedupe_count(&state->ids),
         .identities = globals->heads[AW_TABLE_IDENTITIES].live,
+        .keys = globals->heads[AW_TABLE_ONCE].live,
         .tickets_used = globals->heads[AW_TABLE_TICKETS].live,
         .tickets_max = state->limits.tickets_max - 1,
         .ids_max = state->limits.ids_max,
         .bytes = aw_rows_bytes(&state->tickets) + aw_rows_bytes(&state->identities) + aw_rows_bytes(&state->leases) +
-                 aw_rows_bytes(&state->lanes) + aw_rows_bytes(&state->agents) + aw_dedupe_bytes(&state->ids) +
-                 aw_index_bytes(&state->by_identity) + aw_index_bytes(&state->by_lane_name) +
-                 aw_index_bytes(&state->by_agent_name) + aw_timers_bytes(&state->timers) +
+                 aw_rows_bytes(&state->lanes) + aw_rows_bytes(&state->agents) + aw_rows_bytes(&state->once) +
+                 aw_dedupe_bytes(&state->ids) + aw_index_bytes(&state->by_identity) + aw_index_bytes(&state->by_lane_name) +
+                 aw_index_bytes(&state->by_agent_name) + aw_index_bytes(&state->by_pull) + aw_index_bytes(&state->by_key) +
+                 aw_timers_bytes(&state->timers) +
                  (size_t)globals->heads[AW_TABLE_TICKETS].used * sizeof(uint32_t), /* positions of timers */
     };
     memcpy(ret_counts->tickets, state->by_state, sizeof(ret_counts->tickets));

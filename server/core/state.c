@@ -17,6 +17,7 @@ static const struct aw_rows_layout layouts[AW_TABLE_COUNT] = {
     /* Lanes and agents are never given back, so these links are never used. */
     [AW_TABLE_LANES] = ROWS_LAYOUT(AW_TABLE_LANES, aw_lane_row, AW_LANE_ROW_KEPT, version),
     [AW_TABLE_AGENTS] = ROWS_LAYOUT(AW_TABLE_AGENTS, aw_agent_row, offsetof(struct aw_agent_row, links), name_len),
+    [AW_TABLE_ONCE] = ROWS_LAYOUT(AW_TABLE_ONCE, aw_once_row, offsetof(struct aw_once_row, chain), next),
 };
 static const struct aw_index_layout identity_index = {.stride = sizeof(struct aw_identity_row),
                                                       .key_at = offsetof(struct aw_identity_row, hash),
@@ -27,6 +28,12 @@ static const struct aw_index_layout lane_index = {.stride = sizeof(struct aw_lan
 static const struct aw_index_layout agent_index = {.stride = sizeof(struct aw_agent_row),
                                                    .key_at = offsetof(struct aw_agent_row, links.hash),
                                                    .link_at = offsetof(struct aw_agent_row, links.chain)};
+static const struct aw_index_layout pull_index = {.stride = sizeof(struct aw_lease_row),
+                                                  .key_at = offsetof(struct aw_lease_row, links.pull),
+                                                  .link_at = offsetof(struct aw_lease_row, links.chain)};
+static const struct aw_index_layout key_index = {.stride = sizeof(struct aw_once_row),
+                                                 .key_at = offsetof(struct aw_once_row, key),
+                                                 .link_at = offsetof(struct aw_once_row, chain)};
 
 static enum aw_err
 check_limits(const struct aw_state_limits *limits, struct aw_why *why)
@@ -34,10 +41,11 @@ check_limits(const struct aw_state_limits *limits, struct aw_why *why)
     if (limits->lanes_max < 2 || limits->lanes_max > AW_STATE_LANES_MAX)
         return aw_why(why, AW_E_CONFIG, "lanes-max must be 2 to %u", AW_STATE_LANES_MAX);
     if (limits->tickets_max < 2 || limits->identities_max == 0 || limits->ids_max == 0 || limits->leases_max == 0 ||
-        limits->agents_max == 0)
+        limits->agents_max == 0 || limits->keys_max == 0)
         return aw_why(why, AW_E_CONFIG, "no table may have a limit of 0, and tickets-max must be 2 or more");
     if (limits->tickets_max > AW_STATE_ROWS_MAX || limits->identities_max > AW_STATE_ROWS_MAX ||
-        limits->ids_max > AW_STATE_ROWS_MAX || limits->leases_max > AW_STATE_ROWS_MAX || limits->agents_max > AW_STATE_ROWS_MAX)
+        limits->ids_max > AW_STATE_ROWS_MAX || limits->leases_max > AW_STATE_ROWS_MAX || limits->agents_max > AW_STATE_ROWS_MAX ||
+        limits->keys_max > AW_STATE_ROWS_MAX)
         return aw_why(why, AW_E_CONFIG, "no table may have more than %u rows", AW_STATE_ROWS_MAX);
     return AW_OK;
 }
@@ -45,8 +53,8 @@ check_limits(const struct aw_state_limits *limits, struct aw_why *why)
 static struct aw_rows *
 table_of(struct aw_state *state, uint32_t table)
 {
-    struct aw_rows *const tables[AW_TABLE_COUNT] = {NULL,           &state->tickets, &state->identities,
-                                                    &state->leases, &state->lanes,   &state->agents};
+    struct aw_rows *const tables[AW_TABLE_COUNT] = {NULL,          &state->tickets, &state->identities, &state->leases,
+                                                    &state->lanes, &state->agents,  &state->once};
 
     return tables[table];
 }
@@ -69,7 +77,8 @@ init_tables(struct aw_state *state)
                                             limits->identities_max + 1,
                                             limits->leases_max + 1,
                                             limits->lanes_max + 1,
-                                            limits->agents_max + 1};
+                                            limits->agents_max + 1,
+                                            limits->keys_max + 1};
 
     if (!aw_ledger_init(&state->ledger, limits->preimage_bytes_max))
         return false;
@@ -104,7 +113,9 @@ init_derived(struct aw_state *state)
     return state->lane_loads != NULL && state->matching != NULL && aw_timers_init(&state->timers, timers_max) &&
            aw_index_init(&state->by_identity, aw_rows_base(&state->identities), &identity_index, limits->identities_max) &&
            aw_index_init(&state->by_lane_name, aw_rows_base(&state->lanes), &lane_index, limits->lanes_max) &&
-           aw_index_init(&state->by_agent_name, aw_rows_base(&state->agents), &agent_index, limits->agents_max);
+           aw_index_init(&state->by_agent_name, aw_rows_base(&state->agents), &agent_index, limits->agents_max) &&
+           aw_index_init(&state->by_pull, aw_rows_base(&state->leases), &pull_index, limits->leases_max) &&
+           aw_index_init(&state->by_key, aw_rows_base(&state->once), &key_index, limits->keys_max);
 }
 
 enum aw_err
@@ -137,6 +148,8 @@ aw_state_free(struct aw_state **state)
 
     if (s == NULL)
         return;
+    aw_index_fini(&s->by_key);
+    aw_index_fini(&s->by_pull);
     aw_index_fini(&s->by_agent_name);
     aw_index_fini(&s->by_lane_name);
     aw_index_fini(&s->by_identity);
@@ -192,13 +205,15 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
         return aw_lane_admits(state, &command->in.lane);
     case AW_COMMAND_EPOCH:
     case AW_COMMAND_SETTINGS:
-    case AW_COMMAND_EXTEND:
-    case AW_COMMAND_COMPLETE:
     case AW_COMMAND_RELEASE:
-    case AW_COMMAND_TIMER:
+        return aw_release_admits(state, &command->in.fenced);
     case AW_COMMAND_HOLD:
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:
+        return aw_once_admits(state, &command->once);
+    case AW_COMMAND_EXTEND:
+    case AW_COMMAND_COMPLETE:
+    case AW_COMMAND_TIMER:
         return AW_OK;
     }
     AW_UNREACHABLE();
@@ -304,7 +319,13 @@ aw_state_apply(struct aw_state *state, struct aw_command *command)
 #endif
 
     command->out = (struct aw_outcome_of){.err = AW_OK};
-    dispatch(state, command);
+    if (!aw_once_is_set(&command->once)) {
+        dispatch(state, command);
+    } else if (!aw_once_answers(state, command)) {
+        dispatch(state, command);
+        if (command->out.changed)
+            aw_once_remember(state, command);
+    }
     aw_ledger_settle(&state->ledger);
     AW_IMPLIES(command->out.err != AW_OK && command->out.changed, command->out.err == AW_E_NEW_MESSAGES);
 #ifdef AW_WITH_AUDIT
@@ -353,7 +374,8 @@ aw_state_digest(const struct aw_state *state)
 struct aw_hash128
 aw_state_rows_digest_slow(const struct aw_state *state)
 {
-    const struct aw_rows *const tables[] = {&state->tickets, &state->identities, &state->leases, &state->lanes, &state->agents};
+    const struct aw_rows *const tables[] = {&state->tickets, &state->identities, &state->leases,
+                                            &state->lanes,   &state->agents,     &state->once};
     struct aw_hash128           sum = {0};
 
     for (size_t i = 0; i < AW_ARRAY_LEN(tables); i++)

@@ -25,6 +25,10 @@
  *   version    changes when a ticket enters or leaves a queue or moves in it: what lies in a queue with another one is stale. A
  *              message that moves nothing does not change it.
  *   extend     the lease ends lease_ms from now, even if that is sooner than before: as the agent asks.
+ *   repeats    a command that carries an aw_once and changed something is remembered for AW_ONCE_MS: the same again changes nothing
+ *              and has the first outcome. What was refused is not remembered. When no more can be remembered, a command with a
+ *              new key is refused: none is forgotten early. Pulls are known by their leases instead: while one granted to a pull
+ *              runs, no other pull with its key gets any.
  *   closed     kept for reopen_ms, then taken for new tickets: up to 4 with each ticket opened, up to 64 when a table is full.
  *
  * Who owns: the caller, until aw_state_free. Thread: the committer (and main before it starts); only the names that outcomes
@@ -47,6 +51,7 @@ struct aw_state_limits {
     uint32_t leases_max;         /* running at once; default 200,000 */
     uint32_t lanes_max;          /* default 4,096; 2 to AW_STATE_LANES_MAX; index 0 is `main`, 1 `listening` */
     uint32_t agents_max;         /* default 20,000 */
+    uint32_t keys_max;           /* Idempotency-Keys remembered; default 200,000 */
     uint32_t preimage_bytes_max; /* rows kept for a checkpoint under way; default 64 MiB */
 };
 #define AW_STATE_LANES_MAX 65535U
@@ -61,6 +66,7 @@ struct aw_state_limits {
                               .leases_max = 200000,                                                                              \
                               .lanes_max = 4096,                                                                                 \
                               .agents_max = 20000,                                                                               \
+                              .keys_max = 200000,                                                                                \
                               .preimage_bytes_max = 64U << 20})
 
 /* Empty, epoch 0, with the lanes `main` and `listening`. AW_E_MEMORY when the address space can't be had, AW_E_CONFIG for limits
@@ -75,7 +81,8 @@ void                    aw_state_free(struct aw_state **state);
  * one. */
 void aw_state_begin(struct aw_state *state, uint64_t index, aw_ms now);
 /* Whether the state would still take this command as far as tables go: called before room in the store is counted. Only posts,
- * lanes and a new agent's first lease can meet a limit. AW_OK, AW_E_TABLE_FULL. */
+ * lanes, leases and requests with a new Idempotency-Key can meet a limit. AW_OK, AW_E_TABLE_FULL. A release that gives back what
+ * nobody was told of: AW_E_STALE when a repeat of that pull was told meanwhile. */
 AW_MUST_USE enum aw_err aw_state_admits(const struct aw_state *state, const struct aw_command *command);
 /* Starts to fetch the memory that this command will need; changes nothing. Called a few commands ahead it hides most of the time
  * that apply spends waiting for memory when the tables are large. */
@@ -84,13 +91,16 @@ void aw_state_prefetch(const struct aw_state *state, const struct aw_command *co
  * changed nothing, but for one: NEW_MESSAGES moves the lease's seen_seq, because its answer brings the messages, and after a
  * restart the holder must still have seen them. So a replay goes by `changed`, not by `err`. Errors by kind:
  *   MESSAGE  AW_OK (also duplicate: changed false, only duplicate, first_seq and record_seq are filled), LANE_PAUSED, TABLE_FULL
- *   LEASE    STALE (no longer waiting, another version, or its lane gives nothing out), TABLE_FULL, BAD_VALUE (the agent's name)
+ *   LEASE    STALE (no longer waiting, another version, or its lane gives nothing out), TABLE_FULL, BAD_VALUE (the agent's name),
+ *            AGAIN (leases of another pull with this key run: aw_state_leases_of_pull has them), KEY_REUSED (of one with another
+ *            body)
  *   EXTEND, COMPLETE, RELEASE   LEASE_LOST (out.u.lease.end tells why), NEW_MESSAGES (COMPLETE; out.u.lease.seen_seq: the newest
  *            that the holder had been given), FORBIDDEN (another agent's lease), NOT_FOUND (no such ticket any more). AW_OK with
  *            changed false: COMPLETE or RELEASE repeated with the op_hash that ended this lease (of a ticket's leases, the one
  *            that ended last)
  *   TIMER    AW_OK with changed false when the ticket moved on
- *   HOLD (WAITING, HELD), UNHOLD (HELD), CANCEL (any open one)   NOT_FOUND, PRECONDITION, WRONG_STATE
+ *   HOLD (WAITING, HELD), UNHOLD (HELD), CANCEL (any open one)   NOT_FOUND, PRECONDITION, WRONG_STATE; with a key also KEY_REUSED
+ *            and TABLE_FULL, and AW_OK with changed false and repeated true
  *   LANE     BAD_VALUE, PRECONDITION, TABLE_FULL; AW_OK with changed false when it is as asked already
  *   SETTINGS BAD_VALUE; AW_OK with changed false when they are the same      EPOCH  AW_OK
  * A lease is over exactly when now >= expires_at, also before its timer was applied.
@@ -134,12 +144,16 @@ AW_MUST_USE enum aw_err aw_state_ticket(const struct aw_state *state, struct aw_
 AW_MUST_USE bool aw_state_ticket_at(const struct aw_state *state, uint32_t slot, struct aw_ticket_view *ret_view);
 /* One above the last slot ever used: ask aw_state_ticket_at below this. Slots are from 1 and below tickets_max. */
 uint32_t aw_state_ticket_slots(const struct aw_state *state);
-/* Tickets that `agent` holds running leases on, oldest lease first, from `skip`; returns how many were written. */
-uint32_t aw_state_leases_of(const struct aw_state *state, struct aw_slice agent, uint32_t skip, struct aw_ticket_view *ret_views,
-                            uint32_t room);
-/* Leases given to pulls with this key that still run. */
-uint32_t aw_state_leases_of_pull(const struct aw_state *state, struct aw_slice agent, struct aw_hash128 pull_key,
-                                 struct aw_ticket_view *ret_views, uint32_t room);
+/* Tickets that `agent` holds running leases on, oldest lease first, those with a fence above `above_fence`; returns how many were
+ * written. */
+uint32_t aw_state_leases_of(const struct aw_state *state, struct aw_slice agent, uint64_t above_fence,
+                            struct aw_ticket_view *ret_views, uint32_t room);
+/* Running leases that `agent` got by a pull with this key, oldest first: *ret_count of them, 0 when there are none.
+ * AW_E_KEY_REUSED: that pull had another body. Notes, beside the state, that they were told. */
+AW_MUST_USE enum aw_err aw_state_leases_of_pull(struct aw_state *state, struct aw_slice agent, const struct aw_pull_key *pull_key,
+                                                struct aw_ticket_view *ret_views, uint32_t room, uint32_t *ret_count);
+/* Whether leases run that another pull with this key got. */
+bool     aw_state_pull_runs(const struct aw_state *state, const struct aw_pull_key *pull_key);
 uint32_t aw_state_lane_count(const struct aw_state *state);
 /* `lane` below the count. Slices of the match borrow from the state until the lane is changed. `values`: room for 4 lists of
  * AW_LANE_MATCH_MAX slices, into which ret_answer's match points. */
@@ -157,6 +171,7 @@ struct aw_state_counts {
     uint64_t agents;
     uint64_t ids;
     uint64_t identities;
+    uint64_t keys;
     uint64_t tickets_used; /* open and closed */
     uint64_t tickets_max;
     uint64_t ids_max;

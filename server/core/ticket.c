@@ -221,7 +221,7 @@ find_named(const struct aw_state *state, const struct aw_in_ticket *in)
     ticket = aw_ticket_at(state, in->ticket.slot);
     if (ticket->state == AW_TICKET_FREE || ticket->opened_seq != in->ticket.seq)
         return AW_E_NOT_FOUND;
-    if (in->if_version != 0 && in->if_version != ticket->version)
+    if (!aw_if_match_holds(&in->if_match, ticket->version))
         return AW_E_PRECONDITION;
     return AW_OK;
 }

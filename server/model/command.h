@@ -55,6 +55,39 @@ struct aw_core_settings {
                                .lease_grace_ms = UINT64_C(30) * 1000,                                                            \
                                .handling_ms = {600000, 300000, 480000, 360000, 240000}})
 
+/* What a request with an Idempotency-Key is known by: sent again, it is answered as the first time and changes nothing. */
+struct aw_once {
+    struct aw_hash128 key;     /* keyed hash of who sent it and the key; zero: none */
+    uint64_t          request; /* keyed hash of path and body: tells a repeat from another request under the same key */
+};
+
+/* The same for pulls, which are not remembered beyond their leases: while a lease of one pull runs, no other under its key gets any. */
+struct aw_pull_key {
+    uint64_t key;     /* keyed hash of agent and Idempotency-Key; 0: none */
+    uint32_t request; /* of the body */
+    uint32_t pull;    /* which pull of those sent under the key: drawn at random for each */
+};
+AW_STATIC_ASSERT(sizeof(struct aw_pull_key) == 16, "no holes: it lies in rows");
+
+/* Which version a thing must have for its change to be carried out. */
+#define AW_VERSION_SOME UINT64_MAX       /* any, but it must exist: `If-Match: *` */
+#define AW_VERSION_NONE (UINT64_MAX - 1) /* no thing ever has it */
+struct aw_if_match {
+    uint64_t        version;     /* 0: nothing asked, it need not even exist */
+    const uint64_t *others;      /* or one of these. Not recorded: there are records only of what matched */
+    uint32_t        other_count; /* 0 when nothing is asked */
+};
+/* `version` of the thing; 0: it does not exist. */
+static inline bool
+aw_if_match_holds(const struct aw_if_match *if_match, uint64_t version)
+{
+    bool holds = if_match->version == 0 || if_match->version == version || (if_match->version == AW_VERSION_SOME && version != 0);
+
+    for (uint32_t i = 0; i < if_match->other_count; i++)
+        holds |= if_match->others[i] == version;
+    return holds;
+}
+
 struct aw_in_epoch {
     uint64_t epoch; /* the new one; the last one + 1 */
 };
@@ -63,7 +96,7 @@ struct aw_in_lane {
     struct aw_slice      name; /* makes the lane when there is none */
     enum aw_lane_pause   pause;
     struct aw_lane_match match;
-    uint64_t             if_version;  /* 0: any; else AW_E_PRECONDITION unless the lane's version is this */
+    struct aw_if_match   if_match;    /* else AW_E_PRECONDITION */
     bool                 only_create; /* nothing changes when the lane exists (AW_OK, changed false) */
 };
 
@@ -108,11 +141,11 @@ struct aw_in_message {
 enum aw_body_form { AW_BODY_PLAIN = 0, AW_BODY_AES_GCM = 1 };
 
 struct aw_in_lease {
-    uint32_t          slot; /* as taken from the lanes */
-    uint32_t          version;
-    struct aw_slice   agent;
-    uint64_t          lease_ms;
-    struct aw_hash128 pull_key; /* hash of agent and Idempotency-Key; zero: none */
+    uint32_t           slot; /* as taken from the lanes */
+    uint32_t           version;
+    struct aw_slice    agent;
+    uint64_t           lease_ms;
+    struct aw_pull_key pull_key;
 };
 
 /* Extend, complete and release name a lease; `op_hash` tells a repeat from another request with the same token. */
@@ -120,8 +153,9 @@ struct aw_in_fenced {
     struct aw_lease_id lease;
     struct aw_slice    agent;
     uint64_t           op_hash;
-    uint64_t           lease_ms; /* extend */
-    struct aw_slice    words;    /* complete: disposition; release: reason */
+    uint64_t           lease_ms;   /* extend */
+    struct aw_slice    words;      /* complete: disposition; release: reason */
+    bool               gives_back; /* release, for a pull whose answer went nowhere; not recorded: aw_state_admits looks at it */
 };
 
 struct aw_in_timer {
@@ -132,10 +166,10 @@ struct aw_in_timer {
 /* Hold, unhold and cancel. */
 struct aw_in_ticket {
     struct aw_ticket_id ticket;
-    aw_ms               until;      /* hold: 0 until a person ends it */
-    struct aw_slice     by;         /* who did it */
-    struct aw_slice     words;      /* why */
-    uint64_t            if_version; /* 0: any */
+    aw_ms               until;    /* hold: 0 until a person ends it */
+    struct aw_slice     by;       /* who did it */
+    struct aw_slice     words;    /* why */
+    struct aw_if_match  if_match; /* else AW_E_PRECONDITION */
 };
 
 /* What a command does to the queues once it is durable. */
@@ -210,7 +244,8 @@ struct aw_out_lane {
 
 struct aw_outcome_of {
     enum aw_err     err;
-    bool            changed; /* there is a record: seq and prev_seq are set */
+    bool            changed;  /* there is a record: seq and prev_seq are set */
+    bool            repeated; /* carried out before under the same Idempotency-Key: what was answered then; seq is that record */
     uint64_t        seq;
     uint64_t        prev_seq; /* the ticket's record before; 0: none */
     struct aw_event event;
@@ -224,6 +259,7 @@ struct aw_outcome_of {
 
 struct aw_command {
     enum aw_command_kind kind;
+    struct aw_once       once; /* only with a kind that aw_command_takes_key */
     union {
         struct aw_in_epoch      epoch;
         struct aw_core_settings settings;
@@ -239,6 +275,18 @@ struct aw_command {
 
 /* "message", "lease", ... for people; "unknown" for a number that is not a kind. */
 const char *aw_command_name(unsigned kind);
+/* Kinds that are remembered by an Idempotency-Key; their outcome is an aw_out_ticket. Messages and what is done with a lease are
+ * known by their own identity, leases by their pull. */
+static inline bool
+aw_command_takes_key(enum aw_command_kind kind)
+{
+    return kind == AW_COMMAND_HOLD || kind == AW_COMMAND_UNHOLD || kind == AW_COMMAND_CANCEL;
+}
+static inline bool
+aw_once_is_set(const struct aw_once *once)
+{
+    return once->key.low != 0 || once->key.high != 0;
+}
 /* Only messages may be refused for lack of room; everything else drains and uses the reserve. */
 static inline bool
 aw_command_is_post(const struct aw_command *command)

@@ -40,18 +40,23 @@
 #define AW_IDENTITY_HASHES_MAX (2U * AW_IDENTITIES_MAX + 2U)
 
 /* A request. */
-#define AW_BODY_BYTES_MAX           (1U * AW_MIB)
-#define AW_BATCH_LINES_MAX          10000U
-#define AW_DEPTH_MAX                8U /* nesting of JSON or MessagePack; the deepest field needs 3 */
-#define AW_LEASES_PER_PULL_MAX      100U
-#define AW_LANES_PER_PULL_MAX       1024U
-#define AW_LEASE_S_MIN              5U
-#define AW_LEASE_S_MAX              3600U
-#define AW_LEASE_S_DEFAULT          300U
-#define AW_WAIT_S_MAX               50U
-#define AW_WAIT_S_DEFAULT           25U
-#define AW_LEASE_MESSAGES_MAX       200U
-#define AW_LEASE_MESSAGES_BYTES_MAX (1U * AW_MIB)
+#define AW_BODY_BYTES_MAX            (1U * AW_MIB)
+#define AW_BATCH_LINES_MAX           10000U
+#define AW_DEPTH_MAX                 8U /* nesting of JSON or MessagePack; the deepest field needs 3 */
+#define AW_LEASES_PER_PULL_MAX       100U
+#define AW_LANES_PER_PULL_MAX        1024U
+#define AW_LEASE_S_MIN               5U
+#define AW_LEASE_S_MAX               3600U
+#define AW_LEASE_S_DEFAULT           300U
+#define AW_WAIT_S_MAX                50U
+#define AW_WAIT_S_DEFAULT            25U
+#define AW_LEASE_MESSAGES_MAX        200U
+#define AW_IDEMPOTENCY_KEY_BYTES_MAX 255U
+#define AW_IF_MATCH_TAGS_MAX         16U
+#define AW_LEASE_MESSAGES_BYTES_MAX  (1U * AW_MIB)
+
+/* How long a request is known by its Idempotency-Key. */
+#define AW_ONCE_MS (UINT64_C(24) * 3600 * 1000)
 
 /* The journal. A message is stored as MessagePack; the record beside its body holds hashes, times and short names. */
 #define AW_MESSAGE_ENCODED_BYTES_MAX (128U * AW_KIB)

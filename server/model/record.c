@@ -36,6 +36,7 @@ AW_STATIC_ASSERT(AT_CRC + 4 == AW_BATCH_HEADER_BYTES, "the CRC closes the header
 
 #define BATCH_HEADER_VERSION 1U
 #define RECORD_VERSION_1     1U
+#define RECORD_VERSION_2     2U /* behind the fields of version 1 an aw_once; written only when there is one */
 #define CARE_MASK                                                                                                                \
     (AW_CARE_MEDICAL | AW_CARE_REDUCED_MOBILITY | AW_CARE_UNACCOMPANIED_MINOR | AW_CARE_BEREAVEMENT | AW_CARE_SAFETY)
 
@@ -275,6 +276,12 @@ put_settings(struct put *put, const struct aw_core_settings *settings)
 }
 
 static void
+put_if_match(struct put *put, const struct aw_if_match *if_match)
+{
+    put_u64(put, if_match->other_count > 0 ? 0 : if_match->version);
+}
+
+static void
 put_lane(struct put *put, const struct aw_in_lane *lane)
 {
     const struct aw_lane_match *match = &lane->match;
@@ -284,7 +291,7 @@ put_lane(struct put *put, const struct aw_in_lane *lane)
     put_string(put, lane->name, AW_LANE_BYTES_MAX);
     put_u8(put, lane->pause);
     put_u8(put, lane->only_create);
-    put_u64(put, lane->if_version);
+    put_if_match(put, &lane->if_match);
     put_strings(put, match->langs, match->lang_count, AW_LANE_MATCH_MAX, AW_LANG_BYTES_MAX);
     put_strings(put, match->channels, match->channel_count, AW_LANE_MATCH_MAX, AW_CHANNEL_BYTES_MAX);
     put_strings(put, match->accounts, match->account_count, AW_LANE_MATCH_MAX, AW_ACCOUNT_BYTES_MAX);
@@ -356,7 +363,9 @@ put_lease(struct put *put, const struct aw_in_lease *lease)
     put_u32(put, lease->slot);
     put_u32(put, lease->version);
     put_ms(put, lease->lease_ms);
-    put_hash128(put, lease->pull_key);
+    put_u64(put, lease->pull_key.key);
+    put_u32(put, lease->pull_key.request);
+    put_u32(put, lease->pull_key.pull);
     put_string(put, lease->agent, AW_AGENT_BYTES_MAX);
 }
 
@@ -386,7 +395,7 @@ put_ticket(struct put *put, const struct aw_in_ticket *ticket)
     put_u32(put, ticket->ticket.slot);
     put_u64(put, ticket->ticket.seq);
     put_ms(put, ticket->until);
-    put_u64(put, ticket->if_version);
+    put_if_match(put, &ticket->if_match);
     put_string(put, ticket->by, AW_AGENT_BYTES_MAX);
     put_string(put, ticket->words, AW_RELEASE_REASON_BYTES_MAX);
 }
@@ -429,12 +438,36 @@ put_fields(struct put *put, const struct aw_command *command)
     AW_UNREACHABLE();
 }
 
+/* The newest version of a kind. */
+static unsigned
+version_max(enum aw_command_kind kind)
+{
+    return aw_command_takes_key(kind) ? RECORD_VERSION_2 : RECORD_VERSION_1;
+}
+
+static unsigned
+version_of(const struct aw_command *command)
+{
+    return aw_once_is_set(&command->once) ? RECORD_VERSION_2 : RECORD_VERSION_1;
+}
+
+static void
+put_once(struct put *put, const struct aw_command *command)
+{
+    AW_IMPLIES(aw_once_is_set(&command->once), aw_command_takes_key(command->kind));
+    if (version_of(command) < RECORD_VERSION_2)
+        return;
+    put_hash128(put, command->once.key);
+    put_u64(put, command->once.request);
+}
+
 size_t
 aw_record_bytes_max(const struct aw_command *command)
 {
     struct put put = {.at = NULL, .len = AW_RECORD_HEADER_BYTES};
 
     put_fields(&put, command);
+    put_once(&put, command);
     AW_ASSERT(put.len <= AW_RECORD_BYTES_MAX);
     return put.len;
 }
@@ -447,12 +480,13 @@ aw_record_write(const struct aw_command *command, uint8_t *to)
     AW_ASSERT(command->out.seq >= 1);
     AW_ASSERT(command->out.prev_seq < command->out.seq);
     put_fields(&put, command);
+    put_once(&put, command);
     AW_ASSERT(put.len <= AW_RECORD_BYTES_MAX);
     store_u32(to, (uint32_t)put.len);
     store_u64(to + 8, command->out.seq);
     store_u64(to + 16, command->out.prev_seq);
     store_u16(to + 24, (uint16_t)command->kind);
-    store_u16(to + 26, RECORD_VERSION_1);
+    store_u16(to + 26, (uint16_t)version_of(command));
     store_u32(to + 28, 0);
     store_u32(to + 4, aw_crc32c(0, to + 8, put.len - 8));
     return put.len;
@@ -682,7 +716,7 @@ get_lane(struct get *get, struct aw_in_lane *lane)
         get_fail(get, AW_E_CORRUPT, "a lane without a name");
     lane->pause = (enum aw_lane_pause)get_u8(get, AW_LANE_PAUSED_BOTH, "pause is out of range");
     lane->only_create = get_u8(get, 1, "a flag is neither 0 nor 1") != 0;
-    lane->if_version = get_u64(get);
+    lane->if_match.version = get_u64(get);
     match->langs = get_strings(get, &match->lang_count, AW_LANE_MATCH_MAX, AW_LANG_BYTES_MAX);
     match->channels = get_strings(get, &match->channel_count, AW_LANE_MATCH_MAX, AW_CHANNEL_BYTES_MAX);
     match->accounts = get_strings(get, &match->account_count, AW_LANE_MATCH_MAX, AW_ACCOUNT_BYTES_MAX);
@@ -774,7 +808,9 @@ get_lease(struct get *get, struct aw_in_lease *lease)
     lease->slot = get_u32(get);
     lease->version = get_u32(get);
     lease->lease_ms = get_ms(get);
-    lease->pull_key = get_hash128(get);
+    lease->pull_key.key = get_u64(get);
+    lease->pull_key.request = get_u32(get);
+    lease->pull_key.pull = get_u32(get);
     lease->agent = get_string(get, AW_AGENT_BYTES_MAX);
 }
 
@@ -804,7 +840,7 @@ get_ticket(struct get *get, struct aw_in_ticket *ticket)
     ticket->ticket.slot = get_u32(get);
     ticket->ticket.seq = get_u64(get);
     ticket->until = get_ms(get);
-    ticket->if_version = get_u64(get);
+    ticket->if_match.version = get_u64(get);
     ticket->by = get_string(get, AW_AGENT_BYTES_MAX);
     ticket->words = get_string(get, AW_RELEASE_REASON_BYTES_MAX);
 }
@@ -848,6 +884,15 @@ get_fields(struct get *get, struct aw_command *command)
     return false;
 }
 
+static void
+get_once(struct get *get, struct aw_once *once)
+{
+    once->key = get_hash128(get);
+    once->request = get_u64(get);
+    if (!aw_once_is_set(once))
+        get_fail(get, AW_E_CORRUPT, "version 2 without a key");
+}
+
 enum aw_err
 aw_record_read(const struct aw_record *record, struct aw_arena *arena, struct aw_command *ret_command, struct aw_why *why)
 {
@@ -857,12 +902,14 @@ aw_record_read(const struct aw_record *record, struct aw_arena *arena, struct aw
 
     if (record->version == 0)
         return aw_why(why, AW_E_CORRUPT, "record %llu has version 0", (unsigned long long)record->seq);
-    if (record->version > RECORD_VERSION_1)
+    if (record->version > version_max(record->kind))
         return aw_why(why, AW_E_VERSION, "record %llu (%s) has version %u, this build knows up to %u",
-                      (unsigned long long)record->seq, aw_command_name(record->kind), record->version, RECORD_VERSION_1);
+                      (unsigned long long)record->seq, aw_command_name(record->kind), record->version, version_max(record->kind));
     if (!get_fields(&get, &command))
         return aw_why(why, AW_E_VERSION, "record %llu is of kind %u, which this build does not know",
                       (unsigned long long)record->seq, (unsigned)record->kind);
+    if (record->version >= RECORD_VERSION_2)
+        get_once(&get, &command.once);
     if (get.err == AW_OK && get.at != get.end)
         get_fail(&get, AW_E_CORRUPT, "something follows its fields");
     if (get.err != AW_OK)

@@ -1,10 +1,12 @@
 /* api.c - routes, and what several handlers need. */
 #include "run/api.h"
 
+#include "base/text.h"
 #include "proto/proto.h"
 #include "run/io.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct route {
     enum aw_method  method;
@@ -137,6 +139,8 @@ on_request(void *user, struct aw_request *request)
         }
         aw_buffer_add_str(&allow, allow.len > 0 ? ", " : "");
         aw_buffer_add_str(&allow, method_names[routes[i].method]);
+        if (routes[i].method == AW_GET)
+            aw_buffer_add_str(&allow, ", HEAD");
     }
     if (allow.len > 0 && !allow.failed)
         refuse_method(request, aw_buffer_slice(&allow));
@@ -207,6 +211,54 @@ aw_api_agent(struct aw_call *call, struct aw_slice *ret_agent)
     return true;
 }
 
+/* 1 to 255 bytes that one can see, as they came: a quoted one (an item of RFC 8941) counts with its quotes. */
+static bool
+is_idempotency_key(struct aw_slice key)
+{
+    if (key.len == 0 || key.len > AW_IDEMPOTENCY_KEY_BYTES_MAX)
+        return false;
+    for (size_t i = 0; i < key.len; i++) {
+        if ((unsigned char)key.ptr[i] < 0x20 || (unsigned char)key.ptr[i] > 0x7e)
+            return false;
+    }
+    return true;
+}
+
+bool
+aw_api_once(struct aw_call *call, struct aw_slice who, struct aw_once *ret_once)
+{
+    const struct aw_request  *request = call->request;
+    const struct aw_hash_key *hash_key = &call->io->shared->table_key;
+    struct aw_slice           key = request->idempotency_key;
+    struct aw_buffer          buffer;
+
+    *ret_once = (struct aw_once){.request = 0};
+    if (key.ptr == NULL)
+        return true;
+    if (!is_idempotency_key(key)) {
+        aw_call_fail(call, AW_E_BAD_VALUE, "idempotency-key takes 1 to 255 visible characters");
+        return false;
+    }
+    /* Lengths stand before what varies, so that no two different requests give the same bytes. */
+    aw_buffer_init(&buffer, aw_call_arena(call));
+    aw_buffer_printf(&buffer, "key %zu ", who.len);
+    aw_buffer_add(&buffer, who.ptr, who.len);
+    aw_buffer_add(&buffer, key.ptr, key.len);
+    if (!buffer.failed)
+        ret_once->key = aw_hash128(hash_key, buffer.ptr, buffer.len);
+    buffer.len = 0;
+    aw_buffer_printf(&buffer, "%zu %zu ", request->path.len, request->content_type.len);
+    aw_buffer_add(&buffer, request->path.ptr, request->path.len);
+    aw_buffer_add(&buffer, request->content_type.ptr, request->content_type.len);
+    aw_buffer_add(&buffer, request->body.ptr, request->body.len);
+    if (buffer.failed) {
+        aw_call_fail(call, AW_E_MEMORY, "");
+        return false;
+    }
+    ret_once->request = aw_hash64(hash_key, buffer.ptr, buffer.len);
+    return true;
+}
+
 bool
 aw_api_media(struct aw_call *call, bool sequence_ok, enum aw_media *ret_media)
 {
@@ -261,6 +313,43 @@ aw_api_read_again(struct aw_call *call, struct aw_read *read, bool *ret_failed)
     return true;
 }
 
+bool
+aw_api_cursor(struct aw_call *call, uint64_t *ret_after)
+{
+    const struct aw_slice name = AW_SLICE("cursor=");
+    struct aw_slice       query = call->request->query;
+
+    *ret_after = 0;
+    if (query.len == 0)
+        return true;
+    if (aw_slice_starts(query, name) && aw_base32_to_u64(aw_slice_of(query.ptr + name.len, query.len - name.len), ret_after))
+        return true;
+    aw_call_problem(call, &(struct aw_problem){.err = AW_E_BAD_VALUE,
+                                               .field = AW_SLICE("cursor"),
+                                               .detail = AW_SLICE("the query is cursor=C, with C as `next` gave it")});
+    return false;
+}
+
+struct aw_slice
+aw_api_next(struct aw_call *call, uint64_t after, struct aw_header_field *ret_link)
+{
+    char             text[AW_BASE32_U64_CHARS];
+    struct aw_buffer link;
+    struct aw_slice  cursor;
+
+    aw_base32_u64(after, text);
+    aw_buffer_init(&link, aw_call_arena(call));
+    aw_buffer_add_str(&link, "<");
+    aw_buffer_add(&link, call->request->path.ptr, call->request->path.len);
+    aw_buffer_add_str(&link, "?cursor=");
+    aw_buffer_add(&link, text, sizeof(text));
+    aw_buffer_add_str(&link, ">; rel=\"next\"");
+    if (link.failed || !aw_arena_copy(aw_call_arena(call), aw_slice_of(text, sizeof(text)), &cursor))
+        return (struct aw_slice){NULL, 0};
+    *ret_link = (struct aw_header_field){AW_SLICE("link"), aw_buffer_slice(&link)};
+    return cursor;
+}
+
 struct aw_slice
 aw_api_etag(struct aw_arena *arena, uint64_t version)
 {
@@ -271,18 +360,73 @@ aw_api_etag(struct aw_arena *arena, uint64_t version)
     return buffer.failed ? (struct aw_slice){NULL, 0} : aw_buffer_slice(&buffer);
 }
 
-bool
-aw_api_if_match(struct aw_call *call, uint64_t *ret_version)
+/* Takes one entity-tag off the front; its version, or AW_VERSION_NONE for what we never gave, and for a weak one, which no change
+ * may go by. False: there is none. */
+static bool
+take_etag(struct aw_slice *list, uint64_t *ret_version)
 {
-    struct aw_slice tag = call->request->if_match;
+    struct aw_slice at = *list;
+    bool            weak = aw_slice_starts(at, AW_SLICE("W/"));
+    const char     *end;
 
-    *ret_version = 0;
-    if (tag.len == 0 || aw_slice_eq(tag, AW_SLICE("*")))
+    if (weak)
+        at = aw_slice_of(at.ptr + 2, at.len - 2);
+    if (at.len < 2 || at.ptr[0] != '"')
+        return false;
+    at = aw_slice_of(at.ptr + 1, at.len - 1);
+    end = memchr(at.ptr, '"', at.len);
+    if (end == NULL)
+        return false;
+    if (weak || !aw_slice_to_u64(aw_slice_of(at.ptr, (size_t)(end - at.ptr)), UINT32_MAX, ret_version) || *ret_version == 0)
+        *ret_version = AW_VERSION_NONE;
+    *list = aw_slice_of(end + 1, at.len - (size_t)(end - at.ptr) - 1);
+    return true;
+}
+
+/* The tags of a list, which may have empty elements (RFC 9110 section 5.6.1). Their count; 0: malformed or too many. */
+static uint32_t
+take_etags(struct aw_slice list, uint64_t versions[AW_IF_MATCH_TAGS_MAX])
+{
+    uint32_t count = 0;
+
+    for (;;) {
+        list = aw_slice_trim(list);
+        while (list.len > 0 && list.ptr[0] == ',')
+            list = aw_slice_trim(aw_slice_of(list.ptr + 1, list.len - 1));
+        if (list.len == 0)
+            return count;
+        if (count == AW_IF_MATCH_TAGS_MAX || !take_etag(&list, &versions[count++]))
+            return 0;
+        list = aw_slice_trim(list);
+        if (list.len > 0 && list.ptr[0] != ',')
+            return 0;
+    }
+}
+
+bool
+aw_api_if_match(struct aw_call *call, struct aw_if_match *ret_if_match)
+{
+    struct aw_slice list = call->request->if_match;
+    uint64_t       *versions;
+    uint32_t        count;
+
+    *ret_if_match = (struct aw_if_match){.version = 0};
+    if (list.ptr == NULL)
         return true;
-    if (tag.len > 2 && tag.ptr[0] == '"' && tag.ptr[tag.len - 1] == '"' &&
-        aw_slice_to_u64(aw_slice_of(tag.ptr + 1, tag.len - 2), UINT64_MAX, ret_version) && *ret_version != 0)
+    if (aw_slice_eq(aw_slice_trim(list), AW_SLICE("*"))) {
+        ret_if_match->version = AW_VERSION_SOME;
         return true;
-    /* A tag that we never gave matches nothing (RFC 9110 section 13.1.1). */
-    aw_call_fail(call, AW_E_PRECONDITION, "if-match takes one etag as it was answered, or *");
-    return false;
+    }
+    versions = aw_arena_take(aw_call_arena(call), AW_IF_MATCH_TAGS_MAX * sizeof(versions[0]));
+    if (versions == NULL) {
+        aw_call_fail(call, AW_E_MEMORY, "");
+        return false;
+    }
+    count = take_etags(list, versions);
+    if (count == 0) {
+        aw_call_fail(call, AW_E_MALFORMED, "if-match takes 1 to 16 entity-tags, or *");
+        return false;
+    }
+    *ret_if_match = (struct aw_if_match){.version = versions[0], .others = versions + 1, .other_count = count - 1};
+    return true;
 }

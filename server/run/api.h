@@ -43,6 +43,9 @@ aw_api_handler aw_api_index;
 
 /* The agent that the request names. False: answered 401 or 400. */
 AW_MUST_USE bool aw_api_agent(struct aw_call *call, struct aw_slice *ret_agent);
+/* The request's Idempotency-Key, hashed with who sends it and what: what `once` of a command is for. All zero when there is none.
+ * `who`: the agent. False: answered 400. */
+AW_MUST_USE bool aw_api_once(struct aw_call *call, struct aw_slice who, struct aw_once *ret_once);
 /* The encoding of the body; JSON when there is none. `sequence_ok`: NDJSON and MessagePack sequences too. False: answered 415. */
 AW_MUST_USE bool aw_api_media(struct aw_call *call, bool sequence_ok, enum aw_media *ret_media);
 /* A read of `count` items with room for `bytes` of results. NULL: no memory (nothing was answered). */
@@ -50,9 +53,15 @@ struct aw_read *aw_api_read_new(struct aw_call *call, uint32_t count, size_t byt
 /* After a read came back: when its memory was too small, brings more and reads again (true); false: it is complete. *ret_failed
  * when there is no more memory. */
 AW_MUST_USE bool aw_api_read_again(struct aw_call *call, struct aw_read *read, bool *ret_failed);
+/* Lists go page by page. Where the page that the request asks for begins: behind `after`, 0 for the first one (`?cursor=`, as
+ * `next` of the page before). False: answered 400. */
+AW_MUST_USE bool aw_api_cursor(struct aw_call *call, uint64_t *ret_after);
+/* The cursor of the page behind `after`, and the Link field that names it; in the arena. Empty ones without memory. */
+struct aw_slice aw_api_next(struct aw_call *call, uint64_t after, struct aw_header_field *ret_link);
 /* "t01..." quoted, for an ETag of version `version`; in the arena. */
 struct aw_slice aw_api_etag(struct aw_arena *arena, uint64_t version);
-/* The version that If-Match asks for; 0: none or `*`. False: answered 412 or 400. */
-AW_MUST_USE bool aw_api_if_match(struct aw_call *call, uint64_t *ret_version);
+/* What If-Match asks for (RFC 9110 section 13.1.1); in the arena. A weak tag and one that we never gave match nothing. False:
+ * answered 400. */
+AW_MUST_USE bool aw_api_if_match(struct aw_call *call, struct aw_if_match *ret_if_match);
 
 #endif

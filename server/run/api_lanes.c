@@ -3,7 +3,7 @@
 #include "run/api.h"
 #include "run/io.h"
 
-/* Lanes in one answer; `?skip=` goes on. Each takes AW_LANE_TEXTS_BYTES while it is asked for. */
+/* Lanes in one answer; a cursor goes on. Each takes AW_LANE_TEXTS_BYTES while it is asked for. */
 #define LANES_PER_PAGE 100U
 
 struct lanes {
@@ -34,18 +34,24 @@ make_query(struct lanes *lanes, enum aw_query_kind kind, uint32_t room)
     return false;
 }
 
+/* One lane more than is shown was asked for: it tells whether there is another page. */
 static void
-answer_list(struct lanes *lanes, struct aw_buffer *buffer)
+answer_list(struct lanes *lanes)
 {
-    struct aw_arena       *arena = aw_call_arena(&lanes->call);
-    struct aw_header_field link = {AW_SLICE("link"), {NULL, 0}};
-    struct aw_buffer       next;
+    bool                   has_more = lanes->query.count > LANES_PER_PAGE;
+    uint32_t               count = has_more ? LANES_PER_PAGE : lanes->query.count;
+    struct aw_slice        next = {NULL, 0};
+    struct aw_header_field link;
+    struct aw_buffer       buffer;
+    struct aw_writer       writer;
 
-    aw_buffer_init(&next, arena);
-    if (lanes->query.count == lanes->query.room)
-        aw_buffer_printf(&next, "</v1/lanes?skip=%u>; rel=\"next\"", lanes->query.skip + lanes->query.count);
-    link.value = aw_buffer_slice(&next);
-    aw_call_answer(&lanes->call, 200, lanes->media, buffer, &link, next.len > 0 && !next.failed);
+    if (has_more)
+        next = aw_api_next(&lanes->call, lanes->query.skip + count, &link);
+    aw_buffer_init(&buffer, aw_call_arena(&lanes->call));
+    aw_writer_init(&writer, &buffer, lanes->media);
+    aw_proto_write_lanes(&writer, lanes->query.lanes, count, next);
+    buffer.failed |= has_more && next.len == 0;
+    aw_call_answer(&lanes->call, 200, lanes->media, &buffer, &link, has_more);
 }
 
 static void
@@ -55,13 +61,12 @@ answer_query(struct lanes *lanes)
     struct aw_writer       writer;
     struct aw_header_field etag;
 
-    aw_buffer_init(&buffer, aw_call_arena(&lanes->call));
-    aw_writer_init(&writer, &buffer, lanes->media);
     if (lanes->query.kind == AW_QUERY_LANES) {
-        aw_proto_write_lanes(&writer, lanes->query.lanes, lanes->query.count);
-        answer_list(lanes, &buffer);
+        answer_list(lanes);
         return;
     }
+    aw_buffer_init(&buffer, aw_call_arena(&lanes->call));
+    aw_writer_init(&writer, &buffer, lanes->media);
     etag = (struct aw_header_field){AW_SLICE("etag"), aw_api_etag(aw_call_arena(&lanes->call), lanes->query.lanes[0].version)};
     aw_proto_write_lane(&writer, &lanes->query.lanes[0]);
     aw_call_answer(&lanes->call, lanes->created ? 201 : 200, lanes->media, &buffer, &etag, 1);
@@ -94,21 +99,15 @@ static const struct aw_call_ops lanes_ops = {.on_back = on_back};
 void
 aw_api_list_lanes(struct aw_io *io, struct aw_request *request, struct aw_slice id)
 {
-    struct lanes   *lanes = aw_call_new(io, request, &lanes_ops, sizeof(*lanes));
-    struct aw_slice query = request->query;
-    uint64_t        skip = 0;
+    struct lanes *lanes = aw_call_new(io, request, &lanes_ops, sizeof(*lanes));
+    uint64_t      after;
 
     (void)id;
-    if (lanes == NULL || !aw_call_negotiate(&lanes->call, false, &lanes->media))
+    if (lanes == NULL || !aw_call_negotiate(&lanes->call, false, &lanes->media) || !aw_api_cursor(&lanes->call, &after) ||
+        !make_query(lanes, AW_QUERY_LANES, LANES_PER_PAGE + 1))
         return;
-    if (query.len > 0 && (!aw_slice_starts(query, AW_SLICE("skip=")) ||
-                          !aw_slice_to_u64(aw_slice_of(query.ptr + 5, query.len - 5), UINT32_MAX, &skip))) {
-        aw_call_fail(&lanes->call, AW_E_BAD_VALUE, "the query is skip=N: how many lanes to pass over");
-        return;
-    }
-    if (!make_query(lanes, AW_QUERY_LANES, LANES_PER_PAGE))
-        return;
-    lanes->query.skip = (uint32_t)skip;
+    /* No lane ever goes away, so a place is a number of lanes; beyond the last there are none. */
+    lanes->query.skip = after < UINT32_MAX ? (uint32_t)after : UINT32_MAX;
     aw_call_submit(&lanes->call, &lanes->submission);
 }
 
@@ -147,10 +146,10 @@ aw_api_put_lane(struct aw_io *io, struct aw_request *request, struct aw_slice id
     struct aw_proto_problem problem;
     struct aw_slice         by;
     enum aw_media           media;
-    uint64_t                if_version;
+    struct aw_if_match      if_match;
 
     if (lanes == NULL || !aw_api_agent(&lanes->call, &by) || !aw_api_media(&lanes->call, false, &media) ||
-        !aw_call_negotiate(&lanes->call, false, &lanes->media) || !aw_api_if_match(&lanes->call, &if_version))
+        !aw_call_negotiate(&lanes->call, false, &lanes->media) || !aw_api_if_match(&lanes->call, &if_match))
         return;
     if (!is_lane_name(id)) {
         aw_call_fail(&lanes->call, AW_E_BAD_VALUE, "a lane's name has 1 to 64 of a-z 0-9 - _ .");
@@ -164,7 +163,7 @@ aw_api_put_lane(struct aw_io *io, struct aw_request *request, struct aw_slice id
     }
     lanes->name = id;
     lanes->entry.command = (struct aw_command){
-        .kind = AW_COMMAND_LANE, .in.lane = {.name = id, .pause = want.pause, .match = want.match, .if_version = if_version}};
+        .kind = AW_COMMAND_LANE, .in.lane = {.name = id, .pause = want.pause, .match = want.match, .if_match = if_match}};
     lanes->submission =
         (struct aw_submission){.kind = AW_SUBMIT_COMMANDS, .entries = &lanes->entry, .count = 1, .woken_lane = AW_LANE_NONE};
     aw_call_submit(&lanes->call, &lanes->submission);

@@ -7,6 +7,9 @@
  *    |       |   +- nothing, time is up -> 204   read: the messages
  *  woken <- park
  *
+ * A pull with an Idempotency-Key looks first whether leases run that were given to an earlier one with its key, and gets these. Two
+ * at the same time: the committer gives leases to one of them alone, and the other looks again.
+ *
  * Whoever leaves on the way gives back what it has: an entry taken from the lanes, a wake that was meant for somebody, a lease
  * that was granted, and a lease whose answer did not leave.
  */
@@ -32,11 +35,12 @@ struct pull {
     enum aw_media          media;
     struct aw_slice        agent;
     struct aw_pull_request want;
-    struct aw_hash128      key;   /* zero: no Idempotency-Key */
+    struct aw_pull_key     key;   /* key 0: no Idempotency-Key */
     const uint32_t        *lanes; /* NULL: all */
     uint32_t               lane_count;
     bool                   time_is_up;
     bool                   cancelling;
+    bool                   is_repeat;  /* the leases are those of `query`, given before; else those of `entries` */
     struct aw_submission   submission; /* the leases, or their release */
     struct aw_submission   park;
     struct aw_submission   cancel;
@@ -158,7 +162,8 @@ make_park(struct pull *pull)
     uint32_t nodes = pull->lanes == NULL ? 1 : pull->lane_count;
 
     pull->park = (struct aw_submission){
-        .kind = AW_SUBMIT_PARK, .park = {.lanes = pull->lanes, .lane_count = pull->lane_count, .woken_lane = AW_LANE_NONE}};
+        .kind = AW_SUBMIT_PARK,
+        .park = {.key = pull->key, .lanes = pull->lanes, .lane_count = pull->lane_count, .woken_lane = AW_LANE_NONE}};
     pull->park.park.nodes = aw_arena_take_zeroed(aw_call_arena(&pull->call), nodes, sizeof(struct aw_park_node));
     if (pull->park.park.nodes == NULL)
         return false;
@@ -209,6 +214,16 @@ cancel_park(struct pull *pull)
     aw_call_submit(&pull->call, &pull->cancel);
 }
 
+/* Looks for leases that an earlier pull with this key was given. */
+static void
+ask(struct pull *pull)
+{
+    AW_IMPLIES(pull->park.kind == AW_SUBMIT_PARK, pull->park.park.woken_lane == AW_LANE_NONE); /* a wake must go on, not wait */
+    pull->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &pull->query};
+    pull->step = PULL_ASK;
+    aw_call_submit(&pull->call, &pull->submission);
+}
+
 static void
 on_parked(struct pull *pull)
 {
@@ -224,34 +239,63 @@ on_parked(struct pull *pull)
         aw_call_answer_empty(call, 204);
         return;
     }
+    if (pull->park.park.woken_lane == AW_LANE_NONE) {
+        ask(pull); /* not for a ticket: another pull with this key was given leases */
+        return;
+    }
     if (take(pull))
         return;
     aw_metric_add(call->io->metrics, AW_METRIC_WOKEN_IN_VAIN, 1);
     park(pull, pull->time_is_up || call->io->draining);
 }
 
+/* Takes what there is, or goes (back) to waiting. */
+static void
+take_or_park(struct pull *pull)
+{
+    if (take(pull))
+        return;
+    if (pull->park.kind == AW_SUBMIT_PARK)
+        park(pull, pull->time_is_up || pull->call.io->draining);
+    else
+        first_park(pull);
+}
+
 /* --- leases ------------------------------------------------------------------------------------------------------------------- */
 
 static enum aw_err
-write_leases(struct pull *pull, struct aw_buffer *buffer)
+make_views(struct pull *pull, struct aw_lease_answer **ret_leases)
 {
     const struct aw_shared *shared = pull->call.io->shared;
-    struct aw_lease_answer *leases = aw_arena_take(buffer->arena, pull->granted * sizeof(leases[0]));
-    struct aw_lease_text   *texts = aw_arena_take(buffer->arena, pull->granted * sizeof(texts[0]));
-    struct aw_writer        writer;
+    struct aw_arena        *arena = aw_call_arena(&pull->call);
+    struct aw_lease_answer *leases = aw_arena_take(arena, pull->granted * sizeof(leases[0]));
+    struct aw_lease_text   *texts = aw_arena_take(arena, pull->granted * sizeof(texts[0]));
 
     if (leases == NULL || texts == NULL)
         return AW_E_MEMORY;
     for (uint32_t i = 0; i < pull->granted; i++) {
         if (pull->read->items[i].err != AW_OK)
             return pull->read->items[i].err;
-        if (pull->query.views != NULL)
+        if (pull->is_repeat)
             aw_lease_view_of_ticket(&leases[i], &texts[i], &pull->query.views[i], &shared->token_key, pull->call.io->wall);
         else
             aw_lease_view_of_outcome(&leases[i], &texts[i], &pull->entries[i].command.out.u.lease, &shared->token_key,
                                      pull->call.io->wall);
         aw_lease_view_fill(&leases[i], &pull->read->items[i]);
     }
+    *ret_leases = leases;
+    return AW_OK;
+}
+
+static enum aw_err
+write_leases(struct pull *pull, struct aw_buffer *buffer)
+{
+    struct aw_lease_answer *leases;
+    struct aw_writer        writer;
+    enum aw_err             err = make_views(pull, &leases);
+
+    if (err != AW_OK)
+        return err;
     aw_writer_init(&writer, buffer, pull->media);
     if (!aw_proto_write_leases(&writer, leases, pull->granted))
         return AW_E_CORRUPT;
@@ -265,7 +309,7 @@ read_messages(struct pull *pull)
     if (pull->read == NULL)
         return false;
     for (uint32_t i = 0; i < pull->granted; i++) {
-        uint64_t last = pull->query.views != NULL ? pull->query.views[i].last_seq : pull->entries[i].command.out.u.lease.last_seq;
+        uint64_t last = pull->is_repeat ? pull->query.views[i].last_seq : pull->entries[i].command.out.u.lease.last_seq;
 
         pull->read->items[i] =
             (struct aw_read_item){.kind = AW_READ_THREAD, .last_seq = last, .messages_max = AW_LEASE_MESSAGES_MAX};
@@ -285,8 +329,9 @@ give_back(struct pull *pull)
         struct aw_command *command = &pull->entries[i].command;
         struct aw_lease_id lease = command->out.u.lease.lease;
 
-        *command = (struct aw_command){.kind = AW_COMMAND_RELEASE,
-                                       .in.fenced = {.lease = lease, .agent = pull->agent, .words = AW_SLICE("client gone")}};
+        *command = (struct aw_command){
+            .kind = AW_COMMAND_RELEASE,
+            .in.fenced = {.lease = lease, .agent = pull->agent, .words = AW_SLICE("client gone"), .gives_back = true}};
     }
     aw_metric_add(pull->call.io->metrics, AW_METRIC_LEASES_GIVEN_BACK, pull->granted);
     submission->count = pull->granted;
@@ -309,7 +354,7 @@ static void
 refuse_leases(struct pull *pull, enum aw_err err)
 {
     pull->failure = err;
-    if (pull->query.views == NULL && pull->granted > 0)
+    if (!pull->is_repeat && pull->granted > 0)
         give_back(pull);
     else
         answer_failure(pull);
@@ -327,28 +372,38 @@ answer_leases(struct pull *pull)
         refuse_leases(pull, err);
         return;
     }
-    pull->answered_with_leases = pull->query.views == NULL;
+    pull->answered_with_leases = !pull->is_repeat;
     aw_call_answer(&pull->call, 200, pull->media, &buffer, NULL, 0);
 }
 
-/* Moves what was granted to the front. Returns the first error that is not about a single choice. */
+/* Moves what was granted to the front; with anything granted all is well. Returns the first error that is not about a single
+ * choice. */
 static enum aw_err
 sort_granted(struct pull *pull)
 {
     enum aw_err err = pull->submission.err;
 
     pull->granted = 0;
-    for (uint32_t i = 0; err == AW_OK && i < pull->submission.count; i++) {
-        struct aw_outcome_of *out = &pull->entries[i].command.out;
+    for (uint32_t i = 0; pull->submission.err == AW_OK && i < pull->submission.count; i++) {
+        const struct aw_outcome_of *out = &pull->entries[i].command.out;
 
         if (out->err == AW_OK)
             pull->entries[pull->granted++] = pull->entries[i];
         else if (out->err == AW_E_STALE)
             aw_metric_add(pull->call.io->metrics, AW_METRIC_STALE_CHOICES, 1);
-        else if (pull->granted == 0)
+        else if (err == AW_OK)
             err = out->err;
     }
     return pull->granted > 0 ? AW_OK : err;
+}
+
+static void
+refuse_pull(struct pull *pull, enum aw_err err)
+{
+    aw_call_fail(&pull->call, err,
+                 err == AW_E_TABLE_FULL   ? "the table of leases or agents is at its limit"
+                 : err == AW_E_KEY_REUSED ? "a lease runs that was given to a pull with this idempotency-key and another body"
+                                          : "");
 }
 
 static void
@@ -356,17 +411,16 @@ on_leased(struct pull *pull)
 {
     enum aw_err err = sort_granted(pull);
 
+    if (err == AW_E_AGAIN) {
+        ask(pull);
+        return;
+    }
     if (err != AW_OK) {
-        aw_call_fail(&pull->call, err, err == AW_E_TABLE_FULL ? "the table of leases or agents is at its limit" : "");
+        refuse_pull(pull, err);
         return;
     }
     if (pull->granted == 0) { /* all choices were stale: the tickets went elsewhere */
-        if (take(pull))
-            return;
-        if (pull->park.kind == AW_SUBMIT_PARK)
-            park(pull, pull->time_is_up);
-        else
-            first_park(pull);
+        take_or_park(pull);
         return;
     }
     aw_metric_add(pull->call.io->metrics, AW_METRIC_LEASES_GRANTED, pull->granted);
@@ -381,18 +435,17 @@ static void
 on_asked(struct pull *pull)
 {
     if (pull->submission.err != AW_OK || pull->query.err != AW_OK) {
-        aw_call_fail(&pull->call, pull->submission.err != AW_OK ? pull->submission.err : pull->query.err, "");
+        refuse_pull(pull, pull->submission.err != AW_OK ? pull->submission.err : pull->query.err);
         return;
     }
     pull->granted = pull->query.count;
-    if (pull->granted > 0) {
+    pull->is_repeat = pull->granted > 0;
+    if (pull->is_repeat) {
         if (!read_messages(pull))
             aw_call_fail(&pull->call, AW_E_MEMORY, "");
         return;
     }
-    pull->query.views = NULL;
-    if (!take(pull))
-        first_park(pull);
+    take_or_park(pull);
 }
 
 static void
@@ -447,7 +500,7 @@ on_gone(struct aw_call *call)
         park(pull, true);
         return true;
     case PULL_READ:
-        if (pull->query.views != NULL || pull->granted == 0)
+        if (pull->is_repeat || pull->granted == 0)
             return false; /* a repeat: the first answer may have arrived */
         give_back(pull);
         return true;
@@ -486,7 +539,8 @@ on_sent(struct aw_call *call, bool delivered)
         errand->entries[i].command = (struct aw_command){.kind = AW_COMMAND_RELEASE,
                                                          .in.fenced = {.lease = pull->entries[i].command.out.u.lease.lease,
                                                                        .agent = errand->agent,
-                                                                       .words = AW_SLICE("answer not delivered")}};
+                                                                       .words = AW_SLICE("answer not delivered"),
+                                                                       .gives_back = true}};
     aw_metric_add(call->io->metrics, AW_METRIC_LEASES_GIVEN_BACK, pull->granted);
     aw_errand_send(call->io, errand);
 }
@@ -528,31 +582,27 @@ find_lanes(struct pull *pull)
     return true;
 }
 
-/* With an Idempotency-Key the same pull gets the same leases, as long as they run. */
-static void
-ask_first(struct pull *pull)
+/* With an Idempotency-Key the same pull gets the same leases, as long as they run. False: answered. */
+static bool
+make_key(struct pull *pull)
 {
     struct aw_arena *arena = aw_call_arena(&pull->call);
-    struct aw_slice  key = pull->call.request->idempotency_key;
-    struct aw_buffer bytes;
+    struct aw_once   once;
 
-    aw_buffer_init(&bytes, arena);
-    aw_buffer_printf(&bytes, "pull:%zu:", pull->agent.len);
-    aw_buffer_add(&bytes, pull->agent.ptr, pull->agent.len);
-    aw_buffer_add(&bytes, key.ptr, key.len);
+    if (!aw_api_once(&pull->call, pull->agent, &once))
+        return false;
+    if (!aw_once_is_set(&once))
+        return true;
+    pull->key = (struct aw_pull_key){.key = once.key.low | 1, .request = (uint32_t)(once.request ^ once.request >> 32)};
     pull->query = (struct aw_query){.kind = AW_QUERY_PULL,
                                     .name = pull->agent,
+                                    .pull_key = pull->key,
                                     .room = AW_LEASES_PER_PULL_MAX,
                                     .views = aw_arena_take(arena, AW_LEASES_PER_PULL_MAX * sizeof(struct aw_ticket_view))};
-    if (bytes.failed || pull->query.views == NULL) {
-        aw_call_fail(&pull->call, AW_E_MEMORY, "");
-        return;
-    }
-    pull->key = aw_hash128(&pull->call.io->shared->table_key, bytes.ptr, bytes.len);
-    pull->query.pull_key = pull->key;
-    pull->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &pull->query};
-    pull->step = PULL_ASK;
-    aw_call_submit(&pull->call, &pull->submission);
+    if (pull->query.views != NULL && aw_random(&pull->key.pull, sizeof(pull->key.pull)))
+        return true;
+    aw_call_fail(&pull->call, AW_E_MEMORY, "");
+    return false;
 }
 
 void
@@ -572,7 +622,7 @@ aw_api_pull(struct aw_io *io, struct aw_request *request, struct aw_slice id)
         aw_call_problem(&pull->call, &answer);
         return;
     }
-    if (!find_lanes(pull))
+    if (!find_lanes(pull) || !make_key(pull))
         return;
     pull->entries = aw_arena_take_zeroed(&request->arena, pull->want.max, sizeof(pull->entries[0]));
     if (pull->entries == NULL) {
@@ -581,27 +631,64 @@ aw_api_pull(struct aw_io *io, struct aw_request *request, struct aw_slice id)
     }
     pull->park.park.woken_lane = AW_LANE_NONE;
     aw_metric_add(io->metrics, AW_METRIC_PULLS, 1);
-    if (request->idempotency_key.len > 0)
-        ask_first(pull);
-    else if (!take(pull))
-        first_park(pull);
+    if (pull->key.key != 0)
+        ask(pull);
+    else
+        take_or_park(pull);
 }
 
 /* --- GET /v1/leases ----------------------------------------------------------------------------------------------------------- */
 
-/* Leases told at once; `?skip=` goes on. */
-#define HELD_MAX 100U
+/* Leases in one answer; a cursor goes on. */
+#define HELD_PER_PAGE 100U
+
+struct held {
+    struct pull pull;
+    uint64_t    after; /* the last lease of this page, when there is another one; else 0 */
+};
+
+static void
+answer_held(struct held *held)
+{
+    struct aw_call         *call = &held->pull.call;
+    struct aw_slice         next = {NULL, 0};
+    struct aw_lease_answer *leases;
+    struct aw_header_field  link;
+    struct aw_buffer        buffer;
+    struct aw_writer        writer;
+    enum aw_err             err = make_views(&held->pull, &leases);
+
+    if (err != AW_OK) {
+        held->pull.failure = err;
+        answer_failure(&held->pull);
+        return;
+    }
+    if (held->after != 0)
+        next = aw_api_next(call, held->after, &link);
+    aw_buffer_init(&buffer, aw_call_arena(call));
+    aw_writer_init(&writer, &buffer, held->pull.media);
+    buffer.failed |= held->after != 0 && next.len == 0;
+    if (aw_proto_write_held(&writer, leases, held->pull.granted, next))
+        aw_call_answer(call, 200, held->pull.media, &buffer, &link, held->after != 0);
+    else
+        aw_call_fail(call, AW_E_INTERNAL, "a stored message is damaged");
+}
 
 static void
 on_held(struct aw_call *call)
 {
-    struct pull *pull = (struct pull *)call;
+    struct held *held = (struct held *)call;
+    struct pull *pull = &held->pull;
     bool         failed;
 
     if (pull->step == PULL_ASK) {
         enum aw_err err = pull->submission.err != AW_OK ? pull->submission.err : pull->query.err;
 
         pull->granted = pull->query.count;
+        if (pull->granted > HELD_PER_PAGE) { /* one more than is shown was asked for: there is another page */
+            pull->granted = HELD_PER_PAGE;
+            held->after = pull->query.views[HELD_PER_PAGE - 1].lease.fence;
+        }
         if (err != AW_OK || !read_messages(pull))
             aw_call_fail(call, err != AW_OK ? err : AW_E_MEMORY, "");
         return;
@@ -611,7 +698,7 @@ on_held(struct aw_call *call)
     if (failed)
         aw_call_fail(call, AW_E_MEMORY, "");
     else
-        answer_leases(pull);
+        answer_held(held);
 }
 
 static const struct aw_call_ops held_ops = {.on_back = on_held};
@@ -619,28 +706,22 @@ static const struct aw_call_ops held_ops = {.on_back = on_held};
 void
 aw_api_held(struct aw_io *io, struct aw_request *request, struct aw_slice id)
 {
-    struct pull    *pull = aw_call_new(io, request, &held_ops, sizeof(*pull));
-    struct aw_slice skip = request->query;
-    uint64_t        from = 0;
+    struct held *held = aw_call_new(io, request, &held_ops, sizeof(*held));
+    struct pull *pull = &held->pull;
+    uint64_t     after;
 
     (void)id;
-    if (pull == NULL || !aw_api_agent(&pull->call, &pull->agent) || !aw_call_negotiate(&pull->call, false, &pull->media))
+    if (held == NULL || !aw_api_agent(&pull->call, &pull->agent) || !aw_call_negotiate(&pull->call, false, &pull->media) ||
+        !aw_api_cursor(&pull->call, &after))
         return;
-    if (skip.len > 0 && (!aw_slice_starts(skip, AW_SLICE("skip=")) ||
-                         !aw_slice_to_u64(aw_slice_of(skip.ptr + 5, skip.len - 5), UINT32_MAX, &from))) {
-        aw_call_fail(&pull->call, AW_E_BAD_VALUE, "the query is skip=N: how many leases to pass over");
-        return;
-    }
+    pull->is_repeat = true;
     pull->query = (struct aw_query){.kind = AW_QUERY_LEASES_OF,
                                     .name = pull->agent,
-                                    .skip = (uint32_t)from,
-                                    .room = HELD_MAX,
-                                    .views = aw_arena_take(&request->arena, HELD_MAX * sizeof(struct aw_ticket_view))};
-    if (pull->query.views == NULL) {
+                                    .above_fence = after,
+                                    .room = HELD_PER_PAGE + 1,
+                                    .views = aw_arena_take(&request->arena, (HELD_PER_PAGE + 1) * sizeof(struct aw_ticket_view))};
+    if (pull->query.views == NULL)
         aw_call_fail(&pull->call, AW_E_MEMORY, "");
-        return;
-    }
-    pull->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &pull->query};
-    pull->step = PULL_ASK;
-    aw_call_submit(&pull->call, &pull->submission);
+    else
+        ask(pull);
 }

@@ -111,6 +111,7 @@ struct change {
     enum aw_media        media;
     struct aw_submission submission;
     struct aw_entry      entry;
+    struct aw_once       once; /* POST */
 };
 
 static void
@@ -122,6 +123,7 @@ on_changed(struct aw_call *call)
     enum aw_err                 err = change->submission.err != AW_OK ? change->submission.err : command->out.err;
     struct aw_done_answer       done = {.ticket = out->ticket,
                                         .state = out->state,
+                                        .duplicate = command->out.repeated,
                                         .held_until = command->kind == AW_COMMAND_HOLD ? command->in.ticket.until : 0,
                                         .version = out->version};
     struct aw_header_field      etag;
@@ -133,7 +135,11 @@ on_changed(struct aw_call *call)
         return;
     }
     if (err != AW_OK) {
-        aw_call_fail(call, err, err == AW_E_NOT_FOUND ? "there is no ticket by that id" : "");
+        aw_call_fail(call, err,
+                     err == AW_E_NOT_FOUND ? "there is no ticket by that id"
+                     : err == AW_E_TABLE_FULL
+                         ? "no more idempotency-keys can be kept just now; without one the request is carried out"
+                         : "");
         return;
     }
     etag = (struct aw_header_field){AW_SLICE("etag"), aw_api_etag(aw_call_arena(call), out->version)};
@@ -156,7 +162,7 @@ begin_change(struct aw_io *io, struct aw_request *request, struct aw_slice id, e
 
     *ret_in = (struct aw_in_ticket){.until = 0};
     if (change == NULL || !aw_api_agent(&change->call, &ret_in->by) || !aw_api_media(&change->call, false, ret_media) ||
-        !aw_call_negotiate(&change->call, false, &change->media) || !aw_api_if_match(&change->call, &ret_in->if_version))
+        !aw_call_negotiate(&change->call, false, &change->media) || !aw_api_if_match(&change->call, &ret_in->if_match))
         return NULL;
     if (aw_ticket_id_parse(id, &ret_in->ticket) && ret_in->ticket.shard == io->shared->shard)
         return change;
@@ -167,7 +173,7 @@ begin_change(struct aw_io *io, struct aw_request *request, struct aw_slice id, e
 static void
 submit_change(struct change *change, enum aw_command_kind kind, const struct aw_in_ticket *in)
 {
-    change->entry.command = (struct aw_command){.kind = kind, .in.ticket = *in};
+    change->entry.command = (struct aw_command){.kind = kind, .once = change->once, .in.ticket = *in};
     change->submission =
         (struct aw_submission){.kind = AW_SUBMIT_COMMANDS, .entries = &change->entry, .count = 1, .woken_lane = AW_LANE_NONE};
     aw_call_submit(&change->call, &change->submission);
@@ -216,7 +222,7 @@ aw_api_cancel_ticket(struct aw_io *io, struct aw_request *request, struct aw_sli
     struct aw_cancel_request want;
     struct aw_proto_problem  problem;
 
-    if (change == NULL)
+    if (change == NULL || !aw_api_once(&change->call, in.by, &change->once))
         return;
     if (aw_proto_decode_ticket_cancel(&request->arena, media, request->body, &want, &problem) != AW_OK) {
         refuse(&change->call, &problem);

@@ -447,7 +447,24 @@ class Api:
         return leases[0]
 
     def held(self):
-        return status(self.get("/v1/leases"), 200, "list leases").value["leases"]
+        """The first page of what this agent holds."""
+        return status(self.get("/v1/leases"), 200, "list leases").value["items"]
+
+    def every_lease(self):
+        return self.every("/v1/leases")
+
+    def every(self, path):
+        """All items of a list, page by page; `next` and the Link field name the same page."""
+        items, cursor = [], None
+        while True:
+            response = status(self.get(path if cursor is None else "%s?cursor=%s" % (path, cursor)), 200, "list " + path)
+            items += response.value["items"]
+            cursor = response.value["next"]
+            link = response.fields.get("link")
+            equal(link, None if cursor is None else '<%s?cursor=%s>; rel="next"' % (path, cursor), "Link")
+            if cursor is None:
+                return items
+            check(response.value["items"], "a page that is not the last has items")
 
     def act(self, lease, verb, body=None, **more):
         token = lease if isinstance(lease, str) else lease["lease"]

@@ -249,12 +249,7 @@ def audit_completed(t, server, book):
 
 def all_held(api):
     """Every lease of the agent, page by page."""
-    leases = []
-    while True:
-        page = status(api.get("/v1/leases?skip=%d" % len(leases)), 200, "list leases").value["leases"]
-        leases += page
-        if not page:
-            return leases
+    return api.every_lease()
 
 
 def settle(api, book, token):

@@ -408,6 +408,81 @@ def test_who(t):
         check(response.status in (400, 401), "agent %r" % name, response.status)
 
 
+def test_idempotency_keys(t):
+    """A key is 1 to 255 visible characters, once."""
+    server = t.server()
+    make = Messages()
+    api = server.api()
+    ticket = api.receipt(make.next())["ticket"]
+    for key in ("", "k" * 256, "a\x80b", "a\tb"):
+        for refused in (api.cancel_ticket(ticket, {}, idempotency_key=key), api.pull(idempotency_key=key)):
+            found = problem(refused, 400, "bad-value")
+            check("idempotency-key" in found["detail"], "the field is named", found)
+    fields = api.fields(JSON) + [("idempotency-key", "a"), ("idempotency-key", "b")]
+    problem(api.connection.request("POST", "/v1/tickets/%s/cancel" % ticket, fields, b"{}"), 400, "malformed")
+    equal(api.ticket(ticket).value["state"], "waiting", "nothing was carried out")
+    status(api.cancel_ticket(ticket, {}, idempotency_key="k" * 255), 200, "the longest")
+    api.receipt(make.next(), idempotency_key="")
+
+
+def test_if_match(t):
+    """RFC 9110 section 13.1.1: a list of tags, `*`, and weak tags, which never match."""
+    server = t.server()
+    make = Messages()
+    api = server.api()
+    ticket = api.receipt(make.next())["ticket"]
+
+    def tag():
+        return api.ticket(ticket).fields["etag"]
+
+    hold = {"hold": True}
+    for bad in ("", "x", '"1" "2"', '"1', "W/1", '*, "1"', '"1", *', ", ,", ", ".join(['"1"'] * 17)):
+        problem(api.patch_ticket(ticket, hold, if_match=bad), 400, "malformed")
+    for other in ('"999"', "W/" + tag(), '"a", "b"', '"0"', '"18446744073709551615"', '"4294967297"', '""', 'W/"1", W/"2"'):
+        problem(api.patch_ticket(ticket, hold, if_match=other), 412, "precondition-failed")
+    equal(api.ticket(ticket).value["state"], "waiting", "still as it was")
+    for good in (tag(), "*"):
+        status(api.patch_ticket(ticket, hold, if_match=good), 200, "If-Match: " + good)
+    for form in ('"999", %s', '%s,"999"', ', W/"1" ,, %s ,', '"opaque, with a comma", %s'):
+        status(api.patch_ticket(ticket, hold, if_match=form % tag()), 200, "If-Match: " + form)
+    fields = api.fields(JSON) + [("if-match", '"999"'), ("if-match", tag())]
+    answer = api.connection.request("PATCH", "/v1/tickets/" + ticket, fields, encode(hold))
+    status(answer, 200, "two header fields are one list")
+    problem(api.patch_ticket("t000000000zzzz", hold, if_match="*"), 404, "not-found")
+    problem(api.put_lane("fresh", {}, if_match="*"), 412, "precondition-failed")
+    problem(api.put_lane("fresh", {}, if_match='"1"'), 412, "precondition-failed")
+    problem(api.get("/v1/lanes/fresh"), 404, "not-found")
+    status(api.put_lane("fresh", {}), 201, "made")
+    status(api.put_lane("fresh", {"pause": "in"}, if_match="*"), 200, "any version")
+    status(api.put_lane("fresh", {}, if_match='"7", "2"'), 200, "one of two")
+
+
+def test_head(t):
+    """HEAD answers what GET answers, without the content."""
+    server = t.server()
+    make = Messages()
+    api = server.api()
+    receipt = api.receipt(make.next())
+    paths = ["/v1/tickets/" + receipt["ticket"], "/v1/messages/" + receipt["message"], "/v1/lanes", "/v1/lanes/main"]
+    for path in paths + ["/v1/leases", "/healthz", "/readyz", "/openapi.json", "/", "/v1/tickets/none", "/nowhere"]:
+        got = api.get(path)
+        head = api.connection.request("HEAD", path, api.fields())
+        equal(head.status, got.status, "status of HEAD " + path)
+        equal(head.body, b"", "no content of HEAD " + path)
+        check(got.body, "GET has content " + path)
+        for name in ("content-type", "content-length", "etag"):
+            equal(head.fields.get(name), got.fields.get(name), "%s of HEAD %s" % (name, path))
+    for path, allow in (
+        ("/v1/leases", "POST, GET, HEAD"),
+        ("/v1/lanes/main", "GET, HEAD, PUT"),
+        ("/v1/tickets/x", "GET, HEAD, PATCH"),
+        ("/v1/messages", "POST"),
+    ):
+        refused = api.connection.request("DELETE", path, api.fields())
+        problem(refused, 405, "method-not-allowed")
+        equal(refused.fields["allow"], allow, "Allow of " + path)
+
+
 def test_large_heads(t):
     """32 KiB or 100 fields of head are 431 and a path of 2 KiB too; the connection goes on."""
     server = t.server()

@@ -441,6 +441,131 @@ def test_idempotent_pull(t):
     api.completed(first[0])
     again = api.leases(max=2, idempotency_key="pull-1")
     equal([lease["lease"] for lease in again], [first[1]["lease"]], "what is still valid of them")
+    problem(api.pull(max=3, idempotency_key="pull-1"), 422, "idempotency-key-reused")
+    api.completed(first[1])
+    api.receipt(make.next())
+    again = api.leases(max=3, idempotency_key="pull-1")
+    equal(len(again), 1, "when none runs any more the key is free, for another body too")
+
+
+def tokens(response):
+    return [lease["lease"] for lease in status(response, 200, "pull").value["leases"]]
+
+
+def test_pulls_with_one_key_at_once(t):
+    """Two pulls with one key in flight get one set of leases: while tickets wait, while both wait, and when one body differs."""
+    server = t.server()
+    make = Messages()
+    api, other = server.api(), server.api()
+    connections = [api, other]
+    api.receipts(make.many(40))
+    for number in range(20):
+        polls = [one.begin_pull(max=2, wait_s=20, idempotency_key="race-%d" % number) for one in connections]
+        got = [tokens(one.connection.wait(poll, PATIENCE_S)) for one, poll in zip(connections, polls)]
+        equal(got[0], got[1], "the same leases for both, round %d" % number)
+        equal(len(got[0]), 2, "two leases")
+    equal(api.leases(), [], "no ticket was given twice, none is left")
+    equal(len(api.every_lease()), 40, "each is held once")
+    polls = [one.begin_pull(wait_s=40, idempotency_key="parked") for one in connections]
+    for one in connections:
+        one.ticket("t000000000zzzz")  # an answer on each connection: the pulls were read before
+    until("both wait", lambda: server.metrics().get("aswolk_parked_pulls") == 2)
+    began = time.monotonic()
+    api.receipts(make.many(2))
+    got = [tokens(one.connection.wait(poll, PATIENCE_S)) for one, poll in zip(connections, polls)]
+    check(time.monotonic() - began < 10, "the other one is told at once, not when its time is up")
+    equal(got[0], got[1], "the same lease for both")
+    equal(len(api.leases(max=10)), 1, "the other ticket is for others")
+    polls = [one.begin_pull(max=1 + n, wait_s=40, idempotency_key="two bodies") for n, one in enumerate(connections)]
+    until("both wait", lambda: server.metrics().get("aswolk_parked_pulls") == 2)
+    api.receipt(make.next())
+    answers = [one.connection.wait(poll, PATIENCE_S) for one, poll in zip(connections, polls)]
+    equal(sorted(answer.status for answer in answers), [200, 422], "one gets it, the other learns that the key is taken")
+
+
+def test_lost_answer_of_a_pull_with_a_key(t):
+    """A client that left and asks again with its key keeps what it is told, whatever becomes of the first pull."""
+    server = t.server()
+    make = Messages()
+    api = server.api()
+    for number in range(10):
+        api.receipt(make.next())
+        lost = server.api()
+        lost.begin_pull(wait_s=20, idempotency_key="lost-%d" % number)
+        lost.connection.close()
+        lease = api.lease(wait_s=20, idempotency_key="lost-%d" % number)
+        time.sleep(0.05)
+        api.completed(lease)
+
+
+def test_idempotency_key(t):
+    """A POST with a key is carried out once: repeats get the first answer, another body 422; after kill -9; one agent's own."""
+    server = t.server()
+    make = Messages()
+    api, other = server.api(), server.api()
+    first, second, third, fourth = [api.receipt(make.next())["ticket"] for _ in range(4)]
+    done = status(api.cancel_ticket(first, {"reason": "spam"}, idempotency_key="k1"), 200, "cancel")
+    equal(done.value["duplicate"], False, "the first time")
+    problem(api.cancel_ticket(first, {"reason": "spam"}), 409, "wrong-state")
+    for form in (api, other):
+        again = status(form.cancel_ticket(first, {"reason": "spam"}, idempotency_key="k1"), 200, "repeat")
+        equal(again.value, dict(done.value, duplicate=True), "the first answer")
+        equal(again.fields["etag"], done.fields["etag"], "its ETag")
+    problem(api.cancel_ticket(first, {"reason": "other"}, idempotency_key="k1"), 422, "idempotency-key-reused")
+    problem(api.cancel_ticket(second, {"reason": "spam"}, idempotency_key="k1"), 422, "idempotency-key-reused")
+    equal(api.ticket(second).value["state"], "waiting", "422 changed nothing")
+    bob = server.api("bob")
+    done_by_bob = status(bob.cancel_ticket(second, {"reason": "spam"}, idempotency_key="k1"), 200, "a key belongs to its agent")
+    equal(done_by_bob.value["duplicate"], False, "bob's first time")
+    problem(api.cancel_ticket("t000000000zzzz", {}, idempotency_key="k2"), 404, "not-found")
+    status(api.cancel_ticket(third, {}, idempotency_key="k2"), 200, "what was refused is not remembered")
+    # The customer writes again, the ticket reopens: the repeat still gets the first answer and cancels nothing.
+    reopened = api.receipt(make.next(customer="again"))["ticket"]
+    closed = status(api.cancel_ticket(reopened, {}, idempotency_key="k3"), 200, "cancel").value
+    equal(api.receipt(make.next(customer="again"))["reopened"], True, "reopened")
+    server.restart()
+    api, other = server.api(), server.api()
+    again = status(api.cancel_ticket(reopened, {}, idempotency_key="k3"), 200, "repeat after kill -9").value
+    equal(again, dict(closed, duplicate=True), "the first answer, from the journal")
+    equal(api.ticket(reopened).value["state"], "waiting", "not cancelled again")
+    again = status(api.cancel_ticket(first, {"reason": "spam"}, idempotency_key="k1"), 200, "repeat after kill -9")
+    equal(again.value, dict(done.value, duplicate=True), "the first answer")
+    problem(api.cancel_ticket(first, {"reason": "x"}, idempotency_key="k1"), 422, "idempotency-key-reused")
+    polls = [one.begin("POST", "/v1/tickets/%s/cancel" % fourth, {}, idempotency_key="k4") for one in (api, other) * 5]
+    answers = [status(one.connection.wait(poll), 200, "in flight").value for one, poll in zip((api, other) * 5, polls)]
+    equal(sorted(answer["duplicate"] for answer in answers), [False] + [True] * 9, "one of ten at once is the first")
+    equal(len({answer["version"] for answer in answers}), 1, "the same answer for all")
+    # What is idempotent by itself takes no notice of the field.
+    message = make.next()
+    api.receipt(message, idempotency_key="k1")
+    equal(api.receipt(message, idempotency_key="other")["duplicate"], True, "a message is known by its source id")
+    lease = api.lease()
+    status(api.act(lease, "extend", {"lease_s": 60}, idempotency_key="k1"), 200, "extend")
+    status(api.act(lease, "complete", {}, idempotency_key="k1"), 200, "complete")
+
+
+def test_idempotency_keys_have_a_limit(t):
+    """When no more keys can be kept the request is refused, and nothing is forgotten; without a key it is carried out."""
+    server = t.server("--idempotency-keys-max", "16", "--checkpoint-bytes", "65536")
+    make = Messages()
+    api = server.api()
+    tickets = [receipt["ticket"] for receipt in api.receipts(make.many(18))]
+    for number in range(16):
+        status(api.cancel_ticket(tickets[number], {}, idempotency_key="n%d" % number), 200, "cancel")
+    full = api.cancel_ticket(tickets[16], {}, idempotency_key="n16")
+    problem(full, 507, "table-full")
+    check(int(full.fields["retry-after"]) > 0, "Retry-After")
+    equal(api.ticket(tickets[16]).value["state"], "waiting", "nothing happened")
+    status(api.cancel_ticket(tickets[16], {}), 200, "without a key")
+    api.receipts(make.many(400, text="x" * 300))  # enough for a checkpoint
+    until("a checkpoint", lambda: server.metrics().get("aswolk_checkpoints_total") > 0)
+    server.restart()
+    api = server.api()
+    for number in range(16):
+        again = status(api.cancel_ticket(tickets[number], {}, idempotency_key="n%d" % number), 200, "repeat").value
+        equal(again["duplicate"], True, "remembered")
+    problem(api.cancel_ticket(tickets[17], {}, idempotency_key="n17"), 507, "table-full")
+    equal(server.metrics().get("aswolk_table_rows", table="idempotency_keys"), 16, "rows")
 
 
 # --- lanes --------------------------------------------------------------------------------------------------------------------

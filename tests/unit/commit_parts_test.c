@@ -135,13 +135,15 @@ test_parking_wakes_the_longest_waiting(void **state)
     (void)state;
     assert_non_null(pulls);
     assert_true(aw_parking_init(&parking, LANES));
-    for (uint32_t i = 0; i < PULLS; i++)
+    for (uint32_t i = 0; i < PULLS; i++) {
         make_pull(&pulls[i], (unsigned)below(&random, 1U << LANES));
+        pulls[i].submission.park.key.key = i % 8; /* 0: none */
+    }
     for (int i = 0; i < 100000; i++) {
         struct pull *pull = &pulls[below(&random, PULLS)];
         uint32_t     lane = (uint32_t)below(&random, LANES);
 
-        switch (below(&random, 3)) {
+        switch (below(&random, 4)) {
         case 0: /* parks, or comes back to its place after a wake in vain */
             if (pull->submission.park.parked)
                 break;
@@ -156,6 +158,20 @@ test_parking_wakes_the_longest_waiting(void **state)
             (void)aw_parking_came_back(&parking, &pull->submission.park.woken_lane);
             pull->submission.park.number = 0;
             break;
+        case 2: { /* another pull with its key was given leases: woken, but for no lane */
+            struct aw_pull_key    key = {.key = 1 + below(&random, 9)};
+            struct aw_submission *woken = aw_parking_wake_key(&parking, &key);
+
+            if (woken == NULL) {
+                for (uint32_t p = 0; p < PULLS; p++)
+                    assert_false(pulls[p].submission.park.parked && pulls[p].submission.park.key.key == key.key);
+                break;
+            }
+            assert_int_equal(woken->park.key.key, key.key);
+            assert_int_equal(woken->park.woken_lane, AW_LANE_NONE);
+            assert_false(woken->park.parked);
+            break;
+        }
         default: {
             struct pull          *want = longest(pulls, lane);
             struct aw_submission *woken = aw_parking_wake(&parking, lane);

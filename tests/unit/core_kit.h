@@ -39,6 +39,7 @@ kit_limits(void)
                                     .leases_max = 16,
                                     .lanes_max = 8,
                                     .agents_max = 8,
+                                    .keys_max = 16,
                                     .preimage_bytes_max = 1U << 20};
 }
 
@@ -211,7 +212,7 @@ kit_complete(struct kit *kit, struct aw_lease_id lease, const char *agent)
 static inline struct aw_command
 kit_on_ticket(struct kit *kit, enum aw_command_kind kind, struct aw_ticket_id ticket, aw_ms until, uint64_t if_version)
 {
-    struct aw_command command = {.kind = kind, .in.ticket = {.ticket = ticket, .until = until, .if_version = if_version}};
+    struct aw_command command = {.kind = kind, .in.ticket = {.ticket = ticket, .until = until, .if_match.version = if_version}};
 
     (void)kit_apply(kit, &command);
     return command;

@@ -16,6 +16,7 @@ enum {
     IDENTITIES = 70,
     IDS = 250,
     LEASES = 8,
+    KEYS = 24,
     LANES = 5,
     AGENTS = 5,
     NAMES = 7,
@@ -50,10 +51,10 @@ struct m_ticket {
     bool                 gentle;
     aw_ms                opened_at, age, departs_at, reply_by, closed_at, held_until;
     /* LEASED */
-    uint64_t          fence, seen;
-    aw_ms             expires_at;
-    int               holder;
-    struct aw_hash128 pull;
+    uint64_t           fence, seen;
+    aw_ms              expires_at;
+    int                holder;
+    struct aw_pull_key pull;
     /* the lease that ended last */
     uint64_t             ended_fence, ended_op;
     enum aw_command_kind ended_kind;
@@ -62,12 +63,20 @@ struct m_id {
     uint64_t id, seq;
     aw_ms    at;
 };
+struct m_once {
+    struct aw_once       once;
+    aw_ms                at;
+    uint64_t             seq;
+    struct aw_out_ticket out;
+};
 struct machine {
     struct m_ticket         tickets[SLOTS];
     uint32_t                free_slots[SLOTS];
     uint32_t                free_count, fresh;
     struct m_id            *ids; /* all that ever were */
     size_t                  id_count;
+    struct m_once          *once; /* all that ever were */
+    size_t                  once_count;
     aw_ms                   floor;
     struct aw_core_settings settings;
     uint64_t                seq, lane_versions[LANES];
@@ -472,6 +481,23 @@ m_out_lease(struct aw_command *c, uint32_t slot)
     }
 }
 
+static enum aw_err
+m_check_pull(const struct aw_pull_key *pull)
+{
+    bool has_other_pull = false;
+
+    for (uint32_t i = 1; i < SLOTS && pull->key != 0; i++) {
+        const struct m_ticket *t = &m.tickets[i];
+
+        if (t->state != AW_TICKET_LEASED || m.now >= t->expires_at || t->pull.key != pull->key)
+            continue;
+        if (t->pull.request != pull->request)
+            return AW_E_KEY_REUSED;
+        has_other_pull |= t->pull.pull != pull->pull;
+    }
+    return has_other_pull ? AW_E_AGAIN : AW_OK;
+}
+
 static void
 m_lease(struct aw_command *c)
 {
@@ -486,6 +512,8 @@ m_lease(struct aw_command *c)
     if (t->state != AW_TICKET_WAITING || t->version != c->in.lease.version || m.pauses[t->lane] == AW_LANE_PAUSED_OUT ||
         m.pauses[t->lane] == AW_LANE_PAUSED_BOTH)
         c->out.err = AW_E_STALE;
+    else if (m_check_pull(&c->in.lease.pull_key) != AW_OK)
+        c->out.err = m_check_pull(&c->in.lease.pull_key);
     else if (leases >= LEASES || (!m.agents[agent] && agents >= AGENTS))
         c->out.err = AW_E_TABLE_FULL;
     if (c->out.err != AW_OK)
@@ -643,7 +671,7 @@ m_on_ticket(struct aw_command *c)
     is_allowed = c->kind == AW_COMMAND_HOLD     ? t->state == AW_TICKET_WAITING || t->state == AW_TICKET_HELD
                  : c->kind == AW_COMMAND_UNHOLD ? t->state == AW_TICKET_HELD
                                                 : m_is_open(t);
-    if (in->if_version != 0 && in->if_version != t->version)
+    if (in->if_match.version != 0 && in->if_match.version != t->version)
         c->out.err = AW_E_PRECONDITION;
     else if (!is_allowed)
         c->out.err = AW_E_WRONG_STATE;
@@ -666,6 +694,43 @@ m_on_ticket(struct aw_command *c)
         }
     }
     c->out.u.ticket = (struct aw_out_ticket){.ticket = in->ticket, .state = t->state, .version = t->version};
+}
+
+/* True: the key has decided. */
+static bool
+m_was_done(struct aw_command *c)
+{
+    unsigned living = 0;
+
+    for (size_t i = m.once_count; i-- > 0 && m.now - m.once[i].at < KIT_DAY; living++) {
+        if (!aw_hash128_eq(m.once[i].once.key, c->once.key))
+            continue;
+        if (m.once[i].once.request != c->once.request) {
+            c->out.err = AW_E_KEY_REUSED;
+            return true;
+        }
+        c->out.repeated = true;
+        c->out.seq = m.once[i].seq;
+        c->out.u.ticket = m.once[i].out;
+        return true;
+    }
+    if (living >= KEYS)
+        c->out.err = AW_E_TABLE_FULL;
+    return living >= KEYS;
+}
+
+static void
+m_on_ticket_once(struct aw_command *c)
+{
+    if (!aw_once_is_set(&c->once)) {
+        m_on_ticket(c);
+        return;
+    }
+    if (m_was_done(c))
+        return;
+    m_on_ticket(c);
+    if (c->out.changed)
+        m.once[m.once_count++] = (struct m_once){.once = c->once, .at = m.now, .seq = c->out.seq, .out = c->out.u.ticket};
 }
 
 /* `tag`: what the lane is to match; 0: nothing. */
@@ -793,6 +858,7 @@ compare_out(const struct run *run, enum aw_command_kind kind, const struct aw_ou
 {
     SAME(err);
     SAME(changed);
+    SAME(repeated);
     SAME(seq);
     SAME(prev_seq);
     SAME(event.kind);
@@ -1012,6 +1078,9 @@ make_command(struct run *run, struct logged *l)
                                                    .version = m.tickets[slot].version + (pick(10) == 0 ? 1 : 0),
                                                    .agent = aw_slice_str(agent_names[pick(NAMES)]),
                                                    .lease_ms = 1000 + pick(10 * KIT_MINUTE)};
+        if (pick(2) == 0)
+            l->command.in.lease.pull_key =
+                (struct aw_pull_key){.key = 1 + pick(6), .request = pick(5) == 0 ? 1 : 2, .pull = (uint32_t)pick(3)};
     } else if (what < 900) {
         make_fenced(l);
     } else if (what < 930) {
@@ -1023,9 +1092,12 @@ make_command(struct run *run, struct logged *l)
         l->command.kind = kinds[pick(4)];
         l->command.in.ticket = (struct aw_in_ticket){.ticket = m_ticket_id(slot),
                                                      .until = pick(2) == 0 ? m.now + pick(KIT_HOUR) : 0,
-                                                     .if_version = pick(5) == 0 ? pick(10) : 0};
+                                                     .if_match.version = pick(5) == 0 ? pick(10) : 0};
         if (pick(10) == 0)
             l->command.in.ticket.ticket.seq++;
+        /* A wrong request under the key now and then; the key alone is what decides. */
+        if (pick(3) == 0)
+            l->command.once = (struct aw_once){.key = kit_hash(pick(120)), .request = pick(6) == 0 ? 1 : 2};
     } else if (what < 995) {
         uint64_t lane = pick(m.lane_count + 1);
 
@@ -1065,7 +1137,9 @@ apply_logged(struct aw_state *state, const struct logged *l)
     if (admitted == AW_OK)
         assert_int_not_equal(err, AW_E_TABLE_FULL);
     else if (pressure < 1000)
-        assert_int_equal(err == AW_E_TABLE_FULL || err == AW_E_STALE || err == AW_E_LANE_PAUSED, true);
+        assert_int_equal(err == AW_E_TABLE_FULL || err == AW_E_STALE || err == AW_E_LANE_PAUSED || err == AW_E_AGAIN ||
+                             err == AW_E_KEY_REUSED,
+                         true);
     return command;
 }
 
@@ -1093,7 +1167,7 @@ apply_model(const struct logged *l, struct aw_command *c)
     case AW_COMMAND_HOLD:
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:
-        m_on_ticket(c);
+        m_on_ticket_once(c);
         return;
     case AW_COMMAND_LANE:
         m_lane(c, l->tag);
@@ -1171,6 +1245,7 @@ small_limits(uint32_t preimage_bytes_max)
                                     .leases_max = LEASES,
                                     .lanes_max = LANES,
                                     .agents_max = AGENTS,
+                                    .keys_max = KEYS,
                                     .preimage_bytes_max = preimage_bytes_max};
 }
 
@@ -1312,10 +1387,13 @@ run_open(struct run *run, size_t commands, uint32_t preimage_bytes_max)
     struct aw_state_limits limits = small_limits(preimage_bytes_max);
 
     free(m.ids);
+    free(m.once);
     m = (struct machine){.settings = AW_CORE_SETTINGS_DEFAULT, .lane_count = 2, .now = KIT_START, .lane_versions = {1, 1}};
     m.ids = calloc(commands + 1, sizeof(*m.ids));
+    m.once = calloc(commands + 1, sizeof(*m.once));
     *run = (struct run){.log = calloc(commands + 2, sizeof(*run->log))};
     assert_non_null(m.ids);
+    assert_non_null(m.once);
     assert_non_null(run->log);
     kit_open_with(&run->kit, &limits);
     make_settings(&run->log[0]);
@@ -1328,7 +1406,9 @@ run_close(struct run *run)
     kit_close(&run->kit);
     free(run->log);
     free(m.ids);
+    free(m.once);
     m.ids = NULL;
+    m.once = NULL;
 }
 
 static void
@@ -1352,9 +1432,10 @@ static void
 check_coverage(const struct run *run)
 {
     unsigned          errs[AW_ERR_COUNT] = {0}, ends[AW_LEASE_END_TAKEN_OVER + 1] = {0};
-    unsigned          folded = 0, reopened = 0, related = 0, duplicates = 0, repeats = 0;
-    const enum aw_err wanted[] = {AW_E_LANE_PAUSED, AW_E_TABLE_FULL, AW_E_STALE,       AW_E_LEASE_LOST,  AW_E_NEW_MESSAGES,
-                                  AW_E_FORBIDDEN,   AW_E_NOT_FOUND,  AW_E_WRONG_STATE, AW_E_PRECONDITION};
+    unsigned          folded = 0, reopened = 0, related = 0, duplicates = 0, repeats = 0, once = 0;
+    const enum aw_err wanted[] = {AW_E_LANE_PAUSED,  AW_E_TABLE_FULL, AW_E_STALE,     AW_E_LEASE_LOST,
+                                  AW_E_NEW_MESSAGES, AW_E_FORBIDDEN,  AW_E_NOT_FOUND, AW_E_WRONG_STATE,
+                                  AW_E_PRECONDITION, AW_E_KEY_REUSED, AW_E_AGAIN};
 
     for (size_t i = 0; i < run->count; i++) {
         const struct aw_command *c = &run->log[i].command;
@@ -1365,6 +1446,7 @@ check_coverage(const struct run *run)
         if (c->out.err != AW_OK)
             continue;
         repeats += (c->kind == AW_COMMAND_COMPLETE || c->kind == AW_COMMAND_RELEASE) && !c->out.changed ? 1 : 0;
+        once += c->out.repeated ? 1 : 0;
         if (c->kind == AW_COMMAND_MESSAGE) {
             folded += c->out.u.message.folded ? 1 : 0;
             reopened += c->out.u.message.reopened ? 1 : 0;
@@ -1378,9 +1460,9 @@ check_coverage(const struct run *run)
     }
     for (int end = AW_LEASE_END_EXPIRED; end <= AW_LEASE_END_TAKEN_OVER; end++)
         assert_true(ends[end] > 20);
-    print_message("    folded %u, reopened %u, related %u, duplicates %u, repeats %u\n", folded, reopened, related, duplicates,
-                  repeats);
-    assert_true(folded > 1000 && reopened > 100 && related > 100 && duplicates > 1000 && repeats > 20);
+    print_message("    folded %u, reopened %u, related %u, duplicates %u, repeats %u, by key %u\n", folded, reopened, related,
+                  duplicates, repeats, once);
+    assert_true(folded > 1000 && reopened > 100 && related > 100 && duplicates > 1000 && repeats > 20 && once > 50);
 }
 
 static void

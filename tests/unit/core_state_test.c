@@ -1,5 +1,6 @@
 /* Proves the rules of the state machine one by one, with a small state and a table of cases where a rule has cases. Each command
  * also checks that an error changed nothing and that the digest kept up is the digest computed (core_kit.h). */
+#include "core/layout.h" /* of an older checkpoint's globals */
 #include "core_kit.h"
 
 /* --- messages ------------------------------------------------------------------------------------------------------------- */
@@ -206,11 +207,17 @@ test_lanes_are_made_changed_and_versioned(void **unused)
     assert_true(aw_slice_eq(answer.match.langs[0], AW_SLICE("de")));
     assert_int_equal(answer.version, 3);
 
-    command = (struct aw_command){.kind = AW_COMMAND_LANE, .in.lane = {.name = AW_SLICE("de"), .if_version = 2}};
+    command = (struct aw_command){.kind = AW_COMMAND_LANE, .in.lane = {.name = AW_SLICE("de"), .if_match.version = 2}};
     assert_int_equal(kit_apply(&kit, &command), AW_E_PRECONDITION);
-    command.in.lane.if_version = 3;
+    command.in.lane.if_match.version = 3;
     assert_int_equal(kit_apply(&kit, &command), AW_OK);
-    command.in.lane = (struct aw_in_lane){.name = AW_SLICE("new"), .if_version = 1};
+    /* Any version, but one; or one of several; or none that there is. */
+    command.in.lane = (struct aw_in_lane){.name = AW_SLICE("new"), .if_match.version = AW_VERSION_SOME};
+    assert_int_equal(kit_apply(&kit, &command), AW_E_PRECONDITION);
+    command.in.lane = (struct aw_in_lane){
+        .name = AW_SLICE("de"), .if_match = {.version = 9, .others = (const uint64_t[]){AW_VERSION_NONE, 8}, .other_count = 2}};
+    assert_int_equal(kit_apply(&kit, &command), AW_E_PRECONDITION);
+    command.in.lane = (struct aw_in_lane){.name = AW_SLICE("new"), .if_match.version = 1};
     assert_int_equal(kit_apply(&kit, &command), AW_E_PRECONDITION);
     command.in.lane = (struct aw_in_lane){.name = AW_SLICE("de"), .pause = AW_LANE_PAUSED_IN, .only_create = true};
     assert_int_equal(kit_apply(&kit, &command), AW_OK);
@@ -860,7 +867,9 @@ test_an_agents_leases_are_listed_oldest_first(void **unused)
     struct aw_ticket_id   tickets[4];
     struct aw_ticket_view views[8];
     struct aw_lease_id    leases[4];
-    struct aw_hash128     pull = kit_hash(77);
+    struct aw_pull_key    pull = {.key = 77, .request = 1, .pull = 1}, again = {.key = 77, .request = 1, .pull = 2};
+    struct aw_pull_key    other = {.key = 78, .request = 1, .pull = 1};
+    uint32_t              count;
 
     (void)unused;
     kit_open(&kit);
@@ -881,10 +890,12 @@ test_an_agents_leases_are_listed_oldest_first(void **unused)
     assert_int_equal(aw_state_leases_of(kit.state, AW_SLICE("ann"), 0, views, 8), 4);
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(views[i].lease.fence, leases[i].fence);
-    assert_int_equal(aw_state_leases_of(kit.state, AW_SLICE("ann"), 1, views, 2), 2);
+    assert_int_equal(aw_state_leases_of(kit.state, AW_SLICE("ann"), leases[0].fence, views, 2), 2);
     assert_int_equal(views[0].ticket.seq, tickets[1].seq);
-    assert_int_equal(aw_state_leases_of_pull(kit.state, AW_SLICE("ann"), pull, views, 8), 2);
-    assert_int_equal(aw_state_leases_of_pull(kit.state, AW_SLICE("ann"), kit_hash(78), views, 8), 0);
+    assert_int_equal(aw_state_leases_of_pull(kit.state, AW_SLICE("ann"), &again, views, 8, &count), AW_OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(aw_state_leases_of_pull(kit.state, AW_SLICE("ann"), &other, views, 8, &count), AW_OK);
+    assert_int_equal(count, 0);
     kit_complete(&kit, leases[1], "ann"); /* out of the middle */
     kit_complete(&kit, leases[0], "ann"); /* the first */
     assert_int_equal(aw_state_leases_of(kit.state, AW_SLICE("ann"), 0, views, 8), 2);
@@ -892,7 +903,254 @@ test_an_agents_leases_are_listed_oldest_first(void **unused)
     kit.now += KIT_MINUTE;
     aw_state_begin(kit.state, 100, kit.now); /* the last ran out: it does not run any more, timer or not */
     assert_int_equal(aw_state_leases_of(kit.state, AW_SLICE("ann"), 0, views, 8), 1);
-    assert_int_equal(aw_state_leases_of_pull(kit.state, AW_SLICE("ann"), pull, views, 8), 1);
+    assert_int_equal(aw_state_leases_of_pull(kit.state, AW_SLICE("ann"), &again, views, 8, &count), AW_OK);
+    assert_int_equal(count, 1);
+    kit_close(&kit);
+}
+
+static struct aw_command
+lease_by(struct kit *kit, struct aw_ticket_id ticket, struct aw_pull_key pull)
+{
+    struct aw_command command = {.kind = AW_COMMAND_LEASE,
+                                 .in.lease = {.slot = ticket.slot,
+                                              .version = kit_view(kit, ticket).version,
+                                              .agent = AW_SLICE("ann"),
+                                              .lease_ms = KIT_MINUTE,
+                                              .pull_key = pull}};
+
+    (void)kit_apply(kit, &command);
+    return command;
+}
+
+static void
+test_one_pull_under_a_key_gets_leases(void **unused)
+{
+    struct aw_pull_key    first = {.key = 77, .request = 1, .pull = 1}, second = {.key = 77, .request = 1, .pull = 2};
+    struct aw_pull_key    differs = {.key = 77, .request = 9, .pull = 3};
+    struct kit            kit;
+    struct aw_ticket_id   a, b, c;
+    struct aw_ticket_view views[4];
+    struct aw_command     granted, release;
+    uint32_t              count = 0;
+
+    (void)unused;
+    kit_open(&kit);
+    a = kit_post(&kit, (struct kit_post){.id = 1, .who = {1}, .class_ = AW_CLASS_GENERAL}).ticket;
+    b = kit_post(&kit, (struct kit_post){.id = 2, .who = {2}, .class_ = AW_CLASS_GENERAL}).ticket;
+    c = kit_post(&kit, (struct kit_post){.id = 3, .who = {3}, .class_ = AW_CLASS_GENERAL}).ticket;
+    assert_false(aw_state_pull_runs(kit.state, &second));
+    granted = lease_by(&kit, a, first);
+    assert_int_equal(granted.out.err, AW_OK);
+    assert_int_equal(lease_by(&kit, b, first).out.err, AW_OK); /* the same pull takes several */
+    assert_int_equal(lease_by(&kit, c, second).out.err, AW_E_AGAIN);
+    assert_int_equal(lease_by(&kit, c, differs).out.err, AW_E_KEY_REUSED);
+    assert_true(aw_state_pull_runs(kit.state, &second));
+    assert_false(aw_state_pull_runs(kit.state, &first));
+    assert_int_equal(aw_state_leases_of_pull(kit.state, AW_SLICE("ann"), &differs, views, 4, &count), AW_E_KEY_REUSED);
+    /* What a repeat was told is not given back by the first, whose answer did not arrive; what nobody was told of is. */
+    release =
+        (struct aw_command){.kind = AW_COMMAND_RELEASE,
+                            .in.fenced = {.lease = granted.out.u.lease.lease, .agent = AW_SLICE("ann"), .gives_back = true}};
+    assert_int_equal(aw_state_admits(kit.state, &release), AW_OK);
+    assert_int_equal(aw_state_leases_of_pull(kit.state, AW_SLICE("ann"), &second, views, 4, &count), AW_OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(aw_state_admits(kit.state, &release), AW_E_STALE);
+    release.in.fenced.gives_back = false;
+    assert_int_equal(aw_state_admits(kit.state, &release), AW_OK);
+    /* When its leases are over the key is free again, for whatever body. */
+    kit.now += KIT_MINUTE;
+    assert_int_equal(lease_by(&kit, c, differs).out.err, AW_OK);
+    kit_close(&kit);
+}
+
+/* --- requests with a key -------------------------------------------------------------------------------------------------- */
+
+static struct aw_command
+kit_once(struct kit *kit, enum aw_command_kind kind, struct aw_ticket_id ticket, uint64_t key, uint64_t request)
+{
+    struct aw_command command = {
+        .kind = kind, .once = {.key = kit_hash(key), .request = request}, .in.ticket = {.ticket = ticket}};
+
+    (void)kit_apply(kit, &command);
+    return command;
+}
+
+static void
+test_a_request_with_a_key_is_carried_out_once(void **unused)
+{
+    struct kit          kit;
+    struct aw_ticket_id ticket;
+    struct aw_command   first, again;
+
+    (void)unused;
+    kit_open(&kit);
+    ticket = kit_post(&kit, (struct kit_post){.id = 1, .who = {1}, .class_ = AW_CLASS_GENERAL}).ticket;
+    assert_int_equal(kit_once(&kit, AW_COMMAND_UNHOLD, ticket, 7, 1).out.err, AW_E_WRONG_STATE);
+    /* What was refused is not remembered: the key may be used for what the client does next. */
+    first = kit_once(&kit, AW_COMMAND_HOLD, ticket, 7, 2);
+    assert_true(first.out.changed);
+    assert_false(first.out.repeated);
+    assert_true(kit_on_ticket(&kit, AW_COMMAND_UNHOLD, ticket, 0, 0).out.changed);
+    again = kit_once(&kit, AW_COMMAND_HOLD, ticket, 7, 2);
+    assert_int_equal(again.out.err, AW_OK);
+    assert_true(again.out.repeated);
+    assert_false(again.out.changed);
+    assert_int_equal(again.out.seq, first.out.seq);
+    assert_int_equal(again.out.event.kind, AW_EVENT_NONE);
+    assert_int_equal(again.out.u.ticket.ticket.seq, ticket.seq);
+    assert_int_equal(again.out.u.ticket.ticket.slot, ticket.slot);
+    assert_int_equal(again.out.u.ticket.ticket.shard, KIT_SHARD);
+    assert_int_equal(again.out.u.ticket.state, AW_TICKET_HELD); /* as it was then */
+    assert_int_equal(again.out.u.ticket.version, first.out.u.ticket.version);
+    assert_int_equal(kit_view(&kit, ticket).state, AW_TICKET_WAITING);
+    assert_int_equal(kit_once(&kit, AW_COMMAND_HOLD, ticket, 7, 3).out.err, AW_E_KEY_REUSED);
+    /* For 24 h to the millisecond. */
+    kit.now += AW_ONCE_MS - 1;
+    assert_true(kit_once(&kit, AW_COMMAND_HOLD, ticket, 7, 2).out.repeated);
+    kit.now += 1;
+    again = kit_once(&kit, AW_COMMAND_HOLD, ticket, 7, 2);
+    assert_true(again.out.changed);
+    assert_true(kit_once(&kit, AW_COMMAND_HOLD, ticket, 7, 2).out.repeated);
+    kit_close(&kit);
+}
+
+static void
+test_keys_have_a_limit_and_none_is_forgotten_early(void **unused)
+{
+    struct kit             kit;
+    struct aw_ticket_id    ticket;
+    struct aw_state_counts counts;
+    uint32_t               max = kit_limits().keys_max;
+    struct aw_command      command;
+
+    (void)unused;
+    kit_open(&kit);
+    ticket = kit_post(&kit, (struct kit_post){.id = 1, .who = {1}, .class_ = AW_CLASS_GENERAL}).ticket;
+    for (uint64_t key = 1; key <= max; key++) {
+        assert_true(kit_once(&kit, AW_COMMAND_HOLD, ticket, key, 1).out.changed);
+        kit.now += KIT_MINUTE;
+    }
+    command = kit_once(&kit, AW_COMMAND_HOLD, ticket, 1000, 1);
+    assert_int_equal(command.out.err, AW_E_TABLE_FULL);
+    assert_int_equal(aw_state_admits(kit.state, &command), AW_E_TABLE_FULL);
+    command.once = (struct aw_once){.request = 0};
+    assert_int_equal(aw_state_admits(kit.state, &command), AW_OK);
+    assert_true(kit_on_ticket(&kit, AW_COMMAND_HOLD, ticket, 0, 0).out.changed);
+    for (uint64_t key = 1; key <= max; key++)
+        assert_true(kit_once(&kit, AW_COMMAND_HOLD, ticket, key, 1).out.repeated);
+    aw_state_counts(kit.state, &counts);
+    assert_int_equal(counts.keys, max);
+    /* Two of them are over: there is room, and those that went are new again. */
+    kit.now = KIT_START + AW_ONCE_MS + KIT_MINUTE;
+    assert_true(kit_once(&kit, AW_COMMAND_HOLD, ticket, 1000, 1).out.changed);
+    aw_state_counts(kit.state, &counts);
+    assert_int_equal(counts.keys, max - 1);
+    assert_true(kit_once(&kit, AW_COMMAND_HOLD, ticket, 1, 1).out.changed);
+    assert_int_equal(kit_once(&kit, AW_COMMAND_HOLD, ticket, 2, 1).out.err, AW_E_TABLE_FULL);
+    assert_true(kit_once(&kit, AW_COMMAND_HOLD, ticket, 3, 1).out.repeated);
+    kit_close(&kit);
+}
+
+/* All chunks of a checkpoint, in memory of their own. */
+struct taken {
+    struct aw_checkpoint_mark mark;
+    struct aw_chunk           chunks[16];
+    char                     *bytes[16];
+    uint32_t                  count;
+};
+
+static void
+take_checkpoint(struct kit *kit, struct taken *taken)
+{
+    struct aw_chunk *chunk = taken->chunks;
+
+    assert_true(aw_state_cut_begin(kit->state, &taken->mark));
+    for (; aw_state_cut_next(kit->state, chunk, &taken->mark); chunk = &taken->chunks[taken->count]) {
+        taken->bytes[taken->count] = malloc(chunk->bytes.len);
+        assert_non_null(taken->bytes[taken->count]);
+        memcpy(taken->bytes[taken->count], chunk->bytes.ptr, chunk->bytes.len);
+        chunk->bytes.ptr = taken->bytes[taken->count++];
+        assert_true(taken->count < AW_ARRAY_LEN(taken->chunks));
+    }
+    aw_state_cut_end(kit->state);
+}
+
+static void
+load_checkpoint(struct kit *kit, const struct taken *taken)
+{
+    struct aw_state_limits limits = kit_limits();
+    struct aw_why          why = {""};
+
+    assert_int_equal(aw_state_new(&kit->state, &limits, KIT_SHARD, &why), AW_OK);
+    for (uint32_t i = 0; i < taken->count; i++)
+        assert_int_equal(aw_state_load_chunk(kit->state, &taken->chunks[i], &why), AW_OK);
+    if (aw_state_load_finish(kit->state, &taken->mark, &why) != AW_OK)
+        fail_msg("%s", why.text);
+    for (uint32_t i = 0; i < taken->count; i++)
+        free(taken->bytes[i]);
+}
+
+static void
+test_keys_and_pulls_survive_a_checkpoint(void **unused)
+{
+    struct aw_pull_key  first = {.key = 77, .request = 1, .pull = 1}, second = {.key = 77, .request = 1, .pull = 2};
+    struct taken        taken = {.count = 0};
+    struct kit          kit;
+    struct aw_ticket_id a, b;
+    struct aw_command   held;
+
+    (void)unused;
+    kit_open(&kit);
+    a = kit_post(&kit, (struct kit_post){.id = 1, .who = {1}, .class_ = AW_CLASS_GENERAL}).ticket;
+    b = kit_post(&kit, (struct kit_post){.id = 2, .who = {2}, .class_ = AW_CLASS_GENERAL}).ticket;
+    for (uint64_t key = 1; key <= 3; key++)
+        held = kit_once(&kit, AW_COMMAND_HOLD, a, key, 1);
+    assert_int_equal(lease_by(&kit, b, first).out.err, AW_OK);
+    take_checkpoint(&kit, &taken);
+    aw_state_free(&kit.state);
+    load_checkpoint(&kit, &taken);
+    kit_check_digest(&kit);
+    for (uint64_t key = 1; key <= 3; key++)
+        assert_true(kit_once(&kit, AW_COMMAND_HOLD, a, key, 1).out.repeated);
+    assert_int_equal(kit_once(&kit, AW_COMMAND_HOLD, a, 3, 1).out.seq, held.out.seq);
+    assert_int_equal(kit_once(&kit, AW_COMMAND_HOLD, a, 3, 2).out.err, AW_E_KEY_REUSED);
+    assert_true(aw_state_pull_runs(kit.state, &second));
+    kit.now += AW_ONCE_MS;
+    assert_true(kit_once(&kit, AW_COMMAND_HOLD, a, 3, 2).out.changed); /* the list goes on where it was */
+    assert_true(kit_once(&kit, AW_COMMAND_HOLD, a, 3, 2).out.repeated);
+    kit_close(&kit);
+}
+
+/* The globals as state machine 1 wrote them: the same without the last table's head and without the list of keys. */
+static void
+test_a_checkpoint_of_state_machine_1_is_read(void **unused)
+{
+    struct taken      taken = {.count = 0};
+    struct kit        kit;
+    struct aw_globals now;
+    char              old[296];
+    size_t            heads = offsetof(struct aw_globals, heads), heads_len = 6 * sizeof(struct aw_rows_head);
+    struct aw_hash128 digest;
+
+    (void)unused;
+    kit_open(&kit);
+    (void)kit_answered(&kit, 1, 1);
+    (void)kit_post(&kit, (struct kit_post){.id = 2, .who = {2}, .class_ = AW_CLASS_GENERAL});
+    take_checkpoint(&kit, &taken);
+    now = kit.state->globals;
+    memcpy(old, &now, heads + heads_len);
+    memcpy(old + heads + heads_len, (uint32_t[]){now.closed_first, now.closed_last, now.shard, 0}, 4 * sizeof(uint32_t));
+    digest = aw_state_rows_digest_slow(kit.state);
+    aw_digest_add(&digest, aw_row_hash(AW_TABLE_GLOBALS, 0, old, sizeof(old)));
+    taken.mark.sm_version = 1;
+    taken.mark.digest = digest;
+    taken.chunks[0].bytes = aw_slice_of(old, sizeof(old));
+    digest = aw_state_digest(kit.state);
+    aw_state_free(&kit.state);
+    load_checkpoint(&kit, &taken);
+    assert_true(aw_hash128_eq(aw_state_digest(kit.state), digest));
+    kit_check_digest(&kit);
+    assert_true(kit_post(&kit, (struct kit_post){.id = 3, .who = {1}, .class_ = AW_CLASS_GENERAL}).reopened);
     kit_close(&kit);
 }
 
@@ -1323,6 +1581,11 @@ main(void)
         cmocka_unit_test(test_a_repeat_gets_the_first_answer),
         cmocka_unit_test(test_a_start_gives_running_leases_time),
         cmocka_unit_test(test_an_agents_leases_are_listed_oldest_first),
+        cmocka_unit_test(test_one_pull_under_a_key_gets_leases),
+        cmocka_unit_test(test_a_request_with_a_key_is_carried_out_once),
+        cmocka_unit_test(test_keys_have_a_limit_and_none_is_forgotten_early),
+        cmocka_unit_test(test_keys_and_pulls_survive_a_checkpoint),
+        cmocka_unit_test(test_a_checkpoint_of_state_machine_1_is_read),
         cmocka_unit_test(test_every_move_and_every_refusal),
         cmocka_unit_test(test_hold_by_id_and_version),
         cmocka_unit_test(test_a_timer_leaves_alone_what_moved_on),

@@ -164,7 +164,7 @@ make_lane(struct maker *maker, struct aw_in_lane *lane)
 
     *lane = (struct aw_in_lane){.name = make_string(maker, 1, AW_LANE_BYTES_MAX),
                                 .pause = (enum aw_lane_pause)below(&maker->rng, 4),
-                                .if_version = next(&maker->rng),
+                                .if_match.version = next(&maker->rng),
                                 .only_create = below(&maker->rng, 2) != 0};
     match->langs = make_strings(maker, &match->lang_count, AW_LANE_MATCH_MAX, AW_LANG_BYTES_MAX);
     match->channels = make_strings(maker, &match->channel_count, AW_LANE_MATCH_MAX, AW_CHANNEL_BYTES_MAX);
@@ -196,11 +196,12 @@ make_fields(struct maker *maker, struct aw_command *command)
         make_outcome(maker, &command->out.u.message);
         return;
     case AW_COMMAND_LEASE:
-        command->in.lease = (struct aw_in_lease){.slot = (uint32_t)next(&maker->rng),
-                                                 .version = (uint32_t)next(&maker->rng),
-                                                 .agent = make_string(maker, 1, AW_AGENT_BYTES_MAX),
-                                                 .lease_ms = make_ms(maker),
-                                                 .pull_key = make_hash(maker)};
+        command->in.lease = (struct aw_in_lease){
+            .slot = (uint32_t)next(&maker->rng),
+            .version = (uint32_t)next(&maker->rng),
+            .agent = make_string(maker, 1, AW_AGENT_BYTES_MAX),
+            .lease_ms = make_ms(maker),
+            .pull_key = {.key = next(&maker->rng), .request = (uint32_t)next(&maker->rng), .pull = (uint32_t)next(&maker->rng)}};
         return;
     case AW_COMMAND_EXTEND:
     case AW_COMMAND_COMPLETE:
@@ -223,7 +224,9 @@ make_fields(struct maker *maker, struct aw_command *command)
             .until = make_ms(maker),
             .by = make_string(maker, 0, AW_AGENT_BYTES_MAX),
             .words = make_string(maker, 0, AW_RELEASE_REASON_BYTES_MAX),
-            .if_version = next(&maker->rng)};
+            .if_match.version = next(&maker->rng)};
+        if (below(&maker->rng, 2) != 0)
+            command->once = (struct aw_once){.key = make_hash(maker), .request = next(&maker->rng)};
         return;
     }
     fail();
@@ -297,7 +300,7 @@ same_lane(const struct aw_in_lane *a, const struct aw_in_lane *b)
 {
     SAME_SLICE(name);
     SAME(pause);
-    SAME(if_version);
+    SAME(if_match.version);
     SAME(only_create);
     same_strings(a->match.langs, a->match.lang_count, b->match.langs, b->match.lang_count);
     same_strings(a->match.channels, a->match.channel_count, b->match.channels, b->match.channel_count);
@@ -348,7 +351,9 @@ same_lease(const struct aw_in_lease *a, const struct aw_in_lease *b)
     SAME(version);
     SAME_SLICE(agent);
     SAME(lease_ms);
-    SAME_HASH(pull_key);
+    SAME(pull_key.key);
+    SAME(pull_key.request);
+    SAME(pull_key.pull);
 }
 
 static void
@@ -372,7 +377,7 @@ same_ticket(const struct aw_in_ticket *a, const struct aw_in_ticket *b)
     SAME(until);
     SAME_SLICE(by);
     SAME_SLICE(words);
-    SAME(if_version);
+    SAME(if_match.version);
 }
 
 static void
@@ -422,6 +427,8 @@ same_command(const struct aw_command *a, const struct aw_command *b)
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:
         same_ticket(&a->in.ticket, &b->in.ticket);
+        SAME_HASH(once.key);
+        SAME(once.request);
         return;
     }
     fail();
@@ -653,7 +660,7 @@ test_unknown_kind_and_newer_version(void **state)
         uint8_t           room[AW_RECORD_BYTES_MAX];
         size_t            len = aw_record_write(&command, room);
 
-        room[26]++;
+        room[26] = aw_command_takes_key(kinds[i]) ? 3 : 2;
         fix_crc(room, len);
         assert_int_equal(read_damaged(maker, room, len, &copy), AW_E_VERSION);
         room[26] = 0;
@@ -664,6 +671,32 @@ test_unknown_kind_and_newer_version(void **state)
         fix_crc(room, len);
         assert_int_equal(read_damaged(maker, room, len, &copy), AW_E_VERSION);
     }
+}
+
+static void
+test_version_2_holds_a_key(void **state)
+{
+    struct maker     *maker = *state;
+    struct aw_command command = make_command(maker, AW_COMMAND_CANCEL), copy;
+    uint8_t           room[AW_RECORD_BYTES_MAX];
+    size_t            len;
+
+    command.once = (struct aw_once){.request = 0};
+    len = aw_record_write(&command, room);
+    assert_int_equal(room[26], 1);
+    command.once = (struct aw_once){.key = {.high = 1}, .request = 2};
+    assert_int_equal(aw_record_write(&command, room), len + 24);
+    assert_int_equal(room[26], 2);
+    assert_int_equal(read_one(maker, room, len + 24, &copy, NULL), AW_OK);
+    same_command(&command, &copy);
+    memset(room + len, 0, 16); /* no key: then it would have been version 1 */
+    fix_crc(room, len + 24);
+    assert_int_equal(read_damaged(maker, room, len + 24, &copy), AW_E_CORRUPT);
+    /* Of several versions asked for none is kept: that one of them was there is all that a replay needs. */
+    command.in.ticket.if_match = (struct aw_if_match){.version = 5, .others = (const uint64_t[]){6}, .other_count = 1};
+    len = aw_record_write(&command, room);
+    assert_int_equal(read_one(maker, room, len, &copy, NULL), AW_OK);
+    assert_int_equal(copy.in.ticket.if_match.version, 0);
 }
 
 /* Lists need memory; without it the answer is MEMORY, and nothing was written to the result. */
@@ -903,7 +936,7 @@ static const struct aw_command golden[] = {
      .in.lane = {.name = {"dutch", 5},
                  .pause = AW_LANE_PAUSED_OUT,
                  .match = {.langs = golden_langs, .tags = golden_tags, .lang_count = 2, .tag_count = 1},
-                 .if_version = 3,
+                 .if_match.version = 3,
                  .only_create = true},
      GOLDEN_OUT},
     {.kind = AW_COMMAND_MESSAGE,
@@ -950,7 +983,7 @@ static const struct aw_command golden[] = {
                     .class_ = AW_CLASS_OTHER},
      GOLDEN_OUT},
     {.kind = AW_COMMAND_LEASE,
-     .in.lease = {.slot = 17, .version = 4, .agent = {"mia", 3}, .lease_ms = 300000, .pull_key = {5, 6}},
+     .in.lease = {.slot = 17, .version = 4, .agent = {"mia", 3}, .lease_ms = 300000, .pull_key = {.key = 5, .request = 6}},
      GOLDEN_OUT},
     {.kind = AW_COMMAND_EXTEND,
      .in.fenced = {.lease = GOLDEN_LEASE, .agent = {"mia", 3}, .op_hash = 0xabcdef, .lease_ms = 600000},
@@ -968,8 +1001,12 @@ static const struct aw_command golden[] = {
     {.kind = AW_COMMAND_HOLD,
      .in.ticket = {.ticket = GOLDEN_TICKET, .until = 1776317400000, .by = {"sam", 3}, .words = {"asked the crew", 14}},
      GOLDEN_OUT},
-    {.kind = AW_COMMAND_UNHOLD, .in.ticket = {.ticket = GOLDEN_TICKET, .by = {"sam", 3}, .if_version = 6}, GOLDEN_OUT},
+    {.kind = AW_COMMAND_UNHOLD, .in.ticket = {.ticket = GOLDEN_TICKET, .by = {"sam", 3}, .if_match.version = 6}, GOLDEN_OUT},
     {.kind = AW_COMMAND_CANCEL, .in.ticket = {.ticket = GOLDEN_TICKET, .by = {"sam", 3}, .words = {"spam", 4}}, GOLDEN_OUT},
+    {.kind = AW_COMMAND_CANCEL,
+     .once = {.key = {0x0102030405060708, 9}, .request = 10},
+     .in.ticket = {.ticket = GOLDEN_TICKET, .by = {"sam", 3}, .words = {"spam", 4}},
+     GOLDEN_OUT},
 };
 
 static FILE *
@@ -1044,7 +1081,7 @@ write_golden(void)
         uint8_t bytes[AW_RECORD_BYTES_MAX];
         size_t  len = aw_record_write(&golden[number], bytes);
 
-        (void)printf("%s 1 ", aw_command_name(golden[number].kind));
+        (void)printf("%s %u ", aw_command_name(golden[number].kind), bytes[26] | bytes[27] << 8U);
         for (size_t i = 0; i < len; i++)
             (void)printf("%02x", bytes[i]);
         (void)printf("\n");
@@ -1063,6 +1100,7 @@ main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_flipped_bits_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_flipped_bits_with_a_right_crc, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unknown_kind_and_newer_version, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_version_2_holds_a_key, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_memory_for_lists, setup, teardown),
         cmocka_unit_test_setup_teardown(test_batch_header, setup, teardown),
         cmocka_unit_test_setup_teardown(test_batch_header_versions_and_ranges, setup, teardown),

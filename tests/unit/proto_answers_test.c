@@ -150,6 +150,8 @@ test_lease(void **state)
           "\"to\":\"LHR\"}]}]}]}",
           assert_true(aw_proto_write_leases(&writer, &lease, 1)));
     CHECK(rig, "{\"leases\":[]}", assert_true(aw_proto_write_leases(&writer, NULL, 0)));
+    CHECK(rig, "{\"items\":[],\"next\":null}", assert_true(aw_proto_write_held(&writer, NULL, 0, (struct aw_slice){NULL, 0})));
+    CHECK(rig, "{\"items\":[],\"next\":\"abc\"}", assert_true(aw_proto_write_held(&writer, NULL, 0, AW_SLICE("abc"))));
     /* A broken body is told, never written. */
     messages[2].body.len--;
     for (unsigned media = AW_MEDIA_JSON; media <= AW_MEDIA_MSGPACK; media++) {
@@ -269,7 +271,8 @@ test_lane(void **state)
         "{\"items\":[{\"lane\":\"main\",\"pause\":\"out\",\"match\":{\"langs\":[\"en\",\"nl\"],\"channels\":[],\"accounts\":[],"
         "\"tags\":[]},\"waiting\":{\"care\":1,\"imminent\":2,\"disrupted\":3,\"general\":4,\"other\":5},\"leased\":6,\"held\":7,"
         "\"version\":8}],\"next\":null}",
-        aw_proto_write_lanes(&writer, &lane, 1));
+        aw_proto_write_lanes(&writer, &lane, 1, (struct aw_slice){NULL, 0}));
+    CHECK(rig, "{\"items\":[],\"next\":\"abc\"}", aw_proto_write_lanes(&writer, NULL, 0, AW_SLICE("abc")));
 }
 
 static void

@@ -46,6 +46,7 @@ open_book(struct book *book, bool lmdb)
                                                 .leases_max = 100,
                                                 .lanes_max = 8,
                                                 .agents_max = 20,
+                                                .keys_max = 16,
                                                 .preimage_bytes_max = 1 << 20};
     struct aw_why                     why = {.text = ""};
 

@@ -1,0 +1,117 @@
+/* once.c - requests that were carried out under an Idempotency-Key, so that the same again has the first outcome.
+ *
+ * A list in order of record time with an index over it. Unlike source ids (dedupe.h) these are rows of the state: few, and they hold
+ * what was answered, so that the answer needs neither the journal, which may have been trimmed, nor the ticket, which goes on
+ * changing. Whether one still counts is decided by its time alone.
+ */
+#include "core/layout.h"
+
+/* Those over that go with each new one: more than one, so that the table shrinks after a rush. */
+#define DROPS_PER_ADD 4
+
+static bool
+counts(const struct aw_state *state, const struct aw_once_row *row)
+{
+    return state->now - row->at < AW_ONCE_MS;
+}
+
+static bool
+has_room(const struct aw_state *state)
+{
+    uint32_t first = state->globals.once_first;
+
+    return aw_rows_room(&state->once) > 0 || (first != 0 && !counts(state, aw_once_at(state, first)));
+}
+
+/* An old one that was not dropped yet may lie beside the one that counts. */
+static uint32_t
+find(const struct aw_state *state, struct aw_hash128 key)
+{
+    uint32_t slot = aw_index_find(&state->by_key, key);
+
+    while (slot != 0 && !counts(state, aw_once_at(state, slot)))
+        slot = aw_index_find_next(&state->by_key, slot);
+    return slot;
+}
+
+bool
+aw_once_answers(const struct aw_state *state, struct aw_command *command)
+{
+    uint32_t                  slot = find(state, command->once.key);
+    const struct aw_once_row *row;
+
+    AW_ASSERT(aw_command_takes_key(command->kind));
+    if (slot == 0) {
+        command->out.err = has_room(state) ? AW_OK : AW_E_TABLE_FULL;
+        return command->out.err != AW_OK;
+    }
+    row = aw_once_at(state, slot);
+    if (row->request != command->once.request) {
+        command->out.err = AW_E_KEY_REUSED;
+        return true;
+    }
+    command->out.repeated = true;
+    command->out.seq = row->seq;
+    command->out.u.ticket =
+        (struct aw_out_ticket){.ticket = {.seq = row->ticket_seq, .slot = row->ticket, .shard = (uint8_t)state->globals.shard},
+                               .state = (enum aw_ticket_state)row->state,
+                               .version = row->version};
+    return true;
+}
+
+enum aw_err
+aw_once_admits(const struct aw_state *state, const struct aw_once *once)
+{
+    if (!aw_once_is_set(once) || has_room(state) || find(state, once->key) != 0)
+        return AW_OK;
+    return AW_E_TABLE_FULL;
+}
+
+static void
+drop_first(struct aw_state *state)
+{
+    struct aw_globals *globals = &state->globals;
+    uint32_t           slot = globals->once_first;
+
+    globals->once_first = aw_once_at(state, slot)->next;
+    if (globals->once_first == 0)
+        globals->once_last = 0;
+    aw_index_remove(&state->by_key, slot);
+    aw_rows_give(&state->once, slot);
+}
+
+void
+aw_once_remember(struct aw_state *state, const struct aw_command *command)
+{
+    struct aw_globals          *globals = &state->globals;
+    const struct aw_out_ticket *out = &command->out.u.ticket;
+    struct aw_once_row         *row;
+    uint32_t                    slot;
+
+    for (int i = 0; i < DROPS_PER_ADD && globals->once_first != 0 && !counts(state, aw_once_at(state, globals->once_first)); i++)
+        drop_first(state);
+    slot = aw_rows_take(&state->once);
+    row = aw_rows_change(&state->once, slot);
+    memcpy(row->key, &command->once.key, sizeof(row->key));
+    row->request = command->once.request;
+    row->at = state->now;
+    row->seq = command->out.seq & AW_ROW_SEQ_MAX;
+    row->state = (uint16_t)out->state;
+    row->ticket_seq = out->ticket.seq & AW_ROW_SEQ_MAX;
+    row->ticket = out->ticket.slot;
+    row->version = (uint32_t)out->version;
+    aw_index_insert(&state->by_key, slot);
+    if (globals->once_last != 0)
+        ((struct aw_once_row *)aw_rows_change(&state->once, globals->once_last))->next = slot;
+    else
+        globals->once_first = slot;
+    globals->once_last = slot;
+}
+
+void
+aw_once_load_all(struct aw_state *state)
+{
+    aw_index_presize(&state->by_key, state->globals.heads[AW_TABLE_ONCE].live);
+    for (uint32_t slot = state->globals.once_first; slot != 0; slot = aw_once_at(state, slot)->next)
+        aw_index_insert(&state->by_key, slot);
+}
