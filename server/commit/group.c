@@ -57,6 +57,19 @@ close_batch(struct aw_committer *c, struct aw_hash128 digest_before, aw_ms now)
     return true;
 }
 
+/* Whether it may push a ticket that did not leave its queue by being taken: the end of a hold, or a time that changes the class. The
+ * old entry stays there, stale, and nothing bounds those but the arena. What comes back from a lease has the reserve. */
+static bool
+pushes_anew(const struct aw_committer *c, const struct aw_command *command)
+{
+    struct aw_ticket_view view;
+
+    if (command->kind == AW_COMMAND_UNHOLD)
+        return true;
+    return command->kind == AW_COMMAND_TIMER && aw_state_ticket_at(c->config.state, command->in.timer.slot, &view) &&
+           view.state != AW_TICKET_LEASED;
+}
+
 static void
 note_refused(struct aw_committer *c, uint64_t bytes)
 {
@@ -75,11 +88,11 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
     if (!aw_command_is_post(command)) {
         if (cost > room->drain_bytes)
             return AW_E_STORE_FULL;
-        /* A ticket that was held is pushed anew while its old entry stays in the queue: with the next hold that one is stale
-         * too, and nothing bounds them but the arena. What comes back from a lease had left its queue before. */
-        if (command->kind == AW_COMMAND_UNHOLD && room->pushes <= c->config.lanes_reserve)
-            return AW_E_TABLE_FULL;
-        room->pushes -= command->kind == AW_COMMAND_UNHOLD;
+        if (pushes_anew(c, command)) {
+            if (room->pushes <= c->config.lanes_reserve)
+                return AW_E_TABLE_FULL;
+            room->pushes--;
+        }
         room->drain_bytes -= cost;
         room->posts_bytes -= cost < room->posts_bytes ? cost : room->posts_bytes;
         return aw_state_admits(c->config.state, command);
@@ -200,7 +213,7 @@ apply_timers(struct aw_committer *c, aw_ms now)
         if (entry.command.out.changed)
             c->batch_entry_count--; /* nobody waits for its commit point */
         if (entry.command.out.err != AW_OK) {
-            c->is_timer_refused = true; /* no room even in the reserve: it stays due */
+            c->is_timer_refused = true; /* no room even in the reserve, or in the queues: it stays due */
             return;
         }
     }

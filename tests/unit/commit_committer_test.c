@@ -727,6 +727,48 @@ test_hold_and_unhold_for_ever(void **state)
     close_desk(&desk);
 }
 
+/* A hold with an end is ended by a timer, which asks nobody: it too must leave the arena alone when that is used up. It stays due,
+ * and fires when there is room. */
+static void
+test_holds_that_end_for_ever(void **state)
+{
+    struct desk           desk;
+    struct aw_ticket_id   ticket;
+    struct aw_ticket_view view;
+    struct aw_head        head;
+    struct one            one;
+    uint64_t              rounds = 0;
+
+    (void)state;
+    open_desk(&desk, NULL);
+    assert_int_equal(start(&desk), AW_OK);
+    carry_out(&desk, &make_post(&one, 1, 1, AW_SLICE("main"))->submission);
+    ticket = one.entry.command.out.u.message.ticket;
+    assert_true(aw_lanes_peek(desk.lanes, 0, AW_CLASS_GENERAL, &head));
+    do {
+        make_one(&one, AW_COMMAND_HOLD)->entry.command.in.ticket =
+            (struct aw_in_ticket){.ticket = ticket, .until = desk.wall + 1000, .by = AW_SLICE("mia")};
+        carry_out(&desk, &one.submission);
+        assert_int_equal(one.entry.command.out.err, AW_OK);
+        pass(&desk, 2000);
+        step(&desk);
+        assert_true(aw_state_ticket_at(desk.state, head.slot, &view));
+        rounds++;
+        assert_true(rounds < 10000000);
+    } while (view.state == AW_TICKET_WAITING);
+    assert_true(rounds > 10000);
+    assert_int_equal(aw_lanes_room(desk.lanes), 0);
+    /* It rests, but is not forgotten. */
+    assert_in_range(aw_committer_next_due(desk.committer, fake_mono), fake_mono + 1, fake_mono + AW_NS_PER_S);
+    while (aw_lanes_peek(desk.lanes, 0, AW_CLASS_GENERAL, &head))
+        assert_true(head.stale);
+    for (unsigned i = 0; i < 1000; i++)
+        step(&desk);
+    assert_true(take(&desk, 0, &head));
+    assert_false(head.stale);
+    close_desk(&desk);
+}
+
 static void
 test_paused_lane_keeps_its_tickets(void **state)
 {
@@ -767,6 +809,7 @@ main(void)
         cmocka_unit_test(test_opened_lane_wakes_as_many_as_it_has),
         cmocka_unit_test(test_broken_store_ends_parked_pulls),
         cmocka_unit_test(test_hold_and_unhold_for_ever),
+        cmocka_unit_test(test_holds_that_end_for_ever),
         cmocka_unit_test(test_paused_lane_keeps_its_tickets),
     };
 
