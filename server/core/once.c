@@ -1,7 +1,7 @@
 /* once.c - requests that were carried out under an Idempotency-Key, so that the same again has the first outcome.
  *
- * A list in order of record time with an index over it. Unlike source ids (dedupe.h) these are rows of the state: few, and they hold
- * what was answered, so that the answer needs neither the journal, which may have been trimmed, nor the ticket, which goes on
+ * A list in order of record time with an index over it. Unlike source ids (dedupe.h) these are rows of the state: few, and they
+ * hold what was answered, so that the answer needs neither the journal, which may have been trimmed, nor the ticket, which goes on
  * changing. Whether one still counts is decided by its time alone.
  */
 #include "core/layout.h"

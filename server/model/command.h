@@ -61,7 +61,8 @@ struct aw_once {
     uint64_t          request; /* keyed hash of path and body: tells a repeat from another request under the same key */
 };
 
-/* The same for pulls, which are not remembered beyond their leases: while a lease of one pull runs, no other under its key gets any. */
+/* The same for pulls, which are not remembered beyond their leases: while a lease of one pull runs, no other pull under its key
+ * gets any. */
 struct aw_pull_key {
     uint64_t key;     /* keyed hash of agent and Idempotency-Key; 0: none */
     uint32_t request; /* of the body */

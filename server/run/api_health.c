@@ -3,6 +3,8 @@
 #include "run/api.h"
 #include "run/io.h"
 
+#include <string.h>
+
 /* A flush that takes longer than this is a disk that hangs: the answer must not wait for it. */
 #define FLUSH_MS_MAX 5000U
 
@@ -37,14 +39,29 @@ hangs(const struct aw_io *io)
     return began != 0 && io->now / AW_NS_PER_MS > began + FLUSH_MS_MAX;
 }
 
+/* What becomes of a message that names no lane of its own. Intake as a whole is paused when the lane `main` takes nothing in: what
+ * matches no other lane goes there. One of the others being paused stops only what is for it. */
+static const char *
+intake_state(const struct aw_io *io, enum aw_role role)
+{
+    struct aw_lanes_directory *directory = io->shared->directory;
+
+    if (role == AW_ROLE_FULL)
+        return "full";
+    if (aw_lanes_directory_count(directory) > 0 && !aw_lanes_directory_takes(directory, 0))
+        return "paused";
+    return "open";
+}
+
 void
 aw_api_readyz(struct aw_io *io, struct aw_request *request, struct aw_slice id)
 {
     const struct aw_metrics *metrics = io->shared->metrics;
     struct aw_call          *call = aw_call_new(io, request, &plain_ops, sizeof(*call));
     enum aw_role             role = (enum aw_role)aw_metric_sum(metrics, AW_METRIC_ROLE);
-    bool                     intake = aw_slice_eq(request->query, AW_SLICE("for=intake"));
-    bool                     ready = role == AW_ROLE_ACTIVE || (role == AW_ROLE_FULL && !intake);
+    const char              *intake = intake_state(io, role);
+    bool                     is_open = strcmp(intake, "open") == 0;
+    bool                     ready = role == AW_ROLE_ACTIVE || role == AW_ROLE_FULL;
     struct aw_buffer         buffer;
     struct aw_json           json;
 
@@ -52,6 +69,12 @@ aw_api_readyz(struct aw_io *io, struct aw_request *request, struct aw_slice id)
     if (call == NULL)
         return;
     ready = ready && !io->draining && !hangs(io);
+    if (aw_slice_eq(request->query, AW_SLICE("for=intake")))
+        ready = ready && is_open;
+    else if (request->query.len > 0) {
+        aw_call_fail(call, AW_E_BAD_VALUE, "the query is for=intake");
+        return;
+    }
     aw_buffer_init(&buffer, &request->arena);
     aw_json_init(&json, &buffer);
     aw_json_object_begin(&json);
@@ -59,6 +82,8 @@ aw_api_readyz(struct aw_io *io, struct aw_request *request, struct aw_slice id)
     aw_json_bool(&json, ready);
     aw_json_key(&json, "role");
     aw_json_str(&json, io->draining ? "draining" : aw_role_name(role));
+    aw_json_key(&json, "intake");
+    aw_json_str(&json, intake);
     if (role == AW_ROLE_STARTING) {
         aw_json_key(&json, "records_done");
         aw_json_u64(&json, aw_metric_sum(metrics, AW_METRIC_PROGRESS));

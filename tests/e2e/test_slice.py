@@ -921,6 +921,61 @@ def test_long_queue(t):
     api.receipt(make.next())
 
 
+def test_ready_for_intake(t):
+    """Intake is paused when `main` takes nothing in; one other lane's pause is that lane's alone; draining goes on either way."""
+    server = t.server()
+    api = server.api()
+
+    def ready():
+        whole, intake = api.get("/readyz"), api.get("/readyz?for=intake")
+        equal(whole.status, 200, "ready to drain")
+        equal(intake.value["ready"], intake.status == 200, "ready")
+        equal(whole.value["intake"], intake.value["intake"], "both say which")
+        return intake.status, intake.value["intake"]
+
+    equal(ready(), (200, "open"), "at first")
+    status(api.put_lane("nl", {"pause": "both"}), 201, "another lane")
+    equal(ready(), (200, "open"), "another lane is paused")
+    for pause, want in (("in", (503, "paused")), ("out", (200, "open")), ("both", (503, "paused"))):
+        status(api.put_lane("main", {"pause": pause}), 200, "pause " + pause)
+        equal(ready(), want, "main: " + pause)
+    server.restart()
+    api = server.api()
+    equal(ready(), (503, "paused"), "after a restart")
+    status(api.put_lane("main", {}), 200, "opened")
+    equal(ready(), (200, "open"), "open again")
+    problem(api.get("/readyz?for=tea"), 400, "bad-value")
+
+
+def test_leases_page_by_page(t):
+    """An agent's leases come 100 at a time, oldest first; pages neither repeat nor hide what is completed meanwhile."""
+    server = t.server()
+    make = Messages()
+    api = server.api()
+    api.receipts(make.many(250))
+    held = [lease["lease"] for _ in range(5) for lease in api.leases(max=50)]
+    equal([lease["lease"] for lease in api.every_lease()], held, "all of them")
+    page = status(api.get("/v1/leases"), 200, "first page").value
+    equal(len(page["items"]), 100, "a page")
+    for lease in page["items"][:60]:
+        api.completed(lease)
+    second = status(api.get("/v1/leases?cursor=" + page["next"]), 200, "second page").value
+    equal([lease["lease"] for lease in second["items"]], held[100:200], "goes on where it was")
+    for lease in held[201:]:
+        api.completed(lease)
+    last = status(api.get("/v1/leases?cursor=" + second["next"]), 200, "last page")
+    equal((last.value["next"], last.fields.get("link")), (None, None), "the end")
+    equal([lease["lease"] for lease in last.value["items"]], held[200:201], "what is left")
+    equal(len(api.every_lease()), 141, "all that is left")
+    for bad in ("skip=1", "cursor=", "cursor=1", "cursor=%s&x=1" % page["next"], "x"):
+        problem(api.get("/v1/leases?" + bad), 400, "bad-value", "cursor")
+    for number in range(100):
+        api.put_lane("lane-%03d" % number)
+    names = [lane["lane"] for lane in api.every("/v1/lanes")]
+    equal(len(names), len(set(names)), "each lane once")
+    equal(names[:2] + names[-1:], ["main", "listening", "lane-099"], "in order")
+
+
 def test_graceful_stop_keeps_everything(t):
     """SIGTERM and a start: as after kill -9."""
     server = t.server()
