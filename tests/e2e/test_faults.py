@@ -68,6 +68,10 @@ def fill(api, make):
         check(len(acked) < 2000, "the store becomes full")
 
 
+def fill_some(api, make, count):
+    return [api.receipt(make.next(text=os.urandom(15000).hex()))["ticket"] for _ in range(count)]
+
+
 def drain_many(api):
     drained = []
     while True:
@@ -335,6 +339,43 @@ def test_disk_full(t):
     until("it is ready for intake by itself, though nobody posts", lambda: api.get("/readyz?for=intake").status == 200)
     api.receipt(make.next(text="x" * 30000))
     t.note("%d messages of 30 kB fit into what was allocated" % len(acked))
+
+
+def test_start_on_a_full_disk(t):
+    """A store that is there starts on a full disk, keeps its promises and drains; a new one is refused with a clear message."""
+    faults = Faults(t)
+    faults.clear()
+    reserve = ["--store-reserve-bytes", str(8 * MIB)]
+    server = t.server(*reserve, env=faults.env)
+    make = Messages()
+    api = server.api()
+    acked = fill_some(api, make, 200)
+    held = api.lease(lease_s=3600)
+    server.kill()
+    faults.set("space:%d:ENOSPC" % os.path.getsize(os.path.join(server.folder, "data.mdb")))
+    server.start()
+    api = server.api()
+    status(api.act(held, "extend", {"lease_s": 3600}), 200, "a held token")
+    acked += fill(api, make)
+    equal(api.get("/readyz").value["role"], "full", "role")
+    for _ in range(6):  # A start may find some pages that could not be used before, but soon nothing is left above the reserve.
+        server.restart()
+        api = server.api()
+        more = fill(api, make)
+        acked += more
+    equal(more, [], "posts that still fit")
+    api.completed(held)
+    equal(sorted([held["ticket"]] + drain_many(api)), sorted(acked), "every acknowledged ticket was drained once")
+    faults.clear()
+    until("it takes posts in again", lambda: api.get("/readyz?for=intake").status == 200)
+    api.receipt(make.next(text="x" * 30000))
+    faults.set("space:%d:ENOSPC" % MIB)
+    new = t.server(*reserve, data="new", env=faults.env, start=False)
+    refuses_to_start(new, ("no space left on device", "no room on the disk"), "a new store on a full disk")
+    faults.clear()
+    new.logs.clear()
+    new.start()  # Nothing half-made is in the way.
+    new.api().receipt(make.next())
 
 
 # --- folders ------------------------------------------------------------------------------------------------------------------
