@@ -1,11 +1,12 @@
-/* lanes_bench - the calendars beside a binary heap under a mutex, in one run: throughput, latency of pops beside a busy
- * writer, time to load, bytes an entry. Each figure is the median of interleaved repetitions; a ratio is taken inside a
- * repetition.
+/* lanes_bench - the calendars beside heaps under a mutex, in one run: throughput, latency of pops beside a busy writer, time to
+ * load, bytes an entry; each with the floor and the aim that it has.
  *
- *   lanes_bench [entries, default 1000000] [repetitions, default 3]
- *
- * Loads of keys: `sla`, five moving deadlines (10 min to 24 h ahead of a clock that moves one tick for ten entries); `one`,
- * the same with one entry a tick; `uni`, nine of ten anywhere in the far half of the range, the rest urgent. */
+ * What is compared takes turns inside a repetition, and a ratio is taken inside a repetition; printed are the smallest, the median
+ * and the largest ratio. Keys: `sla`, five moving deadlines (10 min to 24 h ahead of a clock that moves one tick for ten
+ * entries); `one`, the same with one entry a tick; `uni`, nine of ten anywhere in the far half of 19 days, the rest urgent.
+ * `mix`: one thread, 16 pushes and 16 pops in turn, by its processor time. `1+1`: a pusher and a popper. `drain`: two poppers.
+ * Pushes come in groups of 16, as a commit hands them over; a heap takes its mutex for each operation, or, where it says `group`,
+ * once a group. */
 #include "commit/calendar.h"
 #include "commit/lanes.h"
 
@@ -17,14 +18,15 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #define REPETITIONS_MAX 15
-#define RANGE           (1U << 24) /* ticks of `uni`: 19 days */
+#define GROUP           16
+#define RANGE           (1U << 24) /* ticks of `uni` */
 #define GIB             (UINT64_C(1) << 30)
 
-enum keys { KEYS_SLA, KEYS_ONE, KEYS_UNI, KEYS_COUNT };
-static const char *const keys_names[KEYS_COUNT] = {"sla", "one", "uni"};
+enum keys { KEYS_SLA, KEYS_ONE, KEYS_UNI };
 
 struct source {
     enum keys keys;
@@ -56,8 +58,6 @@ next_tick(struct source *source)
         return (uint32_t)number + ahead[class_];
     case KEYS_UNI:
         return dice < 10 ? random_below(&source->random, 1000) : RANGE / 2 + random_below(&source->random, RANGE / 2);
-    case KEYS_COUNT:
-        break;
     }
     AW_UNREACHABLE();
 }
@@ -71,28 +71,41 @@ now_ns(void)
     return (uint64_t)at.tv_sec * 1000000000 + (uint64_t)at.tv_nsec;
 }
 
-/* --- the two queues ------------------------------------------------------------------------------------------------------- */
+/* Of this thread: with one thread nobody else has to get on, so that what others do on the machine need not count. */
+static uint64_t
+cpu_ns(void)
+{
+    struct timespec at;
+
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &at); /* can't fail for this clock */
+    return (uint64_t)at.tv_sec * 1000000000 + (uint64_t)at.tv_nsec;
+}
+
+/* --- the queues ----------------------------------------------------------------------------------------------------------- */
+
+enum kind { HEAP2, HEAP4, HEAP2_GROUP, CALENDAR, KIND_COUNT };
+static const char *const kind_names[KIND_COUNT] = {"binary", "4-ary", "binary, group", "calendar"};
 
 struct queue {
-    bool                     is_heap;
+    enum kind                kind;
     struct heap              heap;
     pthread_mutex_t          mutex;
     struct aw_qsbr           qsbr;
     struct aw_calendar       calendar;
     struct aw_calendar_pool *pool;
-    uint32_t                 pushes;
+    uint64_t                 groups;
 };
 
 static struct queue *
-queue_new(bool is_heap)
+queue_new(enum kind kind)
 {
     struct queue *queue = aw_new(struct queue);
 
     AW_ASSERT(queue != NULL);
-    queue->is_heap = is_heap;
+    queue->kind = kind;
     AW_ASSERT(pthread_mutex_init(&queue->mutex, NULL) == 0);
     aw_qsbr_init(&queue->qsbr);
-    if (aw_calendar_pool_new(&queue->pool, 8 * GIB, &queue->qsbr) != AW_OK)
+    if (aw_calendar_pool_new(&queue->pool, 4 * GIB, &queue->qsbr) != AW_OK)
         abort();
     return queue;
 }
@@ -105,19 +118,58 @@ queue_free(struct queue *queue)
     free(queue);
 }
 
+/* The writer's upkeep, as the committer does it between batches. */
 static void
-queue_push(struct queue *queue, uint32_t tick, uint64_t entry)
+queue_keep(struct queue *queue)
 {
-    if (queue->is_heap) {
-        (void)pthread_mutex_lock(&queue->mutex); /* a plain mutex of our own can't fail */
-        heap_push(&queue->heap, tick, entry);
-        (void)pthread_mutex_unlock(&queue->mutex); /* as above */
+    (void)aw_calendar_clean(queue->pool, &queue->calendar, 2048); /* how much does not matter */
+    (void)aw_calendar_pool_reclaim(queue->pool, 4096);            /* as above */
+}
+
+/* The functions of a plain mutex of our own can't fail. */
+static void
+heap_push_group(struct queue *queue, const struct aw_calendar_item *items, size_t count)
+{
+    if (queue->kind == HEAP2_GROUP)
+        (void)pthread_mutex_lock(&queue->mutex);
+    for (size_t i = 0; i < count; i++) {
+        if (queue->kind == HEAP2_GROUP) {
+            heap_push(&queue->heap, items[i].tick, items[i].entry);
+            continue;
+        }
+        (void)pthread_mutex_lock(&queue->mutex);
+        if (queue->kind == HEAP4)
+            heap4_push(&queue->heap, items[i].tick, items[i].entry);
+        else
+            heap_push(&queue->heap, items[i].tick, items[i].entry);
+        (void)pthread_mutex_unlock(&queue->mutex);
+    }
+    if (queue->kind == HEAP2_GROUP)
+        (void)pthread_mutex_unlock(&queue->mutex);
+}
+
+static void
+push_group(struct queue *queue, struct source *source, size_t count)
+{
+    struct aw_calendar_item items[GROUP];
+
+    for (size_t i = 0; i < count; i++)
+        items[i] = (struct aw_calendar_item){.calendar = &queue->calendar, .tick = next_tick(source), .entry = source->number};
+    if (queue->kind != CALENDAR) {
+        heap_push_group(queue, items, count);
         return;
     }
-    if (aw_calendar_push(queue->pool, &queue->calendar, tick, &entry, 1) != AW_OK)
+    if (aw_calendar_push_items(queue->pool, items, count) != AW_OK)
         abort();
-    if (++queue->pushes % 1024 == 0)
-        (void)(aw_calendar_clean(queue->pool, &queue->calendar, 2048) + aw_calendar_pool_reclaim(queue->pool, 4096));
+    if (++queue->groups % 64 == 0)
+        queue_keep(queue);
+}
+
+static void
+fill(struct queue *queue, struct source *source, uint64_t entries)
+{
+    for (; entries > 0; entries -= entries < GROUP ? entries : GROUP)
+        push_group(queue, source, entries < GROUP ? entries : GROUP);
 }
 
 static bool
@@ -127,9 +179,9 @@ queue_pop(struct queue *queue, uint64_t *ret_entry)
     uint32_t                tick;
     bool                    found;
 
-    if (queue->is_heap) {
+    if (queue->kind != CALENDAR) {
         (void)pthread_mutex_lock(&queue->mutex);
-        found = heap_pop(&queue->heap, &tick, ret_entry);
+        found = queue->kind == HEAP4 ? heap4_pop(&queue->heap, &tick, ret_entry) : heap_pop(&queue->heap, &tick, ret_entry);
         (void)pthread_mutex_unlock(&queue->mutex);
         return found;
     }
@@ -141,9 +193,9 @@ queue_pop(struct queue *queue, uint64_t *ret_entry)
     return false;
 }
 
-/* --- workloads: operations a second --------------------------------------------------------------------------------------- */
+/* --- throughput ----------------------------------------------------------------------------------------------------------- */
 
-struct worker {
+struct popper {
     struct queue          *queue;
     struct aw_qsbr_reader *reader;
     _Atomic bool          *stop;
@@ -156,12 +208,12 @@ struct worker {
 static void *
 popper_main(void *arg)
 {
-    struct worker *self = arg;
+    struct popper *self = arg;
     uint64_t       entry = 0;
 
     while (!atomic_load_explicit(self->stop, memory_order_relaxed) && self->pops < self->pops_max) {
         aw_qsbr_quiet(&self->queue->qsbr, self->reader);
-        for (int i = 0; i < 16; i++)
+        for (int i = 0; i < GROUP; i++)
             if (queue_pop(self->queue, &entry)) {
                 self->pops++;
                 self->checksum ^= entry;
@@ -171,66 +223,83 @@ popper_main(void *arg)
     return NULL;
 }
 
-static void
-fill(struct queue *queue, struct source *source, uint64_t entries)
+enum workload { MIX, ONE_ONE, DRAIN };
+
+static uint64_t
+mix(struct queue *queue, struct source *source, uint64_t entries)
 {
-    for (uint64_t i = 0; i < entries; i++)
-        queue_push(queue, next_tick(source), source->number);
+    uint64_t entry = 0;
+    uint64_t operations = 0;
+
+    for (; operations < entries; operations += (uint64_t)2 * GROUP) {
+        push_group(queue, source, GROUP);
+        for (int i = 0; i < GROUP; i++)
+            AW_ASSERT(queue_pop(queue, &entry));
+    }
+    return operations;
 }
 
-enum workload { MIX, ONE_ONE, DRAIN, WORKLOAD_COUNT };
-static const char *const workload_names[WORKLOAD_COUNT] = {"mix", "1+1", "drain"};
-
+/* Operations a second. */
 static double
-run_workload(enum workload workload, enum keys keys, bool is_heap, uint64_t entries)
+run_workload(enum workload workload, enum keys keys, enum kind kind, uint64_t entries)
 {
-    struct queue *queue = queue_new(is_heap);
+    struct queue *queue = queue_new(kind);
     struct source source = {.keys = keys, .random = 88172645463325252U};
     _Atomic bool  stop = false;
-    struct worker workers[2] = {{.queue = queue, .stop = &stop}, {.queue = queue, .stop = &stop}};
+    struct popper poppers[2] = {{.queue = queue, .stop = &stop}, {.queue = queue, .stop = &stop}};
     int           threads = workload == DRAIN ? 2 : workload == ONE_ONE ? 1 : 0;
     uint64_t      operations = 0;
-    uint64_t      entry = 0;
     uint64_t      start;
     uint64_t      spent;
 
     fill(queue, &source, entries);
-    start = now_ns();
+    start = workload == MIX ? cpu_ns() : now_ns();
     for (int i = 0; i < threads; i++) {
-        workers[i].reader = aw_qsbr_join(&queue->qsbr);
-        workers[i].pops_max = workload == ONE_ONE ? entries / 2 : UINT64_MAX;
-        AW_ASSERT(pthread_create(&workers[i].thread, NULL, popper_main, &workers[i]) == 0);
+        poppers[i].reader = aw_qsbr_join(&queue->qsbr);
+        poppers[i].pops_max = workload == ONE_ONE ? entries / 2 : UINT64_MAX;
+        AW_ASSERT(pthread_create(&poppers[i].thread, NULL, popper_main, &poppers[i]) == 0);
     }
     switch (workload) {
     case MIX:
-        for (; operations < entries; operations += 32) {
-            fill(queue, &source, 16);
-            for (int i = 0; i < 16; i++)
-                AW_ASSERT(queue_pop(queue, &entry));
-        }
+        operations = mix(queue, &source, entries);
         break;
     case ONE_ONE:
-        for (; operations < entries / 2; operations++)
-            queue_push(queue, next_tick(&source), source.number);
-        (void)pthread_join(workers[0].thread, NULL); /* ours, and it ends when as many were popped */
+        fill(queue, &source, entries / 2);
+        operations = entries / 2;
+        (void)pthread_join(poppers[0].thread, NULL); /* ours, and it ends when as many were popped */
         threads = 0;
-        operations += workers[0].pops;
+        operations += poppers[0].pops;
         break;
     case DRAIN:
-        nanosleep(&(struct timespec){.tv_nsec = 40000000}, NULL);
-        break;
-    case WORKLOAD_COUNT:
+        (void)nanosleep(&(struct timespec){.tv_nsec = 40000000}, NULL); /* shorter is fine */
         break;
     }
     atomic_store(&stop, true);
-    spent = now_ns() - start;
+    spent = (workload == MIX ? cpu_ns() : now_ns()) - start;
     for (int i = 0; i < threads; i++) {
-        (void)pthread_join(workers[i].thread, NULL); /* ours, and it ends */
-        operations += workers[i].pops;
+        (void)pthread_join(poppers[i].thread, NULL); /* ours, and it ends */
+        operations += poppers[i].pops;
     }
     queue_free(queue);
     return (double)operations * 1e9 / (double)spent;
 }
+
+struct row {
+    const char   *name;
+    enum workload workload;
+    enum keys     keys;
+    bool          large; /* 10 times as many entries */
+    double        floor; /* as a ratio to the binary heap; 0: none is asked for */
+    double        aim;
+};
+static const struct row rows[] = {
+    {"1+1 sla", ONE_ONE, KEYS_SLA, true, 3.0, 4.5}, {"1+1 sla", ONE_ONE, KEYS_SLA, false, 1.4, 2.0},
+    {"mix sla", MIX, KEYS_SLA, true, 2.5, 3.5},     {"mix sla", MIX, KEYS_SLA, false, 0.7, 1.0},
+    {"1+1 uni", ONE_ONE, KEYS_UNI, true, 1.6, 2.2}, {"1+1 uni", ONE_ONE, KEYS_UNI, false, 0.8, 1.2},
+    {"drain one", DRAIN, KEYS_ONE, true, 2.5, 8.0}, {"drain one", DRAIN, KEYS_ONE, false, 0.8, 2.0},
+    {"1+1 one", ONE_ONE, KEYS_ONE, false, 0, 0},    {"mix one", MIX, KEYS_ONE, false, 0, 0},
+    {"mix uni", MIX, KEYS_UNI, false, 0, 0},        {"drain sla", DRAIN, KEYS_SLA, false, 0, 0},
+};
 
 static int
 by_value(const void *a, const void *b)
@@ -242,27 +311,186 @@ by_value(const void *a, const void *b)
 }
 
 static void
-compare_throughput(uint64_t entries, int repetitions)
+print_range(double *values, int count)
 {
-    printf("%-6s %-4s %14s %14s %24s\n", "load", "keys", "heap op/s", "calendar op/s", "ratio min/med/max");
-    for (int workload = 0; workload < WORKLOAD_COUNT; workload++)
-        for (int keys = 0; keys < KEYS_COUNT; keys++) {
-            double heap[REPETITIONS_MAX] = {0};
-            double calendar[REPETITIONS_MAX] = {0};
-            double ratio[REPETITIONS_MAX] = {0};
+    qsort(values, (size_t)count, sizeof(*values), by_value);
+    printf("  %5.2f %5.2f %5.2f", values[0], values[count / 2], values[count - 1]);
+}
 
-            for (int i = 0; i < repetitions; i++) {
-                heap[i] = run_workload((enum workload)workload, (enum keys)keys, true, entries);
-                calendar[i] = run_workload((enum workload)workload, (enum keys)keys, false, entries);
-                ratio[i] = calendar[i] / heap[i];
-            }
-            qsort(heap, (size_t)repetitions, sizeof(double), by_value);
-            qsort(calendar, (size_t)repetitions, sizeof(double), by_value);
-            qsort(ratio, (size_t)repetitions, sizeof(double), by_value);
-            printf("%-6s %-4s %14.0f %14.0f %10.2f/%.2f/%.2f\n", workload_names[workload], keys_names[keys],
-                   heap[repetitions / 2], calendar[repetitions / 2], ratio[0], ratio[repetitions / 2], ratio[repetitions - 1]);
-            (void)fflush(stdout); /* for the eye */
+static void
+print_goal(double floor, double aim)
+{
+    if (floor > 0)
+        printf("  %5.1f %5.1f", floor, aim);
+    else
+        printf("  %5s %5s", "-", "-");
+}
+
+static void
+compare_row(const struct row *row, uint64_t entries, int repetitions)
+{
+    double rates[KIND_COUNT][REPETITIONS_MAX];
+    double ratios[KIND_COUNT][REPETITIONS_MAX];
+
+    for (int i = 0; i < repetitions; i++) {
+        for (int kind = 0; kind < KIND_COUNT; kind++)
+            rates[kind][i] = run_workload(row->workload, row->keys, (enum kind)kind, entries);
+        for (int kind = 0; kind < CALENDAR; kind++)
+            ratios[kind][i] = rates[CALENDAR][i] / rates[kind][i];
+    }
+    printf("%-10s %9llu", row->name, (unsigned long long)entries);
+    print_goal(row->floor, row->aim);
+    for (int kind = 0; kind < CALENDAR; kind++)
+        print_range(ratios[kind], repetitions);
+    qsort(rates[CALENDAR], (size_t)repetitions, sizeof(double), by_value);
+    printf("  %6.1f\n", rates[CALENDAR][repetitions / 2] / 1e6);
+    (void)fflush(stdout); /* for the eye */
+}
+
+static void
+compare_throughput(const char *only, uint64_t entries, int repetitions)
+{
+    printf("\noperations a second as a ratio to a heap under a mutex, min med max\n");
+    printf("%-10s %9s  %5s %5s", "load", "entries", "floor", "aim");
+    for (int kind = 0; kind < CALENDAR; kind++)
+        printf("  %17s", kind_names[kind]);
+    printf("  M op/s\n");
+    for (size_t i = 0; i < AW_ARRAY_LEN(rows); i++)
+        if (only == NULL || strcmp(only, rows[i].name) == 0)
+            compare_row(&rows[i], rows[i].large ? entries * 10 : entries, repetitions);
+}
+
+/* --- latency of pops beside a writer -------------------------------------------------------------------------------------- */
+
+#define SAMPLERS    3
+#define SAMPLES_MAX 400000U
+
+struct sampler {
+    struct queue          *queue;
+    struct aw_qsbr_reader *reader;
+    _Atomic bool          *stop;
+    pthread_t              thread;
+    uint32_t              *ns; /* borrows; SAMPLES_MAX of them */
+    uint32_t               count;
+};
+
+/* Eight pops, then a sleep, as an event loop has it. Pops come right after a sleep, so that the scheduler rarely takes the
+ * processor away inside one: what is seen is the queue. */
+static void *
+sampler_main(void *arg)
+{
+    struct sampler *self = arg;
+    uint64_t        entry = 0;
+
+    (void)prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); /* longer naps do no harm */
+    while (!atomic_load_explicit(self->stop, memory_order_relaxed) && self->count + 8 <= SAMPLES_MAX) {
+        aw_qsbr_quiet(&self->queue->qsbr, self->reader);
+        for (int i = 0; i < 8; i++) {
+            uint64_t start = now_ns();
+
+            (void)(queue_pop(self->queue, &entry) ? 1 : 0); /* empty takes its time too */
+            self->ns[self->count++] = (uint32_t)(now_ns() - start);
         }
+        aw_qsbr_offline(self->reader);
+        (void)nanosleep(&(struct timespec){.tv_nsec = 40000}, NULL); /* shorter is fine */
+    }
+    return NULL;
+}
+
+static int
+by_ns(const void *a, const void *b)
+{
+    const uint32_t *left = a;
+    const uint32_t *right = b;
+
+    return (*left > *right) - (*left < *right);
+}
+
+/* Two seconds of pushes in bursts of 256 at 0.3 M/s, or flat out. */
+static void
+push_for_a_while(struct queue *queue, struct source *source, bool in_bursts)
+{
+    uint64_t start = now_ns();
+
+    for (uint64_t pushed = 0; now_ns() - start < 2000000000; pushed += 256) {
+        while (in_bursts && (now_ns() - start) * 3 / 10000 < pushed)
+            continue;
+        fill(queue, source, 256);
+    }
+}
+
+enum { P50, P99, P999, P9999, POINT_COUNT };
+
+static void
+measure_latency(enum kind kind, bool in_bursts, uint64_t entries, double *ret_points)
+{
+    static uint32_t samples[SAMPLERS * SAMPLES_MAX];
+    struct queue   *queue = queue_new(kind);
+    struct source   source = {.keys = KEYS_SLA, .random = 88172645463325252U};
+    _Atomic bool    stop = false;
+    struct sampler  samplers[SAMPLERS];
+    uint64_t        count = 0;
+
+    /* Room ahead: that a heap moves when it grows is not what is compared. */
+    queue->heap.room = kind == CALENDAR ? 0 : 1U << 27;
+    queue->heap.entries = kind == CALENDAR ? NULL : malloc(queue->heap.room * sizeof(*queue->heap.entries));
+    AW_ASSERT(kind == CALENDAR || queue->heap.entries != NULL);
+    fill(queue, &source, entries);
+    for (int i = 0; i < SAMPLERS; i++) {
+        samplers[i] = (struct sampler){.queue = queue, .stop = &stop, .ns = samples + (size_t)i * SAMPLES_MAX};
+        samplers[i].reader = aw_qsbr_join(&queue->qsbr);
+        AW_ASSERT(pthread_create(&samplers[i].thread, NULL, sampler_main, &samplers[i]) == 0);
+    }
+    push_for_a_while(queue, &source, in_bursts);
+    atomic_store(&stop, true);
+    for (int i = 0; i < SAMPLERS; i++) {
+        (void)pthread_join(samplers[i].thread, NULL); /* ours, and it ends */
+        memmove(samples + count, samplers[i].ns, samplers[i].count * sizeof(samples[0]));
+        count += samplers[i].count;
+    }
+    qsort(samples, count, sizeof(samples[0]), by_ns);
+    for (int point = 0; point < POINT_COUNT; point++) {
+        static const uint64_t shares[POINT_COUNT] = {5000, 9900, 9990, 9999};
+        uint64_t              at = count * shares[point] / 10000;
+
+        ret_points[point] = samples[at];
+    }
+    queue_free(queue);
+}
+
+static void
+compare_latency(uint64_t entries, int repetitions)
+{
+    for (int bursts = 1; bursts >= 0; bursts--) {
+        double points[KIND_COUNT][POINT_COUNT][REPETITIONS_MAX];
+        double ratios[KIND_COUNT][REPETITIONS_MAX];
+
+        for (int i = 0; i < repetitions; i++) {
+            for (int kind = 0; kind < KIND_COUNT; kind++) {
+                double now[POINT_COUNT];
+
+                measure_latency((enum kind)kind, bursts != 0, entries, now);
+                for (int point = 0; point < POINT_COUNT; point++)
+                    points[kind][point][i] = now[point];
+            }
+            for (int kind = 0; kind < KIND_COUNT; kind++)
+                ratios[kind][i] = points[kind][P999][i] / points[CALENDAR][P999][i];
+        }
+        printf("\npops of three poppers beside a writer %s, medians in ns; p99.9 as a ratio to the calendar's, min med max"
+               " (floor %d, aim %d)\n%-14s %8s %8s %8s %9s\n",
+               bursts != 0 ? "in bursts of 256 at 0.3 M/s" : "flat out", bursts != 0 ? 8 : 100, bursts != 0 ? 20 : 300, "queue",
+               "p50", "p99", "p99.9", "p99.99");
+        for (int kind = 0; kind < KIND_COUNT; kind++) {
+            printf("%-14s", kind_names[kind]);
+            for (int point = 0; point < POINT_COUNT; point++) {
+                qsort(points[kind][point], (size_t)repetitions, sizeof(double), by_value);
+                printf(" %8.0f", points[kind][point][repetitions / 2]);
+            }
+            print_range(ratios[kind], repetitions);
+            printf("\n");
+        }
+        (void)fflush(stdout); /* for the eye */
+    }
 }
 
 /* --- single operations ---------------------------------------------------------------------------------------------------- */
@@ -270,9 +498,12 @@ compare_throughput(uint64_t entries, int repetitions)
 static void
 measure_operations(uint64_t entries)
 {
-    printf("%-4s %9s %9s %9s %9s %12s\n", "keys", "push ns", "pop ns", "peek ns", "clean ns", "bytes/entry");
-    for (int keys = 0; keys < KEYS_COUNT; keys++) {
-        struct queue           *queue = queue_new(false);
+    static const char *const names[] = {"sla", "one", "uni"};
+
+    printf("\none thread, %llu entries\n%-4s %9s %9s %9s %9s %12s\n", (unsigned long long)entries, "keys", "push ns", "pop ns",
+           "peek ns", "clean ns", "bytes/entry");
+    for (int keys = KEYS_SLA; keys <= KEYS_UNI; keys++) {
+        struct queue           *queue = queue_new(CALENDAR);
         struct source           source = {.keys = (enum keys)keys, .random = 88172645463325252U};
         struct aw_calendar_head head;
         uint64_t                entry = 0;
@@ -295,7 +526,7 @@ measure_operations(uint64_t entries)
         while (aw_calendar_pool_bytes(queue->pool) > 0)
             (void)aw_calendar_pool_reclaim(queue->pool, 4096);
         at[4] = now_ns();
-        printf("%-4s %9.1f %9.1f %9.1f %9.1f %12.1f\n", keys_names[keys], (double)(at[1] - at[0]) / (double)entries,
+        printf("%-4s %9.1f %9.1f %9.1f %9.1f %12.1f\n", names[keys], (double)(at[1] - at[0]) / (double)entries,
                (double)(at[3] - at[2]) / (double)entries, (double)(at[2] - at[1]) / (double)entries,
                (double)(at[4] - at[3]) / (double)entries, (double)bytes / (double)entries);
         queue_free(queue);
@@ -325,7 +556,6 @@ measure_load(uint64_t entries, uint32_t lane_count, bool in_order)
     uint64_t               random = 88172645463325252U;
     uint64_t               start;
     uint64_t               spent;
-    struct aw_lanes_count  count;
 
     AW_ASSERT(qsbr != NULL);
     aw_qsbr_init(qsbr);
@@ -343,106 +573,50 @@ measure_load(uint64_t entries, uint32_t lane_count, bool in_order)
     if (aw_lanes_load_finish(load) != AW_OK)
         abort();
     spent = now_ns() - start;
-    aw_lanes_count(lanes, 0, AW_CLASS_GENERAL, &count);
-    printf("%5u lane(s), %-9s %6.2f s %6.1f ns/entry; %5.1f bytes/entry with the table of 8; lane 0 has %llu\n", lane_count,
-           in_order ? "in order" : "shuffled", (double)spent / 1e9, (double)spent / (double)entries,
-           (double)aw_lanes_bytes(lanes) / (double)entries, (unsigned long long)count.waiting);
+    printf("%9llu entries, %4u lane(s), %-9s %6.2f s (floor %.0f, aim %.1f); %5.1f bytes/entry (floor %u, aim %u)\n",
+           (unsigned long long)entries, lane_count, in_order ? "in order" : "shuffled", (double)spent / 1e9,
+           lane_count == 1 ? 1.0 : 4.0, lane_count == 1 ? 0.5 : 2.0,
+           (double)aw_lanes_bytes(lanes) / (double)entries - sizeof(uint64_t), lane_count == 1 ? 20U : 32U,
+           lane_count == 1 ? 14U : 24U);
+    (void)fflush(stdout); /* for the eye */
     aw_lanes_load_free(&load);
     aw_lanes_free(&lanes);
     free(qsbr);
 }
 
-/* --- latency of pops beside a writer -------------------------------------------------------------------------------------- */
-
-#define SAMPLES_MAX 2000000U
-
-struct sampler {
-    struct queue          *queue;
-    struct aw_qsbr_reader *reader;
-    _Atomic bool          *stop;
-    pthread_t              thread;
-    uint32_t              *ns; /* owns */
-    uint32_t               count;
-};
-
-static void *
-sampler_main(void *arg)
-{
-    struct sampler *self = arg;
-    uint64_t        entry = 0;
-
-    while (!atomic_load_explicit(self->stop, memory_order_relaxed) && self->count < SAMPLES_MAX) {
-        uint64_t start = now_ns();
-
-        aw_qsbr_quiet(&self->queue->qsbr, self->reader);
-        (void)(queue_pop(self->queue, &entry) ? 1 : 0); /* empty takes its time too */
-        self->ns[self->count++] = (uint32_t)(now_ns() - start);
-        for (volatile int pause = 300; pause > 0;)
-            pause = pause - 1;
-    }
-    aw_qsbr_offline(self->reader);
-    return NULL;
-}
-
-static int
-by_ns(const void *a, const void *b)
-{
-    const uint32_t *left = a;
-    const uint32_t *right = b;
-
-    return (*left > *right) - (*left < *right);
-}
-
-/* One popper, so that with the writer there are as many threads as cores. `burst`: pushes at once, at 0.3 M/s; 0: flat out. */
 static void
-measure_latency(bool is_heap, uint32_t burst, uint64_t entries)
+measure_loads(uint64_t entries)
 {
-    struct queue  *queue = queue_new(is_heap);
-    struct source  source = {.keys = KEYS_SLA, .random = 88172645463325252U};
-    _Atomic bool   stop = false;
-    struct sampler sampler = {.queue = queue, .stop = &stop, .ns = malloc(SAMPLES_MAX * sizeof(uint32_t))};
-    uint64_t       start;
-
-    AW_ASSERT(sampler.ns != NULL);
-    fill(queue, &source, entries);
-    sampler.reader = aw_qsbr_join(&queue->qsbr);
-    AW_ASSERT(pthread_create(&sampler.thread, NULL, sampler_main, &sampler) == 0);
-    start = now_ns();
-    for (uint64_t pushed = 0; now_ns() - start < 1000000000;) {
-        if (burst != 0 && (now_ns() - start) * 3 / 10000 < pushed)
-            continue;
-        fill(queue, &source, burst == 0 ? 64 : burst);
-        pushed += burst;
-    }
-    atomic_store(&stop, true);
-    (void)pthread_join(sampler.thread, NULL); /* ours, and it ends */
-    qsort(sampler.ns, sampler.count, sizeof(uint32_t), by_ns);
-    printf("%-9s %-9s p50 %6u  p99 %7u  p99.9 %8u  p99.99 %9u ns\n", burst == 0 ? "flat out" : "in bursts",
-           is_heap ? "heap" : "calendar", sampler.ns[sampler.count / 2], sampler.ns[sampler.count / 100 * 99],
-           sampler.ns[sampler.count / 1000 * 999], sampler.ns[(uint64_t)sampler.count * 9999 / 10000]);
-    free(sampler.ns);
-    queue_free(queue);
+    printf("\nloading; bytes without the table of 8 bytes a ticket; floor and aim are those of 10 M entries\n");
+    measure_load(entries, 1, true);
+    measure_load(entries, 1, false);
+    measure_load(entries, 2000, true);
+    measure_load(entries, 2000, false);
 }
 
 int
 main(int argc, char **argv)
 {
-    uint64_t entries = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
-    int      repetitions = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 3;
+    uint64_t    entries = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
+    int         repetitions = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 5;
+    const char *only = argc > 3 ? argv[3] : NULL;
 
-    if (entries < 1000 || entries > UINT32_MAX || repetitions < 1 || repetitions > REPETITIONS_MAX) {
-        (void)fprintf(stderr, "usage: lanes_bench [entries, 1000 or more] [repetitions, 1 to %d]\n", REPETITIONS_MAX);
+    if (entries < 1000 || entries > 20000000 || repetitions < 1 || repetitions > REPETITIONS_MAX) {
+        (void)fprintf(stderr,
+                      "usage: lanes_bench [entries, default 1000000] [repetitions, default 5, at most %d] [part]\n"
+                      "  Where a row says so there are ten times as many entries.\n"
+                      "  part: operations, load, latency, or the name of a row, such as \"1+1 sla\"\n",
+                      REPETITIONS_MAX);
         return 2;
     }
-    measure_operations(entries);
-    measure_load(entries, 1, true);
-    measure_load(entries, 1, false);
-    measure_load(entries, 2000, true);
-    measure_load(entries, 2000, false);
-    for (int i = 0; i < 2; i++) {
-        measure_latency(i == 0, 256, 1000000);
-        measure_latency(i == 0, 0, 1000000);
+    if (only == NULL || strcmp(only, "operations") == 0) {
+        measure_operations(entries);
+        measure_operations(entries * 10);
     }
-    compare_throughput(entries, repetitions);
+    if (only == NULL || strcmp(only, "load") == 0)
+        measure_loads(entries * 10);
+    if (only == NULL || strcmp(only, "latency") == 0)
+        compare_latency(entries, repetitions);
+    compare_throughput(only, entries, repetitions);
     return 0;
 }

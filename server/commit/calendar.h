@@ -63,6 +63,14 @@ size_t aw_calendar_pool_reclaim(struct aw_calendar_pool *pool, size_t max);
  * then. Thread: writer. */
 AW_MUST_USE enum aw_err aw_calendar_push(struct aw_calendar_pool *pool, struct aw_calendar *calendar, uint32_t tick,
                                          const uint64_t *entries, size_t count);
+struct aw_calendar_item {
+    struct aw_calendar *calendar;
+    uint64_t            entry;
+    uint32_t            tick;
+};
+/* Pushes one after the other. Faster than alone where ticks are sparse, since the memory that they need is fetched side by side.
+ * AW_E_TABLE_FULL when they are more than aw_calendar_pool_room says; nothing changed then. Thread: writer. */
+AW_MUST_USE enum aw_err aw_calendar_push_items(struct aw_calendar_pool *pool, const struct aw_calendar_item *items, size_t count);
 /* The entry that is next. False when the calendar is empty: then no push that returned before this call has an entry left.
  * Thread: any. */
 AW_MUST_USE bool aw_calendar_peek(const struct aw_calendar_pool *pool, struct aw_calendar *calendar,

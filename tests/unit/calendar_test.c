@@ -272,6 +272,56 @@ test_against_heap(void **state)
             run_against_heap(fixture, seed + 16 * shape + round, shape, random_times(100000));
 }
 
+/* Groups of pushes into two calendars, of any size and order, against a heap for each. */
+static void
+test_items(void **state)
+{
+    struct fixture         *fixture = *state;
+    struct aw_calendar      other = {._root = 0};
+    struct aw_calendar     *calendars[2] = {&fixture->calendar, &other};
+    struct heap             heaps[2] = {{.entries = NULL}, {.entries = NULL}};
+    struct random           random = random_of(random_seed(4));
+    uint64_t                number = 0;
+    struct aw_calendar_head head;
+
+    for (uint32_t round = 0; round < random_times(20000); round++) {
+        struct aw_calendar_item items[40];
+        uint32_t                count = random_below(&random, AW_ARRAY_LEN(items) + 1);
+
+        for (uint32_t i = 0; i < count; i++) {
+            uint32_t which = random_below(&random, 2);
+
+            items[i] = (struct aw_calendar_item){calendars[which], number++, random_tick(&random, 1000 + round, round / 64 % 3)};
+            heap_push(&heaps[which], items[i].tick, items[i].entry);
+        }
+        assert_int_equal(aw_calendar_push_items(fixture->pool, items, count), AW_OK);
+        for (uint32_t left = random_below(&random, 42); left > 0; left--) {
+            uint32_t which = random_below(&random, 2);
+            uint32_t tick = 0;
+            uint64_t entry = 0;
+
+            if (heap_pop(&heaps[which], &tick, &entry)) {
+                assert_true(aw_calendar_peek(fixture->pool, calendars[which], &head));
+                assert_int_equal(head.tick, tick);
+                assert_int_equal(head.entry, entry);
+                assert_true(aw_calendar_try_pop(calendars[which], &head));
+            } else {
+                assert_false(aw_calendar_peek(fixture->pool, calendars[which], &head));
+            }
+        }
+        if (round % 8 == 0)
+            (void)aw_calendar_pool_reclaim(fixture->pool, SIZE_MAX); /* as far as it comes */
+    }
+    for (uint32_t which = 0; which < 2; which++) {
+        assert_int_equal(aw_calendar_waiting(fixture->pool, calendars[which]), heaps[which].count);
+        while (aw_calendar_peek(fixture->pool, calendars[which], &head))
+            assert_true(aw_calendar_try_pop(calendars[which], &head));
+        while (aw_calendar_clean(fixture->pool, calendars[which], 100) > 0)
+            continue;
+        heap_fini(&heaps[which]);
+    }
+}
+
 /* Full: refused before anything changed, as many as room said are taken, and it goes on when there is room again. */
 static void
 test_full(void **state)
@@ -347,6 +397,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_long_chain, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_push_many, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_against_heap, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_items, set_up, tear_down),
         cmocka_unit_test(test_full),
         cmocka_unit_test_setup_teardown(test_grace, set_up, tear_down),
     };
