@@ -5,30 +5,20 @@
  */
 #include "proto/proto.h"
 #include "run/api.h"
+#include "run/api_lines.h"
 #include "run/io.h"
 
 #include <string.h>
 
 #define THREAD_BYTES 2048U
 
-struct line {
-    uint32_t          number;
-    struct aw_slice   token; /* as it was sent */
-    struct aw_entry  *entry; /* NULL: `problem` says why */
-    struct aw_problem problem;
-    uint32_t          read; /* index of its read item; UINT32_MAX: none */
-};
-
 struct fenced {
     struct aw_call       call;
     enum aw_command_kind kind;
     struct aw_slice      agent;
-    bool                 many;
-    enum aw_media        media;
-    struct aw_submission submission;
-    struct line         *lines;
-    uint32_t             count;
-    struct aw_read      *read;
+    enum aw_media        media; /* of the answer */
+    struct aw_slice      token; /* in the path; else each line names its own */
+    struct aw_api_lines  lines;
 };
 
 /* --- commands ----------------------------------------------------------------------------------------------------------------- */
@@ -47,7 +37,8 @@ op_hash(const struct aw_hash_key *key, enum aw_command_kind kind, struct aw_slic
 }
 
 static void
-set_command(struct fenced *fenced, struct line *line, struct aw_entry *entry, uint32_t lease_s, struct aw_slice words)
+set_command(const struct fenced *fenced, struct aw_api_line *line, struct aw_entry *entry, uint32_t lease_s,
+            struct aw_slice words)
 {
     const struct aw_shared *shared = fenced->call.io->shared;
     struct aw_lease_id      lease;
@@ -69,7 +60,7 @@ set_command(struct fenced *fenced, struct line *line, struct aw_entry *entry, ui
 /* --- after the commit --------------------------------------------------------------------------------------------------------- */
 
 static bool
-is_lost(const struct line *line)
+is_lost(const struct aw_api_line *line)
 {
     enum aw_err err = line->entry->command.out.err;
 
@@ -78,7 +69,7 @@ is_lost(const struct line *line)
 
 /* What of the journal this line's answer needs. False: nothing. */
 static bool
-needs_read(const struct line *line, struct aw_read_item *ret_item)
+needs_read(const struct aw_api_line *line, struct aw_read_item *ret_item)
 {
     const struct aw_command   *command = &line->entry->command;
     const struct aw_out_lease *out = &command->out.u.lease;
@@ -97,24 +88,18 @@ needs_read(const struct line *line, struct aw_read_item *ret_item)
     return false;
 }
 
-static const struct aw_read_item *
-item_of(const struct fenced *fenced, const struct line *line)
-{
-    return line->read == UINT32_MAX ? NULL : &fenced->read->items[line->read];
-}
-
 /* The very request that ended this lease, again. */
 static bool
-is_repeat(const struct fenced *fenced, const struct line *line)
+is_repeat(const struct fenced *fenced, const struct aw_api_line *line)
 {
-    const struct aw_read_item *item = item_of(fenced, line);
+    const struct aw_read_item *item = aw_api_line_item(&fenced->lines, line);
 
     return is_lost(line) && item != NULL && item->err == AW_OK && item->ended_kind == (unsigned)fenced->kind &&
            item->ended_op_hash == line->entry->command.in.fenced.op_hash;
 }
 
 static struct aw_slice
-lost_state(const struct line *line)
+lost_state(const struct aw_api_line *line)
 {
     switch (line->entry->command.out.u.lease.end) {
     case AW_LEASE_END_EXPIRED:
@@ -132,11 +117,11 @@ lost_state(const struct line *line)
 
 /* The answer when all went well, or went well the first time. */
 static bool
-make_done(const struct fenced *fenced, const struct line *line, struct aw_done_answer *ret_done)
+make_done(const struct fenced *fenced, const struct aw_api_line *line, struct aw_done_answer *ret_done)
 {
     const struct aw_command   *command = &line->entry->command;
     const struct aw_out_lease *out = &command->out.u.lease;
-    const struct aw_read_item *item = item_of(fenced, line);
+    const struct aw_read_item *item = aw_api_line_item(&fenced->lines, line);
     aw_ms                      now = fenced->call.io->wall;
 
     if (command->out.err != AW_OK && !is_repeat(fenced, line))
@@ -159,7 +144,7 @@ make_done(const struct fenced *fenced, const struct line *line, struct aw_done_a
 }
 
 static struct aw_problem
-make_problem(const struct fenced *fenced, const struct line *line)
+make_problem(const struct aw_api_line *line)
 {
     struct aw_problem problem = line->problem;
 
@@ -172,22 +157,22 @@ make_problem(const struct fenced *fenced, const struct line *line)
         if (problem.err == AW_E_FORBIDDEN)
             problem.detail = AW_SLICE("another agent holds this lease");
     }
-    problem.line = fenced->many ? line->number : 0;
+    problem.line = line->number;
     problem.retry_after_s = aw_retry_after_s(problem.err);
     return problem;
 }
 
 static bool
-write_problem(struct fenced *fenced, const struct line *line, struct aw_writer *writer)
+write_problem(struct fenced *fenced, const struct aw_api_line *line, struct aw_writer *writer)
 {
-    struct aw_problem          problem = make_problem(fenced, line);
-    const struct aw_read_item *item = problem.err == AW_E_NEW_MESSAGES ? item_of(fenced, line) : NULL;
+    struct aw_problem          problem = make_problem(line);
+    const struct aw_read_item *item = problem.err == AW_E_NEW_MESSAGES ? aw_api_line_item(&fenced->lines, line) : NULL;
 
-    if (item != NULL && item->err == AW_OK && fenced->many)
+    if (item != NULL && item->err == AW_OK && fenced->lines.many)
         return aw_proto_write_problem_messages_line(writer, &problem, item->messages, item->message_count);
     if (item != NULL && item->err == AW_OK)
         return aw_proto_write_problem_messages(writer, &problem, item->messages, item->message_count);
-    if (fenced->many)
+    if (fenced->lines.many)
         aw_proto_write_problem_line(writer, &problem);
     else
         aw_proto_write_problem(writer, &problem);
@@ -198,7 +183,7 @@ static void
 answer_one(struct fenced *fenced)
 {
     struct aw_call       *call = &fenced->call;
-    struct line          *line = &fenced->lines[0];
+    struct aw_api_line   *line = &fenced->lines.lines[0];
     enum aw_media         media = fenced->media;
     uint16_t              status = 200;
     struct aw_done_answer done;
@@ -211,7 +196,7 @@ answer_one(struct fenced *fenced)
         aw_writer_init(&writer, &buffer, media);
         ok = aw_proto_write_done(&writer, &done);
     } else {
-        struct aw_problem problem = make_problem(fenced, line);
+        struct aw_problem problem = make_problem(line);
 
         if (problem.err != AW_E_NEW_MESSAGES) {
             aw_call_problem(call, &problem);
@@ -237,8 +222,8 @@ answer_many(struct fenced *fenced)
 
     aw_buffer_init(&buffer, aw_call_arena(&fenced->call));
     aw_writer_init(&writer, &buffer, fenced->media);
-    for (uint32_t i = 0; ok && i < fenced->count; i++) {
-        struct line          *line = &fenced->lines[i];
+    for (uint32_t i = 0; ok && i < fenced->lines.count; i++) {
+        struct aw_api_line   *line = &fenced->lines.lines[i];
         struct aw_done_answer done;
 
         if (line->entry != NULL && make_done(fenced, line, &done))
@@ -255,36 +240,10 @@ answer_many(struct fenced *fenced)
 static void
 answer(struct fenced *fenced)
 {
-    if (fenced->many)
+    if (fenced->lines.many)
         answer_many(fenced);
     else
         answer_one(fenced);
-}
-
-static void
-read_or_answer(struct fenced *fenced)
-{
-    struct aw_read_item item;
-    uint32_t            count = 0;
-
-    for (uint32_t i = 0; i < fenced->count; i++) {
-        if (fenced->lines[i].entry != NULL && needs_read(&fenced->lines[i], &item))
-            fenced->lines[i].read = count++;
-    }
-    if (count == 0) {
-        answer(fenced);
-        return;
-    }
-    fenced->read = aw_api_read_new(&fenced->call, count, (size_t)count * THREAD_BYTES);
-    if (fenced->read == NULL) {
-        aw_call_fail(&fenced->call, AW_E_MEMORY, "");
-        return;
-    }
-    for (uint32_t i = 0; i < fenced->count; i++) {
-        if (fenced->lines[i].read != UINT32_MAX && needs_read(&fenced->lines[i], &item))
-            fenced->read->items[fenced->lines[i].read] = item;
-    }
-    aw_call_read(&fenced->call, fenced->read);
 }
 
 static void
@@ -293,11 +252,12 @@ on_back(struct aw_call *call)
     struct fenced *fenced = (struct fenced *)call;
     bool           failed;
 
-    if (fenced->submission.err != AW_OK)
-        aw_call_fail(call, fenced->submission.err, "");
-    else if (fenced->read == NULL)
-        read_or_answer(fenced);
-    else if (!aw_api_read_again(call, fenced->read, &failed)) {
+    if (fenced->lines.submission.err != AW_OK) {
+        aw_call_fail(call, fenced->lines.submission.err, "");
+    } else if (fenced->lines.read == NULL) {
+        if (aw_api_lines_read(call, &fenced->lines, needs_read, THREAD_BYTES) == AW_READING_NONE)
+            answer(fenced);
+    } else if (!aw_api_read_again(call, fenced->lines.read, &failed)) {
         if (failed)
             aw_call_fail(call, AW_E_MEMORY, "");
         else
@@ -308,46 +268,6 @@ on_back(struct aw_call *call)
 /* --- requests ----------------------------------------------------------------------------------------------------------------- */
 
 static const struct aw_call_ops fenced_ops = {.on_back = on_back};
-
-static void
-refuse_line(struct line *line, const struct aw_proto_problem *problem, struct aw_arena *arena)
-{
-    line->entry = NULL;
-    line->problem = aw_proto_problem_answer(problem, line->number);
-    if (!aw_arena_copy(arena, line->problem.field, &line->problem.field))
-        line->problem.field = (struct aw_slice){NULL, 0};
-    if (!aw_arena_copy(arena, line->problem.detail, &line->problem.detail))
-        line->problem.detail = (struct aw_slice){NULL, 0};
-}
-
-static bool
-make_lines(struct fenced *fenced, uint32_t count)
-{
-    struct aw_arena *arena = aw_call_arena(&fenced->call);
-
-    fenced->lines = aw_arena_take_zeroed(arena, count, sizeof(fenced->lines[0]));
-    fenced->submission = (struct aw_submission){.kind = AW_SUBMIT_COMMANDS, .woken_lane = AW_LANE_NONE};
-    fenced->submission.entries = aw_arena_take_zeroed(arena, count, sizeof(fenced->submission.entries[0]));
-    if (fenced->lines != NULL && fenced->submission.entries != NULL)
-        return true;
-    aw_call_fail(&fenced->call, AW_E_MEMORY, "");
-    return false;
-}
-
-/* NULL: answered. */
-static struct fenced *
-begin(struct aw_io *io, struct aw_request *request, enum aw_command_kind kind, bool many, enum aw_media *ret_media)
-{
-    struct fenced *fenced = aw_call_new(io, request, &fenced_ops, sizeof(*fenced));
-
-    if (fenced == NULL || !aw_api_agent(&fenced->call, &fenced->agent) || !aw_api_media(&fenced->call, many, ret_media))
-        return NULL;
-    fenced->kind = kind;
-    fenced->many = many;
-    if (!aw_call_negotiate(&fenced->call, many, &fenced->media))
-        return NULL;
-    return fenced;
-}
 
 /* The body of a single request. */
 static enum aw_err
@@ -377,39 +297,9 @@ decode_one(enum aw_command_kind kind, struct aw_arena *arena, enum aw_media medi
     return err;
 }
 
-static void
-one(struct aw_io *io, struct aw_request *request, struct aw_slice token, enum aw_command_kind kind)
-{
-    enum aw_media           media;
-    struct fenced          *fenced = begin(io, request, kind, false, &media);
-    struct aw_proto_problem problem;
-    struct aw_slice         words;
-    uint32_t                lease_s;
-
-    if (fenced == NULL)
-        return;
-    if (decode_one(kind, &request->arena, media, request->body, &lease_s, &words, &problem) != AW_OK) {
-        struct aw_problem whole = aw_proto_problem_answer(&problem, 0);
-
-        aw_call_problem(&fenced->call, &whole);
-        return;
-    }
-    if (!make_lines(fenced, 1))
-        return;
-    fenced->count = 1;
-    fenced->lines[0] = (struct line){.number = 1, .token = token, .read = UINT32_MAX};
-    set_command(fenced, &fenced->lines[0], &fenced->submission.entries[0], lease_s, words);
-    if (fenced->lines[0].entry == NULL) {
-        aw_call_problem(&fenced->call, &fenced->lines[0].problem);
-        return;
-    }
-    fenced->submission.count = 1;
-    aw_call_submit(&fenced->call, &fenced->submission);
-}
-
 static enum aw_err
-decode_line(enum aw_command_kind kind, struct aw_arena *arena, enum aw_media media, struct aw_slice bytes, struct line *line,
-            uint32_t *ret_lease_s, struct aw_slice *ret_words, struct aw_proto_problem *problem)
+decode_line(enum aw_command_kind kind, struct aw_arena *arena, enum aw_media media, struct aw_slice bytes,
+            struct aw_api_line *line, uint32_t *ret_lease_s, struct aw_slice *ret_words, struct aw_proto_problem *problem)
 {
     struct aw_extend_line   extend;
     struct aw_complete_line complete;
@@ -434,89 +324,75 @@ decode_line(enum aw_command_kind kind, struct aw_arena *arena, enum aw_media med
 }
 
 static void
-read_lines(struct fenced *fenced, struct aw_lines lines, enum aw_media media)
+read_line(struct aw_call *call, struct aw_api_line *line, enum aw_media media, struct aw_slice bytes, struct aw_entry *entry)
 {
-    struct aw_arena        *arena = aw_call_arena(&fenced->call);
+    const struct fenced    *fenced = (const struct fenced *)call;
+    struct aw_arena        *arena = aw_call_arena(call);
     struct aw_proto_problem problem;
-    struct aw_line          at;
+    struct aw_slice         words;
+    uint32_t                lease_s;
     enum aw_err             err;
 
-    while ((err = aw_lines_next(&lines, &at, &problem)) != AW_E_AGAIN) {
-        struct line    *line = &fenced->lines[fenced->count++];
-        struct aw_slice words;
-        uint32_t        lease_s;
-
-        *line = (struct line){.number = at.number, .read = UINT32_MAX};
-        if (err != AW_OK) {
-            refuse_line(line, &problem, arena);
-            return;
-        }
-        if (decode_line(fenced->kind, arena, media, at.bytes, line, &lease_s, &words, &problem) != AW_OK) {
-            refuse_line(line, &problem, arena);
-            continue;
-        }
-        set_command(fenced, line, &fenced->submission.entries[fenced->submission.count], lease_s, words);
-        fenced->submission.count += line->entry != NULL;
-    }
+    line->token = fenced->token;
+    if (fenced->token.len > 0)
+        err = decode_one(fenced->kind, arena, media, bytes, &lease_s, &words, &problem);
+    else
+        err = decode_line(fenced->kind, arena, media, bytes, line, &lease_s, &words, &problem);
+    if (err == AW_OK)
+        set_command(fenced, line, entry, lease_s, words);
+    else
+        aw_api_line_refuse(call, line, &problem);
 }
 
+/* `token`: of the path, which then names the only lease; empty: each line of the body names one. */
 static void
-many(struct aw_io *io, struct aw_request *request, enum aw_command_kind kind)
+carry_out(struct aw_io *io, struct aw_request *request, enum aw_command_kind kind, struct aw_slice token)
 {
-    enum aw_media           media;
-    struct fenced          *fenced = begin(io, request, kind, true, &media);
-    struct aw_proto_problem problem;
-    struct aw_lines         lines, ahead;
-    struct aw_line          at;
-    uint32_t                count = 1; /* one more may be the place where a sequence broke */
+    struct fenced *fenced = aw_call_new(io, request, &fenced_ops, sizeof(*fenced));
+    enum aw_media  media;
 
-    if (fenced == NULL)
+    if (fenced == NULL || !aw_api_agent(&fenced->call, &fenced->agent) || !aw_api_media(&fenced->call, token.len == 0, &media))
         return;
-    if (aw_lines_init(&lines, media, request->body, &problem) != AW_OK) {
-        struct aw_problem whole = aw_proto_problem_answer(&problem, 0);
-
-        aw_call_problem(&fenced->call, &whole);
+    fenced->kind = kind;
+    fenced->token = token;
+    fenced->lines.many = aw_media_is_sequence(media);
+    if (!aw_call_negotiate(&fenced->call, fenced->lines.many, &fenced->media) ||
+        !aw_api_lines_take(&fenced->call, &fenced->lines, media, read_line))
         return;
-    }
-    for (ahead = lines; aw_lines_next(&ahead, &at, &problem) == AW_OK;)
-        count++;
-    if (!make_lines(fenced, count))
-        return;
-    read_lines(fenced, lines, media);
-    if (fenced->submission.count == 0)
+    if (fenced->lines.submission.count == 0)
         answer(fenced);
     else
-        aw_call_submit(&fenced->call, &fenced->submission);
+        aw_call_submit(&fenced->call, &fenced->lines.submission);
 }
 
 void
 aw_api_extend(struct aw_io *io, struct aw_request *request, struct aw_slice id)
 {
-    one(io, request, id, AW_COMMAND_EXTEND);
+    carry_out(io, request, AW_COMMAND_EXTEND, id);
 }
 
 void
 aw_api_complete(struct aw_io *io, struct aw_request *request, struct aw_slice id)
 {
-    one(io, request, id, AW_COMMAND_COMPLETE);
+    carry_out(io, request, AW_COMMAND_COMPLETE, id);
 }
 
 void
 aw_api_release(struct aw_io *io, struct aw_request *request, struct aw_slice id)
 {
-    one(io, request, id, AW_COMMAND_RELEASE);
+    carry_out(io, request, AW_COMMAND_RELEASE, id);
 }
 
 void
 aw_api_extend_many(struct aw_io *io, struct aw_request *request, struct aw_slice id)
 {
     (void)id;
-    many(io, request, AW_COMMAND_EXTEND);
+    carry_out(io, request, AW_COMMAND_EXTEND, (struct aw_slice){NULL, 0});
 }
 
 void
 aw_api_complete_many(struct aw_io *io, struct aw_request *request, struct aw_slice id)
 {
     (void)id;
-    many(io, request, AW_COMMAND_COMPLETE);
+    carry_out(io, request, AW_COMMAND_COMPLETE, (struct aw_slice){NULL, 0});
 }

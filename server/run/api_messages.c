@@ -1,6 +1,7 @@
 /* api_messages.c - posting messages, one or many, and looking at one. */
 #include "proto/proto.h"
 #include "run/api.h"
+#include "run/api_lines.h"
 #include "run/io.h"
 #include "run/urgency.h"
 
@@ -9,22 +10,10 @@
 /* What a re-post needs of the journal, at a guess; more is brought when it is not enough. */
 #define RECEIPT_BYTES 1024U
 
-/* One line of a batch, or the only one. Exactly one of `entry` and a problem. */
-struct line {
-    uint32_t          number;
-    struct aw_entry  *entry;
-    struct aw_problem problem; /* when entry is NULL */
-    uint32_t          read;    /* index of its read item; UINT32_MAX: none */
-};
-
 struct post {
-    struct aw_call       call;
-    struct aw_submission submission;
-    struct line         *lines;
-    uint32_t             count;
-    bool                 many;
-    enum aw_media        media; /* of the answer */
-    struct aw_read      *read;
+    struct aw_call      call;
+    struct aw_api_lines lines;
+    enum aw_media       media; /* of the answer */
 };
 
 /* --- from a message to a command ---------------------------------------------------------------------------------------------- */
@@ -133,18 +122,6 @@ make_command(struct aw_command *command, const struct aw_message *message, const
 
 /* --- a line ------------------------------------------------------------------------------------------------------------------- */
 
-/* Keeps a problem beyond the decoder's struct: its texts move to the arena. */
-static void
-refuse_line(struct line *line, const struct aw_proto_problem *problem, struct aw_arena *arena)
-{
-    line->entry = NULL;
-    line->problem = aw_proto_problem_answer(problem, line->number);
-    if (!aw_arena_copy(arena, line->problem.field, &line->problem.field))
-        line->problem.field = (struct aw_slice){NULL, 0};
-    if (!aw_arena_copy(arena, line->problem.detail, &line->problem.detail))
-        line->problem.detail = (struct aw_slice){NULL, 0};
-}
-
 /* Whether `Prefer: handling=lenient` is among the preferences, which may have parameters behind a semicolon (RFC 7240
  * section 2). What else is preferred is not known here and may be passed over. */
 static bool
@@ -165,21 +142,18 @@ is_lenient(struct aw_slice prefer)
 }
 
 static void
-read_line(struct post *post, struct line *line, enum aw_media media, struct aw_slice bytes, struct aw_entry *entry)
+read_line(struct aw_call *call, struct aw_api_line *line, enum aw_media media, struct aw_slice bytes, struct aw_entry *entry)
 {
-    struct aw_request      *request = post->call.request;
-    struct aw_arena        *arena = &request->arena;
-    bool                    lenient = is_lenient(request->prefer);
+    struct aw_arena        *arena = aw_call_arena(call);
+    bool                    lenient = is_lenient(call->request->prefer);
     struct aw_proto_problem problem;
     struct aw_message       message;
 
-    line->read = UINT32_MAX;
     if (aw_proto_decode_message(arena, media, bytes, lenient, &message, &problem) != AW_OK) {
-        refuse_line(line, &problem, arena);
+        aw_api_line_refuse(call, line, &problem);
         return;
     }
-    if (!make_command(&entry->command, &message, post->call.io, arena)) {
-        line->entry = NULL;
+    if (!make_command(&entry->command, &message, call->io, arena)) {
         line->problem = (struct aw_problem){.err = AW_E_MEMORY, .line = line->number};
         return;
     }
@@ -204,17 +178,17 @@ add_lane_reason(struct aw_receipt *receipt, struct aw_arena *arena)
 
 /* False: `ret_problem` says why there is no receipt. */
 static bool
-make_receipt(struct post *post, const struct line *line, struct aw_receipt *ret_receipt, struct aw_problem *ret_problem)
+make_receipt(struct post *post, const struct aw_api_line *line, struct aw_receipt *ret_receipt, struct aw_problem *ret_problem)
 {
     const struct aw_entry       *entry = line->entry;
     const struct aw_command     *command = &entry->command;
     const struct aw_out_message *out = &command->out.u.message;
 
-    *ret_problem = (struct aw_problem){.err = command->out.err, .line = post->many ? line->number : 0};
+    *ret_problem = (struct aw_problem){.err = command->out.err, .line = line->number};
     if (command->out.err != AW_OK)
         return false;
     if (out->duplicate) {
-        const struct aw_read_item *item = &post->read->items[line->read];
+        const struct aw_read_item *item = aw_api_line_item(&post->lines, line);
 
         ret_problem->err = item->err == AW_E_NOT_FOUND ? AW_E_INTERNAL : item->err;
         if (item->err != AW_OK)
@@ -241,7 +215,7 @@ make_receipt(struct post *post, const struct line *line, struct aw_receipt *ret_
 }
 
 static void
-count_line(struct post *post, const struct line *line)
+count_line(struct post *post, const struct aw_api_line *line)
 {
     const struct aw_outcome_of *out;
 
@@ -257,11 +231,11 @@ count_line(struct post *post, const struct line *line)
 static void
 answer_one(struct post *post)
 {
-    struct line      *line = &post->lines[0];
-    struct aw_receipt receipt;
-    struct aw_problem problem;
-    struct aw_buffer  buffer;
-    struct aw_writer  writer;
+    struct aw_api_line *line = &post->lines.lines[0];
+    struct aw_receipt   receipt;
+    struct aw_problem   problem;
+    struct aw_buffer    buffer;
+    struct aw_writer    writer;
 
     count_line(post, line);
     if (!make_receipt(post, line, &receipt, &problem)) {
@@ -282,10 +256,10 @@ answer_many(struct post *post)
 
     aw_buffer_init(&buffer, aw_call_arena(&post->call));
     aw_writer_init(&writer, &buffer, post->media);
-    for (uint32_t i = 0; i < post->count; i++) {
-        struct line      *line = &post->lines[i];
-        struct aw_problem problem = line->problem;
-        struct aw_receipt receipt;
+    for (uint32_t i = 0; i < post->lines.count; i++) {
+        struct aw_api_line *line = &post->lines.lines[i];
+        struct aw_problem   problem = line->problem;
+        struct aw_receipt   receipt;
 
         count_line(post, line);
         if (line->entry != NULL && make_receipt(post, line, &receipt, &problem)) {
@@ -302,41 +276,21 @@ answer_many(struct post *post)
 static void
 answer(struct post *post)
 {
-    if (post->many)
+    if (post->lines.many)
         answer_many(post);
     else
         answer_one(post);
 }
 
-/* The first receipts of what was posted before lie in the journal. False: answered. */
+/* The first receipts of what was posted before lie in the journal. */
 static bool
-read_receipts(struct post *post)
+needs_receipt(const struct aw_api_line *line, struct aw_read_item *ret_item)
 {
-    uint32_t count = 0;
+    const struct aw_outcome_of *out = &line->entry->command.out;
 
-    for (uint32_t i = 0; i < post->count; i++) {
-        struct line *line = &post->lines[i];
-
-        if (line->entry != NULL && line->entry->command.out.err == AW_OK && line->entry->command.out.u.message.duplicate)
-            line->read = count++;
-    }
-    if (count == 0) {
-        answer(post);
-        return true;
-    }
-    post->read = aw_api_read_new(&post->call, count, (size_t)count * RECEIPT_BYTES);
-    if (post->read == NULL) {
-        aw_call_fail(&post->call, AW_E_MEMORY, "");
+    if (out->err != AW_OK || !out->u.message.duplicate)
         return false;
-    }
-    for (uint32_t i = 0; i < post->count; i++) {
-        const struct line *line = &post->lines[i];
-
-        if (line->read != UINT32_MAX)
-            post->read->items[line->read] =
-                (struct aw_read_item){.kind = AW_READ_RECEIPT, .last_seq = line->entry->command.out.u.message.first_seq};
-    }
-    aw_call_read(&post->call, post->read);
+    *ret_item = (struct aw_read_item){.kind = AW_READ_RECEIPT, .last_seq = out->u.message.first_seq};
     return true;
 }
 
@@ -346,15 +300,16 @@ on_posted(struct aw_call *call)
     struct post *post = (struct post *)call;
     bool         failed;
 
-    if (post->submission.err != AW_OK) {
-        aw_call_fail(call, post->submission.err, "");
+    if (post->lines.submission.err != AW_OK) {
+        aw_call_fail(call, post->lines.submission.err, "");
         return;
     }
-    if (post->read == NULL) {
-        (void)read_receipts(post); /* whatever came of it was answered or is under way */
+    if (post->lines.read == NULL) {
+        if (aw_api_lines_read(call, &post->lines, needs_receipt, RECEIPT_BYTES) == AW_READING_NONE)
+            answer(post);
         return;
     }
-    if (aw_api_read_again(call, post->read, &failed))
+    if (aw_api_read_again(call, post->lines.read, &failed))
         return;
     if (failed)
         aw_call_fail(call, AW_E_MEMORY, "");
@@ -367,82 +322,6 @@ static const struct aw_call_ops post_ops = {.on_back = on_posted};
 
 /* --- POST /v1/messages -------------------------------------------------------------------------------------------------------- */
 
-/* Makes lines and entries for `count` values. False: answered. */
-static bool
-make_lines(struct post *post, uint32_t count)
-{
-    struct aw_arena *arena = &post->call.request->arena;
-
-    post->lines = aw_arena_take_zeroed(arena, count, sizeof(post->lines[0]));
-    post->submission.entries = aw_arena_take_zeroed(arena, count, sizeof(post->submission.entries[0]));
-    if (post->lines != NULL && post->submission.entries != NULL)
-        return true;
-    aw_call_fail(&post->call, AW_E_MEMORY, "");
-    return false;
-}
-
-static uint32_t
-count_lines(struct aw_lines lines)
-{
-    struct aw_proto_problem problem;
-    struct aw_line          line;
-    uint32_t                count = 0;
-
-    while (aw_lines_next(&lines, &line, &problem) == AW_OK)
-        count++;
-    return count + 1; /* one more may be the place where a sequence broke */
-}
-
-static void
-post_many(struct post *post, enum aw_media media)
-{
-    struct aw_request      *request = post->call.request;
-    struct aw_lines         lines;
-    struct aw_line          line;
-    struct aw_proto_problem problem;
-    enum aw_err             err = aw_lines_init(&lines, media, request->body, &problem);
-
-    if (err != AW_OK) {
-        struct aw_problem whole = aw_proto_problem_answer(&problem, 0);
-
-        aw_call_problem(&post->call, &whole);
-        return;
-    }
-    if (!make_lines(post, count_lines(lines)))
-        return;
-    while ((err = aw_lines_next(&lines, &line, &problem)) != AW_E_AGAIN) {
-        struct line *at = &post->lines[post->count++];
-
-        *at = (struct line){.number = line.number, .read = UINT32_MAX};
-        if (err != AW_OK) {
-            refuse_line(at, &problem, &request->arena);
-            break;
-        }
-        read_line(post, at, media, line.bytes, &post->submission.entries[post->submission.count]);
-        if (at->entry != NULL)
-            post->submission.count++;
-    }
-    if (post->submission.count == 0)
-        answer(post);
-    else
-        aw_call_submit(&post->call, &post->submission);
-}
-
-static void
-post_one(struct post *post, enum aw_media media)
-{
-    if (!make_lines(post, 1))
-        return;
-    post->count = 1;
-    read_line(post, &post->lines[0], media, post->call.request->body, &post->submission.entries[0]);
-    if (post->lines[0].entry == NULL) {
-        aw_call_problem(&post->call, &post->lines[0].problem);
-        return;
-    }
-    post->submission.count = 1;
-    aw_call_submit(&post->call, &post->submission);
-}
-
 void
 aw_api_post_messages(struct aw_io *io, struct aw_request *request, struct aw_slice id)
 {
@@ -452,18 +331,19 @@ aw_api_post_messages(struct aw_io *io, struct aw_request *request, struct aw_sli
     (void)id;
     if (post == NULL || !aw_api_media(&post->call, true, &media))
         return;
-    post->many = aw_media_is_sequence(media);
-    post->submission = (struct aw_submission){.kind = AW_SUBMIT_COMMANDS, .woken_lane = AW_LANE_NONE};
-    if (!aw_call_negotiate(&post->call, post->many, &post->media))
+    post->lines.many = aw_media_is_sequence(media);
+    if (!aw_call_negotiate(&post->call, post->lines.many, &post->media))
         return;
     if (request->body.len == 0) {
         aw_call_fail(&post->call, AW_E_MALFORMED, "there is no message in the body");
         return;
     }
-    if (post->many)
-        post_many(post, media);
+    if (!aw_api_lines_take(&post->call, &post->lines, media, read_line))
+        return;
+    if (post->lines.submission.count == 0)
+        answer(post);
     else
-        post_one(post, media);
+        aw_call_submit(&post->call, &post->lines.submission);
 }
 
 /* --- GET /v1/messages/{id} ----------------------------------------------------------------------------------------------- */

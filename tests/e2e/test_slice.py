@@ -415,6 +415,10 @@ def test_bulk(t):
     problem_value(answers[2], 400, "unknown-field", "colour")
     equal(answers[6]["duplicate"], True, "the same line again is a repeat")
     equal([lease["lease"] for lease in api.held()], [tokens[5]], "the refused one is still held")
+    single = status(api.send("POST", "/v1/leases/extend", {"lease": tokens[5], "lease_s": 900}), 200, "one, without lines").value
+    equal((single["lease"], single["state"], "line" in single), (tokens[5], "leased", False), "answered as a single one")
+    problem(api.send("POST", "/v1/leases/complete", {"lease": "lNOTHING"}), 404, "not-found")
+    problem(api.send("POST", "/v1/leases/complete", {}), 400, "bad-value", "lease")
     server.restart()
     api = server.api()
     equal([lease["lease"] for lease in api.held()], [tokens[5]], "and after a restart")

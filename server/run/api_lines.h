@@ -1,0 +1,56 @@
+/* api_lines.h - requests that hold one thing or many: each becomes a command, or is refused alone.
+ *
+ * A handler's struct holds an aw_api_lines and gives a reader for one line. A body of a single thing is one line without a number,
+ * and what is wrong with it answers the whole request. All that was not refused goes to the committer as one submission, in order;
+ * some of the outcomes need the journal, and one read brings it for all of them.
+ *
+ * Who owns: the request's arena. Thread: io. Fails: without memory the request is answered 503.
+ */
+#ifndef AW_RUN_API_LINES_H
+#define AW_RUN_API_LINES_H
+
+#include "proto/problem.h"
+#include "run/call.h"
+
+#define AW_LINE_NO_READ UINT32_MAX
+
+struct aw_api_line {
+    uint32_t          number; /* in the body, from 1; 0: it is the only one */
+    struct aw_entry  *entry;  /* its command; NULL: it was refused, `problem` says why */
+    struct aw_problem problem;
+    uint32_t          read;  /* index of its read item; AW_LINE_NO_READ: it needs none */
+    struct aw_slice   token; /* the lease that it names, as it was sent */
+};
+
+struct aw_api_lines {
+    struct aw_api_line  *lines;
+    uint32_t             count;
+    bool                 many;       /* the answer has a line for each */
+    struct aw_submission submission; /* entries of the lines that have one */
+    struct aw_read      *read;       /* NULL: nothing had to be read, or not yet */
+};
+
+/* Makes the command of one line, or refuses it (aw_api_line_refuse). `entry` is for it to fill. */
+typedef void aw_api_line_reader(struct aw_call *call, struct aw_api_line *line, enum aw_media media, struct aw_slice bytes,
+                                struct aw_entry *entry);
+
+/* Reads the body. False: answered, as it is no body of lines, or as its only thing was refused. Else `submission.count` commands
+ * are ready to be submitted; 0: all were refused, each for itself. */
+AW_MUST_USE bool aw_api_lines_take(struct aw_call *call, struct aw_api_lines *lines, enum aw_media media,
+                                   aw_api_line_reader *reader);
+/* Keeps a problem beyond the decoder's struct: its texts move to the arena. */
+void aw_api_line_refuse(struct aw_call *call, struct aw_api_line *line, const struct aw_proto_problem *problem);
+
+/* Whether the outcome of a line's command needs the journal, and what of it. */
+typedef bool aw_api_line_need(const struct aw_api_line *line, struct aw_read_item *ret_item);
+
+enum aw_api_reading {
+    AW_READING_NONE,  /* no line needs anything: answer */
+    AW_READING_BEGUN, /* the read is out; or the request was answered 503 */
+};
+/* After the commit: reads what the lines need, `bytes` for each at a guess. */
+enum aw_api_reading aw_api_lines_read(struct aw_call *call, struct aw_api_lines *lines, aw_api_line_need *need, size_t bytes);
+/* What was read for a line; NULL: nothing. */
+const struct aw_read_item *aw_api_line_item(const struct aw_api_lines *lines, const struct aw_api_line *line);
+
+#endif
