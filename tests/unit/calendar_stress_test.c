@@ -1,5 +1,5 @@
 /* The calendar under load: each entry leaves exactly once and unharmed, while memory is reused all the time (poisoned when
- * free, so that a look at it after its grace period stands out); and a popper that is stopped anywhere holds up nobody. */
+ * free, so that a look at it after its grace period stands out). (Stopped threads: calendar_freeze_test.c.) */
 #include "commit/calendar.h"
 
 #include "base/mem.h"
@@ -9,15 +9,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <time.h>
-
-#if defined(__SANITIZE_THREAD__)
-#define WITH_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define WITH_TSAN 1
-#endif
-#endif
 
 #define POPPERS 3
 #define MIB     (1U << 20)
@@ -26,7 +17,6 @@ struct popper {
     struct bench          *bench;
     struct aw_qsbr_reader *reader;
     pthread_t              thread;
-    _Atomic uint64_t       popped;
 };
 struct bench {
     struct aw_qsbr           qsbr;
@@ -61,7 +51,6 @@ pop_checked(struct popper *self)
         AW_ASSERT(atomic_fetch_add_explicit(&bench->seen[(uint32_t)head.entry], 1, memory_order_relaxed) == 0);
         atomic_fetch_sub_explicit(&bench->left, 1, memory_order_relaxed);
     }
-    atomic_fetch_add_explicit(&self->popped, 1, memory_order_relaxed);
     return true;
 }
 
@@ -165,119 +154,11 @@ test_exactly_once(void **state)
     run_exactly_once(seed + 2, 100000, random_times(400000));
 }
 
-/* --- freezing ------------------------------------------------------------------------------------------------------------- */
-
-static _Atomic bool parked;
-static _Atomic bool release;
-
-/* Async-signal-safe: nanosleep only. */
-static void
-park(int signal_number)
-{
-    const struct timespec nap = {.tv_nsec = 50000};
-
-    (void)signal_number; /* there is but one */
-    atomic_store(&parked, true);
-    while (!atomic_load(&release))
-        (void)nanosleep(&nap, NULL); /* shorter is fine */
-    atomic_store(&parked, false);
-}
-
-static uint64_t
-now_ms(void)
-{
-    struct timespec at;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &at); /* can't fail for this clock */
-    return (uint64_t)at.tv_sec * 1000 + (uint64_t)at.tv_nsec / 1000000;
-}
-
-#define WAITING_MAX 10000U
-
-/* One push, unless the poppers are far behind, as on a busy machine; then a nap. Returns how many. */
-static uint32_t
-push_some(struct bench *bench, struct random *random, uint64_t *number)
-{
-    uint32_t tick = some_tick(random, *number, 10);
-    uint64_t entry = entry_of(tick, *number);
-
-    if (*number % 16 == 0)
-        (void)(aw_calendar_clean(bench->pool, &bench->calendar, 128) + aw_calendar_pool_reclaim(bench->pool, 256));
-    if (aw_calendar_waiting(bench->pool, &bench->calendar) > WAITING_MAX) {
-        (void)aw_calendar_clean(bench->pool, &bench->calendar, 128); /* else they may only look waiting */
-        (void)sched_yield();                                         /* never fails on Linux */
-        return 0;
-    }
-    assert_int_equal(aw_calendar_push(bench->pool, &bench->calendar, tick, &entry, 1), AW_OK);
-    (*number)++;
-    return 1;
-}
-
-/* The writer and the two other poppers go on for 200 operations each, or 10 s pass. */
-static bool
-others_go_on(struct bench *bench, int frozen, struct random *random, uint64_t *number)
-{
-    uint64_t end = now_ms() + 10000;
-    uint64_t goals[POPPERS];
-    uint32_t pushes = 0;
-    bool     reached = false;
-
-    for (int i = 0; i < POPPERS; i++)
-        goals[i] = i == frozen ? 0 : atomic_load(&bench->poppers[i].popped) + 200;
-    while (!reached || pushes < 200) {
-        pushes += push_some(bench, random, number);
-        /* Slower when only they are missing: while one is stopped nothing is freed, and on a busy machine they may take their
-         * time. */
-        if (pushes % 16 == 0)
-            (void)nanosleep(&(struct timespec){.tv_nsec = pushes < 200 ? 0 : 20000}, NULL); /* shorter is fine */
-        reached = true;
-        for (int i = 0; i < POPPERS; i++)
-            reached = reached && atomic_load(&bench->poppers[i].popped) >= goals[i];
-        if (now_ms() > end)
-            return false;
-    }
-    return true;
-}
-
-static void
-test_freeze(void **state)
-{
-    struct sigaction action = {.sa_handler = park, .sa_flags = SA_RESTART};
-    struct random    random = random_of(random_seed(2));
-    struct bench    *bench;
-    uint64_t         number = 0;
-    uint32_t         count = random_times(1000);
-
-    (void)state;
-#ifdef WITH_TSAN
-    skip(); /* it delivers signals between operations only, where stopping proves nothing */
-#endif
-    assert_int_equal(sigaction(SIGUSR1, &action, NULL), 0);
-    bench = bench_start(512 * MIB, 0);
-    for (uint32_t i = 0; i < count; i++) {
-        int frozen = (int)random_below(&random, POPPERS);
-
-        for (uint32_t left = random_below(&random, 200); left > 0; left--)
-            (void)push_some(bench, &random, &number); /* one more or less does not matter */
-        atomic_store(&release, false);
-        assert_int_equal(pthread_kill(bench->poppers[frozen].thread, SIGUSR1), 0);
-        while (!atomic_load(&parked))
-            (void)sched_yield(); /* never fails on Linux */
-        assert_true(others_go_on(bench, frozen, &random, &number));
-        atomic_store(&release, true);
-        while (atomic_load(&parked))
-            (void)sched_yield(); /* as above */
-    }
-    printf("%u freezes, nobody waited\n", count);
-    bench_stop(bench);
-}
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exactly_once),
-        cmocka_unit_test(test_freeze),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
