@@ -203,14 +203,14 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
         return aw_lease_admits(state, &command->in.lease);
     case AW_COMMAND_LANE:
         return aw_lane_admits(state, &command->in.lane);
-    case AW_COMMAND_EPOCH:
-    case AW_COMMAND_SETTINGS:
     case AW_COMMAND_RELEASE:
         return aw_release_admits(state, &command->in.fenced);
     case AW_COMMAND_HOLD:
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:
         return aw_once_admits(state, &command->once);
+    case AW_COMMAND_EPOCH:
+    case AW_COMMAND_SETTINGS:
     case AW_COMMAND_EXTEND:
     case AW_COMMAND_COMPLETE:
     case AW_COMMAND_TIMER:
