@@ -1,0 +1,317 @@
+/* rules_eval - how well the rules tell urgency, and how fast.
+ *
+ *     rules_eval [--rules DIR] [--misses] [--held] [--seconds N] FILE     recall and precision, then messages a second on one core
+ *     rules_eval [--rules DIR] --try [--lang TAG] TEXT                    what the rules say about one text
+ *     rules_eval [--rules DIR] --dump FILE                                the same for each line of a file, tab-separated
+ *
+ * FILE: one JSON object a line with `text` (or `text_repaired`), `lang`, `class`, `gentle`, `bait`, `half` (`written`: looked at
+ * while rules were written; `held`: not). Recall: of the messages of a class, how many got it. Precision: of those that got it, how
+ * many are of it. --misses prints what came out wrong in the half `written`; only with --held also of the other one.
+ */
+#include "base/hash.h"
+#include "model/limits.h"
+#include "port/clock.h"
+#include "rules/rules.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define LANGUAGES_MAX 16U
+#define LINE_BYTES    (256U * 1024)
+
+enum aim { AIM_CARE, AIM_IMMINENT, AIM_GENTLE, AIMS };
+static const char *const aim_names[AIMS] = {"care", "imminent", "gentle"};
+
+struct one {
+    const char *id, *text, *lang;
+    bool        is_held, is_bait, gentle;
+    uint8_t     class_;
+};
+
+struct score {
+    uint32_t hit, missed, false_, messages, baits, baits_taken;
+};
+
+struct options {
+    const char *rules, *file, *text, *lang;
+    bool        misses, held, dump;
+    unsigned    seconds;
+};
+
+static struct one *ones;
+static uint32_t    one_count;
+
+static char *
+copy_of(const json_t *object, const char *field, const char *fallback)
+{
+    const char *text = json_string_value(json_object_get(object, field));
+    char       *copy = strdup(text == NULL ? fallback : text);
+
+    AW_ASSERT(copy != NULL);
+    return copy;
+}
+
+static void
+read_one(const char *line, unsigned number)
+{
+    json_error_t  error;
+    json_t       *object = json_loads(line, 0, &error);
+    struct one   *one;
+    enum aw_class class_ = AW_CLASS_GENERAL;
+    const char   *class_word;
+
+    if (object == NULL) {
+        (void)fprintf(stderr, "rules_eval: line %u: %s\n", number, error.text);
+        exit(2);
+    }
+    if ((one_count & (one_count - 1)) == 0) {
+        ones = realloc(ones, (one_count == 0 ? 1 : 2 * (size_t)one_count) * sizeof(ones[0]));
+        AW_ASSERT(ones != NULL);
+    }
+    one = &ones[one_count++];
+    class_word = json_string_value(json_object_get(object, "class"));
+    if (class_word != NULL && !aw_class_parse(aw_slice_str(class_word), &class_)) {
+        (void)fprintf(stderr, "rules_eval: line %u: no class '%s'\n", number, class_word);
+        exit(2);
+    }
+    one->class_ = (uint8_t)class_;
+    one->id = copy_of(object, json_object_get(object, "id") != NULL ? "id" : "source_id", "");
+    one->text = copy_of(object, json_object_get(object, "text_repaired") != NULL ? "text_repaired" : "text", "");
+    one->lang = copy_of(object, "lang", "");
+    one->gentle = json_is_true(json_object_get(object, "gentle"));
+    one->is_bait = json_is_true(json_object_get(object, "bait"));
+    one->is_held =
+        strcmp(json_string_value(json_object_get(object, "half")) == NULL ? ""
+                                                                          : json_string_value(json_object_get(object, "half")),
+               "held") == 0;
+    json_decref(object);
+}
+
+static void
+read_file(const char *path)
+{
+    static char line[LINE_BYTES];
+    FILE       *file = fopen(path, "re");
+    unsigned    number = 0;
+
+    if (file == NULL) {
+        perror(path);
+        exit(2);
+    }
+    while (fgets(line, sizeof(line), file) != NULL)
+        read_one(line, ++number);
+    (void)fclose(file); /* was only read */
+}
+
+/* --- scores ----------------------------------------------------------------------------------------------------------------- */
+
+static void
+print_finding(const struct aw_rules_result *result, const struct one *one)
+{
+    (void)printf("%s\t%s\t%s", one->id, result->class_ == AW_CLASS_NONE ? "none" : aw_class_name(result->class_),
+                 result->gentle ? "gentle" : "-");
+    for (uint32_t i = 0; i < result->finding_count; i++)
+        (void)printf("\t%.*s \"%.*s\"", AW_SLICE_ARGS(result->findings[i].rule), AW_SLICE_ARGS(result->findings[i].words));
+    for (uint32_t i = 0; i < result->mention_count; i++)
+        (void)printf("\t%.*s=%.*s", AW_SLICE_ARGS(result->mentions[i].kind), (int)result->mentions[i].value_len,
+                     result->mentions[i].value);
+    (void)printf("\t| %s\n", one->text);
+}
+
+static bool
+has_aim(enum aim aim, uint8_t class_, bool gentle)
+{
+    return aim == AIM_GENTLE ? gentle : class_ == (aim == AIM_CARE ? AW_CLASS_CARE : AW_CLASS_IMMINENT);
+}
+
+/* Whether one of the aims came out wrong. */
+static bool
+count_one(struct score scores[AIMS], const struct one *one, const struct aw_rules_result *result)
+{
+    bool wrong = false;
+
+    for (unsigned aim = 0; aim < AIMS; aim++) {
+        bool is = has_aim((enum aim)aim, one->class_, one->gentle);
+        bool got = has_aim((enum aim)aim, (uint8_t)result->class_, result->gentle);
+
+        scores[aim].messages += is;
+        scores[aim].hit += is && got;
+        scores[aim].missed += is && !got;
+        scores[aim].false_ += !is && got;
+        scores[aim].baits += one->is_bait;
+        scores[aim].baits_taken += one->is_bait && got;
+        wrong |= is != got;
+    }
+    return wrong;
+}
+
+static void
+print_scores(const char *lang, const char *half, const struct score scores[AIMS])
+{
+    for (unsigned aim = 0; aim < AIMS; aim++) {
+        const struct score *s = &scores[aim];
+
+        if (s->messages + s->false_ == 0)
+            continue;
+        (void)printf("%-5s %-8s %-9s %4u messages  recall %5.3f (%u missed)  precision %5.3f (%u false, %u of %u baits)\n", lang,
+                     half, aim_names[aim], s->messages, s->messages == 0 ? 1. : (double)s->hit / s->messages, s->missed,
+                     s->hit + s->false_ == 0 ? 1. : (double)s->hit / (s->hit + s->false_), s->false_, s->baits_taken, s->baits);
+    }
+}
+
+static void
+evaluate(const struct aw_rules *rules, struct aw_rules_scratch *scratch, const struct options *options)
+{
+    struct score           scores[LANGUAGES_MAX + 1][2][AIMS] = {0};
+    const char            *langs[LANGUAGES_MAX + 1] = {"all"};
+    unsigned               lang_count = 1;
+    struct aw_rules_result result;
+
+    for (uint32_t i = 0; i < one_count; i++) {
+        const struct one *one = &ones[i];
+        unsigned          lang = 1;
+        bool              wrong;
+
+        while (lang < lang_count && strcmp(langs[lang], one->lang) != 0)
+            lang++;
+        if (lang == lang_count && lang_count <= LANGUAGES_MAX)
+            langs[lang_count++] = one->lang;
+        AW_ASSERT(lang < lang_count);
+        aw_rules_scan(rules, scratch, aw_slice_str(one->text), aw_slice_str(one->lang), &result);
+        wrong = count_one(scores[lang][one->is_held], one, &result);
+        (void)count_one(scores[0][one->is_held], one, &result); /* the same answer */
+        if (wrong && options->misses && (!one->is_held || options->held))
+            print_finding(&result, one);
+    }
+    for (unsigned lang = 0; lang < lang_count; lang++) {
+        print_scores(langs[lang], "written", scores[lang][0]);
+        print_scores(langs[lang], "held", scores[lang][1]);
+    }
+}
+
+/* --- speed ------------------------------------------------------------------------------------------------------------------ */
+
+/* Of this thread: others share the machine. */
+static uint64_t
+processor_ns(void)
+{
+    struct timespec time;
+
+    AW_ASSERT(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0);
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+static void
+measure(const struct aw_rules *rules, struct aw_rules_scratch *scratch, unsigned seconds)
+{
+    struct aw_rules_result result;
+    uint64_t               bytes = 0;
+    double                 best = 0;
+
+    for (uint32_t i = 0; i < one_count; i++)
+        bytes += strlen(ones[i].text);
+    for (unsigned round = 0; round < seconds; round++) {
+        uint64_t began = processor_ns();
+        uint64_t took = 0;
+        uint64_t done = 0;
+
+        while (took < 1000000000) {
+            for (uint32_t i = 0; i < one_count; i++)
+                aw_rules_scan(rules, scratch, aw_slice_str(ones[i].text), aw_slice_str(ones[i].lang), &result);
+            done += one_count;
+            took = processor_ns() - began;
+        }
+        best = (double)done * 1e9 / (double)took > best ? (double)done * 1e9 / (double)took : best;
+    }
+    if (seconds > 0)
+        (void)printf("speed %.0f messages/s a core (best of %u s), %.0f bytes a message, %.1f MB/s\n", best, seconds,
+                     (double)bytes / one_count, best * (double)bytes / one_count / 1e6);
+}
+
+/* --- main ------------------------------------------------------------------------------------------------------------------- */
+
+static void
+usage(void)
+{
+    (void)fprintf(stderr, "usage: rules_eval [--rules DIR] [--misses] [--held] [--seconds N] FILE\n"
+                          "       rules_eval [--rules DIR] --try [--lang TAG] TEXT\n"
+                          "       rules_eval [--rules DIR] --dump FILE\n");
+    exit(2);
+}
+
+static void
+read_options(struct options *options, int argc, char **argv)
+{
+    bool     try_text = false;
+    uint64_t number;
+
+    for (int i = 1; i < argc; i++) {
+        bool has_value = i + 1 < argc;
+
+        if (strcmp(argv[i], "--misses") == 0)
+            options->misses = true;
+        else if (strcmp(argv[i], "--held") == 0)
+            options->held = true;
+        else if (strcmp(argv[i], "--dump") == 0)
+            options->dump = true;
+        else if (strcmp(argv[i], "--try") == 0)
+            try_text = true;
+        else if (strcmp(argv[i], "--rules") == 0 && has_value)
+            options->rules = argv[++i];
+        else if (strcmp(argv[i], "--lang") == 0 && has_value)
+            options->lang = argv[++i];
+        else if (strcmp(argv[i], "--seconds") == 0 && has_value && aw_slice_to_u64(aw_slice_str(argv[i + 1]), 3600, &number))
+            options->seconds = (unsigned)number, i++;
+        else if (argv[i][0] == '-' || options->file != NULL)
+            usage();
+        else
+            options->file = argv[i];
+    }
+    if (options->file == NULL)
+        usage();
+    if (try_text)
+        options->text = options->file;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct options           options = {.rules = "", .lang = "", .seconds = 3};
+    struct aw_why            why = {.text = ""};
+    struct aw_rules         *rules = NULL;
+    struct aw_rules_scratch *scratch;
+    struct aw_rules_counts   counts;
+    struct aw_rules_result   result;
+    aw_ns                    began = aw_clock_mono();
+
+    read_options(&options, argc, argv);
+    AW_ASSERT(aw_hash_init());
+    if (aw_rules_load(&rules, options.rules, &why) != AW_OK) {
+        (void)fprintf(stderr, "rules_eval: %s\n", why.text);
+        return 1;
+    }
+    counts = aw_rules_counts(rules);
+    (void)fprintf(stderr, "rules %08x: %u files, %u rules, %u phrases, %u examples, made in %.0f ms\n", aw_rules_version(rules),
+                  counts.files, counts.rules, counts.phrases, counts.examples, (double)(aw_clock_mono() - began) / 1e6);
+    scratch = aw_rules_scratch_new(rules);
+    AW_ASSERT(scratch != NULL);
+    if (options.text == NULL)
+        read_file(options.file);
+    if (options.text != NULL) {
+        aw_rules_scan(rules, scratch, aw_slice_str(options.text), aw_slice_str(options.lang), &result);
+        print_finding(&result, &(struct one){.id = "-", .text = options.text});
+    } else if (options.dump) {
+        for (uint32_t i = 0; i < one_count; i++) {
+            aw_rules_scan(rules, scratch, aw_slice_str(ones[i].text), aw_slice_str(ones[i].lang), &result);
+            print_finding(&result, &ones[i]);
+        }
+    } else {
+        evaluate(rules, scratch, &options);
+        measure(rules, scratch, options.seconds);
+    }
+    aw_rules_scratch_free(&scratch);
+    aw_rules_free(&rules);
+    return 0;
+}

@@ -1,0 +1,475 @@
+/* scan.c - one text against a set: fold, find all phrases, then ask the rules whose phrases were found. */
+#include "rules/set.h"
+
+#include "base/mem.h"
+#include "model/limits.h"
+
+#include <stdlib.h>
+
+#define HITS_MAX 8192U
+
+/* A phrase that was found; in folded bytes, without the blanks around it. */
+struct hit {
+    uint32_t atom, begin, end;
+};
+
+/* A rule that was met. */
+struct met {
+    uint32_t   rule, say;
+    struct hit hit;
+};
+
+struct aw_rules_scratch {
+    hs_scratch_t               *scratch; /* owns */
+    const void                 *made_for;
+    struct aw_fold              fold;
+    uint32_t                    words[AW_RULES_LANGUAGES_MAX]; /* of each language, found in this text */
+    uint32_t                    hit_count;
+    uint32_t                    met_count;
+    bool                        cut;
+    uint64_t                    sets_seen[(AW_RULES_SETS_MAX + 63) / 64];
+    const struct aw_rules_atom *atoms;
+    struct hit                  hits[HITS_MAX];
+    struct met                  met[HITS_MAX];
+    char                        bytes[AW_FOLD_ROOM(AW_TEXT_BYTES_MAX)];
+    uint32_t                    from[AW_FOLD_ROOM(AW_TEXT_BYTES_MAX)];
+};
+
+struct aw_rules_scratch *
+aw_rules_scratch_new(const struct aw_rules *rules)
+{
+    struct aw_rules_scratch *scratch = aw_new(struct aw_rules_scratch);
+
+    if (scratch == NULL)
+        return NULL;
+    scratch->made_for = rules;
+    scratch->fold.bytes = scratch->bytes;
+    scratch->fold.from = scratch->from;
+    scratch->atoms = rules->atoms;
+    /* The second call lets the same scratch serve both. */
+    if ((rules->database != NULL && hs_alloc_scratch(rules->database, &scratch->scratch) != HS_SUCCESS) ||
+        (rules->numbers != NULL && hs_alloc_scratch(rules->numbers, &scratch->scratch) != HS_SUCCESS))
+        aw_rules_scratch_free(&scratch);
+    return scratch;
+}
+
+void
+aw_rules_scratch_free(struct aw_rules_scratch **scratch)
+{
+    if (*scratch == NULL)
+        return;
+    (void)hs_free_scratch((*scratch)->scratch); /* fails only in the middle of a scan */
+    free(*scratch);
+    *scratch = NULL;
+}
+
+/* --- what is found ---------------------------------------------------------------------------------------------------------- */
+
+static int
+on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *context)
+{
+    struct aw_rules_scratch    *scratch = context;
+    const struct aw_rules_atom *atom = &scratch->atoms[id];
+    struct hit                 *hit;
+
+    (void)flags;
+    for (uint32_t bits = atom->word_languages; bits != 0; bits &= bits - 1)
+        scratch->words[__builtin_ctz(bits)]++;
+    if (!atom->is_kept)
+        return 0;
+    if (scratch->hit_count == HITS_MAX) {
+        scratch->cut = true;
+        return 1;
+    }
+    hit = &scratch->hits[scratch->hit_count++];
+    hit->atom = id;
+    hit->end = (uint32_t)to - 1;
+    if (atom->form >= AW_FORM_REGEX) {
+        hit->begin = (uint32_t)from + 1;
+        return 0;
+    }
+    hit->begin = (uint32_t)to - atom->len + 1;
+    if (atom->form == AW_FORM_PREFIX) {
+        while (scratch->bytes[hit->end] != ' ') /* there is a blank behind the last word */
+            hit->end++;
+    }
+    return 0;
+}
+
+/* --- languages -------------------------------------------------------------------------------------------------------------- */
+
+static uint32_t
+hinted(const struct aw_rules *rules, struct aw_slice lang)
+{
+    struct aw_slice primary = aw_slice_cut(&lang, '-');
+
+    for (uint32_t i = 1; i <= rules->counts.languages; i++) {
+        if (aw_slice_eq_nocase(rules->languages[i], primary))
+            return 1U << i;
+    }
+    return 0;
+}
+
+/* Which languages have a say: the one that the gateway names, and those whose words are in the text. A word of one may be another
+ * thing in the next (German `Not`, `Gift`), so a language without words of its own has none. */
+static uint32_t
+languages_of(const struct aw_rules *rules, const struct aw_rules_scratch *scratch, struct aw_slice lang)
+{
+    uint32_t hint = hinted(rules, lang);
+    uint32_t active = 1U | hint;
+    uint32_t best = 0;
+
+    for (uint32_t i = 1; i <= rules->counts.languages; i++)
+        best = scratch->words[i] > best ? scratch->words[i] : best;
+    if (best == 0)
+        return hint != 0 ? active : UINT32_MAX;
+    for (uint32_t i = 1; i <= rules->counts.languages; i++) {
+        if (2 * scratch->words[i] >= best)
+            active |= 1U << i;
+    }
+    return active;
+}
+
+/* --- conditions ------------------------------------------------------------------------------------------------------------- */
+
+struct asking {
+    const struct aw_rules   *rules;
+    struct aw_rules_scratch *scratch;
+    uint32_t                 active; /* languages */
+};
+
+static bool
+is_member(const struct aw_rules *rules, const struct aw_rules_atom *atom, uint32_t set)
+{
+    for (uint32_t i = atom->member; i < atom->member + atom->member_count; i++) {
+        if (rules->memberships[i] == set)
+            return true;
+    }
+    return false;
+}
+
+/* Which sets have a phrase in this text: most conditions are settled by that alone. */
+static void
+mark_sets(const struct aw_rules *rules, struct aw_rules_scratch *scratch)
+{
+    memset(scratch->sets_seen, 0, (rules->set_count + 63) / 64 * sizeof(scratch->sets_seen[0]));
+    for (uint32_t i = 0; i < scratch->hit_count; i++) {
+        const struct aw_rules_atom *atom = &rules->atoms[scratch->hits[i].atom];
+
+        for (uint32_t k = atom->member; k < atom->member + atom->member_count; k++)
+            scratch->sets_seen[rules->memberships[k] / 64] |= UINT64_C(1) << rules->memberships[k] % 64;
+    }
+}
+
+/* Whether nothing but at most `words_max` - 1 words lies in [begin, end); a sentence's end, and with `clause` also a comma, is too
+ * much. */
+static bool
+is_close(const char *bytes, uint32_t begin, uint32_t end, uint32_t words_max, bool clause)
+{
+    uint32_t words = 0;
+
+    for (uint32_t i = begin; i + 1 < end; i++) {
+        if (bytes[i] != ' ')
+            continue;
+        if ((bytes[i + 1] == '.' || bytes[i + 1] == ',') && bytes[i + 2] == ' ') {
+            if (clause || bytes[i + 1] == '.')
+                return false;
+            continue;
+        }
+        words++;
+        if (words_max != 0 && words >= words_max)
+            return false;
+    }
+    return true;
+}
+
+static bool
+is_in_scope(const char *bytes, const struct aw_rules_condition *condition, const struct hit *hit, const struct hit *other)
+{
+    uint32_t words_max = condition->words_max;
+
+    switch ((enum aw_rules_scope)condition->scope) {
+    case AW_SCOPE_TEXT:
+        return true;
+    case AW_SCOPE_BEFORE:
+        return other->begin < hit->begin && (other->end > hit->begin || is_close(bytes, other->end, hit->begin, words_max, true));
+    case AW_SCOPE_AFTER:
+        return other->end > hit->end && (other->begin < hit->end || is_close(bytes, hit->end, other->begin, words_max, true));
+    case AW_SCOPE_NEAR:
+        if (other->end <= hit->begin)
+            return is_close(bytes, other->end, hit->begin, words_max, false);
+        return other->begin < hit->end || is_close(bytes, hit->end, other->begin, words_max, false);
+    }
+    AW_UNREACHABLE();
+}
+
+static bool
+is_set_near(const struct asking *asking, uint32_t set, const struct aw_rules_condition *condition, const struct hit *hit)
+{
+    const struct aw_rules_scratch *scratch = asking->scratch;
+
+    if ((scratch->sets_seen[set / 64] >> set % 64 & 1) == 0)
+        return false;
+    if (condition->scope == AW_SCOPE_TEXT)
+        return true;
+    for (uint32_t i = 0; i < scratch->hit_count; i++) {
+        const struct hit *other = &scratch->hits[i];
+
+        if (is_member(asking->rules, &asking->rules->atoms[other->atom], set) &&
+            is_in_scope(scratch->bytes, condition, hit, other))
+            return true;
+    }
+    return false;
+}
+
+static bool
+is_met(const struct asking *asking, const struct aw_rules_condition *condition, const struct hit *hit)
+{
+    for (uint32_t i = 0; i < condition->set_count; i++) {
+        if (is_set_near(asking, asking->rules->set_refs[condition->sets + i], condition, hit))
+            return condition->wanted;
+    }
+    return !condition->wanted;
+}
+
+static bool
+are_met(const struct asking *asking, struct aw_draft_run run, const struct hit *hit)
+{
+    for (uint32_t i = 0; i < run.count; i++) {
+        if (!is_met(asking, &asking->rules->conditions[run.first + i], hit))
+            return false;
+    }
+    return true;
+}
+
+/* A phrase inside an idiom means something else. */
+static bool
+is_bait(const struct asking *asking, const struct hit *hit)
+{
+    const struct aw_rules_scratch *scratch = asking->scratch;
+
+    for (uint32_t i = 0; i < scratch->hit_count; i++) {
+        const struct hit *other = &scratch->hits[i];
+
+        if (other->begin < hit->end && hit->begin < other->end &&
+            (asking->rules->atoms[other->atom].bait_languages & asking->active) != 0)
+            return true;
+    }
+    return false;
+}
+
+/* Where what is mentioned begins. */
+static uint32_t
+skip_words(const char *bytes, const struct hit *hit, uint32_t words)
+{
+    uint32_t begin = hit->begin;
+
+    for (uint32_t i = hit->begin; words > 0 && i < hit->end; i++) {
+        if (bytes[i] == ' ' && bytes[i + 1] != ',') { /* PNR: QX7K2P */
+            begin = i + 1;
+            words--;
+        }
+    }
+    return begin;
+}
+
+static bool
+is_in_capitals(const struct aw_fold *fold, struct aw_slice text, uint32_t begin, uint32_t end)
+{
+    struct aw_slice words = aw_fold_origin(fold, text, begin, end);
+
+    for (size_t i = 0; i < words.len; i++) {
+        if (words.ptr[i] >= 'a' && words.ptr[i] <= 'z')
+            return false;
+    }
+    return fold->has_lower; /* where all is in capitals, they mean nothing */
+}
+
+static uint32_t
+guard_of(const struct aw_rules_rule *rule)
+{
+    return rule->mention ? AW_RULES_GUARDS - 1 : rule->gentle ? AW_CLASS_COUNT : rule->class_;
+}
+
+static bool
+is_rule_met(const struct asking *asking, const struct aw_rules_rule *rule, struct aw_slice text, const struct hit *hit)
+{
+    if ((asking->active >> rule->language & 1) == 0)
+        return false;
+    if (rule->upper &&
+        !is_in_capitals(&asking->scratch->fold, text, skip_words(asking->scratch->bytes, hit, rule->skip), hit->end))
+        return false;
+    return !is_bait(asking, hit) && are_met(asking, rule->conditions, hit) &&
+           are_met(asking, asking->rules->guards[rule->language][guard_of(rule)], hit);
+}
+
+/* --- scan ------------------------------------------------------------------------------------------------------------------- */
+
+static void
+ask_rules(struct asking *asking, struct aw_slice text)
+{
+    const struct aw_rules   *rules = asking->rules;
+    struct aw_rules_scratch *scratch = asking->scratch;
+
+    for (uint32_t i = 0; i < scratch->hit_count; i++) {
+        const struct hit           *hit = &scratch->hits[i];
+        const struct aw_rules_atom *atom = &rules->atoms[hit->atom];
+
+        for (uint32_t k = atom->say; k < atom->say + atom->say_count; k++) {
+            if (!is_rule_met(asking, &rules->rules[rules->says[k].rule], text, hit))
+                continue;
+            scratch->cut |= scratch->met_count == HITS_MAX;
+            if (scratch->met_count < HITS_MAX)
+                scratch->met[scratch->met_count++] = (struct met){.rule = rules->says[k].rule, .say = k, .hit = *hit};
+        }
+    }
+}
+
+static void
+find_phrases(struct aw_rules_scratch *scratch, const hs_database_t *database)
+{
+    hs_error_t status;
+
+    if (database == NULL)
+        return;
+    status = hs_scan(database, scratch->bytes, scratch->fold.len, 0, scratch->scratch, on_match, scratch);
+    AW_ASSERT(status == HS_SUCCESS || (status == HS_SCAN_TERMINATED && scratch->cut));
+}
+
+static void
+find_met(const struct aw_rules *rules, struct aw_rules_scratch *scratch, struct aw_slice text, struct aw_slice lang)
+{
+    struct asking asking = {.rules = rules, .scratch = scratch};
+
+    AW_ASSERT(scratch->made_for == rules);
+    AW_ASSERT(text.len <= AW_TEXT_BYTES_MAX);
+    aw_fold_text(&scratch->fold, text);
+    memset(scratch->words, 0, sizeof(scratch->words));
+    scratch->hit_count = 0;
+    scratch->met_count = 0;
+    scratch->cut = false;
+    find_phrases(scratch, rules->database);
+    if (scratch->fold.has_digit)
+        find_phrases(scratch, rules->numbers);
+    if (scratch->hit_count == 0)
+        return;
+    asking.active = languages_of(rules, scratch, lang);
+    mark_sets(rules, scratch);
+    ask_rules(&asking, text);
+}
+
+bool
+aw_rules_meets(const struct aw_rules *rules, struct aw_rules_scratch *scratch, struct aw_slice text, uint32_t rule)
+{
+    uint8_t language = rules->rules[rule].language;
+
+    find_met(rules, scratch, text, language == 0 ? AW_SLICE("") : rules->languages[language]);
+    for (uint32_t i = 0; i < scratch->met_count; i++) {
+        if (scratch->met[i].rule == rule)
+            return true;
+    }
+    return false;
+}
+
+/* --- the result ------------------------------------------------------------------------------------------------------------- */
+
+/* care, gentle, imminent, ...: what a person looks at first. */
+static unsigned
+weight(enum aw_class class_)
+{
+    return class_ == AW_CLASS_NONE ? 1 : class_ == AW_CLASS_CARE ? 0 : (unsigned)class_ + 1;
+}
+
+/* One finding a rule, at most two a class, most urgent first, then in the order of the text. */
+static void
+add_finding(struct aw_rules_result *result, const struct aw_rules_finding *finding)
+{
+    uint32_t at = result->finding_count;
+    uint32_t alike = 0;
+
+    for (uint32_t i = 0; i < result->finding_count; i++) {
+        if (result->findings[i].rule.ptr == finding->rule.ptr)
+            return;
+        alike += result->findings[i].class_ == finding->class_;
+    }
+    if (alike == 2)
+        return;
+    while (at > 0 && weight(result->findings[at - 1].class_) > weight(finding->class_))
+        at--;
+    if (at == AW_RULES_FINDINGS_MAX)
+        return;
+    if (result->finding_count < AW_RULES_FINDINGS_MAX)
+        result->finding_count++;
+    for (uint32_t i = result->finding_count - 1; i > at; i--)
+        result->findings[i] = result->findings[i - 1];
+    result->findings[at] = *finding;
+}
+
+static void
+set_value(struct aw_rules_mention *mention, struct aw_slice value, const char *bytes, uint32_t len)
+{
+    if (value.len > 0) {
+        memcpy(mention->value, value.ptr, value.len);
+        mention->value_len = (uint32_t)value.len;
+        return;
+    }
+    mention->value_len = 0;
+    for (uint32_t i = 0; i < len && mention->value_len < AW_RULES_VALUE_BYTES; i++) {
+        if (bytes[i] != ' ')
+            mention->value[mention->value_len++] = bytes[i] >= 'a' && bytes[i] <= 'z' ? (char)(bytes[i] - 32) : bytes[i];
+    }
+}
+
+/* Of mentions of one kind that overlap, the longest; of equal values the first. */
+static void
+add_mention(struct aw_rules_result *result, const struct aw_rules_mention *mention)
+{
+    for (uint32_t i = 0; i < result->mention_count; i++) {
+        struct aw_rules_mention *other = &result->mentions[i];
+        bool                     overlaps = mention->words.ptr < other->words.ptr + other->words.len &&
+                        other->words.ptr < mention->words.ptr + mention->words.len;
+
+        if (!aw_slice_eq(other->kind, mention->kind))
+            continue;
+        if (overlaps && mention->words.len > other->words.len)
+            *other = *mention;
+        if (overlaps || aw_slice_eq(aw_slice_of(other->value, other->value_len), aw_slice_of(mention->value, mention->value_len)))
+            return;
+    }
+    if (result->mention_count < AW_RULES_MENTIONS_MAX)
+        result->mentions[result->mention_count++] = *mention;
+}
+
+void
+aw_rules_scan(const struct aw_rules *rules, struct aw_rules_scratch *scratch, struct aw_slice text, struct aw_slice lang,
+              struct aw_rules_result *ret_result)
+{
+    ret_result->class_ = AW_CLASS_NONE;
+    ret_result->gentle = false;
+    ret_result->finding_count = 0;
+    ret_result->mention_count = 0;
+    find_met(rules, scratch, text, lang);
+    ret_result->cut = scratch->cut;
+    for (uint32_t i = 0; i < scratch->met_count; i++) {
+        const struct met           *met = &scratch->met[i];
+        const struct aw_rules_rule *rule = &rules->rules[met->rule];
+        uint32_t                    begin = skip_words(scratch->bytes, &met->hit, rule->skip);
+        struct aw_slice             words = aw_fold_origin(&scratch->fold, text, begin, met->hit.end);
+
+        if (rule->mention) {
+            struct aw_rules_mention mention = {.kind = rule->kind, .words = words};
+
+            set_value(&mention, rules->says[met->say].value, scratch->bytes + begin, met->hit.end - begin);
+            add_mention(ret_result, &mention);
+            continue;
+        }
+        if (rule->class_ < ret_result->class_)
+            ret_result->class_ = (enum aw_class)rule->class_;
+        ret_result->gentle |= rule->gentle;
+        add_finding(ret_result, &(struct aw_rules_finding){.class_ = (enum aw_class)rule->class_,
+                                                           .gentle = rule->gentle,
+                                                           .kind = rule->kind,
+                                                           .rule = rule->name,
+                                                           .words = words});
+    }
+}

@@ -1,0 +1,55 @@
+/* set.h - a compiled set, as its own files see it.
+ *
+ * Phrase number i of the database is atoms[i]. All arrays lie in the set's arena and never change once aw_rules_make returned.
+ */
+#ifndef AW_RULES_SET_H
+#define AW_RULES_SET_H
+
+#include "base/arena.h"
+#include "rules/draft.h"
+#include "rules/fold.h"
+#include "rules/rules.h"
+
+#include <hs/hs.h>
+
+/* What to do when a phrase is found. */
+struct aw_rules_atom {
+    uint32_t len; /* of the pattern, when it is a literal */
+    uint32_t say, say_count;
+    uint32_t member, member_count; /* of which sets, in `memberships` */
+    uint32_t bait_languages;       /* bits: it is bait there */
+    uint32_t word_languages;       /* bits: it is a word of theirs */
+    uint8_t  form;
+    bool     is_kept; /* more than a word of a language */
+};
+struct aw_rules_say {
+    uint32_t        rule;
+    struct aw_slice value;
+};
+
+struct aw_rules {
+    struct aw_blocks                *blocks;   /* owns */
+    struct aw_arena                  arena;    /* owns */
+    hs_database_t                   *database; /* owns */
+    hs_database_t                   *numbers;  /* owns: expressions that need a digit, for texts that have one; NULL: none */
+    const struct aw_rules_rule      *rules;
+    const struct aw_rules_condition *conditions;
+    const struct aw_rules_atom      *atoms;
+    const struct aw_rules_say       *says;
+    const uint32_t                  *set_refs;
+    const uint32_t                  *memberships;
+    uint32_t                         set_count;
+    struct aw_slice                  languages[AW_RULES_LANGUAGES_MAX];
+    struct aw_draft_run              guards[AW_RULES_LANGUAGES_MAX][AW_RULES_GUARDS];
+    struct aw_rules_counts           counts;
+    uint32_t                         version;
+};
+
+/* Whether `rule` is met by `text`, with the rule's language as the hint: for its examples. */
+AW_MUST_USE bool aw_rules_meets(const struct aw_rules *rules, struct aw_rules_scratch *scratch, struct aw_slice text,
+                                uint32_t rule);
+/* Compiles what the draft says into `rules`, whose arena holds both. */
+AW_MUST_USE enum aw_err aw_rules_compile(struct aw_rules *rules, struct aw_draft *draft, const struct aw_rules_file *files,
+                                         struct aw_why *why);
+
+#endif
