@@ -325,6 +325,7 @@ is_held(const struct aw_state *state, struct aw_command *command)
     }
     command->out.err = AW_E_LEASE_LOST;
     out->end = is_same ? AW_LEASE_END_EXPIRED : end_of(ticket, in->lease.fence);
+    out->is_last_end = is_same || ticket->ended_fence == in->lease.fence;
     if (is_same)
         out->state = AW_TICKET_WAITING; /* as good as: its timer has not come round yet */
     return false;

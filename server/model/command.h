@@ -218,8 +218,9 @@ struct aw_out_lease {
     struct aw_ticket_id  ticket;
     struct aw_slice      lane_name;
     enum aw_class        class_;
-    enum aw_ticket_state state; /* what the ticket is after the command; after a failure: now */
-    enum aw_lease_end    end;   /* after LEASE_LOST */
+    enum aw_ticket_state state;       /* what the ticket is after the command; after a failure: now */
+    enum aw_lease_end    end;         /* after LEASE_LOST */
+    bool                 is_last_end; /* after LEASE_LOST: of the ticket's leases this one ended last, so no repeat was missed */
     bool                 gentle;
     uint64_t             last_seq;    /* newest record of the ticket: where its chain begins */
     uint64_t             seen_seq;    /* newest message that the holder was given before this command */

@@ -301,6 +301,10 @@ bool
 aw_api_read_again(struct aw_call *call, struct aw_read *read, bool *ret_failed)
 {
     *ret_failed = false;
+    if (read->is_unfinished) {
+        aw_call_read(call, read);
+        return true;
+    }
     if (read->need <= read->room)
         return false;
     read->memory = aw_arena_take(aw_call_arena(call), read->need);

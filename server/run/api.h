@@ -50,7 +50,7 @@ AW_MUST_USE bool aw_api_once(struct aw_call *call, struct aw_slice who, struct a
 AW_MUST_USE bool aw_api_media(struct aw_call *call, bool sequence_ok, enum aw_media *ret_media);
 /* A read of `count` items with room for `bytes` of results. NULL: no memory (nothing was answered). */
 struct aw_read *aw_api_read_new(struct aw_call *call, uint32_t count, size_t bytes);
-/* After a read came back: when its memory was too small, brings more and reads again (true); false: it is complete. *ret_failed
+/* After a read came back: when it is unfinished, or its memory was too small, reads on (true); false: it is complete. *ret_failed
  * when there is no more memory. */
 AW_MUST_USE bool aw_api_read_again(struct aw_call *call, struct aw_read *read, bool *ret_failed);
 /* Lists go page by page. Where the page that the request asks for begins: behind `after`, 0 for the first one (`?cursor=`, as

@@ -74,7 +74,9 @@ needs_read(const struct aw_api_line *line, struct aw_read_item *ret_item)
     const struct aw_command   *command = &line->entry->command;
     const struct aw_out_lease *out = &command->out.u.lease;
 
-    if (is_lost(line) && out->last_seq != 0) {
+    /* Only a complete or release that ended an earlier lease than the last one can be a repeat that the state does not know. An
+     * extend ends nothing. */
+    if (is_lost(line) && out->last_seq != 0 && !out->is_last_end && command->kind != AW_COMMAND_EXTEND) {
         *ret_item =
             (struct aw_read_item){.kind = AW_READ_ENDING, .last_seq = out->last_seq, .fence = command->in.fenced.lease.fence};
         return true;

@@ -4,6 +4,10 @@
 
 #include <string.h>
 
+/* Records that one read walks over before it goes back, unfinished, to be pushed again: a few milliseconds of work, so that a walk
+ * over a very long history does not keep a reader from the reads of others. */
+#define RECORDS_PER_STEP 8192U
+
 /* The memory that a read brought along. Goes on counting when it is too small, so that `need` is right at once. */
 struct room {
     char  *at;
@@ -39,12 +43,39 @@ struct found {
     struct aw_record       record;
     struct aw_sha256       hash; /* of the batch, once it was asked for */
     bool                   has_hash;
+    bool                   was_used; /* a record of this batch was found for the item under way */
+    bool                   has_offsets;
+    uint32_t              *offsets; /* of its records, once a second one was sought; in scratch, for this item */
+    uint32_t               offsets_room;
 };
 
+/* Where the records of a batch lie: a walk through all of a large one would else step over the ones before it for each. */
 static enum aw_err
-find_record(struct aw_journal_reader *reader, uint64_t seq, struct found *found)
+find_offsets(struct found *found, struct aw_arena *scratch)
 {
-    enum aw_err err = AW_OK;
+    struct aw_slice  at = aw_slice_of(found->batch.ptr + AW_BATCH_HEADER_BYTES, found->batch.len - AW_BATCH_HEADER_BYTES);
+    struct aw_record record;
+
+    if (found->offsets_room < found->header.count) {
+        found->offsets_room = found->header.count;
+        found->offsets = aw_arena_take(scratch, found->offsets_room * sizeof(found->offsets[0]));
+    }
+    if (found->offsets == NULL)
+        return AW_E_MEMORY;
+    for (uint32_t i = 0; i < found->header.count; i++) {
+        found->offsets[i] = (uint32_t)(at.ptr - found->batch.ptr);
+        if (aw_record_next(&at, &record, NULL) != AW_OK || record.seq != found->header.first_seq + i)
+            return AW_E_CORRUPT;
+    }
+    found->has_offsets = true;
+    return AW_OK;
+}
+
+static enum aw_err
+find_record(struct aw_journal_reader *reader, struct aw_arena *scratch, uint64_t seq, struct found *found)
+{
+    enum aw_err     err = AW_OK;
+    struct aw_slice at;
 
     /* Neighbours in a chain often lie in one batch. */
     if (found->header.count == 0 || seq < found->header.first_seq || seq >= found->header.first_seq + found->header.count) {
@@ -52,10 +83,20 @@ find_record(struct aw_journal_reader *reader, uint64_t seq, struct found *found)
         if (err == AW_OK)
             err = aw_batch_header_read(found->batch, &found->header, NULL);
         found->has_hash = false;
+        found->was_used = false;
+        found->has_offsets = false;
     }
-    if (err == AW_OK)
-        err = aw_record_find(found->batch, seq, &found->record, NULL);
-    return err;
+    if (err == AW_OK && found->was_used && !found->has_offsets)
+        err = find_offsets(found, scratch);
+    if (err != AW_OK)
+        return err;
+    found->was_used = true;
+    if (!found->has_offsets)
+        return aw_record_find(found->batch, seq, &found->record, NULL);
+    at = aw_slice_of(found->batch.ptr, found->batch.len);
+    at.ptr += found->offsets[seq - found->header.first_seq];
+    at.len -= found->offsets[seq - found->header.first_seq];
+    return aw_record_next(&at, &found->record, NULL);
 }
 
 /* Computed once a batch: re-posts come in runs. (The next batch holds this hash too, but reading it would take this one's place
@@ -201,7 +242,7 @@ read_thread(struct aw_read *read, struct aw_read_item *item, struct aw_journal_r
     enum aw_err        err = AW_OK;
 
     for (uint64_t seq = item->last_seq; seq > item->above_seq && !full && walk.count < item->messages_max;) {
-        err = find_record(reader, seq, found);
+        err = find_record(reader, scratch, seq, found);
         /* The beginning of a long thread may have been trimmed: what is left is the answer. */
         if (err == AW_E_NOT_FOUND && walk.count > 0)
             break;
@@ -225,7 +266,7 @@ read_receipt(struct aw_read_item *item, struct aw_journal_reader *reader, struct
     const struct aw_out_message *out = &command.out.u.message;
     struct aw_receipt           *receipt = &item->receipt;
     struct aw_slice             *reasons;
-    enum aw_err                  err = find_record(reader, item->last_seq, found);
+    enum aw_err                  err = find_record(reader, scratch, item->last_seq, found);
 
     if (err == AW_OK && found->record.kind != AW_COMMAND_MESSAGE)
         return AW_E_NOT_FOUND;
@@ -260,16 +301,24 @@ read_receipt(struct aw_read_item *item, struct aw_journal_reader *reader, struct
 static enum aw_err
 read_ending(struct aw_read_item *item, struct aw_journal_reader *reader, struct aw_arena *scratch, struct found *found)
 {
-    item->ended_kind = 0;
-    for (uint64_t seq = item->last_seq; seq > item->fence; seq = found->record.prev_seq) {
-        struct aw_command command;
-        enum aw_err       err = find_record(reader, seq, found);
+    uint32_t steps = 0;
 
-        if (err == AW_OK)
-            err = aw_record_read(&found->record, scratch, &command, NULL);
+    for (uint64_t seq = item->resume_seq != 0 ? item->resume_seq : item->last_seq; seq > item->fence;
+         seq = found->record.prev_seq) {
+        enum aw_err err;
+
+        item->resume_seq = seq;
+        if (steps++ == RECORDS_PER_STEP)
+            return AW_E_AGAIN;
+        err = find_record(reader, scratch, seq, found);
         if (err != AW_OK)
             return err;
-        if (command.kind == AW_COMMAND_COMPLETE || command.kind == AW_COMMAND_RELEASE) {
+        if (found->record.kind == AW_COMMAND_COMPLETE || found->record.kind == AW_COMMAND_RELEASE) {
+            struct aw_command command;
+
+            err = aw_record_read(&found->record, scratch, &command, NULL);
+            if (err != AW_OK)
+                return err;
             if (command.in.fenced.lease.fence != item->fence || command.out.err != AW_OK)
                 continue;
             item->ended_kind = command.kind;
@@ -277,8 +326,8 @@ read_ending(struct aw_read_item *item, struct aw_journal_reader *reader, struct 
             item->ended_at = found->header.now;
             return AW_OK;
         }
-        if (command.kind == AW_COMMAND_TIMER || command.kind == AW_COMMAND_CANCEL) {
-            item->ended_kind = command.kind;
+        if (found->record.kind == AW_COMMAND_TIMER || found->record.kind == AW_COMMAND_CANCEL) {
+            item->ended_kind = found->record.kind;
             item->ended_at = found->header.now;
         }
     }
@@ -291,9 +340,15 @@ aw_read_carry_out(struct aw_read *read, struct aw_journal_reader *reader, struct
     struct room  room = {.at = read->memory, .room = read->room};
     struct found found = {.header = {.count = 0}};
 
+    read->is_unfinished = false;
     for (uint32_t i = 0; i < read->count; i++) {
         struct aw_read_item *item = &read->items[i];
 
+        /* The scratch memory is another item's by now. */
+        found.was_used = false;
+        found.has_offsets = false;
+        found.offsets = NULL;
+        found.offsets_room = 0;
         switch (item->kind) {
         case AW_READ_THREAD:
             item->err = read_thread(read, item, reader, scratch, &room, &found);
@@ -302,8 +357,15 @@ aw_read_carry_out(struct aw_read *read, struct aw_journal_reader *reader, struct
             item->err = read_receipt(item, reader, scratch, &room, &found);
             break;
         case AW_READ_ENDING:
-            item->err = read_ending(item, reader, scratch, &found);
+            if (item->err == AW_E_AGAIN || item->resume_seq == 0)
+                item->err = read_ending(item, reader, scratch, &found);
             break;
+        }
+        if (item->err == AW_E_AGAIN) {
+            /* The rest of the items waits for the next turn too, so that one turn is one step. */
+            aw_arena_reset(scratch);
+            read->is_unfinished = true;
+            return;
         }
         aw_arena_reset(scratch);
     }

@@ -3,6 +3,7 @@
  * An io thread fills a read and pushes it; a reader walks the journal in one short snapshot, writes what it found into the
  * memory that the read brought along, and gives it back by the io thread's mailbox. Between the two the io thread must not touch
  * it. When the memory is too small the read comes back with `need` above `room` and nothing else filled: the io thread brings more.
+ * A long walk comes back unfinished, and is pushed again as it is: so no read keeps a reader from the others for long.
  *
  * Who owns: the io thread owns reads and their memory; a pool owns its threads. Thread: named at each call. Fails: AW_E_NOT_FOUND,
  * AW_E_CORRUPT, AW_E_IO in the item concerned.
@@ -30,6 +31,7 @@ struct aw_read_item {
     uint64_t          above_seq;    /* THREAD: only messages newer than this; 0: all */
     uint32_t          messages_max; /* THREAD: the newest so many */
     uint64_t          fence;        /* ENDING: the record that granted the lease */
+    uint64_t          resume_seq;   /* ENDING: where an unfinished walk goes on; 0 at first */
     enum aw_err       err;
     /* THREAD */
     struct aw_stored_message *messages; /* oldest first */
@@ -56,7 +58,8 @@ struct aw_read {
     char                *memory; /* for what the items point to */
     size_t               room;
     size_t               need;
-    size_t               bytes_max; /* of message bodies a THREAD item may hold; the oldest are left out */
+    bool                 is_unfinished; /* comes back to be pushed again */
+    size_t               bytes_max;     /* of message bodies a THREAD item may hold; the oldest are left out */
 };
 
 struct aw_readers;

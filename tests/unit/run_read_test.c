@@ -15,6 +15,7 @@
 
 #include <sched.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define NOW        UINT64_C(1776231000000)
 #define BODY_BYTES 5000U
@@ -42,7 +43,7 @@ open_book(struct book *book, bool lmdb)
     static const struct aw_fault_plan plan;
     struct aw_state_limits            limits = {.tickets_max = 1000,
                                                 .identities_max = 1000,
-                                                .ids_max = 5000,
+                                                .ids_max = 200000,
                                                 .leases_max = 100,
                                                 .lanes_max = 8,
                                                 .agents_max = 20,
@@ -344,6 +345,83 @@ check_ending(struct book *book, struct aw_ticket_id ticket, struct aw_lease_id i
     assert_int_equal(item.ended_op_hash, op_hash);
 }
 
+/* Follow-ups of one customer, `per_batch` in a batch. */
+static void
+post_many_small(struct book *book, uint64_t customer, uint64_t first, uint32_t count, uint32_t per_batch)
+{
+    struct aw_hash128 identity = {customer, 1};
+    struct aw_command command = {.kind = AW_COMMAND_MESSAGE};
+    struct aw_slice   body = AW_SLICE("b");
+
+    for (uint32_t i = 0; i < count; i++) {
+        command.in.message = (struct aw_in_message){.id_hash = {first + i, 2},
+                                                    .identities = &identity,
+                                                    .identity_count = 1,
+                                                    .channel = AW_SLICE("web"),
+                                                    .account = AW_SLICE("main"),
+                                                    .class_ = AW_CLASS_GENERAL,
+                                                    .body = body};
+        if (i % per_batch == 0)
+            begin(book);
+        assert_int_equal(apply(book, &command), AW_OK);
+        assert_true(command.out.changed);
+        if (i % per_batch == per_batch - 1 || i == count - 1)
+            commit(book);
+    }
+}
+
+/* How a lease ended behind which `count` messages came: found step by step, and no step takes long. */
+static void
+check_long_history(bool lmdb, uint32_t count, uint32_t per_batch)
+{
+    struct book               book;
+    struct aw_out_message     opened;
+    struct aw_lease_id        released;
+    struct aw_ticket_view     view;
+    struct aw_read_item       item;
+    struct aw_read            read = {.items = &item, .count = 1, .is_unfinished = true};
+    struct aw_journal_reader *reader;
+    struct aw_blocks         *blocks = aw_blocks_new(65536, 4 << 20);
+    struct aw_arena           scratch;
+    uint64_t                  seq, steps = 0;
+    double                    slowest_ms = 0;
+
+    open_book(&book, lmdb);
+    opened = post(&book, 1, 1, 100, &seq);
+    released = lease(&book, opened.ticket);
+    assert_int_equal(fenced(&book, AW_COMMAND_RELEASE, released, 77), AW_OK);
+    post_many_small(&book, 1, 1000, count, per_batch);
+    assert_int_equal(aw_state_ticket(book.state, opened.ticket, &view), AW_OK);
+    assert_int_equal(view.messages_total, count + 1);
+    item = (struct aw_read_item){.kind = AW_READ_ENDING, .last_seq = view.last_seq, .fence = released.fence};
+    reader = aw_journal_reader_new(book.journal);
+    assert_non_null(reader);
+    assert_non_null(blocks);
+    aw_arena_init(&scratch, blocks);
+    for (; read.is_unfinished; steps++) {
+        struct timespec began, ended;
+        double          took_ms;
+
+        (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &began);
+        assert_int_equal(aw_journal_read_begin(reader), AW_OK);
+        aw_read_carry_out(&read, reader, &scratch);
+        aw_journal_read_end(reader);
+        (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ended);
+        took_ms = (double)(ended.tv_sec - began.tv_sec) * 1e3 + (double)(ended.tv_nsec - began.tv_nsec) / 1e6;
+        slowest_ms = took_ms > slowest_ms ? took_ms : slowest_ms;
+        assert_int_equal(item.err, read.is_unfinished ? AW_E_AGAIN : AW_OK);
+    }
+    assert_int_equal(item.ended_kind, AW_COMMAND_RELEASE);
+    assert_int_equal(item.ended_op_hash, 77);
+    assert_true(steps >= count / 10000);
+    print_message("    %u messages, %u a batch: %llu steps, the slowest %.1f ms\n", count, per_batch, (unsigned long long)steps,
+                  slowest_ms);
+    assert_true(slowest_ms < 1000); /* a walk that steps over whole batches for each record takes minutes */
+    aw_journal_reader_free(&reader);
+    aw_blocks_free(&blocks);
+    close_book(&book);
+}
+
 static void
 check_endings(bool lmdb)
 {
@@ -394,6 +472,14 @@ test_receipts(void **state)
     (void)state;
     check_receipts(false);
     check_receipts(true);
+}
+
+static void
+test_a_long_history_is_read_in_steps(void **state)
+{
+    (void)state;
+    check_long_history(true, 100000, 1000);
+    check_long_history(false, 100000, 1);
 }
 
 static void
@@ -485,6 +571,7 @@ main(void)
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_receipts),
         cmocka_unit_test(test_endings),
+        cmocka_unit_test(test_a_long_history_is_read_in_steps),
         cmocka_unit_test(test_pool_sees_what_is_durable),
     };
 
