@@ -57,8 +57,8 @@ close_batch(struct aw_committer *c, struct aw_hash128 digest_before, aw_ms now)
     return true;
 }
 
-/* Whether it may push a ticket that did not leave its queue by being taken: the end of a hold, or a time that changes the class. The
- * old entry stays there, stale, and nothing bounds those but the arena. What comes back from a lease has the reserve. */
+/* Whether it may push a ticket that did not leave its queue by being taken: the end of a hold, or a time that changes its class.
+ * The old entry stays there, stale, and nothing bounds those but the arena. What comes back from a lease has the reserve. */
 static bool
 pushes_anew(const struct aw_committer *c, const struct aw_command *command)
 {
