@@ -584,6 +584,7 @@ m_held(struct aw_command *c)
         c->out.u.lease.end = AW_LEASE_END_EXPIRED;
     if (is_ours)
         c->out.u.lease.state = AW_TICKET_WAITING;
+    c->out.u.lease.is_last_end = is_ours || t->ended_fence == in->lease.fence;
     return NULL;
 }
 
@@ -840,6 +841,7 @@ compare_lease(const struct run *run, const struct aw_out_lease *a, const struct 
     SAME(class_);
     SAME(state);
     SAME(end);
+    SAME(is_last_end);
     SAME(gentle);
     SAME(last_seq);
     SAME(seen_seq);
