@@ -15,10 +15,10 @@
 #define SWEEP_WORDS  512U
 #define CLEAN_CHUNKS 1024U
 #define FREE_BLOCKS  4096U
-/* A word of hints holds 8 lanes, one byte each, one bit a class. */
+/* A word of hints holds 8 lanes, one byte each, one bit a queue. */
 #define LANES_PER_WORD 8U
 #define LANE_BITS      8U
-AW_STATIC_ASSERT(AW_CLASS_COUNT <= LANE_BITS, "one bit a class");
+AW_STATIC_ASSERT(AW_LANES_QUEUES <= LANE_BITS, "one bit a queue");
 
 struct aw_lanes {
     struct aw_home home; /* the committer */
@@ -29,7 +29,7 @@ struct aw_lanes {
     _Atomic uint64_t *hints; /* owns: a set bit means that the queue may have entries */
     _Atomic uint64_t *shown; /* owns: by slot; version << 32 | age tick */
     /* Shared. */
-    struct aw_calendar *queues; /* owns: lanes x classes */
+    struct aw_calendar *queues; /* owns: lanes x AW_LANES_QUEUES */
     /* Committer only. */
     uint32_t sweep;      /* the word of hints where reclaim goes on */
     uint32_t slots_used; /* the highest slot shown, + 1 */
@@ -47,7 +47,7 @@ hint_words(const struct aw_lanes *lanes)
 static size_t
 queues_bytes(const struct aw_lanes *lanes)
 {
-    return (size_t)lanes->config.lanes_max * AW_CLASS_COUNT * sizeof(struct aw_calendar);
+    return (size_t)lanes->config.lanes_max * AW_LANES_QUEUES * sizeof(struct aw_calendar);
 }
 
 static size_t
@@ -119,11 +119,11 @@ aw_lanes_enter(struct aw_lanes *lanes)
 }
 
 static uint32_t
-queue_of(const struct aw_lanes *lanes, uint32_t lane, enum aw_class class_)
+queue_of(const struct aw_lanes *lanes, uint32_t lane, unsigned queue)
 {
     AW_ASSERT(lane < lanes->config.lanes_max);
-    AW_ASSERT((unsigned)class_ < AW_CLASS_COUNT);
-    return lane * AW_CLASS_COUNT + class_;
+    AW_ASSERT(queue < AW_LANES_QUEUES);
+    return lane * AW_LANES_QUEUES + queue;
 }
 
 /* What is outside the range goes to its ends, and keeps its order as far as these tell. */
@@ -144,42 +144,42 @@ ms_of(const struct aw_lanes *lanes, uint32_t tick)
 /* --- hints ---------------------------------------------------------------------------------------------------------------- */
 
 static unsigned
-hint_shift(uint32_t lane, unsigned class_)
+hint_shift(uint32_t lane, unsigned queue)
 {
-    return lane % LANES_PER_WORD * LANE_BITS + class_;
+    return lane % LANES_PER_WORD * LANE_BITS + queue;
 }
 
 /* Only the committer changes hints, so a load and a store will do; and only it fills queues, so that an empty one stays empty
  * while its bit is cleared. Seq_cst like the cursors, so that a push that returned has set its bit for everybody. */
 static void
-hint_set(struct aw_lanes *lanes, uint32_t lane, unsigned class_)
+hint_set(struct aw_lanes *lanes, uint32_t lane, unsigned queue)
 {
     _Atomic uint64_t *word = &lanes->hints[lane / LANES_PER_WORD];
-    uint64_t          bit = UINT64_C(1) << hint_shift(lane, class_);
+    uint64_t          bit = UINT64_C(1) << hint_shift(lane, queue);
     uint64_t          hints = atomic_load_explicit(word, memory_order_relaxed); /* the committer's own */
 
     if ((hints & bit) == 0)
-        atomic_store_explicit(word, hints | bit, memory_order_seq_cst); /* pairs with the loads in classes and find */
+        atomic_store_explicit(word, hints | bit, memory_order_seq_cst); /* pairs with the loads in queues and find */
 }
 
 static void
-hint_clear(struct aw_lanes *lanes, uint32_t lane, unsigned class_)
+hint_clear(struct aw_lanes *lanes, uint32_t lane, unsigned queue)
 {
     _Atomic uint64_t *word = &lanes->hints[lane / LANES_PER_WORD];
-    uint64_t          bit = UINT64_C(1) << hint_shift(lane, class_);
+    uint64_t          bit = UINT64_C(1) << hint_shift(lane, queue);
     uint64_t          hints = atomic_load_explicit(word, memory_order_relaxed); /* the committer's own */
 
-    atomic_store_explicit(word, hints & ~bit, memory_order_seq_cst); /* pairs with the loads in classes and find */
+    atomic_store_explicit(word, hints & ~bit, memory_order_seq_cst); /* pairs with the loads in queues and find */
 }
 
 unsigned
-aw_lanes_classes(const struct aw_lanes *lanes, uint32_t lane)
+aw_lanes_queues(const struct aw_lanes *lanes, uint32_t lane)
 {
     uint64_t hints;
 
     AW_ASSERT(lane < lanes->config.lanes_max);
     hints = atomic_load_explicit(&lanes->hints[lane / LANES_PER_WORD], memory_order_seq_cst); /* pairs with hint_set */
-    return hints >> hint_shift(lane, 0) & ((1U << AW_CLASS_COUNT) - 1);
+    return hints >> hint_shift(lane, 0) & ((1U << AW_LANES_QUEUES) - 1);
 }
 
 uint32_t
@@ -222,7 +222,7 @@ static enum aw_err
 push_many(struct aw_lanes *lanes, uint32_t queue, uint32_t tick, const uint64_t *entries, size_t count)
 {
     enum aw_err err = aw_calendar_push(lanes->pool, &lanes->queues[queue], tick, entries, count);
-    uint32_t    lane = queue / AW_CLASS_COUNT;
+    uint32_t    lane = queue / AW_LANES_QUEUES;
 
     if (err != AW_OK)
         return err;
@@ -230,24 +230,39 @@ push_many(struct aw_lanes *lanes, uint32_t queue, uint32_t tick, const uint64_t 
         lanes->lanes_used = lane + 1;
     /* After the push, so that reclaim never sees a bit without its entry having been there; before the return, which is what
      * counts. */
-    hint_set(lanes, lane, queue % AW_CLASS_COUNT);
+    hint_set(lanes, lane, queue % AW_LANES_QUEUES);
     return AW_OK;
+}
+
+/* Where an imminent ticket lies in its second queue: at its age. Older ages than a key can say count as the oldest. */
+static uint32_t
+shown_tick(const struct aw_lanes *lanes, uint32_t slot)
+{
+    uint32_t tick = (uint32_t)atomic_load_explicit(&lanes->shown[slot], memory_order_relaxed); /* the committer's own */
+
+    return tick < AW_CALENDAR_TICK_MAX ? tick : AW_CALENDAR_TICK_MAX;
 }
 
 enum aw_err
 aw_lanes_push(struct aw_lanes *lanes, uint32_t lane, enum aw_class class_, aw_ms key, uint32_t slot, uint32_t version)
 {
-    uint64_t entry = entry_of(slot, version);
+    uint64_t    entry = entry_of(slot, version);
+    enum aw_err err;
 
     AW_ON(lanes);
     AW_ASSERT(slot < lanes->config.tickets_max);
-    return push_many(lanes, queue_of(lanes, lane, class_), tick_of(lanes, key, AW_CALENDAR_TICK_MAX), &entry, 1);
+    if (class_ == AW_CLASS_IMMINENT && aw_lanes_room(lanes) == 0)
+        return AW_E_TABLE_FULL; /* both or none */
+    err = push_many(lanes, queue_of(lanes, lane, class_), tick_of(lanes, key, AW_CALENDAR_TICK_MAX), &entry, 1);
+    if (class_ == AW_CLASS_IMMINENT && err == AW_OK)
+        err = push_many(lanes, queue_of(lanes, lane, AW_LANES_BY_AGE), shown_tick(lanes, slot), &entry, 1);
+    return err;
 }
 
 size_t
 aw_lanes_room(const struct aw_lanes *lanes)
 {
-    return aw_calendar_pool_room(lanes->pool);
+    return aw_calendar_pool_room(lanes->pool) / 2; /* an imminent one takes two */
 }
 
 size_t
@@ -266,7 +281,7 @@ aw_lanes_reclaim(struct aw_lanes *lanes)
         for (; hints != 0; hints &= hints - 1) {
             unsigned            bit = (unsigned)__builtin_ctzll(hints);
             uint32_t            lane = lanes->sweep * LANES_PER_WORD + bit / LANE_BITS;
-            struct aw_calendar *queue = &lanes->queues[lane * AW_CLASS_COUNT + bit % LANE_BITS];
+            struct aw_calendar *queue = &lanes->queues[lane * AW_LANES_QUEUES + bit % LANE_BITS];
             size_t              cleaned = aw_calendar_clean(lanes->pool, queue, CLEAN_CHUNKS);
 
             work += cleaned;
@@ -301,7 +316,7 @@ size_t
 aw_lanes_bytes(const struct aw_lanes *lanes)
 {
     return aw_calendar_pool_bytes(lanes->pool) + (size_t)lanes->slots_used * sizeof(uint64_t) +
-           (size_t)lanes->lanes_used * AW_CLASS_COUNT * sizeof(struct aw_calendar) + hint_words(lanes) * sizeof(uint64_t);
+           (size_t)lanes->lanes_used * AW_LANES_QUEUES * sizeof(struct aw_calendar) + hint_words(lanes) * sizeof(uint64_t);
 }
 
 /* --- loading: committer --------------------------------------------------------------------------------------------------- */
@@ -413,15 +428,11 @@ load_flush(struct aw_lanes_load *load)
     return AW_OK;
 }
 
-enum aw_err
-aw_lanes_load_add(struct aw_lanes_load *load, uint32_t lane, enum aw_class class_, aw_ms key, uint32_t slot, uint32_t version)
+static enum aw_err
+load_item(struct aw_lanes_load *load, uint64_t queue, uint32_t tick, uint64_t entry)
 {
-    struct aw_lanes *lanes = load->lanes;
-    uint64_t         queue = queue_of(lanes, lane, class_);
-    struct item      item = {queue << 30 | tick_of(lanes, key, AW_CALENDAR_TICK_MAX), entry_of(slot, version)};
+    struct item item = {queue << 30 | tick, entry};
 
-    AW_ON(lanes);
-    AW_ASSERT(slot < lanes->config.tickets_max);
     if (load->count == load->max) {
         enum aw_err err = load_flush(load);
 
@@ -432,6 +443,21 @@ aw_lanes_load_add(struct aw_lanes_load *load, uint32_t lane, enum aw_class class
         load->is_sorted = false;
     load->items[load->count++] = item;
     return AW_OK;
+}
+
+enum aw_err
+aw_lanes_load_add(struct aw_lanes_load *load, uint32_t lane, enum aw_class class_, aw_ms key, uint32_t slot, uint32_t version)
+{
+    struct aw_lanes *lanes = load->lanes;
+    uint64_t         entry = entry_of(slot, version);
+    enum aw_err      err;
+
+    AW_ON(lanes);
+    AW_ASSERT(slot < lanes->config.tickets_max);
+    err = load_item(load, queue_of(lanes, lane, class_), tick_of(lanes, key, AW_CALENDAR_TICK_MAX), entry);
+    if (class_ == AW_CLASS_IMMINENT && err == AW_OK)
+        err = load_item(load, queue_of(lanes, lane, AW_LANES_BY_AGE), shown_tick(lanes, slot), entry);
+    return err;
 }
 
 enum aw_err
@@ -468,12 +494,13 @@ queue_drop(struct aw_calendar *queue, const struct aw_calendar_head *first)
 }
 
 bool
-aw_lanes_peek(struct aw_lanes *lanes, uint32_t lane, enum aw_class class_, struct aw_head *ret_head)
+aw_lanes_peek(struct aw_lanes *lanes, uint32_t lane, unsigned number, struct aw_head *ret_head)
 {
-    struct aw_calendar *queue = &lanes->queues[queue_of(lanes, lane, class_)];
-    struct aw_head      head = {.lane = lane, .class_ = class_};
+    struct aw_calendar *queue = &lanes->queues[queue_of(lanes, lane, number)];
+    enum aw_class       class_ = number == AW_LANES_BY_AGE ? AW_CLASS_IMMINENT : (enum aw_class)number;
+    struct aw_head      head = {.lane = lane, .class_ = class_, .queue = number};
 
-    if ((aw_lanes_classes(lanes, lane) >> class_ & 1) == 0)
+    if ((aw_lanes_queues(lanes, lane) >> number & 1) == 0)
         return false;
     for (unsigned drops = 0;; drops++) {
         struct aw_calendar_head first;
@@ -492,7 +519,7 @@ aw_lanes_peek(struct aw_lanes *lanes, uint32_t lane, enum aw_class class_, struc
 bool
 aw_lanes_try_take(struct aw_lanes *lanes, const struct aw_head *head)
 {
-    struct aw_calendar     *queue = &lanes->queues[queue_of(lanes, head->lane, head->class_)];
+    struct aw_calendar     *queue = &lanes->queues[queue_of(lanes, head->lane, head->queue)];
     struct aw_calendar_head first = {.entry = head->_entry, ._cursor = head->_cursor};
 
     if (!aw_calendar_try_pop(queue, &first))

@@ -1,5 +1,7 @@
 /* lanes.h - who waits where: for each lane and class one lock-free priority queue, and a table that says which entries still
- * count.
+ * count. An imminent ticket waits in two queues: by departure, so that the one about to be missed is found, and by age, so that
+ * the one that waits longest is. Whichever entry is taken, the other is stale once the lease is published; until then somebody
+ * may take it too, and is refused the lease.
  *
  * An entry is a ticket's slot and version under a key (a time, exact to 100 ms; first in first out inside that). To re-rank,
  * move, hold or cancel a ticket, the committer shows a newer version and pushes a new entry, if any; the old one is stale from
@@ -29,11 +31,15 @@
 
 struct aw_lanes;
 
+/* The queues of a lane: the one of a class has its number, and one more. */
+#define AW_LANES_BY_AGE AW_CLASS_COUNT /* imminent tickets by age; their own queue is by departure */
+#define AW_LANES_QUEUES (AW_CLASS_COUNT + 1)
+
 struct aw_lanes_config {
     uint32_t lanes_max;
     uint32_t tickets_max; /* slots are below this */
     aw_ms    base;        /* earlier keys and ages count as this; later ones are exact for 3.4 years of keys, 13 of ages */
-    size_t   bytes_max;   /* of the arena: about 20 (dense) to 40 bytes an entry; 1 MiB to 16 GiB */
+    size_t   bytes_max;   /* of the arena: about 20 (dense) to 40 bytes an entry, imminent tickets twice that; 1 MiB to 16 GiB */
 };
 
 /* Address space for all of it is reserved here, and touched as it is used. AW_E_CONFIG (bytes_max), AW_E_MEMORY. */
@@ -47,7 +53,8 @@ void aw_lanes_enter(struct aw_lanes *lanes);
 
 /* Makes `version` the only valid one of this slot: its other entries are stale from here on. Before the push of an entry. */
 void aw_lanes_show(struct aw_lanes *lanes, uint32_t slot, uint32_t version, aw_ms age);
-/* Puts an entry behind all others of its key. AW_E_TABLE_FULL: the arena is at its limit, nothing changed. */
+/* Puts an entry behind all others of its key; an imminent one also by its age, which was shown. AW_E_TABLE_FULL: the arena is at
+ * its limit, nothing changed. */
 AW_MUST_USE enum aw_err aw_lanes_push(struct aw_lanes *lanes, uint32_t lane, enum aw_class class_, aw_ms key, uint32_t slot,
                                       uint32_t version);
 /* How many pushes surely succeed from here on, wherever they go. */
@@ -84,6 +91,7 @@ void aw_lanes_load_free(struct aw_lanes_load **load);
 struct aw_head {
     uint32_t      lane;
     enum aw_class class_;
+    unsigned      queue;
     aw_ms         key; /* rounded down to 100 ms */
     aw_ms         age; /* as above */
     uint32_t      slot;
@@ -93,14 +101,14 @@ struct aw_head {
     uint64_t      _cursor;
 };
 
-/* The classes of a lane that may have entries, one bit each (1 << class): one load, for agents of many lanes. A class whose
+/* The queues of a lane that may have entries, one bit each (1 << queue): one load, for agents of many lanes. A queue whose
  * bit is clear has no entry whose push returned before this call. */
-unsigned aw_lanes_classes(const struct aw_lanes *lanes, uint32_t lane);
+unsigned aw_lanes_queues(const struct aw_lanes *lanes, uint32_t lane);
 /* The first lane at or after `from` that may have entries; lanes_max when there is none. For agents of all lanes. */
 uint32_t aw_lanes_find(const struct aw_lanes *lanes, uint32_t from);
 /* The entry that is next in this queue; stale ones are dropped on the way. False when it is empty. After dropping 64 in a row
  * it returns a head with `stale` set, if the next is stale too, so that a call stays short: call again. */
-AW_MUST_USE bool aw_lanes_peek(struct aw_lanes *lanes, uint32_t lane, enum aw_class class_, struct aw_head *ret_head);
+AW_MUST_USE bool aw_lanes_peek(struct aw_lanes *lanes, uint32_t lane, unsigned queue, struct aw_head *ret_head);
 /* Takes it, if it still is the head. False: somebody took it, or something more urgent came; peek this queue again. The ticket
  * may have changed in the meantime: only the committer's word on the lease counts. */
 AW_MUST_USE bool aw_lanes_try_take(struct aw_lanes *lanes, const struct aw_head *head);

@@ -4,15 +4,16 @@
 static bool
 lane_has_ticket(struct aw_committer *c, uint32_t lane)
 {
-    unsigned classes = aw_lanes_classes(c->config.lanes, lane);
+    unsigned queues = aw_lanes_queues(c->config.lanes, lane);
 
-    if (classes == 0 || !aw_lanes_directory_gives(c->config.directory, lane))
+    if (queues == 0 || !aw_lanes_directory_gives(c->config.directory, lane))
         return false;
+    /* Not by age: what waits there alone is being leased out of the other queue. */
     for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
         struct aw_head head;
 
         /* A stale head after a bounded search may hide a ticket behind it: say yes, and the pull drops the rest. */
-        if ((classes & (1U << i)) != 0 && aw_lanes_peek(c->config.lanes, lane, (enum aw_class)i, &head))
+        if ((queues & (1U << i)) != 0 && aw_lanes_peek(c->config.lanes, lane, i, &head))
             return true;
     }
     return false;

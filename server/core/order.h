@@ -38,9 +38,9 @@ struct aw_order_settings {
 struct aw_order_candidate {
     enum aw_class class_;
     aw_ms         age;        /* since when it waits */
-    aw_ms         departs_at; /* IMMINENT: the key of its queue; ignored for the others */
+    aw_ms         departs_at; /* IMMINENT: the key of its queue, or AW_MS_MAX when it was found by age; ignored for the others */
     aw_ms         reply_by;   /* 0: none */
-    uint64_t      id;         /* the last word on ties: slot or ticket sequence, distinct */
+    uint64_t      id;         /* the last word on ties: slot or ticket sequence, distinct but for one ticket found twice */
 };
 
 /* The index of the one to take; count >= 1.

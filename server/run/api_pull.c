@@ -60,15 +60,22 @@ struct choice {
     bool                      any;
 };
 
+/* The departure is what an imminent ticket's own queue is ordered by. Found by age it is not known, nor does it matter: were it
+ * near, the head by departure, which is no later, would go before. */
+static aw_ms
+departure_of(const struct aw_head *head)
+{
+    if (head->queue == AW_LANES_BY_AGE)
+        return AW_MS_MAX;
+    return head->class_ == AW_CLASS_IMMINENT ? head->key : 0;
+}
+
 /* Heads are compared as they are met: the rule is a total order, so the best of all is the best of the bests. */
 static void
 consider(struct choice *best, const struct aw_head *head, const struct aw_io *io)
 {
-    struct aw_order_candidate pair[2] = {best->candidate,
-                                         {.class_ = head->class_,
-                                          .age = head->age,
-                                          .departs_at = head->class_ == AW_CLASS_IMMINENT ? head->key : 0,
-                                          .id = head->slot}};
+    struct aw_order_candidate pair[2] = {
+        best->candidate, {.class_ = head->class_, .age = head->age, .departs_at = departure_of(head), .id = head->slot}};
 
     if (best->any && aw_order_choose(io->shared->order, io->wall, pair, 2) == 0)
         return;
@@ -80,22 +87,33 @@ consider(struct choice *best, const struct aw_head *head, const struct aw_io *io
 static void
 consider_lane(struct choice *best, uint32_t lane, const struct aw_io *io)
 {
-    unsigned classes = aw_lanes_classes(io->shared->lanes, lane);
+    unsigned queues = aw_lanes_queues(io->shared->lanes, lane);
 
-    if (classes == 0 || !aw_lanes_directory_gives(io->shared->directory, lane))
+    if (queues == 0 || !aw_lanes_directory_gives(io->shared->directory, lane))
         return;
-    for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
+    for (unsigned queue = 0; queue < AW_LANES_QUEUES; queue++) {
         struct aw_head head;
 
-        if ((classes & (1U << i)) == 0)
+        if ((queues & (1U << queue)) == 0)
             continue;
-        while (aw_lanes_peek(io->shared->lanes, lane, (enum aw_class)i, &head)) {
+        while (aw_lanes_peek(io->shared->lanes, lane, queue, &head)) {
             if (head.stale)
                 continue; /* a peek drops a bounded number; this queue still has some */
             consider(best, &head, io);
             break;
         }
     }
+}
+
+/* Whether this is the other entry of an imminent ticket that this pull asks for already. */
+static bool
+has_taken(const struct pull *pull, const struct aw_head *head)
+{
+    for (uint32_t i = 0; head->class_ == AW_CLASS_IMMINENT && i < pull->submission.count; i++) {
+        if (pull->entries[i].command.in.lease.slot == head->slot)
+            return true;
+    }
+    return false;
 }
 
 static bool
@@ -119,6 +137,8 @@ take_one(struct pull *pull, struct aw_head *ret_head)
         if (!best.any)
             return false;
         if (aw_lanes_try_take(io->shared->lanes, &best.head)) {
+            if (has_taken(pull, &best.head))
+                continue;
             *ret_head = best.head;
             return true;
         }

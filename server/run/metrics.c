@@ -177,16 +177,18 @@ struct oldest {
 static void
 look_at_lane(const struct aw_metrics_view *view, uint32_t lane, struct oldest oldest[AW_CLASS_COUNT])
 {
-    for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
+    for (unsigned queue = 0; queue < AW_LANES_QUEUES; queue++) {
         struct aw_order_candidate candidate;
         struct aw_head            head;
         uint32_t                  kappa;
+        unsigned                  i;
 
-        if (!aw_lanes_peek(view->lanes, lane, (enum aw_class)i, &head) || head.stale)
+        if (!aw_lanes_peek(view->lanes, lane, queue, &head) || head.stale)
             continue;
+        i = head.class_;
         candidate = (struct aw_order_candidate){.class_ = head.class_,
                                                 .age = head.age,
-                                                .departs_at = head.class_ == AW_CLASS_IMMINENT ? head.key : 0,
+                                                .departs_at = queue == AW_CLASS_IMMINENT ? head.key : AW_MS_MAX,
                                                 .id = head.slot};
         kappa = aw_order_kappa(view->order, view->now, &candidate);
         if (!oldest[i].any || head.age < oldest[i].age)
@@ -197,7 +199,7 @@ look_at_lane(const struct aw_metrics_view *view, uint32_t lane, struct oldest ol
     }
 }
 
-/* Of the heads of all queues: exact for all classes but `imminent`, whose heads are the earliest departures. */
+/* Of the heads of all queues; of `imminent` the earliest departure and the oldest. */
 static void
 render_ages(const struct aw_metrics_view *view, struct aw_buffer *buffer)
 {

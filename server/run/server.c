@@ -19,8 +19,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Bytes of queue entries for each ticket: the sparse worst case of commit/lanes.h, and stale entries on top. */
-#define LANE_BYTES_PER_TICKET 64U
+/* Bytes of queue entries for each ticket: the sparse worst case of commit/lanes.h, twice for imminent ones, and stale entries on
+ * top. */
+#define LANE_BYTES_PER_TICKET 128U
 #define LANE_BYTES_MIN        (UINT64_C(64) << 20)
 #define LANE_BYTES_MAX        (UINT64_C(16) << 30)
 

@@ -184,6 +184,7 @@ def test_pull_order(t):
         ("care young", make.next(care=["medical"], received_at=received(1))),
         ("guarded", make.next(flights=departs(25), received_at=received(1))),  # slack 25 < handling 5 + 25
         ("disrupted, 10 h of 1 h", make.next(**{"class": "disrupted", "received_at": received(600)})),
+        ("imminent, 60 of 20 min, and departs last", make.next(flights=departs(300), received_at=received(60))),
         ("imminent, 40 of 20 min", make.next(flights=departs(180), received_at=received(40))),
         ("general, 6 h of 4 h", make.next(**{"class": "general", "received_at": received(360)})),
         ("disrupted, 30 min of 1 h", make.next(**{"class": "disrupted", "received_at": received(30)})),

@@ -186,21 +186,56 @@ test_hints(void **state)
     push(lanes, 999, AW_CLASS_OTHER, BASE, 1, 1);
     push(lanes, 17, AW_CLASS_CARE, BASE, 2, 1);
     push(lanes, 17, AW_CLASS_OTHER, BASE, 3, 1);
-    assert_int_equal(aw_lanes_classes(lanes, 17), 1 << AW_CLASS_CARE | 1 << AW_CLASS_OTHER);
-    assert_int_equal(aw_lanes_classes(lanes, 16), 0);
+    assert_int_equal(aw_lanes_queues(lanes, 17), 1 << AW_CLASS_CARE | 1 << AW_CLASS_OTHER);
+    assert_int_equal(aw_lanes_queues(lanes, 16), 0);
     assert_int_equal(aw_lanes_find(lanes, 0), 17);
     assert_int_equal(aw_lanes_find(lanes, 17), 17);
     assert_int_equal(aw_lanes_find(lanes, 18), 999);
     expect(lanes, 17, AW_CLASS_CARE, 2);
     expect_empty(lanes, 17, AW_CLASS_CARE);
     settle(lanes);
-    assert_int_equal(aw_lanes_classes(lanes, 17), 1 << AW_CLASS_OTHER);
+    assert_int_equal(aw_lanes_queues(lanes, 17), 1 << AW_CLASS_OTHER);
     push(lanes, 17, AW_CLASS_CARE, BASE, 2, 2);
-    assert_int_equal(aw_lanes_classes(lanes, 17), 1 << AW_CLASS_CARE | 1 << AW_CLASS_OTHER);
+    assert_int_equal(aw_lanes_queues(lanes, 17), 1 << AW_CLASS_CARE | 1 << AW_CLASS_OTHER);
     expect(lanes, 999, AW_CLASS_OTHER, 1);
     expect_empty(lanes, 999, AW_CLASS_OTHER);
     settle(lanes);
     assert_int_equal(aw_lanes_find(lanes, 18), 1000);
+}
+
+/* An imminent ticket is found by departure and by age; once it is shown anew, its other entry is stale. */
+static void
+test_two_orders(void **state)
+{
+    struct aw_lanes *lanes = ((struct fixture *)*state)->lanes;
+    struct aw_head   head;
+
+    /* Ages go by slot: 1 has waited longest and departs last. */
+    push(lanes, 5, AW_CLASS_IMMINENT, BASE + 900000, 1, 1);
+    push(lanes, 5, AW_CLASS_IMMINENT, BASE + 500000, 2, 1);
+    push(lanes, 5, AW_CLASS_IMMINENT, BASE + 700000, 3, 1);
+    assert_int_equal(aw_lanes_queues(lanes, 5), 1 << AW_CLASS_IMMINENT | 1 << AW_LANES_BY_AGE);
+    assert_true(aw_lanes_peek(lanes, 5, AW_LANES_BY_AGE, &head));
+    assert_int_equal(head.class_, AW_CLASS_IMMINENT);
+    assert_int_equal(head.queue, AW_LANES_BY_AGE);
+    assert_int_equal(head.slot, 1);
+    assert_int_equal(head.key, BASE + 1000);
+    assert_int_equal(head.age, BASE + 1000);
+    assert_true(aw_lanes_try_take(lanes, &head));
+    aw_lanes_show(lanes, 1, 2, BASE + 1000); /* leased */
+    expect(lanes, 5, AW_CLASS_IMMINENT, 2);
+    /* Until the lease of 2 is published its other entry can be taken too: the committer refuses that lease. */
+    assert_true(aw_lanes_peek(lanes, 5, AW_LANES_BY_AGE, &head));
+    assert_int_equal(head.slot, 2);
+    aw_lanes_show(lanes, 2, 2, BASE + 2000);
+    assert_true(aw_lanes_peek(lanes, 5, AW_LANES_BY_AGE, &head));
+    assert_int_equal(head.slot, 3);
+    expect(lanes, 5, AW_CLASS_IMMINENT, 3);
+    aw_lanes_show(lanes, 3, 2, BASE + 3000);
+    assert_false(aw_lanes_peek(lanes, 5, AW_LANES_BY_AGE, &head));
+    expect_empty(lanes, 5, AW_CLASS_IMMINENT); /* the first one's */
+    settle(lanes);
+    assert_int_equal(aw_lanes_queues(lanes, 5), 0);
 }
 
 /* A load in small pieces gives every queue the same order as pushes of the same entries one by one. */
@@ -214,6 +249,7 @@ test_load(void **state)
     struct aw_qsbr               qsbr;
     struct random                random = random_of(random_seed(3));
     uint32_t                     count = 50000;
+    uint32_t                     by_age = 0;
 
     aw_qsbr_init(&qsbr);
     assert_int_equal(aw_lanes_new(&pushed, &config, &qsbr), AW_OK);
@@ -241,6 +277,18 @@ test_load(void **state)
             }
             expect_empty(lanes, lane, (enum aw_class)class_);
         }
+    for (uint32_t lane = 0; lane < 1000; lane++) {
+        struct aw_head head, other;
+
+        while (aw_lanes_peek(pushed, lane, AW_LANES_BY_AGE, &head)) {
+            assert_true(aw_lanes_peek(lanes, lane, AW_LANES_BY_AGE, &other));
+            assert_int_equal(head.slot, other.slot);
+            assert_true(aw_lanes_try_take(pushed, &head) && aw_lanes_try_take(lanes, &other));
+            by_age++;
+        }
+        assert_false(aw_lanes_peek(lanes, lane, AW_LANES_BY_AGE, &other));
+    }
+    assert_true(by_age > 5000 && by_age < 15000); /* one in five is imminent */
     assert_int_equal(count, 0);
     aw_lanes_free(&pushed);
 }
@@ -268,6 +316,12 @@ test_full(void **state)
         assert_int_equal(aw_lanes_push(lanes, random_below(&random, 100), AW_CLASS_OTHER,
                                        BASE + 100 * (uint64_t)random_below(&random, 1000000000), 1, 1),
                          AW_OK);
+    while (aw_lanes_room(lanes) > 0)
+        assert_int_equal(aw_lanes_push(lanes, random_below(&random, 100), AW_CLASS_OTHER, BASE, 1, 1), AW_OK);
+    /* Both entries of an imminent ticket, or none. */
+    assert_int_equal(aw_lanes_push(lanes, 0, AW_CLASS_IMMINENT, BASE, 1, 1), AW_E_TABLE_FULL);
+    assert_false(aw_lanes_peek(lanes, 0, AW_CLASS_IMMINENT, &head));
+    assert_false(aw_lanes_peek(lanes, 0, AW_LANES_BY_AGE, &head));
     while (err == AW_OK)
         err = aw_lanes_push(lanes, random_below(&random, 100), AW_CLASS_OTHER, BASE, 1, 1);
     assert_int_equal(err, AW_E_TABLE_FULL);
@@ -432,6 +486,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_clamped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stale, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hints, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_two_orders, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_load, set_up, tear_down),
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_bound),
