@@ -12,9 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* One lane is enough to compare orders; the queue SIM_SECOND lies in another one. */
-#define LANE_OF(queue)  ((queue) == SIM_SECOND ? 1U : 0U)
-#define CLASS_OF(queue) ((queue) == SIM_SECOND ? AW_CLASS_IMMINENT : (enum aw_class)(queue))
+#define LANE            0U /* `main`: one lane is enough to compare orders */
 #define TICKETS_MAX     (2U << 20)
 #define LANES_BYTES_MAX (UINT64_C(1) << 30)
 /* A lease outlives most tickets' handling; the others prolong it in time. */
@@ -152,13 +150,6 @@ set_waiting(struct desk *desk, struct ticket *ticket, bool waiting)
     }
 }
 
-static void
-push(struct desk *desk, unsigned queue, aw_ms key, const struct aw_event *event)
-{
-    if (aw_lanes_push(desk->lanes, LANE_OF(queue), CLASS_OF(queue), key, event->slot, event->version) != AW_OK)
-        desk->err = AW_E_TABLE_FULL;
-}
-
 /* What a command did to the queues, as the committer would publish it. */
 static void
 publish(struct desk *desk, const struct aw_event *event)
@@ -178,10 +169,9 @@ publish(struct desk *desk, const struct aw_event *event)
         ticket->class_ = event->class_;
     waiting.class_ = ticket->class_;
     place = desk->setup->policy->place(&desk->setup->order, &waiting);
-    AW_ASSERT(place.queue < SIM_QUEUES);
-    push(desk, place.queue, place.key, event);
-    if (desk->setup->policy->has_two_orders && event->class_ == AW_CLASS_IMMINENT)
-        push(desk, SIM_SECOND, event->age, event);
+    AW_ASSERT(place.queue < AW_CLASS_COUNT);
+    if (aw_lanes_push(desk->lanes, LANE, (enum aw_class)place.queue, place.key, event->slot, event->version) != AW_OK)
+        desk->err = AW_E_TABLE_FULL;
 }
 
 static enum aw_err
@@ -196,14 +186,14 @@ apply(struct desk *desk, struct aw_command *command)
     return err;
 }
 
-/* The departure is what an imminent one's queue is ordered by. In the second queue it is not known, nor does it matter: were it
+/* The departure is what an imminent one's queue is ordered by. Found by age it is not known, nor does it matter: were it
  * near, the head of the first would go before. */
 static aw_ms
-departure_of(unsigned queue, const struct aw_head *head)
+departure_of(const struct aw_head *head)
 {
-    if (queue == SIM_SECOND)
+    if (head->queue == AW_LANES_BY_AGE)
         return AW_MS_MAX;
-    return queue == AW_CLASS_IMMINENT ? head->key : 0;
+    return head->class_ == AW_CLASS_IMMINENT ? head->key : 0;
 }
 
 /* The head of each queue that has one. */
@@ -215,12 +205,14 @@ look(struct desk *desk, struct sim_heads *ret_heads, struct aw_head heads[SIM_QU
         struct aw_head *head = &heads[ret_heads->count];
         bool            any;
 
+        if (queue == AW_LANES_BY_AGE && !desk->setup->policy->looks_by_age)
+            continue;
         do /* a peek drops a bounded number of stale ones */
-            any = aw_lanes_peek(desk->lanes, LANE_OF(queue), CLASS_OF(queue), head);
+            any = aw_lanes_peek(desk->lanes, LANE, queue, head);
         while (any && head->stale);
         if (any)
             ret_heads->candidates[ret_heads->count++] = (struct aw_order_candidate){
-                .class_ = head->class_, .age = head->age, .departs_at = departure_of(queue, head), .id = head->slot};
+                .class_ = head->class_, .age = head->age, .departs_at = departure_of(head), .id = head->slot};
     }
 }
 

@@ -9,14 +9,13 @@
 
 #include "base/assert.h"
 #include "base/time.h"
+#include "commit/lanes.h"
 #include "core/order.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* One for each class, and one more for those that wait in two at once. */
-#define SIM_QUEUES (AW_CLASS_COUNT + 1U)
-#define SIM_SECOND AW_CLASS_COUNT
+#define SIM_QUEUES AW_LANES_QUEUES
 
 /* A waiting ticket. */
 struct sim_waiting {
@@ -27,13 +26,13 @@ struct sim_waiting {
 };
 
 struct sim_place {
-    unsigned queue; /* below SIM_QUEUES */
+    unsigned queue; /* below AW_CLASS_COUNT */
     aw_ms    key;   /* smaller is earlier; equal ones first in, first out */
 };
 
 /* The heads of the queues that are not empty. */
 struct sim_heads {
-    struct aw_order_candidate candidates[SIM_QUEUES]; /* class_ is the number of the queue; IMMINENT for SIM_SECOND */
+    struct aw_order_candidate candidates[SIM_QUEUES]; /* class_ is the number of the queue; IMMINENT for AW_LANES_BY_AGE */
     unsigned                  count;
 };
 
@@ -42,8 +41,8 @@ struct sim_policy {
     const char *about;
     bool        folds; /* one customer, one ticket; a second delivery is known. Else each delivery is work of its own */
     bool        answers_clusters;
-    bool        has_two_orders; /* imminent ones wait by age too, in the queue SIM_SECOND: whichever comes up first counts */
-    bool        is_bound;       /* nobody would run it: it shows what can be had at most */
+    bool        looks_by_age; /* at imminent ones, besides by departure, as the server does */
+    bool        is_bound;     /* nobody would run it: it shows what can be had at most */
     struct sim_place (*place)(const struct aw_order_settings *settings, const struct sim_waiting *ticket);
     /* Which of the candidates, or their count for none: the agent stays idle. `turns` counts the pulls so far. */
     unsigned (*choose)(const struct aw_order_settings *settings, aw_ms now, const struct sim_heads *heads, uint64_t turns);
