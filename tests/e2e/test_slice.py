@@ -200,7 +200,8 @@ def test_pull_order(t):
     equal(got, [name for name, _ in wanted], "order one at a time")
     for lease in api.held():
         status(api.act(lease, "release", {"reason": "again"}), 200, "release")
-    got = [names[source] for source in source_ids(api.leases(max=100))]
+    # No more than there are: a ticket that is found in two orders counts once.
+    got = [names[source] for source in source_ids(api.leases(max=len(wanted)))]
     equal(got, [name for name, _ in wanted], "order in one pull, after all came back")
 
 
