@@ -1,11 +1,13 @@
 /* journal.c - `aswolk journal`: what a data folder holds, offline: record by record as text, or checked from end to end.
- *  Works beside a running server: it only reads, in snapshots of a few batches each, and sees what was durable when it got
- * there. Verifying walks every kept batch: header, numbering, chain, each record's CRC and fields, each body's hash. From the
- * first batch on, or from the last checkpoint when older batches were trimmed, it replays the records into a state of its own
- * and compares its digest with the one that each batch was written on.
+ * Works beside a running server: it only reads, in snapshots of a few batches each, and sees what was durable when it got
+ * there. Verifying walks every batch that is left: header, numbering, chain from the anchor on, each record's CRC and fields, each
+ * body's hash; then what was kept of batches that are gone: both CRCs, and the bodies' hashes. From the first batch on, or from the
+ * last checkpoint when older batches were trimmed, it replays the records into a state of its own and compares its digest with the
+ * one that each batch was written on.
  */
 #include "cli/cli.h"
 
+#include "commit/kept.h"
 #include "commit/recover.h"
 #include "store/store.h"
 
@@ -15,6 +17,7 @@
 #include <string.h>
 
 #define BATCHES_A_SNAPSHOT 64U
+#define KEPT_A_SNAPSHOT    4096U
 #define ARENA_BYTES_MAX    ((size_t)16 * 1024 * 1024)
 
 struct journal_options {
@@ -63,18 +66,21 @@ struct walk {
     struct aw_arena               arena;
     struct aw_why                 why;
     /* What was found. */
-    uint64_t         first_index;
-    uint64_t         last_index; /* 0: no batch yet */
-    uint64_t         next_seq;
-    uint64_t         records;
-    uint64_t         messages;
-    uint64_t         bodies;  /* found, and their hash is right */
-    uint64_t         sealed;  /* encrypted: their hash is that of the plain text */
-    uint64_t         erased;  /* a message without its body */
-    uint64_t         bad_seq; /* where the first damage is; 0: not in a record */
-    uint64_t         epoch;
-    aw_ms            last_at;
-    struct aw_sha256 hash; /* of the last batch */
+    uint64_t                 first_index;
+    uint64_t                 last_index; /* 0: no batch yet */
+    uint64_t                 next_seq;
+    uint64_t                 records;
+    uint64_t                 messages;
+    uint64_t                 bodies;  /* found, and their hash is right */
+    uint64_t                 sealed;  /* encrypted: their hash is that of the plain text */
+    uint64_t                 erased;  /* a message without its body */
+    uint64_t                 bad_seq; /* where the first damage is; 0: not in a record */
+    uint64_t                 epoch;
+    aw_ms                    last_at;
+    struct aw_sha256         hash;   /* of the last batch */
+    struct aw_journal_anchor anchor; /* as it was when the walk began */
+    uint64_t                 kept[AW_KEPT_KINDS];
+    aw_ms                    kept_oldest; /* 0: none */
     /* Replaying. */
     struct aw_state          *state; /* NULL: older batches were trimmed */
     struct aw_journal_head    head;
@@ -82,6 +88,14 @@ struct walk {
     bool                      mark_met; /* the replay passed the checkpoint's cut and agreed with it */
     struct aw_checkpoint_mark mark;
 };
+
+/* `text` has 2 * len + 1 bytes. */
+static void
+hex(const uint8_t *bytes, size_t len, char *text)
+{
+    for (size_t i = 0; i < len; i++)
+        (void)snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+}
 
 /* --- a record as members -------------------------------------------------------------------------------------------------- */
 
@@ -203,8 +217,7 @@ add_message(json_t *object, const struct aw_in_message *message, const struct aw
     add_time(object, "departs_at", message->departs_at);
     add_time(object, "reply_by", message->reply_by);
     add_number(object, "identities", message->identity_count);
-    for (size_t i = 0; i < sizeof(message->body_hash.bytes); i++)
-        (void)snprintf(hash + 2 * i, 3, "%02x", message->body_hash.bytes[i]);
+    hex(message->body_hash.bytes, sizeof(message->body_hash.bytes), hash);
     (void)json_object_set_new(object, "body_sha256", json_string(hash));
 }
 
@@ -332,13 +345,10 @@ check_header(struct walk *walk, const struct aw_batch_header *header)
 {
     static const struct aw_sha256 zero;
 
-    if (walk->last_index == 0) {
+    if (walk->first_index == 0)
         walk->first_index = header->index;
-        walk->next_seq = header->first_seq;
-        if (header->index == 1 && memcmp(&header->previous, &zero, sizeof(zero)) != 0)
-            return aw_why(&walk->why, AW_E_CORRUPT, "the first batch claims to follow another");
-        return AW_OK;
-    }
+    if (header->index == 1 && memcmp(&header->previous, &zero, sizeof(zero)) != 0)
+        return aw_why(&walk->why, AW_E_CORRUPT, "the first batch claims to follow another");
     if (header->index != walk->last_index + 1 || header->first_seq != walk->next_seq)
         return aw_why(&walk->why, AW_E_CORRUPT,
                       "batch %" PRIu64 " from record %" PRIu64 " where batch %" PRIu64 " from record %" PRIu64 " belongs",
@@ -418,9 +428,6 @@ walk_batch(struct walk *walk, struct aw_slice batch)
     if (err != AW_OK)
         return err;
     if (walk->options->verify) {
-        /* Older batches are gone: the replay begins at the checkpoint, after the walk. */
-        if (header.index != 1 && walk->last_index == 0)
-            aw_state_free(&walk->state);
         err = replay(walk, &header, batch);
         if (err != AW_OK)
             return err;
@@ -431,6 +438,25 @@ walk_batch(struct walk *walk, struct aw_slice batch)
     walk->next_seq = header.first_seq + header.count;
     walk->epoch = header.epoch;
     walk->last_at = header.now;
+    return AW_OK;
+}
+
+/* A running server may have trimmed what we have not come to yet: the walk goes on at its anchor. */
+static enum aw_err
+follow_anchor(struct walk *walk)
+{
+    struct aw_journal_anchor anchor;
+    enum aw_err              err = aw_check_anchor(walk->reader, &anchor, &walk->why);
+
+    if (err != AW_OK || (anchor.next_seq <= walk->next_seq && walk->next_seq > 1))
+        return err;
+    if (walk->first_index == 0)
+        walk->anchor = anchor;
+    if (anchor.index > 0)
+        aw_state_free(&walk->state); /* older batches are gone: the replay begins at the checkpoint, after the walk */
+    walk->next_seq = anchor.next_seq;
+    walk->last_index = anchor.index;
+    walk->hash = anchor.hash;
     return AW_OK;
 }
 
@@ -446,6 +472,7 @@ walk_snapshot(struct walk *walk, bool *ret_end)
     *ret_end = false;
     if (err != AW_OK)
         return aw_why(&walk->why, err, "the store can't be read: %s", aw_err_text(err));
+    err = follow_anchor(walk);
     for (unsigned i = 0; i < BATCHES_A_SNAPSHOT && err == AW_OK; i++) {
         err = aw_journal_read_next(walk->reader, walk->next_seq, &first_seq, &batch);
         if (err == AW_E_NOT_FOUND) {
@@ -479,6 +506,105 @@ walk_all(struct walk *walk)
     return err;
 }
 
+/* --- what was kept of batches that are gone --------------------------------------------------------------------------------- */
+
+static enum aw_err
+check_kept_record(struct walk *walk, uint64_t seq)
+{
+    struct aw_kept_record record;
+    struct aw_kept        kept;
+    struct aw_command     command;
+    uint32_t              slot;
+    enum aw_err           err = aw_journal_read_kept(walk->reader, AW_KEPT_RECORD, seq, &kept);
+
+    if (err != AW_OK)
+        return aw_why(&walk->why, err, "what was kept of it can't be read: %s", aw_err_text(err));
+    err = aw_kept_read(kept.bytes, &record, &walk->why);
+    aw_arena_reset(&walk->arena);
+    if (err == AW_OK)
+        err = aw_record_read(&record.record, &walk->arena, &command, &walk->why);
+    if (err != AW_OK)
+        return err;
+    if (record.record.seq != seq || !aw_kept_slot(&command, &slot) || slot != kept.owner)
+        return aw_why(&walk->why, AW_E_CORRUPT, "record %" PRIu64 " was kept under the name of another", record.record.seq);
+    if (walk->kept_oldest == 0)
+        walk->kept_oldest = record.now;
+    return command.kind == AW_COMMAND_MESSAGE ? check_body(walk, &command) : AW_OK;
+}
+
+/* Its hash lies in its record, which is checked where that lies; here only that it can be read. */
+static enum aw_err
+check_kept_body(struct walk *walk, uint64_t seq)
+{
+    struct aw_kept kept;
+    enum aw_err    err = aw_journal_read_kept(walk->reader, AW_KEPT_BODY, seq, &kept);
+
+    return err == AW_OK ? AW_OK : aw_why(&walk->why, err, "a kept body can't be read: %s", aw_err_text(err));
+}
+
+/* Some entries under one snapshot. *seq moves on; AW_E_NOT_FOUND behind the last. */
+static enum aw_err
+check_kept_some(struct walk *walk, enum aw_kept_kind kind, uint64_t *seq)
+{
+    enum aw_err err = aw_journal_read_begin(walk->reader);
+
+    if (err != AW_OK)
+        return aw_why(&walk->why, err, "the store can't be read: %s", aw_err_text(err));
+    for (unsigned i = 0; i < KEPT_A_SNAPSHOT && err == AW_OK; i++) {
+        struct aw_kept kept;
+
+        err = aw_journal_find_kept(walk->reader, kind, *seq, &kept);
+        if (err != AW_OK)
+            break;
+        walk->bad_seq = kept.seq;
+        err = kind == AW_KEPT_RECORD ? check_kept_record(walk, kept.seq) : check_kept_body(walk, kept.seq);
+        if (err != AW_OK)
+            break;
+        walk->bad_seq = 0;
+        walk->kept[kind]++;
+        *seq = kept.seq + 1;
+    }
+    aw_journal_read_end(walk->reader);
+    return err;
+}
+
+static enum aw_err
+read_counts(struct walk *walk, struct aw_journal_anchor *ret_anchor)
+{
+    enum aw_err err = aw_journal_read_begin(walk->reader);
+
+    if (err == AW_OK) {
+        err = aw_journal_read_anchor(walk->reader, ret_anchor);
+        aw_journal_read_end(walk->reader);
+    }
+    return err == AW_OK ? AW_OK : aw_why(&walk->why, err, "the anchor can't be read: %s", aw_err_text(err));
+}
+
+static enum aw_err
+walk_kept(struct walk *walk)
+{
+    struct aw_journal_anchor before, after;
+    enum aw_err              err = read_counts(walk, &before);
+
+    for (unsigned kind = 0; err == AW_OK && kind < AW_KEPT_KINDS; kind++) {
+        uint64_t seq = 0;
+
+        while (err == AW_OK)
+            err = check_kept_some(walk, (enum aw_kept_kind)kind, &seq);
+        if (err == AW_E_NOT_FOUND && walk->bad_seq == 0)
+            err = AW_OK;
+    }
+    if (err == AW_OK)
+        err = read_counts(walk, &after);
+    if (err != AW_OK || memcmp(&before, &after, sizeof(before)) != 0)
+        return err; /* with a server at work the counts have moved on */
+    if (walk->kept[AW_KEPT_RECORD] != after.kept[AW_KEPT_RECORD] || walk->kept[AW_KEPT_BODY] != after.kept[AW_KEPT_BODY])
+        return aw_why(&walk->why, AW_E_CORRUPT,
+                      "%" PRIu64 " records and %" PRIu64 " bodies were kept, the anchor says %" PRIu64 " and %" PRIu64,
+                      walk->kept[AW_KEPT_RECORD], walk->kept[AW_KEPT_BODY], after.kept[AW_KEPT_RECORD], after.kept[AW_KEPT_BODY]);
+    return AW_OK;
+}
+
 /* With older batches trimmed: what a start would do. */
 static enum aw_err
 replay_from_checkpoint(struct walk *walk)
@@ -509,9 +635,11 @@ print_verified(const struct walk *walk)
     if (walk->cli->common.json) {
         (void)printf("{\"ok\":true,\"first_batch\":%" PRIu64 ",\"last_batch\":%" PRIu64 ",\"records\":%" PRIu64
                      ",\"messages\":%" PRIu64 ",\"bodies\":%" PRIu64 ",\"sealed\":%" PRIu64 ",\"without_body\":%" PRIu64
-                     ",\"epoch\":%" PRIu64 ",\"last_at\":\"%s\",\"checkpoint\":%s}\n",
+                     ",\"epoch\":%" PRIu64 ",\"last_at\":\"%s\",\"checkpoint\":%s,\"anchor\":%" PRIu64
+                     ",\"first_record\":%" PRIu64 ",\"kept_records\":%" PRIu64 ",\"kept_bodies\":%" PRIu64 "}\n",
                      walk->first_index, walk->last_index, walk->records, walk->messages, walk->bodies, walk->sealed, walk->erased,
-                     walk->epoch, at, walk->mark_met ? "true" : "false");
+                     walk->epoch, at, walk->mark_met ? "true" : "false", walk->anchor.index, walk->anchor.next_seq,
+                     walk->kept[AW_KEPT_RECORD], walk->kept[AW_KEPT_BODY]);
         return;
     }
     if (walk->last_index == 0) {
@@ -524,9 +652,24 @@ print_verified(const struct walk *walk)
     (void)printf("  chain and CRCs hold; %" PRIu64 " bodies match their hash, %" PRIu64 " are encrypted, %" PRIu64
                  " are erased or trimmed\n",
                  walk->bodies, walk->sealed, walk->erased);
+    if (walk->anchor.index > 0) {
+        char hash[2 * sizeof(walk->anchor.hash.bytes) + 1];
+
+        hex(walk->anchor.hash.bytes, sizeof(walk->anchor.hash.bytes), hash);
+        (void)printf("  trimmed up to batch %" PRIu64 " (%s), the journal begins with record %" PRIu64 "\n", walk->anchor.index,
+                     hash, walk->anchor.next_seq);
+    }
+    if (walk->kept[AW_KEPT_RECORD] > 0 || walk->kept[AW_KEPT_BODY] > 0) {
+        at[0] = '-';
+        at[1] = '\0';
+        if (walk->kept_oldest != 0)
+            aw_time_format(walk->kept_oldest, at);
+        (void)printf("  kept for tickets that need them: %" PRIu64 " records and %" PRIu64 " bodies, the oldest of %s\n",
+                     walk->kept[AW_KEPT_RECORD], walk->kept[AW_KEPT_BODY], at);
+    }
     (void)printf("  the replay from %s gives the digest of every batch%s\n",
-                 walk->first_index == 1 ? "the first batch" : "the checkpoint",
-                 walk->first_index == 1 && walk->mark_met ? " and of the checkpoint" : "");
+                 walk->anchor.index == 0 ? "the first batch" : "the checkpoint",
+                 walk->anchor.index == 0 && walk->mark_met ? " and of the checkpoint" : "");
 }
 
 static int
@@ -605,6 +748,8 @@ run(struct aw_cli *cli, int argc, char **argv)
         code = AW_CLI_FAILED;
     } else {
         err = walk_all(&walk);
+        if (err == AW_OK && walk.options->verify)
+            err = walk_kept(&walk);
         if (err == AW_OK && walk.options->verify)
             err = replay_from_checkpoint(&walk);
         code = report(&walk, err);

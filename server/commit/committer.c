@@ -71,7 +71,8 @@ aw_committer_new(struct aw_committer **ret_committer, const struct aw_committer_
     c->events = aw_new_array(struct aw_event, AW_GROUP_RECORDS_MAX);
     c->batch_entries = aw_new_array(struct aw_entry *, AW_BATCH_RECORDS_MAX);
     if (c->events == NULL || c->batch_entries == NULL || !make_mailboxes(c) ||
-        !aw_batch_init(&c->batch, config->batch_bytes_max) || !aw_parking_init(&c->parking, config->lanes_max)) {
+        !aw_batch_init(&c->batch, config->batch_bytes_max) || !aw_parking_init(&c->parking, config->lanes_max) ||
+        !aw_trim_init(&c->trim, config->journal)) {
         aw_committer_free(&c);
         return aw_why(why, AW_E_MEMORY, "no memory for the committer");
     }
@@ -92,6 +93,7 @@ aw_committer_free(struct aw_committer **committer)
         aw_ring_fini(&c->mailboxes[io].back);
     }
     free(c->mailboxes);
+    aw_trim_fini(&c->trim);
     aw_parking_fini(&c->parking);
     aw_batch_fini(&c->batch);
     free(c->batch_entries);
@@ -165,6 +167,9 @@ aw_committer_start(struct aw_committer *committer, const struct aw_recovery *rec
         return aw_why(why, AW_E_STORE_BROKEN, "the store refuses to drop an unfinished checkpoint");
     c->checkpoint = done ? AW_CHECKPOINT_REST : AW_CHECKPOINT_DROP;
     c->bytes_since_checkpoint = recovery->bytes;
+    err = aw_trim_start(c, why);
+    if (err != AW_OK)
+        return err;
     err = own_commands(c, aw_record_clock_now(&c->clock, wall, mono), why);
     if (err == AW_OK)
         err = aw_publish_load(c, why);
@@ -259,18 +264,27 @@ aw_committer_step(struct aw_committer *committer, aw_ms wall, aw_ns mono)
     return work;
 }
 
+/* Of two times, 0 being never. */
+static aw_ms
+earlier(aw_ms a, aw_ms b)
+{
+    if (a == 0 || b == 0)
+        return a == 0 ? b : a;
+    return a < b ? a : b;
+}
+
 aw_ns
 aw_committer_next_due(const struct aw_committer *committer, aw_ns mono)
 {
     const struct aw_committer *c = committer;
-    aw_ms                      due = aw_state_next_due(c->config.state);
+    aw_ms                      due = earlier(aw_state_next_due(c->config.state), aw_trim_next_due(c));
     aw_ns                      at = AW_NS_NEVER;
 
-    if (aw_upkeep_is_busy(c))
+    if (aw_upkeep_is_busy(c) || aw_trim_is_busy(c))
         return mono;
     if (c->role == AW_ROLE_BROKEN)
         return AW_NS_NEVER;
-    if (c->is_timer_refused)
+    if (c->is_timer_refused || c->is_cut_waiting)
         return mono + TIMER_REST_NS;
     if (due != 0)
         at = due <= c->clock._told ? mono : mono + (due - c->clock._told) * AW_NS_PER_MS;

@@ -23,6 +23,7 @@
 #include "commit/lanes_directory.h"
 #include "commit/recover.h"
 #include "commit/submission.h"
+#include "commit/trim.h"
 #include "port/journal.h"
 #include "port/table.h"
 
@@ -44,6 +45,8 @@ struct aw_committer_report {
     void (*flushing)(void *user, bool begins); /* around each flush: one that never ends is a disk that hangs */
     void (*group)(void *user, aw_ns commit_took, uint32_t records, uint32_t batches);
     void (*checkpoint)(void *user, uint64_t seq);
+    void (*trim_damage)(void *user, const char *what,
+                        uint64_t seq); /* the journal is not trimmed any more: it is damaged there */
 };
 
 struct aw_committer_config {
@@ -61,6 +64,8 @@ struct aw_committer_config {
     uint64_t                   group_bytes_max;       /* most record and body bytes of posts in one flush */
     uint64_t                   checkpoint_bytes;      /* journal bytes between two checkpoints */
     size_t                     checkpoint_step_bytes; /* most of a checkpoint that rides on one flush */
+    uint64_t                   bodies_min_ms;         /* short of room, bodies of tickets closed longer ago go; 0: never early */
+    uint32_t                   room_low_percent;      /* room is short below this share of the store's limit */
     uint64_t                   lanes_reserve;         /* pushes that posts leave for tickets that come back */
     aw_ns (*mono)(void);                              /* measures the flush; a simulator gives its own */
     struct aw_committer_report report;

@@ -232,11 +232,12 @@ drain_bytes(const struct aw_committer *c)
     return open * AW_DRAIN_BYTES_PER_TICKET;
 }
 
-/* What is left up to the store's limit when every ticket that is open has been drained. */
+/* What is left up to the store's limit when every open ticket has been drained, and a checkpoint written beside the last one:
+ * without it a full store could never trim what came after that. */
 static uint64_t
 left_of_limit(const struct aw_committer *c, const struct aw_journal_room *room)
 {
-    uint64_t spoken_for = room->used_bytes + room->reserve_bytes + drain_bytes(c);
+    uint64_t spoken_for = room->used_bytes + room->reserve_bytes + drain_bytes(c) + aw_state_cut_bytes(c->config.state);
 
     return room->limit_bytes > spoken_for ? room->limit_bytes - spoken_for : 0;
 }
@@ -251,6 +252,7 @@ begin_group(struct aw_committer *c)
     again = room.reserve_bytes / AW_ROOM_AGAIN_SHARE;
     c->admission = (struct aw_admission){.posts_bytes = room.posts_bytes,
                                          .limit_bytes = left_of_limit(c, &room),
+                                         .low_bytes = room.limit_bytes / 100 * c->config.room_low_percent,
                                          .drain_bytes = room.drain_bytes,
                                          .again_bytes = again < AW_ROOM_AGAIN_BYTES_MAX ? again : AW_ROOM_AGAIN_BYTES_MAX,
                                          .pushes = aw_lanes_room(c->config.lanes)};
@@ -324,12 +326,12 @@ tell_flushing(struct aw_committer *c, bool begins)
 }
 
 static bool
-make_durable(struct aw_committer *c)
+make_durable(struct aw_committer *c, aw_ms now)
 {
     aw_ns began;
     bool  ok;
 
-    aw_upkeep_before_flush(c);
+    aw_upkeep_before_flush(c, now);
     if (!c->must_flush)
         return true;
     tell_flushing(c, true);
@@ -424,7 +426,7 @@ aw_group_commit(struct aw_committer *c, aw_ms now)
     if (c->role == AW_ROLE_BROKEN)
         return fail_all(c);
     begin_group(c);
-    if (!fill_group(c, now) || !make_durable(c)) {
+    if (!fill_group(c, now) || !make_durable(c, now)) {
         become_broken(c);
         return fail_all(c);
     }
@@ -448,7 +450,7 @@ aw_group_commit_own(struct aw_committer *c, struct aw_entry *entries, uint32_t c
         if (entries[i].command.out.err != AW_OK)
             return entries[i].command.out.err;
     }
-    if (!close_batch(c, digest, now) || !make_durable(c)) {
+    if (!close_batch(c, digest, now) || !make_durable(c, now)) {
         become_broken(c);
         return AW_E_STORE_BROKEN;
     }

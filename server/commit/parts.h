@@ -1,5 +1,5 @@
-/* parts.h - the committer's inside, shared by its four files: committer.c (mailboxes, step), group.c (apply and commit), publish.c
- * (lanes, wakes, queries), upkeep.c (checkpoints).
+/* parts.h - the committer's inside, shared by its five files: committer.c (mailboxes, step), group.c (apply and commit), publish.c
+ * (lanes, wakes, queries), upkeep.c (checkpoints), trim.c (the journal's old end).
  *
  * Thread: the committer. Owns: see committer.h. Nobody else includes this.
  */
@@ -11,6 +11,7 @@
 #include "commit/committer.h"
 #include "commit/parking.h"
 #include "commit/record_clock.h"
+#include "commit/trim.h"
 
 /* Commands applied in one flush: bounds the arrays below, and with them how long an answer can be held up by others. */
 #define AW_GROUP_RECORDS_MAX 16384U
@@ -45,7 +46,8 @@ struct aw_mailbox {
 /* What is left of room in this step; taken down with each admission. */
 struct aw_admission {
     uint64_t posts_bytes; /* at hand for posts, above the engine's reserve */
-    uint64_t limit_bytes; /* left of the store's limit, less what draining will take */
+    uint64_t limit_bytes; /* left of the store's limit, less what draining and a checkpoint will take */
+    uint64_t low_bytes;   /* room is short when limit_bytes is below */
     uint64_t drain_bytes; /* at hand for everything else */
     uint64_t again_bytes; /* room beyond what was refused, to be active again */
     uint64_t pushes;      /* into the lanes */
@@ -88,8 +90,10 @@ struct aw_committer {
 
     enum aw_checkpoint_phase  checkpoint;
     struct aw_checkpoint_mark mark;
-    bool                      is_mark_put; /* the next flush makes it the checkpoint */
+    bool                      is_mark_put;    /* the next flush makes it the checkpoint */
+    bool                      is_cut_waiting; /* for room to write its next chunk */
     uint64_t                  bytes_since_checkpoint;
+    struct aw_trim            trim;
 };
 
 /* --- committer.c */
@@ -113,8 +117,8 @@ size_t aw_publish_queries(struct aw_committer *c, aw_ms now);
 /* Fills lanes and directory from the state, at a start. */
 enum aw_err aw_publish_load(struct aw_committer *c, struct aw_why *why);
 
-/* --- upkeep.c: a bounded piece of checkpoint before a flush; what follows a flush. */
-void aw_upkeep_before_flush(struct aw_committer *c);
+/* --- upkeep.c: a bounded piece of checkpoint and of trimming before a flush; what follows a flush. */
+void aw_upkeep_before_flush(struct aw_committer *c, aw_ms now);
 void aw_upkeep_after_flush(struct aw_committer *c);
 bool aw_upkeep_is_busy(const struct aw_committer *c);
 

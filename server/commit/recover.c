@@ -1,4 +1,4 @@
-/* recover.c - checkpoint, ids, replay. */
+/* recover.c - anchor, checkpoint, ids, replay. */
 #include "commit/recover.h"
 
 #include <inttypes.h>
@@ -14,6 +14,7 @@ struct recovery {
     const struct aw_recover_progress *progress;
     struct aw_arena                   arena;
     struct aw_recovery                out;
+    struct aw_journal_anchor          anchor;
     uint64_t                          last_seq; /* of the whole journal, for the progress */
     aw_ms                             last_now;
 };
@@ -130,7 +131,7 @@ load_chunk(void *user, const struct aw_chunk *chunk)
 static enum aw_err
 load_ids(struct recovery *recovery, uint64_t cut_seq, struct aw_why *why)
 {
-    uint64_t        first = 1, told = 0;
+    uint64_t        first = recovery->anchor.next_seq, told = 0;
     struct aw_slice bytes;
     enum aw_err     err;
 
@@ -157,15 +158,79 @@ load_ids(struct recovery *recovery, uint64_t cut_seq, struct aw_why *why)
 }
 
 static enum aw_err
+check_first(const struct aw_journal_anchor *anchor, uint64_t first, struct aw_slice batch, struct aw_why *why)
+{
+    struct aw_batch_header header;
+    enum aw_err            err = AW_OK;
+
+    if (first != anchor->next_seq)
+        return aw_why(why, AW_E_CORRUPT, "the journal begins with record %" PRIu64 ", its anchor says %" PRIu64, first,
+                      anchor->next_seq);
+    err = aw_batch_header_read(batch, &header, why);
+    if (err != AW_OK)
+        return err;
+    if (header.index != anchor->index + 1 || memcmp(&header.previous, &anchor->hash, sizeof(anchor->hash)) != 0)
+        return aw_why(why, AW_E_CORRUPT,
+                      "batch %" PRIu64 ", the oldest, does not continue the chain of the anchor at batch %" PRIu64, header.index,
+                      anchor->index);
+    return AW_OK;
+}
+
+enum aw_err
+aw_check_anchor(struct aw_journal_reader *reader, struct aw_journal_anchor *ret_anchor, struct aw_why *why)
+{
+    struct aw_journal_anchor anchor;
+    struct aw_slice          batch;
+    uint64_t                 first, from;
+    enum aw_err              err = aw_journal_read_anchor(reader, &anchor);
+
+    if (err != AW_OK)
+        return aw_why(why, err, "the anchor, where the trimmed journal begins, fails its checks");
+    /* Below the anchor there may be what a trim has left; without one, nothing may be missing. */
+    from = anchor.index == 0 ? 0 : anchor.next_seq;
+    err = aw_journal_read_next(reader, from, &first, &batch);
+    if (err == AW_OK)
+        err = check_first(&anchor, first, batch, why);
+    else if (err == AW_E_NOT_FOUND && anchor.index == 0)
+        err = AW_OK; /* an empty journal */
+    else
+        err = aw_why(why, err == AW_E_NOT_FOUND ? AW_E_CORRUPT : err,
+                     "the batch behind the anchor, at record %" PRIu64 ", cannot be read", from);
+    if (err == AW_OK)
+        *ret_anchor = anchor;
+    return err;
+}
+
+/* What was trimmed must be in the checkpoint. */
+static enum aw_err
+check_mark(const struct aw_journal_anchor *anchor, const struct aw_checkpoint_mark *mark, struct aw_why *why)
+{
+    if (mark->index < anchor->index || mark->seq + 1 < anchor->next_seq)
+        return aw_why(why, AW_E_CORRUPT,
+                      "the journal was trimmed up to batch %" PRIu64 ", the last checkpoint reaches only to batch %" PRIu64,
+                      anchor->index, mark->index);
+    if (mark->index == anchor->index &&
+        (mark->seq + 1 != anchor->next_seq || memcmp(&mark->hash, &anchor->hash, sizeof(mark->hash)) != 0))
+        return aw_why(why, AW_E_CORRUPT, "anchor and checkpoint name different hashes of batch %" PRIu64, mark->index);
+    return AW_OK;
+}
+
+static enum aw_err
 load_checkpoint(struct recovery *recovery, struct aw_why *why)
 {
     struct aw_checkpoint_mark mark;
     enum aw_err               err = aw_table_read_mark(recovery->table, &mark);
 
+    if (err == AW_E_NOT_FOUND && recovery->anchor.index > 0)
+        return aw_why(why, AW_E_CORRUPT, "the journal was trimmed up to batch %" PRIu64 ", but there is no checkpoint",
+                      recovery->anchor.index);
     if (err == AW_E_NOT_FOUND)
         return AW_OK;
     if (err != AW_OK)
         return aw_why(why, err, "the mark of the last checkpoint cannot be read");
+    err = check_mark(&recovery->anchor, &mark, why);
+    if (err != AW_OK)
+        return err;
     if (mark.sm_version > AW_SM_VERSION)
         return aw_why(why, AW_E_VERSION, "the checkpoint was written by state machine version %u, this is version %u",
                       mark.sm_version, AW_SM_VERSION);
@@ -257,7 +322,10 @@ aw_recover(struct aw_state *state, struct aw_journal *journal, struct aw_table *
         err = aw_why(why, err, "the store cannot be read");
         goto done;
     }
-    err = look_ahead(&recovery, why);
+    err = aw_check_anchor(recovery.reader, &recovery.anchor, why);
+    recovery.out.first_seq = recovery.anchor.next_seq;
+    if (err == AW_OK)
+        err = look_ahead(&recovery, why);
     if (err == AW_OK)
         err = load_checkpoint(&recovery, why);
     if (err == AW_OK)

@@ -1,7 +1,8 @@
 /* recover.h - a start: from what the store holds to the state as it was.
  *
  * Reads the last checkpoint, the remembered source ids, and replays every batch behind the cut, checking for each: header, chain
- * hash, numbering, and that the state's digest is the one that the batch was written on. Changes nothing in the store.
+ * hash, numbering, and that the state's digest is the one that the batch was written on. Of a trimmed journal also that its first
+ * batch continues the anchor's chain, and that the checkpoint reaches so far. Changes nothing in the store.
  * Thread: main or the starting committer, before anything else runs. Fails: AW_E_CORRUPT (says which batch or record),
  * AW_E_VERSION, AW_E_TABLE_FULL (limits set lower than what is stored), AW_E_MEMORY, AW_E_IO; the state is then void.
  */
@@ -25,6 +26,7 @@ struct aw_journal_head {
 struct aw_recovery {
     struct aw_journal_head head;
     uint64_t               checkpoint_seq; /* 0: none */
+    uint64_t               first_seq;      /* where the journal begins: 1, or behind what was trimmed */
     uint64_t               records;        /* replayed */
     uint64_t               batches;
     uint64_t               bytes;
@@ -39,6 +41,9 @@ struct aw_recover_progress {
 AW_MUST_USE enum aw_err aw_recover(struct aw_state *state, struct aw_journal *journal, struct aw_table *table,
                                    const struct aw_recover_progress *progress, struct aw_recovery *ret_recovery,
                                    struct aw_why *why);
+/* Whether the oldest batch that `reader`'s snapshot holds is the one that the anchor names. AW_E_CORRUPT, AW_E_VERSION, AW_E_IO. */
+AW_MUST_USE enum aw_err aw_check_anchor(struct aw_journal_reader *reader, struct aw_journal_anchor *ret_anchor,
+                                        struct aw_why *why);
 /* Replays one batch into the state, checking everything above; *head moves on. For recover and for offline audits. `arena` is reset
  * between records. */
 AW_MUST_USE enum aw_err aw_replay_batch(struct aw_state *state, struct aw_slice batch, struct aw_journal_head *head,

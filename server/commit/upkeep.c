@@ -1,5 +1,5 @@
-/* upkeep.c - checkpoints in bounded steps: they ride on flushes that happen anyway, and make small ones of their own when it is
- * quiet. */
+/* upkeep.c - checkpoints, and with them trimming, in bounded steps: they ride on flushes that happen anyway, and make small ones of
+ * their own when it is quiet. */
 #include "commit/parts.h"
 
 /* How many chunks of a dead generation go with one flush: each frees about four pages, and freeing is work for the writer too. */
@@ -42,6 +42,7 @@ write_chunks(struct aw_committer *c)
 
     if (aw_state_cut_pressure(c->config.state) > PRESSURE_HIGH)
         left *= HURRY_FACTOR;
+    c->is_cut_waiting = cost > c->admission.drain_bytes;
     while (left > 0 && cost <= c->admission.drain_bytes) {
         struct aw_chunk chunk;
 
@@ -62,11 +63,12 @@ write_chunks(struct aw_committer *c)
     }
 }
 
-void
-aw_upkeep_before_flush(struct aw_committer *c)
+static void
+advance_checkpoint(struct aw_committer *c)
 {
     bool done;
 
+    c->is_cut_waiting = false;
     switch (c->checkpoint) {
     case AW_CHECKPOINT_REST:
         return;
@@ -91,22 +93,32 @@ aw_upkeep_before_flush(struct aw_committer *c)
 }
 
 void
+aw_upkeep_before_flush(struct aw_committer *c, aw_ms now)
+{
+    advance_checkpoint(c);
+    aw_trim_before_flush(c, now);
+}
+
+void
 aw_upkeep_after_flush(struct aw_committer *c)
 {
     if (c->checkpoint == AW_CHECKPOINT_MARK && c->is_mark_put) {
         aw_state_cut_end(c->config.state);
         c->checkpoint = AW_CHECKPOINT_DROP;
+        aw_trim_note_checkpoint(c, c->mark.seq);
         if (c->config.report.checkpoint != NULL)
             c->config.report.checkpoint(c->config.report.user, c->mark.seq);
     }
-    if (c->checkpoint == AW_CHECKPOINT_REST && c->bytes_since_checkpoint >= c->config.checkpoint_bytes) {
+    if (c->checkpoint == AW_CHECKPOINT_REST &&
+        (c->bytes_since_checkpoint >= c->config.checkpoint_bytes || c->trim.wants_checkpoint)) {
         begin_cut(c);
         c->bytes_since_checkpoint = 0;
+        c->trim.wants_checkpoint = false;
     }
 }
 
 bool
 aw_upkeep_is_busy(const struct aw_committer *c)
 {
-    return c->checkpoint != AW_CHECKPOINT_REST && c->role != AW_ROLE_BROKEN;
+    return c->checkpoint != AW_CHECKPOINT_REST && !c->is_cut_waiting && c->role != AW_ROLE_BROKEN;
 }

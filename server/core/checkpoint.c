@@ -24,6 +24,16 @@ aw_state_cut_begin(struct aw_state *state, struct aw_checkpoint_mark *ret_mark)
     return true;
 }
 
+uint64_t
+aw_state_cut_bytes(struct aw_state *state)
+{
+    uint64_t bytes = sizeof(state->globals);
+
+    for (uint32_t table = 1; table < AW_TABLE_COUNT; table++)
+        bytes += aw_rows_cut_bytes(aw_state_table(state, table));
+    return bytes;
+}
+
 bool
 aw_state_cut_is_lost(const struct aw_state *state)
 {

@@ -373,6 +373,12 @@ aw_rows_cut_end(struct aw_rows *rows)
     }
 }
 
+uint64_t
+aw_rows_cut_bytes(const struct aw_rows *rows)
+{
+    return (uint64_t)rows->_head->used * rows->_layout.kept;
+}
+
 bool
 aw_rows_cut_next(struct aw_rows *rows, char *buffer, uint32_t *ret_chunk, size_t *ret_len)
 {

@@ -146,8 +146,10 @@ void aw_rows_cut_begin(struct aw_rows *rows);
 void aw_rows_cut_end(struct aw_rows *rows);
 /* Copies the next chunk as it was at the beginning; `buffer` has AW_CUT_BYTES. False when this table is done. */
 AW_MUST_USE bool aw_rows_cut_next(struct aw_rows *rows, char *buffer, uint32_t *ret_chunk, size_t *ret_len);
-void             aw_ledger_cut_begin(struct aw_ledger *ledger);
-void             aw_ledger_cut_end(struct aw_ledger *ledger);
+/* Of all its chunks together. */
+uint64_t aw_rows_cut_bytes(const struct aw_rows *rows);
+void     aw_ledger_cut_begin(struct aw_ledger *ledger);
+void     aw_ledger_cut_end(struct aw_ledger *ledger);
 
 /* Reads a chunk into a table that nothing was taken from; the head has its final values. False when it does not fit the table. */
 AW_MUST_USE bool aw_rows_load(struct aw_rows *rows, uint32_t chunk, struct aw_slice bytes);

@@ -76,7 +76,47 @@ aw_journal_trim_step(struct aw_journal *journal, uint64_t below_seq, uint32_t pa
     AW_ASSERT(journal != NULL);
     AW_ASSERT(pages_max != 0);
     AW_ASSERT(ret_done != NULL);
-    return journal->ops->trim_step(journal, below_seq, pages_max, ret_done);
+    return journal->ops->trim_step(journal, below_seq, below_seq, pages_max, ret_done);
+}
+
+enum aw_err
+aw_journal_trim_bodies_step(struct aw_journal *journal, uint64_t below_seq, uint32_t pages_max, bool *ret_done)
+{
+    AW_ASSERT(journal != NULL);
+    AW_ASSERT(pages_max != 0);
+    AW_ASSERT(ret_done != NULL);
+    return journal->ops->trim_step(journal, 0, below_seq, pages_max, ret_done);
+}
+
+enum aw_outcome
+aw_journal_keep(struct aw_journal *journal, enum aw_kept_kind kind, const struct aw_kept *kept)
+{
+    AW_ASSERT(journal != NULL);
+    AW_ASSERT((unsigned)kind < AW_KEPT_KINDS);
+    AW_ASSERT(kept != NULL);
+    AW_ASSERT(kept->seq != 0);
+    AW_ASSERT(kept->seq <= AW_SEQ_MAX);
+    AW_ASSERT(kept->bytes.len <= AW_KEPT_BYTES_MAX);
+    return journal->ops->keep(journal, kind, kept);
+}
+
+enum aw_outcome
+aw_journal_unkeep(struct aw_journal *journal, enum aw_kept_kind kind, uint64_t seq)
+{
+    AW_ASSERT(journal != NULL);
+    AW_ASSERT((unsigned)kind < AW_KEPT_KINDS);
+    return journal->ops->unkeep(journal, kind, seq);
+}
+
+enum aw_outcome
+aw_journal_set_anchor(struct aw_journal *journal, const struct aw_journal_anchor *anchor)
+{
+    AW_ASSERT(journal != NULL);
+    AW_ASSERT(anchor != NULL);
+    AW_ASSERT(anchor->next_seq != 0);
+    AW_ASSERT(anchor->kept_seq >= anchor->next_seq);
+    AW_ASSERT(anchor->body_seq >= anchor->next_seq);
+    return journal->ops->set_anchor(journal, anchor);
 }
 
 struct aw_journal_reader *
@@ -124,7 +164,15 @@ aw_journal_read_batch(struct aw_journal_reader *reader, uint64_t seq, struct aw_
 enum aw_err
 aw_journal_read_body(struct aw_journal_reader *reader, uint64_t seq, struct aw_slice *ret_bytes)
 {
-    return ops_of(reader)->read_body(reader, seq, ret_bytes);
+    enum aw_err    err = ops_of(reader)->read_body(reader, seq, ret_bytes);
+    struct aw_kept kept;
+
+    if (err != AW_E_NOT_FOUND)
+        return err;
+    err = aw_journal_read_kept(reader, AW_KEPT_BODY, seq, &kept);
+    if (err == AW_OK)
+        *ret_bytes = kept.bytes;
+    return err;
 }
 
 enum aw_err
@@ -143,6 +191,31 @@ enum aw_err
 aw_journal_read_ids(struct aw_journal_reader *reader, uint64_t first_seq, uint64_t *ret_first_seq, struct aw_slice *ret_bytes)
 {
     return ops_of(reader)->read_ids(reader, first_seq, ret_first_seq, ret_bytes);
+}
+
+enum aw_err
+aw_journal_read_anchor(struct aw_journal_reader *reader, struct aw_journal_anchor *ret_anchor)
+{
+    enum aw_err err = ops_of(reader)->read_anchor(reader, ret_anchor);
+
+    if (err != AW_E_NOT_FOUND)
+        return err;
+    *ret_anchor = (struct aw_journal_anchor){.next_seq = 1, .kept_seq = 1, .body_seq = 1};
+    return AW_OK;
+}
+
+enum aw_err
+aw_journal_read_kept(struct aw_journal_reader *reader, enum aw_kept_kind kind, uint64_t seq, struct aw_kept *ret_kept)
+{
+    AW_ASSERT((unsigned)kind < AW_KEPT_KINDS);
+    return ops_of(reader)->read_kept(reader, kind, seq, ret_kept);
+}
+
+enum aw_err
+aw_journal_find_kept(struct aw_journal_reader *reader, enum aw_kept_kind kind, uint64_t seq, struct aw_kept *ret_kept)
+{
+    AW_ASSERT((unsigned)kind < AW_KEPT_KINDS);
+    return ops_of(reader)->find_kept(reader, kind, seq, ret_kept);
 }
 
 void

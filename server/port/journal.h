@@ -1,4 +1,5 @@
-/* journal.h - the seam to durable storage: an append-only sequence of batches, and the bodies and duplicate hashes beside it.
+/* journal.h - the seam to durable storage: an append-only sequence of batches, the bodies and duplicate hashes beside it, and what
+ * of them outlives the batches.
  *
  * What is appended: batches (model/record.h tells their bytes; an engine treats them as opaque), each with a run of consecutive
  * record sequence numbers. Engines: store/lmdb (the real one), store/memory (tests and simulation, with a fault plan); a
@@ -8,6 +9,7 @@
  *   submit  the engine takes a copy or writes; the batch's memory is free again at return
  *   flush   makes all that was submitted (and the table rows put, port/table.h) durable as one unit; may return before it is
  *   poll    reports batches in index order, each once, with its outcome
+ *   keep, unkeep, set_anchor, trim   join the next flush too: the copy, the anchor and what is deleted are one unit
  * A batch is acknowledged to anybody only after poll said OK. After the first BROKEN every later call says BROKEN, for ever.
  *
  * Who owns: the opener owns the engine, until aw_journal_close. Thread: writer calls by the committer; readers by any thread that
@@ -77,7 +79,27 @@ struct aw_store_identity {
     struct aw_hash_key table_key; /* keys the hashes of identities and source ids */
     struct aw_hash_key token_key; /* makes lease tokens unguessable */
 };
-#define AW_STORE_FORMAT 1U
+#define AW_STORE_FORMAT 2U
+
+/* What is copied out of batches and bodies before they go: by their sequence number, one of each kind. */
+enum aw_kept_kind { AW_KEPT_RECORD, AW_KEPT_BODY };
+#define AW_KEPT_KINDS 2
+struct aw_kept {
+    uint64_t        seq;
+    uint32_t        owner; /* whatever the caller finds by it whether the entry is needed still */
+    struct aw_slice bytes;
+};
+
+/* Where the journal begins. Index 0: with its first batch. It moves only with a flush that also holds the last of what is kept of
+ * the batches that it passes; what still lies below it then is waste. */
+struct aw_journal_anchor {
+    uint64_t         index;    /* of the last batch that is gone */
+    uint64_t         next_seq; /* the first record that is left; the first of its batch */
+    struct aw_sha256 hash;     /* chain hash of the batch `index` */
+    uint64_t         kept_seq; /* records below were looked through, and what is needed of them is kept; at least next_seq */
+    uint64_t         body_seq; /* bodies likewise; what is below is waste. At least next_seq */
+    uint64_t         kept[AW_KEPT_KINDS]; /* how many there are */
+};
 
 struct aw_journal_reader; /* a snapshot of the journal; one a thread */
 
@@ -89,7 +111,11 @@ struct aw_journal_ops {
     bool (*poll)(struct aw_journal *, struct aw_journal_done *);
     void (*room)(struct aw_journal *, struct aw_journal_room *);
     uint64_t (*cost)(struct aw_journal *, uint64_t record_bytes, uint64_t body_bytes);
-    enum aw_err (*trim_step)(struct aw_journal *, uint64_t below_seq, uint32_t pages_max, bool *ret_done);
+    enum aw_err (*trim_step)(struct aw_journal *, uint64_t below_seq, uint64_t bodies_below_seq, uint32_t pages_max,
+                             bool *ret_done);
+    enum aw_outcome (*keep)(struct aw_journal *, enum aw_kept_kind, const struct aw_kept *);
+    enum aw_outcome (*unkeep)(struct aw_journal *, enum aw_kept_kind, uint64_t seq);
+    enum aw_outcome (*set_anchor)(struct aw_journal *, const struct aw_journal_anchor *);
     struct aw_journal_reader *(*reader_new)(struct aw_journal *);
     void (*reader_free)(struct aw_journal_reader *);
     enum aw_err (*read_begin)(struct aw_journal_reader *);
@@ -99,6 +125,9 @@ struct aw_journal_ops {
     enum aw_err (*read_next)(struct aw_journal_reader *, uint64_t first_seq, uint64_t *, struct aw_slice *);
     enum aw_err (*read_last)(struct aw_journal_reader *, uint64_t *, struct aw_slice *);
     enum aw_err (*read_ids)(struct aw_journal_reader *, uint64_t first_seq, uint64_t *, struct aw_slice *);
+    enum aw_err (*read_anchor)(struct aw_journal_reader *, struct aw_journal_anchor *);
+    enum aw_err (*read_kept)(struct aw_journal_reader *, enum aw_kept_kind, uint64_t seq, struct aw_kept *);
+    enum aw_err (*find_kept)(struct aw_journal_reader *, enum aw_kept_kind, uint64_t seq, struct aw_kept *);
     void (*close)(struct aw_journal *);
 };
 /* The head of every engine's own struct. */
@@ -130,6 +159,17 @@ uint64_t aw_journal_cost(struct aw_journal *journal, uint64_t record_bytes, uint
  * next flush (an engine may stop earlier: call again after the flush). The newest batch always stays. Bodies go first: meanwhile
  * records may be there without. *ret_done when nothing is left to delete. AW_E_IO when the engine fails (then broken). */
 AW_MUST_USE enum aw_err aw_journal_trim_step(struct aw_journal *journal, uint64_t below_seq, uint32_t pages_max, bool *ret_done);
+/* Of bodies alone, record by record; batches and ids stay. */
+AW_MUST_USE enum aw_err aw_journal_trim_bodies_step(struct aw_journal *journal, uint64_t below_seq, uint32_t pages_max,
+                                                    bool *ret_done);
+/* Copies what is to outlive its batch. The sequence numbers of a kind ascend, over restarts too. Bytes at most AW_KEPT_BYTES_MAX.
+ * FULL: nothing was done; half of the reserve stays for the journal. */
+AW_MUST_USE enum aw_outcome aw_journal_keep(struct aw_journal *journal, enum aw_kept_kind kind, const struct aw_kept *kept);
+#define AW_KEPT_BYTES_MAX (256U * 1024U)
+/* Deletes one that was kept; one that is not there is no error. FULL: not in this flush any more, call again after it. */
+AW_MUST_USE enum aw_outcome aw_journal_unkeep(struct aw_journal *journal, enum aw_kept_kind kind, uint64_t seq);
+/* Moves on, never back. Deletes nothing: trim_step does, up to here and not further. */
+AW_MUST_USE enum aw_outcome aw_journal_set_anchor(struct aw_journal *journal, const struct aw_journal_anchor *anchor);
 
 /* Readers. A reader belongs to one thread at a time, the one that uses it, and holds a snapshot only between read_begin and
  * read_end: keep that short (a long one makes the store grow). A slice borrows until the next read of its kind (batch, body,
@@ -142,7 +182,7 @@ AW_MUST_USE enum aw_err aw_journal_read_begin(struct aw_journal_reader *reader);
 void                    aw_journal_read_end(struct aw_journal_reader *reader);
 /* The batch that holds record `seq`. AW_E_NOT_FOUND (never written or trimmed), AW_E_IO. */
 AW_MUST_USE enum aw_err aw_journal_read_batch(struct aw_journal_reader *reader, uint64_t seq, struct aw_slice *ret_bytes);
-/* The body of record `seq`. AW_E_NOT_FOUND: it has none, or it was erased. */
+/* The body of record `seq`, also a kept one. AW_E_NOT_FOUND: it has none, or it is gone. */
 AW_MUST_USE enum aw_err aw_journal_read_body(struct aw_journal_reader *reader, uint64_t seq, struct aw_slice *ret_bytes);
 /* The batch whose first record is `first_seq`, or the next one behind it. AW_E_NOT_FOUND at the end. */
 AW_MUST_USE enum aw_err aw_journal_read_next(struct aw_journal_reader *reader, uint64_t first_seq, uint64_t *ret_first_seq,
@@ -153,6 +193,15 @@ AW_MUST_USE enum aw_err aw_journal_read_last(struct aw_journal_reader *reader, u
 /* Hashes of the batch at or behind first_seq. AW_E_NOT_FOUND at the end. */
 AW_MUST_USE enum aw_err aw_journal_read_ids(struct aw_journal_reader *reader, uint64_t first_seq, uint64_t *ret_first_seq,
                                             struct aw_slice *ret_bytes);
+/* Where the journal begins; index 0 and sequence numbers 1 when nothing was trimmed. AW_E_CORRUPT when what is stored fails its
+ * checks. */
+AW_MUST_USE enum aw_err aw_journal_read_anchor(struct aw_journal_reader *reader, struct aw_journal_anchor *ret_anchor);
+/* What was kept of record `seq`. AW_E_NOT_FOUND. */
+AW_MUST_USE enum aw_err aw_journal_read_kept(struct aw_journal_reader *reader, enum aw_kept_kind kind, uint64_t seq,
+                                             struct aw_kept *ret_kept);
+/* The first that was kept at or behind `seq`: its number and owner, without its bytes. AW_E_NOT_FOUND at the end. */
+AW_MUST_USE enum aw_err aw_journal_find_kept(struct aw_journal_reader *reader, enum aw_kept_kind kind, uint64_t seq,
+                                             struct aw_kept *ret_kept);
 /* Takes the address, accepts NULL, leaves NULL. All readers freed before. Never flushes what was not flushed. */
 void aw_journal_close(struct aw_journal **journal);
 

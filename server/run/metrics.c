@@ -105,6 +105,10 @@ static const struct {
     {"work_out", "gauge", "Submissions and reads in the hands of other threads.", AW_METRIC_OUT},
     {"journal_seq", "gauge", "Last record of the journal.", AW_METRIC_SEQ},
     {"epoch", "gauge", "Starts of this store.", AW_METRIC_EPOCH},
+    {"journal_first_seq", "gauge", "First record of the journal; older ones were trimmed.", AW_METRIC_TRIM_FIRST_SEQ},
+    {"trimmed_records", "counter", "Records trimmed since the start.", AW_METRIC_TRIM_RECORDS},
+    {"room_short", "gauge", "1 while bodies of closed tickets go before their time.", AW_METRIC_TRIM_SHORT},
+    {"trim_damaged", "gauge", "1 when the journal is damaged at its old end and not trimmed any more.", AW_METRIC_TRIM_DAMAGED},
 };
 
 static void
@@ -251,6 +255,19 @@ render_commits(const struct aw_metrics *metrics, struct aw_buffer *buffer)
 }
 
 static void
+render_kept(const struct aw_metrics *metrics, aw_ms now, struct aw_buffer *buffer)
+{
+    aw_ms oldest = aw_metric_sum(metrics, AW_METRIC_TRIM_OLDEST);
+
+    family(buffer, "kept", "gauge", "Records and bodies kept for their tickets when their batch was trimmed.");
+    aw_buffer_printf(buffer, "aswolk_kept{kind=\"records\"} %" PRIu64 "\naswolk_kept{kind=\"bodies\"} %" PRIu64 "\n",
+                     aw_metric_sum(metrics, AW_METRIC_TRIM_KEPT_RECORDS), aw_metric_sum(metrics, AW_METRIC_TRIM_KEPT_BODIES));
+    family(buffer, "kept_oldest_age_seconds", "gauge", "Age of the oldest kept record, as the last sweep saw it.");
+    aw_buffer_printf(buffer, "aswolk_kept_oldest_age_seconds %.1f\n",
+                     oldest != 0 && now > oldest ? (double)(now - oldest) / 1000.0 : 0.0);
+}
+
+static void
 render_store(const struct aw_metrics *metrics, struct aw_buffer *buffer)
 {
     family(buffer, "store_bytes", "gauge", "The store: used, its limit, the reserve for draining, room for posts.");
@@ -290,6 +307,7 @@ aw_metrics_render(const struct aw_metrics *metrics, const struct aw_metrics_view
     render_ages(view, buffer);
     render_commits(metrics, buffer);
     render_store(metrics, buffer);
+    render_kept(metrics, view->now, buffer);
     render_answers(metrics, buffer);
     family(buffer, "build", "info", "Which aswolk this is.");
     aw_buffer_printf(buffer, "aswolk_build_info{version=\"%s\"} 1\n# EOF\n", AW_VERSION);

@@ -38,6 +38,13 @@ enum aw_metric {
     AW_METRIC_STORE_LIMIT,
     AW_METRIC_STORE_RESERVE,
     AW_METRIC_STORE_ROOM,
+    AW_METRIC_TRIM_FIRST_SEQ,
+    AW_METRIC_TRIM_RECORDS,
+    AW_METRIC_TRIM_KEPT_RECORDS,
+    AW_METRIC_TRIM_KEPT_BODIES,
+    AW_METRIC_TRIM_OLDEST, /* record time; 0: nothing is kept */
+    AW_METRIC_TRIM_SHORT,
+    AW_METRIC_TRIM_DAMAGED,
     AW_METRIC_SEQ,
     AW_METRIC_EPOCH,
     /* Copies of the edge's counters, so that any thread may read them. */

@@ -1,5 +1,5 @@
 /* read.c - walks the chain of a ticket's records, newest to oldest, and collects what was asked for. */
-#include "model/record.h"
+#include "commit/kept.h"
 #include "run/reader.h"
 
 #include <string.h>
@@ -39,7 +39,7 @@ room_copy(struct room *room, struct aw_slice bytes)
 /* A record with the batch that holds it. */
 struct found {
     struct aw_slice        batch;
-    struct aw_batch_header header; /* count 0: nothing found yet */
+    struct aw_batch_header header; /* count 0: nothing found yet, or a kept record without its batch */
     struct aw_record       record;
     struct aw_sha256       hash; /* of the batch, once it was asked for */
     bool                   has_hash;
@@ -48,6 +48,28 @@ struct found {
     uint32_t              *offsets; /* of its records, once a second one was sought; in scratch, for this item */
     uint32_t               offsets_room;
 };
+
+/* Its batch was trimmed: what was kept of it for its ticket. */
+static enum aw_err
+find_kept(struct aw_journal_reader *reader, uint64_t seq, struct found *found)
+{
+    struct aw_kept_record record;
+    struct aw_kept        kept;
+    enum aw_err           err = aw_journal_read_kept(reader, AW_KEPT_RECORD, seq, &kept);
+
+    found->header.count = 0; /* the batch that was found before may not lie in the reader's memory any more */
+    if (err == AW_OK)
+        err = aw_kept_read(kept.bytes, &record, NULL);
+    if (err == AW_OK && record.record.seq != seq)
+        err = AW_E_CORRUPT;
+    if (err != AW_OK)
+        return err;
+    found->header = (struct aw_batch_header){.shard = record.shard, .index = record.index, .now = record.now};
+    found->record = record.record;
+    found->hash = record.hash;
+    found->has_hash = true;
+    return AW_OK;
+}
 
 /* Where the records of a batch lie: a walk through all of a large one would else step over the ones before it for each. */
 static enum aw_err
@@ -80,6 +102,8 @@ find_record(struct aw_journal_reader *reader, struct aw_arena *scratch, uint64_t
     /* Neighbours in a chain often lie in one batch. */
     if (found->header.count == 0 || seq < found->header.first_seq || seq >= found->header.first_seq + found->header.count) {
         err = aw_journal_read_batch(reader, seq, &found->batch);
+        if (err == AW_E_NOT_FOUND)
+            return find_kept(reader, seq, found);
         if (err == AW_OK)
             err = aw_batch_header_read(found->batch, &found->header, NULL);
         found->has_hash = false;

@@ -100,8 +100,17 @@ publish_numbers(struct aw_server *server)
 {
     struct aw_metrics_block *metrics = server->committer_metrics;
     struct aw_journal_room   room;
+    struct aw_trim_stats     trim;
 
     aw_journal_room(server->journal, &room);
+    aw_trim_stats(server->committer, &trim);
+    aw_metric_set(metrics, AW_METRIC_TRIM_FIRST_SEQ, trim.first_seq);
+    aw_metric_set(metrics, AW_METRIC_TRIM_RECORDS, trim.records_gone);
+    aw_metric_set(metrics, AW_METRIC_TRIM_KEPT_RECORDS, trim.kept[AW_KEPT_RECORD]);
+    aw_metric_set(metrics, AW_METRIC_TRIM_KEPT_BODIES, trim.kept[AW_KEPT_BODY]);
+    aw_metric_set(metrics, AW_METRIC_TRIM_OLDEST, trim.oldest);
+    aw_metric_set(metrics, AW_METRIC_TRIM_SHORT, trim.is_short);
+    aw_metric_set(metrics, AW_METRIC_TRIM_DAMAGED, trim.is_damaged);
     aw_metric_set(metrics, AW_METRIC_STORE_USED, room.used_bytes);
     aw_metric_set(metrics, AW_METRIC_STORE_LIMIT, room.limit_bytes);
     aw_metric_set(metrics, AW_METRIC_STORE_RESERVE, room.reserve_bytes);
@@ -131,6 +140,14 @@ tell_checkpoint(void *user, uint64_t seq)
 
     aw_metric_add(server->committer_metrics, AW_METRIC_CHECKPOINTS, 1);
     aw_log(AW_LOG_INFO, "checkpoint", aw_log_num("seq", seq));
+}
+
+static void
+tell_trim_damage(void *user, const char *what, uint64_t seq)
+{
+    (void)user;
+    aw_log(AW_LOG_ERROR, "the journal is damaged and not trimmed any more; see aswolk journal --verify", aw_log_str("what", what),
+           aw_log_num("seq", seq));
 }
 
 static void
@@ -513,10 +530,16 @@ make_committer(struct aw_server *server, struct aw_why *why)
         .group_bytes_max = settings->group_bytes_max,
         .checkpoint_bytes = settings->checkpoint_bytes,
         .checkpoint_step_bytes = settings->checkpoint_step_bytes,
+        .bodies_min_ms = settings->bodies_min_h * 3600 * AW_MS_PER_S,
+        .room_low_percent = (uint32_t)settings->room_low_percent,
         .lanes_reserve = settings->leases_max + AW_LEASES_PER_PULL_MAX * server->io_count,
         .mono = aw_clock_mono,
-        .report =
-            {.user = server, .role = tell_role, .flushing = tell_flushing, .group = tell_group, .checkpoint = tell_checkpoint},
+        .report = {.user = server,
+                   .role = tell_role,
+                   .flushing = tell_flushing,
+                   .group = tell_group,
+                   .checkpoint = tell_checkpoint,
+                   .trim_damage = tell_trim_damage},
     };
 
     return aw_committer_new(&server->committer, &config, why);

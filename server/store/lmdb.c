@@ -234,11 +234,14 @@ find_cut(struct aw_lmdb *store, uint64_t seq, uint64_t *ret_cut)
         return rc;
     rc = aw_value_find_prev(cursor, seq < AW_VALUE_ID_MAX ? seq : AW_VALUE_ID_MAX, ret_cut);
     mdb_cursor_close(cursor);
-    return rc;
+    if (rc != MDB_NOTFOUND)
+        return rc;
+    *ret_cut = 0; /* no batch begins before it */
+    return MDB_SUCCESS;
 }
 
 static enum aw_err
-lmdb_trim_step(struct aw_journal *journal, uint64_t below_seq, uint32_t pages_max, bool *ret_done)
+lmdb_trim_step(struct aw_journal *journal, uint64_t below_seq, uint64_t bodies_below_seq, uint32_t pages_max, bool *ret_done)
 {
     /* Bodies first, the journal last: a batch goes only when all that hangs on it is gone. */
     static const enum aw_tree order[] = {AW_TREE_BODIES, AW_TREE_IDS, AW_TREE_JOURNAL};
@@ -256,13 +259,15 @@ lmdb_trim_step(struct aw_journal *journal, uint64_t below_seq, uint32_t pages_ma
     if (budget > AW_PAGES_FREED_MAX)
         budget = AW_PAGES_FREED_MAX;
     for (i = 0; rc == MDB_SUCCESS && i < AW_ARRAY_LEN(order); i++) {
-        rc = trim_tree(store, order[i], cut, budget);
+        bool is_bodies_alone = order[i] == AW_TREE_BODIES && below_seq == 0;
+
+        rc = trim_tree(store, order[i], is_bodies_alone ? bodies_below_seq : cut, budget);
         if (rc == MDB_SUCCESS)
             return AW_OK; /* the budget is spent */
         if (rc == MDB_NOTFOUND)
             rc = MDB_SUCCESS;
     }
-    if (rc != MDB_SUCCESS && rc != MDB_NOTFOUND) {
+    if (rc != MDB_SUCCESS) {
         aw_lmdb_break(store);
         return AW_E_IO;
     }
@@ -298,6 +303,9 @@ const struct aw_journal_ops aw_lmdb_journal_ops = {
     .room = aw_lmdb_room,
     .cost = aw_lmdb_cost,
     .trim_step = lmdb_trim_step,
+    .keep = aw_lmdb_keep,
+    .unkeep = aw_lmdb_unkeep,
+    .set_anchor = aw_lmdb_set_anchor,
     .reader_new = aw_lmdb_reader_new,
     .reader_free = aw_lmdb_reader_free,
     .read_begin = aw_lmdb_read_begin,
@@ -307,5 +315,8 @@ const struct aw_journal_ops aw_lmdb_journal_ops = {
     .read_next = aw_lmdb_read_next,
     .read_last = aw_lmdb_read_last,
     .read_ids = aw_lmdb_read_ids,
+    .read_anchor = aw_lmdb_read_anchor,
+    .read_kept = aw_lmdb_read_kept,
+    .find_kept = aw_lmdb_find_kept,
     .close = lmdb_close,
 };

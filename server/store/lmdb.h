@@ -1,7 +1,8 @@
 /* lmdb.h - the inside of the LMDB engine: one environment, one write transaction that collects until a flush commits it.
  *
  * Files: lmdb_open.c (folder, lock, creation, opening), lmdb.c (submit, flush, trim), lmdb_room.c (pages: what is left, what a
- * put may take), lmdb_read.c (readers), lmdb_table.c (checkpoint generations). Not for anybody outside store/.
+ * put may take), lmdb_read.c (readers), lmdb_table.c (checkpoint generations), lmdb_kept.c (the anchor, and what outlives its
+ * batch). Not for anybody outside store/.
  *
  * Owns: the environment, the lock file. Thread: everything here belongs to the committer, but `broken` (set once, read by all) and
  * what readers use: env, tree, identity (set at open, then read-only). Lasts from aw_lmdb_open to aw_journal_close.
@@ -21,12 +22,14 @@
 #include <stdint.h>
 
 enum aw_tree {
-    AW_TREE_META,    /* text keys: "identity", "mark" */
-    AW_TREE_JOURNAL, /* first_seq -> batch */
-    AW_TREE_BODIES,  /* seq -> body */
-    AW_TREE_IDS,     /* first_seq -> hashes of the batch's messages */
-    AW_TREE_TABLE0,  /* table << 32 | chunk -> rows, generation 0 */
-    AW_TREE_TABLE1,  /* generation 1 */
+    AW_TREE_META,        /* text keys: "identity", "mark", "anchor" */
+    AW_TREE_JOURNAL,     /* first_seq -> batch */
+    AW_TREE_BODIES,      /* seq -> body */
+    AW_TREE_IDS,         /* first_seq -> hashes of the batch's messages */
+    AW_TREE_TABLE0,      /* table << 32 | chunk -> rows, generation 0 */
+    AW_TREE_TABLE1,      /* generation 1 */
+    AW_TREE_KEPT,        /* seq -> what is kept of a record */
+    AW_TREE_KEPT_BODIES, /* seq -> kept body */
     AW_TREE_COUNT,
 };
 /* LMDB's own two: the free list, and the tree of trees. */
@@ -136,6 +139,8 @@ void     aw_lmdb_room(struct aw_journal *journal, struct aw_journal_room *ret_ro
 uint64_t aw_lmdb_cost(struct aw_journal *journal, uint64_t record_bytes, uint64_t body_bytes);
 /* Pages of one tree as the write transaction sees it. */
 uint64_t aw_lmdb_tree_pages(const struct aw_lmdb *store, enum aw_tree tree);
+/* Pages from the root of a tree to a leaf. */
+uint32_t aw_lmdb_tree_depth(const struct aw_lmdb *store, enum aw_tree tree);
 /* Takes note of what an append or a deletion did to a tree that had `before` pages. */
 void aw_lmdb_room_note(struct aw_lmdb *store, enum aw_tree tree, uint64_t before);
 
@@ -151,8 +156,19 @@ enum aw_err               aw_lmdb_read_next(struct aw_journal_reader *reader, ui
 enum aw_err aw_lmdb_read_last(struct aw_journal_reader *handle, uint64_t *ret_first_seq, struct aw_slice *ret_bytes);
 enum aw_err aw_lmdb_read_ids(struct aw_journal_reader *reader, uint64_t first_seq, uint64_t *ret_first_seq,
                              struct aw_slice *ret_bytes);
+enum aw_err aw_lmdb_read_anchor(struct aw_journal_reader *handle, struct aw_journal_anchor *ret_anchor);
+enum aw_err aw_lmdb_read_kept(struct aw_journal_reader *handle, enum aw_kept_kind kind, uint64_t seq, struct aw_kept *ret_kept);
+enum aw_err aw_lmdb_find_kept(struct aw_journal_reader *handle, enum aw_kept_kind kind, uint64_t seq, struct aw_kept *ret_kept);
 /* The sequence number that the next batch starts with: 1 in an empty store. */
 AW_MUST_USE enum aw_err aw_lmdb_find_next_seq(struct aw_lmdb *store, uint64_t *ret_seq, struct aw_why *why);
+
+/* lmdb_kept.c */
+enum aw_tree    aw_lmdb_kept_tree(enum aw_kept_kind kind);
+enum aw_outcome aw_lmdb_keep(struct aw_journal *journal, enum aw_kept_kind kind, const struct aw_kept *kept);
+enum aw_outcome aw_lmdb_unkeep(struct aw_journal *journal, enum aw_kept_kind kind, uint64_t seq);
+enum aw_outcome aw_lmdb_set_anchor(struct aw_journal *journal, const struct aw_journal_anchor *anchor);
+/* The anchor as `txn` sees it. MDB_NOTFOUND, MDB_CORRUPTED. */
+AW_MUST_USE int aw_lmdb_get_anchor(const struct aw_lmdb *store, MDB_txn *txn, struct aw_journal_anchor *ret_anchor);
 
 /* lmdb_table.c */
 /* Finds the current generation. AW_E_CORRUPT, AW_E_IO. */

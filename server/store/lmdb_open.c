@@ -50,6 +50,8 @@ static const struct {
     [AW_TREE_IDS] = {"ids", MDB_INTEGERKEY},
     [AW_TREE_TABLE0] = {"table0", MDB_INTEGERKEY},
     [AW_TREE_TABLE1] = {"table1", MDB_INTEGERKEY},
+    [AW_TREE_KEPT] = {"kept", MDB_INTEGERKEY},
+    [AW_TREE_KEPT_BODIES] = {"kept_bodies", MDB_INTEGERKEY},
 };
 
 /* Stored: 13 magic, 1 shard, 2 zero, u32 format, 16 uuid, 16 table key, 16 token key, 8 zero, u32 CRC-32C. Magic and format keep

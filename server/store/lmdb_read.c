@@ -6,12 +6,11 @@
 #include <stdlib.h>
 
 /* The trees that readers read, and where the pieces of a value from each are put together. */
-enum reader_tree { READ_JOURNAL, READ_BODIES, READ_IDS, READ_TREES };
+enum reader_tree { READ_JOURNAL, READ_BODIES, READ_IDS, READ_KEPT, READ_KEPT_BODIES, READ_TREES };
 
 static const enum aw_tree reader_trees[READ_TREES] = {
-    [READ_JOURNAL] = AW_TREE_JOURNAL,
-    [READ_BODIES] = AW_TREE_BODIES,
-    [READ_IDS] = AW_TREE_IDS,
+    [READ_JOURNAL] = AW_TREE_JOURNAL, [READ_BODIES] = AW_TREE_BODIES,           [READ_IDS] = AW_TREE_IDS,
+    [READ_KEPT] = AW_TREE_KEPT,       [READ_KEPT_BODIES] = AW_TREE_KEPT_BODIES,
 };
 
 struct lmdb_reader {
@@ -195,6 +194,46 @@ aw_lmdb_read_last(struct aw_journal_reader *handle, uint64_t *ret_first_seq, str
     rc = read_newest(reader, &first, &count, ret_bytes);
     if (rc == MDB_SUCCESS)
         *ret_first_seq = first;
+    return aw_lmdb_err(rc, NULL, "");
+}
+
+enum aw_err
+aw_lmdb_read_anchor(struct aw_journal_reader *handle, struct aw_journal_anchor *ret_anchor)
+{
+    struct lmdb_reader *reader = reader_of(handle);
+
+    AW_ASSERT(reader->open);
+    return aw_lmdb_err(aw_lmdb_get_anchor(aw_lmdb_of(reader->head.journal), reader->txn, ret_anchor), NULL, "");
+}
+
+static enum reader_tree
+kept_tree(enum aw_kept_kind kind)
+{
+    return kind == AW_KEPT_RECORD ? READ_KEPT : READ_KEPT_BODIES;
+}
+
+enum aw_err
+aw_lmdb_read_kept(struct aw_journal_reader *handle, enum aw_kept_kind kind, uint64_t seq, struct aw_kept *ret_kept)
+{
+    ret_kept->seq = seq;
+    return aw_lmdb_err(read_at(reader_of(handle), kept_tree(kind), seq, &ret_kept->owner, &ret_kept->bytes), NULL, "");
+}
+
+enum aw_err
+aw_lmdb_find_kept(struct aw_journal_reader *handle, enum aw_kept_kind kind, uint64_t seq, struct aw_kept *ret_kept)
+{
+    struct lmdb_reader *reader = reader_of(handle);
+    MDB_cursor         *cursor = reader->cursors[kept_tree(kind)];
+    int                 rc;
+
+    AW_ASSERT(reader->open);
+    *ret_kept = (struct aw_kept){.seq = 0};
+    rc = aw_value_find_next(cursor, seq, &ret_kept->seq);
+    if (rc == MDB_SUCCESS) {
+        rc = aw_value_count(cursor, ret_kept->seq, &ret_kept->owner);
+        if (rc == MDB_NOTFOUND)
+            rc = MDB_CORRUPTED; /* pieces without their first */
+    }
     return aw_lmdb_err(rc, NULL, "");
 }
 

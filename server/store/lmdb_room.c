@@ -49,6 +49,15 @@ aw_lmdb_tree_pages(const struct aw_lmdb *store, enum aw_tree tree)
     return pages_of(&stat);
 }
 
+uint32_t
+aw_lmdb_tree_depth(const struct aw_lmdb *store, enum aw_tree tree)
+{
+    MDB_stat stat;
+
+    AW_ASSERT(store->txn != NULL);
+    return mdb_stat(store->txn, store->tree[tree], &stat) == MDB_SUCCESS ? stat.ms_depth : 0; /* as above */
+}
+
 void
 aw_lmdb_room_note(struct aw_lmdb *store, enum aw_tree tree, uint64_t before)
 {

@@ -18,9 +18,11 @@
 struct entry {
     uint64_t id;
     uint32_t count;
+    uint64_t gone_at; /* the flush that deleted it; GONE_UNFLUSHED, or 0 while it is there */
     size_t   len;
     char     bytes[];
 };
+#define GONE_UNFLUSHED UINT64_MAX
 
 struct series {
     struct entry **entries; /* owns; from `first` to `end` */
@@ -30,9 +32,19 @@ struct series {
     size_t         trim_to; /* below: trimmed with the next flush */
     size_t         durable; /* below: flushed */
     size_t         end;
+    size_t         gone; /* in the middle: deleted, or to be with the next flush */
 };
 
-enum { SERIES_JOURNAL, SERIES_BODIES, SERIES_IDS, SERIES_TABLE0, SERIES_TABLE1, SERIES_COUNT };
+enum {
+    SERIES_JOURNAL,
+    SERIES_BODIES,
+    SERIES_IDS,
+    SERIES_TABLE0,
+    SERIES_TABLE1,
+    SERIES_KEPT, /* never trimmed: its entries go one by one */
+    SERIES_KEPT_BODIES,
+    SERIES_COUNT
+};
 
 #define GENERATION_NONE UINT32_MAX
 
@@ -51,6 +63,11 @@ struct memory {
     struct aw_fault_plan     plan;
     struct series            series[SERIES_COUNT];
     struct memory_table      generations;
+    struct aw_journal_anchor anchor;
+    struct aw_journal_anchor next_anchor;
+    bool                     is_anchored; /* there is an anchor */
+    bool                     is_moving;   /* next_anchor is to be flushed */
+    uint64_t                 flushed;     /* flushes that succeeded */
     uint64_t                 used_bytes;
     uint64_t                 next_seq;
     uint64_t                 last_index; /* 0: not known yet */
@@ -72,6 +89,9 @@ struct memory_reader {
     bool                          open;
     size_t                        first[SERIES_COUNT];
     size_t                        end[SERIES_COUNT];
+    struct aw_journal_anchor      anchor;
+    bool                          is_anchored;
+    uint64_t                      flushed; /* when the snapshot began */
 };
 
 static const struct aw_journal_ops memory_journal_ops;
@@ -118,6 +138,7 @@ series_append(struct memory *store, uint32_t which, uint64_t id, uint32_t count,
         return false;
     entry->id = id;
     entry->count = count;
+    entry->gone_at = 0;
     entry->len = bytes.len;
     if (bytes.len != 0)
         memcpy(entry->bytes, bytes.ptr, bytes.len);
@@ -170,13 +191,55 @@ series_sweep(struct memory *store, struct series *series)
     series->end -= gone;
 }
 
+/* Closes the gaps that deletions in the middle have left. */
+static void
+series_close_gaps(struct memory *store, struct series *series)
+{
+    size_t durable = series->durable;
+    size_t from, to = series->first;
+
+    if (series->gone == 0)
+        return;
+    for (from = series->first; from < series->end; from++) {
+        struct entry *entry = series->entries[from];
+
+        if (entry->gone_at != 0 && entry->gone_at != GONE_UNFLUSHED) {
+            store->used_bytes -= entry_cost(entry->len);
+            free(entry);
+            series->gone--;
+            series->durable -= from < durable;
+            continue;
+        }
+        series->entries[to++] = entry;
+    }
+    series->end = to;
+}
+
 static void
 sweep(struct memory *store)
 {
     uint32_t i;
 
-    for (i = 0; store->snapshots == 0 && i < SERIES_COUNT; i++)
+    if (store->snapshots != 0)
+        return;
+    for (i = 0; i < SERIES_COUNT; i++)
         series_sweep(store, &store->series[i]);
+    series_close_gaps(store, &store->series[SERIES_KEPT]);
+    series_close_gaps(store, &store->series[SERIES_KEPT_BODIES]);
+}
+
+/* What unkeep asked for becomes so, or is forgotten. */
+static void
+settle_gone(struct series *series, uint64_t gone_at)
+{
+    size_t at;
+
+    for (at = series->first; series->gone > 0 && at < series->end; at++) {
+        if (series->entries[at]->gone_at != GONE_UNFLUSHED)
+            continue;
+        series->entries[at]->gone_at = gone_at;
+        series->gone -= gone_at == 0;
+    }
 }
 
 static const struct aw_store_identity *
@@ -311,9 +374,17 @@ settle(struct memory *store)
     struct memory_table *generations = &store->generations;
     uint32_t             i;
 
+    store->flushed++;
     for (i = 0; i < SERIES_COUNT; i++) {
         store->series[i].durable = store->series[i].end;
         store->series[i].first = store->series[i].trim_to;
+    }
+    settle_gone(&store->series[SERIES_KEPT], store->flushed);
+    settle_gone(&store->series[SERIES_KEPT_BODIES], store->flushed);
+    if (store->is_moving) {
+        store->anchor = store->next_anchor;
+        store->is_anchored = true;
+        store->is_moving = false;
     }
     if (generations->marked) {
         generations->mark = generations->next_mark;
@@ -375,7 +446,7 @@ find_cut(const struct series *journal, uint64_t seq, uint64_t *ret_cut)
 }
 
 static enum aw_err
-memory_trim_step(struct aw_journal *journal, uint64_t below_seq, uint32_t pages_max, bool *ret_done)
+memory_trim_step(struct aw_journal *journal, uint64_t below_seq, uint64_t bodies_below_seq, uint32_t pages_max, bool *ret_done)
 {
     static const uint32_t order[] = {SERIES_BODIES, SERIES_IDS, SERIES_JOURNAL};
     struct memory        *store = memory_of(journal);
@@ -387,14 +458,13 @@ memory_trim_step(struct aw_journal *journal, uint64_t below_seq, uint32_t pages_
     *ret_done = false;
     if (store->broken)
         return AW_E_IO;
-    if (!find_cut(&store->series[SERIES_JOURNAL], below_seq, &cut)) {
-        *ret_done = true;
-        return AW_OK;
-    }
+    if (!find_cut(&store->series[SERIES_JOURNAL], below_seq, &cut))
+        cut = 0; /* no batch begins before it */
     for (i = 0; i < AW_ARRAY_LEN(order); i++) {
         struct series *series = &store->series[order[i]];
+        uint64_t       below = order[i] == SERIES_BODIES && below_seq == 0 ? bodies_below_seq : cut;
 
-        while (series->trim_to < series->end && series->entries[series->trim_to]->id < cut) {
+        while (series->trim_to < series->end && series->entries[series->trim_to]->id < below) {
             if (spent >= budget)
                 return AW_OK;
             spent += entry_cost(series->entries[series->trim_to]->len);
@@ -403,6 +473,57 @@ memory_trim_step(struct aw_journal *journal, uint64_t below_seq, uint32_t pages_
     }
     *ret_done = true;
     return AW_OK;
+}
+
+static uint32_t
+kept_series(enum aw_kept_kind kind)
+{
+    return kind == AW_KEPT_RECORD ? SERIES_KEPT : SERIES_KEPT_BODIES;
+}
+
+static enum aw_outcome
+memory_keep(struct aw_journal *journal, enum aw_kept_kind kind, const struct aw_kept *kept)
+{
+    struct memory *store = memory_of(journal);
+
+    if (store->broken)
+        return AW_OUTCOME_BROKEN;
+    /* Half of the reserve stays for the journal. */
+    if (entry_cost(kept->bytes.len) + limit_of(store) / 16 > room_left(store))
+        return AW_OUTCOME_FULL;
+    if (series_append(store, kept_series(kind), kept->seq, kept->owner, kept->bytes))
+        return AW_OUTCOME_OK;
+    memory_break(store);
+    return AW_OUTCOME_BROKEN;
+}
+
+static enum aw_outcome
+memory_unkeep(struct aw_journal *journal, enum aw_kept_kind kind, uint64_t seq)
+{
+    struct memory *store = memory_of(journal);
+    struct series *series = &store->series[kept_series(kind)];
+    size_t         at;
+
+    if (store->broken)
+        return AW_OUTCOME_BROKEN;
+    at = series_find(series, series->first, series->end, seq);
+    if (at < series->end && series->entries[at]->id == seq && series->entries[at]->gone_at == 0) {
+        series->entries[at]->gone_at = GONE_UNFLUSHED;
+        series->gone++;
+    }
+    return AW_OUTCOME_OK;
+}
+
+static enum aw_outcome
+memory_set_anchor(struct aw_journal *journal, const struct aw_journal_anchor *anchor)
+{
+    struct memory *store = memory_of(journal);
+
+    if (store->broken)
+        return AW_OUTCOME_BROKEN;
+    store->next_anchor = *anchor;
+    store->is_moving = true;
+    return AW_OUTCOME_OK;
 }
 
 static struct memory_reader *
@@ -443,6 +564,9 @@ memory_read_begin(struct aw_journal_reader *handle)
         reader->first[i] = store->series[i].first;
         reader->end[i] = store->series[i].durable;
     }
+    reader->anchor = store->anchor;
+    reader->is_anchored = store->is_anchored;
+    reader->flushed = store->flushed;
     reader->open = true;
     store->snapshots++;
     return AW_OK;
@@ -534,6 +658,49 @@ memory_read_last(struct aw_journal_reader *handle, uint64_t *ret_first_seq, stru
     if (end == reader->first[SERIES_JOURNAL])
         return AW_E_NOT_FOUND;
     return give_entry(memory_of(reader->head.journal)->series[SERIES_JOURNAL].entries[end - 1], ret_first_seq, ret_bytes);
+}
+
+static enum aw_err
+memory_read_anchor(struct aw_journal_reader *handle, struct aw_journal_anchor *ret_anchor)
+{
+    const struct memory_reader *reader = reader_of(handle);
+
+    AW_ASSERT(reader->open);
+    *ret_anchor = reader->anchor;
+    return reader->is_anchored ? AW_OK : AW_E_NOT_FOUND;
+}
+
+/* The kept entry at or behind `seq` that the snapshot sees. */
+static const struct entry *
+kept_from(struct memory_reader *reader, enum aw_kept_kind kind, uint64_t seq)
+{
+    const struct entry *entry = entry_from(reader, kept_series(kind), seq);
+
+    while (entry != NULL && entry->gone_at != 0 && entry->gone_at <= reader->flushed)
+        entry = entry_from(reader, kept_series(kind), entry->id + 1);
+    return entry;
+}
+
+static enum aw_err
+memory_find_kept(struct aw_journal_reader *handle, enum aw_kept_kind kind, uint64_t seq, struct aw_kept *ret_kept)
+{
+    const struct entry *entry = kept_from(reader_of(handle), kind, seq);
+
+    if (entry == NULL)
+        return AW_E_NOT_FOUND;
+    *ret_kept = (struct aw_kept){.seq = entry->id, .owner = entry->count};
+    return AW_OK;
+}
+
+static enum aw_err
+memory_read_kept(struct aw_journal_reader *handle, enum aw_kept_kind kind, uint64_t seq, struct aw_kept *ret_kept)
+{
+    const struct entry *entry = kept_from(reader_of(handle), kind, seq);
+
+    if (entry == NULL || entry->id != seq)
+        return AW_E_NOT_FOUND;
+    *ret_kept = (struct aw_kept){.seq = seq, .owner = entry->count, .bytes = aw_slice_of(entry->bytes, entry->len)};
+    return AW_OK;
 }
 
 static void
@@ -699,6 +866,8 @@ aw_memory_crash(struct aw_journal *journal, const struct aw_fault_plan *next_pla
     AW_ASSERT(store->snapshots == 0);
     if (store->broken ? store->kept : !store->plan.lose_unflushed)
         settle(store);
+    settle_gone(&store->series[SERIES_KEPT], 0);
+    settle_gone(&store->series[SERIES_KEPT_BODIES], 0);
     for (i = 0; i < SERIES_COUNT; i++) {
         struct series *series = &store->series[i];
 
@@ -706,6 +875,7 @@ aw_memory_crash(struct aw_journal *journal, const struct aw_fault_plan *next_pla
         series->end = series->durable;
         series->trim_to = series->first;
     }
+    store->is_moving = false;
     sweep(store);
     store->generations.growing = GENERATION_NONE;
     store->generations.marked = false;
@@ -770,6 +940,9 @@ static const struct aw_journal_ops memory_journal_ops = {
     .room = memory_room,
     .cost = memory_cost,
     .trim_step = memory_trim_step,
+    .keep = memory_keep,
+    .unkeep = memory_unkeep,
+    .set_anchor = memory_set_anchor,
     .reader_new = memory_reader_new,
     .reader_free = memory_reader_free,
     .read_begin = memory_read_begin,
@@ -779,6 +952,9 @@ static const struct aw_journal_ops memory_journal_ops = {
     .read_next = memory_read_next,
     .read_last = memory_read_last,
     .read_ids = memory_read_ids,
+    .read_anchor = memory_read_anchor,
+    .read_kept = memory_read_kept,
+    .find_kept = memory_find_kept,
     .close = memory_close,
 };
 static const struct aw_table_ops memory_table_ops = {

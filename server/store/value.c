@@ -163,6 +163,24 @@ aw_value_get(MDB_cursor *cursor, uint64_t id, struct aw_value_buffer *buffer, ui
     return MDB_SUCCESS;
 }
 
+int
+aw_value_count(MDB_cursor *cursor, uint64_t id, uint32_t *ret_count)
+{
+    struct aw_value_head head;
+    uint64_t             key_value = piece_key(id, 0);
+    MDB_val              key = {sizeof(key_value), &key_value};
+    MDB_val              value;
+    int                  rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_KEY);
+
+    if (rc != MDB_SUCCESS)
+        return rc;
+    if (value.mv_size < HEAD_BYTES)
+        return MDB_CORRUPTED;
+    memcpy(&head, value.mv_data, HEAD_BYTES);
+    *ret_count = head.count;
+    return MDB_SUCCESS;
+}
+
 static int
 key_id(const MDB_val *key, uint64_t *ret_id)
 {
@@ -203,6 +221,31 @@ aw_value_find_prev(MDB_cursor *cursor, uint64_t id, uint64_t *ret_id)
     else if (rc == MDB_NOTFOUND)
         rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
     return rc == MDB_SUCCESS ? key_id(&key, ret_id) : rc;
+}
+
+int
+aw_value_delete(MDB_cursor *cursor, uint64_t id)
+{
+    uint64_t deleted = 0;
+
+    if (id > AW_VALUE_ID_MAX)
+        return MDB_NOTFOUND;
+    for (;;) {
+        /* Searched anew for each piece: deleting may have merged the pages under the cursor. */
+        uint64_t key_value = piece_key(id, deleted);
+        MDB_val  key = {sizeof(key_value), &key_value};
+        MDB_val  value;
+        int      rc = mdb_cursor_get(cursor, &key, &value, MDB_SET);
+
+        if (rc == MDB_NOTFOUND && deleted > 0)
+            return MDB_SUCCESS;
+        if (rc == MDB_SUCCESS)
+            rc = mdb_cursor_del(cursor, 0);
+        if (rc != MDB_SUCCESS)
+            return rc;
+        if (++deleted == AW_PIECES_MAX)
+            return MDB_SUCCESS; /* the next key would be another value's */
+    }
 }
 
 int

@@ -29,7 +29,7 @@
 
 struct aw_value_head {
     uint32_t bytes; /* without this head */
-    uint32_t count; /* the caller's; the journal keeps here how many records a batch has */
+    uint32_t count; /* the caller's: how many records a batch has, whose a kept record is */
     uint32_t crc;   /* CRC-32C of id, count and bytes: also finds a value under a wrong key */
 };
 #define AW_VALUE_BYTES_MAX (AW_PIECES_MAX * AW_PIECE_BYTES_MAX - (uint32_t)sizeof(struct aw_value_head))
@@ -50,6 +50,10 @@ AW_MUST_USE int aw_value_get(MDB_cursor *cursor, uint64_t id, struct aw_value_bu
 AW_MUST_USE int aw_value_find_next(MDB_cursor *cursor, uint64_t id, uint64_t *ret_id);
 /* The last value at or before `id`. */
 AW_MUST_USE int aw_value_find_prev(MDB_cursor *cursor, uint64_t id, uint64_t *ret_id);
+/* What the value at `id` has as count, without a look at its bytes. MDB_NOTFOUND. */
+AW_MUST_USE int aw_value_count(MDB_cursor *cursor, uint64_t id, uint32_t *ret_count);
+/* Deletes the value at `id` with all its pieces. MDB_NOTFOUND. */
+AW_MUST_USE int aw_value_delete(MDB_cursor *cursor, uint64_t id);
 /* Deletes the first value of the tree with all its pieces, if its id is below `below`; else MDB_NOTFOUND. */
 AW_MUST_USE int aw_value_delete_first(MDB_cursor *cursor, uint64_t below);
 /* Bytes of nodes that a value of this size takes. */

@@ -411,6 +411,246 @@ test_one_unit(void **state)
     kit_check_table(engine->table, 1, 1, 1);
 }
 
+/* --- what outlives its batch -------------------------------------------------------------------------------------------------- */
+
+static enum aw_outcome
+keep(struct engine *engine, enum aw_kept_kind kind, uint64_t seq, size_t len)
+{
+    char           *bytes = malloc(len + 1);
+    struct aw_kept  kept = {.seq = seq, .owner = (uint32_t)seq * 3, .bytes = aw_slice_of(bytes, len)};
+    enum aw_outcome outcome;
+
+    kit_fill(bytes, len, kind == AW_KEPT_RECORD ? 'k' : 'K', seq);
+    outcome = aw_journal_keep(engine->journal, kind, &kept);
+    free(bytes);
+    return outcome;
+}
+
+static size_t
+kept_bytes(uint64_t seq)
+{
+    return seq % 10 == 0 ? 20000 + seq : 30 + seq % 400;
+}
+
+/* Exactly those of 1 to `end` are there that `is_there` says, in order, each as it was kept. */
+static void
+check_kept(struct aw_journal_reader *reader, enum aw_kept_kind kind, uint64_t end, bool (*is_there)(uint64_t seq))
+{
+    struct aw_kept kept;
+    uint64_t       from = 0;
+
+    for (uint64_t seq = 1; seq <= end; seq++) {
+        assert_int_equal(aw_journal_read_kept(reader, kind, seq, &kept), is_there(seq) ? AW_OK : AW_E_NOT_FOUND);
+        if (!is_there(seq))
+            continue;
+        assert_int_equal(kept.seq, seq);
+        assert_int_equal(kept.owner, (uint32_t)seq * 3);
+        assert_int_equal(kept.bytes.len, kept_bytes(seq));
+        assert_true(kit_is_filled(kept.bytes, kind == AW_KEPT_RECORD ? 'k' : 'K', seq));
+        assert_int_equal(aw_journal_find_kept(reader, kind, from, &kept), AW_OK);
+        assert_int_equal(kept.seq, seq);
+        assert_int_equal(kept.owner, (uint32_t)seq * 3);
+        from = seq + 1;
+    }
+    assert_int_equal(aw_journal_find_kept(reader, kind, from, &kept), AW_E_NOT_FOUND);
+}
+
+static void
+check_kept_now(struct engine *engine, uint64_t end, bool (*is_there)(uint64_t seq))
+{
+    struct aw_journal_reader *reader = aw_journal_reader_new(engine->journal);
+
+    assert_int_equal(aw_journal_read_begin(reader), AW_OK);
+    check_kept(reader, AW_KEPT_RECORD, end, is_there);
+    check_kept(reader, AW_KEPT_BODY, end, is_there);
+    aw_journal_read_end(reader);
+    aw_journal_reader_free(&reader);
+}
+
+static bool
+all(uint64_t seq)
+{
+    return seq % 2 == 0;
+}
+
+static bool
+all_to_400(uint64_t seq)
+{
+    return all(seq) && seq <= 400;
+}
+
+static bool
+is_500(uint64_t seq)
+{
+    return seq == 500;
+}
+
+static bool
+most(uint64_t seq)
+{
+    return all(seq) && seq % 3 != 0;
+}
+
+static bool
+none(uint64_t seq)
+{
+    (void)seq;
+    return false;
+}
+
+static void
+keep_all(struct engine *engine, uint64_t from, uint64_t to)
+{
+    for (uint64_t seq = from; seq <= to; seq++) {
+        if (!all(seq))
+            continue;
+        assert_int_equal(keep(engine, AW_KEPT_RECORD, seq, kept_bytes(seq)), AW_OUTCOME_OK);
+        assert_int_equal(keep(engine, AW_KEPT_BODY, seq, kept_bytes(seq)), AW_OUTCOME_OK);
+        if (seq % 40 == 0)
+            (void)kit_flush(engine->journal, AW_OUTCOME_OK);
+    }
+    (void)kit_flush(engine->journal, AW_OUTCOME_OK);
+}
+
+/* Deletes what `stays` does not say, as many a flush as the engine takes. */
+static void
+unkeep_all(struct engine *engine, uint64_t end, bool (*stays)(uint64_t seq))
+{
+    for (uint64_t seq = 1; seq <= end; seq++) {
+        for (unsigned kind = 0; kind < AW_KEPT_KINDS && !stays(seq); kind++) {
+            enum aw_outcome outcome = aw_journal_unkeep(engine->journal, (enum aw_kept_kind)kind, seq);
+
+            if (outcome == AW_OUTCOME_FULL) {
+                (void)kit_flush(engine->journal, AW_OUTCOME_OK);
+                outcome = aw_journal_unkeep(engine->journal, (enum aw_kept_kind)kind, seq);
+            }
+            assert_int_equal(outcome, AW_OUTCOME_OK); /* one that is not there is none to delete */
+        }
+    }
+}
+
+static void
+test_kept(void **state)
+{
+    struct engine            *engine = *state;
+    struct aw_journal_reader *reader = aw_journal_reader_new(engine->journal);
+    struct aw_journal_room    full, empty;
+
+    keep_all(engine, 1, 400);
+    check_kept_now(engine, 400, all);
+    /* Not flushed: nobody sees it, and a crash forgets it. */
+    assert_int_equal(keep(engine, AW_KEPT_RECORD, 402, kept_bytes(402)), AW_OUTCOME_OK);
+    assert_int_equal(aw_journal_unkeep(engine->journal, AW_KEPT_RECORD, 2), AW_OUTCOME_OK);
+    check_kept_now(engine, 402, all_to_400);
+    aw_journal_reader_free(&reader);
+    reopen(engine);
+    check_kept_now(engine, 402, all_to_400);
+    /* A snapshot sees what was there when it began. */
+    reader = aw_journal_reader_new(engine->journal);
+    assert_int_equal(aw_journal_read_begin(reader), AW_OK);
+    unkeep_all(engine, 400, most);
+    (void)kit_flush(engine->journal, AW_OUTCOME_OK);
+    check_kept(reader, AW_KEPT_RECORD, 400, all);
+    check_kept(reader, AW_KEPT_BODY, 400, all);
+    aw_journal_read_end(reader);
+    aw_journal_reader_free(&reader);
+    check_kept_now(engine, 400, most);
+    reopen(engine);
+    check_kept_now(engine, 400, most);
+    aw_journal_room(engine->journal, &full);
+    unkeep_all(engine, 400, none);
+    (void)kit_flush(engine->journal, AW_OUTCOME_OK);
+    check_kept_now(engine, 400, none);
+    aw_journal_room(engine->journal, &empty);
+    assert_true(empty.used_bytes + 1000000 < full.used_bytes);
+    /* And it goes on behind. */
+    assert_int_equal(keep(engine, AW_KEPT_RECORD, 500, kept_bytes(500)), AW_OUTCOME_OK);
+    (void)kit_flush(engine->journal, AW_OUTCOME_OK);
+    reopen(engine);
+    reader = aw_journal_reader_new(engine->journal);
+    assert_int_equal(aw_journal_read_begin(reader), AW_OK);
+    check_kept(reader, AW_KEPT_RECORD, 500, is_500);
+    aw_journal_read_end(reader);
+    aw_journal_reader_free(&reader);
+}
+
+/* A body is found by the same call when its tree has lost it. */
+static void
+test_kept_body_is_a_body(void **state)
+{
+    struct engine            *engine = *state;
+    struct kit_writer         writer = {engine->journal, 1, 1};
+    struct aw_journal_reader *reader;
+    struct aw_slice           bytes;
+    uint64_t                  seq = kit_first_seq(3);
+    bool                      done = false;
+
+    kit_append(&writer, 20);
+    assert_int_equal(keep(engine, AW_KEPT_BODY, seq, 50), AW_OUTCOME_OK);
+    while (!done) {
+        assert_int_equal(aw_journal_trim_bodies_step(engine->journal, kit_first_seq(10), 300, &done), AW_OK);
+        assert_int_equal(kit_flush(engine->journal, AW_OUTCOME_OK), 0);
+    }
+    reader = aw_journal_reader_new(engine->journal);
+    assert_int_equal(aw_journal_read_begin(reader), AW_OK);
+    assert_int_equal(aw_journal_read_body(reader, seq, &bytes), AW_OK);
+    assert_true(kit_is_filled(bytes, 'K', seq));
+    assert_int_equal(aw_journal_read_body(reader, kit_first_seq(4), &bytes), AW_E_NOT_FOUND);
+    assert_int_equal(aw_journal_read_batch(reader, seq, &bytes), AW_OK); /* batches and ids stay */
+    assert_int_equal(aw_journal_read_ids(reader, 1, &seq, &bytes), AW_OK);
+    assert_int_equal(seq, 1);
+    for (uint64_t index = 10; index <= 20; index++) { /* what lies behind has its bodies */
+        assert_int_equal(aw_journal_read_next(reader, kit_first_seq(index), &seq, &bytes), AW_OK);
+        kit_check_batch(reader, index, seq, bytes);
+    }
+    aw_journal_read_end(reader);
+    aw_journal_reader_free(&reader);
+}
+
+static void
+check_anchor(struct engine *engine, const struct aw_journal_anchor *want)
+{
+    struct aw_journal_reader *reader = aw_journal_reader_new(engine->journal);
+    struct aw_journal_anchor  anchor;
+
+    memset(&anchor, 0, sizeof(anchor));
+    assert_int_equal(aw_journal_read_begin(reader), AW_OK);
+    assert_int_equal(aw_journal_read_anchor(reader, &anchor), AW_OK);
+    assert_memory_equal(&anchor, want, sizeof(anchor));
+    aw_journal_read_end(reader);
+    aw_journal_reader_free(&reader);
+}
+
+/* Anchor, copy and deletion are one unit. */
+static void
+test_anchor(void **state)
+{
+    struct engine           *engine = *state;
+    struct kit_writer        writer = {engine->journal, 1, 1};
+    struct aw_journal_anchor none_yet = {.next_seq = 1, .kept_seq = 1, .body_seq = 1};
+    struct aw_journal_anchor anchor = {.index = 4, .next_seq = kit_first_seq(5), .kept = {1, 0}};
+    bool                     done;
+
+    anchor.kept_seq = anchor.next_seq + 1;
+    anchor.body_seq = anchor.next_seq + 2;
+    memset(anchor.hash.bytes, 0x5A, sizeof(anchor.hash.bytes));
+    check_anchor(engine, &none_yet);
+    kit_append(&writer, 20);
+    for (unsigned flushed = 0; flushed < 2; flushed++) {
+        assert_int_equal(aw_journal_set_anchor(engine->journal, &anchor), AW_OUTCOME_OK);
+        assert_int_equal(keep(engine, AW_KEPT_RECORD, 2, kept_bytes(2)), AW_OUTCOME_OK);
+        assert_int_equal(aw_journal_trim_step(engine->journal, anchor.next_seq, 300, &done), AW_OK);
+        assert_true(done);
+        if (flushed)
+            (void)kit_flush(engine->journal, AW_OUTCOME_OK);
+        else
+            check_anchor(engine, &none_yet);
+        reopen(engine);
+        assert_int_equal(kit_check(engine->journal, flushed ? 5 : 1), 21);
+        check_anchor(engine, flushed ? &anchor : &none_yet);
+    }
+}
+
 /* Posts until their room is used up by the costs alone, asking for room only after each flush; no submit may say FULL. Then small
  * records into the reserve, then trimming, which must work in the fullest store and give the room back. */
 static void
@@ -546,6 +786,9 @@ static const struct CMUnitTest tests[] = {
     BOTH(test_generation_lost),
     BOTH(test_generation_empty),
     BOTH(test_one_unit),
+    BOTH(test_kept),
+    BOTH(test_kept_body_is_a_body),
+    BOTH(test_anchor),
     BOTH(test_room),
 #undef BOTH
 };
