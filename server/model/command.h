@@ -137,7 +137,7 @@ struct aw_in_message {
     uint8_t          body_form; /* AW_BODY_PLAIN; AW_BODY_AES_GCM with key and nonce */
     uint64_t         key_number;
     uint8_t          nonce[12];
-    uint32_t         rules_version; /* of the rules that gave class and reasons; 0: facts only */
+    uint32_t         rules_version; /* of the rules that read the text; 0: none did */
 };
 enum aw_body_form { AW_BODY_PLAIN = 0, AW_BODY_AES_GCM = 1 };
 

@@ -26,6 +26,12 @@
 struct aw_rules;
 struct aw_rules_scratch;
 
+/* A set, and a scratch that was made for it. */
+struct aw_rules_use {
+    const struct aw_rules   *rules;
+    struct aw_rules_scratch *scratch;
+};
+
 /* One file of a set, in memory. */
 struct aw_rules_file {
     const char     *name; /* for errors; "en.rules" */

@@ -3,6 +3,7 @@
 #include "run/api.h"
 #include "run/api_lines.h"
 #include "run/io.h"
+#include "run/rulebook.h"
 #include "run/urgency.h"
 
 #include <string.h>
@@ -116,7 +117,7 @@ make_command(struct aw_command *command, const struct aw_message *message, const
         .addressed = message->addressed,
     };
     return make_identities(in, message, key, arena) && make_flights(in, message, key, arena) &&
-           aw_urgency_of(in, message, io->wall, io->shared->settings->backdate_h * 3600 * AW_MS_PER_S, arena) &&
+           aw_urgency_of(in, message, io->wall, io->shared->settings->backdate_h * 3600 * AW_MS_PER_S, &io->rules->use, arena) &&
            make_body(in, message, arena);
 }
 

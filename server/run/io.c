@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "port/clock.h"
 #include "run/api.h"
+#include "run/rulebook.h"
 
 #include <openssl/ssl.h>
 #include <stdlib.h>
@@ -159,6 +160,18 @@ begin_drain(struct aw_io *io)
     aw_api_drain(io);
 }
 
+/* Between two requests: no text is being read now. */
+static void
+change_rules(struct aw_io *io, struct aw_rules_kit *kit)
+{
+    struct aw_rules_kit *old = io->rules;
+
+    io->rules = kit;
+    if (!aw_ring_try_push(&io->departures_in, &old->arrival))
+        AW_UNREACHABLE(); /* it has slots for them beside those for the connections */
+    aw_wake_up(io->acceptor_wake);
+}
+
 static size_t
 take_arrivals(struct aw_io *io)
 {
@@ -168,6 +181,8 @@ take_arrivals(struct aw_io *io)
     while ((arrival = aw_ring_try_pop(&io->arrivals_out)) != NULL) {
         if (arrival == &drain_arrival)
             begin_drain(io);
+        else if (arrival->kit != NULL)
+            change_rules(io, arrival->kit);
         else
             arrive(io, arrival);
         taken++;
@@ -441,13 +456,14 @@ aw_io_init(struct aw_io *io, uint32_t number, const struct aw_shared *shared, st
     err = aw_wake_init(&io->wake, why);
     if (err != AW_OK)
         return err;
+    io->rules = aw_rulebook_first(shared->rulebook, number);
     io->metrics = aw_metrics_block(shared->metrics, number);
     io->quiet = aw_qsbr_join(shared->qsbr);
     io->blocks = aw_blocks_new(BLOCK_BYTES, settings->memory_bytes_max / settings->io_threads);
     io->loop = ev_loop_new(EVFLAG_AUTO);
     if (io->quiet == NULL || io->blocks == NULL || io->loop == NULL ||
         !aw_ring_init(&io->arrivals, ARRIVALS_SLOTS, &io->arrivals_in, &io->arrivals_out) ||
-        !aw_ring_init(&io->departures, power_of_two(settings->connections_max + ARRIVALS_SLOTS), &io->departures_in,
+        !aw_ring_init(&io->departures, power_of_two(settings->connections_max + 2 * ARRIVALS_SLOTS), &io->departures_in,
                       &io->departures_out))
         return aw_why(why, AW_E_MEMORY, "no memory for io thread %u", number);
     if (make_edge(io) != AW_OK)

@@ -21,13 +21,18 @@
 #include <ev.h>
 #include <pthread.h>
 
-/* A connection on its way from the acceptor to an io thread and, when it is closed, back. */
+struct aw_rules_kit;
+struct aw_rulebook;
+
+/* A connection on its way from the acceptor to an io thread and, when it is closed, back. Rules travel the same way (rulebook.h). */
 struct aw_arrival {
     int                fd;
     struct aw_peer     peer;
     struct ssl_ctx_st *ssl_ctx; /* a reference of its own; NULL: plain */
     aw_ns              accept_at;
     uint32_t           io; /* that served it */
+    /* Not a connection: the rules to use from here on; on its way back: those that are no longer used. Else NULL. */
+    struct aw_rules_kit *kit;
 };
 
 /* What all io threads share. Set before they start, then read-only. */
@@ -42,7 +47,8 @@ struct aw_shared {
     struct aw_hash_key         table_key;
     struct aw_hash_key         token_key;
     uint8_t                    shard;
-    struct aw_order_settings  *order; /* how pulls choose */
+    struct aw_order_settings  *order;    /* how pulls choose */
+    struct aw_rulebook        *rulebook; /* only to begin with: later ones arrive */
 };
 
 struct aw_io {
@@ -55,6 +61,7 @@ struct aw_io {
     struct aw_blocks        *blocks;  /* owns */
     struct aw_metrics_block *metrics; /* borrows: this thread's */
     struct aw_qsbr_reader   *quiet;   /* borrows: this thread's */
+    struct aw_rules_kit     *rules;   /* what texts are read with; borrows, until the next one arrives */
     struct aw_wake           wake;
     /* Mailboxes. */
     struct aw_ring_in  to_committer;

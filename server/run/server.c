@@ -8,6 +8,7 @@
 #include "run/dev_cert.h"
 #include "run/io.h"
 #include "run/listen.h"
+#include "run/rulebook.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -60,17 +61,19 @@ struct aw_server {
     struct aw_why            start_why;
     aw_ns                    began_at;
     /* Main thread. */
-    struct ev_loop   *loop;
-    struct listener   plain;
-    struct listener   tls;
-    SSL_CTX          *ssl_ctx;
-    struct aw_gate   *gate;
-    struct aw_spare   spare;
-    struct aw_wake    wake;
-    struct ev_io      wake_watcher;
-    struct ev_prepare prepare;
-    struct ev_check   check;
-    struct ev_signal  terminate, interrupt, hangup;
+    struct ev_loop     *loop;
+    struct listener     plain;
+    struct listener     tls;
+    SSL_CTX            *ssl_ctx;
+    struct aw_gate     *gate;
+    struct aw_spare     spare;
+    struct aw_wake      wake;
+    struct ev_io        wake_watcher;
+    struct ev_prepare   prepare;
+    struct ev_check     check;
+    struct ev_signal    terminate, interrupt, hangup;
+    struct aw_rulebook *rulebook;
+    struct ev_timer     hand_rules; /* while a mailbox had no room for new rules */
 };
 
 /* --- committer thread --------------------------------------------------------------------------------------------------------- */
@@ -336,6 +339,10 @@ take_departures(struct aw_server *server)
         struct aw_arrival *arrival;
 
         while ((arrival = aw_io_departed(&server->ios[i])) != NULL) {
+            if (arrival->kit != NULL) {
+                aw_rulebook_take(server->rulebook, arrival->kit);
+                continue;
+            }
             aw_gate_leave(server->gate, &arrival->peer, false);
             server->io_loads[i]--;
             free(arrival);
@@ -404,6 +411,46 @@ load_tls(struct aw_server *server, SSL_CTX **ctx, struct aw_why *why)
 }
 
 static void
+log_rules(const struct aw_server *server, const char *what)
+{
+    const struct aw_rules *rules = aw_rulebook_rules(server->rulebook);
+    struct aw_rules_counts counts = aw_rules_counts(rules);
+
+    aw_log(AW_LOG_INFO, what, aw_log_num("version", aw_rules_version(rules)), aw_log_num("files", counts.files),
+           aw_log_num("rules", counts.rules), aw_log_num("phrases", counts.phrases), aw_log_num("examples", counts.examples));
+}
+
+static void
+hand_rules(struct aw_server *server)
+{
+    if (aw_rulebook_hand(server->rulebook, server->ios))
+        ev_timer_stop(server->loop, &server->hand_rules);
+    else
+        ev_timer_again(server->loop, &server->hand_rules);
+}
+
+static void
+on_hand_rules(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+    (void)timer;
+    (void)events;
+    hand_rules(ev_userdata(loop));
+}
+
+static void
+reload_rules(struct aw_server *server)
+{
+    struct aw_why why = {.text = ""};
+
+    if (aw_rulebook_reload(server->rulebook, &why) != AW_OK) {
+        aw_log(AW_LOG_WARN, "the rules were not reloaded; the old ones stay", aw_log_str("why", why.text));
+        return;
+    }
+    log_rules(server, "rules reloaded");
+    hand_rules(server);
+}
+
+static void
 on_hangup(struct ev_loop *loop, struct ev_signal *watcher, int events)
 {
     struct aw_server *server = ev_userdata(loop);
@@ -411,6 +458,7 @@ on_hangup(struct ev_loop *loop, struct ev_signal *watcher, int events)
 
     (void)watcher;
     (void)events;
+    reload_rules(server);
     if (server->ssl_ctx == NULL)
         return;
     if (load_tls(server, &server->ssl_ctx, &why) == AW_OK)
@@ -442,6 +490,7 @@ watch(struct aw_server *server)
     ev_signal_init(&server->terminate, on_terminate, SIGTERM);
     ev_signal_init(&server->interrupt, on_terminate, SIGINT);
     ev_signal_init(&server->hangup, on_hangup, SIGHUP);
+    ev_timer_init(&server->hand_rules, on_hand_rules, 0., .02);
     ev_io_start(server->loop, &server->wake_watcher);
     ev_prepare_start(server->loop, &server->prepare);
     ev_check_start(server->loop, &server->check);
@@ -556,6 +605,7 @@ start_threads(struct aw_server *server, struct aw_why *why)
 
     server->shared.readers = server->readers;
     server->shared.committer = server->committer;
+    server->shared.rulebook = server->rulebook;
     for (uint32_t i = 0; err == AW_OK && i < server->io_count; i++)
         err = aw_io_init(&server->ios[i], i, &server->shared, why);
     for (uint32_t i = 0; err == AW_OK && i < server->io_count; i++) {
@@ -630,6 +680,8 @@ start(struct aw_server *server, struct aw_why *why)
     if (err == AW_OK)
         err = make_committer(server, why);
     if (err == AW_OK)
+        err = aw_rulebook_new(&server->rulebook, server->settings.rules, server->io_count, why);
+    if (err == AW_OK)
         err = start_threads(server, why);
     if (err != AW_OK)
         return err;
@@ -637,6 +689,7 @@ start(struct aw_server *server, struct aw_why *why)
     if (server->loop == NULL)
         return aw_why(why, AW_E_MEMORY, "no memory for the event loop");
     watch(server);
+    log_rules(server, "rules");
     return AW_OK;
 }
 
@@ -684,6 +737,7 @@ free_server(struct aw_server *server)
     for (uint32_t i = 0; server->ios != NULL && i < server->io_count; i++)
         aw_io_fini(&server->ios[i]);
     aw_committer_free(&server->committer);
+    aw_rulebook_free(&server->rulebook);
     free(server->ios);
     free(server->io_loads);
     aw_gate_free(&server->gate);

@@ -1,10 +1,13 @@
-/* urgency.c - facts first, hint second. */
+/* urgency.c - facts first, then the text, then the hint. */
 #include "run/urgency.h"
 
-#include <stdio.h>
+#include <string.h>
 
 /* A departure within a day concerns the person today; later ones wait like any question. */
 #define SOON_MS (UINT64_C(24) * 3600 * 1000)
+
+/* Of a text's mentions; the text itself is there to be read. */
+#define MENTIONS_TOLD 3U
 
 struct reasons {
     struct aw_slice *list;
@@ -86,10 +89,91 @@ read_hint(const struct aw_message *message, struct reasons *reasons)
     return (enum aw_class)message->class_hint;
 }
 
+/* --- the text --------------------------------------------------------------------------------------------------------------- */
+
+/* `care: medical "heart attack" (rule en.care.attack)`; long words are cut, so that the rule's name always stands there. */
+static void
+reason_finding(struct reasons *reasons, const struct aw_rules_finding *finding)
+{
+    const char *class_word = finding->gentle ? "gentle" : aw_class_name(finding->class_);
+    size_t room = AW_REASON_BYTES_MAX - (strlen(class_word) + finding->kind.len + finding->rule.len + sizeof(":  \"\" (rule )"));
+    struct aw_slice  words = finding->words;
+    struct aw_buffer buffer;
+
+    if (reasons->count == AW_REASONS_MAX)
+        return;
+    if (words.len > room) {
+        words.len = room - strlen("...");
+        while (words.len > 0 && ((unsigned char)words.ptr[words.len] & 0xC0) == 0x80) /* not inside a character */
+            words.len--;
+    }
+    aw_buffer_init(&buffer, reasons->arena);
+    aw_buffer_printf(&buffer, "%s: %.*s \"%.*s%s\" (rule %.*s)", class_word, AW_SLICE_ARGS(finding->kind), AW_SLICE_ARGS(words),
+                     words.len < finding->words.len ? "..." : "", AW_SLICE_ARGS(finding->rule));
+    reasons->failed |= buffer.failed;
+    AW_ASSERT(buffer.len <= AW_REASON_BYTES_MAX);
+    if (!buffer.failed)
+        reasons->list[reasons->count++] = aw_buffer_slice(&buffer);
+}
+
+/* What the text names and the gateway did not: for people and for whoever links tickets, never a fact. */
+static void
+reason_mentions(struct reasons *reasons, const struct aw_message *message, const struct aw_rules_result *result)
+{
+    uint32_t told = 0;
+
+    for (uint32_t i = 0; i < result->mention_count && told < MENTIONS_TOLD; i++) {
+        const struct aw_rules_mention *mention = &result->mentions[i];
+        struct aw_buffer               buffer;
+
+        if ((message->flight_count > 0 && aw_slice_eq(mention->kind, AW_SLICE("flight"))) ||
+            ((message->airport_count > 0 || message->flight_count > 0) && aw_slice_eq(mention->kind, AW_SLICE("airport"))) ||
+            (message->booking.len > 0 && aw_slice_eq(mention->kind, AW_SLICE("booking"))) ||
+            aw_slice_eq(mention->kind, AW_SLICE("time")) || reasons->count == AW_REASONS_MAX)
+            continue;
+        aw_buffer_init(&buffer, reasons->arena);
+        aw_buffer_printf(&buffer, "mentions: %.*s %.*s", AW_SLICE_ARGS(mention->kind), (int)mention->value_len, mention->value);
+        reasons->failed |= buffer.failed;
+        if (!buffer.failed)
+            reasons->list[reasons->count++] = aw_buffer_slice(&buffer);
+        told++;
+    }
+}
+
+/* Without a departure there is nothing that imminent could be ordered by. */
+static enum aw_class
+class_of(enum aw_class by_text)
+{
+    return by_text == AW_CLASS_IMMINENT ? AW_CLASS_DISRUPTED : by_text;
+}
+
+static void
+read_text(struct aw_in_message *in, const struct aw_message *message, const struct aw_rules_use *rules,
+          struct aw_rules_result *result, struct reasons *reasons)
+{
+    bool is_open = message->class_hint == AW_CLASS_NONE && in->class_ != AW_CLASS_CARE;
+    bool decides;
+
+    aw_rules_scan(rules->rules, rules->scratch, message->text, message->lang, result);
+    in->rules_version = aw_rules_version(rules->rules);
+    in->gentle |= result->gentle;
+    decides = result->class_ != AW_CLASS_NONE && (is_open || class_of(result->class_) < in->class_);
+    if (decides)
+        in->class_ = class_of(result->class_);
+    for (uint32_t i = 0; i < result->finding_count; i++) {
+        if (result->findings[i].gentle || (decides && result->findings[i].class_ == result->class_))
+            reason_finding(reasons, &result->findings[i]);
+    }
+    if (result->cut)
+        reason(reasons, "text", AW_SLICE("too many phrases, the rest was not read"));
+}
+
 bool
-aw_urgency_of(struct aw_in_message *in, const struct aw_message *message, aw_ms now, uint64_t backdate_ms, struct aw_arena *arena)
+aw_urgency_of(struct aw_in_message *in, const struct aw_message *message, aw_ms now, uint64_t backdate_ms,
+              const struct aw_rules_use *rules, struct aw_arena *arena)
 {
     struct reasons          reasons = {.arena = arena, .list = aw_arena_take(arena, AW_REASONS_MAX * sizeof(reasons.list[0]))};
+    struct aw_rules_result  found = {.mention_count = 0};
     const struct aw_flight *flight = read_flights(in, message, now);
 
     if (reasons.list == NULL)
@@ -98,6 +182,8 @@ aw_urgency_of(struct aw_in_message *in, const struct aw_message *message, aw_ms 
         in->class_ = AW_CLASS_CARE;
     else
         in->class_ = read_hint(message, &reasons);
+    if (rules != NULL && message->text.len > 0)
+        read_text(in, message, rules, &found, &reasons);
     if (flight != NULL) {
         reason(&reasons, "departure", flight->number);
         if (flight->departs_at - now <= SOON_MS && in->class_ > AW_CLASS_DISRUPTED)
@@ -105,6 +191,7 @@ aw_urgency_of(struct aw_in_message *in, const struct aw_message *message, aw_ms 
     }
     if (message->received_at != 0 && message->received_at < now && now - message->received_at <= backdate_ms)
         reason(&reasons, "age", AW_SLICE("received_at"));
+    reason_mentions(&reasons, message, &found);
     in->reasons = reasons.list;
     in->reason_count = reasons.count;
     return !reasons.failed;

@@ -160,7 +160,7 @@ test_table(void **state)
         for (unsigned k = 0; k < 3; k++)
             flights[k].departs_at = one->departs[k];
         aw_arena_init(&arena, blocks);
-        assert_true(aw_urgency_of(&in, &message, NOW, 24 * HOUR, &arena));
+        assert_true(aw_urgency_of(&in, &message, NOW, 24 * HOUR, NULL, &arena));
         join(&in, reasons, sizeof(reasons));
         if (in.class_ != one->class_ || in.gentle != one->gentle || in.departs_at != one->departs_at ||
             strcmp(reasons, one->reasons) != 0 || in.care != one->care)
@@ -190,7 +190,7 @@ test_no_memory(void **state)
 
         for (unsigned i = 0; i < fill && aw_arena_take(&arena, 16) != NULL; i++)
             ; /* until there is none */
-        if (aw_urgency_of(&in, &message, NOW, 24 * HOUR, &arena)) {
+        if (aw_urgency_of(&in, &message, NOW, 24 * HOUR, NULL, &arena)) {
             assert_int_equal(in.reason_count, 3);
             taken++;
         } else {
