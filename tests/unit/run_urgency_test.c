@@ -1,4 +1,5 @@
 /* run_urgency_test.c - what a message's facts make of its class: a table of cases, each with the reasons that it must give. */
+#include "base/hash.h"
 #include "run/urgency.h"
 #include "support/test.h"
 
@@ -171,6 +172,83 @@ test_table(void **state)
     aw_blocks_free(&blocks);
 }
 
+struct text_case {
+    const char   *text;
+    uint8_t       care;
+    uint8_t       hint;
+    enum aw_class class_;
+    bool          gentle;
+    const char   *reasons;
+};
+
+static const struct text_case texts[] = {
+    {.text = "Passenger in row 9 is unconscious",
+     .hint = AW_CLASS_OTHER,
+     .class_ = AW_CLASS_CARE,
+     .reasons = "hint:other care: medical \"unconscious\" (rule en.care.collapse)"},
+    /* The first story of this project. */
+    {.text = "My husband had a heart attack last week. Can I move our tickets to June? We bought them without insurance.",
+     .hint = AW_CLASS_NONE,
+     .class_ = AW_CLASS_GENERAL,
+     .gentle = true,
+     .reasons = "gentle: illness \"heart attack\" (rule en.gentle.ill-relative) "
+                "gentle: illness \"heart attack last week\" (rule en.gentle.illness)"},
+    {.text = "this queue is giving me a heart attack lol", .hint = AW_CLASS_NONE, .class_ = AW_CLASS_GENERAL, .reasons = ""},
+    {.text = "Final call for my flight and I am stuck at security",
+     .hint = AW_CLASS_NONE,
+     .class_ = AW_CLASS_DISRUPTED, /* without a departure there is nothing to be ordered by */
+     .reasons = "imminent: departure \"Final call\" (rule en.imminent.last-call)"},
+    {.text = "Thank you, lovely crew",
+     .hint = AW_CLASS_DISRUPTED,
+     .class_ = AW_CLASS_DISRUPTED, /* a text lowers nothing */
+     .reasons = "hint:disrupted"},
+    {.text = "Thank you, lovely crew",
+     .hint = AW_CLASS_NONE,
+     .class_ = AW_CLASS_OTHER,
+     .reasons = "other: praise \"Thank you\" (rule en.other.praise)"},
+    {.text = "Passenger in row 9 is unconscious",
+     .care = AW_CARE_MEDICAL,
+     .hint = AW_CLASS_NONE,
+     .class_ = AW_CLASS_CARE, /* the fact says it already */
+     .reasons = "care:medical"},
+    {.text = "When does KL 1234 land?", .hint = AW_CLASS_NONE, .class_ = AW_CLASS_GENERAL, .reasons = "mentions: flight KL1234"},
+};
+
+static void
+test_texts(void **state)
+{
+    struct aw_blocks   *blocks = aw_blocks_new(4096, 1 << 20);
+    struct aw_why       why = {.text = ""};
+    struct aw_rules    *rules = NULL;
+    struct aw_rules_use use;
+
+    (void)state;
+    if (aw_rules_load(&rules, "", &why) != AW_OK)
+        fail_msg("%s", why.text);
+    use = (struct aw_rules_use){rules, aw_rules_scratch_new(rules)};
+    assert_non_null(use.scratch);
+    for (size_t i = 0; i < AW_ARRAY_LEN(texts); i++) {
+        struct aw_message message = {
+            .text = aw_slice_str(texts[i].text), .care = texts[i].care, .class_hint = texts[i].hint, .lang = AW_SLICE("en")};
+        struct aw_in_message in = {.class_ = AW_CLASS_OTHER};
+        struct aw_arena      arena;
+        char                 reasons[1024];
+
+        aw_arena_init(&arena, blocks);
+        assert_true(aw_urgency_of(&in, &message, NOW, 24 * HOUR, &use, &arena));
+        join(&in, reasons, sizeof(reasons));
+        if (in.class_ != texts[i].class_ || in.gentle != texts[i].gentle || strcmp(reasons, texts[i].reasons) != 0)
+            fail_msg("%s: class %d, gentle %d, reasons %s", texts[i].text, (int)in.class_, (int)in.gentle, reasons);
+        for (uint32_t k = 0; k < in.reason_count; k++)
+            assert_true(in.reasons[k].len <= AW_REASON_BYTES_MAX);
+        assert_int_equal(in.rules_version, aw_rules_version(rules));
+        aw_arena_reset(&arena);
+    }
+    aw_rules_scratch_free(&use.scratch);
+    aw_rules_free(&rules);
+    aw_blocks_free(&blocks);
+}
+
 /* Each allocation fails once: false then, and nothing half-done is taken for an answer. */
 static void
 test_no_memory(void **state)
@@ -209,7 +287,10 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_texts),
     };
 
+    if (!aw_hash_init())
+        return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,403 @@
+/* rules_test.c - rules as the server has them: what folding keeps equal, what a file must look like, what a text gives.
+ *
+ * That each built-in rule finds its example and not its counter-example is proved whenever a set is made; here a wrong example must
+ * be refused, with its file and line. Threads: scans go on in several threads while sets come and go (for the thread sanitizer).
+ */
+#include "base/hash.h"
+#include "base/mem.h"
+#include "rules/fold.h"
+#include "rules/rules.h"
+#include "support/test.h"
+
+#include "model/limits.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* --- folding ---------------------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *text, *folded;
+} folds[] = {
+    {"", " "},
+    {"Heart Attack", " heart attack "},
+    {"H\xC3\xA9"
+     "art-attack!! #SoScared",
+     " heart attack . so scared "},
+    {"He\xCC\x81"
+     "art",
+     " heart "}, /* e and a combining accent */
+    {"stra\xC3\x9F"
+     "e \xC3\x9C"
+     "ber",
+     " strasse uber "},
+    {"don't don\xE2\x80\x99t I'm l'avion qu'elle", " dont dont im l avion qu elle "},
+    {"hellllp nooooo", " help no "},
+    {"at 10:45, 10.45 or 1,234 p.m.", " at 10:45 , 10.45 or 1234 pm . "},
+    {"see https://t.co/Heart?x=1 and www.x.org @united_air ok", " see and ok "},
+    {"a &amp; b &lt;3 can&#39;t", " a b 3 cant "},
+    {"no\xE2\x80\x8B"
+     "pe \xF0\x9F\x98\x82!",
+     " nope \xF0\x9F\x98\x82 . "},
+    {"one\ntwo\n\nthree \xE2\x80\x94 four", " one two . three , four "},
+    {"\xFF\xFE!\x80 x", " x "},
+    {"...!!! what", " what "},
+    {"\xEF\xBC\xA8\xEF\xBC\xA5\xEF\xBC\xB9", " hey "}, /* full width */
+    {"\xD0\x9F\xD0\x9E\xD0\x9C", " \xD0\xBF\xD0\xBE\xD0\xBC "},
+};
+
+static void
+test_fold(void **state)
+{
+    char           bytes[AW_FOLD_ROOM(256)];
+    uint32_t       from[AW_FOLD_ROOM(256)];
+    struct aw_fold fold = {.bytes = bytes, .from = from};
+
+    (void)state;
+    for (size_t i = 0; i < AW_ARRAY_LEN(folds); i++) {
+        struct aw_slice text = aw_slice_str(folds[i].text);
+
+        aw_fold_text(&fold, text);
+        assert_string_equal(fold.bytes, folds[i].folded);
+        for (uint32_t k = 1; k < fold.len; k++)
+            assert_true(fold.from[k] >= fold.from[k - 1]);
+    }
+}
+
+static void
+test_fold_origin(void **state)
+{
+    char            bytes[AW_FOLD_ROOM(64)];
+    uint32_t        from[AW_FOLD_ROOM(64)];
+    struct aw_fold  fold = {.bytes = bytes, .from = from};
+    struct aw_slice text = AW_SLICE("Oh: C\xC5\x93ur, d\xC3\xA9"
+                                    "j\xC3\xA0 vu");
+    const char     *at;
+
+    (void)state;
+    aw_fold_text(&fold, text);
+    at = strstr(bytes, "deja");
+    assert_non_null(at);
+    text = aw_fold_origin(&fold, text, (uint32_t)(at - bytes), (uint32_t)(at - bytes) + 4);
+    assert_true(aw_slice_eq(text, AW_SLICE("d\xC3\xA9"
+                                           "j\xC3\xA0")));
+}
+
+/* --- files ------------------------------------------------------------------------------------------------------------------ */
+
+#define HEAD "language en\n"
+#define RULE HEAD "rule a care medical\nsay ill\n+ I am ill\n- I am well\n"
+
+static enum aw_err
+make(struct aw_rules **rules, const char *text, struct aw_why *why)
+{
+    struct aw_rules_file file = {.name = "x.rules", .bytes = aw_slice_str(text)};
+
+    return aw_rules_make(rules, &file, 1, why);
+}
+
+/* Each is wrong in one thing, and the words must name file, line and that. */
+static const struct {
+    const char *text, *words;
+} wrong[] = {
+    {"", "no rules"},
+    {HEAD, "no rules"},
+    {"rule a care medical\n", "line 1: the first line"},
+    {"language EN\n", "line 1: a language is"},
+    {HEAD HEAD, "line 2: a file has one language"},
+    {HEAD "nonsense\n", "line 2: a line begins with"},
+    {HEAD "say ill\n", "line 2: this line belongs below"},
+    {HEAD "+ ill\n", "line 2: an example belongs below"},
+    {HEAD "rule a urgent medical\n", "line 2: a rule is written"},
+    {HEAD "rule A care medical\n", "line 2: a name is made of"},
+    {HEAD "rule a care two words\n", "line 2: a rule is written"},
+    {RULE "rule a care medical\n", "line 6: there is a rule en.care.a already"},
+    {HEAD "rule a care medical\nsay ill\n- well\n", "line 2: rule en.care.a has no example"},
+    {HEAD "rule a care medical\nsay ill\n+ ill\n", "line 2: rule en.care.a has no counter-example"},
+    {HEAD "rule a care medical\n+ ill\n- well\n", "line 2: rule en.care.a has no `say`"},
+    {HEAD "rule a care medical\nsay ill\n+ I am well\n- well\n", "line 4: rule en.care.a does not find this example"},
+    {HEAD "rule a care medical\nsay ill\n+ ill\n- I am ill\n", "line 5: rule en.care.a finds this example"},
+    {HEAD "rule a care medical\nsay (ill\n", "line 3: a bracket is not closed"},
+    {HEAD "rule a care medical\nsay ill)\n", "line 3: a bracket is closed"},
+    {HEAD "rule a care medical\nsay $none\n", "line 3: there is no set 'none'"},
+    {HEAD "rule a care medical\nsay ill\nwith near 3 $none\n", "line 4: there is no set 'none'"},
+    {HEAD "rule a care medical\nsay ill\nwith beside 3 x\n", "line 4: a condition begins with"},
+    {HEAD "rule a care medical\nsay ~ill\n", "line 3: `~` is for whole words"},
+    {HEAD "rule a care medical\nsay ..3 ill\n", "line 3: a gap stands between"},
+    {HEAD "rule a care medical\nsay !!!\n", "line 3: nothing of '!!!' is left"},
+    {HEAD "rule a care medical\nsay a | \n", "line 3: an empty phrase"},
+    {HEAD "rule a care medical\nregex a(\n+ a\n- b\n", "line 3: ' (?:a() '"},
+    {HEAD "rule a care medical\nregex a+\n+ a\n- b\n", "has no longest match"},
+    {HEAD "rule a care medical\nskip 1\n", "line 3: `skip N` belongs"},
+    {HEAD "rule a care medical\nsay a => B\n", "line 3: `=> VALUE`"},
+    {HEAD "guard nobody\n", "line 2: 'nobody' is no class"},
+    {HEAD "set x\n", "line 2: a set is written"},
+    {HEAD "rule a care medical\nsay \\\n  a \\\n | (b\n", "line 3: a bracket is not closed"},
+    {HEAD "say \xFF\n", "line 2: this line is no UTF-8"},
+    {HEAD
+     "rule a care medical\nsay (a|b|c|d|e|f|g|h|i|j)(a|b|c|d|e|f|g|h|i|j)(a|b|c|d|e|f|g|h|i|j)(a|b|c|d|e|f|g|h|i|j)(a|b|c)\n",
+     "spells out more than"},
+};
+
+static void
+test_wrong_files(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < AW_ARRAY_LEN(wrong); i++) {
+        struct aw_rules *rules = NULL;
+        struct aw_why    why = {.text = ""};
+
+        if (make(&rules, wrong[i].text, &why) != AW_E_CONFIG || strstr(why.text, wrong[i].words) == NULL || rules != NULL)
+            fail_msg("case %zu: \"%s\", not \"%s\"", i, why.text, wrong[i].words);
+    }
+}
+
+static struct aw_rules *
+made(const char *text)
+{
+    struct aw_rules *rules = NULL;
+    struct aw_why    why = {.text = ""};
+
+    if (make(&rules, text, &why) != AW_OK)
+        fail_msg("%s", why.text);
+    return rules;
+}
+
+/* The class that `text` gets, or AW_CLASS_NONE. */
+static enum aw_class
+class_of(const struct aw_rules *rules, const char *text)
+{
+    struct aw_rules_scratch *scratch = aw_rules_scratch_new(rules);
+    struct aw_rules_result   result;
+
+    assert_non_null(scratch);
+    aw_rules_scan(rules, scratch, aw_slice_str(text), AW_SLICE(""), &result);
+    aw_rules_scratch_free(&scratch);
+    return result.class_;
+}
+
+/* The examples in the file are the test: a set whose examples do not come out is refused. */
+static void
+test_conditions(void **state)
+{
+    struct aw_rules *rules = made(
+        HEAD
+        "set who = my (wife|husband)\nset who = my son\n"
+        "bait heart attack burger\n"
+        "guard care\nunless near 2 lol\n"
+        "rule before care a\nsay heart attack*\nwith before 3 $who\nunless after 2 movie | film\nunless text song\n"
+        "+ my son has heart attacks\n+ my wife: my husband had a heart attack\n- a heart attack\n"
+        "- my son. A heart attack\n- my son, a heart attack\n- my son is having one heart attack\n"
+        "- my son heart attack burger\n- my son heart attack movie\n- my son heart attack one lol\n"
+        "- a song: my son heart attack\n- my daughter heart attack\n"
+        "rule typo care a\nsay ~ambulance\n+ AMBULANCE\n+ ambulence\n+ ambulnace\n+ ambulace\n+ ambullance\n- bambulance\n"
+        "- amulence\n"
+        "rule gap imminent b\nsay gate ..2 closes\n+ gate closes\n+ gate b 12 closes\n- gate b 12 now closes\n- gate , closes\n"
+        "rule inside other c\nsay dia* pump\n+ diabetic pump\n- dia or pump\n"
+        "rule caps mention code\nnumbers [a-z]{2}[0-9]{3}\nupper\n+ take KL123 now\n- take kl123 now\n- TAKE KL123\n");
+
+    (void)state;
+    assert_int_equal(class_of(rules, "ambulance"), AW_CLASS_CARE);
+    assert_int_equal(class_of(rules, "gate closes, diabetic pump"), AW_CLASS_IMMINENT);
+    assert_int_equal(class_of(rules, "diabetic pump"), AW_CLASS_OTHER);
+    assert_int_equal(class_of(rules, "nothing"), AW_CLASS_NONE);
+    aw_rules_free(&rules);
+    assert_null(rules);
+}
+
+static void
+test_version(void **state)
+{
+    struct aw_rules *one = made(RULE), *same = made(RULE), *other = made(RULE "# another\n");
+
+    (void)state;
+    assert_int_not_equal(aw_rules_version(one), 0);
+    assert_int_equal(aw_rules_version(one), aw_rules_version(same));
+    assert_int_not_equal(aw_rules_version(one), aw_rules_version(other));
+    aw_rules_free(&one);
+    aw_rules_free(&same);
+    aw_rules_free(&other);
+}
+
+/* A word is another thing in another language: the words around it decide, the hint when there are none. */
+static void
+test_languages(void **state)
+{
+    static const char *de = "language de\nwords ich | bin | ist | der\nrule a care a\nsay Gift\n+ das ist Gift\n- das ist gut\n";
+    static const char *en = "language en\nwords the | is | a | my\nrule a general a\nsay gift\n+ the gift\n- the loss\n";
+    struct aw_rules_file     files[] = {{"de.rules", aw_slice_str(de)}, {"en.rules", aw_slice_str(en)}};
+    struct aw_why            why = {.text = ""};
+    struct aw_rules         *rules = NULL;
+    struct aw_rules_scratch *scratch;
+    struct aw_rules_result   result;
+
+    (void)state;
+    assert_int_equal(aw_rules_make(&rules, files, 2, &why), AW_OK);
+    scratch = aw_rules_scratch_new(rules);
+    assert_non_null(scratch);
+    aw_rules_scan(rules, scratch, AW_SLICE("the gift is a joy, my dear"), AW_SLICE(""), &result);
+    assert_int_equal(result.class_, AW_CLASS_GENERAL);
+    aw_rules_scan(rules, scratch, AW_SLICE("der hund ist krank, ich sehe gift"), AW_SLICE(""), &result);
+    assert_int_equal(result.class_, AW_CLASS_CARE);
+    aw_rules_scan(rules, scratch, AW_SLICE("gift"), AW_SLICE("en-GB"), &result);
+    assert_int_equal(result.class_, AW_CLASS_GENERAL);
+    aw_rules_scan(rules, scratch, AW_SLICE("gift"), AW_SLICE("xx"), &result);
+    assert_int_equal(result.class_, AW_CLASS_CARE); /* nothing known: all of them */
+    aw_rules_scratch_free(&scratch);
+    aw_rules_free(&rules);
+}
+
+/* --- the built-in set ------------------------------------------------------------------------------------------------------- */
+
+static struct aw_rules *
+builtin(void)
+{
+    struct aw_rules *rules = NULL;
+    struct aw_why    why = {.text = ""};
+
+    if (aw_rules_load(&rules, "", &why) != AW_OK)
+        fail_msg("%s", why.text);
+    return rules;
+}
+
+/* The folder and the program hold the same files. */
+static void
+test_builtin_is_the_folder(void **state)
+{
+    static const char folder[] = AW_SOURCE_DIR "/server/rules/lexicon";
+    struct aw_rules  *inside = builtin();
+    struct aw_rules  *outside = NULL;
+    struct aw_why     why = {.text = ""};
+
+    (void)state;
+    if (aw_rules_load(&outside, folder, &why) != AW_OK)
+        fail_msg("%s", why.text);
+    assert_int_equal(aw_rules_version(inside), aw_rules_version(outside));
+    aw_rules_free(&inside);
+    aw_rules_free(&outside);
+    assert_int_equal(aw_rules_load(&outside, AW_SOURCE_DIR "/server/rules", &why), AW_E_CONFIG);
+    assert_int_equal(aw_rules_load(&outside, AW_SOURCE_DIR "/no/such/folder", &why), AW_E_IO);
+}
+
+static void
+test_findings(void **state)
+{
+    struct aw_rules         *rules = builtin();
+    struct aw_rules_scratch *scratch = aw_rules_scratch_new(rules);
+    struct aw_slice          text =
+        AW_SLICE("My wife is having a HEART ATTACK at gate B12, KL 1234 from AMS, booking QX7K2P, need help now");
+    struct aw_rules_result result;
+
+    (void)state;
+    assert_non_null(scratch);
+    aw_rules_scan(rules, scratch, text, AW_SLICE("en"), &result);
+    assert_int_equal(result.class_, AW_CLASS_CARE);
+    assert_false(result.cut);
+    assert_true(result.finding_count > 0);
+    assert_true(aw_slice_eq(result.findings[0].kind, AW_SLICE("medical")));
+    assert_true(aw_slice_eq(result.findings[0].rule, AW_SLICE("en.care.attack")));
+    assert_true(aw_slice_eq(result.findings[0].words, AW_SLICE("HEART ATTACK")));
+    assert_int_equal(result.mention_count, 3);
+    for (uint32_t i = 0; i < result.mention_count; i++) {
+        struct aw_slice value = aw_slice_of(result.mentions[i].value, result.mentions[i].value_len);
+
+        assert_true(aw_slice_eq(value, AW_SLICE("KL1234")) || aw_slice_eq(value, AW_SLICE("AMS")) ||
+                    aw_slice_eq(value, AW_SLICE("QX7K2P")));
+    }
+    aw_rules_scratch_free(&scratch);
+    aw_rules_free(&rules);
+}
+
+/* The longest text, full of phrases: bounded, and it says so. */
+static void
+test_long_text(void **state)
+{
+    static const char        piece[] = "not no never left lost help now gate KL1234 ";
+    struct aw_rules         *rules = builtin();
+    struct aw_rules_scratch *scratch = aw_rules_scratch_new(rules);
+    char                    *text = malloc(AW_TEXT_BYTES_MAX);
+    struct aw_rules_result   result;
+
+    (void)state;
+    assert_non_null(scratch);
+    assert_non_null(text);
+    for (size_t i = 0; i < AW_TEXT_BYTES_MAX; i++)
+        text[i] = piece[i % (sizeof(piece) - 1)];
+    aw_rules_scan(rules, scratch, aw_slice_of(text, AW_TEXT_BYTES_MAX), AW_SLICE("en"), &result);
+    assert_true(result.cut);
+    memset(text, '.', AW_TEXT_BYTES_MAX);
+    aw_rules_scan(rules, scratch, aw_slice_of(text, AW_TEXT_BYTES_MAX), AW_SLICE("en"), &result);
+    assert_false(result.cut);
+    assert_int_equal(result.class_, AW_CLASS_NONE);
+    free(text);
+    aw_rules_scratch_free(&scratch);
+    aw_rules_free(&rules);
+}
+
+/* --- threads ---------------------------------------------------------------------------------------------------------------- */
+
+#define THREADS 3
+#define SCANS   2000
+
+static void *
+scan_on(void *arg)
+{
+    const struct aw_rules   *rules = arg;
+    struct aw_rules_scratch *scratch = aw_rules_scratch_new(rules);
+    uintptr_t                found = 0;
+
+    AW_ASSERT(scratch != NULL);
+    for (unsigned i = 0; i < SCANS; i++) {
+        struct aw_rules_result result;
+
+        aw_rules_scan(rules, scratch, i % 2 == 0 ? AW_SLICE("I am ill") : AW_SLICE("I am well"), AW_SLICE("en"), &result);
+        found += result.class_ == AW_CLASS_CARE;
+    }
+    aw_rules_scratch_free(&scratch);
+    return (void *)found;
+}
+
+static void
+test_threads(void **state)
+{
+    (void)state;
+    for (unsigned round = 0; round < 3; round++) {
+        struct aw_rules *rules = made(RULE);
+        pthread_t        threads[THREADS];
+
+        for (unsigned i = 0; i < THREADS; i++)
+            assert_int_equal(pthread_create(&threads[i], NULL, scan_on, rules), 0);
+        for (unsigned i = 0; i < THREADS; i++) {
+            void            *found;
+            struct aw_rules *other = made(RULE "# meanwhile\n");
+
+            aw_rules_free(&other);
+            assert_int_equal(pthread_join(threads[i], &found), 0);
+            assert_int_equal((uintptr_t)found, SCANS / 2);
+        }
+        aw_rules_free(&rules);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fold),
+        cmocka_unit_test(test_fold_origin),
+        cmocka_unit_test(test_wrong_files),
+        cmocka_unit_test(test_conditions),
+        cmocka_unit_test(test_version),
+        cmocka_unit_test(test_languages),
+        cmocka_unit_test(test_builtin_is_the_folder),
+        cmocka_unit_test(test_findings),
+        cmocka_unit_test(test_long_text),
+        cmocka_unit_test(test_threads),
+    };
+
+    if (!aw_hash_init())
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
