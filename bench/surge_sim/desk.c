@@ -263,20 +263,21 @@ note_pull(struct desk *desk, const struct aw_out_lease *lease)
     desk->tally.kappa_count[bucket]++;
 }
 
-static struct aw_lease_id
-lease(struct desk *desk, uint32_t agent, uint32_t slot, uint32_t version)
+/* False: refused, nothing changed. */
+static bool
+lease(struct desk *desk, uint32_t agent, uint32_t slot, uint32_t version, struct aw_lease_id *ret_lease)
 {
     char              name[16];
     struct aw_command command = {
         .kind = AW_COMMAND_LEASE,
         .in.lease = {.slot = slot, .version = version, .agent = name_agent(agent, name), .lease_ms = LEASE_MS}};
 
-    /* What lies in a queue with its current version can be had. */
     if (apply(desk, &command) != AW_OK)
-        AW_UNREACHABLE();
+        return false;
     desk->tally.leases++;
     note_pull(desk, &command.out.u.lease);
-    return command.out.u.lease.lease;
+    *ret_lease = command.out.u.lease.lease;
+    return true;
 }
 
 static struct aw_command
@@ -319,15 +320,19 @@ note(struct desk *desk, aw_ms at, enum happening what, uint32_t who)
         desk->err = AW_E_MEMORY;
 }
 
-static void
+/* False: the committer's word was no, as it is for an entry of a ticket whose slot serves another one by now; look again. */
+static bool
 start_work(struct desk *desk, uint32_t number, const struct aw_head *head)
 {
     struct agent  *agent = &desk->agents[number];
     struct ticket *ticket = &desk->tickets[head->slot];
 
+    if (!lease(desk, number, head->slot, head->version, &agent->lease)) {
+        desk->tally.refused++;
+        return false;
+    }
     agent->doing = BUSY;
     agent->slot = head->slot;
-    agent->lease = lease(desk, number, head->slot, head->version);
     agent->free_at = desk->now + handling_of(desk, ticket);
     mark(desk, ticket, false);
     desk->tally.work++;
@@ -336,6 +341,7 @@ start_work(struct desk *desk, uint32_t number, const struct aw_head *head)
     note(desk, agent->free_at, AGENT_DONE, number);
     if (agent->free_at > desk->now + EXTEND_MS)
         note(desk, desk->now + EXTEND_MS, LEASE_ENDING, number);
+    return true;
 }
 
 static void
@@ -346,9 +352,10 @@ pull(struct desk *desk)
     for (uint32_t i = 0; i < desk->on_duty && desk->idle > 0 && desk->waiting > 0; i++) {
         if (desk->agents[i].doing != IDLE)
             continue;
-        if (!take(desk, &head))
-            return;
-        start_work(desk, i, &head);
+        do {
+            if (!take(desk, &head))
+                return;
+        } while (!start_work(desk, i, &head));
     }
 }
 
@@ -394,7 +401,8 @@ answer_cluster(struct desk *desk, uint32_t number, uint32_t cluster_number)
 
         if (ticket->seq != cluster->seqs[i] || !ticket->waiting)
             continue;
-        holder.lease = lease(desk, number, cluster->slots[i], ticket->version);
+        if (!lease(desk, number, cluster->slots[i], ticket->version, &holder.lease))
+            AW_UNREACHABLE(); /* it waits, in this version */
         complete = fenced(AW_COMMAND_COMPLETE, &holder, name_agent(number, name));
         if (apply(desk, &complete) != AW_OK)
             AW_UNREACHABLE();

@@ -50,6 +50,7 @@ struct sim_tally {
     uint64_t duplicates;
     uint64_t bulk_answered;
     uint64_t leases;
+    uint64_t refused; /* leases, to an entry that should have been stale */
     double   busy_ms;
     double   duty_ms;
     uint64_t waiting_ms; /* integral of the tickets waiting over time */

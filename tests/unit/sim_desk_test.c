@@ -164,6 +164,7 @@ test_an_order_changes_no_work(void **state)
             continue;
         other = run(&scenario, sim_policy_at(policy)->name, 9);
         assert_int_equal(other->tally.work, fifo->tally.work);
+        assert_int_equal(other->tally.refused, 0);
         assert_near(other->tally.busy_ms, fifo->tally.busy_ms, 1e-3, sim_policy_at(policy)->name);
         for (unsigned class_ = 0; class_ < AW_CLASS_COUNT; class_++)
             assert_true(other->of_class[class_][SIM_NEEDS] == fifo->of_class[class_][SIM_NEEDS]);
@@ -348,6 +349,22 @@ test_long_handling(void **state)
 
 /* --- what the order is for -------------------------------------------------------------------------------------------------- */
 
+/* The classes share one slowdown; with imminent ones found by departure alone they would not. */
+static void
+test_one_slowdown(void **state)
+{
+    const struct sim_scenario *scenario = sim_scenario_find("R8");
+    struct sim_result         *guarded = run(scenario, "guarded", 1);
+    struct sim_result         *one_order = run(scenario, "guarded-one-order", 1);
+
+    (void)state;
+    assert_true(guarded->of_run[SIM_RATIO_SPREAD] <= 0.1);
+    assert_true(guarded->of_run[SIM_MISSED] <= 0.005);
+    assert_true(one_order->of_run[SIM_RATIO_SPREAD] > 2);
+    free(guarded);
+    free(one_order);
+}
+
 static void
 test_guarded_order(void **state)
 {
@@ -387,6 +404,7 @@ main(void)
         cmocka_unit_test(test_clusters),
         cmocka_unit_test(test_generated),
         cmocka_unit_test(test_long_handling),
+        cmocka_unit_test(test_one_slowdown),
         cmocka_unit_test(test_guarded_order),
     };
 
