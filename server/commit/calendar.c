@@ -52,11 +52,9 @@
 #define CHUNK_CLASSES 9
 #define POINT()       ((void)0)
 #define WITHOUT(rule) false
-#endif
 /* The one store that shows new entries to searches (rules 1 and 4). */
-#define PUBLISH(place, value)                                                                                                    \
-    (WITHOUT(RULE_4) ? atomic_store_explicit(place, value, memory_order_release)                                                 \
-                     : atomic_store_explicit(place, value, memory_order_seq_cst))
+#define PUBLISH(place, value) atomic_store_explicit(place, value, memory_order_seq_cst)
+#endif
 
 #define LEVELS                5
 #define DIGIT_BITS            6
@@ -328,6 +326,13 @@ static inline bool
 cursor_swap(struct aw_calendar *calendar, uint64_t from, uint64_t to)
 {
     POINT();
+    if (WITHOUT(RULE_CAS)) {
+        if (atomic_load(&calendar->_cursor) != from)
+            return false;
+        POINT();
+        atomic_store(&calendar->_cursor, to);
+        return true;
+    }
     return atomic_compare_exchange_strong_explicit(&calendar->_cursor, &from, to, memory_order_seq_cst, memory_order_relaxed);
 }
 

@@ -15,9 +15,37 @@
 #include <sched.h>
 #include <stdatomic.h>
 
-enum rule { NO_RULE, RULE_1_READY, RULE_1_SEEK, RULE_2, RULE_3, RULE_4, RULE_5, RULE_6, RULE_7, RULE_7_LOWEST };
+enum rule {
+    NO_RULE,
+    RULE_1_READY,
+    RULE_1_SEEK,
+    RULE_2,
+    RULE_3,
+    RULE_4,
+    RULE_4_RELEASE,
+    RULE_5,
+    RULE_6,
+    RULE_7,
+    RULE_7_LOWEST,
+    RULE_CAS
+};
 static enum rule                    without;      /* set between histories */
 static _Thread_local struct random *chaos_random; /* NULL: no delays here */
+
+/* Without rule 4: the value of a tail that this thread stored and nobody else can see yet. */
+static _Thread_local struct {
+    _Atomic uint8_t *place; /* NULL: none */
+    uint8_t          value;
+} lingering;
+
+/* A store buffer in software, as this machine's empties itself too soon to be caught: what is published stays in it until the
+ * next point, which comes after the cursor was read. */
+static inline void
+linger(uintptr_t place, uint64_t value)
+{
+    lingering.place = (_Atomic uint8_t *)place; /* NOLINT(performance-no-int-to-ptr): drops no qualifier on the way */
+    lingering.value = (uint8_t)value;
+}
 
 static void
 chaos(void)
@@ -32,8 +60,16 @@ chaos(void)
     else if (dice < 16)
         for (volatile uint32_t spin = random_below(chaos_random, 256); spin > 0;)
             spin = spin - 1;
+    if (lingering.place != NULL) {
+        atomic_store_explicit(lingering.place, lingering.value, memory_order_release);
+        lingering.place = NULL;
+    }
 }
 
+#define PUBLISH(place, value)                                                                                                    \
+    (without == RULE_4 && sizeof(*(place)) == 1 ? linger((uintptr_t)(place), value)                                              \
+     : without == RULE_4_RELEASE                ? atomic_store_explicit(place, value, memory_order_release)                      \
+                                                : atomic_store_explicit(place, value, memory_order_seq_cst))
 #define AW_CALENDAR_TEST
 #define CHUNK_CAPS    1, 2, 3
 #define CHUNK_CLASSES 3
@@ -425,12 +461,14 @@ child_is_silent(void)
 }
 
 /* Each rule left out must show: by a bad history, or by a crash where memory is reused too early. In a child, for the crashes;
- * alarm ends one that hangs, which is noticed too. (Rule 4: test_lost_entry.) */
+ * alarm ends one that hangs, which is noticed too. */
 static void
 test_broken(void **state)
 {
-    static const enum rule   rules[] = {RULE_1_READY, RULE_1_SEEK, RULE_2, RULE_3, RULE_5, RULE_6, RULE_7, RULE_7_LOWEST};
-    static const char *const names[] = {"1 (READY)", "1 (SEEK)", "2", "3", "5", "6", "7 (cleaning)", "7 (lowest)"};
+    static const enum rule   rules[] = {RULE_1_READY, RULE_1_SEEK, RULE_2, RULE_3,        RULE_4,
+                                        RULE_5,       RULE_6,      RULE_7, RULE_7_LOWEST, RULE_CAS};
+    static const char *const names[] = {
+        "1 (READY)", "1 (SEEK)", "2", "3", "4", "5", "6", "7 (cleaning)", "7 (lowest)", "that the cursor moves by exchange"};
 
     (void)state;
     for (size_t i = 0; i < AW_ARRAY_LEN(rules); i++) {
@@ -533,7 +571,7 @@ test_lost_entry(void **state)
     assert_int_equal(count_lost(NO_RULE, random_times(1000000)), 0);
     /* For the eye only: whether this machine shows it is up to chance and to its load. */
     printf("without rule 4: ");
-    (void)count_lost(RULE_4, random_times(1000000));
+    (void)count_lost(RULE_4_RELEASE, random_times(1000000));
 }
 
 int
