@@ -1,12 +1,13 @@
 /* rules_eval - how well the rules tell urgency, and how fast.
  *
- *     rules_eval [--rules DIR] [--misses] [--held] [--seconds N] FILE     recall and precision, then messages a second on one core
+ *     rules_eval [--rules DIR] [--misses] [--all] [--seconds N] FILE     recall and precision, then messages a second on one core
  *     rules_eval [--rules DIR] --try [--lang TAG] TEXT                    what the rules say about one text
  *     rules_eval [--rules DIR] --dump FILE                                the same for each line of a file, tab-separated
  *
- * FILE: one JSON object a line with `text` (or `text_repaired`), `lang`, `class`, `gentle`, `bait`, `half` (`written`: looked at
- * while rules were written; `held`: not). Recall: of the messages of a class, how many got it. Precision: of those that got it, how
- * many are of it. --misses prints what came out wrong in the half `written`; only with --held also of the other one.
+ * FILE: one JSON object a line with `text` (or `text_repaired`), `lang`, `class`, `gentle`, `bait`, `part`: `first` (its misses were
+ * looked at while rules were written), `second` (they were not, but the same hand wrote its messages before the rules) or `fresh`
+ * (written after the rules, in other words; see server/adr/0009-rules.md for its first run). Recall: of the messages of a class, how
+ * many got it. Precision: of those that got it, how many are of it. --misses prints what came out wrong in `first`, --all in all.
  */
 #include "base/hash.h"
 #include "model/limits.h"
@@ -26,7 +27,8 @@ static const char *const aim_names[AIMS] = {"care", "imminent", "gentle"};
 
 struct one {
     const char *id, *text, *lang;
-    bool        is_held, is_bait, gentle;
+    unsigned    part; /* in part_names */
+    bool        is_bait, gentle;
     uint8_t     class_;
 };
 
@@ -36,9 +38,12 @@ struct score {
 
 struct options {
     const char *rules, *file, *text, *lang;
-    bool        misses, held, dump;
+    bool        misses, all, dump;
     unsigned    seconds;
 };
+
+#define PARTS 3U
+static const char *const part_names[PARTS] = {"first", "second", "fresh"};
 
 static struct one *ones;
 static uint32_t    one_count;
@@ -51,6 +56,16 @@ copy_of(const json_t *object, const char *field, const char *fallback)
 
     AW_ASSERT(copy != NULL);
     return copy;
+}
+
+static unsigned
+part_of(const char *word)
+{
+    unsigned part = 0;
+
+    while (word != NULL && part < PARTS - 1 && strcmp(part_names[part], word) != 0)
+        part++;
+    return part;
 }
 
 static void
@@ -82,10 +97,7 @@ read_one(const char *line, unsigned number)
     one->lang = copy_of(object, "lang", "");
     one->gentle = json_is_true(json_object_get(object, "gentle"));
     one->is_bait = json_is_true(json_object_get(object, "bait"));
-    one->is_held =
-        strcmp(json_string_value(json_object_get(object, "half")) == NULL ? ""
-                                                                          : json_string_value(json_object_get(object, "half")),
-               "held") == 0;
+    one->part = part_of(json_string_value(json_object_get(object, "part")));
     json_decref(object);
 }
 
@@ -148,7 +160,7 @@ count_one(struct score scores[AIMS], const struct one *one, const struct aw_rule
 }
 
 static void
-print_scores(const char *lang, const char *half, const struct score scores[AIMS])
+print_scores(const char *lang, const char *part, const struct score scores[AIMS])
 {
     for (unsigned aim = 0; aim < AIMS; aim++) {
         const struct score *s = &scores[aim];
@@ -156,7 +168,7 @@ print_scores(const char *lang, const char *half, const struct score scores[AIMS]
         if (s->messages + s->false_ == 0)
             continue;
         (void)printf("%-5s %-8s %-9s %4u messages  recall %5.3f (%u missed)  precision %5.3f (%u false, %u of %u baits)\n", lang,
-                     half, aim_names[aim], s->messages, s->messages == 0 ? 1. : (double)s->hit / s->messages, s->missed,
+                     part, aim_names[aim], s->messages, s->messages == 0 ? 1. : (double)s->hit / s->messages, s->missed,
                      s->hit + s->false_ == 0 ? 1. : (double)s->hit / (s->hit + s->false_), s->false_, s->baits_taken, s->baits);
     }
 }
@@ -164,7 +176,7 @@ print_scores(const char *lang, const char *half, const struct score scores[AIMS]
 static void
 evaluate(const struct aw_rules *rules, struct aw_rules_scratch *scratch, const struct options *options)
 {
-    struct score           scores[LANGUAGES_MAX + 1][2][AIMS] = {0};
+    struct score           scores[LANGUAGES_MAX + 1][PARTS][AIMS] = {0};
     const char            *langs[LANGUAGES_MAX + 1] = {"all"};
     unsigned               lang_count = 1;
     struct aw_rules_result result;
@@ -180,14 +192,14 @@ evaluate(const struct aw_rules *rules, struct aw_rules_scratch *scratch, const s
             langs[lang_count++] = one->lang;
         AW_ASSERT(lang < lang_count);
         aw_rules_scan(rules, scratch, aw_slice_str(one->text), aw_slice_str(one->lang), &result);
-        wrong = count_one(scores[lang][one->is_held], one, &result);
-        (void)count_one(scores[0][one->is_held], one, &result); /* the same answer */
-        if (wrong && options->misses && (!one->is_held || options->held))
+        wrong = count_one(scores[lang][one->part], one, &result);
+        (void)count_one(scores[0][one->part], one, &result); /* the same answer */
+        if (wrong && options->misses && (one->part == 0 || options->all))
             print_finding(&result, one);
     }
     for (unsigned lang = 0; lang < lang_count; lang++) {
-        print_scores(langs[lang], "written", scores[lang][0]);
-        print_scores(langs[lang], "held", scores[lang][1]);
+        for (unsigned part = 0; part < PARTS; part++)
+            print_scores(langs[lang], part_names[part], scores[lang][part]);
     }
 }
 
@@ -235,7 +247,7 @@ measure(const struct aw_rules *rules, struct aw_rules_scratch *scratch, unsigned
 static void
 usage(void)
 {
-    (void)fprintf(stderr, "usage: rules_eval [--rules DIR] [--misses] [--held] [--seconds N] FILE\n"
+    (void)fprintf(stderr, "usage: rules_eval [--rules DIR] [--misses] [--all] [--seconds N] FILE\n"
                           "       rules_eval [--rules DIR] --try [--lang TAG] TEXT\n"
                           "       rules_eval [--rules DIR] --dump FILE\n");
     exit(2);
@@ -252,8 +264,8 @@ read_options(struct options *options, int argc, char **argv)
 
         if (strcmp(argv[i], "--misses") == 0)
             options->misses = true;
-        else if (strcmp(argv[i], "--held") == 0)
-            options->held = true;
+        else if (strcmp(argv[i], "--all") == 0)
+            options->all = true;
         else if (strcmp(argv[i], "--dump") == 0)
             options->dump = true;
         else if (strcmp(argv[i], "--try") == 0)

@@ -335,7 +335,7 @@ on_acceptable(struct ev_loop *loop, struct ev_io *watcher, int events)
 static void
 take_departures(struct aw_server *server)
 {
-    for (uint32_t i = 0; i < server->io_count; i++) {
+    for (uint32_t i = 0; i < server->io_started; i++) { /* a start that failed has fewer */
         struct aw_arrival *arrival;
 
         while ((arrival = aw_io_departed(&server->ios[i])) != NULL) {

@@ -1,0 +1,104 @@
+#!/usr/bin/python3
+"""Rules over the text: a ticket says which rule and which words gave its class, and SIGHUP changes the rules under load, for all
+threads, without an answer that is missing or half of each; a set that is wrong leaves the one in use."""
+
+import os
+import shutil
+import signal
+import sys
+import time
+
+from aswolk_test import Messages, check, equal, run
+
+RULES = "language en\nrule %s %s medical\nsay purple elephant\n+ a purple elephant\n- a grey elephant\n"
+TEXT = "I see a purple elephant"
+
+
+def write_rules(folder, text):
+    """As an editor does that saves by renaming."""
+    path = os.path.join(folder, "en.rules")
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        file.write(text)
+    os.rename(path + ".new", path)
+
+
+def reload(server, message):
+    server.process.send_signal(signal.SIGHUP)
+    return server.wait_log(message)
+
+
+def test_story(t):
+    """The first story of this project: gentle and explained, and behind a departure in an hour."""
+    server = t.server()
+    api, messages = server.api(), Messages()
+    story = "My husband had a heart attack last week. Can we move our tickets to June? We bought no insurance."
+    first = api.receipt(messages.next(text=story, lang="en"))
+    equal(first["class"], "general", "class of the story")
+    check(any(r.startswith("gentle: illness \"heart attack\" (rule en.") for r in first["reasons"]), "explained", first["reasons"])
+    soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+    second = api.receipt(messages.next(flights=[{"number": "AW1", "departs_at": soon}]))
+    leases = [api.lease(), api.lease()]
+    equal([lease["ticket"] for lease in leases], [second["ticket"], first["ticket"]], "the departure is first")
+    equal([lease["gentle"] for lease in leases], [False, True], "gentle")
+
+
+def test_care_from_text(t):
+    api, messages = t.server().api(), Messages()
+    receipt = api.receipt(messages.next(text="Passenger in row 9 is unconscious", **{"class": "other"}))
+    equal(receipt["class"], "care", "class")
+    check('care: medical "unconscious" (rule en.care.collapse)' in receipt["reasons"], "explained", receipt["reasons"])
+    bait = api.receipt(messages.next(text="this hold music is giving me a heart attack lol", lang="en"))
+    equal(bait["class"], "general", "class of a bait")
+    equal(api.lease()["ticket"], receipt["ticket"], "care is first")
+
+
+def test_reload_under_load(t):
+    folder = os.path.join(t.folder, "rules")
+    os.mkdir(folder)
+    write_rules(folder, RULES % ("one", "care"))
+    server = t.server("--rules", folder)
+    apis, messages = [server.api() for _ in range(4)], Messages()
+    answers = {
+        ("care", ('care: medical "purple elephant" (rule en.care.one)',)),
+        ("disrupted", ('disrupted: medical "purple elephant" (rule en.disrupted.two)',)),
+    }
+    seen = set()
+    for turn in range(12):
+        name, class_ = (("two", "disrupted"), ("one", "care"))[turn % 2]
+        write_rules(folder, RULES % (name, class_))
+        server.process.send_signal(signal.SIGHUP)
+        for _ in range(3):
+            for api in apis:
+                for receipt in api.receipts(messages.many(100, text=TEXT)):
+                    answer = (receipt["class"], tuple(receipt["reasons"]))
+                    check(answer in answers, "one set or the other, never half of each", answer)
+                    seen.add(answer)
+        server.wait_log("rules reloaded")
+    equal(seen, answers, "both sets were in use")
+    server.stop()
+
+
+def test_bad_rules_change_nothing(t):
+    folder = os.path.join(t.folder, "rules")
+    os.mkdir(folder)
+    write_rules(folder, RULES % ("one", "care"))
+    server = t.server("--rules", folder)
+    api, messages = server.api(), Messages()
+    for text, why in (
+        ("language en\nrule x care\n", "en.rules line 2"),
+        (RULES % ("two", "care") + "+ a grey elephant\n", "en.rules line 6: rule en.care.two does not find this example"),
+    ):
+        write_rules(folder, text)
+        event = reload(server, "the rules were not reloaded; the old ones stay")
+        check(why in event["why"], "file, line and reason", event["why"])
+        equal(api.receipt(messages.next(text=TEXT))["class"], "care", "the old rules are in use")
+    shutil.rmtree(folder)
+    reload(server, "the rules were not reloaded; the old ones stay")
+    equal(api.receipt(messages.next(text=TEXT))["class"], "care", "the old rules are in use")
+    server.stop()
+    server.spawn()
+    equal(server.exit_code(), 1, "a start without the rules that it was told to use")
+
+
+if __name__ == "__main__":
+    sys.exit(run(globals()))
