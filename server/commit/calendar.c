@@ -327,10 +327,10 @@ cursor_swap(struct aw_calendar *calendar, uint64_t from, uint64_t to)
 {
     POINT();
     if (WITHOUT(RULE_CAS)) {
-        if (atomic_load(&calendar->_cursor) != from)
+        if (atomic_load_explicit(&calendar->_cursor, memory_order_seq_cst) != from) /* pairs with nothing: a broken variant */
             return false;
         POINT();
-        atomic_store(&calendar->_cursor, to);
+        atomic_store_explicit(&calendar->_cursor, to, memory_order_seq_cst); /* as above */
         return true;
     }
     return atomic_compare_exchange_strong_explicit(&calendar->_cursor, &from, to, memory_order_seq_cst, memory_order_relaxed);
@@ -724,13 +724,6 @@ chain_keeper(const struct aw_calendar_pool *pool, uint32_t index, uint32_t *ret_
     return NULL;
 }
 
-/* How large the chunk after a full one is at least: two lone ones, then twice as large each time. */
-static uint32_t
-cap_after(uint32_t cap, bool is_only)
-{
-    return cap == 1 && is_only ? 1 : 2 * cap;
-}
-
 /* Links new chunks with these entries behind the last one of a chain, the first of them with room for `least`. Returns it. */
 static uint32_t
 chain_extend(struct aw_calendar_pool *pool, uint32_t last, struct many *keeper, uint32_t least, const uint64_t *entries,
@@ -785,7 +778,7 @@ chain_append(struct aw_calendar_pool *pool, uint32_t first, const uint64_t *entr
             count -= fit;
         }
     }
-    more = chain_extend(pool, last, keeper, cap_after(chunk_cap(chunk), last == first), entries, count);
+    more = chain_extend(pool, last, keeper, UINT32_C(2) * chunk_cap(chunk), entries, count);
     return at == 0 ? more : at;
 }
 
