@@ -374,7 +374,12 @@ m_open(const struct kit_post *post, uint32_t lane, struct aw_command *c)
     uint32_t         slot = m.free_count > 0 ? m.free_slots[--m.free_count] : ++m.fresh;
     struct m_ticket *t = &m.tickets[slot];
 
-    *t = (struct m_ticket){.opened = m.seq + 1, .lane = lane, .class_ = AW_CLASS_OTHER, .opened_at = m.now, .age = m.now};
+    *t = (struct m_ticket){.opened = m.seq + 1,
+                           .version = (uint32_t)m.seq + 1,
+                           .lane = lane,
+                           .class_ = AW_CLASS_OTHER,
+                           .opened_at = m.now,
+                           .age = m.now};
     if (post->received_at != 0 && post->received_at <= m.now && m.now - post->received_at <= m.settings.backdate_ms)
         t->age = post->received_at;
     m_record(c, t);
@@ -1094,7 +1099,7 @@ make_command(struct run *run, struct logged *l)
         l->command.kind = kinds[pick(4)];
         l->command.in.ticket = (struct aw_in_ticket){.ticket = m_ticket_id(slot),
                                                      .until = pick(2) == 0 ? m.now + pick(KIT_HOUR) : 0,
-                                                     .if_match.version = pick(5) == 0 ? pick(10) : 0};
+                                                     .if_match.version = pick(5) == 0 ? m.tickets[slot].version + pick(2) : 0};
         if (pick(10) == 0)
             l->command.in.ticket.ticket.seq++;
         /* A wrong request under the key now and then; the key alone is what decides. */

@@ -1154,6 +1154,32 @@ test_a_checkpoint_of_state_machine_1_is_read(void **unused)
     kit_close(&kit);
 }
 
+/* What an earlier ticket in the slot left in a queue is never taken for the new one's. */
+static void
+test_a_slot_used_again_has_newer_versions(void **unused)
+{
+    struct kit            kit;
+    struct aw_out_message first, second;
+    uint32_t              newest;
+    enum { LEASES = 5 };
+
+    (void)unused;
+    kit_open(&kit);
+    first = kit_post(&kit, (struct kit_post){.id = 1, .who = {1}, .class_ = AW_CLASS_GENERAL});
+    for (int i = 0; i < LEASES; i++)
+        assert_int_equal(kit_fenced(&kit, AW_COMMAND_RELEASE, kit_lease(&kit, first.ticket, "ann", KIT_MINUTE), "ann", 1).out.err,
+                         AW_OK);
+    kit_complete(&kit, kit_lease(&kit, first.ticket, "ann", KIT_MINUTE), "ann");
+    newest = kit_view(&kit, first.ticket).version;
+    kit.now += AW_CORE_SETTINGS_DEFAULT.reopen_ms;
+    second = kit_post(&kit, (struct kit_post){.id = 2, .who = {2}, .class_ = AW_CLASS_GENERAL});
+    assert_int_equal(second.ticket.slot, first.ticket.slot);
+    assert_true(kit_view(&kit, second.ticket).version > newest);
+    for (uint32_t version = 0; version <= newest; version++)
+        assert_int_equal(kit_try_lease(&kit, second.ticket.slot, version, "ann", KIT_MINUTE).out.err, AW_E_STALE);
+    kit_close(&kit);
+}
+
 /* --- hold, unhold, cancel, and all moves ---------------------------------------------------------------------------------- */
 
 /* A ticket in the given state; `lease` is set when it is or was leased. */
@@ -1586,6 +1612,7 @@ main(void)
         cmocka_unit_test(test_keys_have_a_limit_and_none_is_forgotten_early),
         cmocka_unit_test(test_keys_and_pulls_survive_a_checkpoint),
         cmocka_unit_test(test_a_checkpoint_of_state_machine_1_is_read),
+        cmocka_unit_test(test_a_slot_used_again_has_newer_versions),
         cmocka_unit_test(test_every_move_and_every_refusal),
         cmocka_unit_test(test_hold_by_id_and_version),
         cmocka_unit_test(test_a_timer_leaves_alone_what_moved_on),
