@@ -4,10 +4,10 @@
  *     rules_eval [--rules DIR] --try [--lang TAG] TEXT                    what the rules say about one text
  *     rules_eval [--rules DIR] --dump FILE                                the same for each line of a file, tab-separated
  *
- * FILE: one JSON object a line with `text` (or `text_repaired`), `lang`, `class`, `gentle`, `bait`, `part`: `first` (its misses were
- * looked at while rules were written), `second` (they were not, but the same hand wrote its messages before the rules) or `fresh`
- * (written after the rules, in other words; see server/adr/0009-rules.md for its first run). Recall: of the messages of a class, how
- * many got it. Precision: of those that got it, how many are of it. --misses prints what came out wrong in `first`, --all in all.
+ * FILE: one JSON object a line with `text` (or `text_repaired`), `lang`, `class`, `gentle`, `bait`, `part`: `first` (its misses
+ * were looked at while rules were written), `second` (they were not, but the same hand wrote it before the rules) or `fresh`
+ * (written after the rules, in other words; see adr/0009-rules.md for its first run). Recall: of the messages of a class, how
+ * many got it. Precision: of those that got it, how many are. --misses prints what came out wrong in `first`, --all in all.
  */
 #include "base/hash.h"
 #include "model/limits.h"

@@ -156,10 +156,6 @@ fill_tables(struct tables *tables, struct aw_arena *arena, const struct aw_draft
         }
         use_phrase(tables, phrase, tables->atom_count - 1);
     }
-    for (uint32_t i = 0; i < tables->atom_count; i++) {
-        if (!tables->atoms[i].is_kept && tables->atoms[i].form < AW_FORM_REGEX)
-            tables->flags[i] |= HS_FLAG_SINGLEMATCH; /* of a language's words, how many different ones there are counts */
-    }
     return true;
 }
 

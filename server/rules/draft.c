@@ -128,6 +128,7 @@ read_set(struct reader *reader, struct aw_slice rest)
         err = new_set(draft, name, &set);
     if (err != AW_OK)
         return err;
+    AW_ASSERT(set != NULL);
     if (set->is_used)
         return aw_draft_fail(draft, "the set '%.*s' is in use above: complete it first", AW_SLICE_ARGS(name));
     for (uint32_t i = 0; i < count; i++) {

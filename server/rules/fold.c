@@ -59,6 +59,12 @@ put(struct folder *f, char byte)
     f->fold->from[f->fold->len++] = f->at;
 }
 
+static char
+small(char letter)
+{
+    return (char)(letter >= 'A' && letter <= 'Z' ? letter - 'A' + 'a' : letter);
+}
+
 static bool
 in_word(const struct folder *f)
 {
@@ -150,7 +156,7 @@ fold_letter(struct folder *f, char byte)
     if (f->in_tag && f->was_lower && !is_lower)
         end_word(f); /* #HeartAttack */
     f->was_lower = is_lower;
-    put_letter(f, (char)(byte | 0x20));
+    put_letter(f, small(byte));
 }
 
 /* An apostrophe that stands for a dropped vowel ends a word (l'avion, qu'elle); others vanish (don't, dont). */
@@ -169,7 +175,7 @@ static void
 fold_point(struct folder *f, char byte)
 {
     uint32_t len = f->fold->len - f->word;
-    char     last = in_word(f) ? f->fold->bytes[f->fold->len - 1] : ' ';
+    char     last = f->fold->bytes[f->fold->len - 1]; /* a blank when no word is in work */
     int      next = peek(f, 1);
 
     if (kinds[(unsigned char)last] == DIGIT && kinds[next] == DIGIT && strchr(".:,", byte) != NULL) {
@@ -332,8 +338,8 @@ static uint32_t
 fold_wide(struct folder *f)
 {
     size_t   step = aw_utf8_step(f->text + f->at, f->len - f->at);
-    uint32_t code = step == 0 ? 0x20 : decode(f->text + f->at, step);
-    char     ascii = step == 0 ? ' ' : ascii_of(code);
+    uint32_t code = step == 0 ? 0xA0 /* a blank */ : decode(f->text + f->at, step);
+    char     ascii = ascii_of(code);
 
     if (ascii == '\b')
         return (uint32_t)step;
@@ -360,7 +366,7 @@ static inline bool
 fold_plain(struct folder *f, char byte)
 {
     struct aw_fold *fold = f->fold;
-    char            letter = (char)(byte | 0x20);
+    char            letter = small(byte);
 
     if (byte == ' ') {
         f->in_tag = false;

@@ -1,8 +1,9 @@
 /* fold.h - a text as the rules see it: lower case, without accents, words with one blank between.
  *
- * The folded text begins and ends with a blank, every token is followed by one. A token is a word, one emoji, `,` where a clause
- * ends or `.` where a sentence ends. "Héárt-attack!! #SoScared" gives " heart attack . so scared ". Composed and decomposed letters
- * fold alike. What is no language is left out: links, @names, zero-width marks; a letter written three times or more is written once.
+ * The folded text begins with a blank, and every token is followed by one. A token is a word, one emoji, `,` where a clause ends or
+ * `.` where a sentence does. "Héárt-attack!! #SoScared" gives " heart attack . so scared ". Composed and decomposed letters fold
+ * alike. What is no language is left out: links, @names, zero-width marks; a letter written three times or more is written
+ * once.
  * Rules and messages go through the same fold, so what is written in a rule is what it finds.
  * Owns nothing. Thread: any; the struct belongs to one at a time. Can't fail: bytes that are no UTF-8 count as blanks.
  */

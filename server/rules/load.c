@@ -171,8 +171,11 @@ read_file(const char *folder, const char *name, struct aw_rules_file *file, stru
 
         free(bytes);
         free((char *)(uintptr_t)file->name);
-        return no_memory ? aw_why(why, AW_E_MEMORY, "no memory for the rules")
-                         : aw_why(why, AW_E_IO, "%s can't be read, or is larger than %u bytes", path, AW_RULES_FILE_BYTES_MAX);
+        if (no_memory)
+            (void)aw_why(why, AW_E_MEMORY, "no memory for the rules");
+        else
+            (void)aw_why(why, AW_E_IO, "%s can't be read, or is larger than %u bytes", path, AW_RULES_FILE_BYTES_MAX);
+        return no_memory ? AW_E_MEMORY : AW_E_IO;
     }
     file->bytes = aw_slice_of(bytes, len);
     return AW_OK;

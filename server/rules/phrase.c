@@ -433,7 +433,7 @@ add_typos(struct aw_draft *draft, const struct word *words, uint32_t count, uint
 static enum aw_err
 add_phrase(struct aw_draft *draft, struct aw_slice phrase, const struct aw_draft_phrase *like)
 {
-    struct word words[WORDS_MAX];
+    struct word words[WORDS_MAX] = {{.len = 0}};
     uint32_t    count = 0;
     uint32_t    typo = WORDS_MAX;
     enum aw_err err = read_words(draft, phrase, words, &count);
@@ -454,6 +454,22 @@ add_phrase(struct aw_draft *draft, struct aw_slice phrase, const struct aw_draft
     return err;
 }
 
+/* Of the second byte of an umlaut, in capitals or not; 0: it is none. */
+static char
+vowel_of(char second)
+{
+    switch ((unsigned char)second | 0x20) {
+    case 0xA4:
+        return 'a';
+    case 0xB6:
+        return 'o';
+    case 0xBC:
+        return 'u';
+    default:
+        return 0;
+    }
+}
+
 /* German without umlauts on the keyboard: ae, oe, ue. Returns how many were replaced. */
 static unsigned
 transliterate(struct aw_slice phrase, char *to, size_t *ret_len)
@@ -466,7 +482,7 @@ transliterate(struct aw_slice phrase, char *to, size_t *ret_len)
         char        vowel = '\0';
 
         if (i + 1 < phrase.len && at[0] == '\xC3')
-            vowel = (at[1] | 0x20) == '\xA4' ? 'a' : (at[1] | 0x20) == '\xB6' ? 'o' : (at[1] | 0x20) == '\xBC' ? 'u' : '\0';
+            vowel = vowel_of(at[1]);
         if (vowel == '\0') {
             to[len++] = *at;
             continue;

@@ -416,7 +416,7 @@ set_value(struct aw_rules_mention *mention, struct aw_slice value, const char *b
     mention->value_len = 0;
     for (uint32_t i = 0; i < len && mention->value_len < AW_RULES_VALUE_BYTES; i++) {
         if (bytes[i] != ' ')
-            mention->value[mention->value_len++] = bytes[i] >= 'a' && bytes[i] <= 'z' ? (char)(bytes[i] - 32) : bytes[i];
+            mention->value[mention->value_len++] = (char)(bytes[i] >= 'a' && bytes[i] <= 'z' ? bytes[i] - 'a' + 'A' : bytes[i]);
     }
 }
 

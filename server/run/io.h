@@ -24,7 +24,7 @@
 struct aw_rules_kit;
 struct aw_rulebook;
 
-/* A connection on its way from the acceptor to an io thread and, when it is closed, back. Rules travel the same way (rulebook.h). */
+/* A connection on its way from the acceptor to an io thread and, when it is closed, back. Rules travel alike (rulebook.h). */
 struct aw_arrival {
     int                fd;
     struct aw_peer     peer;

@@ -113,6 +113,7 @@ aw_rulebook_reload(struct aw_rulebook *book, struct aw_why *why)
 
     if (err != AW_OK)
         return err;
+    AW_ASSERT(set != NULL);
     set->older = book->newest;
     book->newest = set;
     for (uint32_t i = 0; i < book->io_count; i++)

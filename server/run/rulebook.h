@@ -1,8 +1,8 @@
 /* rulebook.h - the rules in use: loaded at the start, loaded anew by SIGHUP, handed to the io threads.
  *
  * A set of rules is immutable, and each io thread has a kit of it: the set, and a scratch that only this thread uses. A new set
- * goes the way that connections go: its kits arrive through the mailboxes of the io threads, each thread changes over between two
- * requests and sends the old kit back; when the last one is back, the old set is freed. Nobody waits, and no request meets two sets.
+ * goes the way that connections go: its kits arrive through the mailboxes of io threads, each thread changes over between two
+ * requests and sends the old kit back; when the last one is back, the old set is freed. Nobody waits, no request meets two sets.
  * A set that can't be made leaves the one in use as it is.
  * Who owns: the book owns all sets and kits. Thread: main; a kit belongs to its io thread from arrival to departure.
  * Fails: loading, with words. A load takes up to a second of the main thread's time, in which nothing new is accepted.

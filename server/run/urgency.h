@@ -14,8 +14,8 @@
 #include "model/message.h"
 #include "rules/rules.h"
 
-/* Fills class_, care, gentle, departs_at, rules_version and the reasons of `in`. `now`: the wall clock; `backdate_ms`: how far received_at
- * may lie back and count as age; `rules`: NULL reads no text. */
+/* Fills class_, care, gentle, departs_at, rules_version and the reasons of `in`. `now`: the wall clock; `backdate_ms`: how far
+ * received_at may lie back and count as age; `rules`: NULL reads no text. */
 AW_MUST_USE bool aw_urgency_of(struct aw_in_message *in, const struct aw_message *message, aw_ms now, uint64_t backdate_ms,
                                const struct aw_rules_use *rules, struct aw_arena *arena);
 
