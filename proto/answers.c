@@ -454,6 +454,120 @@ aw_proto_write_lanes(struct aw_writer *writer, const struct aw_lane_answer *lane
     aw_writer_end_map(writer);
 }
 
+static void
+write_change_id(struct aw_writer *writer, struct aw_change_id id)
+{
+    char text[AW_ID_TEXT_BYTES];
+
+    KEY(writer, "change");
+    if (id.seq == 0) {
+        aw_writer_null(writer);
+        return;
+    }
+    aw_change_id_format(id, text);
+    write_string(writer, text);
+}
+
+static void
+write_flight_fields(struct aw_writer *writer, const struct aw_flight_answer *flight)
+{
+    char date[11];
+
+    aw_date_format(flight->date_days, date);
+    KEY(writer, "number");
+    aw_writer_str(writer, aw_slice_of(flight->number, flight->number_len));
+    KEY(writer, "date");
+    write_string(writer, date);
+    KEY(writer, "state");
+    write_string(writer, aw_flight_state_name(flight->state));
+    KEY(writer, "departs_at");
+    aw_writer_time(writer, flight->departs_at);
+    KEY(writer, "version");
+    aw_writer_u64(writer, flight->version);
+    write_change_id(writer, flight->change);
+}
+
+static void
+write_airport_fields(struct aw_writer *writer, const struct aw_airport_answer *airport)
+{
+    KEY(writer, "airport");
+    aw_writer_str(writer, aw_slice_of(airport->code, sizeof(airport->code)));
+    KEY(writer, "state");
+    write_string(writer, airport->closed ? "closed" : "open");
+    KEY(writer, "from");
+    aw_writer_time(writer, airport->from);
+    KEY(writer, "until");
+    aw_writer_time(writer, airport->until);
+    KEY(writer, "version");
+    aw_writer_u64(writer, airport->version);
+    write_change_id(writer, airport->change);
+}
+
+void
+aw_proto_write_flight(struct aw_writer *writer, const struct aw_flight_answer *flight)
+{
+    aw_writer_begin_map(writer);
+    write_flight_fields(writer, flight);
+    aw_writer_end_map(writer);
+}
+
+void
+aw_proto_write_airport(struct aw_writer *writer, const struct aw_airport_answer *airport)
+{
+    aw_writer_begin_map(writer);
+    write_airport_fields(writer, airport);
+    aw_writer_end_map(writer);
+}
+
+void
+aw_proto_write_flights(struct aw_writer *writer, const struct aw_flight_answer *flights, uint32_t count, struct aw_slice next)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "items");
+    aw_writer_begin_array(writer, count);
+    for (uint32_t i = 0; i < count; i++)
+        aw_proto_write_flight(writer, &flights[i]);
+    aw_writer_end_array(writer);
+    write_next(writer, next);
+    aw_writer_end_map(writer);
+}
+
+void
+aw_proto_write_airports(struct aw_writer *writer, const struct aw_airport_answer *airports, uint32_t count, struct aw_slice next)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "items");
+    aw_writer_begin_array(writer, count);
+    for (uint32_t i = 0; i < count; i++)
+        aw_proto_write_airport(writer, &airports[i]);
+    aw_writer_end_array(writer);
+    write_next(writer, next);
+    aw_writer_end_map(writer);
+}
+
+static void
+write_change_fields(struct aw_writer *writer, const struct aw_change_answer *change)
+{
+    if (change->of == AW_CHANGE_FLIGHT)
+        write_flight_fields(writer, &change->flight);
+    else
+        write_airport_fields(writer, &change->airport);
+    KEY(writer, "tickets");
+    aw_writer_u64(writer, change->tickets);
+    KEY(writer, "dry_run");
+    aw_writer_bool(writer, change->dry_run);
+    KEY(writer, "duplicate");
+    aw_writer_bool(writer, change->duplicate);
+}
+
+void
+aw_proto_write_change(struct aw_writer *writer, const struct aw_change_answer *change)
+{
+    aw_writer_begin_map(writer);
+    write_change_fields(writer, change);
+    aw_writer_end_map(writer);
+}
+
 static bool
 write_done_fields(struct aw_writer *writer, const struct aw_done_answer *done)
 {
@@ -563,6 +677,15 @@ aw_proto_write_receipt_line(struct aw_writer *writer, uint32_t line, int status,
 {
     begin_line(writer, line, status);
     write_receipt_fields(writer, receipt);
+    aw_writer_end_map(writer);
+    aw_writer_end_line(writer);
+}
+
+void
+aw_proto_write_change_line(struct aw_writer *writer, uint32_t line, int status, const struct aw_change_answer *change)
+{
+    begin_line(writer, line, status);
+    write_change_fields(writer, change);
     aw_writer_end_map(writer);
     aw_writer_end_line(writer);
 }

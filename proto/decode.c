@@ -633,6 +633,48 @@ check_ticket_patch(struct decoder *decoder, const struct aw_ticket_request *requ
 }
 
 static enum aw_err
+check_flight_request(struct decoder *decoder, const struct aw_flight_request *request)
+{
+    bool may = request->state == AW_FLIGHT_DELAYED || request->state == AW_FLIGHT_SCHEDULED;
+
+    if (request->departs_at != 0 ? may : request->state != AW_FLIGHT_DELAYED)
+        return AW_OK;
+    aw_path_push_name(&decoder->path, AW_SLICE("departs_at"));
+    return may ? aw_fault_at(decoder->problem, AW_FAULT_MISSING, &decoder->path, "is required with the state delayed")
+               : wrong_value(decoder, "left out with this state: the flight does not go");
+}
+
+static enum aw_err
+check_airport_put(struct decoder *decoder, const struct aw_airport_request *request)
+{
+    if (!request->is_closed && (request->from != 0 || request->until != 0)) {
+        aw_path_push_name(&decoder->path, request->from != 0 ? AW_SLICE("from") : AW_SLICE("until"));
+        return wrong_value(decoder, "left out unless state is closed");
+    }
+    if (!request->is_closed || request->until > request->from)
+        return AW_OK;
+    aw_path_push_name(&decoder->path, AW_SLICE("until"));
+    if (request->until == 0)
+        return aw_fault_at(decoder->problem, AW_FAULT_MISSING, &decoder->path, "is required with the state closed");
+    return wrong_value(decoder, "later than from");
+}
+
+/* Rules of one kind of object that need more than one of its fields. */
+static enum aw_err
+check_together(struct decoder *decoder, enum aw_object_kind kind, const void *object)
+{
+    if (kind == AW_OBJECT_TICKET_PATCH)
+        return check_ticket_patch(decoder, object);
+    if (kind == AW_OBJECT_FLIGHT_PUT)
+        return check_flight_request(decoder, object);
+    if (kind == AW_OBJECT_FLIGHT_LINE)
+        return check_flight_request(decoder, &((const struct aw_flight_line *)object)->want);
+    if (kind == AW_OBJECT_AIRPORT_PUT)
+        return check_airport_put(decoder, object);
+    return AW_OK;
+}
+
+static enum aw_err
 decode_body(struct decoder *decoder, enum aw_media media, struct aw_slice body, enum aw_object_kind kind, void *to)
 {
     struct aw_scratch *scratch = aw_scratch_begin();
@@ -709,7 +751,5 @@ aw_proto_decode(struct aw_arena *arena, enum aw_media media, struct aw_slice bod
         return check_required(&decoder, object, 0);
     }
     err = decode_body(&decoder, media, body, kind, ret_object);
-    if (err == AW_OK && kind == AW_OBJECT_TICKET_PATCH)
-        err = check_ticket_patch(&decoder, ret_object);
-    return err;
+    return err == AW_OK ? check_together(&decoder, kind, ret_object) : err;
 }

@@ -48,6 +48,10 @@ AW_PROTO_DECODE(complete_line, complete_line, COMPLETE_LINE)
 AW_PROTO_DECODE(lane_put, lane_request, LANE_PUT)
 AW_PROTO_DECODE(ticket_patch, ticket_request, TICKET_PATCH)
 AW_PROTO_DECODE(ticket_cancel, cancel_request, TICKET_CANCEL)
+AW_PROTO_DECODE(flight_put, flight_request, FLIGHT_PUT)
+AW_PROTO_DECODE(flight_line, flight_line, FLIGHT_LINE)
+AW_PROTO_DECODE(airport_put, airport_request, AIRPORT_PUT)
+AW_PROTO_DECODE(undo, undo_request, UNDO)
 #undef AW_PROTO_DECODE
 
 /* The values of a body that may hold several. NDJSON: lines end with LF or CRLF, the last one need not; blank lines are skipped
@@ -100,6 +104,15 @@ AW_MUST_USE bool aw_proto_write_leases(struct aw_writer *writer, const struct aw
 AW_MUST_USE bool aw_proto_write_held(struct aw_writer *writer, const struct aw_lease_answer *leases, uint32_t count,
                                      struct aw_slice next);
 void aw_proto_write_lanes(struct aw_writer *writer, const struct aw_lane_answer *lanes, uint32_t count, struct aw_slice next);
+void aw_proto_write_flight(struct aw_writer *writer, const struct aw_flight_answer *flight);
+void aw_proto_write_flights(struct aw_writer *writer, const struct aw_flight_answer *flights, uint32_t count,
+                            struct aw_slice next);
+void aw_proto_write_airport(struct aw_writer *writer, const struct aw_airport_answer *airport);
+void aw_proto_write_airports(struct aw_writer *writer, const struct aw_airport_answer *airports, uint32_t count,
+                             struct aw_slice next);
+/* The flight or airport, and what its change did. */
+void aw_proto_write_change(struct aw_writer *writer, const struct aw_change_answer *change);
+void aw_proto_write_change_line(struct aw_writer *writer, uint32_t line, int status, const struct aw_change_answer *change);
 /* What extend, complete, release, hold and cancel answer. */
 AW_MUST_USE bool aw_proto_write_done(struct aw_writer *writer, const struct aw_done_answer *done);
 void             aw_proto_write_problem(struct aw_writer *writer, const struct aw_problem *problem);

@@ -64,4 +64,32 @@ struct aw_cancel_request {
     struct aw_slice reason;
 };
 
+/* PUT /v1/flights/{number}/{date} */
+struct aw_flight_request {
+    enum aw_flight_state state;      /* required */
+    aw_ms                departs_at; /* required with DELAYED; may be there with SCHEDULED */
+    bool                 dry_run;
+};
+
+/* POST /v1/flights, alone or as one line */
+struct aw_flight_line {
+    struct aw_slice          number; /* required */
+    uint32_t                 date_days;
+    bool                     date_known; /* required */
+    struct aw_flight_request want;
+};
+
+/* PUT /v1/airports/{iata} */
+struct aw_airport_request {
+    bool  is_closed; /* required */
+    aw_ms from;      /* with is_closed; 0: from now on */
+    aw_ms until;     /* required with is_closed */
+    bool  dry_run;
+};
+
+/* POST /v1/changes/{id}/undo */
+struct aw_undo_request {
+    bool dry_run;
+};
+
 #endif

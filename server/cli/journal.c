@@ -222,6 +222,39 @@ add_message(json_t *object, const struct aw_in_message *message, const struct aw
 }
 
 static void
+add_flight(json_t *object, const struct aw_in_flight *flight)
+{
+    char date[11];
+
+    aw_date_format(flight->date_days, date);
+    add_slice(object, "number", flight->number);
+    (void)json_object_set_new(object, "date", json_string(date));
+    (void)json_object_set_new(object, "state", json_string(aw_flight_state_name(flight->state)));
+    add_time(object, "departs_at", flight->departs_at);
+    add_slice(object, "by", flight->by);
+}
+
+static void
+add_airport(json_t *object, const struct aw_in_airport *airport)
+{
+    add_slice(object, "airport", aw_slice_of(airport->code.letters, sizeof(airport->code.letters)));
+    (void)json_object_set_new(object, "state", json_string(airport->until != 0 ? "closed" : "open"));
+    add_time(object, "from", airport->from);
+    add_time(object, "until", airport->until);
+    add_slice(object, "by", airport->by);
+}
+
+static void
+add_undo(json_t *object, const struct aw_in_undo *undo)
+{
+    char text[AW_ID_TEXT_BYTES];
+
+    aw_change_id_format(undo->change, text);
+    (void)json_object_set_new(object, "change", json_string(text));
+    add_slice(object, "by", undo->by);
+}
+
+static void
 add_fields(json_t *object, const struct aw_command *command)
 {
     switch (command->kind) {
@@ -233,6 +266,15 @@ add_fields(json_t *object, const struct aw_command *command)
         return;
     case AW_COMMAND_LANE:
         add_lane(object, &command->in.lane);
+        return;
+    case AW_COMMAND_FLIGHT:
+        add_flight(object, &command->in.flight);
+        return;
+    case AW_COMMAND_AIRPORT:
+        add_airport(object, &command->in.airport);
+        return;
+    case AW_COMMAND_UNDO:
+        add_undo(object, &command->in.undo);
         return;
     case AW_COMMAND_MESSAGE:
         add_message(object, &command->in.message, &command->out.u.message);

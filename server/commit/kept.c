@@ -66,6 +66,9 @@ aw_kept_slot(const struct aw_command *command, uint32_t *ret_slot)
     case AW_COMMAND_EPOCH:
     case AW_COMMAND_SETTINGS:
     case AW_COMMAND_LANE:
+    case AW_COMMAND_FLIGHT:
+    case AW_COMMAND_AIRPORT:
+    case AW_COMMAND_UNDO:
         return false;
     case AW_COMMAND_MESSAGE:
         *ret_slot = command->out.u.message.ticket.slot;

@@ -242,6 +242,18 @@ answer(struct aw_committer *c, struct aw_query *query, aw_ms now)
     case AW_QUERY_LANE:
         answer_lanes(c, query);
         return;
+    case AW_QUERY_FLIGHT:
+        query->err = aw_state_flight(c->config.state, query->flight_hash, query->flights);
+        return;
+    case AW_QUERY_FLIGHTS:
+        query->count = aw_state_flights(c->config.state, query->skip, query->flights, query->room, &query->next);
+        return;
+    case AW_QUERY_AIRPORT:
+        query->err = aw_state_airport(c->config.state, query->airport, query->airports);
+        return;
+    case AW_QUERY_AIRPORTS:
+        query->count = aw_state_airports(c->config.state, query->skip, query->airports, query->room, &query->next);
+        return;
     case AW_QUERY_COUNTS:
         aw_state_counts(c->config.state, query->counts);
         return;

@@ -39,24 +39,33 @@ enum aw_query_kind {
     AW_QUERY_PULL,      /* agent, pull_key -> views: what a repeated pull gets again */
     AW_QUERY_LANES,     /* -> lanes */
     AW_QUERY_LANE,      /* name -> lanes[0] */
+    AW_QUERY_FLIGHT,    /* flight_hash -> flights[0] */
+    AW_QUERY_FLIGHTS,   /* -> flights, next */
+    AW_QUERY_AIRPORT,   /* airport -> airports[0] */
+    AW_QUERY_AIRPORTS,  /* -> airports, next */
     AW_QUERY_COUNTS,    /* -> counts */
 };
 struct aw_query {
-    enum aw_query_kind      kind;
-    enum aw_err             err;
-    struct aw_ticket_id     ticket;
-    struct aw_slice         name; /* agent or lane */
-    struct aw_pull_key      pull_key;
-    uint64_t                above_fence; /* LEASES_OF: leases granted later than this one */
-    uint32_t                skip;        /* lanes to pass over */
-    uint32_t                room;        /* of views or lanes */
-    uint32_t                count;       /* how many were written */
-    struct aw_ticket_view  *views;
-    struct aw_lane_answer  *lanes;
-    struct aw_slice        *values; /* 4 * AW_LANE_MATCH_MAX a lane; the committer copies the texts to `texts` */
-    char                   *texts;  /* AW_LANE_TEXTS_BYTES a lane */
-    struct aw_state_counts *counts;
-    aw_ms                   now; /* record time of the answer */
+    enum aw_query_kind        kind;
+    enum aw_err               err;
+    struct aw_ticket_id       ticket;
+    struct aw_slice           name; /* agent or lane */
+    struct aw_pull_key        pull_key;
+    uint64_t                  above_fence; /* LEASES_OF: leases granted later than this one */
+    uint64_t                  flight_hash;
+    struct aw_airport_code    airport;
+    uint32_t                  skip;  /* lanes to pass over; of flights and airports: the row behind which to begin */
+    uint32_t                  next;  /* flights, airports: `skip` of the page behind this one; 0: there is none */
+    uint32_t                  room;  /* of views, lanes, flights or airports */
+    uint32_t                  count; /* how many were written */
+    struct aw_ticket_view    *views;
+    struct aw_lane_answer    *lanes;
+    struct aw_flight_answer  *flights;
+    struct aw_airport_answer *airports;
+    struct aw_slice          *values; /* 4 * AW_LANE_MATCH_MAX a lane; the committer copies the texts to `texts` */
+    char                     *texts;  /* AW_LANE_TEXTS_BYTES a lane */
+    struct aw_state_counts   *counts;
+    aw_ms                     now; /* record time of the answer */
 };
 /* Room for all values of one lane's match. */
 #define AW_LANE_TEXTS_BYTES (4U * AW_LANE_MATCH_MAX * AW_LANE_BYTES_MAX)

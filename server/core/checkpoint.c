@@ -89,32 +89,71 @@ aw_state_cut_end(struct aw_state *state)
 
 /* --- reading one back ----------------------------------------------------------------------------------------------------- */
 
-/* The globals as state machine 1 stored them: without what is known by Idempotency-Keys. */
+/* The globals as older state machines stored them: with fewer tables, and 1 without what is known by Idempotency-Keys. */
+#define SM_WITH_FACTS 3U
+#define TABLES_V1     6U
+#define TABLES_V2     7U
 struct globals_v1 {
     char                head[offsetof(struct aw_globals, heads)];
-    struct aw_rows_head heads[AW_TABLE_ONCE];
+    struct aw_rows_head heads[TABLES_V1];
     uint32_t            closed_first;
     uint32_t            closed_last;
     uint32_t            shard;
     uint32_t            reserved;
 };
+struct globals_v2 {
+    char                head[offsetof(struct aw_globals, heads)];
+    struct aw_rows_head heads[TABLES_V2];
+    char                tail[sizeof(struct aw_globals) - offsetof(struct aw_globals, closed_first)];
+};
+
+static void
+read_globals_v1(const char *bytes, struct aw_globals *ret_globals)
+{
+    struct globals_v1 old;
+
+    memcpy(&old, bytes, sizeof(old));
+    *ret_globals = (struct aw_globals){.closed_first = old.closed_first, .closed_last = old.closed_last, .shard = old.shard};
+    memcpy(ret_globals, old.head, sizeof(old.head));
+    memcpy(ret_globals->heads, old.heads, sizeof(old.heads));
+}
+
+static void
+read_globals_v2(const char *bytes, struct aw_globals *ret_globals)
+{
+    struct globals_v2 old;
+
+    memcpy(&old, bytes, sizeof(old));
+    *ret_globals = (struct aw_globals){.seq = 0};
+    memcpy(ret_globals, old.head, sizeof(old.head));
+    memcpy(ret_globals->heads, old.heads, sizeof(old.heads));
+    memcpy(&ret_globals->closed_first, old.tail, sizeof(old.tail));
+}
 
 static bool
 read_globals(struct aw_slice bytes, struct aw_globals *ret_globals)
 {
-    struct globals_v1 old;
-
-    if (bytes.len == sizeof(*ret_globals)) {
+    if (bytes.len == sizeof(*ret_globals))
         memcpy(ret_globals, bytes.ptr, sizeof(*ret_globals));
-        return true;
-    }
-    if (bytes.len != sizeof(old))
+    else if (bytes.len == sizeof(struct globals_v2))
+        read_globals_v2(bytes.ptr, ret_globals);
+    else if (bytes.len == sizeof(struct globals_v1))
+        read_globals_v1(bytes.ptr, ret_globals);
+    else
         return false;
-    memcpy(&old, bytes.ptr, sizeof(old));
-    *ret_globals = (struct aw_globals){.closed_first = old.closed_first, .closed_last = old.closed_last, .shard = old.shard};
-    memcpy(ret_globals, old.head, sizeof(old.head));
-    memcpy(ret_globals->heads, old.heads, sizeof(old.heads));
     return true;
+}
+
+/* State machine 2 and before knew a ticket's departure, but not where it came from. */
+static enum aw_err
+convert_departures(struct aw_state *state, struct aw_why *why)
+{
+    for (uint32_t slot = 1; slot <= state->globals.heads[AW_TABLE_TICKETS].used; slot++) {
+        if (!aw_facts_add_old(state, slot))
+            return aw_why(why, AW_E_TABLE_FULL, "there are more departures than facts-max");
+        aw_ledger_settle(&state->ledger);
+    }
+    return AW_OK;
 }
 
 static enum aw_err
@@ -178,7 +217,11 @@ aw_state_load_finish(struct aw_state *state, const struct aw_checkpoint_mark *ma
         return aw_why(why, AW_E_CORRUPT, "the checkpoint's rows do not give its digest");
     aw_lane_load_all(state);
     load_identities(state);
+    aw_facts_load_all(state);
+    aw_flight_load_all(state);
     aw_lease_load_all(state);
+    if (mark->sm_version < SM_WITH_FACTS && convert_departures(state, why) != AW_OK)
+        return AW_E_TABLE_FULL;
     aw_ticket_load_all(state);
     aw_once_load_all(state);
     state->now = state->globals.now;

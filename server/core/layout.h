@@ -7,8 +7,8 @@
  * or refuse older checkpoints in aw_state_load_finish. Journals stay readable: records are not rows.
  *
  * Parts: state.c (making, dispatch, digest), message.c (MESSAGE: duplicates, folding, choice of lane), lease.c (LEASE to RELEASE,
- * TIMER, EPOCH), ticket.c (a ticket's moves, its class by the clock, hold and cancel), lane.c, once.c (requests known by their
- * Idempotency-Key), look.c (views), checkpoint.c.
+ * TIMER, EPOCH), facts.c (what tickets are about), flight.c (FLIGHT, AIRPORT, UNDO), ticket.c (a ticket's moves, its class by the
+ * clock, hold and cancel), lane.c, once.c (requests known by their Idempotency-Key), look.c (views), checkpoint.c.
  */
 #ifndef AW_CORE_LAYOUT_H
 #define AW_CORE_LAYOUT_H
@@ -28,9 +28,12 @@ enum aw_table_number {
     AW_TABLE_LEASES = 3,
     AW_TABLE_LANES = 4,
     AW_TABLE_AGENTS = 5,
-    AW_TABLE_ONCE = 6, /* since state machine 2 */
+    AW_TABLE_ONCE = 6,  /* since state machine 2 */
+    AW_TABLE_FACTS = 7, /* since state machine 3, as all behind it */
+    AW_TABLE_FLIGHTS = 8,
+    AW_TABLE_AIRPORTS = 9,
 };
-#define AW_TABLE_COUNT 7
+#define AW_TABLE_COUNT 10
 #define AW_ROW_SEQ_MAX ((UINT64_C(1) << 48) - 1)
 
 enum { AW_TICKET_GENTLE = 1, AW_TICKET_CLASS_BY_PERSON = 2 };
@@ -43,7 +46,8 @@ struct aw_ticket_row {
     uint64_t class_ : 8;    /* as it counts now; IMMINENT only with a departure that could be made when last looked at */
     uint64_t message_seq : 48;
     uint64_t identity_count : 8;
-    uint64_t flags : 8;
+    uint64_t flags : 4;
+    uint64_t said : 4; /* class + 1 that its messages give it, without clock and events; 0: a row of state machine 2 or before */
     /* The lease that ended last, so that a repeat of what ended it gets the first answer. */
     uint64_t ended_fence : 48;
     uint64_t ended_kind : 16; /* enum aw_command_kind: COMPLETE, RELEASE, TIMER, CANCEL */
@@ -148,6 +152,69 @@ struct aw_once_row {
 };
 AW_STATIC_ASSERT(sizeof(struct aw_once_row) == AW_CACHE_LINE, "no holes");
 
+/* One thing that a ticket is about: a flight, as far as its messages tell, or an airport. Of all that it is about follows which
+ * departure counts (facts.c). */
+enum aw_fact_kind { AW_FACT_FLIGHT = 0, AW_FACT_AIRPORT = 1 };
+enum aw_fact_list { AW_FACTS_BY_FLIGHT, AW_FACTS_BY_FROM, AW_FACTS_BY_TO, AW_FACT_LISTS };
+struct aw_fact_link {
+    uint32_t next;
+    uint32_t prev;
+};
+struct aw_fact_links {
+    uint32_t            next; /* of the same ticket */
+    uint32_t            padding;
+    struct aw_fact_link in[AW_FACT_LISTS];
+};
+struct aw_fact_row {
+    uint64_t               flight;     /* hash; 0: none */
+    aw_ms                  departs_at; /* as the messages say; 0: unknown */
+    aw_ms                  said_at;    /* record time of the message that said it first */
+    uint64_t               seq : 48;   /* its record */
+    uint64_t               kind : 16;
+    struct aw_airport_code from; /* zeros: unknown; AIRPORT: this one */
+    struct aw_airport_code to;
+    uint8_t                reserved[2];
+    uint32_t               ticket; /* 0: a free row */
+    uint32_t               link;   /* in a free row the next free one */
+    /* derived */
+    struct aw_fact_links links;
+};
+AW_STATIC_ASSERT(offsetof(struct aw_fact_row, links) == 48, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_fact_row) == 80, "no holes");
+
+/* What a flight or an airport does; what it did before its last change, so that this can be undone. */
+struct aw_plan {
+    aw_ms    from; /* flight: its departure, 0 as the messages say; airport: closed from then on */
+    aw_ms    until;
+    uint32_t state;    /* enum aw_flight_state; airport: whether it is closed */
+    uint32_t is_there; /* 0: nothing is known of it; the row is kept for its version */
+    aw_ms    at;       /* record time since when */
+};
+struct aw_plan_row {
+    uint32_t       key[4]; /* flight: its hash; airport: its code */
+    uint64_t       version;
+    struct aw_plan now;
+    struct aw_plan before;
+    uint64_t       change;                           /* record of the last change; 0: it can't be undone */
+    char           name[AW_FLIGHT_NUMBER_BYTES_MAX]; /* number, or code; zeros behind it */
+    uint32_t       date_days;
+    uint32_t       link; /* in a free row the next free one */
+    /* derived */
+    uint32_t chain;
+    uint32_t padding;
+};
+AW_STATIC_ASSERT(offsetof(struct aw_plan_row, chain) == 112, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_plan_row) == 120, "no holes");
+
+/* Lists of facts by flight; a list holds a few flights, an event looks through all of one. */
+#define AW_FLIGHT_BUCKETS 65536U
+
+#define AW_AIRPORT_CODES (26U * 26U * 26U)
+struct aw_airport_links {
+    uint32_t row;
+    uint32_t first[2]; /* facts with a departure from here, to here */
+};
+
 /* Everything that is one of a kind. Hashed anew for each digest. */
 struct aw_globals {
     uint64_t                seq;
@@ -170,7 +237,7 @@ struct aw_globals {
     uint32_t                once_first; /* requests known by their keys, oldest first */
     uint32_t                once_last;
     uint32_t                shard;
-    uint32_t                reserved;
+    uint32_t                flights_swept; /* the flight that was last looked at, whether it is over */
 };
 AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 80 + 8 * 8 + AW_TABLE_COUNT * 16 + 24, "no holes");
 AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 80, "no holes");
@@ -196,18 +263,25 @@ struct aw_state {
     struct aw_rows   lanes; /* lane n lies in slot n + 1 */
     struct aw_rows   agents;
     struct aw_rows   once;
+    struct aw_rows   facts;
+    struct aw_rows   flights;
+    struct aw_rows   airports;
     struct aw_dedupe ids;
     /* Derived from the rows. */
-    struct aw_index      by_identity;
-    struct aw_index      by_lane_name;
-    struct aw_index      by_agent_name;
-    struct aw_index      by_pull; /* leases of pulls that had a key */
-    struct aw_index      by_key;
-    struct aw_timers     timers;
-    struct aw_lane_load *lane_loads; /* owns: by lane */
-    uint16_t            *matching;   /* owns: lanes that match something, in order of their index */
-    uint32_t             matching_count;
-    uint64_t             by_state[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT];
+    struct aw_index          by_identity;
+    struct aw_index          by_lane_name;
+    struct aw_index          by_agent_name;
+    struct aw_index          by_pull; /* leases of pulls that had a key */
+    struct aw_index          by_key;
+    struct aw_index          by_flight; /* rows of flights */
+    struct aw_timers         timers;
+    uint32_t                *ticket_facts;  /* owns: by ticket, its first fact */
+    uint32_t                *flight_facts;  /* owns: AW_FLIGHT_BUCKETS lists of facts by their flight */
+    struct aw_airport_links *airport_links; /* owns: by code */
+    struct aw_lane_load     *lane_loads;    /* owns: by lane */
+    uint16_t                *matching;      /* owns: lanes that match something, in order of their index */
+    uint32_t                 matching_count;
+    uint64_t                 by_state[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT];
     /* The cut under way. */
     struct aw_globals cut_globals;
     uint32_t          cut_table; /* next to write */
@@ -251,6 +325,22 @@ static inline const struct aw_once_row *
 aw_once_at(const struct aw_state *state, uint32_t slot)
 {
     return aw_rows_at(&state->once, slot);
+}
+
+static inline const struct aw_fact_row *
+aw_fact_at(const struct aw_state *state, uint32_t slot)
+{
+    return aw_rows_at(&state->facts, slot);
+}
+static inline const struct aw_plan_row *
+aw_flight_at(const struct aw_state *state, uint32_t slot)
+{
+    return aw_rows_at(&state->flights, slot);
+}
+static inline const struct aw_plan_row *
+aw_airport_at(const struct aw_state *state, uint32_t slot)
+{
+    return aw_rows_at(&state->airports, slot);
 }
 
 static inline aw_ms
@@ -300,6 +390,9 @@ void aw_apply_unhold(struct aw_state *state, struct aw_command *command);
 void aw_apply_cancel(struct aw_state *state, struct aw_command *command);
 void aw_apply_lane(struct aw_state *state, struct aw_command *command);
 void aw_apply_settings(struct aw_state *state, struct aw_command *command);
+void aw_apply_flight(struct aw_state *state, struct aw_command *command);
+void aw_apply_airport(struct aw_state *state, struct aw_command *command);
+void aw_apply_undo(struct aw_state *state, struct aw_command *command);
 
 /* By enum aw_table_number; not the globals. */
 struct aw_rows *aw_state_table(struct aw_state *state, uint32_t table);
@@ -338,6 +431,44 @@ void aw_once_remember(struct aw_state *state, const struct aw_command *command);
 /* Rebuilds the index. */
 void aw_once_load_all(struct aw_state *state);
 
+/* --- what tickets are about (facts.c) -------------------------------------------------------------------------------------- */
+
+/* What follows from all that a ticket is about, and from what is known of those flights and airports. */
+struct aw_standing {
+    aw_ms departs_at;   /* the earliest departure that can be made; when none can, the latest that goes at all; 0: none */
+    bool  can_be_made;  /* departs_at */
+    bool  has_later;    /* another one can be made after it */
+    bool  is_disrupted; /* at least DISRUPTED: a flight does not go, or was near, or its only airport is closed */
+};
+struct aw_standing aw_facts_judge(const struct aw_state *state, uint32_t ticket, aw_ms now);
+/* Most rows that this message can take. */
+uint32_t aw_facts_need(const struct aw_in_message *in);
+uint32_t aw_facts_count(const struct aw_state *state, uint32_t ticket);
+/* There is room for aw_facts_need. */
+void aw_facts_add(struct aw_state *state, uint32_t ticket, const struct aw_in_message *in, uint64_t seq);
+/* Of a ticket that knew its departure before there were facts. False: no room. */
+AW_MUST_USE bool aw_facts_add_old(struct aw_state *state, uint32_t ticket);
+void             aw_facts_drop(struct aw_state *state, uint32_t ticket);
+/* Open tickets that are about this flight or airport; with `rearms` each gets its timer anew, as its class or place may be another
+ * one now. Takes as long as there are facts that name it. */
+uint32_t aw_facts_look_again(struct aw_state *state, enum aw_change_of of, const struct aw_plan_row *row, bool rearms);
+/* Rebuilds the lists. */
+void aw_facts_load_all(struct aw_state *state);
+
+/* --- flights and airports (flight.c) --------------------------------------------------------------------------------------- */
+
+/* Below AW_AIRPORT_CODES; AW_AIRPORT_CODES for zeros. */
+uint32_t aw_airport_number(struct aw_airport_code code);
+/* What is known of a flight or an airport; NULL: nothing. */
+const struct aw_plan *aw_flight_plan(const struct aw_state *state, uint64_t flight);
+const struct aw_plan *aw_airport_plan(const struct aw_state *state, struct aw_airport_code code);
+enum aw_err           aw_flight_admits(const struct aw_state *state, const struct aw_in_flight *in);
+/* The outcome of a command that is known by its key, as far as the rows of keys do not hold it. */
+void aw_change_repeat(const struct aw_state *state, struct aw_command *command, uint32_t slot, uint64_t seq, uint64_t version,
+                      uint32_t tickets);
+/* Rebuilds what is derived from the rows. */
+void aw_flight_load_all(struct aw_state *state);
+
 /* --- a ticket's life (ticket.c) ------------------------------------------------------------------------------------------- */
 
 /* A ticket's row is changed only between edit and done: edit takes it out of the counts, done puts it back and sets its timer. */
@@ -349,6 +480,14 @@ void aw_ticket_move(struct aw_ticket_row *ticket, enum aw_ticket_state next);
 enum aw_class aw_class_by_clock(const struct aw_core_settings *settings, enum aw_class class_, aw_ms departs_at, aw_ms now);
 /* Whether a departure can still be made: there is time to handle it. */
 bool aw_departure_can_be_made(const struct aw_core_settings *settings, aw_ms departs_at, aw_ms now);
+/* Its messages say so: it is never less urgent again. */
+void aw_ticket_say(struct aw_ticket_row *ticket, enum aw_class class_);
+/* Whether class or departure are others by now than those in its row. */
+bool aw_ticket_has_changed(const struct aw_state *state, uint32_t slot);
+/* Brings class and departure up to date. Between edit and done. */
+void aw_ticket_refresh(const struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket);
+/* Sets its timer anew: something that it follows from has changed. */
+void aw_ticket_rearm(struct aw_state *state, uint32_t slot);
 /* (Back) to its queue under a new version, with its class by the clock. Between edit and done. */
 void aw_ticket_queue(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, struct aw_event *ret_event);
 /* Out of its queue under a new version. */

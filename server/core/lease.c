@@ -411,10 +411,9 @@ aw_apply_release(struct aw_state *state, struct aw_command *command)
 enum verdict { NOTHING, LEASE_OVER, HOLD_OVER, CLASS_CHANGED };
 
 static enum verdict
-judge(const struct aw_state *state, const struct aw_ticket_row *ticket)
+judge(const struct aw_state *state, uint32_t slot)
 {
-    enum aw_class class_ = (enum aw_class)ticket->class_;
-    enum aw_class by_clock = aw_class_by_clock(&state->globals.settings, class_, ticket->departs_at, state->now);
+    const struct aw_ticket_row *ticket = aw_ticket_at(state, slot);
 
     switch ((enum aw_ticket_state)ticket->state) {
     case AW_TICKET_LEASED:
@@ -422,9 +421,9 @@ judge(const struct aw_state *state, const struct aw_ticket_row *ticket)
     case AW_TICKET_HELD:
         if (ticket->until != 0 && ticket->until <= state->now)
             return HOLD_OVER;
-        return by_clock != class_ ? CLASS_CHANGED : NOTHING;
+        return aw_ticket_has_changed(state, slot) ? CLASS_CHANGED : NOTHING;
     case AW_TICKET_WAITING:
-        return by_clock != class_ ? CLASS_CHANGED : NOTHING;
+        return aw_ticket_has_changed(state, slot) ? CLASS_CHANGED : NOTHING;
     case AW_TICKET_FREE:
     case AW_TICKET_CLOSED:
         return NOTHING;
@@ -437,6 +436,8 @@ act(struct aw_state *state, struct aw_command *command, enum verdict verdict)
 {
     uint32_t              slot = command->in.timer.slot;
     struct aw_ticket_row *ticket = aw_ticket_edit(state, slot);
+    uint64_t              class_ = ticket->class_;
+    aw_ms                 key = aw_ticket_key(ticket);
 
     command->out.prev_seq = ticket->last_seq;
     ticket->last_seq = aw_state_record(state, command) & AW_ROW_SEQ_MAX;
@@ -446,13 +447,12 @@ act(struct aw_state *state, struct aw_command *command, enum verdict verdict)
     } else if (verdict == HOLD_OVER) {
         ticket->until = 0;
     }
-    if (verdict == CLASS_CHANGED && ticket->state == AW_TICKET_HELD) {
-        enum aw_class class_ = (enum aw_class)ticket->class_;
-
-        ticket->class_ = (uint8_t)aw_class_by_clock(&state->globals.settings, class_, ticket->departs_at, state->now);
-    } else {
+    if (verdict == CLASS_CHANGED)
+        aw_ticket_refresh(state, slot, ticket);
+    /* One that is held has no place in a queue, and a departure far away gives none: then only the row changes. */
+    if (verdict != CLASS_CHANGED ||
+        (ticket->state == AW_TICKET_WAITING && (ticket->class_ != class_ || aw_ticket_key(ticket) != key)))
         aw_ticket_queue(state, slot, ticket, &command->out.event);
-    }
     aw_ticket_done(state, slot);
 }
 
@@ -466,7 +466,7 @@ aw_apply_timer(struct aw_state *state, struct aw_command *command)
     if (!aw_rows_has(&state->tickets, slot))
         return;
     ticket = aw_ticket_at(state, slot);
-    verdict = ticket->version == command->in.timer.version ? judge(state, ticket) : NOTHING;
+    verdict = ticket->version == command->in.timer.version ? judge(state, slot) : NOTHING;
     if (verdict != NOTHING) {
         act(state, command, verdict);
     } else if (ticket->state != AW_TICKET_FREE) {

@@ -126,6 +126,8 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
         .ids = aw_dedupe_count(&state->ids),
         .identities = globals->heads[AW_TABLE_IDENTITIES].live,
         .keys = globals->heads[AW_TABLE_ONCE].live,
+        .facts = globals->heads[AW_TABLE_FACTS].live,
+        .flights = globals->heads[AW_TABLE_FLIGHTS].live,
         .tickets_used = globals->heads[AW_TABLE_TICKETS].live,
         .tickets_max = state->limits.tickets_max - 1,
         .ids_max = state->limits.ids_max,
@@ -161,4 +163,19 @@ const struct aw_core_settings *
 aw_state_settings(const struct aw_state *state)
 {
     return &state->globals.settings;
+}
+
+struct aw_hash128
+aw_state_order_digest(const struct aw_state *state)
+{
+    struct aw_hash128 sum = {0};
+
+    for (uint32_t slot = 1; slot <= state->globals.heads[AW_TABLE_TICKETS].used; slot++) {
+        const struct aw_ticket_row *ticket = aw_ticket_at(state, slot);
+        const uint64_t place[] = {ticket->opened_seq, ticket->state, ticket->lane, ticket->class_, aw_ticket_key(ticket)};
+
+        if (aw_ticket_is_open(ticket))
+            aw_digest_add(&sum, aw_row_hash(AW_TABLE_TICKETS, slot, place, sizeof(place)));
+    }
+    return sum;
 }

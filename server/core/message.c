@@ -113,12 +113,13 @@ has_identity(const struct aw_state *state, uint32_t ticket, struct aw_hash128 ha
 struct need {
     uint32_t tickets;
     uint32_t identities;
+    uint32_t facts;
 };
 
 static struct need
 need_of(const struct aw_state *state, const struct aw_in_message *in, const struct place *place)
 {
-    struct need need = {.tickets = place->kind == OPENS ? 1 : 0};
+    struct need need = {.tickets = place->kind == OPENS ? 1 : 0, .facts = aw_facts_need(in)};
 
     if (in->addressed != AW_ADDRESSED_TO_US)
         return need;
@@ -141,15 +142,17 @@ check_room(const struct aw_state *state, struct need need)
 {
     uint32_t tickets = aw_rows_room(&state->tickets);
     uint32_t identities = aw_rows_room(&state->identities);
+    uint32_t facts = aw_rows_room(&state->facts);
     uint32_t slot = state->globals.closed_first;
 
     if (!aw_dedupe_has_room(&state->ids, ids_floor(state)))
         return AW_E_TABLE_FULL;
-    for (uint32_t i = 0; tickets < need.tickets || identities < need.identities; i++) {
+    for (uint32_t i = 0; tickets < need.tickets || identities < need.identities || facts < need.facts; i++) {
         if (i == REUSES_MAX || !is_over(state, slot))
             return AW_E_TABLE_FULL;
         tickets++;
         identities += aw_ticket_at(state, slot)->identity_count;
+        facts += aw_facts_count(state, slot);
         slot = aw_ticket_at(state, slot)->link;
     }
     return AW_OK;
@@ -179,7 +182,7 @@ aw_message_admits(const struct aw_state *state, const struct aw_in_message *in)
     struct place place;
 
     if (aw_rows_room(&state->tickets) > 0 && aw_rows_room(&state->identities) >= in->identity_count &&
-        aw_dedupe_has_room(&state->ids, ids_floor(state)))
+        aw_rows_room(&state->facts) >= aw_facts_need(in) && aw_dedupe_has_room(&state->ids, ids_floor(state)))
         return AW_OK;
     if (aw_dedupe_find(&state->ids, in->id_hash, ids_floor(state)) != 0)
         return AW_OK; /* a duplicate takes no room */
@@ -289,6 +292,7 @@ reuse_oldest(struct aw_state *state)
 
     while (ticket->identities != 0)
         drop_identity(state, ticket->identities);
+    aw_facts_drop(state, slot);
     aw_ticket_unclose(state, ticket);
     aw_ticket_move(ticket, AW_TICKET_FREE);
     aw_ticket_done(state, slot);
@@ -300,7 +304,8 @@ static void
 make_room(struct aw_state *state, struct need need)
 {
     for (uint32_t i = 0; is_over(state, state->globals.closed_first); i++) {
-        bool is_short = aw_rows_room(&state->tickets) < need.tickets || aw_rows_room(&state->identities) < need.identities;
+        bool is_short = aw_rows_room(&state->tickets) < need.tickets || aw_rows_room(&state->identities) < need.identities ||
+                        aw_rows_room(&state->facts) < need.facts;
 
         if (!is_short && (need.tickets == 0 || i >= REUSES_PER_OPENING))
             return;
@@ -310,31 +315,18 @@ make_room(struct aw_state *state, struct need need)
 
 /* --- carrying it out ------------------------------------------------------------------------------------------------------ */
 
-/* Of two departures the one to work for: the earlier that can still be made. */
-static aw_ms
-better_departure(const struct aw_state *state, aw_ms have, aw_ms new)
-{
-    const struct aw_core_settings *settings = &state->globals.settings;
-
-    if (have == 0 || new == 0)
-        return have == 0 ? new : have;
-    if (!aw_departure_can_be_made(settings, new, state->now))
-        return have;
-    return new < have || !aw_departure_can_be_made(settings, have, state->now) ? new : have;
-}
-
 /* What the message tells about the ticket: more urgent perhaps, never less. */
 static void
-add_facts(const struct aw_state *state, struct aw_ticket_row *ticket, const struct aw_in_message *in, uint64_t seq)
+add_facts(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, const struct aw_in_message *in, uint64_t seq)
 {
-    enum aw_class class_ = (enum aw_class)ticket->class_;
-    enum aw_class by_clock = in->class_ < class_ ? in->class_ : class_;
+    uint64_t class_ = ticket->class_;
 
-    ticket->departs_at = better_departure(state, ticket->departs_at, in->departs_at);
-    by_clock = aw_class_by_clock(&state->globals.settings, by_clock, ticket->departs_at, state->now);
+    aw_ticket_say(ticket, in->class_);
+    aw_facts_add(state, slot, in, seq);
+    aw_ticket_refresh(state, slot, ticket);
     /* Who holds it keeps it as it was given out, unless it got more urgent; the clock has its say when it comes back. */
-    if (ticket->state != AW_TICKET_LEASED || by_clock < class_)
-        ticket->class_ = (uint8_t)by_clock;
+    if (ticket->state == AW_TICKET_LEASED && ticket->class_ > class_)
+        ticket->class_ = class_ & UINT8_MAX;
     if (in->gentle)
         ticket->flags |= AW_TICKET_GENTLE;
     ticket->reply_by = in->reply_by;
@@ -367,7 +359,7 @@ open_ticket(struct aw_state *state, struct aw_command *command, const struct pla
     /* A version moves by one a record at most, so this one is above all that any ticket had in this slot before: an entry of an
      * earlier one that still lies in a queue stays stale. */
     ticket->version = (uint32_t)seq;
-    add_facts(state, ticket, in, seq);
+    add_facts(state, slot, ticket, in, seq);
     aw_ticket_queue(state, slot, ticket, &command->out.event);
     aw_ticket_done(state, slot);
     state->globals.opened++;
@@ -388,7 +380,7 @@ join_ticket(struct aw_state *state, struct aw_command *command, const struct pla
     } else {
         state->globals.folded++;
     }
-    add_facts(state, ticket, &command->in.message, seq);
+    add_facts(state, place->slot, ticket, &command->in.message, seq);
     if (place->kind == REOPENS ||
         (ticket->state == AW_TICKET_WAITING && (ticket->class_ != class_ || aw_ticket_key(ticket) != key)))
         aw_ticket_queue(state, place->slot, ticket, &command->out.event);

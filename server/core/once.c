@@ -52,6 +52,10 @@ aw_once_answers(const struct aw_state *state, struct aw_command *command)
     }
     command->out.repeated = true;
     command->out.seq = row->seq;
+    if (aw_command_is_change(command->kind)) {
+        aw_change_repeat(state, command, row->ticket, row->seq, row->version, (uint32_t)row->ticket_seq);
+        return true;
+    }
     command->out.u.ticket =
         (struct aw_out_ticket){.ticket = {.seq = row->ticket_seq, .slot = row->ticket, .shard = (uint8_t)state->globals.shard},
                                .state = (enum aw_ticket_state)row->state,
@@ -80,13 +84,27 @@ drop_first(struct aw_state *state)
     aw_rows_give(&state->once, slot);
 }
 
+/* What there is to keep. Of a change: its row, the row's version and, in the place of a ticket's sequence, how many tickets. */
+static struct aw_out_ticket
+answered(const struct aw_command *command)
+{
+    const struct aw_change_answer *now = &command->out.u.change.now;
+    bool                           is_flight = now->of == AW_CHANGE_FLIGHT;
+
+    if (!aw_command_is_change(command->kind))
+        return command->out.u.ticket;
+    return (struct aw_out_ticket){
+        .ticket = {.slot = is_flight ? now->flight.change.slot : now->airport.change.slot, .seq = now->tickets},
+        .version = is_flight ? now->flight.version : now->airport.version};
+}
+
 void
 aw_once_remember(struct aw_state *state, const struct aw_command *command)
 {
-    struct aw_globals          *globals = &state->globals;
-    const struct aw_out_ticket *out = &command->out.u.ticket;
-    struct aw_once_row         *row;
-    uint32_t                    slot;
+    struct aw_globals   *globals = &state->globals;
+    struct aw_out_ticket out = answered(command);
+    struct aw_once_row  *row;
+    uint32_t             slot;
 
     for (int i = 0; i < DROPS_PER_ADD && globals->once_first != 0 && !counts(state, aw_once_at(state, globals->once_first)); i++)
         drop_first(state);
@@ -96,10 +114,10 @@ aw_once_remember(struct aw_state *state, const struct aw_command *command)
     row->request = command->once.request;
     row->at = state->now;
     row->seq = command->out.seq & AW_ROW_SEQ_MAX;
-    row->state = (uint16_t)out->state;
-    row->ticket_seq = out->ticket.seq & AW_ROW_SEQ_MAX;
-    row->ticket = out->ticket.slot;
-    row->version = (uint32_t)out->version;
+    row->state = (uint16_t)out.state;
+    row->ticket_seq = out.ticket.seq & AW_ROW_SEQ_MAX;
+    row->ticket = out.ticket.slot;
+    row->version = (uint32_t)out.version;
     aw_index_insert(&state->by_key, slot);
     if (globals->once_last != 0)
         ((struct aw_once_row *)aw_rows_change(&state->once, globals->once_last))->next = slot;

@@ -18,6 +18,9 @@ static const struct aw_rows_layout layouts[AW_TABLE_COUNT] = {
     [AW_TABLE_LANES] = ROWS_LAYOUT(AW_TABLE_LANES, aw_lane_row, AW_LANE_ROW_KEPT, version),
     [AW_TABLE_AGENTS] = ROWS_LAYOUT(AW_TABLE_AGENTS, aw_agent_row, offsetof(struct aw_agent_row, links), name_len),
     [AW_TABLE_ONCE] = ROWS_LAYOUT(AW_TABLE_ONCE, aw_once_row, offsetof(struct aw_once_row, chain), next),
+    [AW_TABLE_FACTS] = ROWS_LAYOUT(AW_TABLE_FACTS, aw_fact_row, offsetof(struct aw_fact_row, links), link),
+    [AW_TABLE_FLIGHTS] = ROWS_LAYOUT(AW_TABLE_FLIGHTS, aw_plan_row, offsetof(struct aw_plan_row, chain), link),
+    [AW_TABLE_AIRPORTS] = ROWS_LAYOUT(AW_TABLE_AIRPORTS, aw_plan_row, offsetof(struct aw_plan_row, chain), link),
 };
 static const struct aw_index_layout identity_index = {.stride = sizeof(struct aw_identity_row),
                                                       .key_at = offsetof(struct aw_identity_row, hash),
@@ -34,6 +37,9 @@ static const struct aw_index_layout pull_index = {.stride = sizeof(struct aw_lea
 static const struct aw_index_layout key_index = {.stride = sizeof(struct aw_once_row),
                                                  .key_at = offsetof(struct aw_once_row, key),
                                                  .link_at = offsetof(struct aw_once_row, chain)};
+static const struct aw_index_layout flight_index = {.stride = sizeof(struct aw_plan_row),
+                                                    .key_at = offsetof(struct aw_plan_row, key),
+                                                    .link_at = offsetof(struct aw_plan_row, chain)};
 
 static enum aw_err
 check_limits(const struct aw_state_limits *limits, struct aw_why *why)
@@ -41,11 +47,11 @@ check_limits(const struct aw_state_limits *limits, struct aw_why *why)
     if (limits->lanes_max < 2 || limits->lanes_max > AW_STATE_LANES_MAX)
         return aw_why(why, AW_E_CONFIG, "lanes-max must be 2 to %u", AW_STATE_LANES_MAX);
     if (limits->tickets_max < 2 || limits->identities_max == 0 || limits->ids_max == 0 || limits->leases_max == 0 ||
-        limits->agents_max == 0 || limits->keys_max == 0)
+        limits->agents_max == 0 || limits->keys_max == 0 || limits->facts_max == 0 || limits->flights_max == 0)
         return aw_why(why, AW_E_CONFIG, "no table may have a limit of 0, and tickets-max must be 2 or more");
     if (limits->tickets_max > AW_STATE_ROWS_MAX || limits->identities_max > AW_STATE_ROWS_MAX ||
         limits->ids_max > AW_STATE_ROWS_MAX || limits->leases_max > AW_STATE_ROWS_MAX || limits->agents_max > AW_STATE_ROWS_MAX ||
-        limits->keys_max > AW_STATE_ROWS_MAX)
+        limits->keys_max > AW_STATE_ROWS_MAX || limits->facts_max > AW_STATE_ROWS_MAX || limits->flights_max > AW_STATE_ROWS_MAX)
         return aw_why(why, AW_E_CONFIG, "no table may have more than %u rows", AW_STATE_ROWS_MAX);
     return AW_OK;
 }
@@ -53,8 +59,9 @@ check_limits(const struct aw_state_limits *limits, struct aw_why *why)
 static struct aw_rows *
 table_of(struct aw_state *state, uint32_t table)
 {
-    struct aw_rows *const tables[AW_TABLE_COUNT] = {NULL,          &state->tickets, &state->identities, &state->leases,
-                                                    &state->lanes, &state->agents,  &state->once};
+    struct aw_rows *const tables[AW_TABLE_COUNT] = {
+        NULL,           &state->tickets, &state->identities, &state->leases,  &state->lanes,
+        &state->agents, &state->once,    &state->facts,      &state->flights, &state->airports};
 
     return tables[table];
 }
@@ -78,7 +85,10 @@ init_tables(struct aw_state *state)
                                             limits->leases_max + 1,
                                             limits->lanes_max + 1,
                                             limits->agents_max + 1,
-                                            limits->keys_max + 1};
+                                            limits->keys_max + 1,
+                                            limits->facts_max + 1,
+                                            limits->flights_max + 1,
+                                            AW_AIRPORT_CODES + 1};
 
     if (!aw_ledger_init(&state->ledger, limits->preimage_bytes_max))
         return false;
@@ -101,6 +111,14 @@ matching_bytes(const struct aw_state *state)
     return (size_t)state->limits.lanes_max * sizeof(uint16_t);
 }
 
+static size_t
+ticket_facts_bytes(const struct aw_state *state)
+{
+    return (size_t)state->limits.tickets_max * sizeof(uint32_t);
+}
+#define FLIGHT_FACTS_BYTES  (AW_FLIGHT_BUCKETS * sizeof(uint32_t))
+#define AIRPORT_LINKS_BYTES (AW_AIRPORT_CODES * sizeof(struct aw_airport_links))
+
 static bool
 init_derived(struct aw_state *state)
 {
@@ -110,12 +128,17 @@ init_derived(struct aw_state *state)
 
     state->lane_loads = aw_reserve_take(loads_bytes(state));
     state->matching = aw_reserve_take(matching_bytes(state));
-    return state->lane_loads != NULL && state->matching != NULL && aw_timers_init(&state->timers, timers_max) &&
+    state->ticket_facts = aw_reserve_take(ticket_facts_bytes(state));
+    state->flight_facts = aw_reserve_take(FLIGHT_FACTS_BYTES);
+    state->airport_links = aw_reserve_take(AIRPORT_LINKS_BYTES);
+    return state->lane_loads != NULL && state->matching != NULL && state->ticket_facts != NULL && state->flight_facts != NULL &&
+           state->airport_links != NULL && aw_timers_init(&state->timers, timers_max) &&
            aw_index_init(&state->by_identity, aw_rows_base(&state->identities), &identity_index, limits->identities_max) &&
            aw_index_init(&state->by_lane_name, aw_rows_base(&state->lanes), &lane_index, limits->lanes_max) &&
            aw_index_init(&state->by_agent_name, aw_rows_base(&state->agents), &agent_index, limits->agents_max) &&
            aw_index_init(&state->by_pull, aw_rows_base(&state->leases), &pull_index, limits->leases_max) &&
-           aw_index_init(&state->by_key, aw_rows_base(&state->once), &key_index, limits->keys_max);
+           aw_index_init(&state->by_key, aw_rows_base(&state->once), &key_index, limits->keys_max) &&
+           aw_index_init(&state->by_flight, aw_rows_base(&state->flights), &flight_index, limits->flights_max);
 }
 
 enum aw_err
@@ -148,6 +171,10 @@ aw_state_free(struct aw_state **state)
 
     if (s == NULL)
         return;
+    aw_reserve_give(s->airport_links, AIRPORT_LINKS_BYTES);
+    aw_reserve_give(s->flight_facts, FLIGHT_FACTS_BYTES);
+    aw_reserve_give(s->ticket_facts, ticket_facts_bytes(s));
+    aw_index_fini(&s->by_flight);
     aw_index_fini(&s->by_key);
     aw_index_fini(&s->by_pull);
     aw_index_fini(&s->by_agent_name);
@@ -203,11 +230,17 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
         return aw_lease_admits(state, &command->in.lease);
     case AW_COMMAND_LANE:
         return aw_lane_admits(state, &command->in.lane);
+    case AW_COMMAND_FLIGHT:
+        if (aw_once_admits(state, &command->once) != AW_OK)
+            return AW_E_TABLE_FULL;
+        return aw_flight_admits(state, &command->in.flight);
     case AW_COMMAND_RELEASE:
         return aw_release_admits(state, &command->in.fenced);
     case AW_COMMAND_HOLD:
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:
+    case AW_COMMAND_AIRPORT:
+    case AW_COMMAND_UNDO:
         return aw_once_admits(state, &command->once);
     case AW_COMMAND_EPOCH:
     case AW_COMMAND_SETTINGS:
@@ -279,6 +312,15 @@ dispatch(struct aw_state *state, struct aw_command *command)
         return;
     case AW_COMMAND_LANE:
         aw_apply_lane(state, command);
+        return;
+    case AW_COMMAND_FLIGHT:
+        aw_apply_flight(state, command);
+        return;
+    case AW_COMMAND_AIRPORT:
+        aw_apply_airport(state, command);
+        return;
+    case AW_COMMAND_UNDO:
+        aw_apply_undo(state, command);
         return;
     case AW_COMMAND_MESSAGE:
         aw_apply_message(state, command);
@@ -374,8 +416,8 @@ aw_state_digest(const struct aw_state *state)
 struct aw_hash128
 aw_state_rows_digest_slow(const struct aw_state *state)
 {
-    const struct aw_rows *const tables[] = {&state->tickets, &state->identities, &state->leases,
-                                            &state->lanes,   &state->agents,     &state->once};
+    const struct aw_rows *const tables[] = {&state->tickets, &state->identities, &state->leases,  &state->lanes,   &state->agents,
+                                            &state->once,    &state->facts,      &state->flights, &state->airports};
     struct aw_hash128           sum = {0};
 
     for (size_t i = 0; i < AW_ARRAY_LEN(tables); i++)

@@ -3,8 +3,8 @@
  * Deterministic: the same commands at the same times give the same state, outcome for outcome (compare aw_state_digest). No
  * clock, no socket, no thread, no malloc after aw_state_new: time comes in with aw_state_begin, tables are reserved address space
  * that is touched as it is needed, sized by aw_state_limits; indexes are 32-bit slots, never pointers, and no decision depends on
- * the order inside a hash table. What one apply does is bounded, except EPOCH (all running leases) and SETTINGS (all tickets,
- * when a setting changes from which timers follow).
+ * the order inside a hash table. What one apply does is bounded, except EPOCH (all running leases), SETTINGS (all tickets,
+ * when a setting changes from which timers follow) and FLIGHT, AIRPORT and UNDO (all tickets that name it: about 1 us each).
  *
  *   ticket  FREE -> WAITING <-> LEASED -> CLOSED -> FREE,  WAITING <-> HELD,  any open one -> CLOSED by cancel,
  *           CLOSED -> WAITING when the customer writes again within reopen_ms. A LEASED one can't be held: its holder decides.
@@ -21,7 +21,18 @@
  *   class      a message raises it, never lowers it. IMMINENT exactly while the departure lies within imminent_ms and at least
  *              the handling time away (a hint `imminent` without such a departure counts as disrupted); afterwards DISRUPTED.
  *              CARE stays. The clock works on WAITING and HELD tickets; a LEASED one hears it when it comes back.
- *   departure  the earlier of those known that can still be made.
+ *   departure  of all flights that a ticket's messages name, as FLIGHT says that they go, the earliest that can still be made: not
+ *              cancelled, its passengers not rebooked, and neither from nor to an airport that is closed when it departs (when it
+ *              would arrive, nobody told us). When none can, the latest that goes at all. A flight is known by number and date;
+ *              the newest message that names it tells its time. A ticket keeps AW_TICKET_FACTS_MAX flights and airports; then the
+ *              one that was said first gives way.
+ *   stranded   a ticket with a flight that is cancelled or may not leave or land is at least DISRUPTED; so is one whose departure
+ *              was near, and one that names no flight but an airport, when that is closed or will be and it was named before the
+ *              end. All of this follows from messages, plans and the time: undone, all is as if nothing had been said.
+ *   events     FLIGHT, AIRPORT and UNDO change one row, and make the tickets due for which class or place is another one now: each
+ *              then moves by a TIMER of its own. LEASED tickets hear it when they come back.
+ *   undo       of the last change of a flight or airport, once. Flights are forgotten two days after they are over, when no open
+ *              ticket names them.
  *   version    changes when a ticket enters or leaves a queue or moves in it: what lies in a queue with another one is stale. A
  *              message that moves nothing does not change it.
  *   extend     the lease ends lease_ms from now, even if that is sooner than before: as the agent asks.
@@ -52,6 +63,8 @@ struct aw_state_limits {
     uint32_t lanes_max;          /* default 4,096; 2 to AW_STATE_LANES_MAX; index 0 is `main`, 1 `listening` */
     uint32_t agents_max;         /* default 20,000 */
     uint32_t keys_max;           /* Idempotency-Keys remembered; default 200,000 */
+    uint32_t facts_max;          /* flights and airports that tickets are about; default 16 M */
+    uint32_t flights_max;        /* flights that were ever changed and are not over; default 20,000 */
     uint32_t preimage_bytes_max; /* rows kept for a checkpoint under way; default 64 MiB */
 };
 #define AW_STATE_LANES_MAX 65535U
@@ -59,6 +72,7 @@ struct aw_state_limits {
 /* Wired in, so that one message's work is bounded. */
 #define AW_TICKET_IDENTITIES_MAX 64U
 #define AW_IDENTITY_TICKETS_MAX  8U
+#define AW_TICKET_FACTS_MAX      24U
 #define AW_STATE_LIMITS_DEFAULT                                                                                                  \
     ((struct aw_state_limits){.tickets_max = 12000000,                                                                           \
                               .identities_max = 16000000,                                                                        \
@@ -67,6 +81,8 @@ struct aw_state_limits {
                               .lanes_max = 4096,                                                                                 \
                               .agents_max = 20000,                                                                               \
                               .keys_max = 200000,                                                                                \
+                              .facts_max = 16000000,                                                                             \
+                              .flights_max = 20000,                                                                              \
                               .preimage_bytes_max = 64U << 20})
 
 /* Empty, epoch 0, with the lanes `main` and `listening`. AW_E_MEMORY when the address space can't be had, AW_E_CONFIG for limits
@@ -102,6 +118,9 @@ void aw_state_prefetch(const struct aw_state *state, const struct aw_command *co
  *   HOLD (WAITING, HELD), UNHOLD (HELD), CANCEL (any open one)   NOT_FOUND, PRECONDITION, WRONG_STATE; with a key also KEY_REUSED
  *            and TABLE_FULL, and AW_OK with changed false and repeated true
  *   LANE     BAD_VALUE, PRECONDITION, TABLE_FULL; AW_OK with changed false when it is as asked already
+ *   FLIGHT, AIRPORT   BAD_VALUE, PRECONDITION; FLIGHT also TABLE_FULL; AW_OK with changed false when it is as asked already, and
+ *            with dry_run
+ *   UNDO     NOT_FOUND, OVERTAKEN      all three with a key as HOLD
  *   SETTINGS BAD_VALUE; AW_OK with changed false when they are the same      EPOCH  AW_OK
  * A lease is over exactly when now >= expires_at, also before its timer was applied.
  */
@@ -162,6 +181,17 @@ void aw_state_lane(const struct aw_state *state, uint32_t lane, struct aw_slice 
 /* AW_E_NOT_FOUND. */
 AW_MUST_USE enum aw_err aw_state_find_lane(const struct aw_state *state, struct aw_slice name, uint32_t *ret_lane);
 
+/* What is known of a flight or an airport. AW_E_NOT_FOUND. */
+AW_MUST_USE enum aw_err aw_state_flight(const struct aw_state *state, uint64_t flight_hash, struct aw_flight_answer *ret_flight);
+AW_MUST_USE enum aw_err aw_state_airport(const struct aw_state *state, struct aw_airport_code code,
+                                         struct aw_airport_answer *ret_airport);
+/* Those behind row `after`, in the order of their rows; returns how many were written, and where the next ones begin: 0 when there
+ * are none. */
+uint32_t aw_state_flights(const struct aw_state *state, uint32_t after, struct aw_flight_answer *ret_flights, uint32_t room,
+                          uint32_t *ret_next);
+uint32_t aw_state_airports(const struct aw_state *state, uint32_t after, struct aw_airport_answer *ret_airports, uint32_t room,
+                           uint32_t *ret_next);
+
 struct aw_state_counts {
     uint64_t tickets[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT];                     /* by state and class */
     uint64_t messages;                                                          /* accepted, ever */
@@ -172,6 +202,8 @@ struct aw_state_counts {
     uint64_t ids;
     uint64_t identities;
     uint64_t keys;
+    uint64_t facts;
+    uint64_t flights;
     uint64_t tickets_used; /* open and closed */
     uint64_t tickets_max;
     uint64_t ids_max;
@@ -186,6 +218,9 @@ const struct aw_core_settings *aw_state_settings(const struct aw_state *state);
 struct aw_hash128 aw_state_digest(const struct aw_state *state);
 /* The same, computed from the rows: slow, for tests and audits. */
 struct aw_hash128 aw_state_digest_slow(const struct aw_state *state);
+/* Of where all open tickets stand: ticket, state, lane, class and key. Two states with the same one give out the same tickets in
+ * the same order. Slow, for tests and audits. */
+struct aw_hash128 aw_state_order_digest(const struct aw_state *state);
 
 /* --- checkpoints ---------------------------------------------------------------------------------------------------------- */
 

@@ -59,35 +59,82 @@ aw_class_by_clock(const struct aw_core_settings *settings, enum aw_class class_,
     return class_ == AW_CLASS_IMMINENT ? AW_CLASS_DISRUPTED : class_;
 }
 
-/* When the clock will next change this class, as seen at `now`, which may be late for it; 0: never. */
-static aw_ms
-clock_change_at(const struct aw_core_settings *settings, const struct aw_ticket_row *ticket, aw_ms now)
+/* The class that its messages give it, without the clock. */
+static enum aw_class
+said_class(const struct aw_ticket_row *ticket)
 {
-    uint64_t handling = settings->handling_ms[AW_CLASS_IMMINENT];
+    if (ticket->said != 0)
+        return (enum aw_class)(ticket->said - 1);
+    return ticket->class_ == AW_CLASS_IMMINENT ? AW_CLASS_DISRUPTED : (enum aw_class)ticket->class_;
+}
 
-    if (aw_class_by_clock(settings, (enum aw_class)ticket->class_, ticket->departs_at, now) != ticket->class_)
+void
+aw_ticket_say(struct aw_ticket_row *ticket, enum aw_class class_)
+{
+    enum aw_class said = said_class(ticket);
+
+    if (class_ == AW_CLASS_IMMINENT)
+        class_ = AW_CLASS_DISRUPTED; /* imminent is what the clock says */
+    ticket->said = ((uint64_t)(class_ < said ? class_ : said) + 1) & 0xF;
+}
+
+static enum aw_class
+class_of(const struct aw_state *state, const struct aw_ticket_row *ticket, const struct aw_standing *standing, aw_ms now)
+{
+    enum aw_class class_ = aw_class_by_clock(&state->globals.settings, said_class(ticket), standing->departs_at, now);
+
+    return standing->is_disrupted && class_ > AW_CLASS_DISRUPTED ? AW_CLASS_DISRUPTED : class_;
+}
+
+bool
+aw_ticket_has_changed(const struct aw_state *state, uint32_t slot)
+{
+    const struct aw_ticket_row *ticket = aw_ticket_at(state, slot);
+    struct aw_standing          standing = aw_facts_judge(state, slot, state->now);
+
+    return class_of(state, ticket, &standing, state->now) != ticket->class_ || standing.departs_at != ticket->departs_at;
+}
+
+void
+aw_ticket_refresh(const struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket)
+{
+    struct aw_standing standing = aw_facts_judge(state, slot, state->now);
+
+    ticket->departs_at = standing.departs_at;
+    ticket->class_ = (uint8_t)class_of(state, ticket, &standing, state->now);
+}
+
+/* When the clock will next change class or departure, as seen at `now`, which may be late for it; 0: never. */
+static aw_ms
+clock_change_at(const struct aw_state *state, uint32_t slot, const struct aw_ticket_row *ticket, aw_ms now)
+{
+    const struct aw_core_settings *settings = &state->globals.settings;
+    uint64_t                       handling = settings->handling_ms[AW_CLASS_IMMINENT];
+    struct aw_standing             standing = aw_facts_judge(state, slot, now);
+    enum aw_class                  class_ = class_of(state, ticket, &standing, now);
+
+    if (class_ != ticket->class_ || standing.departs_at != ticket->departs_at)
         return now > 0 ? now : 1; /* 0 would be no timer */
-    if (ticket->class_ == AW_CLASS_CARE || ticket->departs_at == 0)
+    if (!standing.can_be_made)
         return 0;
-    if (ticket->class_ == AW_CLASS_IMMINENT)
-        return ticket->departs_at - handling + 1;
-    if (!aw_departure_can_be_made(settings, ticket->departs_at, now) || settings->imminent_ms < handling)
-        return 0;
-    return ticket->departs_at - settings->imminent_ms;
+    if (class_ != AW_CLASS_CARE && class_ != AW_CLASS_IMMINENT && settings->imminent_ms >= handling)
+        return standing.departs_at - settings->imminent_ms;
+    return class_ == AW_CLASS_IMMINENT || standing.has_later ? standing.departs_at - handling + 1 : 0;
 }
 
 static aw_ms
-timer_of(const struct aw_state *state, const struct aw_ticket_row *ticket, aw_ms now)
+timer_of(const struct aw_state *state, uint32_t slot, aw_ms now)
 {
-    aw_ms clock;
+    const struct aw_ticket_row *ticket = aw_ticket_at(state, slot);
+    aw_ms                       clock;
 
     switch ((enum aw_ticket_state)ticket->state) {
     case AW_TICKET_LEASED:
         return aw_lease_at(state, ticket->link)->expires_at;
     case AW_TICKET_WAITING:
-        return clock_change_at(&state->globals.settings, ticket, now);
+        return clock_change_at(state, slot, ticket, now);
     case AW_TICKET_HELD:
-        clock = clock_change_at(&state->globals.settings, ticket, now);
+        clock = clock_change_at(state, slot, ticket, now);
         return clock == 0 || (ticket->until != 0 && ticket->until < clock) ? ticket->until : clock;
     case AW_TICKET_FREE:
     case AW_TICKET_CLOSED:
@@ -113,7 +160,7 @@ aw_ticket_done(struct aw_state *state, uint32_t slot)
 
     if (ticket->state != AW_TICKET_FREE)
         count(state, ticket, 1);
-    aw_timers_set(&state->timers, slot, timer_of(state, ticket, state->now));
+    aw_timers_set(&state->timers, slot, timer_of(state, slot, state->now));
 }
 
 void
@@ -125,15 +172,21 @@ aw_ticket_load_all(struct aw_state *state)
         if (ticket->state == AW_TICKET_FREE)
             continue;
         count(state, ticket, 1);
-        aw_timers_set(&state->timers, slot, timer_of(state, ticket, state->globals.now));
+        aw_timers_set(&state->timers, slot, timer_of(state, slot, state->globals.now));
     }
+}
+
+void
+aw_ticket_rearm(struct aw_state *state, uint32_t slot)
+{
+    aw_timers_set(&state->timers, slot, timer_of(state, slot, state->now));
 }
 
 void
 aw_ticket_rearm_all(struct aw_state *state)
 {
     for (uint32_t slot = 1; slot <= state->globals.heads[AW_TABLE_TICKETS].used; slot++)
-        aw_timers_set(&state->timers, slot, timer_of(state, aw_ticket_at(state, slot), state->now));
+        aw_ticket_rearm(state, slot);
 }
 
 /* --- its queue ------------------------------------------------------------------------------------------------------------ */
@@ -155,11 +208,9 @@ tell(struct aw_event *ret_event, enum aw_event_kind kind, uint32_t slot, const s
 void
 aw_ticket_queue(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, struct aw_event *ret_event)
 {
-    enum aw_class class_ = (enum aw_class)ticket->class_;
-
     if (ticket->state != AW_TICKET_WAITING)
         aw_ticket_move(ticket, AW_TICKET_WAITING);
-    ticket->class_ = (uint8_t)aw_class_by_clock(&state->globals.settings, class_, ticket->departs_at, state->now);
+    aw_ticket_refresh(state, slot, ticket);
     ticket->version++;
     tell(ret_event, AW_EVENT_QUEUED, slot, ticket);
 }

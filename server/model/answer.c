@@ -18,3 +18,19 @@ aw_ticket_state_name(enum aw_ticket_state state)
     }
     AW_UNREACHABLE();
 }
+
+const char *
+aw_flight_state_name(enum aw_flight_state state)
+{
+    switch (state) {
+    case AW_FLIGHT_SCHEDULED:
+        return "scheduled";
+    case AW_FLIGHT_DELAYED:
+        return "delayed";
+    case AW_FLIGHT_CANCELLED:
+        return "cancelled";
+    case AW_FLIGHT_REBOOKED:
+        return "rebooked";
+    }
+    AW_UNREACHABLE();
+}

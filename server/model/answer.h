@@ -149,6 +149,42 @@ struct aw_lane_answer {
     uint64_t             version; /* for the ETag */
 };
 
+/* What is known of a flight besides what messages say of it. The numbers are stored. */
+enum aw_flight_state {
+    AW_FLIGHT_SCHEDULED = 0, /* goes as the messages say, or at departs_at */
+    AW_FLIGHT_DELAYED = 1,   /* goes at departs_at */
+    AW_FLIGHT_CANCELLED = 2,
+    AW_FLIGHT_REBOOKED = 3, /* its passengers go another way: it is no departure of theirs any more */
+};
+const char *aw_flight_state_name(enum aw_flight_state state);
+
+struct aw_flight_answer {
+    char                 number[AW_FLIGHT_NUMBER_BYTES_MAX];
+    uint8_t              number_len;
+    enum aw_flight_state state;
+    uint32_t             date_days;
+    aw_ms                departs_at; /* 0: as the messages say */
+    uint64_t             version;    /* for the ETag; 0: it does not exist */
+    struct aw_change_id  change;     /* the newest, while it can be undone; else seq 0 */
+};
+struct aw_airport_answer {
+    char                code[3];
+    bool                closed;
+    aw_ms               from; /* with `closed`: departures from then on, and before `until` */
+    aw_ms               until;
+    uint64_t            version;
+    struct aw_change_id change;
+};
+/* After a change of one of these, and after its undo. */
+struct aw_change_answer {
+    enum aw_change_of        of;
+    struct aw_flight_answer  flight;
+    struct aw_airport_answer airport;
+    uint32_t                 tickets;   /* open ones that are about it: these were looked at again */
+    bool                     dry_run;   /* nothing was changed */
+    bool                     duplicate; /* the first answer again */
+};
+
 /* RFC 9457. `field`, `line` and the ones behind are members of their own, left out when empty or 0. */
 struct aw_problem {
     enum aw_err     err;

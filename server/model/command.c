@@ -11,6 +11,12 @@ aw_command_name(unsigned kind)
         return "settings";
     case AW_COMMAND_LANE:
         return "lane";
+    case AW_COMMAND_FLIGHT:
+        return "flight";
+    case AW_COMMAND_AIRPORT:
+        return "airport";
+    case AW_COMMAND_UNDO:
+        return "undo";
     case AW_COMMAND_MESSAGE:
         return "message";
     case AW_COMMAND_LEASE:

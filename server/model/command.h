@@ -24,6 +24,9 @@ enum aw_command_kind {
     AW_COMMAND_EPOCH = 1,    /* a start: epoch + 1, every running lease gets some time */
     AW_COMMAND_SETTINGS = 2, /* the settings that apply looks at */
     AW_COMMAND_LANE = 3,     /* makes or changes a lane */
+    AW_COMMAND_FLIGHT = 4,   /* what a flight does */
+    AW_COMMAND_AIRPORT = 5,  /* an airport closes or opens */
+    AW_COMMAND_UNDO = 6,     /* one of these two, while nothing came after it */
     AW_COMMAND_MESSAGE = 10, /* accepted: opens, joins or reopens a ticket */
     AW_COMMAND_LEASE = 20,
     AW_COMMAND_EXTEND = 21,
@@ -101,31 +104,65 @@ struct aw_in_lane {
     bool                 only_create; /* nothing changes when the lane exists (AW_OK, changed false) */
 };
 
+/* What a flight does from now on. Its number and date are stored beside their hash, so that people can read what they changed. */
+struct aw_in_flight {
+    uint64_t             flight_hash; /* of number and date, keyed; not 0 */
+    struct aw_slice      number;
+    uint32_t             date_days;
+    enum aw_flight_state state;
+    aw_ms                departs_at; /* DELAYED: when; SCHEDULED: when, or 0 as the messages say; else 0 */
+    struct aw_slice      by;
+    struct aw_if_match   if_match; /* else AW_E_PRECONDITION */
+    bool                 dry_run;  /* counts only; not recorded, as there is nothing to record */
+};
+
+struct aw_airport_code {
+    char letters[3]; /* A to Z */
+};
+
+/* Closed for departures from `from` on and before `until`; both 0: open. */
+struct aw_in_airport {
+    struct aw_airport_code code;
+    aw_ms                  from;
+    aw_ms                  until;
+    struct aw_slice        by;
+    struct aw_if_match     if_match;
+    bool                   dry_run;
+};
+
+struct aw_in_undo {
+    struct aw_change_id change;
+    struct aw_slice     by;
+    bool                dry_run;
+};
+
 /* A departure that concerns this message; kept so that flight events can find the ticket (hashes of number and date, keyed). */
 struct aw_flight_fact {
-    uint64_t flight_hash;
-    aw_ms    departs_at; /* 0: unknown */
-    char     from[3];    /* zeros: unknown */
+    uint64_t flight_hash; /* 0: without a date no event can name it */
+    aw_ms    departs_at;  /* 0: unknown */
+    char     from[3];     /* zeros: unknown */
     char     to[3];
 };
 
 struct aw_in_message {
-    struct aw_hash128            id_hash;    /* of channel, account, source_id */
-    const struct aw_hash128     *identities; /* [0] channel+account+customer, then the verified ones; 1 or more */
-    uint32_t                     identity_count;
-    struct aw_slice              channel;
-    struct aw_slice              account;
-    struct aw_slice              lang;
-    struct aw_slice              lane; /* asked for; empty: by match */
-    const struct aw_slice       *tags;
-    uint32_t                     tag_count;
-    const struct aw_slice       *reasons; /* why this class; words for people */
-    uint32_t                     reason_count;
-    const struct aw_flight_fact *flights;
-    uint32_t                     flight_count;
-    aw_ms                        received_at; /* 0: at acceptance */
-    aw_ms                        departs_at;  /* earliest departure that concerns it; 0: none */
-    aw_ms                        reply_by;    /* 0: none */
+    struct aw_hash128             id_hash;    /* of channel, account, source_id */
+    const struct aw_hash128      *identities; /* [0] channel+account+customer, then the verified ones; 1 or more */
+    uint32_t                      identity_count;
+    struct aw_slice               channel;
+    struct aw_slice               account;
+    struct aw_slice               lang;
+    struct aw_slice               lane; /* asked for; empty: by match */
+    const struct aw_slice        *tags;
+    uint32_t                      tag_count;
+    const struct aw_slice        *reasons; /* why this class; words for people */
+    uint32_t                      reason_count;
+    const struct aw_flight_fact  *flights;
+    uint32_t                      flight_count;
+    const struct aw_airport_code *airports; /* that it is about, besides those of its flights */
+    uint32_t                      airport_count;
+    aw_ms                         received_at; /* 0: at acceptance */
+    aw_ms                         departs_at;  /* earliest departure that concerns it; 0: none */
+    aw_ms                         reply_by;    /* 0: none */
     enum aw_class class_; /* by facts, hint and rules, without the clock: never IMMINENT because of departs_at alone */
     uint8_t       care;   /* bits of enum aw_care */
     uint8_t       visibility;
@@ -244,6 +281,12 @@ struct aw_out_lane {
     bool     created;
 };
 
+/* FLIGHT, AIRPORT, UNDO. */
+struct aw_out_change {
+    struct aw_change_answer now; /* with dry_run: as it would be */
+    bool                    created;
+};
+
 struct aw_outcome_of {
     enum aw_err     err;
     bool            changed;  /* there is a record: seq and prev_seq are set */
@@ -256,6 +299,7 @@ struct aw_outcome_of {
         struct aw_out_lease   lease;
         struct aw_out_ticket  ticket;
         struct aw_out_lane    lane;
+        struct aw_out_change  change;
     } u;
 };
 
@@ -266,6 +310,9 @@ struct aw_command {
         struct aw_in_epoch      epoch;
         struct aw_core_settings settings;
         struct aw_in_lane       lane;
+        struct aw_in_flight     flight;
+        struct aw_in_airport    airport;
+        struct aw_in_undo       undo;
         struct aw_in_message    message;
         struct aw_in_lease      lease;
         struct aw_in_fenced     fenced; /* EXTEND, COMPLETE, RELEASE */
@@ -277,12 +324,18 @@ struct aw_command {
 
 /* "message", "lease", ... for people; "unknown" for a number that is not a kind. */
 const char *aw_command_name(unsigned kind);
-/* Kinds that are remembered by an Idempotency-Key; their outcome is an aw_out_ticket. Messages and what is done with a lease are
- * known by their own identity, leases by their pull. */
+/* FLIGHT, AIRPORT and UNDO: their outcome is an aw_out_change. */
+static inline bool
+aw_command_is_change(enum aw_command_kind kind)
+{
+    return kind == AW_COMMAND_FLIGHT || kind == AW_COMMAND_AIRPORT || kind == AW_COMMAND_UNDO;
+}
+/* Kinds that are remembered by an Idempotency-Key; their outcome is an aw_out_ticket or an aw_out_change. Messages and what is done
+ * with a lease are known by their own identity, leases by their pull. */
 static inline bool
 aw_command_takes_key(enum aw_command_kind kind)
 {
-    return kind == AW_COMMAND_HOLD || kind == AW_COMMAND_UNHOLD || kind == AW_COMMAND_CANCEL;
+    return kind == AW_COMMAND_HOLD || kind == AW_COMMAND_UNHOLD || kind == AW_COMMAND_CANCEL || aw_command_is_change(kind);
 }
 static inline bool
 aw_once_is_set(const struct aw_once *once)

@@ -103,6 +103,19 @@ aw_ticket_id_format(struct aw_ticket_id id, char text[AW_ID_TEXT_BYTES])
     *at = '\0';
 }
 
+void
+aw_change_id_format(struct aw_change_id id, char text[AW_ID_TEXT_BYTES])
+{
+    char *at = text;
+
+    *at++ = 'c';
+    *at++ = id.of == AW_CHANGE_FLIGHT ? 'f' : 'a';
+    at = put_fixed(at, SHARD_DIGITS, id.shard);
+    at = put_fixed(at, SLOT_DIGITS, id.slot);
+    at = put_seq(at, id.seq);
+    *at = '\0';
+}
+
 bool
 aw_message_id_parse(struct aw_slice text, struct aw_message_id *ret_id)
 {
@@ -126,6 +139,27 @@ aw_ticket_id_parse(struct aw_slice text, struct aw_ticket_id *ret_id)
         !take_fixed(&text, SLOT_DIGITS, UINT32_MAX, &slot) || !take_seq(&text, &seq))
         return false;
     *ret_id = (struct aw_ticket_id){.seq = seq, .slot = (uint32_t)slot, .shard = (uint8_t)shard};
+    return true;
+}
+
+bool
+aw_change_id_parse(struct aw_slice text, struct aw_change_id *ret_id)
+{
+    enum aw_change_of of = AW_CHANGE_FLIGHT;
+    uint64_t          shard;
+    uint64_t          slot;
+    uint64_t          seq;
+
+    if (!take_letter(&text, 'c'))
+        return false;
+    if (take_letter(&text, 'a'))
+        of = AW_CHANGE_AIRPORT;
+    else if (!take_letter(&text, 'f'))
+        return false;
+    if (!take_fixed(&text, SHARD_DIGITS, UINT8_MAX, &shard) || !take_fixed(&text, SLOT_DIGITS, UINT32_MAX, &slot) ||
+        !take_seq(&text, &seq))
+        return false;
+    *ret_id = (struct aw_change_id){.seq = seq, .slot = (uint32_t)slot, .shard = (uint8_t)shard, .of = of};
     return true;
 }
 

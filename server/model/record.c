@@ -36,7 +36,7 @@ AW_STATIC_ASSERT(AT_CRC + 4 == AW_BATCH_HEADER_BYTES, "the CRC closes the header
 
 #define BATCH_HEADER_VERSION 1U
 #define RECORD_VERSION_1     1U
-#define RECORD_VERSION_2     2U /* behind the fields of version 1 an aw_once; written only when there is one */
+#define RECORD_VERSION_2     2U /* behind those of version 1 a message's airports, else an aw_once; only when there is one */
 #define CARE_MASK                                                                                                                \
     (AW_CARE_MEDICAL | AW_CARE_REDUCED_MOBILITY | AW_CARE_UNACCOMPANIED_MINOR | AW_CARE_BEREAVEMENT | AW_CARE_SAFETY)
 
@@ -299,6 +299,41 @@ put_lane(struct put *put, const struct aw_in_lane *lane)
 }
 
 static void
+put_flight(struct put *put, const struct aw_in_flight *flight)
+{
+    AW_ASSERT(flight->number.len >= 1);
+    AW_ASSERT((unsigned)flight->state <= AW_FLIGHT_REBOOKED);
+    put_u64(put, flight->flight_hash);
+    put_string(put, flight->number, AW_FLIGHT_NUMBER_BYTES_MAX);
+    put_u32(put, flight->date_days);
+    put_u8(put, flight->state);
+    put_ms(put, flight->departs_at);
+    put_if_match(put, &flight->if_match);
+    put_string(put, flight->by, AW_AGENT_BYTES_MAX);
+}
+
+static void
+put_airport(struct put *put, const struct aw_in_airport *airport)
+{
+    put_bytes(put, airport->code.letters, sizeof(airport->code.letters));
+    put_ms(put, airport->from);
+    put_ms(put, airport->until);
+    put_if_match(put, &airport->if_match);
+    put_string(put, airport->by, AW_AGENT_BYTES_MAX);
+}
+
+static void
+put_undo(struct put *put, const struct aw_in_undo *undo)
+{
+    AW_ASSERT((unsigned)undo->change.of <= AW_CHANGE_AIRPORT);
+    put_u8(put, undo->change.of);
+    put_u8(put, undo->change.shard);
+    put_u32(put, undo->change.slot);
+    put_u64(put, undo->change.seq);
+    put_string(put, undo->by, AW_AGENT_BYTES_MAX);
+}
+
+static void
 put_message(struct put *put, const struct aw_in_message *message)
 {
     AW_ASSERT((unsigned)message->class_ < AW_CLASS_COUNT);
@@ -413,6 +448,15 @@ put_fields(struct put *put, const struct aw_command *command)
     case AW_COMMAND_LANE:
         put_lane(put, &command->in.lane);
         return;
+    case AW_COMMAND_FLIGHT:
+        put_flight(put, &command->in.flight);
+        return;
+    case AW_COMMAND_AIRPORT:
+        put_airport(put, &command->in.airport);
+        return;
+    case AW_COMMAND_UNDO:
+        put_undo(put, &command->in.undo);
+        return;
     case AW_COMMAND_MESSAGE:
         put_message(put, &command->in.message);
         put_message_outcome(put, &command->out.u.message);
@@ -442,21 +486,37 @@ put_fields(struct put *put, const struct aw_command *command)
 static unsigned
 version_max(enum aw_command_kind kind)
 {
-    return aw_command_takes_key(kind) ? RECORD_VERSION_2 : RECORD_VERSION_1;
+    return aw_command_takes_key(kind) || kind == AW_COMMAND_MESSAGE ? RECORD_VERSION_2 : RECORD_VERSION_1;
 }
 
 static unsigned
 version_of(const struct aw_command *command)
 {
-    return aw_once_is_set(&command->once) ? RECORD_VERSION_2 : RECORD_VERSION_1;
+    bool has_more = command->kind == AW_COMMAND_MESSAGE ? command->in.message.airport_count > 0 : aw_once_is_set(&command->once);
+
+    return has_more ? RECORD_VERSION_2 : RECORD_VERSION_1;
 }
 
 static void
-put_once(struct put *put, const struct aw_command *command)
+put_airports(struct put *put, const struct aw_in_message *message)
+{
+    AW_ASSERT(message->airport_count <= AW_AIRPORTS_MAX);
+    put_u8(put, message->airport_count);
+    for (uint32_t i = 0; i < message->airport_count; i++)
+        put_bytes(put, message->airports[i].letters, sizeof(message->airports[i].letters));
+}
+
+/* What version 2 has behind the fields of version 1. */
+static void
+put_more(struct put *put, const struct aw_command *command)
 {
     AW_IMPLIES(aw_once_is_set(&command->once), aw_command_takes_key(command->kind));
     if (version_of(command) < RECORD_VERSION_2)
         return;
+    if (command->kind == AW_COMMAND_MESSAGE) {
+        put_airports(put, &command->in.message);
+        return;
+    }
     put_hash128(put, command->once.key);
     put_u64(put, command->once.request);
 }
@@ -467,7 +527,7 @@ aw_record_bytes_max(const struct aw_command *command)
     struct put put = {.at = NULL, .len = AW_RECORD_HEADER_BYTES};
 
     put_fields(&put, command);
-    put_once(&put, command);
+    put_more(&put, command);
     AW_ASSERT(put.len <= AW_RECORD_BYTES_MAX);
     return put.len;
 }
@@ -480,7 +540,7 @@ aw_record_write(const struct aw_command *command, uint8_t *to)
     AW_ASSERT(command->out.seq >= 1);
     AW_ASSERT(command->out.prev_seq < command->out.seq);
     put_fields(&put, command);
-    put_once(&put, command);
+    put_more(&put, command);
     AW_ASSERT(put.len <= AW_RECORD_BYTES_MAX);
     store_u32(to, (uint32_t)put.len);
     store_u64(to + 8, command->out.seq);
@@ -724,6 +784,50 @@ get_lane(struct get *get, struct aw_in_lane *lane)
 }
 
 static void
+get_airport_code(struct get *get, struct aw_airport_code *code)
+{
+    get_copy(get, code->letters, sizeof(code->letters));
+    for (size_t i = 0; i < sizeof(code->letters) && get->err == AW_OK; i++) {
+        if (code->letters[i] < 'A' || code->letters[i] > 'Z')
+            get_fail(get, AW_E_CORRUPT, "an airport is not three letters");
+    }
+}
+
+static void
+get_flight(struct get *get, struct aw_in_flight *flight)
+{
+    flight->flight_hash = get_u64(get);
+    flight->number = get_string(get, AW_FLIGHT_NUMBER_BYTES_MAX);
+    if (flight->number.len == 0 || flight->flight_hash == 0)
+        get_fail(get, AW_E_CORRUPT, "a flight without a number");
+    flight->date_days = get_u32(get);
+    flight->state = (enum aw_flight_state)get_u8(get, AW_FLIGHT_REBOOKED, "a flight's state is out of range");
+    flight->departs_at = get_ms(get);
+    flight->if_match.version = get_u64(get);
+    flight->by = get_string(get, AW_AGENT_BYTES_MAX);
+}
+
+static void
+get_airport(struct get *get, struct aw_in_airport *airport)
+{
+    get_airport_code(get, &airport->code);
+    airport->from = get_ms(get);
+    airport->until = get_ms(get);
+    airport->if_match.version = get_u64(get);
+    airport->by = get_string(get, AW_AGENT_BYTES_MAX);
+}
+
+static void
+get_undo(struct get *get, struct aw_in_undo *undo)
+{
+    undo->change.of = (enum aw_change_of)get_u8(get, AW_CHANGE_AIRPORT, "a change of what is unknown");
+    undo->change.shard = (uint8_t)get_u8(get, UINT8_MAX, "");
+    undo->change.slot = get_u32(get);
+    undo->change.seq = get_u64(get);
+    undo->by = get_string(get, AW_AGENT_BYTES_MAX);
+}
+
+static void
 get_identities(struct get *get, struct aw_in_message *message)
 {
     uint32_t           count = get_u8(get, AW_IDENTITY_HASHES_MAX, "more identities than the limit");
@@ -859,6 +963,15 @@ get_fields(struct get *get, struct aw_command *command)
     case AW_COMMAND_LANE:
         get_lane(get, &command->in.lane);
         return true;
+    case AW_COMMAND_FLIGHT:
+        get_flight(get, &command->in.flight);
+        return true;
+    case AW_COMMAND_AIRPORT:
+        get_airport(get, &command->in.airport);
+        return true;
+    case AW_COMMAND_UNDO:
+        get_undo(get, &command->in.undo);
+        return true;
     case AW_COMMAND_MESSAGE:
         get_message(get, &command->in.message);
         get_message_outcome(get, &command->out.u.message);
@@ -885,6 +998,21 @@ get_fields(struct get *get, struct aw_command *command)
 }
 
 static void
+get_airports(struct get *get, struct aw_in_message *message)
+{
+    uint32_t                count = get_u8(get, AW_AIRPORTS_MAX, "more airports than the limit");
+    struct aw_airport_code *airports;
+
+    if (count == 0)
+        get_fail(get, AW_E_CORRUPT, "version 2 without an airport");
+    airports = get_list(get, &count, sizeof(*airports));
+    for (uint32_t i = 0; i < count; i++)
+        get_airport_code(get, &airports[i]);
+    message->airports = airports;
+    message->airport_count = count;
+}
+
+static void
 get_once(struct get *get, struct aw_once *once)
 {
     once->key = get_hash128(get);
@@ -908,7 +1036,9 @@ aw_record_read(const struct aw_record *record, struct aw_arena *arena, struct aw
     if (!get_fields(&get, &command))
         return aw_why(why, AW_E_VERSION, "record %llu is of kind %u, which this build does not know",
                       (unsigned long long)record->seq, (unsigned)record->kind);
-    if (record->version >= RECORD_VERSION_2)
+    if (record->version >= RECORD_VERSION_2 && record->kind == AW_COMMAND_MESSAGE)
+        get_airports(&get, &command.in.message);
+    else if (record->version >= RECORD_VERSION_2)
         get_once(&get, &command.once);
     if (get.err == AW_OK && get.at != get.end)
         get_fail(&get, AW_E_CORRUPT, "something follows its fields");

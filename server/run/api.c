@@ -12,16 +12,21 @@ struct route {
     enum aw_method  method;
     struct aw_slice before; /* the path, or what stands before its variable part */
     struct aw_slice after;  /* what stands behind it */
-    bool            has_id;
+    unsigned        ids;    /* parts between slashes in it: 0 to 2 */
     aw_api_handler *handler;
 };
 #define EXACT(method, path, handler)                                                                                             \
     {                                                                                                                            \
-        method, {path, sizeof(path) - 1}, {NULL, 0}, false, handler                                                              \
+        method, {path, sizeof(path) - 1}, {NULL, 0}, 0, handler                                                                  \
     }
 #define WITH_ID(method, path, rest, handler)                                                                                     \
     {                                                                                                                            \
-        method, {path, sizeof(path) - 1}, {rest, sizeof(rest) - 1}, true, handler                                                \
+        method, {path, sizeof(path) - 1}, {rest, sizeof(rest) - 1}, 1, handler                                                   \
+    }
+
+#define WITH_TWO_IDS(method, path, handler)                                                                                      \
+    {                                                                                                                            \
+        method, {path, sizeof(path) - 1}, {NULL, 0}, 2, handler                                                                  \
     }
 
 /* The first that fits: exact paths stand before those with a variable part. */
@@ -32,6 +37,9 @@ static const struct route routes[] = {
     EXACT(AW_POST, "/v1/leases/extend", aw_api_extend_many),
     EXACT(AW_POST, "/v1/leases/complete", aw_api_complete_many),
     EXACT(AW_GET, "/v1/lanes", aw_api_list_lanes),
+    EXACT(AW_GET, "/v1/flights", aw_api_list_flights),
+    EXACT(AW_POST, "/v1/flights", aw_api_post_flights),
+    EXACT(AW_GET, "/v1/airports", aw_api_list_airports),
     EXACT(AW_GET, "/healthz", aw_api_healthz),
     EXACT(AW_GET, "/readyz", aw_api_readyz),
     EXACT(AW_GET, "/metrics", aw_api_metrics),
@@ -46,6 +54,11 @@ static const struct route routes[] = {
     WITH_ID(AW_POST, "/v1/tickets/", "/cancel", aw_api_cancel_ticket),
     WITH_ID(AW_GET, "/v1/lanes/", "", aw_api_get_lane),
     WITH_ID(AW_PUT, "/v1/lanes/", "", aw_api_put_lane),
+    WITH_TWO_IDS(AW_GET, "/v1/flights/", aw_api_get_flight),
+    WITH_TWO_IDS(AW_PUT, "/v1/flights/", aw_api_put_flight),
+    WITH_ID(AW_GET, "/v1/airports/", "", aw_api_get_airport),
+    WITH_ID(AW_PUT, "/v1/airports/", "", aw_api_put_airport),
+    WITH_ID(AW_POST, "/v1/changes/", "/undo", aw_api_undo),
 };
 
 static const char *const method_names[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
@@ -56,17 +69,27 @@ ends_with(struct aw_slice slice, struct aw_slice end)
     return slice.len >= end.len && aw_slice_eq(aw_slice_of(slice.ptr + slice.len - end.len, end.len), end);
 }
 
+static unsigned
+count_parts(struct aw_slice path)
+{
+    unsigned parts = 1;
+
+    for (size_t i = 0; i < path.len; i++)
+        parts += path.ptr[i] == '/';
+    return parts;
+}
+
 /* Bytes are compared as they came: nothing is decoded, so nothing can be smuggled in. */
 static bool
 path_fits(const struct route *route, struct aw_slice path, struct aw_slice *ret_id)
 {
-    if (!route->has_id)
+    if (route->ids == 0)
         return aw_slice_eq(path, route->before);
     if (path.len <= route->before.len + route->after.len || !aw_slice_starts(path, route->before) ||
         !ends_with(path, route->after))
         return false;
     *ret_id = aw_slice_of(path.ptr + route->before.len, path.len - route->before.len - route->after.len);
-    return memchr(ret_id->ptr, '/', ret_id->len) == NULL;
+    return count_parts(*ret_id) == route->ids;
 }
 
 static void

@@ -33,6 +33,14 @@ aw_api_handler aw_api_cancel_ticket;
 aw_api_handler aw_api_list_lanes; /* api_lanes.c */
 aw_api_handler aw_api_get_lane;
 aw_api_handler aw_api_put_lane;
+aw_api_handler aw_api_list_flights; /* api_flights.c */
+aw_api_handler aw_api_post_flights;
+aw_api_handler aw_api_get_flight; /* of these two the id is number/date */
+aw_api_handler aw_api_put_flight;
+aw_api_handler aw_api_list_airports;
+aw_api_handler aw_api_get_airport;
+aw_api_handler aw_api_put_airport;
+aw_api_handler aw_api_undo;
 aw_api_handler aw_api_healthz; /* api_health.c */
 aw_api_handler aw_api_readyz;
 aw_api_handler aw_api_metrics;
@@ -63,5 +71,7 @@ struct aw_slice aw_api_etag(struct aw_arena *arena, uint64_t version);
 /* What If-Match asks for (RFC 9110 section 13.1.1); in the arena. A weak tag and one that we never gave match nothing. False:
  * answered 400. */
 AW_MUST_USE bool aw_api_if_match(struct aw_call *call, struct aw_if_match *ret_if_match);
+/* How a flight is known to the state machine; never 0 (api_messages.c). */
+uint64_t aw_api_flight_hash(const struct aw_hash_key *key, struct aw_slice number, uint32_t date_days);
 
 #endif

@@ -60,6 +60,28 @@ make_identities(struct aw_in_message *in, const struct aw_message *message, cons
     return true;
 }
 
+uint64_t
+aw_api_flight_hash(const struct aw_hash_key *key, struct aw_slice number, uint32_t date_days)
+{
+    uint64_t hash = hash_parts(key, 'f', (struct aw_slice[]){number, aw_slice_of(&date_days, sizeof(date_days))}, 2).low;
+
+    return hash == 0 ? 1 : hash;
+}
+
+static bool
+make_airports(struct aw_in_message *in, const struct aw_message *message, struct aw_arena *arena)
+{
+    struct aw_airport_code *codes = aw_arena_take_zeroed(arena, message->airport_count + 1, sizeof(codes[0]));
+
+    if (codes == NULL)
+        return false;
+    for (uint32_t i = 0; i < message->airport_count; i++)
+        memcpy(codes[i].letters, message->airports[i].ptr, sizeof(codes[i].letters));
+    in->airports = codes;
+    in->airport_count = message->airport_count;
+    return true;
+}
+
 static bool
 make_flights(struct aw_in_message *in, const struct aw_message *message, const struct aw_hash_key *key, struct aw_arena *arena)
 {
@@ -69,9 +91,9 @@ make_flights(struct aw_in_message *in, const struct aw_message *message, const s
         return false;
     for (uint32_t i = 0; i < message->flight_count; i++) {
         const struct aw_flight *flight = &message->flights[i];
-        uint32_t                date = flight->date_known ? flight->date_days : UINT32_MAX;
 
-        facts[i].flight_hash = hash_parts(key, 'f', (struct aw_slice[]){flight->number, aw_slice_of(&date, sizeof(date))}, 2).low;
+        if (flight->date_known)
+            facts[i].flight_hash = aw_api_flight_hash(key, flight->number, flight->date_days);
         facts[i].departs_at = flight->departs_at;
         if (flight->from.len == sizeof(facts[i].from))
             memcpy(facts[i].from, flight->from.ptr, sizeof(facts[i].from));
@@ -117,6 +139,7 @@ make_command(struct aw_command *command, const struct aw_message *message, const
         .addressed = message->addressed,
     };
     return make_identities(in, message, key, arena) && make_flights(in, message, key, arena) &&
+           make_airports(in, message, arena) &&
            aw_urgency_of(in, message, io->wall, io->shared->settings->backdate_h * 3600 * AW_MS_PER_S, &io->rules->use, arena) &&
            make_body(in, message, arena);
 }

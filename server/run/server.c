@@ -533,6 +533,8 @@ make_state(struct aw_server *server, struct aw_why *why)
     limits.lanes_max = (uint32_t)settings->lanes_max;
     limits.agents_max = (uint32_t)settings->agents_max;
     limits.keys_max = (uint32_t)settings->keys_max;
+    limits.facts_max = (uint32_t)settings->facts_max;
+    limits.flights_max = (uint32_t)settings->flights_max;
     /* Keys are ages and departures: from a month before this start on they are told apart. */
     lanes.base = aw_clock_wall() - UINT64_C(31) * 24 * 3600 * 1000;
     lanes.bytes_max = lanes.bytes_max < LANE_BYTES_MIN   ? LANE_BYTES_MIN

@@ -70,6 +70,8 @@ start(struct desk *desk)
                                          .lanes_max = 16,
                                          .agents_max = 100,
                                          .keys_max = 16,
+                                         .facts_max = 5000,
+                                         .flights_max = 16,
                                          .preimage_bytes_max = 1 << 20};
     struct aw_lanes_config     lanes = {.lanes_max = 16, .tickets_max = 5000, .base = WALL0 - 86400000, .bytes_max = 8 << 20};
     struct aw_committer_config config;

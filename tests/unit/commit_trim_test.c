@@ -67,6 +67,8 @@ static const struct aw_state_limits limits = {.tickets_max = 5000,
                                               .lanes_max = 16,
                                               .agents_max = 100,
                                               .keys_max = 16,
+                                              .facts_max = 5000,
+                                              .flights_max = 16,
                                               .preimage_bytes_max = 1 << 20};
 
 static void

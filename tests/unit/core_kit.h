@@ -40,6 +40,8 @@ kit_limits(void)
                                     .lanes_max = 8,
                                     .agents_max = 8,
                                     .keys_max = 16,
+                                    .facts_max = 5000,
+                                    .flights_max = 16,
                                     .preimage_bytes_max = 1U << 20};
 }
 

@@ -48,6 +48,10 @@ struct m_ticket {
     int                  who_count;
     uint32_t             lane, version, attempt, messages;
     enum aw_class        class_;
+    enum aw_class        said;                            /* by its messages alone */
+    aw_ms                departures[AW_TICKET_FACTS_MAX]; /* all that were said, oldest first */
+    aw_ms                said_at[AW_TICKET_FACTS_MAX];
+    uint32_t             departure_count;
     bool                 gentle;
     aw_ms                opened_at, age, departs_at, reply_by, closed_at, held_until;
     /* LEASED */
@@ -138,6 +142,51 @@ m_clock(enum aw_class class_, aw_ms departs)
     return class_ == AW_CLASS_IMMINENT ? AW_CLASS_DISRUPTED : class_;
 }
 
+/* The earliest that can be made, else the latest. */
+static aw_ms
+m_departure(const struct m_ticket *t)
+{
+    aw_ms made = 0, missed = 0;
+
+    for (uint32_t i = 0; i < t->departure_count; i++) {
+        aw_ms at = t->departures[i];
+
+        if (m_makes_it(at) && (made == 0 || at < made))
+            made = at;
+        if (!m_makes_it(at) && at > missed)
+            missed = at;
+    }
+    return made != 0 ? made : missed;
+}
+
+/* Whether the ticket was imminent because of this one, or would have been in a queue. */
+static bool
+m_was_near(aw_ms departs, aw_ms said_at)
+{
+    uint64_t handling = m.settings.handling_ms[AW_CLASS_IMMINENT];
+
+    return m.settings.imminent_ms >= handling && departs >= said_at + handling && departs <= m.now + m.settings.imminent_ms;
+}
+
+static enum aw_class
+m_class(const struct m_ticket *t)
+{
+    enum aw_class class_ = m_clock(t->said, m_departure(t));
+
+    for (uint32_t i = 0; i < t->departure_count; i++) {
+        if (class_ > AW_CLASS_DISRUPTED && m_was_near(t->departures[i], t->said_at[i]))
+            class_ = AW_CLASS_DISRUPTED;
+    }
+    return class_;
+}
+
+static void
+m_refresh(struct m_ticket *t)
+{
+    t->departs_at = m_departure(t);
+    t->class_ = m_class(t);
+}
+
 static aw_ms
 m_key(const struct m_ticket *t)
 {
@@ -170,7 +219,7 @@ m_queue(struct aw_command *c, uint32_t slot)
     struct m_ticket *t = &m.tickets[slot];
 
     t->state = AW_TICKET_WAITING;
-    t->class_ = m_clock(t->class_, t->departs_at);
+    m_refresh(t);
     t->version++;
     m_event(c, AW_EVENT_QUEUED, slot);
 }
@@ -289,16 +338,28 @@ m_choose_lane(const struct kit_post *post, bool *ret_unknown)
 static void
 m_add_facts(struct m_ticket *t, const struct kit_post *post)
 {
-    enum aw_class raised = post->class_ < t->class_ ? post->class_ : t->class_;
+    enum aw_class said = post->class_ == AW_CLASS_IMMINENT ? AW_CLASS_DISRUPTED : post->class_;
+    enum aw_class before = t->class_;
+    bool          is_known = post->departs_at == 0;
 
-    if (post->departs_at != 0) {
-        if (t->departs_at == 0 ||
-            (m_makes_it(post->departs_at) && (!m_makes_it(t->departs_at) || post->departs_at < t->departs_at)))
-            t->departs_at = post->departs_at;
+    if (said < t->said)
+        t->said = said;
+    for (uint32_t i = 0; i < t->departure_count; i++)
+        is_known |= t->departures[i] == post->departs_at;
+    if (!is_known && t->departure_count == AW_TICKET_FACTS_MAX) {
+        if (t->said > AW_CLASS_DISRUPTED && m_was_near(t->departures[0], t->said_at[0]))
+            t->said = AW_CLASS_DISRUPTED;
+        t->departure_count--;
+        memmove(t->departures, t->departures + 1, t->departure_count * sizeof(t->departures[0]));
+        memmove(t->said_at, t->said_at + 1, t->departure_count * sizeof(t->said_at[0]));
     }
-    raised = m_clock(raised, t->departs_at);
-    if (t->state != AW_TICKET_LEASED || raised < t->class_)
-        t->class_ = raised;
+    if (!is_known) {
+        t->said_at[t->departure_count] = m.now;
+        t->departures[t->departure_count++] = post->departs_at;
+    }
+    m_refresh(t);
+    if (t->state == AW_TICKET_LEASED && t->class_ > before)
+        t->class_ = before;
     t->gentle = t->gentle || post->gentle;
     t->reply_by = post->reply_by;
     t->message = m.seq;
@@ -378,6 +439,7 @@ m_open(const struct kit_post *post, uint32_t lane, struct aw_command *c)
                            .version = (uint32_t)m.seq + 1,
                            .lane = lane,
                            .class_ = AW_CLASS_OTHER,
+                           .said = AW_CLASS_OTHER,
                            .opened_at = m.now,
                            .age = m.now};
     if (post->received_at != 0 && post->received_at <= m.now && m.now - post->received_at <= m.settings.backdate_ms)
@@ -636,7 +698,7 @@ m_judge(const struct m_ticket *t)
     if (t->state == AW_TICKET_HELD && t->held_until != 0 && m.now >= t->held_until)
         return M_BACK;
     if (t->state == AW_TICKET_HELD || t->state == AW_TICKET_WAITING)
-        return m_clock(t->class_, t->departs_at) != t->class_ ? M_CLASS : M_NOTHING;
+        return m_class(t) != t->class_ || m_departure(t) != t->departs_at ? M_CLASS : M_NOTHING;
     return M_NOTHING;
 }
 
@@ -646,6 +708,8 @@ m_timer(struct aw_command *c)
     uint32_t         slot = c->in.timer.slot;
     struct m_ticket *t = &m.tickets[slot];
     enum m_verdict   verdict = t->version == c->in.timer.version ? m_judge(t) : M_NOTHING;
+    enum aw_class    class_ = t->class_;
+    aw_ms            key = m_key(t);
 
     if (verdict != M_NOTHING) {
         m_record(c, t);
@@ -653,9 +717,9 @@ m_timer(struct aw_command *c)
             m_end(t, AW_COMMAND_TIMER, 0);
         if (verdict == M_BACK)
             t->held_until = 0;
-        if (verdict == M_CLASS && t->state == AW_TICKET_HELD)
-            t->class_ = m_clock(t->class_, t->departs_at);
-        else
+        if (verdict == M_CLASS)
+            m_refresh(t);
+        if (verdict == M_BACK || (t->state == AW_TICKET_WAITING && (t->class_ != class_ || m_key(t) != key)))
             m_queue(c, slot);
     }
     if (t->state != AW_TICKET_FREE)
@@ -901,6 +965,9 @@ compare_out(const struct run *run, enum aw_command_kind kind, const struct aw_ou
         return;
     case AW_COMMAND_EPOCH:
     case AW_COMMAND_SETTINGS:
+    case AW_COMMAND_FLIGHT: /* core_flight_test has them */
+    case AW_COMMAND_AIRPORT:
+    case AW_COMMAND_UNDO:
         return;
     }
 }
@@ -1185,6 +1252,10 @@ apply_model(const struct logged *l, struct aw_command *c)
     case AW_COMMAND_SETTINGS:
         m_settings(c);
         return;
+    case AW_COMMAND_FLIGHT:
+    case AW_COMMAND_AIRPORT:
+    case AW_COMMAND_UNDO:
+        break;
     }
 }
 
@@ -1253,6 +1324,8 @@ small_limits(uint32_t preimage_bytes_max)
                                     .lanes_max = LANES,
                                     .agents_max = AGENTS,
                                     .keys_max = KEYS,
+                                    .facts_max = SLOTS * AW_TICKET_FACTS_MAX,
+                                    .flights_max = 1,
                                     .preimage_bytes_max = preimage_bytes_max};
 }
 

@@ -18,9 +18,10 @@
 #define SEED   UINT64_C(0x5eed0a51)
 #define ROUNDS 400U
 
-static const enum aw_command_kind kinds[] = {AW_COMMAND_EPOCH, AW_COMMAND_SETTINGS, AW_COMMAND_LANE,     AW_COMMAND_MESSAGE,
-                                             AW_COMMAND_LEASE, AW_COMMAND_EXTEND,   AW_COMMAND_COMPLETE, AW_COMMAND_RELEASE,
-                                             AW_COMMAND_TIMER, AW_COMMAND_HOLD,     AW_COMMAND_UNHOLD,   AW_COMMAND_CANCEL};
+static const enum aw_command_kind kinds[] = {AW_COMMAND_EPOCH,  AW_COMMAND_SETTINGS, AW_COMMAND_LANE,     AW_COMMAND_MESSAGE,
+                                             AW_COMMAND_LEASE,  AW_COMMAND_EXTEND,   AW_COMMAND_COMPLETE, AW_COMMAND_RELEASE,
+                                             AW_COMMAND_TIMER,  AW_COMMAND_HOLD,     AW_COMMAND_UNHOLD,   AW_COMMAND_CANCEL,
+                                             AW_COMMAND_FLIGHT, AW_COMMAND_AIRPORT,  AW_COMMAND_UNDO};
 
 /* --- random commands -------------------------------------------------------------------------------------------------------- */
 
@@ -106,6 +107,27 @@ make_bytes(struct maker *maker, void *to, size_t len)
         ((uint8_t *)to)[i] = (uint8_t)next(&maker->rng);
 }
 
+static struct aw_airport_code
+make_code(struct maker *maker)
+{
+    struct aw_airport_code code;
+
+    for (size_t i = 0; i < sizeof(code.letters); i++)
+        code.letters[i] = (char)('A' + below(&maker->rng, 26));
+    return code;
+}
+
+static void
+make_airports(struct maker *maker, struct aw_in_message *message)
+{
+    struct aw_airport_code *airports = take(maker, AW_AIRPORTS_MAX, sizeof(*airports));
+
+    message->airport_count = make_count(maker, AW_AIRPORTS_MAX);
+    for (uint32_t i = 0; i < message->airport_count; i++)
+        airports[i] = make_code(maker);
+    message->airports = airports;
+}
+
 static void
 make_message(struct maker *maker, struct aw_in_message *message)
 {
@@ -132,6 +154,7 @@ make_message(struct maker *maker, struct aw_in_message *message)
                                       .body_form = (uint8_t)below(&maker->rng, 2),
                                       .key_number = next(&maker->rng),
                                       .rules_version = (uint32_t)next(&maker->rng)};
+    make_airports(maker, message);
     message->tags = make_strings(maker, &message->tag_count, AW_TAGS_MAX, AW_TAG_BYTES_MAX);
     message->reasons = make_strings(maker, &message->reason_count, AW_REASONS_MAX, AW_REASON_BYTES_MAX);
     for (uint32_t i = 0; i < message->identity_count; i++)
@@ -170,6 +193,35 @@ make_lane(struct maker *maker, struct aw_in_lane *lane)
     match->channels = make_strings(maker, &match->channel_count, AW_LANE_MATCH_MAX, AW_CHANNEL_BYTES_MAX);
     match->accounts = make_strings(maker, &match->account_count, AW_LANE_MATCH_MAX, AW_ACCOUNT_BYTES_MAX);
     match->tags = make_strings(maker, &match->tag_count, AW_LANE_MATCH_MAX, AW_TAG_BYTES_MAX);
+}
+
+static void
+make_event(struct maker *maker, struct aw_command *command)
+{
+    struct aw_slice by = make_string(maker, 0, AW_AGENT_BYTES_MAX);
+
+    if (command->kind == AW_COMMAND_FLIGHT)
+        command->in.flight = (struct aw_in_flight){.flight_hash = 1 + below(&maker->rng, UINT64_MAX),
+                                                   .number = make_string(maker, 1, AW_FLIGHT_NUMBER_BYTES_MAX),
+                                                   .date_days = (uint32_t)next(&maker->rng),
+                                                   .state = (enum aw_flight_state)below(&maker->rng, 4),
+                                                   .departs_at = make_ms(maker),
+                                                   .if_match.version = next(&maker->rng),
+                                                   .by = by};
+    else if (command->kind == AW_COMMAND_AIRPORT)
+        command->in.airport = (struct aw_in_airport){.code = make_code(maker),
+                                                     .from = make_ms(maker),
+                                                     .until = make_ms(maker),
+                                                     .if_match.version = next(&maker->rng),
+                                                     .by = by};
+    else
+        command->in.undo = (struct aw_in_undo){.change = {.seq = next(&maker->rng),
+                                                          .slot = (uint32_t)next(&maker->rng),
+                                                          .shard = (uint8_t)next(&maker->rng),
+                                                          .of = (enum aw_change_of)below(&maker->rng, 2)},
+                                               .by = by};
+    if (below(&maker->rng, 2) != 0)
+        command->once = (struct aw_once){.key = make_hash(maker), .request = next(&maker->rng)};
 }
 
 static void
@@ -227,6 +279,11 @@ make_fields(struct maker *maker, struct aw_command *command)
             .if_match.version = next(&maker->rng)};
         if (below(&maker->rng, 2) != 0)
             command->once = (struct aw_once){.key = make_hash(maker), .request = next(&maker->rng)};
+        return;
+    case AW_COMMAND_FLIGHT:
+    case AW_COMMAND_AIRPORT:
+    case AW_COMMAND_UNDO:
+        make_event(maker, command);
         return;
     }
     fail();
@@ -328,6 +385,9 @@ same_message(const struct aw_in_message *a, const struct aw_in_message *b)
         SAME_BYTES(flights[i].from);
         SAME_BYTES(flights[i].to);
     }
+    SAME(airport_count);
+    for (uint32_t i = 0; i < a->airport_count; i++)
+        SAME_BYTES(airports[i].letters);
     SAME(received_at);
     SAME(departs_at);
     SAME(reply_by);
@@ -381,6 +441,34 @@ same_ticket(const struct aw_in_ticket *a, const struct aw_in_ticket *b)
 }
 
 static void
+same_event(const struct aw_command *a, const struct aw_command *b)
+{
+    if (a->kind == AW_COMMAND_FLIGHT) {
+        SAME(in.flight.flight_hash);
+        SAME_SLICE(in.flight.number);
+        SAME(in.flight.date_days);
+        SAME(in.flight.state);
+        SAME(in.flight.departs_at);
+        SAME(in.flight.if_match.version);
+        SAME_SLICE(in.flight.by);
+    } else if (a->kind == AW_COMMAND_AIRPORT) {
+        SAME_BYTES(in.airport.code.letters);
+        SAME(in.airport.from);
+        SAME(in.airport.until);
+        SAME(in.airport.if_match.version);
+        SAME_SLICE(in.airport.by);
+    } else {
+        SAME(in.undo.change.of);
+        SAME(in.undo.change.seq);
+        SAME(in.undo.change.slot);
+        SAME(in.undo.change.shard);
+        SAME_SLICE(in.undo.by);
+    }
+    SAME_HASH(once.key);
+    SAME(once.request);
+}
+
+static void
 same_command(const struct aw_command *a, const struct aw_command *b)
 {
     SAME(kind);
@@ -429,6 +517,11 @@ same_command(const struct aw_command *a, const struct aw_command *b)
         same_ticket(&a->in.ticket, &b->in.ticket);
         SAME_HASH(once.key);
         SAME(once.request);
+        return;
+    case AW_COMMAND_FLIGHT:
+    case AW_COMMAND_AIRPORT:
+    case AW_COMMAND_UNDO:
+        same_event(a, b);
         return;
     }
     fail();
@@ -660,7 +753,7 @@ test_unknown_kind_and_newer_version(void **state)
         uint8_t           room[AW_RECORD_BYTES_MAX];
         size_t            len = aw_record_write(&command, room);
 
-        room[26] = aw_command_takes_key(kinds[i]) ? 3 : 2;
+        room[26] = aw_command_takes_key(kinds[i]) || kinds[i] == AW_COMMAND_MESSAGE ? 3 : 2;
         fix_crc(room, len);
         assert_int_equal(read_damaged(maker, room, len, &copy), AW_E_VERSION);
         room[26] = 0;
@@ -905,12 +998,13 @@ test_id_entry(void **state)
 
 /* --- golden records --------------------------------------------------------------------------------------------------------- */
 
-static const struct aw_slice       golden_langs[] = {{"nl", 2}, {"nl-BE", 5}};
-static const struct aw_slice       golden_tags[] = {{"vip", 3}};
-static const struct aw_slice       golden_reasons[] = {{"care: medical", 13}, {"departs 14:05", 13}};
-static const struct aw_hash128     golden_identities[] = {{0x0102030405060708, 0x1112131415161718}, {3, 4}};
-static const struct aw_flight_fact golden_flights[] = {{0xf00d, 1776240300000, {'A', 'M', 'S'}, {'J', 'F', 'K'}},
-                                                       {0xbeef, 0, {0}, {0}}};
+static const struct aw_slice        golden_langs[] = {{"nl", 2}, {"nl-BE", 5}};
+static const struct aw_slice        golden_tags[] = {{"vip", 3}};
+static const struct aw_slice        golden_reasons[] = {{"care: medical", 13}, {"departs 14:05", 13}};
+static const struct aw_hash128      golden_identities[] = {{0x0102030405060708, 0x1112131415161718}, {3, 4}};
+static const struct aw_airport_code golden_airports[] = {{{'L', 'H', 'R'}}, {{'C', 'D', 'G'}}};
+static const struct aw_flight_fact  golden_flights[] = {{0xf00d, 1776240300000, {'A', 'M', 'S'}, {'J', 'F', 'K'}},
+                                                        {0xbeef, 0, {0}, {0}}};
 #define GOLDEN_LEASE                                                                                                             \
     {                                                                                                                            \
         .fence = 4711, .slot = 0x01020304, .shard = 7                                                                            \
@@ -1006,6 +1100,31 @@ static const struct aw_command golden[] = {
     {.kind = AW_COMMAND_CANCEL,
      .once = {.key = {0x0102030405060708, 9}, .request = 10},
      .in.ticket = {.ticket = GOLDEN_TICKET, .by = {"sam", 3}, .words = {"spam", 4}},
+     GOLDEN_OUT},
+    {.kind = AW_COMMAND_MESSAGE,
+     .in.message = {.identities = golden_identities,
+                    .identity_count = 1,
+                    .channel = {"web", 3},
+                    .account = {"main", 4},
+                    .airports = golden_airports,
+                    .airport_count = 2,
+                    .class_ = AW_CLASS_OTHER},
+     GOLDEN_OUT},
+    {.kind = AW_COMMAND_FLIGHT,
+     .in.flight = {.flight_hash = 0xf00d,
+                   .number = {"KL1234", 6},
+                   .date_days = 20558,
+                   .state = AW_FLIGHT_DELAYED,
+                   .departs_at = 1776240300000,
+                   .if_match.version = 2,
+                   .by = {"sam", 3}},
+     GOLDEN_OUT},
+    {.kind = AW_COMMAND_AIRPORT,
+     .once = {.key = {1, 2}, .request = 3},
+     .in.airport = {.code = {{'A', 'M', 'S'}}, .from = 1776240300000, .until = 1776317400000, .by = {"sam", 3}},
+     GOLDEN_OUT},
+    {.kind = AW_COMMAND_UNDO,
+     .in.undo = {.change = {.seq = 4800, .slot = 5, .shard = 7, .of = AW_CHANGE_AIRPORT}, .by = {"sam", 3}},
      GOLDEN_OUT},
 };
 

@@ -113,6 +113,13 @@ static const struct refusal refusals[] = {
     {AW_OBJECT_MESSAGE, MESSAGE("\"flights\":[{\"number\":\"KL1\",\"date\":\"2026-02-29\"}]"), AW_FAULT_VALUE, "flights[0].date",
      "a date such as"},
     {AW_OBJECT_LANE_PUT, "{\"pause\":\"all\"}", AW_FAULT_VALUE, "pause", "must be one of: none, in, out, both"},
+    {AW_OBJECT_FLIGHT_PUT, "{\"state\":\"delayed\"}", AW_FAULT_MISSING, "departs_at", "required with the state delayed"},
+    {AW_OBJECT_FLIGHT_PUT, "{\"state\":\"rebooked\",\"departs_at\":\"2026-04-15T08:00:00Z\"}", AW_FAULT_VALUE, "departs_at",
+     "left out"},
+    {AW_OBJECT_FLIGHT_LINE, "{\"number\":\"KL1\",\"date\":\"2026-04-15\",\"state\":\"delayed\"}", AW_FAULT_MISSING, "departs_at",
+     "required"},
+    {AW_OBJECT_AIRPORT_PUT, "{\"state\":\"closed\"}", AW_FAULT_MISSING, "until", "required with the state closed"},
+    {AW_OBJECT_AIRPORT_PUT, "{\"state\":\"open\",\"until\":\"2026-04-15T08:00:00Z\"}", AW_FAULT_VALUE, "until", "left out"},
     {AW_OBJECT_TICKET_PATCH, "{\"hold\":false,\"hold_until\":\"2026-04-15T08:00:00Z\"}", AW_FAULT_VALUE, "hold_until",
      "unless hold is true"},
 };
@@ -159,9 +166,9 @@ body_with(struct rig *rig, enum aw_object_kind kind, const struct aw_field *fiel
     static const struct {
         const char *name;
         const char *value;
-    } required[] = {{"channel", "\"web\""}, {"source_id", "\"1\""}, {"customer", "\"c\""}, {"reason", "\"r\""},
-                    {"lease", "\"l\""},     {"hold", "true"},       {"text", "\"t\""},     {"kind", "\"k\""},
-                    {"value", "\"v\""},     {"number", "\"KL1\""}};
+    } required[] = {{"channel", "\"web\""}, {"source_id", "\"1\""}, {"customer", "\"c\""},      {"reason", "\"r\""},
+                    {"lease", "\"l\""},     {"hold", "true"},       {"text", "\"t\""},          {"kind", "\"k\""},
+                    {"value", "\"v\""},     {"number", "\"KL1\""},  {"date", "\"2026-04-15\""}, {"state", "\"scheduled\""}};
     const struct aw_object *object = aw_object_of(kind);
     struct aw_buffer        buffer;
 

@@ -48,6 +48,8 @@ open_book(struct book *book, bool lmdb)
                                                 .lanes_max = 8,
                                                 .agents_max = 20,
                                                 .keys_max = 16,
+                                                .facts_max = 5000,
+                                                .flights_max = 16,
                                                 .preimage_bytes_max = 1 << 20};
     struct aw_why                     why = {.text = ""};
 
