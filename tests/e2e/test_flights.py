@@ -3,6 +3,7 @@
 
 import json
 import sys
+import threading
 import time
 
 from aswolk_test import MSGPACK, NDJSON, Messages, check, equal, problem, rfc3339, run, status, until
@@ -183,6 +184,50 @@ def test_bad_input(t):
     problem(api.send("DELETE", "/v1/airports/AMS", {}), 405, "method-not-allowed")
     equal(api.get("/v1/flights").value, {"items": [], "next": None}, "no flight")
     equal(api.get("/v1/airports").value, {"items": [], "next": None}, "no airport")
+
+
+def test_ten_thousand_tickets(t):
+    """An airport closes over 10,000 tickets while an agent pulls: all move, and the undo brings all back. Tells the times."""
+    server = t.server()
+    make = Messages()
+    api = server.api()
+    trip = flight("KL1", 3, **{"from": "AMS", "to": "JFK"})
+    for _ in range(10):
+        api.receipts(make.many(1000, flights=[trip]))
+    api.receipts(make.many(100))
+    stop, took = threading.Event(), []
+
+    def pull():
+        agent = server.api("bob")
+        while not stop.is_set():
+            began = time.monotonic()
+            (lease,) = agent.leases(max=1)
+            took.append((began, time.monotonic() - began))
+            status(agent.act(lease["lease"], "release", {"reason": "test"}), 200, "release")
+
+    def waiting(name):
+        return api.get("/v1/lanes/main").value["waiting"][name]
+
+    puller = threading.Thread(target=pull)
+    puller.start()
+    until("pulls", lambda: len(took) > 100)
+    began = time.monotonic()
+    made = status(put_airport(api, "AMS", {"state": "closed", "until": rfc3339(time.time() + 9 * HOUR)}), 201, "close").value
+    answered = time.monotonic() - began
+    until("all moved", lambda: waiting("imminent") == 0)
+    moved = time.monotonic() - began
+    until("a pull begun after it", lambda: took[-1][0] > began + moved)
+    stop.set()
+    puller.join()
+    equal(made["tickets"], 10000, "tickets")
+    equal((waiting("imminent"), waiting("disrupted")), (0, 10000), "waiting")
+    worst = max(seconds for at, seconds in took if at + seconds >= began)
+    began = time.monotonic()
+    status(undo(api, made["change"]), 200, "undo")
+    until("all back", lambda: waiting("imminent") == 10000)
+    back = time.monotonic() - began
+    figures = tuple(1000 * seconds for seconds in (answered, moved, worst, back))
+    t.note("answered in %.0f ms, all moved in %.0f ms, slowest pull from then on %.0f ms, all back in %.0f ms" % figures)
 
 
 if __name__ == "__main__":
