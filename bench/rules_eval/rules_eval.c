@@ -82,8 +82,10 @@ read_one(const char *line, unsigned number)
         exit(2);
     }
     if ((one_count & (one_count - 1)) == 0) {
-        ones = realloc(ones, (one_count == 0 ? 1 : 2 * (size_t)one_count) * sizeof(ones[0]));
-        AW_ASSERT(ones != NULL);
+        struct one *grown = realloc(ones, (one_count == 0 ? 1 : 2 * (size_t)one_count) * sizeof(ones[0]));
+
+        AW_ASSERT(grown != NULL);
+        ones = grown;
     }
     one = &ones[one_count++];
     class_word = json_string_value(json_object_get(object, "class"));

@@ -625,7 +625,7 @@ read_counts(struct walk *walk, struct aw_journal_anchor *ret_anchor)
 static enum aw_err
 walk_kept(struct walk *walk)
 {
-    struct aw_journal_anchor before, after;
+    struct aw_journal_anchor before = {0}, after = {0};
     enum aw_err              err = read_counts(walk, &before);
 
     for (unsigned kind = 0; err == AW_OK && kind < AW_KEPT_KINDS; kind++) {

@@ -45,7 +45,7 @@ take_all(const char *name, const struct waiting *tickets, unsigned count, char *
     assert_non_null(policy);
     for (unsigned turn = 0; turn < count; turn++) {
         struct sim_heads heads = {.count = 0};
-        unsigned         at[SIM_QUEUES];
+        unsigned         at[SIM_QUEUES] = {0};
 
         for (unsigned queue = 0; queue < SIM_QUEUES; queue++) {
             aw_ms least = UINT64_MAX;

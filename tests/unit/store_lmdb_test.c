@@ -419,8 +419,7 @@ test_reader_threads(void **state)
 static void
 check_pages(const char *path)
 {
-    static const char *const names[] = {"meta",   "journal", "bodies", "ids",
-                                        "table0", "table1",  "kept",   "kept_bodies"};
+    static const char *const names[] = {"meta", "journal", "bodies", "ids", "table0", "table1", "kept", "kept_bodies"};
     MDB_env                 *env;
     MDB_txn                 *txn;
     MDB_cursor              *cursor;
