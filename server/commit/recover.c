@@ -64,7 +64,7 @@ static enum aw_err
 check_header(const struct aw_state *state, const struct aw_batch_header *header, const struct aw_journal_head *head,
              struct aw_why *why)
 {
-    if (header->sm_version > AW_SM_VERSION)
+    if (header->sm_version != AW_SM_VERSION)
         return aw_why(why, AW_E_VERSION, "batch %" PRIu64 " was written by state machine version %u, this is version %u",
                       header->index, header->sm_version, AW_SM_VERSION);
     if (header->index != head->index + 1 || header->first_seq != head->next_seq)
@@ -74,8 +74,7 @@ check_header(const struct aw_state *state, const struct aw_batch_header *header,
     if (memcmp(&header->previous, &head->hash, sizeof(head->hash)) != 0)
         return aw_why(why, AW_E_CORRUPT, "batch %" PRIu64 " does not continue the chain: the batch before it was altered or lost",
                       header->index);
-    /* An older state machine hashed other rows; its chain and receipts are compared all the same. */
-    if (header->sm_version == AW_SM_VERSION && !aw_hash128_eq(header->digest_before, aw_state_digest(state)))
+    if (!aw_hash128_eq(header->digest_before, aw_state_digest(state)))
         return aw_why(why, AW_E_CORRUPT, "batch %" PRIu64 " was written on another state than the replay gives", header->index);
     return AW_OK;
 }
@@ -231,7 +230,7 @@ load_checkpoint(struct recovery *recovery, struct aw_why *why)
     err = check_mark(&recovery->anchor, &mark, why);
     if (err != AW_OK)
         return err;
-    if (mark.sm_version > AW_SM_VERSION)
+    if (mark.sm_version != AW_SM_VERSION)
         return aw_why(why, AW_E_VERSION, "the checkpoint was written by state machine version %u, this is version %u",
                       mark.sm_version, AW_SM_VERSION);
     tell(recovery, "checkpoint", 0);

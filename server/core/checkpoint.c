@@ -89,81 +89,14 @@ aw_state_cut_end(struct aw_state *state)
 
 /* --- reading one back ----------------------------------------------------------------------------------------------------- */
 
-/* The globals as older state machines stored them: with fewer tables, and 1 without what is known by Idempotency-Keys. */
-#define SM_WITH_FACTS 3U
-#define TABLES_V1     6U
-#define TABLES_V2     7U
-struct globals_v1 {
-    char                head[offsetof(struct aw_globals, heads)];
-    struct aw_rows_head heads[TABLES_V1];
-    uint32_t            closed_first;
-    uint32_t            closed_last;
-    uint32_t            shard;
-    uint32_t            reserved;
-};
-struct globals_v2 {
-    char                head[offsetof(struct aw_globals, heads)];
-    struct aw_rows_head heads[TABLES_V2];
-    char                tail[sizeof(struct aw_globals) - offsetof(struct aw_globals, closed_first)];
-};
-
-static void
-read_globals_v1(const char *bytes, struct aw_globals *ret_globals)
-{
-    struct globals_v1 old;
-
-    memcpy(&old, bytes, sizeof(old));
-    *ret_globals = (struct aw_globals){.closed_first = old.closed_first, .closed_last = old.closed_last, .shard = old.shard};
-    memcpy(ret_globals, old.head, sizeof(old.head));
-    memcpy(ret_globals->heads, old.heads, sizeof(old.heads));
-}
-
-static void
-read_globals_v2(const char *bytes, struct aw_globals *ret_globals)
-{
-    struct globals_v2 old;
-
-    memcpy(&old, bytes, sizeof(old));
-    *ret_globals = (struct aw_globals){.seq = 0};
-    memcpy(ret_globals, old.head, sizeof(old.head));
-    memcpy(ret_globals->heads, old.heads, sizeof(old.heads));
-    memcpy(&ret_globals->closed_first, old.tail, sizeof(old.tail));
-}
-
-static bool
-read_globals(struct aw_slice bytes, struct aw_globals *ret_globals)
-{
-    if (bytes.len == sizeof(*ret_globals))
-        memcpy(ret_globals, bytes.ptr, sizeof(*ret_globals));
-    else if (bytes.len == sizeof(struct globals_v2))
-        read_globals_v2(bytes.ptr, ret_globals);
-    else if (bytes.len == sizeof(struct globals_v1))
-        read_globals_v1(bytes.ptr, ret_globals);
-    else
-        return false;
-    return true;
-}
-
-/* State machine 2 and before knew a ticket's departure, but not where it came from. */
-static enum aw_err
-convert_departures(struct aw_state *state, struct aw_why *why)
-{
-    for (uint32_t slot = 1; slot <= state->globals.heads[AW_TABLE_TICKETS].used; slot++) {
-        if (!aw_facts_add_old(state, slot))
-            return aw_why(why, AW_E_TABLE_FULL, "there are more departures than facts-max");
-        aw_ledger_settle(&state->ledger);
-    }
-    return AW_OK;
-}
-
 static enum aw_err
 load_globals(struct aw_state *state, struct aw_slice bytes, struct aw_why *why)
 {
     struct aw_globals globals;
 
-    if (!read_globals(bytes, &globals))
+    if (bytes.len != sizeof(globals))
         return aw_why(why, AW_E_CORRUPT, "the globals have %zu bytes instead of %zu", bytes.len, sizeof(globals));
-    state->loaded_globals = aw_row_hash(AW_TABLE_GLOBALS, 0, bytes.ptr, bytes.len);
+    memcpy(&globals, bytes.ptr, sizeof(globals));
     if (globals.shard != state->globals.shard)
         return aw_why(why, AW_E_CORRUPT, "the checkpoint is of shard %u, not %u", globals.shard, state->globals.shard);
     for (uint32_t table = 1; table < AW_TABLE_COUNT; table++) {
@@ -207,12 +140,12 @@ aw_state_load_finish(struct aw_state *state, const struct aw_checkpoint_mark *ma
 {
     struct aw_hash128 sum = aw_state_rows_digest_slow(state);
 
-    if (mark->sm_version == 0 || mark->sm_version > AW_SM_VERSION)
+    if (mark->sm_version != AW_SM_VERSION)
         return aw_why(why, AW_E_VERSION, "the checkpoint is of state machine %u, this one is %u", mark->sm_version,
                       AW_SM_VERSION);
-    /* Before anything follows a link: rows with the right digest are rows that we wrote. The globals count as they were stored. */
+    /* Before anything follows a link: rows with the right digest are rows that we wrote. */
     aw_ledger_load(&state->ledger, sum);
-    aw_digest_add(&sum, state->loaded_globals);
+    aw_digest_add(&sum, aw_row_hash(AW_TABLE_GLOBALS, 0, &state->globals, sizeof(state->globals)));
     if (mark->seq != state->globals.seq || !aw_hash128_eq(mark->digest, sum))
         return aw_why(why, AW_E_CORRUPT, "the checkpoint's rows do not give its digest");
     aw_lane_load_all(state);
@@ -220,8 +153,6 @@ aw_state_load_finish(struct aw_state *state, const struct aw_checkpoint_mark *ma
     aw_facts_load_all(state);
     aw_flight_load_all(state);
     aw_lease_load_all(state);
-    if (mark->sm_version < SM_WITH_FACTS && convert_departures(state, why) != AW_OK)
-        return AW_E_TABLE_FULL;
     aw_ticket_load_all(state);
     aw_once_load_all(state);
     state->now = state->globals.now;

@@ -293,21 +293,6 @@ aw_facts_add(struct aw_state *state, uint32_t ticket, const struct aw_in_message
     }
 }
 
-bool
-aw_facts_add_old(struct aw_state *state, uint32_t ticket)
-{
-    const struct aw_ticket_row *row = aw_ticket_at(state, ticket);
-    struct aw_fact_row          fact = {
-                 .departs_at = row->departs_at, .said_at = row->opened_at, .seq = row->message_seq, .ticket = ticket};
-
-    if (row->state == AW_TICKET_FREE || row->departs_at == 0)
-        return true;
-    if (aw_rows_room(&state->facts) == 0)
-        return false;
-    add_fact(state, &fact);
-    return true;
-}
-
 /* --- what follows --------------------------------------------------------------------------------------------------------- */
 
 static bool

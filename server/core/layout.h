@@ -4,7 +4,7 @@
  * take 48 bits (a million a second for nine years); words that have 16 bits to spare carry small fields in them.
  *
  * To change a row: give AW_SM_VERSION (model/record.h) the next number, change the struct and its assertion of size, and convert
- * or refuse older checkpoints in aw_state_load_finish. Journals stay readable: records are not rows.
+ * or refuse older checkpoints in aw_state_load_finish; check_header (commit/recover.c) tells how batches of older ones are replayed.
  *
  * Parts: state.c (making, dispatch, digest), message.c (MESSAGE: duplicates, folding, choice of lane), lease.c (LEASE to RELEASE,
  * TIMER, EPOCH), facts.c (what tickets are about), flight.c (FLIGHT, AIRPORT, UNDO), ticket.c (a ticket's moves, its class by the
@@ -28,8 +28,8 @@ enum aw_table_number {
     AW_TABLE_LEASES = 3,
     AW_TABLE_LANES = 4,
     AW_TABLE_AGENTS = 5,
-    AW_TABLE_ONCE = 6,  /* since state machine 2 */
-    AW_TABLE_FACTS = 7, /* since state machine 3, as all behind it */
+    AW_TABLE_ONCE = 6,
+    AW_TABLE_FACTS = 7,
     AW_TABLE_FLIGHTS = 8,
     AW_TABLE_AIRPORTS = 9,
 };
@@ -47,7 +47,7 @@ struct aw_ticket_row {
     uint64_t message_seq : 48;
     uint64_t identity_count : 8;
     uint64_t flags : 4;
-    uint64_t said : 4; /* class + 1 that its messages give it, without clock and events; 0: a row of state machine 2 or before */
+    uint64_t said : 4; /* the class that its messages give it, without clock and events: never IMMINENT */
     /* The lease that ended last, so that a repeat of what ended it gets the first answer. */
     uint64_t ended_fence : 48;
     uint64_t ended_kind : 16; /* enum aw_command_kind: COMPLETE, RELEASE, TIMER, CANCEL */
@@ -286,8 +286,7 @@ struct aw_state {
     struct aw_globals cut_globals;
     uint32_t          cut_table; /* next to write */
     uint32_t          cut_chunks;
-    uint64_t          loaded_id_seq;  /* the newest source id loaded */
-    struct aw_hash128 loaded_globals; /* hash of the globals as they were stored */
+    uint64_t          loaded_id_seq; /* the newest source id loaded */
     _Alignas(8) char chunk[AW_CUT_BYTES];
 };
 AW_STATIC_ASSERT(AW_CUT_BYTES <= AW_CHUNK_BYTES_MAX, "a chunk fits the seam");
@@ -446,9 +445,7 @@ uint32_t aw_facts_need(const struct aw_in_message *in);
 uint32_t aw_facts_count(const struct aw_state *state, uint32_t ticket);
 /* There is room for aw_facts_need. */
 void aw_facts_add(struct aw_state *state, uint32_t ticket, const struct aw_in_message *in, uint64_t seq);
-/* Of a ticket that knew its departure before there were facts. False: no room. */
-AW_MUST_USE bool aw_facts_add_old(struct aw_state *state, uint32_t ticket);
-void             aw_facts_drop(struct aw_state *state, uint32_t ticket);
+void aw_facts_drop(struct aw_state *state, uint32_t ticket);
 /* Open tickets that are about this flight or airport; with `rearms` each gets its timer anew, as its class or place may be another
  * one now. Takes as long as there are facts that name it. */
 uint32_t aw_facts_look_again(struct aw_state *state, enum aw_change_of of, const struct aw_plan_row *row, bool rearms);

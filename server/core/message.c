@@ -356,6 +356,7 @@ open_ticket(struct aw_state *state, struct aw_command *command, const struct pla
     ticket->opened_at = state->now;
     ticket->backdated_ms = backdated_ms(state, in);
     ticket->class_ = AW_CLASS_OTHER;
+    ticket->said = AW_CLASS_OTHER;
     /* A version moves by one a record at most, so this one is above all that any ticket had in this slot before: an entry of an
      * earlier one that still lies in a queue stays stale. */
     ticket->version = (uint32_t)seq;

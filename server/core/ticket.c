@@ -59,29 +59,19 @@ aw_class_by_clock(const struct aw_core_settings *settings, enum aw_class class_,
     return class_ == AW_CLASS_IMMINENT ? AW_CLASS_DISRUPTED : class_;
 }
 
-/* The class that its messages give it, without the clock. */
-static enum aw_class
-said_class(const struct aw_ticket_row *ticket)
-{
-    if (ticket->said != 0)
-        return (enum aw_class)(ticket->said - 1);
-    return ticket->class_ == AW_CLASS_IMMINENT ? AW_CLASS_DISRUPTED : (enum aw_class)ticket->class_;
-}
-
 void
 aw_ticket_say(struct aw_ticket_row *ticket, enum aw_class class_)
 {
-    enum aw_class said = said_class(ticket);
-
     if (class_ == AW_CLASS_IMMINENT)
         class_ = AW_CLASS_DISRUPTED; /* imminent is what the clock says */
-    ticket->said = ((uint64_t)(class_ < said ? class_ : said) + 1) & 0xF;
+    if (class_ < ticket->said)
+        ticket->said = (uint64_t)class_ & 0xF;
 }
 
 static enum aw_class
 class_of(const struct aw_state *state, const struct aw_ticket_row *ticket, const struct aw_standing *standing, aw_ms now)
 {
-    enum aw_class class_ = aw_class_by_clock(&state->globals.settings, said_class(ticket), standing->departs_at, now);
+    enum aw_class class_ = aw_class_by_clock(&state->globals.settings, (enum aw_class)ticket->said, standing->departs_at, now);
 
     return standing->is_disrupted && class_ > AW_CLASS_DISRUPTED ? AW_CLASS_DISRUPTED : class_;
 }

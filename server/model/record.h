@@ -18,7 +18,7 @@
 #include "base/why.h"
 #include "model/command.h"
 
-#define AW_SM_VERSION          3U /* 2: Idempotency-Keys; 3: flights, airports, and which of them tickets are about */
+#define AW_SM_VERSION          1U
 #define AW_BATCH_HEADER_BYTES  160U
 #define AW_RECORD_HEADER_BYTES 32U
 

@@ -1122,90 +1122,6 @@ test_keys_and_pulls_survive_a_checkpoint(void **unused)
     kit_close(&kit);
 }
 
-/* The globals as state machine 1 wrote them: the same without the last table's head and without the list of keys. */
-static void
-test_a_checkpoint_of_state_machine_1_is_read(void **unused)
-{
-    struct taken      taken = {.count = 0};
-    struct kit        kit;
-    struct aw_globals now;
-    char              old[296];
-    size_t            heads = offsetof(struct aw_globals, heads), heads_len = 6 * sizeof(struct aw_rows_head);
-    struct aw_hash128 digest;
-
-    (void)unused;
-    kit_open(&kit);
-    (void)kit_answered(&kit, 1, 1);
-    (void)kit_post(&kit, (struct kit_post){.id = 2, .who = {2}, .class_ = AW_CLASS_GENERAL});
-    take_checkpoint(&kit, &taken);
-    now = kit.state->globals;
-    memcpy(old, &now, heads + heads_len);
-    memcpy(old + heads + heads_len, (uint32_t[]){now.closed_first, now.closed_last, now.shard, 0}, 4 * sizeof(uint32_t));
-    digest = aw_state_rows_digest_slow(kit.state);
-    aw_digest_add(&digest, aw_row_hash(AW_TABLE_GLOBALS, 0, old, sizeof(old)));
-    taken.mark.sm_version = 1;
-    taken.mark.digest = digest;
-    taken.chunks[0].bytes = aw_slice_of(old, sizeof(old));
-    digest = aw_state_digest(kit.state);
-    aw_state_free(&kit.state);
-    load_checkpoint(&kit, &taken);
-    assert_true(aw_hash128_eq(aw_state_digest(kit.state), digest));
-    kit_check_digest(&kit);
-    assert_true(kit_post(&kit, (struct kit_post){.id = 3, .who = {1}, .class_ = AW_CLASS_GENERAL}).reopened);
-    kit_close(&kit);
-}
-
-/* State machine 2 knew departures, but not what tickets are about: their rows are made as it left them. */
-static void
-test_a_checkpoint_of_state_machine_2_is_read(void **unused)
-{
-    struct taken        taken = {.count = 0};
-    struct kit          kit;
-    struct aw_ticket_id near, plain;
-    struct aw_hash128   digest = {0};
-    aw_ms               departs = KIT_START + 3 * KIT_HOUR;
-    char                old[sizeof(struct aw_globals)];
-    size_t              heads = offsetof(struct aw_globals, heads), first = offsetof(struct aw_globals, closed_first);
-    size_t              heads_len = 7 * sizeof(struct aw_rows_head), tail_len = sizeof(struct aw_globals) - first;
-    uint32_t            kept = 0;
-
-    (void)unused;
-    kit_open(&kit);
-    near = kit_post(&kit, (struct kit_post){.id = 1, .who = {1}, .class_ = AW_CLASS_GENERAL, .departs_at = departs}).ticket;
-    plain = kit_post(&kit, (struct kit_post){.id = 2, .who = {2}, .class_ = AW_CLASS_GENERAL}).ticket;
-    aw_facts_drop(kit.state, near.slot);
-    ((struct aw_ticket_row *)aw_rows_change(&kit.state->tickets, near.slot))->said = 0;
-    ((struct aw_ticket_row *)aw_rows_change(&kit.state->tickets, plain.slot))->said = 0;
-    aw_ledger_settle(&kit.state->ledger);
-    take_checkpoint(&kit, &taken);
-    memcpy(old, &kit.state->globals, heads + heads_len);
-    memcpy(old + heads + heads_len, (const char *)&kit.state->globals + first, tail_len);
-    for (uint32_t table = 1; table < AW_TABLE_FACTS; table++)
-        aw_digest_add(&digest, aw_rows_digest_slow(aw_state_table(kit.state, table)));
-    aw_digest_add(&digest, aw_row_hash(AW_TABLE_GLOBALS, 0, old, heads + heads_len + tail_len));
-    taken.mark.sm_version = 2;
-    taken.mark.digest = digest;
-    taken.chunks[0].bytes = aw_slice_of(old, heads + heads_len + tail_len);
-    for (uint32_t i = 0; i < taken.count; i++) {
-        if (taken.chunks[i].table >= AW_TABLE_FACTS)
-            free(taken.bytes[i]);
-        else
-            taken.bytes[kept] = taken.bytes[i], taken.chunks[kept++] = taken.chunks[i];
-    }
-    taken.count = kept;
-    aw_state_free(&kit.state);
-    load_checkpoint(&kit, &taken);
-    kit_check_digest(&kit);
-    assert_int_equal(kit_wait(&kit, 0), 0); /* nothing is out of place */
-    assert_int_equal(kit_view(&kit, near).class_, AW_CLASS_IMMINENT);
-    assert_int_equal(kit_view(&kit, near).key, departs);
-    assert_int_equal(kit_view(&kit, plain).class_, AW_CLASS_GENERAL);
-    (void)kit_wait(&kit, 3 * KIT_HOUR);
-    assert_int_equal(kit_view(&kit, near).class_, AW_CLASS_DISRUPTED);
-    assert_int_equal(kit_view(&kit, near).departs_at, departs);
-    kit_close(&kit);
-}
-
 /* What an earlier ticket in the slot left in a queue is never taken for the new one's. */
 static void
 test_a_slot_used_again_has_newer_versions(void **unused)
@@ -1666,8 +1582,6 @@ main(void)
         cmocka_unit_test(test_a_request_with_a_key_is_carried_out_once),
         cmocka_unit_test(test_keys_have_a_limit_and_none_is_forgotten_early),
         cmocka_unit_test(test_keys_and_pulls_survive_a_checkpoint),
-        cmocka_unit_test(test_a_checkpoint_of_state_machine_1_is_read),
-        cmocka_unit_test(test_a_checkpoint_of_state_machine_2_is_read),
         cmocka_unit_test(test_a_slot_used_again_has_newer_versions),
         cmocka_unit_test(test_every_move_and_every_refusal),
         cmocka_unit_test(test_hold_by_id_and_version),
