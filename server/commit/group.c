@@ -1,6 +1,9 @@
 /* group.c - one group commit: admission, apply, batches, flush. */
 #include "commit/parts.h"
 
+/* A timer that finds no room in the queues is tried again after this. */
+#define TIMER_PUT_OFF_MS 100U
+
 /* Shut when nothing fits any more: the rest waits for the next group. */
 static bool
 group_is_full(const struct aw_committer *c)
@@ -212,8 +215,11 @@ apply_timers(struct aw_committer *c, aw_ms now)
             return;
         if (entry.command.out.changed)
             c->batch_entry_count--; /* nobody waits for its commit point */
-        if (entry.command.out.err != AW_OK) {
-            c->is_timer_refused = true; /* no room even in the reserve, or in the queues: it stays due */
+        if (entry.command.out.err == AW_E_TABLE_FULL) {
+            /* No room in the queues for this one; leases that run out have theirs, so they must not wait behind it. */
+            aw_state_put_off(c->config.state, entry.command.in.timer.slot, now + TIMER_PUT_OFF_MS);
+        } else if (entry.command.out.err != AW_OK) {
+            c->is_timer_refused = true; /* no room even in the reserve: it stays due */
             return;
         }
     }

@@ -390,6 +390,13 @@ aw_state_due(const struct aw_state *state, aw_ms now, struct aw_command *ret_com
     return true;
 }
 
+void
+aw_state_put_off(struct aw_state *state, uint32_t slot, aw_ms at)
+{
+    AW_ASSERT(at != 0);
+    aw_timers_set(&state->timers, slot, at);
+}
+
 aw_ms
 aw_state_next_due(const struct aw_state *state)
 {

@@ -127,6 +127,9 @@ void aw_state_prefetch(const struct aw_state *state, const struct aw_command *co
 enum aw_err aw_state_apply(struct aw_state *state, struct aw_command *command);
 /* The most overdue timer at `now` as a command. False when none is due. Applying it always makes progress. */
 AW_MUST_USE bool aw_state_due(const struct aw_state *state, aw_ms now, struct aw_command *ret_command);
+/* For a caller that has no room to carry out this slot's timer now: it is due again at `at`, and until then does not stand before
+ * the others. No part of the state: a start finds it due at once. */
+void aw_state_put_off(struct aw_state *state, uint32_t slot, aw_ms at);
 /* When the next timer is due; 0: none set. */
 aw_ms aw_state_next_due(const struct aw_state *state);
 
