@@ -38,6 +38,7 @@ import h2.settings
 import msgpack
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+FEW_RULES = os.path.join(ROOT, "tests", "data", "rules")
 SLOW = float(os.environ.get("ASWOLK_SLOW", "1"))
 SEED = int(os.environ.get("ASWOLK_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
 PATIENCE_S = 20 * SLOW
@@ -762,7 +763,10 @@ class Test:
         os.makedirs(path, exist_ok=True)
         return path
 
-    def server(self, *args, data="data", start=True, env=None, io_threads=2):
+    def server(self, *args, data="data", start=True, env=None, io_threads=2, rules=FEW_RULES):
+        """`rules`: their folder; empty: the built-in ones, which take their time at each start."""
+        if "--rules" not in args:
+            args += ("--rules", rules)
         server = Server(self.data_folder(data), args, env, io_threads)
         self.servers.append(server)
         return server.start() if start else server

@@ -29,7 +29,7 @@ def reload(server, message):
 
 def test_story(t):
     """The first story of this project: gentle and explained, and behind a departure in an hour."""
-    server = t.server()
+    server = t.server(rules="")
     api, messages = server.api(), Messages()
     story = "My husband had a heart attack last week. Can we move our tickets to June? We bought no insurance."
     first = api.receipt(messages.next(text=story, lang="en"))
@@ -43,7 +43,7 @@ def test_story(t):
 
 
 def test_care_from_text(t):
-    api, messages = t.server().api(), Messages()
+    api, messages = t.server(rules="").api(), Messages()
     receipt = api.receipt(messages.next(text="Passenger in row 9 is unconscious", **{"class": "other"}))
     equal(receipt["class"], "care", "class")
     check('care: medical "unconscious" (rule en.care.collapse)' in receipt["reasons"], "explained", receipt["reasons"])

@@ -33,7 +33,7 @@ AGENTS = ("--agents", "8", "--max", "10", "--bulk", "--drain")
 
 
 def replay(t, path, count, *args):
-    server = t.server()
+    server = t.server(rules="")
     report = surge(t, server, "replay", path, "--received-at", "--times", "2", *AGENTS, *args)
     posts, audit = report["posts"], report["audit"]
     equal((posts["accepted"], posts["duplicates"], posts["refused"]), (count, count, {}), "posts")
@@ -57,7 +57,7 @@ def test_replay_real(t):
 
 def test_synthetic_surge(t):
     """A minute of the week-in-an-hour, a hundred times its size."""
-    server = t.server()
+    server = t.server(rules="")
     schedule = ("--level", "W100", "--hours", "0.02", "--speed", str(20 / SLOW), "--seed", "7", "--limit", "8000")
     report = surge(t, server, "synth", *schedule, *AGENTS)
     posts = report["posts"]
@@ -68,7 +68,7 @@ def test_synthetic_surge(t):
 
 def test_kills_under_load(t):
     """kill -9 and a start, three times under an even load whose clients come back by themselves: nothing acknowledged is lost."""
-    server = t.server()
+    server = t.server(rules="")
     server.keep_address()
     errors = []
 
