@@ -3,8 +3,8 @@
  * The rows are stored in checkpoints as they lie here, so: natural alignment, no holes, little-endian, 0 = none. Sequence numbers
  * take 48 bits (a million a second for nine years); words that have 16 bits to spare carry small fields in them.
  *
- * To change a row: give AW_SM_VERSION (model/record.h) the next number, change the struct and its assertion of size, and convert
- * or refuse older checkpoints in aw_state_load_finish; check_header (commit/recover.c) tells how batches of older ones are replayed.
+ * To change a row: give AW_SM_VERSION (model/record.h) the next number, change the struct and its assertion of size, and convert or
+ * refuse older checkpoints in aw_state_load_finish; check_header (commit/recover.c) tells how batches of older ones are replayed.
  *
  * Parts: state.c (making, dispatch, digest), message.c (MESSAGE: duplicates, folding, choice of lane), lease.c (LEASE to RELEASE,
  * TIMER, EPOCH), facts.c (what tickets are about), flight.c (FLIGHT, AIRPORT, UNDO), ticket.c (a ticket's moves, its class by the
