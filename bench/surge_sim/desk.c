@@ -5,7 +5,7 @@
 #include "base/qsbr.h"
 #include "bench/surge_sim/agenda.h"
 #include "bench/surge_sim/crowd.h"
-#include "commit/lanes.h"
+#include "commit/choice.h"
 #include "core/state.h"
 #include "model/message.h"
 
@@ -186,55 +186,48 @@ apply(struct desk *desk, struct aw_command *command)
     return err;
 }
 
-/* The departure is what an imminent one's queue is ordered by. Found by age it is not known, nor does it matter: were it
- * near, the head of the first would go before. */
-static aw_ms
-departure_of(const struct aw_head *head)
-{
-    if (head->queue == AW_LANES_BY_AGE)
-        return AW_MS_MAX;
-    return head->class_ == AW_CLASS_IMMINENT ? head->key : 0;
-}
-
-/* The head of each queue that has one. */
-static void
-look(struct desk *desk, struct sim_heads *ret_heads, struct aw_head heads[SIM_QUEUES])
-{
-    ret_heads->count = 0;
-    for (unsigned queue = 0; queue < SIM_QUEUES; queue++) {
-        struct aw_head *head = &heads[ret_heads->count];
-        bool            any;
-
-        if (queue == AW_LANES_BY_AGE && !desk->setup->policy->looks_by_age)
-            continue;
-        do /* a peek drops a bounded number of stale ones */
-            any = aw_lanes_peek(desk->lanes, LANE, queue, head);
-        while (any && head->stale);
-        if (any)
-            ret_heads->candidates[ret_heads->count++] = (struct aw_order_candidate){
-                .class_ = head->class_, .age = head->age, .departs_at = departure_of(head), .id = head->slot};
-    }
-}
-
-/* False: the policy leaves what waits where it is. */
+/* A policy of the simulator's own: it sees the head of each class's queue. False: it leaves what waits where it is. */
 static bool
-take(struct desk *desk, struct aw_head *ret_head)
+take_by_policy(struct desk *desk, struct aw_choice *ret_choice)
 {
-    struct sim_heads heads;
-    struct aw_head   all[SIM_QUEUES];
+    struct aw_choice choices[AW_LANES_QUEUES];
+    struct sim_heads heads = {.count = 0};
+    unsigned         count = aw_choice_look(desk->lanes, LANE, choices);
     unsigned         best;
 
-    look(desk, &heads, all);
+    while (heads.count < count && choices[heads.count].head.queue < SIM_QUEUES) {
+        heads.candidates[heads.count] = choices[heads.count].candidate;
+        heads.count++;
+    }
     AW_ASSERT(heads.count > 0);
     best = desk->setup->policy->choose(&desk->setup->order, desk->now, &heads, desk->turns);
     if (best == heads.count)
         return false;
     AW_ASSERT(best < heads.count);
+    *ret_choice = choices[best];
     /* Nobody else takes, so what was the head still is. */
-    if (!aw_lanes_try_take(desk->lanes, &all[best]))
+    if (!aw_lanes_try_take(desk->lanes, &choices[best].head))
         AW_UNREACHABLE();
+    return true;
+}
+
+static bool
+take(struct desk *desk, struct aw_head *ret_head)
+{
+    static const uint32_t    lane_list[] = {LANE};
+    struct aw_order_settings order = desk->setup->order;
+    struct aw_choice_of      of = {.lanes = desk->lanes, .lane_list = lane_list, .lane_count = 1, .order = &order};
+    struct aw_choice         choice;
+
+    order.order = desk->setup->policy->order;
+    if (desk->setup->policy->choose != NULL) {
+        if (!take_by_policy(desk, &choice))
+            return false;
+    } else if (!aw_choice_take(&of, desk->now, &choice)) {
+        AW_UNREACHABLE(); /* something waits */
+    }
     desk->turns++;
-    *ret_head = all[best];
+    *ret_head = choice.head;
     return true;
 }
 

@@ -50,19 +50,10 @@ by_two_levels(const struct aw_order_settings *settings, const struct sim_waiting
 /* --- which head goes first -------------------------------------------------------------------------------------------------- */
 
 static unsigned
-choose_guarded(const struct aw_order_settings *settings, aw_ms now, const struct sim_heads *heads, uint64_t turns)
+choose_one_order(const struct aw_order_settings *settings, aw_ms now, const struct sim_heads *heads, uint64_t turns)
 {
     (void)turns;
     return (unsigned)aw_order_choose(settings, now, heads->candidates, heads->count);
-}
-
-static unsigned
-choose_strict_departures(const struct aw_order_settings *settings, aw_ms now, const struct sim_heads *heads, uint64_t turns)
-{
-    struct aw_order_settings strict = *settings;
-
-    strict.order = AW_ORDER_STRICT;
-    return choose_guarded(&strict, now, heads, turns);
 }
 
 /* The heads come by number of their queue. */
@@ -110,7 +101,7 @@ choose_departures(const struct aw_order_settings *settings, aw_ms now, const str
         if (heads->candidates[i].class_ == AW_CLASS_IMMINENT)
             return i;
     }
-    return choose_guarded(settings, now, heads, turns);
+    return choose_one_order(settings, now, heads, turns);
 }
 
 static unsigned
@@ -134,15 +125,13 @@ static const struct sim_policy table[] = {
     {"beanstalkd-due", "one tube, the second of age + target as priority, then by job id", .place = by_due_second,
      .choose = choose_first},
     {"strict-departures", "the server with order = strict: by class, imminent by departure, missed departures are disrupted",
-     .folds = true, .place = by_server, .choose = choose_strict_departures},
-    {"guarded", "the server with order = ratio: the guarded ratio", .folds = true, .looks_by_age = true, .place = by_server,
-     .choose = choose_guarded},
+     .folds = true, .order = AW_ORDER_STRICT, .place = by_server},
+    {"guarded", "the server with order = ratio: the guarded ratio", .folds = true, .place = by_server},
     {"guarded-one-order", "the same rule, but imminent ones are found by departure alone", .folds = true, .place = by_server,
-     .choose = choose_guarded},
-    {"guarded-unfolded", "the same rule, but each delivery is work of its own", .looks_by_age = true, .place = by_server,
-     .choose = choose_guarded},
+     .choose = choose_one_order},
+    {"guarded-unfolded", "the same rule, but each delivery is work of its own", .place = by_server},
     {"guarded-clusters", "the same rule, and an answer to one passenger goes to all of that flight", .folds = true,
-     .looks_by_age = true, .answers_clusters = true, .place = by_server, .choose = choose_guarded},
+     .answers_clusters = true, .place = by_server},
     {"departures-first", "a bound: departures that can be made before all else, even care; then the guarded ratio", .folds = true,
      .is_bound = true, .place = by_server, .choose = choose_departures},
     {"care-alone", "a bound: care by age, and nobody answers anything else", .folds = true, .is_bound = true, .place = by_class,

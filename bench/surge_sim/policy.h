@@ -1,21 +1,20 @@
 /* policy.h - orders to compare: which waiting ticket is next.
  *
  * A policy says in which of five queues a ticket waits and by which key, and which head goes first; the queues are the server's
- * own. Two of them are the server's rule as it stands (core/order), the others are what else is in use, by the best setting that
- * we know for it. Constant values. Thread: any. Nothing can fail.
+ * own. Some leave the choice to the server's pull as it stands (commit/choice), the others are what else is in use, by the best
+ * setting that we know for it. Constant values. Thread: any. Nothing can fail.
  */
 #ifndef AW_BENCH_SURGE_SIM_POLICY_H
 #define AW_BENCH_SURGE_SIM_POLICY_H
 
 #include "base/assert.h"
 #include "base/time.h"
-#include "commit/lanes.h"
 #include "core/order.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SIM_QUEUES AW_LANES_QUEUES
+#define SIM_QUEUES AW_CLASS_COUNT
 
 /* A waiting ticket. */
 struct sim_waiting {
@@ -32,19 +31,20 @@ struct sim_place {
 
 /* The heads of the queues that are not empty. */
 struct sim_heads {
-    struct aw_order_candidate candidates[SIM_QUEUES]; /* class_ is the number of the queue; IMMINENT for AW_LANES_BY_AGE */
+    struct aw_order_candidate candidates[SIM_QUEUES]; /* class_ is the number of the queue */
     unsigned                  count;
 };
 
 struct sim_policy {
-    const char *name;
-    const char *about;
-    bool        folds; /* one customer, one ticket; a second delivery is known. Else each delivery is work of its own */
-    bool        answers_clusters;
-    bool        looks_by_age; /* at imminent ones, besides by departure, as the server does */
-    bool        is_bound;     /* nobody would run it: it shows what can be had at most */
+    const char   *name;
+    const char   *about;
+    bool          folds; /* one customer, one ticket; a second delivery is known. Else each delivery is work of its own */
+    bool          answers_clusters;
+    bool          is_bound; /* nobody would run it: it shows what can be had at most */
+    enum aw_order order;    /* by which the server's pull chooses */
     struct sim_place (*place)(const struct aw_order_settings *settings, const struct sim_waiting *ticket);
-    /* Which of the candidates, or their count for none: the agent stays idle. `turns` counts the pulls so far. */
+    /* Which of the candidates, none of them by age, or their count for none: the agent stays idle. `turns` counts the pulls so far.
+     * NULL: the server's pull chooses. */
     unsigned (*choose)(const struct aw_order_settings *settings, aw_ms now, const struct sim_heads *heads, uint64_t turns);
 };
 

@@ -113,10 +113,9 @@ strict_before(const struct aw_order_settings *settings, aw_ms now, const struct 
     return class_a == AW_CLASS_IMMINENT ? departs_before(a, b) : is_older(a, b);
 }
 
-/* Whether `a` goes before `b`: a total order over candidates with distinct ids, so that the choice does not depend on theirs. */
-static bool
-goes_before(const struct aw_order_settings *settings, aw_ms now, const struct aw_order_candidate *a,
-            const struct aw_order_candidate *b)
+bool
+aw_order_goes_before(const struct aw_order_settings *settings, aw_ms now, const struct aw_order_candidate *a,
+                     const struct aw_order_candidate *b)
 {
     enum rank rank_a;
     enum rank rank_b;
@@ -145,7 +144,7 @@ aw_order_choose(const struct aw_order_settings *settings, aw_ms now, const struc
 
     AW_ASSERT(count > 0);
     for (size_t i = 1; i < count; i++)
-        if (goes_before(settings, now, &candidates[i], &candidates[best]))
+        if (aw_order_goes_before(settings, now, &candidates[i], &candidates[best]))
             best = i;
     return best;
 }

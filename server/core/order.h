@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "model/class.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,13 +44,17 @@ struct aw_order_candidate {
     uint64_t      id;         /* the last word on ties: slot or ticket sequence, distinct but for one ticket found twice */
 };
 
-/* The index of the one to take; count >= 1.
+/* Whether `a` goes before `b`: a total order over candidates with distinct ids, so that it does not matter in which order they are
+ * compared.
  * 0. `care` first, oldest first.
  * 1. Else the earliest departure that can still be made (slack = departure - now >= handling), if slack < handling + guard.
  * 2. Else the largest waited/allowed, see aw_order_allowed_ms.
  * 3. Ties: the older, then the smaller id.
  * An imminent ticket whose departure can no longer be made counts as `disrupted`, as which a timer will soon queue it.
  * Strict: by class; imminent ones by departure, others by age; ties as above. */
+bool aw_order_goes_before(const struct aw_order_settings *settings, aw_ms now, const struct aw_order_candidate *a,
+                          const struct aw_order_candidate *b);
+/* The index of the one to take; count >= 1. */
 size_t aw_order_choose(const struct aw_order_settings *settings, aw_ms now, const struct aw_order_candidate *candidates,
                        size_t count);
 /* How long this ticket may have waited at this moment: the target of its class, for `imminent` at most slack - reserve, never

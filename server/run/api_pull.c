@@ -13,7 +13,7 @@
  * Whoever leaves on the way gives back what it has: an entry taken from the lanes, a wake that was meant for somebody, a lease
  * that was granted, and a lease whose answer did not leave.
  */
-#include "core/order.h"
+#include "commit/choice.h"
 #include "proto/proto.h"
 #include "run/api.h"
 #include "run/io.h"
@@ -52,58 +52,7 @@ struct pull {
     bool                   answered_with_leases;
 };
 
-/* --- choosing ----------------------------------------------------------------------------------------------------------------- */
-
-struct choice {
-    struct aw_head            head;
-    struct aw_order_candidate candidate;
-    bool                      any;
-};
-
-/* The departure is what an imminent ticket's own queue is ordered by. Found by age it is not known, nor does it matter: were it
- * near, the head by departure, which is no later, would go before. */
-static aw_ms
-departure_of(const struct aw_head *head)
-{
-    if (head->queue == AW_LANES_BY_AGE)
-        return AW_MS_MAX;
-    return head->class_ == AW_CLASS_IMMINENT ? head->key : 0;
-}
-
-/* Heads are compared as they are met: the rule is a total order, so the best of all is the best of the bests. */
-static void
-consider(struct choice *best, const struct aw_head *head, const struct aw_io *io)
-{
-    struct aw_order_candidate pair[2] = {
-        best->candidate, {.class_ = head->class_, .age = head->age, .departs_at = departure_of(head), .id = head->slot}};
-
-    if (best->any && aw_order_choose(io->shared->order, io->wall, pair, 2) == 0)
-        return;
-    best->head = *head;
-    best->candidate = pair[1];
-    best->any = true;
-}
-
-static void
-consider_lane(struct choice *best, uint32_t lane, const struct aw_io *io)
-{
-    unsigned queues = aw_lanes_queues(io->shared->lanes, lane);
-
-    if (queues == 0 || !aw_lanes_directory_gives(io->shared->directory, lane))
-        return;
-    for (unsigned queue = 0; queue < AW_LANES_QUEUES; queue++) {
-        struct aw_head head;
-
-        if ((queues & (1U << queue)) == 0)
-            continue;
-        while (aw_lanes_peek(io->shared->lanes, lane, queue, &head)) {
-            if (head.stale)
-                continue; /* a peek drops a bounded number; this queue still has some */
-            consider(best, &head, io);
-            break;
-        }
-    }
-}
+/* --- taking ------------------------------------------------------------------------------------------------------------------- */
 
 /* Whether this is the other entry of an imminent ticket that this pull asks for already. */
 static bool
@@ -117,33 +66,20 @@ has_taken(const struct pull *pull, const struct aw_head *head)
 }
 
 static bool
-take_one(struct pull *pull, struct aw_head *ret_head)
+take_one(struct pull *pull, struct aw_choice *ret_choice)
 {
-    const struct aw_io *io = pull->call.io;
+    const struct aw_shared   *shared = pull->call.io->shared;
+    const struct aw_choice_of of = {.lanes = shared->lanes,
+                                    .directory = shared->directory,
+                                    .lane_list = pull->lanes,
+                                    .lane_count = pull->lane_count,
+                                    .order = shared->order};
 
-    for (;;) {
-        struct choice best = {.any = false};
-
-        if (pull->lanes == NULL) {
-            uint32_t count = aw_lanes_directory_count(io->shared->directory);
-
-            for (uint32_t lane = aw_lanes_find(io->shared->lanes, 0); lane < count;
-                 lane = aw_lanes_find(io->shared->lanes, lane + 1))
-                consider_lane(&best, lane, io);
-        } else {
-            for (uint32_t i = 0; i < pull->lane_count; i++)
-                consider_lane(&best, pull->lanes[i], io);
-        }
-        if (!best.any)
-            return false;
-        if (aw_lanes_try_take(io->shared->lanes, &best.head)) {
-            if (has_taken(pull, &best.head))
-                continue;
-            *ret_head = best.head;
+    while (aw_choice_take(&of, pull->call.io->wall, ret_choice)) {
+        if (!has_taken(pull, &ret_choice->head))
             return true;
-        }
-        /* Somebody was faster, which is progress, or something more urgent came: look again. */
     }
+    return false;
 }
 
 /* Takes up to `max` tickets and asks for their leases. False: there was nothing. */
@@ -151,14 +87,14 @@ static bool
 take(struct pull *pull)
 {
     struct aw_submission *submission = &pull->submission;
-    struct aw_head        head;
+    struct aw_choice      choice;
 
     submission->count = 0;
-    while (submission->count < pull->want.max && take_one(pull, &head)) {
+    while (submission->count < pull->want.max && take_one(pull, &choice)) {
         pull->entries[submission->count++].command =
             (struct aw_command){.kind = AW_COMMAND_LEASE,
-                                .in.lease = {.slot = head.slot,
-                                             .version = head.version,
+                                .in.lease = {.slot = choice.head.slot,
+                                             .version = choice.head.version,
                                              .agent = pull->agent,
                                              .lease_ms = pull->want.lease_s * AW_MS_PER_S,
                                              .pull_key = pull->key}};

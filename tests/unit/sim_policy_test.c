@@ -43,9 +43,11 @@ take_all(const char *name, const struct waiting *tickets, unsigned count, char *
     bool                     taken[8] = {false};
 
     assert_non_null(policy);
+    settings.order = policy->order;
     for (unsigned turn = 0; turn < count; turn++) {
         struct sim_heads heads = {.count = 0};
         unsigned         at[SIM_QUEUES] = {0};
+        unsigned         best;
 
         for (unsigned queue = 0; queue < SIM_QUEUES; queue++) {
             aw_ms least = UINT64_MAX;
@@ -71,7 +73,9 @@ take_all(const char *name, const struct waiting *tickets, unsigned count, char *
             }
             heads.count += least != UINT64_MAX;
         }
-        ret_letters[turn] = tickets[at[policy->choose(&settings, NOW, &heads, turn)]].letter;
+        best = policy->choose != NULL ? policy->choose(&settings, NOW, &heads, turn)
+                                      : (unsigned)aw_order_choose(&settings, NOW, heads.candidates, heads.count);
+        ret_letters[turn] = tickets[at[best]].letter;
         for (unsigned i = 0; i < count; i++)
             taken[i] = taken[i] || tickets[i].letter == ret_letters[turn];
     }

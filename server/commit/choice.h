@@ -1,0 +1,48 @@
+/* choice.h - the choice of a pull: which of all that waits in an agent's lanes is next, and taking it.
+ *
+ * It peeks the head of every queue of these lanes, compares them by the rule (core/order) and takes the best, if that still is the
+ * head. This is the one way to what is next: a pull takes by it, the simulator and measuring programs run it, `why` looks with it.
+ * The bound is that of lanes.h: no entry of these lanes is overtaken whose push returned before the call began.
+ *
+ * Speed: a lane without entries costs a bit of a word that eight lanes share, or a load of it when the agent's lanes are listed;
+ * each queue that has entries costs a peek and a comparison.
+ * Owns nothing. Thread: any, between two quiet points of the lanes' QSBR domain; a choice is void after the second. Nothing can
+ * fail; nobody waits: a lost race means that another pull took a ticket or that a more urgent one came.
+ */
+#ifndef AW_COMMIT_CHOICE_H
+#define AW_COMMIT_CHOICE_H
+
+#include "base/assert.h"
+#include "commit/lanes.h"
+#include "core/order.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct aw_lanes_directory;
+
+/* Whose lanes, and by which rule. */
+struct aw_choice_of {
+    struct aw_lanes                *lanes;
+    struct aw_lanes_directory      *directory;  /* lanes that are paused give nothing; NULL, only with a list: none is */
+    const uint32_t                 *lane_list;  /* of the agent; NULL: all lanes of the directory */
+    uint32_t                        lane_count; /* of the list */
+    const struct aw_order_settings *order;
+};
+
+/* A head, and what the rule sees of it. */
+struct aw_choice {
+    struct aw_head            head;
+    struct aw_order_candidate candidate;
+};
+
+/* The heads of one lane, whether it is paused or not, in the order of their queues: what a pull of this lane compares. Returns how
+ * many. An imminent ticket may show twice: by departure and by age. */
+unsigned aw_choice_look(struct aw_lanes *lanes, uint32_t lane, struct aw_choice ret_choices[AW_LANES_QUEUES]);
+/* The most urgent head, which stays where it is. False: nothing waits there. */
+AW_MUST_USE bool aw_choice_find(const struct aw_choice_of *of, aw_ms now, struct aw_choice *ret_choice);
+/* Takes the most urgent head. False: nothing waits there. The ticket may have changed in the meantime: only the committer's word on
+ * the lease counts. Several calls may give both entries of one imminent ticket. */
+AW_MUST_USE bool aw_choice_take(const struct aw_choice_of *of, aw_ms now, struct aw_choice *ret_choice);
+
+#endif

@@ -1,0 +1,381 @@
+/* commit_choice_test.c - proves that a pull gets the head that the rule puts first, out of the lanes that are its own and open, and
+ * that two pulls never get the same entry.
+ *
+ * How: random tickets in hundreds of lanes, taken until none is left, each against a slow model that looks at every ticket; the
+ * cases that a random walk meets seldom, one by one; and several threads that take what another pushes.
+ */
+#include "commit/choice.h"
+
+#include "base/mem.h"
+#include "commit/lanes_directory.h"
+
+#include "support/random.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#define NOW         UINT64_C(1800000000000)
+#define MIN         UINT64_C(60000)
+#define TICK        UINT64_C(100)
+#define LANES_MAX   4096U
+#define TICKETS_MAX 65536U
+
+struct fixture {
+    struct aw_qsbr            qsbr;
+    struct aw_lanes          *lanes;
+    struct aw_lanes_directory directory;
+    struct aw_order_settings  order;
+};
+
+static int
+set_up(void **state)
+{
+    struct fixture              *fixture = aligned_alloc(AW_CACHE_LINE, sizeof(*fixture));
+    const struct aw_lanes_config config = {
+        .lanes_max = LANES_MAX, .tickets_max = TICKETS_MAX, .base = NOW - 2000 * MIN, .bytes_max = UINT64_C(256) << 20};
+
+    assert_non_null(fixture);
+    *fixture = (struct fixture){.order = AW_ORDER_SETTINGS_DEFAULT};
+    aw_qsbr_init(&fixture->qsbr);
+    assert_int_equal(aw_lanes_new(&fixture->lanes, &config, &fixture->qsbr), AW_OK);
+    assert_true(aw_lanes_directory_init(&fixture->directory, LANES_MAX));
+    for (uint32_t lane = 0; lane < LANES_MAX; lane++)
+        aw_lanes_directory_add(&fixture->directory, lane, AW_SLICE("lane"), AW_LANE_OPEN);
+    *state = fixture;
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+
+    aw_lanes_directory_fini(&fixture->directory);
+    aw_lanes_free(&fixture->lanes);
+    free(fixture);
+    return 0;
+}
+
+static struct aw_choice_of
+all_of(struct fixture *fixture)
+{
+    return (struct aw_choice_of){.lanes = fixture->lanes, .directory = &fixture->directory, .order = &fixture->order};
+}
+
+static void
+push(struct fixture *fixture, uint32_t lane, enum aw_class class_, aw_ms age, aw_ms departs_at, uint32_t slot, uint32_t version)
+{
+    aw_lanes_show(fixture->lanes, slot, version, age);
+    assert_int_equal(aw_lanes_push(fixture->lanes, lane, class_, class_ == AW_CLASS_IMMINENT ? departs_at : age, slot, version),
+                     AW_OK);
+}
+
+static void
+expect(const struct aw_choice_of *of, uint32_t slot)
+{
+    struct aw_choice found;
+    struct aw_choice taken;
+
+    assert_true(aw_choice_find(of, NOW, &found));
+    assert_true(aw_choice_take(of, NOW, &taken));
+    assert_int_equal(found.head.slot, taken.head.slot);
+    assert_int_equal(taken.head.slot, slot);
+}
+
+static void
+expect_none(const struct aw_choice_of *of)
+{
+    struct aw_choice choice;
+
+    assert_false(aw_choice_find(of, NOW, &choice));
+    assert_false(aw_choice_take(of, NOW, &choice));
+}
+
+/* --- against a model -------------------------------------------------------------------------------------------------------- */
+
+#define MODEL_LANES   600U
+#define MODEL_TICKETS 1500U
+
+struct model_ticket {
+    struct aw_order_candidate candidate; /* as its class's queue shows it */
+    uint32_t                  lane;
+    bool                      waiting;
+};
+
+/* All its times lie on ticks, as the lanes would round them. */
+static struct model_ticket
+random_ticket(struct random *random, uint32_t slot)
+{
+    struct model_ticket ticket = {
+        .candidate = {.class_ = (enum aw_class)random_below(random, AW_CLASS_COUNT),
+                      .age = NOW - random_below(random, 1500) * MIN - random_below(random, 600) * TICK,
+                      .id = slot},
+        .lane = random_below(random, MODEL_LANES) * 5, /* most lanes have none */
+        .waiting = true,
+    };
+
+    if (ticket.candidate.class_ == AW_CLASS_CARE && random_below(random, 4) != 0)
+        ticket.candidate.class_ = AW_CLASS_DISRUPTED; /* else care hides the other rules */
+    if (ticket.candidate.class_ == AW_CLASS_IMMINENT)
+        ticket.candidate.departs_at = NOW - 10 * MIN + random_below(random, 370) * MIN;
+    return ticket;
+}
+
+/* Whether `a` lies before `b` in a queue that both are in; equal keys in the order of their pushes, which is that of the slots. */
+static bool
+is_ahead(const struct model_ticket *a, const struct model_ticket *b, bool by_age)
+{
+    aw_ms key_a = a->candidate.class_ == AW_CLASS_IMMINENT && !by_age ? a->candidate.departs_at : a->candidate.age;
+    aw_ms key_b = b->candidate.class_ == AW_CLASS_IMMINENT && !by_age ? b->candidate.departs_at : b->candidate.age;
+
+    return key_a != key_b ? key_a < key_b : a->candidate.id < b->candidate.id;
+}
+
+static bool
+is_head(const struct model_ticket *tickets, uint32_t slot, bool by_age)
+{
+    for (uint32_t i = 1; i < MODEL_TICKETS; i++) {
+        if (i != slot && tickets[i].waiting && tickets[i].lane == tickets[slot].lane &&
+            tickets[i].candidate.class_ == tickets[slot].candidate.class_ && is_ahead(&tickets[i], &tickets[slot], by_age))
+            return false;
+    }
+    return true;
+}
+
+/* The slot that the rule puts first, of all heads in the lanes that `serves` tells; 0: there is none. */
+static uint32_t
+model_choose(const struct model_ticket *tickets, const struct aw_order_settings *order, const bool *serves)
+{
+    static struct aw_order_candidate candidates[2 * MODEL_TICKETS];
+    size_t                           count = 0;
+
+    for (uint32_t slot = 1; slot < MODEL_TICKETS; slot++) {
+        if (!tickets[slot].waiting || !serves[tickets[slot].lane])
+            continue;
+        if (is_head(tickets, slot, false))
+            candidates[count++] = tickets[slot].candidate;
+        if (tickets[slot].candidate.class_ == AW_CLASS_IMMINENT && is_head(tickets, slot, true)) {
+            candidates[count] = tickets[slot].candidate;
+            candidates[count++].departs_at = AW_MS_MAX;
+        }
+    }
+    return count == 0 ? 0 : (uint32_t)candidates[aw_order_choose(order, NOW, candidates, count)].id;
+}
+
+static void
+walk(struct fixture *fixture, struct random *random, const struct aw_choice_of *of, const bool *serves)
+{
+    static struct model_ticket tickets[MODEL_TICKETS];
+    uint32_t                   version[MODEL_TICKETS];
+    uint32_t                   expected;
+
+    for (uint32_t slot = 1; slot < MODEL_TICKETS; slot++) {
+        tickets[slot] = random_ticket(random, slot);
+        version[slot] = 1 + random_below(random, 3);
+        for (uint32_t old = 0; old < version[slot]; old++) /* all but the last are stale, in other lanes or classes */
+            push(fixture, old + 1 < version[slot] ? random_below(random, MODEL_LANES) * 5 : tickets[slot].lane,
+                 tickets[slot].candidate.class_, tickets[slot].candidate.age, tickets[slot].candidate.departs_at, slot, old + 1);
+    }
+    while ((expected = model_choose(tickets, of->order, serves)) != 0) {
+        expect(of, expected);
+        tickets[expected].waiting = false;
+        aw_lanes_show(fixture->lanes, expected, version[expected] + 1, NOW); /* leased: its other entry is stale */
+        fixture->order.order = random_below(random, 8) == 0 ? AW_ORDER_STRICT : AW_ORDER_RATIO; /* live: the keys stay */
+    }
+    expect_none(of);
+    for (uint32_t slot = 1; slot < MODEL_TICKETS; slot++)
+        aw_lanes_show(fixture->lanes, slot, 1000, NOW);
+}
+
+static void
+test_all_lanes(void **state)
+{
+    struct fixture     *fixture = *state;
+    struct random       random = random_of(random_seed(1));
+    struct aw_choice_of of = all_of(fixture);
+    static bool         serves[LANES_MAX];
+
+    for (uint32_t lane = 0; lane < LANES_MAX; lane++)
+        serves[lane] = true;
+    walk(fixture, &random, &of, serves);
+}
+
+/* Hundreds of lanes, most of them empty; others have tickets, and some of its own are paused. */
+static void
+test_many_lanes(void **state)
+{
+    struct fixture     *fixture = *state;
+    struct random       random = random_of(random_seed(2));
+    struct aw_choice_of of = all_of(fixture);
+    uint32_t            list[900];
+    static bool         serves[LANES_MAX];
+
+    for (uint32_t i = 0; i < AW_ARRAY_LEN(list); i++) {
+        list[i] = i * 3;
+        serves[list[i]] = true;
+    }
+    for (uint32_t lane = 0; lane < LANES_MAX; lane += 35) {
+        bool is_out = random_below(&random, 2) == 0;
+
+        aw_lanes_directory_set_pause(&fixture->directory, lane, is_out ? AW_LANE_PAUSED_OUT : AW_LANE_PAUSED_IN);
+        serves[lane] = serves[lane] && !is_out;
+    }
+    of.lane_list = list;
+    of.lane_count = AW_ARRAY_LEN(list);
+    walk(fixture, &random, &of, serves);
+}
+
+/* --- one by one ------------------------------------------------------------------------------------------------------------- */
+
+static void
+test_nothing(void **state)
+{
+    struct fixture     *fixture = *state;
+    struct aw_choice_of of = all_of(fixture);
+    struct aw_choice    choices[AW_LANES_QUEUES];
+
+    expect_none(&of);
+    of.lane_list = (const uint32_t[]){7};
+    expect_none(&of); /* a list of none */
+    assert_int_equal(aw_choice_look(fixture->lanes, 7, choices), 0);
+}
+
+/* A paused lane is looked at, but gives nothing; without a directory no lane is paused. */
+static void
+test_paused(void **state)
+{
+    struct fixture     *fixture = *state;
+    struct aw_choice_of of = all_of(fixture);
+    struct aw_choice    choices[AW_LANES_QUEUES];
+
+    push(fixture, 3, AW_CLASS_CARE, NOW - MIN, 0, 1, 1);
+    push(fixture, 4, AW_CLASS_OTHER, NOW - MIN, 0, 2, 1);
+    aw_lanes_directory_set_pause(&fixture->directory, 3, AW_LANE_PAUSED_BOTH);
+    assert_int_equal(aw_choice_look(fixture->lanes, 3, choices), 1);
+    assert_int_equal(choices[0].head.slot, 1);
+    expect(&of, 2);
+    expect_none(&of);
+    of = (struct aw_choice_of){
+        .lanes = fixture->lanes, .lane_list = (const uint32_t[]){3}, .lane_count = 1, .order = &fixture->order};
+    expect(&of, 1);
+}
+
+/* Both entries of an imminent ticket show, the one by departure with it; after the lease neither does. */
+static void
+test_imminent_shows_twice(void **state)
+{
+    struct fixture     *fixture = *state;
+    struct aw_choice_of of = all_of(fixture);
+    struct aw_choice    choices[AW_LANES_QUEUES];
+    struct aw_choice    taken;
+
+    push(fixture, 9, AW_CLASS_IMMINENT, NOW - 90 * MIN, NOW + 120 * MIN, 5, 1);
+    assert_int_equal(aw_choice_look(fixture->lanes, 9, choices), 2);
+    assert_int_equal(choices[0].head.queue, AW_CLASS_IMMINENT);
+    assert_int_equal(choices[0].candidate.departs_at, NOW + 120 * MIN);
+    assert_int_equal(choices[1].head.queue, AW_LANES_BY_AGE);
+    assert_int_equal(choices[1].candidate.departs_at, AW_MS_MAX);
+    assert_int_equal(choices[1].candidate.age, NOW - 90 * MIN);
+    assert_true(aw_choice_take(&of, NOW, &taken));
+    assert_int_equal(taken.head.slot, 5);
+    assert_true(aw_choice_find(&of, NOW, &taken)); /* until the lease is published */
+    aw_lanes_show(fixture->lanes, 5, 2, NOW - 90 * MIN);
+    expect_none(&of);
+}
+
+/* A queue that begins with more stale entries than one peek drops is not taken for an empty one. */
+static void
+test_many_stale(void **state)
+{
+    struct fixture     *fixture = *state;
+    struct aw_choice_of of = all_of(fixture);
+
+    for (uint32_t slot = 1; slot <= 1000; slot++) {
+        push(fixture, 2, AW_CLASS_GENERAL, NOW - 1000 * MIN + slot * TICK, 0, slot, 1);
+        aw_lanes_show(fixture->lanes, slot, 2, NOW);
+    }
+    push(fixture, 2, AW_CLASS_GENERAL, NOW - MIN, 0, 2000, 1);
+    expect(&of, 2000);
+    expect_none(&of);
+}
+
+/* --- several pulls at once -------------------------------------------------------------------------------------------------- */
+
+#define TAKERS 3U
+#define COUNT  30000U
+
+struct taker {
+    pthread_t              thread;
+    struct aw_qsbr_reader *reader;
+    struct shared         *shared;
+};
+struct shared {
+    struct fixture  *fixture;
+    struct taker     takers[TAKERS];
+    _Atomic uint32_t taken;            /* in all */
+    _Atomic uint32_t times[COUNT + 1]; /* by slot */
+};
+
+static void *
+run_taker(void *arg)
+{
+    struct shared         *shared = ((struct taker *)arg)->shared;
+    struct aw_choice_of    of = all_of(shared->fixture);
+    struct aw_qsbr_reader *reader = ((struct taker *)arg)->reader;
+    struct aw_choice       choice;
+
+    while (atomic_load(&shared->taken) < COUNT) {
+        if (aw_choice_take(&of, NOW, &choice)) {
+            (void)atomic_fetch_add(&shared->times[choice.head.slot], 1);
+            (void)atomic_fetch_add(&shared->taken, 1);
+        }
+        aw_qsbr_quiet(&shared->fixture->qsbr, reader);
+    }
+    aw_qsbr_offline(reader);
+    return NULL;
+}
+
+static void
+test_each_once(void **state)
+{
+    struct fixture      *fixture = *state;
+    struct random        random = random_of(random_seed(3));
+    static struct shared shared;
+
+    shared.fixture = fixture;
+    for (unsigned i = 0; i < TAKERS; i++) {
+        shared.takers[i].shared = &shared;
+        shared.takers[i].reader = aw_qsbr_join(&fixture->qsbr);
+        assert_non_null(shared.takers[i].reader);
+    }
+    for (unsigned i = 0; i < TAKERS; i++)
+        assert_int_equal(pthread_create(&shared.takers[i].thread, NULL, run_taker, &shared.takers[i]), 0);
+    for (uint32_t slot = 1; slot <= COUNT; slot++) { /* none is imminent: those may be taken twice before they are leased */
+        enum aw_class class_ = random_below(&random, 2) == 0 ? AW_CLASS_CARE : AW_CLASS_OTHER;
+
+        push(fixture, random_below(&random, 300), class_, NOW - random_below(&random, 1000) * MIN, 0, slot, 1);
+        if (slot % 64 == 0)
+            (void)aw_lanes_reclaim(fixture->lanes); /* how much is its own affair */
+    }
+    for (unsigned i = 0; i < TAKERS; i++)
+        assert_int_equal(pthread_join(shared.takers[i].thread, NULL), 0);
+    for (uint32_t slot = 1; slot <= COUNT; slot++)
+        assert_int_equal(atomic_load(&shared.times[slot]), 1);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_all_lanes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_many_lanes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_paused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_imminent_shows_twice, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_many_stale, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_each_once, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
