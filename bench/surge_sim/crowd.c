@@ -10,7 +10,7 @@
 
 #define FIRST_ROOM 4096U
 /* What the random numbers of one need are for, so that no use disturbs another. */
-enum purpose { FOR_KIND = 1, FOR_COPY, FOR_FOLLOW_UP, FOR_PATIENCE, FOR_HANDLING, FOR_VERIFIED };
+enum purpose { FOR_KIND = 1, FOR_COPY, FOR_FOLLOW_UP, FOR_PATIENCE, FOR_HANDLING, FOR_VERIFIED, FOR_FLIGHT };
 enum plan { PLAN_COPY, PLAN_FOLLOW_UP, PLAN_GIVE_UP };
 
 struct sim_crowd {
@@ -184,6 +184,26 @@ plan_need(struct sim_crowd *crowd, uint32_t number)
     }
 }
 
+/* Where the flight goes, and whether it can. Who asks when that is known knows it too. */
+static void
+describe_flight(const struct sim_crowd *crowd, uint32_t number, struct sim_need *need)
+{
+    const struct sim_scenario *scenario = crowd->scenario;
+    struct surge_random        random = random_for(crowd, number, FOR_FLIGHT, 0);
+    aw_ms                      closes_at = after_min(SIM_START, scenario->closes_hour * 60);
+
+    need->from = (uint16_t)surge_random_below(&random, scenario->airports);
+    need->to = (uint16_t)surge_random_below(&random, scenario->airports - 1);
+    if (need->to >= need->from)
+        need->to++;
+    if ((need->from >= scenario->closing && need->to >= scenario->closing) || need->departs_at < closes_at ||
+        need->departs_at >= after_min(closes_at, scenario->closed_hours * 60))
+        return;
+    need->grounded_at = closes_at;
+    if (need->asked_at >= closes_at)
+        need->class_ = AW_CLASS_DISRUPTED;
+}
+
 static void
 describe(const struct sim_crowd *crowd, uint32_t number, struct sim_need *ret_need)
 {
@@ -197,6 +217,8 @@ describe(const struct sim_crowd *crowd, uint32_t number, struct sim_need *ret_ne
         double span = scenario->lead_min_most - scenario->lead_min_least;
 
         ret_need->departs_at = after_min(ret_need->asked_at, scenario->lead_min_least + span * surge_random_unit(&random));
+        if (scenario->airports > 0)
+            describe_flight(crowd, number, ret_need);
     }
     may_cluster = ret_need->class_ == AW_CLASS_DISRUPTED || ret_need->class_ == AW_CLASS_GENERAL;
     if (scenario->clusters > 0 && may_cluster && surge_random_chance(&random, scenario->clustered))

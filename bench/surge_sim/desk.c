@@ -5,12 +5,14 @@
 #include "base/qsbr.h"
 #include "bench/surge_sim/agenda.h"
 #include "bench/surge_sim/crowd.h"
+#include "bench/surge_sim/watch.h"
 #include "commit/choice.h"
 #include "core/state.h"
 #include "model/message.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define LANE            0U /* `main`: one lane is enough to compare orders */
 #define TICKETS_MAX     (2U << 20)
@@ -19,7 +21,7 @@
 #define LEASE_MS  (60 * SIM_MIN)
 #define EXTEND_MS (50 * SIM_MIN)
 
-enum happening { AGENT_DONE, AGENT_BACK, LEASE_ENDING, STAFF_CHANGES };
+enum happening { AGENT_DONE, AGENT_BACK, LEASE_ENDING, STAFF_CHANGES, AIRPORTS_CLOSE };
 
 enum doing { IDLE, BUSY, PAUSING };
 struct agent {
@@ -76,6 +78,7 @@ struct desk {
     uint32_t                link_count;
     uint32_t                link_room;
     struct cluster         *clusters;
+    struct sim_watch       *watch; /* owns; NULL when no airport closes */
     struct sim_tally        tally;
     uint64_t                turns; /* pulls */
     uint64_t                deliveries;
@@ -131,6 +134,18 @@ mark(struct desk *desk, const struct ticket *ticket, bool is_done)
     }
 }
 
+/* What the ticket was opened for. */
+static const struct sim_need *
+first_need(const struct desk *desk, const struct ticket *ticket)
+{
+    uint32_t at = ticket->links;
+
+    AW_ASSERT(at != 0);
+    while (desk->links[at - 1].next != 0)
+        at = desk->links[at - 1].next;
+    return sim_crowd_need(desk->crowd, desk->links[at - 1].need);
+}
+
 /* --- the queues ------------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -144,9 +159,13 @@ set_waiting(struct desk *desk, struct ticket *ticket, bool waiting)
         desk->waiting++;
         if (desk->waiting > desk->tally.waiting_most)
             desk->tally.waiting_most = desk->waiting;
+        if (desk->watch != NULL)
+            sim_watch_wait(desk->watch, (uint32_t)(ticket - desk->tickets), first_need(desk, ticket));
     } else {
         desk->tally.waited_ms += desk->now - ticket->queued_at;
         desk->waiting--;
+        if (desk->watch != NULL)
+            sim_watch_leave(desk->watch, (uint32_t)(ticket - desk->tickets));
     }
 }
 
@@ -269,6 +288,8 @@ lease(struct desk *desk, uint32_t agent, uint32_t slot, uint32_t version, struct
         return false;
     desk->tally.leases++;
     note_pull(desk, &command.out.u.lease);
+    if (desk->watch != NULL)
+        sim_watch_lease(desk->watch, desk->now, first_need(desk, &desk->tickets[slot]));
     *ret_lease = command.out.u.lease.lease;
     return true;
 }
@@ -489,6 +510,24 @@ change_staff(struct desk *desk)
         note(desk, SIM_START + (aw_ms)(next * (double)SIM_HOUR), STAFF_CHANGES, 0);
 }
 
+/* All of a region at one moment. What waits moves by timers, before the next pull. */
+static void
+close_airports(struct desk *desk)
+{
+    const struct sim_scenario *scenario = desk->setup->scenario;
+
+    for (unsigned i = 0; i < scenario->closing && !desk->setup->policy->is_deaf; i++) {
+        struct aw_command command = {.kind = AW_COMMAND_AIRPORT,
+                                     .in.airport = {.code = sim_scenario_airport(i),
+                                                    .from = desk->now,
+                                                    .until = desk->now + (aw_ms)(scenario->closed_hours * (double)SIM_HOUR)}};
+
+        if (apply(desk, &command) != AW_OK)
+            AW_UNREACHABLE();
+    }
+    sim_watch_close(desk->watch);
+}
+
 /* --- customers -------------------------------------------------------------------------------------------------------------- */
 
 static struct aw_hash128
@@ -545,11 +584,29 @@ note_post(struct desk *desk, const struct sim_event *event, struct aw_command *c
     publish(desk, &command->out.event);
 }
 
+/* A flight for each passenger: what closes is the airport. */
+static struct aw_flight_fact
+flight_of(const struct desk *desk, uint32_t number)
+{
+    const struct sim_need *need = sim_crowd_need(desk->crowd, number);
+    struct aw_airport_code from = sim_scenario_airport(need->from);
+    struct aw_airport_code to = sim_scenario_airport(need->to);
+    struct aw_flight_fact  flight = {.departs_at = need->departs_at};
+
+    if (desk->setup->scenario->airports == 0 || need->departs_at == 0)
+        return (struct aw_flight_fact){.flight_hash = 0};
+    flight.flight_hash = number_hash(6, number).low | 1;
+    memcpy(flight.from, from.letters, sizeof(flight.from));
+    memcpy(flight.to, to.letters, sizeof(flight.to));
+    return flight;
+}
+
 static void
 post(struct desk *desk, const struct sim_event *event)
 {
     bool                   folds = desk->setup->policy->folds;
     const struct sim_need *need = sim_crowd_need(desk->crowd, event->need);
+    struct aw_flight_fact  flight = flight_of(desk, event->need);
     uint64_t               delivery = ++desk->deliveries;
     struct aw_hash128      identities[2] = {folds ? number_hash(1, event->writer) : number_hash(3, delivery),
                                        number_hash(2, event->verified)};
@@ -559,6 +616,8 @@ post(struct desk *desk, const struct sim_event *event)
                                                 .identity_count = folds && event->verified != 0 ? 2 : 1,
                                                 .channel = AW_SLICE("web"),
                                                 .account = AW_SLICE("main"),
+                                                .flights = &flight,
+                                                .flight_count = flight.flight_hash != 0,
                                                 .departs_at = need->departs_at,
                                                 .class_ = need->class_,
                                                 .addressed = AW_ADDRESSED_TO_US}};
@@ -620,6 +679,9 @@ happen(struct desk *desk, const struct sim_entry *entry)
     case STAFF_CHANGES:
         change_staff(desk);
         return;
+    case AIRPORTS_CLOSE:
+        close_airports(desk);
+        return;
     }
     AW_UNREACHABLE();
 }
@@ -658,6 +720,8 @@ static void
 run(struct desk *desk)
 {
     change_staff(desk);
+    if (desk->watch != NULL)
+        note(desk, SIM_START + (aw_ms)(desk->setup->scenario->closes_hour * (double)SIM_HOUR), AIRPORTS_CLOSE, 0);
     while (desk->err == AW_OK && !sim_crowd_failed(desk->crowd)) {
         const struct sim_entry *entry = sim_agenda_first(&desk->agenda);
         aw_ms                   next =
@@ -698,7 +762,10 @@ open_desk(struct desk *desk, const struct sim_setup *setup, struct aw_why *why)
     desk->agents = aw_new_array(struct agent, desk->agent_count + 1);
     desk->tickets = aw_new_array(struct ticket, TICKETS_MAX);
     desk->clusters = aw_new_array(struct cluster, setup->scenario->clusters + 1);
-    if (desk->crowd == NULL || desk->agents == NULL || desk->tickets == NULL || desk->clusters == NULL)
+    if (setup->scenario->closing > 0)
+        desk->watch = sim_watch_new(TICKETS_MAX, &setup->order);
+    if (desk->crowd == NULL || desk->agents == NULL || desk->tickets == NULL || desk->clusters == NULL ||
+        (setup->scenario->closing > 0 && desk->watch == NULL))
         return aw_why(why, AW_E_MEMORY, "no memory for the desk");
     desk->err = aw_state_new(&desk->state, &limits, 0, why);
     if (desk->err != AW_OK)
@@ -721,6 +788,7 @@ close_desk(struct desk *desk)
         free(desk->clusters[i].seqs);
     }
     free(desk->clusters);
+    sim_watch_free(&desk->watch);
     free(desk->links);
     free(desk->slots);
     free(desk->tickets);
@@ -751,6 +819,8 @@ sim_desk_run(const struct sim_setup *setup, struct sim_result *ret_result, struc
             desk->tally.work += desk->tickets[slot].waiting;
             set_waiting(desk, &desk->tickets[slot], false);
         }
+        if (desk->watch != NULL)
+            desk->tally.closed = sim_watch_count(desk->watch);
         err = sim_result_make(ret_result, &setup->order, desk->crowd, &desk->tally, desk->end);
         if (err != AW_OK)
             (void)aw_why(why, err, "no memory for the result");

@@ -1,8 +1,8 @@
 /* desk.h - one run: a crowd, the server's state machine and lanes, an order, and agents, under a virtual clock.
  *
- * Every command goes through aw_state_apply, every waiting ticket through the server's lanes; what is left out is what lies around
- * them: the wire, the disk and the milliseconds of a commit. At one moment timers come first, then agents that are done, then
- * customers, then the pulls of idle agents.
+ * Every command, also that an airport closes, goes through aw_state_apply, every waiting ticket through the server's lanes; what is
+ * left out is what lies around them: the wire, the disk and the milliseconds of a commit. At one moment timers come first, then
+ * agents that are done and airports that close, then customers, then the pulls of idle agents.
  *
  * Thread: the caller's. A run owns what it needs and gives it back. The same setup gives the same result, to the last bit.
  */

@@ -13,7 +13,7 @@
 const char sim_options_help[] =
     "surge_sim - the server's own queue, rules and state under a virtual clock: who waits how long in a disruption, by order\n"
     "\n"
-    "  surge_sim [SCENARIO...] [options]   without a scenario: R4 R8 R8u R16u dup clu\n"
+    "  surge_sim [SCENARIO...] [options]   without a scenario: R4 R8 R8u R16u dup clu R8-ash\n"
     "  surge_sim --list                    the scenarios and policies\n"
     "\n"
     "  --policy NAME        only this one; may be given several times (all that fit the scenario)\n"
@@ -220,7 +220,7 @@ parse_one(struct sim_options *options, double values[VARIATIONS], int argc, cons
 enum aw_err
 sim_options_parse(struct sim_options *ret_options, int argc, const char *const *argv, struct aw_why *why)
 {
-    static const char *const judged[] = {"R4", "R8", "R8u", "R16u", "dup", "clu"};
+    static const char *const judged[] = {"R4", "R8", "R8u", "R16u", "dup", "clu", "R8-ash"};
     struct sim_options      *options = ret_options;
     double                   values[VARIATIONS];
 

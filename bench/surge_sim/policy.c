@@ -132,6 +132,8 @@ static const struct sim_policy table[] = {
     {"guarded-unfolded", "the same rule, but each delivery is work of its own", .place = by_server},
     {"guarded-clusters", "the same rule, and an answer to one passenger goes to all of that flight", .folds = true,
      .answers_clusters = true, .place = by_server},
+    {"guarded-deaf", "the same rule, but nobody tells the server that airports close", .folds = true, .is_deaf = true,
+     .place = by_server},
     {"departures-first", "a bound: departures that can be made before all else, even care; then the guarded ratio", .folds = true,
      .is_bound = true, .place = by_server, .choose = choose_departures},
     {"care-alone", "a bound: care by age, and nobody answers anything else", .folds = true, .is_bound = true, .place = by_class,

@@ -40,6 +40,7 @@ struct sim_policy {
     const char   *about;
     bool          folds; /* one customer, one ticket; a second delivery is known. Else each delivery is work of its own */
     bool          answers_clusters;
+    bool          is_deaf;  /* nobody tells the server that airports close */
     bool          is_bound; /* nobody would run it: it shows what can be had at most */
     enum aw_order order;    /* by which the server's pull chooses */
     struct sim_place (*place)(const struct aw_order_settings *settings, const struct sim_waiting *ticket);

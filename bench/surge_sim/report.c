@@ -73,6 +73,20 @@ print_details(FILE *to, const struct sim_study *study)
     }
 }
 
+static void
+print_closure(FILE *to, const struct sim_study *study)
+{
+    (void)fprintf(to, "\nfrom the closure on   %10s %16s %26s %34s\n", "leases", "of grounded ones", "while one in reach waited",
+                  "that had the better claim");
+    for (unsigned i = 0; i < study->count; i++) {
+        const struct sim_spread *of = study->summaries[i].of_run;
+
+        (void)fprintf(to, "  %-18s %11.0f %16.0f %26.0f %16.1f [%6.0f-%6.0f]\n", study->policies[i]->name,
+                      of[SIM_CLOSED_LEASES].mean, of[SIM_GROUNDED_LEASES].mean, of[SIM_GROUNDED_AHEAD].mean,
+                      of[SIM_GROUNDED_WRONG].mean, of[SIM_GROUNDED_WRONG].least, of[SIM_GROUNDED_WRONG].most);
+    }
+}
+
 void
 sim_report_text(FILE *to, const struct sim_study *study, const struct sim_options *options)
 {
@@ -84,15 +98,23 @@ sim_report_text(FILE *to, const struct sim_study *study, const struct sim_option
                   "care", "immin", "disrup", "genera", "other", "apart %", "need", "%", "peak", "waiting");
     for (unsigned i = 0; i < study->count; i++)
         print_row(to, study->policies[i], &study->summaries[i]);
+    if (study->scenario->closing > 0)
+        print_closure(to, study);
     if (options->details)
         print_details(to, study);
 }
 
 /* A share as per cent, a count as it is. */
+static bool
+is_share(const struct sim_target *target)
+{
+    return target->metric != SIM_WORK_PER_NEED && target->metric != SIM_GROUNDED_WRONG;
+}
+
 static double
 shown(const struct sim_target *target, double value)
 {
-    return target->metric == SIM_WORK_PER_NEED ? value : 100 * value;
+    return is_share(target) ? 100 * value : value;
 }
 
 unsigned
@@ -110,8 +132,8 @@ sim_report_targets(FILE *to, const struct sim_study *study)
 
         missed += !met;
         (void)fprintf(to, "  %-7s %s: %.3f [%.3f-%.3f]%s, at most %g\n", met ? "reached" : "MISSED", target->words,
-                      shown(target, got->mean), shown(target, got->least), shown(target, got->most),
-                      target->metric == SIM_WORK_PER_NEED ? "" : " %", shown(target, target->most));
+                      shown(target, got->mean), shown(target, got->least), shown(target, got->most), is_share(target) ? " %" : "",
+                      shown(target, target->most));
     }
     return missed;
 }

@@ -114,6 +114,8 @@ measure_people(struct sim_result *result, const struct aw_order_settings *order,
         care_late += need->class_ == AW_CLASS_CARE && wait_min(need, end) > 30;
         if (need->class_ != AW_CLASS_IMMINENT || need->departs_at < need->asked_at + handling)
             continue;
+        if (need->grounded_at != 0 && waited_until(need, end) >= need->grounded_at)
+            continue; /* not missed: it does not go */
         could++;
         if (need->departs_at < waited_until(need, end) + handling)
             missed += need->left_at == 0;
@@ -145,6 +147,10 @@ measure_pulls(struct sim_result *result)
     }
     result->of_run[SIM_UTILISATION] = tally->duty_ms > 0 ? tally->busy_ms / tally->duty_ms : 0;
     result->of_run[SIM_WAITING_MOST] = tally->waiting_most;
+    result->of_run[SIM_CLOSED_LEASES] = (double)tally->closed.leases;
+    result->of_run[SIM_GROUNDED_LEASES] = (double)tally->closed.grounded;
+    result->of_run[SIM_GROUNDED_AHEAD] = (double)tally->closed.ahead;
+    result->of_run[SIM_GROUNDED_WRONG] = (double)tally->closed.wrong;
 }
 
 static double
@@ -240,9 +246,10 @@ sim_class_metric_name(enum sim_class_metric metric)
 const char *
 sim_run_metric_name(enum sim_run_metric metric)
 {
-    static const char *const names[SIM_RUN_METRICS] = {"missed",        "done_late",   "care_over_30", "ratio_spread",
-                                                       "work_per_need", "utilisation", "kappa_peak",   "care_of_pulls_peak",
-                                                       "left_waiting",  "gave_up",     "waiting_most"};
+    static const char *const names[SIM_RUN_METRICS] = {"missed",          "done_late",      "care_over_30",  "ratio_spread",
+                                                       "work_per_need",   "utilisation",    "kappa_peak",    "care_of_pulls_peak",
+                                                       "left_waiting",    "gave_up",        "waiting_most",  "closed_leases",
+                                                       "grounded_leases", "grounded_ahead", "grounded_wrong"};
 
     return names[metric];
 }

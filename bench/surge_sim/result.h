@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "bench/surge_sim/crowd.h"
+#include "bench/surge_sim/watch.h"
 #include "core/order.h"
 
 #include <stdint.h>
@@ -26,7 +27,7 @@ enum sim_class_metric {
 };
 
 enum sim_run_metric {
-    SIM_MISSED,        /* share of the departures that could be made when asked, missed while waiting */
+    SIM_MISSED,        /* share of the departures that could be made when asked, missed while waiting; not those grounded then */
     SIM_DONE_LATE,     /* share of them that an agent took in time and was done with after the departure */
     SIM_CARE_OVER_30,  /* share of care that waited over 30 min */
     SIM_RATIO_SPREAD,  /* largest over smallest SIM_P90_RATIO of imminent, disrupted, general; less 1 */
@@ -37,6 +38,11 @@ enum sim_run_metric {
     SIM_LEFT_WAITING,  /* needs without an answer at the end */
     SIM_GAVE_UP,       /* needs whose customer left */
     SIM_WAITING_MOST,  /* tickets at one moment */
+    /* Leases after airports closed; what they mean: watch.h. */
+    SIM_CLOSED_LEASES,
+    SIM_GROUNDED_LEASES,
+    SIM_GROUNDED_AHEAD,
+    SIM_GROUNDED_WRONG,
     SIM_RUN_METRICS
 };
 
@@ -45,20 +51,21 @@ enum sim_run_metric {
 
 /* Counted by the desk while it runs. */
 struct sim_tally {
-    uint64_t work; /* tickets taken by agents, and waiting or held by one at the end */
-    uint64_t folded;
-    uint64_t duplicates;
-    uint64_t bulk_answered;
-    uint64_t leases;
-    uint64_t refused; /* leases, to an entry that should have been stale */
-    double   busy_ms;
-    double   duty_ms;
-    uint64_t waiting_ms; /* integral of the tickets waiting over time */
-    uint64_t waited_ms;  /* sum of what each ticket waited: by Little's law the same */
-    uint32_t waiting_most;
-    double   kappa_sum[SIM_BUCKETS_MAX];
-    uint32_t kappa_count[SIM_BUCKETS_MAX];
-    uint32_t care_count[SIM_BUCKETS_MAX];
+    uint64_t               work; /* tickets taken by agents, and waiting or held by one at the end */
+    uint64_t               folded;
+    uint64_t               duplicates;
+    uint64_t               bulk_answered;
+    uint64_t               leases;
+    uint64_t               refused; /* leases, to an entry that should have been stale */
+    double                 busy_ms;
+    double                 duty_ms;
+    uint64_t               waiting_ms; /* integral of the tickets waiting over time */
+    uint64_t               waited_ms;  /* sum of what each ticket waited: by Little's law the same */
+    uint32_t               waiting_most;
+    struct sim_watch_count closed;
+    double                 kappa_sum[SIM_BUCKETS_MAX];
+    uint32_t               kappa_count[SIM_BUCKETS_MAX];
+    uint32_t               care_count[SIM_BUCKETS_MAX];
 };
 
 struct sim_result {

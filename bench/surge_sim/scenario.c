@@ -35,6 +35,16 @@ static const struct sim_scenario table[] = {
      .clusters = 40,
      .clustered = 0.5,
      .cluster_min = 5 /* A */},
+    /* Ten of 34 airports A: half of the flights touch the region. */
+    {.name = "R8-ash",
+     .about = "R8, and at hour 3 all airports of a region close for 48 hours",
+     COMMON,
+     LOAD(8),
+     MIX,
+     .airports = 34,
+     .closing = 10,
+     .closes_hour = 3,
+     .closed_hours = 48},
     /* 130 agents from the start, as many as that airline had in 2014: what is shown is who is served, not whether all are. */
     {.name = "W",
      .about = "the generator's level W: a week's worth in the hour, with follow-ups and redeliveries",
@@ -106,6 +116,13 @@ sim_scenario_staff_changes(const struct sim_scenario *scenario, double hour)
             return scenario->staff[i].hour;
     }
     return -1;
+}
+
+struct aw_airport_code
+sim_scenario_airport(unsigned airport)
+{
+    AW_ASSERT(airport < 26 * 26);
+    return (struct aw_airport_code){.letters = {'A', (char)('A' + airport / 26), (char)('A' + airport % 26)}};
 }
 
 unsigned

@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "bench/arrivals/generator.h"
 #include "model/class.h"
+#include "model/command.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,6 +48,10 @@ struct sim_scenario {
     unsigned clusters;       /* flights whose passengers all have the same question */
     double   clustered;      /* share of disrupted and general that asks it */
     double   cluster_min;    /* what an answer for a whole flight takes longer than one for one passenger */
+    unsigned airports;       /* each departure goes from one of them to another, evenly; 0: it names none */
+    unsigned closing;        /* the first so many, a region, close together ... */
+    double   closes_hour;    /* ... at that hour ... */
+    double   closed_hours;   /* ... for so long */
     double   wrap_up_min;    /* an agent's pause after each ticket */
     double   read_min;       /* reading one more message of the same customer */
     /* A level of the generator in place of base, load, mix, lead, copies and follow-ups. */
@@ -63,7 +68,9 @@ double sim_scenario_load(const struct sim_scenario *scenario, double hour);
 double sim_scenario_load_most(const struct sim_scenario *scenario);
 /* Agents on duty; next change after `hour`, or a negative number when there is none. */
 unsigned sim_scenario_staff(const struct sim_scenario *scenario, double hour);
-double   sim_scenario_staff_changes(const struct sim_scenario *scenario, double hour);
-unsigned sim_scenario_staff_most(const struct sim_scenario *scenario);
+/* Of an airport below `airports`; below `closing` it is one of the region. */
+struct aw_airport_code sim_scenario_airport(unsigned airport);
+double                 sim_scenario_staff_changes(const struct sim_scenario *scenario, double hour);
+unsigned               sim_scenario_staff_most(const struct sim_scenario *scenario);
 
 #endif

@@ -11,6 +11,8 @@ fits(const struct sim_policy *policy, const struct sim_scenario *scenario)
 {
     if (policy->answers_clusters)
         return scenario->clusters > 0;
+    if (policy->is_deaf)
+        return scenario->closing > 0;
     if (policy->is_bound)
         return strcmp(scenario->name, "R16u") == 0; /* where the targets come near what can be had */
     if (strcmp(policy->name, "guarded-unfolded") == 0)
@@ -83,6 +85,9 @@ static const struct sim_target targets[] = {
     {"R8u", "departures missed while waiting", SIM_MISSED, 0.005},
     {"R16u", "care over 30 min", SIM_CARE_OVER_30, 0.001},
     {"R16u", "departures missed while waiting", SIM_MISSED, 0.2},
+    {"R8-ash", "leases of a grounded departure before one in reach with the better claim", SIM_GROUNDED_WRONG, 0},
+    {"R8-ash", "care over 30 min", SIM_CARE_OVER_30, 0},
+    {"R8-ash", "departures missed while waiting", SIM_MISSED, 0.005},
     {"dup", "work items a need", SIM_WORK_PER_NEED, 1.05},
 };
 

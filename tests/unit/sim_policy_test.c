@@ -169,7 +169,7 @@ test_right_words(void **state)
 
     (void)state;
     assert_int_equal(parse(&options, &why, "--check", NULL), AW_OK);
-    assert_int_equal(options.scenario_count, 6);
+    assert_int_equal(options.scenario_count, 7);
     assert_true(options.check && !options.help && !options.details);
     assert_int_equal(parse(&options, &why, "--staff", "2"), AW_OK);
     assert_int_equal(sim_scenario_staff_most(&options.scenarios[1]), 260);
