@@ -339,6 +339,7 @@ fold_wide(struct folder *f)
 {
     size_t   step = aw_utf8_step(f->text + f->at, f->len - f->at);
     uint32_t code = step == 0 ? 0xA0 /* a blank */ : decode(f->text + f->at, step);
+    uint32_t at = f->at;
     char     ascii = ascii_of(code);
 
     if (ascii == '\b')
@@ -347,6 +348,8 @@ fold_wide(struct folder *f)
         put_mark(f, ascii == '.' ? '.' : ',');
     } else if (ascii != 0) {
         fold_ascii(f, ascii);
+        if (f->at != at)
+            return 1; /* it went on to the last byte of a name behind @ */
     } else if (code >= 0xC0 && code < 0x180) {
         fold_latin(f, code);
     } else if (is_emoji(code)) {

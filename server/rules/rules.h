@@ -56,7 +56,7 @@ struct aw_rules_mention {
 struct aw_rules_result {
     enum aw_class           class_; /* the most urgent one found; AW_CLASS_NONE: no rule was met */
     bool                    gentle;
-    bool                    cut; /* more phrases than a scratch holds: what lies behind was not looked at */
+    bool                    cut; /* more phrases than a scratch holds, or may be compared: what lies behind was not looked at */
     uint32_t                finding_count;
     uint32_t                mention_count;
     struct aw_rules_finding findings[AW_RULES_FINDINGS_MAX];

@@ -46,6 +46,10 @@ static const struct {
     {"...!!! what", " what "},
     {"\xEF\xBC\xA8\xEF\xBC\xA5\xEF\xBC\xB9", " hey "}, /* full width */
     {"\xD0\x9F\xD0\x9E\xD0\x9C", " \xD0\xBF\xD0\xBE\xD0\xBC "},
+    {"ask \xEF\xBC\xA0"
+     "bob heart attack",
+     " ask heart attack "}, /* full width: a name ends where it does behind @ */
+    {"\xEF\xBC\xA0", " "},
 };
 
 static void
@@ -310,11 +314,19 @@ test_findings(void **state)
     aw_rules_free(&rules);
 }
 
-/* The longest text, full of phrases: bounded, and it says so. */
+static void
+fill_with(char *text, size_t len, const char *piece)
+{
+    size_t piece_len = strlen(piece);
+
+    for (size_t i = 0; i < len; i++)
+        text[i] = piece[i % piece_len];
+}
+
+/* The longest text, full of phrases: bounded in what is found and in how often two of them are compared, and it says so. */
 static void
 test_long_text(void **state)
 {
-    static const char        piece[] = "not no never left lost help now gate KL1234 ";
     struct aw_rules         *rules = builtin();
     struct aw_rules_scratch *scratch = aw_rules_scratch_new(rules);
     char                    *text = malloc(AW_TEXT_BYTES_MAX);
@@ -323,10 +335,17 @@ test_long_text(void **state)
     (void)state;
     assert_non_null(scratch);
     assert_non_null(text);
-    for (size_t i = 0; i < AW_TEXT_BYTES_MAX; i++)
-        text[i] = piece[i % (sizeof(piece) - 1)];
+    fill_with(text, AW_TEXT_BYTES_MAX, "not no never left lost help now gate KL1234 ");
     aw_rules_scan(rules, scratch, aw_slice_of(text, AW_TEXT_BYTES_MAX), AW_SLICE("en"), &result);
     assert_true(result.cut);
+    /* Fewer than a scratch holds, but each asks about all others. */
+    fill_with(text, AW_TEXT_BYTES_MAX / 2, "insulin no ");
+    aw_rules_scan(rules, scratch, aw_slice_of(text, AW_TEXT_BYTES_MAX / 2), AW_SLICE("en"), &result);
+    assert_true(result.cut);
+    assert_int_equal(result.class_, AW_CLASS_CARE);
+    fill_with(text, AW_TEXT_BYTES_MAX / 32, "insulin no ");
+    aw_rules_scan(rules, scratch, aw_slice_of(text, AW_TEXT_BYTES_MAX / 32), AW_SLICE("en"), &result);
+    assert_false(result.cut);
     memset(text, '.', AW_TEXT_BYTES_MAX);
     aw_rules_scan(rules, scratch, aw_slice_of(text, AW_TEXT_BYTES_MAX), AW_SLICE("en"), &result);
     assert_false(result.cut);
