@@ -16,6 +16,7 @@
 typedef uint64_t aw_ns;
 typedef uint64_t aw_ms;
 
+#define AW_NS_PER_US UINT64_C(1000)
 #define AW_NS_PER_MS UINT64_C(1000000)
 #define AW_NS_PER_S  UINT64_C(1000000000)
 #define AW_MS_PER_S  UINT64_C(1000)

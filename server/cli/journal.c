@@ -255,6 +255,24 @@ add_undo(json_t *object, const struct aw_in_undo *undo)
 }
 
 static void
+add_choice(json_t *object, const struct aw_lease_choice *choice)
+{
+    json_t *lanes;
+
+    if (choice->at == 0)
+        return;
+    add_time(object, "chosen_at", choice->at);
+    add_number(object, "seen", choice->seen_seq);
+    add_number(object, "held_us", choice->held_us);
+    if (choice->lane_count == 0)
+        return;
+    lanes = json_array();
+    for (uint32_t i = 0; i < choice->lane_count; i++)
+        (void)json_array_append_new(lanes, json_integer(choice->lanes[i]));
+    (void)json_object_set_new(object, "lanes", lanes);
+}
+
+static void
 add_fields(json_t *object, const struct aw_command *command)
 {
     switch (command->kind) {
@@ -284,6 +302,7 @@ add_fields(json_t *object, const struct aw_command *command)
         add_number(object, "slot_version", command->in.lease.version);
         add_slice(object, "agent", command->in.lease.agent);
         add_number(object, "lease_ms", command->in.lease.lease_ms);
+        add_choice(object, &command->in.lease.choice);
         return;
     case AW_COMMAND_EXTEND:
     case AW_COMMAND_COMPLETE:

@@ -13,6 +13,13 @@ departure_of(const struct aw_head *head)
     return head->class_ == AW_CLASS_IMMINENT ? head->key : 0;
 }
 
+struct aw_order_candidate
+aw_choice_candidate(const struct aw_head *head)
+{
+    return (struct aw_order_candidate){
+        .class_ = head->class_, .age = head->age, .departs_at = departure_of(head), .id = head->slot};
+}
+
 /* The first entry of a queue that still counts. False: there is none. */
 static bool
 peek(struct aw_lanes *lanes, uint32_t lane, unsigned queue, struct aw_choice *ret_choice)
@@ -23,8 +30,7 @@ peek(struct aw_lanes *lanes, uint32_t lane, unsigned queue, struct aw_choice *re
         if (!aw_lanes_peek(lanes, lane, queue, head))
             return false;
     } while (head->stale);
-    ret_choice->candidate =
-        (struct aw_order_candidate){.class_ = head->class_, .age = head->age, .departs_at = departure_of(head), .id = head->slot};
+    ret_choice->candidate = aw_choice_candidate(head);
     return true;
 }
 
@@ -85,10 +91,14 @@ aw_choice_find(const struct aw_choice_of *of, aw_ms now, struct aw_choice *ret_c
 bool
 aw_choice_take(const struct aw_choice_of *of, aw_ms now, struct aw_choice *ret_choice)
 {
-    while (aw_choice_find(of, now, ret_choice)) {
-        if (aw_lanes_try_take(of->lanes, &ret_choice->head))
-            return true;
-        /* Somebody was faster, which is progress, or something more urgent came: look again. */
-    }
-    return false;
+    uint64_t seen_seq;
+
+    do { /* again when somebody was faster, which is progress, or when something more urgent came */
+        seen_seq = aw_lanes_published(of->lanes);
+        if (!aw_choice_find(of, now, ret_choice))
+            return false;
+    } while (!aw_lanes_try_take(of->lanes, &ret_choice->head));
+    ret_choice->seen_seq = seen_seq;
+    ret_choice->taken_seq = aw_lanes_published(of->lanes);
+    return true;
 }

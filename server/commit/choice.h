@@ -34,7 +34,13 @@ struct aw_choice_of {
 struct aw_choice {
     struct aw_head            head;
     struct aw_order_candidate candidate;
+    /* Of one that was taken: what was published (aw_lanes_published) before all heads were looked at, and after it was taken. */
+    uint64_t seen_seq;
+    uint64_t taken_seq;
 };
+
+/* What the rule sees of a head. */
+struct aw_order_candidate aw_choice_candidate(const struct aw_head *head);
 
 /* The heads of one lane, whether it is paused or not, in the order of their queues: what a pull of this lane compares. Returns how
  * many. An imminent ticket may show twice: by departure and by age. */

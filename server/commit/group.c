@@ -146,6 +146,16 @@ note_unleased(struct aw_committer *c, const struct aw_in_lease *lease)
                                      .age = view.age});
 }
 
+/* For the record: how long its pull had the ticket in hand. */
+static void
+note_held(const struct aw_committer *c, struct aw_lease_choice *choice)
+{
+    aw_ns mono = choice->at == 0 ? 0 : c->config.mono();
+    aw_ns held_us = mono > choice->taken_at ? (mono - choice->taken_at) / AW_NS_PER_US : 0;
+
+    choice->held_us = held_us < UINT32_MAX ? (uint32_t)held_us : UINT32_MAX;
+}
+
 /* Applies one entry into the open batch. False when the batch has no room for it: nothing was done. */
 static bool
 apply_one(struct aw_committer *c, struct aw_entry *entry, aw_ms now)
@@ -159,6 +169,8 @@ apply_one(struct aw_committer *c, struct aw_entry *entry, aw_ms now)
         return false;
     entry->point = (struct aw_commit_point){.index = 0};
     command->out = (struct aw_outcome_of){.err = AW_OK};
+    if (command->kind == AW_COMMAND_LEASE)
+        note_held(c, &command->in.lease.choice);
     err = admit(c, command, record, body);
     if (err == AW_E_AGAIN) {
         c->is_shut_for_posts = true;

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define TICK_MS         100U
 #define STALE_DROPS_MAX 64U
 /* A step of reclaim: queues looked at, words of hints passed over, chunks unlinked, blocks freed. */
 #define SWEEP_QUEUES 32U
@@ -28,6 +27,7 @@ struct aw_lanes {
     /* Written by the committer, read by all. */
     _Atomic uint64_t *hints; /* owns: a set bit means that the queue may have entries */
     _Atomic uint64_t *shown; /* owns: by slot; version << 32 | age tick */
+    _Atomic uint64_t  published;
     /* Shared. */
     struct aw_calendar *queues; /* owns: lanes x AW_LANES_QUEUES */
     /* Committer only. */
@@ -76,6 +76,7 @@ aw_lanes_new(struct aw_lanes **ret_lanes, const struct aw_lanes_config *config, 
     if (lanes == NULL)
         return AW_E_MEMORY;
     lanes->config = *config;
+    lanes->config.base -= config->base % AW_LANES_TICK_MS; /* ticks are the same ones after each start */
     err = aw_calendar_pool_new(&lanes->pool, config->bytes_max, qsbr);
     if (err != AW_OK)
         goto fail;
@@ -130,7 +131,7 @@ queue_of(const struct aw_lanes *lanes, uint32_t lane, unsigned queue)
 static uint32_t
 tick_of(const struct aw_lanes *lanes, aw_ms at, uint32_t max)
 {
-    uint64_t tick = at <= lanes->config.base ? 0 : (at - lanes->config.base) / TICK_MS;
+    uint64_t tick = at <= lanes->config.base ? 0 : (at - lanes->config.base) / AW_LANES_TICK_MS;
 
     return tick < max ? (uint32_t)tick : max;
 }
@@ -138,7 +139,7 @@ tick_of(const struct aw_lanes *lanes, aw_ms at, uint32_t max)
 static aw_ms
 ms_of(const struct aw_lanes *lanes, uint32_t tick)
 {
-    return lanes->config.base + (aw_ms)tick * TICK_MS;
+    return lanes->config.base + (aw_ms)tick * AW_LANES_TICK_MS;
 }
 
 /* --- hints ---------------------------------------------------------------------------------------------------------------- */
@@ -210,6 +211,21 @@ aw_lanes_show(struct aw_lanes *lanes, uint32_t slot, uint32_t version, aw_ms age
         lanes->slots_used = slot + 1;
     /* Release: pairs with the load in head_fill. */
     atomic_store_explicit(&lanes->shown[slot], shown, memory_order_release);
+}
+
+void
+aw_lanes_set_published(struct aw_lanes *lanes, uint64_t seq)
+{
+    AW_ON(lanes);
+    /* Seq_cst like pushes and takes, so that of a look before a take and a look after another one the numbers tell which take came
+     * first. Pairs with the load in aw_lanes_published. */
+    atomic_store_explicit(&lanes->published, seq, memory_order_seq_cst);
+}
+
+uint64_t
+aw_lanes_published(const struct aw_lanes *lanes)
+{
+    return atomic_load_explicit(&lanes->published, memory_order_seq_cst); /* pairs with the store in set_published */
 }
 
 static uint64_t

@@ -35,6 +35,9 @@ struct aw_lanes;
 #define AW_LANES_BY_AGE AW_CLASS_COUNT /* imminent tickets by age; their own queue is by departure */
 #define AW_LANES_QUEUES (AW_CLASS_COUNT + 1)
 
+/* Keys and ages are exact to this: whole ticks since 1970. */
+#define AW_LANES_TICK_MS 100U
+
 struct aw_lanes_config {
     uint32_t lanes_max;
     uint32_t tickets_max; /* slots are below this */
@@ -57,6 +60,8 @@ void aw_lanes_show(struct aw_lanes *lanes, uint32_t slot, uint32_t version, aw_m
  * its limit, nothing changed. */
 AW_MUST_USE enum aw_err aw_lanes_push(struct aw_lanes *lanes, uint32_t lane, enum aw_class class_, aw_ms key, uint32_t slot,
                                       uint32_t version);
+/* Says up to which record all is published; for aw_lanes_published. */
+void aw_lanes_set_published(struct aw_lanes *lanes, uint64_t seq);
 /* How many pushes surely succeed from here on, wherever they go. */
 size_t aw_lanes_room(const struct aw_lanes *lanes);
 /* A bounded piece of work (some 100 us at most): unlinks what was emptied, frees what no reader can hold any more. Returns how
@@ -92,7 +97,7 @@ struct aw_head {
     uint32_t      lane;
     enum aw_class class_;
     unsigned      queue;
-    aw_ms         key; /* rounded down to 100 ms */
+    aw_ms         key; /* rounded down to a tick */
     aw_ms         age; /* as above */
     uint32_t      slot;
     uint32_t      version;
@@ -101,6 +106,8 @@ struct aw_head {
     uint64_t      _cursor;
 };
 
+/* What the committer said last, by aw_lanes_set_published: whatever it showed and pushed before is seen by peeks from here on. */
+uint64_t aw_lanes_published(const struct aw_lanes *lanes);
 /* The queues of a lane that may have entries, one bit each (1 << queue): one load, for agents of many lanes. A queue whose
  * bit is clear has no entry whose push returned before this call. */
 unsigned aw_lanes_queues(const struct aw_lanes *lanes, uint32_t lane);

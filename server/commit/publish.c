@@ -102,6 +102,7 @@ aw_publish_events(struct aw_committer *c)
         }
     }
     c->event_count = 0;
+    aw_lanes_set_published(c->config.lanes, aw_state_seq(c->config.state));
 }
 
 /* Wakes somebody for each lane of `pull` that has a ticket, until `pull` itself is woken. All of its lanes count, not only the
@@ -317,5 +318,6 @@ aw_publish_load(struct aw_committer *c, struct aw_why *why)
     aw_lanes_load_free(&load);
     if (err != AW_OK)
         return aw_why(why, err, "the queues are too small for the tickets that wait (setting tickets-max)");
+    aw_lanes_set_published(c->config.lanes, aw_state_seq(c->config.state));
     return AW_OK;
 }

@@ -178,12 +178,26 @@ struct aw_in_message {
 };
 enum aw_body_form { AW_BODY_PLAIN = 0, AW_BODY_AES_GCM = 1 };
 
+/* How a pull came to the ticket that it asks for. Apply does not look at it: it is recorded so that an audit can tell what else
+ * lay in these lanes at that moment. */
+struct aw_lease_choice {
+    aw_ms           at;         /* the time that the rule was given; 0: no pull chose, all of this is empty */
+    uint64_t        seen_seq;   /* records up to this one were published before the pull looked */
+    uint64_t        taken_seq;  /* the same when it had taken the ticket */
+    uint32_t        held_us;    /* from then until the lease was applied; UINT32_MAX: or longer. Set by the committer */
+    uint8_t         queue;      /* of the lane, out of which it was taken */
+    const uint32_t *lanes;      /* of the pull, ascending; NULL: all */
+    uint32_t        lane_count; /* of the list; at most AW_LANES_PER_PULL_MAX */
+    aw_ns           taken_at;   /* monotonic, for held_us; not recorded */
+};
+
 struct aw_in_lease {
-    uint32_t           slot; /* as taken from the lanes */
-    uint32_t           version;
-    struct aw_slice    agent;
-    uint64_t           lease_ms;
-    struct aw_pull_key pull_key;
+    uint32_t               slot; /* as taken from the lanes */
+    uint32_t               version;
+    struct aw_slice        agent;
+    uint64_t               lease_ms;
+    struct aw_pull_key     pull_key;
+    struct aw_lease_choice choice;
 };
 
 /* Extend, complete and release name a lease; `op_hash` tells a repeat from another request with the same token. */

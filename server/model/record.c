@@ -36,7 +36,8 @@ AW_STATIC_ASSERT(AT_CRC + 4 == AW_BATCH_HEADER_BYTES, "the CRC closes the header
 
 #define BATCH_HEADER_VERSION 1U
 #define RECORD_VERSION_1     1U
-#define RECORD_VERSION_2     2U /* behind those of version 1 a message's airports, else an aw_once; only when there is one */
+/* Behind the fields of version 1, when there is one: a message's airports, a lease's choice, an aw_once. */
+#define RECORD_VERSION_2 2U
 #define CARE_MASK                                                                                                                \
     (AW_CARE_MEDICAL | AW_CARE_REDUCED_MOBILITY | AW_CARE_UNACCOMPANIED_MINOR | AW_CARE_BEREAVEMENT | AW_CARE_SAFETY)
 
@@ -392,6 +393,36 @@ put_message_outcome(struct put *put, const struct aw_out_message *out)
     put_u64(put, out->related.seq);
 }
 
+/* Seven bits a byte, the lowest first; the top bit says that more follow. */
+static void
+put_varint(struct put *put, uint32_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        put_u8(put, (value & 0x7f) | 0x80);
+    put_u8(put, value);
+}
+
+/* A list of lanes takes a byte each, as a rule: what is written of each is how far it lies behind the one before. */
+static void
+put_choice(struct put *put, const struct aw_lease_choice *choice)
+{
+    uint32_t next = 0;
+
+    AW_ASSERT(choice->taken_seq >= choice->seen_seq);
+    AW_ASSERT(choice->lane_count <= AW_LANES_PER_PULL_MAX);
+    put_ms(put, choice->at);
+    put_u64(put, choice->seen_seq);
+    put_u64(put, choice->taken_seq);
+    put_u32(put, choice->held_us);
+    put_u8(put, choice->queue);
+    put_varint(put, choice->lane_count);
+    for (uint32_t i = 0; i < choice->lane_count; i++) {
+        AW_ASSERT(choice->lanes[i] >= next);
+        put_varint(put, choice->lanes[i] - next);
+        next = choice->lanes[i] + 1;
+    }
+}
+
 static void
 put_lease(struct put *put, const struct aw_in_lease *lease)
 {
@@ -486,13 +517,17 @@ put_fields(struct put *put, const struct aw_command *command)
 static unsigned
 version_max(enum aw_command_kind kind)
 {
-    return aw_command_takes_key(kind) || kind == AW_COMMAND_MESSAGE ? RECORD_VERSION_2 : RECORD_VERSION_1;
+    bool has_more = kind == AW_COMMAND_MESSAGE || kind == AW_COMMAND_LEASE || aw_command_takes_key(kind);
+
+    return has_more ? RECORD_VERSION_2 : RECORD_VERSION_1;
 }
 
 static unsigned
 version_of(const struct aw_command *command)
 {
-    bool has_more = command->kind == AW_COMMAND_MESSAGE ? command->in.message.airport_count > 0 : aw_once_is_set(&command->once);
+    bool has_more = command->kind == AW_COMMAND_MESSAGE ? command->in.message.airport_count > 0
+                    : command->kind == AW_COMMAND_LEASE ? command->in.lease.choice.at != 0
+                                                        : aw_once_is_set(&command->once);
 
     return has_more ? RECORD_VERSION_2 : RECORD_VERSION_1;
 }
@@ -515,6 +550,10 @@ put_more(struct put *put, const struct aw_command *command)
         return;
     if (command->kind == AW_COMMAND_MESSAGE) {
         put_airports(put, &command->in.message);
+        return;
+    }
+    if (command->kind == AW_COMMAND_LEASE) {
+        put_choice(put, &command->in.lease.choice);
         return;
     }
     put_hash128(put, command->once.key);
@@ -906,6 +945,49 @@ get_message_outcome(struct get *get, struct aw_out_message *out)
     out->related.seq = get_u64(get);
 }
 
+static uint32_t
+get_varint(struct get *get, uint32_t max, const char *what)
+{
+    uint64_t value = 0;
+    unsigned shift = 0, byte;
+
+    do {
+        byte = get_u8(get, UINT8_MAX, "");
+        value |= (uint64_t)(byte & 0x7f) << shift;
+        shift += 7;
+    } while ((byte & 0x80) != 0 && shift < 35);
+    /* In its shortest form only: a record has one way to be written. */
+    if ((byte & 0x80) != 0 || (byte == 0 && shift > 7) || value > max) {
+        get_fail(get, AW_E_CORRUPT, what);
+        return 0;
+    }
+    return (uint32_t)value;
+}
+
+static void
+get_choice(struct get *get, struct aw_lease_choice *choice)
+{
+    uint32_t *lanes;
+    uint32_t  next = 0;
+
+    choice->at = get_ms(get);
+    if (choice->at == 0)
+        get_fail(get, AW_E_CORRUPT, "version 2 without a choice");
+    choice->seen_seq = get_u64(get);
+    choice->taken_seq = get_u64(get);
+    choice->held_us = get_u32(get);
+    choice->queue = (uint8_t)get_u8(get, AW_CLASS_COUNT, "a queue is out of range");
+    choice->lane_count = get_varint(get, AW_LANES_PER_PULL_MAX, "more lanes than the limit");
+    if (choice->taken_seq < choice->seen_seq)
+        get_fail(get, AW_E_CORRUPT, "a ticket was taken before it was looked for");
+    lanes = get_list(get, &choice->lane_count, sizeof(*lanes));
+    for (uint32_t i = 0; i < choice->lane_count; i++) {
+        lanes[i] = next + get_varint(get, UINT16_MAX, "a lane is out of range");
+        next = lanes[i] + 1;
+    }
+    choice->lanes = lanes;
+}
+
 static void
 get_lease(struct get *get, struct aw_in_lease *lease)
 {
@@ -1038,6 +1120,8 @@ aw_record_read(const struct aw_record *record, struct aw_arena *arena, struct aw
                       (unsigned long long)record->seq, (unsigned)record->kind);
     if (record->version >= RECORD_VERSION_2 && record->kind == AW_COMMAND_MESSAGE)
         get_airports(&get, &command.in.message);
+    else if (record->version >= RECORD_VERSION_2 && record->kind == AW_COMMAND_LEASE)
+        get_choice(&get, &command.in.lease.choice);
     else if (record->version >= RECORD_VERSION_2)
         get_once(&get, &command.once);
     if (get.err == AW_OK && get.at != get.end)

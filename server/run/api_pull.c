@@ -14,6 +14,7 @@
  * that was granted, and a lease whose answer did not leave.
  */
 #include "commit/choice.h"
+#include "port/clock.h"
 #include "proto/proto.h"
 #include "run/api.h"
 #include "run/io.h"
@@ -97,7 +98,14 @@ take(struct pull *pull)
                                              .version = choice.head.version,
                                              .agent = pull->agent,
                                              .lease_ms = pull->want.lease_s * AW_MS_PER_S,
-                                             .pull_key = pull->key}};
+                                             .pull_key = pull->key,
+                                             .choice = {.at = pull->call.io->wall,
+                                                        .seen_seq = choice.seen_seq,
+                                                        .taken_seq = choice.taken_seq,
+                                                        .queue = (uint8_t)choice.head.queue,
+                                                        .lanes = pull->lanes,
+                                                        .lane_count = pull->lane_count,
+                                                        .taken_at = aw_clock_mono()}}};
     }
     if (submission->count == 0)
         return false;
@@ -504,7 +512,22 @@ on_sent(struct aw_call *call, bool delivered)
 static const struct aw_call_ops pull_ops = {
     .on_back = on_back, .on_gone = on_gone, .on_leave = on_leave, .on_sent = on_sent, .on_time = on_time};
 
-/* Names to indexes; each once. False: answered. */
+/* Puts a lane into the ascending list; each once. */
+static void
+add_lane(struct pull *pull, uint32_t *lanes, uint32_t lane)
+{
+    uint32_t at = pull->lane_count;
+
+    while (at > 0 && lanes[at - 1] > lane)
+        at--;
+    if (at > 0 && lanes[at - 1] == lane)
+        return;
+    memmove(&lanes[at + 1], &lanes[at], (pull->lane_count - at) * sizeof(lanes[0]));
+    lanes[at] = lane;
+    pull->lane_count++;
+}
+
+/* Names to indexes. False: answered. */
 static bool
 find_lanes(struct pull *pull)
 {
@@ -521,7 +544,6 @@ find_lanes(struct pull *pull)
     }
     for (uint32_t i = 0; i < pull->want.lane_count; i++) {
         uint32_t lane = aw_lanes_directory_find(directory, pull->want.lanes[i]);
-        bool     seen = false;
 
         if (lane == AW_LANE_NONE) {
             aw_call_problem(&pull->call, &(struct aw_problem){.err = AW_E_NOT_FOUND,
@@ -529,10 +551,7 @@ find_lanes(struct pull *pull)
                                                               .field = AW_SLICE("lanes")});
             return false;
         }
-        for (uint32_t k = 0; k < pull->lane_count; k++)
-            seen |= lanes[k] == lane;
-        if (!seen)
-            lanes[pull->lane_count++] = lane;
+        add_lane(pull, lanes, lane);
     }
     pull->lanes = lanes;
     return true;

@@ -224,6 +224,28 @@ make_event(struct maker *maker, struct aw_command *command)
         command->once = (struct aw_once){.key = make_hash(maker), .request = next(&maker->rng)};
 }
 
+/* Lanes ascend, with gaps of all lengths. */
+static void
+make_choice(struct maker *maker, struct aw_lease_choice *choice)
+{
+    uint32_t *lanes = take(maker, AW_LANES_PER_PULL_MAX, sizeof(*lanes));
+    uint32_t  lane = 0;
+
+    choice->at = below(&maker->rng, 4) == 0 ? 0 : make_ms(maker);
+    if (choice->at == 0)
+        return;
+    choice->seen_seq = next(&maker->rng) >> 1;
+    choice->taken_seq = choice->seen_seq + next(&maker->rng) % 1000;
+    choice->held_us = (uint32_t)next(&maker->rng);
+    choice->queue = (uint8_t)(next(&maker->rng) % (AW_CLASS_COUNT + 1));
+    choice->lane_count = make_count(maker, AW_LANES_PER_PULL_MAX);
+    for (uint32_t i = 0; i < choice->lane_count; i++) {
+        lane += (uint32_t)below(&maker->rng, below(&maker->rng, 8) == 0 ? 400 : 2);
+        lanes[i] = lane++;
+    }
+    choice->lanes = choice->lane_count == 0 ? NULL : lanes;
+}
+
 static void
 make_fields(struct maker *maker, struct aw_command *command)
 {
@@ -254,6 +276,7 @@ make_fields(struct maker *maker, struct aw_command *command)
             .agent = make_string(maker, 1, AW_AGENT_BYTES_MAX),
             .lease_ms = make_ms(maker),
             .pull_key = {.key = next(&maker->rng), .request = (uint32_t)next(&maker->rng), .pull = (uint32_t)next(&maker->rng)}};
+        make_choice(maker, &command->in.lease.choice);
         return;
     case AW_COMMAND_EXTEND:
     case AW_COMMAND_COMPLETE:
@@ -414,6 +437,14 @@ same_lease(const struct aw_in_lease *a, const struct aw_in_lease *b)
     SAME(pull_key.key);
     SAME(pull_key.request);
     SAME(pull_key.pull);
+    SAME(choice.at);
+    SAME(choice.seen_seq);
+    SAME(choice.taken_seq);
+    SAME(choice.held_us);
+    SAME(choice.queue);
+    SAME(choice.lane_count);
+    for (uint32_t i = 0; i < a->choice.lane_count; i++)
+        SAME(choice.lanes[i]);
 }
 
 static void
@@ -753,7 +784,9 @@ test_unknown_kind_and_newer_version(void **state)
         uint8_t           room[AW_RECORD_BYTES_MAX];
         size_t            len = aw_record_write(&command, room);
 
-        room[26] = aw_command_takes_key(kinds[i]) || kinds[i] == AW_COMMAND_MESSAGE ? 3 : 2;
+        bool has_more = aw_command_takes_key(kinds[i]) || kinds[i] == AW_COMMAND_MESSAGE || kinds[i] == AW_COMMAND_LEASE;
+
+        room[26] = has_more ? 3 : 2;
         fix_crc(room, len);
         assert_int_equal(read_damaged(maker, room, len, &copy), AW_E_VERSION);
         room[26] = 0;
@@ -1002,6 +1035,7 @@ static const struct aw_slice        golden_langs[] = {{"nl", 2}, {"nl-BE", 5}};
 static const struct aw_slice        golden_tags[] = {{"vip", 3}};
 static const struct aw_slice        golden_reasons[] = {{"care: medical", 13}, {"departs 14:05", 13}};
 static const struct aw_hash128      golden_identities[] = {{0x0102030405060708, 0x1112131415161718}, {3, 4}};
+static const uint32_t               golden_lanes[] = {0, 1, 300};
 static const struct aw_airport_code golden_airports[] = {{{'L', 'H', 'R'}}, {{'C', 'D', 'G'}}};
 static const struct aw_flight_fact  golden_flights[] = {{0xf00d, 1776240300000, {'A', 'M', 'S'}, {'J', 'F', 'K'}},
                                                         {0xbeef, 0, {0}, {0}}};
@@ -1078,6 +1112,19 @@ static const struct aw_command golden[] = {
      GOLDEN_OUT},
     {.kind = AW_COMMAND_LEASE,
      .in.lease = {.slot = 17, .version = 4, .agent = {"mia", 3}, .lease_ms = 300000, .pull_key = {.key = 5, .request = 6}},
+     GOLDEN_OUT},
+    {.kind = AW_COMMAND_LEASE,
+     .in.lease = {.slot = 17,
+                  .version = 4,
+                  .agent = {"mia", 3},
+                  .lease_ms = 300000,
+                  .choice = {.at = 1776313800000,
+                             .seen_seq = 4990,
+                             .taken_seq = 4991,
+                             .held_us = 850,
+                             .queue = 5,
+                             .lanes = golden_lanes,
+                             .lane_count = 3}},
      GOLDEN_OUT},
     {.kind = AW_COMMAND_EXTEND,
      .in.fenced = {.lease = GOLDEN_LEASE, .agent = {"mia", 3}, .op_hash = 0xabcdef, .lease_ms = 600000},
