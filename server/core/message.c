@@ -416,7 +416,7 @@ aw_apply_message(struct aw_state *state, struct aw_command *command)
     uint64_t                    first_seq, seq;
 
     AW_ASSERT(in->identity_count > 0);
-    AW_ASSERT(in->identity_count <= 1 + AW_IDENTITIES_MAX);
+    AW_ASSERT(in->identity_count <= AW_IDENTITY_HASHES_MAX);
     aw_message_prefetch(state, in); /* all places at once, not one after the other */
     first_seq = aw_dedupe_find(&state->ids, in->id_hash, ids_floor(state));
     if (first_seq != 0) {

@@ -36,7 +36,8 @@
 #define AW_TAGS_MAX        16U
 #define AW_META_MAX        32U
 #define AW_REASONS_MAX     8U
-/* Hashes that may name one customer: channel's id, each verified identity, each of these with the booking code. */
+/* Hashes that may name one customer: the channel's id, each verified identity, and each of these with the booking code (of which
+ * run/api_messages makes only the channel's so far). */
 #define AW_IDENTITY_HASHES_MAX (2U * AW_IDENTITIES_MAX + 2U)
 
 /* A request. */

@@ -741,9 +741,12 @@ def test_folding(t):
     ):
         receipt = api.receipt(make.next(**fields))
         equal((receipt["ticket"] != first["ticket"], receipt["folded"]), (True, False), "somebody else: %r" % fields)
+    most = [phone] + [{"kind": "handle", "value": "jan-%d" % i} for i in range(7)]
+    receipt = api.receipt(make.next(channel="web", customer="jan", identities=most, booking="ABC123"))
+    equal(receipt["ticket"], first["ticket"], "as many identities as a message may have, and a booking")
     lease = [lease for lease in api.leases(max=100) if lease["ticket"] == first["ticket"]][0]
-    equal(len(lease["messages"]), 4, "four messages in one lease")
-    equal(lease["messages_total"], 4, "messages_total")
+    equal(len(lease["messages"]), 5, "five messages in one lease")
+    equal(lease["messages_total"], 5, "messages_total")
     server.restart()
     api = server.api()
     receipt = api.receipt(make.next(channel="twitter", customer="@jan"))

@@ -98,7 +98,7 @@ kit_apply(struct kit *kit, struct aw_command *command)
 /* A message as the tests write it down. Zeros: from customer `who` alone, to us, class CARE (0!), no departure. */
 struct kit_post {
     uint64_t        id;
-    uint64_t        who[9];
+    uint64_t        who[AW_IDENTITY_HASHES_MAX];
     enum aw_class   class_;
     aw_ms           departs_at;
     aw_ms           received_at;
@@ -114,7 +114,7 @@ struct kit_post {
 
 /* The identities and tags live as long as `room`. */
 struct kit_room {
-    struct aw_hash128 identities[9];
+    struct aw_hash128 identities[AW_IDENTITY_HASHES_MAX];
     struct aw_slice   tags[4];
 };
 
@@ -125,7 +125,7 @@ kit_message(const struct kit_post *post, struct kit_room *room)
     struct aw_in_message *in = &command.in.message;
 
     in->id_hash = kit_hash(post->id + 1000000);
-    for (int i = 0; i < 9 && (i == 0 || post->who[i] != 0); i++)
+    for (unsigned i = 0; i < AW_IDENTITY_HASHES_MAX && (i == 0 || post->who[i] != 0); i++)
         room->identities[in->identity_count++] = kit_hash(post->who[i]);
     in->identities = room->identities;
     for (int i = 0; i < 4 && post->tags[i].len > 0; i++)

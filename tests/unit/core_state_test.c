@@ -484,6 +484,31 @@ test_a_ticket_stops_collecting_identities(void **unused)
     kit_close(&kit);
 }
 
+/* Every name that a message can bring is taken in, and finds the ticket again. */
+static void
+test_a_message_with_all_identities_opens_a_ticket(void **unused)
+{
+    struct aw_state_limits limits = kit_limits();
+    struct kit_post        post = {.id = 1, .class_ = AW_CLASS_OTHER};
+    struct aw_ticket_id    ticket;
+    struct kit             kit;
+
+    (void)unused;
+    limits.identities_max = 1000;
+    kit_open_with(&kit, &limits);
+    for (uint64_t i = 0; i < AW_IDENTITY_HASHES_MAX; i++)
+        post.who[i] = i + 1;
+    ticket = kit_post(&kit, post).ticket;
+    for (uint64_t i = 0; i < AW_IDENTITY_HASHES_MAX; i++) {
+        struct aw_out_message again =
+            kit_post(&kit, (struct kit_post){.id = i + 2, .who = {i + 1}, .class_ = AW_CLASS_OTHER});
+
+        assert_true(again.folded);
+        assert_int_equal(again.ticket.slot, ticket.slot);
+    }
+    kit_close(&kit);
+}
+
 /* --- class and departure -------------------------------------------------------------------------------------------------- */
 
 static void
@@ -1568,6 +1593,7 @@ main(void)
         cmocka_unit_test(test_an_identity_names_few_tickets),
         cmocka_unit_test(test_the_youngest_ticket_gives_an_identity_up),
         cmocka_unit_test(test_a_ticket_stops_collecting_identities),
+        cmocka_unit_test(test_a_message_with_all_identities_opens_a_ticket),
         cmocka_unit_test(test_class_follows_facts_and_the_clock),
         cmocka_unit_test(test_the_clock_makes_a_ticket_imminent_and_then_disrupted),
         cmocka_unit_test(test_a_follow_up_raises_and_never_lowers),
