@@ -264,6 +264,15 @@ aw_committer_step(struct aw_committer *committer, aw_ms wall, aw_ns mono)
     return work;
 }
 
+/* Monotonic time at which record time will be `due`. A hold may end in the year 9999, which no clock in nanoseconds can say. */
+static aw_ns
+mono_of(const struct aw_committer *c, aw_ms due, aw_ns mono)
+{
+    uint64_t wait_ms = due > c->clock._told ? due - c->clock._told : 0;
+
+    return wait_ms < (AW_NS_NEVER - mono) / AW_NS_PER_MS ? mono + wait_ms * AW_NS_PER_MS : AW_NS_NEVER;
+}
+
 /* Of two times, 0 being never. */
 static aw_ms
 earlier(aw_ms a, aw_ms b)
@@ -287,7 +296,7 @@ aw_committer_next_due(const struct aw_committer *committer, aw_ns mono)
     if (c->is_timer_refused || c->is_cut_waiting)
         return mono + TIMER_REST_NS;
     if (due != 0)
-        at = due <= c->clock._told ? mono : mono + (due - c->clock._told) * AW_NS_PER_MS;
+        at = mono_of(c, due, mono);
     if (c->role == AW_ROLE_FULL && at > mono + AW_ROOM_LOOK_NS)
         at = mono + AW_ROOM_LOOK_NS;
     return at;

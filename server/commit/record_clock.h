@@ -2,7 +2,7 @@
  *
  * Record time = the last record's time plus monotonic elapsed, slewed to the wall clock by at most one part in AW_SLEW_PARTS. A
  * start jumps forward to the wall clock (the downtime did pass), never back. So a lease lasts as long as was promised even when
- * somebody sets the clock, and a wrong clock corrects itself slowly.
+ * somebody sets the clock, and a wrong clock corrects itself slowly. A wall clock beyond the year 2262 counts as that year.
  * Thread: the committer. Owns nothing. Reads no clock itself: both times come in.
  */
 #ifndef AW_COMMIT_RECORD_CLOCK_H

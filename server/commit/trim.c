@@ -221,7 +221,7 @@ look_through(struct step *step, const struct pass *pass)
 {
     const struct aw_journal_anchor *anchor = &step->c->trim.anchor;
     struct aw_slice  at = aw_slice_of(pass->batch.ptr + AW_BATCH_HEADER_BYTES, pass->batch.len - AW_BATCH_HEADER_BYTES);
-    struct aw_record record;
+    struct aw_record record = {.seq = pass->header->first_seq - 1};
     enum aw_err      err;
 
     while ((err = aw_record_next(&at, &record, NULL)) == AW_OK) {

@@ -49,6 +49,24 @@ test_clock_starts_where_the_journal_ended(void **state)
     assert_int_equal(aw_record_clock_now(&clock, 9000000, 0), 9000000);
 }
 
+/* A clock that is centuries ahead: nothing runs over, time goes on, and what is reckoned from it can be written as text. */
+static void
+test_clock_far_ahead(void **state)
+{
+    struct aw_record_clock clock;
+    aw_ms                  at;
+
+    (void)state;
+    aw_record_clock_start(&clock, 0, AW_MS_MAX, 0);
+    at = aw_record_clock_now(&clock, AW_MS_MAX, 0);
+    assert_true(at <= AW_MS_MAX / 2);
+    assert_int_equal(aw_record_clock_now(&clock, AW_MS_MAX, 16 * AW_NS_PER_S), at + 15000); /* as if the wall clock stood */
+    assert_int_equal(aw_record_clock_now(&clock, 1776231000000, 32 * AW_NS_PER_S), at + 30000);
+    /* It is followed by the slew, as any other. */
+    aw_record_clock_start(&clock, 1776231000000, 1776231000000, 0);
+    assert_int_equal(aw_record_clock_now(&clock, AW_MS_MAX, 16 * AW_NS_PER_S), 1776231017000);
+}
+
 static void
 test_clock_survives_jumps(void **state)
 {
@@ -263,6 +281,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clock_follows_the_wall),
         cmocka_unit_test(test_clock_starts_where_the_journal_ended),
+        cmocka_unit_test(test_clock_far_ahead),
         cmocka_unit_test(test_clock_survives_jumps),
         cmocka_unit_test(test_parking_wakes_the_longest_waiting),
         cmocka_unit_test(test_directory),
