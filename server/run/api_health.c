@@ -107,7 +107,7 @@ on_counted(struct aw_call *call)
     struct aw_metrics_view  view = {.counts = &numbers->counts,
                                     .lanes = shared->lanes,
                                     .directory = shared->directory,
-                                    .order = shared->order,
+                                    .order = &call->io->order,
                                     .now = call->io->wall};
     struct aw_buffer        buffer;
 

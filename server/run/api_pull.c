@@ -69,14 +69,15 @@ has_taken(const struct pull *pull, const struct aw_head *head)
 static bool
 take_one(struct pull *pull, struct aw_choice *ret_choice)
 {
-    const struct aw_shared   *shared = pull->call.io->shared;
+    const struct aw_io       *io = pull->call.io;
+    const struct aw_shared   *shared = io->shared;
     const struct aw_choice_of of = {.lanes = shared->lanes,
                                     .directory = shared->directory,
                                     .lane_list = pull->lanes,
                                     .lane_count = pull->lane_count,
-                                    .order = shared->order};
+                                    .order = &io->order};
 
-    while (aw_choice_take(&of, pull->call.io->wall, ret_choice)) {
+    while (aw_choice_take(&of, io->wall, ret_choice)) {
         if (!has_taken(pull, &ret_choice->head))
             return true;
     }

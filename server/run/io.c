@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "port/clock.h"
 #include "run/api.h"
+#include "run/orderbook.h"
 #include "run/rulebook.h"
 
 #include <openssl/ssl.h>
@@ -172,6 +173,16 @@ change_rules(struct aw_io *io, struct aw_rules_kit *kit)
     aw_wake_up(io->acceptor_wake);
 }
 
+/* Between two requests: no pull is choosing now. */
+static void
+change_order(struct aw_io *io, struct aw_order_slip *slip)
+{
+    io->order = slip->order;
+    if (!aw_ring_try_push(&io->departures_in, &slip->arrival))
+        AW_UNREACHABLE(); /* as above */
+    aw_wake_up(io->acceptor_wake);
+}
+
 static size_t
 take_arrivals(struct aw_io *io)
 {
@@ -183,6 +194,8 @@ take_arrivals(struct aw_io *io)
             begin_drain(io);
         else if (arrival->kit != NULL)
             change_rules(io, arrival->kit);
+        else if (arrival->slip != NULL)
+            change_order(io, arrival->slip);
         else
             arrive(io, arrival);
         taken++;
@@ -457,6 +470,7 @@ aw_io_init(struct aw_io *io, uint32_t number, const struct aw_shared *shared, st
     if (err != AW_OK)
         return err;
     io->rules = aw_rulebook_first(shared->rulebook, number);
+    io->order = *aw_orderbook_order(shared->orderbook);
     io->metrics = aw_metrics_block(shared->metrics, number);
     io->quiet = aw_qsbr_join(shared->qsbr);
     io->blocks = aw_blocks_new(BLOCK_BYTES, settings->memory_bytes_max / settings->io_threads);

@@ -12,6 +12,7 @@
 #include "base/qsbr.h"
 #include "base/stats.h"
 #include "commit/committer.h"
+#include "core/order.h"
 #include "http/accept.h"
 #include "http/conn.h"
 #include "run/call.h"
@@ -21,10 +22,13 @@
 #include <ev.h>
 #include <pthread.h>
 
+struct aw_order_slip;
+struct aw_orderbook;
 struct aw_rules_kit;
 struct aw_rulebook;
 
-/* A connection on its way from the acceptor to an io thread and, when it is closed, back. Rules travel alike (rulebook.h). */
+/* A connection on its way from the acceptor to an io thread and, when it is closed, back. Rules (rulebook.h) and the order of pulls
+ * (orderbook.h) travel alike. */
 struct aw_arrival {
     int                fd;
     struct aw_peer     peer;
@@ -33,6 +37,8 @@ struct aw_arrival {
     uint32_t           io; /* that served it */
     /* Not a connection: the rules to use from here on; on its way back: those that are no longer used. Else NULL. */
     struct aw_rules_kit *kit;
+    /* Not a connection: how pulls choose from here on. Else NULL. */
+    struct aw_order_slip *slip;
 };
 
 /* What all io threads share. Set before they start, then read-only. */
@@ -47,8 +53,8 @@ struct aw_shared {
     struct aw_hash_key         table_key;
     struct aw_hash_key         token_key;
     uint8_t                    shard;
-    struct aw_order_settings  *order;    /* how pulls choose */
-    struct aw_rulebook        *rulebook; /* only to begin with: later ones arrive */
+    struct aw_orderbook       *orderbook; /* only to begin with: later orders arrive */
+    struct aw_rulebook        *rulebook;  /* as above */
 };
 
 struct aw_io {
@@ -62,6 +68,7 @@ struct aw_io {
     struct aw_metrics_block *metrics; /* borrows: this thread's */
     struct aw_qsbr_reader   *quiet;   /* borrows: this thread's */
     struct aw_rules_kit     *rules;   /* what texts are read with; borrows, until the next one arrives */
+    struct aw_order_settings order;   /* how pulls choose, until the next one arrives */
     struct aw_wake           wake;
     /* Mailboxes. */
     struct aw_ring_in  to_committer;

@@ -8,6 +8,7 @@
 #include "run/dev_cert.h"
 #include "run/io.h"
 #include "run/listen.h"
+#include "run/orderbook.h"
 #include "run/rulebook.h"
 #include "store/store.h"
 
@@ -25,6 +26,7 @@
 #define LANE_BYTES_PER_TICKET 128U
 #define LANE_BYTES_MIN        (UINT64_C(64) << 20)
 #define LANE_BYTES_MAX        (UINT64_C(16) << 30)
+#define MS_PER_MIN            (60 * AW_MS_PER_S)
 
 struct listener {
     struct ev_io    watcher;
@@ -35,6 +37,7 @@ struct listener {
 };
 
 struct aw_server {
+    const struct aw_settings *given;    /* borrows */
     struct aw_settings        settings; /* a copy with io_threads filled in */
     struct aw_journal        *journal;
     struct aw_table          *table;
@@ -45,7 +48,6 @@ struct aw_server {
     struct aw_metrics        *metrics;
     struct aw_readers        *readers;
     struct aw_committer      *committer;
-    struct aw_order_settings  order;
     struct aw_shared          shared;
     struct aw_io             *ios;
     uint32_t                  io_count;
@@ -61,20 +63,35 @@ struct aw_server {
     struct aw_why            start_why;
     aw_ns                    began_at;
     /* Main thread. */
-    struct ev_loop     *loop;
-    struct listener     plain;
-    struct listener     tls;
-    SSL_CTX            *ssl_ctx;
-    struct aw_gate     *gate;
-    struct aw_spare     spare;
-    struct aw_wake      wake;
-    struct ev_io        wake_watcher;
-    struct ev_prepare   prepare;
-    struct ev_check     check;
-    struct ev_signal    terminate, interrupt, hangup;
-    struct aw_rulebook *rulebook;
-    struct ev_timer     hand_rules; /* while a mailbox had no room for new rules */
+    struct ev_loop      *loop;
+    struct listener      plain;
+    struct listener      tls;
+    SSL_CTX             *ssl_ctx;
+    struct aw_gate      *gate;
+    struct aw_spare      spare;
+    struct aw_wake       wake;
+    struct ev_io         wake_watcher;
+    struct ev_prepare    prepare;
+    struct ev_check      check;
+    struct ev_signal     terminate, interrupt, hangup;
+    struct aw_rulebook  *rulebook;
+    struct aw_orderbook *orderbook;
+    struct ev_timer      hand_again; /* while a mailbox had no room for new rules or another order */
 };
+
+static struct aw_order_settings
+order_settings(const struct aw_settings *settings)
+{
+    struct aw_order_settings order = AW_ORDER_SETTINGS_DEFAULT;
+
+    order.order = strcmp(settings->order, "strict") == 0 ? AW_ORDER_STRICT : AW_ORDER_RATIO;
+    order.target_ms[AW_CLASS_CARE] = settings->target_care_min * MS_PER_MIN;
+    order.target_ms[AW_CLASS_IMMINENT] = settings->target_imminent_min * MS_PER_MIN;
+    order.target_ms[AW_CLASS_DISRUPTED] = settings->target_disrupted_min * MS_PER_MIN;
+    order.target_ms[AW_CLASS_GENERAL] = settings->target_general_min * MS_PER_MIN;
+    order.target_ms[AW_CLASS_OTHER] = settings->target_other_min * MS_PER_MIN;
+    return order;
+}
 
 /* --- committer thread --------------------------------------------------------------------------------------------------------- */
 
@@ -332,9 +349,12 @@ on_acceptable(struct ev_loop *loop, struct ev_io *watcher, int events)
     }
 }
 
-static void
+/* True: an order came back, and another one may have come while it was out. */
+static bool
 take_departures(struct aw_server *server)
 {
+    bool returned = false;
+
     for (uint32_t i = 0; i < server->io_started; i++) { /* a start that failed has fewer */
         struct aw_arrival *arrival;
 
@@ -343,14 +363,41 @@ take_departures(struct aw_server *server)
                 aw_rulebook_take(server->rulebook, arrival->kit);
                 continue;
             }
+            if (arrival->slip != NULL) {
+                aw_orderbook_take(server->orderbook, arrival->slip);
+                returned = true;
+                continue;
+            }
             aw_gate_leave(server->gate, &arrival->peer, false);
             server->io_loads[i]--;
             free(arrival);
         }
     }
+    return returned;
 }
 
 /* --- main thread: its loop -------------------------------------------------------------------------------------------------- */
+
+/* Hands new rules and another order to the io threads that do not have them yet. */
+static void
+hand_out(struct aw_server *server)
+{
+    bool rules = aw_rulebook_hand(server->rulebook, server->ios);
+    bool order = aw_orderbook_hand(server->orderbook, server->ios);
+
+    if (rules && order)
+        ev_timer_stop(server->loop, &server->hand_again);
+    else
+        ev_timer_again(server->loop, &server->hand_again);
+}
+
+static void
+on_hand_again(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+    (void)timer;
+    (void)events;
+    hand_out(ev_userdata(loop));
+}
 
 static void
 on_wake(struct ev_loop *loop, struct ev_io *watcher, int events)
@@ -369,7 +416,8 @@ on_prepare(struct ev_loop *loop, struct ev_prepare *prepare, int events)
     (void)events;
     aw_wake_prepare(&server->wake);
     /* Looked at after prepare: what comes later writes the descriptor that this loop polls. */
-    take_departures(server);
+    if (take_departures(server))
+        hand_out(server);
     if (aw_metric_sum(server->metrics, AW_METRIC_START_FAILED) != 0)
         ev_break(loop, EVBREAK_ALL);
 }
@@ -421,23 +469,6 @@ log_rules(const struct aw_server *server, const char *what)
 }
 
 static void
-hand_rules(struct aw_server *server)
-{
-    if (aw_rulebook_hand(server->rulebook, server->ios))
-        ev_timer_stop(server->loop, &server->hand_rules);
-    else
-        ev_timer_again(server->loop, &server->hand_rules);
-}
-
-static void
-on_hand_rules(struct ev_loop *loop, struct ev_timer *timer, int events)
-{
-    (void)timer;
-    (void)events;
-    hand_rules(ev_userdata(loop));
-}
-
-static void
 reload_rules(struct aw_server *server)
 {
     struct aw_why why = {.text = ""};
@@ -447,7 +478,38 @@ reload_rules(struct aw_server *server)
         return;
     }
     log_rules(server, "rules reloaded");
-    hand_rules(server);
+}
+
+static void
+log_order(const struct aw_server *server, const char *what, const char *fixed)
+{
+    const struct aw_order_settings *order = aw_orderbook_order(server->orderbook);
+
+    aw_log(AW_LOG_INFO, what, aw_log_str("order", order->order == AW_ORDER_STRICT ? "strict" : "ratio"),
+           aw_log_num("care_min", order->target_ms[AW_CLASS_CARE] / MS_PER_MIN),
+           aw_log_num("imminent_min", order->target_ms[AW_CLASS_IMMINENT] / MS_PER_MIN),
+           aw_log_num("disrupted_min", order->target_ms[AW_CLASS_DISRUPTED] / MS_PER_MIN),
+           aw_log_num("general_min", order->target_ms[AW_CLASS_GENERAL] / MS_PER_MIN),
+           aw_log_num("other_min", order->target_ms[AW_CLASS_OTHER] / MS_PER_MIN), aw_log_str("after_restart", fixed));
+}
+
+static void
+reload_settings(struct aw_server *server)
+{
+    struct aw_why            why = {.text = ""};
+    struct aw_settings       settings;
+    struct aw_order_settings order;
+    char                     fixed[256];
+
+    if (aw_settings_read_again(&settings, server->given, &why) != AW_OK) {
+        aw_log(AW_LOG_WARN, "the settings were not reloaded; the old ones stay", aw_log_str("why", why.text));
+        return;
+    }
+    order = order_settings(&settings);
+    aw_settings_differ(server->given, &settings, fixed, sizeof(fixed));
+    aw_settings_fini(&settings);
+    aw_orderbook_change(server->orderbook, &order);
+    log_order(server, "settings reloaded", fixed);
 }
 
 static void
@@ -458,7 +520,9 @@ on_hangup(struct ev_loop *loop, struct ev_signal *watcher, int events)
 
     (void)watcher;
     (void)events;
+    reload_settings(server);
     reload_rules(server);
+    hand_out(server);
     if (server->ssl_ctx == NULL)
         return;
     if (load_tls(server, &server->ssl_ctx, &why) == AW_OK)
@@ -490,7 +554,7 @@ watch(struct aw_server *server)
     ev_signal_init(&server->terminate, on_terminate, SIGTERM);
     ev_signal_init(&server->interrupt, on_terminate, SIGINT);
     ev_signal_init(&server->hangup, on_hangup, SIGHUP);
-    ev_timer_init(&server->hand_rules, on_hand_rules, 0., .02);
+    ev_timer_init(&server->hand_again, on_hand_again, 0., .02);
     ev_io_start(server->loop, &server->wake_watcher);
     ev_prepare_start(server->loop, &server->prepare);
     ev_check_start(server->loop, &server->check);
@@ -608,6 +672,7 @@ start_threads(struct aw_server *server, struct aw_why *why)
     server->shared.readers = server->readers;
     server->shared.committer = server->committer;
     server->shared.rulebook = server->rulebook;
+    server->shared.orderbook = server->orderbook;
     for (uint32_t i = 0; err == AW_OK && i < server->io_count; i++)
         err = aw_io_init(&server->ios[i], i, &server->shared, why);
     for (uint32_t i = 0; err == AW_OK && i < server->io_count; i++) {
@@ -626,16 +691,16 @@ static enum aw_err
 make_shared(struct aw_server *server, struct aw_why *why)
 {
     const struct aw_store_identity *identity = aw_journal_identity(server->journal);
+    const struct aw_order_settings  order = order_settings(&server->settings);
 
-    server->order = AW_ORDER_SETTINGS_DEFAULT;
-    server->order.order = strcmp(server->settings.order, "strict") == 0 ? AW_ORDER_STRICT : AW_ORDER_RATIO;
     server->metrics = aw_metrics_new(server->io_count + 2);
     server->ios = aw_new_array(struct aw_io, server->io_count);
     server->io_loads = aw_new_array(uint32_t, server->io_count);
     server->gate =
         aw_gate_new((uint32_t)server->settings.connections_max,
                     server->settings.dev ? 0 : (uint32_t)server->settings.connections_per_address_max, server->began_at);
-    if (server->metrics == NULL || server->ios == NULL || server->io_loads == NULL || server->gate == NULL)
+    if (server->metrics == NULL || server->ios == NULL || server->io_loads == NULL || server->gate == NULL ||
+        aw_orderbook_new(&server->orderbook, &order, server->io_count) != AW_OK)
         return aw_why(why, AW_E_MEMORY, "no memory");
     server->committer_metrics = aw_metrics_block(server->metrics, server->io_count);
     server->shared = (struct aw_shared){.settings = &server->settings,
@@ -645,8 +710,7 @@ make_shared(struct aw_server *server, struct aw_why *why)
                                         .metrics = server->metrics,
                                         .table_key = identity->table_key,
                                         .token_key = identity->token_key,
-                                        .shard = identity->shard,
-                                        .order = &server->order};
+                                        .shard = identity->shard};
     return AW_OK;
 }
 
@@ -729,7 +793,7 @@ stop_threads(struct aw_server *server)
         (void)pthread_join(server->committer_thread, NULL);
     }
     if (server->ios != NULL)
-        take_departures(server);
+        (void)take_departures(server); /* nobody is there to be told of another order */
 }
 
 static void
@@ -740,6 +804,7 @@ free_server(struct aw_server *server)
         aw_io_fini(&server->ios[i]);
     aw_committer_free(&server->committer);
     aw_rulebook_free(&server->rulebook);
+    aw_orderbook_free(&server->orderbook);
     free(server->ios);
     free(server->io_loads);
     aw_gate_free(&server->gate);
@@ -786,6 +851,7 @@ aw_server_run(const struct aw_settings *settings, struct aw_why *why)
 
     if (server == NULL)
         return aw_why(why, AW_E_MEMORY, "no memory");
+    server->given = settings;
     server->settings = *settings;
     prepare_process(server);
     err = start(server, why);

@@ -25,19 +25,25 @@ struct setting {
     uint64_t          min;
     uint64_t          max;
     size_t            at; /* in struct aw_settings */
+    bool              is_live;
 };
 
 static const struct setting table[] = {
-#define AW_TEXT(field, name, value, words, what)                                                                                 \
+#define AW_TEXT(field, name, value, words, what)      TEXT_ROW(field, name, value, words, what, false)
+#define AW_TEXT_LIVE(field, name, value, words, what) TEXT_ROW(field, name, value, words, what, true)
+#define TEXT_ROW(field, name, value, words, what, live)                                                                          \
     {.kind = SETTING_TEXT,                                                                                                       \
      .flag = (name),                                                                                                             \
      .placeholder = (words),                                                                                                     \
      .help = (what),                                                                                                             \
      .text = (value),                                                                                                            \
-     .at = offsetof(struct aw_settings, field)},
+     .at = offsetof(struct aw_settings, field),                                                                                  \
+     .is_live = (live)},
 #define AW_FLAG(field, name, what)                                                                                               \
     {.kind = SETTING_FLAG, .flag = (name), .help = (what), .at = offsetof(struct aw_settings, field)},
-#define AW_NUMBER(field, name, value, least, most, what)                                                                         \
+#define AW_NUMBER(field, name, value, least, most, what)      NUMBER_ROW(field, name, value, least, most, what, false)
+#define AW_NUMBER_LIVE(field, name, value, least, most, what) NUMBER_ROW(field, name, value, least, most, what, true)
+#define NUMBER_ROW(field, name, value, least, most, what, live)                                                                  \
     {.kind = SETTING_NUMBER,                                                                                                     \
      .flag = (name),                                                                                                             \
      .placeholder = "N",                                                                                                         \
@@ -45,11 +51,14 @@ static const struct setting table[] = {
      .initial = (value),                                                                                                         \
      .min = (least),                                                                                                             \
      .max = (most),                                                                                                              \
-     .at = offsetof(struct aw_settings, field)},
+     .at = offsetof(struct aw_settings, field),                                                                                  \
+     .is_live = (live)},
 #include "run/settings.def"
 #undef AW_TEXT
 #undef AW_FLAG
 #undef AW_NUMBER
+#undef TEXT_ROW
+#undef NUMBER_ROW
 };
 
 static void *
@@ -240,6 +249,8 @@ aw_settings_parse(struct aw_settings *settings, int argc, char **argv, struct aw
     const char *path = config_path(argc, argv);
     enum aw_err err = path == NULL ? AW_OK : read_file(settings, path, why);
 
+    settings->_argc = argc;
+    settings->_argv = argv;
     for (int at = 1; err == AW_OK && at < argc;)
         err = read_flag(settings, argc, argv, &at, why);
     return err;
@@ -300,6 +311,61 @@ aw_settings_check(const struct aw_settings *settings, struct aw_why *why)
     return check_sizes(settings, why);
 }
 
+enum aw_err
+aw_settings_read_again(struct aw_settings *ret_settings, const struct aw_settings *first, struct aw_why *why)
+{
+    enum aw_err err;
+
+    aw_settings_init(ret_settings);
+    err = aw_settings_parse(ret_settings, first->_argc, first->_argv, why);
+    if (err == AW_OK)
+        err = aw_settings_check(ret_settings, why);
+    if (err != AW_OK)
+        aw_settings_fini(ret_settings);
+    return err;
+}
+
+static const void *
+value_of(const struct aw_settings *settings, const struct setting *setting)
+{
+    return (const char *)settings + setting->at;
+}
+
+static bool
+is_same(const struct aw_settings *a, const struct aw_settings *b, const struct setting *setting)
+{
+    switch (setting->kind) {
+    case SETTING_TEXT:
+        return strcmp(*(const char *const *)value_of(a, setting), *(const char *const *)value_of(b, setting)) == 0;
+    case SETTING_FLAG:
+        return *(const bool *)value_of(a, setting) == *(const bool *)value_of(b, setting);
+    case SETTING_NUMBER:
+        return *(const uint64_t *)value_of(a, setting) == *(const uint64_t *)value_of(b, setting);
+    }
+    AW_UNREACHABLE();
+}
+
+void
+aw_settings_differ(const struct aw_settings *a, const struct aw_settings *b, char *ret_names, size_t bytes)
+{
+    size_t used = 0;
+
+    AW_ASSERT(bytes > 0);
+    ret_names[0] = '\0';
+    for (size_t i = 0; i < AW_ARRAY_LEN(table); i++) {
+        int len;
+
+        if (table[i].is_live || is_same(a, b, &table[i]))
+            continue;
+        len = snprintf(ret_names + used, bytes - used, "%s%s", used > 0 ? ", " : "", table[i].flag);
+        if (len < 0 || (size_t)len >= bytes - used) {
+            ret_names[used] = '\0';
+            return;
+        }
+        used += (size_t)len;
+    }
+}
+
 void
 aw_settings_help(FILE *to)
 {
@@ -313,7 +379,7 @@ aw_settings_help(FILE *to)
 
         (void)snprintf(left, sizeof(left), "--%s%s%s", s->flag, s->placeholder == NULL ? "" : " ",
                        s->placeholder == NULL ? "" : s->placeholder);
-        (void)fprintf(to, "  %-30s %s", left, s->help);
+        (void)fprintf(to, "  %-30s %s%s", left, s->help, s->is_live ? "; read anew on SIGHUP" : "");
         if (s->kind == SETTING_NUMBER)
             (void)fprintf(to, " [%" PRIu64 "; %" PRIu64 " to %" PRIu64 "]", s->initial, s->min, s->max);
         else if (s->kind == SETTING_TEXT && s->text[0] != '\0')

@@ -17,10 +17,11 @@
 static enum aw_err
 parse(struct aw_settings *settings, struct aw_why *why, const char *const *words)
 {
-    static char program[] = "aswolkd";
-    char       *argv[ARGS_MAX] = {program};
-    int         argc = 1;
+    static char  program[] = "aswolkd";
+    static char *argv[ARGS_MAX]; /* may be read again */
+    int          argc = 1;
 
+    argv[0] = program;
     for (; words[argc - 1] != NULL; argc++) {
         assert_true(argc < ARGS_MAX);
         argv[argc] = (char *)(uintptr_t)words[argc - 1];
@@ -50,6 +51,16 @@ static const char *
 config(const char *text)
 {
     return write_config(text, strlen(text));
+}
+
+static void
+rewrite(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "we");
+
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
 }
 
 static void
@@ -328,6 +339,45 @@ test_loopback_only(void **state)
     }
 }
 
+/* What SIGHUP does: the file anew, the flags as they were; what can't change while the server runs is named. */
+static void
+test_read_again(void **state)
+{
+    struct aw_settings first;
+    struct aw_settings again;
+    struct aw_why      why;
+    char               names[256];
+    const char        *path = config("order = ratio\ntickets-max = 500000\nlanes-max = 9\ntarget-care-min = 11");
+
+    (void)state;
+    assert_int_equal(PARSE(&first, &why, "--config", path, "--dev", "--data=here", "--target-other-min=77"), AW_OK);
+    rewrite(path, "order = strict\ntickets-max = 600000\ntarget-care-min = 12\ntarget-other-min = 78\nlog-level = debug");
+    assert_int_equal(aw_settings_read_again(&again, &first, &why), AW_OK);
+    assert_string_equal(again.order, "strict");
+    assert_int_equal(again.target_care_min, 12);
+    assert_int_equal(again.target_other_min, 77);
+    assert_int_equal(again.target_general_min, 240);
+    aw_settings_differ(&first, &again, names, sizeof(names));
+    assert_string_equal(names, "log-level, tickets-max, lanes-max");
+    aw_settings_differ(&first, &again, names, sizeof("log-level, tickets-max"));
+    assert_string_equal(names, "log-level, tickets-max");
+    aw_settings_differ(&first, &again, names, sizeof("log-level, tickets-max") - 1);
+    assert_string_equal(names, "log-level");
+    aw_settings_differ(&again, &again, names, sizeof(names));
+    assert_string_equal(names, "");
+    aw_settings_fini(&again);
+    /* Parsed, but refused by the check; a line that is wrong; and no file at all. */
+    rewrite(path, "order = chaos");
+    assert_int_equal(aw_settings_read_again(&again, &first, &why), AW_E_CONFIG);
+    rewrite(path, "target-care-min = 0");
+    assert_int_equal(aw_settings_read_again(&again, &first, &why), AW_E_CONFIG);
+    assert_non_null(strstr(why.text, "line 1"));
+    (void)unlink(path);
+    assert_int_equal(aw_settings_read_again(&again, &first, &why), AW_E_CONFIG);
+    assert_string_equal(first.order, "ratio"); /* untouched all the while */
+    aw_settings_fini(&first);
+}
+
 static void
 test_help_names_every_setting(void **state)
 {
@@ -367,6 +417,7 @@ main(void)
         cmocka_unit_test(test_config_files_that_are_none),
         cmocka_unit_test(test_combinations),
         cmocka_unit_test(test_loopback_only),
+        cmocka_unit_test(test_read_again),
         cmocka_unit_test(test_help_names_every_setting),
     };
 
