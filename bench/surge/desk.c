@@ -12,10 +12,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define PAUSE_S      0.1 /* after a refusal */
 #define TOKEN_BYTES  256U
 #define LINE_BYTES   (TOKEN_BYTES + 64U) /* of a completion among many */
+#define PULL_BYTES   96U                 /* of a pull's body, without its lanes */
 #define PULL_SLACK_S 15                  /* beyond the long poll itself */
 
 enum state { AGENT_IDLE, AGENT_ASKING, AGENT_PULLING, AGENT_HANDLING, AGENT_COMPLETING, AGENT_STOPPED };
@@ -40,7 +42,11 @@ struct surge_agent {
     enum state           state;
     bool                 unsure; /* may hold leases that it was not told of */
     aw_ns                asked_at;
-    struct surge_lease **leases; /* owns */
+    aw_ns                due;          /* when the pull under way was to be sent */
+    bool                 owes;         /* its turn was taken, and the pull could not be sent yet */
+    struct surge_pulled  last;         /* what came of it */
+    char                *pull_body[2]; /* owns: waiting, and without waiting */
+    struct surge_lease **leases;       /* owns */
     uint32_t             count;
     uint32_t             room;
     uint32_t             sent; /* of them, how many the completion under way names */
@@ -51,6 +57,12 @@ struct surge_agent {
 };
 
 static void next(struct surge_agent *agent);
+
+static uint32_t
+number_of(const struct surge_agent *agent)
+{
+    return (uint32_t)(agent - agent->desk->agents);
+}
 
 static void
 move(struct surge_agent *agent, enum state to)
@@ -169,15 +181,18 @@ note_messages(struct surge_desk *desk, struct surge_lease *lease, struct aw_slic
 }
 
 static void
-count_lease(struct surge_desk *desk, const struct surge_lease_answer *answer, uint32_t new_, aw_ns since, aw_ns at)
+count_lease(struct surge_agent *agent, const struct surge_lease_answer *answer, uint32_t new_, aw_ns since, aw_ns at)
 {
-    enum aw_class class_;
+    struct surge_desk *desk = agent->desk;
+    enum aw_class      class_;
 
     desk->leases++;
     if (new_ == 0)
         surge_ledger_breach(desk->config.ledger, SURGE_BREACH_ANSWERED_AGAIN, "ticket %.*s", AW_SLICE_ARGS(answer->ticket));
     if (!aw_class_parse(answer->class_, &class_))
         return;
+    agent->last.class_ = class_;
+    agent->last.acked_at = since;
     if (since == UINT64_MAX) /* of an earlier run, or so quick that its receipt was not read yet: as the server says */
         aw_histogram_record(&desk->waited[class_], answer->waited_s * AW_NS_PER_S);
     else
@@ -192,7 +207,7 @@ take_lease(struct surge_agent *agent, struct surge_walk *walk, bool msgpack, aw_
     struct surge_lease       *lease;
     struct surge_lease_answer answer;
     uint32_t                  new_ = 0;
-    aw_ns                     since = UINT64_MAX;
+    aw_ns                     since = AW_NS_NEVER;
 
     if (!surge_answer_lease(walk, &answer) || answer.lease.len == 0 || answer.lease.len > TOKEN_BYTES)
         return false;
@@ -213,7 +228,7 @@ take_lease(struct surge_agent *agent, struct surge_walk *walk, bool msgpack, aw_
     lease->valid_until = agent->asked_at + answer.expires_in_s * AW_NS_PER_S;
     if (lease->partial)
         new_++; /* what is new may be among what is not shown */
-    count_lease(desk, &answer, new_, since, at);
+    count_lease(agent, &answer, new_, since, at);
     hold(desk, lease, agent, at);
     agent->leases[agent->count++] = lease;
     return true;
@@ -272,6 +287,23 @@ ask(struct surge_agent *agent, const char *method, const char *path, struct aw_s
     return false;
 }
 
+/* A pull is over. An agent that waited for work to come lets its turns of that time pass. */
+static void
+tell_pulled(struct surge_agent *agent, bool empty, aw_ns at)
+{
+    const struct surge_desk_config *config = &agent->desk->config;
+
+    agent->last.agent = number_of(agent);
+    agent->last.empty = empty;
+    agent->last.due = agent->due;
+    agent->last.sent_at = agent->asked_at;
+    agent->last.at = at;
+    if (config->pace != NULL && (empty || agent->last.acked_at > agent->asked_at))
+        surge_pace_pass(config->pace, agent->last.agent);
+    if (config->pulled != NULL)
+        config->pulled(config->user, &agent->last);
+}
+
 /* The answer to a pull, or to the question what the agent holds. */
 static void
 on_pulled(void *user, const struct aw_exchange_result *result)
@@ -292,6 +324,8 @@ on_pulled(void *user, const struct aw_exchange_result *result)
     if (result->status == 204) {
         agent->unsure = false;
         desk->empty_pulls++;
+        if (pulled)
+            tell_pulled(agent, true, result->at);
         if (desk->stopping && pulled)
             move(agent, AGENT_STOPPED);
         next(agent);
@@ -306,8 +340,10 @@ on_pulled(void *user, const struct aw_exchange_result *result)
     } else {
         agent->unsure = false;
     }
-    if (pulled && agent->count > 0)
-        aw_histogram_record(&desk->pull_wait, result->at - agent->asked_at);
+    if (pulled && agent->count > 0) {
+        aw_histogram_record(&desk->pull_wait, result->at - agent->due);
+        tell_pulled(agent, false, result->at);
+    }
     next(agent);
 }
 
@@ -316,18 +352,22 @@ pull(struct surge_agent *agent)
 {
     struct surge_desk *desk = agent->desk;
     bool               msgpack = aw_media_is_msgpack(desk->config.options->media);
-    const char        *body = desk->pull_body[desk->stopping];
+    const char        *body = agent->pull_body[desk->stopping];
 
     agent->asked_at = aw_clock_mono();
+    if (desk->config.pace == NULL)
+        agent->due = agent->asked_at;
     if (agent->unsure) {
         if (ask(agent, "GET", "/v1/leases", (struct aw_slice){NULL, 0}, msgpack ? AW_MEDIA_MSGPACK : AW_MEDIA_JSON, PULL_SLACK_S,
                 on_pulled))
             move(agent, AGENT_ASKING);
         return;
     }
+    agent->owes = true;
     if (!ask(agent, "POST", "/v1/leases", aw_slice_str(body), AW_MEDIA_JSON, desk->config.options->wait_s + PULL_SLACK_S,
              on_pulled))
         return;
+    agent->owes = false;
     desk->pulls++;
     move(agent, AGENT_PULLING);
 }
@@ -589,8 +629,17 @@ next(struct surge_agent *agent)
     }
     if (desk->stopping && !desk->draining && !agent->unsure)
         stop(agent);
-    else
+    else if (desk->config.pace == NULL || agent->owes || surge_pace_take(desk->config.pace, number_of(agent), &agent->due))
         pull(agent);
+}
+
+void
+surge_desk_due(struct surge_desk *desk, uint32_t number)
+{
+    struct surge_agent *agent = &desk->agents[number];
+
+    if (agent->state == AGENT_IDLE && !ev_is_active(&agent->timer) && !desk->stopping)
+        next(agent);
 }
 
 static void
@@ -635,6 +684,26 @@ on_died(void *user, uint32_t line)
 
 /* --- opening and closing ---------------------------------------------------------------------------------------------------- */
 
+/* False: no memory. */
+static bool
+make_bodies(struct surge_agent *agent)
+{
+    const struct surge_desk_config *config = &agent->desk->config;
+    const struct surge_options     *options = config->options;
+    const char                     *lanes = config->lanes == NULL ? NULL : config->lanes[number_of(agent)];
+    size_t                          room = PULL_BYTES + (lanes == NULL ? 0 : strlen(lanes));
+
+    for (unsigned i = 0; i < 2; i++) {
+        agent->pull_body[i] = malloc(room);
+        if (agent->pull_body[i] == NULL)
+            return false;
+        (void)snprintf(agent->pull_body[i], room, "{%s%s%s\"max\":%u,\"wait_s\":%u,\"lease_s\":%u}",
+                       lanes == NULL ? "" : "\"lanes\":", lanes == NULL ? "" : lanes, lanes == NULL ? "" : ",", options->max,
+                       i == 0 ? options->wait_s : 0, options->lease_s);
+    }
+    return true;
+}
+
 static bool
 make_agents(struct surge_desk *desk)
 {
@@ -654,7 +723,7 @@ make_agents(struct surge_desk *desk)
         ev_init(&agent->timer, on_pause_over);
         agent->timer.data = agent;
         (void)snprintf(agent->name, sizeof(agent->name), "surge-%05u", i);
-        if (agent->leases == NULL)
+        if (agent->leases == NULL || !make_bodies(agent))
             return false;
     }
     return true;
@@ -674,9 +743,6 @@ surge_desk_open(struct surge_desk *desk, const struct surge_desk_config *config,
     enum aw_err                     err = AW_E_MEMORY;
 
     *desk = (struct surge_desk){.config = *config, .at_work = config->options->agents};
-    for (unsigned i = 0; i < 2; i++)
-        (void)snprintf(desk->pull_body[i], sizeof(desk->pull_body[i]), "{\"max\":%u,\"wait_s\":%u,\"lease_s\":%u}",
-                       config->options->max, i == 0 ? config->options->wait_s : 0, config->options->lease_s);
     if (make_agents(desk))
         err = surge_fleet_open(&desk->fleet, &fleet, why);
     else
@@ -705,6 +771,10 @@ surge_desk_stop(struct surge_desk *desk, bool drain)
     desk->draining = drain;
     if (!desk->started)
         desk->at_work = 0;
+    for (uint32_t i = 0; desk->started && desk->config.pace != NULL && i < desk->config.options->agents; i++) {
+        if (desk->agents[i].state == AGENT_IDLE && !ev_is_active(&desk->agents[i].timer))
+            next(&desk->agents[i]); /* no turn comes any more that would tell it */
+    }
     tell_finished(desk);
 }
 
@@ -721,6 +791,8 @@ surge_desk_close(struct surge_desk *desk)
             forget(agent, agent->count - 1);
         free(agent->leases);
         free(agent->body);
+        free(agent->pull_body[0]);
+        free(agent->pull_body[1]);
     }
     free(desk->agents);
     desk->agents = NULL;

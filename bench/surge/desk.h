@@ -12,11 +12,23 @@
 #include "bench/surge/fleet.h"
 #include "bench/surge/ledger.h"
 #include "bench/surge/options.h"
+#include "bench/surge/pace.h"
 #include "bench/surge/tally.h"
 #include "model/class.h"
 
 struct surge_agent;
 struct surge_lease;
+
+/* A pull that was answered, with a lease or without. */
+struct surge_pulled {
+    uint32_t      agent;
+    bool          empty;
+    enum aw_class class_; /* of the lease */
+    aw_ns         due;    /* when it was to be sent */
+    aw_ns         sent_at;
+    aw_ns         at;       /* when the answer was read */
+    aw_ns         acked_at; /* when the receipt of its oldest new message was read; AW_NS_NEVER: not yet */
+};
 
 struct surge_desk_config {
     struct ev_loop             *loop;
@@ -29,6 +41,10 @@ struct surge_desk_config {
     void (*finished)(void *user);       /* after surge_desk_stop: nobody holds or wants anything */
     void (*broken)(void *user, const char *why);
     void *user;
+    /* By schedule: an agent pulls when surge_desk_due says that its turn came. NULL: again at once. */
+    struct surge_pace *pace;                                       /* borrows */
+    char *const       *lanes;                                      /* borrows: by agent, a JSON list; NULL: all lanes */
+    void (*pulled)(void *user, const struct surge_pulled *pulled); /* may be NULL */
 };
 
 #define SURGE_HELD_BUCKETS 4096U
@@ -67,6 +83,8 @@ struct surge_desk {
 /* AW_E_MEMORY, AW_E_IO, AW_E_NOT_FOUND: nothing is left to close. */
 AW_MUST_USE enum aw_err surge_desk_open(struct surge_desk *desk, const struct surge_desk_config *config, struct aw_why *why);
 void                    surge_desk_start(struct surge_desk *desk, aw_ns now);
+/* With a pace: this agent's turn came. */
+void surge_desk_due(struct surge_desk *desk, uint32_t number);
 /* Each agent stops once it holds nothing and a pull without waiting brought nothing (`drain`), or once it holds nothing. */
 void surge_desk_stop(struct surge_desk *desk, bool drain);
 /* Accepts a zeroed struct. */

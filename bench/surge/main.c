@@ -2,6 +2,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "bench/surge/report.h"
+#include "bench/surge/work.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -68,7 +69,10 @@ run_round(struct surge_report *report, uint32_t round, const char *name, struct 
         }
         report->baseline[round] = rate_of(result);
     }
-    err = surge_run(options, &options->url, options->target, round_name, result, why);
+    if (options->mode == SURGE_PULLS || options->mode == SURGE_GROUND)
+        err = surge_work_run(options, round_name, result, why);
+    else
+        err = surge_run(options, &options->url, options->target, round_name, result, why);
     if (err == AW_OK) {
         report->rates[round] = rate_of(result);
         report->audits_passed = report->audits_passed && (!result->has_audit || result->audit_passed);
@@ -165,6 +169,8 @@ main(int argc, char **argv)
         return EXIT_BROKEN;
     }
     status = run_all(&options, name, results);
+    for (uint32_t i = 0; i < options.rounds; i++)
+        surge_work_free(&results[i].work);
     free(results);
     return status;
 }

@@ -15,6 +15,8 @@ const char surge_options_help[] =
     "  surge replay FILE [options]   messages of a file, one JSON object a line, at the times that their received_at tells\n"
     "  surge synth [options]         a made-up surge (--level, --seed, --hours)\n"
     "  surge flood [options]         equal messages with ids of their own, as fast or as evenly as asked for\n"
+    "  surge pulls [options]         a desk at work: many tickets wait, agents pull at set rates; how long pulls take\n"
+    "  surge ground [options]        the same at one rate, while an airport closes and opens again\n"
     "\n"
     "Server\n"
     "  --url URL              default http://127.0.0.1:8480; with --tls https://127.0.0.1:8443\n"
@@ -41,6 +43,12 @@ const char surge_options_help[] =
     "Agents, on the same server\n"
     "  --agents A (0)   --agent-connections N (at most 100)   --handling-ms X a ticket (0)   --max N tickets a pull (1)\n"
     "  --wait-s S long poll (2)   --lease-s S (60)   --bulk complete together   --drain go on until nothing waits\n"
+    "Pulls and ground\n"
+    "  --tickets N (200000)   --lanes L that they wait in (40)   --quiet-lanes Q where little comes (360)   --agents A (500)\n"
+    "  --pull-rates R,R,...   pulls a second of all agents, latency from the intended time (500,1000,2000,4000; ground 1000)\n"
+    "  --seconds S a rate, and each part of ground (10)   --rate R posts a second meanwhile (200)   --grounded N tickets "
+    "(10000)\n"
+    "  --floor DIR            what a flush of 4 KiB takes there, before and after: on the server's disk\n"
     "Report\n"
     "  --json FILE            the report as JSON too; - for stdout\n"
     "  --verify N|all         acknowledged messages still open at the end that are looked up (all)\n"
@@ -91,6 +99,12 @@ static const struct option table[] = {
     {"lease-s", KIND_U32, AT(lease_s), 5, 3600},
     {"bulk", KIND_FLAG, AT(bulk), 0, 0},
     {"drain", KIND_FLAG, AT(drain), 0, 0},
+    {"tickets", KIND_U32, AT(tickets), 1, 100000000},
+    {"grounded", KIND_U32, AT(grounded), 1, 100000000},
+    {"cycles", KIND_U32, AT(cycles), 1, SURGE_CYCLES_MAX},
+    {"lanes", KIND_U32, AT(lanes), 1, 10000},
+    {"quiet-lanes", KIND_U32, AT(quiet_lanes), 0, 10000},
+    {"floor", KIND_TEXT, AT(floor), 0, 0},
     {"verify", KIND_OR_ALL, AT(verify), 0, 1e18},
     {"help", KIND_FLAG, AT(help), 0, 0},
 };
@@ -147,6 +161,25 @@ set(struct surge_options *options, const struct option *option, const char *valu
     AW_UNREACHABLE();
 }
 
+/* "500,1000,2000" */
+static enum aw_err
+parse_rates(struct surge_options *options, const char *value, struct aw_why *why)
+{
+    uint32_t count = 0;
+
+    for (const char *at = value; at != NULL; at = strchr(at, ',') == NULL ? NULL : strchr(at, ',') + 1) {
+        char  *end;
+        double rate = strtod(at, &end);
+        bool   ends = *end == ',' || *end == '\0';
+
+        if (!ends || end == at || !isfinite(rate) || rate < 1e-3 || rate > 1e6 || count == SURGE_PULL_RATES_MAX)
+            return aw_why(why, AW_E_CONFIG, "--pull-rates: at most %u numbers with commas", SURGE_PULL_RATES_MAX);
+        options->pull_rates[count++] = rate;
+    }
+    options->pull_rate_count = count;
+    return AW_OK;
+}
+
 /* Options that are no plain value. AW_E_NOT_FOUND: it is none of them. */
 static enum aw_err
 set_special(struct surge_options *options, const char *name, const char *value, struct aw_why *why)
@@ -163,6 +196,8 @@ set_special(struct surge_options *options, const char *name, const char *value, 
         return surge_level_parse(aw_slice_str(value), &options->level)
                    ? AW_OK
                    : aw_why(why, AW_E_CONFIG, "--level: N, D, K, W, W10, W100");
+    if (strcmp(name, "pull-rates") == 0)
+        return parse_rates(options, value, why);
     if (strcmp(name, "target") == 0) {
         options->target = SURGE_ANY;
         return strcmp(value, "nghttpd") == 0 ? AW_OK : aw_why(why, AW_E_CONFIG, "--target: only nghttpd");
@@ -216,8 +251,41 @@ static const struct surge_options defaults = {
     .max = 1,
     .wait_s = 2,
     .lease_s = 60,
+    .quiet_lanes = UINT32_MAX, /* not said */
+    .cycles = 5,
     .verify = UINT64_MAX,
 };
+
+/* What a desk at work is, where it was not said. */
+static enum aw_err
+complete_desk(struct surge_options *options, struct aw_why *why)
+{
+    static const double sweep[] = {500, 1000, 2000, 4000};
+    bool                ground = options->mode == SURGE_GROUND;
+
+    if (options->mode != SURGE_PULLS && !ground)
+        return AW_OK;
+    if (options->pull_rate_count == 0) {
+        options->pull_rate_count = ground ? 1 : AW_ARRAY_LEN(sweep);
+        memcpy(options->pull_rates, ground ? &sweep[1] : sweep, options->pull_rate_count * sizeof(sweep[0]));
+    }
+    options->tickets = options->tickets != 0 ? options->tickets : 200000;
+    options->lanes = options->lanes != 0 ? options->lanes : 40;
+    options->quiet_lanes = options->quiet_lanes != UINT32_MAX ? options->quiet_lanes : 360;
+    options->agents = options->agents != 0 ? options->agents : 500;
+    options->rate = options->rate > 0 ? options->rate : 200;
+    options->seconds = options->seconds > 0 ? options->seconds : 10;
+    if (ground && options->grounded == 0)
+        options->grounded = options->tickets < 10000 ? options->tickets : 10000;
+    if (ground && options->pull_rate_count > 1)
+        return aw_why(why, AW_E_CONFIG, "ground wants one pull rate");
+    if (options->grounded > options->tickets || (!ground && options->grounded > 0))
+        return aw_why(why, AW_E_CONFIG, "--grounded: with ground, and at most --tickets");
+    if (options->drain || options->bulk || options->retry || options->max > 1 || options->batch > 1)
+        return aw_why(why, AW_E_CONFIG,
+                      "pulls and ground take one ticket a pull, and neither --batch, --bulk, --drain nor --retry");
+    return AW_OK;
+}
 
 static enum aw_err
 complete_options(struct surge_options *options, bool tls, struct aw_why *why)
@@ -230,6 +298,8 @@ complete_options(struct surge_options *options, bool tls, struct aw_why *why)
     }
     if (tls && !options->url.tls)
         return aw_why(why, AW_E_CONFIG, "--tls with a URL of plain HTTP");
+    if (complete_desk(options, why) != AW_OK)
+        return AW_E_CONFIG;
     if (options->connections == 0)
         options->connections = options->mode == SURGE_FLOOD ? 100 : 4;
     if (options->streams == 0)
@@ -258,7 +328,7 @@ complete_options(struct surge_options *options, bool tls, struct aw_why *why)
 enum aw_err
 surge_options_parse(struct surge_options *ret_options, int argc, char **argv, struct aw_why *why)
 {
-    static const char *const modes[] = {"replay", "synth", "flood"};
+    static const char *const modes[] = {"replay", "synth", "flood", "pulls", "ground"};
     struct surge_options     options = defaults;
     enum aw_err              err;
     bool                     has_mode = false;
@@ -279,7 +349,7 @@ surge_options_parse(struct surge_options *ret_options, int argc, char **argv, st
                 }
             }
             if (!has_mode)
-                return aw_why(why, AW_E_CONFIG, "\"%s\": replay, synth or flood", argv[at]);
+                return aw_why(why, AW_E_CONFIG, "\"%s\": replay, synth, flood, pulls or ground", argv[at]);
         } else if (options.mode == SURGE_REPLAY && options.file == NULL) {
             options.file = argv[at];
         } else {
@@ -288,7 +358,7 @@ surge_options_parse(struct surge_options *ret_options, int argc, char **argv, st
     }
     if (!options.help) {
         if (!has_mode || (options.mode == SURGE_REPLAY && options.file == NULL))
-            return aw_why(why, AW_E_CONFIG, "%s", has_mode ? "replay wants a FILE" : "replay, synth or flood?");
+            return aw_why(why, AW_E_CONFIG, "%s", has_mode ? "replay wants a FILE" : "replay, synth, flood, pulls or ground?");
         err = complete_options(&options, tls, why);
         if (err != AW_OK)
             return err;

@@ -11,7 +11,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum surge_mode { SURGE_REPLAY, SURGE_SYNTH, SURGE_FLOOD };
+/* PULLS and GROUND are a desk at work (pulls.h); the others post. */
+enum surge_mode { SURGE_REPLAY, SURGE_SYNTH, SURGE_FLOOD, SURGE_PULLS, SURGE_GROUND };
+
+#define SURGE_PULL_RATES_MAX 16U
+#define SURGE_CYCLES_MAX     50U
 
 /* Who answers: our server, or any that answers a POST (then only 2xx are counted). */
 enum surge_target { SURGE_ASWOLK, SURGE_ANY };
@@ -60,6 +64,15 @@ struct surge_options {
     uint32_t lease_s;
     bool     bulk;
     bool     drain;
+    /* A desk at work. */
+    uint32_t    tickets;  /* that wait at first */
+    uint32_t    grounded; /* of them, by an airport that closes */
+    uint32_t    lanes;    /* that they wait in */
+    uint32_t    quiet_lanes;
+    double      pull_rates[SURGE_PULL_RATES_MAX]; /* a second, one after the other */
+    uint32_t    pull_rate_count;
+    uint32_t    cycles; /* how often the airport closes */
+    const char *floor;  /* a folder to measure the disk in; NULL: it is not */
     /* The audit. */
     uint64_t verify; /* open messages looked up at the end; UINT64_MAX: all */
 };

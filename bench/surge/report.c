@@ -2,6 +2,7 @@
 #include "bench/surge/report.h"
 
 #include "base/json_out.h"
+#include "bench/surge/work_report.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -196,7 +197,7 @@ print_rounds(const struct surge_report *report, FILE *to)
 void
 surge_report_text(const struct surge_report *report, FILE *to)
 {
-    static const char *const modes[] = {"replay", "synth", "flood"};
+    static const char *const modes[] = {"replay", "synth", "flood", "pulls", "ground"};
     static const char *const formats[] = {"JSON", "MessagePack", "NDJSON", "MessagePack sequence"};
 
     (void)fprintf(to, "surge %s %s://%s, run %s: %u connections x %u streams, batches of %u, %s\n", modes[report->options->mode],
@@ -205,6 +206,8 @@ surge_report_text(const struct surge_report *report, FILE *to)
                   formats[report->options->media]);
     if (report->result->broken)
         (void)fprintf(to, "BROKE OFF: %s\n", report->result->why);
+    if (report->result->work != NULL && !report->result->broken)
+        surge_work_text(report->result->work, report->options, to);
     print_posts(report, to);
     print_desk(report, to);
     print_rounds(report, to);
@@ -373,7 +376,7 @@ json_rounds(struct aw_json *json, const struct surge_report *report)
 bool
 surge_report_json(const struct surge_report *report, FILE *to)
 {
-    static const char *const modes[] = {"replay", "synth", "flood"};
+    static const char *const modes[] = {"replay", "synth", "flood", "pulls", "ground"};
     char                    *room = malloc(JSON_ROOM);
     struct aw_buffer         buffer;
     struct aw_json           json;
@@ -399,6 +402,10 @@ surge_report_json(const struct surge_report *report, FILE *to)
     json_posts(&json, report->result);
     if (report->result->has_desk)
         json_desk(&json, report);
+    if (report->result->work != NULL && !report->result->broken) {
+        aw_json_key(&json, "work");
+        surge_work_json(report->result->work, &json);
+    }
     if (report->result->has_audit)
         json_audit(&json, report);
     json_rounds(&json, report);

@@ -4,9 +4,7 @@
  */
 #include "bench/surge/run.h"
 
-#include "bench/surge/desk.h"
-#include "bench/surge/intake.h"
-#include "bench/surge/verify.h"
+#include "bench/surge/collect.h"
 #include "port/clock.h"
 
 #include <signal.h>
@@ -229,85 +227,6 @@ watch(struct run *run)
     ev_signal_start(run->loop, &run->interrupt);
 }
 
-/* --- what came of it -------------------------------------------------------------------------------------------------------- */
-
-static double
-seconds(aw_ns from, aw_ns to)
-{
-    return to > from ? (double)(to - from) / 1e9 : 0;
-}
-
-static void
-collect_intake(const struct surge_intake *intake, struct surge_result *result)
-{
-    result->posted = intake->posted;
-    result->requests = intake->requests;
-    result->accepted = intake->accepted;
-    result->duplicates = intake->duplicates;
-    result->recovered = intake->recovered;
-    result->differing = intake->differing;
-    result->folded = intake->folded;
-    result->opened = intake->opened;
-    result->reopened = intake->reopened;
-    result->repeats = intake->repeats;
-    result->refused = intake->refused;
-    result->failed = intake->failed;
-    result->connection_losses += intake->fleet.losses;
-    result->connection_goodbyes += intake->fleet.goodbyes;
-    result->post_s = seconds(intake->started_at, intake->last_at);
-    result->total_s = result->post_s;
-    aw_histogram_collect(&intake->latency, &result->latency);
-}
-
-static void
-collect_desk(const struct surge_desk *desk, struct surge_result *result)
-{
-    result->has_desk = true;
-    result->pulls = desk->pulls;
-    result->empty_pulls = desk->empty_pulls;
-    result->leases = desk->leases;
-    result->shown = desk->shown;
-    result->completed = desk->completed;
-    result->repeated = desk->repeated;
-    result->overtaken = desk->overtaken;
-    result->lost = desk->lost;
-    result->unknown = desk->unknown;
-    result->desk_refused = desk->refused;
-    result->desk_failed = desk->failed;
-    result->connection_losses += desk->fleet.losses;
-    result->connection_goodbyes += desk->fleet.goodbyes;
-    if (seconds(desk->started_at, desk->last_at) > result->total_s)
-        result->total_s = seconds(desk->started_at, desk->last_at);
-    aw_histogram_collect(&desk->pull_wait, &result->pull_wait);
-    aw_histogram_collect(&desk->complete, &result->complete);
-    for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
-        aw_histogram_collect(&desk->waited[i], &result->waited[i]);
-}
-
-static void
-collect_audit(struct run *run)
-{
-    struct surge_result *result = run->result;
-
-    result->has_audit = true;
-    result->acknowledged = run->ledger.acknowledged;
-    result->answered = run->ledger.answered;
-    result->earlier = run->ledger.earlier;
-    result->open_messages = run->verify.open_messages;
-    result->looked_up = run->verify.count;
-    result->waiting = run->verify.waiting;
-    result->closed = run->verify.closed;
-    result->unverified = run->verify.unverified;
-    memcpy(result->breaches, run->ledger.breaches, sizeof(result->breaches));
-    memcpy(result->examples, run->ledger.examples, sizeof(result->examples));
-    if (run->ledger.failed) {
-        result->broken = true;
-        (void)snprintf(result->why, sizeof(result->why), "no memory for the audit's book");
-    }
-    result->audit_passed =
-        !result->broken && !result->stalled && surge_ledger_breaches(&run->ledger) == 0 && result->unverified == 0;
-}
-
 /* --- one run ---------------------------------------------------------------------------------------------------------------- */
 
 static enum aw_err
@@ -322,6 +241,9 @@ open_source(struct run *run, const char *name, struct aw_why *why)
         return surge_synth_open(&run->source, options, name, aw_clock_wall(), why);
     case SURGE_FLOOD:
         return surge_flood_open(&run->source, options, name, why);
+    case SURGE_PULLS:
+    case SURGE_GROUND:
+        break; /* another run's (work.h) */
     }
     AW_UNREACHABLE();
 }
@@ -408,13 +330,13 @@ surge_run(const struct surge_options *options, const struct aw_url *url, enum su
         (void)ev_run(run->loop, 0);
         if (isatty(STDERR_FILENO))
             (void)fputc('\n', stderr);
-        collect_intake(&run->intake, ret_result);
+        surge_collect_intake(&run->intake, ret_result);
         if (run->has_desk)
-            collect_desk(&run->desk, ret_result);
+            surge_collect_desk(&run->desk, ret_result);
         if (target != SURGE_ANY)
-            collect_audit(run);
+            surge_collect_audit(&run->ledger, &run->verify, ret_result);
         if (run->verify_at != 0)
-            ret_result->verify_s = seconds(run->verify_at, aw_clock_mono());
+            ret_result->verify_s = surge_seconds(run->verify_at, aw_clock_mono());
         surge_verify_close(&run->verify);
         if (run->has_desk)
             surge_desk_close(&run->desk);

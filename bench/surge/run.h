@@ -13,6 +13,8 @@
 #include "bench/surge/tally.h"
 #include "model/class.h"
 
+struct surge_work;
+
 struct surge_result {
     bool   broken; /* it broke off; `why` says why. What follows is what was known by then */
     char   why[300];
@@ -36,6 +38,8 @@ struct surge_result {
     uint64_t breaches[SURGE_BREACH_COUNT];
     char     examples[SURGE_BREACH_COUNT][160];
     bool     audit_passed;
+    /* A desk at work; owned by whoever has the result. */
+    struct surge_work *work; /* NULL: it was another kind of run */
 };
 
 /* `url` and `target` instead of those of the options; with SURGE_ANY neither agents nor audit. `run` begins the made-up ids.

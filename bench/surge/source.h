@@ -38,6 +38,14 @@ AW_MUST_USE enum aw_err surge_synth_open(struct surge_source *ret_source, const 
 AW_MUST_USE enum aw_err surge_flood_open(struct surge_source *ret_source, const struct surge_options *options, const char *run,
                                          struct aw_why *why);
 
+/* For a desk at work: `tickets` messages as fast as answers come; then `rate` a second until somebody ends it. Borrow `options`. */
+AW_MUST_USE enum aw_err surge_backlog_open(struct surge_source *ret_source, const struct surge_options *options, const char *run,
+                                           struct aw_why *why);
+AW_MUST_USE enum aw_err surge_trickle_open(struct surge_source *ret_source, const struct surge_options *options, const char *run,
+                                           struct aw_why *why);
+/* Where those fly from who are to be grounded. */
+#define SURGE_AIRPORT "AMS"
+
 /* When message number `number` is due at `rate` a second. */
 static inline aw_ns
 surge_due_of(uint64_t number, double rate)

@@ -66,6 +66,41 @@ def test_synthetic_surge(t):
     t.note("%d accepted, %d duplicates, %d folded" % (posts["accepted"], posts["duplicates"], posts["folded"]))
 
 
+DESK = ("--tickets", "3000", "--lanes", "5", "--quiet-lanes", "25", "--agents", "40", "--agent-connections", "4")
+
+
+def test_a_desk_at_work(t):
+    """Agents of one to all lanes pull at set rates while a backlog waits: pulls of both kinds are told, the audit passes."""
+    server = t.server(rules="")
+    rates = (100 / SLOW, 200 / SLOW)
+    more = ("--seconds", "2", "--wait-s", "1", "--pull-rates", "%g,%g" % rates, "--floor", t.folder)
+    report = surge(t, server, "pulls", *DESK, *more)
+    work = report["work"]
+    equal((work["backlog"], work["lanes"], work["lanes_least"], work["lanes_most"]), (3000, 30, 1, 30), "the desk")
+    equal([step["name"] for step in work["steps"]], ["warm-up", "rate", "rate"], "steps")
+    for step in work["steps"]:
+        check(step["waiting_ms"]["count"] > 0, "pulls while tickets wait", step)
+    check(sum(step["parked_ms"]["count"] for step in work["steps"]) > 0, "pulls that waited", work)
+    check(sum(step["commits"] for step in work["steps"]) > 0, "the server's commits", work)
+    check(work["floor_before_ms"]["count"] > 0 and work["floor_afterwards_ms"]["count"] > 0, "the disk", work)
+    agents = report["agents"]
+    equal((agents["leases"], agents["refused"], agents["without_answer"]), (agents["completed"], {}, {}), "leases")
+    equal(report["audit"]["acknowledged"], 3000 + report["posts"]["accepted"], "the audit knows the backlog, too")
+    t.note("p99 %s ms" % ", ".join("%.1f" % step["waiting_ms"]["p99"] for step in work["steps"]))
+
+
+def test_an_airport_closes_over_a_desk(t):
+    """It closes and opens again, twice, over a third of what waits: nobody who is grounded is leased, and the order comes back."""
+    server = t.server(rules="")
+    more = ("--grounded", "1000", "--cycles", "2", "--seconds", "2", "--wait-s", "1", "--pull-rates", "%g" % (100 / SLOW))
+    ground = surge(t, server, "ground", *DESK, *more)["work"]["ground"]
+    equal(ground["tickets"], 1000, "tickets that it closed over")
+    equal((ground["grounded_leases"], ground["displaced"]), (0, 0), "grounded and leased, displaced")
+    equal(ground["order_before"], ground["order_after"], "digests of the order")
+    check(ground["compared"] > 1000, "tickets compared", ground)
+    t.note("in effect after %.0f ms, undone after %.0f ms" % (ground["close_effective_ms"], ground["undo_effective_ms"]))
+
+
 def test_kills_under_load(t):
     """kill -9 and a start, three times under an even load whose clients come back by themselves: nothing acknowledged is lost."""
     server = t.server(rules="")
