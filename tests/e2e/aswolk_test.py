@@ -37,6 +37,8 @@ import h2.exceptions
 import h2.settings
 import msgpack
 
+import contract
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FEW_RULES = os.path.join(ROOT, "tests", "data", "rules")
 SLOW = float(os.environ.get("ASWOLK_SLOW", "1"))
@@ -49,6 +51,10 @@ NDJSON = "application/x-ndjson"
 MSGPACK_SEQ = "application/vnd.msgpack-seq"
 PROBLEM_JSON = "application/problem+json"
 PROBLEM_MSGPACK = "application/problem+msgpack"
+
+
+# Every answer that comes in must be one that proto/openapi.json has.
+CONTRACT = contract.Contract()
 
 
 class Failed(Exception):
@@ -125,8 +131,10 @@ def seconds_of(text):
 class Response:
     """What came back on one stream, as far as it came."""
 
-    def __init__(self, stream):
+    def __init__(self, stream, method, path):
         self.stream = stream
+        self.method = method
+        self.path = path
         self.status = None
         self.fields = {}
         self.body = b""
@@ -219,7 +227,7 @@ class Connection:
         if self.closed:
             raise Gone("the connection is closed")
         stream = self.h2.get_next_available_stream_id()
-        response = self.responses[stream] = Response(stream)
+        response = self.responses[stream] = Response(stream, method, path)
         self.h2.send_headers(stream, head + list(fields), end_stream=end)
         if flush:
             self.flush()
@@ -312,6 +320,7 @@ class Connection:
             response.done = True
             response.at = time.monotonic()
             self.responses.pop(response.stream, None)
+            CONTRACT.take(response)
         elif isinstance(event, h2.events.StreamReset) and event.remote_reset and not response.done:
             response.reset = event.error_code
             self.responses.pop(response.stream, None)
@@ -781,6 +790,8 @@ class Test:
                 server.check_pools()
                 server.stop()
             server.check_logs()
+        breaches = CONTRACT.take_breaches()
+        check(not breaches, "%d answers are not as openapi.json has them" % len(breaches), breaches[:5])
 
     def clean_up(self):
         for server in self.servers:

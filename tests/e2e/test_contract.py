@@ -1,0 +1,153 @@
+#!/usr/bin/python3
+"""openapi.json is what the server does: every path, method and status in it is met here, in both encodings; and the harness, which
+looks at all answers of all tests, is shown to see what is wrong.
+"""
+
+import sys
+
+import contract
+from aswolk_test import (
+    CONTRACT,
+    JSON,
+    MSGPACK,
+    MSGPACK_SEQ,
+    NDJSON,
+    Messages,
+    Response,
+    check,
+    encode,
+    equal,
+    rfc3339,
+    run,
+    seconds_of,
+    status,
+)
+
+DATE = "2031-04-15"
+
+
+# --- the checker --------------------------------------------------------------------------------------------------------------
+
+
+def answer(method, path, code, value, content_type=JSON):
+    response = Response(1, method, path)
+    response.status = code
+    response.fields = {"content-type": content_type}
+    response.body = value if isinstance(value, bytes) else encode(value, content_type)
+    return response
+
+
+def breaches_of(*args):
+    own = contract.Contract()
+    own.take(answer(*args))
+    return own.take_breaches()
+
+
+def test_the_checker_bites(t):
+    """Each way in which an answer can differ from the document is seen."""
+    del t
+    done = {"ticket": "t1", "state": "closed", "duplicate": False}
+    path = "/v1/tickets/t1/cancel"
+    equal(breaches_of("POST", path, 200, done), [], "a good one")
+    for bad in (
+        dict(done, colour="red"),
+        dict(done, state="open"),
+        dict(done, duplicate="no"),
+        dict(done, version=-1),
+        dict(done, held_until="2026-04-15 08:00"),
+        dict(done, held_until="2026-04-15T08:00:00+02:00"),
+        dict(done, messages=[{"message": "m1"}]),
+        {"ticket": "t1", "state": "closed"},
+        [done],
+    ):
+        equal(len(breaches_of("POST", path, 200, bad)), 1, "a breach in %r" % bad)
+    equal(len(breaches_of("POST", path, 201, done)), 1, "a status that is not there")
+    equal(len(breaches_of("POST", path, 200, done, "text/plain")), 1, "a content type that is not there")
+    equal(len(breaches_of("GET", "/v1/nowhere", 200, done)), 1, "a path that is not there")
+    equal(len(breaches_of("POST", "/v1/leases", 204, b"x")), 1, "a body with 204")
+    problem = {"status": 404, "type": "urn:aswolk:not-found", "title": "nothing"}
+    equal(breaches_of("GET", "/v1/nowhere", 404, problem, "application/problem+json"), [], "a problem anywhere")
+    equal(len(breaches_of("GET", "/v1/nowhere", 405, problem, "application/problem+json")), 1, "another status inside")
+    equal(len(breaches_of("GET", "/v1/nowhere", 404, problem)), 1, "a problem as plain JSON")
+
+
+# --- every call ---------------------------------------------------------------------------------------------------------------
+
+
+def post_and_work(api, make, sequence):
+    """A message and its ticket, from the post to the end."""
+    message = make.next(flights=[{"number": "KL1", "date": DATE}], care=["medical"], meta={"a": "b"}, tags=["x"])
+    receipt = api.receipt(message)
+    api.receipts(make.many(4), sequence)
+    status(api.get("/v1/messages/" + receipt["message"]), 200, "GET a message")
+    leases = api.leases(max=5)
+    equal(len(leases), 5, "leases")
+    equal(len(api.held()), 5, "GET leases")
+    status(api.get("/v1/tickets/" + receipt["ticket"]), 200, "GET a ticket that is leased")
+    status(api.act(leases[0], "extend", {"lease_s": 60}), 200, "extend")
+    api.completed(leases[0])
+    status(api.act(leases[1], "release", {"reason": "not mine"}), 200, "release")
+    for verb, rest in (("extend", leases[2:4]), ("complete", leases[2:4])):
+        tokens = [{"lease": lease["lease"]} for lease in rest]
+        status(api.send("POST", "/v1/leases/" + verb, {"lease": leases[4]["lease"]}), 200, verb + " of one")
+        status(api.post_many(tokens + [{}], sequence, "/v1/leases/" + verb), 200, verb + " of many")
+    status(api.pull(max=100), 200, "the released one")
+    status(api.pull(), 204, "nothing more")
+    status(api.get("/v1/tickets/" + receipt["ticket"]), 200, "GET a ticket that is closed")
+
+
+def steer(api, make, sequence):
+    """What a supervisor does."""
+    ticket = api.receipt(make.next(airports=["AMS"]))["ticket"]
+    then = rfc3339(seconds_of(DATE + "T00:00:00Z"))
+    status(api.patch_ticket(ticket, {"hold": True, "hold_until": then, "reason": "a day"}), 200, "hold")
+    status(api.get("/v1/tickets/" + ticket), 200, "GET a ticket that is held")
+    status(api.cancel_ticket(ticket, {"reason": "a test"}), 200, "cancel")
+    name = api.form.split("/")[-1]
+    status(api.put_lane(name, {"match": {"langs": ["nl"]}}), 201, "a new lane")
+    status(api.put_lane(name, {"pause": "both"}), 200, "a changed one")
+    status(api.get("/v1/lanes"), 200, "all lanes")
+    status(api.get("/v1/lanes/" + name), 200, "one lane")
+    number = "KL%d" % len(name)
+    flight = "/v1/flights/%s/%s" % (number, DATE)
+    status(api.send("PUT", flight, {"state": "cancelled"}), 201, "a flight")
+    change = status(api.send("PUT", flight, {"state": "delayed", "departs_at": then}), 200, "again").value["change"]
+    status(api.send("POST", "/v1/changes/%s/undo" % change, {}), 200, "undo")
+    one = {"number": "LH%d" % len(name), "date": DATE, "state": "rebooked"}
+    for code in (201, 200):
+        status(api.send("POST", "/v1/flights", one), code, "one flight by POST")
+    status(api.post_many([one, {}], sequence, "/v1/flights"), 200, "many flights")
+    status(api.get("/v1/flights"), 200, "all flights")
+    status(api.get(flight), 200, "one flight")
+    airport = "/v1/airports/%s" % ("AMS" if api.form == JSON else "RTM")
+    for code in (201, 200):
+        status(api.send("PUT", airport, {"state": "closed", "until": then}), code, "an airport")
+    status(api.get("/v1/airports"), 200, "all airports")
+    status(api.get(airport), 200, "one airport")
+
+
+def test_every_call(t):
+    """No path, method or status of the document that the server does not give."""
+    server = t.server()
+    make = Messages()
+    for form, sequence in ((JSON, NDJSON), (MSGPACK, MSGPACK_SEQ)):
+        api = server.api(form.split("/")[-1], form)
+        post_and_work(api, make, sequence)
+        steer(api, make, sequence)
+    api = server.api()
+    for path in ("/healthz", "/readyz", "/metrics", "/openapi.json", "/"):
+        status(api.connection.request("GET", path, [("accept", "*/*")]), 200, path)
+    status(api.put_lane("main", {"pause": "in"}), 200, "nothing more comes in")
+    status(api.get("/readyz?for=intake"), 503, "not ready for it")
+    missing = [
+        "%s %s -> %s" % (method.upper(), path, code)
+        for path, operations in contract.DOCUMENT["paths"].items()
+        for method, operation in operations.items()
+        for code in operation["responses"]
+        if code != "default" and (method.upper(), path, int(code)) not in CONTRACT.seen
+    ]
+    check(not missing, "all of the document was met", missing)
+
+
+if __name__ == "__main__":
+    sys.exit(run(globals()))
