@@ -128,7 +128,8 @@ note_event(struct aw_committer *c, const struct aw_event *event)
     c->events[c->event_count++] = *event;
 }
 
-/* A lease that was refused although its ticket still waits: the entry was taken out of its queue and must go back. */
+/* A lease that was refused although its ticket still waits: what was taken out of its queues must go back there, and nowhere else:
+ * an imminent one, which lies in two, would otherwise have one entry more each time. */
 static void
 note_unleased(struct aw_committer *c, const struct aw_in_lease *lease)
 {
@@ -137,11 +138,12 @@ note_unleased(struct aw_committer *c, const struct aw_in_lease *lease)
     if (!aw_state_ticket_at(c->config.state, lease->slot, &view) || view.state != AW_TICKET_WAITING ||
         view.version != lease->version)
         return;
-    note_event(c, &(struct aw_event){.kind = AW_EVENT_QUEUED,
+    note_event(c, &(struct aw_event){.kind = AW_EVENT_BACK,
                                      .slot = lease->slot,
                                      .version = view.version,
                                      .lane = view.lane,
                                      .class_ = view.class_,
+                                     .queues = lease->taken_from,
                                      .key = view.key,
                                      .age = view.age});
 }

@@ -259,19 +259,35 @@ shown_tick(const struct aw_lanes *lanes, uint32_t slot)
     return tick < AW_CALENDAR_TICK_MAX ? tick : AW_CALENDAR_TICK_MAX;
 }
 
+/* Those that an entry of this class lies in. */
+static unsigned
+queues_of(enum aw_class class_)
+{
+    return class_ == AW_CLASS_IMMINENT ? 1U << AW_CLASS_IMMINENT | 1U << AW_LANES_BY_AGE : 1U << class_;
+}
+
 enum aw_err
 aw_lanes_push(struct aw_lanes *lanes, uint32_t lane, enum aw_class class_, aw_ms key, uint32_t slot, uint32_t version)
 {
+    return aw_lanes_push_back(lanes, lane, queues_of(class_), key, slot, version);
+}
+
+enum aw_err
+aw_lanes_push_back(struct aw_lanes *lanes, uint32_t lane, unsigned queues, aw_ms key, uint32_t slot, uint32_t version)
+{
     uint64_t    entry = entry_of(slot, version);
-    enum aw_err err;
+    enum aw_err err = AW_OK;
 
     AW_ON(lanes);
     AW_ASSERT(slot < lanes->config.tickets_max);
-    if (class_ == AW_CLASS_IMMINENT && aw_lanes_room(lanes) == 0)
+    if ((queues & (queues - 1)) != 0 && aw_lanes_room(lanes) == 0)
         return AW_E_TABLE_FULL; /* both or none */
-    err = push_many(lanes, queue_of(lanes, lane, class_), tick_of(lanes, key, AW_CALENDAR_TICK_MAX), &entry, 1);
-    if (class_ == AW_CLASS_IMMINENT && err == AW_OK)
-        err = push_many(lanes, queue_of(lanes, lane, AW_LANES_BY_AGE), shown_tick(lanes, slot), &entry, 1);
+    for (; queues != 0 && err == AW_OK; queues &= queues - 1) {
+        unsigned queue = (unsigned)__builtin_ctz(queues);
+        uint32_t tick = queue == AW_LANES_BY_AGE ? shown_tick(lanes, slot) : tick_of(lanes, key, AW_CALENDAR_TICK_MAX);
+
+        err = push_many(lanes, queue_of(lanes, lane, queue), tick, &entry, 1);
+    }
     return err;
 }
 

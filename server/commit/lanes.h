@@ -60,6 +60,9 @@ void aw_lanes_show(struct aw_lanes *lanes, uint32_t slot, uint32_t version, aw_m
  * its limit, nothing changed. */
 AW_MUST_USE enum aw_err aw_lanes_push(struct aw_lanes *lanes, uint32_t lane, enum aw_class class_, aw_ms key, uint32_t slot,
                                       uint32_t version);
+/* Puts an entry back into those queues (1 << queue each) that it was taken from; otherwise as push. */
+AW_MUST_USE enum aw_err aw_lanes_push_back(struct aw_lanes *lanes, uint32_t lane, unsigned queues, aw_ms key, uint32_t slot,
+                                           uint32_t version);
 /* Says up to which record all is published; for aw_lanes_published. */
 void aw_lanes_set_published(struct aw_lanes *lanes, uint64_t seq);
 /* How many pushes surely succeed from here on, wherever they go. */

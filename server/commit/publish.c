@@ -38,14 +38,28 @@ aw_publish_look_at(struct aw_committer *c, uint32_t lane)
 }
 
 static void
+wake_for(struct aw_committer *c, uint32_t lane)
+{
+    if (aw_parking_count(&c->parking) > 0 && aw_lanes_directory_gives(c->config.directory, lane))
+        (void)wake_one(c, lane); /* nobody there is fine */
+}
+
+/* Room was taken at admission; what comes back instead of being new uses the reserve, sized for all leases at once. */
+static void
 queue(struct aw_committer *c, const struct aw_event *event)
 {
     aw_lanes_show(c->config.lanes, event->slot, event->version, event->age);
-    /* Room was taken at admission; what comes back instead of being new uses the reserve, sized for all leases at once. */
     if (aw_lanes_push(c->config.lanes, event->lane, event->class_, event->key, event->slot, event->version) != AW_OK)
         AW_UNREACHABLE();
-    if (aw_parking_count(&c->parking) > 0 && aw_lanes_directory_gives(c->config.directory, event->lane))
-        (void)wake_one(c, event->lane); /* nobody there is fine */
+    wake_for(c, event->lane);
+}
+
+static void
+put_back(struct aw_committer *c, const struct aw_event *event)
+{
+    if (aw_lanes_push_back(c->config.lanes, event->lane, event->queues, event->key, event->slot, event->version) != AW_OK)
+        AW_UNREACHABLE();
+    wake_for(c, event->lane);
 }
 
 /* A lane that was opened may have as many tickets as there are pulls. Waking them one after the other, each when the one before has
@@ -92,6 +106,9 @@ aw_publish_events(struct aw_committer *c)
             break;
         case AW_EVENT_QUEUED:
             queue(c, event);
+            break;
+        case AW_EVENT_BACK:
+            put_back(c, event);
             break;
         case AW_EVENT_HIDDEN:
             aw_lanes_show(c->config.lanes, event->slot, event->version, event->age);

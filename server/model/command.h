@@ -194,6 +194,7 @@ struct aw_lease_choice {
 struct aw_in_lease {
     uint32_t               slot; /* as taken from the lanes */
     uint32_t               version;
+    uint8_t                taken_from; /* queues of its lane, 1 << queue each: where it goes back to when refused. Not recorded */
     struct aw_slice        agent;
     uint64_t               lease_ms;
     struct aw_pull_key     pull_key;
@@ -228,6 +229,7 @@ struct aw_in_ticket {
 enum aw_event_kind {
     AW_EVENT_NONE,
     AW_EVENT_QUEUED, /* show `version`, then push it */
+    AW_EVENT_BACK,   /* was taken and not leased: push it into `queues` again */
     AW_EVENT_HIDDEN, /* show `version`, push nothing: whatever lies in a queue is stale */
     AW_EVENT_LANE,   /* a lane is new or its pause changed */
 };
@@ -238,7 +240,8 @@ struct aw_event {
     uint32_t           lane;
     enum aw_class      class_;
     enum aw_lane_pause pause;
-    aw_ms              key; /* what its queue is ordered by: departure for IMMINENT, else age */
+    uint8_t            queues; /* BACK: 1 << queue each */
+    aw_ms              key;    /* what its queue is ordered by: departure for IMMINENT, else age */
     aw_ms              age;
 };
 

@@ -55,13 +55,17 @@ struct pull {
 
 /* --- taking ------------------------------------------------------------------------------------------------------------------- */
 
-/* Whether this is the other entry of an imminent ticket that this pull asks for already. */
+/* Whether this is the other entry of an imminent ticket that this pull asks for already; if that is refused, both go back. */
 static bool
-has_taken(const struct pull *pull, const struct aw_head *head)
+note_taken(struct pull *pull, const struct aw_head *head)
 {
     for (uint32_t i = 0; head->class_ == AW_CLASS_IMMINENT && i < pull->submission.count; i++) {
-        if (pull->entries[i].command.in.lease.slot == head->slot)
+        struct aw_in_lease *lease = &pull->entries[i].command.in.lease;
+
+        if (lease->slot == head->slot && lease->version == head->version) {
+            lease->taken_from |= (uint8_t)(1U << head->queue);
             return true;
+        }
     }
     return false;
 }
@@ -78,7 +82,7 @@ take_one(struct pull *pull, struct aw_choice *ret_choice)
                                     .order = &io->order};
 
     while (aw_choice_take(&of, io->wall, ret_choice)) {
-        if (!has_taken(pull, &ret_choice->head))
+        if (!note_taken(pull, &ret_choice->head))
             return true;
     }
     return false;
@@ -97,6 +101,7 @@ take(struct pull *pull)
             (struct aw_command){.kind = AW_COMMAND_LEASE,
                                 .in.lease = {.slot = choice.head.slot,
                                              .version = choice.head.version,
+                                             .taken_from = (uint8_t)(1U << choice.head.queue),
                                              .agent = pull->agent,
                                              .lease_ms = pull->want.lease_s * AW_MS_PER_S,
                                              .pull_key = pull->key,

@@ -214,8 +214,11 @@ take(struct desk *desk, uint32_t lane, struct aw_head *head)
 static struct one *
 make_lease(struct one *one, const struct aw_head *head)
 {
-    make_one(one, AW_COMMAND_LEASE)->entry.command.in.lease =
-        (struct aw_in_lease){.slot = head->slot, .version = head->version, .agent = AW_SLICE("mia"), .lease_ms = 60000};
+    make_one(one, AW_COMMAND_LEASE)->entry.command.in.lease = (struct aw_in_lease){.slot = head->slot,
+                                                                                   .version = head->version,
+                                                                                   .taken_from = (uint8_t)(1U << head->queue),
+                                                                                   .agent = AW_SLICE("mia"),
+                                                                                   .lease_ms = 60000};
     return one;
 }
 
@@ -826,6 +829,49 @@ test_paused_lane_keeps_its_tickets(void **state)
     close_desk(&desk);
 }
 
+static uint64_t
+waiting_in(const struct desk *desk, unsigned queue)
+{
+    struct aw_lanes_count count;
+
+    aw_lanes_count(desk->lanes, 0, (enum aw_class)queue, &count);
+    return count.waiting;
+}
+
+/* An imminent ticket lies in two queues. However often it is taken out of one of them and refused, it goes back to that one alone:
+ * entries that nobody bounds would use up the arena. */
+static void
+test_refused_imminent_goes_back_where_it_was(void **state)
+{
+    static const unsigned queues[] = {AW_CLASS_IMMINENT, AW_LANES_BY_AGE};
+    struct desk           desk;
+    struct aw_head        head, other;
+    struct one            one;
+
+    (void)state;
+    open_desk(&desk, NULL);
+    assert_int_equal(start(&desk), AW_OK);
+    make_post(&one, 1, 1, AW_SLICE("main"))->entry.command.in.message.departs_at = desk.wall + 2 * 3600000;
+    carry_out(&desk, &one.submission);
+    for (unsigned i = 0; i < 100; i++) {
+        assert_true(aw_lanes_peek(desk.lanes, 0, queues[i % 2], &head) && aw_lanes_try_take(desk.lanes, &head));
+        make_lease(&one, &head)->entry.command.in.lease.agent = AW_SLICE("");
+        carry_out(&desk, &one.submission);
+        assert_int_equal(one.entry.command.out.err, AW_E_BAD_VALUE);
+        assert_int_equal(waiting_in(&desk, AW_CLASS_IMMINENT), 1);
+        assert_int_equal(waiting_in(&desk, AW_LANES_BY_AGE), 1);
+    }
+    /* A pull may meet both. */
+    assert_true(aw_lanes_peek(desk.lanes, 0, AW_LANES_BY_AGE, &other) && aw_lanes_try_take(desk.lanes, &other));
+    assert_true(aw_lanes_peek(desk.lanes, 0, AW_CLASS_IMMINENT, &head) && aw_lanes_try_take(desk.lanes, &head));
+    make_lease(&one, &head)->entry.command.in.lease.agent = AW_SLICE("");
+    one.entry.command.in.lease.taken_from |= 1U << AW_LANES_BY_AGE;
+    carry_out(&desk, &one.submission);
+    assert_int_equal(waiting_in(&desk, AW_CLASS_IMMINENT), 1);
+    assert_int_equal(waiting_in(&desk, AW_LANES_BY_AGE), 1);
+    close_desk(&desk);
+}
+
 int
 main(void)
 {
@@ -844,6 +890,7 @@ main(void)
         cmocka_unit_test(test_hold_and_unhold_for_ever),
         cmocka_unit_test(test_holds_that_end_for_ever),
         cmocka_unit_test(test_paused_lane_keeps_its_tickets),
+        cmocka_unit_test(test_refused_imminent_goes_back_where_it_was),
     };
 
     if (!aw_hash_init())
