@@ -579,7 +579,13 @@ write_done_fields(struct aw_writer *writer, const struct aw_done_answer *done)
     write_ticket_id(writer, done->ticket);
     KEY(writer, "state");
     write_string(writer, aw_ticket_state_name(done->state));
-    if (done->state == AW_TICKET_LEASED) {
+    if (done->lane.len > 0) {
+        KEY(writer, "lane");
+        aw_writer_str(writer, done->lane);
+        KEY(writer, "class");
+        write_string(writer, aw_class_name(done->class_));
+    }
+    if (done->state == AW_TICKET_LEASED && done->expires_at != 0) {
         KEY(writer, "expires_at");
         aw_writer_time(writer, done->expires_at);
         KEY(writer, "expires_in_s");
@@ -595,6 +601,10 @@ write_done_fields(struct aw_writer *writer, const struct aw_done_answer *done)
     }
     KEY(writer, "duplicate");
     aw_writer_bool(writer, done->duplicate);
+    if (done->dry_run) {
+        KEY(writer, "dry_run");
+        aw_writer_bool(writer, true);
+    }
     return done->message_count == 0 || write_messages(writer, done->messages, done->message_count);
 }
 

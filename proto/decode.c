@@ -445,6 +445,8 @@ decode_one(struct decoder *decoder, const struct aw_field *field, const msgpack_
         if (value->type != MSGPACK_OBJECT_BOOLEAN)
             return wrong_type(decoder, "true or false", value);
         *(bool *)to = value->via.boolean;
+        if (field->beside != 0)
+            *ret_known = true;
         return AW_OK;
     case AW_TYPE_OBJECT:
         return decode_object(decoder, field->object, value, to);
@@ -626,6 +628,11 @@ check_message(struct decoder *decoder, struct aw_slice body, struct aw_message *
 static enum aw_err
 check_ticket_patch(struct decoder *decoder, const struct aw_ticket_request *request)
 {
+    if (!request->hold_known && request->class_ == AW_CLASS_NONE && request->lane.len == 0) {
+        aw_path_push_name(&decoder->path, AW_SLICE("class"));
+        return aw_fault_at(decoder->problem, AW_FAULT_MISSING, &decoder->path,
+                           "or lane or hold must be there: else nothing changes");
+    }
     if (request->hold || request->hold_until == 0)
         return AW_OK;
     aw_path_push_name(&decoder->path, AW_SLICE("hold_until"));

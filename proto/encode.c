@@ -54,7 +54,7 @@ is_sent(const struct aw_field *field, const char *object)
     case AW_TYPE_NUMBER:
         return field->beside != 0 ? *(const bool *)beside : load_number(field, from) != field->fallback;
     case AW_TYPE_FLAG:
-        return field->required || *(const bool *)from;
+        return field->required || *(const bool *)from || (field->beside != 0 && *(const bool *)beside);
     case AW_TYPE_OBJECT:
         return is_object_sent(field->object, from);
     case AW_TYPE_PAIRS:

@@ -34,7 +34,7 @@ enum aw_type {
     AW_TYPE_WORD,    /* one of `words`; an integer of `width` bytes */
     AW_TYPE_WORDS,   /* a list of `words`; uint8_t of bits */
     AW_TYPE_NUMBER,  /* an unsigned integer of `width` bytes; `beside`: bool, whether it was sent, if not 0 */
-    AW_TYPE_FLAG,    /* bool */
+    AW_TYPE_FLAG,    /* bool; `beside`: bool, whether it was sent, if not 0 */
     AW_TYPE_OBJECT,  /* the struct of `object` */
     AW_TYPE_PAIRS,   /* a map of texts; struct aw_pair array to `at`, uint32_t count to `beside` */
 };

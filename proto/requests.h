@@ -54,14 +54,19 @@ struct aw_lane_request {
 
 /* PATCH /v1/tickets/{id} */
 struct aw_ticket_request {
-    bool            hold;       /* required; `hold_until` only with true */
+    uint8_t         class_; /* enum aw_class, or AW_CLASS_NONE; this, lane or hold is there */
+    struct aw_slice lane;
+    bool            hold_known;
+    bool            hold;       /* `hold_until` only with true */
     aw_ms           hold_until; /* 0: until a person ends it */
     struct aw_slice reason;
+    bool            dry_run;
 };
 
 /* POST /v1/tickets/{id}/cancel */
 struct aw_cancel_request {
     struct aw_slice reason;
+    bool            dry_run;
 };
 
 /* PUT /v1/flights/{number}/{date} */

@@ -273,6 +273,20 @@ add_choice(json_t *object, const struct aw_lease_choice *choice)
 }
 
 static void
+add_place(json_t *object, const struct aw_in_ticket *in)
+{
+    add_ticket(object, "ticket", in->ticket);
+    if (in->class_ != AW_CLASS_NONE)
+        (void)json_object_set_new(object, "class", json_string(aw_class_name((enum aw_class)in->class_)));
+    add_slice(object, "lane", in->lane);
+    if (in->hold != AW_HOLD_AS_IS)
+        (void)json_object_set_new(object, "hold", json_boolean(in->hold == AW_HOLD_ON));
+    add_time(object, "until", in->until);
+    add_slice(object, "by", in->by);
+    add_slice(object, "words", in->words);
+}
+
+static void
 add_fields(json_t *object, const struct aw_command *command)
 {
     switch (command->kind) {
@@ -326,6 +340,9 @@ add_fields(json_t *object, const struct aw_command *command)
         add_time(object, "until", command->in.ticket.until);
         add_slice(object, "by", command->in.ticket.by);
         add_slice(object, "words", command->in.ticket.words);
+        return;
+    case AW_COMMAND_PLACE:
+        add_place(object, &command->in.ticket);
         return;
     }
 }

@@ -6,9 +6,12 @@
 #include <string.h>
 
 struct ticket_options {
+    const char *class_;
+    const char *lane;
     bool        hold;
     bool        unhold;
     bool        cancel;
+    bool        dry_run;
     const char *until;
     const char *reason;
 };
@@ -16,6 +19,16 @@ struct ticket_options {
 static const struct ticket_options ticket_defaults;
 
 static const struct aw_cli_option ticket_options[] = {
+    {.name = "class",
+     .type = AW_CLI_TEXT,
+     .value = "CLASS",
+     .offset = offsetof(struct ticket_options, class_),
+     .about = "how urgent it is: care, imminent, disrupted, general, other"},
+    {.name = "lane",
+     .type = AW_CLI_TEXT,
+     .value = "LANE",
+     .offset = offsetof(struct ticket_options, lane),
+     .about = "move it there"},
     {.name = "hold",
      .type = AW_CLI_FLAG,
      .offset = offsetof(struct ticket_options, hold),
@@ -38,7 +51,21 @@ static const struct aw_cli_option ticket_options[] = {
      .value = "TEXT",
      .offset = offsetof(struct ticket_options, reason),
      .about = "why, for its history"},
+    {.name = "dry-run",
+     .type = AW_CLI_FLAG,
+     .offset = offsetof(struct ticket_options, dry_run),
+     .about = "only show what would be"},
 };
+
+static void
+show_change(const json_t *answer, const struct ticket_options *options)
+{
+    (void)printf("%s %s now %s", aw_cli_text(answer, "ticket"), options->dry_run ? "would be" : "is",
+                 aw_cli_text(answer, "state"));
+    if (!options->cancel)
+        (void)printf(", %s in %s", aw_cli_text(answer, "class"), aw_cli_text(answer, "lane"));
+    (void)fputc('\n', stdout);
+}
 
 /* Sends the change; the answer tells the ticket's new state. */
 static int
@@ -52,12 +79,18 @@ change(struct aw_cli *cli, const char *id, const struct ticket_options *options)
     int                       code;
 
     (void)snprintf(path, sizeof(path), options->cancel ? "/v1/tickets/%s/cancel" : "/v1/tickets/%s", id);
-    if (!options->cancel)
+    if (options->class_ != NULL)
+        (void)json_object_set_new(body, "class", json_string(options->class_));
+    if (options->lane != NULL)
+        (void)json_object_set_new(body, "lane", json_string(options->lane));
+    if (options->hold || options->unhold)
         (void)json_object_set_new(body, "hold", json_boolean(options->hold));
     if (options->until != NULL)
         (void)json_object_set_new(body, "hold_until", json_string(options->until));
     if (options->reason != NULL)
         (void)json_object_set_new(body, "reason", json_string(options->reason));
+    if (options->dry_run)
+        (void)json_object_set_new(body, "dry_run", json_true());
     text = json_dumps(body, JSON_COMPACT);
     json_decref(body);
     if (text == NULL) {
@@ -77,7 +110,7 @@ change(struct aw_cli *cli, const char *id, const struct ticket_options *options)
     if (cli->common.json)
         aw_cli_print_json(answer);
     else
-        (void)printf("%s is now %s\n", aw_cli_text(answer, "ticket"), aw_cli_text(answer, "state"));
+        show_change(answer, options);
     json_decref(answer);
     return AW_CLI_OK;
 }
@@ -88,19 +121,23 @@ run_ticket(struct aw_cli *cli, int argc, char **argv)
     const struct ticket_options *options = cli->options;
     char                         path[256];
     json_t                      *ticket;
+    bool                         places;
     int                          code;
 
     if (argc != 1) {
         aw_cli_error(cli, "takes one ticket id, such as the `ticket` of a receipt");
         return AW_CLI_USAGE;
     }
-    if (options->hold + options->unhold + options->cancel > 1 || (options->until != NULL && !options->hold)) {
-        aw_cli_error(cli, "--hold (with --until), --unhold and --cancel exclude each other");
+    places = options->class_ != NULL || options->lane != NULL;
+    if (options->hold + options->unhold + options->cancel > 1 || (options->until != NULL && !options->hold) ||
+        (options->cancel && places)) {
+        aw_cli_error(cli,
+                     "--hold (with --until), --unhold and --cancel exclude each other; so do --cancel and --class or --lane");
         return AW_CLI_USAGE;
     }
     if (strlen(argv[0]) > 64 || !aw_cli_check_name(cli, "ticket id", argv[0]))
         return AW_CLI_USAGE;
-    if (options->hold || options->unhold || options->cancel)
+    if (options->hold || options->unhold || options->cancel || places)
         return change(cli, argv[0], options);
     (void)snprintf(path, sizeof(path), "/v1/tickets/%s", argv[0]);
     ticket = aw_cli_get(cli, path, &code);
@@ -153,7 +190,7 @@ run_message(struct aw_cli *cli, int argc, char **argv)
 const struct aw_cli_command aw_cli_ticket = {
     .name = "ticket",
     .arguments = "ID",
-    .summary = "one ticket: its state and its messages; hold, unhold, cancel",
+    .summary = "one ticket: its state and its messages; class, lane, hold, cancel",
     .about = "Shows a ticket with its messages, or changes it. Exit code 1 when there is none by that id.",
     .options = ticket_options,
     .option_count = AW_ARRAY_LEN(ticket_options),

@@ -60,14 +60,14 @@ close_batch(struct aw_committer *c, struct aw_hash128 digest_before, aw_ms now)
     return true;
 }
 
-/* Whether it may push a ticket that did not leave its queue by being taken: the end of a hold, or a time that changes its class.
+/* Whether it may push a ticket that did not leave its queue by being taken: a person's word, or a time that changes its class.
  * The old entry stays there, stale, and nothing bounds those but the arena. What comes back from a lease has the reserve. */
 static bool
 pushes_anew(const struct aw_committer *c, const struct aw_command *command)
 {
     struct aw_ticket_view view;
 
-    if (command->kind == AW_COMMAND_UNHOLD)
+    if (command->kind == AW_COMMAND_UNHOLD || command->kind == AW_COMMAND_PLACE)
         return true;
     return command->kind == AW_COMMAND_TIMER && aw_state_ticket_at(c->config.state, command->in.timer.slot, &view) &&
            view.state != AW_TICKET_LEASED;

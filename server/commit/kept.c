@@ -87,6 +87,7 @@ aw_kept_slot(const struct aw_command *command, uint32_t *ret_slot)
     case AW_COMMAND_HOLD:
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:
+    case AW_COMMAND_PLACE:
         *ret_slot = command->in.ticket.ticket.slot;
         return true;
     }

@@ -193,7 +193,7 @@ keep_what_was(struct aw_state *state, uint32_t slot)
 }
 
 /* The same flight again: what is said now counts, what is not said now stays. */
-static void
+static bool
 tell_again(struct aw_state *state, uint32_t slot, const struct aw_fact_row *want)
 {
     static const struct aw_airport_code unknown = {{0}};
@@ -207,7 +207,7 @@ tell_again(struct aw_state *state, uint32_t slot, const struct aw_fact_row *want
     if (!is_same_code(want->to, unknown))
         next.to = want->to;
     if (memcmp(&next, aw_fact_at(state, slot), offsetof(struct aw_fact_row, links)) == 0)
-        return;
+        return false;
     keep_what_was(state, slot);
     unlink_from_lists(state, slot);
     row = aw_rows_change(&state->facts, slot);
@@ -215,6 +215,7 @@ tell_again(struct aw_state *state, uint32_t slot, const struct aw_fact_row *want
     row->from = next.from;
     row->to = next.to;
     link_in_lists(state, slot);
+    return true;
 }
 
 /* Neither event nor clock could do anything with it. */
@@ -225,17 +226,16 @@ says_nothing(const struct aw_fact_row *want)
            aw_airport_number(want->to) == AW_AIRPORT_CODES;
 }
 
-static void
+/* Whether it was news. */
+static bool
 add_fact(struct aw_state *state, const struct aw_fact_row *want)
 {
     uint32_t slot = find_same(state, want);
 
     if (says_nothing(want))
-        return;
-    if (slot != 0) {
-        tell_again(state, slot, want);
-        return;
-    }
+        return false;
+    if (slot != 0)
+        return tell_again(state, slot, want);
     if (aw_facts_count(state, want->ticket) == AW_TICKET_FACTS_MAX) {
         slot = find_oldest(state, want->ticket);
         keep_what_was(state, slot);
@@ -245,6 +245,7 @@ add_fact(struct aw_state *state, const struct aw_fact_row *want)
     memcpy(aw_rows_change(&state->facts, slot), want, offsetof(struct aw_fact_row, links));
     link_to_ticket(state, slot);
     link_in_lists(state, slot);
+    return true;
 }
 
 uint32_t
@@ -264,17 +265,18 @@ is_departure_alone(const struct aw_in_message *in)
     return in->departs_at != 0;
 }
 
-void
+bool
 aw_facts_add(struct aw_state *state, uint32_t ticket, const struct aw_in_message *in, uint64_t seq)
 {
     struct aw_fact_row said = {.said_at = state->now, .seq = seq & AW_ROW_SEQ_MAX, .ticket = ticket};
+    bool               is_news = false;
 
     for (uint32_t i = 0; i < in->airport_count; i++) {
         struct aw_fact_row fact = said;
 
         fact.kind = AW_FACT_AIRPORT;
         fact.from = in->airports[i];
-        add_fact(state, &fact);
+        is_news |= add_fact(state, &fact);
     }
     for (uint32_t i = 0; i < in->flight_count; i++) {
         struct aw_fact_row fact = said;
@@ -283,14 +285,15 @@ aw_facts_add(struct aw_state *state, uint32_t ticket, const struct aw_in_message
         fact.departs_at = in->flights[i].departs_at;
         memcpy(&fact.from, in->flights[i].from, sizeof(fact.from));
         memcpy(&fact.to, in->flights[i].to, sizeof(fact.to));
-        add_fact(state, &fact);
+        is_news |= add_fact(state, &fact);
     }
     if (is_departure_alone(in)) {
         struct aw_fact_row fact = said;
 
         fact.departs_at = in->departs_at;
-        add_fact(state, &fact);
+        is_news |= add_fact(state, &fact);
     }
+    return is_news;
 }
 
 /* --- what follows --------------------------------------------------------------------------------------------------------- */

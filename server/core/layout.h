@@ -8,7 +8,7 @@
  *
  * Parts: state.c (making, dispatch, digest), message.c (MESSAGE: duplicates, folding, choice of lane), lease.c (LEASE to RELEASE,
  * TIMER, EPOCH), facts.c (what tickets are about), flight.c (FLIGHT, AIRPORT, UNDO), ticket.c (a ticket's moves, its class by the
- * clock, hold and cancel), lane.c, once.c (requests known by their Idempotency-Key), look.c (views), checkpoint.c.
+ * clock, hold, cancel and place), lane.c, once.c (requests known by their Idempotency-Key), look.c (views), checkpoint.c.
  */
 #ifndef AW_CORE_LAYOUT_H
 #define AW_CORE_LAYOUT_H
@@ -42,12 +42,15 @@ struct aw_ticket_row {
     uint64_t opened_seq : 48;
     uint64_t lane : 16;
     uint64_t last_seq : 48; /* newest record of this ticket */
-    uint64_t state : 8;     /* enum aw_ticket_state */
-    uint64_t class_ : 8;    /* as it counts now; IMMINENT only with a departure that could be made when last looked at */
+    uint64_t state : 4;     /* enum aw_ticket_state */
+    uint64_t class_ : 4;    /* as it counts now; IMMINENT only with a departure that could be made when last looked at */
+    /* CLASS_BY_PERSON: what he had before him. Only what is more urgent than that is news, and counts against his word. */
+    uint64_t known_said : 4;  /* what messages had said */
+    uint64_t known_facts : 4; /* what clock and events gave */
     uint64_t message_seq : 48;
     uint64_t identity_count : 8;
     uint64_t flags : 4;
-    uint64_t said : 4; /* the class that its messages give it, without clock and events: never IMMINENT */
+    uint64_t said : 4; /* the class that messages or a person give it, without clock and events: IMMINENT only by a person */
     /* The lease that ended last, so that a repeat of what ended it gets the first answer. */
     uint64_t ended_fence : 48;
     uint64_t ended_kind : 16; /* enum aw_command_kind: COMPLETE, RELEASE, TIMER, CANCEL */
@@ -387,6 +390,7 @@ void aw_apply_epoch(struct aw_state *state, struct aw_command *command);
 void aw_apply_hold(struct aw_state *state, struct aw_command *command);
 void aw_apply_unhold(struct aw_state *state, struct aw_command *command);
 void aw_apply_cancel(struct aw_state *state, struct aw_command *command);
+void aw_apply_place(struct aw_state *state, struct aw_command *command);
 void aw_apply_lane(struct aw_state *state, struct aw_command *command);
 void aw_apply_settings(struct aw_state *state, struct aw_command *command);
 void aw_apply_flight(struct aw_state *state, struct aw_command *command);
@@ -443,8 +447,8 @@ struct aw_standing aw_facts_judge(const struct aw_state *state, uint32_t ticket,
 /* Most rows that this message can take. */
 uint32_t aw_facts_need(const struct aw_in_message *in);
 uint32_t aw_facts_count(const struct aw_state *state, uint32_t ticket);
-/* There is room for aw_facts_need. */
-void aw_facts_add(struct aw_state *state, uint32_t ticket, const struct aw_in_message *in, uint64_t seq);
+/* There is room for aw_facts_need. Whether any of it was news. */
+bool aw_facts_add(struct aw_state *state, uint32_t ticket, const struct aw_in_message *in, uint64_t seq);
 void aw_facts_drop(struct aw_state *state, uint32_t ticket);
 /* Open tickets that are about this flight or airport; with `rearms` each gets its timer anew, as its class or place may be another
  * one now. Takes as long as there are facts that name it. */
@@ -477,7 +481,7 @@ void aw_ticket_move(struct aw_ticket_row *ticket, enum aw_ticket_state next);
 enum aw_class aw_class_by_clock(const struct aw_core_settings *settings, enum aw_class class_, aw_ms departs_at, aw_ms now);
 /* Whether a departure can still be made: there is time to handle it. */
 bool aw_departure_can_be_made(const struct aw_core_settings *settings, aw_ms departs_at, aw_ms now);
-/* Its messages say so: it is never less urgent again. */
+/* Its messages say so: less urgent again it is only by a person's word. */
 void aw_ticket_say(struct aw_ticket_row *ticket, enum aw_class class_);
 /* Whether class or departure are others by now than those in its row. */
 bool aw_ticket_has_changed(const struct aw_state *state, uint32_t slot);

@@ -322,11 +322,12 @@ add_facts(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, c
     uint64_t class_ = ticket->class_;
 
     aw_ticket_say(ticket, in->class_);
-    aw_facts_add(state, slot, in, seq);
+    if (aw_facts_add(state, slot, in, seq))
+        ticket->known_facts = AW_CLASS_OTHER; /* news to a person who gave it a class */
     aw_ticket_refresh(state, slot, ticket);
     /* Who holds it keeps it as it was given out, unless it got more urgent; the clock has its say when it comes back. */
     if (ticket->state == AW_TICKET_LEASED && ticket->class_ > class_)
-        ticket->class_ = class_ & UINT8_MAX;
+        ticket->class_ = class_ & 0xF;
     if (in->gentle)
         ticket->flags |= AW_TICKET_GENTLE;
     ticket->reply_by = in->reply_by;

@@ -239,6 +239,7 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
     case AW_COMMAND_HOLD:
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:
+    case AW_COMMAND_PLACE:
     case AW_COMMAND_AIRPORT:
     case AW_COMMAND_UNDO:
         return aw_once_admits(state, &command->once);
@@ -348,6 +349,9 @@ dispatch(struct aw_state *state, struct aw_command *command)
         return;
     case AW_COMMAND_CANCEL:
         aw_apply_cancel(state, command);
+        return;
+    case AW_COMMAND_PLACE:
+        aw_apply_place(state, command);
         return;
     }
     AW_UNREACHABLE();

@@ -18,7 +18,10 @@
  *              reopens the one that closed last, if less than reopen_ms ago. The ticket gets the identities it did not have, up
  *              to AW_TICKET_IDENTITIES_MAX. An identity names at most AW_IDENTITY_TICKETS_MAX tickets: then the one opened last
  *              gives way.
- *   class      a message raises it, never lowers it. IMMINENT exactly while the departure lies within imminent_ms and at least
+ *   class      a message raises it, never lowers it. What a person sets stands, up or down, against all that was known then: what
+ *              messages had said, what clock and events gave. What comes later and is more urgent than that raises it again;
+ *              nothing lowers it but a departure that can no longer be made (IMMINENT, by a person too, is only with one that
+ *              can). IMMINENT exactly while the departure lies within imminent_ms and at least
  *              the handling time away (a hint `imminent` without such a departure counts as disrupted); afterwards DISRUPTED.
  *              CARE stays. The clock works on WAITING and HELD tickets; a LEASED one hears it when it comes back.
  *   departure  of all flights that a ticket's messages name, as FLIGHT says that they go, the earliest that can still be made: not
@@ -35,6 +38,8 @@
  *              ticket names them.
  *   version    changes when a ticket enters or leaves a queue or moves in it: what lies in a queue with another one is stale. A
  *              message that moves nothing does not change it.
+ *   place      a person moves a ticket to a lane, which must not be paused (in, both), or gives it a class: it joins the end of its
+ *              tick in its queue. A LEASED one goes there when it comes back; it can't be held or let go.
  *   extend     the lease ends lease_ms from now, even if that is sooner than before: as the agent asks.
  *   repeats    a command that carries an aw_once and changed something is remembered for AW_ONCE_MS: the same again changes nothing
  *              and has the first outcome. What was refused is not remembered. When no more can be remembered, a command with a
@@ -116,7 +121,9 @@ void aw_state_prefetch(const struct aw_state *state, const struct aw_command *co
  *            that ended last)
  *   TIMER    AW_OK with changed false when the ticket moved on
  *   HOLD (WAITING, HELD), UNHOLD (HELD), CANCEL (any open one)   NOT_FOUND, PRECONDITION, WRONG_STATE; with a key also KEY_REUSED
- *            and TABLE_FULL, and AW_OK with changed false and repeated true
+ *            and TABLE_FULL, and AW_OK with changed false and repeated true; AW_OK with changed false with dry_run
+ *   PLACE (any open one; as HOLD and UNHOLD when it does that too)   as these, NOT_FOUND also for the lane's name, LANE_PAUSED;
+ *            AW_OK with changed false when it is as asked already
  *   LANE     BAD_VALUE, PRECONDITION, TABLE_FULL; AW_OK with changed false when it is as asked already
  *   FLIGHT, AIRPORT   BAD_VALUE, PRECONDITION; FLIGHT also TABLE_FULL; AW_OK with changed false when it is as asked already, and
  *            with dry_run

@@ -1,4 +1,5 @@
-/* ticket.c - a ticket's moves between its states, its class by the clock, its timer; hold, unhold and cancel. */
+/* ticket.c - a ticket's moves between its states, its class by the clock, its timer; what a person does to it: hold, unhold, place
+ * and cancel. */
 #include "core/layout.h"
 
 #define MASK(state) (1U << (state))
@@ -16,7 +17,7 @@ aw_ticket_move(struct aw_ticket_row *ticket, enum aw_ticket_state next)
 {
     AW_ASSERT(ticket->state <= AW_TICKET_CLOSED);
     AW_ASSERT((next_states[ticket->state] & MASK(next)) != 0);
-    ticket->state = (uint8_t)next;
+    ticket->state = (uint64_t)next & 0xF;
 }
 
 /* --- counts and timers: derived, kept up by edit and done ----------------------------------------------------------------- */
@@ -64,16 +65,35 @@ aw_ticket_say(struct aw_ticket_row *ticket, enum aw_class class_)
 {
     if (class_ == AW_CLASS_IMMINENT)
         class_ = AW_CLASS_DISRUPTED; /* imminent is what the clock says */
+    if ((ticket->flags & AW_TICKET_CLASS_BY_PERSON) != 0) {
+        if (class_ >= ticket->known_said)
+            return;
+        ticket->known_said = (uint64_t)class_ & 0xF;
+    }
     if (class_ < ticket->said)
         ticket->said = (uint64_t)class_ & 0xF;
+}
+
+/* What clock and events give, whatever was said. */
+static enum aw_class
+class_by_facts(const struct aw_state *state, const struct aw_standing *standing, aw_ms now)
+{
+    enum aw_class class_ = aw_class_by_clock(&state->globals.settings, AW_CLASS_OTHER, standing->departs_at, now);
+
+    return standing->is_disrupted && class_ > AW_CLASS_DISRUPTED ? AW_CLASS_DISRUPTED : class_;
 }
 
 static enum aw_class
 class_of(const struct aw_state *state, const struct aw_ticket_row *ticket, const struct aw_standing *standing, aw_ms now)
 {
-    enum aw_class class_ = aw_class_by_clock(&state->globals.settings, (enum aw_class)ticket->said, standing->departs_at, now);
+    enum aw_class said = (enum aw_class)ticket->said;
+    enum aw_class facts = class_by_facts(state, standing, now);
 
-    return standing->is_disrupted && class_ > AW_CLASS_DISRUPTED ? AW_CLASS_DISRUPTED : class_;
+    if ((ticket->flags & AW_TICKET_CLASS_BY_PERSON) != 0 && facts >= ticket->known_facts)
+        facts = AW_CLASS_OTHER; /* no news to the person who decided */
+    if (said == AW_CLASS_IMMINENT && !standing->can_be_made)
+        said = AW_CLASS_DISRUPTED; /* there is no departure to be ordered by */
+    return facts < said ? facts : said;
 }
 
 bool
@@ -91,7 +111,7 @@ aw_ticket_refresh(const struct aw_state *state, uint32_t slot, struct aw_ticket_
     struct aw_standing standing = aw_facts_judge(state, slot, state->now);
 
     ticket->departs_at = standing.departs_at;
-    ticket->class_ = (uint8_t)class_of(state, ticket, &standing, state->now);
+    ticket->class_ = (uint64_t)class_of(state, ticket, &standing, state->now) & 0xF;
 }
 
 /* When the clock will next change class or departure, as seen at `now`, which may be late for it; 0: never. */
@@ -107,7 +127,7 @@ clock_change_at(const struct aw_state *state, uint32_t slot, const struct aw_tic
         return now > 0 ? now : 1; /* 0 would be no timer */
     if (!standing.can_be_made)
         return 0;
-    if (class_ != AW_CLASS_CARE && class_ != AW_CLASS_IMMINENT && settings->imminent_ms >= handling)
+    if (class_ != AW_CLASS_CARE && settings->imminent_ms >= handling && standing.departs_at - now > settings->imminent_ms)
         return standing.departs_at - settings->imminent_ms;
     return class_ == AW_CLASS_IMMINENT || standing.has_later ? standing.departs_at - handling + 1 : 0;
 }
@@ -249,7 +269,7 @@ aw_ticket_unclose(struct aw_state *state, struct aw_ticket_row *ticket)
     ticket->until = 0;
 }
 
-/* --- hold, unhold, cancel ------------------------------------------------------------------------------------------------- */
+/* --- what a person does to it ---------------------------------------------------------------------------------------------- */
 
 /* The ticket that the command names, when it is there in the version that it asks for. */
 static enum aw_err
@@ -267,31 +287,42 @@ find_named(const struct aw_state *state, const struct aw_in_ticket *in)
     return AW_OK;
 }
 
+/* `row`: as it is, or would be. */
 static void
-fill_out(const struct aw_state *state, struct aw_command *command)
+fill_out(const struct aw_state *state, struct aw_command *command, const struct aw_ticket_row *row)
 {
-    const struct aw_ticket_row *ticket = aw_ticket_at(state, command->in.ticket.ticket.slot);
-
     command->out.u.ticket = (struct aw_out_ticket){
-        .ticket = command->in.ticket.ticket, .state = (enum aw_ticket_state)ticket->state, .version = ticket->version};
+        .ticket = command->in.ticket.ticket,
+        .state = (enum aw_ticket_state)row->state,
+        .version = row->version,
+        .class_ = (enum aw_class)row->class_,
+        .lane_name = aw_lane_name(state, row->lane),
+        .held_until = row->state == AW_TICKET_HELD ? row->until : 0,
+    };
 }
 
-/* What the three have in common: find, check, refuse. NULL: refused, or nothing to do; out tells. */
-static struct aw_ticket_row *
-begin(struct aw_state *state, struct aw_command *command, unsigned allowed)
+/* What they have in common: find, check, refuse. */
+static bool
+may_change(const struct aw_state *state, struct aw_command *command, unsigned allowed)
 {
-    uint32_t              slot = command->in.ticket.ticket.slot;
-    struct aw_ticket_row *ticket;
+    const struct aw_ticket_row *ticket;
 
     command->out.err = find_named(state, &command->in.ticket);
     if (command->out.err == AW_E_NOT_FOUND)
-        return NULL;
-    fill_out(state, command);
-    if (command->out.err == AW_OK && (MASK(aw_ticket_at(state, slot)->state) & allowed) == 0)
+        return false;
+    ticket = aw_ticket_at(state, command->in.ticket.ticket.slot);
+    fill_out(state, command, ticket);
+    if (command->out.err == AW_OK && (MASK(ticket->state) & allowed) == 0)
         command->out.err = AW_E_WRONG_STATE;
-    if (command->out.err != AW_OK)
-        return NULL;
-    ticket = aw_ticket_edit(state, slot);
+    return command->out.err == AW_OK;
+}
+
+/* The record, and the ticket's row to change. */
+static struct aw_ticket_row *
+begin(struct aw_state *state, struct aw_command *command)
+{
+    struct aw_ticket_row *ticket = aw_ticket_edit(state, command->in.ticket.ticket.slot);
+
     command->out.prev_seq = ticket->last_seq;
     ticket->last_seq = aw_state_record(state, command) & AW_ROW_SEQ_MAX;
     return ticket;
@@ -301,45 +332,135 @@ static void
 end(struct aw_state *state, struct aw_command *command)
 {
     aw_ticket_done(state, command->in.ticket.ticket.slot);
-    fill_out(state, command);
+    fill_out(state, command, aw_ticket_at(state, command->in.ticket.ticket.slot));
+}
+
+static enum aw_err
+move_to_lane(const struct aw_state *state, struct aw_slice name, struct aw_ticket_row *would, bool *ret_unknown)
+{
+    uint32_t lane;
+    unsigned pause;
+
+    if (aw_state_find_lane(state, name, &lane) != AW_OK) {
+        *ret_unknown = true;
+        return AW_E_NOT_FOUND;
+    }
+    pause = aw_lane_at(state, lane)->pause;
+    if (lane != would->lane && (pause == AW_LANE_PAUSED_IN || pause == AW_LANE_PAUSED_BOTH))
+        return AW_E_LANE_PAUSED;
+    would->lane = (uint16_t)lane;
+    return AW_OK;
+}
+
+/* A person's word stands against all that was known when it was given: what messages had said, clock and events. What is more
+ * urgent than that counts again when it comes. */
+static void
+give_class(const struct aw_state *state, uint32_t slot, enum aw_class class_, struct aw_ticket_row *would)
+{
+    struct aw_standing standing = aw_facts_judge(state, slot, state->now);
+
+    if ((would->flags & AW_TICKET_CLASS_BY_PERSON) == 0)
+        would->known_said = would->said;
+    would->flags |= AW_TICKET_CLASS_BY_PERSON;
+    would->known_facts = (uint64_t)class_by_facts(state, &standing, state->now) & 0xF;
+    would->said = (uint64_t)class_ & 0xF;
+    aw_ticket_refresh(state, slot, would);
+}
+
+/* Does to a copy of the row what is asked for. */
+static enum aw_err
+place(const struct aw_state *state, const struct aw_command *command, enum aw_hold hold, struct aw_ticket_row *would,
+      bool *ret_unknown)
+{
+    const struct aw_in_ticket *in = &command->in.ticket;
+    enum aw_err                err = AW_OK;
+
+    if (command->kind == AW_COMMAND_PLACE && in->lane.len > 0)
+        err = move_to_lane(state, in->lane, would, ret_unknown);
+    if (err != AW_OK)
+        return err;
+    if (command->kind == AW_COMMAND_PLACE && in->class_ != AW_CLASS_NONE)
+        give_class(state, in->ticket.slot, (enum aw_class)in->class_, would);
+    if (hold != AW_HOLD_AS_IS)
+        would->until = hold == AW_HOLD_ON ? in->until : 0;
+    if (hold == AW_HOLD_ON && would->state == AW_TICKET_WAITING)
+        aw_ticket_move(would, AW_TICKET_HELD);
+    else if (hold == AW_HOLD_OFF)
+        aw_ticket_move(would, AW_TICKET_WAITING);
+    return AW_OK;
+}
+
+static void
+apply_place(struct aw_state *state, struct aw_command *command, enum aw_hold hold, unsigned allowed)
+{
+    const struct aw_in_ticket  *in = &command->in.ticket;
+    uint32_t                    slot = in->ticket.slot;
+    const struct aw_ticket_row *ticket;
+    struct aw_ticket_row       *row, would;
+    bool                        is_unknown = false;
+
+    if (!may_change(state, command, allowed))
+        return;
+    ticket = aw_ticket_at(state, slot);
+    would = *ticket;
+    command->out.err = place(state, command, hold, &would, &is_unknown);
+    command->out.u.ticket.lane_unknown = is_unknown;
+    if (command->out.err != AW_OK)
+        return;
+    if (in->dry_run || (hold == AW_HOLD_AS_IS && memcmp(&would, ticket, sizeof(would)) == 0)) {
+        if (would.state == AW_TICKET_WAITING)
+            aw_ticket_refresh(state, slot, &would);
+        fill_out(state, command, &would);
+        return;
+    }
+    row = begin(state, command);
+    would.last_seq = row->last_seq;
+    *row = would;
+    if (row->state == AW_TICKET_WAITING)
+        aw_ticket_queue(state, slot, row, &command->out.event);
+    else
+        aw_ticket_hide(row, slot, &command->out.event);
+    end(state, command);
 }
 
 void
 aw_apply_hold(struct aw_state *state, struct aw_command *command)
 {
-    uint32_t              slot = command->in.ticket.ticket.slot;
-    struct aw_ticket_row *ticket = begin(state, command, MASK(AW_TICKET_WAITING) | MASK(AW_TICKET_HELD));
-
-    if (ticket == NULL)
-        return;
-    if (ticket->state == AW_TICKET_WAITING)
-        aw_ticket_move(ticket, AW_TICKET_HELD);
-    ticket->until = command->in.ticket.until;
-    aw_ticket_hide(ticket, slot, &command->out.event);
-    end(state, command);
+    apply_place(state, command, AW_HOLD_ON, MASK(AW_TICKET_WAITING) | MASK(AW_TICKET_HELD));
 }
 
 void
 aw_apply_unhold(struct aw_state *state, struct aw_command *command)
 {
-    uint32_t              slot = command->in.ticket.ticket.slot;
-    struct aw_ticket_row *ticket = begin(state, command, MASK(AW_TICKET_HELD));
+    apply_place(state, command, AW_HOLD_OFF, MASK(AW_TICKET_HELD));
+}
 
-    if (ticket == NULL)
-        return;
-    ticket->until = 0;
-    aw_ticket_queue(state, slot, ticket, &command->out.event);
-    end(state, command);
+void
+aw_apply_place(struct aw_state *state, struct aw_command *command)
+{
+    static const unsigned allowed[] = {
+        [AW_HOLD_AS_IS] = MASK(AW_TICKET_WAITING) | MASK(AW_TICKET_LEASED) | MASK(AW_TICKET_HELD),
+        [AW_HOLD_ON] = MASK(AW_TICKET_WAITING) | MASK(AW_TICKET_HELD),
+        [AW_HOLD_OFF] = MASK(AW_TICKET_HELD),
+    };
+
+    apply_place(state, command, command->in.ticket.hold, allowed[command->in.ticket.hold]);
 }
 
 void
 aw_apply_cancel(struct aw_state *state, struct aw_command *command)
 {
     uint32_t              slot = command->in.ticket.ticket.slot;
-    struct aw_ticket_row *ticket = begin(state, command, MASK(AW_TICKET_WAITING) | MASK(AW_TICKET_LEASED) | MASK(AW_TICKET_HELD));
+    struct aw_ticket_row *ticket;
 
-    if (ticket == NULL)
+    if (!may_change(state, command, MASK(AW_TICKET_WAITING) | MASK(AW_TICKET_LEASED) | MASK(AW_TICKET_HELD)))
         return;
+    if (command->in.ticket.dry_run) {
+        command->out.u.ticket.state = AW_TICKET_CLOSED;
+        command->out.u.ticket.held_until = 0;
+        return;
+    }
+    ticket = begin(state, command);
     if (ticket->state == AW_TICKET_LEASED)
         aw_lease_end(state, ticket, AW_COMMAND_CANCEL, 0);
     aw_ticket_close(state, slot, ticket);

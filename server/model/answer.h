@@ -110,13 +110,16 @@ struct aw_ticket_answer {
     uint64_t                        version; /* for the ETag */
 };
 
-/* After extend, complete, release, hold, unhold and cancel: what the ticket is now. */
+/* After extend, complete, release, and what is done to a ticket by its id: what the ticket is now. */
 struct aw_done_answer {
     struct aw_slice                 lease; /* the token's text as it was sent; empty when a ticket was named */
     struct aw_ticket_id             ticket;
     enum aw_ticket_state            state;
     bool                            duplicate;    /* the first answer again */
-    aw_ms                           expires_at;   /* with LEASED */
+    bool                            dry_run;      /* nothing was changed: what it would be */
+    struct aw_slice                 lane;         /* empty: neither lane nor class is told */
+    enum aw_class                   class_;       /* with lane */
+    aw_ms                           expires_at;   /* with LEASED; 0: not told */
     uint64_t                        expires_in_s; /* with LEASED */
     aw_ms                           held_until;   /* with HELD; 0: until a person ends it */
     uint64_t                        version;      /* for the ETag; 0: not told */

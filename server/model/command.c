@@ -35,6 +35,8 @@ aw_command_name(unsigned kind)
         return "unhold";
     case AW_COMMAND_CANCEL:
         return "cancel";
+    case AW_COMMAND_PLACE:
+        return "place";
     default: /* read from a journal, so any number may come */
         return "unknown";
     }

@@ -36,6 +36,7 @@ enum aw_command_kind {
     AW_COMMAND_HOLD = 31,
     AW_COMMAND_UNHOLD = 32,
     AW_COMMAND_CANCEL = 33,
+    AW_COMMAND_PLACE = 34, /* a person gives a ticket its class or lane, and perhaps holds it or lets it go */
 };
 
 /* The settings that decide inside apply; journaled, so that a replay decides alike. Shown with unit and default. None may be above
@@ -216,13 +217,20 @@ struct aw_in_timer {
     uint32_t version; /* of the ticket when the timer was read; a ticket that changed since is left alone */
 };
 
-/* Hold, unhold and cancel. */
+enum aw_hold { AW_HOLD_AS_IS = 0, AW_HOLD_ON = 1, AW_HOLD_OFF = 2 };
+
+/* Hold, unhold, cancel and place. */
 struct aw_in_ticket {
     struct aw_ticket_id ticket;
     aw_ms               until;    /* hold: 0 until a person ends it */
     struct aw_slice     by;       /* who did it */
     struct aw_slice     words;    /* why */
     struct aw_if_match  if_match; /* else AW_E_PRECONDITION */
+    bool                dry_run;  /* only tells what would be; not recorded, as there is nothing to record */
+    /* PLACE */
+    uint8_t         class_; /* enum aw_class, or AW_CLASS_NONE: as it is */
+    struct aw_slice lane;   /* empty: as it is */
+    enum aw_hold    hold;
 };
 
 /* What a command does to the queues once it is durable. */
@@ -291,6 +299,10 @@ struct aw_out_ticket {
     struct aw_ticket_id  ticket;
     enum aw_ticket_state state;
     uint64_t             version;
+    enum aw_class        class_;
+    struct aw_slice      lane_name; /* with `repeated`: empty, and neither class nor hold is known */
+    aw_ms                held_until;
+    bool                 lane_unknown; /* with NOT_FOUND: the ticket is there, the lane is not */
 };
 struct aw_out_lane {
     uint32_t lane;
@@ -334,7 +346,7 @@ struct aw_command {
         struct aw_in_lease      lease;
         struct aw_in_fenced     fenced; /* EXTEND, COMPLETE, RELEASE */
         struct aw_in_timer      timer;
-        struct aw_in_ticket     ticket; /* HOLD, UNHOLD, CANCEL */
+        struct aw_in_ticket     ticket; /* HOLD, UNHOLD, CANCEL, PLACE */
     } in;
     struct aw_outcome_of out;
 };
@@ -352,7 +364,8 @@ aw_command_is_change(enum aw_command_kind kind)
 static inline bool
 aw_command_takes_key(enum aw_command_kind kind)
 {
-    return kind == AW_COMMAND_HOLD || kind == AW_COMMAND_UNHOLD || kind == AW_COMMAND_CANCEL || aw_command_is_change(kind);
+    return kind == AW_COMMAND_HOLD || kind == AW_COMMAND_UNHOLD || kind == AW_COMMAND_CANCEL || kind == AW_COMMAND_PLACE ||
+           aw_command_is_change(kind);
 }
 static inline bool
 aw_once_is_set(const struct aw_once *once)

@@ -467,6 +467,17 @@ put_ticket(struct put *put, const struct aw_in_ticket *ticket)
 }
 
 static void
+put_place(struct put *put, const struct aw_in_ticket *ticket)
+{
+    AW_ASSERT(ticket->class_ < AW_CLASS_COUNT || ticket->class_ == AW_CLASS_NONE);
+    AW_ASSERT((unsigned)ticket->hold <= AW_HOLD_OFF);
+    put_ticket(put, ticket);
+    put_u8(put, ticket->class_);
+    put_u8(put, ticket->hold);
+    put_string(put, ticket->lane, AW_LANE_BYTES_MAX);
+}
+
+static void
 put_fields(struct put *put, const struct aw_command *command)
 {
     switch (command->kind) {
@@ -508,6 +519,9 @@ put_fields(struct put *put, const struct aw_command *command)
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:
         put_ticket(put, &command->in.ticket);
+        return;
+    case AW_COMMAND_PLACE:
+        put_place(put, &command->in.ticket);
         return;
     }
     AW_UNREACHABLE();
@@ -1031,6 +1045,17 @@ get_ticket(struct get *get, struct aw_in_ticket *ticket)
     ticket->words = get_string(get, AW_RELEASE_REASON_BYTES_MAX);
 }
 
+static void
+get_place(struct get *get, struct aw_in_ticket *ticket)
+{
+    get_ticket(get, ticket);
+    ticket->class_ = (uint8_t)get_u8(get, AW_CLASS_NONE, "");
+    if (ticket->class_ >= AW_CLASS_COUNT && ticket->class_ != AW_CLASS_NONE)
+        get_fail(get, AW_E_CORRUPT, "class is out of range");
+    ticket->hold = (enum aw_hold)get_u8(get, AW_HOLD_OFF, "hold is out of range");
+    ticket->lane = get_string(get, AW_LANE_BYTES_MAX);
+}
+
 /* False for a number that this build does not know. */
 static bool
 get_fields(struct get *get, struct aw_command *command)
@@ -1074,6 +1099,9 @@ get_fields(struct get *get, struct aw_command *command)
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:
         get_ticket(get, &command->in.ticket);
+        return true;
+    case AW_COMMAND_PLACE:
+        get_place(get, &command->in.ticket);
         return true;
     }
     return false;

@@ -1,4 +1,4 @@
-/* api_tickets.c - a ticket by its id: look, hold, let go, cancel. */
+/* api_tickets.c - a ticket by its id: look, give it class and lane, hold, let go, cancel. */
 #include "proto/proto.h"
 #include "run/api.h"
 #include "run/io.h"
@@ -104,7 +104,7 @@ aw_api_get_ticket(struct aw_io *io, struct aw_request *request, struct aw_slice 
     aw_call_submit(&look->call, &look->submission);
 }
 
-/* --- hold, let go, cancel --------------------------------------------------------------------------------------------------- */
+/* --- class, lane, hold, cancel ---------------------------------------------------------------------------------------------- */
 
 struct change {
     struct aw_call       call;
@@ -124,7 +124,10 @@ on_changed(struct aw_call *call)
     struct aw_done_answer       done = {.ticket = out->ticket,
                                         .state = out->state,
                                         .duplicate = command->out.repeated,
-                                        .held_until = command->kind == AW_COMMAND_HOLD ? command->in.ticket.until : 0,
+                                        .dry_run = command->in.ticket.dry_run,
+                                        .lane = command->kind == AW_COMMAND_CANCEL ? AW_SLICE("") : out->lane_name,
+                                        .class_ = out->class_,
+                                        .held_until = out->held_until,
                                         .version = out->version};
     struct aw_header_field      etag;
     struct aw_buffer            buffer;
@@ -132,6 +135,11 @@ on_changed(struct aw_call *call)
 
     if (err == AW_E_WRONG_STATE) {
         aw_call_problem(call, &(struct aw_problem){.err = err, .state = aw_slice_str(aw_ticket_state_name(out->state))});
+        return;
+    }
+    if (err == AW_E_NOT_FOUND && out->lane_unknown) {
+        aw_call_problem(call, &(struct aw_problem){
+                                  .err = err, .field = AW_SLICE("lane"), .detail = AW_SLICE("there is no lane by that name")});
         return;
     }
     if (err != AW_OK) {
@@ -210,7 +218,14 @@ aw_api_patch_ticket(struct aw_io *io, struct aw_request *request, struct aw_slic
     }
     in.until = want.hold_until;
     in.words = want.reason;
-    submit_change(change, want.hold ? AW_COMMAND_HOLD : AW_COMMAND_UNHOLD, &in);
+    in.dry_run = want.dry_run;
+    in.class_ = want.class_;
+    in.lane = want.lane;
+    in.hold = !want.hold_known ? AW_HOLD_AS_IS : want.hold ? AW_HOLD_ON : AW_HOLD_OFF;
+    if (want.class_ != AW_CLASS_NONE || want.lane.len > 0)
+        submit_change(change, AW_COMMAND_PLACE, &in);
+    else
+        submit_change(change, want.hold ? AW_COMMAND_HOLD : AW_COMMAND_UNHOLD, &in);
 }
 
 void
@@ -229,5 +244,6 @@ aw_api_cancel_ticket(struct aw_io *io, struct aw_request *request, struct aw_sli
         return;
     }
     in.words = want.reason;
+    in.dry_run = want.dry_run;
     submit_change(change, AW_COMMAND_CANCEL, &in);
 }

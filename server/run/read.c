@@ -2,6 +2,7 @@
 #include "commit/kept.h"
 #include "run/reader.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Records that one read walks over before it goes back, unfinished, to be pushed again: a few milliseconds of work, so that a walk
@@ -141,6 +142,7 @@ struct collected {
     struct aw_stored_message message;
     struct aw_slice         *reasons;
     uint32_t                 reason_count;
+    bool                     is_word; /* no message: only reasons */
 };
 
 struct thread_walk {
@@ -153,6 +155,16 @@ struct thread_walk {
     size_t                    bytes;
     size_t                    bytes_max;
 };
+
+static void
+append(struct thread_walk *walk, struct collected *node)
+{
+    if (walk->oldest == NULL)
+        walk->newest = node;
+    else
+        walk->oldest->older = node;
+    walk->oldest = node;
+}
 
 /* Fills what is kept of a message. All of it is copied: what the reader gives lasts only until its next batch or body. */
 static enum aw_err
@@ -174,6 +186,29 @@ copy_message(struct thread_walk *walk, struct collected *node, const struct foun
             return AW_E_MEMORY;
     }
     node->reason_count = in->reason_count;
+    return AW_OK;
+}
+
+/* A person gave it its class: a reason of its own, beside those of the messages. */
+static enum aw_err
+collect_word(struct thread_walk *walk, const struct found *found)
+{
+    struct aw_command command;
+    struct collected *node = aw_arena_take_zeroed(walk->scratch, 1, sizeof(*node));
+    char              text[AW_REASON_BYTES_MAX + 1];
+    enum aw_err       err = aw_record_read(&found->record, walk->scratch, &command, NULL);
+
+    if (err != AW_OK || command.in.ticket.class_ == AW_CLASS_NONE)
+        return err;
+    if (node == NULL || (node->reasons = aw_arena_take(walk->scratch, sizeof(node->reasons[0]))) == NULL)
+        return AW_E_MEMORY;
+    (void)snprintf(text, sizeof(text), "set to %s by %.*s", aw_class_name((enum aw_class)command.in.ticket.class_),
+                   (int)command.in.ticket.by.len, command.in.ticket.by.ptr);
+    if (!aw_arena_copy(walk->scratch, aw_slice_str(text), &node->reasons[0]))
+        return AW_E_MEMORY;
+    node->reason_count = 1;
+    node->is_word = true;
+    append(walk, node);
     return AW_OK;
 }
 
@@ -200,12 +235,8 @@ collect(struct thread_walk *walk, const struct found *found, bool *full)
     if (err != AW_OK)
         return err;
     walk->bytes += body.len;
-    if (walk->oldest == NULL)
-        walk->newest = node;
-    else
-        walk->oldest->older = node;
-    walk->oldest = node;
     walk->count++;
+    append(walk, node);
     return AW_OK;
 }
 
@@ -248,9 +279,9 @@ give_messages(struct thread_walk *walk, struct room *room)
     item->messages = room_take(room, walk->count * sizeof(item->messages[0]));
     item->message_count = walk->count;
     for (struct collected *node = walk->newest; node != NULL; node = node->older) {
-        struct aw_slice body = room_copy(room, node->message.body);
+        struct aw_slice body = node->is_word ? (struct aw_slice){NULL, 0} : room_copy(room, node->message.body);
 
-        if (item->messages == NULL)
+        if (item->messages == NULL || node->is_word)
             continue;
         item->messages[--at] = node->message;
         item->messages[at].body = body;
@@ -272,6 +303,8 @@ read_thread(struct aw_read *read, struct aw_read_item *item, struct aw_journal_r
             break;
         if (err == AW_OK && found->record.kind == AW_COMMAND_MESSAGE)
             err = collect(&walk, found, &full);
+        else if (err == AW_OK && found->record.kind == AW_COMMAND_PLACE)
+            err = collect_word(&walk, found);
         if (err != AW_OK)
             return err;
         seq = found->record.prev_seq;

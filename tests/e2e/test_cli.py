@@ -79,6 +79,7 @@ def test_help_and_usage(t):
         (["ticket"], "ticket id"),
         (["ticket", "t/../x"], "ticket id"),
         (["ticket", "t0", "--hold", "--cancel"], "exclude"),
+        (["ticket", "t0", "--class", "care", "--cancel"], "exclude"),
         (["lanes", "--pause", "in"], "put NAME"),
         (["journal"], "folder"),
         (["health", "--server", "127.0.0.1:8480"], "http://"),
@@ -365,7 +366,7 @@ def test_work_lost_lease(t):
 
 
 def test_ticket_and_message(t):
-    """Show, hold, unhold, cancel."""
+    """Show, class and lane, hold, unhold, cancel."""
     server = t.server()
     receipt = server.api().receipt(Messages().next(text="line one\nline \x1b[31mtwo"))
     shown = aswolk(server, "ticket", receipt["ticket"]).out
@@ -373,6 +374,11 @@ def test_ticket_and_message(t):
     check("\x1b" not in shown, "a customer's control characters stay out of the terminal", shown)
     equal(aswolk(server, "ticket", receipt["ticket"], "--json").json["state"], "waiting", "as JSON")
     check(receipt["message"] in aswolk(server, "message", receipt["message"]).out, "the message")
+    placed = aswolk(server, "ticket", receipt["ticket"], "--class", "care", "--lane", "listening", "--dry-run").out
+    check("would be now waiting, care in listening" in placed, "--dry-run", placed)
+    placed = aswolk(server, "ticket", receipt["ticket"], "--class", "disrupted", "--json").json
+    equal((placed["class"], placed["lane"]), ("disrupted", "main"), "--class")
+    aswolk(server, "ticket", receipt["ticket"], "--lane", "nowhere", code=FAILED)
     hold = ["--hold", "--until", "2099-01-01T00:00:00Z", "--reason", "asks the crew", "--json"]
     equal(aswolk(server, "ticket", receipt["ticket"], *hold).json["state"], "held", "--hold")
     check("is now waiting" in aswolk(server, "ticket", receipt["ticket"], "--unhold").out, "--unhold")

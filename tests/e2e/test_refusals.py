@@ -344,7 +344,7 @@ def test_ranges(t):
     problem(api.act(lease, "release"), 400, "bad-value", "reason")
     problem(api.act(lease, "complete", {"disposition": "d" * 65}), 400, "bad-value", "disposition")
     problem(api.put_lane("x", {"pause": "maybe"}), 400, "bad-value", "pause")
-    problem(api.patch_ticket(lease["ticket"], {}), 400, "bad-value", "hold")
+    problem(api.patch_ticket(lease["ticket"], {}), 400, "bad-value", "class")
     until_then = {"hold": False, "hold_until": "2030-01-01T00:00:00Z"}
     problem(api.patch_ticket(lease["ticket"], until_then), 400, "bad-value", "hold_until")
 

@@ -220,6 +220,18 @@ kit_on_ticket(struct kit *kit, enum aw_command_kind kind, struct aw_ticket_id ti
     return command;
 }
 
+/* A person gives it a class (or AW_CLASS_NONE) and a lane (or NULL). */
+static inline struct aw_command
+kit_place(struct kit *kit, struct aw_ticket_id ticket, unsigned class_, const char *lane)
+{
+    struct aw_command command = {
+        .kind = AW_COMMAND_PLACE,
+        .in.ticket = {.ticket = ticket, .class_ = (uint8_t)class_, .lane = aw_slice_str(lane), .by = AW_SLICE("sam")}};
+
+    (void)kit_apply(kit, &command);
+    return command;
+}
+
 /* Opens a ticket and answers it. */
 static inline struct aw_ticket_id
 kit_answered(struct kit *kit, uint64_t id, uint64_t who)

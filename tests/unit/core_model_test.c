@@ -48,7 +48,9 @@ struct m_ticket {
     int                  who_count;
     uint32_t             lane, version, attempt, messages;
     enum aw_class        class_;
-    enum aw_class        said;                            /* by its messages alone */
+    enum aw_class        said; /* by its messages alone, or by a person */
+    bool                 by_person;
+    enum aw_class        known_said, known_facts;         /* to that person */
     aw_ms                departures[AW_TICKET_FACTS_MAX]; /* all that were said, oldest first */
     aw_ms                said_at[AW_TICKET_FACTS_MAX];
     uint32_t             departure_count;
@@ -168,16 +170,37 @@ m_was_near(aw_ms departs, aw_ms said_at)
     return m.settings.imminent_ms >= handling && departs >= said_at + handling && departs <= m.now + m.settings.imminent_ms;
 }
 
+/* By its departures alone. */
 static enum aw_class
-m_class(const struct m_ticket *t)
+m_facts(const struct m_ticket *t)
 {
-    enum aw_class class_ = m_clock(t->said, m_departure(t));
+    enum aw_class class_ = m_clock(AW_CLASS_OTHER, m_departure(t));
 
     for (uint32_t i = 0; i < t->departure_count; i++) {
         if (class_ > AW_CLASS_DISRUPTED && m_was_near(t->departures[i], t->said_at[i]))
             class_ = AW_CLASS_DISRUPTED;
     }
     return class_;
+}
+
+static enum aw_class
+m_class(const struct m_ticket *t)
+{
+    bool          is_news = !t->by_person || m_facts(t) < t->known_facts;
+    enum aw_class said = t->said == AW_CLASS_IMMINENT && !m_makes_it(m_departure(t)) ? AW_CLASS_DISRUPTED : t->said;
+
+    return is_news && m_facts(t) < said ? m_facts(t) : said;
+}
+
+static void
+m_say(struct m_ticket *t, enum aw_class class_)
+{
+    if (t->by_person && class_ >= t->known_said)
+        return;
+    if (t->by_person)
+        t->known_said = class_;
+    if (class_ < t->said)
+        t->said = class_;
 }
 
 static void
@@ -342,13 +365,12 @@ m_add_facts(struct m_ticket *t, const struct kit_post *post)
     enum aw_class before = t->class_;
     bool          is_known = post->departs_at == 0;
 
-    if (said < t->said)
-        t->said = said;
+    m_say(t, said);
     for (uint32_t i = 0; i < t->departure_count; i++)
         is_known |= t->departures[i] == post->departs_at;
     if (!is_known && t->departure_count == AW_TICKET_FACTS_MAX) {
-        if (t->said > AW_CLASS_DISRUPTED && m_was_near(t->departures[0], t->said_at[0]))
-            t->said = AW_CLASS_DISRUPTED;
+        if (m_was_near(t->departures[0], t->said_at[0]))
+            m_say(t, AW_CLASS_DISRUPTED);
         t->departure_count--;
         memmove(t->departures, t->departures + 1, t->departure_count * sizeof(t->departures[0]));
         memmove(t->said_at, t->said_at + 1, t->departure_count * sizeof(t->said_at[0]));
@@ -356,6 +378,7 @@ m_add_facts(struct m_ticket *t, const struct kit_post *post)
     if (!is_known) {
         t->said_at[t->departure_count] = m.now;
         t->departures[t->departure_count++] = post->departs_at;
+        t->known_facts = AW_CLASS_OTHER;
     }
     m_refresh(t);
     if (t->state == AW_TICKET_LEASED && t->class_ > before)
@@ -726,6 +749,66 @@ m_timer(struct aw_command *c)
         c->out.u.ticket = (struct aw_out_ticket){.ticket = m_ticket_id(slot), .state = t->state, .version = t->version};
 }
 
+static enum aw_hold
+m_hold(const struct aw_command *c)
+{
+    return c->kind == AW_COMMAND_HOLD ? AW_HOLD_ON : c->kind == AW_COMMAND_UNHOLD ? AW_HOLD_OFF : c->in.ticket.hold;
+}
+
+/* HOLD, UNHOLD and PLACE, where they are allowed. */
+static void
+m_place(struct aw_command *c, uint32_t slot)
+{
+    const struct aw_in_ticket *in = &c->in.ticket;
+    struct m_ticket           *t = &m.tickets[slot], before = *t;
+    uint32_t                   lane = t->lane;
+
+    if (c->kind == AW_COMMAND_PLACE && in->lane.len > 0) {
+        for (lane = 0; lane < m.lane_count && !aw_slice_eq(in->lane, aw_slice_str(lane_names[lane])); lane++)
+            ;
+        if (lane == m.lane_count)
+            c->out.err = AW_E_NOT_FOUND;
+        else if (lane != t->lane && (m.pauses[lane] == AW_LANE_PAUSED_IN || m.pauses[lane] == AW_LANE_PAUSED_BOTH))
+            c->out.err = AW_E_LANE_PAUSED;
+        if (c->out.err != AW_OK)
+            return;
+    }
+    t->lane = lane;
+    if (c->kind == AW_COMMAND_PLACE && in->class_ != AW_CLASS_NONE) {
+        t->known_said = t->by_person ? t->known_said : t->said;
+        t->known_facts = m_facts(t);
+        t->by_person = true;
+        t->said = (enum aw_class)in->class_;
+        m_refresh(t);
+    }
+    if (m_hold(c) == AW_HOLD_AS_IS && memcmp(&before, t, sizeof(before)) == 0)
+        return;
+    m_record(c, t);
+    if (m_hold(c) != AW_HOLD_AS_IS)
+        t->held_until = m_hold(c) == AW_HOLD_ON ? in->until : 0;
+    if (m_hold(c) == AW_HOLD_ON)
+        t->state = AW_TICKET_HELD;
+    if (m_hold(c) == AW_HOLD_OFF || t->state == AW_TICKET_WAITING) {
+        m_queue(c, slot);
+        return;
+    }
+    t->version++;
+    m_event(c, AW_EVENT_HIDDEN, slot);
+}
+
+static void
+m_cancel(struct aw_command *c, uint32_t slot)
+{
+    struct m_ticket *t = &m.tickets[slot];
+
+    m_record(c, t);
+    if (t->state == AW_TICKET_LEASED)
+        m_end(t, AW_COMMAND_CANCEL, 0);
+    t->held_until = 0;
+    m_close(t);
+    m_event(c, AW_EVENT_HIDDEN, slot);
+}
+
 static void
 m_on_ticket(struct aw_command *c)
 {
@@ -738,32 +821,37 @@ m_on_ticket(struct aw_command *c)
         c->out.err = AW_E_NOT_FOUND;
         return;
     }
-    is_allowed = c->kind == AW_COMMAND_HOLD     ? t->state == AW_TICKET_WAITING || t->state == AW_TICKET_HELD
-                 : c->kind == AW_COMMAND_UNHOLD ? t->state == AW_TICKET_HELD
-                                                : m_is_open(t);
+    is_allowed = c->kind == AW_COMMAND_CANCEL || m_hold(c) == AW_HOLD_AS_IS ? m_is_open(t)
+                 : m_hold(c) == AW_HOLD_ON ? t->state == AW_TICKET_WAITING || t->state == AW_TICKET_HELD
+                                           : t->state == AW_TICKET_HELD;
     if (in->if_match.version != 0 && in->if_match.version != t->version)
         c->out.err = AW_E_PRECONDITION;
     else if (!is_allowed)
         c->out.err = AW_E_WRONG_STATE;
-    if (c->out.err == AW_OK) {
-        m_record(c, t);
-        if (c->kind == AW_COMMAND_HOLD) {
-            t->state = AW_TICKET_HELD;
-            t->held_until = in->until;
-            t->version++;
-            m_event(c, AW_EVENT_HIDDEN, slot);
-        } else if (c->kind == AW_COMMAND_UNHOLD) {
-            t->held_until = 0;
-            m_queue(c, slot);
-        } else {
-            if (t->state == AW_TICKET_LEASED)
-                m_end(t, AW_COMMAND_CANCEL, 0);
-            t->held_until = 0;
-            m_close(t);
-            m_event(c, AW_EVENT_HIDDEN, slot);
-        }
-    }
-    c->out.u.ticket = (struct aw_out_ticket){.ticket = in->ticket, .state = t->state, .version = t->version};
+    else if (c->kind == AW_COMMAND_CANCEL)
+        m_cancel(c, slot);
+    else
+        m_place(c, slot);
+    c->out.u.ticket = (struct aw_out_ticket){
+        .ticket = in->ticket, .state = t->state, .version = t->version, .class_ = t->class_, .held_until = t->held_until};
+}
+
+/* Told is what would be; nothing changes. */
+static void
+m_try_on_ticket(struct aw_command *c)
+{
+    static struct machine before;
+    uint32_t              slot = c->in.ticket.ticket.slot, version;
+
+    before = m;
+    version = m.tickets[slot < SLOTS ? slot : 0].version;
+    m_on_ticket(c);
+    m = before;
+    c->out.changed = false;
+    c->out.seq = c->out.prev_seq = 0;
+    c->out.event = (struct aw_event){.kind = AW_EVENT_NONE};
+    if (c->out.err != AW_E_NOT_FOUND || c->out.u.ticket.ticket.seq != 0)
+        c->out.u.ticket.version = version;
 }
 
 /* True: the key has decided. */
@@ -781,7 +869,8 @@ m_was_done(struct aw_command *c)
         }
         c->out.repeated = true;
         c->out.seq = m.once[i].seq;
-        c->out.u.ticket = m.once[i].out;
+        c->out.u.ticket = (struct aw_out_ticket){
+            .ticket = m.once[i].out.ticket, .state = m.once[i].out.state, .version = m.once[i].out.version};
         return true;
     }
     if (living >= KEYS)
@@ -792,13 +881,14 @@ m_was_done(struct aw_command *c)
 static void
 m_on_ticket_once(struct aw_command *c)
 {
-    if (!aw_once_is_set(&c->once)) {
+    if (aw_once_is_set(&c->once) && m_was_done(c))
+        return;
+    if (c->in.ticket.dry_run)
+        m_try_on_ticket(c);
+    else
         m_on_ticket(c);
+    if (!aw_once_is_set(&c->once))
         return;
-    }
-    if (m_was_done(c))
-        return;
-    m_on_ticket(c);
     if (c->out.changed)
         m.once[m.once_count++] = (struct m_once){.once = c->once, .at = m.now, .seq = c->out.seq, .out = c->out.u.ticket};
 }
@@ -950,10 +1040,17 @@ compare_out(const struct run *run, enum aw_command_kind kind, const struct aw_ou
     case AW_COMMAND_RELEASE:
         compare_lease(run, &a->u.lease, &b->u.lease);
         return;
-    case AW_COMMAND_TIMER:
     case AW_COMMAND_HOLD:
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:
+    case AW_COMMAND_PLACE:
+        SAME(u.ticket.class_);
+        SAME(u.ticket.held_until);
+        SAME(u.ticket.ticket.seq);
+        SAME(u.ticket.state);
+        SAME(u.ticket.version);
+        return;
+    case AW_COMMAND_TIMER:
         SAME(u.ticket.ticket.seq);
         SAME(u.ticket.state);
         SAME(u.ticket.version);
@@ -979,6 +1076,8 @@ compare_ticket(const struct run *run, const struct aw_ticket_view *a, const stru
     SAME(class_);
     SAME(lane);
     SAME(gentle);
+    if (a->class_by_person != b->by_person)
+        fail_at(run, "class_by_person");
     SAME(version);
     SAME(attempt);
     SAME(opened_at);
@@ -1136,6 +1235,27 @@ make_settings(struct logged *l)
 }
 
 static void
+make_on_ticket(struct logged *l, uint32_t slot)
+{
+    static const enum aw_command_kind kinds[] = {AW_COMMAND_HOLD,   AW_COMMAND_HOLD,  AW_COMMAND_UNHOLD,
+                                                 AW_COMMAND_CANCEL, AW_COMMAND_PLACE, AW_COMMAND_PLACE,
+                                                 AW_COMMAND_PLACE,  AW_COMMAND_PLACE, AW_COMMAND_PLACE};
+    struct aw_in_ticket              *in = &l->command.in.ticket;
+
+    l->command.kind = kinds[pick(AW_ARRAY_LEN(kinds))];
+    *in = (struct aw_in_ticket){.ticket = m_ticket_id(slot),
+                                .until = pick(2) == 0 ? m.now + pick(KIT_HOUR) : 0,
+                                .if_match.version = pick(5) == 0 ? m.tickets[slot].version + pick(2) : 0,
+                                .dry_run = pick(6) == 0};
+    if (l->command.kind != AW_COMMAND_PLACE)
+        return;
+    in->class_ = pick(3) == 0 ? AW_CLASS_NONE : (uint8_t)pick(AW_CLASS_COUNT);
+    if (in->class_ == AW_CLASS_NONE || pick(3) == 0)
+        in->lane = aw_slice_str(lane_names[pick(LANES)]);
+    in->hold = pick(4) == 0 ? (enum aw_hold)(1 + pick(2)) : AW_HOLD_AS_IS;
+}
+
+static void
 make_command(struct run *run, struct logged *l)
 {
     uint32_t slot = 1 + (uint32_t)pick(SLOTS - 1);
@@ -1157,16 +1277,11 @@ make_command(struct run *run, struct logged *l)
                 (struct aw_pull_key){.key = 1 + pick(6), .request = pick(5) == 0 ? 1 : 2, .pull = (uint32_t)pick(3)};
     } else if (what < 900) {
         make_fenced(l);
-    } else if (what < 930) {
+    } else if (what < 910) {
         l->command.kind = AW_COMMAND_TIMER;
         l->command.in.timer = (struct aw_in_timer){.slot = slot, .version = m.tickets[slot].version + (pick(4) == 0 ? 1 : 0)};
     } else if (what < 985) {
-        static const enum aw_command_kind kinds[] = {AW_COMMAND_HOLD, AW_COMMAND_HOLD, AW_COMMAND_UNHOLD, AW_COMMAND_CANCEL};
-
-        l->command.kind = kinds[pick(4)];
-        l->command.in.ticket = (struct aw_in_ticket){.ticket = m_ticket_id(slot),
-                                                     .until = pick(2) == 0 ? m.now + pick(KIT_HOUR) : 0,
-                                                     .if_match.version = pick(5) == 0 ? m.tickets[slot].version + pick(2) : 0};
+        make_on_ticket(l, slot);
         if (pick(10) == 0)
             l->command.in.ticket.ticket.seq++;
         /* A wrong request under the key now and then; the key alone is what decides. */
@@ -1241,6 +1356,7 @@ apply_model(const struct logged *l, struct aw_command *c)
     case AW_COMMAND_HOLD:
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:
+    case AW_COMMAND_PLACE:
         m_on_ticket_once(c);
         return;
     case AW_COMMAND_LANE:

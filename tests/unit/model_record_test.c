@@ -21,7 +21,7 @@
 static const enum aw_command_kind kinds[] = {AW_COMMAND_EPOCH,  AW_COMMAND_SETTINGS, AW_COMMAND_LANE,     AW_COMMAND_MESSAGE,
                                              AW_COMMAND_LEASE,  AW_COMMAND_EXTEND,   AW_COMMAND_COMPLETE, AW_COMMAND_RELEASE,
                                              AW_COMMAND_TIMER,  AW_COMMAND_HOLD,     AW_COMMAND_UNHOLD,   AW_COMMAND_CANCEL,
-                                             AW_COMMAND_FLIGHT, AW_COMMAND_AIRPORT,  AW_COMMAND_UNDO};
+                                             AW_COMMAND_FLIGHT, AW_COMMAND_AIRPORT,  AW_COMMAND_UNDO,     AW_COMMAND_PLACE};
 
 /* --- random commands -------------------------------------------------------------------------------------------------------- */
 
@@ -294,12 +294,18 @@ make_fields(struct maker *maker, struct aw_command *command)
     case AW_COMMAND_HOLD:
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:
+    case AW_COMMAND_PLACE:
         command->in.ticket = (struct aw_in_ticket){
             .ticket = {.seq = next(&maker->rng), .slot = (uint32_t)next(&maker->rng), .shard = (uint8_t)next(&maker->rng)},
             .until = make_ms(maker),
             .by = make_string(maker, 0, AW_AGENT_BYTES_MAX),
             .words = make_string(maker, 0, AW_RELEASE_REASON_BYTES_MAX),
             .if_match.version = next(&maker->rng)};
+        if (command->kind == AW_COMMAND_PLACE) {
+            command->in.ticket.class_ = below(&maker->rng, 2) != 0 ? AW_CLASS_NONE : (uint8_t)below(&maker->rng, AW_CLASS_COUNT);
+            command->in.ticket.hold = (enum aw_hold)below(&maker->rng, AW_HOLD_OFF + 1);
+            command->in.ticket.lane = make_string(maker, 0, AW_LANE_BYTES_MAX);
+        }
         if (below(&maker->rng, 2) != 0)
             command->once = (struct aw_once){.key = make_hash(maker), .request = next(&maker->rng)};
         return;
@@ -466,6 +472,9 @@ same_ticket(const struct aw_in_ticket *a, const struct aw_in_ticket *b)
     SAME(ticket.slot);
     SAME(ticket.shard);
     SAME(until);
+    SAME(class_);
+    SAME(hold);
+    SAME_SLICE(lane);
     SAME_SLICE(by);
     SAME_SLICE(words);
     SAME(if_match.version);
@@ -545,6 +554,7 @@ same_command(const struct aw_command *a, const struct aw_command *b)
     case AW_COMMAND_HOLD:
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:
+    case AW_COMMAND_PLACE:
         same_ticket(&a->in.ticket, &b->in.ticket);
         SAME_HASH(once.key);
         SAME(once.request);
@@ -1147,6 +1157,16 @@ static const struct aw_command golden[] = {
     {.kind = AW_COMMAND_CANCEL,
      .once = {.key = {0x0102030405060708, 9}, .request = 10},
      .in.ticket = {.ticket = GOLDEN_TICKET, .by = {"sam", 3}, .words = {"spam", 4}},
+     GOLDEN_OUT},
+    {.kind = AW_COMMAND_PLACE,
+     .in.ticket = {.ticket = GOLDEN_TICKET,
+                   .until = 1776317400000,
+                   .by = {"sam", 3},
+                   .words = {"asked the crew", 14},
+                   .if_match.version = 6,
+                   .class_ = AW_CLASS_CARE,
+                   .lane = {"dutch", 5},
+                   .hold = AW_HOLD_ON},
      GOLDEN_OUT},
     {.kind = AW_COMMAND_MESSAGE,
      .in.message = {.identities = golden_identities,

@@ -74,7 +74,7 @@ static const struct refusal refusals[] = {
     {AW_OBJECT_MESSAGE, MESSAGE("\"\":1"), AW_FAULT_UNKNOWN, "", "not a field"},
     {AW_OBJECT_PULL, "{\"reply\":{}}", AW_FAULT_UNKNOWN, "reply", "not a field of a pull"},
     {AW_OBJECT_COMPLETE, "{\"reply\":{}}", AW_FAULT_UNKNOWN, "reply", "not a field of a completion"},
-    {AW_OBJECT_TICKET_PATCH, "{\"hold\":true,\"class\":\"care\"}", AW_FAULT_UNKNOWN, "class", "not a field"},
+    {AW_OBJECT_TICKET_PATCH, "{\"hold\":true,\"klass\":\"care\"}", AW_FAULT_UNKNOWN, "klass", "not a field"},
     {AW_OBJECT_MESSAGE, "{\"source_id\":\"1\",\"customer\":\"c\",\"text\":\"t\"}", AW_FAULT_MISSING, "channel", "is required"},
     {AW_OBJECT_MESSAGE, "{\"channel\":\"web\",\"customer\":\"c\",\"text\":\"t\"}", AW_FAULT_MISSING, "source_id", "is required"},
     {AW_OBJECT_MESSAGE, "{\"channel\":\"web\",\"source_id\":\"1\",\"text\":\"t\"}", AW_FAULT_MISSING, "customer", "is required"},
@@ -85,7 +85,10 @@ static const struct refusal refusals[] = {
     {AW_OBJECT_RELEASE, "", AW_FAULT_MISSING, "reason", "is required in a release"},
     {AW_OBJECT_EXTEND_LINE, "{}", AW_FAULT_MISSING, "lease", "is required"},
     {AW_OBJECT_COMPLETE_LINE, "{}", AW_FAULT_MISSING, "lease", "is required"},
-    {AW_OBJECT_TICKET_PATCH, "{}", AW_FAULT_MISSING, "hold", "is required"},
+    {AW_OBJECT_TICKET_PATCH, "{}", AW_FAULT_MISSING, "class", "or lane or hold"},
+    {AW_OBJECT_TICKET_PATCH, "{\"reason\":\"r\",\"dry_run\":true}", AW_FAULT_MISSING, "class", "or lane or hold"},
+    {AW_OBJECT_TICKET_PATCH, "{\"class\":\"care\",\"hold_until\":\"2026-04-15T08:00:00Z\"}", AW_FAULT_VALUE, "hold_until",
+     "unless hold is true"},
     /* Content. */
     {AW_OBJECT_MESSAGE, MESSAGE("\"thread\":\"\""), AW_FAULT_EMPTY, "thread", "must not be empty"},
     {AW_OBJECT_MESSAGE, "{\"channel\":\"\"}", AW_FAULT_EMPTY, "channel", "must not be empty"},
@@ -180,7 +183,8 @@ body_with(struct rig *rig, enum aw_object_kind kind, const struct aw_field *fiel
     for (size_t i = 0; i < AW_ARRAY_LEN(required); i++) {
         const struct aw_field *other = aw_object_find_field(object, aw_slice_str(required[i].name), 0);
 
-        if (other == NULL || other == field || (!other->required && strcmp(required[i].name, "text") != 0))
+        if (other == NULL || other == field ||
+            (!other->required && strcmp(required[i].name, "text") != 0 && strcmp(required[i].name, "hold") != 0))
             continue;
         aw_buffer_printf(&buffer, ",\"%s\":%s", required[i].name, required[i].value);
     }

@@ -16,7 +16,7 @@ static const char *const names[] = {
     "extend_line",       "complete_line",
     "lane_put",          "lane_put_open",
     "ticket_patch_hold", "ticket_patch_unhold",
-    "ticket_cancel",
+    "ticket_cancel",     "ticket_patch_place",
 };
 
 /* The object whose name the file's begins with; the longest such name. */
