@@ -22,7 +22,7 @@ const char sim_options_help[] =
     "Report\n"
     "  --details            each class with median, P90, longest wait, share over target: mean and range over the seeds\n"
     "  --json FILE          everything, for programs; - for stdout in place of the tables\n"
-    "  --svg DIR            plots of waiting over time: by policy, by class, and the slowdown kappa\n"
+    "  --svg DIR            plots: waiting over time by policy and by class, P90 of waited/target, the slowdown kappa\n"
     "  --check              exit status 1 when the policy `guarded` misses a target of its scenario\n"
     "Variations, of every scenario in this run\n"
     "  --load X --staff X         times the tickets, times the agents (1)\n"

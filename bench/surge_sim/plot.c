@@ -9,7 +9,8 @@
 
 #define PANEL_WIDTH  420.0
 #define PANEL_HEIGHT 230.0
-#define LEFT         46.0 /* of the panel, for the numbers */
+#define LEFT         46.0  /* of the panel, for the numbers */
+#define NAMES        112.0 /* of a panel of bars, for the names */
 #define RIGHT        14.0
 #define TOP          30.0
 #define BOTTOM       30.0
@@ -19,6 +20,8 @@
 /* Told apart also by those who see no red or no green (Okabe, Ito 2008, and darker ones). */
 static const char *const colours[] = {"#d55e00", "#0072b2", "#009e73", "#cc79a7", "#8c8c8c", "#e69f00", "#56b4e9",
                                       "#000000", "#7a3e9d", "#a6611a", "#018571", "#b2182b", "#4d4d4d"};
+
+#define BLACK 7U
 
 struct axes {
     double      hours;
@@ -46,6 +49,16 @@ y_of(const struct axes *axes, double value)
     double share = log(clamped / axes->least) / log(axes->most / axes->least);
 
     return PANEL_HEIGHT - BOTTOM - (PANEL_HEIGHT - TOP - BOTTOM) * share;
+}
+
+/* Of bars, which lie; clamped like y_of. */
+static double
+bar_x_of(const struct axes *axes, double value)
+{
+    double clamped = value < axes->least ? axes->least : value > axes->most ? axes->most : value;
+    double share = log(clamped / axes->least) / log(axes->most / axes->least);
+
+    return NAMES + (PANEL_WIDTH - NAMES - RIGHT - 24) * share;
 }
 
 static void
@@ -96,7 +109,7 @@ put_axes(FILE *to, const struct axes *axes, const char *title)
     for (unsigned hour = 0; hour <= axes->hours; hour += axes->hours > 24 ? 6 : axes->hours > 6 ? 2 : 1)
         (void)fprintf(to,
                       "<line x1=\"%.1f\" y1=\"%.0f\" x2=\"%.1f\" y2=\"%.0f\" stroke=\"#f0f0f0\"/>"
-                      "<text x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">%u</text>\n",
+                      "<text x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">%u h</text>\n",
                       x_of(axes, hour), TOP, x_of(axes, hour), PANEL_HEIGHT - BOTTOM, x_of(axes, hour),
                       PANEL_HEIGHT - BOTTOM + 14, hour);
     (void)fprintf(to, "<text x=\"%.0f\" y=\"%.0f\" text-anchor=\"end\" fill=\"#777\">%s, by hour of asking</text>\n",
@@ -134,7 +147,7 @@ begin_panel(FILE *to, unsigned number)
     (void)fprintf(to, "<g transform=\"translate(%.0f %.0f)\">\n", PANEL_WIDTH * (number % COLUMNS), HEAD + PANEL_HEIGHT * row);
 }
 
-/* --- the three pictures ----------------------------------------------------------------------------------------------------- */
+/* --- the pictures ----------------------------------------------------------------------------------------------------- */
 
 static const struct axes waits_axes = {.hours = 48, .least = 0.1, .most = 10000, .unit = "P90 wait, min"};
 
@@ -178,6 +191,21 @@ width_of(const struct sim_policy *policy)
     return strcmp(policy->name, "guarded") == 0 ? 3 : 1.3;
 }
 
+/* Black for the server's own; who would have that gets what the server's own would have. */
+static unsigned
+colour_of(const struct sim_study *study, unsigned number)
+{
+    unsigned own = 0;
+
+    while (own < study->count && strcmp(study->policies[own]->name, "guarded") != 0)
+        own++;
+    if (number == own)
+        return BLACK;
+    if (number % AW_ARRAY_LEN(colours) == BLACK && own < study->count)
+        return own % AW_ARRAY_LEN(colours);
+    return number % AW_ARRAY_LEN(colours);
+}
+
 static void
 legend_policies(FILE *to, const struct sim_study *study)
 {
@@ -186,7 +214,7 @@ legend_policies(FILE *to, const struct sim_study *study)
 
     for (unsigned i = 0; i < study->count; i++) {
         names[i] = study->policies[i]->name;
-        all[i] = i % AW_ARRAY_LEN(colours);
+        all[i] = colour_of(study, i);
     }
     put_legend(to, names, all, study->count);
 }
@@ -203,12 +231,68 @@ draw_by_class(FILE *to, const struct sim_study *study, const char *title)
         begin_panel(to, class_);
         put_axes(to, &axes, aw_class_name((enum aw_class)class_));
         for (unsigned i = 0; i < study->count; i++) {
-            struct line line = {study->summaries[i].waits[class_], study->summaries[i].buckets, i % AW_ARRAY_LEN(colours),
+            struct line line = {study->summaries[i].waits[class_], study->summaries[i].buckets, colour_of(study, i),
                                 width_of(study->policies[i])};
 
             put_line(to, &axes, &line);
         }
         (void)fputs("</g>\n", to);
+    }
+}
+
+/* A bar for each policy, from the edge to the mean over the seeds, and a thin line from the least to the most. */
+static void
+put_bar(FILE *to, const struct axes *axes, const struct sim_study *study, unsigned number, const struct sim_spread *of)
+{
+    double height = (PANEL_HEIGHT - TOP - BOTTOM) / study->count;
+    double y = TOP + height * number;
+
+    (void)fprintf(
+        to,
+        "<text x=\"%.0f\" y=\"%.1f\" text-anchor=\"end\" font-size=\"10\"%s>%s</text>"
+        "<rect x=\"%.0f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"%s\"/>"
+        "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"#777\"/>"
+        "<text x=\"%.1f\" y=\"%.1f\" font-size=\"9\" stroke=\"#fff\" stroke-width=\"3\" paint-order=\"stroke\">%.2g</text>\n",
+        NAMES - 5, y + height / 2 + 3.5, colour_of(study, number) == BLACK ? " font-weight=\"600\"" : "",
+        study->policies[number]->name, NAMES, y + 1.5, bar_x_of(axes, of->mean) - NAMES, height - 3,
+        colours[colour_of(study, number)], bar_x_of(axes, of->least), y + height / 2, bar_x_of(axes, of->most), y + height / 2,
+        bar_x_of(axes, of->most) + 4, y + height / 2 + 3.2, of->mean);
+}
+
+static void
+put_bar_axes(FILE *to, const struct axes *axes, const char *title)
+{
+    unsigned decades = (unsigned)lround(log10(axes->most / axes->least));
+
+    (void)fprintf(to,
+                  "<text x=\"%.0f\" y=\"18\" font-size=\"12\" font-weight=\"600\">%s</text>"
+                  "<text x=\"%.0f\" y=\"18\" text-anchor=\"end\" fill=\"#777\">%s</text>\n",
+                  NAMES, title, PANEL_WIDTH - RIGHT, axes->unit);
+    for (unsigned decade = 0; decade <= decades; decade++) {
+        double value = axes->least * pow(10, decade);
+
+        (void)fprintf(to,
+                      "<line x1=\"%.1f\" y1=\"%.0f\" x2=\"%.1f\" y2=\"%.0f\" stroke=\"#e2e2e2\"/>"
+                      "<text x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">%g</text>\n",
+                      bar_x_of(axes, value), TOP, bar_x_of(axes, value), PANEL_HEIGHT - BOTTOM, bar_x_of(axes, value),
+                      PANEL_HEIGHT - BOTTOM + 14, value);
+    }
+}
+
+static void
+draw_targets(FILE *to, const struct sim_study *study, const char *title)
+{
+    struct axes axes = {.least = 0.001, .most = 100, .unit = "P90 of waited / target, times"};
+
+    open_picture(to, title, AW_CLASS_COUNT);
+    for (unsigned class_ = 0; class_ < AW_CLASS_COUNT; class_++) {
+        begin_panel(to, class_);
+        put_bar_axes(to, &axes, aw_class_name((enum aw_class)class_));
+        for (unsigned i = 0; i < study->count; i++)
+            put_bar(to, &axes, study, i, &study->summaries[i].of_class[class_][SIM_P90_RATIO]);
+        (void)fprintf(to,
+                      "<line x1=\"%.1f\" y1=\"%.0f\" x2=\"%.1f\" y2=\"%.0f\" stroke=\"#111\" stroke-dasharray=\"3 4\"/></g>\n",
+                      bar_x_of(&axes, 1), TOP, bar_x_of(&axes, 1), PANEL_HEIGHT - BOTTOM);
     }
 }
 
@@ -264,6 +348,9 @@ sim_plot_study(const char *folder, const struct sim_study *study, struct aw_why 
     err = write_picture(folder, "by-policy", "how long each class waits; dashed: its target", draw_by_policy, study, why);
     if (err == AW_OK)
         err = write_picture(folder, "by-class", "how long each class waits", draw_by_class, study, why);
+    if (err == AW_OK)
+        err = write_picture(folder, "targets", "how many times its target each class waits; thin: over the seeds", draw_targets,
+                            study, why);
     if (err == AW_OK)
         err = write_picture(folder, "kappa", "the slowdown of what agents take, care left out", draw_kappa, study, why);
     return err;

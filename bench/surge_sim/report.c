@@ -87,6 +87,20 @@ print_closure(FILE *to, const struct sim_study *study)
     }
 }
 
+/* Only where there is one: in most scenarios everything can be had. */
+static void
+print_bounds(FILE *to, const struct sim_study *study)
+{
+    const struct sim_bounds *bounds = &study->bounds;
+
+    if (bounds->missed.most == 0 && bounds->care_over_30.most == 0)
+        return;
+    (void)fprintf(to, "%-18s", "no order less than");
+    print_share(to, &bounds->missed, 19);
+    print_share(to, &bounds->care_over_30, 20);
+    (void)fputs("  with all care in time that can be\n", to);
+}
+
 void
 sim_report_text(FILE *to, const struct sim_study *study, const struct sim_options *options)
 {
@@ -98,6 +112,7 @@ sim_report_text(FILE *to, const struct sim_study *study, const struct sim_option
                   "care", "immin", "disrup", "genera", "other", "apart %", "need", "%", "peak", "waiting");
     for (unsigned i = 0; i < study->count; i++)
         print_row(to, study->policies[i], &study->summaries[i]);
+    print_bounds(to, study);
     if (study->scenario->closing > 0)
         print_closure(to, study);
     if (options->details)
@@ -199,7 +214,10 @@ sim_report_json_study(FILE *to, const struct sim_study *study, bool is_first)
         (void)fputs(i > 0 ? ",\n" : "\n", to);
         put_policy(to, study->policies[i], &study->summaries[i]);
     }
-    (void)fputs("],\"targets\":[", to);
+    (void)fputs("],\"bounds\":{", to);
+    put_spread(to, sim_run_metric_name(SIM_MISSED), &study->bounds.missed, true);
+    put_spread(to, sim_run_metric_name(SIM_CARE_OVER_30), &study->bounds.care_over_30, false);
+    (void)fputs("},\"targets\":[", to);
     for (unsigned i = 0; guarded != NULL && (target = sim_target_at(study->scenario->name, i)) != NULL; i++)
         (void)fprintf(to, "%s{\"metric\":\"%s\",\"most\":%g,\"reached\":%s}", i > 0 ? "," : "",
                       sim_run_metric_name(target->metric), target->most, sim_target_is_met(target, guarded) ? "true" : "false");

@@ -197,8 +197,8 @@ sim_result_make(struct sim_result *ret_result, const struct aw_order_settings *o
 
 /* --- several runs ----------------------------------------------------------------------------------------------------------- */
 
-static void
-add(struct sim_spread *spread, unsigned runs, double value)
+void
+sim_spread_add(struct sim_spread *spread, unsigned runs, double value)
 {
     spread->mean += (value - spread->mean) / (runs + 1);
     spread->least = runs == 0 || value < spread->least ? value : spread->least;
@@ -223,12 +223,12 @@ sim_summary_add(struct sim_summary *summary, const struct sim_result *result)
     summary->buckets = result->buckets;
     for (unsigned class_ = 0; class_ < AW_CLASS_COUNT; class_++) {
         for (unsigned metric = 0; metric < SIM_CLASS_METRICS; metric++)
-            add(&summary->of_class[class_][metric], summary->runs, result->of_class[class_][metric]);
+            sim_spread_add(&summary->of_class[class_][metric], summary->runs, result->of_class[class_][metric]);
         for (unsigned i = 0; i < result->buckets; i++)
             add_point(&summary->waits[class_][i], &summary->waits_count[class_][i], result->waits[class_][i]);
     }
     for (unsigned metric = 0; metric < SIM_RUN_METRICS; metric++)
-        add(&summary->of_run[metric], summary->runs, result->of_run[metric]);
+        sim_spread_add(&summary->of_run[metric], summary->runs, result->of_run[metric]);
     for (unsigned i = 0; i < result->buckets; i++)
         add_point(&summary->kappa[i], &summary->kappa_count[i], result->kappa[i]);
     summary->runs++;

@@ -86,6 +86,9 @@ AW_MUST_USE enum aw_err sim_result_make(struct sim_result *ret_result, const str
 struct sim_spread {
     double mean, least, most;
 };
+/* `runs` were added before. */
+void sim_spread_add(struct sim_spread *spread, unsigned runs, double value);
+
 struct sim_summary {
     struct sim_spread of_class[AW_CLASS_COUNT][SIM_CLASS_METRICS];
     struct sim_spread of_run[SIM_RUN_METRICS];

@@ -33,6 +33,19 @@ choose_policies(struct sim_study *study, const struct sim_options *options)
     }
 }
 
+static enum aw_err
+find_bounds(struct sim_study *study, const struct sim_options *options, struct aw_why *why)
+{
+    for (uint32_t seed = 0; seed < options->seeds; seed++) {
+        struct sim_bound bound;
+
+        if (sim_bound_find(&bound, study->scenario, &options->order, options->seed + seed) != AW_OK)
+            return aw_why(why, AW_E_MEMORY, "no memory for the bound");
+        sim_bounds_add(&study->bounds, &bound);
+    }
+    return AW_OK;
+}
+
 enum aw_err
 sim_study_run(struct sim_study *ret_study, const struct sim_options *options, unsigned scenario, sim_study_progress *progress,
               struct aw_why *why)
@@ -58,6 +71,8 @@ sim_study_run(struct sim_study *ret_study, const struct sim_options *options, un
         }
     }
     free(result);
+    if (err == AW_OK)
+        err = find_bounds(&study, options, why);
     if (err != AW_OK) {
         sim_study_fini(&study);
         return err;

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/why.h"
+#include "bench/surge_sim/bound.h"
 #include "bench/surge_sim/options.h"
 #include "bench/surge_sim/result.h"
 
@@ -15,6 +16,7 @@ struct sim_study {
     const struct sim_policy   *policies[SIM_POLICIES_MAX];
     struct sim_summary        *summaries; /* owns: by policy */
     unsigned                   count;
+    struct sim_bounds          bounds;
 };
 
 /* What a run sees while it lasts; may be NULL. */
