@@ -634,18 +634,19 @@ begin_line(struct aw_writer *writer, uint32_t line, int status)
 static void
 begin_problem(struct aw_writer *writer, const struct aw_problem *problem)
 {
+    enum aw_err  err = aw_err_told(problem->err);
     char         type[64] = "urn:aswolk:";
-    const char  *name = aw_err_problem(problem->err);
+    const char  *name = aw_err_problem(err);
     const size_t prefix = strlen(type);
     const size_t len = strlen(name);
 
     AW_ASSERT(prefix + len < sizeof(type));
     memcpy(type + prefix, name, len + 1);
-    begin_line(writer, problem->line, aw_err_status(problem->err));
+    begin_line(writer, problem->line, aw_err_status(err));
     KEY(writer, "type");
     write_string(writer, type);
     KEY(writer, "title");
-    write_string(writer, aw_err_text(problem->err));
+    write_string(writer, aw_err_text(err));
     if (problem->detail.len > 0) {
         KEY(writer, "detail");
         aw_writer_str(writer, problem->detail);

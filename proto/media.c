@@ -208,3 +208,13 @@ aw_media_for_problem(struct aw_slice accept, enum aw_media body)
         return AW_MEDIA_PROBLEM_JSON;
     return aw_media_is_msgpack(media) ? AW_MEDIA_PROBLEM_MSGPACK : AW_MEDIA_PROBLEM_JSON;
 }
+
+enum aw_media
+aw_media_for_problem_to(struct aw_slice accept, struct aw_slice content_type)
+{
+    enum aw_media body;
+
+    if (!aw_media_parse(content_type, &body))
+        body = AW_MEDIA_JSON;
+    return aw_media_for_problem(accept, body);
+}

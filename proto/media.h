@@ -35,6 +35,8 @@ AW_MUST_USE bool aw_media_negotiate(struct aw_slice accept, const enum aw_media 
 /* For a problem: PROBLEM_JSON or PROBLEM_MSGPACK, whichever the client reads (also when it asked for the plain type), `body`'s
  * kind when it has no preference, JSON when it reads neither: an error is never answered by 406. */
 enum aw_media aw_media_for_problem(struct aw_slice accept, enum aw_media body);
+/* The same for a request by its Content-Type; one that is not ours counts as JSON. */
+enum aw_media aw_media_for_problem_to(struct aw_slice accept, struct aw_slice content_type);
 /* Whether bodies of this media are MessagePack inside, and whether they are several values. */
 bool aw_media_is_msgpack(enum aw_media media);
 bool aw_media_is_sequence(enum aw_media media);

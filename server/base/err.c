@@ -38,6 +38,12 @@ aw_err_status(enum aw_err err)
     return status == 0 ? 500 : status;
 }
 
+enum aw_err
+aw_err_told(enum aw_err err)
+{
+    return row_of(err)->status == 0 ? AW_E_INTERNAL : err;
+}
+
 enum aw_retry
 aw_err_retry(enum aw_err err)
 {

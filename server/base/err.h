@@ -18,7 +18,9 @@ enum aw_err {
 /* "STORE_FULL"; "OK" for AW_OK. */
 const char *aw_err_name(enum aw_err err);
 /* HTTP status that answers a request which failed with `err`; 500 for errors that should not leave the process. */
-int           aw_err_status(enum aw_err err);
+int aw_err_status(enum aw_err err);
+/* What a client is told instead of `err`: AW_E_INTERNAL for those errors, else the same. */
+enum aw_err   aw_err_told(enum aw_err err);
 enum aw_retry aw_err_retry(enum aw_err err);
 /* "store-full": the last part of the problem's urn. */
 const char *aw_err_problem(enum aw_err err);

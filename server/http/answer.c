@@ -1,5 +1,6 @@
 /* answer.c - answers on their way to the library: those of the handlers, and the layer's own refusals. */
 #include "http/internal.h"
+#include "proto/proto.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -299,18 +300,24 @@ aw_request_mark_known(struct aw_request *request)
         session->config.on_known(session->config.owner);
 }
 
-/* RFC 9457. All texts are our own, so none needs escaping. */
-static struct aw_slice
-format_problem(struct aw_request *request)
+/* RFC 9457. Without memory the status must speak for itself. */
+static void
+set_problem(struct aw_request *request, struct aw_response *response)
 {
-    struct aw_buffer text;
-    enum aw_err      err = request->_refused;
+    struct aw_problem problem = {.err = request->_refused,
+                                 .detail = aw_slice_str(request->_detail),
+                                 .retry_after_s = aw_err_retry(request->_refused) == AW_RETRY_LATER};
+    enum aw_media     media = aw_media_for_problem_to(request->accept, request->content_type);
+    struct aw_buffer  text;
+    struct aw_writer  writer;
 
     aw_buffer_init(&text, &request->arena);
-    aw_buffer_printf(&text, "{\"type\":\"urn:aswolk:%s\",\"title\":\"%s\",\"status\":%d,\"detail\":\"%s\"}", aw_err_problem(err),
-                     aw_err_text(err), aw_err_status(err), request->_detail);
-    /* Without memory the status must speak for itself. */
-    return text.failed ? (struct aw_slice){NULL, 0} : aw_buffer_slice(&text);
+    aw_writer_init(&writer, &text, media);
+    aw_proto_write_problem(&writer, &problem);
+    if (text.failed)
+        return;
+    response->body = aw_buffer_slice(&text);
+    response->content_type = aw_media_type(media);
 }
 
 void
@@ -322,9 +329,7 @@ aw_answer_refused(struct aw_request *request)
     bool               has_data;
 
     AW_ASSERT(request->_state == AW_REQUEST_REFUSED);
-    response.body = format_problem(request);
-    if (response.body.len > 0)
-        response.content_type = AW_SLICE("application/problem+json");
+    set_problem(request, &response);
     if (request->_refused == AW_E_METHOD)
         response.fields[response.field_count++] =
             (struct aw_header_field){AW_SLICE("allow"), AW_SLICE("GET, HEAD, POST, PUT, PATCH, DELETE")};
@@ -356,14 +361,38 @@ aw_answer_continue(struct aw_request *request)
     (void)nghttp2_submit_headers(session->h2, NGHTTP2_FLAG_NONE, request->_stream, NULL, head.fields, head.count, NULL);
 }
 
-void
-aw_answer_drained(struct aw_session *session, int32_t stream)
+#define DRAINED "{\"status\":503,\"type\":\"urn:aswolk:draining\",\"title\":\"the server is shutting down\",\"retry_after_s\":1}"
+
+/* Nobody owns this answer: its position lies in the library's own place for a descriptor. */
+static ssize_t
+read_drained(nghttp2_session *h2, int32_t stream, uint8_t *buf, size_t length, uint32_t *flags, nghttp2_data_source *source,
+             void *user)
 {
-    struct aw_response response = {.status = (uint16_t)aw_err_status(AW_E_DRAINING), .field_count = 1};
-    struct answer_head head;
+    struct aw_slice left = aw_slice_of(DRAINED + source->fd, sizeof(DRAINED) - 1 - (size_t)source->fd);
+    size_t          count = left.len < length ? left.len : length;
+
+    (void)h2;
+    (void)stream;
+    (void)user;
+    memcpy(buf, left.ptr, count);
+    source->fd += (int)count;
+    if (count == left.len)
+        *flags |= NGHTTP2_DATA_FLAG_EOF;
+    return (ssize_t)count;
+}
+
+void
+aw_answer_drained(struct aw_session *session, int32_t stream, bool is_head)
+{
+    struct aw_response    response = {.status = (uint16_t)aw_err_status(AW_E_DRAINING),
+                                      .content_type = aw_media_type(AW_MEDIA_PROBLEM_JSON),
+                                      .body = AW_SLICE(DRAINED),
+                                      .field_count = 1};
+    nghttp2_data_provider provider = {.source.fd = 0, .read_callback = read_drained};
+    struct answer_head    head;
 
     response.fields[0] = (struct aw_header_field){AW_SLICE("retry-after"), AW_SLICE("1")};
     fill_head(&head, session->edge, &response, true);
-    if (nghttp2_submit_response(session->h2, stream, head.fields, head.count, NULL) == 0)
+    if (nghttp2_submit_response(session->h2, stream, head.fields, head.count, is_head ? NULL : &provider) == 0)
         aw_edge_count_answer(session->edge, response.status);
 }

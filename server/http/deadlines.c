@@ -212,7 +212,7 @@ force_end(struct aw_session *session)
             nghttp2_session_set_stream_user_data(session->h2, stream, NULL);
             aw_session_end_stream(session);
             aw_request_stream_closed(request);
-            aw_answer_drained(session, stream);
+            aw_answer_drained(session, stream, request->method == AW_HEAD);
         }
     }
 }

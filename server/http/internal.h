@@ -174,8 +174,8 @@ void aw_request_stream_closed(struct aw_request *request);
 /* answer.c */
 void aw_answer_refused(struct aw_request *request);
 void aw_answer_continue(struct aw_request *request);
-/* 503 without a body on a stream that no request stands for any more. */
-void    aw_answer_drained(struct aw_session *session, int32_t stream);
+/* 503 on a stream that no request stands for any more. `is_head`: without content. */
+void    aw_answer_drained(struct aw_session *session, int32_t stream, bool is_head);
 ssize_t aw_answer_read(nghttp2_session *h2, int32_t stream, uint8_t *buf, size_t length, uint32_t *flags,
                        nghttp2_data_source *source, void *user);
 

@@ -125,11 +125,10 @@ struct aw_http_limits {
 #define AW_HTTP_READ_CHUNK_BYTES 16384 /* read before each flush: nghttp2's own limits count only what is still queued */
 #define AW_HTTP_OUT_CHUNK_BYTES  65536 /* framed before each write */
 #define AW_HTTP_FRAME_BYTES_MAX  16394 /* one piece of output from nghttp2: frame header, pad length, 16384 */
-#define AW_HTTP_METHOD_BYTES_MAX 16
-#define AW_HTTP_BODY_INLINE_MAX  4096 /* bodies of a stated length up to here lie in the request's arena */
-#define AW_HTTP_EXTRA_FIELDS_MAX 16   /* header fields of an answer beside status, type and length */
-#define AW_HTTP_LINE_BYTES_MAX   8192 /* of a first line that is no HTTP/2 preface, while looking for HTTP/1.x */
-#define AW_HTTP_STREAM_NUMBERS   128  /* remembered to tell a closed stream from one that was passed over */
+#define AW_HTTP_BODY_INLINE_MAX  4096  /* bodies of a stated length up to here lie in the request's arena */
+#define AW_HTTP_EXTRA_FIELDS_MAX 16    /* header fields of an answer beside status, type and length */
+#define AW_HTTP_LINE_BYTES_MAX   8192  /* of a first line that is no HTTP/2 preface, while looking for HTTP/1.x */
+#define AW_HTTP_STREAM_NUMBERS   128   /* remembered to tell a closed stream from one that was passed over */
 /* A request's struct takes 528 bytes of it; the rest holds its fields and a small body, so that a long poll is one block (and
  * about 240 bytes in the library). */
 #define AW_HTTP_BLOCK_BYTES 1024

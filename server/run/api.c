@@ -92,22 +92,6 @@ path_fits(const struct route *route, struct aw_slice path, struct aw_slice *ret_
     return count_parts(*ret_id) == route->ids;
 }
 
-static void
-refuse_method(struct aw_request *request, struct aw_slice allow)
-{
-    struct aw_response response = {.status = 405, .content_type = aw_media_type(AW_MEDIA_PROBLEM_JSON), .field_count = 1};
-    struct aw_buffer   buffer;
-    struct aw_writer   writer;
-
-    aw_buffer_init(&buffer, &request->arena);
-    aw_writer_init(&writer, &buffer, AW_MEDIA_JSON);
-    aw_proto_write_problem(&writer, &(struct aw_problem){.err = AW_E_METHOD, .detail = allow});
-    response.fields[0] = (struct aw_header_field){AW_SLICE("allow"), allow};
-    if (!buffer.failed)
-        response.body = aw_buffer_slice(&buffer);
-    aw_request_respond(request, &response);
-}
-
 /* Answered at any time: they are how one learns what is going on. */
 static bool
 is_always_open(const struct route *route)
@@ -166,7 +150,8 @@ on_request(void *user, struct aw_request *request)
             aw_buffer_add_str(&allow, ", HEAD");
     }
     if (allow.len > 0 && !allow.failed)
-        refuse_method(request, aw_buffer_slice(&allow));
+        aw_request_fail_with(request, &(struct aw_problem){.err = AW_E_METHOD, .detail = aw_buffer_slice(&allow)},
+                             &(struct aw_header_field){AW_SLICE("allow"), aw_buffer_slice(&allow)});
     else
         aw_request_fail(request, &(struct aw_problem){.err = AW_E_NOT_FOUND, .detail = AW_SLICE("there is no such path")});
 }

@@ -391,7 +391,7 @@ on_looked(struct aw_call *call)
     if (aw_api_read_again(call, look->read, &failed))
         return;
     if (failed || item[0].err != AW_OK || item[1].err != AW_OK || item[1].message_count != 1) {
-        enum aw_err err = item[0].err != AW_OK ? item[0].err : item[1].err;
+        enum aw_err err = item[0].err != AW_OK ? item[0].err : item[1].err != AW_OK ? item[1].err : AW_E_CORRUPT;
 
         aw_call_fail(call, failed ? AW_E_MEMORY : err, err == AW_E_NOT_FOUND ? "there is no message by that id" : "");
         return;

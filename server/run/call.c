@@ -225,14 +225,14 @@ aw_retry_after_s(enum aw_err err)
 }
 
 void
-aw_request_fail(struct aw_request *request, const struct aw_problem *problem)
+aw_request_fail_with(struct aw_request *request, const struct aw_problem *problem, const struct aw_header_field *field)
 {
     struct aw_problem  full = *problem;
     struct aw_response response = {.status = (uint16_t)aw_err_status(problem->err)};
-    enum aw_media media = aw_media_for_problem(request->accept, is_msgpack_request(request) ? AW_MEDIA_MSGPACK : AW_MEDIA_JSON);
-    struct aw_buffer buffer;
-    struct aw_writer writer;
-    char            *seconds;
+    enum aw_media      media = aw_media_for_problem_to(request->accept, request->content_type);
+    struct aw_buffer   buffer;
+    struct aw_writer   writer;
+    char              *seconds;
 
     if (full.retry_after_s == 0)
         full.retry_after_s = aw_retry_after_s(full.err);
@@ -250,7 +250,17 @@ aw_request_fail(struct aw_request *request, const struct aw_problem *problem)
         response.fields[response.field_count++] =
             (struct aw_header_field){AW_SLICE("retry-after"), aw_slice_of(seconds, (size_t)len)};
     }
+    if (full.err == AW_E_UNAUTHORIZED)
+        response.fields[response.field_count++] = (struct aw_header_field){AW_SLICE("www-authenticate"), AW_SLICE("Bearer")};
+    if (field != NULL)
+        response.fields[response.field_count++] = *field;
     aw_request_respond(request, &response);
+}
+
+void
+aw_request_fail(struct aw_request *request, const struct aw_problem *problem)
+{
+    aw_request_fail_with(request, problem, NULL);
 }
 
 void

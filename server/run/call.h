@@ -67,6 +67,8 @@ void aw_call_problem(struct aw_call *call, const struct aw_problem *problem);
 void aw_call_fail(struct aw_call *call, enum aw_err err, const char *detail);
 /* Answers a request that has no call. */
 void aw_request_fail(struct aw_request *request, const struct aw_problem *problem);
+/* The same with one more header field. */
+void aw_request_fail_with(struct aw_request *request, const struct aw_problem *problem, const struct aw_header_field *field);
 /* How long a client should wait after `err`, in seconds; 0: no such header. */
 uint32_t aw_retry_after_s(enum aw_err err);
 

@@ -375,6 +375,11 @@ def test_paths_and_methods(t):
         allow = {word.strip() for word in response.fields.get("allow", "").split(",")}
         check(allowed <= allow and method not in allow, "Allow of %s" % path, response.fields.get("allow"))
     problem(api.connection.request("BREW", "/healthz", api.fields()), 405, "method-not-allowed")
+    packed = server.api(form=MSGPACK)
+    for method in ("DELETE", "BREW"):
+        refused = packed.connection.request(method, "/healthz", packed.fields())
+        equal(refused.content_type, PROBLEM_MSGPACK, "a problem for who reads MessagePack")
+        problem(refused, 405, "method-not-allowed")
     head = api.connection.request("HEAD", "/healthz", api.fields())
     equal((head.status, head.body), (200, b""), "HEAD is GET without a body")
 
@@ -401,7 +406,9 @@ def test_who(t):
     api = server.api()
     connection = api.connection
     plain = [("accept", JSON), ("content-type", JSON)]
-    problem(connection.request("POST", "/v1/leases", plain, b'{"wait_s":0}'), 401, "unauthorized")
+    nameless = connection.request("POST", "/v1/leases", plain, b'{"wait_s":0}')
+    problem(nameless, 401, "unauthorized")
+    equal(nameless.fields.get("www-authenticate"), "Bearer", "RFC 9110 section 11.6.1")
     problem(connection.request("GET", "/v1/leases", plain[:1]), 401, "unauthorized")
     for name in ("a" * 65, "a\tb", ""):
         response = connection.request("POST", "/v1/leases", plain + [("aswolk-agent", name)], b'{"wait_s":0}')

@@ -170,7 +170,7 @@ assert_problem(const struct rig *rig, uint32_t stream, int status, const char *n
 {
     char type[128];
 
-    snprintf(type, sizeof(type), "{\"type\":\"urn:aswolk:%s\",\"title\":\"", name);
+    snprintf(type, sizeof(type), "{\"status\":%d,\"type\":\"urn:aswolk:%s\",\"title\":\"", status, name);
     assert_int_equal(rig->streams[stream].status, status);
     assert_string_equal(rig->streams[stream].content_type, "application/problem+json");
     assert_memory_equal(rig->streams[stream].body, type, strlen(type));
@@ -749,6 +749,12 @@ drain_ends_by_force(void **state)
     assert_int_equal(rig->gone, 1);
     assert_int_equal(rig->streams[1].status, 503);
     assert_int_equal(rig->streams[3].status, 503);
+    for (unsigned stream = 1; stream <= 3; stream += 2) {
+        assert_string_equal(rig->streams[stream].content_type, "application/problem+json");
+        assert_non_null(strstr(rig->streams[stream].body, "\"urn:aswolk:draining\""));
+        assert_string_equal(rig->streams[stream].retry_after, "1");
+        assert_true(rig->streams[stream].is_ended);
+    }
     rig_wait(rig, 3);
     assert_true(aw_session_is_done(rig->session));
     rig_end(&rig);

@@ -333,13 +333,15 @@ test_problem(void **state)
           "{\"line\":12,\"status\":400,\"type\":\"urn:aswolk:unknown-field\",\"title\":\"a field is not part of this request\","
           "\"detail\":\"colour is not a field of a message\",\"field\":\"colour\"}",
           aw_proto_write_problem(&writer, &problem));
-    /* Every error has a problem that can be written. */
+    /* Every error has a problem that can be written; those that are not for clients are told as `internal`. */
     for (unsigned err = AW_OK + 1; err < AW_ERR_COUNT; err++) {
-        char expected[512];
+        bool        is_ours = err >= AW_E_IO;
+        enum aw_err told = is_ours ? AW_E_INTERNAL : (enum aw_err)err;
+        char        expected[512];
 
         problem = (struct aw_problem){.err = (enum aw_err)err};
         (void)snprintf(expected, sizeof(expected), "{\"status\":%d,\"type\":\"urn:aswolk:%s\",\"title\":\"%s\"}",
-                       aw_err_status(problem.err), aw_err_problem(problem.err), aw_err_text(problem.err));
+                       aw_err_status(problem.err), aw_err_problem(told), aw_err_text(told));
         CHECK(rig, expected, aw_proto_write_problem(&writer, &problem));
     }
 }
