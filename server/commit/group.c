@@ -158,15 +158,34 @@ note_held(const struct aw_committer *c, struct aw_lease_choice *choice)
     choice->held_us = held_us < UINT32_MAX ? (uint32_t)held_us : UINT32_MAX;
 }
 
+/* What is kept free for each open ticket has no place for a long list of lanes: without room for it, the record goes without. */
+static void
+spare_choice(struct aw_committer *c, struct aw_command *command)
+{
+    struct aw_lease_choice *choice = &command->in.lease.choice;
+    uint64_t                cost;
+
+    if (choice->lane_count <= AW_DRAIN_LANES_PER_LEASE)
+        return;
+    cost = aw_journal_cost(c->config.journal, aw_record_bytes_max(command), 0);
+    if (cost <= c->admission.limit_bytes)
+        c->admission.limit_bytes -= cost;
+    else
+        *choice = (struct aw_lease_choice){.at = 0};
+}
+
 /* Applies one entry into the open batch. False when the batch has no room for it: nothing was done. */
 static bool
 apply_one(struct aw_committer *c, struct aw_entry *entry, aw_ms now)
 {
     struct aw_command *command = &entry->command;
-    size_t             record = aw_record_bytes_max(command);
+    size_t             record;
     size_t             body = command->kind == AW_COMMAND_MESSAGE ? command->in.message.body.len : 0;
     enum aw_err        err;
 
+    if (command->kind == AW_COMMAND_LEASE)
+        spare_choice(c, command);
+    record = aw_record_bytes_max(command);
     if (!aw_batch_fits(&c->batch, record, body))
         return false;
     entry->point = (struct aw_commit_point){.index = 0};

@@ -12,6 +12,7 @@ struct recovery {
     struct aw_journal_reader         *reader;
     struct aw_table                  *table;
     const struct aw_recover_progress *progress;
+    struct aw_why                    *why; /* borrows; may be NULL */
     struct aw_arena                   arena;
     struct aw_recovery                out;
     struct aw_journal_anchor          anchor;
@@ -123,7 +124,7 @@ load_chunk(void *user, const struct aw_chunk *chunk)
 {
     struct recovery *recovery = user;
 
-    return aw_state_load_chunk(recovery->state, chunk, NULL);
+    return aw_state_load_chunk(recovery->state, chunk, recovery->why);
 }
 
 /* Only ids of messages up to the cut: those behind it come with the replay. */
@@ -306,7 +307,8 @@ enum aw_err
 aw_recover(struct aw_state *state, struct aw_journal *journal, struct aw_table *table, const struct aw_recover_progress *progress,
            struct aw_recovery *ret_recovery, struct aw_why *why)
 {
-    struct recovery   recovery = {.state = state, .table = table, .progress = progress, .out = {.head = {.next_seq = 1}}};
+    struct recovery recovery = {
+        .state = state, .table = table, .progress = progress, .why = why, .out = {.head = {.next_seq = 1}}};
     struct aw_blocks *blocks = aw_blocks_new(ARENA_BLOCK_BYTES, 16 * ARENA_BLOCK_BYTES);
     enum aw_err       err = AW_E_MEMORY;
 

@@ -25,11 +25,11 @@ static void
 give_up(struct aw_committer *c)
 {
     aw_state_cut_end(c->config.state);
-    /* If that fails too, the engine is latched: the next flush says so. */
+    c->checkpoint = AW_CHECKPOINT_DROP;
     if (aw_table_abandon(c->config.table) == AW_OUTCOME_OK)
-        c->checkpoint = AW_CHECKPOINT_DROP;
-    else
-        c->checkpoint = AW_CHECKPOINT_REST;
+        return;
+    c->checkpoint = AW_CHECKPOINT_REST;
+    c->must_flush = true; /* the engine is latched: the flush says so, also when nobody asks for anything */
 }
 
 /* Puts chunks until the step's bytes are used up. The mark goes in only with a later flush than the last chunk's: so the flush that
@@ -76,17 +76,13 @@ advance_checkpoint(struct aw_committer *c)
         write_chunks(c);
         return;
     case AW_CHECKPOINT_MARK:
-        if (aw_table_mark(c->config.table, &c->mark) == AW_OUTCOME_OK) {
-            c->must_flush = true;
-            c->is_mark_put = true;
-        }
+        c->must_flush = true; /* also when the store broke: the flush says so */
+        c->is_mark_put = aw_table_mark(c->config.table, &c->mark) == AW_OUTCOME_OK;
         return;
     case AW_CHECKPOINT_DROP:
-        if (aw_table_drop_step(c->config.table, DROP_CHUNKS, &done) == AW_OUTCOME_OK) {
-            c->must_flush = true;
-            if (done)
-                c->checkpoint = AW_CHECKPOINT_REST;
-        }
+        c->must_flush = true; /* as above */
+        if (aw_table_drop_step(c->config.table, DROP_CHUNKS, &done) == AW_OUTCOME_OK && done)
+            c->checkpoint = AW_CHECKPOINT_REST;
         return;
     }
     AW_UNREACHABLE();

@@ -182,7 +182,7 @@ enum aw_body_form { AW_BODY_PLAIN = 0, AW_BODY_AES_GCM = 1 };
 /* How a pull came to the ticket that it asks for. Apply does not look at it: it is recorded so that an audit can tell what else
  * lay in these lanes at that moment. */
 struct aw_lease_choice {
-    aw_ms           at;         /* the time that the rule was given; 0: no pull chose, all of this is empty */
+    aw_ms           at; /* the time that the rule was given; 0: all of this is empty, as no pull chose, or for lack of room */
     uint64_t        seen_seq;   /* records up to this one were published before the pull looked */
     uint64_t        taken_seq;  /* the same when it had taken the ticket */
     uint32_t        held_us;    /* from then until the lease was applied; UINT32_MAX: or longer. Set by the committer */

@@ -7,6 +7,7 @@
  */
 #include "commit/committer.h"
 #include "commit/recover.h"
+#include "model/limits.h"
 #include "store/store.h"
 #include "support/test.h"
 
@@ -388,6 +389,40 @@ test_recovery_gives_the_same_state(void **state)
     }
 }
 
+/* Limits that are lower than what a checkpoint holds are refused in words that say which. */
+static void
+test_recovery_says_what_is_too_small(void **state)
+{
+    struct aw_state_limits limits = {.tickets_max = 3,
+                                     .identities_max = 100,
+                                     .ids_max = 100,
+                                     .leases_max = 100,
+                                     .lanes_max = 16,
+                                     .agents_max = 100,
+                                     .keys_max = 16,
+                                     .facts_max = 100,
+                                     .flights_max = 16,
+                                     .preimage_bytes_max = 1 << 20};
+    struct aw_recovery     recovery;
+    struct aw_why          why = {.text = ""};
+    struct aw_state       *small;
+    struct desk            desk;
+
+    (void)state;
+    open_desk(&desk, NULL);
+    desk.checkpoint_bytes = 1000;
+    assert_int_equal(start(&desk), AW_OK);
+    for (uint64_t i = 1; desk.checkpoints == 0; i++)
+        (void)post(&desk, i, i);
+    stop(&desk);
+    assert_int_equal(aw_state_new(&small, &limits, 0, NULL), AW_OK);
+    assert_int_equal(aw_recover(small, desk.journal, desk.table, NULL, &recovery, &why), AW_E_TABLE_FULL);
+    assert_non_null(strstr(why.text, "checkpoint"));
+    assert_non_null(strstr(why.text, "its limit is 2"));
+    aw_state_free(&small);
+    aw_journal_close(&desk.journal);
+}
+
 static void
 test_full_store_goes_on_draining(void **state)
 {
@@ -438,6 +473,39 @@ trim_some(struct desk *desk)
     assert_true(aw_committer_next_due(desk->committer, fake_mono) <= fake_mono + AW_NS_PER_S);
     step(desk);
     return room.posts_bytes;
+}
+
+/* The same with leases of pulls that name as many lanes as they may: their records say so, and must still find room. */
+static void
+test_full_store_drains_to_pulls_of_many_lanes(void **state)
+{
+    struct aw_fault_plan plan = {.full_from_bytes = 800000};
+    struct desk          desk;
+    struct aw_head       head;
+    struct one           one;
+    uint32_t             lanes[AW_LANES_PER_PULL_MAX];
+    uint64_t             accepted = 0, drained = 0;
+
+    (void)state;
+    for (uint32_t i = 0; i < AW_LANES_PER_PULL_MAX; i++)
+        lanes[i] = i;
+    open_desk(&desk, &plan);
+    assert_int_equal(start(&desk), AW_OK);
+    do {
+        accepted++;
+        carry_out(&desk, &make_post(&one, accepted, accepted, AW_SLICE("main"))->submission);
+    } while (one.entry.command.out.err == AW_OK);
+    assert_int_equal(one.entry.command.out.err, AW_E_STORE_FULL);
+    for (; take(&desk, 0, &head); drained++) {
+        make_lease(&one, &head)->entry.command.in.lease.choice =
+            (struct aw_lease_choice){.at = desk.wall, .lanes = lanes, .lane_count = AW_LANES_PER_PULL_MAX};
+        carry_out(&desk, &one.submission);
+        assert_int_equal(one.entry.command.out.err, AW_OK);
+        carry_out(&desk, &make_fenced(&one, AW_COMMAND_COMPLETE, one.entry.command.out.u.lease.lease)->submission);
+        assert_int_equal(one.entry.command.out.err, AW_OK);
+    }
+    assert_int_equal(drained, accepted - 1);
+    close_desk(&desk);
 }
 
 /* A large post is refused where small ones still fit: the role is full until there is room for the large one and an eighth of the
@@ -693,6 +761,86 @@ test_broken_store_ends_parked_pulls(void **state)
     close_desk(&desk);
 }
 
+/* --- an engine that breaks in a checkpoint: its calls fail from then on */
+
+static const struct aw_table_ops   *live_table;
+static const struct aw_journal_ops *live_journal;
+static struct aw_table_ops          breaking_table;
+static struct aw_journal_ops        dead_journal;
+static struct desk                 *breaking_desk;
+static unsigned                     marks_refused;
+
+static enum aw_outcome
+put_chunk(struct aw_table *table, const struct aw_chunk *chunk)
+{
+    enum aw_outcome outcome;
+
+    table->ops = live_table;
+    outcome = aw_table_put(table, chunk);
+    table->ops = &breaking_table;
+    return outcome;
+}
+
+static enum aw_outcome
+break_at_mark(struct aw_table *table, const struct aw_checkpoint_mark *mark)
+{
+    (void)table;
+    (void)mark;
+    marks_refused++;
+    breaking_desk->journal->ops = &dead_journal;
+    return AW_OUTCOME_BROKEN;
+}
+
+static enum aw_outcome
+dead_flush(struct aw_journal *journal)
+{
+    (void)journal;
+    return AW_OUTCOME_BROKEN;
+}
+
+static void
+dead_room(struct aw_journal *journal, struct aw_journal_room *ret_room)
+{
+    (void)journal;
+    *ret_room = (struct aw_journal_room){.limit_bytes = 0};
+}
+
+/* Nobody asks for anything when the engine fails: the role says so all the same, and the committer rests instead of trying. */
+static void
+test_engine_that_breaks_in_a_checkpoint(void **state)
+{
+    struct desk desk;
+
+    (void)state;
+    open_desk(&desk, NULL);
+    desk.checkpoint_bytes = 4000;
+    assert_int_equal(start(&desk), AW_OK);
+    live_table = desk.table->ops;
+    live_journal = desk.journal->ops;
+    breaking_table = *live_table;
+    breaking_table.put = put_chunk;
+    breaking_table.mark = break_at_mark;
+    dead_journal = *live_journal;
+    dead_journal.flush = dead_flush;
+    dead_journal.room = dead_room;
+    breaking_desk = &desk;
+    marks_refused = 0;
+    step(&desk);
+    for (uint64_t i = 1; aw_committer_next_due(desk.committer, fake_mono) != fake_mono; i++)
+        (void)post(&desk, i, i); /* until a checkpoint is under way */
+    desk.table->ops = &breaking_table;
+    for (unsigned i = 0; i < 100 && marks_refused == 0; i++)
+        step(&desk);
+    assert_int_equal(marks_refused, 1);
+    step(&desk);
+    assert_int_equal(aw_committer_role(desk.committer), AW_ROLE_BROKEN);
+    assert_int_equal(marks_refused, 1);
+    assert_true(aw_committer_next_due(desk.committer, fake_mono) == AW_NS_NEVER);
+    desk.table->ops = live_table;
+    desk.journal->ops = live_journal;
+    close_desk(&desk);
+}
+
 /* Each hold leaves an entry in the queue that nobody needs any more. They end with a refusal, not with an arena that overflows
  * under the committer; and whoever pulls drops them, which makes room again. */
 static void
@@ -880,13 +1028,16 @@ main(void)
         cmocka_unit_test(test_duplicate_waits_for_its_original),
         cmocka_unit_test(test_failed_flush_latches),
         cmocka_unit_test(test_recovery_gives_the_same_state),
+        cmocka_unit_test(test_recovery_says_what_is_too_small),
         cmocka_unit_test(test_full_store_goes_on_draining),
+        cmocka_unit_test(test_full_store_drains_to_pulls_of_many_lanes),
         cmocka_unit_test(test_role_does_not_flap),
         cmocka_unit_test(test_lease_runs_out),
         cmocka_unit_test(test_parked_pulls),
         cmocka_unit_test(test_park_looks_at_all_lanes),
         cmocka_unit_test(test_opened_lane_wakes_as_many_as_it_has),
         cmocka_unit_test(test_broken_store_ends_parked_pulls),
+        cmocka_unit_test(test_engine_that_breaks_in_a_checkpoint),
         cmocka_unit_test(test_hold_and_unhold_for_ever),
         cmocka_unit_test(test_holds_that_end_for_ever),
         cmocka_unit_test(test_paused_lane_keeps_its_tickets),
