@@ -469,7 +469,6 @@ aw_io_init(struct aw_io *io, uint32_t number, const struct aw_shared *shared, st
     err = aw_wake_init(&io->wake, why);
     if (err != AW_OK)
         return err;
-    io->rules = aw_rulebook_first(shared->rulebook, number);
     io->order = *aw_orderbook_order(shared->orderbook);
     io->metrics = aw_metrics_block(shared->metrics, number);
     io->quiet = aw_qsbr_join(shared->qsbr);
@@ -493,6 +492,7 @@ aw_io_start(struct aw_io *io, struct aw_wake *acceptor_wake, struct aw_why *why)
     char name[16];
 
     io->acceptor_wake = acceptor_wake;
+    io->rules = aw_rulebook_first(io->shared->rulebook, io->number);
     watch(io);
     if (pthread_create(&io->thread, NULL, run, io) != 0)
         return aw_why(why, AW_E_MEMORY, "io thread %u cannot be started", io->number);

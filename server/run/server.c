@@ -1,6 +1,7 @@
 /* server.c - wiring: who is made of what, in which order, and how it ends. */
 #include "run/server.h"
 
+#include "base/latch.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/tls.h"
@@ -52,6 +53,7 @@ struct aw_server {
     struct aw_io             *ios;
     uint32_t                  io_count;
     uint32_t                  io_started;
+    struct aw_latch           is_served;  /* all io threads run, and have rules */
     uint32_t                 *io_loads;   /* connections of each, as the acceptor knows */
     uint64_t                  tls_handed; /* connections with TLS that went to an io thread, ever */
     /* Committer thread. */
@@ -190,6 +192,29 @@ log_ready(struct aw_server *server, const struct aw_recovery *recovery)
            aw_log_num("start_ms", (aw_clock_mono() - server->began_at) / AW_NS_PER_MS));
 }
 
+/* The last io thread is gone, and nothing of theirs is left to do. */
+static bool
+is_over(struct aw_server *server)
+{
+    return aw_metric_sum(server->metrics, AW_METRIC_STOP) != 0 && aw_committer_is_idle(server->committer);
+}
+
+/* Recovery runs beside the compiling of the rules, without which no io thread starts: ready is who can be reached. */
+static void
+wait_for_io(struct aw_server *server)
+{
+    struct aw_wake *wake = aw_committer_wake(server->committer);
+
+    while (!aw_latch_is_set(&server->is_served) && !is_over(server)) {
+        aw_wake_prepare(wake);
+        /* What was set between the last look and prepare would not wake us. */
+        if (aw_latch_is_set(&server->is_served) || is_over(server))
+            aw_wake_clear(wake);
+        else
+            aw_wake_wait(wake, AW_NS_NEVER);
+    }
+}
+
 static enum aw_err
 start_committer(struct aw_server *server)
 {
@@ -198,6 +223,10 @@ start_committer(struct aw_server *server)
     enum aw_err err = aw_recover(server->state, server->journal, server->table, &progress, &recovery, &server->start_why);
 
     if (err == AW_OK)
+        wait_for_io(server);
+    if (err == AW_OK && is_over(server))
+        return AW_OK; /* it ends before it began: nothing is committed */
+    if (err == AW_OK)
         err = aw_committer_start(server->committer, &recovery, aw_clock_wall(), aw_clock_mono(), &server->start_why);
     if (err != AW_OK)
         return err;
@@ -205,13 +234,6 @@ start_committer(struct aw_server *server)
     log_ready(server, &recovery);
     server->is_ready = true;
     return AW_OK;
-}
-
-/* The last io thread is gone, and nothing of theirs is left to do. */
-static bool
-is_over(struct aw_server *server)
-{
-    return aw_metric_sum(server->metrics, AW_METRIC_STOP) != 0 && aw_committer_is_idle(server->committer);
 }
 
 static void
@@ -408,21 +430,6 @@ on_wake(struct ev_loop *loop, struct ev_io *watcher, int events)
 }
 
 static void
-on_prepare(struct ev_loop *loop, struct ev_prepare *prepare, int events)
-{
-    struct aw_server *server = ev_userdata(loop);
-
-    (void)prepare;
-    (void)events;
-    aw_wake_prepare(&server->wake);
-    /* Looked at after prepare: what comes later writes the descriptor that this loop polls. */
-    if (take_departures(server))
-        hand_out(server);
-    if (aw_metric_sum(server->metrics, AW_METRIC_START_FAILED) != 0)
-        ev_break(loop, EVBREAK_ALL);
-}
-
-static void
 on_check(struct ev_loop *loop, struct ev_check *check, int events)
 {
     struct aw_server *server = ev_userdata(loop);
@@ -469,15 +476,54 @@ log_rules(const struct aw_server *server, const char *what)
 }
 
 static void
+log_no_rules(const struct aw_why *why)
+{
+    aw_log(AW_LOG_WARN, "the rules were not reloaded; the old ones stay", aw_log_str("why", why->text));
+}
+
+/* A load may be over. True: there are new rules to be handed out. */
+static bool
+take_rules(struct aw_server *server)
+{
+    struct aw_why why = {.text = ""};
+
+    switch (aw_rulebook_poll(server->rulebook, &why)) {
+    case AW_RULEBOOK_NONE:
+        return false;
+    case AW_RULEBOOK_FAILED:
+        log_no_rules(&why);
+        return true;
+    case AW_RULEBOOK_LOADED:
+        log_rules(server, "rules reloaded");
+        return true;
+    }
+    AW_UNREACHABLE();
+}
+
+static void
+on_prepare(struct ev_loop *loop, struct ev_prepare *prepare, int events)
+{
+    struct aw_server *server = ev_userdata(loop);
+    bool              returned;
+
+    (void)prepare;
+    (void)events;
+    aw_wake_prepare(&server->wake);
+    /* Looked at after prepare: what comes later writes the descriptor that this loop polls. */
+    returned = take_departures(server);
+    if (take_rules(server) || returned)
+        hand_out(server);
+    if (aw_metric_sum(server->metrics, AW_METRIC_START_FAILED) != 0)
+        ev_break(loop, EVBREAK_ALL);
+}
+
+static void
 reload_rules(struct aw_server *server)
 {
     struct aw_why why = {.text = ""};
 
-    if (aw_rulebook_reload(server->rulebook, &why) != AW_OK) {
-        aw_log(AW_LOG_WARN, "the rules were not reloaded; the old ones stay", aw_log_str("why", why.text));
-        return;
-    }
-    log_rules(server, "rules reloaded");
+    if (aw_rulebook_reload(server->rulebook, &why) != AW_OK)
+        log_no_rules(&why);
 }
 
 static void
@@ -675,15 +721,17 @@ start_threads(struct aw_server *server, struct aw_why *why)
     server->shared.orderbook = server->orderbook;
     for (uint32_t i = 0; err == AW_OK && i < server->io_count; i++)
         err = aw_io_init(&server->ios[i], i, &server->shared, why);
-    for (uint32_t i = 0; err == AW_OK && i < server->io_count; i++) {
-        err = aw_io_start(&server->ios[i], &server->wake, why);
-        server->io_started += err == AW_OK;
-    }
     if (err == AW_OK && pthread_create(&server->committer_thread, NULL, run_committer, server) != 0)
         err = aw_why(why, AW_E_MEMORY, "the committer's thread cannot be started");
     server->committer_started = err == AW_OK;
     if (server->committer_started)
         (void)pthread_setname_np(server->committer_thread, "committer"); /* only for people who look at the process */
+    if (err == AW_OK)
+        err = aw_rulebook_wait(server->rulebook, why);
+    for (uint32_t i = 0; err == AW_OK && i < server->io_count; i++) {
+        err = aw_io_start(&server->ios[i], &server->wake, why);
+        server->io_started += err == AW_OK;
+    }
     return err;
 }
 
@@ -735,6 +783,9 @@ start(struct aw_server *server, struct aw_why *why)
 
     if (err == AW_OK)
         err = aw_settings_check(&server->settings, why); /* again, now that the number of io threads is known */
+    /* Before the rest: it goes on beside all that follows. */
+    if (err == AW_OK)
+        err = aw_rulebook_new(&server->rulebook, server->settings.rules, server->io_count, &server->wake, why);
     if (err == AW_OK)
         err = open_store(server, why);
     if (err == AW_OK)
@@ -746,8 +797,6 @@ start(struct aw_server *server, struct aw_why *why)
     if (err == AW_OK)
         err = make_committer(server, why);
     if (err == AW_OK)
-        err = aw_rulebook_new(&server->rulebook, server->settings.rules, server->io_count, why);
-    if (err == AW_OK)
         err = start_threads(server, why);
     if (err != AW_OK)
         return err;
@@ -756,6 +805,8 @@ start(struct aw_server *server, struct aw_why *why)
         return aw_why(why, AW_E_MEMORY, "no memory for the event loop");
     watch(server);
     log_rules(server, "rules");
+    aw_latch_set(&server->is_served);
+    aw_wake_up(aw_committer_wake(server->committer));
     return AW_OK;
 }
 

@@ -2,13 +2,14 @@
 """Rules over the text: a ticket says which rule and which words gave its class, and SIGHUP changes the rules under load, for all
 threads, without an answer that is missing or half of each; a set that is wrong leaves the one in use."""
 
+import errno
 import os
 import shutil
 import signal
 import sys
 import time
 
-from aswolk_test import Messages, check, equal, run
+from aswolk_test import Messages, address_of, check, equal, run, until
 
 RULES = "language en\nrule %s %s medical\nsay purple elephant\n+ a purple elephant\n- a grey elephant\n"
 TEXT = "I see a purple elephant"
@@ -98,6 +99,91 @@ def test_bad_rules_change_nothing(t):
     server.stop()
     server.spawn()
     equal(server.exit_code(), 1, "a start without the rules that it was told to use")
+
+
+class Held:
+    """A file of rules that nobody can read to its end before the test lets it: a load is under way for as long as it takes."""
+
+    def __init__(self, folder):
+        self.path = os.path.join(folder, "en.rules")
+        if os.path.exists(self.path):
+            os.unlink(self.path)
+        os.mkfifo(self.path)
+
+    def wait(self):
+        """Until a load reads it."""
+        def is_read():
+            try:
+                self.file = os.open(self.path, os.O_WRONLY | os.O_NONBLOCK)
+            except OSError as error:
+                equal(error.errno, errno.ENXIO, "why it can't be opened")
+                return False
+            return True
+
+        until("a load reads the rules", is_read)
+
+    def give(self, text):
+        os.write(self.file, text.encode())
+        os.close(self.file)
+
+
+def test_a_load_holds_nothing_up(t):
+    """Connections come and posts are answered by the old rules while new ones are loaded; what is asked for meanwhile is loaded
+    afterwards; a server told to end while it loads ends."""
+    folder = os.path.join(t.folder, "rules")
+    os.mkdir(folder)
+    write_rules(folder, RULES % ("one", "care"))
+    server = t.server("--rules", folder)
+    messages = Messages()
+    held = Held(folder)
+
+    def is_class(name):
+        return lambda: server.api().receipt(messages.next(text=TEXT))["class"] == name
+
+    server.process.send_signal(signal.SIGHUP)
+    held.wait()
+    for _ in range(2):
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_log("settings reloaded")
+        equal(is_class("care")(), True, "a new connection, and the old rules")
+    held.give(RULES % ("two", "disrupted"))
+    server.wait_log("rules reloaded")
+    until("the new rules are in use", is_class("disrupted"))
+    held.wait()
+    held.give("language en\nrule x care\n")
+    event = server.wait_log("the rules were not reloaded; the old ones stay")
+    check("en.rules line 2" in event["why"], "file, line and reason", event["why"])
+    equal(is_class("disrupted")(), True, "the former ones stay")
+    server.process.send_signal(signal.SIGHUP)
+    held.wait()
+    server.process.send_signal(signal.SIGTERM)
+    server.wait_log("draining")
+    held.give(RULES % ("one", "care"))
+    equal(server.exit_code(), 0, "the end, during a load")
+
+
+def test_a_start_loads_beside_recovery(t):
+    """A start is ready when both are done; one whose rules are wrong ends without having changed the store."""
+    folder = os.path.join(t.folder, "rules")
+    os.mkdir(folder)
+    write_rules(folder, RULES % ("one", "care"))
+    server = t.server("--rules", folder)
+    receipt = server.api().receipt(Messages().next(text=TEXT))
+    server.kill()
+    held = Held(folder)
+    server.spawn()
+    held.wait()
+    held.give("language en\nrule x care\n")
+    equal(server.exit_code(), 1, "a start with wrong rules")
+    server.spawn()
+    held.wait()
+    held.give(RULES % ("two", "disrupted"))
+    ready = server.wait_log("ready")
+    equal(ready["epoch"], server.ready["epoch"] + 1, "starts that came to serve")
+    server.address = address_of(ready["listen"])
+    api = server.api()
+    equal(api.ticket(receipt["ticket"]).value["class"], "care", "what was stored before")
+    equal(api.receipt(Messages("other").next(text=TEXT))["class"], "disrupted", "the rules of this start")
 
 
 if __name__ == "__main__":
