@@ -48,7 +48,7 @@ is_sent(const struct aw_field *field, const char *object)
     case AW_TYPE_TIME:
         return *(const aw_ms *)from != 0;
     case AW_TYPE_WORD:
-        return load_number(field, from) != field->fallback;
+        return field->required || load_number(field, from) != field->fallback;
     case AW_TYPE_WORDS:
         return *(const uint8_t *)from != 0;
     case AW_TYPE_NUMBER:

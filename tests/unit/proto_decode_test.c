@@ -596,12 +596,54 @@ test_encoded_size(void **state)
     }
 }
 
+/* A client of ours writes what it read: required words stand there also when they are the first of their list. */
+static void
+test_required_is_written(void **state)
+{
+    static const struct {
+        enum aw_object_kind kind;
+        const char         *json;
+    } objects[] = {
+        {AW_OBJECT_FLIGHT_PUT, "{\"state\":\"scheduled\"}"},
+        {AW_OBJECT_FLIGHT_LINE, "{\"number\":\"KL1\",\"date\":\"2026-04-15\",\"state\":\"scheduled\"}"},
+        {AW_OBJECT_AIRPORT_PUT, "{\"state\":\"open\"}"},
+        {AW_OBJECT_RELEASE, "{\"reason\":\"lunch\"}"},
+        {AW_OBJECT_LANE_PUT, "{}"},
+    };
+    struct rig *rig = *state;
+
+    for (size_t i = 0; i < AW_ARRAY_LEN(objects); i++) {
+        const struct aw_object *what = aw_object_of(objects[i].kind);
+        void                   *object = aw_arena_take(&rig->arena, what->bytes);
+        struct aw_proto_problem problem;
+        struct aw_buffer        text;
+        struct aw_writer        writer;
+
+        assert_non_null(object);
+        assert_int_equal(
+            aw_proto_decode(&rig->arena, AW_MEDIA_JSON, aw_slice_str(objects[i].json), objects[i].kind, object, &problem), AW_OK);
+        aw_buffer_init(&text, &rig->arena);
+        aw_writer_init(&writer, &text, AW_MEDIA_JSON);
+        aw_proto_write_object(&writer, objects[i].kind, object);
+        assert_false(text.failed);
+        if (!aw_slice_eq(aw_buffer_slice(&text), aw_slice_str(objects[i].json)))
+            fail_msg("%.*s instead of %s", (int)text.len, text.ptr, objects[i].json);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        rig_test(test_refusals), rig_test(test_limits),  rig_test(test_meta_limits),         rig_test(test_codes),
-        rig_test(test_defaults), rig_test(test_lenient), rig_test(test_every_field_arrives), rig_test(test_encoded_size),
+        rig_test(test_refusals),
+        rig_test(test_limits),
+        rig_test(test_meta_limits),
+        rig_test(test_codes),
+        rig_test(test_defaults),
+        rig_test(test_lenient),
+        rig_test(test_every_field_arrives),
+        rig_test(test_encoded_size),
+        rig_test(test_required_is_written),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -89,6 +89,8 @@ put_fallback(struct aw_buffer *out, const struct aw_field *field)
 {
     const char *word = field->type == AW_TYPE_WORD ? aw_words_name(field->words, field->fallback) : NULL;
 
+    if (field->required)
+        return;
     if (field->fallback_text != NULL)
         word = field->fallback_text;
     if (word != NULL)
