@@ -288,14 +288,12 @@ aw_proto_write_lease(struct aw_writer *writer, const struct aw_lease_answer *lea
 }
 
 static bool
-write_lease_array(struct aw_writer *writer, const struct aw_lease_answer *leases, uint32_t count)
+write_lease_items(struct aw_writer *writer, const struct aw_lease_answer *leases, uint32_t count)
 {
-    aw_writer_begin_array(writer, count);
     for (uint32_t i = 0; i < count; i++) {
         if (!aw_proto_write_lease(writer, &leases[i]))
             return false;
     }
-    aw_writer_end_array(writer);
     return true;
 }
 
@@ -304,31 +302,42 @@ aw_proto_write_leases(struct aw_writer *writer, const struct aw_lease_answer *le
 {
     aw_writer_begin_map(writer);
     KEY(writer, "leases");
-    if (!write_lease_array(writer, leases, count))
+    aw_writer_begin_array(writer, count);
+    if (!write_lease_items(writer, leases, count))
         return false;
+    aw_writer_end_array(writer);
     aw_writer_end_map(writer);
     return true;
 }
 
+/* One page of a list: {items: [...], next}. */
 static void
-write_next(struct aw_writer *writer, struct aw_slice next)
+begin_page(struct aw_writer *writer, uint32_t count)
 {
+    aw_writer_begin_map(writer);
+    KEY(writer, "items");
+    aw_writer_begin_array(writer, count);
+}
+
+static void
+end_page(struct aw_writer *writer, struct aw_slice next)
+{
+    aw_writer_end_array(writer);
     KEY(writer, "next");
     if (next.len > 0)
         aw_writer_str(writer, next);
     else
         aw_writer_null(writer);
+    aw_writer_end_map(writer);
 }
 
 bool
 aw_proto_write_held(struct aw_writer *writer, const struct aw_lease_answer *leases, uint32_t count, struct aw_slice next)
 {
-    aw_writer_begin_map(writer);
-    KEY(writer, "items");
-    if (!write_lease_array(writer, leases, count))
+    begin_page(writer, count);
+    if (!write_lease_items(writer, leases, count))
         return false;
-    write_next(writer, next);
-    aw_writer_end_map(writer);
+    end_page(writer, next);
     return true;
 }
 
@@ -400,22 +409,6 @@ write_match(struct aw_writer *writer, const struct aw_lane_match *match)
     aw_writer_end_map(writer);
 }
 
-static const char *
-pause_name(enum aw_lane_pause pause)
-{
-    switch (pause) {
-    case AW_LANE_OPEN:
-        return "none";
-    case AW_LANE_PAUSED_IN:
-        return "in";
-    case AW_LANE_PAUSED_OUT:
-        return "out";
-    case AW_LANE_PAUSED_BOTH:
-        return "both";
-    }
-    AW_UNREACHABLE();
-}
-
 void
 aw_proto_write_lane(struct aw_writer *writer, const struct aw_lane_answer *lane)
 {
@@ -423,7 +416,7 @@ aw_proto_write_lane(struct aw_writer *writer, const struct aw_lane_answer *lane)
     KEY(writer, "lane");
     aw_writer_str(writer, lane->name);
     KEY(writer, "pause");
-    write_string(writer, pause_name(lane->pause));
+    write_string(writer, aw_lane_pause_name(lane->pause));
     write_match(writer, &lane->match);
     KEY(writer, "waiting");
     aw_writer_begin_map(writer);
@@ -444,14 +437,10 @@ aw_proto_write_lane(struct aw_writer *writer, const struct aw_lane_answer *lane)
 void
 aw_proto_write_lanes(struct aw_writer *writer, const struct aw_lane_answer *lanes, uint32_t count, struct aw_slice next)
 {
-    aw_writer_begin_map(writer);
-    KEY(writer, "items");
-    aw_writer_begin_array(writer, count);
+    begin_page(writer, count);
     for (uint32_t i = 0; i < count; i++)
         aw_proto_write_lane(writer, &lanes[i]);
-    aw_writer_end_array(writer);
-    write_next(writer, next);
-    aw_writer_end_map(writer);
+    end_page(writer, next);
 }
 
 static void
@@ -522,27 +511,19 @@ aw_proto_write_airport(struct aw_writer *writer, const struct aw_airport_answer 
 void
 aw_proto_write_flights(struct aw_writer *writer, const struct aw_flight_answer *flights, uint32_t count, struct aw_slice next)
 {
-    aw_writer_begin_map(writer);
-    KEY(writer, "items");
-    aw_writer_begin_array(writer, count);
+    begin_page(writer, count);
     for (uint32_t i = 0; i < count; i++)
         aw_proto_write_flight(writer, &flights[i]);
-    aw_writer_end_array(writer);
-    write_next(writer, next);
-    aw_writer_end_map(writer);
+    end_page(writer, next);
 }
 
 void
 aw_proto_write_airports(struct aw_writer *writer, const struct aw_airport_answer *airports, uint32_t count, struct aw_slice next)
 {
-    aw_writer_begin_map(writer);
-    KEY(writer, "items");
-    aw_writer_begin_array(writer, count);
+    begin_page(writer, count);
     for (uint32_t i = 0; i < count; i++)
         aw_proto_write_airport(writer, &airports[i]);
-    aw_writer_end_array(writer);
-    write_next(writer, next);
-    aw_writer_end_map(writer);
+    end_page(writer, next);
 }
 
 static void
@@ -632,6 +613,13 @@ begin_line(struct aw_writer *writer, uint32_t line, int status)
 }
 
 static void
+end_line(struct aw_writer *writer)
+{
+    aw_writer_end_map(writer);
+    aw_writer_end_line(writer);
+}
+
+static void
 begin_problem(struct aw_writer *writer, const struct aw_problem *problem)
 {
     enum aw_err  err = aw_err_told(problem->err);
@@ -688,8 +676,7 @@ aw_proto_write_receipt_line(struct aw_writer *writer, uint32_t line, int status,
 {
     begin_line(writer, line, status);
     write_receipt_fields(writer, receipt);
-    aw_writer_end_map(writer);
-    aw_writer_end_line(writer);
+    end_line(writer);
 }
 
 void
@@ -697,8 +684,7 @@ aw_proto_write_change_line(struct aw_writer *writer, uint32_t line, int status, 
 {
     begin_line(writer, line, status);
     write_change_fields(writer, change);
-    aw_writer_end_map(writer);
-    aw_writer_end_line(writer);
+    end_line(writer);
 }
 
 bool
@@ -707,8 +693,7 @@ aw_proto_write_done_line(struct aw_writer *writer, uint32_t line, int status, co
     begin_line(writer, line, status);
     if (!write_done_fields(writer, done))
         return false;
-    aw_writer_end_map(writer);
-    aw_writer_end_line(writer);
+    end_line(writer);
     return true;
 }
 

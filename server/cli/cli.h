@@ -134,6 +134,8 @@ uint64_t    aw_cli_number(const json_t *object, const char *key);
 bool        aw_cli_flag(const json_t *object, const char *key);
 /* A problem in one line: "409 lease-lost: ...". */
 void aw_cli_problem_line(const json_t *problem, unsigned status, char *line, size_t room);
+/* "a,b" as ["a","b"]; "" as []. The caller owns it. */
+json_t *aw_cli_list(const char *values);
 /* One JSON document on a line of its own. */
 void aw_cli_print_json(const json_t *value);
 /* For people. */

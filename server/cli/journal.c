@@ -181,11 +181,10 @@ add_settings(json_t *object, const struct aw_core_settings *settings)
 static void
 add_lane(json_t *object, const struct aw_in_lane *lane)
 {
-    static const char *const    pauses[] = {"none", "in", "out", "both"};
     const struct aw_lane_match *match = &lane->match;
 
     add_slice(object, "lane", lane->name);
-    (void)json_object_set_new(object, "pause", json_string(pauses[lane->pause]));
+    (void)json_object_set_new(object, "pause", json_string(aw_lane_pause_name(lane->pause)));
     add_list(object, "langs", match->langs, match->lang_count);
     add_list(object, "channels", match->channels, match->channel_count);
     add_list(object, "accounts", match->accounts, match->account_count);

@@ -169,17 +169,8 @@ show(struct aw_cli *cli, const char *name)
 static void
 set_list(json_t *match, const char *key, const char *values)
 {
-    struct aw_slice rest = aw_slice_str(values), value;
-    json_t         *items;
-
-    if (values == NULL)
-        return;
-    items = json_array();
-    while (rest.ptr != NULL && values[0] != '\0') {
-        value = aw_slice_cut(&rest, ',');
-        (void)json_array_append_new(items, json_stringn(value.ptr, value.len));
-    }
-    (void)json_object_set_new(match, key, items);
+    if (values != NULL)
+        (void)json_object_set_new(match, key, aw_cli_list(values));
 }
 
 /* PUT replaces the whole lane, so what was not named is taken from the lane as it is now. */
@@ -231,8 +222,8 @@ put_once(struct aw_cli *cli, const char *path, bool *ret_again)
     text = put_body(options, lane);
     json_decref(lane);
     if (text == NULL) {
-        aw_cli_error(cli, "an option is not UTF-8");
-        return AW_CLI_USAGE;
+        aw_cli_error(cli, "out of memory");
+        return AW_CLI_FAILED;
     }
     request = (struct aw_cli_request){.method = "PUT",
                                       .path = path,

@@ -108,6 +108,10 @@ take_value(const struct parser *parser, int at, const char *value)
         *(bool *)(void *)field = true;
         return true;
     case AW_CLI_TEXT:
+        if (!aw_slice_is_utf8(aw_slice_str(value))) { /* a list would lose that one, and match more than was meant */
+            aw_cli_error(parser->cli, "--%s takes UTF-8", row->name);
+            return false;
+        }
         memcpy(field, &value, sizeof(value));
         return true;
     case AW_CLI_NUMBER:

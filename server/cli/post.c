@@ -452,17 +452,8 @@ set_text(json_t *object, const char *key, const char *value)
 static void
 set_list(json_t *object, const char *key, const char *values)
 {
-    struct aw_slice rest = aw_slice_str(values), value;
-    json_t         *list;
-
-    if (values == NULL)
-        return;
-    list = json_array();
-    while (rest.ptr != NULL) {
-        value = aw_slice_cut(&rest, ',');
-        (void)json_array_append_new(list, json_stringn(value.ptr, value.len));
-    }
-    (void)json_object_set_new(object, key, list);
+    if (values != NULL)
+        (void)json_object_set_new(object, key, aw_cli_list(values));
 }
 
 static int
@@ -511,8 +502,8 @@ post_text(struct aw_cli *cli, const struct post_options *options)
     text = json_dumps(message, JSON_COMPACT);
     json_decref(message);
     if (text == NULL) {
-        aw_cli_error(cli, "an option is not UTF-8");
-        return AW_CLI_USAGE;
+        aw_cli_error(cli, "out of memory");
+        return AW_CLI_FAILED;
     }
     request.body = aw_slice_str(text);
     aw_cli_catch_signals(cli);

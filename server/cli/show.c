@@ -39,6 +39,20 @@ aw_cli_problem_line(const json_t *problem, unsigned status, char *line, size_t r
                    state[0] == '\0' ? "" : ")");
 }
 
+json_t *
+aw_cli_list(const char *values)
+{
+    struct aw_slice rest = aw_slice_str(values);
+    json_t         *list = json_array();
+
+    while (rest.len > 0) {
+        struct aw_slice value = aw_slice_cut(&rest, ',');
+
+        (void)json_array_append_new(list, json_stringn(value.ptr, value.len));
+    }
+    return list;
+}
+
 void
 aw_cli_print_json(const json_t *value)
 {

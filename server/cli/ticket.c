@@ -94,7 +94,7 @@ change(struct aw_cli *cli, const char *id, const struct ticket_options *options)
     text = json_dumps(body, JSON_COMPACT);
     json_decref(body);
     if (text == NULL) {
-        aw_cli_error(cli, "out of memory, or an option is not UTF-8");
+        aw_cli_error(cli, "out of memory");
         return AW_CLI_FAILED;
     }
     request.path = path;

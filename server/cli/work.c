@@ -415,20 +415,12 @@ work_all(struct work *work, const json_t *leases)
 static char *
 pull_body(const struct work_options *options, uint64_t max)
 {
-    json_t         *body = json_pack("{s:I,s:I,s:I}", "max", (json_int_t)max, "wait_s", (json_int_t)options->wait_s, "lease_s",
-                                     (json_int_t)options->lease_s);
-    struct aw_slice rest = aw_slice_str(options->lanes), name;
-    char           *text;
+    json_t *body = json_pack("{s:I,s:I,s:I}", "max", (json_int_t)max, "wait_s", (json_int_t)options->wait_s, "lease_s",
+                             (json_int_t)options->lease_s);
+    char   *text;
 
-    if (options->lanes != NULL) {
-        json_t *lanes = json_array();
-
-        while (rest.ptr != NULL) {
-            name = aw_slice_cut(&rest, ',');
-            (void)json_array_append_new(lanes, json_stringn(name.ptr, name.len));
-        }
-        (void)json_object_set_new(body, "lanes", lanes);
-    }
+    if (options->lanes != NULL)
+        (void)json_object_set_new(body, "lanes", aw_cli_list(options->lanes));
     text = json_dumps(body, JSON_COMPACT);
     json_decref(body);
     return text;

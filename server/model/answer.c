@@ -34,3 +34,19 @@ aw_flight_state_name(enum aw_flight_state state)
     }
     AW_UNREACHABLE();
 }
+
+const char *
+aw_lane_pause_name(enum aw_lane_pause pause)
+{
+    switch (pause) {
+    case AW_LANE_OPEN:
+        return "none";
+    case AW_LANE_PAUSED_IN:
+        return "in";
+    case AW_LANE_PAUSED_OUT:
+        return "out";
+    case AW_LANE_PAUSED_BOTH:
+        return "both";
+    }
+    AW_UNREACHABLE();
+}

@@ -128,6 +128,8 @@ struct aw_done_answer {
 };
 
 enum aw_lane_pause { AW_LANE_OPEN = 0, AW_LANE_PAUSED_IN = 1, AW_LANE_PAUSED_OUT = 2, AW_LANE_PAUSED_BOTH = 3 };
+/* "none", "in", "out", "both". */
+const char *aw_lane_pause_name(enum aw_lane_pause pause);
 
 /* What a lane takes: every list that is not empty must hold the message's value. */
 struct aw_lane_match {

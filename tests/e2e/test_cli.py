@@ -38,7 +38,7 @@ def aswolk(server, *args, stdin=b"", code=OK):
     process = start(server, *args, stdin=subprocess.PIPE)
     out, err = process.communicate(stdin, timeout=PATIENCE_S * 3)
     done = Done(process.returncode, out, err)
-    equal(done.code, code, "exit code of aswolk %s: %s%s" % (" ".join(args), done.out[-500:], done.err[-500:]))
+    equal(done.code, code, "exit code of aswolk %s: %s%s" % (ascii(args), done.out[-500:], done.err[-500:]))
     return done
 
 
@@ -82,11 +82,12 @@ def test_help_and_usage(t):
         (["ticket", "t0", "--class", "care", "--cancel"], "exclude"),
         (["lanes", "--pause", "in"], "put NAME"),
         (["journal"], "folder"),
+        (["lanes", "put", "x", "--langs", os.fsdecode(b"nl,\xff")], "--langs"),
         (["health", "--server", "127.0.0.1:8480"], "http://"),
     )
     for args, words in wrong:
         done = aswolk(Nowhere, *args, code=USAGE)
-        check(words in done.err, "aswolk %s says %r" % (" ".join(args), words), done.err)
+        check(words in done.err, "aswolk %a says %r" % (args, words), done.err)
 
 
 def test_nobody_there(t):
