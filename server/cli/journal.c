@@ -478,7 +478,7 @@ replay(struct walk *walk, const struct aw_batch_header *header, struct aw_slice 
 
     if (walk->state == NULL)
         return AW_OK;
-    err = aw_replay_batch(walk->state, batch, &walk->head, &walk->arena, &walk->why);
+    err = aw_replay_batch(walk->state, batch, &walk->head, &walk->arena, NULL, &walk->why);
     if (err != AW_OK)
         return err;
     if (!walk->has_mark || header->index != walk->mark.index)

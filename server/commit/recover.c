@@ -36,7 +36,8 @@ is_same_receipt(const struct aw_out_message *a, const struct aw_out_message *b)
 }
 
 static enum aw_err
-replay_record(struct aw_state *state, const struct aw_record *record, struct aw_arena *arena, struct aw_why *why)
+replay_record(struct aw_state *state, const struct aw_batch_header *header, const struct aw_record *record,
+              struct aw_arena *arena, const struct aw_replay_watch *watch, struct aw_why *why)
 {
     struct aw_out_message written;
     enum aw_err           refused;
@@ -58,6 +59,8 @@ replay_record(struct aw_state *state, const struct aw_record *record, struct aw_
                       record->seq, command.out.seq, command.out.prev_seq, record->prev_seq);
     if (record->kind == AW_COMMAND_MESSAGE && !is_same_receipt(&written, &command.out.u.message))
         return aw_why(why, AW_E_CORRUPT, "record %" PRIu64 " replays with another receipt than was given", record->seq);
+    if (watch != NULL)
+        watch->applied(watch->user, header, &command);
     return AW_OK;
 }
 
@@ -82,7 +85,7 @@ check_header(const struct aw_state *state, const struct aw_batch_header *header,
 
 enum aw_err
 aw_replay_batch(struct aw_state *state, struct aw_slice batch, struct aw_journal_head *head, struct aw_arena *arena,
-                struct aw_why *why)
+                const struct aw_replay_watch *watch, struct aw_why *why)
 {
     struct aw_batch_header header;
     struct aw_record       record;
@@ -98,7 +101,7 @@ aw_replay_batch(struct aw_state *state, struct aw_slice batch, struct aw_journal
     at = aw_slice_of(batch.ptr + AW_BATCH_HEADER_BYTES, batch.len - AW_BATCH_HEADER_BYTES);
     while ((err = aw_record_next(&at, &record, why)) == AW_OK) {
         aw_arena_reset(arena);
-        err = replay_record(state, &record, arena, why);
+        err = replay_record(state, &header, &record, arena, watch, why);
         if (err != AW_OK)
             break;
         count++;
@@ -266,7 +269,7 @@ replay_rest(struct recovery *recovery, struct aw_why *why)
 
         if (first != before)
             return aw_why(why, AW_E_CORRUPT, "records %" PRIu64 " to %" PRIu64 " are missing", before, first - 1);
-        err = aw_replay_batch(recovery->state, batch, &out->head, &recovery->arena, why);
+        err = aw_replay_batch(recovery->state, batch, &out->head, &recovery->arena, NULL, why);
         if (err != AW_OK)
             return err;
         out->batches++;
@@ -303,9 +306,9 @@ look_ahead(struct recovery *recovery, struct aw_why *why)
     return AW_OK;
 }
 
-enum aw_err
-aw_recover(struct aw_state *state, struct aw_journal *journal, struct aw_table *table, const struct aw_recover_progress *progress,
-           struct aw_recovery *ret_recovery, struct aw_why *why)
+static enum aw_err
+recover(struct aw_state *state, struct aw_journal *journal, struct aw_table *table, const struct aw_recover_progress *progress,
+        bool to_the_end, struct aw_recovery *ret_recovery, struct aw_why *why)
 {
     struct recovery recovery = {
         .state = state, .table = table, .progress = progress, .why = why, .out = {.head = {.next_seq = 1}}};
@@ -329,7 +332,7 @@ aw_recover(struct aw_state *state, struct aw_journal *journal, struct aw_table *
         err = look_ahead(&recovery, why);
     if (err == AW_OK)
         err = load_checkpoint(&recovery, why);
-    if (err == AW_OK)
+    if (err == AW_OK && to_the_end)
         err = replay_rest(&recovery, why);
     aw_journal_read_end(recovery.reader);
     aw_arena_reset(&recovery.arena);
@@ -339,4 +342,18 @@ done:
     aw_journal_reader_free(&recovery.reader);
     aw_blocks_free(&blocks);
     return err;
+}
+
+enum aw_err
+aw_recover(struct aw_state *state, struct aw_journal *journal, struct aw_table *table, const struct aw_recover_progress *progress,
+           struct aw_recovery *ret_recovery, struct aw_why *why)
+{
+    return recover(state, journal, table, progress, true, ret_recovery, why);
+}
+
+enum aw_err
+aw_recover_checkpoint(struct aw_state *state, struct aw_journal *journal, struct aw_table *table,
+                      const struct aw_recover_progress *progress, struct aw_recovery *ret_recovery, struct aw_why *why)
+{
+    return recover(state, journal, table, progress, false, ret_recovery, why);
 }

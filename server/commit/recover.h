@@ -41,12 +41,22 @@ struct aw_recover_progress {
 AW_MUST_USE enum aw_err aw_recover(struct aw_state *state, struct aw_journal *journal, struct aw_table *table,
                                    const struct aw_recover_progress *progress, struct aw_recovery *ret_recovery,
                                    struct aw_why *why);
+/* The state as of the last checkpoint, for whoever replays the rest by himself: as aw_recover, but nothing behind the cut.
+ * Without a checkpoint the state is left as it was, and ret_recovery's head is the journal's beginning. */
+AW_MUST_USE enum aw_err aw_recover_checkpoint(struct aw_state *state, struct aw_journal *journal, struct aw_table *table,
+                                              const struct aw_recover_progress *progress, struct aw_recovery *ret_recovery,
+                                              struct aw_why *why);
 /* Whether the oldest batch that `reader`'s snapshot holds is the one that the anchor names. AW_E_CORRUPT, AW_E_VERSION, AW_E_IO. */
 AW_MUST_USE enum aw_err aw_check_anchor(struct aw_journal_reader *reader, struct aw_journal_anchor *ret_anchor,
                                         struct aw_why *why);
+/* Is told of each record of a replay after it was applied, with its outcome and what it did to the queues. */
+struct aw_replay_watch {
+    void (*applied)(void *user, const struct aw_batch_header *header, const struct aw_command *command);
+    void *user;
+};
 /* Replays one batch into the state, checking everything above; *head moves on. For recover and for offline audits. `arena` is reset
- * between records. */
+ * between records. `watch` may be NULL. */
 AW_MUST_USE enum aw_err aw_replay_batch(struct aw_state *state, struct aw_slice batch, struct aw_journal_head *head,
-                                        struct aw_arena *arena, struct aw_why *why);
+                                        struct aw_arena *arena, const struct aw_replay_watch *watch, struct aw_why *why);
 
 #endif

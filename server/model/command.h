@@ -19,6 +19,7 @@
 #include "model/answer.h"
 #include "model/class.h"
 #include "model/ids.h"
+#include "model/order.h"
 
 enum aw_command_kind {
     AW_COMMAND_EPOCH = 1,    /* a start: epoch + 1, every running lease gets some time */
@@ -182,14 +183,15 @@ enum aw_body_form { AW_BODY_PLAIN = 0, AW_BODY_AES_GCM = 1 };
 /* How a pull came to the ticket that it asks for. Apply does not look at it: it is recorded so that an audit can tell what else
  * lay in these lanes at that moment. */
 struct aw_lease_choice {
-    aw_ms           at; /* the time that the rule was given; 0: all of this is empty, as no pull chose, or for lack of room */
-    uint64_t        seen_seq;   /* records up to this one were published before the pull looked */
-    uint64_t        taken_seq;  /* the same when it had taken the ticket */
-    uint32_t        held_us;    /* from then until the lease was applied; UINT32_MAX: or longer. Set by the committer */
-    uint8_t         queue;      /* of the lane, out of which it was taken */
-    const uint32_t *lanes;      /* of the pull, ascending; NULL: all */
-    uint32_t        lane_count; /* of the list; at most AW_LANES_PER_PULL_MAX */
-    aw_ns           taken_at;   /* monotonic, for held_us; not recorded */
+    aw_ms at; /* the time that the rule was given; 0: all of this is empty, as no pull chose, or for lack of room */
+    struct aw_order_settings order;      /* the rule */
+    uint64_t                 seen_seq;   /* records up to this one were published before the pull looked */
+    uint64_t                 taken_seq;  /* the same when it had taken the ticket */
+    uint32_t                 held_us;    /* from then until the lease was applied; UINT32_MAX: or longer. Set by the committer */
+    uint8_t                  queue;      /* of the lane, out of which it was taken */
+    const uint32_t          *lanes;      /* of the pull, ascending; NULL: all */
+    uint32_t                 lane_count; /* of the list; at most AW_LANES_PER_PULL_MAX */
+    aw_ns                    taken_at;   /* monotonic, for held_us; not recorded */
 };
 
 struct aw_in_lease {

@@ -395,11 +395,58 @@ put_message_outcome(struct put *put, const struct aw_out_message *out)
 
 /* Seven bits a byte, the lowest first; the top bit says that more follow. */
 static void
-put_varint(struct put *put, uint32_t value)
+put_varint(struct put *put, uint64_t value)
 {
     for (; value >= 0x80; value >>= 7)
         put_u8(put, (value & 0x7f) | 0x80);
-    put_u8(put, value);
+    put_u8(put, (unsigned)value);
+}
+
+/* The settings of an order as numbers. What is usual is left out of a record, so these here never change. */
+#define ORDER_NUMBERS (3U + 2U * AW_CLASS_COUNT)
+static const uint64_t usual_order[ORDER_NUMBERS] = {AW_ORDER_RATIO, 600000, 1200000, 3600000, 14400000, 86400000, 600000,
+                                                    300000,         480000, 360000,  240000,  1500000,  900000};
+
+static void
+order_to_numbers(const struct aw_order_settings *order, uint64_t numbers[ORDER_NUMBERS])
+{
+    numbers[0] = order->order;
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
+        numbers[1 + i] = order->target_ms[i];
+        numbers[1 + AW_CLASS_COUNT + i] = order->handling_ms[i];
+    }
+    numbers[ORDER_NUMBERS - 2] = order->guard_ms;
+    numbers[ORDER_NUMBERS - 1] = order->reserve_ms;
+}
+
+static void
+order_of_numbers(const uint64_t numbers[ORDER_NUMBERS], struct aw_order_settings *order)
+{
+    order->order = (enum aw_order)numbers[0];
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
+        order->target_ms[i] = numbers[1 + i];
+        order->handling_ms[i] = numbers[1 + AW_CLASS_COUNT + i];
+    }
+    order->guard_ms = numbers[ORDER_NUMBERS - 2];
+    order->reserve_ms = numbers[ORDER_NUMBERS - 1];
+}
+
+/* A bit for each number that is not the usual one, then these. */
+static void
+put_order(struct put *put, const struct aw_order_settings *order)
+{
+    uint64_t numbers[ORDER_NUMBERS];
+    uint64_t unusual = 0;
+
+    order_to_numbers(order, numbers);
+    for (unsigned i = 0; i < ORDER_NUMBERS; i++)
+        unusual |= (uint64_t)(numbers[i] != usual_order[i]) << i;
+    put_varint(put, unusual);
+    for (unsigned i = 0; i < ORDER_NUMBERS; i++) {
+        AW_ASSERT(numbers[i] <= AW_MS_MAX);
+        if ((unusual >> i & 1) != 0)
+            put_varint(put, numbers[i]);
+    }
 }
 
 /* A list of lanes takes a byte each, as a rule: what is written of each is how far it lies behind the one before. */
@@ -415,6 +462,7 @@ put_choice(struct put *put, const struct aw_lease_choice *choice)
     put_u64(put, choice->taken_seq);
     put_u32(put, choice->held_us);
     put_u8(put, choice->queue);
+    put_order(put, &choice->order);
     put_varint(put, choice->lane_count);
     for (uint32_t i = 0; i < choice->lane_count; i++) {
         AW_ASSERT(choice->lanes[i] >= next);
@@ -959,8 +1007,8 @@ get_message_outcome(struct get *get, struct aw_out_message *out)
     out->related.seq = get_u64(get);
 }
 
-static uint32_t
-get_varint(struct get *get, uint32_t max, const char *what)
+static uint64_t
+get_varint(struct get *get, uint64_t max, const char *what)
 {
     uint64_t value = 0;
     unsigned shift = 0, byte;
@@ -969,13 +1017,30 @@ get_varint(struct get *get, uint32_t max, const char *what)
         byte = get_u8(get, UINT8_MAX, "");
         value |= (uint64_t)(byte & 0x7f) << shift;
         shift += 7;
-    } while ((byte & 0x80) != 0 && shift < 35);
+    } while ((byte & 0x80) != 0 && shift < 63);
     /* In its shortest form only: a record has one way to be written. */
     if ((byte & 0x80) != 0 || (byte == 0 && shift > 7) || value > max) {
         get_fail(get, AW_E_CORRUPT, what);
         return 0;
     }
-    return (uint32_t)value;
+    return value;
+}
+
+static void
+get_order(struct get *get, struct aw_order_settings *order)
+{
+    uint64_t numbers[ORDER_NUMBERS];
+    uint64_t unusual = get_varint(get, (UINT64_C(1) << ORDER_NUMBERS) - 1, "an order has settings that are unknown");
+
+    memcpy(numbers, usual_order, sizeof(numbers));
+    for (unsigned i = 0; i < ORDER_NUMBERS; i++) {
+        if ((unusual >> i & 1) == 0)
+            continue;
+        numbers[i] = get_varint(get, i == 0 ? AW_ORDER_STRICT : AW_MS_MAX, "a setting of an order is out of range");
+        if (numbers[i] == usual_order[i])
+            get_fail(get, AW_E_CORRUPT, "a usual setting of an order is written out");
+    }
+    order_of_numbers(numbers, order);
 }
 
 static void
@@ -991,12 +1056,13 @@ get_choice(struct get *get, struct aw_lease_choice *choice)
     choice->taken_seq = get_u64(get);
     choice->held_us = get_u32(get);
     choice->queue = (uint8_t)get_u8(get, AW_CLASS_COUNT, "a queue is out of range");
-    choice->lane_count = get_varint(get, AW_LANES_PER_PULL_MAX, "more lanes than the limit");
+    get_order(get, &choice->order);
+    choice->lane_count = (uint32_t)get_varint(get, AW_LANES_PER_PULL_MAX, "more lanes than the limit");
     if (choice->taken_seq < choice->seen_seq)
         get_fail(get, AW_E_CORRUPT, "a ticket was taken before it was looked for");
     lanes = get_list(get, &choice->lane_count, sizeof(*lanes));
     for (uint32_t i = 0; i < choice->lane_count; i++) {
-        lanes[i] = next + get_varint(get, UINT16_MAX, "a lane is out of range");
+        lanes[i] = next + (uint32_t)get_varint(get, UINT16_MAX, "a lane is out of range");
         next = lanes[i] + 1;
     }
     choice->lanes = lanes;

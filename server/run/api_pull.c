@@ -106,6 +106,7 @@ take(struct pull *pull)
                                              .lease_ms = pull->want.lease_s * AW_MS_PER_S,
                                              .pull_key = pull->key,
                                              .choice = {.at = pull->call.io->wall,
+                                                        .order = pull->call.io->order,
                                                         .seen_seq = choice.seen_seq,
                                                         .taken_seq = choice.taken_seq,
                                                         .queue = (uint8_t)choice.head.queue,

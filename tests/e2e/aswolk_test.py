@@ -592,6 +592,15 @@ POOLS = (("aswolk_requests_open", 1), ("aswolk_connections", 1), ("aswolk_bodies
 SANITIZER = re.compile(r"(AddressSanitizer|ThreadSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:)")
 
 
+def audit(server):
+    """What `aswolk audit` says of a server's folder, in JSON; whether that server runs or not."""
+    done = subprocess.run([program("aswolk"), "audit", "--json", server.folder], capture_output=True, timeout=PATIENCE_S * 15)
+    equal(done.returncode, 0, "exit code of aswolk audit: %s%s" % (done.stdout[-2000:], done.stderr[-500:]))
+    result = json.loads(done.stdout)
+    equal((result["ok"], result["beyond"]), (True, 0), "passed over for longer than any choice was held: %r" % result)
+    return result
+
+
 class Server:
     """One aswolkd process after the other on the same data folder."""
 

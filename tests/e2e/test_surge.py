@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The load program against the real server: messages go in on schedule while agents drain, and its audit must find each one that
-was acknowledged in exactly one completed lease, or still waiting; also when the server is killed in between."""
+was acknowledged in exactly one completed lease, or still waiting; also when the server is killed in between. Afterwards
+`aswolk audit` must find that no pull passed over anything more urgent."""
 
 import json
 import os
@@ -9,7 +10,7 @@ import sys
 import threading
 import time
 
-from aswolk_test import PATIENCE_S, ROOT, SLOW, check, equal, program, run
+from aswolk_test import PATIENCE_S, ROOT, SLOW, audit, check, equal, program, run
 
 MADE_UP = os.path.join(ROOT, "tests", "data", "messages.ndjson")
 REAL = os.path.join(os.path.dirname(ROOT), "shared", "data", "airline-tweets-dev.jsonl")
@@ -26,6 +27,10 @@ def surge(t, server, *args):
         report = json.load(file)
     equal(report["audit"]["passed"], True, "audit of %r" % report["audit"])
     equal(set(report["audit"]["breaches"].values()), {0}, "breaches %r" % report["audit"]["breaches"])
+    judged = audit(server)
+    equal(judged["judged"], judged["leases"], "every lease was chosen by a pull")
+    check(judged["judged"] > 0, "leases", judged)
+    t.note("%d leases, held for at most %.1f ms" % (judged["judged"], judged["held_us"]["max"] / 1000))
     return report
 
 

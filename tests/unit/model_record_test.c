@@ -234,6 +234,14 @@ make_choice(struct maker *maker, struct aw_lease_choice *choice)
     choice->at = below(&maker->rng, 4) == 0 ? 0 : make_ms(maker);
     if (choice->at == 0)
         return;
+    choice->order = AW_ORDER_SETTINGS_DEFAULT;
+    if (below(&maker->rng, 2) == 0) {
+        choice->order.order = (enum aw_order)below(&maker->rng, 2);
+        choice->order.target_ms[below(&maker->rng, AW_CLASS_COUNT)] = make_ms(maker);
+        choice->order.handling_ms[below(&maker->rng, AW_CLASS_COUNT)] = make_ms(maker);
+        choice->order.guard_ms = make_ms(maker);
+        choice->order.reserve_ms = below(&maker->rng, 300);
+    }
     choice->seen_seq = next(&maker->rng) >> 1;
     choice->taken_seq = choice->seen_seq + next(&maker->rng) % 1000;
     choice->held_us = (uint32_t)next(&maker->rng);
@@ -444,6 +452,13 @@ same_lease(const struct aw_in_lease *a, const struct aw_in_lease *b)
     SAME(pull_key.request);
     SAME(pull_key.pull);
     SAME(choice.at);
+    SAME(choice.order.order);
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
+        SAME(choice.order.target_ms[i]);
+        SAME(choice.order.handling_ms[i]);
+    }
+    SAME(choice.order.guard_ms);
+    SAME(choice.order.reserve_ms);
     SAME(choice.seen_seq);
     SAME(choice.taken_seq);
     SAME(choice.held_us);
@@ -1129,6 +1144,11 @@ static const struct aw_command golden[] = {
                   .agent = {"mia", 3},
                   .lease_ms = 300000,
                   .choice = {.at = 1776313800000,
+                             .order = {.order = AW_ORDER_STRICT,
+                                       .target_ms = {600000, 1200000, 3600000, 7200000, 86400000},
+                                       .handling_ms = {600000, 300000, 480000, 360000, 240000},
+                                       .guard_ms = 1500000,
+                                       .reserve_ms = 900000},
                              .seen_seq = 4990,
                              .taken_seq = 4991,
                              .held_us = 850,

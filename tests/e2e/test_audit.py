@@ -1,0 +1,179 @@
+#!/usr/bin/python3
+"""Whether the right ticket was next, judged from the journal of the real server: several agents with lanes of their own pull while
+gateways post and supervisors meddle, leases run out and the server is killed. Beside the running server and after its end."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+
+from aswolk_test import MSGPACK, PATIENCE_S, Gone, Messages, audit, check, equal, program, rfc3339, run, status, until
+
+HOUR = 3600
+DATE = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 24 * HOUR))
+LANES = ["main", "nl", "en", "late"]
+CLASSES = ["care", "imminent", "disrupted", "general", "other"]
+
+
+def some_message(make, number):
+    fields = {"lane": LANES[number * 7 % 4], "received_at": rfc3339(time.time() - number * 13 % 3000)}
+    if number % 29 == 0:
+        fields["care"] = ["medical"]
+    if number % 3 == 0:
+        departs_at = rfc3339(time.time() + 600 + number * 97 % (5 * HOUR))
+        fields["flights"] = [
+            {"number": "KL%d" % (1000 + number % 10), "date": DATE, "from": "AMS", "to": "JFK", "departs_at": departs_at}
+        ]
+    else:
+        fields["class"] = CLASSES[2 + number % 3]
+    return make.next(**fields)
+
+
+class Crowd:
+    """Threads that go on until told to stop; a connection lost to kill -9 is made anew."""
+
+    def __init__(self, server):
+        self.server = server
+        self.over = threading.Event()
+        self.up = threading.Event()
+        self.up.set()
+        self.threads = []
+        self.errors = []
+        self.completed = 0
+
+    def start(self, name, work):
+        def body():
+            while not self.over.is_set():
+                self.up.wait()
+                try:
+                    api = self.server.api(name, MSGPACK if len(name) % 2 else "application/json")
+                    while not self.over.is_set() and self.up.is_set():
+                        work(api)
+                except (Gone, OSError):
+                    pass  # killed under it
+                except Exception as error:
+                    self.errors.append("%s: %r" % (name, error))
+                    return
+
+        self.threads.append(threading.Thread(target=body, daemon=True))
+        self.threads[-1].start()
+
+    def restart(self):
+        self.up.clear()
+        self.server.restart()
+        self.up.set()
+
+    def has(self, completed):
+        equal(self.errors, [], "nobody failed")
+        return self.completed >= completed
+
+    def end(self):
+        self.over.set()
+        for thread in self.threads:
+            thread.join(PATIENCE_S)
+        self.has(0)
+
+
+def agent(crowd, number):
+    lanes = [None, ["main"], ["nl", "en"], ["late", "en", "main"], LANES, None][number % 6]
+    turn = [0]
+
+    def work(api):
+        for lease in api.leases(max=1 + number % 3, wait_s=1, lease_s=5, lanes=lanes):
+            turn[0] += 1
+            if turn[0] % 17 == 0:
+                continue  # it runs out
+            if turn[0] % 11 == 0:
+                api.act(lease, "release", {"reason": "not mine"})
+            elif api.complete(lease).status == 200:
+                crowd.completed += 1
+            time.sleep(0.002 * (number % 4))
+
+    return work
+
+
+def gateway(make):
+    number = [0]
+
+    def work(api):
+        number[0] += 60
+        answers = status(api.post_many([some_message(make, number[0] - i) for i in range(60)]), 200, "post many")
+        check(all(line["status"] in (202, 409) for line in answers.lines), "posted, or its lane was paused")
+        time.sleep(0.05)
+
+    return work
+
+
+def supervisor(crowd):
+    step = [0]
+
+    def work(api):
+        step[0] += 1
+        flight = "/v1/flights/KL%d/%s" % (1000 + step[0] % 10, DATE)
+        state = {"state": "cancelled"} if step[0] % 2 else {"state": "scheduled"}
+        check(api.send("PUT", flight, state).status in (200, 201), "a flight")
+        if step[0] % 5 == 0:
+            closed = {"state": "closed", "from": rfc3339(time.time()), "until": rfc3339(time.time() + HOUR)}
+            opened = {"state": "open"}
+            check(api.send("PUT", "/v1/airports/AMS", closed if step[0] % 10 else opened).status in (200, 201), "an airport")
+        check(api.put_lane("late", {"pause": "out" if step[0] % 3 == 0 else "none"}).status == 200, "a lane")
+        for lease in api.leases(max=3, lanes=["main"]):
+            api.act(lease, "release", {"reason": "to be held"})
+            if api.patch_ticket(lease["ticket"], {"hold": True}).status == 200 and step[0] % 2:
+                api.patch_ticket(lease["ticket"], {"hold": False})
+        time.sleep(0.05)
+
+    return work
+
+
+def test_a_crowd(t):
+    server = t.server(rules="")
+    server.keep_address()
+    for lane in LANES[1:]:
+        status(server.api().put_lane(lane), 201, "a lane")
+    crowd = Crowd(server)
+    crowd.start("gateway", gateway(Messages()))
+    for number in range(9):
+        crowd.start("agent-%d" % number, agent(crowd, number))
+    crowd.start("supervisor", supervisor(crowd))
+    until("much is done", lambda: crowd.has(300))
+    crowd.restart()
+    until("more is done", lambda: crowd.has(600))
+    result = audit(server)
+    check(result["judged"] > 600, "beside the running server", result)
+    crowd.restart()
+    until("a lease ran out", lambda: crowd.has(0) and server.metrics().get("aswolk_leases_expired_total") > 0)
+    until("still more is done", lambda: crowd.has(900))
+    crowd.end()
+    server.stop()
+    result = audit(server)
+    equal(result["judged"], result["leases"], "every lease was chosen by a pull")
+    check(result["judged"] > 900, "after its end", result)
+    equal(result["passed_ms"]["count"], len(result["findings"]), "what is told")
+    t.note("%d leases, held for %.1f ms at the median, %.1f at most; %d passed over something for less"
+           % (result["judged"], result["held_us"]["median"] / 1e3, result["held_us"]["max"] / 1e3, result["passed_ms"]["count"]))
+
+
+def test_what_it_prints(t):
+    server = t.server(rules="")
+    api, make = server.api(), Messages()
+
+    def lines(*args, code=0):
+        done = subprocess.run([program("aswolk"), "audit", *args], capture_output=True, timeout=PATIENCE_S)
+        equal(done.returncode, code, "exit code: %s%s" % (done.stdout, done.stderr))
+        return (done.stdout + done.stderr).decode().splitlines()
+
+    equal(lines(server.folder), ["records 1 to %d: 0 leases, 0 of them chosen by a pull" % server.ready["seq"]], "of an empty one")
+    api.receipts(make.many(5))
+    for lease in api.leases(max=5):
+        api.completed(lease)
+    said = lines(server.folder)
+    check(said[0].endswith(": 5 leases, 5 of them chosen by a pull"), "five leases", said)
+    check("from choice to journal" in said[1] and said[-1] == "  passed over: nothing", "what it says", said)
+    check("data folder" in lines(code=2)[0], "without a folder")
+    check("DIR is what" in lines(os.path.join(t.folder, "nowhere"), code=1)[0], "no store there")
+
+
+if __name__ == "__main__":
+    sys.exit(run(globals()))
