@@ -127,11 +127,20 @@ test_unknown_host(void **state)
     aw_link_close(&link);
 }
 
+struct interrupter {
+    struct aw_link *link;
+    struct server  *server;
+    unsigned        requests; /* the call is under way when the server has seen so many */
+};
+
 static void *
 interrupt_later(void *arg)
 {
-    (void)usleep(100000);
-    aw_link_interrupt(arg);
+    struct interrupter *interrupter = arg;
+
+    while (atomic_load(&interrupter->server->requests) < interrupter->requests)
+        (void)usleep(1000); /* shorter is fine */
+    aw_link_interrupt(interrupter->link);
     return NULL;
 }
 
@@ -142,14 +151,18 @@ test_timeout_and_interrupt(void **state)
         .method = AW_SLICE("GET"), .path = AW_SLICE("/never"), .timeout = 100 * AW_NS_PER_MS};
     struct server             server = {.streams_max = 0};
     struct aw_exchange_result result;
+    struct interrupter        interrupter = {.server = &server};
     struct aw_link           *link;
     pthread_t                 thread;
 
     (void)state;
     server_start(&server);
     link = open_link(&server);
+    assert_int_equal(get(link, "/echo", &result), AW_EXCHANGE_ANSWERED); /* so that the time goes to the answer alone */
     assert_int_equal(aw_client_call(link, &request, &result), AW_EXCHANGE_TIMEOUT);
-    assert_int_equal(pthread_create(&thread, NULL, interrupt_later, link), 0);
+    interrupter.link = link;
+    interrupter.requests = atomic_load(&server.requests) + 1;
+    assert_int_equal(pthread_create(&thread, NULL, interrupt_later, &interrupter), 0);
     assert_int_equal(get(link, "/never", &result), AW_EXCHANGE_CLOSED);
     (void)pthread_join(thread, NULL);
     assert_int_equal(get(link, "/echo", &result), AW_EXCHANGE_ANSWERED); /* goes on as before */

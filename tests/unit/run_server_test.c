@@ -27,7 +27,9 @@
 #define MESSAGES      3000U
 #define POSTERS       24U
 #define PULLERS       240U
-#define CHAOS_PARTS   6U /* one exchange in so many is given up by its client */
+#define CHAOS_PARTS   6U   /* one exchange in so many is given up by its client */
+#define GIVEN_UP_MIN  100U /* exchanges, by their clients */
+#define CLOSED_MIN    4U   /* sockets */
 #define PATIENCE_NS   (UINT64_C(120) * AW_NS_PER_S)
 #define BODY_ROOM     8192U
 #define TOKEN_ROOM    64U
@@ -438,9 +440,12 @@ count_workers(const struct desk *desk)
     return busy;
 }
 
+/* When all was posted at least once, and enough went wrong meanwhile, however fast the machine is. */
 static bool
 is_chaos_over(const struct desk *desk)
 {
+    if (desk->given_up < GIVEN_UP_MIN || desk->closed < CLOSED_MIN)
+        return false;
     for (unsigned i = 0; i < MESSAGES; i++) {
         if (desk->messages[i].state == MESSAGE_NEW)
             return false;
@@ -596,7 +601,7 @@ static void
 drain(struct desk *desk)
 {
     for (unsigned quiet = 0; quiet < 4;) {
-        const struct asked *asked = ask(desk, "POST", "/v1/leases", "{\"max\":100,\"wait_s\":2,\"lease_s\":60}");
+        const struct asked *asked = ask(desk, "POST", "/v1/leases", "{\"max\":100,\"wait_s\":2,\"lease_s\":3600}");
         static char         body[1 << 17];
         const char         *at = body;
         char                lease[TOKEN_ROOM], path[128];
@@ -629,8 +634,6 @@ test_clients_that_leave(void **state)
            desk.completed, desk.doubtful, desk.given_up, desk.closed, desk.conflicts);
     assert_int_equal(desk.acknowledged, MESSAGES);
     drain(&desk);
-    assert_true(desk.given_up > 100);
-    assert_true(desk.closed > 3);
     for (unsigned i = 0; i < MESSAGES; i++) {
         char path[128];
 
@@ -769,7 +772,7 @@ test_handshakes_are_limited(void **state)
     enum { STRANGERS = 700 };
     static int         fds[STRANGERS];
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)server.tls_port)};
-    uint64_t           before = metric(&desk, "aswolk_connections"), in;
+    uint64_t           before = metric(&desk, "aswolk_connections"), in = 0;
 
     (void)state;
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -778,10 +781,15 @@ test_handshakes_are_limited(void **state)
         assert_true(fds[i] >= 0);
         assert_int_equal(connect(fds[i], (struct sockaddr *)&to, sizeof(to)), 0);
     }
-    sleep_ms(2500); /* gauges of connections are told once a second */
+    /* Gauges of connections are told once a second, by each io thread for itself. */
+    for (unsigned i = 0; in <= 400; i++) {
+        assert_true(i < 600);
+        sleep_ms(100);
+        in = metric(&desk, "aswolk_connections") - before;
+    }
+    sleep_ms(1000); /* whoever is in too many would be told by now; on a slow machine the test sees less, not more */
     in = metric(&desk, "aswolk_connections") - before;
     printf("%llu of %d strangers are in\n", (unsigned long long)in, STRANGERS);
-    assert_true(in > 400);
     assert_true(in <= 512);
     for (unsigned i = 0; i < STRANGERS; i++)
         (void)close(fds[i]);
