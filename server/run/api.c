@@ -100,6 +100,16 @@ is_always_open(const struct route *route)
            route->handler == aw_api_openapi || route->handler == aw_api_index;
 }
 
+/* Of the places for requests in work: posts may take half, pulls, which wait long, three quarters. So neither a flood nor a crowd
+ * of idle agents keeps others from extending, completing and steering. */
+static uint64_t
+places_for(const struct aw_io *io, const struct route *route)
+{
+    if (route->handler == aw_api_post_messages)
+        return io->out_max / 2;
+    return route->handler == aw_api_pull ? io->out_max / 4 * 3 : io->out_max;
+}
+
 static bool
 is_too_busy(const struct aw_io *io, struct aw_request *request, const struct route *route)
 {
@@ -121,7 +131,7 @@ is_too_busy(const struct aw_io *io, struct aw_request *request, const struct rou
         aw_request_fail(request, &(struct aw_problem){.err = AW_E_DRAINING});
         return true;
     }
-    if (io->out < io->out_max)
+    if (io->out < places_for(io, route))
         return false;
     aw_request_fail(request, &(struct aw_problem){.err = AW_E_OVERLOADED, .detail = AW_SLICE("too many requests are in work")});
     return true;

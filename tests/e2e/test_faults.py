@@ -9,6 +9,7 @@ import sys
 
 from aswolk_test import (
     PATIENCE_S,
+    Api,
     Gone,
     Messages,
     Server,
@@ -17,6 +18,7 @@ from aswolk_test import (
     problem,
     problem_value,
     program,
+    pump_all,
     run,
     status,
     until,
@@ -187,6 +189,74 @@ def test_table_of_ids_full(t):
     equal(len(drain_many(api)), len(taken), "all of them drain")
 
 
+def test_tables_that_a_few_fill(t):
+    """Leases, agents, lanes and flights have limits too: what would be one more gets 507, the others go on."""
+    limits = ("--leases-max", "100", "--agents-max", "16", "--lanes-max", "8", "--flights-max", "16")
+    server = t.server(*limits, "--tickets-max", "1000")
+    make = Messages()
+    api = server.api()
+    api.receipts(make.many(130))
+    names = ["agent-%d" % number for number in range(16)]
+    leases = [server.api(name).lease() for name in names]
+    problem(server.api("one-more").pull(), 507, "table-full")
+    server.close_all()
+    agents = {name: server.api(name) for name in names[:2]}
+    equal(len(agents["agent-0"].leases(max=100)), 84, "as many leases as there may be")
+    refused = agents["agent-0"].pull()
+    problem(refused, 507, "table-full")
+    check(int(refused.fields["retry-after"]) > 0, "Retry-After", refused.fields)
+    agents["agent-1"].completed(leases[1])
+    equal(len(agents["agent-0"].leases()), 1, "there is room again")
+    api = server.api()
+    lanes = [api.put_lane("lane-%d" % number).status for number in range(8)]
+    check(201 in lanes and lanes[-1] == 507, "lanes", lanes)
+    problem(api.put_lane("lane-7"), 507, "table-full")
+    status(api.put_lane("main", {"pause": "in"}), 200, "those that are there can be changed")
+    flights = [
+        api.send("PUT", "/v1/flights/KL%d/2031-04-15" % number, {"state": "cancelled"}).status for number in range(1, 18)
+    ]
+    equal(flights, [201] * 16 + [507], "flights")
+    status(api.send("PUT", "/v1/flights/KL1/2031-04-15", {"state": "scheduled"}), 200, "those that are there can be changed")
+
+
+def test_flood_of_posts_and_a_complete(t):
+    """When a slow disk lets posts pile up, these are turned away before who would end a ticket is."""
+    faults = Faults(t)
+    server = t.server("--requests-max", "1024", env=faults.env, io_threads=1)
+    make = Messages()
+    api = server.api()
+    api.receipts(make.many(2))
+    lease, other = api.leases(max=2)
+    faults.set("fdatasync:1+:HANG")
+    gateways = [server.connect() for _ in range(12)]
+    posts = []
+    for number in range(1100):
+        gateway = Api(gateways[number % 12], "gateway")
+        posts.append((gateway.connection, gateway.begin_post(make.next())))
+
+    def turned_away():
+        pump_all(gateways, 0.05)
+        return [post for _, post in posts if post.done]
+
+    until("what is too much is turned away", lambda: len(turned_away()) >= 1100 - 1024)
+    for post in turned_away():
+        problem(post, 503, "overloaded")
+        check(int(post.fields["retry-after"]) > 0, "Retry-After", post.fields)
+    completing = api.begin("POST", "/v1/leases/%s/complete" % lease["lease"], {})
+    extending = api.begin("POST", "/v1/leases/%s/extend" % other["lease"], {})
+    polling = server.api("bob").begin_pull(wait_s=50)
+    status(api.get("/healthz"), 200, "alive")
+    check(not completing.ended and not extending.ended and not polling.ended, "these wait", completing.status)
+    faults.clear()
+    status(api.connection.wait(completing), 200, "complete")
+    status(api.connection.wait(extending), 200, "extend")
+    for connection, post in posts:
+        check((post if post.done else connection.wait(post)).status in (202, 503), "a post", post.status)
+    accepted = sum(post.status == 202 for _, post in posts)
+    check(0 < accepted < 1024, "posts that had a place", accepted)
+    t.note("%d of 1,100 posts had a place" % accepted)
+
+
 # --- a disk that fails --------------------------------------------------------------------------------------------------------
 
 
@@ -324,6 +394,57 @@ def test_killed_at_every_write(t):
         check(len(set(stayed[first : first + 3])) == 1, "a request is there as a whole or not at all", stayed[first : first + 3])
     equal(len(drain_many(api)), len(acked) + len(unsure), "each message once")
     t.note("%d kills, %d acknowledged, of %d others %d were kept" % (kills, len(acked), len(unsure), sum(stayed)))
+
+
+def test_flush_that_hangs(t):
+    """A disk that does not come back: monitors see it within seconds and are answered; what waits is acknowledged when it comes."""
+    faults = Faults(t)
+    server = t.server(env=faults.env)
+    make = Messages()
+    api = server.api()
+    api.receipt(make.next())
+    faults.set("fdatasync:1+:HANG")
+    post = api.begin_post(make.next())
+    monitor = server.api("monitor")
+    ready = until("not ready", lambda: [r for r in [monitor.get("/readyz")] if r.status == 503])[0]
+    check("flush" in ready.value["detail"], "why", ready.value)
+    status(monitor.get("/healthz"), 200, "the process lives")
+    equal(server.metrics().get("aswolk_tickets"), 0, "what the state would have to say is left out")
+    check(not post.ended, "nothing is acknowledged", post.status)
+    faults.clear()
+    status(api.connection.wait(post), 202, "acknowledged once it is on disk")
+    until("ready again", lambda: monitor.get("/readyz").status == 200)
+    equal(len(api.leases(max=5)), 2, "both are there")
+
+
+def test_starting(t):
+    """Until its first commit is on disk a server answers monitors, and everybody else that they should come back."""
+    faults = Faults(t)
+    server = t.server(env=faults.env)
+    make = Messages()
+    receipt = server.api().receipt(make.next())
+    server.keep_address()
+    server.kill()
+    faults.set("fdatasync:2+:HANG")  # The first is part of opening the store, before anybody listens.
+    server.spawn()
+
+    def look():
+        try:
+            return server.api().get("/readyz")
+        except OSError:
+            return None  # Nobody listens yet.
+
+    ready = until("it listens", look)
+    equal((ready.status, ready.value["role"], ready.value["ready"]), (503, "starting", False), "readyz")
+    api = server.api()
+    for refused in (api.post(make.next()), api.pull(), api.get("/v1/leases"), api.ticket(receipt["ticket"])):
+        problem(refused, 503, "starting")
+        check(int(refused.fields["retry-after"]) > 0, "Retry-After", refused.fields)
+    status(api.get("/healthz"), 200, "the process lives")
+    server.metrics()
+    faults.clear()
+    server.ready = server.wait_log("ready")
+    equal([lease["ticket"] for lease in server.api().leases(max=5)], [receipt["ticket"]], "what was there before")
 
 
 def test_disk_full(t):

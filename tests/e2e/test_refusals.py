@@ -130,6 +130,36 @@ def test_media_types(t):
     equal(response.content_type, MSGPACK, "type of the answer")
 
 
+def test_slow_bodies(t):
+    """A body that drips gets 408 however long each byte is waited for; the connection and an upload that moves go on."""
+    server = t.server()
+    make = Messages()
+    api = server.api()
+    slow = api.connection.begin("POST", "/v1/messages", api.fields(JSON, content_length="1000"), end=False)
+
+    def drip():
+        if not slow.ended:
+            api.connection.h2.send_data(slow.stream, b" ")
+            api.connection.flush()
+        api.connection.pump(0.5)
+        return slow.ended
+
+    until("it is told", drip, PATIENCE_S * 2)
+    problem(slow, 408, "body-too-slow")
+    status(api.post(make.next()), 202, "the connection goes on")
+    equal(stored(server), 1, "nothing else was stored")
+
+
+def test_early_data(t):
+    """What may be a replay of TLS early data (RFC 8470) changes nothing; looking is harmless."""
+    server = t.server()
+    make = Messages()
+    api = server.api()
+    problem(api.post(make.next(), early_data="1"), 425, "too-early")
+    status(api.get("/v1/lanes", early_data="1"), 200, "GET")
+    equal(stored(server), 0, "nothing was stored")
+
+
 # --- what stands in them ------------------------------------------------------------------------------------------------------
 
 

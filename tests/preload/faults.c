@@ -4,7 +4,8 @@
  *   CALL:N:ERRNO    the Nth such call fails (1 is the first), once; N+ : that one and all behind it
  *   space:N:ERRNO   writing or allocating beyond byte N of the file fails: a disk that is full
  * CALL   fdatasync, fsync, write (pwrite, pwritev, writev, write), ftruncate, fallocate, or any
- * ERRNO  EIO, ENOSPC, EDQUOT, EFBIG, ENOMEM; SHORT (half of the bytes are written); KILL (the process gets SIGKILL instead)
+ * ERRNO  EIO, ENOSPC, EDQUOT, EFBIG, ENOMEM; SHORT (half of the bytes are written); KILL (the process gets SIGKILL instead);
+ *        HANG (it waits as long as there is a rule, and then succeeds)
  * From $ASWOLK_FAULT at start, or from the file that $ASWOLK_FAULT_FILE names: it is read whenever it appears or changes, and the
  * count starts anew; an empty or missing file means no faults. So a test can break a running server.
  * Thread: any; one mutex around rule and count.
@@ -26,6 +27,8 @@
 #define EXPORT      __attribute__((visibility("default")))
 #define FAULT_SHORT (-1)
 #define FAULT_KILL  (-2)
+#define FAULT_HANG  (-3)
+#define HANG_US     5000
 
 struct rule {
     bool     set;
@@ -48,8 +51,8 @@ fault_of(const char *name)
     static const struct {
         const char *name;
         int         fault;
-    } faults[] = {{"EIO", EIO},       {"ENOSPC", ENOSPC},     {"EDQUOT", EDQUOT},  {"EFBIG", EFBIG},
-                  {"ENOMEM", ENOMEM}, {"SHORT", FAULT_SHORT}, {"KILL", FAULT_KILL}};
+    } faults[] = {{"EIO", EIO},       {"ENOSPC", ENOSPC},     {"EDQUOT", EDQUOT},   {"EFBIG", EFBIG},
+                  {"ENOMEM", ENOMEM}, {"SHORT", FAULT_SHORT}, {"KILL", FAULT_KILL}, {"HANG", FAULT_HANG}};
     size_t i;
 
     for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
@@ -147,6 +150,14 @@ fault_for(const char *call, int fd, uint64_t end)
         rule.calls++;
         if (rule.calls == rule.at || (rule.and_behind && rule.calls > rule.at))
             fault = rule.fault;
+    }
+    while (fault == FAULT_HANG) {
+        (void)pthread_mutex_unlock(&mutex);
+        (void)usleep(HANG_US);
+        (void)pthread_mutex_lock(&mutex);
+        rule_refresh();
+        if (!rule.set)
+            fault = 0;
     }
     (void)pthread_mutex_unlock(&mutex);
     if (fault == FAULT_KILL)
