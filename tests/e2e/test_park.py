@@ -249,7 +249,7 @@ def test_posts_while_draining(t):
         if told_at is None and sum(response.done for _, response in sent) >= 50:
             server.process.send_signal(signal.SIGTERM)
             told_at = time.monotonic()
-            deadline = told_at + 8 * SLOW  # A connection that does not stop by itself is ended in bounded time.
+            deadline = told_at + PATIENCE_S  # A connection that does not stop by itself is ended in bounded time.
         if len(api.connection.responses) < 50:
             message = make.next()
             try:

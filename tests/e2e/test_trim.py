@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 
-from aswolk_test import Messages, check, equal, program, run, status, until
+from aswolk_test import PATIENCE_S, Messages, check, equal, program, run, status, until
 
 DAY_S = 24 * 3600
 
@@ -57,8 +57,8 @@ def test_days_later(t):
     equal(before["anchor"], 0, "nothing is trimmed on the first day")
 
     later(server, 9)
-    until("old batches are gone", lambda: server.metrics().get("aswolk_journal_first_seq") > 1000, 30)
-    until("what is needed is kept", lambda: server.metrics().get("aswolk_kept", kind="bodies") == 2, 30)
+    until("old batches are gone", lambda: server.metrics().get("aswolk_journal_first_seq") > 1000, 3 * PATIENCE_S)
+    until("what is needed is kept", lambda: server.metrics().get("aswolk_kept", kind="bodies") == 2, 3 * PATIENCE_S)
     running = verified(server)  # beside the running server
     check(running["anchor"] > 0 and running["first_record"] > 1000, "an anchor", running)
     equal(running["kept_bodies"], 2, "bodies kept")
@@ -84,7 +84,7 @@ def test_days_later(t):
 
     server.env = ahead(11)
     server.start()
-    until("the copies are gone", lambda: server.metrics().get("aswolk_kept", kind="records") == 0, 30)
+    until("the copies are gone", lambda: server.metrics().get("aswolk_kept", kind="records") == 0, 3 * PATIENCE_S)
     server.stop()
     equal(verified(server)["kept_bodies"], 0, "no body is kept")
     server.start()
