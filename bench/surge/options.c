@@ -1,9 +1,8 @@
 /* options.c - the command line, by one table. */
 #include "bench/surge/options.h"
 
-#include "base/hash.h"
+#include "bench/common/options.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -55,111 +54,49 @@ const char surge_options_help[] =
     "\n"
     "Exit status: 0; 1 the audit failed; 2 wrong usage; 3 the server could not be reached or the run broke off.\n";
 
-enum kind { KIND_FLAG, KIND_TEXT, KIND_U32, KIND_U64, KIND_REAL, KIND_OR_MAX, KIND_OR_ALL };
-
-struct option {
-    const char *name;
-    enum kind   kind;
-    size_t      at;
-    double      min;
-    double      max;
-};
-
 #define AT(member) offsetof(struct surge_options, member)
-static const struct option table[] = {
-    {"insecure", KIND_FLAG, AT(insecure), 0, 0},
-    {"ca", KIND_TEXT, AT(ca_file), 0, 0},
-    {"token", KIND_TEXT, AT(token), 0, 0},
-    {"path", KIND_TEXT, AT(path), 0, 0},
-    {"json", KIND_TEXT, AT(json_file), 0, 0},
-    {"run", KIND_TEXT, AT(run), 0, 0},
-    {"speed", KIND_OR_MAX, AT(speed), 1e-3, 1e9},
-    {"hours", KIND_REAL, AT(hours), 1e-3, 24 * 366},
-    {"seed", KIND_U64, AT(seed), 0, 1e18},
-    {"start-hour", KIND_U32, AT(start_hour), 0, 23},
-    {"received-at", KIND_FLAG, AT(received_at), 0, 0},
-    {"limit", KIND_U64, AT(limit), 1, 1e18},
-    {"times", KIND_U32, AT(times), 1, 1000},
-    {"rate", KIND_OR_MAX, AT(rate), 1e-3, 1e8},
-    {"seconds", KIND_REAL, AT(seconds), 0.01, 1e6},
-    {"count", KIND_U64, AT(limit), 1, 1e9},
-    {"bytes", KIND_U32, AT(bytes), 180, 60000},
-    {"customers", KIND_U64, AT(customers), 0, 1e12},
-    {"rounds", KIND_U32, AT(rounds), 1, 99},
-    {"connections", KIND_U32, AT(connections), 1, 10000},
-    {"streams", KIND_U32, AT(streams), 1, 10000},
-    {"batch", KIND_U32, AT(batch), 1, 10000},
-    {"retry", KIND_FLAG, AT(retry), 0, 0},
-    {"timeout-s", KIND_REAL, AT(timeout_s), 0.1, 3600},
-    {"agents", KIND_U32, AT(agents), 0, 100000},
-    {"agent-connections", KIND_U32, AT(agent_connections), 1, 10000},
-    {"handling-ms", KIND_U32, AT(handling_ms), 0, 3600000},
-    {"max", KIND_U32, AT(max), 1, 100},
-    {"wait-s", KIND_U32, AT(wait_s), 0, 50},
-    {"lease-s", KIND_U32, AT(lease_s), 5, 3600},
-    {"bulk", KIND_FLAG, AT(bulk), 0, 0},
-    {"drain", KIND_FLAG, AT(drain), 0, 0},
-    {"tickets", KIND_U32, AT(tickets), 1, 100000000},
-    {"grounded", KIND_U32, AT(grounded), 1, 100000000},
-    {"cycles", KIND_U32, AT(cycles), 1, SURGE_CYCLES_MAX},
-    {"lanes", KIND_U32, AT(lanes), 1, 10000},
-    {"quiet-lanes", KIND_U32, AT(quiet_lanes), 0, 10000},
-    {"floor", KIND_TEXT, AT(floor), 0, 0},
-    {"verify", KIND_OR_ALL, AT(verify), 0, 1e18},
-    {"help", KIND_FLAG, AT(help), 0, 0},
+static const struct bench_option table[] = {
+    {"insecure", BENCH_FLAG, AT(insecure), 0, 0},
+    {"ca", BENCH_TEXT, AT(ca_file), 0, 0},
+    {"token", BENCH_TEXT, AT(token), 0, 0},
+    {"path", BENCH_TEXT, AT(path), 0, 0},
+    {"json", BENCH_TEXT, AT(json_file), 0, 0},
+    {"run", BENCH_TEXT, AT(run), 0, 0},
+    {"speed", BENCH_OR_MAX, AT(speed), 1e-3, 1e9},
+    {"hours", BENCH_REAL, AT(hours), 1e-3, 24 * 366},
+    {"seed", BENCH_U64, AT(seed), 0, 1e18},
+    {"start-hour", BENCH_U32, AT(start_hour), 0, 23},
+    {"received-at", BENCH_FLAG, AT(received_at), 0, 0},
+    {"limit", BENCH_U64, AT(limit), 1, 1e18},
+    {"times", BENCH_U32, AT(times), 1, 1000},
+    {"rate", BENCH_OR_MAX, AT(rate), 1e-3, 1e8},
+    {"seconds", BENCH_REAL, AT(seconds), 0.01, 1e6},
+    {"count", BENCH_U64, AT(limit), 1, 1e9},
+    {"bytes", BENCH_U32, AT(bytes), 180, 60000},
+    {"customers", BENCH_U64, AT(customers), 0, 1e12},
+    {"rounds", BENCH_U32, AT(rounds), 1, 99},
+    {"connections", BENCH_U32, AT(connections), 1, 10000},
+    {"streams", BENCH_U32, AT(streams), 1, 10000},
+    {"batch", BENCH_U32, AT(batch), 1, 10000},
+    {"retry", BENCH_FLAG, AT(retry), 0, 0},
+    {"timeout-s", BENCH_REAL, AT(timeout_s), 0.1, 3600},
+    {"agents", BENCH_U32, AT(agents), 0, 100000},
+    {"agent-connections", BENCH_U32, AT(agent_connections), 1, 10000},
+    {"handling-ms", BENCH_U32, AT(handling_ms), 0, 3600000},
+    {"max", BENCH_U32, AT(max), 1, 100},
+    {"wait-s", BENCH_U32, AT(wait_s), 0, 50},
+    {"lease-s", BENCH_U32, AT(lease_s), 5, 3600},
+    {"bulk", BENCH_FLAG, AT(bulk), 0, 0},
+    {"drain", BENCH_FLAG, AT(drain), 0, 0},
+    {"tickets", BENCH_U32, AT(tickets), 1, 100000000},
+    {"grounded", BENCH_U32, AT(grounded), 1, 100000000},
+    {"cycles", BENCH_U32, AT(cycles), 1, SURGE_CYCLES_MAX},
+    {"lanes", BENCH_U32, AT(lanes), 1, 10000},
+    {"quiet-lanes", BENCH_U32, AT(quiet_lanes), 0, 10000},
+    {"floor", BENCH_TEXT, AT(floor), 0, 0},
+    {"verify", BENCH_OR_ALL, AT(verify), 0, 1e18},
+    {"help", BENCH_FLAG, AT(help), 0, 0},
 };
-
-static bool
-to_real(const char *text, const struct option *option, double *ret_value)
-{
-    char  *end;
-    double value;
-
-    errno = 0;
-    value = strtod(text, &end);
-    if (end == text || *end != '\0' || errno != 0 || !isfinite(value) || value < option->min || value > option->max)
-        return false;
-    *ret_value = value;
-    return true;
-}
-
-static bool
-set(struct surge_options *options, const struct option *option, const char *value)
-{
-    char    *at = (char *)options + option->at;
-    uint64_t number = 0;
-    double   real = 0;
-    bool     is_number =
-        value != NULL && aw_slice_to_u64(aw_slice_str(value), (uint64_t)option->max, &number) && (double)number >= option->min;
-    bool is_real = value != NULL && to_real(value, option, &real);
-
-    switch (option->kind) {
-    case KIND_FLAG:
-        *(bool *)at = true;
-        return true;
-    case KIND_TEXT:
-        memcpy(at, &value, sizeof(value));
-        return value[0] != '\0';
-    case KIND_U32:
-        *(uint32_t *)(void *)at = (uint32_t)number;
-        return is_number;
-    case KIND_OR_ALL:
-        is_number = is_number || strcmp(value, "all") == 0;
-        *(uint64_t *)(void *)at = strcmp(value, "all") == 0 ? UINT64_MAX : number;
-        return is_number;
-    case KIND_U64:
-        *(uint64_t *)(void *)at = number;
-        return is_number;
-    case KIND_OR_MAX:
-        is_real = is_real || strcmp(value, "max") == 0;
-        *(double *)(void *)at = strcmp(value, "max") == 0 ? 0 : real;
-        return is_real;
-    case KIND_REAL:
-        *(double *)(void *)at = real;
-        return is_real;
-    }
-    AW_UNREACHABLE();
-}
 
 /* "500,1000,2000" */
 static enum aw_err
@@ -219,17 +156,10 @@ static enum aw_err
 parse_one(struct surge_options *options, int argc, char **argv, int *at, struct aw_why *why)
 {
     const char *name = argv[*at] + 2;
-    const char *value;
-    enum aw_err err;
+    enum aw_err err = bench_option_take(table, AW_ARRAY_LEN(table), options, argc, (const char *const *)argv, at, why);
 
-    for (unsigned i = 0; i < AW_ARRAY_LEN(table); i++) {
-        if (strcmp(table[i].name, name) != 0)
-            continue;
-        value = table[i].kind == KIND_FLAG || *at + 1 == argc ? NULL : argv[++*at];
-        if (table[i].kind != KIND_FLAG && value == NULL)
-            return aw_why(why, AW_E_CONFIG, "--%s wants a value", name);
-        return set(options, &table[i], value) ? AW_OK : aw_why(why, AW_E_CONFIG, "--%s: \"%s\" is no value for it", name, value);
-    }
+    if (err != AW_E_NOT_FOUND)
+        return err;
     if (*at + 1 == argc)
         return aw_why(why, AW_E_CONFIG, "--%s is unknown, or wants a value", name);
     err = set_special(options, name, argv[++*at], why);

@@ -1,13 +1,11 @@
 /* options.c - the command line, by one table. */
 #include "bench/surge_sim/options.h"
 
-#include "base/slice.h"
+#include "bench/common/options.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 const char sim_options_help[] =
@@ -36,27 +34,14 @@ const char sim_options_help[] =
     "\n"
     "Exit status: 0; 1 --check and a target was missed; 2 wrong usage; 3 no memory, or a file could not be written.\n";
 
-enum kind { KIND_FLAG, KIND_TEXT, KIND_U32, KIND_U64 };
-
-struct option {
-    const char *name;
-    enum kind   kind;
-    size_t      at;
-    uint64_t    most;
-};
 #define AT(member) offsetof(struct sim_options, member)
-static const struct option table[] = {
-    {"seeds", KIND_U32, AT(seeds), 1000},   {"seed", KIND_U64, AT(seed), UINT64_C(1) << 60},
-    {"json", KIND_TEXT, AT(json_file), 0},  {"svg", KIND_TEXT, AT(svg_folder), 0},
-    {"details", KIND_FLAG, AT(details), 0}, {"check", KIND_FLAG, AT(check), 0},
-    {"list", KIND_FLAG, AT(list), 0},       {"help", KIND_FLAG, AT(help), 0},
+static const struct bench_option table[] = {
+    {"seeds", BENCH_U32, AT(seeds), 1, 1000},   {"seed", BENCH_U64, AT(seed), 0, 1e18},
+    {"json", BENCH_TEXT, AT(json_file), 0, 0},  {"svg", BENCH_TEXT, AT(svg_folder), 0, 0},
+    {"details", BENCH_FLAG, AT(details), 0, 0}, {"check", BENCH_FLAG, AT(check), 0, 0},
+    {"list", BENCH_FLAG, AT(list), 0, 0},       {"help", BENCH_FLAG, AT(help), 0, 0},
 };
 
-/* What may be varied: a real number, NAN as long as it was not given. */
-struct variation {
-    const char *name;
-    double      least, most;
-};
 enum {
     HOURS,
     LOAD,
@@ -73,50 +58,27 @@ enum {
     RESERVE,
     VARIATIONS
 };
-static const struct variation variations[VARIATIONS] = {
-    [HOURS] = {"hours", 0.5, 192},        [LOAD] = {"load", 0.001, 100},           [STAFF] = {"staff", 0.01, 100},
-    [CV] = {"handling-cv", 0.01, 5},      [WRAP_UP] = {"wrap-up-min", 0, 60},      [PATIENCE] = {"patience-hours", 0.01, 1000},
-    [COPIES] = {"copies", 0, 1},          [COPY_MIN] = {"copy-min", 0, 1440},      [IDENTIFIED] = {"identified", 0, 1},
-    [FOLLOW_UPS] = {"follow-ups", 0, 60}, [CLUSTER_MIN] = {"cluster-min", 0, 600}, [GUARD] = {"guard-min", 0, 600},
-    [RESERVE] = {"reserve-min", 0, 600},
+/* What may be varied: NAN as long as it was not given. */
+#define VARIED(name, which, least, most)                                                                                         \
+    {                                                                                                                            \
+        name, BENCH_REAL, (which) * sizeof(double), least, most                                                                  \
+    }
+static const struct bench_option variations[] = {
+    VARIED("hours", HOURS, 0.5, 192),
+    VARIED("load", LOAD, 0.001, 100),
+    VARIED("staff", STAFF, 0.01, 100),
+    VARIED("handling-cv", CV, 0.01, 5),
+    VARIED("wrap-up-min", WRAP_UP, 0, 60),
+    VARIED("patience-hours", PATIENCE, 0.01, 1000),
+    VARIED("copies", COPIES, 0, 1),
+    VARIED("copy-min", COPY_MIN, 0, 1440),
+    VARIED("identified", IDENTIFIED, 0, 1),
+    VARIED("follow-ups", FOLLOW_UPS, 0, 60),
+    VARIED("cluster-min", CLUSTER_MIN, 0, 600),
+    VARIED("guard-min", GUARD, 0, 600),
+    VARIED("reserve-min", RESERVE, 0, 600),
 };
-
-static bool
-to_real(const char *text, const struct variation *variation, double *ret_value)
-{
-    char  *end;
-    double value;
-
-    errno = 0;
-    value = strtod(text, &end);
-    if (end == text || *end != '\0' || errno != 0 || !isfinite(value) || value < variation->least || value > variation->most)
-        return false;
-    *ret_value = value;
-    return true;
-}
-
-static bool
-set(struct sim_options *options, const struct option *option, const char *value)
-{
-    char    *at = (char *)options + option->at;
-    uint64_t number = 0;
-
-    if (option->kind == KIND_FLAG) {
-        *(bool *)at = true;
-        return true;
-    }
-    if (option->kind == KIND_TEXT) {
-        memcpy(at, &value, sizeof(value));
-        return value[0] != '\0';
-    }
-    if (!aw_slice_to_u64(aw_slice_str(value), option->most, &number) || (option->kind == KIND_U32 && number == 0))
-        return false;
-    if (option->kind == KIND_U32)
-        *(uint32_t *)(void *)at = (uint32_t)number;
-    else
-        *(uint64_t *)(void *)at = number;
-    return true;
-}
+AW_STATIC_ASSERT(AW_ARRAY_LEN(variations) == VARIATIONS, "an option for each");
 
 /* "R4, R8, ..." */
 static enum aw_err
@@ -190,26 +152,12 @@ static enum aw_err
 parse_one(struct sim_options *options, double values[VARIATIONS], int argc, const char *const *argv, int *at, struct aw_why *why)
 {
     const char *name = argv[*at] + 2;
+    enum aw_err err = bench_option_take(table, AW_ARRAY_LEN(table), options, argc, argv, at, why);
 
-    for (unsigned i = 0; i < AW_ARRAY_LEN(table); i++) {
-        const char *value;
-
-        if (strcmp(table[i].name, name) != 0)
-            continue;
-        value = table[i].kind == KIND_FLAG || *at + 1 == argc ? NULL : argv[++*at];
-        if (table[i].kind != KIND_FLAG && value == NULL)
-            return aw_why(why, AW_E_CONFIG, "--%s wants a value", name);
-        return set(options, &table[i], value) ? AW_OK : aw_why(why, AW_E_CONFIG, "--%s: \"%s\" is no value for it", name, value);
-    }
-    for (unsigned i = 0; i < VARIATIONS; i++) {
-        if (strcmp(variations[i].name, name) != 0)
-            continue;
-        if (*at + 1 == argc)
-            return aw_why(why, AW_E_CONFIG, "--%s wants a value", name);
-        if (!to_real(argv[++*at], &variations[i], &values[i]))
-            return aw_why(why, AW_E_CONFIG, "--%s wants a number from %g to %g", name, variations[i].least, variations[i].most);
-        return AW_OK;
-    }
+    if (err == AW_E_NOT_FOUND)
+        err = bench_option_take(variations, AW_ARRAY_LEN(variations), values, argc, argv, at, why);
+    if (err != AW_E_NOT_FOUND)
+        return err;
     if (strcmp(name, "policy") != 0)
         return aw_why(why, AW_E_CONFIG, "--%s is unknown; see surge_sim --help", name);
     if (*at + 1 == argc)
