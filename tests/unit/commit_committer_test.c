@@ -5,191 +5,24 @@
  * recovery gives the same digest, with and without a checkpoint; a full store refuses posts and goes on draining; parked pulls are
  * woken in order and no wake is lost; a ticket taken and not leased comes back.
  */
-#include "commit/committer.h"
-#include "commit/recover.h"
-#include "model/limits.h"
-#include "store/store.h"
-#include "support/test.h"
+#include "support/commit_rig.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
-#define WALL0         UINT64_C(1776231000000)
 #define LANES_RESERVE 8U /* pushes for tickets that come back */
-
-/* One desk: an engine and everything on it, driven by hand. */
-struct desk {
-    struct aw_journal        *journal;
-    struct aw_table          *table;
-    struct aw_state          *state;
-    struct aw_qsbr            qsbr;
-    struct aw_lanes          *lanes;
-    struct aw_lanes_directory directory;
-    struct aw_committer      *committer;
-    struct aw_wake            wake;
-    struct aw_ring_in         in;
-    struct aw_ring_out        out;
-    struct aw_recovery        recovery;
-    aw_ms                     wall;
-    uint64_t                  checkpoint_bytes;
-    uint32_t                  checkpoints;
-    uint32_t                  role_changes;
-};
-
-static aw_ns fake_mono;
-
-static aw_ns
-mono(void)
-{
-    return fake_mono;
-}
-
-static void
-count_checkpoint(void *user, uint64_t seq)
-{
-    struct desk *desk = user;
-
-    (void)seq;
-    desk->checkpoints++;
-}
-
-static void
-count_role(void *user, enum aw_role role)
-{
-    struct desk *desk = user;
-
-    (void)role;
-    desk->role_changes++;
-}
-
-static enum aw_err
-start(struct desk *desk)
-{
-    struct aw_state_limits     limits = {.tickets_max = 5000,
-                                         .identities_max = 5000,
-                                         .ids_max = 5000,
-                                         .leases_max = 1000,
-                                         .lanes_max = 16,
-                                         .agents_max = 100,
-                                         .keys_max = 16,
-                                         .facts_max = 5000,
-                                         .flights_max = 16,
-                                         .preimage_bytes_max = 1 << 20};
-    struct aw_lanes_config     lanes = {.lanes_max = 16, .tickets_max = 5000, .base = WALL0 - 86400000, .bytes_max = 8 << 20};
-    struct aw_committer_config config;
-    struct aw_why              why = {.text = ""};
-    enum aw_err                err;
-
-    aw_qsbr_init(&desk->qsbr);
-    assert_int_equal(aw_state_new(&desk->state, &limits, 0, &why), AW_OK);
-    assert_int_equal(aw_lanes_new(&desk->lanes, &lanes, &desk->qsbr), AW_OK);
-    assert_true(aw_lanes_directory_init(&desk->directory, 16));
-    assert_int_equal(aw_wake_init(&desk->wake, &why), AW_OK);
-    config = (struct aw_committer_config){.journal = desk->journal,
-                                          .table = desk->table,
-                                          .state = desk->state,
-                                          .lanes = desk->lanes,
-                                          .directory = &desk->directory,
-                                          .settings = AW_CORE_SETTINGS_DEFAULT,
-                                          .io_count = 1,
-                                          .mailbox_slots = 1024,
-                                          .lanes_max = 16,
-                                          .lanes_reserve = LANES_RESERVE,
-                                          .batch_bytes_max = AW_BATCH_BYTES_DEFAULT,
-                                          .group_bytes_max = 1 << 20,
-                                          .checkpoint_bytes = desk->checkpoint_bytes == 0 ? 1ULL << 40 : desk->checkpoint_bytes,
-                                          .checkpoint_step_bytes = 65536,
-                                          .mono = mono,
-                                          .report = {.user = desk, .role = count_role, .checkpoint = count_checkpoint}};
-    assert_int_equal(aw_committer_new(&desk->committer, &config, &why), AW_OK);
-    aw_committer_mailbox(desk->committer, 0, &desk->wake, &desk->in, &desk->out);
-    err = aw_recover(desk->state, desk->journal, desk->table, NULL, &desk->recovery, &why);
-    if (err == AW_OK)
-        err = aw_committer_start(desk->committer, &desk->recovery, desk->wall, fake_mono, &why);
-    if (err != AW_OK)
-        printf("start: %s: %s\n", aw_err_name(err), why.text);
-    return err;
-}
 
 static void
 open_desk(struct desk *desk, const struct aw_fault_plan *plan)
 {
-    static const struct aw_fault_plan none;
-
-    *desk = (struct desk){.wall = WALL0};
-    assert_int_equal(aw_memory_open(&desk->journal, &desk->table, plan == NULL ? &none : plan, NULL), AW_OK);
-}
-
-static void
-stop(struct desk *desk)
-{
-    aw_committer_free(&desk->committer);
-    aw_lanes_free(&desk->lanes);
-    aw_lanes_directory_fini(&desk->directory);
-    aw_state_free(&desk->state);
-    aw_wake_fini(&desk->wake);
-}
-
-static void
-close_desk(struct desk *desk)
-{
-    stop(desk);
-    aw_journal_close(&desk->journal);
-}
-
-static void
-pass(struct desk *desk, uint64_t ms)
-{
-    desk->wall += ms;
-    fake_mono += ms * AW_NS_PER_MS;
-}
-
-static void
-step(struct desk *desk)
-{
-    (void)aw_committer_step(desk->committer, desk->wall, fake_mono);
-}
-
-/* Gives away, steps, and expects exactly this one back. */
-static void
-carry_out(struct desk *desk, struct aw_submission *submission)
-{
-    assert_true(aw_ring_try_push(&desk->in, submission));
-    step(desk);
-    assert_ptr_equal(aw_ring_try_pop(&desk->out), submission);
-}
-
-struct one {
-    struct aw_submission submission;
-    struct aw_entry      entry;
-    struct aw_hash128    identity;
-    char                 body[64];
-};
-
-static struct one *
-make_one(struct one *one, enum aw_command_kind kind)
-{
-    *one = (struct one){.submission = {.kind = AW_SUBMIT_COMMANDS, .count = 1, .woken_lane = AW_LANE_NONE}};
-    one->submission.entries = &one->entry;
-    one->entry.command.kind = kind;
-    return one;
+    desk_open(desk, plan);
+    desk->lanes_reserve = LANES_RESERVE;
 }
 
 static struct one *
 make_post(struct one *one, uint64_t customer, uint64_t source, struct aw_slice lane)
 {
-    struct aw_in_message *in = &make_one(one, AW_COMMAND_MESSAGE)->entry.command.in.message;
-    int                   len;
+    struct aw_in_message *in = one_make_post(one, customer, source);
+    int                   len = snprintf(one->body, sizeof(one->body), "body of %llu", (unsigned long long)source);
 
-    one->identity = (struct aw_hash128){customer, 1};
-    in->id_hash = (struct aw_hash128){source, 2};
-    in->identities = &one->identity;
-    in->identity_count = 1;
-    in->channel = AW_SLICE("web");
-    in->account = AW_SLICE("main");
     in->lane = lane;
-    in->class_ = AW_CLASS_GENERAL;
-    len = snprintf(one->body, sizeof(one->body), "body of %llu", (unsigned long long)source);
     in->body = aw_slice_of(one->body, (size_t)len);
     return one;
 }
@@ -199,7 +32,7 @@ post(struct desk *desk, uint64_t customer, uint64_t source)
 {
     struct one one;
 
-    carry_out(desk, &make_post(&one, customer, source, (struct aw_slice){NULL, 0})->submission);
+    desk_carry_out(desk, &make_post(&one, customer, source, (struct aw_slice){NULL, 0})->submission);
     assert_int_equal(one.submission.err, AW_OK);
     assert_int_equal(one.entry.command.out.err, AW_OK);
     return one.entry.command.out.seq;
@@ -215,7 +48,7 @@ take(struct desk *desk, uint32_t lane, struct aw_head *head)
 static struct one *
 make_lease(struct one *one, const struct aw_head *head)
 {
-    make_one(one, AW_COMMAND_LEASE)->entry.command.in.lease = (struct aw_in_lease){.slot = head->slot,
+    one_make(one, AW_COMMAND_LEASE)->entry.command.in.lease = (struct aw_in_lease){.slot = head->slot,
                                                                                    .version = head->version,
                                                                                    .taken_from = (uint8_t)(1U << head->queue),
                                                                                    .agent = AW_SLICE("mia"),
@@ -226,7 +59,7 @@ make_lease(struct one *one, const struct aw_head *head)
 static struct one *
 make_fenced(struct one *one, enum aw_command_kind kind, struct aw_lease_id lease)
 {
-    make_one(one, kind)->entry.command.in.fenced =
+    one_make(one, kind)->entry.command.in.fenced =
         (struct aw_in_fenced){.lease = lease, .agent = AW_SLICE("mia"), .lease_ms = 60000};
     return one;
 }
@@ -242,17 +75,17 @@ test_post_lease_complete(void **state)
 
     (void)state;
     open_desk(&desk, NULL);
-    assert_int_equal(start(&desk), AW_OK);
+    assert_int_equal(desk_start(&desk), AW_OK);
     (void)post(&desk, 1, 1);
     assert_true(take(&desk, 0, &head));
-    carry_out(&desk, &make_lease(&one, &head)->submission);
+    desk_carry_out(&desk, &make_lease(&one, &head)->submission);
     assert_int_equal(one.entry.command.out.err, AW_OK);
     assert_true(one.entry.point.index > 1);
     assert_false(take(&desk, 0, &head));
-    carry_out(&desk, &make_fenced(&one, AW_COMMAND_COMPLETE, one.entry.command.out.u.lease.lease)->submission);
+    desk_carry_out(&desk, &make_fenced(&one, AW_COMMAND_COMPLETE, one.entry.command.out.u.lease.lease)->submission);
     assert_int_equal(one.entry.command.out.err, AW_OK);
     assert_true(aw_committer_is_idle(desk.committer));
-    close_desk(&desk);
+    desk_close(&desk);
 }
 
 static void
@@ -263,16 +96,16 @@ test_duplicate_waits_for_its_original(void **state)
 
     (void)state;
     open_desk(&desk, NULL);
-    assert_int_equal(start(&desk), AW_OK);
+    assert_int_equal(desk_start(&desk), AW_OK);
     /* Both in one group: the second learns of the first, and neither comes back before the flush. */
     assert_true(aw_ring_try_push(&desk.in, &make_post(&first, 1, 7, AW_SLICE("main"))->submission));
     assert_true(aw_ring_try_push(&desk.in, &make_post(&second, 1, 7, AW_SLICE("main"))->submission));
-    step(&desk);
+    desk_step(&desk);
     assert_ptr_equal(aw_ring_try_pop(&desk.out), &first.submission);
     assert_ptr_equal(aw_ring_try_pop(&desk.out), &second.submission);
     assert_true(second.entry.command.out.u.message.duplicate);
     assert_int_equal(second.entry.command.out.u.message.first_seq, first.entry.command.out.seq);
-    close_desk(&desk);
+    desk_close(&desk);
 }
 
 /* Every flush in turn fails: what was answered before is there after a restart, nothing is answered after. */
@@ -288,9 +121,9 @@ test_failed_flush_latches(void **state)
         struct aw_head       head;
 
         open_desk(&desk, &plan);
-        if (start(&desk) == AW_OK) {
+        if (desk_start(&desk) == AW_OK) {
             for (uint64_t i = 1; i <= 10; i++) {
-                carry_out(&desk, &make_post(&one, i, i, AW_SLICE("main"))->submission);
+                desk_carry_out(&desk, &make_post(&one, i, i, AW_SLICE("main"))->submission);
                 if (one.submission.err == AW_OK) {
                     assert_int_equal(acknowledged, i - 1); /* no success behind the first failure */
                     acknowledged = i;
@@ -301,13 +134,13 @@ test_failed_flush_latches(void **state)
             assert_int_equal(aw_committer_role(desk.committer), AW_ROLE_BROKEN);
         }
         assert_true(acknowledged < 10);
-        stop(&desk);
+        desk_stop(&desk);
         aw_memory_crash(desk.journal, &none);
-        assert_int_equal(start(&desk), AW_OK);
+        assert_int_equal(desk_start(&desk), AW_OK);
         for (uint64_t i = 0; i < acknowledged; i++)
             assert_true(take(&desk, 0, &head));
         assert_false(take(&desk, 0, &head));
-        close_desk(&desk);
+        desk_close(&desk);
     }
 }
 
@@ -322,20 +155,20 @@ work(struct desk *desk, uint64_t *random, unsigned rounds)
         struct one     one = {.submission = {.err = AW_OK}};
         struct aw_head head;
 
-        pass(desk, test_random(random) % 2000);
+        desk_pass(desk, test_random(random) % 2000);
         if (test_random(random) % 3 != 0) {
-            carry_out(desk,
-                      &make_post(&one, test_random(random) % 300, test_random(random) % 2000, AW_SLICE("main"))->submission);
+            desk_carry_out(desk,
+                           &make_post(&one, test_random(random) % 300, test_random(random) % 2000, AW_SLICE("main"))->submission);
         } else if (count < 64 && test_random(random) % 2 == 0) {
             if (!take(desk, 0, &head))
                 continue;
-            carry_out(desk, &make_lease(&one, &head)->submission);
+            desk_carry_out(desk, &make_lease(&one, &head)->submission);
             if (one.entry.command.out.err == AW_OK)
                 held[count++] = one.entry.command.out.u.lease.lease;
         } else if (count > 0) {
             enum aw_command_kind kind = test_random(random) % 2 == 0 ? AW_COMMAND_COMPLETE : AW_COMMAND_RELEASE;
 
-            carry_out(desk, &make_fenced(&one, kind, held[--count])->submission);
+            desk_carry_out(desk, &make_fenced(&one, kind, held[--count])->submission);
         }
         assert_int_equal(one.submission.err, AW_OK);
     }
@@ -353,7 +186,7 @@ test_recovery_gives_the_same_state(void **state)
 
         open_desk(&desk, &plan);
         desk.checkpoint_bytes = checkpoint_bytes;
-        assert_int_equal(start(&desk), AW_OK);
+        assert_int_equal(desk_start(&desk), AW_OK);
         for (unsigned crash = 0; crash < 5; crash++) {
             struct aw_hash128 before, replayed;
             struct aw_state  *state_of_replay;
@@ -363,7 +196,7 @@ test_recovery_gives_the_same_state(void **state)
             before = aw_state_digest(desk.state);
             seq = aw_state_seq(desk.state);
             assert_true(aw_hash128_eq(before, aw_state_digest_slow(desk.state)));
-            stop(&desk);
+            desk_stop(&desk);
             aw_memory_crash(desk.journal, &plan);
             /* Without the epoch of the new start: recover alone. */
             {
@@ -379,13 +212,13 @@ test_recovery_gives_the_same_state(void **state)
                 aw_state_free(&state_of_replay);
             }
             assert_true(aw_hash128_eq(before, replayed));
-            assert_int_equal(start(&desk), AW_OK);
+            assert_int_equal(desk_start(&desk), AW_OK);
         }
         if (checkpoint_bytes != 0) {
             assert_true(desk.checkpoints > 0);
             assert_true(desk.recovery.checkpoint_seq > 0);
         }
-        close_desk(&desk);
+        desk_close(&desk);
     }
 }
 
@@ -411,10 +244,10 @@ test_recovery_says_what_is_too_small(void **state)
     (void)state;
     open_desk(&desk, NULL);
     desk.checkpoint_bytes = 1000;
-    assert_int_equal(start(&desk), AW_OK);
+    assert_int_equal(desk_start(&desk), AW_OK);
     for (uint64_t i = 1; desk.checkpoints == 0; i++)
         (void)post(&desk, i, i);
-    stop(&desk);
+    desk_stop(&desk);
     assert_int_equal(aw_state_new(&small, &limits, 0, NULL), AW_OK);
     assert_int_equal(aw_recover(small, desk.journal, desk.table, NULL, &recovery, &why), AW_E_TABLE_FULL);
     assert_non_null(strstr(why.text, "checkpoint"));
@@ -434,9 +267,9 @@ test_full_store_goes_on_draining(void **state)
 
     (void)state;
     open_desk(&desk, &plan);
-    assert_int_equal(start(&desk), AW_OK);
+    assert_int_equal(desk_start(&desk), AW_OK);
     for (uint64_t i = 1; i < 5000; i++) {
-        carry_out(&desk, &make_post(&one, i, i, AW_SLICE("main"))->submission);
+        desk_carry_out(&desk, &make_post(&one, i, i, AW_SLICE("main"))->submission);
         assert_int_equal(one.submission.err, AW_OK);
         if (one.entry.command.out.err != AW_OK)
             break;
@@ -445,9 +278,9 @@ test_full_store_goes_on_draining(void **state)
     assert_int_equal(one.entry.command.out.err, AW_E_STORE_FULL);
     assert_int_equal(aw_committer_role(desk.committer), AW_ROLE_FULL);
     while (take(&desk, 0, &head)) {
-        carry_out(&desk, &make_lease(&one, &head)->submission);
+        desk_carry_out(&desk, &make_lease(&one, &head)->submission);
         assert_int_equal(one.entry.command.out.err, AW_OK);
-        carry_out(&desk, &make_fenced(&one, AW_COMMAND_COMPLETE, one.entry.command.out.u.lease.lease)->submission);
+        desk_carry_out(&desk, &make_fenced(&one, AW_COMMAND_COMPLETE, one.entry.command.out.u.lease.lease)->submission);
         assert_int_equal(one.entry.command.out.err, AW_OK);
         drained++;
     }
@@ -455,9 +288,9 @@ test_full_store_goes_on_draining(void **state)
     assert_int_equal(drained, accepted);
     /* What was kept for draining them is room again. */
     assert_int_equal(aw_committer_role(desk.committer), AW_ROLE_ACTIVE);
-    carry_out(&desk, &make_post(&one, 5000, 5000, AW_SLICE("main"))->submission);
+    desk_carry_out(&desk, &make_post(&one, 5000, 5000, AW_SLICE("main"))->submission);
     assert_int_equal(one.entry.command.out.err, AW_OK);
-    close_desk(&desk);
+    desk_close(&desk);
 }
 
 /* Trims a little and lets the committer look; nobody posts. Returns the room for posts that it saw. */
@@ -471,7 +304,7 @@ trim_some(struct desk *desk)
     assert_int_equal(aw_journal_flush(desk->journal), AW_OUTCOME_OK);
     aw_journal_room(desk->journal, &room);
     assert_true(aw_committer_next_due(desk->committer, fake_mono) <= fake_mono + AW_NS_PER_S);
-    step(desk);
+    desk_step(desk);
     return room.posts_bytes;
 }
 
@@ -490,22 +323,22 @@ test_full_store_drains_to_pulls_of_many_lanes(void **state)
     for (uint32_t i = 0; i < AW_LANES_PER_PULL_MAX; i++)
         lanes[i] = i;
     open_desk(&desk, &plan);
-    assert_int_equal(start(&desk), AW_OK);
+    assert_int_equal(desk_start(&desk), AW_OK);
     do {
         accepted++;
-        carry_out(&desk, &make_post(&one, accepted, accepted, AW_SLICE("main"))->submission);
+        desk_carry_out(&desk, &make_post(&one, accepted, accepted, AW_SLICE("main"))->submission);
     } while (one.entry.command.out.err == AW_OK);
     assert_int_equal(one.entry.command.out.err, AW_E_STORE_FULL);
     for (; take(&desk, 0, &head); drained++) {
         make_lease(&one, &head)->entry.command.in.lease.choice =
             (struct aw_lease_choice){.at = desk.wall, .lanes = lanes, .lane_count = AW_LANES_PER_PULL_MAX};
-        carry_out(&desk, &one.submission);
+        desk_carry_out(&desk, &one.submission);
         assert_int_equal(one.entry.command.out.err, AW_OK);
-        carry_out(&desk, &make_fenced(&one, AW_COMMAND_COMPLETE, one.entry.command.out.u.lease.lease)->submission);
+        desk_carry_out(&desk, &make_fenced(&one, AW_COMMAND_COMPLETE, one.entry.command.out.u.lease.lease)->submission);
         assert_int_equal(one.entry.command.out.err, AW_OK);
     }
     assert_int_equal(drained, accepted - 1);
-    close_desk(&desk);
+    desk_close(&desk);
 }
 
 /* A large post is refused where small ones still fit: the role is full until there is room for the large one and an eighth of the
@@ -523,17 +356,17 @@ test_role_does_not_flap(void **state)
 
     (void)state;
     open_desk(&desk, &plan);
-    assert_int_equal(start(&desk), AW_OK);
+    assert_int_equal(desk_start(&desk), AW_OK);
     do {
         next++;
         make_post(&one, next, next, AW_SLICE("main"))->entry.command.in.message.body = aw_slice_of(large, sizeof(large));
-        carry_out(&desk, &one.submission);
+        desk_carry_out(&desk, &one.submission);
     } while (one.entry.command.out.err == AW_OK);
     assert_int_equal(one.entry.command.out.err, AW_E_STORE_FULL);
     assert_int_equal(desk.role_changes, 2); /* active, full */
     for (unsigned i = 0; i < 3; i++) {
         next++;
-        carry_out(&desk, &make_post(&one, next, next, AW_SLICE("main"))->submission);
+        desk_carry_out(&desk, &make_post(&one, next, next, AW_SLICE("main"))->submission);
         assert_int_equal(one.entry.command.out.err, AW_OK);
         assert_int_equal(aw_committer_role(desk.committer), AW_ROLE_FULL);
     }
@@ -546,9 +379,9 @@ test_role_does_not_flap(void **state)
     assert_true(hesitations > 0);
     assert_int_equal(desk.role_changes, 3);
     make_post(&one, next, next + 1, AW_SLICE("main"))->entry.command.in.message.body = aw_slice_of(large, sizeof(large));
-    carry_out(&desk, &one.submission);
+    desk_carry_out(&desk, &one.submission);
     assert_int_equal(one.entry.command.out.err, AW_OK);
-    close_desk(&desk);
+    desk_close(&desk);
 }
 
 static void
@@ -560,20 +393,20 @@ test_lease_runs_out(void **state)
 
     (void)state;
     open_desk(&desk, NULL);
-    assert_int_equal(start(&desk), AW_OK);
+    assert_int_equal(desk_start(&desk), AW_OK);
     (void)post(&desk, 1, 1);
     assert_true(take(&desk, 0, &head));
-    carry_out(&desk, &make_lease(&one, &head)->submission);
+    desk_carry_out(&desk, &make_lease(&one, &head)->submission);
     assert_int_equal(aw_committer_next_due(desk.committer, fake_mono), fake_mono + 60000 * AW_NS_PER_MS);
-    pass(&desk, 59999);
-    step(&desk);
+    desk_pass(&desk, 59999);
+    desk_step(&desk);
     assert_false(take(&desk, 0, &head));
-    pass(&desk, 2);
-    step(&desk);
+    desk_pass(&desk, 2);
+    desk_step(&desk);
     assert_true(take(&desk, 0, &head));
-    carry_out(&desk, &make_fenced(&one, AW_COMMAND_COMPLETE, one.entry.command.out.u.lease.lease)->submission);
+    desk_carry_out(&desk, &make_fenced(&one, AW_COMMAND_COMPLETE, one.entry.command.out.u.lease.lease)->submission);
     assert_int_equal(one.entry.command.out.err, AW_E_LEASE_LOST);
-    close_desk(&desk);
+    desk_close(&desk);
 }
 
 static struct aw_submission *
@@ -597,22 +430,22 @@ test_parked_pulls(void **state)
 
     (void)state;
     open_desk(&desk, NULL);
-    assert_int_equal(start(&desk), AW_OK);
+    assert_int_equal(desk_start(&desk), AW_OK);
     assert_true(aw_ring_try_push(&desk.in, make_park(&a, &node_a)));
     assert_true(aw_ring_try_push(&desk.in, make_park(&b, &node_b)));
-    step(&desk);
+    desk_step(&desk);
     assert_null(aw_ring_try_pop(&desk.out));
     assert_int_equal(aw_committer_parked(desk.committer), 2);
     /* One ticket: the first that parked is woken, and nobody else. */
     assert_true(aw_ring_try_push(&desk.in, &make_post(&one, 1, 1, AW_SLICE("main"))->submission));
-    step(&desk);
+    desk_step(&desk);
     assert_ptr_equal(aw_ring_try_pop(&desk.out), &a);
     assert_ptr_equal(aw_ring_try_pop(&desk.out), &one.submission);
     assert_null(aw_ring_try_pop(&desk.out));
     /* It leaves without taking it: the other one is woken in its place. */
     a.park.leaving = true;
     assert_true(aw_ring_try_push(&desk.in, &a));
-    step(&desk);
+    desk_step(&desk);
     assert_ptr_equal(aw_ring_try_pop(&desk.out), &a);
     assert_int_equal(a.park.end, AW_PARK_CANCELLED);
     assert_ptr_equal(aw_ring_try_pop(&desk.out), &b);
@@ -620,14 +453,14 @@ test_parked_pulls(void **state)
     /* Somebody was faster: it parks again; a cancel brings it back. */
     assert_true(take(&desk, 0, &head));
     assert_true(aw_ring_try_push(&desk.in, &b));
-    step(&desk);
+    desk_step(&desk);
     assert_int_equal(aw_committer_parked(desk.committer), 1);
     assert_true(aw_ring_try_push(&desk.in, &cancel));
-    step(&desk);
+    desk_step(&desk);
     assert_ptr_equal(aw_ring_try_pop(&desk.out), &b);
     assert_int_equal(b.park.end, AW_PARK_CANCELLED);
     assert_ptr_equal(aw_ring_try_pop(&desk.out), &cancel);
-    close_desk(&desk);
+    desk_close(&desk);
 }
 
 struct lane_pull {
@@ -660,33 +493,33 @@ test_park_looks_at_all_lanes(void **state)
 
     (void)state;
     open_desk(&desk, NULL);
-    assert_int_equal(start(&desk), AW_OK);
+    assert_int_equal(desk_start(&desk), AW_OK);
     assert_true(aw_ring_try_push(&desk.in, make_lane_pull(&on_way, lanes, 1)));
     assert_true(aw_ring_try_push(&desk.in, make_lane_pull(&other, lanes, 1)));
     assert_true(aw_ring_try_push(&desk.in, &make_post(&one, 1, 1, AW_SLICE("main"))->submission));
     assert_true(aw_ring_try_push(&desk.in, &make_post(&two, 2, 2, AW_SLICE("listening"))->submission));
-    step(&desk);
+    desk_step(&desk);
     assert_ptr_equal(aw_ring_try_pop(&desk.out), &on_way.submission);
     assert_ptr_equal(aw_ring_try_pop(&desk.out), &one.submission);
     assert_ptr_equal(aw_ring_try_pop(&desk.out), &two.submission);
     assert_null(aw_ring_try_pop(&desk.out));
     assert_true(aw_ring_try_push(&desk.in, make_lane_pull(&both, lanes, 2)));
-    step(&desk);
+    desk_step(&desk);
     assert_ptr_equal(aw_ring_try_pop(&desk.out), &other.submission);
     assert_int_equal(other.submission.park.woken_lane, 0);
     assert_ptr_equal(aw_ring_try_pop(&desk.out), &both.submission);
     assert_int_equal(both.submission.park.end, AW_PARK_WOKEN);
     assert_int_equal(both.submission.park.woken_lane, 1);
     assert_int_equal(aw_committer_parked(desk.committer), 0);
-    close_desk(&desk);
+    desk_close(&desk);
 }
 
 static void
 pause_main(struct desk *desk, struct one *one, enum aw_lane_pause pause)
 {
-    make_one(one, AW_COMMAND_LANE)->entry.command.in.lane = (struct aw_in_lane){.name = AW_SLICE("main"), .pause = pause};
+    one_make(one, AW_COMMAND_LANE)->entry.command.in.lane = (struct aw_in_lane){.name = AW_SLICE("main"), .pause = pause};
     assert_true(aw_ring_try_push(&desk->in, &one->submission));
-    step(desk);
+    desk_step(desk);
 }
 
 /* As many are woken at once as there are tickets, not one a flush; in the order in which they parked. */
@@ -701,14 +534,14 @@ test_opened_lane_wakes_as_many_as_it_has(void **state)
 
     (void)state;
     open_desk(&desk, NULL);
-    assert_int_equal(start(&desk), AW_OK);
+    assert_int_equal(desk_start(&desk), AW_OK);
     pause_main(&desk, &one, AW_LANE_PAUSED_OUT);
     assert_ptr_equal(aw_ring_try_pop(&desk.out), &one.submission);
     for (uint64_t i = 1; i <= TICKETS; i++)
         (void)post(&desk, i, i);
     for (unsigned i = 0; i < PULLS; i++)
         assert_true(aw_ring_try_push(&desk.in, make_park(&pulls[i], &nodes[i])));
-    step(&desk);
+    desk_step(&desk);
     assert_null(aw_ring_try_pop(&desk.out));
     pause_main(&desk, &one, AW_LANE_OPEN);
     for (unsigned i = 0; i < TICKETS; i++) {
@@ -721,11 +554,11 @@ test_opened_lane_wakes_as_many_as_it_has(void **state)
         struct aw_submission cancel = {.kind = AW_SUBMIT_CANCEL, .target = &pulls[i]};
 
         assert_true(aw_ring_try_push(&desk.in, &cancel));
-        step(&desk);
+        desk_step(&desk);
         assert_ptr_equal(aw_ring_try_pop(&desk.out), &pulls[i]);
         assert_ptr_equal(aw_ring_try_pop(&desk.out), &cancel);
     }
-    close_desk(&desk);
+    desk_close(&desk);
 }
 
 /* Who waits for work when the store fails is told so at once, and so is who comes to wait later. */
@@ -742,23 +575,23 @@ test_broken_store_ends_parked_pulls(void **state)
 
     (void)state;
     open_desk(&desk, &plan);
-    assert_int_equal(start(&desk), AW_OK);
+    assert_int_equal(desk_start(&desk), AW_OK);
     assert_true(aw_ring_try_push(&desk.in, make_park(&all, &node)));
     assert_true(aw_ring_try_push(&desk.in, make_lane_pull(&one_lane, lane, 1)));
-    step(&desk);
+    desk_step(&desk);
     assert_int_equal(aw_committer_parked(desk.committer), 2);
     assert_true(aw_ring_try_push(&desk.in, &make_post(&one, 1, 1, AW_SLICE("main"))->submission));
-    step(&desk);
+    desk_step(&desk);
     assert_ptr_equal(aw_ring_try_pop(&desk.out), &one.submission);
     assert_int_equal(one.submission.err, AW_E_STORE_BROKEN);
     assert_ptr_equal(aw_ring_try_pop(&desk.out), &all);
     assert_int_equal(all.err, AW_E_STORE_BROKEN);
     assert_ptr_equal(aw_ring_try_pop(&desk.out), &one_lane.submission);
     assert_int_equal(one_lane.submission.err, AW_E_STORE_BROKEN);
-    carry_out(&desk, make_park(&all, &node));
+    desk_carry_out(&desk, make_park(&all, &node));
     assert_int_equal(all.err, AW_E_STORE_BROKEN);
     assert_true(aw_committer_is_idle(desk.committer));
-    close_desk(&desk);
+    desk_close(&desk);
 }
 
 /* --- an engine that breaks in a checkpoint: its calls fail from then on */
@@ -814,7 +647,7 @@ test_engine_that_breaks_in_a_checkpoint(void **state)
     (void)state;
     open_desk(&desk, NULL);
     desk.checkpoint_bytes = 4000;
-    assert_int_equal(start(&desk), AW_OK);
+    assert_int_equal(desk_start(&desk), AW_OK);
     live_table = desk.table->ops;
     live_journal = desk.journal->ops;
     breaking_table = *live_table;
@@ -825,20 +658,20 @@ test_engine_that_breaks_in_a_checkpoint(void **state)
     dead_journal.room = dead_room;
     breaking_desk = &desk;
     marks_refused = 0;
-    step(&desk);
+    desk_step(&desk);
     for (uint64_t i = 1; aw_committer_next_due(desk.committer, fake_mono) != fake_mono; i++)
         (void)post(&desk, i, i); /* until a checkpoint is under way */
     desk.table->ops = &breaking_table;
     for (unsigned i = 0; i < 100 && marks_refused == 0; i++)
-        step(&desk);
+        desk_step(&desk);
     assert_int_equal(marks_refused, 1);
-    step(&desk);
+    desk_step(&desk);
     assert_int_equal(aw_committer_role(desk.committer), AW_ROLE_BROKEN);
     assert_int_equal(marks_refused, 1);
     assert_true(aw_committer_next_due(desk.committer, fake_mono) == AW_NS_NEVER);
     desk.table->ops = live_table;
     desk.journal->ops = live_journal;
-    close_desk(&desk);
+    desk_close(&desk);
 }
 
 /* Each hold leaves an entry in the queue that nobody needs any more. They end with a refusal, not with an arena that overflows
@@ -854,16 +687,16 @@ test_hold_and_unhold_for_ever(void **state)
 
     (void)state;
     open_desk(&desk, NULL);
-    assert_int_equal(start(&desk), AW_OK);
-    carry_out(&desk, &make_post(&one, 1, 1, AW_SLICE("main"))->submission);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    desk_carry_out(&desk, &make_post(&one, 1, 1, AW_SLICE("main"))->submission);
     ticket = one.entry.command.out.u.message.ticket;
     for (;;) {
-        make_one(&one, AW_COMMAND_HOLD)->entry.command.in.ticket = (struct aw_in_ticket){.ticket = ticket, .by = AW_SLICE("mia")};
-        carry_out(&desk, &one.submission);
+        one_make(&one, AW_COMMAND_HOLD)->entry.command.in.ticket = (struct aw_in_ticket){.ticket = ticket, .by = AW_SLICE("mia")};
+        desk_carry_out(&desk, &one.submission);
         assert_int_equal(one.entry.command.out.err, AW_OK);
-        make_one(&one, AW_COMMAND_UNHOLD)->entry.command.in.ticket =
+        one_make(&one, AW_COMMAND_UNHOLD)->entry.command.in.ticket =
             (struct aw_in_ticket){.ticket = ticket, .by = AW_SLICE("mia")};
-        carry_out(&desk, &one.submission);
+        desk_carry_out(&desk, &one.submission);
         if (one.entry.command.out.err != AW_OK)
             break;
         rounds++;
@@ -873,13 +706,13 @@ test_hold_and_unhold_for_ever(void **state)
     while (aw_lanes_peek(desk.lanes, 0, AW_CLASS_GENERAL, &head))
         assert_true(head.stale); /* a peek drops a bounded number */
     for (unsigned i = 0; i < 1000; i++)
-        step(&desk);
-    make_one(&one, AW_COMMAND_UNHOLD)->entry.command.in.ticket = (struct aw_in_ticket){.ticket = ticket, .by = AW_SLICE("mia")};
-    carry_out(&desk, &one.submission);
+        desk_step(&desk);
+    one_make(&one, AW_COMMAND_UNHOLD)->entry.command.in.ticket = (struct aw_in_ticket){.ticket = ticket, .by = AW_SLICE("mia")};
+    desk_carry_out(&desk, &one.submission);
     assert_int_equal(one.entry.command.out.err, AW_OK);
     assert_true(take(&desk, 0, &head));
     assert_false(head.stale);
-    close_desk(&desk);
+    desk_close(&desk);
 }
 
 /* Leases the ticket at the head for very long; returns it. */
@@ -891,7 +724,7 @@ lease_first(struct desk *desk, uint32_t *ret_slot)
 
     assert_true(take(desk, 0, &head));
     make_lease(&one, &head)->entry.command.in.lease.lease_ms = UINT64_C(1) << 40;
-    carry_out(desk, &one.submission);
+    desk_carry_out(desk, &one.submission);
     assert_int_equal(one.entry.command.out.err, AW_OK);
     *ret_slot = head.slot;
     return one.entry.command.out.u.lease.lease;
@@ -913,44 +746,44 @@ test_holds_that_end_for_ever(void **state)
 
     (void)state;
     open_desk(&desk, NULL);
-    assert_int_equal(start(&desk), AW_OK);
+    assert_int_equal(desk_start(&desk), AW_OK);
     (void)post(&desk, 2, 2);
     lease = lease_first(&desk, &leased);
-    carry_out(&desk, &make_post(&one, 1, 1, AW_SLICE("main"))->submission);
+    desk_carry_out(&desk, &make_post(&one, 1, 1, AW_SLICE("main"))->submission);
     ticket = one.entry.command.out.u.message.ticket;
     assert_true(aw_lanes_peek(desk.lanes, 0, AW_CLASS_GENERAL, &head));
     do {
-        make_one(&one, AW_COMMAND_HOLD)->entry.command.in.ticket =
+        one_make(&one, AW_COMMAND_HOLD)->entry.command.in.ticket =
             (struct aw_in_ticket){.ticket = ticket, .until = desk.wall + 1000, .by = AW_SLICE("mia")};
-        carry_out(&desk, &one.submission);
+        desk_carry_out(&desk, &one.submission);
         assert_int_equal(one.entry.command.out.err, AW_OK);
-        pass(&desk, 2000);
-        step(&desk);
+        desk_pass(&desk, 2000);
+        desk_step(&desk);
         assert_true(aw_state_ticket_at(desk.state, head.slot, &view));
         rounds++;
         assert_true(rounds < 10000000);
     } while (view.state == AW_TICKET_WAITING);
     assert_true(rounds > 10000);
     assert_true(aw_lanes_room(desk.lanes) <= LANES_RESERVE);
-    carry_out(&desk, &make_fenced(&one, AW_COMMAND_EXTEND, lease)->submission);
+    desk_carry_out(&desk, &make_fenced(&one, AW_COMMAND_EXTEND, lease)->submission);
     assert_int_equal(one.entry.command.out.err, AW_OK);
     assert_true(aw_state_ticket_at(desk.state, leased, &view) && view.state == AW_TICKET_LEASED);
-    pass(&desk, 61000);
-    step(&desk);
+    desk_pass(&desk, 61000);
+    desk_step(&desk);
     assert_true(aw_state_ticket_at(desk.state, leased, &view) && view.state == AW_TICKET_WAITING);
     for (unsigned i = 0; i < 100000 && aw_committer_next_due(desk.committer, fake_mono) == fake_mono; i++)
-        step(&desk); /* until what these weeks have left is trimmed */
+        desk_step(&desk); /* until what these weeks have left is trimmed */
     /* It rests, but is not forgotten. */
     assert_in_range(aw_committer_next_due(desk.committer, fake_mono), fake_mono + 1, fake_mono + AW_NS_PER_S);
     while (aw_lanes_peek(desk.lanes, 0, AW_CLASS_GENERAL, &head) && head.stale)
         ; /* a peek drops a bounded number */
     for (unsigned i = 0; i < 1000; i++) {
-        pass(&desk, 1);
-        step(&desk);
+        desk_pass(&desk, 1);
+        desk_step(&desk);
     }
     assert_true(take(&desk, 0, &head) && !head.stale && head.slot == leased);
     assert_true(take(&desk, 0, &head) && !head.stale && head.slot == ticket.slot);
-    close_desk(&desk);
+    desk_close(&desk);
 }
 
 static void
@@ -962,19 +795,19 @@ test_paused_lane_keeps_its_tickets(void **state)
 
     (void)state;
     open_desk(&desk, NULL);
-    assert_int_equal(start(&desk), AW_OK);
+    assert_int_equal(desk_start(&desk), AW_OK);
     (void)post(&desk, 1, 1);
     assert_true(take(&desk, 0, &head));
-    make_one(&one, AW_COMMAND_LANE)->entry.command.in.lane =
+    one_make(&one, AW_COMMAND_LANE)->entry.command.in.lane =
         (struct aw_in_lane){.name = AW_SLICE("main"), .pause = AW_LANE_PAUSED_OUT};
-    carry_out(&desk, &one.submission);
+    desk_carry_out(&desk, &one.submission);
     assert_int_equal(one.entry.command.out.err, AW_OK);
     assert_false(aw_lanes_directory_gives(&desk.directory, 0));
     /* The choice was made before the pause: refused, and the ticket is back in its queue. */
-    carry_out(&desk, &make_lease(&one, &head)->submission);
+    desk_carry_out(&desk, &make_lease(&one, &head)->submission);
     assert_int_equal(one.entry.command.out.err, AW_E_STALE);
     assert_true(take(&desk, 0, &head));
-    close_desk(&desk);
+    desk_close(&desk);
 }
 
 static uint64_t
@@ -998,13 +831,13 @@ test_refused_imminent_goes_back_where_it_was(void **state)
 
     (void)state;
     open_desk(&desk, NULL);
-    assert_int_equal(start(&desk), AW_OK);
+    assert_int_equal(desk_start(&desk), AW_OK);
     make_post(&one, 1, 1, AW_SLICE("main"))->entry.command.in.message.departs_at = desk.wall + 2 * 3600000;
-    carry_out(&desk, &one.submission);
+    desk_carry_out(&desk, &one.submission);
     for (unsigned i = 0; i < 100; i++) {
         assert_true(aw_lanes_peek(desk.lanes, 0, queues[i % 2], &head) && aw_lanes_try_take(desk.lanes, &head));
         make_lease(&one, &head)->entry.command.in.lease.agent = AW_SLICE("");
-        carry_out(&desk, &one.submission);
+        desk_carry_out(&desk, &one.submission);
         assert_int_equal(one.entry.command.out.err, AW_E_BAD_VALUE);
         assert_int_equal(waiting_in(&desk, AW_CLASS_IMMINENT), 1);
         assert_int_equal(waiting_in(&desk, AW_LANES_BY_AGE), 1);
@@ -1014,10 +847,10 @@ test_refused_imminent_goes_back_where_it_was(void **state)
     assert_true(aw_lanes_peek(desk.lanes, 0, AW_CLASS_IMMINENT, &head) && aw_lanes_try_take(desk.lanes, &head));
     make_lease(&one, &head)->entry.command.in.lease.agent = AW_SLICE("");
     one.entry.command.in.lease.taken_from |= 1U << AW_LANES_BY_AGE;
-    carry_out(&desk, &one.submission);
+    desk_carry_out(&desk, &one.submission);
     assert_int_equal(waiting_in(&desk, AW_CLASS_IMMINENT), 1);
     assert_int_equal(waiting_in(&desk, AW_LANES_BY_AGE), 1);
-    close_desk(&desk);
+    desk_close(&desk);
 }
 
 int

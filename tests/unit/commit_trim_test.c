@@ -6,179 +6,29 @@
  * first receipt; a stop or a failed flush at every step of trimming loses nothing and gives the same digest; a full store frees
  * itself; short of room bodies go early and records stay; a start refuses an anchor that does not fit.
  */
-#include "commit/committer.h"
 #include "commit/kept.h"
-#include "commit/recover.h"
 #include "run/reader.h"
-#include "support/test.h"
-#include "unit/store_kit.h"
+#include "support/commit_rig.h"
 
 #include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define WALL0      UINT64_C(1776231000000)
 #define HOUR_MS    UINT64_C(3600000)
-#define DAY_MS     (24 * HOUR_MS)
 #define BODY_BYTES 700U
-
-struct desk {
-    bool                      lmdb;
-    char                      scratch[256];
-    char                      folder[300];
-    uint64_t                  bytes_max;
-    struct aw_fault_plan      plan;
-    struct aw_journal        *journal;
-    struct aw_table          *table;
-    struct aw_state          *state;
-    struct aw_qsbr            qsbr;
-    struct aw_lanes          *lanes;
-    struct aw_lanes_directory directory;
-    struct aw_committer      *committer;
-    struct aw_wake            wake;
-    struct aw_ring_in         in;
-    struct aw_ring_out        out;
-    struct aw_recovery        recovery;
-    aw_ms                     wall;
-    uint64_t                  checkpoint_bytes;
-    uint64_t                  sources; /* posted so far */
-    char                      refused[256];
-};
-
-static aw_ns fake_mono;
-
-static aw_ns
-mono(void)
-{
-    return fake_mono;
-}
-
-static void
-on_damage(void *user, const char *what, uint64_t seq)
-{
-    (void)user;
-    fail_msg("%s %llu", what, (unsigned long long)seq);
-}
-
-static const struct aw_state_limits limits = {.tickets_max = 5000,
-                                              .identities_max = 5000,
-                                              .ids_max = 20000,
-                                              .leases_max = 1000,
-                                              .lanes_max = 16,
-                                              .agents_max = 100,
-                                              .keys_max = 16,
-                                              .facts_max = 5000,
-                                              .flights_max = 16,
-                                              .preimage_bytes_max = 1 << 20};
-
-static void
-open_store(struct desk *desk)
-{
-    struct aw_store_config config = KIT_CONFIG(desk->folder);
-    struct aw_why          why = {.text = ""};
-
-    config.shard = 0;
-    config.bytes_max = desk->bytes_max;
-    if (aw_lmdb_open(&desk->journal, &desk->table, &config, &why) != AW_OK)
-        fail_msg("%s", why.text);
-}
 
 static void
 open_desk(struct desk *desk, bool lmdb, uint64_t bytes_max)
 {
-    *desk = (struct desk){.wall = WALL0, .lmdb = lmdb, .bytes_max = bytes_max, .checkpoint_bytes = 200000};
-    desk->plan = (struct aw_fault_plan){.lose_unflushed = true, .full_from_bytes = bytes_max};
-    if (!lmdb) {
-        assert_int_equal(aw_memory_open(&desk->journal, &desk->table, &desk->plan, NULL), AW_OK);
-        return;
-    }
-    kit_scratch(desk->scratch);
-    (void)snprintf(desk->folder, sizeof(desk->folder), "%s/store", desk->scratch);
-    open_store(desk);
-}
+    struct aw_fault_plan plan = {.lose_unflushed = true, .full_from_bytes = bytes_max};
 
-static enum aw_err
-start(struct desk *desk)
-{
-    struct aw_lanes_config     lanes = {.lanes_max = 16, .tickets_max = 5000, .base = WALL0 - DAY_MS, .bytes_max = 8 << 20};
-    struct aw_committer_config config;
-    struct aw_why              why = {.text = ""};
-    enum aw_err                err;
-
-    aw_qsbr_init(&desk->qsbr);
-    assert_int_equal(aw_state_new(&desk->state, &limits, 0, &why), AW_OK);
-    assert_int_equal(aw_lanes_new(&desk->lanes, &lanes, &desk->qsbr), AW_OK);
-    assert_true(aw_lanes_directory_init(&desk->directory, 16));
-    assert_int_equal(aw_wake_init(&desk->wake, &why), AW_OK);
-    config = (struct aw_committer_config){.journal = desk->journal,
-                                          .table = desk->table,
-                                          .state = desk->state,
-                                          .lanes = desk->lanes,
-                                          .directory = &desk->directory,
-                                          .settings = AW_CORE_SETTINGS_DEFAULT,
-                                          .io_count = 1,
-                                          .mailbox_slots = 1024,
-                                          .lanes_max = 16,
-                                          .batch_bytes_max = AW_BATCH_BYTES_DEFAULT,
-                                          .group_bytes_max = 1 << 20,
-                                          .checkpoint_bytes = desk->checkpoint_bytes,
-                                          .checkpoint_step_bytes = 65536,
-                                          .bodies_min_ms = DAY_MS,
-                                          .room_low_percent = 10,
-                                          .mono = mono,
-                                          .report = {.user = desk, .trim_damage = on_damage}};
-    assert_int_equal(aw_committer_new(&desk->committer, &config, &why), AW_OK);
-    aw_committer_mailbox(desk->committer, 0, &desk->wake, &desk->in, &desk->out);
-    err = aw_recover(desk->state, desk->journal, desk->table, NULL, &desk->recovery, &why);
-    if (err == AW_OK)
-        err = aw_committer_start(desk->committer, &desk->recovery, desk->wall, fake_mono, &why);
-    (void)snprintf(desk->refused, sizeof(desk->refused), "%s", why.text);
-    return err;
-}
-
-static void
-stop(struct desk *desk)
-{
-    aw_committer_free(&desk->committer);
-    aw_lanes_free(&desk->lanes);
-    aw_lanes_directory_fini(&desk->directory);
-    aw_state_free(&desk->state);
-    aw_wake_fini(&desk->wake);
-}
-
-/* What was flushed remains. */
-static void
-crash(struct desk *desk, const struct aw_fault_plan *next)
-{
-    stop(desk);
-    if (!desk->lmdb) {
-        aw_memory_crash(desk->journal, next == NULL ? &desk->plan : next);
-        return;
-    }
-    aw_journal_close(&desk->journal);
-    open_store(desk);
-}
-
-static void
-close_desk(struct desk *desk)
-{
-    stop(desk);
-    aw_journal_close(&desk->journal);
-    if (desk->lmdb)
-        kit_remove(desk->scratch);
-}
-
-static void
-pass(struct desk *desk, uint64_t ms)
-{
-    desk->wall += ms;
-    fake_mono += ms * AW_NS_PER_MS;
-}
-
-static void
-step(struct desk *desk)
-{
-    (void)aw_committer_step(desk->committer, desk->wall, fake_mono);
+    if (lmdb)
+        desk_open_lmdb(desk, bytes_max);
+    else
+        desk_open(desk, &plan);
+    desk->checkpoint_bytes = 200000;
+    desk->bodies_min_ms = DAY_MS;
+    desk->room_low_percent = 10;
 }
 
 /* As the committer's thread does: steps while there is something to do by itself. Returns how many. */
@@ -188,7 +38,7 @@ settle(struct desk *desk)
     unsigned steps = 0;
 
     do
-        step(desk);
+        desk_step(desk);
     while (++steps < 20000 && aw_committer_next_due(desk->committer, fake_mono) == fake_mono &&
            aw_committer_role(desk->committer) != AW_ROLE_BROKEN);
     assert_true(steps < 20000); /* it comes to rest */
@@ -200,7 +50,7 @@ static void
 let_pass(struct desk *desk, uint64_t ms)
 {
     for (uint64_t gone = 0; gone < ms; gone += 15 * 60000) {
-        pass(desk, 15 * 60000);
+        desk_pass(desk, 15 * 60000);
         (void)settle(desk);
     }
 }
@@ -225,28 +75,10 @@ used(const struct desk *desk)
 
 /* --- what people do ----------------------------------------------------------------------------------------------------------- */
 
-struct one {
-    struct aw_submission submission;
-    struct aw_entry      entry;
-    struct aw_hash128    identity;
-    char                 body[BODY_BYTES];
-};
-
-static struct one *
-make_one(struct one *one, enum aw_command_kind kind)
-{
-    *one = (struct one){.submission = {.kind = AW_SUBMIT_COMMANDS, .count = 1, .woken_lane = AW_LANE_NONE}};
-    one->submission.entries = &one->entry;
-    one->entry.command.kind = kind;
-    return one;
-}
-
 static void
 carry_out(struct desk *desk, struct aw_submission *submission)
 {
-    assert_true(aw_ring_try_push(&desk->in, submission));
-    step(desk);
-    assert_ptr_equal(aw_ring_try_pop(&desk->out), submission);
+    desk_carry_out(desk, submission);
     assert_int_equal(submission->err, AW_OK);
 }
 
@@ -261,15 +93,8 @@ static struct aw_outcome_of
 post_source(struct desk *desk, uint64_t customer, uint64_t source)
 {
     struct one            one;
-    struct aw_in_message *in = &make_one(&one, AW_COMMAND_MESSAGE)->entry.command.in.message;
+    struct aw_in_message *in = one_make_post(&one, customer, source);
 
-    one.identity = (struct aw_hash128){customer, 1};
-    in->id_hash = (struct aw_hash128){source, 2};
-    in->identities = &one.identity;
-    in->identity_count = 1;
-    in->channel = AW_SLICE("web");
-    in->account = AW_SLICE("main");
-    in->class_ = AW_CLASS_GENERAL;
     fill_body(one.body, source);
     in->body = aw_slice_of(one.body, BODY_BYTES);
     assert_true(aw_sha256(&in->body, 1, &in->body_hash));
@@ -290,7 +115,7 @@ lease(struct desk *desk, struct aw_ticket_id ticket)
     struct one            one;
 
     assert_int_equal(aw_state_ticket(desk->state, ticket, &view), AW_OK);
-    make_one(&one, AW_COMMAND_LEASE)->entry.command.in.lease =
+    one_make(&one, AW_COMMAND_LEASE)->entry.command.in.lease =
         (struct aw_in_lease){.slot = ticket.slot, .version = view.version, .agent = AW_SLICE("mia"), .lease_ms = 60000};
     carry_out(desk, &one.submission);
     assert_int_equal(one.entry.command.out.err, AW_OK);
@@ -302,7 +127,7 @@ complete(struct desk *desk, struct aw_ticket_id ticket)
 {
     struct one one;
 
-    make_one(&one, AW_COMMAND_COMPLETE)->entry.command.in.fenced =
+    one_make(&one, AW_COMMAND_COMPLETE)->entry.command.in.fenced =
         (struct aw_in_fenced){.lease = lease(desk, ticket), .agent = AW_SLICE("mia")};
     carry_out(desk, &one.submission);
     assert_int_equal(one.entry.command.out.err, AW_OK);
@@ -382,7 +207,7 @@ check_weeks(bool lmdb)
     struct aw_read_item  item;
 
     open_desk(&desk, lmdb, 64 * KIT_MIB);
-    assert_int_equal(start(&desk), AW_OK);
+    assert_int_equal(desk_start(&desk), AW_OK);
     open = post(&desk, 1000000);
     thread[0] = desk.sources;
     assert_int_equal(post(&desk, 1000000).err, AW_OK);
@@ -418,8 +243,8 @@ check_weeks(bool lmdb)
             peak_late = used(&desk);
         check_thread(&desk, open.u.message.ticket, thread, day < 20 ? 2 : 3);
         if (day % 10 == 0) {
-            crash(&desk, NULL);
-            assert_int_equal(start(&desk), AW_OK);
+            desk_crash(&desk, NULL);
+            assert_int_equal(desk_start(&desk), AW_OK);
         }
     }
     printf("%s: %llu records trimmed, journal from %llu of %llu, used %llu kB on days 9 to 14, %llu kB on days 28 to 35\n",
@@ -438,7 +263,7 @@ check_weeks(bool lmdb)
     let_pass(&desk, 3 * HOUR_MS);
     assert_int_equal(stats(&desk).kept[AW_KEPT_RECORD], 0);
     assert_int_equal(stats(&desk).kept[AW_KEPT_BODY], 0);
-    close_desk(&desk);
+    desk_close(&desk);
 }
 
 static void
@@ -455,7 +280,7 @@ make_old(struct desk *desk, bool lmdb, struct aw_ticket_id open[4], uint64_t thr
 {
     open_desk(desk, lmdb, 64 * KIT_MIB);
     desk->checkpoint_bytes = 1ULL << 40;
-    assert_int_equal(start(desk), AW_OK);
+    assert_int_equal(desk_start(desk), AW_OK);
     for (uint64_t i = 0; i < 600; i++) {
         if (i % 150 == 0) {
             open[i / 150] = post(desk, 1000 + i).u.message.ticket;
@@ -466,10 +291,10 @@ make_old(struct desk *desk, bool lmdb, struct aw_ticket_id open[4], uint64_t thr
             assert_int_equal(post(desk, 1000 + i - 149).err, AW_OK);
             threads[i / 150][1] = desk->sources;
         }
-        pass(desk, 60000);
+        desk_pass(desk, 60000);
     }
     (void)settle(desk);
-    pass(desk, 8 * DAY_MS);
+    desk_pass(desk, 8 * DAY_MS);
 }
 
 static struct aw_hash128
@@ -480,7 +305,7 @@ digest_of_replay(struct desk *desk)
     struct aw_hash128  digest;
     struct aw_why      why = {.text = ""};
 
-    assert_int_equal(aw_state_new(&state, &limits, 0, NULL), AW_OK);
+    assert_int_equal(aw_state_new(&state, &desk_limits, 0, NULL), AW_OK);
     if (aw_recover(state, desk->journal, desk->table, NULL, &recovery, &why) != AW_OK)
         fail_msg("%s", why.text);
     digest = aw_state_digest(state);
@@ -504,15 +329,15 @@ check_failed_flushes(bool keeps)
 
         make_old(&desk, false, open, threads);
         plan.full_from_bytes = desk.bytes_max;
-        crash(&desk, &plan);
-        assert_int_equal(start(&desk), AW_OK); /* the first flush */
+        desk_crash(&desk, &plan);
+        assert_int_equal(desk_start(&desk), AW_OK); /* the first flush */
         before = aw_state_digest(desk.state);
         (void)settle(&desk);
         is_broken = aw_committer_role(desk.committer) == AW_ROLE_BROKEN;
         broke += is_broken;
-        crash(&desk, NULL);
+        desk_crash(&desk, NULL);
         assert_true(aw_hash128_eq(before, digest_of_replay(&desk)));
-        assert_int_equal(start(&desk), AW_OK);
+        assert_int_equal(desk_start(&desk), AW_OK);
         for (unsigned i = 0; i < 4; i++)
             check_thread(&desk, open[i], threads[i], 2);
         (void)settle(&desk);
@@ -523,7 +348,7 @@ check_failed_flushes(bool keeps)
             check_thread(&desk, open[i], threads[i], 2);
             complete(&desk, open[i]);
         }
-        close_desk(&desk);
+        desk_close(&desk);
         if (!is_broken)
             break;
     }
@@ -554,7 +379,7 @@ test_stop_at_every_step(void **state)
     for (;;) {
         struct aw_hash128 before;
 
-        step(&desk);
+        desk_step(&desk);
         before = aw_state_digest(desk.state);
         for (unsigned i = 0; i < 4; i++)
             check_thread(&desk, open[i], threads[i], 2);
@@ -562,15 +387,15 @@ test_stop_at_every_step(void **state)
             break;
         assert_true(stats(&desk).first_seq >= last);
         last = stats(&desk).first_seq;
-        crash(&desk, NULL);
+        desk_crash(&desk, NULL);
         assert_true(aw_hash128_eq(before, digest_of_replay(&desk)));
-        assert_int_equal(start(&desk), AW_OK);
+        assert_int_equal(desk_start(&desk), AW_OK);
         assert_true(++starts < 500);
         for (unsigned i = 0; i < starts; i++) /* further each time: a step begins the checkpoint anew */
-            step(&desk);
+            desk_step(&desk);
     }
     assert_int_equal(stats(&desk).kept[AW_KEPT_RECORD], 8);
-    close_desk(&desk);
+    desk_close(&desk);
 }
 
 /* Posts until the store is full; what is closed goes with time, and posts are taken again by the same server. */
@@ -584,7 +409,7 @@ check_full(bool lmdb)
 
     open_desk(&desk, lmdb, lmdb ? 8 * KIT_MIB : 2 * KIT_MIB);
     desk.checkpoint_bytes = 1ULL << 40; /* none but those that trimming asks for */
-    assert_int_equal(start(&desk), AW_OK);
+    assert_int_equal(desk_start(&desk), AW_OK);
     open = post(&desk, 1000000).u.message.ticket;
     thread[0] = desk.sources;
     closed = post(&desk, 1000001).u.message.ticket;
@@ -627,9 +452,9 @@ check_full(bool lmdb)
     assert_true(stats(&desk).first_seq > customer);
     check_thread(&desk, open, thread, 1);
     complete(&desk, open);
-    crash(&desk, NULL);
-    assert_int_equal(start(&desk), AW_OK);
-    close_desk(&desk);
+    desk_crash(&desk, NULL);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    desk_close(&desk);
 }
 
 static void
@@ -651,15 +476,15 @@ test_short_of_room_keeps_what_is_open(void **state)
 
     (void)state;
     open_desk(&desk, true, 8 * KIT_MIB);
-    assert_int_equal(start(&desk), AW_OK);
+    assert_int_equal(desk_start(&desk), AW_OK);
     while ((out = post(&desk, count + 1)).err == AW_OK)
         tickets[count++] = out.u.message.ticket;
     assert_true(count > 300);
     let_pass(&desk, 26 * HOUR_MS);
     assert_true(stats(&desk).kept[AW_KEPT_BODY] == count);
     assert_int_equal(stats(&desk).kept[AW_KEPT_RECORD], 0);
-    crash(&desk, NULL);
-    assert_int_equal(start(&desk), AW_OK);
+    desk_crash(&desk, NULL);
+    assert_int_equal(desk_start(&desk), AW_OK);
     for (uint64_t i = 0; i < count; i++) {
         uint64_t source = i + 1;
 
@@ -668,7 +493,7 @@ test_short_of_room_keeps_what_is_open(void **state)
     }
     let_pass(&desk, 26 * HOUR_MS);
     assert_int_equal(stats(&desk).kept[AW_KEPT_BODY], 0);
-    close_desk(&desk);
+    desk_close(&desk);
 }
 
 /* --- anchors that do not fit -------------------------------------------------------------------------------------------------- */
@@ -697,10 +522,10 @@ static void
 check_refused(struct desk *desk, const struct aw_journal_anchor *anchor, const char *words)
 {
     write_anchor(desk, anchor);
-    assert_int_equal(start(desk), AW_E_CORRUPT);
-    if (strstr(desk->refused, words) == NULL)
-        fail_msg("\"%s\" is not in \"%s\"", words, desk->refused);
-    stop(desk);
+    assert_int_equal(desk_start(desk), AW_E_CORRUPT);
+    if (strstr(desk->refused.text, words) == NULL)
+        fail_msg("\"%s\" is not in \"%s\"", words, desk->refused.text);
+    desk_stop(desk);
 }
 
 static void
@@ -713,7 +538,7 @@ check_anchors(bool lmdb)
 
     make_old(&desk, lmdb, open, threads);
     (void)settle(&desk);
-    crash(&desk, NULL);
+    desk_crash(&desk, NULL);
     right = read_anchor(&desk);
     assert_true(right.index > 100);
     wrong = right;
@@ -734,8 +559,8 @@ check_anchors(bool lmdb)
     wrong.kept_seq = wrong.body_seq = wrong.next_seq;
     check_refused(&desk, &wrong, "the batch behind the anchor");
     write_anchor(&desk, &right);
-    assert_int_equal(start(&desk), AW_OK);
-    close_desk(&desk);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    desk_close(&desk);
 }
 
 static void
@@ -762,7 +587,7 @@ test_damaged_anchor(void **state)
     (void)state;
     make_old(&desk, true, open, threads);
     (void)settle(&desk);
-    stop(&desk);
+    desk_stop(&desk);
     aw_journal_close(&desk.journal);
     assert_int_equal(mdb_env_create(&env), 0);
     assert_int_equal(mdb_env_set_maxdbs(env, 8), 0);
@@ -777,10 +602,10 @@ test_damaged_anchor(void **state)
     assert_int_equal(mdb_put(txn, meta, &key, &value, 0), 0);
     assert_int_equal(mdb_txn_commit(txn), 0);
     mdb_env_close(env);
-    open_store(&desk);
-    assert_int_equal(start(&desk), AW_E_CORRUPT);
-    assert_non_null(strstr(desk.refused, "anchor"));
-    close_desk(&desk);
+    desk_open_folder(&desk);
+    assert_int_equal(desk_start(&desk), AW_E_CORRUPT);
+    assert_non_null(strstr(desk.refused.text, "anchor"));
+    desk_close(&desk);
 }
 
 /* A kept record whose bytes changed is not taken for one. */
