@@ -363,10 +363,10 @@ write_state(struct aw_writer *writer, const struct aw_ticket_answer *ticket)
     }
 }
 
-bool
-aw_proto_write_ticket(struct aw_writer *writer, const struct aw_ticket_answer *ticket)
+/* What a ticket is, and why. */
+static void
+write_standing(struct aw_writer *writer, const struct aw_ticket_answer *ticket)
 {
-    aw_writer_begin_map(writer);
     KEY(writer, "ticket");
     write_ticket_id(writer, ticket->ticket);
     write_state(writer, ticket);
@@ -387,10 +387,83 @@ aw_proto_write_ticket(struct aw_writer *writer, const struct aw_ticket_answer *t
     aw_writer_u64(writer, ticket->version);
     KEY(writer, "messages_total");
     aw_writer_u64(writer, ticket->messages_total);
+}
+
+bool
+aw_proto_write_ticket(struct aw_writer *writer, const struct aw_ticket_answer *ticket)
+{
+    aw_writer_begin_map(writer);
+    write_standing(writer, ticket);
     if (!write_messages(writer, ticket->messages, ticket->message_count))
         return false;
     aw_writer_end_map(writer);
     return true;
+}
+
+static void
+write_by_class(struct aw_writer *writer, const uint64_t counts[AW_CLASS_COUNT])
+{
+    aw_writer_begin_map(writer);
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
+        aw_writer_key(writer, aw_slice_str(aw_class_name((enum aw_class)i)));
+        aw_writer_u64(writer, counts[i]);
+    }
+    aw_writer_end_map(writer);
+}
+
+static void
+write_before(struct aw_writer *writer, const struct aw_before *before)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "ticket");
+    write_ticket_id(writer, before->ticket);
+    KEY(writer, "class");
+    write_string(writer, aw_class_name(before->class_));
+    KEY(writer, "age_from");
+    aw_writer_time(writer, before->age_from);
+    KEY(writer, "departs_at");
+    aw_writer_time(writer, before->departs_at);
+    aw_writer_end_map(writer);
+}
+
+static void
+write_queue(struct aw_writer *writer, const struct aw_why_answer *why)
+{
+    KEY(writer, "queued_at");
+    aw_writer_time(writer, why->queued_at);
+    KEY(writer, "lane_paused");
+    aw_writer_bool(writer, why->lane_paused);
+    KEY(writer, "waited_s");
+    aw_writer_u64(writer, why->waited_s);
+    KEY(writer, "allowed_s");
+    aw_writer_u64(writer, why->allowed_s);
+    KEY(writer, "part");
+    write_string(writer, why->part);
+    KEY(writer, "in_lane");
+    aw_writer_u64(writer, why->in_lane);
+    KEY(writer, "ahead");
+    write_by_class(writer, why->ahead);
+    KEY(writer, "exact");
+    aw_writer_bool(writer, why->exact);
+    KEY(writer, "nearest");
+    aw_writer_begin_array(writer, why->nearest_count);
+    for (uint32_t i = 0; i < why->nearest_count; i++)
+        write_before(writer, &why->nearest[i]);
+    aw_writer_end_array(writer);
+}
+
+void
+aw_proto_write_why(struct aw_writer *writer, const struct aw_ticket_answer *ticket, const struct aw_why_answer *why)
+{
+    aw_writer_begin_map(writer);
+    write_standing(writer, ticket);
+    KEY(writer, "as_of");
+    aw_writer_time(writer, why->as_of);
+    KEY(writer, "order");
+    write_string(writer, why->order);
+    if (ticket->state == AW_TICKET_WAITING)
+        write_queue(writer, why);
+    aw_writer_end_map(writer);
 }
 
 static void
@@ -419,12 +492,7 @@ aw_proto_write_lane(struct aw_writer *writer, const struct aw_lane_answer *lane)
     write_string(writer, aw_lane_pause_name(lane->pause));
     write_match(writer, &lane->match);
     KEY(writer, "waiting");
-    aw_writer_begin_map(writer);
-    for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
-        aw_writer_key(writer, aw_slice_str(aw_class_name((enum aw_class)i)));
-        aw_writer_u64(writer, lane->waiting[i]);
-    }
-    aw_writer_end_map(writer);
+    write_by_class(writer, lane->waiting);
     KEY(writer, "leased");
     aw_writer_u64(writer, lane->leased);
     KEY(writer, "held");

@@ -94,6 +94,8 @@ void aw_proto_write_receipt(struct aw_writer *writer, const struct aw_receipt *r
 /* False when a stored body is broken: answer AW_E_CORRUPT and drop the buffer. The same for the ones below that hold messages. */
 AW_MUST_USE bool aw_proto_write_lease(struct aw_writer *writer, const struct aw_lease_answer *lease);
 AW_MUST_USE bool aw_proto_write_ticket(struct aw_writer *writer, const struct aw_ticket_answer *ticket);
+/* Why it is where it is, without its messages. */
+void aw_proto_write_why(struct aw_writer *writer, const struct aw_ticket_answer *ticket, const struct aw_why_answer *why);
 void             aw_proto_write_lane(struct aw_writer *writer, const struct aw_lane_answer *lane);
 /* One message as it was posted, with its id, its time and under `receipt` what was answered to it. */
 AW_MUST_USE bool aw_proto_write_message(struct aw_writer *writer, const struct aw_stored_message *message,

@@ -1,6 +1,7 @@
 /* ticket.c - `aswolk ticket` and `aswolk message`: one of them, and what a supervisor may do to a ticket. */
 #include "cli/cli.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@ struct ticket_options {
     bool        unhold;
     bool        cancel;
     bool        dry_run;
+    bool        why;
     const char *until;
     const char *reason;
 };
@@ -19,6 +21,10 @@ struct ticket_options {
 static const struct ticket_options ticket_defaults;
 
 static const struct aw_cli_option ticket_options[] = {
+    {.name = "why",
+     .type = AW_CLI_FLAG,
+     .offset = offsetof(struct ticket_options, why),
+     .about = "show why it is where it is, and who goes before it"},
     {.name = "class",
      .type = AW_CLI_TEXT,
      .value = "CLASS",
@@ -65,6 +71,36 @@ show_change(const json_t *answer, const struct ticket_options *options)
     if (!options->cancel)
         (void)printf(", %s in %s", aw_cli_text(answer, "class"), aw_cli_text(answer, "lane"));
     (void)fputc('\n', stdout);
+}
+
+/* Who goes before it. */
+static void
+show_why(const json_t *why)
+{
+    const json_t *ahead = json_object_get(why, "ahead");
+    const char   *name;
+    json_t       *value;
+    size_t        i;
+
+    if (strcmp(aw_cli_text(why, "state"), "waiting") != 0)
+        return;
+    (void)printf("  in its place since %s%s\n", aw_cli_text(why, "queued_at"),
+                 aw_cli_flag(why, "lane_paused") ? "; its lane is paused and gives nothing out" : "");
+    (void)printf("  waited %" PRIu64 " s of %" PRIu64 " s; order %s, by %s\n", aw_cli_number(why, "waited_s"),
+                 aw_cli_number(why, "allowed_s"), aw_cli_text(why, "order"), aw_cli_text(why, "part"));
+    (void)printf("  %s%" PRIu64 " wait in its lane; before it go:", aw_cli_flag(why, "exact") ? "" : "about ",
+                 aw_cli_number(why, "in_lane"));
+    json_object_foreach((json_t *)(uintptr_t)ahead, name, value)
+    {
+        (void)printf(" %s %" PRIu64, name, (uint64_t)json_integer_value(value));
+    }
+    (void)fputc('\n', stdout);
+    json_array_foreach(json_object_get(why, "nearest"), i, value)
+    {
+        (void)printf("    %s  %s  since %s", aw_cli_text(value, "ticket"), aw_cli_text(value, "class"),
+                     aw_cli_text(value, "age_from"));
+        (void)printf("%s%s\n", aw_cli_text(value, "departs_at")[0] == '\0' ? "" : "  departs ", aw_cli_text(value, "departs_at"));
+    }
 }
 
 /* Sends the change; the answer tells the ticket's new state. */
@@ -130,16 +166,16 @@ run_ticket(struct aw_cli *cli, int argc, char **argv)
     }
     places = options->class_ != NULL || options->lane != NULL;
     if (options->hold + options->unhold + options->cancel > 1 || (options->until != NULL && !options->hold) ||
-        (options->cancel && places)) {
-        aw_cli_error(cli,
-                     "--hold (with --until), --unhold and --cancel exclude each other; so do --cancel and --class or --lane");
+        (options->cancel && places) || (options->why && (options->hold || options->unhold || options->cancel || places))) {
+        aw_cli_error(cli, "--hold (with --until), --unhold and --cancel exclude each other; so do --cancel and --class or --lane;"
+                          " --why goes alone");
         return AW_CLI_USAGE;
     }
     if (strlen(argv[0]) > 64 || !aw_cli_check_name(cli, "ticket id", argv[0]))
         return AW_CLI_USAGE;
     if (options->hold || options->unhold || options->cancel || places)
         return change(cli, argv[0], options);
-    (void)snprintf(path, sizeof(path), "/v1/tickets/%s", argv[0]);
+    (void)snprintf(path, sizeof(path), options->why ? "/v1/tickets/%s/why" : "/v1/tickets/%s", argv[0]);
     ticket = aw_cli_get(cli, path, &code);
     if (ticket == NULL)
         return code;
@@ -147,6 +183,8 @@ run_ticket(struct aw_cli *cli, int argc, char **argv)
         aw_cli_print_json(ticket);
     else
         aw_cli_show_ticket(ticket);
+    if (options->why && !cli->common.json)
+        show_why(ticket);
     json_decref(ticket);
     return AW_CLI_OK;
 }

@@ -62,6 +62,7 @@ aw_committer_new(struct aw_committer **ret_committer, const struct aw_committer_
     aw_list_init(&c->drains);
     aw_list_init(&c->posts);
     aw_list_init(&c->queries);
+    aw_list_init(&c->looks);
     aw_list_init(&c->done);
     err = aw_wake_init(&c->wake, why);
     if (err != AW_OK) {
@@ -259,6 +260,7 @@ aw_committer_step(struct aw_committer *committer, aw_ms wall, aw_ns mono)
     now = aw_record_clock_now(&c->clock, wall, mono);
     work += aw_group_commit(c, now);
     work += aw_publish_queries(c, now);
+    work += aw_publish_looks(c);
     work += aw_lanes_reclaim(c->config.lanes);
     rouse(c);
     return work;
@@ -289,7 +291,7 @@ aw_committer_next_due(const struct aw_committer *committer, aw_ns mono)
     aw_ms                      due = earlier(aw_state_next_due(c->config.state), aw_trim_next_due(c));
     aw_ns                      at = AW_NS_NEVER;
 
-    if (aw_upkeep_is_busy(c) || aw_trim_is_busy(c))
+    if (aw_upkeep_is_busy(c) || aw_trim_is_busy(c) || !aw_list_is_empty(&c->looks))
         return mono;
     if (c->role == AW_ROLE_BROKEN)
         return AW_NS_NEVER;

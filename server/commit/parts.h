@@ -71,7 +71,8 @@ struct aw_committer {
     struct aw_list drains; /* COMMANDS that are no posts: go first */
     struct aw_list posts;
     struct aw_list queries;
-    struct aw_list done; /* go back after the flush */
+    struct aw_list looks; /* queries that take several steps */
+    struct aw_list done;  /* go back after the flush */
 
     struct aw_admission admission;
     struct aw_batch     batch;
@@ -116,6 +117,8 @@ void aw_publish_cancel(struct aw_committer *c, struct aw_submission *cancel);
 /* A pull with this key was given a lease: others that wait under the key are told. */
 void   aw_publish_leased(struct aw_committer *c, const struct aw_pull_key *key);
 size_t aw_publish_queries(struct aw_committer *c, aw_ms now);
+/* A piece of the first query that takes several steps. */
+size_t aw_publish_looks(struct aw_committer *c);
 /* Fills lanes and directory from the state, at a start. */
 enum aw_err aw_publish_load(struct aw_committer *c, struct aw_why *why);
 

@@ -246,6 +246,7 @@ answer(struct aw_committer *c, struct aw_query *query, aw_ms now)
     query->now = now;
     switch (query->kind) {
     case AW_QUERY_TICKET:
+    case AW_QUERY_AHEAD:
         query->err = aw_state_ticket(c->config.state, query->ticket, &query->views[0]);
         query->count = query->err == AW_OK;
         return;
@@ -279,6 +280,42 @@ answer(struct aw_committer *c, struct aw_query *query, aw_ms now)
     AW_UNREACHABLE();
 }
 
+/* Slots that one step of a look passes: 0.1 ms or so, as other work waits meanwhile. */
+#define LOOK_SLOTS 4096U
+
+/* True: it goes on in steps. */
+static bool
+begin_look(struct aw_committer *c, struct aw_query *query)
+{
+    struct aw_slice       values[4 * AW_LANE_MATCH_MAX];
+    struct aw_lane_answer lane;
+
+    if (query->kind != AW_QUERY_AHEAD || query->err != AW_OK || query->views[0].state != AW_TICKET_WAITING)
+        return false;
+    aw_state_lane(c->config.state, query->views[0].lane, values, &lane);
+    query->is_paused = lane.pause == AW_LANE_PAUSED_OUT || lane.pause == AW_LANE_PAUSED_BOTH;
+    aw_ahead_begin(query->ahead, &query->views[0]);
+    return true;
+}
+
+size_t
+aw_publish_looks(struct aw_committer *c)
+{
+    struct aw_list       *link = aw_list_first(&c->looks);
+    struct aw_submission *submission;
+
+    if (link == NULL)
+        return 0;
+    submission = AW_CONTAINER(link, struct aw_submission, link);
+    if (c->role == AW_ROLE_BROKEN)
+        submission->err = AW_E_STORE_BROKEN;
+    else if (!aw_ahead_step(c->config.state, submission->query->ahead, LOOK_SLOTS))
+        return 1;
+    aw_list_remove(link);
+    aw_committer_give_back(c, submission);
+    return 1;
+}
+
 size_t
 aw_publish_queries(struct aw_committer *c, aw_ms now)
 {
@@ -292,7 +329,10 @@ aw_publish_queries(struct aw_committer *c, aw_ms now)
         submission->err = c->role == AW_ROLE_BROKEN ? AW_E_STORE_BROKEN : AW_OK;
         if (submission->err == AW_OK)
             answer(c, submission->query, now);
-        aw_committer_give_back(c, submission);
+        if (submission->err == AW_OK && begin_look(c, submission->query))
+            aw_list_push_back(&c->looks, &submission->link);
+        else
+            aw_committer_give_back(c, submission);
         answered++;
     }
     return answered;

@@ -57,7 +57,7 @@ struct aw_ticket_row {
     aw_ms    opened_at;
     aw_ms    departs_at;
     aw_ms    reply_by;
-    aw_ms    until;    /* CLOSED: when it closed; HELD: when the hold ends, 0: when a person ends it */
+    aw_ms    until;    /* CLOSED: when it closed; HELD: when the hold ends, 0: by a person; WAITING: since when in its place */
     uint32_t ended_op; /* folded op_hash */
     uint32_t attempt;
     uint32_t version; /* of state and place in a queue: what lies in a queue with another one is stale */

@@ -30,6 +30,7 @@ aw_state_ticket_at(const struct aw_state *state, uint32_t slot, struct aw_ticket
         .reply_by = ticket->reply_by,
         .closed_at = ticket->state == AW_TICKET_CLOSED ? ticket->until : 0,
         .held_until = ticket->state == AW_TICKET_HELD ? ticket->until : 0,
+        .queued_at = ticket->state == AW_TICKET_WAITING ? ticket->until : 0,
         .key = aw_ticket_key(ticket),
     };
     if (ticket->state == AW_TICKET_LEASED) {

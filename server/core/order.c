@@ -148,3 +148,34 @@ aw_order_choose(const struct aw_order_settings *settings, aw_ms now, const struc
             best = i;
     return best;
 }
+
+enum aw_order_part
+aw_order_part(const struct aw_order_settings *settings, aw_ms now, const struct aw_order_candidate *candidate)
+{
+    if (settings->order == AW_ORDER_STRICT)
+        return AW_ORDER_PART_CLASS;
+    switch (rank_of(settings, now, candidate)) {
+    case RANK_CARE:
+        return AW_ORDER_PART_CARE;
+    case RANK_DANGER:
+        return AW_ORDER_PART_DEPARTURE;
+    case RANK_RATIO:
+        return AW_ORDER_PART_RATIO;
+    }
+    AW_UNREACHABLE();
+}
+
+const char *
+aw_order_part_name(enum aw_order_part part)
+{
+    static const char *const names[] = {"care", "departure", "ratio", "class"};
+
+    AW_ASSERT((unsigned)part < AW_ARRAY_LEN(names));
+    return names[part];
+}
+
+const char *
+aw_order_name(enum aw_order order)
+{
+    return order == AW_ORDER_STRICT ? "strict" : "ratio";
+}

@@ -30,6 +30,11 @@ struct aw_order_candidate {
  * Strict: by class; imminent ones by departure, others by age; ties as above. */
 bool aw_order_goes_before(const struct aw_order_settings *settings, aw_ms now, const struct aw_order_candidate *a,
                           const struct aw_order_candidate *b);
+/* Which part of the rule speaks for this ticket now. */
+enum aw_order_part { AW_ORDER_PART_CARE, AW_ORDER_PART_DEPARTURE, AW_ORDER_PART_RATIO, AW_ORDER_PART_CLASS };
+enum aw_order_part aw_order_part(const struct aw_order_settings *settings, aw_ms now, const struct aw_order_candidate *candidate);
+const char        *aw_order_part_name(enum aw_order_part part);
+const char        *aw_order_name(enum aw_order order);
 /* The index of the one to take; count >= 1. */
 size_t aw_order_choose(const struct aw_order_settings *settings, aw_ms now, const struct aw_order_candidate *candidates,
                        size_t count);

@@ -164,6 +164,7 @@ struct aw_ticket_view {
     aw_ms                reply_by;
     aw_ms                closed_at;
     aw_ms                held_until;
+    aw_ms                queued_at; /* WAITING: since when it lies in this place of its queue */
     aw_ms                expires_at;
     aw_ms                key; /* of its queue */
 };

@@ -221,6 +221,7 @@ aw_ticket_queue(struct aw_state *state, uint32_t slot, struct aw_ticket_row *tic
     if (ticket->state != AW_TICKET_WAITING)
         aw_ticket_move(ticket, AW_TICKET_WAITING);
     aw_ticket_refresh(state, slot, ticket);
+    ticket->until = state->now;
     ticket->version++;
     tell(ret_event, AW_EVENT_QUEUED, slot, ticket);
 }

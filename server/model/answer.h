@@ -85,6 +85,29 @@ enum aw_ticket_state {
 };
 const char *aw_ticket_state_name(enum aw_ticket_state state);
 
+/* One of those that go before a ticket. */
+struct aw_before {
+    struct aw_ticket_id ticket;
+    enum aw_class       class_;
+    aw_ms               age_from;
+    aw_ms               departs_at; /* 0: none known, or it does not count */
+};
+/* Why a ticket is where it is; from `queued_at` on with WAITING. */
+struct aw_why_answer {
+    aw_ms                   as_of;
+    const char             *order;
+    aw_ms                   queued_at;
+    bool                    lane_paused; /* nothing is given out there */
+    uint64_t                waited_s;
+    uint64_t                allowed_s;
+    const char             *part;    /* of the rule, that speaks for it */
+    uint64_t                in_lane; /* tickets that wait there */
+    const uint64_t         *ahead;   /* by class */
+    bool                    exact;   /* nothing changed while they were counted */
+    const struct aw_before *nearest; /* the last ones of these, the next to it first */
+    uint32_t                nearest_count;
+};
+
 struct aw_ticket_answer {
     struct aw_ticket_id             ticket;
     enum aw_ticket_state            state;

@@ -28,6 +28,7 @@ aw_api_handler aw_api_release;
 aw_api_handler aw_api_extend_many;
 aw_api_handler aw_api_complete_many;
 aw_api_handler aw_api_get_ticket; /* api_tickets.c */
+aw_api_handler aw_api_why;
 aw_api_handler aw_api_patch_ticket;
 aw_api_handler aw_api_cancel_ticket;
 aw_api_handler aw_api_list_lanes; /* api_lanes.c */

@@ -1,4 +1,4 @@
-/* api_tickets.c - a ticket by its id: look, give it class and lane, hold, let go, cancel. */
+/* api_tickets.c - a ticket by its id: look, ask why it is where it is, give it class and lane, hold, let go, cancel. */
 #include "proto/proto.h"
 #include "run/api.h"
 #include "run/io.h"
@@ -12,7 +12,48 @@ struct look {
     struct aw_query       query;
     struct aw_ticket_view view;
     struct aw_read       *read;
+    struct aw_ahead      *ahead; /* asked for why; NULL: for the ticket itself */
 };
+
+/* What the state says of a waiting ticket's place. `before` has room for AW_AHEAD_NEAREST_MAX. */
+static struct aw_why_answer
+why_of(const struct look *look, struct aw_before *before)
+{
+    const struct aw_ahead *ahead = look->ahead;
+    struct aw_why_answer   why = {.as_of = look->query.now, .order = aw_order_name(ahead->order.order)};
+
+    if (look->view.state != AW_TICKET_WAITING)
+        return why;
+    for (uint32_t i = 0; i < ahead->nearest_count; i++)
+        before[i] = (struct aw_before){.ticket = ahead->nearest[i].ticket,
+                                       .class_ = ahead->nearest[i].candidate.class_,
+                                       .age_from = ahead->nearest[i].candidate.age,
+                                       .departs_at = ahead->nearest[i].candidate.departs_at};
+    why.queued_at = look->view.queued_at;
+    why.lane_paused = look->query.is_paused;
+    why.waited_s = ahead->at > ahead->own.age ? (ahead->at - ahead->own.age) / AW_MS_PER_S : 0;
+    why.allowed_s = aw_order_allowed_ms(&ahead->order, ahead->at, &ahead->own) / AW_MS_PER_S;
+    why.part = aw_order_part_name(aw_order_part(&ahead->order, ahead->at, &ahead->own));
+    why.in_lane = ahead->in_lane;
+    why.ahead = ahead->by_class;
+    why.exact = ahead->in_one_step;
+    why.nearest = before;
+    why.nearest_count = ahead->nearest_count;
+    return why;
+}
+
+static bool
+write_look(struct aw_writer *writer, const struct look *look, const struct aw_ticket_answer *ticket)
+{
+    struct aw_before     before[AW_AHEAD_NEAREST_MAX];
+    struct aw_why_answer why;
+
+    if (look->ahead == NULL)
+        return aw_proto_write_ticket(writer, ticket);
+    why = why_of(look, before);
+    aw_proto_write_why(writer, ticket, &why);
+    return true;
+}
 
 static void
 answer_look(struct look *look)
@@ -47,7 +88,7 @@ answer_look(struct look *look)
 
     aw_buffer_init(&buffer, arena);
     aw_writer_init(&writer, &buffer, look->media);
-    if (aw_proto_write_ticket(&writer, &ticket))
+    if (write_look(&writer, look, &ticket))
         aw_call_answer(&look->call, 200, look->media, &buffer, &etag, 1);
     else
         aw_call_fail(&look->call, AW_E_INTERNAL, "a stored message is damaged");
@@ -87,21 +128,49 @@ on_looked(struct aw_call *call)
 
 static const struct aw_call_ops look_ops = {.on_back = on_looked};
 
-void
-aw_api_get_ticket(struct aw_io *io, struct aw_request *request, struct aw_slice id)
+static void
+ask(struct look *look, struct aw_slice id)
 {
-    struct look        *look = aw_call_new(io, request, &look_ops, sizeof(*look));
     struct aw_ticket_id ticket;
 
-    if (look == NULL || !aw_call_negotiate(&look->call, false, &look->media))
+    if (!aw_call_negotiate(&look->call, false, &look->media))
         return;
-    if (!aw_ticket_id_parse(id, &ticket) || ticket.shard != io->shared->shard) {
+    if (!aw_ticket_id_parse(id, &ticket) || ticket.shard != look->call.io->shared->shard) {
         aw_call_fail(&look->call, AW_E_NOT_FOUND, "there is no ticket by that id");
         return;
     }
-    look->query = (struct aw_query){.kind = AW_QUERY_TICKET, .ticket = ticket, .room = 1, .views = &look->view};
+    look->query = (struct aw_query){.kind = look->ahead == NULL ? AW_QUERY_TICKET : AW_QUERY_AHEAD,
+                                    .ticket = ticket,
+                                    .room = 1,
+                                    .views = &look->view,
+                                    .ahead = look->ahead};
     look->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &look->query};
     aw_call_submit(&look->call, &look->submission);
+}
+
+void
+aw_api_get_ticket(struct aw_io *io, struct aw_request *request, struct aw_slice id)
+{
+    struct look *look = aw_call_new(io, request, &look_ops, sizeof(*look));
+
+    if (look != NULL)
+        ask(look, id);
+}
+
+void
+aw_api_why(struct aw_io *io, struct aw_request *request, struct aw_slice id)
+{
+    struct look *look = aw_call_new(io, request, &look_ops, sizeof(*look));
+
+    if (look == NULL)
+        return;
+    look->ahead = aw_arena_take(aw_call_arena(&look->call), sizeof(*look->ahead));
+    if (look->ahead == NULL) {
+        aw_call_fail(&look->call, AW_E_MEMORY, "");
+        return;
+    }
+    *look->ahead = (struct aw_ahead){.order = io->order, .at = io->wall};
+    ask(look, id);
 }
 
 /* --- class, lane, hold, cancel ---------------------------------------------------------------------------------------------- */

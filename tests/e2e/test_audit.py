@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-from aswolk_test import MSGPACK, PATIENCE_S, Gone, Messages, audit, check, equal, program, rfc3339, run, status, until
+from aswolk_test import MSGPACK, PATIENCE_S, Gone, Messages, audit, check, equal, problem, program, rfc3339, run, status, until
 
 HOUR = 3600
 DATE = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 24 * HOUR))
@@ -173,6 +173,64 @@ def test_what_it_prints(t):
     check("from choice to journal" in said[1] and said[-1] == "  passed over: nothing", "what it says", said)
     check("data folder" in lines(code=2)[0], "without a folder")
     check("DIR is what" in lines(os.path.join(t.folder, "nowhere"), code=1)[0], "no store there")
+
+
+def why(api, receipt):
+    return status(api.get("/v1/tickets/%s/why" % receipt["ticket"]), 200, "why").value
+
+
+def total(answer):
+    return sum(answer["ahead"].values())
+
+
+def test_why(t):
+    """Who goes before whom is the order in which a pull gives them; what is not waiting says where it is."""
+    server = t.server(rules="")
+    for form in ("application/json", MSGPACK):
+        api, make = server.api(form=form), Messages(form[-4:])
+        lane = form[-4:]
+        status(api.put_lane(lane), 201, "a lane")
+        posted = [api.receipt(some_message(make, number) | {"lane": lane}) for number in range(1, 41)]
+        answers = {receipt["ticket"]: why(api, receipt) for receipt in posted}
+        order = [lease["ticket"] for lease in api.leases(max=100, lanes=[lane])]
+        equal(sorted(answers), sorted(order), "all of them")
+        for place, ticket in enumerate(order):
+            answer = answers[ticket]
+            equal((answer["state"], answer["in_lane"], answer["exact"]), ("waiting", 40, True), "its queue")
+            equal((total(answer), answer["order"], answer["lane_paused"]), (place, "ratio", False), "how many go before it")
+            before = list(reversed(order[:place]))[:10]
+            equal([other["ticket"] for other in answer["nearest"]], before, "which ones")
+            check(answer["part"] in ("care", "departure", "ratio") and answer["allowed_s"] >= 60, "the rule", answer)
+        held = why(api, posted[0])
+        equal((held["state"], held["holder"], "ahead" in held), ("leased", "ann", False), "a leased one")
+        check(held["expires_at"] > held["as_of"], "when its lease ends", held)
+    server.restart()
+    api = server.api()
+    for lease in api.every_lease():
+        status(api.act(lease, "release", {"reason": "test"}), 200, "release")
+    status(api.put_lane(lane, {"pause": "out"}), 200, "a pause")
+    equal(why(api, posted[0])["lane_paused"], True, "a lane that is paused")
+    status(api.patch_ticket(posted[0]["ticket"], {"hold": True}), 200, "hold")
+    equal(why(api, posted[0])["held_until"], None, "a held one")
+    status(api.cancel_ticket(posted[0]["ticket"]), 200, "cancel")
+    check(why(api, posted[0])["closed_at"] is not None, "a closed one")
+    problem(api.get("/v1/tickets/t000/why"), 404, "not-found")
+
+
+def test_why_in_a_long_queue(t):
+    """Counted in steps, beside other work: all of them at once, and while others post."""
+    server = t.server(rules="")
+    api, make = server.api(), Messages()
+    last = None
+    for _ in range(10):
+        last = api.receipts(make.many(1000, **{"class": "general"}))[-1]
+    asked = [api.begin("GET", "/v1/tickets/%s/why" % last["ticket"], {}) for _ in range(20)]
+    api.receipts(make.many(100, **{"class": "disrupted"}))
+    for response in asked:
+        answer = status(api.connection.wait(response), 200, "why").value
+        check(10000 <= answer["in_lane"] <= 10100, "in its lane", answer["in_lane"])
+        check(total(answer) >= 9999 and answer["ahead"]["general"] == 9999, "before it", answer["ahead"])
+        equal(answer["exact"], False, "said that it took several steps")
 
 
 if __name__ == "__main__":

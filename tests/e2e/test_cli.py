@@ -60,7 +60,7 @@ class Nowhere:
 def test_help_and_usage(t):
     """Every command has help; a wrong command line is exit code 2 and says what is wrong; nothing is asked of a server."""
     overview = aswolk(Nowhere, "help").out
-    for command in ("post", "work", "ticket", "message", "lanes", "journal", "health"):
+    for command in ("post", "work", "ticket", "message", "lanes", "journal", "audit", "health"):
         check(" %s " % command in overview, "the overview names " + command)
         text = aswolk(Nowhere, "help", command).out
         check(text.startswith("Usage: aswolk " + command), "help of " + command, text[:60])
@@ -79,6 +79,8 @@ def test_help_and_usage(t):
         (["ticket"], "ticket id"),
         (["ticket", "t/../x"], "ticket id"),
         (["ticket", "t0", "--hold", "--cancel"], "exclude"),
+        (["ticket", "t0", "--hold", "--why"], "alone"),
+        (["audit"], "data folder"),
         (["ticket", "t0", "--class", "care", "--cancel"], "exclude"),
         (["lanes", "--pause", "in"], "put NAME"),
         (["journal"], "folder"),
@@ -380,6 +382,9 @@ def test_ticket_and_message(t):
     placed = aswolk(server, "ticket", receipt["ticket"], "--class", "disrupted", "--json").json
     equal((placed["class"], placed["lane"]), ("disrupted", "main"), "--class")
     aswolk(server, "ticket", receipt["ticket"], "--lane", "nowhere", code=FAILED)
+    why = aswolk(server, "ticket", receipt["ticket"], "--why").out
+    check("wait in its lane; before it go: care 0" in why and "order ratio" in why, "--why", why)
+    equal(aswolk(server, "ticket", receipt["ticket"], "--why", "--json").json["part"], "ratio", "--why --json")
     hold = ["--hold", "--until", "2099-01-01T00:00:00Z", "--reason", "asks the crew", "--json"]
     equal(aswolk(server, "ticket", receipt["ticket"], *hold).json["state"], "held", "--hold")
     check("is now waiting" in aswolk(server, "ticket", receipt["ticket"], "--unhold").out, "--unhold")

@@ -254,6 +254,49 @@ test_ticket(void **state)
 }
 
 static void
+test_why(void **state)
+{
+    static const uint64_t         ahead[AW_CLASS_COUNT] = {1, 2, 3, 4, 5};
+    static const struct aw_before nearest = {.ticket = ticket, .class_ = AW_CLASS_CARE, .age_from = 2000};
+    struct rig                   *rig = *state;
+    struct aw_ticket_answer       answer = {.ticket = ticket,
+                                            .state = AW_TICKET_WAITING,
+                                            .lane = AW_SLICE("main"),
+                                            .class_ = AW_CLASS_GENERAL,
+                                            .opened_at = 1000,
+                                            .age_from = 1000,
+                                            .version = 9};
+    const struct aw_why_answer    why = {.as_of = 3000,
+                                         .order = "ratio",
+                                         .queued_at = 1000,
+                                         .lane_paused = true,
+                                         .waited_s = 2,
+                                         .allowed_s = 14400,
+                                         .part = "ratio",
+                                         .in_lane = 20,
+                                         .ahead = ahead,
+                                         .exact = true,
+                                         .nearest = &nearest,
+                                         .nearest_count = 1};
+
+#define WHY_HEAD(state)                                                                                                          \
+    "{\"ticket\":\"" TICKET_TEXT "\",\"state\":" state ",\"lane\":\"main\",\"class\":\"general\",\"reasons\":[],"                \
+    "\"class_by_person\":false,\"gentle\":false,\"opened_at\":\"1970-01-01T00:00:01.000Z\",\"departs_at\":null,"                 \
+    "\"reply_by\":null,\"attempt\":0,\"promise\":null,\"version\":9,\"messages_total\":0,"                                       \
+    "\"as_of\":\"1970-01-01T00:00:03.000Z\",\"order\":\"ratio\""
+    CHECK(rig,
+          WHY_HEAD(
+              "\"waiting\"") ",\"queued_at\":\"1970-01-01T00:00:01.000Z\",\"lane_paused\":true,\"waited_s\":2,"
+                             "\"allowed_s\":14400,\"part\":\"ratio\",\"in_lane\":20,\"ahead\":{\"care\":1,\"imminent\":2,"
+                             "\"disrupted\":3,\"general\":4,\"other\":5},\"exact\":true,\"nearest\":[{\"ticket\":\"" TICKET_TEXT
+                             "\",\"class\":\"care\",\"age_from\":\"1970-01-01T00:00:02.000Z\",\"departs_at\":null}]}",
+          aw_proto_write_why(&writer, &answer, &why));
+    answer.state = AW_TICKET_HELD;
+    CHECK(rig, WHY_HEAD("\"held\",\"held_until\":null") "}", aw_proto_write_why(&writer, &answer, &why));
+#undef WHY_HEAD
+}
+
+static void
 test_lane(void **state)
 {
     static const struct aw_slice langs[] = {{"en", 2}, {"nl", 2}};
@@ -415,9 +458,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        rig_test(test_receipt), rig_test(test_lease),    rig_test(test_lease_flights), rig_test(test_message),
-        rig_test(test_ticket),  rig_test(test_lane),     rig_test(test_done),          rig_test(test_problem),
-        rig_test(test_lines),   rig_test(test_body_get),
+        rig_test(test_receipt), rig_test(test_lease), rig_test(test_lease_flights), rig_test(test_message),
+        rig_test(test_ticket),  rig_test(test_why),   rig_test(test_lane),          rig_test(test_done),
+        rig_test(test_problem), rig_test(test_lines), rig_test(test_body_get),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
