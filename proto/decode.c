@@ -755,8 +755,9 @@ aw_proto_decode(struct aw_arena *arena, enum aw_media media, struct aw_slice bod
     init(&decoder, arena, false, problem);
     if (is_blank(media, body)) {
         set_defaults(object, ret_object);
-        return check_required(&decoder, object, 0);
+        err = check_required(&decoder, object, 0);
+    } else {
+        err = decode_body(&decoder, media, body, kind, ret_object);
     }
-    err = decode_body(&decoder, media, body, kind, ret_object);
     return err == AW_OK ? check_together(&decoder, kind, ret_object) : err;
 }

@@ -86,6 +86,7 @@ static const struct refusal refusals[] = {
     {AW_OBJECT_EXTEND_LINE, "{}", AW_FAULT_MISSING, "lease", "is required"},
     {AW_OBJECT_COMPLETE_LINE, "{}", AW_FAULT_MISSING, "lease", "is required"},
     {AW_OBJECT_TICKET_PATCH, "{}", AW_FAULT_MISSING, "class", "or lane or hold"},
+    {AW_OBJECT_TICKET_PATCH, "", AW_FAULT_MISSING, "class", "or lane or hold"},
     {AW_OBJECT_TICKET_PATCH, "{\"reason\":\"r\",\"dry_run\":true}", AW_FAULT_MISSING, "class", "or lane or hold"},
     {AW_OBJECT_TICKET_PATCH, "{\"class\":\"care\",\"hold_until\":\"2026-04-15T08:00:00Z\"}", AW_FAULT_VALUE, "hold_until",
      "unless hold is true"},
