@@ -100,7 +100,7 @@ read_anchor(struct walk *walk, struct aw_journal_anchor *ret_anchor)
 static enum aw_err
 find_start(struct walk *walk)
 {
-    struct aw_journal_anchor anchor;
+    struct aw_journal_anchor anchor = {0};
     struct aw_recovery       recovery;
     enum aw_err              err = read_anchor(walk, &anchor);
 

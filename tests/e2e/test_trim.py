@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 
-from aswolk_test import PATIENCE_S, Messages, check, equal, program, run, status, until
+from aswolk_test import PATIENCE_S, Messages, audit, check, equal, program, run, status, until
 
 DAY_S = 24 * 3600
 
@@ -55,6 +55,8 @@ def test_days_later(t):
                 agent.completed(lease)
     before = verified(server)
     equal(before["anchor"], 0, "nothing is trimmed on the first day")
+    judged = audit(server)
+    equal((judged["first_record"], judged["judged"]), (1, judged["leases"]), "every lease is judged")
 
     later(server, 9)
     until("old batches are gone", lambda: server.metrics().get("aswolk_journal_first_seq") > 1000, 3 * PATIENCE_S)
@@ -79,6 +81,8 @@ def test_days_later(t):
     api.completed(lease)
     server.stop()
     check("trimmed up to batch" in journal(server.folder, "--verify"), "the verdict names the anchor")
+    again = audit(server)
+    check(again["first_record"] > 1 and again["leases"] < judged["leases"], "from the checkpoint on", again)
     first = json.loads(journal(server.folder, "--json").split("\n")[0])
     equal(first["seq"], verified(server)["first_record"], "the first record printed is the first that is left")
 
