@@ -1,4 +1,4 @@
-/* lanes_directory.c - append-only table, published by its count. */
+/* lanes_directory.c - append-only table, published by its count, with an index by name. */
 #include "commit/lanes_directory.h"
 
 #include <stdlib.h>
@@ -17,23 +17,35 @@ name_hash(struct aw_slice name)
 bool
 aw_lanes_directory_init(struct aw_lanes_directory *directory, uint32_t lanes_max)
 {
+    uint32_t size = 2;
+
+    while (size / 2 < lanes_max)
+        size *= 2;
     directory->_rows = calloc(lanes_max, sizeof(directory->_rows[0]));
     directory->_max = lanes_max;
+    directory->_index = calloc(size, sizeof(directory->_index[0]));
+    directory->_index_mask = size - 1;
     atomic_init(&directory->_count, 0);
-    return directory->_rows != NULL;
+    if (directory->_rows != NULL && directory->_index != NULL)
+        return true;
+    aw_lanes_directory_fini(directory);
+    return false;
 }
 
 void
 aw_lanes_directory_fini(struct aw_lanes_directory *directory)
 {
     free(directory->_rows);
+    free(directory->_index);
     directory->_rows = NULL;
+    directory->_index = NULL;
 }
 
 void
 aw_lanes_directory_add(struct aw_lanes_directory *directory, uint32_t lane, struct aw_slice name, enum aw_lane_pause pause)
 {
     struct aw_directory_row *row;
+    uint32_t                 at;
 
     AW_ASSERT(lane < directory->_max);
     AW_ASSERT(lane == atomic_load_explicit(&directory->_count, memory_order_relaxed));
@@ -41,6 +53,11 @@ aw_lanes_directory_add(struct aw_lanes_directory *directory, uint32_t lane, stru
     row->_name = name;
     row->_hash = name_hash(name);
     atomic_init(&row->_pause, (uint32_t)pause);
+    at = (uint32_t)row->_hash & directory->_index_mask;
+    while (atomic_load_explicit(&directory->_index[at], memory_order_relaxed) != 0) /* the committer's own */
+        at = (at + 1) & directory->_index_mask;
+    /* Pairs with the acquire in find(). */
+    atomic_store_explicit(&directory->_index[at], lane + 1, memory_order_release);
     /* Pairs with the acquire in count(). */
     atomic_store_explicit(&directory->_count, lane + 1, memory_order_release);
 }
@@ -90,12 +107,18 @@ aw_lanes_directory_takes(struct aw_lanes_directory *directory, uint32_t lane)
 uint32_t
 aw_lanes_directory_find(struct aw_lanes_directory *directory, struct aw_slice name)
 {
-    uint32_t count = aw_lanes_directory_count(directory);
     uint64_t hash = name_hash(name);
+    uint32_t at = (uint32_t)hash & directory->_index_mask;
+    uint32_t found;
 
-    for (uint32_t lane = 0; lane < count; lane++) {
-        if (directory->_rows[lane]._hash == hash && aw_slice_eq(directory->_rows[lane]._name, name))
-            return lane;
+    /* At most half of the places are taken, so a free one comes. Acquire: pairs with the release in add(). */
+    while ((found = atomic_load_explicit(&directory->_index[at], memory_order_acquire)) != 0) {
+        const struct aw_directory_row *row = &directory->_rows[found - 1];
+
+        /* One that is being added is not there yet: who reads the count first finds no lane beyond it. */
+        if (row->_hash == hash && aw_slice_eq(row->_name, name))
+            return found - 1 < aw_lanes_directory_count(directory) ? found - 1 : UINT32_MAX;
+        at = (at + 1) & directory->_index_mask;
     }
     return UINT32_MAX;
 }

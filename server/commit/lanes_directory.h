@@ -23,6 +23,8 @@ struct aw_directory_row {
 struct aw_lanes_directory {
     struct aw_directory_row *_rows;
     uint32_t                 _max;
+    _Atomic uint32_t        *_index; /* lane + 1 by hash of its name, linear probing; 0: free */
+    uint32_t                 _index_mask;
     _Alignas(AW_CACHE_LINE) _Atomic uint32_t _count; /* Rows below it are published. */
 };
 
@@ -37,7 +39,7 @@ struct aw_slice aw_lanes_directory_name(struct aw_lanes_directory *directory, ui
 /* Whether the lane hands tickets out just now. */
 bool aw_lanes_directory_gives(struct aw_lanes_directory *directory, uint32_t lane);
 bool aw_lanes_directory_takes(struct aw_lanes_directory *directory, uint32_t lane);
-/* AW_LANE_NONE's value, UINT32_MAX, when there is none by that name. */
+/* AW_LANE_NONE's value, UINT32_MAX, when there is none by that name. A pull may name a thousand lanes: one probe or two each. */
 uint32_t aw_lanes_directory_find(struct aw_lanes_directory *directory, struct aw_slice name);
 
 #endif

@@ -519,19 +519,26 @@ on_sent(struct aw_call *call, bool delivered)
 static const struct aw_call_ops pull_ops = {
     .on_back = on_back, .on_gone = on_gone, .on_leave = on_leave, .on_sent = on_sent, .on_time = on_time};
 
-/* Puts a lane into the ascending list; each once. */
-static void
-add_lane(struct pull *pull, uint32_t *lanes, uint32_t lane)
-{
-    uint32_t at = pull->lane_count;
+#define WORD_BITS 64U
 
-    while (at > 0 && lanes[at - 1] > lane)
-        at--;
-    if (at > 0 && lanes[at - 1] == lane)
-        return;
-    memmove(&lanes[at + 1], &lanes[at], (pull->lane_count - at) * sizeof(lanes[0]));
-    lanes[at] = lane;
-    pull->lane_count++;
+/* Makes the list ascending, each lane once: a bit each, since a thousand lanes in any order are too many to be put in one by one.
+ * False: no memory. */
+static bool
+sort_lanes(struct pull *pull, uint32_t *lanes)
+{
+    uint32_t  words = aw_lanes_directory_count(pull->call.io->shared->directory) / WORD_BITS + 1;
+    uint64_t *bits = aw_arena_take_zeroed(aw_call_arena(&pull->call), words, sizeof(bits[0]));
+
+    if (bits == NULL)
+        return false;
+    for (uint32_t i = 0; i < pull->want.lane_count; i++)
+        bits[lanes[i] / WORD_BITS] |= UINT64_C(1) << lanes[i] % WORD_BITS;
+    for (uint32_t word = 0; word < words; word++) {
+        for (uint64_t left = bits[word]; left != 0; left &= left - 1)
+            lanes[pull->lane_count++] = word * WORD_BITS + (uint32_t)__builtin_ctzll(left);
+    }
+    pull->lanes = lanes;
+    return true;
 }
 
 /* Names to indexes. False: answered. */
@@ -550,18 +557,18 @@ find_lanes(struct pull *pull)
         return false;
     }
     for (uint32_t i = 0; i < pull->want.lane_count; i++) {
-        uint32_t lane = aw_lanes_directory_find(directory, pull->want.lanes[i]);
-
-        if (lane == AW_LANE_NONE) {
+        lanes[i] = aw_lanes_directory_find(directory, pull->want.lanes[i]);
+        if (lanes[i] == AW_LANE_NONE) {
             aw_call_problem(&pull->call, &(struct aw_problem){.err = AW_E_NOT_FOUND,
                                                               .detail = AW_SLICE("there is no lane by that name"),
                                                               .field = AW_SLICE("lanes")});
             return false;
         }
-        add_lane(pull, lanes, lane);
     }
-    pull->lanes = lanes;
-    return true;
+    if (sort_lanes(pull, lanes))
+        return true;
+    aw_call_fail(&pull->call, AW_E_MEMORY, "");
+    return false;
 }
 
 /* With an Idempotency-Key the same pull gets the same leases, as long as they run. False: answered. */

@@ -9,6 +9,7 @@
 #include "commit/record_clock.h"
 #include "support/test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define LANES 4U
@@ -233,6 +234,28 @@ test_directory(void **state)
     aw_lanes_directory_fini(&directory);
 }
 
+/* As many as there is room for: each is found, and nothing else. */
+static void
+test_full_directory(void **state)
+{
+    static char               names[4096][12];
+    const uint32_t            count = AW_ARRAY_LEN(names);
+    struct aw_lanes_directory directory;
+
+    (void)state;
+    assert_true(aw_lanes_directory_init(&directory, count));
+    for (uint32_t i = 0; i < count; i++) {
+        (void)snprintf(names[i], sizeof(names[i]), "desk-%u", i);
+        assert_int_equal(aw_lanes_directory_find(&directory, aw_slice_str(names[i])), UINT32_MAX);
+        aw_lanes_directory_add(&directory, i, aw_slice_str(names[i]), AW_LANE_OPEN);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        assert_int_equal(aw_lanes_directory_find(&directory, aw_slice_str(names[i])), i);
+    assert_int_equal(aw_lanes_directory_find(&directory, AW_SLICE("desk-4096")), UINT32_MAX);
+    assert_int_equal(aw_lanes_directory_find(&directory, AW_SLICE("")), UINT32_MAX);
+    aw_lanes_directory_fini(&directory);
+}
+
 /* --- batch -------------------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -285,6 +308,7 @@ main(void)
         cmocka_unit_test(test_clock_survives_jumps),
         cmocka_unit_test(test_parking_wakes_the_longest_waiting),
         cmocka_unit_test(test_directory),
+        cmocka_unit_test(test_full_directory),
         cmocka_unit_test(test_batch_closes_on_bytes),
     };
 
