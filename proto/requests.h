@@ -29,7 +29,7 @@ struct aw_complete_request {
     struct aw_slice disposition;
 };
 
-/* POST /v1/leases/{lease}/release */
+/* POST /v1/leases/{lease}/release, /decline */
 struct aw_release_request {
     struct aw_slice reason; /* required */
 };

@@ -750,6 +750,9 @@ open_desk(struct desk *desk, const struct sim_setup *setup, struct aw_why *why)
         .lanes_max = 2, .tickets_max = TICKETS_MAX, .base = SIM_START - 24 * SIM_HOUR, .bytes_max = LANES_BYTES_MAX};
     struct aw_command settings = {.kind = AW_COMMAND_SETTINGS, .in.settings = AW_CORE_SETTINGS_DEFAULT};
 
+    /* Who had a ticket before makes no difference to how long people wait, and nobody here offers what is kept. */
+    settings.in.settings.kept_ms = 0;
+    settings.in.settings.kept_gentle_ms = 0;
     AW_ASSERT(setup->scenario->hours * (double)SIM_HOUR <= (double)(SIM_BUCKETS_MAX * SIM_BUCKET_MS));
     *desk = (struct desk){.setup = setup, .now = SIM_START, .index = 1};
     desk->end = SIM_START + (aw_ms)(setup->scenario->hours * (double)SIM_HOUR);

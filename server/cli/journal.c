@@ -170,6 +170,9 @@ add_settings(json_t *object, const struct aw_core_settings *settings)
     add_number(object, "backdate_ms", settings->backdate_ms);
     add_number(object, "imminent_ms", settings->imminent_ms);
     add_number(object, "lease_grace_ms", settings->lease_grace_ms);
+    add_number(object, "decline_ms", settings->decline_ms);
+    add_number(object, "kept_ms", settings->kept_ms);
+    add_number(object, "kept_gentle_ms", settings->kept_gentle_ms);
     for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
         char key[32];
 
@@ -320,6 +323,7 @@ add_fields(json_t *object, const struct aw_command *command)
     case AW_COMMAND_EXTEND:
     case AW_COMMAND_COMPLETE:
     case AW_COMMAND_RELEASE:
+    case AW_COMMAND_DECLINE:
         add_number(object, "slot", command->in.fenced.lease.slot);
         add_number(object, "fence", command->in.fenced.lease.fence);
         add_slice(object, "agent", command->in.fenced.agent);

@@ -327,7 +327,7 @@ note_lease(struct aw_audit *audit, const struct aw_batch_header *header, const s
     const struct aw_lease_choice *choice = &command->in.lease.choice;
     uint32_t                      held_ms = choice->held_us / 1000;
     aw_ms                         chosen_at = header->now > held_ms ? header->now - held_ms : 0;
-    bool                          says = choice->at != 0;
+    bool                          says = choice->at != 0 && choice->queue != AW_CHOICE_ASIDE;
     uint32_t                      index = end_entry(audit, command->in.lease.slot, command->out.seq, chosen_at);
     struct lease                 *lease;
 
@@ -351,6 +351,16 @@ note_lease(struct aw_audit *audit, const struct aw_batch_header *header, const s
                             .agent = keep(audit, command->in.lease.agent.ptr, command->in.lease.agent.len),
                             .order = keep(audit, &choice->order, sizeof(choice->order)),
                             .queue = choice->queue};
+}
+
+/* As if it had come anew: its place is another one. */
+static void
+requeue_slot(struct aw_audit *audit, uint64_t seq, aw_ms now, aw_ms gone_at, uint32_t slot, const struct aw_state *state)
+{
+    struct aw_ticket_view ticket;
+
+    if (end_entry(audit, slot, seq, gone_at) != NONE && aw_state_ticket_at(state, slot, &ticket))
+        add_entry(audit, seq, now, &ticket);
 }
 
 /* What pulls had in hand is in its queue again, without a record: of a lane, or with NONE of all. */
@@ -395,7 +405,7 @@ aw_audit_begin(struct aw_audit *audit, const struct aw_state *state)
     for (uint32_t slot = 0; audit->err == AW_OK && slot < aw_state_ticket_slots(state); slot++) {
         struct aw_ticket_view ticket;
 
-        if (aw_state_ticket_at(state, slot, &ticket) && ticket.state == AW_TICKET_WAITING)
+        if (aw_state_ticket_at(state, slot, &ticket) && ticket.state == AW_TICKET_WAITING && !ticket.is_aside)
             add_entry(audit, seq, now, &ticket);
     }
 }
@@ -418,6 +428,7 @@ note_event(struct aw_audit *audit, const struct aw_batch_header *header, const s
     case AW_EVENT_BACK: /* the committer's own */
         return;
     case AW_EVENT_HIDDEN:
+    case AW_EVENT_ASIDE:                                                    /* handed out by the committer, and not judged */
         (void)end_entry(audit, event->slot, command->out.seq, header->now); /* as above */
         return;
     case AW_EVENT_LANE:
@@ -440,9 +451,11 @@ aw_audit_note(struct aw_audit *audit, const struct aw_batch_header *header, cons
         audit->group_seq_before = audit->group_seq;
         audit->group_seq = header->first_seq;
     }
-    if (command->kind == AW_COMMAND_LEASE)
+    if (command->kind == AW_COMMAND_LEASE) {
         note_lease(audit, header, command);
-    else if (command->kind == AW_COMMAND_EPOCH)
+        if (command->in.lease.choice.back_slot != 0)
+            requeue_slot(audit, command->out.seq, header->now, header->now, command->in.lease.choice.back_slot, state);
+    } else if (command->kind == AW_COMMAND_EPOCH)
         requeue(audit, command->out.seq, header->now, audit->group_now_before, NONE, state);
     else
         note_event(audit, header, command, state);

@@ -8,6 +8,7 @@
  *   - its record was published before the pull looked (what came later could not be known: that is allowed, and counted as late),
  *   - it lay in a lane of that pull that was not paused, neither held nor leased,
  *   - and nobody else had it in hand: who leased it in the end began to look only after this pull had taken its own.
+ * What waited aside lay in no queue: it counts neither as passed over nor as taken, and its leases are not judged.
  * In doubt it was not. A ticket that left its queue otherwise (held, cancelled, moved, its lane paused, a start, the journal's
  * end) may have been in the hand of a pull that was then refused: its last two groups in the queue do not count, nor the last
  * while as long as any choice was held. Nor does the order inside one tick. One thing is not in the journal: a lease that is

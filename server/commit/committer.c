@@ -69,9 +69,10 @@ aw_committer_new(struct aw_committer **ret_committer, const struct aw_committer_
         free(c);
         return err;
     }
-    c->events = aw_new_array(struct aw_event, AW_GROUP_RECORDS_MAX);
+    c->events = aw_new_array(struct aw_event, AW_GROUP_EVENTS_MAX);
+    c->side_lanes = aw_new_array(uint64_t, config->lanes_max / 64 + 1);
     c->batch_entries = aw_new_array(struct aw_entry *, AW_BATCH_RECORDS_MAX);
-    if (c->events == NULL || c->batch_entries == NULL || !make_mailboxes(c) ||
+    if (c->events == NULL || c->side_lanes == NULL || c->batch_entries == NULL || !make_mailboxes(c) ||
         !aw_batch_init(&c->batch, config->batch_bytes_max) || !aw_parking_init(&c->parking, config->lanes_max) ||
         !aw_trim_init(&c->trim, config->journal)) {
         aw_committer_free(&c);
@@ -98,6 +99,7 @@ aw_committer_free(struct aw_committer **committer)
     aw_parking_fini(&c->parking);
     aw_batch_fini(&c->batch);
     free(c->batch_entries);
+    free(c->side_lanes);
     free(c->events);
     aw_wake_fini(&c->wake);
     free(c);
@@ -252,14 +254,13 @@ size_t
 aw_committer_step(struct aw_committer *committer, aw_ms wall, aw_ns mono)
 {
     struct aw_committer *c = committer;
-    aw_ms                now;
     size_t               work;
 
     AW_ON(c);
+    c->now = aw_record_clock_now(&c->clock, wall, mono);
     work = gather(c);
-    now = aw_record_clock_now(&c->clock, wall, mono);
-    work += aw_group_commit(c, now);
-    work += aw_publish_queries(c, now);
+    work += aw_group_commit(c, c->now);
+    work += aw_publish_queries(c, c->now);
     work += aw_publish_looks(c);
     work += aw_lanes_reclaim(c->config.lanes);
     rouse(c);

@@ -124,20 +124,20 @@ note_event(struct aw_committer *c, const struct aw_event *event)
 {
     if (event->kind == AW_EVENT_NONE)
         return;
-    AW_ASSERT(c->event_count < AW_GROUP_RECORDS_MAX);
+    AW_ASSERT(c->event_count < AW_GROUP_EVENTS_MAX);
     c->events[c->event_count++] = *event;
 }
 
-/* A lease that was refused although its ticket still waits: what was taken out of its queues must go back there, and nowhere else:
- * an imminent one, which lies in two, would otherwise have one entry more each time. */
-static void
-note_unleased(struct aw_committer *c, const struct aw_in_lease *lease)
+/* What was taken out of its queues must go back there, and nowhere else: an imminent one, which lies in two, would otherwise have
+ * one entry more each time. */
+bool
+aw_group_put_back(struct aw_committer *c, const struct aw_in_lease *lease)
 {
     struct aw_ticket_view view;
 
     if (!aw_state_ticket_at(c->config.state, lease->slot, &view) || view.state != AW_TICKET_WAITING ||
-        view.version != lease->version)
-        return;
+        view.version != lease->version || view.is_aside)
+        return false;
     note_event(c, &(struct aw_event){.kind = AW_EVENT_BACK,
                                      .slot = lease->slot,
                                      .version = view.version,
@@ -146,6 +146,7 @@ note_unleased(struct aw_committer *c, const struct aw_in_lease *lease)
                                      .queues = lease->taken_from,
                                      .key = view.key,
                                      .age = view.age});
+    return true;
 }
 
 /* For the record: how long its pull had the ticket in hand. */
@@ -212,7 +213,7 @@ apply_one(struct aw_committer *c, struct aw_entry *entry, aw_ms now)
     if (command->kind == AW_COMMAND_LEASE && command->out.err == AW_OK)
         aw_publish_leased(c, &command->in.lease.pull_key); /* their query finds what is durable by then */
     else if (command->kind == AW_COMMAND_LEASE)
-        note_unleased(c, &command->in.lease);
+        (void)aw_group_put_back(c, &command->in.lease); /* refused although its ticket may still wait */
     return true;
 }
 
@@ -228,7 +229,11 @@ apply_some(struct aw_committer *c, struct aw_list *list, aw_ms now)
     while (submission->done < submission->count) {
         if (submission->done + AW_PREFETCH_AHEAD < submission->count)
             aw_state_prefetch(c->config.state, &submission->entries[submission->done + AW_PREFETCH_AHEAD].command);
-        if (group_is_full(c) || !apply_one(c, &submission->entries[submission->done], now))
+        if (group_is_full(c))
+            return false;
+        if (submission->entries[submission->done].command.kind == AW_COMMAND_LEASE)
+            aw_side_choose(c, submission);
+        if (!apply_one(c, &submission->entries[submission->done], now))
             return false;
         submission->done++;
     }
@@ -428,8 +433,12 @@ give_back_done(struct aw_committer *c)
     size_t          given = 0;
 
     while ((link = aw_list_first(&c->done)) != NULL) {
+        struct aw_submission *submission = AW_CONTAINER(link, struct aw_submission, link);
+
         aw_list_remove(link);
-        aw_committer_give_back(c, AW_CONTAINER(link, struct aw_submission, link));
+        if (submission->pull != NULL)
+            aw_side_came_back(c, submission->pull);
+        aw_committer_give_back(c, submission);
         given++;
     }
     return given;

@@ -79,6 +79,7 @@ aw_kept_slot(const struct aw_command *command, uint32_t *ret_slot)
     case AW_COMMAND_EXTEND:
     case AW_COMMAND_COMPLETE:
     case AW_COMMAND_RELEASE:
+    case AW_COMMAND_DECLINE:
         *ret_slot = command->in.fenced.lease.slot;
         return true;
     case AW_COMMAND_TIMER:

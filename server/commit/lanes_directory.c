@@ -26,6 +26,7 @@ aw_lanes_directory_init(struct aw_lanes_directory *directory, uint32_t lanes_max
     directory->_index = calloc(size, sizeof(directory->_index[0]));
     directory->_index_mask = size - 1;
     atomic_init(&directory->_count, 0);
+    atomic_init(&directory->_asides, 0);
     if (directory->_rows != NULL && directory->_index != NULL)
         return true;
     aw_lanes_directory_fini(directory);
@@ -68,6 +69,21 @@ aw_lanes_directory_set_pause(struct aw_lanes_directory *directory, uint32_t lane
     AW_ASSERT(lane < atomic_load_explicit(&directory->_count, memory_order_relaxed));
     /* A hint: apply decides. So relaxed is enough. */
     atomic_store_explicit(&directory->_rows[lane]._pause, (uint32_t)pause, memory_order_relaxed);
+}
+
+void
+aw_lanes_directory_set_asides(struct aw_lanes_directory *directory, uint32_t asides)
+{
+    /* Before the answer that tells of the ticket leaves; seq_cst, so that a pull on any thread that begins after that answer came
+     * sees it. Pairs with the load in asides(). */
+    atomic_store_explicit(&directory->_asides, asides, memory_order_seq_cst);
+}
+
+uint32_t
+aw_lanes_directory_asides(struct aw_lanes_directory *directory)
+{
+    /* Pairs with the store in set_asides(). */
+    return atomic_load_explicit(&directory->_asides, memory_order_seq_cst);
 }
 
 uint32_t

@@ -18,12 +18,15 @@ aw_parking_init(struct aw_parking *parking, uint32_t lanes_max)
         aw_list_init(&parking->_keyed[i]);
     parking->_lanes = calloc(lanes_max, sizeof(parking->_lanes[0]));
     parking->_on_way = calloc(lanes_max, sizeof(parking->_on_way[0]));
-    if (parking->_lanes == NULL || parking->_on_way == NULL) {
+    parking->_agents = calloc(AW_PARK_AGENT_BUCKETS, sizeof(parking->_agents[0]));
+    if (parking->_lanes == NULL || parking->_on_way == NULL || parking->_agents == NULL) {
         aw_parking_fini(parking);
         return false;
     }
     for (uint32_t lane = 0; lane < lanes_max; lane++)
         aw_list_init(&parking->_lanes[lane]);
+    for (uint32_t i = 0; i < AW_PARK_AGENT_BUCKETS; i++)
+        aw_list_init(&parking->_agents[i]);
     return true;
 }
 
@@ -33,6 +36,8 @@ aw_parking_fini(struct aw_parking *parking)
     AW_ASSERT(parking->_count == 0);
     free(parking->_lanes);
     free(parking->_on_way);
+    free(parking->_agents);
+    parking->_agents = NULL;
     parking->_lanes = NULL;
     parking->_on_way = NULL;
 }
@@ -51,6 +56,14 @@ insert(struct aw_list *list, struct aw_park_node *node, bool from_front)
         }
     }
     aw_list_insert_before(at, &node->link);
+}
+
+static struct aw_list *
+agent_list(struct aw_parking *parking, struct aw_slice agent)
+{
+    static const struct aw_hash_key key = {"aswolk parked by"};
+
+    return &parking->_agents[aw_hash64(&key, agent.ptr, agent.len) % AW_PARK_AGENT_BUCKETS];
 }
 
 void
@@ -74,6 +87,7 @@ aw_parking_add(struct aw_parking *parking, struct aw_submission *pull)
     aw_list_init(&park->key_link);
     if (park->key.key != 0)
         aw_list_push_back(&parking->_keyed[park->key.key % AW_PARK_KEY_BUCKETS], &park->key_link);
+    aw_list_push_back(agent_list(parking, park->agent), &park->agent_link);
     park->parked = true;
     parking->_count++;
 }
@@ -89,6 +103,7 @@ aw_parking_remove(struct aw_parking *parking, struct aw_submission *pull)
     for (uint32_t i = 0; i < nodes; i++)
         aw_list_remove(&park->nodes[i].link);
     aw_list_remove(&park->key_link);
+    aw_list_remove(&park->agent_link);
     park->parked = false;
     parking->_count--;
 }
@@ -128,6 +143,69 @@ aw_parking_wake_key(struct aw_parking *parking, const struct aw_pull_key *key)
         return pull;
     }
     return NULL;
+}
+
+/* The node behind this one in its list; NULL at the end. */
+static struct aw_park_node *
+next_in(const struct aw_list *list, const struct aw_park_node *node)
+{
+    return node->link.next == list ? NULL : node_of(node->link.next);
+}
+
+struct aw_submission *
+aw_parking_find(struct aw_parking *parking, uint32_t lane, bool (*may)(void *user, const struct aw_submission *pull), void *user)
+{
+    struct aw_park_node *own, *all;
+
+    AW_ASSERT(lane < parking->_lanes_max);
+    own = node_of(aw_list_first(&parking->_lanes[lane]));
+    all = node_of(aw_list_first(&parking->_all));
+    while (own != NULL || all != NULL) {
+        bool                  is_own = own != NULL && (all == NULL || own->pull->park.number < all->pull->park.number);
+        struct aw_submission *pull = is_own ? own->pull : all->pull;
+
+        if (may(user, pull))
+            return pull;
+        if (is_own)
+            own = next_in(&parking->_lanes[lane], own);
+        else
+            all = next_in(&parking->_all, all);
+    }
+    return NULL;
+}
+
+static bool
+serves(const struct aw_park *park, uint32_t lane)
+{
+    for (uint32_t i = 0; park->lanes != NULL && i < park->lane_count; i++) {
+        if (park->lanes[i] == lane)
+            return true;
+    }
+    return park->lanes == NULL;
+}
+
+struct aw_submission *
+aw_parking_find_agent(struct aw_parking *parking, uint32_t lane, struct aw_slice agent)
+{
+    struct aw_list       *list = agent_list(parking, agent);
+    struct aw_submission *first = NULL;
+
+    for (struct aw_list *at = list->next; at != list; at = at->next) {
+        struct aw_submission *pull = AW_CONTAINER(at, struct aw_submission, park.agent_link);
+
+        if (aw_slice_eq(pull->park.agent, agent) && serves(&pull->park, lane) &&
+            (first == NULL || pull->park.number < first->park.number))
+            first = pull;
+    }
+    return first;
+}
+
+void
+aw_parking_wake_for(struct aw_parking *parking, struct aw_submission *pull, uint32_t slot)
+{
+    aw_parking_remove(parking, pull);
+    pull->park.end = AW_PARK_WOKEN;
+    pull->park.offered_slot = slot;
 }
 
 uint32_t

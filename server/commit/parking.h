@@ -12,13 +12,15 @@
 
 #include "commit/submission.h"
 
-#define AW_PARK_KEY_BUCKETS 256U
+#define AW_PARK_KEY_BUCKETS   256U
+#define AW_PARK_AGENT_BUCKETS 4096U
 struct aw_parking {
     struct aw_list *_lanes;  /* lanes_max lists of aw_park_node */
     uint32_t       *_on_way; /* wakes for a lane that did not come back yet */
     uint32_t        _lanes_max;
     struct aw_list  _all;                        /* those that serve every lane */
     struct aw_list  _keyed[AW_PARK_KEY_BUCKETS]; /* those with an Idempotency-Key, by its hash */
+    struct aw_list *_agents;                     /* AW_PARK_AGENT_BUCKETS lists, by the hash of the agent */
     uint64_t        _next_number;
     uint64_t        _count;
 };
@@ -33,6 +35,13 @@ void aw_parking_remove(struct aw_parking *parking, struct aw_submission *pull);
 struct aw_submission *aw_parking_wake(struct aw_parking *parking, uint32_t lane);
 /* Gives a pull with this key, marked as woken for no lane; NULL when there is none. */
 struct aw_submission *aw_parking_wake_key(struct aw_parking *parking, const struct aw_pull_key *key);
+/* The longest waiting pull that serves `lane` and of which `may` says yes; NULL when there is none. It stays parked. */
+struct aw_submission *aw_parking_find(struct aw_parking *parking, uint32_t                             lane,
+                                      bool (*may)(void *user, const struct aw_submission *pull), void *user);
+/* The longest waiting pull of this agent that serves `lane`; NULL when there is none. It stays parked. */
+struct aw_submission *aw_parking_find_agent(struct aw_parking *parking, uint32_t lane, struct aw_slice agent);
+/* Gives this parked pull, marked as woken for the ticket aside in `slot`. */
+void aw_parking_wake_for(struct aw_parking *parking, struct aw_submission *pull, uint32_t slot);
 /* A woken pull came back; *woken_lane is cleared. Returns that lane, or AW_LANE_NONE when it had not been woken. */
 uint32_t aw_parking_came_back(struct aw_parking *parking, uint32_t *woken_lane);
 /* Wakes for the lane that are on their way. */

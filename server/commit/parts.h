@@ -1,5 +1,5 @@
-/* parts.h - the committer's inside, shared by its five files: committer.c (mailboxes, step), group.c (apply and commit), publish.c
- * (lanes, wakes, queries), upkeep.c (checkpoints), trim.c (the journal's old end).
+/* parts.h - the committer's inside, shared by its six files: committer.c (mailboxes, step), group.c (apply and commit), publish.c
+ * (lanes, wakes, queries), side.c (tickets that not everybody may take), upkeep.c (checkpoints), trim.c (the journal's old end).
  *
  * Thread: the committer. Owns: see committer.h. Nobody else includes this.
  */
@@ -15,6 +15,9 @@
 
 /* Commands applied in one flush: bounds the arrays below, and with them how long an answer can be held up by others. */
 #define AW_GROUP_RECORDS_MAX 16384U
+/* What they do to the queues: each at most one thing, a lease may also send another ticket back, and what an open batch has no room
+ * for does so once more. */
+#define AW_GROUP_EVENTS_MAX (2U * AW_GROUP_RECORDS_MAX + AW_SUBMITS_MAX)
 /* How far ahead of apply the memory of a command is fetched: about the time that one miss takes. */
 #define AW_PREFETCH_AHEAD 8U
 /* Timers that ride on one flush. Each takes the committer 1.5 us: so many hold a pull up for less than a flush does, while 10,000
@@ -67,6 +70,7 @@ struct aw_committer {
     struct aw_record_clock clock;
     struct aw_journal_head head; /* of what is durable, or being made so */
     enum aw_role           role;
+    aw_ms                  now;  /* of this step */
     uint64_t               held; /* submissions in our hands, parked ones included */
 
     struct aw_list drains; /* COMMANDS that are no posts: go first */
@@ -79,7 +83,7 @@ struct aw_committer {
     struct aw_batch     batch;
     struct aw_entry   **batch_entries; /* changed something in the open batch: get its commit point */
     uint32_t            batch_entry_count;
-    struct aw_event    *events; /* AW_GROUP_RECORDS_MAX: for after the flush */
+    struct aw_event    *events; /* AW_GROUP_EVENTS_MAX: for after the flush */
     uint32_t            event_count;
     uint32_t            group_records;
     uint32_t            group_batches;
@@ -91,6 +95,7 @@ struct aw_committer {
     bool                must_flush;
 
     struct aw_parking parking;
+    uint64_t         *side_lanes; /* owns: by lane a bit; all clear between two looks */
 
     enum aw_checkpoint_phase  checkpoint;
     struct aw_checkpoint_mark mark;
@@ -108,6 +113,21 @@ void aw_committer_set_role(struct aw_committer *c, enum aw_role role);
 size_t aw_group_commit(struct aw_committer *c, aw_ms now);
 /* One command of our own (epoch, settings, a first lane) in a group by itself. */
 enum aw_err aw_group_commit_own(struct aw_committer *c, struct aw_entry *entries, uint32_t count, aw_ms now);
+
+/* An entry that was taken out of its queue and leads to no lease goes back, if its ticket still waits there: then true. */
+bool aw_group_put_back(struct aw_committer *c, const struct aw_in_lease *lease);
+
+/* --- side.c */
+/* The next command of `submission` is a LEASE: when a ticket aside that the pull may have goes before its choice, it gets that. */
+void aw_side_choose(struct aw_committer *c, struct aw_submission *submission);
+/* Wakes the longest waiting pull that may take this ticket, if it waits aside. */
+void aw_side_offer(struct aw_committer *c, uint32_t slot);
+/* All of a lane that was opened. */
+void aw_side_offer_lane(struct aw_committer *c, uint32_t lane);
+/* A pull that was woken for a ticket came back, and what it asked for is carried out. */
+void aw_side_came_back(struct aw_committer *c, struct aw_park *pull);
+/* Wakes a pull that was just parked, if there is something for it. */
+void aw_side_look_for(struct aw_committer *c, struct aw_submission *pull);
 
 /* --- publish.c */
 void aw_publish_events(struct aw_committer *c);

@@ -93,6 +93,7 @@ publish_lane(struct aw_committer *c, uint32_t lane)
     else
         aw_lanes_directory_set_pause(c->config.directory, lane, answer.pause);
     wake_all(c, lane);
+    aw_side_offer_lane(c, lane);
 }
 
 void
@@ -113,12 +114,17 @@ aw_publish_events(struct aw_committer *c)
         case AW_EVENT_HIDDEN:
             aw_lanes_show(c->config.lanes, event->slot, event->version, event->age);
             break;
+        case AW_EVENT_ASIDE:
+            aw_lanes_show(c->config.lanes, event->slot, event->version, event->age);
+            aw_side_offer(c, event->slot);
+            break;
         case AW_EVENT_LANE:
             publish_lane(c, event->lane);
             break;
         }
     }
     c->event_count = 0;
+    aw_lanes_directory_set_asides(c->config.directory, aw_state_aside_count(c->config.state));
     aw_lanes_set_published(c->config.lanes, aw_state_seq(c->config.state));
 }
 
@@ -148,6 +154,7 @@ aw_publish_park(struct aw_committer *c, struct aw_submission *pull)
 {
     uint32_t woken_for = aw_parking_came_back(&c->parking, &pull->park.woken_lane);
 
+    aw_side_came_back(c, &pull->park);
     if (pull->park.leaving || c->role == AW_ROLE_BROKEN) {
         pull->err = c->role == AW_ROLE_BROKEN ? AW_E_STORE_BROKEN : AW_OK;
         pull->park.end = AW_PARK_CANCELLED;
@@ -165,6 +172,8 @@ aw_publish_park(struct aw_committer *c, struct aw_submission *pull)
     aw_parking_add(&c->parking, pull);
     /* Looking after it is registered closes the gap: what was published before is seen here, what comes later wakes it. */
     look_for(c, pull);
+    if (pull->park.parked)
+        aw_side_look_for(c, pull);
 }
 
 void
@@ -353,7 +362,7 @@ load_tickets(struct aw_committer *c, struct aw_lanes_load *load)
         if (!aw_state_ticket_at(c->config.state, slot, &view))
             continue;
         aw_lanes_show(c->config.lanes, slot, view.version, view.age);
-        if (view.state == AW_TICKET_WAITING)
+        if (view.state == AW_TICKET_WAITING && !view.is_aside)
             err = aw_lanes_load_add(load, view.lane, view.class_, view.key, slot, view.version);
     }
     return err == AW_OK ? aw_lanes_load_finish(load) : err;
@@ -373,6 +382,7 @@ aw_publish_load(struct aw_committer *c, struct aw_why *why)
         return aw_why(why, err, "no memory to fill the queues");
     err = load_tickets(c, load);
     aw_lanes_load_free(&load);
+    aw_lanes_directory_set_asides(c->config.directory, aw_state_aside_count(c->config.state));
     if (err != AW_OK)
         return aw_why(why, err, "the queues are too small for the tickets that wait (setting tickets-max)");
     aw_lanes_set_published(c->config.lanes, aw_state_seq(c->config.state));

@@ -17,6 +17,7 @@
 #include "base/list.h"
 #include "base/time.h"
 #include "core/ahead.h"
+#include "core/order.h"
 #include "core/state.h"
 #include "model/command.h"
 
@@ -83,17 +84,22 @@ struct aw_park_node {
     struct aw_list        link;
     struct aw_submission *pull;
 };
+/* Who pulls, and how it waits. */
 struct aw_park {
-    struct aw_pull_key   key;      /* is woken too when another pull with this key was given leases */
-    struct aw_list       key_link; /* committer only */
-    const uint32_t      *lanes;    /* lane_count of them; NULL: all lanes */
-    struct aw_park_node *nodes;    /* lane_count of them, or 1 for all lanes */
-    uint32_t             lane_count;
-    uint32_t             woken_lane; /* the lane that it was woken for, until it comes back; else AW_LANE_NONE */
-    uint64_t             number;     /* its place; 0: not registered yet. Kept over a wake that found nothing */
-    enum aw_park_end     end;
-    bool                 leaving; /* was woken and gives up: comes back CANCELLED, and somebody else is woken in its place */
-    bool                 parked;  /* committer only */
+    struct aw_slice                 agent;
+    struct aw_list                  agent_link; /* committer only */
+    const struct aw_order_settings *order;      /* borrows: the rule by which it chooses */
+    struct aw_pull_key              key;        /* is woken too when another pull with this key was given leases */
+    struct aw_list                  key_link;   /* committer only */
+    const uint32_t                 *lanes;      /* lane_count of them; NULL: all lanes */
+    struct aw_park_node            *nodes;      /* lane_count of them, or 1 for all lanes */
+    uint32_t                        lane_count;
+    uint32_t                        woken_lane;   /* the lane that it was woken for, until it comes back; else AW_LANE_NONE */
+    uint32_t                        offered_slot; /* the ticket aside that it was woken for, until it comes back; else 0 */
+    uint64_t                        number;       /* its place; 0: not registered yet. Kept over a wake that found nothing */
+    enum aw_park_end                end;
+    bool leaving; /* was woken and gives up: comes back CANCELLED, and somebody else is woken in its place */
+    bool parked;  /* committer only */
 };
 
 struct aw_submission {
@@ -107,6 +113,7 @@ struct aw_submission {
     uint32_t         count;
     uint32_t         done;       /* committer: entries[0..done) were applied */
     uint32_t         woken_lane; /* LEASE commands of a pull that had been woken: for which lane; else AW_LANE_NONE */
+    struct aw_park  *pull;       /* LEASE commands: whose they are, so that tickets aside have their place; else NULL */
     /* QUERY */
     struct aw_query *query;
     /* PARK */

@@ -7,8 +7,9 @@
  * refuse older checkpoints in aw_state_load_finish; check_header (commit/recover.c) tells how batches of older ones are replayed.
  *
  * Parts: state.c (making, dispatch, digest), message.c (MESSAGE: duplicates, folding, choice of lane), lease.c (LEASE to RELEASE,
- * TIMER, EPOCH), facts.c (what tickets are about), flight.c (FLIGHT, AIRPORT, UNDO), ticket.c (a ticket's moves, its class by the
- * clock, hold, cancel and place), lane.c, once.c (requests known by their Idempotency-Key), look.c (views), checkpoint.c.
+ * TIMER, EPOCH), aside.c (who may not take what), facts.c (what tickets are about), flight.c (FLIGHT, AIRPORT, UNDO), ticket.c (a
+ * ticket's moves, its class by the clock, hold, cancel and place), lane.c, once.c (requests known by their Idempotency-Key),
+ * look.c (views), checkpoint.c.
  */
 #ifndef AW_CORE_LAYOUT_H
 #define AW_CORE_LAYOUT_H
@@ -32,11 +33,12 @@ enum aw_table_number {
     AW_TABLE_FACTS = 7,
     AW_TABLE_FLIGHTS = 8,
     AW_TABLE_AIRPORTS = 9,
+    AW_TABLE_ASIDES = 10,
 };
-#define AW_TABLE_COUNT 10
+#define AW_TABLE_COUNT 11
 #define AW_ROW_SEQ_MAX ((UINT64_C(1) << 48) - 1)
 
-enum { AW_TICKET_GENTLE = 1, AW_TICKET_CLASS_BY_PERSON = 2 };
+enum { AW_TICKET_GENTLE = 1, AW_TICKET_CLASS_BY_PERSON = 2, AW_TICKET_ASIDE = 4 /* it has rows in asides */ };
 
 struct aw_ticket_row {
     uint64_t opened_seq : 48;
@@ -53,14 +55,16 @@ struct aw_ticket_row {
     uint64_t said : 4; /* the class that messages or a person give it, without clock and events: IMMINENT only by a person */
     /* The lease that ended last, so that a repeat of what ended it gets the first answer. */
     uint64_t ended_fence : 48;
-    uint64_t ended_kind : 16; /* enum aw_command_kind: COMPLETE, RELEASE, TIMER, CANCEL */
-    aw_ms    opened_at;
+    uint64_t ended_kind : 8; /* enum aw_command_kind: COMPLETE, RELEASE, DECLINE, TIMER, CANCEL */
+    uint64_t reserved : 8;
+    uint64_t opened_at : 48;
+    uint64_t attempt : 16; /* stays at its largest value */
     aw_ms    departs_at;
     aw_ms    reply_by;
-    aw_ms    until;    /* CLOSED: when it closed; HELD: when the hold ends, 0: by a person; WAITING: since when in its place */
-    uint32_t ended_op; /* folded op_hash */
-    uint32_t attempt;
-    uint32_t version; /* of state and place in a queue: what lies in a queue with another one is stale */
+    aw_ms    until;       /* CLOSED: when it closed; HELD: when the hold ends, 0: by a person; WAITING: since when in its place */
+    uint32_t ended_op;    /* folded op_hash */
+    uint32_t ended_agent; /* who held it */
+    uint32_t version;     /* of state and place in a queue: what lies in a queue with another one is stale */
     uint32_t messages;
     uint32_t backdated_ms; /* age = opened_at - backdated_ms */
     uint32_t identities;   /* first of its identities */
@@ -218,6 +222,23 @@ struct aw_airport_links {
     uint32_t first[2]; /* facts with a departure from here, to here */
 };
 
+/* An agent who may not take a ticket, or the only one who may, until a time. */
+enum aw_aside_kind { AW_ASIDE_DECLINED = 0, AW_ASIDE_KEPT = 1 };
+struct aw_aside_links {
+    uint32_t next; /* of the same ticket, by slot */
+    uint32_t padding;
+};
+struct aw_aside_row {
+    uint32_t ticket; /* 0: a free row */
+    uint32_t agent;  /* in a free row the next free one */
+    uint64_t until : 48;
+    uint64_t kind : 16; /* enum aw_aside_kind */
+    /* derived */
+    struct aw_aside_links links;
+};
+AW_STATIC_ASSERT(offsetof(struct aw_aside_row, links) == 16, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_aside_row) == 24, "no holes");
+
 /* Everything that is one of a kind. Hashed anew for each digest. */
 struct aw_globals {
     uint64_t                seq;
@@ -234,6 +255,7 @@ struct aw_globals {
     uint64_t                cancelled;
     uint64_t                expired;
     uint64_t                released;
+    uint64_t                declined;
     struct aw_rows_head     heads[AW_TABLE_COUNT]; /* by table; [0] is not used */
     uint32_t                closed_first;          /* closed tickets, longest closed first */
     uint32_t                closed_last;
@@ -242,8 +264,8 @@ struct aw_globals {
     uint32_t                shard;
     uint32_t                flights_swept; /* the flight that was last looked at, whether it is over */
 };
-AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 80 + 8 * 8 + AW_TABLE_COUNT * 16 + 24, "no holes");
-AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 80, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 104 + 9 * 8 + AW_TABLE_COUNT * 16 + 24, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 104, "no holes");
 
 struct aw_lane_load {
     uint32_t waiting[AW_CLASS_COUNT];
@@ -269,6 +291,7 @@ struct aw_state {
     struct aw_rows   facts;
     struct aw_rows   flights;
     struct aw_rows   airports;
+    struct aw_rows   asides;
     struct aw_dedupe ids;
     /* Derived from the rows. */
     struct aw_index          by_identity;
@@ -279,6 +302,7 @@ struct aw_state {
     struct aw_index          by_flight; /* rows of flights */
     struct aw_timers         timers;
     uint32_t                *ticket_facts;  /* owns: by ticket, its first fact */
+    uint32_t                *ticket_asides; /* owns: by ticket, its first row in asides */
     uint32_t                *flight_facts;  /* owns: AW_FLIGHT_BUCKETS lists of facts by their flight */
     struct aw_airport_links *airport_links; /* owns: by code */
     struct aw_lane_load     *lane_loads;    /* owns: by lane */
@@ -345,6 +369,12 @@ aw_airport_at(const struct aw_state *state, uint32_t slot)
     return aw_rows_at(&state->airports, slot);
 }
 
+static inline const struct aw_aside_row *
+aw_aside_at(const struct aw_state *state, uint32_t slot)
+{
+    return aw_rows_at(&state->asides, slot);
+}
+
 static inline aw_ms
 aw_ticket_age(const struct aw_ticket_row *ticket)
 {
@@ -385,6 +415,7 @@ void aw_apply_lease(struct aw_state *state, struct aw_command *command);
 void aw_apply_extend(struct aw_state *state, struct aw_command *command);
 void aw_apply_complete(struct aw_state *state, struct aw_command *command);
 void aw_apply_release(struct aw_state *state, struct aw_command *command);
+void aw_apply_decline(struct aw_state *state, struct aw_command *command);
 void aw_apply_timer(struct aw_state *state, struct aw_command *command);
 void aw_apply_epoch(struct aw_state *state, struct aw_command *command);
 void aw_apply_hold(struct aw_state *state, struct aw_command *command);
@@ -469,6 +500,24 @@ void aw_change_repeat(const struct aw_state *state, struct aw_command *command, 
                       uint32_t tickets);
 /* Rebuilds what is derived from the rows. */
 void aw_flight_load_all(struct aw_state *state);
+
+/* --- who may not take what (aside.c); ticket rows between edit and done ----------------------------------------------------- */
+
+/* Whether this agent's decline finds room. AW_OK, AW_E_TABLE_FULL. */
+enum aw_err aw_aside_admits(const struct aw_state *state, uint32_t slot, uint32_t agent);
+/* Not for this agent for decline_ms; aw_aside_admits said that there is room. Whoever it was kept for has it no more. */
+void aw_aside_decline(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, uint32_t agent);
+/* For this agent alone for kept_ms, when there is room and its class may be kept. */
+void aw_aside_keep(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, uint32_t agent);
+/* CARE and IMMINENT go to whoever is next. */
+bool aw_aside_may_keep(const struct aw_ticket_row *ticket);
+/* What does not count any more goes; the class is up to date. */
+void aw_aside_prune(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket);
+void aw_aside_drop(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket);
+/* When the first of its rows ends; 0: it has none. */
+aw_ms aw_aside_until(const struct aw_state *state, uint32_t slot);
+/* Rebuilds the chains. */
+void aw_aside_load_all(struct aw_state *state);
 
 /* --- a ticket's life (ticket.c) ------------------------------------------------------------------------------------------- */
 

@@ -146,6 +146,8 @@ fill_out(const struct aw_state *state, uint32_t slot, struct aw_out_lease *out)
     }
 }
 
+#define ATTEMPT_MAX UINT16_MAX
+
 /* --- giving --------------------------------------------------------------------------------------------------------------- */
 
 enum aw_err
@@ -214,6 +216,8 @@ check_lease(const struct aw_state *state, const struct aw_in_lease *in)
     pause = aw_lane_at(state, ticket->lane)->pause;
     if (pause == AW_LANE_PAUSED_OUT || pause == AW_LANE_PAUSED_BOTH)
         return AW_E_STALE;
+    if ((ticket->flags & AW_TICKET_ASIDE) != 0 && !aw_state_may_take(state, in->slot, aw_agent_find(state, in->agent)))
+        return AW_E_STALE;
     err = check_pull(state, &in->pull_key);
     return err == AW_OK ? aw_lease_admits(state, in) : err;
 }
@@ -246,7 +250,8 @@ aw_apply_lease(struct aw_state *state, struct aw_command *command)
     list_lease(state, slot);
     command->out.prev_seq = ticket->last_seq;
     ticket->last_seq = seq & AW_ROW_SEQ_MAX;
-    ticket->attempt++;
+    if (ticket->attempt < ATTEMPT_MAX)
+        ticket->attempt++;
     aw_ticket_move(ticket, AW_TICKET_LEASED);
     ticket->link = slot;
     aw_ticket_hide(ticket, in->slot, &command->out.event);
@@ -265,7 +270,8 @@ aw_lease_end(struct aw_state *state, struct aw_ticket_row *ticket, enum aw_comma
     AW_ASSERT(ticket->state == AW_TICKET_LEASED);
     AW_ASSERT(aw_ticket_at(state, aw_lease_at(state, slot)->ticket) == ticket);
     ticket->ended_fence = aw_lease_at(state, slot)->fence & AW_ROW_SEQ_MAX;
-    ticket->ended_kind = (uint16_t)kind;
+    ticket->ended_kind = (uint8_t)kind;
+    ticket->ended_agent = aw_lease_at(state, slot)->agent;
     ticket->ended_op = (uint32_t)(op_hash ^ op_hash >> 32);
     ticket->link = 0;
     unlist_lease(state, slot);
@@ -280,7 +286,7 @@ end_of(const struct aw_ticket_row *ticket, uint64_t fence)
         return AW_LEASE_END_CLOSED;
     if (ticket->state == AW_TICKET_LEASED)
         return AW_LEASE_END_TAKEN_OVER;
-    if (ticket->ended_fence == fence && ticket->ended_kind == AW_COMMAND_RELEASE)
+    if (ticket->ended_fence == fence && (ticket->ended_kind == AW_COMMAND_RELEASE || ticket->ended_kind == AW_COMMAND_DECLINE))
         return AW_LEASE_END_RELEASED;
     return AW_LEASE_END_EXPIRED;
 }
@@ -405,10 +411,31 @@ aw_apply_release(struct aw_state *state, struct aw_command *command)
     end(state, command);
 }
 
+void
+aw_apply_decline(struct aw_state *state, struct aw_command *command)
+{
+    uint32_t              slot = command->in.fenced.lease.slot;
+    struct aw_ticket_row *ticket;
+    uint32_t              agent;
+
+    if (!is_held(state, command))
+        return;
+    agent = aw_lease_at(state, aw_ticket_at(state, slot)->link)->agent;
+    command->out.err = aw_aside_admits(state, slot, agent);
+    if (command->out.err != AW_OK)
+        return;
+    ticket = begin(state, command);
+    aw_lease_end(state, ticket, AW_COMMAND_DECLINE, command->in.fenced.op_hash);
+    aw_aside_decline(state, slot, ticket, agent);
+    aw_ticket_queue(state, slot, ticket, &command->out.event);
+    state->globals.declined++;
+    end(state, command);
+}
+
 /* --- timers and starts ---------------------------------------------------------------------------------------------------- */
 
 /* What time has to say about this ticket now. */
-enum verdict { NOTHING, LEASE_OVER, HOLD_OVER, CLASS_CHANGED };
+enum verdict { NOTHING, LEASE_OVER, HOLD_OVER, ASIDE_OVER, CLASS_CHANGED };
 
 static enum verdict
 judge(const struct aw_state *state, uint32_t slot)
@@ -423,6 +450,8 @@ judge(const struct aw_state *state, uint32_t slot)
             return HOLD_OVER;
         return aw_ticket_has_changed(state, slot) ? CLASS_CHANGED : NOTHING;
     case AW_TICKET_WAITING:
+        if ((ticket->flags & AW_TICKET_ASIDE) != 0 && aw_aside_until(state, slot) <= state->now)
+            return ASIDE_OVER;
         return aw_ticket_has_changed(state, slot) ? CLASS_CHANGED : NOTHING;
     case AW_TICKET_FREE:
     case AW_TICKET_CLOSED:

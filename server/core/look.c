@@ -32,6 +32,7 @@ aw_state_ticket_at(const struct aw_state *state, uint32_t slot, struct aw_ticket
         .held_until = ticket->state == AW_TICKET_HELD ? ticket->until : 0,
         .queued_at = ticket->state == AW_TICKET_WAITING ? ticket->until : 0,
         .key = aw_ticket_key(ticket),
+        .is_aside = (ticket->flags & AW_TICKET_ASIDE) != 0,
     };
     if (ticket->state == AW_TICKET_LEASED) {
         const struct aw_lease_row *lease = aw_lease_at(state, ticket->link);
@@ -121,6 +122,7 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
         .cancelled = globals->cancelled,
         .expired = globals->expired,
         .released = globals->released,
+        .declined = globals->declined,
         .leases = globals->heads[AW_TABLE_LEASES].live,
         .lanes = globals->heads[AW_TABLE_LANES].live,
         .agents = globals->heads[AW_TABLE_AGENTS].live,
@@ -129,6 +131,7 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
         .keys = globals->heads[AW_TABLE_ONCE].live,
         .facts = globals->heads[AW_TABLE_FACTS].live,
         .flights = globals->heads[AW_TABLE_FLIGHTS].live,
+        .asides = globals->heads[AW_TABLE_ASIDES].live,
         .tickets_used = globals->heads[AW_TABLE_TICKETS].live,
         .tickets_max = state->limits.tickets_max - 1,
         .ids_max = state->limits.ids_max,

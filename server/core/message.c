@@ -9,6 +9,8 @@
  * most that are looked at when a table is full, so that one message's work stays bounded. */
 #define REUSES_PER_OPENING 4U
 #define REUSES_MAX         64U
+/* Who did something that long ago at most counts as being there. */
+#define PRESENT_MS (UINT64_C(15) * 60 * 1000)
 
 enum place_kind { OPENS, JOINS, REOPENS };
 struct place {
@@ -354,7 +356,7 @@ open_ticket(struct aw_state *state, struct aw_command *command, const struct pla
 
     ticket->opened_seq = seq & AW_ROW_SEQ_MAX;
     ticket->lane = (uint16_t)place->lane;
-    ticket->opened_at = state->now;
+    ticket->opened_at = state->now & AW_ROW_SEQ_MAX;
     ticket->backdated_ms = backdated_ms(state, in);
     ticket->class_ = AW_CLASS_OTHER;
     ticket->said = AW_CLASS_OTHER;
@@ -368,12 +370,26 @@ open_ticket(struct aw_state *state, struct aw_command *command, const struct pla
     return slot;
 }
 
+/* Who shall have this closed ticket again if it reopens: who closed it, when that agent is there as far as can be told: it holds a
+ * lease, or closed this one a moment ago. 0: nobody. */
+static uint32_t
+keeper_of(const struct aw_state *state, const struct aw_ticket_row *ticket)
+{
+    if (ticket->ended_kind != AW_COMMAND_COMPLETE)
+        return 0;
+    if (aw_agent_at(state, ticket->ended_agent)->links.first == 0 && state->now - ticket->until >= PRESENT_MS)
+        return 0;
+    return ticket->ended_agent;
+}
+
 static void
 join_ticket(struct aw_state *state, struct aw_command *command, const struct place *place, uint64_t seq)
 {
     struct aw_ticket_row *ticket = aw_ticket_edit(state, place->slot);
     uint64_t              class_ = ticket->class_;
     aw_ms                 key = aw_ticket_key(ticket);
+
+    uint32_t keeper = place->kind == REOPENS ? keeper_of(state, ticket) : 0;
 
     command->out.prev_seq = ticket->last_seq;
     if (place->kind == REOPENS) {
@@ -383,6 +399,8 @@ join_ticket(struct aw_state *state, struct aw_command *command, const struct pla
         state->globals.folded++;
     }
     add_facts(state, place->slot, ticket, &command->in.message, seq);
+    if (keeper != 0)
+        aw_aside_keep(state, place->slot, ticket, keeper);
     if (place->kind == REOPENS ||
         (ticket->state == AW_TICKET_WAITING && (ticket->class_ != class_ || aw_ticket_key(ticket) != key)))
         aw_ticket_queue(state, place->slot, ticket, &command->out.event);

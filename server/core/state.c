@@ -21,6 +21,7 @@ static const struct aw_rows_layout layouts[AW_TABLE_COUNT] = {
     [AW_TABLE_FACTS] = ROWS_LAYOUT(AW_TABLE_FACTS, aw_fact_row, offsetof(struct aw_fact_row, links), link),
     [AW_TABLE_FLIGHTS] = ROWS_LAYOUT(AW_TABLE_FLIGHTS, aw_plan_row, offsetof(struct aw_plan_row, chain), link),
     [AW_TABLE_AIRPORTS] = ROWS_LAYOUT(AW_TABLE_AIRPORTS, aw_plan_row, offsetof(struct aw_plan_row, chain), link),
+    [AW_TABLE_ASIDES] = ROWS_LAYOUT(AW_TABLE_ASIDES, aw_aside_row, offsetof(struct aw_aside_row, links), agent),
 };
 static const struct aw_index_layout identity_index = {.stride = sizeof(struct aw_identity_row),
                                                       .key_at = offsetof(struct aw_identity_row, hash),
@@ -47,11 +48,13 @@ check_limits(const struct aw_state_limits *limits, struct aw_why *why)
     if (limits->lanes_max < 2 || limits->lanes_max > AW_STATE_LANES_MAX)
         return aw_why(why, AW_E_CONFIG, "lanes-max must be 2 to %u", AW_STATE_LANES_MAX);
     if (limits->tickets_max < 2 || limits->identities_max == 0 || limits->ids_max == 0 || limits->leases_max == 0 ||
-        limits->agents_max == 0 || limits->keys_max == 0 || limits->facts_max == 0 || limits->flights_max == 0)
+        limits->agents_max == 0 || limits->keys_max == 0 || limits->facts_max == 0 || limits->flights_max == 0 ||
+        limits->asides_max == 0)
         return aw_why(why, AW_E_CONFIG, "no table may have a limit of 0, and tickets-max must be 2 or more");
     if (limits->tickets_max > AW_STATE_ROWS_MAX || limits->identities_max > AW_STATE_ROWS_MAX ||
         limits->ids_max > AW_STATE_ROWS_MAX || limits->leases_max > AW_STATE_ROWS_MAX || limits->agents_max > AW_STATE_ROWS_MAX ||
-        limits->keys_max > AW_STATE_ROWS_MAX || limits->facts_max > AW_STATE_ROWS_MAX || limits->flights_max > AW_STATE_ROWS_MAX)
+        limits->keys_max > AW_STATE_ROWS_MAX || limits->facts_max > AW_STATE_ROWS_MAX ||
+        limits->flights_max > AW_STATE_ROWS_MAX || limits->asides_max > AW_STATE_ROWS_MAX)
         return aw_why(why, AW_E_CONFIG, "no table may have more than %u rows", AW_STATE_ROWS_MAX);
     return AW_OK;
 }
@@ -60,8 +63,8 @@ static struct aw_rows *
 table_of(struct aw_state *state, uint32_t table)
 {
     struct aw_rows *const tables[AW_TABLE_COUNT] = {
-        NULL,           &state->tickets, &state->identities, &state->leases,  &state->lanes,
-        &state->agents, &state->once,    &state->facts,      &state->flights, &state->airports};
+        NULL,         &state->tickets, &state->identities, &state->leases,   &state->lanes, &state->agents,
+        &state->once, &state->facts,   &state->flights,    &state->airports, &state->asides};
 
     return tables[table];
 }
@@ -88,7 +91,8 @@ init_tables(struct aw_state *state)
                                             limits->keys_max + 1,
                                             limits->facts_max + 1,
                                             limits->flights_max + 1,
-                                            AW_AIRPORT_CODES + 1};
+                                            AW_AIRPORT_CODES + 1,
+                                            limits->asides_max + 1};
 
     if (!aw_ledger_init(&state->ledger, limits->preimage_bytes_max))
         return false;
@@ -111,6 +115,7 @@ matching_bytes(const struct aw_state *state)
     return (size_t)state->limits.lanes_max * sizeof(uint16_t);
 }
 
+/* Of ticket_facts, and of ticket_asides. */
 static size_t
 ticket_facts_bytes(const struct aw_state *state)
 {
@@ -129,10 +134,11 @@ init_derived(struct aw_state *state)
     state->lane_loads = aw_reserve_take(loads_bytes(state));
     state->matching = aw_reserve_take(matching_bytes(state));
     state->ticket_facts = aw_reserve_take(ticket_facts_bytes(state));
+    state->ticket_asides = aw_reserve_take(ticket_facts_bytes(state));
     state->flight_facts = aw_reserve_take(FLIGHT_FACTS_BYTES);
     state->airport_links = aw_reserve_take(AIRPORT_LINKS_BYTES);
-    return state->lane_loads != NULL && state->matching != NULL && state->ticket_facts != NULL && state->flight_facts != NULL &&
-           state->airport_links != NULL && aw_timers_init(&state->timers, timers_max) &&
+    return state->lane_loads != NULL && state->matching != NULL && state->ticket_facts != NULL && state->ticket_asides != NULL &&
+           state->flight_facts != NULL && state->airport_links != NULL && aw_timers_init(&state->timers, timers_max) &&
            aw_index_init(&state->by_identity, aw_rows_base(&state->identities), &identity_index, limits->identities_max) &&
            aw_index_init(&state->by_lane_name, aw_rows_base(&state->lanes), &lane_index, limits->lanes_max) &&
            aw_index_init(&state->by_agent_name, aw_rows_base(&state->agents), &agent_index, limits->agents_max) &&
@@ -173,6 +179,7 @@ aw_state_free(struct aw_state **state)
         return;
     aw_reserve_give(s->airport_links, AIRPORT_LINKS_BYTES);
     aw_reserve_give(s->flight_facts, FLIGHT_FACTS_BYTES);
+    aw_reserve_give(s->ticket_asides, ticket_facts_bytes(s));
     aw_reserve_give(s->ticket_facts, ticket_facts_bytes(s));
     aw_index_fini(&s->by_flight);
     aw_index_fini(&s->by_key);
@@ -247,6 +254,7 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
     case AW_COMMAND_SETTINGS:
     case AW_COMMAND_EXTEND:
     case AW_COMMAND_COMPLETE:
+    case AW_COMMAND_DECLINE: /* only a held lease needs room, and apply says whether there is */
     case AW_COMMAND_TIMER:
         return AW_OK;
     }
@@ -260,14 +268,16 @@ aw_state_prefetch(const struct aw_state *state, const struct aw_command *command
         aw_message_prefetch(state, &command->in.message);
     else if (command->kind == AW_COMMAND_LEASE)
         aw_rows_prefetch(&state->tickets, command->in.lease.slot);
-    else if (command->kind == AW_COMMAND_EXTEND || command->kind == AW_COMMAND_COMPLETE || command->kind == AW_COMMAND_RELEASE)
+    else if (command->kind == AW_COMMAND_EXTEND || command->kind == AW_COMMAND_COMPLETE || command->kind == AW_COMMAND_RELEASE ||
+             command->kind == AW_COMMAND_DECLINE)
         aw_rows_prefetch(&state->tickets, command->in.fenced.lease.slot);
 }
 
 static bool
 are_settings_valid(const struct aw_core_settings *settings)
 {
-    const uint64_t all[] = {settings->dedupe_ms, settings->reopen_ms, settings->imminent_ms, settings->lease_grace_ms};
+    const uint64_t all[] = {settings->dedupe_ms,  settings->reopen_ms, settings->imminent_ms,   settings->lease_grace_ms,
+                            settings->decline_ms, settings->kept_ms,   settings->kept_gentle_ms};
 
     for (size_t i = 0; i < AW_ARRAY_LEN(all); i++) {
         if (all[i] > AW_CORE_SETTING_MS_MAX)
@@ -337,6 +347,9 @@ dispatch(struct aw_state *state, struct aw_command *command)
         return;
     case AW_COMMAND_RELEASE:
         aw_apply_release(state, command);
+        return;
+    case AW_COMMAND_DECLINE:
+        aw_apply_decline(state, command);
         return;
     case AW_COMMAND_TIMER:
         aw_apply_timer(state, command);
@@ -427,8 +440,9 @@ aw_state_digest(const struct aw_state *state)
 struct aw_hash128
 aw_state_rows_digest_slow(const struct aw_state *state)
 {
-    const struct aw_rows *const tables[] = {&state->tickets, &state->identities, &state->leases,  &state->lanes,   &state->agents,
-                                            &state->once,    &state->facts,      &state->flights, &state->airports};
+    const struct aw_rows *const tables[] = {&state->tickets,  &state->identities, &state->leases, &state->lanes,
+                                            &state->agents,   &state->once,       &state->facts,  &state->flights,
+                                            &state->airports, &state->asides};
     struct aw_hash128           sum = {0};
 
     for (size_t i = 0; i < AW_ARRAY_LEN(tables); i++)

@@ -41,6 +41,11 @@
  *   place      a person moves a ticket to a lane, which must not be paused (in, both), or gives it a class: it joins the end of its
  *              tick in its queue. A LEASED one goes there when it comes back; it can't be held or let go.
  *   extend     the lease ends lease_ms from now, even if that is sooner than before: as the agent asks.
+ *   aside      a ticket that not every agent may take now, as some declined it (for decline_ms) or one shall have it first
+ *              (kept_ms), waits in no queue: the event ASIDE, not QUEUED. Then it goes back. Each agent has a row; a ticket at most
+ *              AW_TICKET_ASIDES_MAX, and when there are no more, a decline is refused and nobody is kept for.
+ *   kept       a ticket that reopens, for the agent who completed it, when that one holds a lease or completed it less than 15 min
+ *              ago. Never CARE and IMMINENT: these go to the queue at once, also when they become so.
  *   repeats    a command that carries an aw_once and changed something is remembered for AW_ONCE_MS: the same again changes nothing
  *              and has the first outcome. What was refused is not remembered. When no more can be remembered, a command with a
  *              new key is refused: none is forgotten early. Pulls are known by their leases instead: while one granted to a pull
@@ -70,6 +75,7 @@ struct aw_state_limits {
     uint32_t keys_max;           /* Idempotency-Keys remembered; default 200,000 */
     uint32_t facts_max;          /* flights and airports that tickets are about; default 16 M */
     uint32_t flights_max;        /* flights that were ever changed and are not over; default 20,000 */
+    uint32_t asides_max;         /* agents who may not take a ticket, or for whom one is kept, just now; default 4,096 */
     uint32_t preimage_bytes_max; /* rows kept for a checkpoint under way; default 64 MiB */
 };
 #define AW_STATE_LANES_MAX 65535U
@@ -78,6 +84,7 @@ struct aw_state_limits {
 #define AW_TICKET_IDENTITIES_MAX 64U
 #define AW_IDENTITY_TICKETS_MAX  8U
 #define AW_TICKET_FACTS_MAX      24U
+#define AW_TICKET_ASIDES_MAX     16U
 #define AW_STATE_LIMITS_DEFAULT                                                                                                  \
     ((struct aw_state_limits){.tickets_max = 12000000,                                                                           \
                               .identities_max = 16000000,                                                                        \
@@ -88,6 +95,7 @@ struct aw_state_limits {
                               .keys_max = 200000,                                                                                \
                               .facts_max = 16000000,                                                                             \
                               .flights_max = 20000,                                                                              \
+                              .asides_max = 4096,                                                                                \
                               .preimage_bytes_max = 64U << 20})
 
 /* Empty, epoch 0, with the lanes `main` and `listening`. AW_E_MEMORY when the address space can't be had, AW_E_CONFIG for limits
@@ -112,13 +120,13 @@ void aw_state_prefetch(const struct aw_state *state, const struct aw_command *co
  * changed nothing, but for one: NEW_MESSAGES moves the lease's seen_seq, because its answer brings the messages, and after a
  * restart the holder must still have seen them. So a replay goes by `changed`, not by `err`. Errors by kind:
  *   MESSAGE  AW_OK (also duplicate: changed false, only duplicate, first_seq and record_seq are filled), LANE_PAUSED, TABLE_FULL
- *   LEASE    STALE (no longer waiting, another version, or its lane gives nothing out), TABLE_FULL, BAD_VALUE (the agent's name),
- *            AGAIN (leases of another pull with this key run: aw_state_leases_of_pull has them), KEY_REUSED (of one with another
- *            body)
- *   EXTEND, COMPLETE, RELEASE   LEASE_LOST (out.u.lease.end tells why), NEW_MESSAGES (COMPLETE; out.u.lease.seen_seq: the newest
- *            that the holder had been given), FORBIDDEN (another agent's lease), NOT_FOUND (no such ticket any more). AW_OK with
- *            changed false: COMPLETE or RELEASE repeated with the op_hash that ended this lease (of a ticket's leases, the one
- *            that ended last)
+ *   LEASE    STALE (no longer waiting, another version, its lane gives nothing out, or not for this agent now), TABLE_FULL,
+ *            BAD_VALUE (the agent's name), AGAIN (leases of another pull with this key run: aw_state_leases_of_pull has them),
+ *            KEY_REUSED (of one with another body)
+ *   EXTEND, COMPLETE, RELEASE, DECLINE   LEASE_LOST (out.u.lease.end tells why), NEW_MESSAGES (COMPLETE; out.u.lease.seen_seq:
+ *            the newest that the holder had been given), FORBIDDEN (another agent's lease), NOT_FOUND (no such ticket any more).
+ *            DECLINE also TABLE_FULL. AW_OK with changed false: COMPLETE, RELEASE or DECLINE repeated with the op_hash that ended
+ *            this lease (of a ticket's leases, the one that ended last)
  *   TIMER    AW_OK with changed false when the ticket moved on
  *   HOLD (WAITING, HELD), UNHOLD (HELD), CANCEL (any open one)   NOT_FOUND, PRECONDITION, WRONG_STATE; with a key also KEY_REUSED
  *            and TABLE_FULL, and AW_OK with changed false and repeated true; AW_OK with changed false with dry_run
@@ -166,7 +174,8 @@ struct aw_ticket_view {
     aw_ms                held_until;
     aw_ms                queued_at; /* WAITING: since when it lies in this place of its queue */
     aw_ms                expires_at;
-    aw_ms                key; /* of its queue */
+    aw_ms                key;      /* of its queue */
+    bool                 is_aside; /* WAITING: in no queue, as not every agent may take it */
 };
 /* AW_E_NOT_FOUND: never was, or closed longer ago than reopen_ms and its slot is used again. */
 AW_MUST_USE enum aw_err aw_state_ticket(const struct aw_state *state, struct aw_ticket_id id, struct aw_ticket_view *ret_view);
@@ -192,6 +201,20 @@ void aw_state_lane(const struct aw_state *state, uint32_t lane, struct aw_slice 
 /* AW_E_NOT_FOUND. */
 AW_MUST_USE enum aw_err aw_state_find_lane(const struct aw_state *state, struct aw_slice name, uint32_t *ret_lane);
 
+/* Rows of agents who may not take a ticket, or for whom one is kept. 0: no ticket waits aside. */
+uint32_t aw_state_aside_count(const struct aw_state *state);
+/* The tickets that wait aside, one after the other: the row behind `after`, 0: there is none. They come in no order that means
+ * anything; those of one ticket count once. */
+uint32_t aw_state_next_aside(const struct aw_state *state, uint32_t after);
+/* The slot of that row's ticket. */
+uint32_t aw_state_aside_ticket(const struct aw_state *state, uint32_t aside);
+/* The number of an agent; 0: never seen. */
+uint32_t aw_state_find_agent(const struct aw_state *state, struct aw_slice name);
+/* Whether this agent may take the ticket in `slot` now, as far as declines and keeping go. `agent` 0: one never seen. */
+bool aw_state_may_take(const struct aw_state *state, uint32_t slot, uint32_t agent);
+/* For whom alone the ticket is kept; empty: for nobody. */
+struct aw_slice aw_state_kept_for(const struct aw_state *state, uint32_t slot);
+
 /* What is known of a flight or an airport. AW_E_NOT_FOUND. */
 AW_MUST_USE enum aw_err aw_state_flight(const struct aw_state *state, uint64_t flight_hash, struct aw_flight_answer *ret_flight);
 AW_MUST_USE enum aw_err aw_state_airport(const struct aw_state *state, struct aw_airport_code code,
@@ -204,9 +227,9 @@ uint32_t aw_state_airports(const struct aw_state *state, uint32_t after, struct 
                            uint32_t *ret_next);
 
 struct aw_state_counts {
-    uint64_t tickets[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT];                     /* by state and class */
-    uint64_t messages;                                                          /* accepted, ever */
-    uint64_t opened, folded, reopened, completed, cancelled, expired, released; /* ever */
+    uint64_t tickets[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT];                               /* by state and class */
+    uint64_t messages;                                                                    /* accepted, ever */
+    uint64_t opened, folded, reopened, completed, cancelled, expired, released, declined; /* ever */
     uint64_t leases;
     uint64_t lanes;
     uint64_t agents;
@@ -215,6 +238,7 @@ struct aw_state_counts {
     uint64_t keys;
     uint64_t facts;
     uint64_t flights;
+    uint64_t asides;
     uint64_t tickets_used; /* open and closed */
     uint64_t tickets_max;
     uint64_t ids_max;

@@ -132,20 +132,33 @@ clock_change_at(const struct aw_state *state, uint32_t slot, const struct aw_tic
     return class_ == AW_CLASS_IMMINENT || standing.has_later ? standing.departs_at - handling + 1 : 0;
 }
 
+/* Of two times, 0 being never. */
+static aw_ms
+earlier(aw_ms a, aw_ms b)
+{
+    if (a == 0 || b == 0)
+        return a == 0 ? b : a;
+    return a < b ? a : b;
+}
+
+static aw_ms
+aside_until(const struct aw_state *state, uint32_t slot, const struct aw_ticket_row *ticket)
+{
+    return (ticket->flags & AW_TICKET_ASIDE) != 0 ? aw_aside_until(state, slot) : 0;
+}
+
 static aw_ms
 timer_of(const struct aw_state *state, uint32_t slot, aw_ms now)
 {
     const struct aw_ticket_row *ticket = aw_ticket_at(state, slot);
-    aw_ms                       clock;
 
     switch ((enum aw_ticket_state)ticket->state) {
     case AW_TICKET_LEASED:
         return aw_lease_at(state, ticket->link)->expires_at;
     case AW_TICKET_WAITING:
-        return clock_change_at(state, slot, ticket, now);
+        return earlier(clock_change_at(state, slot, ticket, now), aside_until(state, slot, ticket));
     case AW_TICKET_HELD:
-        clock = clock_change_at(state, slot, ticket, now);
-        return clock == 0 || (ticket->until != 0 && ticket->until < clock) ? ticket->until : clock;
+        return earlier(clock_change_at(state, slot, ticket, now), ticket->until);
     case AW_TICKET_FREE:
     case AW_TICKET_CLOSED:
         return 0;
@@ -222,8 +235,9 @@ aw_ticket_queue(struct aw_state *state, uint32_t slot, struct aw_ticket_row *tic
         aw_ticket_move(ticket, AW_TICKET_WAITING);
     aw_ticket_refresh(state, slot, ticket);
     ticket->until = state->now;
+    aw_aside_prune(state, slot, ticket);
     ticket->version++;
-    tell(ret_event, AW_EVENT_QUEUED, slot, ticket);
+    tell(ret_event, (ticket->flags & AW_TICKET_ASIDE) != 0 ? AW_EVENT_ASIDE : AW_EVENT_QUEUED, slot, ticket);
 }
 
 void
@@ -241,6 +255,7 @@ aw_ticket_close(struct aw_state *state, uint32_t slot, struct aw_ticket_row *tic
     struct aw_globals *globals = &state->globals;
 
     AW_ASSERT(ticket->link == 0);
+    aw_aside_drop(state, slot, ticket);
     aw_ticket_move(ticket, AW_TICKET_CLOSED);
     ticket->until = state->now;
     ticket->link_back = globals->closed_last;

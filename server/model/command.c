@@ -27,6 +27,8 @@ aw_command_name(unsigned kind)
         return "complete";
     case AW_COMMAND_RELEASE:
         return "release";
+    case AW_COMMAND_DECLINE:
+        return "decline";
     case AW_COMMAND_TIMER:
         return "timer";
     case AW_COMMAND_HOLD:

@@ -33,7 +33,8 @@ enum aw_command_kind {
     AW_COMMAND_EXTEND = 21,
     AW_COMMAND_COMPLETE = 22,
     AW_COMMAND_RELEASE = 23,
-    AW_COMMAND_TIMER = 24, /* a ticket's time came: lease over, hold over, departure near or gone */
+    AW_COMMAND_TIMER = 24, /* a ticket's time came: lease over, hold over, departure near or gone, aside no more */
+    AW_COMMAND_DECLINE = 25,
     AW_COMMAND_HOLD = 31,
     AW_COMMAND_UNHOLD = 32,
     AW_COMMAND_CANCEL = 33,
@@ -50,6 +51,9 @@ struct aw_core_settings {
     uint64_t backdate_ms;                 /* 24 h: how far received_at may lie before acceptance and count as age */
     uint64_t imminent_ms;                 /* 6 h: a departure that near makes a ticket imminent */
     uint64_t lease_grace_ms;              /* 30 s: least time of a running lease after a start */
+    uint64_t decline_ms;                  /* 10 min: a declined ticket is not offered to that agent again */
+    uint64_t kept_ms;                     /* 2 min: a reopened ticket is kept for the agent who closed it; 0: never */
+    uint64_t kept_gentle_ms;              /* 15 min: the same of a gentle one */
     uint64_t handling_ms[AW_CLASS_COUNT]; /* 10/5/8/6/4 min: handling estimate; a departure nearer than that can't be made */
 };
 #define AW_CORE_SETTINGS_DEFAULT                                                                                                 \
@@ -58,6 +62,9 @@ struct aw_core_settings {
                                .backdate_ms = UINT64_C(24) * 3600 * 1000,                                                        \
                                .imminent_ms = UINT64_C(6) * 3600 * 1000,                                                         \
                                .lease_grace_ms = UINT64_C(30) * 1000,                                                            \
+                               .decline_ms = UINT64_C(10) * 60 * 1000,                                                           \
+                               .kept_ms = UINT64_C(2) * 60 * 1000,                                                               \
+                               .kept_gentle_ms = UINT64_C(15) * 60 * 1000,                                                       \
                                .handling_ms = {600000, 300000, 480000, 360000, 240000}})
 
 /* What a request with an Idempotency-Key is known by: sent again, it is answered as the first time and changes nothing. */
@@ -182,13 +189,15 @@ enum aw_body_form { AW_BODY_PLAIN = 0, AW_BODY_AES_GCM = 1 };
 
 /* How a pull came to the ticket that it asks for. Apply does not look at it: it is recorded so that an audit can tell what else
  * lay in these lanes at that moment. */
+#define AW_CHOICE_ASIDE (AW_CLASS_COUNT + 1U) /* in place of a queue: it lay in none, and the committer handed it out */
 struct aw_lease_choice {
     aw_ms at; /* the time that the rule was given; 0: all of this is empty, as no pull chose, or for lack of room */
     struct aw_order_settings order;      /* the rule */
     uint64_t                 seen_seq;   /* records up to this one were published before the pull looked */
     uint64_t                 taken_seq;  /* the same when it had taken the ticket */
     uint32_t                 held_us;    /* from then until the lease was applied; UINT32_MAX: or longer. Set by the committer */
-    uint8_t                  queue;      /* of the lane, out of which it was taken */
+    uint8_t                  queue;      /* of the lane, out of which it was taken; or AW_CHOICE_ASIDE */
+    uint32_t                 back_slot;  /* ASIDE: the pull's own last choice, which went back to its queue for it; 0: none */
     const uint32_t          *lanes;      /* of the pull, ascending; NULL: all */
     uint32_t                 lane_count; /* of the list; at most AW_LANES_PER_PULL_MAX */
     aw_ns                    taken_at;   /* monotonic, for held_us; not recorded */
@@ -204,13 +213,13 @@ struct aw_in_lease {
     struct aw_lease_choice choice;
 };
 
-/* Extend, complete and release name a lease; `op_hash` tells a repeat from another request with the same token. */
+/* Extend, complete, release and decline name a lease; `op_hash` tells a repeat from another request with the same token. */
 struct aw_in_fenced {
     struct aw_lease_id lease;
     struct aw_slice    agent;
     uint64_t           op_hash;
     uint64_t           lease_ms;   /* extend */
-    struct aw_slice    words;      /* complete: disposition; release: reason */
+    struct aw_slice    words;      /* complete: disposition; release, decline: reason */
     bool               gives_back; /* release, for a pull whose answer went nowhere; not recorded: aw_state_admits looks at it */
 };
 
@@ -241,6 +250,7 @@ enum aw_event_kind {
     AW_EVENT_QUEUED, /* show `version`, then push it */
     AW_EVENT_BACK,   /* was taken and not leased: push it into `queues` again */
     AW_EVENT_HIDDEN, /* show `version`, push nothing: whatever lies in a queue is stale */
+    AW_EVENT_ASIDE,  /* the same, and offer it to those who may take it */
     AW_EVENT_LANE,   /* a lane is new or its pause changed */
 };
 struct aw_event {
@@ -273,7 +283,7 @@ struct aw_out_message {
 enum aw_lease_end {
     AW_LEASE_END_NONE,
     AW_LEASE_END_EXPIRED,
-    AW_LEASE_END_RELEASED,
+    AW_LEASE_END_RELEASED,   /* given back, also declined */
     AW_LEASE_END_CLOSED,     /* the ticket is answered or cancelled */
     AW_LEASE_END_TAKEN_OVER, /* another lease holds the ticket */
 };
@@ -346,7 +356,7 @@ struct aw_command {
         struct aw_in_undo       undo;
         struct aw_in_message    message;
         struct aw_in_lease      lease;
-        struct aw_in_fenced     fenced; /* EXTEND, COMPLETE, RELEASE */
+        struct aw_in_fenced     fenced; /* EXTEND, COMPLETE, RELEASE, DECLINE */
         struct aw_in_timer      timer;
         struct aw_in_ticket     ticket; /* HOLD, UNHOLD, CANCEL, PLACE */
     } in;

@@ -272,6 +272,9 @@ put_settings(struct put *put, const struct aw_core_settings *settings)
     put_ms(put, settings->backdate_ms);
     put_ms(put, settings->imminent_ms);
     put_ms(put, settings->lease_grace_ms);
+    put_ms(put, settings->decline_ms);
+    put_ms(put, settings->kept_ms);
+    put_ms(put, settings->kept_gentle_ms);
     for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
         put_ms(put, settings->handling_ms[i]);
 }
@@ -462,6 +465,8 @@ put_choice(struct put *put, const struct aw_lease_choice *choice)
     put_u64(put, choice->taken_seq);
     put_u32(put, choice->held_us);
     put_u8(put, choice->queue);
+    if (choice->queue == AW_CHOICE_ASIDE)
+        put_u32(put, choice->back_slot);
     put_order(put, &choice->order);
     put_varint(put, choice->lane_count);
     for (uint32_t i = 0; i < choice->lane_count; i++) {
@@ -557,6 +562,7 @@ put_fields(struct put *put, const struct aw_command *command)
     case AW_COMMAND_EXTEND:
     case AW_COMMAND_COMPLETE:
     case AW_COMMAND_RELEASE:
+    case AW_COMMAND_DECLINE:
         put_fenced(put, &command->in.fenced);
         put_u8(put, command->out.err != AW_OK); /* a complete that was refused only told its holder of new messages */
         return;
@@ -863,6 +869,9 @@ get_settings(struct get *get, struct aw_core_settings *settings)
     settings->backdate_ms = get_ms(get);
     settings->imminent_ms = get_ms(get);
     settings->lease_grace_ms = get_ms(get);
+    settings->decline_ms = get_ms(get);
+    settings->kept_ms = get_ms(get);
+    settings->kept_gentle_ms = get_ms(get);
     for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
         settings->handling_ms[i] = get_ms(get);
 }
@@ -1055,7 +1064,9 @@ get_choice(struct get *get, struct aw_lease_choice *choice)
     choice->seen_seq = get_u64(get);
     choice->taken_seq = get_u64(get);
     choice->held_us = get_u32(get);
-    choice->queue = (uint8_t)get_u8(get, AW_CLASS_COUNT, "a queue is out of range");
+    choice->queue = (uint8_t)get_u8(get, AW_CHOICE_ASIDE, "a queue is out of range");
+    if (choice->queue == AW_CHOICE_ASIDE)
+        choice->back_slot = get_u32(get);
     get_order(get, &choice->order);
     choice->lane_count = (uint32_t)get_varint(get, AW_LANES_PER_PULL_MAX, "more lanes than the limit");
     if (choice->taken_seq < choice->seen_seq)
@@ -1155,6 +1166,7 @@ get_fields(struct get *get, struct aw_command *command)
     case AW_COMMAND_EXTEND:
     case AW_COMMAND_COMPLETE:
     case AW_COMMAND_RELEASE:
+    case AW_COMMAND_DECLINE:
         get_fenced(get, &command->in.fenced);
         command->out.err = get_u8(get, 1, "a flag is neither 0 nor 1") != 0 ? AW_E_NEW_MESSAGES : AW_OK;
         return true;

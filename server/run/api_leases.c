@@ -1,4 +1,4 @@
-/* api_leases.c - what the holder of a lease does with it: extend, complete, release; one, or many in one request.
+/* api_leases.c - what the holder of a lease does with it: extend, complete, release, decline; one, or many in one request.
  *
  * One is many with a single line. After the commit some lines need the journal: new messages to be shown, and for a lease that
  * is no longer held, how it ended: a repeat of the very request that ended it gets the first answer.
@@ -74,8 +74,7 @@ needs_read(const struct aw_api_line *line, struct aw_read_item *ret_item)
     const struct aw_command   *command = &line->entry->command;
     const struct aw_out_lease *out = &command->out.u.lease;
 
-    /* Only a complete or release that ended an earlier lease than the last one can be a repeat that the state does not know. An
-     * extend ends nothing. */
+    /* Only what ended an earlier lease than the last one can be a repeat that the state does not know. An extend ends nothing. */
     if (is_lost(line) && out->last_seq != 0 && !out->is_last_end && command->kind != AW_COMMAND_EXTEND) {
         *ret_item =
             (struct aw_read_item){.kind = AW_READ_ENDING, .last_seq = out->last_seq, .fence = command->in.fenced.lease.fence};
@@ -130,9 +129,9 @@ make_done(const struct fenced *fenced, const struct aw_api_line *line, struct aw
         return false;
     *ret_done = (struct aw_done_answer){.lease = line->token,
                                         .ticket = out->ticket,
-                                        .state = fenced->kind == AW_COMMAND_COMPLETE  ? AW_TICKET_CLOSED
-                                                 : fenced->kind == AW_COMMAND_RELEASE ? AW_TICKET_WAITING
-                                                                                      : AW_TICKET_LEASED,
+                                        .state = fenced->kind == AW_COMMAND_COMPLETE ? AW_TICKET_CLOSED
+                                                 : fenced->kind != AW_COMMAND_EXTEND ? AW_TICKET_WAITING
+                                                                                     : AW_TICKET_LEASED,
                                         .duplicate = !command->out.changed};
     if (fenced->kind == AW_COMMAND_EXTEND) {
         ret_done->expires_at = out->expires_at;
@@ -156,6 +155,8 @@ make_problem(const struct aw_api_line *line)
             problem.err = AW_E_LEASE_LOST;
             problem.state = lost_state(line);
         }
+        if (problem.err == AW_E_TABLE_FULL)
+            problem.detail = AW_SLICE("no more declines can be remembered just now (of one ticket, or asides-max); release it");
         if (problem.err == AW_E_FORBIDDEN)
             problem.detail = AW_SLICE("another agent holds this lease");
     }
@@ -383,6 +384,12 @@ void
 aw_api_release(struct aw_io *io, struct aw_request *request, struct aw_slice id)
 {
     carry_out(io, request, AW_COMMAND_RELEASE, id);
+}
+
+void
+aw_api_decline(struct aw_io *io, struct aw_request *request, struct aw_slice id)
+{
+    carry_out(io, request, AW_COMMAND_DECLINE, id);
 }
 
 void

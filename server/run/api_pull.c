@@ -31,26 +31,28 @@
 enum pull_step { PULL_ASK, PULL_LEASE, PULL_PARK, PULL_READ, PULL_GIVE_BACK };
 
 struct pull {
-    struct aw_call         call;
-    enum pull_step         step;
-    enum aw_media          media;
-    struct aw_slice        agent;
-    struct aw_pull_request want;
-    struct aw_pull_key     key;   /* key 0: no Idempotency-Key */
-    const uint32_t        *lanes; /* NULL: all */
-    uint32_t               lane_count;
-    bool                   time_is_up;
-    bool                   cancelling;
-    bool                   is_repeat;  /* the leases are those of `query`, given before; else those of `entries` */
-    struct aw_submission   submission; /* the leases, or their release */
-    struct aw_submission   park;
-    struct aw_submission   cancel;
-    struct aw_query        query;
-    struct aw_entry       *entries;
-    uint32_t               granted;
-    struct aw_read        *read;
-    enum aw_err            failure; /* why granted leases go back, for the answer */
-    bool                   answered_with_leases;
+    struct aw_call           call;
+    enum pull_step           step;
+    enum aw_media            media;
+    struct aw_slice          agent;
+    struct aw_pull_request   want;
+    struct aw_pull_key       key;   /* key 0: no Idempotency-Key */
+    const uint32_t          *lanes; /* NULL: all */
+    uint32_t                 lane_count;
+    bool                     time_is_up;
+    bool                     asked_aside; /* for a ticket that waits aside, since it was last woken for one */
+    bool                     cancelling;
+    bool                     is_repeat;  /* the leases are those of `query`, given before; else those of `entries` */
+    struct aw_order_settings order;      /* a copy: the committer compares by it while the io thread's may change */
+    struct aw_submission     submission; /* the leases, or their release */
+    struct aw_submission     park;
+    struct aw_submission     cancel;
+    struct aw_query          query;
+    struct aw_entry         *entries;
+    uint32_t                 granted;
+    struct aw_read          *read;
+    enum aw_err              failure; /* why granted leases go back, for the answer */
+    bool                     answered_with_leases;
 };
 
 /* --- taking ------------------------------------------------------------------------------------------------------------------- */
@@ -88,6 +90,45 @@ take_one(struct pull *pull, struct aw_choice *ret_choice)
     return false;
 }
 
+static void
+add_choice(struct pull *pull, const struct aw_choice *choice)
+{
+    pull->entries[pull->submission.count++].command =
+        (struct aw_command){.kind = AW_COMMAND_LEASE,
+                            .in.lease = {.slot = choice->head.slot,
+                                         .version = choice->head.version,
+                                         .taken_from = (uint8_t)(1U << choice->head.queue),
+                                         .agent = pull->agent,
+                                         .lease_ms = pull->want.lease_s * AW_MS_PER_S,
+                                         .pull_key = pull->key,
+                                         .choice = {.at = pull->call.io->wall,
+                                                    .order = pull->call.io->order,
+                                                    .seen_seq = choice->seen_seq,
+                                                    .taken_seq = choice->taken_seq,
+                                                    .queue = (uint8_t)choice->head.queue,
+                                                    .lanes = pull->lanes,
+                                                    .lane_count = pull->lane_count,
+                                                    .taken_at = aw_clock_mono()}}};
+}
+
+/* Some tickets wait in no queue, as not every agent may take them: only the committer knows which this one may. It fills in empty
+ * choices. Asked once: when it had none, it wakes the parked pull when it has. */
+static void
+ask_aside(struct pull *pull)
+{
+    const struct aw_shared *shared = pull->call.io->shared;
+    uint32_t                room = pull->want.max - pull->submission.count;
+    uint32_t                asides = aw_lanes_directory_asides(shared->directory);
+    struct aw_choice        none = {.head.queue = AW_CHOICE_ASIDE, .seen_seq = aw_lanes_published(shared->lanes)};
+
+    if (asides == 0 || pull->asked_aside)
+        return;
+    none.taken_seq = none.seen_seq;
+    pull->asked_aside = true;
+    for (uint32_t i = 0; i < room && i < asides; i++)
+        add_choice(pull, &none);
+}
+
 /* Takes up to `max` tickets and asks for their leases. False: there was nothing. */
 static bool
 take(struct pull *pull)
@@ -96,28 +137,15 @@ take(struct pull *pull)
     struct aw_choice      choice;
 
     submission->count = 0;
-    while (submission->count < pull->want.max && take_one(pull, &choice)) {
-        pull->entries[submission->count++].command =
-            (struct aw_command){.kind = AW_COMMAND_LEASE,
-                                .in.lease = {.slot = choice.head.slot,
-                                             .version = choice.head.version,
-                                             .taken_from = (uint8_t)(1U << choice.head.queue),
-                                             .agent = pull->agent,
-                                             .lease_ms = pull->want.lease_s * AW_MS_PER_S,
-                                             .pull_key = pull->key,
-                                             .choice = {.at = pull->call.io->wall,
-                                                        .order = pull->call.io->order,
-                                                        .seen_seq = choice.seen_seq,
-                                                        .taken_seq = choice.taken_seq,
-                                                        .queue = (uint8_t)choice.head.queue,
-                                                        .lanes = pull->lanes,
-                                                        .lane_count = pull->lane_count,
-                                                        .taken_at = aw_clock_mono()}}};
-    }
+    while (submission->count < pull->want.max && take_one(pull, &choice))
+        add_choice(pull, &choice);
+    ask_aside(pull);
     if (submission->count == 0)
         return false;
     submission->kind = AW_SUBMIT_COMMANDS;
     submission->entries = pull->entries;
+    submission->pull = &pull->park.park;
+    pull->order = pull->call.io->order;
     submission->woken_lane = pull->park.park.woken_lane; /* the wake has done its work with this */
     pull->park.park.woken_lane = AW_LANE_NONE;
     pull->step = PULL_LEASE;
@@ -132,9 +160,13 @@ make_park(struct pull *pull)
 {
     uint32_t nodes = pull->lanes == NULL ? 1 : pull->lane_count;
 
-    pull->park = (struct aw_submission){
-        .kind = AW_SUBMIT_PARK,
-        .park = {.key = pull->key, .lanes = pull->lanes, .lane_count = pull->lane_count, .woken_lane = AW_LANE_NONE}};
+    pull->park = (struct aw_submission){.kind = AW_SUBMIT_PARK,
+                                        .park = {.agent = pull->agent,
+                                                 .order = &pull->order,
+                                                 .key = pull->key,
+                                                 .lanes = pull->lanes,
+                                                 .lane_count = pull->lane_count,
+                                                 .woken_lane = AW_LANE_NONE}};
     pull->park.park.nodes = aw_arena_take_zeroed(aw_call_arena(&pull->call), nodes, sizeof(struct aw_park_node));
     if (pull->park.park.nodes == NULL)
         return false;
@@ -147,6 +179,7 @@ static void
 park(struct pull *pull, bool leaving)
 {
     pull->step = PULL_PARK;
+    pull->order = pull->call.io->order;
     pull->park.park.leaving = leaving;
     aw_call_submit(&pull->call, &pull->park);
 }
@@ -210,7 +243,9 @@ on_parked(struct pull *pull)
         aw_call_answer_empty(call, 204);
         return;
     }
-    if (pull->park.park.woken_lane == AW_LANE_NONE) {
+    if (pull->park.park.offered_slot != 0)
+        pull->asked_aside = false;
+    else if (pull->park.park.woken_lane == AW_LANE_NONE) {
         ask(pull); /* not for a ticket: another pull with this key was given leases */
         return;
     }
@@ -306,6 +341,7 @@ give_back(struct pull *pull)
     }
     aw_metric_add(pull->call.io->metrics, AW_METRIC_LEASES_GIVEN_BACK, pull->granted);
     submission->count = pull->granted;
+    submission->pull = NULL;
     submission->woken_lane = AW_LANE_NONE;
     pull->granted = 0;
     pull->step = PULL_GIVE_BACK;
@@ -360,6 +396,8 @@ sort_granted(struct pull *pull)
 
         if (out->err == AW_OK)
             pull->entries[pull->granted++] = pull->entries[i];
+        else if (out->err == AW_E_STALE && pull->entries[i].command.in.lease.slot == 0)
+            continue; /* an empty choice, and nothing to fill it with */
         else if (out->err == AW_E_STALE)
             aw_metric_add(pull->call.io->metrics, AW_METRIC_STALE_CHOICES, 1);
         else if (err == AW_OK)
@@ -466,7 +504,7 @@ on_gone(struct aw_call *call)
         give_back(pull);
         return true;
     case PULL_PARK:
-        if (pull->park.park.woken_lane == AW_LANE_NONE)
+        if (pull->park.park.woken_lane == AW_LANE_NONE && pull->park.park.offered_slot == 0)
             return false;
         park(pull, true);
         return true;
@@ -618,7 +656,11 @@ aw_api_pull(struct aw_io *io, struct aw_request *request, struct aw_slice id)
         aw_call_fail(&pull->call, AW_E_MEMORY, "");
         return;
     }
-    pull->park.park.woken_lane = AW_LANE_NONE;
+    pull->park.park = (struct aw_park){.agent = pull->agent,
+                                       .order = &pull->order,
+                                       .lanes = pull->lanes,
+                                       .lane_count = pull->lane_count,
+                                       .woken_lane = AW_LANE_NONE};
     aw_metric_add(io->metrics, AW_METRIC_PULLS, 1);
     if (pull->key.key != 0)
         ask(pull);

@@ -140,6 +140,7 @@ render_ever(const struct aw_state_counts *counts, struct aw_buffer *buffer)
         {"tickets_cancelled", "Tickets cancelled.", counts->cancelled},
         {"leases_expired", "Leases that ran out.", counts->expired},
         {"leases_released", "Leases given back by their agent.", counts->released},
+        {"leases_declined", "Leases declined by their agent.", counts->declined},
     };
 
     for (size_t i = 0; i < AW_ARRAY_LEN(ever); i++) {
@@ -167,9 +168,9 @@ render_tickets(const struct aw_state_counts *counts, struct aw_buffer *buffer)
                      "aswolk_table_rows{table=\"tickets\"} %" PRIu64 "\naswolk_table_rows{table=\"identities\"} %" PRIu64
                      "\naswolk_table_rows{table=\"ids\"} %" PRIu64 "\naswolk_table_rows{table=\"agents\"} %" PRIu64
                      "\naswolk_table_rows{table=\"idempotency_keys\"} %" PRIu64 "\naswolk_table_rows{table=\"facts\"} %" PRIu64
-                     "\naswolk_table_rows{table=\"flights\"} %" PRIu64 "\n",
+                     "\naswolk_table_rows{table=\"flights\"} %" PRIu64 "\naswolk_table_rows{table=\"asides\"} %" PRIu64 "\n",
                      counts->tickets_used, counts->identities, counts->ids, counts->agents, counts->keys, counts->facts,
-                     counts->flights);
+                     counts->flights, counts->asides);
     family(buffer, "state_bytes", "gauge", "Memory of the state's tables.");
     aw_buffer_printf(buffer, "aswolk_state_bytes %" PRIu64 "\n", counts->bytes);
 }

@@ -353,8 +353,8 @@ read_receipt(struct aw_read_item *item, struct aw_journal_reader *reader, struct
     return find_hash(found, &receipt->commit.hash);
 }
 
-/* Walks from the newest record down to the grant. Complete and release name the lease that they end; timer and cancel name only the
- * ticket, so there the oldest one behind the grant counts: nothing else can have been this lease's end. */
+/* Walks from the newest record down to the grant. Complete, release and decline name the lease that they end; timer and cancel name
+ * only the ticket, so there the oldest one behind the grant counts: nothing else can have been this lease's end. */
 static enum aw_err
 read_ending(struct aw_read_item *item, struct aw_journal_reader *reader, struct aw_arena *scratch, struct found *found)
 {
@@ -370,7 +370,8 @@ read_ending(struct aw_read_item *item, struct aw_journal_reader *reader, struct 
         err = find_record(reader, scratch, seq, found);
         if (err != AW_OK)
             return err;
-        if (found->record.kind == AW_COMMAND_COMPLETE || found->record.kind == AW_COMMAND_RELEASE) {
+        if (found->record.kind == AW_COMMAND_COMPLETE || found->record.kind == AW_COMMAND_RELEASE ||
+            found->record.kind == AW_COMMAND_DECLINE) {
             struct aw_command command;
 
             err = aw_record_read(&found->record, scratch, &command, NULL);

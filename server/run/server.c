@@ -645,6 +645,7 @@ make_state(struct aw_server *server, struct aw_why *why)
     limits.keys_max = (uint32_t)settings->keys_max;
     limits.facts_max = (uint32_t)settings->facts_max;
     limits.flights_max = (uint32_t)settings->flights_max;
+    limits.asides_max = (uint32_t)settings->asides_max;
     /* Keys are ages and departures: from a month before this start on they are told apart. */
     lanes.base = aw_clock_wall() - UINT64_C(31) * 24 * 3600 * 1000;
     lanes.bytes_max = lanes.bytes_max < LANE_BYTES_MIN   ? LANE_BYTES_MIN
@@ -670,6 +671,9 @@ core_settings(const struct aw_settings *settings)
     core.backdate_ms = settings->backdate_h * 3600 * AW_MS_PER_S;
     core.imminent_ms = settings->imminent_h * 3600 * AW_MS_PER_S;
     core.lease_grace_ms = settings->lease_grace_s * AW_MS_PER_S;
+    core.decline_ms = settings->decline_s * AW_MS_PER_S;
+    core.kept_ms = settings->kept_s * AW_MS_PER_S;
+    core.kept_gentle_ms = settings->kept_gentle_s * AW_MS_PER_S;
     return core;
 }
 

@@ -60,6 +60,7 @@ static const struct aw_state_limits desk_limits = {.tickets_max = 5000,
                                                    .keys_max = 16,
                                                    .facts_max = 5000,
                                                    .flights_max = 16,
+                                                   .asides_max = 64,
                                                    .preimage_bytes_max = 1 << 20};
 
 /* Monotonic time, for all desks. */

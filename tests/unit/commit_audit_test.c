@@ -80,7 +80,7 @@ load_lanes(struct desk *desk)
         if (!aw_state_ticket_at(desk->state, slot, &view))
             continue;
         aw_lanes_show(desk->lanes, slot, view.version, view.age);
-        if (view.state == AW_TICKET_WAITING)
+        if (view.state == AW_TICKET_WAITING && !view.is_aside)
             assert_int_equal(aw_lanes_load_add(load, view.lane, view.class_, view.key, slot, view.version), AW_OK);
     }
     assert_int_equal(aw_lanes_load_finish(load), AW_OK);

@@ -235,6 +235,7 @@ test_recovery_says_what_is_too_small(void **state)
                                      .keys_max = 16,
                                      .facts_max = 100,
                                      .flights_max = 16,
+                                     .asides_max = 64,
                                      .preimage_bytes_max = 1 << 20};
     struct aw_recovery     recovery;
     struct aw_why          why = {.text = ""};

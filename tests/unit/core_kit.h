@@ -42,6 +42,7 @@ kit_limits(void)
                                     .keys_max = 16,
                                     .facts_max = 5000,
                                     .flights_max = 16,
+                                    .asides_max = 8,
                                     .preimage_bytes_max = 1U << 20};
 }
 

@@ -17,6 +17,7 @@ enum {
     IDS = 250,
     LEASES = 8,
     KEYS = 24,
+    ASIDES = 6,
     LANES = 5,
     AGENTS = 5,
     NAMES = 7,
@@ -64,6 +65,10 @@ struct m_ticket {
     /* the lease that ended last */
     uint64_t             ended_fence, ended_op;
     enum aw_command_kind ended_kind;
+    int                  ended_holder;
+    /* who may not take it, who alone may; 0: no such thing */
+    aw_ms declined_until[NAMES], kept_until;
+    int   kept_for;
 };
 struct m_id {
     uint64_t id, seq;
@@ -236,6 +241,53 @@ m_record(struct aw_command *c, struct m_ticket *t)
     }
 }
 
+static int
+m_asides(const struct m_ticket *t)
+{
+    int count = t->kept_until != 0 ? 1 : 0;
+
+    for (int i = 0; i < NAMES; i++)
+        count += t->declined_until[i] != 0 ? 1 : 0;
+    return count;
+}
+
+static bool
+m_has_aside_room(void)
+{
+    int count = 0;
+
+    for (uint32_t slot = 1; slot < SLOTS; slot++)
+        count += m_asides(&m.tickets[slot]);
+    return count < ASIDES;
+}
+
+static bool
+m_may_take(const struct m_ticket *t, int agent)
+{
+    if (t->kept_until > m.now && t->kept_for != agent)
+        return false;
+    return agent < 0 || t->declined_until[agent] <= m.now;
+}
+
+static void
+m_prune(struct m_ticket *t)
+{
+    for (int i = 0; i < NAMES; i++)
+        t->declined_until[i] = t->declined_until[i] <= m.now ? 0 : t->declined_until[i];
+    if (t->kept_until <= m.now || t->class_ == AW_CLASS_CARE || t->class_ == AW_CLASS_IMMINENT)
+        t->kept_until = 0;
+}
+
+static bool
+m_is_aside_over(const struct m_ticket *t)
+{
+    bool over = t->kept_until != 0 && t->kept_until <= m.now;
+
+    for (int i = 0; i < NAMES; i++)
+        over |= t->declined_until[i] != 0 && t->declined_until[i] <= m.now;
+    return over;
+}
+
 static void
 m_queue(struct aw_command *c, uint32_t slot)
 {
@@ -244,7 +296,8 @@ m_queue(struct aw_command *c, uint32_t slot)
     t->state = AW_TICKET_WAITING;
     m_refresh(t);
     t->version++;
-    m_event(c, AW_EVENT_QUEUED, slot);
+    m_prune(t);
+    m_event(c, m_asides(t) > 0 ? AW_EVENT_ASIDE : AW_EVENT_QUEUED, slot);
 }
 
 static struct aw_ticket_id
@@ -473,11 +526,23 @@ m_open(const struct kit_post *post, uint32_t lane, struct aw_command *c)
     return slot;
 }
 
+static bool
+m_is_there(const struct m_ticket *t)
+{
+    bool holds = false;
+
+    for (uint32_t slot = 1; slot < SLOTS; slot++)
+        holds |= m.tickets[slot].state == AW_TICKET_LEASED && m.tickets[slot].holder == t->ended_holder;
+    return t->ended_kind == AW_COMMAND_COMPLETE && (holds || m.now - t->closed_at < 15 * KIT_MINUTE);
+}
+
 static void
 m_join(const struct kit_post *post, uint32_t slot, struct aw_command *c)
 {
     struct m_ticket *t = &m.tickets[slot];
     bool             was_closed = t->state == AW_TICKET_CLOSED;
+    bool             is_kept = was_closed && m_is_there(t);
+    uint64_t         kept_ms;
     enum aw_class    class_ = t->class_;
     aw_ms            key = m_key(t);
 
@@ -485,6 +550,11 @@ m_join(const struct kit_post *post, uint32_t slot, struct aw_command *c)
     if (was_closed)
         t->closed_at = 0;
     m_add_facts(t, post);
+    kept_ms = t->gentle ? m.settings.kept_gentle_ms : m.settings.kept_ms;
+    if (is_kept && kept_ms > 0 && m_has_aside_room()) {
+        t->kept_until = m.now + kept_ms;
+        t->kept_for = t->ended_holder;
+    }
     if (was_closed || (t->state == AW_TICKET_WAITING && (class_ != t->class_ || key != m_key(t))))
         m_queue(c, slot);
 }
@@ -600,7 +670,7 @@ m_lease(struct aw_command *c)
     for (int i = 0; i < NAMES; i++)
         agents += m.agents[i] ? 1 : 0;
     if (t->state != AW_TICKET_WAITING || t->version != c->in.lease.version || m.pauses[t->lane] == AW_LANE_PAUSED_OUT ||
-        m.pauses[t->lane] == AW_LANE_PAUSED_BOTH)
+        m.pauses[t->lane] == AW_LANE_PAUSED_BOTH || !m_may_take(t, m.agents[agent] ? agent : -1))
         c->out.err = AW_E_STALE;
     else if (m_check_pull(&c->in.lease.pull_key) != AW_OK)
         c->out.err = m_check_pull(&c->in.lease.pull_key);
@@ -628,6 +698,7 @@ m_end(struct m_ticket *t, enum aw_command_kind kind, uint64_t op)
 {
     t->ended_fence = t->fence;
     t->ended_kind = kind;
+    t->ended_holder = t->holder;
     t->ended_op = op;
     t->fence = 0;
 }
@@ -636,6 +707,8 @@ static void
 m_close(struct m_ticket *t)
 {
     t->state = AW_TICKET_CLOSED;
+    t->kept_until = 0;
+    memset(t->declined_until, 0, sizeof(t->declined_until));
     t->closed = m.seq;
     t->closed_at = m.now;
     t->version++;
@@ -668,7 +741,7 @@ m_held(struct aw_command *c)
         c->out.u.lease.end = AW_LEASE_END_CLOSED;
     else if (t->state == AW_TICKET_LEASED && !is_ours)
         c->out.u.lease.end = AW_LEASE_END_TAKEN_OVER;
-    else if (t->ended_fence == in->lease.fence && t->ended_kind == AW_COMMAND_RELEASE)
+    else if (t->ended_fence == in->lease.fence && (t->ended_kind == AW_COMMAND_RELEASE || t->ended_kind == AW_COMMAND_DECLINE))
         c->out.u.lease.end = AW_LEASE_END_RELEASED;
     else
         c->out.u.lease.end = AW_LEASE_END_EXPIRED;
@@ -687,12 +760,21 @@ m_fenced(struct aw_command *c)
 
     if (t == NULL)
         return;
+    if (c->kind == AW_COMMAND_DECLINE && t->kept_until == 0 && t->declined_until[t->holder] == 0 && !m_has_aside_room()) {
+        c->out.err = AW_E_TABLE_FULL;
+        return;
+    }
     seen = t->seen;
     m_record(c, t);
     if (c->kind == AW_COMMAND_EXTEND) {
         t->expires_at = m.now + c->in.fenced.lease_ms;
         t->seen = t->message;
     } else if (c->kind == AW_COMMAND_RELEASE) {
+        m_end(t, c->kind, c->in.fenced.op_hash);
+        m_queue(c, slot);
+    } else if (c->kind == AW_COMMAND_DECLINE) {
+        t->kept_until = 0;
+        t->declined_until[t->holder] = m.now + m.settings.decline_ms;
         m_end(t, c->kind, c->in.fenced.op_hash);
         m_queue(c, slot);
     } else if (t->message > t->seen) {
@@ -719,6 +801,8 @@ m_judge(const struct m_ticket *t)
     if (t->state == AW_TICKET_LEASED)
         return m.now >= t->expires_at ? M_BACK : M_NOTHING;
     if (t->state == AW_TICKET_HELD && t->held_until != 0 && m.now >= t->held_until)
+        return M_BACK;
+    if (t->state == AW_TICKET_WAITING && m_is_aside_over(t))
         return M_BACK;
     if (t->state == AW_TICKET_HELD || t->state == AW_TICKET_WAITING)
         return m_class(t) != t->class_ || m_departure(t) != t->departs_at ? M_CLASS : M_NOTHING;
@@ -1038,6 +1122,7 @@ compare_out(const struct run *run, enum aw_command_kind kind, const struct aw_ou
     case AW_COMMAND_EXTEND:
     case AW_COMMAND_COMPLETE:
     case AW_COMMAND_RELEASE:
+    case AW_COMMAND_DECLINE:
         compare_lease(run, &a->u.lease, &b->u.lease);
         return;
     case AW_COMMAND_HOLD:
@@ -1213,7 +1298,10 @@ make_fenced(struct logged *l)
     uint64_t               kind = pick(8);
     const char            *agent = agent_names[t->state == AW_TICKET_LEASED && pick(20) != 0 ? (uint64_t)t->holder : pick(NAMES)];
 
-    l->command.kind = kind < 2 ? AW_COMMAND_EXTEND : kind < 7 ? AW_COMMAND_COMPLETE : AW_COMMAND_RELEASE;
+    l->command.kind = kind < 2   ? AW_COMMAND_EXTEND
+                      : kind < 6 ? AW_COMMAND_COMPLETE
+                      : kind < 7 ? AW_COMMAND_DECLINE
+                                 : AW_COMMAND_RELEASE;
     if (lease.fence == t->ended_fence && lease.fence != 0 && t->ended_kind != AW_COMMAND_TIMER && pick(2) == 0)
         l->command.kind = t->ended_kind == AW_COMMAND_CANCEL ? AW_COMMAND_COMPLETE : t->ended_kind;
     l->command.in.fenced = (struct aw_in_fenced){
@@ -1230,6 +1318,9 @@ make_settings(struct logged *l)
         .backdate_ms = 10 * KIT_MINUTE,
         .imminent_ms = pick(3) == 0 ? 5 * KIT_MINUTE : 20 * KIT_MINUTE,
         .lease_grace_ms = 30000,
+        .decline_ms = pick(3) * 2 * KIT_MINUTE,
+        .kept_ms = pick(2) * KIT_MINUTE,
+        .kept_gentle_ms = 3 * KIT_MINUTE,
         .handling_ms = {1, pick(4) == 0 ? KIT_MINUTE : 3 * KIT_MINUTE, 3, 4, 5},
     };
 }
@@ -1322,10 +1413,11 @@ apply_logged(struct aw_state *state, const struct logged *l)
     pressure = aw_state_cut_pressure(state);
     admitted = aw_state_admits(state, &command);
     err = aw_state_apply(state, &command);
-    /* What is admitted never meets a full table; and what is not admitted would have, but for a pool of old rows that is full. */
-    if (admitted == AW_OK)
+    /* What is admitted never meets a full table; and what is not admitted would have, but for a pool of old rows that is full. A
+     * decline needs room only when the lease is still held, which apply finds out. */
+    if (admitted == AW_OK && l->command.kind != AW_COMMAND_DECLINE)
         assert_int_not_equal(err, AW_E_TABLE_FULL);
-    else if (pressure < 1000)
+    else if (admitted != AW_OK && pressure < 1000)
         assert_int_equal(err == AW_E_TABLE_FULL || err == AW_E_STALE || err == AW_E_LANE_PAUSED || err == AW_E_AGAIN ||
                              err == AW_E_KEY_REUSED,
                          true);
@@ -1348,6 +1440,7 @@ apply_model(const struct logged *l, struct aw_command *c)
     case AW_COMMAND_EXTEND:
     case AW_COMMAND_COMPLETE:
     case AW_COMMAND_RELEASE:
+    case AW_COMMAND_DECLINE:
         m_fenced(c);
         return;
     case AW_COMMAND_TIMER:
@@ -1442,6 +1535,7 @@ small_limits(uint32_t preimage_bytes_max)
                                     .keys_max = KEYS,
                                     .facts_max = SLOTS * AW_TICKET_FACTS_MAX,
                                     .flights_max = 1,
+                                    .asides_max = ASIDES,
                                     .preimage_bytes_max = preimage_bytes_max};
 }
 
@@ -1641,7 +1735,10 @@ check_coverage(const struct run *run)
             ends[c->out.u.lease.end]++;
         if (c->out.err != AW_OK)
             continue;
-        repeats += (c->kind == AW_COMMAND_COMPLETE || c->kind == AW_COMMAND_RELEASE) && !c->out.changed ? 1 : 0;
+        repeats +=
+            (c->kind == AW_COMMAND_COMPLETE || c->kind == AW_COMMAND_RELEASE || c->kind == AW_COMMAND_DECLINE) && !c->out.changed
+                ? 1
+                : 0;
         once += c->out.repeated ? 1 : 0;
         if (c->kind == AW_COMMAND_MESSAGE) {
             folded += c->out.u.message.folded ? 1 : 0;

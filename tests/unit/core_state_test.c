@@ -500,8 +500,7 @@ test_a_message_with_all_identities_opens_a_ticket(void **unused)
         post.who[i] = i + 1;
     ticket = kit_post(&kit, post).ticket;
     for (uint64_t i = 0; i < AW_IDENTITY_HASHES_MAX; i++) {
-        struct aw_out_message again =
-            kit_post(&kit, (struct kit_post){.id = i + 2, .who = {i + 1}, .class_ = AW_CLASS_OTHER});
+        struct aw_out_message again = kit_post(&kit, (struct kit_post){.id = i + 2, .who = {i + 1}, .class_ = AW_CLASS_OTHER});
 
         assert_true(again.folded);
         assert_int_equal(again.ticket.slot, ticket.slot);
@@ -1201,6 +1200,7 @@ try_kind(struct kit *kit, enum aw_command_kind kind, struct aw_ticket_id ticket,
     case AW_COMMAND_EXTEND:
     case AW_COMMAND_COMPLETE:
     case AW_COMMAND_RELEASE:
+    case AW_COMMAND_DECLINE:
         return kit_fenced(kit, kind, lease, "ann", 4711).out.err;
     case AW_COMMAND_HOLD:
     case AW_COMMAND_UNHOLD:
@@ -1240,6 +1240,7 @@ test_every_move_and_every_refusal(void **unused)
         {AW_COMMAND_EXTEND, {{AW_E_LEASE_LOST, W}, {AW_OK, L}, {AW_E_LEASE_LOST, H}, {AW_E_LEASE_LOST, C}}},
         {AW_COMMAND_COMPLETE, {{AW_E_LEASE_LOST, W}, {AW_OK, C}, {AW_E_LEASE_LOST, H}, {AW_E_LEASE_LOST, C}}},
         {AW_COMMAND_RELEASE, {{AW_E_LEASE_LOST, W}, {AW_OK, W}, {AW_E_LEASE_LOST, H}, {AW_E_LEASE_LOST, C}}},
+        {AW_COMMAND_DECLINE, {{AW_E_LEASE_LOST, W}, {AW_OK, W}, {AW_E_LEASE_LOST, H}, {AW_E_LEASE_LOST, C}}},
         {AW_COMMAND_HOLD, {{AW_OK, H}, {AW_E_WRONG_STATE, L}, {AW_OK, H}, {AW_E_WRONG_STATE, C}}},
         {AW_COMMAND_UNHOLD, {{AW_E_WRONG_STATE, W}, {AW_E_WRONG_STATE, L}, {AW_OK, W}, {AW_E_WRONG_STATE, C}}},
         {AW_COMMAND_CANCEL, {{AW_OK, C}, {AW_OK, C}, {AW_OK, C}, {AW_E_WRONG_STATE, C}}},

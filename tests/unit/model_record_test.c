@@ -18,10 +18,10 @@
 #define SEED   UINT64_C(0x5eed0a51)
 #define ROUNDS 400U
 
-static const enum aw_command_kind kinds[] = {AW_COMMAND_EPOCH,  AW_COMMAND_SETTINGS, AW_COMMAND_LANE,     AW_COMMAND_MESSAGE,
-                                             AW_COMMAND_LEASE,  AW_COMMAND_EXTEND,   AW_COMMAND_COMPLETE, AW_COMMAND_RELEASE,
-                                             AW_COMMAND_TIMER,  AW_COMMAND_HOLD,     AW_COMMAND_UNHOLD,   AW_COMMAND_CANCEL,
-                                             AW_COMMAND_FLIGHT, AW_COMMAND_AIRPORT,  AW_COMMAND_UNDO,     AW_COMMAND_PLACE};
+static const enum aw_command_kind kinds[] = {
+    AW_COMMAND_EPOCH,    AW_COMMAND_SETTINGS, AW_COMMAND_LANE,  AW_COMMAND_MESSAGE, AW_COMMAND_LEASE,  AW_COMMAND_EXTEND,
+    AW_COMMAND_COMPLETE, AW_COMMAND_RELEASE,  AW_COMMAND_TIMER, AW_COMMAND_HOLD,    AW_COMMAND_UNHOLD, AW_COMMAND_CANCEL,
+    AW_COMMAND_FLIGHT,   AW_COMMAND_AIRPORT,  AW_COMMAND_UNDO,  AW_COMMAND_PLACE,   AW_COMMAND_DECLINE};
 
 /* --- random commands -------------------------------------------------------------------------------------------------------- */
 
@@ -254,6 +254,7 @@ make_choice(struct maker *maker, struct aw_lease_choice *choice)
     choice->lanes = choice->lane_count == 0 ? NULL : lanes;
 }
 
+/* long: a flat switch over all kinds */
 static void
 make_fields(struct maker *maker, struct aw_command *command)
 {
@@ -266,7 +267,10 @@ make_fields(struct maker *maker, struct aw_command *command)
                                                          .reopen_ms = make_ms(maker),
                                                          .backdate_ms = make_ms(maker),
                                                          .imminent_ms = make_ms(maker),
-                                                         .lease_grace_ms = make_ms(maker)};
+                                                         .lease_grace_ms = make_ms(maker),
+                                                         .decline_ms = make_ms(maker),
+                                                         .kept_ms = make_ms(maker),
+                                                         .kept_gentle_ms = make_ms(maker)};
         for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
             command->in.settings.handling_ms[i] = make_ms(maker);
         return;
@@ -289,6 +293,7 @@ make_fields(struct maker *maker, struct aw_command *command)
     case AW_COMMAND_EXTEND:
     case AW_COMMAND_COMPLETE:
     case AW_COMMAND_RELEASE:
+    case AW_COMMAND_DECLINE:
         command->in.fenced = (struct aw_in_fenced){
             .lease = {.fence = next(&maker->rng), .slot = (uint32_t)next(&maker->rng), .shard = (uint8_t)next(&maker->rng)},
             .agent = make_string(maker, 1, AW_AGENT_BYTES_MAX),
@@ -386,6 +391,9 @@ same_settings(const struct aw_core_settings *a, const struct aw_core_settings *b
     SAME(backdate_ms);
     SAME(imminent_ms);
     SAME(lease_grace_ms);
+    SAME(decline_ms);
+    SAME(kept_ms);
+    SAME(kept_gentle_ms);
     SAME_BYTES(handling_ms);
 }
 
@@ -560,6 +568,7 @@ same_command(const struct aw_command *a, const struct aw_command *b)
     case AW_COMMAND_EXTEND:
     case AW_COMMAND_COMPLETE:
     case AW_COMMAND_RELEASE:
+    case AW_COMMAND_DECLINE:
         same_fenced(&a->in.fenced, &b->in.fenced);
         return;
     case AW_COMMAND_TIMER:
@@ -1083,6 +1092,9 @@ static const struct aw_command golden[] = {
                      .backdate_ms = 86400001,
                      .imminent_ms = 21600000,
                      .lease_grace_ms = 30000,
+                     .decline_ms = 600000,
+                     .kept_ms = 120000,
+                     .kept_gentle_ms = 900000,
                      .handling_ms = {600000, 300000, 480000, 360000, 240000}},
      GOLDEN_OUT},
     {.kind = AW_COMMAND_LANE,
@@ -1212,6 +1224,9 @@ static const struct aw_command golden[] = {
      GOLDEN_OUT},
     {.kind = AW_COMMAND_UNDO,
      .in.undo = {.change = {.seq = 4800, .slot = 5, .shard = 7, .of = AW_CHANGE_AIRPORT}, .by = {"sam", 3}},
+     GOLDEN_OUT},
+    {.kind = AW_COMMAND_DECLINE,
+     .in.fenced = {.lease = GOLDEN_LEASE, .agent = {"mia", 3}, .op_hash = 3, .words = {"not my language", 15}},
      GOLDEN_OUT},
 };
 

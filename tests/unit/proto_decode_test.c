@@ -82,7 +82,7 @@ static const struct refusal refusals[] = {
     {AW_OBJECT_MESSAGE, "{" BASE ",\"text\":\"\",\"attachments\":[]}", AW_FAULT_MISSING, "text", "not empty"},
     {AW_OBJECT_MESSAGE, MESSAGE("\"flights\":[{\"date\":\"2026-04-15\"}]"), AW_FAULT_MISSING, "flights[0].number", "in a flight"},
     {AW_OBJECT_MESSAGE, MESSAGE("\"identities\":[{\"kind\":\"phone\"}]"), AW_FAULT_MISSING, "identities[0].value", "is required"},
-    {AW_OBJECT_RELEASE, "", AW_FAULT_MISSING, "reason", "is required in a release"},
+    {AW_OBJECT_RELEASE, "", AW_FAULT_MISSING, "reason", "is required in a release or decline"},
     {AW_OBJECT_EXTEND_LINE, "{}", AW_FAULT_MISSING, "lease", "is required"},
     {AW_OBJECT_COMPLETE_LINE, "{}", AW_FAULT_MISSING, "lease", "is required"},
     {AW_OBJECT_TICKET_PATCH, "{}", AW_FAULT_MISSING, "class", "or lane or hold"},

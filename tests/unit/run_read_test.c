@@ -50,6 +50,7 @@ open_book(struct book *book, bool lmdb)
                                                 .keys_max = 16,
                                                 .facts_max = 5000,
                                                 .flights_max = 16,
+                                                .asides_max = 64,
                                                 .preimage_bytes_max = 1 << 20};
     struct aw_why                     why = {.text = ""};
 

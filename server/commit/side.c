@@ -1,0 +1,187 @@
+/* side.c - tickets that not every agent may take now: the committer's side list, which is the state's own (ADR 0012). They lie in
+ * no queue, so a pull does not see them; here a lease that is asked for is compared with the best of them that this agent may have,
+ * before it is applied. So a pull overtakes none, whatever it saw, and one that saw nothing asks with an empty choice.
+ *
+ * A look goes over all that wait aside, at most asides-max: about 20 ns each. There are few: what an agent declines is aside for
+ * minutes, and what is kept for one as well.
+ */
+#include "commit/parts.h"
+
+#define WORD_BITS 64U
+
+/* The lanes of a pull as a set, while its tickets are looked for. */
+static void
+mark(struct aw_committer *c, const struct aw_park *pull)
+{
+    for (uint32_t i = 0; pull->lanes != NULL && i < pull->lane_count; i++)
+        c->side_lanes[pull->lanes[i] / WORD_BITS] |= UINT64_C(1) << pull->lanes[i] % WORD_BITS;
+}
+
+static void
+unmark(struct aw_committer *c, const struct aw_park *pull)
+{
+    for (uint32_t i = 0; pull->lanes != NULL && i < pull->lane_count; i++)
+        c->side_lanes[pull->lanes[i] / WORD_BITS] = 0;
+}
+
+static bool
+is_marked(const struct aw_committer *c, const struct aw_park *pull, uint32_t lane)
+{
+    return pull->lanes == NULL || (c->side_lanes[lane / WORD_BITS] >> lane % WORD_BITS & 1) != 0;
+}
+
+static struct aw_order_candidate
+candidate(const struct aw_ticket_view *ticket)
+{
+    return (struct aw_order_candidate){
+        .class_ = ticket->class_, .age = ticket->age, .departs_at = ticket->departs_at, .id = ticket->ticket.slot};
+}
+
+static bool
+is_before(const struct aw_park *pull, aw_ms at, const struct aw_ticket_view *a, const struct aw_ticket_view *b)
+{
+    const struct aw_order_candidate first = candidate(a), second = candidate(b);
+
+    return aw_order_goes_before(pull->order, at, &first, &second);
+}
+
+/* The most urgent ticket aside that this pull may have. */
+static bool
+find(struct aw_committer *c, const struct aw_park *pull, aw_ms now, struct aw_ticket_view *ret_best)
+{
+    const struct aw_state *state = c->config.state;
+    uint32_t               agent;
+    bool                   any = false;
+
+    if (aw_state_aside_count(state) == 0)
+        return false;
+    agent = aw_state_find_agent(state, pull->agent);
+    mark(c, pull);
+    for (uint32_t at = aw_state_next_aside(state, 0); at != 0; at = aw_state_next_aside(state, at)) {
+        uint32_t              slot = aw_state_aside_ticket(state, at);
+        struct aw_ticket_view view;
+
+        if (!aw_state_may_take(state, slot, agent) || !aw_state_ticket_at(state, slot, &view) || !is_marked(c, pull, view.lane) ||
+            !aw_lanes_directory_gives(c->config.directory, view.lane))
+            continue;
+        if (!any || is_before(pull, now, &view, ret_best))
+            *ret_best = view;
+        any = true;
+    }
+    unmark(c, pull);
+    return any;
+}
+
+/* --- leases --------------------------------------------------------------------------------------------------------------- */
+
+/* Before all choices of this pull that are not applied yet: each moves to the next place, and the last one goes back to its queue.
+ * An empty choice takes what comes. */
+static void
+insert(struct aw_committer *c, struct aw_submission *submission, const struct aw_ticket_view *ticket)
+{
+    struct aw_in_lease carried = submission->entries[submission->done].command.in.lease;
+
+    carried.slot = ticket->ticket.slot;
+    carried.version = ticket->version;
+    carried.taken_from = 0;
+    carried.choice.queue = AW_CHOICE_ASIDE;
+    for (uint32_t i = submission->done; i < submission->count && carried.slot != 0; i++) {
+        struct aw_in_lease *lease = &submission->entries[i].command.in.lease;
+        struct aw_in_lease  old = *lease;
+
+        *lease = carried;
+        carried = old;
+    }
+    if (aw_group_put_back(c, &carried))
+        submission->entries[submission->done].command.in.lease.choice.back_slot = carried.slot;
+}
+
+void
+aw_side_choose(struct aw_committer *c, struct aw_submission *submission)
+{
+    const struct aw_in_lease *lease = &submission->entries[submission->done].command.in.lease;
+    aw_ms                     at = lease->choice.at != 0 ? lease->choice.at : c->now;
+    struct aw_ticket_view     best, chosen;
+
+    if (submission->pull == NULL || !find(c, submission->pull, at, &best) || best.ticket.slot == lease->slot)
+        return;
+    if (lease->slot == 0 || !aw_state_ticket_at(c->config.state, lease->slot, &chosen) || chosen.version != lease->version ||
+        is_before(submission->pull, at, &best, &chosen))
+        insert(c, submission, &best);
+}
+
+/* --- waiting pulls -------------------------------------------------------------------------------------------------------- */
+
+static void
+wake(struct aw_committer *c, struct aw_submission *pull, uint32_t slot)
+{
+    aw_parking_wake_for(&c->parking, pull, slot);
+    aw_committer_give_back(c, pull);
+}
+
+struct offer {
+    const struct aw_state *state;
+    uint32_t               slot;
+};
+
+static bool
+may_take(void *user, const struct aw_submission *pull)
+{
+    const struct offer *offer = user;
+
+    return aw_state_may_take(offer->state, offer->slot, aw_state_find_agent(offer->state, pull->park.agent));
+}
+
+void
+aw_side_offer(struct aw_committer *c, uint32_t slot)
+{
+    struct offer          offer = {.state = c->config.state, .slot = slot};
+    struct aw_ticket_view view;
+    struct aw_submission *pull;
+    struct aw_slice       agent;
+
+    if (aw_parking_count(&c->parking) == 0 || !aw_state_ticket_at(c->config.state, slot, &view) ||
+        view.state != AW_TICKET_WAITING || !view.is_aside || !aw_lanes_directory_gives(c->config.directory, view.lane))
+        return;
+    agent = aw_state_kept_for(c->config.state, slot);
+    if (agent.len > 0)
+        pull = aw_parking_find_agent(&c->parking, view.lane, agent);
+    else
+        pull = aw_parking_find(&c->parking, view.lane, may_take, &offer);
+    if (pull != NULL)
+        wake(c, pull, slot);
+}
+
+void
+aw_side_offer_lane(struct aw_committer *c, uint32_t lane)
+{
+    const struct aw_state *state = c->config.state;
+
+    if (aw_parking_count(&c->parking) == 0)
+        return;
+    for (uint32_t at = aw_state_next_aside(state, 0); at != 0; at = aw_state_next_aside(state, at)) {
+        struct aw_ticket_view view;
+
+        if (aw_state_ticket_at(state, aw_state_aside_ticket(state, at), &view) && view.lane == lane)
+            aw_side_offer(c, view.ticket.slot);
+    }
+}
+
+void
+aw_side_came_back(struct aw_committer *c, struct aw_park *pull)
+{
+    uint32_t slot = pull->offered_slot;
+
+    pull->offered_slot = 0;
+    if (slot != 0)
+        aw_side_offer(c, slot); /* if it still waits, for somebody else */
+}
+
+void
+aw_side_look_for(struct aw_committer *c, struct aw_submission *pull)
+{
+    struct aw_ticket_view best;
+
+    if (find(c, &pull->park, c->now, &best))
+        wake(c, pull, best.ticket.slot);
+}
