@@ -368,7 +368,7 @@ static ssize_t
 read_drained(nghttp2_session *h2, int32_t stream, uint8_t *buf, size_t length, uint32_t *flags, nghttp2_data_source *source,
              void *user)
 {
-    struct aw_slice left = aw_slice_of(DRAINED + source->fd, sizeof(DRAINED) - 1 - (size_t)source->fd);
+    struct aw_slice left = aw_slice_of(&DRAINED[source->fd], sizeof(DRAINED) - 1 - (size_t)source->fd);
     size_t          count = left.len < length ? left.len : length;
 
     (void)h2;
