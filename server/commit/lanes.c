@@ -2,11 +2,11 @@
 
 #include "base/home.h"
 #include "base/mem.h"
+#include "base/reserve.h"
 #include "commit/calendar.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define STALE_DROPS_MAX 64U
 /* A step of reclaim: queues looked at, words of hints passed over, chunks unlinked, blocks freed. */
@@ -56,15 +56,6 @@ shown_bytes(const struct aw_lanes *lanes)
     return (size_t)lanes->config.tickets_max * sizeof(uint64_t);
 }
 
-/* Zeroed address space. NULL when there is none. */
-static void *
-reserve(size_t bytes)
-{
-    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    return at == MAP_FAILED ? NULL : at;
-}
-
 enum aw_err
 aw_lanes_new(struct aw_lanes **ret_lanes, const struct aw_lanes_config *config, struct aw_qsbr *qsbr)
 {
@@ -80,8 +71,8 @@ aw_lanes_new(struct aw_lanes **ret_lanes, const struct aw_lanes_config *config, 
     err = aw_calendar_pool_new(&lanes->pool, config->bytes_max, qsbr);
     if (err != AW_OK)
         goto fail;
-    lanes->queues = reserve(queues_bytes(lanes));
-    lanes->shown = reserve(shown_bytes(lanes));
+    lanes->queues = aw_reserve_take(queues_bytes(lanes));
+    lanes->shown = aw_reserve_take(shown_bytes(lanes));
     lanes->hints = aw_mem_zeroed(hint_words(lanes), sizeof(uint64_t), AW_CACHE_LINE);
     if (lanes->queues == NULL || lanes->shown == NULL || lanes->hints == NULL) {
         err = AW_E_MEMORY;
@@ -102,10 +93,8 @@ aw_lanes_free(struct aw_lanes **lanes)
 
     if (old == NULL)
         return;
-    if (old->queues != NULL)
-        (void)munmap(old->queues, queues_bytes(old)); /* fails only for a range that was never mapped */
-    if (old->shown != NULL)
-        (void)munmap(old->shown, shown_bytes(old)); /* as above */
+    aw_reserve_give(old->queues, queues_bytes(old));
+    aw_reserve_give(old->shown, shown_bytes(old));
     free(old->hints);
     aw_calendar_pool_free(&old->pool);
     free(old);

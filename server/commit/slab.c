@@ -3,9 +3,10 @@
  * at once; with AW_WITH_AUDIT it is also overwritten. */
 #include "commit/slab.h"
 
+#include "base/reserve.h"
+
 #include <stdbool.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define WITH_ASAN 1
@@ -34,19 +35,6 @@ struct aw_slab_page {
     uint32_t class_;
 };
 
-static void *
-reserve(size_t bytes)
-{
-    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    if (at == MAP_FAILED)
-        return NULL;
-    /* Entries that are pushed side by side lie far apart: with small pages nearly each would cost a walk of the page table. A hint:
-     * where it is refused, small ones do. */
-    (void)madvise(at, bytes, MADV_HUGEPAGE);
-    return at;
-}
-
 enum aw_err
 aw_slab_init(struct aw_slab *slab, size_t bytes_max, const uint32_t *sizes, uint32_t count)
 {
@@ -69,8 +57,8 @@ aw_slab_init(struct aw_slab *slab, size_t bytes_max, const uint32_t *sizes, uint
         slab->_classes[i]._bytes = sizes[i];
         slab->_classes[i]._per_page = AW_SLAB_PAGE_BYTES / sizes[i];
     }
-    slab->_base = reserve(slab->_bytes);
-    slab->_pages = reserve(slab->_pages_bytes);
+    slab->_base = aw_reserve_take(slab->_bytes);
+    slab->_pages = aw_reserve_take(slab->_pages_bytes);
     if (slab->_base == NULL || slab->_pages == NULL) {
         aw_slab_fini(slab);
         return AW_E_MEMORY;
@@ -81,12 +69,10 @@ aw_slab_init(struct aw_slab *slab, size_t bytes_max, const uint32_t *sizes, uint
 void
 aw_slab_fini(struct aw_slab *slab)
 {
-    if (slab->_base != NULL) {
-        UNPOISON(slab->_base, slab->_bytes);     /* the next mapping at this address is not ours */
-        (void)munmap(slab->_base, slab->_bytes); /* fails only for a range that was never mapped */
-    }
-    if (slab->_pages != NULL)
-        (void)munmap(slab->_pages, slab->_pages_bytes); /* as above */
+    if (slab->_base != NULL)
+        UNPOISON(slab->_base, slab->_bytes); /* the next mapping at this address is not ours */
+    aw_reserve_give(slab->_base, slab->_bytes);
+    aw_reserve_give(slab->_pages, slab->_pages_bytes);
     *slab = (struct aw_slab){._base = NULL};
 }
 
