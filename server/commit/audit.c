@@ -536,7 +536,7 @@ struct moment {
     uint64_t seen_seq;
     uint64_t taken_seq;
     aw_ms    chosen_at;
-    uint64_t doubt_ms; /* the longest that any pull held what it had chosen */
+    uint64_t doubt_ms; /* twice the longest that any pull held what it had chosen: one that was refused tells nothing */
     uint32_t next_entry;
     uint32_t next_pause;
 };
@@ -788,6 +788,7 @@ add_finding(struct aw_audit *audit, const struct lease *lease, const struct entr
                                   .agent = lease->agent == 0 ? (struct aw_slice){"", 0} : blob_at(audit, lease->agent)->bytes,
                                   .taken = entry_at(audit, lease->entry)->ticket,
                                   .passed = passed->ticket,
+                                  .held_us = lease->held_us,
                                   .passed_lane = passed->lane,
                                   .passed_class = passed->class_,
                                   .passed_ms = passed->gone_at > lease->chosen_at ? passed->gone_at - lease->chosen_at : 0};
@@ -857,15 +858,15 @@ end_all(struct aw_audit *audit)
 }
 
 static void
-take_findings(struct aw_audit *audit, uint64_t held_ms_max, struct aw_audit_result *result)
+take_findings(struct aw_audit *audit, struct aw_audit_result *result)
 {
     struct aw_audit_finding *findings = audit->findings.items;
     uint32_t                 count = audit->findings.count;
 
     if (count > 0)
         qsort(findings, count, sizeof(*findings), compare_findings);
-    while (result->beyond < count && findings[result->beyond].passed_ms > held_ms_max)
-        result->beyond++;
+    for (uint32_t i = 0; i < count; i++)
+        result->beyond += findings[i].passed_ms > (findings[i].held_us + 999) / 1000;
     result->findings = findings;
     result->finding_count = count < AW_AUDIT_FINDINGS_MAX ? count : AW_AUDIT_FINDINGS_MAX;
 }
@@ -875,22 +876,22 @@ aw_audit_judge(struct aw_audit *audit, struct aw_audit_result *ret_result)
 {
     struct aw_audit_result result = {.leases = audit->leases.count + audit->unjudged, .judged = audit->leases.count};
     struct moment          moment;
-    uint64_t               held_ms_max;
+    uint64_t               doubt_ms;
 
     end_all(audit);
     for (uint32_t i = 0; i < audit->leases.count; i++)
         add_number(audit, lease_at(audit, i)->held_us);
     result.held_us = take_spread(audit);
-    held_ms_max = (result.held_us.max + 999) / 1000;
+    doubt_ms = 2 * ((result.held_us.max + 999) / 1000);
     if (audit->err == AW_OK)
-        audit->err = start_sweep(audit, held_ms_max, &moment);
+        audit->err = start_sweep(audit, doubt_ms, &moment);
     if (audit->err != AW_OK)
         return audit->err;
     sweep_choices(audit, &moment);
     result.passed_ms = take_spread(audit);
-    take_findings(audit, held_ms_max, &result);
+    take_findings(audit, &result);
     if (audit->err == AW_OK)
-        audit->err = start_sweep(audit, held_ms_max, &moment);
+        audit->err = start_sweep(audit, doubt_ms, &moment);
     if (audit->err != AW_OK)
         return audit->err;
     sweep_commits(audit, &moment);

@@ -11,7 +11,7 @@
  * What waited aside lay in no queue: it counts neither as passed over nor as taken, and its leases are not judged.
  * In doubt it was not. A ticket that left its queue otherwise (held, cancelled, moved, its lane paused, a start, the journal's
  * end) may have been in the hand of a pull that was then refused: its last two groups in the queue do not count, nor the last
- * while as long as any choice was held. Nor does the order inside one tick. One thing is not in the journal: a lease that is
+ * while twice as long as any choice was held. Nor does the order inside one tick. One thing is not in the journal: a lease that is
  * refused because a table or the store is full, or because two pulls came under one Idempotency-Key, gives its ticket back
  * without a record. Who looked meanwhile seems to have passed it over.
  *
@@ -47,6 +47,7 @@ struct aw_audit_finding {
     uint32_t            passed_lane;
     enum aw_class       passed_class;
     uint64_t            passed_ms; /* until that was taken, left its queue, or the journal ends */
+    uint64_t            held_us;   /* from this pull's choice until its lease had its place in the journal */
 };
 
 /* Of a set of durations. All 0 when there are none. */
@@ -64,7 +65,7 @@ struct aw_audit_result {
     struct aw_audit_spread
         late_ms; /* allowed: leases before which something more urgent came between choice and journal; since */
     struct aw_audit_spread passed_ms; /* leases that passed something over; how long */
-    uint64_t               beyond;    /* of these: for longer than any choice was held */
+    uint64_t               beyond;    /* of these: for longer than that pull held what it had chosen instead */
     /* Those that passed over something for longest, the longest first. Borrowed until aw_audit_free. */
     const struct aw_audit_finding *findings;
     uint32_t                       finding_count;

@@ -150,9 +150,8 @@ def test_a_crowd(t):
     result = audit(server)
     equal(result["judged"], result["leases"], "every lease was chosen by a pull")
     check(result["judged"] > 900, "after its end", result)
-    equal(result["passed_ms"]["count"], len(result["findings"]), "what is told")
-    t.note("%d leases, held for %.1f ms at the median, %.1f at most; %d passed over something for less"
-           % (result["judged"], result["held_us"]["median"] / 1e3, result["held_us"]["max"] / 1e3, result["passed_ms"]["count"]))
+    t.note("%d leases, held for %.1f ms at the median, %.1f at most; before %d something came meanwhile"
+           % (result["judged"], result["held_us"]["median"] / 1e3, result["held_us"]["max"] / 1e3, result["late_ms"]["count"]))
 
 
 def test_what_it_prints(t):
