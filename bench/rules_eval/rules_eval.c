@@ -5,9 +5,9 @@
  *     rules_eval [--rules DIR] --dump FILE                                the same for each line of a file, tab-separated
  *
  * FILE: one JSON object a line with `text` (or `text_repaired`), `lang`, `class`, `gentle`, `bait`, `part`: `first` (its misses
- * were looked at while rules were written), `second` (they were not, but the same hand wrote it before the rules) or `fresh`
- * (written after the rules, in other words; see adr/0009-rules.md for its first run). Recall: of the messages of a class, how
- * many got it. Precision: of those that got it, how many are. --misses prints what came out wrong in `first`, --all in all.
+ * were looked at while rules were written), `second` (they were not, but the same hand wrote it before the rules), `fresh`
+ * (written after the rules, in other words; see adr/0009-rules.md for its first run) or `held-out` (no rule is mended with it).
+ * Recall: of the messages of a class, how many got it. Precision: of those that got it, how many are.
  */
 #include "base/hash.h"
 #include "model/limits.h"
@@ -42,8 +42,8 @@ struct options {
     unsigned    seconds;
 };
 
-#define PARTS 3U
-static const char *const part_names[PARTS] = {"first", "second", "fresh"};
+#define PARTS 4U
+static const char *const part_names[PARTS] = {"first", "second", "held-out", "fresh"};
 
 static struct one *ones;
 static uint32_t    one_count;

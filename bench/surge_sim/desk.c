@@ -77,6 +77,7 @@ struct desk {
     struct link            *links;
     uint32_t                link_count;
     uint32_t                link_room;
+    uint32_t                tickets_max;
     struct cluster         *clusters;
     struct sim_watch       *watch; /* owns; NULL when no airport closes */
     struct sim_tally        tally;
@@ -742,31 +743,45 @@ run(struct desk *desk)
 
 /* --- making and ending ------------------------------------------------------------------------------------------------------ */
 
+/* Enough when each message is a ticket and everybody writes again until the end; tables that are larger cost time in a short run.
+ * A run that needs more breaks off, and says so. */
+static uint32_t
+tickets_needed(const struct sim_scenario *scenario)
+{
+    double needs = scenario->base_per_hour * sim_scenario_load_most(scenario) * scenario->hours;
+    double each = 1 + scenario->copies + scenario->follow_ups_per_hour * scenario->hours;
+    double tickets = 1.1 * needs * each + 4096;
+
+    return scenario->is_generated || tickets > TICKETS_MAX ? TICKETS_MAX : (uint32_t)tickets;
+}
+
 static enum aw_err
 open_desk(struct desk *desk, const struct sim_setup *setup, struct aw_why *why)
 {
     struct aw_state_limits limits = AW_STATE_LIMITS_DEFAULT;
-    struct aw_lanes_config lanes = {
-        .lanes_max = 2, .tickets_max = TICKETS_MAX, .base = SIM_START - 24 * SIM_HOUR, .bytes_max = LANES_BYTES_MAX};
-    struct aw_command settings = {.kind = AW_COMMAND_SETTINGS, .in.settings = AW_CORE_SETTINGS_DEFAULT};
+    struct aw_lanes_config lanes = {.lanes_max = 2, .base = SIM_START - 24 * SIM_HOUR, .bytes_max = LANES_BYTES_MAX};
+    struct aw_command      settings = {.kind = AW_COMMAND_SETTINGS, .in.settings = AW_CORE_SETTINGS_DEFAULT};
 
     /* Who had a ticket before makes no difference to how long people wait, and nobody here offers what is kept. */
     settings.in.settings.kept_ms = 0;
     settings.in.settings.kept_gentle_ms = 0;
     AW_ASSERT(setup->scenario->hours * (double)SIM_HOUR <= (double)(SIM_BUCKETS_MAX * SIM_BUCKET_MS));
     *desk = (struct desk){.setup = setup, .now = SIM_START, .index = 1};
+    desk->tickets_max = tickets_needed(setup->scenario);
+    lanes.tickets_max = desk->tickets_max;
     desk->end = SIM_START + (aw_ms)(setup->scenario->hours * (double)SIM_HOUR);
     desk->agent_count = sim_scenario_staff_most(setup->scenario);
-    limits.tickets_max = TICKETS_MAX;
-    limits.identities_max = 2 * TICKETS_MAX;
-    limits.ids_max = 2 * TICKETS_MAX;
+    limits.tickets_max = desk->tickets_max;
+    limits.identities_max = 2 * desk->tickets_max;
+    limits.ids_max = 2 * desk->tickets_max;
+    limits.facts_max = desk->tickets_max;
     limits.agents_max = desk->agent_count + 1;
     desk->crowd = sim_crowd_new(setup->scenario, setup->seed);
     desk->agents = aw_new_array(struct agent, desk->agent_count + 1);
-    desk->tickets = aw_new_array(struct ticket, TICKETS_MAX);
+    desk->tickets = aw_new_array(struct ticket, desk->tickets_max);
     desk->clusters = aw_new_array(struct cluster, setup->scenario->clusters + 1);
     if (setup->scenario->closing > 0)
-        desk->watch = sim_watch_new(TICKETS_MAX, &setup->order);
+        desk->watch = sim_watch_new(desk->tickets_max, &setup->order);
     if (desk->crowd == NULL || desk->agents == NULL || desk->tickets == NULL || desk->clusters == NULL ||
         (setup->scenario->closing > 0 && desk->watch == NULL))
         return aw_why(why, AW_E_MEMORY, "no memory for the desk");

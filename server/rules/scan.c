@@ -238,6 +238,25 @@ is_met(const struct asking *asking, const struct aw_rules_condition *condition, 
     return !condition->wanted;
 }
 
+/* Whether the text has a phrase for each condition that wants one, wherever it is: cheap, and mostly the answer. */
+static bool
+can_be_met(const struct asking *asking, struct aw_draft_run run)
+{
+    for (uint32_t i = 0; i < run.count; i++) {
+        const struct aw_rules_condition *condition = &asking->rules->conditions[run.first + i];
+        bool                             any = !condition->wanted;
+
+        for (uint32_t k = 0; k < condition->set_count && !any; k++) {
+            uint32_t set = asking->rules->set_refs[condition->sets + k];
+
+            any = (asking->scratch->sets_seen[set / 64] >> set % 64 & 1) != 0;
+        }
+        if (!any)
+            return false;
+    }
+    return true;
+}
+
 static bool
 are_met(const struct asking *asking, struct aw_draft_run run, const struct hit *hit)
 {
@@ -306,8 +325,8 @@ is_rule_met(const struct asking *asking, const struct aw_rules_rule *rule, struc
     if (rule->upper &&
         !is_in_capitals(&asking->scratch->fold, text, skip_words(asking->scratch->bytes, hit, rule->skip), hit->end))
         return false;
-    return !is_bait(asking, hit) && are_met(asking, rule->conditions, hit) &&
-           are_met(asking, asking->rules->guards[rule->language][guard_of(rule)], hit);
+    return can_be_met(asking, rule->conditions) && are_met(asking, rule->conditions, hit) &&
+           are_met(asking, asking->rules->guards[rule->language][guard_of(rule)], hit) && !is_bait(asking, hit);
 }
 
 /* --- scan ------------------------------------------------------------------------------------------------------------------- */
