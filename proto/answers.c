@@ -433,6 +433,8 @@ write_queue(struct aw_writer *writer, const struct aw_why_answer *why)
     aw_writer_time(writer, why->queued_at);
     KEY(writer, "lane_paused");
     aw_writer_bool(writer, why->lane_paused);
+    KEY(writer, "aside");
+    aw_writer_bool(writer, why->aside);
     KEY(writer, "waited_s");
     aw_writer_u64(writer, why->waited_s);
     KEY(writer, "allowed_s");

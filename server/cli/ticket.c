@@ -86,6 +86,8 @@ show_why(const json_t *why)
         return;
     (void)printf("  in its place since %s%s\n", aw_cli_text(why, "queued_at"),
                  aw_cli_flag(why, "lane_paused") ? "; its lane is paused and gives nothing out" : "");
+    if (aw_cli_flag(why, "aside"))
+        (void)printf("  aside: it was declined, or is kept for an agent, so not all may take it now\n");
     (void)printf("  waited %" PRIu64 " s of %" PRIu64 " s; order %s, by %s\n", aw_cli_number(why, "waited_s"),
                  aw_cli_number(why, "allowed_s"), aw_cli_text(why, "order"), aw_cli_text(why, "part"));
     (void)printf("  %s%" PRIu64 " wait in its lane; before it go:", aw_cli_flag(why, "exact") ? "" : "about ",

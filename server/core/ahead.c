@@ -51,6 +51,8 @@ aw_ahead_step(const struct aw_state *state, struct aw_ahead *ahead, uint32_t slo
 
         if (row->state != AW_TICKET_WAITING || row->lane != ahead->_lane)
             continue;
+        if ((row->flags & AW_TICKET_ASIDE) != 0 && ahead->_next != ahead->_slot)
+            continue; /* in no queue: not every agent may take it now */
         ahead->in_lane++;
         other.candidate = candidate_of(class_, aw_ticket_age(row), row->departs_at, ahead->_next);
         if (ahead->_next == ahead->_slot || !aw_order_goes_before(&ahead->order, ahead->at, &other.candidate, &ahead->own))

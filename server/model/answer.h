@@ -98,6 +98,7 @@ struct aw_why_answer {
     const char             *order;
     aw_ms                   queued_at;
     bool                    lane_paused; /* nothing is given out there */
+    bool                    aside;       /* in no queue: not every agent may take it now */
     uint64_t                waited_s;
     uint64_t                allowed_s;
     const char             *part;    /* of the rule, that speaks for it */

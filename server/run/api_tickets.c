@@ -31,6 +31,7 @@ why_of(const struct look *look, struct aw_before *before)
                                        .departs_at = ahead->nearest[i].candidate.departs_at};
     why.queued_at = look->view.queued_at;
     why.lane_paused = look->query.is_paused;
+    why.aside = look->view.is_aside;
     why.waited_s = ahead->at > ahead->own.age ? (ahead->at - ahead->own.age) / AW_MS_PER_S : 0;
     why.allowed_s = aw_order_allowed_ms(&ahead->order, ahead->at, &ahead->own) / AW_MS_PER_S;
     why.part = aw_order_part_name(aw_order_part(&ahead->order, ahead->at, &ahead->own));

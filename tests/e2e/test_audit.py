@@ -86,6 +86,8 @@ def agent(crowd, number):
                 continue  # it runs out
             if turn[0] % 11 == 0:
                 api.act(lease, "release", {"reason": "not mine"})
+            elif turn[0] % 13 == 0:
+                api.act(lease, "decline", {"reason": "not for me"})
             elif api.complete(lease).status == 200:
                 crowd.completed += 1
             time.sleep(0.002 * (number % 4))
@@ -148,7 +150,7 @@ def test_a_crowd(t):
     crowd.end()
     server.stop()
     result = audit(server)
-    equal(result["judged"], result["leases"], "every lease was chosen by a pull")
+    check(result["leases"] >= result["judged"], "the committer may have handed out what waited aside", result)
     check(result["judged"] > 900, "after its end", result)
     t.note("%d leases, held for %.1f ms at the median, %.1f at most; before %d something came meanwhile"
            % (result["judged"], result["held_us"]["median"] / 1e3, result["held_us"]["max"] / 1e3, result["late_ms"]["count"]))

@@ -286,7 +286,7 @@ test_why(void **state)
     "\"as_of\":\"1970-01-01T00:00:03.000Z\",\"order\":\"ratio\""
     CHECK(rig,
           WHY_HEAD(
-              "\"waiting\"") ",\"queued_at\":\"1970-01-01T00:00:01.000Z\",\"lane_paused\":true,\"waited_s\":2,"
+              "\"waiting\"") ",\"queued_at\":\"1970-01-01T00:00:01.000Z\",\"lane_paused\":true,\"aside\":false,\"waited_s\":2,"
                              "\"allowed_s\":14400,\"part\":\"ratio\",\"in_lane\":20,\"ahead\":{\"care\":1,\"imminent\":2,"
                              "\"disrupted\":3,\"general\":4,\"other\":5},\"exact\":true,\"nearest\":[{\"ticket\":\"" TICKET_TEXT
                              "\",\"class\":\"care\",\"age_from\":\"1970-01-01T00:00:02.000Z\",\"departs_at\":null}]}",
