@@ -15,6 +15,9 @@ from aswolk_test import PATIENCE_S, ROOT, SLOW, audit, check, equal, program, ru
 MADE_UP = os.path.join(ROOT, "tests", "data", "messages.ndjson")
 REAL = os.path.join(os.path.dirname(ROOT), "shared", "data", "airline-tweets-dev.jsonl")
 
+# A ticket that is kept for one agent is handed out by the committer, which the audit does not judge.
+JUDGED = ("--kept-s", "0", "--kept-gentle-s", "0")
+
 
 def surge(t, server, *args):
     """Runs it to its end; returns its report, whose audit passed."""
@@ -38,7 +41,7 @@ AGENTS = ("--agents", "8", "--max", "10", "--bulk", "--drain")
 
 
 def replay(t, path, count, *args):
-    server = t.server(rules="")
+    server = t.server(*JUDGED, rules="")
     report = surge(t, server, "replay", path, "--received-at", "--times", "2", *AGENTS, *args)
     posts, audit = report["posts"], report["audit"]
     equal((posts["accepted"], posts["duplicates"], posts["refused"]), (count, count, {}), "posts")
@@ -62,7 +65,7 @@ def test_replay_real(t):
 
 def test_synthetic_surge(t):
     """A minute of the week-in-an-hour, a hundred times its size."""
-    server = t.server(rules="")
+    server = t.server(*JUDGED, rules="")
     schedule = ("--level", "W100", "--hours", "0.02", "--speed", str(20 / SLOW), "--seed", "7", "--limit", "8000")
     report = surge(t, server, "synth", *schedule, *AGENTS)
     posts = report["posts"]
@@ -76,7 +79,7 @@ DESK = ("--tickets", "3000", "--lanes", "5", "--quiet-lanes", "25", "--agents", 
 
 def test_a_desk_at_work(t):
     """Agents of one to all lanes pull at set rates while a backlog waits: pulls of both kinds are told, the audit passes."""
-    server = t.server(rules="")
+    server = t.server(*JUDGED, rules="")
     rates = (100 / SLOW, 200 / SLOW)
     more = ("--seconds", "2", "--wait-s", "1", "--pull-rates", "%g,%g" % rates, "--floor", t.folder)
     report = surge(t, server, "pulls", *DESK, *more)
@@ -96,7 +99,7 @@ def test_a_desk_at_work(t):
 
 def test_an_airport_closes_over_a_desk(t):
     """It closes and opens again, twice, over a third of what waits: nobody who is grounded is leased, and the order comes back."""
-    server = t.server(rules="")
+    server = t.server(*JUDGED, rules="")
     more = ("--grounded", "1000", "--cycles", "2", "--seconds", "2", "--wait-s", "1", "--pull-rates", "%g" % (100 / SLOW))
     ground = surge(t, server, "ground", *DESK, *more)["work"]["ground"]
     equal(ground["tickets"], 1000, "tickets that it closed over")
@@ -108,7 +111,7 @@ def test_an_airport_closes_over_a_desk(t):
 
 def test_kills_under_load(t):
     """kill -9 and a start, three times under an even load whose clients come back by themselves: nothing acknowledged is lost."""
-    server = t.server(rules="")
+    server = t.server(*JUDGED, rules="")
     server.keep_address()
     errors = []
 
