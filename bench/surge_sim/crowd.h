@@ -20,6 +20,7 @@ struct sim_need {
     aw_ms         answered_at; /* an agent took it; 0: not yet. Written by the desk */
     aw_ms         done_at;     /* and was done with it; 0: not yet. Written by the desk */
     aw_ms         left_at;     /* gave up; 0: did not */
+    aw_ms         reply_by;    /* its channel takes no answer later; 0: it always does */
     aw_ms         grounded_at; /* when an airport closed that its flight needs; 0: its flight goes */
     uint64_t      person;
     enum aw_class class_;   /* when asked */

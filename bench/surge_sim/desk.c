@@ -170,6 +170,16 @@ set_waiting(struct desk *desk, struct ticket *ticket, bool waiting)
     }
 }
 
+static void
+show(struct desk *desk, const struct aw_event *event)
+{
+    enum sim_windows windows = desk->setup->policy->windows;
+
+    aw_lanes_show_window(desk->lanes, event->slot, event->class_, windows == SIM_WINDOWS_NONE ? 0 : event->reply_by,
+                         windows == SIM_WINDOWS_QUEUED && event->closing);
+    aw_lanes_show(desk->lanes, event->slot, event->version, event->age);
+}
+
 /* What a command did to the queues, as the committer would publish it. */
 static void
 publish(struct desk *desk, const struct aw_event *event)
@@ -181,7 +191,7 @@ publish(struct desk *desk, const struct aw_event *event)
     if (event->kind != AW_EVENT_QUEUED && event->kind != AW_EVENT_HIDDEN)
         return;
     ticket->version = event->version;
-    aw_lanes_show(desk->lanes, event->slot, event->version, event->age);
+    show(desk, event);
     set_waiting(desk, ticket, event->kind == AW_EVENT_QUEUED);
     if (event->kind == AW_EVENT_HIDDEN)
         return;
@@ -620,6 +630,7 @@ post(struct desk *desk, const struct sim_event *event)
                                                 .flights = &flight,
                                                 .flight_count = flight.flight_hash != 0,
                                                 .departs_at = need->departs_at,
+                                                .reply_by = need->reply_by,
                                                 .class_ = need->class_,
                                                 .addressed = AW_ADDRESSED_TO_US}};
 

@@ -35,14 +35,22 @@ struct sim_heads {
     unsigned                  count;
 };
 
+/* What is made of the time that a channel takes answers. */
+enum sim_windows {
+    SIM_WINDOWS_QUEUED, /* as the server does */
+    SIM_WINDOWS_HEADS,  /* only the heads of queues by age are looked at */
+    SIM_WINDOWS_NONE,   /* nothing */
+};
+
 struct sim_policy {
-    const char   *name;
-    const char   *about;
-    bool          folds; /* one customer, one ticket; a second delivery is known. Else each delivery is work of its own */
-    bool          answers_clusters;
-    bool          is_deaf;  /* nobody tells the server that airports close */
-    bool          is_bound; /* nobody would run it: it shows what can be had at most */
-    enum aw_order order;    /* by which the server's pull chooses */
+    const char      *name;
+    const char      *about;
+    bool             folds; /* one customer, one ticket; a second delivery is known. Else each delivery is work of its own */
+    bool             answers_clusters;
+    bool             is_deaf;  /* nobody tells the server that airports close */
+    bool             is_bound; /* nobody would run it: it shows what can be had at most */
+    enum aw_order    order;    /* by which the server's pull chooses */
+    enum sim_windows windows;
     struct sim_place (*place)(const struct aw_order_settings *settings, const struct sim_waiting *ticket);
     /* Which of the candidates, none of them by age, or their count for none: the agent stays idle. `turns` counts the pulls so far.
      * NULL: the server's pull chooses. */

@@ -101,6 +101,17 @@ print_bounds(FILE *to, const struct sim_study *study)
     (void)fputs("  with all care in time that can be\n", to);
 }
 
+static void
+print_windows(FILE *to, const struct sim_study *study)
+{
+    (void)fprintf(to, "\n%-22s %s\n", "", "windows of channels missed %");
+    for (unsigned i = 0; i < study->count; i++) {
+        (void)fprintf(to, "  %-20s", study->policies[i]->name);
+        print_share(to, &study->summaries[i].of_run[SIM_WINDOWS_MISSED], 28);
+        (void)fputc('\n', to);
+    }
+}
+
 void
 sim_report_text(FILE *to, const struct sim_study *study, const struct sim_options *options)
 {
@@ -115,6 +126,8 @@ sim_report_text(FILE *to, const struct sim_study *study, const struct sim_option
     print_bounds(to, study);
     if (study->scenario->closing > 0)
         print_closure(to, study);
+    if (study->scenario->windowed > 0)
+        print_windows(to, study);
     if (options->details)
         print_details(to, study);
 }

@@ -103,13 +103,15 @@ static void
 measure_people(struct sim_result *result, const struct aw_order_settings *order, struct sim_crowd *crowd, aw_ms end)
 {
     uint64_t handling = order->handling_ms[AW_CLASS_IMMINENT];
-    uint64_t could = 0, missed = 0, late = 0, care = 0, care_late = 0, left = 0, gave_up = 0;
+    uint64_t could = 0, missed = 0, late = 0, care = 0, care_late = 0, left = 0, gave_up = 0, windows = 0, closed = 0;
 
     for (uint32_t i = 0; i < sim_crowd_count(crowd); i++) {
         const struct sim_need *need = sim_crowd_need(crowd, i);
 
         left += need->answered_at == 0 && need->left_at == 0;
         gave_up += need->left_at != 0;
+        windows += need->reply_by != 0 && need->reply_by <= end;
+        closed += need->reply_by != 0 && need->reply_by <= end && waited_until(need, end) > need->reply_by;
         care += need->class_ == AW_CLASS_CARE;
         care_late += need->class_ == AW_CLASS_CARE && wait_min(need, end) > 30;
         if (need->class_ != AW_CLASS_IMMINENT || need->departs_at < need->asked_at + handling)
@@ -127,6 +129,7 @@ measure_people(struct sim_result *result, const struct aw_order_settings *order,
     result->of_run[SIM_CARE_OVER_30] = share(care_late, care);
     result->of_run[SIM_LEFT_WAITING] = (double)left;
     result->of_run[SIM_GAVE_UP] = (double)gave_up;
+    result->of_run[SIM_WINDOWS_MISSED] = share(closed, windows);
     result->of_run[SIM_WORK_PER_NEED] = share(result->tally.work, sim_crowd_count(crowd));
 }
 
@@ -246,10 +249,10 @@ sim_class_metric_name(enum sim_class_metric metric)
 const char *
 sim_run_metric_name(enum sim_run_metric metric)
 {
-    static const char *const names[SIM_RUN_METRICS] = {"missed",          "done_late",      "care_over_30",  "ratio_spread",
-                                                       "work_per_need",   "utilisation",    "kappa_peak",    "care_of_pulls_peak",
-                                                       "left_waiting",    "gave_up",        "waiting_most",  "closed_leases",
-                                                       "grounded_leases", "grounded_ahead", "grounded_wrong"};
+    static const char *const names[SIM_RUN_METRICS] = {
+        "missed",          "done_late",          "care_over_30",   "ratio_spread",  "work_per_need", "utilisation",
+        "kappa_peak",      "care_of_pulls_peak", "left_waiting",   "gave_up",       "waiting_most",  "closed_leases",
+        "grounded_leases", "grounded_ahead",     "grounded_wrong", "windows_missed"};
 
     return names[metric];
 }

@@ -43,6 +43,7 @@ enum sim_run_metric {
     SIM_GROUNDED_LEASES,
     SIM_GROUNDED_AHEAD,
     SIM_GROUNDED_WRONG,
+    SIM_WINDOWS_MISSED, /* share of the channels' windows that ended before an agent took it; those that end within the run */
     SIM_RUN_METRICS
 };
 

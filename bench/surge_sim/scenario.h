@@ -52,6 +52,8 @@ struct sim_scenario {
     unsigned closing;        /* the first so many, a region, close together ... */
     double   closes_hour;    /* ... at that hour ... */
     double   closed_hours;   /* ... for so long */
+    double   windowed;       /* share that asks on a channel which takes answers only ... */
+    double   window_hours;   /* ... for so long */
     double   wrap_up_min;    /* an agent's pause after each ticket */
     double   read_min;       /* reading one more message of the same customer */
     /* A level of the generator in place of base, load, mix, lead, copies and follow-ups. */

@@ -13,6 +13,8 @@ fits(const struct sim_policy *policy, const struct sim_scenario *scenario)
         return scenario->clusters > 0;
     if (policy->is_deaf)
         return scenario->closing > 0;
+    if (policy->windows != SIM_WINDOWS_QUEUED)
+        return scenario->windowed > 0;
     if (policy->is_bound)
         return strcmp(scenario->name, "R16u") == 0; /* where the targets come near what can be had */
     if (strcmp(policy->name, "guarded-unfolded") == 0)

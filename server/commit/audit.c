@@ -25,10 +25,12 @@ struct entry {
     uint64_t            gone_seq;   /* in none for whoever looked when this was published */
     aw_ms               queued_at;
     aw_ms               gone_at; /* record time; of one that was leased when it was chosen */
-    aw_ms               key;     /* both as the queues have them: whole ticks */
+    aw_ms               key;     /* all three as the queues have them: whole ticks */
     aw_ms               age;
+    aw_ms               reply_by;
     uint32_t            lane;
     enum aw_class       class_;
+    bool                closing;
     uint8_t             taken_queue;
 };
 
@@ -298,6 +300,8 @@ add_entry(struct aw_audit *audit, uint64_t seq, aw_ms now, const struct aw_ticke
                             .queued_at = now,
                             .key = ticket->key - ticket->key % AW_LANES_TICK_MS,
                             .age = ticket->age - ticket->age % AW_LANES_TICK_MS,
+                            .reply_by = ticket->reply_by - ticket->reply_by % AW_LANES_TICK_MS,
+                            .closing = ticket->closing,
                             .lane = ticket->lane,
                             .class_ = ticket->class_};
     count_lane(audit, ticket->lane);
@@ -467,6 +471,8 @@ aw_audit_note(struct aw_audit *audit, const struct aw_batch_header *header, cons
 static aw_ms
 tick_of(const struct entry *entry, unsigned queue)
 {
+    if (queue == AW_LANES_BY_WINDOW)
+        return entry->reply_by;
     return queue == AW_LANES_BY_AGE ? entry->age : entry->key;
 }
 
@@ -519,14 +525,23 @@ heap_pop(struct aw_audit *audit, uint32_t number)
         audit->queues[number / AW_LANES_QUEUES] &= (uint8_t) ~(1U << queue);
 }
 
+static bool
+lies_in(const struct entry *entry, unsigned queue)
+{
+    if (queue == AW_LANES_BY_WINDOW)
+        return entry->closing;
+    return queue == AW_LANES_BY_AGE ? entry->class_ == AW_CLASS_IMMINENT : entry->class_ == queue;
+}
+
 static void
 enqueue(struct aw_audit *audit, uint32_t index)
 {
     const struct entry *entry = entry_at(audit, index);
 
-    heap_push(audit, entry->lane * AW_LANES_QUEUES + entry->class_, index);
-    if (entry->class_ == AW_CLASS_IMMINENT)
-        heap_push(audit, entry->lane * AW_LANES_QUEUES + AW_LANES_BY_AGE, index);
+    for (unsigned queue = 0; queue < AW_LANES_QUEUES; queue++) {
+        if (lies_in(entry, queue))
+            heap_push(audit, entry->lane * AW_LANES_QUEUES + queue, index);
+    }
 }
 
 /* --- judging ---------------------------------------------------------------------------------------------------------------- */
@@ -541,7 +556,7 @@ struct moment {
     uint32_t next_pause;
 };
 
-/* Out of the queue that it was leased from it went when that pull looked. Otherwise, and out of the other queue of an imminent one,
+/* Out of the queue that it was leased from it went when that pull looked. Otherwise, and out of another queue that it lay in,
  * a pull may have had it that was then refused. */
 static bool
 is_sure(const struct entry *entry, unsigned queue)
@@ -562,7 +577,8 @@ is_there(const struct entry *entry, unsigned queue, const struct moment *moment)
 static struct aw_order_candidate
 candidate_of(const struct entry *entry, unsigned queue)
 {
-    const struct aw_head head = {.class_ = entry->class_, .queue = queue, .key = tick_of(entry, queue), .age = entry->age};
+    const struct aw_head head = {
+        .class_ = entry->class_, .queue = queue, .key = tick_of(entry, queue), .age = entry->age, .reply_by = entry->reply_by};
 
     return aw_choice_candidate(&head);
 }
@@ -586,6 +602,37 @@ is_better(const struct got *got, const struct entry *entry, unsigned queue)
     return aw_order_goes_before(&got->order, got->lease->at, &candidate, &got->candidate);
 }
 
+static void
+set_aside(struct aw_audit *audit, uint32_t number)
+{
+    struct place  place = {number, ((const uint32_t *)audit->heaps[number].entries.items)[0]};
+    struct place *aside = push(audit, &audit->aside, sizeof(*aside));
+
+    heap_pop(audit, number);
+    if (aside != NULL)
+        *aside = place;
+}
+
+/* Whether all that may have been there in the tick of the head `first` go before what was got. What went back after a refusal
+ * stands behind the others of its tick, and those whose channels close at other times are not as urgent. */
+static bool
+is_tick_better(struct aw_audit *audit, const struct moment *moment, const struct got *got, uint32_t number, uint32_t first)
+{
+    struct pile *pile = &audit->heaps[number].entries;
+    unsigned     queue = number % AW_LANES_QUEUES;
+    aw_ms        tick = tick_of(entry_at(audit, first), queue);
+
+    for (; pile->count > 0; set_aside(audit, number)) {
+        const struct entry *entry = entry_at(audit, ((const uint32_t *)pile->items)[0]);
+
+        if (tick_of(entry, queue) != tick)
+            return true;
+        if (entry->gone_seq > moment->seen_seq && !is_better(got, entry, queue))
+            return false;
+    }
+    return true;
+}
+
 /* The first of a queue that surely was there. NONE when there is none, or when something that may have been there in front of it,
  * and was the head then, does not go before what was got: a queue shows its head alone. */
 static uint32_t
@@ -597,7 +644,6 @@ head_of(struct aw_audit *audit, const struct moment *moment, const struct got *g
     while (pile->count > 0) {
         uint32_t            first = ((const uint32_t *)pile->items)[0];
         const struct entry *entry = entry_at(audit, first);
-        struct place       *aside;
 
         if (entry->gone_seq <= moment->seen_seq) {
             heap_pop(audit, number);
@@ -606,11 +652,8 @@ head_of(struct aw_audit *audit, const struct moment *moment, const struct got *g
         if (!is_better(got, entry, queue))
             return NONE;
         if (is_there(entry, queue, moment))
-            return first;
-        heap_pop(audit, number);
-        aside = push(audit, &audit->aside, sizeof(*aside));
-        if (aside != NULL)
-            *aside = (struct place){number, first};
+            return is_tick_better(audit, moment, got, number, first) ? first : NONE;
+        set_aside(audit, number);
     }
     return NONE;
 }
@@ -629,7 +672,7 @@ is_hidden(const struct aw_audit *audit, const struct moment *moment, const struc
             break;
         if (entry->queued_seq > moment->taken_seq)
             last = entry->queued_at; /* batches of one time may be one group */
-        if (entry->lane == behind->lane && entry->class_ == behind->class_ && tick_of(entry, queue) <= tick_of(behind, queue) &&
+        if (entry->lane == behind->lane && lies_in(entry, queue) && tick_of(entry, queue) <= tick_of(behind, queue) &&
             !is_better(got, entry, queue))
             return true;
     }

@@ -3,21 +3,21 @@
 
 #include "commit/lanes_directory.h"
 
-/* The departure is what an imminent ticket's own queue is ordered by. Found by age it is not known, nor does it matter: were it
- * near, the head by departure, which is no later, would go before. */
+/* The departure is what an imminent ticket's own queue is ordered by. Found by age or by window it is not known, nor does it
+ * matter: were it near, the head by departure, which is no later, would go before. */
 static aw_ms
 departure_of(const struct aw_head *head)
 {
-    if (head->queue == AW_LANES_BY_AGE)
-        return AW_MS_MAX;
-    return head->class_ == AW_CLASS_IMMINENT ? head->key : 0;
+    if (head->class_ != AW_CLASS_IMMINENT)
+        return 0;
+    return head->queue == AW_CLASS_IMMINENT ? head->key : AW_MS_MAX;
 }
 
 struct aw_order_candidate
 aw_choice_candidate(const struct aw_head *head)
 {
     return (struct aw_order_candidate){
-        .class_ = head->class_, .age = head->age, .departs_at = departure_of(head), .id = head->slot};
+        .class_ = head->class_, .age = head->age, .departs_at = departure_of(head), .reply_by = head->reply_by, .id = head->slot};
 }
 
 /* The first entry of a queue that still counts. False: there is none. */

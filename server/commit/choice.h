@@ -43,12 +43,12 @@ struct aw_choice {
 struct aw_order_candidate aw_choice_candidate(const struct aw_head *head);
 
 /* The heads of one lane, whether it is paused or not, in the order of their queues: what a pull of this lane compares. Returns how
- * many. An imminent ticket may show twice: by departure and by age. */
+ * many. An imminent or closing ticket may show more than once. */
 unsigned aw_choice_look(struct aw_lanes *lanes, uint32_t lane, struct aw_choice ret_choices[AW_LANES_QUEUES]);
 /* The most urgent head, which stays where it is. False: nothing waits there. */
 AW_MUST_USE bool aw_choice_find(const struct aw_choice_of *of, aw_ms now, struct aw_choice *ret_choice);
 /* Takes the most urgent head. False: nothing waits there. The ticket may have changed in the meantime: only the committer's word on
- * the lease counts. Several calls may give both entries of one imminent ticket. */
+ * the lease counts. Several calls may give several entries of one imminent or closing ticket. */
 AW_MUST_USE bool aw_choice_take(const struct aw_choice_of *of, aw_ms now, struct aw_choice *ret_choice);
 
 #endif

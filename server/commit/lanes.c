@@ -18,6 +18,9 @@
 #define LANES_PER_WORD 8U
 #define LANE_BITS      8U
 AW_STATIC_ASSERT(AW_LANES_QUEUES <= LANE_BITS, "one bit a queue");
+#define WINDOW_SET     0x10U
+#define WINDOW_CLOSING 0x20U
+#define WINDOW_CLASS   0x0FU
 
 struct aw_lanes {
     struct aw_home home; /* the committer */
@@ -25,8 +28,9 @@ struct aw_lanes {
     struct aw_lanes_config   config;
     struct aw_calendar_pool *pool; /* owns */
     /* Written by the committer, read by all. */
-    _Atomic uint64_t *hints; /* owns: a set bit means that the queue may have entries */
-    _Atomic uint64_t *shown; /* owns: by slot; version << 32 | age tick */
+    _Atomic uint64_t *hints;   /* owns: a set bit means that the queue may have entries */
+    _Atomic uint64_t *shown;   /* owns: by slot; version << 32 | age tick */
+    _Atomic uint64_t *windows; /* owns: by slot; 0: none, else reply_by tick << 32 | WINDOW_ bits | class */
     _Atomic uint64_t  published;
     /* Shared. */
     struct aw_calendar *queues; /* owns: lanes x AW_LANES_QUEUES */
@@ -73,8 +77,9 @@ aw_lanes_new(struct aw_lanes **ret_lanes, const struct aw_lanes_config *config, 
         goto fail;
     lanes->queues = aw_reserve_take(queues_bytes(lanes));
     lanes->shown = aw_reserve_take(shown_bytes(lanes));
+    lanes->windows = aw_reserve_take(shown_bytes(lanes));
     lanes->hints = aw_mem_zeroed(hint_words(lanes), sizeof(uint64_t), AW_CACHE_LINE);
-    if (lanes->queues == NULL || lanes->shown == NULL || lanes->hints == NULL) {
+    if (lanes->queues == NULL || lanes->shown == NULL || lanes->windows == NULL || lanes->hints == NULL) {
         err = AW_E_MEMORY;
         goto fail;
     }
@@ -95,6 +100,7 @@ aw_lanes_free(struct aw_lanes **lanes)
         return;
     aw_reserve_give(old->queues, queues_bytes(old));
     aw_reserve_give(old->shown, shown_bytes(old));
+    aw_reserve_give(old->windows, shown_bytes(old));
     free(old->hints);
     aw_calendar_pool_free(&old->pool);
     free(old);
@@ -217,6 +223,20 @@ aw_lanes_published(const struct aw_lanes *lanes)
     return atomic_load_explicit(&lanes->published, memory_order_seq_cst); /* pairs with the store in set_published */
 }
 
+void
+aw_lanes_show_window(struct aw_lanes *lanes, uint32_t slot, enum aw_class class_, aw_ms reply_by, bool closing)
+{
+    uint64_t window = reply_by == 0 ? 0
+                                    : (uint64_t)tick_of(lanes, reply_by, UINT32_MAX) << 32 | WINDOW_SET |
+                                          (closing ? WINDOW_CLOSING : 0) | (unsigned)class_;
+
+    AW_ON(lanes);
+    AW_ASSERT(slot < lanes->config.tickets_max);
+    /* Relaxed: show makes it known. Where no channel has a window the memory stays untouched. */
+    if (atomic_load_explicit(&lanes->windows[slot], memory_order_relaxed) != window)
+        atomic_store_explicit(&lanes->windows[slot], window, memory_order_relaxed);
+}
+
 static uint64_t
 entry_of(uint32_t slot, uint32_t version)
 {
@@ -248,17 +268,37 @@ shown_tick(const struct aw_lanes *lanes, uint32_t slot)
     return tick < AW_CALENDAR_TICK_MAX ? tick : AW_CALENDAR_TICK_MAX;
 }
 
-/* Those that an entry of this class lies in. */
+/* Those that an entry of this ticket lies in. */
 static unsigned
-queues_of(enum aw_class class_)
+queues_of(const struct aw_lanes *lanes, uint32_t slot, enum aw_class class_)
 {
-    return class_ == AW_CLASS_IMMINENT ? 1U << AW_CLASS_IMMINENT | 1U << AW_LANES_BY_AGE : 1U << class_;
+    uint64_t window = atomic_load_explicit(&lanes->windows[slot], memory_order_relaxed); /* the committer's own */
+    unsigned queues = 1U << class_;
+
+    if (class_ == AW_CLASS_IMMINENT)
+        queues |= 1U << AW_LANES_BY_AGE;
+    if ((window & WINDOW_CLOSING) != 0)
+        queues |= 1U << AW_LANES_BY_WINDOW;
+    return queues;
+}
+
+/* Where it lies in one of them. */
+static uint32_t
+tick_in(const struct aw_lanes *lanes, unsigned queue, aw_ms key, uint32_t slot)
+{
+    uint64_t tick = tick_of(lanes, key, AW_CALENDAR_TICK_MAX);
+
+    if (queue == AW_LANES_BY_AGE)
+        return shown_tick(lanes, slot);
+    if (queue == AW_LANES_BY_WINDOW)
+        tick = atomic_load_explicit(&lanes->windows[slot], memory_order_relaxed) >> 32; /* the committer's own */
+    return tick < AW_CALENDAR_TICK_MAX ? (uint32_t)tick : AW_CALENDAR_TICK_MAX;
 }
 
 enum aw_err
 aw_lanes_push(struct aw_lanes *lanes, uint32_t lane, enum aw_class class_, aw_ms key, uint32_t slot, uint32_t version)
 {
-    return aw_lanes_push_back(lanes, lane, queues_of(class_), key, slot, version);
+    return aw_lanes_push_back(lanes, lane, queues_of(lanes, slot, class_), key, slot, version);
 }
 
 enum aw_err
@@ -270,12 +310,11 @@ aw_lanes_push_back(struct aw_lanes *lanes, uint32_t lane, unsigned queues, aw_ms
     AW_ON(lanes);
     AW_ASSERT(slot < lanes->config.tickets_max);
     if ((queues & (queues - 1)) != 0 && aw_lanes_room(lanes) == 0)
-        return AW_E_TABLE_FULL; /* both or none */
+        return AW_E_TABLE_FULL; /* all or none */
     for (; queues != 0 && err == AW_OK; queues &= queues - 1) {
         unsigned queue = (unsigned)__builtin_ctz(queues);
-        uint32_t tick = queue == AW_LANES_BY_AGE ? shown_tick(lanes, slot) : tick_of(lanes, key, AW_CALENDAR_TICK_MAX);
 
-        err = push_many(lanes, queue_of(lanes, lane, queue), tick, &entry, 1);
+        err = push_many(lanes, queue_of(lanes, lane, queue), tick_in(lanes, queue, key, slot), &entry, 1);
     }
     return err;
 }
@@ -283,7 +322,7 @@ aw_lanes_push_back(struct aw_lanes *lanes, uint32_t lane, unsigned queues, aw_ms
 size_t
 aw_lanes_room(const struct aw_lanes *lanes)
 {
-    return aw_calendar_pool_room(lanes->pool) / 2; /* an imminent one takes two */
+    return aw_calendar_pool_room(lanes->pool) / 3; /* an imminent one that is closing takes three */
 }
 
 size_t
@@ -336,7 +375,7 @@ aw_lanes_count(const struct aw_lanes *lanes, uint32_t lane, enum aw_class class_
 size_t
 aw_lanes_bytes(const struct aw_lanes *lanes)
 {
-    return aw_calendar_pool_bytes(lanes->pool) + (size_t)lanes->slots_used * sizeof(uint64_t) +
+    return aw_calendar_pool_bytes(lanes->pool) + (size_t)lanes->slots_used * 2 * sizeof(uint64_t) +
            (size_t)lanes->lanes_used * AW_LANES_QUEUES * sizeof(struct aw_calendar) + hint_words(lanes) * sizeof(uint64_t);
 }
 
@@ -471,13 +510,15 @@ aw_lanes_load_add(struct aw_lanes_load *load, uint32_t lane, enum aw_class class
 {
     struct aw_lanes *lanes = load->lanes;
     uint64_t         entry = entry_of(slot, version);
-    enum aw_err      err;
+    enum aw_err      err = AW_OK;
 
     AW_ON(lanes);
     AW_ASSERT(slot < lanes->config.tickets_max);
-    err = load_item(load, queue_of(lanes, lane, class_), tick_of(lanes, key, AW_CALENDAR_TICK_MAX), entry);
-    if (class_ == AW_CLASS_IMMINENT && err == AW_OK)
-        err = load_item(load, queue_of(lanes, lane, AW_LANES_BY_AGE), shown_tick(lanes, slot), entry);
+    for (unsigned queues = queues_of(lanes, slot, class_); queues != 0 && err == AW_OK; queues &= queues - 1) {
+        unsigned queue = (unsigned)__builtin_ctz(queues);
+
+        err = load_item(load, queue_of(lanes, lane, queue), tick_in(lanes, queue, key, slot), entry);
+    }
     return err;
 }
 
@@ -496,9 +537,14 @@ head_fill(const struct aw_lanes *lanes, const struct aw_calendar_head *from, str
     uint32_t slot = (uint32_t)from->entry;
     uint32_t version = (uint32_t)(from->entry >> 32);
     uint64_t shown = atomic_load_explicit(&lanes->shown[slot], memory_order_acquire); /* pairs with the store in show */
+    /* That of this version or of a newer one: then the entry is stale, and nobody gets a lease by it. */
+    uint64_t window = atomic_load_explicit(&lanes->windows[slot], memory_order_relaxed);
 
     head->key = ms_of(lanes, from->tick);
     head->age = ms_of(lanes, (uint32_t)shown);
+    head->reply_by = (window & WINDOW_SET) == 0 ? 0 : ms_of(lanes, (uint32_t)(window >> 32));
+    if (head->queue == AW_LANES_BY_WINDOW)
+        head->class_ = (enum aw_class)(window & WINDOW_CLASS);
     head->slot = slot;
     head->version = version;
     head->stale = (uint32_t)(shown >> 32) != version;
@@ -518,7 +564,7 @@ bool
 aw_lanes_peek(struct aw_lanes *lanes, uint32_t lane, unsigned number, struct aw_head *ret_head)
 {
     struct aw_calendar *queue = &lanes->queues[queue_of(lanes, lane, number)];
-    enum aw_class       class_ = number == AW_LANES_BY_AGE ? AW_CLASS_IMMINENT : (enum aw_class)number;
+    enum aw_class       class_ = number < AW_CLASS_COUNT ? (enum aw_class)number : AW_CLASS_IMMINENT;
     struct aw_head      head = {.lane = lane, .class_ = class_, .queue = number};
 
     if ((aw_lanes_queues(lanes, lane) >> number & 1) == 0)

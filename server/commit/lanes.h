@@ -1,7 +1,7 @@
 /* lanes.h - who waits where: for each lane and class one lock-free priority queue, and a table that says which entries still
  * count. An imminent ticket waits in two queues: by departure, so that the one about to be missed is found, and by age, so that
- * the one that waits longest is. Whichever entry is taken, the other is stale once the lease is published; until then somebody
- * may take it too, and is refused the lease.
+ * the one that waits longest is. A closing one, whose channel soon lets nobody answer any more, waits by that time too. Whichever
+ * entry is taken, the others are stale once the lease is published; until then somebody may take one too, and is refused the lease.
  *
  * An entry is a ticket's slot and version under a key (a time, exact to 100 ms; first in first out inside that). To re-rank,
  * move, hold or cancel a ticket, the committer shows a newer version and pushes a new entry, if any; the old one is stale from
@@ -31,9 +31,10 @@
 
 struct aw_lanes;
 
-/* The queues of a lane: the one of a class has its number, and one more. */
-#define AW_LANES_BY_AGE AW_CLASS_COUNT /* imminent tickets by age; their own queue is by departure */
-#define AW_LANES_QUEUES (AW_CLASS_COUNT + 1)
+/* The queues of a lane: the one of a class has its number, and two more. */
+#define AW_LANES_BY_AGE    AW_CLASS_COUNT       /* imminent tickets by age; their own queue is by departure */
+#define AW_LANES_BY_WINDOW (AW_CLASS_COUNT + 1) /* closing tickets of all classes, by reply_by */
+#define AW_LANES_QUEUES    (AW_CLASS_COUNT + 2)
 
 /* Keys and ages are exact to this: whole ticks since 1970. */
 #define AW_LANES_TICK_MS 100U
@@ -42,7 +43,7 @@ struct aw_lanes_config {
     uint32_t lanes_max;
     uint32_t tickets_max; /* slots are below this */
     aw_ms    base;        /* earlier keys and ages count as this; later ones are exact for 3.4 years of keys, 13 of ages */
-    size_t   bytes_max;   /* of the arena: about 20 (dense) to 40 bytes an entry, imminent tickets twice that; 1 MiB to 16 GiB */
+    size_t   bytes_max;   /* of the arena: about 20 (dense) to 40 bytes an entry, of which a ticket has 1 to 3; 1 MiB to 16 GiB */
 };
 
 /* Address space for all of it is reserved here, and touched as it is used. AW_E_CONFIG (bytes_max), AW_E_MEMORY. */
@@ -56,8 +57,11 @@ void aw_lanes_enter(struct aw_lanes *lanes);
 
 /* Makes `version` the only valid one of this slot: its other entries are stale from here on. Before the push of an entry. */
 void aw_lanes_show(struct aw_lanes *lanes, uint32_t slot, uint32_t version, aw_ms age);
-/* Puts an entry behind all others of its key; an imminent one also by its age, which was shown. AW_E_TABLE_FULL: the arena is at
- * its limit, nothing changed. */
+/* Says of this slot's next version when its channel's window ends (0: it has none), and whether it is closing. Before
+ * aw_lanes_show. */
+void aw_lanes_show_window(struct aw_lanes *lanes, uint32_t slot, enum aw_class class_, aw_ms reply_by, bool closing);
+/* Puts an entry behind all others of its key; an imminent one also by its age, a closing one by its window, which were shown.
+ * AW_E_TABLE_FULL: the arena is at its limit, nothing changed. */
 AW_MUST_USE enum aw_err aw_lanes_push(struct aw_lanes *lanes, uint32_t lane, enum aw_class class_, aw_ms key, uint32_t slot,
                                       uint32_t version);
 /* Puts an entry back into those queues (1 << queue each) that it was taken from; otherwise as push. */
@@ -100,8 +104,9 @@ struct aw_head {
     uint32_t      lane;
     enum aw_class class_;
     unsigned      queue;
-    aw_ms         key; /* rounded down to a tick */
-    aw_ms         age; /* as above */
+    aw_ms         key;      /* rounded down to a tick */
+    aw_ms         age;      /* as above */
+    aw_ms         reply_by; /* as above; 0: none */
     uint32_t      slot;
     uint32_t      version;
     bool          stale;

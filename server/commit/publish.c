@@ -8,7 +8,7 @@ lane_has_ticket(struct aw_committer *c, uint32_t lane)
 
     if (queues == 0 || !aw_lanes_directory_gives(c->config.directory, lane))
         return false;
-    /* Not by age: what waits there alone is being leased out of the other queue. */
+    /* Not by age or window: what waits there alone is being leased out of its class's queue. */
     for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
         struct aw_head head;
 
@@ -38,6 +38,13 @@ aw_publish_look_at(struct aw_committer *c, uint32_t lane)
 }
 
 static void
+show(struct aw_committer *c, const struct aw_event *event)
+{
+    aw_lanes_show_window(c->config.lanes, event->slot, event->class_, event->reply_by, event->closing);
+    aw_lanes_show(c->config.lanes, event->slot, event->version, event->age);
+}
+
+static void
 wake_for(struct aw_committer *c, uint32_t lane)
 {
     if (aw_parking_count(&c->parking) > 0 && aw_lanes_directory_gives(c->config.directory, lane))
@@ -48,7 +55,7 @@ wake_for(struct aw_committer *c, uint32_t lane)
 static void
 queue(struct aw_committer *c, const struct aw_event *event)
 {
-    aw_lanes_show(c->config.lanes, event->slot, event->version, event->age);
+    show(c, event);
     if (aw_lanes_push(c->config.lanes, event->lane, event->class_, event->key, event->slot, event->version) != AW_OK)
         AW_UNREACHABLE();
     wake_for(c, event->lane);
@@ -112,10 +119,10 @@ aw_publish_events(struct aw_committer *c)
             put_back(c, event);
             break;
         case AW_EVENT_HIDDEN:
-            aw_lanes_show(c->config.lanes, event->slot, event->version, event->age);
+            show(c, event);
             break;
         case AW_EVENT_ASIDE:
-            aw_lanes_show(c->config.lanes, event->slot, event->version, event->age);
+            show(c, event);
             aw_side_offer(c, event->slot);
             break;
         case AW_EVENT_LANE:
@@ -361,6 +368,7 @@ load_tickets(struct aw_committer *c, struct aw_lanes_load *load)
 
         if (!aw_state_ticket_at(c->config.state, slot, &view))
             continue;
+        aw_lanes_show_window(c->config.lanes, slot, view.class_, view.reply_by, view.closing);
         aw_lanes_show(c->config.lanes, slot, view.version, view.age);
         if (view.state == AW_TICKET_WAITING && !view.is_aside)
             err = aw_lanes_load_add(load, view.lane, view.class_, view.key, slot, view.version);

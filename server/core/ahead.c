@@ -3,10 +3,13 @@
 #include "core/layout.h"
 
 static struct aw_order_candidate
-candidate_of(enum aw_class class_, aw_ms age, aw_ms departs_at, uint32_t slot)
+candidate_of(enum aw_class class_, aw_ms age, aw_ms departs_at, aw_ms reply_by, uint32_t slot)
 {
-    return (struct aw_order_candidate){
-        .class_ = class_, .age = age, .departs_at = class_ == AW_CLASS_IMMINENT ? departs_at : 0, .id = slot};
+    return (struct aw_order_candidate){.class_ = class_,
+                                       .age = age,
+                                       .departs_at = class_ == AW_CLASS_IMMINENT ? departs_at : 0,
+                                       .reply_by = reply_by,
+                                       .id = slot};
 }
 
 void
@@ -15,7 +18,7 @@ aw_ahead_begin(struct aw_ahead *ahead, const struct aw_ticket_view *view)
     AW_ASSERT(view->state == AW_TICKET_WAITING);
     *ahead = (struct aw_ahead){.order = ahead->order,
                                .at = ahead->at,
-                               .own = candidate_of(view->class_, view->age, view->departs_at, view->ticket.slot),
+                               .own = candidate_of(view->class_, view->age, view->departs_at, view->reply_by, view->ticket.slot),
                                .in_one_step = true,
                                ._lane = view->lane,
                                ._slot = view->ticket.slot,
@@ -54,7 +57,7 @@ aw_ahead_step(const struct aw_state *state, struct aw_ahead *ahead, uint32_t slo
         if ((row->flags & AW_TICKET_ASIDE) != 0 && ahead->_next != ahead->_slot)
             continue; /* in no queue: not every agent may take it now */
         ahead->in_lane++;
-        other.candidate = candidate_of(class_, aw_ticket_age(row), row->departs_at, ahead->_next);
+        other.candidate = candidate_of(class_, aw_ticket_age(row), row->departs_at, row->reply_by, ahead->_next);
         if (ahead->_next == ahead->_slot || !aw_order_goes_before(&ahead->order, ahead->at, &other.candidate, &ahead->own))
             continue;
         other.ticket = aw_ticket_id_at(state, ahead->_next);

@@ -38,7 +38,12 @@ enum aw_table_number {
 #define AW_TABLE_COUNT 11
 #define AW_ROW_SEQ_MAX ((UINT64_C(1) << 48) - 1)
 
-enum { AW_TICKET_GENTLE = 1, AW_TICKET_CLASS_BY_PERSON = 2, AW_TICKET_ASIDE = 4 /* it has rows in asides */ };
+enum {
+    AW_TICKET_GENTLE = 1,
+    AW_TICKET_CLASS_BY_PERSON = 2,
+    AW_TICKET_ASIDE = 4 /* it has rows in asides */,
+    AW_TICKET_CLOSING = 8
+};
 
 struct aw_ticket_row {
     uint64_t opened_seq : 48;
@@ -385,6 +390,11 @@ static inline aw_ms
 aw_ticket_key(const struct aw_ticket_row *ticket)
 {
     return ticket->class_ == AW_CLASS_IMMINENT ? ticket->departs_at : aw_ticket_age(ticket);
+}
+static inline bool
+aw_ticket_is_closing(const struct aw_ticket_row *ticket)
+{
+    return (ticket->flags & AW_TICKET_CLOSING) != 0;
 }
 static inline bool
 aw_ticket_is_open(const struct aw_ticket_row *ticket)

@@ -467,6 +467,7 @@ act(struct aw_state *state, struct aw_command *command, enum verdict verdict)
     struct aw_ticket_row *ticket = aw_ticket_edit(state, slot);
     uint64_t              class_ = ticket->class_;
     aw_ms                 key = aw_ticket_key(ticket);
+    bool                  closing = aw_ticket_is_closing(ticket);
 
     command->out.prev_seq = ticket->last_seq;
     ticket->last_seq = aw_state_record(state, command) & AW_ROW_SEQ_MAX;
@@ -480,7 +481,8 @@ act(struct aw_state *state, struct aw_command *command, enum verdict verdict)
         aw_ticket_refresh(state, slot, ticket);
     /* One that is held has no place in a queue, and a departure far away gives none: then only the row changes. */
     if (verdict != CLASS_CHANGED ||
-        (ticket->state == AW_TICKET_WAITING && (ticket->class_ != class_ || aw_ticket_key(ticket) != key)))
+        (ticket->state == AW_TICKET_WAITING &&
+         (ticket->class_ != class_ || aw_ticket_key(ticket) != key || aw_ticket_is_closing(ticket) != closing)))
         aw_ticket_queue(state, slot, ticket, &command->out.event);
     aw_ticket_done(state, slot);
 }

@@ -33,6 +33,7 @@ aw_state_ticket_at(const struct aw_state *state, uint32_t slot, struct aw_ticket
         .queued_at = ticket->state == AW_TICKET_WAITING ? ticket->until : 0,
         .key = aw_ticket_key(ticket),
         .is_aside = (ticket->flags & AW_TICKET_ASIDE) != 0,
+        .closing = aw_ticket_is_closing(ticket),
     };
     if (ticket->state == AW_TICKET_LEASED) {
         const struct aw_lease_row *lease = aw_lease_at(state, ticket->link);

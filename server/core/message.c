@@ -326,13 +326,15 @@ add_facts(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, c
     aw_ticket_say(ticket, in->class_);
     if (aw_facts_add(state, slot, in, seq))
         ticket->known_facts = AW_CLASS_OTHER; /* news to a person who gave it a class */
+    if (ticket->messages == 0 ||
+        (in->reply_by > state->now && (ticket->reply_by <= state->now || in->reply_by < ticket->reply_by)))
+        ticket->reply_by = in->reply_by;
     aw_ticket_refresh(state, slot, ticket);
     /* Who holds it keeps it as it was given out, unless it got more urgent; the clock has its say when it comes back. */
     if (ticket->state == AW_TICKET_LEASED && ticket->class_ > class_)
         ticket->class_ = class_ & 0xF;
     if (in->gentle)
         ticket->flags |= AW_TICKET_GENTLE;
-    ticket->reply_by = in->reply_by;
     ticket->message_seq = seq & AW_ROW_SEQ_MAX;
     ticket->last_seq = seq & AW_ROW_SEQ_MAX;
     ticket->messages++;
@@ -388,12 +390,15 @@ join_ticket(struct aw_state *state, struct aw_command *command, const struct pla
     struct aw_ticket_row *ticket = aw_ticket_edit(state, place->slot);
     uint64_t              class_ = ticket->class_;
     aw_ms                 key = aw_ticket_key(ticket);
+    aw_ms                 reply_by = ticket->reply_by;
+    bool                  closing = aw_ticket_is_closing(ticket);
 
     uint32_t keeper = place->kind == REOPENS ? keeper_of(state, ticket) : 0;
 
     command->out.prev_seq = ticket->last_seq;
     if (place->kind == REOPENS) {
         aw_ticket_unclose(state, ticket);
+        ticket->reply_by = 0; /* that was answered */
         state->globals.reopened++;
     } else {
         state->globals.folded++;
@@ -402,7 +407,8 @@ join_ticket(struct aw_state *state, struct aw_command *command, const struct pla
     if (keeper != 0)
         aw_aside_keep(state, place->slot, ticket, keeper);
     if (place->kind == REOPENS ||
-        (ticket->state == AW_TICKET_WAITING && (ticket->class_ != class_ || aw_ticket_key(ticket) != key)))
+        (ticket->state == AW_TICKET_WAITING && (ticket->class_ != class_ || aw_ticket_key(ticket) != key ||
+                                                ticket->reply_by != reply_by || aw_ticket_is_closing(ticket) != closing)))
         aw_ticket_queue(state, place->slot, ticket, &command->out.event);
     aw_ticket_done(state, place->slot);
 }

@@ -40,6 +40,7 @@ aw_order_allowed_ms(const struct aw_order_settings *settings, aw_ms now, const s
 {
     enum aw_class class_ = class_now(settings, now, candidate);
     uint64_t      allowed = settings->target_ms[class_];
+    uint64_t      window = until(now, candidate->reply_by); /* 0: none, or over */
 
     if (class_ == AW_CLASS_IMMINENT) {
         uint64_t slack = until(now, candidate->departs_at);
@@ -47,8 +48,8 @@ aw_order_allowed_ms(const struct aw_order_settings *settings, aw_ms now, const s
 
         allowed = usable < allowed ? usable : allowed;
     }
-    if (candidate->reply_by != 0 && until(now, candidate->reply_by) < allowed)
-        allowed = until(now, candidate->reply_by);
+    if (window > 0 && window >= settings->handling_ms[class_] && window < allowed)
+        allowed = window;
     return allowed > ALLOWED_MS_MIN ? allowed : ALLOWED_MS_MIN;
 }
 

@@ -16,7 +16,7 @@ struct aw_order_candidate {
     enum aw_class class_;
     aw_ms         age;        /* since when it waits */
     aw_ms         departs_at; /* IMMINENT: the key of its queue, or AW_MS_MAX when it was found by age; ignored for the others */
-    aw_ms         reply_by;   /* 0: none */
+    aw_ms         reply_by;   /* its channel takes no answer later; 0: it always does */
     uint64_t      id;         /* the last word on ties: slot or ticket sequence, distinct but for one ticket found twice */
 };
 
@@ -39,7 +39,8 @@ const char        *aw_order_name(enum aw_order order);
 size_t aw_order_choose(const struct aw_order_settings *settings, aw_ms now, const struct aw_order_candidate *candidates,
                        size_t count);
 /* How long this ticket may have waited at this moment: the target of its class, for `imminent` at most slack - reserve, never
- * more than the time to reply_by, at least a minute. */
+ * more than the time to reply_by, at least a minute. A reply_by that can no longer be met (nearer than the handling time of the
+ * class) counts for nothing: see ADR 0012. */
 uint64_t aw_order_allowed_ms(const struct aw_order_settings *settings, aw_ms now, const struct aw_order_candidate *candidate);
 /* waited/allowed in per mille, the slowdown (kappa); UINT32_MAX when larger. */
 uint32_t aw_order_kappa(const struct aw_order_settings *settings, aw_ms now, const struct aw_order_candidate *candidate);

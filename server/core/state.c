@@ -307,7 +307,7 @@ aw_apply_settings(struct aw_state *state, struct aw_command *command)
     if (state->now > old.dedupe_ms && state->now - old.dedupe_ms > state->globals.ids_floor)
         state->globals.ids_floor = state->now - old.dedupe_ms;
     state->globals.settings = *in;
-    if (in->imminent_ms != old.imminent_ms || in->handling_ms[AW_CLASS_IMMINENT] != old.handling_ms[AW_CLASS_IMMINENT])
+    if (in->imminent_ms != old.imminent_ms || memcmp(in->handling_ms, old.handling_ms, sizeof(old.handling_ms)) != 0)
         aw_ticket_rearm_all(state);
 }
 

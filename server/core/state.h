@@ -40,6 +40,10 @@
  *              message that moves nothing does not change it.
  *   place      a person moves a ticket to a lane, which must not be paused (in, both), or gives it a class: it joins the end of its
  *              tick in its queue. A LEASED one goes there when it comes back; it can't be held or let go.
+ *   reply_by   of the messages of a ticket that wait for an answer, the earliest time that lay ahead when the newest of them came:
+ *              who writes again neither gains nor loses time. Within AW_CLOSING_MS of it, and as long as who takes the ticket can
+ *              answer in time (the handling time of its class), the ticket is closing and waits in one more queue; a TIMER begins
+ *              and ends it.
  *   extend     the lease ends lease_ms from now, even if that is sooner than before: as the agent asks.
  *   aside      a ticket that not every agent may take now, as some declined it (for decline_ms) or one shall have it first
  *              (kept_ms), waits in no queue: the event ASIDE, not QUEUED. Then it goes back. Each agent has a row; a ticket at most
@@ -150,6 +154,10 @@ aw_ms aw_state_next_due(const struct aw_state *state);
 
 /* --- looking -------------------------------------------------------------------------------------------------------------- */
 
+/* From so long before its reply_by a ticket that waits is closing: it is looked for by that time too. More than four hours before a
+ * channel closes, the wait of the oldest of its class says enough. */
+#define AW_CLOSING_MS (UINT64_C(4) * 3600 * 1000)
+
 struct aw_ticket_view {
     struct aw_ticket_id  ticket;
     enum aw_ticket_state state;
@@ -176,6 +184,7 @@ struct aw_ticket_view {
     aw_ms                expires_at;
     aw_ms                key;      /* of its queue */
     bool                 is_aside; /* WAITING: in no queue, as not every agent may take it */
+    bool                 closing;  /* as in struct aw_event */
 };
 /* AW_E_NOT_FOUND: never was, or closed longer ago than reopen_ms and its slot is used again. */
 AW_MUST_USE enum aw_err aw_state_ticket(const struct aw_state *state, struct aw_ticket_id id, struct aw_ticket_view *ret_view);

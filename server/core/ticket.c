@@ -60,6 +60,20 @@ aw_class_by_clock(const struct aw_core_settings *settings, enum aw_class class_,
     return class_ == AW_CLASS_IMMINENT ? AW_CLASS_DISRUPTED : class_;
 }
 
+/* Whether who takes it now can still answer in time. */
+static bool
+can_reply(const struct aw_core_settings *settings, enum aw_class class_, aw_ms reply_by, aw_ms now)
+{
+    return reply_by > now && reply_by - now >= settings->handling_ms[class_];
+}
+
+/* CARE goes first anyway. */
+static bool
+is_closing(const struct aw_core_settings *settings, enum aw_class class_, aw_ms reply_by, aw_ms now)
+{
+    return class_ != AW_CLASS_CARE && can_reply(settings, class_, reply_by, now) && reply_by - now <= AW_CLOSING_MS;
+}
+
 void
 aw_ticket_say(struct aw_ticket_row *ticket, enum aw_class class_)
 {
@@ -101,8 +115,10 @@ aw_ticket_has_changed(const struct aw_state *state, uint32_t slot)
 {
     const struct aw_ticket_row *ticket = aw_ticket_at(state, slot);
     struct aw_standing          standing = aw_facts_judge(state, slot, state->now);
+    enum aw_class               class_ = class_of(state, ticket, &standing, state->now);
 
-    return class_of(state, ticket, &standing, state->now) != ticket->class_ || standing.departs_at != ticket->departs_at;
+    return class_ != ticket->class_ || standing.departs_at != ticket->departs_at ||
+           is_closing(&state->globals.settings, class_, ticket->reply_by, state->now) != aw_ticket_is_closing(ticket);
 }
 
 void
@@ -112,9 +128,25 @@ aw_ticket_refresh(const struct aw_state *state, uint32_t slot, struct aw_ticket_
 
     ticket->departs_at = standing.departs_at;
     ticket->class_ = (uint64_t)class_of(state, ticket, &standing, state->now) & 0xF;
+    ticket->flags &= 0xF & ~AW_TICKET_CLOSING;
+    if (is_closing(&state->globals.settings, (enum aw_class)ticket->class_, ticket->reply_by, state->now))
+        ticket->flags |= AW_TICKET_CLOSING;
 }
 
-/* When the clock will next change class or departure, as seen at `now`, which may be late for it; 0: never. */
+/* When reply_by comes near, or can't be met any more; 0: never. */
+static aw_ms
+closing_change_at(const struct aw_core_settings *settings, enum aw_class class_, const struct aw_ticket_row *ticket, aw_ms now)
+{
+    uint64_t handling = settings->handling_ms[class_];
+
+    if (is_closing(settings, class_, ticket->reply_by, now))
+        return ticket->reply_by - handling + 1;
+    if (class_ == AW_CLASS_CARE || handling > AW_CLOSING_MS || !can_reply(settings, class_, ticket->reply_by, now))
+        return 0;
+    return ticket->reply_by - AW_CLOSING_MS;
+}
+
+/* When the clock will next change class, departure or what is closing, as seen at `now`, which may be late for it; 0: never. */
 static aw_ms
 clock_change_at(const struct aw_state *state, uint32_t slot, const struct aw_ticket_row *ticket, aw_ms now)
 {
@@ -122,14 +154,20 @@ clock_change_at(const struct aw_state *state, uint32_t slot, const struct aw_tic
     uint64_t                       handling = settings->handling_ms[AW_CLASS_IMMINENT];
     struct aw_standing             standing = aw_facts_judge(state, slot, now);
     enum aw_class                  class_ = class_of(state, ticket, &standing, now);
+    aw_ms                          closing = closing_change_at(settings, class_, ticket, now);
+    aw_ms                          departure = 0;
 
-    if (class_ != ticket->class_ || standing.departs_at != ticket->departs_at)
+    if (class_ != ticket->class_ || standing.departs_at != ticket->departs_at ||
+        is_closing(settings, class_, ticket->reply_by, now) != aw_ticket_is_closing(ticket))
         return now > 0 ? now : 1; /* 0 would be no timer */
-    if (!standing.can_be_made)
-        return 0;
-    if (class_ != AW_CLASS_CARE && settings->imminent_ms >= handling && standing.departs_at - now > settings->imminent_ms)
-        return standing.departs_at - settings->imminent_ms;
-    return class_ == AW_CLASS_IMMINENT || standing.has_later ? standing.departs_at - handling + 1 : 0;
+    if (standing.can_be_made) {
+        if (class_ != AW_CLASS_CARE && class_ != AW_CLASS_IMMINENT && settings->imminent_ms >= handling &&
+            standing.departs_at - now > settings->imminent_ms)
+            departure = standing.departs_at - settings->imminent_ms;
+        else if (class_ == AW_CLASS_IMMINENT || standing.has_later)
+            departure = standing.departs_at - handling + 1;
+    }
+    return departure == 0 || (closing != 0 && closing < departure) ? closing : departure;
 }
 
 /* Of two times, 0 being never. */
@@ -225,6 +263,8 @@ tell(struct aw_event *ret_event, enum aw_event_kind kind, uint32_t slot, const s
         .class_ = (enum aw_class)ticket->class_,
         .key = aw_ticket_key(ticket),
         .age = aw_ticket_age(ticket),
+        .reply_by = ticket->reply_by,
+        .closing = aw_ticket_is_closing(ticket),
     };
 }
 

@@ -189,7 +189,7 @@ enum aw_body_form { AW_BODY_PLAIN = 0, AW_BODY_AES_GCM = 1 };
 
 /* How a pull came to the ticket that it asks for. Apply does not look at it: it is recorded so that an audit can tell what else
  * lay in these lanes at that moment. */
-#define AW_CHOICE_ASIDE (AW_CLASS_COUNT + 1U) /* in place of a queue: it lay in none, and the committer handed it out */
+#define AW_CHOICE_ASIDE (AW_CLASS_COUNT + 2U) /* in place of a queue: it lay in none, and the committer handed it out */
 struct aw_lease_choice {
     aw_ms at; /* the time that the rule was given; 0: all of this is empty, as no pull chose, or for lack of room */
     struct aw_order_settings order;      /* the rule */
@@ -263,6 +263,8 @@ struct aw_event {
     uint8_t            queues; /* BACK: 1 << queue each */
     aw_ms              key;    /* what its queue is ordered by: departure for IMMINENT, else age */
     aw_ms              age;
+    aw_ms              reply_by; /* 0: none */
+    bool               closing;  /* reply_by is near: it waits by that time too */
 };
 
 /* What apply found, by kind. Names of lanes and agents borrow from the state: they never change and never go away. */

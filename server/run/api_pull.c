@@ -57,11 +57,11 @@ struct pull {
 
 /* --- taking ------------------------------------------------------------------------------------------------------------------- */
 
-/* Whether this is the other entry of an imminent ticket that this pull asks for already; if that is refused, both go back. */
+/* Whether this is another entry of a ticket that this pull asks for already; if that is refused, all go back. */
 static bool
 note_taken(struct pull *pull, const struct aw_head *head)
 {
-    for (uint32_t i = 0; head->class_ == AW_CLASS_IMMINENT && i < pull->submission.count; i++) {
+    for (uint32_t i = 0; i < pull->submission.count; i++) {
         struct aw_in_lease *lease = &pull->entries[i].command.in.lease;
 
         if (lease->slot == head->slot && lease->version == head->version) {

@@ -2,6 +2,7 @@
 #include "run/metrics.h"
 
 #include "base/mem.h"
+#include "commit/choice.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -184,29 +185,23 @@ struct oldest {
 static void
 look_at_lane(const struct aw_metrics_view *view, uint32_t lane, struct oldest oldest[AW_CLASS_COUNT])
 {
-    for (unsigned queue = 0; queue < AW_LANES_QUEUES; queue++) {
-        struct aw_order_candidate candidate;
-        struct aw_head            head;
-        uint32_t                  kappa;
-        unsigned                  i;
+    struct aw_choice heads[AW_LANES_QUEUES];
+    unsigned         count = aw_choice_look(view->lanes, lane, heads);
 
-        if (!aw_lanes_peek(view->lanes, lane, queue, &head) || head.stale)
-            continue;
-        i = head.class_;
-        candidate = (struct aw_order_candidate){.class_ = head.class_,
-                                                .age = head.age,
-                                                .departs_at = queue == AW_CLASS_IMMINENT ? head.key : AW_MS_MAX,
-                                                .id = head.slot};
-        kappa = aw_order_kappa(view->order, view->now, &candidate);
-        if (!oldest[i].any || head.age < oldest[i].age)
-            oldest[i].age = head.age;
-        if (kappa > oldest[i].kappa)
-            oldest[i].kappa = kappa;
-        oldest[i].any = true;
+    for (unsigned i = 0; i < count; i++) {
+        const struct aw_order_candidate *candidate = &heads[i].candidate;
+        struct oldest                   *of = &oldest[candidate->class_];
+        uint32_t                         kappa = aw_order_kappa(view->order, view->now, candidate);
+
+        if (!of->any || candidate->age < of->age)
+            of->age = candidate->age;
+        if (kappa > of->kappa)
+            of->kappa = kappa;
+        of->any = true;
     }
 }
 
-/* Of the heads of all queues; of `imminent` the earliest departure and the oldest. */
+/* Of the heads of all queues. */
 static void
 render_ages(const struct aw_metrics_view *view, struct aw_buffer *buffer)
 {

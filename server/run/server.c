@@ -22,10 +22,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Bytes of queue entries for each ticket: the sparse worst case of commit/lanes.h, twice for imminent ones, and stale entries on
- * top. */
-#define LANE_BYTES_PER_TICKET 128U
-#define LANE_BYTES_MIN        (UINT64_C(64) << 20)
+/* Bytes of queue entries for each ticket: the sparse worst case of commit/lanes.h, three times for imminent ones that are closing,
+ * and stale entries on top. */
+#define LANE_BYTES_PER_TICKET 192U
+#define LANE_BYTES_MIN        (UINT64_C(96) << 20)
 #define LANE_BYTES_MAX        (UINT64_C(16) << 30)
 #define MS_PER_MIN            (60 * AW_MS_PER_S)
 

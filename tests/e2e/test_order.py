@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The order of pulls: another order or other targets count from a SIGHUP on, for all threads, without a connection dropped or a
-ticket moved, and after a restart; settings that are wrong leave those in use. Hundreds of lanes in one pull, and all of them."""
+ticket moved, and after a restart; settings that are wrong leave those in use. Channels that close. Hundreds of lanes in one pull,
+and all of them."""
 
 import os
 import signal
@@ -107,6 +108,50 @@ def test_many_reloads(t):
         pass
     for desk in desks:
         changes_to(desk, "disrupted")
+
+
+# --- channels that close ----------------------------------------------------------------------------------------------------------
+
+
+def look(api, count):
+    """What one pull gets, in its order; all of it goes back."""
+    leases = api.leases(max=count + 1)
+    for lease in leases:
+        status(api.act(lease, "release", {"reason": "only looking"}), 200, "release")
+    return leases
+
+
+def test_channels_that_close(t):
+    """Who can soon not be answered any more goes before those who have waited longer, found deep in a queue; who can't be answered
+    in time gains nothing; who writes again neither gains nor loses; a restart changes nothing."""
+    server = t.server()
+    api, messages = server.api(), Messages()
+    posts = [
+        ("old", 1400, None),
+        ("older than most", 1300, None),
+        ("too late", 1250, ago(-2)),  # handling takes six minutes
+        ("closing", 1200, ago(-60)),  # 20 times what it may wait
+        ("closing later", 1100, ago(-120)),  # 9 times
+        ("far", 1000, ago(-600)),
+    ]
+    tickets, wrote = {}, {}
+    for name, waited, reply_by in posts:
+        wrote[name] = messages.next(received_at=ago(waited), **{"class": "general"})
+        if reply_by:
+            wrote[name]["reply_by"] = reply_by
+        tickets[api.receipt(wrote[name])["ticket"]] = name
+    wanted = ["closing", "closing later", "old", "older than most", "too late", "far"]
+    leases = look(api, len(posts))
+    equal([tickets[lease["ticket"]] for lease in leases], wanted, "one pull of all")
+    equal(leases[0]["reply_to"]["reply_by"][:16], wrote["closing"]["reply_by"][:16], "until when")
+    again = api.receipt(messages.next(customer=wrote["closing"]["customer"], reply_by=ago(-1400)))
+    equal((tickets[again["ticket"]], again["folded"]), ("closing", True), "who writes again")
+    equal([tickets[lease["ticket"]] for lease in look(api, len(posts))], wanted, "after that")
+    server.restart()
+    api = server.api()
+    equal([tickets[lease["ticket"]] for lease in look(api, len(posts))], wanted, "after a restart")
+    api.receipt(messages.next(customer=wrote["far"]["customer"], reply_by=ago(-30)))
+    equal([tickets[lease["ticket"]] for lease in look(api, len(posts))], ["far"] + wanted[:5], "a channel that closes sooner")
 
 
 # --- lanes of an agent ----------------------------------------------------------------------------------------------------------

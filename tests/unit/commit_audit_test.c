@@ -79,6 +79,7 @@ load_lanes(struct desk *desk)
 
         if (!aw_state_ticket_at(desk->state, slot, &view))
             continue;
+        aw_lanes_show_window(desk->lanes, slot, view.class_, view.reply_by, view.closing);
         aw_lanes_show(desk->lanes, slot, view.version, view.age);
         if (view.state == AW_TICKET_WAITING && !view.is_aside)
             assert_int_equal(aw_lanes_load_add(load, view.lane, view.class_, view.key, slot, view.version), AW_OK);
@@ -126,6 +127,7 @@ publish_one(struct desk *desk, const struct aw_event *event)
                          AW_OK);
         return;
     }
+    aw_lanes_show_window(desk->lanes, event->slot, event->class_, event->reply_by, event->closing);
     aw_lanes_show(desk->lanes, event->slot, event->version, event->age);
     if (event->kind == AW_EVENT_QUEUED)
         assert_int_equal(aw_lanes_push(desk->lanes, event->lane, event->class_, event->key, event->slot, event->version), AW_OK);
@@ -197,6 +199,8 @@ post(struct desk *desk)
         words.departs_at = desk->now + random_below(&desk->random, 2 * FAR_AWAY);
     if (random_below(&desk->random, 2) == 0)
         words.received_at = desk->now - random_below(&desk->random, KIT_HOUR);
+    if (random_below(&desk->random, 3) == 0)
+        words.reply_by = desk->now + random_below(&desk->random, 5 * KIT_HOUR);
     command = kit_message(&words, &room);
     (void)apply(desk, &command);
 }

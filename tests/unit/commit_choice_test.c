@@ -101,6 +101,7 @@ struct model_ticket {
     struct aw_order_candidate candidate; /* as its class's queue shows it */
     uint32_t                  lane;
     bool                      waiting;
+    bool                      closing;
 };
 
 /* All its times lie on ticks, as the lanes would round them. */
@@ -119,6 +120,9 @@ random_ticket(struct random *random, uint32_t slot)
         ticket.candidate.class_ = AW_CLASS_DISRUPTED; /* else care hides the other rules */
     if (ticket.candidate.class_ == AW_CLASS_IMMINENT)
         ticket.candidate.departs_at = NOW - 10 * MIN + random_below(random, 370) * MIN;
+    if (random_below(random, 3) == 0)
+        ticket.candidate.reply_by = NOW - 10 * MIN + random_below(random, 1000) * MIN;
+    ticket.closing = ticket.candidate.reply_by != 0 && random_below(random, 2) == 0;
     return ticket;
 }
 
@@ -130,6 +134,21 @@ is_ahead(const struct model_ticket *a, const struct model_ticket *b, bool by_age
     aw_ms key_b = b->candidate.class_ == AW_CLASS_IMMINENT && !by_age ? b->candidate.departs_at : b->candidate.age;
 
     return key_a != key_b ? key_a < key_b : a->candidate.id < b->candidate.id;
+}
+
+static bool
+is_first_to_close(const struct model_ticket *tickets, uint32_t slot)
+{
+    const struct model_ticket *ticket = &tickets[slot];
+
+    for (uint32_t i = 1; i < MODEL_TICKETS; i++) {
+        aw_ms other = tickets[i].candidate.reply_by;
+
+        if (tickets[i].waiting && tickets[i].closing && tickets[i].lane == ticket->lane &&
+            (other < ticket->candidate.reply_by || (other == ticket->candidate.reply_by && i < slot)))
+            return false;
+    }
+    return ticket->closing;
 }
 
 static bool
@@ -147,7 +166,7 @@ is_head(const struct model_ticket *tickets, uint32_t slot, bool by_age)
 static uint32_t
 model_choose(const struct model_ticket *tickets, const struct aw_order_settings *order, const bool *serves)
 {
-    static struct aw_order_candidate candidates[2 * MODEL_TICKETS];
+    static struct aw_order_candidate candidates[3 * MODEL_TICKETS];
     size_t                           count = 0;
 
     for (uint32_t slot = 1; slot < MODEL_TICKETS; slot++) {
@@ -158,6 +177,10 @@ model_choose(const struct model_ticket *tickets, const struct aw_order_settings 
         if (tickets[slot].candidate.class_ == AW_CLASS_IMMINENT && is_head(tickets, slot, true)) {
             candidates[count] = tickets[slot].candidate;
             candidates[count++].departs_at = AW_MS_MAX;
+        }
+        if (is_first_to_close(tickets, slot)) {
+            candidates[count] = tickets[slot].candidate;
+            candidates[count++].departs_at = tickets[slot].candidate.class_ == AW_CLASS_IMMINENT ? AW_MS_MAX : 0;
         }
     }
     return count == 0 ? 0 : (uint32_t)candidates[aw_order_choose(order, NOW, candidates, count)].id;
@@ -173,6 +196,8 @@ walk(struct fixture *fixture, struct random *random, const struct aw_choice_of *
     for (uint32_t slot = 1; slot < MODEL_TICKETS; slot++) {
         tickets[slot] = random_ticket(random, slot);
         version[slot] = 1 + random_below(random, 3);
+        aw_lanes_show_window(fixture->lanes, slot, tickets[slot].candidate.class_, tickets[slot].candidate.reply_by,
+                             tickets[slot].closing);
         for (uint32_t old = 0; old < version[slot]; old++) /* all but the last are stale, in other lanes or classes */
             push(fixture, old + 1 < version[slot] ? random_below(random, MODEL_LANES) * 5 : tickets[slot].lane,
                  tickets[slot].candidate.class_, tickets[slot].candidate.age, tickets[slot].candidate.departs_at, slot, old + 1);
@@ -180,7 +205,7 @@ walk(struct fixture *fixture, struct random *random, const struct aw_choice_of *
     while ((expected = model_choose(tickets, of->order, serves)) != 0) {
         expect(of, expected);
         tickets[expected].waiting = false;
-        aw_lanes_show(fixture->lanes, expected, version[expected] + 1, NOW); /* leased: its other entry is stale */
+        aw_lanes_show(fixture->lanes, expected, version[expected] + 1, NOW); /* leased: its other entries are stale */
         fixture->order.order = random_below(random, 8) == 0 ? AW_ORDER_STRICT : AW_ORDER_RATIO; /* live: the keys stay */
     }
     expect_none(of);

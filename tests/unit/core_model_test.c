@@ -57,6 +57,7 @@ struct m_ticket {
     uint32_t             departure_count;
     bool                 gentle;
     aw_ms                opened_at, age, departs_at, reply_by, closed_at, held_until;
+    bool                 closing;
     /* LEASED */
     uint64_t           fence, seen;
     aw_ms              expires_at;
@@ -208,11 +209,22 @@ m_say(struct m_ticket *t, enum aw_class class_)
         t->said = class_;
 }
 
+/* Whether a pull looks for it by reply_by too. */
+static bool
+m_closing(const struct m_ticket *t, enum aw_class class_)
+{
+    uint64_t handling = m.settings.handling_ms[class_];
+
+    return class_ != AW_CLASS_CARE && t->reply_by > m.now && t->reply_by >= m.now + handling &&
+           t->reply_by <= m.now + AW_CLOSING_MS;
+}
+
 static void
 m_refresh(struct m_ticket *t)
 {
     t->departs_at = m_departure(t);
     t->class_ = m_class(t);
+    t->closing = m_closing(t, t->class_);
 }
 
 static aw_ms
@@ -226,8 +238,15 @@ m_event(struct aw_command *c, enum aw_event_kind kind, uint32_t slot)
 {
     const struct m_ticket *t = &m.tickets[slot];
 
-    c->out.event = (struct aw_event){
-        .kind = kind, .slot = slot, .version = t->version, .lane = t->lane, .class_ = t->class_, .key = m_key(t), .age = t->age};
+    c->out.event = (struct aw_event){.kind = kind,
+                                     .slot = slot,
+                                     .version = t->version,
+                                     .lane = t->lane,
+                                     .class_ = t->class_,
+                                     .key = m_key(t),
+                                     .age = t->age,
+                                     .reply_by = t->reply_by,
+                                     .closing = t->closing};
 }
 
 static void
@@ -433,11 +452,16 @@ m_add_facts(struct m_ticket *t, const struct kit_post *post)
         t->departures[t->departure_count++] = post->departs_at;
         t->known_facts = AW_CLASS_OTHER;
     }
+    if (t->messages == 0)
+        t->reply_by = post->reply_by;
+    else if (post->reply_by > m.now && t->reply_by > m.now) /* the first that waits for an answer */
+        t->reply_by = post->reply_by < t->reply_by ? post->reply_by : t->reply_by;
+    else if (post->reply_by > m.now) /* there was no time left, or never a limit */
+        t->reply_by = post->reply_by;
     m_refresh(t);
     if (t->state == AW_TICKET_LEASED && t->class_ > before)
         t->class_ = before;
     t->gentle = t->gentle || post->gentle;
-    t->reply_by = post->reply_by;
     t->message = m.seq;
     t->messages++;
 }
@@ -545,17 +569,20 @@ m_join(const struct kit_post *post, uint32_t slot, struct aw_command *c)
     uint64_t         kept_ms;
     enum aw_class    class_ = t->class_;
     aw_ms            key = m_key(t);
+    aw_ms            reply_by = t->reply_by;
+    bool             closing = t->closing;
 
     m_record(c, t);
     if (was_closed)
-        t->closed_at = 0;
+        t->closed_at = t->reply_by = 0;
     m_add_facts(t, post);
     kept_ms = t->gentle ? m.settings.kept_gentle_ms : m.settings.kept_ms;
     if (is_kept && kept_ms > 0 && m_has_aside_room()) {
         t->kept_until = m.now + kept_ms;
         t->kept_for = t->ended_holder;
     }
-    if (was_closed || (t->state == AW_TICKET_WAITING && (class_ != t->class_ || key != m_key(t))))
+    if (was_closed || (t->state == AW_TICKET_WAITING &&
+                       (class_ != t->class_ || key != m_key(t) || reply_by != t->reply_by || closing != t->closing)))
         m_queue(c, slot);
 }
 
@@ -805,7 +832,8 @@ m_judge(const struct m_ticket *t)
     if (t->state == AW_TICKET_WAITING && m_is_aside_over(t))
         return M_BACK;
     if (t->state == AW_TICKET_HELD || t->state == AW_TICKET_WAITING)
-        return m_class(t) != t->class_ || m_departure(t) != t->departs_at ? M_CLASS : M_NOTHING;
+        return m_class(t) != t->class_ || m_departure(t) != t->departs_at || m_closing(t, m_class(t)) != t->closing ? M_CLASS
+                                                                                                                    : M_NOTHING;
     return M_NOTHING;
 }
 
@@ -817,6 +845,7 @@ m_timer(struct aw_command *c)
     enum m_verdict   verdict = t->version == c->in.timer.version ? m_judge(t) : M_NOTHING;
     enum aw_class    class_ = t->class_;
     aw_ms            key = m_key(t);
+    bool             closing = t->closing;
 
     if (verdict != M_NOTHING) {
         m_record(c, t);
@@ -826,7 +855,8 @@ m_timer(struct aw_command *c)
             t->held_until = 0;
         if (verdict == M_CLASS)
             m_refresh(t);
-        if (verdict == M_BACK || (t->state == AW_TICKET_WAITING && (t->class_ != class_ || m_key(t) != key)))
+        if (verdict == M_BACK ||
+            (t->state == AW_TICKET_WAITING && (t->class_ != class_ || m_key(t) != key || t->closing != closing)))
             m_queue(c, slot);
     }
     if (t->state != AW_TICKET_FREE)
@@ -1169,6 +1199,7 @@ compare_ticket(const struct run *run, const struct aw_ticket_view *a, const stru
     SAME(age);
     SAME(departs_at);
     SAME(reply_by);
+    SAME(closing);
     SAME(held_until);
     if (a->messages_total != b->messages || a->last_seq != b->last || a->message_seq != b->message || a->key != m_key(b))
         fail_at(run, "view");
@@ -1250,6 +1281,24 @@ some_departure(void)
     }
 }
 
+/* Of a few channels: one closes soon, one is nearly closing, one takes answers for long, one takes none any more. */
+static aw_ms
+some_reply_by(void)
+{
+    switch (pick(8)) {
+    case 0:
+        return m.now + pick(10 * KIT_MINUTE);
+    case 1:
+        return m.now + AW_CLOSING_MS - KIT_MINUTE + pick(10 * KIT_MINUTE);
+    case 2:
+        return m.now + 24 * KIT_HOUR;
+    case 3:
+        return pick(4) == 0 ? m.now - pick(KIT_MINUTE) : 0;
+    default:
+        return 0;
+    }
+}
+
 static void
 make_post(struct run *run, struct logged *l)
 {
@@ -1263,7 +1312,7 @@ make_post(struct run *run, struct logged *l)
         .received_at = pick(3) == 0    ? m.now - pick(20 * KIT_MINUTE)
                        : pick(10) == 0 ? m.now + pick(1000)
                                        : 0,
-        .reply_by = pick(3) == 0 ? m.now + KIT_HOUR : 0,
+        .reply_by = some_reply_by(),
         .lane = pick(4) == 0 ? lane_names[pick(LANES)] : NULL,
         .addressed = pick(15) == 0 ? AW_ADDRESSED_ABOUT_US : AW_ADDRESSED_TO_US,
         .gentle = pick(10) == 0,

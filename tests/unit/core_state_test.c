@@ -320,7 +320,7 @@ test_a_customer_has_one_ticket(void **unused)
     assert_int_equal(view.age, KIT_START);
     assert_int_equal(view.messages_total, 2);
     assert_int_equal(view.message_seq, 2);
-    assert_int_equal(view.reply_by, 0);
+    assert_int_equal(view.reply_by, 7);
     /* By the verified identity alone, and from now on by the identity that this one brings. */
     assert_true(kit_post(&kit, (struct kit_post){.id = 3, .who = {2, 10}, .class_ = AW_CLASS_OTHER}).folded);
     out = kit_post(&kit, (struct kit_post){.id = 4, .who = {2}, .class_ = AW_CLASS_OTHER});
@@ -594,6 +594,96 @@ test_the_clock_makes_a_ticket_imminent_and_then_disrupted(void **unused)
     assert_int_equal(kit_view(&kit, held).state, AW_TICKET_HELD);
     assert_int_equal(kit_view(&kit, held).class_, AW_CLASS_DISRUPTED);
     assert_int_equal(aw_state_next_due(kit.state), 0);
+    kit_close(&kit);
+}
+
+/* Four hours before its channel closes a ticket is looked for by that time too, until the last moment at which it can be
+ * handled. */
+static void
+test_the_clock_makes_a_ticket_closing(void **unused)
+{
+    struct kit          kit;
+    struct aw_ticket_id ticket, held, care;
+    struct aw_command   command;
+    aw_ms               reply_by = KIT_START + 24 * KIT_HOUR;
+
+    (void)unused;
+    kit_open(&kit);
+    ticket = kit_post(&kit, (struct kit_post){.id = 1, .who = {1}, .class_ = AW_CLASS_GENERAL, .reply_by = reply_by}).ticket;
+    held = kit_post(&kit, (struct kit_post){.id = 2, .who = {2}, .class_ = AW_CLASS_GENERAL, .reply_by = reply_by}).ticket;
+    care = kit_post(&kit, (struct kit_post){.id = 3, .who = {3}, .class_ = AW_CLASS_CARE, .reply_by = reply_by}).ticket;
+    (void)kit_on_ticket(&kit, AW_COMMAND_HOLD, held, 0, 0);
+    assert_false(kit_view(&kit, ticket).closing);
+    assert_int_equal(aw_state_next_due(kit.state), reply_by - AW_CLOSING_MS);
+    kit.now = reply_by - AW_CLOSING_MS;
+    assert_true(aw_state_due(kit.state, kit.now, &command));
+    assert_int_equal(command.in.timer.slot, ticket.slot);
+    assert_int_equal(kit_apply(&kit, &command), AW_OK);
+    assert_int_equal(command.out.event.kind, AW_EVENT_QUEUED);
+    assert_int_equal(command.out.event.class_, AW_CLASS_GENERAL);
+    assert_int_equal(command.out.event.key, KIT_START); /* its place by age is the same */
+    assert_int_equal(command.out.event.reply_by, reply_by);
+    assert_true(command.out.event.closing);
+    assert_true(aw_state_due(kit.state, kit.now, &command));
+    assert_int_equal(kit_apply(&kit, &command), AW_OK);
+    assert_int_equal(command.out.event.kind, AW_EVENT_NONE); /* held: in no queue */
+    assert_true(kit_view(&kit, held).closing);
+    assert_false(kit_view(&kit, care).closing); /* goes first anyway */
+    /* Six minutes are what a general one takes. */
+    assert_int_equal(aw_state_next_due(kit.state), reply_by - 6 * KIT_MINUTE + 1);
+    assert_int_equal(kit_wait(&kit, reply_by - 6 * KIT_MINUTE - kit.now), 0);
+    assert_int_equal(kit_wait(&kit, 1), 2);
+    assert_false(kit_view(&kit, ticket).closing);
+    assert_int_equal(aw_state_next_due(kit.state), 0);
+    kit_close(&kit);
+}
+
+/* Who writes again neither gains nor loses time, but for a channel that closes sooner, or one that was closed. */
+static void
+test_reply_by_is_that_of_the_first_message(void **unused)
+{
+    struct kit          kit;
+    struct aw_ticket_id ticket, other;
+    struct aw_command   command;
+    aw_ms               day = KIT_START + 24 * KIT_HOUR;
+
+    (void)unused;
+    kit_open(&kit);
+    ticket = kit_post(&kit, (struct kit_post){.id = 1, .who = {1}, .class_ = AW_CLASS_GENERAL}).ticket;
+    command = kit_try_post(&kit, (struct kit_post){.id = 2, .who = {1}, .class_ = AW_CLASS_OTHER, .reply_by = day});
+    assert_int_equal(command.out.event.kind, AW_EVENT_QUEUED); /* pulls learn of it */
+    assert_int_equal(command.out.event.reply_by, day);
+    assert_false(command.out.event.closing);
+    command = kit_try_post(&kit, (struct kit_post){.id = 3, .who = {1}, .class_ = AW_CLASS_OTHER, .reply_by = day + 1});
+    assert_int_equal(command.out.event.kind, AW_EVENT_NONE);
+    command = kit_try_post(&kit, (struct kit_post){.id = 4, .who = {1}, .class_ = AW_CLASS_OTHER, .reply_by = KIT_START});
+    assert_int_equal(command.out.event.kind, AW_EVENT_NONE); /* over when it came */
+    assert_int_equal(kit_view(&kit, ticket).reply_by, day);
+    command =
+        kit_try_post(&kit, (struct kit_post){.id = 5, .who = {1}, .class_ = AW_CLASS_OTHER, .reply_by = day - 22 * KIT_HOUR});
+    assert_int_equal(command.out.event.kind, AW_EVENT_QUEUED);
+    assert_true(command.out.event.closing);
+    /* A message between the moment and its timer: the ticket is closing from then on, and its queues hear of it. */
+    other =
+        kit_post(&kit, (struct kit_post){.id = 20, .who = {9}, .class_ = AW_CLASS_GENERAL, .reply_by = kit.now + 5 * KIT_HOUR})
+            .ticket;
+    kit.now += KIT_HOUR;
+    command = kit_try_post(&kit, (struct kit_post){.id = 21, .who = {9}, .class_ = AW_CLASS_OTHER});
+    assert_int_equal(command.out.event.kind, AW_EVENT_QUEUED);
+    assert_true(command.out.event.closing);
+    kit_complete(&kit, kit_lease(&kit, other, "ann", KIT_HOUR), "ann");
+    /* Missed; then the customer opens the channel anew. */
+    assert_int_equal(kit_wait(&kit, 2 * KIT_HOUR), 1);
+    assert_int_equal(kit_view(&kit, ticket).reply_by, day - 22 * KIT_HOUR);
+    assert_false(kit_view(&kit, ticket).closing);
+    (void)kit_try_post(&kit, (struct kit_post){.id = 6, .who = {1}, .class_ = AW_CLASS_OTHER});
+    assert_int_equal(kit_view(&kit, ticket).reply_by, day - 22 * KIT_HOUR);
+    (void)kit_try_post(&kit, (struct kit_post){.id = 7, .who = {1}, .class_ = AW_CLASS_OTHER, .reply_by = day + KIT_HOUR});
+    assert_int_equal(kit_view(&kit, ticket).reply_by, day + KIT_HOUR);
+    /* An answer settles it: what comes after reopening counts alone. */
+    kit_complete(&kit, kit_lease(&kit, ticket, "ann", KIT_HOUR), "ann");
+    (void)kit_try_post(&kit, (struct kit_post){.id = 8, .who = {1}, .class_ = AW_CLASS_OTHER, .reply_by = day + 2 * KIT_HOUR});
+    assert_int_equal(kit_view(&kit, ticket).reply_by, day + 2 * KIT_HOUR);
     kit_close(&kit);
 }
 
@@ -1600,6 +1690,8 @@ main(void)
         cmocka_unit_test(test_a_message_with_all_identities_opens_a_ticket),
         cmocka_unit_test(test_class_follows_facts_and_the_clock),
         cmocka_unit_test(test_the_clock_makes_a_ticket_imminent_and_then_disrupted),
+        cmocka_unit_test(test_the_clock_makes_a_ticket_closing),
+        cmocka_unit_test(test_reply_by_is_that_of_the_first_message),
         cmocka_unit_test(test_a_follow_up_raises_and_never_lowers),
         cmocka_unit_test(test_a_lease_is_one_holders),
         cmocka_unit_test(test_what_a_lost_lease_is_told),

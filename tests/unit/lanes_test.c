@@ -238,6 +238,61 @@ test_two_orders(void **state)
     assert_int_equal(aw_lanes_queues(lanes, 5), 0);
 }
 
+static void
+push_window(struct aw_lanes *lanes, enum aw_class class_, aw_ms reply_by, bool closing, uint32_t slot)
+{
+    aw_lanes_show_window(lanes, slot, class_, reply_by, closing);
+    push(lanes, 5, class_, BASE + slot * 1000, slot, 1);
+}
+
+/* The end of a channel's window is told with every entry; closing tickets of all classes are found by it. */
+static void
+test_windows(void **state)
+{
+    struct aw_lanes *lanes = ((struct fixture *)*state)->lanes;
+    struct aw_head   head;
+
+    push_window(lanes, AW_CLASS_OTHER, BASE + 900099, true, 1);
+    push_window(lanes, AW_CLASS_IMMINENT, BASE + 700000, true, 2);
+    push_window(lanes, AW_CLASS_GENERAL, BASE + 500000, false, 3);
+    push_window(lanes, AW_CLASS_GENERAL, 0, false, 4);
+    assert_int_equal(aw_lanes_queues(lanes, 5), 1 << AW_CLASS_OTHER | 1 << AW_CLASS_IMMINENT | 1 << AW_CLASS_GENERAL |
+                                                    1 << AW_LANES_BY_AGE | 1 << AW_LANES_BY_WINDOW);
+    assert_true(aw_lanes_peek(lanes, 5, AW_CLASS_OTHER, &head));
+    assert_int_equal(head.reply_by, BASE + 900000);
+    assert_true(aw_lanes_peek(lanes, 5, AW_CLASS_GENERAL, &head));
+    assert_int_equal(head.reply_by, BASE + 500000);
+    expect(lanes, 5, AW_CLASS_GENERAL, 3);
+    assert_true(aw_lanes_peek(lanes, 5, AW_CLASS_GENERAL, &head));
+    assert_int_equal(head.reply_by, 0);
+    assert_true(aw_lanes_peek(lanes, 5, AW_LANES_BY_WINDOW, &head));
+    assert_int_equal(head.slot, 2);
+    assert_int_equal(head.class_, AW_CLASS_IMMINENT);
+    assert_int_equal(head.queue, AW_LANES_BY_WINDOW);
+    assert_int_equal(head.key, BASE + 700000);
+    assert_int_equal(head.age, BASE + 2000);
+    assert_true(aw_lanes_try_take(lanes, &head));
+    /* Refused the lease: back where it was. Then leased: the other two are stale. */
+    assert_int_equal(aw_lanes_push_back(lanes, 5, 1U << AW_LANES_BY_WINDOW, BASE + 2000, 2, 1), AW_OK);
+    assert_true(aw_lanes_peek(lanes, 5, AW_LANES_BY_WINDOW, &head));
+    assert_int_equal(head.slot, 2);
+    assert_int_equal(head.key, BASE + 700000);
+    assert_true(aw_lanes_try_take(lanes, &head));
+    aw_lanes_show(lanes, 2, 2, BASE + 2000);
+    expect_empty(lanes, 5, AW_CLASS_IMMINENT);
+    assert_false(aw_lanes_peek(lanes, 5, AW_LANES_BY_AGE, &head));
+    assert_true(aw_lanes_peek(lanes, 5, AW_LANES_BY_WINDOW, &head));
+    assert_int_equal(head.slot, 1);
+    assert_int_equal(head.class_, AW_CLASS_OTHER);
+    /* The slot serves another ticket: without a window it is told none, and lies in one queue. */
+    push_window(lanes, AW_CLASS_CARE, 0, false, 1);
+    aw_lanes_show(lanes, 1, 2, BASE);
+    assert_int_equal(aw_lanes_push(lanes, 5, AW_CLASS_CARE, BASE, 1, 2), AW_OK);
+    assert_true(aw_lanes_peek(lanes, 5, AW_CLASS_CARE, &head));
+    assert_int_equal(head.reply_by, 0);
+    assert_false(aw_lanes_peek(lanes, 5, AW_LANES_BY_WINDOW, &head));
+}
+
 /* A load in small pieces gives every queue the same order as pushes of the same entries one by one. */
 static void
 test_load(void **state)
@@ -249,7 +304,7 @@ test_load(void **state)
     struct aw_qsbr               qsbr;
     struct random                random = random_of(random_seed(3));
     uint32_t                     count = 50000;
-    uint32_t                     by_age = 0;
+    uint32_t                     by_age = 0, by_window = 0;
 
     aw_qsbr_init(&qsbr);
     assert_int_equal(aw_lanes_new(&pushed, &config, &qsbr), AW_OK);
@@ -259,6 +314,11 @@ test_load(void **state)
         enum aw_class class_ = (enum aw_class)random_below(&random, AW_CLASS_COUNT);
         aw_ms         key = BASE + 100 * random_below(&random, 1 + random_below(&random, 5000));
 
+        bool  closing = random_below(&random, 4) == 0;
+        aw_ms reply_by = BASE + 100 * random_below(&random, 300);
+
+        aw_lanes_show_window(pushed, slot, class_, reply_by, closing);
+        aw_lanes_show_window(lanes, slot, class_, reply_by, closing);
         push(pushed, lane, class_, key, slot, 1);
         aw_lanes_show(lanes, slot, 1, BASE + slot * 1000);
         assert_int_equal(aw_lanes_load_add(load, lane, class_, key, slot, 1), AW_OK);
@@ -280,15 +340,20 @@ test_load(void **state)
     for (uint32_t lane = 0; lane < 1000; lane++) {
         struct aw_head head, other;
 
-        while (aw_lanes_peek(pushed, lane, AW_LANES_BY_AGE, &head)) {
-            assert_true(aw_lanes_peek(lanes, lane, AW_LANES_BY_AGE, &other));
-            assert_int_equal(head.slot, other.slot);
-            assert_true(aw_lanes_try_take(pushed, &head) && aw_lanes_try_take(lanes, &other));
-            by_age++;
+        for (unsigned queue = AW_LANES_BY_AGE; queue <= AW_LANES_BY_WINDOW; queue++) {
+            while (aw_lanes_peek(pushed, lane, queue, &head)) {
+                assert_true(aw_lanes_peek(lanes, lane, queue, &other));
+                assert_int_equal(head.slot, other.slot);
+                assert_int_equal(head.class_, other.class_);
+                assert_true(aw_lanes_try_take(pushed, &head) && aw_lanes_try_take(lanes, &other));
+                by_age += queue == AW_LANES_BY_AGE;
+                by_window += queue == AW_LANES_BY_WINDOW;
+            }
+            assert_false(aw_lanes_peek(lanes, lane, queue, &other));
         }
-        assert_false(aw_lanes_peek(lanes, lane, AW_LANES_BY_AGE, &other));
     }
-    assert_true(by_age > 5000 && by_age < 15000); /* one in five is imminent */
+    assert_true(by_age > 5000 && by_age < 15000);        /* one in five is imminent */
+    assert_true(by_window > 10000 && by_window < 15000); /* one in four is closing */
     assert_int_equal(count, 0);
     aw_lanes_free(&pushed);
 }
@@ -318,10 +383,13 @@ test_full(void **state)
                          AW_OK);
     while (aw_lanes_room(lanes) > 0)
         assert_int_equal(aw_lanes_push(lanes, random_below(&random, 100), AW_CLASS_OTHER, BASE, 1, 1), AW_OK);
-    /* Both entries of an imminent ticket, or none. */
+    /* All entries of an imminent ticket that is closing, or none. */
+    aw_lanes_show_window(lanes, 1, AW_CLASS_IMMINENT, BASE, true);
     assert_int_equal(aw_lanes_push(lanes, 0, AW_CLASS_IMMINENT, BASE, 1, 1), AW_E_TABLE_FULL);
     assert_false(aw_lanes_peek(lanes, 0, AW_CLASS_IMMINENT, &head));
     assert_false(aw_lanes_peek(lanes, 0, AW_LANES_BY_AGE, &head));
+    assert_false(aw_lanes_peek(lanes, 0, AW_LANES_BY_WINDOW, &head));
+    aw_lanes_show_window(lanes, 1, AW_CLASS_OTHER, 0, false);
     while (err == AW_OK)
         err = aw_lanes_push(lanes, random_below(&random, 100), AW_CLASS_OTHER, BASE, 1, 1);
     assert_int_equal(err, AW_E_TABLE_FULL);
@@ -487,6 +555,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_stale, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hints, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_two_orders, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_windows, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_load, set_up, tear_down),
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_bound),

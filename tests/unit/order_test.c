@@ -64,10 +64,17 @@ static const struct order_case cases[] = {
     {"2: reply_by later than the target does not lengthen",
      AW_ORDER_RATIO,
      {{AW_CLASS_DISRUPTED, WAITS(60), 0, DEPARTS(600), 4}, GENERAL(230, 1)}},
-    {"2: reply_by past: at least a minute",
+    {"2: reply_by counts while it can be met: handling, 4 min",
      AW_ORDER_RATIO,
-     {GENERAL(4 * 240, 4), {AW_CLASS_OTHER, WAITS(3), 0, NOW - 5 * MIN, 1}}},
-    {"2: reply_by past, and waiting", AW_ORDER_RATIO, {{AW_CLASS_OTHER, WAITS(5), 0, NOW - 5 * MIN, 4}, GENERAL(4 * 240, 1)}},
+     {{AW_CLASS_OTHER, WAITS(20), 0, DEPARTS(4), 4}, DISRUPTED(299, 1)}},
+    {"2: and not a moment longer", AW_ORDER_RATIO, {GENERAL(4, 4), {AW_CLASS_OTHER, WAITS(20), 0, DEPARTS(4) - 1, 1}}},
+    {"2: nor when it is past", AW_ORDER_RATIO, {GENERAL(4, 4), {AW_CLASS_OTHER, WAITS(20), 0, NOW - 5 * MIN, 1}}},
+    {"2: reply_by of an imminent one",
+     AW_ORDER_RATIO,
+     {{AW_CLASS_IMMINENT, WAITS(20), DEPARTS(99), DEPARTS(10), 4}, DISRUPTED(119, 1)}},
+    {"0: reply_by is nothing to care", AW_ORDER_RATIO, {CARE(9, 4), {AW_CLASS_CARE, WAITS(8), 0, DEPARTS(11), 1}}},
+    {"1: nor to a departure in danger", AW_ORDER_RATIO, {IMMINENT(0, 29, 4), {AW_CLASS_OTHER, WAITS(999), 0, DEPARTS(5), 1}}},
+    {"strict: reply_by is nothing", AW_ORDER_STRICT, {GENERAL(1, 4), {AW_CLASS_OTHER, WAITS(999), 0, DEPARTS(5), 1}}},
     {"3: equal ratios: the older", AW_ORDER_RATIO, {GENERAL(240, 4), DISRUPTED(60, 1)}},
     {"3: equal ratios, one age: the smaller id", AW_ORDER_RATIO, {GENERAL(100, 1), GENERAL(100, 2)}},
     {"3: nobody has waited: the older is the one ahead of the clock the least",
@@ -177,17 +184,22 @@ static double
 reference_ratio(const struct aw_order_candidate *candidate)
 {
     static const double targets[AW_CLASS_COUNT] = {10, 20, 60, 240, 1440};
+    static const double handling[AW_CLASS_COUNT] = {10, 5, 8, 6, 4};
     double              slack = minutes_from_now(candidate->departs_at);
+    double              window = minutes_from_now(candidate->reply_by);
     double              allowed = targets[candidate->class_];
+    double              least = handling[candidate->class_];
 
     if (candidate->class_ == AW_CLASS_IMMINENT) {
-        if (slack < 5)
+        if (slack < 5) {
             allowed = targets[AW_CLASS_DISRUPTED];
-        else if (slack - 15 < allowed)
+            least = handling[AW_CLASS_DISRUPTED];
+        } else if (slack - 15 < allowed) {
             allowed = slack - 15;
+        }
     }
-    if (candidate->reply_by != 0 && minutes_from_now(candidate->reply_by) < allowed)
-        allowed = minutes_from_now(candidate->reply_by);
+    if (candidate->reply_by != 0 && window >= least && window < allowed)
+        allowed = window;
     return -minutes_from_now(candidate->age) / (allowed < 1 ? 1 : allowed);
 }
 
@@ -251,7 +263,7 @@ test_kappa(void **state)
     const struct aw_order_candidate half = CARE(5, 1);
     const struct aw_order_candidate near = IMMINENT(32, 31, 1);
     const struct aw_order_candidate missed = IMMINENT(60, 2, 1);
-    const struct aw_order_candidate ages = {AW_CLASS_CARE, 0, 0, NOW - 1, 1};
+    const struct aw_order_candidate ages = {AW_CLASS_IMMINENT, 0, DEPARTS(15), 0, 1};
 
     (void)state;
     assert_int_equal(aw_order_kappa(&defaults, NOW, &fresh), 0);
