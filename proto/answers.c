@@ -385,6 +385,11 @@ write_standing(struct aw_writer *writer, const struct aw_ticket_answer *ticket)
     write_promise(writer, &ticket->promise);
     KEY(writer, "version");
     aw_writer_u64(writer, ticket->version);
+    KEY(writer, "related");
+    aw_writer_begin_array(writer, ticket->related_count);
+    for (uint32_t i = 0; i < ticket->related_count; i++)
+        write_ticket_id(writer, ticket->related[i]);
+    aw_writer_end_array(writer);
     KEY(writer, "messages_total");
     aw_writer_u64(writer, ticket->messages_total);
 }
@@ -626,8 +631,14 @@ write_done_fields(struct aw_writer *writer, const struct aw_done_answer *done)
         KEY(writer, "lease");
         aw_writer_str(writer, done->lease);
     }
-    KEY(writer, "ticket");
-    write_ticket_id(writer, done->ticket);
+    if (done->ticket.seq != 0) {
+        KEY(writer, "ticket");
+        write_ticket_id(writer, done->ticket);
+    }
+    if (done->from.seq != 0) {
+        KEY(writer, "from");
+        write_ticket_id(writer, done->from);
+    }
     KEY(writer, "state");
     write_string(writer, aw_ticket_state_name(done->state));
     if (done->lane.len > 0) {

@@ -11,7 +11,8 @@
 /* The largest whole number that every JSON reader keeps exact (RFC 8259 section 6). */
 #define AW_NUMBER_SAFE_MAX ((UINT64_C(1) << 53) - 1)
 /* A token is opaque; one that is longer than ours is lost anyway, but let the answer say so. */
-#define AW_LEASE_TEXT_BYTES_MAX 256U
+#define AW_LEASE_TEXT_BYTES_MAX   256U
+#define AW_MESSAGE_TEXT_BYTES_MAX 64U
 
 #define WORDS(what, ...)                                                                                                         \
     static const uint8_t what##_values[] = __VA_ARGS__;                                                                          \

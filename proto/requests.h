@@ -69,6 +69,14 @@ struct aw_cancel_request {
     bool            dry_run;
 };
 
+/* POST /v1/tickets/{id}/unfold */
+struct aw_unfold_request {
+    const struct aw_slice *messages; /* required, one or more */
+    uint32_t               message_count;
+    struct aw_slice        reason;
+    bool                   dry_run;
+};
+
 /* PUT /v1/flights/{number}/{date} */
 struct aw_flight_request {
     enum aw_flight_state state;      /* required */

@@ -289,6 +289,24 @@ add_place(json_t *object, const struct aw_in_ticket *in)
 }
 
 static void
+add_unfold(json_t *object, const struct aw_in_unfold *in, struct aw_ticket_id ticket)
+{
+    json_t *messages = json_array();
+
+    for (uint32_t i = 0; i < in->message_count; i++) {
+        char text[AW_ID_TEXT_BYTES];
+
+        aw_message_id_format((struct aw_message_id){.seq = in->messages[i], .shard = ticket.shard}, text);
+        (void)json_array_append_new(messages, json_string(text));
+    }
+    add_ticket(object, "ticket", ticket);
+    add_ticket(object, "from", in->on.ticket);
+    (void)json_object_set_new(object, "messages", messages);
+    add_slice(object, "by", in->on.by);
+    add_slice(object, "words", in->on.words);
+}
+
+static void
 add_fields(json_t *object, const struct aw_command *command)
 {
     switch (command->kind) {
@@ -346,6 +364,9 @@ add_fields(json_t *object, const struct aw_command *command)
         return;
     case AW_COMMAND_PLACE:
         add_place(object, &command->in.ticket);
+        return;
+    case AW_COMMAND_UNFOLD:
+        add_unfold(object, &command->in.unfold, command->out.u.ticket.ticket);
         return;
     }
 }

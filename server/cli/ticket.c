@@ -14,6 +14,7 @@ struct ticket_options {
     bool        cancel;
     bool        dry_run;
     bool        why;
+    const char *unfold;
     const char *until;
     const char *reason;
 };
@@ -52,6 +53,11 @@ static const struct aw_cli_option ticket_options[] = {
      .type = AW_CLI_FLAG,
      .offset = offsetof(struct ticket_options, cancel),
      .about = "close it without an answer"},
+    {.name = "unfold",
+     .type = AW_CLI_TEXT,
+     .value = "MESSAGE",
+     .offset = offsetof(struct ticket_options, unfold),
+     .about = "take this message out of it: it becomes a ticket of its own; several separated by commas"},
     {.name = "reason",
      .type = AW_CLI_TEXT,
      .value = "TEXT",
@@ -63,11 +69,32 @@ static const struct aw_cli_option ticket_options[] = {
      .about = "only show what would be"},
 };
 
+/* What lies between the commas. */
+static json_t *
+split(const char *list)
+{
+    json_t *items = json_array();
+
+    for (const char *at = list;; at++) {
+        size_t len = strcspn(at, ",");
+
+        (void)json_array_append_new(items, json_stringn(at, len));
+        at += len;
+        if (*at == '\0')
+            return items;
+    }
+}
+
 static void
 show_change(const json_t *answer, const struct ticket_options *options)
 {
-    (void)printf("%s %s now %s", aw_cli_text(answer, "ticket"), options->dry_run ? "would be" : "is",
-                 aw_cli_text(answer, "state"));
+    const char *ticket = aw_cli_text(answer, options->unfold != NULL && options->dry_run ? "from" : "ticket");
+
+    if (options->unfold != NULL)
+        (void)printf(options->dry_run ? "a new ticket, taken out of %s," : "%s, a new ticket,", ticket);
+    else
+        (void)fputs(ticket, stdout);
+    (void)printf(" %s now %s", options->dry_run ? "would be" : "is", aw_cli_text(answer, "state"));
     if (!options->cancel)
         (void)printf(", %s in %s", aw_cli_text(answer, "class"), aw_cli_text(answer, "lane"));
     (void)fputc('\n', stdout);
@@ -105,18 +132,13 @@ show_why(const json_t *why)
     }
 }
 
-/* Sends the change; the answer tells the ticket's new state. */
-static int
-change(struct aw_cli *cli, const char *id, const struct ticket_options *options)
+static json_t *
+make_body(const struct ticket_options *options)
 {
-    struct aw_exchange_result result;
-    struct aw_cli_request     request = {.method = options->cancel ? "POST" : "PATCH", .type = "application/json"};
-    char                      path[256];
-    json_t                   *body = json_object(), *answer;
-    char                     *text;
-    int                       code;
+    json_t *body = json_object();
 
-    (void)snprintf(path, sizeof(path), options->cancel ? "/v1/tickets/%s/cancel" : "/v1/tickets/%s", id);
+    if (options->unfold != NULL)
+        (void)json_object_set_new(body, "messages", split(options->unfold));
     if (options->class_ != NULL)
         (void)json_object_set_new(body, "class", json_string(options->class_));
     if (options->lane != NULL)
@@ -129,6 +151,25 @@ change(struct aw_cli *cli, const char *id, const struct ticket_options *options)
         (void)json_object_set_new(body, "reason", json_string(options->reason));
     if (options->dry_run)
         (void)json_object_set_new(body, "dry_run", json_true());
+    return body;
+}
+
+/* Sends the change; the answer tells the ticket's new state. */
+static int
+change(struct aw_cli *cli, const char *id, const struct ticket_options *options)
+{
+    struct aw_exchange_result result;
+    bool                      is_patch = !options->cancel && options->unfold == NULL;
+    struct aw_cli_request     request = {.method = is_patch ? "PATCH" : "POST", .type = "application/json"};
+    char                      path[256];
+    json_t                   *body = make_body(options), *answer;
+    char                     *text;
+    int                       code;
+
+    (void)snprintf(path, sizeof(path), "/v1/tickets/%s%s", id,
+                   options->cancel           ? "/cancel"
+                   : options->unfold != NULL ? "/unfold"
+                                             : "");
     text = json_dumps(body, JSON_COMPACT);
     json_decref(body);
     if (text == NULL) {
@@ -166,16 +207,15 @@ run_ticket(struct aw_cli *cli, int argc, char **argv)
         aw_cli_error(cli, "takes one ticket id, such as the `ticket` of a receipt");
         return AW_CLI_USAGE;
     }
-    places = options->class_ != NULL || options->lane != NULL;
-    if (options->hold + options->unhold + options->cancel > 1 || (options->until != NULL && !options->hold) ||
-        (options->cancel && places) || (options->why && (options->hold || options->unhold || options->cancel || places))) {
-        aw_cli_error(cli, "--hold (with --until), --unhold and --cancel exclude each other; so do --cancel and --class or --lane;"
-                          " --why goes alone");
+    places = options->class_ != NULL || options->lane != NULL || options->hold || options->unhold;
+    if (places + options->cancel + options->why + (options->unfold != NULL) > 1 || (options->hold && options->unhold) ||
+        (options->until != NULL && !options->hold)) {
+        aw_cli_error(cli, "--hold (with --until) and --unhold exclude each other; --cancel, --unfold and --why go alone");
         return AW_CLI_USAGE;
     }
     if (strlen(argv[0]) > 64 || !aw_cli_check_name(cli, "ticket id", argv[0]))
         return AW_CLI_USAGE;
-    if (options->hold || options->unhold || options->cancel || places)
+    if (places || options->cancel || options->unfold != NULL)
         return change(cli, argv[0], options);
     (void)snprintf(path, sizeof(path), options->why ? "/v1/tickets/%s/why" : "/v1/tickets/%s", argv[0]);
     ticket = aw_cli_get(cli, path, &code);
@@ -230,7 +270,7 @@ run_message(struct aw_cli *cli, int argc, char **argv)
 const struct aw_cli_command aw_cli_ticket = {
     .name = "ticket",
     .arguments = "ID",
-    .summary = "one ticket: its state and its messages; class, lane, hold, cancel",
+    .summary = "one ticket: its state and its messages; class, lane, hold, unfold, cancel",
     .about = "Shows a ticket with its messages, or changes it. Exit code 1 when there is none by that id.",
     .options = ticket_options,
     .option_count = AW_ARRAY_LEN(ticket_options),

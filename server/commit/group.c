@@ -67,7 +67,7 @@ pushes_anew(const struct aw_committer *c, const struct aw_command *command)
 {
     struct aw_ticket_view view;
 
-    if (command->kind == AW_COMMAND_UNHOLD || command->kind == AW_COMMAND_PLACE)
+    if (command->kind == AW_COMMAND_UNHOLD || command->kind == AW_COMMAND_PLACE || command->kind == AW_COMMAND_UNFOLD)
         return true;
     return command->kind == AW_COMMAND_TIMER && aw_state_ticket_at(c->config.state, command->in.timer.slot, &view) &&
            view.state != AW_TICKET_LEASED;

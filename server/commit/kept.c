@@ -91,6 +91,9 @@ aw_kept_slot(const struct aw_command *command, uint32_t *ret_slot)
     case AW_COMMAND_PLACE:
         *ret_slot = command->in.ticket.ticket.slot;
         return true;
+    case AW_COMMAND_UNFOLD:
+        *ret_slot = command->in.unfold.on.ticket.slot;
+        return true;
     }
     AW_UNREACHABLE();
 }

@@ -265,6 +265,8 @@ answer(struct aw_committer *c, struct aw_query *query, aw_ms now)
     case AW_QUERY_AHEAD:
         query->err = aw_state_ticket(c->config.state, query->ticket, &query->views[0]);
         query->count = query->err == AW_OK;
+        if (query->settings != NULL)
+            *query->settings = *aw_state_settings(c->config.state);
         return;
     case AW_QUERY_LEASES_OF:
         query->count = aw_state_leases_of(c->config.state, query->name, query->above_fence, query->views, query->room);

@@ -40,12 +40,14 @@ replay_record(struct aw_state *state, const struct aw_batch_header *header, cons
               struct aw_arena *arena, const struct aw_replay_watch *watch, struct aw_why *why)
 {
     struct aw_out_message written;
+    uint32_t              slot;
     enum aw_err           refused;
     struct aw_command     command;
     enum aw_err           err = aw_record_read(record, arena, &command, why);
 
     if (err != AW_OK)
         return err;
+    slot = command.out.u.ticket.ticket.slot;
     written = command.out.u.message;
     refused = command.out.err;
     command.out = (struct aw_outcome_of){.err = AW_OK};
@@ -59,6 +61,8 @@ replay_record(struct aw_state *state, const struct aw_batch_header *header, cons
                       record->seq, command.out.seq, command.out.prev_seq, record->prev_seq);
     if (record->kind == AW_COMMAND_MESSAGE && !is_same_receipt(&written, &command.out.u.message))
         return aw_why(why, AW_E_CORRUPT, "record %" PRIu64 " replays with another receipt than was given", record->seq);
+    if (record->kind == AW_COMMAND_UNFOLD && command.out.u.ticket.ticket.slot != slot)
+        return aw_why(why, AW_E_CORRUPT, "record %" PRIu64 " replays with another ticket than was made", record->seq);
     if (watch != NULL)
         watch->applied(watch->user, header, &command);
     return AW_OK;

@@ -36,7 +36,7 @@ struct aw_entry {
 };
 
 enum aw_query_kind {
-    AW_QUERY_TICKET,    /* id -> views[0] */
+    AW_QUERY_TICKET,    /* id -> views[0]; settings, when asked for */
     AW_QUERY_AHEAD,     /* id, ahead -> views[0], and, if it waits, ahead and is_paused: in steps */
     AW_QUERY_LEASES_OF, /* agent -> views */
     AW_QUERY_PULL,      /* agent, pull_key -> views: what a repeated pull gets again */
@@ -68,6 +68,7 @@ struct aw_query {
     struct aw_slice          *values; /* 4 * AW_LANE_MATCH_MAX a lane; the committer copies the texts to `texts` */
     char                     *texts;  /* AW_LANE_TEXTS_BYTES a lane */
     struct aw_state_counts   *counts;
+    struct aw_core_settings  *settings;
     struct aw_ahead          *ahead;
     bool                      is_paused; /* AHEAD: its lane gives nothing out */
     aw_ms                     now;       /* record time of the answer */

@@ -99,15 +99,23 @@ aw_trim_note_checkpoint(struct aw_committer *c, uint64_t seq)
 
 /* --- what is needed ------------------------------------------------------------------------------------------------------- */
 
-/* A slot serves one ticket at a time: a record that names it is of the ticket that is there now, unless that was opened later. */
+static bool
+is_living(const struct step *step, const struct aw_ticket_view *view, uint64_t closed_ms)
+{
+    return view->state != AW_TICKET_CLOSED || step->now - view->closed_at < closed_ms;
+}
+
+/* A slot serves one ticket at a time: a record that names it is of the ticket that is there now, unless that was opened later. Or
+ * it was moved to another one. */
 static bool
 is_needed(const struct step *step, uint32_t slot, uint64_t seq, uint64_t closed_ms)
 {
-    struct aw_ticket_view view;
+    const struct aw_state *state = step->c->config.state;
+    struct aw_ticket_view  view;
 
-    if (!aw_state_ticket_at(step->c->config.state, slot, &view) || view.ticket.seq > seq)
-        return false;
-    return view.state != AW_TICKET_CLOSED || step->now - view.closed_at < closed_ms;
+    if (aw_state_ticket_at(state, slot, &view) && view.ticket.seq <= seq && is_living(step, &view, closed_ms))
+        return true;
+    return aw_state_ticket_at(state, aw_state_moved_to(state, seq), &view) && is_living(step, &view, closed_ms);
 }
 
 static uint64_t

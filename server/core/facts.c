@@ -112,11 +112,9 @@ aw_facts_count(const struct aw_state *state, uint32_t ticket)
 /* Whether by `now` a departure had come so near that the ticket was imminent, at least had it waited: who was that near to one is
  * no ordinary question again when it is missed. This follows from times alone, not from what the ticket once was, so that an undo
  * leaves no trace. */
-static bool
-was_near(const struct aw_state *state, aw_ms departs_at, aw_ms said_at, aw_ms now)
+bool
+aw_departure_was_near(const struct aw_core_settings *settings, aw_ms departs_at, aw_ms said_at, aw_ms now)
 {
-    const struct aw_core_settings *settings = &state->globals.settings;
-
     return departs_at != 0 && now >= said_at && settings->imminent_ms >= settings->handling_ms[AW_CLASS_IMMINENT] &&
            aw_departure_can_be_made(settings, departs_at, said_at) && now + settings->imminent_ms >= departs_at;
 }
@@ -166,17 +164,21 @@ find_same(const struct aw_state *state, const struct aw_fact_row *want)
     return 0;
 }
 
-/* The one that was said first; of one message, the one in the lower slot. */
+/* The one that was said first; of one message, the one in the lower slot. Beside it how many were said. */
 static uint32_t
-find_oldest(const struct aw_state *state, uint32_t ticket)
+find_oldest(const struct aw_state *state, uint32_t ticket, uint32_t *ret_count)
 {
-    uint32_t oldest = state->ticket_facts[ticket];
+    uint32_t oldest = 0;
 
-    for (uint32_t slot = oldest; slot != 0; slot = aw_fact_at(state, slot)->links.next) {
-        uint64_t seq = aw_fact_at(state, slot)->seq;
-        uint64_t least = aw_fact_at(state, oldest)->seq;
+    *ret_count = 0;
+    for (uint32_t slot = state->ticket_facts[ticket]; slot != 0; slot = aw_fact_at(state, slot)->links.next) {
+        const struct aw_fact_row *fact = aw_fact_at(state, slot);
 
-        if (seq < least || (seq == least && slot < oldest))
+        if (fact->kind == AW_FACT_MESSAGE)
+            continue;
+        ++*ret_count;
+        if (oldest == 0 || fact->seq < aw_fact_at(state, oldest)->seq ||
+            (fact->seq == aw_fact_at(state, oldest)->seq && slot < oldest))
             oldest = slot;
     }
     return oldest;
@@ -188,7 +190,7 @@ keep_what_was(struct aw_state *state, uint32_t slot)
 {
     const struct aw_fact_row *fact = aw_fact_at(state, slot);
 
-    if (was_near(state, fact->departs_at, fact->said_at, state->now))
+    if (aw_departure_was_near(&state->globals.settings, fact->departs_at, fact->said_at, state->now))
         aw_ticket_say(aw_rows_change(&state->tickets, fact->ticket), AW_CLASS_DISRUPTED);
 }
 
@@ -226,25 +228,33 @@ says_nothing(const struct aw_fact_row *want)
            aw_airport_number(want->to) == AW_AIRPORT_CODES;
 }
 
+static void
+take_fact(struct aw_state *state, const struct aw_fact_row *want)
+{
+    uint32_t slot = aw_rows_take(&state->facts);
+
+    memcpy(aw_rows_change(&state->facts, slot), want, offsetof(struct aw_fact_row, links));
+    link_to_ticket(state, slot);
+    link_in_lists(state, slot);
+}
+
 /* Whether it was news. */
 static bool
 add_fact(struct aw_state *state, const struct aw_fact_row *want)
 {
     uint32_t slot = find_same(state, want);
+    uint32_t oldest, count;
 
     if (says_nothing(want))
         return false;
     if (slot != 0)
         return tell_again(state, slot, want);
-    if (aw_facts_count(state, want->ticket) == AW_TICKET_FACTS_MAX) {
-        slot = find_oldest(state, want->ticket);
-        keep_what_was(state, slot);
-        drop_fact(state, slot);
+    oldest = find_oldest(state, want->ticket, &count);
+    if (count == AW_TICKET_FACTS_MAX) {
+        keep_what_was(state, oldest);
+        drop_fact(state, oldest);
     }
-    slot = aw_rows_take(&state->facts);
-    memcpy(aw_rows_change(&state->facts, slot), want, offsetof(struct aw_fact_row, links));
-    link_to_ticket(state, slot);
-    link_in_lists(state, slot);
+    take_fact(state, want);
     return true;
 }
 
@@ -255,8 +265,8 @@ aw_facts_need(const struct aw_in_message *in)
 }
 
 /* A departure that no flight of the message tells. */
-static bool
-is_departure_alone(const struct aw_in_message *in)
+bool
+aw_facts_has_lone_departure(const struct aw_in_message *in)
 {
     for (uint32_t i = 0; i < in->flight_count; i++) {
         if (in->flights[i].departs_at == in->departs_at)
@@ -287,13 +297,79 @@ aw_facts_add(struct aw_state *state, uint32_t ticket, const struct aw_in_message
         memcpy(&fact.to, in->flights[i].to, sizeof(fact.to));
         is_news |= add_fact(state, &fact);
     }
-    if (is_departure_alone(in)) {
+    if (aw_facts_has_lone_departure(in)) {
         struct aw_fact_row fact = said;
 
         fact.departs_at = in->departs_at;
         is_news |= add_fact(state, &fact);
     }
     return is_news;
+}
+
+/* --- taking messages out --------------------------------------------------------------------------------------------------- */
+
+static struct aw_fact_row
+row_of(const struct aw_told_fact *fact, uint32_t ticket)
+{
+    return (struct aw_fact_row){.flight = fact->flight,
+                                .departs_at = fact->departs_at,
+                                .said_at = fact->said_at,
+                                .seq = fact->seq & AW_ROW_SEQ_MAX,
+                                .kind = fact->is_airport ? AW_FACT_AIRPORT : AW_FACT_FLIGHT,
+                                .from = fact->from,
+                                .to = fact->to,
+                                .ticket = ticket};
+}
+
+/* By slot, as in aw_facts_drop. */
+void
+aw_facts_tell_anew(struct aw_state *state, uint32_t ticket, const struct aw_told *told)
+{
+    for (;;) {
+        uint32_t least = 0;
+
+        for (uint32_t slot = state->ticket_facts[ticket]; slot != 0; slot = aw_fact_at(state, slot)->links.next) {
+            if (aw_fact_at(state, slot)->kind != AW_FACT_MESSAGE && (least == 0 || slot < least))
+                least = slot;
+        }
+        if (least == 0)
+            break;
+        drop_fact(state, least);
+    }
+    for (uint32_t i = 0; i < told->fact_count; i++) {
+        struct aw_fact_row row = row_of(&told->facts[i], ticket);
+
+        take_fact(state, &row);
+    }
+}
+
+static uint32_t
+find_message(const struct aw_state *state, uint64_t seq)
+{
+    uint32_t slot = state->flight_facts[seq % AW_FLIGHT_BUCKETS];
+
+    while (slot != 0 && (aw_fact_at(state, slot)->kind != AW_FACT_MESSAGE || aw_fact_at(state, slot)->flight != seq))
+        slot = aw_fact_at(state, slot)->links.in[AW_FACTS_BY_FLIGHT].next;
+    return slot;
+}
+
+uint32_t
+aw_state_moved_to(const struct aw_state *state, uint64_t seq)
+{
+    uint32_t slot = find_message(state, seq);
+
+    return slot == 0 ? 0 : aw_fact_at(state, slot)->ticket;
+}
+
+void
+aw_facts_move_message(struct aw_state *state, uint32_t ticket, uint64_t seq)
+{
+    struct aw_fact_row row = {.flight = seq, .seq = seq & AW_ROW_SEQ_MAX, .kind = AW_FACT_MESSAGE, .ticket = ticket};
+    uint32_t           slot = find_message(state, seq);
+
+    if (slot != 0)
+        drop_fact(state, slot);
+    take_fact(state, &row);
 }
 
 /* --- what follows --------------------------------------------------------------------------------------------------------- */
@@ -325,7 +401,8 @@ find_departure(const struct aw_state *state, const struct aw_fact_row *fact, aw_
 
     /* It was near when this was said of it; had it not been, nothing would have been missed. */
     if (plan != NULL && (plan->state != AW_FLIGHT_SCHEDULED || plan->from != 0))
-        *ret_is_disrupted |= was_near(state, departs_at, fact->said_at, plan->at < now ? plan->at : now);
+        *ret_is_disrupted |=
+            aw_departure_was_near(&state->globals.settings, departs_at, fact->said_at, plan->at < now ? plan->at : now);
     if (plan != NULL && plan->state == AW_FLIGHT_REBOOKED)
         return false;
     if (plan != NULL && plan->state == AW_FLIGHT_CANCELLED) {
@@ -340,7 +417,7 @@ find_departure(const struct aw_state *state, const struct aw_fact_row *fact, aw_
         *ret_is_disrupted = true;
         return false;
     }
-    *ret_is_disrupted |= was_near(state, departs_at, fact->said_at, now);
+    *ret_is_disrupted |= aw_departure_was_near(&state->globals.settings, departs_at, fact->said_at, now);
     *ret_departs_at = departs_at;
     return departs_at != 0;
 }
@@ -360,26 +437,54 @@ weigh(const struct aw_state *state, struct aw_standing *standing, aw_ms departs_
     standing->can_be_made = true;
 }
 
+struct judgement {
+    struct aw_standing standing;
+    bool               has_flight;
+    bool               is_airport_closed;
+};
+
+static void
+judge_fact(const struct aw_state *state, const struct aw_fact_row *fact, aw_ms now, struct judgement *judgement)
+{
+    aw_ms departs_at;
+
+    if (fact->kind == AW_FACT_AIRPORT) {
+        judgement->is_airport_closed |= is_closed_for(state, fact->from, fact->said_at);
+    } else if (fact->kind == AW_FACT_FLIGHT) {
+        judgement->has_flight = true;
+        if (find_departure(state, fact, now, &departs_at, &judgement->standing.is_disrupted))
+            weigh(state, &judgement->standing, departs_at, now);
+    }
+}
+
+static struct aw_standing
+pronounce(struct judgement *judgement)
+{
+    judgement->standing.is_disrupted |= judgement->is_airport_closed && !judgement->has_flight;
+    return judgement->standing;
+}
+
 struct aw_standing
 aw_facts_judge(const struct aw_state *state, uint32_t ticket, aw_ms now)
 {
-    struct aw_standing standing = {.departs_at = 0};
-    bool               has_flight = false, is_airport_closed = false;
+    struct judgement judgement = {.has_flight = false};
 
-    for (uint32_t slot = state->ticket_facts[ticket]; slot != 0; slot = aw_fact_at(state, slot)->links.next) {
-        const struct aw_fact_row *fact = aw_fact_at(state, slot);
-        aw_ms                     departs_at;
+    for (uint32_t slot = state->ticket_facts[ticket]; slot != 0; slot = aw_fact_at(state, slot)->links.next)
+        judge_fact(state, aw_fact_at(state, slot), now, &judgement);
+    return pronounce(&judgement);
+}
 
-        if (fact->kind == AW_FACT_AIRPORT) {
-            is_airport_closed |= is_closed_for(state, fact->from, fact->said_at);
-            continue;
-        }
-        has_flight = true;
-        if (find_departure(state, fact, now, &departs_at, &standing.is_disrupted))
-            weigh(state, &standing, departs_at, now);
+struct aw_standing
+aw_facts_judge_told(const struct aw_state *state, const struct aw_told *told, aw_ms now)
+{
+    struct judgement judgement = {.has_flight = false};
+
+    for (uint32_t i = 0; i < told->fact_count; i++) {
+        struct aw_fact_row row = row_of(&told->facts[i], 0);
+
+        judge_fact(state, &row, now, &judgement);
     }
-    standing.is_disrupted |= is_airport_closed && !has_flight;
-    return standing;
+    return pronounce(&judgement);
 }
 
 /* --- who is concerned ----------------------------------------------------------------------------------------------------- */
@@ -387,6 +492,8 @@ aw_facts_judge(const struct aw_state *state, uint32_t ticket, aw_ms now)
 static bool
 is_named(const struct aw_fact_row *fact, enum aw_change_of of, const struct aw_plan_row *row)
 {
+    if (fact->kind == AW_FACT_MESSAGE)
+        return false;
     if (of == AW_CHANGE_FLIGHT)
         return fact->flight == ((uint64_t)row->key[1] << 32 | row->key[0]);
     return memcmp(&fact->from, row->name, sizeof(fact->from)) == 0 || memcmp(&fact->to, row->name, sizeof(fact->to)) == 0;

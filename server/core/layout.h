@@ -7,9 +7,9 @@
  * refuse older checkpoints in aw_state_load_finish; check_header (commit/recover.c) tells how batches of older ones are replayed.
  *
  * Parts: state.c (making, dispatch, digest), message.c (MESSAGE: duplicates, folding, choice of lane), lease.c (LEASE to RELEASE,
- * TIMER, EPOCH), aside.c (who may not take what), facts.c (what tickets are about), flight.c (FLIGHT, AIRPORT, UNDO), ticket.c (a
- * ticket's moves, its class by the clock, hold, cancel and place), lane.c, once.c (requests known by their Idempotency-Key),
- * look.c (views), checkpoint.c.
+ * TIMER, EPOCH), aside.c (who may not take what), facts.c (what tickets are about), flight.c (FLIGHT, AIRPORT, UNDO),
+ * unfold.c and told.c (UNFOLD), ticket.c (a ticket's moves, its class by the clock, hold, cancel and place), lane.c, once.c
+ * (requests known by their Idempotency-Key), look.c (views), checkpoint.c.
  */
 #ifndef AW_CORE_LAYOUT_H
 #define AW_CORE_LAYOUT_H
@@ -153,9 +153,10 @@ struct aw_once_row {
     uint64_t request;
     aw_ms    at;       /* record time */
     uint64_t seq : 48; /* its record */
-    uint64_t state : 16;
+    uint64_t state : 8;
+    uint64_t class_ : 8;
     uint64_t ticket_seq : 48; /* with `ticket` the id */
-    uint64_t reserved : 16;
+    uint64_t lane : 16;
     uint32_t ticket;
     uint32_t version;
     uint32_t next; /* the one that came next; in a free row the next free one */
@@ -166,7 +167,11 @@ AW_STATIC_ASSERT(sizeof(struct aw_once_row) == AW_CACHE_LINE, "no holes");
 
 /* One thing that a ticket is about: a flight, as far as its messages tell, or an airport. Of all that it is about follows which
  * departure counts (facts.c). */
-enum aw_fact_kind { AW_FACT_FLIGHT = 0, AW_FACT_AIRPORT = 1 };
+enum aw_fact_kind {
+    AW_FACT_FLIGHT = 0,
+    AW_FACT_AIRPORT = 1,
+    AW_FACT_MESSAGE = 2, /* no fact, but kept like one: record `flight`, which names another ticket, was moved to this one */
+};
 enum aw_fact_list { AW_FACTS_BY_FLIGHT, AW_FACTS_BY_FROM, AW_FACTS_BY_TO, AW_FACT_LISTS };
 struct aw_fact_link {
     uint32_t next;
@@ -178,7 +183,7 @@ struct aw_fact_links {
     struct aw_fact_link in[AW_FACT_LISTS];
 };
 struct aw_fact_row {
-    uint64_t               flight;     /* hash; 0: none */
+    uint64_t               flight;     /* hash; 0: none; MESSAGE: the record */
     aw_ms                  departs_at; /* as the messages say; 0: unknown */
     aw_ms                  said_at;    /* record time of the message that said it first */
     uint64_t               seq : 48;   /* its record */
@@ -432,6 +437,7 @@ void aw_apply_hold(struct aw_state *state, struct aw_command *command);
 void aw_apply_unhold(struct aw_state *state, struct aw_command *command);
 void aw_apply_cancel(struct aw_state *state, struct aw_command *command);
 void aw_apply_place(struct aw_state *state, struct aw_command *command);
+void aw_apply_unfold(struct aw_state *state, struct aw_command *command);
 void aw_apply_lane(struct aw_state *state, struct aw_command *command);
 void aw_apply_settings(struct aw_state *state, struct aw_command *command);
 void aw_apply_flight(struct aw_state *state, struct aw_command *command);
@@ -451,6 +457,22 @@ enum aw_err aw_message_admits(const struct aw_state *state, const struct aw_in_m
 enum aw_err aw_lease_admits(const struct aw_state *state, const struct aw_in_lease *in);
 enum aw_err aw_release_admits(const struct aw_state *state, const struct aw_in_fenced *in);
 enum aw_err aw_lane_admits(const struct aw_state *state, const struct aw_in_lane *in);
+/* Rows that a command takes, and whether they are there, counting what tickets closed long ago would give back: AW_OK,
+ * AW_E_TABLE_FULL; then making that room. */
+struct aw_need {
+    uint32_t tickets;
+    uint32_t identities;
+    uint32_t facts;
+};
+enum aw_err aw_need_check(const struct aw_state *state, struct aw_need need);
+void        aw_need_meet(struct aw_state *state, struct aw_need need);
+/* Gives an open ticket one more identity; settles the ledger. There is room for a row. */
+void aw_identity_add(struct aw_state *state, uint32_t slot, struct aw_hash128 hash);
+/* Takes from a ticket all identities that `told` does not have; settles the ledger. */
+void aw_identities_keep(struct aw_state *state, uint32_t ticket, const struct aw_told *told);
+/* Age before acceptance. */
+uint32_t    aw_backdated_ms(const struct aw_core_settings *settings, aw_ms received_at, aw_ms accepted_at);
+enum aw_err aw_unfold_admits(const struct aw_state *state, const struct aw_in_unfold *in);
 /* The main and the listening lane; aw_state_new only. */
 #define AW_LANE_MAIN      0U
 #define AW_LANE_LISTENING 1U
@@ -468,6 +490,8 @@ uint32_t aw_lane_choose(const struct aw_state *state, const struct aw_in_message
 
 /* True: there is nothing to carry out any more; the outcome is that of the first time, or why not. */
 bool aw_once_answers(const struct aw_state *state, struct aw_command *command);
+/* Whether it was carried out under this key, if it has one, or something else was. */
+bool aw_once_is_known(const struct aw_state *state, const struct aw_once *once);
 /* Whether there is room for one more key, if this is one. AW_OK, AW_E_TABLE_FULL. */
 enum aw_err aw_once_admits(const struct aw_state *state, const struct aw_once *once);
 /* The command changed something: it is known from now on. aw_once_answers said that there is room. */
@@ -484,12 +508,19 @@ struct aw_standing {
     bool  has_later;    /* another one can be made after it */
     bool  is_disrupted; /* at least DISRUPTED: a flight does not go, or was near, or its only airport is closed */
 };
+struct aw_standing aw_facts_judge_told(const struct aw_state *state, const struct aw_told *told, aw_ms now);
 struct aw_standing aw_facts_judge(const struct aw_state *state, uint32_t ticket, aw_ms now);
 /* Most rows that this message can take. */
 uint32_t aw_facts_need(const struct aw_in_message *in);
 uint32_t aw_facts_count(const struct aw_state *state, uint32_t ticket);
 /* There is room for aw_facts_need. Whether any of it was news. */
 bool aw_facts_add(struct aw_state *state, uint32_t ticket, const struct aw_in_message *in, uint64_t seq);
+/* Whether its `departs_at` is one that no flight of it tells. */
+bool aw_facts_has_lone_departure(const struct aw_in_message *in);
+/* Puts what is told in the place of all that was, but for moved records. There is room. */
+void aw_facts_tell_anew(struct aw_state *state, uint32_t ticket, const struct aw_told *told);
+/* This record belongs to this ticket from now on, whichever it names. There is room. */
+void aw_facts_move_message(struct aw_state *state, uint32_t ticket, uint64_t seq);
 void aw_facts_drop(struct aw_state *state, uint32_t ticket);
 /* Open tickets that are about this flight or airport; with `rearms` each gets its timer anew, as its class or place may be another
  * one now. Takes as long as there are facts that name it. */
@@ -538,8 +569,18 @@ void                  aw_ticket_done(struct aw_state *state, uint32_t slot);
 void aw_ticket_move(struct aw_ticket_row *ticket, enum aw_ticket_state next);
 /* The class that a departure gives at `now` to a ticket that has class `class_`. */
 enum aw_class aw_class_by_clock(const struct aw_core_settings *settings, enum aw_class class_, aw_ms departs_at, aw_ms now);
+/* Whether by `now` it had come so near that the ticket was imminent, at least had it waited: who was that near to one is no
+ * ordinary question again when it is missed. This follows from times alone, not from what the ticket once was, so that an undo
+ * leaves no trace. */
+bool aw_departure_was_near(const struct aw_core_settings *settings, aw_ms departs_at, aw_ms said_at, aw_ms now);
 /* Whether a departure can still be made: there is time to handle it. */
 bool aw_departure_can_be_made(const struct aw_core_settings *settings, aw_ms departs_at, aw_ms now);
+/* The ticket that `in` names, when it is there in the version that it asks for. AW_OK, AW_E_NOT_FOUND, AW_E_PRECONDITION. */
+enum aw_err aw_ticket_find(const struct aw_state *state, const struct aw_in_ticket *in);
+/* What the command's ticket, `row`, is or would be. */
+void aw_ticket_fill_out(const struct aw_state *state, struct aw_command *command, const struct aw_ticket_row *row);
+/* The class of a ticket of which this is told, and nothing by a person. */
+enum aw_class aw_ticket_class_told(const struct aw_state *state, const struct aw_told *told, aw_ms *ret_departs_at);
 /* Its messages say so: less urgent again it is only by a person's word. */
 void aw_ticket_say(struct aw_ticket_row *ticket, enum aw_class class_);
 /* Whether class or departure are others by now than those in its row. */

@@ -112,16 +112,10 @@ has_identity(const struct aw_state *state, uint32_t ticket, struct aw_hash128 ha
     return row != 0;
 }
 
-struct need {
-    uint32_t tickets;
-    uint32_t identities;
-    uint32_t facts;
-};
-
-static struct need
+static struct aw_need
 need_of(const struct aw_state *state, const struct aw_in_message *in, const struct place *place)
 {
-    struct need need = {.tickets = place->kind == OPENS ? 1 : 0, .facts = aw_facts_need(in)};
+    struct aw_need need = {.tickets = place->kind == OPENS ? 1 : 0, .facts = aw_facts_need(in)};
 
     if (in->addressed != AW_ADDRESSED_TO_US)
         return need;
@@ -138,17 +132,14 @@ is_over(const struct aw_state *state, uint32_t slot)
     return slot != 0 && !aw_ticket_is_reopenable(state, aw_ticket_at(state, slot));
 }
 
-/* Whether there is room for `need`, counting what tickets closed long ago would give back. */
-static enum aw_err
-check_room(const struct aw_state *state, struct need need)
+enum aw_err
+aw_need_check(const struct aw_state *state, struct aw_need need)
 {
     uint32_t tickets = aw_rows_room(&state->tickets);
     uint32_t identities = aw_rows_room(&state->identities);
     uint32_t facts = aw_rows_room(&state->facts);
     uint32_t slot = state->globals.closed_first;
 
-    if (!aw_dedupe_has_room(&state->ids, ids_floor(state)))
-        return AW_E_TABLE_FULL;
     for (uint32_t i = 0; tickets < need.tickets || identities < need.identities || facts < need.facts; i++) {
         if (i == REUSES_MAX || !is_over(state, slot))
             return AW_E_TABLE_FULL;
@@ -158,6 +149,13 @@ check_room(const struct aw_state *state, struct need need)
         slot = aw_ticket_at(state, slot)->link;
     }
     return AW_OK;
+}
+
+/* Whether it can be taken in. */
+static enum aw_err
+check_room(const struct aw_state *state, struct aw_need need)
+{
+    return aw_dedupe_has_room(&state->ids, ids_floor(state)) ? aw_need_check(state, need) : AW_E_TABLE_FULL;
 }
 
 static enum aw_err
@@ -255,8 +253,8 @@ rows_of(const struct aw_state *state, struct aw_hash128 hash, uint32_t rows[AW_I
 /* Gives an open ticket one more identity. Closed tickets lose it: from now on this one would always be found before them, as it
  * is open now and will close later. So an identity never names more than AW_IDENTITY_TICKETS_MAX tickets, and a lookup is
  * bounded. */
-static void
-add_identity(struct aw_state *state, uint32_t slot, struct aw_hash128 hash)
+void
+aw_identity_add(struct aw_state *state, uint32_t slot, struct aw_hash128 hash)
 {
     uint32_t rows[AW_IDENTITY_TICKETS_MAX];
     uint32_t count = rows_of(state, hash, rows);
@@ -284,6 +282,30 @@ add_identity(struct aw_state *state, uint32_t slot, struct aw_hash128 hash)
     aw_ledger_settle(&state->ledger);
 }
 
+static bool
+is_told(const struct aw_told *told, const uint32_t hash[4])
+{
+    for (uint32_t i = 0; i < told->identity_count; i++) {
+        if (memcmp(&told->identities[i], hash, sizeof(told->identities[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
+void
+aw_identities_keep(struct aw_state *state, uint32_t ticket, const struct aw_told *told)
+{
+    for (uint32_t row = aw_ticket_at(state, ticket)->identities; row != 0;) {
+        uint32_t next = aw_identity_at(state, row)->next;
+
+        if (!is_told(told, aw_identity_at(state, row)->hash)) {
+            drop_identity(state, row);
+            aw_ledger_settle(&state->ledger);
+        }
+        row = next;
+    }
+}
+
 /* --- reuse of tickets closed long ago ------------------------------------------------------------------------------------- */
 
 static void
@@ -302,8 +324,8 @@ reuse_oldest(struct aw_state *state)
     aw_ledger_settle(&state->ledger);
 }
 
-static void
-make_room(struct aw_state *state, struct need need)
+void
+aw_need_meet(struct aw_state *state, struct aw_need need)
 {
     for (uint32_t i = 0; is_over(state, state->globals.closed_first); i++) {
         bool is_short = aw_rows_room(&state->tickets) < need.tickets || aw_rows_room(&state->identities) < need.identities ||
@@ -340,13 +362,12 @@ add_facts(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, c
     ticket->messages++;
 }
 
-static uint32_t
-backdated_ms(const struct aw_state *state, const struct aw_in_message *in)
+uint32_t
+aw_backdated_ms(const struct aw_core_settings *settings, aw_ms received_at, aw_ms accepted_at)
 {
-    if (in->received_at == 0 || in->received_at > state->now ||
-        state->now - in->received_at > state->globals.settings.backdate_ms)
+    if (received_at == 0 || received_at > accepted_at || accepted_at - received_at > settings->backdate_ms)
         return 0;
-    return (uint32_t)(state->now - in->received_at);
+    return (uint32_t)(accepted_at - received_at);
 }
 
 static uint32_t
@@ -359,7 +380,7 @@ open_ticket(struct aw_state *state, struct aw_command *command, const struct pla
     ticket->opened_seq = seq & AW_ROW_SEQ_MAX;
     ticket->lane = (uint16_t)place->lane;
     ticket->opened_at = state->now & AW_ROW_SEQ_MAX;
-    ticket->backdated_ms = backdated_ms(state, in);
+    ticket->backdated_ms = aw_backdated_ms(&state->globals.settings, in->received_at, state->now);
     ticket->class_ = AW_CLASS_OTHER;
     ticket->said = AW_CLASS_OTHER;
     /* A version moves by one a record at most, so this one is above all that any ticket had in this slot before: an entry of an
@@ -437,7 +458,7 @@ aw_apply_message(struct aw_state *state, struct aw_command *command)
 {
     const struct aw_in_message *in = &command->in.message;
     struct place                place;
-    struct need                 need;
+    struct aw_need              need;
     uint64_t                    first_seq, seq;
 
     AW_ASSERT(in->identity_count > 0);
@@ -455,7 +476,7 @@ aw_apply_message(struct aw_state *state, struct aw_command *command)
         command->out.err = check_room(state, need);
     if (command->out.err != AW_OK)
         return;
-    make_room(state, need);
+    aw_need_meet(state, need);
     seq = aw_state_record(state, command);
     aw_dedupe_add(&state->ids, in->id_hash, seq, state->now, ids_floor(state));
     if (place.kind == OPENS)
@@ -464,7 +485,7 @@ aw_apply_message(struct aw_state *state, struct aw_command *command)
         join_ticket(state, command, &place, seq);
     aw_ledger_settle(&state->ledger);
     for (uint32_t i = 0; i < in->identity_count && in->addressed == AW_ADDRESSED_TO_US; i++)
-        add_identity(state, place.slot, in->identities[i]);
+        aw_identity_add(state, place.slot, in->identities[i]);
     state->globals.messages++;
     fill_out(state, command, &place);
 }

@@ -59,16 +59,22 @@ aw_once_answers(const struct aw_state *state, struct aw_command *command)
     command->out.u.ticket =
         (struct aw_out_ticket){.ticket = {.seq = row->ticket_seq, .slot = row->ticket, .shard = (uint8_t)state->globals.shard},
                                .state = (enum aw_ticket_state)row->state,
-                               .version = row->version};
+                               .version = row->version,
+                               .class_ = (enum aw_class)row->class_,
+                               .lane_name = aw_lane_name(state, (uint32_t)row->lane)};
     return true;
+}
+
+bool
+aw_once_is_known(const struct aw_state *state, const struct aw_once *once)
+{
+    return aw_once_is_set(once) && find(state, once->key) != 0;
 }
 
 enum aw_err
 aw_once_admits(const struct aw_state *state, const struct aw_once *once)
 {
-    if (!aw_once_is_set(once) || has_room(state) || find(state, once->key) != 0)
-        return AW_OK;
-    return AW_E_TABLE_FULL;
+    return !aw_once_is_set(once) || has_room(state) || aw_once_is_known(state, once) ? AW_OK : AW_E_TABLE_FULL;
 }
 
 static void
@@ -114,10 +120,14 @@ aw_once_remember(struct aw_state *state, const struct aw_command *command)
     row->request = command->once.request;
     row->at = state->now;
     row->seq = command->out.seq & AW_ROW_SEQ_MAX;
-    row->state = (uint16_t)out.state;
+    row->state = (uint8_t)out.state;
     row->ticket_seq = out.ticket.seq & AW_ROW_SEQ_MAX;
     row->ticket = out.ticket.slot;
     row->version = (uint32_t)out.version;
+    if (!aw_command_is_change(command->kind)) {
+        row->class_ = (uint8_t)out.class_;
+        row->lane = aw_ticket_at(state, out.ticket.slot)->lane;
+    }
     aw_index_insert(&state->by_key, slot);
     if (globals->once_last != 0)
         ((struct aw_once_row *)aw_rows_change(&state->once, globals->once_last))->next = slot;

@@ -243,6 +243,12 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
         return aw_flight_admits(state, &command->in.flight);
     case AW_COMMAND_RELEASE:
         return aw_release_admits(state, &command->in.fenced);
+    case AW_COMMAND_UNFOLD:
+        if (aw_once_is_known(state, &command->once))
+            return AW_OK;
+        if (aw_once_admits(state, &command->once) != AW_OK)
+            return AW_E_TABLE_FULL;
+        return aw_unfold_admits(state, &command->in.unfold);
     case AW_COMMAND_HOLD:
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:
@@ -365,6 +371,9 @@ dispatch(struct aw_state *state, struct aw_command *command)
         return;
     case AW_COMMAND_PLACE:
         aw_apply_place(state, command);
+        return;
+    case AW_COMMAND_UNFOLD:
+        aw_apply_unfold(state, command);
         return;
     }
     AW_UNREACHABLE();

@@ -40,6 +40,7 @@
  *              message that moves nothing does not change it.
  *   place      a person moves a ticket to a lane, which must not be paused (in, both), or gives it a class: it joins the end of its
  *              tick in its queue. A LEASED one goes there when it comes back; it can't be held or let go.
+ *   unfold     a person takes messages out: see unfold.c.
  *   reply_by   of the messages of a ticket that wait for an answer, the earliest time that lay ahead when the newest of them came:
  *              who writes again neither gains nor loses time. Within AW_CLOSING_MS of it, and as long as who takes the ticket can
  *              answer in time (the handling time of its class), the ticket is closing and waits in one more queue; a TIMER begins
@@ -140,6 +141,8 @@ void aw_state_prefetch(const struct aw_state *state, const struct aw_command *co
  *   FLIGHT, AIRPORT   BAD_VALUE, PRECONDITION; FLIGHT also TABLE_FULL; AW_OK with changed false when it is as asked already, and
  *            with dry_run
  *   UNDO     NOT_FOUND, OVERTAKEN      all three with a key as HOLD
+ *   UNFOLD   as CANCEL, but for BAD_VALUE (no message, or none left), STALE (other messages than were read: read them again) and
+ *            TABLE_FULL; WRONG_STATE also while another agent holds what he was given of it
  *   SETTINGS BAD_VALUE; AW_OK with changed false when they are the same      EPOCH  AW_OK
  * A lease is over exactly when now >= expires_at, also before its timer was applied.
  */
@@ -201,7 +204,9 @@ uint32_t aw_state_leases_of(const struct aw_state *state, struct aw_slice agent,
 AW_MUST_USE enum aw_err aw_state_leases_of_pull(struct aw_state *state, struct aw_slice agent, const struct aw_pull_key *pull_key,
                                                 struct aw_ticket_view *ret_views, uint32_t room, uint32_t *ret_count);
 /* Whether leases run that another pull with this key got. */
-bool     aw_state_pull_runs(const struct aw_state *state, const struct aw_pull_key *pull_key);
+bool aw_state_pull_runs(const struct aw_state *state, const struct aw_pull_key *pull_key);
+/* The slot of the ticket that this record was moved to, by UNFOLD; 0: it was not. */
+uint32_t aw_state_moved_to(const struct aw_state *state, uint64_t seq);
 uint32_t aw_state_lane_count(const struct aw_state *state);
 /* `lane` below the count. Slices of the match borrow from the state until the lane is changed. `values`: room for 4 lists of
  * AW_LANE_MATCH_MAX slices, into which ret_answer's match points. */

@@ -110,6 +110,16 @@ class_of(const struct aw_state *state, const struct aw_ticket_row *ticket, const
     return facts < said ? facts : said;
 }
 
+enum aw_class
+aw_ticket_class_told(const struct aw_state *state, const struct aw_told *told, aw_ms *ret_departs_at)
+{
+    struct aw_ticket_row row = {.said = (uint64_t)told->said & 0xF};
+    struct aw_standing   standing = aw_facts_judge_told(state, told, state->now);
+
+    *ret_departs_at = standing.departs_at;
+    return class_of(state, &row, &standing, state->now);
+}
+
 bool
 aw_ticket_has_changed(const struct aw_state *state, uint32_t slot)
 {
@@ -327,9 +337,8 @@ aw_ticket_unclose(struct aw_state *state, struct aw_ticket_row *ticket)
 
 /* --- what a person does to it ---------------------------------------------------------------------------------------------- */
 
-/* The ticket that the command names, when it is there in the version that it asks for. */
-static enum aw_err
-find_named(const struct aw_state *state, const struct aw_in_ticket *in)
+enum aw_err
+aw_ticket_find(const struct aw_state *state, const struct aw_in_ticket *in)
 {
     const struct aw_ticket_row *ticket;
 
@@ -343,9 +352,8 @@ find_named(const struct aw_state *state, const struct aw_in_ticket *in)
     return AW_OK;
 }
 
-/* `row`: as it is, or would be. */
-static void
-fill_out(const struct aw_state *state, struct aw_command *command, const struct aw_ticket_row *row)
+void
+aw_ticket_fill_out(const struct aw_state *state, struct aw_command *command, const struct aw_ticket_row *row)
 {
     command->out.u.ticket = (struct aw_out_ticket){
         .ticket = command->in.ticket.ticket,
@@ -363,11 +371,11 @@ may_change(const struct aw_state *state, struct aw_command *command, unsigned al
 {
     const struct aw_ticket_row *ticket;
 
-    command->out.err = find_named(state, &command->in.ticket);
+    command->out.err = aw_ticket_find(state, &command->in.ticket);
     if (command->out.err == AW_E_NOT_FOUND)
         return false;
     ticket = aw_ticket_at(state, command->in.ticket.ticket.slot);
-    fill_out(state, command, ticket);
+    aw_ticket_fill_out(state, command, ticket);
     if (command->out.err == AW_OK && (MASK(ticket->state) & allowed) == 0)
         command->out.err = AW_E_WRONG_STATE;
     return command->out.err == AW_OK;
@@ -388,7 +396,7 @@ static void
 end(struct aw_state *state, struct aw_command *command)
 {
     aw_ticket_done(state, command->in.ticket.ticket.slot);
-    fill_out(state, command, aw_ticket_at(state, command->in.ticket.ticket.slot));
+    aw_ticket_fill_out(state, command, aw_ticket_at(state, command->in.ticket.ticket.slot));
 }
 
 static enum aw_err
@@ -466,7 +474,7 @@ apply_place(struct aw_state *state, struct aw_command *command, enum aw_hold hol
     if (in->dry_run || (hold == AW_HOLD_AS_IS && memcmp(&would, ticket, sizeof(would)) == 0)) {
         if (would.state == AW_TICKET_WAITING)
             aw_ticket_refresh(state, slot, &would);
-        fill_out(state, command, &would);
+        aw_ticket_fill_out(state, command, &would);
         return;
     }
     row = begin(state, command);

@@ -132,6 +132,8 @@ struct aw_ticket_answer {
     const struct aw_stored_message *messages; /* oldest first */
     uint32_t                        message_count;
     uint64_t                        version; /* for the ETag */
+    const struct aw_ticket_id      *related; /* its messages matched them too, or were taken from or into them */
+    uint32_t                        related_count;
 };
 
 /* After extend, complete, release, and what is done to a ticket by its id: what the ticket is now. */
@@ -143,6 +145,7 @@ struct aw_done_answer {
     bool                            dry_run;      /* nothing was changed: what it would be */
     struct aw_slice                 lane;         /* empty: neither lane nor class is told */
     enum aw_class                   class_;       /* with lane */
+    struct aw_ticket_id             from;         /* after unfold; else seq 0. With dry_run `ticket` has no seq then */
     aw_ms                           expires_at;   /* with LEASED; 0: not told */
     uint64_t                        expires_in_s; /* with LEASED */
     aw_ms                           held_until;   /* with HELD; 0: until a person ends it */

@@ -39,6 +39,8 @@ aw_command_name(unsigned kind)
         return "cancel";
     case AW_COMMAND_PLACE:
         return "place";
+    case AW_COMMAND_UNFOLD:
+        return "unfold";
     default: /* read from a journal, so any number may come */
         return "unknown";
     }

@@ -38,7 +38,8 @@ enum aw_command_kind {
     AW_COMMAND_HOLD = 31,
     AW_COMMAND_UNHOLD = 32,
     AW_COMMAND_CANCEL = 33,
-    AW_COMMAND_PLACE = 34, /* a person gives a ticket its class or lane, and perhaps holds it or lets it go */
+    AW_COMMAND_PLACE = 34,  /* a person gives a ticket its class or lane, and perhaps holds it or lets it go */
+    AW_COMMAND_UNFOLD = 35, /* some of a ticket's messages become a ticket of their own */
 };
 
 /* The settings that decide inside apply; journaled, so that a replay decides alike. Shown with unit and default. None may be above
@@ -244,6 +245,42 @@ struct aw_in_ticket {
     enum aw_hold    hold;
 };
 
+/* What some messages of a ticket tell together: what the ticket would be made of, had only these come (core/told.h). */
+struct aw_told_fact {
+    uint64_t               flight;     /* hash; 0: none */
+    aw_ms                  departs_at; /* 0: unknown */
+    aw_ms                  said_at;    /* by the first of them that said it */
+    uint64_t               seq;        /* that one */
+    struct aw_airport_code from;       /* zeros: unknown; is_airport: this one */
+    struct aw_airport_code to;
+    bool                   is_airport;
+};
+struct aw_told {
+    uint32_t                   messages;
+    uint64_t                   first_seq; /* the oldest of them */
+    uint64_t                   last_seq;
+    aw_ms                      accepted_at; /* of the oldest */
+    aw_ms                      received_at; /* of the oldest; 0: at acceptance */
+    aw_ms                      reply_by;    /* the earliest that lay ahead when the newest came */
+    enum aw_class              said;        /* never IMMINENT: that is what the clock says */
+    bool                       gentle;
+    const struct aw_hash128   *identities;
+    uint32_t                   identity_count;
+    const struct aw_told_fact *facts;
+    uint32_t                   fact_count;
+};
+
+/* What was read of the ticket's messages is recorded, so that a replay need not read them again. */
+struct aw_in_unfold {
+    struct aw_in_ticket on;       /* the ticket; as with CANCEL */
+    const uint64_t     *messages; /* taken out, oldest first: their records */
+    uint32_t            message_count;
+    uint64_t            newest_seq;     /* the newest message and */
+    uint32_t            messages_total; /* how many there were when they were read: else AW_E_STALE */
+    struct aw_told      taken;
+    struct aw_told      left;
+};
+
 /* What a command does to the queues once it is durable. */
 enum aw_event_kind {
     AW_EVENT_NONE,
@@ -314,9 +351,10 @@ struct aw_out_ticket {
     enum aw_ticket_state state;
     uint64_t             version;
     enum aw_class        class_;
-    struct aw_slice      lane_name; /* with `repeated`: empty, and neither class nor hold is known */
-    aw_ms                held_until;
+    struct aw_slice      lane_name;
+    aw_ms                held_until;   /* with `repeated`: 0 */
     bool                 lane_unknown; /* with NOT_FOUND: the ticket is there, the lane is not */
+    struct aw_ticket_id  from;         /* UNFOLD: where its messages were; with dry_run `ticket` has no seq */
 };
 struct aw_out_lane {
     uint32_t lane;
@@ -361,6 +399,7 @@ struct aw_command {
         struct aw_in_fenced     fenced; /* EXTEND, COMPLETE, RELEASE, DECLINE */
         struct aw_in_timer      timer;
         struct aw_in_ticket     ticket; /* HOLD, UNHOLD, CANCEL, PLACE */
+        struct aw_in_unfold     unfold;
     } in;
     struct aw_outcome_of out;
 };
@@ -379,7 +418,7 @@ static inline bool
 aw_command_takes_key(enum aw_command_kind kind)
 {
     return kind == AW_COMMAND_HOLD || kind == AW_COMMAND_UNHOLD || kind == AW_COMMAND_CANCEL || kind == AW_COMMAND_PLACE ||
-           aw_command_is_change(kind);
+           kind == AW_COMMAND_UNFOLD || aw_command_is_change(kind);
 }
 static inline bool
 aw_once_is_set(const struct aw_once *once)

@@ -40,6 +40,11 @@
  * run/api_messages makes only the channel's so far). */
 #define AW_IDENTITY_HASHES_MAX (2U * AW_IDENTITIES_MAX + 2U)
 
+/* A message taken out of its ticket: how many at once, and what the messages of one ticket can tell the ticket together. */
+#define AW_UNFOLD_MESSAGES_MAX 16U
+#define AW_TOLD_IDENTITIES_MAX 64U
+#define AW_TOLD_FACTS_MAX      24U
+
 /* A request. */
 #define AW_BODY_BYTES_MAX            (1U * AW_MIB)
 #define AW_BATCH_LINES_MAX           10000U

@@ -531,6 +531,52 @@ put_place(struct put *put, const struct aw_in_ticket *ticket)
 }
 
 static void
+put_told(struct put *put, const struct aw_told *told)
+{
+    AW_ASSERT(told->identity_count <= AW_TOLD_IDENTITIES_MAX);
+    AW_ASSERT(told->fact_count <= AW_TOLD_FACTS_MAX);
+    put_u32(put, told->messages);
+    put_u64(put, told->first_seq);
+    put_u64(put, told->last_seq);
+    put_ms(put, told->accepted_at);
+    put_ms(put, told->received_at);
+    put_ms(put, told->reply_by);
+    put_u8(put, told->said);
+    put_u8(put, told->gentle);
+    put_u8(put, told->identity_count);
+    for (uint32_t i = 0; i < told->identity_count; i++)
+        put_hash128(put, told->identities[i]);
+    put_u8(put, told->fact_count);
+    for (uint32_t i = 0; i < told->fact_count; i++) {
+        const struct aw_told_fact *fact = &told->facts[i];
+
+        put_u64(put, fact->flight);
+        put_ms(put, fact->departs_at);
+        put_ms(put, fact->said_at);
+        put_u64(put, fact->seq);
+        put_bytes(put, fact->from.letters, sizeof(fact->from.letters));
+        put_bytes(put, fact->to.letters, sizeof(fact->to.letters));
+        put_u8(put, fact->is_airport);
+    }
+}
+
+/* Behind the inputs the slot that it got: its ticket can be named from the record alone. */
+static void
+put_unfold(struct put *put, const struct aw_in_unfold *unfold, uint32_t slot)
+{
+    AW_ASSERT(unfold->message_count <= AW_UNFOLD_MESSAGES_MAX);
+    put_ticket(put, &unfold->on);
+    put_u8(put, unfold->message_count);
+    for (uint32_t i = 0; i < unfold->message_count; i++)
+        put_u64(put, unfold->messages[i]);
+    put_u64(put, unfold->newest_seq);
+    put_u32(put, unfold->messages_total);
+    put_told(put, &unfold->taken);
+    put_told(put, &unfold->left);
+    put_u32(put, slot);
+}
+
+static void
 put_fields(struct put *put, const struct aw_command *command)
 {
     switch (command->kind) {
@@ -576,6 +622,9 @@ put_fields(struct put *put, const struct aw_command *command)
         return;
     case AW_COMMAND_PLACE:
         put_place(put, &command->in.ticket);
+        return;
+    case AW_COMMAND_UNFOLD:
+        put_unfold(put, &command->in.unfold, command->out.u.ticket.ticket.slot);
         return;
     }
     AW_UNREACHABLE();
@@ -1133,6 +1182,59 @@ get_place(struct get *get, struct aw_in_ticket *ticket)
     ticket->lane = get_string(get, AW_LANE_BYTES_MAX);
 }
 
+static void
+get_told(struct get *get, struct aw_told *told)
+{
+    struct aw_hash128   *identities;
+    struct aw_told_fact *facts;
+
+    told->messages = get_u32(get);
+    told->first_seq = get_u64(get);
+    told->last_seq = get_u64(get);
+    told->accepted_at = get_ms(get);
+    told->received_at = get_ms(get);
+    told->reply_by = get_ms(get);
+    told->said = (enum aw_class)get_u8(get, AW_CLASS_COUNT - 1, "class is out of range");
+    told->gentle = get_u8(get, 1, "a flag is neither 0 nor 1") != 0;
+    told->identity_count = get_u8(get, AW_TOLD_IDENTITIES_MAX, "more identities than the limit");
+    identities = get_list(get, &told->identity_count, sizeof(*identities));
+    for (uint32_t i = 0; i < told->identity_count; i++)
+        identities[i] = get_hash128(get);
+    told->identities = identities;
+    told->fact_count = get_u8(get, AW_TOLD_FACTS_MAX, "more facts than the limit");
+    facts = get_list(get, &told->fact_count, sizeof(*facts));
+    for (uint32_t i = 0; i < told->fact_count; i++) {
+        facts[i].flight = get_u64(get);
+        facts[i].departs_at = get_ms(get);
+        facts[i].said_at = get_ms(get);
+        facts[i].seq = get_u64(get);
+        get_copy(get, facts[i].from.letters, sizeof(facts[i].from.letters));
+        get_copy(get, facts[i].to.letters, sizeof(facts[i].to.letters));
+        facts[i].is_airport = get_u8(get, 1, "a flag is neither 0 nor 1") != 0;
+    }
+    told->facts = facts;
+}
+
+static void
+get_unfold(struct get *get, struct aw_command *command)
+{
+    struct aw_in_unfold *unfold = &command->in.unfold;
+    uint64_t            *messages;
+
+    get_ticket(get, &unfold->on);
+    unfold->message_count = get_u8(get, AW_UNFOLD_MESSAGES_MAX, "more messages than the limit");
+    messages = get_list(get, &unfold->message_count, sizeof(*messages));
+    for (uint32_t i = 0; i < unfold->message_count; i++)
+        messages[i] = get_u64(get);
+    unfold->messages = messages;
+    unfold->newest_seq = get_u64(get);
+    unfold->messages_total = get_u32(get);
+    get_told(get, &unfold->taken);
+    get_told(get, &unfold->left);
+    command->out.u.ticket.ticket =
+        (struct aw_ticket_id){.seq = command->out.seq, .slot = get_u32(get), .shard = unfold->on.ticket.shard};
+}
+
 /* False for a number that this build does not know. */
 static bool
 get_fields(struct get *get, struct aw_command *command)
@@ -1180,6 +1282,9 @@ get_fields(struct get *get, struct aw_command *command)
         return true;
     case AW_COMMAND_PLACE:
         get_place(get, &command->in.ticket);
+        return true;
+    case AW_COMMAND_UNFOLD:
+        get_unfold(get, command);
         return true;
     }
     return false;

@@ -54,6 +54,7 @@ static const struct route routes[] = {
     WITH_ID(AW_GET, "/v1/tickets/", "", aw_api_get_ticket),
     WITH_ID(AW_PATCH, "/v1/tickets/", "", aw_api_patch_ticket),
     WITH_ID(AW_POST, "/v1/tickets/", "/cancel", aw_api_cancel_ticket),
+    WITH_ID(AW_POST, "/v1/tickets/", "/unfold", aw_api_unfold_ticket),
     WITH_ID(AW_GET, "/v1/lanes/", "", aw_api_get_lane),
     WITH_ID(AW_PUT, "/v1/lanes/", "", aw_api_put_lane),
     WITH_TWO_IDS(AW_GET, "/v1/flights/", aw_api_get_flight),

@@ -32,6 +32,7 @@ aw_api_handler aw_api_get_ticket; /* api_tickets.c */
 aw_api_handler aw_api_why;
 aw_api_handler aw_api_patch_ticket;
 aw_api_handler aw_api_cancel_ticket;
+aw_api_handler aw_api_unfold_ticket;
 aw_api_handler aw_api_list_lanes; /* api_lanes.c */
 aw_api_handler aw_api_get_lane;
 aw_api_handler aw_api_put_lane;

@@ -82,8 +82,11 @@ needs_read(const struct aw_api_line *line, struct aw_read_item *ret_item)
     }
     if (command->out.err == AW_E_NEW_MESSAGES ||
         (command->out.err == AW_OK && command->kind == AW_COMMAND_EXTEND && out->seen_seq < out->message_seq)) {
-        *ret_item = (struct aw_read_item){
-            .kind = AW_READ_THREAD, .last_seq = out->last_seq, .above_seq = out->seen_seq, .messages_max = AW_LEASE_MESSAGES_MAX};
+        *ret_item = (struct aw_read_item){.kind = AW_READ_THREAD,
+                                          .last_seq = out->last_seq,
+                                          .ticket_seq = out->ticket.seq,
+                                          .above_seq = out->seen_seq,
+                                          .messages_max = AW_LEASE_MESSAGES_MAX};
         return true;
     }
     return false;

@@ -316,9 +316,10 @@ read_messages(struct pull *pull)
         return false;
     for (uint32_t i = 0; i < pull->granted; i++) {
         uint64_t last = pull->is_repeat ? pull->query.views[i].last_seq : pull->entries[i].command.out.u.lease.last_seq;
+        uint64_t ticket = pull->is_repeat ? pull->query.views[i].ticket.seq : pull->entries[i].command.out.u.lease.ticket.seq;
 
-        pull->read->items[i] =
-            (struct aw_read_item){.kind = AW_READ_THREAD, .last_seq = last, .messages_max = AW_LEASE_MESSAGES_MAX};
+        pull->read->items[i] = (struct aw_read_item){
+            .kind = AW_READ_THREAD, .last_seq = last, .ticket_seq = ticket, .messages_max = AW_LEASE_MESSAGES_MAX};
     }
     pull->step = PULL_READ;
     aw_call_read(&pull->call, pull->read);

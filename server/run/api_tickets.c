@@ -81,6 +81,8 @@ answer_look(struct look *look)
                                            .messages_total = view->messages_total,
                                            .messages = item->messages,
                                            .message_count = item->message_count,
+                                           .related = item->related,
+                                           .related_count = item->related_count,
                                            .version = view->version};
     struct aw_arena             *arena = aw_call_arena(&look->call);
     struct aw_header_field       etag = {AW_SLICE("etag"), aw_api_etag(arena, view->version)};
@@ -113,8 +115,10 @@ on_looked(struct aw_call *call)
             aw_call_fail(call, AW_E_MEMORY, "");
             return;
         }
-        look->read->items[0] =
-            (struct aw_read_item){.kind = AW_READ_THREAD, .last_seq = look->view.last_seq, .messages_max = AW_LEASE_MESSAGES_MAX};
+        look->read->items[0] = (struct aw_read_item){.kind = AW_READ_THREAD,
+                                                     .last_seq = look->view.last_seq,
+                                                     .ticket_seq = look->view.ticket.seq,
+                                                     .messages_max = AW_LEASE_MESSAGES_MAX};
         aw_call_read(call, look->read);
         return;
     }

@@ -136,6 +136,108 @@ find_hash(struct found *found, struct aw_sha256 *ret_hash)
     return AW_OK;
 }
 
+/* --- a ticket's records, newest first ------------------------------------------------------------------------------------- */
+
+/* Messages that an UNFOLD took out of the ticket: they lie further down in its chain. */
+struct gone {
+    struct gone    *older;
+    const uint64_t *messages;
+    uint32_t        count;
+};
+
+/* Its chain, from the newest record down. A ticket that came to be by an UNFOLD begins with that record, which names its first
+ * messages; those, too, may have been taken out since. */
+struct chain {
+    struct aw_journal_reader *reader;
+    struct aw_arena          *scratch;
+    struct found             *found; /* the record that was come to */
+    struct aw_read_item      *item;
+    uint64_t                  next; /* 0: the end */
+    struct gone              *gone;
+    const uint64_t           *moved; /* what it began with, oldest first */
+    uint32_t                  moved_count;
+};
+
+static bool
+is_gone(const struct chain *chain, uint64_t seq)
+{
+    for (const struct gone *gone = chain->gone; gone != NULL; gone = gone->older) {
+        for (uint32_t i = 0; i < gone->count; i++) {
+            if (gone->messages[i] == seq)
+                return true;
+        }
+    }
+    return false;
+}
+
+static void
+note_related(struct aw_read_item *item, struct aw_ticket_id ticket)
+{
+    for (uint32_t i = 0; i < item->related_count; i++) {
+        if (item->related[i].seq == ticket.seq)
+            return;
+    }
+    if (ticket.seq != 0 && ticket.seq != item->ticket_seq && item->related_count < AW_RELATED_MAX)
+        item->related[item->related_count++] = ticket;
+}
+
+static enum aw_err
+pass_unfold(struct chain *chain)
+{
+    struct aw_command          command;
+    const struct aw_in_unfold *in = &command.in.unfold;
+    struct gone               *gone;
+    enum aw_err                err = aw_record_read(&chain->found->record, chain->scratch, &command, NULL);
+
+    if (err != AW_OK)
+        return err;
+    if (command.out.seq == chain->item->ticket_seq) {
+        note_related(chain->item, in->on.ticket);
+        chain->moved = in->messages;
+        chain->moved_count = in->message_count;
+        chain->next = 0;
+        return AW_OK;
+    }
+    note_related(chain->item, command.out.u.ticket.ticket);
+    gone = aw_arena_take_zeroed(chain->scratch, 1, sizeof(*gone));
+    if (gone == NULL)
+        return AW_E_MEMORY;
+    *gone = (struct gone){.older = chain->gone, .messages = in->messages, .count = in->message_count};
+    chain->gone = gone;
+    return AW_OK;
+}
+
+/* To the next record that belongs to the ticket. AW_E_AGAIN: there is none above `above_seq`. */
+static enum aw_err
+chain_next(struct chain *chain)
+{
+    for (;;) {
+        bool        is_moved = chain->next == 0 && chain->moved_count > 0;
+        uint64_t    seq = is_moved ? chain->moved[--chain->moved_count] : chain->next;
+        enum aw_err err;
+
+        if (seq <= chain->item->above_seq)
+            return AW_E_AGAIN;
+        if (is_moved && is_gone(chain, seq))
+            continue;
+        err = find_record(chain->reader, chain->scratch, seq, chain->found);
+        if (err != AW_OK)
+            return err;
+        if (is_moved)
+            return AW_OK;
+        chain->next = chain->found->record.prev_seq;
+        if (chain->found->record.kind == AW_COMMAND_UNFOLD) {
+            err = pass_unfold(chain);
+            if (err != AW_OK)
+                return err;
+        } else if (chain->found->record.kind != AW_COMMAND_MESSAGE || !is_gone(chain, seq)) {
+            return AW_OK;
+        }
+    }
+}
+
+/* --- messages ------------------------------------------------------------------------------------------------------------- */
+
 /* Messages are collected newest first; one list node a message, in scratch. */
 struct collected {
     struct collected        *older;
@@ -176,6 +278,7 @@ copy_message(struct thread_walk *walk, struct collected *node, const struct foun
 
     if (err != AW_OK)
         return err;
+    note_related(walk->item, command.out.u.message.related);
     node->message.id = (struct aw_message_id){.seq = found->record.seq, .shard = found->header.shard};
     node->message.accepted_at = found->header.now;
     node->reasons = aw_arena_take(walk->scratch, in->reason_count * sizeof(node->reasons[0]));
@@ -293,13 +396,15 @@ read_thread(struct aw_read *read, struct aw_read_item *item, struct aw_journal_r
             struct room *room, struct found *found)
 {
     struct thread_walk walk = {.reader = reader, .scratch = scratch, .item = item, .bytes_max = read->bytes_max};
+    struct chain       chain = {.reader = reader, .scratch = scratch, .found = found, .item = item, .next = item->last_seq};
     bool               full = false;
     enum aw_err        err = AW_OK;
 
-    for (uint64_t seq = item->last_seq; seq > item->above_seq && !full && walk.count < item->messages_max;) {
-        err = find_record(reader, scratch, seq, found);
+    item->related_count = 0;
+    while (!full && walk.count < item->messages_max) {
+        err = chain_next(&chain);
         /* The beginning of a long thread may have been trimmed: what is left is the answer. */
-        if (err == AW_E_NOT_FOUND && walk.count > 0)
+        if (err == AW_E_AGAIN || (err == AW_E_NOT_FOUND && walk.count > 0))
             break;
         if (err == AW_OK && found->record.kind == AW_COMMAND_MESSAGE)
             err = collect(&walk, found, &full);
@@ -307,10 +412,86 @@ read_thread(struct aw_read *read, struct aw_read_item *item, struct aw_journal_r
             err = collect_word(&walk, found);
         if (err != AW_OK)
             return err;
-        seq = found->record.prev_seq;
     }
     give_messages(&walk, room);
     give_reasons(&walk, room);
+    return AW_OK;
+}
+
+/* --- what they tell ------------------------------------------------------------------------------------------------------- */
+
+static bool
+is_wanted(const struct aw_read_item *item, uint64_t seq)
+{
+    for (uint32_t i = 0; i < item->wanted_count; i++) {
+        if (item->wanted[i] == seq)
+            return true;
+    }
+    return false;
+}
+
+/* The ticket's messages, newest first. */
+static enum aw_err
+list_messages(struct chain *chain, uint64_t *messages, uint32_t *ret_count)
+{
+    enum aw_err err = AW_OK;
+
+    *ret_count = 0;
+    for (uint32_t steps = 0; (err = chain_next(chain)) == AW_OK; steps++) {
+        if (steps == AW_TOLD_RECORDS_MAX)
+            return AW_E_BAD_VALUE;
+        if (chain->found->record.kind == AW_COMMAND_MESSAGE)
+            messages[(*ret_count)++] = chain->found->record.seq;
+    }
+    return err == AW_E_AGAIN ? AW_OK : err;
+}
+
+static enum aw_err
+find_missing(struct aw_read_item *item, const uint64_t *messages, uint32_t count)
+{
+    for (uint32_t i = 0; i < item->wanted_count; i++) {
+        uint32_t at = 0;
+
+        while (at < count && messages[at] != item->wanted[i])
+            at++;
+        if (at == count) {
+            item->missing = i;
+            return AW_E_NOT_FOUND;
+        }
+    }
+    return AW_OK;
+}
+
+static enum aw_err
+read_told(struct aw_read_item *item, struct aw_journal_reader *reader, struct aw_arena *scratch, struct room *room,
+          struct found *found)
+{
+    struct chain chain = {.reader = reader, .scratch = scratch, .found = found, .item = item, .next = item->last_seq};
+    uint64_t    *messages = aw_arena_take(scratch, AW_TOLD_RECORDS_MAX * sizeof(messages[0]));
+    uint32_t     count = 0;
+    enum aw_err  err = messages == NULL ? AW_E_MEMORY : list_messages(&chain, messages, &count);
+
+    item->taken = room_take(room, sizeof(*item->taken));
+    item->left = room_take(room, sizeof(*item->left));
+    if (err == AW_OK)
+        err = find_missing(item, messages, count);
+    if (err != AW_OK || item->left == NULL)
+        return err;
+    *item->taken = (struct aw_telling){.told = {.messages = 0}};
+    *item->left = (struct aw_telling){.told = {.messages = 0}};
+    while (count-- > 0) {
+        struct aw_command command;
+
+        err = find_record(reader, scratch, messages[count], found);
+        if (err == AW_OK)
+            err = aw_record_read(&found->record, scratch, &command, NULL);
+        if (err != AW_OK)
+            return err;
+        aw_telling_add(is_wanted(item, messages[count]) ? item->taken : item->left, item->settings, &command.in.message,
+                       messages[count], found->header.now);
+    }
+    (void)aw_telling_end(item->taken); /* they are reached through the item */
+    (void)aw_telling_end(item->left);
     return AW_OK;
 }
 
@@ -413,6 +594,9 @@ aw_read_carry_out(struct aw_read *read, struct aw_journal_reader *reader, struct
             break;
         case AW_READ_RECEIPT:
             item->err = read_receipt(item, reader, scratch, &room, &found);
+            break;
+        case AW_READ_TOLD:
+            item->err = read_told(item, reader, scratch, &room, &found);
             break;
         case AW_READ_ENDING:
             if (item->err == AW_E_AGAIN || item->resume_seq == 0)

@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/ring.h"
 #include "base/wake.h"
+#include "core/told.h"
 #include "model/answer.h"
 #include "model/command.h"
 #include "port/journal.h"
@@ -22,12 +23,18 @@ enum aw_read_kind {
     AW_READ_THREAD,  /* the messages of a ticket, newest record first to last */
     AW_READ_RECEIPT, /* what was answered to the message `last_seq` */
     AW_READ_ENDING,  /* how the lease `fence` ended */
+    AW_READ_TOLD,    /* what some messages of a ticket tell, and what the others do (core/told.h) */
 };
+
+#define AW_RELATED_MAX 8U
+/* More than any thread that people read: a TOLD goes through all of it in one turn of a reader. */
+#define AW_TOLD_RECORDS_MAX 8192U
 
 /* One thing to be found. */
 struct aw_read_item {
     enum aw_read_kind kind;
     uint64_t          last_seq;     /* where the ticket's chain of records begins (its newest); RECEIPT: the message */
+    uint64_t          ticket_seq;   /* THREAD, TOLD: of the ticket's id; 0: of no ticket, a record alone */
     uint64_t          above_seq;    /* THREAD: only messages newer than this; 0: all */
     uint32_t          messages_max; /* THREAD: the newest so many */
     uint64_t          fence;        /* ENDING: the record that granted the lease */
@@ -38,6 +45,17 @@ struct aw_read_item {
     uint32_t                  message_count;
     struct aw_slice          *reasons; /* why the class, of the messages that were read, newest words last; no word twice */
     uint32_t                  reason_count;
+    struct aw_ticket_id
+             related[AW_RELATED_MAX]; /* tickets that its messages matched too, or were taken from or into; newest first */
+    uint32_t related_count;
+    /* TOLD: AW_E_NOT_FOUND when one of `wanted` is no message of this ticket: which one, `missing` says. AW_E_BAD_VALUE when the
+     * ticket has more than AW_TOLD_RECORDS_MAX records. `taken` and `left` are complete (aw_telling_end) */
+    const struct aw_core_settings *settings;
+    const uint64_t                *wanted; /* records, ascending */
+    uint32_t                       wanted_count;
+    uint32_t                       missing;
+    struct aw_telling             *taken;
+    struct aw_telling             *left;
     /* RECEIPT */
     struct aw_receipt receipt; /* lane is left empty: `lane` names it */
     uint32_t          lane;

@@ -371,7 +371,8 @@ def test_work_lost_lease(t):
 def test_ticket_and_message(t):
     """Show, class and lane, hold, unhold, cancel."""
     server = t.server()
-    receipt = server.api().receipt(Messages().next(text="line one\nline \x1b[31mtwo"))
+    receipt_customer = "who writes twice"
+    receipt = server.api().receipt(Messages().next(text="line one\nline \x1b[31mtwo", customer=receipt_customer))
     shown = aswolk(server, "ticket", receipt["ticket"]).out
     check(receipt["ticket"] in shown and "line one" in shown, "for people", shown)
     check("\x1b" not in shown, "a customer's control characters stay out of the terminal", shown)
@@ -385,6 +386,13 @@ def test_ticket_and_message(t):
     why = aswolk(server, "ticket", receipt["ticket"], "--why").out
     check("wait in its lane; before it go: care 0" in why and "order ratio" in why, "--why", why)
     equal(aswolk(server, "ticket", receipt["ticket"], "--why", "--json").json["part"], "ratio", "--why --json")
+    second = server.api().receipt(dict(Messages("again").next(), customer=receipt_customer))
+    equal(second["ticket"], receipt["ticket"], "folded")
+    tried = aswolk(server, "ticket", receipt["ticket"], "--unfold", second["message"], "--dry-run").out
+    check("a new ticket, taken out of %s, would be now waiting" % receipt["ticket"] in tried, "--unfold --dry-run", tried)
+    taken = aswolk(server, "ticket", receipt["ticket"], "--unfold", second["message"], "--json").json
+    equal((taken["from"], taken["state"]), (receipt["ticket"], "waiting"), "--unfold")
+    aswolk(server, "ticket", receipt["ticket"], "--unfold", second["message"], code=FAILED)
     hold = ["--hold", "--until", "2099-01-01T00:00:00Z", "--reason", "asks the crew", "--json"]
     equal(aswolk(server, "ticket", receipt["ticket"], *hold).json["state"], "held", "--hold")
     check("is now waiting" in aswolk(server, "ticket", receipt["ticket"], "--unhold").out, "--unhold")

@@ -161,6 +161,198 @@ def test_moves_against_pulls(t):
 # --- folding ------------------------------------------------------------------------------------------------------------------
 
 
+def unfold(api, ticket, messages, **more):
+    fields = {name: more.pop(name) for name in ("dry_run", "reason") if name in more}
+    return api.send("POST", "/v1/tickets/%s/unfold" % ticket, dict(fields, messages=messages), **more)
+
+
+def messages_of(api, ticket):
+    return [message["message"] for message in api.ticket(ticket).value["messages"]]
+
+
+PHONE = [{"kind": "phone", "value": "+31 6 1234"}]
+
+
+def two_people(api, make, **fields):
+    """Two people whom a shared phone folded into one ticket: their receipts."""
+    now = time.time()
+    first = api.receipt(make.next(customer="ann-m", identities=PHONE, received_at=rfc3339(now - 30 * MINUTE)))
+    second = api.receipt(make.next(customer="bob-m", identities=PHONE, received_at=rfc3339(now - 20 * MINUTE), **fields))
+    equal((second["ticket"], second["folded"]), (first["ticket"], True), "folded")
+    return first, second
+
+
+def test_unfold(t):
+    """A message becomes a ticket of its own, with its age and class; what it had told goes with it; kill -9 changes nothing."""
+    server = t.server()
+    make = Messages()
+    api = server.api()
+    first, second = two_people(api, make, care=["medical"], flights=[flight("KL77", 30)])
+    ticket = first["ticket"]
+    third = api.receipt(make.next(customer="ann-m"))
+    equal(api.ticket(ticket).value["class"], "care", "what one said counts for both")
+    tried = status(unfold(api, ticket, [second["message"]], dry_run=True), 200, "dry run").value
+    equal((tried["class"], tried["lane"], tried["dry_run"], "ticket" in tried), ("care", "main", True, False), "what would be")
+    equal(api.ticket(ticket).value["messages_total"], 3, "nothing changed")
+    key = {"idempotency_key": "unfold-1"}
+    done = status(unfold(api, ticket, [second["message"]], reason="two people", **key), 200, "unfold").value
+    new = done["ticket"]
+    equal((done["from"], done["state"], done["class"], done["duplicate"]), (ticket, "waiting", "care", False), "what it did")
+    check(new != ticket, "another ticket", new)
+
+    def look():
+        equal(messages_of(api, ticket), [first["message"], third["message"]], "what is left")
+        equal(messages_of(api, new), [second["message"]], "what was taken out")
+        left, taken = api.ticket(ticket).value, api.ticket(new).value
+        equal((left["messages_total"], taken["messages_total"]), (2, 1), "how many")
+        equal((left["related"], taken["related"]), ([new], [ticket]), "related")
+        equal((left["class"], taken["class"]), ("general", "care"), "classes of their own")
+        equal((left["departs_at"], taken["departs_at"] is None), (None, False), "departures of their own")
+        check(left["age_from"] < taken["age_from"], "ages of their own", (left["age_from"], taken["age_from"]))
+        again = status(unfold(api, ticket, [second["message"]], reason="two people", **key), 200, "the same again").value
+        equal(again, dict(done, duplicate=True), "the first answer")
+        problem(unfold(api, ticket, [third["message"]], **key), 422, "idempotency-key-reused")
+
+    look()
+    server.kill()
+    server.start()
+    api = server.api()
+    look()
+    bob = api.receipt(make.next(customer="bob-m"))
+    equal((bob["ticket"], bob["folded"]), (new, True), "his next message joins his ticket")
+    both = api.receipt(make.next(customer="bob-m", identities=PHONE))
+    equal((both["ticket"], both["related"]), (ticket, new), "the phone is both's: the older ticket, and the other is shown")
+    equal(status(api.get("/v1/messages/" + second["message"]), 200, "message").value["receipt"]["ticket"], ticket, "as it was told")
+    equal([lease["ticket"] for lease in api.leases(max=2)], [new, ticket], "care first")
+
+
+def test_unfold_refused(t):
+    """What can't be taken out, each with a clear problem; nothing changed by it."""
+    server = t.server()
+    make = Messages()
+    api = server.api()
+    first, second = two_people(api, make)
+    ticket = first["ticket"]
+    other = api.receipt(make.next())
+    problem(unfold(api, ticket, [first["message"], other["message"]]), 404, "not-found", "messages[1]")
+    problem(unfold(api, ticket, ["m0nonsense"]), 404, "not-found", "messages[0]")
+    problem(unfold(api, ticket, [second["message"]] * 2), 400, "bad-value", "messages[1]")
+    problem(unfold(api, ticket, [first["message"], second["message"]]), 400, "bad-value", "messages")
+    problem(unfold(api, other["ticket"], [other["message"]]), 400, "bad-value", "messages")
+    problem(unfold(api, ticket, []), 400, "bad-value", "messages")
+    problem(unfold(api, ticket, ["m"] * 17), 400, "bad-value", "messages")
+    problem(unfold(api, "t000000000zzzz", [first["message"]]), 404, "not-found")
+    problem(unfold(api, ticket, [second["message"]], if_match='"999999"'), 412, "precondition-failed")
+    problem(unfold(api, ticket, ["m0nonsense"], idempotency_key="k"), 404, "not-found", "messages[0]")
+    equal(messages_of(api, ticket), [first["message"], second["message"]], "all is there")
+    tag = api.ticket(ticket).fields["etag"]
+    status(unfold(api, ticket, [second["message"]], if_match=tag, idempotency_key="k"), 200, "a refusal took no key")
+    problem(unfold(api, ticket, [second["message"]]), 404, "not-found", "messages[0]")
+    lease = api.lease()
+    api.completed(lease)
+    third = api.receipt(make.next(customer="cyd"))
+    fourth = api.receipt(make.next(customer="cyd"))
+    status(api.cancel_ticket(third["ticket"]), 200, "cancel")
+    refused = problem(unfold(api, third["ticket"], [fourth["message"]]), 409, "wrong-state")
+    equal(refused["state"], "closed", "a closed ticket stays as it was answered")
+
+
+def test_unfold_while_leased(t):
+    """What an agent was given only he takes out; what he was not given goes without him, and he is not asked to read it."""
+    server = t.server()
+    make = Messages()
+    api = server.api(who="eve")
+    first, second = two_people(api, make)
+    ticket = first["ticket"]
+    lease = api.lease()
+    sam = server.api(who="sam")
+    equal(problem(unfold(sam, ticket, [second["message"]]), 409, "wrong-state")["state"], "leased", "it is in her hands")
+    later = sam.receipt(make.next(customer="bob-m", identities=PHONE))
+    equal(later["ticket"], ticket, "folded while leased")
+    new = status(unfold(sam, ticket, [later["message"]]), 200, "what she was not given").value["ticket"]
+    equal(status(api.act(lease, "extend", {"lease_s": 60}), 200, "extend").value.get("messages", []), [], "nothing new for her")
+    own = status(unfold(api, ticket, [second["message"]]), 200, "she may").value["ticket"]
+    equal(messages_of(api, ticket), [first["message"]], "what is left to her")
+    equal(api.ticket(ticket).value["state"], "leased", "her lease goes on")
+    server.restart()
+    api = server.api(who="eve")
+    equal([message["message"] for message in api.held()[0]["messages"]], [first["message"]], "what a reload shows")
+    api.completed(lease)
+    got = api.leases(max=3)
+    equal([one["ticket"] for one in got], [own, new], "by their ages")
+    equal([[message["message"] for message in one["messages"]] for one in got], [[second["message"]], [later["message"]]], "theirs")
+    more = api.receipt(make.next(customer="bob-m"))
+    equal(more["ticket"], new, "of his two the one that was opened first")
+    problem(api.complete(got[1]), 409, "new-messages")
+    for one in got:
+        api.completed(one)
+    again = api.receipt(make.next(customer="bob-m"))
+    check(again.get("reopened") and again["ticket"] in (own, new), "reopens his, not hers", again)
+
+
+def test_unfold_against_pulls_and_posts(t):
+    """Agents pull and complete, customers write, a supervisor unfolds, all at once: every message is in one ticket, and seen."""
+    server = t.server()
+    make = Messages()
+    api = server.api()
+    receipts, seen, failed, over = [], {}, [], threading.Event()
+
+    def guarded(work):
+        def body():
+            try:
+                work()
+            except Exception as err:  # shown by the main thread
+                failed.append(err)
+                over.set()
+
+        return threading.Thread(target=body)
+
+    def post():
+        mine = server.api(who="gate")
+        for _ in range(60):
+            receipts.extend(mine.receipts([make.next(customer="c%d" % (i % 7)) for i in range(20)]))
+
+    def pull(name):
+        mine = server.api(who=name)
+        while True:
+            last = over.is_set()
+            leases = mine.leases(max=2, wait_s=0 if last else 1)
+            if last and not leases:
+                return
+            for lease in leases:
+                while True:
+                    for message in lease["messages"]:
+                        seen.setdefault(message["message"], set()).add(lease["ticket"])
+                    answer = mine.complete(lease)
+                    if answer.status == 200:
+                        break
+                    equal((answer.status, answer.value["type"]), (409, "urn:aswolk:new-messages"), "complete")
+                    lease = dict(lease, messages=answer.value["messages"])
+
+    poster = guarded(post)
+    pullers = [guarded(lambda name=name: pull(name)) for name in ("p1", "p2")]
+    for thread in [poster] + pullers:
+        thread.start()
+    done = {}
+    while poster.is_alive() or not done:
+        for receipt in receipts[-40:]:
+            answer = unfold(api, receipt["ticket"], [receipt["message"]])
+            check(answer.status in (200, 400, 404, 409), "unfolded or refused", (answer.status, answer.value))
+            if answer.status == 200:
+                done[receipt["message"]] = answer.value["ticket"]
+    poster.join()
+    over.set()
+    for thread in pullers:
+        thread.join()
+    check(not failed, "a thread failed", failed)
+    missing = [receipt["message"] for receipt in receipts if receipt["message"] not in seen]
+    equal(missing, [], "every message was given to an agent")
+    for message, ticket in done.items():
+        check(ticket in seen[message], "in its new ticket", (message, ticket, seen[message]))
+    server.restart()
+    t.note("%d messages, %d taken out, all of them seen" % (len(receipts), len(done)))
+
+
 def test_posting_again_changes_no_rank(t):
     """1,000 messages by one customer, singly and in batches: one ticket, in the same place."""
     server = t.server()

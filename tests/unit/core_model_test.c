@@ -6,6 +6,7 @@
  * changed something, give the same digest after each record; cuts taken while commands go on load into a state that answers every
  * later command alike; pools for old rows too small for that lose the cut and nothing else.
  * Usage: core_model_test [seed [commands]]; the seed is printed first. */
+#include "core/told.h"
 #include "core_kit.h"
 
 #include <inttypes.h>
@@ -81,12 +82,19 @@ struct m_once {
     uint64_t             seq;
     struct aw_out_ticket out;
 };
+struct m_message {
+    uint64_t        seq, owner; /* owner: the record that opened its ticket */
+    struct kit_post post;
+    aw_ms           at;
+};
 struct machine {
     struct m_ticket         tickets[SLOTS];
     uint32_t                free_slots[SLOTS];
     uint32_t                free_count, fresh;
     struct m_id            *ids; /* all that ever were */
     size_t                  id_count;
+    struct m_message       *messages; /* all that ever were */
+    size_t                  message_count;
     struct m_once          *once; /* all that ever were */
     size_t                  once_count;
     aw_ms                   floor;
@@ -619,6 +627,7 @@ m_message(const struct kit_post *post, struct aw_command *c)
     else
         m_join(post, slot, c);
     m.ids[m.id_count++] = (struct m_id){.id = post->id, .seq = m.seq, .at = m.now};
+    m.messages[m.message_count++] = (struct m_message){.seq = m.seq, .owner = m.tickets[slot].opened, .post = *post, .at = m.now};
     for (int i = 0; i < 9 && post->who[i] != 0 && post->addressed == AW_ADDRESSED_TO_US; i++)
         m_add_identity(slot, post->who[i]);
     c->out.u.message = (struct aw_out_message){.ticket = m_ticket_id(slot),
@@ -968,6 +977,146 @@ m_try_on_ticket(struct aw_command *c)
         c->out.u.ticket.version = version;
 }
 
+/* --- messages taken out --------------------------------------------------------------------------------------------------- */
+
+static bool
+m_is_taken(const struct aw_in_unfold *in, uint64_t seq)
+{
+    for (uint32_t i = 0; i < in->message_count; i++) {
+        if (in->messages[i] == seq)
+            return true;
+    }
+    return false;
+}
+
+/* A ticket made anew of those of a ticket's messages that are taken out, or of the others. */
+static struct m_ticket
+m_made_of(const struct aw_in_unfold *in, bool taken)
+{
+    struct m_ticket t = {.class_ = AW_CLASS_OTHER, .said = AW_CLASS_OTHER};
+    aw_ms           now = m.now;
+
+    for (size_t i = 0; i < m.message_count; i++) {
+        const struct m_message *message = &m.messages[i];
+
+        if (message->owner != in->on.ticket.seq || m_is_taken(in, message->seq) != taken)
+            continue;
+        m.now = message->at;
+        if (t.messages == 0) {
+            t.opened_at = t.age = m.now;
+            if (message->post.received_at != 0 && message->post.received_at <= m.now &&
+                m.now - message->post.received_at <= m.settings.backdate_ms)
+                t.age = message->post.received_at;
+        }
+        m_add_facts(&t, &message->post);
+        t.message = message->seq;
+        for (int who = 0; who < 9 && message->post.who[who] != 0 && t.who_count < (int)AW_TICKET_IDENTITIES_MAX; who++) {
+            if (!m_has(&t, message->post.who[who]))
+                t.who[t.who_count++] = message->post.who[who];
+        }
+    }
+    m.now = now;
+    return t;
+}
+
+/* What is left of a ticket. */
+static void
+m_leave(struct m_ticket *t, const struct m_ticket *left)
+{
+    int kept = 0;
+
+    for (int i = 0; i < t->who_count; i++) {
+        if (m_has(left, t->who[i]))
+            t->who[kept++] = t->who[i];
+    }
+    t->who_count = kept;
+    if (!t->by_person)
+        t->said = left->said;
+    memcpy(t->departures, left->departures, sizeof(t->departures));
+    memcpy(t->said_at, left->said_at, sizeof(t->said_at));
+    t->departure_count = left->departure_count;
+    t->gentle = left->gentle;
+    t->reply_by = left->reply_by;
+    t->message = left->message;
+    t->messages = left->messages;
+}
+
+static enum aw_err
+m_check_unfold(const struct aw_in_unfold *in, const struct m_ticket *t, const struct m_ticket *taken, const struct m_ticket *left)
+{
+    if (in->on.if_match.version != 0 && in->on.if_match.version != t->version)
+        return AW_E_PRECONDITION;
+    if (!m_is_open(t))
+        return AW_E_WRONG_STATE;
+    if (in->newest_seq != t->message || in->messages_total != t->messages)
+        return AW_E_STALE;
+    if (taken->messages == 0 || left->messages == 0)
+        return AW_E_BAD_VALUE;
+    if (t->state == AW_TICKET_LEASED && in->messages[0] <= t->seen && m_agent(in->on.by) != t->holder)
+        return AW_E_WRONG_STATE;
+    return m_make_room(true, taken->who_count, true) ? AW_OK : AW_E_TABLE_FULL;
+}
+
+static void
+m_unfold(struct aw_command *c)
+{
+    const struct aw_in_unfold *in = &c->in.unfold;
+    struct m_ticket           *t = &m.tickets[in->on.ticket.slot];
+    struct m_ticket            taken = m_made_of(in, true), left = m_made_of(in, false);
+    uint32_t                   slot;
+
+    if (t->state == AW_TICKET_FREE || t->opened != in->on.ticket.seq) {
+        c->out.err = AW_E_NOT_FOUND;
+        return;
+    }
+    c->out.err = m_check_unfold(in, t, &taken, &left);
+    if (c->out.err != AW_OK) {
+        c->out.u.ticket = (struct aw_out_ticket){.ticket = in->on.ticket,
+                                                 .from = in->on.ticket,
+                                                 .state = t->state,
+                                                 .version = t->version,
+                                                 .class_ = t->class_,
+                                                 .held_until = t->held_until};
+        return;
+    }
+    (void)m_make_room(true, taken.who_count, false);
+    m_record(c, t);
+    m_leave(t, &left);
+    slot = m.free_count > 0 ? m.free_slots[--m.free_count] : ++m.fresh;
+    m.tickets[slot] = taken;
+    m.tickets[slot].who_count = 0;
+    m.tickets[slot].lane = t->lane;
+    m.tickets[slot].opened = m.tickets[slot].last = m.seq;
+    m.tickets[slot].version = (uint32_t)m.seq;
+    m_queue(c, slot);
+    for (int i = 0; i < taken.who_count; i++)
+        m_add_identity(slot, taken.who[i]);
+    for (size_t i = 0; i < m.message_count; i++) {
+        if (m.messages[i].owner == in->on.ticket.seq && m_is_taken(in, m.messages[i].seq))
+            m.messages[i].owner = m.seq;
+    }
+    c->out.u.ticket = (struct aw_out_ticket){.ticket = m_ticket_id(slot),
+                                             .from = in->on.ticket,
+                                             .state = AW_TICKET_WAITING,
+                                             .version = m.tickets[slot].version,
+                                             .class_ = m.tickets[slot].class_};
+}
+
+/* Told is what would be; nothing changes. */
+static void
+m_try_unfold(struct aw_command *c)
+{
+    const struct aw_in_unfold *in = &c->in.unfold;
+    struct m_ticket            taken = m_made_of(in, true), left = m_made_of(in, false);
+    struct m_ticket           *t = &m.tickets[in->on.ticket.slot];
+
+    if (t->state == AW_TICKET_FREE || t->opened != in->on.ticket.seq || m_check_unfold(in, t, &taken, &left) != AW_OK) {
+        m_unfold(c);
+        return;
+    }
+    c->out.u.ticket = (struct aw_out_ticket){.from = in->on.ticket, .state = AW_TICKET_WAITING, .class_ = m_class(&taken)};
+}
+
 /* True: the key has decided. */
 static bool
 m_was_done(struct aw_command *c)
@@ -983,8 +1132,10 @@ m_was_done(struct aw_command *c)
         }
         c->out.repeated = true;
         c->out.seq = m.once[i].seq;
-        c->out.u.ticket = (struct aw_out_ticket){
-            .ticket = m.once[i].out.ticket, .state = m.once[i].out.state, .version = m.once[i].out.version};
+        c->out.u.ticket = (struct aw_out_ticket){.ticket = m.once[i].out.ticket,
+                                                 .state = m.once[i].out.state,
+                                                 .version = m.once[i].out.version,
+                                                 .class_ = m.once[i].out.class_};
         return true;
     }
     if (living >= KEYS)
@@ -997,7 +1148,11 @@ m_on_ticket_once(struct aw_command *c)
 {
     if (aw_once_is_set(&c->once) && m_was_done(c))
         return;
-    if (c->in.ticket.dry_run)
+    if (c->kind == AW_COMMAND_UNFOLD && c->in.unfold.on.dry_run)
+        m_try_unfold(c);
+    else if (c->kind == AW_COMMAND_UNFOLD)
+        m_unfold(c);
+    else if (c->in.ticket.dry_run)
         m_try_on_ticket(c);
     else
         m_on_ticket(c);
@@ -1056,6 +1211,12 @@ m_settings(struct aw_command *c)
 
 /* --- both, side by side --------------------------------------------------------------------------------------------------- */
 
+/* What an UNFOLD points to. */
+struct unfolding {
+    uint64_t          messages[AW_UNFOLD_MESSAGES_MAX];
+    struct aw_telling taken, left;
+};
+
 /* A command as it was, with all that it points to. */
 struct logged {
     struct aw_command command;
@@ -1063,7 +1224,8 @@ struct logged {
     struct aw_hash128 digest; /* after it */
     aw_ms             now;
     uint64_t          index;
-    int               tag; /* LANE */
+    int               tag;       /* LANE */
+    struct unfolding *unfolding; /* owns: UNFOLD */
 };
 struct run {
     struct kit     kit;
@@ -1159,6 +1321,9 @@ compare_out(const struct run *run, enum aw_command_kind kind, const struct aw_ou
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:
     case AW_COMMAND_PLACE:
+    case AW_COMMAND_UNFOLD:
+        SAME(u.ticket.ticket.slot);
+        SAME(u.ticket.from.seq);
         SAME(u.ticket.class_);
         SAME(u.ticket.held_until);
         SAME(u.ticket.ticket.seq);
@@ -1395,6 +1560,59 @@ make_on_ticket(struct logged *l, uint32_t slot)
     in->hold = pick(4) == 0 ? (enum aw_hold)(1 + pick(2)) : AW_HOLD_AS_IS;
 }
 
+/* What is known of a ticket's messages, as a reader of the journal would tell it. */
+static void
+tell_messages(const struct aw_in_unfold *in, struct unfolding *unfolding)
+{
+    for (size_t i = 0; i < m.message_count; i++) {
+        const struct m_message *message = &m.messages[i];
+        struct kit_room         room;
+        struct aw_command       command;
+
+        if (message->owner != in->on.ticket.seq)
+            continue;
+        command = kit_message(&message->post, &room);
+        aw_telling_add(m_is_taken(in, message->seq) ? &unfolding->taken : &unfolding->left, &m.settings, &command.in.message,
+                       message->seq, message->at);
+    }
+}
+
+static void
+make_unfold(struct logged *l, uint32_t slot)
+{
+    struct unfolding    *unfolding = calloc(1, sizeof(*unfolding));
+    struct aw_in_unfold *in = &l->command.in.unfold;
+    uint64_t             many = 1 + pick(3);
+    const char          *by = agent_names[pick(NAMES)];
+
+    assert_non_null(unfolding);
+    for (int tries = 0; tries < 8 && (m.tickets[slot].messages < 2 || !m_is_open(&m.tickets[slot])); tries++)
+        slot = 1 + (uint32_t)pick(SLOTS - 1);
+    if (m.tickets[slot].state == AW_TICKET_LEASED && pick(2) == 0)
+        by = agent_names[m.tickets[slot].holder];
+    l->unfolding = unfolding;
+    l->command.kind = AW_COMMAND_UNFOLD;
+    *in = (struct aw_in_unfold){
+        .on = {.ticket = m_ticket_id(slot), .by = aw_slice_str(by), .dry_run = pick(8) == 0},
+        .messages = unfolding->messages,
+        .newest_seq = m.tickets[slot].message + (pick(20) == 0 ? 1 : 0),
+        .messages_total = m.tickets[slot].messages + (pick(20) == 0 ? 1 : 0),
+    };
+    for (size_t i = 0; i < m.message_count; i++) {
+        if (m.messages[i].owner == in->on.ticket.seq && in->message_count < AW_UNFOLD_MESSAGES_MAX && pick(many) == 0)
+            unfolding->messages[in->message_count++] = m.messages[i].seq;
+    }
+    tell_messages(in, unfolding);
+    in->taken = *aw_telling_end(&unfolding->taken);
+    in->left = *aw_telling_end(&unfolding->left);
+    if (pick(5) == 0)
+        in->on.if_match.version = m.tickets[slot].version + pick(2);
+    if (pick(20) == 0)
+        in->on.ticket.seq++;
+    if (pick(3) == 0)
+        l->command.once = (struct aw_once){.key = kit_hash(pick(120)), .request = pick(6) == 0 ? 1 : 2};
+}
+
 static void
 make_command(struct run *run, struct logged *l)
 {
@@ -1415,9 +1633,11 @@ make_command(struct run *run, struct logged *l)
         if (pick(2) == 0)
             l->command.in.lease.pull_key =
                 (struct aw_pull_key){.key = 1 + pick(6), .request = pick(5) == 0 ? 1 : 2, .pull = (uint32_t)pick(3)};
-    } else if (what < 900) {
+    } else if (what < 880) {
         make_fenced(l);
-    } else if (what < 910) {
+    } else if (what < 920) {
+        make_unfold(l, slot);
+    } else if (what < 930) {
         l->command.kind = AW_COMMAND_TIMER;
         l->command.in.timer = (struct aw_in_timer){.slot = slot, .version = m.tickets[slot].version + (pick(4) == 0 ? 1 : 0)};
     } else if (what < 985) {
@@ -1466,6 +1686,8 @@ apply_logged(struct aw_state *state, const struct logged *l)
      * decline needs room only when the lease is still held, which apply finds out. */
     if (admitted == AW_OK && l->command.kind != AW_COMMAND_DECLINE)
         assert_int_not_equal(err, AW_E_TABLE_FULL);
+    else if (admitted != AW_OK && command.kind == AW_COMMAND_UNFOLD)
+        assert_int_not_equal(err, AW_OK); /* it may be refused for more reasons than room */
     else if (admitted != AW_OK && pressure < 1000)
         assert_int_equal(err == AW_E_TABLE_FULL || err == AW_E_STALE || err == AW_E_LANE_PAUSED || err == AW_E_AGAIN ||
                              err == AW_E_KEY_REUSED,
@@ -1499,6 +1721,7 @@ apply_model(const struct logged *l, struct aw_command *c)
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:
     case AW_COMMAND_PLACE:
+    case AW_COMMAND_UNFOLD:
         m_on_ticket_once(c);
         return;
     case AW_COMMAND_LANE:
@@ -1582,7 +1805,7 @@ small_limits(uint32_t preimage_bytes_max)
                                     .lanes_max = LANES,
                                     .agents_max = AGENTS,
                                     .keys_max = KEYS,
-                                    .facts_max = SLOTS * AW_TICKET_FACTS_MAX,
+                                    .facts_max = SLOTS * 2 * (AW_TICKET_FACTS_MAX + AW_UNFOLD_MESSAGES_MAX + 1),
                                     .flights_max = 1,
                                     .asides_max = ASIDES,
                                     .preimage_bytes_max = preimage_bytes_max};
@@ -1727,12 +1950,15 @@ run_open(struct run *run, size_t commands, uint32_t preimage_bytes_max)
 
     free(m.ids);
     free(m.once);
+    free(m.messages);
     m = (struct machine){.settings = AW_CORE_SETTINGS_DEFAULT, .lane_count = 2, .now = KIT_START, .lane_versions = {1, 1}};
     m.ids = calloc(commands + 1, sizeof(*m.ids));
     m.once = calloc(commands + 1, sizeof(*m.once));
+    m.messages = calloc(commands + 1, sizeof(*m.messages));
     *run = (struct run){.log = calloc(commands + 2, sizeof(*run->log))};
     assert_non_null(m.ids);
     assert_non_null(m.once);
+    assert_non_null(m.messages);
     assert_non_null(run->log);
     kit_open_with(&run->kit, &limits);
     make_settings(&run->log[0]);
@@ -1743,11 +1969,15 @@ static void
 run_close(struct run *run)
 {
     kit_close(&run->kit);
+    for (size_t i = 0; i < run->count; i++)
+        free(run->log[i].unfolding);
     free(run->log);
     free(m.ids);
     free(m.once);
+    free(m.messages);
     m.ids = NULL;
     m.once = NULL;
+    m.messages = NULL;
 }
 
 static void
@@ -1771,7 +2001,7 @@ static void
 check_coverage(const struct run *run)
 {
     unsigned          errs[AW_ERR_COUNT] = {0}, ends[AW_LEASE_END_TAKEN_OVER + 1] = {0};
-    unsigned          folded = 0, reopened = 0, related = 0, duplicates = 0, repeats = 0, once = 0;
+    unsigned          folded = 0, reopened = 0, related = 0, duplicates = 0, repeats = 0, once = 0, placed = 0, unfolded = 0;
     const enum aw_err wanted[] = {AW_E_LANE_PAUSED,  AW_E_TABLE_FULL, AW_E_STALE,     AW_E_LEASE_LOST,
                                   AW_E_NEW_MESSAGES, AW_E_FORBIDDEN,  AW_E_NOT_FOUND, AW_E_WRONG_STATE,
                                   AW_E_PRECONDITION, AW_E_KEY_REUSED, AW_E_AGAIN};
@@ -1789,6 +2019,8 @@ check_coverage(const struct run *run)
                 ? 1
                 : 0;
         once += c->out.repeated ? 1 : 0;
+        placed += c->kind == AW_COMMAND_PLACE && c->out.changed ? 1 : 0;
+        unfolded += c->kind == AW_COMMAND_UNFOLD && c->out.changed ? 1 : 0;
         if (c->kind == AW_COMMAND_MESSAGE) {
             folded += c->out.u.message.folded ? 1 : 0;
             reopened += c->out.u.message.reopened ? 1 : 0;
@@ -1802,8 +2034,9 @@ check_coverage(const struct run *run)
     }
     for (int end = AW_LEASE_END_EXPIRED; end <= AW_LEASE_END_TAKEN_OVER; end++)
         assert_true(ends[end] > 20);
-    print_message("    folded %u, reopened %u, related %u, duplicates %u, repeats %u, by key %u\n", folded, reopened, related,
-                  duplicates, repeats, once);
+    print_message("    folded %u, reopened %u, related %u, duplicates %u, repeats %u, by key %u, placed %u, unfolded %u\n",
+                  folded, reopened, related, duplicates, repeats, once, placed, unfolded);
+    assert_true(placed > 400 && unfolded > 200);
     assert_true(folded > 1000 && reopened > 100 && related > 100 && duplicates > 1000 && repeats > 20 && once > 50);
 }
 

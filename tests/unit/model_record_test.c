@@ -21,7 +21,8 @@
 static const enum aw_command_kind kinds[] = {
     AW_COMMAND_EPOCH,    AW_COMMAND_SETTINGS, AW_COMMAND_LANE,  AW_COMMAND_MESSAGE, AW_COMMAND_LEASE,  AW_COMMAND_EXTEND,
     AW_COMMAND_COMPLETE, AW_COMMAND_RELEASE,  AW_COMMAND_TIMER, AW_COMMAND_HOLD,    AW_COMMAND_UNHOLD, AW_COMMAND_CANCEL,
-    AW_COMMAND_FLIGHT,   AW_COMMAND_AIRPORT,  AW_COMMAND_UNDO,  AW_COMMAND_PLACE,   AW_COMMAND_DECLINE};
+    AW_COMMAND_FLIGHT,   AW_COMMAND_AIRPORT,  AW_COMMAND_UNDO,  AW_COMMAND_PLACE,   AW_COMMAND_DECLINE,
+    AW_COMMAND_UNFOLD};
 
 /* --- random commands -------------------------------------------------------------------------------------------------------- */
 
@@ -224,6 +225,78 @@ make_event(struct maker *maker, struct aw_command *command)
         command->once = (struct aw_once){.key = make_hash(maker), .request = next(&maker->rng)};
 }
 
+static void
+make_told(struct maker *maker, struct aw_told *told)
+{
+    struct aw_hash128   *identities = take(maker, AW_TOLD_IDENTITIES_MAX, sizeof(*identities));
+    struct aw_told_fact *facts = take(maker, AW_TOLD_FACTS_MAX, sizeof(*facts));
+
+    *told = (struct aw_told){.messages = (uint32_t)next(&maker->rng),
+                             .first_seq = next(&maker->rng),
+                             .last_seq = next(&maker->rng),
+                             .accepted_at = make_ms(maker),
+                             .received_at = make_ms(maker),
+                             .reply_by = make_ms(maker),
+                             .said = (enum aw_class)below(&maker->rng, AW_CLASS_COUNT),
+                             .gentle = below(&maker->rng, 2) != 0,
+                             .identities = identities,
+                             .identity_count = make_count(maker, AW_TOLD_IDENTITIES_MAX),
+                             .facts = facts,
+                             .fact_count = make_count(maker, AW_TOLD_FACTS_MAX)};
+    for (uint32_t i = 0; i < told->identity_count; i++)
+        identities[i] = make_hash(maker);
+    for (uint32_t i = 0; i < told->fact_count; i++)
+        facts[i] = (struct aw_told_fact){.flight = next(&maker->rng),
+                                         .departs_at = make_ms(maker),
+                                         .said_at = make_ms(maker),
+                                         .seq = next(&maker->rng),
+                                         .from = make_code(maker),
+                                         .to = make_code(maker),
+                                         .is_airport = below(&maker->rng, 2) != 0};
+}
+
+static void
+make_unfold(struct maker *maker, struct aw_command *command)
+{
+    struct aw_in_unfold *in = &command->in.unfold;
+    uint64_t            *messages = take(maker, AW_UNFOLD_MESSAGES_MAX, sizeof(*messages));
+
+    *in = (struct aw_in_unfold){
+        .on = {.ticket = {.seq = next(&maker->rng), .slot = (uint32_t)next(&maker->rng), .shard = (uint8_t)next(&maker->rng)},
+               .by = make_string(maker, 0, AW_AGENT_BYTES_MAX),
+               .words = make_string(maker, 0, AW_RELEASE_REASON_BYTES_MAX),
+               .if_match.version = next(&maker->rng)},
+        .messages = messages,
+        .message_count = make_count(maker, AW_UNFOLD_MESSAGES_MAX),
+        .newest_seq = next(&maker->rng),
+        .messages_total = (uint32_t)next(&maker->rng)};
+    for (uint32_t i = 0; i < in->message_count; i++)
+        messages[i] = next(&maker->rng);
+    make_told(maker, &in->taken);
+    make_told(maker, &in->left);
+    command->out.u.ticket.ticket.slot = (uint32_t)next(&maker->rng);
+    if (below(&maker->rng, 2) != 0)
+        command->once = (struct aw_once){.key = make_hash(maker), .request = next(&maker->rng)};
+}
+
+static void
+make_on_ticket(struct maker *maker, struct aw_command *command)
+{
+    command->in.ticket = (struct aw_in_ticket){
+        .ticket = {.seq = next(&maker->rng), .slot = (uint32_t)next(&maker->rng), .shard = (uint8_t)next(&maker->rng)},
+        .until = make_ms(maker),
+        .by = make_string(maker, 0, AW_AGENT_BYTES_MAX),
+        .words = make_string(maker, 0, AW_RELEASE_REASON_BYTES_MAX),
+        .if_match.version = next(&maker->rng)};
+    if (command->kind == AW_COMMAND_PLACE) {
+        command->in.ticket.class_ = below(&maker->rng, 2) != 0 ? AW_CLASS_NONE : (uint8_t)below(&maker->rng, AW_CLASS_COUNT);
+        command->in.ticket.hold = (enum aw_hold)below(&maker->rng, AW_HOLD_OFF + 1);
+        command->in.ticket.lane = make_string(maker, 0, AW_LANE_BYTES_MAX);
+    }
+    if (below(&maker->rng, 2) != 0)
+        command->once = (struct aw_once){.key = make_hash(maker), .request = next(&maker->rng)};
+}
+
 /* Lanes ascend, with gaps of all lengths. */
 static void
 make_choice(struct maker *maker, struct aw_lease_choice *choice)
@@ -308,19 +381,10 @@ make_fields(struct maker *maker, struct aw_command *command)
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:
     case AW_COMMAND_PLACE:
-        command->in.ticket = (struct aw_in_ticket){
-            .ticket = {.seq = next(&maker->rng), .slot = (uint32_t)next(&maker->rng), .shard = (uint8_t)next(&maker->rng)},
-            .until = make_ms(maker),
-            .by = make_string(maker, 0, AW_AGENT_BYTES_MAX),
-            .words = make_string(maker, 0, AW_RELEASE_REASON_BYTES_MAX),
-            .if_match.version = next(&maker->rng)};
-        if (command->kind == AW_COMMAND_PLACE) {
-            command->in.ticket.class_ = below(&maker->rng, 2) != 0 ? AW_CLASS_NONE : (uint8_t)below(&maker->rng, AW_CLASS_COUNT);
-            command->in.ticket.hold = (enum aw_hold)below(&maker->rng, AW_HOLD_OFF + 1);
-            command->in.ticket.lane = make_string(maker, 0, AW_LANE_BYTES_MAX);
-        }
-        if (below(&maker->rng, 2) != 0)
-            command->once = (struct aw_once){.key = make_hash(maker), .request = next(&maker->rng)};
+        make_on_ticket(maker, command);
+        return;
+    case AW_COMMAND_UNFOLD:
+        make_unfold(maker, command);
         return;
     case AW_COMMAND_FLIGHT:
     case AW_COMMAND_AIRPORT:
@@ -504,6 +568,45 @@ same_ticket(const struct aw_in_ticket *a, const struct aw_in_ticket *b)
 }
 
 static void
+same_told(const struct aw_told *a, const struct aw_told *b)
+{
+    SAME(messages);
+    SAME(first_seq);
+    SAME(last_seq);
+    SAME(accepted_at);
+    SAME(received_at);
+    SAME(reply_by);
+    SAME(said);
+    SAME(gentle);
+    SAME(identity_count);
+    for (uint32_t i = 0; i < a->identity_count; i++)
+        SAME_HASH(identities[i]);
+    SAME(fact_count);
+    for (uint32_t i = 0; i < a->fact_count; i++) {
+        SAME(facts[i].flight);
+        SAME(facts[i].departs_at);
+        SAME(facts[i].said_at);
+        SAME(facts[i].seq);
+        SAME(facts[i].is_airport);
+        assert_memory_equal(&a->facts[i].from, &b->facts[i].from, sizeof(a->facts[i].from));
+        assert_memory_equal(&a->facts[i].to, &b->facts[i].to, sizeof(a->facts[i].to));
+    }
+}
+
+static void
+same_unfold(const struct aw_in_unfold *a, const struct aw_in_unfold *b)
+{
+    same_ticket(&a->on, &b->on);
+    SAME(message_count);
+    for (uint32_t i = 0; i < a->message_count; i++)
+        SAME(messages[i]);
+    SAME(newest_seq);
+    SAME(messages_total);
+    same_told(&a->taken, &b->taken);
+    same_told(&a->left, &b->left);
+}
+
+static void
 same_event(const struct aw_command *a, const struct aw_command *b)
 {
     if (a->kind == AW_COMMAND_FLIGHT) {
@@ -580,6 +683,12 @@ same_command(const struct aw_command *a, const struct aw_command *b)
     case AW_COMMAND_CANCEL:
     case AW_COMMAND_PLACE:
         same_ticket(&a->in.ticket, &b->in.ticket);
+        SAME_HASH(once.key);
+        SAME(once.request);
+        return;
+    case AW_COMMAND_UNFOLD:
+        same_unfold(&a->in.unfold, &b->in.unfold);
+        SAME(out.u.ticket.ticket.slot);
         SAME_HASH(once.key);
         SAME(once.request);
         return;
@@ -1065,11 +1174,20 @@ test_id_entry(void **state)
 
 /* --- golden records --------------------------------------------------------------------------------------------------------- */
 
-static const struct aw_slice        golden_langs[] = {{"nl", 2}, {"nl-BE", 5}};
-static const struct aw_slice        golden_tags[] = {{"vip", 3}};
-static const struct aw_slice        golden_reasons[] = {{"care: medical", 13}, {"departs 14:05", 13}};
-static const struct aw_hash128      golden_identities[] = {{0x0102030405060708, 0x1112131415161718}, {3, 4}};
-static const uint32_t               golden_lanes[] = {0, 1, 300};
+static const struct aw_slice     golden_langs[] = {{"nl", 2}, {"nl-BE", 5}};
+static const struct aw_slice     golden_tags[] = {{"vip", 3}};
+static const struct aw_slice     golden_reasons[] = {{"care: medical", 13}, {"departs 14:05", 13}};
+static const struct aw_hash128   golden_identities[] = {{0x0102030405060708, 0x1112131415161718}, {3, 4}};
+static const uint32_t            golden_lanes[] = {0, 1, 300};
+static const uint64_t            golden_messages[] = {4700, 4801};
+static const struct aw_told_fact golden_facts[] = {
+    {.flight = 0xf00d,
+     .departs_at = 1776240300000,
+     .said_at = 1776240000000,
+     .seq = 4700,
+     .from = {{'A', 'M', 'S'}},
+     .to = {{'J', 'F', 'K'}}},
+    {.said_at = 1776240000001, .seq = 4801, .from = {{'L', 'H', 'R'}}, .is_airport = true}};
 static const struct aw_airport_code golden_airports[] = {{{'L', 'H', 'R'}}, {{'C', 'D', 'G'}}};
 static const struct aw_flight_fact  golden_flights[] = {{0xf00d, 1776240300000, {'A', 'M', 'S'}, {'J', 'F', 'K'}},
                                                         {0xbeef, 0, {0}, {0}}};
@@ -1200,6 +1318,32 @@ static const struct aw_command golden[] = {
                    .lane = {"dutch", 5},
                    .hold = AW_HOLD_ON},
      GOLDEN_OUT},
+    {.kind = AW_COMMAND_UNFOLD,
+     .in.unfold = {.on = {.ticket = GOLDEN_TICKET, .by = {"sam", 3}, .words = {"two people", 10}, .if_match.version = 6},
+                   .messages = golden_messages,
+                   .message_count = 2,
+                   .newest_seq = 4900,
+                   .messages_total = 3,
+                   .taken = {.messages = 2,
+                             .first_seq = 4700,
+                             .last_seq = 4801,
+                             .accepted_at = 1776240000000,
+                             .received_at = 1776239000000,
+                             .reply_by = 1776317400000,
+                             .said = AW_CLASS_DISRUPTED,
+                             .gentle = true,
+                             .identities = golden_identities,
+                             .identity_count = 2,
+                             .facts = golden_facts,
+                             .fact_count = 2},
+                   .left = {.messages = 1,
+                            .first_seq = 4900,
+                            .last_seq = 4900,
+                            .accepted_at = 1776240000002,
+                            .said = AW_CLASS_OTHER,
+                            .identities = golden_identities,
+                            .identity_count = 1}},
+     .out = {.seq = 5000, .prev_seq = 4999, .u.ticket.ticket = {5000, 18, 1}}},
     {.kind = AW_COMMAND_MESSAGE,
      .in.message = {.identities = golden_identities,
                     .identity_count = 1,

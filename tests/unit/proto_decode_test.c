@@ -170,9 +170,10 @@ body_with(struct rig *rig, enum aw_object_kind kind, const struct aw_field *fiel
     static const struct {
         const char *name;
         const char *value;
-    } required[] = {{"channel", "\"web\""}, {"source_id", "\"1\""}, {"customer", "\"c\""},      {"reason", "\"r\""},
-                    {"lease", "\"l\""},     {"hold", "true"},       {"text", "\"t\""},          {"kind", "\"k\""},
-                    {"value", "\"v\""},     {"number", "\"KL1\""},  {"date", "\"2026-04-15\""}, {"state", "\"scheduled\""}};
+    } required[] = {{"channel", "\"web\""},    {"source_id", "\"1\""}, {"customer", "\"c\""}, {"reason", "\"r\""},
+                    {"lease", "\"l\""},        {"hold", "true"},       {"text", "\"t\""},     {"kind", "\"k\""},
+                    {"messages", "[\"m\"]"},   {"value", "\"v\""},     {"number", "\"KL1\""}, {"date", "\"2026-04-15\""},
+                    {"state", "\"scheduled\""}};
     const struct aw_object *object = aw_object_of(kind);
     struct aw_buffer        buffer;
 
