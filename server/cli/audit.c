@@ -58,7 +58,6 @@ static enum aw_err
 open_walk(struct walk *walk, const char *folder)
 {
     const struct aw_store_config config = {.folder = folder, .access = AW_STORE_READ};
-    struct aw_state_limits       limits = AW_STATE_LIMITS_DEFAULT;
     enum aw_err                  err = aw_lmdb_open(&walk->journal, &walk->table, &config, &walk->why);
 
     if (err != AW_OK)
@@ -70,7 +69,7 @@ open_walk(struct walk *walk, const char *folder)
     aw_arena_init(&walk->arena, walk->blocks);
     walk->head.next_seq = 1;
     walk->first_seq = 1;
-    return aw_state_new(&walk->state, &limits, aw_journal_identity(walk->journal)->shard, &walk->why);
+    return aw_state_new_largest(&walk->state, aw_journal_identity(walk->journal)->shard, &walk->why);
 }
 
 static void

@@ -163,6 +163,21 @@ add_ticket(json_t *object, const char *key, struct aw_ticket_id id)
 }
 
 static void
+add_tables(json_t *object, const struct aw_table_limits *tables)
+{
+    add_number(object, "tickets_max", tables->tickets_max);
+    add_number(object, "identities_max", tables->identities_max);
+    add_number(object, "ids_max", tables->ids_max);
+    add_number(object, "leases_max", tables->leases_max);
+    add_number(object, "lanes_max", tables->lanes_max);
+    add_number(object, "agents_max", tables->agents_max);
+    add_number(object, "idempotency_keys_max", tables->keys_max);
+    add_number(object, "facts_max", tables->facts_max);
+    add_number(object, "flights_max", tables->flights_max);
+    add_number(object, "asides_max", tables->asides_max);
+}
+
+static void
 add_settings(json_t *object, const struct aw_core_settings *settings)
 {
     add_number(object, "dedupe_ms", settings->dedupe_ms);
@@ -179,6 +194,7 @@ add_settings(json_t *object, const struct aw_core_settings *settings)
         (void)snprintf(key, sizeof(key), "handling_%s_ms", aw_class_name((enum aw_class)i));
         add_number(object, key, settings->handling_ms[i]);
     }
+    add_tables(object, &settings->tables);
 }
 
 static void
@@ -711,13 +727,12 @@ walk_kept(struct walk *walk)
 static enum aw_err
 replay_from_checkpoint(struct walk *walk)
 {
-    struct aw_state_limits limits = AW_STATE_LIMITS_DEFAULT;
-    struct aw_recovery     recovery;
-    enum aw_err            err;
+    struct aw_recovery recovery;
+    enum aw_err        err;
 
     if (walk->state != NULL || walk->last_index == 0)
         return AW_OK;
-    err = aw_state_new(&walk->state, &limits, aw_journal_identity(walk->journal)->shard, &walk->why);
+    err = aw_state_new_largest(&walk->state, aw_journal_identity(walk->journal)->shard, &walk->why);
     if (err != AW_OK)
         return err;
     err = aw_recover(walk->state, walk->journal, walk->table, NULL, &recovery, &walk->why);
@@ -803,7 +818,6 @@ static enum aw_err
 open_walk(struct walk *walk, const char *folder)
 {
     const struct aw_store_config config = {.folder = folder, .access = AW_STORE_READ};
-    struct aw_state_limits       limits = AW_STATE_LIMITS_DEFAULT;
     enum aw_err                  err = aw_lmdb_open(&walk->journal, &walk->table, &config, &walk->why);
 
     if (err != AW_OK)
@@ -820,7 +834,7 @@ open_walk(struct walk *walk, const char *folder)
     if (err != AW_OK && err != AW_E_NOT_FOUND)
         return aw_why(&walk->why, err, "the mark of the checkpoint can't be read: %s", aw_err_text(err));
     walk->head.next_seq = 1;
-    return aw_state_new(&walk->state, &limits, aw_journal_identity(walk->journal)->shard, &walk->why);
+    return aw_state_new_largest(&walk->state, aw_journal_identity(walk->journal)->shard, &walk->why);
 }
 
 static void

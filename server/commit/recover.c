@@ -51,6 +51,8 @@ replay_record(struct aw_state *state, const struct aw_batch_header *header, cons
     written = command.out.u.message;
     refused = command.out.err;
     command.out = (struct aw_outcome_of){.err = AW_OK};
+    if (command.kind == AW_COMMAND_SETTINGS && aw_state_fits(state, &command.in.settings, why) != AW_OK)
+        return AW_E_TABLE_FULL;
     err = aw_state_apply(state, &command);
     if (!command.out.changed || err != refused)
         return aw_why(why, err == AW_E_TABLE_FULL ? AW_E_TABLE_FULL : AW_E_CORRUPT, "record %" PRIu64 " (%s) does not replay: %s",

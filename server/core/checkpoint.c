@@ -106,7 +106,10 @@ load_globals(struct aw_state *state, struct aw_slice bytes, struct aw_why *why)
             return aw_why(why, AW_E_TABLE_FULL, "table %u has %u rows, but its limit is %u", table, globals.heads[table].used,
                           slots_max - 1);
     }
+    if (aw_state_fits(state, &globals.settings, why) != AW_OK)
+        return AW_E_TABLE_FULL;
     state->globals = globals;
+    aw_state_use_limits(state);
     return AW_OK;
 }
 

@@ -274,8 +274,8 @@ struct aw_globals {
     uint32_t                shard;
     uint32_t                flights_swept; /* the flight that was last looked at, whether it is over */
 };
-AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 104 + 9 * 8 + AW_TABLE_COUNT * 16 + 24, "no holes");
-AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 104, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 144 + 9 * 8 + AW_TABLE_COUNT * 16 + 24, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 144, "no holes");
 
 struct aw_lane_load {
     uint32_t waiting[AW_CLASS_COUNT];
@@ -448,6 +448,8 @@ void aw_apply_undo(struct aw_state *state, struct aw_command *command);
 struct aw_rows *aw_state_table(struct aw_state *state, uint32_t table);
 /* Of all tables without the globals, from their rows. */
 struct aw_hash128 aw_state_rows_digest_slow(const struct aw_state *state);
+/* Gives the tables the limits that the settings tell, which fit. */
+void aw_state_use_limits(struct aw_state *state);
 /* The command changes something: it gets the next sequence number. */
 uint64_t aw_state_record(struct aw_state *state, struct aw_command *command);
 

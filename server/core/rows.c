@@ -135,8 +135,12 @@ aw_rows_init(struct aw_rows *rows, struct aw_ledger *ledger, struct aw_rows_head
     AW_ASSERT(layout->kept <= layout->stride);
     AW_ASSERT(layout->stride % 4 == 0);
     AW_ASSERT(layout->link_at + sizeof(uint32_t) <= layout->kept);
-    *rows = (struct aw_rows){
-        ._head = head, ._ledger = ledger, ._layout = *layout, ._max = slots_max, ._chunk_rows = AW_CUT_BYTES / layout->kept};
+    *rows = (struct aw_rows){._head = head,
+                             ._ledger = ledger,
+                             ._layout = *layout,
+                             ._max = slots_max,
+                             ._limit = slots_max,
+                             ._chunk_rows = AW_CUT_BYTES / layout->kept};
     rows->_base = aw_reserve_take(base_bytes(rows));
     rows->_kept_bits = aw_reserve_take(bits_bytes(rows));
     rows->_chunk_olds = aw_reserve_take(chunk_olds_bytes(rows));
@@ -269,10 +273,18 @@ aw_rows_slots_max(const struct aw_rows *rows)
     return rows->_max;
 }
 
+void
+aw_rows_set_limit(struct aw_rows *rows, uint32_t slots_max)
+{
+    AW_ASSERT(slots_max > 0);
+    AW_ASSERT(slots_max <= rows->_max);
+    rows->_limit = slots_max;
+}
+
 uint32_t
 aw_rows_room(const struct aw_rows *rows)
 {
-    return rows->_max - 1 - rows->_head->live;
+    return rows->_limit - 1 > rows->_head->live ? rows->_limit - 1 - rows->_head->live : 0;
 }
 
 uint32_t

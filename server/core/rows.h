@@ -53,7 +53,8 @@ struct aw_rows {
     struct aw_rows_head  *_head;   /* borrows: in the globals */
     struct aw_ledger     *_ledger; /* borrows */
     struct aw_rows_layout _layout;
-    uint32_t              _max; /* slots, with slot 0 */
+    uint32_t              _max;   /* slots, with slot 0 */
+    uint32_t              _limit; /* of them, as many as may be taken now */
     /* The cut under way: slots _cut_from and the _cut_len - 1 behind it are still to be written. */
     uint32_t  _cut_from;
     uint32_t  _cut_len;
@@ -130,6 +131,8 @@ void *aw_rows_base(struct aw_rows *rows);
 void *aw_rows_change(struct aw_rows *rows, uint32_t slot);
 /* Slots that it was made with, slot 0 among them. */
 uint32_t aw_rows_slots_max(const struct aw_rows *rows);
+/* From here on no more than so many slots, slot 0 among them, are taken; not above what it was made with. */
+void aw_rows_set_limit(struct aw_rows *rows, uint32_t slots_max);
 /* How many more rows can be taken. */
 uint32_t aw_rows_room(const struct aw_rows *rows);
 /* A row of zeros, never used or given back before. There is room. */

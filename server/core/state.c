@@ -170,6 +170,29 @@ aw_state_new(struct aw_state **ret_state, const struct aw_state_limits *limits, 
     return AW_OK;
 }
 
+enum aw_err
+aw_state_new_largest(struct aw_state **ret_state, uint8_t shard, struct aw_why *why)
+{
+    const struct aw_state_limits usual = AW_STATE_LIMITS_DEFAULT;
+    /* What run/settings.def allows. */
+    const struct aw_state_limits most = {
+        .tickets_max = 200000000,
+        .identities_max = 400000000,
+        .ids_max = 1000000000,
+        .leases_max = 10000000,
+        .lanes_max = AW_STATE_LANES_MAX,
+        .agents_max = 1000000,
+        .keys_max = 10000000,
+        .facts_max = 400000000,
+        .flights_max = 10000000,
+        .asides_max = 65536,
+        .preimage_bytes_max = usual.preimage_bytes_max,
+    };
+    enum aw_err err = aw_state_new(ret_state, &most, shard, why);
+
+    return err == AW_E_MEMORY ? aw_state_new(ret_state, &usual, shard, why) : err;
+}
+
 void
 aw_state_free(struct aw_state **state)
 {
@@ -279,6 +302,63 @@ aw_state_prefetch(const struct aw_state *state, const struct aw_command *command
         aw_rows_prefetch(&state->tickets, command->in.fenced.lease.slot);
 }
 
+/* A table, what it was made for, and what the journal says of it. */
+struct told_limit {
+    const char *setting;
+    uint32_t    table; /* enum aw_table_number; 0: the source ids, which are no rows */
+    uint32_t    made;
+    uint32_t    told; /* 0: as made */
+};
+#define TOLD_LIMITS 10
+
+static void
+told_limits(const struct aw_state *state, const struct aw_table_limits *told, struct told_limit ret_limits[TOLD_LIMITS])
+{
+    const struct aw_state_limits *made = &state->limits;
+    const struct told_limit       limits[TOLD_LIMITS] = {
+              {"tickets-max", AW_TABLE_TICKETS, made->tickets_max, told->tickets_max},
+              {"identities-max", AW_TABLE_IDENTITIES, made->identities_max, told->identities_max},
+              {"ids-max", 0, made->ids_max, told->ids_max},
+              {"leases-max", AW_TABLE_LEASES, made->leases_max, told->leases_max},
+              {"lanes-max", AW_TABLE_LANES, made->lanes_max, told->lanes_max},
+              {"agents-max", AW_TABLE_AGENTS, made->agents_max, told->agents_max},
+              {"idempotency-keys-max", AW_TABLE_ONCE, made->keys_max, told->keys_max},
+              {"facts-max", AW_TABLE_FACTS, made->facts_max, told->facts_max},
+              {"flights-max", AW_TABLE_FLIGHTS, made->flights_max, told->flights_max},
+              {"asides-max", AW_TABLE_ASIDES, made->asides_max, told->asides_max},
+    };
+
+    memcpy(ret_limits, limits, sizeof(limits));
+}
+
+enum aw_err
+aw_state_fits(const struct aw_state *state, const struct aw_core_settings *settings, struct aw_why *why)
+{
+    struct told_limit limits[TOLD_LIMITS];
+
+    told_limits(state, &settings->tables, limits);
+    for (unsigned i = 0; i < TOLD_LIMITS; i++) {
+        if (limits[i].told > limits[i].made)
+            return aw_why(why, AW_E_TABLE_FULL, "this store was used with %s %u; it may grow, but not shrink to %u",
+                          limits[i].setting, limits[i].told, limits[i].made);
+    }
+    return AW_OK;
+}
+
+void
+aw_state_use_limits(struct aw_state *state)
+{
+    struct told_limit limits[TOLD_LIMITS];
+
+    told_limits(state, &state->globals.settings.tables, limits);
+    for (unsigned i = 0; i < TOLD_LIMITS; i++) {
+        uint32_t rows = limits[i].told == 0 ? limits[i].made : limits[i].told;
+
+        if (limits[i].table != 0)
+            aw_rows_set_limit(table_of(state, limits[i].table), limits[i].table == AW_TABLE_TICKETS ? rows : rows + 1);
+    }
+}
+
 static bool
 are_settings_valid(const struct aw_core_settings *settings)
 {
@@ -302,7 +382,7 @@ aw_apply_settings(struct aw_state *state, struct aw_command *command)
     const struct aw_core_settings *in = &command->in.settings;
     struct aw_core_settings        old = state->globals.settings;
 
-    if (!are_settings_valid(in)) {
+    if (!are_settings_valid(in) || aw_state_fits(state, in, NULL) != AW_OK) {
         command->out.err = AW_E_BAD_VALUE;
         return;
     }
@@ -313,6 +393,7 @@ aw_apply_settings(struct aw_state *state, struct aw_command *command)
     if (state->now > old.dedupe_ms && state->now - old.dedupe_ms > state->globals.ids_floor)
         state->globals.ids_floor = state->now - old.dedupe_ms;
     state->globals.settings = *in;
+    aw_state_use_limits(state);
     if (in->imminent_ms != old.imminent_ms || memcmp(in->handling_ms, old.handling_ms, sizeof(old.handling_ms)) != 0)
         aw_ticket_rearm_all(state);
 }

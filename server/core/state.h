@@ -107,6 +107,8 @@ struct aw_state_limits {
  * out of range. aw_hash_init was called before. */
 AW_MUST_USE enum aw_err aw_state_new(struct aw_state **ret_state, const struct aw_state_limits *limits, uint8_t shard,
                                      struct aw_why *why);
+/* For who reads a store without its server's settings: with the largest limits that there is address space for. */
+AW_MUST_USE enum aw_err aw_state_new_largest(struct aw_state **ret_state, uint8_t shard, struct aw_why *why);
 void                    aw_state_free(struct aw_state **state);
 
 /* --- changing ------------------------------------------------------------------------------------------------------------- */
@@ -147,6 +149,8 @@ void aw_state_prefetch(const struct aw_state *state, const struct aw_command *co
  * A lease is over exactly when now >= expires_at, also before its timer was applied.
  */
 enum aw_err aw_state_apply(struct aw_state *state, struct aw_command *command);
+/* Whether its tables were made for the limits that these settings tell. AW_OK, AW_E_TABLE_FULL with words that name the setting. */
+AW_MUST_USE enum aw_err aw_state_fits(const struct aw_state *state, const struct aw_core_settings *settings, struct aw_why *why);
 /* The most overdue timer at `now` as a command. False when none is due. Applying it always makes progress. */
 AW_MUST_USE bool aw_state_due(const struct aw_state *state, aw_ms now, struct aw_command *ret_command);
 /* For a caller that has no room to carry out this slot's timer now: it is due again at `at`, and until then does not stand before

@@ -42,6 +42,22 @@ enum aw_command_kind {
     AW_COMMAND_UNFOLD = 35, /* some of a ticket's messages become a ticket of their own */
 };
 
+/* How many rows tables may have, as decisions go by them: what is forgotten early when a table is full must be so again at a replay,
+ * whatever the settings are by then. They grow, but do not shrink. 0: as many as the table was made for. */
+struct aw_table_limits {
+    uint32_t tickets_max; /* slots: one less, as slot 0 is no ticket */
+    uint32_t identities_max;
+    uint32_t ids_max;
+    uint32_t leases_max;
+    uint32_t lanes_max;
+    uint32_t agents_max;
+    uint32_t keys_max;
+    uint32_t facts_max;
+    uint32_t flights_max;
+    uint32_t asides_max;
+};
+AW_STATIC_ASSERT(sizeof(struct aw_table_limits) == 40, "no holes: it is part of the globals' digest");
+
 /* The settings that decide inside apply; journaled, so that a replay decides alike. Shown with unit and default. None may be above
  * AW_CORE_SETTING_MS_MAX, backdate_ms not above AW_CORE_BACKDATE_MS_MAX. */
 #define AW_CORE_SETTING_MS_MAX  (UINT64_C(3650) * 24 * 3600 * 1000)
@@ -56,6 +72,7 @@ struct aw_core_settings {
     uint64_t kept_ms;                     /* 2 min: a reopened ticket is kept for the agent who closed it; 0: never */
     uint64_t kept_gentle_ms;              /* 15 min: the same of a gentle one */
     uint64_t handling_ms[AW_CLASS_COUNT]; /* 10/5/8/6/4 min: handling estimate; a departure nearer than that can't be made */
+    struct aw_table_limits tables;
 };
 #define AW_CORE_SETTINGS_DEFAULT                                                                                                 \
     ((struct aw_core_settings){.dedupe_ms = UINT64_C(7) * 24 * 3600 * 1000,                                                      \

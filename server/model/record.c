@@ -264,6 +264,15 @@ put_strings(struct put *put, const struct aw_slice *strings, uint32_t count, uin
         put_string(put, strings[i], bytes_max);
 }
 
+/* In the order of the record. */
+static const uint16_t table_limits[] = {
+    offsetof(struct aw_table_limits, tickets_max), offsetof(struct aw_table_limits, identities_max),
+    offsetof(struct aw_table_limits, ids_max),     offsetof(struct aw_table_limits, leases_max),
+    offsetof(struct aw_table_limits, lanes_max),   offsetof(struct aw_table_limits, agents_max),
+    offsetof(struct aw_table_limits, keys_max),    offsetof(struct aw_table_limits, facts_max),
+    offsetof(struct aw_table_limits, flights_max), offsetof(struct aw_table_limits, asides_max),
+};
+
 static void
 put_settings(struct put *put, const struct aw_core_settings *settings)
 {
@@ -277,6 +286,8 @@ put_settings(struct put *put, const struct aw_core_settings *settings)
     put_ms(put, settings->kept_gentle_ms);
     for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
         put_ms(put, settings->handling_ms[i]);
+    for (size_t i = 0; i < AW_ARRAY_LEN(table_limits); i++)
+        put_u32(put, *(const uint32_t *)((const char *)&settings->tables + table_limits[i]));
 }
 
 static void
@@ -923,6 +934,8 @@ get_settings(struct get *get, struct aw_core_settings *settings)
     settings->kept_gentle_ms = get_ms(get);
     for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
         settings->handling_ms[i] = get_ms(get);
+    for (size_t i = 0; i < AW_ARRAY_LEN(table_limits); i++)
+        *(uint32_t *)((char *)&settings->tables + table_limits[i]) = get_u32(get);
 }
 
 static void

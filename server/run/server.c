@@ -674,6 +674,18 @@ core_settings(const struct aw_settings *settings)
     core.decline_ms = settings->decline_s * AW_MS_PER_S;
     core.kept_ms = settings->kept_s * AW_MS_PER_S;
     core.kept_gentle_ms = settings->kept_gentle_s * AW_MS_PER_S;
+    core.tables = (struct aw_table_limits){
+        .tickets_max = (uint32_t)settings->tickets_max,
+        .identities_max = (uint32_t)settings->identities_max,
+        .ids_max = (uint32_t)settings->ids_max,
+        .leases_max = (uint32_t)settings->leases_max,
+        .lanes_max = (uint32_t)settings->lanes_max,
+        .agents_max = (uint32_t)settings->agents_max,
+        .keys_max = (uint32_t)settings->keys_max,
+        .facts_max = (uint32_t)settings->facts_max,
+        .flights_max = (uint32_t)settings->flights_max,
+        .asides_max = (uint32_t)settings->asides_max,
+    };
     return core;
 }
 

@@ -176,6 +176,22 @@ def test_what_it_prints(t):
     check("DIR is what" in lines(os.path.join(t.folder, "nowhere"), code=1)[0], "no store there")
 
 
+def test_larger_tables(t):
+    """A store whose server has larger tables than it has without an option is as sound as any other."""
+    server = t.server("--lanes-max", "5000", rules="")
+    api = server.api()
+    for first in range(0, 4200, 60):
+        puts = [api.begin("PUT", "/v1/lanes/lane-%d" % lane, {}) for lane in range(first, first + 60)]
+        for put in puts:
+            status(api.connection.wait(put), 201, "a lane")
+    api.receipt(Messages().next(lane="lane-4199"))
+    api.completed(api.leases(lanes=["lane-4199"])[0])
+    server.stop()
+    equal(audit(server)["judged"], 1, "its lease is judged")
+    done = subprocess.run([program("aswolk"), "journal", "--verify", server.folder], capture_output=True, timeout=PATIENCE_S)
+    equal(done.returncode, 0, "verified: %s%s" % (done.stdout, done.stderr))
+
+
 def why(api, receipt):
     return status(api.get("/v1/tickets/%s/why" % receipt["ticket"]), 200, "why").value
 

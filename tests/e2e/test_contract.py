@@ -102,6 +102,13 @@ def steer(api, make, sequence):
     then = rfc3339(seconds_of(DATE + "T00:00:00Z"))
     status(api.patch_ticket(ticket, {"hold": True, "hold_until": then, "reason": "a day"}), 200, "hold")
     status(api.get("/v1/tickets/" + ticket), 200, "GET a ticket that is held")
+    status(api.get("/v1/tickets/%s/why" % ticket), 200, "why")
+    again = api.receipt(dict(make.next(), customer="who writes twice in " + api.form))
+    twice = api.receipt(dict(make.next(), customer="who writes twice in " + api.form))
+    equal(twice["ticket"], again["ticket"], "folded")
+    taken = status(api.send("POST", "/v1/tickets/%s/unfold" % twice["ticket"], {"messages": [twice["message"]]}), 200, "unfold")
+    status(api.get("/v1/tickets/" + taken.value["ticket"]), 200, "GET a ticket that was taken out")
+    status(api.act(api.lease(), "decline", {"reason": "not mine"}), 200, "decline")
     status(api.cancel_ticket(ticket, {"reason": "a test"}), 200, "cancel")
     name = api.form.split("/")[-1]
     status(api.put_lane(name, {"match": {"langs": ["nl"]}}), 201, "a new lane")

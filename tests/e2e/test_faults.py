@@ -257,6 +257,33 @@ def test_flood_of_posts_and_a_complete(t):
     t.note("%d of 1,100 posts had a place" % accepted)
 
 
+def test_tables_grow(t):
+    """A table that was full decides nothing else when it is larger after a restart; a smaller one ends the start and is named."""
+    server = t.server("--asides-max", "16")
+    make = Messages()
+    api = server.api()
+    posts = make.many(20, **{"class": "general"})
+    api.receipts(posts)
+    for lease in api.leases(max=20):
+        api.completed(lease)
+    api.receipts([dict(post, source_id=post["source_id"] + "-again") for post in posts])  # Each reopens, and would be kept for him.
+    equal(server.metrics().get("aswolk_table_rows", table="asides"), 16, "the table is full")
+    for kill in (True, False):
+        if kill:
+            server.kill()
+        else:
+            server.stop()
+        server.args = ["--asides-max", "32" if kill else "64"]
+        server.start()
+    server.stop()
+    server.args = ["--asides-max", "48"]
+    server.logs.clear()
+    refuses_to_start(server, ("asides-max 64",), "a table that is smaller than it was")
+    server.args = ["--asides-max", "64"]
+    server.start()
+    equal(len(server.api().leases(max=100)), 20, "tickets that wait")
+
+
 # --- a disk that fails --------------------------------------------------------------------------------------------------------
 
 

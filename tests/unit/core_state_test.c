@@ -1486,6 +1486,40 @@ admits_and_post(struct kit *kit, uint64_t id, uint64_t who, uint64_t other)
     return command;
 }
 
+/* What is decided when a table is full goes by the limit that the journal tells, not by how large the table was made. */
+static void
+test_limits_are_those_of_the_settings(void **unused)
+{
+    struct aw_state_limits limits = kit_limits();
+    struct aw_command      set = {.kind = AW_COMMAND_SETTINGS, .in.settings = AW_CORE_SETTINGS_DEFAULT};
+    struct aw_why          why = {.text = ""};
+    struct kit             small, large;
+
+    (void)unused;
+    limits.tickets_max = 9;
+    kit_open_with(&small, &limits);
+    limits.tickets_max = 60;
+    kit_open_with(&large, &limits);
+    set.in.settings.tables.tickets_max = 9;
+    assert_int_equal(kit_apply(&small, &set), AW_OK);
+    assert_int_equal(kit_apply(&large, &set), AW_OK);
+    for (uint64_t id = 1; id <= 12; id++) {
+        enum aw_err err = id <= 8 ? AW_OK : AW_E_TABLE_FULL;
+
+        assert_int_equal(admits_and_post(&small, id, id, 0).out.err, err);
+        assert_int_equal(admits_and_post(&large, id, id, 0).out.err, err);
+    }
+    assert_true(aw_hash128_eq(aw_state_digest(small.state), aw_state_digest(large.state)));
+    set.in.settings.tables.tickets_max = 60;
+    assert_int_equal(aw_state_fits(small.state, &set.in.settings, &why), AW_E_TABLE_FULL);
+    assert_non_null(strstr(why.text, "tickets-max 60"));
+    assert_int_equal(kit_apply(&small, &set), AW_E_BAD_VALUE);
+    assert_int_equal(kit_apply(&large, &set), AW_OK);
+    assert_int_equal(admits_and_post(&large, 20, 20, 0).out.err, AW_OK);
+    kit_close(&large);
+    kit_close(&small);
+}
+
 static void
 test_the_table_of_tickets_has_a_limit(void **unused)
 {
@@ -1710,6 +1744,7 @@ main(void)
         cmocka_unit_test(test_hold_by_id_and_version),
         cmocka_unit_test(test_a_timer_leaves_alone_what_moved_on),
         cmocka_unit_test(test_settings_reset_the_timers),
+        cmocka_unit_test(test_limits_are_those_of_the_settings),
         cmocka_unit_test(test_the_table_of_tickets_has_a_limit),
         cmocka_unit_test(test_the_table_of_identities_has_a_limit),
         cmocka_unit_test(test_the_table_of_ids_has_a_limit),

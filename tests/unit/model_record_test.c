@@ -19,10 +19,9 @@
 #define ROUNDS 400U
 
 static const enum aw_command_kind kinds[] = {
-    AW_COMMAND_EPOCH,    AW_COMMAND_SETTINGS, AW_COMMAND_LANE,  AW_COMMAND_MESSAGE, AW_COMMAND_LEASE,  AW_COMMAND_EXTEND,
-    AW_COMMAND_COMPLETE, AW_COMMAND_RELEASE,  AW_COMMAND_TIMER, AW_COMMAND_HOLD,    AW_COMMAND_UNHOLD, AW_COMMAND_CANCEL,
-    AW_COMMAND_FLIGHT,   AW_COMMAND_AIRPORT,  AW_COMMAND_UNDO,  AW_COMMAND_PLACE,   AW_COMMAND_DECLINE,
-    AW_COMMAND_UNFOLD};
+    AW_COMMAND_EPOCH,    AW_COMMAND_SETTINGS, AW_COMMAND_LANE,  AW_COMMAND_MESSAGE, AW_COMMAND_LEASE,   AW_COMMAND_EXTEND,
+    AW_COMMAND_COMPLETE, AW_COMMAND_RELEASE,  AW_COMMAND_TIMER, AW_COMMAND_HOLD,    AW_COMMAND_UNHOLD,  AW_COMMAND_CANCEL,
+    AW_COMMAND_FLIGHT,   AW_COMMAND_AIRPORT,  AW_COMMAND_UNDO,  AW_COMMAND_PLACE,   AW_COMMAND_DECLINE, AW_COMMAND_UNFOLD};
 
 /* --- random commands -------------------------------------------------------------------------------------------------------- */
 
@@ -346,6 +345,8 @@ make_fields(struct maker *maker, struct aw_command *command)
                                                          .kept_gentle_ms = make_ms(maker)};
         for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
             command->in.settings.handling_ms[i] = make_ms(maker);
+        for (size_t i = 0; i < sizeof(command->in.settings.tables); i++)
+            ((char *)&command->in.settings.tables)[i] = (char)next(&maker->rng);
         return;
     case AW_COMMAND_LANE:
         make_lane(maker, &command->in.lane);
@@ -459,6 +460,7 @@ same_settings(const struct aw_core_settings *a, const struct aw_core_settings *b
     SAME(kept_ms);
     SAME(kept_gentle_ms);
     SAME_BYTES(handling_ms);
+    assert_memory_equal(&a->tables, &b->tables, sizeof(a->tables));
 }
 
 static void
@@ -1213,6 +1215,16 @@ static const struct aw_command golden[] = {
                      .decline_ms = 600000,
                      .kept_ms = 120000,
                      .kept_gentle_ms = 900000,
+                     .tables = {.tickets_max = 12000000,
+                                .identities_max = 16000000,
+                                .ids_max = 24000000,
+                                .leases_max = 200000,
+                                .lanes_max = 4096,
+                                .agents_max = 20000,
+                                .keys_max = 200001,
+                                .facts_max = 16000001,
+                                .flights_max = 20001,
+                                .asides_max = 4097},
                      .handling_ms = {600000, 300000, 480000, 360000, 240000}},
      GOLDEN_OUT},
     {.kind = AW_COMMAND_LANE,
