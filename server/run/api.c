@@ -103,14 +103,18 @@ is_always_open(const struct route *route)
            route->handler == aw_api_openapi || route->handler == aw_api_index;
 }
 
-/* Of the places for requests in work: posts may take half, pulls, which wait long, three quarters. So neither a flood nor a crowd
- * of idle agents keeps others from extending, completing and steering. */
-static uint64_t
-places_for(const struct aw_io *io, const struct route *route)
+/* Of the places for requests in work half are for pulls that wait, a quarter is for posts, and the rest for who extends, completes
+ * and steers: neither a flood nor a crowd of idle agents keeps the others out. */
+static bool
+has_place(const struct aw_io *io, const struct route *route)
 {
+    uint64_t at_work = io->out - io->out_parked;
+
     if (route->handler == aw_api_post_messages)
-        return io->out_max / 2;
-    return route->handler == aw_api_pull ? io->out_max / 4 * 3 : io->out_max;
+        return at_work < io->out_max / 4;
+    if (route->handler == aw_api_pull)
+        return io->out_parked < io->out_max / 2 && at_work < io->out_max / 8 * 3;
+    return io->out < io->out_max;
 }
 
 static bool
@@ -134,7 +138,7 @@ is_too_busy(const struct aw_io *io, struct aw_request *request, const struct rou
         aw_request_fail(request, &(struct aw_problem){.err = AW_E_DRAINING});
         return true;
     }
-    if (io->out < places_for(io, route))
+    if (has_place(io, route))
         return false;
     aw_request_fail(request, &(struct aw_problem){.err = AW_E_OVERLOADED, .detail = AW_SLICE("too many requests are in work")});
     return true;

@@ -220,6 +220,7 @@ void
 aw_io_submit(struct aw_io *io, struct aw_submission *submission)
 {
     io->out++;
+    io->out_parked += submission->kind == AW_SUBMIT_PARK;
     if (io->with_committer < io->mailbox_slots && aw_list_is_empty(&io->backlog)) {
         send(io, submission);
         return;
@@ -255,6 +256,7 @@ take_back(struct aw_io *io)
 
     while ((submission = aw_ring_try_pop(&io->from_committer)) != NULL) {
         io->out--;
+        io->out_parked -= submission->kind == AW_SUBMIT_PARK;
         io->with_committer--;
         aw_call_submission_back(submission);
         taken++;

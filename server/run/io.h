@@ -94,6 +94,7 @@ struct aw_io {
     uint32_t          mailbox_slots;
     uint32_t          with_committer; /* submissions in the mailboxes and beyond */
     uint64_t          out;            /* submissions and reads out */
+    uint64_t          out_parked;     /* of them, pulls that wait with the committer */
     uint64_t          out_max;        /* no new requests above it */
     uint64_t          tls_arrived;    /* connections with TLS, ever */
     bool              rouse_committer;

@@ -12,7 +12,7 @@ import time
 
 import h2.settings
 
-from aswolk_test import PATIENCE_S, SLOW, Api, Gone, Messages, check, equal, program, pump_all, run, status, until
+from aswolk_test import PATIENCE_S, SLOW, Api, Gone, Messages, check, equal, program, problem, pump_all, run, status, until
 
 PARKED = int(os.environ.get("ASWOLK_PARK", "10000"))
 POLLS_PER_CONNECTION = 50  # Half of the streams of a connection may be polls.
@@ -89,6 +89,21 @@ def test_ten_thousand_parked(t):
         len(parked), each, idle * 100, len(got), latest * 1000))
     for api in apis:
         api.connection.close()
+
+
+def test_parked_pulls_leave_places(t):
+    """As many idle agents as may wait: one more is turned away, and who posts, extends and completes does not notice."""
+    server = t.server("--requests-max", "1024", io_threads=1)
+    make = Messages()
+    api = server.api()
+    api.receipt(make.next())
+    lease = api.lease()
+    apis, parked = park(server, 512)
+    problem(server.api("late").pull(wait_s=50), 503, "overloaded")
+    status(api.act(lease, "extend"), 200, "extend")
+    api.receipts(make.many(3))
+    pump_until(apis, "three got work", lambda: sum(poll.done for _, poll in parked) == 3)
+    api.completed(lease)
 
 
 def test_longest_waiting_first(t):
