@@ -97,7 +97,7 @@ AW_MUST_USE bool aw_proto_write_lease(struct aw_writer *writer, const struct aw_
 AW_MUST_USE bool aw_proto_write_ticket(struct aw_writer *writer, const struct aw_ticket_answer *ticket);
 /* Why it is where it is, without its messages. */
 void aw_proto_write_why(struct aw_writer *writer, const struct aw_ticket_answer *ticket, const struct aw_why_answer *why);
-void             aw_proto_write_lane(struct aw_writer *writer, const struct aw_lane_answer *lane);
+void aw_proto_write_lane(struct aw_writer *writer, const struct aw_lane_answer *lane);
 /* One message as it was posted, with its id, its time and under `receipt` what was answered to it. */
 AW_MUST_USE bool aw_proto_write_message(struct aw_writer *writer, const struct aw_stored_message *message,
                                         const struct aw_receipt *receipt);

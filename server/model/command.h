@@ -42,8 +42,8 @@ enum aw_command_kind {
     AW_COMMAND_UNFOLD = 35, /* some of a ticket's messages become a ticket of their own */
 };
 
-/* How many rows tables may have, as decisions go by them: what is forgotten early when a table is full must be so again at a replay,
- * whatever the settings are by then. They grow, but do not shrink. 0: as many as the table was made for. */
+/* How many rows tables may have, as decisions go by them: what is forgotten early when a table is full must be so again at a
+ * replay, whatever the settings are by then. They grow, but do not shrink. 0: as many as the table was made for. */
 struct aw_table_limits {
     uint32_t tickets_max; /* slots: one less, as slot 0 is no ticket */
     uint32_t identities_max;

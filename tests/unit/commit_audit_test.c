@@ -301,13 +301,14 @@ lease_of(const struct desk *desk, const struct aw_choice *choice, const uint32_t
 static void
 pull(struct desk *desk)
 {
-    uint32_t           *list = desk->lists[desk->hand_count];
+    uint32_t           *list;
     uint32_t            count;
     struct aw_choice_of of = {.lanes = desk->lanes, .directory = &desk->directory, .order = &desk->order};
     struct aw_choice    choice;
 
     if (desk->is_quiet || desk->hand_count == HANDS_MAX)
         return;
+    list = desk->lists[desk->hand_count];
     count = some_lanes(desk, list);
     of.lane_list = count == 0 ? NULL : list;
     of.lane_count = count;

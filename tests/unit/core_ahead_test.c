@@ -71,7 +71,8 @@ sort_lane(const struct kit *kit, uint32_t lane, struct aw_order_candidate candid
                                                           .departs_at = view.class_ == AW_CLASS_IMMINENT ? view.departs_at : 0,
                                                           .id = slot};
     }
-    qsort(candidates, count, sizeof(candidates[0]), compare);
+    if (count > 0)
+        qsort(candidates, count, sizeof(candidates[0]), compare);
     return count;
 }
 

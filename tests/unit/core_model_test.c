@@ -460,11 +460,8 @@ m_add_facts(struct m_ticket *t, const struct kit_post *post)
         t->departures[t->departure_count++] = post->departs_at;
         t->known_facts = AW_CLASS_OTHER;
     }
-    if (t->messages == 0)
-        t->reply_by = post->reply_by;
-    else if (post->reply_by > m.now && t->reply_by > m.now) /* the first that waits for an answer */
-        t->reply_by = post->reply_by < t->reply_by ? post->reply_by : t->reply_by;
-    else if (post->reply_by > m.now) /* there was no time left, or never a limit */
+    /* The first that waits for an answer. */
+    if (t->messages == 0 || (post->reply_by > m.now && (t->reply_by <= m.now || post->reply_by < t->reply_by)))
         t->reply_by = post->reply_by;
     m_refresh(t);
     if (t->state == AW_TICKET_LEASED && t->class_ > before)
@@ -879,6 +876,14 @@ m_hold(const struct aw_command *c)
 }
 
 /* HOLD, UNHOLD and PLACE, where they are allowed. */
+static bool
+is_placed_alike(const struct m_ticket *a, const struct m_ticket *b)
+{
+    return a->lane == b->lane && a->class_ == b->class_ && a->said == b->said && a->by_person == b->by_person &&
+           a->known_said == b->known_said && a->known_facts == b->known_facts && a->departs_at == b->departs_at &&
+           a->closing == b->closing;
+}
+
 static void
 m_place(struct aw_command *c, uint32_t slot)
 {
@@ -904,7 +909,7 @@ m_place(struct aw_command *c, uint32_t slot)
         t->said = (enum aw_class)in->class_;
         m_refresh(t);
     }
-    if (m_hold(c) == AW_HOLD_AS_IS && memcmp(&before, t, sizeof(before)) == 0)
+    if (m_hold(c) == AW_HOLD_AS_IS && is_placed_alike(&before, t))
         return;
     m_record(c, t);
     if (m_hold(c) != AW_HOLD_AS_IS)

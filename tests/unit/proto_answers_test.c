@@ -256,28 +256,28 @@ test_ticket(void **state)
 static void
 test_why(void **state)
 {
-    static const uint64_t         ahead[AW_CLASS_COUNT] = {1, 2, 3, 4, 5};
-    static const struct aw_before nearest = {.ticket = ticket, .class_ = AW_CLASS_CARE, .age_from = 2000};
-    struct rig                   *rig = *state;
-    struct aw_ticket_answer       answer = {.ticket = ticket,
-                                            .state = AW_TICKET_WAITING,
-                                            .lane = AW_SLICE("main"),
-                                            .class_ = AW_CLASS_GENERAL,
-                                            .opened_at = 1000,
-                                            .age_from = 1000,
-                                            .version = 9};
-    const struct aw_why_answer    why = {.as_of = 3000,
-                                         .order = "ratio",
-                                         .queued_at = 1000,
-                                         .lane_paused = true,
-                                         .waited_s = 2,
-                                         .allowed_s = 14400,
-                                         .part = "ratio",
-                                         .in_lane = 20,
-                                         .ahead = ahead,
-                                         .exact = true,
-                                         .nearest = &nearest,
-                                         .nearest_count = 1};
+    static const uint64_t      ahead[AW_CLASS_COUNT] = {1, 2, 3, 4, 5};
+    const struct aw_before     nearest = {.ticket = ticket, .class_ = AW_CLASS_CARE, .age_from = 2000};
+    struct rig                *rig = *state;
+    struct aw_ticket_answer    answer = {.ticket = ticket,
+                                         .state = AW_TICKET_WAITING,
+                                         .lane = AW_SLICE("main"),
+                                         .class_ = AW_CLASS_GENERAL,
+                                         .opened_at = 1000,
+                                         .age_from = 1000,
+                                         .version = 9};
+    const struct aw_why_answer why = {.as_of = 3000,
+                                      .order = "ratio",
+                                      .queued_at = 1000,
+                                      .lane_paused = true,
+                                      .waited_s = 2,
+                                      .allowed_s = 14400,
+                                      .part = "ratio",
+                                      .in_lane = 20,
+                                      .ahead = ahead,
+                                      .exact = true,
+                                      .nearest = &nearest,
+                                      .nearest_count = 1};
 
 #define WHY_HEAD(state)                                                                                                          \
     "{\"ticket\":\"" TICKET_TEXT "\",\"state\":" state ",\"lane\":\"main\",\"class\":\"general\",\"reasons\":[],"                \
