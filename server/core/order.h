@@ -40,7 +40,7 @@ size_t aw_order_choose(const struct aw_order_settings *settings, aw_ms now, cons
                        size_t count);
 /* How long this ticket may have waited at this moment: the target of its class, for `imminent` at most slack - reserve, never
  * more than the time to reply_by, at least a minute. A reply_by that can no longer be met (nearer than the handling time of the
- * class) counts for nothing: see ADR 0012. */
+ * class) counts for nothing: see ADR 0014. */
 uint64_t aw_order_allowed_ms(const struct aw_order_settings *settings, aw_ms now, const struct aw_order_candidate *candidate);
 /* waited/allowed in per mille, the slowdown (kappa); UINT32_MAX when larger. */
 uint32_t aw_order_kappa(const struct aw_order_settings *settings, aw_ms now, const struct aw_order_candidate *candidate);
