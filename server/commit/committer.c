@@ -187,6 +187,7 @@ take_commands(struct aw_committer *c, struct aw_submission *submission)
     uint32_t lane = aw_parking_came_back(&c->parking, &submission->woken_lane);
 
     submission->done = 0;
+    submission->none_aside = false;
     submission->err = AW_OK;
     if (submission->count > 0)
         aw_state_prefetch(c->config.state, &submission->entries[0].command);

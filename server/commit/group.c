@@ -73,6 +73,13 @@ pushes_anew(const struct aw_committer *c, const struct aw_command *command)
            view.state != AW_TICKET_LEASED;
 }
 
+/* A ticket more needs room for its lease and complete, as one that a post opens. */
+static bool
+opens_another(const struct aw_command *command)
+{
+    return command->kind == AW_COMMAND_UNFOLD && command->in.unfold.message_count > 0 && !command->in.unfold.on.dry_run;
+}
+
 static void
 note_refused(struct aw_committer *c, uint64_t bytes)
 {
@@ -89,13 +96,15 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
     uint64_t             cost = aw_journal_cost(c->config.journal, record_bytes, body_bytes);
 
     if (!aw_command_is_post(command)) {
-        if (cost > room->drain_bytes)
+        if (cost > room->drain_bytes || (opens_another(command) && cost + AW_DRAIN_BYTES_PER_TICKET > room->limit_bytes))
             return AW_E_STORE_FULL;
         if (pushes_anew(c, command)) {
             if (room->pushes <= c->config.lanes_reserve)
                 return AW_E_TABLE_FULL;
             room->pushes--;
         }
+        if (opens_another(command))
+            room->limit_bytes -= cost + AW_DRAIN_BYTES_PER_TICKET;
         room->drain_bytes -= cost;
         room->posts_bytes -= cost < room->posts_bytes ? cost : room->posts_bytes;
         return aw_state_admits(c->config.state, command);
@@ -184,6 +193,12 @@ apply_one(struct aw_committer *c, struct aw_entry *entry, aw_ms now)
     size_t             body = command->kind == AW_COMMAND_MESSAGE ? command->in.message.body.len : 0;
     enum aw_err        err;
 
+    if (command->kind == AW_COMMAND_LEASE && command->in.lease.slot == 0) { /* an empty choice that nothing was found for */
+        entry->point = (struct aw_commit_point){.index = 0};
+        command->out = (struct aw_outcome_of){.err = AW_E_STALE};
+        c->group_records++;
+        return true;
+    }
     if (command->kind == AW_COMMAND_LEASE)
         spare_choice(c, command);
     record = aw_record_bytes_max(command);

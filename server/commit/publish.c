@@ -123,6 +123,7 @@ aw_publish_events(struct aw_committer *c)
             break;
         case AW_EVENT_ASIDE:
             show(c, event);
+            aw_lanes_directory_set_asides(c->config.directory, aw_state_aside_count(c->config.state)); /* who is woken asks */
             aw_side_offer(c, event->slot);
             break;
         case AW_EVENT_LANE:

@@ -33,8 +33,11 @@ is_marked(const struct aw_committer *c, const struct aw_park *pull, uint32_t lan
 static struct aw_order_candidate
 candidate(const struct aw_ticket_view *ticket)
 {
-    return (struct aw_order_candidate){
-        .class_ = ticket->class_, .age = ticket->age, .departs_at = ticket->departs_at, .id = ticket->ticket.slot};
+    return (struct aw_order_candidate){.class_ = ticket->class_,
+                                       .age = ticket->age,
+                                       .departs_at = ticket->departs_at,
+                                       .reply_by = ticket->reply_by,
+                                       .id = ticket->ticket.slot};
 }
 
 static bool
@@ -103,7 +106,13 @@ aw_side_choose(struct aw_committer *c, struct aw_submission *submission)
     aw_ms                     at = lease->choice.at != 0 ? lease->choice.at : c->now;
     struct aw_ticket_view     best, chosen;
 
-    if (submission->pull == NULL || !find(c, submission->pull, at, &best) || best.ticket.slot == lease->slot)
+    if (submission->pull == NULL || submission->none_aside)
+        return;
+    if (!find(c, submission->pull, at, &best)) {
+        submission->none_aside = true; /* what comes aside later was not there when this pull began */
+        return;
+    }
+    if (best.ticket.slot == lease->slot && best.version == lease->version)
         return;
     if (lease->slot == 0 || !aw_state_ticket_at(c->config.state, lease->slot, &chosen) || chosen.version != lease->version ||
         is_before(submission->pull, at, &best, &chosen))

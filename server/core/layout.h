@@ -588,6 +588,8 @@ void aw_ticket_say(struct aw_ticket_row *ticket, enum aw_class class_);
 /* Whether class or departure are others by now than those in its row. */
 bool aw_ticket_has_changed(const struct aw_state *state, uint32_t slot);
 /* Brings class and departure up to date. Between edit and done. */
+/* Its entry in a queue tells something that is not so any more: makes its TIMER due, which gives it a new one. */
+void aw_ticket_outdate(const struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket);
 void aw_ticket_refresh(const struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket);
 /* Sets its timer anew: something that it follows from has changed. */
 void aw_ticket_rearm(struct aw_state *state, uint32_t slot);

@@ -132,6 +132,17 @@ aw_ticket_has_changed(const struct aw_state *state, uint32_t slot)
 }
 
 void
+aw_ticket_outdate(const struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket)
+{
+    struct aw_standing standing = aw_facts_judge(state, slot, state->now);
+    enum aw_class      class_ = class_of(state, ticket, &standing, state->now);
+
+    ticket->flags &= 0xFU & ~(unsigned)AW_TICKET_CLOSING;
+    if (!is_closing(&state->globals.settings, class_, ticket->reply_by, state->now))
+        ticket->flags |= AW_TICKET_CLOSING;
+}
+
+void
 aw_ticket_refresh(const struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket)
 {
     struct aw_standing standing = aw_facts_judge(state, slot, state->now);

@@ -63,6 +63,7 @@ leave(struct aw_state *state, struct aw_command *command, uint64_t seq)
     const struct aw_told *left = &command->in.unfold.left;
     uint32_t              slot = command->in.unfold.on.ticket.slot;
     struct aw_ticket_row *ticket = aw_ticket_edit(state, slot);
+    bool                  is_outdated = ticket->state == AW_TICKET_WAITING && ticket->reply_by != left->reply_by;
 
     command->out.prev_seq = ticket->last_seq;
     ticket->last_seq = seq & AW_ROW_SEQ_MAX;
@@ -73,7 +74,11 @@ leave(struct aw_state *state, struct aw_command *command, uint64_t seq)
     ticket->flags |= left->gentle ? AW_TICKET_GENTLE : 0;
     if ((ticket->flags & AW_TICKET_CLASS_BY_PERSON) == 0)
         ticket->said = (uint64_t)left->said & 0xF;
+    else if ((uint64_t)left->said > ticket->known_said)
+        ticket->known_said = (uint64_t)left->said & 0xF; /* what those that go have said is news again */
     aw_facts_tell_anew(state, slot, left);
+    if (is_outdated)
+        aw_ticket_outdate(state, slot, ticket);
     aw_ledger_settle(&state->ledger);
     aw_identities_keep(state, slot, left);
     aw_ticket_done(state, slot);

@@ -113,7 +113,7 @@ has_place(const struct aw_io *io, const struct route *route)
     if (route->handler == aw_api_post_messages)
         return at_work < io->out_max / 4;
     if (route->handler == aw_api_pull)
-        return io->out_parked < io->out_max / 2 && at_work < io->out_max / 8 * 3;
+        return io->out_parked < io->out_max / 2 && at_work < io->out_max / 8 * 3 && io->out < io->out_max / 8 * 5;
     return io->out < io->out_max;
 }
 

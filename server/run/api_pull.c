@@ -121,7 +121,7 @@ ask_aside(struct pull *pull)
     uint32_t                asides = aw_lanes_directory_asides(shared->directory);
     struct aw_choice        none = {.head.queue = AW_CHOICE_ASIDE, .seen_seq = aw_lanes_published(shared->lanes)};
 
-    if (asides == 0 || pull->asked_aside)
+    if (asides == 0 || room == 0 || pull->asked_aside)
         return;
     none.taken_seq = none.seen_seq;
     pull->asked_aside = true;

@@ -219,7 +219,7 @@ on_changed(struct aw_call *call)
     if (err != AW_OK) {
         aw_call_fail(call, err,
                      err == AW_E_NOT_FOUND ? "there is no ticket by that id"
-                     : err == AW_E_TABLE_FULL
+                     : err == AW_E_TABLE_FULL && aw_once_is_set(&change->entry.command.once)
                          ? "no more idempotency-keys can be kept just now; without one the request is carried out"
                          : "");
         return;

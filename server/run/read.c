@@ -487,6 +487,10 @@ read_told(struct aw_read_item *item, struct aw_journal_reader *reader, struct aw
             err = aw_record_read(&found->record, scratch, &command, NULL);
         if (err != AW_OK)
             return err;
+        if (command.out.u.message.reopened) { /* what came before was answered, as in message.c */
+            item->taken->told.reply_by = 0;
+            item->left->told.reply_by = 0;
+        }
         aw_telling_add(is_wanted(item, messages[count]) ? item->taken : item->left, item->settings, &command.in.message,
                        messages[count], found->header.now);
     }

@@ -709,7 +709,7 @@ make_committer(struct aw_server *server, struct aw_why *why)
         .checkpoint_step_bytes = settings->checkpoint_step_bytes,
         .bodies_min_ms = settings->bodies_min_h * 3600 * AW_MS_PER_S,
         .room_low_percent = (uint32_t)settings->room_low_percent,
-        .lanes_reserve = settings->leases_max + AW_LEASES_PER_PULL_MAX * server->io_count,
+        .lanes_reserve = settings->leases_max + settings->asides_max + AW_LEASES_PER_PULL_MAX * server->io_count,
         .mono = aw_clock_mono,
         .report = {.user = server,
                    .role = tell_role,
@@ -848,6 +848,7 @@ stop_threads(struct aw_server *server)
     /* A second signal ends us at once: what was acknowledged is on disk. */
     (void)signal(SIGTERM, SIG_DFL);
     (void)signal(SIGINT, SIG_DFL);
+    (void)signal(SIGHUP, SIG_IGN); /* its watcher goes with the loop */
     close_listener(server, &server->plain);
     close_listener(server, &server->tls);
     for (uint32_t i = 0; i < server->io_started; i++)
@@ -895,6 +896,7 @@ prepare_process(struct aw_server *server)
     cpu_set_t     cpus;
 
     (void)signal(SIGPIPE, SIG_IGN); /* a peer that went away is told by errno */
+    (void)signal(SIGHUP, SIG_IGN);  /* until the loop watches it: what it asks for is being read just now */
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &limit); /* the old limit then stays, and the gate holds */

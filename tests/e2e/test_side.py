@@ -5,7 +5,7 @@ first. They lie in no queue, and yet no pull overtakes them; nobody spins; all o
 import sys
 import time
 
-from aswolk_test import Messages, check, equal, problem, run, status, until
+from aswolk_test import Messages, check, equal, problem, rfc3339, run, status, until
 
 A_MOMENT_S = 0.5  # Long enough that a spinning pull would show in the counters, by thousands.
 
@@ -173,6 +173,36 @@ def test_limit(t):
     status(decline(ann, leases[0]), 200, "a repeat needs no room")
     status(ann.act(leases[16], "release", {"reason": "no room to decline"}), 200, "release")
     equal(ann.lease()["ticket"], leases[16]["ticket"], "the released one comes again")
+
+
+def test_channel_that_closes(t):
+    """A ticket whose channel soon takes no answer goes before one aside that has waited more of its target, and the other way round."""
+    server = t.server()
+    make = Messages()
+    ann, bob = server.api("ann"), server.api("bob")
+    now = time.time()
+    long = {"class": "general", "received_at": rfc3339(now - 2 * 3600)}
+    soon = {"class": "other", "received_at": rfc3339(now - 5 * 3600), "reply_by": rfc3339(now + 3600)}
+    for aside, queued, first in ((long, soon, 1), (soon, long, 0)):
+        tickets = [ann.receipt(make.next(**aside))["ticket"]]
+        status(decline(ann, ann.lease()), 200, "decline")
+        tickets.append(ann.receipt(make.next(**queued))["ticket"])
+        equal(bob.lease()["ticket"], tickets[first], "the one whose channel closes")
+        equal(bob.lease()["ticket"], tickets[1 - first], "the other")
+
+
+def test_no_lease_is_left(t):
+    """With all leases given out, who may not have the only ticket that waits finds nothing, which is no fault."""
+    server = t.server("--leases-max", "100")
+    make = Messages()
+    ann, bob = server.api("ann"), server.api("bob")
+    ann.receipt(make.next())
+    for agent in (ann, bob):
+        status(decline(agent, agent.lease()), 200, "decline")
+    ann.receipts(make.many(100))
+    equal(len(bob.leases(max=100)), 100, "all leases")
+    status(ann.pull(wait_s=0), 204, "nothing for who declined it")
+    problem(server.api("cas").pull(wait_s=0), 507, "table-full")
 
 
 def test_same_agent(t):

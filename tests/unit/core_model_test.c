@@ -1028,7 +1028,8 @@ m_made_of(const struct aw_in_unfold *in, bool taken)
 static void
 m_leave(struct m_ticket *t, const struct m_ticket *left)
 {
-    int kept = 0;
+    bool is_outdated = t->state == AW_TICKET_WAITING && t->reply_by != left->reply_by;
+    int  kept = 0;
 
     for (int i = 0; i < t->who_count; i++) {
         if (m_has(left, t->who[i]))
@@ -1037,6 +1038,8 @@ m_leave(struct m_ticket *t, const struct m_ticket *left)
     t->who_count = kept;
     if (!t->by_person)
         t->said = left->said;
+    else if (left->said > t->known_said)
+        t->known_said = left->said;
     memcpy(t->departures, left->departures, sizeof(t->departures));
     memcpy(t->said_at, left->said_at, sizeof(t->said_at));
     t->departure_count = left->departure_count;
@@ -1044,6 +1047,8 @@ m_leave(struct m_ticket *t, const struct m_ticket *left)
     t->reply_by = left->reply_by;
     t->message = left->message;
     t->messages = left->messages;
+    if (is_outdated) /* its TIMER will queue it anew */
+        t->closing = !m_closing(t, m_class(t));
 }
 
 static enum aw_err
