@@ -483,6 +483,13 @@ read_order(struct work *work)
         on_broken(work, "out of memory");
 }
 
+/* Completed leases alone end nothing: an agent that has none left tells so. */
+static void
+on_worked(void *user)
+{
+    (void)user;
+}
+
 /* Both must have ended: agents whose last lease is completed, and posts whose receipt is due. */
 static void
 on_part_over(void *user)
@@ -644,7 +651,7 @@ open_connections(struct work *work, struct aw_why *why)
                                            .options = work->options,
                                            .ledger = &work->ledger,
                                            .ready = on_ready,
-                                           .worked = on_part_over, /* looks, and finds that it is not over */
+                                           .worked = on_worked,
                                            .finished = on_part_over,
                                            .broken = on_broken,
                                            .user = work,
