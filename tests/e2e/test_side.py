@@ -176,7 +176,7 @@ def test_limit(t):
 
 
 def test_channel_that_closes(t):
-    """A ticket whose channel soon takes no answer goes before one aside that has waited more of its target, and the other way round."""
+    """A ticket whose channel soon closes goes before one that has waited more of its target, whichever of the two is aside."""
     server = t.server()
     make = Messages()
     ann, bob = server.api("ann"), server.api("bob")
