@@ -65,7 +65,7 @@ find(struct aw_committer *c, const struct aw_park *pull, aw_ms now, struct aw_ti
         struct aw_ticket_view view;
 
         if (!aw_state_may_take(state, slot, agent) || !aw_state_ticket_at(state, slot, &view) || !is_marked(c, pull, view.lane) ||
-            !aw_lanes_directory_gives(c->config.directory, view.lane))
+            !aw_state_lane_gives(state, view.lane)) /* as apply will see it: what gives way for it must not do so in vain */
             continue;
         if (!any || is_before(pull, now, &view, ret_best))
             *ret_best = view;

@@ -263,6 +263,14 @@ aw_apply_lane(struct aw_state *state, struct aw_command *command)
 
 /* --- looking -------------------------------------------------------------------------------------------------------------- */
 
+bool
+aw_state_lane_gives(const struct aw_state *state, uint32_t lane)
+{
+    unsigned pause = aw_lane_at(state, lane)->pause;
+
+    return pause != AW_LANE_PAUSED_OUT && pause != AW_LANE_PAUSED_BOTH;
+}
+
 uint32_t
 aw_state_lane_count(const struct aw_state *state)
 {

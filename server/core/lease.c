@@ -203,7 +203,6 @@ static enum aw_err
 check_lease(const struct aw_state *state, const struct aw_in_lease *in)
 {
     const struct aw_ticket_row *ticket;
-    unsigned                    pause;
     enum aw_err                 err;
 
     if (in->agent.len == 0 || in->agent.len > AW_AGENT_BYTES_MAX)
@@ -213,8 +212,7 @@ check_lease(const struct aw_state *state, const struct aw_in_lease *in)
     ticket = aw_ticket_at(state, in->slot);
     if (ticket->state != AW_TICKET_WAITING || ticket->version != in->version)
         return AW_E_STALE;
-    pause = aw_lane_at(state, ticket->lane)->pause;
-    if (pause == AW_LANE_PAUSED_OUT || pause == AW_LANE_PAUSED_BOTH)
+    if (!aw_state_lane_gives(state, ticket->lane))
         return AW_E_STALE;
     if ((ticket->flags & AW_TICKET_ASIDE) != 0 && !aw_state_may_take(state, in->slot, aw_agent_find(state, in->agent)))
         return AW_E_STALE;

@@ -212,6 +212,8 @@ bool aw_state_pull_runs(const struct aw_state *state, const struct aw_pull_key *
 /* The slot of the ticket that this record was moved to, by UNFOLD; 0: it was not. */
 uint32_t aw_state_moved_to(const struct aw_state *state, uint64_t seq);
 uint32_t aw_state_lane_count(const struct aw_state *state);
+/* Whether leases are given in this lane: it is not paused (out, both). */
+bool aw_state_lane_gives(const struct aw_state *state, uint32_t lane);
 /* `lane` below the count. Slices of the match borrow from the state until the lane is changed. `values`: room for 4 lists of
  * AW_LANE_MATCH_MAX slices, into which ret_answer's match points. */
 void aw_state_lane(const struct aw_state *state, uint32_t lane, struct aw_slice values[4 * AW_LANE_MATCH_MAX],
