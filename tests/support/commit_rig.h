@@ -133,7 +133,7 @@ static inline enum aw_err
 desk_start(struct desk *desk)
 {
     const struct aw_lanes_config lanes = {
-        .lanes_max = desk_limits.lanes_max, .tickets_max = desk_limits.tickets_max, .base = WALL0 - DAY_MS, .bytes_max = 8 << 20};
+        .lanes_max = desk_limits.lanes_max, .tickets_max = desk_limits.tickets_max, .base = WALL0 - DAY_MS, .bytes_max = 2 << 20};
     struct aw_committer_config config;
     enum aw_err                err;
 
