@@ -235,6 +235,13 @@ bool aw_state_may_take(const struct aw_state *state, uint32_t slot, uint32_t age
 /* For whom alone the ticket is kept; empty: for nobody. */
 struct aw_slice aw_state_kept_for(const struct aw_state *state, uint32_t slot);
 
+/* The channels in which this agent has no free unit: a bit each, 1 << the number of the channel; bit 0: those without a number. All
+ * bits when it holds as many leases as it may in all. LEASE is STALE for a ticket of such a channel. `agent` 0: 0. */
+uint16_t aw_state_agent_full(const struct aw_state *state, uint32_t agent);
+/* The next agent whose settings or whose aw_state_agent_full changed since it was given out here; 0: none is left. For who
+ * publishes them; no part of the state. */
+uint32_t aw_state_take_changed_agent(struct aw_state *state);
+
 /* What is known of a flight or an airport. AW_E_NOT_FOUND. */
 AW_MUST_USE enum aw_err aw_state_flight(const struct aw_state *state, uint64_t flight_hash, struct aw_flight_answer *ret_flight);
 AW_MUST_USE enum aw_err aw_state_airport(const struct aw_state *state, struct aw_airport_code code,

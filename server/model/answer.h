@@ -181,6 +181,13 @@ struct aw_lane_answer {
     uint64_t             version; /* for the ETag */
 };
 
+/* How many tickets of one channel an agent works on at once. */
+struct aw_agent_units {
+    struct aw_slice channel;
+    uint32_t        units; /* at most AW_AGENT_UNITS_MAX; 0: none of this channel */
+};
+#define AW_UNITS_NO_TOTAL UINT32_MAX
+
 /* What is known of a flight besides what messages say of it. The numbers are stored. */
 enum aw_flight_state {
     AW_FLIGHT_SCHEDULED = 0, /* goes as the messages say, or at departs_at */

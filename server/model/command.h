@@ -131,6 +131,21 @@ struct aw_in_lane {
     bool                 only_create; /* nothing changes when the lane exists (AW_OK, changed false) */
 };
 
+/* The whole of what an agent is set to; what is left out goes back to its default. Its channels get numbers, if there are any left
+ * (else AW_E_TABLE_FULL). */
+struct aw_in_agent {
+    struct aw_slice              name;  /* of one never seen too */
+    const uint32_t              *lanes; /* ascending, each once, all of them there; NULL: all lanes */
+    uint32_t                     lane_count;
+    bool                         is_gentle;
+    const struct aw_agent_units *units; /* each channel once; a channel that is not named has no bound of its own */
+    uint32_t                     unit_count;
+    uint32_t                     units_total; /* or AW_UNITS_NO_TOTAL */
+    struct aw_slice              by;
+    struct aw_if_match           if_match; /* else AW_E_PRECONDITION */
+    bool                         dry_run;  /* only tells what would be; not recorded */
+};
+
 /* What a flight does from now on. Its number and date are stored beside their hash, so that people can read what they changed. */
 struct aw_in_flight {
     uint64_t             flight_hash; /* of number and date, keyed; not 0 */

@@ -61,6 +61,13 @@
 #define AW_IF_MATCH_TAGS_MAX         16U
 #define AW_LEASE_MESSAGES_BYTES_MAX  (1U * AW_MIB)
 
+/* How many tickets an agent works on at once, its units: in one channel, and in all. Channels have numbers where units are counted;
+ * 0 are all those that have none. */
+#define AW_CHANNEL_NUMBERS       16U
+#define AW_AGENT_CHANNELS_MAX    (AW_CHANNEL_NUMBERS - 1U)
+#define AW_AGENT_UNITS_MAX       100U
+#define AW_AGENT_UNITS_TOTAL_MAX (AW_AGENT_CHANNELS_MAX * AW_AGENT_UNITS_MAX)
+
 /* How long a request is known by its Idempotency-Key. */
 #define AW_ONCE_MS (UINT64_C(24) * 3600 * 1000)
 
