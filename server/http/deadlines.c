@@ -35,6 +35,20 @@ idle_at(const struct aw_session *session)
     return aw_after(session->idle_since, session->is_known ? limits->idle_known_ms : limits->idle_ms);
 }
 
+/* Whether a client waits for us in silence: for an answer, or for more of a streaming one. It moves no bytes by which it could be
+ * judged, and is not idle either. */
+static bool
+has_waiting(const struct aw_session *session)
+{
+    if (!aw_list_is_empty(&session->away))
+        return true;
+    for (struct aw_list *at = session->sending.next; at != &session->sending; at = at->next) {
+        if (!is_pending(AW_CONTAINER(at, struct aw_request, _link)))
+            return true;
+    }
+    return false;
+}
+
 static aw_ns
 ping_due_at(const struct aw_session *session)
 {
@@ -42,7 +56,7 @@ ping_due_at(const struct aw_session *session)
 
     if (session->ping_at != 0)
         return aw_after(session->ping_at, limits->ping_ack_ms);
-    return aw_list_is_empty(&session->away) ? AW_NS_NEVER : aw_after(session->input_at, limits->quiet_ms);
+    return has_waiting(session) ? aw_after(session->input_at, limits->quiet_ms) : AW_NS_NEVER;
 }
 
 aw_ns

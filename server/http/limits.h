@@ -51,7 +51,7 @@ struct aw_http_limits {
     uint32_t body_ms_max;     /* ...and a whole body takes no longer than this: 10 s and 1 MiB at 1 KiB/s */
     uint32_t idle_ms;         /* without a stream, clients that we do not know */
     uint32_t idle_known_ms;   /* clients that proved who they are */
-    uint32_t quiet_ms;        /* without input while requests are away: we send a PING... */
+    uint32_t quiet_ms;        /* without input while an answer, or more of one, is awaited: we send a PING... */
     uint32_t ping_ack_ms;     /* ...and close when its ack does not come */
     uint32_t age_ms;          /* of a connection, then it is drained; 0: no limit */
     uint32_t requests_max;    /* of a connection, then it is drained; 0: no limit */

@@ -644,7 +644,7 @@ streaming_answers(void **state)
     assert_int_equal(rig->streams[1].status, 200);
     assert_string_equal(rig->streams[1].content_type, "text/event-stream");
     assert_false(rig->streams[1].is_ended);
-    rig_wait(rig, 50); /* nothing to send is not slow */
+    rig_wait(rig, 25); /* nothing to send is not slow */
     assert_true(aw_request_write(request, AW_SLICE(": hello\n\n")));
     rig_drain(rig);
     assert_int_equal(rig->streams[1].data, 9);
@@ -799,6 +799,29 @@ dead_peers_are_found(void **state)
     rig_wait(rig, 31);
     assert_int_equal(rig->pings, 1);
     rig_frame(rig, NGHTTP2_PING, NGHTTP2_FLAG_ACK, 0, rig->ping, 8);
+    rig_wait(rig, 31);
+    assert_int_equal(rig->pings, 2);
+    assert_int_equal(rig->gone, 0);
+    rig_wait(rig, 11);
+    assert_int_equal(aw_session_cause(rig->session), AW_CAUSE_PING);
+    assert_true(aw_session_is_done(rig->session));
+    rig_end(&rig);
+}
+
+/* A streaming answer with nothing to send moves no bytes: only a PING tells that its reader is gone. */
+static void
+dead_readers_are_found(void **state)
+{
+    struct rig        *rig = rig_open(RIG_HOLD);
+    struct aw_response head = {.status = 200, .content_type = AW_SLICE("text/event-stream")};
+
+    (void)state;
+    rig_get(rig, 1, "/v1/stream");
+    assert_true(aw_request_respond_begin(rig->held[0], &head));
+    rig_wait(rig, 31);
+    assert_int_equal(rig->pings, 1);
+    rig_frame(rig, NGHTTP2_PING, NGHTTP2_FLAG_ACK, 0, rig->ping, 8);
+    assert_true(aw_request_write(rig->held[0], AW_SLICE(": still here\n\n"))); /* output proves nothing about the reader */
     rig_wait(rig, 31);
     assert_int_equal(rig->pings, 2);
     assert_int_equal(rig->gone, 0);
@@ -970,6 +993,7 @@ main(void)
         cmocka_unit_test(drain_ends_by_force),
         cmocka_unit_test(idle_and_known_connections),
         cmocka_unit_test(dead_peers_are_found),
+        cmocka_unit_test(dead_readers_are_found),
         cmocka_unit_test(age_ends_connections_apart),
         cmocka_unit_test(hello_deadlines),
         cmocka_unit_test(http1_is_told_how_to_connect),
