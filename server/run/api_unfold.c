@@ -11,6 +11,7 @@
 #define TELLINGS_BYTES (2 * sizeof(struct aw_telling) + 64)
 /* A customer who writes faster than a ticket can be read, so often in a row, writes on. */
 #define TRIES_MAX 8U
+#define NO_TICKET "there is no ticket by that id"
 
 enum step { LOOKS, READS, CHANGES };
 struct unfold {
@@ -99,7 +100,7 @@ on_looked(struct unfold *unfold)
     if (unfold->query.err == AW_OK)
         read_told(unfold);
     else
-        refuse(unfold, &(struct aw_problem){.err = unfold->query.err, .detail = AW_SLICE("there is no ticket by that id")});
+        refuse(unfold, &(struct aw_problem){.err = unfold->query.err, .detail = AW_SLICE(NO_TICKET)});
 }
 
 static void
@@ -112,6 +113,9 @@ on_read(struct unfold *unfold)
         return;
     if (failed) {
         aw_call_fail(&unfold->call, AW_E_MEMORY, "");
+    } else if (item->err == AW_E_NOT_FOUND && item->missing == unfold->count) {
+        /* Between the look and the read the ticket was closed, forgotten and trimmed. */
+        refuse(unfold, &(struct aw_problem){.err = item->err, .detail = AW_SLICE(NO_TICKET)});
     } else if (item->err == AW_E_NOT_FOUND) {
         refuse_message(unfold, item->err, unfold->places[item->missing], "is no message of this ticket");
     } else if (item->err == AW_E_BAD_VALUE) {
@@ -179,7 +183,7 @@ on_changed(struct unfold *unfold)
                                                            ? AW_SLICE("its holder was given what is to go: he may do it")
                                                            : AW_SLICE("")});
     else
-        aw_call_fail(&unfold->call, out->err, "");
+        aw_call_fail(&unfold->call, out->err, out->err == AW_E_NOT_FOUND ? NO_TICKET : "");
 }
 
 static void
@@ -253,7 +257,7 @@ aw_api_unfold_ticket(struct aw_io *io, struct aw_request *request, struct aw_sli
         return;
     }
     if (!aw_ticket_id_parse(id, &unfold->on.ticket) || unfold->on.ticket.shard != io->shared->shard) {
-        aw_call_fail(&unfold->call, AW_E_NOT_FOUND, "there is no ticket by that id");
+        aw_call_fail(&unfold->call, AW_E_NOT_FOUND, NO_TICKET);
         return;
     }
     if (want.message_count == 0) {

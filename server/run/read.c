@@ -473,6 +473,7 @@ read_told(struct aw_read_item *item, struct aw_journal_reader *reader, struct aw
 
     item->taken = room_take(room, sizeof(*item->taken));
     item->left = room_take(room, sizeof(*item->left));
+    item->missing = item->wanted_count;
     if (err == AW_OK)
         err = find_missing(item, messages, count);
     if (err != AW_OK || item->left == NULL)

@@ -48,8 +48,9 @@ struct aw_read_item {
     struct aw_ticket_id
              related[AW_RELATED_MAX]; /* tickets that its messages matched too, or were taken from or into; newest first */
     uint32_t related_count;
-    /* TOLD: AW_E_NOT_FOUND when one of `wanted` is no message of this ticket: which one, `missing` says. AW_E_BAD_VALUE when the
-     * ticket has more than AW_TOLD_RECORDS_MAX records. `taken` and `left` are complete (aw_telling_end) */
+    /* TOLD: AW_E_NOT_FOUND when one of `wanted` is no message of this ticket: which one, `missing` says; `wanted_count` when
+     * nothing of the ticket is left. AW_E_BAD_VALUE when the ticket has more than AW_TOLD_RECORDS_MAX records. `taken` and `left`
+     * are complete (aw_telling_end) */
     const struct aw_core_settings *settings;
     const uint64_t                *wanted; /* records, ascending */
     uint32_t                       wanted_count;

@@ -297,6 +297,41 @@ check_receipts(bool lmdb)
     close_book(&book);
 }
 
+/* What some messages tell; a message that is not the ticket's is told apart from a ticket of which nothing is left. */
+static void
+check_tellings(bool lmdb)
+{
+    static char             memory[ROOM];
+    struct book             book;
+    struct aw_core_settings settings = AW_CORE_SETTINGS_DEFAULT;
+    uint64_t                seqs[3], other;
+    uint64_t                wanted[2];
+    size_t                  need;
+    struct aw_read_item     item, want = {.kind = AW_READ_TOLD, .settings = &settings, .wanted = wanted, .wanted_count = 2};
+
+    open_book(&book, lmdb);
+    for (uint64_t i = 0; i < 3; i++)
+        want.ticket_seq = post(&book, 1, i, 100, &seqs[i]).ticket.seq;
+    (void)post(&book, 2, 100, 100, &other);
+    want.last_seq = seqs[2];
+    wanted[0] = seqs[0];
+    wanted[1] = seqs[2];
+    item = read_item(&book, want, memory, ROOM, ROOM, &need);
+    assert_int_equal(item.err, AW_OK);
+    assert_int_equal(item.taken->told.messages, 2);
+    assert_int_equal(item.left->told.messages, 1);
+    wanted[1] = other;
+    item = read_item(&book, want, memory, ROOM, ROOM, &need);
+    assert_int_equal(item.err, AW_E_NOT_FOUND);
+    assert_int_equal(item.missing, 1);
+    want.last_seq = 1000000;
+    want.missing = 0; /* as an attempt before has left it */
+    item = read_item(&book, want, memory, ROOM, ROOM, &need);
+    assert_int_equal(item.err, AW_E_NOT_FOUND);
+    assert_int_equal(item.missing, want.wanted_count);
+    close_book(&book);
+}
+
 static struct aw_lease_id
 lease(struct book *book, struct aw_ticket_id ticket)
 {
@@ -478,6 +513,14 @@ test_receipts(void **state)
 }
 
 static void
+test_tellings(void **state)
+{
+    (void)state;
+    check_tellings(false);
+    check_tellings(true);
+}
+
+static void
 test_a_long_history_is_read_in_steps(void **state)
 {
     (void)state;
@@ -573,6 +616,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_receipts),
+        cmocka_unit_test(test_tellings),
         cmocka_unit_test(test_endings),
         cmocka_unit_test(test_a_long_history_is_read_in_steps),
         cmocka_unit_test(test_pool_sees_what_is_durable),
