@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "run/rulebook.h"
+#include "unit/store_kit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +19,8 @@
 struct owner {
     struct aw_wake      wake;
     struct aw_rulebook *book;
-    char                folder[64];
-    char                path[96];
+    char                folder[256];
+    char                path[300];
 };
 
 static void
@@ -41,8 +42,7 @@ make_owner(void **state)
     struct aw_why why;
 
     assert_non_null(owner);
-    (void)snprintf(owner->folder, sizeof(owner->folder), "rulebook-test-XXXXXX");
-    assert_non_null(mkdtemp(owner->folder));
+    kit_scratch(owner->folder);
     (void)snprintf(owner->path, sizeof(owner->path), "%s/en.rules", owner->folder);
     write_rules(owner, RULES("one"));
     assert_int_equal(aw_wake_init(&owner->wake, &why), AW_OK);
