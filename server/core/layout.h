@@ -8,7 +8,8 @@
  *
  * Parts: state.c (making, dispatch, digest), message.c (MESSAGE: duplicates, folding, choice of lane), lease.c (LEASE to RELEASE,
  * TIMER, EPOCH), aside.c (who may not take what), facts.c (what tickets are about), flight.c (FLIGHT, AIRPORT, UNDO),
- * unfold.c and told.c (UNFOLD), ticket.c (a ticket's moves, its class by the clock, hold, cancel and place), lane.c, once.c
+ * unfold.c and told.c (UNFOLD), ticket.c (a ticket's moves, its class by the clock, hold, cancel and place), lane.c,
+ * channel.c, once.c
  * (requests known by their Idempotency-Key), look.c (views), checkpoint.c.
  */
 #ifndef AW_CORE_LAYOUT_H
@@ -34,8 +35,9 @@ enum aw_table_number {
     AW_TABLE_FLIGHTS = 8,
     AW_TABLE_AIRPORTS = 9,
     AW_TABLE_ASIDES = 10,
+    AW_TABLE_CHANNELS = 11,
 };
-#define AW_TABLE_COUNT 11
+#define AW_TABLE_COUNT 12
 #define AW_ROW_SEQ_MAX ((UINT64_C(1) << 48) - 1)
 
 enum {
@@ -61,7 +63,8 @@ struct aw_ticket_row {
     /* The lease that ended last, so that a repeat of what ended it gets the first answer. */
     uint64_t ended_fence : 48;
     uint64_t ended_kind : 8; /* enum aw_command_kind: COMPLETE, RELEASE, DECLINE, TIMER, CANCEL */
-    uint64_t reserved : 8;
+    uint64_t channel : 4;    /* of its newest message; 0: another one than those that have numbers */
+    uint64_t reserved : 4;
     uint64_t opened_at : 48;
     uint64_t attempt : 16; /* stays at its largest value */
     aw_ms    departs_at;
@@ -249,6 +252,14 @@ struct aw_aside_row {
 AW_STATIC_ASSERT(offsetof(struct aw_aside_row, links) == 16, "no holes");
 AW_STATIC_ASSERT(sizeof(struct aw_aside_row) == 24, "no holes");
 
+/* A channel; its slot is its number. */
+struct aw_channel_row {
+    char     name[AW_CHANNEL_BYTES_MAX];
+    uint32_t name_len;
+    uint32_t is_shelved; /* its tickets wait in queues of their own */
+};
+AW_STATIC_ASSERT(sizeof(struct aw_channel_row) == AW_CHANNEL_BYTES_MAX + 8, "no holes");
+
 /* Everything that is one of a kind. Hashed anew for each digest. */
 struct aw_globals {
     uint64_t                seq;
@@ -302,6 +313,7 @@ struct aw_state {
     struct aw_rows   flights;
     struct aw_rows   airports;
     struct aw_rows   asides;
+    struct aw_rows   channels;
     struct aw_dedupe ids;
     /* Derived from the rows. */
     struct aw_index          by_identity;
@@ -318,6 +330,7 @@ struct aw_state {
     struct aw_lane_load     *lane_loads;    /* owns: by lane */
     uint16_t                *matching;      /* owns: lanes that match something, in order of their index */
     uint32_t                 matching_count;
+    uint16_t                 shelves; /* by channel a bit, and that of 0 */
     uint64_t                 by_state[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT];
     /* The cut under way. */
     struct aw_globals cut_globals;
@@ -561,6 +574,22 @@ void aw_aside_drop(struct aw_state *state, uint32_t slot, struct aw_ticket_row *
 aw_ms aw_aside_until(const struct aw_state *state, uint32_t slot);
 /* Rebuilds the chains. */
 void aw_aside_load_all(struct aw_state *state);
+
+/* --- channels (channel.c) --------------------------------------------------------------------------------------------------- */
+
+/* Its number, a new one if need be; 0: there is none left. */
+uint32_t aw_channel_note(struct aw_state *state, struct aw_slice name);
+/* Tickets of this channel, not 0, wait in queues of their own from now on. */
+void aw_channel_shelve(struct aw_state *state, uint32_t channel);
+/* The channel of its newest message. Between edit and done. */
+void aw_channel_set(struct aw_state *state, struct aw_ticket_row *ticket, uint32_t channel);
+static inline uint32_t
+aw_ticket_shelf(const struct aw_state *state, const struct aw_ticket_row *ticket)
+{
+    return (state->shelves >> ticket->channel & 1) != 0 ? ticket->channel : 0;
+}
+/* Rebuilds what is derived from the rows. */
+void aw_channel_load_all(struct aw_state *state);
 
 /* --- a ticket's life (ticket.c) ------------------------------------------------------------------------------------------- */
 

@@ -34,6 +34,8 @@ aw_state_ticket_at(const struct aw_state *state, uint32_t slot, struct aw_ticket
         .key = aw_ticket_key(ticket),
         .is_aside = (ticket->flags & AW_TICKET_ASIDE) != 0,
         .closing = aw_ticket_is_closing(ticket),
+        .channel = (uint8_t)ticket->channel,
+        .shelf = (uint8_t)aw_ticket_shelf(state, ticket),
     };
     if (ticket->state == AW_TICKET_LEASED) {
         const struct aw_lease_row *lease = aw_lease_at(state, ticket->link);
@@ -133,6 +135,7 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
         .facts = globals->heads[AW_TABLE_FACTS].live,
         .flights = globals->heads[AW_TABLE_FLIGHTS].live,
         .asides = globals->heads[AW_TABLE_ASIDES].live,
+        .channels = globals->heads[AW_TABLE_CHANNELS].live,
         .tickets_used = globals->heads[AW_TABLE_TICKETS].live,
         .tickets_max = state->limits.tickets_max - 1,
         .ids_max = state->limits.ids_max,

@@ -357,6 +357,7 @@ add_facts(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, c
         ticket->class_ = class_ & 0xF;
     if (in->gentle)
         ticket->flags |= AW_TICKET_GENTLE;
+    aw_channel_set(state, ticket, aw_channel_note(state, in->channel));
     ticket->message_seq = seq & AW_ROW_SEQ_MAX;
     ticket->last_seq = seq & AW_ROW_SEQ_MAX;
     ticket->messages++;
@@ -412,6 +413,7 @@ join_ticket(struct aw_state *state, struct aw_command *command, const struct pla
     uint64_t              class_ = ticket->class_;
     aw_ms                 key = aw_ticket_key(ticket);
     aw_ms                 reply_by = ticket->reply_by;
+    uint32_t              shelf = aw_ticket_shelf(state, ticket);
     bool                  closing = aw_ticket_is_closing(ticket);
 
     uint32_t keeper = place->kind == REOPENS ? keeper_of(state, ticket) : 0;
@@ -427,9 +429,9 @@ join_ticket(struct aw_state *state, struct aw_command *command, const struct pla
     add_facts(state, place->slot, ticket, &command->in.message, seq);
     if (keeper != 0)
         aw_aside_keep(state, place->slot, ticket, keeper);
-    if (place->kind == REOPENS ||
-        (ticket->state == AW_TICKET_WAITING && (ticket->class_ != class_ || aw_ticket_key(ticket) != key ||
-                                                ticket->reply_by != reply_by || aw_ticket_is_closing(ticket) != closing)))
+    if (place->kind == REOPENS || (ticket->state == AW_TICKET_WAITING &&
+                                   (ticket->class_ != class_ || aw_ticket_key(ticket) != key || ticket->reply_by != reply_by ||
+                                    aw_ticket_is_closing(ticket) != closing || aw_ticket_shelf(state, ticket) != shelf)))
         aw_ticket_queue(state, place->slot, ticket, &command->out.event);
     aw_ticket_done(state, place->slot);
 }

@@ -14,7 +14,7 @@ static const struct aw_rows_layout layouts[AW_TABLE_COUNT] = {
     [AW_TABLE_TICKETS] = ROWS_LAYOUT(AW_TABLE_TICKETS, aw_ticket_row, sizeof(struct aw_ticket_row), link),
     [AW_TABLE_IDENTITIES] = ROWS_LAYOUT(AW_TABLE_IDENTITIES, aw_identity_row, offsetof(struct aw_identity_row, chain), next),
     [AW_TABLE_LEASES] = ROWS_LAYOUT(AW_TABLE_LEASES, aw_lease_row, offsetof(struct aw_lease_row, links), agent),
-    /* Lanes and agents are never given back, so these links are never used. */
+    /* Lanes, agents and channels are never given back, so these links are never used. */
     [AW_TABLE_LANES] = ROWS_LAYOUT(AW_TABLE_LANES, aw_lane_row, AW_LANE_ROW_KEPT, version),
     [AW_TABLE_AGENTS] = ROWS_LAYOUT(AW_TABLE_AGENTS, aw_agent_row, offsetof(struct aw_agent_row, links), name_len),
     [AW_TABLE_ONCE] = ROWS_LAYOUT(AW_TABLE_ONCE, aw_once_row, offsetof(struct aw_once_row, chain), next),
@@ -22,6 +22,7 @@ static const struct aw_rows_layout layouts[AW_TABLE_COUNT] = {
     [AW_TABLE_FLIGHTS] = ROWS_LAYOUT(AW_TABLE_FLIGHTS, aw_plan_row, offsetof(struct aw_plan_row, chain), link),
     [AW_TABLE_AIRPORTS] = ROWS_LAYOUT(AW_TABLE_AIRPORTS, aw_plan_row, offsetof(struct aw_plan_row, chain), link),
     [AW_TABLE_ASIDES] = ROWS_LAYOUT(AW_TABLE_ASIDES, aw_aside_row, offsetof(struct aw_aside_row, links), agent),
+    [AW_TABLE_CHANNELS] = ROWS_LAYOUT(AW_TABLE_CHANNELS, aw_channel_row, sizeof(struct aw_channel_row), name_len),
 };
 static const struct aw_index_layout identity_index = {.stride = sizeof(struct aw_identity_row),
                                                       .key_at = offsetof(struct aw_identity_row, hash),
@@ -63,8 +64,8 @@ static struct aw_rows *
 table_of(struct aw_state *state, uint32_t table)
 {
     struct aw_rows *const tables[AW_TABLE_COUNT] = {
-        NULL,         &state->tickets, &state->identities, &state->leases,   &state->lanes, &state->agents,
-        &state->once, &state->facts,   &state->flights,    &state->airports, &state->asides};
+        NULL,         &state->tickets, &state->identities, &state->leases,   &state->lanes,  &state->agents,
+        &state->once, &state->facts,   &state->flights,    &state->airports, &state->asides, &state->channels};
 
     return tables[table];
 }
@@ -92,7 +93,8 @@ init_tables(struct aw_state *state)
                                             limits->facts_max + 1,
                                             limits->flights_max + 1,
                                             AW_AIRPORT_CODES + 1,
-                                            limits->asides_max + 1};
+                                            limits->asides_max + 1,
+                                            AW_CHANNELS_MAX + 1};
 
     if (!aw_ledger_init(&state->ledger, limits->preimage_bytes_max))
         return false;
@@ -166,6 +168,7 @@ aw_state_new(struct aw_state **ret_state, const struct aw_state_limits *limits, 
         return aw_why(why, AW_E_MEMORY, "no address space for tables of these limits");
     }
     aw_lane_make_first(state);
+    aw_channel_load_all(state);
     *ret_state = state;
     return AW_OK;
 }
@@ -530,9 +533,9 @@ aw_state_digest(const struct aw_state *state)
 struct aw_hash128
 aw_state_rows_digest_slow(const struct aw_state *state)
 {
-    const struct aw_rows *const tables[] = {&state->tickets,  &state->identities, &state->leases, &state->lanes,
-                                            &state->agents,   &state->once,       &state->facts,  &state->flights,
-                                            &state->airports, &state->asides};
+    const struct aw_rows *const tables[] = {&state->tickets,  &state->identities, &state->leases,  &state->lanes,
+                                            &state->agents,   &state->once,       &state->facts,   &state->flights,
+                                            &state->airports, &state->asides,     &state->channels};
     struct aw_hash128           sum = {0};
 
     for (size_t i = 0; i < AW_ARRAY_LEN(tables); i++)

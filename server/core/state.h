@@ -45,6 +45,9 @@
  *              who writes again neither gains nor loses time. Within AW_CLOSING_MS of it, and as long as who takes the ticket can
  *              answer in time (the handling time of its class), the ticket is closing and waits in one more queue; a TIMER begins
  *              and ends it.
+ *   channel    a ticket has that of its newest message, as a number: the first AW_CHANNELS_MAX names have one. Those that an
+ *              agent's units name have queues of their own from then on, a shelf; a ticket that waits and changes its shelf goes to
+ *              the end of its tick there.
  *   extend     the lease ends lease_ms from now, even if that is sooner than before: as the agent asks.
  *   aside      a ticket that not every agent may take now, as some declined it (for decline_ms) or one shall have it first
  *              (kept_ms), waits in no queue: the event ASIDE, not QUEUED. Then it goes back. Each agent has a row; a ticket at most
@@ -192,6 +195,8 @@ struct aw_ticket_view {
     aw_ms                key;      /* of its queue */
     bool                 is_aside; /* WAITING: in no queue, as not every agent may take it */
     bool                 closing;  /* as in struct aw_event */
+    uint8_t              channel;  /* number of the channel of its newest message; 0: one without a number */
+    uint8_t              shelf;    /* of the queues of its lane: its channel if that has queues of its own, else 0 */
 };
 /* AW_E_NOT_FOUND: never was, or closed longer ago than reopen_ms and its slot is used again. */
 AW_MUST_USE enum aw_err aw_state_ticket(const struct aw_state *state, struct aw_ticket_id id, struct aw_ticket_view *ret_view);
@@ -242,6 +247,15 @@ uint16_t aw_state_agent_full(const struct aw_state *state, uint32_t agent);
  * publishes them; no part of the state. */
 uint32_t aw_state_take_changed_agent(struct aw_state *state);
 
+/* Channels have numbers from 1 to the count; 0 is every other one. */
+uint32_t aw_state_channel_count(const struct aw_state *state);
+/* Never changes and never goes away; empty for 0. */
+struct aw_slice aw_state_channel_name(const struct aw_state *state, uint32_t channel);
+/* 0: it has no number. */
+uint32_t aw_state_find_channel(const struct aw_state *state, struct aw_slice name);
+/* A bit a channel, 1 << number, when its tickets wait in queues of their own; bit 0, all others, is always set. */
+uint16_t aw_state_shelves(const struct aw_state *state);
+
 /* What is known of a flight or an airport. AW_E_NOT_FOUND. */
 AW_MUST_USE enum aw_err aw_state_flight(const struct aw_state *state, uint64_t flight_hash, struct aw_flight_answer *ret_flight);
 AW_MUST_USE enum aw_err aw_state_airport(const struct aw_state *state, struct aw_airport_code code,
@@ -266,6 +280,7 @@ struct aw_state_counts {
     uint64_t facts;
     uint64_t flights;
     uint64_t asides;
+    uint64_t channels;
     uint64_t tickets_used; /* open and closed */
     uint64_t tickets_max;
     uint64_t ids_max;

@@ -299,6 +299,7 @@ aw_ticket_queue(struct aw_state *state, uint32_t slot, struct aw_ticket_row *tic
     aw_aside_prune(state, slot, ticket);
     ticket->version++;
     tell(ret_event, (ticket->flags & AW_TICKET_ASIDE) != 0 ? AW_EVENT_ASIDE : AW_EVENT_QUEUED, slot, ticket);
+    ret_event->shelf = (uint8_t)aw_ticket_shelf(state, ticket);
 }
 
 void

@@ -146,6 +146,9 @@ aw_telling_add(struct aw_telling *telling, const struct aw_core_settings *settin
         told->reply_by = in->reply_by; /* as in message.c */
     told->messages++;
     told->last_seq = seq;
+    AW_ASSERT(in->channel.len <= sizeof(telling->channel));
+    memcpy(telling->channel, in->channel.ptr, in->channel.len);
+    told->channel.len = in->channel.len;
     told->gentle |= in->gentle;
     for (uint32_t i = 0; i < in->identity_count; i++)
         add_identity(telling, in->identities[i]);
@@ -157,5 +160,6 @@ aw_telling_end(struct aw_telling *telling)
 {
     telling->told.identities = telling->identities;
     telling->told.facts = telling->facts;
+    telling->told.channel.ptr = telling->channel;
     return &telling->told;
 }

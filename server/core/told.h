@@ -15,6 +15,7 @@ struct aw_telling {
     struct aw_told      told; /* points into this struct from aw_telling_end on */
     struct aw_hash128   identities[AW_TOLD_IDENTITIES_MAX];
     struct aw_told_fact facts[AW_TOLD_FACTS_MAX];
+    char                channel[AW_CHANNEL_BYTES_MAX];
 };
 
 /* An empty one is all zeros. Messages come oldest first; `seq` and `accepted_at` are those of its record. */

@@ -63,13 +63,17 @@ leave(struct aw_state *state, struct aw_command *command, uint64_t seq)
     const struct aw_told *left = &command->in.unfold.left;
     uint32_t              slot = command->in.unfold.on.ticket.slot;
     struct aw_ticket_row *ticket = aw_ticket_edit(state, slot);
-    bool                  is_outdated = ticket->state == AW_TICKET_WAITING && ticket->reply_by != left->reply_by;
+    uint32_t              shelf = aw_ticket_shelf(state, ticket);
+    bool                  is_outdated;
 
     command->out.prev_seq = ticket->last_seq;
     ticket->last_seq = seq & AW_ROW_SEQ_MAX;
     ticket->messages = left->messages;
     ticket->message_seq = left->last_seq & AW_ROW_SEQ_MAX;
+    is_outdated = ticket->reply_by != left->reply_by;
     ticket->reply_by = left->reply_by;
+    aw_channel_set(state, ticket, aw_state_find_channel(state, left->channel));
+    is_outdated |= aw_ticket_shelf(state, ticket) != shelf;
     ticket->flags &= ~(unsigned)AW_TICKET_GENTLE & 0xF;
     ticket->flags |= left->gentle ? AW_TICKET_GENTLE : 0;
     if ((ticket->flags & AW_TICKET_CLASS_BY_PERSON) == 0)
@@ -77,7 +81,7 @@ leave(struct aw_state *state, struct aw_command *command, uint64_t seq)
     else if ((uint64_t)left->said > ticket->known_said)
         ticket->known_said = (uint64_t)left->said & 0xF; /* what those that go have said is news again */
     aw_facts_tell_anew(state, slot, left);
-    if (is_outdated)
+    if (is_outdated && ticket->state == AW_TICKET_WAITING)
         aw_ticket_outdate(state, slot, ticket);
     aw_ledger_settle(&state->ledger);
     aw_identities_keep(state, slot, left);
@@ -100,6 +104,7 @@ open_ticket(struct aw_state *state, struct aw_command *command, uint64_t seq)
     ticket->messages = taken->messages;
     ticket->message_seq = taken->last_seq & AW_ROW_SEQ_MAX;
     ticket->reply_by = taken->reply_by;
+    aw_channel_set(state, ticket, aw_state_find_channel(state, taken->channel));
     ticket->flags = taken->gentle ? AW_TICKET_GENTLE : 0;
     ticket->said = (uint64_t)taken->said & 0xF;
     ticket->version = (uint32_t)seq; /* as in message.c */

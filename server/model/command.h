@@ -230,6 +230,7 @@ struct aw_lease_choice {
     uint64_t                 taken_seq;  /* the same when it had taken the ticket */
     uint32_t                 held_us;    /* from then until the lease was applied; UINT32_MAX: or longer. Set by the committer */
     uint8_t                  queue;      /* of the lane, out of which it was taken; or AW_CHOICE_ASIDE */
+    uint16_t                 full;       /* channels that it passed over, 1 << number: no unit of the agent was free there */
     uint32_t                 back_slot;  /* ASIDE: the pull's own last choice, which went back to its queue for it; 0: none */
     const uint32_t          *lanes;      /* of the pull, ascending; NULL: all */
     uint32_t                 lane_count; /* of the list; at most AW_LANES_PER_PULL_MAX */
@@ -296,6 +297,7 @@ struct aw_told {
     aw_ms                      reply_by;    /* the earliest that lay ahead when the newest came */
     enum aw_class              said;        /* never IMMINENT: that is what the clock says */
     bool                       gentle;
+    struct aw_slice            channel; /* of the newest */
     const struct aw_hash128   *identities;
     uint32_t                   identity_count;
     const struct aw_told_fact *facts;
@@ -334,6 +336,7 @@ struct aw_event {
     aw_ms              age;
     aw_ms              reply_by; /* 0: none */
     bool               closing;  /* reply_by is near: it waits by that time too */
+    uint8_t            shelf;    /* QUEUED: of its lane, as in struct aw_ticket_view */
 };
 
 /* What apply found, by kind. Names of lanes and agents borrow from the state: they never change and never go away. */

@@ -64,6 +64,7 @@
 /* How many tickets an agent works on at once, its units: in one channel, and in all. Channels have numbers where units are counted;
  * 0 are all those that have none. */
 #define AW_CHANNEL_NUMBERS       16U
+#define AW_CHANNELS_MAX          (AW_CHANNEL_NUMBERS - 1U)
 #define AW_AGENT_CHANNELS_MAX    (AW_CHANNEL_NUMBERS - 1U)
 #define AW_AGENT_UNITS_MAX       100U
 #define AW_AGENT_UNITS_TOTAL_MAX (AW_AGENT_CHANNELS_MAX * AW_AGENT_UNITS_MAX)

@@ -479,6 +479,7 @@ put_choice(struct put *put, const struct aw_lease_choice *choice)
     if (choice->queue == AW_CHOICE_ASIDE)
         put_u32(put, choice->back_slot);
     put_order(put, &choice->order);
+    put_varint(put, choice->full);
     put_varint(put, choice->lane_count);
     for (uint32_t i = 0; i < choice->lane_count; i++) {
         AW_ASSERT(choice->lanes[i] >= next);
@@ -554,6 +555,7 @@ put_told(struct put *put, const struct aw_told *told)
     put_ms(put, told->reply_by);
     put_u8(put, told->said);
     put_u8(put, told->gentle);
+    put_string(put, told->channel, AW_CHANNEL_BYTES_MAX);
     put_u8(put, told->identity_count);
     for (uint32_t i = 0; i < told->identity_count; i++)
         put_hash128(put, told->identities[i]);
@@ -1130,6 +1132,7 @@ get_choice(struct get *get, struct aw_lease_choice *choice)
     if (choice->queue == AW_CHOICE_ASIDE)
         choice->back_slot = get_u32(get);
     get_order(get, &choice->order);
+    choice->full = (uint16_t)get_varint(get, UINT16_MAX, "a channel is out of range");
     choice->lane_count = (uint32_t)get_varint(get, AW_LANES_PER_PULL_MAX, "more lanes than the limit");
     if (choice->taken_seq < choice->seen_seq)
         get_fail(get, AW_E_CORRUPT, "a ticket was taken before it was looked for");
@@ -1209,6 +1212,7 @@ get_told(struct get *get, struct aw_told *told)
     told->reply_by = get_ms(get);
     told->said = (enum aw_class)get_u8(get, AW_CLASS_COUNT - 1, "class is out of range");
     told->gentle = get_u8(get, 1, "a flag is neither 0 nor 1") != 0;
+    told->channel = get_string(get, AW_CHANNEL_BYTES_MAX);
     told->identity_count = get_u8(get, AW_TOLD_IDENTITIES_MAX, "more identities than the limit");
     identities = get_list(get, &told->identity_count, sizeof(*identities));
     for (uint32_t i = 0; i < told->identity_count; i++)

@@ -59,6 +59,7 @@ struct m_ticket {
     bool                 gentle;
     aw_ms                opened_at, age, departs_at, reply_by, closed_at, held_until;
     bool                 closing;
+    uint8_t              channel;
     /* LEASED */
     uint64_t           fence, seen;
     aw_ms              expires_at;
@@ -99,6 +100,7 @@ struct machine {
     size_t                  once_count;
     aw_ms                   floor;
     struct aw_core_settings settings;
+    const char             *channels[AW_CHANNELS_MAX + 1]; /* by number */
     uint64_t                seq, lane_versions[LANES];
     enum aw_lane_pause      pauses[LANES];
     int                     lane_tags[LANES]; /* the tag that a lane takes; 0: none */
@@ -110,6 +112,9 @@ static struct machine m;
 
 static const char *const agent_names[NAMES] = {"ann", "bob", "cyd", "dan", "eve", "fay", "gus"};
 static const char *const lane_names[LANES] = {"main", "listening", "refunds", "german", "night"};
+/* More than there are numbers. */
+static const char *const channel_names[] = {"twitter", "whatsapp", "mail", "web",   "facebook", "phone", "sms", "fax", "telegram",
+                                            "signal",  "wechat",   "line", "viber", "mastodon", "desk",  "pit", "tea", "telex"};
 static const char *const tag_names[] = {"", "money", "lost", "baby"};
 
 static bool
@@ -438,6 +443,19 @@ m_choose_lane(const struct kit_post *post, bool *ret_unknown)
     return 0;
 }
 
+/* The first so many names that messages tell have a number. */
+static uint8_t
+m_channel(const char *name)
+{
+    for (uint8_t channel = 1; channel <= AW_CHANNELS_MAX; channel++) {
+        if (m.channels[channel] == NULL)
+            m.channels[channel] = name;
+        if (strcmp(m.channels[channel], name) == 0)
+            return channel;
+    }
+    return 0;
+}
+
 static void
 m_add_facts(struct m_ticket *t, const struct kit_post *post)
 {
@@ -467,6 +485,7 @@ m_add_facts(struct m_ticket *t, const struct kit_post *post)
     if (t->state == AW_TICKET_LEASED && t->class_ > before)
         t->class_ = before;
     t->gentle = t->gentle || post->gentle;
+    t->channel = m_channel(post->channel);
     t->message = m.seq;
     t->messages++;
 }
@@ -1045,6 +1064,7 @@ m_leave(struct m_ticket *t, const struct m_ticket *left)
     t->departure_count = left->departure_count;
     t->gentle = left->gentle;
     t->reply_by = left->reply_by;
+    t->channel = left->channel;
     t->message = left->message;
     t->messages = left->messages;
     if (is_outdated) /* its TIMER will queue it anew */
@@ -1375,6 +1395,7 @@ compare_ticket(const struct run *run, const struct aw_ticket_view *a, const stru
     SAME(departs_at);
     SAME(reply_by);
     SAME(closing);
+    SAME(channel);
     SAME(held_until);
     if (a->messages_total != b->messages || a->last_seq != b->last || a->message_seq != b->message || a->key != m_key(b))
         fail_at(run, "view");
@@ -1488,6 +1509,7 @@ make_post(struct run *run, struct logged *l)
                        : pick(10) == 0 ? m.now + pick(1000)
                                        : 0,
         .reply_by = some_reply_by(),
+        .channel = channel_names[pick(3) == 0 ? pick(AW_ARRAY_LEN(channel_names)) : pick(3)],
         .lane = pick(4) == 0 ? lane_names[pick(LANES)] : NULL,
         .addressed = pick(15) == 0 ? AW_ADDRESSED_ABOUT_US : AW_ADDRESSED_TO_US,
         .gentle = pick(10) == 0,

@@ -238,6 +238,7 @@ make_told(struct maker *maker, struct aw_told *told)
                              .reply_by = make_ms(maker),
                              .said = (enum aw_class)below(&maker->rng, AW_CLASS_COUNT),
                              .gentle = below(&maker->rng, 2) != 0,
+                             .channel = make_string(maker, 0, AW_CHANNEL_BYTES_MAX),
                              .identities = identities,
                              .identity_count = make_count(maker, AW_TOLD_IDENTITIES_MAX),
                              .facts = facts,
@@ -318,6 +319,7 @@ make_choice(struct maker *maker, struct aw_lease_choice *choice)
     choice->taken_seq = choice->seen_seq + next(&maker->rng) % 1000;
     choice->held_us = (uint32_t)next(&maker->rng);
     choice->queue = (uint8_t)(next(&maker->rng) % (AW_CLASS_COUNT + 1));
+    choice->full = (uint16_t)next(&maker->rng);
     choice->lane_count = make_count(maker, AW_LANES_PER_PULL_MAX);
     for (uint32_t i = 0; i < choice->lane_count; i++) {
         lane += (uint32_t)below(&maker->rng, below(&maker->rng, 8) == 0 ? 400 : 2);
@@ -537,6 +539,7 @@ same_lease(const struct aw_in_lease *a, const struct aw_in_lease *b)
     SAME(choice.taken_seq);
     SAME(choice.held_us);
     SAME(choice.queue);
+    SAME(choice.full);
     SAME(choice.lane_count);
     for (uint32_t i = 0; i < a->choice.lane_count; i++)
         SAME(choice.lanes[i]);
@@ -580,6 +583,7 @@ same_told(const struct aw_told *a, const struct aw_told *b)
     SAME(reply_by);
     SAME(said);
     SAME(gentle);
+    SAME_SLICE(channel);
     SAME(identity_count);
     for (uint32_t i = 0; i < a->identity_count; i++)
         SAME_HASH(identities[i]);
@@ -1295,6 +1299,7 @@ static const struct aw_command golden[] = {
                              .taken_seq = 4991,
                              .held_us = 850,
                              .queue = 5,
+                             .full = 0x120,
                              .lanes = golden_lanes,
                              .lane_count = 3}},
      GOLDEN_OUT},
@@ -1344,6 +1349,7 @@ static const struct aw_command golden[] = {
                              .reply_by = 1776317400000,
                              .said = AW_CLASS_DISRUPTED,
                              .gentle = true,
+                             .channel = {"mail", 4},
                              .identities = golden_identities,
                              .identity_count = 2,
                              .facts = golden_facts,
@@ -1353,6 +1359,7 @@ static const struct aw_command golden[] = {
                             .last_seq = 4900,
                             .accepted_at = 1776240000002,
                             .said = AW_CLASS_OTHER,
+                            .channel = {"web", 3},
                             .identities = golden_identities,
                             .identity_count = 1}},
      .out = {.seq = 5000, .prev_seq = 4999, .u.ticket.ticket = {5000, 18, 1}}},
