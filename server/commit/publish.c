@@ -193,18 +193,36 @@ aw_publish_leased(struct aw_committer *c, const struct aw_pull_key *key)
         aw_committer_give_back(c, pull);
 }
 
+static void
+cancel_pull(struct aw_committer *c, struct aw_submission *pull)
+{
+    /* Only `parked`, which no io thread writes after the first push, tells whether it is still here. */
+    if (!pull->park.parked)
+        return;
+    aw_parking_remove(&c->parking, pull);
+    pull->park.end = AW_PARK_CANCELLED;
+    aw_committer_give_back(c, pull);
+}
+
+static void
+cancel_query(struct aw_committer *c, struct aw_submission *query)
+{
+    /* As `parked`: a link that is in none of our queues is left alone by the io thread. */
+    if (aw_list_is_empty(&query->link))
+        return;
+    aw_list_remove(&query->link);
+    query->err = AW_E_CLOSED;
+    aw_committer_give_back(c, query);
+}
+
 void
 aw_publish_cancel(struct aw_committer *c, struct aw_submission *cancel)
 {
-    struct aw_submission *pull = cancel->target;
-
-    /* `target` may be on its way back to the io thread, which then owns it: only `parked`, which no io thread writes after the
-     * first push, tells. */
-    if (pull->park.parked) {
-        aw_parking_remove(&c->parking, pull);
-        pull->park.end = AW_PARK_CANCELLED;
-        aw_committer_give_back(c, pull);
-    }
+    /* The target may be on its way back to the io thread, which then owns it. */
+    if (cancel->target->kind == AW_SUBMIT_QUERY)
+        cancel_query(c, cancel->target);
+    else
+        cancel_pull(c, cancel->target);
     aw_committer_give_back(c, cancel);
 }
 

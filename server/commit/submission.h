@@ -5,9 +5,10 @@
  * the io thread must not touch it, nor free or take from the arena it lies in.
  *
  *   COMMANDS  applied in order, answered when all that changed something is durable (or refused)
- *   QUERY     looks at the state; sees everything that was acknowledged before it was pushed
+ *   QUERY     looks at the state; sees everything that was acknowledged before it was pushed. An AHEAD takes many steps of the
+ *             committer: one is under way, the others wait for their turn
  *   PARK      a pull that found nothing: comes back WOKEN when there may be work, or CANCELLED
- *   CANCEL    ends the parking of `target`; both come back
+ *   CANCEL    ends the parking of `target`, or a query that is not answered yet; both come back
  *
  * Thread: stated above. Owns: nothing beyond what its request owns.
  */
@@ -108,7 +109,7 @@ struct aw_submission {
     uint32_t                io;    /* which io thread gets it back */
     void                   *owner; /* the io thread's own; the committer leaves it alone */
     struct aw_list          link;  /* committer's queues */
-    enum aw_err             err;   /* AW_OK, or why none of it was looked at (STORE_BROKEN, DRAINING) */
+    enum aw_err             err;   /* AW_OK, or why none of it was looked at (STORE_BROKEN; CLOSED: a query that was cancelled) */
     /* COMMANDS */
     struct aw_entry *entries;
     uint32_t         count;

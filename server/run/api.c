@@ -104,7 +104,8 @@ is_always_open(const struct route *route)
 }
 
 /* Of the places for requests in work half are for pulls that wait, a quarter is for posts, and the rest for who extends, completes
- * and steers: neither a flood nor a crowd of idle agents keeps the others out. */
+ * and steers: neither a flood nor a crowd of idle agents keeps the others out. A few may ask at a time why a ticket is where it
+ * is. */
 static bool
 has_place(const struct aw_io *io, const struct route *route)
 {
@@ -114,6 +115,8 @@ has_place(const struct aw_io *io, const struct route *route)
         return at_work < io->out_max / 4;
     if (route->handler == aw_api_pull)
         return io->out_parked < io->out_max / 2 && at_work < io->out_max / 8 * 3 && io->out < io->out_max / 8 * 5;
+    if (route->handler == aw_api_why && io->out_looks >= AW_IO_LOOKS_MAX)
+        return false;
     return io->out < io->out_max;
 }
 

@@ -9,6 +9,7 @@ struct look {
     struct aw_call        call;
     enum aw_media         media;
     struct aw_submission  submission;
+    struct aw_submission  cancel;
     struct aw_query       query;
     struct aw_ticket_view view;
     struct aw_read       *read;
@@ -131,7 +132,19 @@ on_looked(struct aw_call *call)
         answer_look(look);
 }
 
-static const struct aw_call_ops look_ops = {.on_back = on_looked};
+/* Who goes before a ticket is looked up in steps, which nobody needs any more. */
+static void
+on_look_left(struct aw_call *call)
+{
+    struct look *look = (struct look *)call;
+
+    if (look->ahead == NULL || look->read != NULL)
+        return;
+    look->cancel = (struct aw_submission){.kind = AW_SUBMIT_CANCEL, .target = &look->submission};
+    aw_call_submit(call, &look->cancel);
+}
+
+static const struct aw_call_ops look_ops = {.on_back = on_looked, .on_leave = on_look_left};
 
 static void
 ask(struct look *look, struct aw_slice id)

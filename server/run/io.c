@@ -205,6 +205,12 @@ take_arrivals(struct aw_io *io)
 
 /* --- mailboxes --------------------------------------------------------------------------------------------------------------- */
 
+static bool
+is_look(const struct aw_submission *submission)
+{
+    return submission->kind == AW_SUBMIT_QUERY && submission->query->kind == AW_QUERY_AHEAD;
+}
+
 static void
 send(struct aw_io *io, struct aw_submission *submission)
 {
@@ -221,6 +227,7 @@ aw_io_submit(struct aw_io *io, struct aw_submission *submission)
 {
     io->out++;
     io->out_parked += submission->kind == AW_SUBMIT_PARK;
+    io->out_looks += is_look(submission);
     if (io->with_committer < io->mailbox_slots && aw_list_is_empty(&io->backlog)) {
         send(io, submission);
         return;
@@ -257,6 +264,7 @@ take_back(struct aw_io *io)
     while ((submission = aw_ring_try_pop(&io->from_committer)) != NULL) {
         io->out--;
         io->out_parked -= submission->kind == AW_SUBMIT_PARK;
+        io->out_looks -= is_look(submission);
         io->with_committer--;
         aw_call_submission_back(submission);
         taken++;

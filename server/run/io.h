@@ -95,6 +95,7 @@ struct aw_io {
     uint32_t          with_committer; /* submissions in the mailboxes and beyond */
     uint64_t          out;            /* submissions and reads out */
     uint64_t          out_parked;     /* of them, pulls that wait with the committer */
+    uint32_t          out_looks;      /* and looks through all tickets, of which the committer takes a step at a time */
     uint64_t          out_max;        /* no new requests above it */
     uint64_t          tls_arrived;    /* connections with TLS, ever */
     bool              rouse_committer;
@@ -118,6 +119,9 @@ struct aw_arrival *aw_io_departed(struct aw_io *io);
 void aw_io_drain(struct aw_io *io);
 
 /* --- for calls */
+/* Looks through all tickets that one io thread may have out. The committer has one under way and they wait for each other, so more
+ * would only keep the last ones waiting, and with them the places of other requests. */
+#define AW_IO_LOOKS_MAX 8U
 void aw_io_submit(struct aw_io *io, struct aw_submission *submission);
 void aw_io_read(struct aw_io *io, struct aw_read *read);
 

@@ -3,7 +3,7 @@
  *
  * Proves: nothing is answered before it is durable and nothing after a failed flush; a crash loses nothing that was answered and a
  * recovery gives the same digest, with and without a checkpoint; a full store refuses posts and goes on draining; parked pulls are
- * woken in order and no wake is lost; a ticket taken and not leased comes back.
+ * woken in order and no wake is lost; a ticket taken and not leased comes back; who asks and leaves is not looked for any further.
  */
 #include "support/commit_rig.h"
 
@@ -515,6 +515,77 @@ test_park_looks_at_all_lanes(void **state)
     desk_close(&desk);
 }
 
+/* Of a waiting ticket: who goes before it. */
+struct look {
+    struct aw_submission  submission;
+    struct aw_query       query;
+    struct aw_ticket_view view;
+    struct aw_ahead       ahead;
+};
+
+static void
+ask_ahead(struct desk *desk, struct look *look, struct aw_ticket_id ticket)
+{
+    *look =
+        (struct look){.submission = {.kind = AW_SUBMIT_QUERY}, .ahead = {.order = AW_ORDER_SETTINGS_DEFAULT, .at = desk->wall}};
+    look->query =
+        (struct aw_query){.kind = AW_QUERY_AHEAD, .ticket = ticket, .room = 1, .views = &look->view, .ahead = &look->ahead};
+    look->submission.query = &look->query;
+    assert_true(aw_ring_try_push(&desk->in, &look->submission));
+}
+
+/* A look that takes several steps ends when its client is gone, at whatever point it is; the next one begins at once. */
+static void
+test_looks_are_cancelled(void **state)
+{
+    struct desk         desk;
+    struct look         looks[3], one_step;
+    struct one          last;
+    struct aw_ticket_id ticket;
+
+    (void)state;
+    open_desk(&desk, NULL);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    for (uint64_t i = 1; i < 4500; i++)
+        (void)post(&desk, i, i);
+    desk_carry_out(&desk, &make_post(&last, 4500, 4500, AW_SLICE("main"))->submission);
+    ticket = last.entry.command.out.u.message.ticket;
+    for (unsigned i = 0; i < 3; i++)
+        ask_ahead(&desk, &looks[i], ticket);
+    desk_step(&desk);
+    assert_null(aw_ring_try_pop(&desk.out)); /* the first is in its middle, the others wait */
+    for (unsigned i = 0; i < 2; i++) {
+        struct aw_submission cancel = {.kind = AW_SUBMIT_CANCEL, .target = &looks[i].submission};
+
+        assert_true(aw_ring_try_push(&desk.in, &cancel));
+        desk_step(&desk); /* and a step of the third */
+        assert_ptr_equal(aw_ring_try_pop(&desk.out), &looks[i].submission);
+        assert_int_equal(looks[i].submission.err, AW_E_CLOSED);
+        assert_ptr_equal(aw_ring_try_pop(&desk.out), &cancel);
+        if (i == 0)
+            assert_null(aw_ring_try_pop(&desk.out));
+    }
+    while (!aw_committer_is_idle(desk.committer))
+        desk_step(&desk);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &looks[2].submission);
+    assert_int_equal(looks[2].submission.err, AW_OK);
+    assert_int_equal(looks[2].ahead.by_class[AW_CLASS_GENERAL], 4499);
+    assert_false(looks[2].ahead.in_one_step);
+    /* Asked and cancelled in one go, and cancelled after it was answered. */
+    ask_ahead(&desk, &one_step, ticket);
+    for (unsigned i = 0; i < 2; i++) {
+        struct aw_submission cancel = {.kind = AW_SUBMIT_CANCEL, .target = &one_step.submission};
+
+        assert_true(aw_ring_try_push(&desk.in, &cancel));
+        desk_step(&desk);
+        if (i == 0)
+            assert_ptr_equal(aw_ring_try_pop(&desk.out), &one_step.submission);
+        assert_ptr_equal(aw_ring_try_pop(&desk.out), &cancel);
+    }
+    assert_true(aw_committer_is_idle(desk.committer));
+    desk_close(&desk);
+}
+
 static void
 pause_main(struct desk *desk, struct one *one, enum aw_lane_pause pause)
 {
@@ -869,6 +940,7 @@ main(void)
         cmocka_unit_test(test_lease_runs_out),
         cmocka_unit_test(test_parked_pulls),
         cmocka_unit_test(test_park_looks_at_all_lanes),
+        cmocka_unit_test(test_looks_are_cancelled),
         cmocka_unit_test(test_opened_lane_wakes_as_many_as_it_has),
         cmocka_unit_test(test_broken_store_ends_parked_pulls),
         cmocka_unit_test(test_engine_that_breaks_in_a_checkpoint),
