@@ -27,6 +27,16 @@ tell(struct recovery *recovery, const char *phase, uint64_t done)
         recovery->progress->tell(recovery->progress->user, phase, done, recovery->last_seq);
 }
 
+static enum aw_err
+look_whether_to_go_on(struct recovery *recovery, struct aw_why *why)
+{
+    const struct aw_recover_progress *progress = recovery->progress;
+
+    if (progress == NULL || progress->is_given_up == NULL || !progress->is_given_up(progress->user))
+        return AW_OK;
+    return aw_why(why, AW_E_CLOSED, "the start was given up");
+}
+
 static bool
 is_same_receipt(const struct aw_out_message *a, const struct aw_out_message *b)
 {
@@ -132,8 +142,9 @@ static enum aw_err
 load_chunk(void *user, const struct aw_chunk *chunk)
 {
     struct recovery *recovery = user;
+    enum aw_err      err = look_whether_to_go_on(recovery, recovery->why);
 
-    return aw_state_load_chunk(recovery->state, chunk, recovery->why);
+    return err == AW_OK ? aw_state_load_chunk(recovery->state, chunk, recovery->why) : err;
 }
 
 /* Only ids of messages up to the cut: those behind it come with the replay. */
@@ -145,6 +156,9 @@ load_ids(struct recovery *recovery, uint64_t cut_seq, struct aw_why *why)
     enum aw_err     err;
 
     while ((err = aw_journal_read_ids(recovery->reader, first, &first, &bytes)) == AW_OK && first <= cut_seq) {
+        err = look_whether_to_go_on(recovery, why);
+        if (err != AW_OK)
+            return err;
         if (bytes.len % AW_ID_ENTRY_BYTES != 0)
             return aw_why(why, AW_E_CORRUPT, "the source ids of record %" PRIu64 " are cut short", first);
         for (size_t at = 0; at < bytes.len; at += AW_ID_ENTRY_BYTES) {
@@ -273,6 +287,9 @@ replay_rest(struct recovery *recovery, struct aw_why *why)
     while ((err = aw_journal_read_next(recovery->reader, out->head.next_seq, &first, &batch)) == AW_OK) {
         uint64_t before = out->head.next_seq;
 
+        err = look_whether_to_go_on(recovery, why);
+        if (err != AW_OK)
+            return err;
         if (first != before)
             return aw_why(why, AW_E_CORRUPT, "records %" PRIu64 " to %" PRIu64 " are missing", before, first - 1);
         err = aw_replay_batch(recovery->state, batch, &out->head, &recovery->arena, NULL, why);

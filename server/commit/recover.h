@@ -4,7 +4,8 @@
  * hash, numbering, and that the state's digest is the one that the batch was written on. Of a trimmed journal also that its first
  * batch continues the anchor's chain, and that the checkpoint reaches so far. Changes nothing in the store.
  * Thread: main or the starting committer, before anything else runs. Fails: AW_E_CORRUPT (says which batch or record),
- * AW_E_VERSION, AW_E_TABLE_FULL (limits set lower than what is stored), AW_E_MEMORY, AW_E_IO; the state is then void.
+ * AW_E_VERSION, AW_E_TABLE_FULL (limits set lower than what is stored), AW_E_MEMORY, AW_E_IO, AW_E_CLOSED (it was given up); the
+ * state is then void.
  */
 #ifndef AW_COMMIT_RECOVER_H
 #define AW_COMMIT_RECOVER_H
@@ -32,9 +33,12 @@ struct aw_recovery {
     uint64_t               bytes;
 };
 
-/* How far a start is; called every some thousand records. `done` of `total` sequence numbers; total may be 0. Optional. */
+/* Both optional. */
 struct aw_recover_progress {
+    /* How far a start is; called every some thousand records. `done` of `total` sequence numbers; total may be 0. */
     void (*tell)(void *user, const char *phase, uint64_t done, uint64_t total);
+    /* Asked at each batch and each chunk of a checkpoint: true ends the recovery with AW_E_CLOSED. */
+    bool (*is_given_up)(void *user);
     void *user;
 };
 

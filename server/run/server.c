@@ -54,6 +54,7 @@ struct aw_server {
     uint32_t                  io_count;
     uint32_t                  io_started;
     struct aw_latch           is_served;  /* all io threads run, and have rules */
+    struct aw_latch           is_ending;  /* what is not ready yet need not become so */
     uint32_t                 *io_loads;   /* connections of each, as the acceptor knows */
     uint64_t                  tls_handed; /* connections with TLS that went to an io thread, ever */
     /* Committer thread. */
@@ -199,33 +200,42 @@ is_over(struct aw_server *server)
     return aw_metric_sum(server->metrics, AW_METRIC_STOP) != 0 && aw_committer_is_idle(server->committer);
 }
 
+static bool
+is_start_given_up(void *user)
+{
+    const struct aw_server *server = user;
+
+    return aw_latch_is_set(&server->is_ending);
+}
+
 /* Recovery runs beside the compiling of the rules, without which no io thread starts: ready is who can be reached. */
 static void
 wait_for_io(struct aw_server *server)
 {
     struct aw_wake *wake = aw_committer_wake(server->committer);
 
-    while (!aw_latch_is_set(&server->is_served) && !is_over(server)) {
+    while (!aw_latch_is_set(&server->is_served) && !is_start_given_up(server)) {
         aw_wake_prepare(wake);
         /* What was set between the last look and prepare would not wake us. */
-        if (aw_latch_is_set(&server->is_served) || is_over(server))
+        if (aw_latch_is_set(&server->is_served) || is_start_given_up(server))
             aw_wake_clear(wake);
         else
             aw_wake_wait(wake, AW_NS_NEVER);
     }
 }
 
+/* Not ready afterwards, and AW_OK: it ends before it began, with nothing committed. No io thread gives us anything then. */
 static enum aw_err
 start_committer(struct aw_server *server)
 {
-    struct aw_recover_progress progress = {.tell = tell_progress, .user = server};
+    struct aw_recover_progress progress = {.tell = tell_progress, .is_given_up = is_start_given_up, .user = server};
     struct aw_recovery         recovery;
     enum aw_err err = aw_recover(server->state, server->journal, server->table, &progress, &recovery, &server->start_why);
 
     if (err == AW_OK)
         wait_for_io(server);
-    if (err == AW_OK && is_over(server))
-        return AW_OK; /* it ends before it began: nothing is committed */
+    if (err == AW_E_CLOSED || (err == AW_OK && is_start_given_up(server)))
+        return AW_OK;
     if (err == AW_OK)
         err = aw_committer_start(server->committer, &recovery, aw_clock_wall(), aw_clock_mono(), &server->start_why);
     if (err != AW_OK)
@@ -265,7 +275,7 @@ run_committer(void *arg)
         aw_wake_up(&server->wake);
         return NULL;
     }
-    while (!is_over(server)) {
+    while (server->is_ready && !is_over(server)) {
         if (aw_committer_step(server->committer, aw_clock_wall(), aw_clock_mono()) == 0)
             nap(server);
     }
@@ -849,6 +859,9 @@ stop_threads(struct aw_server *server)
     (void)signal(SIGTERM, SIG_DFL);
     (void)signal(SIGINT, SIG_DFL);
     (void)signal(SIGHUP, SIG_IGN); /* its watcher goes with the loop */
+    aw_latch_set(&server->is_ending);
+    if (server->committer_started)
+        aw_wake_up(aw_committer_wake(server->committer));
     close_listener(server, &server->plain);
     close_listener(server, &server->tls);
     for (uint32_t i = 0; i < server->io_started; i++)

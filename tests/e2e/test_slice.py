@@ -1001,5 +1001,21 @@ def test_graceful_stop_keeps_everything(t):
     equal(got, [receipt["ticket"] for receipt in receipts], "tickets, in order")
 
 
+def test_stop_during_a_start(t):
+    """SIGTERM while the store is read: the start is given up, an end like any other, and nothing of the store is touched. Sent as
+    soon as the server takes signals; whether the journal is through by then makes no difference to what must hold."""
+    server = t.server()
+    make = Messages()
+    receipts = server.api().receipts(make.many(5000))
+    server.kill()
+    for _ in range(3):
+        server.spawn()
+        server.wait_log("rules")
+        server.stop()
+    server.start()
+    last = status(server.api().ticket(receipts[-1]["ticket"]), 200, "the last ticket").value
+    equal([message["message"] for message in last["messages"]], [receipts[-1]["message"]], "its message")
+
+
 if __name__ == "__main__":
     sys.exit(run(globals()))

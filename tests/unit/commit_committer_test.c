@@ -257,6 +257,64 @@ test_recovery_says_what_is_too_small(void **state)
     aw_journal_close(&desk.journal);
 }
 
+struct patience {
+    uint64_t asked;
+    uint64_t gives_up_at;
+};
+
+static bool
+is_out_of_patience(void *user)
+{
+    struct patience *patience = user;
+
+    return ++patience->asked == patience->gives_up_at;
+}
+
+/* A recovery may be given up at each of its steps; the store is as it was. */
+static void
+test_recovery_is_given_up(void **state)
+{
+    struct desk       desk;
+    struct patience   patience = {.gives_up_at = 0};
+    struct aw_hash128 digest;
+    uint64_t          number = 0;
+
+    (void)state;
+    open_desk(&desk, NULL);
+    desk.checkpoint_bytes = 20000;
+    assert_int_equal(desk_start(&desk), AW_OK);
+    for (; desk.checkpoints == 0; number++)
+        (void)post(&desk, number, number);
+    for (uint64_t last = number + 3; number < last; number++)
+        (void)post(&desk, number, number);
+    digest = aw_state_digest(desk.state);
+    desk_stop(&desk);
+    for (bool over = false; !over;) {
+        struct aw_recover_progress progress = {.is_given_up = is_out_of_patience, .user = &patience};
+        struct aw_recovery         recovery;
+        struct aw_why              why = {.text = ""};
+        struct aw_state           *replayed;
+        enum aw_err                err;
+
+        patience = (struct patience){.gives_up_at = patience.gives_up_at + 1};
+        assert_int_equal(aw_state_new(&replayed, &desk_limits, 0, NULL), AW_OK);
+        err = aw_recover(replayed, desk.journal, desk.table, &progress, &recovery, &why);
+        over = err == AW_OK;
+        if (over) {
+            assert_true(aw_hash128_eq(aw_state_digest(replayed), digest));
+            assert_true(recovery.checkpoint_seq > 0 && recovery.batches >= 3);
+            assert_true(patience.asked > 2 + recovery.batches); /* chunks, ids, batches */
+            assert_int_equal(patience.gives_up_at, patience.asked + 1);
+        } else {
+            assert_int_equal(err, AW_E_CLOSED);
+            assert_int_equal(patience.asked, patience.gives_up_at);
+        }
+        aw_state_free(&replayed);
+    }
+    assert_int_equal(desk_start(&desk), AW_OK);
+    desk_close(&desk);
+}
+
 static void
 test_full_store_goes_on_draining(void **state)
 {
@@ -934,6 +992,7 @@ main(void)
         cmocka_unit_test(test_failed_flush_latches),
         cmocka_unit_test(test_recovery_gives_the_same_state),
         cmocka_unit_test(test_recovery_says_what_is_too_small),
+        cmocka_unit_test(test_recovery_is_given_up),
         cmocka_unit_test(test_full_store_goes_on_draining),
         cmocka_unit_test(test_full_store_drains_to_pulls_of_many_lanes),
         cmocka_unit_test(test_role_does_not_flap),
