@@ -220,7 +220,7 @@ apply(struct desk *desk, struct aw_command *command)
 static bool
 take_by_policy(struct desk *desk, struct aw_choice *ret_choice)
 {
-    struct aw_choice choices[AW_LANES_QUEUES];
+    struct aw_choice choices[AW_CHOICE_HEADS_MAX];
     struct sim_heads heads = {.count = 0};
     unsigned         count = aw_choice_look(desk->lanes, LANE, choices);
     unsigned         best;

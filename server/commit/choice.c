@@ -22,12 +22,12 @@ aw_choice_candidate(const struct aw_head *head)
 
 /* The first entry of a queue that still counts. False: there is none. */
 static bool
-peek(struct aw_lanes *lanes, uint32_t lane, unsigned queue, struct aw_choice *ret_choice)
+peek(struct aw_lanes *lanes, uint32_t lane, uint32_t shelf, unsigned queue, struct aw_choice *ret_choice)
 {
     struct aw_head *head = &ret_choice->head;
 
     do { /* a peek drops a bounded number of stale ones */
-        if (!aw_lanes_peek(lanes, lane, queue, head))
+        if (!aw_lanes_peek(lanes, lane, shelf, queue, head))
             return false;
     } while (head->stale);
     ret_choice->candidate = aw_choice_candidate(head);
@@ -35,12 +35,16 @@ peek(struct aw_lanes *lanes, uint32_t lane, unsigned queue, struct aw_choice *re
 }
 
 unsigned
-aw_choice_look(struct aw_lanes *lanes, uint32_t lane, struct aw_choice ret_choices[AW_LANES_QUEUES])
+aw_choice_look(struct aw_lanes *lanes, uint32_t lane, struct aw_choice ret_choices[AW_CHOICE_HEADS_MAX])
 {
     unsigned count = 0;
 
-    for (unsigned queues = aw_lanes_queues(lanes, lane); queues != 0; queues &= queues - 1)
-        count += peek(lanes, lane, (unsigned)__builtin_ctz(queues), &ret_choices[count]);
+    for (unsigned shelves = aw_lanes_shelves(lanes); shelves != 0; shelves &= shelves - 1) {
+        uint32_t shelf = (uint32_t)__builtin_ctz(shelves);
+
+        for (unsigned queues = aw_lanes_queues(lanes, lane, shelf); queues != 0; queues &= queues - 1)
+            count += peek(lanes, lane, shelf, (unsigned)__builtin_ctz(queues), &ret_choices[count]);
+    }
     return count;
 }
 
@@ -51,16 +55,16 @@ struct best {
 
 /* The rule is a total order, so the best of all is the best of the bests. */
 static void
-consider_lane(const struct aw_choice_of *of, aw_ms now, uint32_t lane, struct best *best)
+consider_lane(const struct aw_choice_of *of, aw_ms now, uint32_t lane, uint32_t shelf, struct best *best)
 {
-    unsigned queues = aw_lanes_queues(of->lanes, lane);
+    unsigned queues = aw_lanes_queues(of->lanes, lane, shelf);
 
     if (queues == 0 || (of->directory != NULL && !aw_lanes_directory_gives(of->directory, lane)))
         return;
     for (; queues != 0; queues &= queues - 1) {
         struct aw_choice choice;
 
-        if (!peek(of->lanes, lane, (unsigned)__builtin_ctz(queues), &choice))
+        if (!peek(of->lanes, lane, shelf, (unsigned)__builtin_ctz(queues), &choice))
             continue;
         if (best->any && !aw_order_goes_before(of->order, now, &choice.candidate, &best->choice.candidate))
             continue;
@@ -69,20 +73,33 @@ consider_lane(const struct aw_choice_of *of, aw_ms now, uint32_t lane, struct be
     }
 }
 
-bool
-aw_choice_find(const struct aw_choice_of *of, aw_ms now, struct aw_choice *ret_choice)
+static void
+consider_shelf(const struct aw_choice_of *of, aw_ms now, uint32_t shelf, struct best *best)
 {
-    struct best best = {.any = false};
-
     if (of->lane_list == NULL) {
         uint32_t count = aw_lanes_directory_count(of->directory);
 
-        for (uint32_t lane = aw_lanes_find(of->lanes, 0); lane < count; lane = aw_lanes_find(of->lanes, lane + 1))
-            consider_lane(of, now, lane, &best);
+        for (uint32_t lane = aw_lanes_find(of->lanes, 0, shelf); lane < count; lane = aw_lanes_find(of->lanes, lane + 1, shelf))
+            consider_lane(of, now, lane, shelf, best);
     } else {
         for (uint32_t i = 0; i < of->lane_count; i++)
-            consider_lane(of, now, of->lane_list[i], &best);
+            consider_lane(of, now, of->lane_list[i], shelf, best);
     }
+}
+
+bool
+aw_choice_find(const struct aw_choice_of *of, aw_ms now, struct aw_choice *ret_choice)
+{
+    unsigned    shelves;
+    struct best best;
+
+    do { /* again when tickets may have moved to a shelf that is new */
+        best.any = false;
+        shelves = aw_lanes_shelves(of->lanes);
+        /* Shelf 0 first: what leaves it lies on the other one by then (aw_lanes_begin_move). */
+        for (unsigned left = shelves & ~(unsigned)of->full; left != 0; left &= left - 1)
+            consider_shelf(of, now, (uint32_t)__builtin_ctz(left), &best);
+    } while (shelves != aw_lanes_shelves(of->lanes));
     if (best.any)
         *ret_choice = best.choice;
     return best.any;

@@ -4,8 +4,11 @@
  * head. This is the one way to what is next: a pull takes by it, the simulator and measuring programs run it, `why` looks with it.
  * The bound is that of lanes.h: no entry of these lanes is overtaken whose push returned before the call began.
  *
- * Speed: a lane without entries costs a bit of a word that eight lanes share, or a load of it when the agent's lanes are listed;
- * each queue that has entries costs a peek and a comparison.
+ * An agent that has no unit free in some channels passes over their shelves (commit/lanes.h): it gets the most urgent of the
+ * others, by heads alone.
+ *
+ * Speed: a lane without entries costs a bit of a word that eight lanes share, or a load of it when the agent's lanes are listed,
+ * once for each shelf in use; each queue that has entries costs a peek and a comparison.
  * Owns nothing. Thread: any, between two quiet points of the lanes' QSBR domain; a choice is void after the second. Nothing can
  * fail; nobody waits: a lost race means that another pull took a ticket or that a more urgent one came.
  */
@@ -27,6 +30,7 @@ struct aw_choice_of {
     struct aw_lanes_directory      *directory;  /* lanes that are paused give nothing; NULL, only with a list: none is */
     const uint32_t                 *lane_list;  /* of the agent; NULL: all lanes of the directory */
     uint32_t                        lane_count; /* of the list */
+    uint16_t                        full;       /* shelves to pass over, 1 << shelf: the agent has no unit free there */
     const struct aw_order_settings *order;
 };
 
@@ -39,12 +43,14 @@ struct aw_choice {
     uint64_t taken_seq;
 };
 
+#define AW_CHOICE_HEADS_MAX (AW_LANES_SHELVES * AW_LANES_QUEUES)
+
 /* What the rule sees of a head. */
 struct aw_order_candidate aw_choice_candidate(const struct aw_head *head);
 
-/* The heads of one lane, whether it is paused or not, in the order of their queues: what a pull of this lane compares. Returns how
- * many. An imminent or closing ticket may show more than once. */
-unsigned aw_choice_look(struct aw_lanes *lanes, uint32_t lane, struct aw_choice ret_choices[AW_LANES_QUEUES]);
+/* The heads of one lane, whether it is paused or not, in the order of its shelves and their queues: what a pull of this lane
+ * compares. Returns how many. An imminent or closing ticket may show more than once. */
+unsigned aw_choice_look(struct aw_lanes *lanes, uint32_t lane, struct aw_choice ret_choices[AW_CHOICE_HEADS_MAX]);
 /* The most urgent head, which stays where it is. False: nothing waits there. */
 AW_MUST_USE bool aw_choice_find(const struct aw_choice_of *of, aw_ms now, struct aw_choice *ret_choice);
 /* Takes the most urgent head. False: nothing waits there. The ticket may have changed in the meantime: only the committer's word on

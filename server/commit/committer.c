@@ -263,6 +263,7 @@ aw_committer_step(struct aw_committer *committer, aw_ms wall, aw_ns mono)
     work += aw_group_commit(c, c->now);
     work += aw_publish_queries(c, c->now);
     work += aw_publish_looks(c);
+    work += aw_publish_shelve(c);
     work += aw_lanes_reclaim(c->config.lanes);
     rouse(c);
     return work;
@@ -297,7 +298,9 @@ aw_committer_next_due(const struct aw_committer *committer, aw_ns mono)
         return mono;
     if (c->role == AW_ROLE_BROKEN)
         return AW_NS_NEVER;
-    if (c->is_timer_refused || c->is_cut_waiting)
+    if (c->shelving != 0 && !c->is_shelving_short)
+        return mono;
+    if (c->is_timer_refused || c->is_cut_waiting || c->is_shelving_short)
         return mono + TIMER_REST_NS;
     if (due != 0)
         at = mono_of(c, due, mono);

@@ -154,7 +154,8 @@ aw_group_put_back(struct aw_committer *c, const struct aw_in_lease *lease)
                                      .class_ = view.class_,
                                      .queues = lease->taken_from,
                                      .key = view.key,
-                                     .age = view.age});
+                                     .age = view.age,
+                                     .shelf = view.shelf});
     return true;
 }
 

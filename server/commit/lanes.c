@@ -21,6 +21,12 @@ AW_STATIC_ASSERT(AW_LANES_QUEUES <= LANE_BITS, "one bit a queue");
 #define WINDOW_SET     0x10U
 #define WINDOW_CLOSING 0x20U
 #define WINDOW_CLASS   0x0FU
+/* In the same word, so that a head is filled without another miss. */
+#define SHELF_SHIFT  8U
+#define SHELF_MASK   0x0F00U
+#define SHELF_MOVING 0x1000U /* it counts on shelf 0 too */
+#define SHELF_BITS   (SHELF_MASK | SHELF_MOVING)
+AW_STATIC_ASSERT(AW_LANES_SHELVES - 1 <= SHELF_MASK >> SHELF_SHIFT, "a shelf fits the word");
 
 struct aw_lanes {
     struct aw_home home; /* the committer */
@@ -30,18 +36,20 @@ struct aw_lanes {
     /* Written by the committer, read by all. */
     _Atomic uint64_t *hints;   /* owns: a set bit means that the queue may have entries */
     _Atomic uint64_t *shown;   /* owns: by slot; version << 32 | age tick */
-    _Atomic uint64_t *windows; /* owns: by slot; 0: none, else reply_by tick << 32 | WINDOW_ bits | class */
+    _Atomic uint64_t *windows; /* owns: by slot; reply_by tick << 32 | WINDOW_ bits | class, if it has one; SHELF_ bits */
     _Atomic uint64_t  published;
+    _Atomic uint32_t  shelves; /* a bit each: ever used */
     /* Shared. */
-    struct aw_calendar *queues; /* owns: lanes x AW_LANES_QUEUES */
+    struct aw_calendar *queues; /* owns: shelves x lanes x AW_LANES_QUEUES */
     /* Committer only. */
-    uint32_t sweep;      /* the word of hints where reclaim goes on */
+    uint32_t sweep;      /* the word of hints, of all shelves, where reclaim goes on */
     uint32_t slots_used; /* the highest slot shown, + 1 */
-    uint32_t lanes_used;
+    uint32_t lanes_used[AW_LANES_SHELVES];
 };
 
 /* --- start and end -------------------------------------------------------------------------------------------------------- */
 
+/* Of a shelf. */
 static size_t
 hint_words(const struct aw_lanes *lanes)
 {
@@ -51,7 +59,7 @@ hint_words(const struct aw_lanes *lanes)
 static size_t
 queues_bytes(const struct aw_lanes *lanes)
 {
-    return (size_t)lanes->config.lanes_max * AW_LANES_QUEUES * sizeof(struct aw_calendar);
+    return (size_t)AW_LANES_SHELVES * lanes->config.lanes_max * AW_LANES_QUEUES * sizeof(struct aw_calendar);
 }
 
 static size_t
@@ -78,11 +86,12 @@ aw_lanes_new(struct aw_lanes **ret_lanes, const struct aw_lanes_config *config, 
     lanes->queues = aw_reserve_take(queues_bytes(lanes));
     lanes->shown = aw_reserve_take(shown_bytes(lanes));
     lanes->windows = aw_reserve_take(shown_bytes(lanes));
-    lanes->hints = aw_mem_zeroed(hint_words(lanes), sizeof(uint64_t), AW_CACHE_LINE);
+    lanes->hints = aw_mem_zeroed(AW_LANES_SHELVES * hint_words(lanes), sizeof(uint64_t), AW_CACHE_LINE);
     if (lanes->queues == NULL || lanes->shown == NULL || lanes->windows == NULL || lanes->hints == NULL) {
         err = AW_E_MEMORY;
         goto fail;
     }
+    atomic_init(&lanes->shelves, 1);
     aw_home_enter(&lanes->home);
     *ret_lanes = lanes;
     return AW_OK;
@@ -115,11 +124,12 @@ aw_lanes_enter(struct aw_lanes *lanes)
 }
 
 static uint32_t
-queue_of(const struct aw_lanes *lanes, uint32_t lane, unsigned queue)
+queue_of(const struct aw_lanes *lanes, uint32_t lane, uint32_t shelf, unsigned queue)
 {
     AW_ASSERT(lane < lanes->config.lanes_max);
+    AW_ASSERT(shelf < AW_LANES_SHELVES);
     AW_ASSERT(queue < AW_LANES_QUEUES);
-    return lane * AW_LANES_QUEUES + queue;
+    return (shelf * lanes->config.lanes_max + lane) * AW_LANES_QUEUES + queue;
 }
 
 /* What is outside the range goes to its ends, and keeps its order as far as these tell. */
@@ -139,6 +149,12 @@ ms_of(const struct aw_lanes *lanes, uint32_t tick)
 
 /* --- hints ---------------------------------------------------------------------------------------------------------------- */
 
+static _Atomic uint64_t *
+hint_word(const struct aw_lanes *lanes, uint32_t lane, uint32_t shelf)
+{
+    return &lanes->hints[shelf * hint_words(lanes) + lane / LANES_PER_WORD];
+}
+
 static unsigned
 hint_shift(uint32_t lane, unsigned queue)
 {
@@ -148,9 +164,9 @@ hint_shift(uint32_t lane, unsigned queue)
 /* Only the committer changes hints, so a load and a store will do; and only it fills queues, so that an empty one stays empty
  * while its bit is cleared. Seq_cst like the cursors, so that a push that returned has set its bit for everybody. */
 static void
-hint_set(struct aw_lanes *lanes, uint32_t lane, unsigned queue)
+hint_set(struct aw_lanes *lanes, uint32_t lane, uint32_t shelf, unsigned queue)
 {
-    _Atomic uint64_t *word = &lanes->hints[lane / LANES_PER_WORD];
+    _Atomic uint64_t *word = hint_word(lanes, lane, shelf);
     uint64_t          bit = UINT64_C(1) << hint_shift(lane, queue);
     uint64_t          hints = atomic_load_explicit(word, memory_order_relaxed); /* the committer's own */
 
@@ -159,38 +175,70 @@ hint_set(struct aw_lanes *lanes, uint32_t lane, unsigned queue)
 }
 
 static void
-hint_clear(struct aw_lanes *lanes, uint32_t lane, unsigned queue)
+hint_clear(struct aw_lanes *lanes, uint32_t lane, uint32_t shelf, unsigned queue)
 {
-    _Atomic uint64_t *word = &lanes->hints[lane / LANES_PER_WORD];
+    _Atomic uint64_t *word = hint_word(lanes, lane, shelf);
     uint64_t          bit = UINT64_C(1) << hint_shift(lane, queue);
     uint64_t          hints = atomic_load_explicit(word, memory_order_relaxed); /* the committer's own */
 
     atomic_store_explicit(word, hints & ~bit, memory_order_seq_cst); /* pairs with the loads in queues and find */
 }
 
+/* As with hints: set before the push returns. */
+static void
+shelf_set(struct aw_lanes *lanes, uint32_t shelf)
+{
+    uint32_t shelves = atomic_load_explicit(&lanes->shelves, memory_order_relaxed); /* the committer's own */
+
+    if ((shelves >> shelf & 1) == 0)
+        atomic_store_explicit(&lanes->shelves, shelves | 1U << shelf, memory_order_seq_cst); /* pairs with the load in shelves */
+}
+
 unsigned
-aw_lanes_queues(const struct aw_lanes *lanes, uint32_t lane)
+aw_lanes_shelves(const struct aw_lanes *lanes)
+{
+    return atomic_load_explicit(&lanes->shelves, memory_order_seq_cst); /* pairs with shelf_set */
+}
+
+unsigned
+aw_lanes_queues(const struct aw_lanes *lanes, uint32_t lane, uint32_t shelf)
 {
     uint64_t hints;
 
     AW_ASSERT(lane < lanes->config.lanes_max);
-    hints = atomic_load_explicit(&lanes->hints[lane / LANES_PER_WORD], memory_order_seq_cst); /* pairs with hint_set */
+    AW_ASSERT(shelf < AW_LANES_SHELVES);
+    hints = atomic_load_explicit(hint_word(lanes, lane, shelf), memory_order_seq_cst); /* pairs with hint_set */
     return hints >> hint_shift(lane, 0) & ((1U << AW_LANES_QUEUES) - 1);
 }
 
 uint32_t
-aw_lanes_find(const struct aw_lanes *lanes, uint32_t from)
+aw_lanes_find(const struct aw_lanes *lanes, uint32_t from, uint32_t shelf)
 {
     uint32_t max = lanes->config.lanes_max;
     uint64_t mask = ~UINT64_C(0) << hint_shift(from, 0); /* lanes before `from` in its word */
 
+    AW_ASSERT(shelf < AW_LANES_SHELVES);
     for (uint32_t at = from / LANES_PER_WORD; at * LANES_PER_WORD < max; at++, mask = ~UINT64_C(0)) {
-        uint64_t hints = atomic_load_explicit(&lanes->hints[at], memory_order_seq_cst) & mask; /* pairs with hint_set */
+        _Atomic uint64_t *word = hint_word(lanes, at * LANES_PER_WORD, shelf);
+        uint64_t          hints = atomic_load_explicit(word, memory_order_seq_cst) & mask; /* pairs with hint_set */
 
         if (hints != 0)
             return at * LANES_PER_WORD + (uint32_t)__builtin_ctzll(hints) / LANE_BITS;
     }
     return max;
+}
+
+uint32_t
+aw_lanes_find_any(const struct aw_lanes *lanes, uint32_t from)
+{
+    uint32_t first = lanes->config.lanes_max;
+
+    for (unsigned left = aw_lanes_shelves(lanes); left != 0; left &= left - 1) {
+        uint32_t lane = aw_lanes_find(lanes, from, (uint32_t)__builtin_ctz(left));
+
+        first = lane < first ? lane : first;
+    }
+    return first;
 }
 
 /* --- pushing: committer --------------------------------------------------------------------------------------------------- */
@@ -226,15 +274,61 @@ aw_lanes_published(const struct aw_lanes *lanes)
 void
 aw_lanes_show_window(struct aw_lanes *lanes, uint32_t slot, enum aw_class class_, aw_ms reply_by, bool closing)
 {
-    uint64_t window = reply_by == 0 ? 0
-                                    : (uint64_t)tick_of(lanes, reply_by, UINT32_MAX) << 32 | WINDOW_SET |
-                                          (closing ? WINDOW_CLOSING : 0) | (unsigned)class_;
+    uint64_t old, window = 0;
 
     AW_ON(lanes);
     AW_ASSERT(slot < lanes->config.tickets_max);
+    if (reply_by != 0)
+        window =
+            (uint64_t)tick_of(lanes, reply_by, UINT32_MAX) << 32 | WINDOW_SET | (closing ? WINDOW_CLOSING : 0) | (unsigned)class_;
     /* Relaxed: show makes it known. Where no channel has a window the memory stays untouched. */
-    if (atomic_load_explicit(&lanes->windows[slot], memory_order_relaxed) != window)
-        atomic_store_explicit(&lanes->windows[slot], window, memory_order_relaxed);
+    old = atomic_load_explicit(&lanes->windows[slot], memory_order_relaxed);
+    if ((old & ~(uint64_t)SHELF_BITS) != window)
+        atomic_store_explicit(&lanes->windows[slot], window | (old & SHELF_BITS), memory_order_relaxed);
+}
+
+/* Release: what was pushed before is there for whoever learns by it that an entry on shelf 0 is stale. Pairs with the load in
+ * head_fill. */
+static void
+set_shelf(struct aw_lanes *lanes, uint32_t slot, uint64_t bits)
+{
+    uint64_t window = atomic_load_explicit(&lanes->windows[slot], memory_order_relaxed); /* the committer's own */
+
+    AW_ON(lanes);
+    if ((window & SHELF_BITS) != bits)
+        atomic_store_explicit(&lanes->windows[slot], (window & ~(uint64_t)SHELF_BITS) | bits, memory_order_release);
+}
+
+void
+aw_lanes_show_shelf(struct aw_lanes *lanes, uint32_t slot, uint32_t shelf)
+{
+    AW_ASSERT(slot < lanes->config.tickets_max);
+    AW_ASSERT(shelf < AW_LANES_SHELVES);
+    set_shelf(lanes, slot, shelf << SHELF_SHIFT);
+}
+
+uint32_t
+aw_lanes_shown_shelf(const struct aw_lanes *lanes, uint32_t slot)
+{
+    AW_ASSERT(slot < lanes->config.tickets_max);
+    /* Relaxed: the committer's own. */
+    return (uint32_t)(atomic_load_explicit(&lanes->windows[slot], memory_order_relaxed) & SHELF_MASK) >> SHELF_SHIFT;
+}
+
+void
+aw_lanes_begin_move(struct aw_lanes *lanes, uint32_t slot, uint32_t shelf)
+{
+    AW_ASSERT(slot < lanes->config.tickets_max);
+    AW_ASSERT(shelf > 0);
+    AW_ASSERT(shelf < AW_LANES_SHELVES);
+    AW_ASSERT(aw_lanes_shown_shelf(lanes, slot) == 0);
+    set_shelf(lanes, slot, shelf << SHELF_SHIFT | SHELF_MOVING);
+}
+
+void
+aw_lanes_end_move(struct aw_lanes *lanes, uint32_t slot)
+{
+    set_shelf(lanes, slot, aw_lanes_shown_shelf(lanes, slot) << SHELF_SHIFT);
 }
 
 static uint64_t
@@ -247,15 +341,17 @@ static enum aw_err
 push_many(struct aw_lanes *lanes, uint32_t queue, uint32_t tick, const uint64_t *entries, size_t count)
 {
     enum aw_err err = aw_calendar_push(lanes->pool, &lanes->queues[queue], tick, entries, count);
-    uint32_t    lane = queue / AW_LANES_QUEUES;
+    uint32_t    lane = queue / AW_LANES_QUEUES % lanes->config.lanes_max;
+    uint32_t    shelf = queue / AW_LANES_QUEUES / lanes->config.lanes_max;
 
     if (err != AW_OK)
         return err;
-    if (lane >= lanes->lanes_used)
-        lanes->lanes_used = lane + 1;
+    if (lane >= lanes->lanes_used[shelf])
+        lanes->lanes_used[shelf] = lane + 1;
     /* After the push, so that reclaim never sees a bit without its entry having been there; before the return, which is what
      * counts. */
-    hint_set(lanes, lane, queue % AW_LANES_QUEUES);
+    hint_set(lanes, lane, shelf, queue % AW_LANES_QUEUES);
+    shelf_set(lanes, shelf);
     return AW_OK;
 }
 
@@ -305,16 +401,16 @@ enum aw_err
 aw_lanes_push_back(struct aw_lanes *lanes, uint32_t lane, unsigned queues, aw_ms key, uint32_t slot, uint32_t version)
 {
     uint64_t    entry = entry_of(slot, version);
+    uint32_t    shelf = aw_lanes_shown_shelf(lanes, slot);
     enum aw_err err = AW_OK;
 
     AW_ON(lanes);
-    AW_ASSERT(slot < lanes->config.tickets_max);
     if ((queues & (queues - 1)) != 0 && aw_lanes_room(lanes) == 0)
         return AW_E_TABLE_FULL; /* all or none */
     for (; queues != 0 && err == AW_OK; queues &= queues - 1) {
         unsigned queue = (unsigned)__builtin_ctz(queues);
 
-        err = push_many(lanes, queue_of(lanes, lane, queue), tick_in(lanes, queue, key, slot), &entry, 1);
+        err = push_many(lanes, queue_of(lanes, lane, shelf, queue), tick_in(lanes, queue, key, slot), &entry, 1);
     }
     return err;
 }
@@ -325,33 +421,50 @@ aw_lanes_room(const struct aw_lanes *lanes)
     return aw_calendar_pool_room(lanes->pool) / 3; /* an imminent one that is closing takes three */
 }
 
+/* Shelves that nothing was ever put on have no hints. */
+static uint32_t
+next_word(const struct aw_lanes *lanes, uint32_t words, unsigned shelves)
+{
+    uint32_t word = lanes->sweep + 1;
+    uint32_t shelf = word / words;
+
+    if (word % words != 0)
+        return word;
+    shelves &= ~((1U << shelf) - 1);
+    return shelves == 0 ? 0 : (uint32_t)__builtin_ctz(shelves) * words; /* shelf 0 is always there */
+}
+
 size_t
 aw_lanes_reclaim(struct aw_lanes *lanes)
 {
     uint32_t words = (uint32_t)hint_words(lanes);
+    uint32_t shelves = aw_lanes_shelves(lanes);
     uint32_t queues_left = SWEEP_QUEUES;
-    uint32_t words_left = words < SWEEP_WORDS ? words : SWEEP_WORDS;
+    uint32_t words_left = words * (uint32_t)__builtin_popcount(shelves);
     size_t   work = 0;
 
     AW_ON(lanes);
+    if (words_left > SWEEP_WORDS)
+        words_left = SWEEP_WORDS;
     for (; queues_left > 0 && words_left > 0 && work < CLEAN_CHUNKS; words_left--) {
         /* Relaxed: the committer's own. */
         uint64_t hints = atomic_load_explicit(&lanes->hints[lanes->sweep], memory_order_relaxed);
+        uint32_t shelf = lanes->sweep / words;
 
         for (; hints != 0; hints &= hints - 1) {
             unsigned            bit = (unsigned)__builtin_ctzll(hints);
-            uint32_t            lane = lanes->sweep * LANES_PER_WORD + bit / LANE_BITS;
-            struct aw_calendar *queue = &lanes->queues[lane * AW_LANES_QUEUES + bit % LANE_BITS];
+            uint32_t            lane = lanes->sweep % words * LANES_PER_WORD + bit / LANE_BITS;
+            struct aw_calendar *queue = &lanes->queues[queue_of(lanes, lane, shelf, bit % LANE_BITS)];
             size_t              cleaned = aw_calendar_clean(lanes->pool, queue, CLEAN_CHUNKS);
 
             work += cleaned;
             queues_left -= queues_left > 0;
             if (cleaned < CLEAN_CHUNKS && aw_calendar_is_empty(queue)) {
-                hint_clear(lanes, lane, bit % LANE_BITS);
+                hint_clear(lanes, lane, shelf, bit % LANE_BITS);
                 work++;
             }
         }
-        lanes->sweep = (lanes->sweep + 1) % words;
+        lanes->sweep = next_word(lanes, words, shelves);
     }
     return work + aw_calendar_pool_reclaim(lanes->pool, FREE_BLOCKS);
 }
@@ -359,14 +472,17 @@ aw_lanes_reclaim(struct aw_lanes *lanes)
 void
 aw_lanes_count(const struct aw_lanes *lanes, uint32_t lane, enum aw_class class_, struct aw_lanes_count *ret_count)
 {
-    const struct aw_calendar *queue = &lanes->queues[queue_of(lanes, lane, class_)];
-    struct aw_lanes_count     count = {
-            .waiting = aw_calendar_waiting(lanes->pool, queue),
-            .pushed = aw_calendar_pushed(queue),
-            .stale = atomic_load_explicit(&queue->void_count, memory_order_relaxed), /* a statistic */
-    };
-    uint64_t gone = count.pushed - count.waiting;
+    struct aw_lanes_count count = {0};
+    uint64_t              gone;
 
+    for (unsigned shelves = aw_lanes_shelves(lanes); shelves != 0; shelves &= shelves - 1) {
+        const struct aw_calendar *queue = &lanes->queues[queue_of(lanes, lane, (uint32_t)__builtin_ctz(shelves), class_)];
+
+        count.waiting += aw_calendar_waiting(lanes->pool, queue);
+        count.pushed += aw_calendar_pushed(queue);
+        count.stale += atomic_load_explicit(&queue->void_count, memory_order_relaxed); /* a statistic */
+    }
+    gone = count.pushed - count.waiting;
     /* A popper may have dropped an entry that `waiting` does not know to be gone yet. */
     count.taken = gone > count.stale ? gone - count.stale : 0;
     *ret_count = count;
@@ -375,8 +491,12 @@ aw_lanes_count(const struct aw_lanes *lanes, uint32_t lane, enum aw_class class_
 size_t
 aw_lanes_bytes(const struct aw_lanes *lanes)
 {
+    size_t touched = 0;
+
+    for (uint32_t shelf = 0; shelf < AW_LANES_SHELVES; shelf++)
+        touched += lanes->lanes_used[shelf];
     return aw_calendar_pool_bytes(lanes->pool) + (size_t)lanes->slots_used * 2 * sizeof(uint64_t) +
-           (size_t)lanes->lanes_used * AW_LANES_QUEUES * sizeof(struct aw_calendar) + hint_words(lanes) * sizeof(uint64_t);
+           touched * AW_LANES_QUEUES * sizeof(struct aw_calendar) + AW_LANES_SHELVES * hint_words(lanes) * sizeof(uint64_t);
 }
 
 /* --- loading: committer --------------------------------------------------------------------------------------------------- */
@@ -510,14 +630,14 @@ aw_lanes_load_add(struct aw_lanes_load *load, uint32_t lane, enum aw_class class
 {
     struct aw_lanes *lanes = load->lanes;
     uint64_t         entry = entry_of(slot, version);
+    uint32_t         shelf = aw_lanes_shown_shelf(lanes, slot);
     enum aw_err      err = AW_OK;
 
     AW_ON(lanes);
-    AW_ASSERT(slot < lanes->config.tickets_max);
     for (unsigned queues = queues_of(lanes, slot, class_); queues != 0 && err == AW_OK; queues &= queues - 1) {
         unsigned queue = (unsigned)__builtin_ctz(queues);
 
-        err = load_item(load, queue_of(lanes, lane, queue), tick_in(lanes, queue, key, slot), entry);
+        err = load_item(load, queue_of(lanes, lane, shelf, queue), tick_in(lanes, queue, key, slot), entry);
     }
     return err;
 }
@@ -537,8 +657,9 @@ head_fill(const struct aw_lanes *lanes, const struct aw_calendar_head *from, str
     uint32_t slot = (uint32_t)from->entry;
     uint32_t version = (uint32_t)(from->entry >> 32);
     uint64_t shown = atomic_load_explicit(&lanes->shown[slot], memory_order_acquire); /* pairs with the store in show */
-    /* That of this version or of a newer one: then the entry is stale, and nobody gets a lease by it. */
-    uint64_t window = atomic_load_explicit(&lanes->windows[slot], memory_order_relaxed);
+    /* That of this version or of a newer one: then the entry is stale, and nobody gets a lease by it. Pairs with set_shelf. */
+    uint64_t window = atomic_load_explicit(&lanes->windows[slot], memory_order_acquire);
+    uint32_t shelf = (uint32_t)(window & SHELF_MASK) >> SHELF_SHIFT;
 
     head->key = ms_of(lanes, from->tick);
     head->age = ms_of(lanes, (uint32_t)shown);
@@ -547,7 +668,7 @@ head_fill(const struct aw_lanes *lanes, const struct aw_calendar_head *from, str
         head->class_ = (enum aw_class)(window & WINDOW_CLASS);
     head->slot = slot;
     head->version = version;
-    head->stale = (uint32_t)(shown >> 32) != version;
+    head->stale = (uint32_t)(shown >> 32) != version || (shelf != head->shelf && (window & SHELF_MOVING) == 0);
     head->_entry = from->entry;
     head->_cursor = from->_cursor;
 }
@@ -561,13 +682,13 @@ queue_drop(struct aw_calendar *queue, const struct aw_calendar_head *first)
 }
 
 bool
-aw_lanes_peek(struct aw_lanes *lanes, uint32_t lane, unsigned number, struct aw_head *ret_head)
+aw_lanes_peek(struct aw_lanes *lanes, uint32_t lane, uint32_t shelf, unsigned number, struct aw_head *ret_head)
 {
-    struct aw_calendar *queue = &lanes->queues[queue_of(lanes, lane, number)];
+    struct aw_calendar *queue = &lanes->queues[queue_of(lanes, lane, shelf, number)];
     enum aw_class       class_ = number < AW_CLASS_COUNT ? (enum aw_class)number : AW_CLASS_IMMINENT;
-    struct aw_head      head = {.lane = lane, .class_ = class_, .queue = number};
+    struct aw_head      head = {.lane = lane, .class_ = class_, .queue = number, .shelf = shelf};
 
-    if ((aw_lanes_queues(lanes, lane) >> number & 1) == 0)
+    if ((aw_lanes_queues(lanes, lane, shelf) >> number & 1) == 0)
         return false;
     for (unsigned drops = 0;; drops++) {
         struct aw_calendar_head first;
@@ -586,7 +707,7 @@ aw_lanes_peek(struct aw_lanes *lanes, uint32_t lane, unsigned number, struct aw_
 bool
 aw_lanes_try_take(struct aw_lanes *lanes, const struct aw_head *head)
 {
-    struct aw_calendar     *queue = &lanes->queues[queue_of(lanes, head->lane, head->queue)];
+    struct aw_calendar     *queue = &lanes->queues[queue_of(lanes, head->lane, head->shelf, head->queue)];
     struct aw_calendar_head first = {.entry = head->_entry, ._cursor = head->_cursor};
 
     if (!aw_calendar_try_pop(queue, &first))

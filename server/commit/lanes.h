@@ -3,6 +3,11 @@
  * the one that waits longest is. A closing one, whose channel soon lets nobody answer any more, waits by that time too. Whichever
  * entry is taken, the others are stale once the lease is published; until then somebody may take one too, and is refused the lease.
  *
+ * A lane has all these queues once for each shelf: shelf 0 is for most tickets, another one for those of a channel that not every
+ * agent takes at every time (ADR 0016). So whoever may not have such a ticket looks at the other shelves, and never behind a head.
+ * A ticket is on one shelf. One that waits can be moved from shelf 0 to another, and keeps its version: whoever looks at shelf 0
+ * first sees it here or there. A shelf that nothing was ever put on costs nothing.
+ *
  * An entry is a ticket's slot and version under a key (a time, exact to 100 ms; first in first out inside that). To re-rank,
  * move, hold or cancel a ticket, the committer shows a newer version and pushes a new entry, if any; the old one is stale from
  * then on and is dropped by whoever meets it at a head.
@@ -24,6 +29,7 @@
 #include "base/qsbr.h"
 #include "base/time.h"
 #include "model/class.h"
+#include "model/limits.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,6 +41,9 @@ struct aw_lanes;
 #define AW_LANES_BY_AGE    AW_CLASS_COUNT       /* imminent tickets by age; their own queue is by departure */
 #define AW_LANES_BY_WINDOW (AW_CLASS_COUNT + 1) /* closing tickets of all classes, by reply_by */
 #define AW_LANES_QUEUES    (AW_CLASS_COUNT + 2)
+
+/* By the number of a channel. */
+#define AW_LANES_SHELVES AW_CHANNEL_NUMBERS
 
 /* Keys and ages are exact to this: whole ticks since 1970. */
 #define AW_LANES_TICK_MS 100U
@@ -60,6 +69,13 @@ void aw_lanes_show(struct aw_lanes *lanes, uint32_t slot, uint32_t version, aw_m
 /* Says of this slot's next version when its channel's window ends (0: it has none), and whether it is closing. Before
  * aw_lanes_show. */
 void aw_lanes_show_window(struct aw_lanes *lanes, uint32_t slot, enum aw_class class_, aw_ms reply_by, bool closing);
+/* Says on which shelf this slot's next version lies, 0 when nothing was said. Before aw_lanes_show. */
+void     aw_lanes_show_shelf(struct aw_lanes *lanes, uint32_t slot, uint32_t shelf);
+uint32_t aw_lanes_shown_shelf(const struct aw_lanes *lanes, uint32_t slot);
+/* A ticket that waits on shelf 0 moves to another one: begin; push all that it has in queues once more, with the same version; end.
+ * In between its entries count on both shelves, then on the new one alone. */
+void aw_lanes_begin_move(struct aw_lanes *lanes, uint32_t slot, uint32_t shelf);
+void aw_lanes_end_move(struct aw_lanes *lanes, uint32_t slot);
 /* Puts an entry behind all others of its key; an imminent one also by its age, a closing one by its window, which were shown.
  * AW_E_TABLE_FULL: the arena is at its limit, nothing changed. */
 AW_MUST_USE enum aw_err aw_lanes_push(struct aw_lanes *lanes, uint32_t lane, enum aw_class class_, aw_ms key, uint32_t slot,
@@ -81,6 +97,7 @@ struct aw_lanes_count {
     uint64_t taken;
     uint64_t stale; /* dropped */
 };
+/* Of all shelves together. */
 void aw_lanes_count(const struct aw_lanes *lanes, uint32_t lane, enum aw_class class_, struct aw_lanes_count *ret_count);
 /* Memory in use: arena, queues and table as far as they were touched. */
 size_t aw_lanes_bytes(const struct aw_lanes *lanes);
@@ -104,6 +121,7 @@ struct aw_head {
     uint32_t      lane;
     enum aw_class class_;
     unsigned      queue;
+    uint32_t      shelf;
     aw_ms         key;      /* rounded down to a tick */
     aw_ms         age;      /* as above */
     aw_ms         reply_by; /* as above; 0: none */
@@ -116,14 +134,19 @@ struct aw_head {
 
 /* What the committer said last, by aw_lanes_set_published: whatever it showed and pushed before is seen by peeks from here on. */
 uint64_t aw_lanes_published(const struct aw_lanes *lanes);
-/* The queues of a lane that may have entries, one bit each (1 << queue): one load, for agents of many lanes. A queue whose
- * bit is clear has no entry whose push returned before this call. */
-unsigned aw_lanes_queues(const struct aw_lanes *lanes, uint32_t lane);
-/* The first lane at or after `from` that may have entries; lanes_max when there is none. For agents of all lanes. */
-uint32_t aw_lanes_find(const struct aw_lanes *lanes, uint32_t from);
+/* The shelves that ever had entries, one bit each (1 << shelf). One whose bit is clear has no entry whose push returned before this
+ * call. Who looks at several lanes asks again at the end: when another one has come meanwhile, tickets may have moved there. */
+unsigned aw_lanes_shelves(const struct aw_lanes *lanes);
+/* The queues of a lane that may have entries on this shelf, one bit each (1 << queue): one load, for agents of many lanes. A queue
+ * whose bit is clear has no entry whose push returned before this call. */
+unsigned aw_lanes_queues(const struct aw_lanes *lanes, uint32_t lane, uint32_t shelf);
+/* The first lane at or after `from` that may have entries on this shelf; lanes_max when there is none. For agents of all lanes. */
+uint32_t aw_lanes_find(const struct aw_lanes *lanes, uint32_t from, uint32_t shelf);
+/* The same for any shelf. */
+uint32_t aw_lanes_find_any(const struct aw_lanes *lanes, uint32_t from);
 /* The entry that is next in this queue; stale ones are dropped on the way. False when it is empty. After dropping 64 in a row
  * it returns a head with `stale` set, if the next is stale too, so that a call stays short: call again. */
-AW_MUST_USE bool aw_lanes_peek(struct aw_lanes *lanes, uint32_t lane, unsigned queue, struct aw_head *ret_head);
+AW_MUST_USE bool aw_lanes_peek(struct aw_lanes *lanes, uint32_t lane, uint32_t shelf, unsigned queue, struct aw_head *ret_head);
 /* Takes it, if it still is the head. False: somebody took it, or something more urgent came; peek this queue again. The ticket
  * may have changed in the meantime: only the committer's word on the lease counts. */
 AW_MUST_USE bool aw_lanes_try_take(struct aw_lanes *lanes, const struct aw_head *head);

@@ -18,8 +18,9 @@ aw_parking_init(struct aw_parking *parking, uint32_t lanes_max)
         aw_list_init(&parking->_keyed[i]);
     parking->_lanes = calloc(lanes_max, sizeof(parking->_lanes[0]));
     parking->_on_way = calloc(lanes_max, sizeof(parking->_on_way[0]));
+    parking->_idle = calloc(lanes_max, sizeof(parking->_idle[0]));
     parking->_agents = calloc(AW_PARK_AGENT_BUCKETS, sizeof(parking->_agents[0]));
-    if (parking->_lanes == NULL || parking->_on_way == NULL || parking->_agents == NULL) {
+    if (parking->_lanes == NULL || parking->_on_way == NULL || parking->_idle == NULL || parking->_agents == NULL) {
         aw_parking_fini(parking);
         return false;
     }
@@ -36,10 +37,12 @@ aw_parking_fini(struct aw_parking *parking)
     AW_ASSERT(parking->_count == 0);
     free(parking->_lanes);
     free(parking->_on_way);
+    free(parking->_idle);
     free(parking->_agents);
     parking->_agents = NULL;
     parking->_lanes = NULL;
     parking->_on_way = NULL;
+    parking->_idle = NULL;
 }
 
 /* Behind the last one with a smaller number. New pulls have the largest number and go to the end; one that comes back has been
@@ -90,6 +93,7 @@ aw_parking_add(struct aw_parking *parking, struct aw_submission *pull)
     aw_list_push_back(agent_list(parking, park->agent), &park->agent_link);
     park->parked = true;
     parking->_count++;
+    parking->_news++;
 }
 
 void
@@ -108,24 +112,42 @@ aw_parking_remove(struct aw_parking *parking, struct aw_submission *pull)
     parking->_count--;
 }
 
-struct aw_submission *
-aw_parking_wake(struct aw_parking *parking, uint32_t lane)
+#define SHELF_BITS 16U
+AW_STATIC_ASSERT(AW_CHANNEL_NUMBERS <= SHELF_BITS, "shelves fit the word");
+
+/* The shelves of this lane for which nobody waits, as far as that was found out since anything changed. */
+static unsigned
+idle_shelves(const struct aw_parking *parking, uint32_t lane)
 {
-    struct aw_park_node *own, *all, *first;
+    uint64_t idle = parking->_idle[lane];
+
+    return idle >> SHELF_BITS == parking->_news ? idle & ((1U << SHELF_BITS) - 1) : 0;
+}
+
+static bool
+may_take(void *user, const struct aw_submission *pull)
+{
+    return (*(const unsigned *)user & ~(unsigned)pull->park.full) != 0;
+}
+
+struct aw_submission *
+aw_parking_wake(struct aw_parking *parking, uint32_t lane, unsigned shelves)
+{
+    struct aw_submission *pull;
 
     AW_ASSERT(lane < parking->_lanes_max);
-    own = node_of(aw_list_first(&parking->_lanes[lane]));
-    all = node_of(aw_list_first(&parking->_all));
-    first = own;
-    if (own == NULL || (all != NULL && all->pull->park.number < own->pull->park.number))
-        first = all;
-    if (first == NULL)
+    if ((shelves & ~idle_shelves(parking, lane)) == 0)
         return NULL;
-    aw_parking_remove(parking, first->pull);
-    first->pull->park.end = AW_PARK_WOKEN;
-    first->pull->park.woken_lane = lane;
+    pull = aw_parking_find(parking, lane, may_take, &shelves);
+    if (pull == NULL) {
+        parking->_idle[lane] = parking->_news << SHELF_BITS | shelves | idle_shelves(parking, lane);
+        return NULL;
+    }
+    aw_parking_remove(parking, pull);
+    pull->park.end = AW_PARK_WOKEN;
+    pull->park.woken_lane = lane;
     parking->_on_way[lane]++;
-    return first->pull;
+    return pull;
 }
 
 struct aw_submission *
@@ -198,6 +220,40 @@ aw_parking_find_agent(struct aw_parking *parking, uint32_t lane, struct aw_slice
             first = pull;
     }
     return first;
+}
+
+bool
+aw_parking_set_full(struct aw_parking *parking, struct aw_slice agent, uint16_t full)
+{
+    struct aw_list *list = agent_list(parking, agent);
+    bool            has_more = false;
+
+    for (struct aw_list *at = list->next; at != list; at = at->next) {
+        struct aw_park *park = AW_CONTAINER(at, struct aw_park, agent_link);
+
+        if (!aw_slice_eq(park->agent, agent))
+            continue;
+        has_more |= (park->full & ~full) != 0;
+        park->full = full;
+    }
+    parking->_news += has_more;
+    return has_more;
+}
+
+struct aw_submission *
+aw_parking_next_of(struct aw_parking *parking, struct aw_slice agent, uint64_t number)
+{
+    struct aw_list       *list = agent_list(parking, agent);
+    struct aw_submission *next = NULL;
+
+    for (struct aw_list *at = list->next; at != list; at = at->next) {
+        struct aw_submission *pull = AW_CONTAINER(at, struct aw_submission, park.agent_link);
+
+        if (pull->park.number > number && aw_slice_eq(pull->park.agent, agent) &&
+            (next == NULL || pull->park.number < next->park.number))
+            next = pull;
+    }
+    return next;
 }
 
 void

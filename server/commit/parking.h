@@ -4,6 +4,9 @@
  * number, which it keeps when a wake found nothing. A woken pull is linked nowhere until it comes back. Each wake is for one lane;
  * until the woken pull comes back in any form, the lane counts it as on its way, so that tickets and wakes stay even: whoever comes
  * back makes the committer look at that lane again, and no ticket waits beside an idle agent because a wake was lost.
+ *
+ * A pull whose agent has no unit free on some shelves (park.full) is passed over for tickets of these. Where nobody was found,
+ * nobody is looked for again before a pull is parked or an agent has units again: agents at their limit do not make a flood dear.
  * Who owns: parked submissions belong to the parking while they are linked. Thread: the committer.
  * Fails: only in init, for lack of memory.
  */
@@ -17,6 +20,8 @@
 struct aw_parking {
     struct aw_list *_lanes;  /* lanes_max lists of aw_park_node */
     uint32_t       *_on_way; /* wakes for a lane that did not come back yet */
+    uint64_t       *_idle;   /* by lane: _news << 16 | shelves for which nobody was found since */
+    uint64_t        _news;   /* counts what may make a pull eligible */
     uint32_t        _lanes_max;
     struct aw_list  _all;                        /* those that serve every lane */
     struct aw_list  _keyed[AW_PARK_KEY_BUCKETS]; /* those with an Idempotency-Key, by its hash */
@@ -31,8 +36,9 @@ void             aw_parking_fini(struct aw_parking *parking);
 void aw_parking_add(struct aw_parking *parking, struct aw_submission *pull);
 /* Gives it back: it is linked no more. It must be parked. */
 void aw_parking_remove(struct aw_parking *parking, struct aw_submission *pull);
-/* Gives the longest waiting pull that serves `lane`, marked as woken for it; NULL when there is none. */
-struct aw_submission *aw_parking_wake(struct aw_parking *parking, uint32_t lane);
+/* Gives the longest waiting pull that serves `lane` and may take from one of these shelves (1 << shelf each), marked as woken for
+ * the lane; NULL when there is none. */
+struct aw_submission *aw_parking_wake(struct aw_parking *parking, uint32_t lane, unsigned shelves);
 /* Gives a pull with this key, marked as woken for no lane; NULL when there is none. */
 struct aw_submission *aw_parking_wake_key(struct aw_parking *parking, const struct aw_pull_key *key);
 /* The longest waiting pull that serves `lane` and of which `may` says yes; NULL when there is none. It stays parked. */
@@ -40,6 +46,11 @@ struct aw_submission *aw_parking_find(struct aw_parking *parking, uint32_t      
                                       bool (*may)(void *user, const struct aw_submission *pull), void *user);
 /* The longest waiting pull of this agent that serves `lane`; NULL when there is none. It stays parked. */
 struct aw_submission *aw_parking_find_agent(struct aw_parking *parking, uint32_t lane, struct aw_slice agent);
+/* The shelves of which this agent can take nothing are these from now on. Whether it may take from more than before, by a pull
+ * that is parked. */
+bool aw_parking_set_full(struct aw_parking *parking, struct aw_slice agent, uint16_t full);
+/* The pull of this agent that comes behind `number` (0: its first); NULL when there is none. It stays parked. */
+struct aw_submission *aw_parking_next_of(struct aw_parking *parking, struct aw_slice agent, uint64_t number);
 /* Gives this parked pull, marked as woken for the ticket aside in `slot`. */
 void aw_parking_wake_for(struct aw_parking *parking, struct aw_submission *pull, uint32_t slot);
 /* A woken pull came back; *woken_lane is cleared. Returns that lane, or AW_LANE_NONE when it had not been woken. */

@@ -95,7 +95,10 @@ struct aw_committer {
     bool                must_flush;
 
     struct aw_parking parking;
-    uint64_t         *side_lanes; /* owns: by lane a bit; all clear between two looks */
+    uint16_t          shelves;  /* as in the state */
+    uint32_t          shelving; /* the slot where the move to new shelves goes on; 0: all tickets are where they belong */
+    bool              is_shelving_short; /* of room */
+    uint64_t         *side_lanes;        /* owns: by lane a bit; all clear between two looks */
 
     enum aw_checkpoint_phase  checkpoint;
     struct aw_checkpoint_mark mark;
@@ -140,6 +143,8 @@ void   aw_publish_leased(struct aw_committer *c, const struct aw_pull_key *key);
 size_t aw_publish_queries(struct aw_committer *c, aw_ms now);
 /* A piece of the first query that takes several steps. */
 size_t aw_publish_looks(struct aw_committer *c);
+/* A step of moving what waits to a shelf that its channel has got. */
+size_t aw_publish_shelve(struct aw_committer *c);
 /* Fills lanes and directory from the state, at a start. */
 enum aw_err aw_publish_load(struct aw_committer *c, struct aw_why *why);
 

@@ -2,28 +2,39 @@
 #include "commit/parts.h"
 
 static bool
-lane_has_ticket(struct aw_committer *c, uint32_t lane)
+shelf_has_ticket(struct aw_committer *c, uint32_t lane, uint32_t shelf)
 {
-    unsigned queues = aw_lanes_queues(c->config.lanes, lane);
+    unsigned queues = aw_lanes_queues(c->config.lanes, lane, shelf);
 
-    if (queues == 0 || !aw_lanes_directory_gives(c->config.directory, lane))
-        return false;
     /* Not by age or window: what waits there alone is being leased out of its class's queue. */
     for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
         struct aw_head head;
 
         /* A stale head after a bounded search may hide a ticket behind it: say yes, and the pull drops the rest. */
-        if ((queues & (1U << i)) != 0 && aw_lanes_peek(c->config.lanes, lane, i, &head))
+        if ((queues & (1U << i)) != 0 && aw_lanes_peek(c->config.lanes, lane, shelf, i, &head))
             return true;
     }
     return false;
 }
 
-/* Whom it woke; NULL when nobody waits for this lane. */
-static const struct aw_submission *
-wake_one(struct aw_committer *c, uint32_t lane)
+/* The shelves on which this lane has tickets to give out, 1 << shelf each. */
+static unsigned
+shelves_with_ticket(struct aw_committer *c, uint32_t lane)
 {
-    struct aw_submission *pull = aw_parking_wake(&c->parking, lane);
+    unsigned found = 0;
+
+    if (!aw_lanes_directory_gives(c->config.directory, lane))
+        return 0;
+    for (unsigned left = aw_lanes_shelves(c->config.lanes); left != 0; left &= left - 1)
+        found |= shelf_has_ticket(c, lane, (uint32_t)__builtin_ctz(left)) ? left & -left : 0;
+    return found;
+}
+
+/* Whom it woke; NULL when nobody waits for one of these shelves of this lane. */
+static const struct aw_submission *
+wake_one(struct aw_committer *c, uint32_t lane, unsigned shelves)
+{
+    struct aw_submission *pull = shelves == 0 ? NULL : aw_parking_wake(&c->parking, lane, shelves);
 
     if (pull != NULL)
         aw_committer_give_back(c, pull);
@@ -33,22 +44,23 @@ wake_one(struct aw_committer *c, uint32_t lane)
 void
 aw_publish_look_at(struct aw_committer *c, uint32_t lane)
 {
-    if (lane != AW_LANE_NONE && aw_parking_count(&c->parking) > 0 && lane_has_ticket(c, lane))
-        (void)wake_one(c, lane); /* nobody there is fine */
+    if (lane != AW_LANE_NONE && aw_parking_count(&c->parking) > 0)
+        (void)wake_one(c, lane, shelves_with_ticket(c, lane)); /* nobody there is fine */
 }
 
 static void
 show(struct aw_committer *c, const struct aw_event *event)
 {
     aw_lanes_show_window(c->config.lanes, event->slot, event->class_, event->reply_by, event->closing);
+    aw_lanes_show_shelf(c->config.lanes, event->slot, event->shelf);
     aw_lanes_show(c->config.lanes, event->slot, event->version, event->age);
 }
 
 static void
-wake_for(struct aw_committer *c, uint32_t lane)
+wake_for(struct aw_committer *c, const struct aw_event *event)
 {
-    if (aw_parking_count(&c->parking) > 0 && aw_lanes_directory_gives(c->config.directory, lane))
-        (void)wake_one(c, lane); /* nobody there is fine */
+    if (aw_parking_count(&c->parking) > 0 && aw_lanes_directory_gives(c->config.directory, event->lane))
+        (void)wake_one(c, event->lane, 1U << event->shelf); /* nobody there is fine */
 }
 
 /* Room was taken at admission; what comes back instead of being new uses the reserve, sized for all leases at once. */
@@ -58,15 +70,27 @@ queue(struct aw_committer *c, const struct aw_event *event)
     show(c, event);
     if (aw_lanes_push(c->config.lanes, event->lane, event->class_, event->key, event->slot, event->version) != AW_OK)
         AW_UNREACHABLE();
-    wake_for(c, event->lane);
+    wake_for(c, event);
+}
+
+/* To the shelf that its channel has got since it was queued. */
+static void
+move(struct aw_committer *c, const struct aw_event *event)
+{
+    aw_lanes_begin_move(c->config.lanes, event->slot, event->shelf);
+    if (aw_lanes_push(c->config.lanes, event->lane, event->class_, event->key, event->slot, event->version) != AW_OK)
+        AW_UNREACHABLE();
+    aw_lanes_end_move(c->config.lanes, event->slot);
 }
 
 static void
 put_back(struct aw_committer *c, const struct aw_event *event)
 {
-    if (aw_lanes_push_back(c->config.lanes, event->lane, event->queues, event->key, event->slot, event->version) != AW_OK)
+    if (event->shelf != 0 && aw_lanes_shown_shelf(c->config.lanes, event->slot) == 0)
+        move(c, event); /* so that nobody takes it from there in vain again */
+    else if (aw_lanes_push_back(c->config.lanes, event->lane, event->queues, event->key, event->slot, event->version) != AW_OK)
         AW_UNREACHABLE();
-    wake_for(c, event->lane);
+    wake_for(c, event);
 }
 
 /* A lane that was opened may have as many tickets as there are pulls. Waking them one after the other, each when the one before has
@@ -74,9 +98,10 @@ put_back(struct aw_committer *c, const struct aw_event *event)
 static void
 wake_all(struct aw_committer *c, uint32_t lane)
 {
+    unsigned shelves = aw_parking_count(&c->parking) == 0 ? 0 : shelves_with_ticket(c, lane);
     uint64_t waiting = 0;
 
-    if (aw_parking_count(&c->parking) == 0 || !lane_has_ticket(c, lane))
+    if (shelves == 0)
         return;
     for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
         struct aw_lanes_count count;
@@ -84,7 +109,7 @@ wake_all(struct aw_committer *c, uint32_t lane)
         aw_lanes_count(c->config.lanes, lane, (enum aw_class)i, &count);
         waiting += count.waiting;
     }
-    while (waiting-- > 0 && wake_one(c, lane) != NULL)
+    while (waiting-- > 0 && wake_one(c, lane, shelves) != NULL)
         ;
 }
 
@@ -132,12 +157,23 @@ aw_publish_events(struct aw_committer *c)
         }
     }
     c->event_count = 0;
+    if (c->shelves != aw_state_shelves(c->config.state)) {
+        c->shelves = aw_state_shelves(c->config.state);
+        c->shelving = 1;
+    }
     aw_lanes_directory_set_asides(c->config.directory, aw_state_aside_count(c->config.state));
     aw_lanes_set_published(c->config.lanes, aw_state_seq(c->config.state));
 }
 
-/* Wakes somebody for each lane of `pull` that has a ticket, until `pull` itself is woken. All of its lanes count, not only the
- * first with a ticket: there somebody may wait who serves no other, and is woken before it. */
+/* Wakes somebody for what `pull` may take of this lane; whether that is `pull` itself. */
+static bool
+wakes(struct aw_committer *c, const struct aw_submission *pull, uint32_t lane)
+{
+    return wake_one(c, lane, shelves_with_ticket(c, lane) & ~(unsigned)pull->park.full) == pull;
+}
+
+/* Wakes somebody for each lane of `pull` that has a ticket for it, until `pull` itself is woken. All of its lanes count, not only
+ * the first with a ticket: there somebody may wait who serves no other, and is woken before it. */
 static void
 look_for(struct aw_committer *c, const struct aw_submission *pull)
 {
@@ -145,14 +181,15 @@ look_for(struct aw_committer *c, const struct aw_submission *pull)
     uint32_t              count = aw_lanes_directory_count(c->config.directory);
 
     if (park->lanes == NULL) {
-        for (uint32_t lane = aw_lanes_find(c->config.lanes, 0); lane < count; lane = aw_lanes_find(c->config.lanes, lane + 1)) {
-            if (lane_has_ticket(c, lane) && wake_one(c, lane) == pull)
+        for (uint32_t lane = aw_lanes_find_any(c->config.lanes, 0); lane < count;
+             lane = aw_lanes_find_any(c->config.lanes, lane + 1)) {
+            if (wakes(c, pull, lane))
                 return;
         }
         return;
     }
     for (uint32_t i = 0; i < park->lane_count; i++) {
-        if (lane_has_ticket(c, park->lanes[i]) && wake_one(c, park->lanes[i]) == pull)
+        if (wakes(c, pull, park->lanes[i]))
             return;
     }
 }
@@ -375,6 +412,47 @@ aw_publish_queries(struct aw_committer *c, aw_ms now)
     return answered;
 }
 
+/* --- shelves ---------------------------------------------------------------------------------------------------------------- */
+
+/* What one step moves: a millisecond or so. */
+#define SHELVE_MOVES_MAX 1024U
+
+size_t
+aw_publish_shelve(struct aw_committer *c)
+{
+    uint32_t slots = aw_state_ticket_slots(c->config.state);
+    uint32_t slot = c->shelving;
+    uint32_t moved = 0;
+
+    c->is_shelving_short = false;
+    if (slot == 0 || c->role == AW_ROLE_BROKEN)
+        return 0;
+    for (; slot < slots && slot < c->shelving + LOOK_SLOTS && moved < SHELVE_MOVES_MAX; slot++) {
+        struct aw_ticket_view view;
+
+        if (!aw_state_ticket_at(c->config.state, slot, &view) || view.state != AW_TICKET_WAITING || view.is_aside ||
+            view.shelf == 0 || aw_lanes_shown_shelf(c->config.lanes, slot) != 0)
+            continue;
+        if (aw_lanes_room(c->config.lanes) <= c->config.lanes_reserve) {
+            c->is_shelving_short = true; /* the queues have no room to spare: it goes on when some were emptied */
+            break;
+        }
+        move(c, &(struct aw_event){.slot = slot,
+                                   .version = view.version,
+                                   .lane = view.lane,
+                                   .class_ = view.class_,
+                                   .key = view.key,
+                                   .shelf = view.shelf});
+        moved++;
+    }
+    if (moved == 0 && c->is_shelving_short)
+        return 0;
+    c->shelving = slot < slots ? slot : 0;
+    return 1;
+}
+
+/* --- a start ---------------------------------------------------------------------------------------------------------------- */
+
 /* Tickets sorted at a time: 32 bytes each. */
 #define LOAD_ENTRIES_MAX (1U << 20)
 
@@ -390,6 +468,7 @@ load_tickets(struct aw_committer *c, struct aw_lanes_load *load)
         if (!aw_state_ticket_at(c->config.state, slot, &view))
             continue;
         aw_lanes_show_window(c->config.lanes, slot, view.class_, view.reply_by, view.closing);
+        aw_lanes_show_shelf(c->config.lanes, slot, view.shelf);
         aw_lanes_show(c->config.lanes, slot, view.version, view.age);
         if (view.state == AW_TICKET_WAITING && !view.is_aside)
             err = aw_lanes_load_add(load, view.lane, view.class_, view.key, slot, view.version);
@@ -414,6 +493,7 @@ aw_publish_load(struct aw_committer *c, struct aw_why *why)
     aw_lanes_directory_set_asides(c->config.directory, aw_state_aside_count(c->config.state));
     if (err != AW_OK)
         return aw_why(why, err, "the queues are too small for the tickets that wait (setting tickets-max)");
+    c->shelves = aw_state_shelves(c->config.state);
     aw_lanes_set_published(c->config.lanes, aw_state_seq(c->config.state));
     return AW_OK;
 }

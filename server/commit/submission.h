@@ -98,6 +98,7 @@ struct aw_park {
     uint32_t                        lane_count;
     uint32_t                        woken_lane;   /* the lane that it was woken for, until it comes back; else AW_LANE_NONE */
     uint32_t                        offered_slot; /* the ticket aside that it was woken for, until it comes back; else 0 */
+    uint16_t                        full;         /* committer: shelves of which it can take nothing, 1 << shelf each */
     uint64_t                        number;       /* its place; 0: not registered yet. Kept over a wake that found nothing */
     enum aw_park_end                end;
     bool leaving; /* was woken and gives up: comes back CANCELLED, and somebody else is woken in its place */

@@ -185,7 +185,7 @@ struct oldest {
 static void
 look_at_lane(const struct aw_metrics_view *view, uint32_t lane, struct oldest oldest[AW_CLASS_COUNT])
 {
-    struct aw_choice heads[AW_LANES_QUEUES];
+    struct aw_choice heads[AW_CHOICE_HEADS_MAX];
     unsigned         count = aw_choice_look(view->lanes, lane, heads);
 
     for (unsigned i = 0; i < count; i++) {
@@ -208,7 +208,7 @@ render_ages(const struct aw_metrics_view *view, struct aw_buffer *buffer)
     struct oldest oldest[AW_CLASS_COUNT] = {{0}};
     uint32_t      lanes = aw_lanes_directory_count(view->directory);
 
-    for (uint32_t lane = aw_lanes_find(view->lanes, 0); lane < lanes; lane = aw_lanes_find(view->lanes, lane + 1))
+    for (uint32_t lane = aw_lanes_find_any(view->lanes, 0); lane < lanes; lane = aw_lanes_find_any(view->lanes, lane + 1))
         look_at_lane(view, lane, oldest);
     family(buffer, "oldest_age_seconds", "gauge", "Age of the oldest waiting ticket.");
     for (unsigned i = 0; i < AW_CLASS_COUNT; i++)

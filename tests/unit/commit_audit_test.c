@@ -460,7 +460,7 @@ static void
 pull_wrongly(struct desk *desk)
 {
     struct aw_choice_of of = {.lanes = desk->lanes, .directory = &desk->directory, .order = &desk->order};
-    struct aw_choice    best, heads[AW_LANES_QUEUES], other;
+    struct aw_choice    best, heads[AW_CHOICE_HEADS_MAX], other;
     uint64_t            seen_seq = aw_lanes_published(desk->lanes);
     bool                any = false;
     struct aw_command   command;

@@ -1,8 +1,8 @@
 /* commit_choice_test.c - proves that a pull gets the head that the rule puts first, out of the lanes that are its own and open, and
- * that two pulls never get the same entry.
+ * that two pulls never get the same entry; that shelves which are passed over change nothing of that, nor tickets that move to one.
  *
  * How: random tickets in hundreds of lanes, taken until none is left, each against a slow model that looks at every ticket; the
- * cases that a random walk meets seldom, one by one; and several threads that take what another pushes.
+ * cases that a random walk meets seldom, one by one; and several threads that take, or look at, what another pushes and moves.
  */
 #include "commit/choice.h"
 
@@ -12,6 +12,7 @@
 #include "support/random.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -100,6 +101,8 @@ expect_none(const struct aw_choice_of *of)
 struct model_ticket {
     struct aw_order_candidate candidate; /* as its class's queue shows it */
     uint32_t                  lane;
+    uint32_t                  shelf;
+    uint32_t                  pushed; /* the order of pushes, where keys are the same */
     bool                      waiting;
     bool                      closing;
 };
@@ -113,6 +116,7 @@ random_ticket(struct random *random, uint32_t slot)
                       .age = NOW - random_below(random, 1500) * MIN - random_below(random, 600) * TICK,
                       .id = slot},
         .lane = random_below(random, MODEL_LANES) * 5, /* most lanes have none */
+        .pushed = slot,
         .waiting = true,
     };
 
@@ -126,14 +130,20 @@ random_ticket(struct random *random, uint32_t slot)
     return ticket;
 }
 
-/* Whether `a` lies before `b` in a queue that both are in; equal keys in the order of their pushes, which is that of the slots. */
+static bool
+are_together(const struct model_ticket *a, const struct model_ticket *b)
+{
+    return a->lane == b->lane && a->shelf == b->shelf;
+}
+
+/* Whether `a` lies before `b` in a queue that both are in; equal keys in the order of their pushes. */
 static bool
 is_ahead(const struct model_ticket *a, const struct model_ticket *b, bool by_age)
 {
     aw_ms key_a = a->candidate.class_ == AW_CLASS_IMMINENT && !by_age ? a->candidate.departs_at : a->candidate.age;
     aw_ms key_b = b->candidate.class_ == AW_CLASS_IMMINENT && !by_age ? b->candidate.departs_at : b->candidate.age;
 
-    return key_a != key_b ? key_a < key_b : a->candidate.id < b->candidate.id;
+    return key_a != key_b ? key_a < key_b : a->pushed < b->pushed;
 }
 
 static bool
@@ -144,8 +154,8 @@ is_first_to_close(const struct model_ticket *tickets, uint32_t slot)
     for (uint32_t i = 1; i < MODEL_TICKETS; i++) {
         aw_ms other = tickets[i].candidate.reply_by;
 
-        if (tickets[i].waiting && tickets[i].closing && tickets[i].lane == ticket->lane &&
-            (other < ticket->candidate.reply_by || (other == ticket->candidate.reply_by && i < slot)))
+        if (tickets[i].waiting && tickets[i].closing && are_together(&tickets[i], ticket) &&
+            (other < ticket->candidate.reply_by || (other == ticket->candidate.reply_by && tickets[i].pushed < ticket->pushed)))
             return false;
     }
     return ticket->closing;
@@ -155,22 +165,22 @@ static bool
 is_head(const struct model_ticket *tickets, uint32_t slot, bool by_age)
 {
     for (uint32_t i = 1; i < MODEL_TICKETS; i++) {
-        if (i != slot && tickets[i].waiting && tickets[i].lane == tickets[slot].lane &&
+        if (i != slot && tickets[i].waiting && are_together(&tickets[i], &tickets[slot]) &&
             tickets[i].candidate.class_ == tickets[slot].candidate.class_ && is_ahead(&tickets[i], &tickets[slot], by_age))
             return false;
     }
     return true;
 }
 
-/* The slot that the rule puts first, of all heads in the lanes that `serves` tells; 0: there is none. */
+/* The slot that the rule puts first, of all heads in the lanes that `serves` tells but on the shelves `full`; 0: there is none. */
 static uint32_t
-model_choose(const struct model_ticket *tickets, const struct aw_order_settings *order, const bool *serves)
+model_choose(const struct model_ticket *tickets, const struct aw_order_settings *order, const bool *serves, unsigned full)
 {
     static struct aw_order_candidate candidates[3 * MODEL_TICKETS];
     size_t                           count = 0;
 
     for (uint32_t slot = 1; slot < MODEL_TICKETS; slot++) {
-        if (!tickets[slot].waiting || !serves[tickets[slot].lane])
+        if (!tickets[slot].waiting || !serves[tickets[slot].lane] || (full >> tickets[slot].shelf & 1) != 0)
             continue;
         if (is_head(tickets, slot, false))
             candidates[count++] = tickets[slot].candidate;
@@ -202,7 +212,7 @@ walk(struct fixture *fixture, struct random *random, const struct aw_choice_of *
             push(fixture, old + 1 < version[slot] ? random_below(random, MODEL_LANES) * 5 : tickets[slot].lane,
                  tickets[slot].candidate.class_, tickets[slot].candidate.age, tickets[slot].candidate.departs_at, slot, old + 1);
     }
-    while ((expected = model_choose(tickets, of->order, serves)) != 0) {
+    while ((expected = model_choose(tickets, of->order, serves, 0)) != 0) {
         expect(of, expected);
         tickets[expected].waiting = false;
         aw_lanes_show(fixture->lanes, expected, version[expected] + 1, NOW); /* leased: its other entries are stale */
@@ -251,6 +261,74 @@ test_many_lanes(void **state)
     walk(fixture, &random, &of, serves);
 }
 
+/* To a shelf that its channel has got meanwhile. */
+static void
+move(struct fixture *fixture, struct model_ticket *ticket, uint32_t slot, uint32_t shelf, uint32_t *pushed)
+{
+    const struct aw_order_candidate *candidate = &ticket->candidate;
+    aw_ms                            key = candidate->class_ == AW_CLASS_IMMINENT ? candidate->departs_at : candidate->age;
+
+    aw_lanes_begin_move(fixture->lanes, slot, shelf);
+    assert_int_equal(aw_lanes_push(fixture->lanes, ticket->lane, candidate->class_, key, slot, 1), AW_OK);
+    aw_lanes_end_move(fixture->lanes, slot);
+    ticket->shelf = shelf;
+    ticket->pushed = (*pushed)++;
+}
+
+static void
+random_moves(struct fixture *fixture, struct random *random, struct model_ticket *tickets, uint32_t *pushed)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        uint32_t slot = 1 + random_below(random, MODEL_TICKETS - 1);
+
+        if (tickets[slot].waiting && tickets[slot].shelf == 0 && slot % 3 != 0)
+            move(fixture, &tickets[slot], slot, 1 + slot % 7 * 2, pushed);
+    }
+}
+
+/* An agent whose units are full now here, now there, while tickets move to shelves of their own. */
+static void
+test_shelves(void **state)
+{
+    struct fixture            *fixture = *state;
+    struct random              random = random_of(random_seed(4));
+    struct aw_choice_of        of = all_of(fixture);
+    static struct model_ticket tickets[MODEL_TICKETS];
+    static bool                serves[LANES_MAX];
+    uint32_t                   pushed = MODEL_TICKETS, left = MODEL_TICKETS - 1;
+
+    for (uint32_t lane = 0; lane < LANES_MAX; lane++)
+        serves[lane] = true;
+    for (uint32_t slot = 1; slot < MODEL_TICKETS; slot++) {
+        tickets[slot] = random_ticket(&random, slot);
+        tickets[slot].lane = random_below(&random, 10);
+        tickets[slot].shelf = random_below(&random, 2) == 0 ? 0 : random_below(&random, AW_LANES_SHELVES);
+        aw_lanes_show_window(fixture->lanes, slot, tickets[slot].candidate.class_, tickets[slot].candidate.reply_by,
+                             tickets[slot].closing);
+        aw_lanes_show_shelf(fixture->lanes, slot, tickets[slot].shelf);
+        push(fixture, tickets[slot].lane, tickets[slot].candidate.class_, tickets[slot].candidate.age,
+             tickets[slot].candidate.departs_at, slot, 1);
+    }
+    while (left > 0) {
+        uint32_t expected;
+
+        random_moves(fixture, &random, tickets, &pushed);
+        of.full = (uint16_t)(random_next(&random) & random_next(&random));
+        expected = model_choose(tickets, of.order, serves, of.full);
+        if (expected == 0) {
+            expect_none(&of);
+            continue;
+        }
+        expect(&of, expected);
+        tickets[expected].waiting = false;
+        aw_lanes_show(fixture->lanes, expected, 2, NOW);
+        left--;
+    }
+    of.full = 0;
+    expect_none(&of);
+    assert_int_not_equal(aw_lanes_shelves(fixture->lanes), 1);
+}
+
 /* --- one by one ------------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -258,7 +336,7 @@ test_nothing(void **state)
 {
     struct fixture     *fixture = *state;
     struct aw_choice_of of = all_of(fixture);
-    struct aw_choice    choices[AW_LANES_QUEUES];
+    struct aw_choice    choices[AW_CHOICE_HEADS_MAX];
 
     expect_none(&of);
     of.lane_list = (const uint32_t[]){7};
@@ -272,7 +350,7 @@ test_paused(void **state)
 {
     struct fixture     *fixture = *state;
     struct aw_choice_of of = all_of(fixture);
-    struct aw_choice    choices[AW_LANES_QUEUES];
+    struct aw_choice    choices[AW_CHOICE_HEADS_MAX];
 
     push(fixture, 3, AW_CLASS_CARE, NOW - MIN, 0, 1, 1);
     push(fixture, 4, AW_CLASS_OTHER, NOW - MIN, 0, 2, 1);
@@ -292,7 +370,7 @@ test_imminent_shows_twice(void **state)
 {
     struct fixture     *fixture = *state;
     struct aw_choice_of of = all_of(fixture);
-    struct aw_choice    choices[AW_LANES_QUEUES];
+    struct aw_choice    choices[AW_CHOICE_HEADS_MAX];
     struct aw_choice    taken;
 
     push(fixture, 9, AW_CLASS_IMMINENT, NOW - 90 * MIN, NOW + 120 * MIN, 5, 1);
@@ -389,12 +467,93 @@ test_each_once(void **state)
         assert_int_equal(atomic_load(&shared.times[slot]), 1);
 }
 
+/* The ticket that goes before all others moves from shelf to shelf while others look: none of them misses it. */
+
+#define MOVES 1000U
+
+struct watcher {
+    pthread_t              thread;
+    struct aw_qsbr_reader *reader;
+    struct watched        *watched;
+};
+struct watched {
+    struct fixture  *fixture;
+    struct watcher   watchers[TAKERS];
+    _Atomic uint32_t slot;   /* the one that must be found; 0: none just now */
+    _Atomic uint32_t seen;   /* looks that counted since this was set to 0 */
+    _Atomic uint32_t missed; /* looks that did not find it, in all */
+    _Atomic bool     is_over;
+};
+
+static void *
+run_watcher(void *arg)
+{
+    struct watcher     *watcher = arg;
+    struct watched     *watched = watcher->watched;
+    struct aw_choice_of of = all_of(watched->fixture);
+
+    while (!atomic_load(&watched->is_over)) {
+        uint32_t         slot = atomic_load(&watched->slot);
+        struct aw_choice choice;
+        bool             any = aw_choice_find(&of, NOW, &choice);
+
+        if (slot != 0 && atomic_load(&watched->slot) == slot) {
+            if (!any || choice.head.slot != slot)
+                (void)atomic_fetch_add(&watched->missed, 1);
+            (void)atomic_fetch_add(&watched->seen, 1);
+        }
+        aw_qsbr_quiet(&watched->fixture->qsbr, watcher->reader);
+    }
+    aw_qsbr_offline(watcher->reader);
+    return NULL;
+}
+
+static void
+test_moves_hide_nothing(void **state)
+{
+    struct fixture       *fixture = *state;
+    static struct watched watched;
+
+    watched.fixture = fixture;
+    for (unsigned i = 0; i < TAKERS; i++) {
+        watched.watchers[i].watched = &watched;
+        watched.watchers[i].reader = aw_qsbr_join(&fixture->qsbr);
+        assert_non_null(watched.watchers[i].reader);
+    }
+    for (unsigned i = 0; i < TAKERS; i++)
+        assert_int_equal(pthread_create(&watched.watchers[i].thread, NULL, run_watcher, &watched.watchers[i]), 0);
+    for (uint32_t slot = 1; slot <= MOVES; slot++) {
+        aw_ms age = NOW - (slot & 1) * 3 * MIN - MIN;
+
+        push(fixture, slot % 5, AW_CLASS_CARE, age, 0, slot, 1);
+        atomic_store(&watched.slot, slot);
+        while (atomic_load(&watched.seen) == 0) /* somebody is looking */
+            (void)sched_yield();
+        aw_lanes_begin_move(fixture->lanes, slot, 1 + slot % (AW_LANES_SHELVES - 1));
+        assert_int_equal(aw_lanes_push(fixture->lanes, slot % 5, AW_CLASS_CARE, age, slot, 1), AW_OK);
+        aw_lanes_end_move(fixture->lanes, slot);
+        atomic_store(&watched.seen, 0);
+        while (atomic_load(&watched.seen) == 0)
+            (void)sched_yield();
+        atomic_store(&watched.slot, 0);
+        aw_lanes_show(fixture->lanes, slot, 2, NOW);
+        atomic_store(&watched.seen, 0);
+        (void)aw_lanes_reclaim(fixture->lanes);
+    }
+    atomic_store(&watched.is_over, true);
+    for (unsigned i = 0; i < TAKERS; i++)
+        assert_int_equal(pthread_join(watched.watchers[i].thread, NULL), 0);
+    assert_int_equal(atomic_load(&watched.missed), 0);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_all_lanes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many_lanes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_shelves, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_moves_hide_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_paused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_imminent_shows_twice, set_up, tear_down),

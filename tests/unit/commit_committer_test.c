@@ -42,7 +42,7 @@ post(struct desk *desk, uint64_t customer, uint64_t source)
 static bool
 take(struct desk *desk, uint32_t lane, struct aw_head *head)
 {
-    return aw_lanes_peek(desk->lanes, lane, AW_CLASS_GENERAL, head) && aw_lanes_try_take(desk->lanes, head);
+    return aw_lanes_peek(desk->lanes, lane, 0, AW_CLASS_GENERAL, head) && aw_lanes_try_take(desk->lanes, head);
 }
 
 static struct one *
@@ -833,7 +833,7 @@ test_hold_and_unhold_for_ever(void **state)
     }
     assert_int_equal(one.entry.command.out.err, AW_E_TABLE_FULL);
     assert_true(rounds > 10000);
-    while (aw_lanes_peek(desk.lanes, 0, AW_CLASS_GENERAL, &head))
+    while (aw_lanes_peek(desk.lanes, 0, 0, AW_CLASS_GENERAL, &head))
         assert_true(head.stale); /* a peek drops a bounded number */
     for (unsigned i = 0; i < 1000; i++)
         desk_step(&desk);
@@ -881,7 +881,7 @@ test_holds_that_end_for_ever(void **state)
     lease = lease_first(&desk, &leased);
     desk_carry_out(&desk, &make_post(&one, 1, 1, AW_SLICE("main"))->submission);
     ticket = one.entry.command.out.u.message.ticket;
-    assert_true(aw_lanes_peek(desk.lanes, 0, AW_CLASS_GENERAL, &head));
+    assert_true(aw_lanes_peek(desk.lanes, 0, 0, AW_CLASS_GENERAL, &head));
     do {
         one_make(&one, AW_COMMAND_HOLD)->entry.command.in.ticket =
             (struct aw_in_ticket){.ticket = ticket, .until = desk.wall + 1000, .by = AW_SLICE("mia")};
@@ -905,7 +905,7 @@ test_holds_that_end_for_ever(void **state)
         desk_step(&desk); /* until what these weeks have left is trimmed */
     /* It rests, but is not forgotten. */
     assert_in_range(aw_committer_next_due(desk.committer, fake_mono), fake_mono + 1, fake_mono + AW_NS_PER_S);
-    while (aw_lanes_peek(desk.lanes, 0, AW_CLASS_GENERAL, &head) && head.stale)
+    while (aw_lanes_peek(desk.lanes, 0, 0, AW_CLASS_GENERAL, &head) && head.stale)
         ; /* a peek drops a bounded number */
     for (unsigned i = 0; i < 1000; i++) {
         desk_pass(&desk, 1);
@@ -965,7 +965,7 @@ test_refused_imminent_goes_back_where_it_was(void **state)
     make_post(&one, 1, 1, AW_SLICE("main"))->entry.command.in.message.departs_at = desk.wall + 2 * 3600000;
     desk_carry_out(&desk, &one.submission);
     for (unsigned i = 0; i < 100; i++) {
-        assert_true(aw_lanes_peek(desk.lanes, 0, queues[i % 2], &head) && aw_lanes_try_take(desk.lanes, &head));
+        assert_true(aw_lanes_peek(desk.lanes, 0, 0, queues[i % 2], &head) && aw_lanes_try_take(desk.lanes, &head));
         make_lease(&one, &head)->entry.command.in.lease.agent = AW_SLICE("");
         desk_carry_out(&desk, &one.submission);
         assert_int_equal(one.entry.command.out.err, AW_E_BAD_VALUE);
@@ -973,8 +973,8 @@ test_refused_imminent_goes_back_where_it_was(void **state)
         assert_int_equal(waiting_in(&desk, AW_LANES_BY_AGE), 1);
     }
     /* A pull may meet both. */
-    assert_true(aw_lanes_peek(desk.lanes, 0, AW_LANES_BY_AGE, &other) && aw_lanes_try_take(desk.lanes, &other));
-    assert_true(aw_lanes_peek(desk.lanes, 0, AW_CLASS_IMMINENT, &head) && aw_lanes_try_take(desk.lanes, &head));
+    assert_true(aw_lanes_peek(desk.lanes, 0, 0, AW_LANES_BY_AGE, &other) && aw_lanes_try_take(desk.lanes, &other));
+    assert_true(aw_lanes_peek(desk.lanes, 0, 0, AW_CLASS_IMMINENT, &head) && aw_lanes_try_take(desk.lanes, &head));
     make_lease(&one, &head)->entry.command.in.lease.agent = AW_SLICE("");
     one.entry.command.in.lease.taken_from |= 1U << AW_LANES_BY_AGE;
     desk_carry_out(&desk, &one.submission);

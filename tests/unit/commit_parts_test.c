@@ -193,7 +193,7 @@ test_parking_wakes_the_longest_waiting(void **state)
         }
         default: {
             struct pull          *want = longest(pulls, lane);
-            struct aw_submission *woken = aw_parking_wake(&parking, lane);
+            struct aw_submission *woken = aw_parking_wake(&parking, lane, 1);
 
             assert_ptr_equal(woken, want == NULL ? NULL : &want->submission);
             if (woken != NULL) {

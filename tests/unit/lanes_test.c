@@ -58,7 +58,7 @@ expect(struct aw_lanes *lanes, uint32_t lane, enum aw_class class_, uint32_t slo
 {
     struct aw_head head;
 
-    assert_true(aw_lanes_peek(lanes, lane, class_, &head));
+    assert_true(aw_lanes_peek(lanes, lane, 0, class_, &head));
     assert_false(head.stale);
     assert_int_equal(head.slot, slot);
     assert_true(aw_lanes_try_take(lanes, &head));
@@ -70,7 +70,7 @@ expect_empty(struct aw_lanes *lanes, uint32_t lane, enum aw_class class_)
 {
     struct aw_head head;
 
-    assert_false(aw_lanes_peek(lanes, lane, class_, &head));
+    assert_false(aw_lanes_peek(lanes, lane, 0, class_, &head));
 }
 
 static void
@@ -92,7 +92,7 @@ test_heads(void **state)
     push(lanes, 3, AW_CLASS_CARE, BASE + 9000, 9, 1);
     expect_empty(lanes, 3, AW_CLASS_OTHER);
     expect_empty(lanes, 2, AW_CLASS_GENERAL);
-    assert_true(aw_lanes_peek(lanes, 3, AW_CLASS_GENERAL, &head));
+    assert_true(aw_lanes_peek(lanes, 3, 0, AW_CLASS_GENERAL, &head));
     assert_int_equal(head.lane, 3);
     assert_int_equal(head.class_, AW_CLASS_GENERAL);
     assert_int_equal(head.key, BASE + 5000);
@@ -121,13 +121,13 @@ test_clamped(void **state)
     push(lanes, 0, AW_CLASS_IMMINENT, 0, 4, 1);
     push(lanes, 0, AW_CLASS_IMMINENT, BASE - 1, 5, 1);
     aw_lanes_show(lanes, 4, 1, 0);
-    assert_true(aw_lanes_peek(lanes, 0, AW_CLASS_IMMINENT, &head));
+    assert_true(aw_lanes_peek(lanes, 0, 0, AW_CLASS_IMMINENT, &head));
     assert_int_equal(head.key, BASE);
     assert_int_equal(head.age, BASE);
     expect(lanes, 0, AW_CLASS_IMMINENT, 4);
     expect(lanes, 0, AW_CLASS_IMMINENT, 5);
     expect(lanes, 0, AW_CLASS_IMMINENT, 3);
-    assert_true(aw_lanes_peek(lanes, 0, AW_CLASS_IMMINENT, &head));
+    assert_true(aw_lanes_peek(lanes, 0, 0, AW_CLASS_IMMINENT, &head));
     assert_int_equal(head.key, BASE + 100 * ((UINT64_C(1) << 30) - 1));
     expect(lanes, 0, AW_CLASS_IMMINENT, 1);
     expect(lanes, 0, AW_CLASS_IMMINENT, 2);
@@ -146,7 +146,7 @@ test_stale(void **state)
     push(lanes, 1, AW_CLASS_GENERAL, BASE, 1, 2);
     push(lanes, 0, AW_CLASS_GENERAL, BASE, 1, 3);
     expect_empty(lanes, 1, AW_CLASS_GENERAL);
-    assert_true(aw_lanes_peek(lanes, 0, AW_CLASS_GENERAL, &head));
+    assert_true(aw_lanes_peek(lanes, 0, 0, AW_CLASS_GENERAL, &head));
     assert_int_equal(head.version, 3);
     expect(lanes, 0, AW_CLASS_GENERAL, 1);
     expect_empty(lanes, 0, AW_CLASS_GENERAL);
@@ -159,7 +159,7 @@ test_stale(void **state)
     assert_int_equal(count.taken, 1);
     /* A head seen before its ticket changed can still be taken; the committer refuses the lease. */
     push(lanes, 2, AW_CLASS_GENERAL, BASE, 2, 1);
-    assert_true(aw_lanes_peek(lanes, 2, AW_CLASS_GENERAL, &head));
+    assert_true(aw_lanes_peek(lanes, 2, 0, AW_CLASS_GENERAL, &head));
     aw_lanes_show(lanes, 2, 2, BASE);
     assert_true(aw_lanes_try_take(lanes, &head));
     /* Very many: a peek gives up for this time, and says so. */
@@ -167,7 +167,7 @@ test_stale(void **state)
         push(lanes, 4, AW_CLASS_OTHER, BASE, 5, i);
     aw_lanes_show(lanes, 5, 1000, BASE);
     for (int calls = 1;; calls++) {
-        if (!aw_lanes_peek(lanes, 4, AW_CLASS_OTHER, &head)) {
+        if (!aw_lanes_peek(lanes, 4, 0, AW_CLASS_OTHER, &head)) {
             assert_int_equal(calls, 4);
             break;
         }
@@ -182,25 +182,25 @@ test_hints(void **state)
 {
     struct aw_lanes *lanes = ((struct fixture *)*state)->lanes;
 
-    assert_int_equal(aw_lanes_find(lanes, 0), 1000);
+    assert_int_equal(aw_lanes_find(lanes, 0, 0), 1000);
     push(lanes, 999, AW_CLASS_OTHER, BASE, 1, 1);
     push(lanes, 17, AW_CLASS_CARE, BASE, 2, 1);
     push(lanes, 17, AW_CLASS_OTHER, BASE, 3, 1);
-    assert_int_equal(aw_lanes_queues(lanes, 17), 1 << AW_CLASS_CARE | 1 << AW_CLASS_OTHER);
-    assert_int_equal(aw_lanes_queues(lanes, 16), 0);
-    assert_int_equal(aw_lanes_find(lanes, 0), 17);
-    assert_int_equal(aw_lanes_find(lanes, 17), 17);
-    assert_int_equal(aw_lanes_find(lanes, 18), 999);
+    assert_int_equal(aw_lanes_queues(lanes, 17, 0), 1 << AW_CLASS_CARE | 1 << AW_CLASS_OTHER);
+    assert_int_equal(aw_lanes_queues(lanes, 16, 0), 0);
+    assert_int_equal(aw_lanes_find(lanes, 0, 0), 17);
+    assert_int_equal(aw_lanes_find(lanes, 17, 0), 17);
+    assert_int_equal(aw_lanes_find(lanes, 18, 0), 999);
     expect(lanes, 17, AW_CLASS_CARE, 2);
     expect_empty(lanes, 17, AW_CLASS_CARE);
     settle(lanes);
-    assert_int_equal(aw_lanes_queues(lanes, 17), 1 << AW_CLASS_OTHER);
+    assert_int_equal(aw_lanes_queues(lanes, 17, 0), 1 << AW_CLASS_OTHER);
     push(lanes, 17, AW_CLASS_CARE, BASE, 2, 2);
-    assert_int_equal(aw_lanes_queues(lanes, 17), 1 << AW_CLASS_CARE | 1 << AW_CLASS_OTHER);
+    assert_int_equal(aw_lanes_queues(lanes, 17, 0), 1 << AW_CLASS_CARE | 1 << AW_CLASS_OTHER);
     expect(lanes, 999, AW_CLASS_OTHER, 1);
     expect_empty(lanes, 999, AW_CLASS_OTHER);
     settle(lanes);
-    assert_int_equal(aw_lanes_find(lanes, 18), 1000);
+    assert_int_equal(aw_lanes_find(lanes, 18, 0), 1000);
 }
 
 /* An imminent ticket is found by departure and by age; once it is shown anew, its other entry is stale. */
@@ -214,8 +214,8 @@ test_two_orders(void **state)
     push(lanes, 5, AW_CLASS_IMMINENT, BASE + 900000, 1, 1);
     push(lanes, 5, AW_CLASS_IMMINENT, BASE + 500000, 2, 1);
     push(lanes, 5, AW_CLASS_IMMINENT, BASE + 700000, 3, 1);
-    assert_int_equal(aw_lanes_queues(lanes, 5), 1 << AW_CLASS_IMMINENT | 1 << AW_LANES_BY_AGE);
-    assert_true(aw_lanes_peek(lanes, 5, AW_LANES_BY_AGE, &head));
+    assert_int_equal(aw_lanes_queues(lanes, 5, 0), 1 << AW_CLASS_IMMINENT | 1 << AW_LANES_BY_AGE);
+    assert_true(aw_lanes_peek(lanes, 5, 0, AW_LANES_BY_AGE, &head));
     assert_int_equal(head.class_, AW_CLASS_IMMINENT);
     assert_int_equal(head.queue, AW_LANES_BY_AGE);
     assert_int_equal(head.slot, 1);
@@ -225,17 +225,17 @@ test_two_orders(void **state)
     aw_lanes_show(lanes, 1, 2, BASE + 1000); /* leased */
     expect(lanes, 5, AW_CLASS_IMMINENT, 2);
     /* Until the lease of 2 is published its other entry can be taken too: the committer refuses that lease. */
-    assert_true(aw_lanes_peek(lanes, 5, AW_LANES_BY_AGE, &head));
+    assert_true(aw_lanes_peek(lanes, 5, 0, AW_LANES_BY_AGE, &head));
     assert_int_equal(head.slot, 2);
     aw_lanes_show(lanes, 2, 2, BASE + 2000);
-    assert_true(aw_lanes_peek(lanes, 5, AW_LANES_BY_AGE, &head));
+    assert_true(aw_lanes_peek(lanes, 5, 0, AW_LANES_BY_AGE, &head));
     assert_int_equal(head.slot, 3);
     expect(lanes, 5, AW_CLASS_IMMINENT, 3);
     aw_lanes_show(lanes, 3, 2, BASE + 3000);
-    assert_false(aw_lanes_peek(lanes, 5, AW_LANES_BY_AGE, &head));
+    assert_false(aw_lanes_peek(lanes, 5, 0, AW_LANES_BY_AGE, &head));
     expect_empty(lanes, 5, AW_CLASS_IMMINENT); /* the first one's */
     settle(lanes);
-    assert_int_equal(aw_lanes_queues(lanes, 5), 0);
+    assert_int_equal(aw_lanes_queues(lanes, 5, 0), 0);
 }
 
 static void
@@ -256,16 +256,16 @@ test_windows(void **state)
     push_window(lanes, AW_CLASS_IMMINENT, BASE + 700000, true, 2);
     push_window(lanes, AW_CLASS_GENERAL, BASE + 500000, false, 3);
     push_window(lanes, AW_CLASS_GENERAL, 0, false, 4);
-    assert_int_equal(aw_lanes_queues(lanes, 5), 1 << AW_CLASS_OTHER | 1 << AW_CLASS_IMMINENT | 1 << AW_CLASS_GENERAL |
-                                                    1 << AW_LANES_BY_AGE | 1 << AW_LANES_BY_WINDOW);
-    assert_true(aw_lanes_peek(lanes, 5, AW_CLASS_OTHER, &head));
+    assert_int_equal(aw_lanes_queues(lanes, 5, 0), 1 << AW_CLASS_OTHER | 1 << AW_CLASS_IMMINENT | 1 << AW_CLASS_GENERAL |
+                                                       1 << AW_LANES_BY_AGE | 1 << AW_LANES_BY_WINDOW);
+    assert_true(aw_lanes_peek(lanes, 5, 0, AW_CLASS_OTHER, &head));
     assert_int_equal(head.reply_by, BASE + 900000);
-    assert_true(aw_lanes_peek(lanes, 5, AW_CLASS_GENERAL, &head));
+    assert_true(aw_lanes_peek(lanes, 5, 0, AW_CLASS_GENERAL, &head));
     assert_int_equal(head.reply_by, BASE + 500000);
     expect(lanes, 5, AW_CLASS_GENERAL, 3);
-    assert_true(aw_lanes_peek(lanes, 5, AW_CLASS_GENERAL, &head));
+    assert_true(aw_lanes_peek(lanes, 5, 0, AW_CLASS_GENERAL, &head));
     assert_int_equal(head.reply_by, 0);
-    assert_true(aw_lanes_peek(lanes, 5, AW_LANES_BY_WINDOW, &head));
+    assert_true(aw_lanes_peek(lanes, 5, 0, AW_LANES_BY_WINDOW, &head));
     assert_int_equal(head.slot, 2);
     assert_int_equal(head.class_, AW_CLASS_IMMINENT);
     assert_int_equal(head.queue, AW_LANES_BY_WINDOW);
@@ -274,23 +274,23 @@ test_windows(void **state)
     assert_true(aw_lanes_try_take(lanes, &head));
     /* Refused the lease: back where it was. Then leased: the other two are stale. */
     assert_int_equal(aw_lanes_push_back(lanes, 5, 1U << AW_LANES_BY_WINDOW, BASE + 2000, 2, 1), AW_OK);
-    assert_true(aw_lanes_peek(lanes, 5, AW_LANES_BY_WINDOW, &head));
+    assert_true(aw_lanes_peek(lanes, 5, 0, AW_LANES_BY_WINDOW, &head));
     assert_int_equal(head.slot, 2);
     assert_int_equal(head.key, BASE + 700000);
     assert_true(aw_lanes_try_take(lanes, &head));
     aw_lanes_show(lanes, 2, 2, BASE + 2000);
     expect_empty(lanes, 5, AW_CLASS_IMMINENT);
-    assert_false(aw_lanes_peek(lanes, 5, AW_LANES_BY_AGE, &head));
-    assert_true(aw_lanes_peek(lanes, 5, AW_LANES_BY_WINDOW, &head));
+    assert_false(aw_lanes_peek(lanes, 5, 0, AW_LANES_BY_AGE, &head));
+    assert_true(aw_lanes_peek(lanes, 5, 0, AW_LANES_BY_WINDOW, &head));
     assert_int_equal(head.slot, 1);
     assert_int_equal(head.class_, AW_CLASS_OTHER);
     /* The slot serves another ticket: without a window it is told none, and lies in one queue. */
     push_window(lanes, AW_CLASS_CARE, 0, false, 1);
     aw_lanes_show(lanes, 1, 2, BASE);
     assert_int_equal(aw_lanes_push(lanes, 5, AW_CLASS_CARE, BASE, 1, 2), AW_OK);
-    assert_true(aw_lanes_peek(lanes, 5, AW_CLASS_CARE, &head));
+    assert_true(aw_lanes_peek(lanes, 5, 0, AW_CLASS_CARE, &head));
     assert_int_equal(head.reply_by, 0);
-    assert_false(aw_lanes_peek(lanes, 5, AW_LANES_BY_WINDOW, &head));
+    assert_false(aw_lanes_peek(lanes, 5, 0, AW_LANES_BY_WINDOW, &head));
 }
 
 /* A load in small pieces gives every queue the same order as pushes of the same entries one by one. */
@@ -330,7 +330,7 @@ test_load(void **state)
         for (unsigned class_ = 0; class_ < AW_CLASS_COUNT; class_++) {
             struct aw_head head;
 
-            while (aw_lanes_peek(pushed, lane, (enum aw_class)class_, &head)) {
+            while (aw_lanes_peek(pushed, lane, 0, (enum aw_class)class_, &head)) {
                 assert_true(aw_lanes_try_take(pushed, &head));
                 expect(lanes, lane, (enum aw_class)class_, head.slot);
                 count--;
@@ -341,15 +341,15 @@ test_load(void **state)
         struct aw_head head, other;
 
         for (unsigned queue = AW_LANES_BY_AGE; queue <= AW_LANES_BY_WINDOW; queue++) {
-            while (aw_lanes_peek(pushed, lane, queue, &head)) {
-                assert_true(aw_lanes_peek(lanes, lane, queue, &other));
+            while (aw_lanes_peek(pushed, lane, 0, queue, &head)) {
+                assert_true(aw_lanes_peek(lanes, lane, 0, queue, &other));
                 assert_int_equal(head.slot, other.slot);
                 assert_int_equal(head.class_, other.class_);
                 assert_true(aw_lanes_try_take(pushed, &head) && aw_lanes_try_take(lanes, &other));
                 by_age += queue == AW_LANES_BY_AGE;
                 by_window += queue == AW_LANES_BY_WINDOW;
             }
-            assert_false(aw_lanes_peek(lanes, lane, queue, &other));
+            assert_false(aw_lanes_peek(lanes, lane, 0, queue, &other));
         }
     }
     assert_true(by_age > 5000 && by_age < 15000);        /* one in five is imminent */
@@ -386,9 +386,9 @@ test_full(void **state)
     /* All entries of an imminent ticket that is closing, or none. */
     aw_lanes_show_window(lanes, 1, AW_CLASS_IMMINENT, BASE, true);
     assert_int_equal(aw_lanes_push(lanes, 0, AW_CLASS_IMMINENT, BASE, 1, 1), AW_E_TABLE_FULL);
-    assert_false(aw_lanes_peek(lanes, 0, AW_CLASS_IMMINENT, &head));
-    assert_false(aw_lanes_peek(lanes, 0, AW_LANES_BY_AGE, &head));
-    assert_false(aw_lanes_peek(lanes, 0, AW_LANES_BY_WINDOW, &head));
+    assert_false(aw_lanes_peek(lanes, 0, 0, AW_CLASS_IMMINENT, &head));
+    assert_false(aw_lanes_peek(lanes, 0, 0, AW_LANES_BY_AGE, &head));
+    assert_false(aw_lanes_peek(lanes, 0, 0, AW_LANES_BY_WINDOW, &head));
     aw_lanes_show_window(lanes, 1, AW_CLASS_OTHER, 0, false);
     while (err == AW_OK)
         err = aw_lanes_push(lanes, random_below(&random, 100), AW_CLASS_OTHER, BASE, 1, 1);
@@ -398,8 +398,8 @@ test_full(void **state)
         assert_int_equal(aw_lanes_load_add(load, 1, AW_CLASS_OTHER, BASE, 1, 1), AW_OK);
     assert_int_equal(aw_lanes_load_add(load, 1, AW_CLASS_OTHER, BASE, 1, 1), AW_E_TABLE_FULL);
     aw_lanes_load_free(&load);
-    for (uint32_t lane = aw_lanes_find(lanes, 0); lane < 100; lane = aw_lanes_find(lanes, lane + 1))
-        while (aw_lanes_peek(lanes, lane, AW_CLASS_OTHER, &head))
+    for (uint32_t lane = aw_lanes_find(lanes, 0, 0); lane < 100; lane = aw_lanes_find(lanes, lane + 1, 0))
+        while (aw_lanes_peek(lanes, lane, 0, AW_CLASS_OTHER, &head))
             assert_true(aw_lanes_try_take(lanes, &head));
     settle(lanes);
     assert_int_equal(aw_lanes_room(lanes), room);
@@ -442,10 +442,10 @@ pull(struct run *run)
     uint64_t       begun = stamp();
     uint64_t       chosen;
 
-    for (uint32_t lane = aw_lanes_find(run->lanes, 0); lane < LANES; lane = aw_lanes_find(run->lanes, lane + 1)) {
+    for (uint32_t lane = aw_lanes_find(run->lanes, 0, 0); lane < LANES; lane = aw_lanes_find(run->lanes, lane + 1, 0)) {
         struct aw_head head;
 
-        if (aw_lanes_peek(run->lanes, lane, AW_CLASS_GENERAL, &head) && head.slot < best.slot)
+        if (aw_lanes_peek(run->lanes, lane, 0, AW_CLASS_GENERAL, &head) && head.slot < best.slot)
             best = head;
     }
     chosen = stamp();
