@@ -469,7 +469,7 @@ test_each_once(void **state)
 
 /* The ticket that goes before all others moves from shelf to shelf while others look: none of them misses it. */
 
-#define MOVES 1000U
+#define MOVES 200U
 
 struct watcher {
     pthread_t              thread;
