@@ -32,6 +32,7 @@ struct entry {
     enum aw_class       class_;
     bool                closing;
     uint8_t             taken_queue;
+    uint8_t             shelf;
 };
 
 struct lease {
@@ -47,6 +48,7 @@ struct lease {
     uint32_t agent; /* blob */
     uint32_t order; /* blob */
     unsigned queue;
+    uint16_t full; /* shelves that it passed over */
 };
 
 struct pause {
@@ -85,15 +87,17 @@ struct aw_audit {
     struct pile  by_slot; /* entry + 1; 0: not in a queue */
     struct blobs blobs;
     uint64_t     unjudged;
-    uint32_t     lanes; /* one above the highest */
+    uint32_t     lanes;   /* one above the highest */
+    uint32_t     shelves; /* the same */
+    uint16_t     channels_shelved;
     /* Batches of one time may be one group. */
     aw_ms    group_now;
     uint64_t group_seq; /* its first record */
     uint64_t group_seq_before;
     aw_ms    group_now_before;
     /* Judging. */
-    struct heap *heaps;  /* owns: lanes x AW_LANES_QUEUES */
-    uint8_t     *queues; /* owns: by lane, a bit for each heap that is not empty */
+    struct heap *heaps;  /* owns: shelves x lanes x AW_LANES_QUEUES */
+    uint8_t     *queues; /* owns: by shelf and lane, a bit for each heap that is not empty */
     bool        *gives;  /* owns: by lane */
     struct pile  aside;  /* struct place */
     struct pile  findings;
@@ -230,6 +234,7 @@ aw_audit_new(struct aw_audit **ret_audit)
 
     if (audit == NULL)
         return AW_E_MEMORY;
+    audit->channels_shelved = 1;
     *ret_audit = audit;
     return AW_OK;
 }
@@ -237,7 +242,7 @@ aw_audit_new(struct aw_audit **ret_audit)
 static void
 free_heaps(struct aw_audit *audit)
 {
-    for (uint32_t i = 0; audit->heaps != NULL && i < audit->lanes * AW_LANES_QUEUES; i++)
+    for (uint32_t i = 0; audit->heaps != NULL && i < audit->shelves * audit->lanes * AW_LANES_QUEUES; i++)
         free(audit->heaps[i].entries.items);
     free(audit->heaps);
     free(audit->queues);
@@ -303,8 +308,11 @@ add_entry(struct aw_audit *audit, uint64_t seq, aw_ms now, const struct aw_ticke
                             .reply_by = ticket->reply_by - ticket->reply_by % AW_LANES_TICK_MS,
                             .closing = ticket->closing,
                             .lane = ticket->lane,
-                            .class_ = ticket->class_};
+                            .class_ = ticket->class_,
+                            .shelf = ticket->shelf};
     count_lane(audit, ticket->lane);
+    if (ticket->shelf >= audit->shelves)
+        audit->shelves = ticket->shelf + 1U;
     *place = audit->entries.count;
 }
 
@@ -354,7 +362,8 @@ note_lease(struct aw_audit *audit, const struct aw_batch_header *header, const s
                             .lanes = keep(audit, choice->lanes, choice->lane_count * sizeof(choice->lanes[0])),
                             .agent = keep(audit, command->in.lease.agent.ptr, command->in.lease.agent.len),
                             .order = keep(audit, &choice->order, sizeof(choice->order)),
-                            .queue = choice->queue};
+                            .queue = choice->queue,
+                            .full = choice->full};
 }
 
 /* As if it had come anew: its place is another one. */
@@ -382,6 +391,23 @@ requeue(struct aw_audit *audit, uint64_t seq, aw_ms now, aw_ms gone_at, uint32_t
     }
 }
 
+/* Channels got queues of their own: what waits moves there. The committer does that by steps; who looks meanwhile finds it there or
+ * where it was, behind tickets that have waited longer, so that none is passed over by that. */
+static void
+note_shelves(struct aw_audit *audit, uint64_t seq, aw_ms now, const struct aw_state *state)
+{
+    if (audit->channels_shelved == aw_state_shelves(state))
+        return;
+    audit->channels_shelved = aw_state_shelves(state);
+    for (uint32_t slot = 0; slot < audit->by_slot.count; slot++) {
+        uint32_t              place = ((const uint32_t *)audit->by_slot.items)[slot];
+        struct aw_ticket_view ticket;
+
+        if (place != 0 && aw_state_ticket_at(state, slot, &ticket) && ticket.shelf != entry_at(audit, place - 1)->shelf)
+            requeue_slot(audit, seq, now, now, slot, state);
+    }
+}
+
 static void
 note_pause(struct aw_audit *audit, uint64_t seq, uint32_t lane, enum aw_lane_pause pause)
 {
@@ -399,6 +425,7 @@ aw_audit_begin(struct aw_audit *audit, const struct aw_state *state)
     uint64_t seq = aw_state_seq(state);
     aw_ms    now = aw_state_now(state);
 
+    audit->channels_shelved = aw_state_shelves(state);
     for (uint32_t lane = 0; lane < aw_state_lane_count(state); lane++) {
         struct aw_slice       values[4 * AW_LANE_MATCH_MAX];
         struct aw_lane_answer answer;
@@ -463,6 +490,7 @@ aw_audit_note(struct aw_audit *audit, const struct aw_batch_header *header, cons
         requeue(audit, command->out.seq, header->now, audit->group_now_before, NONE, state);
     else
         note_event(audit, header, command, state);
+    note_shelves(audit, command->out.seq, header->now, state);
 }
 
 /* --- queues ----------------------------------------------------------------------------------------------------------------- */
@@ -483,6 +511,12 @@ is_next(const struct aw_audit *audit, unsigned queue, uint32_t a, uint32_t b)
     aw_ms tick_b = tick_of(entry_at(audit, b), queue);
 
     return tick_a != tick_b ? tick_a < tick_b : a < b;
+}
+
+static uint32_t
+heap_number(const struct aw_audit *audit, uint32_t lane, uint32_t shelf, unsigned queue)
+{
+    return (shelf * audit->lanes + lane) * AW_LANES_QUEUES + queue;
 }
 
 static void
@@ -540,7 +574,7 @@ enqueue(struct aw_audit *audit, uint32_t index)
 
     for (unsigned queue = 0; queue < AW_LANES_QUEUES; queue++) {
         if (lies_in(entry, queue))
-            heap_push(audit, entry->lane * AW_LANES_QUEUES + queue, index);
+            heap_push(audit, heap_number(audit, entry->lane, entry->shelf, queue), index);
     }
 }
 
@@ -597,7 +631,7 @@ is_better(const struct got *got, const struct entry *entry, unsigned queue)
 {
     struct aw_order_candidate candidate = candidate_of(entry, queue);
 
-    if (entry->lane == got->own->lane && queue == got->lease->queue)
+    if (entry->lane == got->own->lane && entry->shelf == got->own->shelf && queue == got->lease->queue)
         return tick_of(entry, queue) < tick_of(got->own, queue);
     return aw_order_goes_before(&got->order, got->lease->at, &candidate, &got->candidate);
 }
@@ -672,8 +706,8 @@ is_hidden(const struct aw_audit *audit, const struct moment *moment, const struc
             break;
         if (entry->queued_seq > moment->taken_seq)
             last = entry->queued_at; /* batches of one time may be one group */
-        if (entry->lane == behind->lane && lies_in(entry, queue) && tick_of(entry, queue) <= tick_of(behind, queue) &&
-            !is_better(got, entry, queue))
+        if (entry->lane == behind->lane && entry->shelf == behind->shelf && lies_in(entry, queue) &&
+            tick_of(entry, queue) <= tick_of(behind, queue) && !is_better(got, entry, queue))
             return true;
     }
     return false;
@@ -695,13 +729,12 @@ struct best {
 };
 
 static void
-consider_lane(struct aw_audit *audit, const struct moment *moment, const struct got *got, uint32_t lane, struct best *best)
+consider_shelf(struct aw_audit *audit, const struct moment *moment, const struct got *got, uint32_t lane, uint32_t shelf,
+               struct best *best)
 {
-    if (lane >= audit->lanes || !audit->gives[lane])
-        return;
-    for (unsigned queues = audit->queues[lane]; queues != 0; queues &= queues - 1) {
+    for (unsigned queues = audit->queues[shelf * audit->lanes + lane]; queues != 0; queues &= queues - 1) {
         unsigned                  queue = (unsigned)__builtin_ctz(queues);
-        uint32_t                  head = head_of(audit, moment, got, lane * AW_LANES_QUEUES + queue);
+        uint32_t                  head = head_of(audit, moment, got, heap_number(audit, lane, shelf, queue));
         struct aw_order_candidate candidate;
 
         if (head == NONE || is_hidden(audit, moment, got, head, queue))
@@ -709,6 +742,17 @@ consider_lane(struct aw_audit *audit, const struct moment *moment, const struct 
         candidate = candidate_of(entry_at(audit, head), queue);
         if (best->entry == NONE || aw_order_goes_before(&got->order, got->lease->at, &candidate, &best->candidate))
             *best = (struct best){head, candidate};
+    }
+}
+
+static void
+consider_lane(struct aw_audit *audit, const struct moment *moment, const struct got *got, uint32_t lane, struct best *best)
+{
+    if (lane >= audit->lanes || !audit->gives[lane])
+        return;
+    for (uint32_t shelf = 0; shelf < audit->shelves; shelf++) {
+        if ((got->lease->full >> shelf & 1) == 0)
+            consider_shelf(audit, moment, got, lane, shelf, best);
     }
 }
 
@@ -763,8 +807,8 @@ static enum aw_err
 start_sweep(struct aw_audit *audit, uint64_t doubt_ms, struct moment *ret_moment)
 {
     free_heaps(audit);
-    audit->heaps = calloc((size_t)audit->lanes * AW_LANES_QUEUES + 1, sizeof(*audit->heaps));
-    audit->queues = calloc((size_t)audit->lanes + 1, sizeof(*audit->queues));
+    audit->heaps = calloc((size_t)audit->shelves * audit->lanes * AW_LANES_QUEUES + 1, sizeof(*audit->heaps));
+    audit->queues = calloc((size_t)audit->shelves * audit->lanes + 1, sizeof(*audit->queues));
     audit->gives = malloc((size_t)audit->lanes + 1);
     if (audit->heaps == NULL || audit->queues == NULL || audit->gives == NULL)
         return AW_E_MEMORY;

@@ -7,13 +7,14 @@
  * A ticket was passed over when it goes before the one that was leased and
  *   - its record was published before the pull looked (what came later could not be known: that is allowed, and counted as late),
  *   - it lay in a lane of that pull that was not paused, neither held nor leased,
+ *   - it was not of a channel in which the agent had no unit free, as the pull saw it (the record says so),
  *   - and nobody else had it in hand: who leased it in the end began to look only after this pull had taken its own.
  * What waited aside lay in no queue: it counts neither as passed over nor as taken, and its leases are not judged.
  * In doubt it was not. A ticket that left its queue otherwise (held, cancelled, moved, its lane paused, a start, the journal's
  * end) may have been in the hand of a pull that was then refused: its last two groups in the queue do not count, nor the last
  * while twice as long as any choice was held. Nor does the order inside one tick. One thing is not in the journal: a lease that is
- * refused because a table or the store is full, or because two pulls came under one Idempotency-Key, gives its ticket back
- * without a record. Who looked meanwhile seems to have passed it over.
+ * refused because a table or the store is full, because two pulls came under one Idempotency-Key, or because two of one agent came
+ * for its last unit, gives its ticket back without a record. Who looked meanwhile seems to have passed it over.
  *
  * About 100 bytes a stay in a queue and 80 a lease; a million leases in 40 lanes take seconds. Who owns: the caller. Thread: one.
  * Fails by AW_E_MEMORY, which judge returns, and which makes note do nothing from there on.
