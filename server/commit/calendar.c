@@ -133,6 +133,7 @@ struct aw_calendar_pool {
     struct limbo    aging;
     struct limbo    ripe;
     uint64_t        epoch; /* of aging */
+    size_t          retired_bytes;
     size_t          bytes_max;
     struct finger   fingers[FINGERS];
 };
@@ -607,13 +608,26 @@ pages_needed(size_t count)
 
 /* The most that an entry pushed alone takes is the largest chunk (less for one in a new tick: a small chunk, a path of small
  * nodes, a copied node); each class may leave one page partly used; and the last push must still find what it needs. */
+static size_t
+pages_spare(void)
+{
+    return CHUNK_CLASSES + NODE_CLASSES + pages_needed(0);
+}
+
 size_t
 aw_calendar_pool_room(const struct aw_calendar_pool *pool)
 {
     size_t pages = aw_slab_pages_free(&pool->slab);
-    size_t spare = CHUNK_CLASSES + NODE_CLASSES + pages_needed(0);
 
-    return pages <= spare ? 0 : (pages - spare) * LARGE_CHUNKS_PER_PAGE;
+    return pages <= pages_spare() ? 0 : (pages - pages_spare()) * LARGE_CHUNKS_PER_PAGE;
+}
+
+size_t
+aw_calendar_pool_bytes_for(size_t room)
+{
+    size_t pages = pages_spare() + room / LARGE_CHUNKS_PER_PAGE + (room % LARGE_CHUNKS_PER_PAGE != 0);
+
+    return (pages + 1) * AW_SLAB_PAGE_BYTES; /* one is never used */
 }
 
 size_t
@@ -622,14 +636,28 @@ aw_calendar_pool_bytes(const struct aw_calendar_pool *pool)
     return aw_slab_bytes_used(&pool->slab);
 }
 
+size_t
+aw_calendar_pool_retired(const struct aw_calendar_pool *pool)
+{
+    return pool->retired_bytes;
+}
+
+static size_t
+block_bytes(const struct aw_calendar_pool *pool, uint32_t index)
+{
+    return class_bytes(aw_slab_class_of(&pool->slab, index));
+}
+
 /* No new reader can find the block any more. */
 static void
 block_retire(struct aw_calendar_pool *pool, uint32_t index)
 {
-    if (WITHOUT(RULE_5))
+    if (WITHOUT(RULE_5)) {
         aw_slab_give(&pool->slab, index);
-    else
-        pool->fresh.blocks[pool->fresh.count++] = index;
+        return;
+    }
+    pool->fresh.blocks[pool->fresh.count++] = index;
+    pool->retired_bytes += block_bytes(pool, index);
 }
 
 static void
@@ -660,6 +688,7 @@ aw_calendar_pool_reclaim(struct aw_calendar_pool *pool, size_t max)
         /* They lie in another core's cache, or in none. */
         if (ripe->count >= GIVE_AHEAD)
             __builtin_prefetch(aw_slab_at(&pool->slab, ripe->blocks[ripe->count - GIVE_AHEAD]), 1);
+        pool->retired_bytes -= block_bytes(pool, index);
         aw_slab_give(&pool->slab, index);
     }
     return work;

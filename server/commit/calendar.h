@@ -54,8 +54,12 @@ void aw_calendar_pool_free(struct aw_calendar_pool **pool);
 void aw_calendar_pool_enter(struct aw_calendar_pool *pool);
 /* How many entries can surely be pushed from here on, into whatever calendars and ticks. Thread: writer. */
 size_t aw_calendar_pool_room(const struct aw_calendar_pool *pool);
+/* How large an arena must be for so much room when nothing is in it. */
+size_t aw_calendar_pool_bytes_for(size_t room);
 /* Bytes of the arena in use, including what waits for its grace period. Thread: writer. */
 size_t aw_calendar_pool_bytes(const struct aw_calendar_pool *pool);
+/* Of them, what is only kept as some reader might still look at it, or is about to be freed. Thread: writer. */
+size_t aw_calendar_pool_retired(const struct aw_calendar_pool *pool);
 /* Frees at most `max` blocks whose readers are all gone; returns how many. Thread: writer. */
 size_t aw_calendar_pool_reclaim(struct aw_calendar_pool *pool, size_t max);
 

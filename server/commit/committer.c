@@ -57,6 +57,7 @@ aw_committer_new(struct aw_committer **ret_committer, const struct aw_committer_
     if (c == NULL)
         return aw_why(why, AW_E_MEMORY, "no memory for the committer");
     c->config = *config;
+    c->lanes_reserve = aw_committer_lanes_reserve(config->leases_max, config->choices_max);
     c->head = config->recovery.head;
     c->role = AW_ROLE_STARTING;
     aw_list_init(&c->drains);
@@ -300,7 +301,7 @@ aw_committer_next_due(const struct aw_committer *committer, aw_ns mono)
         return AW_NS_NEVER;
     if (c->shelving != 0 && !c->is_shelving_short)
         return mono;
-    if (c->is_timer_refused || c->is_cut_waiting || c->is_shelving_short)
+    if (c->is_timer_refused || c->is_cut_waiting || c->is_shelving_short || c->is_shut)
         return mono + TIMER_REST_NS;
     if (due != 0)
         at = mono_of(c, due, mono);

@@ -45,6 +45,7 @@ struct aw_committer_report {
     void (*flushing)(void *user, bool begins); /* around each flush: one that never ends is a disk that hangs */
     void (*group)(void *user, aw_ns commit_took, uint32_t records, uint32_t batches);
     void (*checkpoint)(void *user, uint64_t seq);
+    void (*shut)(void *user, bool is_shut); /* nothing is given out: see aw_committer_lanes_reserve */
     void (*trim_damage)(void *user, const char *what,
                         uint64_t seq); /* the journal is not trimmed any more: it is damaged there */
 };
@@ -66,12 +67,19 @@ struct aw_committer_config {
     size_t                     checkpoint_step_bytes; /* most of a checkpoint that rides on one flush */
     uint64_t                   bodies_min_ms;         /* short of room, bodies of tickets closed longer ago go; 0: never early */
     uint32_t                   room_low_percent;      /* room is short below this share of the store's limit */
-    uint64_t                   lanes_reserve;         /* pushes that posts leave for tickets that come back */
+    uint32_t                   leases_max;            /* running at once */
+    uint32_t                   choices_max;           /* taken from the lanes and not answered yet, by all io threads together */
     aw_ns (*mono)(void);                              /* measures the flush; a simulator gives its own */
     struct aw_committer_report report;
 };
 
 struct aw_committer;
+
+/* Pushes for which the lanes always keep room, since nothing refuses what comes back from a lease or a choice: one for each lease,
+ * two for each choice, which a ticket aside may displace, and a little. Posts, and what else would put a new entry into a queue,
+ * leave that many. When memory can't be freed, as a thread that reads the lanes is stopped, and tickets still go out and come back,
+ * the room shrinks below: then the lanes are shut, while it is still enough for all that is out just then. */
+uint64_t aw_committer_lanes_reserve(uint32_t leases_max, uint32_t choices_max);
 
 AW_MUST_USE enum aw_err aw_committer_new(struct aw_committer **ret_committer, const struct aw_committer_config *config,
                                          struct aw_why *why);

@@ -80,6 +80,51 @@ opens_another(const struct aw_command *command)
     return command->kind == AW_COMMAND_UNFOLD && command->in.unfold.message_count > 0 && !command->in.unfold.on.dry_run;
 }
 
+/* --- room in the lanes: aw_committer_lanes_reserve ------------------------------------------------------------------------- */
+
+uint64_t
+aw_committer_lanes_reserve(uint32_t leases_max, uint32_t choices_max)
+{
+    return leases_max + UINT64_C(2) * choices_max + AW_LANES_OPEN_PUSHES;
+}
+
+static void
+set_shut(struct aw_committer *c, bool is_shut)
+{
+    if (c->is_shut == is_shut)
+        return;
+    c->is_shut = is_shut;
+    aw_lanes_set_shut(c->config.lanes, is_shut);
+    if (c->config.report.shut != NULL)
+        c->config.report.shut(c->config.report.user, is_shut);
+}
+
+/* For what is leased, and for what is in hand or may be before everybody knows that they are shut; a choice may be displaced by a
+ * ticket aside, which is one lease more. */
+static uint64_t
+pushes_owed(const struct aw_committer *c)
+{
+    return aw_state_lease_count(c->config.state) + UINT64_C(2) * c->config.choices_max;
+}
+
+static void
+shut_when_low(struct aw_committer *c)
+{
+    if (c->admission.pushes <= pushes_owed(c) + AW_LANES_SHUT_PUSHES)
+        set_shut(c, true);
+}
+
+/* Why nothing new may be pushed, if so: AW_E_OVERLOADED when that passes as soon as a reader goes on, else AW_E_TABLE_FULL. */
+static enum aw_err
+admit_push(const struct aw_committer *c)
+{
+    uint64_t room = c->admission.pushes;
+
+    if (room > c->lanes_reserve)
+        return AW_OK;
+    return room + aw_lanes_room_held_up(c->config.lanes) > c->lanes_reserve ? AW_E_OVERLOADED : AW_E_TABLE_FULL;
+}
+
 static void
 note_refused(struct aw_committer *c, uint64_t bytes)
 {
@@ -98,11 +143,8 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
     if (!aw_command_is_post(command)) {
         if (cost > room->drain_bytes || (opens_another(command) && cost + AW_DRAIN_BYTES_PER_TICKET > room->limit_bytes))
             return AW_E_STORE_FULL;
-        if (pushes_anew(c, command)) {
-            if (room->pushes <= c->config.lanes_reserve)
-                return AW_E_TABLE_FULL;
-            room->pushes--;
-        }
+        if (pushes_anew(c, command) && admit_push(c) != AW_OK)
+            return admit_push(c);
         if (opens_another(command))
             room->limit_bytes -= cost + AW_DRAIN_BYTES_PER_TICKET;
         room->drain_bytes -= cost;
@@ -117,14 +159,13 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
         note_refused(c, cost + AW_DRAIN_BYTES_PER_TICKET);
         return AW_E_STORE_FULL;
     }
-    if (room->pushes <= c->config.lanes_reserve)
-        return AW_E_TABLE_FULL;
+    if (admit_push(c) != AW_OK)
+        return admit_push(c);
     if (aw_state_admits(c->config.state, command) != AW_OK)
         return AW_E_TABLE_FULL;
     room->posts_bytes -= cost;
     room->limit_bytes -= cost + AW_DRAIN_BYTES_PER_TICKET;
     room->drain_bytes -= cost < room->drain_bytes ? cost : room->drain_bytes;
-    room->pushes--;
     return AW_OK;
 }
 
@@ -135,6 +176,11 @@ note_event(struct aw_committer *c, const struct aw_event *event)
         return;
     AW_ASSERT(c->event_count < AW_GROUP_EVENTS_MAX);
     c->events[c->event_count++] = *event;
+    if (event->kind == AW_EVENT_QUEUED || event->kind == AW_EVENT_BACK) {
+        AW_ASSERT(c->admission.pushes > 0);
+        c->admission.pushes--;
+        shut_when_low(c);
+    }
 }
 
 /* What was taken out of its queues must go back there, and nowhere else: an imminent one, which lies in two, would otherwise have
@@ -226,10 +272,12 @@ apply_one(struct aw_committer *c, struct aw_entry *entry, aw_ms now)
             c->group_bytes += record + body;
     }
     note_event(c, &command->out.event);
-    if (command->kind == AW_COMMAND_LEASE && command->out.err == AW_OK)
+    if (command->kind == AW_COMMAND_LEASE && command->out.err == AW_OK) {
         aw_publish_leased(c, &command->in.lease.pull_key); /* their query finds what is durable by then */
-    else if (command->kind == AW_COMMAND_LEASE)
+        shut_when_low(c);
+    } else if (command->kind == AW_COMMAND_LEASE) {
         (void)aw_group_put_back(c, &command->in.lease); /* refused although its ticket may still wait */
+    }
     return true;
 }
 
@@ -269,7 +317,7 @@ apply_timers(struct aw_committer *c, aw_ms now)
             return;
         if (entry.command.out.changed)
             c->batch_entry_count--; /* nobody waits for its commit point */
-        if (entry.command.out.err == AW_E_TABLE_FULL) {
+        if (entry.command.out.err == AW_E_TABLE_FULL || entry.command.out.err == AW_E_OVERLOADED) {
             /* No room in the queues for this one; leases that run out have theirs, so they must not wait behind it. */
             aw_state_put_off(c->config.state, entry.command.in.timer.slot, now + TIMER_PUT_OFF_MS);
         } else if (entry.command.out.err != AW_OK) {
@@ -316,6 +364,9 @@ begin_group(struct aw_committer *c)
                                          .drain_bytes = room.drain_bytes,
                                          .again_bytes = again < AW_ROOM_AGAIN_BYTES_MAX ? again : AW_ROOM_AGAIN_BYTES_MAX,
                                          .pushes = aw_lanes_room(c->config.lanes)};
+    shut_when_low(c);
+    if (c->admission.pushes >= pushes_owed(c) + AW_LANES_OPEN_PUSHES)
+        set_shut(c, false);
     c->is_shut_for_posts = false;
     c->is_timer_refused = false;
     c->event_count = 0;

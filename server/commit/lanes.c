@@ -39,6 +39,7 @@ struct aw_lanes {
     _Atomic uint64_t *windows; /* owns: by slot; reply_by tick << 32 | WINDOW_ bits | class, if it has one; SHELF_ bits */
     _Atomic uint64_t  published;
     _Atomic uint32_t  shelves; /* a bit each: ever used */
+    _Atomic bool      is_shut;
     /* Shared. */
     struct aw_calendar *queues; /* owns: shelves x lanes x AW_LANES_QUEUES */
     /* Committer only. */
@@ -415,10 +416,42 @@ aw_lanes_push_back(struct aw_lanes *lanes, uint32_t lane, unsigned queues, aw_ms
     return err;
 }
 
+/* An imminent one that is closing lies in three. */
+#define QUEUES_PER_PUSH 3U
+
 size_t
 aw_lanes_room(const struct aw_lanes *lanes)
 {
-    return aw_calendar_pool_room(lanes->pool) / 3; /* an imminent one that is closing takes three */
+    return aw_calendar_pool_room(lanes->pool) / QUEUES_PER_PUSH;
+}
+
+size_t
+aw_lanes_bytes_for(size_t pushes)
+{
+    return aw_calendar_pool_bytes_for(pushes * QUEUES_PER_PUSH);
+}
+
+size_t
+aw_lanes_room_held_up(const struct aw_lanes *lanes)
+{
+    /* What each push adds to such an arena is what it may take at most. */
+    size_t bytes = (aw_lanes_bytes_for(1024) - aw_lanes_bytes_for(0)) / 1024;
+
+    return aw_calendar_pool_retired(lanes->pool) / bytes;
+}
+
+void
+aw_lanes_set_shut(struct aw_lanes *lanes, bool is_shut)
+{
+    AW_ON(lanes);
+    /* Release for form: it shows nothing else. Pairs with the load in is_shut. */
+    atomic_store_explicit(&lanes->is_shut, is_shut, memory_order_release);
+}
+
+bool
+aw_lanes_is_shut(const struct aw_lanes *lanes)
+{
+    return atomic_load_explicit(&lanes->is_shut, memory_order_acquire); /* pairs with the store in set_shut */
 }
 
 /* Shelves that nothing was ever put on have no hints. */

@@ -87,6 +87,12 @@ AW_MUST_USE enum aw_err aw_lanes_push_back(struct aw_lanes *lanes, uint32_t lane
 void aw_lanes_set_published(struct aw_lanes *lanes, uint64_t seq);
 /* How many pushes surely succeed from here on, wherever they go. */
 size_t aw_lanes_room(const struct aw_lanes *lanes);
+/* How many more there would be, at least, if no reader were behind. */
+size_t aw_lanes_room_held_up(const struct aw_lanes *lanes);
+/* Of an arena in which so many pushes surely succeed while it is empty: what else lies in it comes on top. Any thread. */
+size_t aw_lanes_bytes_for(size_t pushes);
+/* Shut: nobody may take anything for now, as there might be no room for it to come back (see aw_lanes_is_shut). */
+void aw_lanes_set_shut(struct aw_lanes *lanes, bool is_shut);
 /* A bounded piece of work (some 100 us at most): unlinks what was emptied, frees what no reader can hold any more. Returns how
  * much was done; 0: nothing to do just now. */
 size_t aw_lanes_reclaim(struct aw_lanes *lanes);
@@ -134,6 +140,9 @@ struct aw_head {
 
 /* What the committer said last, by aw_lanes_set_published: whatever it showed and pushed before is seen by peeks from here on. */
 uint64_t aw_lanes_published(const struct aw_lanes *lanes);
+/* Whether who pulls has to be refused. Asked before each take: so from when the committer shuts them on, each thread takes at most
+ * one entry more, and only if it had asked before. */
+bool aw_lanes_is_shut(const struct aw_lanes *lanes);
 /* The shelves that ever had entries, one bit each (1 << shelf). One whose bit is clear has no entry whose push returned before this
  * call. Who looks at several lanes asks again at the end: when another one has come meanwhile, tickets may have moved there. */
 unsigned aw_lanes_shelves(const struct aw_lanes *lanes);

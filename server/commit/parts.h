@@ -38,6 +38,11 @@
 /* How often a full store is asked whether it has room again: the disk tells nobody. */
 #define AW_ROOM_LOOK_NS (AW_NS_PER_S / 4)
 
+/* Pushes left beyond what runs and may be in hand, when the lanes are shut: what partly used pages take when room is counted anew
+ * (less than 50). Opened again at the second, so that they do not do both all the time. */
+#define AW_LANES_SHUT_PUSHES 64U
+#define AW_LANES_OPEN_PUSHES 256U
+
 struct aw_mailbox {
     struct aw_ring     to;   /* io thread -> committer */
     struct aw_ring     back; /* committer -> io thread */
@@ -56,7 +61,7 @@ struct aw_admission {
     uint64_t low_bytes;   /* room is short when limit_bytes is below */
     uint64_t drain_bytes; /* at hand for everything else */
     uint64_t again_bytes; /* room beyond what was refused, to be active again */
-    uint64_t pushes;      /* into the lanes */
+    uint64_t pushes;      /* into the lanes that surely succeed, less those of this group's events */
 };
 
 enum aw_checkpoint_phase { AW_CHECKPOINT_REST, AW_CHECKPOINT_WRITE, AW_CHECKPOINT_MARK, AW_CHECKPOINT_DROP };
@@ -93,6 +98,8 @@ struct aw_committer {
     bool                is_shut_for_posts; /* what was at hand is used up: the rest waits for the next group */
     bool                is_timer_refused;  /* it is tried again after a rest, not at once */
     bool                must_flush;
+    bool                is_shut;       /* the lanes are */
+    uint64_t            lanes_reserve; /* set at new */
 
     struct aw_parking parking;
     uint16_t          shelves;  /* as in the state */

@@ -433,7 +433,7 @@ aw_publish_shelve(struct aw_committer *c)
         if (!aw_state_ticket_at(c->config.state, slot, &view) || view.state != AW_TICKET_WAITING || view.is_aside ||
             view.shelf == 0 || aw_lanes_shown_shelf(c->config.lanes, slot) != 0)
             continue;
-        if (aw_lanes_room(c->config.lanes) <= c->config.lanes_reserve) {
+        if (aw_lanes_room(c->config.lanes) <= c->lanes_reserve) {
             c->is_shelving_short = true; /* the queues have no room to spare: it goes on when some were emptied */
             break;
         }

@@ -108,6 +108,8 @@ aw_side_choose(struct aw_committer *c, struct aw_submission *submission)
 
     if (submission->pull == NULL || submission->none_aside)
         return;
+    if (lease->slot == 0 && c->is_shut)
+        return; /* nothing is given out beyond what was in hand */
     if (!find(c, submission->pull, at, &best)) {
         submission->none_aside = true; /* what comes aside later was not there when this pull began */
         return;

@@ -199,6 +199,12 @@ aw_state_pull_runs(const struct aw_state *state, const struct aw_pull_key *pull_
     return check_pull(state, pull_key) != AW_OK;
 }
 
+uint32_t
+aw_state_lease_count(const struct aw_state *state)
+{
+    return state->globals.heads[AW_TABLE_LEASES].live;
+}
+
 static enum aw_err
 check_lease(const struct aw_state *state, const struct aw_in_lease *in)
 {

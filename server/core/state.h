@@ -216,6 +216,8 @@ AW_MUST_USE enum aw_err aw_state_leases_of_pull(struct aw_state *state, struct a
 bool aw_state_pull_runs(const struct aw_state *state, const struct aw_pull_key *pull_key);
 /* The slot of the ticket that this record was moved to, by UNFOLD; 0: it was not. */
 uint32_t aw_state_moved_to(const struct aw_state *state, uint64_t seq);
+/* Leases in the table: those that run, and those whose TIMER has not come round yet. */
+uint32_t aw_state_lease_count(const struct aw_state *state);
 uint32_t aw_state_lane_count(const struct aw_state *state);
 /* Whether leases are given in this lane: it is not paused (out, both). */
 bool aw_state_lane_gives(const struct aw_state *state, uint32_t lane);

@@ -42,9 +42,10 @@ struct pull {
     bool                     time_is_up;
     bool                     asked_aside; /* for a ticket that waits aside, since it was last woken for one */
     bool                     cancelling;
-    bool                     is_repeat;  /* the leases are those of `query`, given before; else those of `entries` */
-    struct aw_order_settings order;      /* a copy: the committer compares by it while the io thread's may change */
-    struct aw_submission     submission; /* the leases, or their release */
+    bool                     is_shut_out; /* the lanes are shut: it is answered so when its submission is back */
+    bool                     is_repeat;   /* the leases are those of `query`, given before; else those of `entries` */
+    struct aw_order_settings order;       /* a copy: the committer compares by it while the io thread's may change */
+    struct aw_submission     submission;  /* the leases, or their release */
     struct aw_submission     park;
     struct aw_submission     cancel;
     struct aw_query          query;
@@ -129,18 +130,37 @@ ask_aside(struct pull *pull)
         add_choice(pull, &none);
 }
 
-/* Takes up to `max` tickets and asks for their leases. False: there was nothing. */
+/* Whether one more ticket may be taken for this pull. False also when the lanes are shut. */
+static bool
+has_place(struct pull *pull)
+{
+    const struct aw_io *io = pull->call.io;
+
+    pull->is_shut_out = aw_lanes_is_shut(io->shared->lanes);
+    return !pull->is_shut_out && pull->submission.count < pull->want.max &&
+           io->choices_out + pull->submission.count < AW_IO_CHOICES_MAX;
+}
+
+/* Takes up to `max` tickets and asks for their leases. False: there was nothing. Without a place for any it asks for none, and is
+ * back with the next answers, whether those made a place or it is to be refused. */
 static bool
 take(struct pull *pull)
 {
     struct aw_submission *submission = &pull->submission;
     struct aw_choice      choice;
+    bool                  is_dry = false;
 
-    submission->count = 0;
-    while (submission->count < pull->want.max && take_one(pull, &choice))
-        add_choice(pull, &choice);
-    ask_aside(pull);
-    if (submission->count == 0)
+    *submission = (struct aw_submission){.count = 0};
+    while (!is_dry && has_place(pull)) {
+        is_dry = !take_one(pull, &choice);
+        if (!is_dry)
+            add_choice(pull, &choice);
+    }
+    submission->choices = submission->count;
+    pull->is_shut_out &= submission->count == 0;
+    if (is_dry) /* what is aside is compared with what was taken, not with what is still there */
+        ask_aside(pull);
+    if (is_dry && submission->count == 0)
         return false;
     submission->kind = AW_SUBMIT_COMMANDS;
     submission->entries = pull->entries;
@@ -427,6 +447,10 @@ on_leased(struct pull *pull)
     }
     if (err != AW_OK) {
         refuse_pull(pull, err);
+        return;
+    }
+    if (pull->is_shut_out) {
+        aw_call_fail(&pull->call, AW_E_OVERLOADED, "no ticket is given out for now: a thread of the server is stopped");
         return;
     }
     if (pull->granted == 0) { /* all choices were stale: the tickets went elsewhere */

@@ -228,6 +228,8 @@ aw_io_submit(struct aw_io *io, struct aw_submission *submission)
     io->out++;
     io->out_parked += submission->kind == AW_SUBMIT_PARK;
     io->out_looks += is_look(submission);
+    io->choices_out += submission->choices;
+    AW_ASSERT(io->choices_out <= AW_IO_CHOICES_MAX);
     if (io->with_committer < io->mailbox_slots && aw_list_is_empty(&io->backlog)) {
         send(io, submission);
         return;
@@ -266,6 +268,9 @@ take_back(struct aw_io *io)
         io->out_parked -= submission->kind == AW_SUBMIT_PARK;
         io->out_looks -= is_look(submission);
         io->with_committer--;
+        AW_ASSERT(submission->choices <= io->choices_out);
+        io->choices_out -= submission->choices;
+        submission->choices = 0;
         aw_call_submission_back(submission);
         taken++;
     }

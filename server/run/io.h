@@ -97,6 +97,7 @@ struct aw_io {
     uint64_t          out_parked;     /* of them, pulls that wait with the committer */
     uint32_t          out_looks;      /* and looks through all tickets, of which the committer takes a step at a time */
     uint64_t          out_max;        /* no new requests above it */
+    uint32_t          choices_out;    /* taken from the lanes, and with the committer; at most AW_IO_CHOICES_MAX */
     uint64_t          tls_arrived;    /* connections with TLS, ever */
     bool              rouse_committer;
     bool              draining;
@@ -104,6 +105,11 @@ struct aw_io {
     aw_ns             now;     /* of this loop turn */
     aw_ms             wall;    /* of this loop turn */
 };
+
+/* What one io thread may have taken from the lanes without the committer's answer yet. The lanes keep room for that many to come
+ * back; a pull that finds no place waits for the next answers. */
+#define AW_IO_CHOICES_MAX 4096U
+AW_STATIC_ASSERT(AW_IO_CHOICES_MAX >= AW_LEASES_PER_PULL_MAX, "one pull finds a place for all that it may ask for");
 
 /* How large the mailboxes of one io thread are: submissions that may be with the committer, reads that may be with the readers. */
 uint32_t                aw_io_mailbox_slots(const struct aw_settings *settings);

@@ -110,6 +110,7 @@ static const struct {
     {"trimmed_records", "counter", "Records trimmed since the start.", AW_METRIC_TRIM_RECORDS},
     {"room_short", "gauge", "1 while bodies of closed tickets go before their time.", AW_METRIC_TRIM_SHORT},
     {"trim_damaged", "gauge", "1 when the journal is damaged at its old end and not trimmed any more.", AW_METRIC_TRIM_DAMAGED},
+    {"lanes_shut", "gauge", "1 while no leases are given, as the memory of the queues is used up.", AW_METRIC_LANES_SHUT},
 };
 
 static void

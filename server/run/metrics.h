@@ -45,6 +45,7 @@ enum aw_metric {
     AW_METRIC_TRIM_OLDEST, /* record time; 0: nothing is kept */
     AW_METRIC_TRIM_SHORT,
     AW_METRIC_TRIM_DAMAGED,
+    AW_METRIC_LANES_SHUT,
     AW_METRIC_SEQ,
     AW_METRIC_EPOCH,
     /* Copies of the edge's counters, so that any thread may read them. */

@@ -166,6 +166,21 @@ tell_checkpoint(void *user, uint64_t seq)
 }
 
 static void
+tell_shut(void *user, bool is_shut)
+{
+    struct aw_server *server = user;
+
+    aw_metric_set(server->committer_metrics, AW_METRIC_LANES_SHUT, is_shut);
+    if (is_shut)
+        aw_log(AW_LOG_ERROR,
+               "no leases are given: the memory of the queues is used up, as a thread that reads them is stopped or tickets "
+               "come back again and again",
+               aw_log_num("queue_bytes", aw_lanes_bytes(server->lanes)));
+    else
+        aw_log(AW_LOG_INFO, "leases are given again", aw_log_num("queue_bytes", aw_lanes_bytes(server->lanes)));
+}
+
+static void
 tell_trim_damage(void *user, const char *what, uint64_t seq)
 {
     (void)user;
@@ -635,16 +650,36 @@ open_store(struct aw_server *server, struct aw_why *why)
     return aw_lmdb_open(&server->journal, &server->table, &store, why);
 }
 
+/* What lies in the queues, and beside it room for all that may come back: that is what posts never use, however few tickets there
+ * may be. */
+static enum aw_err
+lanes_bytes(const struct aw_server *server, size_t *ret_bytes, struct aw_why *why)
+{
+    const struct aw_settings *settings = &server->settings;
+    uint64_t                  choices_max = (uint64_t)AW_IO_CHOICES_MAX * server->io_count;
+    uint64_t                  reserve = aw_committer_lanes_reserve((uint32_t)settings->leases_max, (uint32_t)choices_max);
+    size_t                    reserved = aw_lanes_bytes_for(reserve);
+    size_t                    entries = settings->tickets_max * LANE_BYTES_PER_TICKET;
+
+    if (reserved > LANE_BYTES_MAX / 2)
+        return aw_why(
+            why, AW_E_CONFIG,
+            "the queues would have to keep %zu MiB free for what %llu leases (--leases-max) and the pulls of %u io threads "
+            "may give back; they have at most %zu: lower one of both",
+            reserved >> 20, (unsigned long long)settings->leases_max, server->io_count, (size_t)LANE_BYTES_MAX >> 21);
+    entries = entries < LANE_BYTES_MIN ? LANE_BYTES_MIN : entries;
+    *ret_bytes = entries < LANE_BYTES_MAX - reserved ? entries + reserved : LANE_BYTES_MAX;
+    return AW_OK;
+}
+
 static enum aw_err
 make_state(struct aw_server *server, struct aw_why *why)
 {
     const struct aw_settings *settings = &server->settings;
     struct aw_state_limits    limits = AW_STATE_LIMITS_DEFAULT;
-    struct aw_lanes_config    lanes = {.lanes_max = (uint32_t)settings->lanes_max,
-                                       .tickets_max = (uint32_t)settings->tickets_max,
-                                       .bytes_max = settings->tickets_max * LANE_BYTES_PER_TICKET};
-    uint8_t                   shard = aw_journal_identity(server->journal)->shard;
-    enum aw_err               err;
+    struct aw_lanes_config lanes = {.lanes_max = (uint32_t)settings->lanes_max, .tickets_max = (uint32_t)settings->tickets_max};
+    uint8_t                shard = aw_journal_identity(server->journal)->shard;
+    enum aw_err            err;
 
     limits.tickets_max = (uint32_t)settings->tickets_max;
     limits.identities_max = (uint32_t)settings->identities_max;
@@ -658,9 +693,9 @@ make_state(struct aw_server *server, struct aw_why *why)
     limits.asides_max = (uint32_t)settings->asides_max;
     /* Keys are ages and departures: from a month before this start on they are told apart. */
     lanes.base = aw_clock_wall() - UINT64_C(31) * 24 * 3600 * 1000;
-    lanes.bytes_max = lanes.bytes_max < LANE_BYTES_MIN   ? LANE_BYTES_MIN
-                      : lanes.bytes_max > LANE_BYTES_MAX ? LANE_BYTES_MAX
-                                                         : lanes.bytes_max;
+    err = lanes_bytes(server, &lanes.bytes_max, why);
+    if (err != AW_OK)
+        return err;
     err = aw_state_new(&server->state, &limits, shard, why);
     if (err != AW_OK)
         return err;
@@ -719,13 +754,15 @@ make_committer(struct aw_server *server, struct aw_why *why)
         .checkpoint_step_bytes = settings->checkpoint_step_bytes,
         .bodies_min_ms = settings->bodies_min_h * 3600 * AW_MS_PER_S,
         .room_low_percent = (uint32_t)settings->room_low_percent,
-        .lanes_reserve = settings->leases_max + settings->asides_max + AW_LEASES_PER_PULL_MAX * server->io_count,
+        .leases_max = (uint32_t)settings->leases_max,
+        .choices_max = AW_IO_CHOICES_MAX * server->io_count,
         .mono = aw_clock_mono,
         .report = {.user = server,
                    .role = tell_role,
                    .flushing = tell_flushing,
                    .group = tell_group,
                    .checkpoint = tell_checkpoint,
+                   .shut = tell_shut,
                    .trim_damage = tell_trim_damage},
     };
 

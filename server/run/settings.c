@@ -283,7 +283,8 @@ check_sizes(const struct aw_settings *settings, struct aw_why *why)
     if (settings->store_reserve_bytes * 2 > settings->store_bytes_max)
         return aw_why(why, AW_E_CONFIG, "--store-reserve-bytes may be at most half of --store-bytes-max");
     if (settings->leases_max > settings->tickets_max)
-        return aw_why(why, AW_E_CONFIG, "--leases-max above --tickets-max has no meaning");
+        return aw_why(why, AW_E_CONFIG, "--leases-max above --tickets-max has no meaning: they are %llu and %llu",
+                      (unsigned long long)settings->leases_max, (unsigned long long)settings->tickets_max);
     if (settings->bodies_bytes_max / (settings->io_threads == 0 ? 1 : settings->io_threads) < AW_BODY_BYTES_MAX)
         return aw_why(why, AW_E_CONFIG, "--bodies-bytes-max has no room for one body of %u bytes in each of --io-threads",
                       AW_BODY_BYTES_MAX);

@@ -715,5 +715,36 @@ def test_mutated_bodies_never_give_5xx(t):
     status(server.api().get("/readyz"), 200, "still ready")
 
 
+# --- tables that fit each other -------------------------------------------------------------------------------------------------
+
+
+def test_few_tickets_many_leases(t):
+    """What queues keep free for leases that come back is beside what they have for tickets: few tickets leave room for posts."""
+    server = t.server("--tickets-max", "200000", "--leases-max", "200000")
+    api = server.api()
+    receipt = api.receipt(Messages().next())
+    equal(api.completed(api.lease())["ticket"], receipt["ticket"], "what was leased")
+
+
+def test_more_pulls_than_places(t):
+    """An io thread has 4,096 tickets in hand at most. Pulls that ask for more together get fewer each, or wait for the next
+    answers: nobody is refused, and each ticket is given once."""
+    server = t.server(io_threads=1)
+    api, make = server.api(), Messages()
+    tickets = {receipt["ticket"] for _ in range(2) for receipt in api.receipts(make.many(5000))}
+    apis = [server.api("agent-%d" % number) for number in range(2)]
+    pulls = [(each, each.begin_pull(max=100, wait_s=0, lease_s=3600)) for _ in range(60) for each in apis]
+    leased = []
+    for each, stream in pulls:
+        answer = each.connection.wait(stream)
+        leased += status(answer, 200, "pull").value["leases"] if answer.status != 204 else []
+    while len(leased) < len(tickets):
+        more = api.leases(max=100)
+        check(more, "who pulls gets what waits", len(leased))
+        leased += more
+    equal(len(leased), len(tickets), "each once")
+    equal({lease["ticket"] for lease in leased}, tickets, "what was leased")
+
+
 if __name__ == "__main__":
     sys.exit(run(globals()))

@@ -33,7 +33,6 @@ struct desk {
     uint64_t checkpoint_bytes; /* 0: none by itself */
     uint64_t bodies_min_ms;
     uint32_t room_low_percent;
-    uint64_t lanes_reserve; /* pushes for tickets that come back */
     /* Of one run. */
     struct aw_state          *state;
     struct aw_qsbr            qsbr;
@@ -48,6 +47,7 @@ struct desk {
     /* Counted over all runs. */
     uint32_t checkpoints;
     uint32_t role_changes;
+    uint32_t shut_changes;
     uint64_t sources; /* for the test: posted so far */
 };
 
@@ -62,6 +62,9 @@ static const struct aw_state_limits desk_limits = {.tickets_max = 5000,
                                                    .flights_max = 16,
                                                    .asides_max = 64,
                                                    .preimage_bytes_max = 1 << 20};
+
+/* Choices that a test may have in hand. */
+#define DESK_CHOICES_MAX 64U
 
 /* Monotonic time, for all desks. */
 static aw_ns fake_mono;
@@ -117,6 +120,15 @@ desk_on_role(void *user, enum aw_role role)
 }
 
 static inline void
+desk_on_shut(void *user, bool is_shut)
+{
+    struct desk *desk = user;
+
+    assert_int_equal(desk->shut_changes % 2, is_shut ? 0 : 1);
+    desk->shut_changes++;
+}
+
+static inline void
 desk_on_damage(void *user, const char *what, uint64_t seq)
 {
     (void)user;
@@ -133,7 +145,10 @@ static inline enum aw_err
 desk_start(struct desk *desk)
 {
     const struct aw_lanes_config lanes = {
-        .lanes_max = desk_limits.lanes_max, .tickets_max = desk_limits.tickets_max, .base = WALL0 - DAY_MS, .bytes_max = 2 << 20};
+        .lanes_max = desk_limits.lanes_max,
+        .tickets_max = desk_limits.tickets_max,
+        .base = WALL0 - DAY_MS,
+        .bytes_max = (1 << 20) + aw_lanes_bytes_for(aw_committer_lanes_reserve(desk_limits.leases_max, DESK_CHOICES_MAX))};
     struct aw_committer_config config;
     enum aw_err                err;
 
@@ -143,25 +158,29 @@ desk_start(struct desk *desk)
     assert_int_equal(aw_lanes_new(&desk->lanes, &lanes, &desk->qsbr), AW_OK);
     assert_true(aw_lanes_directory_init(&desk->directory, desk_limits.lanes_max));
     assert_int_equal(aw_wake_init(&desk->wake, NULL), AW_OK);
-    config = (struct aw_committer_config){
-        .journal = desk->journal,
-        .table = desk->table,
-        .state = desk->state,
-        .lanes = desk->lanes,
-        .directory = &desk->directory,
-        .settings = AW_CORE_SETTINGS_DEFAULT,
-        .io_count = 1,
-        .mailbox_slots = 1024,
-        .lanes_max = desk_limits.lanes_max,
-        .lanes_reserve = desk->lanes_reserve,
-        .batch_bytes_max = AW_BATCH_BYTES_DEFAULT,
-        .group_bytes_max = 1 << 20,
-        .checkpoint_bytes = desk->checkpoint_bytes == 0 ? 1ULL << 40 : desk->checkpoint_bytes,
-        .checkpoint_step_bytes = 65536,
-        .bodies_min_ms = desk->bodies_min_ms,
-        .room_low_percent = desk->room_low_percent,
-        .mono = desk_mono,
-        .report = {.user = desk, .role = desk_on_role, .checkpoint = desk_on_checkpoint, .trim_damage = desk_on_damage}};
+    config = (struct aw_committer_config){.journal = desk->journal,
+                                          .table = desk->table,
+                                          .state = desk->state,
+                                          .lanes = desk->lanes,
+                                          .directory = &desk->directory,
+                                          .settings = AW_CORE_SETTINGS_DEFAULT,
+                                          .io_count = 1,
+                                          .mailbox_slots = 1024,
+                                          .lanes_max = desk_limits.lanes_max,
+                                          .leases_max = desk_limits.leases_max,
+                                          .choices_max = DESK_CHOICES_MAX,
+                                          .batch_bytes_max = AW_BATCH_BYTES_DEFAULT,
+                                          .group_bytes_max = 1 << 20,
+                                          .checkpoint_bytes = desk->checkpoint_bytes == 0 ? 1ULL << 40 : desk->checkpoint_bytes,
+                                          .checkpoint_step_bytes = 65536,
+                                          .bodies_min_ms = desk->bodies_min_ms,
+                                          .room_low_percent = desk->room_low_percent,
+                                          .mono = desk_mono,
+                                          .report = {.user = desk,
+                                                     .role = desk_on_role,
+                                                     .checkpoint = desk_on_checkpoint,
+                                                     .shut = desk_on_shut,
+                                                     .trim_damage = desk_on_damage}};
     assert_int_equal(aw_committer_new(&desk->committer, &config, NULL), AW_OK);
     aw_committer_mailbox(desk->committer, 0, &desk->wake, &desk->in, &desk->out);
     err = aw_recover(desk->state, desk->journal, desk->table, NULL, &desk->recovery, &desk->refused);

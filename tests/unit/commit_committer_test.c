@@ -7,15 +7,6 @@
  */
 #include "support/commit_rig.h"
 
-#define LANES_RESERVE 8U /* pushes for tickets that come back */
-
-static void
-open_desk(struct desk *desk, const struct aw_fault_plan *plan)
-{
-    desk_open(desk, plan);
-    desk->lanes_reserve = LANES_RESERVE;
-}
-
 static struct one *
 make_post(struct one *one, uint64_t customer, uint64_t source, struct aw_slice lane)
 {
@@ -74,7 +65,7 @@ test_post_lease_complete(void **state)
     struct one     one;
 
     (void)state;
-    open_desk(&desk, NULL);
+    desk_open(&desk, NULL);
     assert_int_equal(desk_start(&desk), AW_OK);
     (void)post(&desk, 1, 1);
     assert_true(take(&desk, 0, &head));
@@ -95,7 +86,7 @@ test_duplicate_waits_for_its_original(void **state)
     struct one  first, second;
 
     (void)state;
-    open_desk(&desk, NULL);
+    desk_open(&desk, NULL);
     assert_int_equal(desk_start(&desk), AW_OK);
     /* Both in one group: the second learns of the first, and neither comes back before the flush. */
     assert_true(aw_ring_try_push(&desk.in, &make_post(&first, 1, 7, AW_SLICE("main"))->submission));
@@ -120,7 +111,7 @@ test_failed_flush_latches(void **state)
         struct one           one;
         struct aw_head       head;
 
-        open_desk(&desk, &plan);
+        desk_open(&desk, &plan);
         if (desk_start(&desk) == AW_OK) {
             for (uint64_t i = 1; i <= 10; i++) {
                 desk_carry_out(&desk, &make_post(&one, i, i, AW_SLICE("main"))->submission);
@@ -184,7 +175,7 @@ test_recovery_gives_the_same_state(void **state)
         struct aw_fault_plan plan = {.lose_unflushed = true};
         struct desk          desk;
 
-        open_desk(&desk, &plan);
+        desk_open(&desk, &plan);
         desk.checkpoint_bytes = checkpoint_bytes;
         assert_int_equal(desk_start(&desk), AW_OK);
         for (unsigned crash = 0; crash < 5; crash++) {
@@ -243,7 +234,7 @@ test_recovery_says_what_is_too_small(void **state)
     struct desk            desk;
 
     (void)state;
-    open_desk(&desk, NULL);
+    desk_open(&desk, NULL);
     desk.checkpoint_bytes = 1000;
     assert_int_equal(desk_start(&desk), AW_OK);
     for (uint64_t i = 1; desk.checkpoints == 0; i++)
@@ -280,7 +271,7 @@ test_recovery_is_given_up(void **state)
     uint64_t          number = 0;
 
     (void)state;
-    open_desk(&desk, NULL);
+    desk_open(&desk, NULL);
     desk.checkpoint_bytes = 20000;
     assert_int_equal(desk_start(&desk), AW_OK);
     for (; desk.checkpoints == 0; number++)
@@ -325,7 +316,7 @@ test_full_store_goes_on_draining(void **state)
     uint64_t             accepted = 0, drained = 0;
 
     (void)state;
-    open_desk(&desk, &plan);
+    desk_open(&desk, &plan);
     assert_int_equal(desk_start(&desk), AW_OK);
     for (uint64_t i = 1; i < 5000; i++) {
         desk_carry_out(&desk, &make_post(&one, i, i, AW_SLICE("main"))->submission);
@@ -381,7 +372,7 @@ test_full_store_drains_to_pulls_of_many_lanes(void **state)
     (void)state;
     for (uint32_t i = 0; i < AW_LANES_PER_PULL_MAX; i++)
         lanes[i] = i;
-    open_desk(&desk, &plan);
+    desk_open(&desk, &plan);
     assert_int_equal(desk_start(&desk), AW_OK);
     do {
         accepted++;
@@ -414,7 +405,7 @@ test_role_does_not_flap(void **state)
     uint32_t             hesitations = 0;
 
     (void)state;
-    open_desk(&desk, &plan);
+    desk_open(&desk, &plan);
     assert_int_equal(desk_start(&desk), AW_OK);
     do {
         next++;
@@ -451,7 +442,7 @@ test_lease_runs_out(void **state)
     struct one     one;
 
     (void)state;
-    open_desk(&desk, NULL);
+    desk_open(&desk, NULL);
     assert_int_equal(desk_start(&desk), AW_OK);
     (void)post(&desk, 1, 1);
     assert_true(take(&desk, 0, &head));
@@ -488,7 +479,7 @@ test_parked_pulls(void **state)
     struct one           one;
 
     (void)state;
-    open_desk(&desk, NULL);
+    desk_open(&desk, NULL);
     assert_int_equal(desk_start(&desk), AW_OK);
     assert_true(aw_ring_try_push(&desk.in, make_park(&a, &node_a)));
     assert_true(aw_ring_try_push(&desk.in, make_park(&b, &node_b)));
@@ -551,7 +542,7 @@ test_park_looks_at_all_lanes(void **state)
     struct one            one, two;
 
     (void)state;
-    open_desk(&desk, NULL);
+    desk_open(&desk, NULL);
     assert_int_equal(desk_start(&desk), AW_OK);
     assert_true(aw_ring_try_push(&desk.in, make_lane_pull(&on_way, lanes, 1)));
     assert_true(aw_ring_try_push(&desk.in, make_lane_pull(&other, lanes, 1)));
@@ -602,7 +593,7 @@ test_looks_are_cancelled(void **state)
     struct aw_ticket_id ticket;
 
     (void)state;
-    open_desk(&desk, NULL);
+    desk_open(&desk, NULL);
     assert_int_equal(desk_start(&desk), AW_OK);
     for (uint64_t i = 1; i < 4500; i++)
         (void)post(&desk, i, i);
@@ -663,7 +654,7 @@ test_opened_lane_wakes_as_many_as_it_has(void **state)
     struct one           one;
 
     (void)state;
-    open_desk(&desk, NULL);
+    desk_open(&desk, NULL);
     assert_int_equal(desk_start(&desk), AW_OK);
     pause_main(&desk, &one, AW_LANE_PAUSED_OUT);
     assert_ptr_equal(aw_ring_try_pop(&desk.out), &one.submission);
@@ -704,7 +695,7 @@ test_broken_store_ends_parked_pulls(void **state)
     struct one            one;
 
     (void)state;
-    open_desk(&desk, &plan);
+    desk_open(&desk, &plan);
     assert_int_equal(desk_start(&desk), AW_OK);
     assert_true(aw_ring_try_push(&desk.in, make_park(&all, &node)));
     assert_true(aw_ring_try_push(&desk.in, make_lane_pull(&one_lane, lane, 1)));
@@ -775,7 +766,7 @@ test_engine_that_breaks_in_a_checkpoint(void **state)
     struct desk desk;
 
     (void)state;
-    open_desk(&desk, NULL);
+    desk_open(&desk, NULL);
     desk.checkpoint_bytes = 4000;
     assert_int_equal(desk_start(&desk), AW_OK);
     live_table = desk.table->ops;
@@ -816,7 +807,7 @@ test_hold_and_unhold_for_ever(void **state)
     uint64_t            rounds = 0;
 
     (void)state;
-    open_desk(&desk, NULL);
+    desk_open(&desk, NULL);
     assert_int_equal(desk_start(&desk), AW_OK);
     desk_carry_out(&desk, &make_post(&one, 1, 1, AW_SLICE("main"))->submission);
     ticket = one.entry.command.out.u.message.ticket;
@@ -875,7 +866,7 @@ test_holds_that_end_for_ever(void **state)
     uint32_t              leased;
 
     (void)state;
-    open_desk(&desk, NULL);
+    desk_open(&desk, NULL);
     assert_int_equal(desk_start(&desk), AW_OK);
     (void)post(&desk, 2, 2);
     lease = lease_first(&desk, &leased);
@@ -894,7 +885,8 @@ test_holds_that_end_for_ever(void **state)
         assert_true(rounds < 10000000);
     } while (view.state == AW_TICKET_WAITING);
     assert_true(rounds > 10000);
-    assert_true(aw_lanes_room(desk.lanes) <= LANES_RESERVE);
+    assert_true(aw_lanes_room(desk.lanes) <= aw_committer_lanes_reserve(desk_limits.leases_max, DESK_CHOICES_MAX));
+    assert_int_equal(desk.shut_changes, 0);
     desk_carry_out(&desk, &make_fenced(&one, AW_COMMAND_EXTEND, lease)->submission);
     assert_int_equal(one.entry.command.out.err, AW_OK);
     assert_true(aw_state_ticket_at(desk.state, leased, &view) && view.state == AW_TICKET_LEASED);
@@ -916,6 +908,113 @@ test_holds_that_end_for_ever(void **state)
     desk_close(&desk);
 }
 
+/* The memory of what was in the queues, gone round by round, which a stopped thread might still look at. */
+struct stopped {
+    struct desk            desk;
+    struct aw_qsbr_reader *reader;
+    uint64_t               source;
+    uint64_t               posted;
+    uint64_t               rounds;
+};
+
+static enum aw_err
+post_one(struct stopped *test)
+{
+    struct one one;
+
+    test->source++;
+    desk_carry_out(&test->desk, &make_post(&one, test->source, test->source, (struct aw_slice){NULL, 0})->submission);
+    test->posted += one.entry.command.out.err == AW_OK;
+    return one.entry.command.out.err;
+}
+
+/* Takes as many as may be in hand, leases them and gives them back. False: the lanes were shut before. */
+static bool
+go_round(struct stopped *test)
+{
+    struct desk       *desk = &test->desk;
+    struct aw_head     head;
+    struct aw_lease_id leases[DESK_CHOICES_MAX];
+    struct one         one;
+    unsigned           count = 0;
+
+    while (count < DESK_CHOICES_MAX && !aw_lanes_is_shut(desk->lanes) && take(desk, 0, &head)) {
+        desk_carry_out(desk, &make_lease(&one, &head)->submission);
+        assert_int_equal(one.entry.command.out.err, AW_OK);
+        leases[count++] = one.entry.command.out.u.lease.lease;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        desk_carry_out(desk, &make_fenced(&one, AW_COMMAND_RELEASE, leases[i])->submission);
+        assert_int_equal(one.entry.command.out.err, AW_OK);
+    }
+    test->rounds++;
+    return count == DESK_CHOICES_MAX;
+}
+
+/* A thread that looked at the lanes and is stopped for good. Nothing that it might see is freed, while tickets go out and come
+ * back: first posts are refused, with the word that this is not for long, then pulls. All that is out then, leased or in hand,
+ * finds its way back; and when the thread goes on, so does everything. */
+static void
+test_reader_stopped_for_good(void **state)
+{
+    struct stopped test = {.source = 0};
+    struct desk   *desk = &test.desk;
+    struct aw_head heads[DESK_CHOICES_MAX];
+    struct aw_head head;
+    struct one     one;
+    uint64_t       posts_stopped_at = 0;
+
+    (void)state;
+    desk_open(desk, NULL);
+    assert_int_equal(desk_start(desk), AW_OK);
+    test.reader = aw_qsbr_join(&desk->qsbr);
+    for (unsigned i = 0; i < 1000; i++)
+        assert_int_equal(post_one(&test), AW_OK);
+    aw_qsbr_quiet(&desk->qsbr, test.reader);
+    while (go_round(&test)) {
+        enum aw_err err = test.rounds % 64 == 0 ? post_one(&test) : AW_OK;
+
+        assert_true(err == AW_OK || err == AW_E_OVERLOADED);
+        if (err != AW_OK && posts_stopped_at == 0)
+            posts_stopped_at = test.rounds;
+        assert_true(test.rounds < 1000000);
+    }
+    assert_in_range(posts_stopped_at, 1, test.rounds);
+    assert_int_equal(desk->shut_changes, 1);
+    assert_int_equal(post_one(&test), AW_E_OVERLOADED);
+    /* Others had asked before it was shut, and took what they might; they are refused, or leave, or are served. */
+    for (unsigned i = 0; i < DESK_CHOICES_MAX; i++)
+        assert_true(take(desk, 0, &heads[i]));
+    for (unsigned i = 0; i < DESK_CHOICES_MAX; i++) {
+        make_lease(&one, &heads[i]);
+        if (i % 2 == 0)
+            one.entry.command.in.lease.agent = (struct aw_slice){NULL, 0}; /* refused */
+        desk_carry_out(desk, &one.submission);
+        assert_int_equal(one.entry.command.out.err, i % 2 == 0 ? AW_E_BAD_VALUE : AW_OK);
+    }
+    desk_pass(desk, 61000);
+    desk_step(desk); /* their leases run out */
+    assert_int_equal(aw_state_lease_count(desk->state), 0);
+    assert_true(aw_lanes_is_shut(desk->lanes));
+    assert_in_range(aw_committer_next_due(desk->committer, fake_mono), fake_mono, fake_mono + AW_NS_PER_S);
+    aw_qsbr_offline(test.reader);
+    for (unsigned i = 0; i < 10000 && aw_lanes_is_shut(desk->lanes); i++)
+        desk_step(desk);
+    assert_int_equal(desk->shut_changes, 2);
+    for (unsigned i = 0; i < 10000; i++)
+        desk_step(desk);
+    assert_int_equal(post_one(&test), AW_OK);
+    for (; test.posted > 0; test.posted--) { /* each ticket is there, once */
+        assert_true(take(desk, 0, &head));
+        desk_carry_out(desk, &make_lease(&one, &head)->submission);
+        assert_int_equal(one.entry.command.out.err, AW_OK);
+        desk_carry_out(desk, &make_fenced(&one, AW_COMMAND_COMPLETE, one.entry.command.out.u.lease.lease)->submission);
+        assert_int_equal(one.entry.command.out.err, AW_OK);
+    }
+    assert_false(take(desk, 0, &head));
+    desk_close(desk);
+}
+
 static void
 test_paused_lane_keeps_its_tickets(void **state)
 {
@@ -924,7 +1023,7 @@ test_paused_lane_keeps_its_tickets(void **state)
     struct one     one;
 
     (void)state;
-    open_desk(&desk, NULL);
+    desk_open(&desk, NULL);
     assert_int_equal(desk_start(&desk), AW_OK);
     (void)post(&desk, 1, 1);
     assert_true(take(&desk, 0, &head));
@@ -960,7 +1059,7 @@ test_refused_imminent_goes_back_where_it_was(void **state)
     struct one            one;
 
     (void)state;
-    open_desk(&desk, NULL);
+    desk_open(&desk, NULL);
     assert_int_equal(desk_start(&desk), AW_OK);
     make_post(&one, 1, 1, AW_SLICE("main"))->entry.command.in.message.departs_at = desk.wall + 2 * 3600000;
     desk_carry_out(&desk, &one.submission);
@@ -1005,6 +1104,7 @@ main(void)
         cmocka_unit_test(test_engine_that_breaks_in_a_checkpoint),
         cmocka_unit_test(test_hold_and_unhold_for_ever),
         cmocka_unit_test(test_holds_that_end_for_ever),
+        cmocka_unit_test(test_reader_stopped_for_good),
         cmocka_unit_test(test_paused_lane_keeps_its_tickets),
         cmocka_unit_test(test_refused_imminent_goes_back_where_it_was),
     };
