@@ -1,5 +1,5 @@
 /* lanes_bench - the calendars beside heaps under a mutex, in one run: throughput, latency of pops beside a busy writer, time to
- * load, bytes an entry; each with the floor and the aim that it has.
+ * load, bytes an entry; each with the floor and the aim that it has. And what the choice of a pull takes over many lanes.
  *
  * What is compared takes turns inside a repetition, and a ratio is taken inside a repetition; printed are the smallest, the median
  * and the largest ratio. Keys: `sla`, five moving deadlines (10 min to 24 h ahead of a clock that moves one tick for ten
@@ -8,6 +8,7 @@
  * Pushes come in groups of 16, as a commit hands them over; a heap takes its mutex for each operation, or, where it says `group`,
  * once a group. */
 #include "commit/calendar.h"
+#include "commit/choice.h"
 #include "commit/lanes.h"
 
 #include "base/mem.h"
@@ -594,6 +595,77 @@ measure_loads(uint64_t entries)
     measure_load(entries, 2000, false);
 }
 
+/* --- the choice of a pull --------------------------------------------------------------------------------------------------- */
+
+#define CHOICE_PER_LANE 200U
+#define CHOICE_TIMES    100000U
+
+static struct aw_lanes *
+choice_lanes(struct aw_qsbr *qsbr, uint32_t lane_count, uint32_t shelves)
+{
+    uint32_t               tickets = lane_count * CHOICE_PER_LANE;
+    struct aw_lanes_config config = {.lanes_max = 4096, .tickets_max = tickets, .base = 1, .bytes_max = GIB};
+    struct aw_lanes       *lanes = NULL;
+    uint64_t               random = 88172645463325252U;
+
+    if (aw_lanes_new(&lanes, &config, qsbr) != AW_OK)
+        abort();
+    for (uint32_t slot = 0; slot < tickets; slot++) {
+        enum aw_class class_ =
+            (enum aw_class)(1 + random_below(&random, AW_CLASS_COUNT - 1)); /* care would end each comparison */
+        aw_ms key = 1000000 + (aw_ms)random_below(&random, 36000000);
+
+        aw_lanes_show_shelf(lanes, slot, random_below(&random, shelves));
+        aw_lanes_show(lanes, slot, 1, key);
+        if (aw_lanes_push(lanes, slot % lane_count, class_, key, slot, 1) != AW_OK)
+            abort();
+    }
+    return lanes;
+}
+
+static double
+choice_ns(const struct aw_choice_of *of)
+{
+    struct aw_choice choice;
+    uint64_t         start = now_ns();
+    uint32_t         found = 0;
+
+    for (uint32_t i = 0; i < CHOICE_TIMES / of->lane_count; i++)
+        found += aw_choice_find(of, 40000000, &choice);
+    AW_ASSERT(found == CHOICE_TIMES / of->lane_count);
+    return (double)(now_ns() - start) / found;
+}
+
+static void
+measure_choices(void)
+{
+    static const uint32_t    lane_counts[] = {1, 40, 1000};
+    static const uint32_t    shelves[] = {1, 2, 7, 16};
+    struct aw_order_settings order = AW_ORDER_SETTINGS_DEFAULT;
+    uint32_t                 list[1000];
+
+    printf("\nchoice of a pull, us; %u tickets a lane in 4 classes\n%5s %8s %10s %14s\n", CHOICE_PER_LANE, "lanes", "shelves",
+           "all", "all but one");
+    for (uint32_t i = 0; i < AW_ARRAY_LEN(list); i++)
+        list[i] = i;
+    for (size_t i = 0; i < AW_ARRAY_LEN(lane_counts); i++) {
+        for (size_t j = 0; j < AW_ARRAY_LEN(shelves); j++) {
+            struct aw_qsbr     *qsbr = aw_new(struct aw_qsbr);
+            struct aw_choice_of of = {.lane_list = list, .lane_count = lane_counts[i], .order = &order};
+            double              all;
+
+            AW_ASSERT(qsbr != NULL);
+            aw_qsbr_init(qsbr);
+            of.lanes = choice_lanes(qsbr, lane_counts[i], shelves[j]);
+            all = choice_ns(&of);
+            of.full = 1U << 1; /* of no use to anybody where there is one */
+            printf("%5u %8u %10.2f %14.2f\n", lane_counts[i], shelves[j], all / 1e3, choice_ns(&of) / 1e3);
+            aw_lanes_free(&of.lanes);
+            free(qsbr);
+        }
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -605,7 +677,7 @@ main(int argc, char **argv)
         (void)fprintf(stderr,
                       "usage: lanes_bench [entries, default 1000000] [repetitions, default 5, at most %d] [part]\n"
                       "  Where a row says so there are ten times as many entries.\n"
-                      "  part: operations, load, latency, or the name of a row, such as \"1+1 sla\"\n",
+                      "  part: operations, load, choice, latency, or the name of a row, such as \"1+1 sla\"\n",
                       REPETITIONS_MAX);
         return 2;
     }
@@ -615,6 +687,8 @@ main(int argc, char **argv)
     }
     if (only == NULL || strcmp(only, "load") == 0)
         measure_loads(entries * 10);
+    if (only == NULL || strcmp(only, "choice") == 0)
+        measure_choices();
     if (only == NULL || strcmp(only, "latency") == 0)
         compare_latency(entries, repetitions);
     compare_throughput(only, entries, repetitions);
