@@ -131,16 +131,39 @@ serves(const struct pull *pull, uint32_t lane)
     return false;
 }
 
+#define PARK_AGENTS 7U
+static const char *const park_agents[PARK_AGENTS] = {"ann", "bob", "cyd", "dan", "eve", "fay", "gus"};
+
+/* Of those that may take from one of these shelves. */
 static struct pull *
-longest(struct pull *pulls, uint32_t lane)
+longest(struct pull *pulls, uint32_t lane, unsigned shelves, const uint16_t full[PARK_AGENTS])
 {
     struct pull *best = NULL;
 
     for (uint32_t i = 0; i < PULLS; i++) {
-        if (pulls[i].submission.park.parked && serves(&pulls[i], lane) && (best == NULL || pulls[i].order < best->order))
+        if (pulls[i].submission.park.parked && serves(&pulls[i], lane) && (shelves & ~(unsigned)full[i % PARK_AGENTS]) != 0 &&
+            (best == NULL || pulls[i].order < best->order))
             best = &pulls[i];
     }
     return best;
+}
+
+/* An agent's units change: its pulls that wait know, and are found one after the other. */
+static void
+set_full(struct aw_parking *parking, struct pull *pulls, uint32_t agent, uint16_t was, uint16_t full)
+{
+    struct aw_slice       name = aw_slice_str(park_agents[agent]);
+    struct aw_submission *pull = NULL;
+    uint32_t              parked = 0, found = 0;
+
+    for (uint32_t i = agent; i < PULLS; i += PARK_AGENTS)
+        parked += pulls[i].submission.park.parked;
+    assert_int_equal(aw_parking_set_full(parking, name, full), parked > 0 && (was & ~full) != 0);
+    while ((pull = aw_parking_next_of(parking, name, pull == NULL ? 0 : pull->park.number)) != NULL) {
+        assert_int_equal(pull->park.full, full);
+        found++;
+    }
+    assert_int_equal(found, parked);
 }
 
 static void
@@ -150,6 +173,7 @@ test_parking_wakes_the_longest_waiting(void **state)
     struct aw_parking parking;
     struct pull      *pulls = calloc(PULLS, sizeof(*pulls));
     uint64_t          order = 0;
+    uint16_t          full[PARK_AGENTS] = {0};
 
     (void)state;
     assert_non_null(pulls);
@@ -157,18 +181,20 @@ test_parking_wakes_the_longest_waiting(void **state)
     for (uint32_t i = 0; i < PULLS; i++) {
         make_pull(&pulls[i], (unsigned)below(&random, 1U << LANES));
         pulls[i].submission.park.key.key = i % 8; /* 0: none */
+        pulls[i].submission.park.agent = aw_slice_str(park_agents[i % PARK_AGENTS]);
     }
     for (int i = 0; i < 100000; i++) {
         struct pull *pull = &pulls[below(&random, PULLS)];
         uint32_t     lane = (uint32_t)below(&random, LANES);
 
-        switch (below(&random, 4)) {
+        switch (below(&random, 5)) {
         case 0: /* parks, or comes back to its place after a wake in vain */
             if (pull->submission.park.parked)
                 break;
             (void)aw_parking_came_back(&parking, &pull->submission.park.woken_lane);
             if (pull->submission.park.number == 0)
                 pull->order = ++order;
+            pull->submission.park.full = full[(size_t)(pull - pulls) % PARK_AGENTS];
             aw_parking_add(&parking, &pull->submission);
             break;
         case 1: /* leaves */
@@ -191,9 +217,18 @@ test_parking_wakes_the_longest_waiting(void **state)
             assert_false(woken->park.parked);
             break;
         }
+        case 3: {
+            uint32_t agent = (uint32_t)below(&random, PARK_AGENTS);
+            uint16_t was = full[agent];
+
+            full[agent] = (uint16_t)(below(&random, 4) == 0 ? 0xFFFF : below(&random, 8));
+            set_full(&parking, pulls, agent, was, full[agent]);
+            break;
+        }
         default: {
-            struct pull          *want = longest(pulls, lane);
-            struct aw_submission *woken = aw_parking_wake(&parking, lane, 1);
+            unsigned              shelves = (unsigned)below(&random, 8);
+            struct pull          *want = longest(pulls, lane, shelves, full);
+            struct aw_submission *woken = aw_parking_wake(&parking, lane, shelves);
 
             assert_ptr_equal(woken, want == NULL ? NULL : &want->submission);
             if (woken != NULL) {
