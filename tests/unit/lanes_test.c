@@ -1,6 +1,6 @@
-/* Lanes: entries come back in order with their keys and ages, stale ones are dropped, hints never hide an entry, loads give
- * what pushes give, memory comes back; and the bound: a pull over several lanes never overtakes an entry whose push returned
- * before it began. */
+/* Lanes: entries come back in order with their keys and ages, from the shelf that they are on; stale ones are dropped, hints never
+ * hide an entry, loads give what pushes give, memory comes back; and the bound: a pull over several lanes never overtakes an entry
+ * whose push returned before it began. */
 #include "commit/lanes.h"
 
 #include "base/mem.h"
@@ -203,6 +203,100 @@ test_hints(void **state)
     assert_int_equal(aw_lanes_find(lanes, 18, 0), 1000);
 }
 
+static void
+push_on(struct aw_lanes *lanes, uint32_t shelf, uint32_t lane, enum aw_class class_, uint32_t slot, uint32_t version)
+{
+    aw_lanes_show_shelf(lanes, slot, shelf);
+    push(lanes, lane, class_, BASE + slot * 1000, slot, version);
+}
+
+static uint32_t
+head_on(struct aw_lanes *lanes, uint32_t shelf, uint32_t lane, unsigned queue)
+{
+    struct aw_head head;
+
+    if (!aw_lanes_peek(lanes, lane, shelf, queue, &head))
+        return 0;
+    assert_int_equal(head.shelf, shelf);
+    assert_int_equal(head.lane, lane);
+    assert_false(head.stale);
+    return head.slot;
+}
+
+/* Each shelf has its own heads and hints; what is shown on another one is stale; lanes count all of them. */
+static void
+test_shelves(void **state)
+{
+    struct aw_lanes      *lanes = ((struct fixture *)*state)->lanes;
+    struct aw_lanes_count count;
+
+    assert_int_equal(aw_lanes_shelves(lanes), 1);
+    assert_int_equal(aw_lanes_find_any(lanes, 0), 1000);
+    push_on(lanes, 15, 8, AW_CLASS_GENERAL, 1, 1);
+    push_on(lanes, 0, 8, AW_CLASS_GENERAL, 2, 1);
+    push_on(lanes, 15, 8, AW_CLASS_GENERAL, 3, 1);
+    push_on(lanes, 4, 999, AW_CLASS_IMMINENT, 4, 1);
+    assert_int_equal(aw_lanes_shelves(lanes), 1 | 1 << 4 | 1 << 15);
+    assert_int_equal(head_on(lanes, 15, 8, AW_CLASS_GENERAL), 1);
+    assert_int_equal(head_on(lanes, 0, 8, AW_CLASS_GENERAL), 2);
+    assert_int_equal(head_on(lanes, 4, 8, AW_CLASS_GENERAL), 0);
+    assert_int_equal(head_on(lanes, 4, 999, AW_CLASS_IMMINENT), 4);
+    assert_int_equal(aw_lanes_queues(lanes, 999, 4), 1 << AW_CLASS_IMMINENT | 1 << AW_LANES_BY_AGE);
+    assert_int_equal(aw_lanes_queues(lanes, 999, 0), 0);
+    assert_int_equal(aw_lanes_find(lanes, 0, 0), 8);
+    assert_int_equal(aw_lanes_find(lanes, 0, 4), 999);
+    assert_int_equal(aw_lanes_find(lanes, 9, 15), 1000);
+    assert_int_equal(aw_lanes_find_any(lanes, 0), 8);
+    assert_int_equal(aw_lanes_find_any(lanes, 9), 999);
+    aw_lanes_count(lanes, 8, AW_CLASS_GENERAL, &count);
+    assert_int_equal(count.waiting, 3);
+    assert_int_equal(count.pushed, 3);
+    push_on(lanes, 0, 8, AW_CLASS_GENERAL, 1, 2); /* another channel: another shelf */
+    assert_int_equal(head_on(lanes, 15, 8, AW_CLASS_GENERAL), 3);
+    assert_int_equal(head_on(lanes, 0, 8, AW_CLASS_GENERAL), 1);
+    aw_lanes_show(lanes, 3, 2, BASE);
+    assert_int_equal(head_on(lanes, 15, 8, AW_CLASS_GENERAL), 0);
+    settle(lanes);
+    assert_int_equal(aw_lanes_queues(lanes, 8, 15), 0);
+    assert_int_equal(aw_lanes_queues(lanes, 8, 0), 1 << AW_CLASS_GENERAL);
+    assert_int_equal(aw_lanes_find(lanes, 0, 15), 1000);
+    aw_lanes_count(lanes, 8, AW_CLASS_GENERAL, &count);
+    assert_int_equal(count.waiting, 2);
+    assert_int_equal(count.stale, 2);
+    assert_int_equal(count.taken, 0);
+}
+
+/* One that moves is there and here, then here alone, with all of its entries and its version; its window goes with it. */
+static void
+test_moves(void **state)
+{
+    struct aw_lanes *lanes = ((struct fixture *)*state)->lanes;
+    struct aw_head   head;
+
+    aw_lanes_show_window(lanes, 7, AW_CLASS_IMMINENT, BASE + 40000, true);
+    push_on(lanes, 0, 3, AW_CLASS_IMMINENT, 7, 5);
+    aw_lanes_begin_move(lanes, 7, 9);
+    assert_int_equal(head_on(lanes, 0, 3, AW_CLASS_IMMINENT), 7);
+    assert_int_equal(head_on(lanes, 0, 3, AW_LANES_BY_AGE), 7);
+    assert_int_equal(aw_lanes_push(lanes, 3, AW_CLASS_IMMINENT, BASE + 7000, 7, 5), AW_OK);
+    assert_int_equal(head_on(lanes, 9, 3, AW_CLASS_IMMINENT), 7);
+    assert_int_equal(head_on(lanes, 0, 3, AW_LANES_BY_WINDOW), 7);
+    assert_true(aw_lanes_peek(lanes, 3, 0, AW_CLASS_IMMINENT, &head));
+    aw_lanes_end_move(lanes, 7);
+    assert_int_equal(aw_lanes_shown_shelf(lanes, 7), 9);
+    assert_true(aw_lanes_try_take(lanes, &head)); /* who saw it before may still have it */
+    for (unsigned queue = 0; queue < AW_LANES_QUEUES; queue++) {
+        bool lies_there = queue == AW_CLASS_IMMINENT || queue == AW_LANES_BY_AGE || queue == AW_LANES_BY_WINDOW;
+
+        assert_int_equal(head_on(lanes, 0, 3, queue), 0);
+        assert_int_equal(head_on(lanes, 9, 3, queue), lies_there ? 7 : 0);
+    }
+    assert_true(aw_lanes_peek(lanes, 3, 9, AW_LANES_BY_WINDOW, &head));
+    assert_int_equal(head.reply_by, BASE + 40000);
+    assert_int_equal(head.class_, AW_CLASS_IMMINENT);
+    assert_int_equal(head.version, 5);
+}
+
 /* An imminent ticket is found by departure and by age; once it is shown anew, its other entry is stale. */
 static void
 test_two_orders(void **state)
@@ -319,6 +413,8 @@ test_load(void **state)
 
         aw_lanes_show_window(pushed, slot, class_, reply_by, closing);
         aw_lanes_show_window(lanes, slot, class_, reply_by, closing);
+        aw_lanes_show_shelf(pushed, slot, slot % 3 * 7);
+        aw_lanes_show_shelf(lanes, slot, slot % 3 * 7);
         push(pushed, lane, class_, key, slot, 1);
         aw_lanes_show(lanes, slot, 1, BASE + slot * 1000);
         assert_int_equal(aw_lanes_load_add(load, lane, class_, key, slot, 1), AW_OK);
@@ -326,31 +422,22 @@ test_load(void **state)
     assert_int_equal(aw_lanes_load_finish(load), AW_OK);
     aw_lanes_load_free(&load);
     assert_null(load);
-    for (uint32_t lane = 0; lane < 1000; lane++)
-        for (unsigned class_ = 0; class_ < AW_CLASS_COUNT; class_++) {
-            struct aw_head head;
-
-            while (aw_lanes_peek(pushed, lane, 0, (enum aw_class)class_, &head)) {
-                assert_true(aw_lanes_try_take(pushed, &head));
-                expect(lanes, lane, (enum aw_class)class_, head.slot);
-                count--;
-            }
-            expect_empty(lanes, lane, (enum aw_class)class_);
-        }
-    for (uint32_t lane = 0; lane < 1000; lane++) {
+    for (uint32_t place = 0; place < 1000 * AW_LANES_SHELVES * AW_LANES_QUEUES; place++) {
+        uint32_t       lane = place / AW_LANES_QUEUES / AW_LANES_SHELVES;
+        uint32_t       shelf = place / AW_LANES_QUEUES % AW_LANES_SHELVES;
+        unsigned       queue = place % AW_LANES_QUEUES;
         struct aw_head head, other;
 
-        for (unsigned queue = AW_LANES_BY_AGE; queue <= AW_LANES_BY_WINDOW; queue++) {
-            while (aw_lanes_peek(pushed, lane, 0, queue, &head)) {
-                assert_true(aw_lanes_peek(lanes, lane, 0, queue, &other));
-                assert_int_equal(head.slot, other.slot);
-                assert_int_equal(head.class_, other.class_);
-                assert_true(aw_lanes_try_take(pushed, &head) && aw_lanes_try_take(lanes, &other));
-                by_age += queue == AW_LANES_BY_AGE;
-                by_window += queue == AW_LANES_BY_WINDOW;
-            }
-            assert_false(aw_lanes_peek(lanes, lane, 0, queue, &other));
+        while (aw_lanes_peek(pushed, lane, shelf, queue, &head)) {
+            assert_true(aw_lanes_peek(lanes, lane, shelf, queue, &other));
+            assert_int_equal(head.slot, other.slot);
+            assert_int_equal(head.class_, other.class_);
+            assert_true(aw_lanes_try_take(pushed, &head) && aw_lanes_try_take(lanes, &other));
+            by_age += queue == AW_LANES_BY_AGE;
+            by_window += queue == AW_LANES_BY_WINDOW;
+            count -= queue < AW_CLASS_COUNT;
         }
+        assert_false(aw_lanes_peek(lanes, lane, shelf, queue, &other));
     }
     assert_true(by_age > 5000 && by_age < 15000);        /* one in five is imminent */
     assert_true(by_window > 10000 && by_window < 15000); /* one in four is closing */
@@ -554,6 +641,8 @@ main(void)
         cmocka_unit_test_setup_teardown(test_clamped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stale, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hints, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_shelves, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_moves, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_two_orders, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_windows, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_load, set_up, tear_down),
