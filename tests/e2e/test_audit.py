@@ -5,10 +5,10 @@ gateways post and supervisors meddle, leases run out and the server is killed. B
 import os
 import subprocess
 import sys
-import threading
 import time
 
-from aswolk_test import MSGPACK, PATIENCE_S, Gone, Messages, audit, check, equal, problem, program, rfc3339, run, status, until
+from aswolk_test import MSGPACK, PATIENCE_S, Messages, audit, check, equal, problem, program, rfc3339, run, status, until
+from crowd import Crowd
 
 HOUR = 3600
 DATE = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 24 * HOUR))
@@ -29,51 +29,6 @@ def some_message(make, number):
     else:
         fields["class"] = CLASSES[2 + number % 3]
     return make.next(**fields)
-
-
-class Crowd:
-    """Threads that go on until told to stop; a connection lost to kill -9 is made anew."""
-
-    def __init__(self, server):
-        self.server = server
-        self.over = threading.Event()
-        self.up = threading.Event()
-        self.up.set()
-        self.threads = []
-        self.errors = []
-        self.completed = 0
-
-    def start(self, name, work):
-        def body():
-            while not self.over.is_set():
-                self.up.wait()
-                try:
-                    api = self.server.api(name, MSGPACK if len(name) % 2 else "application/json")
-                    while not self.over.is_set() and self.up.is_set():
-                        work(api)
-                except (Gone, OSError):
-                    pass  # killed under it
-                except Exception as error:
-                    self.errors.append("%s: %r" % (name, error))
-                    return
-
-        self.threads.append(threading.Thread(target=body, daemon=True))
-        self.threads[-1].start()
-
-    def restart(self):
-        self.up.clear()
-        self.server.restart()
-        self.up.set()
-
-    def has(self, completed):
-        equal(self.errors, [], "nobody failed")
-        return self.completed >= completed
-
-    def end(self):
-        self.over.set()
-        for thread in self.threads:
-            thread.join(PATIENCE_S)
-        self.has(0)
 
 
 def agent(crowd, number):
