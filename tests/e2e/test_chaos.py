@@ -23,6 +23,7 @@ from test_crash import journal, verify
 from test_flights import DATE, put_airport, put_flight, undo
 from test_order import write_config
 from test_park import cpu_seconds, until_parked
+from test_side import work
 from test_tickets import unfold
 
 CHAOS_S = float(os.environ.get("ASWOLK_CHAOS_S", "12"))
@@ -47,7 +48,7 @@ class Post:
 
 
 class Held:
-    """A lease as its holder knows it."""
+    """A lease as its holder knows it. `lease_s`: None when the pull's answer was lost, and it turned up in the list."""
 
     def __init__(self, who, lease, lease_s):
         self.who = who
@@ -55,9 +56,9 @@ class Held:
         self.ticket = lease["ticket"]
         self.attempt = lease["attempt"]
         self.long = lease_s == LONG_S
-        self.given = [message["message"] for message in lease["messages"]]
+        self.shown = {message["message"] for message in lease["messages"]}
+        self.given = [message["message"] for message in lease["messages"]] if lease_s is not None else None
         self.total = lease["messages_total"]
-        self.shown = set(self.given)
         self.expires = [lease["expires_at"]]
         self.trying = None  # (verb, body) sent, and not known to be refused
         self.ended = None  # (verb, body) acknowledged
@@ -245,8 +246,7 @@ class Agent:
         if self.random.random() < 0.2:
             self.try_stale(api)
         if len(mine) > 30:
-            for held in self.book.running(self.name):
-                self.end(api, held, "complete", {})
+            self.end_many(api, self.book.running(self.name))
 
     def find_again(self, api):
         """On a new connection: what it holds. A long lease that nobody ended is among them; answers that were lost turn up."""
@@ -331,19 +331,33 @@ class Agent:
 
     def end(self, api, held, verb, body):
         held.trying = (verb, body)
-        response = api.act(held.token, verb, body)
-        if response.status == 200:
+        self.tried(held, dict(api.act(held.token, verb, body).value))
+
+    def end_many(self, api, leases):
+        for held in leases:
+            held.trying = ("complete", {})
+        response = api.post_many([{"lease": held.token} for held in leases], path="/v1/leases/complete")
+        check(response.status in (200, 503), "completes", (response.status, response.body))
+        answers = response.lines if response.status == 200 else []
+        check(response.status == 503 or len(answers) == len(leases), "an answer for each")
+        for held, answer in zip(leases, answers):
+            self.tried(held, answer)
+
+    def tried(self, held, answer):
+        """An end that came through, was refused, or came to a server that is about to end."""
+        verb, body = held.trying
+        if answer.get("status", 200) == 200:
             held.ended = (verb, body)
             self.book.count(verb + "s")
-        elif response.status == 409 and response.value["type"] == "urn:aswolk:new-messages":
+        elif answer["type"] == "urn:aswolk:new-messages":
             held.trying = None
-            self.shown(held, response.value["messages"])
+            self.shown(held, answer["messages"])
             self.book.count("completes refused for new messages")
-        elif response.status == 409:
-            self.lost(held, response.value)
+        elif answer["status"] == 409:
+            self.lost(held, answer)
         else:
-            held.trying = None if response.status == 507 else held.trying
-            check(response.status in (503, 507), verb, (response.status, response.body))
+            held.trying = None if answer["status"] == 507 else held.trying
+            check(answer["status"] in (503, 507), verb, answer)
 
     def lost(self, held, answer):
         """A short lease may run out; a long one is lost only with its ticket, or by an end whose answer was lost."""
@@ -380,6 +394,7 @@ class Supervisor:
         self.name = "supervisor-%d" % number
         self.random = random.Random("%d/%s" % (SEED, self.name))
         self.turn = 0
+        self.tags = {}
 
     def work(self, api):
         for ticket in self.book.some_tickets(self.random, 3):
@@ -400,7 +415,10 @@ class Supervisor:
             body["lane"] = self.random.choice(("main", "red", "blue"))
         if self.random.random() < 0.2:
             body["dry_run"] = True
-        self.allow(api.patch_ticket(ticket, body), 200, 409)
+        tag = {"if_match": self.tags[ticket]} if ticket in self.tags and self.random.random() < 0.5 else {}
+        response = api.patch_ticket(ticket, body, **tag)
+        if self.allow(response, 200, 409, *([412] if tag else [])):
+            self.tags[ticket] = response.fields["etag"]
 
     def hold(self, api, ticket):
         body = {"hold": self.random.random() < 0.5}
@@ -551,7 +569,7 @@ def compare_leases(book, model):
     for held in book.held.values():
         lease = model.tickets[held.ticket].attempts[held.attempt - 1]
         equal(lease.agent, held.who, "the holder of attempt %d of %s" % (held.attempt, held.ticket))
-        if held.total <= 200:
+        if held.given is not None and held.total <= 200:
             equal(held.given, lease.given, "a lease shows the whole ticket: %s" % held.ticket)
         told = {round(1000 * seconds_of(text)) for text in held.expires}
         check(told <= set(lease.expires), "the ends that its holder was told", (held.__dict__, lease.expires))
@@ -655,9 +673,9 @@ def check_rest(server, api):
     until_parked(server, AGENTS)
 
     def rests():
-        used = cpu_seconds(server)
+        used, done = cpu_seconds(server), work(server)
         time.sleep(1)
-        return cpu_seconds(server) - used < 0.2
+        return cpu_seconds(server) - used < 0.2 and work(server) == done
 
     until("the server rests while agents wait", rests)
     for agent in agents:
