@@ -124,10 +124,11 @@ aw_cli_show_messages(const json_t *messages)
 static void
 show_total(const json_t *object)
 {
-    size_t   shown = json_array_size(json_object_get(object, "messages"));
-    uint64_t total = aw_cli_number(object, "messages_total");
+    const json_t *messages = json_object_get(object, "messages"); /* NULL: asked for why, which shows none */
+    size_t        shown = json_array_size(messages);
+    uint64_t      total = aw_cli_number(object, "messages_total");
 
-    if (total > shown)
+    if (messages != NULL && total > shown)
         (void)printf("  (the last %zu of %" PRIu64 " messages)\n", shown, total);
 }
 

@@ -385,6 +385,7 @@ def test_ticket_and_message(t):
     aswolk(server, "ticket", receipt["ticket"], "--lane", "nowhere", code=FAILED)
     why = aswolk(server, "ticket", receipt["ticket"], "--why").out
     check("wait in its lane; before it go: care 0" in why and "order ratio" in why, "--why", why)
+    check("messages)" not in why, "it has none to show", why)
     equal(aswolk(server, "ticket", receipt["ticket"], "--why", "--json").json["part"], "ratio", "--why --json")
     second = server.api().receipt(dict(Messages("again").next(), customer=receipt_customer))
     equal(second["ticket"], receipt["ticket"], "folded")
