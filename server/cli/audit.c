@@ -4,17 +4,12 @@
  * durable when it got there. It replays the journal into a state of its own, from the first record on, or from the last checkpoint
  * when older batches were trimmed; every check of a start is done on the way.
  */
-#include "cli/cli.h"
-
 #include "commit/audit.h"
+#include "cli/folder.h"
 #include "commit/recover.h"
-#include "store/store.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-
-#define BATCHES_A_SNAPSHOT 64U
-#define ARENA_BYTES_MAX    ((size_t)16 * 1024 * 1024)
 
 struct audit_options {
     uint64_t show;
@@ -31,17 +26,12 @@ static const struct aw_cli_option audit_options[] = {
 };
 
 struct walk {
-    struct aw_cli            *cli;
-    struct aw_journal        *journal;
-    struct aw_table          *table;
-    struct aw_journal_reader *reader;
-    struct aw_blocks         *blocks;
-    struct aw_arena           arena;
-    struct aw_state          *state;
-    struct aw_audit          *audit;
-    struct aw_journal_head    head;
-    uint64_t                  first_seq; /* the first record that was looked at */
-    struct aw_why             why;
+    struct aw_cli         *cli;
+    struct aw_cli_folder   folder;
+    struct aw_state       *state;
+    struct aw_audit       *audit;
+    struct aw_journal_head head;
+    uint64_t               first_seq; /* the first record that was looked at */
 };
 
 static void
@@ -55,21 +45,13 @@ on_applied(void *user, const struct aw_batch_header *header, const struct aw_com
 /* --- the walk ------------------------------------------------------------------------------------------------------------- */
 
 static enum aw_err
-open_walk(struct walk *walk, const char *folder)
+begin_walk(struct walk *walk)
 {
-    const struct aw_store_config config = {.folder = folder, .access = AW_STORE_READ};
-    enum aw_err                  err = aw_lmdb_open(&walk->journal, &walk->table, &config, &walk->why);
-
-    if (err != AW_OK)
-        return err;
-    walk->blocks = aw_blocks_new(64 * 1024, ARENA_BYTES_MAX);
-    walk->reader = aw_journal_reader_new(walk->journal);
-    if (walk->blocks == NULL || walk->reader == NULL || aw_audit_new(&walk->audit) != AW_OK)
-        return aw_why(&walk->why, AW_E_MEMORY, "out of memory, or too many readers of this store");
-    aw_arena_init(&walk->arena, walk->blocks);
     walk->head.next_seq = 1;
     walk->first_seq = 1;
-    return aw_state_new_largest(&walk->state, aw_journal_identity(walk->journal)->shard, &walk->why);
+    if (aw_audit_new(&walk->audit) != AW_OK)
+        return aw_why(&walk->folder.why, AW_E_MEMORY, "out of memory");
+    return aw_state_new_largest(&walk->state, aw_journal_identity(walk->folder.journal)->shard, &walk->folder.why);
 }
 
 static void
@@ -77,35 +59,21 @@ close_walk(struct walk *walk)
 {
     aw_audit_free(&walk->audit);
     aw_state_free(&walk->state);
-    aw_arena_reset(&walk->arena);
-    aw_blocks_free(&walk->blocks);
-    aw_journal_reader_free(&walk->reader);
-    aw_journal_close(&walk->journal);
-}
-
-static enum aw_err
-read_anchor(struct walk *walk, struct aw_journal_anchor *ret_anchor)
-{
-    enum aw_err err = aw_journal_read_begin(walk->reader);
-
-    if (err != AW_OK)
-        return aw_why(&walk->why, err, "the store can't be read: %s", aw_err_text(err));
-    err = aw_check_anchor(walk->reader, ret_anchor, &walk->why);
-    aw_journal_read_end(walk->reader);
-    return err;
+    aw_cli_folder_close(&walk->folder);
 }
 
 /* Of a trimmed journal the checkpoint holds what the records that are gone had made. */
 static enum aw_err
 find_start(struct walk *walk)
 {
+    struct aw_cli_folder    *folder = &walk->folder;
     struct aw_journal_anchor anchor = {0};
     struct aw_recovery       recovery;
-    enum aw_err              err = read_anchor(walk, &anchor);
+    enum aw_err              err = aw_cli_folder_anchor(folder, &anchor);
 
     if (err != AW_OK || anchor.index == 0)
         return err;
-    err = aw_recover_checkpoint(walk->state, walk->journal, walk->table, NULL, &recovery, &walk->why);
+    err = aw_recover_checkpoint(walk->state, folder->journal, folder->table, NULL, &recovery, &folder->why);
     if (err != AW_OK)
         return err;
     walk->head = recovery.head;
@@ -115,52 +83,30 @@ find_start(struct walk *walk)
 }
 
 static enum aw_err
-replay(struct walk *walk, uint64_t first_seq, struct aw_slice batch)
+on_batch(void *user, uint64_t first_seq, struct aw_slice batch, bool *ret_end)
 {
+    struct walk                 *walk = user;
+    struct aw_cli_folder        *folder = &walk->folder;
     const struct aw_replay_watch watch = {.applied = on_applied, .user = walk};
     struct aw_journal_anchor     anchor;
 
-    if (first_seq != walk->head.next_seq && aw_journal_read_anchor(walk->reader, &anchor) == AW_OK &&
+    (void)ret_end; /* all of it is judged */
+    if (first_seq != walk->head.next_seq && aw_journal_read_anchor(folder->reader, &anchor) == AW_OK &&
         anchor.next_seq > walk->head.next_seq)
-        return aw_why(&walk->why, AW_E_AGAIN, "the server has trimmed what was to be read next; run the audit again");
-    return aw_replay_batch(walk->state, batch, &walk->head, &walk->arena, &watch, &walk->why);
-}
-
-/* Some batches under one snapshot: a longer one would make a running server's store grow. *ret_end at the end of the journal. */
-static enum aw_err
-walk_snapshot(struct walk *walk, bool *ret_end)
-{
-    enum aw_err     err = aw_journal_read_begin(walk->reader);
-    struct aw_slice batch;
-    uint64_t        first_seq;
-
-    *ret_end = false;
-    if (err != AW_OK)
-        return aw_why(&walk->why, err, "the store can't be read: %s", aw_err_text(err));
-    for (unsigned i = 0; i < BATCHES_A_SNAPSHOT && err == AW_OK && !*ret_end; i++) {
-        err = aw_journal_read_next(walk->reader, walk->head.next_seq, &first_seq, &batch);
-        if (err == AW_OK)
-            err = replay(walk, first_seq, batch);
-        else if (err == AW_E_NOT_FOUND)
-            *ret_end = true;
-        else
-            (void)aw_why(&walk->why, err, "the batch behind record %" PRIu64 " can't be read: %s", walk->head.next_seq - 1,
-                         aw_err_text(err));
-    }
-    aw_journal_read_end(walk->reader);
-    return *ret_end ? AW_OK : err;
+        return aw_why(&folder->why, AW_E_AGAIN, "the server has trimmed what was to be read next; run the audit again");
+    return aw_replay_batch(walk->state, batch, &walk->head, &folder->arena, &watch, &folder->why);
 }
 
 static enum aw_err
 walk_all(struct walk *walk, struct aw_audit_result *ret_result)
 {
-    bool        ended = false;
-    enum aw_err err = find_start(walk);
+    const struct aw_cli_walk steps = {.user = walk, .next_seq = &walk->head.next_seq, .on_batch = on_batch};
+    enum aw_err              err = find_start(walk);
 
-    while (err == AW_OK && !ended)
-        err = walk_snapshot(walk, &ended);
+    if (err == AW_OK)
+        err = aw_cli_folder_walk(&walk->folder, &steps);
     if (err == AW_OK && aw_audit_judge(walk->audit, ret_result) != AW_OK)
-        err = aw_why(&walk->why, AW_E_MEMORY, "out of memory");
+        err = aw_why(&walk->folder.why, AW_E_MEMORY, "out of memory");
     return err;
 }
 
@@ -264,26 +210,25 @@ report(const struct walk *walk, const struct aw_audit_result *result)
 }
 
 static int
+fail(const struct walk *walk)
+{
+    aw_cli_error(walk->cli, "behind record %" PRIu64 ": %s", walk->head.next_seq - 1, walk->folder.why.text);
+    return AW_CLI_FAILED;
+}
+
+static int
 run(struct aw_cli *cli, int argc, char **argv)
 {
     struct walk            walk = {.cli = cli};
     struct aw_audit_result result;
+    int                    code = aw_cli_folder_open(&walk.folder, cli, argc, argv);
     enum aw_err            err;
-    int                    code = AW_CLI_FAILED;
 
-    if (argc != 1) {
-        aw_cli_error(cli, "takes one data folder, that of aswolkd --data");
-        return AW_CLI_USAGE;
-    }
-    err = open_walk(&walk, argv[0]);
-    if (err != AW_OK) {
-        aw_cli_error(cli, "%s%s", walk.why.text, err == AW_E_NOT_FOUND ? " (DIR is what aswolkd has as --data)" : "");
-    } else {
-        err = walk_all(&walk, &result);
+    if (code == AW_CLI_OK) {
+        err = begin_walk(&walk);
         if (err == AW_OK)
-            code = report(&walk, &result);
-        else
-            aw_cli_error(cli, "behind record %" PRIu64 ": %s", walk.head.next_seq - 1, walk.why.text);
+            err = walk_all(&walk, &result);
+        code = err == AW_OK ? report(&walk, &result) : fail(&walk);
     }
     close_walk(&walk);
     return code;

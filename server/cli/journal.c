@@ -5,20 +5,16 @@
  * last checkpoint when older batches were trimmed, it replays the records into a state of its own and compares its digest with the
  * one that each batch was written on.
  */
-#include "cli/cli.h"
-
+#include "cli/folder.h"
 #include "commit/kept.h"
 #include "commit/recover.h"
-#include "store/store.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCHES_A_SNAPSHOT 64U
-#define KEPT_A_SNAPSHOT    4096U
-#define ARENA_BYTES_MAX    ((size_t)16 * 1024 * 1024)
+#define KEPT_A_SNAPSHOT 4096U
 
 struct journal_options {
     bool        verify;
@@ -59,12 +55,7 @@ static const struct aw_cli_option journal_options[] = {
 struct walk {
     struct aw_cli                *cli;
     const struct journal_options *options;
-    struct aw_journal            *journal;
-    struct aw_table              *table;
-    struct aw_journal_reader     *reader;
-    struct aw_blocks             *blocks;
-    struct aw_arena               arena;
-    struct aw_why                 why;
+    struct aw_cli_folder          folder;
     /* What was found. */
     uint64_t                 first_index;
     uint64_t                 last_index; /* 0: no batch yet */
@@ -436,22 +427,23 @@ check_body(struct walk *walk, const struct aw_command *command)
     const struct aw_in_message *message = &command->in.message;
     struct aw_slice             body;
     struct aw_sha256            hash;
-    enum aw_err                 err = aw_journal_read_body(walk->reader, command->out.seq, &body);
+    enum aw_err                 err = aw_journal_read_body(walk->folder.reader, command->out.seq, &body);
 
     if (err == AW_E_NOT_FOUND) {
         walk->erased++;
         return AW_OK;
     }
     if (err != AW_OK)
-        return aw_why(&walk->why, err, "the body of message %" PRIu64 " can't be read: %s", command->out.seq, aw_err_text(err));
+        return aw_why(&walk->folder.why, err, "the body of message %" PRIu64 " can't be read: %s", command->out.seq,
+                      aw_err_text(err));
     if (message->body_form != AW_BODY_PLAIN) {
         walk->sealed++;
         return AW_OK;
     }
     if (!aw_sha256(&body, 1, &hash))
-        return aw_why(&walk->why, AW_E_MEMORY, "out of memory");
+        return aw_why(&walk->folder.why, AW_E_MEMORY, "out of memory");
     if (memcmp(&hash, &message->body_hash, sizeof(hash)) != 0)
-        return aw_why(&walk->why, AW_E_CORRUPT, "the body of message %" PRIu64 " is not the one that was accepted",
+        return aw_why(&walk->folder.why, AW_E_CORRUPT, "the body of message %" PRIu64 " is not the one that was accepted",
                       command->out.seq);
     walk->bodies++;
     return AW_OK;
@@ -466,14 +458,15 @@ check_header(struct walk *walk, const struct aw_batch_header *header)
     if (walk->first_index == 0)
         walk->first_index = header->index;
     if (header->index == 1 && memcmp(&header->previous, &zero, sizeof(zero)) != 0)
-        return aw_why(&walk->why, AW_E_CORRUPT, "the first batch claims to follow another");
+        return aw_why(&walk->folder.why, AW_E_CORRUPT, "the first batch claims to follow another");
     if (header->index != walk->last_index + 1 || header->first_seq != walk->next_seq)
-        return aw_why(&walk->why, AW_E_CORRUPT,
+        return aw_why(&walk->folder.why, AW_E_CORRUPT,
                       "batch %" PRIu64 " from record %" PRIu64 " where batch %" PRIu64 " from record %" PRIu64 " belongs",
                       header->index, header->first_seq, walk->last_index + 1, walk->next_seq);
     if (memcmp(&header->previous, &walk->hash, sizeof(walk->hash)) != 0)
-        return aw_why(&walk->why, AW_E_CORRUPT, "batch %" PRIu64 " does not continue the chain: batch %" PRIu64 " was altered",
-                      header->index, walk->last_index);
+        return aw_why(&walk->folder.why, AW_E_CORRUPT,
+                      "batch %" PRIu64 " does not continue the chain: batch %" PRIu64 " was altered", header->index,
+                      walk->last_index);
     return AW_OK;
 }
 
@@ -486,14 +479,14 @@ walk_records(struct walk *walk, const struct aw_batch_header *header, struct aw_
     enum aw_err       err;
     uint64_t          seq = header->first_seq;
 
-    while ((err = aw_record_next(&at, &record, &walk->why)) != AW_E_AGAIN) {
+    while ((err = aw_record_next(&at, &record, &walk->folder.why)) != AW_E_AGAIN) {
         walk->bad_seq = seq;
         if (err != AW_OK)
             return err;
         if (record.seq != seq)
-            return aw_why(&walk->why, AW_E_CORRUPT, "record %" PRIu64 " lies where %" PRIu64 " belongs", record.seq, seq);
-        aw_arena_reset(&walk->arena);
-        err = aw_record_read(&record, &walk->arena, &command, &walk->why);
+            return aw_why(&walk->folder.why, AW_E_CORRUPT, "record %" PRIu64 " lies where %" PRIu64 " belongs", record.seq, seq);
+        aw_arena_reset(&walk->folder.arena);
+        err = aw_record_read(&record, &walk->folder.arena, &command, &walk->folder.why);
         if (err == AW_OK && walk->options->verify && record.kind == AW_COMMAND_MESSAGE)
             err = check_body(walk, &command);
         if (err != AW_OK)
@@ -506,8 +499,8 @@ walk_records(struct walk *walk, const struct aw_batch_header *header, struct aw_
     }
     walk->bad_seq = 0;
     if (seq != header->first_seq + header->count)
-        return aw_why(&walk->why, AW_E_CORRUPT, "batch %" PRIu64 " holds %" PRIu64 " records, its header says %u", header->index,
-                      seq - header->first_seq, header->count);
+        return aw_why(&walk->folder.why, AW_E_CORRUPT, "batch %" PRIu64 " holds %" PRIu64 " records, its header says %u",
+                      header->index, seq - header->first_seq, header->count);
     return AW_OK;
 }
 
@@ -519,25 +512,27 @@ replay(struct walk *walk, const struct aw_batch_header *header, struct aw_slice 
 
     if (walk->state == NULL)
         return AW_OK;
-    err = aw_replay_batch(walk->state, batch, &walk->head, &walk->arena, NULL, &walk->why);
+    err = aw_replay_batch(walk->state, batch, &walk->head, &walk->folder.arena, NULL, &walk->folder.why);
     if (err != AW_OK)
         return err;
     if (!walk->has_mark || header->index != walk->mark.index)
         return AW_OK;
     if (memcmp(&walk->head.hash, &walk->mark.hash, sizeof(walk->mark.hash)) != 0 ||
         !aw_hash128_eq(aw_state_digest(walk->state), walk->mark.digest))
-        return aw_why(&walk->why, AW_E_CORRUPT, "the checkpoint at record %" PRIu64 " is not what the journal gives there",
+        return aw_why(&walk->folder.why, AW_E_CORRUPT, "the checkpoint at record %" PRIu64 " is not what the journal gives there",
                       walk->mark.seq);
     walk->mark_met = true;
     return AW_OK;
 }
 
 static enum aw_err
-walk_batch(struct walk *walk, struct aw_slice batch)
+walk_batch(void *user, uint64_t first_seq, struct aw_slice batch, bool *ret_end)
 {
+    struct walk           *walk = user;
     struct aw_batch_header header;
-    enum aw_err            err = aw_batch_header_read(batch, &header, &walk->why);
+    enum aw_err            err = aw_batch_header_read(batch, &header, &walk->folder.why);
 
+    (void)first_seq; /* the header says it too, and the chain that it is true */
     if (err == AW_OK)
         err = check_header(walk, &header);
     if (err != AW_OK)
@@ -551,20 +546,22 @@ walk_batch(struct walk *walk, struct aw_slice batch)
             return err;
     }
     if (!aw_batch_hash(&header.previous, batch, &walk->hash))
-        return aw_why(&walk->why, AW_E_MEMORY, "out of memory");
+        return aw_why(&walk->folder.why, AW_E_MEMORY, "out of memory");
     walk->last_index = header.index;
     walk->next_seq = header.first_seq + header.count;
     walk->epoch = header.epoch;
     walk->last_at = header.now;
+    *ret_end = !walk->options->verify && walk->next_seq > walk->options->to;
     return AW_OK;
 }
 
 /* A running server may have trimmed what we have not come to yet: the walk goes on at its anchor. */
 static enum aw_err
-follow_anchor(struct walk *walk)
+follow_anchor(void *user)
 {
+    struct walk             *walk = user;
     struct aw_journal_anchor anchor;
-    enum aw_err              err = aw_check_anchor(walk->reader, &anchor, &walk->why);
+    enum aw_err              err = aw_check_anchor(walk->folder.reader, &anchor, &walk->folder.why);
 
     if (err != AW_OK || (anchor.next_seq <= walk->next_seq && walk->next_seq > 1))
         return err;
@@ -578,50 +575,13 @@ follow_anchor(struct walk *walk)
     return AW_OK;
 }
 
-/* Some batches under one snapshot: a longer one would make a running server's store grow. *ret_end at the end of the journal.
- * */
-static enum aw_err
-walk_snapshot(struct walk *walk, bool *ret_end)
-{
-    enum aw_err     err = aw_journal_read_begin(walk->reader);
-    struct aw_slice batch;
-    uint64_t        first_seq;
-
-    *ret_end = false;
-    if (err != AW_OK)
-        return aw_why(&walk->why, err, "the store can't be read: %s", aw_err_text(err));
-    err = follow_anchor(walk);
-    for (unsigned i = 0; i < BATCHES_A_SNAPSHOT && err == AW_OK; i++) {
-        err = aw_journal_read_next(walk->reader, walk->next_seq, &first_seq, &batch);
-        if (err == AW_E_NOT_FOUND) {
-            *ret_end = true;
-            err = AW_OK;
-            break;
-        }
-        if (err != AW_OK)
-            (void)aw_why(&walk->why, err, "the batch behind record %" PRIu64 " can't be read: %s", walk->next_seq - 1,
-                         aw_err_text(err));
-        else
-            err = walk_batch(walk, batch);
-        if (!walk->options->verify && walk->next_seq > walk->options->to)
-            *ret_end = true;
-        if (*ret_end)
-            break;
-    }
-    aw_journal_read_end(walk->reader);
-    return err;
-}
-
 static enum aw_err
 walk_all(struct walk *walk)
 {
-    bool        ended = false;
-    enum aw_err err = AW_OK;
+    const struct aw_cli_walk steps = {
+        .user = walk, .next_seq = &walk->next_seq, .on_snapshot = follow_anchor, .on_batch = walk_batch};
 
-    walk->next_seq = 1;
-    while (err == AW_OK && !ended)
-        err = walk_snapshot(walk, &ended);
-    return err;
+    return aw_cli_folder_walk(&walk->folder, &steps);
 }
 
 /* --- what was kept of batches that are gone --------------------------------------------------------------------------------- */
@@ -633,18 +593,19 @@ check_kept_record(struct walk *walk, uint64_t seq)
     struct aw_kept        kept;
     struct aw_command     command;
     uint32_t              slot;
-    enum aw_err           err = aw_journal_read_kept(walk->reader, AW_KEPT_RECORD, seq, &kept);
+    enum aw_err           err = aw_journal_read_kept(walk->folder.reader, AW_KEPT_RECORD, seq, &kept);
 
     if (err != AW_OK)
-        return aw_why(&walk->why, err, "what was kept of it can't be read: %s", aw_err_text(err));
-    err = aw_kept_read(kept.bytes, &record, &walk->why);
-    aw_arena_reset(&walk->arena);
+        return aw_why(&walk->folder.why, err, "what was kept of it can't be read: %s", aw_err_text(err));
+    err = aw_kept_read(kept.bytes, &record, &walk->folder.why);
+    aw_arena_reset(&walk->folder.arena);
     if (err == AW_OK)
-        err = aw_record_read(&record.record, &walk->arena, &command, &walk->why);
+        err = aw_record_read(&record.record, &walk->folder.arena, &command, &walk->folder.why);
     if (err != AW_OK)
         return err;
     if (record.record.seq != seq || !aw_kept_slot(&command, &slot) || slot != kept.owner)
-        return aw_why(&walk->why, AW_E_CORRUPT, "record %" PRIu64 " was kept under the name of another", record.record.seq);
+        return aw_why(&walk->folder.why, AW_E_CORRUPT, "record %" PRIu64 " was kept under the name of another",
+                      record.record.seq);
     if (walk->kept_oldest == 0)
         walk->kept_oldest = record.now;
     return command.kind == AW_COMMAND_MESSAGE ? check_body(walk, &command) : AW_OK;
@@ -655,23 +616,23 @@ static enum aw_err
 check_kept_body(struct walk *walk, uint64_t seq)
 {
     struct aw_kept kept;
-    enum aw_err    err = aw_journal_read_kept(walk->reader, AW_KEPT_BODY, seq, &kept);
+    enum aw_err    err = aw_journal_read_kept(walk->folder.reader, AW_KEPT_BODY, seq, &kept);
 
-    return err == AW_OK ? AW_OK : aw_why(&walk->why, err, "a kept body can't be read: %s", aw_err_text(err));
+    return err == AW_OK ? AW_OK : aw_why(&walk->folder.why, err, "a kept body can't be read: %s", aw_err_text(err));
 }
 
 /* Some entries under one snapshot. *seq moves on; AW_E_NOT_FOUND behind the last. */
 static enum aw_err
 check_kept_some(struct walk *walk, enum aw_kept_kind kind, uint64_t *seq)
 {
-    enum aw_err err = aw_journal_read_begin(walk->reader);
+    enum aw_err err = aw_cli_folder_begin(&walk->folder);
 
     if (err != AW_OK)
-        return aw_why(&walk->why, err, "the store can't be read: %s", aw_err_text(err));
+        return err;
     for (unsigned i = 0; i < KEPT_A_SNAPSHOT && err == AW_OK; i++) {
         struct aw_kept kept;
 
-        err = aw_journal_find_kept(walk->reader, kind, *seq, &kept);
+        err = aw_journal_find_kept(walk->folder.reader, kind, *seq, &kept);
         if (err != AW_OK)
             break;
         walk->bad_seq = kept.seq;
@@ -682,27 +643,15 @@ check_kept_some(struct walk *walk, enum aw_kept_kind kind, uint64_t *seq)
         walk->kept[kind]++;
         *seq = kept.seq + 1;
     }
-    aw_journal_read_end(walk->reader);
+    aw_journal_read_end(walk->folder.reader);
     return err;
-}
-
-static enum aw_err
-read_counts(struct walk *walk, struct aw_journal_anchor *ret_anchor)
-{
-    enum aw_err err = aw_journal_read_begin(walk->reader);
-
-    if (err == AW_OK) {
-        err = aw_journal_read_anchor(walk->reader, ret_anchor);
-        aw_journal_read_end(walk->reader);
-    }
-    return err == AW_OK ? AW_OK : aw_why(&walk->why, err, "the anchor can't be read: %s", aw_err_text(err));
 }
 
 static enum aw_err
 walk_kept(struct walk *walk)
 {
     struct aw_journal_anchor before = {0}, after = {0};
-    enum aw_err              err = read_counts(walk, &before);
+    enum aw_err              err = aw_cli_folder_anchor(&walk->folder, &before);
 
     for (unsigned kind = 0; err == AW_OK && kind < AW_KEPT_KINDS; kind++) {
         uint64_t seq = 0;
@@ -713,11 +662,11 @@ walk_kept(struct walk *walk)
             err = AW_OK;
     }
     if (err == AW_OK)
-        err = read_counts(walk, &after);
+        err = aw_cli_folder_anchor(&walk->folder, &after);
     if (err != AW_OK || memcmp(&before, &after, sizeof(before)) != 0)
         return err; /* with a server at work the counts have moved on */
     if (walk->kept[AW_KEPT_RECORD] != after.kept[AW_KEPT_RECORD] || walk->kept[AW_KEPT_BODY] != after.kept[AW_KEPT_BODY])
-        return aw_why(&walk->why, AW_E_CORRUPT,
+        return aw_why(&walk->folder.why, AW_E_CORRUPT,
                       "%" PRIu64 " records and %" PRIu64 " bodies were kept, the anchor says %" PRIu64 " and %" PRIu64,
                       walk->kept[AW_KEPT_RECORD], walk->kept[AW_KEPT_BODY], after.kept[AW_KEPT_RECORD], after.kept[AW_KEPT_BODY]);
     return AW_OK;
@@ -732,10 +681,10 @@ replay_from_checkpoint(struct walk *walk)
 
     if (walk->state != NULL || walk->last_index == 0)
         return AW_OK;
-    err = aw_state_new_largest(&walk->state, aw_journal_identity(walk->journal)->shard, &walk->why);
+    err = aw_state_new_largest(&walk->state, aw_journal_identity(walk->folder.journal)->shard, &walk->folder.why);
     if (err != AW_OK)
         return err;
-    err = aw_recover(walk->state, walk->journal, walk->table, NULL, &recovery, &walk->why);
+    err = aw_recover(walk->state, walk->folder.journal, walk->folder.table, NULL, &recovery, &walk->folder.why);
     walk->mark_met = err == AW_OK;
     return err;
 }
@@ -801,12 +750,12 @@ report(const struct walk *walk, enum aw_err err)
     }
     if (walk->bad_seq != 0)
         aw_cli_error(walk->cli, "first bad record: %" PRIu64 ", behind batch %" PRIu64 ": %s", walk->bad_seq, walk->last_index,
-                     walk->why.text);
+                     walk->folder.why.text);
     else
         aw_cli_error(walk->cli, "behind batch %" PRIu64 " and record %" PRIu64 ": %s", walk->last_index, walk->next_seq - 1,
-                     walk->why.text);
+                     walk->folder.why.text);
     if (walk->cli->common.json) {
-        line = json_pack("{s:b,s:s,s:s,s:I,s:I}", "ok", 0, "error", aw_err_problem(err), "detail", walk->why.text,
+        line = json_pack("{s:b,s:s,s:s,s:I,s:I}", "ok", 0, "error", aw_err_problem(err), "detail", walk->folder.why.text,
                          "last_good_batch", (json_int_t)walk->last_index, "bad_record", (json_int_t)walk->bad_seq);
         aw_cli_print_json(line);
         json_decref(line);
@@ -815,62 +764,40 @@ report(const struct walk *walk, enum aw_err err)
 }
 
 static enum aw_err
-open_walk(struct walk *walk, const char *folder)
+begin_verify(struct walk *walk)
 {
-    const struct aw_store_config config = {.folder = folder, .access = AW_STORE_READ};
-    enum aw_err                  err = aw_lmdb_open(&walk->journal, &walk->table, &config, &walk->why);
+    struct aw_cli_folder *folder = &walk->folder;
+    enum aw_err           err = aw_table_read_mark(folder->table, &walk->mark);
 
-    if (err != AW_OK)
-        return err;
-    walk->blocks = aw_blocks_new(64 * 1024, ARENA_BYTES_MAX);
-    walk->reader = aw_journal_reader_new(walk->journal);
-    if (walk->blocks == NULL || walk->reader == NULL)
-        return aw_why(&walk->why, AW_E_MEMORY, "out of memory, or too many readers of this store");
-    aw_arena_init(&walk->arena, walk->blocks);
-    if (!walk->options->verify)
-        return AW_OK;
-    err = aw_table_read_mark(walk->table, &walk->mark);
     walk->has_mark = err == AW_OK;
     if (err != AW_OK && err != AW_E_NOT_FOUND)
-        return aw_why(&walk->why, err, "the mark of the checkpoint can't be read: %s", aw_err_text(err));
+        return aw_why(&folder->why, err, "the mark of the checkpoint can't be read: %s", aw_err_text(err));
     walk->head.next_seq = 1;
-    return aw_state_new_largest(&walk->state, aw_journal_identity(walk->journal)->shard, &walk->why);
+    return aw_state_new_largest(&walk->state, aw_journal_identity(folder->journal)->shard, &folder->why);
 }
 
-static void
-close_walk(struct walk *walk)
+static enum aw_err
+verify(struct walk *walk)
 {
-    aw_state_free(&walk->state);
-    aw_arena_reset(&walk->arena);
-    aw_blocks_free(&walk->blocks);
-    aw_journal_reader_free(&walk->reader);
-    aw_journal_close(&walk->journal);
+    enum aw_err err = begin_verify(walk);
+
+    if (err == AW_OK)
+        err = walk_all(walk);
+    if (err == AW_OK)
+        err = walk_kept(walk);
+    return err == AW_OK ? replay_from_checkpoint(walk) : err;
 }
 
 static int
 run(struct aw_cli *cli, int argc, char **argv)
 {
-    struct walk walk = {.cli = cli, .options = cli->options};
-    enum aw_err err;
-    int         code;
+    struct walk walk = {.cli = cli, .options = cli->options, .next_seq = 1};
+    int         code = aw_cli_folder_open(&walk.folder, cli, argc, argv);
 
-    if (argc != 1) {
-        aw_cli_error(cli, "takes one data folder, that of aswolkd --data");
-        return AW_CLI_USAGE;
-    }
-    err = open_walk(&walk, argv[0]);
-    if (err != AW_OK) {
-        aw_cli_error(cli, "%s%s", walk.why.text, err == AW_E_NOT_FOUND ? " (DIR is what aswolkd has as --data)" : "");
-        code = AW_CLI_FAILED;
-    } else {
-        err = walk_all(&walk);
-        if (err == AW_OK && walk.options->verify)
-            err = walk_kept(&walk);
-        if (err == AW_OK && walk.options->verify)
-            err = replay_from_checkpoint(&walk);
-        code = report(&walk, err);
-    }
-    close_walk(&walk);
+    if (code == AW_CLI_OK)
+        code = report(&walk, walk.options->verify ? verify(&walk) : walk_all(&walk));
+    aw_state_free(&walk.state);
+    aw_cli_folder_close(&walk.folder);
     return code;
 }
 

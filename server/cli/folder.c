@@ -1,0 +1,106 @@
+/* folder.c - opening and closing a data folder, and the walk through its journal. */
+#include "cli/folder.h"
+
+#include "commit/recover.h"
+#include "store/store.h"
+
+#include <inttypes.h>
+
+#define BATCHES_A_SNAPSHOT 64U
+#define BLOCK_BYTES        ((size_t)64 * 1024)
+#define ARENA_BYTES_MAX    ((size_t)16 * 1024 * 1024)
+
+int
+aw_cli_folder_open(struct aw_cli_folder *folder, struct aw_cli *cli, int argc, char **argv)
+{
+    struct aw_store_config config = {.access = AW_STORE_READ};
+    enum aw_err            err;
+
+    *folder = (struct aw_cli_folder){.journal = NULL};
+    if (argc != 1) {
+        aw_cli_error(cli, "takes one data folder, that of aswolkd --data");
+        return AW_CLI_USAGE;
+    }
+    config.folder = argv[0];
+    err = aw_lmdb_open(&folder->journal, &folder->table, &config, &folder->why);
+    if (err != AW_OK) {
+        aw_cli_error(cli, "%s%s", folder->why.text, err == AW_E_NOT_FOUND ? " (DIR is what aswolkd has as --data)" : "");
+        return AW_CLI_FAILED;
+    }
+    folder->blocks = aw_blocks_new(BLOCK_BYTES, ARENA_BYTES_MAX);
+    folder->reader = aw_journal_reader_new(folder->journal);
+    if (folder->blocks == NULL || folder->reader == NULL) {
+        aw_cli_error(cli, "out of memory, or too many readers of this store");
+        return AW_CLI_FAILED;
+    }
+    aw_arena_init(&folder->arena, folder->blocks);
+    return AW_CLI_OK;
+}
+
+void
+aw_cli_folder_close(struct aw_cli_folder *folder)
+{
+    aw_arena_reset(&folder->arena);
+    aw_blocks_free(&folder->blocks);
+    aw_journal_reader_free(&folder->reader);
+    aw_journal_close(&folder->journal);
+}
+
+enum aw_err
+aw_cli_folder_begin(struct aw_cli_folder *folder)
+{
+    enum aw_err err = aw_journal_read_begin(folder->reader);
+
+    return err == AW_OK ? AW_OK : aw_why(&folder->why, err, "the store can't be read: %s", aw_err_text(err));
+}
+
+enum aw_err
+aw_cli_folder_anchor(struct aw_cli_folder *folder, struct aw_journal_anchor *ret_anchor)
+{
+    enum aw_err err = aw_cli_folder_begin(folder);
+
+    if (err != AW_OK)
+        return err;
+    err = aw_check_anchor(folder->reader, ret_anchor, &folder->why);
+    aw_journal_read_end(folder->reader);
+    return err;
+}
+
+/* Some batches under one snapshot. *ret_end at the end of the journal too. */
+static enum aw_err
+walk_snapshot(struct aw_cli_folder *folder, const struct aw_cli_walk *walk, bool *ret_end)
+{
+    enum aw_err     err = aw_cli_folder_begin(folder);
+    struct aw_slice batch;
+    uint64_t        first_seq;
+
+    if (err != AW_OK)
+        return err;
+    if (walk->on_snapshot != NULL)
+        err = walk->on_snapshot(walk->user);
+    for (unsigned i = 0; i < BATCHES_A_SNAPSHOT && err == AW_OK && !*ret_end; i++) {
+        err = aw_journal_read_next(folder->reader, *walk->next_seq, &first_seq, &batch);
+        if (err == AW_E_NOT_FOUND) {
+            *ret_end = true;
+            err = AW_OK;
+        } else if (err == AW_OK) {
+            err = walk->on_batch(walk->user, first_seq, batch, ret_end);
+        } else {
+            (void)aw_why(&folder->why, err, "the batch behind record %" PRIu64 " can't be read: %s", *walk->next_seq - 1,
+                         aw_err_text(err));
+        }
+    }
+    aw_journal_read_end(folder->reader);
+    return err;
+}
+
+enum aw_err
+aw_cli_folder_walk(struct aw_cli_folder *folder, const struct aw_cli_walk *walk)
+{
+    bool        is_end = false;
+    enum aw_err err = AW_OK;
+
+    while (err == AW_OK && !is_end)
+        err = walk_snapshot(folder, walk, &is_end);
+    return err;
+}
