@@ -137,6 +137,8 @@ bool        aw_cli_flag(const json_t *object, const char *key);
 void aw_cli_problem_line(const json_t *problem, unsigned status, char *line, size_t room);
 /* "a,b" as ["a","b"]; "" as []. The caller owns it. */
 json_t *aw_cli_list(const char *values);
+/* `text` has 2 * len + 1 bytes. */
+void aw_cli_hex(const uint8_t *bytes, size_t len, char *text);
 /* One JSON document on a line of its own. */
 void aw_cli_print_json(const json_t *value);
 /* For people. */

@@ -54,6 +54,13 @@ aw_cli_list(const char *values)
 }
 
 void
+aw_cli_hex(const uint8_t *bytes, size_t len, char *text)
+{
+    for (size_t i = 0; i < len; i++)
+        (void)snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+}
+
+void
 aw_cli_print_json(const json_t *value)
 {
     (void)json_dumpf(value, stdout, JSON_COMPACT);

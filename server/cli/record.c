@@ -1,0 +1,334 @@
+/* record.c - a record of the journal as members of one object: what it is about, who did it, when. */
+#include "cli/record.h"
+
+#include "base/time.h"
+#include "cli/cli.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static void
+add_slice(json_t *object, const char *key, struct aw_slice value)
+{
+    json_t *text;
+
+    if (value.len == 0)
+        return;
+    text = json_stringn(value.ptr, value.len);
+    /* What came in was checked to be UTF-8; a journal that was damaged may hold anything. */
+    (void)json_object_set_new(object, key, text == NULL ? json_string("(not UTF-8)") : text);
+}
+
+static void
+add_number(json_t *object, const char *key, uint64_t value)
+{
+    (void)json_object_set_new(object, key, json_integer((json_int_t)value));
+}
+
+static void
+add_time(json_t *object, const char *key, aw_ms at)
+{
+    char text[AW_TIME_TEXT_BYTES];
+
+    if (at == 0)
+        return;
+    aw_time_format(at, text);
+    (void)json_object_set_new(object, key, json_string(text));
+}
+
+static void
+add_flag(json_t *object, const char *key, bool value)
+{
+    if (value)
+        (void)json_object_set_new(object, key, json_true());
+}
+
+static void
+add_list(json_t *object, const char *key, const struct aw_slice *values, uint32_t count)
+{
+    json_t *list;
+
+    if (count == 0)
+        return;
+    list = json_array();
+    for (uint32_t i = 0; i < count; i++) {
+        json_t *text = json_stringn(values[i].ptr, values[i].len);
+
+        (void)json_array_append_new(list, text == NULL ? json_string("(not UTF-8)") : text);
+    }
+    (void)json_object_set_new(object, key, list);
+}
+
+static void
+add_ticket(json_t *object, const char *key, struct aw_ticket_id id)
+{
+    char text[AW_ID_TEXT_BYTES];
+
+    if (id.seq == 0)
+        return;
+    aw_ticket_id_format(id, text);
+    (void)json_object_set_new(object, key, json_string(text));
+}
+
+static void
+add_tables(json_t *object, const struct aw_table_limits *tables)
+{
+    add_number(object, "tickets_max", tables->tickets_max);
+    add_number(object, "identities_max", tables->identities_max);
+    add_number(object, "ids_max", tables->ids_max);
+    add_number(object, "leases_max", tables->leases_max);
+    add_number(object, "lanes_max", tables->lanes_max);
+    add_number(object, "agents_max", tables->agents_max);
+    add_number(object, "idempotency_keys_max", tables->keys_max);
+    add_number(object, "facts_max", tables->facts_max);
+    add_number(object, "flights_max", tables->flights_max);
+    add_number(object, "asides_max", tables->asides_max);
+}
+
+static void
+add_settings(json_t *object, const struct aw_core_settings *settings)
+{
+    add_number(object, "dedupe_ms", settings->dedupe_ms);
+    add_number(object, "reopen_ms", settings->reopen_ms);
+    add_number(object, "backdate_ms", settings->backdate_ms);
+    add_number(object, "imminent_ms", settings->imminent_ms);
+    add_number(object, "lease_grace_ms", settings->lease_grace_ms);
+    add_number(object, "decline_ms", settings->decline_ms);
+    add_number(object, "kept_ms", settings->kept_ms);
+    add_number(object, "kept_gentle_ms", settings->kept_gentle_ms);
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
+        char key[32];
+
+        (void)snprintf(key, sizeof(key), "handling_%s_ms", aw_class_name((enum aw_class)i));
+        add_number(object, key, settings->handling_ms[i]);
+    }
+    add_tables(object, &settings->tables);
+}
+
+static void
+add_lane(json_t *object, const struct aw_in_lane *lane)
+{
+    const struct aw_lane_match *match = &lane->match;
+
+    add_slice(object, "lane", lane->name);
+    (void)json_object_set_new(object, "pause", json_string(aw_lane_pause_name(lane->pause)));
+    add_list(object, "langs", match->langs, match->lang_count);
+    add_list(object, "channels", match->channels, match->channel_count);
+    add_list(object, "accounts", match->accounts, match->account_count);
+    add_list(object, "tags", match->tags, match->tag_count);
+    add_flag(object, "only_create", lane->only_create);
+}
+
+static void
+add_message(json_t *object, const struct aw_in_message *message, const struct aw_out_message *out)
+{
+    char text[AW_ID_TEXT_BYTES];
+    char hash[2 * sizeof(message->body_hash.bytes) + 1];
+
+    aw_message_id_format((struct aw_message_id){.seq = aw_cli_number(object, "seq"), .shard = out->ticket.shard}, text);
+    (void)json_object_set_new(object, "message", json_string(text));
+    add_ticket(object, "ticket", out->ticket);
+    add_ticket(object, "related", out->related);
+    (void)json_object_set_new(object, "class", json_string(aw_class_name(out->class_)));
+    add_slice(object, "channel", message->channel);
+    add_slice(object, "account", message->account);
+    add_slice(object, "lang", message->lang);
+    add_slice(object, "lane_asked", message->lane);
+    add_list(object, "tags", message->tags, message->tag_count);
+    add_list(object, "reasons", message->reasons, message->reason_count);
+    add_flag(object, "folded", out->folded);
+    add_flag(object, "reopened", out->reopened);
+    add_flag(object, "gentle", message->gentle);
+    add_time(object, "received_at", message->received_at);
+    add_time(object, "departs_at", message->departs_at);
+    add_time(object, "reply_by", message->reply_by);
+    add_number(object, "identities", message->identity_count);
+    aw_cli_hex(message->body_hash.bytes, sizeof(message->body_hash.bytes), hash);
+    (void)json_object_set_new(object, "body_sha256", json_string(hash));
+}
+
+static void
+add_flight(json_t *object, const struct aw_in_flight *flight)
+{
+    char date[11];
+
+    aw_date_format(flight->date_days, date);
+    add_slice(object, "number", flight->number);
+    (void)json_object_set_new(object, "date", json_string(date));
+    (void)json_object_set_new(object, "state", json_string(aw_flight_state_name(flight->state)));
+    add_time(object, "departs_at", flight->departs_at);
+    add_slice(object, "by", flight->by);
+}
+
+static void
+add_airport(json_t *object, const struct aw_in_airport *airport)
+{
+    add_slice(object, "airport", aw_slice_of(airport->code.letters, sizeof(airport->code.letters)));
+    (void)json_object_set_new(object, "state", json_string(airport->until != 0 ? "closed" : "open"));
+    add_time(object, "from", airport->from);
+    add_time(object, "until", airport->until);
+    add_slice(object, "by", airport->by);
+}
+
+static void
+add_undo(json_t *object, const struct aw_in_undo *undo)
+{
+    char text[AW_ID_TEXT_BYTES];
+
+    aw_change_id_format(undo->change, text);
+    (void)json_object_set_new(object, "change", json_string(text));
+    add_slice(object, "by", undo->by);
+}
+
+static void
+add_choice(json_t *object, const struct aw_lease_choice *choice)
+{
+    json_t *lanes;
+
+    if (choice->at == 0)
+        return;
+    add_time(object, "chosen_at", choice->at);
+    add_number(object, "seen", choice->seen_seq);
+    add_number(object, "held_us", choice->held_us);
+    if (choice->lane_count == 0)
+        return;
+    lanes = json_array();
+    for (uint32_t i = 0; i < choice->lane_count; i++)
+        (void)json_array_append_new(lanes, json_integer(choice->lanes[i]));
+    (void)json_object_set_new(object, "lanes", lanes);
+}
+
+static void
+add_place(json_t *object, const struct aw_in_ticket *in)
+{
+    add_ticket(object, "ticket", in->ticket);
+    if (in->class_ != AW_CLASS_NONE)
+        (void)json_object_set_new(object, "class", json_string(aw_class_name((enum aw_class)in->class_)));
+    add_slice(object, "lane", in->lane);
+    if (in->hold != AW_HOLD_AS_IS)
+        (void)json_object_set_new(object, "hold", json_boolean(in->hold == AW_HOLD_ON));
+    add_time(object, "until", in->until);
+    add_slice(object, "by", in->by);
+    add_slice(object, "words", in->words);
+}
+
+static void
+add_unfold(json_t *object, const struct aw_in_unfold *in, struct aw_ticket_id ticket)
+{
+    json_t *messages = json_array();
+
+    for (uint32_t i = 0; i < in->message_count; i++) {
+        char text[AW_ID_TEXT_BYTES];
+
+        aw_message_id_format((struct aw_message_id){.seq = in->messages[i], .shard = ticket.shard}, text);
+        (void)json_array_append_new(messages, json_string(text));
+    }
+    add_ticket(object, "ticket", ticket);
+    add_ticket(object, "from", in->on.ticket);
+    (void)json_object_set_new(object, "messages", messages);
+    add_slice(object, "by", in->on.by);
+    add_slice(object, "words", in->on.words);
+}
+
+static void
+add_fields(json_t *object, const struct aw_command *command)
+{
+    switch (command->kind) {
+    case AW_COMMAND_EPOCH:
+        add_number(object, "epoch", command->in.epoch.epoch);
+        return;
+    case AW_COMMAND_SETTINGS:
+        add_settings(object, &command->in.settings);
+        return;
+    case AW_COMMAND_LANE:
+        add_lane(object, &command->in.lane);
+        return;
+    case AW_COMMAND_FLIGHT:
+        add_flight(object, &command->in.flight);
+        return;
+    case AW_COMMAND_AIRPORT:
+        add_airport(object, &command->in.airport);
+        return;
+    case AW_COMMAND_UNDO:
+        add_undo(object, &command->in.undo);
+        return;
+    case AW_COMMAND_MESSAGE:
+        add_message(object, &command->in.message, &command->out.u.message);
+        return;
+    case AW_COMMAND_LEASE:
+        add_number(object, "slot", command->in.lease.slot);
+        add_number(object, "slot_version", command->in.lease.version);
+        add_slice(object, "agent", command->in.lease.agent);
+        add_number(object, "lease_ms", command->in.lease.lease_ms);
+        add_choice(object, &command->in.lease.choice);
+        return;
+    case AW_COMMAND_EXTEND:
+    case AW_COMMAND_COMPLETE:
+    case AW_COMMAND_RELEASE:
+    case AW_COMMAND_DECLINE:
+        add_number(object, "slot", command->in.fenced.lease.slot);
+        add_number(object, "fence", command->in.fenced.lease.fence);
+        add_slice(object, "agent", command->in.fenced.agent);
+        add_slice(object, "words", command->in.fenced.words);
+        if (command->kind == AW_COMMAND_EXTEND)
+            add_number(object, "lease_ms", command->in.fenced.lease_ms);
+        add_flag(object, "new_messages", command->out.err == AW_E_NEW_MESSAGES);
+        return;
+    case AW_COMMAND_TIMER:
+        add_number(object, "slot", command->in.timer.slot);
+        add_number(object, "slot_version", command->in.timer.version);
+        return;
+    case AW_COMMAND_HOLD:
+    case AW_COMMAND_UNHOLD:
+    case AW_COMMAND_CANCEL:
+        add_ticket(object, "ticket", command->in.ticket.ticket);
+        add_time(object, "until", command->in.ticket.until);
+        add_slice(object, "by", command->in.ticket.by);
+        add_slice(object, "words", command->in.ticket.words);
+        return;
+    case AW_COMMAND_PLACE:
+        add_place(object, &command->in.ticket);
+        return;
+    case AW_COMMAND_UNFOLD:
+        add_unfold(object, &command->in.unfold, command->out.u.ticket.ticket);
+        return;
+    }
+}
+
+/* "17 2026-04-15T08:01:02.345Z message prev=3 batch=5 ticket=..." */
+static void
+print_text(const json_t *object)
+{
+    const char *key;
+    json_t     *value;
+
+    (void)printf("%" PRIu64 " %s %s", aw_cli_number(object, "seq"), aw_cli_text(object, "at"), aw_cli_text(object, "kind"));
+    json_object_foreach((json_t *)(uintptr_t)object, key, value)
+    {
+        if (strcmp(key, "seq") == 0 || strcmp(key, "at") == 0 || strcmp(key, "kind") == 0)
+            continue;
+        (void)printf(" %s=", key);
+        (void)json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+    }
+    (void)fputc('\n', stdout);
+}
+
+void
+aw_cli_print_record(const struct aw_batch_header *header, const struct aw_record *record, const struct aw_command *command,
+                    bool json)
+{
+    json_t *object = json_object();
+
+    add_number(object, "seq", record->seq);
+    add_time(object, "at", header->now);
+    (void)json_object_set_new(object, "kind", json_string(aw_command_name(record->kind)));
+    add_number(object, "batch", header->index);
+    add_number(object, "prev", record->prev_seq);
+    add_fields(object, command);
+    if (json)
+        aw_cli_print_json(object);
+    else
+        print_text(object);
+    json_decref(object);
+}
