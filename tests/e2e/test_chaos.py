@@ -138,6 +138,10 @@ class Book:
         return random_.sample(recent, min(count, len(recent)))
 
 
+def why(api, ticket):
+    return status(api.get("/v1/tickets/%s/why" % ticket), 200, "why").value
+
+
 # --- gateways -----------------------------------------------------------------------------------------------------------------
 
 
@@ -207,16 +211,14 @@ class Gateway:
 
 
 def post(api, book, lines):
-    """Refused is what goes to a paused lane, and all when the server is about to end."""
+    """Refused is what would open or reopen a ticket in a paused lane."""
     if len(lines) == 1:
         response = api.post(lines[0][1])
         check(response.status in (202, 503), "a post", (response.status, response.body))
         answers = [dict(response.value, status=response.status)]
     else:
-        response = api.post_many([message for _, message, _ in lines])
-        check(response.status in (200, 503), "posts", (response.status, response.body))
-        answers = response.lines if response.status == 200 else []
-        check(response.status == 503 or len(answers) == len(lines), "a line for each")
+        answers = status(api.post_many([message for _, message, _ in lines]), 200, "posts").lines
+        equal(len(answers), len(lines), "a line for each")
     for (source, _, differs), answer in zip(lines, answers):
         check(answer["status"] in (202, 503), "a post", answer)
         if answer["status"] == 202:
@@ -267,25 +269,32 @@ class Agent:
         lease_s = pick.choice((SHORT_S, SHORT_S, LONG_S))
         key = {"idempotency_key": "%s-%d" % (self.name, self.turn)} if pick.random() < 0.3 else {}
         pull = dict(key, max=pick.choice((1, 1, 2, 5, 20)), wait_s=pick.choice((0, 0, 1)), lanes=lanes, lease_s=lease_s)
+        if pick.random() < 0.1:
+            self.leave(api, pull)
         response = api.pull(**pull)
-        check(response.status in (200, 204, 503), "a pull", (response.status, response.body))
+        check(response.status in (200, 204), "a pull", (response.status, response.body))
         got = response.value["leases"] if response.status == 200 else []
         for lease in got:
             self.take(lease, lanes, lease_s)
         if key and got and pick.random() < 0.5:
             self.pull_again(api, got, pull)
 
+    def leave(self, api, pull):
+        """Gone before the answer: what it got goes back, or turns up in the list."""
+        asked = api.begin_pull(**dict(pull, wait_s=1, idempotency_key=None))
+        time.sleep(self.random.choice((0, 0.001, 0.005, 0.02)))
+        api.connection.reset(asked)
+        self.book.count("pulls left")
+
     def pull_again(self, api, got, pull):
         """Those of its leases that still run, and these alone. When none does, as their tickets were cancelled, others."""
         response = api.pull(**pull)
-        check(response.status in (200, 204, 503), "the same pull", (response.status, response.body))
-        if response.status == 503:
-            return
+        check(response.status in (200, 204), "the same pull", (response.status, response.body))
         again = {lease["lease"]: lease for lease in response.value["leases"]} if response.status == 200 else {}
         first = {lease["lease"] for lease in got}
         check(not set(again) & first or set(again) <= first, "the same leases, or others", (again, first))
         for token in first - set(again):
-            check(api.act(token, "extend", {"lease_s": LONG_S}).status in (409, 503), "it runs no more", token)
+            status(api.act(token, "extend", {"lease_s": LONG_S}), 409, "it runs no more")
         for token in set(again) - first:
             self.take(again[token], pull["lanes"], pull["lease_s"])
         self.book.count("pulls repeated")
@@ -318,10 +327,8 @@ class Agent:
             held.expires.append(response.value["expires_at"])
             self.shown(held, response.value.get("messages", []))
             self.book.count("extends")
-        elif response.status == 409:
-            self.lost(held, response.value)
         else:
-            equal(response.status, 503, "extend: %r" % response.body)
+            self.lost(held, status(response, 409, "extend").value)
 
     @staticmethod
     def shown(held, messages):
@@ -337,14 +344,13 @@ class Agent:
         for held in leases:
             held.trying = ("complete", {})
         response = api.post_many([{"lease": held.token} for held in leases], path="/v1/leases/complete")
-        check(response.status in (200, 503), "completes", (response.status, response.body))
-        answers = response.lines if response.status == 200 else []
-        check(response.status == 503 or len(answers) == len(leases), "an answer for each")
+        answers = status(response, 200, "completes").lines
+        equal(len(answers), len(leases), "an answer for each")
         for held, answer in zip(leases, answers):
             self.tried(held, answer)
 
     def tried(self, held, answer):
-        """An end that came through, was refused, or came to a server that is about to end."""
+        """An end that came through or was refused."""
         verb, body = held.trying
         if answer.get("status", 200) == 200:
             held.ended = (verb, body)
@@ -353,11 +359,11 @@ class Agent:
             held.trying = None
             self.shown(held, answer["messages"])
             self.book.count("completes refused for new messages")
-        elif answer["status"] == 409:
-            self.lost(held, answer)
+        elif answer["type"] == "urn:aswolk:table-full":
+            equal(verb, "decline", "all else has room")
+            held.trying = None
         else:
-            held.trying = None if answer["status"] == 507 else held.trying
-            check(answer["status"] in (503, 507), verb, answer)
+            self.lost(held, answer)
 
     def lost(self, held, answer):
         """A short lease may run out; a long one is lost only with its ticket, or by an end whose answer was lost."""
@@ -375,13 +381,13 @@ class Agent:
             return
         if held.who != self.name:
             response = api.act(held.token, "release", {"reason": "mine now"})
-            check(response.status in (403, 409, 503), "another's lease", (response.status, response.body))
+            check(response.status in (403, 409), "another's lease", (response.status, response.body))
         elif held.ended is not None and held.ended[0] in ENDED:
             response = api.act(held.token, *held.ended)
-            check(response.status in (200, 409, 503), "the same again", (response.status, response.body))
+            check(response.status in (200, 409), "the same again", (response.status, response.body))
             check(response.status != 200 or response.value["duplicate"], "a repeat", response.body)
             response = api.act(held.token, "extend", {"lease_s": 60})
-            check(response.status in (409, 503), "a lease that is over", (response.status, response.body))
+            status(response, 409, "a lease that is over")
             self.book.count("stale tokens")
 
 
@@ -403,7 +409,7 @@ class Supervisor:
         time.sleep(0.02)
 
     def allow(self, response, *allowed):
-        check(response.status in allowed + (503,), "what a supervisor does", (response.status, response.body))
+        check(response.status in allowed, "what a supervisor does", (response.status, response.body))
         self.book.count("%s %d" % (response.path.split("/")[-1] if response.method == "POST" else response.method, response.status))
         return response.status == 200
 
@@ -417,7 +423,7 @@ class Supervisor:
             body["dry_run"] = True
         tag = {"if_match": self.tags[ticket]} if ticket in self.tags and self.random.random() < 0.5 else {}
         response = api.patch_ticket(ticket, body, **tag)
-        if self.allow(response, 200, 409, *([412] if tag else [])):
+        if self.allow(response, 200, 409, 503, *([412] if tag else [])):  # 503: to a lane that is paused
             self.tags[ticket] = response.fields["etag"]
 
     def hold(self, api, ticket):
@@ -466,7 +472,7 @@ class Steerer:
         time.sleep(0.05)
 
     def took(self, response, *allowed):
-        check(response.status in allowed + (503,), "what steers", (response.status, response.body))
+        check(response.status in allowed, "what steers", (response.status, response.body))
         if response.status in (200, 201) and response.value.get("change"):
             self.changes.append(response.value["change"])
         self.book.count("steps of steering")
@@ -524,22 +530,15 @@ class Observer:
             line = self.line("quiet-%d" % self.random.randrange(3))
         post(api, self.book, [line])
         for ticket, (before, tag) in self.book.quiet.items():
-            response = api.get("/v1/tickets/%s/why" % ticket)
-            check(response.status in (200, 503), "why", (response.status, response.body))
-            if response.status == 200:
-                told = response.value
-                equal((sum(told["ahead"].values()), told["in_lane"]), (before, 3), "who writes again keeps the place: %r" % told)
-                equal('"%d"' % told["version"], tag, "nothing moved " + ticket)
+            told = why(api, ticket)
+            equal((sum(told["ahead"].values()), told["in_lane"]), (before, 3), "who writes again keeps the place: %r" % told)
+            equal('"%d"' % told["version"], tag, "nothing moved " + ticket)
         for ticket in self.book.some_tickets(self.random, 5):
             self.look(api, ticket)
         time.sleep(0.05)
 
     def look(self, api, ticket):
-        response = api.ticket(ticket)
-        check(response.status in (200, 503), "a ticket", (response.status, response.body))
-        if response.status == 503:
-            return
-        value = response.value
+        value = status(api.ticket(ticket), 200, "ticket").value
         self.book.ticket(ticket, value)
         if value["messages_total"] > 200:
             return
@@ -709,10 +708,6 @@ def drain(server, book, model, api):
             raise Failed("%d tickets do not come out: %r" % (len(stuck), [why(api, ticket) for ticket in stuck[:3]]))
 
 
-def why(api, ticket):
-    return status(api.get("/v1/tickets/%s/why" % ticket), 200, "why").value
-
-
 def check_nothing_left(server):
     metrics = server.metrics()
     left = {state: metrics.get("aswolk_tickets", state=state) for state in ("waiting", "leased", "held")}
@@ -757,6 +752,10 @@ def live(t, server, crowd, config, book, model):
         how = t.random.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM))
         equal(crowd.stop_server(how), 0 if how == signal.SIGTERM else -signal.SIGKILL, "how it ended")
         crowd.has(0)
+        if t.random.random() < 0.3:
+            server.spawn()
+            time.sleep(t.random.uniform(0, 0.1))
+            server.kill()
         server.start()
         settle(server, book)
         compare(server, book, model)
