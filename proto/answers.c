@@ -130,11 +130,16 @@ write_message_fields(struct aw_writer *writer, const struct aw_stored_message *m
 {
     KEY(writer, "message");
     write_message_id(writer, message->id);
-    KEY(writer, "accepted_at");
-    aw_writer_time(writer, message->accepted_at);
-    if (!message->erased)
+    if (message->accepted_at != 0) {
+        KEY(writer, "accepted_at");
+        aw_writer_time(writer, message->accepted_at);
+    }
+    if (!message->erased && !message->unreadable)
         return aw_writer_copy_entries(writer, message->body);
-    KEY(writer, "erased");
+    if (message->erased)
+        KEY(writer, "erased");
+    else
+        KEY(writer, "unreadable");
     aw_writer_bool(writer, true);
     return true;
 }
@@ -208,7 +213,7 @@ write_flights(struct aw_writer *writer, const struct aw_stored_message *messages
     struct flights flights = {.count = 0};
 
     for (uint32_t i = count; i-- > 0 && flights.count < AW_FLIGHTS_MAX;) {
-        if (!messages[i].erased && !add_flights_of(&flights, messages[i].body))
+        if (messages[i].body.len > 0 && !add_flights_of(&flights, messages[i].body))
             return false;
     }
     KEY(writer, "flights");

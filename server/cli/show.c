@@ -108,6 +108,8 @@ aw_cli_show_message(const json_t *message)
                  aw_cli_text(message, "channel"));
     if (aw_cli_flag(message, "erased"))
         (void)printf("    (erased)\n");
+    else if (aw_cli_flag(message, "unreadable"))
+        (void)printf("    (unreadable: what is stored of it is damaged)\n");
     else
         print_text(aw_cli_text(message, "text"), "    ");
     json_array_foreach(json_object_get(message, "attachments"), i, attachment)

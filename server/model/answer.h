@@ -46,9 +46,10 @@ struct aw_receipt {
 /* A stored message inside a lease or ticket: the posted fields are the stored MessagePack map, written out as it is. */
 struct aw_stored_message {
     struct aw_message_id id;
-    aw_ms                accepted_at;
-    struct aw_slice      body; /* MessagePack map of the posted fields; empty when erased */
+    aw_ms                accepted_at; /* 0: not even its record can be read */
+    struct aw_slice      body;        /* MessagePack map of the posted fields; empty when erased or unreadable */
     bool                 erased;
+    bool                 unreadable; /* what is stored of it is damaged */
 };
 
 struct aw_lease_answer {

@@ -319,6 +319,7 @@ aw_api_read_new(struct aw_call *call, uint32_t count, size_t bytes)
         return NULL;
     read->items = aw_arena_take_zeroed(arena, count, sizeof(read->items[0]));
     read->count = count;
+    read->shard = call->io->shared->shard;
     read->memory = aw_arena_take(arena, bytes);
     read->room = bytes;
     read->bytes_max = AW_LEASE_MESSAGES_BYTES_MAX;

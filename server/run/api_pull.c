@@ -13,6 +13,7 @@
  * Whoever leaves on the way gives back what it has: an entry taken from the lanes, a wake that was meant for somebody, a lease
  * that was granted, and a lease whose answer did not leave.
  */
+#include "base/log.h"
 #include "commit/choice.h"
 #include "port/clock.h"
 #include "proto/proto.h"
@@ -338,8 +339,11 @@ read_messages(struct pull *pull)
         uint64_t last = pull->is_repeat ? pull->query.views[i].last_seq : pull->entries[i].command.out.u.lease.last_seq;
         uint64_t ticket = pull->is_repeat ? pull->query.views[i].ticket.seq : pull->entries[i].command.out.u.lease.ticket.seq;
 
-        pull->read->items[i] = (struct aw_read_item){
-            .kind = AW_READ_THREAD, .last_seq = last, .ticket_seq = ticket, .messages_max = AW_LEASE_MESSAGES_MAX};
+        pull->read->items[i] = (struct aw_read_item){.kind = AW_READ_THREAD,
+                                                     .last_seq = last,
+                                                     .ticket_seq = ticket,
+                                                     .messages_max = AW_LEASE_MESSAGES_MAX,
+                                                     .is_open = true};
     }
     pull->step = PULL_READ;
     aw_call_read(&pull->call, pull->read);
@@ -388,6 +392,23 @@ refuse_leases(struct pull *pull, enum aw_err err)
         answer_failure(pull);
 }
 
+/* An agent is told that something can't be read; whoever runs the server must hear of it too. */
+static void
+tell_of_damage(struct pull *pull)
+{
+    for (uint32_t i = 0; i < pull->granted; i++) {
+        const struct aw_read_item *item = &pull->read->items[i];
+
+        for (uint32_t at = 0; at < item->message_count; at++) {
+            if (!item->messages[at].unreadable)
+                continue;
+            aw_metric_add(pull->call.io->metrics, AW_METRIC_UNREADABLE, 1);
+            aw_log(AW_LOG_ERROR, "a ticket was given out with a message that is damaged; see aswolk journal --verify",
+                   aw_log_num("ticket_seq", item->ticket_seq), aw_log_num("seq", item->messages[at].id.seq));
+        }
+    }
+}
+
 static void
 answer_leases(struct pull *pull)
 {
@@ -401,6 +422,8 @@ answer_leases(struct pull *pull)
         return;
     }
     pull->answered_with_leases = !pull->is_repeat;
+    if (pull->answered_with_leases)
+        tell_of_damage(pull);
     aw_call_answer(&pull->call, 200, pull->media, &buffer, NULL, 0);
 }
 

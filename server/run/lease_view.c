@@ -65,15 +65,16 @@ text_of(struct aw_slice body, struct aw_slice key)
 void
 aw_lease_view_fill(struct aw_lease_answer *lease, const struct aw_read_item *item)
 {
-    struct aw_slice newest;
+    struct aw_slice newest = {NULL, 0};
 
     lease->messages = item->messages;
     lease->message_count = item->message_count;
     lease->reasons = item->reasons;
     lease->reason_count = item->reason_count;
-    if (item->message_count == 0)
+    for (uint32_t i = item->message_count; i > 0 && newest.len == 0; i--) /* of those that can be read */
+        newest = item->messages[i - 1].body;
+    if (newest.len == 0)
         return;
-    newest = item->messages[item->message_count - 1].body;
     lease->channel = text_of(newest, AW_SLICE("channel"));
     lease->account = text_of(newest, AW_SLICE("account"));
     if (lease->account.len == 0)

@@ -91,6 +91,7 @@ static const struct {
     {"leases_granted", "counter", "Leases granted.", AW_METRIC_LEASES_GRANTED},
     {"leases_given_back", "counter", "Leases given back because their client was gone.", AW_METRIC_LEASES_GIVEN_BACK},
     {"stale_choices", "counter", "Tickets chosen by a pull that had changed meanwhile.", AW_METRIC_STALE_CHOICES},
+    {"unreadable_messages", "counter", "Messages given out with a lease that are damaged in the store.", AW_METRIC_UNREADABLE},
     {"woken_in_vain", "counter", "Long polls woken that found nothing.", AW_METRIC_WOKEN_IN_VAIN},
     {"undelivered", "counter", "Answers whose last byte did not leave.", AW_METRIC_UNDELIVERED},
     {"bytes_in", "counter", "Bytes received, behind TLS.", AW_METRIC_BYTES_IN},

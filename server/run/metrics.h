@@ -20,6 +20,7 @@ enum aw_metric {
     AW_METRIC_LEASES_GRANTED,
     AW_METRIC_LEASES_GIVEN_BACK, /* the client was gone before its answer left */
     AW_METRIC_STALE_CHOICES,
+    AW_METRIC_UNREADABLE, /* messages given out with a lease, of which something is damaged */
     AW_METRIC_PARKED,
     AW_METRIC_WOKEN_IN_VAIN,
     AW_METRIC_OUT, /* submissions and reads in others' hands */

@@ -153,6 +153,7 @@ struct chain {
     struct found             *found; /* the record that was come to */
     struct aw_read_item      *item;
     uint64_t                  next; /* 0: the end */
+    uint64_t                  at;   /* the record that was looked for */
     struct gone              *gone;
     const uint64_t           *moved; /* what it began with, oldest first */
     uint32_t                  moved_count;
@@ -220,6 +221,7 @@ chain_next(struct chain *chain)
             return AW_E_AGAIN;
         if (is_moved && is_gone(chain, seq))
             continue;
+        chain->at = seq;
         err = find_record(chain->reader, chain->scratch, seq, chain->found);
         if (err != AW_OK)
             return err;
@@ -315,6 +317,26 @@ collect_word(struct thread_walk *walk, const struct found *found)
     return AW_OK;
 }
 
+static bool
+is_damage(enum aw_err err)
+{
+    return err == AW_E_CORRUPT || err == AW_E_IO;
+}
+
+/* Where the thread ends too soon. */
+static enum aw_err
+collect_damaged(struct thread_walk *walk, uint64_t seq, uint8_t shard)
+{
+    struct collected *node = aw_arena_take_zeroed(walk->scratch, 1, sizeof(*node));
+
+    if (node == NULL)
+        return AW_E_MEMORY;
+    node->message = (struct aw_stored_message){.id = {.seq = seq, .shard = shard}, .unreadable = true};
+    walk->count++;
+    append(walk, node);
+    return AW_OK;
+}
+
 static enum aw_err
 collect(struct thread_walk *walk, const struct found *found, bool *full)
 {
@@ -325,9 +347,9 @@ collect(struct thread_walk *walk, const struct found *found, bool *full)
     if (node == NULL)
         return AW_E_MEMORY;
     err = aw_journal_read_body(walk->reader, found->record.seq, &body);
-    if (err == AW_E_NOT_FOUND)
-        node->message.erased = true;
-    else if (err != AW_OK)
+    node->message.erased = err == AW_E_NOT_FOUND;
+    node->message.unreadable = is_damage(err);
+    if (err != AW_OK && !node->message.erased && !node->message.unreadable)
         return err;
     /* The newest is always given, however large. */
     if (walk->count > 0 && walk->bytes + body.len > walk->bytes_max) {
@@ -382,7 +404,7 @@ give_messages(struct thread_walk *walk, struct room *room)
     item->messages = room_take(room, walk->count * sizeof(item->messages[0]));
     item->message_count = walk->count;
     for (struct collected *node = walk->newest; node != NULL; node = node->older) {
-        struct aw_slice body = node->is_word ? (struct aw_slice){NULL, 0} : room_copy(room, node->message.body);
+        struct aw_slice body = node->message.body.len == 0 ? (struct aw_slice){NULL, 0} : room_copy(room, node->message.body);
 
         if (item->messages == NULL || node->is_word)
             continue;
@@ -410,6 +432,11 @@ read_thread(struct aw_read *read, struct aw_read_item *item, struct aw_journal_r
             err = collect(&walk, found, &full);
         else if (err == AW_OK && found->record.kind == AW_COMMAND_PLACE)
             err = collect_word(&walk, found);
+        if (is_damage(err) || (err == AW_E_NOT_FOUND && item->is_open)) {
+            err = collect_damaged(&walk, chain.at, read->shard);
+            found->header.count = 0; /* what was read of it is nothing */
+            full = true;
+        }
         if (err != AW_OK)
             return err;
     }

@@ -37,10 +37,12 @@ struct aw_read_item {
     uint64_t          ticket_seq;   /* THREAD, TOLD: of the ticket's id; 0: of no ticket, a record alone */
     uint64_t          above_seq;    /* THREAD: only messages newer than this; 0: all */
     uint32_t          messages_max; /* THREAD: the newest so many */
+    bool              is_open;      /* THREAD: of an open ticket, whose records are there: what is missing is damage */
     uint64_t          fence;        /* ENDING: the record that granted the lease */
     uint64_t          resume_seq;   /* ENDING: where an unfinished walk goes on; 0 at first */
     enum aw_err       err;
-    /* THREAD */
+    /* THREAD. A message that is damaged is marked; so is the first one behind which nothing can be read, and that ends the thread:
+     * damage is no error, or who is given the ticket would be given nothing, again and again */
     struct aw_stored_message *messages; /* oldest first */
     uint32_t                  message_count;
     struct aw_slice          *reasons; /* why the class, of the messages that were read, newest words last; no word twice */
@@ -71,6 +73,7 @@ struct aw_read_item {
 
 struct aw_read {
     uint32_t             io;
+    uint8_t              shard; /* in the ids of what can't be read */
     void                *owner; /* the io thread's own */
     struct aw_read_item *items;
     uint32_t             count;

@@ -56,7 +56,7 @@ def test_the_checker_bites(t):
         dict(done, version=-1),
         dict(done, held_until="2026-04-15 08:00"),
         dict(done, held_until="2026-04-15T08:00:00+02:00"),
-        dict(done, messages=[{"message": "m1"}]),
+        dict(done, messages=[{"accepted_at": "2026-04-15T08:00:00Z"}]),
         {"ticket": "t1", "state": "closed"},
         [done],
     ):

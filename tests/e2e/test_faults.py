@@ -738,5 +738,46 @@ def test_refused_settings(t):
     equal(os.listdir(folder), [], "no store was made")
 
 
+def flip(server, mark):
+    """Flips a bit of the letter behind every place in the store, under the running server, where `mark` is."""
+    path = os.path.join(server.folder, "data.mdb")
+    with open(path, "r+b") as file:
+        data = file.read()
+        at = data.find(mark)
+        check(at >= 0, "the mark is in the file", mark)
+        while at >= 0:
+            file.seek(at + len(mark) - 1)
+            file.write(bytes([data[at + len(mark) - 1] ^ 1]))
+            at = data.find(mark, at + len(mark))
+
+
+def test_damaged_head_blocks_nobody(t):
+    """What is stored of the next ticket is damaged, its text or its record: it is given out and says so, and those behind it come
+    after it. The log and a counter tell."""
+    server = t.server()
+    api, make = server.api(), Messages()
+    texts = [api.receipt(make.next(text="BODY ONE", customer="ann")), api.receipt(make.next(text="still there", customer="ann"))]
+    record = api.receipt(make.next(lang="tlh"))
+    sound = api.receipt(make.next(text="sound"))
+    flip(server, b"BODY ONE")
+    flip(server, b"\x03tlh")
+    lease = api.lease()
+    equal(lease["ticket"], texts[0]["ticket"], "the first")
+    equal(lease["messages"][0]["unreadable"], True, "its first message")
+    equal("text" in lease["messages"][0], False, "what is damaged is not shown")
+    equal((lease["messages"][1]["text"], lease["customer"]), ("still there", "ann"), "the rest of it")
+    equal(api.completed(lease)["state"], "closed", "it can be worked on")
+    lease = api.lease()
+    equal((lease["ticket"], lease["messages_total"]), (record["ticket"], 1), "the second")
+    equal(lease["messages"], [{"message": record["message"], "unreadable": True}], "of which not even the record can be read")
+    equal([held["messages"] for held in api.held()], [lease["messages"]], "the same again")
+    status(api.act(lease, "extend"), 200, "extend")
+    equal(api.completed(lease)["state"], "closed", "and closed")
+    lease = api.lease()
+    equal((lease["ticket"], lease["messages"][0]["text"]), (sound["ticket"], "sound"), "the one behind")
+    equal(server.metrics().get("aswolk_unreadable_messages_total"), 2, "counted")
+    until("the log says so", lambda: any("that is damaged" in str(line) for line in server.logs))
+
+
 if __name__ == "__main__":
     sys.exit(run(globals()))
