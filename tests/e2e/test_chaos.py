@@ -430,7 +430,8 @@ class Supervisor:
         body = {"hold": self.random.random() < 0.5}
         if body["hold"] and self.random.random() < 0.6:
             body["hold_until"] = rfc3339(time.time() + self.random.choice((0.2, 1, 3)))
-        self.allow(api.patch_ticket(ticket, body), 200, 409)
+        allowed = (200, 400, 409) if "hold_until" in body else (200, 409)  # 400: it was over when it came
+        self.allow(api.patch_ticket(ticket, body), *allowed)
 
     def cancel(self, api, ticket):
         if self.random.random() < 0.4:
