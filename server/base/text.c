@@ -54,6 +54,7 @@ encode_u64(const struct digits *digits, uint64_t value, char *text, size_t chars
 {
     for (size_t i = chars; i-- > 0; value >>= digits->bits)
         text[i] = (char)digits->of_value[value & ((1U << digits->bits) - 1)];
+    AW_ASSERT(value == 0);
 }
 
 static bool
@@ -140,6 +141,18 @@ bool
 aw_base64_to_u64(struct aw_slice text, uint64_t *ret_value)
 {
     return decode_u64(&base64, text, AW_BASE64_U64_CHARS, ret_value);
+}
+
+void
+aw_base32_fixed(uint64_t value, char *text, size_t chars)
+{
+    encode_u64(&base32, value, text, chars);
+}
+
+bool
+aw_base32_from_fixed(struct aw_slice text, uint64_t *ret_value)
+{
+    return text.len > 0 && decode_u64(&base32, text, text.len, ret_value);
 }
 
 void

@@ -38,6 +38,11 @@ void aw_base64_u64(uint64_t value, char text[AW_BASE64_U64_CHARS]);
 AW_MUST_USE bool aw_base32_to_u64(struct aw_slice text, uint64_t *ret_value);
 AW_MUST_USE bool aw_base64_to_u64(struct aw_slice text, uint64_t *ret_value);
 
+/* The same in a width of one's own. `value` fits into `chars` digits. False when `text` is empty, has other characters, or says
+ * more than 64 bits. */
+void             aw_base32_fixed(uint64_t value, char *text, size_t chars);
+AW_MUST_USE bool aw_base32_from_fixed(struct aw_slice text, uint64_t *ret_value);
+
 /* Writes aw_base32_chars(bytes.len) or aw_base64_chars(bytes.len) characters. */
 void aw_base32_encode(struct aw_slice bytes, char *text);
 void aw_base64_encode(struct aw_slice bytes, char *text);

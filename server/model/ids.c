@@ -3,11 +3,7 @@
 
 #include "base/text.h"
 
-#include <string.h>
-
-/* Crockford's base32, lower case: no i, l, o, u, so that an id survives being read out on the phone. */
-static const char base32[] = "0123456789abcdefghjkmnpqrstvwxyz";
-
+/* Digits of base32, which survive being read out on the phone. */
 #define SHARD_DIGITS   2  /* 8 bits */
 #define SLOT_DIGITS    7  /* 32 bits */
 #define SEQ_DIGITS_MAX 13 /* 64 bits */
@@ -24,9 +20,7 @@ AW_STATIC_ASSERT(1 + LEASE_DIGITS < AW_ID_TEXT_BYTES, "a lease's text fits");
 static char *
 put_fixed(char *at, unsigned digits, uint64_t value)
 {
-    for (unsigned i = digits; i-- > 0; value >>= 5)
-        at[i] = base32[value & 31];
-    AW_ASSERT(value == 0);
+    aw_base32_fixed(value, at, digits);
     return at + digits;
 }
 
@@ -44,18 +38,9 @@ put_seq(char *at, uint64_t seq)
 static bool
 take_fixed(struct aw_slice *text, size_t digits, uint64_t max, uint64_t *ret_value)
 {
-    uint64_t value = 0;
+    uint64_t value;
 
-    if (text->len < digits)
-        return false;
-    for (size_t i = 0; i < digits; i++) {
-        const char *digit = memchr(base32, text->ptr[i], sizeof(base32) - 1);
-
-        if (digit == NULL || value > max >> 5)
-            return false;
-        value = value << 5 | (uint64_t)(digit - base32);
-    }
-    if (value > max)
+    if (text->len < digits || !aw_base32_from_fixed(aw_slice_of(text->ptr, digits), &value) || value > max)
         return false;
     *text = aw_slice_of(text->ptr + digits, text->len - digits);
     *ret_value = value;

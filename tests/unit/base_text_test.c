@@ -61,6 +61,15 @@ numbers(void **state)
     assert_false(aw_base32_to_u64(AW_SLICE("00000000000000"), &value));
     assert_false(aw_base32_to_u64(AW_SLICE(""), &value));
     assert_int_equal(value, 9);
+    aw_base32_fixed(1023, text, 2);
+    assert_memory_equal(text, "zz", 2);
+    aw_base32_fixed(33, text, 7);
+    assert_memory_equal(text, "0000011", 7);
+    assert_true(aw_base32_from_fixed(AW_SLICE("0000011"), &value) && value == 33);
+    assert_true(aw_base32_from_fixed(AW_SLICE("000000000000000000fzzzzzzzzzzzz"), &value) && value == UINT64_MAX);
+    assert_false(aw_base32_from_fixed(AW_SLICE("g000000000000"), &value)); /* 65 bits */
+    assert_false(aw_base32_from_fixed(AW_SLICE("0u"), &value));
+    assert_false(aw_base32_from_fixed(AW_SLICE(""), &value));
     for (int i = 0; i < 100000; i++) {
         uint64_t number = test_random(&random) >> (i % 64);
         uint64_t above = number == UINT64_MAX ? number : number + 1;
