@@ -222,6 +222,21 @@ is_name(struct aw_slice name)
     return aw_slice_trim(name).len == name.len;
 }
 
+void
+aw_api_refuse_body(struct aw_call *call, const struct aw_proto_problem *problem)
+{
+    struct aw_problem answer = aw_proto_problem_answer(problem, 0);
+
+    aw_call_problem(call, &answer);
+}
+
+void
+aw_api_refuse_field(struct aw_call *call, const char *field, const char *detail)
+{
+    aw_call_problem(call,
+                    &(struct aw_problem){.err = AW_E_BAD_VALUE, .field = aw_slice_str(field), .detail = aw_slice_str(detail)});
+}
+
 bool
 aw_api_agent(struct aw_call *call, struct aw_slice *ret_agent)
 {
@@ -357,9 +372,7 @@ aw_api_cursor(struct aw_call *call, uint64_t *ret_after)
         return true;
     if (aw_slice_starts(query, name) && aw_base32_to_u64(aw_slice_of(query.ptr + name.len, query.len - name.len), ret_after))
         return true;
-    aw_call_problem(call, &(struct aw_problem){.err = AW_E_BAD_VALUE,
-                                               .field = AW_SLICE("cursor"),
-                                               .detail = AW_SLICE("the query is cursor=C, with C as `next` gave it")});
+    aw_api_refuse_field(call, "cursor", "the query is cursor=C, with C as `next` gave it");
     return false;
 }
 

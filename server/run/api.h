@@ -7,6 +7,7 @@
 #define AW_RUN_API_H
 
 #include "http/edge.h"
+#include "proto/problem.h"
 #include "run/call.h"
 
 struct aw_io;
@@ -52,6 +53,10 @@ aw_api_handler aw_api_index;
 
 /* --- what several handlers need (api.c) */
 
+/* Answers 400 or 413: what decoding the body found wrong. */
+void aw_api_refuse_body(struct aw_call *call, const struct aw_proto_problem *problem);
+/* Answers 400: a field whose value is not allowed. The words are static. */
+void aw_api_refuse_field(struct aw_call *call, const char *field, const char *detail);
 /* The agent that the request names. False: answered 401 or 400. */
 AW_MUST_USE bool aw_api_agent(struct aw_call *call, struct aw_slice *ret_agent);
 /* The request's Idempotency-Key, hashed with who sends it and what: what `once` of a command is for. All zero when there is none.

@@ -10,21 +10,6 @@
 /* Flights or airports in one answer; a cursor goes on. */
 #define PER_PAGE 100U
 
-static void
-refuse_field(struct aw_call *call, const char *field, const char *detail)
-{
-    aw_call_problem(call,
-                    &(struct aw_problem){.err = AW_E_BAD_VALUE, .field = aw_slice_str(field), .detail = aw_slice_str(detail)});
-}
-
-static void
-refuse_body(struct aw_call *call, const struct aw_proto_problem *problem)
-{
-    struct aw_problem answer = aw_proto_problem_answer(problem, 0);
-
-    aw_call_problem(call, &answer);
-}
-
 /* "KL1234/2026-04-15". False: answered 400. */
 static bool
 parse_flight(struct aw_call *call, struct aw_slice id, struct aw_slice *ret_number, uint32_t *ret_days)
@@ -33,11 +18,11 @@ parse_flight(struct aw_call *call, struct aw_slice id, struct aw_slice *ret_numb
     struct aw_slice number = aw_slice_cut(&date, '/');
 
     if (!aw_check_flight_number(number)) {
-        refuse_field(call, "number", "a flight number is like KL1234, in upper case");
+        aw_api_refuse_field(call, "number", "a flight number is like KL1234, in upper case");
         return false;
     }
     if (!aw_date_parse(date, ret_days)) {
-        refuse_field(call, "date", "a date is like 2026-04-15");
+        aw_api_refuse_field(call, "date", "a date is like 2026-04-15");
         return false;
     }
     *ret_number = number;
@@ -48,7 +33,7 @@ static bool
 parse_airport(struct aw_call *call, struct aw_slice id, struct aw_airport_code *ret_code)
 {
     if (!aw_check_airport(id)) {
-        refuse_field(call, "airport", "an airport is three upper-case letters, its IATA code");
+        aw_api_refuse_field(call, "airport", "an airport is three upper-case letters, its IATA code");
         return false;
     }
     memcpy(ret_code->letters, id.ptr, sizeof(ret_code->letters));
@@ -324,7 +309,7 @@ aw_api_put_flight(struct aw_io *io, struct aw_request *request, struct aw_slice 
     if (change == NULL || !parse_flight(&change->call, id, &number, &days) || !aw_api_if_match(&change->call, &if_match))
         return;
     if (aw_proto_decode_flight_put(&request->arena, media, request->body, &want, &problem) != AW_OK) {
-        refuse_body(&change->call, &problem);
+        aw_api_refuse_body(&change->call, &problem);
         return;
     }
     change->entry.command =
@@ -390,7 +375,7 @@ aw_api_put_airport(struct aw_io *io, struct aw_request *request, struct aw_slice
     if (change == NULL || !parse_airport(&change->call, id, &in.code) || !aw_api_if_match(&change->call, &in.if_match))
         return;
     if (aw_proto_decode_airport_put(&request->arena, media, request->body, &want, &problem) != AW_OK) {
-        refuse_body(&change->call, &problem);
+        aw_api_refuse_body(&change->call, &problem);
         return;
     }
     in.from = want.is_closed && want.from == 0 ? io->wall : want.from;
@@ -398,7 +383,7 @@ aw_api_put_airport(struct aw_io *io, struct aw_request *request, struct aw_slice
     in.by = change->by;
     in.dry_run = want.dry_run;
     if (want.is_closed && in.until <= in.from) {
-        refuse_field(&change->call, "until", "until lies in the past; with no from the airport is closed from now on");
+        aw_api_refuse_field(&change->call, "until", "until lies in the past; with no from the airport is closed from now on");
         return;
     }
     change->entry.command = (struct aw_command){.kind = AW_COMMAND_AIRPORT, .in.airport = in};
@@ -421,7 +406,7 @@ aw_api_undo(struct aw_io *io, struct aw_request *request, struct aw_slice id)
         return;
     }
     if (aw_proto_decode_undo(&request->arena, media, request->body, &want, &problem) != AW_OK) {
-        refuse_body(&change->call, &problem);
+        aw_api_refuse_body(&change->call, &problem);
         return;
     }
     in.by = change->by;

@@ -1,4 +1,5 @@
 /* api_lanes.c - lanes: list, look, make or change. */
+#include "proto/check.h"
 #include "proto/proto.h"
 #include "run/api.h"
 #include "run/io.h"
@@ -123,21 +124,6 @@ aw_api_get_lane(struct aw_io *io, struct aw_request *request, struct aw_slice id
         aw_call_submit(&lanes->call, &lanes->submission);
 }
 
-/* The path is not decoded, so a name is what needs no encoding. */
-static bool
-is_lane_name(struct aw_slice name)
-{
-    if (name.len == 0 || name.len > AW_LANE_BYTES_MAX)
-        return false;
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.ptr[i];
-
-        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-' && c != '_' && c != '.')
-            return false;
-    }
-    return true;
-}
-
 void
 aw_api_put_lane(struct aw_io *io, struct aw_request *request, struct aw_slice id)
 {
@@ -151,14 +137,12 @@ aw_api_put_lane(struct aw_io *io, struct aw_request *request, struct aw_slice id
     if (lanes == NULL || !aw_api_agent(&lanes->call, &by) || !aw_api_media(&lanes->call, false, &media) ||
         !aw_call_negotiate(&lanes->call, false, &lanes->media) || !aw_api_if_match(&lanes->call, &if_match))
         return;
-    if (!is_lane_name(id)) {
+    if (id.len > AW_LANE_BYTES_MAX || !aw_check_name(id)) { /* the path is not decoded: a name is what needs no encoding */
         aw_call_fail(&lanes->call, AW_E_BAD_VALUE, "a lane's name has 1 to 64 of a-z 0-9 - _ .");
         return;
     }
     if (aw_proto_decode_lane_put(&request->arena, media, request->body, &want, &problem) != AW_OK) {
-        struct aw_problem answer = aw_proto_problem_answer(&problem, 0);
-
-        aw_call_problem(&lanes->call, &answer);
+        aw_api_refuse_body(&lanes->call, &problem);
         return;
     }
     lanes->name = id;

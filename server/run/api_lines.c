@@ -85,9 +85,7 @@ take_many(struct aw_call *call, struct aw_api_lines *lines, enum aw_media media,
     enum aw_err             err = aw_lines_init(&walk, media, call->request->body, &problem);
 
     if (err != AW_OK) {
-        struct aw_problem whole = aw_proto_problem_answer(&problem, 0);
-
-        aw_call_problem(call, &whole);
+        aw_api_refuse_body(call, &problem);
         return false;
     }
     if (!make_room(call, lines, count_lines(walk)))

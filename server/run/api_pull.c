@@ -692,9 +692,7 @@ aw_api_pull(struct aw_io *io, struct aw_request *request, struct aw_slice id)
         !aw_call_negotiate(&pull->call, false, &pull->media))
         return;
     if (aw_proto_decode_pull(&request->arena, media, request->body, &pull->want, &problem) != AW_OK) {
-        struct aw_problem answer = aw_proto_problem_answer(&problem, 0);
-
-        aw_call_problem(&pull->call, &answer);
+        aw_api_refuse_body(&pull->call, &problem);
         return;
     }
     if (!find_lanes(pull) || !make_key(pull))

@@ -274,14 +274,6 @@ submit_change(struct change *change, enum aw_command_kind kind, const struct aw_
     aw_call_submit(&change->call, &change->submission);
 }
 
-static void
-refuse(struct aw_call *call, const struct aw_proto_problem *problem)
-{
-    struct aw_problem answer = aw_proto_problem_answer(problem, 0);
-
-    aw_call_problem(call, &answer);
-}
-
 void
 aw_api_patch_ticket(struct aw_io *io, struct aw_request *request, struct aw_slice id)
 {
@@ -294,13 +286,11 @@ aw_api_patch_ticket(struct aw_io *io, struct aw_request *request, struct aw_slic
     if (change == NULL)
         return;
     if (aw_proto_decode_ticket_patch(&request->arena, media, request->body, &want, &problem) != AW_OK) {
-        refuse(&change->call, &problem);
+        aw_api_refuse_body(&change->call, &problem);
         return;
     }
     if (want.hold_until != 0 && want.hold_until <= io->wall) {
-        aw_call_problem(&change->call, &(struct aw_problem){.err = AW_E_BAD_VALUE,
-                                                            .field = AW_SLICE("hold_until"),
-                                                            .detail = AW_SLICE("hold_until lies in the past")});
+        aw_api_refuse_field(&change->call, "hold_until", "hold_until lies in the past");
         return;
     }
     in.until = want.hold_until;
@@ -327,7 +317,7 @@ aw_api_cancel_ticket(struct aw_io *io, struct aw_request *request, struct aw_sli
     if (change == NULL || !aw_api_once(&change->call, in.by, &change->once))
         return;
     if (aw_proto_decode_ticket_cancel(&request->arena, media, request->body, &want, &problem) != AW_OK) {
-        refuse(&change->call, &problem);
+        aw_api_refuse_body(&change->call, &problem);
         return;
     }
     in.words = want.reason;

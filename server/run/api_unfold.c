@@ -251,9 +251,7 @@ aw_api_unfold_ticket(struct aw_io *io, struct aw_request *request, struct aw_sli
         !aw_api_once(&unfold->call, unfold->on.by, &unfold->once))
         return;
     if (aw_proto_decode_ticket_unfold(&request->arena, media, request->body, &want, &problem) != AW_OK) {
-        struct aw_problem refusal = aw_proto_problem_answer(&problem, 0);
-
-        aw_call_problem(&unfold->call, &refusal);
+        aw_api_refuse_body(&unfold->call, &problem);
         return;
     }
     if (!aw_ticket_id_parse(id, &unfold->on.ticket) || unfold->on.ticket.shard != io->shared->shard) {
@@ -261,9 +259,7 @@ aw_api_unfold_ticket(struct aw_io *io, struct aw_request *request, struct aw_sli
         return;
     }
     if (want.message_count == 0) {
-        aw_call_problem(&unfold->call, &(struct aw_problem){.err = AW_E_BAD_VALUE,
-                                                            .field = AW_SLICE("messages"),
-                                                            .detail = AW_SLICE("must name a message or more")});
+        aw_api_refuse_field(&unfold->call, "messages", "must name a message or more");
         return;
     }
     unfold->on.words = want.reason;
