@@ -166,6 +166,23 @@ set_full(struct aw_parking *parking, struct pull *pulls, uint32_t agent, uint16_
     assert_int_equal(found, parked);
 }
 
+/* Another pull with its key was given leases: woken, but for no lane. */
+static void
+wake_key(struct aw_parking *parking, struct pull *pulls, uint64_t number)
+{
+    struct aw_pull_key    key = {.key = number};
+    struct aw_submission *woken = aw_parking_wake_key(parking, &key);
+
+    if (woken == NULL) {
+        for (uint32_t p = 0; p < PULLS; p++)
+            assert_false(pulls[p].submission.park.parked && pulls[p].submission.park.key.key == key.key);
+        return;
+    }
+    assert_int_equal(woken->park.key.key, key.key);
+    assert_int_equal(woken->park.woken_lane, AW_LANE_NONE);
+    assert_false(woken->park.parked);
+}
+
 static void
 test_parking_wakes_the_longest_waiting(void **state)
 {
@@ -203,20 +220,9 @@ test_parking_wakes_the_longest_waiting(void **state)
             (void)aw_parking_came_back(&parking, &pull->submission.park.woken_lane);
             pull->submission.park.number = 0;
             break;
-        case 2: { /* another pull with its key was given leases: woken, but for no lane */
-            struct aw_pull_key    key = {.key = 1 + below(&random, 9)};
-            struct aw_submission *woken = aw_parking_wake_key(&parking, &key);
-
-            if (woken == NULL) {
-                for (uint32_t p = 0; p < PULLS; p++)
-                    assert_false(pulls[p].submission.park.parked && pulls[p].submission.park.key.key == key.key);
-                break;
-            }
-            assert_int_equal(woken->park.key.key, key.key);
-            assert_int_equal(woken->park.woken_lane, AW_LANE_NONE);
-            assert_false(woken->park.parked);
+        case 2:
+            wake_key(&parking, pulls, 1 + below(&random, 9));
             break;
-        }
         case 3: {
             uint32_t agent = (uint32_t)below(&random, PARK_AGENTS);
             uint16_t was = full[agent];
