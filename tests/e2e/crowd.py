@@ -12,19 +12,19 @@ class Client(Api):
     """To one of the crowd a server that is about to end has ended already."""
 
     @staticmethod
-    def _heard(response):
+    def heard(response):
         if response.status == 503 and response.value["type"] == "urn:aswolk:draining":
             raise Gone("it drains")
         return response
 
     def get(self, *args, **more):
-        return self._heard(super().get(*args, **more))
+        return self.heard(super().get(*args, **more))
 
     def send(self, *args, **more):
-        return self._heard(super().send(*args, **more))
+        return self.heard(super().send(*args, **more))
 
     def post_many(self, *args, **more):
-        return self._heard(super().post_many(*args, **more))
+        return self.heard(super().post_many(*args, **more))
 
 
 class Crowd:
@@ -60,7 +60,7 @@ class Crowd:
         self.threads[-1].start()
 
     def _work(self, name, work):
-        api = Client(self.server.connect(), name, MSGPACK if len(name) % 2 else JSON)
+        api = Client(self.server.connect(tls=len(name) % 3 == 0), name, MSGPACK if len(name) % 2 else JSON)
         try:
             while not self.over.is_set() and self.up.is_set() and not api.connection.goaways:
                 work(api)

@@ -16,8 +16,8 @@ import sys
 import threading
 import time
 
-from aswolk_test import PATIENCE_S, SEED, SLOW, Failed, audit, check, equal, rfc3339, run, seconds_of, status, until
-from crowd import Crowd
+from aswolk_test import PATIENCE_S, SEED, SLOW, Failed, Gone, audit, check, equal, rfc3339, run, seconds_of, status, until
+from crowd import Client, Crowd
 from journal_model import Model
 from test_crash import journal, verify
 from test_flights import DATE, put_airport, put_flight, undo
@@ -230,8 +230,9 @@ def post(api, book, lines):
 
 
 class Agent:
-    def __init__(self, book, number):
+    def __init__(self, book, server, number):
         self.book = book
+        self.server = server
         self.name = "agent-%d" % number
         self.random = random.Random("%d/%s" % (SEED, self.name))
         self.turn = 0
@@ -319,6 +320,8 @@ class Agent:
             self.end(api, held, "decline", {"reason": "not me"})
         elif dice < 0.8:
             self.extend(api, held)
+        elif dice < 0.85:
+            self.race(api, held)
 
     def extend(self, api, held):
         lease_s = LONG_S if held.long else SHORT_S
@@ -348,6 +351,28 @@ class Agent:
         equal(len(answers), len(leases), "an answer for each")
         for held, answer in zip(leases, answers):
             self.tried(held, answer)
+
+    def race(self, api, held):
+        """Two ends of one lease at the same time, by two threads of the server: one of them counts."""
+        ends = [("complete", {"disposition": "rebooked"}), self.random.choice((("complete", {}), ("release", {"reason": "no"})))]
+        held.trying = ends[0]
+        other = Client(self.server.connect(), self.name)
+        try:
+            asked = [(one, one.begin("POST", "/v1/leases/%s/%s" % (held.token, verb), body))
+                     for one, (verb, body) in zip((api, other), ends)]
+            answers = [one.heard(one.connection.wait(response)) for one, response in asked]
+        except Gone:
+            held.ended = ("lost", "which of the two, if any")
+            raise
+        finally:
+            other.connection.close()
+        done = [number for number, answer in enumerate(answers) if answer.status == 200]
+        check(len(done) < 2, "one end of two", [answer.body for answer in answers])
+        for number in sorted(range(2), key=lambda number: number in done):  # a refusal may tell of new messages
+            held.trying = ends[number]
+            if not done or number in done or answers[number].value["type"] == "urn:aswolk:new-messages":
+                self.tried(held, dict(answers[number].value))
+        self.book.count("races of two ends")
 
     def tried(self, held, answer):
         """An end that came through or was refused."""
@@ -576,7 +601,7 @@ def compare_leases(book, model):
         if held.ended is not None and held.ended[0] in ENDED:
             equal(lease.end, held.ended[0], "how the lease of %s ended" % held.ticket)
             unseen = set(lease.at_end) - held.shown if held.total <= 200 and held.ended[0] == "complete" else set()
-            equal(unseen, set(), "closed, and never shown to its holder: %s" % held.ticket)
+            equal(unseen, set(), "closed, and never shown to its holder: %r" % held.__dict__)
         elif held.ended is None and held.trying is None:
             check(lease.end not in ENDED, "nobody else ends it", (held.__dict__, lease.end))
 
@@ -732,7 +757,8 @@ def test_chaos(t):
     observer.open_quiet(api)
     crowd = Crowd(server)
     others = [Supervisor(book, 1), Supervisor(book, 2), Steerer(book), observer]
-    for member in [Gateway(book, number) for number in range(3)] + [Agent(book, number) for number in range(AGENTS)] + others:
+    agents = [Agent(book, server, number) for number in range(AGENTS)]
+    for member in [Gateway(book, number) for number in range(3)] + agents + others:
         crowd.start(member.name, member.work)
     cycles = live(t, server, crowd, config, book, model)
     crowd.end()
