@@ -25,6 +25,7 @@ chain(struct aw_state *state, uint32_t row)
         at = &links_of(state, *at)->next;
     links_of(state, row)->next = *at;
     *at = row;
+    state->asides_used[row / 64] |= UINT64_C(1) << row % 64;
 }
 
 static void
@@ -58,6 +59,7 @@ drop(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket,
             continue;
         }
         *at = aw_aside_at(state, row)->links.next;
+        state->asides_used[row / 64] &= ~(UINT64_C(1) << row % 64);
         aw_rows_give(&state->asides, row);
     }
     if (state->ticket_asides[slot] == 0)
@@ -73,12 +75,12 @@ all_go(const struct aw_state *state, const struct aw_ticket_row *ticket, const s
     return true;
 }
 
+/* What gives way to a decline: who it was kept for does not want it, or somebody else had it meanwhile; and what is over. */
 static bool
-is_kept(const struct aw_state *state, const struct aw_ticket_row *ticket, const struct aw_aside_row *row)
+gives_way(const struct aw_state *state, const struct aw_ticket_row *ticket, const struct aw_aside_row *row)
 {
-    (void)state;
     (void)ticket;
-    return row->kind == AW_ASIDE_KEPT;
+    return row->kind == AW_ASIDE_KEPT || !counts(state, row);
 }
 
 static bool
@@ -110,8 +112,10 @@ aw_aside_admits(const struct aw_state *state, uint32_t slot, uint32_t agent)
 {
     uint32_t count = 0;
 
-    for (uint32_t row = state->ticket_asides[slot]; row != 0; row = aw_aside_at(state, row)->links.next) {
-        if (aw_aside_at(state, row)->kind == AW_ASIDE_KEPT || aw_aside_at(state, row)->agent == agent)
+    for (uint32_t at = state->ticket_asides[slot]; at != 0; at = aw_aside_at(state, at)->links.next) {
+        const struct aw_aside_row *row = aw_aside_at(state, at);
+
+        if (gives_way(state, NULL, row) || row->agent == agent)
             return AW_OK; /* makes room, or has it */
         count++;
     }
@@ -123,7 +127,7 @@ aw_aside_decline(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ti
 {
     aw_ms until = state->now + state->globals.settings.decline_ms;
 
-    drop(state, slot, ticket, is_kept); /* whom it was kept for does not want it, or somebody else had it meanwhile */
+    drop(state, slot, ticket, gives_way);
     for (uint32_t row = state->ticket_asides[slot]; row != 0; row = aw_aside_at(state, row)->links.next) {
         if (aw_aside_at(state, row)->agent == agent) {
             ((struct aw_aside_row *)aw_rows_change(&state->asides, row))->until = until & AW_ROW_SEQ_MAX;
@@ -206,12 +210,19 @@ aw_state_aside_count(const struct aw_state *state)
 uint32_t
 aw_state_next_aside(const struct aw_state *state, uint32_t after)
 {
-    for (uint32_t at = after + 1; at <= state->globals.heads[AW_TABLE_ASIDES].used; at++) {
-        uint32_t slot = aw_aside_at(state, at)->ticket;
+    uint32_t words = state->globals.heads[AW_TABLE_ASIDES].used / 64 + 1;
+    uint64_t mask = ~UINT64_C(0) << (after + 1) % 64;
 
-        /* A ticket is met at its first row only. */
-        if (slot != 0 && state->ticket_asides[slot] == at && aw_ticket_at(state, slot)->state == AW_TICKET_WAITING)
-            return at;
+    /* By the words of what is used, as a table that was full once is mostly empty later. */
+    for (uint32_t word = (after + 1) / 64; word < words; word++, mask = ~UINT64_C(0)) {
+        for (uint64_t used = state->asides_used[word] & mask; used != 0; used &= used - 1) {
+            uint32_t at = word * 64 + (uint32_t)__builtin_ctzll(used);
+            uint32_t slot = aw_aside_at(state, at)->ticket;
+
+            /* A ticket is met at its first row only. */
+            if (state->ticket_asides[slot] == at && aw_ticket_at(state, slot)->state == AW_TICKET_WAITING)
+                return at;
+        }
     }
     return 0;
 }

@@ -222,7 +222,8 @@ has_room(const struct aw_state *state)
 enum aw_err
 aw_flight_admits(const struct aw_state *state, const struct aw_in_flight *in)
 {
-    return find_flight(state, in->flight_hash) != 0 || has_room(state) ? AW_OK : AW_E_TABLE_FULL;
+    /* A flight that is known changes in its row, and what is only tried out needs none. */
+    return in->dry_run || find_flight(state, in->flight_hash) != 0 || has_room(state) ? AW_OK : AW_E_TABLE_FULL;
 }
 
 static void
@@ -424,13 +425,20 @@ aw_apply_undo(struct aw_state *state, struct aw_command *command)
     change_row(state, command, of, in->change.slot, &plan, false);
 }
 
+uint64_t
+aw_change_mark(const struct aw_state *state, enum aw_change_of of, uint32_t slot)
+{
+    const struct aw_plan_row *row = of == AW_CHANGE_FLIGHT ? aw_flight_at(state, slot) : aw_airport_at(state, slot);
+
+    return ((uint64_t)row->key[1] << 32 | row->key[0]) & AW_ROW_SEQ_MAX;
+}
+
 /* Of an undo the outcome is not kept whole: shown is what the row is now. */
 void
-aw_change_repeat(const struct aw_state *state, struct aw_command *command, uint32_t slot, uint64_t seq, uint64_t version,
-                 uint32_t tickets)
+aw_change_repeat(const struct aw_state *state, struct aw_command *command, const struct aw_change_kept *kept)
 {
     struct aw_change_answer *now = &command->out.u.change.now;
-    struct aw_plan_row       row = {.version = version, .change = seq};
+    struct aw_plan_row       row = {.version = kept->version, .change = kept->seq};
     enum aw_change_of        of = AW_CHANGE_FLIGHT;
 
     if (command->kind == AW_COMMAND_FLIGHT) {
@@ -443,15 +451,17 @@ aw_change_repeat(const struct aw_state *state, struct aw_command *command, uint3
         row.now = (struct aw_plan){
             .from = command->in.airport.from, .until = command->in.airport.until, .state = command->in.airport.until != 0};
     } else {
-        const struct aw_rows *rows;
-
         of = command->in.undo.change.of;
-        rows = of == AW_CHANGE_FLIGHT ? &state->flights : &state->airports;
-        row = *(const struct aw_plan_row *)aw_rows_at(rows, slot);
+        if (aw_change_mark(state, of, kept->slot) != kept->mark) {
+            command->out.repeated = false;
+            command->out.err = AW_E_OVERTAKEN;
+            return;
+        }
+        row = of == AW_CHANGE_FLIGHT ? *aw_flight_at(state, kept->slot) : *aw_airport_at(state, kept->slot);
         row.change = 0;
     }
-    fill_out(state, command, of, slot, &row);
-    now->tickets = tickets;
+    fill_out(state, command, of, kept->slot, &row);
+    now->tickets = kept->tickets;
     now->duplicate = true;
 }
 

@@ -325,6 +325,7 @@ struct aw_state {
     struct aw_timers         timers;
     uint32_t                *ticket_facts;  /* owns: by ticket, its first fact */
     uint32_t                *ticket_asides; /* owns: by ticket, its first row in asides */
+    uint64_t                *asides_used;   /* owns: a bit for each row of asides */
     uint32_t                *flight_facts;  /* owns: AW_FLIGHT_BUCKETS lists of facts by their flight */
     struct aw_airport_links *airport_links; /* owns: by code */
     struct aw_lane_load     *lane_loads;    /* owns: by lane */
@@ -408,6 +409,19 @@ static inline aw_ms
 aw_ticket_key(const struct aw_ticket_row *ticket)
 {
     return ticket->class_ == AW_CLASS_IMMINENT ? ticket->departs_at : aw_ticket_age(ticket);
+}
+/* A ticket's version is never 0, which in an If-Match is what is not there. It is only compared for equality: it comes again after
+ * 2^32 moves of this ticket, or records since a ticket was in this slot; then an entry that old may count again, and who takes it
+ * gets the ticket out of its turn. */
+static inline uint32_t
+aw_ticket_version_at(uint64_t seq)
+{
+    return (uint32_t)seq == 0 ? 1 : (uint32_t)seq;
+}
+static inline uint32_t
+aw_ticket_version_after(uint32_t version)
+{
+    return version == UINT32_MAX ? 1 : version + 1;
 }
 static inline bool
 aw_ticket_is_closing(const struct aw_ticket_row *ticket)
@@ -551,9 +565,19 @@ uint32_t aw_airport_number(struct aw_airport_code code);
 const struct aw_plan *aw_flight_plan(const struct aw_state *state, uint64_t flight);
 const struct aw_plan *aw_airport_plan(const struct aw_state *state, struct aw_airport_code code);
 enum aw_err           aw_flight_admits(const struct aw_state *state, const struct aw_in_flight *in);
-/* The outcome of a command that is known by its key, as far as the rows of keys do not hold it. */
-void aw_change_repeat(const struct aw_state *state, struct aw_command *command, uint32_t slot, uint64_t seq, uint64_t version,
-                      uint32_t tickets);
+/* What is kept of a change that a key stands for. */
+struct aw_change_kept {
+    uint32_t slot;
+    uint64_t mark; /* of the row's flight or airport */
+    uint64_t seq;
+    uint64_t version;
+    uint32_t tickets;
+};
+/* 48 bits that tell the flight or airport of this row from another one that may have the row later. */
+uint64_t aw_change_mark(const struct aw_state *state, enum aw_change_of of, uint32_t slot);
+/* The outcome of a command that is known by its key, as far as the rows of keys do not hold it. OVERTAKEN: an UNDO of a flight that
+ * is forgotten by now. */
+void aw_change_repeat(const struct aw_state *state, struct aw_command *command, const struct aw_change_kept *kept);
 /* Rebuilds what is derived from the rows. */
 void aw_flight_load_all(struct aw_state *state);
 

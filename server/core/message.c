@@ -386,7 +386,7 @@ open_ticket(struct aw_state *state, struct aw_command *command, const struct pla
     ticket->said = AW_CLASS_OTHER;
     /* A version moves by one a record at most, so this one is above all that any ticket had in this slot before: an entry of an
      * earlier one that still lies in a queue stays stale. */
-    ticket->version = (uint32_t)seq;
+    ticket->version = aw_ticket_version_at(seq);
     add_facts(state, slot, ticket, in, seq);
     aw_ticket_queue(state, slot, ticket, &command->out.event);
     aw_ticket_done(state, slot);

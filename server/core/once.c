@@ -53,7 +53,12 @@ aw_once_answers(const struct aw_state *state, struct aw_command *command)
     command->out.repeated = true;
     command->out.seq = row->seq;
     if (aw_command_is_change(command->kind)) {
-        aw_change_repeat(state, command, row->ticket, row->seq, row->version, (uint32_t)row->ticket_seq);
+        aw_change_repeat(state, command,
+                         &(struct aw_change_kept){.slot = row->ticket,
+                                                  .mark = row->ticket_seq,
+                                                  .seq = row->seq,
+                                                  .version = row->version,
+                                                  .tickets = (uint32_t)(row->lane << 16 | row->class_ << 8 | row->state)});
         return true;
     }
     command->out.u.ticket =
@@ -90,27 +95,38 @@ drop_first(struct aw_state *state)
     aw_rows_give(&state->once, slot);
 }
 
-/* What there is to keep. Of a change: its row, the row's version and, in the place of a ticket's sequence, how many tickets. */
-static struct aw_out_ticket
-answered(const struct aw_command *command)
+/* Of a change: its row, what that row was, its version, and how many tickets it concerned, in the places that a ticket has. */
+static void
+keep_change(const struct aw_state *state, struct aw_once_row *row, const struct aw_command *command)
 {
     const struct aw_change_answer *now = &command->out.u.change.now;
     bool                           is_flight = now->of == AW_CHANGE_FLIGHT;
 
-    if (!aw_command_is_change(command->kind))
-        return command->out.u.ticket;
-    return (struct aw_out_ticket){
-        .ticket = {.slot = is_flight ? now->flight.change.slot : now->airport.change.slot, .seq = now->tickets},
-        .version = is_flight ? now->flight.version : now->airport.version};
+    row->ticket = is_flight ? now->flight.change.slot : now->airport.change.slot;
+    row->ticket_seq = aw_change_mark(state, now->of, row->ticket) & AW_ROW_SEQ_MAX;
+    row->version = (uint32_t)(is_flight ? now->flight.version : now->airport.version);
+    row->lane = (uint16_t)(now->tickets >> 16);
+    row->class_ = (uint8_t)(now->tickets >> 8);
+    row->state = (uint8_t)now->tickets;
+}
+
+static void
+keep_ticket(const struct aw_state *state, struct aw_once_row *row, const struct aw_out_ticket *out)
+{
+    row->ticket = out->ticket.slot;
+    row->ticket_seq = out->ticket.seq & AW_ROW_SEQ_MAX;
+    row->version = (uint32_t)out->version;
+    row->state = (uint8_t)out->state;
+    row->class_ = (uint8_t)out->class_;
+    row->lane = aw_ticket_at(state, out->ticket.slot)->lane;
 }
 
 void
 aw_once_remember(struct aw_state *state, const struct aw_command *command)
 {
-    struct aw_globals   *globals = &state->globals;
-    struct aw_out_ticket out = answered(command);
-    struct aw_once_row  *row;
-    uint32_t             slot;
+    struct aw_globals  *globals = &state->globals;
+    struct aw_once_row *row;
+    uint32_t            slot;
 
     for (int i = 0; i < DROPS_PER_ADD && globals->once_first != 0 && !counts(state, aw_once_at(state, globals->once_first)); i++)
         drop_first(state);
@@ -120,14 +136,10 @@ aw_once_remember(struct aw_state *state, const struct aw_command *command)
     row->request = command->once.request;
     row->at = state->now;
     row->seq = command->out.seq & AW_ROW_SEQ_MAX;
-    row->state = (uint8_t)out.state;
-    row->ticket_seq = out.ticket.seq & AW_ROW_SEQ_MAX;
-    row->ticket = out.ticket.slot;
-    row->version = (uint32_t)out.version;
-    if (!aw_command_is_change(command->kind)) {
-        row->class_ = (uint8_t)out.class_;
-        row->lane = aw_ticket_at(state, out.ticket.slot)->lane;
-    }
+    if (aw_command_is_change(command->kind))
+        keep_change(state, row, command);
+    else
+        keep_ticket(state, row, &command->out.u.ticket);
     aw_index_insert(&state->by_key, slot);
     if (globals->once_last != 0)
         ((struct aw_once_row *)aw_rows_change(&state->once, globals->once_last))->next = slot;

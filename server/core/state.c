@@ -123,6 +123,11 @@ ticket_facts_bytes(const struct aw_state *state)
 {
     return (size_t)state->limits.tickets_max * sizeof(uint32_t);
 }
+static size_t
+asides_used_bytes(const struct aw_state *state)
+{
+    return ((size_t)state->limits.asides_max / 64 + 1) * sizeof(uint64_t);
+}
 #define FLIGHT_FACTS_BYTES  (AW_FLIGHT_BUCKETS * sizeof(uint32_t))
 #define AIRPORT_LINKS_BYTES (AW_AIRPORT_CODES * sizeof(struct aw_airport_links))
 
@@ -137,10 +142,12 @@ init_derived(struct aw_state *state)
     state->matching = aw_reserve_take(matching_bytes(state));
     state->ticket_facts = aw_reserve_take(ticket_facts_bytes(state));
     state->ticket_asides = aw_reserve_take(ticket_facts_bytes(state));
+    state->asides_used = aw_reserve_take(asides_used_bytes(state));
     state->flight_facts = aw_reserve_take(FLIGHT_FACTS_BYTES);
     state->airport_links = aw_reserve_take(AIRPORT_LINKS_BYTES);
     return state->lane_loads != NULL && state->matching != NULL && state->ticket_facts != NULL && state->ticket_asides != NULL &&
-           state->flight_facts != NULL && state->airport_links != NULL && aw_timers_init(&state->timers, timers_max) &&
+           state->asides_used != NULL && state->flight_facts != NULL && state->airport_links != NULL &&
+           aw_timers_init(&state->timers, timers_max) &&
            aw_index_init(&state->by_identity, aw_rows_base(&state->identities), &identity_index, limits->identities_max) &&
            aw_index_init(&state->by_lane_name, aw_rows_base(&state->lanes), &lane_index, limits->lanes_max) &&
            aw_index_init(&state->by_agent_name, aw_rows_base(&state->agents), &agent_index, limits->agents_max) &&
@@ -205,6 +212,7 @@ aw_state_free(struct aw_state **state)
         return;
     aw_reserve_give(s->airport_links, AIRPORT_LINKS_BYTES);
     aw_reserve_give(s->flight_facts, FLIGHT_FACTS_BYTES);
+    aw_reserve_give(s->asides_used, asides_used_bytes(s));
     aw_reserve_give(s->ticket_asides, ticket_facts_bytes(s));
     aw_reserve_give(s->ticket_facts, ticket_facts_bytes(s));
     aw_index_fini(&s->by_flight);
@@ -264,6 +272,8 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
     case AW_COMMAND_LANE:
         return aw_lane_admits(state, &command->in.lane);
     case AW_COMMAND_FLIGHT:
+        if (aw_once_is_known(state, &command->once))
+            return AW_OK;
         if (aw_once_admits(state, &command->once) != AW_OK)
             return AW_E_TABLE_FULL;
         return aw_flight_admits(state, &command->in.flight);

@@ -297,7 +297,7 @@ aw_ticket_queue(struct aw_state *state, uint32_t slot, struct aw_ticket_row *tic
     aw_ticket_refresh(state, slot, ticket);
     ticket->until = state->now;
     aw_aside_prune(state, slot, ticket);
-    ticket->version++;
+    ticket->version = aw_ticket_version_after(ticket->version);
     tell(ret_event, (ticket->flags & AW_TICKET_ASIDE) != 0 ? AW_EVENT_ASIDE : AW_EVENT_QUEUED, slot, ticket);
     ret_event->shelf = (uint8_t)aw_ticket_shelf(state, ticket);
 }
@@ -305,7 +305,7 @@ aw_ticket_queue(struct aw_state *state, uint32_t slot, struct aw_ticket_row *tic
 void
 aw_ticket_hide(struct aw_ticket_row *ticket, uint32_t slot, struct aw_event *ret_event)
 {
-    ticket->version++;
+    ticket->version = aw_ticket_version_after(ticket->version);
     tell(ret_event, AW_EVENT_HIDDEN, slot, ticket);
 }
 

@@ -107,7 +107,7 @@ open_ticket(struct aw_state *state, struct aw_command *command, uint64_t seq)
     aw_channel_set(state, ticket, aw_state_find_channel(state, taken->channel));
     ticket->flags = taken->gentle ? AW_TICKET_GENTLE : 0;
     ticket->said = (uint64_t)taken->said & 0xF;
-    ticket->version = (uint32_t)seq; /* as in message.c */
+    ticket->version = aw_ticket_version_at(seq); /* as in message.c */
     aw_facts_tell_anew(state, slot, taken);
     for (uint32_t i = 0; i < in->message_count; i++)
         aw_facts_move_message(state, slot, in->messages[i]);

@@ -367,6 +367,87 @@ test_undo_is_refused_when_it_is_too_late(void **unused)
     kit_close(&kit);
 }
 
+/* Later than any flight of these tests is remembered, when no ticket names it. */
+#define LONG_OVER (5 * KIT_DAY)
+
+/* An undo under a key is answered again for a day. By then its flight may be forgotten, and the row another one's. */
+static void
+test_repeated_undo_shows_no_other_flight(void **unused)
+{
+    struct kit              kit;
+    struct aw_state_limits  limits = kit_limits();
+    struct aw_command       command = {.kind = AW_COMMAND_UNDO, .once = {.key = kit_hash(77), .request = 5}};
+    struct aw_command       again = command;
+    struct aw_flight_answer flight;
+    struct aw_command       other;
+
+    (void)unused;
+    limits.flights_max = 1;
+    kit_open_with(&kit, &limits);
+    other = try_flight(&kit, 7, AW_FLIGHT_CANCELLED, 0);
+    kit.now += LONG_OVER; /* told long before, taken back just now */
+    command.in.undo.change = change_of(&other);
+    (void)kit_apply(&kit, &command);
+    assert_int_equal(command.out.err, AW_OK);
+    again.in.undo = command.in.undo;
+    (void)kit_apply(&kit, &again);
+    assert_int_equal(again.out.err, AW_OK);
+    assert_true(again.out.repeated);
+    assert_int_equal(again.out.u.change.now.tickets, command.out.u.change.now.tickets);
+    assert_int_equal(try_flight(&kit, 8, AW_FLIGHT_CANCELLED, 0).out.err, AW_OK); /* in its row */
+    assert_int_equal(aw_state_flight(kit.state, 7, &flight), AW_E_NOT_FOUND);
+    again = (struct aw_command){.kind = AW_COMMAND_UNDO, .once = command.once, .in.undo = command.in.undo};
+    (void)kit_apply(&kit, &again);
+    assert_int_equal(again.out.err, AW_E_OVERTAKEN);
+    assert_false(again.out.repeated);
+    kit_close(&kit);
+}
+
+/* A full table refuses new flights, before anything changed; not what needs no row: one that is known, a trial, a repeat. */
+static void
+test_full_table_of_flights(void **unused)
+{
+    struct kit             kit;
+    struct aw_state_limits limits = kit_limits();
+    struct aw_command      known = {.kind = AW_COMMAND_FLIGHT,
+                                    .once = {.key = kit_hash(78), .request = 6},
+                                    .in.flight = {.flight_hash = 7,
+                                                  .number = AW_SLICE("KL1234"),
+                                                  .date_days = (uint32_t)(KIT_START / KIT_DAY),
+                                                  .state = AW_FLIGHT_CANCELLED}};
+    struct aw_command      fresh = known;
+
+    (void)unused;
+    limits.flights_max = 1;
+    kit_open_with(&kit, &limits);
+    (void)kit_apply(&kit, &known);
+    assert_int_equal(known.out.err, AW_OK);
+    fresh.once = (struct aw_once){.request = 0};
+    fresh.in.flight.flight_hash = 8;
+    assert_int_equal(aw_state_admits(kit.state, &fresh), AW_E_TABLE_FULL);
+    fresh.in.flight.dry_run = true;
+    assert_int_equal(aw_state_admits(kit.state, &fresh), AW_OK);
+    (void)kit_apply(&kit, &fresh);
+    assert_int_equal(fresh.out.err, AW_OK);
+    assert_false(fresh.out.changed);
+    assert_int_equal(aw_state_admits(kit.state, &known), AW_OK); /* known, and a repeat */
+    /* Its flight is forgotten, and the row another one's: the repeat still needs none. */
+    kit.now += LONG_OVER - KIT_DAY / 2;
+    known.once = (struct aw_once){.key = kit_hash(79), .request = 7};
+    known.in.flight.state = AW_FLIGHT_REBOOKED;
+    known.out = (struct aw_outcome_of){.err = AW_OK};
+    (void)kit_apply(&kit, &known);
+    assert_int_equal(known.out.err, AW_OK);
+    kit.now += KIT_HOUR;
+    fresh = (struct aw_command){.kind = AW_COMMAND_FLIGHT, .in.flight = known.in.flight};
+    fresh.in.flight.flight_hash = 8;
+    fresh.in.flight.date_days += 5;
+    (void)kit_apply(&kit, &fresh);
+    assert_int_equal(fresh.out.err, AW_OK);
+    assert_int_equal(aw_state_admits(kit.state, &known), AW_OK);
+    kit_close(&kit);
+}
+
 static void
 test_what_changes_nothing(void **unused)
 {
@@ -598,6 +679,8 @@ main(void)
         cmocka_unit_test(test_care_stays),
         cmocka_unit_test(test_who_writes_after_the_closure_is_not_stranded),
         cmocka_unit_test(test_undo_is_refused_when_it_is_too_late),
+        cmocka_unit_test(test_repeated_undo_shows_no_other_flight),
+        cmocka_unit_test(test_full_table_of_flights),
         cmocka_unit_test(test_what_changes_nothing),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_a_ticket_keeps_so_many),

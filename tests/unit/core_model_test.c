@@ -294,6 +294,16 @@ m_has_aside_room(void)
 }
 
 static bool
+m_has_decline_over(const struct m_ticket *t)
+{
+    for (size_t agent = 0; agent < sizeof(t->declined_until) / sizeof(t->declined_until[0]); agent++) {
+        if (t->declined_until[agent] != 0 && t->declined_until[agent] <= m.now)
+            return true;
+    }
+    return false;
+}
+
+static bool
 m_may_take(const struct m_ticket *t, int agent)
 {
     if (t->kept_until > m.now && t->kept_for != agent)
@@ -812,7 +822,8 @@ m_fenced(struct aw_command *c)
 
     if (t == NULL)
         return;
-    if (c->kind == AW_COMMAND_DECLINE && t->kept_until == 0 && t->declined_until[t->holder] == 0 && !m_has_aside_room()) {
+    if (c->kind == AW_COMMAND_DECLINE && t->kept_until == 0 && t->declined_until[t->holder] == 0 && !m_has_decline_over(t) &&
+        !m_has_aside_room()) {
         c->out.err = AW_E_TABLE_FULL;
         return;
     }

@@ -1,7 +1,9 @@
 /* Proves the rules of the state machine one by one, with a small state and a table of cases where a rule has cases. Each command
  * also checks that an error changed nothing and that the digest kept up is the digest computed (core_kit.h). */
-#include "core/layout.h" /* of an older checkpoint's globals */
+#include "core/layout.h" /* of an older checkpoint's globals, and of one that is at its four billionth record */
 #include "core_kit.h"
+
+#include <stdio.h>
 
 /* --- messages ------------------------------------------------------------------------------------------------------------- */
 
@@ -1654,6 +1656,63 @@ test_limits_out_of_range_are_refused(void **unused)
     aw_state_free(&state);
 }
 
+/* As many agents may have declined a ticket as one may; declines whose time is over give way, also while it is leased. */
+static void
+test_declines_that_are_over_count_no_more(void **unused)
+{
+    struct kit             kit;
+    struct aw_state_limits limits = kit_limits();
+    struct aw_ticket_id    ticket;
+    struct aw_lease_id     lease;
+    char                   name[16];
+
+    (void)unused;
+    limits.agents_max = AW_TICKET_ASIDES_MAX + 1;
+    limits.asides_max = AW_TICKET_ASIDES_MAX; /* the table is full, too */
+    kit_open_with(&kit, &limits);
+    ticket = kit_post(&kit, (struct kit_post){.id = 1, .who = {1}, .class_ = AW_CLASS_GENERAL}).ticket;
+    for (unsigned i = 0; i < AW_TICKET_ASIDES_MAX; i++) {
+        (void)snprintf(name, sizeof(name), "agent-%u", i);
+        lease = kit_lease(&kit, ticket, name, KIT_MINUTE);
+        assert_int_equal(kit_fenced(&kit, AW_COMMAND_DECLINE, lease, name, 1).out.err, AW_OK);
+    }
+    lease = kit_lease(&kit, ticket, "one more", KIT_HOUR);
+    assert_int_equal(kit_fenced(&kit, AW_COMMAND_DECLINE, lease, "one more", 2).out.err, AW_E_TABLE_FULL);
+    kit.now += aw_state_settings(kit.state)->decline_ms;
+    assert_int_equal(kit_fenced(&kit, AW_COMMAND_DECLINE, lease, "one more", 2).out.err, AW_OK);
+    assert_int_equal(aw_state_aside_count(kit.state), 1);
+    kit_close(&kit);
+}
+
+/* The number of a ticket's place comes round after 2^32, and is never 0, which would be a ticket that is not there. */
+static void
+test_version_comes_round(void **unused)
+{
+    struct kit          kit;
+    struct aw_ticket_id ticket;
+    struct aw_lease_id  lease;
+    uint32_t            before = 0;
+
+    (void)unused;
+    kit_open(&kit);
+    kit.state->globals.seq = UINT32_MAX; /* as after so many records */
+    ticket = kit_post(&kit, (struct kit_post){.id = 1, .who = {1}, .class_ = AW_CLASS_GENERAL}).ticket;
+    assert_int_equal(kit_view(&kit, ticket).version, 2); /* opened, and put into its queue */
+    kit.state->globals.seq = UINT64_C(2) * UINT32_MAX - 8;
+    ticket = kit_post(&kit, (struct kit_post){.id = 2, .who = {2}, .class_ = AW_CLASS_GENERAL}).ticket;
+    for (unsigned i = 0; i < 20; i++) {
+        uint32_t version = kit_view(&kit, ticket).version;
+
+        assert_int_not_equal(version, 0);
+        assert_int_not_equal(version, before);
+        before = version;
+        lease = kit_lease(&kit, ticket, "ann", KIT_MINUTE);
+        assert_int_equal(kit_fenced(&kit, AW_COMMAND_RELEASE, lease, "ann", i).out.err, AW_OK);
+    }
+    assert_true(before < 100);
+    kit_close(&kit);
+}
+
 static void
 test_counts_follow_the_tickets(void **unused)
 {
@@ -1750,6 +1809,8 @@ main(void)
         cmocka_unit_test(test_the_table_of_ids_has_a_limit),
         cmocka_unit_test(test_leases_and_agents_have_limits),
         cmocka_unit_test(test_limits_out_of_range_are_refused),
+        cmocka_unit_test(test_declines_that_are_over_count_no_more),
+        cmocka_unit_test(test_version_comes_round),
         cmocka_unit_test(test_counts_follow_the_tickets),
     };
 
