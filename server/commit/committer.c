@@ -72,8 +72,9 @@ aw_committer_new(struct aw_committer **ret_committer, const struct aw_committer_
     }
     c->events = aw_new_array(struct aw_event, AW_GROUP_EVENTS_MAX);
     c->side_lanes = aw_new_array(uint64_t, config->lanes_max / 64 + 1);
+    c->offer_lanes = aw_new_array(uint64_t, config->lanes_max / 64 + 1);
     c->batch_entries = aw_new_array(struct aw_entry *, AW_BATCH_RECORDS_MAX);
-    if (c->events == NULL || c->side_lanes == NULL || c->batch_entries == NULL || !make_mailboxes(c) ||
+    if (c->events == NULL || c->side_lanes == NULL || c->offer_lanes == NULL || c->batch_entries == NULL || !make_mailboxes(c) ||
         !aw_batch_init(&c->batch, config->batch_bytes_max) || !aw_parking_init(&c->parking, config->lanes_max) ||
         !aw_trim_init(&c->trim, config->journal)) {
         aw_committer_free(&c);
@@ -100,6 +101,7 @@ aw_committer_free(struct aw_committer **committer)
     aw_parking_fini(&c->parking);
     aw_batch_fini(&c->batch);
     free(c->batch_entries);
+    free(c->offer_lanes);
     free(c->side_lanes);
     free(c->events);
     aw_wake_fini(&c->wake);
@@ -265,6 +267,7 @@ aw_committer_step(struct aw_committer *committer, aw_ms wall, aw_ns mono)
     work += aw_publish_queries(c, c->now);
     work += aw_publish_looks(c);
     work += aw_publish_shelve(c);
+    work += aw_side_offer_some(c);
     work += aw_lanes_reclaim(c->config.lanes);
     rouse(c);
     return work;
@@ -295,7 +298,7 @@ aw_committer_next_due(const struct aw_committer *committer, aw_ns mono)
     aw_ms                      due = earlier(aw_state_next_due(c->config.state), aw_trim_next_due(c));
     aw_ns                      at = AW_NS_NEVER;
 
-    if (aw_upkeep_is_busy(c) || aw_trim_is_busy(c) || !aw_list_is_empty(&c->looks))
+    if (aw_upkeep_is_busy(c) || aw_trim_is_busy(c) || !aw_list_is_empty(&c->looks) || c->is_offering)
         return mono;
     if (c->role == AW_ROLE_BROKEN)
         return AW_NS_NEVER;

@@ -106,6 +106,10 @@ struct aw_committer {
     uint32_t          shelving; /* the slot where the move to new shelves goes on; 0: all tickets are where they belong */
     bool              is_shelving_short; /* of room */
     uint64_t         *side_lanes;        /* owns: by lane a bit; all clear between two looks */
+    /* Lanes that were opened: what waits aside there is offered by steps. */
+    uint64_t *offer_lanes; /* owns: by lane a bit */
+    uint32_t  offered;     /* the row that was looked at last */
+    bool      is_offering;
 
     enum aw_checkpoint_phase  checkpoint;
     struct aw_checkpoint_mark mark;
@@ -132,8 +136,10 @@ bool aw_group_put_back(struct aw_committer *c, const struct aw_in_lease *lease);
 void aw_side_choose(struct aw_committer *c, struct aw_submission *submission);
 /* Wakes the longest waiting pull that may take this ticket, if it waits aside. */
 void aw_side_offer(struct aw_committer *c, uint32_t slot);
-/* All of a lane that was opened. */
+/* All of a lane that was opened, by steps. */
 void aw_side_offer_lane(struct aw_committer *c, uint32_t lane);
+/* A piece of that. */
+size_t aw_side_offer_some(struct aw_committer *c);
 /* A pull that was woken for a ticket came back, and what it asked for is carried out. */
 void aw_side_came_back(struct aw_committer *c, struct aw_park *pull);
 /* Wakes a pull that was just parked, if there is something for it. */

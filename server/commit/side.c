@@ -7,6 +7,8 @@
  */
 #include "commit/parts.h"
 
+#include <string.h>
+
 #define WORD_BITS 64U
 
 /* The lanes of a pull as a set, while its tickets are looked for. */
@@ -163,19 +165,41 @@ aw_side_offer(struct aw_committer *c, uint32_t slot)
         wake(c, pull, slot);
 }
 
+/* Of what waits aside, that one step looks at: each may mean a look at all pulls that wait. */
+#define OFFERS_PER_STEP 64U
+
 void
 aw_side_offer_lane(struct aw_committer *c, uint32_t lane)
 {
-    const struct aw_state *state = c->config.state;
+    c->offer_lanes[lane / WORD_BITS] |= UINT64_C(1) << lane % WORD_BITS;
+    c->is_offering = true;
+    c->offered = 0; /* from the first: those before were of other lanes */
+}
 
-    if (aw_parking_count(&c->parking) == 0)
-        return;
-    for (uint32_t at = aw_state_next_aside(state, 0); at != 0; at = aw_state_next_aside(state, at)) {
+size_t
+aw_side_offer_some(struct aw_committer *c)
+{
+    const struct aw_state *state = c->config.state;
+    uint32_t               at = c->offered;
+
+    if (!c->is_offering)
+        return 0;
+    for (unsigned i = 0; i < OFFERS_PER_STEP && aw_parking_count(&c->parking) > 0; i++) {
         struct aw_ticket_view view;
 
-        if (aw_state_ticket_at(state, aw_state_aside_ticket(state, at), &view) && view.lane == lane)
+        at = aw_state_next_aside(state, at);
+        if (at == 0)
+            break;
+        c->offered = at;
+        if (aw_state_ticket_at(state, aw_state_aside_ticket(state, at), &view) &&
+            (c->offer_lanes[view.lane / WORD_BITS] >> view.lane % WORD_BITS & 1) != 0)
             aw_side_offer(c, view.ticket.slot);
     }
+    if (at != 0 && aw_parking_count(&c->parking) > 0)
+        return 1;
+    c->is_offering = false; /* who parks later looks for itself */
+    memset(c->offer_lanes, 0, (c->config.lanes_max / WORD_BITS + 1) * sizeof(c->offer_lanes[0]));
+    return 1;
 }
 
 void

@@ -682,6 +682,54 @@ test_opened_lane_wakes_as_many_as_it_has(void **state)
     desk_close(&desk);
 }
 
+/* What waits aside in a lane that is opened is offered too, by steps, however much it is. */
+static void
+test_opened_lane_offers_what_is_aside(void **state)
+{
+    enum { TICKETS = 200 };
+    static const struct aw_order_settings order = AW_ORDER_SETTINGS_DEFAULT;
+    static struct aw_submission           pulls[TICKETS];
+    static struct aw_park_node            nodes[TICKETS];
+    struct desk                           desk;
+    struct aw_head                        head;
+    struct one                            one;
+    unsigned                              back = 0, steps = 1;
+
+    (void)state;
+    desk_open(&desk, NULL);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    for (uint64_t i = 1; i <= TICKETS; i++) {
+        (void)post(&desk, i, i);
+        assert_true(take(&desk, 0, &head));
+        desk_carry_out(&desk, &make_lease(&one, &head)->submission);
+        desk_carry_out(&desk, &make_fenced(&one, AW_COMMAND_DECLINE, one.entry.command.out.u.lease.lease)->submission);
+        assert_int_equal(one.entry.command.out.err, AW_OK);
+    }
+    assert_int_equal(aw_state_aside_count(desk.state), TICKETS);
+    pause_main(&desk, &one, AW_LANE_PAUSED_OUT);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &one.submission);
+    for (unsigned i = 0; i < TICKETS; i++) {
+        make_park(&pulls[i], &nodes[i])->park.agent = AW_SLICE("bob");
+        pulls[i].park.order = &order;
+        assert_true(aw_ring_try_push(&desk.in, &pulls[i]));
+    }
+    desk_step(&desk);
+    assert_null(aw_ring_try_pop(&desk.out));
+    pause_main(&desk, &one, AW_LANE_OPEN);
+    for (;; desk_step(&desk), steps++) {
+        unsigned before = back;
+
+        for (struct aw_submission *next; (next = aw_ring_try_pop(&desk.out)) != NULL; back += next != &one.submission)
+            assert_true(next == &one.submission || next->park.offered_slot != 0);
+        assert_true(back > before);
+        if (back == TICKETS)
+            break;
+        assert_int_equal(aw_committer_next_due(desk.committer, fake_mono), fake_mono); /* it goes on by itself */
+    }
+    assert_true(steps > 1);
+    desk_close(&desk);
+}
+
 /* Who waits for work when the store fails is told so at once, and so is who comes to wait later. */
 static void
 test_broken_store_ends_parked_pulls(void **state)
@@ -1100,6 +1148,7 @@ main(void)
         cmocka_unit_test(test_park_looks_at_all_lanes),
         cmocka_unit_test(test_looks_are_cancelled),
         cmocka_unit_test(test_opened_lane_wakes_as_many_as_it_has),
+        cmocka_unit_test(test_opened_lane_offers_what_is_aside),
         cmocka_unit_test(test_broken_store_ends_parked_pulls),
         cmocka_unit_test(test_engine_that_breaks_in_a_checkpoint),
         cmocka_unit_test(test_hold_and_unhold_for_ever),
