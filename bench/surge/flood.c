@@ -44,25 +44,7 @@ put_digits(char *at, uint64_t value)
         at[i] = (char)('0' + value % 10);
 }
 
-static void
-flood_write(void *user, struct aw_buffer *buffer, enum aw_media media, uint64_t *ret_key)
-{
-    const struct flood *flood = user;
-    char               *to = aw_buffer_reserve(buffer, flood->len + 1);
-    char                id[64];
-
-    (void)media;
-    if (to == NULL)
-        return;
-    memcpy(to, flood->bytes, flood->len);
-    put_digits(to + flood->id_at, flood->number);
-    put_digits(to + flood->customer_at, flood->customers == 0 ? flood->number : flood->number % flood->customers);
-    buffer->len += flood->len;
-    (void)snprintf(id, sizeof(id), "%s-%012llu", flood->run, (unsigned long long)flood->number);
-    *ret_key = surge_source_key(AW_SLICE("web"), AW_SLICE("main"), aw_slice_str(id));
-}
-
-/* As above, where nobody asks for the key. */
+/* Where nobody asks for the key. */
 static void
 flood_write_only(void *user, struct aw_buffer *buffer, enum aw_media media, uint64_t *ret_key)
 {
@@ -77,6 +59,17 @@ flood_write_only(void *user, struct aw_buffer *buffer, enum aw_media media, uint
     put_digits(to + flood->id_at, flood->number);
     put_digits(to + flood->customer_at, flood->customers == 0 ? flood->number : flood->number % flood->customers);
     buffer->len += flood->len;
+}
+
+static void
+flood_write(void *user, struct aw_buffer *buffer, enum aw_media media, uint64_t *ret_key)
+{
+    const struct flood *flood = user;
+    char                id[64];
+
+    flood_write_only(user, buffer, media, ret_key);
+    (void)snprintf(id, sizeof(id), "%s-%012llu", flood->run, (unsigned long long)flood->number);
+    *ret_key = surge_source_key(AW_SLICE("web"), AW_SLICE("main"), aw_slice_str(id));
 }
 
 static void

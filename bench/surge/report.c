@@ -1,16 +1,13 @@
 /* report.c - the numbers of a run, in words and as JSON. */
 #include "bench/surge/report.h"
 
-#include "base/json_out.h"
+#include "bench/surge/figures.h"
 #include "bench/surge/work_report.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define JSON_ROOM (256U * 1024U)
-
-static const uint32_t quantiles[] = {500000, 900000, 990000, 999000};
-static const char    *quantile_names[] = {"p50", "p90", "p99", "p999"};
 
 static int
 compare_reals(const void *a, const void *b)
@@ -74,8 +71,8 @@ print_latency(FILE *to, const char *name, const struct aw_histogram_view *view)
     if (view->count == 0)
         return;
     (void)fprintf(to, "  %-22s", name);
-    for (unsigned i = 0; i < AW_ARRAY_LEN(quantiles); i++)
-        (void)fprintf(to, "  %s %.3f", quantile_names[i], (double)aw_histogram_quantile(view, quantiles[i]) / 1e6);
+    for (unsigned i = 0; i < SURGE_QUANTILES; i++)
+        (void)fprintf(to, "  %s %.3f", surge_quantile_names[i], surge_ms_of(view, surge_quantiles[i]));
     (void)fprintf(to, "  max %.3f ms  (%llu)\n", (double)view->max / 1e6, (unsigned long long)view->count);
 }
 
@@ -216,44 +213,13 @@ surge_report_text(const struct surge_report *report, FILE *to)
 
 /* --- JSON ------------------------------------------------------------------------------------------------------------------- */
 
-/* JSON has no writer for reals here on purpose: three decimals are what a figure is worth. */
-static void
-json_real(struct aw_json *json, const char *key, double value)
-{
-    char text[64];
-    int  len = snprintf(text, sizeof(text), "%.3f", value);
-
-    aw_json_key(json, key);
-    aw_json_raw(json, aw_slice_of(text, (size_t)len));
-}
-
-static void
-json_u64(struct aw_json *json, const char *key, uint64_t value)
-{
-    aw_json_key(json, key);
-    aw_json_u64(json, value);
-}
-
-static void
-json_latency(struct aw_json *json, const char *key, const struct aw_histogram_view *view)
-{
-    aw_json_key(json, key);
-    aw_json_object_begin(json);
-    json_u64(json, "count", view->count);
-    for (unsigned i = 0; i < AW_ARRAY_LEN(quantiles); i++)
-        json_real(json, quantile_names[i], (double)aw_histogram_quantile(view, quantiles[i]) / 1e6);
-    json_real(json, "max", (double)view->max / 1e6);
-    json_real(json, "mean", view->count == 0 ? 0 : (double)view->sum / (double)view->count / 1e6);
-    aw_json_object_end(json);
-}
-
 static void
 json_tally(struct aw_json *json, const char *key, const struct surge_tally *tally)
 {
     aw_json_key(json, key);
     aw_json_object_begin(json);
     for (uint32_t i = 0; i < tally->count; i++)
-        json_u64(json, tally->rows[i].name, tally->rows[i].times);
+        surge_json_u64(json, tally->rows[i].name, tally->rows[i].times);
     aw_json_object_end(json);
 }
 
@@ -262,23 +228,23 @@ json_posts(struct aw_json *json, const struct surge_result *result)
 {
     aw_json_key(json, "posts");
     aw_json_object_begin(json);
-    json_u64(json, "posted", result->posted);
-    json_u64(json, "requests", result->requests);
-    json_u64(json, "accepted", result->accepted);
-    json_u64(json, "duplicates", result->duplicates);
-    json_u64(json, "duplicates_differing", result->differing);
-    json_u64(json, "folded", result->folded);
-    json_u64(json, "tickets_opened", result->opened);
-    json_u64(json, "tickets_reopened", result->reopened);
-    json_u64(json, "connections_lost", result->connection_losses);
-    json_u64(json, "connections_ended_by_server", result->connection_goodbyes);
-    json_u64(json, "posted_again", result->repeats);
-    json_u64(json, "stored_already", result->recovered);
+    surge_json_u64(json, "posted", result->posted);
+    surge_json_u64(json, "requests", result->requests);
+    surge_json_u64(json, "accepted", result->accepted);
+    surge_json_u64(json, "duplicates", result->duplicates);
+    surge_json_u64(json, "duplicates_differing", result->differing);
+    surge_json_u64(json, "folded", result->folded);
+    surge_json_u64(json, "tickets_opened", result->opened);
+    surge_json_u64(json, "tickets_reopened", result->reopened);
+    surge_json_u64(json, "connections_lost", result->connection_losses);
+    surge_json_u64(json, "connections_ended_by_server", result->connection_goodbyes);
+    surge_json_u64(json, "posted_again", result->repeats);
+    surge_json_u64(json, "stored_already", result->recovered);
     json_tally(json, "refused", &result->refused);
     json_tally(json, "without_answer", &result->failed);
-    json_real(json, "seconds", result->post_s);
-    json_real(json, "per_second", per_second(result->accepted + result->duplicates + result->recovered, result->post_s));
-    json_latency(json, "latency_ms", &result->latency);
+    surge_json_real(json, "seconds", result->post_s);
+    surge_json_real(json, "per_second", per_second(result->accepted + result->duplicates + result->recovered, result->post_s));
+    surge_json_latency(json, "latency_ms", &result->latency);
     aw_json_object_end(json);
 }
 
@@ -289,26 +255,26 @@ json_desk(struct aw_json *json, const struct surge_report *report)
 
     aw_json_key(json, "agents");
     aw_json_object_begin(json);
-    json_u64(json, "agents", report->options->agents);
-    json_u64(json, "pulls", result->pulls);
-    json_u64(json, "empty_pulls", result->empty_pulls);
-    json_u64(json, "leases", result->leases);
-    json_u64(json, "messages_shown", result->shown);
-    json_u64(json, "completed", result->completed);
-    json_u64(json, "completed_before", result->repeated);
-    json_u64(json, "overtaken", result->overtaken);
-    json_u64(json, "leases_lost", result->lost);
-    json_u64(json, "outcome_unknown", result->unknown);
+    surge_json_u64(json, "agents", report->options->agents);
+    surge_json_u64(json, "pulls", result->pulls);
+    surge_json_u64(json, "empty_pulls", result->empty_pulls);
+    surge_json_u64(json, "leases", result->leases);
+    surge_json_u64(json, "messages_shown", result->shown);
+    surge_json_u64(json, "completed", result->completed);
+    surge_json_u64(json, "completed_before", result->repeated);
+    surge_json_u64(json, "overtaken", result->overtaken);
+    surge_json_u64(json, "leases_lost", result->lost);
+    surge_json_u64(json, "outcome_unknown", result->unknown);
     json_tally(json, "refused", &result->desk_refused);
     json_tally(json, "without_answer", &result->desk_failed);
-    json_real(json, "seconds", result->total_s);
-    json_real(json, "completed_per_second", per_second(result->completed, result->total_s));
-    json_latency(json, "pull_ms", &result->pull_wait);
-    json_latency(json, "complete_ms", &result->complete);
+    surge_json_real(json, "seconds", result->total_s);
+    surge_json_real(json, "completed_per_second", per_second(result->completed, result->total_s));
+    surge_json_latency(json, "pull_ms", &result->pull_wait);
+    surge_json_latency(json, "complete_ms", &result->complete);
     aw_json_key(json, "waited_ms");
     aw_json_object_begin(json);
     for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
-        json_latency(json, aw_class_name((enum aw_class)i), &result->waited[i]);
+        surge_json_latency(json, aw_class_name((enum aw_class)i), &result->waited[i]);
     aw_json_object_end(json);
     aw_json_object_end(json);
 }
@@ -322,21 +288,21 @@ json_audit(struct aw_json *json, const struct surge_report *report)
     aw_json_object_begin(json);
     aw_json_key(json, "passed");
     aw_json_bool(json, report->audits_passed);
-    json_u64(json, "acknowledged", result->acknowledged);
-    json_u64(json, "in_a_completed_lease", result->answered);
-    json_u64(json, "of_an_earlier_run", result->earlier);
-    json_u64(json, "open", result->open_messages);
-    json_u64(json, "looked_up", result->looked_up);
-    json_u64(json, "waiting", result->waiting);
-    json_u64(json, "closed", result->closed);
-    json_u64(json, "not_verified", result->unverified);
-    json_real(json, "verify_seconds", result->verify_s);
+    surge_json_u64(json, "acknowledged", result->acknowledged);
+    surge_json_u64(json, "in_a_completed_lease", result->answered);
+    surge_json_u64(json, "of_an_earlier_run", result->earlier);
+    surge_json_u64(json, "open", result->open_messages);
+    surge_json_u64(json, "looked_up", result->looked_up);
+    surge_json_u64(json, "waiting", result->waiting);
+    surge_json_u64(json, "closed", result->closed);
+    surge_json_u64(json, "not_verified", result->unverified);
+    surge_json_real(json, "verify_seconds", result->verify_s);
     aw_json_key(json, "stalled");
     aw_json_bool(json, result->stalled);
     aw_json_key(json, "breaches");
     aw_json_object_begin(json);
     for (unsigned i = 0; i < SURGE_BREACH_COUNT; i++)
-        json_u64(json, surge_breach_name((enum surge_breach)i), result->breaches[i]);
+        surge_json_u64(json, surge_breach_name((enum surge_breach)i), result->breaches[i]);
     aw_json_object_end(json);
     aw_json_key(json, "examples");
     aw_json_array_begin(json);
@@ -358,18 +324,18 @@ json_rounds(struct aw_json *json, const struct surge_report *report)
     ratios_of(report, ratios);
     for (uint32_t i = 0; i < report->rounds; i++) {
         aw_json_object_begin(json);
-        json_real(json, "per_second", report->rates[i]);
+        surge_json_real(json, "per_second", report->rates[i]);
         if (report->has_baseline) {
-            json_real(json, "baseline_per_second", report->baseline[i]);
-            json_real(json, "ratio", ratios[i]);
+            surge_json_real(json, "baseline_per_second", report->baseline[i]);
+            surge_json_real(json, "ratio", ratios[i]);
         }
         aw_json_object_end(json);
     }
     aw_json_array_end(json);
-    json_real(json, "per_second", surge_median(report->rates, report->rounds));
+    surge_json_real(json, "per_second", surge_median(report->rates, report->rounds));
     if (report->has_baseline) {
-        json_real(json, "baseline_per_second", surge_median(report->baseline, report->rounds));
-        json_real(json, "ratio", surge_median(ratios, report->rounds));
+        surge_json_real(json, "baseline_per_second", surge_median(report->baseline, report->rounds));
+        surge_json_real(json, "ratio", surge_median(ratios, report->rounds));
     }
 }
 
@@ -396,9 +362,9 @@ surge_report_json(const struct surge_report *report, FILE *to)
         aw_json_str(&json, report->result->why);
     else
         aw_json_null(&json);
-    json_u64(&json, "connections", report->options->connections);
-    json_u64(&json, "streams", report->options->streams);
-    json_u64(&json, "batch", report->options->batch);
+    surge_json_u64(&json, "connections", report->options->connections);
+    surge_json_u64(&json, "streams", report->options->streams);
+    surge_json_u64(&json, "batch", report->options->batch);
     json_posts(&json, report->result);
     if (report->result->has_desk)
         json_desk(&json, report);

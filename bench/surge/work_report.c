@@ -1,19 +1,12 @@
 /* work_report.c - see work_report.h. */
 #include "bench/surge/work_report.h"
 
+#include "bench/surge/figures.h"
+
 #include <string.h>
 
 #define GOAL_NS        (5 * AW_NS_PER_MS)  /* 99 of 100 pulls, at most */
 #define GROUND_GOAL_NS (20 * AW_NS_PER_MS) /* the same while an airport closes */
-
-static const uint32_t    quantiles[] = {500000, 900000, 990000, 999000};
-static const char *const quantile_names[] = {"p50", "p90", "p99", "p999"};
-
-static double
-ms_of(const struct aw_histogram_view *view, uint32_t per_million)
-{
-    return (double)aw_histogram_quantile(view, per_million) / 1e6;
-}
 
 /* --- text ------------------------------------------------------------------------------------------------------------------- */
 
@@ -21,8 +14,8 @@ static void
 print_pulls(FILE *to, const char *name, const struct aw_histogram_view *view)
 {
     (void)fprintf(to, "    %-9s", name);
-    for (unsigned i = 0; i < AW_ARRAY_LEN(quantiles); i++)
-        (void)fprintf(to, " %9.3f", ms_of(view, quantiles[i]));
+    for (unsigned i = 0; i < SURGE_QUANTILES; i++)
+        (void)fprintf(to, " %9.3f", surge_ms_of(view, surge_quantiles[i]));
     (void)fprintf(to, " %9.3f  (%llu)\n", (double)view->max / 1e6, (unsigned long long)view->count);
 }
 
@@ -62,7 +55,7 @@ print_ground(const struct surge_work *work, FILE *to)
         "effect after %.1f ms (the slowest of each)\n",
         (unsigned long long)work->grounded, 1e3 * work->close_answered_s, 1e3 * work->close_effective_s,
         1e3 * work->undo_answered_s, 1e3 * work->undo_effective_s);
-    (void)fprintf(to, "  pulls due until it was in effect: p99 %.3f ms (%llu), goal %.0f ms\n", ms_of(&meanwhile, 990000),
+    (void)fprintf(to, "  pulls due until it was in effect: p99 %.3f ms (%llu), goal %.0f ms\n", surge_ms_of(&meanwhile, 990000),
                   (unsigned long long)meanwhile.count, (double)GROUND_GOAL_NS / 1e6);
     (void)fprintf(to, "  leased as imminent by pulls sent while it was in effect: %llu%s\n",
                   (unsigned long long)work->grounded_leases, work->grounded_leases > 0 ? " BREACH" : "");
@@ -87,7 +80,7 @@ surge_work_text(const struct surge_work *work, const struct surge_options *optio
 
             aw_histogram_collect(&work->floor[i], &floor);
             (void)fprintf(to, "  a flush of 4 KiB, %s: p50 %.3f, p99 %.3f, max %.3f ms\n", i == 0 ? "before" : "afterwards",
-                          ms_of(&floor, 500000), ms_of(&floor, 990000), (double)floor.max / 1e6);
+                          surge_ms_of(&floor, 500000), surge_ms_of(&floor, 990000), (double)floor.max / 1e6);
         }
     }
     (void)fprintf(to, "pulls, ms:          p50       p90       p99     p99.9       max\n");
@@ -103,35 +96,6 @@ surge_work_text(const struct surge_work *work, const struct surge_options *optio
 /* --- JSON ------------------------------------------------------------------------------------------------------------------- */
 
 static void
-json_real(struct aw_json *json, const char *key, double value)
-{
-    char text[64];
-    int  len = snprintf(text, sizeof(text), "%.3f", value);
-
-    aw_json_key(json, key);
-    aw_json_raw(json, aw_slice_of(text, (size_t)len));
-}
-
-static void
-json_u64(struct aw_json *json, const char *key, uint64_t value)
-{
-    aw_json_key(json, key);
-    aw_json_u64(json, value);
-}
-
-static void
-json_view(struct aw_json *json, const char *key, const struct aw_histogram_view *view)
-{
-    aw_json_key(json, key);
-    aw_json_object_begin(json);
-    json_u64(json, "count", view->count);
-    for (unsigned i = 0; i < AW_ARRAY_LEN(quantiles); i++)
-        json_real(json, quantile_names[i], ms_of(view, quantiles[i]));
-    json_real(json, "max", (double)view->max / 1e6);
-    aw_json_object_end(json);
-}
-
-static void
 json_step(struct aw_json *json, const struct surge_step *step)
 {
     uint64_t groups = step->commits.groups;
@@ -139,15 +103,15 @@ json_step(struct aw_json *json, const struct surge_step *step)
     aw_json_object_begin(json);
     aw_json_key(json, "name");
     aw_json_str(json, step->name);
-    json_real(json, "rate", step->rate);
-    json_real(json, "seconds", step->seconds);
-    json_u64(json, "pulls", step->pulls);
-    json_u64(json, "empty", step->empty);
-    json_view(json, "waiting_ms", step->waiting_view);
-    json_view(json, "parked_ms", step->parked_view);
-    json_u64(json, "commits", groups);
-    json_real(json, "commit_ms_mean", groups > 0 ? 1e3 * step->commits.seconds / (double)groups : 0);
-    json_real(json, "commands_a_commit", groups > 0 ? step->commits.records / (double)groups : 0);
+    surge_json_real(json, "rate", step->rate);
+    surge_json_real(json, "seconds", step->seconds);
+    surge_json_u64(json, "pulls", step->pulls);
+    surge_json_u64(json, "empty", step->empty);
+    surge_json_latency(json, "waiting_ms", step->waiting_view);
+    surge_json_latency(json, "parked_ms", step->parked_view);
+    surge_json_u64(json, "commits", groups);
+    surge_json_real(json, "commit_ms_mean", groups > 0 ? 1e3 * step->commits.seconds / (double)groups : 0);
+    surge_json_real(json, "commands_a_commit", groups > 0 ? step->commits.records / (double)groups : 0);
     aw_json_object_end(json);
 }
 
@@ -160,14 +124,14 @@ json_ground(struct aw_json *json, const struct surge_work *work)
     (void)snprintf(digest[1], sizeof(digest[1]), "%016llx", (unsigned long long)work->order_after);
     aw_json_key(json, "ground");
     aw_json_object_begin(json);
-    json_u64(json, "tickets", work->grounded);
-    json_real(json, "close_answered_ms", 1e3 * work->close_answered_s);
-    json_real(json, "close_effective_ms", 1e3 * work->close_effective_s);
-    json_real(json, "undo_answered_ms", 1e3 * work->undo_answered_s);
-    json_real(json, "undo_effective_ms", 1e3 * work->undo_effective_s);
-    json_u64(json, "grounded_leases", work->grounded_leases);
-    json_u64(json, "compared", work->compared);
-    json_u64(json, "displaced", work->displaced);
+    surge_json_u64(json, "tickets", work->grounded);
+    surge_json_real(json, "close_answered_ms", 1e3 * work->close_answered_s);
+    surge_json_real(json, "close_effective_ms", 1e3 * work->close_effective_s);
+    surge_json_real(json, "undo_answered_ms", 1e3 * work->undo_answered_s);
+    surge_json_real(json, "undo_effective_ms", 1e3 * work->undo_effective_s);
+    surge_json_u64(json, "grounded_leases", work->grounded_leases);
+    surge_json_u64(json, "compared", work->compared);
+    surge_json_u64(json, "displaced", work->displaced);
     aw_json_key(json, "order_before");
     aw_json_str(json, digest[0]);
     aw_json_key(json, "order_after");
@@ -179,16 +143,16 @@ void
 surge_work_json(const struct surge_work *work, struct aw_json *json)
 {
     aw_json_object_begin(json);
-    json_u64(json, "backlog", work->backlog);
-    json_u64(json, "lanes", work->lanes);
-    json_u64(json, "lanes_least", work->lanes_least);
-    json_u64(json, "lanes_median", work->lanes_median);
-    json_u64(json, "lanes_most", work->lanes_most);
+    surge_json_u64(json, "backlog", work->backlog);
+    surge_json_u64(json, "lanes", work->lanes);
+    surge_json_u64(json, "lanes_least", work->lanes_least);
+    surge_json_u64(json, "lanes_median", work->lanes_median);
+    surge_json_u64(json, "lanes_most", work->lanes_most);
     for (unsigned i = 0; work->has_floor && i < 2; i++) {
         struct aw_histogram_view floor = {.count = 0};
 
         aw_histogram_collect(&work->floor[i], &floor);
-        json_view(json, i == 0 ? "floor_before_ms" : "floor_afterwards_ms", &floor);
+        surge_json_latency(json, i == 0 ? "floor_before_ms" : "floor_afterwards_ms", &floor);
     }
     aw_json_key(json, "steps");
     aw_json_array_begin(json);
@@ -198,6 +162,6 @@ surge_work_json(const struct surge_work *work, struct aw_json *json)
     if (work->is_ground)
         json_ground(json, work);
     else
-        json_real(json, "best_rate", surge_work_best(work, GOAL_NS));
+        surge_json_real(json, "best_rate", surge_work_best(work, GOAL_NS));
     aw_json_object_end(json);
 }
