@@ -4,9 +4,28 @@
 #define GUARD_GENTLE  AW_CLASS_COUNT
 #define GUARD_MENTION (AW_CLASS_COUNT + 1U)
 
-enum line { LANGUAGE, WORDS, BAIT, SET, GUARD, RULE, SAY, REGEX, NUMBERS, WITH, UNLESS, UPPER, SKIP, PLUS, MINUS, LINES };
-static const char *const line_names[LINES] = {"language", "words", "bait",   "set",   "guard", "rule", "say", "regex",
-                                              "numbers",  "with",  "unless", "upper", "skip",  "+",    "-"};
+enum line {
+    LANGUAGE,
+    WORDS,
+    BAIT,
+    SET,
+    GUARD,
+    RULE,
+    SAY,
+    REGEX,
+    NUMBERS,
+    WITH,
+    UNLESS,
+    WEIGH,
+    SUM,
+    UPPER,
+    SKIP,
+    PLUS,
+    MINUS,
+    LINES
+};
+static const char *const line_names[LINES] = {"language", "words",  "bait",  "set", "guard", "rule", "say", "regex", "numbers",
+                                              "with",     "unless", "weigh", "sum", "upper", "skip", "+",   "-"};
 
 /* Of the file in work. */
 struct reader {
@@ -167,9 +186,12 @@ end_rule(struct reader *reader)
     reader->rule = NULL;
     if (rule == NULL)
         return AW_OK;
-    if (rule->has_say && rule->has_hit && rule->has_no_hit)
+    if (rule->weighs == (rule->sum != 0) && rule->has_say && rule->has_hit && rule->has_no_hit)
         return AW_OK;
     reader->draft->line = rule->line;
+    if (rule->weighs != (rule->sum != 0))
+        return aw_draft_fail(reader->draft, "rule %.*s has %s", AW_SLICE_ARGS(rule->name),
+                             rule->weighs ? "weights and no `sum`" : "a `sum` and no weights");
     return aw_draft_fail(reader->draft, "rule %.*s has no %s", AW_SLICE_ARGS(rule->name),
                          !rule->has_say   ? "`say`, `regex` or `numbers`"
                          : !rule->has_hit ? "example: a line `+ text` that it must find"
@@ -344,13 +366,13 @@ read_members(struct aw_draft *draft, struct aw_slice rest, struct aw_rules_condi
     return err;
 }
 
-/* `with|unless SCOPE [N] phrases` */
+/* `SCOPE [N] phrases`, of a condition that `like` begins. */
 static enum aw_err
-read_condition(struct reader *reader, struct aw_slice rest, bool wanted)
+add_condition(struct reader *reader, struct aw_slice rest, const struct aw_rules_condition *like)
 {
-    static const char *const  scopes[] = {"before", "after", "near", "text"};
+    static const char *const  scopes[] = {"before", "after", "near", "around", "text"};
     struct aw_draft          *draft = reader->draft;
-    struct aw_rules_condition condition = {.wanted = wanted, .sets = draft->set_ref_count};
+    struct aw_rules_condition condition = *like;
     struct aw_slice           scope = take_word(&rest);
     struct aw_slice           phrases = rest;
     struct aw_slice           number = take_word(&phrases);
@@ -359,15 +381,18 @@ read_condition(struct reader *reader, struct aw_slice rest, bool wanted)
 
     if (reader->rule == NULL && reader->guard == NULL)
         return aw_draft_fail(draft, "this line belongs below a `rule` or a `guard`");
+    condition.sets = draft->set_ref_count;
     while (condition.scope < AW_ARRAY_LEN(scopes) && !aw_slice_eq(scope, aw_slice_str(scopes[condition.scope])))
         condition.scope++;
     if (condition.scope == AW_ARRAY_LEN(scopes))
-        return aw_draft_fail(draft, "a condition begins with `before`, `after`, `near` or `text`, not '%.*s'",
+        return aw_draft_fail(draft, "a condition begins with `before`, `after`, `near`, `around` or `text`, not '%.*s'",
                              AW_SLICE_ARGS(scope));
     if (condition.scope != AW_SCOPE_TEXT && aw_slice_to_u64(number, 99, &words_max) && words_max > 0) {
         condition.words_max = (uint32_t)words_max;
         rest = phrases;
     }
+    if (condition.scope == AW_SCOPE_AROUND && condition.words_max == 0)
+        return aw_draft_fail(draft, "`around` takes a number of words");
     err = read_members(draft, rest, &condition);
     if (err != AW_OK)
         return err;
@@ -378,6 +403,37 @@ read_condition(struct reader *reader, struct aw_slice rest, bool wanted)
         reader->rule->conditions.count++;
     else
         reader->guard->count++;
+    return AW_OK;
+}
+
+/* `weigh N SCOPE [N] phrases`, N from -20 to 20 without 0 */
+static enum aw_err
+read_weigh(struct reader *reader, struct aw_slice rest)
+{
+    struct aw_rules_condition like = {.wanted = true};
+    struct aw_slice           number = take_word(&rest);
+    bool                      is_less = number.len > 0 && number.ptr[0] == '-';
+    uint64_t                  weight;
+
+    if (reader->rule == NULL)
+        return aw_draft_fail(reader->draft, "`weigh` belongs below a `rule`");
+    if (!aw_slice_to_u64(aw_slice_of(number.ptr + is_less, number.len - is_less), AW_RULES_WEIGHT_MAX, &weight) || weight == 0)
+        return aw_draft_fail(reader->draft, "`weigh` takes a number from -%u to %u, not 0", AW_RULES_WEIGHT_MAX,
+                             AW_RULES_WEIGHT_MAX);
+    like.weight = (int16_t)(is_less ? -(int)weight : (int)weight);
+    reader->rule->weighs = true;
+    return add_condition(reader, rest, &like);
+}
+
+/* `sum N` */
+static enum aw_err
+read_sum(struct reader *reader, struct aw_slice rest)
+{
+    uint64_t sum;
+
+    if (reader->rule == NULL || reader->rule->sum != 0 || !aw_slice_to_u64(rest, AW_RULES_SUM_MAX, &sum) || sum == 0)
+        return aw_draft_fail(reader->draft, "`sum N` stands once below a rule; N is 1 to %u", AW_RULES_SUM_MAX);
+    reader->rule->sum = (uint8_t)sum;
     return AW_OK;
 }
 
@@ -439,7 +495,11 @@ read_kind(struct reader *reader, enum line kind, struct aw_slice rest)
         return read_say(reader, rest, kind);
     case WITH:
     case UNLESS:
-        return read_condition(reader, rest, kind == WITH);
+        return add_condition(reader, rest, &(struct aw_rules_condition){.wanted = kind == WITH});
+    case WEIGH:
+        return read_weigh(reader, rest);
+    case SUM:
+        return read_sum(reader, rest);
     case UPPER:
         if (reader->rule == NULL)
             return aw_draft_fail(reader->draft, "this line belongs below a `rule`");
@@ -455,7 +515,7 @@ read_kind(struct reader *reader, enum line kind, struct aw_slice rest)
     }
     return aw_draft_fail(reader->draft,
                          "a line begins with language, words, bait, set, guard, rule, say, regex, numbers, with, unless, "
-                         "upper, skip, `+`, `-` or `#`");
+                         "weigh, sum, upper, skip, `+`, `-` or `#`");
 }
 
 static enum aw_err

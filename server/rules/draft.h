@@ -18,10 +18,13 @@
 #define AW_RULES_PHRASE_BYTES   256U
 #define AW_RULES_NAME_BYTES     40U /* language.class.name, so that a reason has room for the words */
 #define AW_RULES_KIND_BYTES     20U
+#define AW_RULES_WEIGHT_MAX     20U
+#define AW_RULES_SUM_MAX        99U
 
 enum aw_phrase_role { AW_PHRASE_SAY, AW_PHRASE_MEMBER, AW_PHRASE_BAIT, AW_PHRASE_WORD };
-enum aw_rules_form { AW_FORM_EXACT, AW_FORM_PREFIX, AW_FORM_REGEX, AW_FORM_NUMBERS };
-enum aw_rules_scope { AW_SCOPE_BEFORE, AW_SCOPE_AFTER, AW_SCOPE_NEAR, AW_SCOPE_TEXT };
+/* Literals, then expressions. PREFIX: the word goes on; SUFFIX: it has begun before; INFIX: both. */
+enum aw_rules_form { AW_FORM_EXACT, AW_FORM_PREFIX, AW_FORM_SUFFIX, AW_FORM_INFIX, AW_FORM_REGEX, AW_FORM_NUMBERS };
+enum aw_rules_scope { AW_SCOPE_BEFORE, AW_SCOPE_AFTER, AW_SCOPE_NEAR, AW_SCOPE_AROUND, AW_SCOPE_TEXT };
 
 struct aw_draft_phrase {
     struct aw_slice pattern; /* folded, blanks at both ends; or a regular expression */
@@ -38,6 +41,7 @@ struct aw_draft_run {
 };
 struct aw_rules_condition {
     bool     wanted; /* false: unless */
+    int16_t  weight; /* 0: must be met; else what it adds to the rule's sum when it is */
     uint8_t  scope;
     uint32_t words_max; /* between; 0: no limit but the clause or sentence */
     uint32_t sets, set_count;
@@ -51,8 +55,10 @@ struct aw_rules_rule {
     uint8_t             language;
     bool                gentle;
     bool                mention;
+    uint8_t             sum;   /* that the weights of what is met must reach; 0: the rule weighs nothing */
     uint8_t             skip;  /* words at the start that are not part of what is mentioned */
     bool                upper; /* counts only in capitals, among small letters */
+    bool                weighs;
     bool                has_say;
     bool                has_hit;    /* an example */
     bool                has_no_hit; /* a counter-example */

@@ -7,6 +7,7 @@
 
 #define DEPTH_MAX     8U
 #define TYPO_MIN      7U /* a shorter word is one slip away from too many others */
+#define TAIL_MIN      4U /* a shorter one stands in too many words */
 #define WORDS_MAX     16U
 #define GAP_WORDS_MAX 9U
 
@@ -277,6 +278,7 @@ struct word {
     uint32_t len;
     unsigned gap;  /* not a word: so many words may stand here */
     bool     star; /* may go on */
+    bool     tail; /* may have begun before: the end of a compound */
     bool     typo; /* may have a slip */
 };
 
@@ -297,6 +299,11 @@ read_word(struct aw_draft *draft, struct aw_slice text, struct word *word)
         text.ptr++;
         text.len--;
     }
+    if (text.len > 0 && text.ptr[0] == '*') {
+        word->tail = true;
+        text.ptr++;
+        text.len--;
+    }
     if (text.len > 0 && text.ptr[text.len - 1] == '*') {
         word->star = true;
         text.len--;
@@ -312,6 +319,8 @@ read_word(struct aw_draft *draft, struct aw_slice text, struct word *word)
         return aw_draft_fail(draft, "nothing of '%.*s' is left to be found", AW_SLICE_ARGS(text));
     word->len = fold.len - 2;
     memcpy(word->bytes, bytes + 1, word->len);
+    if (word->tail && (word->typo || word->len < TAIL_MIN))
+        return aw_draft_fail(draft, "`*` in front is for words of %u letters and more, without `~`", TAIL_MIN);
     if (word->typo && (word->star || word->len < TYPO_MIN || memchr(word->bytes, ' ', word->len) != NULL))
         return aw_draft_fail(draft, "`~` is for whole words of %u letters and more", TYPO_MIN);
     return AW_OK;
@@ -339,6 +348,10 @@ read_words(struct aw_draft *draft, struct aw_slice phrase, struct word words[WOR
         return aw_draft_fail(draft, "an empty phrase");
     if (words[0].gap != 0 || words[count - 1].gap != 0)
         return aw_draft_fail(draft, "a gap stands between two words");
+    for (uint32_t i = 1; i < count; i++) {
+        if (words[i].tail)
+            return aw_draft_fail(draft, "only the first word of a phrase may begin with `*`");
+    }
     *ret_count = count;
     return AW_OK;
 }
@@ -366,8 +379,8 @@ add_regex(struct aw_draft *draft, const struct word *words, uint32_t count, cons
             pattern_add(&pattern, gap, strlen(gap));
             continue;
         }
-        if (words[i].typo)
-            return aw_draft_fail(draft, "a phrase with a gap or a `*` inside takes no `~`");
+        if (words[i].typo || words[i].tail)
+            return aw_draft_fail(draft, "a phrase with a gap or a `*` inside takes no `~`, nor a `*` in front");
         pattern_add_escaped(&pattern, aw_slice_of(words[i].bytes, words[i].len));
         if (words[i].star)
             pattern_add(&pattern, "[^ ]*", 5);
@@ -381,11 +394,13 @@ static enum aw_err
 add_literal(struct aw_draft *draft, const struct word *words, uint32_t count, uint32_t at, struct aw_slice instead,
             const struct aw_draft_phrase *like)
 {
-    struct pattern pattern = {.len = 0};
-    bool           open = words[count - 1].star;
+    struct pattern                  pattern = {.len = 0};
+    static const enum aw_rules_form forms[2][2] = {{AW_FORM_EXACT, AW_FORM_PREFIX}, {AW_FORM_SUFFIX, AW_FORM_INFIX}};
+    bool                            open = words[count - 1].star;
 
     for (uint32_t i = 0; i < count; i++) {
-        pattern_add(&pattern, " ", 1);
+        if (i > 0 || !words[0].tail)
+            pattern_add(&pattern, " ", 1);
         if (i == at)
             pattern_add(&pattern, instead.ptr, instead.len);
         else
@@ -393,7 +408,7 @@ add_literal(struct aw_draft *draft, const struct word *words, uint32_t count, ui
     }
     if (!open)
         pattern_add(&pattern, " ", 1);
-    return add_pattern(draft, aw_slice_of(pattern.bytes, pattern.len), open ? AW_FORM_PREFIX : AW_FORM_EXACT, like);
+    return add_pattern(draft, aw_slice_of(pattern.bytes, pattern.len), forms[words[0].tail][open], like);
 }
 
 /* The slips that people make in long words: a letter left out, two swapped, one doubled, one vowel for another. The first letter

@@ -12,6 +12,8 @@
  * messages need less than 200, 64 KiB of them put together 4 million; this is about 15 ms. */
 #define COMPARISONS_MAX (1U << 21)
 
+#define SHOWN_BYTES_MAX 48U /* of a rule that weighs: what a reason has room for */
+
 /* A phrase that was found; in folded bytes, without the blanks around it. */
 struct hit {
     uint32_t atom, begin, end;
@@ -93,9 +95,15 @@ on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned f
         hit->begin = (uint32_t)from + 1;
         return 0;
     }
-    hit->begin = (uint32_t)to - atom->len + 1;
-    if (atom->form == AW_FORM_PREFIX) {
-        while (scratch->bytes[hit->end] != ' ') /* there is a blank behind the last word */
+    hit->begin = (uint32_t)to - atom->len;
+    if (atom->form >= AW_FORM_SUFFIX) {
+        while (scratch->bytes[hit->begin] != ' ') /* there is a blank before the first word */
+            hit->begin--;
+    }
+    hit->begin++;
+    if (atom->form == AW_FORM_PREFIX || atom->form == AW_FORM_INFIX) {
+        hit->end = (uint32_t)to;
+        while (scratch->bytes[hit->end] != ' ') /* there is one behind the last word */
             hit->end++;
     }
     return 0;
@@ -166,10 +174,9 @@ mark_sets(const struct aw_rules *rules, struct aw_rules_scratch *scratch)
     }
 }
 
-/* Whether nothing but at most `words_max` - 1 words lies in [begin, end); a sentence's end, and with `clause` also a comma, is too
- * much. */
+/* Whether nothing but at most `words_max` - 1 words lies in [begin, end); one of the marks `ends` is too much. */
 static bool
-is_close(const char *bytes, uint32_t begin, uint32_t end, uint32_t words_max, bool clause)
+is_close(const char *bytes, uint32_t begin, uint32_t end, uint32_t words_max, const char *ends)
 {
     uint32_t words = 0;
 
@@ -177,7 +184,7 @@ is_close(const char *bytes, uint32_t begin, uint32_t end, uint32_t words_max, bo
         if (bytes[i] != ' ')
             continue;
         if ((bytes[i + 1] == '.' || bytes[i + 1] == ',') && bytes[i + 2] == ' ') {
-            if (clause || bytes[i + 1] == '.')
+            if (strchr(ends, bytes[i + 1]) != NULL)
                 return false;
             continue;
         }
@@ -189,6 +196,14 @@ is_close(const char *bytes, uint32_t begin, uint32_t end, uint32_t words_max, bo
 }
 
 static bool
+is_beside(const char *bytes, uint32_t words_max, const struct hit *hit, const struct hit *other, const char *ends)
+{
+    if (other->end <= hit->begin)
+        return is_close(bytes, other->end, hit->begin, words_max, ends);
+    return other->begin < hit->end || is_close(bytes, hit->end, other->begin, words_max, ends);
+}
+
+static bool
 is_in_scope(const char *bytes, const struct aw_rules_condition *condition, const struct hit *hit, const struct hit *other)
 {
     uint32_t words_max = condition->words_max;
@@ -197,13 +212,13 @@ is_in_scope(const char *bytes, const struct aw_rules_condition *condition, const
     case AW_SCOPE_TEXT:
         return true;
     case AW_SCOPE_BEFORE:
-        return other->begin < hit->begin && (other->end > hit->begin || is_close(bytes, other->end, hit->begin, words_max, true));
+        return other->begin < hit->begin && (other->end > hit->begin || is_close(bytes, other->end, hit->begin, words_max, ".,"));
     case AW_SCOPE_AFTER:
-        return other->end > hit->end && (other->begin < hit->end || is_close(bytes, hit->end, other->begin, words_max, true));
+        return other->end > hit->end && (other->begin < hit->end || is_close(bytes, hit->end, other->begin, words_max, ".,"));
     case AW_SCOPE_NEAR:
-        if (other->end <= hit->begin)
-            return is_close(bytes, other->end, hit->begin, words_max, false);
-        return other->begin < hit->end || is_close(bytes, hit->end, other->begin, words_max, false);
+        return is_beside(bytes, words_max, hit, other, ".");
+    case AW_SCOPE_AROUND:
+        return is_beside(bytes, words_max, hit, other, "");
     }
     AW_UNREACHABLE();
 }
@@ -229,42 +244,72 @@ is_set_near(const struct asking *asking, uint32_t set, const struct aw_rules_con
 }
 
 static bool
-is_met(const struct asking *asking, const struct aw_rules_condition *condition, const struct hit *hit)
+is_one_of(const struct aw_rules *rules, const struct aw_rules_atom *atom, const struct aw_rules_condition *condition)
+{
+    for (uint32_t i = 0; i < condition->set_count; i++) {
+        if (is_member(rules, atom, rules->set_refs[condition->sets + i]))
+            return true;
+    }
+    return false;
+}
+
+static bool
+is_found(const struct asking *asking, const struct aw_rules_condition *condition, const struct hit *hit)
 {
     for (uint32_t i = 0; i < condition->set_count; i++) {
         if (is_set_near(asking, asking->rules->set_refs[condition->sets + i], condition, hit))
-            return condition->wanted;
+            return true;
     }
-    return !condition->wanted;
+    return false;
 }
 
-/* Whether the text has a phrase for each condition that wants one, wherever it is: cheap, and mostly the answer. */
 static bool
-can_be_met(const struct asking *asking, struct aw_draft_run run)
+is_in_text(const struct asking *asking, const struct aw_rules_condition *condition)
 {
+    for (uint32_t i = 0; i < condition->set_count; i++) {
+        uint32_t set = asking->rules->set_refs[condition->sets + i];
+
+        if ((asking->scratch->sets_seen[set / 64] >> set % 64 & 1) != 0)
+            return true;
+    }
+    return false;
+}
+
+/* Whether the text has a phrase for each condition that wants one, and weights enough, wherever they are: cheap, and mostly the
+ * answer. */
+static bool
+can_be_met(const struct asking *asking, struct aw_draft_run run, int sum)
+{
+    int most = 0;
+
     for (uint32_t i = 0; i < run.count; i++) {
         const struct aw_rules_condition *condition = &asking->rules->conditions[run.first + i];
-        bool                             any = !condition->wanted;
 
-        for (uint32_t k = 0; k < condition->set_count && !any; k++) {
-            uint32_t set = asking->rules->set_refs[condition->sets + k];
-
-            any = (asking->scratch->sets_seen[set / 64] >> set % 64 & 1) != 0;
+        if (condition->wanted && condition->weight >= 0 && !is_in_text(asking, condition)) {
+            if (condition->weight == 0)
+                return false;
+            continue;
         }
-        if (!any)
-            return false;
+        most += condition->weight > 0 ? condition->weight : 0;
     }
-    return true;
+    return most >= sum;
 }
 
+/* Each condition counts once, however often its phrases are there: who repeats himself is in no greater need. */
 static bool
-are_met(const struct asking *asking, struct aw_draft_run run, const struct hit *hit)
+are_met(const struct asking *asking, struct aw_draft_run run, const struct hit *hit, int sum)
 {
+    int reached = 0;
+
     for (uint32_t i = 0; i < run.count; i++) {
-        if (!is_met(asking, &asking->rules->conditions[run.first + i], hit))
+        const struct aw_rules_condition *condition = &asking->rules->conditions[run.first + i];
+        bool                             found = is_found(asking, condition, hit);
+
+        if (condition->weight == 0 && found != condition->wanted)
             return false;
+        reached += found ? condition->weight : 0;
     }
-    return true;
+    return reached >= sum;
 }
 
 /* A phrase inside an idiom means something else. */
@@ -317,6 +362,35 @@ guard_of(const struct aw_rules_rule *rule)
     return rule->mention ? AW_RULES_GUARDS - 1 : rule->gentle ? AW_CLASS_COUNT : rule->class_;
 }
 
+/* The words of a rule that weighs: those that were asked about, with the heaviest of what speaks for them when it is near enough to
+ * be shown in one piece. */
+static struct hit
+widen(const struct asking *asking, const struct aw_rules_rule *rule, const struct hit *hit)
+{
+    const struct aw_rules_scratch *scratch = asking->scratch;
+    struct hit                     widest = *hit;
+    int                            weight = 0;
+
+    for (uint32_t i = 0; i < rule->conditions.count; i++) {
+        const struct aw_rules_condition *condition = &asking->rules->conditions[rule->conditions.first + i];
+
+        for (uint32_t k = 0; condition->weight > weight && condition->set_count > 0 && k < scratch->hit_count; k++) {
+            const struct hit *other = &scratch->hits[k];
+            struct hit        both = *hit;
+
+            both.begin = other->begin < hit->begin ? other->begin : hit->begin;
+            both.end = other->end > hit->end ? other->end : hit->end;
+            if ((other->begin >= hit->begin && other->end <= hit->end) || both.end - both.begin > SHOWN_BYTES_MAX ||
+                !is_one_of(asking->rules, &asking->rules->atoms[other->atom], condition) ||
+                !is_in_scope(scratch->bytes, condition, hit, other))
+                continue;
+            widest = both;
+            weight = condition->weight;
+        }
+    }
+    return widest;
+}
+
 static bool
 is_rule_met(const struct asking *asking, const struct aw_rules_rule *rule, struct aw_slice text, const struct hit *hit)
 {
@@ -325,8 +399,8 @@ is_rule_met(const struct asking *asking, const struct aw_rules_rule *rule, struc
     if (rule->upper &&
         !is_in_capitals(&asking->scratch->fold, text, skip_words(asking->scratch->bytes, hit, rule->skip), hit->end))
         return false;
-    return can_be_met(asking, rule->conditions) && are_met(asking, rule->conditions, hit) &&
-           are_met(asking, asking->rules->guards[rule->language][guard_of(rule)], hit) && !is_bait(asking, hit);
+    return can_be_met(asking, rule->conditions, rule->sum) && are_met(asking, rule->conditions, hit, rule->sum) &&
+           are_met(asking, asking->rules->guards[rule->language][guard_of(rule)], hit, 0) && !is_bait(asking, hit);
 }
 
 /* --- scan ------------------------------------------------------------------------------------------------------------------- */
@@ -350,7 +424,8 @@ ask_rules(struct asking *asking, struct aw_slice text)
                 continue;
             scratch->cut |= scratch->met_count == HITS_MAX;
             if (scratch->met_count < HITS_MAX)
-                scratch->met[scratch->met_count++] = (struct met){.rule = rules->says[k].rule, .say = k, .hit = *hit};
+                scratch->met[scratch->met_count++] = (struct met){
+                    .rule = rules->says[k].rule, .say = k, .hit = widen(asking, &rules->rules[rules->says[k].rule], hit)};
         }
     }
 }
@@ -471,6 +546,48 @@ add_mention(struct aw_rules_result *result, const struct aw_rules_mention *menti
         result->mentions[result->mention_count++] = *mention;
 }
 
+static bool
+has_class(const struct aw_rules_result *result, enum aw_class class_)
+{
+    for (uint32_t i = 0; i < result->finding_count; i++) {
+        if (result->findings[i].class_ == class_)
+            return true;
+    }
+    return false;
+}
+
+/* What the rules that weigh found, or all others. Weights are told where nothing plainer speaks for the class. */
+static void
+tell_met(const struct aw_rules *rules, const struct aw_rules_scratch *scratch, struct aw_slice text, bool weighs,
+         struct aw_rules_result *result)
+{
+    const struct aw_rules_result plain = *result; /* as it was before */
+
+    for (uint32_t i = 0; i < scratch->met_count; i++) {
+        const struct met           *met = &scratch->met[i];
+        const struct aw_rules_rule *rule = &rules->rules[met->rule];
+        uint32_t                    begin = skip_words(scratch->bytes, &met->hit, rule->skip);
+        struct aw_slice             words = aw_fold_origin(&scratch->fold, text, begin, met->hit.end);
+        enum aw_class               class_ = (enum aw_class)rule->class_;
+
+        if (rule->weighs != weighs || (weighs && has_class(&plain, class_)))
+            continue;
+        if (rule->mention) {
+            struct aw_rules_mention mention = {.kind = rule->kind, .words = words};
+
+            set_value(&mention, rules->says[met->say].value, scratch->bytes + begin, met->hit.end - begin);
+            add_mention(result, &mention);
+            continue;
+        }
+        if (class_ < result->class_)
+            result->class_ = class_;
+        result->gentle |= rule->gentle;
+        add_finding(result,
+                    &(struct aw_rules_finding){
+                        .class_ = class_, .gentle = rule->gentle, .kind = rule->kind, .rule = rule->name, .words = words});
+    }
+}
+
 void
 aw_rules_scan(const struct aw_rules *rules, struct aw_rules_scratch *scratch, struct aw_slice text, struct aw_slice lang,
               struct aw_rules_result *ret_result)
@@ -481,26 +598,6 @@ aw_rules_scan(const struct aw_rules *rules, struct aw_rules_scratch *scratch, st
     ret_result->mention_count = 0;
     find_met(rules, scratch, text, lang);
     ret_result->cut = scratch->cut;
-    for (uint32_t i = 0; i < scratch->met_count; i++) {
-        const struct met           *met = &scratch->met[i];
-        const struct aw_rules_rule *rule = &rules->rules[met->rule];
-        uint32_t                    begin = skip_words(scratch->bytes, &met->hit, rule->skip);
-        struct aw_slice             words = aw_fold_origin(&scratch->fold, text, begin, met->hit.end);
-
-        if (rule->mention) {
-            struct aw_rules_mention mention = {.kind = rule->kind, .words = words};
-
-            set_value(&mention, rules->says[met->say].value, scratch->bytes + begin, met->hit.end - begin);
-            add_mention(ret_result, &mention);
-            continue;
-        }
-        if (rule->class_ < ret_result->class_)
-            ret_result->class_ = (enum aw_class)rule->class_;
-        ret_result->gentle |= rule->gentle;
-        add_finding(ret_result, &(struct aw_rules_finding){.class_ = (enum aw_class)rule->class_,
-                                                           .gentle = rule->gentle,
-                                                           .kind = rule->kind,
-                                                           .rule = rule->name,
-                                                           .words = words});
-    }
+    tell_met(rules, scratch, text, false, ret_result);
+    tell_met(rules, scratch, text, true, ret_result);
 }

@@ -136,6 +136,19 @@ static const struct {
     {HEAD "rule a care medical\nregex a+\n+ a\n- b\n", "has no longest match"},
     {HEAD "rule a care medical\nskip 1\n", "line 3: `skip N` belongs"},
     {HEAD "rule a care medical\nsay a => B\n", "line 3: `=> VALUE`"},
+    {HEAD "rule a care medical\nsay *ill\n", "line 3: `*` in front is for words"},
+    {HEAD "rule a care medical\nsay a *pain\n", "line 3: only the first word"},
+    {HEAD "rule a care medical\nsay *pain ..2 here\n", "nor a `*` in front"},
+    {HEAD "rule a care medical\nweigh 0 text x\n", "line 3: `weigh` takes a number"},
+    {HEAD "rule a care medical\nweigh 21 text x\n", "line 3: `weigh` takes a number"},
+    {HEAD "rule a care medical\nweigh - text x\n", "line 3: `weigh` takes a number"},
+    {HEAD "rule a care medical\nweigh 1 around x\n", "line 3: `around` takes a number of words"},
+    {HEAD "weigh 1 text x\n", "line 2: `weigh` belongs below"},
+    {HEAD "guard care\nweigh 1 text x\n", "line 3: `weigh` belongs below"},
+    {HEAD "rule a care medical\nsum 0\n", "line 3: `sum N` stands once"},
+    {HEAD "rule a care medical\nsum 3\nsum 3\n", "line 4: `sum N` stands once"},
+    {HEAD "rule a care medical\nsay ill\nweigh 1 text x\n+ ill\n- x\n", "line 2: rule en.care.a has weights and no `sum`"},
+    {HEAD "rule a care medical\nsay ill\nsum 1\n+ ill\n- x\n", "line 2: rule en.care.a has a `sum` and no weights"},
     {HEAD "guard nobody\n", "line 2: 'nobody' is no class"},
     {HEAD "set x\n", "line 2: a set is written"},
     {HEAD "rule a care medical\nsay \\\n  a \\\n | (b\n", "line 3: a bracket is not closed"},
@@ -209,6 +222,37 @@ test_conditions(void **state)
     assert_int_equal(class_of(rules, "nothing"), AW_CLASS_NONE);
     aw_rules_free(&rules);
     assert_null(rules);
+}
+
+/* Weights add up, each once, those against it too; `around` reaches over a sentence's end; a compound is found by its end. */
+static void
+test_weights(void **state)
+{
+    struct aw_rules *rules =
+        made(HEAD "rule supply care a\nsay insulin | *tablets | *pump* | gone\n"
+                  "weigh 2 near 4 bag | lost\nweigh 2 around 9 tonight\nweigh 3 near 1 insulin\n"
+                  "weigh -4 text price\nunless text joke\nsum 4\n"
+                  "+ tablets in the bag, tonight\n+ tablets lost in it. Tonight\n+ hearttablets lost tonight\n"
+                  "+ my feedingpumps in a bag tonight\n+ insulin lost\n+ Tonight: insulin\n- insulin lost tonight, the price?\n"
+                  "- tablets in the lost bag\n- tablets. A bag tonight\n- insulin price tonight\n- insulin\n"
+                  "- insulin a b c d e f g h i tonight\n- insulin lost tonight, a joke\n- tabletsoup lost tonight\n"
+                  "- tonight gone, far from here: the lost bag\n"
+                  "rule far general b\nsay alone\nweigh 1 around 3 child\nsum 1\n+ alone, a. A child\n- alone, a. A b child\n");
+    struct aw_rules_scratch *scratch = aw_rules_scratch_new(rules);
+    struct aw_rules_result   result;
+
+    (void)state;
+    assert_non_null(scratch);
+    /* The reason shows the heaviest of what spoke for it, and not what is too far away to be shown. */
+    aw_rules_scan(rules, scratch, AW_SLICE("Our Insulin is in the lost bag"), AW_SLICE("en"), &result);
+    assert_int_equal(result.finding_count, 1);
+    assert_true(aw_slice_eq(result.findings[0].words, AW_SLICE("Insulin is in the lost")));
+    aw_rules_scan(rules, scratch, AW_SLICE("the insulin of Bartholomaeus-Constantinopolitanus-Maximilianus, tonight"),
+                  AW_SLICE("en"), &result);
+    assert_int_equal(result.finding_count, 1);
+    assert_true(aw_slice_eq(result.findings[0].words, AW_SLICE("insulin")));
+    aw_rules_scratch_free(&scratch);
+    aw_rules_free(&rules);
 }
 
 static void
@@ -404,15 +448,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fold),
-        cmocka_unit_test(test_fold_origin),
-        cmocka_unit_test(test_wrong_files),
-        cmocka_unit_test(test_conditions),
-        cmocka_unit_test(test_version),
-        cmocka_unit_test(test_languages),
-        cmocka_unit_test(test_builtin_is_the_folder),
-        cmocka_unit_test(test_findings),
-        cmocka_unit_test(test_long_text),
+        cmocka_unit_test(test_fold),        cmocka_unit_test(test_fold_origin),
+        cmocka_unit_test(test_wrong_files), cmocka_unit_test(test_conditions),
+        cmocka_unit_test(test_weights),     cmocka_unit_test(test_version),
+        cmocka_unit_test(test_languages),   cmocka_unit_test(test_builtin_is_the_folder),
+        cmocka_unit_test(test_findings),    cmocka_unit_test(test_long_text),
         cmocka_unit_test(test_threads),
     };
 
