@@ -97,6 +97,7 @@ add_settings(json_t *object, const struct aw_core_settings *settings)
     add_number(object, "decline_ms", settings->decline_ms);
     add_number(object, "kept_ms", settings->kept_ms);
     add_number(object, "kept_gentle_ms", settings->kept_gentle_ms);
+    add_number(object, "gentle_first_ms", settings->gentle_first_ms);
     for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
         char key[32];
 
@@ -118,6 +119,34 @@ add_lane(json_t *object, const struct aw_in_lane *lane)
     add_list(object, "accounts", match->accounts, match->account_count);
     add_list(object, "tags", match->tags, match->tag_count);
     add_flag(object, "only_create", lane->only_create);
+}
+
+/* Lanes by their numbers, in the order in which they were made: main is 0. */
+static void
+add_agent(json_t *object, const struct aw_in_agent *agent)
+{
+    json_t *lanes = json_array();
+    json_t *units = json_object();
+
+    add_slice(object, "agent", agent->name);
+    for (uint32_t i = 0; i < agent->lane_count; i++)
+        (void)json_array_append_new(lanes, json_integer((json_int_t)agent->lanes[i]));
+    if (agent->lane_count > 0)
+        (void)json_object_set_new(object, "lane_numbers", json_incref(lanes));
+    json_decref(lanes);
+    add_flag(object, "gentle", agent->is_gentle);
+    for (uint32_t i = 0; i < agent->unit_count; i++) {
+        char channel[AW_CHANNEL_BYTES_MAX + 1];
+
+        (void)snprintf(channel, sizeof(channel), "%.*s", (int)agent->units[i].channel.len, agent->units[i].channel.ptr);
+        add_number(units, channel, agent->units[i].units);
+    }
+    if (agent->unit_count > 0)
+        (void)json_object_set_new(object, "units", json_incref(units));
+    json_decref(units);
+    if (agent->units_total != AW_UNITS_NO_TOTAL)
+        add_number(object, "units_total", agent->units_total);
+    add_slice(object, "by", agent->by);
 }
 
 static void
@@ -252,6 +281,9 @@ add_fields(json_t *object, const struct aw_command *command)
         return;
     case AW_COMMAND_UNDO:
         add_undo(object, &command->in.undo);
+        return;
+    case AW_COMMAND_AGENT:
+        add_agent(object, &command->in.agent);
         return;
     case AW_COMMAND_MESSAGE:
         add_message(object, &command->in.message, &command->out.u.message);

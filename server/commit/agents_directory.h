@@ -29,8 +29,7 @@ struct aw_agent_settings {
     uint64_t                  _epoch;
     uint64_t                  stamp; /* of these settings: another one each time that an agent is set; never 0 */
     bool                      is_gentle;
-    bool                      has_lanes;                    /* false: serves all */
-    uint32_t                  lane_count;                   /* with has_lanes */
+    uint32_t                  lane_count;                   /* 0: it serves all lanes */
     uint32_t                  lanes[AW_LANES_PER_PULL_MAX]; /* ascending */
 };
 

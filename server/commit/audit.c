@@ -450,6 +450,7 @@ note_event(struct aw_audit *audit, const struct aw_batch_header *header, const s
 
     switch (event->kind) {
     case AW_EVENT_NONE:
+    case AW_EVENT_AGENT: /* each lease tells by which lanes it was chosen */
         return;
     case AW_EVENT_QUEUED:
         (void)end_entry(audit, event->slot, command->out.seq, header->now); /* it may have been in none */

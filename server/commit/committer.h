@@ -19,6 +19,7 @@
 
 #include "base/ring.h"
 #include "base/wake.h"
+#include "commit/agents_directory.h"
 #include "commit/lanes.h"
 #include "commit/lanes_directory.h"
 #include "commit/recover.h"
@@ -51,25 +52,26 @@ struct aw_committer_report {
 };
 
 struct aw_committer_config {
-    struct aw_journal         *journal;
-    struct aw_table           *table;
-    struct aw_state           *state;
-    struct aw_lanes           *lanes;
-    struct aw_lanes_directory *directory;
-    struct aw_recovery         recovery;      /* where the journal ended at the start */
-    struct aw_core_settings    settings;      /* journaled when they differ from the state's */
-    uint32_t                   io_count;      /* mailboxes; the last one may be main's */
-    uint32_t                   mailbox_slots; /* a power of two: at least as many submissions as an io thread can have out */
-    uint32_t                   lanes_max;
-    size_t                     batch_bytes_max;
-    uint64_t                   group_bytes_max;       /* most record and body bytes of posts in one flush */
-    uint64_t                   checkpoint_bytes;      /* journal bytes between two checkpoints */
-    size_t                     checkpoint_step_bytes; /* most of a checkpoint that rides on one flush */
-    uint64_t                   bodies_min_ms;         /* short of room, bodies of tickets closed longer ago go; 0: never early */
-    uint32_t                   room_low_percent;      /* room is short below this share of the store's limit */
-    uint32_t                   leases_max;            /* running at once */
-    uint32_t                   choices_max;           /* taken from the lanes and not answered yet, by all io threads together */
-    aw_ns (*mono)(void);                              /* measures the flush; a simulator gives its own */
+    struct aw_journal          *journal;
+    struct aw_table            *table;
+    struct aw_state            *state;
+    struct aw_lanes            *lanes;
+    struct aw_lanes_directory  *directory;
+    struct aw_agents_directory *agents;
+    struct aw_recovery          recovery;      /* where the journal ended at the start */
+    struct aw_core_settings     settings;      /* journaled when they differ from the state's */
+    uint32_t                    io_count;      /* mailboxes; the last one may be main's */
+    uint32_t                    mailbox_slots; /* a power of two: at least as many submissions as an io thread can have out */
+    uint32_t                    lanes_max;
+    size_t                      batch_bytes_max;
+    uint64_t                    group_bytes_max;       /* most record and body bytes of posts in one flush */
+    uint64_t                    checkpoint_bytes;      /* journal bytes between two checkpoints */
+    size_t                      checkpoint_step_bytes; /* most of a checkpoint that rides on one flush */
+    uint64_t                    bodies_min_ms;         /* short of room, bodies of tickets closed longer ago go; 0: never early */
+    uint32_t                    room_low_percent;      /* room is short below this share of the store's limit */
+    uint32_t                    leases_max;            /* running at once */
+    uint32_t                    choices_max;           /* taken from the lanes and not answered yet, by all io threads together */
+    aw_ns (*mono)(void);                               /* measures the flush; a simulator gives its own */
     struct aw_committer_report report;
 };
 

@@ -231,6 +231,22 @@ spare_choice(struct aw_committer *c, struct aw_command *command)
         *choice = (struct aw_lease_choice){.at = 0};
 }
 
+/* A block to publish an agent's settings in is taken before they change: a publish can't fail. */
+static enum aw_err
+admit_and_apply(struct aw_committer *c, struct aw_command *command, size_t record, size_t body)
+{
+    enum aw_err err = admit(c, command, record, body);
+
+    if (err == AW_OK && command->kind == AW_COMMAND_AGENT && !aw_agents_directory_reserve(c->config.agents))
+        err = AW_E_MEMORY;
+    if (err != AW_OK)
+        return err;
+    (void)aw_state_apply(c->config.state, command); /* the outcome is in `out`; refusals are answers, not failures */
+    if (command->kind == AW_COMMAND_AGENT && !command->out.changed)
+        aw_agents_directory_unreserve(c->config.agents);
+    return AW_OK;
+}
+
 /* Applies one entry into the open batch. False when the batch has no room for it: nothing was done. */
 static bool
 apply_one(struct aw_committer *c, struct aw_entry *entry, aw_ms now)
@@ -255,15 +271,13 @@ apply_one(struct aw_committer *c, struct aw_entry *entry, aw_ms now)
     command->out = (struct aw_outcome_of){.err = AW_OK};
     if (command->kind == AW_COMMAND_LEASE)
         note_held(c, &command->in.lease.choice);
-    err = admit(c, command, record, body);
+    err = admit_and_apply(c, command, record, body);
     if (err == AW_E_AGAIN) {
         c->is_shut_for_posts = true;
         return false;
     }
     if (err != AW_OK)
         command->out.err = err;
-    else
-        (void)aw_state_apply(c->config.state, command); /* the outcome is in `out`; refusals are answers, not failures */
     c->group_records++;
     if (command->out.changed) {
         aw_batch_add(&c->batch, command, now);

@@ -69,6 +69,7 @@ aw_kept_slot(const struct aw_command *command, uint32_t *ret_slot)
     case AW_COMMAND_FLIGHT:
     case AW_COMMAND_AIRPORT:
     case AW_COMMAND_UNDO:
+    case AW_COMMAND_AGENT:
         return false;
     case AW_COMMAND_MESSAGE:
         *ret_slot = command->out.u.message.ticket.slot;

@@ -27,6 +27,7 @@ aw_lanes_directory_init(struct aw_lanes_directory *directory, uint32_t lanes_max
     directory->_index_mask = size - 1;
     atomic_init(&directory->_count, 0);
     atomic_init(&directory->_asides, 0);
+    atomic_init(&directory->_gentle_asides, 0);
     if (directory->_rows != NULL && directory->_index != NULL)
         return true;
     aw_lanes_directory_fini(directory);
@@ -72,18 +73,21 @@ aw_lanes_directory_set_pause(struct aw_lanes_directory *directory, uint32_t lane
 }
 
 void
-aw_lanes_directory_set_asides(struct aw_lanes_directory *directory, uint32_t asides)
+aw_lanes_directory_set_asides(struct aw_lanes_directory *directory, uint32_t asides, uint32_t for_gentle)
 {
     /* Before the answer that tells of the ticket leaves; seq_cst, so that a pull on any thread that begins after that answer came
      * sees it. Pairs with the load in asides(). */
     atomic_store_explicit(&directory->_asides, asides, memory_order_seq_cst);
+    atomic_store_explicit(&directory->_gentle_asides, for_gentle, memory_order_seq_cst); /* as above */
 }
 
 uint32_t
-aw_lanes_directory_asides(struct aw_lanes_directory *directory)
+aw_lanes_directory_asides(struct aw_lanes_directory *directory, bool is_gentle)
 {
-    /* Pairs with the store in set_asides(). */
-    return atomic_load_explicit(&directory->_asides, memory_order_seq_cst);
+    /* Both pair with the stores in set_asides(). */
+    uint32_t asides = atomic_load_explicit(&directory->_asides, memory_order_seq_cst);
+
+    return is_gentle ? asides + atomic_load_explicit(&directory->_gentle_asides, memory_order_seq_cst) : asides;
 }
 
 uint32_t

@@ -27,6 +27,7 @@ struct aw_lanes_directory {
     uint32_t                 _index_mask;
     _Alignas(AW_CACHE_LINE) _Atomic uint32_t _count; /* Rows below it are published. */
     _Atomic uint32_t _asides;
+    _Atomic uint32_t _gentle_asides;
 };
 
 AW_MUST_USE bool aw_lanes_directory_init(struct aw_lanes_directory *directory, uint32_t lanes_max);
@@ -34,10 +35,10 @@ void             aw_lanes_directory_fini(struct aw_lanes_directory *directory);
 /* `lane` is the next index. Thread: committer. */
 void aw_lanes_directory_add(struct aw_lanes_directory *directory, uint32_t lane, struct aw_slice name, enum aw_lane_pause pause);
 void aw_lanes_directory_set_pause(struct aw_lanes_directory *directory, uint32_t lane, enum aw_lane_pause pause);
-/* How many tickets may wait aside, in no queue (commit/side.c). Thread: committer. */
-void aw_lanes_directory_set_asides(struct aw_lanes_directory *directory, uint32_t asides);
-/* 0: none of which anybody was told before this call. */
-uint32_t aw_lanes_directory_asides(struct aw_lanes_directory *directory);
+/* How many tickets may wait aside, in no queue (commit/side.c), and how many more for agents marked gentle. Thread: committer. */
+void aw_lanes_directory_set_asides(struct aw_lanes_directory *directory, uint32_t asides, uint32_t for_gentle);
+/* 0: none of which anybody was told before this call, for an agent that is marked gentle or is not. */
+uint32_t aw_lanes_directory_asides(struct aw_lanes_directory *directory, bool is_gentle);
 uint32_t aw_lanes_directory_count(struct aw_lanes_directory *directory);
 /* `lane` below a count that this thread has seen. */
 struct aw_slice aw_lanes_directory_name(struct aw_lanes_directory *directory, uint32_t lane);

@@ -14,6 +14,7 @@ aw_parking_init(struct aw_parking *parking, uint32_t lanes_max)
 {
     *parking = (struct aw_parking){._lanes_max = lanes_max, ._next_number = 1};
     aw_list_init(&parking->_all);
+    aw_list_init(&parking->_gentle);
     for (uint32_t i = 0; i < AW_PARK_KEY_BUCKETS; i++)
         aw_list_init(&parking->_keyed[i]);
     parking->_lanes = calloc(lanes_max, sizeof(parking->_lanes[0]));
@@ -61,6 +62,17 @@ insert(struct aw_list *list, struct aw_park_node *node, bool from_front)
     aw_list_insert_before(at, &node->link);
 }
 
+static void
+insert_gentle(struct aw_parking *parking, struct aw_park *park)
+{
+    struct aw_list *at = &parking->_gentle;
+
+    /* From the end, where all but those that come back belong. */
+    while (at->prev != &parking->_gentle && AW_CONTAINER(at->prev, struct aw_park, gentle_link)->number > park->number)
+        at = at->prev;
+    aw_list_insert_before(at, &park->gentle_link);
+}
+
 static struct aw_list *
 agent_list(struct aw_parking *parking, struct aw_slice agent)
 {
@@ -91,6 +103,9 @@ aw_parking_add(struct aw_parking *parking, struct aw_submission *pull)
     if (park->key.key != 0)
         aw_list_push_back(&parking->_keyed[park->key.key % AW_PARK_KEY_BUCKETS], &park->key_link);
     aw_list_push_back(agent_list(parking, park->agent), &park->agent_link);
+    aw_list_init(&park->gentle_link);
+    if (park->is_gentle)
+        insert_gentle(parking, park);
     park->parked = true;
     parking->_count++;
     parking->_news++;
@@ -108,6 +123,7 @@ aw_parking_remove(struct aw_parking *parking, struct aw_submission *pull)
         aw_list_remove(&park->nodes[i].link);
     aw_list_remove(&park->key_link);
     aw_list_remove(&park->agent_link);
+    aw_list_remove(&park->gentle_link);
     park->parked = false;
     parking->_count--;
 }
@@ -199,11 +215,19 @@ aw_parking_find(struct aw_parking *parking, uint32_t lane, bool (*may)(void *use
 static bool
 serves(const struct aw_park *park, uint32_t lane)
 {
-    for (uint32_t i = 0; park->lanes != NULL && i < park->lane_count; i++) {
-        if (park->lanes[i] == lane)
-            return true;
+    uint32_t first = 0, end = park->lane_count;
+
+    if (park->lanes == NULL)
+        return true;
+    while (first < end) {
+        uint32_t middle = first + (end - first) / 2;
+
+        if (park->lanes[middle] < lane)
+            first = middle + 1;
+        else
+            end = middle;
     }
-    return park->lanes == NULL;
+    return first < park->lane_count && park->lanes[first] == lane;
 }
 
 struct aw_submission *
@@ -220,6 +244,19 @@ aw_parking_find_agent(struct aw_parking *parking, uint32_t lane, struct aw_slice
             first = pull;
     }
     return first;
+}
+
+struct aw_submission *
+aw_parking_find_gentle(struct aw_parking *parking, uint32_t lane, bool (*may)(void *user, const struct aw_submission *pull),
+                       void *user)
+{
+    for (struct aw_list *at = parking->_gentle.next; at != &parking->_gentle; at = at->next) {
+        struct aw_submission *pull = AW_CONTAINER(at, struct aw_submission, park.gentle_link);
+
+        if (serves(&pull->park, lane) && may(user, pull))
+            return pull;
+    }
+    return NULL;
 }
 
 bool

@@ -26,6 +26,7 @@ struct aw_parking {
     struct aw_list  _all;                        /* those that serve every lane */
     struct aw_list  _keyed[AW_PARK_KEY_BUCKETS]; /* those with an Idempotency-Key, by its hash */
     struct aw_list *_agents;                     /* AW_PARK_AGENT_BUCKETS lists, by the hash of the agent */
+    struct aw_list  _gentle;                     /* those of agents marked gentle, by number */
     uint64_t        _next_number;
     uint64_t        _count;
 };
@@ -46,6 +47,9 @@ struct aw_submission *aw_parking_find(struct aw_parking *parking, uint32_t      
                                       bool (*may)(void *user, const struct aw_submission *pull), void *user);
 /* The longest waiting pull of this agent that serves `lane`; NULL when there is none. It stays parked. */
 struct aw_submission *aw_parking_find_agent(struct aw_parking *parking, uint32_t lane, struct aw_slice agent);
+/* As aw_parking_find, among the pulls of agents that are marked gentle. */
+struct aw_submission *aw_parking_find_gentle(struct aw_parking *parking, uint32_t                             lane,
+                                             bool (*may)(void *user, const struct aw_submission *pull), void *user);
 /* The shelves of which this agent can take nothing are these from now on. Whether it may take from more than before, by a pull
  * that is parked. */
 bool aw_parking_set_full(struct aw_parking *parking, struct aw_slice agent, uint16_t full);

@@ -1,5 +1,6 @@
-/* parts.h - the committer's inside, shared by its six files: committer.c (mailboxes, step), group.c (apply and commit), publish.c
- * (lanes, wakes, queries), side.c (tickets that not everybody may take), upkeep.c (checkpoints), trim.c (the journal's old end).
+/* parts.h - the committer's inside, shared by its seven files: committer.c (mailboxes, step), group.c (apply and commit), publish.c
+ * (lanes, wakes, queries), agents.c (what they are set to), side.c (tickets that not everybody may take), upkeep.c (checkpoints),
+ * trim.c (the journal's old end).
  *
  * Thread: the committer. Owns: see committer.h. Nobody else includes this.
  */
@@ -145,11 +146,25 @@ void aw_side_came_back(struct aw_committer *c, struct aw_park *pull);
 /* Wakes a pull that was just parked, if there is something for it. */
 void aw_side_look_for(struct aw_committer *c, struct aw_submission *pull);
 
+/* --- agents.c */
+/* An agent was set: shows it to all threads, and sends its waiting pulls back to look again. */
+void aw_agents_publish(struct aw_committer *c, const struct aw_event *event);
+/* Whose units were taken or given back. */
+void aw_agents_publish_units(struct aw_committer *c);
+/* Whether its agent was set since this pull looked what it is set to. */
+bool aw_agents_went_by_old(struct aw_committer *c, const struct aw_park *park);
+/* At a start. AW_E_MEMORY. */
+enum aw_err aw_agents_load(struct aw_committer *c);
+/* AGENT, AGENTS. */
+void aw_agents_answer(struct aw_committer *c, struct aw_query *query);
+
 /* --- publish.c */
 void aw_publish_events(struct aw_committer *c);
 /* Wakes a pull for `lane` if there is a ticket and somebody for it. AW_LANE_NONE: nothing. */
 void aw_publish_look_at(struct aw_committer *c, uint32_t lane);
 void aw_publish_park(struct aw_committer *c, struct aw_submission *pull);
+/* Wakes waiting pulls of this agent, which has more units free than before, as far as there is something for them. */
+void aw_publish_look_for_agent(struct aw_committer *c, struct aw_slice agent);
 void aw_publish_cancel(struct aw_committer *c, struct aw_submission *cancel);
 /* A pull with this key was given a lease: others that wait under the key are told. */
 void   aw_publish_leased(struct aw_committer *c, const struct aw_pull_key *key);

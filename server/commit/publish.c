@@ -128,6 +128,15 @@ publish_lane(struct aw_committer *c, uint32_t lane)
     aw_side_offer_lane(c, lane);
 }
 
+static void
+tell_asides(struct aw_committer *c)
+{
+    uint32_t all = aw_state_aside_count(c->config.state);
+    uint32_t others = aw_state_aside_count_for(c->config.state, 0);
+
+    aw_lanes_directory_set_asides(c->config.directory, others, all - others);
+}
+
 void
 aw_publish_events(struct aw_committer *c)
 {
@@ -148,11 +157,14 @@ aw_publish_events(struct aw_committer *c)
             break;
         case AW_EVENT_ASIDE:
             show(c, event);
-            aw_lanes_directory_set_asides(c->config.directory, aw_state_aside_count(c->config.state)); /* who is woken asks */
+            tell_asides(c); /* who is woken asks */
             aw_side_offer(c, event->slot);
             break;
         case AW_EVENT_LANE:
             publish_lane(c, event->lane);
+            break;
+        case AW_EVENT_AGENT:
+            aw_agents_publish(c, event);
             break;
         }
     }
@@ -161,7 +173,8 @@ aw_publish_events(struct aw_committer *c)
         c->shelves = aw_state_shelves(c->config.state);
         c->shelving = 1;
     }
-    aw_lanes_directory_set_asides(c->config.directory, aw_state_aside_count(c->config.state));
+    aw_agents_publish_units(c);
+    tell_asides(c);
     aw_lanes_set_published(c->config.lanes, aw_state_seq(c->config.state));
 }
 
@@ -195,9 +208,24 @@ look_for(struct aw_committer *c, const struct aw_submission *pull)
 }
 
 void
+aw_publish_look_for_agent(struct aw_committer *c, struct aw_slice agent)
+{
+    struct aw_submission *pull;
+    uint64_t              number = 0;
+
+    while ((pull = aw_parking_next_of(&c->parking, agent, number)) != NULL) {
+        number = pull->park.number;
+        look_for(c, pull);
+        if (pull->park.parked)
+            aw_side_look_for(c, pull);
+    }
+}
+
+void
 aw_publish_park(struct aw_committer *c, struct aw_submission *pull)
 {
     uint32_t woken_for = aw_parking_came_back(&c->parking, &pull->park.woken_lane);
+    uint32_t agent;
 
     aw_side_came_back(c, &pull->park);
     if (pull->park.leaving || c->role == AW_ROLE_BROKEN) {
@@ -208,12 +236,21 @@ aw_publish_park(struct aw_committer *c, struct aw_submission *pull)
         return;
     }
     pull->err = AW_OK;
+    if (aw_agents_went_by_old(c, &pull->park)) {
+        pull->park.end = AW_PARK_AGAIN;
+        aw_committer_give_back(c, pull);
+        aw_publish_look_at(c, woken_for);
+        return;
+    }
     if (aw_state_pull_runs(c->config.state, &pull->park.key)) {
         pull->park.end = AW_PARK_WOKEN; /* another pull with its key was faster: there are leases to be told */
         aw_committer_give_back(c, pull);
         aw_publish_look_at(c, woken_for);
         return;
     }
+    agent = aw_state_find_agent(c->config.state, pull->park.agent);
+    pull->park.is_gentle = aw_state_agent_is_gentle(c->config.state, agent);
+    pull->park.full = aw_state_agent_full(c->config.state, agent);
     aw_parking_add(&c->parking, pull);
     /* Looking after it is registered closes the gap: what was published before is seen here, what comes later wakes it. */
     look_for(c, pull);
@@ -346,6 +383,10 @@ answer(struct aw_committer *c, struct aw_query *query, aw_ms now)
         return;
     case AW_QUERY_AIRPORTS:
         query->count = aw_state_airports(c->config.state, query->skip, query->airports, query->room, &query->next);
+        return;
+    case AW_QUERY_AGENT:
+    case AW_QUERY_AGENTS:
+        aw_agents_answer(c, query);
         return;
     case AW_QUERY_COUNTS:
         aw_state_counts(c->config.state, query->counts);
@@ -485,12 +526,14 @@ aw_publish_load(struct aw_committer *c, struct aw_why *why)
 
     for (uint32_t lane = aw_lanes_directory_count(c->config.directory); lane < lanes; lane++)
         publish_lane(c, lane);
+    if (aw_agents_load(c) != AW_OK)
+        return aw_why(why, AW_E_MEMORY, "no memory for what the agents are set to");
     err = aw_lanes_load_new(&load, c->config.lanes, LOAD_ENTRIES_MAX);
     if (err != AW_OK)
         return aw_why(why, err, "no memory to fill the queues");
     err = load_tickets(c, load);
     aw_lanes_load_free(&load);
-    aw_lanes_directory_set_asides(c->config.directory, aw_state_aside_count(c->config.state));
+    tell_asides(c);
     if (err != AW_OK)
         return aw_why(why, err, "the queues are too small for the tickets that wait (setting tickets-max)");
     c->shelves = aw_state_shelves(c->config.state);

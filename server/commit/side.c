@@ -3,7 +3,8 @@
  * before it is applied. So a pull overtakes none, whatever it saw, and one that saw nothing asks with an empty choice.
  *
  * A look goes over all that wait aside, at most asides-max: about 20 ns each. There are few: what an agent declines is aside for
- * minutes, and what is kept for one as well.
+ * minutes, and what is kept for one as well. Of those for agents marked gentle there may always be some: nobody else looks at these
+ * alone.
  */
 #include "commit/parts.h"
 
@@ -61,6 +62,8 @@ find(struct aw_committer *c, const struct aw_park *pull, aw_ms now, struct aw_ti
     if (aw_state_aside_count(state) == 0)
         return false;
     agent = aw_state_find_agent(state, pull->agent);
+    if (aw_state_aside_count_for(state, agent) == 0)
+        return false;
     mark(c, pull);
     for (uint32_t at = aw_state_next_aside(state, 0); at != 0; at = aw_state_next_aside(state, at)) {
         uint32_t              slot = aw_state_aside_ticket(state, at);
@@ -159,6 +162,8 @@ aw_side_offer(struct aw_committer *c, uint32_t slot)
     agent = aw_state_kept_for(c->config.state, slot);
     if (agent.len > 0)
         pull = aw_parking_find_agent(&c->parking, view.lane, agent);
+    else if (aw_state_is_for_gentle(c->config.state, slot))
+        pull = aw_parking_find_gentle(&c->parking, view.lane, may_take, &offer);
     else
         pull = aw_parking_find(&c->parking, view.lane, may_take, &offer);
     if (pull != NULL)

@@ -47,6 +47,8 @@ enum aw_query_kind {
     AW_QUERY_FLIGHTS,   /* -> flights, next */
     AW_QUERY_AIRPORT,   /* airport -> airports[0] */
     AW_QUERY_AIRPORTS,  /* -> airports, next */
+    AW_QUERY_AGENT,     /* name -> agents[0] */
+    AW_QUERY_AGENTS,    /* -> agents, next */
     AW_QUERY_COUNTS,    /* -> counts */
 };
 struct aw_query {
@@ -58,16 +60,18 @@ struct aw_query {
     uint64_t                  above_fence; /* LEASES_OF: leases granted later than this one */
     uint64_t                  flight_hash;
     struct aw_airport_code    airport;
-    uint32_t                  skip;  /* lanes to pass over; of flights and airports: the row behind which to begin */
-    uint32_t                  next;  /* flights, airports: `skip` of the page behind this one; 0: there is none */
-    uint32_t                  room;  /* of views, lanes, flights or airports */
+    uint32_t                  skip;  /* lanes to pass over; of flights, airports, agents: the row behind which to begin */
+    uint32_t                  next;  /* flights, airports, agents: `skip` of the page behind this one; 0: there is none */
+    uint32_t                  room;  /* of views, lanes, flights, airports or agents */
     uint32_t                  count; /* how many were written */
     struct aw_ticket_view    *views;
     struct aw_lane_answer    *lanes;
     struct aw_flight_answer  *flights;
     struct aw_airport_answer *airports;
-    struct aw_slice          *values; /* 4 * AW_LANE_MATCH_MAX a lane; the committer copies the texts to `texts` */
-    char                     *texts;  /* AW_LANE_TEXTS_BYTES a lane */
+    struct aw_agent_view     *agents;
+    uint32_t                 *agent_lanes; /* AW_LANES_PER_PULL_MAX an agent */
+    struct aw_slice          *values;      /* 4 * AW_LANE_MATCH_MAX a lane; the committer copies the texts to `texts` */
+    char                     *texts;       /* AW_LANE_TEXTS_BYTES a lane */
     struct aw_state_counts   *counts;
     struct aw_core_settings  *settings;
     struct aw_ahead          *ahead;
@@ -77,7 +81,8 @@ struct aw_query {
 /* Room for all values of one lane's match. */
 #define AW_LANE_TEXTS_BYTES (4U * AW_LANE_MATCH_MAX * AW_LANE_BYTES_MAX)
 
-enum aw_park_end { AW_PARK_WOKEN, AW_PARK_CANCELLED };
+/* AGAIN: its agent was set meanwhile, so that other lanes may be its own now; it was woken for nothing. */
+enum aw_park_end { AW_PARK_WOKEN, AW_PARK_CANCELLED, AW_PARK_AGAIN };
 #define AW_LANE_NONE UINT32_MAX
 
 struct aw_submission;
@@ -89,12 +94,15 @@ struct aw_park_node {
 /* Who pulls, and how it waits. */
 struct aw_park {
     struct aw_slice                 agent;
-    struct aw_list                  agent_link; /* committer only */
-    const struct aw_order_settings *order;      /* borrows: the rule by which it chooses */
-    struct aw_pull_key              key;        /* is woken too when another pull with this key was given leases */
-    struct aw_list                  key_link;   /* committer only */
-    const uint32_t                 *lanes;      /* lane_count of them; NULL: all lanes */
-    struct aw_park_node            *nodes;      /* lane_count of them, or 1 for all lanes */
+    uint64_t                        stamp;       /* of the settings of its agent that it went by; 0: it was never set */
+    struct aw_list                  agent_link;  /* committer only */
+    struct aw_list                  gentle_link; /* committer only */
+    bool                            is_gentle;   /* committer only: its agent, when it was parked */
+    const struct aw_order_settings *order;       /* borrows: the rule by which it chooses */
+    struct aw_pull_key              key;         /* is woken too when another pull with this key was given leases */
+    struct aw_list                  key_link;    /* committer only */
+    const uint32_t                 *lanes;       /* lane_count of them, ascending; NULL: all lanes */
+    struct aw_park_node            *nodes;       /* lane_count of them, or 1 for all lanes */
     uint32_t                        lane_count;
     uint32_t                        woken_lane;   /* the lane that it was woken for, until it comes back; else AW_LANE_NONE */
     uint32_t                        offered_slot; /* the ticket aside that it was woken for, until it comes back; else 0 */

@@ -38,6 +38,7 @@ add(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, uint32_
     row->agent = agent;
     row->until = until & AW_ROW_SEQ_MAX;
     row->kind = (uint8_t)kind;
+    state->gentle_asides += kind == AW_ASIDE_GENTLE;
     ticket->flags |= AW_TICKET_ASIDE;
     chain(state, taken);
 }
@@ -60,6 +61,7 @@ drop(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket,
         }
         *at = aw_aside_at(state, row)->links.next;
         state->asides_used[row / 64] &= ~(UINT64_C(1) << row % 64);
+        state->gentle_asides -= aw_aside_at(state, row)->kind == AW_ASIDE_GENTLE;
         aw_rows_give(&state->asides, row);
     }
     if (state->ticket_asides[slot] == 0)
@@ -86,7 +88,7 @@ gives_way(const struct aw_state *state, const struct aw_ticket_row *ticket, cons
 static bool
 is_past(const struct aw_state *state, const struct aw_ticket_row *ticket, const struct aw_aside_row *row)
 {
-    return !counts(state, row) || (row->kind == AW_ASIDE_KEPT && !aw_aside_may_keep(ticket));
+    return !counts(state, row) || (row->kind != AW_ASIDE_DECLINED && !aw_aside_may_keep(ticket));
 }
 
 void
@@ -148,6 +150,20 @@ aw_aside_keep(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticke
         add(state, slot, ticket, agent, AW_ASIDE_KEPT, state->now + ms);
 }
 
+/* A flood of gentle tickets must neither take the room of declines, which have half of the rows for themselves, nor make each look
+ * long: what is too much goes to the queue. */
+void
+aw_aside_gentle_first(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket)
+{
+    uint64_t ms = state->globals.settings.gentle_first_ms;
+
+    AW_ASSERT(state->ticket_asides[slot] == 0);
+    if (ms > 0 && (ticket->flags & AW_TICKET_GENTLE) != 0 && aw_aside_may_keep(ticket) &&
+        state->gentle_asides < AW_GENTLE_ASIDES_MAX && aw_rows_room(&state->asides) > aw_state_aside_count(state) &&
+        aw_agent_gentle_is_there(state, ticket->lane))
+        add(state, slot, ticket, 0, AW_ASIDE_GENTLE, state->now + ms);
+}
+
 aw_ms
 aw_aside_until(const struct aw_state *state, uint32_t slot)
 {
@@ -164,20 +180,38 @@ void
 aw_aside_load_all(struct aw_state *state)
 {
     for (uint32_t row = 1; row <= state->globals.heads[AW_TABLE_ASIDES].used; row++) {
-        if (aw_aside_at(state, row)->ticket != 0)
-            chain(state, row);
+        if (aw_aside_at(state, row)->ticket == 0)
+            continue;
+        chain(state, row);
+        state->gentle_asides += aw_aside_at(state, row)->kind == AW_ASIDE_GENTLE;
     }
 }
 
 /* --- looking -------------------------------------------------------------------------------------------------------------- */
 
+static bool
+allows(const struct aw_state *state, const struct aw_aside_row *row, uint32_t agent)
+{
+    switch ((enum aw_aside_kind)row->kind) {
+    case AW_ASIDE_DECLINED:
+        return row->agent != agent;
+    case AW_ASIDE_KEPT:
+        return row->agent == agent;
+    case AW_ASIDE_GENTLE:
+        return aw_state_agent_is_gentle(state, agent);
+    }
+    AW_UNREACHABLE();
+}
+
 bool
 aw_state_may_take(const struct aw_state *state, uint32_t slot, uint32_t agent)
 {
+    if ((aw_state_agent_full(state, agent) >> aw_ticket_at(state, slot)->channel & 1) != 0)
+        return false;
     for (uint32_t at = state->ticket_asides[slot]; at != 0; at = aw_aside_at(state, at)->links.next) {
         const struct aw_aside_row *row = aw_aside_at(state, at);
 
-        if (counts(state, row) && (row->agent == agent) == (row->kind == AW_ASIDE_DECLINED))
+        if (counts(state, row) && !allows(state, row, agent))
             return false;
     }
     return true;
@@ -205,6 +239,22 @@ uint32_t
 aw_state_aside_count(const struct aw_state *state)
 {
     return state->globals.heads[AW_TABLE_ASIDES].live;
+}
+
+uint32_t
+aw_state_aside_count_for(const struct aw_state *state, uint32_t agent)
+{
+    return aw_state_aside_count(state) - (aw_state_agent_is_gentle(state, agent) ? 0 : state->gentle_asides);
+}
+
+bool
+aw_state_is_for_gentle(const struct aw_state *state, uint32_t slot)
+{
+    for (uint32_t at = state->ticket_asides[slot]; at != 0; at = aw_aside_at(state, at)->links.next) {
+        if (aw_aside_at(state, at)->kind == AW_ASIDE_GENTLE && counts(state, aw_aside_at(state, at)))
+            return true;
+    }
+    return false;
 }
 
 uint32_t

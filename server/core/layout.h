@@ -7,10 +7,9 @@
  * refuse older checkpoints in aw_state_load_finish; check_header (commit/recover.c) tells how batches of older ones are replayed.
  *
  * Parts: state.c (making, dispatch, digest), message.c (MESSAGE: duplicates, folding, choice of lane), lease.c (LEASE to RELEASE,
- * TIMER, EPOCH), aside.c (who may not take what), facts.c (what tickets are about), flight.c (FLIGHT, AIRPORT, UNDO),
- * unfold.c and told.c (UNFOLD), ticket.c (a ticket's moves, its class by the clock, hold, cancel and place), lane.c,
- * channel.c, once.c
- * (requests known by their Idempotency-Key), look.c (views), checkpoint.c.
+ * TIMER, EPOCH), agent.c (AGENT), aside.c (who may not take what), facts.c (what tickets are about), flight.c (FLIGHT, AIRPORT,
+ * UNDO), unfold.c and told.c (UNFOLD), ticket.c (a ticket's moves, its class by the clock, hold, cancel and place), lane.c,
+ * channel.c, once.c (requests known by their Idempotency-Key), look.c (views), checkpoint.c.
  */
 #ifndef AW_CORE_LAYOUT_H
 #define AW_CORE_LAYOUT_H
@@ -36,8 +35,9 @@ enum aw_table_number {
     AW_TABLE_AIRPORTS = 9,
     AW_TABLE_ASIDES = 10,
     AW_TABLE_CHANNELS = 11,
+    AW_TABLE_AGENT_SETTINGS = 12,
 };
-#define AW_TABLE_COUNT 12
+#define AW_TABLE_COUNT 13
 #define AW_ROW_SEQ_MAX ((UINT64_C(1) << 48) - 1)
 
 enum {
@@ -141,14 +141,38 @@ struct aw_agent_links {
     uint32_t chain;
     uint32_t first; /* lease */
     uint32_t last;
+    uint32_t held[AW_CHANNELS_MAX + 1]; /* leases, by channel of their tickets; kept up by a ticket's edit and done */
+    uint32_t held_total;
+    uint32_t full; /* aw_state_agent_full, as it follows from these */
+    uint32_t next_changed;
+    uint32_t is_changed; /* in the list of those to be published */
+    uint32_t padding;
 };
 struct aw_agent_row {
     char     name[AW_AGENT_BYTES_MAX];
+    aw_ms    completed_at; /* GENTLE: when it last completed a ticket since it is; else 0 */
     uint32_t name_len;
+    uint32_t settings; /* its row; 0: it was never set */
     /* derived */
     struct aw_agent_links links;
 };
-AW_STATIC_ASSERT(sizeof(struct aw_agent_row) == AW_AGENT_BYTES_MAX + 32, "no holes");
+AW_STATIC_ASSERT(offsetof(struct aw_agent_row, links) == AW_AGENT_BYTES_MAX + 16, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_agent_row) == AW_AGENT_BYTES_MAX + 128, "no holes");
+
+/* What an agent is set to. Never given back, as the version must go on. */
+#define AW_UNITS_UNBOUND UINT8_MAX
+struct aw_agent_settings_row {
+    uint64_t version;
+    uint32_t agent;
+    uint32_t units_total; /* or AW_UNITS_NO_TOTAL */
+    uint16_t is_gentle;
+    uint16_t lane_count; /* 0: all lanes */
+    uint8_t  reserved[4];
+    uint8_t  units[AW_CHANNELS_MAX + 1];   /* by channel, or AW_UNITS_UNBOUND */
+    uint16_t lanes[AW_LANES_PER_PULL_MAX]; /* ascending; zeros behind them */
+};
+AW_STATIC_ASSERT(sizeof(struct aw_agent_settings_row) == 24 + AW_CHANNELS_MAX + 1 + 2 * AW_LANES_PER_PULL_MAX, "no holes");
+AW_STATIC_ASSERT(AW_AGENT_UNITS_MAX < AW_UNITS_UNBOUND, "units are a byte");
 
 /* A request that was carried out under an Idempotency-Key, and what was answered. */
 struct aw_once_row {
@@ -235,8 +259,8 @@ struct aw_airport_links {
     uint32_t first[2]; /* facts with a departure from here, to here */
 };
 
-/* An agent who may not take a ticket, or the only one who may, until a time. */
-enum aw_aside_kind { AW_ASIDE_DECLINED = 0, AW_ASIDE_KEPT = 1 };
+/* An agent who may not take a ticket, the only one who may, or that all who are marked gentle may, until a time. */
+enum aw_aside_kind { AW_ASIDE_DECLINED = 0, AW_ASIDE_KEPT = 1, AW_ASIDE_GENTLE = 2 /* `agent` is 0 */ };
 struct aw_aside_links {
     uint32_t next; /* of the same ticket, by slot */
     uint32_t padding;
@@ -285,8 +309,8 @@ struct aw_globals {
     uint32_t                shard;
     uint32_t                flights_swept; /* the flight that was last looked at, whether it is over */
 };
-AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 144 + 9 * 8 + AW_TABLE_COUNT * 16 + 24, "no holes");
-AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 144, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 152 + 9 * 8 + AW_TABLE_COUNT * 16 + 24, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 152, "no holes");
 
 struct aw_lane_load {
     uint32_t waiting[AW_CLASS_COUNT];
@@ -314,6 +338,7 @@ struct aw_state {
     struct aw_rows   airports;
     struct aw_rows   asides;
     struct aw_rows   channels;
+    struct aw_rows   agent_settings;
     struct aw_dedupe ids;
     /* Derived from the rows. */
     struct aw_index          by_identity;
@@ -331,7 +356,11 @@ struct aw_state {
     struct aw_lane_load     *lane_loads;    /* owns: by lane */
     uint16_t                *matching;      /* owns: lanes that match something, in order of their index */
     uint32_t                 matching_count;
-    uint16_t                 shelves; /* by channel a bit, and that of 0 */
+    uint16_t                 shelves;        /* by channel a bit, and that of 0 */
+    uint32_t                 changed_agents; /* first of the list of those to be published; 0: none */
+    uint32_t                 gentle_count;
+    uint32_t                 gentle_asides;                /* rows of asides: AW_ASIDE_GENTLE */
+    uint32_t                 gentle[AW_GENTLE_AGENTS_MAX]; /* agents so marked, in no order that means anything */
     uint64_t                 by_state[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT];
     /* The cut under way. */
     struct aw_globals cut_globals;
@@ -369,6 +398,16 @@ static inline const struct aw_agent_row *
 aw_agent_at(const struct aw_state *state, uint32_t slot)
 {
     return aw_rows_at(&state->agents, slot);
+}
+static inline const struct aw_agent_settings_row *
+aw_agent_settings_at(const struct aw_state *state, uint32_t slot)
+{
+    return aw_rows_at(&state->agent_settings, slot);
+}
+static inline struct aw_slice
+aw_agent_name(const struct aw_state *state, uint32_t slot)
+{
+    return aw_slice_of(aw_agent_at(state, slot)->name, aw_agent_at(state, slot)->name_len);
 }
 
 static inline const struct aw_once_row *
@@ -466,6 +505,7 @@ void aw_apply_cancel(struct aw_state *state, struct aw_command *command);
 void aw_apply_place(struct aw_state *state, struct aw_command *command);
 void aw_apply_unfold(struct aw_state *state, struct aw_command *command);
 void aw_apply_lane(struct aw_state *state, struct aw_command *command);
+void aw_apply_agent(struct aw_state *state, struct aw_command *command);
 void aw_apply_settings(struct aw_state *state, struct aw_command *command);
 void aw_apply_flight(struct aw_state *state, struct aw_command *command);
 void aw_apply_airport(struct aw_state *state, struct aw_command *command);
@@ -507,13 +547,30 @@ enum aw_err aw_unfold_admits(const struct aw_state *state, const struct aw_in_un
 #define AW_LANE_LISTENING 1U
 void aw_lane_make_first(struct aw_state *state);
 /* Rebuilds what is derived from the lanes' rows; before it, unload forgets what a fresh state has. */
-void     aw_lane_load_all(struct aw_state *state);
-void     aw_lane_unload_all(struct aw_state *state);
-uint32_t aw_agent_find(const struct aw_state *state, struct aw_slice name);
-/* Rebuilds the indexes of agents and of pulls, and the lists of leases; uses the timers, which must be empty, to sort. */
+void aw_lane_load_all(struct aw_state *state);
+void aw_lane_unload_all(struct aw_state *state);
+/* Rebuilds the index of pulls and the lists of leases; uses the timers, which must be empty, to sort. */
 void aw_lease_load_all(struct aw_state *state);
 /* The lane of a message to us; *ret_unknown when it asked for one that does not exist. */
 uint32_t aw_lane_choose(const struct aw_state *state, const struct aw_in_message *in, bool *ret_unknown);
+
+/* How long an agent is there after it completed a ticket: presence on a connection does not follow from the journal. */
+#define AW_PRESENT_MS (UINT64_C(15) * 60 * 1000)
+
+/* --- agents (agent.c) ------------------------------------------------------------------------------------------------------ */
+
+enum aw_err aw_agent_admits(const struct aw_state *state, const struct aw_in_agent *in);
+uint32_t    aw_agent_find(const struct aw_state *state, struct aw_slice name);
+/* There is room. */
+uint32_t aw_agent_make(struct aw_state *state, struct aw_slice name);
+/* It holds one lease more (by 1) or less (by -1) of a ticket of this channel. */
+void aw_agent_count(struct aw_state *state, uint32_t agent, uint32_t channel, int by);
+/* It is there: it completed a ticket. */
+void aw_agent_completed(struct aw_state *state, uint32_t agent);
+/* Whether one that is marked gentle, serves this lane and is there. */
+bool aw_agent_gentle_is_there(const struct aw_state *state, uint32_t lane);
+/* Rebuilds what is derived from the rows, but for the leases. */
+void aw_agent_load_all(struct aw_state *state);
 
 /* --- requests known by their Idempotency-Key (once.c): of commands with an aw_once ------------------------------------------ */
 
@@ -589,6 +646,8 @@ enum aw_err aw_aside_admits(const struct aw_state *state, uint32_t slot, uint32_
 void aw_aside_decline(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, uint32_t agent);
 /* For this agent alone for kept_ms, when there is room and its class may be kept. */
 void aw_aside_keep(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, uint32_t agent);
+/* For agents marked gentle alone for gentle_first_ms, if it is gentle, one of them is there, and not too many are so already. */
+void aw_aside_gentle_first(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket);
 /* CARE and IMMINENT go to whoever is next. */
 bool aw_aside_may_keep(const struct aw_ticket_row *ticket);
 /* What does not count any more goes; the class is up to date. */

@@ -1,56 +1,7 @@
 /* lease.c - an agent's right to a ticket: given, prolonged, ended; timers; the first record after a start. */
 #include "core/layout.h"
 
-/* --- agents and the lists of their leases (derived, oldest lease first) --------------------------------------------------- */
-
-static struct aw_hash128
-name_hash(struct aw_slice name)
-{
-    static const struct aw_hash_key key = {"aswolk an agents"};
-
-    return aw_hash128(&key, name.ptr, name.len);
-}
-
-static struct aw_slice
-agent_name(const struct aw_state *state, uint32_t slot)
-{
-    const struct aw_agent_row *agent = aw_agent_at(state, slot);
-
-    return aw_slice_of(agent->name, agent->name_len);
-}
-
-uint32_t
-aw_agent_find(const struct aw_state *state, struct aw_slice name)
-{
-    uint32_t slot = aw_index_find(&state->by_agent_name, name_hash(name));
-
-    while (slot != 0 && !aw_slice_eq(agent_name(state, slot), name))
-        slot = aw_index_find_next(&state->by_agent_name, slot);
-    return slot;
-}
-
-static void
-index_agent(struct aw_state *state, uint32_t slot)
-{
-    struct aw_agent_links *links = aw_rows_links(&state->agents, slot);
-    struct aw_hash128      hash = name_hash(agent_name(state, slot));
-
-    *links = (struct aw_agent_links){0};
-    memcpy(links->hash, &hash, sizeof(hash));
-    aw_index_insert(&state->by_agent_name, slot);
-}
-
-static uint32_t
-make_agent(struct aw_state *state, struct aw_slice name)
-{
-    uint32_t             slot = aw_rows_take(&state->agents);
-    struct aw_agent_row *agent = aw_rows_change(&state->agents, slot);
-
-    memcpy(agent->name, name.ptr, name.len);
-    agent->name_len = (uint32_t)name.len;
-    index_agent(state, slot);
-    return slot;
-}
+/* --- the lists of agents' leases (derived, oldest lease first) -------------------------------------------------------------- */
 
 /* What the index by pull has as key: the agent is in the hash, the rest is for comparing. */
 static struct aw_hash128
@@ -101,8 +52,6 @@ aw_lease_load_all(struct aw_state *state)
 {
     struct aw_timer first;
 
-    for (uint32_t slot = 1; slot <= state->globals.heads[AW_TABLE_AGENTS].used; slot++)
-        index_agent(state, slot);
     /* An agent's leases are listed by their fence. The heap of the timers, not needed yet, sorts them. */
     AW_ASSERT(!aw_timers_first(&state->timers, &first));
     for (uint32_t slot = 1; slot <= state->globals.heads[AW_TABLE_LEASES].used; slot++) {
@@ -220,7 +169,7 @@ check_lease(const struct aw_state *state, const struct aw_in_lease *in)
         return AW_E_STALE;
     if (!aw_state_lane_gives(state, ticket->lane))
         return AW_E_STALE;
-    if ((ticket->flags & AW_TICKET_ASIDE) != 0 && !aw_state_may_take(state, in->slot, aw_agent_find(state, in->agent)))
+    if (!aw_state_may_take(state, in->slot, aw_agent_find(state, in->agent)))
         return AW_E_STALE;
     err = check_pull(state, &in->pull_key);
     return err == AW_OK ? aw_lease_admits(state, in) : err;
@@ -241,7 +190,7 @@ aw_apply_lease(struct aw_state *state, struct aw_command *command)
     seq = aw_state_record(state, command);
     agent = aw_agent_find(state, in->agent);
     if (agent == 0)
-        agent = make_agent(state, in->agent);
+        agent = aw_agent_make(state, in->agent);
     slot = aw_rows_take(&state->leases);
     ticket = aw_ticket_edit(state, in->slot);
     lease = aw_rows_change(&state->leases, slot);
@@ -328,7 +277,7 @@ is_held(const struct aw_state *state, struct aw_command *command)
         return false; /* AW_OK, unchanged */
     is_same = ticket->state == AW_TICKET_LEASED && out->lease.fence == in->lease.fence;
     if (is_same && state->now < out->expires_at) {
-        if (aw_slice_eq(agent_name(state, aw_lease_at(state, ticket->link)->agent), in->agent))
+        if (aw_slice_eq(aw_agent_name(state, aw_lease_at(state, ticket->link)->agent), in->agent))
             return true;
         command->out.err = AW_E_FORBIDDEN;
         return false;
@@ -394,6 +343,7 @@ aw_apply_complete(struct aw_state *state, struct aw_command *command)
         end(state, command);
         return;
     }
+    aw_agent_completed(state, aw_lease_at(state, ticket->link)->agent);
     aw_lease_end(state, ticket, AW_COMMAND_COMPLETE, command->in.fenced.op_hash);
     aw_ticket_close(state, command->in.fenced.lease.slot, ticket);
     aw_ticket_hide(ticket, command->in.fenced.lease.slot, &command->out.event);

@@ -141,10 +141,10 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
         .ids_max = state->limits.ids_max,
         .bytes = aw_rows_bytes(&state->tickets) + aw_rows_bytes(&state->identities) + aw_rows_bytes(&state->leases) +
                  aw_rows_bytes(&state->lanes) + aw_rows_bytes(&state->agents) + aw_rows_bytes(&state->once) +
-                 aw_rows_bytes(&state->facts) + aw_rows_bytes(&state->flights) + aw_rows_bytes(&state->airports) +
-                 aw_dedupe_bytes(&state->ids) + aw_index_bytes(&state->by_identity) + aw_index_bytes(&state->by_lane_name) +
-                 aw_index_bytes(&state->by_agent_name) + aw_index_bytes(&state->by_pull) + aw_index_bytes(&state->by_key) +
-                 aw_index_bytes(&state->by_flight) + aw_timers_bytes(&state->timers) +
+                 aw_rows_bytes(&state->agent_settings) + aw_rows_bytes(&state->facts) + aw_rows_bytes(&state->flights) +
+                 aw_rows_bytes(&state->airports) + aw_dedupe_bytes(&state->ids) + aw_index_bytes(&state->by_identity) +
+                 aw_index_bytes(&state->by_lane_name) + aw_index_bytes(&state->by_agent_name) + aw_index_bytes(&state->by_pull) +
+                 aw_index_bytes(&state->by_key) + aw_index_bytes(&state->by_flight) + aw_timers_bytes(&state->timers) +
                  (size_t)globals->heads[AW_TABLE_TICKETS].used * 2 * sizeof(uint32_t), /* positions of timers, first facts */
     };
     memcpy(ret_counts->tickets, state->by_state, sizeof(ret_counts->tickets));

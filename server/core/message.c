@@ -9,8 +9,6 @@
  * most that are looked at when a table is full, so that one message's work stays bounded. */
 #define REUSES_PER_OPENING 4U
 #define REUSES_MAX         64U
-/* Who did something that long ago at most counts as being there. */
-#define PRESENT_MS (UINT64_C(15) * 60 * 1000)
 
 enum place_kind { OPENS, JOINS, REOPENS };
 struct place {
@@ -388,6 +386,7 @@ open_ticket(struct aw_state *state, struct aw_command *command, const struct pla
      * earlier one that still lies in a queue stays stale. */
     ticket->version = aw_ticket_version_at(seq);
     add_facts(state, slot, ticket, in, seq);
+    aw_aside_gentle_first(state, slot, ticket);
     aw_ticket_queue(state, slot, ticket, &command->out.event);
     aw_ticket_done(state, slot);
     state->globals.opened++;
@@ -401,7 +400,7 @@ keeper_of(const struct aw_state *state, const struct aw_ticket_row *ticket)
 {
     if (ticket->ended_kind != AW_COMMAND_COMPLETE)
         return 0;
-    if (aw_agent_at(state, ticket->ended_agent)->links.first == 0 && state->now - ticket->until >= PRESENT_MS)
+    if (aw_agent_at(state, ticket->ended_agent)->links.first == 0 && state->now - ticket->until >= AW_PRESENT_MS)
         return 0;
     return ticket->ended_agent;
 }
@@ -429,6 +428,8 @@ join_ticket(struct aw_state *state, struct aw_command *command, const struct pla
     add_facts(state, place->slot, ticket, &command->in.message, seq);
     if (keeper != 0)
         aw_aside_keep(state, place->slot, ticket, keeper);
+    if (place->kind == REOPENS && state->ticket_asides[place->slot] == 0) /* who is kept for goes before who is gentle */
+        aw_aside_gentle_first(state, place->slot, ticket);
     if (place->kind == REOPENS || (ticket->state == AW_TICKET_WAITING &&
                                    (ticket->class_ != class_ || aw_ticket_key(ticket) != key || ticket->reply_by != reply_by ||
                                     aw_ticket_is_closing(ticket) != closing || aw_ticket_shelf(state, ticket) != shelf)))

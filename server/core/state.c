@@ -14,7 +14,7 @@ static const struct aw_rows_layout layouts[AW_TABLE_COUNT] = {
     [AW_TABLE_TICKETS] = ROWS_LAYOUT(AW_TABLE_TICKETS, aw_ticket_row, sizeof(struct aw_ticket_row), link),
     [AW_TABLE_IDENTITIES] = ROWS_LAYOUT(AW_TABLE_IDENTITIES, aw_identity_row, offsetof(struct aw_identity_row, chain), next),
     [AW_TABLE_LEASES] = ROWS_LAYOUT(AW_TABLE_LEASES, aw_lease_row, offsetof(struct aw_lease_row, links), agent),
-    /* Lanes, agents and channels are never given back, so these links are never used. */
+    /* Lanes, agents, their settings and channels are never given back, so these links are never used. */
     [AW_TABLE_LANES] = ROWS_LAYOUT(AW_TABLE_LANES, aw_lane_row, AW_LANE_ROW_KEPT, version),
     [AW_TABLE_AGENTS] = ROWS_LAYOUT(AW_TABLE_AGENTS, aw_agent_row, offsetof(struct aw_agent_row, links), name_len),
     [AW_TABLE_ONCE] = ROWS_LAYOUT(AW_TABLE_ONCE, aw_once_row, offsetof(struct aw_once_row, chain), next),
@@ -23,6 +23,8 @@ static const struct aw_rows_layout layouts[AW_TABLE_COUNT] = {
     [AW_TABLE_AIRPORTS] = ROWS_LAYOUT(AW_TABLE_AIRPORTS, aw_plan_row, offsetof(struct aw_plan_row, chain), link),
     [AW_TABLE_ASIDES] = ROWS_LAYOUT(AW_TABLE_ASIDES, aw_aside_row, offsetof(struct aw_aside_row, links), agent),
     [AW_TABLE_CHANNELS] = ROWS_LAYOUT(AW_TABLE_CHANNELS, aw_channel_row, sizeof(struct aw_channel_row), name_len),
+    [AW_TABLE_AGENT_SETTINGS] =
+        ROWS_LAYOUT(AW_TABLE_AGENT_SETTINGS, aw_agent_settings_row, sizeof(struct aw_agent_settings_row), agent),
 };
 static const struct aw_index_layout identity_index = {.stride = sizeof(struct aw_identity_row),
                                                       .key_at = offsetof(struct aw_identity_row, hash),
@@ -64,8 +66,8 @@ static struct aw_rows *
 table_of(struct aw_state *state, uint32_t table)
 {
     struct aw_rows *const tables[AW_TABLE_COUNT] = {
-        NULL,         &state->tickets, &state->identities, &state->leases,   &state->lanes,  &state->agents,
-        &state->once, &state->facts,   &state->flights,    &state->airports, &state->asides, &state->channels};
+        NULL,          &state->tickets, &state->identities, &state->leases, &state->lanes,    &state->agents,        &state->once,
+        &state->facts, &state->flights, &state->airports,   &state->asides, &state->channels, &state->agent_settings};
 
     return tables[table];
 }
@@ -94,7 +96,8 @@ init_tables(struct aw_state *state)
                                             limits->flights_max + 1,
                                             AW_AIRPORT_CODES + 1,
                                             limits->asides_max + 1,
-                                            AW_CHANNELS_MAX + 1};
+                                            AW_CHANNELS_MAX + 1,
+                                            limits->agents_max + 1};
 
     if (!aw_ledger_init(&state->ledger, limits->preimage_bytes_max))
         return false;
@@ -271,6 +274,8 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
         return aw_lease_admits(state, &command->in.lease);
     case AW_COMMAND_LANE:
         return aw_lane_admits(state, &command->in.lane);
+    case AW_COMMAND_AGENT:
+        return aw_agent_admits(state, &command->in.agent);
     case AW_COMMAND_FLIGHT:
         if (aw_once_is_known(state, &command->once))
             return AW_OK;
@@ -322,7 +327,7 @@ struct told_limit {
     uint32_t    made;
     uint32_t    told; /* 0: as made */
 };
-#define TOLD_LIMITS 10
+#define TOLD_LIMITS 11
 
 static void
 told_limits(const struct aw_state *state, const struct aw_table_limits *told, struct told_limit ret_limits[TOLD_LIMITS])
@@ -335,6 +340,7 @@ told_limits(const struct aw_state *state, const struct aw_table_limits *told, st
               {"leases-max", AW_TABLE_LEASES, made->leases_max, told->leases_max},
               {"lanes-max", AW_TABLE_LANES, made->lanes_max, told->lanes_max},
               {"agents-max", AW_TABLE_AGENTS, made->agents_max, told->agents_max},
+              {"agents-max", AW_TABLE_AGENT_SETTINGS, made->agents_max, told->agents_max},
               {"idempotency-keys-max", AW_TABLE_ONCE, made->keys_max, told->keys_max},
               {"facts-max", AW_TABLE_FACTS, made->facts_max, told->facts_max},
               {"flights-max", AW_TABLE_FLIGHTS, made->flights_max, told->flights_max},
@@ -375,8 +381,8 @@ aw_state_use_limits(struct aw_state *state)
 static bool
 are_settings_valid(const struct aw_core_settings *settings)
 {
-    const uint64_t all[] = {settings->dedupe_ms,  settings->reopen_ms, settings->imminent_ms,   settings->lease_grace_ms,
-                            settings->decline_ms, settings->kept_ms,   settings->kept_gentle_ms};
+    const uint64_t all[] = {settings->dedupe_ms,  settings->reopen_ms, settings->imminent_ms,    settings->lease_grace_ms,
+                            settings->decline_ms, settings->kept_ms,   settings->kept_gentle_ms, settings->gentle_first_ms};
 
     for (size_t i = 0; i < AW_ARRAY_LEN(all); i++) {
         if (all[i] > AW_CORE_SETTING_MS_MAX)
@@ -432,6 +438,9 @@ dispatch(struct aw_state *state, struct aw_command *command)
         return;
     case AW_COMMAND_UNDO:
         aw_apply_undo(state, command);
+        return;
+    case AW_COMMAND_AGENT:
+        aw_apply_agent(state, command);
         return;
     case AW_COMMAND_MESSAGE:
         aw_apply_message(state, command);
@@ -543,9 +552,9 @@ aw_state_digest(const struct aw_state *state)
 struct aw_hash128
 aw_state_rows_digest_slow(const struct aw_state *state)
 {
-    const struct aw_rows *const tables[] = {&state->tickets,  &state->identities, &state->leases,  &state->lanes,
-                                            &state->agents,   &state->once,       &state->facts,   &state->flights,
-                                            &state->airports, &state->asides,     &state->channels};
+    const struct aw_rows *const tables[] = {&state->tickets,  &state->identities, &state->leases,   &state->lanes,
+                                            &state->agents,   &state->once,       &state->facts,    &state->flights,
+                                            &state->airports, &state->asides,     &state->channels, &state->agent_settings};
     struct aw_hash128           sum = {0};
 
     for (size_t i = 0; i < AW_ARRAY_LEN(tables); i++)

@@ -52,6 +52,12 @@
  *   aside      a ticket that not every agent may take now, as some declined it (for decline_ms) or one shall have it first
  *              (kept_ms), waits in no queue: the event ASIDE, not QUEUED. Then it goes back. Each agent has a row; a ticket at most
  *              AW_TICKET_ASIDES_MAX, and when there are no more, a decline is refused and nobody is kept for.
+ *   gentle     a gentle ticket that opens, or reopens and is kept for nobody, is for agents marked gentle alone, for
+ *              gentle_first_ms, when one of them who serves its lane is there: holds a lease, or completed one within 15 min.
+ *              Never CARE and IMMINENT. At most AW_GENTLE_ASIDES_MAX at a time, and half of the rows of tickets aside: what is more
+ *              goes to the queue at once. At most AW_GENTLE_AGENTS_MAX agents are so marked.
+ *   units      what an agent may hold in a channel, and in all, binds LEASE, not what it holds already: a follow-up on another
+ *              channel, or fewer units, leave its leases alone.
  *   kept       a ticket that reopens, for the agent who completed it, when that one holds a lease or completed it less than 15 min
  *              ago. Never CARE and IMMINENT: these go to the queue at once, also when they become so.
  *   repeats    a command that carries an aw_once and changed something is remembered for AW_ONCE_MS: the same again changes nothing
@@ -69,6 +75,7 @@
 
 #include "base/why.h"
 #include "model/command.h"
+#include "model/limits.h"
 #include "port/table.h"
 
 struct aw_state;
@@ -93,6 +100,8 @@ struct aw_state_limits {
 #define AW_IDENTITY_TICKETS_MAX  8U
 #define AW_TICKET_FACTS_MAX      24U
 #define AW_TICKET_ASIDES_MAX     16U
+#define AW_GENTLE_AGENTS_MAX     1024U
+#define AW_GENTLE_ASIDES_MAX     256U
 #define AW_STATE_LIMITS_DEFAULT                                                                                                  \
     ((struct aw_state_limits){.tickets_max = 12000000,                                                                           \
                               .identities_max = 16000000,                                                                        \
@@ -143,6 +152,7 @@ void aw_state_prefetch(const struct aw_state *state, const struct aw_command *co
  *   PLACE (any open one; as HOLD and UNHOLD when it does that too)   as these, NOT_FOUND also for the lane's name, LANE_PAUSED;
  *            AW_OK with changed false when it is as asked already
  *   LANE     BAD_VALUE, PRECONDITION, TABLE_FULL; AW_OK with changed false when it is as asked already
+ *   AGENT    as LANE, and with dry_run
  *   FLIGHT, AIRPORT   BAD_VALUE, PRECONDITION; FLIGHT also TABLE_FULL; AW_OK with changed false when it is as asked already, and
  *            with dry_run
  *   UNDO     NOT_FOUND, OVERTAKEN      all three with a key as HOLD
@@ -230,6 +240,10 @@ AW_MUST_USE enum aw_err aw_state_find_lane(const struct aw_state *state, struct 
 
 /* Rows of agents who may not take a ticket, or for whom one is kept. 0: no ticket waits aside. */
 uint32_t aw_state_aside_count(const struct aw_state *state);
+/* The same without those that only who is marked gentle may take, when this agent (0: one never seen) is not. */
+uint32_t aw_state_aside_count_for(const struct aw_state *state, uint32_t agent);
+/* Whether only agents marked gentle may take the ticket in `slot` now. */
+bool aw_state_is_for_gentle(const struct aw_state *state, uint32_t slot);
 /* The tickets that wait aside, one after the other: the row behind `after`, 0: there is none. They come in no order that means
  * anything; those of one ticket count once. */
 uint32_t aw_state_next_aside(const struct aw_state *state, uint32_t after);
@@ -237,7 +251,7 @@ uint32_t aw_state_next_aside(const struct aw_state *state, uint32_t after);
 uint32_t aw_state_aside_ticket(const struct aw_state *state, uint32_t aside);
 /* The number of an agent; 0: never seen. */
 uint32_t aw_state_find_agent(const struct aw_state *state, struct aw_slice name);
-/* Whether this agent may take the ticket in `slot` now, as far as declines and keeping go. `agent` 0: one never seen. */
+/* Whether this agent may take the ticket in `slot` now, as far as declines, keeping and units go. `agent` 0: one never seen. */
 bool aw_state_may_take(const struct aw_state *state, uint32_t slot, uint32_t agent);
 /* For whom alone the ticket is kept; empty: for nobody. */
 struct aw_slice aw_state_kept_for(const struct aw_state *state, uint32_t slot);
@@ -245,6 +259,28 @@ struct aw_slice aw_state_kept_for(const struct aw_state *state, uint32_t slot);
 /* The channels in which this agent has no free unit: a bit each, 1 << the number of the channel; bit 0: those without a number. All
  * bits when it holds as many leases as it may in all. LEASE is STALE for a ticket of such a channel. `agent` 0: 0. */
 uint16_t aw_state_agent_full(const struct aw_state *state, uint32_t agent);
+/* What an agent is set to, and how much it holds. */
+struct aw_agent_view {
+    struct aw_slice       name;    /* never changes and never goes away, as those of channels */
+    uint64_t              version; /* of its settings; 0: it was never set */
+    bool                  is_gentle;
+    const uint32_t       *lanes;      /* ascending */
+    uint32_t              lane_count; /* 0: all lanes */
+    struct aw_agent_units units[AW_CHANNELS_MAX];
+    uint32_t              held[AW_CHANNELS_MAX]; /* leases in each of these channels */
+    uint32_t              unit_count;
+    uint32_t              units_total; /* or AW_UNITS_NO_TOTAL */
+    uint32_t              leases;
+};
+/* One above the number of the last agent; numbers are from 1, in the order in which they were first seen or set. */
+uint32_t aw_state_agent_slots(const struct aw_state *state);
+/* `lanes`: room for AW_LANES_PER_PULL_MAX, lent to the view. */
+void aw_state_agent(const struct aw_state *state, uint32_t agent, struct aw_agent_view *ret_view, uint32_t *lanes);
+/* Never changes and never goes away. */
+struct aw_slice aw_state_agent_name(const struct aw_state *state, uint32_t agent);
+/* Whether it is marked gentle. `agent` 0: no. */
+bool aw_state_agent_is_gentle(const struct aw_state *state, uint32_t agent);
+
 /* The next agent whose settings or whose aw_state_agent_full changed since it was given out here; 0: none is left. For who
  * publishes them; no part of the state. */
 uint32_t aw_state_take_changed_agent(struct aw_state *state);

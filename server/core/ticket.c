@@ -34,6 +34,7 @@ count(struct aw_state *state, const struct aw_ticket_row *ticket, int by)
         return;
     case AW_TICKET_LEASED:
         load->leased += (uint32_t)by;
+        aw_agent_count(state, aw_lease_at(state, ticket->link)->agent, ticket->channel, by);
         return;
     case AW_TICKET_HELD:
         load->held += (uint32_t)by;

@@ -17,6 +17,8 @@ aw_command_name(unsigned kind)
         return "airport";
     case AW_COMMAND_UNDO:
         return "undo";
+    case AW_COMMAND_AGENT:
+        return "agent";
     case AW_COMMAND_MESSAGE:
         return "message";
     case AW_COMMAND_LEASE:

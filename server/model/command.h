@@ -28,6 +28,7 @@ enum aw_command_kind {
     AW_COMMAND_FLIGHT = 4,   /* what a flight does */
     AW_COMMAND_AIRPORT = 5,  /* an airport closes or opens */
     AW_COMMAND_UNDO = 6,     /* one of these two, while nothing came after it */
+    AW_COMMAND_AGENT = 7,    /* what an agent is set to: lanes, gentle, units */
     AW_COMMAND_MESSAGE = 10, /* accepted: opens, joins or reopens a ticket */
     AW_COMMAND_LEASE = 20,
     AW_COMMAND_EXTEND = 21,
@@ -71,6 +72,7 @@ struct aw_core_settings {
     uint64_t decline_ms;                  /* 10 min: a declined ticket is not offered to that agent again */
     uint64_t kept_ms;                     /* 2 min: a reopened ticket is kept for the agent who closed it; 0: never */
     uint64_t kept_gentle_ms;              /* 15 min: the same of a gentle one */
+    uint64_t gentle_first_ms;             /* 1 min: a gentle ticket is for agents marked gentle first; 0: never */
     uint64_t handling_ms[AW_CLASS_COUNT]; /* 10/5/8/6/4 min: handling estimate; a departure nearer than that can't be made */
     struct aw_table_limits tables;
 };
@@ -83,6 +85,7 @@ struct aw_core_settings {
                                .decline_ms = UINT64_C(10) * 60 * 1000,                                                           \
                                .kept_ms = UINT64_C(2) * 60 * 1000,                                                               \
                                .kept_gentle_ms = UINT64_C(15) * 60 * 1000,                                                       \
+                               .gentle_first_ms = UINT64_C(60) * 1000,                                                           \
                                .handling_ms = {600000, 300000, 480000, 360000, 240000}})
 
 /* What a request with an Idempotency-Key is known by: sent again, it is answered as the first time and changes nothing. */
@@ -323,6 +326,7 @@ enum aw_event_kind {
     AW_EVENT_HIDDEN, /* show `version`, push nothing: whatever lies in a queue is stale */
     AW_EVENT_ASIDE,  /* the same, and offer it to those who may take it */
     AW_EVENT_LANE,   /* a lane is new or its pause changed */
+    AW_EVENT_AGENT,  /* an agent, `slot`, was set */
 };
 struct aw_event {
     enum aw_event_kind kind;
@@ -397,6 +401,12 @@ struct aw_out_lane {
     bool     created;
 };
 
+struct aw_out_agent {
+    uint32_t agent; /* with dry_run of one never seen: 0 */
+    uint64_t version;
+    bool     created; /* it was never set before */
+};
+
 /* FLIGHT, AIRPORT, UNDO. */
 struct aw_out_change {
     struct aw_change_answer now; /* with dry_run: as it would be */
@@ -415,6 +425,7 @@ struct aw_outcome_of {
         struct aw_out_lease   lease;
         struct aw_out_ticket  ticket;
         struct aw_out_lane    lane;
+        struct aw_out_agent   agent;
         struct aw_out_change  change;
     } u;
 };
@@ -426,6 +437,7 @@ struct aw_command {
         struct aw_in_epoch      epoch;
         struct aw_core_settings settings;
         struct aw_in_lane       lane;
+        struct aw_in_agent      agent;
         struct aw_in_flight     flight;
         struct aw_in_airport    airport;
         struct aw_in_undo       undo;

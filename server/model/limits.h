@@ -65,9 +65,8 @@
  * 0 are all those that have none. */
 #define AW_CHANNEL_NUMBERS       16U
 #define AW_CHANNELS_MAX          (AW_CHANNEL_NUMBERS - 1U)
-#define AW_AGENT_CHANNELS_MAX    (AW_CHANNEL_NUMBERS - 1U)
 #define AW_AGENT_UNITS_MAX       100U
-#define AW_AGENT_UNITS_TOTAL_MAX (AW_AGENT_CHANNELS_MAX * AW_AGENT_UNITS_MAX)
+#define AW_AGENT_UNITS_TOTAL_MAX (AW_CHANNELS_MAX * AW_AGENT_UNITS_MAX)
 
 /* How long a request is known by its Idempotency-Key. */
 #define AW_ONCE_MS (UINT64_C(24) * 3600 * 1000)

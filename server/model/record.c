@@ -284,6 +284,7 @@ put_settings(struct put *put, const struct aw_core_settings *settings)
     put_ms(put, settings->decline_ms);
     put_ms(put, settings->kept_ms);
     put_ms(put, settings->kept_gentle_ms);
+    put_ms(put, settings->gentle_first_ms);
     for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
         put_ms(put, settings->handling_ms[i]);
     for (size_t i = 0; i < AW_ARRAY_LEN(table_limits); i++)
@@ -465,12 +466,41 @@ put_order(struct put *put, const struct aw_order_settings *order)
 
 /* A list of lanes takes a byte each, as a rule: what is written of each is how far it lies behind the one before. */
 static void
-put_choice(struct put *put, const struct aw_lease_choice *choice)
+put_lanes(struct put *put, const uint32_t *lanes, uint32_t count)
 {
     uint32_t next = 0;
 
+    AW_ASSERT(count <= AW_LANES_PER_PULL_MAX);
+    put_varint(put, count);
+    for (uint32_t i = 0; i < count; i++) {
+        AW_ASSERT(lanes[i] >= next);
+        put_varint(put, lanes[i] - next);
+        next = lanes[i] + 1;
+    }
+}
+
+static void
+put_agent(struct put *put, const struct aw_in_agent *agent)
+{
+    AW_ASSERT(agent->name.len >= 1);
+    AW_ASSERT(agent->unit_count <= AW_CHANNELS_MAX);
+    put_string(put, agent->name, AW_AGENT_BYTES_MAX);
+    put_u8(put, agent->is_gentle);
+    put_lanes(put, agent->lanes, agent->lane_count); /* none: all */
+    put_u8(put, agent->unit_count);
+    for (uint32_t i = 0; i < agent->unit_count; i++) {
+        put_string(put, agent->units[i].channel, AW_CHANNEL_BYTES_MAX);
+        put_u8(put, agent->units[i].units);
+    }
+    put_u32(put, agent->units_total);
+    put_if_match(put, &agent->if_match);
+    put_string(put, agent->by, AW_AGENT_BYTES_MAX);
+}
+
+static void
+put_choice(struct put *put, const struct aw_lease_choice *choice)
+{
     AW_ASSERT(choice->taken_seq >= choice->seen_seq);
-    AW_ASSERT(choice->lane_count <= AW_LANES_PER_PULL_MAX);
     put_ms(put, choice->at);
     put_u64(put, choice->seen_seq);
     put_u64(put, choice->taken_seq);
@@ -480,12 +510,7 @@ put_choice(struct put *put, const struct aw_lease_choice *choice)
         put_u32(put, choice->back_slot);
     put_order(put, &choice->order);
     put_varint(put, choice->full);
-    put_varint(put, choice->lane_count);
-    for (uint32_t i = 0; i < choice->lane_count; i++) {
-        AW_ASSERT(choice->lanes[i] >= next);
-        put_varint(put, choice->lanes[i] - next);
-        next = choice->lanes[i] + 1;
-    }
+    put_lanes(put, choice->lanes, choice->lane_count);
 }
 
 static void
@@ -610,6 +635,9 @@ put_fields(struct put *put, const struct aw_command *command)
         return;
     case AW_COMMAND_UNDO:
         put_undo(put, &command->in.undo);
+        return;
+    case AW_COMMAND_AGENT:
+        put_agent(put, &command->in.agent);
         return;
     case AW_COMMAND_MESSAGE:
         put_message(put, &command->in.message);
@@ -934,6 +962,7 @@ get_settings(struct get *get, struct aw_core_settings *settings)
     settings->decline_ms = get_ms(get);
     settings->kept_ms = get_ms(get);
     settings->kept_gentle_ms = get_ms(get);
+    settings->gentle_first_ms = get_ms(get);
     for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
         settings->handling_ms[i] = get_ms(get);
     for (size_t i = 0; i < AW_ARRAY_LEN(table_limits); i++)
@@ -1116,12 +1145,47 @@ get_order(struct get *get, struct aw_order_settings *order)
     order_of_numbers(numbers, order);
 }
 
-static void
-get_choice(struct get *get, struct aw_lease_choice *choice)
+/* NULL when there are none. */
+static const uint32_t *
+get_lanes(struct get *get, uint32_t *ret_count)
 {
     uint32_t *lanes;
     uint32_t  next = 0;
 
+    *ret_count = (uint32_t)get_varint(get, AW_LANES_PER_PULL_MAX, "more lanes than the limit");
+    lanes = get_list(get, ret_count, sizeof(*lanes));
+    for (uint32_t i = 0; i < *ret_count; i++) {
+        lanes[i] = next + (uint32_t)get_varint(get, UINT16_MAX, "a lane is out of range");
+        next = lanes[i] + 1;
+    }
+    return lanes;
+}
+
+static void
+get_agent(struct get *get, struct aw_in_agent *agent)
+{
+    struct aw_agent_units *units;
+
+    agent->name = get_string(get, AW_AGENT_BYTES_MAX);
+    if (agent->name.len == 0)
+        get_fail(get, AW_E_CORRUPT, "an agent without a name");
+    agent->is_gentle = get_u8(get, 1, "a flag is neither 0 nor 1") != 0;
+    agent->lanes = get_lanes(get, &agent->lane_count);
+    agent->unit_count = get_u8(get, AW_CHANNELS_MAX, "more channels than the limit");
+    units = get_list(get, &agent->unit_count, sizeof(*units));
+    for (uint32_t i = 0; i < agent->unit_count; i++) {
+        units[i].channel = get_string(get, AW_CHANNEL_BYTES_MAX);
+        units[i].units = get_u8(get, AW_AGENT_UNITS_MAX, "more units than the limit");
+    }
+    agent->units = units;
+    agent->units_total = get_u32(get);
+    agent->if_match.version = get_u64(get);
+    agent->by = get_string(get, AW_AGENT_BYTES_MAX);
+}
+
+static void
+get_choice(struct get *get, struct aw_lease_choice *choice)
+{
     choice->at = get_ms(get);
     if (choice->at == 0)
         get_fail(get, AW_E_CORRUPT, "version 2 without a choice");
@@ -1133,15 +1197,9 @@ get_choice(struct get *get, struct aw_lease_choice *choice)
         choice->back_slot = get_u32(get);
     get_order(get, &choice->order);
     choice->full = (uint16_t)get_varint(get, UINT16_MAX, "a channel is out of range");
-    choice->lane_count = (uint32_t)get_varint(get, AW_LANES_PER_PULL_MAX, "more lanes than the limit");
     if (choice->taken_seq < choice->seen_seq)
         get_fail(get, AW_E_CORRUPT, "a ticket was taken before it was looked for");
-    lanes = get_list(get, &choice->lane_count, sizeof(*lanes));
-    for (uint32_t i = 0; i < choice->lane_count; i++) {
-        lanes[i] = next + (uint32_t)get_varint(get, UINT16_MAX, "a lane is out of range");
-        next = lanes[i] + 1;
-    }
-    choice->lanes = lanes;
+    choice->lanes = get_lanes(get, &choice->lane_count);
 }
 
 static void
@@ -1274,6 +1332,9 @@ get_fields(struct get *get, struct aw_command *command)
         return true;
     case AW_COMMAND_UNDO:
         get_undo(get, &command->in.undo);
+        return true;
+    case AW_COMMAND_AGENT:
+        get_agent(get, &command->in.agent);
         return true;
     case AW_COMMAND_MESSAGE:
         get_message(get, &command->in.message);

@@ -10,6 +10,9 @@
  * A pull with an Idempotency-Key looks first whether leases run that were given to an earlier one with its key, and gets these. Two
  * at the same time: the committer gives leases to one of them alone, and the other looks again.
  *
+ * A pull that names no lanes goes by those that its agent is set to, as they are each time that it looks. While it waits, the
+ * committer sends it back when its agent is set anew.
+ *
  * Whoever leaves on the way gives back what it has: an entry taken from the lanes, a wake that was meant for somebody, a lease
  * that was granted, and a lease whose answer did not leave.
  */
@@ -40,6 +43,11 @@ struct pull {
     struct aw_pull_key       key;   /* key 0: no Idempotency-Key */
     const uint32_t          *lanes; /* NULL: all */
     uint32_t                 lane_count;
+    uint32_t                *agent_lanes; /* room for agent_lanes_room: those of the agent, when the pull names none */
+    uint32_t                 agent_lanes_room;
+    uint64_t                 stamp; /* of the agent's settings that it goes by; 0: it was never set */
+    bool                     is_gentle;
+    uint16_t                 full; /* channels in which the agent has no free unit */
     bool                     time_is_up;
     bool                     asked_aside; /* for a ticket that waits aside, since it was last woken for one */
     bool                     cancelling;
@@ -56,6 +64,74 @@ struct pull {
     enum aw_err              failure; /* why granted leases go back, for the answer */
     bool                     answered_with_leases;
 };
+
+/* --- whose lanes -------------------------------------------------------------------------------------------------------------- */
+
+/* Places in `count` lists, or in the one of those that serve all lanes. NULL: no memory. */
+static struct aw_park_node *
+make_nodes(struct aw_arena *arena, uint32_t count)
+{
+    struct aw_park_node *nodes = aw_arena_take_zeroed(arena, count > 0 ? count : 1, sizeof(*nodes));
+
+    for (uint32_t i = 0; nodes != NULL && i < (count > 0 ? count : 1); i++)
+        aw_list_init(&nodes[i].link);
+    return nodes;
+}
+
+static void
+tell_park(struct pull *pull)
+{
+    struct aw_park *park = &pull->park.park;
+
+    park->lanes = pull->lanes;
+    park->lane_count = pull->lane_count;
+    park->stamp = pull->stamp;
+}
+
+/* Room for the agent's lanes, and for the places of one who waits for them. False: no memory. */
+static bool
+make_room(struct pull *pull, uint32_t lane_count)
+{
+    struct aw_arena *arena = aw_call_arena(&pull->call);
+    bool             is_parked = pull->park.park.nodes != NULL;
+
+    if (lane_count <= pull->agent_lanes_room)
+        return true;
+    /* Twice as many at least, so that what is left behind stays bounded however often the agent is set. */
+    if (lane_count < 2 * pull->agent_lanes_room)
+        lane_count = 2 * pull->agent_lanes_room;
+    pull->agent_lanes = aw_arena_take(arena, lane_count * sizeof(pull->agent_lanes[0]));
+    pull->agent_lanes_room = pull->agent_lanes == NULL ? 0 : lane_count;
+    if (is_parked)
+        pull->park.park.nodes = make_nodes(arena, lane_count);
+    return pull->agent_lanes != NULL && (!is_parked || pull->park.park.nodes != NULL);
+}
+
+/* Looks what the agent is set to by now. Nothing is out. False: no memory. */
+static bool
+renew(struct pull *pull)
+{
+    struct aw_agents_row           *row = aw_agents_directory_find(pull->call.io->shared->agents, pull->agent);
+    const struct aw_agent_settings *settings = aw_agents_row_settings(row);
+    uint32_t                        count = settings == NULL || pull->want.lane_count > 0 ? 0 : settings->lane_count;
+
+    pull->full = aw_agents_row_full(row);
+    if (pull->stamp == (settings == NULL ? 0 : settings->stamp))
+        return true;
+    if (!make_room(pull, count))
+        return false;
+    if (pull->want.lane_count == 0) {
+        for (uint32_t i = 0; i < count; i++)
+            pull->agent_lanes[i] = settings->lanes[i];
+        pull->lanes = count > 0 ? pull->agent_lanes : NULL;
+        pull->lane_count = count;
+    }
+    AW_ASSERT(settings != NULL); /* what was set once stays so */
+    pull->is_gentle = settings->is_gentle;
+    pull->stamp = settings->stamp;
+    tell_park(pull);
+    return true;
+}
 
 /* --- taking ------------------------------------------------------------------------------------------------------------------- */
 
@@ -83,6 +159,7 @@ take_one(struct pull *pull, struct aw_choice *ret_choice)
                                     .directory = shared->directory,
                                     .lane_list = pull->lanes,
                                     .lane_count = pull->lane_count,
+                                    .full = pull->full,
                                     .order = &io->order};
 
     while (aw_choice_take(&of, io->wall, ret_choice)) {
@@ -108,6 +185,7 @@ add_choice(struct pull *pull, const struct aw_choice *choice)
                                                     .seen_seq = choice->seen_seq,
                                                     .taken_seq = choice->taken_seq,
                                                     .queue = (uint8_t)choice->head.queue,
+                                                    .full = pull->full,
                                                     .lanes = pull->lanes,
                                                     .lane_count = pull->lane_count,
                                                     .taken_at = aw_clock_mono()}}};
@@ -120,7 +198,7 @@ ask_aside(struct pull *pull)
 {
     const struct aw_shared *shared = pull->call.io->shared;
     uint32_t                room = pull->want.max - pull->submission.count;
-    uint32_t                asides = aw_lanes_directory_asides(shared->directory);
+    uint32_t                asides = aw_lanes_directory_asides(shared->directory, pull->is_gentle);
     struct aw_choice        none = {.head.queue = AW_CHOICE_ASIDE, .seen_seq = aw_lanes_published(shared->lanes)};
 
     if (asides == 0 || room == 0 || pull->asked_aside)
@@ -179,21 +257,14 @@ take(struct pull *pull)
 static bool
 make_park(struct pull *pull)
 {
-    uint32_t nodes = pull->lanes == NULL ? 1 : pull->lane_count;
+    uint32_t nodes = pull->want.lane_count > 0 ? pull->lane_count : pull->agent_lanes_room;
 
-    pull->park = (struct aw_submission){.kind = AW_SUBMIT_PARK,
-                                        .park = {.agent = pull->agent,
-                                                 .order = &pull->order,
-                                                 .key = pull->key,
-                                                 .lanes = pull->lanes,
-                                                 .lane_count = pull->lane_count,
-                                                 .woken_lane = AW_LANE_NONE}};
-    pull->park.park.nodes = aw_arena_take_zeroed(aw_call_arena(&pull->call), nodes, sizeof(struct aw_park_node));
-    if (pull->park.park.nodes == NULL)
-        return false;
-    for (uint32_t i = 0; i < nodes; i++)
-        aw_list_init(&pull->park.park.nodes[i].link);
-    return true;
+    pull->park = (struct aw_submission){
+        .kind = AW_SUBMIT_PARK,
+        .park = {.agent = pull->agent, .order = &pull->order, .key = pull->key, .woken_lane = AW_LANE_NONE}};
+    tell_park(pull);
+    pull->park.park.nodes = make_nodes(aw_call_arena(&pull->call), nodes);
+    return pull->park.park.nodes != NULL;
 }
 
 static void
@@ -249,6 +320,20 @@ ask(struct pull *pull)
     aw_call_submit(&pull->call, &pull->submission);
 }
 
+/* No memory. A wake that it was given goes on to somebody else. */
+static void
+give_up(struct pull *pull)
+{
+    const struct aw_park *wait = &pull->park.park;
+
+    if (wait->woken_lane != AW_LANE_NONE || wait->offered_slot != 0)
+        park(pull, true);
+    else
+        aw_call_fail(&pull->call, AW_E_MEMORY, "");
+}
+
+static void take_or_park(struct pull *pull);
+
 static void
 on_parked(struct pull *pull)
 {
@@ -264,22 +349,32 @@ on_parked(struct pull *pull)
         aw_call_answer_empty(call, 204);
         return;
     }
+    if (pull->park.park.end == AW_PARK_AGAIN) {
+        take_or_park(pull);
+        return;
+    }
     if (pull->park.park.offered_slot != 0)
         pull->asked_aside = false;
     else if (pull->park.park.woken_lane == AW_LANE_NONE) {
         ask(pull); /* not for a ticket: another pull with this key was given leases */
         return;
     }
-    if (take(pull))
-        return;
-    aw_metric_add(call->io->metrics, AW_METRIC_WOKEN_IN_VAIN, 1);
-    park(pull, pull->time_is_up || call->io->draining);
+    if (!renew(pull))
+        give_up(pull);
+    else if (!take(pull)) {
+        aw_metric_add(call->io->metrics, AW_METRIC_WOKEN_IN_VAIN, 1);
+        park(pull, pull->time_is_up || call->io->draining);
+    }
 }
 
 /* Takes what there is, or goes (back) to waiting. */
 static void
 take_or_park(struct pull *pull)
 {
+    if (!renew(pull)) {
+        give_up(pull);
+        return;
+    }
     if (take(pull))
         return;
     if (pull->park.kind == AW_SUBMIT_PARK)

@@ -43,18 +43,19 @@ struct aw_arrival {
 
 /* What all io threads share. Set before they start, then read-only. */
 struct aw_shared {
-    const struct aw_settings  *settings;
-    struct aw_committer       *committer;
-    struct aw_readers         *readers;
-    struct aw_lanes           *lanes;
-    struct aw_lanes_directory *directory;
-    struct aw_qsbr            *qsbr;
-    struct aw_metrics         *metrics;
-    struct aw_hash_key         table_key;
-    struct aw_hash_key         token_key;
-    uint8_t                    shard;
-    struct aw_orderbook       *orderbook; /* only to begin with: later orders arrive */
-    struct aw_rulebook        *rulebook;  /* as above */
+    const struct aw_settings   *settings;
+    struct aw_committer        *committer;
+    struct aw_readers          *readers;
+    struct aw_lanes            *lanes;
+    struct aw_lanes_directory  *directory;
+    struct aw_agents_directory *agents;
+    struct aw_qsbr             *qsbr;
+    struct aw_metrics          *metrics;
+    struct aw_hash_key          table_key;
+    struct aw_hash_key          token_key;
+    uint8_t                     shard;
+    struct aw_orderbook        *orderbook; /* only to begin with: later orders arrive */
+    struct aw_rulebook         *rulebook;  /* as above */
 };
 
 struct aw_io {

@@ -38,25 +38,26 @@ struct listener {
 };
 
 struct aw_server {
-    const struct aw_settings *given;    /* borrows */
-    struct aw_settings        settings; /* a copy with io_threads filled in */
-    struct aw_journal        *journal;
-    struct aw_table          *table;
-    struct aw_state          *state;
-    struct aw_lanes          *lanes;
-    struct aw_lanes_directory directory;
-    struct aw_qsbr            qsbr;
-    struct aw_metrics        *metrics;
-    struct aw_readers        *readers;
-    struct aw_committer      *committer;
-    struct aw_shared          shared;
-    struct aw_io             *ios;
-    uint32_t                  io_count;
-    uint32_t                  io_started;
-    struct aw_latch           is_served;  /* all io threads run, and have rules */
-    struct aw_latch           is_ending;  /* what is not ready yet need not become so */
-    uint32_t                 *io_loads;   /* connections of each, as the acceptor knows */
-    uint64_t                  tls_handed; /* connections with TLS that went to an io thread, ever */
+    const struct aw_settings  *given;    /* borrows */
+    struct aw_settings         settings; /* a copy with io_threads filled in */
+    struct aw_journal         *journal;
+    struct aw_table           *table;
+    struct aw_state           *state;
+    struct aw_lanes           *lanes;
+    struct aw_lanes_directory  directory;
+    struct aw_agents_directory agents;
+    struct aw_qsbr             qsbr;
+    struct aw_metrics         *metrics;
+    struct aw_readers         *readers;
+    struct aw_committer       *committer;
+    struct aw_shared           shared;
+    struct aw_io              *ios;
+    uint32_t                   io_count;
+    uint32_t                   io_started;
+    struct aw_latch            is_served;  /* all io threads run, and have rules */
+    struct aw_latch            is_ending;  /* what is not ready yet need not become so */
+    uint32_t                  *io_loads;   /* connections of each, as the acceptor knows */
+    uint64_t                   tls_handed; /* connections with TLS that went to an io thread, ever */
     /* Committer thread. */
     pthread_t                committer_thread;
     bool                     committer_started;
@@ -701,7 +702,8 @@ make_state(struct aw_server *server, struct aw_why *why)
         return err;
     aw_qsbr_init(&server->qsbr);
     if (aw_lanes_new(&server->lanes, &lanes, &server->qsbr) != AW_OK ||
-        !aw_lanes_directory_init(&server->directory, (uint32_t)settings->lanes_max))
+        !aw_lanes_directory_init(&server->directory, (uint32_t)settings->lanes_max) ||
+        !aw_agents_directory_init(&server->agents, (uint32_t)settings->agents_max, &server->qsbr))
         return aw_why(why, AW_E_MEMORY, "no memory for the queues");
     return AW_OK;
 }
@@ -719,6 +721,7 @@ core_settings(const struct aw_settings *settings)
     core.decline_ms = settings->decline_s * AW_MS_PER_S;
     core.kept_ms = settings->kept_s * AW_MS_PER_S;
     core.kept_gentle_ms = settings->kept_gentle_s * AW_MS_PER_S;
+    core.gentle_first_ms = settings->gentle_first_s * AW_MS_PER_S;
     core.tables = (struct aw_table_limits){
         .tickets_max = (uint32_t)settings->tickets_max,
         .identities_max = (uint32_t)settings->identities_max,
@@ -744,6 +747,7 @@ make_committer(struct aw_server *server, struct aw_why *why)
         .state = server->state,
         .lanes = server->lanes,
         .directory = &server->directory,
+        .agents = &server->agents,
         .settings = core_settings(settings),
         .io_count = server->io_count,
         .mailbox_slots = aw_io_mailbox_slots(settings),
@@ -817,6 +821,7 @@ make_shared(struct aw_server *server, struct aw_why *why)
     server->shared = (struct aw_shared){.settings = &server->settings,
                                         .lanes = server->lanes,
                                         .directory = &server->directory,
+                                        .agents = &server->agents,
                                         .qsbr = &server->qsbr,
                                         .metrics = server->metrics,
                                         .table_key = identity->table_key,
@@ -927,6 +932,7 @@ free_server(struct aw_server *server)
     free(server->io_loads);
     aw_gate_free(&server->gate);
     aw_metrics_free(&server->metrics);
+    aw_agents_directory_fini(&server->agents);
     aw_lanes_directory_fini(&server->directory);
     aw_lanes_free(&server->lanes);
     aw_state_free(&server->state);

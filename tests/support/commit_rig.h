@@ -34,16 +34,17 @@ struct desk {
     uint64_t bodies_min_ms;
     uint32_t room_low_percent;
     /* Of one run. */
-    struct aw_state          *state;
-    struct aw_qsbr            qsbr;
-    struct aw_lanes          *lanes;
-    struct aw_lanes_directory directory;
-    struct aw_committer      *committer;
-    struct aw_wake            wake;
-    struct aw_ring_in         in;
-    struct aw_ring_out        out;
-    struct aw_recovery        recovery;
-    struct aw_why             refused; /* why it did not start */
+    struct aw_state           *state;
+    struct aw_qsbr             qsbr;
+    struct aw_lanes           *lanes;
+    struct aw_lanes_directory  directory;
+    struct aw_agents_directory agents;
+    struct aw_committer       *committer;
+    struct aw_wake             wake;
+    struct aw_ring_in          in;
+    struct aw_ring_out         out;
+    struct aw_recovery         recovery;
+    struct aw_why              refused; /* why it did not start */
     /* Counted over all runs. */
     uint32_t checkpoints;
     uint32_t role_changes;
@@ -157,12 +158,14 @@ desk_start(struct desk *desk)
     assert_int_equal(aw_state_new(&desk->state, &desk_limits, 0, NULL), AW_OK);
     assert_int_equal(aw_lanes_new(&desk->lanes, &lanes, &desk->qsbr), AW_OK);
     assert_true(aw_lanes_directory_init(&desk->directory, desk_limits.lanes_max));
+    assert_true(aw_agents_directory_init(&desk->agents, desk_limits.agents_max, &desk->qsbr));
     assert_int_equal(aw_wake_init(&desk->wake, NULL), AW_OK);
     config = (struct aw_committer_config){.journal = desk->journal,
                                           .table = desk->table,
                                           .state = desk->state,
                                           .lanes = desk->lanes,
                                           .directory = &desk->directory,
+                                          .agents = &desk->agents,
                                           .settings = AW_CORE_SETTINGS_DEFAULT,
                                           .io_count = 1,
                                           .mailbox_slots = 1024,
@@ -197,6 +200,7 @@ desk_stop(struct desk *desk)
     aw_committer_free(&desk->committer);
     aw_lanes_free(&desk->lanes);
     aw_lanes_directory_fini(&desk->directory);
+    aw_agents_directory_fini(&desk->agents);
     aw_state_free(&desk->state);
     aw_wake_fini(&desk->wake);
 }

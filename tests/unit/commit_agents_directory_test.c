@@ -16,7 +16,6 @@ make(struct aw_agents_directory *directory, bool is_gentle, uint32_t lane_count,
     assert_true(aw_agents_directory_reserve(directory));
     settings = aw_agents_directory_begin(directory);
     settings->is_gentle = is_gentle;
-    settings->has_lanes = lane_count > 0;
     settings->lane_count = lane_count;
     for (uint32_t i = 0; i < lane_count; i++)
         settings->lanes[i] = first + i;
@@ -47,7 +46,6 @@ test_rows(void **state)
 
         assert_non_null(settings);
         assert_int_equal(settings->is_gentle, i % 2 == 0);
-        assert_int_equal(settings->has_lanes, i % 3 > 0);
         assert_int_equal(settings->lane_count, i % 3);
         assert_true(settings->stamp > stamp);
         stamp = settings->stamp;

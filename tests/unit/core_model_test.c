@@ -1383,6 +1383,7 @@ compare_out(const struct run *run, enum aw_command_kind kind, const struct aw_ou
         return;
     case AW_COMMAND_EPOCH:
     case AW_COMMAND_SETTINGS:
+    case AW_COMMAND_AGENT:  /* core_agent_test has it */
     case AW_COMMAND_FLIGHT: /* core_flight_test has them */
     case AW_COMMAND_AIRPORT:
     case AW_COMMAND_UNDO:
@@ -1776,6 +1777,7 @@ apply_model(const struct logged *l, struct aw_command *c)
     case AW_COMMAND_SETTINGS:
         m_settings(c);
         return;
+    case AW_COMMAND_AGENT:
     case AW_COMMAND_FLIGHT:
     case AW_COMMAND_AIRPORT:
     case AW_COMMAND_UNDO:

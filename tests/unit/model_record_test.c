@@ -18,10 +18,11 @@
 #define SEED   UINT64_C(0x5eed0a51)
 #define ROUNDS 400U
 
-static const enum aw_command_kind kinds[] = {
-    AW_COMMAND_EPOCH,    AW_COMMAND_SETTINGS, AW_COMMAND_LANE,  AW_COMMAND_MESSAGE, AW_COMMAND_LEASE,   AW_COMMAND_EXTEND,
-    AW_COMMAND_COMPLETE, AW_COMMAND_RELEASE,  AW_COMMAND_TIMER, AW_COMMAND_HOLD,    AW_COMMAND_UNHOLD,  AW_COMMAND_CANCEL,
-    AW_COMMAND_FLIGHT,   AW_COMMAND_AIRPORT,  AW_COMMAND_UNDO,  AW_COMMAND_PLACE,   AW_COMMAND_DECLINE, AW_COMMAND_UNFOLD};
+static const enum aw_command_kind kinds[] = {AW_COMMAND_EPOCH,   AW_COMMAND_SETTINGS, AW_COMMAND_LANE,     AW_COMMAND_MESSAGE,
+                                             AW_COMMAND_LEASE,   AW_COMMAND_EXTEND,   AW_COMMAND_COMPLETE, AW_COMMAND_RELEASE,
+                                             AW_COMMAND_TIMER,   AW_COMMAND_HOLD,     AW_COMMAND_UNHOLD,   AW_COMMAND_CANCEL,
+                                             AW_COMMAND_FLIGHT,  AW_COMMAND_AIRPORT,  AW_COMMAND_UNDO,     AW_COMMAND_PLACE,
+                                             AW_COMMAND_DECLINE, AW_COMMAND_UNFOLD,   AW_COMMAND_AGENT};
 
 /* --- random commands -------------------------------------------------------------------------------------------------------- */
 
@@ -196,6 +197,32 @@ make_lane(struct maker *maker, struct aw_in_lane *lane)
 }
 
 static void
+make_agent(struct maker *maker, struct aw_in_agent *agent)
+{
+    struct aw_agent_units *units;
+    uint32_t              *lanes, lane = 0;
+
+    *agent = (struct aw_in_agent){.name = make_string(maker, 1, AW_AGENT_BYTES_MAX),
+                                  .lane_count = maker->fullest ? AW_LANES_PER_PULL_MAX : make_count(maker, 60),
+                                  .is_gentle = below(&maker->rng, 2) != 0,
+                                  .unit_count = make_count(maker, AW_CHANNELS_MAX),
+                                  .units_total = (uint32_t)next(&maker->rng),
+                                  .by = make_string(maker, 0, AW_AGENT_BYTES_MAX),
+                                  .if_match.version = next(&maker->rng)};
+    lanes = take(maker, agent->lane_count, sizeof(*lanes));
+    for (uint32_t i = 0; i < agent->lane_count; i++) {
+        lanes[i] = lane + (uint32_t)below(&maker->rng, 60);
+        lane = lanes[i] + 1;
+    }
+    agent->lanes = agent->lane_count > 0 ? lanes : NULL;
+    units = take(maker, agent->unit_count, sizeof(*units));
+    for (uint32_t i = 0; i < agent->unit_count; i++)
+        units[i] = (struct aw_agent_units){.channel = make_string(maker, 0, AW_CHANNEL_BYTES_MAX),
+                                           .units = (uint32_t)below(&maker->rng, AW_AGENT_UNITS_MAX + 1)};
+    agent->units = units;
+}
+
+static void
 make_event(struct maker *maker, struct aw_command *command)
 {
     struct aw_slice by = make_string(maker, 0, AW_AGENT_BYTES_MAX);
@@ -344,7 +371,8 @@ make_fields(struct maker *maker, struct aw_command *command)
                                                          .lease_grace_ms = make_ms(maker),
                                                          .decline_ms = make_ms(maker),
                                                          .kept_ms = make_ms(maker),
-                                                         .kept_gentle_ms = make_ms(maker)};
+                                                         .kept_gentle_ms = make_ms(maker),
+                                                         .gentle_first_ms = make_ms(maker)};
         for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
             command->in.settings.handling_ms[i] = make_ms(maker);
         for (size_t i = 0; i < sizeof(command->in.settings.tables); i++)
@@ -352,6 +380,9 @@ make_fields(struct maker *maker, struct aw_command *command)
         return;
     case AW_COMMAND_LANE:
         make_lane(maker, &command->in.lane);
+        return;
+    case AW_COMMAND_AGENT:
+        make_agent(maker, &command->in.agent);
         return;
     case AW_COMMAND_MESSAGE:
         make_message(maker, &command->in.message);
@@ -417,7 +448,7 @@ setup(void **state)
     assert_true(aw_hash_init());
     assert_non_null(maker);
     maker->rng = SEED;
-    maker->blocks = aw_blocks_new(64 * 1024, 64 * 1024 * 1024);
+    maker->blocks = aw_blocks_new(64 * 1024, 256 * 1024 * 1024);
     assert_non_null(maker->blocks);
     aw_arena_init(&maker->arena, maker->blocks);
     *state = maker;
@@ -461,6 +492,7 @@ same_settings(const struct aw_core_settings *a, const struct aw_core_settings *b
     SAME(decline_ms);
     SAME(kept_ms);
     SAME(kept_gentle_ms);
+    SAME(gentle_first_ms);
     SAME_BYTES(handling_ms);
     assert_memory_equal(&a->tables, &b->tables, sizeof(a->tables));
 }
@@ -613,6 +645,25 @@ same_unfold(const struct aw_in_unfold *a, const struct aw_in_unfold *b)
 }
 
 static void
+same_agent(const struct aw_in_agent *a, const struct aw_in_agent *b)
+{
+    SAME_SLICE(name);
+    SAME(is_gentle);
+    SAME(lane_count);
+    for (uint32_t i = 0; i < a->lane_count; i++)
+        SAME(lanes[i]);
+    assert_int_equal(a->lanes == NULL, b->lanes == NULL);
+    SAME(unit_count);
+    for (uint32_t i = 0; i < a->unit_count; i++) {
+        SAME_SLICE(units[i].channel);
+        SAME(units[i].units);
+    }
+    SAME(units_total);
+    SAME(if_match.version);
+    SAME_SLICE(by);
+}
+
+static void
 same_event(const struct aw_command *a, const struct aw_command *b)
 {
     if (a->kind == AW_COMMAND_FLIGHT) {
@@ -656,6 +707,9 @@ same_command(const struct aw_command *a, const struct aw_command *b)
         return;
     case AW_COMMAND_LANE:
         same_lane(&a->in.lane, &b->in.lane);
+        return;
+    case AW_COMMAND_AGENT:
+        same_agent(&a->in.agent, &b->in.agent);
         return;
     case AW_COMMAND_MESSAGE:
         same_message(&a->in.message, &b->in.message);
@@ -1180,20 +1234,21 @@ test_id_entry(void **state)
 
 /* --- golden records --------------------------------------------------------------------------------------------------------- */
 
-static const struct aw_slice     golden_langs[] = {{"nl", 2}, {"nl-BE", 5}};
-static const struct aw_slice     golden_tags[] = {{"vip", 3}};
-static const struct aw_slice     golden_reasons[] = {{"care: medical", 13}, {"departs 14:05", 13}};
-static const struct aw_hash128   golden_identities[] = {{0x0102030405060708, 0x1112131415161718}, {3, 4}};
-static const uint32_t            golden_lanes[] = {0, 1, 300};
-static const uint64_t            golden_messages[] = {4700, 4801};
-static const struct aw_told_fact golden_facts[] = {
-    {.flight = 0xf00d,
-     .departs_at = 1776240300000,
-     .said_at = 1776240000000,
-     .seq = 4700,
-     .from = {{'A', 'M', 'S'}},
-     .to = {{'J', 'F', 'K'}}},
-    {.said_at = 1776240000001, .seq = 4801, .from = {{'L', 'H', 'R'}}, .is_airport = true}};
+static const struct aw_slice       golden_langs[] = {{"nl", 2}, {"nl-BE", 5}};
+static const struct aw_slice       golden_tags[] = {{"vip", 3}};
+static const struct aw_slice       golden_reasons[] = {{"care: medical", 13}, {"departs 14:05", 13}};
+static const struct aw_hash128     golden_identities[] = {{0x0102030405060708, 0x1112131415161718}, {3, 4}};
+static const struct aw_agent_units golden_units[] = {{{"twitter", 7}, 3}, {{"phone", 5}, 0}};
+static const uint32_t              golden_lanes[] = {0, 1, 300};
+static const uint64_t              golden_messages[] = {4700, 4801};
+static const struct aw_told_fact   golden_facts[] = {
+      {.flight = 0xf00d,
+       .departs_at = 1776240300000,
+       .said_at = 1776240000000,
+       .seq = 4700,
+       .from = {{'A', 'M', 'S'}},
+       .to = {{'J', 'F', 'K'}}},
+      {.said_at = 1776240000001, .seq = 4801, .from = {{'L', 'H', 'R'}}, .is_airport = true}};
 static const struct aw_airport_code golden_airports[] = {{{'L', 'H', 'R'}}, {{'C', 'D', 'G'}}};
 static const struct aw_flight_fact  golden_flights[] = {{0xf00d, 1776240300000, {'A', 'M', 'S'}, {'J', 'F', 'K'}},
                                                         {0xbeef, 0, {0}, {0}}};
@@ -1219,6 +1274,7 @@ static const struct aw_command golden[] = {
                      .decline_ms = 600000,
                      .kept_ms = 120000,
                      .kept_gentle_ms = 900000,
+                     .gentle_first_ms = 60000,
                      .tables = {.tickets_max = 12000000,
                                 .identities_max = 16000000,
                                 .ids_max = 24000000,
@@ -1391,6 +1447,18 @@ static const struct aw_command golden[] = {
     {.kind = AW_COMMAND_DECLINE,
      .in.fenced = {.lease = GOLDEN_LEASE, .agent = {"mia", 3}, .op_hash = 3, .words = {"not my language", 15}},
      GOLDEN_OUT},
+    {.kind = AW_COMMAND_AGENT,
+     .in.agent = {.name = {"mia", 3},
+                  .lanes = golden_lanes,
+                  .lane_count = 3,
+                  .is_gentle = true,
+                  .units = golden_units,
+                  .unit_count = 2,
+                  .units_total = 6,
+                  .by = {"sam", 3},
+                  .if_match.version = 6},
+     GOLDEN_OUT},
+    {.kind = AW_COMMAND_AGENT, .in.agent = {.name = {"mia", 3}, .units_total = AW_UNITS_NO_TOTAL}, GOLDEN_OUT},
 };
 
 static FILE *
