@@ -37,7 +37,7 @@ SETTINGS = (
 )
 
 
-# --- what the clients know --------------------------------------------------------------------------------------------------------
+# --- what the clients know ----------------------------------------------------------------------------------------------------
 
 
 class Post:
@@ -72,8 +72,8 @@ class Book:
         self.tickets = collections.OrderedDict()  # id -> (opened_at, age_from), None while unknown
         self.held = {}  # by token: all that ever were
         self.threads = []  # (ticket, ids of its messages) as somebody saw it
-        self.quiet = {}  # tickets that nobody touches, but their customers -> their ETags
-        self.cancelled = set()  # perhaps
+        self.quiet = {}  # tickets that nobody but their customers touches -> (how many are before it, its ETag)
+        self.cancelled = set()  # tickets; perhaps
         self.counts = collections.Counter()
 
     def count(self, what):
@@ -96,7 +96,6 @@ class Book:
         with self.lock:
             post = self.posts[source]
             equal(receipt, post.receipt or receipt, "the receipt of " + source)
-            check(answer["duplicate"] or post.receipt is None or post.firsts == 0, "new once", (source, answer))
             check(answer.get("differs", False) == (differs and answer["duplicate"]), "whether it differs", (source, answer))
             post.receipt = receipt
             post.firsts += not answer["duplicate"]
