@@ -229,8 +229,11 @@ def post(api, book, lines):
 
 
 class Agent:
-    def __init__(self, book, server, number):
+    """`twins`: sends pulls with a key twice at the same time."""
+
+    def __init__(self, book, server, number, twins):
         self.book = book
+        self.twins = twins
         self.server = server
         self.name = "agent-%d" % number
         self.random = random.Random("%d/%s" % (SEED, self.name))
@@ -271,6 +274,9 @@ class Agent:
         pull = dict(key, max=pick.choice((1, 1, 2, 5, 20)), wait_s=pick.choice((0, 0, 1)), lanes=lanes, lease_s=lease_s)
         if pick.random() < 0.1:
             self.leave(api, pull)
+        if key and self.twins:
+            self.pull_twice(api, pull)
+            return
         response = api.pull(**pull)
         check(response.status in (200, 204), "a pull", (response.status, response.body))
         got = response.value["leases"] if response.status == 200 else []
@@ -285,6 +291,23 @@ class Agent:
         time.sleep(self.random.choice((0, 0.001, 0.005, 0.02)))
         api.connection.reset(asked)
         self.book.count("pulls left")
+
+    def pull_twice(self, api, pull):
+        """The same pull by two threads of the server: what one gets, the other gets."""
+        other = Client(self.server.connect(), self.name, api.form)
+        try:
+            asked = [(one, one.begin_pull(**pull)) for one in (api, other)]
+            answers = [one.heard(one.connection.wait(response)) for one, response in asked]
+        finally:
+            other.connection.close()
+        check({answer.status for answer in answers} <= {200, 204}, "the same pull twice", [answer.body for answer in answers])
+        got = [answer.value["leases"] if answer.status == 200 else [] for answer in answers]
+        leases = {lease["lease"]: lease for one in got for lease in one}
+        if all(got) and not {lease["ticket"] for lease in leases.values()} & self.book.cancelled:
+            equal(*({lease["lease"] for lease in one} for one in got), "what the same pull gets twice")
+        for lease in leases.values():
+            self.take(lease, pull["lanes"], pull["lease_s"]).given = None  # one of the two had it a moment later
+        self.book.count("pulls at the same time")
 
     def pull_again(self, api, got, pull):
         """Those of its leases that still run, and these alone. When none does, as their tickets were cancelled, others."""
@@ -304,10 +327,10 @@ class Agent:
         check(lease["lane"] != "quiet", "nothing comes out of a lane that is paused", lease)
         with self.book.lock:
             check(lease["lease"] not in self.book.held, "a token is given once", lease["lease"])
-        self.book.leased(self.name, lease, lease_s)
         if lease["messages_total"] <= 200:
             equal(len(lease["messages"]), lease["messages_total"], "the whole ticket")
         self.book.count("leases")
+        return self.book.leased(self.name, lease, lease_s)
 
     def act(self, api, held):
         dice = self.random.random()
@@ -355,7 +378,7 @@ class Agent:
         """Two ends of one lease at the same time, by two threads of the server: one of them counts."""
         ends = [("complete", {"disposition": "rebooked"}), self.random.choice((("complete", {}), ("release", {"reason": "no"})))]
         held.trying = ends[0]
-        other = Client(self.server.connect(), self.name)
+        other = Client(self.server.connect(), self.name, api.form)
         try:
             asked = [(one, one.begin("POST", "/v1/leases/%s/%s" % (held.token, verb), body))
                      for one, (verb, body) in zip((api, other), ends)]
@@ -742,7 +765,7 @@ def check_nothing_left(server):
         equal(sum(lane["waiting"].values()) + lane["leased"] + lane["held"], 0, "what is left in a lane: %r" % lane)
 
 
-def test_chaos(t):
+def chaos(t, seconds, twins=False):
     config = os.path.join(t.folder, "aswolkd.conf")
     write_config(config)
     server = t.server("--config", config, *SETTINGS)
@@ -756,21 +779,21 @@ def test_chaos(t):
     observer.open_quiet(api)
     crowd = Crowd(server)
     others = [Supervisor(book, 1), Supervisor(book, 2), Steerer(book), observer]
-    agents = [Agent(book, server, number) for number in range(AGENTS)]
+    agents = [Agent(book, server, number, twins) for number in range(AGENTS)]
     for member in [Gateway(book, number) for number in range(3)] + agents + others:
         crowd.start(member.name, member.work)
-    cycles = live(t, server, crowd, config, book, model)
+    cycles = live(t, server, crowd, config, book, model, time.monotonic() + seconds)
     crowd.end()
     finish(t, server, book, model)
     t.note("%d ends, %d messages in %d tickets; %s" % (
         cycles, len(model.messages), len(model.tickets), ", ".join("%d %s" % (n, what) for what, n in sorted(book.counts.items()))))
+    return server
 
 
-def live(t, server, crowd, config, book, model):
+def live(t, server, crowd, config, book, model, end):
     """The server is ended and started under the crowd; after each start all that is known is compared."""
-    until_ = time.monotonic() + CHAOS_S
     cycles = 0
-    while cycles < 2 or time.monotonic() < until_:
+    while cycles < 2 or time.monotonic() < end:
         for _ in range(t.random.randrange(1, 4)):
             time.sleep(t.random.uniform(0.1, 0.5) * SLOW)
             write_config(config, order=t.random.choice(("ratio", "strict")))
@@ -810,7 +833,16 @@ def finish(t, server, book, model):
     server.stop()
     told = verify(server)
     equal(told["messages"], len(book.posts), "messages in the journal: none is lost, none is there twice")
+
+
+def test_chaos(t):
+    server = chaos(t, CHAOS_S)
     t.note("%d leases judged" % audit(server)["judged"])
+
+
+def test_the_same_pull_twice(t):
+    """At the same time, in the same crowd. Not audited: what one of the two took and gives back, others pass over meanwhile."""
+    chaos(t, CHAOS_S / 6, twins=True)
 
 
 if __name__ == "__main__":
