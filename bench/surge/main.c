@@ -1,6 +1,7 @@
 /* main.c - the program: options, rounds, the report, the exit status. */
 #include "base/hash.h"
 #include "base/text.h"
+#include "bench/surge/park.h"
 #include "bench/surge/report.h"
 #include "bench/surge/work.h"
 
@@ -71,6 +72,8 @@ run_round(struct surge_report *report, uint32_t round, const char *name, struct 
     }
     if (options->mode == SURGE_PULLS || options->mode == SURGE_GROUND)
         err = surge_work_run(options, round_name, result, why);
+    else if (options->mode == SURGE_PARK)
+        err = surge_park_run(options, round_name, result, why);
     else
         err = surge_run(options, &options->url, options->target, round_name, result, why);
     if (err == AW_OK) {
@@ -169,8 +172,10 @@ main(int argc, char **argv)
         return EXIT_BROKEN;
     }
     status = run_all(&options, name, results);
-    for (uint32_t i = 0; i < options.rounds; i++)
+    for (uint32_t i = 0; i < options.rounds; i++) {
         surge_work_free(&results[i].work);
+        free(results[i].park);
+    }
     free(results);
     return status;
 }

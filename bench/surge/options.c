@@ -8,6 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define POLLS_A_CONNECTION 50U /* half of the streams that a server allows by default */
+#define PARK_POSTS_MAX     1000000U
+
+const char *const surge_mode_names[] = {"replay", "synth", "flood", "pulls", "ground", "park"};
+
 const char surge_options_help[] =
     "surge - posts a disruption's messages to a server, works them off, and audits what became of each\n"
     "\n"
@@ -16,6 +21,7 @@ const char surge_options_help[] =
     "  surge flood [options]         equal messages with ids of their own, as fast or as evenly as asked for\n"
     "  surge pulls [options]         a desk at work: many tickets wait, agents pull at set rates; how long pulls take\n"
     "  surge ground [options]        the same at one rate, while an airport closes and opens again\n"
+    "  surge park [options]          very many pulls wait, next to nothing comes; what they cost, how fast one wakes\n"
     "\n"
     "Server\n"
     "  --url URL              default http://127.0.0.1:8480; with --tls https://127.0.0.1:8443\n"
@@ -48,6 +54,11 @@ const char surge_options_help[] =
     "  --seconds S a rate, and each part of ground (10)   --rate R posts a second meanwhile (200)   --grounded N tickets "
     "(10000)\n"
     "  --floor DIR            what a flush of 4 KiB takes there, before and after: on the server's disk\n"
+    "Park\n"
+    "  --pulls N (100000)   --connections C that they wait on (N / 50: half of a connection's streams)   --rate R posts a second "
+    "(200)\n"
+    "  --seconds S with nothing, then as long with posts (10)\n"
+    "  --pid P                of a server on this machine: its memory and processor time   --drain tell it to stop in the end\n"
     "Report\n"
     "  --json FILE            the report as JSON too; - for stdout\n"
     "  --verify N|all         acknowledged messages still open at the end that are looked up (all)\n"
@@ -93,6 +104,8 @@ static const struct bench_option table[] = {
     {"cycles", BENCH_U32, AT(cycles), 1, SURGE_CYCLES_MAX},
     {"lanes", BENCH_U32, AT(lanes), 1, 10000},
     {"quiet-lanes", BENCH_U32, AT(quiet_lanes), 0, 10000},
+    {"pulls", BENCH_U32, AT(pulls), 1, 1000000},
+    {"pid", BENCH_U32, AT(pid), 1, INT32_MAX},
     {"floor", BENCH_TEXT, AT(floor), 0, 0},
     {"verify", BENCH_OR_ALL, AT(verify), 0, 1e18},
     {"help", BENCH_FLAG, AT(help), 0, 0},
@@ -217,6 +230,31 @@ complete_desk(struct surge_options *options, struct aw_why *why)
     return AW_OK;
 }
 
+/* The same for pulls that wait. */
+static enum aw_err
+complete_park(struct surge_options *options, struct aw_why *why)
+{
+    bool is_park = options->mode == SURGE_PARK;
+
+    if (!is_park)
+        return options->pulls == 0 && options->pid == 0 ? AW_OK : aw_why(why, AW_E_CONFIG, "--pulls and --pid go with park");
+    options->pulls = options->pulls != 0 ? options->pulls : 100000;
+    options->connections =
+        options->connections != 0 ? options->connections : (options->pulls + POLLS_A_CONNECTION - 1) / POLLS_A_CONNECTION;
+    options->streams = POLLS_A_CONNECTION;
+    options->rate = options->rate > 0 ? options->rate : 200;
+    options->seconds = options->seconds > 0 ? options->seconds : 10;
+    if (options->connections > options->pulls)
+        options->connections = options->pulls;
+    if (options->rate * options->seconds > PARK_POSTS_MAX)
+        return aw_why(why, AW_E_CONFIG, "park: at most %u posts", PARK_POSTS_MAX);
+    if (options->drain && options->pid == 0)
+        return aw_why(why, AW_E_CONFIG, "park: --drain wants --pid");
+    if (options->agents > 0 || options->bulk || options->retry || options->max > 1 || options->batch > 1)
+        return aw_why(why, AW_E_CONFIG, "park has agents of its own, and neither --batch, --bulk nor --retry");
+    return AW_OK;
+}
+
 static enum aw_err
 complete_options(struct surge_options *options, bool tls, struct aw_why *why)
 {
@@ -228,7 +266,7 @@ complete_options(struct surge_options *options, bool tls, struct aw_why *why)
     }
     if (tls && !options->url.tls)
         return aw_why(why, AW_E_CONFIG, "--tls with a URL of plain HTTP");
-    if (complete_desk(options, why) != AW_OK)
+    if (complete_desk(options, why) != AW_OK || complete_park(options, why) != AW_OK)
         return AW_E_CONFIG;
     if (options->connections == 0)
         options->connections = options->mode == SURGE_FLOOD ? 100 : 4;
@@ -248,7 +286,7 @@ complete_options(struct surge_options *options, bool tls, struct aw_why *why)
         options->agent_connections = options->agents;
     if (options->mode != SURGE_FLOOD && (options->has_baseline || options->target == SURGE_ANY || options->rounds > 1))
         return aw_why(why, AW_E_CONFIG, "--baseline, --target and --rounds go with flood");
-    if (options->drain && options->agents == 0)
+    if (options->drain && options->agents == 0 && options->mode != SURGE_PARK)
         return aw_why(why, AW_E_CONFIG, "--drain wants --agents");
     if (options->target == SURGE_ANY && (options->agents > 0 || options->retry))
         return aw_why(why, AW_E_CONFIG, "--target nghttpd knows neither agents nor --retry");
@@ -258,11 +296,10 @@ complete_options(struct surge_options *options, bool tls, struct aw_why *why)
 enum aw_err
 surge_options_parse(struct surge_options *ret_options, int argc, char **argv, struct aw_why *why)
 {
-    static const char *const modes[] = {"replay", "synth", "flood", "pulls", "ground"};
-    struct surge_options     options = defaults;
-    enum aw_err              err;
-    bool                     has_mode = false;
-    bool                     tls = false;
+    struct surge_options options = defaults;
+    enum aw_err          err;
+    bool                 has_mode = false;
+    bool                 tls = false;
 
     for (int at = 1; at < argc; at++) {
         if (strcmp(argv[at], "--tls") == 0) {
@@ -272,14 +309,14 @@ surge_options_parse(struct surge_options *ret_options, int argc, char **argv, st
             if (err != AW_OK)
                 return AW_E_CONFIG;
         } else if (!has_mode) {
-            for (unsigned i = 0; i < AW_ARRAY_LEN(modes); i++) {
-                if (strcmp(argv[at], modes[i]) == 0) {
+            for (unsigned i = 0; i < AW_ARRAY_LEN(surge_mode_names); i++) {
+                if (strcmp(argv[at], surge_mode_names[i]) == 0) {
                     options.mode = (enum surge_mode)i;
                     has_mode = true;
                 }
             }
             if (!has_mode)
-                return aw_why(why, AW_E_CONFIG, "\"%s\": replay, synth, flood, pulls or ground", argv[at]);
+                return aw_why(why, AW_E_CONFIG, "\"%s\": replay, synth, flood, pulls, ground or park", argv[at]);
         } else if (options.mode == SURGE_REPLAY && options.file == NULL) {
             options.file = argv[at];
         } else {
@@ -288,7 +325,8 @@ surge_options_parse(struct surge_options *ret_options, int argc, char **argv, st
     }
     if (!options.help) {
         if (!has_mode || (options.mode == SURGE_REPLAY && options.file == NULL))
-            return aw_why(why, AW_E_CONFIG, "%s", has_mode ? "replay wants a FILE" : "replay, synth, flood, pulls or ground?");
+            return aw_why(why, AW_E_CONFIG, "%s",
+                          has_mode ? "replay wants a FILE" : "replay, synth, flood, pulls, ground or park?");
         err = complete_options(&options, tls, why);
         if (err != AW_OK)
             return err;

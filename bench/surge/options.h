@@ -11,8 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* PULLS and GROUND are a desk at work (pulls.h); the others post. */
-enum surge_mode { SURGE_REPLAY, SURGE_SYNTH, SURGE_FLOOD, SURGE_PULLS, SURGE_GROUND };
+/* PULLS and GROUND are a desk at work (work.h), PARK is pulls that wait (park.h); the others post. */
+enum surge_mode { SURGE_REPLAY, SURGE_SYNTH, SURGE_FLOOD, SURGE_PULLS, SURGE_GROUND, SURGE_PARK };
+extern const char *const surge_mode_names[];
 
 #define SURGE_PULL_RATES_MAX 16U
 #define SURGE_CYCLES_MAX     50U
@@ -73,6 +74,9 @@ struct surge_options {
     uint32_t    pull_rate_count;
     uint32_t    cycles; /* how often the airport closes */
     const char *floor;  /* a folder to measure the disk in; NULL: it is not */
+    /* Pulls that wait. */
+    uint32_t pulls;
+    uint32_t pid; /* of the server, when it is local; 0: not said */
     /* The audit. */
     uint64_t verify; /* open messages looked up at the end; UINT64_MAX: all */
 };

@@ -2,6 +2,7 @@
 #include "bench/surge/report.h"
 
 #include "bench/surge/figures.h"
+#include "bench/surge/park_report.h"
 #include "bench/surge/work_report.h"
 
 #include <stdlib.h>
@@ -194,17 +195,20 @@ print_rounds(const struct surge_report *report, FILE *to)
 void
 surge_report_text(const struct surge_report *report, FILE *to)
 {
-    static const char *const modes[] = {"replay", "synth", "flood", "pulls", "ground"};
     static const char *const formats[] = {"JSON", "MessagePack", "NDJSON", "MessagePack sequence"};
 
-    (void)fprintf(to, "surge %s %s://%s, run %s: %u connections x %u streams, batches of %u, %s\n", modes[report->options->mode],
-                  report->options->url.tls ? "https" : "http", report->options->url.authority, report->run,
-                  report->options->connections, report->options->streams, report->options->batch,
-                  formats[report->options->media]);
+    (void)fprintf(to, "surge %s %s://%s, run %s: %u connections x %u streams, batches of %u, %s\n",
+                  surge_mode_names[report->options->mode], report->options->url.tls ? "https" : "http",
+                  report->options->url.authority, report->run, report->options->connections, report->options->streams,
+                  report->options->batch, formats[report->options->media]);
     if (report->result->broken)
         (void)fprintf(to, "BROKE OFF: %s\n", report->result->why);
     if (report->result->work != NULL && !report->result->broken)
         surge_work_text(report->result->work, report->options, to);
+    if (report->result->park != NULL) {
+        surge_park_text(report->result->park, to);
+        return;
+    }
     print_posts(report, to);
     print_desk(report, to);
     print_rounds(report, to);
@@ -342,11 +346,10 @@ json_rounds(struct aw_json *json, const struct surge_report *report)
 bool
 surge_report_json(const struct surge_report *report, FILE *to)
 {
-    static const char *const modes[] = {"replay", "synth", "flood", "pulls", "ground"};
-    char                    *room = malloc(JSON_ROOM);
-    struct aw_buffer         buffer;
-    struct aw_json           json;
-    bool                     ok;
+    char            *room = malloc(JSON_ROOM);
+    struct aw_buffer buffer;
+    struct aw_json   json;
+    bool             ok;
 
     if (room == NULL)
         return false;
@@ -354,7 +357,7 @@ surge_report_json(const struct surge_report *report, FILE *to)
     aw_json_init(&json, &buffer);
     aw_json_object_begin(&json);
     aw_json_key(&json, "mode");
-    aw_json_str(&json, modes[report->options->mode]);
+    aw_json_str(&json, surge_mode_names[report->options->mode]);
     aw_json_key(&json, "run");
     aw_json_str(&json, report->run);
     aw_json_key(&json, "broken");
@@ -365,16 +368,22 @@ surge_report_json(const struct surge_report *report, FILE *to)
     surge_json_u64(&json, "connections", report->options->connections);
     surge_json_u64(&json, "streams", report->options->streams);
     surge_json_u64(&json, "batch", report->options->batch);
-    json_posts(&json, report->result);
+    if (report->result->park != NULL) {
+        aw_json_key(&json, "park");
+        surge_park_json(report->result->park, &json);
+    } else {
+        json_posts(&json, report->result);
+    }
     if (report->result->has_desk)
         json_desk(&json, report);
     if (report->result->work != NULL && !report->result->broken) {
         aw_json_key(&json, "work");
         surge_work_json(report->result->work, &json);
     }
-    if (report->result->has_audit)
+    if (report->result->has_audit && report->result->park == NULL)
         json_audit(&json, report);
-    json_rounds(&json, report);
+    if (report->result->park == NULL)
+        json_rounds(&json, report);
     aw_json_object_end(&json);
     aw_buffer_add_str(&buffer, "\n");
     ok = !buffer.failed && fwrite(buffer.ptr, 1, buffer.len, to) == buffer.len;

@@ -243,7 +243,8 @@ open_source(struct run *run, const char *name, struct aw_why *why)
         return surge_flood_open(&run->source, options, name, why);
     case SURGE_PULLS:
     case SURGE_GROUND:
-        break; /* another run's (work.h) */
+    case SURGE_PARK:
+        break; /* other runs' (work.h, park.h) */
     }
     AW_UNREACHABLE();
 }

@@ -13,6 +13,7 @@
 #include "bench/surge/tally.h"
 #include "model/class.h"
 
+struct surge_park;
 struct surge_work;
 
 struct surge_result {
@@ -40,6 +41,7 @@ struct surge_result {
     bool     audit_passed;
     /* A desk at work; owned by whoever has the result. */
     struct surge_work *work; /* NULL: it was another kind of run */
+    struct surge_park *park; /* owned so too: of pulls that wait */
 };
 
 /* `url` and `target` instead of those of the options; with SURGE_ANY neither agents nor audit. `run` begins the made-up ids.

@@ -11,6 +11,7 @@
 #include "bench/surge/collect.h"
 #include "bench/surge/floor.h"
 #include "bench/surge/lane_sets.h"
+#include "bench/surge/metric.h"
 #include "bench/surge/order.h"
 #include "port/clock.h"
 
@@ -108,29 +109,6 @@ request_one(struct work *work, const char *method, const char *path, const char 
         on_broken(work, "a request could not be sent");
 }
 
-/* The number behind `name` in a text of metrics; 0 when it is not there. */
-static double
-metric_of(struct aw_slice text, const char *name)
-{
-    size_t      len = strlen(name);
-    const char *at = text.ptr;
-    const char *end = text.ptr + text.len;
-
-    while (at != NULL && at < end) {
-        if ((size_t)(end - at) > len && memcmp(at, name, len) == 0 && at[len] == ' ') {
-            char   number[32];
-            size_t rest = (size_t)(end - at) - len - 1;
-
-            (void)snprintf(number, sizeof(number), "%.*s", (int)(rest < sizeof(number) - 1 ? rest : sizeof(number) - 1),
-                           at + len + 1);
-            return strtod(number, NULL);
-        }
-        at = memchr(at, '\n', (size_t)(end - at));
-        at = at == NULL ? NULL : at + 1;
-    }
-    return 0;
-}
-
 static void
 sleep_until(struct work *work, double seconds)
 {
@@ -189,9 +167,9 @@ on_commits(void *user, const struct aw_exchange_result *result)
 
     if (result->end != AW_EXCHANGE_ANSWERED || result->status != 200)
         return; /* without a token for it: the report leaves it out */
-    work->commits = (struct surge_commits){.groups = (uint64_t)metric_of(result->body, "aswolk_commit_seconds_count"),
-                                           .seconds = metric_of(result->body, "aswolk_commit_seconds_sum"),
-                                           .records = metric_of(result->body, "aswolk_commit_batch_messages_sum")};
+    work->commits = (struct surge_commits){.groups = (uint64_t)surge_metric_of(result->body, "aswolk_commit_seconds_count"),
+                                           .seconds = surge_metric_of(result->body, "aswolk_commit_seconds_sum"),
+                                           .records = surge_metric_of(result->body, "aswolk_commit_batch_messages_sum")};
     for (uint32_t i = 0; i < work->out->step_count; i++) {
         struct surge_step *step = &work->out->steps[i];
 
@@ -306,7 +284,7 @@ on_looked(void *user, const struct aw_exchange_result *result)
         on_broken(work, "the server's metrics can't be read");
         return;
     }
-    if (metric_of(result->body, gone) == 0)
+    if (surge_metric_of(result->body, gone) == 0)
         in_effect(work);
     else
         ev_timer_again(work->loop, &work->poll);

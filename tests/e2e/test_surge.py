@@ -19,15 +19,20 @@ REAL = os.path.join(os.path.dirname(ROOT), "shared", "data", "airline-tweets-dev
 JUDGED = ("--kept-s", "0", "--kept-gentle-s", "0")
 
 
-def surge(t, server, *args):
-    """Runs it to its end; returns its report, whose audit passed."""
+def report_of(t, server, *args):
+    """Runs surge to its end; returns its report."""
     report = os.path.join(t.folder, "report.json")
     command = [program("surge")] + list(args) + ["--url", "http://%s:%d" % server.address, "--json", report]
     done = subprocess.run(command, capture_output=True, timeout=PATIENCE_S * 15)
     text = (done.stdout + done.stderr).decode("utf-8", "replace")
     equal(done.returncode, 0, "exit code of surge: " + text[-2000:])
     with open(report, encoding="utf-8") as file:
-        report = json.load(file)
+        return json.load(file)
+
+
+def surge(t, server, *args):
+    """The same; its audit passed, and that of the server."""
+    report = report_of(t, server, *args)
     equal(report["audit"]["passed"], True, "audit of %r" % report["audit"])
     equal(set(report["audit"]["breaches"].values()), {0}, "breaches %r" % report["audit"]["breaches"])
     judged = audit(server)
@@ -107,6 +112,26 @@ def test_an_airport_closes_over_a_desk(t):
     equal(ground["order_before"], ground["order_after"], "digests of the order")
     check(ground["compared"] > 1000, "tickets compared", ground)
     t.note("in effect after %.0f ms, undone after %.0f ms" % (ground["close_effective_ms"], ground["undo_effective_ms"]))
+
+
+def test_parked_pulls(t):
+    """Three thousand pulls wait; nothing comes, then tickets one by one: each ends one pull, none ends otherwise before its time,
+    the server does not work for those that wait, and all end when it is told to stop."""
+    server = t.server(rules="")
+    more = ("--pulls", "3000", "--rate", "%g" % (100 / SLOW), "--seconds", "2", "--pid", str(server.process.pid), "--drain")
+    park = report_of(t, server, "park", *more)["park"]
+    equal(park["passed"], True, "what surge saw: %r" % park)
+    posts = int(100 / SLOW * 2)
+    equal((park["pulls"], park["connections"]), (3000, 60), "half of the streams of each connection wait")
+    equal((park["posts"], park["acknowledged"], park["woken"]), (posts, posts, posts), "a pull ended for each post")
+    equal((park["wake_ms"]["count"], park["receipt_ms"]["count"]), (posts, posts), "measured")
+    equal(park["drain_ended"], 3000, "pulls that the end of the server ended")
+    check(park["bytes_a_pull"] > 0, "the server's memory was looked at", park)
+    equal(server.exit_code(), 0, "exit code")
+    server.start()
+    equal(server.metrics().get("aswolk_leases"), posts, "leases after a start: as many as posts")
+    t.note("%.0f bytes a pull, drained within %.2f s, woken in vain %d" % (
+        park["bytes_together"], park["drain_s"], park["woken_in_vain"]))
 
 
 def test_kills_under_load(t):
