@@ -40,6 +40,12 @@
 
 #include "commit/calendar_parts.h"
 
+/* A share is in 65,536ths. */
+#define CROWD_WHOLE UINT32_C(65536)
+#define CROWD_SHIFT 7                               /* the last hundred pushes or so count */
+#define CROWD_MANY  (CROWD_WHOLE - CROWD_WHOLE / 3) /* three entries a tick and more */
+#define CROWD_ROOM  4U
+
 /* The smallest chunk of at least `least`, or a larger one if `count` entries fill it. */
 static uint32_t
 chunk_class(uint32_t least, size_t count)
@@ -138,12 +144,12 @@ chain_append(struct aw_calendar_pool *pool, uint32_t first, const uint64_t *entr
     return at == 0 ? more : at;
 }
 
-/* A chain that nobody knows yet. Its first chunk. */
+/* A chain that nobody knows yet, the first chunk with room for `least`. Its first chunk. */
 static uint32_t
-chain_make(struct aw_calendar_pool *pool, uint32_t tick, const uint64_t *entries, size_t count)
+chain_make(struct aw_calendar_pool *pool, uint32_t tick, uint32_t least, const uint64_t *entries, size_t count)
 {
     size_t       left = count;
-    uint32_t     first = chunk_make(pool, tick, 1, entries, &left);
+    uint32_t     first = chunk_make(pool, tick, least, entries, &left);
     struct many *keeper = chunk_is_lone(chunk_at(pool, first)) ? NULL : as_many(chunk_at(pool, first));
 
     (void)chain_extend(pool, first, keeper, 1, entries + (count - left), left); /* the first chunk holds the first */
@@ -186,6 +192,24 @@ aw_calendar_meet(struct aw_calendar_pool *pool, struct aw_calendar *calendar, ui
     }
 }
 
+/* Learns from a push whether ticks are crowded. */
+static void
+crowd_note(struct aw_calendar *calendar, bool was_there)
+{
+    if (was_there)
+        calendar->_crowded += (CROWD_WHOLE - calendar->_crowded) >> CROWD_SHIFT;
+    else
+        calendar->_crowded -= calendar->_crowded >> CROWD_SHIFT;
+}
+
+/* The room that a new tick begins with. Where ticks are crowded, each is met again and again by pushes, pops and cleaning, long
+ * after the last cache forgot it: a lone chunk at the front would be one miss more each time, and memory as well. */
+static uint32_t
+crowd_room(const struct aw_calendar *calendar)
+{
+    return calendar->_crowded > CROWD_MANY ? CROWD_ROOM : 1;
+}
+
 uint32_t
 aw_calendar_tick_push(struct aw_calendar_pool *pool, struct aw_calendar *calendar, uint32_t tick, const uint64_t *entries,
                       size_t count)
@@ -195,9 +219,10 @@ aw_calendar_tick_push(struct aw_calendar_pool *pool, struct aw_calendar *calenda
 
     AW_ASSERT(tick <= AW_CALENDAR_TICK_MAX);
     calendar->_pushed += count;
+    crowd_note(calendar, chain != 0);
     if (chain != 0)
         return chain_append(pool, chain, entries, count);
-    at = chain_make(pool, tick, entries, count);
+    at = chain_make(pool, tick, crowd_room(calendar), entries, count);
     aw_calendar_tick_insert(pool, calendar, tick, at);
     return at;
 }

@@ -23,14 +23,20 @@ way_step(struct aw_calendar_pool *pool, const struct aw_calendar_item *item, uin
     return child;
 }
 
-/* One step along a chain, on the way to its last chunk. */
+/* One step along a chain, to its last chunk, and there to the place of the next entry. */
 static uint32_t
 chain_step(struct aw_calendar_pool *pool, uint32_t chain)
 {
     struct chunk *chunk = chunk_at(pool, chain_of(chain));
     uint32_t      next = chunk_is_lone(chunk) ? chunk_next(chunk, memory_order_relaxed) : as_many(chunk)->last;
 
-    if (next == 0 || next == chain_of(chain))
+    if (next == chain_of(chain)) {
+        uint8_t tail = atomic_load_explicit(&as_many(chunk)->tail, memory_order_relaxed); /* the writer's own */
+
+        __builtin_prefetch(&as_many(chunk)->entries[tail], 1);
+        return 0;
+    }
+    if (next == 0)
         return 0;
     __builtin_prefetch(chunk_at(pool, next), 1);
     return next | CHAIN;
@@ -52,7 +58,7 @@ group_fetch(struct aw_calendar_pool *pool, const struct aw_calendar_item *items,
         left |= at[i] != 0 ? 1U << i : 0;
         __builtin_prefetch(chunk_at(pool, chain_of(at[i])), 1);
     }
-    for (unsigned steps = LEVELS + 2; steps > 0 && left != 0; steps--)
+    for (unsigned steps = LEVELS + 3; steps > 0 && left != 0; steps--)
         for (unsigned rest = left; rest != 0; rest &= rest - 1) {
             unsigned i = (unsigned)__builtin_ctz(rest);
 

@@ -25,6 +25,13 @@ aw_calendar_chunk_leave(struct chunk *chunk, uint8_t pos)
         continue;
 }
 
+/* What comes after this chunk lies in no cache: it is fetched while these entries are handled. */
+static inline void
+chunk_prefetch_next(const struct aw_calendar_pool *pool, struct chunk *chunk)
+{
+    __builtin_prefetch(chunk_at(pool, chunk_next(chunk, memory_order_relaxed)), 1); /* a guess will do */
+}
+
 bool
 aw_calendar_chain_find(const struct aw_calendar_pool *pool, uint32_t index, uint64_t *ret_ready)
 {
@@ -37,6 +44,7 @@ aw_calendar_chain_find(const struct aw_calendar_pool *pool, uint32_t index, uint
             tail = atomic_load_explicit(&as_many(chunk)->tail, memory_order_seq_cst);
         if (head < tail) {
             *ret_ready = word_ready(index, head);
+            chunk_prefetch_next(pool, chunk);
             return true;
         }
         if (tail < chunk_cap(chunk))
@@ -110,10 +118,12 @@ cursor_advance(const struct aw_calendar_pool *pool, struct aw_calendar *calendar
     uint32_t next = word_pos(ready) == chunk_cap(chunk) ? chunk_next(chunk, memory_order_acquire) : 0;
 
     aw_calendar_chunk_leave(chunk, word_pos(ready));
-    if (next != 0)
+    if (next != 0) {
         (void)cursor_swap(calendar, ready, word_ready(next, 0)); /* entries of a tick leave in order: all of next are there */
-    else
-        (void)cursor_swap(calendar, ready, word_seek(fresh_version(calendar), chunk_tick(chunk) + (WITHOUT(RULE_3) ? 1 : 0)));
+        chunk_prefetch_next(pool, chunk_at(pool, next));
+        return;
+    }
+    (void)cursor_swap(calendar, ready, word_seek(fresh_version(calendar), chunk_tick(chunk) + (WITHOUT(RULE_3) ? 1 : 0)));
 }
 
 /* The entry at this position; false: it is not there yet. */
