@@ -15,6 +15,8 @@
 #include <string.h>
 
 #define NONE UINT32_MAX
+/* Moving ten million tickets to a shelf takes seconds. */
+#define MOVES_MS (UINT64_C(60) * 1000)
 
 /* A ticket's stay in its queues. */
 struct entry {
@@ -90,6 +92,7 @@ struct aw_audit {
     uint32_t     lanes;   /* one above the highest */
     uint32_t     shelves; /* the same */
     uint16_t     channels_shelved;
+    aw_ms        moved_at; /* record time by when what waits has moved to its shelf */
     /* Batches of one time may be one group. */
     aw_ms    group_now;
     uint64_t group_seq; /* its first record */
@@ -339,7 +342,7 @@ note_lease(struct aw_audit *audit, const struct aw_batch_header *header, const s
     const struct aw_lease_choice *choice = &command->in.lease.choice;
     uint32_t                      held_ms = choice->held_us / 1000;
     aw_ms                         chosen_at = header->now > held_ms ? header->now - held_ms : 0;
-    bool                          says = choice->at != 0 && choice->queue != AW_CHOICE_ASIDE;
+    bool                          says = choice->at != 0 && choice->queue != AW_CHOICE_ASIDE && chosen_at >= audit->moved_at;
     uint32_t                      index = end_entry(audit, command->in.lease.slot, command->out.seq, chosen_at);
     struct lease                 *lease;
 
@@ -391,14 +394,15 @@ requeue(struct aw_audit *audit, uint64_t seq, aw_ms now, aw_ms gone_at, uint32_t
     }
 }
 
-/* Channels got queues of their own: what waits moves there. The committer does that by steps; who looks meanwhile finds it there or
- * where it was, behind tickets that have waited longer, so that none is passed over by that. */
+/* Channels got queues of their own: what waits moves there. The committer does that by steps, of which there is no record: who
+ * looks meanwhile finds it there, or where it was, behind the head of another queue. */
 static void
 note_shelves(struct aw_audit *audit, uint64_t seq, aw_ms now, const struct aw_state *state)
 {
     if (audit->channels_shelved == aw_state_shelves(state))
         return;
     audit->channels_shelved = aw_state_shelves(state);
+    audit->moved_at = now + MOVES_MS;
     for (uint32_t slot = 0; slot < audit->by_slot.count; slot++) {
         uint32_t              place = ((const uint32_t *)audit->by_slot.items)[slot];
         struct aw_ticket_view ticket;
