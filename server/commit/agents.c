@@ -28,13 +28,17 @@ tell_waiting(struct aw_committer *c, struct aw_slice agent)
 
 /* Units that are taken, or free again: then there may be something for whoever waits. */
 static void
-publish_full(struct aw_committer *c, uint32_t agent)
+publish_units(struct aw_committer *c, uint32_t agent)
 {
-    struct aw_slice name = aw_state_agent_name(c->config.state, agent);
-    uint16_t        full = aw_state_agent_full(c->config.state, agent);
+    struct aw_slice       name = aw_state_agent_name(c->config.state, agent);
+    struct aw_agents_row *row = aw_agents_directory_find(c->config.agents, name);
+    struct aw_units       units;
 
-    aw_agents_row_set_full(aw_agents_directory_find(c->config.agents, name), full);
-    if (aw_parking_set_full(&c->parking, name, full))
+    if (row == NULL)
+        return; /* at a start, before they are loaded */
+    aw_state_agent_units(c->config.state, agent, &units);
+    aw_agents_row_set_units(row, &units);
+    if (aw_parking_set_full(&c->parking, name, aw_state_agent_full(c->config.state, agent)))
         aw_publish_look_for_agent(c, name);
 }
 
@@ -51,7 +55,7 @@ aw_agents_publish_units(struct aw_committer *c)
     uint32_t agent;
 
     while ((agent = aw_state_take_changed_agent(c->config.state)) != 0)
-        publish_full(c, agent);
+        publish_units(c, agent);
 }
 
 bool
@@ -76,8 +80,8 @@ aw_agents_load(struct aw_committer *c)
         if (!aw_agents_directory_reserve(c->config.agents))
             return AW_E_MEMORY;
         publish_settings(c, agent);
+        publish_units(c, agent);
     }
-    aw_agents_publish_units(c);
     return AW_OK;
 }
 

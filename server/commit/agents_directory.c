@@ -4,6 +4,7 @@
 #include "base/reserve.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* FNV-1a, 64 bits (Fowler, Noll, Vo 1991). Only who may set agents makes rows, so it needs no key. */
 static uint64_t
@@ -86,11 +87,14 @@ aw_agents_row_settings(struct aw_agents_row *row)
     return row == NULL ? NULL : atomic_load_explicit(&row->_settings, memory_order_acquire);
 }
 
-uint16_t
-aw_agents_row_full(struct aw_agents_row *row)
+void
+aw_agents_row_units(struct aw_agents_row *row, struct aw_units *ret_units)
 {
-    /* Pairs with the release in set_full(). */
-    return row == NULL ? 0 : (uint16_t)atomic_load_explicit(&row->_full, memory_order_acquire);
+    memset(ret_units, AW_UNITS_FREE_MANY, sizeof(*ret_units));
+    for (uint32_t channel = 0; row != NULL && channel < AW_CHANNEL_NUMBERS; channel++) {
+        /* Pairs with the release in set_units(). Each for itself: apply decides. */
+        ret_units->free[channel] = atomic_load_explicit(&row->_free[channel], memory_order_acquire);
+    }
 }
 
 /* --- committer ------------------------------------------------------------------------------------------------------------ */
@@ -176,7 +180,8 @@ add(struct aw_agents_directory *directory, struct aw_slice name)
     row->_name = name;
     row->_hash = name_hash(name);
     atomic_init(&row->_settings, NULL);
-    atomic_init(&row->_full, 0);
+    for (uint32_t channel = 0; channel < AW_CHANNEL_NUMBERS; channel++)
+        atomic_init(&row->_free[channel], AW_UNITS_FREE_MANY);
     at = (uint32_t)row->_hash & directory->_index_mask;
     while (atomic_load_explicit(&directory->_index[at], memory_order_relaxed) != 0) /* the committer's own */
         at = (at + 1) & directory->_index_mask;
@@ -202,8 +207,10 @@ aw_agents_directory_publish(struct aw_agents_directory *directory, struct aw_sli
 }
 
 void
-aw_agents_row_set_full(struct aw_agents_row *row, uint16_t full)
+aw_agents_row_set_units(struct aw_agents_row *row, const struct aw_units *units)
 {
-    /* Before the answer that tells of the lease leaves. Pairs with the acquire in full(). */
-    atomic_store_explicit(&row->_full, full, memory_order_release);
+    for (uint32_t channel = 0; channel < AW_CHANNEL_NUMBERS; channel++) {
+        /* Before the answer that tells of the lease leaves. Pairs with the acquire in units(). */
+        atomic_store_explicit(&row->_free[channel], units->free[channel], memory_order_release);
+    }
 }

@@ -1,5 +1,5 @@
-/* agents_directory.h - what agents are set to, readable by every thread without asking: lanes, `gentle`, and in which channels they
- * have no free unit.
+/* agents_directory.h - what agents are set to, readable by every thread without asking: lanes, `gentle`, and how many units
+ * they have free.
  *
  * An agent that was never set has no row: it serves all lanes, is not gentle, and has units for everything. Rows are only added, so
  * one that was found stays good. The settings of a row are one block that is never changed: the committer publishes another one in
@@ -9,7 +9,7 @@
  * All of it is durable, and published before the answer that tells of it leaves. Who goes by settings that are changed in the same
  * moment does no harm: apply decides about units, and a pull that parks tells by which settings it went (`stamp`).
  *
- * Owns: its rows and blocks; names borrow from the state. Thread: find, settings, full and stamp by any; the rest by the committer
+ * Owns: its rows and blocks; names borrow from the state. Thread: find, settings, units and stamp by any; the rest by the committer
  * (or main before the threads run). Fails: init and reserve, for lack of memory.
  */
 #ifndef AW_COMMIT_AGENTS_DIRECTORY_H
@@ -17,7 +17,7 @@
 
 #include "base/qsbr.h"
 #include "base/slice.h"
-#include "model/limits.h"
+#include "model/units.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -37,7 +37,7 @@ struct aw_agents_row {
     struct aw_slice                     _name;
     uint64_t                            _hash;
     _Atomic(struct aw_agent_settings *) _settings;
-    _Atomic uint32_t                    _full;
+    _Atomic uint8_t                     _free[AW_CHANNEL_NUMBERS];
 };
 
 struct aw_agents_directory {
@@ -67,9 +67,9 @@ void             aw_agents_directory_fini(struct aw_agents_directory *directory)
 struct aw_agents_row *aw_agents_directory_find(struct aw_agents_directory *directory, struct aw_slice name);
 /* Good until this thread's next quiet point. `row` NULL: NULL, as for an agent that was never set. */
 const struct aw_agent_settings *aw_agents_row_settings(struct aw_agents_row *row);
-/* A bit a channel, 1 << number: no unit of this agent is free there just now. Bit 0: channels without a number, which only the
- * total of an agent's units bounds. `row` NULL: 0. What was full for an answer that this thread has seen is full here. */
-uint16_t aw_agents_row_full(struct aw_agents_row *row);
+/* How many units of this agent are free just now. `row` NULL: many. What was taken for an answer that this thread has seen is taken
+ * here. */
+void aw_agents_row_units(struct aw_agents_row *row, struct aw_units *ret_units);
 
 /* --- committer ------------------------------------------------------------------------------------------------------------ */
 
@@ -82,6 +82,6 @@ struct aw_agent_settings *aw_agents_directory_begin(struct aw_agents_directory *
 /* Publishes it under this name, which borrows from the state; returns the row. The old block is used again when nobody reads it. */
 struct aw_agents_row *aw_agents_directory_publish(struct aw_agents_directory *directory, struct aw_slice name,
                                                   struct aw_agent_settings *settings);
-void                  aw_agents_row_set_full(struct aw_agents_row *row, uint16_t full);
+void                  aw_agents_row_set_units(struct aw_agents_row *row, const struct aw_units *units);
 
 #endif

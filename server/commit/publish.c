@@ -537,6 +537,7 @@ aw_publish_load(struct aw_committer *c, struct aw_why *why)
     if (err != AW_OK)
         return aw_why(why, err, "the queues are too small for the tickets that wait (setting tickets-max)");
     c->shelves = aw_state_shelves(c->config.state);
+    c->shelving = 0; /* all lie where they belong */
     aw_lanes_set_published(c->config.lanes, aw_state_seq(c->config.state));
     return AW_OK;
 }

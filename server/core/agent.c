@@ -85,10 +85,9 @@ look_at_units(struct aw_state *state, uint32_t agent)
     struct aw_agent_links              *links = aw_rows_links(&state->agents, agent);
     uint16_t                            full = settings == NULL ? 0 : full_of(settings, links);
 
-    if (full != links->full) {
-        links->full = full;
+    links->full = full;
+    if (settings != NULL)
         note_changed(state, agent, links);
-    }
 }
 
 void
@@ -107,6 +106,23 @@ uint16_t
 aw_state_agent_full(const struct aw_state *state, uint32_t agent)
 {
     return agent == 0 ? 0 : (uint16_t)aw_agent_at(state, agent)->links.full;
+}
+
+void
+aw_state_agent_units(const struct aw_state *state, uint32_t agent, struct aw_units *ret_units)
+{
+    const struct aw_agent_settings_row *settings = settings_of(state, agent);
+    const struct aw_agent_links        *links;
+
+    memset(ret_units, AW_UNITS_FREE_MANY, sizeof(*ret_units));
+    if (settings == NULL)
+        return;
+    links = &aw_agent_at(state, agent)->links;
+    ret_units->free[0] = aw_units_left(settings->units_total, links->held_total);
+    for (uint32_t channel = 1; channel <= AW_CHANNELS_MAX; channel++) {
+        if (settings->units[channel] != AW_UNITS_UNBOUND)
+            ret_units->free[channel] = aw_units_left(settings->units[channel], links->held[channel]);
+    }
 }
 
 uint32_t

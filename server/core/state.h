@@ -75,6 +75,7 @@
 
 #include "base/why.h"
 #include "model/command.h"
+#include "model/units.h"
 #include "model/limits.h"
 #include "port/table.h"
 
@@ -259,6 +260,8 @@ struct aw_slice aw_state_kept_for(const struct aw_state *state, uint32_t slot);
 /* The channels in which this agent has no free unit: a bit each, 1 << the number of the channel; bit 0: those without a number. All
  * bits when it holds as many leases as it may in all. LEASE is STALE for a ticket of such a channel. `agent` 0: 0. */
 uint16_t aw_state_agent_full(const struct aw_state *state, uint32_t agent);
+/* How many units it has free. `agent` 0: many. */
+void aw_state_agent_units(const struct aw_state *state, uint32_t agent, struct aw_units *ret_units);
 /* What an agent is set to, and how much it holds. */
 struct aw_agent_view {
     struct aw_slice       name;    /* never changes and never goes away, as those of channels */
@@ -281,8 +284,8 @@ struct aw_slice aw_state_agent_name(const struct aw_state *state, uint32_t agent
 /* Whether it is marked gentle. `agent` 0: no. */
 bool aw_state_agent_is_gentle(const struct aw_state *state, uint32_t agent);
 
-/* The next agent whose settings or whose aw_state_agent_full changed since it was given out here; 0: none is left. For who
- * publishes them; no part of the state. */
+/* The next agent whose settings changed, or whose aw_state_agent_units may have, since it was given out here; 0: none is left. For
+ * who publishes them; no part of the state. */
 uint32_t aw_state_take_changed_agent(struct aw_state *state);
 
 /* Channels have numbers from 1 to the count; 0 is every other one. */

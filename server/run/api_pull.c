@@ -47,7 +47,7 @@ struct pull {
     uint32_t                 agent_lanes_room;
     uint64_t                 stamp; /* of the agent's settings that it goes by; 0: it was never set */
     bool                     is_gentle;
-    uint16_t                 full; /* channels in which the agent has no free unit */
+    struct aw_units          units; /* that the agent has free for what this pull takes further */
     bool                     time_is_up;
     bool                     asked_aside; /* for a ticket that waits aside, since it was last woken for one */
     bool                     cancelling;
@@ -115,7 +115,7 @@ renew(struct pull *pull)
     const struct aw_agent_settings *settings = aw_agents_row_settings(row);
     uint32_t                        count = settings == NULL || pull->want.lane_count > 0 ? 0 : settings->lane_count;
 
-    pull->full = aw_agents_row_full(row);
+    aw_agents_row_units(row, &pull->units);
     if (pull->stamp == (settings == NULL ? 0 : settings->stamp))
         return true;
     if (!make_room(pull, count))
@@ -159,7 +159,7 @@ take_one(struct pull *pull, struct aw_choice *ret_choice)
                                     .directory = shared->directory,
                                     .lane_list = pull->lanes,
                                     .lane_count = pull->lane_count,
-                                    .full = pull->full,
+                                    .full = aw_units_full(&pull->units),
                                     .order = &io->order};
 
     while (aw_choice_take(&of, io->wall, ret_choice)) {
@@ -185,7 +185,7 @@ add_choice(struct pull *pull, const struct aw_choice *choice)
                                                     .seen_seq = choice->seen_seq,
                                                     .taken_seq = choice->taken_seq,
                                                     .queue = (uint8_t)choice->head.queue,
-                                                    .full = pull->full,
+                                                    .full = aw_units_full(&pull->units),
                                                     .lanes = pull->lanes,
                                                     .lane_count = pull->lane_count,
                                                     .taken_at = aw_clock_mono()}}};
@@ -232,8 +232,10 @@ take(struct pull *pull)
     *submission = (struct aw_submission){.count = 0};
     while (!is_dry && has_place(pull)) {
         is_dry = !take_one(pull, &choice);
-        if (!is_dry)
-            add_choice(pull, &choice);
+        if (is_dry)
+            break;
+        add_choice(pull, &choice);
+        aw_units_take(&pull->units, choice.head.shelf);
     }
     submission->choices = submission->count;
     pull->is_shut_out &= submission->count == 0;

@@ -29,13 +29,15 @@ test_rows(void **state)
     struct aw_qsbr             qsbr;
     char                       names[100][8];
     uint64_t                   stamp = 0;
+    struct aw_units            units, read;
 
     (void)state;
     aw_qsbr_init(&qsbr);
     assert_true(aw_agents_directory_init(&directory, 100, &qsbr));
     assert_null(aw_agents_directory_find(&directory, AW_SLICE("ann")));
     assert_null(aw_agents_row_settings(NULL));
-    assert_int_equal(aw_agents_row_full(NULL), 0);
+    aw_agents_row_units(NULL, &units);
+    assert_int_equal(aw_units_full(&units), 0);
     for (uint32_t i = 0; i < 100; i++) {
         (void)snprintf(names[i], sizeof(names[i]), "a%u", i);
         (void)aw_agents_directory_publish(&directory, aw_slice_str(names[i]), make(&directory, i % 2 == 0, i % 3, i));
@@ -49,8 +51,13 @@ test_rows(void **state)
         assert_int_equal(settings->lane_count, i % 3);
         assert_true(settings->stamp > stamp);
         stamp = settings->stamp;
-        aw_agents_row_set_full(row, (uint16_t)(1U << i % 16));
-        assert_int_equal(aw_agents_row_full(row), 1U << i % 16);
+        aw_agents_row_units(row, &units);
+        assert_int_equal(aw_units_full(&units), 0);
+        units.free[i % 16] = (uint8_t)(i % 2);
+        aw_agents_row_set_units(row, &units);
+        aw_agents_row_units(row, &read);
+        assert_memory_equal(&read, &units, sizeof(units));
+        assert_int_equal(aw_units_full(&read), i % 2 != 0 ? 0 : i % 16 == 0 ? UINT16_MAX : 1U << i % 16);
     }
     assert_null(aw_agents_directory_find(&directory, AW_SLICE("a100")));
     aw_agents_directory_fini(&directory);
@@ -128,8 +135,9 @@ struct shared {
 static void *
 read_all(void *user)
 {
-    struct shared *shared = user;
-    uint64_t       stamp = 0;
+    struct shared  *shared = user;
+    uint64_t        stamp = 0;
+    struct aw_units units;
 
     aw_qsbr_quiet(&shared->qsbr, shared->reader);
     while (stamp < ROUNDS) {
@@ -142,7 +150,8 @@ read_all(void *user)
             AW_ASSERT(settings->lane_count == stamp % 64 + 1);
             for (uint32_t i = 0; i < settings->lane_count; i++)
                 AW_ASSERT(settings->lanes[i] == stamp);
-            (void)aw_agents_row_full(row);
+            aw_agents_row_units(row, &units);
+            AW_ASSERT(units.free[3] == AW_UNITS_FREE_MANY || units.free[3] < 100);
             shared->seen++;
         }
         aw_qsbr_quiet(&shared->qsbr, shared->reader);
@@ -154,8 +163,9 @@ read_all(void *user)
 static void
 test_beside(void **state)
 {
-    struct shared shared = {.seen = 0};
-    pthread_t     thread;
+    struct shared   shared = {.seen = 0};
+    struct aw_units units = {{0}};
+    pthread_t       thread;
 
     (void)state;
     aw_qsbr_init(&shared.qsbr);
@@ -167,7 +177,8 @@ test_beside(void **state)
 
         for (uint32_t i = 0; i < settings->lane_count; i++)
             settings->lanes[i] = n;
-        aw_agents_row_set_full(aw_agents_directory_publish(&shared.directory, AW_SLICE("ann"), settings), (uint16_t)n);
+        units.free[3] = (uint8_t)(n % 100);
+        aw_agents_row_set_units(aw_agents_directory_publish(&shared.directory, AW_SLICE("ann"), settings), &units);
     }
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_true(shared.seen > 0);
