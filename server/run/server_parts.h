@@ -1,0 +1,77 @@
+/* server_parts.h - what the files of the server share and nobody else includes.
+ *
+ * server.c         who is made of what, in which order, and how it ends
+ * server_commit.c  the committer's thread
+ */
+#ifndef AW_RUN_SERVER_PARTS_H
+#define AW_RUN_SERVER_PARTS_H
+
+#include "base/latch.h"
+#include "run/io.h"
+#include "run/listen.h"
+#include "run/orderbook.h"
+#include "run/rulebook.h"
+#include "run/server.h"
+
+/* A listening socket and its watchers. */
+struct aw_listener {
+    struct ev_io    watcher;
+    struct ev_timer rest; /* after the process ran out of descriptors */
+    int             fd;   /* -1: none */
+    bool            tls;
+    char            text[AW_ADDRESS_TEXT_BYTES];
+};
+
+struct aw_server {
+    const struct aw_settings  *given;    /* borrows */
+    struct aw_settings         settings; /* a copy with io_threads filled in */
+    struct aw_journal         *journal;
+    struct aw_table           *table;
+    struct aw_state           *state;
+    struct aw_lanes           *lanes;
+    struct aw_lanes_directory  directory;
+    struct aw_agents_directory agents;
+    struct aw_qsbr             qsbr;
+    struct aw_metrics         *metrics;
+    struct aw_readers         *readers;
+    struct aw_committer       *committer;
+    struct aw_shared           shared;
+    struct aw_io              *ios;
+    uint32_t                   io_count;
+    uint32_t                   io_started;
+    struct aw_latch            is_served;  /* all io threads run, and have rules */
+    struct aw_latch            is_ending;  /* what is not ready yet need not become so */
+    uint32_t                  *io_loads;   /* connections of each, as the acceptor knows */
+    uint64_t                   tls_handed; /* connections with TLS that went to an io thread, ever */
+    /* Committer thread. */
+    pthread_t                committer_thread;
+    bool                     committer_started;
+    struct aw_metrics_block *committer_metrics;
+    bool                     is_ready;  /* its own */
+    enum aw_err              start_err; /* written before START_FAILED, read after the join */
+    struct aw_why            start_why;
+    aw_ns                    began_at;
+    /* Main thread. */
+    struct ev_loop      *loop;
+    struct aw_listener   plain;
+    struct aw_listener   tls;
+    struct ssl_ctx_st   *ssl_ctx;
+    struct aw_gate      *gate;
+    struct aw_spare      spare;
+    struct aw_wake       wake;
+    struct ev_io         wake_watcher;
+    struct ev_prepare    prepare;
+    struct ev_check      check;
+    struct ev_signal     terminate, interrupt, hangup;
+    struct aw_rulebook  *rulebook;
+    struct aw_orderbook *orderbook;
+    struct ev_timer      hand_again; /* while a mailbox had no room for new rules or another order */
+};
+
+/* server_commit.c */
+/* The body of the thread; `arg` is the struct aw_server. */
+void *aw_server_commit(void *arg);
+/* What the committer is to call on its thread. */
+struct aw_committer_report aw_server_report(struct aw_server *server);
+
+#endif
