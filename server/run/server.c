@@ -8,7 +8,6 @@
 #include "run/dev_cert.h"
 #include "store/store.h"
 
-#include <errno.h>
 #include <openssl/ssl.h>
 #include <sched.h>
 #include <signal.h>
@@ -36,132 +35,6 @@ order_settings(const struct aw_settings *settings)
     order.target_ms[AW_CLASS_GENERAL] = settings->target_general_min * MS_PER_MIN;
     order.target_ms[AW_CLASS_OTHER] = settings->target_other_min * MS_PER_MIN;
     return order;
-}
-
-/* --- main thread: connections ----------------------------------------------------------------------------------------------- */
-
-static struct aw_io *
-least_loaded(struct aw_server *server)
-{
-    uint32_t best = 0;
-
-    for (uint32_t i = 1; i < server->io_count; i++) {
-        if (server->io_loads[i] < server->io_loads[best])
-            best = i;
-    }
-    return &server->ios[best];
-}
-
-/* True: the socket is somebody's. False: it is still ours to close. */
-static bool
-hand_over(struct aw_server *server, int fd, const struct aw_peer *peer, bool tls)
-{
-    struct aw_arrival *arrival = calloc(1, sizeof(*arrival));
-    struct aw_io      *io = least_loaded(server);
-
-    if (arrival == NULL)
-        return false;
-    *arrival = (struct aw_arrival){.fd = fd, .peer = *peer, .accept_at = aw_clock_mono()};
-    if (tls && SSL_CTX_up_ref(server->ssl_ctx) == 1)
-        arrival->ssl_ctx = server->ssl_ctx;
-    if ((tls && arrival->ssl_ctx == NULL) || !aw_io_try_arrive(io, arrival)) {
-        SSL_CTX_free(arrival->ssl_ctx); /* accepts NULL */
-        free(arrival);
-        return false;
-    }
-    server->io_loads[io->number]++;
-    server->tls_handed += tls;
-    return true;
-}
-
-/* Handshakes are the dearest thing a stranger can ask for: above a number of them the others wait in the listener's queue. Those on
- * their way to an io thread count. */
-static bool
-is_full(struct aw_server *server, const struct aw_listener *listener)
-{
-    return aw_gate_is_full(server->gate) ||
-           (listener->tls &&
-            server->tls_handed - aw_metric_sum(server->metrics, AW_METRIC_TLS_SETTLED) >= AW_HTTP_LIMITS_DEFAULT.handshakes_max);
-}
-
-static void
-rest(struct aw_server *server, struct aw_listener *listener)
-{
-    ev_io_stop(server->loop, &listener->watcher);
-    ev_timer_again(server->loop, &listener->rest);
-}
-
-static void
-on_rested(struct ev_loop *loop, struct ev_timer *timer, int events)
-{
-    struct aw_listener *listener = AW_CONTAINER(timer, struct aw_listener, rest);
-
-    (void)events;
-    ev_timer_stop(loop, timer);
-    ev_io_start(loop, &listener->watcher);
-}
-
-static void
-on_acceptable(struct ev_loop *loop, struct ev_io *watcher, int events)
-{
-    struct aw_server   *server = ev_userdata(loop);
-    struct aw_listener *listener = AW_CONTAINER(watcher, struct aw_listener, watcher);
-
-    (void)events;
-    for (unsigned i = 0; i < AW_HTTP_LIMITS_DEFAULT.accept_batch_max; i++) {
-        struct aw_peer      peer;
-        enum aw_gate_answer answer;
-        enum aw_err         err;
-        int                 fd;
-
-        if (is_full(server, listener)) {
-            rest(server, listener);
-            return;
-        }
-        err = aw_accept(watcher->fd, &server->spare, &fd, &peer);
-        if (err == AW_E_CLOSED)
-            continue;
-        if (err == AW_E_AGAIN)
-            return;
-        if (err != AW_OK) {
-            rest(server, listener);
-            return;
-        }
-        answer = aw_gate_try_enter(server->gate, &peer);
-        if (answer != AW_GATE_OPEN) {
-            (void)close(fd); /* nothing was read from it */
-        } else if (!hand_over(server, fd, &peer, listener->tls)) {
-            aw_gate_leave(server->gate, &peer, false);
-            (void)close(fd);
-        }
-    }
-}
-
-/* True: an order came back, and another one may have come while it was out. */
-static bool
-take_departures(struct aw_server *server)
-{
-    bool returned = false;
-
-    for (uint32_t i = 0; i < server->io_started; i++) { /* a start that failed has fewer */
-        struct aw_arrival *arrival;
-
-        while ((arrival = aw_io_departed(&server->ios[i])) != NULL) {
-            if (arrival->kit != NULL) {
-                aw_rulebook_take(server->rulebook, arrival->kit);
-                continue;
-            }
-            if (arrival->slip != NULL) {
-                aw_orderbook_take(server->orderbook, arrival->slip);
-                returned = true;
-                continue;
-            }
-            aw_gate_leave(server->gate, &arrival->peer, false);
-            server->io_loads[i]--;
-            free(arrival);
-        }
-    }
-    return returned;
 }
 
 /* --- main thread: its loop -------------------------------------------------------------------------------------------------- */
@@ -276,7 +149,7 @@ on_prepare(struct ev_loop *loop, struct ev_prepare *prepare, int events)
     (void)events;
     aw_wake_prepare(&server->wake);
     /* Looked at after prepare: what comes later writes the descriptor that this loop polls. */
-    returned = take_departures(server);
+    returned = aw_server_take_departures(server);
     if (take_rules(server) || returned)
         hand_out(server);
     if (aw_metric_sum(server->metrics, AW_METRIC_START_FAILED) != 0)
@@ -344,22 +217,10 @@ on_hangup(struct ev_loop *loop, struct ev_signal *watcher, int events)
 }
 
 static void
-watch_listener(struct aw_server *server, struct aw_listener *listener, bool tls)
-{
-    listener->tls = tls;
-    if (listener->fd < 0)
-        return;
-    ev_io_init(&listener->watcher, on_acceptable, listener->fd, EV_READ);
-    ev_timer_init(&listener->rest, on_rested, 0., AW_HTTP_LIMITS_DEFAULT.accept_rest_ms / 1e3);
-    ev_io_start(server->loop, &listener->watcher);
-}
-
-static void
 watch(struct aw_server *server)
 {
     ev_set_userdata(server->loop, server);
-    watch_listener(server, &server->plain, false);
-    watch_listener(server, &server->tls, true);
+    aw_server_watch_listeners(server);
     ev_io_init(&server->wake_watcher, on_wake, aw_wake_fd(&server->wake), EV_READ);
     ev_prepare_init(&server->prepare, on_prepare);
     ev_check_init(&server->check, on_check);
@@ -614,19 +475,6 @@ start(struct aw_server *server, struct aw_why *why)
 
 /* --- end -------------------------------------------------------------------------------------------------------------------- */
 
-static void
-close_listener(struct aw_server *server, struct aw_listener *listener)
-{
-    if (listener->fd < 0)
-        return;
-    if (server->loop != NULL) {
-        ev_io_stop(server->loop, &listener->watcher);
-        ev_timer_stop(server->loop, &listener->rest);
-    }
-    (void)close(listener->fd); /* a listener holds nothing that could be lost */
-    listener->fd = -1;
-}
-
 /* First nobody comes in any more, then what is open is answered, then the committer has nothing left, then all is freed. */
 static void
 stop_threads(struct aw_server *server)
@@ -638,8 +486,7 @@ stop_threads(struct aw_server *server)
     aw_latch_set(&server->is_ending);
     if (server->committer_started)
         aw_wake_up(aw_committer_wake(server->committer));
-    close_listener(server, &server->plain);
-    close_listener(server, &server->tls);
+    aw_server_close_listeners(server);
     for (uint32_t i = 0; i < server->io_started; i++)
         aw_io_drain(&server->ios[i]);
     for (uint32_t i = 0; i < server->io_started; i++)
@@ -650,7 +497,7 @@ stop_threads(struct aw_server *server)
         (void)pthread_join(server->committer_thread, NULL);
     }
     if (server->ios != NULL)
-        (void)take_departures(server); /* nobody is there to be told of another order */
+        (void)aw_server_take_departures(server); /* nobody is there to be told of another order */
 }
 
 static void

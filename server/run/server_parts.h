@@ -2,6 +2,7 @@
  *
  * server.c         who is made of what, in which order, and how it ends
  * server_commit.c  the committer's thread
+ * server_accept.c  listeners, and connections on their way to the io threads and back
  */
 #ifndef AW_RUN_SERVER_PARTS_H
 #define AW_RUN_SERVER_PARTS_H
@@ -73,5 +74,11 @@ struct aw_server {
 void *aw_server_commit(void *arg);
 /* What the committer is to call on its thread. */
 struct aw_committer_report aw_server_report(struct aw_server *server);
+
+/* server_accept.c */
+void aw_server_watch_listeners(struct aw_server *server);
+void aw_server_close_listeners(struct aw_server *server);
+/* Takes what the io threads gave back. True: an order came back, and another one may have come while it was out. */
+bool aw_server_take_departures(struct aw_server *server);
 
 #endif
