@@ -5,14 +5,11 @@
 #include "base/mem.h"
 #include "http/tls.h"
 #include "port/clock.h"
-#include "run/dev_cert.h"
 #include "store/store.h"
 
-#include <openssl/ssl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -21,44 +18,8 @@
 #define LANE_BYTES_PER_TICKET 192U
 #define LANE_BYTES_MIN        (UINT64_C(96) << 20)
 #define LANE_BYTES_MAX        (UINT64_C(16) << 30)
-#define MS_PER_MIN            (60 * AW_MS_PER_S)
-
-static struct aw_order_settings
-order_settings(const struct aw_settings *settings)
-{
-    struct aw_order_settings order = AW_ORDER_SETTINGS_DEFAULT;
-
-    order.order = strcmp(settings->order, "strict") == 0 ? AW_ORDER_STRICT : AW_ORDER_RATIO;
-    order.target_ms[AW_CLASS_CARE] = settings->target_care_min * MS_PER_MIN;
-    order.target_ms[AW_CLASS_IMMINENT] = settings->target_imminent_min * MS_PER_MIN;
-    order.target_ms[AW_CLASS_DISRUPTED] = settings->target_disrupted_min * MS_PER_MIN;
-    order.target_ms[AW_CLASS_GENERAL] = settings->target_general_min * MS_PER_MIN;
-    order.target_ms[AW_CLASS_OTHER] = settings->target_other_min * MS_PER_MIN;
-    return order;
-}
 
 /* --- main thread: its loop -------------------------------------------------------------------------------------------------- */
-
-/* Hands new rules and another order to the io threads that do not have them yet. */
-static void
-hand_out(struct aw_server *server)
-{
-    bool rules = aw_rulebook_hand(server->rulebook, server->ios);
-    bool order = aw_orderbook_hand(server->orderbook, server->ios);
-
-    if (rules && order)
-        ev_timer_stop(server->loop, &server->hand_again);
-    else
-        ev_timer_again(server->loop, &server->hand_again);
-}
-
-static void
-on_hand_again(struct ev_loop *loop, struct ev_timer *timer, int events)
-{
-    (void)timer;
-    (void)events;
-    hand_out(ev_userdata(loop));
-}
 
 static void
 on_wake(struct ev_loop *loop, struct ev_io *watcher, int events)
@@ -86,59 +47,6 @@ on_terminate(struct ev_loop *loop, struct ev_signal *watcher, int events)
     ev_break(loop, EVBREAK_ALL);
 }
 
-static enum aw_err
-load_tls(struct aw_server *server, SSL_CTX **ctx, struct aw_why *why)
-{
-    const struct aw_settings *settings = &server->settings;
-    struct aw_tls_config      config = {.cert_path = settings->tls_cert, .key_path = settings->tls_key, .now = aw_clock_wall()};
-    struct aw_dev_cert        cert;
-    enum aw_err               err = AW_OK;
-
-    if (settings->tls_cert[0] == '\0') {
-        err = aw_dev_cert_get(&cert, settings->data, config.now, why);
-        if (err != AW_OK)
-            return err;
-        config.cert_path = cert.cert_path;
-        config.key_path = cert.key_path;
-    }
-    return aw_tls_reload(ctx, &config, why);
-}
-
-static void
-log_rules(const struct aw_server *server, const char *what)
-{
-    const struct aw_rules *rules = aw_rulebook_rules(server->rulebook);
-    struct aw_rules_counts counts = aw_rules_counts(rules);
-
-    aw_log(AW_LOG_INFO, what, aw_log_num("version", aw_rules_version(rules)), aw_log_num("files", counts.files),
-           aw_log_num("rules", counts.rules), aw_log_num("phrases", counts.phrases), aw_log_num("examples", counts.examples));
-}
-
-static void
-log_no_rules(const struct aw_why *why)
-{
-    aw_log(AW_LOG_WARN, "the rules were not reloaded; the old ones stay", aw_log_str("why", why->text));
-}
-
-/* A load may be over. True: there are new rules to be handed out. */
-static bool
-take_rules(struct aw_server *server)
-{
-    struct aw_why why = {.text = ""};
-
-    switch (aw_rulebook_poll(server->rulebook, &why)) {
-    case AW_RULEBOOK_NONE:
-        return false;
-    case AW_RULEBOOK_FAILED:
-        log_no_rules(&why);
-        return true;
-    case AW_RULEBOOK_LOADED:
-        log_rules(server, "rules reloaded");
-        return true;
-    }
-    AW_UNREACHABLE();
-}
-
 static void
 on_prepare(struct ev_loop *loop, struct ev_prepare *prepare, int events)
 {
@@ -150,70 +58,10 @@ on_prepare(struct ev_loop *loop, struct ev_prepare *prepare, int events)
     aw_wake_prepare(&server->wake);
     /* Looked at after prepare: what comes later writes the descriptor that this loop polls. */
     returned = aw_server_take_departures(server);
-    if (take_rules(server) || returned)
-        hand_out(server);
+    if (aw_server_take_rules(server) || returned)
+        aw_server_hand_out(server);
     if (aw_metric_sum(server->metrics, AW_METRIC_START_FAILED) != 0)
         ev_break(loop, EVBREAK_ALL);
-}
-
-static void
-reload_rules(struct aw_server *server)
-{
-    struct aw_why why = {.text = ""};
-
-    if (aw_rulebook_reload(server->rulebook, &why) != AW_OK)
-        log_no_rules(&why);
-}
-
-static void
-log_order(const struct aw_server *server, const char *what, const char *fixed)
-{
-    const struct aw_order_settings *order = aw_orderbook_order(server->orderbook);
-
-    aw_log(AW_LOG_INFO, what, aw_log_str("order", order->order == AW_ORDER_STRICT ? "strict" : "ratio"),
-           aw_log_num("care_min", order->target_ms[AW_CLASS_CARE] / MS_PER_MIN),
-           aw_log_num("imminent_min", order->target_ms[AW_CLASS_IMMINENT] / MS_PER_MIN),
-           aw_log_num("disrupted_min", order->target_ms[AW_CLASS_DISRUPTED] / MS_PER_MIN),
-           aw_log_num("general_min", order->target_ms[AW_CLASS_GENERAL] / MS_PER_MIN),
-           aw_log_num("other_min", order->target_ms[AW_CLASS_OTHER] / MS_PER_MIN), aw_log_str("after_restart", fixed));
-}
-
-static void
-reload_settings(struct aw_server *server)
-{
-    struct aw_why            why = {.text = ""};
-    struct aw_settings       settings;
-    struct aw_order_settings order;
-    char                     fixed[256];
-
-    if (aw_settings_read_again(&settings, server->given, &why) != AW_OK) {
-        aw_log(AW_LOG_WARN, "the settings were not reloaded; the old ones stay", aw_log_str("why", why.text));
-        return;
-    }
-    order = order_settings(&settings);
-    aw_settings_differ(server->given, &settings, fixed, sizeof(fixed));
-    aw_settings_fini(&settings);
-    aw_orderbook_change(server->orderbook, &order);
-    log_order(server, "settings reloaded", fixed);
-}
-
-static void
-on_hangup(struct ev_loop *loop, struct ev_signal *watcher, int events)
-{
-    struct aw_server *server = ev_userdata(loop);
-    struct aw_why     why = {.text = ""};
-
-    (void)watcher;
-    (void)events;
-    reload_settings(server);
-    reload_rules(server);
-    hand_out(server);
-    if (server->ssl_ctx == NULL)
-        return;
-    if (load_tls(server, &server->ssl_ctx, &why) == AW_OK)
-        aw_log(AW_LOG_INFO, "certificate reloaded");
-    else
-        aw_log(AW_LOG_WARN, "the certificate was not reloaded; the old one stays", aw_log_str("why", why.text));
 }
 
 static void
@@ -226,14 +74,12 @@ watch(struct aw_server *server)
     ev_check_init(&server->check, on_check);
     ev_signal_init(&server->terminate, on_terminate, SIGTERM);
     ev_signal_init(&server->interrupt, on_terminate, SIGINT);
-    ev_signal_init(&server->hangup, on_hangup, SIGHUP);
-    ev_timer_init(&server->hand_again, on_hand_again, 0., .02);
     ev_io_start(server->loop, &server->wake_watcher);
     ev_prepare_start(server->loop, &server->prepare);
     ev_check_start(server->loop, &server->check);
     ev_signal_start(server->loop, &server->terminate);
     ev_signal_start(server->loop, &server->interrupt);
-    ev_signal_start(server->loop, &server->hangup);
+    aw_server_watch_hangup(server);
 }
 
 /* --- start ------------------------------------------------------------------------------------------------------------------ */
@@ -401,7 +247,7 @@ static enum aw_err
 make_shared(struct aw_server *server, struct aw_why *why)
 {
     const struct aw_store_identity *identity = aw_journal_identity(server->journal);
-    const struct aw_order_settings  order = order_settings(&server->settings);
+    const struct aw_order_settings  order = aw_server_order_settings(&server->settings);
 
     server->metrics = aw_metrics_new(server->io_count + 2);
     server->ios = aw_new_array(struct aw_io, server->io_count);
@@ -435,7 +281,7 @@ open_listeners(struct aw_server *server, struct aw_why *why)
     if (err == AW_OK && server->settings.tls_listen[0] != '\0')
         err = aw_listen(server->settings.tls_listen, &server->tls.fd, server->tls.text, why);
     if (err == AW_OK && server->tls.fd >= 0)
-        err = load_tls(server, &server->ssl_ctx, why);
+        err = aw_server_load_tls(server, &server->ssl_ctx, why);
     return err;
 }
 
@@ -467,7 +313,7 @@ start(struct aw_server *server, struct aw_why *why)
     if (server->loop == NULL)
         return aw_why(why, AW_E_MEMORY, "no memory for the event loop");
     watch(server);
-    log_rules(server, "rules");
+    aw_server_log_rules(server, "rules");
     aw_latch_set(&server->is_served);
     aw_wake_up(aw_committer_wake(server->committer));
     return AW_OK;

@@ -3,6 +3,7 @@
  * server.c         who is made of what, in which order, and how it ends
  * server_commit.c  the committer's thread
  * server_accept.c  listeners, and connections on their way to the io threads and back
+ * server_reload.c  what SIGHUP reads anew
  */
 #ifndef AW_RUN_SERVER_PARTS_H
 #define AW_RUN_SERVER_PARTS_H
@@ -80,5 +81,16 @@ void aw_server_watch_listeners(struct aw_server *server);
 void aw_server_close_listeners(struct aw_server *server);
 /* Takes what the io threads gave back. True: an order came back, and another one may have come while it was out. */
 bool aw_server_take_departures(struct aw_server *server);
+
+/* server_reload.c */
+struct aw_order_settings aw_server_order_settings(const struct aw_settings *settings);
+/* Into *ctx, which keeps what it has when this fails. */
+AW_MUST_USE enum aw_err aw_server_load_tls(struct aw_server *server, struct ssl_ctx_st **ctx, struct aw_why *why);
+void                    aw_server_log_rules(const struct aw_server *server, const char *what);
+/* A load of rules may be over. True: there are new ones to be handed out. */
+AW_MUST_USE bool aw_server_take_rules(struct aw_server *server);
+/* Hands new rules and another order to the io threads that do not have them yet. */
+void aw_server_hand_out(struct aw_server *server);
+void aw_server_watch_hangup(struct aw_server *server);
 
 #endif

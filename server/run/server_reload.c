@@ -1,0 +1,166 @@
+/* server_reload.c - what SIGHUP reads anew: the order of pulls, the rules, the certificate; and how the io threads get it. */
+#include "base/log.h"
+#include "http/tls.h"
+#include "port/clock.h"
+#include "run/dev_cert.h"
+#include "run/server_parts.h"
+
+#include <signal.h>
+#include <string.h>
+
+#define MS_PER_MIN (60 * AW_MS_PER_S)
+
+struct aw_order_settings
+aw_server_order_settings(const struct aw_settings *settings)
+{
+    struct aw_order_settings order = AW_ORDER_SETTINGS_DEFAULT;
+
+    order.order = strcmp(settings->order, "strict") == 0 ? AW_ORDER_STRICT : AW_ORDER_RATIO;
+    order.target_ms[AW_CLASS_CARE] = settings->target_care_min * MS_PER_MIN;
+    order.target_ms[AW_CLASS_IMMINENT] = settings->target_imminent_min * MS_PER_MIN;
+    order.target_ms[AW_CLASS_DISRUPTED] = settings->target_disrupted_min * MS_PER_MIN;
+    order.target_ms[AW_CLASS_GENERAL] = settings->target_general_min * MS_PER_MIN;
+    order.target_ms[AW_CLASS_OTHER] = settings->target_other_min * MS_PER_MIN;
+    return order;
+}
+
+/* Hands new rules and another order to the io threads that do not have them yet. */
+void
+aw_server_hand_out(struct aw_server *server)
+{
+    bool rules = aw_rulebook_hand(server->rulebook, server->ios);
+    bool order = aw_orderbook_hand(server->orderbook, server->ios);
+
+    if (rules && order)
+        ev_timer_stop(server->loop, &server->hand_again);
+    else
+        ev_timer_again(server->loop, &server->hand_again);
+}
+
+static void
+on_hand_again(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+    (void)timer;
+    (void)events;
+    aw_server_hand_out(ev_userdata(loop));
+}
+
+enum aw_err
+aw_server_load_tls(struct aw_server *server, SSL_CTX **ctx, struct aw_why *why)
+{
+    const struct aw_settings *settings = &server->settings;
+    struct aw_tls_config      config = {.cert_path = settings->tls_cert, .key_path = settings->tls_key, .now = aw_clock_wall()};
+    struct aw_dev_cert        cert;
+    enum aw_err               err = AW_OK;
+
+    if (settings->tls_cert[0] == '\0') {
+        err = aw_dev_cert_get(&cert, settings->data, config.now, why);
+        if (err != AW_OK)
+            return err;
+        config.cert_path = cert.cert_path;
+        config.key_path = cert.key_path;
+    }
+    return aw_tls_reload(ctx, &config, why);
+}
+
+void
+aw_server_log_rules(const struct aw_server *server, const char *what)
+{
+    const struct aw_rules *rules = aw_rulebook_rules(server->rulebook);
+    struct aw_rules_counts counts = aw_rules_counts(rules);
+
+    aw_log(AW_LOG_INFO, what, aw_log_num("version", aw_rules_version(rules)), aw_log_num("files", counts.files),
+           aw_log_num("rules", counts.rules), aw_log_num("phrases", counts.phrases), aw_log_num("examples", counts.examples));
+}
+
+static void
+log_no_rules(const struct aw_why *why)
+{
+    aw_log(AW_LOG_WARN, "the rules were not reloaded; the old ones stay", aw_log_str("why", why->text));
+}
+
+bool
+aw_server_take_rules(struct aw_server *server)
+{
+    struct aw_why why = {.text = ""};
+
+    switch (aw_rulebook_poll(server->rulebook, &why)) {
+    case AW_RULEBOOK_NONE:
+        return false;
+    case AW_RULEBOOK_FAILED:
+        log_no_rules(&why);
+        return true;
+    case AW_RULEBOOK_LOADED:
+        aw_server_log_rules(server, "rules reloaded");
+        return true;
+    }
+    AW_UNREACHABLE();
+}
+
+static void
+reload_rules(struct aw_server *server)
+{
+    struct aw_why why = {.text = ""};
+
+    if (aw_rulebook_reload(server->rulebook, &why) != AW_OK)
+        log_no_rules(&why);
+}
+
+static void
+log_order(const struct aw_server *server, const char *what, const char *fixed)
+{
+    const struct aw_order_settings *order = aw_orderbook_order(server->orderbook);
+
+    aw_log(AW_LOG_INFO, what, aw_log_str("order", order->order == AW_ORDER_STRICT ? "strict" : "ratio"),
+           aw_log_num("care_min", order->target_ms[AW_CLASS_CARE] / MS_PER_MIN),
+           aw_log_num("imminent_min", order->target_ms[AW_CLASS_IMMINENT] / MS_PER_MIN),
+           aw_log_num("disrupted_min", order->target_ms[AW_CLASS_DISRUPTED] / MS_PER_MIN),
+           aw_log_num("general_min", order->target_ms[AW_CLASS_GENERAL] / MS_PER_MIN),
+           aw_log_num("other_min", order->target_ms[AW_CLASS_OTHER] / MS_PER_MIN), aw_log_str("after_restart", fixed));
+}
+
+static void
+reload_settings(struct aw_server *server)
+{
+    struct aw_why            why = {.text = ""};
+    struct aw_settings       settings;
+    struct aw_order_settings order;
+    char                     fixed[256];
+
+    if (aw_settings_read_again(&settings, server->given, &why) != AW_OK) {
+        aw_log(AW_LOG_WARN, "the settings were not reloaded; the old ones stay", aw_log_str("why", why.text));
+        return;
+    }
+    order = aw_server_order_settings(&settings);
+    aw_settings_differ(server->given, &settings, fixed, sizeof(fixed));
+    aw_settings_fini(&settings);
+    aw_orderbook_change(server->orderbook, &order);
+    log_order(server, "settings reloaded", fixed);
+}
+
+static void
+on_hangup(struct ev_loop *loop, struct ev_signal *watcher, int events)
+{
+    struct aw_server *server = ev_userdata(loop);
+    struct aw_why     why = {.text = ""};
+
+    (void)watcher;
+    (void)events;
+    reload_settings(server);
+    reload_rules(server);
+    aw_server_hand_out(server);
+    if (server->ssl_ctx == NULL)
+        return;
+    if (aw_server_load_tls(server, &server->ssl_ctx, &why) == AW_OK)
+        aw_log(AW_LOG_INFO, "certificate reloaded");
+    else
+        aw_log(AW_LOG_WARN, "the certificate was not reloaded; the old one stays", aw_log_str("why", why.text));
+}
+
+void
+aw_server_watch_hangup(struct aw_server *server)
+{
+    ev_signal_init(&server->hangup, on_hangup, SIGHUP);
+    ev_timer_init(&server->hand_again, on_hand_again, 0., .02);
+    ev_signal_start(server->loop, &server->hangup);
+}
