@@ -106,6 +106,10 @@ struct machine {
     int                     lane_tags[LANES]; /* the tag that a lane takes; 0: none */
     uint32_t                lane_count;
     bool                    agents[NAMES];
+    uint32_t                agent_numbers[NAMES], agent_count;
+    uint8_t                 unit_channels[NAMES]; /* of which the agent has units; 0: it was never set */
+    uint32_t                units[NAMES];
+    unsigned                shelves; /* channels that any agent's units named */
     aw_ms                   now;
 };
 static struct machine m;
@@ -246,6 +250,12 @@ m_key(const struct m_ticket *t)
     return t->class_ == AW_CLASS_IMMINENT ? t->departs_at : t->age;
 }
 
+static uint8_t
+m_shelf(const struct m_ticket *t)
+{
+    return (m.shelves >> t->channel & 1) != 0 ? t->channel : 0;
+}
+
 static void
 m_event(struct aw_command *c, enum aw_event_kind kind, uint32_t slot)
 {
@@ -259,7 +269,8 @@ m_event(struct aw_command *c, enum aw_event_kind kind, uint32_t slot)
                                      .key = m_key(t),
                                      .age = t->age,
                                      .reply_by = t->reply_by,
-                                     .closing = t->closing};
+                                     .closing = t->closing,
+                                     .shelf = kind == AW_EVENT_HIDDEN ? 0 : m_shelf(t)};
 }
 
 static void
@@ -605,6 +616,7 @@ m_join(const struct kit_post *post, uint32_t slot, struct aw_command *c)
     aw_ms            key = m_key(t);
     aw_ms            reply_by = t->reply_by;
     bool             closing = t->closing;
+    uint8_t          shelf = m_shelf(t);
 
     m_record(c, t);
     if (was_closed)
@@ -615,8 +627,8 @@ m_join(const struct kit_post *post, uint32_t slot, struct aw_command *c)
         t->kept_until = m.now + kept_ms;
         t->kept_for = t->ended_holder;
     }
-    if (was_closed || (t->state == AW_TICKET_WAITING &&
-                       (class_ != t->class_ || key != m_key(t) || reply_by != t->reply_by || closing != t->closing)))
+    if (was_closed || (t->state == AW_TICKET_WAITING && (class_ != t->class_ || key != m_key(t) || reply_by != t->reply_by ||
+                                                         closing != t->closing || shelf != m_shelf(t))))
         m_queue(c, slot);
 }
 
@@ -720,28 +732,69 @@ m_check_pull(const struct aw_pull_key *pull)
     return has_other_pull ? AW_E_AGAIN : AW_OK;
 }
 
+/* Whether the agent has no unit free for one more ticket of this channel. */
+static bool
+m_is_full(int agent, uint8_t channel)
+{
+    uint32_t held = 0;
+
+    for (uint32_t slot = 1; slot < SLOTS; slot++)
+        held +=
+            m.tickets[slot].state == AW_TICKET_LEASED && m.tickets[slot].holder == agent && m.tickets[slot].channel == channel;
+    return channel != 0 && channel == m.unit_channels[agent] && held >= m.units[agent];
+}
+
+static void
+m_see_agent(int agent)
+{
+    if (!m.agents[agent])
+        m.agent_numbers[agent] = ++m.agent_count;
+    m.agents[agent] = true;
+}
+
+/* Units of one channel, and nothing else. */
+static void
+m_set_agent(struct aw_command *c, const char *channel, uint32_t units)
+{
+    int     agent = m_agent(c->in.agent.name);
+    uint8_t number = 0, used = 0;
+
+    for (uint8_t i = 1; i <= AW_CHANNELS_MAX && m.channels[i] != NULL; i++) {
+        number = strcmp(m.channels[i], channel) == 0 ? i : number;
+        used = i;
+    }
+    if ((!m.agents[agent] && m.agent_count >= AGENTS) || (number == 0 && used == AW_CHANNELS_MAX))
+        c->out.err = AW_E_TABLE_FULL;
+    else if (number == 0 || m.unit_channels[agent] != number || m.units[agent] != units) {
+        m_see_agent(agent);
+        m.unit_channels[agent] = m_channel(channel);
+        m.units[agent] = units;
+        m.shelves |= 1U << m.unit_channels[agent];
+        m_record(c, NULL);
+        c->out.event = (struct aw_event){.kind = AW_EVENT_AGENT, .slot = m.agent_numbers[agent]};
+    }
+}
+
 static void
 m_lease(struct aw_command *c)
 {
     uint32_t         slot = c->in.lease.slot;
-    int              agent = m_agent(c->in.lease.agent), leases = 0, agents = 0;
+    int              agent = m_agent(c->in.lease.agent), leases = 0;
     struct m_ticket *t = &m.tickets[slot];
 
     for (uint32_t i = 1; i < SLOTS; i++)
         leases += m.tickets[i].state == AW_TICKET_LEASED ? 1 : 0;
-    for (int i = 0; i < NAMES; i++)
-        agents += m.agents[i] ? 1 : 0;
     if (t->state != AW_TICKET_WAITING || t->version != c->in.lease.version || m.pauses[t->lane] == AW_LANE_PAUSED_OUT ||
-        m.pauses[t->lane] == AW_LANE_PAUSED_BOTH || !m_may_take(t, m.agents[agent] ? agent : -1))
+        m.pauses[t->lane] == AW_LANE_PAUSED_BOTH || !m_may_take(t, m.agents[agent] ? agent : -1) || m_is_full(agent, t->channel))
         c->out.err = AW_E_STALE;
     else if (m_check_pull(&c->in.lease.pull_key) != AW_OK)
         c->out.err = m_check_pull(&c->in.lease.pull_key);
-    else if (leases >= LEASES || (!m.agents[agent] && agents >= AGENTS))
+    else if (leases >= LEASES || (!m.agents[agent] && m.agent_count >= AGENTS))
         c->out.err = AW_E_TABLE_FULL;
     if (c->out.err != AW_OK)
         return;
     m_record(c, t);
-    m.agents[agent] = true;
+    m_see_agent(agent);
     t->state = AW_TICKET_LEASED;
     t->fence = m.seq;
     t->holder = agent;
@@ -1058,7 +1111,7 @@ m_made_of(const struct aw_in_unfold *in, bool taken)
 static void
 m_leave(struct m_ticket *t, const struct m_ticket *left)
 {
-    bool is_outdated = t->state == AW_TICKET_WAITING && t->reply_by != left->reply_by;
+    bool is_outdated = t->state == AW_TICKET_WAITING && (t->reply_by != left->reply_by || m_shelf(t) != m_shelf(left));
     int  kept = 0;
 
     for (int i = 0; i < t->who_count; i++) {
@@ -1265,7 +1318,8 @@ struct logged {
     struct aw_hash128 digest; /* after it */
     aw_ms             now;
     uint64_t          index;
-    int               tag;       /* LANE */
+    int               tag;       /* LANE; of AGENT the channel */
+    uint32_t          units;     /* AGENT */
     struct unfolding *unfolding; /* owns: UNFOLD */
 };
 struct run {
@@ -1347,6 +1401,7 @@ compare_out(const struct run *run, enum aw_command_kind kind, const struct aw_ou
     SAME(event.pause);
     SAME(event.key);
     SAME(event.age);
+    SAME(event.shelf);
     switch (kind) {
     case AW_COMMAND_MESSAGE:
         compare_message(run, &a->u.message, &b->u.message);
@@ -1383,7 +1438,7 @@ compare_out(const struct run *run, enum aw_command_kind kind, const struct aw_ou
         return;
     case AW_COMMAND_EPOCH:
     case AW_COMMAND_SETTINGS:
-    case AW_COMMAND_AGENT:  /* core_agent_test has it */
+    case AW_COMMAND_AGENT:
     case AW_COMMAND_FLIGHT: /* core_flight_test has them */
     case AW_COMMAND_AIRPORT:
     case AW_COMMAND_UNDO:
@@ -1408,6 +1463,8 @@ compare_ticket(const struct run *run, const struct aw_ticket_view *a, const stru
     SAME(reply_by);
     SAME(closing);
     SAME(channel);
+    if (a->shelf != m_shelf(b))
+        fail_at(run, "shelf");
     SAME(held_until);
     if (a->messages_total != b->messages || a->last_seq != b->last || a->message_seq != b->message || a->key != m_key(b))
         fail_at(run, "view");
@@ -1698,7 +1755,13 @@ make_command(struct run *run, struct logged *l)
         l->command.in.lane = (struct aw_in_lane){.name = aw_slice_str(lane_names[lane < LANES ? lane : 0]),
                                                  .pause = (enum aw_lane_pause)(pick(2) == 0 ? 0 : pick(4))};
         l->tag = pick(3) == 0 ? (int)pick(4) : 0;
-    } else if (what < 998) {
+    } else if (what < 997) {
+        l->command.kind = AW_COMMAND_AGENT;
+        l->command.in.agent =
+            (struct aw_in_agent){.name = aw_slice_str(agent_names[pick(NAMES)]), .units_total = AW_UNITS_NO_TOTAL};
+        l->tag = (int)pick(pick(3) == 0 ? AW_ARRAY_LEN(channel_names) : 3);
+        l->units = (uint32_t)pick(4);
+    } else if (what < 999) {
         make_settings(l);
     } else {
         l->command.kind = AW_COMMAND_EPOCH;
@@ -1712,15 +1775,20 @@ make_command(struct run *run, struct logged *l)
 static struct aw_command
 apply_logged(struct aw_state *state, const struct logged *l)
 {
-    struct kit_room   room;
-    struct aw_slice   tag = aw_slice_str(tag_names[l->tag]);
-    struct aw_command command = l->command.kind == AW_COMMAND_MESSAGE ? kit_message(&l->post, &room) : l->command;
-    enum aw_err       admitted, err;
-    uint32_t          pressure;
+    struct kit_room       room;
+    struct aw_slice       tag = aw_slice_str(l->command.kind == AW_COMMAND_LANE ? tag_names[l->tag] : "");
+    struct aw_agent_units units = {.channel = aw_slice_str(channel_names[l->tag]), .units = l->units};
+    struct aw_command     command = l->command.kind == AW_COMMAND_MESSAGE ? kit_message(&l->post, &room) : l->command;
+    enum aw_err           admitted, err;
+    uint32_t              pressure;
 
     if (command.kind == AW_COMMAND_LANE && l->tag != 0) {
         command.in.lane.match.tags = &tag;
         command.in.lane.match.tag_count = 1;
+    }
+    if (command.kind == AW_COMMAND_AGENT) {
+        command.in.agent.units = &units;
+        command.in.agent.unit_count = 1;
     }
     aw_state_begin(state, l->index, l->now);
     pressure = aw_state_cut_pressure(state);
@@ -1778,6 +1846,8 @@ apply_model(const struct logged *l, struct aw_command *c)
         m_settings(c);
         return;
     case AW_COMMAND_AGENT:
+        m_set_agent(c, channel_names[l->tag], l->units);
+        return;
     case AW_COMMAND_FLIGHT:
     case AW_COMMAND_AIRPORT:
     case AW_COMMAND_UNDO:
