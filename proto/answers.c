@@ -524,6 +524,59 @@ aw_proto_write_lanes(struct aw_writer *writer, const struct aw_lane_answer *lane
 }
 
 static void
+write_units(struct aw_writer *writer, const struct aw_agent_answer *agent, bool held)
+{
+    aw_writer_begin_map(writer);
+    for (uint32_t i = 0; i < agent->unit_count; i++) {
+        aw_writer_key(writer, agent->units[i].channel);
+        aw_writer_u64(writer, held ? agent->held[i] : agent->units[i].units);
+    }
+    aw_writer_end_map(writer);
+}
+
+void
+aw_proto_write_agent(struct aw_writer *writer, const struct aw_agent_answer *agent)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "agent");
+    aw_writer_str(writer, agent->name);
+    KEY(writer, "lanes");
+    if (agent->lane_count > 0)
+        write_strings(writer, agent->lanes, agent->lane_count);
+    else
+        aw_writer_null(writer);
+    KEY(writer, "gentle");
+    aw_writer_bool(writer, agent->is_gentle);
+    KEY(writer, "units");
+    write_units(writer, agent, false);
+    KEY(writer, "units_total");
+    if (agent->units_total != AW_UNITS_NO_TOTAL)
+        aw_writer_u64(writer, agent->units_total);
+    else
+        aw_writer_null(writer);
+    KEY(writer, "leases");
+    aw_writer_u64(writer, agent->leases);
+    KEY(writer, "held");
+    write_units(writer, agent, true);
+    KEY(writer, "version");
+    aw_writer_u64(writer, agent->version);
+    if (agent->dry_run) {
+        KEY(writer, "dry_run");
+        aw_writer_bool(writer, true);
+    }
+    aw_writer_end_map(writer);
+}
+
+void
+aw_proto_write_agents(struct aw_writer *writer, const struct aw_agent_answer *agents, uint32_t count, struct aw_slice next)
+{
+    begin_page(writer, count);
+    for (uint32_t i = 0; i < count; i++)
+        aw_proto_write_agent(writer, &agents[i]);
+    end_page(writer, next);
+}
+
+static void
 write_change_id(struct aw_writer *writer, struct aw_change_id id)
 {
     char text[AW_ID_TEXT_BYTES];

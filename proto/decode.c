@@ -103,6 +103,7 @@ check_shape(struct decoder *decoder, enum aw_type type, struct aw_slice text)
     case AW_TYPE_FLAG:
     case AW_TYPE_OBJECT:
     case AW_TYPE_PAIRS:
+    case AW_TYPE_UNITS:
         break;
     }
     AW_UNREACHABLE();
@@ -326,6 +327,43 @@ decode_pairs(struct decoder *decoder, const struct aw_field *field, const msgpac
     return AW_OK;
 }
 
+/* In the order in which they came: they are few, and each is there once. */
+static enum aw_err
+decode_units(struct decoder *decoder, const struct aw_field *field, const msgpack_object *value,
+             const struct aw_agent_units **ret_units, uint32_t *ret_count)
+{
+    struct aw_agent_units *units;
+    uint32_t               count;
+
+    if (value->type != MSGPACK_OBJECT_MAP)
+        return wrong_type(decoder, "an object", value);
+    count = value->via.map.size;
+    if (count > field->items_max)
+        return aw_fault_at(decoder->problem, AW_FAULT_MANY, &decoder->path, "has %u keys; at most %u", count, field->items_max);
+    units = aw_arena_take(decoder->arena, count * sizeof(*units));
+    if (units == NULL)
+        return out_of_memory(decoder);
+    for (uint32_t i = 0; i < count; i++) {
+        const msgpack_object_kv *from = &value->via.map.ptr[i];
+        struct aw_field          number = {.width = sizeof(units[i].units), .number_max = field->number_max};
+        enum aw_err              err;
+
+        units[i].channel = text_of(&from->key);
+        aw_path_push_name(&decoder->path, units[i].channel);
+        err = check_bytes(decoder, units[i].channel, false, field->bytes_max);
+        if (err == AW_OK)
+            err = check_shape(decoder, AW_TYPE_NAME, units[i].channel);
+        if (err == AW_OK)
+            err = decode_number(decoder, &number, &from->val, &units[i].units);
+        if (err != AW_OK)
+            return err;
+        aw_path_pop(&decoder->path);
+    }
+    *ret_units = units;
+    *ret_count = count;
+    return AW_OK;
+}
+
 /* Unknown fields
  * ----------------------------------------------------------------------------------------------------------------- */
 
@@ -451,9 +489,10 @@ decode_one(struct decoder *decoder, const struct aw_field *field, const msgpack_
     case AW_TYPE_OBJECT:
         return decode_object(decoder, field->object, value, to);
     case AW_TYPE_PAIRS:
+    case AW_TYPE_UNITS:
         break;
     }
-    AW_UNREACHABLE(); /* pairs have a count: decode_field */
+    AW_UNREACHABLE(); /* maps have a count: decode_field */
 }
 
 static enum aw_err
@@ -493,6 +532,8 @@ decode_field(struct decoder *decoder, const struct aw_field *field, const msgpac
 
     if (field->type == AW_TYPE_PAIRS)
         return decode_pairs(decoder, field, value, to, beside);
+    if (field->type == AW_TYPE_UNITS)
+        return decode_units(decoder, field, value, to, beside);
     if (field->items_max > 0 && field->type != AW_TYPE_WORDS)
         return decode_list(decoder, field, value, to, beside);
     return decode_one(decoder, field, value, to, beside);

@@ -32,7 +32,7 @@ is_sent(const struct aw_field *field, const char *object)
     const void     *beside = object + field->beside;
     struct aw_slice text;
 
-    if (field->type == AW_TYPE_PAIRS || (field->items_max > 0 && field->type != AW_TYPE_WORDS))
+    if (aw_field_is_map(field) || (field->items_max > 0 && field->type != AW_TYPE_WORDS))
         return *(const uint32_t *)beside > 0;
     switch (field->type) {
     case AW_TYPE_TEXT:
@@ -58,6 +58,7 @@ is_sent(const struct aw_field *field, const char *object)
     case AW_TYPE_OBJECT:
         return is_object_sent(field->object, from);
     case AW_TYPE_PAIRS:
+    case AW_TYPE_UNITS:
         break;
     }
     AW_UNREACHABLE();
@@ -123,6 +124,7 @@ write_one(struct aw_writer *writer, const struct aw_field *field, const void *fr
         aw_proto_write_object(writer, field->object, from);
         return;
     case AW_TYPE_PAIRS:
+    case AW_TYPE_UNITS:
         break;
     }
     AW_UNREACHABLE();
@@ -150,6 +152,17 @@ write_pairs(struct aw_writer *writer, const struct aw_pair *pairs, uint32_t coun
     aw_writer_end_map(writer);
 }
 
+static void
+write_units(struct aw_writer *writer, const struct aw_agent_units *units, uint32_t count)
+{
+    aw_writer_begin_map(writer);
+    for (uint32_t i = 0; i < count; i++) {
+        aw_writer_key(writer, units[i].channel);
+        aw_writer_u64(writer, units[i].units);
+    }
+    aw_writer_end_map(writer);
+}
+
 void
 aw_proto_write_object(struct aw_writer *writer, enum aw_object_kind kind, const void *object)
 {
@@ -165,6 +178,9 @@ aw_proto_write_object(struct aw_writer *writer, enum aw_object_kind kind, const 
         aw_writer_key(writer, field->name);
         if (field->type == AW_TYPE_PAIRS)
             write_pairs(writer, *(const struct aw_pair *const *)(const void *)(from + field->at),
+                        *(const uint32_t *)(const void *)(from + field->beside));
+        else if (field->type == AW_TYPE_UNITS)
+            write_units(writer, *(const struct aw_agent_units *const *)(const void *)(from + field->at),
                         *(const uint32_t *)(const void *)(from + field->beside));
         else if (field->items_max > 0 && field->type != AW_TYPE_WORDS)
             write_list(writer, field, *(const char *const *)(const void *)(from + field->at),

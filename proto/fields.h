@@ -37,6 +37,7 @@ enum aw_type {
     AW_TYPE_FLAG,    /* bool; `beside`: bool, whether it was sent, if not 0 */
     AW_TYPE_OBJECT,  /* the struct of `object` */
     AW_TYPE_PAIRS,   /* a map of texts; struct aw_pair array to `at`, uint32_t count to `beside` */
+    AW_TYPE_UNITS,   /* a map of names to numbers; struct aw_agent_units array to `at`, uint32_t count to `beside` */
 };
 
 /* The words of one field and the numbers they stand for. */
@@ -72,6 +73,13 @@ struct aw_object {
     uint32_t               field_count; /* at most 32 */
     uint32_t               bytes;       /* of its struct */
 };
+
+/* Whether it is a map, of which `beside` has the count. */
+static inline bool
+aw_field_is_map(const struct aw_field *field)
+{
+    return field->type == AW_TYPE_PAIRS || field->type == AW_TYPE_UNITS;
+}
 
 const struct aw_object *aw_object_of(enum aw_object_kind kind);
 /* The field called `name`, or NULL. `hint`: its likely place, so that fields in the table's order are found at once. */

@@ -46,6 +46,7 @@ AW_PROTO_DECODE(release, release_request, RELEASE)
 AW_PROTO_DECODE(extend_line, extend_line, EXTEND_LINE)
 AW_PROTO_DECODE(complete_line, complete_line, COMPLETE_LINE)
 AW_PROTO_DECODE(lane_put, lane_request, LANE_PUT)
+AW_PROTO_DECODE(agent_put, agent_request, AGENT_PUT)
 AW_PROTO_DECODE(ticket_patch, ticket_request, TICKET_PATCH)
 AW_PROTO_DECODE(ticket_cancel, cancel_request, TICKET_CANCEL)
 AW_PROTO_DECODE(ticket_unfold, unfold_request, TICKET_UNFOLD)
@@ -110,6 +111,8 @@ void aw_proto_write_lanes(struct aw_writer *writer, const struct aw_lane_answer 
 void aw_proto_write_flight(struct aw_writer *writer, const struct aw_flight_answer *flight);
 void aw_proto_write_flights(struct aw_writer *writer, const struct aw_flight_answer *flights, uint32_t count,
                             struct aw_slice next);
+void aw_proto_write_agent(struct aw_writer *writer, const struct aw_agent_answer *agent);
+void aw_proto_write_agents(struct aw_writer *writer, const struct aw_agent_answer *agents, uint32_t count, struct aw_slice next);
 void aw_proto_write_airport(struct aw_writer *writer, const struct aw_airport_answer *airport);
 void aw_proto_write_airports(struct aw_writer *writer, const struct aw_airport_answer *airports, uint32_t count,
                              struct aw_slice next);

@@ -52,6 +52,18 @@ struct aw_lane_request {
     enum aw_lane_pause   pause;
 };
 
+/* PUT /v1/agents/{agent}: as with lanes. */
+struct aw_agent_request {
+    const struct aw_slice       *lanes; /* none: all */
+    uint32_t                     lane_count;
+    bool                         is_gentle;
+    const struct aw_agent_units *units; /* by channel, each once */
+    uint32_t                     unit_count;
+    bool                         units_total_known;
+    uint32_t                     units_total;
+    bool                         dry_run;
+};
+
 /* PATCH /v1/tickets/{id} */
 struct aw_ticket_request {
     uint8_t         class_; /* enum aw_class, or AW_CLASS_NONE; this, lane or hold is there */

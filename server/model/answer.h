@@ -189,6 +189,20 @@ struct aw_agent_units {
 };
 #define AW_UNITS_NO_TOTAL UINT32_MAX
 
+struct aw_agent_answer {
+    struct aw_slice              name;
+    const struct aw_slice       *lanes; /* none: all */
+    uint32_t                     lane_count;
+    bool                         is_gentle;
+    const struct aw_agent_units *units;
+    const uint32_t              *held; /* leases, in each of these channels */
+    uint32_t                     unit_count;
+    uint32_t                     units_total; /* or AW_UNITS_NO_TOTAL */
+    uint64_t                     leases;
+    uint64_t                     version; /* for the ETag; 0: it was never set */
+    bool                         dry_run; /* nothing was changed: what it would be */
+};
+
 /* What is known of a flight besides what messages say of it. The numbers are stored. */
 enum aw_flight_state {
     AW_FLIGHT_SCHEDULED = 0, /* goes as the messages say, or at departs_at */

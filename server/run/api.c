@@ -37,6 +37,7 @@ static const struct route routes[] = {
     EXACT(AW_POST, "/v1/leases/extend", aw_api_extend_many),
     EXACT(AW_POST, "/v1/leases/complete", aw_api_complete_many),
     EXACT(AW_GET, "/v1/lanes", aw_api_list_lanes),
+    EXACT(AW_GET, "/v1/agents", aw_api_list_agents),
     EXACT(AW_GET, "/v1/flights", aw_api_list_flights),
     EXACT(AW_POST, "/v1/flights", aw_api_post_flights),
     EXACT(AW_GET, "/v1/airports", aw_api_list_airports),
@@ -57,6 +58,8 @@ static const struct route routes[] = {
     WITH_ID(AW_POST, "/v1/tickets/", "/unfold", aw_api_unfold_ticket),
     WITH_ID(AW_GET, "/v1/lanes/", "", aw_api_get_lane),
     WITH_ID(AW_PUT, "/v1/lanes/", "", aw_api_put_lane),
+    WITH_ID(AW_GET, "/v1/agents/", "", aw_api_get_agent),
+    WITH_ID(AW_PUT, "/v1/agents/", "", aw_api_put_agent),
     WITH_TWO_IDS(AW_GET, "/v1/flights/", aw_api_get_flight),
     WITH_TWO_IDS(AW_PUT, "/v1/flights/", aw_api_put_flight),
     WITH_ID(AW_GET, "/v1/airports/", "", aw_api_get_airport),
@@ -252,6 +255,60 @@ aw_api_agent(struct aw_call *call, struct aw_slice *ret_agent)
     }
     *ret_agent = agent;
     return true;
+}
+
+bool
+aw_api_is_agent(struct aw_slice name)
+{
+    return is_name(name);
+}
+
+#define WORD_BITS 64U
+
+/* Makes the list ascending, each lane once: a bit each, since a thousand lanes in any order are too many to be put in one by one.
+ * Returns how many there are; 0: no memory. */
+static uint32_t
+sort_lanes(struct aw_call *call, uint32_t *lanes, uint32_t count)
+{
+    uint32_t  words = aw_lanes_directory_count(call->io->shared->directory) / WORD_BITS + 1;
+    uint64_t *bits = aw_arena_take_zeroed(aw_call_arena(call), words, sizeof(bits[0]));
+    uint32_t  sorted = 0;
+
+    if (bits == NULL)
+        return 0;
+    for (uint32_t i = 0; i < count; i++)
+        bits[lanes[i] / WORD_BITS] |= UINT64_C(1) << lanes[i] % WORD_BITS;
+    for (uint32_t word = 0; word < words; word++) {
+        for (uint64_t left = bits[word]; left != 0; left &= left - 1)
+            lanes[sorted++] = word * WORD_BITS + (uint32_t)__builtin_ctzll(left);
+    }
+    return sorted;
+}
+
+bool
+aw_api_find_lanes(struct aw_call *call, const struct aw_slice *names, uint32_t count, const uint32_t **ret_lanes,
+                  uint32_t *ret_count)
+{
+    struct aw_lanes_directory *directory = call->io->shared->directory;
+    uint32_t                  *lanes = NULL;
+
+    if (count > 0)
+        lanes = aw_arena_take(aw_call_arena(call), count * sizeof(lanes[0]));
+    for (uint32_t i = 0; lanes != NULL && i < count; i++) {
+        lanes[i] = aw_lanes_directory_find(directory, names[i]);
+        if (lanes[i] == AW_LANE_NONE) {
+            aw_call_problem(call, &(struct aw_problem){.err = AW_E_NOT_FOUND,
+                                                       .detail = AW_SLICE("there is no lane by that name"),
+                                                       .field = AW_SLICE("lanes")});
+            return false;
+        }
+    }
+    *ret_lanes = lanes;
+    *ret_count = lanes == NULL ? 0 : sort_lanes(call, lanes, count);
+    if (count == 0 || *ret_count > 0)
+        return true;
+    aw_call_fail(call, AW_E_MEMORY, "");
+    return false;
 }
 
 /* 1 to 255 bytes that one can see, as they came: a quoted one (an item of RFC 8941) counts with its quotes. */

@@ -37,6 +37,9 @@ aw_api_handler aw_api_unfold_ticket;
 aw_api_handler aw_api_list_lanes; /* api_lanes.c */
 aw_api_handler aw_api_get_lane;
 aw_api_handler aw_api_put_lane;
+aw_api_handler aw_api_list_agents; /* api_agents.c */
+aw_api_handler aw_api_get_agent;
+aw_api_handler aw_api_put_agent;
 aw_api_handler aw_api_list_flights; /* api_flights.c */
 aw_api_handler aw_api_post_flights;
 aw_api_handler aw_api_get_flight; /* of these two the id is number/date */
@@ -62,6 +65,11 @@ AW_MUST_USE bool aw_api_agent(struct aw_call *call, struct aw_slice *ret_agent);
 /* The request's Idempotency-Key, hashed with who sends it and what: what `once` of a command is for. All zero when there is none.
  * `who`: the agent. False: answered 400. */
 AW_MUST_USE bool aw_api_once(struct aw_call *call, struct aw_slice who, struct aw_once *ret_once);
+/* The numbers of the lanes of these names, ascending and each once; in the arena. None: NULL. False: answered 404 or 503. */
+AW_MUST_USE bool aw_api_find_lanes(struct aw_call *call, const struct aw_slice *names, uint32_t count, const uint32_t **ret_lanes,
+                                   uint32_t *ret_count);
+/* Whether a text can be an agent's name. */
+bool aw_api_is_agent(struct aw_slice name);
 /* The encoding of the body; JSON when there is none. `sequence_ok`: NDJSON and MessagePack sequences too. False: answered 415. */
 AW_MUST_USE bool aw_api_media(struct aw_call *call, bool sequence_ok, enum aw_media *ret_media);
 /* A read of `count` items with room for `bytes` of results. NULL: no memory (nothing was answered). */

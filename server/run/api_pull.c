@@ -702,58 +702,6 @@ on_sent(struct aw_call *call, bool delivered)
 static const struct aw_call_ops pull_ops = {
     .on_back = on_back, .on_gone = on_gone, .on_leave = on_leave, .on_sent = on_sent, .on_time = on_time};
 
-#define WORD_BITS 64U
-
-/* Makes the list ascending, each lane once: a bit each, since a thousand lanes in any order are too many to be put in one by one.
- * False: no memory. */
-static bool
-sort_lanes(struct pull *pull, uint32_t *lanes)
-{
-    uint32_t  words = aw_lanes_directory_count(pull->call.io->shared->directory) / WORD_BITS + 1;
-    uint64_t *bits = aw_arena_take_zeroed(aw_call_arena(&pull->call), words, sizeof(bits[0]));
-
-    if (bits == NULL)
-        return false;
-    for (uint32_t i = 0; i < pull->want.lane_count; i++)
-        bits[lanes[i] / WORD_BITS] |= UINT64_C(1) << lanes[i] % WORD_BITS;
-    for (uint32_t word = 0; word < words; word++) {
-        for (uint64_t left = bits[word]; left != 0; left &= left - 1)
-            lanes[pull->lane_count++] = word * WORD_BITS + (uint32_t)__builtin_ctzll(left);
-    }
-    pull->lanes = lanes;
-    return true;
-}
-
-/* Names to indexes. False: answered. */
-static bool
-find_lanes(struct pull *pull)
-{
-    struct aw_lanes_directory *directory = pull->call.io->shared->directory;
-    struct aw_arena           *arena = aw_call_arena(&pull->call);
-    uint32_t                  *lanes;
-
-    if (pull->want.lane_count == 0)
-        return true;
-    lanes = aw_arena_take(arena, pull->want.lane_count * sizeof(lanes[0]));
-    if (lanes == NULL) {
-        aw_call_fail(&pull->call, AW_E_MEMORY, "");
-        return false;
-    }
-    for (uint32_t i = 0; i < pull->want.lane_count; i++) {
-        lanes[i] = aw_lanes_directory_find(directory, pull->want.lanes[i]);
-        if (lanes[i] == AW_LANE_NONE) {
-            aw_call_problem(&pull->call, &(struct aw_problem){.err = AW_E_NOT_FOUND,
-                                                              .detail = AW_SLICE("there is no lane by that name"),
-                                                              .field = AW_SLICE("lanes")});
-            return false;
-        }
-    }
-    if (sort_lanes(pull, lanes))
-        return true;
-    aw_call_fail(&pull->call, AW_E_MEMORY, "");
-    return false;
-}
-
 /* With an Idempotency-Key the same pull gets the same leases, as long as they run. False: answered. */
 static bool
 make_key(struct pull *pull)
@@ -792,7 +740,8 @@ aw_api_pull(struct aw_io *io, struct aw_request *request, struct aw_slice id)
         aw_api_refuse_body(&pull->call, &problem);
         return;
     }
-    if (!find_lanes(pull) || !make_key(pull))
+    if (!aw_api_find_lanes(&pull->call, pull->want.lanes, pull->want.lane_count, &pull->lanes, &pull->lane_count) ||
+        !make_key(pull))
         return;
     pull->entries = aw_arena_take_zeroed(&request->arena, pull->want.max, sizeof(pull->entries[0]));
     if (pull->entries == NULL) {

@@ -494,6 +494,12 @@ class Api:
     def put_lane(self, lane, body=None, **more):
         return self.send("PUT", "/v1/lanes/" + lane, {} if body is None else body, **more)
 
+    def put_agent(self, agent, body=None, **more):
+        return self.send("PUT", "/v1/agents/" + agent, {} if body is None else body, **more)
+
+    def agent_of(self, agent):
+        return status(self.get("/v1/agents/" + agent), 200, "agent").value
+
     def patch_ticket(self, ticket, body, **more):
         return self.send("PATCH", "/v1/tickets/" + ticket, body, **more)
 

@@ -115,6 +115,12 @@ def steer(api, make, sequence):
     status(api.put_lane(name, {"pause": "both"}), 200, "a changed one")
     status(api.get("/v1/lanes"), 200, "all lanes")
     status(api.get("/v1/lanes/" + name), 200, "one lane")
+    wanted = {"lanes": [name], "gentle": True, "units": {"web": 3}, "units_total": 5}
+    status(api.put_agent(name + "-agent", dict(wanted, dry_run=True)), 200, "an agent, tried out")
+    status(api.put_agent(name + "-agent", wanted), 201, "an agent")
+    status(api.put_agent(name + "-agent", {}), 200, "a changed one")
+    status(api.get("/v1/agents"), 200, "all agents")
+    status(api.get("/v1/agents/%s-agent" % name), 200, "one agent")
     number = "KL%d" % len(name)
     flight = "/v1/flights/%s/%s" % (number, DATE)
     status(api.send("PUT", flight, {"state": "cancelled"}), 201, "a flight")

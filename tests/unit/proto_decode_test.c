@@ -301,6 +301,8 @@ add_element(struct aw_buffer *buffer, const struct aw_field *field, uint32_t i)
         aw_buffer_add_str(buffer, objects[field->object]);
     else if (field->type == AW_TYPE_PAIRS)
         aw_buffer_printf(buffer, "\"k%u\":\"v\"", i);
+    else if (field->type == AW_TYPE_UNITS)
+        aw_buffer_printf(buffer, "\"k%u\":%u", i, i);
     else if (field->type == AW_TYPE_WORDS)
         aw_buffer_printf(buffer, "\"%s\"", field->words->names[0]);
     else
@@ -311,7 +313,7 @@ static void
 check_items_limit(struct rig *rig, enum aw_object_kind kind, const struct aw_field *field)
 {
     struct aw_proto_problem problem = {.err = AW_OK};
-    bool                    map = field->type == AW_TYPE_PAIRS;
+    bool                    map = aw_field_is_map(field);
 
     for (uint32_t over = 0; over < 2; over++) {
         struct aw_buffer list;
@@ -343,7 +345,7 @@ test_limits(void **state)
         for (uint32_t i = 0; i < object->field_count; i++) {
             const struct aw_field *field = &object->fields[i];
 
-            if (field->bytes_max > 0 && field->type != AW_TYPE_PAIRS) {
+            if (field->bytes_max > 0 && !aw_field_is_map(field)) {
                 check_text_limit(rig, (enum aw_object_kind)kind, field);
                 texts++;
             }

@@ -40,6 +40,8 @@ type_name(const struct aw_field *field)
         return "";
     case AW_TYPE_PAIRS:
         return "map of texts";
+    case AW_TYPE_UNITS:
+        return "map of numbers";
     }
     AW_UNREACHABLE();
 }
@@ -66,7 +68,7 @@ put_type(struct aw_buffer *out, const struct aw_field *field)
 {
     char name[64];
 
-    if (field->items_max > 0 && field->type != AW_TYPE_PAIRS)
+    if (field->items_max > 0 && !aw_field_is_map(field))
         aw_buffer_printf(out, "list of at most %u: ", field->items_max);
     if (field->type == AW_TYPE_OBJECT) {
         schema_name(aw_object_of(field->object), name);
@@ -80,6 +82,9 @@ put_type(struct aw_buffer *out, const struct aw_field *field)
     else if (field->type == AW_TYPE_PAIRS)
         aw_buffer_printf(out, ", at most %u; keys of 1-%u bytes, values of 0-%u", field->items_max, AW_META_KEY_BYTES_MAX,
                          field->bytes_max);
+    else if (field->type == AW_TYPE_UNITS)
+        aw_buffer_printf(out, " 0-%llu, at most %u; keys are names of 1-%u bytes", (unsigned long long)field->number_max,
+                         field->items_max, field->bytes_max);
     else if (field->bytes_max > 0)
         aw_buffer_printf(out, ", %d-%u bytes", field->empty_ok ? 0 : 1, field->bytes_max);
 }
@@ -232,7 +237,7 @@ check_number(const json_t *schema, const char *key, uint64_t wanted, const char 
 static void
 check_property(const struct aw_object *object, const struct aw_field *field, json_t *property)
 {
-    bool        list = field->items_max > 0 && field->type != AW_TYPE_PAIRS;
+    bool        list = field->items_max > 0 && !aw_field_is_map(field);
     json_t     *value = list ? json_object_get(property, "items") : property;
     const char *name = field->name.ptr;
     char        ref[128] = "#/components/schemas/";
@@ -244,6 +249,12 @@ check_property(const struct aw_object *object, const struct aw_field *field, jso
     if (field->type == AW_TYPE_PAIRS) {
         check_number(property, "maxProperties", field->items_max, name);
         check_number(json_object_get(property, "additionalProperties"), "maxLength", field->bytes_max, name);
+        return;
+    }
+    if (field->type == AW_TYPE_UNITS) {
+        check_number(property, "maxProperties", field->items_max, name);
+        check_number(json_object_get(property, "propertyNames"), "maxLength", field->bytes_max, name);
+        check_number(json_object_get(property, "additionalProperties"), "maximum", field->number_max, name);
         return;
     }
     if (field->bytes_max > 0)
