@@ -402,13 +402,14 @@ note_shelves(struct aw_audit *audit, uint64_t seq, aw_ms now, const struct aw_st
     if (audit->channels_shelved == aw_state_shelves(state))
         return;
     audit->channels_shelved = aw_state_shelves(state);
-    audit->moved_at = now + MOVES_MS;
     for (uint32_t slot = 0; slot < audit->by_slot.count; slot++) {
         uint32_t              place = ((const uint32_t *)audit->by_slot.items)[slot];
         struct aw_ticket_view ticket;
 
-        if (place != 0 && aw_state_ticket_at(state, slot, &ticket) && ticket.shelf != entry_at(audit, place - 1)->shelf)
-            requeue_slot(audit, seq, now, now, slot, state);
+        if (place == 0 || !aw_state_ticket_at(state, slot, &ticket) || ticket.shelf == entry_at(audit, place - 1)->shelf)
+            continue;
+        requeue_slot(audit, seq, now, now, slot, state);
+        audit->moved_at = now + MOVES_MS;
     }
 }
 

@@ -10,7 +10,7 @@
  *   - it was not of a channel in which the agent had no unit free, as the pull saw it (the record says so),
  *   - and nobody else had it in hand: who leased it in the end began to look only after this pull had taken its own.
  * What waited aside lay in no queue: it counts neither as passed over nor as taken, and its leases are not judged; nor are those of
- * the minute after a channel got a shelf (ADR 0016), while tickets move there.
+ * the minute after tickets of a channel had to move to a shelf (ADR 0016).
  * In doubt it was not. A ticket that left its queue otherwise (held, cancelled, moved, its lane paused, a start, the journal's
  * end) may have been in the hand of a pull that was then refused: its last two groups in the queue do not count, nor the last
  * while twice as long as any choice was held. Nor does the order inside one tick. One thing is not in the journal: a lease that is
