@@ -171,9 +171,10 @@ render_tickets(const struct aw_state_counts *counts, struct aw_buffer *buffer)
                      "aswolk_table_rows{table=\"tickets\"} %" PRIu64 "\naswolk_table_rows{table=\"identities\"} %" PRIu64
                      "\naswolk_table_rows{table=\"ids\"} %" PRIu64 "\naswolk_table_rows{table=\"agents\"} %" PRIu64
                      "\naswolk_table_rows{table=\"idempotency_keys\"} %" PRIu64 "\naswolk_table_rows{table=\"facts\"} %" PRIu64
-                     "\naswolk_table_rows{table=\"flights\"} %" PRIu64 "\naswolk_table_rows{table=\"asides\"} %" PRIu64 "\n",
+                     "\naswolk_table_rows{table=\"flights\"} %" PRIu64 "\naswolk_table_rows{table=\"asides\"} %" PRIu64
+                     "\naswolk_table_rows{table=\"channels\"} %" PRIu64 "\n",
                      counts->tickets_used, counts->identities, counts->ids, counts->agents, counts->keys, counts->facts,
-                     counts->flights, counts->asides);
+                     counts->flights, counts->asides, counts->channels);
     family(buffer, "state_bytes", "gauge", "Memory of the state's tables.");
     aw_buffer_printf(buffer, "aswolk_state_bytes %" PRIu64 "\n", counts->bytes);
 }

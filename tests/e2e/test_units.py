@@ -150,6 +150,7 @@ def test_first_units(t):
         seen += [lease["ticket"] for lease in status(answer, 200, "the rest").value["leases"]]
     equal((len(seen), len(set(seen))), (5000, 5000), "each once")
     status(ann.pull(wait_s=0), 204, "nothing is left")
+    equal(server.metrics().get("aswolk_table_rows", table="channels"), 2, "channels with a number")
 
 
 def worker(crowd, number):
