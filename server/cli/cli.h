@@ -67,6 +67,7 @@ extern const struct aw_cli_command aw_cli_work;
 extern const struct aw_cli_command aw_cli_ticket;
 extern const struct aw_cli_command aw_cli_message;
 extern const struct aw_cli_command aw_cli_lanes;
+extern const struct aw_cli_command aw_cli_agents;
 extern const struct aw_cli_command aw_cli_journal;
 extern const struct aw_cli_command aw_cli_audit;
 extern const struct aw_cli_command aw_cli_health;

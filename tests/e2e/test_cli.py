@@ -60,7 +60,7 @@ class Nowhere:
 def test_help_and_usage(t):
     """Every command has help; a wrong command line is exit code 2 and says what is wrong; nothing is asked of a server."""
     overview = aswolk(Nowhere, "help").out
-    for command in ("post", "work", "ticket", "message", "lanes", "journal", "audit", "health"):
+    for command in ("post", "work", "ticket", "message", "lanes", "agents", "journal", "audit", "health"):
         check(" %s " % command in overview, "the overview names " + command)
         text = aswolk(Nowhere, "help", command).out
         check(text.startswith("Usage: aswolk " + command), "help of " + command, text[:60])
@@ -83,6 +83,8 @@ def test_help_and_usage(t):
         (["audit"], "data folder"),
         (["ticket", "t0", "--class", "care", "--cancel"], "exclude"),
         (["lanes", "--pause", "in"], "put NAME"),
+        (["agents", "--gentle", "yes"], "set NAME"),
+        (["agents", "set", "x", "--gentle", "maybe"], "yes or no"),
         (["journal"], "folder"),
         (["lanes", "put", "x", "--langs", os.fsdecode(b"nl,\xff")], "--langs"),
         (["health", "--server", "127.0.0.1:8480"], "http://"),
@@ -401,6 +403,28 @@ def test_ticket_and_message(t):
     check("is now closed" in aswolk(server, "ticket", receipt["ticket"], "--cancel").out, "--cancel")
     aswolk(server, "ticket", "t0", code=FAILED)
     aswolk(server, "message", "m0", code=FAILED)
+
+
+def test_agents(t):
+    """agents: set changes what its options name and keeps the rest, whatever the name; the list shows what each holds."""
+    server = t.server()
+    api = server.api("mia van Dijk")
+    aswolk(server, "lanes", "put", "dutch")
+    aswolk(server, "agents", "set", "mia van Dijk", "--lanes", "main,dutch", "--units", "web=3,phone=0", "--gentle", "yes")
+    agent = aswolk(server, "agents", "set", "mia van Dijk", "--units-total", "4", "--json").json
+    equal((agent["lanes"], agent["gentle"], agent["units_total"]), (["main", "dutch"], True, 4), "kept, and one more")
+    equal(agent["units"], {"web": 3, "phone": 0}, "units")
+    api.receipt(Messages().next())
+    api.lease()
+    line = [line for line in aswolk(server, "agents").out.splitlines() if line.startswith("mia van Dijk")]
+    equal(" ".join(line[0].split()), "mia van Dijk 1 gentle web=1/3 phone=0/0 total=4 lanes=main,dutch", "in the list")
+    agent = aswolk(server, "agents", "set", "mia van Dijk", "--units", "", "--units-total", "", "--lanes", "", "--json").json
+    equal((agent["lanes"], agent["units"], agent["units_total"], agent["gentle"]), (None, {}, None, True), "taken off again")
+    aswolk(server, "agents", "nobody", code=FAILED)
+    aswolk(server, "agents", "set", "x", "--units", "web", code=USAGE)
+    aswolk(server, "agents", "set", "x", "--units-total", "many", code=USAGE)
+    refused = aswolk(server, "agents", "set", "x", "--lanes", "nowhere", code=FAILED)
+    check("no lane by that name" in refused.err, "the problem", refused.err)
 
 
 def test_lanes(t):
