@@ -1,6 +1,6 @@
-"""What a server's journal must come to, told record by record by rules of its own: the identity rule, who holds what until when,
-which messages are in which ticket. A second opinion: nothing of the server is used but the records that `aswolk journal` prints,
-and the messages as their clients posted them.
+"""What a server's journal must come to, told record by record by rules of its own: the identity rule, who holds what until when and
+with which units, which messages are in which ticket. A second opinion: nothing of the server is used but the records that
+`aswolk journal` prints, and the messages as their clients posted them.
 """
 
 from aswolk_test import check, equal, seconds_of
@@ -68,6 +68,8 @@ class Model:
         self.tickets = {}
         self.slots = {}
         self.leases = {}  # by fence
+        self.held = {}  # agent -> tickets
+        self.agents = {}  # agent -> the record that set it last
         self.messages = {}  # id -> (ticket that it was put into, opened, folded or reopened, related)
         self.names = {}  # identity -> tickets
         self.counts = {}
@@ -162,17 +164,38 @@ class Model:
             if ticket.lease is not None:
                 ticket.lease.expires.append(max(ticket.lease.expires[-1], at + self.grace_ms))
 
+    def _take_agent(self, record, _):
+        self.agents[record["agent"]] = record
+
+    def _channel(self, ticket):
+        return self.posted(ticket.messages[-1])["channel"]
+
+    def _check_units(self, agent, ticket):
+        """Each lease takes a unit of the channel of its ticket's newest message."""
+        record, held = self.agents.get(agent, {}), self.held.get(agent, [])
+        channel = self._channel(ticket)
+        check(len(held) < record.get("units_total", len(held) + 1), "a unit was free", (agent, ticket.name))
+        if channel in record.get("units", {}):
+            used = sum(self._channel(other) == channel for other in held)
+            check(used < record["units"][channel], "a unit of %s was free" % channel, (agent, ticket.name, used))
+
+    def _drop(self, ticket, end):
+        self.held[ticket.lease.agent].remove(ticket)
+        ticket.lease.end, ticket.lease = end, None
+
     def _take_lease(self, record, at):
         ticket = self.slots[record["slot"]]
         check(ticket.closed_seq == 0, "an open ticket is given out", record)
         check(ticket.lease is None, "one holder at a time", record)
+        self._check_units(record["agent"], ticket)
+        self.held.setdefault(record["agent"], []).append(ticket)
         ticket.lease = self.leases[record["seq"]] = Lease(record["seq"], record["agent"], ticket, at, record["lease_ms"])
         ticket.attempts.append(ticket.lease)
 
     def _take_timer(self, record, at):
         lease = self.slots[record["slot"]].lease
         if lease is not None and lease.expires[-1] <= at:
-            lease.end, lease.ticket.lease = "timer", None
+            self._drop(lease.ticket, "timer")
 
     def _running(self, record, at):
         lease = self.leases[record["fence"]]
@@ -187,8 +210,8 @@ class Model:
 
     def _end(self, record, at):
         lease = self._running(record, at)
-        lease.end, lease.at_end = record["kind"], list(lease.ticket.messages)
-        lease.ticket.lease = None
+        lease.at_end = list(lease.ticket.messages)
+        self._drop(lease.ticket, record["kind"])
         return lease
 
     def _take_release(self, record, at):
@@ -213,5 +236,5 @@ class Model:
         ticket = self.tickets[record["ticket"]]
         check(ticket.closed_seq == 0, "an open one is cancelled", record)
         if ticket.lease is not None:
-            ticket.lease.end, ticket.lease = "cancel", None
+            self._drop(ticket, "cancel")
         ticket.closed_seq = record["seq"]
