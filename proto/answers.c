@@ -437,6 +437,22 @@ write_before(struct aw_writer *writer, const struct aw_before *before)
 }
 
 static void
+write_helpers(struct aw_writer *writer, const char *key, const struct aw_lane_helper *helpers, uint32_t count)
+{
+    aw_writer_key(writer, aw_slice_str(key));
+    aw_writer_begin_array(writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        aw_writer_begin_map(writer);
+        KEY(writer, "lane");
+        aw_writer_str(writer, helpers[i].lane);
+        KEY(writer, "after_s");
+        aw_writer_u64(writer, helpers[i].after_s);
+        aw_writer_end_map(writer);
+    }
+    aw_writer_end_array(writer);
+}
+
+static void
 write_queue(struct aw_writer *writer, const struct aw_why_answer *why)
 {
     KEY(writer, "queued_at");
@@ -445,6 +461,7 @@ write_queue(struct aw_writer *writer, const struct aw_why_answer *why)
     aw_writer_bool(writer, why->lane_paused);
     KEY(writer, "aside");
     aw_writer_bool(writer, why->aside);
+    write_helpers(writer, "helped_by", why->helpers, why->helper_count);
     KEY(writer, "waited_s");
     aw_writer_u64(writer, why->waited_s);
     KEY(writer, "allowed_s");
@@ -503,12 +520,15 @@ aw_proto_write_lane(struct aw_writer *writer, const struct aw_lane_answer *lane)
     KEY(writer, "pause");
     write_string(writer, aw_lane_pause_name(lane->pause));
     write_match(writer, &lane->match);
+    write_helpers(writer, "overflow", lane->helpers, lane->helper_count);
     KEY(writer, "waiting");
     write_by_class(writer, lane->waiting);
     KEY(writer, "leased");
     aw_writer_u64(writer, lane->leased);
     KEY(writer, "held");
     aw_writer_u64(writer, lane->held);
+    KEY(writer, "helped");
+    aw_writer_u64(writer, lane->helped);
     KEY(writer, "version");
     aw_writer_u64(writer, lane->version);
     aw_writer_end_map(writer);

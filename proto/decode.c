@@ -707,12 +707,32 @@ check_airport_put(struct decoder *decoder, const struct aw_airport_request *requ
     return wrong_value(decoder, "later than from");
 }
 
+static enum aw_err
+check_lane_put(struct decoder *decoder, const struct aw_lane_request *request)
+{
+    for (uint32_t i = 1; i < request->helper_count; i++) {
+        bool is_twice = false;
+
+        for (uint32_t k = 0; k < i; k++)
+            is_twice |= aw_slice_eq(request->helpers[k].lane, request->helpers[i].lane);
+        if (!is_twice && request->helpers[i].after_s >= request->helpers[i - 1].after_s)
+            continue;
+        aw_path_push_name(&decoder->path, AW_SLICE("overflow"));
+        aw_path_push_index(&decoder->path, i);
+        aw_path_push_name(&decoder->path, is_twice ? AW_SLICE("lane") : AW_SLICE("after_s"));
+        return wrong_value(decoder, is_twice ? "a lane that is not named before" : "no less than the one before");
+    }
+    return AW_OK;
+}
+
 /* Rules of one kind of object that need more than one of its fields. */
 static enum aw_err
 check_together(struct decoder *decoder, enum aw_object_kind kind, const void *object)
 {
     if (kind == AW_OBJECT_TICKET_PATCH)
         return check_ticket_patch(decoder, object);
+    if (kind == AW_OBJECT_LANE_PUT)
+        return check_lane_put(decoder, object);
     if (kind == AW_OBJECT_FLIGHT_PUT)
         return check_flight_request(decoder, object);
     if (kind == AW_OBJECT_FLIGHT_LINE)

@@ -48,8 +48,10 @@ struct aw_complete_line {
 
 /* PUT /v1/lanes/{lane}: the whole of it; what is left out goes back to its default. */
 struct aw_lane_request {
-    struct aw_lane_match match;
-    enum aw_lane_pause   pause;
+    struct aw_lane_match         match;
+    enum aw_lane_pause           pause;
+    const struct aw_lane_helper *helpers; /* ascending by after_s, each lane once */
+    uint32_t                     helper_count;
 };
 
 /* PUT /v1/agents/{agent}: as with lanes. */

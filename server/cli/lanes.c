@@ -15,6 +15,7 @@ struct lanes_options {
     const char *channels;
     const char *accounts;
     const char *tags;
+    const char *overflow;
 };
 
 static const struct lanes_options lanes_defaults;
@@ -46,6 +47,12 @@ static const struct aw_cli_option lanes_options[] = {
      .value = "TAG,...",
      .offset = offsetof(struct lanes_options, tags),
      .about = "put: takes messages with any of these tags; \"\" for any"},
+    {.name = "overflow",
+     .letter = 'o',
+     .type = AW_CLI_TEXT,
+     .value = "NAME:S,...",
+     .offset = offsetof(struct lanes_options, overflow),
+     .about = "put: agents of these lanes help with what has waited S seconds; \"\" for nobody"},
 };
 
 static const char *const classes[] = {"care", "imminent", "disrupted", "general", "other"};
@@ -69,6 +76,19 @@ print_match(const json_t *match)
 }
 
 static void
+print_overflow(const json_t *overflow)
+{
+    const json_t *helper;
+    size_t        i;
+
+    json_array_foreach(overflow, i, helper)
+    {
+        (void)printf("%s%s:%" PRIu64, i == 0 ? "  overflow=" : ",", aw_cli_text(helper, "lane"),
+                     aw_cli_number(helper, "after_s"));
+    }
+}
+
+static void
 print_lane(const json_t *lane)
 {
     const json_t *waiting = json_object_get(lane, "waiting");
@@ -82,6 +102,7 @@ print_lane(const json_t *lane)
     (void)printf(" %8" PRIu64 " %8" PRIu64 " %6s", aw_cli_number(lane, "leased"), aw_cli_number(lane, "held"),
                  aw_cli_text(lane, "pause"));
     print_match(json_object_get(lane, "match"));
+    print_overflow(json_object_get(lane, "overflow"));
     (void)printf("\n");
 }
 
@@ -173,6 +194,45 @@ set_list(json_t *match, const char *key, const char *values)
         (void)json_object_set_new(match, key, aw_cli_list(values));
 }
 
+/* NAME:S,... as the API has it. NULL: it is not of this form. */
+static json_t *
+read_overflow(const char *text)
+{
+    json_t *names = aw_cli_list(text);
+    json_t *overflow = json_array();
+    json_t *name;
+    size_t  i;
+    bool    is_right = true;
+
+    json_array_foreach(names, i, name)
+    {
+        const char *helper = json_string_value(name);
+        const char *colon = strrchr(helper, ':');
+        char       *end = NULL;
+        uint64_t    after_s = colon == NULL || colon[1] < '0' || colon[1] > '9' ? 0 : strtoull(colon + 1, &end, 10);
+
+        is_right = is_right && end != NULL && *end == '\0' && after_s > 0 && after_s <= INT64_MAX;
+        if (is_right)
+            (void)json_array_append_new(overflow, json_pack("{s:o,s:I}", "lane", json_stringn(helper, (size_t)(colon - helper)),
+                                                            "after_s", (json_int_t)after_s));
+    }
+    json_decref(names);
+    if (is_right)
+        return overflow;
+    json_decref(overflow);
+    return NULL;
+}
+
+static bool
+is_overflow(const char *text)
+{
+    json_t *overflow = read_overflow(text);
+    bool    is_right = overflow != NULL;
+
+    json_decref(overflow);
+    return is_right;
+}
+
 /* PUT replaces the whole lane, so what was not named is taken from the lane as it is now. */
 static char *
 put_body(const struct lanes_options *options, const json_t *lane)
@@ -189,6 +249,10 @@ put_body(const struct lanes_options *options, const json_t *lane)
     if (pause[0] != '\0')
         (void)json_object_set_new(body, "pause", json_string(pause));
     (void)json_object_set_new(body, "match", match);
+    if (options->overflow != NULL)
+        (void)json_object_set_new(body, "overflow", read_overflow(options->overflow));
+    else if (lane != NULL)
+        (void)json_object_set(body, "overflow", json_object_get(lane, "overflow"));
     text = json_dumps(body, JSON_COMPACT);
     json_decref(body);
     return text;
@@ -259,11 +323,15 @@ run(struct aw_cli *cli, int argc, char **argv)
 {
     const struct lanes_options *options = cli->options;
     bool                        has_options = options->pause != NULL || options->langs != NULL || options->channels != NULL ||
-                       options->accounts != NULL || options->tags != NULL;
+                       options->accounts != NULL || options->tags != NULL || options->overflow != NULL;
     bool puts_one = argc == 2 && strcmp(argv[0], "put") == 0;
 
     if (argc > 2 || (argc == 2 && !puts_one) || (has_options && !puts_one)) {
         aw_cli_error(cli, has_options ? "--pause, --langs and the others go with put NAME" : "takes nothing, NAME, or put NAME");
+        return AW_CLI_USAGE;
+    }
+    if (options->overflow != NULL && !is_overflow(options->overflow)) {
+        aw_cli_error(cli, "--overflow wants NAME:SECONDS, or several with commas");
         return AW_CLI_USAGE;
     }
     if (argc == 0)

@@ -31,8 +31,10 @@ struct entry {
     aw_ms               age;
     aw_ms               reply_by;
     uint32_t            lane;
+    uint32_t            other; /* entry + 1: the same ticket in another lane, its own or one that helps; 0: none */
     enum aw_class       class_;
     bool                closing;
+    bool                is_void; /* its lane helps no more: it may lie there yet, but nobody there may have it */
     uint8_t             taken_queue;
     uint8_t             shelf;
 };
@@ -86,7 +88,7 @@ struct aw_audit {
     struct pile  entries; /* in the order of queued_seq */
     struct pile  leases;
     struct pile  pauses;
-    struct pile  by_slot; /* entry + 1; 0: not in a queue */
+    struct pile  by_slot; /* entry + 1, the first of the ticket's; 0: not in a queue */
     struct blobs blobs;
     uint64_t     unjudged;
     uint32_t     lanes;   /* one above the highest */
@@ -296,7 +298,7 @@ before_hands(const struct aw_audit *audit)
 }
 
 static void
-add_entry(struct aw_audit *audit, uint64_t seq, aw_ms now, const struct aw_ticket_view *ticket)
+add_entry(struct aw_audit *audit, uint64_t seq, aw_ms now, const struct aw_ticket_view *ticket, uint32_t lane)
 {
     uint32_t     *place = place_of_slot(audit, ticket->ticket.slot);
     struct entry *entry = place == NULL ? NULL : push(audit, &audit->entries, sizeof(*entry));
@@ -310,40 +312,75 @@ add_entry(struct aw_audit *audit, uint64_t seq, aw_ms now, const struct aw_ticke
                             .age = ticket->age - ticket->age % AW_LANES_TICK_MS,
                             .reply_by = ticket->reply_by - ticket->reply_by % AW_LANES_TICK_MS,
                             .closing = ticket->closing,
-                            .lane = ticket->lane,
+                            .lane = lane,
+                            .other = *place,
                             .class_ = ticket->class_,
                             .shelf = ticket->shelf};
-    count_lane(audit, ticket->lane);
+    count_lane(audit, lane);
     if (ticket->shelf >= audit->shelves)
         audit->shelves = ticket->shelf + 1U;
     *place = audit->entries.count;
 }
 
-/* Its index; NONE when this ticket is in no queue. */
+/* Its own lane, and those that help by now. */
+static void
+add_entries(struct aw_audit *audit, uint64_t seq, aw_ms now, const struct aw_ticket_view *ticket)
+{
+    add_entry(audit, seq, now, ticket, ticket->lane);
+    for (uint32_t i = 0; i < ticket->help.count; i++)
+        add_entry(audit, seq, now, ticket, ticket->help.by[i].lane);
+}
+
+/* Whoever looks from here on may not have it there. */
+static void
+end_entry(const struct aw_audit *audit, struct entry *entry, aw_ms gone_at)
+{
+    if (entry->is_void)
+        return; /* that was so before */
+    entry->end_seq = before_hands(audit);
+    entry->gone_at = gone_at;
+}
+
+/* It leaves all its queues. The first of its entries; NONE when it is in no queue. */
 static uint32_t
-end_entry(struct aw_audit *audit, uint32_t slot, uint64_t gone_seq, aw_ms gone_at)
+end_entries(struct aw_audit *audit, uint32_t slot, uint64_t gone_seq, aw_ms gone_at)
 {
     uint32_t *place = place_of_slot(audit, slot);
-    uint32_t  index;
+    uint32_t  first;
 
     if (place == NULL || *place == 0)
         return NONE;
-    index = *place - 1;
+    first = *place - 1;
     *place = 0;
-    entry_at(audit, index)->end_seq = before_hands(audit);
-    entry_at(audit, index)->gone_seq = gone_seq;
-    entry_at(audit, index)->gone_at = gone_at;
-    return index;
+    for (uint32_t at = first + 1; at != 0; at = entry_at(audit, at - 1)->other) {
+        struct entry *entry = entry_at(audit, at - 1);
+
+        end_entry(audit, entry, gone_at);
+        entry->gone_seq = gone_seq;
+    }
+    return first;
+}
+
+/* Of a ticket's entries the one in this lane. */
+static uint32_t
+entry_in(const struct aw_audit *audit, uint32_t first, uint32_t lane)
+{
+    for (uint32_t at = first == NONE ? 0 : first + 1; at != 0; at = entry_at(audit, at - 1)->other) {
+        if (entry_at(audit, at - 1)->lane == lane && !entry_at(audit, at - 1)->is_void)
+            return at - 1;
+    }
+    return NONE;
 }
 
 static void
-note_lease(struct aw_audit *audit, const struct aw_batch_header *header, const struct aw_command *command)
+note_lease(struct aw_audit *audit, const struct aw_batch_header *header, const struct aw_command *command, uint32_t lane)
 {
     const struct aw_lease_choice *choice = &command->in.lease.choice;
     uint32_t                      held_ms = choice->held_us / 1000;
     aw_ms                         chosen_at = header->now > held_ms ? header->now - held_ms : 0;
     bool                          says = choice->at != 0 && choice->queue != AW_CHOICE_ASIDE && chosen_at >= audit->moved_at;
-    uint32_t                      index = end_entry(audit, command->in.lease.slot, command->out.seq, chosen_at);
+    uint32_t                      first = end_entries(audit, command->in.lease.slot, command->out.seq, chosen_at);
+    uint32_t                      index = entry_in(audit, first, lane);
     struct lease                 *lease;
 
     audit->unjudged += !says || index == NONE;
@@ -369,29 +406,70 @@ note_lease(struct aw_audit *audit, const struct aw_batch_header *header, const s
                             .full = choice->full};
 }
 
+/* Through which lane the ticket was given. */
+static uint32_t
+lane_of(const struct aw_command *command, const struct aw_state *state)
+{
+    struct aw_ticket_view ticket;
+
+    if (command->in.lease.through != 0)
+        return command->in.lease.through - 1;
+    return aw_state_ticket_at(state, command->in.lease.slot, &ticket) ? ticket.lane : NONE;
+}
+
 /* As if it had come anew: its place is another one. */
 static void
 requeue_slot(struct aw_audit *audit, uint64_t seq, aw_ms now, aw_ms gone_at, uint32_t slot, const struct aw_state *state)
 {
     struct aw_ticket_view ticket;
 
-    if (end_entry(audit, slot, seq, gone_at) != NONE && aw_state_ticket_at(state, slot, &ticket))
-        add_entry(audit, seq, now, &ticket);
+    if (end_entries(audit, slot, seq, gone_at) != NONE && aw_state_ticket_at(state, slot, &ticket))
+        add_entries(audit, seq, now, &ticket);
 }
 
-/* What pulls had in hand is in its queue again, without a record: of a lane, or with NONE of all. */
+/* Those of a ticket's entries that count no more stay where they are, until the ticket has a new place. */
 static void
-requeue(struct aw_audit *audit, uint64_t seq, aw_ms now, aw_ms gone_at, uint32_t lane, const struct aw_state *state)
+void_helpers(struct aw_audit *audit, const struct aw_ticket_view *ticket, uint32_t first, aw_ms gone_at,
+             const struct aw_state *state)
+{
+    uint32_t *place = place_of_slot(audit, ticket->ticket.slot);
+
+    for (uint32_t at = first + 1, next; place != NULL && at != 0; at = next) {
+        struct entry *entry = entry_at(audit, at - 1);
+
+        next = entry->other;
+        if (!entry->is_void && aw_state_waits_in(state, ticket->ticket.slot, entry->lane))
+            continue;
+        end_entry(audit, entry, gone_at);
+        entry->is_void = true;
+        entry->gone_seq = 0;
+        entry->other = *place;
+        *place = at;
+    }
+}
+
+/* A lane gives, or is helped, otherwise from here on; and what pulls had in hand of it is in its queue again, without a record. */
+static void
+requeue_lane(struct aw_audit *audit, uint64_t seq, aw_ms now, uint32_t lane, const struct aw_state *state)
 {
     for (uint32_t slot = 0; slot < audit->by_slot.count; slot++) {
         uint32_t              place = ((const uint32_t *)audit->by_slot.items)[slot];
         struct aw_ticket_view ticket;
 
-        if (place == 0 || (lane != NONE && entry_at(audit, place - 1)->lane != lane) || !aw_state_ticket_at(state, slot, &ticket))
+        if (place == 0 || entry_in(audit, place - 1, lane) == NONE || !aw_state_ticket_at(state, slot, &ticket))
             continue;
-        (void)end_entry(audit, slot, seq, gone_at); /* its place will be another one */
-        add_entry(audit, seq, now, &ticket);
+        place = end_entries(audit, slot, seq, now); /* its place will be another one */
+        add_entries(audit, seq, now, &ticket);
+        void_helpers(audit, &ticket, place, now, state);
     }
+}
+
+/* The same of all lanes, at a start: the queues are made anew. */
+static void
+requeue_all(struct aw_audit *audit, uint64_t seq, aw_ms now, aw_ms gone_at, const struct aw_state *state)
+{
+    for (uint32_t slot = 0; slot < audit->by_slot.count; slot++)
+        requeue_slot(audit, seq, now, gone_at, slot, state);
 }
 
 /* Channels got queues of their own: what waits moves there. The committer does that by steps, of which there is no record: who
@@ -442,7 +520,7 @@ aw_audit_begin(struct aw_audit *audit, const struct aw_state *state)
         struct aw_ticket_view ticket;
 
         if (aw_state_ticket_at(state, slot, &ticket) && ticket.state == AW_TICKET_WAITING && !ticket.is_aside)
-            add_entry(audit, seq, now, &ticket);
+            add_entries(audit, seq, now, &ticket);
     }
 }
 
@@ -458,19 +536,23 @@ note_event(struct aw_audit *audit, const struct aw_batch_header *header, const s
     case AW_EVENT_AGENT: /* each lease tells by which lanes it was chosen */
         return;
     case AW_EVENT_QUEUED:
-        (void)end_entry(audit, event->slot, command->out.seq, header->now); /* it may have been in none */
+        (void)end_entries(audit, event->slot, command->out.seq, header->now); /* it may have been in none */
         if (aw_state_ticket_at(state, event->slot, &ticket))
-            add_entry(audit, command->out.seq, header->now, &ticket);
+            add_entry(audit, command->out.seq, header->now, &ticket, ticket.lane);
+        return;
+    case AW_EVENT_HELPED:
+        for (uint32_t i = 0; i < event->other_count && aw_state_ticket_at(state, event->slot, &ticket); i++)
+            add_entry(audit, command->out.seq, header->now, &ticket, event->others[i].lane);
         return;
     case AW_EVENT_BACK: /* the committer's own */
         return;
     case AW_EVENT_HIDDEN:
-    case AW_EVENT_ASIDE:                                                    /* handed out by the committer, and not judged */
-        (void)end_entry(audit, event->slot, command->out.seq, header->now); /* as above */
+    case AW_EVENT_ASIDE:                                                      /* handed out by the committer, and not judged */
+        (void)end_entries(audit, event->slot, command->out.seq, header->now); /* as above */
         return;
     case AW_EVENT_LANE:
         note_pause(audit, command->out.seq, event->lane, event->pause);
-        requeue(audit, command->out.seq, header->now, header->now, event->lane, state);
+        requeue_lane(audit, command->out.seq, header->now, event->lane, state);
         return;
     }
     AW_UNREACHABLE();
@@ -489,11 +571,11 @@ aw_audit_note(struct aw_audit *audit, const struct aw_batch_header *header, cons
         audit->group_seq = header->first_seq;
     }
     if (command->kind == AW_COMMAND_LEASE) {
-        note_lease(audit, header, command);
+        note_lease(audit, header, command, lane_of(command, state));
         if (command->in.lease.choice.back_slot != 0)
             requeue_slot(audit, command->out.seq, header->now, header->now, command->in.lease.choice.back_slot, state);
     } else if (command->kind == AW_COMMAND_EPOCH)
-        requeue(audit, command->out.seq, header->now, audit->group_now_before, NONE, state);
+        requeue_all(audit, command->out.seq, header->now, audit->group_now_before, state);
     else
         note_event(audit, header, command, state);
     note_shelves(audit, command->out.seq, header->now, state);
@@ -947,7 +1029,7 @@ static void
 end_all(struct aw_audit *audit)
 {
     for (uint32_t slot = 0; slot < audit->by_slot.count; slot++)
-        (void)end_entry(audit, slot, UINT64_MAX, audit->group_now); /* it may have been in none */
+        (void)end_entries(audit, slot, UINT64_MAX, audit->group_now); /* it may have been in none */
 }
 
 static void

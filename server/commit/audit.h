@@ -9,6 +9,8 @@
  *   - it lay in a lane of that pull that was not paused, neither held nor leased,
  *   - it was not of a channel in which the agent had no unit free, as the pull saw it (the record says so),
  *   - and nobody else had it in hand: who leased it in the end began to look only after this pull had taken its own.
+ * A ticket that other lanes help with lay in their queues too, from its timer's record on, until it was leased through any of them
+ * or the lane helped no more.
  * What waited aside lay in no queue: it counts neither as passed over nor as taken, and its leases are not judged; nor are those of
  * the minute after tickets of a channel had to move to a shelf (ADR 0016).
  * In doubt it was not. A ticket that left its queue otherwise (held, cancelled, moved, its lane paused, a start, the journal's

@@ -60,17 +60,19 @@ close_batch(struct aw_committer *c, struct aw_hash128 digest_before, aw_ms now)
     return true;
 }
 
-/* Whether it may push a ticket that did not leave its queue by being taken: a person's word, or a time that changes its class.
- * The old entry stays there, stale, and nothing bounds those but the arena. What comes back from a lease has the reserve. */
-static bool
+/* How many entries it may push of a ticket that did not leave its queue by being taken: a person's word, a time that changes its
+ * class, lanes that begin to help. The old entry stays there, stale, and nothing bounds those but the arena. What comes back from a
+ * lease has the reserve. */
+static uint32_t
 pushes_anew(const struct aw_committer *c, const struct aw_command *command)
 {
     struct aw_ticket_view view;
 
     if (command->kind == AW_COMMAND_UNHOLD || command->kind == AW_COMMAND_PLACE || command->kind == AW_COMMAND_UNFOLD)
-        return true;
-    return command->kind == AW_COMMAND_TIMER && aw_state_ticket_at(c->config.state, command->in.timer.slot, &view) &&
-           view.state != AW_TICKET_LEASED;
+        return 1;
+    if (command->kind != AW_COMMAND_TIMER || !aw_state_ticket_at(c->config.state, command->in.timer.slot, &view))
+        return 0;
+    return aw_state_timer_pushes(c->config.state, command->in.timer.slot);
 }
 
 /* A ticket more needs room for its lease and complete, as one that a post opens. */
@@ -116,13 +118,13 @@ shut_when_low(struct aw_committer *c)
 
 /* Why nothing new may be pushed, if so: AW_E_OVERLOADED when that passes as soon as a reader goes on, else AW_E_TABLE_FULL. */
 static enum aw_err
-admit_push(const struct aw_committer *c)
+admit_pushes(const struct aw_committer *c, uint32_t pushes)
 {
     uint64_t room = c->admission.pushes;
 
-    if (room > c->lanes_reserve)
+    if (room >= c->lanes_reserve + pushes)
         return AW_OK;
-    return room + aw_lanes_room_held_up(c->config.lanes) > c->lanes_reserve ? AW_E_OVERLOADED : AW_E_TABLE_FULL;
+    return room + aw_lanes_room_held_up(c->config.lanes) >= c->lanes_reserve + pushes ? AW_E_OVERLOADED : AW_E_TABLE_FULL;
 }
 
 static void
@@ -139,12 +141,13 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
 {
     struct aw_admission *room = &c->admission;
     uint64_t             cost = aw_journal_cost(c->config.journal, record_bytes, body_bytes);
+    uint32_t             pushes = pushes_anew(c, command);
 
     if (!aw_command_is_post(command)) {
         if (cost > room->drain_bytes || (opens_another(command) && cost + AW_DRAIN_BYTES_PER_TICKET > room->limit_bytes))
             return AW_E_STORE_FULL;
-        if (pushes_anew(c, command) && admit_push(c) != AW_OK)
-            return admit_push(c);
+        if (pushes > 0 && admit_pushes(c, pushes) != AW_OK)
+            return admit_pushes(c, pushes);
         if (opens_another(command))
             room->limit_bytes -= cost + AW_DRAIN_BYTES_PER_TICKET;
         room->drain_bytes -= cost;
@@ -159,8 +162,8 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
         note_refused(c, cost + AW_DRAIN_BYTES_PER_TICKET);
         return AW_E_STORE_FULL;
     }
-    if (admit_push(c) != AW_OK)
-        return admit_push(c);
+    if (admit_pushes(c, 1) != AW_OK)
+        return admit_pushes(c, 1);
     if (aw_state_admits(c->config.state, command) != AW_OK)
         return AW_E_TABLE_FULL;
     room->posts_bytes -= cost;
@@ -176,32 +179,39 @@ note_event(struct aw_committer *c, const struct aw_event *event)
         return;
     AW_ASSERT(c->event_count < AW_GROUP_EVENTS_MAX);
     c->events[c->event_count++] = *event;
-    if (event->kind == AW_EVENT_QUEUED || event->kind == AW_EVENT_BACK) {
-        AW_ASSERT(c->admission.pushes > 0);
-        c->admission.pushes--;
+    if (event->kind == AW_EVENT_QUEUED || event->kind == AW_EVENT_HELPED || event->kind == AW_EVENT_BACK) {
+        uint32_t pushes = event->kind == AW_EVENT_QUEUED ? 1 : event->other_count;
+
+        AW_ASSERT(c->admission.pushes >= pushes);
+        c->admission.pushes -= pushes;
         shut_when_low(c);
     }
 }
 
 /* What was taken out of its queues must go back there, and nowhere else: an imminent one, which lies in two, would otherwise have
- * one entry more each time. */
+ * one entry more each time. A lane that helps no more does not get it back: nobody there may have it. */
 bool
 aw_group_put_back(struct aw_committer *c, const struct aw_in_lease *lease)
 {
     struct aw_ticket_view view;
+    struct aw_event       event = {.kind = AW_EVENT_BACK, .slot = lease->slot};
 
     if (!aw_state_ticket_at(c->config.state, lease->slot, &view) || view.state != AW_TICKET_WAITING ||
         view.version != lease->version || view.is_aside)
         return false;
-    note_event(c, &(struct aw_event){.kind = AW_EVENT_BACK,
-                                     .slot = lease->slot,
-                                     .version = view.version,
-                                     .lane = view.lane,
-                                     .class_ = view.class_,
-                                     .queues = lease->taken_from,
-                                     .key = view.key,
-                                     .age = view.age,
-                                     .shelf = view.shelf});
+    for (uint32_t i = 0; i < lease->taken_count; i++) {
+        if (aw_state_waits_in(c->config.state, lease->slot, lease->taken_from[i].lane))
+            event.others[event.other_count++] = lease->taken_from[i];
+    }
+    if (event.other_count == 0)
+        return false;
+    event.version = view.version;
+    event.lane = view.lane;
+    event.class_ = view.class_;
+    event.key = view.key;
+    event.age = view.age;
+    event.shelf = view.shelf;
+    note_event(c, &event);
     return true;
 }
 
@@ -324,6 +334,7 @@ apply_some(struct aw_committer *c, struct aw_list *list, aw_ms now)
 static void
 apply_timers(struct aw_committer *c, aw_ms now)
 {
+    aw_state_rearm(c->config.state);
     for (uint32_t i = 0; i < AW_GROUP_TIMERS_MAX && !group_is_full(c); i++) {
         struct aw_entry entry;
 

@@ -57,40 +57,105 @@ show(struct aw_committer *c, const struct aw_event *event)
 }
 
 static void
-wake_for(struct aw_committer *c, const struct aw_event *event)
+wake_for(struct aw_committer *c, uint32_t lane, uint32_t shelf)
 {
-    if (aw_parking_count(&c->parking) > 0 && aw_lanes_directory_gives(c->config.directory, event->lane))
-        (void)wake_one(c, event->lane, 1U << event->shelf); /* nobody there is fine */
+    if (aw_parking_count(&c->parking) > 0 && aw_lanes_directory_gives(c->config.directory, lane))
+        (void)wake_one(c, lane, 1U << shelf); /* nobody there is fine */
 }
 
-/* Room was taken at admission; what comes back instead of being new uses the reserve, sized for all leases at once. */
+/* Room was taken at admission, always; what comes back instead of being new uses the reserve, sized for all leases at once. */
+static void
+push(struct aw_committer *c, const struct aw_event *event, uint32_t lane)
+{
+    if (aw_lanes_push(c->config.lanes, lane, event->class_, event->key, event->slot, event->version) != AW_OK)
+        AW_UNREACHABLE();
+}
+
 static void
 queue(struct aw_committer *c, const struct aw_event *event)
 {
     show(c, event);
-    if (aw_lanes_push(c->config.lanes, event->lane, event->class_, event->key, event->slot, event->version) != AW_OK)
-        AW_UNREACHABLE();
-    wake_for(c, event);
+    push(c, event, event->lane);
+    wake_for(c, event->lane, event->shelf);
 }
 
-/* To the shelf that its channel has got since it was queued. */
+/* What was taken elsewhere stays in the queues of a helping lane until somebody meets it there. Nobody may pull there for days, so
+ * who pushes looks: each time up to 64 in a row go. */
 static void
-move(struct aw_committer *c, const struct aw_event *event)
+drop_stale(struct aw_committer *c, uint32_t lane, uint32_t shelf)
 {
-    aw_lanes_begin_move(c->config.lanes, event->slot, event->shelf);
-    if (aw_lanes_push(c->config.lanes, event->lane, event->class_, event->key, event->slot, event->version) != AW_OK)
-        AW_UNREACHABLE();
-    aw_lanes_end_move(c->config.lanes, event->slot);
+    for (unsigned queues = aw_lanes_queues(c->config.lanes, lane, shelf); queues != 0; queues &= queues - 1) {
+        struct aw_head head;
+
+        if (!aw_lanes_peek(c->config.lanes, lane, shelf, (unsigned)__builtin_ctz(queues), &head))
+            continue; /* either is fine: what counts is what was dropped on the way */
+    }
+}
+
+static void
+queue_with_helpers(struct aw_committer *c, const struct aw_event *event)
+{
+    for (unsigned i = 0; i < event->other_count; i++) {
+        uint32_t lane = event->others[i].lane;
+
+        drop_stale(c, lane, aw_lanes_shown_shelf(c->config.lanes, event->slot));
+        push(c, event, lane);
+        wake_for(c, lane, event->shelf);
+    }
+}
+
+/* To the shelf that its channel has got since it was queued: all that it has in queues, also of lanes that help. */
+static void
+move(struct aw_committer *c, const struct aw_ticket_view *ticket)
+{
+    const struct aw_event event = {
+        .slot = ticket->ticket.slot, .version = ticket->version, .class_ = ticket->class_, .key = ticket->key};
+
+    aw_lanes_begin_move(c->config.lanes, event.slot, ticket->shelf);
+    push(c, &event, ticket->lane);
+    for (uint32_t i = 0; i < ticket->help.count; i++)
+        push(c, &event, ticket->help.by[i].lane);
+    aw_lanes_end_move(c->config.lanes, event.slot);
+}
+
+/* Whether it waits where its channel had no shelf yet. */
+static bool
+must_move(const struct aw_committer *c, uint32_t slot, struct aw_ticket_view *ret_ticket)
+{
+    return aw_state_ticket_at(c->config.state, slot, ret_ticket) && ret_ticket->state == AW_TICKET_WAITING &&
+           !ret_ticket->is_aside && ret_ticket->shelf != 0 && aw_lanes_shown_shelf(c->config.lanes, slot) == 0;
+}
+
+/* What was in hand has its room, but not what it has in queues besides. */
+static bool
+moves_back(struct aw_committer *c, const struct aw_event *event, struct aw_ticket_view *ret_ticket)
+{
+    uint32_t others;
+
+    if (!must_move(c, event->slot, ret_ticket) || ret_ticket->version != event->version)
+        return false;
+    others = ret_ticket->help.count;
+    if (others > 0 && c->admission.pushes < c->lanes_reserve + others)
+        return false;
+    c->admission.pushes -= others;
+    return true;
 }
 
 static void
 put_back(struct aw_committer *c, const struct aw_event *event)
 {
-    if (event->shelf != 0 && aw_lanes_shown_shelf(c->config.lanes, event->slot) == 0)
-        move(c, event); /* so that nobody takes it from there in vain again */
-    else if (aw_lanes_push_back(c->config.lanes, event->lane, event->queues, event->key, event->slot, event->version) != AW_OK)
-        AW_UNREACHABLE();
-    wake_for(c, event);
+    struct aw_ticket_view ticket;
+    bool                  moves = moves_back(c, event, &ticket); /* so that nobody takes it from there in vain again */
+
+    if (moves)
+        move(c, &ticket);
+    for (unsigned i = 0; i < event->other_count; i++) {
+        const struct aw_lane_queues *to = &event->others[i];
+
+        if (!moves && aw_lanes_push_back(c->config.lanes, to->lane, to->queues, event->key, event->slot, event->version) != AW_OK)
+            AW_UNREACHABLE();
+        wake_for(c, to->lane, event->shelf);
+    }
 }
 
 /* A lane that was opened may have as many tickets as there are pulls. Waking them one after the other, each when the one before has
@@ -148,6 +213,9 @@ aw_publish_events(struct aw_committer *c)
             break;
         case AW_EVENT_QUEUED:
             queue(c, event);
+            break;
+        case AW_EVENT_HELPED:
+            queue_with_helpers(c, event);
             break;
         case AW_EVENT_BACK:
             put_back(c, event);
@@ -471,19 +539,13 @@ aw_publish_shelve(struct aw_committer *c)
     for (; slot < slots && slot < c->shelving + LOOK_SLOTS && moved < SHELVE_MOVES_MAX; slot++) {
         struct aw_ticket_view view;
 
-        if (!aw_state_ticket_at(c->config.state, slot, &view) || view.state != AW_TICKET_WAITING || view.is_aside ||
-            view.shelf == 0 || aw_lanes_shown_shelf(c->config.lanes, slot) != 0)
+        if (!must_move(c, slot, &view))
             continue;
-        if (aw_lanes_room(c->config.lanes) <= c->lanes_reserve) {
+        if (aw_lanes_room(c->config.lanes) <= c->lanes_reserve + view.help.count) {
             c->is_shelving_short = true; /* the queues have no room to spare: it goes on when some were emptied */
             break;
         }
-        move(c, &(struct aw_event){.slot = slot,
-                                   .version = view.version,
-                                   .lane = view.lane,
-                                   .class_ = view.class_,
-                                   .key = view.key,
-                                   .shelf = view.shelf});
+        move(c, &view);
         moved++;
     }
     if (moved == 0 && c->is_shelving_short)
@@ -505,14 +567,18 @@ load_tickets(struct aw_committer *c, struct aw_lanes_load *load)
 
     for (uint32_t slot = 0; err == AW_OK && slot < slots; slot++) {
         struct aw_ticket_view view;
+        bool                  is_queued;
 
         if (!aw_state_ticket_at(c->config.state, slot, &view))
             continue;
         aw_lanes_show_window(c->config.lanes, slot, view.class_, view.reply_by, view.closing);
         aw_lanes_show_shelf(c->config.lanes, slot, view.shelf);
         aw_lanes_show(c->config.lanes, slot, view.version, view.age);
-        if (view.state == AW_TICKET_WAITING && !view.is_aside)
+        is_queued = view.state == AW_TICKET_WAITING && !view.is_aside;
+        if (is_queued)
             err = aw_lanes_load_add(load, view.lane, view.class_, view.key, slot, view.version);
+        for (uint32_t i = 0; is_queued && err == AW_OK && i < view.help.count; i++)
+            err = aw_lanes_load_add(load, view.help.by[i].lane, view.class_, view.key, slot, view.version);
     }
     return err == AW_OK ? aw_lanes_load_finish(load) : err;
 }

@@ -33,6 +33,24 @@ is_marked(const struct aw_committer *c, const struct aw_park *pull, uint32_t lan
     return pull->lanes == NULL || (c->side_lanes[lane / WORD_BITS] >> lane % WORD_BITS & 1) != 0;
 }
 
+/* Through which lane this pull may be given the ticket: its own, or one that helps. AW_LANE_NONE: through none. Lanes are asked as
+ * apply will see them: what gives way for it must not do so in vain. */
+static uint32_t
+lane_for(const struct aw_committer *c, const struct aw_park *pull, const struct aw_ticket_view *ticket)
+{
+    const struct aw_state *state = c->config.state;
+
+    if (!aw_state_lane_gives(state, ticket->lane))
+        return AW_LANE_NONE;
+    if (is_marked(c, pull, ticket->lane))
+        return ticket->lane;
+    for (uint32_t i = 0; i < ticket->help.count; i++) {
+        if (is_marked(c, pull, ticket->help.by[i].lane) && aw_state_lane_gives(state, ticket->help.by[i].lane))
+            return ticket->help.by[i].lane;
+    }
+    return AW_LANE_NONE;
+}
+
 static struct aw_order_candidate
 candidate(const struct aw_ticket_view *ticket)
 {
@@ -51,9 +69,14 @@ is_before(const struct aw_park *pull, aw_ms at, const struct aw_ticket_view *a, 
     return aw_order_goes_before(pull->order, at, &first, &second);
 }
 
+struct aside {
+    struct aw_ticket_view ticket;
+    uint32_t              lane; /* through which the pull may have it */
+};
+
 /* The most urgent ticket aside that this pull may have. */
 static bool
-find(struct aw_committer *c, const struct aw_park *pull, aw_ms now, struct aw_ticket_view *ret_best)
+find(struct aw_committer *c, const struct aw_park *pull, aw_ms now, struct aside *ret_best)
 {
     const struct aw_state *state = c->config.state;
     uint32_t               agent;
@@ -66,14 +89,16 @@ find(struct aw_committer *c, const struct aw_park *pull, aw_ms now, struct aw_ti
         return false;
     mark(c, pull);
     for (uint32_t at = aw_state_next_aside(state, 0); at != 0; at = aw_state_next_aside(state, at)) {
-        uint32_t              slot = aw_state_aside_ticket(state, at);
-        struct aw_ticket_view view;
+        uint32_t     slot = aw_state_aside_ticket(state, at);
+        struct aside aside;
 
-        if (!aw_state_may_take(state, slot, agent) || !aw_state_ticket_at(state, slot, &view) || !is_marked(c, pull, view.lane) ||
-            !aw_state_lane_gives(state, view.lane)) /* as apply will see it: what gives way for it must not do so in vain */
+        if (!aw_state_may_take(state, slot, agent) || !aw_state_ticket_at(state, slot, &aside.ticket))
             continue;
-        if (!any || is_before(pull, now, &view, ret_best))
-            *ret_best = view;
+        aside.lane = lane_for(c, pull, &aside.ticket);
+        if (aside.lane == AW_LANE_NONE)
+            continue;
+        if (!any || is_before(pull, now, &aside.ticket, &ret_best->ticket))
+            *ret_best = aside;
         any = true;
     }
     unmark(c, pull);
@@ -85,13 +110,14 @@ find(struct aw_committer *c, const struct aw_park *pull, aw_ms now, struct aw_ti
 /* Before all choices of this pull that are not applied yet: each moves to the next place, and the last one goes back to its queue.
  * An empty choice takes what comes. */
 static void
-insert(struct aw_committer *c, struct aw_submission *submission, const struct aw_ticket_view *ticket)
+insert(struct aw_committer *c, struct aw_submission *submission, const struct aside *aside)
 {
     struct aw_in_lease carried = submission->entries[submission->done].command.in.lease;
 
-    carried.slot = ticket->ticket.slot;
-    carried.version = ticket->version;
-    carried.taken_from = 0;
+    carried.slot = aside->ticket.ticket.slot;
+    carried.version = aside->ticket.version;
+    carried.through = aside->lane + 1;
+    carried.taken_count = 0;
     carried.choice.queue = AW_CHOICE_ASIDE;
     for (uint32_t i = submission->done; i < submission->count && carried.slot != 0; i++) {
         struct aw_in_lease *lease = &submission->entries[i].command.in.lease;
@@ -109,7 +135,8 @@ aw_side_choose(struct aw_committer *c, struct aw_submission *submission)
 {
     const struct aw_in_lease *lease = &submission->entries[submission->done].command.in.lease;
     aw_ms                     at = lease->choice.at != 0 ? lease->choice.at : c->now;
-    struct aw_ticket_view     best, chosen;
+    struct aside              best;
+    struct aw_ticket_view     chosen;
 
     if (submission->pull == NULL || submission->none_aside)
         return;
@@ -119,10 +146,10 @@ aw_side_choose(struct aw_committer *c, struct aw_submission *submission)
         submission->none_aside = true; /* what comes aside later was not there when this pull began */
         return;
     }
-    if (best.ticket.slot == lease->slot && best.version == lease->version)
+    if (best.ticket.ticket.slot == lease->slot && best.ticket.version == lease->version)
         return;
     if (lease->slot == 0 || !aw_state_ticket_at(c->config.state, lease->slot, &chosen) || chosen.version != lease->version ||
-        is_before(submission->pull, at, &best, &chosen))
+        is_before(submission->pull, at, &best.ticket, &chosen))
         insert(c, submission, &best);
 }
 
@@ -148,24 +175,42 @@ may_take(void *user, const struct aw_submission *pull)
     return aw_state_may_take(offer->state, offer->slot, aw_state_find_agent(offer->state, pull->park.agent));
 }
 
+/* The one that waits longest of all that serve the ticket's lane or one that helps it, and may take it. */
+static struct aw_submission *
+find_pull(struct aw_committer *c, const struct aw_ticket_view *ticket)
+{
+    struct offer          offer = {.state = c->config.state, .slot = ticket->ticket.slot};
+    struct aw_slice       agent = aw_state_kept_for(c->config.state, offer.slot);
+    struct aw_submission *first = NULL;
+
+    for (uint32_t i = 0; i <= ticket->help.count; i++) {
+        uint32_t              lane = i == 0 ? ticket->lane : ticket->help.by[i - 1].lane;
+        struct aw_submission *pull;
+
+        if (!aw_lanes_directory_gives(c->config.directory, lane))
+            continue;
+        if (agent.len > 0)
+            pull = aw_parking_find_agent(&c->parking, lane, agent);
+        else if (aw_state_is_for_gentle(c->config.state, offer.slot))
+            pull = aw_parking_find_gentle(&c->parking, lane, may_take, &offer);
+        else
+            pull = aw_parking_find(&c->parking, lane, may_take, &offer);
+        if (pull != NULL && (first == NULL || pull->park.number < first->park.number))
+            first = pull;
+    }
+    return first;
+}
+
 void
 aw_side_offer(struct aw_committer *c, uint32_t slot)
 {
-    struct offer          offer = {.state = c->config.state, .slot = slot};
     struct aw_ticket_view view;
     struct aw_submission *pull;
-    struct aw_slice       agent;
 
     if (aw_parking_count(&c->parking) == 0 || !aw_state_ticket_at(c->config.state, slot, &view) ||
         view.state != AW_TICKET_WAITING || !view.is_aside || !aw_lanes_directory_gives(c->config.directory, view.lane))
         return;
-    agent = aw_state_kept_for(c->config.state, slot);
-    if (agent.len > 0)
-        pull = aw_parking_find_agent(&c->parking, view.lane, agent);
-    else if (aw_state_is_for_gentle(c->config.state, slot))
-        pull = aw_parking_find_gentle(&c->parking, view.lane, may_take, &offer);
-    else
-        pull = aw_parking_find(&c->parking, view.lane, may_take, &offer);
+    pull = find_pull(c, &view);
     if (pull != NULL)
         wake(c, pull, slot);
 }
@@ -179,6 +224,17 @@ aw_side_offer_lane(struct aw_committer *c, uint32_t lane)
     c->offer_lanes[lane / WORD_BITS] |= UINT64_C(1) << lane % WORD_BITS;
     c->is_offering = true;
     c->offered = 0; /* from the first: those before were of other lanes */
+}
+
+/* Whether a lane that it waits in was opened. */
+static bool
+is_offered(const struct aw_committer *c, const struct aw_ticket_view *ticket)
+{
+    bool is = (c->offer_lanes[ticket->lane / WORD_BITS] >> ticket->lane % WORD_BITS & 1) != 0;
+
+    for (uint32_t i = 0; i < ticket->help.count; i++)
+        is |= (c->offer_lanes[ticket->help.by[i].lane / WORD_BITS] >> ticket->help.by[i].lane % WORD_BITS & 1) != 0;
+    return is;
 }
 
 size_t
@@ -196,8 +252,7 @@ aw_side_offer_some(struct aw_committer *c)
         if (at == 0)
             break;
         c->offered = at;
-        if (aw_state_ticket_at(state, aw_state_aside_ticket(state, at), &view) &&
-            (c->offer_lanes[view.lane / WORD_BITS] >> view.lane % WORD_BITS & 1) != 0)
+        if (aw_state_ticket_at(state, aw_state_aside_ticket(state, at), &view) && is_offered(c, &view))
             aw_side_offer(c, view.ticket.slot);
     }
     if (at != 0 && aw_parking_count(&c->parking) > 0)
@@ -220,8 +275,8 @@ aw_side_came_back(struct aw_committer *c, struct aw_park *pull)
 void
 aw_side_look_for(struct aw_committer *c, struct aw_submission *pull)
 {
-    struct aw_ticket_view best;
+    struct aside best;
 
     if (find(c, &pull->park, c->now, &best))
-        wake(c, pull, best.ticket.slot);
+        wake(c, pull, best.ticket.ticket.slot);
 }

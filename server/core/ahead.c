@@ -52,7 +52,7 @@ aw_ahead_step(const struct aw_state *state, struct aw_ahead *ahead, uint32_t slo
         enum aw_class               class_ = (enum aw_class)row->class_;
         struct aw_ahead_ticket      other;
 
-        if (row->state != AW_TICKET_WAITING || row->lane != ahead->_lane)
+        if (!aw_ticket_waits_in(state, row, ahead->_lane))
             continue;
         if ((row->flags & AW_TICKET_ASIDE) != 0 && ahead->_next != ahead->_slot)
             continue; /* in no queue: not every agent may take it now */

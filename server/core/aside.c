@@ -236,6 +236,16 @@ aw_state_kept_for(const struct aw_state *state, uint32_t slot)
 }
 
 uint32_t
+aw_aside_declined(const struct aw_state *state, uint32_t slot)
+{
+    uint32_t declined = 0;
+
+    for (uint32_t at = state->ticket_asides[slot]; at != 0; at = aw_aside_at(state, at)->links.next)
+        declined += aw_aside_at(state, at)->kind == AW_ASIDE_DECLINED && counts(state, aw_aside_at(state, at));
+    return declined;
+}
+
+uint32_t
 aw_state_aside_count(const struct aw_state *state)
 {
     return state->globals.heads[AW_TABLE_ASIDES].live;

@@ -108,6 +108,40 @@ is_valid(const struct aw_in_lane *in)
            is_list_valid(in->match.tags, in->match.tag_count, AW_TAG_BYTES_MAX);
 }
 
+/* Who helps, by index. False: one is not there, or is named where it may not be. */
+static bool
+find_helpers(const struct aw_state *state, const struct aw_in_lane *in, uint16_t ret_lanes[AW_LANE_HELPERS_MAX])
+{
+    if (in->helper_count > AW_LANE_HELPERS_MAX)
+        return false;
+    for (uint32_t i = 0; i < in->helper_count; i++) {
+        const struct aw_lane_helper *helper = &in->helpers[i];
+        uint32_t                     lane;
+
+        if (helper->after_s == 0 || helper->after_s > AW_LANE_HELP_S_MAX || aw_slice_eq(helper->lane, in->name) ||
+            (i > 0 && helper->after_s < in->helpers[i - 1].after_s) || aw_state_find_lane(state, helper->lane, &lane) != AW_OK)
+            return false;
+        for (uint32_t k = 0; k < i; k++) {
+            if (ret_lanes[k] == lane)
+                return false;
+        }
+        ret_lanes[i] = (uint16_t)lane;
+    }
+    return true;
+}
+
+static bool
+has_helpers(const struct aw_lane_row *lane, const struct aw_in_lane *in, const uint16_t lanes[AW_LANE_HELPERS_MAX])
+{
+    if (lane->help_count != in->helper_count)
+        return false;
+    for (uint32_t i = 0; i < in->helper_count; i++) {
+        if (lane->help_lanes[i] != lanes[i] || lane->help_after_s[i] != in->helpers[i].after_s)
+            return false;
+    }
+    return true;
+}
+
 static bool
 is_list_same(const struct aw_lane_row *lane, int list, const struct aw_slice *values, uint32_t count)
 {
@@ -152,6 +186,18 @@ write_lane(struct aw_lane_row *lane, const struct aw_in_lane *in)
     write_list(lane, AW_MATCH_TAG, in->match.tags, in->match.tag_count);
     lane->pause = (uint8_t)in->pause;
     lane->version++;
+}
+
+static void
+write_helpers(struct aw_lane_row *lane, const struct aw_in_lane *in, const uint16_t lanes[AW_LANE_HELPERS_MAX])
+{
+    memset(lane->help_lanes, 0, sizeof(lane->help_lanes));
+    memset(lane->help_after_s, 0, sizeof(lane->help_after_s));
+    for (uint32_t i = 0; i < in->helper_count; i++) {
+        lane->help_lanes[i] = lanes[i];
+        lane->help_after_s[i] = in->helpers[i].after_s;
+    }
+    lane->help_count = in->helper_count;
 }
 
 static void
@@ -226,15 +272,37 @@ aw_lane_admits(const struct aw_state *state, const struct aw_in_lane *in)
 }
 
 static enum aw_err
-check_lane(const struct aw_state *state, const struct aw_in_lane *in, bool is_there, uint32_t lane)
+check_lane(const struct aw_state *state, const struct aw_in_lane *in, bool is_there, uint32_t lane,
+           uint16_t ret_helpers[AW_LANE_HELPERS_MAX])
 {
     uint64_t version = is_there ? aw_lane_at(state, lane)->version : 0;
 
-    if (!is_valid(in))
+    if (!is_valid(in) || !find_helpers(state, in, ret_helpers))
         return AW_E_BAD_VALUE;
     if (!aw_if_match_holds(&in->if_match, version))
         return AW_E_PRECONDITION;
     return aw_lane_admits(state, in);
+}
+
+/* Writes what is asked for. Its tickets are gone through in pieces: those that were helped get a new place, others a new time. */
+static void
+change(struct aw_state *state, struct aw_command *command, uint32_t lane, const uint16_t helpers[AW_LANE_HELPERS_MAX])
+{
+    const struct aw_in_lane *in = &command->in.lane;
+    struct aw_lane_row      *row = aw_rows_change(&state->lanes, lane + 1);
+    bool                     gave = aw_state_lane_gives(state, lane);
+    bool                     others_help = !has_helpers(row, in, helpers);
+    bool                     is_helped = row->help_count > 0 || in->helper_count > 0;
+
+    if (row->version == 0 || row->pause != in->pause || others_help)
+        command->out.event = (struct aw_event){.kind = AW_EVENT_LANE, .lane = lane, .pause = in->pause};
+    write_lane(row, in);
+    write_helpers(row, in, helpers);
+    list_matching(state);
+    if (others_help || (gave && !aw_state_lane_gives(state, lane)))
+        row->help_turn++;
+    if (others_help || (is_helped && gave != aw_state_lane_gives(state, lane)))
+        aw_ticket_rearm_slowly(state);
 }
 
 void
@@ -242,21 +310,18 @@ aw_apply_lane(struct aw_state *state, struct aw_command *command)
 {
     const struct aw_in_lane *in = &command->in.lane;
     uint32_t                 lane = 0;
+    uint16_t                 helpers[AW_LANE_HELPERS_MAX];
     bool                     is_there = aw_state_find_lane(state, in->name, &lane) == AW_OK;
-    bool                     is_told;
 
-    command->out.err = check_lane(state, in, is_there, lane);
+    command->out.err = check_lane(state, in, is_there, lane, helpers);
     if (command->out.err != AW_OK)
         return;
-    if (!is_there || !(in->only_create || is_same(aw_lane_at(state, lane), in))) {
-        is_told = !is_there || aw_lane_at(state, lane)->pause != in->pause;
+    if (!is_there ||
+        !(in->only_create || (is_same(aw_lane_at(state, lane), in) && has_helpers(aw_lane_at(state, lane), in, helpers)))) {
         if (!is_there)
             lane = make_lane(state, in->name);
-        write_lane(aw_rows_change(&state->lanes, lane + 1), in);
-        list_matching(state);
         (void)aw_state_record(state, command);
-        if (is_told)
-            command->out.event = (struct aw_event){.kind = AW_EVENT_LANE, .lane = lane, .pause = in->pause};
+        change(state, command, lane, helpers);
     }
     command->out.u.lane = (struct aw_out_lane){.lane = lane, .version = aw_lane_at(state, lane)->version, .created = !is_there};
 }
@@ -311,8 +376,13 @@ aw_state_lane(const struct aw_state *state, uint32_t lane, struct aw_slice value
                   .tag_count = lend_list(row, AW_MATCH_TAG, at[AW_MATCH_TAG])},
         .leased = load->leased,
         .held = load->held,
+        .helped = load->helped,
+        .helper_count = row->help_count,
         .version = row->version,
     };
+    for (uint32_t i = 0; i < row->help_count; i++)
+        ret_answer->helpers[i] =
+            (struct aw_lane_helper){.lane = aw_lane_name(state, row->help_lanes[i]), .after_s = row->help_after_s[i]};
     for (int class_ = 0; class_ < AW_CLASS_COUNT; class_++)
         ret_answer->waiting[class_] = load->waiting[class_];
 }

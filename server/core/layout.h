@@ -64,10 +64,13 @@ struct aw_ticket_row {
     uint64_t ended_fence : 48;
     uint64_t ended_kind : 8; /* enum aw_command_kind: COMPLETE, RELEASE, DECLINE, TIMER, CANCEL */
     uint64_t channel : 4;    /* of its newest message; 0: another one than those that have numbers */
-    uint64_t reserved : 4;
+    uint64_t
+        helpers : 3; /* WAITING: this many of its lane's helping lanes, from the first on, help; 0 when it leaves its queue */
+    uint64_t reserved : 1;
     uint64_t opened_at : 48;
     uint64_t attempt : 16; /* stays at its largest value */
-    aw_ms    departs_at;
+    uint64_t departs_at : 48;
+    uint64_t help_turn : 16; /* with helpers: what help_turn of its lane was when they began */
     aw_ms    reply_by;
     aw_ms    until;       /* CLOSED: when it closed; HELD: when the hold ends, 0: by a person; WAITING: since when in its place */
     uint32_t ended_op;    /* folded op_hash */
@@ -101,7 +104,8 @@ struct aw_lease_links {
 struct aw_lease_row {
     uint32_t           ticket; /* 0: a free row */
     uint32_t           agent;  /* in a free row the next free one */
-    uint64_t           fence;
+    uint64_t           fence : 48;
+    uint64_t           through : 16; /* as in aw_in_lease, but 0 of its own lane */
     aw_ms              expires_at;
     uint64_t           seen_seq;
     struct aw_pull_key pull_key;
@@ -126,13 +130,20 @@ struct aw_lane_row {
     uint8_t              counts[AW_MATCH_COUNT]; /* values in each list */
     uint8_t              name_len;
     uint8_t              pause;
-    uint8_t              reserved[2];
+    /* The lanes that help, ascending by time. help_turn changes with them, and when this lane stops giving: helpers that began
+     * under another one help no more, and the ticket's TIMER gives it a place without them. It comes round after 65,536 changes:
+     * by then every ticket has had its TIMER, and one that had not would be offered where it is refused, no more. */
+    uint16_t help_turn;
+    uint32_t help_after_s[AW_LANE_HELPERS_MAX];
+    uint16_t help_lanes[AW_LANE_HELPERS_MAX];
+    uint32_t help_count;
+    uint32_t reserved;
     /* derived */
     uint32_t hash[4]; /* of the name */
     uint32_t chain;
     uint32_t padding;
 };
-#define AW_LANE_ROW_KEPT 4240U
+#define AW_LANE_ROW_KEPT 4272U
 AW_STATIC_ASSERT(offsetof(struct aw_lane_row, hash) == AW_LANE_ROW_KEPT, "no holes");
 AW_STATIC_ASSERT(sizeof(struct aw_lane_row) == AW_LANE_ROW_KEPT + 24, "no holes");
 
@@ -316,7 +327,7 @@ struct aw_lane_load {
     uint32_t waiting[AW_CLASS_COUNT];
     uint32_t leased;
     uint32_t held;
-    uint32_t reserved;
+    uint32_t helped; /* of those that wait: with helpers */
 };
 
 struct aw_state {
@@ -361,6 +372,8 @@ struct aw_state {
     uint32_t                 gentle_count;
     uint32_t                 gentle_asides;                /* rows of asides: AW_ASIDE_GENTLE */
     uint32_t                 gentle[AW_GENTLE_AGENTS_MAX]; /* agents so marked, in no order that means anything */
+    uint64_t                 helped;
+    uint32_t                 rearm_next; /* the ticket from which on timers are to be set anew, piece by piece; 0: none */
     uint64_t                 by_state[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT];
     /* The cut under way. */
     struct aw_globals cut_globals;
@@ -655,6 +668,8 @@ void aw_aside_prune(struct aw_state *state, uint32_t slot, struct aw_ticket_row 
 void aw_aside_drop(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket);
 /* When the first of its rows ends; 0: it has none. */
 aw_ms aw_aside_until(const struct aw_state *state, uint32_t slot);
+/* Agents who declined it, for whom this still counts. */
+uint32_t aw_aside_declined(const struct aw_state *state, uint32_t slot);
 /* Rebuilds the chains. */
 void aw_aside_load_all(struct aw_state *state);
 
@@ -705,7 +720,20 @@ void aw_ticket_outdate(const struct aw_state *state, uint32_t slot, struct aw_ti
 void aw_ticket_refresh(const struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket);
 /* Sets its timer anew: something that it follows from has changed. */
 void aw_ticket_rearm(struct aw_state *state, uint32_t slot);
-/* (Back) to its queue under a new version, with its class by the clock. Between edit and done. */
+/* Whether the lanes that help it do so by what its lane no longer says. */
+bool aw_ticket_has_void_helpers(const struct aw_state *state, const struct aw_ticket_row *ticket);
+/* How many of its lane's helping lanes help. */
+uint32_t aw_ticket_helpers(const struct aw_state *state, const struct aw_ticket_row *ticket);
+/* How many of them should by now. */
+uint32_t aw_ticket_helpers_due(const struct aw_state *state, const struct aw_ticket_row *ticket);
+/* These help from now on; the event tells of the new ones. Between edit and done. */
+void aw_ticket_help(const struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, struct aw_event *ret_event);
+/* Who helps it, and who may not have it; for outcomes and views. */
+void aw_ticket_fill_help(const struct aw_state *state, uint32_t slot, struct aw_ticket_help *ret_help);
+/* Whether it waits in this lane: its own, or one that helps. */
+bool aw_ticket_waits_in(const struct aw_state *state, const struct aw_ticket_row *ticket, uint32_t lane);
+/* (Back) to its queue under a new version, with its class by the clock and without helpers: those come by its TIMER, which waits
+ * until there is room for them. Between edit and done. */
 void aw_ticket_queue(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, struct aw_event *ret_event);
 /* Out of its queue under a new version. */
 void aw_ticket_hide(struct aw_ticket_row *ticket, uint32_t slot, struct aw_event *ret_event);
@@ -718,5 +746,7 @@ void aw_lease_end(struct aw_state *state, struct aw_ticket_row *ticket, enum aw_
 void aw_ticket_load_all(struct aw_state *state);
 /* Sets every timer anew: the settings that they follow from have changed. */
 void aw_ticket_rearm_all(struct aw_state *state);
+/* The same in pieces, by aw_state_rearm: a lane's helpers have changed. */
+void aw_ticket_rearm_slowly(struct aw_state *state);
 
 #endif

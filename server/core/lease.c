@@ -93,6 +93,7 @@ fill_out(const struct aw_state *state, uint32_t slot, struct aw_out_lease *out)
         out->seen_seq = lease->seen_seq;
         out->expires_at = lease->expires_at;
     }
+    aw_ticket_fill_help(state, slot, &out->help);
 }
 
 #define ATTEMPT_MAX UINT16_MAX
@@ -154,6 +155,16 @@ aw_state_lease_count(const struct aw_state *state)
     return state->globals.heads[AW_TABLE_LEASES].live;
 }
 
+/* A helping lane of which the state knows no more, or not yet, gives nothing: what was found there is told stale, and leaves it. */
+static bool
+is_given_through(const struct aw_state *state, const struct aw_ticket_row *ticket, uint32_t through)
+{
+    uint32_t lane = through == 0 ? ticket->lane : through - 1;
+
+    return aw_state_lane_gives(state, ticket->lane) && aw_ticket_waits_in(state, ticket, lane) &&
+           aw_state_lane_gives(state, lane);
+}
+
 static enum aw_err
 check_lease(const struct aw_state *state, const struct aw_in_lease *in)
 {
@@ -167,7 +178,7 @@ check_lease(const struct aw_state *state, const struct aw_in_lease *in)
     ticket = aw_ticket_at(state, in->slot);
     if (ticket->state != AW_TICKET_WAITING || ticket->version != in->version)
         return AW_E_STALE;
-    if (!aw_state_lane_gives(state, ticket->lane))
+    if (!is_given_through(state, ticket, in->through))
         return AW_E_STALE;
     if (!aw_state_may_take(state, in->slot, aw_agent_find(state, in->agent)))
         return AW_E_STALE;
@@ -196,7 +207,8 @@ aw_apply_lease(struct aw_state *state, struct aw_command *command)
     lease = aw_rows_change(&state->leases, slot);
     lease->ticket = in->slot;
     lease->agent = agent;
-    lease->fence = seq;
+    lease->fence = seq & AW_ROW_SEQ_MAX;
+    lease->through = (uint16_t)(in->through == ticket->lane + 1U ? 0 : in->through);
     lease->expires_at = state->now + in->lease_ms;
     lease->seen_seq = ticket->message_seq;
     lease->pull_key = in->pull_key;
@@ -389,7 +401,7 @@ aw_apply_decline(struct aw_state *state, struct aw_command *command)
 /* --- timers and starts ---------------------------------------------------------------------------------------------------- */
 
 /* What time has to say about this ticket now. */
-enum verdict { NOTHING, LEASE_OVER, HOLD_OVER, ASIDE_OVER, CLASS_CHANGED };
+enum verdict { NOTHING, LEASE_OVER, HOLD_OVER, ASIDE_OVER, CLASS_CHANGED, HELPERS_VOID, HELP_DUE };
 
 static enum verdict
 judge(const struct aw_state *state, uint32_t slot)
@@ -406,7 +418,11 @@ judge(const struct aw_state *state, uint32_t slot)
     case AW_TICKET_WAITING:
         if ((ticket->flags & AW_TICKET_ASIDE) != 0 && aw_aside_until(state, slot) <= state->now)
             return ASIDE_OVER;
-        return aw_ticket_has_changed(state, slot) ? CLASS_CHANGED : NOTHING;
+        if (aw_ticket_has_changed(state, slot))
+            return CLASS_CHANGED;
+        if (aw_ticket_has_void_helpers(state, ticket))
+            return HELPERS_VOID;
+        return aw_ticket_helpers_due(state, ticket) > ticket->helpers ? HELP_DUE : NOTHING;
     case AW_TICKET_FREE:
     case AW_TICKET_CLOSED:
         return NOTHING;
@@ -434,9 +450,11 @@ act(struct aw_state *state, struct aw_command *command, enum verdict verdict)
     if (verdict == CLASS_CHANGED)
         aw_ticket_refresh(state, slot, ticket);
     /* One that is held has no place in a queue, and a departure far away gives none: then only the row changes. */
-    if (verdict != CLASS_CHANGED ||
-        (ticket->state == AW_TICKET_WAITING &&
-         (ticket->class_ != class_ || aw_ticket_key(ticket) != key || aw_ticket_is_closing(ticket) != closing)))
+    if (verdict == HELP_DUE)
+        aw_ticket_help(state, slot, ticket, &command->out.event);
+    else if (verdict != CLASS_CHANGED ||
+             (ticket->state == AW_TICKET_WAITING &&
+              (ticket->class_ != class_ || aw_ticket_key(ticket) != key || aw_ticket_is_closing(ticket) != closing)))
         aw_ticket_queue(state, slot, ticket, &command->out.event);
     aw_ticket_done(state, slot);
 }

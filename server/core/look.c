@@ -1,6 +1,33 @@
 /* look.c - what the state tells about itself. Nothing here changes anything. */
 #include "core/layout.h"
 
+void
+aw_ticket_fill_help(const struct aw_state *state, uint32_t slot, struct aw_ticket_help *ret_help)
+{
+    const struct aw_ticket_row *ticket = aw_ticket_at(state, slot);
+    const struct aw_lane_row   *lane = aw_lane_at(state, ticket->lane);
+    uint32_t                    through = ticket->state == AW_TICKET_LEASED ? aw_lease_at(state, ticket->link)->through : 0;
+
+    *ret_help = (struct aw_ticket_help){.count = 0};
+    if ((ticket->flags & AW_TICKET_ASIDE) != 0) {
+        ret_help->kept_for = aw_state_kept_for(state, slot);
+        ret_help->declined = aw_aside_declined(state, slot);
+    }
+    for (uint32_t i = 0; i < aw_ticket_helpers(state, ticket); i++) {
+        ret_help->by[i].lane = lane->help_lanes[i];
+        ret_help->by[i].after_s = lane->help_after_s[i];
+        ret_help->count++;
+    }
+    if (through == 0)
+        return;
+    ret_help->count = 1;
+    ret_help->by[0].lane = through - 1;
+    for (uint32_t i = 0; i < lane->help_count; i++) {
+        if (lane->help_lanes[i] == through - 1)
+            ret_help->by[0].after_s = lane->help_after_s[i];
+    }
+}
+
 bool
 aw_state_ticket_at(const struct aw_state *state, uint32_t slot, struct aw_ticket_view *ret_view)
 {
@@ -46,6 +73,7 @@ aw_state_ticket_at(const struct aw_state *state, uint32_t slot, struct aw_ticket
         ret_view->seen_seq = lease->seen_seq;
         ret_view->expires_at = lease->expires_at;
     }
+    aw_ticket_fill_help(state, slot, &ret_view->help);
     return true;
 }
 
@@ -58,6 +86,12 @@ aw_state_ticket(const struct aw_state *state, struct aw_ticket_id id, struct aw_
         return AW_E_NOT_FOUND;
     *ret_view = view;
     return AW_OK;
+}
+
+bool
+aw_state_waits_in(const struct aw_state *state, uint32_t slot, uint32_t lane)
+{
+    return aw_rows_has(&state->tickets, slot) && aw_ticket_waits_in(state, aw_ticket_at(state, slot), lane);
 }
 
 uint32_t
@@ -126,6 +160,7 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
         .expired = globals->expired,
         .released = globals->released,
         .declined = globals->declined,
+        .helped = state->helped,
         .leases = globals->heads[AW_TABLE_LEASES].live,
         .lanes = globals->heads[AW_TABLE_LANES].live,
         .agents = globals->heads[AW_TABLE_AGENTS].live,

@@ -531,7 +531,20 @@ aw_state_next_due(const struct aw_state *state)
 {
     struct aw_timer first;
 
+    if (state->rearm_next != 0)
+        return state->now > 0 ? state->now : 1;
     return aw_timers_first(&state->timers, &first) ? first.at : 0;
+}
+
+uint32_t
+aw_state_timer_pushes(const struct aw_state *state, uint32_t slot)
+{
+    const struct aw_ticket_row *ticket = aw_ticket_at(state, slot);
+    uint32_t                    helpers = aw_lane_at(state, ticket->lane)->help_count;
+
+    if (ticket->state == AW_TICKET_LEASED)
+        return 0;
+    return ticket->state == AW_TICKET_WAITING && ticket->helpers < helpers ? helpers - ticket->helpers : 1;
 }
 
 /* --- the digest ----------------------------------------------------------------------------------------------------------- */

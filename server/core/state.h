@@ -60,6 +60,11 @@
  *              channel, or fewer units, leave its leases alone.
  *   kept       a ticket that reopens, for the agent who completed it, when that one holds a lease or completed it less than 15 min
  *              ago. Never CARE and IMMINENT: these go to the queue at once, also when they become so.
+ *   helpers    a lane names up to AW_LANE_HELPERS_MAX others that help when a ticket has waited so long, by its age: by its TIMER
+ *              the ticket waits in these queues too (HELPED), under the same version; whoever takes it first has it. Help of help
+ *              does not count, and a lane that gives nothing out is not helped. When its helpers change, or it is paused, those
+ *              that were helped get a new place by a TIMER each, first without helpers; until then a lease through a lane that
+ *              helps no more is refused.
  *   repeats    a command that carries an aw_once and changed something is remembered for AW_ONCE_MS: the same again changes nothing
  *              and has the first outcome. What was refused is not remembered. When no more can be remembered, a command with a
  *              new key is refused: none is forgotten early. Pulls are known by their leases instead: while one granted to a pull
@@ -170,7 +175,13 @@ AW_MUST_USE bool aw_state_due(const struct aw_state *state, aw_ms now, struct aw
 /* For a caller that has no room to carry out this slot's timer now: it is due again at `at`, and until then does not stand before
  * the others. No part of the state: a start finds it due at once. */
 void aw_state_put_off(struct aw_state *state, uint32_t slot, aw_ms at);
-/* When the next timer is due; 0: none set. */
+/* The most entries that this slot's timer may push into queues, besides what comes back from a lease. */
+uint32_t aw_state_timer_pushes(const struct aw_state *state, uint32_t slot);
+/* A bounded piece (AW_REARM_TICKETS) of setting the timers of waiting tickets anew, after the helpers of a lane have changed; to
+ * be called before aw_state_due. No part of the state: a start sets all. */
+#define AW_REARM_TICKETS 4096U
+void aw_state_rearm(struct aw_state *state);
+/* When the next timer is due, or at once while timers are being set anew; 0: none set. */
 aw_ms aw_state_next_due(const struct aw_state *state);
 
 /* --- looking -------------------------------------------------------------------------------------------------------------- */
@@ -180,34 +191,35 @@ aw_ms aw_state_next_due(const struct aw_state *state);
 #define AW_CLOSING_MS (UINT64_C(4) * 3600 * 1000)
 
 struct aw_ticket_view {
-    struct aw_ticket_id  ticket;
-    enum aw_ticket_state state;
-    enum aw_class        class_;
-    uint32_t             lane;
-    struct aw_slice      lane_name;
-    struct aw_slice      holder; /* LEASED */
-    struct aw_lease_id   lease;  /* LEASED */
-    bool                 gentle;
-    bool                 class_by_person;
-    uint32_t             version;
-    uint32_t             attempt;
-    uint32_t             messages_total;
-    uint64_t             last_seq;
-    uint64_t             message_seq; /* the newest message */
-    uint64_t             seen_seq;    /* LEASED: the newest message that the holder was given */
-    aw_ms                opened_at;
-    aw_ms                age;
-    aw_ms                departs_at;
-    aw_ms                reply_by;
-    aw_ms                closed_at;
-    aw_ms                held_until;
-    aw_ms                queued_at; /* WAITING: since when it lies in this place of its queue */
-    aw_ms                expires_at;
-    aw_ms                key;      /* of its queue */
-    bool                 is_aside; /* WAITING: in no queue, as not every agent may take it */
-    bool                 closing;  /* as in struct aw_event */
-    uint8_t              channel;  /* number of the channel of its newest message; 0: one without a number */
-    uint8_t              shelf;    /* of the queues of its lane: its channel if that has queues of its own, else 0 */
+    struct aw_ticket_id   ticket;
+    enum aw_ticket_state  state;
+    enum aw_class         class_;
+    uint32_t              lane;
+    struct aw_slice       lane_name;
+    struct aw_slice       holder; /* LEASED */
+    struct aw_lease_id    lease;  /* LEASED */
+    bool                  gentle;
+    bool                  class_by_person;
+    uint32_t              version;
+    uint32_t              attempt;
+    uint32_t              messages_total;
+    uint64_t              last_seq;
+    uint64_t              message_seq; /* the newest message */
+    uint64_t              seen_seq;    /* LEASED: the newest message that the holder was given */
+    aw_ms                 opened_at;
+    aw_ms                 age;
+    aw_ms                 departs_at;
+    aw_ms                 reply_by;
+    aw_ms                 closed_at;
+    aw_ms                 held_until;
+    aw_ms                 queued_at; /* WAITING: since when it lies in this place of its queue */
+    aw_ms                 expires_at;
+    aw_ms                 key;      /* of its queue */
+    bool                  is_aside; /* WAITING: in no queue, as not every agent may take it */
+    bool                  closing;  /* as in struct aw_event */
+    uint8_t               channel;  /* number of the channel of its newest message; 0: one without a number */
+    uint8_t               shelf;    /* of the queues of its lane: its channel if that has queues of its own, else 0 */
+    struct aw_ticket_help help;     /* WAITING: the lanes that help; LEASED: the one through which it was given, if not its own */
 };
 /* AW_E_NOT_FOUND: never was, or closed longer ago than reopen_ms and its slot is used again. */
 AW_MUST_USE enum aw_err aw_state_ticket(const struct aw_state *state, struct aw_ticket_id id, struct aw_ticket_view *ret_view);
@@ -230,6 +242,8 @@ uint32_t aw_state_moved_to(const struct aw_state *state, uint64_t seq);
 /* Leases in the table: those that run, and those whose TIMER has not come round yet. */
 uint32_t aw_state_lease_count(const struct aw_state *state);
 uint32_t aw_state_lane_count(const struct aw_state *state);
+/* Whether the ticket in `slot` waits in this lane: its own, or one that helps. */
+bool aw_state_waits_in(const struct aw_state *state, uint32_t slot, uint32_t lane);
 /* Whether leases are given in this lane: it is not paused (out, both). */
 bool aw_state_lane_gives(const struct aw_state *state, uint32_t lane);
 /* `lane` below the count. Slices of the match borrow from the state until the lane is changed. `values`: room for 4 lists of
@@ -312,6 +326,7 @@ struct aw_state_counts {
     uint64_t tickets[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT];                               /* by state and class */
     uint64_t messages;                                                                    /* accepted, ever */
     uint64_t opened, folded, reopened, completed, cancelled, expired, released, declined; /* ever */
+    uint64_t helped; /* of those that wait: agents of other lanes may be given them too */
     uint64_t leases;
     uint64_t lanes;
     uint64_t agents;

@@ -31,6 +31,10 @@ count(struct aw_state *state, const struct aw_ticket_row *ticket, int by)
     switch ((enum aw_ticket_state)ticket->state) {
     case AW_TICKET_WAITING:
         load->waiting[ticket->class_] += (uint32_t)by;
+        if (ticket->helpers > 0) {
+            load->helped += (uint32_t)by;
+            state->helped += (uint64_t)(int64_t)by;
+        }
         return;
     case AW_TICKET_LEASED:
         load->leased += (uint32_t)by;
@@ -148,7 +152,7 @@ aw_ticket_refresh(const struct aw_state *state, uint32_t slot, struct aw_ticket_
 {
     struct aw_standing standing = aw_facts_judge(state, slot, state->now);
 
-    ticket->departs_at = standing.departs_at;
+    ticket->departs_at = standing.departs_at & AW_ROW_SEQ_MAX;
     ticket->class_ = (uint64_t)class_of(state, ticket, &standing, state->now) & 0xF;
     ticket->flags &= 0xF & ~AW_TICKET_CLOSING;
     if (is_closing(&state->globals.settings, (enum aw_class)ticket->class_, ticket->reply_by, state->now))
@@ -192,6 +196,60 @@ clock_change_at(const struct aw_state *state, uint32_t slot, const struct aw_tic
     return departure == 0 || (closing != 0 && closing < departure) ? closing : departure;
 }
 
+/* --- helping lanes ---------------------------------------------------------------------------------------------------------- */
+
+static aw_ms
+help_at(const struct aw_lane_row *lane, const struct aw_ticket_row *ticket, uint32_t helper)
+{
+    return aw_ticket_age(ticket) + lane->help_after_s[helper] * AW_MS_PER_S;
+}
+
+bool
+aw_ticket_has_void_helpers(const struct aw_state *state, const struct aw_ticket_row *ticket)
+{
+    return ticket->helpers > 0 && ticket->help_turn != aw_lane_at(state, ticket->lane)->help_turn;
+}
+
+uint32_t
+aw_ticket_helpers_due(const struct aw_state *state, const struct aw_ticket_row *ticket)
+{
+    const struct aw_lane_row *lane = aw_lane_at(state, ticket->lane);
+    uint32_t                  due = 0;
+
+    while (aw_state_lane_gives(state, ticket->lane) && due < lane->help_count && help_at(lane, ticket, due) <= state->now)
+        due++;
+    return due;
+}
+
+uint32_t
+aw_ticket_helpers(const struct aw_state *state, const struct aw_ticket_row *ticket)
+{
+    return aw_ticket_has_void_helpers(state, ticket) || !aw_state_lane_gives(state, ticket->lane) ? 0 : ticket->helpers;
+}
+
+bool
+aw_ticket_waits_in(const struct aw_state *state, const struct aw_ticket_row *ticket, uint32_t lane)
+{
+    const struct aw_lane_row *home = aw_lane_at(state, ticket->lane);
+
+    if (ticket->state != AW_TICKET_WAITING || lane == ticket->lane)
+        return ticket->state == AW_TICKET_WAITING;
+    for (uint32_t i = 0; i < aw_ticket_helpers(state, ticket); i++) {
+        if (home->help_lanes[i] == lane)
+            return true;
+    }
+    return false;
+}
+
+static void
+drop_helpers(struct aw_ticket_row *ticket)
+{
+    ticket->helpers = 0;
+    ticket->help_turn = 0;
+}
+
+/* --- its timer -------------------------------------------------------------------------------------------------------------- */
+
 /* Of two times, 0 being never. */
 static aw_ms
 earlier(aw_ms a, aw_ms b)
@@ -207,6 +265,23 @@ aside_until(const struct aw_state *state, uint32_t slot, const struct aw_ticket_
     return (ticket->flags & AW_TICKET_ASIDE) != 0 ? aw_aside_until(state, slot) : 0;
 }
 
+/* When the next of its lane's helping lanes begins to help, or when those that do are void; 0: never. */
+static aw_ms
+help_change_at(const struct aw_state *state, const struct aw_ticket_row *ticket, aw_ms now)
+{
+    const struct aw_lane_row *lane = aw_lane_at(state, ticket->lane);
+    aw_ms                     at = 0;
+
+    if (aw_ticket_has_void_helpers(state, ticket))
+        at = now;
+    else if (ticket->helpers < lane->help_count && aw_state_lane_gives(state, ticket->lane))
+        at = help_at(lane, ticket, ticket->helpers);
+    else
+        return 0;
+    at = at < now ? now : at; /* what is long due must not go before leases that run out */
+    return at > 0 ? at : 1;
+}
+
 static aw_ms
 timer_of(const struct aw_state *state, uint32_t slot, aw_ms now)
 {
@@ -216,7 +291,8 @@ timer_of(const struct aw_state *state, uint32_t slot, aw_ms now)
     case AW_TICKET_LEASED:
         return aw_lease_at(state, ticket->link)->expires_at;
     case AW_TICKET_WAITING:
-        return earlier(clock_change_at(state, slot, ticket, now), aside_until(state, slot, ticket));
+        return earlier(earlier(clock_change_at(state, slot, ticket, now), aside_until(state, slot, ticket)),
+                       help_change_at(state, ticket, now));
     case AW_TICKET_HELD:
         return earlier(clock_change_at(state, slot, ticket, now), ticket->until);
     case AW_TICKET_FREE:
@@ -266,6 +342,26 @@ aw_ticket_rearm(struct aw_state *state, uint32_t slot)
 }
 
 void
+aw_ticket_rearm_slowly(struct aw_state *state)
+{
+    state->rearm_next = 1; /* whoever was being gone through: from the beginning */
+}
+
+void
+aw_state_rearm(struct aw_state *state)
+{
+    uint32_t used = state->globals.heads[AW_TABLE_TICKETS].used;
+
+    for (uint32_t i = 0; i < AW_REARM_TICKETS && state->rearm_next != 0; i++) {
+        uint32_t slot = state->rearm_next;
+
+        if (slot <= used && aw_ticket_at(state, slot)->state == AW_TICKET_WAITING)
+            aw_ticket_rearm(state, slot);
+        state->rearm_next = slot < used ? slot + 1 : 0;
+    }
+}
+
+void
 aw_ticket_rearm_all(struct aw_state *state)
 {
     for (uint32_t slot = 1; slot <= state->globals.heads[AW_TABLE_TICKETS].used; slot++)
@@ -291,6 +387,23 @@ tell(struct aw_event *ret_event, enum aw_event_kind kind, uint32_t slot, const s
 }
 
 void
+aw_ticket_help(const struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, struct aw_event *ret_event)
+{
+    const struct aw_lane_row *lane = aw_lane_at(state, ticket->lane);
+    uint32_t                  due = aw_ticket_helpers_due(state, ticket);
+
+    AW_ASSERT(ticket->state == AW_TICKET_WAITING);
+    AW_ASSERT(!aw_ticket_has_void_helpers(state, ticket));
+    AW_ASSERT(due <= AW_LANE_HELPERS_MAX);
+    tell(ret_event, (ticket->flags & AW_TICKET_ASIDE) != 0 ? AW_EVENT_ASIDE : AW_EVENT_HELPED, slot, ticket);
+    for (uint32_t i = ticket->helpers; i < due; i++)
+        ret_event->others[ret_event->other_count++] = (struct aw_lane_queues){.lane = lane->help_lanes[i]};
+    ret_event->shelf = (uint8_t)aw_ticket_shelf(state, ticket);
+    ticket->helpers = due & 7U;
+    ticket->help_turn = lane->help_turn;
+}
+
+void
 aw_ticket_queue(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, struct aw_event *ret_event)
 {
     if (ticket->state != AW_TICKET_WAITING)
@@ -298,6 +411,7 @@ aw_ticket_queue(struct aw_state *state, uint32_t slot, struct aw_ticket_row *tic
     aw_ticket_refresh(state, slot, ticket);
     ticket->until = state->now;
     aw_aside_prune(state, slot, ticket);
+    drop_helpers(ticket);
     ticket->version = aw_ticket_version_after(ticket->version);
     tell(ret_event, (ticket->flags & AW_TICKET_ASIDE) != 0 ? AW_EVENT_ASIDE : AW_EVENT_QUEUED, slot, ticket);
     ret_event->shelf = (uint8_t)aw_ticket_shelf(state, ticket);
@@ -306,6 +420,7 @@ aw_ticket_queue(struct aw_state *state, uint32_t slot, struct aw_ticket_row *tic
 void
 aw_ticket_hide(struct aw_ticket_row *ticket, uint32_t slot, struct aw_event *ret_event)
 {
+    drop_helpers(ticket);
     ticket->version = aw_ticket_version_after(ticket->version);
     tell(ret_event, AW_EVENT_HIDDEN, slot, ticket);
 }

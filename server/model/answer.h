@@ -95,19 +95,21 @@ struct aw_before {
 };
 /* Why a ticket is where it is; from `queued_at` on with WAITING. */
 struct aw_why_answer {
-    aw_ms                   as_of;
-    const char             *order;
-    aw_ms                   queued_at;
-    bool                    lane_paused; /* nothing is given out there */
-    bool                    aside;       /* in no queue: not every agent may take it now */
-    uint64_t                waited_s;
-    uint64_t                allowed_s;
-    const char             *part;    /* of the rule, that speaks for it */
-    uint64_t                in_lane; /* tickets that wait there */
-    const uint64_t         *ahead;   /* by class */
-    bool                    exact;   /* nothing changed while they were counted */
-    const struct aw_before *nearest; /* the last ones of these, the next to it first */
-    uint32_t                nearest_count;
+    aw_ms                        as_of;
+    const char                  *order;
+    aw_ms                        queued_at;
+    bool                         lane_paused; /* nothing is given out there */
+    bool                         aside;       /* in no queue: not every agent may take it now */
+    const struct aw_lane_helper *helpers;     /* lanes that help by now */
+    uint32_t                     helper_count;
+    uint64_t                     waited_s;
+    uint64_t                     allowed_s;
+    const char                  *part;    /* of the rule, that speaks for it */
+    uint64_t                     in_lane; /* tickets that wait there */
+    const uint64_t              *ahead;   /* by class */
+    bool                         exact;   /* nothing changed while they were counted */
+    const struct aw_before      *nearest; /* the last ones of these, the next to it first */
+    uint32_t                     nearest_count;
 };
 
 struct aw_ticket_answer {
@@ -172,14 +174,25 @@ struct aw_lane_match {
 };
 #define AW_LANE_MATCH_MAX 16U /* values in one of the four lists */
 
+/* A lane whose agents help with tickets that have waited so long. */
+struct aw_lane_helper {
+    struct aw_slice lane;
+    uint32_t        after_s;
+};
+#define AW_LANE_HELPERS_MAX 4U                 /* of one lane */
+#define AW_LANE_HELP_S_MAX  (7U * 24U * 3600U) /* after_s */
+
 struct aw_lane_answer {
-    struct aw_slice      name;
-    enum aw_lane_pause   pause;
-    struct aw_lane_match match;
-    uint64_t             waiting[AW_CLASS_COUNT];
-    uint64_t             leased;
-    uint64_t             held;
-    uint64_t             version; /* for the ETag */
+    struct aw_slice       name;
+    enum aw_lane_pause    pause;
+    struct aw_lane_match  match;
+    uint64_t              waiting[AW_CLASS_COUNT];
+    uint64_t              leased;
+    uint64_t              held;
+    uint64_t              helped;  /* of those that wait: tickets that agents of other lanes may be given too */
+    uint64_t              version; /* for the ETag */
+    struct aw_lane_helper helpers[AW_LANE_HELPERS_MAX]; /* ascending by after_s */
+    uint32_t              helper_count;
 };
 
 /* How many tickets of one channel an agent works on at once. */

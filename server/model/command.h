@@ -34,7 +34,7 @@ enum aw_command_kind {
     AW_COMMAND_EXTEND = 21,
     AW_COMMAND_COMPLETE = 22,
     AW_COMMAND_RELEASE = 23,
-    AW_COMMAND_TIMER = 24, /* a ticket's time came: lease over, hold over, departure near or gone, aside no more */
+    AW_COMMAND_TIMER = 24, /* a ticket's time came: lease over, hold over, departure near or gone, aside no more, others help */
     AW_COMMAND_DECLINE = 25,
     AW_COMMAND_HOLD = 31,
     AW_COMMAND_UNHOLD = 32,
@@ -130,8 +130,11 @@ struct aw_in_lane {
     struct aw_slice      name; /* makes the lane when there is none */
     enum aw_lane_pause   pause;
     struct aw_lane_match match;
-    struct aw_if_match   if_match;    /* else AW_E_PRECONDITION */
-    bool                 only_create; /* nothing changes when the lane exists (AW_OK, changed false) */
+    /* Ascending by after_s; each is there, is another lane, and is named once: else AW_E_BAD_VALUE. */
+    const struct aw_lane_helper *helpers;
+    uint32_t                     helper_count;
+    struct aw_if_match           if_match;    /* else AW_E_PRECONDITION */
+    bool                         only_create; /* nothing changes when the lane exists (AW_OK, changed false) */
 };
 
 /* The whole of what an agent is set to; what is left out goes back to its default. Its channels get numbers, if there are any left
@@ -240,10 +243,20 @@ struct aw_lease_choice {
     aw_ns                    taken_at;   /* monotonic, for held_us; not recorded */
 };
 
+/* Queues of a lane, 1 << queue each. */
+struct aw_lane_queues {
+    uint16_t lane;
+    uint8_t  queues;
+};
+#define AW_TICKET_LANES_MAX (1U + AW_LANE_HELPERS_MAX) /* in which a ticket can wait at a time */
+
 struct aw_in_lease {
-    uint32_t               slot; /* as taken from the lanes */
-    uint32_t               version;
-    uint8_t                taken_from; /* queues of its lane, 1 << queue each: where it goes back to when refused. Not recorded */
+    uint32_t slot; /* as taken from the lanes */
+    uint32_t version;
+    uint32_t through; /* the lane, + 1, in whose queue it was found: its own, or one that helps. 0: its own */
+    /* Where it goes back to when refused. Not recorded. */
+    struct aw_lane_queues  taken_from[AW_TICKET_LANES_MAX];
+    uint32_t               taken_count;
     struct aw_slice        agent;
     uint64_t               lease_ms;
     struct aw_pull_key     pull_key;
@@ -322,25 +335,27 @@ struct aw_in_unfold {
 enum aw_event_kind {
     AW_EVENT_NONE,
     AW_EVENT_QUEUED, /* show `version`, then push it */
-    AW_EVENT_BACK,   /* was taken and not leased: push it into `queues` again */
+    AW_EVENT_HELPED, /* push the same version into the queues of `others` too */
+    AW_EVENT_BACK,   /* was taken and not leased: push it into these queues of `others` again */
     AW_EVENT_HIDDEN, /* show `version`, push nothing: whatever lies in a queue is stale */
     AW_EVENT_ASIDE,  /* the same, and offer it to those who may take it */
-    AW_EVENT_LANE,   /* a lane is new or its pause changed */
+    AW_EVENT_LANE,   /* a lane is new, or its pause or its helpers changed */
     AW_EVENT_AGENT,  /* an agent, `slot`, was set */
 };
 struct aw_event {
-    enum aw_event_kind kind;
-    uint32_t           slot;
-    uint32_t           version;
-    uint32_t           lane;
-    enum aw_class      class_;
-    enum aw_lane_pause pause;
-    uint8_t            queues; /* BACK: 1 << queue each */
-    aw_ms              key;    /* what its queue is ordered by: departure for IMMINENT, else age */
-    aw_ms              age;
-    aw_ms              reply_by; /* 0: none */
-    bool               closing;  /* reply_by is near: it waits by that time too */
-    uint8_t            shelf;    /* QUEUED: of its lane, as in struct aw_ticket_view */
+    enum aw_event_kind    kind;
+    uint32_t              slot;
+    uint32_t              version;
+    uint32_t              lane;
+    enum aw_class         class_;
+    enum aw_lane_pause    pause;
+    aw_ms                 key; /* what its queue is ordered by: departure for IMMINENT, else age */
+    aw_ms                 age;
+    aw_ms                 reply_by; /* 0: none */
+    bool                  closing;  /* reply_by is near: it waits by that time too */
+    uint8_t               shelf;    /* QUEUED, HELPED: of its lane, as in struct aw_ticket_view */
+    uint8_t               other_count;
+    struct aw_lane_queues others[AW_TICKET_LANES_MAX]; /* HELPED: lanes that begin to help; BACK: lanes and queues */
 };
 
 /* What apply found, by kind. Names of lanes and agents borrow from the state: they never change and never go away. */
@@ -357,6 +372,16 @@ struct aw_out_message {
     bool                duplicate;
     bool                lane_unknown; /* asked for one that does not exist: went to the default lane */
 };
+/* Lanes beside its own through which a ticket is given, and who may not have it. */
+struct aw_ticket_help {
+    struct {
+        uint32_t lane;
+        uint32_t after_s; /* 0: by now that lane helps no more */
+    } by[AW_LANE_HELPERS_MAX];
+    uint32_t        count;
+    uint32_t        declined; /* agents who may not take it just now */
+    struct aw_slice kept_for; /* the agent who alone may take it; empty: any */
+};
 /* Why a lease is no longer held. */
 enum aw_lease_end {
     AW_LEASE_END_NONE,
@@ -366,24 +391,25 @@ enum aw_lease_end {
     AW_LEASE_END_TAKEN_OVER, /* another lease holds the ticket */
 };
 struct aw_out_lease {
-    struct aw_lease_id   lease;
-    struct aw_ticket_id  ticket;
-    struct aw_slice      lane_name;
-    enum aw_class        class_;
-    enum aw_ticket_state state;       /* what the ticket is after the command; after a failure: now */
-    enum aw_lease_end    end;         /* after LEASE_LOST */
-    bool                 is_last_end; /* after LEASE_LOST: of the ticket's leases this one ended last, so no repeat was missed */
-    bool                 gentle;
-    uint64_t             last_seq;    /* newest record of the ticket: where its chain begins */
-    uint64_t             seen_seq;    /* newest message that the holder was given before this command */
-    uint64_t             message_seq; /* newest message of the ticket */
-    uint32_t             messages_total;
-    uint32_t             attempt;
-    aw_ms                opened_at;
-    aw_ms                age;
-    aw_ms                departs_at;
-    aw_ms                reply_by;
-    aw_ms                expires_at;
+    struct aw_lease_id    lease;
+    struct aw_ticket_id   ticket;
+    struct aw_slice       lane_name;
+    struct aw_ticket_help help; /* through which lane it was given, when not its own */
+    enum aw_class         class_;
+    enum aw_ticket_state  state;       /* what the ticket is after the command; after a failure: now */
+    enum aw_lease_end     end;         /* after LEASE_LOST */
+    bool                  is_last_end; /* after LEASE_LOST: of the ticket's leases this one ended last, so no repeat was missed */
+    bool                  gentle;
+    uint64_t              last_seq;    /* newest record of the ticket: where its chain begins */
+    uint64_t              seen_seq;    /* newest message that the holder was given before this command */
+    uint64_t              message_seq; /* newest message of the ticket */
+    uint32_t              messages_total;
+    uint32_t              attempt;
+    aw_ms                 opened_at;
+    aw_ms                 age;
+    aw_ms                 departs_at;
+    aw_ms                 reply_by;
+    aw_ms                 expires_at;
 };
 struct aw_out_ticket {
     struct aw_ticket_id  ticket;

@@ -312,6 +312,12 @@ put_lane(struct put *put, const struct aw_in_lane *lane)
     put_strings(put, match->channels, match->channel_count, AW_LANE_MATCH_MAX, AW_CHANNEL_BYTES_MAX);
     put_strings(put, match->accounts, match->account_count, AW_LANE_MATCH_MAX, AW_ACCOUNT_BYTES_MAX);
     put_strings(put, match->tags, match->tag_count, AW_LANE_MATCH_MAX, AW_TAG_BYTES_MAX);
+    AW_ASSERT(lane->helper_count <= AW_LANE_HELPERS_MAX);
+    put_u8(put, lane->helper_count);
+    for (uint32_t i = 0; i < lane->helper_count; i++) {
+        put_string(put, lane->helpers[i].lane, AW_LANE_BYTES_MAX);
+        put_u32(put, lane->helpers[i].after_s);
+    }
 }
 
 static void
@@ -518,6 +524,7 @@ put_lease(struct put *put, const struct aw_in_lease *lease)
 {
     put_u32(put, lease->slot);
     put_u32(put, lease->version);
+    put_varint(put, lease->through);
     put_ms(put, lease->lease_ms);
     put_u64(put, lease->pull_key.key);
     put_u32(put, lease->pull_key.request);
@@ -972,7 +979,8 @@ get_settings(struct get *get, struct aw_core_settings *settings)
 static void
 get_lane(struct get *get, struct aw_in_lane *lane)
 {
-    struct aw_lane_match *match = &lane->match;
+    struct aw_lane_match  *match = &lane->match;
+    struct aw_lane_helper *helpers;
 
     lane->name = get_string(get, AW_LANE_BYTES_MAX);
     if (lane->name.len == 0)
@@ -984,6 +992,13 @@ get_lane(struct get *get, struct aw_in_lane *lane)
     match->channels = get_strings(get, &match->channel_count, AW_LANE_MATCH_MAX, AW_CHANNEL_BYTES_MAX);
     match->accounts = get_strings(get, &match->account_count, AW_LANE_MATCH_MAX, AW_ACCOUNT_BYTES_MAX);
     match->tags = get_strings(get, &match->tag_count, AW_LANE_MATCH_MAX, AW_TAG_BYTES_MAX);
+    lane->helper_count = get_u8(get, AW_LANE_HELPERS_MAX, "more helping lanes than the limit");
+    helpers = get_list(get, &lane->helper_count, sizeof(*helpers));
+    for (uint32_t i = 0; i < lane->helper_count; i++) {
+        helpers[i].lane = get_string(get, AW_LANE_BYTES_MAX);
+        helpers[i].after_s = get_u32(get);
+    }
+    lane->helpers = helpers;
 }
 
 static void
@@ -1207,6 +1222,7 @@ get_lease(struct get *get, struct aw_in_lease *lease)
 {
     lease->slot = get_u32(get);
     lease->version = get_u32(get);
+    lease->through = (uint32_t)get_varint(get, UINT16_MAX, "a lane is out of range");
     lease->lease_ms = get_ms(get);
     lease->pull_key.key = get_u64(get);
     lease->pull_key.request = get_u32(get);

@@ -124,6 +124,28 @@ aw_api_get_lane(struct aw_io *io, struct aw_request *request, struct aw_slice id
         aw_call_submit(&lanes->call, &lanes->submission);
 }
 
+/* No lane ever goes away: one that is there now is there when the command is carried out. False: answered. */
+static bool
+check_helpers(struct lanes *lanes, const struct aw_lane_request *want)
+{
+    for (uint32_t i = 0; i < want->helper_count; i++) {
+        struct aw_slice  helper = want->helpers[i].lane;
+        bool             is_own = aw_slice_eq(helper, lanes->name);
+        struct aw_buffer field;
+
+        if (!is_own && aw_lanes_directory_find(lanes->call.io->shared->directory, helper) != AW_LANE_NONE)
+            continue;
+        aw_buffer_init(&field, aw_call_arena(&lanes->call));
+        aw_buffer_printf(&field, "overflow[%u].lane", i);
+        aw_call_problem(&lanes->call, &(struct aw_problem){.err = AW_E_BAD_VALUE,
+                                                           .field = aw_buffer_slice(&field),
+                                                           .detail = is_own ? AW_SLICE("a lane can't help itself")
+                                                                            : AW_SLICE("there is no lane by that name")});
+        return false;
+    }
+    return true;
+}
+
 void
 aw_api_put_lane(struct aw_io *io, struct aw_request *request, struct aw_slice id)
 {
@@ -146,8 +168,15 @@ aw_api_put_lane(struct aw_io *io, struct aw_request *request, struct aw_slice id
         return;
     }
     lanes->name = id;
-    lanes->entry.command = (struct aw_command){
-        .kind = AW_COMMAND_LANE, .in.lane = {.name = id, .pause = want.pause, .match = want.match, .if_match = if_match}};
+    if (!check_helpers(lanes, &want))
+        return;
+    lanes->entry.command = (struct aw_command){.kind = AW_COMMAND_LANE,
+                                               .in.lane = {.name = id,
+                                                           .pause = want.pause,
+                                                           .match = want.match,
+                                                           .helpers = want.helpers,
+                                                           .helper_count = want.helper_count,
+                                                           .if_match = if_match}};
     lanes->submission =
         (struct aw_submission){.kind = AW_SUBMIT_COMMANDS, .entries = &lanes->entry, .count = 1, .woken_lane = AW_LANE_NONE};
     aw_call_submit(&lanes->call, &lanes->submission);

@@ -135,6 +135,22 @@ renew(struct pull *pull)
 
 /* --- taking ------------------------------------------------------------------------------------------------------------------- */
 
+/* An entry of a ticket. Those of one lane, up to three, go back together: they are one choice. */
+static void
+note_queue(struct pull *pull, struct aw_in_lease *lease, const struct aw_head *head)
+{
+    uint32_t at = 0;
+
+    while (at < lease->taken_count && lease->taken_from[at].lane != head->lane)
+        at++;
+    AW_ASSERT(at < AW_TICKET_LANES_MAX);
+    if (at == lease->taken_count) {
+        lease->taken_from[lease->taken_count++] = (struct aw_lane_queues){.lane = (uint16_t)head->lane};
+        pull->submission.choices++;
+    }
+    lease->taken_from[at].queues |= (uint8_t)(1U << head->queue);
+}
+
 /* Whether this is another entry of a ticket that this pull asks for already; if that is refused, all go back. */
 static bool
 note_taken(struct pull *pull, const struct aw_head *head)
@@ -143,28 +159,9 @@ note_taken(struct pull *pull, const struct aw_head *head)
         struct aw_in_lease *lease = &pull->entries[i].command.in.lease;
 
         if (lease->slot == head->slot && lease->version == head->version) {
-            lease->taken_from |= (uint8_t)(1U << head->queue);
+            note_queue(pull, lease, head);
             return true;
         }
-    }
-    return false;
-}
-
-static bool
-take_one(struct pull *pull, struct aw_choice *ret_choice)
-{
-    const struct aw_io       *io = pull->call.io;
-    const struct aw_shared   *shared = io->shared;
-    const struct aw_choice_of of = {.lanes = shared->lanes,
-                                    .directory = shared->directory,
-                                    .lane_list = pull->lanes,
-                                    .lane_count = pull->lane_count,
-                                    .full = aw_units_full(&pull->units),
-                                    .order = &io->order};
-
-    while (aw_choice_take(&of, io->wall, ret_choice)) {
-        if (!note_taken(pull, &ret_choice->head))
-            return true;
     }
     return false;
 }
@@ -176,7 +173,7 @@ add_choice(struct pull *pull, const struct aw_choice *choice)
         (struct aw_command){.kind = AW_COMMAND_LEASE,
                             .in.lease = {.slot = choice->head.slot,
                                          .version = choice->head.version,
-                                         .taken_from = (uint8_t)(1U << choice->head.queue),
+                                         .through = choice->head.lane + 1,
                                          .agent = pull->agent,
                                          .lease_ms = pull->want.lease_s * AW_MS_PER_S,
                                          .pull_key = pull->key,
@@ -189,6 +186,8 @@ add_choice(struct pull *pull, const struct aw_choice *choice)
                                                     .lanes = pull->lanes,
                                                     .lane_count = pull->lane_count,
                                                     .taken_at = aw_clock_mono()}}};
+    if (choice->head.queue != AW_CHOICE_ASIDE)
+        note_queue(pull, &pull->entries[pull->submission.count - 1].command.in.lease, &choice->head);
 }
 
 /* Some tickets wait in no queue, as not every agent may take them: only the committer knows which this one may. It fills in empty
@@ -217,7 +216,28 @@ has_place(struct pull *pull)
 
     pull->is_shut_out = aw_lanes_is_shut(io->shared->lanes);
     return !pull->is_shut_out && pull->submission.count < pull->want.max &&
-           io->choices_out + pull->submission.count < AW_IO_CHOICES_MAX;
+           io->choices_out + pull->submission.choices < AW_IO_CHOICES_MAX;
+}
+
+/* The most urgent ticket, if there is a place and one waits; *ret_is_dry when none does. */
+static bool
+take_one(struct pull *pull, struct aw_choice *ret_choice, bool *ret_is_dry)
+{
+    const struct aw_io       *io = pull->call.io;
+    const struct aw_shared   *shared = io->shared;
+    const struct aw_choice_of of = {.lanes = shared->lanes,
+                                    .directory = shared->directory,
+                                    .lane_list = pull->lanes,
+                                    .lane_count = pull->lane_count,
+                                    .full = aw_units_full(&pull->units),
+                                    .order = &io->order};
+
+    while (has_place(pull)) {
+        *ret_is_dry = !aw_choice_take(&of, io->wall, ret_choice);
+        if (*ret_is_dry || !note_taken(pull, &ret_choice->head))
+            return !*ret_is_dry;
+    }
+    return false;
 }
 
 /* Takes up to `max` tickets and asks for their leases. False: there was nothing. Without a place for any it asks for none, and is
@@ -230,14 +250,10 @@ take(struct pull *pull)
     bool                  is_dry = false;
 
     *submission = (struct aw_submission){.count = 0};
-    while (!is_dry && has_place(pull)) {
-        is_dry = !take_one(pull, &choice);
-        if (is_dry)
-            break;
+    while (take_one(pull, &choice, &is_dry)) {
         add_choice(pull, &choice);
         aw_units_take(&pull->units, choice.head.shelf);
     }
-    submission->choices = submission->count;
     pull->is_shut_out &= submission->count == 0;
     if (is_dry) /* what is aside is compared with what was taken, not with what is still there */
         ask_aside(pull);
@@ -406,6 +422,10 @@ make_views(struct pull *pull, struct aw_lease_answer **ret_leases)
             aw_lease_view_of_outcome(&leases[i], &texts[i], &pull->entries[i].command.out.u.lease, &shared->token_key,
                                      pull->call.io->wall);
         aw_lease_view_fill(&leases[i], &pull->read->items[i]);
+        if (!aw_view_add_help(arena, shared->directory,
+                              pull->is_repeat ? &pull->query.views[i].help : &pull->entries[i].command.out.u.lease.help,
+                              &leases[i].reasons, &leases[i].reason_count))
+            return AW_E_MEMORY;
     }
     *ret_leases = leases;
     return AW_OK;

@@ -2,6 +2,7 @@
 #include "proto/proto.h"
 #include "run/api.h"
 #include "run/io.h"
+#include "run/lease_view.h"
 
 #define THREAD_BYTES 4096U
 
@@ -16,12 +17,13 @@ struct look {
     struct aw_ahead      *ahead; /* asked for why; NULL: for the ticket itself */
 };
 
-/* What the state says of a waiting ticket's place. `before` has room for AW_AHEAD_NEAREST_MAX. */
+/* What the state says of a waiting ticket's place. Room: `before` for AW_AHEAD_NEAREST_MAX, `helpers` for AW_LANE_HELPERS_MAX. */
 static struct aw_why_answer
-why_of(const struct look *look, struct aw_before *before)
+why_of(const struct look *look, struct aw_before *before, struct aw_lane_helper *helpers)
 {
-    const struct aw_ahead *ahead = look->ahead;
-    struct aw_why_answer   why = {.as_of = look->query.now, .order = aw_order_name(ahead->order.order)};
+    const struct aw_ticket_help *help = &look->view.help;
+    const struct aw_ahead       *ahead = look->ahead;
+    struct aw_why_answer         why = {.as_of = look->query.now, .order = aw_order_name(ahead->order.order)};
 
     if (look->view.state != AW_TICKET_WAITING)
         return why;
@@ -30,6 +32,11 @@ why_of(const struct look *look, struct aw_before *before)
                                        .class_ = ahead->nearest[i].candidate.class_,
                                        .age_from = ahead->nearest[i].candidate.age,
                                        .departs_at = ahead->nearest[i].candidate.departs_at};
+    for (uint32_t i = 0; i < help->count; i++)
+        helpers[i] = (struct aw_lane_helper){aw_lanes_directory_name(look->call.io->shared->directory, help->by[i].lane),
+                                             help->by[i].after_s};
+    why.helpers = helpers;
+    why.helper_count = help->count;
     why.queued_at = look->view.queued_at;
     why.lane_paused = look->query.is_paused;
     why.aside = look->view.is_aside;
@@ -47,12 +54,13 @@ why_of(const struct look *look, struct aw_before *before)
 static bool
 write_look(struct aw_writer *writer, const struct look *look, const struct aw_ticket_answer *ticket)
 {
-    struct aw_before     before[AW_AHEAD_NEAREST_MAX];
-    struct aw_why_answer why;
+    struct aw_before      before[AW_AHEAD_NEAREST_MAX];
+    struct aw_lane_helper helpers[AW_LANE_HELPERS_MAX];
+    struct aw_why_answer  why;
 
     if (look->ahead == NULL)
         return aw_proto_write_ticket(writer, ticket);
-    why = why_of(look, before);
+    why = why_of(look, before, helpers);
     aw_proto_write_why(writer, ticket, &why);
     return true;
 }
@@ -90,6 +98,10 @@ answer_look(struct look *look)
     struct aw_buffer             buffer;
     struct aw_writer             writer;
 
+    if (!aw_view_add_help(arena, look->call.io->shared->directory, &view->help, &ticket.reasons, &ticket.reason_count)) {
+        aw_call_fail(&look->call, AW_E_MEMORY, "");
+        return;
+    }
     aw_buffer_init(&buffer, arena);
     aw_writer_init(&writer, &buffer, look->media);
     if (write_look(&writer, look, &ticket))

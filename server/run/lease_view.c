@@ -83,3 +83,50 @@ aw_lease_view_fill(struct aw_lease_answer *lease, const struct aw_read_item *ite
     lease->visibility =
         aw_slice_eq(text_of(newest, AW_SLICE("visibility")), AW_SLICE("public")) ? AW_VISIBILITY_PUBLIC : AW_VISIBILITY_PRIVATE;
 }
+
+struct reasons {
+    struct aw_slice *list;
+    uint32_t         count;
+    bool             failed;
+};
+
+static void
+add_reason(struct reasons *reasons, struct aw_buffer *buffer)
+{
+    reasons->failed |= buffer->failed;
+    reasons->list[reasons->count++] = aw_buffer_slice(buffer);
+}
+
+bool
+aw_view_add_help(struct aw_arena *arena, struct aw_lanes_directory *directory, const struct aw_ticket_help *help,
+                 const struct aw_slice **reasons, uint32_t *reason_count)
+{
+    struct reasons   all = {.list = aw_arena_take(arena, (*reason_count + help->count + 2) * sizeof(struct aw_slice))};
+    struct aw_buffer buffer;
+
+    if (all.list == NULL)
+        return false;
+    for (; all.count < *reason_count; all.count++)
+        all.list[all.count] = (*reasons)[all.count];
+    for (uint32_t i = 0; i < help->count; i++) {
+        aw_buffer_init(&buffer, arena);
+        aw_buffer_printf(&buffer, "overflow: helped by lane %.*s",
+                         AW_SLICE_ARGS(aw_lanes_directory_name(directory, help->by[i].lane)));
+        if (help->by[i].after_s > 0)
+            aw_buffer_printf(&buffer, " after %u s", help->by[i].after_s);
+        add_reason(&all, &buffer);
+    }
+    if (help->kept_for.len > 0) {
+        aw_buffer_init(&buffer, arena);
+        aw_buffer_printf(&buffer, "kept for %.*s", AW_SLICE_ARGS(help->kept_for));
+        add_reason(&all, &buffer);
+    }
+    if (help->declined > 0) {
+        aw_buffer_init(&buffer, arena);
+        aw_buffer_printf(&buffer, "declined by %u agent%s", help->declined, help->declined == 1 ? "" : "s");
+        add_reason(&all, &buffer);
+    }
+    *reasons = all.list;
+    *reason_count = all.count;
+    return !all.failed;
+}

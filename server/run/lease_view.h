@@ -5,6 +5,7 @@
 #ifndef AW_RUN_LEASE_VIEW_H
 #define AW_RUN_LEASE_VIEW_H
 
+#include "commit/lanes_directory.h"
 #include "core/state.h"
 #include "model/answer.h"
 #include "run/reader.h"
@@ -21,5 +22,9 @@ void aw_lease_view_of_ticket(struct aw_lease_answer *lease, struct aw_lease_text
                              const struct aw_hash_key *token_key, aw_ms now);
 /* Adds what the messages tell: who wrote, where an answer goes, why the class. */
 void aw_lease_view_fill(struct aw_lease_answer *lease, const struct aw_read_item *item);
+
+/* Puts behind `*reasons` which lanes help with a ticket, and who may not have it. The texts lie in `arena`. False: no memory. */
+AW_MUST_USE bool aw_view_add_help(struct aw_arena *arena, struct aw_lanes_directory *directory, const struct aw_ticket_help *help,
+                                  const struct aw_slice **reasons, uint32_t *reason_count);
 
 #endif

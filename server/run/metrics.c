@@ -162,6 +162,8 @@ render_tickets(const struct aw_state_counts *counts, struct aw_buffer *buffer)
                              aw_ticket_state_name((enum aw_ticket_state)state), aw_class_name((enum aw_class)i),
                              counts->tickets[state][i]);
     }
+    family(buffer, "tickets_helped", "gauge", "Tickets that wait, and agents of other lanes may be given them too.");
+    aw_buffer_printf(buffer, "aswolk_tickets_helped %" PRIu64 "\n", counts->helped);
     family(buffer, "leases", "gauge", "Leases running.");
     aw_buffer_printf(buffer, "aswolk_leases %" PRIu64 "\n", counts->leases);
     family(buffer, "lanes", "gauge", "Lanes.");

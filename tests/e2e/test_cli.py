@@ -85,6 +85,8 @@ def test_help_and_usage(t):
         (["lanes", "--pause", "in"], "put NAME"),
         (["agents", "--gentle", "yes"], "set NAME"),
         (["agents", "set", "x", "--gentle", "maybe"], "yes or no"),
+        (["lanes", "put", "x", "--overflow", "main"], "NAME:SECONDS"),
+        (["lanes", "put", "x", "--overflow", "main:5x"], "NAME:SECONDS"),
         (["journal"], "folder"),
         (["lanes", "put", "x", "--langs", os.fsdecode(b"nl,\xff")], "--langs"),
         (["health", "--server", "127.0.0.1:8480"], "http://"),
@@ -440,6 +442,14 @@ def test_lanes(t):
     check(len(line) == 1 and line[0].split()[1] == "1", "one waits there", line)
     names = [item["lane"] for item in aswolk(server, "lanes", "--json").json["items"]]
     check("main" in names and "dutch" in names, "all lanes", names)
+    overflow = [{"lane": "main", "after_s": 600}, {"lane": "listening", "after_s": 3600}]
+    lane = aswolk(server, "lanes", "put", "dutch", "--overflow", "main:600,listening:3600", "--json").json
+    equal((lane["overflow"], lane["match"]["langs"]), (overflow, ["nl", "nl-BE"]), "who helps, and what was kept")
+    check("overflow=main:600,listening:3600" in aswolk(server, "lanes", "dutch").out, "who helps, for people")
+    equal(aswolk(server, "lanes", "put", "dutch", "--pause", "in", "--json").json["overflow"], overflow, "kept")
+    equal(aswolk(server, "lanes", "put", "dutch", "--overflow", "", "--json").json["overflow"], [], "nobody any more")
+    refused = aswolk(server, "lanes", "put", "dutch", "--overflow", "dutch:5", code=FAILED)
+    check("help itself" in refused.err, "why not", refused.err)
     aswolk(server, "lanes", "nowhere", code=FAILED)
     refused = aswolk(server, "lanes", "put", "dutch", "--pause", "sideways", code=FAILED)
     check("none, in, out, both" in refused.err, "what is allowed", refused.err)

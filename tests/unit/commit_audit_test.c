@@ -78,14 +78,18 @@ load_lanes(struct desk *desk)
     assert_int_equal(aw_lanes_load_new(&load, desk->lanes, TICKETS_MAX), AW_OK);
     for (uint32_t slot = 0; slot < aw_state_ticket_slots(desk->state); slot++) {
         struct aw_ticket_view view;
+        bool                  is_queued;
 
         if (!aw_state_ticket_at(desk->state, slot, &view))
             continue;
         aw_lanes_show_window(desk->lanes, slot, view.class_, view.reply_by, view.closing);
         aw_lanes_show_shelf(desk->lanes, slot, view.shelf);
         aw_lanes_show(desk->lanes, slot, view.version, view.age);
-        if (view.state == AW_TICKET_WAITING && !view.is_aside)
+        is_queued = view.state == AW_TICKET_WAITING && !view.is_aside;
+        if (is_queued)
             assert_int_equal(aw_lanes_load_add(load, view.lane, view.class_, view.key, slot, view.version), AW_OK);
+        for (uint32_t i = 0; is_queued && i < view.help.count; i++)
+            assert_int_equal(aw_lanes_load_add(load, view.help.by[i].lane, view.class_, view.key, slot, view.version), AW_OK);
     }
     assert_int_equal(aw_lanes_load_finish(load), AW_OK);
     aw_lanes_load_free(&load);
@@ -128,8 +132,18 @@ publish_one(struct desk *desk, const struct aw_event *event)
         return;
     }
     if (event->kind == AW_EVENT_BACK) {
-        assert_int_equal(aw_lanes_push_back(desk->lanes, event->lane, event->queues, event->key, event->slot, event->version),
-                         AW_OK);
+        for (uint32_t i = 0; i < event->other_count; i++) {
+            const struct aw_lane_queues *to = &event->others[i];
+
+            assert_int_equal(aw_lanes_push_back(desk->lanes, to->lane, to->queues, event->key, event->slot, event->version),
+                             AW_OK);
+        }
+        return;
+    }
+    if (event->kind == AW_EVENT_HELPED) {
+        for (uint32_t i = 0; i < event->other_count; i++)
+            assert_int_equal(
+                aw_lanes_push(desk->lanes, event->others[i].lane, event->class_, event->key, event->slot, event->version), AW_OK);
         return;
     }
     aw_lanes_show_window(desk->lanes, event->slot, event->class_, event->reply_by, event->closing);
@@ -137,6 +151,34 @@ publish_one(struct desk *desk, const struct aw_event *event)
     aw_lanes_show(desk->lanes, event->slot, event->version, event->age);
     if (event->kind == AW_EVENT_QUEUED)
         assert_int_equal(aw_lanes_push(desk->lanes, event->lane, event->class_, event->key, event->slot, event->version), AW_OK);
+}
+
+static void
+publish_all(struct desk *desk)
+{
+    for (uint32_t i = 0; i < desk->event_count; i++)
+        publish_one(desk, &desk->events[i]);
+    desk->event_count = 0;
+    aw_lanes_set_published(desk->lanes, aw_state_seq(desk->state));
+}
+
+/* Pauses or opens it, and has others help it: by age, many of its tickets at once. */
+static void
+change_lane(struct desk *desk)
+{
+    static const char *const lanes[] = {"l2", "l3", "l4", "main"};
+    uint32_t                 at = (uint32_t)random_below(&desk->random, 3);
+    bool                     is_paused = random_below(&desk->random, 3) == 0;
+    struct aw_lane_helper    helpers[3];
+    struct aw_command        command = {.kind = AW_COMMAND_LANE,
+                                        .in.lane = {.name = aw_slice_str(lanes[at]),
+                                                    .pause = is_paused ? AW_LANE_PAUSED_OUT : AW_LANE_OPEN,
+                                                    .helpers = helpers,
+                                                    .helper_count = (uint32_t)random_below(&desk->random, 4)}};
+
+    for (uint32_t i = 0; i < 3; i++)
+        helpers[i] = (struct aw_lane_helper){.lane = aw_slice_str(lanes[(at + 1 + i) % 4]), .after_s = 1 + 500 * i};
+    (void)apply(desk, &command);
 }
 
 static void
@@ -170,10 +212,9 @@ open_desk(struct desk *desk, uint64_t seed)
         command.in.lane.name = aw_slice_str(name);
         assert_true(apply(desk, &command));
     }
-    for (uint32_t i = 0; i < desk->event_count; i++)
-        publish_one(desk, &desk->events[i]);
-    desk->event_count = 0;
-    aw_lanes_set_published(desk->lanes, aw_state_seq(desk->state));
+    for (unsigned i = 0; i < 3; i++)
+        change_lane(desk);
+    publish_all(desk);
 }
 
 static void
@@ -239,6 +280,8 @@ move_to_shelves(struct desk *desk)
             continue;
         aw_lanes_begin_move(desk->lanes, slot, view.shelf);
         assert_int_equal(aw_lanes_push(desk->lanes, view.lane, view.class_, view.key, slot, view.version), AW_OK);
+        for (uint32_t i = 0; i < view.help.count; i++)
+            assert_int_equal(aw_lanes_push(desk->lanes, view.help.by[i].lane, view.class_, view.key, slot, view.version), AW_OK);
         aw_lanes_end_move(desk->lanes, slot);
     }
 }
@@ -260,13 +303,7 @@ meddle(struct desk *desk)
     struct aw_command     command = {.kind = AW_COMMAND_HOLD};
 
     if (random_below(&desk->random, 40) == 0) {
-        static const char *const lanes[] = {"l2", "l3", "l4"};
-
-        command =
-            (struct aw_command){.kind = AW_COMMAND_LANE,
-                                .in.lane = {.name = aw_slice_str(lanes[random_below(&desk->random, 3)]),
-                                            .pause = random_below(&desk->random, 2) == 0 ? AW_LANE_PAUSED_OUT : AW_LANE_OPEN}};
-        (void)apply(desk, &command);
+        change_lane(desk);
         return;
     }
     if (!some_ticket(desk, &view))
@@ -297,6 +334,7 @@ come_due(struct desk *desk)
 {
     struct aw_command command;
 
+    aw_state_rearm(desk->state);
     for (unsigned i = 0; i < 100 && aw_state_due(desk->state, desk->now, &command); i++)
         (void)apply(desk, &command);
 }
@@ -321,20 +359,23 @@ some_lanes(struct desk *desk, uint32_t list[LANES])
 static struct aw_command
 lease_of(const struct desk *desk, const struct aw_choice *choice, const uint32_t *list, uint32_t count, uint16_t full)
 {
-    return (struct aw_command){.kind = AW_COMMAND_LEASE,
-                               .in.lease = {.slot = choice->head.slot,
-                                            .version = choice->head.version,
-                                            .taken_from = (uint8_t)(1U << choice->head.queue),
-                                            .agent = AW_SLICE("ann"),
-                                            .lease_ms = LEASE_MS,
-                                            .choice = {.at = desk->now,
-                                                       .order = desk->order,
-                                                       .seen_seq = choice->seen_seq,
-                                                       .taken_seq = choice->taken_seq,
-                                                       .queue = (uint8_t)choice->head.queue,
-                                                       .full = full,
-                                                       .lanes = count == 0 ? NULL : list,
-                                                       .lane_count = count}}};
+    return (struct aw_command){
+        .kind = AW_COMMAND_LEASE,
+        .in.lease = {.slot = choice->head.slot,
+                     .version = choice->head.version,
+                     .through = choice->head.lane + 1,
+                     .taken_from = {{.lane = (uint16_t)choice->head.lane, .queues = (uint8_t)(1U << choice->head.queue)}},
+                     .taken_count = 1,
+                     .agent = AW_SLICE("ann"),
+                     .lease_ms = LEASE_MS,
+                     .choice = {.at = desk->now,
+                                .order = desk->order,
+                                .seen_seq = choice->seen_seq,
+                                .taken_seq = choice->taken_seq,
+                                .queue = (uint8_t)choice->head.queue,
+                                .full = full,
+                                .lanes = count == 0 ? NULL : list,
+                                .lane_count = count}}};
 }
 
 static void
@@ -363,12 +404,14 @@ give_back(struct desk *desk, const struct aw_in_lease *lease)
 {
     struct aw_ticket_view view;
 
-    if (aw_state_ticket_at(desk->state, lease->slot, &view) && view.state == AW_TICKET_WAITING && view.version == lease->version)
+    if (aw_state_ticket_at(desk->state, lease->slot, &view) && view.state == AW_TICKET_WAITING &&
+        view.version == lease->version && aw_state_waits_in(desk->state, lease->slot, lease->taken_from[0].lane))
         desk->events[desk->event_count++] = (struct aw_event){.kind = AW_EVENT_BACK,
                                                               .slot = lease->slot,
                                                               .version = view.version,
                                                               .lane = view.lane,
-                                                              .queues = lease->taken_from,
+                                                              .others = {lease->taken_from[0]},
+                                                              .other_count = 1,
                                                               .class_ = view.class_,
                                                               .key = view.key,
                                                               .age = view.age};
@@ -540,6 +583,19 @@ pull_wrongly(struct desk *desk)
         desk->wrongs[desk->wrong_count++] = (struct wrong){command.out.seq, best.head.slot};
 }
 
+/* A ticket that waits in several lanes may be in hand through one while it is leased through another: the audit is in doubt for a
+ * while before that. */
+static void
+rest(struct desk *desk)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        begin_group(desk);
+        desk->now += 20 * GROUP_MS;
+        post(desk);
+        publish_all(desk);
+    }
+}
+
 static void
 empty_hands(struct desk *desk)
 {
@@ -585,10 +641,8 @@ test_wrong_pulls_are_found(void **state)
             begin_group(desk);
             desk->now += GROUP_MS;
             pull_wrongly(desk);
-            for (uint32_t k = 0; k < desk->event_count; k++)
-                publish_one(desk, &desk->events[k]);
-            desk->event_count = 0;
-            aw_lanes_set_published(desk->lanes, aw_state_seq(desk->state));
+            publish_all(desk);
+            rest(desk);
         }
         for (unsigned i = 0; i < 20; i++)
             step(desk, 6); /* at the journal's end the audit is in doubt */
@@ -619,10 +673,7 @@ pass_over(struct desk *desk, uint64_t wait_ms, bool is_told, uint32_t held_ms)
         command = kit_message(&words, &room);
         assert_true(apply(desk, &command));
     }
-    for (uint32_t i = 0; i < desk->event_count; i++)
-        publish_one(desk, &desk->events[i]);
-    desk->event_count = 0;
-    aw_lanes_set_published(desk->lanes, aw_state_seq(desk->state));
+    publish_all(desk);
     assert_true(aw_choice_take(&of, desk->now, &choices[0]));
     assert_true(aw_choice_take(&of, desk->now, &choices[1]));
     desk->now += held_ms;

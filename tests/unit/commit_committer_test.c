@@ -39,9 +39,13 @@ take(struct desk *desk, uint32_t lane, struct aw_head *head)
 static struct one *
 make_lease(struct one *one, const struct aw_head *head)
 {
+    const struct aw_lane_queues from = {.lane = (uint16_t)head->lane, .queues = (uint8_t)(1U << head->queue)};
+
     one_make(one, AW_COMMAND_LEASE)->entry.command.in.lease = (struct aw_in_lease){.slot = head->slot,
                                                                                    .version = head->version,
-                                                                                   .taken_from = (uint8_t)(1U << head->queue),
+                                                                                   .through = head->lane + 1,
+                                                                                   .taken_from = {from},
+                                                                                   .taken_count = 1,
                                                                                    .agent = AW_SLICE("mia"),
                                                                                    .lease_ms = 60000};
     return one;
@@ -1123,7 +1127,7 @@ test_refused_imminent_goes_back_where_it_was(void **state)
     assert_true(aw_lanes_peek(desk.lanes, 0, 0, AW_LANES_BY_AGE, &other) && aw_lanes_try_take(desk.lanes, &other));
     assert_true(aw_lanes_peek(desk.lanes, 0, 0, AW_CLASS_IMMINENT, &head) && aw_lanes_try_take(desk.lanes, &head));
     make_lease(&one, &head)->entry.command.in.lease.agent = AW_SLICE("");
-    one.entry.command.in.lease.taken_from |= 1U << AW_LANES_BY_AGE;
+    one.entry.command.in.lease.taken_from[0].queues |= 1U << AW_LANES_BY_AGE;
     desk_carry_out(&desk, &one.submission);
     assert_int_equal(waiting_in(&desk, AW_CLASS_IMMINENT), 1);
     assert_int_equal(waiting_in(&desk, AW_LANES_BY_AGE), 1);

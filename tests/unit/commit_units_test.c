@@ -77,7 +77,9 @@ pull_for(struct desk *desk, const char *agent, unsigned full)
     one_make(&one, AW_COMMAND_LEASE)->entry.command.in.lease =
         (struct aw_in_lease){.slot = choice.head.slot,
                              .version = choice.head.version,
-                             .taken_from = (uint8_t)(1U << choice.head.queue),
+                             .through = choice.head.lane + 1,
+                             .taken_from = {{.lane = (uint16_t)choice.head.lane, .queues = (uint8_t)(1U << choice.head.queue)}},
+                             .taken_count = 1,
                              .agent = aw_slice_str(agent),
                              .lease_ms = 60000};
     one.submission.choices = 1;

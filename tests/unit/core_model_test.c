@@ -69,6 +69,10 @@ struct m_ticket {
     uint64_t             ended_fence, ended_op;
     enum aw_command_kind ended_kind;
     int                  ended_holder;
+    uint32_t             through; /* the lane + 1; 0: its own */
+    /* WAITING: the lanes that help; void: by what their lane no longer says */
+    uint32_t helped_by[AW_LANE_HELPERS_MAX], helpers;
+    bool     is_void;
     /* who may not take it, who alone may; 0: no such thing */
     aw_ms declined_until[NAMES], kept_until;
     int   kept_for;
@@ -104,6 +108,7 @@ struct machine {
     uint64_t                seq, lane_versions[LANES];
     enum aw_lane_pause      pauses[LANES];
     int                     lane_tags[LANES]; /* the tag that a lane takes; 0: none */
+    uint32_t                help_lanes[LANES][AW_LANE_HELPERS_MAX], help_after_s[LANES][AW_LANE_HELPERS_MAX], help_counts[LANES];
     uint32_t                lane_count;
     bool                    agents[NAMES];
     uint32_t                agent_numbers[NAMES], agent_count;
@@ -294,6 +299,16 @@ m_asides(const struct m_ticket *t)
     return count;
 }
 
+static uint32_t
+m_declined(const struct m_ticket *t)
+{
+    uint32_t count = 0;
+
+    for (int i = 0; i < NAMES; i++)
+        count += t->declined_until[i] > m.now ? 1 : 0;
+    return count;
+}
+
 static bool
 m_has_aside_room(void)
 {
@@ -349,6 +364,7 @@ m_queue(struct aw_command *c, uint32_t slot)
     t->state = AW_TICKET_WAITING;
     m_refresh(t);
     t->version++;
+    t->helpers = 0;
     m_prune(t);
     m_event(c, m_asides(t) > 0 ? AW_EVENT_ASIDE : AW_EVENT_QUEUED, slot);
 }
@@ -775,17 +791,45 @@ m_set_agent(struct aw_command *c, const char *channel, uint32_t units)
     }
 }
 
+static bool
+m_gives(uint32_t lane)
+{
+    return m.pauses[lane] != AW_LANE_PAUSED_OUT && m.pauses[lane] != AW_LANE_PAUSED_BOTH;
+}
+
+/* How many lanes should help by now. */
+static uint32_t
+m_help_due(const struct m_ticket *t)
+{
+    uint32_t due = 0;
+
+    while (due < m.help_counts[t->lane] && m.now >= t->age + m.help_after_s[t->lane][due] * AW_MS_PER_S)
+        due++;
+    return m_gives(t->lane) ? due : 0;
+}
+
+static bool
+m_waits_in(const struct m_ticket *t, uint32_t lane)
+{
+    bool helps = false;
+
+    for (uint32_t i = 0; i < t->helpers; i++)
+        helps |= t->helped_by[i] == lane;
+    return lane == t->lane || (helps && !t->is_void && m_gives(t->lane));
+}
+
 static void
 m_lease(struct aw_command *c)
 {
     uint32_t         slot = c->in.lease.slot;
     int              agent = m_agent(c->in.lease.agent), leases = 0;
     struct m_ticket *t = &m.tickets[slot];
+    uint32_t         lane = c->in.lease.through == 0 ? t->lane : c->in.lease.through - 1;
 
     for (uint32_t i = 1; i < SLOTS; i++)
         leases += m.tickets[i].state == AW_TICKET_LEASED ? 1 : 0;
-    if (t->state != AW_TICKET_WAITING || t->version != c->in.lease.version || m.pauses[t->lane] == AW_LANE_PAUSED_OUT ||
-        m.pauses[t->lane] == AW_LANE_PAUSED_BOTH || !m_may_take(t, m.agents[agent] ? agent : -1) || m_is_full(agent, t->channel))
+    if (t->state != AW_TICKET_WAITING || t->version != c->in.lease.version || !m_gives(t->lane) || !m_waits_in(t, lane) ||
+        !m_gives(lane) || !m_may_take(t, m.agents[agent] ? agent : -1) || m_is_full(agent, t->channel))
         c->out.err = AW_E_STALE;
     else if (m_check_pull(&c->in.lease.pull_key) != AW_OK)
         c->out.err = m_check_pull(&c->in.lease.pull_key);
@@ -803,6 +847,8 @@ m_lease(struct aw_command *c)
     t->pull = c->in.lease.pull_key;
     t->attempt++;
     t->version++;
+    t->helpers = 0;
+    t->through = lane == t->lane ? 0 : lane + 1;
     m_event(c, AW_EVENT_HIDDEN, slot);
     m_out_lease(c, slot);
     c->out.u.lease.seen_seq = 0;
@@ -826,6 +872,7 @@ m_close(struct m_ticket *t)
     memset(t->declined_until, 0, sizeof(t->declined_until));
     t->closed = m.seq;
     t->closed_at = m.now;
+    t->helpers = 0;
     t->version++;
 }
 
@@ -909,7 +956,7 @@ m_fenced(struct aw_command *c)
 /* --- the rest of it ------------------------------------------------------------------------------------------------------- */
 
 /* What time would change about this ticket now. */
-enum m_verdict { M_NOTHING, M_BACK, M_CLASS };
+enum m_verdict { M_NOTHING, M_BACK, M_CLASS, M_HELP };
 
 static enum m_verdict
 m_judge(const struct m_ticket *t)
@@ -920,10 +967,26 @@ m_judge(const struct m_ticket *t)
         return M_BACK;
     if (t->state == AW_TICKET_WAITING && m_is_aside_over(t))
         return M_BACK;
-    if (t->state == AW_TICKET_HELD || t->state == AW_TICKET_WAITING)
-        return m_class(t) != t->class_ || m_departure(t) != t->departs_at || m_closing(t, m_class(t)) != t->closing ? M_CLASS
-                                                                                                                    : M_NOTHING;
-    return M_NOTHING;
+    if ((t->state == AW_TICKET_HELD || t->state == AW_TICKET_WAITING) &&
+        (m_class(t) != t->class_ || m_departure(t) != t->departs_at || m_closing(t, m_class(t)) != t->closing))
+        return M_CLASS;
+    if (t->state == AW_TICKET_WAITING && t->helpers > 0 && t->is_void)
+        return M_BACK;
+    return t->state == AW_TICKET_WAITING && m_help_due(t) > t->helpers ? M_HELP : M_NOTHING;
+}
+
+static void
+m_help(struct aw_command *c, uint32_t slot)
+{
+    struct m_ticket *t = &m.tickets[slot];
+    uint32_t         due = m_help_due(t);
+
+    m_event(c, m_asides(t) > 0 ? AW_EVENT_ASIDE : AW_EVENT_HELPED, slot);
+    for (; t->helpers < due; t->helpers++) {
+        t->helped_by[t->helpers] = m.help_lanes[t->lane][t->helpers];
+        c->out.event.others[c->out.event.other_count++].lane = (uint16_t)t->helped_by[t->helpers];
+    }
+    t->is_void = false;
 }
 
 static void
@@ -944,8 +1007,10 @@ m_timer(struct aw_command *c)
             t->held_until = 0;
         if (verdict == M_CLASS)
             m_refresh(t);
-        if (verdict == M_BACK ||
-            (t->state == AW_TICKET_WAITING && (t->class_ != class_ || m_key(t) != key || t->closing != closing)))
+        if (verdict == M_HELP)
+            m_help(c, slot);
+        else if (verdict == M_BACK ||
+                 (t->state == AW_TICKET_WAITING && (t->class_ != class_ || m_key(t) != key || t->closing != closing)))
             m_queue(c, slot);
     }
     if (t->state != AW_TICKET_FREE)
@@ -1004,6 +1069,7 @@ m_place(struct aw_command *c, uint32_t slot)
         return;
     }
     t->version++;
+    t->helpers = 0;
     m_event(c, AW_EVENT_HIDDEN, slot);
 }
 
@@ -1257,23 +1323,98 @@ m_on_ticket_once(struct aw_command *c)
 }
 
 /* `tag`: what the lane is to match; 0: nothing. */
-static void
-m_lane(struct aw_command *c, int tag)
+/* What an UNFOLD points to. */
+struct unfolding {
+    uint64_t          messages[AW_UNFOLD_MESSAGES_MAX];
+    struct aw_telling taken, left;
+};
+
+/* A command as it was, with all that it points to. */
+struct logged {
+    struct aw_command     command;
+    struct kit_post       post;   /* MESSAGE */
+    struct aw_hash128     digest; /* after it */
+    aw_ms                 now;
+    uint64_t              index;
+    int                   tag;   /* LANE; of AGENT the channel */
+    uint32_t              units; /* AGENT */
+    struct aw_lane_helper helpers[AW_LANE_HELPERS_MAX];
+    uint32_t              helper_count;
+    struct unfolding     *unfolding; /* owns: UNFOLD */
+};
+static uint32_t
+m_find_lane(struct aw_slice name)
 {
     uint32_t lane = 0;
+
+    while (lane < m.lane_count && !aw_slice_eq(name, aw_slice_str(lane_names[lane])))
+        lane++;
+    return lane;
+}
+
+/* False: they can't help. */
+static bool
+m_read_helpers(const struct logged *l, struct aw_slice name, uint32_t ret_lanes[AW_LANE_HELPERS_MAX])
+{
+    for (uint32_t i = 0; i < l->helper_count; i++) {
+        ret_lanes[i] = m_find_lane(l->helpers[i].lane);
+        if (ret_lanes[i] == m.lane_count || aw_slice_eq(l->helpers[i].lane, name) || l->helpers[i].after_s == 0 ||
+            l->helpers[i].after_s > AW_LANE_HELP_S_MAX || (i > 0 && l->helpers[i].after_s < l->helpers[i - 1].after_s))
+            return false;
+        for (uint32_t k = 0; k < i; k++) {
+            if (ret_lanes[k] == ret_lanes[i])
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool
+m_is_helped_so(const struct logged *l, uint32_t lane, const uint32_t lanes[AW_LANE_HELPERS_MAX])
+{
+    bool is_so = m.help_counts[lane] == l->helper_count;
+
+    for (uint32_t i = 0; is_so && i < l->helper_count; i++)
+        is_so = m.help_lanes[lane][i] == lanes[i] && m.help_after_s[lane][i] == l->helpers[i].after_s;
+    return is_so;
+}
+
+/* What helped by the old word helps no more. */
+static void
+m_set_helpers(const struct logged *l, uint32_t lane, const uint32_t lanes[AW_LANE_HELPERS_MAX])
+{
+    m.help_counts[lane] = l->helper_count;
+    for (uint32_t i = 0; i < l->helper_count; i++) {
+        m.help_lanes[lane][i] = lanes[i];
+        m.help_after_s[lane][i] = l->helpers[i].after_s;
+    }
+    for (uint32_t slot = 1; slot < SLOTS; slot++)
+        m.tickets[slot].is_void |= m.tickets[slot].lane == lane && m.tickets[slot].helpers > 0;
+}
+
+static void
+m_lane(struct aw_command *c, const struct logged *l)
+{
+    uint32_t lane = m_find_lane(c->in.lane.name), helpers[AW_LANE_HELPERS_MAX];
     bool     is_told;
 
-    while (lane < m.lane_count && !aw_slice_eq(c->in.lane.name, aw_slice_str(lane_names[lane])))
-        lane++;
-    is_told = lane == m.lane_count || m.pauses[lane] != c->in.lane.pause;
-    if (lane == m.lane_count || is_told || m.lane_tags[lane] != tag) {
+    if (!m_read_helpers(l, c->in.lane.name, helpers)) {
+        c->out.err = AW_E_BAD_VALUE;
+        return;
+    }
+    is_told = lane == m.lane_count || m.pauses[lane] != c->in.lane.pause || !m_is_helped_so(l, lane, helpers);
+    if (is_told || m.lane_tags[lane] != l->tag) {
+        bool gave = m_gives(lane);
+
         c->out.u.lane.created = lane == m.lane_count;
         if (lane == m.lane_count)
             m.lane_count++;
         m.pauses[lane] = c->in.lane.pause;
-        m.lane_tags[lane] = tag;
+        m.lane_tags[lane] = l->tag;
         m.lane_versions[lane]++;
         m_record(c, NULL);
+        if (!m_is_helped_so(l, lane, helpers) || (gave && !m_gives(lane)))
+            m_set_helpers(l, lane, helpers);
         if (is_told)
             c->out.event = (struct aw_event){.kind = AW_EVENT_LANE, .lane = lane, .pause = c->in.lane.pause};
     }
@@ -1305,23 +1446,6 @@ m_settings(struct aw_command *c)
 
 /* --- both, side by side --------------------------------------------------------------------------------------------------- */
 
-/* What an UNFOLD points to. */
-struct unfolding {
-    uint64_t          messages[AW_UNFOLD_MESSAGES_MAX];
-    struct aw_telling taken, left;
-};
-
-/* A command as it was, with all that it points to. */
-struct logged {
-    struct aw_command command;
-    struct kit_post   post;   /* MESSAGE */
-    struct aw_hash128 digest; /* after it */
-    aw_ms             now;
-    uint64_t          index;
-    int               tag;       /* LANE; of AGENT the channel */
-    uint32_t          units;     /* AGENT */
-    struct unfolding *unfolding; /* owns: UNFOLD */
-};
 struct run {
     struct kit     kit;
     struct logged *log; /* owns */
@@ -1402,6 +1526,9 @@ compare_out(const struct run *run, enum aw_command_kind kind, const struct aw_ou
     SAME(event.key);
     SAME(event.age);
     SAME(event.shelf);
+    SAME(event.other_count);
+    for (unsigned i = 0; i < a->event.other_count; i++)
+        SAME(event.others[i].lane);
     switch (kind) {
     case AW_COMMAND_MESSAGE:
         compare_message(run, &a->u.message, &b->u.message);
@@ -1446,6 +1573,28 @@ compare_out(const struct run *run, enum aw_command_kind kind, const struct aw_ou
     }
 }
 
+/* Who helps, and through whom it was given. */
+static void
+compare_help(const struct run *run, const struct aw_ticket_help *a, const struct m_ticket *b)
+{
+    uint32_t count = 0;
+
+    if (b->state == AW_TICKET_LEASED && b->through != 0) {
+        if (a->count != 1 || a->by[0].lane != b->through - 1)
+            fail_at(run, "through");
+        return;
+    }
+    for (uint32_t i = 0; b->state == AW_TICKET_WAITING && i < b->helpers; i++) {
+        if (!m_waits_in(b, b->helped_by[i]))
+            continue;
+        if (a->count <= count || a->by[count].lane != b->helped_by[i] || a->by[count].after_s != m.help_after_s[b->lane][i])
+            fail_at(run, "helper");
+        count++;
+    }
+    if (a->count != count || a->declined != m_declined(b) || (a->kept_for.len > 0) != (b->kept_until > m.now))
+        fail_at(run, "help");
+}
+
 static void
 compare_ticket(const struct run *run, const struct aw_ticket_view *a, const struct m_ticket *b)
 {
@@ -1468,6 +1617,7 @@ compare_ticket(const struct run *run, const struct aw_ticket_view *a, const stru
     SAME(held_until);
     if (a->messages_total != b->messages || a->last_seq != b->last || a->message_seq != b->message || a->key != m_key(b))
         fail_at(run, "view");
+    compare_help(run, &a->help, b);
     if (b->state == AW_TICKET_CLOSED)
         SAME(closed_at);
     if (b->state == AW_TICKET_LEASED) {
@@ -1483,7 +1633,7 @@ compare_all(const struct run *run)
 {
     struct aw_state_counts counts;
     uint64_t               by_state[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT] = {{0}};
-    uint64_t               leased = 0, identities = 0;
+    uint64_t               leased = 0, identities = 0, helped = 0;
     bool                   is_due = false;
     struct aw_command      due;
 
@@ -1500,11 +1650,14 @@ compare_all(const struct run *run)
         by_state[t->state][t->class_]++;
         leased += t->state == AW_TICKET_LEASED ? 1 : 0;
         identities += (uint64_t)t->who_count;
+        helped += t->state == AW_TICKET_WAITING && t->helpers > 0 ? 1 : 0;
         is_due = is_due || m_judge(t) != M_NOTHING;
     }
     aw_state_counts(run->kit.state, &counts);
-    if (memcmp(counts.tickets, by_state, sizeof(by_state)) != 0 || counts.leases != leased || counts.identities != identities)
+    if (memcmp(counts.tickets, by_state, sizeof(by_state)) != 0 || counts.leases != leased || counts.identities != identities ||
+        counts.helped != helped)
         fail_at(run, "counts");
+    aw_state_rearm(run->kit.state);
     if (is_due && !aw_state_due(run->kit.state, m.now, &due))
         fail_at(run, "due");
 }
@@ -1714,6 +1867,27 @@ make_unfold(struct logged *l, uint32_t slot)
         l->command.once = (struct aw_once){.key = kit_hash(pick(120)), .request = pick(6) == 0 ? 1 : 2};
 }
 
+/* Right ones mostly. */
+static void
+make_helpers(struct logged *l)
+{
+    uint64_t first = pick(LANES);
+
+    l->helper_count = (uint32_t)pick(AW_LANE_HELPERS_MAX + 1);
+    for (uint32_t i = 0; i < l->helper_count; i++) {
+        struct aw_lane_helper *helper = &l->helpers[i];
+
+        helper->lane = aw_slice_str(lane_names[pick(12) == 0 ? pick(LANES) : (first + i) % LANES]);
+        helper->after_s = (i == 0 ? 1 : helper[-1].after_s) + (uint32_t)pick(400);
+        if (pick(60) == 0)
+            helper->after_s = pick(2) == 0 ? 0 : AW_LANE_HELP_S_MAX + 1;
+        if (pick(3) != 0 && aw_slice_eq(helper->lane, l->command.in.lane.name)) {
+            l->helper_count = i;
+            return;
+        }
+    }
+}
+
 static void
 make_command(struct run *run, struct logged *l)
 {
@@ -1731,6 +1905,8 @@ make_command(struct run *run, struct logged *l)
                                                    .version = m.tickets[slot].version + (pick(10) == 0 ? 1 : 0),
                                                    .agent = aw_slice_str(agent_names[pick(NAMES)]),
                                                    .lease_ms = 1000 + pick(10 * KIT_MINUTE)};
+        if (pick(2) == 0)
+            l->command.in.lease.through = 1 + (uint32_t)pick(m.lane_count);
         if (pick(2) == 0)
             l->command.in.lease.pull_key =
                 (struct aw_pull_key){.key = 1 + pick(6), .request = pick(5) == 0 ? 1 : 2, .pull = (uint32_t)pick(3)};
@@ -1755,6 +1931,7 @@ make_command(struct run *run, struct logged *l)
         l->command.in.lane = (struct aw_in_lane){.name = aw_slice_str(lane_names[lane < LANES ? lane : 0]),
                                                  .pause = (enum aw_lane_pause)(pick(2) == 0 ? 0 : pick(4))};
         l->tag = pick(3) == 0 ? (int)pick(4) : 0;
+        make_helpers(l);
     } else if (what < 997) {
         l->command.kind = AW_COMMAND_AGENT;
         l->command.in.agent =
@@ -1782,6 +1959,10 @@ apply_logged(struct aw_state *state, const struct logged *l)
     enum aw_err           admitted, err;
     uint32_t              pressure;
 
+    if (command.kind == AW_COMMAND_LANE) {
+        command.in.lane.helpers = l->helpers;
+        command.in.lane.helper_count = l->helper_count;
+    }
     if (command.kind == AW_COMMAND_LANE && l->tag != 0) {
         command.in.lane.match.tags = &tag;
         command.in.lane.match.tag_count = 1;
@@ -1837,7 +2018,7 @@ apply_model(const struct logged *l, struct aw_command *c)
         m_on_ticket_once(c);
         return;
     case AW_COMMAND_LANE:
-        m_lane(c, l->tag);
+        m_lane(c, l);
         return;
     case AW_COMMAND_EPOCH:
         m_epoch(c);
@@ -1897,6 +2078,7 @@ apply_due(struct run *run, size_t limit)
 {
     struct logged *l = &run->log[run->count];
 
+    aw_state_rearm(run->kit.state);
     *l = (struct logged){0};
     for (int rounds = 0; run->count < limit && aw_state_due(run->kit.state, run->kit.now, &l->command); rounds++) {
         assert_true(rounds < 3 * SLOTS); /* each application makes progress */
@@ -1984,7 +2166,8 @@ compare_derived(const struct run *run, const struct aw_state *loaded, const stru
 
         aw_state_lane(loaded, lane, values, &a);
         aw_state_lane(kept, lane, values, &b);
-        if (memcmp(a.waiting, b.waiting, sizeof(a.waiting)) != 0 || a.leased != b.leased || a.held != b.held)
+        if (memcmp(a.waiting, b.waiting, sizeof(a.waiting)) != 0 || a.leased != b.leased || a.held != b.held ||
+            a.helped != b.helped || a.helper_count != b.helper_count)
             fail_at(run, "lane of a loaded state");
     }
     /* A timer that is late may have been set at another moment, and what it was for may have passed; those to come are the same. */
@@ -2009,6 +2192,8 @@ check_cut(const struct run *run, const struct cut *cut)
             fail_msg("seed %" PRIu64 ", cut at command %zu: digest differs at %zu (%s)", seed_given, cut->from, i,
                      aw_command_name(got.kind));
     }
+    aw_state_rearm(state);
+    aw_state_rearm(run->kit.state);
     compare_derived(run, state, run->kit.state);
     aw_state_free(&state);
 }
@@ -2115,8 +2300,9 @@ run_random(struct run *run, size_t commands, struct cut *cut, uint64_t pace)
 static void
 check_coverage(const struct run *run)
 {
-    unsigned          errs[AW_ERR_COUNT] = {0}, ends[AW_LEASE_END_TAKEN_OVER + 1] = {0};
-    unsigned          folded = 0, reopened = 0, related = 0, duplicates = 0, repeats = 0, once = 0, placed = 0, unfolded = 0;
+    unsigned errs[AW_ERR_COUNT] = {0}, ends[AW_LEASE_END_TAKEN_OVER + 1] = {0};
+    unsigned folded = 0, reopened = 0, related = 0, duplicates = 0, repeats = 0, once = 0, placed = 0, unfolded = 0, helped = 0,
+             by_helpers = 0;
     const enum aw_err wanted[] = {AW_E_LANE_PAUSED,  AW_E_TABLE_FULL, AW_E_STALE,     AW_E_LEASE_LOST,
                                   AW_E_NEW_MESSAGES, AW_E_FORBIDDEN,  AW_E_NOT_FOUND, AW_E_WRONG_STATE,
                                   AW_E_PRECONDITION, AW_E_KEY_REUSED, AW_E_AGAIN};
@@ -2136,6 +2322,8 @@ check_coverage(const struct run *run)
         once += c->out.repeated ? 1 : 0;
         placed += c->kind == AW_COMMAND_PLACE && c->out.changed ? 1 : 0;
         unfolded += c->kind == AW_COMMAND_UNFOLD && c->out.changed ? 1 : 0;
+        helped += c->out.event.kind == AW_EVENT_HELPED ? 1 : 0;
+        by_helpers += c->kind == AW_COMMAND_LEASE && c->out.u.lease.help.count > 0 ? 1 : 0;
         if (c->kind == AW_COMMAND_MESSAGE) {
             folded += c->out.u.message.folded ? 1 : 0;
             reopened += c->out.u.message.reopened ? 1 : 0;
@@ -2149,9 +2337,11 @@ check_coverage(const struct run *run)
     }
     for (int end = AW_LEASE_END_EXPIRED; end <= AW_LEASE_END_TAKEN_OVER; end++)
         assert_true(ends[end] > 20);
-    print_message("    folded %u, reopened %u, related %u, duplicates %u, repeats %u, by key %u, placed %u, unfolded %u\n",
-                  folded, reopened, related, duplicates, repeats, once, placed, unfolded);
-    assert_true(placed > 400 && unfolded > 200);
+    print_message(
+        "    folded %u, reopened %u, related %u, duplicates %u, repeats %u, by key %u, placed %u, unfolded %u, helped %u,"
+        " by helpers %u\n",
+        folded, reopened, related, duplicates, repeats, once, placed, unfolded, helped, by_helpers);
+    assert_true(placed > 400 && unfolded > 200 && helped > 200 && by_helpers > 50);
     assert_true(folded > 1000 && reopened > 100 && related > 100 && duplicates > 1000 && repeats > 20 && once > 50);
 }
 

@@ -184,12 +184,18 @@ make_outcome(struct maker *maker, struct aw_out_message *out)
 static void
 make_lane(struct maker *maker, struct aw_in_lane *lane)
 {
-    struct aw_lane_match *match = &lane->match;
+    struct aw_lane_match  *match = &lane->match;
+    struct aw_lane_helper *helpers = take(maker, AW_LANE_HELPERS_MAX, sizeof(*helpers));
 
     *lane = (struct aw_in_lane){.name = make_string(maker, 1, AW_LANE_BYTES_MAX),
                                 .pause = (enum aw_lane_pause)below(&maker->rng, 4),
                                 .if_match.version = next(&maker->rng),
-                                .only_create = below(&maker->rng, 2) != 0};
+                                .only_create = below(&maker->rng, 2) != 0,
+                                .helpers = helpers,
+                                .helper_count = make_count(maker, AW_LANE_HELPERS_MAX)};
+    for (uint32_t i = 0; i < lane->helper_count; i++)
+        helpers[i] =
+            (struct aw_lane_helper){.lane = make_string(maker, 0, AW_LANE_BYTES_MAX), .after_s = (uint32_t)next(&maker->rng)};
     match->langs = make_strings(maker, &match->lang_count, AW_LANE_MATCH_MAX, AW_LANG_BYTES_MAX);
     match->channels = make_strings(maker, &match->channel_count, AW_LANE_MATCH_MAX, AW_CHANNEL_BYTES_MAX);
     match->accounts = make_strings(maker, &match->account_count, AW_LANE_MATCH_MAX, AW_ACCOUNT_BYTES_MAX);
@@ -392,6 +398,7 @@ make_fields(struct maker *maker, struct aw_command *command)
         command->in.lease = (struct aw_in_lease){
             .slot = (uint32_t)next(&maker->rng),
             .version = (uint32_t)next(&maker->rng),
+            .through = (uint32_t)below(&maker->rng, UINT16_MAX + 1),
             .agent = make_string(maker, 1, AW_AGENT_BYTES_MAX),
             .lease_ms = make_ms(maker),
             .pull_key = {.key = next(&maker->rng), .request = (uint32_t)next(&maker->rng), .pull = (uint32_t)next(&maker->rng)}};
@@ -508,6 +515,11 @@ same_lane(const struct aw_in_lane *a, const struct aw_in_lane *b)
     same_strings(a->match.channels, a->match.channel_count, b->match.channels, b->match.channel_count);
     same_strings(a->match.accounts, a->match.account_count, b->match.accounts, b->match.account_count);
     same_strings(a->match.tags, a->match.tag_count, b->match.tags, b->match.tag_count);
+    SAME(helper_count);
+    for (uint32_t i = 0; i < a->helper_count; i++) {
+        SAME_SLICE(helpers[i].lane);
+        SAME(helpers[i].after_s);
+    }
 }
 
 static void
@@ -556,6 +568,7 @@ same_lease(const struct aw_in_lease *a, const struct aw_in_lease *b)
     SAME(version);
     SAME_SLICE(agent);
     SAME(lease_ms);
+    SAME(through);
     SAME(pull_key.key);
     SAME(pull_key.request);
     SAME(pull_key.pull);
@@ -1240,6 +1253,7 @@ static const struct aw_slice       golden_reasons[] = {{"care: medical", 13}, {"
 static const struct aw_hash128     golden_identities[] = {{0x0102030405060708, 0x1112131415161718}, {3, 4}};
 static const struct aw_agent_units golden_units[] = {{{"twitter", 7}, 3}, {{"phone", 5}, 0}};
 static const uint32_t              golden_lanes[] = {0, 1, 300};
+static const struct aw_lane_helper golden_helpers[] = {{{"english", 7}, 600}, {{"german", 6}, 3600}};
 static const uint64_t              golden_messages[] = {4700, 4801};
 static const struct aw_told_fact   golden_facts[] = {
       {.flight = 0xf00d,
@@ -1292,7 +1306,9 @@ static const struct aw_command golden[] = {
                  .pause = AW_LANE_PAUSED_OUT,
                  .match = {.langs = golden_langs, .tags = golden_tags, .lang_count = 2, .tag_count = 1},
                  .if_match.version = 3,
-                 .only_create = true},
+                 .only_create = true,
+                 .helpers = golden_helpers,
+                 .helper_count = 2},
      GOLDEN_OUT},
     {.kind = AW_COMMAND_MESSAGE,
      .in.message = {.id_hash = {0x8877665544332211, 0xffeeddccbbaa9988},
@@ -1343,6 +1359,7 @@ static const struct aw_command golden[] = {
     {.kind = AW_COMMAND_LEASE,
      .in.lease = {.slot = 17,
                   .version = 4,
+                  .through = 301,
                   .agent = {"mia", 3},
                   .lease_ms = 300000,
                   .choice = {.at = 1776313800000,

@@ -256,28 +256,31 @@ test_ticket(void **state)
 static void
 test_why(void **state)
 {
-    static const uint64_t      ahead[AW_CLASS_COUNT] = {1, 2, 3, 4, 5};
-    const struct aw_before     nearest = {.ticket = ticket, .class_ = AW_CLASS_CARE, .age_from = 2000};
-    struct rig                *rig = *state;
-    struct aw_ticket_answer    answer = {.ticket = ticket,
-                                         .state = AW_TICKET_WAITING,
-                                         .lane = AW_SLICE("main"),
-                                         .class_ = AW_CLASS_GENERAL,
-                                         .opened_at = 1000,
-                                         .age_from = 1000,
-                                         .version = 9};
-    const struct aw_why_answer why = {.as_of = 3000,
-                                      .order = "ratio",
-                                      .queued_at = 1000,
-                                      .lane_paused = true,
-                                      .waited_s = 2,
-                                      .allowed_s = 14400,
-                                      .part = "ratio",
-                                      .in_lane = 20,
-                                      .ahead = ahead,
-                                      .exact = true,
-                                      .nearest = &nearest,
-                                      .nearest_count = 1};
+    static const uint64_t       ahead[AW_CLASS_COUNT] = {1, 2, 3, 4, 5};
+    const struct aw_lane_helper helper = {.lane = AW_SLICE("dutch"), .after_s = 600};
+    const struct aw_before      nearest = {.ticket = ticket, .class_ = AW_CLASS_CARE, .age_from = 2000};
+    struct rig                 *rig = *state;
+    struct aw_ticket_answer     answer = {.ticket = ticket,
+                                          .state = AW_TICKET_WAITING,
+                                          .lane = AW_SLICE("main"),
+                                          .class_ = AW_CLASS_GENERAL,
+                                          .opened_at = 1000,
+                                          .age_from = 1000,
+                                          .version = 9};
+    const struct aw_why_answer  why = {.as_of = 3000,
+                                       .order = "ratio",
+                                       .queued_at = 1000,
+                                       .lane_paused = true,
+                                       .helpers = &helper,
+                                       .helper_count = 1,
+                                       .waited_s = 2,
+                                       .allowed_s = 14400,
+                                       .part = "ratio",
+                                       .in_lane = 20,
+                                       .ahead = ahead,
+                                       .exact = true,
+                                       .nearest = &nearest,
+                                       .nearest_count = 1};
 
 #define WHY_HEAD(state)                                                                                                          \
     "{\"ticket\":\"" TICKET_TEXT "\",\"state\":" state ",\"lane\":\"main\",\"class\":\"general\",\"reasons\":[],"                \
@@ -287,7 +290,8 @@ test_why(void **state)
     "\"as_of\":\"1970-01-01T00:00:03.000Z\",\"order\":\"ratio\""
     CHECK(rig,
           WHY_HEAD(
-              "\"waiting\"") ",\"queued_at\":\"1970-01-01T00:00:01.000Z\",\"lane_paused\":true,\"aside\":false,\"waited_s\":2,"
+              "\"waiting\"") ",\"queued_at\":\"1970-01-01T00:00:01.000Z\",\"lane_paused\":true,\"aside\":false,"
+                             "\"helped_by\":[{\"lane\":\"dutch\",\"after_s\":600}],\"waited_s\":2,"
                              "\"allowed_s\":14400,\"part\":\"ratio\",\"in_lane\":20,\"ahead\":{\"care\":1,\"imminent\":2,"
                              "\"disrupted\":3,\"general\":4,\"other\":5},\"exact\":true,\"nearest\":[{\"ticket\":\"" TICKET_TEXT
                              "\",\"class\":\"care\",\"age_from\":\"1970-01-01T00:00:02.000Z\",\"departs_at\":null}]}",
@@ -308,14 +312,17 @@ test_lane(void **state)
                                          .waiting = {1, 2, 3, 4, 5},
                                          .leased = 6,
                                          .held = 7,
+                                         .helped = 9,
+                                         .helpers = {{AW_SLICE("dutch"), 600}, {AW_SLICE("german"), 3600}},
+                                         .helper_count = 2,
                                          .version = 8};
 
-    CHECK(
-        rig,
-        "{\"items\":[{\"lane\":\"main\",\"pause\":\"out\",\"match\":{\"langs\":[\"en\",\"nl\"],\"channels\":[],\"accounts\":[],"
-        "\"tags\":[]},\"waiting\":{\"care\":1,\"imminent\":2,\"disrupted\":3,\"general\":4,\"other\":5},\"leased\":6,\"held\":7,"
-        "\"version\":8}],\"next\":null}",
-        aw_proto_write_lanes(&writer, &lane, 1, (struct aw_slice){NULL, 0}));
+    CHECK(rig,
+          "{\"items\":[{\"lane\":\"main\",\"pause\":\"out\",\"match\":{\"langs\":[\"en\",\"nl\"],\"channels\":[],\"accounts\":[],"
+          "\"tags\":[]},\"overflow\":[{\"lane\":\"dutch\",\"after_s\":600},{\"lane\":\"german\",\"after_s\":3600}],"
+          "\"waiting\":{\"care\":1,\"imminent\":2,\"disrupted\":3,\"general\":4,\"other\":5},\"leased\":6,\"held\":7,"
+          "\"helped\":9,\"version\":8}],\"next\":null}",
+          aw_proto_write_lanes(&writer, &lane, 1, (struct aw_slice){NULL, 0}));
     CHECK(rig, "{\"items\":[],\"next\":\"abc\"}", aw_proto_write_lanes(&writer, NULL, 0, AW_SLICE("abc")));
 }
 

@@ -117,6 +117,15 @@ static const struct refusal refusals[] = {
     {AW_OBJECT_MESSAGE, MESSAGE("\"flights\":[{\"number\":\"KL1\",\"date\":\"2026-02-29\"}]"), AW_FAULT_VALUE, "flights[0].date",
      "a date such as"},
     {AW_OBJECT_LANE_PUT, "{\"pause\":\"all\"}", AW_FAULT_VALUE, "pause", "must be one of: none, in, out, both"},
+    {AW_OBJECT_LANE_PUT, "{\"overflow\":[{\"lane\":\"a\"}]}", AW_FAULT_MISSING, "overflow[0].after_s",
+     "required in a lane that helps"},
+    {AW_OBJECT_LANE_PUT, "{\"overflow\":[{\"lane\":\"a\",\"after_s\":0}]}", AW_FAULT_RANGE, "overflow[0].after_s",
+     "from 1 to 604800"},
+    {AW_OBJECT_LANE_PUT, "{\"overflow\":[{\"lane\":\"a\",\"after_s\":9},{\"lane\":\"b\",\"after_s\":8}]}", AW_FAULT_VALUE,
+     "overflow[1].after_s", "no less than the one before"},
+    {AW_OBJECT_LANE_PUT,
+     "{\"overflow\":[{\"lane\":\"a\",\"after_s\":9},{\"lane\":\"b\",\"after_s\":9},{\"lane\":\"a\",\"after_s\":10}]}",
+     AW_FAULT_VALUE, "overflow[2].lane", "not named before"},
     {AW_OBJECT_FLIGHT_PUT, "{\"state\":\"delayed\"}", AW_FAULT_MISSING, "departs_at", "required with the state delayed"},
     {AW_OBJECT_FLIGHT_PUT, "{\"state\":\"rebooked\",\"departs_at\":\"2026-04-15T08:00:00Z\"}", AW_FAULT_VALUE, "departs_at",
      "left out"},
@@ -170,10 +179,10 @@ body_with(struct rig *rig, enum aw_object_kind kind, const struct aw_field *fiel
     static const struct {
         const char *name;
         const char *value;
-    } required[] = {{"channel", "\"web\""},    {"source_id", "\"1\""}, {"customer", "\"c\""}, {"reason", "\"r\""},
-                    {"lease", "\"l\""},        {"hold", "true"},       {"text", "\"t\""},     {"kind", "\"k\""},
-                    {"messages", "[\"m\"]"},   {"value", "\"v\""},     {"number", "\"KL1\""}, {"date", "\"2026-04-15\""},
-                    {"state", "\"scheduled\""}};
+    } required[] = {{"channel", "\"web\""},     {"source_id", "\"1\""}, {"customer", "\"c\""}, {"reason", "\"r\""},
+                    {"lease", "\"l\""},         {"hold", "true"},       {"text", "\"t\""},     {"kind", "\"k\""},
+                    {"messages", "[\"m\"]"},    {"value", "\"v\""},     {"number", "\"KL1\""}, {"date", "\"2026-04-15\""},
+                    {"state", "\"scheduled\""}, {"lane", "\"l\""},      {"after_s", "1"}};
     const struct aw_object *object = aw_object_of(kind);
     struct aw_buffer        buffer;
 
@@ -213,6 +222,8 @@ decode_with(struct rig *rig, enum aw_object_kind kind, const struct aw_field *fi
         before = MESSAGE("\"flights\":[");
     else if (kind == AW_OBJECT_LANE_MATCH)
         before = "{\"match\":";
+    else if (kind == AW_OBJECT_LANE_HELPER)
+        before = "{\"overflow\":[";
     if (before == NULL)
         return rig_decode(rig, AW_MEDIA_JSON, body, kind, false, &object, problem);
     aw_buffer_init(&buffer, &rig->arena);
@@ -221,7 +232,7 @@ decode_with(struct rig *rig, enum aw_object_kind kind, const struct aw_field *fi
         buffer.len--;
     aw_buffer_add(&buffer, body.ptr, body.len);
     aw_buffer_add_str(&buffer, kind == AW_OBJECT_LANE_MATCH ? "}" : "]}");
-    kind = kind == AW_OBJECT_LANE_MATCH ? AW_OBJECT_LANE_PUT : AW_OBJECT_MESSAGE;
+    kind = kind == AW_OBJECT_LANE_MATCH || kind == AW_OBJECT_LANE_HELPER ? AW_OBJECT_LANE_PUT : AW_OBJECT_MESSAGE;
     return rig_decode(rig, AW_MEDIA_JSON, aw_buffer_slice(&buffer), kind, false, &object, problem);
 }
 
@@ -297,7 +308,9 @@ add_element(struct aw_buffer *buffer, const struct aw_field *field, uint32_t i)
 
     if (i > 0)
         aw_buffer_add_str(buffer, ",");
-    if (field->type == AW_TYPE_OBJECT)
+    if (field->type == AW_TYPE_OBJECT && field->object == AW_OBJECT_LANE_HELPER)
+        aw_buffer_printf(buffer, "{\"lane\":\"l%u\",\"after_s\":1}", i);
+    else if (field->type == AW_TYPE_OBJECT)
         aw_buffer_add_str(buffer, objects[field->object]);
     else if (field->type == AW_TYPE_PAIRS)
         aw_buffer_printf(buffer, "\"k%u\":\"v\"", i);
@@ -451,6 +464,31 @@ test_defaults(void **state)
     assert_int_equal(aw_proto_decode_lane_put(&rig->arena, AW_MEDIA_JSON, AW_SLICE("{}"), &lane, &problem), AW_OK);
     assert_int_equal(lane.pause, AW_LANE_OPEN);
     assert_int_equal(lane.match.lang_count, 0);
+    assert_int_equal(lane.helper_count, 0);
+}
+
+static void
+test_every_field_of_a_lane_arrives(void **state)
+{
+    struct rig             *rig = *state;
+    struct aw_proto_problem problem;
+    struct aw_lane_request  lane;
+    enum aw_err             err;
+
+    err = aw_proto_decode_lane_put(&rig->arena, AW_MEDIA_JSON,
+                                   AW_SLICE("{\"pause\":\"in\",\"match\":{\"langs\":[\"nl\"],\"channels\":[\"mail\"],"
+                                            "\"accounts\":[\"a b\"],\"tags\":[\"x\",\"y\"]},"
+                                            "\"overflow\":[{\"after_s\":5,\"lane\":\"de\"},{\"lane\":\"fr\",\"after_s\":5}]}"),
+                                   &lane, &problem);
+    assert_int_equal(err, AW_OK);
+    assert_int_equal(lane.pause, AW_LANE_PAUSED_IN);
+    assert_slice(lane.match.langs[0], "nl");
+    assert_slice(lane.match.channels[0], "mail");
+    assert_slice(lane.match.accounts[0], "a b");
+    assert_int_equal(lane.match.tag_count, 2);
+    assert_int_equal(lane.helper_count, 2);
+    assert_slice(lane.helpers[1].lane, "fr");
+    assert_int_equal(lane.helpers[0].after_s, 5);
 }
 
 static void
@@ -459,7 +497,6 @@ test_every_field_arrives(void **state)
     struct rig              *rig = *state;
     struct aw_proto_problem  problem;
     struct aw_message        m;
-    struct aw_lane_request   lane;
     struct aw_ticket_request ticket;
     enum aw_err              err;
 
@@ -505,16 +542,6 @@ test_every_field_arrives(void **state)
     assert_int_equal(m.meta_count, 2);
     assert_slice(m.meta[0].key, "a"); /* sorted */
     assert_slice(m.meta[1].value, "2");
-    err = aw_proto_decode_lane_put(&rig->arena, AW_MEDIA_JSON,
-                                   AW_SLICE("{\"pause\":\"in\",\"match\":{\"langs\":[\"nl\"],\"channels\":[\"mail\"],"
-                                            "\"accounts\":[\"a b\"],\"tags\":[\"x\",\"y\"]}}"),
-                                   &lane, &problem);
-    assert_int_equal(err, AW_OK);
-    assert_int_equal(lane.pause, AW_LANE_PAUSED_IN);
-    assert_slice(lane.match.langs[0], "nl");
-    assert_slice(lane.match.channels[0], "mail");
-    assert_slice(lane.match.accounts[0], "a b");
-    assert_int_equal(lane.match.tag_count, 2);
     err = aw_proto_decode_ticket_patch(&rig->arena, AW_MEDIA_JSON,
                                        AW_SLICE("{\"hold\":true,\"hold_until\":\"2026-04-15T08:01:02.345Z\",\"reason\":\"r\"}"),
                                        &ticket, &problem);
@@ -645,6 +672,7 @@ main(void)
         rig_test(test_codes),
         rig_test(test_defaults),
         rig_test(test_lenient),
+        rig_test(test_every_field_of_a_lane_arrives),
         rig_test(test_every_field_arrives),
         rig_test(test_encoded_size),
         rig_test(test_required_is_written),
