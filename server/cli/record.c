@@ -210,6 +210,20 @@ add_undo(json_t *object, const struct aw_in_undo *undo)
     add_slice(object, "by", undo->by);
 }
 
+/* By their numbers: names are the state's. */
+static void
+add_full(json_t *object, unsigned full)
+{
+    json_t *channels;
+
+    if (full == 0)
+        return;
+    channels = json_array();
+    for (; full != 0; full &= full - 1)
+        (void)json_array_append_new(channels, json_integer(__builtin_ctz(full)));
+    (void)json_object_set_new(object, "full_channels", channels);
+}
+
 static void
 add_choice(json_t *object, const struct aw_lease_choice *choice)
 {
@@ -220,6 +234,7 @@ add_choice(json_t *object, const struct aw_lease_choice *choice)
     add_time(object, "chosen_at", choice->at);
     add_number(object, "seen", choice->seen_seq);
     add_number(object, "held_us", choice->held_us);
+    add_full(object, choice->full);
     if (choice->lane_count == 0)
         return;
     lanes = json_array();

@@ -2,11 +2,13 @@
 """Agents with units by channel get the most urgent ticket among the channels in which they have a unit free: against a list of all
 tickets, in races, while a channel's tickets move to a shelf of their own, after kill -9; nobody spins, nobody is woken in vain."""
 
+import json
 import random
+import subprocess
 import sys
 import time
 
-from aswolk_test import Messages, audit, check, equal, rfc3339, run, status, until
+from aswolk_test import Messages, audit, check, equal, program, rfc3339, run, status, until
 from crowd import Crowd
 
 CHANNELS = ["chat", "mail", "web", "sms", "app", "fax"]
@@ -36,6 +38,13 @@ class Desk:
 
     def done(self, ticket):
         self.units[self.held.pop(ticket)] += 1
+
+
+def leases_in(server):
+    """The records of all leases."""
+    done = subprocess.run([program("aswolk"), "journal", "--json", "--kind", "lease", server.folder], capture_output=True)
+    equal(done.returncode, 0, "exit code of aswolk journal")
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def post_old(api, make, now, age_s, channel):
@@ -79,6 +88,8 @@ def test_by_the_rule(t):
     check(passed > 20, "pulls for which the oldest was beyond her units", passed)
     result = audit(server)
     equal(result["judged"], result["leases"], "all are judged")
+    told = [record for record in leases_in(server) if 3 in record.get("full_channels", [])]
+    equal(len(told), result["leases"], "each says that she takes no fax, whose number is the third")
 
 
 def test_channel_changes(t):
