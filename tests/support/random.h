@@ -2,6 +2,7 @@
 #ifndef AW_TESTS_SUPPORT_RANDOM_H
 #define AW_TESTS_SUPPORT_RANDOM_H
 
+#include "support/sanitizer.h"
 #include "support/test.h"
 
 #include <stdio.h>
@@ -49,12 +50,8 @@ random_times(uint32_t count)
     const char *text = getenv("AW_TEST_TIMES");
     uint64_t    percent = text == NULL ? 100 : strtoull(text, NULL, 10);
 
-#if defined(__SANITIZE_THREAD__)
+#ifdef WITH_TSAN
     percent = percent / 8 + 1;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-    percent = percent / 8 + 1;
-#endif
 #endif
     return (uint32_t)(count * percent / 100);
 }

@@ -17,14 +17,6 @@
 #include <stdatomic.h>
 #include <time.h>
 
-#if defined(__SANITIZE_THREAD__)
-#define WITH_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define WITH_TSAN 1
-#endif
-#endif
-
 #define THREADS     4 /* the first is the writer */
 #define GOAL        200
 #define WAITING_MAX 10000U

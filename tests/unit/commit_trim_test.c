@@ -9,6 +9,7 @@
 #include "commit/kept.h"
 #include "run/reader.h"
 #include "support/commit_rig.h"
+#include "unit/read_kit.h"
 
 #include <lmdb.h>
 #include <stdio.h>
@@ -147,20 +148,10 @@ serve(struct desk *desk, uint64_t customer)
 static struct aw_read_item
 read_item(struct desk *desk, struct aw_read_item want, char *memory, size_t room)
 {
-    struct aw_journal_reader *reader = aw_journal_reader_new(desk->journal);
-    struct aw_blocks         *blocks = aw_blocks_new(65536, 4 << 20);
-    struct aw_read            read = {.items = &want, .count = 1, .memory = memory, .room = room, .bytes_max = room};
-    struct aw_arena           scratch;
+    size_t need = 0;
 
-    assert_non_null(reader);
-    assert_non_null(blocks);
-    aw_arena_init(&scratch, blocks);
-    assert_int_equal(aw_journal_read_begin(reader), AW_OK);
-    aw_read_carry_out(&read, reader, &scratch);
-    aw_journal_read_end(reader);
-    aw_blocks_free(&blocks);
-    aw_journal_reader_free(&reader);
-    assert_true(read.need <= room);
+    want = read_kit_item(desk->journal, want, memory, room, room, &need);
+    assert_true(need <= room);
     return want;
 }
 

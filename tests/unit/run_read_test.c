@@ -11,6 +11,7 @@
 #include "core/state.h"
 #include "run/reader.h"
 #include "support/test.h"
+#include "unit/read_kit.h"
 #include "unit/store_kit.h"
 
 #include <sched.h>
@@ -173,22 +174,7 @@ post(struct book *book, uint64_t customer, uint64_t number, size_t body_bytes, u
 static struct aw_read_item
 read_item(struct book *book, struct aw_read_item want, char *memory, size_t room, size_t bytes_max, size_t *ret_need)
 {
-    struct aw_journal_reader *reader = aw_journal_reader_new(book->journal);
-    struct aw_blocks         *blocks = aw_blocks_new(65536, 4 << 20);
-    struct aw_read            read = {.items = &want, .count = 1, .memory = memory, .room = room, .bytes_max = bytes_max};
-    struct aw_arena           scratch;
-
-    assert_non_null(reader);
-    assert_non_null(blocks);
-    aw_arena_init(&scratch, blocks);
-    assert_int_equal(aw_journal_read_begin(reader), AW_OK);
-    aw_read_carry_out(&read, reader, &scratch);
-    aw_journal_read_end(reader);
-    assert_int_equal(aw_blocks_used(blocks), 0);
-    aw_blocks_free(&blocks);
-    aw_journal_reader_free(&reader);
-    *ret_need = read.need;
-    return want;
+    return read_kit_item(book->journal, want, memory, room, bytes_max, ret_need);
 }
 
 static void

@@ -3,15 +3,11 @@
  *
  * How: steady loads of which it is plain what share can not be served; each policy in a quarter of R16u beside the bound.
  */
-#include "support/test.h"
+#include "unit/sim_kit.h"
 
-#include "base/hash.h"
-#include "base/mem.h"
 #include "bench/surge_sim/bound.h"
-#include "bench/surge_sim/desk.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #define SEEDS 4
 
@@ -77,27 +73,19 @@ test_no_order_is_better(void **state)
     static const char *const policies[] = {"guarded", "strict-departures", "strict"};
     double                   bound = 0;
     double                   missed[AW_ARRAY_LEN(policies)] = {0};
-    struct sim_result       *result = aw_new(struct sim_result);
-    struct sim_scenario      scenario = *sim_scenario_find("R16u");
+    struct sim_scenario      scenario = sim_kit_part("R16u", 4);
 
     (void)state;
-    assert_non_null(result);
-    scenario.base_per_hour /= 4;
-    for (unsigned i = 0; i < scenario.staff_points; i++)
-        scenario.staff[i].value /= 4;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         struct sim_bound one;
 
         assert_int_equal(sim_bound_find(&one, &scenario, &order, seed), AW_OK);
         bound += one.missed / SEEDS;
         for (unsigned i = 0; i < AW_ARRAY_LEN(policies); i++) {
-            struct sim_setup setup = {
-                .scenario = &scenario, .policy = sim_policy_find(policies[i]), .order = order, .seed = seed};
-            struct aw_why why = {0};
+            struct sim_result *result = sim_kit_run(&scenario, policies[i], seed);
 
-            if (sim_desk_run(&setup, result, &why) != AW_OK)
-                fail_msg("%s", why.text);
             missed[i] += result->of_run[SIM_MISSED] / SEEDS;
+            free(result);
         }
     }
     assert_true(bound > 0.1);
@@ -105,14 +93,6 @@ test_no_order_is_better(void **state)
         assert_true(missed[i] > bound);
     assert_true(missed[0] < bound + 0.02); /* ours is near it, the one that knows no departures is not */
     assert_true(missed[2] > bound + 0.2);
-    free(result);
-}
-
-static int
-start(void **state)
-{
-    (void)state;
-    return aw_hash_init() ? 0 : -1;
 }
 
 int
@@ -123,5 +103,5 @@ main(void)
         cmocka_unit_test(test_no_order_is_better),
     };
 
-    return cmocka_run_group_tests(tests, start, NULL);
+    return cmocka_run_group_tests(tests, sim_kit_start, NULL);
 }

@@ -4,32 +4,14 @@
  * to the millisecond on every policy; work that no order can change; each thing that people do (write again, give up, ask in
  * clusters) by what it must change; and the two scenarios that the server's order exists for, shortened.
  */
-#include "support/test.h"
+#include "unit/sim_kit.h"
 
-#include "base/hash.h"
-#include "base/mem.h"
-#include "bench/surge_sim/desk.h"
 #include "bench/surge_sim/report.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct sim_result *
-run(const struct sim_scenario *scenario, const char *policy, uint64_t seed)
-{
-    struct sim_setup setup = {
-        .scenario = scenario, .policy = sim_policy_find(policy), .order = AW_ORDER_SETTINGS_DEFAULT, .seed = seed};
-    struct sim_result *result = aw_new(struct sim_result);
-    struct aw_why      why = {0};
-
-    assert_non_null(result);
-    assert_non_null(setup.policy);
-    if (sim_desk_run(&setup, result, &why) != AW_OK)
-        fail_msg("%s", why.text);
-    return result;
-}
 
 static void
 assert_near(double got, double want, double share, const char *what)
@@ -76,7 +58,7 @@ test_pollaczek_khinchine(void **state)
         double busy = 0;
 
         for (uint64_t seed = 0; seed < RUNS; seed++) {
-            struct sim_result *result = run(&one_agent, policies[i], seed);
+            struct sim_result *result = sim_kit_run(&one_agent, policies[i], seed);
 
             mean += result->of_class[AW_CLASS_OTHER][SIM_MEAN_MIN] / RUNS;
             busy += result->of_run[SIM_UTILISATION] / RUNS;
@@ -100,7 +82,7 @@ test_cobham(void **state)
     two.mix[AW_CLASS_GENERAL] = 0.6;
     two.mix[AW_CLASS_OTHER] = 0;
     for (uint64_t seed = 0; seed < RUNS; seed++) {
-        struct sim_result *result = run(&two, "strict", seed);
+        struct sim_result *result = sim_kit_run(&two, "strict", seed);
 
         care += result->of_class[AW_CLASS_CARE][SIM_MEAN_MIN] / RUNS;
         general += result->of_class[AW_CLASS_GENERAL][SIM_MEAN_MIN] / RUNS;
@@ -112,18 +94,6 @@ test_cobham(void **state)
 
 /* --- invariants of every policy --------------------------------------------------------------------------------------------- */
 
-/* A tenth of R8 in size: quick, and as overloaded. */
-static struct sim_scenario
-small(const char *name)
-{
-    struct sim_scenario scenario = *sim_scenario_find(name);
-
-    scenario.base_per_hour /= 10;
-    for (unsigned i = 0; i < scenario.staff_points; i++)
-        scenario.staff[i].value /= 10;
-    return scenario;
-}
-
 static void
 test_littles_law(void **state)
 {
@@ -131,11 +101,11 @@ test_littles_law(void **state)
 
     (void)state;
     for (unsigned i = 0; i < AW_ARRAY_LEN(scenarios); i++) {
-        struct sim_scenario scenario = small(scenarios[i]);
+        struct sim_scenario scenario = sim_kit_part(scenarios[i], 10);
 
         scenario.hours = 20; /* ends in the middle of it */
         for (unsigned policy = 0; sim_policy_at(policy) != NULL; policy++) {
-            struct sim_result *result = run(&scenario, sim_policy_at(policy)->name, 5);
+            struct sim_result *result = sim_kit_run(&scenario, sim_policy_at(policy)->name, 5);
 
             assert_true(result->tally.waiting_ms > 1000 * SIM_HOUR);
             assert_int_equal(result->tally.waiting_ms, result->tally.waited_ms);
@@ -148,21 +118,21 @@ test_littles_law(void **state)
 static void
 test_an_order_changes_no_work(void **state)
 {
-    struct sim_scenario scenario = small("R8");
+    struct sim_scenario scenario = sim_kit_part("R8", 10);
     struct sim_result  *fifo;
 
     (void)state;
     /* In the last hours nobody asks, so that everybody is served. */
     scenario.load[scenario.load_points++] = (struct sim_point){40, 1};
     scenario.load[scenario.load_points++] = (struct sim_point){40, 0};
-    fifo = run(&scenario, "fifo", 9);
+    fifo = sim_kit_run(&scenario, "fifo", 9);
     assert_int_equal((int)fifo->of_run[SIM_LEFT_WAITING], 0);
     for (unsigned policy = 0; sim_policy_at(policy) != NULL; policy++) {
         struct sim_result *other;
 
         if (sim_policy_at(policy)->is_bound)
             continue;
-        other = run(&scenario, sim_policy_at(policy)->name, 9);
+        other = sim_kit_run(&scenario, sim_policy_at(policy)->name, 9);
         assert_int_equal(other->tally.work, fifo->tally.work);
         assert_int_equal(other->tally.refused, 0);
         assert_near(other->tally.busy_ms, fifo->tally.busy_ms, 1e-3, sim_policy_at(policy)->name);
@@ -220,10 +190,10 @@ test_same_seed_same_report(void **state)
 static void
 test_same_seed_same_state(void **state)
 {
-    struct sim_scenario scenario = small("R16u");
-    struct sim_result  *one = run(&scenario, "guarded", 11);
-    struct sim_result  *two = run(&scenario, "guarded", 11);
-    struct sim_result  *other = run(&scenario, "guarded", 12);
+    struct sim_scenario scenario = sim_kit_part("R16u", 10);
+    struct sim_result  *one = sim_kit_run(&scenario, "guarded", 11);
+    struct sim_result  *two = sim_kit_run(&scenario, "guarded", 11);
+    struct sim_result  *other = sim_kit_run(&scenario, "guarded", 12);
 
     (void)state;
     assert_true(aw_hash128_eq(one->digest, two->digest));
@@ -240,9 +210,9 @@ test_same_seed_same_state(void **state)
 static void
 test_folding(void **state)
 {
-    struct sim_scenario scenario = small("dup");
-    struct sim_result  *folded = run(&scenario, "guarded", 2);
-    struct sim_result  *unfolded = run(&scenario, "guarded-unfolded", 2);
+    struct sim_scenario scenario = sim_kit_part("dup", 10);
+    struct sim_result  *folded = sim_kit_run(&scenario, "guarded", 2);
+    struct sim_result  *unfolded = sim_kit_run(&scenario, "guarded-unfolded", 2);
     struct sim_result  *strangers;
 
     (void)state;
@@ -251,7 +221,7 @@ test_folding(void **state)
     assert_int_equal(unfolded->tally.folded, 0);
     assert_true(unfolded->of_run[SIM_WORK_PER_NEED] > 2);
     scenario.identified = 0; /* nobody knows who the second channel's writer is */
-    strangers = run(&scenario, "guarded", 2);
+    strangers = sim_kit_run(&scenario, "guarded", 2);
     assert_true(strangers->of_run[SIM_WORK_PER_NEED] > 1.2);
     free(folded);
     free(unfolded);
@@ -261,13 +231,13 @@ test_folding(void **state)
 static void
 test_giving_up(void **state)
 {
-    struct sim_scenario scenario = small("R8");
-    struct sim_result  *patient = run(&scenario, "fifo", 2);
+    struct sim_scenario scenario = sim_kit_part("R8", 10);
+    struct sim_result  *patient = sim_kit_run(&scenario, "fifo", 2);
     struct sim_result  *impatient;
 
     (void)state;
     scenario.patience_hours = 4;
-    impatient = run(&scenario, "fifo", 2);
+    impatient = sim_kit_run(&scenario, "fifo", 2);
     assert_int_equal((int)patient->of_run[SIM_GAVE_UP], 0);
     assert_true(impatient->of_run[SIM_GAVE_UP] > 100);
     assert_int_equal(impatient->tally.waiting_ms, impatient->tally.waited_ms);
@@ -282,12 +252,12 @@ static void
 test_wrap_up(void **state)
 {
     struct sim_scenario scenario = one_agent;
-    struct sim_result  *without = run(&scenario, "fifo", 8);
+    struct sim_result  *without = sim_kit_run(&scenario, "fifo", 8);
     struct sim_result  *with;
 
     (void)state;
     scenario.wrap_up_min = 2;
-    with = run(&scenario, "fifo", 8);
+    with = sim_kit_run(&scenario, "fifo", 8);
     /* Two minutes more a ticket, on the same tickets. */
     assert_near(with->tally.busy_ms - without->tally.busy_ms, (double)(2 * SIM_MIN * without->tally.work), 0.02, "pauses");
     free(without);
@@ -297,9 +267,9 @@ test_wrap_up(void **state)
 static void
 test_clusters(void **state)
 {
-    struct sim_scenario scenario = small("clu");
-    struct sim_result  *single = run(&scenario, "guarded", 2);
-    struct sim_result  *bulk = run(&scenario, "guarded-clusters", 2);
+    struct sim_scenario scenario = sim_kit_part("clu", 10);
+    struct sim_result  *single = sim_kit_run(&scenario, "guarded", 2);
+    struct sim_result  *bulk = sim_kit_run(&scenario, "guarded-clusters", 2);
 
     (void)state;
     assert_int_equal(single->tally.bulk_answered, 0);
@@ -320,8 +290,8 @@ test_generated(void **state)
 
     (void)state;
     scenario.hours = 1;
-    folded = run(&scenario, "guarded", 2);
-    unfolded = run(&scenario, "rabbitmq", 2);
+    folded = sim_kit_run(&scenario, "guarded", 2);
+    unfolded = sim_kit_run(&scenario, "rabbitmq", 2);
     assert_true(folded->tally.duplicates > 300);
     assert_true(folded->tally.folded > 1000);
     assert_int_equal(unfolded->tally.duplicates, 0);
@@ -342,7 +312,7 @@ test_long_handling(void **state)
     scenario.hours = 24;
     scenario.handling_min[AW_CLASS_OTHER] = 150;
     scenario.handling_cv = 0.1;
-    result = run(&scenario, "guarded", 1);
+    result = sim_kit_run(&scenario, "guarded", 1);
     assert_int_equal(result->tally.leases, 24 * 60 / 150 + 1);
     free(result);
 }
@@ -354,8 +324,8 @@ static void
 test_one_slowdown(void **state)
 {
     const struct sim_scenario *scenario = sim_scenario_find("R8");
-    struct sim_result         *guarded = run(scenario, "guarded", 1);
-    struct sim_result         *one_order = run(scenario, "guarded-one-order", 1);
+    struct sim_result         *guarded = sim_kit_run(scenario, "guarded", 1);
+    struct sim_result         *one_order = sim_kit_run(scenario, "guarded-one-order", 1);
 
     (void)state;
     assert_true(guarded->of_run[SIM_RATIO_SPREAD] <= 0.1);
@@ -369,8 +339,8 @@ static void
 test_guarded_order(void **state)
 {
     const struct sim_scenario *scenario = sim_scenario_find("R8u");
-    struct sim_result         *guarded = run(scenario, "guarded", 1);
-    struct sim_result         *fifo = run(scenario, "fifo", 1);
+    struct sim_result         *guarded = sim_kit_run(scenario, "guarded", 1);
+    struct sim_result         *fifo = sim_kit_run(scenario, "fifo", 1);
 
     (void)state;
     assert_true(guarded->of_run[SIM_CARE_OVER_30] == 0);
@@ -379,13 +349,6 @@ test_guarded_order(void **state)
     assert_true(fifo->of_run[SIM_MISSED] > 0.5);
     free(guarded);
     free(fifo);
-}
-
-static int
-start(void **state)
-{
-    (void)state;
-    return aw_hash_init() ? 0 : -1;
 }
 
 int
@@ -408,5 +371,5 @@ main(void)
         cmocka_unit_test(test_guarded_order),
     };
 
-    return cmocka_run_group_tests(tests, start, NULL);
+    return cmocka_run_group_tests(tests, sim_kit_start, NULL);
 }

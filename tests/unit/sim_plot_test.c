@@ -3,13 +3,10 @@
  *
  * How: a small study is drawn into a folder of its own, and the files are read.
  */
-#include "support/test.h"
-
-#include "base/hash.h"
 #include "bench/surge_sim/plot.h"
+#include "unit/sim_kit.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -100,17 +97,10 @@ test_pictures(void **state)
     sim_study_fini(&study);
 }
 
-static int
-start(void **state)
-{
-    (void)state;
-    return aw_hash_init() ? 0 : -1;
-}
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_pictures)};
 
-    return cmocka_run_group_tests(tests, start, NULL);
+    return cmocka_run_group_tests(tests, sim_kit_start, NULL);
 }

@@ -3,14 +3,9 @@
  *
  * How: one grounded ticket is leased beside one departure, on both sides of each border of the rule; then whole runs.
  */
-#include "support/test.h"
+#include "unit/sim_kit.h"
 
-#include "base/hash.h"
-#include "base/mem.h"
-#include "bench/surge_sim/desk.h"
 #include "bench/surge_sim/watch.h"
-
-#include <stdlib.h>
 
 #define NOW          (SIM_START + 10 * SIM_HOUR)
 #define AGO(minutes) (NOW - (minutes)*SIM_MIN)
@@ -102,19 +97,12 @@ test_many(void **state)
 static struct sim_watch_count
 run_ash(const char *policy, uint64_t seed)
 {
-    struct sim_scenario    scenario = *sim_scenario_find("R8-ash");
-    struct sim_setup       setup = {.scenario = &scenario, .policy = sim_policy_find(policy), .order = order, .seed = seed};
-    struct sim_result     *result = aw_new(struct sim_result);
+    struct sim_scenario    scenario = sim_kit_part("R8-ash", 10);
+    struct sim_result     *result;
     struct sim_watch_count count;
-    struct aw_why          why = {0};
 
-    assert_non_null(result);
-    scenario.base_per_hour /= 10;
-    for (unsigned i = 0; i < scenario.staff_points; i++)
-        scenario.staff[i].value /= 10;
     scenario.hours = 14;
-    if (sim_desk_run(&setup, result, &why) != AW_OK)
-        fail_msg("%s", why.text);
+    result = sim_kit_run(&scenario, policy, seed);
     count = result->tally.closed;
     free(result);
     return count;
@@ -140,13 +128,6 @@ test_a_region_closes(void **state)
     }
 }
 
-static int
-start(void **state)
-{
-    (void)state;
-    return aw_hash_init() ? 0 : -1;
-}
-
 int
 main(void)
 {
@@ -156,5 +137,5 @@ main(void)
         cmocka_unit_test(test_a_region_closes),
     };
 
-    return cmocka_run_group_tests(tests, start, NULL);
+    return cmocka_run_group_tests(tests, sim_kit_start, NULL);
 }
