@@ -22,7 +22,7 @@ static const struct aw_cli_option audit_options[] = {
      .value = "N",
      .offset = offsetof(struct audit_options, show),
      .max = AW_AUDIT_FINDINGS_MAX,
-     .about = "of the leases that passed something over, the N worst (10)"},
+     .about = "of the leases that passed something over, the N worst; default 10"},
 };
 
 struct walk {

@@ -169,7 +169,8 @@ print_row(const struct aw_cli_option *row)
 void
 aw_cli_options_help(const struct aw_cli_command *command)
 {
-    (void)printf("Usage: aswolk %s [OPTION...] %s\n\n%s\n", command->name, command->arguments, command->about);
+    (void)printf("Usage: aswolk %s [OPTION...]%s%s\n\n%s\n", command->name, command->arguments[0] == '\0' ? "" : " ",
+                 command->arguments, command->about);
     if (command->option_count > 0)
         (void)printf("\nOptions:\n");
     for (size_t i = 0; i < command->option_count; i++)
