@@ -29,6 +29,7 @@ from test_tickets import unfold
 CHAOS_S = float(os.environ.get("ASWOLK_CHAOS_S", "9"))
 LANES = ["main", "red", "blue", "listening", "quiet"]
 CHANNELS = ("web", "mail", "twitter")
+HELPERS = {"main": "red", "red": "blue", "blue": "main"}  # whose agents may help with what has waited long
 AGENTS = 5
 SHORT_S, LONG_S = 5, 3600  # A long lease ends by its holder or with its ticket, never by itself.
 ENDED = ("complete", "release", "decline")
@@ -324,7 +325,8 @@ class Agent:
         self.book.count("pulls repeated")
 
     def take(self, lease, lanes, lease_s):
-        check(lanes is None or lease["lane"] in lanes, "a lane that it asked for", (lease["lane"], lanes))
+        whose = {lease["lane"], HELPERS.get(lease["lane"])}
+        check(lanes is None or whose & set(lanes), "of a lane that it asked for, or that this one helps", (lease["lane"], lanes))
         check(lease["lane"] != "quiet", "nothing comes out of a lane that is paused", lease)
         with self.book.lock:
             check(lease["lease"] not in self.book.held, "a token is given once", lease["lease"])
@@ -557,7 +559,10 @@ class Steerer:
     def lane(self, api):
         lane = self.random.choice(("red", "blue", "main"))
         pause = self.random.choice(("none", "none", "in", "out", "both") if lane != "main" else ("none", "none", "out"))
-        self.took(api.put_lane(lane, {"pause": pause}), 200)
+        body = {"pause": pause}
+        if self.random.random() < 0.5:
+            body["overflow"] = [{"lane": HELPERS[lane], "after_s": self.random.choice((1, 2, 600))}]
+        self.took(api.put_lane(lane, body), 200)
 
 
 class Observer:
@@ -777,7 +782,8 @@ def check_nothing_left(server):
     for agent in api.every("/v1/agents"):
         equal(set(agent["held"].values()) | {agent["leases"]}, {0}, "what an agent holds: %r" % agent)
     for lane in api.every("/v1/lanes"):
-        equal(sum(lane["waiting"].values()) + lane["leased"] + lane["held"], 0, "what is left in a lane: %r" % lane)
+        counts = [lane["leased"], lane["held"], lane["helped"]] + list(lane["waiting"].values())
+        equal(set(counts), {0}, "what is left in a lane: %r" % lane)
 
 
 def chaos(t, seconds, unaudited=False):
@@ -845,6 +851,7 @@ def finish(t, server, book, model):
         equal(ids, model.tickets[ticket].messages[-200:], "messages of " + ticket)
     server.restart()
     check_nothing_left(server)
+    server.close_all()
     server.stop()
     told = verify(server)
     equal(told["messages"], len(book.posts), "messages in the journal: none is lost, none is there twice")
