@@ -734,6 +734,40 @@ test_opened_lane_offers_what_is_aside(void **state)
     desk_close(&desk);
 }
 
+/* A pull chose a ticket that is gone by the time of its lease. What waits aside does not take its place: there may be something
+ * more urgent in the queues. The pull is refused and looks again; when it finds nothing there, it gets that. */
+static void
+test_stale_choice_gives_no_way_to_what_is_aside(void **state)
+{
+    static const struct aw_order_settings order = AW_ORDER_SETTINGS_DEFAULT;
+    struct aw_park                        bob = {.agent = AW_SLICE("bob"), .order = &order, .woken_lane = AW_LANE_NONE};
+    struct desk                           desk;
+    struct aw_head                        aside, head;
+    struct one                            one;
+
+    (void)state;
+    desk_open(&desk, NULL);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    (void)post(&desk, 1, 1);
+    assert_true(take(&desk, 0, &aside));
+    desk_carry_out(&desk, &make_lease(&one, &aside)->submission);
+    desk_carry_out(&desk, &make_fenced(&one, AW_COMMAND_DECLINE, one.entry.command.out.u.lease.lease)->submission);
+    (void)post(&desk, 2, 2);
+    assert_true(take(&desk, 0, &head));
+    desk_carry_out(&desk, &make_lease(&one, &head)->submission); /* somebody was faster */
+    assert_int_equal(one.entry.command.out.err, AW_OK);
+    make_lease(&one, &head)->submission.pull = &bob;
+    one.entry.command.in.lease.agent = bob.agent;
+    desk_carry_out(&desk, &one.submission);
+    assert_int_equal(one.entry.command.out.err, AW_E_STALE);
+    one_make(&one, AW_COMMAND_LEASE)->submission.pull = &bob;
+    one.entry.command.in.lease = (struct aw_in_lease){.agent = bob.agent, .lease_ms = 60000};
+    desk_carry_out(&desk, &one.submission);
+    assert_int_equal(one.entry.command.out.err, AW_OK);
+    assert_int_equal(one.entry.command.out.u.lease.ticket.slot, aside.slot);
+    desk_close(&desk);
+}
+
 /* Who waits for work when the store fails is told so at once, and so is who comes to wait later. */
 static void
 test_broken_store_ends_parked_pulls(void **state)
@@ -1153,6 +1187,7 @@ main(void)
         cmocka_unit_test(test_looks_are_cancelled),
         cmocka_unit_test(test_opened_lane_wakes_as_many_as_it_has),
         cmocka_unit_test(test_opened_lane_offers_what_is_aside),
+        cmocka_unit_test(test_stale_choice_gives_no_way_to_what_is_aside),
         cmocka_unit_test(test_broken_store_ends_parked_pulls),
         cmocka_unit_test(test_engine_that_breaks_in_a_checkpoint),
         cmocka_unit_test(test_hold_and_unhold_for_ever),
