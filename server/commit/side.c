@@ -149,9 +149,8 @@ aw_side_choose(struct aw_committer *c, struct aw_submission *submission)
     if (best.ticket.ticket.slot == lease->slot && best.ticket.version == lease->version)
         return;
     /* A choice that is stale says nothing of what else lies in the queues: it is refused, and the pull looks again. */
-    if (lease->slot == 0 ||
-        (aw_state_ticket_at(c->config.state, lease->slot, &chosen) && chosen.version == lease->version &&
-         is_before(submission->pull, at, &best.ticket, &chosen)))
+    if (lease->slot == 0 || (aw_state_ticket_at(c->config.state, lease->slot, &chosen) && chosen.version == lease->version &&
+                             is_before(submission->pull, at, &best.ticket, &chosen)))
         insert(c, submission, &best);
 }
 
