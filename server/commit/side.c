@@ -184,6 +184,9 @@ find_pull(struct aw_committer *c, const struct aw_ticket_view *ticket)
     struct aw_slice       agent = aw_state_kept_for(c->config.state, offer.slot);
     struct aw_submission *first = NULL;
 
+    /* Without a unit: two pulls of that agent would be woken in turn for ever. It is looked for when it has one. */
+    if (agent.len > 0 && !aw_state_may_take(c->config.state, offer.slot, aw_state_find_agent(c->config.state, agent)))
+        return NULL;
     for (uint32_t i = 0; i <= ticket->help.count; i++) {
         uint32_t              lane = i == 0 ? ticket->lane : ticket->help.by[i - 1].lane;
         struct aw_submission *pull;

@@ -384,6 +384,42 @@ test_woken_when_a_unit_is_free(void **state)
     desk_close(&desk);
 }
 
+/* A customer who comes back is kept for who knows the case: without a unit she is not woken for it, however many of her pulls wait,
+ * and when she has one, one of them is. */
+static void
+test_kept_for_who_has_no_unit(void **state)
+{
+    struct desk        desk;
+    struct waiting     first, second;
+    struct one         one;
+    struct aw_lease_id lease;
+    uint32_t           slot;
+
+    (void)state;
+    desk_open(&desk, NULL);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    set_units(&desk, "ann", "chat", 1);
+    slot = post_on(&desk, "chat").out.u.message.ticket.slot;
+    complete(&desk, "ann", pull_for(&desk, "ann", 0).u.lease.lease);
+    (void)post_on(&desk, "chat");
+    lease = pull_for(&desk, "ann", 0).u.lease.lease;
+    park(&desk, &first, "ann");
+    park(&desk, &second, "ann");
+    one_make_post(&one, 1, 100)->channel = AW_SLICE("chat"); /* the first customer */
+    one.entry.command.in.message.body = AW_SLICE("again");
+    assert_null(carry_out(&desk, &one));
+    assert_true(one.entry.command.out.u.message.reopened);
+    assert_int_equal(one.entry.command.out.event.kind, AW_EVENT_ASIDE);
+    desk_step(&desk);
+    assert_null(aw_ring_try_pop(&desk.out));
+    one_make(&one, AW_COMMAND_COMPLETE)->entry.command.in.fenced =
+        (struct aw_in_fenced){.lease = lease, .agent = AW_SLICE("ann")};
+    assert_ptr_equal(carry_out(&desk, &one), &first.submission);
+    assert_int_equal(first.submission.park.offered_slot, slot);
+    leave(&desk, &second);
+    desk_close(&desk);
+}
+
 int
 main(void)
 {
@@ -391,6 +427,7 @@ main(void)
         cmocka_unit_test(test_moves_while_others_pull),    cmocka_unit_test(test_in_vain_only_once),
         cmocka_unit_test(test_new_ones_beside_a_move),     cmocka_unit_test(test_start),
         cmocka_unit_test(test_woken_for_what_it_may_take), cmocka_unit_test(test_woken_when_a_unit_is_free),
+        cmocka_unit_test(test_kept_for_who_has_no_unit),
     };
 
     if (!aw_hash_init())
