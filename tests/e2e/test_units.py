@@ -40,6 +40,11 @@ class Desk:
         self.units[self.held.pop(ticket)] += 1
 
 
+def helped(api):
+    """Tickets of lane a that wait in another one too."""
+    return status(api.get("/v1/lanes/a"), 200, "lane").value["helped"]
+
+
 def leases_in(server):
     """The records of all leases."""
     done = subprocess.run([program("aswolk"), "journal", "--json", "--kind", "lease", server.folder], capture_output=True)
@@ -162,6 +167,29 @@ def test_first_units(t):
     equal((len(seen), len(set(seen))), (5000, 5000), "each once")
     status(ann.pull(wait_s=0), 204, "nothing is left")
     equal(server.metrics().get("aswolk_table_rows", table="channels"), 2, "channels with a number")
+
+
+def test_lanes_that_help(t):
+    """In a lane that helps another one it is the same: what an agent has no unit for is passed over, also when it moves to a shelf."""
+    server = t.server()
+    make = Messages()
+    sue, ann, bob = server.api("sue"), server.api("ann"), server.api("bob")
+    status(sue.put_lane("b"), 201, "the lane that helps")
+    status(sue.put_lane("a", {"overflow": [{"lane": "b", "after_s": 1}]}), 201, "the lane that is helped")
+    chat = sue.receipt(make.next(channel="chat", lane="a"))["ticket"]
+    mail = sue.receipt(make.next(channel="mail", lane="a"))["ticket"]
+    until("both are in the lane that helps", lambda: helped(sue) == 2)
+    status(sue.put_agent("ann", {"units": {"chat": 0}, "lanes": ["b"]}), 201, "no chats for her")
+    equal([lease["ticket"] for lease in ann.leases(max=5)], [mail], "mail of the other lane")
+    late = sue.receipt(make.next(channel="chat", lane="a"))["ticket"]
+    poll = ann.begin_pull(wait_s=50)
+    until_parked(server, 1)
+    until("both chats are in the lane that helps", lambda: helped(sue) == 2)
+    check(not poll.ended, "no chat comes to her")
+    equal([lease["ticket"] for lease in bob.leases(max=5, lanes=["b"])], [chat, late], "they are there for bob")
+    equal(server.metrics().get("aswolk_woken_in_vain_total"), 0, "nobody was woken in vain")
+    mail = sue.receipt(make.next(channel="mail", lane="b"))["ticket"]
+    equal(status(ann.connection.wait(poll), 200, "mail").value["leases"][0]["ticket"], mail, "what is for her")
 
 
 def worker(crowd, number):
