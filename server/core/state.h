@@ -52,7 +52,7 @@
  *   aside      a ticket that not every agent may take now, as some declined it (for decline_ms) or one shall have it first
  *              (kept_ms), waits in no queue: the event ASIDE, not QUEUED. Then it goes back. Each agent has a row; a ticket at most
  *              AW_TICKET_ASIDES_MAX, and when there are no more, a decline is refused and nobody is kept for.
- *   gentle     a gentle ticket that opens, or reopens and is kept for nobody, is for agents marked gentle alone, for
+ *   gentle     a gentle ticket that a message opens, or reopens and is kept for nobody, is for agents marked gentle alone, for
  *              gentle_first_ms, when one of them who serves its lane is there: holds a lease, or completed one within 15 min.
  *              Never CARE and IMMINENT. At most AW_GENTLE_ASIDES_MAX at a time, and half of the rows of tickets aside: what is more
  *              goes to the queue at once. At most AW_GENTLE_AGENTS_MAX agents are so marked.
