@@ -9,7 +9,7 @@
 #define HITS_MAX 8192U
 /* Comparisons of two phrases, in one text. A condition looks at all phrases, so their cost grows with the square of the number:
  * the whole of a scratch would take half a second, for which an io thread must not stand still because of one long mail. Real
- * messages need less than 200, 64 KiB of them put together 4 million; this is about 15 ms. */
+ * messages need less than 600, 16 KiB of them put together a million; this is about 15 ms. */
 #define COMPARISONS_MAX (1U << 21)
 
 #define SHOWN_BYTES_MAX 48U /* of a rule that weighs: what a reason has room for */
