@@ -170,7 +170,7 @@ def test_first_units(t):
 
 
 def test_lanes_that_help(t):
-    """In a lane that helps another one it is the same: what an agent has no unit for is passed over, also when it moves to a shelf."""
+    """In a lane that helps another one it is the same: what an agent has no unit for is passed over, also what moves to a shelf."""
     server = t.server()
     make = Messages()
     sue, ann, bob = server.api("sue"), server.api("ann"), server.api("bob")
