@@ -34,7 +34,8 @@ struct entry {
     uint32_t            other; /* entry + 1: the same ticket in another lane, its own or one that helps; 0: none */
     enum aw_class       class_;
     bool                closing;
-    bool                is_void; /* its lane helps no more: it may lie there yet, but nobody there may have it */
+    bool                is_void;  /* its lane helps no more: it may lie there yet, but nobody there may have it */
+    bool                is_aside; /* in no queue: it waits aside, and its times are not rounded */
     uint8_t             taken_queue;
     uint8_t             shelf;
 };
@@ -48,6 +49,7 @@ struct lease {
     aw_ms    now;       /* record time of its batch */
     uint32_t held_us;
     uint32_t entry;
+    uint32_t aside; /* the most urgent entry aside that it passed over; NONE */
     uint32_t lanes; /* blob; 0: all */
     uint32_t agent; /* blob */
     uint32_t order; /* blob */
@@ -59,6 +61,12 @@ struct pause {
     uint64_t seq;
     uint32_t lane;
     bool     gives;
+};
+
+/* Tickets were in hand and went back without a record. */
+struct refusals {
+    uint64_t from_seq; /* a pull that looked when this was published had one of them at the earliest */
+    uint64_t seq;      /* the lease that tells of it: when that was applied, all were back */
 };
 
 /* Something that grows. */
@@ -88,6 +96,7 @@ struct aw_audit {
     struct pile  entries; /* in the order of queued_seq */
     struct pile  leases;
     struct pile  pauses;
+    struct pile  refusals;
     struct pile  by_slot; /* entry + 1, the first of the ticket's; 0: not in a queue */
     struct blobs blobs;
     uint64_t     unjudged;
@@ -272,6 +281,7 @@ aw_audit_free(struct aw_audit **audit)
     free(a->entries.items);
     free(a->leases.items);
     free(a->pauses.items);
+    free(a->refusals.items);
     free(a->by_slot.items);
     free(a->aside.items);
     free(a->findings.items);
@@ -317,6 +327,12 @@ add_entry(struct aw_audit *audit, uint64_t seq, aw_ms now, const struct aw_ticke
                             .class_ = ticket->class_,
                             .shelf = ticket->shelf};
     count_lane(audit, lane);
+    if (ticket->is_aside) {
+        entry->is_aside = true;
+        entry->key = ticket->key;
+        entry->age = ticket->age;
+        entry->reply_by = ticket->reply_by;
+    }
     if (ticket->shelf >= audit->shelves)
         audit->shelves = ticket->shelf + 1U;
     *place = audit->entries.count;
@@ -372,20 +388,81 @@ entry_in(const struct aw_audit *audit, uint32_t first, uint32_t lane)
     return NONE;
 }
 
+static struct aw_order_candidate
+candidate_aside(const struct aw_ticket_view *ticket)
+{
+    return (struct aw_order_candidate){
+        .class_ = ticket->class_, .age = ticket->age, .departs_at = ticket->departs_at, .reply_by = ticket->reply_by};
+}
+
+static bool
+has_lane(const struct aw_lease_choice *choice, uint32_t lane)
+{
+    for (uint32_t i = 0; i < choice->lane_count; i++) {
+        if (choice->lanes[i] == lane)
+            return true;
+    }
+    return choice->lane_count == 0;
+}
+
+/* The most urgent ticket that waited aside when this pull looked, and still does, which its agent could have had, and which goes
+ * before what was leased. The committer compares them when it applies the lease, so that all of it is certain. */
+static uint32_t
+find_aside_before(struct aw_audit *audit, const struct aw_command *command, const struct aw_state *state)
+{
+    const struct aw_lease_choice *choice = &command->in.lease.choice;
+    uint32_t                      agent = aw_state_find_agent(state, command->in.lease.agent);
+    uint32_t                      best = NONE;
+    struct aw_order_candidate     first;
+    struct aw_ticket_view         ticket;
+
+    if (aw_state_aside_count(state) == 0 || !aw_state_ticket_at(state, command->in.lease.slot, &ticket))
+        return NONE;
+    first = candidate_aside(&ticket);
+    for (uint32_t at = aw_state_next_aside(state, 0); at != 0; at = aw_state_next_aside(state, at)) {
+        uint32_t                  slot = aw_state_aside_ticket(state, at);
+        const uint32_t           *place = place_of_slot(audit, slot);
+        struct aw_order_candidate candidate;
+
+        if (place == NULL || *place == 0 || entry_at(audit, *place - 1)->queued_seq > choice->seen_seq ||
+            !aw_state_ticket_at(state, slot, &ticket) || !aw_state_may_take(state, slot, agent) ||
+            !has_lane(choice, ticket.lane) || !aw_state_lane_gives(state, ticket.lane) || (choice->full >> ticket.shelf & 1) != 0)
+            continue;
+        candidate = candidate_aside(&ticket);
+        if (aw_order_goes_before(&choice->order, choice->at, &candidate, &first)) {
+            first = candidate;
+            best = *place - 1;
+        }
+    }
+    return best;
+}
+
 static void
-note_lease(struct aw_audit *audit, const struct aw_batch_header *header, const struct aw_command *command, uint32_t lane)
+note_refusals(struct aw_audit *audit, uint64_t from_seq, uint64_t seq)
+{
+    struct refusals *refusals = from_seq == 0 ? NULL : push(audit, &audit->refusals, sizeof(*refusals));
+
+    if (refusals != NULL)
+        *refusals = (struct refusals){from_seq, seq};
+}
+
+static void
+note_lease(struct aw_audit *audit, const struct aw_batch_header *header, const struct aw_command *command,
+           const struct aw_state *state, uint32_t lane)
 {
     const struct aw_lease_choice *choice = &command->in.lease.choice;
     uint32_t                      held_ms = choice->held_us / 1000;
     aw_ms                         chosen_at = header->now > held_ms ? header->now - held_ms : 0;
-    bool                          says = choice->at != 0 && choice->queue != AW_CHOICE_ASIDE && chosen_at >= audit->moved_at;
     uint32_t                      first = end_entries(audit, command->in.lease.slot, command->out.seq, chosen_at);
-    uint32_t                      index = entry_in(audit, first, lane);
-    struct lease                 *lease;
+    uint32_t                      index = choice->queue == AW_CHOICE_ASIDE ? first : entry_in(audit, first, lane);
+    bool                          says = choice->at != 0 && index != NONE && chosen_at >= audit->moved_at &&
+                entry_at(audit, index)->is_aside == (choice->queue == AW_CHOICE_ASIDE);
+    struct lease *lease;
 
-    audit->unjudged += !says || index == NONE;
-    if (!says || index == NONE)
+    audit->unjudged += !says;
+    if (!says)
         return;
+    note_refusals(audit, choice->refused_seq, command->out.seq);
     entry_at(audit, index)->taken_seq = choice->seen_seq;
     entry_at(audit, index)->taken_queue = choice->queue;
     lease = push(audit, &audit->leases, sizeof(*lease));
@@ -399,6 +476,7 @@ note_lease(struct aw_audit *audit, const struct aw_batch_header *header, const s
                             .now = header->now,
                             .held_us = choice->held_us,
                             .entry = index,
+                            .aside = find_aside_before(audit, command, state),
                             .lanes = keep(audit, choice->lanes, choice->lane_count * sizeof(choice->lanes[0])),
                             .agent = keep(audit, command->in.lease.agent.ptr, command->in.lease.agent.len),
                             .order = keep(audit, &choice->order, sizeof(choice->order)),
@@ -519,7 +597,7 @@ aw_audit_begin(struct aw_audit *audit, const struct aw_state *state)
     for (uint32_t slot = 0; audit->err == AW_OK && slot < aw_state_ticket_slots(state); slot++) {
         struct aw_ticket_view ticket;
 
-        if (aw_state_ticket_at(state, slot, &ticket) && ticket.state == AW_TICKET_WAITING && !ticket.is_aside)
+        if (aw_state_ticket_at(state, slot, &ticket) && ticket.state == AW_TICKET_WAITING)
             add_entries(audit, seq, now, &ticket);
     }
 }
@@ -536,6 +614,7 @@ note_event(struct aw_audit *audit, const struct aw_batch_header *header, const s
     case AW_EVENT_AGENT: /* each lease tells by which lanes it was chosen */
         return;
     case AW_EVENT_QUEUED:
+    case AW_EVENT_ASIDE:
         (void)end_entries(audit, event->slot, command->out.seq, header->now); /* it may have been in none */
         if (aw_state_ticket_at(state, event->slot, &ticket))
             add_entry(audit, command->out.seq, header->now, &ticket, ticket.lane);
@@ -547,7 +626,6 @@ note_event(struct aw_audit *audit, const struct aw_batch_header *header, const s
     case AW_EVENT_BACK: /* the committer's own */
         return;
     case AW_EVENT_HIDDEN:
-    case AW_EVENT_ASIDE:                                                      /* handed out by the committer, and not judged */
         (void)end_entries(audit, event->slot, command->out.seq, header->now); /* as above */
         return;
     case AW_EVENT_LANE:
@@ -571,7 +649,7 @@ aw_audit_note(struct aw_audit *audit, const struct aw_batch_header *header, cons
         audit->group_seq = header->first_seq;
     }
     if (command->kind == AW_COMMAND_LEASE) {
-        note_lease(audit, header, command, lane_of(command, state));
+        note_lease(audit, header, command, state, lane_of(command, state));
         if (command->in.lease.choice.back_slot != 0)
             requeue_slot(audit, command->out.seq, header->now, header->now, command->in.lease.choice.back_slot, state);
     } else if (command->kind == AW_COMMAND_EPOCH)
@@ -650,6 +728,8 @@ heap_pop(struct aw_audit *audit, uint32_t number)
 static bool
 lies_in(const struct entry *entry, unsigned queue)
 {
+    if (entry->is_aside)
+        return false;
     if (queue == AW_LANES_BY_WINDOW)
         return entry->closing;
     return queue == AW_LANES_BY_AGE ? entry->class_ == AW_CLASS_IMMINENT : entry->class_ == queue;
@@ -697,12 +777,21 @@ is_there(const struct entry *entry, unsigned queue, const struct moment *moment)
 
 /* What the rule is given for the head of a queue. Ids are left out: the order inside a tick is not judged. */
 static struct aw_order_candidate
-candidate_of(const struct entry *entry, unsigned queue)
+candidate_queued(const struct entry *entry, unsigned queue)
 {
     const struct aw_head head = {
         .class_ = entry->class_, .queue = queue, .key = tick_of(entry, queue), .age = entry->age, .reply_by = entry->reply_by};
 
     return aw_choice_candidate(&head);
+}
+
+static struct aw_order_candidate
+candidate_of(const struct entry *entry, unsigned queue)
+{
+    if (entry->is_aside)
+        return (struct aw_order_candidate){
+            .class_ = entry->class_, .age = entry->age, .departs_at = entry->key, .reply_by = entry->reply_by};
+    return candidate_queued(entry, queue);
 }
 
 /* A lease that is judged: what it got, as the rule saw it. */
@@ -713,12 +802,40 @@ struct got {
     struct aw_order_settings  order; /* by which it was chosen */
 };
 
+/* The same a tick later in all that counts. */
+static struct aw_order_candidate
+later(struct aw_order_candidate candidate)
+{
+    candidate.age += AW_LANES_TICK_MS;
+    if (candidate.departs_at != 0 && candidate.departs_at != AW_MS_MAX)
+        candidate.departs_at += AW_LANES_TICK_MS;
+    if (candidate.reply_by != 0)
+        candidate.reply_by += AW_LANES_TICK_MS;
+    return candidate;
+}
+
+/* What was got waited aside. The pull compared its head, rounded to ticks, with the others, and the committer that one, not
+ * rounded, with what was aside: so a tick or two between them say nothing. */
+static bool
+is_better_than_aside(const struct got *got, struct aw_order_candidate candidate)
+{
+    const struct aw_order_candidate late[2] = {candidate, later(later(candidate))};
+    const struct aw_order_candidate own[2] = {got->candidate, later(got->candidate)};
+    bool                            is_better = true;
+
+    for (unsigned i = 0; i < 4; i++)
+        is_better = is_better && aw_order_goes_before(&got->order, got->lease->at, &late[i / 2], &own[i % 2]);
+    return is_better;
+}
+
 /* Whether the head `entry` of that queue goes before what was got. In its own queue the order of the queue says so. */
 static bool
 is_better(const struct got *got, const struct entry *entry, unsigned queue)
 {
     struct aw_order_candidate candidate = candidate_of(entry, queue);
 
+    if (got->own->is_aside)
+        return is_better_than_aside(got, candidate);
     if (entry->lane == got->own->lane && entry->shelf == got->own->shelf && queue == got->lease->queue)
         return tick_of(entry, queue) < tick_of(got->own, queue);
     return aw_order_goes_before(&got->order, got->lease->at, &candidate, &got->candidate);
@@ -991,7 +1108,7 @@ sweep_choices(struct aw_audit *audit, struct moment *moment)
         uint32_t            before;
 
         move_on(audit, moment, lease->seen_seq, lease->taken_seq, lease->chosen_at);
-        before = find_before(audit, moment, lease);
+        before = lease->aside != NONE ? lease->aside : find_before(audit, moment, lease);
         if (before != NONE)
             add_finding(audit, lease, entry_at(audit, before));
     }
@@ -1024,6 +1141,32 @@ sweep_commits(struct aw_audit *audit, struct moment *moment)
     }
 }
 
+/* Who had a ticket in hand, and was refused it, is not known: what was chosen meanwhile is not judged, but for what is aside, which
+ * nobody has in hand. In the order of the journal, as refusals are. */
+static void
+leave_out_doubtful(struct aw_audit *audit)
+{
+    struct refusals *refusals = audit->refusals.items;
+    uint32_t         next = 0, kept = 0;
+
+    for (uint32_t i = audit->refusals.count; i-- > 1;) { /* from here on, the earliest from_seq of all behind */
+        if (refusals[i].from_seq < refusals[i - 1].from_seq)
+            refusals[i - 1].from_seq = refusals[i].from_seq;
+    }
+    for (uint32_t i = 0; i < audit->leases.count; i++) {
+        const struct lease *lease = lease_at(audit, i);
+
+        for (next = 0; next < audit->refusals.count && refusals[next].seq < lease->seen_seq;)
+            next++;
+        if (lease->aside == NONE && next < audit->refusals.count && refusals[next].from_seq <= lease->taken_seq) {
+            audit->unjudged++;
+            continue;
+        }
+        *lease_at(audit, kept++) = *lease;
+    }
+    audit->leases.count = kept;
+}
+
 /* What still waits may be in hand. */
 static void
 end_all(struct aw_audit *audit)
@@ -1049,10 +1192,12 @@ take_findings(struct aw_audit *audit, struct aw_audit_result *result)
 enum aw_err
 aw_audit_judge(struct aw_audit *audit, struct aw_audit_result *ret_result)
 {
-    struct aw_audit_result result = {.leases = audit->leases.count + audit->unjudged, .judged = audit->leases.count};
+    struct aw_audit_result result = {.leases = audit->leases.count + audit->unjudged};
     struct moment          moment;
     uint64_t               doubt_ms;
 
+    leave_out_doubtful(audit);
+    result.judged = audit->leases.count;
     end_all(audit);
     for (uint32_t i = 0; i < audit->leases.count; i++)
         add_number(audit, lease_at(audit, i)->held_us);

@@ -11,13 +11,15 @@
  *   - and nobody else had it in hand: who leased it in the end began to look only after this pull had taken its own.
  * A ticket that other lanes help with lay in their queues too, from its timer's record on, until it was leased through any of them
  * or the lane helped no more.
- * What waited aside lay in no queue: it counts neither as passed over nor as taken, and its leases are not judged; nor are those of
- * the minute after tickets of a channel had to move to a shelf (ADR 0016).
+ * What waits aside lies in no queue; the committer compares it with a choice when it applies the lease. So it was passed over when
+ * it goes before what was leased, was aside when the pull looked and still is, and its agent could have had it. Leases of what was
+ * aside are judged as others are, but for differences of a tick or two. Not judged are leases of the minute after tickets of a
+ * channel had to move to a shelf (ADR 0016).
  * In doubt it was not. A ticket that left its queue otherwise (held, cancelled, moved, its lane paused, a start, the journal's
  * end) may have been in the hand of a pull that was then refused: its last two groups in the queue do not count, nor the last
- * while twice as long as any choice was held. Nor does the order inside one tick. One thing is not in the journal: a lease that is
- * refused because a table or the store is full, because two pulls came under one Idempotency-Key, or because two of one agent came
- * for its last unit, gives its ticket back without a record. Who looked meanwhile seems to have passed it over.
+ * while twice as long as any choice was held. Nor does the order inside one tick. A lease that is refused because a table or the
+ * store is full, because two pulls came under one Idempotency-Key, or because two of one agent came for its last unit, gives its
+ * ticket back without a record; the next lease's record tells since when, and what was chosen meanwhile is not judged.
  *
  * About 100 bytes a stay in a queue and 80 a lease; a million leases in 40 lanes take seconds. Who owns: the caller. Thread: one.
  * Fails by AW_E_MEMORY, which judge returns, and which makes note do nothing from there on.

@@ -215,6 +215,16 @@ aw_group_put_back(struct aw_committer *c, const struct aw_in_lease *lease)
     return true;
 }
 
+/* Refused although its ticket may still wait. No record tells that it was in hand: the next lease's does. */
+static void
+put_back_refused(struct aw_committer *c, const struct aw_in_lease *lease)
+{
+    uint64_t seen_seq = lease->choice.seen_seq;
+
+    if (aw_group_put_back(c, lease) && (c->refused_seq == 0 || seen_seq < c->refused_seq))
+        c->refused_seq = seen_seq == 0 ? 1 : seen_seq;
+}
+
 /* For the record: how long its pull had the ticket in hand. */
 static void
 note_held(const struct aw_committer *c, struct aw_lease_choice *choice)
@@ -272,8 +282,10 @@ apply_one(struct aw_committer *c, struct aw_entry *entry, aw_ms now)
         c->group_records++;
         return true;
     }
-    if (command->kind == AW_COMMAND_LEASE)
+    if (command->kind == AW_COMMAND_LEASE) {
+        command->in.lease.choice.refused_seq = c->refused_seq;
         spare_choice(c, command);
+    }
     record = aw_record_bytes_max(command);
     if (!aw_batch_fits(&c->batch, record, body))
         return false;
@@ -299,8 +311,10 @@ apply_one(struct aw_committer *c, struct aw_entry *entry, aw_ms now)
     if (command->kind == AW_COMMAND_LEASE && command->out.err == AW_OK) {
         aw_publish_leased(c, &command->in.lease.pull_key); /* their query finds what is durable by then */
         shut_when_low(c);
+        if (command->in.lease.choice.at != 0)
+            c->refused_seq = 0; /* it is told */
     } else if (command->kind == AW_COMMAND_LEASE) {
-        (void)aw_group_put_back(c, &command->in.lease); /* refused although its ticket may still wait */
+        put_back_refused(c, &command->in.lease);
     }
     return true;
 }

@@ -231,16 +231,18 @@ enum aw_body_form { AW_BODY_PLAIN = 0, AW_BODY_AES_GCM = 1 };
 #define AW_CHOICE_ASIDE (AW_CLASS_COUNT + 2U) /* in place of a queue: it lay in none, and the committer handed it out */
 struct aw_lease_choice {
     aw_ms at; /* the time that the rule was given; 0: all of this is empty, as no pull chose, or for lack of room */
-    struct aw_order_settings order;      /* the rule */
-    uint64_t                 seen_seq;   /* records up to this one were published before the pull looked */
-    uint64_t                 taken_seq;  /* the same when it had taken the ticket */
-    uint32_t                 held_us;    /* from then until the lease was applied; UINT32_MAX: or longer. Set by the committer */
-    uint8_t                  queue;      /* of the lane, out of which it was taken; or AW_CHOICE_ASIDE */
-    uint16_t                 full;       /* channels that it passed over, 1 << number: no unit of the agent was free there */
-    uint32_t                 back_slot;  /* ASIDE: the pull's own last choice, which went back to its queue for it; 0: none */
-    const uint32_t          *lanes;      /* of the pull, ascending; NULL: all */
-    uint32_t                 lane_count; /* of the list; at most AW_LANES_PER_PULL_MAX */
-    aw_ns                    taken_at;   /* monotonic, for held_us; not recorded */
+    struct aw_order_settings order;       /* the rule */
+    uint64_t                 seen_seq;    /* records up to this one were published before the pull looked */
+    uint64_t                 taken_seq;   /* the same when it had taken the ticket */
+    uint32_t                 held_us;     /* from then until the lease was applied; UINT32_MAX: or longer. Set by the committer */
+    uint8_t                  queue;       /* of the lane, out of which it was taken; or AW_CHOICE_ASIDE */
+    uint16_t                 full;        /* channels that it passed over, 1 << number: no unit of the agent was free there */
+    uint32_t                 back_slot;   /* ASIDE: the pull's own last choice, which went back to its queue for it; 0: none */
+    uint64_t                 refused_seq; /* choices were refused since the lease before, without a record, and their tickets went
+                                          * back: the smallest seen_seq of them; 0: none. Set by the committer */
+    const uint32_t          *lanes;       /* of the pull, ascending; NULL: all */
+    uint32_t                 lane_count;  /* of the list; at most AW_LANES_PER_PULL_MAX */
+    aw_ns                    taken_at;    /* monotonic, for held_us; not recorded */
 };
 
 /* Queues of a lane, 1 << queue each. */

@@ -516,6 +516,7 @@ put_choice(struct put *put, const struct aw_lease_choice *choice)
         put_u32(put, choice->back_slot);
     put_order(put, &choice->order);
     put_varint(put, choice->full);
+    put_varint(put, choice->refused_seq);
     put_lanes(put, choice->lanes, choice->lane_count);
 }
 
@@ -1212,6 +1213,7 @@ get_choice(struct get *get, struct aw_lease_choice *choice)
         choice->back_slot = get_u32(get);
     get_order(get, &choice->order);
     choice->full = (uint16_t)get_varint(get, UINT16_MAX, "a channel is out of range");
+    choice->refused_seq = get_varint(get, UINT64_MAX, "");
     if (choice->taken_seq < choice->seen_seq)
         get_fail(get, AW_E_CORRUPT, "a ticket was taken before it was looked for");
     choice->lanes = get_lanes(get, &choice->lane_count);

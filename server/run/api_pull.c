@@ -191,18 +191,19 @@ add_choice(struct pull *pull, const struct aw_choice *choice)
 }
 
 /* Some tickets wait in no queue, as not every agent may take them: only the committer knows which this one may. It fills in empty
- * choices. Asked once: when it had none, it wakes the parked pull when it has. */
+ * choices. Asked once: when it had none, it wakes the parked pull when it has. `seen_seq`: published before it was found that the
+ * queues have no more. */
 static void
-ask_aside(struct pull *pull)
+ask_aside(struct pull *pull, uint64_t seen_seq)
 {
     const struct aw_shared *shared = pull->call.io->shared;
     uint32_t                room = pull->want.max - pull->submission.count;
     uint32_t                asides = aw_lanes_directory_asides(shared->directory, pull->is_gentle);
-    struct aw_choice        none = {.head.queue = AW_CHOICE_ASIDE, .seen_seq = aw_lanes_published(shared->lanes)};
+    struct aw_choice        none = {.head.queue = AW_CHOICE_ASIDE, .seen_seq = seen_seq};
 
     if (asides == 0 || room == 0 || pull->asked_aside)
         return;
-    none.taken_seq = none.seen_seq;
+    none.taken_seq = aw_lanes_published(shared->lanes);
     pull->asked_aside = true;
     for (uint32_t i = 0; i < room && i < asides; i++)
         add_choice(pull, &none);
@@ -247,16 +248,20 @@ take(struct pull *pull)
 {
     struct aw_submission *submission = &pull->submission;
     struct aw_choice      choice;
+    uint64_t              seen_seq = 0;
     bool                  is_dry = false;
 
     *submission = (struct aw_submission){.count = 0};
-    while (take_one(pull, &choice, &is_dry)) {
+    for (;;) {
+        seen_seq = aw_lanes_published(pull->call.io->shared->lanes);
+        if (!take_one(pull, &choice, &is_dry))
+            break;
         add_choice(pull, &choice);
         aw_units_take(&pull->units, choice.head.shelf);
     }
     pull->is_shut_out &= submission->count == 0;
     if (is_dry) /* what is aside is compared with what was taken, not with what is still there */
-        ask_aside(pull);
+        ask_aside(pull, seen_seq);
     if (is_dry && submission->count == 0)
         return false;
     submission->kind = AW_SUBMIT_COMMANDS;

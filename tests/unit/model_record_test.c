@@ -353,6 +353,7 @@ make_choice(struct maker *maker, struct aw_lease_choice *choice)
     choice->held_us = (uint32_t)next(&maker->rng);
     choice->queue = (uint8_t)(next(&maker->rng) % (AW_CLASS_COUNT + 1));
     choice->full = (uint16_t)next(&maker->rng);
+    choice->refused_seq = below(&maker->rng, 2) == 0 ? 0 : next(&maker->rng) >> 16;
     choice->lane_count = make_count(maker, AW_LANES_PER_PULL_MAX);
     for (uint32_t i = 0; i < choice->lane_count; i++) {
         lane += (uint32_t)below(&maker->rng, below(&maker->rng, 8) == 0 ? 400 : 2);
@@ -573,6 +574,7 @@ same_lease(const struct aw_in_lease *a, const struct aw_in_lease *b)
     SAME(pull_key.request);
     SAME(pull_key.pull);
     SAME(choice.at);
+    SAME(choice.refused_seq);
     SAME(choice.order.order);
     for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
         SAME(choice.order.target_ms[i]);
@@ -1373,6 +1375,7 @@ static const struct aw_command golden[] = {
                              .held_us = 850,
                              .queue = 5,
                              .full = 0x120,
+                             .refused_seq = 4980,
                              .lanes = golden_lanes,
                              .lane_count = 3}},
      GOLDEN_OUT},
