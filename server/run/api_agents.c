@@ -201,8 +201,12 @@ decode_name(struct agents *agents, struct aw_slice id)
     for (size_t i = 0; i < id.len; i++) {
         bool is_coded = id.ptr[i] == '%' && i + 2 < id.len && digit(id.ptr[i + 1]) >= 0 && digit(id.ptr[i + 2]) >= 0;
 
-        name[len++] = is_coded ? (char)(digit(id.ptr[i + 1]) * 16 + digit(id.ptr[i + 2])) : id.ptr[i];
-        i += is_coded ? 2 : 0;
+        name[len] = id.ptr[i];
+        if (is_coded) {
+            name[len] = (char)(digit(id.ptr[i + 1]) * 16 + digit(id.ptr[i + 2]));
+            i += 2;
+        }
+        len++;
     }
     agents->name = aw_slice_of(name, len);
     if (aw_api_is_agent(agents->name))

@@ -44,7 +44,8 @@ post(struct kit *kit, uint64_t who, const char *channel)
 {
     static uint64_t id = 1000;
 
-    return kit_post(kit, (struct kit_post){.id = id++, .who = {who}, .class_ = AW_CLASS_GENERAL, .channel = channel}).ticket;
+    id++;
+    return kit_post(kit, (struct kit_post){.id = id, .who = {who}, .class_ = AW_CLASS_GENERAL, .channel = channel}).ticket;
 }
 
 /* --- AGENT ---------------------------------------------------------------------------------------------------------------- */
@@ -308,7 +309,8 @@ post_gentle(struct kit *kit, uint64_t who, enum aw_class class_)
 {
     static uint64_t id = 5000;
 
-    return kit_post(kit, (struct kit_post){.id = id++, .who = {who}, .class_ = class_, .gentle = true}).ticket;
+    id++;
+    return kit_post(kit, (struct kit_post){.id = id, .who = {who}, .class_ = class_, .gentle = true}).ticket;
 }
 
 static void
