@@ -310,7 +310,7 @@ aw_apply_lane(struct aw_state *state, struct aw_command *command)
 {
     const struct aw_in_lane *in = &command->in.lane;
     uint32_t                 lane = 0;
-    uint16_t                 helpers[AW_LANE_HELPERS_MAX];
+    uint16_t                 helpers[AW_LANE_HELPERS_MAX] = {0};
     bool                     is_there = aw_state_find_lane(state, in->name, &lane) == AW_OK;
 
     command->out.err = check_lane(state, in, is_there, lane, helpers);
