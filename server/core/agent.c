@@ -311,7 +311,7 @@ write_agent(struct aw_state *state, uint32_t agent, const struct aw_in_agent *in
     if (!in->is_gentle)
         owner->completed_at = 0;
     for (uint32_t i = 0; i < in->unit_count; i++)
-        aw_channel_shelve(state, aw_channel_note(state, in->units[i].channel));
+        aw_channel_shelve(state, aw_channel_note(state, in->units[i].channel, AW_CHANNELS_MAX));
     (void)make_row(state, in, &would); /* all have numbers by now */
     *row = would;
     row->version = version;

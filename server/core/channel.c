@@ -1,7 +1,8 @@
 /* channel.c - the channels that tickets came by, by number, and which of them have queues of their own.
  *
  * Names are numbered in the order in which messages or agents' units first tell them, and never forgotten: a ticket keeps the
- * number. When all are given, further channels are 0, another one.
+ * number. Messages, whose gateways may tell any name, have AW_CHANNELS_TOLD_MAX of them, units what is left: further channels are 0,
+ * another one.
  */
 #include "core/layout.h"
 
@@ -40,12 +41,12 @@ aw_state_shelves(const struct aw_state *state)
 }
 
 uint32_t
-aw_channel_note(struct aw_state *state, struct aw_slice name)
+aw_channel_note(struct aw_state *state, struct aw_slice name, uint32_t max)
 {
     uint32_t               channel = aw_state_find_channel(state, name);
     struct aw_channel_row *row;
 
-    if (channel != 0 || name.len == 0 || name.len > AW_CHANNEL_BYTES_MAX || aw_rows_room(&state->channels) == 0)
+    if (channel != 0 || name.len == 0 || name.len > AW_CHANNEL_BYTES_MAX || aw_state_channel_count(state) >= max)
         return channel;
     channel = aw_rows_take(&state->channels);
     row = aw_rows_change(&state->channels, channel);

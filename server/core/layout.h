@@ -675,8 +675,8 @@ void aw_aside_load_all(struct aw_state *state);
 
 /* --- channels (channel.c) --------------------------------------------------------------------------------------------------- */
 
-/* Its number, a new one if need be; 0: there is none left. */
-uint32_t aw_channel_note(struct aw_state *state, struct aw_slice name);
+/* Its number, a new one if need be and fewer than `max` are given; 0: it has none. */
+uint32_t aw_channel_note(struct aw_state *state, struct aw_slice name, uint32_t max);
 /* Tickets of this channel, not 0, wait in queues of their own from now on. */
 void aw_channel_shelve(struct aw_state *state, uint32_t channel);
 /* The channel of its newest message. Between edit and done. */

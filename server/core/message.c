@@ -355,7 +355,7 @@ add_facts(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, c
         ticket->class_ = class_ & 0xF;
     if (in->gentle)
         ticket->flags |= AW_TICKET_GENTLE;
-    aw_channel_set(state, ticket, aw_channel_note(state, in->channel));
+    aw_channel_set(state, ticket, aw_channel_note(state, in->channel, AW_CHANNELS_TOLD_MAX));
     ticket->message_seq = seq & AW_ROW_SEQ_MAX;
     ticket->last_seq = seq & AW_ROW_SEQ_MAX;
     ticket->messages++;

@@ -45,9 +45,9 @@
  *              who writes again neither gains nor loses time. Within AW_CLOSING_MS of it, and as long as who takes the ticket can
  *              answer in time (the handling time of its class), the ticket is closing and waits in one more queue; a TIMER begins
  *              and ends it.
- *   channel    a ticket has that of its newest message, as a number: the first AW_CHANNELS_MAX names have one. Those that an
- *              agent's units name have queues of their own from then on, a shelf; a ticket that waits and changes its shelf goes to
- *              the end of its tick there.
+ *   channel    a ticket has that of its newest message, as a number: the first AW_CHANNELS_TOLD_MAX names have one, and those that
+ *              agents' units name, AW_CHANNELS_MAX in all. The latter have queues of their own from then on, a shelf; a ticket that
+ *              waits and changes its shelf goes to the end of its tick there.
  *   extend     the lease ends lease_ms from now, even if that is sooner than before: as the agent asks.
  *   aside      a ticket that not every agent may take now, as some declined it (for decline_ms) or one shall have it first
  *              (kept_ms), waits in no queue: the event ASIDE, not QUEUED. Then it goes back. Each agent has a row; a ticket at most
@@ -80,8 +80,8 @@
 
 #include "base/why.h"
 #include "model/command.h"
-#include "model/units.h"
 #include "model/limits.h"
+#include "model/units.h"
 #include "port/table.h"
 
 struct aw_state;

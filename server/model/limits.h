@@ -65,6 +65,7 @@
  * 0 are all those that have none. */
 #define AW_CHANNEL_NUMBERS       16U
 #define AW_CHANNELS_MAX          (AW_CHANNEL_NUMBERS - 1U)
+#define AW_CHANNELS_TOLD_MAX     10U /* by messages; the others are left for those that units name */
 #define AW_AGENT_UNITS_MAX       100U
 #define AW_AGENT_UNITS_TOTAL_MAX (AW_CHANNELS_MAX * AW_AGENT_UNITS_MAX)
 

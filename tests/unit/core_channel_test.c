@@ -42,7 +42,7 @@ test_numbers(void **unused)
         char              name[8];
         struct aw_command command;
         struct aw_slice   told;
-        const uint32_t    number = i <= AW_CHANNELS_MAX ? i : 0;
+        const uint32_t    number = i <= AW_CHANNELS_TOLD_MAX ? i : 0;
 
         (void)snprintf(name, sizeof(name), "c%u", i);
         command = post(&kit, i, i, name);
@@ -51,9 +51,12 @@ test_numbers(void **unused)
         told = aw_state_channel_name(kit.state, number);
         assert_true(aw_slice_eq(told, aw_slice_str(number == 0 ? "" : name)));
     }
-    assert_int_equal(aw_state_channel_count(kit.state), AW_CHANNELS_MAX);
+    assert_int_equal(aw_state_channel_count(kit.state), AW_CHANNELS_TOLD_MAX);
     assert_int_equal(kit_view(&kit, post(&kit, 100, 100, "c3").out.u.message.ticket).channel, 3);
     assert_int_equal(aw_state_shelves(kit.state), 1);
+    /* However many names gateways tell, there are numbers for units. */
+    give_units(&kit, "c20", 1);
+    assert_int_equal(kit_view(&kit, post(&kit, 101, 101, "c20").out.u.message.ticket).channel, AW_CHANNELS_TOLD_MAX + 1);
     kit_close(&kit);
 }
 

@@ -480,11 +480,13 @@ m_choose_lane(const struct kit_post *post, bool *ret_unknown)
     return 0;
 }
 
-/* The first so many names that messages tell have a number. */
+/* The first so many names have a number. */
 static uint8_t
-m_channel(const char *name)
+m_channel(const char *name, uint32_t max)
 {
     for (uint8_t channel = 1; channel <= AW_CHANNELS_MAX; channel++) {
+        if (m.channels[channel] == NULL && channel > max)
+            return 0;
         if (m.channels[channel] == NULL)
             m.channels[channel] = name;
         if (strcmp(m.channels[channel], name) == 0)
@@ -522,7 +524,7 @@ m_add_facts(struct m_ticket *t, const struct kit_post *post)
     if (t->state == AW_TICKET_LEASED && t->class_ > before)
         t->class_ = before;
     t->gentle = t->gentle || post->gentle;
-    t->channel = m_channel(post->channel);
+    t->channel = m_channel(post->channel, AW_CHANNELS_TOLD_MAX);
     t->message = m.seq;
     t->messages++;
 }
@@ -783,7 +785,7 @@ m_set_agent(struct aw_command *c, const char *channel, uint32_t units)
         c->out.err = AW_E_TABLE_FULL;
     else if (number == 0 || m.unit_channels[agent] != number || m.units[agent] != units) {
         m_see_agent(agent);
-        m.unit_channels[agent] = m_channel(channel);
+        m.unit_channels[agent] = m_channel(channel, AW_CHANNELS_MAX);
         m.units[agent] = units;
         m.shelves |= 1U << m.unit_channels[agent];
         m_record(c, NULL);
