@@ -1,8 +1,8 @@
 /* channel.c - the channels that tickets came by, by number, and which of them have queues of their own.
  *
  * Names are numbered in the order in which messages or agents' units first tell them, and never forgotten: a ticket keeps the
- * number. Messages, whose gateways may tell any name, have AW_CHANNELS_TOLD_MAX of them, units what is left: further channels are 0,
- * another one.
+ * number. Gateways may tell any name, so messages have AW_CHANNELS_TOLD_MAX of the numbers, units what is left. Further channels
+ * are 0, another one.
  */
 #include "core/layout.h"
 
