@@ -324,6 +324,8 @@ aw_publish_park(struct aw_committer *c, struct aw_submission *pull)
     look_for(c, pull);
     if (pull->park.parked)
         aw_side_look_for(c, pull);
+    /* What it was woken for it may be unable to take by now: its units are taken, or its agent serves other lanes. Others may. */
+    aw_publish_look_at(c, woken_for);
 }
 
 void

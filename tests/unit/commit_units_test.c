@@ -65,26 +65,33 @@ next_for(struct desk *desk, unsigned full)
     return aw_choice_find(&of, desk->wall, &choice) ? choice.head.slot : 0;
 }
 
-/* Takes it and asks for the lease; the outcome. */
+/* Asks for the lease of what was taken; the outcome. */
 static struct aw_outcome_of
-pull_for(struct desk *desk, const char *agent, unsigned full)
+lease_for(struct desk *desk, const char *agent, const struct aw_choice *choice)
 {
-    struct aw_choice_of of = choice_of(desk, full);
-    struct aw_choice    choice;
-    struct one          one;
+    struct one one;
 
-    assert_true(aw_choice_take(&of, desk->wall, &choice));
     one_make(&one, AW_COMMAND_LEASE)->entry.command.in.lease =
-        (struct aw_in_lease){.slot = choice.head.slot,
-                             .version = choice.head.version,
-                             .through = choice.head.lane + 1,
-                             .taken_from = {{.lane = (uint16_t)choice.head.lane, .queues = (uint8_t)(1U << choice.head.queue)}},
+        (struct aw_in_lease){.slot = choice->head.slot,
+                             .version = choice->head.version,
+                             .through = choice->head.lane + 1,
+                             .taken_from = {{.lane = (uint16_t)choice->head.lane, .queues = (uint8_t)(1U << choice->head.queue)}},
                              .taken_count = 1,
                              .agent = aw_slice_str(agent),
                              .lease_ms = 60000};
     one.submission.choices = 1;
     desk_carry_out(desk, &one.submission);
     return one.entry.command.out;
+}
+
+static struct aw_outcome_of
+pull_for(struct desk *desk, const char *agent, unsigned full)
+{
+    struct aw_choice_of of = choice_of(desk, full);
+    struct aw_choice    choice;
+
+    assert_true(aw_choice_take(&of, desk->wall, &choice));
+    return lease_for(desk, agent, &choice);
 }
 
 static void
@@ -354,6 +361,38 @@ test_woken_for_what_it_may_take(void **state)
     desk_close(&desk);
 }
 
+/* Her last unit goes to another pull of hers while she is on her way to what she was woken for: then it is for who waits behind. */
+static void
+test_full_while_woken(void **state)
+{
+    struct desk          desk;
+    struct aw_choice_of  of;
+    struct aw_choice     in_hand;
+    struct aw_outcome_of out;
+    struct waiting       ann, bob;
+    struct one           one;
+
+    (void)state;
+    desk_open(&desk, NULL);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    set_units(&desk, "ann", "chat", 1);
+    (void)post_on(&desk, "chat");
+    of = choice_of(&desk, 0);
+    assert_true(aw_choice_take(&of, desk.wall, &in_hand));
+    park(&desk, &ann, "ann");
+    park(&desk, &bob, "bob");
+    assert_ptr_equal(carry_out(&desk, make_post(&desk, &one, "chat")), &ann.submission);
+    out = lease_for(&desk, "ann", &in_hand);
+    assert_int_equal(out.err, AW_OK);
+    assert_true(aw_ring_try_push(&desk.in, &ann.submission));
+    desk_step(&desk);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &bob.submission);
+    one_make(&one, AW_COMMAND_COMPLETE)->entry.command.in.fenced =
+        (struct aw_in_fenced){.lease = out.u.lease.lease, .agent = AW_SLICE("ann")};
+    assert_ptr_equal(carry_out(&desk, &one), &ann.submission);
+    desk_close(&desk);
+}
+
 /* A lease that runs out frees a unit as well; more units, too: who waits looks again. */
 static void
 test_woken_when_a_unit_is_free(void **state)
@@ -429,8 +468,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_moves_while_others_pull),    cmocka_unit_test(test_in_vain_only_once),
         cmocka_unit_test(test_new_ones_beside_a_move),     cmocka_unit_test(test_start),
-        cmocka_unit_test(test_woken_for_what_it_may_take), cmocka_unit_test(test_woken_when_a_unit_is_free),
-        cmocka_unit_test(test_kept_for_who_has_no_unit),
+        cmocka_unit_test(test_woken_for_what_it_may_take), cmocka_unit_test(test_full_while_woken),
+        cmocka_unit_test(test_woken_when_a_unit_is_free),  cmocka_unit_test(test_kept_for_who_has_no_unit),
     };
 
     if (!aw_hash_init())
