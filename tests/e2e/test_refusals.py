@@ -651,7 +651,7 @@ def test_too_many_polls(t):
     check(int(refused.fields["retry-after"]) > 0, "Retry-After", refused.fields)
     check(not any(poll.ended for poll in polls), "the others wait on")
     status(api.post(make.next()), 202, "a post beside them")
-    until("one poll got it", lambda: api.connection.pump(0.05) and sum(poll.done for poll in polls) == 1)
+    until("one poll got it", lambda: sum(poll.done for poll in polls) == 1 or (api.connection.pump(0.05), False)[1])
     api.connection.close()
     t.servers[0].close_all()
 
