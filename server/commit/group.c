@@ -3,6 +3,8 @@
 
 /* A timer that finds no room in the queues is tried again after this. */
 #define TIMER_PUT_OFF_MS 100U
+/* One that can wait, after this: there may be as many as tickets. */
+#define HELP_PUT_OFF_MS (60U * 1000)
 
 /* Shut when nothing fits any more: the rest waits for the next group. */
 static bool
@@ -75,6 +77,12 @@ pushes_anew(const struct aw_committer *c, const struct aw_command *command)
     return aw_state_timer_pushes(c->config.state, command->in.timer.slot);
 }
 
+static bool
+can_wait(const struct aw_committer *c, const struct aw_command *command)
+{
+    return command->kind == AW_COMMAND_TIMER && aw_state_timer_can_wait(c->config.state, command->in.timer.slot);
+}
+
 /* A ticket more needs room for its lease and complete, as one that a post opens. */
 static bool
 opens_another(const struct aw_command *command)
@@ -135,6 +143,20 @@ note_refused(struct aw_committer *c, uint64_t bytes)
         c->refused_bytes = bytes;
 }
 
+/* Lanes that begin to help are a service that may come late: it takes neither the half of the queues that is for what comes, nor what
+ * the store keeps for draining. */
+static enum aw_err
+admit_help(struct aw_committer *c, uint64_t cost, uint32_t pushes)
+{
+    struct aw_admission *room = &c->admission;
+    uint64_t             most = c->lanes_room_most > c->lanes_reserve ? c->lanes_room_most - c->lanes_reserve : 0;
+
+    if (cost > room->limit_bytes || room->pushes < c->lanes_reserve + most / 2 + pushes)
+        return AW_E_OVERLOADED;
+    room->limit_bytes -= cost;
+    return AW_OK;
+}
+
 /* Room is taken here, before anything changes; that is why a commit does not fail for lack of it. */
 static enum aw_err
 admit(struct aw_committer *c, const struct aw_command *command, size_t record_bytes, size_t body_bytes)
@@ -148,6 +170,8 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
             return AW_E_STORE_FULL;
         if (pushes > 0 && admit_pushes(c, pushes) != AW_OK)
             return admit_pushes(c, pushes);
+        if (can_wait(c, command) && admit_help(c, cost, pushes) != AW_OK)
+            return AW_E_OVERLOADED;
         if (opens_another(command))
             room->limit_bytes -= cost + AW_DRAIN_BYTES_PER_TICKET;
         room->drain_bytes -= cost;
@@ -358,7 +382,8 @@ apply_timers(struct aw_committer *c, aw_ms now)
             c->batch_entry_count--; /* nobody waits for its commit point */
         if (entry.command.out.err == AW_E_TABLE_FULL || entry.command.out.err == AW_E_OVERLOADED) {
             /* No room in the queues for this one; leases that run out have theirs, so they must not wait behind it. */
-            aw_state_put_off(c->config.state, entry.command.in.timer.slot, now + TIMER_PUT_OFF_MS);
+            aw_state_put_off(c->config.state, entry.command.in.timer.slot,
+                             now + (can_wait(c, &entry.command) ? HELP_PUT_OFF_MS : TIMER_PUT_OFF_MS));
         } else if (entry.command.out.err != AW_OK) {
             c->is_timer_refused = true; /* no room even in the reserve: it stays due */
             return;
@@ -403,6 +428,8 @@ begin_group(struct aw_committer *c)
                                          .drain_bytes = room.drain_bytes,
                                          .again_bytes = again < AW_ROOM_AGAIN_BYTES_MAX ? again : AW_ROOM_AGAIN_BYTES_MAX,
                                          .pushes = aw_lanes_room(c->config.lanes)};
+    if (c->lanes_room_most < c->admission.pushes)
+        c->lanes_room_most = c->admission.pushes;
     shut_when_low(c);
     if (c->admission.pushes >= pushes_owed(c) + AW_LANES_OPEN_PUSHES)
         set_shut(c, false);

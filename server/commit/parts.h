@@ -99,9 +99,10 @@ struct aw_committer {
     bool                is_shut_for_posts; /* what was at hand is used up: the rest waits for the next group */
     bool                is_timer_refused;  /* it is tried again after a rest, not at once */
     bool                must_flush;
-    uint64_t            refused_seq;   /* as in aw_lease_choice, of the next one */
-    bool                is_shut;       /* the lanes are */
-    uint64_t            lanes_reserve; /* set at new */
+    uint64_t            refused_seq;     /* as in aw_lease_choice, of the next one */
+    bool                is_shut;         /* the lanes are */
+    uint64_t            lanes_reserve;   /* set at new */
+    uint64_t            lanes_room_most; /* pushes that ever had room at once */
 
     struct aw_parking parking;
     uint16_t          shelves;  /* as in the state */

@@ -430,6 +430,14 @@ judge(const struct aw_state *state, uint32_t slot)
     AW_UNREACHABLE();
 }
 
+bool
+aw_state_timer_can_wait(const struct aw_state *state, uint32_t slot)
+{
+    enum verdict verdict = judge(state, slot);
+
+    return verdict == HELPERS_VOID || verdict == HELP_DUE;
+}
+
 static void
 act(struct aw_state *state, struct aw_command *command, enum verdict verdict)
 {

@@ -531,7 +531,7 @@ aw_state_next_due(const struct aw_state *state)
 {
     struct aw_timer first;
 
-    if (state->rearm_next != 0)
+    if (state->rearm_left != 0)
         return state->now > 0 ? state->now : 1;
     return aw_timers_first(&state->timers, &first) ? first.at : 0;
 }

@@ -177,6 +177,8 @@ AW_MUST_USE bool aw_state_due(const struct aw_state *state, aw_ms now, struct aw
 void aw_state_put_off(struct aw_state *state, uint32_t slot, aw_ms at);
 /* The most entries that this slot's timer may push into queues, besides what comes back from a lease. */
 uint32_t aw_state_timer_pushes(const struct aw_state *state, uint32_t slot);
+/* Whether it is about lanes that begin to help, or help no more: nothing is lost when that comes later. Between begin and end. */
+bool aw_state_timer_can_wait(const struct aw_state *state, uint32_t slot);
 /* A bounded piece (AW_REARM_TICKETS) of setting the timers of waiting tickets anew, after the helpers of a lane have changed; to
  * be called before aw_state_due. No part of the state: a start sets all. */
 #define AW_REARM_TICKETS 4096U

@@ -3,6 +3,8 @@
 #include "core/layout.h"
 
 #define MASK(state) (1U << (state))
+/* How many tickets' lanes begin to help in a millisecond when all are due: fewer than timers are carried out. */
+#define HELP_TIMERS_PER_MS 50U
 
 static const unsigned next_states[AW_TICKET_CLOSED + 1] = {
     [AW_TICKET_FREE] = MASK(AW_TICKET_WAITING),
@@ -265,25 +267,26 @@ aside_until(const struct aw_state *state, uint32_t slot, const struct aw_ticket_
     return (ticket->flags & AW_TICKET_ASIDE) != 0 ? aw_aside_until(state, slot) : 0;
 }
 
-/* When the next of its lane's helping lanes begins to help, or when those that do are void; 0: never. */
+/* When the next of its lane's helping lanes begins to help, or when those that do are void; 0: never. Not before `from`: what is long
+ * due must not go before leases that run out. */
 static aw_ms
-help_change_at(const struct aw_state *state, const struct aw_ticket_row *ticket, aw_ms now)
+help_change_at(const struct aw_state *state, const struct aw_ticket_row *ticket, aw_ms from)
 {
     const struct aw_lane_row *lane = aw_lane_at(state, ticket->lane);
     aw_ms                     at = 0;
 
     if (aw_ticket_has_void_helpers(state, ticket))
-        at = now;
+        at = from;
     else if (ticket->helpers < lane->help_count && aw_state_lane_gives(state, ticket->lane))
         at = help_at(lane, ticket, ticket->helpers);
     else
         return 0;
-    at = at < now ? now : at; /* what is long due must not go before leases that run out */
+    at = at < from ? from : at;
     return at > 0 ? at : 1;
 }
 
 static aw_ms
-timer_of(const struct aw_state *state, uint32_t slot, aw_ms now)
+timer_of(const struct aw_state *state, uint32_t slot, aw_ms now, aw_ms help_from)
 {
     const struct aw_ticket_row *ticket = aw_ticket_at(state, slot);
 
@@ -292,7 +295,7 @@ timer_of(const struct aw_state *state, uint32_t slot, aw_ms now)
         return aw_lease_at(state, ticket->link)->expires_at;
     case AW_TICKET_WAITING:
         return earlier(earlier(clock_change_at(state, slot, ticket, now), aside_until(state, slot, ticket)),
-                       help_change_at(state, ticket, now));
+                       help_change_at(state, ticket, help_from));
     case AW_TICKET_HELD:
         return earlier(clock_change_at(state, slot, ticket, now), ticket->until);
     case AW_TICKET_FREE:
@@ -300,6 +303,15 @@ timer_of(const struct aw_state *state, uint32_t slot, aw_ms now)
         return 0;
     }
     AW_UNREACHABLE();
+}
+
+/* When many are due at once they come one after the other, so that what comes due meanwhile - a lease that runs out, a departure
+ * that becomes imminent - finds its place between them. A start has other turns than a change of a lane: nothing follows from it,
+ * as a timer's record is what counts. */
+static aw_ms
+help_turn_of(uint32_t slot, aw_ms now)
+{
+    return now + slot / HELP_TIMERS_PER_MS;
 }
 
 struct aw_ticket_row *
@@ -319,7 +331,7 @@ aw_ticket_done(struct aw_state *state, uint32_t slot)
 
     if (ticket->state != AW_TICKET_FREE)
         count(state, ticket, 1);
-    aw_timers_set(&state->timers, slot, timer_of(state, slot, state->now));
+    aw_timers_set(&state->timers, slot, timer_of(state, slot, state->now, state->now));
 }
 
 void
@@ -331,20 +343,22 @@ aw_ticket_load_all(struct aw_state *state)
         if (ticket->state == AW_TICKET_FREE)
             continue;
         count(state, ticket, 1);
-        aw_timers_set(&state->timers, slot, timer_of(state, slot, state->globals.now));
+        aw_timers_set(&state->timers, slot, timer_of(state, slot, state->globals.now, help_turn_of(slot, state->globals.now)));
     }
 }
 
 void
 aw_ticket_rearm(struct aw_state *state, uint32_t slot)
 {
-    aw_timers_set(&state->timers, slot, timer_of(state, slot, state->now));
+    aw_timers_set(&state->timers, slot, timer_of(state, slot, state->now, state->now));
 }
 
 void
 aw_ticket_rearm_slowly(struct aw_state *state)
 {
-    state->rearm_next = 1; /* whoever was being gone through: from the beginning */
+    if (state->rearm_next == 0)
+        state->rearm_next = 1;
+    state->rearm_left = state->globals.heads[AW_TABLE_TICKETS].used; /* all of them, from where it is */
 }
 
 void
@@ -352,12 +366,12 @@ aw_state_rearm(struct aw_state *state)
 {
     uint32_t used = state->globals.heads[AW_TABLE_TICKETS].used;
 
-    for (uint32_t i = 0; i < AW_REARM_TICKETS && state->rearm_next != 0; i++) {
+    for (uint32_t i = 0; i < AW_REARM_TICKETS && state->rearm_left > 0; i++, state->rearm_left--) {
         uint32_t slot = state->rearm_next;
 
-        if (slot <= used && aw_ticket_at(state, slot)->state == AW_TICKET_WAITING)
-            aw_ticket_rearm(state, slot);
-        state->rearm_next = slot < used ? slot + 1 : 0;
+        if (aw_ticket_at(state, slot)->state == AW_TICKET_WAITING)
+            aw_timers_set(&state->timers, slot, timer_of(state, slot, state->now, help_turn_of(slot, state->now)));
+        state->rearm_next = slot < used ? slot + 1 : 1;
     }
 }
 
