@@ -143,8 +143,8 @@ note_refused(struct aw_committer *c, uint64_t bytes)
         c->refused_bytes = bytes;
 }
 
-/* Lanes that begin to help are a service that may come late: it takes neither the half of the queues that is for what comes, nor what
- * the store keeps for draining. */
+/* Lanes that begin to help may do so late: that takes neither the half of the queues that is for what comes, nor what the store
+ * keeps for draining. */
 static enum aw_err
 admit_help(struct aw_committer *c, uint64_t cost, uint32_t pushes)
 {

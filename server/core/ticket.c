@@ -267,8 +267,8 @@ aside_until(const struct aw_state *state, uint32_t slot, const struct aw_ticket_
     return (ticket->flags & AW_TICKET_ASIDE) != 0 ? aw_aside_until(state, slot) : 0;
 }
 
-/* When the next of its lane's helping lanes begins to help, or when those that do are void; 0: never. Not before `from`: what is long
- * due must not go before leases that run out. */
+/* When the next of its lane's helping lanes begins to help, or when those that do are void; 0: never. Not before `from`: what is
+ * long due must not go before leases that run out. */
 static aw_ms
 help_change_at(const struct aw_state *state, const struct aw_ticket_row *ticket, aw_ms from)
 {
