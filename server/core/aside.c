@@ -1,6 +1,7 @@
 /* aside.c - tickets that not every agent may take now: some declined them, or one shall have them first. While one of these rows
  * counts, a ticket that waits lies in no queue: the committer offers it to those who may take it (ADR 0012). Rows stay through
- * holds and leases; what of them is over goes when the ticket comes back to wait, or by its timer. */
+ * holds and leases, but for that of a ticket that was for agents marked gentle first: a lease is what it was kept for. What of them
+ * is over goes when the ticket comes back to wait, or by its timer. */
 #include "core/layout.h"
 
 /* Rows of one ticket are chained by slot, however they came: the order in which they are given back is part of the state. */
@@ -77,12 +78,21 @@ all_go(const struct aw_state *state, const struct aw_ticket_row *ticket, const s
     return true;
 }
 
-/* What gives way to a decline: who it was kept for does not want it, or somebody else had it meanwhile; and what is over. */
+/* What gives way to a decline: who it was kept for does not want it, or somebody else had it meanwhile; and what is over. For
+ * agents marked gentle nothing is kept by then: one of them had it. */
 static bool
 gives_way(const struct aw_state *state, const struct aw_ticket_row *ticket, const struct aw_aside_row *row)
 {
     (void)ticket;
-    return row->kind == AW_ASIDE_KEPT || !counts(state, row);
+    return row->kind != AW_ASIDE_DECLINED || !counts(state, row);
+}
+
+static bool
+is_offered(const struct aw_state *state, const struct aw_ticket_row *ticket, const struct aw_aside_row *row)
+{
+    (void)state;
+    (void)ticket;
+    return row->kind == AW_ASIDE_GENTLE;
 }
 
 static bool
@@ -95,6 +105,12 @@ void
 aw_aside_drop(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket)
 {
     drop(state, slot, ticket, all_go);
+}
+
+void
+aw_aside_take(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket)
+{
+    drop(state, slot, ticket, is_offered);
 }
 
 void

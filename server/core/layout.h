@@ -662,6 +662,8 @@ void aw_aside_decline(struct aw_state *state, uint32_t slot, struct aw_ticket_ro
 void aw_aside_keep(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, uint32_t agent);
 /* For agents marked gentle alone for gentle_first_ms, if it is gentle, one of them is there, and not too many are so already. */
 void aw_aside_gentle_first(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket);
+/* An agent got a lease of it: it is not for agents marked gentle first any more. */
+void aw_aside_take(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket);
 /* CARE and IMMINENT go to whoever is next. */
 bool aw_aside_may_keep(const struct aw_ticket_row *ticket);
 /* What does not count any more goes; the class is up to date. */

@@ -219,6 +219,7 @@ aw_apply_lease(struct aw_state *state, struct aw_command *command)
         ticket->attempt++;
     aw_ticket_move(ticket, AW_TICKET_LEASED);
     ticket->link = slot;
+    aw_aside_take(state, in->slot, ticket);
     aw_ticket_hide(ticket, in->slot, &command->out.event);
     aw_ticket_done(state, in->slot);
     fill_out(state, in->slot, &command->out.u.lease);

@@ -357,6 +357,39 @@ test_gentle_first(void **unused)
     kit_close(&kit);
 }
 
+/* Back from a lease, however that ended, it is for all: it was offered. */
+static void
+test_gentle_is_offered_once(void **unused)
+{
+    struct kit          kit;
+    struct aw_ticket_id ticket;
+    struct aw_lease_id  lease;
+
+    (void)unused;
+    kit_open(&kit);
+    mark_gentle(&kit, "gia");
+    (void)kit_lease(&kit, post(&kit, 1, "web"), "gia", KIT_DAY);
+    ticket = post_gentle(&kit, 2, AW_CLASS_GENERAL);
+    lease = kit_lease(&kit, ticket, "gia", KIT_HOUR);
+    assert_int_equal(aw_state_aside_count(kit.state), 0);
+    assert_int_equal(kit_fenced(&kit, AW_COMMAND_RELEASE, lease, "gia", 1).out.event.kind, AW_EVENT_QUEUED);
+    assert_false(kit_view(&kit, ticket).is_aside);
+    assert_int_equal(try(&kit, ticket), AW_OK);
+    ticket = post_gentle(&kit, 3, AW_CLASS_GENERAL);
+    assert_true(kit_view(&kit, ticket).is_aside);
+    lease = kit_lease(&kit, ticket, "gia", KIT_HOUR);
+    assert_int_equal(kit_fenced(&kit, AW_COMMAND_DECLINE, lease, "gia", 2).out.event.kind, AW_EVENT_ASIDE);
+    assert_false(aw_state_is_for_gentle(kit.state, ticket.slot));
+    assert_false(may(&kit, ticket, "gia"));
+    assert_int_equal(try(&kit, ticket), AW_OK);
+    ticket = post_gentle(&kit, 4, AW_CLASS_GENERAL);
+    assert_true(kit_view(&kit, ticket).is_aside);
+    (void)kit_lease(&kit, ticket, "gia", KIT_MINUTE / 2);
+    assert_int_equal(kit_wait(&kit, KIT_MINUTE / 2), 1); /* it runs out */
+    assert_false(kit_view(&kit, ticket).is_aside);
+    kit_close(&kit);
+}
+
 /* Where minutes matter nobody waits; nor does what is not gentle, nor in a lane that no such agent serves. */
 static void
 test_gentle_is_not_for_all(void **unused)
@@ -506,6 +539,7 @@ main(void)
         cmocka_unit_test(test_every_end_gives_back),
         cmocka_unit_test(test_changed_agents),
         cmocka_unit_test(test_gentle_first),
+        cmocka_unit_test(test_gentle_is_offered_once),
         cmocka_unit_test(test_gentle_is_not_for_all),
         cmocka_unit_test(test_gentle_gives_way),
         cmocka_unit_test(test_read_back),
