@@ -235,10 +235,9 @@ are_units_valid(const struct aw_in_agent *in)
     return true;
 }
 
-enum aw_err
-aw_agent_admits(const struct aw_state *state, const struct aw_in_agent *in)
+static enum aw_err
+check_room(const struct aw_state *state, const struct aw_in_agent *in, uint32_t agent)
 {
-    uint32_t agent = aw_agent_find(state, in->name);
     uint32_t channels = 0;
 
     for (uint32_t i = 0; i < in->unit_count; i++)
@@ -251,13 +250,23 @@ aw_agent_admits(const struct aw_state *state, const struct aw_in_agent *in)
 }
 
 static enum aw_err
-check_agent(const struct aw_state *state, const struct aw_in_agent *in, uint64_t version)
+check_agent(const struct aw_state *state, const struct aw_in_agent *in, uint32_t agent)
 {
+    const struct aw_agent_settings_row *row = settings_of(state, agent);
+
     if (in->name.len == 0 || in->name.len > AW_AGENT_BYTES_MAX || !are_lanes_valid(state, in) || !are_units_valid(in))
         return AW_E_BAD_VALUE;
-    if (!aw_if_match_holds(&in->if_match, version))
+    if (!aw_if_match_holds(&in->if_match, row == NULL ? 0 : row->version))
         return AW_E_PRECONDITION;
-    return aw_agent_admits(state, in);
+    return check_room(state, in, agent);
+}
+
+enum aw_err
+aw_agent_admits(const struct aw_state *state, const struct aw_in_agent *in)
+{
+    enum aw_err err = check_agent(state, in, aw_agent_find(state, in->name));
+
+    return err == AW_E_TABLE_FULL ? err : AW_OK; /* any other is for apply to tell */
 }
 
 /* What the row would be. Channels without a number so far are left out: then false. */
@@ -330,7 +339,7 @@ aw_apply_agent(struct aw_state *state, struct aw_command *command)
     struct aw_agent_settings_row        would;
     bool                                is_there = row != NULL;
 
-    command->out.err = check_agent(state, in, is_there ? row->version : 0);
+    command->out.err = check_agent(state, in, agent);
     if (command->out.err != AW_OK)
         return;
     if (!in->dry_run && !(is_there && make_row(state, in, &would) && is_same(row, &would))) {
@@ -379,6 +388,9 @@ aw_state_agent(const struct aw_state *state, uint32_t agent, struct aw_agent_vie
 
     *ret_view = (struct aw_agent_view){
         .name = aw_agent_name(state, agent), .units_total = AW_UNITS_NO_TOTAL, .leases = links->held_total, .lanes = lanes};
+    for (uint32_t channel = 1; channel <= aw_state_channel_count(state); channel++)
+        ret_view->held_in[ret_view->held_in_count++] =
+            (struct aw_agent_held){.channel = aw_state_channel_name(state, channel), .leases = links->held[channel]};
     if (settings == NULL)
         return;
     ret_view->version = settings->version;

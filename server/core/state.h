@@ -278,6 +278,10 @@ struct aw_slice aw_state_kept_for(const struct aw_state *state, uint32_t slot);
 uint16_t aw_state_agent_full(const struct aw_state *state, uint32_t agent);
 /* How many units it has free. `agent` 0: many. */
 void aw_state_agent_units(const struct aw_state *state, uint32_t agent, struct aw_units *ret_units);
+struct aw_agent_held {
+    struct aw_slice channel;
+    uint32_t        leases;
+};
 /* What an agent is set to, and how much it holds. */
 struct aw_agent_view {
     struct aw_slice       name;    /* never changes and never goes away, as those of channels */
@@ -290,6 +294,8 @@ struct aw_agent_view {
     uint32_t              unit_count;
     uint32_t              units_total; /* or AW_UNITS_NO_TOTAL */
     uint32_t              leases;
+    struct aw_agent_held  held_in[AW_CHANNELS_MAX]; /* leases in every channel that has a number, bounded or not */
+    uint32_t              held_in_count;
 };
 /* One above the number of the last agent; numbers are from 1, in the order in which they were first seen or set. */
 uint32_t aw_state_agent_slots(const struct aw_state *state);

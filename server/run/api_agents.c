@@ -34,20 +34,27 @@ make_query(struct agents *agents, enum aw_query_kind kind, uint32_t room)
     return false;
 }
 
+/* By their names. False: no memory. */
+static bool
+tell_lanes(struct agents *agents, const uint32_t *lanes, uint32_t count, struct aw_agent_answer *answer)
+{
+    struct aw_lanes_directory *directory = agents->call.io->shared->directory;
+    struct aw_slice           *names = aw_arena_take(aw_call_arena(&agents->call), count * sizeof(names[0]));
+
+    if (names == NULL && count > 0)
+        return false;
+    for (uint32_t i = 0; i < count; i++)
+        names[i] = aw_lanes_directory_name(directory, lanes[i]);
+    answer->lanes = names;
+    answer->lane_count = count;
+    return true;
+}
+
 /* False: no memory. */
 static bool
 make_answer(struct agents *agents, const struct aw_agent_view *view, struct aw_agent_answer *ret_answer)
 {
-    struct aw_lanes_directory *directory = agents->call.io->shared->directory;
-    struct aw_slice           *lanes = aw_arena_take(aw_call_arena(&agents->call), view->lane_count * sizeof(lanes[0]));
-
-    if (lanes == NULL && view->lane_count > 0)
-        return false;
-    for (uint32_t i = 0; i < view->lane_count; i++)
-        lanes[i] = aw_lanes_directory_name(directory, view->lanes[i]);
     *ret_answer = (struct aw_agent_answer){.name = view->name,
-                                           .lanes = lanes,
-                                           .lane_count = view->lane_count,
                                            .is_gentle = view->is_gentle,
                                            .units = view->units,
                                            .held = view->held,
@@ -55,7 +62,7 @@ make_answer(struct agents *agents, const struct aw_agent_view *view, struct aw_a
                                            .units_total = view->units_total,
                                            .leases = view->leases,
                                            .version = view->version};
-    return true;
+    return tell_lanes(agents, view->lanes, view->lane_count, ret_answer);
 }
 
 static void
@@ -86,45 +93,44 @@ answer_list(struct agents *agents)
     aw_call_answer(&agents->call, 200, agents->media, &buffer, &link, has_more);
 }
 
-/* What it would be: as asked, and what it holds now. */
-static void
-tell_dry_run(struct agents *agents, struct aw_agent_answer *answer, uint32_t *held)
+/* What it would be: as asked, and what it holds now. `view` NULL: there is no such agent so far. False: no memory. */
+static bool
+tell_dry_run(struct agents *agents, const struct aw_agent_view *view, struct aw_agent_answer *answer, uint32_t *held)
 {
-    const struct aw_agent_request *want = &agents->want;
+    const struct aw_in_agent *in = &agents->entry.command.in.agent;
 
-    for (uint32_t i = 0; i < want->unit_count; i++) {
+    for (uint32_t i = 0; i < in->unit_count; i++) {
         held[i] = 0;
-        for (uint32_t now = 0; now < answer->unit_count; now++) {
-            if (aw_slice_eq(answer->units[now].channel, want->units[i].channel))
-                held[i] = answer->held[now];
+        for (uint32_t at = 0; view != NULL && at < view->held_in_count; at++) {
+            if (aw_slice_eq(view->held_in[at].channel, in->units[i].channel))
+                held[i] = view->held_in[at].leases;
         }
     }
-    answer->lanes = want->lanes;
-    answer->lane_count = want->lane_count;
-    answer->is_gentle = want->is_gentle;
-    answer->units = want->units;
+    answer->is_gentle = in->is_gentle;
+    answer->units = in->units;
     answer->held = held;
-    answer->unit_count = want->unit_count;
-    answer->units_total = want->units_total_known ? want->units_total : AW_UNITS_NO_TOTAL;
+    answer->unit_count = in->unit_count;
+    answer->units_total = in->units_total;
     answer->dry_run = true;
+    return tell_lanes(agents, in->lanes, in->lane_count, answer);
 }
 
 static void
 answer_one(struct agents *agents)
 {
-    struct aw_arena       *arena = aw_call_arena(&agents->call);
-    struct aw_agent_answer answer = {.name = agents->name};
-    uint32_t               held[AW_CHANNELS_MAX];
-    struct aw_buffer       buffer;
-    struct aw_writer       writer;
-    struct aw_header_field etag;
+    struct aw_arena            *arena = aw_call_arena(&agents->call);
+    const struct aw_agent_view *view = agents->query.err == AW_OK ? &agents->query.agents[0] : NULL;
+    struct aw_agent_answer      answer = {.name = agents->name};
+    uint32_t                    held[AW_CHANNELS_MAX];
+    struct aw_buffer            buffer;
+    struct aw_writer            writer;
+    struct aw_header_field      etag;
 
-    if (agents->query.err == AW_OK && !make_answer(agents, &agents->query.agents[0], &answer)) {
+    if ((view != NULL && !make_answer(agents, view, &answer)) ||
+        (agents->want.dry_run && !tell_dry_run(agents, view, &answer, held))) {
         aw_call_fail(&agents->call, AW_E_MEMORY, "");
         return;
     }
-    if (agents->want.dry_run)
-        tell_dry_run(agents, &answer, held);
     aw_buffer_init(&buffer, arena);
     aw_writer_init(&writer, &buffer, agents->media);
     etag = (struct aw_header_field){AW_SLICE("etag"), aw_api_etag(arena, answer.version)};

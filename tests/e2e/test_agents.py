@@ -36,7 +36,7 @@ def test_set(t):
     status(sue.put_lane("nl"), 201, "a lane")
     want = {"lanes": ["nl", "main", "nl"], "gentle": True, "units": {"web": 3, "mail": 0}, "units_total": 5}
     tried = status(sue.put_agent("ann", dict(want, dry_run=True)), 200, "dry run").value
-    equal((tried["dry_run"], tried["version"], tried["units"], tried["lanes"]), (True, 0, want["units"], want["lanes"]), "dry run")
+    equal((tried["dry_run"], tried["version"], tried["units"], tried["lanes"]), (True, 0, want["units"], ["main", "nl"]), "dry run")
     problem(sue.get("/v1/agents/ann"), 404, "not-found")
     made = status(sue.put_agent("ann", want), 201, "set")
     equal(made.value["lanes"], ["main", "nl"], "lanes, each once")
@@ -74,6 +74,7 @@ def test_refused(t):
     for name in ["cas"] + ["a%d" % number for number in range(14)]:
         status(sue.put_agent(name), 201, "another")
     problem(sue.put_agent("dan"), 507, "table-full")
+    problem(sue.put_agent("dan", if_match="*"), 412, "precondition-failed")
     status(sue.put_agent("cas", {"gentle": True}), 200, "those that are there can be changed")
 
 
@@ -180,6 +181,9 @@ def test_units(t):
     check_quiet(server)
     equal(ann.agent_of("ann")["held"], {"web": 2}, "two again")
     equal(ann.agent_of("ann")["leases"], 3, "in all")
+    want = {"units": {"mail": 4, "web": 2, "voice": 1}}
+    tried = status(sue.put_agent("ann", dict(want, dry_run=True)), 200, "mail with a bound, tried").value
+    equal((tried["held"], tried["leases"]), ({"mail": 1, "web": 2, "voice": 0}, 3), "what it holds counts")
     bob = server.api("bob")
     equal([lease["ticket"] for lease in bob.leases(max=10)], web[3:], "others take the rest")
     check(len(got) <= 2, "at most two pulls for two units")

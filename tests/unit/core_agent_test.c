@@ -149,6 +149,16 @@ test_full_tables(void **unused)
         assert_int_equal(set(&kit, name, plain).out.err, AW_OK);
     }
     assert_int_equal(set(&kit, "zed", plain).out.err, AW_E_TABLE_FULL);
+    for (unsigned i = 0; i < 2; i++) { /* another refusal goes before */
+        const struct aw_command command = {
+            .kind = AW_COMMAND_AGENT,
+            .in.agent = {.name = AW_SLICE("zed"), .units_total = AW_UNITS_NO_TOTAL, .if_match.version = i == 0 ? 0 : 7}};
+
+        assert_int_equal(aw_state_admits(kit.state, &command), i == 0 ? AW_E_TABLE_FULL : AW_OK);
+    }
+    in = plain;
+    in.if_match.version = 7;
+    assert_int_equal(set(&kit, "zed", in).out.err, AW_E_PRECONDITION);
     assert_int_equal(set(&kit, "a1", (struct aw_in_agent){.units_total = 4}).out.err, AW_OK);
     kit_close(&kit);
 }
