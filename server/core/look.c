@@ -18,13 +18,13 @@ aw_ticket_fill_help(const struct aw_state *state, uint32_t slot, struct aw_ticke
         ret_help->by[i].after_s = lane->help_after_s[i];
         ret_help->count++;
     }
-    if (through == 0)
-        return;
-    ret_help->count = 1;
-    ret_help->by[0].lane = through - 1;
-    for (uint32_t i = 0; i < lane->help_count; i++) {
-        if (lane->help_lanes[i] == through - 1)
-            ret_help->by[0].after_s = lane->help_after_s[i];
+    /* Since the lease was given, the ticket may have been placed into another lane, or its lane's list may have changed. */
+    for (uint32_t i = 0; through != 0 && through - 1 != ticket->lane && i < lane->help_count; i++) {
+        if (lane->help_lanes[i] != through - 1)
+            continue;
+        ret_help->by[0].lane = through - 1;
+        ret_help->by[0].after_s = lane->help_after_s[i];
+        ret_help->count = 1;
     }
 }
 

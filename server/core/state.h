@@ -221,7 +221,7 @@ struct aw_ticket_view {
     bool                  closing;  /* as in struct aw_event */
     uint8_t               channel;  /* number of the channel of its newest message; 0: one without a number */
     uint8_t               shelf;    /* of the queues of its lane: its channel if that has queues of its own, else 0 */
-    struct aw_ticket_help help;     /* WAITING: the lanes that help; LEASED: the one through which it was given, if not its own */
+    struct aw_ticket_help help;     /* WAITING: the lanes that help; LEASED: the one through which it was given, if of these */
 };
 /* AW_E_NOT_FOUND: never was, or closed longer ago than reopen_ms and its slot is used again. */
 AW_MUST_USE enum aw_err aw_state_ticket(const struct aw_state *state, struct aw_ticket_id id, struct aw_ticket_view *ret_view);

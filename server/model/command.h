@@ -378,7 +378,7 @@ struct aw_out_message {
 struct aw_ticket_help {
     struct {
         uint32_t lane;
-        uint32_t after_s; /* 0: by now that lane helps no more */
+        uint32_t after_s;
     } by[AW_LANE_HELPERS_MAX];
     uint32_t        count;
     uint32_t        declined; /* agents who may not take it just now */
@@ -396,7 +396,7 @@ struct aw_out_lease {
     struct aw_lease_id    lease;
     struct aw_ticket_id   ticket;
     struct aw_slice       lane_name;
-    struct aw_ticket_help help; /* through which lane it was given, when not its own */
+    struct aw_ticket_help help; /* through which lane it was given, when that helps its own */
     enum aw_class         class_;
     enum aw_ticket_state  state;       /* what the ticket is after the command; after a failure: now */
     enum aw_lease_end     end;         /* after LEASE_LOST */

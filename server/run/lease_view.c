@@ -110,10 +110,8 @@ aw_view_add_help(struct aw_arena *arena, struct aw_lanes_directory *directory, c
         all.list[all.count] = (*reasons)[all.count];
     for (uint32_t i = 0; i < help->count; i++) {
         aw_buffer_init(&buffer, arena);
-        aw_buffer_printf(&buffer, "overflow: helped by lane %.*s",
-                         AW_SLICE_ARGS(aw_lanes_directory_name(directory, help->by[i].lane)));
-        if (help->by[i].after_s > 0)
-            aw_buffer_printf(&buffer, " after %u s", help->by[i].after_s);
+        aw_buffer_printf(&buffer, "overflow: helped by lane %.*s after %u s",
+                         AW_SLICE_ARGS(aw_lanes_directory_name(directory, help->by[i].lane)), help->by[i].after_s);
         add_reason(&all, &buffer);
     }
     if (help->kept_for.len > 0) {

@@ -90,6 +90,9 @@ def test_helps_in_time(t):
     check(granted - seconds_of(lease["opened_at"]) >= 1, "not before its time", lease)
     equal(gerd.held()[0]["reasons"], lease["reasons"], "the same when he looks again")
     equal(reasons_of(status(nina.ticket(ticket), 200, "the ticket").value), reasons_of(lease), "and to others")
+    for lane, reasons in (("german", []), ("main", []), ("dutch", lease["reasons"])):
+        status(api.patch_ticket(ticket, {"lane": lane}), 200, "moved under his hands")
+        equal(reasons_of(gerd.held()[0]), reasons, "help, if it is of that lane: " + lane)
     status(gerd.act(lease, "release", {"reason": "no dutch"}), 200, "release")
     until_helped(server, 1)
     equal(server.api("daan").lease(lanes=["dutch"])["ticket"], ticket, "back, also for its own lane")

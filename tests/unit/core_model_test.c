@@ -1581,10 +1581,12 @@ compare_help(const struct run *run, const struct aw_ticket_help *a, const struct
 {
     uint32_t count = 0;
 
-    if (b->state == AW_TICKET_LEASED && b->through != 0) {
-        if (a->count != 1 || a->by[0].lane != b->through - 1)
+    for (uint32_t i = 0; b->state == AW_TICKET_LEASED && b->through != 0 && i < m.help_counts[b->lane]; i++) {
+        if (b->through - 1 == b->lane || m.help_lanes[b->lane][i] != b->through - 1)
+            continue;
+        if (a->count != 1 || a->by[0].lane != b->through - 1 || a->by[0].after_s != m.help_after_s[b->lane][i])
             fail_at(run, "through");
-        return;
+        count++;
     }
     for (uint32_t i = 0; b->state == AW_TICKET_WAITING && i < b->helpers; i++) {
         if (!m_waits_in(b, b->helped_by[i]))
