@@ -135,33 +135,36 @@ renew(struct pull *pull)
 
 /* --- taking ------------------------------------------------------------------------------------------------------------------- */
 
-/* An entry of a ticket. Those of one lane, up to three, go back together: they are one choice. */
-static void
+/* An entry of a ticket. Those of one lane, up to three, go back together: they are one choice. False: entries of as many lanes are
+ * noted already as it can wait in. */
+static bool
 note_queue(struct pull *pull, struct aw_in_lease *lease, const struct aw_head *head)
 {
     uint32_t at = 0;
 
     while (at < lease->taken_count && lease->taken_from[at].lane != head->lane)
         at++;
-    AW_ASSERT(at < AW_TICKET_LANES_MAX);
+    if (at == AW_TICKET_LANES_MAX)
+        return false;
     if (at == lease->taken_count) {
         lease->taken_from[lease->taken_count++] = (struct aw_lane_queues){.lane = (uint16_t)head->lane};
         pull->submission.choices++;
     }
     lease->taken_from[at].queues |= (uint8_t)(1U << head->queue);
+    return true;
 }
 
-/* Whether this is another entry of a ticket that this pull asks for already; if that is refused, all go back. */
+/* Whether this is another entry of a ticket that this pull asks for already; if that is refused, all go back. Entries that
+ * its lane's list left behind, when that changed so often that its turn came round, may be of more lanes than are noted. Such a one
+ * is a choice of its own: stale when the ticket is granted for the others, and back in its queue like any when it is not. */
 static bool
 note_taken(struct pull *pull, const struct aw_head *head)
 {
     for (uint32_t i = 0; i < pull->submission.count; i++) {
         struct aw_in_lease *lease = &pull->entries[i].command.in.lease;
 
-        if (lease->slot == head->slot && lease->version == head->version) {
-            note_queue(pull, lease, head);
+        if (lease->slot == head->slot && lease->version == head->version && note_queue(pull, lease, head))
             return true;
-        }
     }
     return false;
 }
@@ -187,7 +190,7 @@ add_choice(struct pull *pull, const struct aw_choice *choice)
                                                     .lane_count = pull->lane_count,
                                                     .taken_at = aw_clock_mono()}}};
     if (choice->head.queue != AW_CHOICE_ASIDE)
-        note_queue(pull, &pull->entries[pull->submission.count - 1].command.in.lease, &choice->head);
+        (void)note_queue(pull, &pull->entries[pull->submission.count - 1].command.in.lease, &choice->head); /* the first fits */
 }
 
 /* Some tickets wait in no queue, as not every agent may take them: only the committer knows which this one may. It fills in empty
