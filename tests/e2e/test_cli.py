@@ -87,6 +87,7 @@ def test_help_and_usage(t):
         (["agents", "set", "x", "--gentle", "maybe"], "yes or no"),
         (["lanes", "put", "x", "--overflow", "main"], "NAME:SECONDS"),
         (["lanes", "put", "x", "--overflow", "main:5x"], "NAME:SECONDS"),
+        (["lanes", "put", "x", "--overflow", os.fsdecode(b"main:5,\xff:9")], "--overflow"),
         (["journal"], "folder"),
         (["lanes", "put", "x", "--langs", os.fsdecode(b"nl,\xff")], "--langs"),
         (["health", "--server", "127.0.0.1:8480"], "http://"),
