@@ -66,7 +66,7 @@ struct aw_ticket_row {
     uint64_t channel : 4;    /* of its newest message; 0: another one than those that have numbers */
     uint64_t
         helpers : 3; /* WAITING: this many of its lane's helping lanes, from the first on, help; 0 when it leaves its queue */
-    uint64_t reserved : 1;
+    uint64_t outdated : 1; /* WAITING: its entry in a queue tells what is not so any more; its TIMER gives it a new one */
     uint64_t opened_at : 48;
     uint64_t attempt : 16; /* stays at its largest value */
     uint64_t departs_at : 48;
@@ -715,11 +715,12 @@ void aw_ticket_fill_out(const struct aw_state *state, struct aw_command *command
 enum aw_class aw_ticket_class_told(const struct aw_state *state, const struct aw_told *told, aw_ms *ret_departs_at);
 /* Its messages say so: less urgent again it is only by a person's word. */
 void aw_ticket_say(struct aw_ticket_row *ticket, enum aw_class class_);
-/* Whether class or departure are others by now than those in its row. */
+/* Whether class, departure or what is closing are others by now than those in its row, or its entry in a queue is outdated. */
 bool aw_ticket_has_changed(const struct aw_state *state, uint32_t slot);
+/* Its entry in a queue tells something that is not so any more: makes its TIMER due, which gives it a new one. Between edit and
+ * done; it waits. */
+void aw_ticket_outdate(struct aw_ticket_row *ticket);
 /* Brings class and departure up to date. Between edit and done. */
-/* Its entry in a queue tells something that is not so any more: makes its TIMER due, which gives it a new one. */
-void aw_ticket_outdate(const struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket);
 void aw_ticket_refresh(const struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket);
 /* Sets its timer anew: something that it follows from has changed. */
 void aw_ticket_rearm(struct aw_state *state, uint32_t slot);

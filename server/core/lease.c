@@ -462,8 +462,8 @@ act(struct aw_state *state, struct aw_command *command, enum verdict verdict)
     if (verdict == HELP_DUE)
         aw_ticket_help(state, slot, ticket, &command->out.event);
     else if (verdict != CLASS_CHANGED ||
-             (ticket->state == AW_TICKET_WAITING &&
-              (ticket->class_ != class_ || aw_ticket_key(ticket) != key || aw_ticket_is_closing(ticket) != closing)))
+             (ticket->state == AW_TICKET_WAITING && (ticket->outdated || ticket->class_ != class_ ||
+                                                     aw_ticket_key(ticket) != key || aw_ticket_is_closing(ticket) != closing)))
         aw_ticket_queue(state, slot, ticket, &command->out.event);
     aw_ticket_done(state, slot);
 }

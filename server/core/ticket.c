@@ -134,19 +134,15 @@ aw_ticket_has_changed(const struct aw_state *state, uint32_t slot)
     struct aw_standing          standing = aw_facts_judge(state, slot, state->now);
     enum aw_class               class_ = class_of(state, ticket, &standing, state->now);
 
-    return class_ != ticket->class_ || standing.departs_at != ticket->departs_at ||
+    return ticket->outdated || class_ != ticket->class_ || standing.departs_at != ticket->departs_at ||
            is_closing(&state->globals.settings, class_, ticket->reply_by, state->now) != aw_ticket_is_closing(ticket);
 }
 
 void
-aw_ticket_outdate(const struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket)
+aw_ticket_outdate(struct aw_ticket_row *ticket)
 {
-    struct aw_standing standing = aw_facts_judge(state, slot, state->now);
-    enum aw_class      class_ = class_of(state, ticket, &standing, state->now);
-
-    ticket->flags &= 0xFU & ~(unsigned)AW_TICKET_CLOSING;
-    if (!is_closing(&state->globals.settings, class_, ticket->reply_by, state->now))
-        ticket->flags |= AW_TICKET_CLOSING;
+    AW_ASSERT(ticket->state == AW_TICKET_WAITING);
+    ticket->outdated = 1;
 }
 
 void
@@ -185,7 +181,7 @@ clock_change_at(const struct aw_state *state, uint32_t slot, const struct aw_tic
     aw_ms                          closing = closing_change_at(settings, class_, ticket, now);
     aw_ms                          departure = 0;
 
-    if (class_ != ticket->class_ || standing.departs_at != ticket->departs_at ||
+    if (ticket->outdated || class_ != ticket->class_ || standing.departs_at != ticket->departs_at ||
         is_closing(settings, class_, ticket->reply_by, now) != aw_ticket_is_closing(ticket))
         return now > 0 ? now : 1; /* 0 would be no timer */
     if (standing.can_be_made) {
@@ -243,11 +239,13 @@ aw_ticket_waits_in(const struct aw_state *state, const struct aw_ticket_row *tic
     return false;
 }
 
+/* What is so of the entries that it has in queues. */
 static void
-drop_helpers(struct aw_ticket_row *ticket)
+leave_place(struct aw_ticket_row *ticket)
 {
     ticket->helpers = 0;
     ticket->help_turn = 0;
+    ticket->outdated = 0;
 }
 
 /* --- its timer -------------------------------------------------------------------------------------------------------------- */
@@ -425,7 +423,7 @@ aw_ticket_queue(struct aw_state *state, uint32_t slot, struct aw_ticket_row *tic
     aw_ticket_refresh(state, slot, ticket);
     ticket->until = state->now;
     aw_aside_prune(state, slot, ticket);
-    drop_helpers(ticket);
+    leave_place(ticket);
     ticket->version = aw_ticket_version_after(ticket->version);
     tell(ret_event, (ticket->flags & AW_TICKET_ASIDE) != 0 ? AW_EVENT_ASIDE : AW_EVENT_QUEUED, slot, ticket);
     ret_event->shelf = (uint8_t)aw_ticket_shelf(state, ticket);
@@ -434,7 +432,7 @@ aw_ticket_queue(struct aw_state *state, uint32_t slot, struct aw_ticket_row *tic
 void
 aw_ticket_hide(struct aw_ticket_row *ticket, uint32_t slot, struct aw_event *ret_event)
 {
-    drop_helpers(ticket);
+    leave_place(ticket);
     ticket->version = aw_ticket_version_after(ticket->version);
     tell(ret_event, AW_EVENT_HIDDEN, slot, ticket);
 }

@@ -82,7 +82,7 @@ leave(struct aw_state *state, struct aw_command *command, uint64_t seq)
         ticket->known_said = (uint64_t)left->said & 0xF; /* what those that go have said is news again */
     aw_facts_tell_anew(state, slot, left);
     if (is_outdated && ticket->state == AW_TICKET_WAITING)
-        aw_ticket_outdate(state, slot, ticket);
+        aw_ticket_outdate(ticket);
     aw_ledger_settle(&state->ledger);
     aw_identities_keep(state, slot, left);
     aw_ticket_done(state, slot);

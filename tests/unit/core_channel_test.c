@@ -130,53 +130,95 @@ test_comes_back_to_its_shelf(void **unused)
     kit_close(&kit);
 }
 
+/* The second and the fourth of four messages, apart from the others. */
+static struct aw_command
+unfold(struct kit *kit, aw_ms reply_by, aw_ms at)
+{
+    static const char *const channels[] = {"mail", "whatsapp", "mail", "whatsapp"};
+    static struct aw_telling taken, left;
+    static uint64_t          out[2];
+    struct aw_command        command = {.kind = AW_COMMAND_UNFOLD, .in.unfold = {.messages = out, .message_count = 2}};
+    struct aw_in_unfold     *in = &command.in.unfold;
+
+    taken = left = (struct aw_telling){.told = {.messages = 0}};
+    for (uint64_t i = 0; i < 4; i++) {
+        struct kit_post words = {
+            .id = i + 1, .who = {1}, .class_ = AW_CLASS_GENERAL, .channel = channels[i], .reply_by = reply_by};
+        struct kit_room   room;
+        struct aw_command message = kit_message(&words, &room);
+
+        assert_int_equal(kit_apply(kit, &message), AW_OK);
+        in->on.ticket = message.out.u.message.ticket;
+        in->newest_seq = message.out.seq;
+        aw_telling_add(i % 2 != 0 ? &taken : &left, aw_state_settings(kit->state), &message.in.message, message.out.seq,
+                       kit->now);
+        if (i % 2 != 0)
+            out[i / 2] = message.out.seq;
+    }
+    assert_int_equal(kit_view(kit, in->on.ticket).shelf, 1);
+    in->on.by = AW_SLICE("sam");
+    in->messages_total = 4;
+    in->taken = *aw_telling_end(&taken);
+    in->left = *aw_telling_end(&left);
+    kit->now = at;
+    assert_int_equal(kit_apply(kit, &command), AW_OK);
+    return command;
+}
+
 /* The messages of one ticket, apart: each ticket has the channel of its own newest, and the one that stays moves by a TIMER. */
 static void
 test_unfold(void **unused)
 {
-    static const char *const channels[] = {"mail", "whatsapp", "mail", "whatsapp"};
-    static struct aw_telling taken, left;
-    struct kit               kit;
-    struct aw_ticket_id      ticket = {0};
-    uint64_t                 out[2];
-    struct aw_command        command = {.kind = AW_COMMAND_UNFOLD};
-    struct aw_ticket_view    stays;
+    struct kit          kit;
+    struct aw_command   command;
+    struct aw_ticket_id ticket;
+    uint32_t            version;
 
     (void)unused;
     kit_open(&kit);
     give_units(&kit, "whatsapp", 1);
-    taken = left = (struct aw_telling){.told = {.messages = 0}};
-    for (uint64_t i = 0; i < 4; i++) {
-        struct kit_post   words = {.id = i + 1, .who = {1}, .class_ = AW_CLASS_GENERAL, .channel = channels[i]};
-        struct kit_room   room;
-        struct aw_command message = kit_message(&words, &room);
-
-        assert_int_equal(kit_apply(&kit, &message), AW_OK);
-        ticket = message.out.u.message.ticket;
-        aw_telling_add(i % 2 != 0 ? &taken : &left, aw_state_settings(kit.state), &message.in.message, message.out.seq, kit.now);
-        if (i % 2 != 0)
-            out[i / 2] = message.out.seq;
-    }
-    stays = kit_view(&kit, ticket);
-    assert_int_equal(stays.shelf, 1);
-    command.in.unfold = (struct aw_in_unfold){.on = {.ticket = ticket, .by = AW_SLICE("sam")},
-                                              .messages = out,
-                                              .message_count = 2,
-                                              .newest_seq = stays.message_seq,
-                                              .messages_total = 4,
-                                              .taken = *aw_telling_end(&taken),
-                                              .left = *aw_telling_end(&left)};
-    assert_int_equal(kit_apply(&kit, &command), AW_OK);
+    command = unfold(&kit, 0, kit.now);
+    ticket = command.in.unfold.on.ticket;
+    version = kit_view(&kit, ticket).version;
     assert_int_equal(command.out.event.kind, AW_EVENT_QUEUED);
     assert_int_equal(command.out.event.shelf, 1);
     assert_int_equal(kit_view(&kit, command.out.u.ticket.ticket).channel, 1);
     assert_int_equal(kit_view(&kit, ticket).channel, 2);
-    assert_int_equal(kit_view(&kit, ticket).version, stays.version);
     assert_int_equal(kit_wait(&kit, 0), 1);
-    assert_true(kit_view(&kit, ticket).version != stays.version);
+    assert_true(kit_view(&kit, ticket).version != version);
     assert_int_equal(kit_view(&kit, ticket).shelf, 0);
     assert_int_equal(kit_wait(&kit, 0), 0);
     kit_close(&kit);
+}
+
+/* It moves also when its channel comes near to closing, or closes, before the TIMER runs. */
+static void
+test_unfold_as_it_closes(void **unused)
+{
+    const aw_ms reply_by = KIT_START + KIT_DAY;
+    /* General ones take 6 min. */
+    const aw_ms changes_at[] = {reply_by - AW_CLOSING_MS, reply_by - 6 * KIT_MINUTE + 1};
+
+    (void)unused;
+    for (unsigned i = 0; i < AW_ARRAY_LEN(changes_at); i++) {
+        struct kit          kit;
+        struct aw_command   command, timer;
+        struct aw_ticket_id ticket;
+        uint32_t            version;
+
+        kit_open(&kit);
+        give_units(&kit, "whatsapp", 1);
+        command = unfold(&kit, reply_by, changes_at[i] - 1);
+        ticket = command.in.unfold.on.ticket;
+        version = kit_view(&kit, ticket).version;
+        kit.now = changes_at[i];
+        timer = (struct aw_command){.kind = AW_COMMAND_TIMER, .in.timer = {.slot = ticket.slot, .version = version}};
+        assert_int_equal(kit_apply(&kit, &timer), AW_OK);
+        assert_int_equal(timer.out.event.kind, AW_EVENT_QUEUED);
+        assert_int_equal(timer.out.event.shelf, 0);
+        assert_int_equal(timer.out.event.closing, i == 0);
+        kit_close(&kit);
+    }
 }
 
 /* Numbers and shelves come back with a checkpoint; what an agent's units once named keeps its shelf. */
@@ -225,8 +267,11 @@ test_checkpoint(void **unused)
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers), cmocka_unit_test(test_follow_up_on_another_channel),
-                                       cmocka_unit_test(test_comes_back_to_its_shelf), cmocka_unit_test(test_unfold),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers),
+                                       cmocka_unit_test(test_follow_up_on_another_channel),
+                                       cmocka_unit_test(test_comes_back_to_its_shelf),
+                                       cmocka_unit_test(test_unfold),
+                                       cmocka_unit_test(test_unfold_as_it_closes),
                                        cmocka_unit_test(test_checkpoint)};
 
     if (!aw_hash_init())

@@ -59,6 +59,7 @@ struct m_ticket {
     bool                 gentle;
     aw_ms                opened_at, age, departs_at, reply_by, closed_at, held_until;
     bool                 closing;
+    bool                 outdated; /* WAITING: what its entry tells is not so any more */
     uint8_t              channel;
     /* LEASED */
     uint64_t           fence, seen;
@@ -365,6 +366,7 @@ m_queue(struct aw_command *c, uint32_t slot)
     m_refresh(t);
     t->version++;
     t->helpers = 0;
+    t->outdated = false;
     m_prune(t);
     m_event(c, m_asides(t) > 0 ? AW_EVENT_ASIDE : AW_EVENT_QUEUED, slot);
 }
@@ -850,6 +852,7 @@ m_lease(struct aw_command *c)
     t->attempt++;
     t->version++;
     t->helpers = 0;
+    t->outdated = false;
     t->through = lane == t->lane ? 0 : lane + 1;
     m_event(c, AW_EVENT_HIDDEN, slot);
     m_out_lease(c, slot);
@@ -875,6 +878,7 @@ m_close(struct m_ticket *t)
     t->closed = m.seq;
     t->closed_at = m.now;
     t->helpers = 0;
+    t->outdated = false;
     t->version++;
 }
 
@@ -970,7 +974,7 @@ m_judge(const struct m_ticket *t)
     if (t->state == AW_TICKET_WAITING && m_is_aside_over(t))
         return M_BACK;
     if ((t->state == AW_TICKET_HELD || t->state == AW_TICKET_WAITING) &&
-        (m_class(t) != t->class_ || m_departure(t) != t->departs_at || m_closing(t, m_class(t)) != t->closing))
+        (t->outdated || m_class(t) != t->class_ || m_departure(t) != t->departs_at || m_closing(t, m_class(t)) != t->closing))
         return M_CLASS;
     if (t->state == AW_TICKET_WAITING && t->helpers > 0 && t->is_void)
         return M_BACK;
@@ -1011,8 +1015,8 @@ m_timer(struct aw_command *c)
             m_refresh(t);
         if (verdict == M_HELP)
             m_help(c, slot);
-        else if (verdict == M_BACK ||
-                 (t->state == AW_TICKET_WAITING && (t->class_ != class_ || m_key(t) != key || t->closing != closing)))
+        else if (verdict == M_BACK || (t->state == AW_TICKET_WAITING &&
+                                       (t->outdated || t->class_ != class_ || m_key(t) != key || t->closing != closing)))
             m_queue(c, slot);
     }
     if (t->state != AW_TICKET_FREE)
@@ -1072,6 +1076,7 @@ m_place(struct aw_command *c, uint32_t slot)
     }
     t->version++;
     t->helpers = 0;
+    t->outdated = false;
     m_event(c, AW_EVENT_HIDDEN, slot);
 }
 
@@ -1200,7 +1205,7 @@ m_leave(struct m_ticket *t, const struct m_ticket *left)
     t->message = left->message;
     t->messages = left->messages;
     if (is_outdated) /* its TIMER will queue it anew */
-        t->closing = !m_closing(t, m_class(t));
+        t->outdated = true;
 }
 
 static enum aw_err
