@@ -17,16 +17,19 @@ publish_settings(struct aw_committer *c, uint32_t agent)
 static void
 tell_waiting(struct aw_committer *c, struct aw_slice agent)
 {
-    struct aw_submission *pull;
+    struct aw_submission *next = aw_parking_next_of(&c->parking, agent, NULL);
 
-    while ((pull = aw_parking_next_of(&c->parking, agent, 0)) != NULL) {
+    while (next != NULL) {
+        struct aw_submission *pull = next;
+
+        next = aw_parking_next_of(&c->parking, agent, pull);
         aw_parking_remove(&c->parking, pull);
         pull->park.end = AW_PARK_AGAIN;
         aw_committer_give_back(c, pull);
     }
 }
 
-/* Units that are taken, or free again: then there may be something for whoever waits. */
+/* Units that are taken, or free again: then there may be something for whoever waits (aw_publish_look_for_freed). */
 static void
 publish_units(struct aw_committer *c, uint32_t agent)
 {
@@ -38,8 +41,7 @@ publish_units(struct aw_committer *c, uint32_t agent)
         return; /* at a start, before they are loaded */
     aw_state_agent_units(c->config.state, agent, &units);
     aw_agents_row_set_units(row, &units);
-    if (aw_parking_set_full(&c->parking, name, aw_state_agent_full(c->config.state, agent)))
-        aw_publish_look_for_agent(c, name);
+    aw_parking_set_full(&c->parking, name, aw_state_agent_full(c->config.state, agent));
 }
 
 void

@@ -267,6 +267,7 @@ aw_committer_step(struct aw_committer *committer, aw_ms wall, aw_ns mono)
     work += aw_publish_queries(c, c->now);
     work += aw_publish_looks(c);
     work += aw_publish_shelve(c);
+    work += aw_publish_look_for_freed(c);
     work += aw_side_offer_some(c);
     work += aw_lanes_reclaim(c->config.lanes);
     rouse(c);
@@ -298,7 +299,8 @@ aw_committer_next_due(const struct aw_committer *committer, aw_ns mono)
     aw_ms                      due = earlier(aw_state_next_due(c->config.state), aw_trim_next_due(c));
     aw_ns                      at = AW_NS_NEVER;
 
-    if (aw_upkeep_is_busy(c) || aw_trim_is_busy(c) || !aw_list_is_empty(&c->looks) || c->is_offering)
+    if (aw_upkeep_is_busy(c) || aw_trim_is_busy(c) || !aw_list_is_empty(&c->looks) || c->is_offering ||
+        aw_parking_has_freed(&c->parking))
         return mono;
     if (c->role == AW_ROLE_BROKEN)
         return AW_NS_NEVER;

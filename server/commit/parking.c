@@ -15,6 +15,7 @@ aw_parking_init(struct aw_parking *parking, uint32_t lanes_max)
     *parking = (struct aw_parking){._lanes_max = lanes_max, ._next_number = 1};
     aw_list_init(&parking->_all);
     aw_list_init(&parking->_gentle);
+    aw_list_init(&parking->_freed);
     for (uint32_t i = 0; i < AW_PARK_KEY_BUCKETS; i++)
         aw_list_init(&parking->_keyed[i]);
     parking->_lanes = calloc(lanes_max, sizeof(parking->_lanes[0]));
@@ -73,6 +74,17 @@ insert_gentle(struct aw_parking *parking, struct aw_park *park)
     aw_list_insert_before(at, &park->gentle_link);
 }
 
+/* In order of their numbers, so that the first one found is the one that waits longest. */
+static void
+insert_agent(struct aw_list *list, struct aw_park *park)
+{
+    struct aw_list *at = list;
+
+    while (at->prev != list && AW_CONTAINER(at->prev, struct aw_park, agent_link)->number > park->number)
+        at = at->prev;
+    aw_list_insert_before(at, &park->agent_link);
+}
+
 static struct aw_list *
 agent_list(struct aw_parking *parking, struct aw_slice agent)
 {
@@ -102,7 +114,8 @@ aw_parking_add(struct aw_parking *parking, struct aw_submission *pull)
     aw_list_init(&park->key_link);
     if (park->key.key != 0)
         aw_list_push_back(&parking->_keyed[park->key.key % AW_PARK_KEY_BUCKETS], &park->key_link);
-    aw_list_push_back(agent_list(parking, park->agent), &park->agent_link);
+    insert_agent(agent_list(parking, park->agent), park);
+    aw_list_init(&park->freed_link);
     aw_list_init(&park->gentle_link);
     if (park->is_gentle)
         insert_gentle(parking, park);
@@ -124,6 +137,7 @@ aw_parking_remove(struct aw_parking *parking, struct aw_submission *pull)
     aw_list_remove(&park->key_link);
     aw_list_remove(&park->agent_link);
     aw_list_remove(&park->gentle_link);
+    aw_list_remove(&park->freed_link);
     park->parked = false;
     parking->_count--;
 }
@@ -233,17 +247,11 @@ serves(const struct aw_park *park, uint32_t lane)
 struct aw_submission *
 aw_parking_find_agent(struct aw_parking *parking, uint32_t lane, struct aw_slice agent)
 {
-    struct aw_list       *list = agent_list(parking, agent);
-    struct aw_submission *first = NULL;
+    struct aw_submission *pull = aw_parking_next_of(parking, agent, NULL);
 
-    for (struct aw_list *at = list->next; at != list; at = at->next) {
-        struct aw_submission *pull = AW_CONTAINER(at, struct aw_submission, park.agent_link);
-
-        if (aw_slice_eq(pull->park.agent, agent) && serves(&pull->park, lane) &&
-            (first == NULL || pull->park.number < first->park.number))
-            first = pull;
-    }
-    return first;
+    while (pull != NULL && !serves(&pull->park, lane))
+        pull = aw_parking_next_of(parking, agent, pull);
+    return pull;
 }
 
 struct aw_submission *
@@ -259,7 +267,7 @@ aw_parking_find_gentle(struct aw_parking *parking, uint32_t lane, bool (*may)(vo
     return NULL;
 }
 
-bool
+void
 aw_parking_set_full(struct aw_parking *parking, struct aw_slice agent, uint16_t full)
 {
     struct aw_list *list = agent_list(parking, agent);
@@ -270,27 +278,46 @@ aw_parking_set_full(struct aw_parking *parking, struct aw_slice agent, uint16_t 
 
         if (!aw_slice_eq(park->agent, agent))
             continue;
-        has_more |= (park->full & ~full) != 0;
+        if ((park->full & ~full) != 0) {
+            has_more = true;
+            if (aw_list_is_empty(&park->freed_link)) /* else it is still to be looked for */
+                aw_list_push_back(&parking->_freed, &park->freed_link);
+        }
         park->full = full;
     }
     parking->_news += has_more;
-    return has_more;
 }
 
 struct aw_submission *
-aw_parking_next_of(struct aw_parking *parking, struct aw_slice agent, uint64_t number)
+aw_parking_take_freed(struct aw_parking *parking)
 {
-    struct aw_list       *list = agent_list(parking, agent);
-    struct aw_submission *next = NULL;
+    struct aw_list *link = aw_list_first(&parking->_freed);
 
-    for (struct aw_list *at = list->next; at != list; at = at->next) {
+    if (link == NULL)
+        return NULL;
+    aw_list_remove(link);
+    return AW_CONTAINER(link, struct aw_submission, park.freed_link);
+}
+
+bool
+aw_parking_has_freed(const struct aw_parking *parking)
+{
+    return !aw_list_is_empty(&parking->_freed);
+}
+
+struct aw_submission *
+aw_parking_next_of(struct aw_parking *parking, struct aw_slice agent, const struct aw_submission *behind)
+{
+    struct aw_list *list = agent_list(parking, agent);
+    struct aw_list *at = behind == NULL ? list->next : behind->park.agent_link.next;
+
+    for (; at != list; at = at->next) {
         struct aw_submission *pull = AW_CONTAINER(at, struct aw_submission, park.agent_link);
 
-        if (pull->park.number > number && aw_slice_eq(pull->park.agent, agent) &&
-            (next == NULL || pull->park.number < next->park.number))
-            next = pull;
+        if (aw_slice_eq(pull->park.agent, agent))
+            return pull;
     }
-    return next;
+    return NULL;
 }
 
 void

@@ -25,8 +25,9 @@ struct aw_parking {
     uint32_t        _lanes_max;
     struct aw_list  _all;                        /* those that serve every lane */
     struct aw_list  _keyed[AW_PARK_KEY_BUCKETS]; /* those with an Idempotency-Key, by its hash */
-    struct aw_list *_agents;                     /* AW_PARK_AGENT_BUCKETS lists, by the hash of the agent */
+    struct aw_list *_agents;                     /* AW_PARK_AGENT_BUCKETS lists, by the hash of the agent; each by number */
     struct aw_list  _gentle;                     /* those of agents marked gentle, by number */
+    struct aw_list  _freed;                      /* those whose agent got more, until somebody looked for them */
     uint64_t        _next_number;
     uint64_t        _count;
 };
@@ -50,11 +51,15 @@ struct aw_submission *aw_parking_find_agent(struct aw_parking *parking, uint32_t
 /* As aw_parking_find, among the pulls of agents that are marked gentle. */
 struct aw_submission *aw_parking_find_gentle(struct aw_parking *parking, uint32_t                             lane,
                                              bool (*may)(void *user, const struct aw_submission *pull), void *user);
-/* The shelves of which this agent can take nothing are these from now on. Whether it may take from more than before, by a pull
- * that is parked. */
-bool aw_parking_set_full(struct aw_parking *parking, struct aw_slice agent, uint16_t full);
-/* The pull of this agent that comes behind `number` (0: its first); NULL when there is none. It stays parked. */
-struct aw_submission *aw_parking_next_of(struct aw_parking *parking, struct aw_slice agent, uint64_t number);
+/* The shelves of which this agent can take nothing are these from now on. Its pulls that may take from more than before are to be
+ * looked for: see aw_parking_take_freed. */
+void aw_parking_set_full(struct aw_parking *parking, struct aw_slice agent, uint16_t full);
+/* The next pull whose agent got more since somebody looked for it, told once; NULL when there is none. It stays parked. */
+struct aw_submission *aw_parking_take_freed(struct aw_parking *parking);
+bool                  aw_parking_has_freed(const struct aw_parking *parking);
+/* The pull of this agent that waits longest behind `behind`, one of its own that is parked (NULL: of all); NULL when there is none.
+ * It stays parked. */
+struct aw_submission *aw_parking_next_of(struct aw_parking *parking, struct aw_slice agent, const struct aw_submission *behind);
 /* Gives this parked pull, marked as woken for the ticket aside in `slot`. */
 void aw_parking_wake_for(struct aw_parking *parking, struct aw_submission *pull, uint32_t slot);
 /* A woken pull came back; *woken_lane is cleared. Returns that lane, or AW_LANE_NONE when it had not been woken. */

@@ -165,8 +165,6 @@ void aw_publish_events(struct aw_committer *c);
 /* Wakes a pull for `lane` if there is a ticket and somebody for it. AW_LANE_NONE: nothing. */
 void aw_publish_look_at(struct aw_committer *c, uint32_t lane);
 void aw_publish_park(struct aw_committer *c, struct aw_submission *pull);
-/* Wakes waiting pulls of this agent, which has more units free than before, as far as there is something for them. */
-void aw_publish_look_for_agent(struct aw_committer *c, struct aw_slice agent);
 void aw_publish_cancel(struct aw_committer *c, struct aw_submission *cancel);
 /* A pull with this key was given a lease: others that wait under the key are told. */
 void   aw_publish_leased(struct aw_committer *c, const struct aw_pull_key *key);
@@ -175,6 +173,8 @@ size_t aw_publish_queries(struct aw_committer *c, aw_ms now);
 size_t aw_publish_looks(struct aw_committer *c);
 /* A step of moving what waits to a shelf that its channel has got. */
 size_t aw_publish_shelve(struct aw_committer *c);
+/* A step of waking the pulls whose agents have more units free than before, as far as there is something for them. */
+size_t aw_publish_look_for_freed(struct aw_committer *c);
 /* Fills lanes and directory from the state, at a start. */
 enum aw_err aw_publish_load(struct aw_committer *c, struct aw_why *why);
 

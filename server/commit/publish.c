@@ -1,6 +1,8 @@
 /* publish.c - what the world may see now that it is durable: tickets in lanes, woken pulls, answers to queries. */
 #include "commit/parts.h"
 
+#define ALL_SHELVES (~0U)
+
 static bool
 shelf_has_ticket(struct aw_committer *c, uint32_t lane, uint32_t shelf)
 {
@@ -17,15 +19,15 @@ shelf_has_ticket(struct aw_committer *c, uint32_t lane, uint32_t shelf)
     return false;
 }
 
-/* The shelves on which this lane has tickets to give out, 1 << shelf each. */
+/* Those of the `wanted` shelves on which this lane has tickets to give out, 1 << shelf each. */
 static unsigned
-shelves_with_ticket(struct aw_committer *c, uint32_t lane)
+shelves_with_ticket(struct aw_committer *c, uint32_t lane, unsigned wanted)
 {
     unsigned found = 0;
 
     if (!aw_lanes_directory_gives(c->config.directory, lane))
         return 0;
-    for (unsigned left = aw_lanes_shelves(c->config.lanes); left != 0; left &= left - 1)
+    for (unsigned left = aw_lanes_shelves(c->config.lanes) & wanted; left != 0; left &= left - 1)
         found |= shelf_has_ticket(c, lane, (uint32_t)__builtin_ctz(left)) ? left & -left : 0;
     return found;
 }
@@ -45,7 +47,7 @@ void
 aw_publish_look_at(struct aw_committer *c, uint32_t lane)
 {
     if (lane != AW_LANE_NONE && aw_parking_count(&c->parking) > 0)
-        (void)wake_one(c, lane, shelves_with_ticket(c, lane)); /* nobody there is fine */
+        (void)wake_one(c, lane, shelves_with_ticket(c, lane, ALL_SHELVES)); /* nobody there is fine */
 }
 
 static void
@@ -163,7 +165,7 @@ put_back(struct aw_committer *c, const struct aw_event *event)
 static void
 wake_all(struct aw_committer *c, uint32_t lane)
 {
-    unsigned shelves = aw_parking_count(&c->parking) == 0 ? 0 : shelves_with_ticket(c, lane);
+    unsigned shelves = aw_parking_count(&c->parking) == 0 ? 0 : shelves_with_ticket(c, lane, ALL_SHELVES);
     uint64_t waiting = 0;
 
     if (shelves == 0)
@@ -250,7 +252,7 @@ aw_publish_events(struct aw_committer *c)
 static bool
 wakes(struct aw_committer *c, const struct aw_submission *pull, uint32_t lane)
 {
-    return wake_one(c, lane, shelves_with_ticket(c, lane) & ~(unsigned)pull->park.full) == pull;
+    return wake_one(c, lane, shelves_with_ticket(c, lane, ~(unsigned)pull->park.full)) == pull;
 }
 
 /* Wakes somebody for each lane of `pull` that has a ticket for it, until `pull` itself is woken. All of its lanes count, not only
@@ -275,18 +277,22 @@ look_for(struct aw_committer *c, const struct aw_submission *pull)
     }
 }
 
-void
-aw_publish_look_for_agent(struct aw_committer *c, struct aw_slice agent)
+/* Pulls that one step looks for: each may mean a look at a thousand lanes. */
+#define FREED_PER_STEP 64U
+
+size_t
+aw_publish_look_for_freed(struct aw_committer *c)
 {
     struct aw_submission *pull;
-    uint64_t              number = 0;
+    size_t                looked = 0;
 
-    while ((pull = aw_parking_next_of(&c->parking, agent, number)) != NULL) {
-        number = pull->park.number;
+    while (looked < FREED_PER_STEP && (pull = aw_parking_take_freed(&c->parking)) != NULL) {
         look_for(c, pull);
         if (pull->park.parked)
             aw_side_look_for(c, pull);
+        looked++;
     }
+    return looked;
 }
 
 void

@@ -97,6 +97,7 @@ struct aw_park {
     uint64_t                        stamp;       /* of the settings of its agent that it went by; 0: it was never set */
     struct aw_list                  agent_link;  /* committer only */
     struct aw_list                  gentle_link; /* committer only */
+    struct aw_list                  freed_link;  /* committer only */
     bool                            is_gentle;   /* committer only: its agent, when it was parked */
     const struct aw_order_settings *order;       /* borrows: the rule by which it chooses */
     struct aw_pull_key              key;         /* is woken too when another pull with this key was given leases */

@@ -102,6 +102,7 @@ struct pull {
     struct aw_park_node  nodes[LANES];
     uint32_t             lanes[LANES];
     uint64_t             order; /* when it parked first; kept over wakes in vain */
+    bool                 freed; /* while it waited, and nobody looked for it since */
 };
 
 static void
@@ -148,22 +149,46 @@ longest(struct pull *pulls, uint32_t lane, unsigned shelves, const uint16_t full
     return best;
 }
 
-/* An agent's units change: its pulls that wait know, and are found one after the other. */
+/* An agent's units change: its pulls that wait know, and are found one after the other, longest waiting first. */
 static void
 set_full(struct aw_parking *parking, struct pull *pulls, uint32_t agent, uint16_t was, uint16_t full)
 {
     struct aw_slice       name = aw_slice_str(park_agents[agent]);
     struct aw_submission *pull = NULL;
     uint32_t              parked = 0, found = 0;
+    uint64_t              number = 0;
 
-    for (uint32_t i = agent; i < PULLS; i += PARK_AGENTS)
+    for (uint32_t i = agent; i < PULLS; i += PARK_AGENTS) {
         parked += pulls[i].submission.park.parked;
-    assert_int_equal(aw_parking_set_full(parking, name, full), parked > 0 && (was & ~full) != 0);
-    while ((pull = aw_parking_next_of(parking, name, pull == NULL ? 0 : pull->park.number)) != NULL) {
+        pulls[i].freed |= pulls[i].submission.park.parked && (was & ~full) != 0;
+    }
+    aw_parking_set_full(parking, name, full);
+    while ((pull = aw_parking_next_of(parking, name, pull)) != NULL) {
         assert_int_equal(pull->park.full, full);
+        assert_true(pull->park.number > number);
+        number = pull->park.number;
         found++;
     }
     assert_int_equal(found, parked);
+}
+
+/* At most so many of those whose agent got more: each is told once, as long as it is there. */
+static void
+take_freed(struct aw_parking *parking, struct pull *pulls, uint64_t max)
+{
+    struct aw_submission *pull;
+    uint64_t              taken = 0;
+
+    while (taken < max && (pull = aw_parking_take_freed(parking)) != NULL) {
+        struct pull *freed = AW_CONTAINER(pull, struct pull, submission);
+
+        assert_true(freed->freed && pull->park.parked);
+        freed->freed = false;
+        taken++;
+    }
+    for (uint32_t i = 0; i < PULLS && taken < max; i++)
+        assert_false(pulls[i].freed && pulls[i].submission.park.parked);
+    assert_true(taken == max || !aw_parking_has_freed(parking));
 }
 
 /* Another pull with its key was given leases: woken, but for no lane. */
@@ -212,6 +237,7 @@ test_parking_wakes_the_longest_waiting(void **state)
             if (pull->submission.park.number == 0)
                 pull->order = ++order;
             pull->submission.park.full = full[(size_t)(pull - pulls) % PARK_AGENTS];
+            pull->freed = false;
             aw_parking_add(&parking, &pull->submission);
             break;
         case 1: /* leaves */
@@ -229,6 +255,7 @@ test_parking_wakes_the_longest_waiting(void **state)
 
             full[agent] = (uint16_t)(below(&random, 4) == 0 ? 0xFFFF : below(&random, 8));
             set_full(&parking, pulls, agent, was, full[agent]);
+            take_freed(&parking, pulls, below(&random, PULLS));
             break;
         }
         default: {

@@ -2,7 +2,8 @@
  * step by step without threads; pulls that wait are woken for what their agent has a unit for, and for nothing else.
  *
  * Proves: at every moment of a move a pull gets the ticket that goes before all others that its agent may have; who took one in
- * vain moves it, so it can't happen twice; a start puts all where they belong; no wake is lost and none is in vain.
+ * vain moves it, so it can't happen twice; a start puts all where they belong; no wake is lost and none is in vain,
+ * however many pulls of an agent wait.
  */
 #include "commit/choice.h"
 #include "support/commit_rig.h"
@@ -462,6 +463,94 @@ test_kept_for_who_has_no_unit(void **state)
     desk_close(&desk);
 }
 
+/* Far more of an agent's pulls than one step looks for, one of which leaves in between: all others are woken, in their order. */
+#define MANY 400U
+
+static void
+test_many_pulls_of_one_agent(void **state)
+{
+    static struct waiting pulls[MANY];
+    struct aw_submission  cancel = {.kind = AW_SUBMIT_CANCEL, .target = &pulls[MANY - 2].submission};
+    struct aw_submission *back;
+    struct desk           desk;
+    struct one            one;
+    struct aw_lease_id    lease;
+    uint32_t              next = 0, steps = 0;
+
+    (void)state;
+    desk_open(&desk, NULL);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    set_units(&desk, "ann", "chat", 1);
+    (void)post_on(&desk, "chat");
+    lease = pull_for(&desk, "ann", 0).u.lease.lease;
+    for (uint32_t i = 0; i < MANY; i++)
+        park(&desk, &pulls[i], "ann");
+    (void)post_on(&desk, "chat");
+    one_make(&one, AW_COMMAND_COMPLETE)->entry.command.in.fenced =
+        (struct aw_in_fenced){.lease = lease, .agent = AW_SLICE("ann")};
+    assert_true(aw_ring_try_push(&desk.in, &one.submission));
+    desk_step(&desk);
+    assert_false(is_at_rest(&desk));
+    assert_true(aw_ring_try_push(&desk.in, &cancel));
+    for (; !is_at_rest(&desk); steps++)
+        desk_step(&desk);
+    assert_true(steps > 1);
+    while ((back = aw_ring_try_pop(&desk.out)) != NULL) {
+        if (back == &one.submission || back == &cancel)
+            continue;
+        if (back == cancel.target) {
+            assert_int_equal(back->park.end, AW_PARK_CANCELLED);
+            continue;
+        }
+        next += &pulls[next].submission == cancel.target;
+        assert_ptr_equal(back, &pulls[next++].submission);
+        assert_int_equal(back->park.end, AW_PARK_WOKEN);
+    }
+    assert_int_equal(next, MANY);
+    desk_close(&desk);
+}
+
+/* Her unit is taken again before all were looked for: the rest waits on, and is woken when she has it back. */
+static void
+test_unit_taken_again_meanwhile(void **state)
+{
+    static struct waiting pulls[MANY];
+    struct desk           desk;
+    struct one            one;
+    struct aw_lease_id    lease;
+    uint64_t              woken = 0;
+
+    (void)state;
+    desk_open(&desk, NULL);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    set_units(&desk, "ann", "chat", 1);
+    (void)post_on(&desk, "chat");
+    lease = pull_for(&desk, "ann", 0).u.lease.lease;
+    for (uint32_t i = 0; i < MANY; i++)
+        park(&desk, &pulls[i], "ann");
+    (void)post_on(&desk, "chat");
+    (void)post_on(&desk, "chat");
+    one_make(&one, AW_COMMAND_COMPLETE)->entry.command.in.fenced =
+        (struct aw_in_fenced){.lease = lease, .agent = AW_SLICE("ann")};
+    assert_true(aw_ring_try_push(&desk.in, &one.submission));
+    desk_step(&desk);
+    while (aw_ring_try_pop(&desk.out) != NULL)
+        woken++;
+    lease = pull_for(&desk, "ann", 0).u.lease.lease;
+    while (!is_at_rest(&desk))
+        desk_step(&desk);
+    assert_null(aw_ring_try_pop(&desk.out));
+    assert_int_equal(aw_committer_parked(desk.committer), MANY + 1 - woken);
+    one_make(&one, AW_COMMAND_COMPLETE)->entry.command.in.fenced =
+        (struct aw_in_fenced){.lease = lease, .agent = AW_SLICE("ann"), .op_hash = 2};
+    assert_true(aw_ring_try_push(&desk.in, &one.submission));
+    do
+        desk_step(&desk);
+    while (!is_at_rest(&desk));
+    assert_int_equal(aw_committer_parked(desk.committer), 0);
+    desk_close(&desk);
+}
+
 int
 main(void)
 {
@@ -470,6 +559,8 @@ main(void)
         cmocka_unit_test(test_new_ones_beside_a_move),     cmocka_unit_test(test_start),
         cmocka_unit_test(test_woken_for_what_it_may_take), cmocka_unit_test(test_full_while_woken),
         cmocka_unit_test(test_woken_when_a_unit_is_free),  cmocka_unit_test(test_kept_for_who_has_no_unit),
+        cmocka_unit_test(test_many_pulls_of_one_agent),    cmocka_unit_test(test_unit_taken_again_meanwhile),
+
     };
 
     if (!aw_hash_init())
