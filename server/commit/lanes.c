@@ -322,7 +322,7 @@ aw_lanes_begin_move(struct aw_lanes *lanes, uint32_t slot, uint32_t shelf)
     AW_ASSERT(slot < lanes->config.tickets_max);
     AW_ASSERT(shelf > 0);
     AW_ASSERT(shelf < AW_LANES_SHELVES);
-    AW_ASSERT(aw_lanes_shown_shelf(lanes, slot) == 0);
+    AW_ASSERT(aw_lanes_shown_shelf(lanes, slot) == 0 || aw_lanes_is_moving(lanes, slot));
     set_shelf(lanes, slot, shelf << SHELF_SHIFT | SHELF_MOVING);
 }
 
@@ -330,6 +330,13 @@ void
 aw_lanes_end_move(struct aw_lanes *lanes, uint32_t slot)
 {
     set_shelf(lanes, slot, aw_lanes_shown_shelf(lanes, slot) << SHELF_SHIFT);
+}
+
+bool
+aw_lanes_is_moving(const struct aw_lanes *lanes, uint32_t slot)
+{
+    AW_ASSERT(slot < lanes->config.tickets_max);
+    return (atomic_load_explicit(&lanes->windows[slot], memory_order_relaxed) & SHELF_MOVING) != 0; /* the committer's own */
 }
 
 static uint64_t

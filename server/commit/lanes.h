@@ -73,9 +73,11 @@ void aw_lanes_show_window(struct aw_lanes *lanes, uint32_t slot, enum aw_class c
 void     aw_lanes_show_shelf(struct aw_lanes *lanes, uint32_t slot, uint32_t shelf);
 uint32_t aw_lanes_shown_shelf(const struct aw_lanes *lanes, uint32_t slot);
 /* A ticket that waits on shelf 0 moves to another one: begin; push all that it has in queues once more, with the same version; end.
- * In between its entries count on both shelves, then on the new one alone. */
+ * In between its entries count on both shelves, and new ones go to the new shelf; then they count there alone. Who has no room to
+ * push all may leave it in between, and begin once more later. */
 void aw_lanes_begin_move(struct aw_lanes *lanes, uint32_t slot, uint32_t shelf);
 void aw_lanes_end_move(struct aw_lanes *lanes, uint32_t slot);
+bool aw_lanes_is_moving(const struct aw_lanes *lanes, uint32_t slot);
 /* Puts an entry behind all others of its key; an imminent one also by its age, a closing one by its window, which were shown.
  * AW_E_TABLE_FULL: the arena is at its limit, nothing changed. */
 AW_MUST_USE enum aw_err aw_lanes_push(struct aw_lanes *lanes, uint32_t lane, enum aw_class class_, aw_ms key, uint32_t slot,

@@ -120,23 +120,21 @@ move(struct aw_committer *c, const struct aw_ticket_view *ticket)
     aw_lanes_end_move(c->config.lanes, event.slot);
 }
 
-/* Whether it waits where its channel had no shelf yet. */
+/* Whether it waits, or some entries of it do, where its channel had no shelf yet. */
 static bool
 must_move(const struct aw_committer *c, uint32_t slot, struct aw_ticket_view *ret_ticket)
 {
     return aw_state_ticket_at(c->config.state, slot, ret_ticket) && ret_ticket->state == AW_TICKET_WAITING &&
-           !ret_ticket->is_aside && ret_ticket->shelf != 0 && aw_lanes_shown_shelf(c->config.lanes, slot) == 0;
+           !ret_ticket->is_aside && ret_ticket->shelf != 0 &&
+           (aw_lanes_shown_shelf(c->config.lanes, slot) == 0 || aw_lanes_is_moving(c->config.lanes, slot));
 }
 
-/* What was in hand has its room, but not what it has in queues besides. */
+/* What was in hand has its room, but not what it has in queues besides: true when that has room as well. */
 static bool
-moves_back(struct aw_committer *c, const struct aw_event *event, struct aw_ticket_view *ret_ticket)
+has_room_to_move(struct aw_committer *c, const struct aw_ticket_view *ticket)
 {
-    uint32_t others;
+    uint32_t others = ticket->help.count;
 
-    if (!must_move(c, event->slot, ret_ticket) || ret_ticket->version != event->version)
-        return false;
-    others = ret_ticket->help.count;
     if (others > 0 && c->admission.pushes < c->lanes_reserve + others)
         return false;
     c->admission.pushes -= others;
@@ -147,10 +145,15 @@ static void
 put_back(struct aw_committer *c, const struct aw_event *event)
 {
     struct aw_ticket_view ticket;
-    bool                  moves = moves_back(c, event, &ticket); /* so that nobody takes it from there in vain again */
+    bool                  must = must_move(c, event->slot, &ticket) && ticket.version == event->version;
+    bool                  moves = must && has_room_to_move(c, &ticket);
 
+    /* Nobody is to take it from there in vain again. Short of room, what was in hand goes to the new shelf by itself, and so will
+     * what else is taken in vain: the move is ended when aw_publish_shelve comes to this slot, which lies before it. */
     if (moves)
         move(c, &ticket);
+    else if (must)
+        aw_lanes_begin_move(c->config.lanes, event->slot, ticket.shelf);
     for (unsigned i = 0; i < event->other_count; i++) {
         const struct aw_lane_queues *to = &event->others[i];
 

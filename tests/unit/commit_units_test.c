@@ -3,7 +3,7 @@
  *
  * Proves: at every moment of a move a pull gets the ticket that goes before all others that its agent may have; who took one in
  * vain moves it, so it can't happen twice; a start puts all where they belong; no wake is lost and none is in vain,
- * however many pulls of an agent wait.
+ * however many pulls of an agent wait; short of room a ticket with helpers moves as far as it is taken in vain, and then for good.
  */
 #include "commit/choice.h"
 #include "support/commit_rig.h"
@@ -252,6 +252,120 @@ test_start(void **state)
     assert_true(is_at_rest(&desk));
     drain(&desk, slots, full_of(&desk, "ann"), 1, 2);
     drain(&desk, slots, 0, 0, 2);
+    desk_close(&desk);
+}
+
+/* --- a move without room ------------------------------------------------------------------------------------------------------ */
+
+enum { RED = 2, BLUE = 3, UNUSED = 9 };
+#define AFTER_S 60U
+
+/* A chat in red that blue helps with; its slot. */
+static uint32_t
+post_helped(struct desk *desk)
+{
+    const struct aw_lane_helper helper = {.lane = AW_SLICE("blue"), .after_s = AFTER_S};
+    static const char *const    names[] = {"red", "blue", "red"};
+    struct one                  one;
+    struct aw_in_message       *in;
+
+    for (unsigned i = 0; i < AW_ARRAY_LEN(names); i++) {
+        one_make(&one, AW_COMMAND_LANE)->entry.command.in.lane =
+            (struct aw_in_lane){.name = aw_slice_str(names[i]), .helpers = &helper, .helper_count = i == 2};
+        desk_carry_out(desk, &one.submission);
+        assert_int_equal(one.entry.command.out.err, AW_OK);
+        assert_int_equal(one.entry.command.out.u.lane.lane, i == 1 ? BLUE : RED);
+    }
+    in = one_make_post(&one, 1, 1);
+    in->channel = AW_SLICE("chat");
+    in->lane = AW_SLICE("red");
+    in->body = AW_SLICE("help");
+    desk_carry_out(desk, &one.submission);
+    desk_pass(desk, AFTER_S * AW_MS_PER_S + 1);
+    desk_step(desk);
+    assert_true(aw_state_waits_in(desk->state, one.entry.command.out.u.message.ticket.slot, BLUE));
+    return one.entry.command.out.u.message.ticket.slot;
+}
+
+/* Takes the room of the queues, all but somewhat less than the reserve, or gives it back. */
+static void
+set_short(struct desk *desk, bool is_short)
+{
+    uint64_t       reserve = aw_committer_lanes_reserve(desk_limits.leases_max, DESK_CHOICES_MAX);
+    struct aw_head head;
+
+    while (is_short && aw_lanes_room(desk->lanes) >= reserve - 100)
+        assert_int_equal(aw_lanes_push(desk->lanes, UNUSED, AW_CLASS_GENERAL, desk->wall, 1, UINT32_MAX), AW_OK);
+    while (!is_short && aw_lanes_peek(desk->lanes, UNUSED, 0, AW_CLASS_GENERAL, &head))
+        ; /* each look drops some that are stale */
+}
+
+/* A lone agent takes it in vain once from each queue that it lies in, and it is where it belongs as soon as there is room. */
+static void
+test_in_vain_without_room(void **state)
+{
+    struct aw_choice_of of;
+    struct aw_choice    choice;
+    struct desk         desk;
+    struct aw_head      head;
+    uint32_t            slot, vain = 0;
+
+    (void)state;
+    desk_open(&desk, NULL);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    slot = post_helped(&desk);
+    set_short(&desk, true);
+    set_units(&desk, "ann", "chat", 0);
+    of = choice_of(&desk, full_of(&desk, "ann"));
+    for (; aw_choice_find(&of, desk.wall, &choice); vain++) {
+        assert_int_equal(pull_for(&desk, "ann", of.full).err, AW_E_STALE);
+        assert_in_range(vain, 0, 1);
+        assert_int_equal(next_for(&desk, 0), slot); /* for who may have it, it is always there */
+    }
+    assert_int_equal(vain, 2);
+    assert_true(aw_lanes_is_moving(desk.lanes, slot));
+    set_short(&desk, false);
+    for (unsigned i = 0; i < 1000 && aw_lanes_is_moving(desk.lanes, slot); i++)
+        desk_step(&desk);
+    assert_false(aw_lanes_is_moving(desk.lanes, slot));
+    while (!is_at_rest(&desk))
+        desk_step(&desk);
+    for (uint32_t lane = RED; lane <= BLUE; lane++) {
+        assert_false(aw_lanes_peek(desk.lanes, lane, 0, AW_CLASS_GENERAL, &head));
+        assert_true(aw_lanes_peek(desk.lanes, lane, chat_shelf(&desk), AW_CLASS_GENERAL, &head));
+        assert_int_equal(head.slot, slot);
+        assert_false(head.stale);
+    }
+    assert_int_equal(pull_for(&desk, "bob", 0).u.lease.ticket.slot, slot);
+    assert_int_equal(next_for(&desk, 0), 0);
+    desk_close(&desk);
+}
+
+/* One of its entries alone was taken in vain; the other one, which nobody took, moves with it when there is room. */
+static void
+test_half_moved(void **state)
+{
+    struct desk    desk;
+    struct aw_head head;
+    uint32_t       slot;
+
+    (void)state;
+    desk_open(&desk, NULL);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    slot = post_helped(&desk);
+    set_short(&desk, true);
+    set_units(&desk, "ann", "chat", 0);
+    assert_int_equal(pull_for(&desk, "ann", full_of(&desk, "ann")).err, AW_E_STALE);
+    assert_int_equal(aw_lanes_peek(desk.lanes, RED, 0, AW_CLASS_GENERAL, &head) +
+                         aw_lanes_peek(desk.lanes, BLUE, 0, AW_CLASS_GENERAL, &head),
+                     1);
+    set_short(&desk, false);
+    for (unsigned i = 0; i < 1000 && aw_lanes_is_moving(desk.lanes, slot); i++)
+        desk_step(&desk);
+    for (uint32_t lane = RED; lane <= BLUE; lane++) {
+        assert_false(aw_lanes_peek(desk.lanes, lane, 0, AW_CLASS_GENERAL, &head));
+        assert_true(aw_lanes_peek(desk.lanes, lane, chat_shelf(&desk), AW_CLASS_GENERAL, &head));
+    }
     desk_close(&desk);
 }
 
@@ -560,7 +674,7 @@ main(void)
         cmocka_unit_test(test_woken_for_what_it_may_take), cmocka_unit_test(test_full_while_woken),
         cmocka_unit_test(test_woken_when_a_unit_is_free),  cmocka_unit_test(test_kept_for_who_has_no_unit),
         cmocka_unit_test(test_many_pulls_of_one_agent),    cmocka_unit_test(test_unit_taken_again_meanwhile),
-
+        cmocka_unit_test(test_in_vain_without_room),       cmocka_unit_test(test_half_moved),
     };
 
     if (!aw_hash_init())
