@@ -1402,7 +1402,7 @@ m_set_helpers(const struct logged *l, uint32_t lane, const uint32_t lanes[AW_LAN
 static void
 m_lane(struct aw_command *c, const struct logged *l)
 {
-    uint32_t lane = m_find_lane(c->in.lane.name), helpers[AW_LANE_HELPERS_MAX];
+    uint32_t lane = m_find_lane(c->in.lane.name), helpers[AW_LANE_HELPERS_MAX] = {0};
     bool     is_told;
 
     if (!m_read_helpers(l, c->in.lane.name, helpers)) {
