@@ -369,6 +369,16 @@ apply_some(struct aw_committer *c, struct aw_list *list, aw_ms now)
 }
 
 /* Timers have no submission: their entries live only as long as the batch is open. */
+/* No room in the queues for this one; leases that run out have theirs, so they must not wait behind it. */
+static void
+put_off(struct aw_committer *c, const struct aw_command *command, aw_ms now)
+{
+    if (can_wait(c, command))
+        aw_state_put_off_help(c->config.state, command->in.timer.slot, now + HELP_PUT_OFF_MS);
+    else
+        aw_state_put_off(c->config.state, command->in.timer.slot, now + TIMER_PUT_OFF_MS);
+}
+
 static void
 apply_timers(struct aw_committer *c, aw_ms now)
 {
@@ -381,9 +391,7 @@ apply_timers(struct aw_committer *c, aw_ms now)
         if (entry.command.out.changed)
             c->batch_entry_count--; /* nobody waits for its commit point */
         if (entry.command.out.err == AW_E_TABLE_FULL || entry.command.out.err == AW_E_OVERLOADED) {
-            /* No room in the queues for this one; leases that run out have theirs, so they must not wait behind it. */
-            aw_state_put_off(c->config.state, entry.command.in.timer.slot,
-                             now + (can_wait(c, &entry.command) ? HELP_PUT_OFF_MS : TIMER_PUT_OFF_MS));
+            put_off(c, &entry.command, now);
         } else if (entry.command.out.err != AW_OK) {
             c->is_timer_refused = true; /* no room even in the reserve: it stays due */
             return;

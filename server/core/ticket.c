@@ -265,21 +265,20 @@ aside_until(const struct aw_state *state, uint32_t slot, const struct aw_ticket_
     return (ticket->flags & AW_TICKET_ASIDE) != 0 ? aw_aside_until(state, slot) : 0;
 }
 
-/* When the next of its lane's helping lanes begins to help, or when those that do are void; 0: never. Not before `from`: what is
- * long due must not go before leases that run out. */
+/* When the next of its lane's helping lanes begins to help, or when those that do are void; 0: never. What is due already has its
+ * turn at `from`: what is long due must not go before leases that run out. */
 static aw_ms
-help_change_at(const struct aw_state *state, const struct aw_ticket_row *ticket, aw_ms from)
+help_change_at(const struct aw_state *state, const struct aw_ticket_row *ticket, aw_ms now, aw_ms from)
 {
     const struct aw_lane_row *lane = aw_lane_at(state, ticket->lane);
-    aw_ms                     at = 0;
+    aw_ms                     at = now;
 
-    if (aw_ticket_has_void_helpers(state, ticket))
-        at = from;
-    else if (ticket->helpers < lane->help_count && aw_state_lane_gives(state, ticket->lane))
+    if (!aw_ticket_has_void_helpers(state, ticket)) {
+        if (ticket->helpers == lane->help_count || !aw_state_lane_gives(state, ticket->lane))
+            return 0;
         at = help_at(lane, ticket, ticket->helpers);
-    else
-        return 0;
-    at = at < from ? from : at;
+    }
+    at = at <= now ? from : at;
     return at > 0 ? at : 1;
 }
 
@@ -293,7 +292,7 @@ timer_of(const struct aw_state *state, uint32_t slot, aw_ms now, aw_ms help_from
         return aw_lease_at(state, ticket->link)->expires_at;
     case AW_TICKET_WAITING:
         return earlier(earlier(clock_change_at(state, slot, ticket, now), aside_until(state, slot, ticket)),
-                       help_change_at(state, ticket, help_from));
+                       help_change_at(state, ticket, now, help_from));
     case AW_TICKET_HELD:
         return earlier(clock_change_at(state, slot, ticket, now), ticket->until);
     case AW_TICKET_FREE:
@@ -349,6 +348,12 @@ void
 aw_ticket_rearm(struct aw_state *state, uint32_t slot)
 {
     aw_timers_set(&state->timers, slot, timer_of(state, slot, state->now, state->now));
+}
+
+void
+aw_state_put_off_help(struct aw_state *state, uint32_t slot, aw_ms from)
+{
+    aw_timers_set(&state->timers, slot, timer_of(state, slot, state->now, from));
 }
 
 void

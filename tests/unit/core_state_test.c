@@ -1765,6 +1765,38 @@ test_counts_follow_the_tickets(void **unused)
     kit_close(&kit);
 }
 
+/* Help that finds no room is put off; the hour at which the ticket becomes imminent is not. */
+static void
+test_help_put_off(void **state)
+{
+    const struct aw_lane_helper helper = {.lane = AW_SLICE("blue"), .after_s = 60};
+    struct kit                  kit;
+    struct aw_command           lane = {.kind = AW_COMMAND_LANE,
+                                        .in.lane = {.name = AW_SLICE("red"), .pause = AW_LANE_OPEN, .helpers = &helper, .helper_count = 1}};
+    struct aw_ticket_id         ticket;
+    aw_ms                       imminent_at;
+
+    (void)state;
+    kit_open(&kit);
+    assert_int_equal(kit_lane(&kit, "blue", AW_LANE_OPEN, NULL).out.err, AW_OK);
+    assert_int_equal(kit_apply(&kit, &lane), AW_OK);
+    imminent_at = kit.now + 90 * 1000;
+    ticket =
+        kit_post(&kit,
+                 (struct kit_post){
+                     .id = 1, .who = {1}, .class_ = AW_CLASS_GENERAL, .lane = "red", .departs_at = imminent_at + 6 * KIT_HOUR})
+            .ticket;
+    assert_int_equal(aw_state_next_due(kit.state), kit.now + 60 * 1000);
+    kit.now += 61 * 1000;
+    aw_state_begin(kit.state, 1000, kit.now);
+    assert_true(aw_state_timer_can_wait(kit.state, ticket.slot));
+    aw_state_put_off_help(kit.state, ticket.slot, kit.now + 60 * 1000);
+    assert_int_equal(aw_state_next_due(kit.state), imminent_at);
+    aw_state_put_off_help(kit.state, ticket.slot, kit.now + 10 * 1000);
+    assert_int_equal(aw_state_next_due(kit.state), kit.now + 10 * 1000);
+    kit_close(&kit);
+}
+
 int
 main(void)
 {
@@ -1813,6 +1845,7 @@ main(void)
         cmocka_unit_test(test_declines_that_are_over_count_no_more),
         cmocka_unit_test(test_version_comes_round),
         cmocka_unit_test(test_counts_follow_the_tickets),
+        cmocka_unit_test(test_help_put_off),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
