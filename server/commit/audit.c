@@ -459,10 +459,10 @@ note_lease(struct aw_audit *audit, const struct aw_batch_header *header, const s
                 entry_at(audit, index)->is_aside == (choice->queue == AW_CHOICE_ASIDE);
     struct lease *lease;
 
+    note_refusals(audit, choice->refused_seq, command->out.seq);
     audit->unjudged += !says;
     if (!says)
         return;
-    note_refusals(audit, choice->refused_seq, command->out.seq);
     entry_at(audit, index)->taken_seq = choice->seen_seq;
     entry_at(audit, index)->taken_queue = choice->queue;
     lease = push(audit, &audit->leases, sizeof(*lease));
@@ -1141,13 +1141,31 @@ sweep_commits(struct aw_audit *audit, struct moment *moment)
     }
 }
 
+/* The first that were told at `seq` or after; the count when there are none. */
+static uint32_t
+first_refusals(const struct aw_audit *audit, uint64_t seq)
+{
+    const struct refusals *refusals = audit->refusals.items;
+    uint32_t               first = 0, end = audit->refusals.count;
+
+    while (first < end) {
+        uint32_t middle = first + (end - first) / 2;
+
+        if (refusals[middle].seq < seq)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    return first;
+}
+
 /* Who had a ticket in hand, and was refused it, is not known: what was chosen meanwhile is not judged, but for what is aside, which
  * nobody has in hand. In the order of the journal, as refusals are. */
 static void
 leave_out_doubtful(struct aw_audit *audit)
 {
     struct refusals *refusals = audit->refusals.items;
-    uint32_t         next = 0, kept = 0;
+    uint32_t         kept = 0;
 
     for (uint32_t i = audit->refusals.count; i-- > 1;) { /* from here on, the earliest from_seq of all behind */
         if (refusals[i].from_seq < refusals[i - 1].from_seq)
@@ -1155,9 +1173,8 @@ leave_out_doubtful(struct aw_audit *audit)
     }
     for (uint32_t i = 0; i < audit->leases.count; i++) {
         const struct lease *lease = lease_at(audit, i);
+        uint32_t            next = first_refusals(audit, lease->seen_seq);
 
-        for (next = 0; next < audit->refusals.count && refusals[next].seq < lease->seen_seq;)
-            next++;
         if (lease->aside == NONE && next < audit->refusals.count && refusals[next].from_seq <= lease->taken_seq) {
             audit->unjudged++;
             continue;

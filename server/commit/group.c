@@ -3,8 +3,6 @@
 
 /* A timer that finds no room in the queues is tried again after this. */
 #define TIMER_PUT_OFF_MS 100U
-/* One that can wait, after this: there may be as many as tickets. */
-#define HELP_PUT_OFF_MS (60U * 1000)
 
 /* Shut when nothing fits any more: the rest waits for the next group. */
 static bool
@@ -151,7 +149,7 @@ admit_help(struct aw_committer *c, uint64_t cost, uint32_t pushes)
     struct aw_admission *room = &c->admission;
     uint64_t             most = c->lanes_room_most > c->lanes_reserve ? c->lanes_room_most - c->lanes_reserve : 0;
 
-    if (cost > room->limit_bytes || room->pushes < c->lanes_reserve + most / 2 + pushes)
+    if (cost > room->limit_bytes || (pushes > 0 && room->pushes < c->lanes_reserve + most / 2 + pushes))
         return AW_E_OVERLOADED;
     room->limit_bytes -= cost;
     return AW_OK;
@@ -374,7 +372,7 @@ static void
 put_off(struct aw_committer *c, const struct aw_command *command, aw_ms now)
 {
     if (can_wait(c, command))
-        aw_state_put_off_help(c->config.state, command->in.timer.slot, now + HELP_PUT_OFF_MS);
+        aw_state_put_off_help(c->config.state, command->in.timer.slot);
     else
         aw_state_put_off(c->config.state, command->in.timer.slot, now + TIMER_PUT_OFF_MS);
 }

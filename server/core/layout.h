@@ -374,6 +374,7 @@ struct aw_state {
     uint32_t                 gentle[AW_GENTLE_AGENTS_MAX]; /* agents so marked, in no order that means anything */
     uint64_t                 helped;
     uint32_t                 rearm_next; /* the ticket from which on timers are to be set anew, piece by piece, round and round */
+    uint32_t                 rearm_end;  /* the last one of a round */
     uint32_t                 rearm_left; /* how many of them still */
     uint64_t                 by_state[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT];
     /* The cut under way. */

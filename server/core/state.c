@@ -542,7 +542,7 @@ aw_state_timer_pushes(const struct aw_state *state, uint32_t slot)
     const struct aw_ticket_row *ticket = aw_ticket_at(state, slot);
     uint32_t                    helpers = aw_lane_at(state, ticket->lane)->help_count;
 
-    if (ticket->state == AW_TICKET_LEASED)
+    if (ticket->state == AW_TICKET_LEASED || ((ticket->flags & AW_TICKET_ASIDE) != 0 && aw_state_timer_can_wait(state, slot)))
         return 0;
     return ticket->state == AW_TICKET_WAITING && ticket->helpers < helpers ? helpers - ticket->helpers : 1;
 }

@@ -175,8 +175,9 @@ AW_MUST_USE bool aw_state_due(const struct aw_state *state, aw_ms now, struct aw
 /* For a caller that has no room to carry out this slot's timer now: it is due again at `at`, and until then does not stand before
  * the others. No part of the state: a start finds it due at once. */
 void aw_state_put_off(struct aw_state *state, uint32_t slot, aw_ms at);
-/* The same when only help is due: what else time has to say of this ticket keeps its moment. Between begin and end. */
-void aw_state_put_off_help(struct aw_state *state, uint32_t slot, aw_ms from);
+/* The same when only help is due, by a minute and more: there may be as many as tickets. What else time has to say of this one
+ * keeps its moment. Between begin and end. */
+void aw_state_put_off_help(struct aw_state *state, uint32_t slot);
 /* The most entries that this slot's timer may push into queues, besides what comes back from a lease. */
 uint32_t aw_state_timer_pushes(const struct aw_state *state, uint32_t slot);
 /* Whether it is about lanes that begin to help, or help no more: nothing is lost when that comes later. Between begin and end. */

@@ -5,6 +5,9 @@
 #define MASK(state) (1U << (state))
 /* How many tickets' lanes begin to help in a millisecond when all are due: fewer than timers are carried out. */
 #define HELP_TIMERS_PER_MS 50U
+/* One that finds no room is tried again after a minute, and so many in a millisecond. */
+#define HELP_PUT_OFF_MS     (60U * 1000)
+#define HELP_RETRIES_PER_MS 5U
 
 static const unsigned next_states[AW_TICKET_CLOSED + 1] = {
     [AW_TICKET_FREE] = MASK(AW_TICKET_WAITING),
@@ -351,38 +354,57 @@ aw_ticket_rearm(struct aw_state *state, uint32_t slot)
 }
 
 void
-aw_state_put_off_help(struct aw_state *state, uint32_t slot, aw_ms from)
+aw_state_put_off_help(struct aw_state *state, uint32_t slot)
 {
+    aw_ms from = state->now + HELP_PUT_OFF_MS + slot / HELP_RETRIES_PER_MS;
+
     aw_timers_set(&state->timers, slot, timer_of(state, slot, state->now, from));
 }
 
 void
 aw_ticket_rearm_slowly(struct aw_state *state)
 {
-    if (state->rearm_next == 0)
+    uint32_t used = state->globals.heads[AW_TABLE_TICKETS].used;
+
+    /* All that there are, from where it is: those that come later get the right time by themselves. */
+    state->rearm_end = used;
+    state->rearm_left = used;
+    if (state->rearm_next == 0 || state->rearm_next > used)
         state->rearm_next = 1;
-    state->rearm_left = state->globals.heads[AW_TABLE_TICKETS].used; /* all of them, from where it is */
+}
+
+/* Help that is due already keeps the turn that it has, so that no stream of changes puts it off for ever. */
+static void
+rearm_in_turn(struct aw_state *state, uint32_t slot)
+{
+    aw_ms now = state->now;
+    aw_ms old = aw_timers_at(&state->timers, slot);
+    aw_ms at = timer_of(state, slot, now, help_turn_of(slot, now));
+
+    if (at > now && old > 0 && old < at && timer_of(state, slot, now, now) <= now)
+        at = old;
+    aw_timers_set(&state->timers, slot, at);
 }
 
 void
 aw_state_rearm(struct aw_state *state)
 {
-    uint32_t used = state->globals.heads[AW_TABLE_TICKETS].used;
-
     for (uint32_t i = 0; i < AW_REARM_TICKETS && state->rearm_left > 0; i++, state->rearm_left--) {
         uint32_t slot = state->rearm_next;
 
         if (aw_ticket_at(state, slot)->state == AW_TICKET_WAITING)
-            aw_timers_set(&state->timers, slot, timer_of(state, slot, state->now, help_turn_of(slot, state->now)));
-        state->rearm_next = slot < used ? slot + 1 : 1;
+            rearm_in_turn(state, slot);
+        state->rearm_next = slot < state->rearm_end ? slot + 1 : 1;
     }
 }
 
 void
 aw_ticket_rearm_all(struct aw_state *state)
 {
+    aw_ms now = state->now;
+
     for (uint32_t slot = 1; slot <= state->globals.heads[AW_TABLE_TICKETS].used; slot++)
-        aw_ticket_rearm(state, slot);
+        aw_timers_set(&state->timers, slot, timer_of(state, slot, now, help_turn_of(slot, now)));
 }
 
 /* --- its queue ------------------------------------------------------------------------------------------------------------ */

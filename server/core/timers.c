@@ -120,6 +120,13 @@ aw_timers_set(struct aw_timers *timers, uint32_t slot, aw_ms at)
     settle(timers, position - 1, (struct aw_timer){.at = at, .slot = slot});
 }
 
+aw_ms
+aw_timers_at(const struct aw_timers *timers, uint32_t slot)
+{
+    AW_ASSERT(slot < timers->_slots_max);
+    return timers->_positions[slot] == 0 ? 0 : timers->_heap[timers->_positions[slot] - 1].at;
+}
+
 bool
 aw_timers_first(const struct aw_timers *timers, struct aw_timer *ret_timer)
 {

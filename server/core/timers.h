@@ -33,6 +33,8 @@ AW_MUST_USE bool aw_timers_init(struct aw_timers *timers, uint32_t slots_max);
 void             aw_timers_fini(struct aw_timers *timers);
 /* Sets or moves the time of a slot; 0: none. */
 void aw_timers_set(struct aw_timers *timers, uint32_t slot, aw_ms at);
+/* When it is due; 0: it has no time. */
+aw_ms aw_timers_at(const struct aw_timers *timers, uint32_t slot);
 /* The earliest; false when none is set. */
 AW_MUST_USE bool aw_timers_first(const struct aw_timers *timers, struct aw_timer *ret_timer);
 size_t           aw_timers_bytes(const struct aw_timers *timers);
