@@ -194,3 +194,14 @@ aw_random(void *bytes, size_t len)
     }
     return true;
 }
+
+uint64_t
+aw_hash_name(const void *bytes, size_t len)
+{
+    const uint8_t *from = bytes;
+    uint64_t       hash = UINT64_C(0xcbf29ce484222325);
+
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ from[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}

@@ -30,6 +30,9 @@ uint32_t aw_crc32c(uint32_t crc, const void *bytes, size_t len);
 uint32_t          aw_crc32c_soft(uint32_t crc, const void *bytes, size_t len);
 struct aw_hash128 aw_hash128(const struct aw_hash_key *key, const void *bytes, size_t len);
 uint64_t          aw_hash64(const struct aw_hash_key *key, const void *bytes, size_t len);
+/* Without a key, for names that only those give who may set things up: who can choose what is hashed can make a table slow. FNV-1a,
+ * 64 bits (Fowler, Noll, Vo 1991). */
+uint64_t aw_hash_name(const void *bytes, size_t len);
 /* SHA-256 over the parts in order. False when the library fails (out of memory). */
 AW_MUST_USE bool aw_sha256(const struct aw_slice *parts, size_t count, struct aw_sha256 *ret_hash);
 /* Fills with random bytes from the kernel. False when the kernel has none. */

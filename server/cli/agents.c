@@ -7,7 +7,6 @@
 #include <string.h>
 
 /* How often a change is tried again when somebody else set the agent between our look and our write. */
-#define ROUNDS_MAX 5
 /* A name of 64 bytes, all of them encoded, and what stands before it. */
 #define PATH_BYTES (3 * 64 + 32)
 
@@ -181,12 +180,13 @@ units_of(const char *text, bool *ret_ok)
 
 /* PUT replaces the whole, so what was not named is taken from the agent as it is now. NULL: an option is not understood. */
 static char *
-put_body(const struct agents_options *options, const json_t *agent)
+put_body(const struct aw_cli *cli, const json_t *agent)
 {
-    json_t *body = json_object();
-    json_t *now = (json_t *)(uintptr_t)agent;
-    bool    ok = true;
-    char   *text;
+    const struct agents_options *options = cli->options;
+    json_t                      *body = json_object();
+    json_t                      *now = (json_t *)(uintptr_t)agent;
+    bool                         ok = true;
+    char                        *text;
 
     if (options->lanes != NULL)
         (void)json_object_set_new(body, "lanes", aw_cli_list(options->lanes));
@@ -206,63 +206,16 @@ put_body(const struct agents_options *options, const json_t *agent)
         (void)json_object_set(body, "units_total", json_object_get(now, "units_total"));
     text = ok ? json_dumps(body, JSON_COMPACT) : NULL;
     json_decref(body);
-    return text;
-}
-
-/* Looks, then writes only if nobody set the agent in between. *ret_again when somebody did. */
-static int
-set_once(struct aw_cli *cli, const char *path, bool *ret_again)
-{
-    struct aw_cli_request     request = {.method = "GET", .path = path};
-    struct aw_exchange_result result;
-    char                      etag[64] = "";
-    json_t                   *agent = NULL;
-    char                     *text;
-    int                       code;
-
-    *ret_again = false;
-    (void)aw_cli_ask(cli, &request, &result);
-    if (result.end != AW_EXCHANGE_ANSWERED || result.status != 404) {
-        struct aw_slice value = aw_exchange_field_of(&result, AW_SLICE("etag"));
-
-        code = aw_cli_report(cli, &result);
-        if (code != AW_CLI_OK)
-            return code;
-        (void)snprintf(etag, sizeof(etag), "%.*s", AW_SLICE_ARGS(value));
-        agent = aw_cli_json(&result);
-        if (agent == NULL)
-            return AW_CLI_FAILED;
-    }
-    text = put_body(cli->options, agent);
-    json_decref(agent);
-    if (text == NULL) {
+    if (text == NULL)
         aw_cli_error(cli, "--units takes CHANNEL=N,... and --units-total a number");
-        return AW_CLI_USAGE;
-    }
-    request = (struct aw_cli_request){.method = "PUT",
-                                      .path = path,
-                                      .type = "application/json",
-                                      .body = aw_slice_str(text),
-                                      .field = "if-match",
-                                      .field_value = etag};
-    if (etag[0] == '\0')
-        request.field = NULL;
-    (void)aw_cli_ask(cli, &request, &result);
-    free(text);
-    *ret_again = result.end == AW_EXCHANGE_ANSWERED && result.status == 412;
-    return *ret_again ? AW_CLI_FAILED : aw_cli_report(cli, &result);
+    return text;
 }
 
 static int
 set(struct aw_cli *cli, const char *path)
 {
-    bool again = true;
-    int  code = AW_CLI_FAILED;
+    int code = aw_cli_put(cli, path, "this agent", put_body);
 
-    for (unsigned i = 0; i < ROUNDS_MAX && again; i++)
-        code = set_once(cli, path, &again);
-    if (again)
-        aw_cli_error(cli, "others keep setting this agent; nothing was changed here");
     return code == AW_CLI_OK ? show(cli, path) : code;
 }
 

@@ -7,8 +7,12 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+/* How often a change is tried when others change the same. */
+#define ROUNDS_MAX 5
 
 /* Between attempts when the server gave no Retry-After: doubles from the first to the last. */
 #define PAUSE_MS_MIN 100U
@@ -241,6 +245,61 @@ aw_cli_get(struct aw_cli *cli, const char *path, int *ret_exit)
     if (value == NULL)
         *ret_exit = AW_CLI_FAILED;
     return value;
+}
+
+/* *ret_again when somebody changed it in between. */
+static int
+put_once(struct aw_cli *cli, const char *path, aw_cli_make_body *make_body, bool *ret_again)
+{
+    struct aw_cli_request     request = {.method = "GET", .path = path};
+    struct aw_exchange_result result;
+    char                      etag[64] = "";
+    json_t                   *now = NULL;
+    char                     *text;
+    int                       code;
+
+    *ret_again = false;
+    (void)aw_cli_ask(cli, &request, &result);
+    if (result.end != AW_EXCHANGE_ANSWERED || result.status != 404) {
+        struct aw_slice value = aw_exchange_field_of(&result, AW_SLICE("etag"));
+
+        code = aw_cli_report(cli, &result);
+        if (code != AW_CLI_OK)
+            return code;
+        (void)snprintf(etag, sizeof(etag), "%.*s", AW_SLICE_ARGS(value));
+        now = aw_cli_json(&result);
+        if (now == NULL)
+            return AW_CLI_FAILED;
+    }
+    text = make_body(cli, now);
+    json_decref(now);
+    if (text == NULL)
+        return AW_CLI_USAGE;
+    request = (struct aw_cli_request){.method = "PUT",
+                                      .path = path,
+                                      .type = "application/json",
+                                      .body = aw_slice_str(text),
+                                      .field = "if-match",
+                                      .field_value = etag};
+    if (etag[0] == '\0')
+        request.field = NULL;
+    (void)aw_cli_ask(cli, &request, &result);
+    free(text);
+    *ret_again = result.end == AW_EXCHANGE_ANSWERED && result.status == 412;
+    return *ret_again ? AW_CLI_FAILED : aw_cli_report(cli, &result);
+}
+
+int
+aw_cli_put(struct aw_cli *cli, const char *path, const char *what, aw_cli_make_body *make_body)
+{
+    bool again = true;
+    int  code = AW_CLI_FAILED;
+
+    for (unsigned i = 0; i < ROUNDS_MAX && again; i++)
+        code = put_once(cli, path, make_body, &again);
+    if (again)
+        aw_cli_error(cli, "others keep changing %s; nothing was changed here", what);
+    return code;
 }
 
 bool

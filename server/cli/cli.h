@@ -123,6 +123,11 @@ int aw_cli_report(struct aw_cli *cli, const struct aw_exchange_result *result);
 json_t *aw_cli_json(const struct aw_exchange_result *result);
 /* GET, answer as JSON, or NULL with the exit code. */
 json_t *aw_cli_get(struct aw_cli *cli, const char *path, int *ret_exit);
+/* What the body of a PUT is, given the thing as it is now (NULL: there is none). The caller frees it. NULL: it said why not. */
+typedef char *aw_cli_make_body(const struct aw_cli *cli, const json_t *now);
+/* Looks, then writes only if nobody changed the thing in between; a few times, when somebody did. `what` is for words. Returns the
+ * exit code, and says why it is not AW_CLI_OK. */
+int aw_cli_put(struct aw_cli *cli, const char *path, const char *what, aw_cli_make_body *make_body);
 /* "aswolk NAME: ..." on stderr. */
 void aw_cli_error(const struct aw_cli *cli, const char *format, ...) AW_PRINTF(2, 3);
 /* An id or name goes into a path as it is: letters, digits and -._ only. False: said so. */

@@ -6,9 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How often a change is tried again when somebody else changed the lane between our look and our write. */
-#define ROUNDS_MAX 5
-
 struct lanes_options {
     const char *pause;
     const char *langs;
@@ -235,12 +232,13 @@ is_overflow(const char *text)
 
 /* PUT replaces the whole lane, so what was not named is taken from the lane as it is now. */
 static char *
-put_body(const struct lanes_options *options, const json_t *lane)
+put_body(const struct aw_cli *cli, const json_t *lane)
 {
-    json_t     *body = json_object();
-    json_t     *match = lane == NULL ? json_object() : json_deep_copy(json_object_get(lane, "match"));
-    const char *pause = options->pause == NULL ? aw_cli_text(lane, "pause") : options->pause;
-    char       *text;
+    const struct lanes_options *options = cli->options;
+    json_t                     *body = json_object();
+    json_t                     *match = lane == NULL ? json_object() : json_deep_copy(json_object_get(lane, "match"));
+    const char                 *pause = options->pause == NULL ? aw_cli_text(lane, "pause") : options->pause;
+    char                       *text;
 
     set_list(match, "langs", options->langs);
     set_list(match, "channels", options->channels);
@@ -255,66 +253,21 @@ put_body(const struct lanes_options *options, const json_t *lane)
         (void)json_object_set(body, "overflow", json_object_get(lane, "overflow"));
     text = json_dumps(body, JSON_COMPACT);
     json_decref(body);
-    return text;
-}
-
-/* Looks, then writes only if nobody changed the lane in between. *ret_again when somebody did. */
-static int
-put_once(struct aw_cli *cli, const char *path, bool *ret_again)
-{
-    const struct lanes_options *options = cli->options;
-    struct aw_cli_request       request = {.method = "GET", .path = path};
-    struct aw_exchange_result   result;
-    char                        etag[64] = "";
-    json_t                     *lane = NULL;
-    char                       *text;
-    int                         code;
-
-    *ret_again = false;
-    (void)aw_cli_ask(cli, &request, &result);
-    if (result.end != AW_EXCHANGE_ANSWERED || result.status != 404) {
-        struct aw_slice value = aw_exchange_field_of(&result, AW_SLICE("etag"));
-
-        code = aw_cli_report(cli, &result);
-        if (code != AW_CLI_OK)
-            return code;
-        (void)snprintf(etag, sizeof(etag), "%.*s", AW_SLICE_ARGS(value));
-        lane = aw_cli_json(&result);
-        if (lane == NULL)
-            return AW_CLI_FAILED;
-    }
-    text = put_body(options, lane);
-    json_decref(lane);
-    if (text == NULL) {
+    if (text == NULL)
         aw_cli_error(cli, "out of memory");
-        return AW_CLI_FAILED;
-    }
-    request = (struct aw_cli_request){.method = "PUT",
-                                      .path = path,
-                                      .type = "application/json",
-                                      .body = aw_slice_str(text),
-                                      .field = "if-match",
-                                      .field_value = etag};
-    if (etag[0] == '\0')
-        request.field = NULL;
-    (void)aw_cli_ask(cli, &request, &result);
-    free(text);
-    *ret_again = result.end == AW_EXCHANGE_ANSWERED && result.status == 412;
-    return *ret_again ? AW_CLI_FAILED : aw_cli_report(cli, &result);
+    return text;
 }
 
 static int
 put(struct aw_cli *cli, const char *name)
 {
     char path[256];
-    bool again = true;
-    int  code = AW_CLI_FAILED;
+    char what[128];
+    int  code;
 
     (void)snprintf(path, sizeof(path), "/v1/lanes/%s", name);
-    for (unsigned i = 0; i < ROUNDS_MAX && again; i++)
-        code = put_once(cli, path, &again);
-    if (again)
-        aw_cli_error(cli, "others keep changing lane %s; nothing was changed here", name);
+    (void)snprintf(what, sizeof(what), "lane %s", name);
+    code = aw_cli_put(cli, path, what, put_body);
     return code == AW_CLI_OK ? show(cli, name) : code;
 }
 

@@ -1,21 +1,11 @@
 /* agents_directory.c - an append-only table with an index by name; each row points to settings that are replaced, never changed. */
 #include "commit/agents_directory.h"
 
+#include "base/hash.h"
 #include "base/reserve.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* FNV-1a, 64 bits (Fowler, Noll, Vo 1991). Only who may set agents makes rows, so it needs no key. */
-static uint64_t
-name_hash(struct aw_slice name)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-    for (size_t i = 0; i < name.len; i++)
-        hash = (hash ^ (uint8_t)name.ptr[i]) * UINT64_C(0x100000001b3);
-    return hash;
-}
 
 bool
 aw_agents_directory_init(struct aw_agents_directory *directory, uint32_t agents_max, struct aw_qsbr *qsbr)
@@ -65,7 +55,7 @@ aw_agents_directory_fini(struct aw_agents_directory *directory)
 struct aw_agents_row *
 aw_agents_directory_find(struct aw_agents_directory *directory, struct aw_slice name)
 {
-    uint64_t hash = name_hash(name);
+    uint64_t hash = aw_hash_name(name.ptr, name.len);
     uint32_t at = (uint32_t)hash & directory->_index_mask;
     uint32_t found;
 
@@ -178,7 +168,7 @@ add(struct aw_agents_directory *directory, struct aw_slice name)
     AW_ASSERT(directory->_count < directory->_max);
     row = &directory->_rows[directory->_count++];
     row->_name = name;
-    row->_hash = name_hash(name);
+    row->_hash = aw_hash_name(name.ptr, name.len);
     atomic_init(&row->_settings, NULL);
     for (uint32_t channel = 0; channel < AW_CHANNEL_NUMBERS; channel++)
         atomic_init(&row->_free[channel], AW_UNITS_FREE_MANY);

@@ -1,18 +1,9 @@
 /* lanes_directory.c - append-only table, published by its count, with an index by name. */
 #include "commit/lanes_directory.h"
 
+#include "base/hash.h"
+
 #include <stdlib.h>
-
-/* FNV-1a, 64 bits (Fowler, Noll, Vo 1991). Names come from supervisors, not from strangers, so it needs no key. */
-static uint64_t
-name_hash(struct aw_slice name)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-    for (size_t i = 0; i < name.len; i++)
-        hash = (hash ^ (uint8_t)name.ptr[i]) * UINT64_C(0x100000001b3);
-    return hash;
-}
 
 bool
 aw_lanes_directory_init(struct aw_lanes_directory *directory, uint32_t lanes_max)
@@ -53,7 +44,7 @@ aw_lanes_directory_add(struct aw_lanes_directory *directory, uint32_t lane, stru
     AW_ASSERT(lane == atomic_load_explicit(&directory->_count, memory_order_relaxed));
     row = &directory->_rows[lane];
     row->_name = name;
-    row->_hash = name_hash(name);
+    row->_hash = aw_hash_name(name.ptr, name.len);
     atomic_init(&row->_pause, (uint32_t)pause);
     at = (uint32_t)row->_hash & directory->_index_mask;
     while (atomic_load_explicit(&directory->_index[at], memory_order_relaxed) != 0) /* the committer's own */
@@ -127,7 +118,7 @@ aw_lanes_directory_takes(struct aw_lanes_directory *directory, uint32_t lane)
 uint32_t
 aw_lanes_directory_find(struct aw_lanes_directory *directory, struct aw_slice name)
 {
-    uint64_t hash = name_hash(name);
+    uint64_t hash = aw_hash_name(name.ptr, name.len);
     uint32_t at = (uint32_t)hash & directory->_index_mask;
     uint32_t found;
 

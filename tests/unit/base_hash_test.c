@@ -134,13 +134,24 @@ random_bytes_differ(void **state)
     assert_true(aw_random(a, 0));
 }
 
+/* Known answers of FNV-1a, 64 bits. */
+static void
+test_names(void **state)
+{
+    (void)state;
+    assert_true(aw_hash_name("", 0) == UINT64_C(0xcbf29ce484222325));
+    assert_true(aw_hash_name("a", 1) == UINT64_C(0xaf63dc4c8601ec8c));
+    assert_true(aw_hash_name("foobar", 6) == UINT64_C(0x85944171f73967e8));
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crc32c_known_answers),      cmocka_unit_test(both_ways_agree),
         cmocka_unit_test(every_flipped_bit_is_seen), cmocka_unit_test(siphash_known_answers),
-        cmocka_unit_test(sha256_known_answers),      cmocka_unit_test(random_bytes_differ),
+        cmocka_unit_test(sha256_known_answers),      cmocka_unit_test(test_names),
+        cmocka_unit_test(random_bytes_differ),
     };
 
     return cmocka_run_group_tests(tests, start, NULL);
