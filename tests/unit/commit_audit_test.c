@@ -4,7 +4,8 @@
  * applied, flushed and published piece by piece, and hold their tickets over a group or two before their leases are applied.
  * Tickets are held, cancelled and folded under their hands, lanes pause, departures come near, leases run out, the rule changes,
  * the server is killed and starts anew. Of all that, the audit finds nothing. Then single pulls take what is not first: these it
- * finds, exactly, with the ticket that they passed over and for how long.
+ * finds, exactly, with the ticket that they passed over and for how long. What was chosen while somebody may have had a ticket in
+ * hand that he was refused is left out, and nothing else.
  */
 #include "commit/audit.h"
 
@@ -751,25 +752,36 @@ post_one(struct desk *desk, enum aw_class class_)
     return command.out.u.message.ticket;
 }
 
-/* A lease by a pull that looked when all before it was published. Its record. */
+/* A lease by a pull that looked when all before it was published, and what it tells of refusals. Its record. */
 static struct aw_command
-lease_by(struct desk *desk, struct aw_slice agent, struct aw_ticket_id ticket, uint8_t queue)
+lease_telling(struct desk *desk, struct aw_slice agent, struct aw_ticket_id ticket, uint8_t queue, bool says,
+              uint64_t refused_seq)
 {
     struct aw_ticket_view view;
     uint64_t              seq = aw_state_seq(desk->state);
     struct aw_command     command = {.kind = AW_COMMAND_LEASE};
 
     assert_int_equal(aw_state_ticket(desk->state, ticket, &view), AW_OK);
-    command.in.lease = (struct aw_in_lease){
-        .slot = ticket.slot,
-        .version = view.version,
-        .agent = agent,
-        .lease_ms = LEASE_MS,
-        .choice = {.at = desk->now, .order = desk->order, .seen_seq = seq, .taken_seq = seq, .queue = queue}};
+    command.in.lease = (struct aw_in_lease){.slot = ticket.slot,
+                                            .version = view.version,
+                                            .agent = agent,
+                                            .lease_ms = LEASE_MS,
+                                            .choice = {.at = says ? desk->now : 0,
+                                                       .order = desk->order,
+                                                       .seen_seq = seq,
+                                                       .taken_seq = seq,
+                                                       .queue = queue,
+                                                       .refused_seq = refused_seq}};
     begin_group(desk);
     assert_true(apply(desk, &command));
     desk->now += KIT_MINUTE;
     return command;
+}
+
+static struct aw_command
+lease_by(struct desk *desk, struct aw_slice agent, struct aw_ticket_id ticket, uint8_t queue)
+{
+    return lease_telling(desk, agent, ticket, queue, true, 0);
 }
 
 /* Declined by ann: from then on it waits aside. */
@@ -835,6 +847,57 @@ test_what_waits_aside(void **state)
     }
 }
 
+/* A pull takes the younger of two; whether somebody had the older one in hand and was refused it, the next lease tells, also one
+ * that says nothing of its own choice. */
+struct refusal_case {
+    bool tells;
+    bool says;
+};
+static const struct refusal_case refusal_cases[] = {{false, true}, {true, true}, {true, false}, {false, false}, {true, true}};
+
+static void
+pass_over_in_doubt(struct desk *desk, const struct refusal_case *round)
+{
+    struct aw_ticket_id older = post_one(desk, AW_CLASS_GENERAL);
+    struct aw_ticket_id younger = post_one(desk, AW_CLASS_GENERAL);
+    uint64_t            seen_seq = aw_state_seq(desk->state);
+    struct aw_ticket_id care, other;
+
+    (void)lease_by(desk, AW_SLICE("ann"), younger, AW_CLASS_GENERAL);
+    care = post_one(desk, AW_CLASS_CARE);
+    (void)lease_telling(desk, AW_SLICE("bob"), care, AW_CLASS_CARE, round->says, round->tells ? seen_seq : 0);
+    other = post_one(desk, AW_CLASS_OTHER);
+    (void)lease_by(desk, AW_SLICE("ann"), older, AW_CLASS_GENERAL);
+    (void)lease_by(desk, AW_SLICE("ann"), other, AW_CLASS_OTHER);
+}
+
+/* Rounds in a row: what a lease tells of one leaves out what was chosen in that round, and nothing of those before and after. */
+static void
+test_refusals_leave_out_their_time(void **state)
+{
+    struct desk *desk = &the_desk;
+
+    (void)state;
+    for (unsigned rounds = 1; rounds <= 12; rounds++) {
+        struct aw_audit_result result;
+        uint64_t               judged = 0, found = 0;
+
+        open_desk(desk, rounds);
+        for (unsigned i = 0; i < rounds; i++) {
+            const struct refusal_case *round = &refusal_cases[i % AW_ARRAY_LEN(refusal_cases)];
+
+            pass_over_in_doubt(desk, round);
+            judged += 2 + (round->tells ? 0 : 1 + round->says);
+            found += !round->tells;
+        }
+        result = judge(desk);
+        assert_int_equal(result.leases, 4 * rounds);
+        assert_int_equal(result.judged, judged);
+        assert_int_equal(result.passed_ms.count, found);
+        close_desk(desk);
+    }
+}
+
 static void
 test_begins_in_the_middle(void **state)
 {
@@ -892,6 +955,7 @@ main(void)
         cmocka_unit_test(test_wrong_pulls_are_found),
         cmocka_unit_test(test_how_long),
         cmocka_unit_test(test_what_waits_aside),
+        cmocka_unit_test(test_refusals_leave_out_their_time),
         cmocka_unit_test(test_begins_in_the_middle),
         cmocka_unit_test(test_of_nothing),
     };

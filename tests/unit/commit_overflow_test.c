@@ -2,7 +2,8 @@
  *
  * Proves: a ticket comes into the queue of the helping lane in its time and wakes who waits there; what was taken and is refused
  * goes back to the lanes that it was taken from, but not to one that helps no more; who helps after a crash is who helped before;
- * entries that nobody meets do not pile up; short of room for entries, tickets wait for help and leave what there is to posts.
+ * entries that nobody meets do not pile up; with less than half of the room for entries, or with what a full store keeps for
+ * draining, tickets wait for help and leave what there is to all else, also to what else time has to say of them.
  */
 #include "support/commit_rig.h"
 
@@ -42,7 +43,7 @@ open_lanes(struct desk *desk)
 
 /* A post into red; the slot of its ticket, 0 when it was refused. */
 static uint32_t
-post(struct desk *desk)
+post_departure(struct desk *desk, aw_ms departs_at)
 {
     struct one            one;
     struct aw_in_message *in = one_make_post(&one, desk->sources + 1, desk->sources + 1);
@@ -50,8 +51,15 @@ post(struct desk *desk)
     desk->sources++;
     in->lane = AW_SLICE("red");
     in->body = AW_SLICE("help");
+    in->departs_at = departs_at;
     desk_carry_out(desk, &one.submission);
     return one.entry.command.out.err == AW_OK ? one.entry.command.out.u.message.ticket.slot : 0;
+}
+
+static uint32_t
+post(struct desk *desk)
+{
+    return post_departure(desk, 0);
 }
 
 /* Time enough that all are helped, and steps enough. */
@@ -296,10 +304,10 @@ test_nothing_piles_up(void **state)
     desk_close(&desk);
 }
 
-/* Holds a ticket of main and brings it back until the queues have no more room for that: nobody looks there, so all that it leaves
- * behind stays. */
-static void
-fill_queues(struct desk *desk)
+/* Holds a ticket of main and brings it back until the queues have no more room than that, or none: nobody looks there, so all that
+ * it leaves behind stays. */
+static enum aw_err
+fill_queues(struct desk *desk, size_t room)
 {
     struct one          one;
     struct aw_ticket_id ticket;
@@ -315,8 +323,18 @@ fill_queues(struct desk *desk)
         one_make(&one, AW_COMMAND_UNHOLD)->entry.command.in.ticket =
             (struct aw_in_ticket){.ticket = ticket, .by = AW_SLICE("sue")};
         desk_carry_out(desk, &one.submission);
-    } while (one.entry.command.out.err == AW_OK);
-    assert_int_equal(one.entry.command.out.err, AW_E_TABLE_FULL);
+    } while (one.entry.command.out.err == AW_OK && aw_lanes_room(desk->lanes) > room);
+    return one.entry.command.out.err;
+}
+
+/* All that was left behind in main goes. */
+static void
+empty_queues(struct desk *desk)
+{
+    struct aw_head head;
+
+    while (aw_lanes_peek(desk->lanes, MAIN, 0, AW_CLASS_GENERAL, &head) && head.stale)
+        ; /* a peek drops a bounded number */
 }
 
 static void
@@ -333,22 +351,89 @@ static void
 test_without_room(void **state)
 {
     enum { POSTS = 100 };
-    struct desk    desk;
-    struct aw_head head;
+    struct desk desk;
 
     (void)state;
     desk_open(&desk, NULL);
     open_lanes(&desk);
     for (unsigned i = 0; i < POSTS; i++)
         assert_int_not_equal(post(&desk), 0);
-    fill_queues(&desk);
+    assert_int_equal(fill_queues(&desk, 0), AW_E_TABLE_FULL);
     wait_for_help(&desk);
     assert_int_equal(waiting_in(&desk, BLUE), 0);
     assert_true(aw_committer_next_due(desk.committer, fake_mono) > fake_mono);
-    while (aw_lanes_peek(desk.lanes, MAIN, 0, AW_CLASS_GENERAL, &head) && head.stale)
-        ; /* a peek drops a bounded number */
+    empty_queues(&desk);
     step_for(&desk, 2);
     assert_int_equal(waiting_in(&desk, BLUE), POSTS);
+    desk_close(&desk);
+}
+
+/* With less than half of the room all goes on but help: posts, and a departure that comes near while its help is put off. */
+static void
+test_half_of_the_room(void **state)
+{
+    enum { POSTS = 20 };
+    const size_t          reserve = aw_committer_lanes_reserve(desk_limits.leases_max, DESK_CHOICES_MAX);
+    struct desk           desk;
+    struct aw_lanes_count imminent;
+    size_t                half;
+
+    (void)state;
+    desk_open(&desk, NULL);
+    open_lanes(&desk);
+    half = (aw_lanes_room(desk.lanes) + reserve) / 2;
+    assert_int_equal(fill_queues(&desk, half), AW_OK);
+    for (unsigned i = 0; i < POSTS - 1; i++)
+        assert_int_not_equal(post(&desk), 0);
+    /* Imminent from 6 hours before: half a minute after its help is due, and half a minute before that is tried again. */
+    assert_int_not_equal(post_departure(&desk, desk.wall + 6 * 60 * 60000 + (AFTER_S + 30) * AW_MS_PER_S), 0);
+    wait_for_help(&desk);
+    assert_int_equal(waiting_in(&desk, BLUE), 0);
+    assert_true(aw_committer_next_due(desk.committer, fake_mono) > fake_mono);
+    desk_pass(&desk, 30 * AW_MS_PER_S);
+    desk_step(&desk);
+    aw_lanes_count(desk.lanes, RED, AW_CLASS_IMMINENT, &imminent);
+    assert_int_equal(imminent.waiting, 1);
+    assert_int_not_equal(post(&desk), 0);
+    step_for(&desk, 2);
+    assert_int_equal(waiting_in(&desk, BLUE), 0);
+    empty_queues(&desk);
+    step_for(&desk, 2);
+    assert_int_equal(waiting_in(&desk, BLUE), POSTS);
+    desk_close(&desk);
+}
+
+/* A full store gives help no byte of what it keeps for draining; with room again they get it. */
+static void
+test_full_store_keeps_its_reserve(void **state)
+{
+    struct aw_fault_plan plan = {.full_from_bytes = 200000};
+    struct desk          desk;
+    struct aw_head       head;
+    struct aw_out_lease  out;
+    uint64_t             posts = 0, waiting;
+
+    (void)state;
+    desk_open(&desk, &plan);
+    open_lanes(&desk);
+    while (post(&desk) != 0)
+        posts++;
+    assert_int_equal(aw_committer_role(desk.committer), AW_ROLE_FULL);
+    wait_for_help(&desk);
+    step_for(&desk, 2);
+    assert_in_range(waiting_in(&desk, BLUE), 0, posts / 10); /* as many records as fit where a post does not */
+    for (waiting = posts; waiting > 0; waiting--) {
+        struct one one;
+
+        if (waiting == posts / 2)
+            step_for(&desk, 2);
+        assert_true(take(&desk, waiting > posts / 2 ? RED : BLUE, &head));
+        assert_int_equal(lease(&desk, &head, &out), AW_OK);
+        one_make(&one, AW_COMMAND_COMPLETE)->entry.command.in.fenced =
+            (struct aw_in_fenced){.lease = out.lease, .agent = AW_SLICE("mia"), .op_hash = 1};
+        desk_carry_out(&desk, &one.submission);
+        assert_int_equal(one.entry.command.out.err, AW_OK);
+    }
     desk_close(&desk);
 }
 
@@ -363,6 +448,8 @@ main(void)
         cmocka_unit_test(test_after_a_crash),
         cmocka_unit_test(test_nothing_piles_up),
         cmocka_unit_test(test_without_room),
+        cmocka_unit_test(test_half_of_the_room),
+        cmocka_unit_test(test_full_store_keeps_its_reserve),
     };
 
     if (!aw_hash_init())
