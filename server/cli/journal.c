@@ -65,7 +65,7 @@ struct walk {
     uint64_t                 messages;
     uint64_t                 bodies;  /* found, and their hash is right */
     uint64_t                 sealed;  /* encrypted: their hash is that of the plain text */
-    uint64_t                 erased;  /* a message without its body */
+    uint64_t                 erased;  /* a message or note without its body */
     uint64_t                 bad_seq; /* where the first damage is; 0: not in a record */
     uint64_t                 epoch;
     aw_ms                    last_at;
@@ -86,26 +86,29 @@ struct walk {
 static enum aw_err
 check_body(struct walk *walk, const struct aw_command *command)
 {
-    const struct aw_in_message *message = &command->in.message;
-    struct aw_slice             body;
-    struct aw_sha256            hash;
-    enum aw_err                 err = aw_journal_read_body(walk->folder.reader, command->out.seq, &body);
+    struct aw_in_body content;
+    struct aw_slice   body;
+    struct aw_sha256  hash;
+    enum aw_err       err;
 
+    if (!aw_command_body(command, &content))
+        return AW_OK;
+    err = aw_journal_read_body(walk->folder.reader, command->out.seq, &body);
     if (err == AW_E_NOT_FOUND) {
         walk->erased++;
         return AW_OK;
     }
     if (err != AW_OK)
-        return aw_why(&walk->folder.why, err, "the body of message %" PRIu64 " can't be read: %s", command->out.seq,
+        return aw_why(&walk->folder.why, err, "the body of record %" PRIu64 " can't be read: %s", command->out.seq,
                       aw_err_text(err));
-    if (message->body_form != AW_BODY_PLAIN) {
+    if (content.form != AW_BODY_PLAIN) {
         walk->sealed++;
         return AW_OK;
     }
     if (!aw_sha256(&body, 1, &hash))
         return aw_why(&walk->folder.why, AW_E_MEMORY, "out of memory");
-    if (memcmp(&hash, &message->body_hash, sizeof(hash)) != 0)
-        return aw_why(&walk->folder.why, AW_E_CORRUPT, "the body of message %" PRIu64 " is not the one that was accepted",
+    if (memcmp(&hash, &content.hash, sizeof(hash)) != 0)
+        return aw_why(&walk->folder.why, AW_E_CORRUPT, "the body of record %" PRIu64 " is not the one that was accepted",
                       command->out.seq);
     walk->bodies++;
     return AW_OK;
@@ -156,7 +159,7 @@ walk_records(struct walk *walk, const struct aw_batch_header *header, struct aw_
             return aw_why(&walk->folder.why, AW_E_CORRUPT, "record %" PRIu64 " lies where %" PRIu64 " belongs", record.seq, seq);
         aw_arena_reset(&walk->folder.arena);
         err = aw_record_read(&record, &walk->folder.arena, &command, &walk->folder.why);
-        if (err == AW_OK && walk->options->verify && record.kind == AW_COMMAND_MESSAGE)
+        if (err == AW_OK && walk->options->verify)
             err = check_body(walk, &command);
         if (err != AW_OK)
             return err;
@@ -277,7 +280,7 @@ check_kept_record(struct walk *walk, uint64_t seq)
                       record.record.seq);
     if (walk->kept_oldest == 0)
         walk->kept_oldest = record.now;
-    return command.kind == AW_COMMAND_MESSAGE ? check_body(walk, &command) : AW_OK;
+    return check_body(walk, &command);
 }
 
 /* Its hash lies in its record, which is checked where that lies; here only that it can be read. */

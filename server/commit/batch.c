@@ -52,7 +52,8 @@ aw_batch_fits(const struct aw_batch *batch, size_t record_bytes_max, size_t body
 void
 aw_batch_add(struct aw_batch *batch, const struct aw_command *command, aw_ms now)
 {
-    size_t bytes;
+    struct aw_in_body body;
+    size_t            bytes;
 
     AW_ASSERT(command->out.changed);
     AW_ASSERT(batch->_count < AW_BATCH_RECORDS_MAX);
@@ -68,8 +69,10 @@ aw_batch_add(struct aw_batch *batch, const struct aw_command *command, aw_ms now
         struct aw_id_entry entry = {.hash = command->in.message.id_hash, .seq = command->out.seq, .accepted_at = now};
 
         aw_id_entry_write(&entry, batch->_ids + (size_t)batch->_id_count++ * AW_ID_ENTRY_BYTES);
-        batch->_bodies[batch->_body_count++] = (struct aw_journal_body){command->out.seq, command->in.message.body};
-        batch->_body_bytes += command->in.message.body.len;
+    }
+    if (aw_command_body(command, &body)) {
+        batch->_bodies[batch->_body_count++] = (struct aw_journal_body){command->out.seq, body.bytes};
+        batch->_body_bytes += body.bytes.len;
     }
 }
 

@@ -294,8 +294,9 @@ static bool
 apply_one(struct aw_committer *c, struct aw_entry *entry, aw_ms now)
 {
     struct aw_command *command = &entry->command;
+    struct aw_in_body  content;
     size_t             record;
-    size_t             body = command->kind == AW_COMMAND_MESSAGE ? command->in.message.body.len : 0;
+    size_t             body = aw_command_body(command, &content) ? content.bytes.len : 0;
     enum aw_err        err;
 
     if (command->kind == AW_COMMAND_LEASE && command->in.lease.slot == 0) { /* an empty choice that nothing was found for */

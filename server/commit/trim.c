@@ -196,6 +196,7 @@ look_at_record(struct step *step, const struct pass *pass, const struct aw_recor
 {
     struct aw_trim   *trim = &step->c->trim;
     struct aw_command command;
+    struct aw_in_body body;
     enum progress     progress = PROGRESS_DONE;
     uint32_t          slot = 0;
     bool              has_slot;
@@ -205,7 +206,7 @@ look_at_record(struct step *step, const struct pass *pass, const struct aw_recor
         return damaged(step, "a record cannot be read", record->seq);
     has_slot = aw_kept_slot(&command, &slot);
     if (record->seq >= trim->anchor.body_seq) {
-        if (command.kind == AW_COMMAND_MESSAGE && is_needed(step, slot, record->seq, pass->closed_ms))
+        if (aw_command_body(&command, &body) && is_needed(step, slot, record->seq, pass->closed_ms))
             progress = keep_body(step, record->seq, slot);
         if (progress != PROGRESS_DONE)
             return progress;

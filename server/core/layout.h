@@ -81,8 +81,11 @@ struct aw_ticket_row {
     uint32_t identities;   /* first of its identities */
     uint32_t link;         /* FREE: next free slot; LEASED: its lease; CLOSED: the ticket that closed next */
     uint32_t link_back;    /* CLOSED: the ticket that closed before */
+    uint16_t from_lanes[AW_TICKET_TRANSFERS_MAX]; /* of each transfer by an agent the lane that it left, + 1; 0: none yet */
+    uint16_t notes;                               /* by agents */
+    uint16_t reserved;
 };
-AW_STATIC_ASSERT(sizeof(struct aw_ticket_row) == 96, "no holes, and no more than the backlog's memory allows");
+AW_STATIC_ASSERT(sizeof(struct aw_ticket_row) == 104, "no holes, and no more than the backlog's memory allows");
 
 /* One of a ticket's customer's names. Several tickets may hold the same one, at most AW_IDENTITY_TICKETS_MAX. */
 struct aw_identity_row {

@@ -1,4 +1,4 @@
-/* command.c - names of the kinds. */
+/* command.c - names of the kinds, and what of each lies in the bodies tree. */
 #include "model/command.h"
 
 const char *
@@ -46,4 +46,20 @@ aw_command_name(unsigned kind)
     default: /* read from a journal, so any number may come */
         return "unknown";
     }
+}
+
+bool
+aw_command_body(const struct aw_command *command, struct aw_in_body *ret_body)
+{
+    const struct aw_in_message *message = &command->in.message;
+
+    if (command->kind != AW_COMMAND_MESSAGE)
+        return false;
+    *ret_body = (struct aw_in_body){.bytes = message->body,
+                                    .len = (uint32_t)message->body.len,
+                                    .hash = message->body_hash,
+                                    .form = message->body_form,
+                                    .key_number = message->key_number};
+    memcpy(ret_body->nonce, message->nonce, sizeof(ret_body->nonce));
+    return true;
 }

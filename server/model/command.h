@@ -226,6 +226,16 @@ struct aw_in_message {
 };
 enum aw_body_form { AW_BODY_PLAIN = 0, AW_BODY_AES_GCM = 1 };
 
+/* Content that lies in the bodies tree, under the number of its record, which holds its hash. A message has the same fields. */
+struct aw_in_body {
+    struct aw_slice  bytes; /* in a command that was read from a record: empty */
+    uint32_t         len;   /* 0: there is no body */
+    struct aw_sha256 hash;  /* of the plain body */
+    uint8_t          form;  /* enum aw_body_form */
+    uint64_t         key_number;
+    uint8_t          nonce[12];
+};
+
 /* How a pull came to the ticket that it asks for. Apply does not look at it: it is recorded so that an audit can tell what else
  * lay in these lanes at that moment. */
 #define AW_CHOICE_ASIDE (AW_CLASS_COUNT + 2U) /* in place of a queue: it lay in none, and the committer handed it out */
@@ -500,6 +510,8 @@ aw_once_is_set(const struct aw_once *once)
 {
     return once->key.low != 0 || once->key.high != 0;
 }
+/* What the command has in the bodies tree. False: nothing. Of one that was read from a record the bytes are empty. */
+AW_MUST_USE bool aw_command_body(const struct aw_command *command, struct aw_in_body *ret_body);
 /* Only messages may be refused for lack of room; everything else drains and uses the reserve. */
 static inline bool
 aw_command_is_post(const struct aw_command *command)
