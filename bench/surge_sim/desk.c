@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define LANE            0U /* `main`: one lane is enough to compare orders */
+#define LANE_GROUNDED   1U /* of a policy that holds grounded departures: what the server knows of lanes is left alone */
 #define TICKETS_MAX     (2U << 20)
 #define LANES_BYTES_MAX (UINT64_C(1) << 30)
 /* A lease outlives most tickets' handling; the others prolong it in time. */
@@ -180,6 +181,14 @@ show(struct desk *desk, const struct aw_event *event)
     aw_lanes_show(desk->lanes, event->slot, event->version, event->age);
 }
 
+static uint32_t
+lane_of(const struct desk *desk, const struct ticket *ticket)
+{
+    aw_ms grounded_at = first_need(desk, ticket)->grounded_at;
+
+    return desk->setup->policy->holds_grounded && grounded_at != 0 && grounded_at <= desk->now ? LANE_GROUNDED : LANE;
+}
+
 /* What a command did to the queues, as the committer would publish it. */
 static void
 publish(struct desk *desk, const struct aw_event *event)
@@ -200,7 +209,8 @@ publish(struct desk *desk, const struct aw_event *event)
     waiting.class_ = ticket->class_;
     place = desk->setup->policy->place(&desk->setup->order, &waiting);
     AW_ASSERT(place.queue < AW_CLASS_COUNT);
-    if (aw_lanes_push(desk->lanes, LANE, (enum aw_class)place.queue, place.key, event->slot, event->version) != AW_OK)
+    if (aw_lanes_push(desk->lanes, lane_of(desk, ticket), (enum aw_class)place.queue, place.key, event->slot, event->version) !=
+        AW_OK)
         desk->err = AW_E_TABLE_FULL;
 }
 
@@ -244,12 +254,14 @@ take_by_policy(struct desk *desk, struct aw_choice *ret_choice)
 static bool
 take(struct desk *desk, struct aw_head *ret_head)
 {
-    static const uint32_t    lane_list[] = {LANE};
+    static const uint32_t    lane_list[] = {LANE, LANE_GROUNDED};
     struct aw_order_settings order = desk->setup->order;
     struct aw_choice_of      of = {.lanes = desk->lanes, .lane_list = lane_list, .lane_count = 1, .order = &order};
     struct aw_choice         choice;
 
     order.order = desk->setup->policy->order;
+    if (desk->watch != NULL && desk->setup->policy->holds_grounded && !sim_watch_has_departure(desk->watch, desk->now))
+        of.lane_count = 2;
     if (desk->setup->policy->choose != NULL) {
         if (!take_by_policy(desk, &choice))
             return false;
@@ -300,7 +312,7 @@ lease(struct desk *desk, uint32_t agent, uint32_t slot, uint32_t version, struct
     desk->tally.leases++;
     note_pull(desk, &command.out.u.lease);
     if (desk->watch != NULL)
-        sim_watch_lease(desk->watch, desk->now, first_need(desk, &desk->tickets[slot]));
+        sim_watch_lease(desk->watch, desk->now, first_need(desk, &desk->tickets[slot]), command.out.u.lease.class_);
     *ret_lease = command.out.u.lease.lease;
     return true;
 }
@@ -536,7 +548,7 @@ close_airports(struct desk *desk)
         if (apply(desk, &command) != AW_OK)
             AW_UNREACHABLE();
     }
-    sim_watch_close(desk->watch);
+    sim_watch_close(desk->watch, desk->now);
 }
 
 /* --- customers -------------------------------------------------------------------------------------------------------------- */

@@ -138,6 +138,8 @@ static const struct sim_policy table[] = {
      .answers_clusters = true, .place = by_server},
     {"guarded-deaf", "the same rule, but nobody tells the server that airports close", .folds = true, .is_deaf = true,
      .place = by_server},
+    {"guarded-literal", "the same rule, but no grounded departure is looked at while one in reach waits", .folds = true,
+     .holds_grounded = true, .place = by_server},
     {"departures-first", "a bound: departures that can be made before all else, even care; then the guarded ratio", .folds = true,
      .is_bound = true, .place = by_server, .choose = choose_departures},
     {"care-alone", "a bound: care by age, and nobody answers anything else", .folds = true, .is_bound = true, .place = by_class,

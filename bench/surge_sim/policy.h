@@ -47,9 +47,10 @@ struct sim_policy {
     const char      *about;
     bool             folds; /* one customer, one ticket; a second delivery is known. Else each delivery is work of its own */
     bool             answers_clusters;
-    bool             is_deaf;  /* nobody tells the server that airports close */
-    bool             is_bound; /* nobody would run it: it shows what can be had at most */
-    enum aw_order    order;    /* by which the server's pull chooses */
+    bool             is_deaf;        /* nobody tells the server that airports close */
+    bool             holds_grounded; /* agents look at grounded departures only while none in reach waits */
+    bool             is_bound;       /* nobody would run it: it shows what can be had at most */
+    enum aw_order    order;          /* by which the server's pull chooses */
     enum sim_windows windows;
     struct sim_place (*place)(const struct aw_order_settings *settings, const struct sim_waiting *ticket);
     /* Which of the candidates, none of them by age, or their count for none: the agent stays idle. `turns` counts the pulls so far.

@@ -76,14 +76,18 @@ print_details(FILE *to, const struct sim_study *study)
 static void
 print_closure(FILE *to, const struct sim_study *study)
 {
-    (void)fprintf(to, "\nfrom the closure on   %10s %16s %26s %34s\n", "leases", "of grounded ones", "while one in reach waited",
-                  "that had the better claim");
+    (void)fprintf(to, "\n%-20s %7s %9s %9s %9s %22s   %-32s\n", "from the closure on", "leases", "grounded", "as depar-",
+                  "while one", "that had the better", "P90 wait, min, from then on");
+    (void)fprintf(to, "%-20s %7s %9s %9s %9s %22s %9s %9s %9s\n", "", "", "", "ture", "waited", "claim", "in reach", "grounded",
+                  "disrupted");
     for (unsigned i = 0; i < study->count; i++) {
         const struct sim_spread *of = study->summaries[i].of_run;
 
-        (void)fprintf(to, "  %-18s %11.0f %16.0f %26.0f %16.1f [%6.0f-%6.0f]\n", study->policies[i]->name,
-                      of[SIM_CLOSED_LEASES].mean, of[SIM_GROUNDED_LEASES].mean, of[SIM_GROUNDED_AHEAD].mean,
-                      of[SIM_GROUNDED_WRONG].mean, of[SIM_GROUNDED_WRONG].least, of[SIM_GROUNDED_WRONG].most);
+        (void)fprintf(to, "  %-18s %7.0f %9.0f %9.0f %9.0f %8.1f [%5.0f-%5.0f] %9.0f %9.0f %9.0f\n", study->policies[i]->name,
+                      of[SIM_CLOSED_LEASES].mean, of[SIM_GROUNDED_LEASES].mean, of[SIM_GROUNDED_AS_DEPARTURE].mean,
+                      of[SIM_GROUNDED_AHEAD].mean, of[SIM_GROUNDED_WRONG].mean, of[SIM_GROUNDED_WRONG].least,
+                      of[SIM_GROUNDED_WRONG].most, of[SIM_REACH_P90_MIN].mean, of[SIM_GROUNDED_P90_MIN].mean,
+                      of[SIM_DISRUPTED_P90_MIN].mean);
     }
 }
 
@@ -136,7 +140,8 @@ sim_report_text(FILE *to, const struct sim_study *study, const struct sim_option
 static bool
 is_share(const struct sim_target *target)
 {
-    return target->metric != SIM_WORK_PER_NEED && target->metric != SIM_GROUNDED_WRONG;
+    return target->metric != SIM_WORK_PER_NEED && target->metric != SIM_GROUNDED_WRONG &&
+           target->metric != SIM_GROUNDED_AS_DEPARTURE;
 }
 
 static double

@@ -133,6 +133,46 @@ measure_people(struct sim_result *result, const struct aw_order_settings *order,
     result->of_run[SIM_WORK_PER_NEED] = share(result->tally.work, sim_crowd_count(crowd));
 }
 
+enum fate { GOES, GROUNDED, DISRUPTED };
+
+static bool
+has_fate(const struct sim_need *need, enum fate fate)
+{
+    switch (fate) {
+    case GOES:
+        return need->departs_at != 0 && need->grounded_at == 0;
+    case GROUNDED:
+        return need->grounded_at != 0;
+    case DISRUPTED:
+        return need->class_ == AW_CLASS_DISRUPTED && need->departs_at == 0;
+    }
+    AW_UNREACHABLE();
+}
+
+/* Of those who waited when the airports closed or asked later. */
+static double
+p90_of(struct sim_crowd *crowd, enum fate fate, aw_ms closes_at, aw_ms end, double *room)
+{
+    size_t count = 0;
+
+    for (uint32_t i = 0; i < sim_crowd_count(crowd); i++) {
+        const struct sim_need *need = sim_crowd_need(crowd, i);
+
+        if (has_fate(need, fate) && waited_until(need, end) >= closes_at)
+            room[count++] = wait_min(need, end);
+    }
+    qsort(room, count, sizeof(room[0]), compare);
+    return quantile(room, count, 0.9);
+}
+
+static void
+measure_closure(struct sim_result *result, struct sim_crowd *crowd, aw_ms closes_at, aw_ms end, double *room)
+{
+    result->of_run[SIM_REACH_P90_MIN] = p90_of(crowd, GOES, closes_at, end, room);
+    result->of_run[SIM_GROUNDED_P90_MIN] = p90_of(crowd, GROUNDED, closes_at, end, room);
+    result->of_run[SIM_DISRUPTED_P90_MIN] = p90_of(crowd, DISRUPTED, closes_at, end, room);
+}
+
 static void
 measure_pulls(struct sim_result *result)
 {
@@ -154,6 +194,7 @@ measure_pulls(struct sim_result *result)
     result->of_run[SIM_GROUNDED_LEASES] = (double)tally->closed.grounded;
     result->of_run[SIM_GROUNDED_AHEAD] = (double)tally->closed.ahead;
     result->of_run[SIM_GROUNDED_WRONG] = (double)tally->closed.wrong;
+    result->of_run[SIM_GROUNDED_AS_DEPARTURE] = (double)tally->closed.departed;
 }
 
 static double
@@ -193,6 +234,8 @@ sim_result_make(struct sim_result *ret_result, const struct aw_order_settings *o
     }
     measure_people(ret_result, order, crowd, end);
     measure_pulls(ret_result);
+    if (tally->closed.at != 0)
+        measure_closure(ret_result, crowd, tally->closed.at, end, room);
     ret_result->of_run[SIM_RATIO_SPREAD] = ratio_spread(ret_result);
     free(room);
     return AW_OK;
@@ -250,9 +293,11 @@ const char *
 sim_run_metric_name(enum sim_run_metric metric)
 {
     static const char *const names[SIM_RUN_METRICS] = {
-        "missed",          "done_late",          "care_over_30",   "ratio_spread",  "work_per_need", "utilisation",
-        "kappa_peak",      "care_of_pulls_peak", "left_waiting",   "gave_up",       "waiting_most",  "closed_leases",
-        "grounded_leases", "grounded_ahead",     "grounded_wrong", "windows_missed"};
+        "missed",          "done_late",        "care_over_30",      "ratio_spread",
+        "work_per_need",   "utilisation",      "kappa_peak",        "care_of_pulls_peak",
+        "left_waiting",    "gave_up",          "waiting_most",      "closed_leases",
+        "grounded_leases", "grounded_ahead",   "grounded_wrong",    "grounded_as_departure",
+        "reach_p90_min",   "grounded_p90_min", "disrupted_p90_min", "windows_missed"};
 
     return names[metric];
 }

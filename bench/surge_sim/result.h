@@ -43,7 +43,12 @@ enum sim_run_metric {
     SIM_GROUNDED_LEASES,
     SIM_GROUNDED_AHEAD,
     SIM_GROUNDED_WRONG,
-    SIM_WINDOWS_MISSED, /* share of the channels' windows that ended before an agent took it; those that end within the run */
+    SIM_GROUNDED_AS_DEPARTURE,
+    /* Waits of those who waited at that moment or asked later: */
+    SIM_REACH_P90_MIN,     /* departures that go */
+    SIM_GROUNDED_P90_MIN,  /* those that do not */
+    SIM_DISRUPTED_P90_MIN, /* `disrupted` without a departure */
+    SIM_WINDOWS_MISSED,    /* share of the channels' windows that ended before an agent took it; those that end within the run */
     SIM_RUN_METRICS
 };
 

@@ -11,7 +11,7 @@ fits(const struct sim_policy *policy, const struct sim_scenario *scenario)
 {
     if (policy->answers_clusters)
         return scenario->clusters > 0;
-    if (policy->is_deaf)
+    if (policy->is_deaf || policy->holds_grounded)
         return scenario->closing > 0;
     if (policy->windows != SIM_WINDOWS_QUEUED)
         return scenario->windowed > 0;
@@ -103,6 +103,7 @@ static const struct sim_target targets[] = {
     {"R16u", "care over 30 min", SIM_CARE_OVER_30, 0.001},
     {"R16u", "departures missed while waiting", SIM_MISSED, 0.2},
     {"R8-ash", "leases of a grounded departure before one in reach with the better claim", SIM_GROUNDED_WRONG, 0},
+    {"R8-ash", "leases of a grounded departure as one in reach", SIM_GROUNDED_AS_DEPARTURE, 0},
     {"R8-ash", "care over 30 min", SIM_CARE_OVER_30, 0},
     {"R8-ash", "departures missed while waiting", SIM_MISSED, 0.005},
     {"dup", "work items a need", SIM_WORK_PER_NEED, 1.05},

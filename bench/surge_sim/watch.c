@@ -18,7 +18,6 @@ struct sim_watch {
     uint32_t                       *places;     /* owns: place + 1 in that list, by slot; 0: not in it */
     uint32_t                        count;
     uint32_t                        slots_max;
-    bool                            is_closed;
     struct sim_watch_count          counted;
 };
 
@@ -107,17 +106,18 @@ has_better_claim(const struct sim_watch *watch, aw_ms now, const struct waiting 
 }
 
 void
-sim_watch_lease(struct sim_watch *watch, aw_ms now, const struct sim_need *need)
+sim_watch_lease(struct sim_watch *watch, aw_ms now, const struct sim_need *need, enum aw_class class_)
 {
     bool is_ahead = false;
     bool is_wrong = false;
 
-    if (!watch->is_closed)
+    if (watch->counted.at == 0)
         return;
     watch->counted.leases++;
     if (need->grounded_at == 0)
         return;
     watch->counted.grounded++;
+    watch->counted.departed += class_ == AW_CLASS_IMMINENT;
     for (uint32_t i = 0; i < watch->count && !is_wrong; i++) {
         if (!is_in_reach(watch, now, &watch->departures[i]))
             continue;
@@ -128,10 +128,20 @@ sim_watch_lease(struct sim_watch *watch, aw_ms now, const struct sim_need *need)
     watch->counted.wrong += is_wrong;
 }
 
-void
-sim_watch_close(struct sim_watch *watch)
+bool
+sim_watch_has_departure(const struct sim_watch *watch, aw_ms now)
 {
-    watch->is_closed = true;
+    for (uint32_t i = 0; i < watch->count; i++) {
+        if (is_in_reach(watch, now, &watch->departures[i]))
+            return true;
+    }
+    return false;
+}
+
+void
+sim_watch_close(struct sim_watch *watch, aw_ms now)
+{
+    watch->counted.at = now;
 }
 
 struct sim_watch_count

@@ -21,10 +21,12 @@ struct sim_watch;
 
 /* Leases from the moment on at which the airports closed. */
 struct sim_watch_count {
+    aw_ms    at; /* that moment; 0: not yet */
     uint64_t leases;
     uint64_t grounded; /* of a departure that can't go any more */
     uint64_t ahead;    /* of these: while one in reach waited */
     uint64_t wrong;    /* of these: which had the better claim */
+    uint64_t departed; /* of the grounded ones: given out as a departure that can be made */
 };
 
 /* Tickets are known by slots below `slots_max`. `order` is borrowed. NULL: no memory. */
@@ -35,10 +37,12 @@ void sim_watch_free(struct sim_watch **watch);
 void sim_watch_wait(struct sim_watch *watch, uint32_t slot, const struct sim_need *need);
 /* It does not wait any more. */
 void sim_watch_leave(struct sim_watch *watch, uint32_t slot);
-/* An agent got the ticket of that need, which left before. */
-void sim_watch_lease(struct sim_watch *watch, aw_ms now, const struct sim_need *need);
+/* An agent got the ticket of that need, which left before, as one of this class. */
+void sim_watch_lease(struct sim_watch *watch, aw_ms now, const struct sim_need *need, enum aw_class class_);
+/* Whether a departure waits that can be made. */
+bool sim_watch_has_departure(const struct sim_watch *watch, aw_ms now);
 /* The airports are closed from now on. */
-void                   sim_watch_close(struct sim_watch *watch);
+void                   sim_watch_close(struct sim_watch *watch, aw_ms now);
 struct sim_watch_count sim_watch_count(const struct sim_watch *watch);
 
 #endif

@@ -44,19 +44,24 @@ test_one_beside_one(void **state)
         sim_watch_wait(watch, 3, &grounded);
         sim_watch_wait(watch, 4, &departure);
         sim_watch_leave(watch, 3);
-        sim_watch_lease(watch, NOW, &grounded); /* before the closure: not looked at */
+        sim_watch_lease(watch, NOW, &grounded, AW_CLASS_DISRUPTED); /* before the closure: not looked at */
         assert_int_equal(sim_watch_count(watch).leases, 0);
-        sim_watch_close(watch);
-        sim_watch_lease(watch, NOW, &grounded);
+        sim_watch_close(watch, NOW);
+        sim_watch_lease(watch, NOW, &grounded, AW_CLASS_DISRUPTED);
         count = sim_watch_count(watch);
         if (count.grounded != 1 || count.ahead != rows[i].is_ahead || count.wrong != rows[i].is_wrong)
             fail_msg("%s: ahead %d, wrong %d", rows[i].what, (int)count.ahead, (int)count.wrong);
+        assert_int_equal(sim_watch_has_departure(watch, NOW), rows[i].is_ahead);
         sim_watch_leave(watch, 4);
-        sim_watch_lease(watch, NOW, &departure);
-        sim_watch_lease(watch, NOW, &grounded); /* alone */
+        assert_false(sim_watch_has_departure(watch, NOW));
+        sim_watch_lease(watch, NOW, &departure, AW_CLASS_IMMINENT);
+        sim_watch_lease(watch, NOW, &grounded, AW_CLASS_DISRUPTED); /* alone */
         assert_int_equal(sim_watch_count(watch).leases, 3);
         assert_int_equal(sim_watch_count(watch).grounded, 2);
         assert_int_equal(sim_watch_count(watch).ahead, count.ahead);
+        assert_int_equal(sim_watch_count(watch).departed, 0);
+        sim_watch_lease(watch, NOW, &grounded, AW_CLASS_IMMINENT);
+        assert_int_equal(sim_watch_count(watch).departed, 1);
         sim_watch_free(&watch);
     }
 }
@@ -72,22 +77,22 @@ test_many(void **state)
 
     (void)state;
     assert_non_null(watch);
-    sim_watch_close(watch);
+    sim_watch_close(watch, NOW);
     for (uint32_t slot = 1; slot < 64; slot++)
         sim_watch_wait(watch, slot, slot == 40 ? &urgent : &patient);
     sim_watch_wait(watch, 40, &urgent); /* waits already */
     for (uint32_t slot = 1; slot < 40; slot += 2)
         sim_watch_leave(watch, slot);
     sim_watch_leave(watch, 1); /* left already */
-    sim_watch_lease(watch, NOW, &grounded);
+    sim_watch_lease(watch, NOW, &grounded, AW_CLASS_DISRUPTED);
     assert_int_equal(sim_watch_count(watch).wrong, 1);
     sim_watch_leave(watch, 40);
-    sim_watch_lease(watch, NOW, &grounded);
+    sim_watch_lease(watch, NOW, &grounded, AW_CLASS_DISRUPTED);
     assert_int_equal(sim_watch_count(watch).wrong, 1);
     assert_int_equal(sim_watch_count(watch).ahead, 2);
     for (uint32_t slot = 1; slot < 64; slot++)
         sim_watch_leave(watch, slot);
-    sim_watch_lease(watch, NOW, &grounded);
+    sim_watch_lease(watch, NOW, &grounded, AW_CLASS_DISRUPTED);
     assert_int_equal(sim_watch_count(watch).ahead, 2);
     sim_watch_free(&watch);
     sim_watch_free(&watch);
@@ -111,20 +116,25 @@ run_ash(const char *policy, uint64_t seed)
 static void
 test_a_region_closes(void **state)
 {
-    struct sim_watch_count guarded, strict, due, deaf;
+    struct sim_watch_count guarded, literal, strict, due, deaf;
 
     (void)state;
     for (uint64_t seed = 1; seed <= 3; seed++) {
         guarded = run_ash("guarded", seed);
+        literal = run_ash("guarded-literal", seed);
         strict = run_ash("strict-departures", seed);
         due = run_ash("edf", seed);
         deaf = run_ash("guarded-deaf", seed);
         assert_true(guarded.grounded > 50);
         assert_true(guarded.ahead > 20);
         assert_int_equal(guarded.wrong, 0);
+        assert_int_equal(guarded.departed, 0);
+        assert_true(literal.leases > 500 && literal.grounded < guarded.grounded);
+        assert_int_equal(literal.ahead, 0);
         assert_int_equal(strict.ahead, 0);
         assert_true(due.wrong > 20);
         assert_true(deaf.wrong > 20);
+        assert_true(deaf.departed > 20);
     }
 }
 
