@@ -275,7 +275,7 @@ check_kept_record(struct walk *walk, uint64_t seq)
         err = aw_record_read(&record.record, &walk->folder.arena, &command, &walk->folder.why);
     if (err != AW_OK)
         return err;
-    if (record.record.seq != seq || !aw_kept_slot(&command, &slot) || slot != kept.owner)
+    if (record.record.seq != seq || !aw_command_slot(&command, &slot) || slot != kept.owner)
         return aw_why(&walk->folder.why, AW_E_CORRUPT, "record %" PRIu64 " was kept under the name of another",
                       record.record.seq);
     if (walk->kept_oldest == 0)

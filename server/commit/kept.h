@@ -30,7 +30,5 @@ struct aw_kept_record {
 size_t aw_kept_write(const struct aw_kept_record *kept, uint8_t *to);
 /* Checks both CRCs, the entry's and the record's. */
 AW_MUST_USE enum aw_err aw_kept_read(struct aw_slice bytes, struct aw_kept_record *ret_kept, struct aw_why *why);
-/* The slot of the ticket that a command is about. False: it is about none. */
-AW_MUST_USE bool aw_kept_slot(const struct aw_command *command, uint32_t *ret_slot);
 
 #endif

@@ -26,7 +26,7 @@
 #define AW_GROUP_TIMERS_MAX 512U
 
 /* Room kept for each open ticket besides the engine's reserve: the records of a lease and of a complete, each alone in a batch,
- * are 700 bytes; the rest is for an extension. So a store that is full can always be worked off. A lease of a pull that named more
+ * are 870 bytes; the rest is for an extension. So a store that is full can always be worked off. A lease of a pull that named more
  * lanes than the second number takes its room from the posts; when they have none left, its choice is not recorded. */
 #define AW_DRAIN_BYTES_PER_TICKET 1024U
 #define AW_DRAIN_LANES_PER_LEASE  64U

@@ -45,11 +45,20 @@ is_same_receipt(const struct aw_out_message *a, const struct aw_out_message *b)
            a->lane_unknown == b->lane_unknown;
 }
 
+static bool
+is_same_effect(const struct aw_effect *a, const struct aw_effect *b)
+{
+    return a->ticket_seq == b->ticket_seq && a->lane == b->lane && a->lane_before == b->lane_before && a->class_ == b->class_ &&
+           a->class_before == b->class_before && a->state == b->state && a->state_before == b->state_before &&
+           a->cause == b->cause && aw_slice_eq(a->holder, b->holder);
+}
+
 static enum aw_err
 replay_record(struct aw_state *state, const struct aw_batch_header *header, const struct aw_record *record,
               struct aw_arena *arena, const struct aw_replay_watch *watch, struct aw_why *why)
 {
     struct aw_out_message written;
+    struct aw_effect      effect;
     uint32_t              slot;
     enum aw_err           refused;
     struct aw_command     command;
@@ -59,6 +68,7 @@ replay_record(struct aw_state *state, const struct aw_batch_header *header, cons
         return err;
     slot = command.out.u.ticket.ticket.slot;
     written = command.out.u.message;
+    effect = command.out.effect;
     refused = command.out.err;
     command.out = (struct aw_outcome_of){.err = AW_OK};
     if (command.kind == AW_COMMAND_SETTINGS && aw_state_fits(state, &command.in.settings, why) != AW_OK)
@@ -75,6 +85,9 @@ replay_record(struct aw_state *state, const struct aw_batch_header *header, cons
         return aw_why(why, AW_E_CORRUPT, "record %" PRIu64 " replays with another receipt than was given", record->seq);
     if (record->kind == AW_COMMAND_UNFOLD && command.out.u.ticket.ticket.slot != slot)
         return aw_why(why, AW_E_CORRUPT, "record %" PRIu64 " replays with another ticket than was made", record->seq);
+    if (!is_same_effect(&effect, &command.out.effect))
+        return aw_why(why, AW_E_CORRUPT, "record %" PRIu64 " replays with something else done to its ticket than was written",
+                      record->seq);
     if (watch != NULL)
         watch->applied(watch->user, header, &command);
     return AW_OK;

@@ -204,7 +204,7 @@ look_at_record(struct step *step, const struct pass *pass, const struct aw_recor
     aw_arena_reset(&trim->arena);
     if (aw_record_read(record, &trim->arena, &command, NULL) != AW_OK)
         return damaged(step, "a record cannot be read", record->seq);
-    has_slot = aw_kept_slot(&command, &slot);
+    has_slot = aw_command_slot(&command, &slot);
     if (record->seq >= trim->anchor.body_seq) {
         if (aw_command_body(&command, &body) && is_needed(step, slot, record->seq, pass->closed_ms))
             progress = keep_body(step, record->seq, slot);

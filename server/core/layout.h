@@ -537,6 +537,10 @@ struct aw_hash128 aw_state_rows_digest_slow(const struct aw_state *state);
 void aw_state_use_limits(struct aw_state *state);
 /* The command changes something: it gets the next sequence number. */
 uint64_t aw_state_record(struct aw_state *state, struct aw_command *command);
+/* effect.c: how the ticket in `slot` stands before a command, and what the command did to it. MESSAGE finds its ticket by itself,
+ * and begins anew. */
+void aw_effect_begin(const struct aw_state *state, struct aw_effect *effect, uint32_t slot);
+void aw_effect_end(const struct aw_state *state, struct aw_command *command);
 
 void aw_message_prefetch(const struct aw_state *state, const struct aw_in_message *in);
 /* AW_OK, AW_E_TABLE_FULL. */

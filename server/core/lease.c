@@ -402,31 +402,29 @@ aw_apply_decline(struct aw_state *state, struct aw_command *command)
 /* --- timers and starts ---------------------------------------------------------------------------------------------------- */
 
 /* What time has to say about this ticket now. */
-enum verdict { NOTHING, LEASE_OVER, HOLD_OVER, ASIDE_OVER, CLASS_CHANGED, HELPERS_VOID, HELP_DUE };
-
-static enum verdict
+static enum aw_timer_cause
 judge(const struct aw_state *state, uint32_t slot)
 {
     const struct aw_ticket_row *ticket = aw_ticket_at(state, slot);
 
     switch ((enum aw_ticket_state)ticket->state) {
     case AW_TICKET_LEASED:
-        return aw_lease_at(state, ticket->link)->expires_at <= state->now ? LEASE_OVER : NOTHING;
+        return aw_lease_at(state, ticket->link)->expires_at <= state->now ? AW_TIMER_LEASE_OVER : AW_TIMER_NOTHING;
     case AW_TICKET_HELD:
         if (ticket->until != 0 && ticket->until <= state->now)
-            return HOLD_OVER;
-        return aw_ticket_has_changed(state, slot) ? CLASS_CHANGED : NOTHING;
+            return AW_TIMER_HOLD_OVER;
+        return aw_ticket_has_changed(state, slot) ? AW_TIMER_CLASS_CHANGED : AW_TIMER_NOTHING;
     case AW_TICKET_WAITING:
         if ((ticket->flags & AW_TICKET_ASIDE) != 0 && aw_aside_until(state, slot) <= state->now)
-            return ASIDE_OVER;
+            return AW_TIMER_ASIDE_OVER;
         if (aw_ticket_has_changed(state, slot))
-            return CLASS_CHANGED;
+            return AW_TIMER_CLASS_CHANGED;
         if (aw_ticket_has_void_helpers(state, ticket))
-            return HELPERS_VOID;
-        return aw_ticket_helpers_due(state, ticket) > ticket->helpers ? HELP_DUE : NOTHING;
+            return AW_TIMER_HELPERS_VOID;
+        return aw_ticket_helpers_due(state, ticket) > ticket->helpers ? AW_TIMER_HELP_DUE : AW_TIMER_NOTHING;
     case AW_TICKET_FREE:
     case AW_TICKET_CLOSED:
-        return NOTHING;
+        return AW_TIMER_NOTHING;
     }
     AW_UNREACHABLE();
 }
@@ -434,13 +432,13 @@ judge(const struct aw_state *state, uint32_t slot)
 bool
 aw_state_timer_can_wait(const struct aw_state *state, uint32_t slot)
 {
-    enum verdict verdict = judge(state, slot);
+    enum aw_timer_cause cause = judge(state, slot);
 
-    return verdict == HELPERS_VOID || verdict == HELP_DUE;
+    return cause == AW_TIMER_HELPERS_VOID || cause == AW_TIMER_HELP_DUE;
 }
 
 static void
-act(struct aw_state *state, struct aw_command *command, enum verdict verdict)
+act(struct aw_state *state, struct aw_command *command, enum aw_timer_cause cause)
 {
     uint32_t              slot = command->in.timer.slot;
     struct aw_ticket_row *ticket = aw_ticket_edit(state, slot);
@@ -449,19 +447,20 @@ act(struct aw_state *state, struct aw_command *command, enum verdict verdict)
     bool                  closing = aw_ticket_is_closing(ticket);
 
     command->out.prev_seq = ticket->last_seq;
+    command->out.effect.cause = cause;
     ticket->last_seq = aw_state_record(state, command) & AW_ROW_SEQ_MAX;
-    if (verdict == LEASE_OVER) {
+    if (cause == AW_TIMER_LEASE_OVER) {
         aw_lease_end(state, ticket, AW_COMMAND_TIMER, 0);
         state->globals.expired++;
-    } else if (verdict == HOLD_OVER) {
+    } else if (cause == AW_TIMER_HOLD_OVER) {
         ticket->until = 0;
     }
-    if (verdict == CLASS_CHANGED)
+    if (cause == AW_TIMER_CLASS_CHANGED)
         aw_ticket_refresh(state, slot, ticket);
     /* One that is held has no place in a queue, and a departure far away gives none: then only the row changes. */
-    if (verdict == HELP_DUE)
+    if (cause == AW_TIMER_HELP_DUE)
         aw_ticket_help(state, slot, ticket, &command->out.event);
-    else if (verdict != CLASS_CHANGED ||
+    else if (cause != AW_TIMER_CLASS_CHANGED ||
              (ticket->state == AW_TICKET_WAITING && (ticket->outdated || ticket->class_ != class_ ||
                                                      aw_ticket_key(ticket) != key || aw_ticket_is_closing(ticket) != closing)))
         aw_ticket_queue(state, slot, ticket, &command->out.event);
@@ -473,14 +472,14 @@ aw_apply_timer(struct aw_state *state, struct aw_command *command)
 {
     uint32_t                    slot = command->in.timer.slot;
     const struct aw_ticket_row *ticket;
-    enum verdict                verdict;
+    enum aw_timer_cause         cause;
 
     if (!aw_rows_has(&state->tickets, slot))
         return;
     ticket = aw_ticket_at(state, slot);
-    verdict = ticket->version == command->in.timer.version ? judge(state, slot) : NOTHING;
-    if (verdict != NOTHING) {
-        act(state, command, verdict);
+    cause = ticket->version == command->in.timer.version ? judge(state, slot) : AW_TIMER_NOTHING;
+    if (cause != AW_TIMER_NOTHING) {
+        act(state, command, cause);
     } else if (ticket->state != AW_TICKET_FREE) {
         /* Set for nothing, as after a change of settings: without a new time the same timer would be due for ever. */
         (void)aw_ticket_edit(state, slot);

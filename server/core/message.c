@@ -481,6 +481,7 @@ aw_apply_message(struct aw_state *state, struct aw_command *command)
         return;
     aw_need_meet(state, need);
     seq = aw_state_record(state, command);
+    aw_effect_begin(state, &command->out.effect, place.kind == OPENS ? 0 : place.slot);
     aw_dedupe_add(&state->ids, in->id_hash, seq, state->now, ids_floor(state));
     if (place.kind == OPENS)
         place.slot = open_ticket(state, command, &place, seq);

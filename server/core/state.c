@@ -488,8 +488,11 @@ aw_state_apply(struct aw_state *state, struct aw_command *command)
 #ifdef AW_WITH_AUDIT
     struct aw_hash128 before = aw_state_digest(state);
 #endif
+    uint32_t slot;
 
     command->out = (struct aw_outcome_of){.err = AW_OK};
+    if (command->kind != AW_COMMAND_MESSAGE && aw_command_slot(command, &slot))
+        aw_effect_begin(state, &command->out.effect, slot);
     if (!aw_once_is_set(&command->once)) {
         dispatch(state, command);
     } else if (!aw_once_answers(state, command)) {
@@ -498,6 +501,7 @@ aw_state_apply(struct aw_state *state, struct aw_command *command)
             aw_once_remember(state, command);
     }
     aw_ledger_settle(&state->ledger);
+    aw_effect_end(state, command);
     AW_IMPLIES(command->out.err != AW_OK && command->out.changed, command->out.err == AW_E_NEW_MESSAGES);
 #ifdef AW_WITH_AUDIT
     AW_ASSERT(command->out.changed || aw_hash128_eq(before, aw_state_digest(state)));

@@ -77,6 +77,8 @@ aw_answer_read(nghttp2_session *h2, int32_t stream, uint8_t *buf, size_t length,
         request->_out_buffer = NULL;
         request->_out_room = 0;
     }
+    if (count > 0 && request->_out.len == 0 && request->_state == AW_REQUEST_STREAMING)
+        aw_request_move(request, AW_REQUEST_STREAMING, &request->_session->events); /* settle() tells the handler */
     if (request->_out.len == 0 && request->_is_ended)
         *flags |= NGHTTP2_DATA_FLAG_EOF;
     else if (count == 0)
@@ -119,7 +121,7 @@ fail_now(struct aw_request *request)
     aw_request_free(request);
 }
 
-/* Without memory an answer cannot be queued: end the stream so that the client learns it. */
+/* The answer, or the rest of it, cannot be given: end the stream so that the client learns it. */
 static void
 fail_later(struct aw_request *request, enum aw_request_state state)
 {
@@ -250,6 +252,17 @@ aw_request_end(struct aw_request *request)
     request->_is_ended = true;
     aw_request_move(request, AW_REQUEST_ANSWERING, &request->_session->sending);
     resume(request);
+}
+
+void
+aw_request_abort(struct aw_request *request)
+{
+    AW_ON(request->_edge);
+    AW_ASSERT(request->_state == AW_REQUEST_STREAMING || request->_state == AW_REQUEST_GONE);
+    if (request->_state == AW_REQUEST_GONE)
+        fail_now(request);
+    else
+        fail_later(request, AW_REQUEST_FAILED);
 }
 
 void

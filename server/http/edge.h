@@ -33,6 +33,8 @@ struct aw_handlers {
      * encrypted into it). That is all it can mean: the peer's kernel, or the peer, may still lose it, which only a later request
      * can tell. Not delivered means that END_STREAM never left, so the client cannot have seen a complete answer. */
     void (*on_sent)(void *user, struct aw_request *request, bool delivered);
+    /* Optional. All that was written to a streaming answer is on its way: there is room for more. */
+    void (*on_drained)(void *user, struct aw_request *request);
 };
 
 /* An allocator for the library's sessions and for big bodies; all members or none. */

@@ -6,7 +6,7 @@
  *   (recv)    (recv)    (events)   (away) \   ^ (sending)    (leaving)
  *     |         |          |         |     v  |    |            |
  *     |         |          |         |  STREAMING  |            |
- *     v         v          |         |  (sending)  |            |
+ *     v         v          |         |  (sending, events when all is on its way)
  *    REFUSED (recv, events when the answer is due, sending)     |
  *     |         |          |         |     |       |            |
  *     v         v          v         v     v       v            v
@@ -29,7 +29,7 @@ aw_request_move(struct aw_request *request, enum aw_request_state state, struct 
         [AW_REQUEST_BODY] = STATE(BODY) | STATE(READY) | STATE(REFUSED) | STATE(DEAD),
         [AW_REQUEST_READY] = STATE(AWAY) | STATE(DEAD),
         [AW_REQUEST_AWAY] = STATE(STREAMING) | STATE(ANSWERING) | STATE(GONE) | STATE(FAILED),
-        [AW_REQUEST_STREAMING] = STATE(ANSWERING) | STATE(GONE),
+        [AW_REQUEST_STREAMING] = STATE(STREAMING) | STATE(ANSWERING) | STATE(GONE) | STATE(FAILED),
         [AW_REQUEST_ANSWERING] = STATE(LEAVING) | STATE(FAILED),
         [AW_REQUEST_LEAVING] = 0,
         [AW_REQUEST_REFUSED] = STATE(REFUSED) | STATE(DEAD),

@@ -3,8 +3,8 @@
  * Life of a request. It is given to the handler by on_request (edge.h), complete with its body; from then on the handler owns it,
  * may keep it, and may let another thread use it, arena included: the http layer touches neither meanwhile (except _private
  * fields). Then exactly one of these happens:
- *   answered  aw_request_respond, or aw_request_respond_begin ... aw_request_end, takes the request back. The layer calls on_sent
- *             once and frees it after that.
+ *   answered  aw_request_respond, or aw_request_respond_begin ... aw_request_end or _abort, takes the request back. The layer calls
+ *             on_sent once and frees it after that.
  *   gone      the stream or its connection ended first: on_gone is called once. The request stays the handler's, which stops its
  *             work and calls aw_request_discard as soon as no other thread uses the request. Answering instead of discarding is
  *             harmless: then on_sent(delivered = false) comes at once, from inside that call.
@@ -143,6 +143,8 @@ AW_MUST_USE bool aw_request_respond_begin(struct aw_request *request, const stru
 AW_MUST_USE bool aw_request_write(struct aw_request *request, struct aw_slice bytes);
 /* Ends a streaming answer and takes the request back. */
 void aw_request_end(struct aw_request *request);
+/* The same by a reset, so that nobody takes what came for the whole. */
+void aw_request_abort(struct aw_request *request);
 
 /* Gives back a request after on_gone. */
 void aw_request_discard(struct aw_request *request);

@@ -272,9 +272,13 @@ deliver(struct aw_session *session, struct aw_request *request)
     case AW_REQUEST_DEAD:
         aw_request_free(request);
         return;
+    case AW_REQUEST_STREAMING:
+        aw_request_move(request, AW_REQUEST_STREAMING, &session->sending);
+        if (handlers->on_drained != NULL)
+            handlers->on_drained(handlers->user, request);
+        return;
     case AW_REQUEST_HEAD:
     case AW_REQUEST_AWAY:
-    case AW_REQUEST_STREAMING:
     case AW_REQUEST_ANSWERING:
     case AW_REQUEST_LEAVING:
     case AW_REQUEST_STATES:

@@ -1,4 +1,4 @@
-/* command.c - names of the kinds, and what of each lies in the bodies tree. */
+/* command.c - names of the kinds, and what all of them have in common. */
 #include "model/command.h"
 
 const char *
@@ -62,4 +62,80 @@ aw_command_body(const struct aw_command *command, struct aw_in_body *ret_body)
                                     .key_number = message->key_number};
     memcpy(ret_body->nonce, message->nonce, sizeof(ret_body->nonce));
     return true;
+}
+
+bool
+aw_command_slot(const struct aw_command *command, uint32_t *ret_slot)
+{
+    switch (command->kind) {
+    case AW_COMMAND_EPOCH:
+    case AW_COMMAND_SETTINGS:
+    case AW_COMMAND_LANE:
+    case AW_COMMAND_FLIGHT:
+    case AW_COMMAND_AIRPORT:
+    case AW_COMMAND_UNDO:
+    case AW_COMMAND_AGENT:
+        return false;
+    case AW_COMMAND_MESSAGE:
+        *ret_slot = command->out.u.message.ticket.slot;
+        return true;
+    case AW_COMMAND_LEASE:
+        *ret_slot = command->in.lease.slot;
+        return true;
+    case AW_COMMAND_EXTEND:
+    case AW_COMMAND_COMPLETE:
+    case AW_COMMAND_RELEASE:
+    case AW_COMMAND_DECLINE:
+        *ret_slot = command->in.fenced.lease.slot;
+        return true;
+    case AW_COMMAND_TIMER:
+        *ret_slot = command->in.timer.slot;
+        return true;
+    case AW_COMMAND_HOLD:
+    case AW_COMMAND_UNHOLD:
+    case AW_COMMAND_CANCEL:
+    case AW_COMMAND_PLACE:
+        *ret_slot = command->in.ticket.ticket.slot;
+        return true;
+    case AW_COMMAND_UNFOLD:
+        *ret_slot = command->in.unfold.on.ticket.slot;
+        return true;
+    }
+    AW_UNREACHABLE();
+}
+
+struct aw_slice
+aw_command_by(const struct aw_command *command)
+{
+    switch (command->kind) {
+    case AW_COMMAND_EPOCH:
+    case AW_COMMAND_SETTINGS:
+    case AW_COMMAND_LANE:
+    case AW_COMMAND_MESSAGE:
+    case AW_COMMAND_TIMER:
+        return (struct aw_slice){NULL, 0};
+    case AW_COMMAND_FLIGHT:
+        return command->in.flight.by;
+    case AW_COMMAND_AIRPORT:
+        return command->in.airport.by;
+    case AW_COMMAND_UNDO:
+        return command->in.undo.by;
+    case AW_COMMAND_AGENT:
+        return command->in.agent.by;
+    case AW_COMMAND_LEASE:
+        return command->in.lease.agent;
+    case AW_COMMAND_EXTEND:
+    case AW_COMMAND_COMPLETE:
+    case AW_COMMAND_RELEASE:
+    case AW_COMMAND_DECLINE:
+        return command->in.fenced.agent;
+    case AW_COMMAND_HOLD:
+    case AW_COMMAND_UNHOLD:
+    case AW_COMMAND_CANCEL:
+    case AW_COMMAND_PLACE:
+        return command->in.ticket.by;
+    case AW_COMMAND_UNFOLD:
+        return command->in.unfold.on.by;
+    }
+    AW_UNREACHABLE();
 }

@@ -285,6 +285,18 @@ struct aw_in_fenced {
     bool               gives_back; /* release, for a pull whose answer went nowhere; not recorded: aw_state_admits looks at it */
 };
 
+/* What time had to say of a ticket. The numbers are recorded: never change or reuse one. */
+enum aw_timer_cause {
+    AW_TIMER_NOTHING = 0,
+    AW_TIMER_LEASE_OVER = 1,
+    AW_TIMER_HOLD_OVER = 2,
+    AW_TIMER_ASIDE_OVER = 3,    /* agents who could not have it may have it now */
+    AW_TIMER_CLASS_CHANGED = 4, /* or its departure: by the clock, a flight, an airport */
+    AW_TIMER_HELPERS_VOID = 5,  /* its lane has other helpers now */
+    AW_TIMER_HELP_DUE = 6,      /* more lanes help */
+};
+#define AW_TIMER_CAUSE_MAX AW_TIMER_HELP_DUE
+
 struct aw_in_timer {
     uint32_t slot;
     uint32_t version; /* of the ticket when the timer was read; a ticket that changed since is left alone */
@@ -451,13 +463,27 @@ struct aw_out_change {
     bool                    created;
 };
 
+/* What a command did to its ticket. Recorded, so that what happened can be told from the record alone. */
+struct aw_effect {
+    uint64_t             ticket_seq; /* of the ticket's id; 0: the command was about no ticket */
+    uint16_t             lane;
+    uint16_t             lane_before; /* of a ticket that was opened: as `lane` */
+    uint8_t              class_;
+    uint8_t              class_before; /* AW_CLASS_NONE: the ticket was opened */
+    enum aw_ticket_state state;
+    enum aw_ticket_state state_before; /* FREE: the ticket was opened */
+    enum aw_timer_cause  cause;        /* TIMER */
+    struct aw_slice      holder;       /* who held it and holds it no more, when it was somebody else who did this; else empty */
+};
+
 struct aw_outcome_of {
-    enum aw_err     err;
-    bool            changed;  /* there is a record: seq and prev_seq are set */
-    bool            repeated; /* carried out before under the same Idempotency-Key: what was answered then; seq is that record */
-    uint64_t        seq;
-    uint64_t        prev_seq; /* the ticket's record before; 0: none */
-    struct aw_event event;
+    enum aw_err      err;
+    bool             changed;  /* there is a record: seq and prev_seq are set */
+    bool             repeated; /* carried out before under the same Idempotency-Key: what was answered then; seq is that record */
+    uint64_t         seq;
+    uint64_t         prev_seq; /* the ticket's record before; 0: none */
+    struct aw_event  event;
+    struct aw_effect effect;
     union {
         struct aw_out_message message;
         struct aw_out_lease   lease;
@@ -491,6 +517,11 @@ struct aw_command {
 
 /* "message", "lease", ... for people; "unknown" for a number that is not a kind. */
 const char *aw_command_name(unsigned kind);
+/* The slot of the ticket that the command is about; of an UNFOLD, the one that stays. Of a MESSAGE it is in the outcome. False: it
+ * is about none. */
+AW_MUST_USE bool aw_command_slot(const struct aw_command *command, uint32_t *ret_slot);
+/* Who did it; empty when nobody did, as of a timer, or the record does not say. */
+struct aw_slice aw_command_by(const struct aw_command *command);
 /* FLIGHT, AIRPORT and UNDO: their outcome is an aw_out_change. */
 static inline bool
 aw_command_is_change(enum aw_command_kind kind)

@@ -622,6 +622,25 @@ put_unfold(struct put *put, const struct aw_in_unfold *unfold, uint32_t slot)
     put_u32(put, slot);
 }
 
+/* What an effect takes at most: a ticket's number, two lanes, classes, states, a cause, a name. */
+#define EFFECT_BYTES_MAX (10U + 3U + 3U + 1U + 1U + 1U + 1U + AW_AGENT_BYTES_MAX)
+
+/* Classes and states share a byte each: before in the upper half. */
+static void
+put_effect(struct put *put, const struct aw_effect *effect)
+{
+    AW_ASSERT(effect->class_ < AW_CLASS_COUNT);
+    AW_ASSERT(effect->class_before < AW_CLASS_COUNT || effect->class_before == AW_CLASS_NONE);
+    put_varint(put, effect->ticket_seq);
+    put_varint(put, effect->lane);
+    put_varint(put, effect->lane_before);
+    put_u8(put, effect->class_ | (effect->class_before & 0xFU) << 4);
+    put_u8(put, (unsigned)effect->state | (unsigned)effect->state_before << 4);
+    put_u8(put, effect->cause);
+    put_string(put, effect->holder, AW_AGENT_BYTES_MAX);
+}
+AW_STATIC_ASSERT((AW_CLASS_NONE & 0xFU) >= AW_CLASS_COUNT, "no class is half of a byte that no class is");
+
 static void
 put_fields(struct put *put, const struct aw_command *command)
 {
@@ -726,12 +745,22 @@ put_more(struct put *put, const struct aw_command *command)
     put_u64(put, command->once.request);
 }
 
+static bool
+has_effect(const struct aw_command *command)
+{
+    uint32_t slot;
+
+    return aw_command_slot(command, &slot);
+}
+
+/* What apply will find is not known yet when room is asked for. */
 size_t
 aw_record_bytes_max(const struct aw_command *command)
 {
     struct put put = {.at = NULL, .len = AW_RECORD_HEADER_BYTES};
 
     put_fields(&put, command);
+    put.len += has_effect(command) ? EFFECT_BYTES_MAX : 0;
     put_more(&put, command);
     AW_ASSERT(put.len <= AW_RECORD_BYTES_MAX);
     return put.len;
@@ -745,6 +774,8 @@ aw_record_write(const struct aw_command *command, uint8_t *to)
     AW_ASSERT(command->out.seq >= 1);
     AW_ASSERT(command->out.prev_seq < command->out.seq);
     put_fields(&put, command);
+    if (has_effect(command))
+        put_effect(&put, &command->out.effect);
     put_more(&put, command);
     AW_ASSERT(put.len <= AW_RECORD_BYTES_MAX);
     store_u32(to, (uint32_t)put.len);
@@ -1387,6 +1418,28 @@ get_fields(struct get *get, struct aw_command *command)
 }
 
 static void
+get_effect(struct get *get, struct aw_effect *effect)
+{
+    unsigned classes, states;
+
+    effect->ticket_seq = get_varint(get, UINT64_MAX >> 1, "a ticket is out of range");
+    effect->lane = (uint16_t)get_varint(get, UINT16_MAX, "a lane is out of range");
+    effect->lane_before = (uint16_t)get_varint(get, UINT16_MAX, "a lane is out of range");
+    classes = get_u8(get, UINT8_MAX, "");
+    states = get_u8(get, UINT8_MAX, "");
+    effect->cause = (enum aw_timer_cause)get_u8(get, AW_TIMER_CAUSE_MAX, "a timer's cause is out of range");
+    effect->holder = get_string(get, AW_AGENT_BYTES_MAX);
+    if ((classes & 0xF) >= AW_CLASS_COUNT || (classes >> 4 >= AW_CLASS_COUNT && classes >> 4 != (AW_CLASS_NONE & 0xFU)))
+        get_fail(get, AW_E_CORRUPT, "a class of an effect is out of range");
+    if ((states & 0xF) > AW_TICKET_CLOSED || states >> 4 > AW_TICKET_CLOSED)
+        get_fail(get, AW_E_CORRUPT, "a state of an effect is out of range");
+    effect->class_ = classes & 0xF;
+    effect->class_before = classes >> 4 == (AW_CLASS_NONE & 0xFU) ? AW_CLASS_NONE : (uint8_t)(classes >> 4);
+    effect->state = (enum aw_ticket_state)(states & 0xF);
+    effect->state_before = (enum aw_ticket_state)(states >> 4);
+}
+
+static void
 get_airports(struct get *get, struct aw_in_message *message)
 {
     uint32_t                count = get_u8(get, AW_AIRPORTS_MAX, "more airports than the limit");
@@ -1425,6 +1478,8 @@ aw_record_read(const struct aw_record *record, struct aw_arena *arena, struct aw
     if (!get_fields(&get, &command))
         return aw_why(why, AW_E_VERSION, "record %llu is of kind %u, which this build does not know",
                       (unsigned long long)record->seq, (unsigned)record->kind);
+    if (has_effect(&command))
+        get_effect(&get, &command.out.effect);
     if (record->version >= RECORD_VERSION_2 && record->kind == AW_COMMAND_MESSAGE)
         get_airports(&get, &command.in.message);
     else if (record->version >= RECORD_VERSION_2 && record->kind == AW_COMMAND_LEASE)

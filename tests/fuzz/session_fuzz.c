@@ -190,7 +190,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz.keeps_gone = (data[0] & 64) != 0;
     config.limits = choose_limits((data[0] & 16) != 0);
     config.blocks = aw_blocks_new(AW_HTTP_BLOCK_BYTES, 1 << 20);
-    config.handlers = (struct aw_handlers){&fuzz, NULL, on_request, on_gone, on_sent};
+    config.handlers = (struct aw_handlers){&fuzz, NULL, on_request, on_gone, on_sent, NULL};
     AW_ASSERT(config.blocks != NULL);
     if (aw_edge_new(&edge, &config) != AW_OK)
         abort();

@@ -168,7 +168,7 @@ pair_new(const struct aw_http_limits *limits)
     pair->answer_bytes = 200;
     pair->blocks = aw_blocks_new(AW_HTTP_BLOCK_BYTES, 64 << 20);
     config.blocks = pair->blocks;
-    config.handlers = (struct aw_handlers){pair, NULL, on_request, on_gone, on_sent};
+    config.handlers = (struct aw_handlers){pair, NULL, on_request, on_gone, on_sent, NULL};
     assert_int_equal(aw_edge_new(&pair->edge, &config), AW_OK);
     assert_int_equal(aw_session_new(&pair->server, &(struct aw_session_config){.edge = pair->edge, .accept_at = pair->now}),
                      AW_OK);

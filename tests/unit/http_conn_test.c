@@ -184,7 +184,7 @@ wire_new(bool is_tls, const struct aw_http_limits *limits)
     wire->answer_bytes = 100;
     wire->blocks = aw_blocks_new(AW_HTTP_BLOCK_BYTES, 64 << 20);
     config.blocks = wire->blocks;
-    config.handlers = (struct aw_handlers){wire, NULL, on_request, on_gone, on_sent};
+    config.handlers = (struct aw_handlers){wire, NULL, on_request, on_gone, on_sent, NULL};
     assert_int_equal(aw_edge_new(&wire->edge, &config), AW_OK);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
     wire->fd = fds[1];

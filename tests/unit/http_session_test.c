@@ -597,7 +597,7 @@ answer_to_a_request_that_is_gone(void **state)
     plain = rig->edge;
     config.limits = limits;
     config.blocks = rig->blocks;
-    config.handlers = (struct aw_handlers){rig, NULL, rig_on_request, keep_on_gone, rig_on_sent};
+    config.handlers = (struct aw_handlers){rig, NULL, rig_on_request, keep_on_gone, rig_on_sent, NULL};
     assert_int_equal(aw_edge_new(&rig->edge, &config), AW_OK);
     assert_true(rig_start(rig));
     rig->mode = RIG_HOLD;

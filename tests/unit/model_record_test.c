@@ -437,6 +437,27 @@ make_fields(struct maker *maker, struct aw_command *command)
     fail();
 }
 
+static void
+make_effect(struct maker *maker, struct aw_command *command)
+{
+    struct aw_effect *effect = &command->out.effect;
+    uint32_t          slot;
+
+    if (!aw_command_slot(command, &slot))
+        return;
+    *effect = (struct aw_effect){.ticket_seq = next(&maker->rng) >> 1,
+                                 .lane = (uint16_t)next(&maker->rng),
+                                 .lane_before = (uint16_t)next(&maker->rng),
+                                 .class_ = (uint8_t)below(&maker->rng, AW_CLASS_COUNT),
+                                 .class_before = (uint8_t)below(&maker->rng, AW_CLASS_COUNT + 1),
+                                 .state = (enum aw_ticket_state)below(&maker->rng, AW_TICKET_CLOSED + 1),
+                                 .state_before = (enum aw_ticket_state)below(&maker->rng, AW_TICKET_CLOSED + 1),
+                                 .cause = (enum aw_timer_cause)below(&maker->rng, AW_TIMER_CAUSE_MAX + 1),
+                                 .holder = make_string(maker, 0, AW_AGENT_BYTES_MAX)};
+    if (effect->class_before == AW_CLASS_COUNT)
+        effect->class_before = AW_CLASS_NONE;
+}
+
 static struct aw_command
 make_command(struct maker *maker, enum aw_command_kind kind)
 {
@@ -445,6 +466,7 @@ make_command(struct maker *maker, enum aw_command_kind kind)
     command.out.seq = 1 + below(&maker->rng, UINT64_MAX - 1);
     command.out.prev_seq = below(&maker->rng, command.out.seq);
     make_fields(maker, &command);
+    make_effect(maker, &command);
     return command;
 }
 
@@ -707,12 +729,27 @@ same_event(const struct aw_command *a, const struct aw_command *b)
 }
 
 static void
+same_effect(const struct aw_effect *a, const struct aw_effect *b)
+{
+    SAME(ticket_seq);
+    SAME(lane);
+    SAME(lane_before);
+    SAME(class_);
+    SAME(class_before);
+    SAME(state);
+    SAME(state_before);
+    SAME(cause);
+    SAME_SLICE(holder);
+}
+
+static void
 same_command(const struct aw_command *a, const struct aw_command *b)
 {
     SAME(kind);
     SAME(out.seq);
     SAME(out.prev_seq);
     SAME(out.err);
+    same_effect(&a->out.effect, &b->out.effect);
     switch (a->kind) {
     case AW_COMMAND_EPOCH:
         SAME(in.epoch.epoch);
@@ -1479,6 +1516,19 @@ static const struct aw_command golden[] = {
                   .if_match.version = 6},
      GOLDEN_OUT},
     {.kind = AW_COMMAND_AGENT, .in.agent = {.name = {"mia", 3}, .units_total = AW_UNITS_NO_TOTAL}, GOLDEN_OUT},
+    {.kind = AW_COMMAND_TIMER,
+     .in.timer = {.slot = 9, .version = 4},
+     .out = {.seq = 4711,
+             .prev_seq = 4700,
+             .effect = {.ticket_seq = 4242,
+                        .lane = 300,
+                        .lane_before = 1,
+                        .class_ = AW_CLASS_DISRUPTED,
+                        .class_before = AW_CLASS_NONE,
+                        .state = AW_TICKET_WAITING,
+                        .state_before = AW_TICKET_LEASED,
+                        .cause = AW_TIMER_LEASE_OVER,
+                        .holder = {"mia", 3}}}},
 };
 
 static FILE *

@@ -1,0 +1,42 @@
+/* effect.c - what a command did to its ticket: noted before and after, for its record. Nothing here decides anything. */
+#include "core/layout.h"
+
+void
+aw_effect_begin(const struct aw_state *state, struct aw_effect *effect, uint32_t slot)
+{
+    const struct aw_ticket_row *ticket;
+
+    *effect = (struct aw_effect){.class_before = AW_CLASS_NONE};
+    if (!aw_rows_has(&state->tickets, slot))
+        return;
+    ticket = aw_ticket_at(state, slot);
+    if (ticket->state == AW_TICKET_FREE)
+        return;
+    effect->state_before = (enum aw_ticket_state)ticket->state;
+    effect->class_before = (uint8_t)ticket->class_;
+    effect->lane_before = ticket->lane;
+    if (ticket->state == AW_TICKET_LEASED)
+        effect->holder = aw_agent_name(state, aw_lease_at(state, ticket->link)->agent);
+}
+
+void
+aw_effect_end(const struct aw_state *state, struct aw_command *command)
+{
+    const struct aw_ticket_row *ticket;
+    struct aw_effect           *effect = &command->out.effect;
+    uint32_t                    slot;
+
+    if (!command->out.changed || !aw_command_slot(command, &slot)) {
+        *effect = (struct aw_effect){.ticket_seq = 0};
+        return;
+    }
+    ticket = aw_ticket_at(state, slot);
+    effect->ticket_seq = ticket->opened_seq;
+    effect->state = (enum aw_ticket_state)ticket->state;
+    effect->class_ = (uint8_t)ticket->class_;
+    effect->lane = ticket->lane;
+    if (effect->state_before == AW_TICKET_FREE)
+        effect->lane_before = ticket->lane;
+    if (effect->state == AW_TICKET_LEASED || aw_slice_eq(effect->holder, aw_command_by(command)))
+        effect->holder = (struct aw_slice){NULL, 0};
+}
