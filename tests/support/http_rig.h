@@ -129,6 +129,7 @@ struct rig {
     uint64_t           requests;
     uint64_t           gone;
     uint64_t           sent;
+    uint64_t           drained;
     uint64_t           lost; /* on_sent(false) */
     size_t             held_count;
     struct aw_request *held[RIG_HELD];
@@ -186,6 +187,15 @@ rig_on_gone(void *user, struct aw_request *request)
 }
 
 static inline void
+rig_on_drained(void *user, struct aw_request *request)
+{
+    struct rig *rig = user;
+
+    (void)request;
+    rig->drained++;
+}
+
+static inline void
 rig_on_sent(void *user, struct aw_request *request, bool delivered)
 {
     struct rig *rig = user;
@@ -229,7 +239,7 @@ rig_init(struct rig *rig, const struct aw_http_limits *limits, uint64_t fail_at,
     assert_non_null(rig->blocks);
     edge.limits = *limits;
     edge.blocks = rig->blocks;
-    edge.handlers = (struct aw_handlers){rig, rig_check, rig_on_request, rig_on_gone, rig_on_sent};
+    edge.handlers = (struct aw_handlers){rig, rig_check, rig_on_request, rig_on_gone, rig_on_sent, rig_on_drained};
     edge.memory = (struct aw_http_memory){&rig->memory, rig_take, rig_give, rig_take_zeroed, rig_resize};
     assert_int_equal(nghttp2_hd_deflate_new(&rig->deflater, 4096), 0);
     assert_int_equal(nghttp2_hd_inflate_new(&rig->inflater), 0);

@@ -648,6 +648,7 @@ streaming_answers(void **state)
     assert_true(aw_request_write(request, AW_SLICE(": hello\n\n")));
     rig_drain(rig);
     assert_int_equal(rig->streams[1].data, 9);
+    assert_int_equal(rig->drained, 1);
     /* Nobody reads: the buffer takes so much and no more, all or nothing. */
     rig->is_deaf = true;
     assert_false(aw_request_write(request, aw_slice_of(big, sizeof(big))));
@@ -657,9 +658,11 @@ streaming_answers(void **state)
     rig->is_deaf = false;
     rig_drain(rig);
     assert_true(rig->streams[1].data <= 65535);
+    assert_int_equal(rig->drained, rig->streams[1].data == 9 + written ? 2 : 1);
     rig_u32_frame(rig, NGHTTP2_WINDOW_UPDATE, 1, 100000);
     rig_u32_frame(rig, NGHTTP2_WINDOW_UPDATE, 0, 100000);
     assert_int_equal(rig->streams[1].data, 9 + written);
+    assert_int_equal(rig->drained, 2);
     assert_true(aw_request_write(request, AW_SLICE("end")));
     aw_request_end(request);
     rig_drain(rig);
@@ -673,7 +676,20 @@ streaming_answers(void **state)
     assert_true(aw_request_write(request, AW_SLICE("x")));
     rig_u32_frame(rig, NGHTTP2_RST_STREAM, 3, NGHTTP2_CANCEL);
     assert_int_equal(rig->gone, 1);
+    /* Cut off by us, with bytes on their way: a reset, never an end. */
     rig_get(rig, 5, "/v1/stream");
+    request = rig->held[0];
+    assert_true(aw_request_respond_begin(request, &head));
+    rig_drain(rig);
+    rig->is_deaf = true;
+    assert_true(aw_request_write(request, aw_slice_of(big, 60000)));
+    aw_request_abort(request);
+    rig->is_deaf = false;
+    rig_drain(rig);
+    assert_int_equal(rig->lost, 1);
+    assert_false(rig->streams[5].is_ended);
+    assert_true(rig->streams[5].is_reset);
+    rig_get(rig, 7, "/v1/stream");
     assert_true(aw_request_respond_begin(rig->held[0], &head));
     rig_end(&rig);
 }
