@@ -174,7 +174,6 @@ aw_request_respond_begin(struct aw_request *request, const struct aw_response *r
     if (request->_state == AW_REQUEST_GONE)
         return false;
     fill_head(&head, request->_edge, response, false);
-    unpark(request);
     if (!submit(request, &head, true)) {
         fail_later(request, AW_REQUEST_GONE);
         return false;
@@ -240,6 +239,13 @@ aw_request_write(struct aw_request *request, struct aw_slice bytes)
     return true;
 }
 
+size_t
+aw_request_unsent(const struct aw_request *request)
+{
+    AW_ON(request->_edge);
+    return request->_out.len;
+}
+
 void
 aw_request_end(struct aw_request *request)
 {
@@ -250,6 +256,7 @@ aw_request_end(struct aw_request *request)
         return;
     }
     request->_is_ended = true;
+    unpark(request);
     aw_request_move(request, AW_REQUEST_ANSWERING, &request->_session->sending);
     resume(request);
 }

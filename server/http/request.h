@@ -141,6 +141,8 @@ void aw_request_respond(struct aw_request *request, const struct aw_response *re
 AW_MUST_USE bool aw_request_respond_begin(struct aw_request *request, const struct aw_response *response);
 /* Copies all of `bytes` or nothing. False when the stream's buffer is full (the client reads too slowly) or the request is gone. */
 AW_MUST_USE bool aw_request_write(struct aw_request *request, struct aw_slice bytes);
+/* Bytes of a streaming answer that were written and have not left for the connection; also when the request is gone. */
+size_t aw_request_unsent(const struct aw_request *request);
 /* Ends a streaming answer and takes the request back. */
 void aw_request_end(struct aw_request *request);
 /* The same by a reset, so that nobody takes what came for the whole. */
@@ -151,8 +153,8 @@ void aw_request_discard(struct aw_request *request);
 /* Whether its stream ended meanwhile; on_gone has come or comes. */
 bool aw_request_is_gone(const struct aw_request *request);
 
-/* Counts this request as a long poll until it is answered or gone. False when half of the connection's streams are polls already:
- * answer 429, or its posts would find no stream. */
+/* Counts this request as a long poll until it is answered (a streaming one: to the end) or gone. False when half of the connection's
+ * streams are polls already: answer 429, or its posts would find no stream. */
 AW_MUST_USE bool aw_request_try_park(struct aw_request *request);
 /* The client proved who it is: its connection may idle longer and counts no more for its address. */
 void aw_request_mark_known(struct aw_request *request);

@@ -193,10 +193,18 @@ on_sent(void *user, struct aw_request *request, bool delivered)
     aw_call_request_sent(request, delivered);
 }
 
+static void
+on_drained(void *user, struct aw_request *request)
+{
+    (void)user;
+    aw_call_request_drained(request);
+}
+
 struct aw_handlers
 aw_api_handlers(struct aw_io *io)
 {
-    return (struct aw_handlers){.user = io, .on_request = on_request, .on_gone = on_gone, .on_sent = on_sent};
+    return (struct aw_handlers){
+        .user = io, .on_request = on_request, .on_gone = on_gone, .on_sent = on_sent, .on_drained = on_drained};
 }
 
 void

@@ -124,6 +124,15 @@ aw_call_request_sent(struct aw_request *request, bool delivered)
         call->ops->on_sent(call, delivered);
 }
 
+void
+aw_call_request_drained(struct aw_request *request)
+{
+    struct aw_call *call = request->user;
+
+    if (call->ops->on_room != NULL)
+        call->ops->on_room(call);
+}
+
 struct aw_errand *
 aw_errand_new(uint32_t count, struct aw_slice agent)
 {
@@ -194,6 +203,29 @@ aw_call_answer(struct aw_call *call, uint16_t status, enum aw_media media, const
         response.fields[i] = fields[i];
     response.field_count = field_count;
     aw_request_respond(call->request, &response);
+}
+
+bool
+aw_call_begin_stream(struct aw_call *call, const struct aw_response *head)
+{
+    AW_ASSERT(call->out == 0);
+    AW_ASSERT(!call->answered);
+    if (call->request->method != AW_HEAD)
+        return aw_request_respond_begin(call->request, head);
+    call->answered = true;
+    aw_wheel_remove(&call->io->wheel, &call->node);
+    aw_request_respond(call->request, head);
+    return false;
+}
+
+void
+aw_call_end_stream(struct aw_call *call)
+{
+    AW_ASSERT(call->out == 0);
+    AW_ASSERT(!call->answered);
+    call->answered = true;
+    aw_wheel_remove(&call->io->wheel, &call->node);
+    aw_request_end(call->request);
 }
 
 void

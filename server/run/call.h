@@ -33,6 +33,8 @@ struct aw_call_ops {
     void (*on_sent)(struct aw_call *call, bool delivered);
     /* aw_call_wait's time came. */
     void (*on_time)(struct aw_call *call);
+    /* All that was written to a streaming answer has left: there is room for more. Optional. */
+    void (*on_room)(struct aw_call *call);
 };
 
 struct aw_call {
@@ -60,6 +62,10 @@ AW_MUST_USE bool aw_call_negotiate(struct aw_call *call, bool sequence, enum aw_
 /* Answers. `buffer` lies in the request's arena; a failed buffer is answered 503. `fields` may be NULL. */
 void aw_call_answer(struct aw_call *call, uint16_t status, enum aw_media media, const struct aw_buffer *buffer,
                     const struct aw_header_field *fields, size_t field_count);
+/* A streaming answer (feed.h): sends its head. False: the client is gone, or it was HEAD and is answered with that. */
+AW_MUST_USE bool aw_call_begin_stream(struct aw_call *call, const struct aw_response *head);
+/* Ends it: as aw_call_answer, the call is over but for on_sent. */
+void aw_call_end_stream(struct aw_call *call);
 /* 204 without a body. */
 void aw_call_answer_empty(struct aw_call *call, uint16_t status);
 void aw_call_problem(struct aw_call *call, const struct aw_problem *problem);
@@ -89,5 +95,6 @@ void aw_call_submission_back(struct aw_submission *submission);
 void aw_call_read_back(struct aw_read *read);
 void aw_call_request_gone(struct aw_request *request);
 void aw_call_request_sent(struct aw_request *request, bool delivered);
+void aw_call_request_drained(struct aw_request *request);
 
 #endif

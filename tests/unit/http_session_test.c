@@ -639,8 +639,10 @@ streaming_answers(void **state)
     memset(big, 'e', sizeof(big));
     rig_get(rig, 1, "/v1/stream");
     request = rig->held[0];
+    assert_true(aw_request_try_park(request));
     assert_true(aw_request_respond_begin(request, &head));
     rig_drain(rig);
+    assert_int_equal(aw_edge_stats(rig->edge)->parked_now, 1); /* it keeps its place among those that wait */
     assert_int_equal(rig->streams[1].status, 200);
     assert_string_equal(rig->streams[1].content_type, "text/event-stream");
     assert_false(rig->streams[1].is_ended);
@@ -655,6 +657,7 @@ streaming_answers(void **state)
     while (aw_request_write(request, aw_slice_of(big, 1000)))
         written += 1000;
     assert_int_equal(written, 65000);
+    assert_int_equal(aw_request_unsent(request), written);
     rig->is_deaf = false;
     rig_drain(rig);
     assert_true(rig->streams[1].data <= 65535);
@@ -663,8 +666,10 @@ streaming_answers(void **state)
     rig_u32_frame(rig, NGHTTP2_WINDOW_UPDATE, 0, 100000);
     assert_int_equal(rig->streams[1].data, 9 + written);
     assert_int_equal(rig->drained, 2);
+    assert_int_equal(aw_request_unsent(request), 0);
     assert_true(aw_request_write(request, AW_SLICE("end")));
     aw_request_end(request);
+    assert_int_equal(aw_edge_stats(rig->edge)->parked_now, 0);
     rig_drain(rig);
     assert_int_equal(rig->streams[1].data, 9 + written + 3);
     assert_true(rig->streams[1].is_ended);
