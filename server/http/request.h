@@ -153,8 +153,8 @@ void aw_request_discard(struct aw_request *request);
 /* Whether its stream ended meanwhile; on_gone has come or comes. */
 bool aw_request_is_gone(const struct aw_request *request);
 
-/* Counts this request as a long poll until it is answered (a streaming one: to the end) or gone. False when half of the connection's
- * streams are polls already: answer 429, or its posts would find no stream. */
+/* Counts this request as a long poll until it is answered (a streaming one: to the end) or gone. False when half of the
+ * connection's streams are polls already: answer 429, or its posts would find no stream. */
 AW_MUST_USE bool aw_request_try_park(struct aw_request *request);
 /* The client proved who it is: its connection may idle longer and counts no more for its address. */
 void aw_request_mark_known(struct aw_request *request);

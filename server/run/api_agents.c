@@ -2,6 +2,7 @@
 #include "proto/proto.h"
 #include "run/api.h"
 #include "run/io.h"
+#include "run/query.h"
 
 /* Agents in one answer; a cursor goes on. Each may serve a thousand lanes. */
 #define AGENTS_PER_PAGE 20U
@@ -187,34 +188,14 @@ aw_api_list_agents(struct aw_io *io, struct aw_request *request, struct aw_slice
     aw_call_submit(&agents->call, &agents->submission);
 }
 
-static int
-digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* Agents are called as people are, so here the path is decoded (RFC 3986 section 2.1). False: answered. */
+/* Agents are called as people are, so here the path is decoded. False: answered. */
 static bool
 decode_name(struct agents *agents, struct aw_slice id)
 {
-    char  *name = aw_arena_take(aw_call_arena(&agents->call), id.len + 1);
-    size_t len = 0;
-
-    if (name == NULL) {
+    if (!aw_percent_decode(aw_call_arena(&agents->call), id, &agents->name)) {
         aw_call_fail(&agents->call, AW_E_MEMORY, "");
         return false;
     }
-    for (size_t i = 0; i < id.len; i++) {
-        bool is_coded = id.ptr[i] == '%' && i + 2 < id.len && digit(id.ptr[i + 1]) >= 0 && digit(id.ptr[i + 2]) >= 0;
-
-        name[len] = id.ptr[i];
-        if (is_coded) {
-            name[len] = (char)(digit(id.ptr[i + 1]) * 16 + digit(id.ptr[i + 2]));
-            i += 2;
-        }
-        len++;
-    }
-    agents->name = aw_slice_of(name, len);
     if (aw_api_is_agent(agents->name))
         return true;
     aw_call_fail(&agents->call, AW_E_BAD_VALUE, "an agent's name has 1 to 64 bytes of text without control characters");
