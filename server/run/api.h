@@ -21,8 +21,8 @@ typedef void aw_api_handler(struct aw_io *io, struct aw_request *request, struct
 
 aw_api_handler aw_api_post_messages; /* api_messages.c */
 aw_api_handler aw_api_get_message;
-aw_api_handler aw_api_pull; /* api_pull.c */
-aw_api_handler aw_api_held;
+aw_api_handler aw_api_pull;   /* api_pull.c */
+aw_api_handler aw_api_held;   /* api_held.c */
 aw_api_handler aw_api_extend; /* api_leases.c */
 aw_api_handler aw_api_complete;
 aw_api_handler aw_api_release;

@@ -29,6 +29,13 @@ struct aw_arena *
 aw_call_arena(struct aw_call *call)
 {
     AW_ASSERT(call->out == 0); /* another thread may be reading it */
+    return call->work != NULL ? call->work : &call->request->arena;
+}
+
+struct aw_arena *
+aw_call_arena_kept(struct aw_call *call)
+{
+    AW_ASSERT(call->out == 0);
     return &call->request->arena;
 }
 

@@ -41,15 +41,19 @@ struct aw_call {
     const struct aw_call_ops *ops;
     struct aw_io             *io;      /* borrows; outlives the call */
     struct aw_request        *request; /* borrows; owns the memory of the call */
-    struct aw_wheel_node      node;    /* its deadline, when it waits */
-    uint32_t                  out;     /* submissions and reads in others' hands */
+    struct aw_arena          *work; /* borrows, or NULL: for what a call that goes on needs for a turn; it resets this itself */
+    struct aw_wheel_node      node; /* its deadline, when it waits */
+    uint32_t                  out;  /* submissions and reads in others' hands */
     bool                      gone;
     bool                      answered;
 };
 
 /* Memory for a handler's struct, which begins with a call. NULL: the request was answered 503. */
-void            *aw_call_new(struct aw_io *io, struct aw_request *request, const struct aw_call_ops *ops, size_t size);
+void *aw_call_new(struct aw_io *io, struct aw_request *request, const struct aw_call_ops *ops, size_t size);
+/* Memory until the answer, or of a call that goes on until the end of its turn (`work`). Nothing may be out. */
 struct aw_arena *aw_call_arena(struct aw_call *call);
+/* Memory until the end of the call, whichever it is. */
+struct aw_arena *aw_call_arena_kept(struct aw_call *call);
 
 /* Gives away; the callback comes when all that is out is back. */
 void aw_call_submit(struct aw_call *call, struct aw_submission *submission);
