@@ -544,6 +544,85 @@ aw_proto_write_lanes(struct aw_writer *writer, const struct aw_lane_answer *lane
 }
 
 static void
+write_class_stats(struct aw_writer *writer, const struct aw_class_stats *stats, aw_ms as_of)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "waiting");
+    aw_writer_u64(writer, stats->waiting);
+    KEY(writer, "leased");
+    aw_writer_u64(writer, stats->leased);
+    KEY(writer, "held");
+    aw_writer_u64(writer, stats->held);
+    KEY(writer, "target_s");
+    aw_writer_u64(writer, stats->target_ms / 1000);
+    KEY(writer, "oldest_s");
+    if (stats->oldest == 0)
+        aw_writer_null(writer);
+    else
+        aw_writer_u64(writer, as_of > stats->oldest ? (as_of - stats->oldest) / 1000 : 0);
+    KEY(writer, "kappa");
+    aw_writer_real(writer, (double)stats->kappa_permille / 1000.0);
+    aw_writer_end_map(writer);
+}
+
+/* `part` to one of `whole`; null without any. */
+static void
+write_ratio(struct aw_writer *writer, uint64_t part, uint64_t whole)
+{
+    if (whole == 0)
+        aw_writer_null(writer);
+    else
+        aw_writer_real(writer, (double)part / (double)whole);
+}
+
+void
+aw_proto_write_stats(struct aw_writer *writer, const struct aw_stats_answer *stats)
+{
+    const struct {
+        struct aw_slice name;
+        uint64_t        count;
+    } counts[] = {
+        {AW_SLICE("leases"), stats->leases},
+        {AW_SLICE("lanes"), stats->lanes},
+        {AW_SLICE("agents"), stats->agents},
+        {AW_SLICE("parked_pulls"), stats->parked_pulls},
+        {AW_SLICE("messages"), stats->messages},
+        {AW_SLICE("opened"), stats->opened},
+        {AW_SLICE("folded"), stats->folded},
+        {AW_SLICE("reopened"), stats->reopened},
+        {AW_SLICE("completed"), stats->completed},
+        {AW_SLICE("cancelled"), stats->cancelled},
+        {AW_SLICE("expired"), stats->expired},
+        {AW_SLICE("released"), stats->released},
+        {AW_SLICE("declined"), stats->declined},
+    };
+
+    aw_writer_begin_map(writer);
+    KEY(writer, "as_of");
+    aw_writer_time(writer, stats->as_of);
+    KEY(writer, "role");
+    write_string(writer, stats->role);
+    KEY(writer, "order");
+    write_string(writer, stats->order);
+    KEY(writer, "classes");
+    aw_writer_begin_map(writer);
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
+        aw_writer_key(writer, aw_slice_str(aw_class_name((enum aw_class)i)));
+        write_class_stats(writer, &stats->classes[i], stats->as_of);
+    }
+    aw_writer_end_map(writer);
+    for (size_t i = 0; i < AW_ARRAY_LEN(counts); i++) {
+        aw_writer_key(writer, counts[i].name);
+        aw_writer_u64(writer, counts[i].count);
+    }
+    KEY(writer, "messages_per_ticket");
+    write_ratio(writer, stats->messages, stats->opened);
+    KEY(writer, "recontact_rate");
+    write_ratio(writer, stats->reopened, stats->completed);
+    aw_writer_end_map(writer);
+}
+
+static void
 write_units(struct aw_writer *writer, const struct aw_agent_answer *agent, bool held)
 {
     aw_writer_begin_map(writer);

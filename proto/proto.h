@@ -111,6 +111,7 @@ void aw_proto_write_lanes(struct aw_writer *writer, const struct aw_lane_answer 
 void aw_proto_write_flight(struct aw_writer *writer, const struct aw_flight_answer *flight);
 void aw_proto_write_flights(struct aw_writer *writer, const struct aw_flight_answer *flights, uint32_t count,
                             struct aw_slice next);
+void aw_proto_write_stats(struct aw_writer *writer, const struct aw_stats_answer *stats);
 void aw_proto_write_agent(struct aw_writer *writer, const struct aw_agent_answer *agent);
 void aw_proto_write_agents(struct aw_writer *writer, const struct aw_agent_answer *agents, uint32_t count, struct aw_slice next);
 void aw_proto_write_airport(struct aw_writer *writer, const struct aw_airport_answer *airport);

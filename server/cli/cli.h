@@ -71,6 +71,7 @@ extern const struct aw_cli_command aw_cli_agents;
 extern const struct aw_cli_command aw_cli_journal;
 extern const struct aw_cli_command aw_cli_audit;
 extern const struct aw_cli_command aw_cli_health;
+extern const struct aw_cli_command aw_cli_top;
 
 struct aw_cli {
     struct aw_cli_common         common;

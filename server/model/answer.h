@@ -195,6 +195,36 @@ struct aw_lane_answer {
     uint32_t              helper_count;
 };
 
+/* GET /v1/stats: the desk at one moment. */
+struct aw_class_stats {
+    uint64_t waiting;
+    uint64_t leased;
+    uint64_t held;
+    uint64_t target_ms;
+    aw_ms    oldest;         /* age of the oldest in a queue; 0: none waits there */
+    uint32_t kappa_permille; /* waited/allowed of the one in a queue that is worst off */
+};
+struct aw_stats_answer {
+    aw_ms                 as_of;
+    const char           *role;
+    const char           *order;
+    struct aw_class_stats classes[AW_CLASS_COUNT];
+    uint64_t              leases;
+    uint64_t              lanes;
+    uint64_t              agents;       /* ever seen or set */
+    uint64_t              parked_pulls; /* waiting for a ticket just now */
+    /* Since the store was made. */
+    uint64_t messages;
+    uint64_t opened;
+    uint64_t folded;
+    uint64_t reopened;
+    uint64_t completed;
+    uint64_t cancelled;
+    uint64_t expired;
+    uint64_t released;
+    uint64_t declined;
+};
+
 /* How many tickets of one channel an agent works on at once. */
 struct aw_agent_units {
     struct aw_slice channel;

@@ -41,6 +41,7 @@ static const struct route routes[] = {
     EXACT(AW_GET, "/v1/flights", aw_api_list_flights),
     EXACT(AW_POST, "/v1/flights", aw_api_post_flights),
     EXACT(AW_GET, "/v1/airports", aw_api_list_airports),
+    EXACT(AW_GET, "/v1/stats", aw_api_stats),
     EXACT(AW_GET, "/healthz", aw_api_healthz),
     EXACT(AW_GET, "/readyz", aw_api_readyz),
     EXACT(AW_GET, "/metrics", aw_api_metrics),

@@ -51,6 +51,7 @@ aw_api_handler aw_api_undo;
 aw_api_handler aw_api_healthz; /* api_health.c */
 aw_api_handler aw_api_readyz;
 aw_api_handler aw_api_metrics;
+aw_api_handler aw_api_stats;
 aw_api_handler aw_api_openapi;
 aw_api_handler aw_api_index;
 

@@ -2,7 +2,7 @@
 #include "run/metrics.h"
 
 #include "base/mem.h"
-#include "commit/choice.h"
+#include "run/oldest.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -181,48 +181,21 @@ render_tickets(const struct aw_state_counts *counts, struct aw_buffer *buffer)
     aw_buffer_printf(buffer, "aswolk_state_bytes %" PRIu64 "\n", counts->bytes);
 }
 
-struct oldest {
-    aw_ms    age;
-    uint32_t kappa;
-    bool     any;
-};
-
-static void
-look_at_lane(const struct aw_metrics_view *view, uint32_t lane, struct oldest oldest[AW_CLASS_COUNT])
-{
-    struct aw_choice heads[AW_CHOICE_HEADS_MAX];
-    unsigned         count = aw_choice_look(view->lanes, lane, heads);
-
-    for (unsigned i = 0; i < count; i++) {
-        const struct aw_order_candidate *candidate = &heads[i].candidate;
-        struct oldest                   *of = &oldest[candidate->class_];
-        uint32_t                         kappa = aw_order_kappa(view->order, view->now, candidate);
-
-        if (!of->any || candidate->age < of->age)
-            of->age = candidate->age;
-        if (kappa > of->kappa)
-            of->kappa = kappa;
-        of->any = true;
-    }
-}
-
 /* Of the heads of all queues. */
 static void
 render_ages(const struct aw_metrics_view *view, struct aw_buffer *buffer)
 {
-    struct oldest oldest[AW_CLASS_COUNT] = {{0}};
-    uint32_t      lanes = aw_lanes_directory_count(view->directory);
+    struct aw_oldest oldest[AW_CLASS_COUNT];
 
-    for (uint32_t lane = aw_lanes_find_any(view->lanes, 0); lane < lanes; lane = aw_lanes_find_any(view->lanes, lane + 1))
-        look_at_lane(view, lane, oldest);
+    aw_oldest_find(view->lanes, view->directory, view->order, view->now, oldest);
     family(buffer, "oldest_age_seconds", "gauge", "Age of the oldest waiting ticket.");
     for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
         aw_buffer_printf(buffer, "aswolk_oldest_age_seconds{class=\"%s\"} %.1f\n", aw_class_name((enum aw_class)i),
-                         oldest[i].any && view->now > oldest[i].age ? (double)(view->now - oldest[i].age) / 1000.0 : 0.0);
+                         oldest[i].age != 0 && view->now > oldest[i].age ? (double)(view->now - oldest[i].age) / 1000.0 : 0.0);
     family(buffer, "kappa", "gauge", "Waited over allowed, of the ticket that is worst off.");
     for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
         aw_buffer_printf(buffer, "aswolk_kappa{class=\"%s\"} %.3f\n", aw_class_name((enum aw_class)i),
-                         (double)oldest[i].kappa / 1000.0);
+                         (double)oldest[i].kappa_permille / 1000.0);
 }
 
 static void

@@ -33,6 +33,8 @@ class Breach(Exception):
 
 
 def is_of(value, name):
+    if name == "number" and isinstance(value, float):
+        return True
     if name in ("integer", "number"):
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, TYPES[name])

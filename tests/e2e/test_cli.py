@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from aswolk_test import PATIENCE_S, SLOW, Messages, check, equal, program, run, status, until
+from aswolk_test import MSGPACK, PATIENCE_S, SLOW, Messages, check, equal, program, run, status, until
 
 OK, FAILED, USAGE, UNREACHED, PARTLY = range(5)
 
@@ -428,6 +428,29 @@ def test_agents(t):
     aswolk(server, "agents", "set", "x", "--units-total", "many", code=USAGE)
     refused = aswolk(server, "agents", "set", "x", "--lanes", "nowhere", code=FAILED)
     check("no lane by that name" in refused.err, "the problem", refused.err)
+
+
+def test_top(t):
+    """top: what waits, by class and lane; rates from the second look on; --json is what the server says."""
+    server = t.server()
+    api = server.api("mia")
+    aswolk(server, "lanes", "put", "dutch", "--langs", "nl")
+    [empty] = aswolk(server, "top", "-n", "1", "--json").lines
+    equal((empty["messages_per_ticket"], empty["classes"]["care"]["oldest_s"]), (None, None), "nothing yet")
+    make = Messages()
+    api.receipts(make.many(3, lang="nl") + [make.next(care=["medical"])])
+    api.lease()
+    [stats] = aswolk(server, "top", "-n", "1", "--json").lines
+    care, other = stats["classes"]["care"], {name: of["waiting"] for name, of in stats["classes"].items() if name != "care"}
+    equal((care["waiting"], care["leased"], care["kappa"], sum(other.values())), (0, 1, 0, 3), "care is leased, three wait")
+    equal((stats["messages"], stats["opened"], stats["messages_per_ticket"], stats["leases"]), (4, 4, 1.0, 1), "counted")
+    looks = aswolk(server, "top", "-n", "2", "--every", "1").out
+    equal((looks.count("role active"), looks.count("a second ")), (2, 1), "rates need two looks")
+    rows = [line.split() for line in looks.splitlines()]
+    check(["dutch", "3", "0"] in rows and ["main", "0", "1"] in rows, "lanes, most waiting first", looks)
+    check("dutch" not in aswolk(server, "top", "-n", "1", "--lanes", "0").out, "no lanes")
+    equal(server.api(form=MSGPACK).get("/v1/stats").value["opened"], 4, "as MessagePack")
+    aswolk(server, "top", "now", code=USAGE)
 
 
 def test_lanes(t):

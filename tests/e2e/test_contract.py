@@ -148,7 +148,7 @@ def test_every_call(t):
         post_and_work(api, make, sequence)
         steer(api, make, sequence)
     api = server.api()
-    for path in ("/healthz", "/readyz", "/metrics", "/openapi.json", "/"):
+    for path in ("/v1/stats", "/healthz", "/readyz", "/metrics", "/openapi.json", "/"):
         status(api.connection.request("GET", path, [("accept", "*/*")]), 200, path)
     status(api.put_lane("main", {"pause": "in"}), 200, "nothing more comes in")
     status(api.get("/readyz?for=intake"), 503, "not ready for it")

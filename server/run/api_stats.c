@@ -1,0 +1,79 @@
+/* api_stats.c - the desk at one moment, for those who steer it; /metrics has more, for machines that keep it. */
+#include "proto/proto.h"
+#include "run/api.h"
+#include "run/io.h"
+#include "run/oldest.h"
+
+struct stats {
+    struct aw_call         call;
+    enum aw_media          media;
+    struct aw_submission   submission;
+    struct aw_query        query;
+    struct aw_state_counts counts;
+};
+
+static void
+fill_classes(const struct aw_io *io, const struct aw_state_counts *counts, struct aw_stats_answer *answer)
+{
+    struct aw_oldest oldest[AW_CLASS_COUNT];
+
+    aw_oldest_find(io->shared->lanes, io->shared->directory, &io->order, answer->as_of, oldest);
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
+        answer->classes[i] = (struct aw_class_stats){.waiting = counts->tickets[AW_TICKET_WAITING][i],
+                                                     .leased = counts->tickets[AW_TICKET_LEASED][i],
+                                                     .held = counts->tickets[AW_TICKET_HELD][i],
+                                                     .target_ms = io->order.target_ms[i],
+                                                     .oldest = oldest[i].age,
+                                                     .kappa_permille = oldest[i].kappa_permille};
+}
+
+static void
+on_counted(struct aw_call *call)
+{
+    struct stats                 *stats = (struct stats *)call;
+    const struct aw_io           *io = call->io;
+    const struct aw_state_counts *counts = &stats->counts;
+    struct aw_stats_answer        answer = {.as_of = stats->query.now,
+                                            .role = aw_role_name((enum aw_role)aw_metric_sum(io->shared->metrics, AW_METRIC_ROLE)),
+                                            .order = aw_order_name(io->order.order),
+                                            .leases = counts->leases,
+                                            .lanes = counts->lanes,
+                                            .agents = counts->agents,
+                                            .parked_pulls = aw_metric_sum(io->shared->metrics, AW_METRIC_PARKED),
+                                            .messages = counts->messages,
+                                            .opened = counts->opened,
+                                            .folded = counts->folded,
+                                            .reopened = counts->reopened,
+                                            .completed = counts->completed,
+                                            .cancelled = counts->cancelled,
+                                            .expired = counts->expired,
+                                            .released = counts->released,
+                                            .declined = counts->declined};
+    struct aw_buffer              buffer;
+    struct aw_writer              writer;
+
+    if (stats->submission.err != AW_OK) {
+        aw_call_fail(call, stats->submission.err, "");
+        return;
+    }
+    fill_classes(io, counts, &answer);
+    aw_buffer_init(&buffer, aw_call_arena(call));
+    aw_writer_init(&writer, &buffer, stats->media);
+    aw_proto_write_stats(&writer, &answer);
+    aw_call_answer(call, 200, stats->media, &buffer, NULL, 0);
+}
+
+static const struct aw_call_ops stats_ops = {.on_back = on_counted};
+
+void
+aw_api_stats(struct aw_io *io, struct aw_request *request, struct aw_slice id)
+{
+    struct stats *stats = aw_call_new(io, request, &stats_ops, sizeof(*stats));
+
+    (void)id;
+    if (stats == NULL || !aw_call_negotiate(&stats->call, false, &stats->media))
+        return;
+    stats->query = (struct aw_query){.kind = AW_QUERY_COUNTS, .counts = &stats->counts};
+    stats->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &stats->query};
+    aw_call_submit(&stats->call, &stats->submission);
+}
