@@ -582,18 +582,12 @@ aw_proto_write_stats(struct aw_writer *writer, const struct aw_stats_answer *sta
         struct aw_slice name;
         uint64_t        count;
     } counts[] = {
-        {AW_SLICE("leases"), stats->leases},
-        {AW_SLICE("lanes"), stats->lanes},
-        {AW_SLICE("agents"), stats->agents},
-        {AW_SLICE("parked_pulls"), stats->parked_pulls},
-        {AW_SLICE("messages"), stats->messages},
-        {AW_SLICE("opened"), stats->opened},
-        {AW_SLICE("folded"), stats->folded},
-        {AW_SLICE("reopened"), stats->reopened},
-        {AW_SLICE("completed"), stats->completed},
-        {AW_SLICE("cancelled"), stats->cancelled},
-        {AW_SLICE("expired"), stats->expired},
-        {AW_SLICE("released"), stats->released},
+        {AW_SLICE("leases"), stats->leases},       {AW_SLICE("lanes"), stats->lanes},
+        {AW_SLICE("agents"), stats->agents},       {AW_SLICE("parked_pulls"), stats->parked_pulls},
+        {AW_SLICE("messages"), stats->messages},   {AW_SLICE("opened"), stats->opened},
+        {AW_SLICE("folded"), stats->folded},       {AW_SLICE("reopened"), stats->reopened},
+        {AW_SLICE("completed"), stats->completed}, {AW_SLICE("cancelled"), stats->cancelled},
+        {AW_SLICE("expired"), stats->expired},     {AW_SLICE("released"), stats->released},
         {AW_SLICE("declined"), stats->declined},
     };
 
