@@ -38,6 +38,12 @@ struct aw_writer {
 
 /* `media`: any of the JSON or MessagePack ones. */
 void aw_writer_init(struct aw_writer *writer, struct aw_buffer *buffer, enum aw_media media);
+/* Whether it writes MessagePack. */
+static inline bool
+aw_writer_is_msgpack(const struct aw_writer *writer)
+{
+    return writer->_msgpack;
+}
 void aw_writer_begin_map(struct aw_writer *writer);
 void aw_writer_end_map(struct aw_writer *writer);
 /* Exactly `count` values follow. */

@@ -562,6 +562,7 @@ fail_all(struct aw_committer *c)
     fail_list(c, &c->done);
     fail_list(c, &c->drains);
     fail_list(c, &c->posts);
+    fail_list(c, &c->watches);
     fail_parked(c);
     return held - c->held;
 }

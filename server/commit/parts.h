@@ -83,7 +83,8 @@ struct aw_committer {
     struct aw_list posts;
     struct aw_list queries;
     struct aw_list looks; /* queries that take several steps */
-    struct aw_list done;  /* go back after the flush */
+    struct aw_list watches;
+    struct aw_list done; /* go back after the flush */
 
     struct aw_admission admission;
     struct aw_batch     batch;
@@ -166,6 +167,7 @@ void aw_publish_events(struct aw_committer *c);
 void aw_publish_look_at(struct aw_committer *c, uint32_t lane);
 void aw_publish_park(struct aw_committer *c, struct aw_submission *pull);
 void aw_publish_cancel(struct aw_committer *c, struct aw_submission *cancel);
+void aw_publish_watch(struct aw_committer *c, struct aw_submission *watch);
 /* A pull with this key was given a lease: others that wait under the key are told. */
 void   aw_publish_leased(struct aw_committer *c, const struct aw_pull_key *key);
 size_t aw_publish_queries(struct aw_committer *c, aw_ms now);

@@ -207,6 +207,32 @@ tell_asides(struct aw_committer *c)
     aw_lanes_directory_set_asides(c->config.directory, others, all - others);
 }
 
+static void
+tell_watches(struct aw_committer *c)
+{
+    uint64_t published = aw_lanes_published(c->config.lanes);
+
+    for (struct aw_list *at = c->watches.next, *next; at != &c->watches; at = next) {
+        struct aw_submission *watch = AW_CONTAINER(at, struct aw_submission, link);
+
+        next = at->next;
+        if (watch->seen_seq >= published)
+            continue;
+        aw_list_remove(at);
+        aw_committer_give_back(c, watch);
+    }
+}
+
+void
+aw_publish_watch(struct aw_committer *c, struct aw_submission *watch)
+{
+    watch->err = c->role == AW_ROLE_BROKEN ? AW_E_STORE_BROKEN : AW_OK;
+    if (watch->err != AW_OK || watch->seen_seq < aw_lanes_published(c->config.lanes))
+        aw_committer_give_back(c, watch);
+    else
+        aw_list_push_back(&c->watches, &watch->link);
+}
+
 void
 aw_publish_events(struct aw_committer *c)
 {
@@ -249,6 +275,7 @@ aw_publish_events(struct aw_committer *c)
     aw_agents_publish_units(c);
     tell_asides(c);
     aw_lanes_set_published(c->config.lanes, aw_state_seq(c->config.state));
+    tell_watches(c);
 }
 
 /* Wakes somebody for what `pull` may take of this lane; whether that is `pull` itself. */
@@ -358,7 +385,7 @@ cancel_pull(struct aw_committer *c, struct aw_submission *pull)
 }
 
 static void
-cancel_query(struct aw_committer *c, struct aw_submission *query)
+cancel_listed(struct aw_committer *c, struct aw_submission *query)
 {
     /* As `parked`: a link that is in none of our queues is left alone by the io thread. */
     if (aw_list_is_empty(&query->link))
@@ -372,8 +399,8 @@ void
 aw_publish_cancel(struct aw_committer *c, struct aw_submission *cancel)
 {
     /* The target may be on its way back to the io thread, which then owns it. */
-    if (cancel->target->kind == AW_SUBMIT_QUERY)
-        cancel_query(c, cancel->target);
+    if (cancel->target->kind == AW_SUBMIT_QUERY || cancel->target->kind == AW_SUBMIT_WATCH)
+        cancel_listed(c, cancel->target);
     else
         cancel_pull(c, cancel->target);
     aw_committer_give_back(c, cancel);

@@ -8,7 +8,8 @@
  *   QUERY     looks at the state; sees everything that was acknowledged before it was pushed. An AHEAD takes many steps of the
  *             committer: one is under way, the others wait for their turn
  *   PARK      a pull that found nothing: comes back WOKEN when there may be work, or CANCELLED
- *   CANCEL    ends the parking of `target`, or a query that is not answered yet; both come back
+ *   WATCH     comes back when a record behind `seen_seq` was published: who tells others what happens sleeps until then
+ *   CANCEL    ends the parking of `target`, a query that is not answered yet, or a watch; both come back
  *
  * Thread: stated above. Owns: nothing beyond what its request owns.
  */
@@ -26,6 +27,7 @@ enum aw_submission_kind {
     AW_SUBMIT_COMMANDS,
     AW_SUBMIT_QUERY,
     AW_SUBMIT_PARK,
+    AW_SUBMIT_WATCH,
     AW_SUBMIT_CANCEL,
 };
 
@@ -119,7 +121,7 @@ struct aw_submission {
     uint32_t                io;    /* which io thread gets it back */
     void                   *owner; /* the io thread's own; the committer leaves it alone */
     struct aw_list          link;  /* committer's queues */
-    enum aw_err             err;   /* AW_OK, or why none of it was looked at (STORE_BROKEN; CLOSED: a query that was cancelled) */
+    enum aw_err err; /* AW_OK, or why none of it was looked at (STORE_BROKEN; CLOSED: a query or watch that was cancelled) */
     /* COMMANDS */
     struct aw_entry *entries;
     uint32_t         count;
@@ -132,6 +134,8 @@ struct aw_submission {
     struct aw_query *query;
     /* PARK */
     struct aw_park park;
+    /* WATCH */
+    uint64_t seen_seq; /* by aw_lanes_published */
     /* CANCEL */
     struct aw_submission *target;
 };

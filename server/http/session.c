@@ -274,7 +274,7 @@ deliver(struct aw_session *session, struct aw_request *request)
         return;
     case AW_REQUEST_STREAMING:
         aw_request_move(request, AW_REQUEST_STREAMING, &session->sending);
-        if (handlers->on_drained != NULL)
+        if (handlers->on_drained != NULL && request->_out.len == 0) /* else more was written since */
             handlers->on_drained(handlers->user, request);
         return;
     case AW_REQUEST_HEAD:

@@ -42,6 +42,7 @@ static const struct route routes[] = {
     EXACT(AW_POST, "/v1/flights", aw_api_post_flights),
     EXACT(AW_GET, "/v1/airports", aw_api_list_airports),
     EXACT(AW_GET, "/v1/stats", aw_api_stats),
+    EXACT(AW_GET, "/v1/events", aw_api_events),
     EXACT(AW_GET, "/healthz", aw_api_healthz),
     EXACT(AW_GET, "/readyz", aw_api_readyz),
     EXACT(AW_GET, "/metrics", aw_api_metrics),
@@ -213,12 +214,13 @@ aw_api_drain(struct aw_io *io)
 {
     struct aw_wheel_node *node;
 
-    /* Only long polls wait: each is told that its time has come. */
+    /* Only long polls and streams wait: each is told that its time has come. */
     while ((node = aw_wheel_pop(&io->wheel, io->now + AW_WHEEL_SLOTS * AW_WHEEL_TICK_NS)) != NULL) {
         struct aw_call *call = AW_CONTAINER(node, struct aw_call, node);
 
         call->ops->on_time(call);
     }
+    aw_api_events_drain(io);
 }
 
 /* Names are compared and shown, so they hold no control bytes and no blanks at the ends. */

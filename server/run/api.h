@@ -13,8 +13,12 @@
 struct aw_io;
 
 struct aw_handlers aw_api_handlers(struct aw_io *io);
-/* Ends all long polls: the server drains. */
+/* Ends all long polls and streams: the server drains. */
 void aw_api_drain(struct aw_io *io);
+/* Whether the submission was a watch for streams of events (or its cancel), which no call owns. */
+bool aw_api_events_back(struct aw_io *io, struct aw_submission *submission);
+/* The streams have ended: nobody watches any more. */
+void aw_api_events_drain(struct aw_io *io);
 
 /* One handler a path and method. `id` is the path's variable part, borrowed from the request. */
 typedef void aw_api_handler(struct aw_io *io, struct aw_request *request, struct aw_slice id);
@@ -48,6 +52,7 @@ aw_api_handler aw_api_list_airports;
 aw_api_handler aw_api_get_airport;
 aw_api_handler aw_api_put_airport;
 aw_api_handler aw_api_undo;
+aw_api_handler aw_api_events;  /* api_events.c */
 aw_api_handler aw_api_healthz; /* api_health.c */
 aw_api_handler aw_api_readyz;
 aw_api_handler aw_api_metrics;

@@ -225,14 +225,27 @@ aw_call_begin_stream(struct aw_call *call, const struct aw_response *head)
     return false;
 }
 
-void
-aw_call_end_stream(struct aw_call *call)
+static void
+end_stream(struct aw_call *call)
 {
     AW_ASSERT(call->out == 0);
     AW_ASSERT(!call->answered);
     call->answered = true;
     aw_wheel_remove(&call->io->wheel, &call->node);
+}
+
+void
+aw_call_end_stream(struct aw_call *call)
+{
+    end_stream(call);
     aw_request_end(call->request);
+}
+
+void
+aw_call_abort_stream(struct aw_call *call)
+{
+    end_stream(call);
+    aw_request_abort(call->request);
 }
 
 void

@@ -33,7 +33,7 @@ struct aw_call_ops {
     void (*on_sent)(struct aw_call *call, bool delivered);
     /* aw_call_wait's time came. */
     void (*on_time)(struct aw_call *call);
-    /* All that was written to a streaming answer has left: there is room for more. Optional. */
+    /* All that was written to a streaming answer has left: there is room for more. Also while something is out. Optional. */
     void (*on_room)(struct aw_call *call);
 };
 
@@ -70,6 +70,8 @@ void aw_call_answer(struct aw_call *call, uint16_t status, enum aw_media media, 
 AW_MUST_USE bool aw_call_begin_stream(struct aw_call *call, const struct aw_response *head);
 /* Ends it: as aw_call_answer, the call is over but for on_sent. */
 void aw_call_end_stream(struct aw_call *call);
+/* The same by a reset: it broke off. */
+void aw_call_abort_stream(struct aw_call *call);
 /* 204 without a body. */
 void aw_call_answer_empty(struct aw_call *call, uint16_t status);
 void aw_call_problem(struct aw_call *call, const struct aw_problem *problem);

@@ -271,7 +271,8 @@ take_back(struct aw_io *io)
         AW_ASSERT(submission->choices <= io->choices_out);
         io->choices_out -= submission->choices;
         submission->choices = 0;
-        aw_call_submission_back(submission);
+        if (!aw_api_events_back(io, submission))
+            aw_call_submission_back(submission);
         taken++;
     }
     send_backlog(io);
@@ -480,6 +481,7 @@ aw_io_init(struct aw_io *io, uint32_t number, const struct aw_shared *shared, st
         .number = number, .shared = shared, .out_max = settings->requests_max, .mailbox_slots = aw_io_mailbox_slots(settings)};
     aw_list_init(&io->conns);
     aw_list_init(&io->turns);
+    aw_list_init(&io->watchers);
     aw_list_init(&io->backlog);
     err = aw_wake_init(&io->wake, why);
     if (err != AW_OK)

@@ -53,6 +53,7 @@ struct aw_shared {
     struct aw_metrics          *metrics;
     struct aw_hash_key          table_key;
     struct aw_hash_key          token_key;
+    const uint8_t              *store; /* UUID, 16 bytes; borrows from the journal */
     uint8_t                     shard;
     struct aw_orderbook        *orderbook; /* only to begin with: later orders arrive */
     struct aw_rulebook         *rulebook;  /* as above */
@@ -82,29 +83,34 @@ struct aw_io {
     struct aw_ring_out departures_out;
     struct aw_wake    *acceptor_wake; /* borrows */
     /* Loop. */
-    struct ev_io      wake_watcher;
-    struct ev_prepare prepare;
-    struct ev_check   check;
-    struct ev_idle    idle;
-    struct ev_timer   second; /* deadlines of connections */
-    struct ev_timer   tick;   /* deadlines of calls; runs while there are any */
-    struct aw_list    conns;  /* all */
-    struct aw_list    turns;  /* those to be called before the loop sleeps */
-    struct aw_wheel   wheel;
-    struct aw_list    backlog; /* submissions for which the mailboxes have no room yet */
-    uint32_t          mailbox_slots;
-    uint32_t          with_committer; /* submissions in the mailboxes and beyond */
-    uint64_t          out;            /* submissions and reads out */
-    uint64_t          out_parked;     /* of them, pulls that wait with the committer */
-    uint32_t          out_looks;      /* and looks through all tickets, of which the committer takes a step at a time */
-    uint64_t          out_max;        /* no new requests above it */
-    uint32_t          choices_out;    /* taken from the lanes, and with the committer; at most AW_IO_CHOICES_MAX */
-    uint64_t          tls_arrived;    /* connections with TLS, ever */
-    bool              rouse_committer;
-    bool              draining;
-    bool              drained; /* every connection is closed and nothing is out */
-    aw_ns             now;     /* of this loop turn */
-    aw_ms             wall;    /* of this loop turn */
+    struct ev_io         wake_watcher;
+    struct ev_prepare    prepare;
+    struct ev_check      check;
+    struct ev_idle       idle;
+    struct ev_timer      second; /* deadlines of connections */
+    struct ev_timer      tick;   /* deadlines of calls; runs while there are any */
+    struct aw_list       conns;  /* all */
+    struct aw_list       turns;  /* those to be called before the loop sleeps */
+    struct aw_wheel      wheel;
+    struct aw_list       watchers; /* streams of events that sleep until something is published (api_events.c) */
+    uint32_t             event_streams;
+    bool                 is_watching; /* `watch` is out */
+    struct aw_submission watch;
+    struct aw_submission watch_cancel;
+    struct aw_list       backlog; /* submissions for which the mailboxes have no room yet */
+    uint32_t             mailbox_slots;
+    uint32_t             with_committer; /* submissions in the mailboxes and beyond */
+    uint64_t             out;            /* submissions and reads out */
+    uint64_t             out_parked;     /* of them, pulls that wait with the committer */
+    uint32_t             out_looks;      /* and looks through all tickets, of which the committer takes a step at a time */
+    uint64_t             out_max;        /* no new requests above it */
+    uint32_t             choices_out;    /* taken from the lanes, and with the committer; at most AW_IO_CHOICES_MAX */
+    uint64_t             tls_arrived;    /* connections with TLS, ever */
+    bool                 rouse_committer;
+    bool                 draining;
+    bool                 drained; /* every connection is closed and nothing is out */
+    aw_ns                now;     /* of this loop turn */
+    aw_ms                wall;    /* of this loop turn */
 };
 
 /* What one io thread may have taken from the lanes without the committer's answer yet. The lanes keep room for that many to come

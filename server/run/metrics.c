@@ -100,6 +100,8 @@ static const struct {
     {"records", "counter", "Commands applied.", AW_METRIC_RECORDS},
     {"batches", "counter", "Journal batches written.", AW_METRIC_BATCHES},
     {"checkpoints", "counter", "Checkpoints finished.", AW_METRIC_CHECKPOINTS},
+    {"events_told", "counter", "Events told on streams.", AW_METRIC_EVENTS_TOLD},
+    {"event_streams", "gauge", "Streams of events open.", AW_METRIC_EVENT_STREAMS},
     {"parked_pulls", "gauge", "Long polls waiting for work.", AW_METRIC_PARKED},
     {"requests_open", "gauge", "Requests received and not yet answered and gone.", AW_METRIC_REQUESTS_NOW},
     {"connections", "gauge", "Connections open.", AW_METRIC_CONNECTIONS_NOW},

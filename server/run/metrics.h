@@ -23,6 +23,8 @@ enum aw_metric {
     AW_METRIC_UNREADABLE, /* messages given out with a lease, of which something is damaged */
     AW_METRIC_PARKED,
     AW_METRIC_WOKEN_IN_VAIN,
+    AW_METRIC_EVENT_STREAMS,
+    AW_METRIC_EVENTS_TOLD,
     AW_METRIC_OUT, /* submissions and reads in others' hands */
     AW_METRIC_GROUPS,
     AW_METRIC_RECORDS,

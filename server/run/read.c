@@ -1,5 +1,6 @@
 /* read.c - walks the chain of a ticket's records, newest to oldest, and collects what was asked for. */
 #include "commit/kept.h"
+#include "run/read_events.h"
 #include "run/reader.h"
 
 #include <stdio.h>
@@ -629,6 +630,9 @@ aw_read_carry_out(struct aw_read *read, struct aw_journal_reader *reader, struct
             break;
         case AW_READ_TOLD:
             item->err = read_told(item, reader, scratch, &room, &found);
+            break;
+        case AW_READ_EVENTS:
+            item->err = aw_read_events(item->events, reader, scratch, read->memory, read->room);
             break;
         case AW_READ_ENDING:
             if (item->err == AW_E_AGAIN || item->resume_seq == 0)

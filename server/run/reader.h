@@ -24,7 +24,10 @@ enum aw_read_kind {
     AW_READ_RECEIPT, /* what was answered to the message `last_seq` */
     AW_READ_ENDING,  /* how the lease `fence` ended */
     AW_READ_TOLD,    /* what some messages of a ticket tell, and what the others do (core/told.h) */
+    AW_READ_EVENTS,  /* the journal from a record on, as events (read_events.h) */
 };
+
+struct aw_events_read;
 
 #define AW_RELATED_MAX 8U
 /* More than any thread that people read: a TOLD goes through all of it in one turn of a reader. */
@@ -59,6 +62,8 @@ struct aw_read_item {
     uint32_t                       missing;
     struct aw_telling             *taken;
     struct aw_telling             *left;
+    /* EVENTS */
+    struct aw_events_read *events;
     /* RECEIPT */
     struct aw_receipt receipt; /* lane is left empty: `lane` names it */
     uint32_t          lane;

@@ -267,6 +267,7 @@ make_shared(struct aw_server *server, struct aw_why *why)
                                         .metrics = server->metrics,
                                         .table_key = identity->table_key,
                                         .token_key = identity->token_key,
+                                        .store = identity->uuid,
                                         .shard = identity->shard};
     return AW_OK;
 }

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 
-from aswolk_test import PATIENCE_S, Messages, audit, check, equal, program, run, status, until
+from aswolk_test import NDJSON, PATIENCE_S, Messages, audit, check, equal, program, run, status, until
 
 DAY_S = 24 * 3600
 
@@ -71,6 +71,11 @@ def test_days_later(t):
     looked = status(api.get("/v1/messages/" + receipts[0]["message"]), 200, "its first message").value
     equal(looked["text"], "first word", "the text of a kept message")
     status(api.patch_ticket(ticket, {"hold": False}), 200, "let go")
+    events = status(api.connection.request("GET", "/v1/events", [("accept", NDJSON)]), 200, "export").lines
+    gap, first = events[0], running["first_record"]
+    equal((gap["type"], gap["data"]), ("aswolk.events.gap", {"from": 1, "to": first - 1}), "what is gone is told")
+    last = server.metrics().get("aswolk_journal_seq")
+    equal([int(event["id"]) for event in events[1:]][-1], last, "up to the newest")
     lease = api.lease()
     equal(lease["ticket"], ticket, "it can be leased")
     equal(len(lease["messages"]), 2, "with its messages")

@@ -768,6 +768,55 @@ test_stale_choice_gives_no_way_to_what_is_aside(void **state)
     desk_close(&desk);
 }
 
+/* A watch comes back with the first publication behind what it saw, at once when that was before, by a cancel, and when the store
+ * fails. Nothing happening wakes nobody. */
+static void
+test_watches(void **state)
+{
+    struct aw_fault_plan plan = {.fail_flush_at = 3};
+    struct desk          desk;
+    struct aw_submission watch, cancel = {.kind = AW_SUBMIT_CANCEL, .target = &watch};
+    struct one           one;
+    uint64_t             seen;
+
+    (void)state;
+    desk_open(&desk, &plan);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    seen = aw_lanes_published(desk.lanes);
+    watch = (struct aw_submission){.kind = AW_SUBMIT_WATCH, .seen_seq = seen};
+    assert_true(aw_ring_try_push(&desk.in, &watch));
+    desk_step(&desk);
+    desk_step(&desk);
+    assert_null(aw_ring_try_pop(&desk.out));
+    assert_true(aw_committer_next_due(desk.committer, fake_mono) > fake_mono); /* it does not keep the committer awake */
+    assert_true(aw_ring_try_push(&desk.in, &make_post(&one, 1, 1, AW_SLICE("main"))->submission));
+    desk_step(&desk);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &watch);
+    assert_int_equal(watch.err, AW_OK);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &one.submission);
+    assert_int_equal(aw_lanes_published(desk.lanes), seen + 1);
+    desk_carry_out(&desk, &watch); /* it has missed one: at once */
+    watch.seen_seq = seen + 1;
+    assert_true(aw_ring_try_push(&desk.in, &watch));
+    desk_step(&desk);
+    assert_true(aw_ring_try_push(&desk.in, &cancel));
+    desk_step(&desk);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &watch);
+    assert_int_equal(watch.err, AW_E_CLOSED);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &cancel);
+    assert_true(aw_ring_try_push(&desk.in, &watch));
+    desk_step(&desk);
+    assert_true(aw_ring_try_push(&desk.in, &make_post(&one, 2, 2, AW_SLICE("main"))->submission));
+    desk_step(&desk);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &one.submission);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &watch);
+    assert_int_equal(watch.err, AW_E_STORE_BROKEN);
+    desk_carry_out(&desk, &watch);
+    assert_int_equal(watch.err, AW_E_STORE_BROKEN);
+    assert_true(aw_committer_is_idle(desk.committer));
+    desk_close(&desk);
+}
+
 /* Who waits for work when the store fails is told so at once, and so is who comes to wait later. */
 static void
 test_broken_store_ends_parked_pulls(void **state)
@@ -1185,6 +1234,7 @@ main(void)
         cmocka_unit_test(test_parked_pulls),
         cmocka_unit_test(test_park_looks_at_all_lanes),
         cmocka_unit_test(test_looks_are_cancelled),
+        cmocka_unit_test(test_watches),
         cmocka_unit_test(test_opened_lane_wakes_as_many_as_it_has),
         cmocka_unit_test(test_opened_lane_offers_what_is_aside),
         cmocka_unit_test(test_stale_choice_gives_no_way_to_what_is_aside),

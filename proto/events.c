@@ -1,0 +1,461 @@
+/* events.c - records as CloudEvents: types, subjects, and what `data` says of each. */
+#include "proto/events.h"
+
+#include "base/time.h"
+#include "model/ids.h"
+#include "model/limits.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define KEY AW_WRITER_KEY
+
+#define NAME(literal)                                                                                                            \
+    {                                                                                                                            \
+        literal, sizeof(literal) - 1                                                                                             \
+    }
+static const struct aw_slice names[AW_EVENT_TYPES] = {
+    [AW_EVENT_TYPE_AGENT_SET] = NAME("aswolk.agent.set"),
+    [AW_EVENT_TYPE_AIRPORT_SET] = NAME("aswolk.airport.set"),
+    [AW_EVENT_TYPE_CHANGE_UNDONE] = NAME("aswolk.change.undone"),
+    [AW_EVENT_TYPE_EVENTS_GAP] = NAME("aswolk.events.gap"),
+    [AW_EVENT_TYPE_FLIGHT_SET] = NAME("aswolk.flight.set"),
+    [AW_EVENT_TYPE_LANE_SET] = NAME("aswolk.lane.set"),
+    [AW_EVENT_TYPE_SERVER_STARTED] = NAME("aswolk.server.started"),
+    [AW_EVENT_TYPE_SETTINGS_SET] = NAME("aswolk.settings.set"),
+    [AW_EVENT_TYPE_TICKET_CANCELLED] = NAME("aswolk.ticket.cancelled"),
+    [AW_EVENT_TYPE_TICKET_COMPLETED] = NAME("aswolk.ticket.completed"),
+    [AW_EVENT_TYPE_TICKET_DECLINED] = NAME("aswolk.ticket.declined"),
+    [AW_EVENT_TYPE_TICKET_EXPIRED] = NAME("aswolk.ticket.expired"),
+    [AW_EVENT_TYPE_TICKET_EXTENDED] = NAME("aswolk.ticket.extended"),
+    [AW_EVENT_TYPE_TICKET_HELD] = NAME("aswolk.ticket.held"),
+    [AW_EVENT_TYPE_TICKET_HELPED] = NAME("aswolk.ticket.helped"),
+    [AW_EVENT_TYPE_TICKET_JOINED] = NAME("aswolk.ticket.joined"),
+    [AW_EVENT_TYPE_TICKET_LEASED] = NAME("aswolk.ticket.leased"),
+    [AW_EVENT_TYPE_TICKET_OFFERED] = NAME("aswolk.ticket.offered"),
+    [AW_EVENT_TYPE_TICKET_OPENED] = NAME("aswolk.ticket.opened"),
+    [AW_EVENT_TYPE_TICKET_PLACED] = NAME("aswolk.ticket.placed"),
+    [AW_EVENT_TYPE_TICKET_RECLASSED] = NAME("aswolk.ticket.reclassed"),
+    [AW_EVENT_TYPE_TICKET_RELEASED] = NAME("aswolk.ticket.released"),
+    [AW_EVENT_TYPE_TICKET_REOPENED] = NAME("aswolk.ticket.reopened"),
+    [AW_EVENT_TYPE_TICKET_RESUMED] = NAME("aswolk.ticket.resumed"),
+    [AW_EVENT_TYPE_TICKET_SHOWN] = NAME("aswolk.ticket.shown"),
+    [AW_EVENT_TYPE_TICKET_UNFOLDED] = NAME("aswolk.ticket.unfolded"),
+};
+
+struct aw_slice
+aw_event_type_name(enum aw_event_type type)
+{
+    AW_ASSERT((unsigned)type < AW_EVENT_TYPES);
+    return names[type];
+}
+
+uint64_t
+aw_event_types_named(struct aw_slice name)
+{
+    uint64_t types = 0;
+
+    for (unsigned i = 0; i < AW_EVENT_TYPES; i++) {
+        bool is_below =
+            name.len > 0 && names[i].len > name.len && names[i].ptr[name.len] == '.' && aw_slice_starts(names[i], name);
+
+        types |= (uint64_t)(is_below || aw_slice_eq(names[i], name)) << i;
+    }
+    return types;
+}
+
+static enum aw_event_type
+type_of_message(const struct aw_out_message *out)
+{
+    if (out->reopened)
+        return AW_EVENT_TYPE_TICKET_REOPENED;
+    return out->folded ? AW_EVENT_TYPE_TICKET_JOINED : AW_EVENT_TYPE_TICKET_OPENED;
+}
+
+static enum aw_event_type
+type_of_timer(enum aw_timer_cause cause)
+{
+    switch (cause) {
+    case AW_TIMER_LEASE_OVER:
+        return AW_EVENT_TYPE_TICKET_EXPIRED;
+    case AW_TIMER_HOLD_OVER:
+        return AW_EVENT_TYPE_TICKET_RESUMED;
+    case AW_TIMER_ASIDE_OVER:
+        return AW_EVENT_TYPE_TICKET_OFFERED;
+    case AW_TIMER_NOTHING: /* leaves no record */
+    case AW_TIMER_CLASS_CHANGED:
+        return AW_EVENT_TYPE_TICKET_RECLASSED;
+    case AW_TIMER_HELPERS_VOID:
+    case AW_TIMER_HELP_DUE:
+        return AW_EVENT_TYPE_TICKET_HELPED;
+    }
+    AW_UNREACHABLE();
+}
+
+/* long: a flat switch over all kinds */
+enum aw_event_type
+aw_event_type_of(const struct aw_command *command)
+{
+    switch (command->kind) {
+    case AW_COMMAND_EPOCH:
+        return AW_EVENT_TYPE_SERVER_STARTED;
+    case AW_COMMAND_SETTINGS:
+        return AW_EVENT_TYPE_SETTINGS_SET;
+    case AW_COMMAND_LANE:
+        return AW_EVENT_TYPE_LANE_SET;
+    case AW_COMMAND_FLIGHT:
+        return AW_EVENT_TYPE_FLIGHT_SET;
+    case AW_COMMAND_AIRPORT:
+        return AW_EVENT_TYPE_AIRPORT_SET;
+    case AW_COMMAND_UNDO:
+        return AW_EVENT_TYPE_CHANGE_UNDONE;
+    case AW_COMMAND_AGENT:
+        return AW_EVENT_TYPE_AGENT_SET;
+    case AW_COMMAND_MESSAGE:
+        return type_of_message(&command->out.u.message);
+    case AW_COMMAND_LEASE:
+        return AW_EVENT_TYPE_TICKET_LEASED;
+    case AW_COMMAND_EXTEND:
+        return AW_EVENT_TYPE_TICKET_EXTENDED;
+    case AW_COMMAND_COMPLETE:
+        return command->out.err == AW_OK ? AW_EVENT_TYPE_TICKET_COMPLETED : AW_EVENT_TYPE_TICKET_SHOWN;
+    case AW_COMMAND_RELEASE:
+        return AW_EVENT_TYPE_TICKET_RELEASED;
+    case AW_COMMAND_DECLINE:
+        return AW_EVENT_TYPE_TICKET_DECLINED;
+    case AW_COMMAND_TIMER:
+        return type_of_timer(command->out.effect.cause);
+    case AW_COMMAND_HOLD:
+        return AW_EVENT_TYPE_TICKET_HELD;
+    case AW_COMMAND_UNHOLD:
+        return AW_EVENT_TYPE_TICKET_RESUMED;
+    case AW_COMMAND_CANCEL:
+        return AW_EVENT_TYPE_TICKET_CANCELLED;
+    case AW_COMMAND_PLACE:
+        return AW_EVENT_TYPE_TICKET_PLACED;
+    case AW_COMMAND_UNFOLD:
+        return AW_EVENT_TYPE_TICKET_UNFOLDED;
+    }
+    AW_UNREACHABLE();
+}
+
+/* --- members that are there only when they say something ------------------------------------------------------------------- */
+
+static void
+add_text(struct aw_writer *writer, const char *key, struct aw_slice value)
+{
+    if (value.len == 0)
+        return;
+    aw_writer_key(writer, aw_slice_str(key));
+    aw_writer_str(writer, value);
+}
+
+static void
+add_word(struct aw_writer *writer, const char *key, const char *value)
+{
+    add_text(writer, key, aw_slice_str(value));
+}
+
+static void
+add_time(struct aw_writer *writer, const char *key, aw_ms at)
+{
+    if (at == 0)
+        return;
+    aw_writer_key(writer, aw_slice_str(key));
+    aw_writer_time(writer, at);
+}
+
+static void
+add_number(struct aw_writer *writer, const char *key, uint64_t value)
+{
+    aw_writer_key(writer, aw_slice_str(key));
+    aw_writer_u64(writer, value);
+}
+
+static void
+add_flag(struct aw_writer *writer, const char *key, bool value)
+{
+    if (!value)
+        return;
+    aw_writer_key(writer, aw_slice_str(key));
+    aw_writer_bool(writer, true);
+}
+
+static void
+add_ticket(struct aw_writer *writer, const char *key, struct aw_ticket_id id)
+{
+    char text[AW_ID_TEXT_BYTES];
+
+    if (id.seq == 0)
+        return;
+    aw_ticket_id_format(id, text);
+    add_word(writer, key, text);
+}
+
+static void
+write_message_id(struct aw_writer *writer, uint64_t seq, uint8_t shard)
+{
+    char text[AW_ID_TEXT_BYTES];
+
+    aw_message_id_format((struct aw_message_id){.seq = seq, .shard = shard}, text);
+    aw_writer_str(writer, aw_slice_str(text));
+}
+
+/* --- data ------------------------------------------------------------------------------------------------------------------ */
+
+static struct aw_ticket_id
+ticket_of(const struct aw_event_source *source, const struct aw_command *command)
+{
+    uint32_t slot;
+
+    if (command->out.effect.ticket_seq == 0 || !aw_command_slot(command, &slot))
+        return (struct aw_ticket_id){.seq = 0};
+    return (struct aw_ticket_id){.seq = command->out.effect.ticket_seq, .slot = slot, .shard = source->shard};
+}
+
+/* What all events of a ticket say: where it stands now, and where it stood when that was elsewhere. */
+static void
+add_effect(struct aw_writer *writer, const struct aw_event_source *source, const struct aw_command *command)
+{
+    const struct aw_effect *effect = &command->out.effect;
+
+    if (effect->ticket_seq == 0)
+        return;
+    add_ticket(writer, "ticket", ticket_of(source, command));
+    add_word(writer, "state", aw_ticket_state_name(effect->state));
+    add_text(writer, "lane", source->lane_name(source->user, effect->lane));
+    add_word(writer, "class", aw_class_name((enum aw_class)effect->class_));
+    if (effect->state_before == AW_TICKET_FREE)
+        return;
+    if (effect->state_before != effect->state)
+        add_word(writer, "state_before", aw_ticket_state_name(effect->state_before));
+    if (effect->lane_before != effect->lane)
+        add_text(writer, "lane_before", source->lane_name(source->user, effect->lane_before));
+    if (effect->class_before != effect->class_)
+        add_word(writer, "class_before", aw_class_name((enum aw_class)effect->class_before));
+    add_text(writer, "taken_from", effect->holder);
+}
+
+static void
+add_message(struct aw_writer *writer, const struct aw_event_source *source, const struct aw_command *command)
+{
+    const struct aw_in_message *in = &command->in.message;
+
+    KEY(writer, "message");
+    write_message_id(writer, command->out.seq, source->shard);
+    add_ticket(writer, "related", command->out.u.message.related);
+    add_text(writer, "channel", in->channel);
+    add_text(writer, "account", in->account);
+    add_text(writer, "lang", in->lang);
+    add_flag(writer, "gentle", in->gentle);
+    add_time(writer, "received_at", in->received_at);
+    add_time(writer, "departs_at", in->departs_at);
+    add_time(writer, "reply_by", in->reply_by);
+    if (in->reason_count == 0)
+        return;
+    KEY(writer, "reasons");
+    aw_writer_begin_array(writer, in->reason_count);
+    for (uint32_t i = 0; i < in->reason_count; i++)
+        aw_writer_str(writer, in->reasons[i]);
+    aw_writer_end_array(writer);
+}
+
+static void
+add_unfold(struct aw_writer *writer, const struct aw_event_source *source, const struct aw_command *command)
+{
+    const struct aw_in_unfold *in = &command->in.unfold;
+
+    add_ticket(writer, "opened", command->out.u.ticket.ticket);
+    KEY(writer, "messages");
+    aw_writer_begin_array(writer, in->message_count);
+    for (uint32_t i = 0; i < in->message_count; i++)
+        write_message_id(writer, in->messages[i], source->shard);
+    aw_writer_end_array(writer);
+    add_text(writer, "reason", in->on.words);
+}
+
+/* As in its path. */
+static void
+add_flight_subject(struct aw_writer *writer, const struct aw_in_flight *in)
+{
+    char date[11], text[AW_FLIGHT_NUMBER_BYTES_MAX + sizeof(date) + 1];
+
+    aw_date_format(in->date_days, date);
+    (void)snprintf(text, sizeof(text), "%.*s/%s", (int)in->number.len, in->number.ptr, date);
+    add_word(writer, "subject", text);
+}
+
+static void
+add_flight(struct aw_writer *writer, const struct aw_in_flight *in)
+{
+    char date[11];
+
+    aw_date_format(in->date_days, date);
+    add_text(writer, "number", in->number);
+    add_word(writer, "date", date);
+    add_word(writer, "state", aw_flight_state_name(in->state));
+    add_time(writer, "departs_at", in->departs_at);
+}
+
+static void
+add_airport(struct aw_writer *writer, const struct aw_in_airport *in)
+{
+    add_text(writer, "airport", aw_slice_of(in->code.letters, sizeof(in->code.letters)));
+    add_word(writer, "state", in->until != 0 ? "closed" : "open");
+    add_time(writer, "from", in->from);
+    add_time(writer, "until", in->until);
+}
+
+/* What it is set to is told by GET: here only that it was. */
+static void
+add_agent(struct aw_writer *writer, const struct aw_in_agent *in)
+{
+    add_text(writer, "agent", in->name);
+    add_flag(writer, "gentle", in->is_gentle);
+}
+
+static void
+add_undone(struct aw_writer *writer, const struct aw_in_undo *in)
+{
+    char text[AW_ID_TEXT_BYTES];
+
+    aw_change_id_format(in->change, text);
+    add_word(writer, "change", text);
+}
+
+/* What is the kind's own. long: a flat switch over all kinds */
+static void
+add_own(struct aw_writer *writer, const struct aw_event_source *source, const struct aw_command *command, aw_ms at)
+{
+    switch (command->kind) {
+    case AW_COMMAND_EPOCH:
+        add_number(writer, "epoch", command->in.epoch.epoch);
+        return;
+    case AW_COMMAND_SETTINGS:
+        return;
+    case AW_COMMAND_LANE:
+        add_text(writer, "lane", command->in.lane.name);
+        add_word(writer, "pause", aw_lane_pause_name(command->in.lane.pause));
+        return;
+    case AW_COMMAND_FLIGHT:
+        add_flight(writer, &command->in.flight);
+        return;
+    case AW_COMMAND_AIRPORT:
+        add_airport(writer, &command->in.airport);
+        return;
+    case AW_COMMAND_UNDO:
+        add_undone(writer, &command->in.undo);
+        return;
+    case AW_COMMAND_AGENT:
+        add_agent(writer, &command->in.agent);
+        return;
+    case AW_COMMAND_MESSAGE:
+        add_message(writer, source, command);
+        return;
+    case AW_COMMAND_LEASE:
+        if (command->in.lease.through != 0 && command->in.lease.through - 1 != command->out.effect.lane)
+            add_text(writer, "through", source->lane_name(source->user, command->in.lease.through - 1));
+        add_time(writer, "expires_at", at + command->in.lease.lease_ms);
+        return;
+    case AW_COMMAND_EXTEND:
+        add_time(writer, "expires_at", at + command->in.fenced.lease_ms);
+        return;
+    case AW_COMMAND_COMPLETE:
+        add_text(writer, "disposition", command->in.fenced.words);
+        return;
+    case AW_COMMAND_RELEASE:
+    case AW_COMMAND_DECLINE:
+        add_text(writer, "reason", command->in.fenced.words);
+        return;
+    case AW_COMMAND_TIMER:
+        return;
+    case AW_COMMAND_HOLD:
+    case AW_COMMAND_UNHOLD:
+    case AW_COMMAND_CANCEL:
+    case AW_COMMAND_PLACE:
+        add_time(writer, "held_until", command->in.ticket.until);
+        add_text(writer, "reason", command->in.ticket.words);
+        return;
+    case AW_COMMAND_UNFOLD:
+        add_unfold(writer, source, command);
+        return;
+    }
+    AW_UNREACHABLE();
+}
+
+/* --- the envelope ---------------------------------------------------------------------------------------------------------- */
+
+/* What it is about: a ticket, or what was set. */
+static void
+add_subject(struct aw_writer *writer, const struct aw_event_source *source, const struct aw_command *command)
+{
+    if (command->out.effect.ticket_seq != 0)
+        add_ticket(writer, "subject", ticket_of(source, command));
+    else if (command->kind == AW_COMMAND_LANE)
+        add_text(writer, "subject", command->in.lane.name);
+    else if (command->kind == AW_COMMAND_AGENT)
+        add_text(writer, "subject", command->in.agent.name);
+    else if (command->kind == AW_COMMAND_FLIGHT)
+        add_flight_subject(writer, &command->in.flight);
+    else if (command->kind == AW_COMMAND_AIRPORT)
+        add_text(writer, "subject", aw_slice_of(command->in.airport.code.letters, sizeof(command->in.airport.code.letters)));
+}
+
+static void
+begin(struct aw_writer *writer, const struct aw_event_source *source, enum aw_event_type type, const char *id)
+{
+    const uint8_t *u = source->store;
+    char           text[64];
+
+    (void)snprintf(text, sizeof(text), "urn:uuid:%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0],
+                   u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
+    aw_writer_begin_map(writer);
+    add_word(writer, "specversion", "1.0");
+    add_word(writer, "id", id);
+    add_word(writer, "source", text);
+    add_text(writer, "type", names[type]);
+}
+
+static void
+begin_data(struct aw_writer *writer)
+{
+    add_word(writer, "datacontenttype", aw_writer_is_msgpack(writer) ? "application/msgpack" : "application/json");
+    KEY(writer, "data");
+    aw_writer_begin_map(writer);
+}
+
+static void
+end(struct aw_writer *writer)
+{
+    aw_writer_end_map(writer);
+    aw_writer_end_map(writer);
+}
+
+void
+aw_proto_write_event(struct aw_writer *writer, const struct aw_event_source *source, const struct aw_command *command, aw_ms at)
+{
+    char id[24];
+
+    (void)snprintf(id, sizeof(id), "%" PRIu64, command->out.seq);
+    begin(writer, source, aw_event_type_of(command), id);
+    add_time(writer, "time", at);
+    add_subject(writer, source, command);
+    begin_data(writer);
+    add_effect(writer, source, command);
+    add_text(writer, "by", aw_command_by(command));
+    add_own(writer, source, command, at);
+    end(writer);
+}
+
+void
+aw_proto_write_gap(struct aw_writer *writer, const struct aw_event_source *source, uint64_t from, uint64_t to)
+{
+    char id[64];
+
+    (void)snprintf(id, sizeof(id), "gap-%" PRIu64 "-%" PRIu64, from, to);
+    begin(writer, source, AW_EVENT_TYPE_EVENTS_GAP, id);
+    begin_data(writer);
+    add_number(writer, "from", from);
+    add_number(writer, "to", to);
+    end(writer);
+}

@@ -1,0 +1,69 @@
+/* events.h - what happened, for other programs: a record of the journal as a CloudEvent 1.0 (PROTOCOL.md "Events").
+ *
+ * One record is one event; its sequence number is the event's id. No text of a message is ever in one. A kind of command without a
+ * type here does not compile. Thread: any. Owns nothing. Writing fails only through the buffer.
+ */
+#ifndef AW_PROTO_EVENTS_H
+#define AW_PROTO_EVENTS_H
+
+#include "model/command.h"
+#include "proto/writer.h"
+
+/* In the order of their names. */
+enum aw_event_type {
+    AW_EVENT_TYPE_AGENT_SET,
+    AW_EVENT_TYPE_AIRPORT_SET,
+    AW_EVENT_TYPE_CHANGE_UNDONE,
+    AW_EVENT_TYPE_EVENTS_GAP, /* no record: what was asked for was trimmed */
+    AW_EVENT_TYPE_FLIGHT_SET,
+    AW_EVENT_TYPE_LANE_SET,
+    AW_EVENT_TYPE_SERVER_STARTED,
+    AW_EVENT_TYPE_SETTINGS_SET,
+    AW_EVENT_TYPE_TICKET_CANCELLED,
+    AW_EVENT_TYPE_TICKET_COMPLETED,
+    AW_EVENT_TYPE_TICKET_DECLINED,
+    AW_EVENT_TYPE_TICKET_EXPIRED, /* a lease ran out */
+    AW_EVENT_TYPE_TICKET_EXTENDED,
+    AW_EVENT_TYPE_TICKET_HELD,
+    AW_EVENT_TYPE_TICKET_HELPED, /* other lanes begin to help, or those that helped do so no more */
+    AW_EVENT_TYPE_TICKET_JOINED, /* a message came to an open ticket */
+    AW_EVENT_TYPE_TICKET_LEASED,
+    AW_EVENT_TYPE_TICKET_OFFERED, /* to agents who could not have it before */
+    AW_EVENT_TYPE_TICKET_OPENED,
+    AW_EVENT_TYPE_TICKET_PLACED,
+    AW_EVENT_TYPE_TICKET_RECLASSED, /* class or departure, by the clock or a flight */
+    AW_EVENT_TYPE_TICKET_RELEASED,
+    AW_EVENT_TYPE_TICKET_REOPENED,
+    AW_EVENT_TYPE_TICKET_RESUMED, /* a hold ended */
+    AW_EVENT_TYPE_TICKET_SHOWN,   /* a complete was refused: its holder was told of messages that he had not seen */
+    AW_EVENT_TYPE_TICKET_UNFOLDED,
+    AW_EVENT_TYPES
+};
+AW_STATIC_ASSERT(AW_EVENT_TYPES <= 64, "a set of types is a word");
+
+/* "aswolk.ticket.opened" */
+struct aw_slice aw_event_type_name(enum aw_event_type type);
+/* The types that `name` stands for, 1 << type each: itself, or all that begin with it and a dot ("aswolk.ticket"). 0: none. */
+uint64_t aw_event_types_named(struct aw_slice name);
+/* Of a record, as it was read. */
+enum aw_event_type aw_event_type_of(const struct aw_command *command);
+
+/* Where events come from. */
+struct aw_event_source {
+    const uint8_t *store; /* UUID, 16 bytes; borrows */
+    uint8_t        shard;
+    /* The name of a lane; asked only for lanes that records name. */
+    struct aw_slice (*lane_name)(void *user, uint32_t lane);
+    void *user;
+};
+
+/* One event takes at most so many bytes, in either encoding: texts of a record, escaped, and what stands around them. */
+#define AW_EVENT_BYTES_MAX (16U * 1024U)
+
+/* The event as a value of its own. `command`: as the record was read; `at`: when it was carried out. */
+void aw_proto_write_event(struct aw_writer *writer, const struct aw_event_source *source, const struct aw_command *command,
+                          aw_ms at);
+/* What happened from `from` to `to` was trimmed. */
+void aw_proto_write_gap(struct aw_writer *writer, const struct aw_event_source *source, uint64_t from, uint64_t to);
+
+#endif
