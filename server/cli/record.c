@@ -84,6 +84,7 @@ add_tables(json_t *object, const struct aw_table_limits *tables)
     add_number(object, "facts_max", tables->facts_max);
     add_number(object, "flights_max", tables->flights_max);
     add_number(object, "asides_max", tables->asides_max);
+    add_number(object, "replies_max", tables->replies_max);
 }
 
 static void
@@ -276,6 +277,89 @@ add_unfold(json_t *object, const struct aw_in_unfold *in, struct aw_ticket_id ti
 }
 
 static void
+add_message_id(json_t *object, const char *key, struct aw_message_id id, char letter)
+{
+    char text[AW_ID_TEXT_BYTES];
+
+    aw_message_id_format(id, text);
+    text[0] = letter;
+    (void)json_object_set_new(object, key, json_string(text));
+}
+
+static void
+add_reply(json_t *object, const struct aw_in_reply *in)
+{
+    if (!in->is_there)
+        return;
+    add_message_id(object, "to", in->to, 'm');
+    add_slice(object, "channel", in->channel);
+    add_slice(object, "account", in->account);
+    add_flag(object, "bulk", in->is_bulk);
+    add_flag(object, "override", in->is_override);
+}
+
+static void
+add_channel(json_t *object, const struct aw_in_channel *in)
+{
+    json_t *accounts = json_array();
+
+    for (uint32_t i = 0; i < in->pace_count; i++) {
+        json_t *account = json_object();
+
+        add_slice(account, "account", in->paces[i].account);
+        add_number(account, "replies", in->paces[i].replies);
+        add_number(account, "slice_s", in->paces[i].slice_s);
+        (void)json_array_append_new(accounts, account);
+    }
+    add_slice(object, "channel", in->name);
+    (void)json_object_set_new(object, "accounts", accounts);
+    add_slice(object, "by", in->by);
+}
+
+static void
+add_reply_lease(json_t *object, const struct aw_in_reply_lease *in)
+{
+    json_t *accounts = json_array();
+
+    for (uint32_t i = 0; i < in->account_count; i++) {
+        json_t *account = json_object();
+
+        add_slice(account, "channel", in->accounts[i].channel);
+        add_slice(account, "account", in->accounts[i].account);
+        (void)json_array_append_new(accounts, account);
+    }
+    (void)json_object_set_new(object, "accounts", accounts);
+    add_number(object, "max", in->max);
+    add_number(object, "lease_ms", in->lease_ms);
+    add_slice(object, "gateway", in->gateway);
+}
+
+static void
+add_reply_status(json_t *object, const struct aw_in_reply_status *in)
+{
+    add_message_id(object, "reply", in->reply, 'r');
+    add_number(object, "fence", in->fence);
+    (void)json_object_set_new(object, "state", json_string(aw_reply_state_name(in->state)));
+    add_slice(object, "code", in->code);
+    add_flag(object, "permanent", in->is_permanent);
+    add_flag(object, "uncertain", in->is_uncertain);
+    add_slice(object, "by", in->by);
+}
+
+static void
+add_redrive(json_t *object, const struct aw_in_redrive *in)
+{
+    add_slice(object, "channel", in->channel);
+    add_slice(object, "account", in->account);
+    add_slice(object, "code", in->code);
+    add_ticket(object, "ticket", in->ticket);
+    add_time(object, "since", in->since);
+    add_number(object, "max", in->max);
+    add_slice(object, "by", in->by);
+}
+
+/* long: one line for each kind */
+static void
 add_fields(json_t *object, const struct aw_command *command)
 {
     switch (command->kind) {
@@ -314,6 +398,7 @@ add_fields(json_t *object, const struct aw_command *command)
     case AW_COMMAND_COMPLETE:
     case AW_COMMAND_RELEASE:
     case AW_COMMAND_DECLINE:
+    case AW_COMMAND_REPLY:
         add_number(object, "slot", command->in.fenced.lease.slot);
         add_number(object, "fence", command->in.fenced.lease.fence);
         add_slice(object, "agent", command->in.fenced.agent);
@@ -321,6 +406,7 @@ add_fields(json_t *object, const struct aw_command *command)
         if (command->kind == AW_COMMAND_EXTEND)
             add_number(object, "lease_ms", command->in.fenced.lease_ms);
         add_flag(object, "new_messages", command->out.err == AW_E_NEW_MESSAGES);
+        add_reply(object, &command->in.fenced.reply);
         return;
     case AW_COMMAND_TIMER:
         add_number(object, "slot", command->in.timer.slot);
@@ -339,6 +425,22 @@ add_fields(json_t *object, const struct aw_command *command)
         return;
     case AW_COMMAND_UNFOLD:
         add_unfold(object, &command->in.unfold, command->out.u.ticket.ticket);
+        return;
+    case AW_COMMAND_CHANNEL:
+        add_channel(object, &command->in.channel);
+        return;
+    case AW_COMMAND_REPLY_LEASE:
+        add_reply_lease(object, &command->in.reply_lease);
+        return;
+    case AW_COMMAND_REPLY_STATUS:
+        add_reply_status(object, &command->in.reply_status);
+        return;
+    case AW_COMMAND_REPLY_TIMER:
+        add_number(object, "slot", command->in.reply_timer.slot);
+        add_number(object, "reply_seq", command->in.reply_timer.seq);
+        return;
+    case AW_COMMAND_REDRIVE:
+        add_redrive(object, &command->in.redrive);
         return;
     }
 }

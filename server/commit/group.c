@@ -81,6 +81,18 @@ can_wait(const struct aw_committer *c, const struct aw_command *command)
     return command->kind == AW_COMMAND_TIMER && aw_state_timer_can_wait(c->config.state, command->in.timer.slot);
 }
 
+/* What a reply takes beyond its share of what is kept for its ticket comes out of the posts' room, as far as there is any. */
+static enum aw_err
+admit_reply(struct aw_committer *c, uint64_t cost, size_t body_bytes)
+{
+    if (body_bytes <= AW_DRAIN_BODY_BYTES)
+        return AW_OK;
+    if (cost > c->admission.limit_bytes)
+        return AW_E_STORE_FULL;
+    c->admission.limit_bytes -= cost;
+    return AW_OK;
+}
+
 /* A ticket more needs room for its lease and complete, as one that a post opens. */
 static bool
 opens_another(const struct aw_command *command)
@@ -170,6 +182,8 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
             return admit_pushes(c, pushes);
         if (can_wait(c, command) && admit_help(c, cost, pushes) != AW_OK)
             return AW_E_OVERLOADED;
+        if (admit_reply(c, cost, body_bytes) != AW_OK)
+            return AW_E_STORE_FULL;
         if (opens_another(command))
             room->limit_bytes -= cost + AW_DRAIN_BYTES_PER_TICKET;
         room->drain_bytes -= cost;
@@ -296,7 +310,7 @@ apply_one(struct aw_committer *c, struct aw_entry *entry, aw_ms now)
     struct aw_command *command = &entry->command;
     struct aw_in_body  content;
     size_t             record;
-    size_t             body = aw_command_body(command, &content) ? content.bytes.len : 0;
+    size_t             body;
     enum aw_err        err;
 
     if (command->kind == AW_COMMAND_LEASE && command->in.lease.slot == 0) { /* an empty choice that nothing was found for */
@@ -309,11 +323,12 @@ apply_one(struct aw_committer *c, struct aw_entry *entry, aw_ms now)
         command->in.lease.choice.refused_seq = c->refused_seq;
         spare_choice(c, command);
     }
+    command->out = (struct aw_outcome_of){.err = AW_OK};
     record = aw_record_bytes_max(command);
+    body = aw_command_body(command, &content) ? content.bytes.len : 0;
     if (!aw_batch_fits(&c->batch, record, body))
         return false;
     entry->point = (struct aw_commit_point){.index = 0};
-    command->out = (struct aw_outcome_of){.err = AW_OK};
     if (command->kind == AW_COMMAND_LEASE)
         note_held(c, &command->in.lease.choice);
     err = admit_and_apply(c, command, record, body);
@@ -398,17 +413,19 @@ apply_timers(struct aw_committer *c, aw_ms now)
     }
 }
 
-/* What it takes to lease and complete every ticket that is open now. */
+/* What it takes to lease and complete every ticket that is open now, and to have every reply sent. */
 static uint64_t
 drain_bytes(const struct aw_committer *c)
 {
     struct aw_state_counts counts;
-    uint64_t               open = 0;
+    uint64_t               open = 0, on_their_way = 0;
 
     aw_state_counts(c->config.state, &counts);
     for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
         open += counts.tickets[AW_TICKET_WAITING][i] + counts.tickets[AW_TICKET_LEASED][i] + counts.tickets[AW_TICKET_HELD][i];
-    return open * AW_DRAIN_BYTES_PER_TICKET;
+    for (unsigned i = AW_REPLY_WAITING; i <= AW_REPLY_FAILED; i++)
+        on_their_way += counts.replies[i];
+    return open * AW_DRAIN_BYTES_PER_TICKET + on_their_way * AW_DRAIN_BYTES_PER_REPLY;
 }
 
 /* What is left up to the store's limit when every open ticket has been drained, and a checkpoint written beside the last one:

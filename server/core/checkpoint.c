@@ -3,7 +3,7 @@
  * Chunk 0 of table 0 is struct aw_globals. The other tables follow by number; a chunk is a run of rows (their kept bytes) from
  * slot chunk * rows a chunk + 1 on, free ones too, since the chain of free slots is part of the state.
  */
-#include "core/layout.h"
+#include "core/outbox.h"
 
 /* Posts are refused when so much of the pool for old rows is used, so that draining always finds the rest. */
 #define POSTS_SHARE_OF_POOL(cells) ((cells) / 4 * 3)
@@ -161,6 +161,7 @@ aw_state_load_finish(struct aw_state *state, const struct aw_checkpoint_mark *ma
     aw_lease_load_all(state);
     aw_ticket_load_all(state);
     aw_once_load_all(state);
+    aw_outbox_load_all(state);
     state->now = state->globals.now;
     state->index = state->globals.index;
     return AW_OK;

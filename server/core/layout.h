@@ -9,7 +9,7 @@
  * Parts: state.c (making, dispatch, digest), message.c (MESSAGE: duplicates, folding, choice of lane), lease.c (LEASE to RELEASE,
  * TIMER, EPOCH), agent.c (AGENT), aside.c (who may not take what), facts.c (what tickets are about), flight.c (FLIGHT, AIRPORT,
  * UNDO), unfold.c and told.c (UNFOLD), ticket.c (a ticket's moves, its class by the clock, hold, cancel and place), lane.c,
- * channel.c, once.c (requests known by their Idempotency-Key), look.c (views), checkpoint.c.
+ * channel.c, once.c (requests known by their Idempotency-Key), outbox.h (replies), look.c (views), checkpoint.c.
  */
 #ifndef AW_CORE_LAYOUT_H
 #define AW_CORE_LAYOUT_H
@@ -36,8 +36,11 @@ enum aw_table_number {
     AW_TABLE_ASIDES = 10,
     AW_TABLE_CHANNELS = 11,
     AW_TABLE_AGENT_SETTINGS = 12,
+    AW_TABLE_REPLIES = 13,
+    AW_TABLE_ACCOUNTS = 14,
+    AW_TABLE_CHANNEL_SETTINGS = 15,
 };
-#define AW_TABLE_COUNT 13
+#define AW_TABLE_COUNT 16
 #define AW_ROW_SEQ_MAX ((UINT64_C(1) << 48) - 1)
 
 enum {
@@ -298,6 +301,100 @@ struct aw_channel_row {
 };
 AW_STATIC_ASSERT(sizeof(struct aw_channel_row) == AW_CHANNEL_BYTES_MAX + 8, "no holes");
 
+/* A reply on its way out, and for a while after (outbox.h). */
+struct aw_reply_links {
+    uint32_t id[4]; /* key of the index by id: seq, and zeros */
+    uint32_t id_chain;
+    uint32_t ticket[4]; /* the same of its ticket */
+    uint32_t ticket_chain;
+    uint32_t provider_chain;
+    uint32_t child; /* WAITING: in its account's heap (outbox_queue.c) */
+    uint32_t next;
+    uint32_t prev;
+};
+struct aw_reply_row {
+    uint64_t seq : 48;         /* record that wrote it: its id */
+    uint64_t state : 4;        /* enum aw_reply_state; 0: a free row */
+    uint64_t rank : 4;         /* what goes first: 0 care, 1 imminent, 2 the rest, 3 bulk */
+    uint64_t is_uncertain : 1; /* it may have been sent, as nobody heard of it again */
+    uint64_t reserved_1 : 7;
+    uint64_t ticket_seq : 48; /* with `ticket` its ticket's id */
+    uint64_t attempts : 16;   /* leases since it was written or redriven; stays at its largest value */
+    uint64_t to_seq : 48;     /* the message that it answers */
+    uint64_t reserved_2 : 16;
+    uint64_t written_fence : 48; /* the agent's lease under which it was written */
+    uint64_t reserved_3 : 16;
+    uint64_t fence : 48; /* LEASED: of the gateway's lease */
+    uint64_t reserved_4 : 16;
+    uint64_t ended_fence : 48; /* of the lease under which it failed last */
+    uint64_t reserved_5 : 16;
+    uint64_t last_seq : 48; /* newest record of this reply */
+    uint64_t reserved_6 : 16;
+    aw_ms    written_at;
+    aw_ms    due_at;      /* LEASED: when that ends; FAILED: when it is tried again; else 0 */
+    aw_ms    over_at;     /* DEAD, SENT and behind: since when; else 0 */
+    uint32_t provider[4]; /* hash of the id that it got there; zeros: not told */
+    uint32_t ticket;
+    uint32_t account;
+    uint32_t agent; /* who wrote it */
+    uint32_t op;    /* folded op_hash */
+    uint32_t next;  /* over: the one that was over next; in a free row the next free one */
+    uint32_t prev;
+    char     code[AW_REPLY_CODE_BYTES_MAX]; /* why it failed last; zeros behind it */
+    /* derived */
+    struct aw_reply_links links;
+};
+AW_STATIC_ASSERT(offsetof(struct aw_reply_row, links) == 120 + AW_REPLY_CODE_BYTES_MAX, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_reply_row) == 200, "no holes");
+
+/* An account of a channel that replies name, or that has a pace. What was given out is counted by parts of a slice, one more than
+ * a slice has: so the sum is never less than that of any stretch as long as a slice. */
+#define AW_PACE_PARTS 8U
+struct aw_account_links {
+    uint32_t hash[4]; /* of its name */
+    uint32_t chain;
+    uint32_t first; /* of the replies that wait, the one that goes first */
+};
+struct aw_account_row {
+    char     channel[AW_CHANNEL_BYTES_MAX];
+    char     account[AW_ACCOUNT_BYTES_MAX];
+    uint64_t part;    /* record time / a part's length, of the newest count */
+    uint32_t replies; /* rows that name it */
+    uint32_t pace;    /* replies in a slice; 0: any number */
+    uint32_t slice_s;
+    uint32_t given[AW_PACE_PARTS + 1]; /* by part, modulo their number */
+    uint32_t link;                     /* in a free row the next free one */
+    uint8_t  channel_len;              /* 0: a free row */
+    uint8_t  account_len;
+    uint8_t  reserved[2];
+    /* derived */
+    struct aw_account_links links;
+};
+AW_STATIC_ASSERT(offsetof(struct aw_account_row, links) == AW_CHANNEL_BYTES_MAX + AW_ACCOUNT_BYTES_MAX + 64, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_account_row) % 8 == 0, "no holes");
+
+/* What a channel is set to. Never given back, as the version must go on. */
+struct aw_channel_pace {
+    char     account[AW_ACCOUNT_BYTES_MAX];
+    uint32_t account_len;
+    uint32_t replies;
+    uint32_t slice_s;
+};
+struct aw_channel_settings_row {
+    uint64_t               version;
+    char                   name[AW_CHANNEL_BYTES_MAX];
+    uint32_t               name_len;
+    uint32_t               pace_count;
+    struct aw_channel_pace paces[AW_CHANNEL_PACES_MAX];
+};
+AW_STATIC_ASSERT(sizeof(struct aw_channel_settings_row) == 16 + AW_CHANNEL_BYTES_MAX + 76 * AW_CHANNEL_PACES_MAX, "no holes");
+
+/* Replies that are over, longest first. */
+struct aw_reply_list {
+    uint32_t first;
+    uint32_t last;
+};
+
 /* Everything that is one of a kind. Hashed anew for each digest. */
 struct aw_globals {
     uint64_t                seq;
@@ -322,9 +419,12 @@ struct aw_globals {
     uint32_t                once_last;
     uint32_t                shard;
     uint32_t                flights_swept; /* the flight that was last looked at, whether it is over */
+    uint64_t                replied;       /* replies written */
+    struct aw_reply_list    replies_done;  /* SENT and behind */
+    struct aw_reply_list    replies_dead;
 };
-AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 152 + 9 * 8 + AW_TABLE_COUNT * 16 + 24, "no holes");
-AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 152, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 176 + 9 * 8 + AW_TABLE_COUNT * 16 + 24 + 24, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 176, "no holes");
 
 struct aw_lane_load {
     uint32_t waiting[AW_CLASS_COUNT];
@@ -353,6 +453,9 @@ struct aw_state {
     struct aw_rows   asides;
     struct aw_rows   channels;
     struct aw_rows   agent_settings;
+    struct aw_rows   replies;
+    struct aw_rows   accounts;
+    struct aw_rows   channel_settings;
     struct aw_dedupe ids;
     /* Derived from the rows. */
     struct aw_index          by_identity;
@@ -361,7 +464,14 @@ struct aw_state {
     struct aw_index          by_pull; /* leases of pulls that had a key */
     struct aw_index          by_key;
     struct aw_index          by_flight; /* rows of flights */
+    struct aw_index          by_reply;
+    struct aw_index          by_reply_ticket;
+    struct aw_index          by_provider; /* replies whose id at the provider is known */
+    struct aw_index          by_account;
     struct aw_timers         timers;
+    struct aw_timers         reply_timers;
+    uint32_t                 replies_in[AW_REPLY_STATES];
+    uint64_t                 replies_came;  /* how often one began to wait */
     uint32_t                *ticket_facts;  /* owns: by ticket, its first fact */
     uint32_t                *ticket_asides; /* owns: by ticket, its first row in asides */
     uint64_t                *asides_used;   /* owns: a bit for each row of asides */
@@ -456,6 +566,22 @@ aw_aside_at(const struct aw_state *state, uint32_t slot)
     return aw_rows_at(&state->asides, slot);
 }
 
+static inline const struct aw_reply_row *
+aw_reply_at(const struct aw_state *state, uint32_t slot)
+{
+    return aw_rows_at(&state->replies, slot);
+}
+static inline const struct aw_account_row *
+aw_account_at(const struct aw_state *state, uint32_t slot)
+{
+    return aw_rows_at(&state->accounts, slot);
+}
+static inline const struct aw_channel_settings_row *
+aw_channel_settings_at(const struct aw_state *state, uint32_t slot)
+{
+    return aw_rows_at(&state->channel_settings, slot);
+}
+
 static inline aw_ms
 aw_ticket_age(const struct aw_ticket_row *ticket)
 {
@@ -528,6 +654,12 @@ void aw_apply_settings(struct aw_state *state, struct aw_command *command);
 void aw_apply_flight(struct aw_state *state, struct aw_command *command);
 void aw_apply_airport(struct aw_state *state, struct aw_command *command);
 void aw_apply_undo(struct aw_state *state, struct aw_command *command);
+void aw_apply_channel(struct aw_state *state, struct aw_command *command);
+void aw_apply_reply(struct aw_state *state, struct aw_command *command);
+void aw_apply_reply_lease(struct aw_state *state, struct aw_command *command);
+void aw_apply_reply_status(struct aw_state *state, struct aw_command *command);
+void aw_apply_reply_timer(struct aw_state *state, struct aw_command *command);
+void aw_apply_redrive(struct aw_state *state, struct aw_command *command);
 
 /* By enum aw_table_number; not the globals. */
 struct aw_rows *aw_state_table(struct aw_state *state, uint32_t table);

@@ -1,5 +1,5 @@
 /* lease.c - an agent's right to a ticket: given, prolonged, ended; timers; the first record after a start. */
-#include "core/layout.h"
+#include "core/outbox.h"
 
 /* --- the lists of agents' leases (derived, oldest lease first) -------------------------------------------------------------- */
 
@@ -107,7 +107,7 @@ aw_lease_admits(const struct aw_state *state, const struct aw_in_lease *in)
         return AW_E_TABLE_FULL;
     if (aw_rows_room(&state->agents) == 0 && aw_agent_find(state, in->agent) == 0)
         return AW_E_TABLE_FULL;
-    return AW_OK;
+    return aw_outbox_admits(state); /* who takes a ticket can answer it */
 }
 
 enum aw_err
@@ -342,26 +342,82 @@ aw_apply_extend(struct aw_state *state, struct aw_command *command)
     end(state, command);
 }
 
+/* Tells of the reply that this request wrote, now or the first time. */
+static void
+tell_reply(const struct aw_state *state, struct aw_command *command)
+{
+    const struct aw_in_fenced *in = &command->in.fenced;
+    uint32_t row = aw_outbox_find_written(state, aw_ticket_at(state, in->lease.slot), in->lease.fence, in->op_hash);
+
+    if (row == 0)
+        return;
+    command->out.u.lease.reply_seq = aw_reply_at(state, row)->seq;
+    command->out.u.lease.reply_state = (enum aw_reply_state)aw_reply_at(state, row)->state;
+}
+
+void
+aw_apply_reply(struct aw_state *state, struct aw_command *command)
+{
+    const struct aw_in_fenced *in = &command->in.fenced;
+    bool                       goes_on = is_held(state, command);
+    uint32_t                   agent;
+
+    if (command->out.err == AW_OK || command->out.err == AW_E_LEASE_LOST)
+        tell_reply(state, command);
+    if (command->out.u.lease.reply_seq != 0) {
+        command->out.err = AW_OK; /* it was written before, also when the lease is over since */
+        return;
+    }
+    if (!goes_on)
+        return;
+    command->out.err = aw_outbox_check(state, command);
+    if (command->out.err == AW_OK)
+        command->out.err = aw_outbox_admits_reply(state, aw_ticket_at(state, in->lease.slot));
+    if (command->out.err != AW_OK)
+        return;
+    agent = aw_lease_at(state, aw_ticket_at(state, in->lease.slot)->link)->agent;
+    (void)begin(state, command);
+    end(state, command);
+    aw_outbox_add(state, command, agent);
+    tell_reply(state, command);
+}
+
 void
 aw_apply_complete(struct aw_state *state, struct aw_command *command)
 {
-    struct aw_ticket_row *ticket;
+    const struct aw_in_fenced *in = &command->in.fenced;
+    struct aw_ticket_row      *ticket;
+    uint32_t                   agent;
+    bool                       has_news;
 
-    if (!is_held(state, command))
+    if (!is_held(state, command)) {
+        if (command->out.err == AW_OK && in->reply.is_there)
+            tell_reply(state, command);
+        return;
+    }
+    has_news = aw_ticket_at(state, in->lease.slot)->message_seq > command->out.u.lease.seen_seq;
+    if (!has_news && in->reply.is_there)
+        command->out.err = aw_outbox_check(state, command);
+    if (command->out.err != AW_OK)
         return;
     ticket = begin(state, command);
-    if (ticket->message_seq > command->out.u.lease.seen_seq) {
+    if (has_news) {
         ((struct aw_lease_row *)aw_rows_change(&state->leases, ticket->link))->seen_seq = ticket->message_seq;
         command->out.err = AW_E_NEW_MESSAGES;
         end(state, command);
         return;
     }
-    aw_agent_completed(state, aw_lease_at(state, ticket->link)->agent);
-    aw_lease_end(state, ticket, AW_COMMAND_COMPLETE, command->in.fenced.op_hash);
-    aw_ticket_close(state, command->in.fenced.lease.slot, ticket);
-    aw_ticket_hide(ticket, command->in.fenced.lease.slot, &command->out.event);
+    agent = aw_lease_at(state, ticket->link)->agent;
+    aw_agent_completed(state, agent);
+    aw_lease_end(state, ticket, AW_COMMAND_COMPLETE, in->op_hash);
+    aw_ticket_close(state, in->lease.slot, ticket);
+    aw_ticket_hide(ticket, in->lease.slot, &command->out.event);
     state->globals.completed++;
     end(state, command);
+    if (in->reply.is_there) {
+        aw_outbox_add(state, command, agent);
+        tell_reply(state, command);
+    }
 }
 
 void
@@ -506,4 +562,5 @@ aw_apply_epoch(struct aw_state *state, struct aw_command *command)
         aw_timers_set(&state->timers, lease->ticket, least);
         aw_ledger_settle(&state->ledger); /* there may be more leases than one settle can hold */
     }
+    aw_outbox_epoch(state, least);
 }

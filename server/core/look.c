@@ -171,18 +171,25 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
         .flights = globals->heads[AW_TABLE_FLIGHTS].live,
         .asides = globals->heads[AW_TABLE_ASIDES].live,
         .channels = globals->heads[AW_TABLE_CHANNELS].live,
+        .replied = globals->replied,
         .tickets_used = globals->heads[AW_TABLE_TICKETS].live,
         .tickets_max = state->limits.tickets_max - 1,
         .ids_max = state->limits.ids_max,
         .bytes = aw_rows_bytes(&state->tickets) + aw_rows_bytes(&state->identities) + aw_rows_bytes(&state->leases) +
                  aw_rows_bytes(&state->lanes) + aw_rows_bytes(&state->agents) + aw_rows_bytes(&state->once) +
                  aw_rows_bytes(&state->agent_settings) + aw_rows_bytes(&state->facts) + aw_rows_bytes(&state->flights) +
-                 aw_rows_bytes(&state->airports) + aw_dedupe_bytes(&state->ids) + aw_index_bytes(&state->by_identity) +
-                 aw_index_bytes(&state->by_lane_name) + aw_index_bytes(&state->by_agent_name) + aw_index_bytes(&state->by_pull) +
-                 aw_index_bytes(&state->by_key) + aw_index_bytes(&state->by_flight) + aw_timers_bytes(&state->timers) +
+                 aw_rows_bytes(&state->airports) + aw_rows_bytes(&state->replies) + aw_rows_bytes(&state->accounts) +
+                 aw_rows_bytes(&state->channel_settings) + aw_index_bytes(&state->by_reply) +
+                 aw_index_bytes(&state->by_reply_ticket) + aw_index_bytes(&state->by_provider) +
+                 aw_index_bytes(&state->by_account) + aw_timers_bytes(&state->reply_timers) + aw_dedupe_bytes(&state->ids) +
+                 aw_index_bytes(&state->by_identity) + aw_index_bytes(&state->by_lane_name) +
+                 aw_index_bytes(&state->by_agent_name) + aw_index_bytes(&state->by_pull) + aw_index_bytes(&state->by_key) +
+                 aw_index_bytes(&state->by_flight) + aw_timers_bytes(&state->timers) +
                  (size_t)globals->heads[AW_TABLE_TICKETS].used * 2 * sizeof(uint32_t), /* positions of timers, first facts */
     };
     memcpy(ret_counts->tickets, state->by_state, sizeof(ret_counts->tickets));
+    for (unsigned i = 0; i < AW_REPLY_STATES; i++)
+        ret_counts->replies[i] = state->replies_in[i];
 }
 
 uint64_t

@@ -3,7 +3,7 @@
  * Every decision is made on const rows first (place, room); then it is carried out and cannot fail any more. The same decision,
  * asked by aw_message_admits, tells whether there is room.
  */
-#include "core/layout.h"
+#include "core/outbox.h"
 
 /* Tickets closed long ago that a newly opened one takes along: more than one, so that the table shrinks after a surge; and the
  * most that are looked at when a table is full, so that one message's work stays bounded. */
@@ -70,6 +70,20 @@ note_match(const struct aw_state *state, struct matches *matches, uint32_t slot)
     }
 }
 
+/* The ticket of the reply that it answers, while that can be joined; 0: none. */
+static uint32_t
+answered(const struct aw_state *state, const struct aw_in_message *in)
+{
+    bool                        is_told = in->in_reply_to.low != 0 || in->in_reply_to.high != 0;
+    uint32_t                    slot = is_told ? aw_outbox_find_provider(state, in->in_reply_to) : 0;
+    const struct aw_reply_row  *reply = slot == 0 ? NULL : aw_reply_at(state, slot);
+    const struct aw_ticket_row *ticket = reply == NULL ? NULL : aw_ticket_at(state, reply->ticket);
+
+    if (ticket == NULL || ticket->opened_seq != reply->ticket_seq)
+        return 0;
+    return aw_ticket_is_open(ticket) || aw_ticket_is_reopenable(state, ticket) ? reply->ticket : 0;
+}
+
 static struct place
 find_place(const struct aw_state *state, const struct aw_in_message *in)
 {
@@ -79,6 +93,12 @@ find_place(const struct aw_state *state, const struct aw_in_message *in)
     place.lane = aw_lane_choose(state, in, &place.lane_unknown);
     if (in->addressed != AW_ADDRESSED_TO_US)
         return place; /* talk about us is nobody's ticket: it is never folded */
+    place.slot = answered(state, in);
+    if (place.slot != 0) {
+        place.kind = aw_ticket_is_open(aw_ticket_at(state, place.slot)) ? JOINS : REOPENS;
+        place.lane = aw_ticket_at(state, place.slot)->lane;
+        return place;
+    }
     for (uint32_t i = 0; i < in->identity_count; i++) {
         uint32_t row = aw_index_find(&state->by_identity, in->identities[i]);
 

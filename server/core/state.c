@@ -2,6 +2,7 @@
 #include "core/layout.h"
 
 #include "base/reserve.h"
+#include "core/outbox.h"
 
 /* --- making --------------------------------------------------------------------------------------------------------------- */
 
@@ -14,7 +15,7 @@ static const struct aw_rows_layout layouts[AW_TABLE_COUNT] = {
     [AW_TABLE_TICKETS] = ROWS_LAYOUT(AW_TABLE_TICKETS, aw_ticket_row, sizeof(struct aw_ticket_row), link),
     [AW_TABLE_IDENTITIES] = ROWS_LAYOUT(AW_TABLE_IDENTITIES, aw_identity_row, offsetof(struct aw_identity_row, chain), next),
     [AW_TABLE_LEASES] = ROWS_LAYOUT(AW_TABLE_LEASES, aw_lease_row, offsetof(struct aw_lease_row, links), agent),
-    /* Lanes, agents, their settings and channels are never given back, so these links are never used. */
+    /* Lanes, agents, channels and settings are never given back, so these links are never used. */
     [AW_TABLE_LANES] = ROWS_LAYOUT(AW_TABLE_LANES, aw_lane_row, AW_LANE_ROW_KEPT, version),
     [AW_TABLE_AGENTS] = ROWS_LAYOUT(AW_TABLE_AGENTS, aw_agent_row, offsetof(struct aw_agent_row, links), name_len),
     [AW_TABLE_ONCE] = ROWS_LAYOUT(AW_TABLE_ONCE, aw_once_row, offsetof(struct aw_once_row, chain), next),
@@ -25,6 +26,10 @@ static const struct aw_rows_layout layouts[AW_TABLE_COUNT] = {
     [AW_TABLE_CHANNELS] = ROWS_LAYOUT(AW_TABLE_CHANNELS, aw_channel_row, sizeof(struct aw_channel_row), name_len),
     [AW_TABLE_AGENT_SETTINGS] =
         ROWS_LAYOUT(AW_TABLE_AGENT_SETTINGS, aw_agent_settings_row, sizeof(struct aw_agent_settings_row), agent),
+    [AW_TABLE_REPLIES] = ROWS_LAYOUT(AW_TABLE_REPLIES, aw_reply_row, offsetof(struct aw_reply_row, links), next),
+    [AW_TABLE_ACCOUNTS] = ROWS_LAYOUT(AW_TABLE_ACCOUNTS, aw_account_row, offsetof(struct aw_account_row, links), link),
+    [AW_TABLE_CHANNEL_SETTINGS] =
+        ROWS_LAYOUT(AW_TABLE_CHANNEL_SETTINGS, aw_channel_settings_row, sizeof(struct aw_channel_settings_row), name_len),
 };
 static const struct aw_index_layout identity_index = {.stride = sizeof(struct aw_identity_row),
                                                       .key_at = offsetof(struct aw_identity_row, hash),
@@ -45,6 +50,22 @@ static const struct aw_index_layout flight_index = {.stride = sizeof(struct aw_p
                                                     .key_at = offsetof(struct aw_plan_row, key),
                                                     .link_at = offsetof(struct aw_plan_row, chain)};
 
+static const struct aw_index_layout reply_index = {.stride = sizeof(struct aw_reply_row),
+                                                   .key_at = offsetof(struct aw_reply_row, links.id),
+                                                   .link_at = offsetof(struct aw_reply_row, links.id_chain)};
+static const struct aw_index_layout reply_ticket_index = {.stride = sizeof(struct aw_reply_row),
+                                                          .key_at = offsetof(struct aw_reply_row, links.ticket),
+                                                          .link_at = offsetof(struct aw_reply_row, links.ticket_chain)};
+static const struct aw_index_layout provider_index = {.stride = sizeof(struct aw_reply_row),
+                                                      .key_at = offsetof(struct aw_reply_row, provider),
+                                                      .link_at = offsetof(struct aw_reply_row, links.provider_chain)};
+static const struct aw_index_layout account_index = {.stride = sizeof(struct aw_account_row),
+                                                     .key_at = offsetof(struct aw_account_row, links.hash),
+                                                     .link_at = offsetof(struct aw_account_row, links.chain)};
+
+/* Accounts that have a pace, besides those that replies name. */
+#define ACCOUNTS_SET_MAX (AW_CHANNELS_SET_MAX * AW_CHANNEL_PACES_MAX)
+
 static enum aw_err
 check_limits(const struct aw_state_limits *limits, struct aw_why *why)
 {
@@ -52,12 +73,13 @@ check_limits(const struct aw_state_limits *limits, struct aw_why *why)
         return aw_why(why, AW_E_CONFIG, "lanes-max must be 2 to %u", AW_STATE_LANES_MAX);
     if (limits->tickets_max < 2 || limits->identities_max == 0 || limits->ids_max == 0 || limits->leases_max == 0 ||
         limits->agents_max == 0 || limits->keys_max == 0 || limits->facts_max == 0 || limits->flights_max == 0 ||
-        limits->asides_max == 0)
+        limits->asides_max == 0 || limits->replies_max == 0)
         return aw_why(why, AW_E_CONFIG, "no table may have a limit of 0, and tickets-max must be 2 or more");
     if (limits->tickets_max > AW_STATE_ROWS_MAX || limits->identities_max > AW_STATE_ROWS_MAX ||
         limits->ids_max > AW_STATE_ROWS_MAX || limits->leases_max > AW_STATE_ROWS_MAX || limits->agents_max > AW_STATE_ROWS_MAX ||
         limits->keys_max > AW_STATE_ROWS_MAX || limits->facts_max > AW_STATE_ROWS_MAX ||
-        limits->flights_max > AW_STATE_ROWS_MAX || limits->asides_max > AW_STATE_ROWS_MAX)
+        limits->flights_max > AW_STATE_ROWS_MAX || limits->asides_max > AW_STATE_ROWS_MAX ||
+        limits->replies_max > AW_STATE_ROWS_MAX - ACCOUNTS_SET_MAX)
         return aw_why(why, AW_E_CONFIG, "no table may have more than %u rows", AW_STATE_ROWS_MAX);
     return AW_OK;
 }
@@ -66,8 +88,23 @@ static struct aw_rows *
 table_of(struct aw_state *state, uint32_t table)
 {
     struct aw_rows *const tables[AW_TABLE_COUNT] = {
-        NULL,          &state->tickets, &state->identities, &state->leases, &state->lanes,    &state->agents,        &state->once,
-        &state->facts, &state->flights, &state->airports,   &state->asides, &state->channels, &state->agent_settings};
+        NULL,
+        &state->tickets,
+        &state->identities,
+        &state->leases,
+        &state->lanes,
+        &state->agents,
+        &state->once,
+        &state->facts,
+        &state->flights,
+        &state->airports,
+        &state->asides,
+        &state->channels,
+        &state->agent_settings,
+        &state->replies,
+        &state->accounts,
+        &state->channel_settings,
+    };
 
     return tables[table];
 }
@@ -97,7 +134,10 @@ init_tables(struct aw_state *state)
                                             AW_AIRPORT_CODES + 1,
                                             limits->asides_max + 1,
                                             AW_CHANNELS_MAX + 1,
-                                            limits->agents_max + 1};
+                                            limits->agents_max + 1,
+                                            limits->replies_max + 1,
+                                            limits->replies_max + ACCOUNTS_SET_MAX + 1,
+                                            AW_CHANNELS_SET_MAX + 1};
 
     if (!aw_ledger_init(&state->ledger, limits->preimage_bytes_max))
         return false;
@@ -156,7 +196,13 @@ init_derived(struct aw_state *state)
            aw_index_init(&state->by_agent_name, aw_rows_base(&state->agents), &agent_index, limits->agents_max) &&
            aw_index_init(&state->by_pull, aw_rows_base(&state->leases), &pull_index, limits->leases_max) &&
            aw_index_init(&state->by_key, aw_rows_base(&state->once), &key_index, limits->keys_max) &&
-           aw_index_init(&state->by_flight, aw_rows_base(&state->flights), &flight_index, limits->flights_max);
+           aw_index_init(&state->by_flight, aw_rows_base(&state->flights), &flight_index, limits->flights_max) &&
+           aw_timers_init(&state->reply_timers, limits->replies_max + 1) &&
+           aw_index_init(&state->by_reply, aw_rows_base(&state->replies), &reply_index, limits->replies_max) &&
+           aw_index_init(&state->by_reply_ticket, aw_rows_base(&state->replies), &reply_ticket_index, limits->replies_max) &&
+           aw_index_init(&state->by_provider, aw_rows_base(&state->replies), &provider_index, limits->replies_max) &&
+           aw_index_init(&state->by_account, aw_rows_base(&state->accounts), &account_index,
+                         limits->replies_max + ACCOUNTS_SET_MAX);
 }
 
 enum aw_err
@@ -199,6 +245,7 @@ aw_state_new_largest(struct aw_state **ret_state, uint8_t shard, struct aw_why *
         .facts_max = 400000000,
         .flights_max = 10000000,
         .asides_max = 65536,
+        .replies_max = 20000000,
         .preimage_bytes_max = usual.preimage_bytes_max,
     };
     enum aw_err err = aw_state_new(ret_state, &most, shard, why);
@@ -218,6 +265,11 @@ aw_state_free(struct aw_state **state)
     aw_reserve_give(s->asides_used, asides_used_bytes(s));
     aw_reserve_give(s->ticket_asides, ticket_facts_bytes(s));
     aw_reserve_give(s->ticket_facts, ticket_facts_bytes(s));
+    aw_timers_fini(&s->reply_timers);
+    aw_index_fini(&s->by_account);
+    aw_index_fini(&s->by_provider);
+    aw_index_fini(&s->by_reply_ticket);
+    aw_index_fini(&s->by_reply);
     aw_index_fini(&s->by_flight);
     aw_index_fini(&s->by_key);
     aw_index_fini(&s->by_pull);
@@ -301,6 +353,12 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
     case AW_COMMAND_SETTINGS:
     case AW_COMMAND_EXTEND:
     case AW_COMMAND_COMPLETE:
+    case AW_COMMAND_CHANNEL:
+    case AW_COMMAND_REPLY: /* these say in apply whether there is room */
+    case AW_COMMAND_REPLY_LEASE:
+    case AW_COMMAND_REPLY_STATUS:
+    case AW_COMMAND_REPLY_TIMER:
+    case AW_COMMAND_REDRIVE:
     case AW_COMMAND_DECLINE: /* only a held lease needs room, and apply says whether there is */
     case AW_COMMAND_TIMER:
         return AW_OK;
@@ -316,7 +374,7 @@ aw_state_prefetch(const struct aw_state *state, const struct aw_command *command
     else if (command->kind == AW_COMMAND_LEASE)
         aw_rows_prefetch(&state->tickets, command->in.lease.slot);
     else if (command->kind == AW_COMMAND_EXTEND || command->kind == AW_COMMAND_COMPLETE || command->kind == AW_COMMAND_RELEASE ||
-             command->kind == AW_COMMAND_DECLINE)
+             command->kind == AW_COMMAND_DECLINE || command->kind == AW_COMMAND_REPLY)
         aw_rows_prefetch(&state->tickets, command->in.fenced.lease.slot);
 }
 
@@ -327,7 +385,7 @@ struct told_limit {
     uint32_t    made;
     uint32_t    told; /* 0: as made */
 };
-#define TOLD_LIMITS 11
+#define TOLD_LIMITS 12
 
 static void
 told_limits(const struct aw_state *state, const struct aw_table_limits *told, struct told_limit ret_limits[TOLD_LIMITS])
@@ -345,6 +403,7 @@ told_limits(const struct aw_state *state, const struct aw_table_limits *told, st
               {"facts-max", AW_TABLE_FACTS, made->facts_max, told->facts_max},
               {"flights-max", AW_TABLE_FLIGHTS, made->flights_max, told->flights_max},
               {"asides-max", AW_TABLE_ASIDES, made->asides_max, told->asides_max},
+              {"replies-max", AW_TABLE_REPLIES, made->replies_max, told->replies_max},
     };
 
     memcpy(ret_limits, limits, sizeof(limits));
@@ -381,8 +440,10 @@ aw_state_use_limits(struct aw_state *state)
 static bool
 are_settings_valid(const struct aw_core_settings *settings)
 {
-    const uint64_t all[] = {settings->dedupe_ms,  settings->reopen_ms, settings->imminent_ms,    settings->lease_grace_ms,
-                            settings->decline_ms, settings->kept_ms,   settings->kept_gentle_ms, settings->gentle_first_ms};
+    const uint64_t all[] = {settings->dedupe_ms,         settings->reopen_ms,       settings->imminent_ms,
+                            settings->lease_grace_ms,    settings->decline_ms,      settings->kept_ms,
+                            settings->kept_gentle_ms,    settings->gentle_first_ms, settings->reply_retry_ms,
+                            settings->reply_retry_ms_max};
 
     for (size_t i = 0; i < AW_ARRAY_LEN(all); i++) {
         if (all[i] > AW_CORE_SETTING_MS_MAX)
@@ -392,7 +453,7 @@ are_settings_valid(const struct aw_core_settings *settings)
         if (settings->handling_ms[i] > AW_CORE_SETTING_MS_MAX)
             return false;
     }
-    return settings->backdate_ms <= AW_CORE_BACKDATE_MS_MAX;
+    return settings->backdate_ms <= AW_CORE_BACKDATE_MS_MAX && settings->reply_attempts_max > 0;
 }
 
 void
@@ -417,6 +478,7 @@ aw_apply_settings(struct aw_state *state, struct aw_command *command)
         aw_ticket_rearm_all(state);
 }
 
+/* long: one line for each kind */
 static void
 dispatch(struct aw_state *state, struct aw_command *command)
 {
@@ -478,6 +540,24 @@ dispatch(struct aw_state *state, struct aw_command *command)
     case AW_COMMAND_UNFOLD:
         aw_apply_unfold(state, command);
         return;
+    case AW_COMMAND_CHANNEL:
+        aw_apply_channel(state, command);
+        return;
+    case AW_COMMAND_REPLY:
+        aw_apply_reply(state, command);
+        return;
+    case AW_COMMAND_REPLY_LEASE:
+        aw_apply_reply_lease(state, command);
+        return;
+    case AW_COMMAND_REPLY_STATUS:
+        aw_apply_reply_status(state, command);
+        return;
+    case AW_COMMAND_REPLY_TIMER:
+        aw_apply_reply_timer(state, command);
+        return;
+    case AW_COMMAND_REDRIVE:
+        aw_apply_redrive(state, command);
+        return;
     }
     AW_UNREACHABLE();
 }
@@ -512,9 +592,17 @@ aw_state_apply(struct aw_state *state, struct aw_command *command)
 bool
 aw_state_due(const struct aw_state *state, aw_ms now, struct aw_command *ret_command)
 {
-    struct aw_timer first;
+    struct aw_timer first, reply;
+    bool            has_first = aw_timers_first(&state->timers, &first);
 
-    if (!aw_timers_first(&state->timers, &first) || first.at > now)
+    if (aw_outbox_due(state, &reply) && reply.at <= now && (!has_first || reply.at < first.at)) {
+        const struct aw_reply_row *row = aw_reply_at(state, reply.slot);
+
+        *ret_command = (struct aw_command){.kind = AW_COMMAND_REPLY_TIMER,
+                                           .in.reply_timer = {.slot = reply.slot, .seq = row->seq, .due_at = row->due_at}};
+        return true;
+    }
+    if (!has_first || first.at > now)
         return false;
     *ret_command = (struct aw_command){
         .kind = AW_COMMAND_TIMER,
@@ -533,11 +621,14 @@ aw_state_put_off(struct aw_state *state, uint32_t slot, aw_ms at)
 aw_ms
 aw_state_next_due(const struct aw_state *state)
 {
-    struct aw_timer first;
+    struct aw_timer first, reply;
+    bool            has_first = aw_timers_first(&state->timers, &first);
 
     if (state->rearm_left != 0)
         return state->now > 0 ? state->now : 1;
-    return aw_timers_first(&state->timers, &first) ? first.at : 0;
+    if (aw_outbox_due(state, &reply) && (!has_first || reply.at < first.at))
+        return reply.at;
+    return has_first ? first.at : 0;
 }
 
 uint32_t
@@ -569,9 +660,10 @@ aw_state_digest(const struct aw_state *state)
 struct aw_hash128
 aw_state_rows_digest_slow(const struct aw_state *state)
 {
-    const struct aw_rows *const tables[] = {&state->tickets,  &state->identities, &state->leases,   &state->lanes,
-                                            &state->agents,   &state->once,       &state->facts,    &state->flights,
-                                            &state->airports, &state->asides,     &state->channels, &state->agent_settings};
+    const struct aw_rows *const tables[] = {&state->tickets,  &state->identities, &state->leases,          &state->lanes,
+                                            &state->agents,   &state->once,       &state->facts,           &state->flights,
+                                            &state->airports, &state->asides,     &state->channels,        &state->agent_settings,
+                                            &state->replies,  &state->accounts,   &state->channel_settings};
     struct aw_hash128           sum = {0};
 
     for (size_t i = 0; i < AW_ARRAY_LEN(tables); i++)

@@ -69,6 +69,8 @@
  *              and has the first outcome. What was refused is not remembered. When no more can be remembered, a command with a
  *              new key is refused: none is forgotten early. Pulls are known by their leases instead: while one granted to a pull
  *              runs, no other pull with its key gets any.
+ *   reply      core/outbox.h has the rules of replies. A message that answers one, by the id that it got at the provider, joins or
+ *              reopens its ticket before its identities are asked.
  *   closed     kept for reopen_ms, then taken for new tickets: up to 4 with each ticket opened, up to 64 when a table is full.
  *
  * Who owns: the caller, until aw_state_free. Thread: the committer (and main before it starts); only the names that outcomes
@@ -97,6 +99,7 @@ struct aw_state_limits {
     uint32_t facts_max;          /* flights and airports that tickets are about; default 16 M */
     uint32_t flights_max;        /* flights that were ever changed and are not over; default 20,000 */
     uint32_t asides_max;         /* agents who may not take a ticket, or for whom one is kept, just now; default 4,096 */
+    uint32_t replies_max;        /* on their way out, and those of the last days while there is room; default 1 M */
     uint32_t preimage_bytes_max; /* rows kept for a checkpoint under way; default 64 MiB */
 };
 #define AW_STATE_LANES_MAX 65535U
@@ -121,6 +124,7 @@ struct aw_state_limits {
                               .facts_max = 16000000,                                                                             \
                               .flights_max = 20000,                                                                              \
                               .asides_max = 4096,                                                                                \
+                              .replies_max = 1000000,                                                                            \
                               .preimage_bytes_max = 64U << 20})
 
 /* Empty, epoch 0, with the lanes `main` and `listening`. AW_E_MEMORY when the address space can't be had, AW_E_CONFIG for limits
@@ -166,6 +170,13 @@ void aw_state_prefetch(const struct aw_state *state, const struct aw_command *co
  *   UNDO     NOT_FOUND, OVERTAKEN      all three with a key as HOLD
  *   UNFOLD   as CANCEL, but for BAD_VALUE (no message, or none left), STALE (other messages than were read: read them again) and
  *            TABLE_FULL; WRONG_STATE also while another agent holds what he was given of it
+ *   REPLY    as EXTEND; TABLE_FULL (the outbox, or AW_TICKET_REPLIES_MAX of the ticket), BAD_VALUE (it answers no message of this
+ *            ticket), `refusal`; AW_OK with changed false: written before under this lease. COMPLETE with a reply: BAD_VALUE and
+ *            `refusal` too, never TABLE_FULL
+ *   REPLY_LEASE   AW_OK with changed false: nothing is due
+ *   REPLY_STATUS  NOT_FOUND; LEASE_LOST (FAILED, of another attempt than the one under way); AW_OK with changed false: nothing new
+ *   REPLY_TIMER   as TIMER      REDRIVE  TABLE_FULL (nothing fits); AW_OK with changed false: none is chosen, and with dry_run
+ *   CHANNEL  as AGENT
  *   SETTINGS BAD_VALUE; AW_OK with changed false when they are the same      EPOCH  AW_OK
  * A lease is over exactly when now >= expires_at, also before its timer was applied.
  */
@@ -335,6 +346,45 @@ uint32_t aw_state_flights(const struct aw_state *state, uint32_t after, struct a
 uint32_t aw_state_airports(const struct aw_state *state, uint32_t after, struct aw_airport_answer *ret_airports, uint32_t room,
                            uint32_t *ret_next);
 
+/* A reply as far as its row tells. */
+struct aw_reply_view {
+    struct aw_message_id reply;
+    struct aw_ticket_id  ticket;
+    struct aw_message_id to;
+    enum aw_reply_state  state;
+    struct aw_slice      agent; /* who wrote it; never changes and never goes away */
+    uint32_t             attempt;
+    bool                 is_uncertain;
+    aw_ms                written_at;
+    aw_ms                due_at;  /* LEASED: when that ends; FAILED: when it is tried again; else 0 */
+    aw_ms                over_at; /* DEAD, SENT and behind; else 0 */
+    uint8_t              code_len;
+    char                 code[AW_REPLY_CODE_BYTES_MAX]; /* why it failed last */
+};
+/* AW_E_NOT_FOUND: there never was one, or it is forgotten. */
+AW_MUST_USE enum aw_err aw_state_reply(const struct aw_state *state, uint64_t seq, struct aw_reply_view *ret_view);
+/* Those of the ticket that was opened by this record, oldest first; the newest `room` of them. Returns how many. */
+uint32_t aw_state_replies_of(const struct aw_state *state, uint64_t ticket_seq, struct aw_reply_view *ret_views, uint32_t room);
+/* Whether this record wrote a reply that is still to be sent, or may be redriven. */
+bool aw_state_reply_is_open(const struct aw_state *state, uint64_t seq);
+/* When a REPLY_LEASE of these accounts would get something, as things are: `now` or later; 0: not before a reply comes. */
+aw_ms aw_state_replies_ready_at(const struct aw_state *state, const struct aw_account_name *accounts, uint32_t count, aw_ms now);
+/* Goes up whenever a reply begins to wait for a gateway, or a pace changes. */
+uint64_t aw_state_replies_came(const struct aw_state *state);
+/* What a channel is set to. */
+struct aw_channel_view {
+    uint64_t version;
+    uint32_t pace_count;
+    struct {
+        char     account[AW_ACCOUNT_BYTES_MAX];
+        uint8_t  account_len;
+        uint32_t replies;
+        uint32_t slice_s;
+    } paces[AW_CHANNEL_PACES_MAX];
+};
+/* AW_E_NOT_FOUND: it was never set. */
+AW_MUST_USE enum aw_err aw_state_channel(const struct aw_state *state, struct aw_slice name, struct aw_channel_view *ret_view);
+
 struct aw_state_counts {
     uint64_t tickets[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT];                               /* by state and class */
     uint64_t messages;                                                                    /* accepted, ever */
@@ -350,7 +400,9 @@ struct aw_state_counts {
     uint64_t flights;
     uint64_t asides;
     uint64_t channels;
-    uint64_t tickets_used; /* open and closed */
+    uint64_t replies[AW_REPLY_STATES]; /* in the table, by state */
+    uint64_t replied;                  /* ever */
+    uint64_t tickets_used;             /* open and closed */
     uint64_t tickets_max;
     uint64_t ids_max;
     uint64_t bytes; /* of tables touched */

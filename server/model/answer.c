@@ -20,6 +20,30 @@ aw_ticket_state_name(enum aw_ticket_state state)
 }
 
 const char *
+aw_reply_state_name(enum aw_reply_state state)
+{
+    switch (state) {
+    case AW_REPLY_NONE:
+        return "none";
+    case AW_REPLY_WAITING:
+        return "waiting";
+    case AW_REPLY_LEASED:
+        return "leased";
+    case AW_REPLY_FAILED:
+        return "failed";
+    case AW_REPLY_DEAD:
+        return "dead";
+    case AW_REPLY_SENT:
+        return "sent";
+    case AW_REPLY_DELIVERED:
+        return "delivered";
+    case AW_REPLY_READ:
+        return "read";
+    }
+    AW_UNREACHABLE();
+}
+
+const char *
 aw_flight_state_name(enum aw_flight_state state)
 {
     switch (state) {

@@ -86,6 +86,20 @@ enum aw_ticket_state {
 };
 const char *aw_ticket_state_name(enum aw_ticket_state state);
 
+/* Where a reply is on its way out. The numbers are stored. */
+enum aw_reply_state {
+    AW_REPLY_NONE = 0,
+    AW_REPLY_WAITING = 1, /* for a gateway */
+    AW_REPLY_LEASED = 2,  /* a gateway sends it */
+    AW_REPLY_FAILED = 3,  /* waits until it is tried again */
+    AW_REPLY_DEAD = 4,    /* given up, until a person redrives it */
+    AW_REPLY_SENT = 5,
+    AW_REPLY_DELIVERED = 6,
+    AW_REPLY_READ = 7,
+};
+#define AW_REPLY_STATES 8
+const char *aw_reply_state_name(enum aw_reply_state state);
+
 /* One of those that go before a ticket. */
 struct aw_before {
     struct aw_ticket_id ticket;

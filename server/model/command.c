@@ -19,6 +19,8 @@ aw_command_name(unsigned kind)
         return "undo";
     case AW_COMMAND_AGENT:
         return "agent";
+    case AW_COMMAND_CHANNEL:
+        return "channel";
     case AW_COMMAND_MESSAGE:
         return "message";
     case AW_COMMAND_LEASE:
@@ -43,6 +45,16 @@ aw_command_name(unsigned kind)
         return "place";
     case AW_COMMAND_UNFOLD:
         return "unfold";
+    case AW_COMMAND_REPLY:
+        return "reply";
+    case AW_COMMAND_REPLY_LEASE:
+        return "reply_lease";
+    case AW_COMMAND_REPLY_STATUS:
+        return "reply_status";
+    case AW_COMMAND_REPLY_TIMER:
+        return "reply_timer";
+    case AW_COMMAND_REDRIVE:
+        return "redrive";
     default: /* read from a journal, so any number may come */
         return "unknown";
     }
@@ -52,7 +64,13 @@ bool
 aw_command_body(const struct aw_command *command, struct aw_in_body *ret_body)
 {
     const struct aw_in_message *message = &command->in.message;
+    bool                        is_reply =
+        command->kind == AW_COMMAND_REPLY || (command->kind == AW_COMMAND_COMPLETE && command->in.fenced.reply.is_there);
 
+    if (is_reply && command->out.err == AW_OK) { /* what was refused wrote nothing */
+        *ret_body = command->in.fenced.reply.body;
+        return true;
+    }
     if (command->kind != AW_COMMAND_MESSAGE)
         return false;
     *ret_body = (struct aw_in_body){.bytes = message->body,
@@ -75,6 +93,11 @@ aw_command_slot(const struct aw_command *command, uint32_t *ret_slot)
     case AW_COMMAND_AIRPORT:
     case AW_COMMAND_UNDO:
     case AW_COMMAND_AGENT:
+    case AW_COMMAND_CHANNEL:
+    case AW_COMMAND_REPLY_LEASE:
+    case AW_COMMAND_REPLY_STATUS: /* these follow their reply's record, not the ticket's */
+    case AW_COMMAND_REPLY_TIMER:
+    case AW_COMMAND_REDRIVE:
         return false;
     case AW_COMMAND_MESSAGE:
         *ret_slot = command->out.u.message.ticket.slot;
@@ -86,6 +109,7 @@ aw_command_slot(const struct aw_command *command, uint32_t *ret_slot)
     case AW_COMMAND_COMPLETE:
     case AW_COMMAND_RELEASE:
     case AW_COMMAND_DECLINE:
+    case AW_COMMAND_REPLY:
         *ret_slot = command->in.fenced.lease.slot;
         return true;
     case AW_COMMAND_TIMER:
@@ -113,7 +137,16 @@ aw_command_by(const struct aw_command *command)
     case AW_COMMAND_LANE:
     case AW_COMMAND_MESSAGE:
     case AW_COMMAND_TIMER:
+    case AW_COMMAND_REPLY_TIMER:
         return (struct aw_slice){NULL, 0};
+    case AW_COMMAND_CHANNEL:
+        return command->in.channel.by;
+    case AW_COMMAND_REPLY_LEASE:
+        return command->in.reply_lease.gateway;
+    case AW_COMMAND_REPLY_STATUS:
+        return command->in.reply_status.by;
+    case AW_COMMAND_REDRIVE:
+        return command->in.redrive.by;
     case AW_COMMAND_FLIGHT:
         return command->in.flight.by;
     case AW_COMMAND_AIRPORT:
@@ -128,6 +161,7 @@ aw_command_by(const struct aw_command *command)
     case AW_COMMAND_COMPLETE:
     case AW_COMMAND_RELEASE:
     case AW_COMMAND_DECLINE:
+    case AW_COMMAND_REPLY:
         return command->in.fenced.agent;
     case AW_COMMAND_HOLD:
     case AW_COMMAND_UNHOLD:

@@ -29,6 +29,7 @@ enum aw_command_kind {
     AW_COMMAND_AIRPORT = 5,  /* an airport closes or opens */
     AW_COMMAND_UNDO = 6,     /* one of these two, while nothing came after it */
     AW_COMMAND_AGENT = 7,    /* what an agent is set to: lanes, gentle, units */
+    AW_COMMAND_CHANNEL = 8,  /* what a channel is set to: how fast replies may go out on its accounts */
     AW_COMMAND_MESSAGE = 10, /* accepted: opens, joins or reopens a ticket */
     AW_COMMAND_LEASE = 20,
     AW_COMMAND_EXTEND = 21,
@@ -39,8 +40,13 @@ enum aw_command_kind {
     AW_COMMAND_HOLD = 31,
     AW_COMMAND_UNHOLD = 32,
     AW_COMMAND_CANCEL = 33,
-    AW_COMMAND_PLACE = 34,  /* a person gives a ticket its class or lane, and perhaps holds it or lets it go */
-    AW_COMMAND_UNFOLD = 35, /* some of a ticket's messages become a ticket of their own */
+    AW_COMMAND_PLACE = 34,        /* a person gives a ticket its class or lane, and perhaps holds it or lets it go */
+    AW_COMMAND_UNFOLD = 35,       /* some of a ticket's messages become a ticket of their own */
+    AW_COMMAND_REPLY = 40,        /* the holder of a ticket writes back and keeps it */
+    AW_COMMAND_REPLY_LEASE = 41,  /* a gateway takes replies that are due */
+    AW_COMMAND_REPLY_STATUS = 42, /* what became of one */
+    AW_COMMAND_REPLY_TIMER = 43,  /* a reply's time came: its lease is over, or it is due again */
+    AW_COMMAND_REDRIVE = 44,      /* dead replies are to be sent after all */
 };
 
 /* How many rows tables may have, as decisions go by them: what is forgotten early when a table is full must be so again at a
@@ -56,8 +62,9 @@ struct aw_table_limits {
     uint32_t facts_max;
     uint32_t flights_max;
     uint32_t asides_max;
+    uint32_t replies_max;
 };
-AW_STATIC_ASSERT(sizeof(struct aw_table_limits) == 40, "no holes: it is part of the globals' digest");
+AW_STATIC_ASSERT(sizeof(struct aw_table_limits) == 44, "no holes: it is part of the globals' digest");
 
 /* The settings that decide inside apply; journaled, so that a replay decides alike. Shown with unit and default. None may be above
  * AW_CORE_SETTING_MS_MAX, backdate_ms not above AW_CORE_BACKDATE_MS_MAX. */
@@ -74,7 +81,10 @@ struct aw_core_settings {
     uint64_t kept_gentle_ms;              /* 15 min: the same of a gentle one */
     uint64_t gentle_first_ms;             /* 1 min: a gentle ticket is for agents marked gentle first; 0: never */
     uint64_t handling_ms[AW_CLASS_COUNT]; /* 10/5/8/6/4 min: handling estimate; a departure nearer than that can't be made */
+    uint64_t reply_retry_ms;              /* 5 s: a reply that failed is sent again after this, then twice that, and so on */
+    uint64_t reply_retry_ms_max;          /* 15 min: but never later than this */
     struct aw_table_limits tables;
+    uint32_t               reply_attempts_max; /* 8: so often it is given out before it is dead */
 };
 #define AW_CORE_SETTINGS_DEFAULT                                                                                                 \
     ((struct aw_core_settings){.dedupe_ms = UINT64_C(7) * 24 * 3600 * 1000,                                                      \
@@ -86,7 +96,10 @@ struct aw_core_settings {
                                .kept_ms = UINT64_C(2) * 60 * 1000,                                                               \
                                .kept_gentle_ms = UINT64_C(15) * 60 * 1000,                                                       \
                                .gentle_first_ms = UINT64_C(60) * 1000,                                                           \
-                               .handling_ms = {600000, 300000, 480000, 360000, 240000}})
+                               .handling_ms = {600000, 300000, 480000, 360000, 240000},                                          \
+                               .reply_retry_ms = UINT64_C(5) * 1000,                                                             \
+                               .reply_retry_ms_max = UINT64_C(15) * 60 * 1000,                                                   \
+                               .reply_attempts_max = 8})
 
 /* What a request with an Idempotency-Key is known by: sent again, it is answered as the first time and changes nothing. */
 struct aw_once {
@@ -216,6 +229,8 @@ struct aw_in_message {
     uint8_t       visibility;
     uint8_t       addressed;
     bool          gentle;
+    /* Keyed hash of channel, account and the id that a reply of ours got there, which this one answers; zero: none. */
+    struct aw_hash128 in_reply_to;
     /* The content: lies in the bodies tree, the record holds its hash. */
     struct aw_slice  body;
     struct aw_sha256 body_hash; /* of the plain body */
@@ -275,7 +290,22 @@ struct aw_in_lease {
     struct aw_lease_choice choice;
 };
 
-/* Extend, complete, release and decline name a lease; `op_hash` tells a repeat from another request with the same token. */
+/* What an agent writes back (core/outbox.h). Where it goes was read from the message that it answers, and is recorded. */
+struct aw_in_reply {
+    bool                 is_there; /* COMPLETE may do without */
+    bool                 is_bulk;  /* one of very many: behind all others */
+    bool                 is_override;
+    uint8_t              visibility;
+    struct aw_message_id to;        /* seq 0: there is no such message */
+    struct aw_ticket_id  to_ticket; /* which ticket that message's record names */
+    struct aw_slice      channel;   /* the message's */
+    struct aw_slice      account;
+    struct aw_in_body    body;
+    /* AW_OK, or what is answered to who holds the lease and did not write this before. Not recorded. */
+    enum aw_err refusal;
+};
+
+/* Extend, complete, release, decline and reply name a lease; `op_hash` tells a repeat from another request with the same token. */
 struct aw_in_fenced {
     struct aw_lease_id lease;
     struct aw_slice    agent;
@@ -283,6 +313,7 @@ struct aw_in_fenced {
     uint64_t           lease_ms;   /* extend */
     struct aw_slice    words;      /* complete: disposition; release, decline: reason */
     bool               gives_back; /* release, for a pull whose answer went nowhere; not recorded: aw_state_admits looks at it */
+    struct aw_in_reply reply;      /* REPLY, COMPLETE */
 };
 
 /* What time had to say of a ticket. The numbers are recorded: never change or reuse one. */
@@ -353,6 +384,68 @@ struct aw_in_unfold {
     uint32_t            messages_total; /* how many there were when they were read: else AW_E_STALE */
     struct aw_told      taken;
     struct aw_told      left;
+};
+
+/* How many replies may go out on an account of a channel: in any stretch of slice_s seconds. */
+struct aw_pace {
+    struct aw_slice account;
+    uint32_t        replies;
+    uint32_t        slice_s;
+};
+
+/* The whole of what a channel is set to; accounts that are not named have no pace. */
+struct aw_in_channel {
+    struct aw_slice       name;
+    const struct aw_pace *paces; /* each account once */
+    uint32_t              pace_count;
+    struct aw_slice       by;
+    struct aw_if_match    if_match; /* else AW_E_PRECONDITION */
+    bool                  dry_run;  /* only tells what would be; not recorded */
+};
+
+struct aw_account_name {
+    struct aw_slice channel;
+    struct aw_slice account;
+};
+
+struct aw_out_reply;
+struct aw_in_reply_lease {
+    const struct aw_account_name *accounts;
+    uint32_t                      account_count; /* at most AW_REPLY_ACCOUNTS_MAX */
+    uint32_t                      max;           /* at most AW_REPLIES_PER_LEASE_MAX */
+    uint64_t                      lease_ms;
+    struct aw_slice               gateway;
+    struct aw_out_reply          *replies; /* room for `max`: what was given out; NULL: nobody asks. Not recorded */
+};
+
+struct aw_in_reply_status {
+    struct aw_message_id reply;
+    uint64_t             fence;          /* of the lease under which it was sent; 0: reported without */
+    enum aw_reply_state  state;          /* SENT, DELIVERED, READ, FAILED */
+    struct aw_slice      code;           /* FAILED: of the provider */
+    bool                 is_permanent;   /* FAILED: to try again is no use, by what the code means */
+    bool                 is_uncertain;   /* FAILED: it may have been sent all the same */
+    uint64_t             retry_after_ms; /* FAILED: not before that */
+    struct aw_hash128    provider;       /* keyed hash of channel, account and the id that it got there; zero: not told */
+    struct aw_slice      by;
+};
+
+struct aw_in_reply_timer {
+    uint32_t slot;
+    uint64_t seq;    /* of the reply in it when the timer was read */
+    aw_ms    due_at; /* the same */
+};
+
+/* Which dead replies; what is empty does not choose. */
+struct aw_in_redrive {
+    struct aw_slice     channel;
+    struct aw_slice     account;
+    struct aw_slice     code;
+    struct aw_ticket_id ticket; /* seq 0: any */
+    aw_ms               since;  /* dead since then or later */
+    uint32_t            max;    /* so many, longest dead first; at most AW_REDRIVE_MAX */
+    struct aw_slice     by;
+    bool                dry_run; /* counts only; not recorded */
 };
 
 /* What a command does to the queues once it is durable. */
@@ -434,6 +527,8 @@ struct aw_out_lease {
     aw_ms                 departs_at;
     aw_ms                 reply_by;
     aw_ms                 expires_at;
+    uint64_t              reply_seq; /* REPLY, COMPLETE with one: its record; 0: none */
+    enum aw_reply_state   reply_state;
 };
 struct aw_out_ticket {
     struct aw_ticket_id  ticket;
@@ -476,6 +571,31 @@ struct aw_effect {
     struct aw_slice      holder;       /* who held it and holds it no more, when it was somebody else who did this; else empty */
 };
 
+/* A reply that was given out, or of which something was reported. */
+struct aw_out_reply {
+    struct aw_message_id reply;
+    struct aw_ticket_id  ticket;
+    struct aw_message_id to;
+    uint64_t             fence; /* LEASED */
+    enum aw_reply_state  state;
+    uint32_t             account; /* REPLY_LEASE: which of those that were asked for */
+    uint32_t             attempt;
+    bool                 is_uncertain; /* it may have been sent before: ask the provider first */
+    aw_ms                written_at;
+    aw_ms                due_at; /* LEASED: when the lease ends; FAILED: when it is tried again; else 0 */
+};
+struct aw_out_reply_lease {
+    uint32_t count;
+};
+struct aw_out_redrive {
+    uint32_t count; /* to be sent again */
+    uint32_t left;  /* chosen too, but beyond `max` */
+};
+struct aw_out_channel {
+    uint64_t version;
+    bool     created;
+};
+
 struct aw_outcome_of {
     enum aw_err      err;
     bool             changed;  /* there is a record: seq and prev_seq are set */
@@ -485,12 +605,16 @@ struct aw_outcome_of {
     struct aw_event  event;
     struct aw_effect effect;
     union {
-        struct aw_out_message message;
-        struct aw_out_lease   lease;
-        struct aw_out_ticket  ticket;
-        struct aw_out_lane    lane;
-        struct aw_out_agent   agent;
-        struct aw_out_change  change;
+        struct aw_out_message     message;
+        struct aw_out_lease       lease;
+        struct aw_out_ticket      ticket;
+        struct aw_out_lane        lane;
+        struct aw_out_agent       agent;
+        struct aw_out_change      change;
+        struct aw_out_channel     channel;
+        struct aw_out_reply       reply; /* REPLY_STATUS, REPLY_TIMER */
+        struct aw_out_reply_lease reply_lease;
+        struct aw_out_redrive     redrive;
     } u;
 };
 
@@ -498,19 +622,24 @@ struct aw_command {
     enum aw_command_kind kind;
     struct aw_once       once; /* only with a kind that aw_command_takes_key */
     union {
-        struct aw_in_epoch      epoch;
-        struct aw_core_settings settings;
-        struct aw_in_lane       lane;
-        struct aw_in_agent      agent;
-        struct aw_in_flight     flight;
-        struct aw_in_airport    airport;
-        struct aw_in_undo       undo;
-        struct aw_in_message    message;
-        struct aw_in_lease      lease;
-        struct aw_in_fenced     fenced; /* EXTEND, COMPLETE, RELEASE, DECLINE */
-        struct aw_in_timer      timer;
-        struct aw_in_ticket     ticket; /* HOLD, UNHOLD, CANCEL, PLACE */
-        struct aw_in_unfold     unfold;
+        struct aw_in_epoch        epoch;
+        struct aw_core_settings   settings;
+        struct aw_in_lane         lane;
+        struct aw_in_agent        agent;
+        struct aw_in_flight       flight;
+        struct aw_in_airport      airport;
+        struct aw_in_undo         undo;
+        struct aw_in_message      message;
+        struct aw_in_lease        lease;
+        struct aw_in_fenced       fenced; /* EXTEND, COMPLETE, RELEASE, DECLINE, REPLY */
+        struct aw_in_timer        timer;
+        struct aw_in_ticket       ticket; /* HOLD, UNHOLD, CANCEL, PLACE */
+        struct aw_in_unfold       unfold;
+        struct aw_in_channel      channel;
+        struct aw_in_reply_lease  reply_lease;
+        struct aw_in_reply_status reply_status;
+        struct aw_in_reply_timer  reply_timer;
+        struct aw_in_redrive      redrive;
     } in;
     struct aw_outcome_of out;
 };

@@ -69,6 +69,18 @@
 #define AW_AGENT_UNITS_MAX       100U
 #define AW_AGENT_UNITS_TOTAL_MAX (AW_CHANNELS_MAX * AW_AGENT_UNITS_MAX)
 
+/* Replies on their way out. */
+#define AW_REPLY_ACCOUNTS_MAX    16U /* that one request of a gateway names */
+#define AW_REPLIES_PER_LEASE_MAX 100U
+#define AW_REPLY_CODE_BYTES_MAX  24U /* of a provider: why it failed */
+#define AW_REDRIVE_MAX           1000U
+#define AW_CHANNEL_PACES_MAX     64U /* accounts of one channel that have a pace */
+#define AW_CHANNELS_SET_MAX      64U
+#define AW_PACE_REPLIES_MAX      1000000U
+#define AW_PACE_SLICE_S_MAX      86400U
+#define AW_TICKET_REPLIES_MAX    100U /* of one ticket that are not over */
+#define AW_RETRY_AFTER_S_MAX     86400U
+
 /* How long a request is known by its Idempotency-Key. */
 #define AW_ONCE_MS (UINT64_C(24) * 3600 * 1000)
 

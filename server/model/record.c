@@ -36,8 +36,10 @@ AW_STATIC_ASSERT(AT_CRC + 4 == AW_BATCH_HEADER_BYTES, "the CRC closes the header
 
 #define BATCH_HEADER_VERSION 1U
 #define RECORD_VERSION_1     1U
-/* Behind the fields of version 1, when there is one: a message's airports, a lease's choice, an aw_once. */
+/* Behind the fields of version 1, when there is one: a message's airports, a lease's choice, a complete's reply, an aw_once. */
 #define RECORD_VERSION_2 2U
+/* Behind its airports, if any: what a message answers. */
+#define RECORD_VERSION_3 3U
 #define CARE_MASK                                                                                                                \
     (AW_CARE_MEDICAL | AW_CARE_REDUCED_MOBILITY | AW_CARE_UNACCOMPANIED_MINOR | AW_CARE_BEREAVEMENT | AW_CARE_SAFETY)
 
@@ -271,6 +273,7 @@ static const uint16_t table_limits[] = {
     offsetof(struct aw_table_limits, lanes_max),   offsetof(struct aw_table_limits, agents_max),
     offsetof(struct aw_table_limits, keys_max),    offsetof(struct aw_table_limits, facts_max),
     offsetof(struct aw_table_limits, flights_max), offsetof(struct aw_table_limits, asides_max),
+    offsetof(struct aw_table_limits, replies_max),
 };
 
 static void
@@ -289,6 +292,9 @@ put_settings(struct put *put, const struct aw_core_settings *settings)
         put_ms(put, settings->handling_ms[i]);
     for (size_t i = 0; i < AW_ARRAY_LEN(table_limits); i++)
         put_u32(put, *(const uint32_t *)((const char *)&settings->tables + table_limits[i]));
+    put_ms(put, settings->reply_retry_ms);
+    put_ms(put, settings->reply_retry_ms_max);
+    put_u32(put, settings->reply_attempts_max);
 }
 
 static void
@@ -545,6 +551,101 @@ put_fenced(struct put *put, const struct aw_in_fenced *fenced)
     put_string(put, fenced->words, AW_RELEASE_REASON_BYTES_MAX);
 }
 
+/* Of what lies in the bodies tree. */
+static void
+put_body(struct put *put, const struct aw_in_body *body)
+{
+    AW_ASSERT(body->form <= AW_BODY_AES_GCM);
+    put_u32(put, body->len);
+    put_u8(put, body->form);
+    put_bytes(put, body->hash.bytes, sizeof(body->hash.bytes));
+    put_u64(put, body->key_number);
+    put_bytes(put, body->nonce, sizeof(body->nonce));
+}
+
+static void
+put_reply(struct put *put, const struct aw_in_reply *reply)
+{
+    AW_ASSERT(reply->visibility <= AW_VISIBILITY_PRIVATE);
+    put_u8(put, (uint32_t)reply->is_bulk | (uint32_t)reply->is_override << 1);
+    put_u8(put, reply->visibility);
+    put_u64(put, reply->to.seq);
+    put_u8(put, reply->to_ticket.shard);
+    put_u32(put, reply->to_ticket.slot);
+    put_u64(put, reply->to_ticket.seq);
+    put_string(put, reply->channel, AW_CHANNEL_BYTES_MAX);
+    put_string(put, reply->account, AW_ACCOUNT_BYTES_MAX);
+    put_body(put, &reply->body);
+}
+
+static void
+put_channel(struct put *put, const struct aw_in_channel *channel)
+{
+    AW_ASSERT(channel->name.len >= 1);
+    AW_ASSERT(channel->pace_count <= AW_CHANNEL_PACES_MAX);
+    put_string(put, channel->name, AW_CHANNEL_BYTES_MAX);
+    put_u8(put, channel->pace_count);
+    for (uint32_t i = 0; i < channel->pace_count; i++) {
+        put_string(put, channel->paces[i].account, AW_ACCOUNT_BYTES_MAX);
+        put_u32(put, channel->paces[i].replies);
+        put_u32(put, channel->paces[i].slice_s);
+    }
+    put_if_match(put, &channel->if_match);
+    put_string(put, channel->by, AW_AGENT_BYTES_MAX);
+}
+
+static void
+put_reply_lease(struct put *put, const struct aw_in_reply_lease *lease)
+{
+    AW_ASSERT(lease->account_count <= AW_REPLY_ACCOUNTS_MAX);
+    AW_ASSERT(lease->max <= AW_REPLIES_PER_LEASE_MAX);
+    put_u8(put, lease->account_count);
+    for (uint32_t i = 0; i < lease->account_count; i++) {
+        put_string(put, lease->accounts[i].channel, AW_CHANNEL_BYTES_MAX);
+        put_string(put, lease->accounts[i].account, AW_ACCOUNT_BYTES_MAX);
+    }
+    put_u8(put, lease->max);
+    put_ms(put, lease->lease_ms);
+    put_string(put, lease->gateway, AW_AGENT_BYTES_MAX);
+}
+
+static void
+put_reply_status(struct put *put, const struct aw_in_reply_status *status)
+{
+    AW_ASSERT((unsigned)status->state < AW_REPLY_STATES);
+    put_u8(put, status->reply.shard);
+    put_u64(put, status->reply.seq);
+    put_u64(put, status->fence);
+    put_u8(put, status->state);
+    put_u8(put, (uint32_t)status->is_permanent | (uint32_t)status->is_uncertain << 1);
+    put_string(put, status->code, AW_REPLY_CODE_BYTES_MAX);
+    put_ms(put, status->retry_after_ms);
+    put_hash128(put, status->provider);
+    put_string(put, status->by, AW_AGENT_BYTES_MAX);
+}
+
+static void
+put_reply_timer(struct put *put, const struct aw_in_reply_timer *timer)
+{
+    put_u32(put, timer->slot);
+    put_u64(put, timer->seq);
+    put_ms(put, timer->due_at);
+}
+
+static void
+put_redrive(struct put *put, const struct aw_in_redrive *redrive)
+{
+    put_string(put, redrive->channel, AW_CHANNEL_BYTES_MAX);
+    put_string(put, redrive->account, AW_ACCOUNT_BYTES_MAX);
+    put_string(put, redrive->code, AW_REPLY_CODE_BYTES_MAX);
+    put_u8(put, redrive->ticket.shard);
+    put_u32(put, redrive->ticket.slot);
+    put_u64(put, redrive->ticket.seq);
+    put_ms(put, redrive->since);
+    put_u32(put, redrive->max);
+    put_string(put, redrive->by, AW_AGENT_BYTES_MAX);
+}
+
 static void
 put_timer(struct put *put, const struct aw_in_timer *timer)
 {
@@ -641,6 +742,7 @@ put_effect(struct put *put, const struct aw_effect *effect)
 }
 AW_STATIC_ASSERT((AW_CLASS_NONE & 0xFU) >= AW_CLASS_COUNT, "no class is half of a byte that no class is");
 
+/* long: one line for each kind */
 static void
 put_fields(struct put *put, const struct aw_command *command)
 {
@@ -694,6 +796,25 @@ put_fields(struct put *put, const struct aw_command *command)
     case AW_COMMAND_UNFOLD:
         put_unfold(put, &command->in.unfold, command->out.u.ticket.ticket.slot);
         return;
+    case AW_COMMAND_CHANNEL:
+        put_channel(put, &command->in.channel);
+        return;
+    case AW_COMMAND_REPLY:
+        put_fenced(put, &command->in.fenced);
+        put_reply(put, &command->in.fenced.reply);
+        return;
+    case AW_COMMAND_REPLY_LEASE:
+        put_reply_lease(put, &command->in.reply_lease);
+        return;
+    case AW_COMMAND_REPLY_STATUS:
+        put_reply_status(put, &command->in.reply_status);
+        return;
+    case AW_COMMAND_REPLY_TIMER:
+        put_reply_timer(put, &command->in.reply_timer);
+        return;
+    case AW_COMMAND_REDRIVE:
+        put_redrive(put, &command->in.redrive);
+        return;
     }
     AW_UNREACHABLE();
 }
@@ -702,9 +823,17 @@ put_fields(struct put *put, const struct aw_command *command)
 static unsigned
 version_max(enum aw_command_kind kind)
 {
-    bool has_more = kind == AW_COMMAND_MESSAGE || kind == AW_COMMAND_LEASE || aw_command_takes_key(kind);
+    bool has_more = kind == AW_COMMAND_LEASE || kind == AW_COMMAND_COMPLETE || aw_command_takes_key(kind);
 
+    if (kind == AW_COMMAND_MESSAGE)
+        return RECORD_VERSION_3;
     return has_more ? RECORD_VERSION_2 : RECORD_VERSION_1;
+}
+
+static bool
+is_set(struct aw_hash128 hash)
+{
+    return hash.low != 0 || hash.high != 0;
 }
 
 static unsigned
@@ -712,8 +841,12 @@ version_of(const struct aw_command *command)
 {
     bool has_more = command->kind == AW_COMMAND_MESSAGE ? command->in.message.airport_count > 0
                     : command->kind == AW_COMMAND_LEASE ? command->in.lease.choice.at != 0
-                                                        : aw_once_is_set(&command->once);
+                    : command->kind == AW_COMMAND_COMPLETE
+                        ? command->in.fenced.reply.is_there && command->out.err == AW_OK /* what was refused wrote nothing */
+                        : aw_once_is_set(&command->once);
 
+    if (command->kind == AW_COMMAND_MESSAGE && is_set(command->in.message.in_reply_to))
+        return RECORD_VERSION_3;
     return has_more ? RECORD_VERSION_2 : RECORD_VERSION_1;
 }
 
@@ -726,7 +859,7 @@ put_airports(struct put *put, const struct aw_in_message *message)
         put_bytes(put, message->airports[i].letters, sizeof(message->airports[i].letters));
 }
 
-/* What version 2 has behind the fields of version 1. */
+/* What versions 2 and 3 have behind the fields of version 1. */
 static void
 put_more(struct put *put, const struct aw_command *command)
 {
@@ -735,6 +868,12 @@ put_more(struct put *put, const struct aw_command *command)
         return;
     if (command->kind == AW_COMMAND_MESSAGE) {
         put_airports(put, &command->in.message);
+        if (version_of(command) >= RECORD_VERSION_3)
+            put_hash128(put, command->in.message.in_reply_to);
+        return;
+    }
+    if (command->kind == AW_COMMAND_COMPLETE) {
+        put_reply(put, &command->in.fenced.reply);
         return;
     }
     if (command->kind == AW_COMMAND_LEASE) {
@@ -1006,6 +1145,9 @@ get_settings(struct get *get, struct aw_core_settings *settings)
         settings->handling_ms[i] = get_ms(get);
     for (size_t i = 0; i < AW_ARRAY_LEN(table_limits); i++)
         *(uint32_t *)((char *)&settings->tables + table_limits[i]) = get_u32(get);
+    settings->reply_retry_ms = get_ms(get);
+    settings->reply_retry_ms_max = get_ms(get);
+    settings->reply_attempts_max = get_u32(get);
 }
 
 static void
@@ -1276,6 +1418,123 @@ get_fenced(struct get *get, struct aw_in_fenced *fenced)
 }
 
 static void
+get_body(struct get *get, struct aw_in_body *body)
+{
+    body->len = get_u32(get);
+    body->form = (uint8_t)get_u8(get, AW_BODY_AES_GCM, "form of a body is out of range");
+    get_copy(get, body->hash.bytes, sizeof(body->hash.bytes));
+    body->key_number = get_u64(get);
+    get_copy(get, body->nonce, sizeof(body->nonce));
+}
+
+static void
+get_reply(struct get *get, struct aw_in_reply *reply)
+{
+    unsigned flags = get_u8(get, 3, "a flag is neither 0 nor 1");
+
+    reply->is_there = true;
+    reply->is_bulk = (flags & 1) != 0;
+    reply->is_override = (flags & 2) != 0;
+    reply->visibility = (uint8_t)get_u8(get, AW_VISIBILITY_PRIVATE, "visibility is out of range");
+    reply->to.seq = get_u64(get);
+    reply->to_ticket.shard = (uint8_t)get_u8(get, UINT8_MAX, "");
+    reply->to_ticket.slot = get_u32(get);
+    reply->to_ticket.seq = get_u64(get);
+    reply->to.shard = reply->to_ticket.shard;
+    reply->channel = get_string(get, AW_CHANNEL_BYTES_MAX);
+    reply->account = get_string(get, AW_ACCOUNT_BYTES_MAX);
+    get_body(get, &reply->body);
+    if (reply->channel.len == 0 || reply->to.seq == 0)
+        get_fail(get, AW_E_CORRUPT, "a reply to nothing");
+}
+
+/* A complete that was refused wrote nothing. */
+static void
+get_completing_reply(struct get *get, struct aw_command *command)
+{
+    get_reply(get, &command->in.fenced.reply);
+    if (command->out.err != AW_OK)
+        get_fail(get, AW_E_CORRUPT, "a reply, though new messages went before it");
+}
+
+static void
+get_channel(struct get *get, struct aw_in_channel *channel)
+{
+    struct aw_pace *paces;
+
+    channel->name = get_string(get, AW_CHANNEL_BYTES_MAX);
+    channel->pace_count = get_u8(get, AW_CHANNEL_PACES_MAX, "more accounts than the limit");
+    paces = get_list(get, &channel->pace_count, sizeof(*paces));
+    for (uint32_t i = 0; i < channel->pace_count; i++) {
+        paces[i].account = get_string(get, AW_ACCOUNT_BYTES_MAX);
+        paces[i].replies = get_u32(get);
+        paces[i].slice_s = get_u32(get);
+    }
+    channel->paces = paces;
+    channel->if_match.version = get_u64(get);
+    channel->by = get_string(get, AW_AGENT_BYTES_MAX);
+}
+
+static void
+get_reply_lease(struct get *get, struct aw_in_reply_lease *lease)
+{
+    struct aw_account_name *accounts;
+
+    lease->account_count = get_u8(get, AW_REPLY_ACCOUNTS_MAX, "more accounts than the limit");
+    accounts = get_list(get, &lease->account_count, sizeof(*accounts));
+    for (uint32_t i = 0; i < lease->account_count; i++) {
+        accounts[i].channel = get_string(get, AW_CHANNEL_BYTES_MAX);
+        accounts[i].account = get_string(get, AW_ACCOUNT_BYTES_MAX);
+    }
+    lease->accounts = accounts;
+    lease->max = get_u8(get, AW_REPLIES_PER_LEASE_MAX, "more replies than the limit");
+    lease->lease_ms = get_ms(get);
+    lease->gateway = get_string(get, AW_AGENT_BYTES_MAX);
+}
+
+static void
+get_reply_status(struct get *get, struct aw_in_reply_status *status)
+{
+    unsigned flags;
+
+    status->reply.shard = (uint8_t)get_u8(get, UINT8_MAX, "");
+    status->reply.seq = get_u64(get);
+    status->fence = get_u64(get);
+    status->state = (enum aw_reply_state)get_u8(get, AW_REPLY_STATES - 1, "a reply's state is out of range");
+    flags = get_u8(get, 3, "a flag is neither 0 nor 1");
+    status->is_permanent = (flags & 1) != 0;
+    status->is_uncertain = (flags & 2) != 0;
+    status->code = get_string(get, AW_REPLY_CODE_BYTES_MAX);
+    status->retry_after_ms = get_ms(get);
+    status->provider = get_hash128(get);
+    status->by = get_string(get, AW_AGENT_BYTES_MAX);
+}
+
+static void
+get_reply_timer(struct get *get, struct aw_in_reply_timer *timer)
+{
+    timer->slot = get_u32(get);
+    timer->seq = get_u64(get);
+    timer->due_at = get_ms(get);
+}
+
+static void
+get_redrive(struct get *get, struct aw_in_redrive *redrive)
+{
+    redrive->channel = get_string(get, AW_CHANNEL_BYTES_MAX);
+    redrive->account = get_string(get, AW_ACCOUNT_BYTES_MAX);
+    redrive->code = get_string(get, AW_REPLY_CODE_BYTES_MAX);
+    redrive->ticket.shard = (uint8_t)get_u8(get, UINT8_MAX, "");
+    redrive->ticket.slot = get_u32(get);
+    redrive->ticket.seq = get_u64(get);
+    redrive->since = get_ms(get);
+    redrive->max = get_u32(get);
+    if (redrive->max > AW_REDRIVE_MAX)
+        get_fail(get, AW_E_CORRUPT, "more replies than the limit");
+    redrive->by = get_string(get, AW_AGENT_BYTES_MAX);
+}
+
+static void
 get_timer(struct get *get, struct aw_in_timer *timer)
 {
     timer->slot = get_u32(get);
@@ -1360,6 +1619,7 @@ get_unfold(struct get *get, struct aw_command *command)
 }
 
 /* False for a number that this build does not know. */
+/* long: one line for each kind */
 static bool
 get_fields(struct get *get, struct aw_command *command)
 {
@@ -1413,6 +1673,25 @@ get_fields(struct get *get, struct aw_command *command)
     case AW_COMMAND_UNFOLD:
         get_unfold(get, command);
         return true;
+    case AW_COMMAND_CHANNEL:
+        get_channel(get, &command->in.channel);
+        return true;
+    case AW_COMMAND_REPLY:
+        get_fenced(get, &command->in.fenced);
+        get_reply(get, &command->in.fenced.reply);
+        return true;
+    case AW_COMMAND_REPLY_LEASE:
+        get_reply_lease(get, &command->in.reply_lease);
+        return true;
+    case AW_COMMAND_REPLY_STATUS:
+        get_reply_status(get, &command->in.reply_status);
+        return true;
+    case AW_COMMAND_REPLY_TIMER:
+        get_reply_timer(get, &command->in.reply_timer);
+        return true;
+    case AW_COMMAND_REDRIVE:
+        get_redrive(get, &command->in.redrive);
+        return true;
     }
     return false;
 }
@@ -1440,12 +1719,12 @@ get_effect(struct get *get, struct aw_effect *effect)
 }
 
 static void
-get_airports(struct get *get, struct aw_in_message *message)
+get_airports(struct get *get, struct aw_in_message *message, bool may_be_none)
 {
     uint32_t                count = get_u8(get, AW_AIRPORTS_MAX, "more airports than the limit");
     struct aw_airport_code *airports;
 
-    if (count == 0)
+    if (count == 0 && !may_be_none)
         get_fail(get, AW_E_CORRUPT, "version 2 without an airport");
     airports = get_list(get, &count, sizeof(*airports));
     for (uint32_t i = 0; i < count; i++)
@@ -1481,11 +1760,18 @@ aw_record_read(const struct aw_record *record, struct aw_arena *arena, struct aw
     if (has_effect(&command))
         get_effect(&get, &command.out.effect);
     if (record->version >= RECORD_VERSION_2 && record->kind == AW_COMMAND_MESSAGE)
-        get_airports(&get, &command.in.message);
+        get_airports(&get, &command.in.message, record->version >= RECORD_VERSION_3);
+    else if (record->version >= RECORD_VERSION_2 && record->kind == AW_COMMAND_COMPLETE)
+        get_completing_reply(&get, &command);
     else if (record->version >= RECORD_VERSION_2 && record->kind == AW_COMMAND_LEASE)
         get_choice(&get, &command.in.lease.choice);
     else if (record->version >= RECORD_VERSION_2)
         get_once(&get, &command.once);
+    if (record->version >= RECORD_VERSION_3) {
+        command.in.message.in_reply_to = get_hash128(&get);
+        if (!is_set(command.in.message.in_reply_to))
+            get_fail(&get, AW_E_CORRUPT, "version 3 of an answer to nothing");
+    }
     if (get.err == AW_OK && get.at != get.end)
         get_fail(&get, AW_E_CORRUPT, "something follows its fields");
     if (get.err != AW_OK)

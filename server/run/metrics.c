@@ -170,6 +170,10 @@ render_tickets(const struct aw_state_counts *counts, struct aw_buffer *buffer)
     aw_buffer_printf(buffer, "aswolk_leases %" PRIu64 "\n", counts->leases);
     family(buffer, "lanes", "gauge", "Lanes.");
     aw_buffer_printf(buffer, "aswolk_lanes %" PRIu64 "\n", counts->lanes);
+    family(buffer, "replies", "gauge", "Replies by state, those that are over as long as they are known.");
+    for (unsigned state = AW_REPLY_WAITING; state < AW_REPLY_STATES; state++)
+        aw_buffer_printf(buffer, "aswolk_replies{state=\"%s\"} %" PRIu64 "\n", aw_reply_state_name((enum aw_reply_state)state),
+                         counts->replies[state]);
     family(buffer, "table_rows", "gauge", "Rows of the state's tables in use.");
     aw_buffer_printf(buffer,
                      "aswolk_table_rows{table=\"tickets\"} %" PRIu64 "\naswolk_table_rows{table=\"identities\"} %" PRIu64

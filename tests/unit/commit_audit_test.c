@@ -210,6 +210,7 @@ open_desk(struct desk *desk, uint64_t seed)
     limits.identities_max = 4 * TICKETS_MAX;
     limits.ids_max = 4 * TICKETS_MAX;
     limits.leases_max = TICKETS_MAX;
+    limits.replies_max = TICKETS_MAX;
     limits.agents_max = 2 * AGENTS;
     assert_int_equal(aw_state_new(&desk->state, &limits, KIT_SHARD, &why), AW_OK);
     assert_int_equal(aw_audit_new(&desk->audit), AW_OK);

@@ -231,6 +231,7 @@ test_recovery_says_what_is_too_small(void **state)
                                      .facts_max = 100,
                                      .flights_max = 16,
                                      .asides_max = 64,
+                                     .replies_max = 1000,
                                      .preimage_bytes_max = 1 << 20};
     struct aw_recovery     recovery;
     struct aw_why          why = {.text = ""};
@@ -366,7 +367,7 @@ trim_some(struct desk *desk)
 static void
 test_full_store_drains_to_pulls_of_many_lanes(void **state)
 {
-    struct aw_fault_plan plan = {.full_from_bytes = 800000};
+    struct aw_fault_plan plan = {.full_from_bytes = 809000};
     struct desk          desk;
     struct aw_head       head;
     struct one           one;
@@ -425,7 +426,7 @@ test_role_does_not_flap(void **state)
         assert_int_equal(aw_committer_role(desk.committer), AW_ROLE_FULL);
     }
     for (unsigned i = 0; i < 100 && aw_committer_role(desk.committer) == AW_ROLE_FULL; i++) {
-        hesitations += room > sizeof(large) + 2048; /* the large one would have fitted */
+        hesitations += room > sizeof(large) + 3072; /* the large one would have fitted */
         room = trim_some(&desk);
     }
     assert_int_equal(aw_committer_role(desk.committer), AW_ROLE_ACTIVE);

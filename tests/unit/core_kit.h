@@ -43,6 +43,7 @@ kit_limits(void)
                                     .facts_max = 5000,
                                     .flights_max = 16,
                                     .asides_max = 8,
+                                    .replies_max = 1000,
                                     .preimage_bytes_max = 1U << 20};
 }
 

@@ -1576,6 +1576,12 @@ compare_out(const struct run *run, enum aw_command_kind kind, const struct aw_ou
     case AW_COMMAND_FLIGHT: /* core_flight_test has them */
     case AW_COMMAND_AIRPORT:
     case AW_COMMAND_UNDO:
+    case AW_COMMAND_CHANNEL: /* core_outbox_test has these */
+    case AW_COMMAND_REPLY:
+    case AW_COMMAND_REPLY_LEASE:
+    case AW_COMMAND_REPLY_STATUS:
+    case AW_COMMAND_REPLY_TIMER:
+    case AW_COMMAND_REDRIVE:
         return;
     }
 }
@@ -1799,6 +1805,7 @@ make_settings(struct logged *l)
         .kept_ms = pick(2) * KIT_MINUTE,
         .kept_gentle_ms = 3 * KIT_MINUTE,
         .handling_ms = {1, pick(4) == 0 ? KIT_MINUTE : 3 * KIT_MINUTE, 3, 4, 5},
+        .reply_attempts_max = 1,
     };
 }
 
@@ -2041,6 +2048,12 @@ apply_model(const struct logged *l, struct aw_command *c)
     case AW_COMMAND_FLIGHT:
     case AW_COMMAND_AIRPORT:
     case AW_COMMAND_UNDO:
+    case AW_COMMAND_CHANNEL: /* core_outbox_test has these */
+    case AW_COMMAND_REPLY:
+    case AW_COMMAND_REPLY_LEASE:
+    case AW_COMMAND_REPLY_STATUS:
+    case AW_COMMAND_REPLY_TIMER:
+    case AW_COMMAND_REDRIVE:
         break;
     }
 }
@@ -2114,6 +2127,7 @@ small_limits(uint32_t preimage_bytes_max)
                                     .facts_max = SLOTS * 2 * (AW_TICKET_FACTS_MAX + AW_UNFOLD_MESSAGES_MAX + 1),
                                     .flights_max = 1,
                                     .asides_max = ASIDES,
+                                    .replies_max = 1000,
                                     .preimage_bytes_max = preimage_bytes_max};
 }
 

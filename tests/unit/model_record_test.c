@@ -18,11 +18,12 @@
 #define SEED   UINT64_C(0x5eed0a51)
 #define ROUNDS 400U
 
-static const enum aw_command_kind kinds[] = {AW_COMMAND_EPOCH,   AW_COMMAND_SETTINGS, AW_COMMAND_LANE,     AW_COMMAND_MESSAGE,
-                                             AW_COMMAND_LEASE,   AW_COMMAND_EXTEND,   AW_COMMAND_COMPLETE, AW_COMMAND_RELEASE,
-                                             AW_COMMAND_TIMER,   AW_COMMAND_HOLD,     AW_COMMAND_UNHOLD,   AW_COMMAND_CANCEL,
-                                             AW_COMMAND_FLIGHT,  AW_COMMAND_AIRPORT,  AW_COMMAND_UNDO,     AW_COMMAND_PLACE,
-                                             AW_COMMAND_DECLINE, AW_COMMAND_UNFOLD,   AW_COMMAND_AGENT};
+static const enum aw_command_kind kinds[] = {
+    AW_COMMAND_EPOCH,  AW_COMMAND_SETTINGS,    AW_COMMAND_LANE,         AW_COMMAND_MESSAGE,     AW_COMMAND_LEASE,
+    AW_COMMAND_EXTEND, AW_COMMAND_COMPLETE,    AW_COMMAND_RELEASE,      AW_COMMAND_TIMER,       AW_COMMAND_HOLD,
+    AW_COMMAND_UNHOLD, AW_COMMAND_CANCEL,      AW_COMMAND_FLIGHT,       AW_COMMAND_AIRPORT,     AW_COMMAND_UNDO,
+    AW_COMMAND_PLACE,  AW_COMMAND_DECLINE,     AW_COMMAND_UNFOLD,       AW_COMMAND_AGENT,       AW_COMMAND_CHANNEL,
+    AW_COMMAND_REPLY,  AW_COMMAND_REPLY_LEASE, AW_COMMAND_REPLY_STATUS, AW_COMMAND_REPLY_TIMER, AW_COMMAND_REDRIVE};
 
 /* --- random commands -------------------------------------------------------------------------------------------------------- */
 
@@ -136,6 +137,7 @@ make_message(struct maker *maker, struct aw_in_message *message)
     struct aw_flight_fact *flights = take(maker, AW_FLIGHTS_MAX, sizeof(*flights));
 
     *message = (struct aw_in_message){.id_hash = make_hash(maker),
+                                      .in_reply_to = below(&maker->rng, 2) != 0 ? make_hash(maker) : (struct aw_hash128){0},
                                       .identities = identities,
                                       .identity_count = 1 + make_count(maker, AW_IDENTITY_HASHES_MAX - 1),
                                       .channel = make_string(maker, 1, AW_CHANNEL_BYTES_MAX),
@@ -226,6 +228,86 @@ make_agent(struct maker *maker, struct aw_in_agent *agent)
         units[i] = (struct aw_agent_units){.channel = make_string(maker, 0, AW_CHANNEL_BYTES_MAX),
                                            .units = (uint32_t)below(&maker->rng, AW_AGENT_UNITS_MAX + 1)};
     agent->units = units;
+}
+
+static void
+make_reply(struct maker *maker, struct aw_in_reply *reply)
+{
+    *reply = (struct aw_in_reply){
+        .is_there = true,
+        .is_bulk = below(&maker->rng, 2) != 0,
+        .is_override = below(&maker->rng, 2) != 0,
+        .visibility = (uint8_t)below(&maker->rng, 2),
+        .to = {.seq = 1 + below(&maker->rng, UINT64_MAX)},
+        .to_ticket = {.seq = next(&maker->rng), .slot = (uint32_t)next(&maker->rng), .shard = (uint8_t)next(&maker->rng)},
+        .channel = make_string(maker, 1, AW_CHANNEL_BYTES_MAX),
+        .account = make_string(maker, 0, AW_ACCOUNT_BYTES_MAX),
+        .body = {.len = (uint32_t)next(&maker->rng), .form = (uint8_t)below(&maker->rng, 2), .key_number = next(&maker->rng)},
+    };
+    for (size_t i = 0; i < sizeof(reply->body.hash.bytes); i++)
+        reply->body.hash.bytes[i] = (uint8_t)next(&maker->rng);
+    for (size_t i = 0; i < sizeof(reply->body.nonce); i++)
+        reply->body.nonce[i] = (uint8_t)next(&maker->rng);
+}
+
+static void
+make_channel(struct maker *maker, struct aw_in_channel *channel)
+{
+    uint32_t        count = make_count(maker, AW_CHANNEL_PACES_MAX);
+    struct aw_pace *paces = take(maker, count, sizeof(*paces));
+
+    for (uint32_t i = 0; i < count; i++)
+        paces[i] = (struct aw_pace){.account = make_string(maker, 1, AW_ACCOUNT_BYTES_MAX),
+                                    .replies = (uint32_t)next(&maker->rng),
+                                    .slice_s = (uint32_t)next(&maker->rng)};
+    *channel = (struct aw_in_channel){.name = make_string(maker, 1, AW_CHANNEL_BYTES_MAX),
+                                      .paces = paces,
+                                      .pace_count = count,
+                                      .if_match.version = next(&maker->rng),
+                                      .by = make_string(maker, 0, AW_AGENT_BYTES_MAX)};
+}
+
+static void
+make_outbox(struct maker *maker, struct aw_command *command)
+{
+    struct aw_slice         by = make_string(maker, 0, AW_AGENT_BYTES_MAX);
+    uint32_t                count = make_count(maker, AW_REPLY_ACCOUNTS_MAX);
+    struct aw_account_name *accounts = take(maker, count, sizeof(*accounts));
+
+    for (uint32_t i = 0; i < count; i++)
+        accounts[i] =
+            (struct aw_account_name){make_string(maker, 1, AW_CHANNEL_BYTES_MAX), make_string(maker, 1, AW_ACCOUNT_BYTES_MAX)};
+    if (command->kind == AW_COMMAND_CHANNEL)
+        make_channel(maker, &command->in.channel);
+    else if (command->kind == AW_COMMAND_REPLY_LEASE)
+        command->in.reply_lease = (struct aw_in_reply_lease){.accounts = accounts,
+                                                             .account_count = count,
+                                                             .max = (uint32_t)below(&maker->rng, AW_REPLIES_PER_LEASE_MAX + 1),
+                                                             .lease_ms = make_ms(maker),
+                                                             .gateway = by};
+    else if (command->kind == AW_COMMAND_REPLY_STATUS)
+        command->in.reply_status =
+            (struct aw_in_reply_status){.reply = {.seq = next(&maker->rng), .shard = (uint8_t)next(&maker->rng)},
+                                        .fence = next(&maker->rng),
+                                        .state = (enum aw_reply_state)below(&maker->rng, AW_REPLY_STATES),
+                                        .code = make_string(maker, 0, AW_REPLY_CODE_BYTES_MAX),
+                                        .is_permanent = below(&maker->rng, 2) != 0,
+                                        .is_uncertain = below(&maker->rng, 2) != 0,
+                                        .retry_after_ms = make_ms(maker),
+                                        .provider = make_hash(maker),
+                                        .by = by};
+    else if (command->kind == AW_COMMAND_REPLY_TIMER)
+        command->in.reply_timer =
+            (struct aw_in_reply_timer){.slot = (uint32_t)next(&maker->rng), .seq = next(&maker->rng), .due_at = make_ms(maker)};
+    else
+        command->in.redrive = (struct aw_in_redrive){
+            .channel = make_string(maker, 0, AW_CHANNEL_BYTES_MAX),
+            .account = make_string(maker, 0, AW_ACCOUNT_BYTES_MAX),
+            .code = make_string(maker, 0, AW_REPLY_CODE_BYTES_MAX),
+            .ticket = {.seq = next(&maker->rng), .slot = (uint32_t)next(&maker->rng), .shard = (uint8_t)next(&maker->rng)},
+            .since = make_ms(maker),
+            .max = (uint32_t)below(&maker->rng, AW_REDRIVE_MAX + 1),
+            .by = by};
 }
 
 static void
@@ -409,12 +491,22 @@ make_fields(struct maker *maker, struct aw_command *command)
     case AW_COMMAND_COMPLETE:
     case AW_COMMAND_RELEASE:
     case AW_COMMAND_DECLINE:
+    case AW_COMMAND_REPLY:
         command->in.fenced = (struct aw_in_fenced){
             .lease = {.fence = next(&maker->rng), .slot = (uint32_t)next(&maker->rng), .shard = (uint8_t)next(&maker->rng)},
             .agent = make_string(maker, 1, AW_AGENT_BYTES_MAX),
             .op_hash = next(&maker->rng),
             .lease_ms = make_ms(maker),
             .words = make_string(maker, 0, AW_RELEASE_REASON_BYTES_MAX)};
+        if (command->kind == AW_COMMAND_REPLY || (command->kind == AW_COMMAND_COMPLETE && below(&maker->rng, 2) != 0))
+            make_reply(maker, &command->in.fenced.reply);
+        return;
+    case AW_COMMAND_CHANNEL:
+    case AW_COMMAND_REPLY_LEASE:
+    case AW_COMMAND_REPLY_STATUS:
+    case AW_COMMAND_REPLY_TIMER:
+    case AW_COMMAND_REDRIVE:
+        make_outbox(maker, command);
         return;
     case AW_COMMAND_TIMER:
         command->in.timer = (struct aw_in_timer){.slot = (uint32_t)next(&maker->rng), .version = (uint32_t)next(&maker->rng)};
@@ -565,6 +657,7 @@ same_message(const struct aw_in_message *a, const struct aw_in_message *b)
         SAME_BYTES(flights[i].from);
         SAME_BYTES(flights[i].to);
     }
+    SAME_HASH(in_reply_to);
     SAME(airport_count);
     for (uint32_t i = 0; i < a->airport_count; i++)
         SAME_BYTES(airports[i].letters);
@@ -624,6 +717,88 @@ same_fenced(const struct aw_in_fenced *a, const struct aw_in_fenced *b)
     SAME(op_hash);
     SAME(lease_ms);
     SAME_SLICE(words);
+}
+
+static void
+same_reply(const struct aw_in_reply *a, const struct aw_in_reply *b)
+{
+    SAME(is_there);
+    SAME(is_bulk);
+    SAME(is_override);
+    SAME(visibility);
+    SAME(to.seq);
+    SAME(to_ticket.seq);
+    SAME(to_ticket.slot);
+    SAME(to_ticket.shard);
+    SAME_SLICE(channel);
+    SAME_SLICE(account);
+    SAME(body.len);
+    SAME(body.form);
+    SAME(body.key_number);
+    assert_memory_equal(a->body.hash.bytes, b->body.hash.bytes, sizeof(a->body.hash.bytes));
+    assert_memory_equal(a->body.nonce, b->body.nonce, sizeof(a->body.nonce));
+}
+
+static void
+same_channel(const struct aw_in_channel *a, const struct aw_in_channel *b)
+{
+    SAME_SLICE(name);
+    SAME(pace_count);
+    for (uint32_t i = 0; i < a->pace_count; i++) {
+        SAME_SLICE(paces[i].account);
+        SAME(paces[i].replies);
+        SAME(paces[i].slice_s);
+    }
+    SAME(if_match.version);
+    SAME_SLICE(by);
+}
+
+static void
+same_status(const struct aw_in_reply_status *a, const struct aw_in_reply_status *b)
+{
+    SAME(reply.seq);
+    SAME(reply.shard);
+    SAME(fence);
+    SAME(state);
+    SAME_SLICE(code);
+    SAME(is_permanent);
+    SAME(is_uncertain);
+    SAME(retry_after_ms);
+    SAME_HASH(provider);
+    SAME_SLICE(by);
+}
+
+static void
+same_outbox(const struct aw_command *a, const struct aw_command *b)
+{
+    if (a->kind == AW_COMMAND_CHANNEL) {
+        same_channel(&a->in.channel, &b->in.channel);
+    } else if (a->kind == AW_COMMAND_REPLY_LEASE) {
+        SAME(in.reply_lease.account_count);
+        for (uint32_t i = 0; i < a->in.reply_lease.account_count; i++) {
+            SAME_SLICE(in.reply_lease.accounts[i].channel);
+            SAME_SLICE(in.reply_lease.accounts[i].account);
+        }
+        SAME(in.reply_lease.max);
+        SAME(in.reply_lease.lease_ms);
+        SAME_SLICE(in.reply_lease.gateway);
+    } else if (a->kind == AW_COMMAND_REPLY_STATUS) {
+        same_status(&a->in.reply_status, &b->in.reply_status);
+    } else if (a->kind == AW_COMMAND_REPLY_TIMER) {
+        SAME(in.reply_timer.slot);
+        SAME(in.reply_timer.seq);
+        SAME(in.reply_timer.due_at);
+    } else {
+        SAME_SLICE(in.redrive.channel);
+        SAME_SLICE(in.redrive.account);
+        SAME_SLICE(in.redrive.code);
+        SAME(in.redrive.ticket.seq);
+        SAME(in.redrive.ticket.slot);
+        SAME(in.redrive.ticket.shard);
+        SAME(in.redrive.since);
+        SAME(in.redrive.max);
+        SAME_SLICE(in.redrive.by);
+    }
 }
 
 static void
@@ -742,6 +917,7 @@ same_effect(const struct aw_effect *a, const struct aw_effect *b)
     SAME_SLICE(holder);
 }
 
+/* long: one line for each kind */
 static void
 same_command(const struct aw_command *a, const struct aw_command *b)
 {
@@ -784,7 +960,16 @@ same_command(const struct aw_command *a, const struct aw_command *b)
     case AW_COMMAND_COMPLETE:
     case AW_COMMAND_RELEASE:
     case AW_COMMAND_DECLINE:
+    case AW_COMMAND_REPLY:
         same_fenced(&a->in.fenced, &b->in.fenced);
+        same_reply(&a->in.fenced.reply, &b->in.fenced.reply);
+        return;
+    case AW_COMMAND_CHANNEL:
+    case AW_COMMAND_REPLY_LEASE:
+    case AW_COMMAND_REPLY_STATUS:
+    case AW_COMMAND_REPLY_TIMER:
+    case AW_COMMAND_REDRIVE:
+        same_outbox(a, b);
         return;
     case AW_COMMAND_TIMER:
         SAME(in.timer.slot);
@@ -1039,9 +1224,9 @@ test_unknown_kind_and_newer_version(void **state)
         uint8_t           room[AW_RECORD_BYTES_MAX];
         size_t            len = aw_record_write(&command, room);
 
-        bool has_more = aw_command_takes_key(kinds[i]) || kinds[i] == AW_COMMAND_MESSAGE || kinds[i] == AW_COMMAND_LEASE;
+        bool has_more = aw_command_takes_key(kinds[i]) || kinds[i] == AW_COMMAND_LEASE || kinds[i] == AW_COMMAND_COMPLETE;
 
-        room[26] = has_more ? 3 : 2;
+        room[26] = kinds[i] == AW_COMMAND_MESSAGE ? 4 : has_more ? 3 : 2;
         fix_crc(room, len);
         assert_int_equal(read_damaged(maker, room, len, &copy), AW_E_VERSION);
         room[26] = 0;
@@ -1316,6 +1501,19 @@ static const struct aw_flight_fact  golden_flights[] = {{0xf00d, 1776240300000, 
 #define GOLDEN_OUT .out = {.seq = 5000, .prev_seq = 4999}
 
 /* In the order of the lines. Never change one: what they became is in somebody's store. */
+static const struct aw_pace         golden_paces[] = {{{"main", 4}, 300, 900}, {{"crew", 4}, 1, 60}};
+static const struct aw_account_name golden_accounts[] = {{{"twitter", 7}, {"main", 4}}, {{"mail", 4}, {"care", 4}}};
+#define GOLDEN_REPLY                                                                                                             \
+    {                                                                                                                            \
+        .is_there = true, .is_override = true, .visibility = 1, .to = {.seq = 4801, .shard = 7},                                 \
+        .to_ticket = {.seq = 4700, .slot = 17, .shard = 7}, .channel = {"twitter", 7}, .account = {"main", 4}, .body = {         \
+            .len = 300,                                                                                                          \
+            .hash = {.bytes = {0x30}},                                                                                           \
+            .key_number = 12,                                                                                                    \
+            .nonce = {12, 11, 10}                                                                                                \
+        }                                                                                                                        \
+    }
+
 static const struct aw_command golden[] = {
     {.kind = AW_COMMAND_EPOCH, .in.epoch = {.epoch = 12}, .out = {.seq = 1}},
     {.kind = AW_COMMAND_SETTINGS,
@@ -1337,7 +1535,11 @@ static const struct aw_command golden[] = {
                                 .keys_max = 200001,
                                 .facts_max = 16000001,
                                 .flights_max = 20001,
-                                .asides_max = 4097},
+                                .asides_max = 4097,
+                                .replies_max = 1000001},
+                     .reply_retry_ms = 5000,
+                     .reply_retry_ms_max = 900000,
+                     .reply_attempts_max = 8,
                      .handling_ms = {600000, 300000, 480000, 360000, 240000}},
      GOLDEN_OUT},
     {.kind = AW_COMMAND_LANE,
@@ -1529,6 +1731,46 @@ static const struct aw_command golden[] = {
                         .state_before = AW_TICKET_LEASED,
                         .cause = AW_TIMER_LEASE_OVER,
                         .holder = {"mia", 3}}}},
+    {.kind = AW_COMMAND_CHANNEL,
+     .in.channel = {.name = {"twitter", 7}, .paces = golden_paces, .pace_count = 2, .by = {"sam", 3}, .if_match.version = 6},
+     GOLDEN_OUT},
+    {.kind = AW_COMMAND_REPLY,
+     .in.fenced = {.lease = GOLDEN_LEASE, .agent = {"mia", 3}, .op_hash = 3, .reply = GOLDEN_REPLY},
+     GOLDEN_OUT},
+    {.kind = AW_COMMAND_COMPLETE,
+     .in.fenced = {.lease = GOLDEN_LEASE, .agent = {"mia", 3}, .op_hash = 3, .reply = GOLDEN_REPLY},
+     GOLDEN_OUT},
+    {.kind = AW_COMMAND_REPLY_LEASE,
+     .in.reply_lease = {.accounts = golden_accounts, .account_count = 2, .max = 100, .lease_ms = 60000, .gateway = {"gate-1", 6}},
+     GOLDEN_OUT},
+    {.kind = AW_COMMAND_REPLY_STATUS,
+     .in.reply_status = {.reply = {.seq = 4801, .shard = 7},
+                         .fence = 4900,
+                         .state = AW_REPLY_FAILED,
+                         .code = {"429", 3},
+                         .is_uncertain = true,
+                         .retry_after_ms = 30000,
+                         .provider = {3, 4},
+                         .by = {"gate-1", 6}},
+     GOLDEN_OUT},
+    {.kind = AW_COMMAND_REPLY_TIMER, .in.reply_timer = {.slot = 9, .seq = 4801, .due_at = 1776240300000}, GOLDEN_OUT},
+    {.kind = AW_COMMAND_REDRIVE,
+     .in.redrive = {.channel = {"twitter", 7},
+                    .account = {"main", 4},
+                    .code = {"403", 3},
+                    .ticket = {.seq = 4700, .slot = 17, .shard = 7},
+                    .since = 1776240300000,
+                    .max = 1000,
+                    .by = {"sam", 3}},
+     GOLDEN_OUT},
+    {.kind = AW_COMMAND_MESSAGE,
+     .in.message = {.identities = golden_identities,
+                    .identity_count = 1,
+                    .channel = {"web", 3},
+                    .account = {"main", 4},
+                    .class_ = AW_CLASS_OTHER,
+                    .in_reply_to = {5, 6}},
+     GOLDEN_OUT},
 };
 
 static FILE *

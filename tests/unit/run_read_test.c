@@ -52,6 +52,7 @@ open_book(struct book *book, bool lmdb)
                                                 .facts_max = 5000,
                                                 .flights_max = 16,
                                                 .asides_max = 64,
+                                                .replies_max = 1000,
                                                 .preimage_bytes_max = 1 << 20};
     struct aw_why                     why = {.text = ""};
 

@@ -1,0 +1,407 @@
+/* outbox.c - the rows of replies: written, moved on, forgotten. */
+#include "core/outbox.h"
+
+/* Rows over long ago that go with each new one: more than one, so that the table shrinks after a surge. */
+#define DROPS_PER_ADD 4
+
+static struct aw_hash128
+seq_key(uint64_t seq)
+{
+    return (struct aw_hash128){.low = seq};
+}
+
+static struct aw_hash128
+provider_of(const struct aw_reply_row *reply)
+{
+    struct aw_hash128 provider;
+
+    memcpy(&provider, reply->provider, sizeof(provider));
+    return provider;
+}
+
+static uint32_t
+fold(uint64_t op_hash)
+{
+    return (uint32_t)(op_hash ^ op_hash >> 32);
+}
+
+/* --- lists of those that are over ------------------------------------------------------------------------------------------- */
+
+static struct aw_reply_list *
+list_of(struct aw_state *state, enum aw_reply_state in)
+{
+    return in == AW_REPLY_DEAD ? &state->globals.replies_dead : &state->globals.replies_done;
+}
+
+static void
+list_add(struct aw_state *state, uint32_t slot, enum aw_reply_state in)
+{
+    struct aw_reply_list *list = list_of(state, in);
+    struct aw_reply_row  *row = aw_rows_change(&state->replies, slot);
+
+    row->prev = list->last;
+    row->next = 0;
+    if (list->last != 0)
+        ((struct aw_reply_row *)aw_rows_change(&state->replies, list->last))->next = slot;
+    else
+        list->first = slot;
+    list->last = slot;
+}
+
+static void
+list_remove(struct aw_state *state, uint32_t slot)
+{
+    struct aw_reply_row  *row = aw_rows_change(&state->replies, slot);
+    struct aw_reply_list *list = list_of(state, (enum aw_reply_state)row->state);
+
+    if (row->prev != 0)
+        ((struct aw_reply_row *)aw_rows_change(&state->replies, row->prev))->next = row->next;
+    else
+        list->first = row->next;
+    if (row->next != 0)
+        ((struct aw_reply_row *)aw_rows_change(&state->replies, row->next))->prev = row->prev;
+    else
+        list->last = row->prev;
+    row->next = 0;
+    row->prev = 0;
+}
+
+/* --- moving ----------------------------------------------------------------------------------------------------------------- */
+
+static bool
+is_done(unsigned in)
+{
+    return in >= AW_REPLY_SENT;
+}
+
+static void
+leave(struct aw_state *state, uint32_t slot, enum aw_reply_state next)
+{
+    unsigned in = aw_reply_at(state, slot)->state;
+
+    if (in == AW_REPLY_WAITING)
+        aw_outbox_dequeue(state, slot);
+    else if (in == AW_REPLY_DEAD || (is_done(in) && !is_done(next)))
+        list_remove(state, slot);
+}
+
+static void
+enter(struct aw_state *state, uint32_t slot, unsigned before)
+{
+    unsigned in = aw_reply_at(state, slot)->state;
+
+    if (in == AW_REPLY_WAITING)
+        aw_outbox_enqueue(state, slot);
+    else if (in == AW_REPLY_DEAD || (is_done(in) && !is_done(before)))
+        list_add(state, slot, (enum aw_reply_state)in);
+}
+
+void
+aw_outbox_move(struct aw_state *state, uint32_t slot, enum aw_reply_state next, aw_ms due_at)
+{
+    static const unsigned allowed[AW_REPLY_STATES] = {
+        [AW_REPLY_NONE] = 1U << AW_REPLY_WAITING,
+        [AW_REPLY_WAITING] = 1U << AW_REPLY_LEASED | 1U << AW_REPLY_SENT | 1U << AW_REPLY_DELIVERED | 1U << AW_REPLY_READ,
+        [AW_REPLY_LEASED] = 1U << AW_REPLY_WAITING | 1U << AW_REPLY_FAILED | 1U << AW_REPLY_DEAD | 1U << AW_REPLY_SENT |
+                            1U << AW_REPLY_DELIVERED | 1U << AW_REPLY_READ,
+        [AW_REPLY_FAILED] = 1U << AW_REPLY_WAITING | 1U << AW_REPLY_SENT | 1U << AW_REPLY_DELIVERED | 1U << AW_REPLY_READ,
+        [AW_REPLY_DEAD] = 1U << AW_REPLY_WAITING | 1U << AW_REPLY_SENT | 1U << AW_REPLY_DELIVERED | 1U << AW_REPLY_READ,
+        [AW_REPLY_SENT] = 1U << AW_REPLY_FAILED | 1U << AW_REPLY_DEAD | 1U << AW_REPLY_DELIVERED | 1U << AW_REPLY_READ,
+        [AW_REPLY_DELIVERED] = 1U << AW_REPLY_READ,
+    };
+    struct aw_reply_row *row = aw_rows_change(&state->replies, slot);
+    unsigned             before = row->state;
+
+    AW_ASSERT((allowed[before] >> next & 1) != 0);
+    leave(state, slot, next);
+    state->replies_in[before]--;
+    row->state = (unsigned)next & 0xF;
+    state->replies_in[next]++;
+    row->due_at = due_at;
+    row->over_at = !aw_reply_is_over(row) ? 0 : is_done(before) && is_done(next) ? row->over_at : state->now;
+    enter(state, slot, before);
+    aw_timers_set(&state->reply_timers, slot, due_at);
+}
+
+/* --- finding ---------------------------------------------------------------------------------------------------------------- */
+
+uint32_t
+aw_outbox_find(const struct aw_state *state, uint64_t seq)
+{
+    return seq == 0 ? 0 : aw_index_find(&state->by_reply, seq_key(seq));
+}
+
+uint32_t
+aw_outbox_find_written(const struct aw_state *state, const struct aw_ticket_row *ticket, uint64_t fence, uint64_t op_hash)
+{
+    uint32_t slot = aw_index_find(&state->by_reply_ticket, seq_key(ticket->opened_seq));
+
+    for (; slot != 0; slot = aw_index_find_next(&state->by_reply_ticket, slot)) {
+        const struct aw_reply_row *row = aw_reply_at(state, slot);
+
+        if (row->written_fence == fence && row->op == fold(op_hash))
+            return slot;
+    }
+    return 0;
+}
+
+uint32_t
+aw_outbox_find_provider(const struct aw_state *state, struct aw_hash128 provider)
+{
+    uint32_t slot = aw_index_find(&state->by_provider, provider);
+    uint32_t newest = slot;
+
+    for (; slot != 0; slot = aw_index_find_next(&state->by_provider, slot)) {
+        if (aw_reply_at(state, slot)->seq > aw_reply_at(state, newest)->seq)
+            newest = slot;
+    }
+    return newest;
+}
+
+/* --- room ------------------------------------------------------------------------------------------------------------------- */
+
+uint32_t
+aw_outbox_room(const struct aw_state *state)
+{
+    return aw_rows_room(&state->replies) + state->replies_in[AW_REPLY_DEAD] + state->replies_in[AW_REPLY_SENT] +
+           state->replies_in[AW_REPLY_DELIVERED] + state->replies_in[AW_REPLY_READ];
+}
+
+enum aw_err
+aw_outbox_admits(const struct aw_state *state)
+{
+    return aw_outbox_room(state) > aw_state_lease_count(state) ? AW_OK : AW_E_TABLE_FULL;
+}
+
+enum aw_err
+aw_outbox_admits_reply(const struct aw_state *state, const struct aw_ticket_row *ticket)
+{
+    uint32_t slot = aw_index_find(&state->by_reply_ticket, seq_key(ticket->opened_seq));
+    uint32_t count = 0;
+
+    for (; slot != 0; slot = aw_index_find_next(&state->by_reply_ticket, slot))
+        count++;
+    return count < AW_TICKET_REPLIES_MAX ? aw_outbox_admits(state) : AW_E_TABLE_FULL;
+}
+
+static void
+forget(struct aw_state *state, uint32_t slot)
+{
+    const struct aw_reply_row *row = aw_reply_at(state, slot);
+    struct aw_hash128          provider = provider_of(row);
+
+    AW_ASSERT(aw_reply_is_over(row));
+    list_remove(state, slot);
+    aw_index_remove(&state->by_reply, slot);
+    aw_index_remove(&state->by_reply_ticket, slot);
+    if (provider.low != 0 || provider.high != 0)
+        aw_index_remove(&state->by_provider, slot);
+    state->replies_in[row->state]--;
+    aw_account_refer(state, row->account, -1);
+    aw_rows_give(&state->replies, slot);
+    aw_ledger_settle(&state->ledger);
+}
+
+static bool
+forget_outdated(struct aw_state *state, const struct aw_reply_list *list)
+{
+    uint32_t slot = list->first;
+
+    if (slot == 0 || state->now - aw_reply_at(state, slot)->over_at < state->globals.settings.dedupe_ms)
+        return false;
+    forget(state, slot);
+    return true;
+}
+
+/* Settles the ledger. */
+static void
+make_room(struct aw_state *state)
+{
+    struct aw_globals *globals = &state->globals;
+
+    for (int i = 0; i < DROPS_PER_ADD; i++) {
+        if (!forget_outdated(state, &globals->replies_done) && !forget_outdated(state, &globals->replies_dead))
+            break;
+    }
+    if (aw_rows_room(&state->replies) == 0)
+        forget(state, globals->replies_done.first != 0 ? globals->replies_done.first : globals->replies_dead.first);
+}
+
+/* --- writing ---------------------------------------------------------------------------------------------------------------- */
+
+enum aw_err
+aw_outbox_check(const struct aw_state *state, const struct aw_command *command)
+{
+    const struct aw_in_fenced *in = &command->in.fenced;
+    const struct aw_in_reply  *reply = &in->reply;
+    uint32_t                   moved = aw_state_moved_to(state, reply->to.seq);
+    struct aw_ticket_id        ticket = aw_ticket_id_at(state, in->lease.slot);
+
+    if (reply->refusal != AW_OK)
+        return reply->refusal;
+    if (reply->to.seq == 0 || reply->channel.len == 0)
+        return AW_E_STALE;
+    if (moved != 0)
+        return moved == in->lease.slot ? AW_OK : AW_E_BAD_VALUE;
+    return reply->to_ticket.seq == ticket.seq && reply->to_ticket.slot == ticket.slot ? AW_OK : AW_E_BAD_VALUE;
+}
+
+static unsigned
+rank_of(const struct aw_ticket_row *ticket, const struct aw_in_reply *in)
+{
+    if (in->is_bulk)
+        return 3;
+    return ticket->class_ == AW_CLASS_CARE ? 0 : ticket->class_ == AW_CLASS_IMMINENT ? 1 : 2;
+}
+
+static void
+index_row(struct aw_state *state, uint32_t slot)
+{
+    const struct aw_reply_row *row = aw_reply_at(state, slot);
+    struct aw_reply_links     *links = aw_rows_links(&state->replies, slot);
+    struct aw_hash128          id = seq_key(row->seq), ticket = seq_key(row->ticket_seq), provider = provider_of(row);
+
+    *links = (struct aw_reply_links){.child = 0};
+    memcpy(links->id, &id, sizeof(id));
+    memcpy(links->ticket, &ticket, sizeof(ticket));
+    aw_index_insert(&state->by_reply, slot);
+    aw_index_insert(&state->by_reply_ticket, slot);
+    if (provider.low != 0 || provider.high != 0)
+        aw_index_insert(&state->by_provider, slot);
+}
+
+void
+aw_outbox_add(struct aw_state *state, const struct aw_command *command, uint32_t agent)
+{
+    const struct aw_in_fenced  *in = &command->in.fenced;
+    const struct aw_ticket_row *ticket = aw_ticket_at(state, in->lease.slot);
+    unsigned                    rank = rank_of(ticket, &in->reply);
+    uint32_t                    slot, account;
+    struct aw_reply_row        *row;
+
+    aw_ledger_settle(&state->ledger);
+    make_room(state);
+    account = aw_account_make(state, in->reply.channel, in->reply.account);
+    aw_account_refer(state, account, 1);
+    slot = aw_rows_take(&state->replies);
+    row = aw_rows_change(&state->replies, slot);
+    row->seq = command->out.seq & AW_ROW_SEQ_MAX;
+    row->last_seq = row->seq;
+    row->rank = rank & 0xF;
+    row->ticket_seq = ticket->opened_seq;
+    row->to_seq = in->reply.to.seq & AW_ROW_SEQ_MAX;
+    row->written_fence = in->lease.fence & AW_ROW_SEQ_MAX;
+    row->written_at = state->now;
+    row->ticket = in->lease.slot;
+    row->account = account;
+    row->agent = agent;
+    row->op = fold(in->op_hash);
+    index_row(state, slot);
+    state->replies_in[AW_REPLY_NONE]++; /* out of which it moves */
+    aw_outbox_move(state, slot, AW_REPLY_WAITING, 0);
+    state->globals.replied++;
+    aw_ledger_settle(&state->ledger);
+}
+
+/* --- starts ----------------------------------------------------------------------------------------------------------------- */
+
+void
+aw_outbox_load_all(struct aw_state *state)
+{
+    aw_account_load_all(state);
+    aw_index_presize(&state->by_reply, state->globals.heads[AW_TABLE_REPLIES].live);
+    aw_index_presize(&state->by_reply_ticket, state->globals.heads[AW_TABLE_REPLIES].live);
+    for (uint32_t slot = 1; slot <= state->globals.heads[AW_TABLE_REPLIES].used; slot++) {
+        const struct aw_reply_row *row = aw_reply_at(state, slot);
+
+        if (row->state == AW_REPLY_NONE)
+            continue;
+        index_row(state, slot);
+        state->replies_in[row->state]++;
+        if (row->state == AW_REPLY_WAITING)
+            aw_outbox_enqueue(state, slot);
+        aw_timers_set(&state->reply_timers, slot, row->due_at);
+    }
+}
+
+void
+aw_outbox_epoch(struct aw_state *state, aw_ms least)
+{
+    for (uint32_t slot = 1; slot <= state->globals.heads[AW_TABLE_REPLIES].used; slot++) {
+        const struct aw_reply_row *row = aw_reply_at(state, slot);
+
+        if (row->state != AW_REPLY_LEASED || row->due_at >= least)
+            continue;
+        ((struct aw_reply_row *)aw_rows_change(&state->replies, slot))->due_at = least;
+        aw_timers_set(&state->reply_timers, slot, least);
+        aw_ledger_settle(&state->ledger);
+    }
+}
+
+/* --- looking ---------------------------------------------------------------------------------------------------------------- */
+
+static void
+fill_view(const struct aw_state *state, const struct aw_reply_row *row, struct aw_reply_view *ret_view)
+{
+    *ret_view = (struct aw_reply_view){
+        .reply = {.seq = row->seq, .shard = (uint8_t)state->globals.shard},
+        .ticket = {.seq = row->ticket_seq, .slot = row->ticket, .shard = (uint8_t)state->globals.shard},
+        .to = {.seq = row->to_seq, .shard = (uint8_t)state->globals.shard},
+        .state = (enum aw_reply_state)row->state,
+        .agent = aw_agent_name(state, row->agent),
+        .attempt = row->attempts,
+        .is_uncertain = row->is_uncertain,
+        .written_at = row->written_at,
+        .due_at = row->due_at,
+        .over_at = row->over_at,
+        .code_len = (uint8_t)strnlen(row->code, sizeof(row->code)),
+    };
+    memcpy(ret_view->code, row->code, sizeof(row->code));
+}
+
+enum aw_err
+aw_state_reply(const struct aw_state *state, uint64_t seq, struct aw_reply_view *ret_view)
+{
+    uint32_t slot = aw_outbox_find(state, seq);
+
+    if (slot == 0)
+        return AW_E_NOT_FOUND;
+    fill_view(state, aw_reply_at(state, slot), ret_view);
+    return AW_OK;
+}
+
+uint32_t
+aw_state_replies_of(const struct aw_state *state, uint64_t ticket_seq, struct aw_reply_view *ret_views, uint32_t room)
+{
+    uint32_t slot = aw_index_find(&state->by_reply_ticket, seq_key(ticket_seq));
+    uint32_t count = 0;
+
+    for (; slot != 0 && room > 0; slot = aw_index_find_next(&state->by_reply_ticket, slot)) {
+        uint32_t             at = count;
+        struct aw_reply_view view;
+
+        fill_view(state, aw_reply_at(state, slot), &view);
+        if (count == room && view.reply.seq < ret_views[0].reply.seq)
+            continue;
+        if (count == room) /* the oldest makes room */
+            memmove(&ret_views[0], &ret_views[1], --count * sizeof(ret_views[0]));
+        for (at = count++; at > 0 && ret_views[at - 1].reply.seq > view.reply.seq; at--)
+            ret_views[at] = ret_views[at - 1];
+        ret_views[at] = view;
+    }
+    return count;
+}
+
+bool
+aw_state_reply_is_open(const struct aw_state *state, uint64_t seq)
+{
+    uint32_t slot = aw_outbox_find(state, seq);
+
+    return slot != 0 && aw_reply_at(state, slot)->state <= AW_REPLY_DEAD;
+}
+
+uint64_t
+aw_state_replies_came(const struct aw_state *state)
+{
+    return state->replies_came;
+}
