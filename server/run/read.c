@@ -1,6 +1,6 @@
 /* read.c - walks the chain of a ticket's records, newest to oldest, and collects what was asked for. */
-#include "commit/kept.h"
 #include "run/read_events.h"
+#include "run/read_find.h"
 #include "run/reader.h"
 
 #include <stdio.h>
@@ -38,105 +38,6 @@ room_copy(struct room *room, struct aw_slice bytes)
     return aw_slice_of(to, bytes.len);
 }
 
-/* A record with the batch that holds it. */
-struct found {
-    struct aw_slice        batch;
-    struct aw_batch_header header; /* count 0: nothing found yet, or a kept record without its batch */
-    struct aw_record       record;
-    struct aw_sha256       hash; /* of the batch, once it was asked for */
-    bool                   has_hash;
-    bool                   was_used; /* a record of this batch was found for the item under way */
-    bool                   has_offsets;
-    uint32_t              *offsets; /* of its records, once a second one was sought; in scratch, for this item */
-    uint32_t               offsets_room;
-};
-
-/* Its batch was trimmed: what was kept of it for its ticket. */
-static enum aw_err
-find_kept(struct aw_journal_reader *reader, uint64_t seq, struct found *found)
-{
-    struct aw_kept_record record;
-    struct aw_kept        kept;
-    enum aw_err           err = aw_journal_read_kept(reader, AW_KEPT_RECORD, seq, &kept);
-
-    found->header.count = 0; /* the batch that was found before may not lie in the reader's memory any more */
-    if (err == AW_OK)
-        err = aw_kept_read(kept.bytes, &record, NULL);
-    if (err == AW_OK && record.record.seq != seq)
-        err = AW_E_CORRUPT;
-    if (err != AW_OK)
-        return err;
-    found->header = (struct aw_batch_header){.shard = record.shard, .index = record.index, .now = record.now};
-    found->record = record.record;
-    found->hash = record.hash;
-    found->has_hash = true;
-    return AW_OK;
-}
-
-/* Where the records of a batch lie: a walk through all of a large one would else step over the ones before it for each. */
-static enum aw_err
-find_offsets(struct found *found, struct aw_arena *scratch)
-{
-    struct aw_slice  at = aw_slice_of(found->batch.ptr + AW_BATCH_HEADER_BYTES, found->batch.len - AW_BATCH_HEADER_BYTES);
-    struct aw_record record;
-
-    if (found->offsets_room < found->header.count) {
-        found->offsets_room = found->header.count;
-        found->offsets = aw_arena_take(scratch, found->offsets_room * sizeof(found->offsets[0]));
-    }
-    if (found->offsets == NULL)
-        return AW_E_MEMORY;
-    for (uint32_t i = 0; i < found->header.count; i++) {
-        found->offsets[i] = (uint32_t)(at.ptr - found->batch.ptr);
-        if (aw_record_next(&at, &record, NULL) != AW_OK || record.seq != found->header.first_seq + i)
-            return AW_E_CORRUPT;
-    }
-    found->has_offsets = true;
-    return AW_OK;
-}
-
-static enum aw_err
-find_record(struct aw_journal_reader *reader, struct aw_arena *scratch, uint64_t seq, struct found *found)
-{
-    enum aw_err     err = AW_OK;
-    struct aw_slice at;
-
-    /* Neighbours in a chain often lie in one batch. */
-    if (found->header.count == 0 || seq < found->header.first_seq || seq >= found->header.first_seq + found->header.count) {
-        err = aw_journal_read_batch(reader, seq, &found->batch);
-        if (err == AW_E_NOT_FOUND)
-            return find_kept(reader, seq, found);
-        if (err == AW_OK)
-            err = aw_batch_header_read(found->batch, &found->header, NULL);
-        found->has_hash = false;
-        found->was_used = false;
-        found->has_offsets = false;
-    }
-    if (err == AW_OK && found->was_used && !found->has_offsets)
-        err = find_offsets(found, scratch);
-    if (err != AW_OK)
-        return err;
-    found->was_used = true;
-    if (!found->has_offsets)
-        return aw_record_find(found->batch, seq, &found->record, NULL);
-    at = aw_slice_of(found->batch.ptr, found->batch.len);
-    at.ptr += found->offsets[seq - found->header.first_seq];
-    at.len -= found->offsets[seq - found->header.first_seq];
-    return aw_record_next(&at, &found->record, NULL);
-}
-
-/* Computed once a batch: re-posts come in runs. (The next batch holds this hash too, but reading it would take this one's place
- * in the reader's memory.) */
-static enum aw_err
-find_hash(struct found *found, struct aw_sha256 *ret_hash)
-{
-    if (!found->has_hash && !aw_batch_hash(&found->header.previous, found->batch, &found->hash))
-        return AW_E_MEMORY;
-    found->has_hash = true;
-    *ret_hash = found->hash;
-    return AW_OK;
-}
-
 /* --- a ticket's records, newest first ------------------------------------------------------------------------------------- */
 
 /* Messages that an UNFOLD took out of the ticket: they lie further down in its chain. */
@@ -151,7 +52,7 @@ struct gone {
 struct chain {
     struct aw_journal_reader *reader;
     struct aw_arena          *scratch;
-    struct found             *found; /* the record that was come to */
+    struct aw_found          *found; /* the record that was come to */
     struct aw_read_item      *item;
     uint64_t                  next; /* 0: the end */
     uint64_t                  at;   /* the record that was looked for */
@@ -223,7 +124,7 @@ chain_next(struct chain *chain)
         if (is_moved && is_gone(chain, seq))
             continue;
         chain->at = seq;
-        err = find_record(chain->reader, chain->scratch, seq, chain->found);
+        err = aw_find_record(chain->reader, chain->scratch, seq, chain->found);
         if (err != AW_OK)
             return err;
         if (is_moved)
@@ -273,7 +174,7 @@ append(struct thread_walk *walk, struct collected *node)
 
 /* Fills what is kept of a message. All of it is copied: what the reader gives lasts only until its next batch or body. */
 static enum aw_err
-copy_message(struct thread_walk *walk, struct collected *node, const struct found *found, struct aw_slice body)
+copy_message(struct thread_walk *walk, struct collected *node, const struct aw_found *found, struct aw_slice body)
 {
     struct aw_command           command;
     const struct aw_in_message *in = &command.in.message;
@@ -297,7 +198,7 @@ copy_message(struct thread_walk *walk, struct collected *node, const struct foun
 
 /* A person gave it its class: a reason of its own, beside those of the messages. */
 static enum aw_err
-collect_word(struct thread_walk *walk, const struct found *found)
+collect_word(struct thread_walk *walk, const struct aw_found *found)
 {
     struct aw_command command;
     struct collected *node = aw_arena_take_zeroed(walk->scratch, 1, sizeof(*node));
@@ -339,7 +240,7 @@ collect_damaged(struct thread_walk *walk, uint64_t seq, uint8_t shard)
 }
 
 static enum aw_err
-collect(struct thread_walk *walk, const struct found *found, bool *full)
+collect(struct thread_walk *walk, const struct aw_found *found, bool *full)
 {
     struct collected *node = aw_arena_take_zeroed(walk->scratch, 1, sizeof(*node));
     struct aw_slice   body = {NULL, 0};
@@ -416,7 +317,7 @@ give_messages(struct thread_walk *walk, struct room *room)
 
 static enum aw_err
 read_thread(struct aw_read *read, struct aw_read_item *item, struct aw_journal_reader *reader, struct aw_arena *scratch,
-            struct room *room, struct found *found)
+            struct room *room, struct aw_found *found)
 {
     struct thread_walk walk = {.reader = reader, .scratch = scratch, .item = item, .bytes_max = read->bytes_max};
     struct chain       chain = {.reader = reader, .scratch = scratch, .found = found, .item = item, .next = item->last_seq};
@@ -492,7 +393,7 @@ find_missing(struct aw_read_item *item, const uint64_t *messages, uint32_t count
 
 static enum aw_err
 read_told(struct aw_read_item *item, struct aw_journal_reader *reader, struct aw_arena *scratch, struct room *room,
-          struct found *found)
+          struct aw_found *found)
 {
     struct chain chain = {.reader = reader, .scratch = scratch, .found = found, .item = item, .next = item->last_seq};
     uint64_t    *messages = aw_arena_take(scratch, AW_TOLD_RECORDS_MAX * sizeof(messages[0]));
@@ -511,7 +412,7 @@ read_told(struct aw_read_item *item, struct aw_journal_reader *reader, struct aw
     while (count-- > 0) {
         struct aw_command command;
 
-        err = find_record(reader, scratch, messages[count], found);
+        err = aw_find_record(reader, scratch, messages[count], found);
         if (err == AW_OK)
             err = aw_record_read(&found->record, scratch, &command, NULL);
         if (err != AW_OK)
@@ -530,14 +431,14 @@ read_told(struct aw_read_item *item, struct aw_journal_reader *reader, struct aw
 
 static enum aw_err
 read_receipt(struct aw_read_item *item, struct aw_journal_reader *reader, struct aw_arena *scratch, struct room *room,
-             struct found *found)
+             struct aw_found *found)
 {
     struct aw_command            command;
     const struct aw_in_message  *in = &command.in.message;
     const struct aw_out_message *out = &command.out.u.message;
     struct aw_receipt           *receipt = &item->receipt;
     struct aw_slice             *reasons;
-    enum aw_err                  err = find_record(reader, scratch, item->last_seq, found);
+    enum aw_err                  err = aw_find_record(reader, scratch, item->last_seq, found);
 
     if (err == AW_OK && found->record.kind != AW_COMMAND_MESSAGE)
         return AW_E_NOT_FOUND;
@@ -564,13 +465,13 @@ read_receipt(struct aw_read_item *item, struct aw_journal_reader *reader, struct
             reasons[i] = copy;
     }
     receipt->reasons = reasons;
-    return find_hash(found, &receipt->commit.hash);
+    return aw_find_hash(found, &receipt->commit.hash);
 }
 
 /* Walks from the newest record down to the grant. Complete, release and decline name the lease that they end; timer and cancel name
  * only the ticket, so there the oldest one behind the grant counts: nothing else can have been this lease's end. */
 static enum aw_err
-read_ending(struct aw_read_item *item, struct aw_journal_reader *reader, struct aw_arena *scratch, struct found *found)
+read_ending(struct aw_read_item *item, struct aw_journal_reader *reader, struct aw_arena *scratch, struct aw_found *found)
 {
     uint32_t steps = 0;
 
@@ -581,7 +482,7 @@ read_ending(struct aw_read_item *item, struct aw_journal_reader *reader, struct 
         item->resume_seq = seq;
         if (steps++ == RECORDS_PER_STEP)
             return AW_E_AGAIN;
-        err = find_record(reader, scratch, seq, found);
+        err = aw_find_record(reader, scratch, seq, found);
         if (err != AW_OK)
             return err;
         if (found->record.kind == AW_COMMAND_COMPLETE || found->record.kind == AW_COMMAND_RELEASE ||
@@ -609,18 +510,14 @@ read_ending(struct aw_read_item *item, struct aw_journal_reader *reader, struct 
 void
 aw_read_carry_out(struct aw_read *read, struct aw_journal_reader *reader, struct aw_arena *scratch)
 {
-    struct room  room = {.at = read->memory, .room = read->room};
-    struct found found = {.header = {.count = 0}};
+    struct room     room = {.at = read->memory, .room = read->room};
+    struct aw_found found = {.header = {.count = 0}};
 
     read->is_unfinished = false;
     for (uint32_t i = 0; i < read->count; i++) {
         struct aw_read_item *item = &read->items[i];
 
-        /* The scratch memory is another item's by now. */
-        found.was_used = false;
-        found.has_offsets = false;
-        found.offsets = NULL;
-        found.offsets_room = 0;
+        aw_found_forget(&found); /* the scratch memory is another item's by now */
         switch (item->kind) {
         case AW_READ_THREAD:
             item->err = read_thread(read, item, reader, scratch, &room, &found);
