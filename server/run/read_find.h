@@ -1,7 +1,7 @@
 /* read_find.h - a record by its number, for reads that follow a chain: in the journal, or kept behind its end.
  *
- * Keeps the batch of the last one at hand, as neighbours of a chain often lie in one. Who owns: a reader; what is found borrows from
- * the journal's reader until its next batch. Thread: a reader. Fails: AW_E_NOT_FOUND, AW_E_CORRUPT, AW_E_IO, AW_E_MEMORY.
+ * Keeps the batch of the last one at hand, as neighbours of a chain often lie in one. Who owns: a reader; what is found borrows
+ * from the journal's reader until its next batch. Thread: a reader. Fails: AW_E_NOT_FOUND, AW_E_CORRUPT, AW_E_IO, AW_E_MEMORY.
  */
 #ifndef AW_RUN_READ_FIND_H
 #define AW_RUN_READ_FIND_H
