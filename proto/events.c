@@ -18,9 +18,17 @@ static const struct aw_slice names[AW_EVENT_TYPES] = {
     [AW_EVENT_TYPE_AGENT_SET] = NAME("aswolk.agent.set"),
     [AW_EVENT_TYPE_AIRPORT_SET] = NAME("aswolk.airport.set"),
     [AW_EVENT_TYPE_CHANGE_UNDONE] = NAME("aswolk.change.undone"),
+    [AW_EVENT_TYPE_CHANNEL_SET] = NAME("aswolk.channel.set"),
     [AW_EVENT_TYPE_EVENTS_GAP] = NAME("aswolk.events.gap"),
     [AW_EVENT_TYPE_FLIGHT_SET] = NAME("aswolk.flight.set"),
     [AW_EVENT_TYPE_LANE_SET] = NAME("aswolk.lane.set"),
+    [AW_EVENT_TYPE_REPLIES_LEASED] = NAME("aswolk.replies.leased"),
+    [AW_EVENT_TYPE_REPLIES_REDRIVEN] = NAME("aswolk.replies.redriven"),
+    [AW_EVENT_TYPE_REPLY_DELIVERED] = NAME("aswolk.reply.delivered"),
+    [AW_EVENT_TYPE_REPLY_FAILED] = NAME("aswolk.reply.failed"),
+    [AW_EVENT_TYPE_REPLY_READ] = NAME("aswolk.reply.read"),
+    [AW_EVENT_TYPE_REPLY_SENT] = NAME("aswolk.reply.sent"),
+    [AW_EVENT_TYPE_REPLY_TIMED] = NAME("aswolk.reply.timed"),
     [AW_EVENT_TYPE_SERVER_STARTED] = NAME("aswolk.server.started"),
     [AW_EVENT_TYPE_SETTINGS_SET] = NAME("aswolk.settings.set"),
     [AW_EVENT_TYPE_TICKET_CANCELLED] = NAME("aswolk.ticket.cancelled"),
@@ -38,6 +46,7 @@ static const struct aw_slice names[AW_EVENT_TYPES] = {
     [AW_EVENT_TYPE_TICKET_RECLASSED] = NAME("aswolk.ticket.reclassed"),
     [AW_EVENT_TYPE_TICKET_RELEASED] = NAME("aswolk.ticket.released"),
     [AW_EVENT_TYPE_TICKET_REOPENED] = NAME("aswolk.ticket.reopened"),
+    [AW_EVENT_TYPE_TICKET_REPLIED] = NAME("aswolk.ticket.replied"),
     [AW_EVENT_TYPE_TICKET_RESUMED] = NAME("aswolk.ticket.resumed"),
     [AW_EVENT_TYPE_TICKET_SHOWN] = NAME("aswolk.ticket.shown"),
     [AW_EVENT_TYPE_TICKET_UNFOLDED] = NAME("aswolk.ticket.unfolded"),
@@ -92,6 +101,14 @@ type_of_timer(enum aw_timer_cause cause)
     AW_UNREACHABLE();
 }
 
+static enum aw_event_type
+type_of_status(enum aw_reply_state state)
+{
+    if (state == AW_REPLY_DELIVERED || state == AW_REPLY_READ)
+        return state == AW_REPLY_READ ? AW_EVENT_TYPE_REPLY_READ : AW_EVENT_TYPE_REPLY_DELIVERED;
+    return state == AW_REPLY_SENT ? AW_EVENT_TYPE_REPLY_SENT : AW_EVENT_TYPE_REPLY_FAILED;
+}
+
 /* long: a flat switch over all kinds */
 enum aw_event_type
 aw_event_type_of(const struct aw_command *command)
@@ -111,6 +128,18 @@ aw_event_type_of(const struct aw_command *command)
         return AW_EVENT_TYPE_CHANGE_UNDONE;
     case AW_COMMAND_AGENT:
         return AW_EVENT_TYPE_AGENT_SET;
+    case AW_COMMAND_CHANNEL:
+        return AW_EVENT_TYPE_CHANNEL_SET;
+    case AW_COMMAND_REPLY:
+        return AW_EVENT_TYPE_TICKET_REPLIED;
+    case AW_COMMAND_REPLY_LEASE:
+        return AW_EVENT_TYPE_REPLIES_LEASED;
+    case AW_COMMAND_REPLY_STATUS:
+        return type_of_status(command->in.reply_status.state);
+    case AW_COMMAND_REPLY_TIMER:
+        return AW_EVENT_TYPE_REPLY_TIMED;
+    case AW_COMMAND_REDRIVE:
+        return AW_EVENT_TYPE_REPLIES_REDRIVEN;
     case AW_COMMAND_MESSAGE:
         return type_of_message(&command->out.u.message);
     case AW_COMMAND_LEASE:
@@ -323,7 +352,39 @@ add_undone(struct aw_writer *writer, const struct aw_in_undo *in)
     add_word(writer, "change", text);
 }
 
-/* What is the kind's own. long: a flat switch over all kinds */
+static void
+write_reply_id(struct aw_writer *writer, uint64_t seq, uint8_t shard)
+{
+    char text[AW_ID_TEXT_BYTES];
+
+    aw_reply_id_format((struct aw_message_id){.seq = seq, .shard = shard}, text);
+    aw_writer_str(writer, aw_slice_str(text));
+}
+
+static void
+add_reply(struct aw_writer *writer, const struct aw_event_source *source, const struct aw_command *command)
+{
+    const struct aw_in_reply *in = &command->in.fenced.reply;
+
+    if (!in->is_there)
+        return;
+    KEY(writer, "reply");
+    write_reply_id(writer, command->out.seq, source->shard);
+    KEY(writer, "answers");
+    write_message_id(writer, in->to.seq, source->shard);
+    add_text(writer, "channel", in->channel);
+    add_text(writer, "account", in->account);
+}
+
+static void
+add_status(struct aw_writer *writer, const struct aw_in_reply_status *in)
+{
+    KEY(writer, "reply");
+    write_reply_id(writer, in->reply.seq, in->reply.shard);
+    add_text(writer, "code", in->code);
+}
+
+/* long: a flat switch over all kinds, for what is the kind's own */
 static void
 add_own(struct aw_writer *writer, const struct aw_event_source *source, const struct aw_command *command, aw_ms at)
 {
@@ -362,6 +423,25 @@ add_own(struct aw_writer *writer, const struct aw_event_source *source, const st
         return;
     case AW_COMMAND_COMPLETE:
         add_text(writer, "disposition", command->in.fenced.words);
+        add_reply(writer, source, command);
+        return;
+    case AW_COMMAND_REPLY:
+        add_reply(writer, source, command);
+        return;
+    case AW_COMMAND_CHANNEL:
+        add_text(writer, "channel", command->in.channel.name);
+        return;
+    case AW_COMMAND_REPLY_LEASE:
+        add_time(writer, "expires_at", at + command->in.reply_lease.lease_ms);
+        return;
+    case AW_COMMAND_REPLY_STATUS:
+        add_status(writer, &command->in.reply_status);
+        return;
+    case AW_COMMAND_REPLY_TIMER:
+        KEY(writer, "reply");
+        write_reply_id(writer, command->in.reply_timer.seq, source->shard);
+        return;
+    case AW_COMMAND_REDRIVE:
         return;
     case AW_COMMAND_RELEASE:
     case AW_COMMAND_DECLINE:
@@ -395,6 +475,8 @@ add_subject(struct aw_writer *writer, const struct aw_event_source *source, cons
         add_text(writer, "subject", command->in.lane.name);
     else if (command->kind == AW_COMMAND_AGENT)
         add_text(writer, "subject", command->in.agent.name);
+    else if (command->kind == AW_COMMAND_CHANNEL)
+        add_text(writer, "subject", command->in.channel.name);
     else if (command->kind == AW_COMMAND_FLIGHT)
         add_flight_subject(writer, &command->in.flight);
     else if (command->kind == AW_COMMAND_AIRPORT)

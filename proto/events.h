@@ -14,9 +14,17 @@ enum aw_event_type {
     AW_EVENT_TYPE_AGENT_SET,
     AW_EVENT_TYPE_AIRPORT_SET,
     AW_EVENT_TYPE_CHANGE_UNDONE,
+    AW_EVENT_TYPE_CHANNEL_SET,
     AW_EVENT_TYPE_EVENTS_GAP, /* no record: what was asked for was trimmed */
     AW_EVENT_TYPE_FLIGHT_SET,
     AW_EVENT_TYPE_LANE_SET,
+    AW_EVENT_TYPE_REPLIES_LEASED,   /* by a gateway */
+    AW_EVENT_TYPE_REPLIES_REDRIVEN, /* what was dead is to be sent after all */
+    AW_EVENT_TYPE_REPLY_DELIVERED,
+    AW_EVENT_TYPE_REPLY_FAILED,
+    AW_EVENT_TYPE_REPLY_READ,
+    AW_EVENT_TYPE_REPLY_SENT,
+    AW_EVENT_TYPE_REPLY_TIMED, /* a gateway's lease ran out, or it is due again */
     AW_EVENT_TYPE_SERVER_STARTED,
     AW_EVENT_TYPE_SETTINGS_SET,
     AW_EVENT_TYPE_TICKET_CANCELLED,
@@ -34,6 +42,7 @@ enum aw_event_type {
     AW_EVENT_TYPE_TICKET_RECLASSED, /* class or departure, by the clock or a flight */
     AW_EVENT_TYPE_TICKET_RELEASED,
     AW_EVENT_TYPE_TICKET_REOPENED,
+    AW_EVENT_TYPE_TICKET_REPLIED, /* its holder wrote back and keeps it */
     AW_EVENT_TYPE_TICKET_RESUMED, /* a hold ended */
     AW_EVENT_TYPE_TICKET_SHOWN,   /* a complete was refused: its holder was told of messages that he had not seen */
     AW_EVENT_TYPE_TICKET_UNFOLDED,

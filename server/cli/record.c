@@ -277,12 +277,11 @@ add_unfold(json_t *object, const struct aw_in_unfold *in, struct aw_ticket_id ti
 }
 
 static void
-add_message_id(json_t *object, const char *key, struct aw_message_id id, char letter)
+add_message_id(json_t *object, const char *key, struct aw_message_id id)
 {
     char text[AW_ID_TEXT_BYTES];
 
     aw_message_id_format(id, text);
-    text[0] = letter;
     (void)json_object_set_new(object, key, json_string(text));
 }
 
@@ -291,7 +290,7 @@ add_reply(json_t *object, const struct aw_in_reply *in)
 {
     if (!in->is_there)
         return;
-    add_message_id(object, "to", in->to, 'm');
+    add_message_id(object, "to", in->to);
     add_slice(object, "channel", in->channel);
     add_slice(object, "account", in->account);
     add_flag(object, "bulk", in->is_bulk);
@@ -337,7 +336,10 @@ add_reply_lease(json_t *object, const struct aw_in_reply_lease *in)
 static void
 add_reply_status(json_t *object, const struct aw_in_reply_status *in)
 {
-    add_message_id(object, "reply", in->reply, 'r');
+    char text[AW_ID_TEXT_BYTES];
+
+    aw_reply_id_format(in->reply, text);
+    (void)json_object_set_new(object, "reply", json_string(text));
     add_number(object, "fence", in->fence);
     (void)json_object_set_new(object, "state", json_string(aw_reply_state_name(in->state)));
     add_slice(object, "code", in->code);

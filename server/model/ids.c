@@ -65,15 +65,27 @@ take_letter(struct aw_slice *text, char letter)
     return true;
 }
 
-void
-aw_message_id_format(struct aw_message_id id, char text[AW_ID_TEXT_BYTES])
+static void
+format_record(char letter, struct aw_message_id id, char text[AW_ID_TEXT_BYTES])
 {
     char *at = text;
 
-    *at++ = 'm';
+    *at++ = letter;
     at = put_fixed(at, SHARD_DIGITS, id.shard);
     at = put_seq(at, id.seq);
     *at = '\0';
+}
+
+void
+aw_message_id_format(struct aw_message_id id, char text[AW_ID_TEXT_BYTES])
+{
+    format_record('m', id, text);
+}
+
+void
+aw_reply_id_format(struct aw_message_id id, char text[AW_ID_TEXT_BYTES])
+{
+    format_record('r', id, text);
 }
 
 void
@@ -101,16 +113,28 @@ aw_change_id_format(struct aw_change_id id, char text[AW_ID_TEXT_BYTES])
     *at = '\0';
 }
 
-bool
-aw_message_id_parse(struct aw_slice text, struct aw_message_id *ret_id)
+static bool
+parse_record(char letter, struct aw_slice text, struct aw_message_id *ret_id)
 {
     uint64_t shard;
     uint64_t seq;
 
-    if (!take_letter(&text, 'm') || !take_fixed(&text, SHARD_DIGITS, UINT8_MAX, &shard) || !take_seq(&text, &seq))
+    if (!take_letter(&text, letter) || !take_fixed(&text, SHARD_DIGITS, UINT8_MAX, &shard) || !take_seq(&text, &seq))
         return false;
     *ret_id = (struct aw_message_id){.seq = seq, .shard = (uint8_t)shard};
     return true;
+}
+
+bool
+aw_message_id_parse(struct aw_slice text, struct aw_message_id *ret_id)
+{
+    return parse_record('m', text, ret_id);
+}
+
+bool
+aw_reply_id_parse(struct aw_slice text, struct aw_message_id *ret_id)
+{
+    return parse_record('r', text, ret_id);
 }
 
 bool

@@ -3,6 +3,7 @@
  * Each id is a struct of its own, so that two kinds cannot be mixed up. All carry the shard. Text forms are lower-case
  * Crockford base32 with a letter in front; callers treat them as opaque.
  *   message  "m" shard(2) seq            the journal sequence of the record that accepted it
+ *   reply    "r" shard(2) seq            the same of the record that wrote it
  *   ticket   "t" shard(2) slot(7) seq    table slot, and the sequence of the record that opened it (the slot may be reused, the
  *                                        pair not)
  *   change   "cf" or "ca" shard(2) slot(7) seq   row of the flight or airport, and the sequence of the record that changed it
@@ -47,11 +48,14 @@ struct aw_change_id {
 #define AW_ID_TEXT_BYTES 32 /* any of them, with its NUL */
 
 void aw_message_id_format(struct aw_message_id id, char text[AW_ID_TEXT_BYTES]);
+/* A reply is named by its record too, with another letter in front. */
+void aw_reply_id_format(struct aw_message_id id, char text[AW_ID_TEXT_BYTES]);
 void aw_ticket_id_format(struct aw_ticket_id id, char text[AW_ID_TEXT_BYTES]);
 void aw_change_id_format(struct aw_change_id id, char text[AW_ID_TEXT_BYTES]);
 void aw_lease_id_format(struct aw_lease_id id, const struct aw_hash_key *key, char text[AW_ID_TEXT_BYTES]);
 /* False when malformed; *ret_id is then unchanged. Only the canonical form is accepted (one text for one id). */
 AW_MUST_USE bool aw_message_id_parse(struct aw_slice text, struct aw_message_id *ret_id);
+AW_MUST_USE bool aw_reply_id_parse(struct aw_slice text, struct aw_message_id *ret_id);
 AW_MUST_USE bool aw_ticket_id_parse(struct aw_slice text, struct aw_ticket_id *ret_id);
 AW_MUST_USE bool aw_change_id_parse(struct aw_slice text, struct aw_change_id *ret_id);
 /* Also false when the mac is not ours. */
