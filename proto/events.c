@@ -366,7 +366,7 @@ add_reply(struct aw_writer *writer, const struct aw_event_source *source, const 
 {
     const struct aw_in_reply *in = &command->in.fenced.reply;
 
-    if (!in->is_there)
+    if (!in->is_there || command->out.err != AW_OK) /* what was refused wrote nothing */
         return;
     KEY(writer, "reply");
     write_reply_id(writer, command->out.seq, source->shard);
