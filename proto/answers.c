@@ -144,6 +144,64 @@ write_message_fields(struct aw_writer *writer, const struct aw_stored_message *m
     return true;
 }
 
+/* The last of these messages that came before the note: so the two lists make one. seq 0: none of them. */
+static struct aw_message_id
+message_before(const struct aw_stored_note *note, const struct aw_stored_message *messages, uint32_t count)
+{
+    struct aw_message_id before = {.seq = 0};
+
+    for (uint32_t i = 0; i < count && messages[i].id.seq < note->id.seq; i++)
+        before = messages[i].id;
+    return before;
+}
+
+static bool
+write_note(struct aw_writer *writer, const struct aw_stored_note *note, struct aw_message_id before)
+{
+    char text[AW_ID_TEXT_BYTES];
+
+    aw_writer_begin_map(writer);
+    aw_note_id_format(note->id, text);
+    KEY(writer, "note");
+    write_string(writer, text);
+    KEY(writer, "written_at");
+    aw_writer_time(writer, note->written_at);
+    KEY(writer, "by");
+    aw_writer_str(writer, note->by);
+    KEY(writer, "after");
+    if (before.seq != 0)
+        write_message_id(writer, before);
+    else
+        aw_writer_null(writer);
+    if (note->erased || note->unreadable) {
+        aw_writer_key(writer, note->erased ? AW_SLICE("erased") : AW_SLICE("unreadable"));
+        aw_writer_bool(writer, true);
+    } else if (!aw_writer_copy_entries(writer, note->body)) {
+        return false;
+    }
+    aw_writer_end_map(writer);
+    return true;
+}
+
+/* Nothing when there never was one. */
+static bool
+write_notes(struct aw_writer *writer, const struct aw_stored_note *notes, uint32_t count, uint32_t total,
+            const struct aw_stored_message *messages, uint32_t message_count)
+{
+    if (total == 0)
+        return true;
+    KEY(writer, "notes_total");
+    aw_writer_u64(writer, total);
+    KEY(writer, "notes");
+    aw_writer_begin_array(writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!write_note(writer, &notes[i], message_before(&notes[i], messages, message_count)))
+            return false;
+    }
+    aw_writer_end_array(writer);
+    return true;
+}
+
 static bool
 write_messages(struct aw_writer *writer, const struct aw_stored_message *messages, uint32_t count)
 {
@@ -286,7 +344,8 @@ aw_proto_write_lease(struct aw_writer *writer, const struct aw_lease_answer *lea
     write_strings(writer, NULL, 0);
     KEY(writer, "messages_total");
     aw_writer_u64(writer, lease->messages_total);
-    if (!write_messages(writer, lease->messages, lease->message_count))
+    if (!write_messages(writer, lease->messages, lease->message_count) ||
+        !write_notes(writer, lease->notes, lease->note_count, lease->notes_total, lease->messages, lease->message_count))
         return false;
     aw_writer_end_map(writer);
     return true;
@@ -387,6 +446,10 @@ write_standing(struct aw_writer *writer, const struct aw_ticket_answer *ticket)
     aw_writer_time(writer, ticket->reply_by);
     KEY(writer, "attempt");
     aw_writer_u64(writer, ticket->attempt);
+    if (ticket->from_lane_count > 0) {
+        KEY(writer, "transferred_from");
+        write_strings(writer, ticket->from_lanes, ticket->from_lane_count);
+    }
     write_promise(writer, &ticket->promise);
     KEY(writer, "version");
     aw_writer_u64(writer, ticket->version);
@@ -404,7 +467,8 @@ aw_proto_write_ticket(struct aw_writer *writer, const struct aw_ticket_answer *t
 {
     aw_writer_begin_map(writer);
     write_standing(writer, ticket);
-    if (!write_messages(writer, ticket->messages, ticket->message_count))
+    if (!write_messages(writer, ticket->messages, ticket->message_count) ||
+        !write_notes(writer, ticket->notes, ticket->note_count, ticket->notes_total, ticket->messages, ticket->message_count))
         return false;
     aw_writer_end_map(writer);
     return true;
@@ -807,6 +871,15 @@ write_done_fields(struct aw_writer *writer, const struct aw_done_answer *done)
     if (done->state == AW_TICKET_HELD) {
         KEY(writer, "held_until");
         aw_writer_time(writer, done->held_until);
+    }
+    if (done->tells_kept) {
+        KEY(writer, "kept_for");
+        if (done->kept_for.len > 0)
+            aw_writer_str(writer, done->kept_for);
+        else
+            aw_writer_null(writer);
+        KEY(writer, "kept_until");
+        aw_writer_time(writer, done->kept_until);
     }
     if (done->version != 0) {
         KEY(writer, "version");

@@ -681,6 +681,17 @@ check_ticket_patch(struct decoder *decoder, const struct aw_ticket_request *requ
 }
 
 static enum aw_err
+check_transfer(struct decoder *decoder, const struct aw_transfer_request *request)
+{
+    if ((request->lane.len == 0) != (request->agent.len == 0))
+        return AW_OK;
+    aw_path_push_name(&decoder->path, AW_SLICE("lane"));
+    if (request->lane.len == 0)
+        return aw_fault_at(decoder->problem, AW_FAULT_MISSING, &decoder->path, "or agent must be there: it goes somewhere");
+    return wrong_value(decoder, "left out when agent is there");
+}
+
+static enum aw_err
 check_flight_request(struct decoder *decoder, const struct aw_flight_request *request)
 {
     bool may = request->state == AW_FLIGHT_DELAYED || request->state == AW_FLIGHT_SCHEDULED;
@@ -731,6 +742,8 @@ check_together(struct decoder *decoder, enum aw_object_kind kind, const void *ob
 {
     if (kind == AW_OBJECT_TICKET_PATCH)
         return check_ticket_patch(decoder, object);
+    if (kind == AW_OBJECT_TRANSFER)
+        return check_transfer(decoder, object);
     if (kind == AW_OBJECT_LANE_PUT)
         return check_lane_put(decoder, object);
     if (kind == AW_OBJECT_FLIGHT_PUT)

@@ -201,6 +201,18 @@ aw_proto_encode_message(struct aw_buffer *buffer, const struct aw_message *messa
     return !buffer->failed;
 }
 
+bool
+aw_proto_encode_note(struct aw_buffer *buffer, struct aw_slice text)
+{
+    const struct aw_note_request note = {.text = text};
+    struct aw_writer             writer;
+
+    aw_writer_init(&writer, buffer, AW_MEDIA_MSGPACK);
+    aw_proto_write_object(&writer, AW_OBJECT_NOTE, &note);
+    AW_ASSERT(buffer->failed || buffer->len <= AW_NOTE_ENCODED_BYTES_MAX);
+    return !buffer->failed;
+}
+
 struct aw_slice
 aw_proto_body_get(struct aw_slice body, struct aw_slice key)
 {

@@ -49,6 +49,7 @@ static const struct aw_slice names[AW_EVENT_TYPES] = {
     [AW_EVENT_TYPE_TICKET_REPLIED] = NAME("aswolk.ticket.replied"),
     [AW_EVENT_TYPE_TICKET_RESUMED] = NAME("aswolk.ticket.resumed"),
     [AW_EVENT_TYPE_TICKET_SHOWN] = NAME("aswolk.ticket.shown"),
+    [AW_EVENT_TYPE_TICKET_TRANSFERRED] = NAME("aswolk.ticket.transferred"),
     [AW_EVENT_TYPE_TICKET_UNFOLDED] = NAME("aswolk.ticket.unfolded"),
 };
 
@@ -152,6 +153,8 @@ aw_event_type_of(const struct aw_command *command)
         return AW_EVENT_TYPE_TICKET_RELEASED;
     case AW_COMMAND_DECLINE:
         return AW_EVENT_TYPE_TICKET_DECLINED;
+    case AW_COMMAND_TRANSFER:
+        return AW_EVENT_TYPE_TICKET_TRANSFERRED;
     case AW_COMMAND_TIMER:
         return type_of_timer(command->out.effect.cause);
     case AW_COMMAND_HOLD:
@@ -446,6 +449,10 @@ add_own(struct aw_writer *writer, const struct aw_event_source *source, const st
     case AW_COMMAND_RELEASE:
     case AW_COMMAND_DECLINE:
         add_text(writer, "reason", command->in.fenced.words);
+        return;
+    case AW_COMMAND_TRANSFER:
+        add_text(writer, "agent", command->in.transfer.to);
+        add_time(writer, "kept_until", command->out.u.lease.help.kept_until);
         return;
     case AW_COMMAND_TIMER:
         return;

@@ -42,9 +42,10 @@ enum aw_event_type {
     AW_EVENT_TYPE_TICKET_RECLASSED, /* class or departure, by the clock or a flight */
     AW_EVENT_TYPE_TICKET_RELEASED,
     AW_EVENT_TYPE_TICKET_REOPENED,
-    AW_EVENT_TYPE_TICKET_REPLIED, /* its holder wrote back and keeps it */
-    AW_EVENT_TYPE_TICKET_RESUMED, /* a hold ended */
-    AW_EVENT_TYPE_TICKET_SHOWN,   /* a complete was refused: its holder was told of messages that he had not seen */
+    AW_EVENT_TYPE_TICKET_REPLIED,     /* its holder wrote back and keeps it */
+    AW_EVENT_TYPE_TICKET_RESUMED,     /* a hold ended */
+    AW_EVENT_TYPE_TICKET_SHOWN,       /* a complete was refused: its holder was told of messages that he had not seen */
+    AW_EVENT_TYPE_TICKET_TRANSFERRED, /* by its holder */
     AW_EVENT_TYPE_TICKET_UNFOLDED,
     AW_EVENT_TYPES
 };

@@ -43,6 +43,7 @@ AW_PROTO_DECODE(pull, pull_request, PULL)
 AW_PROTO_DECODE(extend, extend_request, EXTEND)
 AW_PROTO_DECODE(complete, complete_request, COMPLETE)
 AW_PROTO_DECODE(release, release_request, RELEASE)
+AW_PROTO_DECODE(transfer, transfer_request, TRANSFER)
 AW_PROTO_DECODE(extend_line, extend_line, EXTEND_LINE)
 AW_PROTO_DECODE(complete_line, complete_line, COMPLETE_LINE)
 AW_PROTO_DECODE(lane_put, lane_request, LANE_PUT)
@@ -82,6 +83,8 @@ AW_MUST_USE enum aw_err aw_lines_next(struct aw_lines *lines, struct aw_line *re
  * meta sorted. Equal messages have equal bytes, whatever they were posted in. aw_proto_decode_message reads it back. At most
  * AW_MESSAGE_ENCODED_BYTES_MAX bytes. False when the buffer failed. */
 AW_MUST_USE bool aw_proto_encode_message(struct aw_buffer *buffer, const struct aw_message *message);
+/* The same of a note, at most AW_NOTE_ENCODED_BYTES_MAX. */
+AW_MUST_USE bool aw_proto_encode_note(struct aw_buffer *buffer, struct aw_slice text);
 /* The same for any object and encoding: for clients, and for tests. */
 void aw_proto_write_object(struct aw_writer *writer, enum aw_object_kind kind, const void *object);
 /* The bytes of one field's value in a stored body; empty with ptr NULL when it is not there (or the body is broken). Borrows from

@@ -34,6 +34,18 @@ struct aw_release_request {
     struct aw_slice reason; /* required */
 };
 
+/* POST /v1/leases/{lease}/transfer: one of the first two */
+struct aw_transfer_request {
+    struct aw_slice lane;
+    struct aw_slice agent;
+    struct aw_slice note;
+};
+
+/* What is stored of a note */
+struct aw_note_request {
+    struct aw_slice text; /* required */
+};
+
 /* One line of POST /v1/leases/extend */
 struct aw_extend_line {
     struct aw_slice lease; /* required */

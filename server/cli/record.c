@@ -98,6 +98,7 @@ add_settings(json_t *object, const struct aw_core_settings *settings)
     add_number(object, "decline_ms", settings->decline_ms);
     add_number(object, "kept_ms", settings->kept_ms);
     add_number(object, "kept_gentle_ms", settings->kept_gentle_ms);
+    add_number(object, "kept_transfer_ms", settings->kept_transfer_ms);
     add_number(object, "gentle_first_ms", settings->gentle_first_ms);
     for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
         char key[32];
@@ -258,6 +259,30 @@ add_place(json_t *object, const struct aw_in_ticket *in)
     add_slice(object, "words", in->words);
 }
 
+/* The content lies in the bodies tree. */
+static void
+add_note(json_t *object, const struct aw_in_body *note)
+{
+    char hash[2 * sizeof(note->hash.bytes) + 1];
+
+    if (note->len == 0)
+        return;
+    aw_cli_hex(note->hash.bytes, sizeof(note->hash.bytes), hash);
+    (void)json_object_set_new(object, "note_sha256", json_string(hash));
+}
+
+static void
+add_transfer(json_t *object, const struct aw_in_transfer *in, const struct aw_out_lease *out)
+{
+    add_number(object, "slot", in->fenced.lease.slot);
+    add_number(object, "fence", in->fenced.lease.fence);
+    add_slice(object, "agent", in->fenced.agent);
+    add_slice(object, "lane", in->lane);
+    add_slice(object, "to", in->to);
+    add_time(object, "kept_until", out->help.kept_until);
+    add_note(object, &in->note);
+}
+
 static void
 add_unfold(json_t *object, const struct aw_in_unfold *in, struct aw_ticket_id ticket)
 {
@@ -409,6 +434,9 @@ add_fields(json_t *object, const struct aw_command *command)
             add_number(object, "lease_ms", command->in.fenced.lease_ms);
         add_flag(object, "new_messages", command->out.err == AW_E_NEW_MESSAGES);
         add_reply(object, &command->in.fenced.reply);
+        return;
+    case AW_COMMAND_TRANSFER:
+        add_transfer(object, &command->in.transfer, &command->out.u.lease);
         return;
     case AW_COMMAND_TIMER:
         add_number(object, "slot", command->in.timer.slot);

@@ -100,6 +100,13 @@ opens_another(const struct aw_command *command)
     return command->kind == AW_COMMAND_UNFOLD && command->in.unfold.message_count > 0 && !command->in.unfold.on.dry_run;
 }
 
+/* What colleagues tell each other is no reason to run short: it finds no place in what is kept for draining. */
+static bool
+is_told_among_agents(const struct aw_command *command)
+{
+    return command->kind == AW_COMMAND_TRANSFER && command->in.transfer.note.len > 0;
+}
+
 /* --- room in the lanes: aw_committer_lanes_reserve ------------------------------------------------------------------------- */
 
 uint64_t
@@ -178,6 +185,8 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
     if (!aw_command_is_post(command)) {
         if (cost > room->drain_bytes || (opens_another(command) && cost + AW_DRAIN_BYTES_PER_TICKET > room->limit_bytes))
             return AW_E_STORE_FULL;
+        if (is_told_among_agents(command) && cost > room->limit_bytes)
+            return AW_E_STORE_FULL;
         if (pushes > 0 && admit_pushes(c, pushes) != AW_OK)
             return admit_pushes(c, pushes);
         if (can_wait(c, command) && admit_help(c, cost, pushes) != AW_OK)
@@ -186,6 +195,8 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
             return AW_E_STORE_FULL;
         if (opens_another(command))
             room->limit_bytes -= cost + AW_DRAIN_BYTES_PER_TICKET;
+        if (is_told_among_agents(command))
+            room->limit_bytes -= cost;
         room->drain_bytes -= cost;
         room->posts_bytes -= cost < room->posts_bytes ? cost : room->posts_bytes;
         return aw_state_admits(c->config.state, command);

@@ -59,6 +59,7 @@ replay_record(struct aw_state *state, const struct aw_batch_header *header, cons
 {
     struct aw_out_message written;
     struct aw_effect      effect;
+    aw_ms                 kept_until;
     uint32_t              slot;
     enum aw_err           refused;
     struct aw_command     command;
@@ -69,6 +70,7 @@ replay_record(struct aw_state *state, const struct aw_batch_header *header, cons
     slot = command.out.u.ticket.ticket.slot;
     written = command.out.u.message;
     effect = command.out.effect;
+    kept_until = command.out.u.lease.help.kept_until;
     refused = command.out.err;
     command.out = (struct aw_outcome_of){.err = AW_OK};
     if (command.kind == AW_COMMAND_SETTINGS && aw_state_fits(state, &command.in.settings, why) != AW_OK)
@@ -83,6 +85,8 @@ replay_record(struct aw_state *state, const struct aw_batch_header *header, cons
                       record->seq, command.out.seq, command.out.prev_seq, record->prev_seq);
     if (record->kind == AW_COMMAND_MESSAGE && !is_same_receipt(&written, &command.out.u.message))
         return aw_why(why, AW_E_CORRUPT, "record %" PRIu64 " replays with another receipt than was given", record->seq);
+    if (record->kind == AW_COMMAND_TRANSFER && command.out.u.lease.help.kept_until != kept_until)
+        return aw_why(why, AW_E_CORRUPT, "record %" PRIu64 " replays as kept until another time than was told", record->seq);
     if (record->kind == AW_COMMAND_UNFOLD && command.out.u.ticket.ticket.slot != slot)
         return aw_why(why, AW_E_CORRUPT, "record %" PRIu64 " replays with another ticket than was made", record->seq);
     if (!is_same_effect(&effect, &command.out.effect))

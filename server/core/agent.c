@@ -174,6 +174,14 @@ serves(const struct aw_agent_settings_row *settings, uint32_t lane)
 }
 
 bool
+aw_agent_serves(const struct aw_state *state, uint32_t agent, uint32_t lane)
+{
+    const struct aw_agent_settings_row *settings = settings_of(state, agent);
+
+    return settings == NULL || serves(settings, lane);
+}
+
+bool
 aw_agent_gentle_is_there(const struct aw_state *state, uint32_t lane)
 {
     for (uint32_t i = 0; i < state->gentle_count; i++) {

@@ -156,6 +156,22 @@ aw_aside_decline(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ti
 }
 
 void
+aw_aside_hand(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, uint32_t agent, uint64_t ms)
+{
+    drop(state, slot, ticket, gives_way);
+    for (uint32_t at = state->ticket_asides[slot]; at != 0; at = aw_aside_at(state, at)->links.next) {
+        if (aw_aside_at(state, at)->agent == agent) {
+            struct aw_aside_row *row = aw_rows_change(&state->asides, at);
+
+            row->kind = AW_ASIDE_KEPT;
+            row->until = (state->now + ms) & AW_ROW_SEQ_MAX;
+            return;
+        }
+    }
+    add(state, slot, ticket, agent, AW_ASIDE_KEPT, state->now + ms);
+}
+
+void
 aw_aside_keep(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, uint32_t agent)
 {
     const struct aw_core_settings *settings = &state->globals.settings;
@@ -239,16 +255,33 @@ aw_state_find_agent(const struct aw_state *state, struct aw_slice name)
     return aw_agent_find(state, name);
 }
 
-struct aw_slice
-aw_state_kept_for(const struct aw_state *state, uint32_t slot)
+/* The row of the agent that it is kept for; NULL: it is for nobody alone. */
+static const struct aw_aside_row *
+kept_row(const struct aw_state *state, uint32_t slot)
 {
     for (uint32_t at = state->ticket_asides[slot]; at != 0; at = aw_aside_at(state, at)->links.next) {
         const struct aw_aside_row *row = aw_aside_at(state, at);
 
         if (row->kind == AW_ASIDE_KEPT && counts(state, row))
-            return aw_slice_of(aw_agent_at(state, row->agent)->name, aw_agent_at(state, row->agent)->name_len);
+            return row;
     }
-    return (struct aw_slice){NULL, 0};
+    return NULL;
+}
+
+struct aw_slice
+aw_state_kept_for(const struct aw_state *state, uint32_t slot)
+{
+    const struct aw_aside_row *row = kept_row(state, slot);
+
+    return row == NULL ? (struct aw_slice){NULL, 0} : aw_agent_name(state, row->agent);
+}
+
+aw_ms
+aw_aside_kept_until(const struct aw_state *state, uint32_t slot)
+{
+    const struct aw_aside_row *row = kept_row(state, slot);
+
+    return row == NULL ? 0 : row->until;
 }
 
 uint32_t

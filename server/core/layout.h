@@ -7,9 +7,10 @@
  * refuse older checkpoints in aw_state_load_finish; check_header (commit/recover.c) tells how batches of older ones are replayed.
  *
  * Parts: state.c (making, dispatch, digest), message.c (MESSAGE: duplicates, folding, choice of lane), lease.c (LEASE to RELEASE,
- * TIMER, EPOCH), agent.c (AGENT), aside.c (who may not take what), facts.c (what tickets are about), flight.c (FLIGHT, AIRPORT,
- * UNDO), unfold.c and told.c (UNFOLD), ticket.c (a ticket's moves, its class by the clock, hold, cancel and place), lane.c,
- * channel.c, once.c (requests known by their Idempotency-Key), outbox.h (replies), look.c (views), checkpoint.c.
+ * TIMER, EPOCH), transfer.c (TRANSFER), agent.c (AGENT), aside.c (who may not take what), facts.c (what tickets are about),
+ * flight.c (FLIGHT, AIRPORT, UNDO), unfold.c and told.c (UNFOLD), ticket.c (a ticket's moves, its class by the clock, hold, cancel
+ * and place), lane.c, channel.c, once.c (requests known by their Idempotency-Key), outbox.h (replies), look.c (views),
+ * checkpoint.c.
  */
 #ifndef AW_CORE_LAYOUT_H
 #define AW_CORE_LAYOUT_H
@@ -65,7 +66,7 @@ struct aw_ticket_row {
     uint64_t said : 4; /* the class that messages or a person give it, without clock and events: IMMINENT only by a person */
     /* The lease that ended last, so that a repeat of what ended it gets the first answer. */
     uint64_t ended_fence : 48;
-    uint64_t ended_kind : 8; /* enum aw_command_kind: COMPLETE, RELEASE, DECLINE, TIMER, CANCEL */
+    uint64_t ended_kind : 8; /* enum aw_command_kind: COMPLETE, RELEASE, DECLINE, TRANSFER, TIMER, CANCEL */
     uint64_t channel : 4;    /* of its newest message; 0: another one than those that have numbers */
     uint64_t
         helpers : 3; /* WAITING: this many of its lane's helping lanes, from the first on, help; 0 when it leaves its queue */
@@ -412,6 +413,7 @@ struct aw_globals {
     uint64_t                expired;
     uint64_t                released;
     uint64_t                declined;
+    uint64_t                transferred;
     struct aw_rows_head     heads[AW_TABLE_COUNT]; /* by table; [0] is not used */
     uint32_t                closed_first;          /* closed tickets, longest closed first */
     uint32_t                closed_last;
@@ -423,8 +425,8 @@ struct aw_globals {
     struct aw_reply_list    replies_done;  /* SENT and behind */
     struct aw_reply_list    replies_dead;
 };
-AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 176 + 9 * 8 + AW_TABLE_COUNT * 16 + 24 + 24, "no holes");
-AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 176, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 184 + 10 * 8 + AW_TABLE_COUNT * 16 + 24 + 24, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 184, "no holes");
 
 struct aw_lane_load {
     uint32_t waiting[AW_CLASS_COUNT];
@@ -587,6 +589,15 @@ aw_ticket_age(const struct aw_ticket_row *ticket)
 {
     return ticket->opened_at - ticket->backdated_ms;
 }
+static inline uint32_t
+aw_ticket_transfers(const struct aw_ticket_row *ticket)
+{
+    uint32_t count = 0;
+
+    while (count < AW_TICKET_TRANSFERS_MAX && ticket->from_lanes[count] != 0)
+        count++;
+    return count;
+}
 /* What its queue is ordered by. */
 static inline aw_ms
 aw_ticket_key(const struct aw_ticket_row *ticket)
@@ -641,6 +652,7 @@ void aw_apply_extend(struct aw_state *state, struct aw_command *command);
 void aw_apply_complete(struct aw_state *state, struct aw_command *command);
 void aw_apply_release(struct aw_state *state, struct aw_command *command);
 void aw_apply_decline(struct aw_state *state, struct aw_command *command);
+void aw_apply_transfer(struct aw_state *state, struct aw_command *command);
 void aw_apply_timer(struct aw_state *state, struct aw_command *command);
 void aw_apply_epoch(struct aw_state *state, struct aw_command *command);
 void aw_apply_hold(struct aw_state *state, struct aw_command *command);
@@ -717,6 +729,8 @@ enum aw_err aw_agent_admits(const struct aw_state *state, const struct aw_in_age
 uint32_t    aw_agent_find(const struct aw_state *state, struct aw_slice name);
 /* There is room. */
 uint32_t aw_agent_make(struct aw_state *state, struct aw_slice name);
+/* Whether it is set to serve this lane, or to all. */
+bool aw_agent_serves(const struct aw_state *state, uint32_t agent, uint32_t lane);
 /* It holds one lease more (by 1) or less (by -1) of a ticket of this channel. */
 void aw_agent_count(struct aw_state *state, uint32_t agent, uint32_t channel, int by);
 /* It is there: it completed a ticket. */
@@ -798,6 +812,9 @@ void aw_flight_load_all(struct aw_state *state);
 enum aw_err aw_aside_admits(const struct aw_state *state, uint32_t slot, uint32_t agent);
 /* Not for this agent for decline_ms; aw_aside_admits said that there is room. Whoever it was kept for has it no more. */
 void aw_aside_decline(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, uint32_t agent);
+/* For this agent alone for `ms`, whether it declined it before or not, as somebody says so; aw_aside_admits said that there is
+ * room. */
+void aw_aside_hand(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, uint32_t agent, uint64_t ms);
 /* For this agent alone for kept_ms, when there is room and its class may be kept. */
 void aw_aside_keep(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, uint32_t agent);
 /* For agents marked gentle alone for gentle_first_ms, if it is gentle, one of them is there, and not too many are so already. */
@@ -809,6 +826,8 @@ bool aw_aside_may_keep(const struct aw_ticket_row *ticket);
 /* What does not count any more goes; the class is up to date. */
 void aw_aside_prune(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket);
 void aw_aside_drop(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket);
+/* Until when it is kept for one agent; 0: it is not. */
+aw_ms aw_aside_kept_until(const struct aw_state *state, uint32_t slot);
 /* When the first of its rows ends; 0: it has none. */
 aw_ms aw_aside_until(const struct aw_state *state, uint32_t slot);
 /* Agents who declined it, for whom this still counts. */
@@ -884,6 +903,12 @@ void aw_ticket_hide(struct aw_ticket_row *ticket, uint32_t slot, struct aw_event
 /* Into and out of the list of closed ones; between edit and done. */
 void aw_ticket_close(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket);
 void aw_ticket_unclose(struct aw_state *state, struct aw_ticket_row *ticket);
+/* Refuses what names no running lease of this agent. True: it goes on; the outcome is filled with what is there now. */
+bool aw_lease_is_held(const struct aw_state *state, struct aw_command *command);
+/* Then: the record, and the ticket's row to change, until done: that fills the outcome from what is now, `seen_seq` and the lease
+ * being those from before. */
+struct aw_ticket_row *aw_lease_begin(struct aw_state *state, struct aw_command *command);
+void                  aw_lease_done(struct aw_state *state, struct aw_command *command);
 /* Ends the lease of a LEASED ticket, by a command of this kind; the caller moves the ticket on. Between edit and done. */
 void aw_lease_end(struct aw_state *state, struct aw_ticket_row *ticket, enum aw_command_kind kind, uint64_t op_hash);
 /* Rebuilds counts and timers from the rows. */

@@ -1,4 +1,5 @@
-/* lease.c - an agent's right to a ticket: given, prolonged, ended; timers; the first record after a start. */
+/* lease.c - an agent's right to a ticket: given, prolonged, ended; timers; the first record after a start. What an agent does with
+ * a ticket besides: transfer.c. */
 #include "core/outbox.h"
 
 /* --- the lists of agents' leases (derived, oldest lease first) -------------------------------------------------------------- */
@@ -80,6 +81,7 @@ fill_out(const struct aw_state *state, uint32_t slot, struct aw_out_lease *out)
         .last_seq = ticket->last_seq,
         .message_seq = ticket->message_seq,
         .messages_total = ticket->messages,
+        .notes_total = ticket->notes,
         .attempt = ticket->attempt,
         .opened_at = ticket->opened_at,
         .age = aw_ticket_age(ticket),
@@ -252,7 +254,8 @@ end_of(const struct aw_ticket_row *ticket, uint64_t fence)
         return AW_LEASE_END_CLOSED;
     if (ticket->state == AW_TICKET_LEASED)
         return AW_LEASE_END_TAKEN_OVER;
-    if (ticket->ended_fence == fence && (ticket->ended_kind == AW_COMMAND_RELEASE || ticket->ended_kind == AW_COMMAND_DECLINE))
+    if (ticket->ended_fence == fence && (ticket->ended_kind == AW_COMMAND_RELEASE || ticket->ended_kind == AW_COMMAND_DECLINE ||
+                                         ticket->ended_kind == AW_COMMAND_TRANSFER))
         return AW_LEASE_END_RELEASED;
     return AW_LEASE_END_EXPIRED;
 }
@@ -267,9 +270,8 @@ is_repeat(const struct aw_ticket_row *ticket, const struct aw_command *command)
            ticket->ended_op == (uint32_t)(op_hash ^ op_hash >> 32);
 }
 
-/* Refuses what names no running lease of this agent. True: it goes on; the outcome is filled with what is there now. */
-static bool
-is_held(const struct aw_state *state, struct aw_command *command)
+bool
+aw_lease_is_held(const struct aw_state *state, struct aw_command *command)
 {
     const struct aw_in_fenced  *in = &command->in.fenced;
     struct aw_out_lease        *out = &command->out.u.lease;
@@ -303,9 +305,8 @@ is_held(const struct aw_state *state, struct aw_command *command)
     return false;
 }
 
-/* The record, and the ticket's row to change. */
-static struct aw_ticket_row *
-begin(struct aw_state *state, struct aw_command *command)
+struct aw_ticket_row *
+aw_lease_begin(struct aw_state *state, struct aw_command *command)
 {
     struct aw_ticket_row *ticket = aw_ticket_edit(state, command->in.fenced.lease.slot);
 
@@ -314,9 +315,8 @@ begin(struct aw_state *state, struct aw_command *command)
     return ticket;
 }
 
-/* Fills the outcome from what is now; `seen_seq` and the lease are those from before. */
-static void
-end(struct aw_state *state, struct aw_command *command)
+void
+aw_lease_done(struct aw_state *state, struct aw_command *command)
 {
     struct aw_out_lease *out = &command->out.u.lease;
     uint64_t             seen_seq = out->seen_seq;
@@ -333,13 +333,13 @@ aw_apply_extend(struct aw_state *state, struct aw_command *command)
     struct aw_ticket_row *ticket;
     struct aw_lease_row  *lease;
 
-    if (!is_held(state, command))
+    if (!aw_lease_is_held(state, command))
         return;
-    ticket = begin(state, command);
+    ticket = aw_lease_begin(state, command);
     lease = aw_rows_change(&state->leases, ticket->link);
     lease->expires_at = state->now + command->in.fenced.lease_ms;
     lease->seen_seq = ticket->message_seq;
-    end(state, command);
+    aw_lease_done(state, command);
 }
 
 /* Tells of the reply that this request wrote, now or the first time. */
@@ -359,7 +359,7 @@ void
 aw_apply_reply(struct aw_state *state, struct aw_command *command)
 {
     const struct aw_in_fenced *in = &command->in.fenced;
-    bool                       goes_on = is_held(state, command);
+    bool                       goes_on = aw_lease_is_held(state, command);
     uint32_t                   agent;
 
     if (command->out.err == AW_OK || command->out.err == AW_E_LEASE_LOST)
@@ -376,8 +376,8 @@ aw_apply_reply(struct aw_state *state, struct aw_command *command)
     if (command->out.err != AW_OK)
         return;
     agent = aw_lease_at(state, aw_ticket_at(state, in->lease.slot)->link)->agent;
-    (void)begin(state, command);
-    end(state, command);
+    (void)aw_lease_begin(state, command);
+    aw_lease_done(state, command);
     aw_outbox_add(state, command, agent);
     tell_reply(state, command);
 }
@@ -390,7 +390,7 @@ aw_apply_complete(struct aw_state *state, struct aw_command *command)
     uint32_t                   agent;
     bool                       has_news;
 
-    if (!is_held(state, command)) {
+    if (!aw_lease_is_held(state, command)) {
         if (command->out.err == AW_OK && in->reply.is_there)
             tell_reply(state, command);
         return;
@@ -400,11 +400,11 @@ aw_apply_complete(struct aw_state *state, struct aw_command *command)
         command->out.err = aw_outbox_check(state, command);
     if (command->out.err != AW_OK)
         return;
-    ticket = begin(state, command);
+    ticket = aw_lease_begin(state, command);
     if (has_news) {
         ((struct aw_lease_row *)aw_rows_change(&state->leases, ticket->link))->seen_seq = ticket->message_seq;
         command->out.err = AW_E_NEW_MESSAGES;
-        end(state, command);
+        aw_lease_done(state, command);
         return;
     }
     agent = aw_lease_at(state, ticket->link)->agent;
@@ -413,7 +413,7 @@ aw_apply_complete(struct aw_state *state, struct aw_command *command)
     aw_ticket_close(state, in->lease.slot, ticket);
     aw_ticket_hide(ticket, in->lease.slot, &command->out.event);
     state->globals.completed++;
-    end(state, command);
+    aw_lease_done(state, command);
     if (in->reply.is_there) {
         aw_outbox_add(state, command, agent);
         tell_reply(state, command);
@@ -425,13 +425,13 @@ aw_apply_release(struct aw_state *state, struct aw_command *command)
 {
     struct aw_ticket_row *ticket;
 
-    if (!is_held(state, command))
+    if (!aw_lease_is_held(state, command))
         return;
-    ticket = begin(state, command);
+    ticket = aw_lease_begin(state, command);
     aw_lease_end(state, ticket, AW_COMMAND_RELEASE, command->in.fenced.op_hash);
     aw_ticket_queue(state, command->in.fenced.lease.slot, ticket, &command->out.event);
     state->globals.released++;
-    end(state, command);
+    aw_lease_done(state, command);
 }
 
 void
@@ -441,18 +441,18 @@ aw_apply_decline(struct aw_state *state, struct aw_command *command)
     struct aw_ticket_row *ticket;
     uint32_t              agent;
 
-    if (!is_held(state, command))
+    if (!aw_lease_is_held(state, command))
         return;
     agent = aw_lease_at(state, aw_ticket_at(state, slot)->link)->agent;
     command->out.err = aw_aside_admits(state, slot, agent);
     if (command->out.err != AW_OK)
         return;
-    ticket = begin(state, command);
+    ticket = aw_lease_begin(state, command);
     aw_lease_end(state, ticket, AW_COMMAND_DECLINE, command->in.fenced.op_hash);
     aw_aside_decline(state, slot, ticket, agent);
     aw_ticket_queue(state, slot, ticket, &command->out.event);
     state->globals.declined++;
-    end(state, command);
+    aw_lease_done(state, command);
 }
 
 /* --- timers and starts ---------------------------------------------------------------------------------------------------- */

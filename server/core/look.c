@@ -11,6 +11,7 @@ aw_ticket_fill_help(const struct aw_state *state, uint32_t slot, struct aw_ticke
     *ret_help = (struct aw_ticket_help){.count = 0};
     if ((ticket->flags & AW_TICKET_ASIDE) != 0) {
         ret_help->kept_for = aw_state_kept_for(state, slot);
+        ret_help->kept_until = aw_aside_kept_until(state, slot);
         ret_help->declined = aw_aside_declined(state, slot);
     }
     for (uint32_t i = 0; i < aw_ticket_helpers(state, ticket); i++) {
@@ -49,6 +50,7 @@ aw_state_ticket_at(const struct aw_state *state, uint32_t slot, struct aw_ticket
         .version = ticket->version,
         .attempt = ticket->attempt,
         .messages_total = ticket->messages,
+        .notes_total = ticket->notes,
         .last_seq = ticket->last_seq,
         .message_seq = ticket->message_seq,
         .opened_at = ticket->opened_at,
@@ -63,7 +65,10 @@ aw_state_ticket_at(const struct aw_state *state, uint32_t slot, struct aw_ticket
         .closing = aw_ticket_is_closing(ticket),
         .channel = (uint8_t)ticket->channel,
         .shelf = (uint8_t)aw_ticket_shelf(state, ticket),
+        .transfers = aw_ticket_transfers(ticket),
     };
+    for (uint32_t i = 0; i < ret_view->transfers; i++)
+        ret_view->from_lanes[i] = ticket->from_lanes[i] - 1U;
     if (ticket->state == AW_TICKET_LEASED) {
         const struct aw_lease_row *lease = aw_lease_at(state, ticket->link);
         const struct aw_agent_row *agent = aw_agent_at(state, lease->agent);
@@ -160,6 +165,7 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
         .expired = globals->expired,
         .released = globals->released,
         .declined = globals->declined,
+        .transferred = globals->transferred,
         .helped = state->helped,
         .leases = globals->heads[AW_TABLE_LEASES].live,
         .lanes = globals->heads[AW_TABLE_LANES].live,

@@ -360,6 +360,7 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
     case AW_COMMAND_REPLY_TIMER:
     case AW_COMMAND_REDRIVE:
     case AW_COMMAND_DECLINE: /* only a held lease needs room, and apply says whether there is */
+    case AW_COMMAND_TRANSFER:
     case AW_COMMAND_TIMER:
         return AW_OK;
     }
@@ -373,8 +374,7 @@ aw_state_prefetch(const struct aw_state *state, const struct aw_command *command
         aw_message_prefetch(state, &command->in.message);
     else if (command->kind == AW_COMMAND_LEASE)
         aw_rows_prefetch(&state->tickets, command->in.lease.slot);
-    else if (command->kind == AW_COMMAND_EXTEND || command->kind == AW_COMMAND_COMPLETE || command->kind == AW_COMMAND_RELEASE ||
-             command->kind == AW_COMMAND_DECLINE || command->kind == AW_COMMAND_REPLY)
+    else if (aw_command_is_fenced(command->kind))
         aw_rows_prefetch(&state->tickets, command->in.fenced.lease.slot);
 }
 
@@ -440,10 +440,10 @@ aw_state_use_limits(struct aw_state *state)
 static bool
 are_settings_valid(const struct aw_core_settings *settings)
 {
-    const uint64_t all[] = {settings->dedupe_ms,         settings->reopen_ms,       settings->imminent_ms,
-                            settings->lease_grace_ms,    settings->decline_ms,      settings->kept_ms,
-                            settings->kept_gentle_ms,    settings->gentle_first_ms, settings->reply_retry_ms,
-                            settings->reply_retry_ms_max};
+    const uint64_t all[] = {settings->dedupe_ms,        settings->reopen_ms,         settings->imminent_ms,
+                            settings->lease_grace_ms,   settings->decline_ms,        settings->kept_ms,
+                            settings->kept_gentle_ms,   settings->gentle_first_ms,   settings->reply_retry_ms,
+                            settings->kept_transfer_ms, settings->reply_retry_ms_max};
 
     for (size_t i = 0; i < AW_ARRAY_LEN(all); i++) {
         if (all[i] > AW_CORE_SETTING_MS_MAX)
@@ -521,6 +521,9 @@ dispatch(struct aw_state *state, struct aw_command *command)
         return;
     case AW_COMMAND_DECLINE:
         aw_apply_decline(state, command);
+        return;
+    case AW_COMMAND_TRANSFER:
+        aw_apply_transfer(state, command);
         return;
     case AW_COMMAND_TIMER:
         aw_apply_timer(state, command);

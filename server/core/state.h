@@ -60,6 +60,11 @@
  *              channel, or fewer units, leave its leases alone.
  *   kept       a ticket that reopens, for the agent who completed it, when that one holds a lease or completed it less than 15 min
  *              ago. Never CARE and IMMINENT: these go to the queue at once, also when they become so.
+ *   transfer   an agent hands the ticket that he holds to another lane, which must not be paused (in, both), or to a colleague who
+ *              is set to serve its lane: then it is kept for him (kept_transfer_ms), though he declined it before, and goes to its
+ *              lane for all afterwards. CARE and IMMINENT wait for no one. Age, class and thread stay. AW_TICKET_TRANSFERS_MAX
+ *              times, and never to a lane that it left so: more is for a supervisor, whose PLACE to a lane lets agents begin anew.
+ *              Reopening does not.
  *   helpers    a lane names up to AW_LANE_HELPERS_MAX others that help when a ticket has waited so long, by its age: by its TIMER
  *              the ticket waits in these queues too (HELPED), under the same version; whoever takes it first has it. Help of help
  *              does not count, and a lane that gives nothing out is not helped. When its helpers change, or it is paused, those
@@ -156,8 +161,9 @@ void aw_state_prefetch(const struct aw_state *state, const struct aw_command *co
  *            KEY_REUSED (of one with another body)
  *   EXTEND, COMPLETE, RELEASE, DECLINE   LEASE_LOST (out.u.lease.end tells why), NEW_MESSAGES (COMPLETE; out.u.lease.seen_seq:
  *            the newest that the holder had been given), FORBIDDEN (another agent's lease), NOT_FOUND (no such ticket any more).
- *            DECLINE also TABLE_FULL. AW_OK with changed false: COMPLETE, RELEASE or DECLINE repeated with the op_hash that ended
- *            this lease (of a ticket's leases, the one that ended last)
+ *            DECLINE also TABLE_FULL. AW_OK with changed false: COMPLETE, RELEASE, DECLINE or TRANSFER repeated with the op_hash
+ *            that ended this lease (of a ticket's leases, the one that ended last)
+ *   TRANSFER as DECLINE, and LANE_PAUSED; NOT_FOUND (of lane or agent), BAD_VALUE and TRANSFER_REFUSED as out.u.lease.refusal says
  *   TIMER    AW_OK with changed false when the ticket moved on
  *   HOLD (WAITING, HELD), UNHOLD (HELD), CANCEL (any open one)   NOT_FOUND, PRECONDITION, WRONG_STATE; with a key also KEY_REUSED
  *            and TABLE_FULL, and AW_OK with changed false and repeated true; AW_OK with changed false with dry_run
@@ -221,6 +227,7 @@ struct aw_ticket_view {
     uint32_t              version;
     uint32_t              attempt;
     uint32_t              messages_total;
+    uint32_t              notes_total;
     uint64_t              last_seq;
     uint64_t              message_seq; /* the newest message */
     uint64_t              seen_seq;    /* LEASED: the newest message that the holder was given */
@@ -232,12 +239,14 @@ struct aw_ticket_view {
     aw_ms                 held_until;
     aw_ms                 queued_at; /* WAITING: since when it lies in this place of its queue */
     aw_ms                 expires_at;
-    aw_ms                 key;      /* of its queue */
-    bool                  is_aside; /* WAITING: in no queue, as not every agent may take it */
-    bool                  closing;  /* as in struct aw_event */
-    uint8_t               channel;  /* number of the channel of its newest message; 0: one without a number */
-    uint8_t               shelf;    /* of the queues of its lane: its channel if that has queues of its own, else 0 */
-    struct aw_ticket_help help;     /* WAITING: the lanes that help; LEASED: the one through which it was given, if of these */
+    aw_ms                 key;       /* of its queue */
+    bool                  is_aside;  /* WAITING: in no queue, as not every agent may take it */
+    bool                  closing;   /* as in struct aw_event */
+    uint8_t               channel;   /* number of the channel of its newest message; 0: one without a number */
+    uint8_t               shelf;     /* of the queues of its lane: its channel if that has queues of its own, else 0 */
+    uint32_t              transfers; /* by agents, since it opened or a supervisor moved it */
+    uint32_t              from_lanes[AW_TICKET_TRANSFERS_MAX]; /* the lane that each of these left, or left it in */
+    struct aw_ticket_help help; /* WAITING: the lanes that help; LEASED: the one through which it was given, if of these */
 };
 /* AW_E_NOT_FOUND: never was, or closed longer ago than reopen_ms and its slot is used again. */
 AW_MUST_USE enum aw_err aw_state_ticket(const struct aw_state *state, struct aw_ticket_id id, struct aw_ticket_view *ret_view);
@@ -386,9 +395,9 @@ struct aw_channel_view {
 AW_MUST_USE enum aw_err aw_state_channel(const struct aw_state *state, struct aw_slice name, struct aw_channel_view *ret_view);
 
 struct aw_state_counts {
-    uint64_t tickets[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT];                               /* by state and class */
-    uint64_t messages;                                                                    /* accepted, ever */
-    uint64_t opened, folded, reopened, completed, cancelled, expired, released, declined; /* ever */
+    uint64_t tickets[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT];                                            /* by state and class */
+    uint64_t messages;                                                                                 /* accepted, ever */
+    uint64_t opened, folded, reopened, completed, cancelled, expired, released, declined, transferred; /* ever */
     uint64_t helped; /* of those that wait: agents of other lanes may be given them too */
     uint64_t leases;
     uint64_t lanes;

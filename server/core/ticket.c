@@ -580,6 +580,7 @@ move_to_lane(const struct aw_state *state, struct aw_slice name, struct aw_ticke
     if (lane != would->lane && (pause == AW_LANE_PAUSED_IN || pause == AW_LANE_PAUSED_BOTH))
         return AW_E_LANE_PAUSED;
     would->lane = (uint16_t)lane;
+    memset(would->from_lanes, 0, sizeof(would->from_lanes)); /* who says where it belongs lets agents begin anew */
     return AW_OK;
 }
 

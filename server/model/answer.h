@@ -52,6 +52,16 @@ struct aw_stored_message {
     bool                 unreadable; /* what is stored of it is damaged */
 };
 
+/* A note by an agent, for agents. */
+struct aw_stored_note {
+    struct aw_message_id id;
+    aw_ms                written_at;
+    struct aw_slice      by;
+    struct aw_slice      body; /* MessagePack map; empty when erased or unreadable */
+    bool                 erased;
+    bool                 unreadable;
+};
+
 struct aw_lease_answer {
     struct aw_slice                 lease; /* the opaque token's text */
     struct aw_ticket_id             ticket;
@@ -75,6 +85,9 @@ struct aw_lease_answer {
     const struct aw_stored_message *messages; /* oldest first; the last ones when there are too many */
     uint32_t                        message_count;
     uint32_t                        messages_total;
+    const struct aw_stored_note    *notes; /* oldest first; the last ones when there are too many */
+    uint32_t                        note_count;
+    uint32_t                        notes_total;
 };
 
 enum aw_ticket_state {
@@ -151,6 +164,11 @@ struct aw_ticket_answer {
     uint64_t                        version; /* for the ETag */
     const struct aw_ticket_id      *related; /* its messages matched them too, or were taken from or into them */
     uint32_t                        related_count;
+    const struct aw_stored_note    *notes; /* as in a lease */
+    uint32_t                        note_count;
+    uint32_t                        notes_total;
+    const struct aw_slice          *from_lanes; /* that agents handed it on from */
+    uint32_t                        from_lane_count;
 };
 
 /* After extend, complete, release, and what is done to a ticket by its id: what the ticket is now. */
@@ -166,8 +184,11 @@ struct aw_done_answer {
     aw_ms                           expires_at;   /* with LEASED; 0: not told */
     uint64_t                        expires_in_s; /* with LEASED */
     aw_ms                           held_until;   /* with HELD; 0: until a person ends it */
-    uint64_t                        version;      /* for the ETag; 0: not told */
-    const struct aw_stored_message *messages;     /* extend: those that the holder has not been given yet */
+    bool                            tells_kept;   /* after a transfer to an agent: */
+    struct aw_slice                 kept_for;     /* only he may take it until kept_until; empty: it waits for no one */
+    aw_ms                           kept_until;
+    uint64_t                        version;  /* for the ETag; 0: not told */
+    const struct aw_stored_message *messages; /* extend: those that the holder has not been given yet */
     uint32_t                        message_count;
 };
 

@@ -33,6 +33,8 @@ aw_command_name(unsigned kind)
         return "release";
     case AW_COMMAND_DECLINE:
         return "decline";
+    case AW_COMMAND_TRANSFER:
+        return "transfer";
     case AW_COMMAND_TIMER:
         return "timer";
     case AW_COMMAND_HOLD:
@@ -70,6 +72,10 @@ aw_command_body(const struct aw_command *command, struct aw_in_body *ret_body)
     if (is_reply && command->out.err == AW_OK) { /* what was refused wrote nothing */
         *ret_body = command->in.fenced.reply.body;
         return true;
+    }
+    if (command->kind == AW_COMMAND_TRANSFER) {
+        *ret_body = command->in.transfer.note;
+        return ret_body->len > 0;
     }
     if (command->kind != AW_COMMAND_MESSAGE)
         return false;
@@ -110,6 +116,7 @@ aw_command_slot(const struct aw_command *command, uint32_t *ret_slot)
     case AW_COMMAND_RELEASE:
     case AW_COMMAND_DECLINE:
     case AW_COMMAND_REPLY:
+    case AW_COMMAND_TRANSFER:
         *ret_slot = command->in.fenced.lease.slot;
         return true;
     case AW_COMMAND_TIMER:
@@ -162,6 +169,7 @@ aw_command_by(const struct aw_command *command)
     case AW_COMMAND_RELEASE:
     case AW_COMMAND_DECLINE:
     case AW_COMMAND_REPLY:
+    case AW_COMMAND_TRANSFER:
         return command->in.fenced.agent;
     case AW_COMMAND_HOLD:
     case AW_COMMAND_UNHOLD:

@@ -12,6 +12,7 @@
 #ifndef AW_MODEL_COMMAND_H
 #define AW_MODEL_COMMAND_H
 
+#include "base/assert.h"
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/slice.h"
@@ -20,6 +21,8 @@
 #include "model/class.h"
 #include "model/ids.h"
 #include "model/order.h"
+
+#include <stddef.h>
 
 enum aw_command_kind {
     AW_COMMAND_EPOCH = 1,    /* a start: epoch + 1, every running lease gets some time */
@@ -37,6 +40,7 @@ enum aw_command_kind {
     AW_COMMAND_RELEASE = 23,
     AW_COMMAND_TIMER = 24, /* a ticket's time came: lease over, hold over, departure near or gone, aside no more, others help */
     AW_COMMAND_DECLINE = 25,
+    AW_COMMAND_TRANSFER = 26, /* to another lane, or to a colleague */
     AW_COMMAND_HOLD = 31,
     AW_COMMAND_UNHOLD = 32,
     AW_COMMAND_CANCEL = 33,
@@ -79,6 +83,7 @@ struct aw_core_settings {
     uint64_t decline_ms;                  /* 10 min: a declined ticket is not offered to that agent again */
     uint64_t kept_ms;                     /* 2 min: a reopened ticket is kept for the agent who closed it; 0: never */
     uint64_t kept_gentle_ms;              /* 15 min: the same of a gentle one */
+    uint64_t kept_transfer_ms;            /* 15 min: a ticket is kept for the agent whom it was transferred to; 0: never */
     uint64_t gentle_first_ms;             /* 1 min: a gentle ticket is for agents marked gentle first; 0: never */
     uint64_t handling_ms[AW_CLASS_COUNT]; /* 10/5/8/6/4 min: handling estimate; a departure nearer than that can't be made */
     uint64_t reply_retry_ms;              /* 5 s: a reply that failed is sent again after this, then twice that, and so on */
@@ -95,6 +100,7 @@ struct aw_core_settings {
                                .decline_ms = UINT64_C(10) * 60 * 1000,                                                           \
                                .kept_ms = UINT64_C(2) * 60 * 1000,                                                               \
                                .kept_gentle_ms = UINT64_C(15) * 60 * 1000,                                                       \
+                               .kept_transfer_ms = UINT64_C(15) * 60 * 1000,                                                     \
                                .gentle_first_ms = UINT64_C(60) * 1000,                                                           \
                                .handling_ms = {600000, 300000, 480000, 360000, 240000},                                          \
                                .reply_retry_ms = UINT64_C(5) * 1000,                                                             \
@@ -305,7 +311,7 @@ struct aw_in_reply {
     enum aw_err refusal;
 };
 
-/* Extend, complete, release, decline and reply name a lease; `op_hash` tells a repeat from another request with the same token. */
+/* What all kinds have that name a lease; `op_hash` tells a repeat from another request with the same token. */
 struct aw_in_fenced {
     struct aw_lease_id lease;
     struct aw_slice    agent;
@@ -327,6 +333,14 @@ enum aw_timer_cause {
     AW_TIMER_HELP_DUE = 6,      /* more lanes help */
 };
 #define AW_TIMER_CAUSE_MAX AW_TIMER_HELP_DUE
+
+struct aw_in_transfer {
+    struct aw_in_fenced fenced; /* without words. First, so that it is `in.fenced` as well */
+    struct aw_slice     lane;   /* one of these two, */
+    struct aw_slice     to;     /* an agent */
+    struct aw_in_body   note;
+};
+AW_STATIC_ASSERT(offsetof(struct aw_in_transfer, fenced) == 0, "what all have that name a lease is read through in.fenced");
 
 struct aw_in_timer {
     uint32_t slot;
@@ -498,37 +512,51 @@ struct aw_ticket_help {
     uint32_t        count;
     uint32_t        declined; /* agents who may not take it just now */
     struct aw_slice kept_for; /* the agent who alone may take it; empty: any */
+    aw_ms           kept_until;
 };
 /* Why a lease is no longer held. */
 enum aw_lease_end {
     AW_LEASE_END_NONE,
     AW_LEASE_END_EXPIRED,
-    AW_LEASE_END_RELEASED,   /* given back, also declined */
+    AW_LEASE_END_RELEASED,   /* given back, also declined or transferred */
     AW_LEASE_END_CLOSED,     /* the ticket is answered or cancelled */
     AW_LEASE_END_TAKEN_OVER, /* another lease holds the ticket */
 };
+/* Why a ticket is not transferred. */
+enum aw_transfer_refusal {
+    AW_TRANSFER_GOES,
+    AW_TRANSFER_NO_LANE,   /* NOT_FOUND: there is none by that name */
+    AW_TRANSFER_NO_AGENT,  /* the same */
+    AW_TRANSFER_TO_SELF,   /* BAD_VALUE: who holds it */
+    AW_TRANSFER_SAME_LANE, /* from here on TRANSFER_REFUSED: it is there */
+    AW_TRANSFER_BACK,      /* it came from there */
+    AW_TRANSFER_TOO_OFTEN,
+    AW_TRANSFER_NOT_SERVED, /* that agent is not set to serve its lane */
+};
 struct aw_out_lease {
-    struct aw_lease_id    lease;
-    struct aw_ticket_id   ticket;
-    struct aw_slice       lane_name;
-    struct aw_ticket_help help; /* through which lane it was given, when that helps its own */
-    enum aw_class         class_;
-    enum aw_ticket_state  state;       /* what the ticket is after the command; after a failure: now */
-    enum aw_lease_end     end;         /* after LEASE_LOST */
-    bool                  is_last_end; /* after LEASE_LOST: of the ticket's leases this one ended last, so no repeat was missed */
-    bool                  gentle;
-    uint64_t              last_seq;    /* newest record of the ticket: where its chain begins */
-    uint64_t              seen_seq;    /* newest message that the holder was given before this command */
-    uint64_t              message_seq; /* newest message of the ticket */
-    uint32_t              messages_total;
-    uint32_t              attempt;
-    aw_ms                 opened_at;
-    aw_ms                 age;
-    aw_ms                 departs_at;
-    aw_ms                 reply_by;
-    aw_ms                 expires_at;
-    uint64_t              reply_seq; /* REPLY, COMPLETE with one: its record; 0: none */
-    enum aw_reply_state   reply_state;
+    struct aw_lease_id       lease;
+    struct aw_ticket_id      ticket;
+    struct aw_slice          lane_name;
+    struct aw_ticket_help    help; /* through which lane it was given, when that helps its own */
+    enum aw_class            class_;
+    enum aw_ticket_state     state;   /* what the ticket is after the command; after a failure: now */
+    enum aw_transfer_refusal refusal; /* TRANSFER */
+    enum aw_lease_end        end;     /* after LEASE_LOST */
+    bool                is_last_end;  /* after LEASE_LOST: of the ticket's leases this one ended last, so no repeat was missed */
+    bool                gentle;
+    uint64_t            last_seq;    /* newest record of the ticket: where its chain begins */
+    uint64_t            seen_seq;    /* newest message that the holder was given before this command */
+    uint64_t            message_seq; /* newest message of the ticket */
+    uint32_t            messages_total;
+    uint32_t            notes_total;
+    uint32_t            attempt;
+    aw_ms               opened_at;
+    aw_ms               age;
+    aw_ms               departs_at;
+    aw_ms               reply_by;
+    aw_ms               expires_at;
+    uint64_t            reply_seq; /* REPLY, COMPLETE with one: its record; 0: none */
+    enum aw_reply_state reply_state;
 };
 struct aw_out_ticket {
     struct aw_ticket_id  ticket;
@@ -631,7 +659,8 @@ struct aw_command {
         struct aw_in_undo         undo;
         struct aw_in_message      message;
         struct aw_in_lease        lease;
-        struct aw_in_fenced       fenced; /* EXTEND, COMPLETE, RELEASE, DECLINE, REPLY */
+        struct aw_in_fenced       fenced; /* EXTEND, COMPLETE, RELEASE, DECLINE, REPLY; the first part of the next */
+        struct aw_in_transfer     transfer;
         struct aw_in_timer        timer;
         struct aw_in_ticket       ticket; /* HOLD, UNHOLD, CANCEL, PLACE */
         struct aw_in_unfold       unfold;
@@ -669,6 +698,13 @@ static inline bool
 aw_once_is_set(const struct aw_once *once)
 {
     return once->key.low != 0 || once->key.high != 0;
+}
+/* Kinds that name a lease: `in.fenced` and `out.u.lease` are theirs. */
+static inline bool
+aw_command_is_fenced(enum aw_command_kind kind)
+{
+    return kind == AW_COMMAND_EXTEND || kind == AW_COMMAND_COMPLETE || kind == AW_COMMAND_RELEASE || kind == AW_COMMAND_DECLINE ||
+           kind == AW_COMMAND_TRANSFER || kind == AW_COMMAND_REPLY;
 }
 /* What the command has in the bodies tree. False: nothing. Of one that was read from a record the bytes are empty. */
 AW_MUST_USE bool aw_command_body(const struct aw_command *command, struct aw_in_body *ret_body);

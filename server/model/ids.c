@@ -89,6 +89,12 @@ aw_reply_id_format(struct aw_message_id id, char text[AW_ID_TEXT_BYTES])
 }
 
 void
+aw_note_id_format(struct aw_message_id id, char text[AW_ID_TEXT_BYTES])
+{
+    format_record('n', id, text);
+}
+
+void
 aw_ticket_id_format(struct aw_ticket_id id, char text[AW_ID_TEXT_BYTES])
 {
     char *at = text;

@@ -4,6 +4,7 @@
  * Crockford base32 with a letter in front; callers treat them as opaque.
  *   message  "m" shard(2) seq            the journal sequence of the record that accepted it
  *   reply    "r" shard(2) seq            the same of the record that wrote it
+ *   note     "n" shard(2) seq            likewise
  *   ticket   "t" shard(2) slot(7) seq    table slot, and the sequence of the record that opened it (the slot may be reused, the
  *                                        pair not)
  *   change   "cf" or "ca" shard(2) slot(7) seq   row of the flight or airport, and the sequence of the record that changed it
@@ -48,8 +49,9 @@ struct aw_change_id {
 #define AW_ID_TEXT_BYTES 32 /* any of them, with its NUL */
 
 void aw_message_id_format(struct aw_message_id id, char text[AW_ID_TEXT_BYTES]);
-/* A reply is named by its record too, with another letter in front. */
+/* Replies and notes are named by their records too, with another letter in front. */
 void aw_reply_id_format(struct aw_message_id id, char text[AW_ID_TEXT_BYTES]);
+void aw_note_id_format(struct aw_message_id id, char text[AW_ID_TEXT_BYTES]);
 void aw_ticket_id_format(struct aw_ticket_id id, char text[AW_ID_TEXT_BYTES]);
 void aw_change_id_format(struct aw_change_id id, char text[AW_ID_TEXT_BYTES]);
 void aw_lease_id_format(struct aw_lease_id id, const struct aw_hash_key *key, char text[AW_ID_TEXT_BYTES]);

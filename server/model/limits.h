@@ -40,6 +40,12 @@
  * run/api_messages makes only the channel's so far). */
 #define AW_IDENTITY_HASHES_MAX (2U * AW_IDENTITIES_MAX + 2U)
 
+/* A note by an agent: its text, and what is stored of it. */
+#define AW_NOTE_BYTES_MAX         (8U * AW_KIB)
+#define AW_NOTE_ENCODED_BYTES_MAX (AW_NOTE_BYTES_MAX + 64U)
+#define AW_NOTES_SHOWN_MAX        50U
+#define AW_NOTES_BYTES_MAX        (64U * AW_KIB)
+
 /* A message taken out of its ticket: how many at once, and what the messages of one ticket can tell the ticket together. */
 #define AW_UNFOLD_MESSAGES_MAX 16U
 #define AW_TOLD_IDENTITIES_MAX 64U

@@ -287,6 +287,7 @@ put_settings(struct put *put, const struct aw_core_settings *settings)
     put_ms(put, settings->decline_ms);
     put_ms(put, settings->kept_ms);
     put_ms(put, settings->kept_gentle_ms);
+    put_ms(put, settings->kept_transfer_ms);
     put_ms(put, settings->gentle_first_ms);
     for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
         put_ms(put, settings->handling_ms[i]);
@@ -647,6 +648,26 @@ put_redrive(struct put *put, const struct aw_in_redrive *redrive)
 }
 
 static void
+put_note(struct put *put, const struct aw_in_body *note)
+{
+    put_u8(put, note->len > 0);
+    if (note->len > 0)
+        put_body(put, note);
+}
+
+/* Behind the inputs until when it is kept, so that the first answer can be given again from the record alone. */
+static void
+put_transfer(struct put *put, const struct aw_in_transfer *transfer, const struct aw_out_lease *out)
+{
+    AW_ASSERT((transfer->lane.len == 0) != (transfer->to.len == 0));
+    put_fenced(put, &transfer->fenced);
+    put_string(put, transfer->lane, AW_LANE_BYTES_MAX);
+    put_string(put, transfer->to, AW_AGENT_BYTES_MAX);
+    put_note(put, &transfer->note);
+    put_ms(put, out->help.kept_until);
+}
+
+static void
 put_timer(struct put *put, const struct aw_in_timer *timer)
 {
     put_u32(put, timer->slot);
@@ -781,6 +802,9 @@ put_fields(struct put *put, const struct aw_command *command)
     case AW_COMMAND_DECLINE:
         put_fenced(put, &command->in.fenced);
         put_u8(put, command->out.err != AW_OK); /* a complete that was refused only told its holder of new messages */
+        return;
+    case AW_COMMAND_TRANSFER:
+        put_transfer(put, &command->in.transfer, &command->out.u.lease);
         return;
     case AW_COMMAND_TIMER:
         put_timer(put, &command->in.timer);
@@ -1140,6 +1164,7 @@ get_settings(struct get *get, struct aw_core_settings *settings)
     settings->decline_ms = get_ms(get);
     settings->kept_ms = get_ms(get);
     settings->kept_gentle_ms = get_ms(get);
+    settings->kept_transfer_ms = get_ms(get);
     settings->gentle_first_ms = get_ms(get);
     for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
         settings->handling_ms[i] = get_ms(get);
@@ -1535,6 +1560,28 @@ get_redrive(struct get *get, struct aw_in_redrive *redrive)
 }
 
 static void
+get_note(struct get *get, struct aw_in_body *note)
+{
+    if (get_u8(get, 1, "a flag is neither 0 nor 1") == 0)
+        return;
+    get_body(get, note);
+    if (note->len == 0 || note->len > AW_NOTE_ENCODED_BYTES_MAX)
+        get_fail(get, AW_E_CORRUPT, "a note of no length that it can have");
+}
+
+static void
+get_transfer(struct get *get, struct aw_in_transfer *transfer, struct aw_out_lease *out)
+{
+    get_fenced(get, &transfer->fenced);
+    transfer->lane = get_string(get, AW_LANE_BYTES_MAX);
+    transfer->to = get_string(get, AW_AGENT_BYTES_MAX);
+    if ((transfer->lane.len == 0) == (transfer->to.len == 0))
+        get_fail(get, AW_E_CORRUPT, "a transfer goes to a lane or to an agent");
+    get_note(get, &transfer->note);
+    out->help.kept_until = get_ms(get);
+}
+
+static void
 get_timer(struct get *get, struct aw_in_timer *timer)
 {
     timer->slot = get_u32(get);
@@ -1658,6 +1705,9 @@ get_fields(struct get *get, struct aw_command *command)
     case AW_COMMAND_DECLINE:
         get_fenced(get, &command->in.fenced);
         command->out.err = get_u8(get, 1, "a flag is neither 0 nor 1") != 0 ? AW_E_NEW_MESSAGES : AW_OK;
+        return true;
+    case AW_COMMAND_TRANSFER:
+        get_transfer(get, &command->in.transfer, &command->out.u.lease);
         return true;
     case AW_COMMAND_TIMER:
         get_timer(get, &command->in.timer);

@@ -53,6 +53,7 @@ static const struct route routes[] = {
     WITH_ID(AW_POST, "/v1/leases/", "/complete", aw_api_complete),
     WITH_ID(AW_POST, "/v1/leases/", "/release", aw_api_release),
     WITH_ID(AW_POST, "/v1/leases/", "/decline", aw_api_decline),
+    WITH_ID(AW_POST, "/v1/leases/", "/transfer", aw_api_transfer),
     WITH_ID(AW_GET, "/v1/tickets/", "/why", aw_api_why),
     WITH_ID(AW_GET, "/v1/tickets/", "", aw_api_get_ticket),
     WITH_ID(AW_PATCH, "/v1/tickets/", "", aw_api_patch_ticket),

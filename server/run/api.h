@@ -31,6 +31,7 @@ aw_api_handler aw_api_extend; /* api_leases.c */
 aw_api_handler aw_api_complete;
 aw_api_handler aw_api_release;
 aw_api_handler aw_api_decline;
+aw_api_handler aw_api_transfer;
 aw_api_handler aw_api_extend_many;
 aw_api_handler aw_api_complete_many;
 aw_api_handler aw_api_get_ticket; /* api_tickets.c */

@@ -1,4 +1,5 @@
-/* api_leases.c - what the holder of a lease does with it: extend, complete, release, decline; one, or many in one request.
+/* api_leases.c - what the holder of a lease does with it: extend, complete, release, decline, transfer; one, or many in one
+ * request.
  *
  * One is many with a single line. After the commit some lines need the journal: new messages to be shown, and for a lease that
  * is no longer held, how it ended: a repeat of the very request that ended it gets the first answer.
@@ -23,37 +24,84 @@ struct fenced {
 
 /* --- commands ----------------------------------------------------------------------------------------------------------------- */
 
+/* What the body of a request, or one of its lines, asks for. */
+struct want {
+    uint32_t                   lease_s;  /* extend */
+    struct aw_slice            words;    /* of those that have one text */
+    struct aw_transfer_request transfer; /* transfer */
+};
+
 /* Tells a repeat from another request: the same lease is ended with the same words, or it is not the same. */
 static uint64_t
-op_hash(const struct aw_hash_key *key, enum aw_command_kind kind, struct aw_slice words)
+op_hash(const struct aw_hash_key *key, enum aw_command_kind kind, const struct want *want)
 {
-    char   bytes[1 + AW_RELEASE_REASON_BYTES_MAX];
-    size_t len = words.len < sizeof(bytes) - 1 ? words.len : sizeof(bytes) - 1;
+    const struct aw_slice texts[] = {want->words, want->transfer.lane, want->transfer.agent, want->transfer.note};
+    char                  bytes[1 + AW_RELEASE_REASON_BYTES_MAX + AW_ARRAY_LEN(texts) * sizeof(uint64_t)];
+    size_t                len = 1;
 
     bytes[0] = (char)kind;
-    if (len > 0)
-        memcpy(bytes + 1, words.ptr, len);
-    return aw_hash64(key, bytes, 1 + len);
+    if (kind != AW_COMMAND_TRANSFER) {
+        AW_ASSERT(want->words.len <= AW_RELEASE_REASON_BYTES_MAX);
+        if (want->words.len > 0)
+            memcpy(bytes + 1, want->words.ptr, want->words.len);
+        return aw_hash64(key, bytes, 1 + want->words.len);
+    }
+    for (size_t i = 0; i < AW_ARRAY_LEN(texts); i++, len += sizeof(uint64_t)) {
+        uint64_t hash = aw_hash64(key, texts[i].ptr, texts[i].len);
+
+        memcpy(bytes + len, &hash, sizeof(hash));
+    }
+    return aw_hash64(key, bytes, len);
 }
 
 static void
-set_command(const struct fenced *fenced, struct aw_api_line *line, struct aw_entry *entry, uint32_t lease_s,
-            struct aw_slice words)
+refuse(struct aw_api_line *line, enum aw_err err, const char *field, const char *detail)
+{
+    line->entry = NULL;
+    line->problem = (struct aw_problem){.err = err, .field = aw_slice_str(field), .detail = aw_slice_str(detail)};
+}
+
+/* As it is stored. False: no memory. */
+static bool
+make_note(struct aw_arena *arena, struct aw_slice text, struct aw_in_body *ret_note)
+{
+    struct aw_buffer buffer;
+
+    *ret_note = (struct aw_in_body){.len = 0};
+    if (text.len == 0)
+        return true;
+    aw_buffer_init(&buffer, arena);
+    if (!aw_proto_encode_note(&buffer, text))
+        return false;
+    ret_note->bytes = aw_buffer_slice(&buffer);
+    ret_note->len = (uint32_t)ret_note->bytes.len;
+    ret_note->form = AW_BODY_PLAIN;
+    return aw_sha256(&ret_note->bytes, 1, &ret_note->hash);
+}
+
+static void
+set_command(struct fenced *fenced, struct aw_api_line *line, struct aw_entry *entry, const struct want *want)
 {
     const struct aw_shared *shared = fenced->call.io->shared;
-    struct aw_lease_id      lease;
+    struct aw_in_transfer   in = {.lane = want->transfer.lane, .to = want->transfer.agent};
 
-    if (!aw_lease_id_parse(line->token, &shared->token_key, &lease) || lease.shard != shared->shard) {
-        line->entry = NULL;
-        line->problem = (struct aw_problem){.err = AW_E_NOT_FOUND, .detail = AW_SLICE("there is no lease by that name")};
+    if (!aw_lease_id_parse(line->token, &shared->token_key, &in.fenced.lease) || in.fenced.lease.shard != shared->shard) {
+        refuse(line, AW_E_NOT_FOUND, "", "there is no lease by that name");
         return;
     }
-    entry->command = (struct aw_command){.kind = fenced->kind,
-                                         .in.fenced = {.lease = lease,
-                                                       .agent = fenced->agent,
-                                                       .op_hash = op_hash(&shared->table_key, fenced->kind, words),
-                                                       .lease_ms = lease_s * AW_MS_PER_S,
-                                                       .words = words}};
+    if (in.to.len > 0 && !aw_api_is_agent(in.to)) {
+        refuse(line, AW_E_BAD_VALUE, "agent", "agent is no name that an agent can have");
+        return;
+    }
+    if (!make_note(aw_call_arena(&fenced->call), want->transfer.note, &in.note)) {
+        refuse(line, AW_E_MEMORY, "", "");
+        return;
+    }
+    in.fenced.agent = fenced->agent;
+    in.fenced.op_hash = op_hash(&shared->table_key, fenced->kind, want);
+    in.fenced.lease_ms = want->lease_s * AW_MS_PER_S;
+    in.fenced.words = want->words;
+    entry->command = (struct aw_command){.kind = fenced->kind, .in.transfer = in}; /* of all others its first part */
     line->entry = entry;
 }
 
@@ -62,9 +110,9 @@ set_command(const struct fenced *fenced, struct aw_api_line *line, struct aw_ent
 static bool
 is_lost(const struct aw_api_line *line)
 {
-    enum aw_err err = line->entry->command.out.err;
+    const struct aw_outcome_of *out = &line->entry->command.out;
 
-    return err == AW_E_LEASE_LOST || err == AW_E_NOT_FOUND;
+    return out->err == AW_E_LEASE_LOST || (out->err == AW_E_NOT_FOUND && out->u.lease.refusal == AW_TRANSFER_GOES);
 }
 
 /* What of the journal this line's answer needs. False: nothing. */
@@ -74,8 +122,10 @@ needs_read(const struct aw_api_line *line, struct aw_read_item *ret_item)
     const struct aw_command   *command = &line->entry->command;
     const struct aw_out_lease *out = &command->out.u.lease;
 
-    /* Only what ended an earlier lease than the last one can be a repeat that the state does not know. An extend ends nothing. */
-    if (is_lost(line) && out->last_seq != 0 && !out->is_last_end && command->kind != AW_COMMAND_EXTEND) {
+    /* Only what ended an earlier lease than the last one can be a repeat that the state does not know. An extend ends nothing.
+     * Where a transfer went is known by its record alone. */
+    if ((is_lost(line) && out->last_seq != 0 && !out->is_last_end && command->kind != AW_COMMAND_EXTEND) ||
+        (command->kind == AW_COMMAND_TRANSFER && command->out.err == AW_OK && !command->out.changed)) {
         *ret_item =
             (struct aw_read_item){.kind = AW_READ_ENDING, .last_seq = out->last_seq, .fence = command->in.fenced.lease.fence};
         return true;
@@ -119,6 +169,23 @@ lost_state(const struct aw_api_line *line)
     AW_UNREACHABLE();
 }
 
+/* Where it went. */
+static void
+tell_transfer(const struct fenced *fenced, const struct aw_api_line *line, struct aw_done_answer *done)
+{
+    const struct aw_command   *command = &line->entry->command;
+    const struct aw_out_lease *out = &command->out.u.lease;
+    const struct aw_read_item *item = aw_api_line_item(&fenced->lines, line);
+    bool                       is_first = command->out.changed;
+
+    done->lane = is_first ? out->lane_name : aw_lanes_directory_name(fenced->call.io->shared->directory, item->ended_lane);
+    done->class_ = is_first ? out->class_ : item->ended_class;
+    done->kept_until = is_first ? out->help.kept_until : item->ended_kept_until;
+    done->tells_kept = command->in.transfer.to.len > 0;
+    if (done->kept_until != 0)
+        done->kept_for = command->in.transfer.to;
+}
+
 /* The answer when all went well, or went well the first time. */
 static bool
 make_done(const struct fenced *fenced, const struct aw_api_line *line, struct aw_done_answer *ret_done)
@@ -130,12 +197,16 @@ make_done(const struct fenced *fenced, const struct aw_api_line *line, struct aw
 
     if (command->out.err != AW_OK && !is_repeat(fenced, line))
         return false;
+    if (fenced->kind == AW_COMMAND_TRANSFER && !command->out.changed && (item == NULL || item->err != AW_OK))
+        return false; /* what was answered can't be read */
     *ret_done = (struct aw_done_answer){.lease = line->token,
                                         .ticket = out->ticket,
                                         .state = fenced->kind == AW_COMMAND_COMPLETE ? AW_TICKET_CLOSED
                                                  : fenced->kind != AW_COMMAND_EXTEND ? AW_TICKET_WAITING
                                                                                      : AW_TICKET_LEASED,
                                         .duplicate = !command->out.changed};
+    if (fenced->kind == AW_COMMAND_TRANSFER)
+        tell_transfer(fenced, line, ret_done);
     if (fenced->kind == AW_COMMAND_EXTEND) {
         ret_done->expires_at = out->expires_at;
         ret_done->expires_in_s = out->expires_at > now ? (out->expires_at - now) / AW_MS_PER_S : 0;
@@ -147,19 +218,46 @@ make_done(const struct fenced *fenced, const struct aw_api_line *line, struct aw
     return true;
 }
 
+/* Why it is not transferred. */
 static struct aw_problem
-make_problem(const struct aw_api_line *line)
+make_refusal(enum aw_err err, enum aw_transfer_refusal refusal)
+{
+    static const struct {
+        const char *field;
+        const char *detail;
+    } words[] = {
+        [AW_TRANSFER_NO_LANE] = {"lane", "there is no lane by that name"},
+        [AW_TRANSFER_NO_AGENT] = {"agent", "nobody by that name was ever here"},
+        [AW_TRANSFER_TO_SELF] = {"agent", "agent holds the ticket already"},
+        [AW_TRANSFER_SAME_LANE] = {"lane", "the ticket is in that lane"},
+        [AW_TRANSFER_BACK] = {"lane", "the ticket came from that lane; a supervisor may move it there"},
+        [AW_TRANSFER_TOO_OFTEN] = {"", "the ticket was transferred as often as agents may; a supervisor may move it"},
+        [AW_TRANSFER_NOT_SERVED] = {"agent", "agent is not set to serve the ticket's lane"},
+    };
+
+    return (struct aw_problem){
+        .err = err, .field = aw_slice_str(words[refusal].field), .detail = aw_slice_str(words[refusal].detail)};
+}
+
+static struct aw_problem
+make_problem(const struct fenced *fenced, const struct aw_api_line *line)
 {
     struct aw_problem problem = line->problem;
 
     if (line->entry != NULL) {
+        enum aw_transfer_refusal refusal = line->entry->command.out.u.lease.refusal;
+
         problem = (struct aw_problem){.err = line->entry->command.out.err};
+        if (problem.err == AW_OK) /* carried out before, but what was answered can't be read */
+            problem.err = aw_api_line_item(&fenced->lines, line)->err;
+        else if (refusal != AW_TRANSFER_GOES)
+            problem = make_refusal(problem.err, refusal);
         if (is_lost(line)) {
             problem.err = AW_E_LEASE_LOST;
             problem.state = lost_state(line);
         }
         if (problem.err == AW_E_TABLE_FULL)
-            problem.detail = AW_SLICE("no more declines can be remembered just now (of one ticket, or asides-max); release it");
+            problem.detail = AW_SLICE("no more of this can be remembered just now (of one ticket, or asides-max); release it");
         if (problem.err == AW_E_FORBIDDEN)
             problem.detail = AW_SLICE("another agent holds this lease");
     }
@@ -171,7 +269,7 @@ make_problem(const struct aw_api_line *line)
 static bool
 write_problem(struct fenced *fenced, const struct aw_api_line *line, struct aw_writer *writer)
 {
-    struct aw_problem          problem = make_problem(line);
+    struct aw_problem          problem = make_problem(fenced, line);
     const struct aw_read_item *item = problem.err == AW_E_NEW_MESSAGES ? aw_api_line_item(&fenced->lines, line) : NULL;
 
     if (item != NULL && item->err == AW_OK && fenced->lines.many)
@@ -202,7 +300,7 @@ answer_one(struct fenced *fenced)
         aw_writer_init(&writer, &buffer, media);
         ok = aw_proto_write_done(&writer, &done);
     } else {
-        struct aw_problem problem = make_problem(line);
+        struct aw_problem problem = make_problem(fenced, line);
 
         if (problem.err != AW_E_NEW_MESSAGES) {
             aw_call_problem(call, &problem);
@@ -277,54 +375,54 @@ static const struct aw_call_ops fenced_ops = {.on_back = on_back};
 
 /* The body of a single request. */
 static enum aw_err
-decode_one(enum aw_command_kind kind, struct aw_arena *arena, enum aw_media media, struct aw_slice body, uint32_t *ret_lease_s,
-           struct aw_slice *ret_words, struct aw_proto_problem *problem)
+decode_one(enum aw_command_kind kind, struct aw_arena *arena, enum aw_media media, struct aw_slice body, struct want *ret_want,
+           struct aw_proto_problem *problem)
 {
     struct aw_extend_request   extend;
     struct aw_complete_request complete;
     struct aw_release_request  release;
     enum aw_err                err;
 
-    *ret_lease_s = 0;
-    *ret_words = (struct aw_slice){NULL, 0};
+    *ret_want = (struct want){.lease_s = 0};
     if (kind == AW_COMMAND_EXTEND) {
         err = aw_proto_decode_extend(arena, media, body, &extend, problem);
         if (err == AW_OK)
-            *ret_lease_s = extend.lease_s;
+            ret_want->lease_s = extend.lease_s;
     } else if (kind == AW_COMMAND_COMPLETE) {
         err = aw_proto_decode_complete(arena, media, body, &complete, problem);
         if (err == AW_OK)
-            *ret_words = complete.disposition;
+            ret_want->words = complete.disposition;
+    } else if (kind == AW_COMMAND_TRANSFER) {
+        err = aw_proto_decode_transfer(arena, media, body, &ret_want->transfer, problem);
     } else {
         err = aw_proto_decode_release(arena, media, body, &release, problem);
         if (err == AW_OK)
-            *ret_words = release.reason;
+            ret_want->words = release.reason;
     }
     return err;
 }
 
 static enum aw_err
 decode_line(enum aw_command_kind kind, struct aw_arena *arena, enum aw_media media, struct aw_slice bytes,
-            struct aw_api_line *line, uint32_t *ret_lease_s, struct aw_slice *ret_words, struct aw_proto_problem *problem)
+            struct aw_api_line *line, struct want *ret_want, struct aw_proto_problem *problem)
 {
     struct aw_extend_line   extend;
     struct aw_complete_line complete;
     enum aw_err             err;
 
-    *ret_lease_s = 0;
-    *ret_words = (struct aw_slice){NULL, 0};
+    *ret_want = (struct want){.lease_s = 0};
     if (kind == AW_COMMAND_EXTEND) {
         err = aw_proto_decode_extend_line(arena, media, bytes, &extend, problem);
         if (err == AW_OK) {
             line->token = extend.lease;
-            *ret_lease_s = extend.lease_s;
+            ret_want->lease_s = extend.lease_s;
         }
         return err;
     }
     err = aw_proto_decode_complete_line(arena, media, bytes, &complete, problem);
     if (err == AW_OK) {
         line->token = complete.lease;
-        *ret_words = complete.disposition;
+        ret_want->words = complete.disposition;
     }
     return err;
 }
@@ -332,20 +430,19 @@ decode_line(enum aw_command_kind kind, struct aw_arena *arena, enum aw_media med
 static void
 read_line(struct aw_call *call, struct aw_api_line *line, enum aw_media media, struct aw_slice bytes, struct aw_entry *entry)
 {
-    const struct fenced    *fenced = (const struct fenced *)call;
+    struct fenced          *fenced = (struct fenced *)call;
     struct aw_arena        *arena = aw_call_arena(call);
     struct aw_proto_problem problem;
-    struct aw_slice         words;
-    uint32_t                lease_s;
+    struct want             want;
     enum aw_err             err;
 
     line->token = fenced->token;
     if (fenced->token.len > 0)
-        err = decode_one(fenced->kind, arena, media, bytes, &lease_s, &words, &problem);
+        err = decode_one(fenced->kind, arena, media, bytes, &want, &problem);
     else
-        err = decode_line(fenced->kind, arena, media, bytes, line, &lease_s, &words, &problem);
+        err = decode_line(fenced->kind, arena, media, bytes, line, &want, &problem);
     if (err == AW_OK)
-        set_command(fenced, line, entry, lease_s, words);
+        set_command(fenced, line, entry, &want);
     else
         aw_api_line_refuse(call, line, &problem);
 }
@@ -393,6 +490,12 @@ void
 aw_api_decline(struct aw_io *io, struct aw_request *request, struct aw_slice id)
 {
     carry_out(io, request, AW_COMMAND_DECLINE, id);
+}
+
+void
+aw_api_transfer(struct aw_io *io, struct aw_request *request, struct aw_slice id)
+{
+    carry_out(io, request, AW_COMMAND_TRANSFER, id);
 }
 
 void

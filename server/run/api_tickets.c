@@ -70,6 +70,7 @@ answer_look(struct look *look)
 {
     const struct aw_ticket_view *view = &look->view;
     const struct aw_read_item   *item = &look->read->items[0];
+    struct aw_slice              from_lanes[AW_TICKET_TRANSFERS_MAX];
     struct aw_ticket_answer      ticket = {.ticket = view->ticket,
                                            .state = view->state,
                                            .lane = view->lane_name,
@@ -90,6 +91,11 @@ answer_look(struct look *look)
                                            .messages_total = view->messages_total,
                                            .messages = item->messages,
                                            .message_count = item->message_count,
+                                           .notes = item->notes,
+                                           .note_count = item->note_count,
+                                           .notes_total = view->notes_total,
+                                           .from_lanes = from_lanes,
+                                           .from_lane_count = view->transfers,
                                            .related = item->related,
                                            .related_count = item->related_count,
                                            .version = view->version};
@@ -98,6 +104,8 @@ answer_look(struct look *look)
     struct aw_buffer             buffer;
     struct aw_writer             writer;
 
+    for (uint32_t i = 0; i < view->transfers; i++)
+        from_lanes[i] = aw_lanes_directory_name(look->call.io->shared->directory, view->from_lanes[i]);
     if (!aw_view_add_help(arena, look->call.io->shared->directory, &view->help, &ticket.reasons, &ticket.reason_count)) {
         aw_call_fail(&look->call, AW_E_MEMORY, "");
         return;

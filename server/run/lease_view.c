@@ -31,7 +31,8 @@ aw_lease_view_of_outcome(struct aw_lease_answer *lease, struct aw_lease_text *te
                                       .expires_in_s = seconds_between(now, out->expires_at),
                                       .attempt = out->attempt,
                                       .reply_by = out->reply_by,
-                                      .messages_total = out->messages_total};
+                                      .messages_total = out->messages_total,
+                                      .notes_total = out->notes_total};
     set_token(lease, text, out->lease, token_key);
 }
 
@@ -50,7 +51,8 @@ aw_lease_view_of_ticket(struct aw_lease_answer *lease, struct aw_lease_text *tex
                                       .expires_in_s = seconds_between(now, view->expires_at),
                                       .attempt = view->attempt,
                                       .reply_by = view->reply_by,
-                                      .messages_total = view->messages_total};
+                                      .messages_total = view->messages_total,
+                                      .notes_total = view->notes_total};
     set_token(lease, text, view->lease, token_key);
 }
 
@@ -69,6 +71,8 @@ aw_lease_view_fill(struct aw_lease_answer *lease, const struct aw_read_item *ite
 
     lease->messages = item->messages;
     lease->message_count = item->message_count;
+    lease->notes = item->notes;
+    lease->note_count = item->note_count;
     lease->reasons = item->reasons;
     lease->reason_count = item->reason_count;
     for (uint32_t i = item->message_count; i > 0 && newest.len == 0; i--) /* of those that can be read */

@@ -146,6 +146,7 @@ render_ever(const struct aw_state_counts *counts, struct aw_buffer *buffer)
         {"leases_expired", "Leases that ran out.", counts->expired},
         {"leases_released", "Leases given back by their agent.", counts->released},
         {"leases_declined", "Leases declined by their agent.", counts->declined},
+        {"leases_transferred", "Leases ended as their agent handed the ticket on.", counts->transferred},
     };
 
     for (size_t i = 0; i < AW_ARRAY_LEN(ever); i++) {

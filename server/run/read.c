@@ -151,6 +151,11 @@ struct collected {
     bool                     is_word; /* no message: only reasons */
 };
 
+struct collected_note {
+    struct collected_note *older;
+    struct aw_stored_note  note;
+};
+
 struct thread_walk {
     struct aw_journal_reader *reader;
     struct aw_arena          *scratch;
@@ -160,6 +165,10 @@ struct thread_walk {
     uint32_t                  count;
     size_t                    bytes;
     size_t                    bytes_max;
+    struct collected_note    *newest_note;
+    struct collected_note    *oldest_note;
+    uint32_t                  note_count;
+    size_t                    note_bytes; /* with those that there was no room for: these and older ones are left out */
 };
 
 static void
@@ -267,6 +276,43 @@ collect(struct thread_walk *walk, const struct aw_found *found, bool *full)
     return AW_OK;
 }
 
+/* What an agent wrote, if he did. Notes have room of their own: they push out no message. */
+static enum aw_err
+collect_note(struct thread_walk *walk, const struct aw_found *found)
+{
+    struct collected_note *node;
+    struct aw_command      command;
+    struct aw_in_body      content;
+    struct aw_slice        body = {NULL, 0};
+    enum aw_err            err = aw_record_read(&found->record, walk->scratch, &command, NULL);
+
+    if (err != AW_OK || !aw_command_body(&command, &content))
+        return err;
+    walk->note_bytes += content.len;
+    if (walk->note_count == AW_NOTES_SHOWN_MAX || walk->note_bytes > AW_NOTES_BYTES_MAX)
+        return AW_OK;
+    err = aw_journal_read_body(walk->reader, found->record.seq, &body);
+    if (err != AW_OK && err != AW_E_NOT_FOUND && !is_damage(err))
+        return err;
+    node = aw_arena_take_zeroed(walk->scratch, 1, sizeof(*node));
+    if (node == NULL)
+        return AW_E_MEMORY;
+    node->note = (struct aw_stored_note){.id = {.seq = found->record.seq, .shard = found->header.shard},
+                                         .written_at = found->header.now,
+                                         .erased = err == AW_E_NOT_FOUND,
+                                         .unreadable = is_damage(err)};
+    if (!aw_arena_copy(walk->scratch, aw_command_by(&command), &node->note.by) ||
+        !aw_arena_copy(walk->scratch, body, &node->note.body))
+        return AW_E_MEMORY;
+    if (walk->oldest_note == NULL)
+        walk->newest_note = node;
+    else
+        walk->oldest_note->older = node;
+    walk->oldest_note = node;
+    walk->note_count++;
+    return AW_OK;
+}
+
 static bool
 has_reason(const struct aw_slice *reasons, uint32_t count, struct aw_slice reason)
 {
@@ -315,6 +361,26 @@ give_messages(struct thread_walk *walk, struct room *room)
     }
 }
 
+static void
+give_notes(struct thread_walk *walk, struct room *room)
+{
+    struct aw_read_item *item = walk->item;
+    uint32_t             at = walk->note_count;
+
+    item->notes = room_take(room, walk->note_count * sizeof(item->notes[0]));
+    item->note_count = walk->note_count;
+    for (struct collected_note *node = walk->newest_note; node != NULL; node = node->older) {
+        struct aw_slice by = room_copy(room, node->note.by);
+        struct aw_slice body = node->note.body.len == 0 ? (struct aw_slice){NULL, 0} : room_copy(room, node->note.body);
+
+        if (item->notes == NULL)
+            continue;
+        item->notes[--at] = node->note;
+        item->notes[at].by = by;
+        item->notes[at].body = body;
+    }
+}
+
 static enum aw_err
 read_thread(struct aw_read *read, struct aw_read_item *item, struct aw_journal_reader *reader, struct aw_arena *scratch,
             struct room *room, struct aw_found *found)
@@ -334,6 +400,8 @@ read_thread(struct aw_read *read, struct aw_read_item *item, struct aw_journal_r
             err = collect(&walk, found, &full);
         else if (err == AW_OK && found->record.kind == AW_COMMAND_PLACE)
             err = collect_word(&walk, found);
+        else if (err == AW_OK && found->record.kind == AW_COMMAND_TRANSFER)
+            err = collect_note(&walk, found);
         if (is_damage(err) || (err == AW_E_NOT_FOUND && item->is_open)) {
             err = collect_damaged(&walk, chain.at, read->shard);
             found->header.count = 0; /* what was read of it is nothing */
@@ -343,6 +411,7 @@ read_thread(struct aw_read *read, struct aw_read_item *item, struct aw_journal_r
             return err;
     }
     give_messages(&walk, room);
+    give_notes(&walk, room);
     give_reasons(&walk, room);
     return AW_OK;
 }
@@ -468,8 +537,8 @@ read_receipt(struct aw_read_item *item, struct aw_journal_reader *reader, struct
     return aw_find_hash(found, &receipt->commit.hash);
 }
 
-/* Walks from the newest record down to the grant. Complete, release and decline name the lease that they end; timer and cancel name
- * only the ticket, so there the oldest one behind the grant counts: nothing else can have been this lease's end. */
+/* Walks from the newest record down to the grant. What its holder did names the lease that it ended; timer and cancel name only the
+ * ticket, so there the oldest one behind the grant counts: nothing else can have been this lease's end. */
 static enum aw_err
 read_ending(struct aw_read_item *item, struct aw_journal_reader *reader, struct aw_arena *scratch, struct aw_found *found)
 {
@@ -485,8 +554,7 @@ read_ending(struct aw_read_item *item, struct aw_journal_reader *reader, struct 
         err = aw_find_record(reader, scratch, seq, found);
         if (err != AW_OK)
             return err;
-        if (found->record.kind == AW_COMMAND_COMPLETE || found->record.kind == AW_COMMAND_RELEASE ||
-            found->record.kind == AW_COMMAND_DECLINE) {
+        if (aw_command_is_fenced(found->record.kind) && found->record.kind != AW_COMMAND_EXTEND) {
             struct aw_command command;
 
             err = aw_record_read(&found->record, scratch, &command, NULL);
@@ -497,6 +565,9 @@ read_ending(struct aw_read_item *item, struct aw_journal_reader *reader, struct 
             item->ended_kind = command.kind;
             item->ended_op_hash = command.in.fenced.op_hash;
             item->ended_at = found->header.now;
+            item->ended_class = (enum aw_class)command.out.effect.class_;
+            item->ended_lane = command.out.effect.lane;
+            item->ended_kept_until = command.out.u.lease.help.kept_until;
             return AW_OK;
         }
         if (found->record.kind == AW_COMMAND_TIMER || found->record.kind == AW_COMMAND_CANCEL) {

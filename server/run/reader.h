@@ -48,6 +48,8 @@ struct aw_read_item {
      * damage is no error, or who is given the ticket would be given nothing, again and again */
     struct aw_stored_message *messages; /* oldest first */
     uint32_t                  message_count;
+    struct aw_stored_note    *notes; /* among them: the newest AW_NOTES_SHOWN_MAX, or AW_NOTES_BYTES_MAX; oldest first */
+    uint32_t                  note_count;
     struct aw_slice          *reasons; /* why the class, of the messages that were read, newest words last; no word twice */
     uint32_t                  reason_count;
     struct aw_ticket_id
@@ -73,6 +75,9 @@ struct aw_read_item {
     unsigned            ended_kind;
     uint64_t            ended_op_hash;
     aw_ms               ended_at;
+    enum aw_class       ended_class; /* TRANSFER: what was answered */
+    uint32_t            ended_lane;
+    aw_ms               ended_kept_until;
     struct aw_ticket_id ticket; /* of that lease, also when it ended long ago */
 };
 

@@ -169,6 +169,7 @@ core_settings(const struct aw_settings *settings)
     core.decline_ms = settings->decline_s * AW_MS_PER_S;
     core.kept_ms = settings->kept_s * AW_MS_PER_S;
     core.kept_gentle_ms = settings->kept_gentle_s * AW_MS_PER_S;
+    core.kept_transfer_ms = settings->kept_transfer_s * AW_MS_PER_S;
     core.gentle_first_ms = settings->gentle_first_s * AW_MS_PER_S;
     core.tables = (struct aw_table_limits){
         .tickets_max = (uint32_t)settings->tickets_max,

@@ -220,6 +220,9 @@ class Model:
     def _take_decline(self, record, at):
         self._end(record, at)
 
+    def _take_transfer(self, record, at):
+        self._end(record, at)
+
     def _take_complete(self, record, at):
         if record.get("new_messages"):
             lease = self._running(record, at)

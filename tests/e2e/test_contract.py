@@ -96,6 +96,16 @@ def post_and_work(api, make, sequence):
     status(api.get("/v1/tickets/" + receipt["ticket"]), 200, "GET a ticket that is closed")
 
 
+def hand_on(api, make):
+    """What else an agent does with a ticket."""
+    ticket = api.receipt(make.next())["ticket"]
+    status(api.act(api.lease(), "transfer", {"lane": "listening", "note": "who knows?"}), 200, "transfer")
+    lease = api.lease()
+    equal(lease["notes_total"], 1, "the note")
+    status(api.get("/v1/tickets/" + ticket), 200, "GET a ticket with a note")
+    api.completed(lease)
+
+
 def steer(api, make, sequence):
     """What a supervisor does."""
     ticket = api.receipt(make.next(airports=["AMS"]))["ticket"]
@@ -149,6 +159,7 @@ def test_every_call(t):
     for form, sequence in ((JSON, NDJSON), (MSGPACK, MSGPACK_SEQ)):
         api = server.api(form.split("/")[-1], form)
         post_and_work(api, make, sequence)
+        hand_on(api, make)
         steer(api, make, sequence)
     api = server.api()
     for path in ("/v1/stats", "/healthz", "/readyz", "/metrics", "/openapi.json", "/"):

@@ -207,6 +207,19 @@ kit_fenced(struct kit *kit, enum aw_command_kind kind, struct aw_lease_id lease,
     return command;
 }
 
+/* To a lane, or to an agent; the other one NULL. */
+static inline struct aw_command
+kit_transfer(struct kit *kit, struct aw_lease_id lease, const char *agent, const char *lane, const char *to)
+{
+    struct aw_command command = {.kind = AW_COMMAND_TRANSFER,
+                                 .in.transfer = {.fenced = {.lease = lease, .agent = aw_slice_str(agent), .op_hash = 4712},
+                                                 .lane = aw_slice_str(lane),
+                                                 .to = aw_slice_str(to)}};
+
+    (void)kit_apply(kit, &command);
+    return command;
+}
+
 static inline void
 kit_complete(struct kit *kit, struct aw_lease_id lease, const char *agent)
 {

@@ -75,8 +75,9 @@ struct m_ticket {
     uint32_t helped_by[AW_LANE_HELPERS_MAX], helpers;
     bool     is_void;
     /* who may not take it, who alone may; 0: no such thing */
-    aw_ms declined_until[NAMES], kept_until;
-    int   kept_for;
+    aw_ms    declined_until[NAMES], kept_until;
+    int      kept_for;
+    uint32_t from[AW_TICKET_TRANSFERS_MAX], transfers; /* lanes that agents handed it on from */
 };
 struct m_id {
     uint64_t id, seq;
@@ -711,6 +712,16 @@ m_agent(struct aw_slice name)
     return -1;
 }
 
+static uint32_t
+m_find_lane(struct aw_slice name)
+{
+    uint32_t lane = 0;
+
+    while (lane < m.lane_count && !aw_slice_eq(name, aw_slice_str(lane_names[lane])))
+        lane++;
+    return lane;
+}
+
 static void
 m_out_lease(struct aw_command *c, uint32_t slot)
 {
@@ -882,6 +893,12 @@ m_close(struct m_ticket *t)
     t->version++;
 }
 
+static bool
+m_is_given_back(enum aw_command_kind kind)
+{
+    return kind == AW_COMMAND_RELEASE || kind == AW_COMMAND_DECLINE || kind == AW_COMMAND_TRANSFER;
+}
+
 /* NULL: refused or a repeat. */
 static struct m_ticket *
 m_held(struct aw_command *c)
@@ -909,7 +926,7 @@ m_held(struct aw_command *c)
         c->out.u.lease.end = AW_LEASE_END_CLOSED;
     else if (t->state == AW_TICKET_LEASED && !is_ours)
         c->out.u.lease.end = AW_LEASE_END_TAKEN_OVER;
-    else if (t->ended_fence == in->lease.fence && (t->ended_kind == AW_COMMAND_RELEASE || t->ended_kind == AW_COMMAND_DECLINE))
+    else if (t->ended_fence == in->lease.fence && m_is_given_back(t->ended_kind))
         c->out.u.lease.end = AW_LEASE_END_RELEASED;
     else
         c->out.u.lease.end = AW_LEASE_END_EXPIRED;
@@ -954,6 +971,76 @@ m_fenced(struct aw_command *c)
         m_close(t);
         m_event(c, AW_EVENT_HIDDEN, slot);
     }
+    m_out_lease(c, slot);
+    c->out.u.lease.lease = c->in.fenced.lease;
+    c->out.u.lease.seen_seq = seen;
+}
+
+static bool
+m_came_from(const struct m_ticket *t, uint32_t lane)
+{
+    return (t->transfers > 0 && t->from[0] == lane) || (t->transfers > 1 && t->from[1] == lane);
+}
+
+static enum aw_transfer_refusal
+m_transfer_refusal(const struct m_ticket *t, uint32_t lane, int to)
+{
+    if (to >= 0 && !m.agents[to])
+        return AW_TRANSFER_NO_AGENT;
+    if (to == t->holder)
+        return AW_TRANSFER_TO_SELF;
+    if (lane == m.lane_count)
+        return AW_TRANSFER_NO_LANE;
+    if (to < 0 && lane == t->lane)
+        return AW_TRANSFER_SAME_LANE;
+    if (to < 0 && m_came_from(t, lane))
+        return AW_TRANSFER_BACK;
+    return t->transfers == AW_TICKET_TRANSFERS_MAX ? AW_TRANSFER_TOO_OFTEN : AW_TRANSFER_GOES;
+}
+
+static void
+m_transfer(struct aw_command *c)
+{
+    static const enum aw_err errs[] = {
+        [AW_TRANSFER_GOES] = AW_OK,
+        [AW_TRANSFER_NO_LANE] = AW_E_NOT_FOUND,
+        [AW_TRANSFER_NO_AGENT] = AW_E_NOT_FOUND,
+        [AW_TRANSFER_TO_SELF] = AW_E_BAD_VALUE,
+        [AW_TRANSFER_SAME_LANE] = AW_E_TRANSFER_REFUSED,
+        [AW_TRANSFER_BACK] = AW_E_TRANSFER_REFUSED,
+        [AW_TRANSFER_TOO_OFTEN] = AW_E_TRANSFER_REFUSED,
+    };
+    uint32_t         slot = c->in.fenced.lease.slot;
+    struct m_ticket *t = m_held(c);
+    int              to = m_agent(c->in.transfer.to);
+    uint32_t         lane = t == NULL || to >= 0 ? 0 : m_find_lane(c->in.transfer.lane);
+    uint64_t         seen;
+    bool             is_kept;
+
+    if (t == NULL)
+        return;
+    lane = to >= 0 ? t->lane : lane;
+    c->out.u.lease.refusal = m_transfer_refusal(t, lane, to);
+    c->out.err = errs[c->out.u.lease.refusal];
+    is_kept = to >= 0 && m.settings.kept_transfer_ms > 0 && t->class_ != AW_CLASS_CARE;
+    if (c->out.err == AW_OK && lane != t->lane && (m.pauses[lane] == AW_LANE_PAUSED_IN || m.pauses[lane] == AW_LANE_PAUSED_BOTH))
+        c->out.err = AW_E_LANE_PAUSED;
+    else if (c->out.err == AW_OK && is_kept && t->kept_until == 0 && t->declined_until[to] == 0 && !m_has_decline_over(t) &&
+             !m_has_aside_room())
+        c->out.err = AW_E_TABLE_FULL;
+    if (c->out.err != AW_OK)
+        return;
+    seen = t->seen;
+    m_record(c, t);
+    t->from[t->transfers++] = t->lane;
+    t->lane = lane;
+    if (is_kept) {
+        t->declined_until[to] = 0;
+        t->kept_until = m.now + m.settings.kept_transfer_ms;
+        t->kept_for = to;
+    }
+    m_end(t, c->kind, c->in.fenced.op_hash);
+    m_queue(c, slot);
     m_out_lease(c, slot);
     c->out.u.lease.lease = c->in.fenced.lease;
     c->out.u.lease.seen_seq = seen;
@@ -1035,7 +1122,7 @@ is_placed_alike(const struct m_ticket *a, const struct m_ticket *b)
 {
     return a->lane == b->lane && a->class_ == b->class_ && a->said == b->said && a->by_person == b->by_person &&
            a->known_said == b->known_said && a->known_facts == b->known_facts && a->departs_at == b->departs_at &&
-           a->closing == b->closing;
+           a->closing == b->closing && a->transfers == b->transfers;
 }
 
 static void
@@ -1056,6 +1143,7 @@ m_place(struct aw_command *c, uint32_t slot)
             return;
     }
     t->lane = lane;
+    t->transfers = c->kind == AW_COMMAND_PLACE && in->lane.len > 0 ? 0 : t->transfers;
     if (c->kind == AW_COMMAND_PLACE && in->class_ != AW_CLASS_NONE) {
         t->known_said = t->by_person ? t->known_said : t->said;
         t->known_facts = m_facts(t);
@@ -1349,16 +1437,6 @@ struct logged {
     uint32_t              helper_count;
     struct unfolding     *unfolding; /* owns: UNFOLD */
 };
-static uint32_t
-m_find_lane(struct aw_slice name)
-{
-    uint32_t lane = 0;
-
-    while (lane < m.lane_count && !aw_slice_eq(name, aw_slice_str(lane_names[lane])))
-        lane++;
-    return lane;
-}
-
 /* False: they can't help. */
 static bool
 m_read_helpers(const struct logged *l, struct aw_slice name, uint32_t ret_lanes[AW_LANE_HELPERS_MAX])
@@ -1499,6 +1577,7 @@ compare_lease(const struct run *run, const struct aw_out_lease *a, const struct 
     SAME(lease.slot);
     SAME(ticket.seq);
     SAME(ticket.slot);
+    SAME(refusal);
     SAME(class_);
     SAME(state);
     SAME(end);
@@ -1545,6 +1624,7 @@ compare_out(const struct run *run, enum aw_command_kind kind, const struct aw_ou
     case AW_COMMAND_COMPLETE:
     case AW_COMMAND_RELEASE:
     case AW_COMMAND_DECLINE:
+    case AW_COMMAND_TRANSFER:
         compare_lease(run, &a->u.lease, &b->u.lease);
         return;
     case AW_COMMAND_HOLD:
@@ -1606,7 +1686,8 @@ compare_help(const struct run *run, const struct aw_ticket_help *a, const struct
             fail_at(run, "helper");
         count++;
     }
-    if (a->count != count || a->declined != m_declined(b) || (a->kept_for.len > 0) != (b->kept_until > m.now))
+    if (a->count != count || a->declined != m_declined(b) || a->kept_until != (b->kept_until > m.now ? b->kept_until : 0) ||
+        (a->kept_until > 0 && !aw_slice_eq(a->kept_for, aw_slice_str(agent_names[b->kept_for]))))
         fail_at(run, "help");
 }
 
@@ -1633,6 +1714,8 @@ compare_ticket(const struct run *run, const struct aw_ticket_view *a, const stru
     if (a->messages_total != b->messages || a->last_seq != b->last || a->message_seq != b->message || a->key != m_key(b))
         fail_at(run, "view");
     compare_help(run, &a->help, b);
+    if (a->transfers != b->transfers || memcmp(a->from_lanes, b->from, b->transfers * sizeof(b->from[0])) != 0)
+        fail_at(run, "transfers");
     if (b->state == AW_TICKET_CLOSED)
         SAME(closed_at);
     if (b->state == AW_TICKET_LEASED) {
@@ -1778,17 +1861,25 @@ make_fenced(struct logged *l)
 {
     struct aw_lease_id     lease = some_lease();
     const struct m_ticket *t = &m.tickets[lease.slot];
-    uint64_t               kind = pick(8);
+    uint64_t               kind = pick(10);
     const char            *agent = agent_names[t->state == AW_TICKET_LEASED && pick(20) != 0 ? (uint64_t)t->holder : pick(NAMES)];
 
     l->command.kind = kind < 2   ? AW_COMMAND_EXTEND
                       : kind < 6 ? AW_COMMAND_COMPLETE
                       : kind < 7 ? AW_COMMAND_DECLINE
-                                 : AW_COMMAND_RELEASE;
+                      : kind < 8 ? AW_COMMAND_RELEASE
+                                 : AW_COMMAND_TRANSFER;
     if (lease.fence == t->ended_fence && lease.fence != 0 && t->ended_kind != AW_COMMAND_TIMER && pick(2) == 0)
         l->command.kind = t->ended_kind == AW_COMMAND_CANCEL ? AW_COMMAND_COMPLETE : t->ended_kind;
     l->command.in.fenced = (struct aw_in_fenced){
         .lease = lease, .agent = aw_slice_str(agent), .op_hash = 1 + pick(3), .lease_ms = 1000 + pick(10 * KIT_MINUTE)};
+    if (l->command.kind != AW_COMMAND_TRANSFER)
+        return;
+    if (pick(2) == 0)
+        l->command.in.transfer.lane = aw_slice_str(lane_names[pick(LANES)]);
+    else
+        l->command.in.transfer.to = aw_slice_str(agent_names[pick(NAMES)]);
+    l->command.in.transfer.note.len = (uint32_t)pick(2);
 }
 
 static void
@@ -1804,6 +1895,7 @@ make_settings(struct logged *l)
         .decline_ms = pick(3) * 2 * KIT_MINUTE,
         .kept_ms = pick(2) * KIT_MINUTE,
         .kept_gentle_ms = 3 * KIT_MINUTE,
+        .kept_transfer_ms = pick(3) * KIT_MINUTE,
         .handling_ms = {1, pick(4) == 0 ? KIT_MINUTE : 3 * KIT_MINUTE, 3, 4, 5},
         .reply_attempts_max = 1,
     };
@@ -1992,8 +2084,8 @@ apply_logged(struct aw_state *state, const struct logged *l)
     admitted = aw_state_admits(state, &command);
     err = aw_state_apply(state, &command);
     /* What is admitted never meets a full table; and what is not admitted would have, but for a pool of old rows that is full. A
-     * decline needs room only when the lease is still held, which apply finds out. */
-    if (admitted == AW_OK && l->command.kind != AW_COMMAND_DECLINE)
+     * decline or transfer needs room only when the lease is still held, which apply finds out. */
+    if (admitted == AW_OK && l->command.kind != AW_COMMAND_DECLINE && l->command.kind != AW_COMMAND_TRANSFER)
         assert_int_not_equal(err, AW_E_TABLE_FULL);
     else if (admitted != AW_OK && command.kind == AW_COMMAND_UNFOLD)
         assert_int_not_equal(err, AW_OK); /* it may be refused for more reasons than room */
@@ -2022,6 +2114,9 @@ apply_model(const struct logged *l, struct aw_command *c)
     case AW_COMMAND_RELEASE:
     case AW_COMMAND_DECLINE:
         m_fenced(c);
+        return;
+    case AW_COMMAND_TRANSFER:
+        m_transfer(c);
         return;
     case AW_COMMAND_TIMER:
         m_timer(c);
@@ -2325,10 +2420,10 @@ check_coverage(const struct run *run)
 {
     unsigned errs[AW_ERR_COUNT] = {0}, ends[AW_LEASE_END_TAKEN_OVER + 1] = {0};
     unsigned folded = 0, reopened = 0, related = 0, duplicates = 0, repeats = 0, once = 0, placed = 0, unfolded = 0, helped = 0,
-             by_helpers = 0;
+             by_helpers = 0, transferred = 0, handed = 0;
     const enum aw_err wanted[] = {AW_E_LANE_PAUSED,  AW_E_TABLE_FULL, AW_E_STALE,     AW_E_LEASE_LOST,
                                   AW_E_NEW_MESSAGES, AW_E_FORBIDDEN,  AW_E_NOT_FOUND, AW_E_WRONG_STATE,
-                                  AW_E_PRECONDITION, AW_E_KEY_REUSED, AW_E_AGAIN};
+                                  AW_E_PRECONDITION, AW_E_KEY_REUSED, AW_E_AGAIN,     AW_E_TRANSFER_REFUSED};
 
     for (size_t i = 0; i < run->count; i++) {
         const struct aw_command *c = &run->log[i].command;
@@ -2338,10 +2433,9 @@ check_coverage(const struct run *run)
             ends[c->out.u.lease.end]++;
         if (c->out.err != AW_OK)
             continue;
-        repeats +=
-            (c->kind == AW_COMMAND_COMPLETE || c->kind == AW_COMMAND_RELEASE || c->kind == AW_COMMAND_DECLINE) && !c->out.changed
-                ? 1
-                : 0;
+        repeats += (c->kind == AW_COMMAND_COMPLETE || m_is_given_back(c->kind)) && !c->out.changed ? 1 : 0;
+        transferred += c->kind == AW_COMMAND_TRANSFER && c->out.changed ? 1 : 0;
+        handed += c->kind == AW_COMMAND_TRANSFER && c->out.u.lease.help.kept_until > 0 ? 1 : 0;
         once += c->out.repeated ? 1 : 0;
         placed += c->kind == AW_COMMAND_PLACE && c->out.changed ? 1 : 0;
         unfolded += c->kind == AW_COMMAND_UNFOLD && c->out.changed ? 1 : 0;
@@ -2364,6 +2458,8 @@ check_coverage(const struct run *run)
         "    folded %u, reopened %u, related %u, duplicates %u, repeats %u, by key %u, placed %u, unfolded %u, helped %u,"
         " by helpers %u\n",
         folded, reopened, related, duplicates, repeats, once, placed, unfolded, helped, by_helpers);
+    print_message("    transferred %u, for an agent %u\n", transferred, handed);
+    assert_true(transferred > 200 && handed > 50);
     assert_true(placed > 400 && unfolded > 200 && helped > 200 && by_helpers > 50);
     assert_true(folded > 1000 && reopened > 100 && related > 100 && duplicates > 1000 && repeats > 20 && once > 50);
 }

@@ -19,11 +19,12 @@
 #define ROUNDS 400U
 
 static const enum aw_command_kind kinds[] = {
-    AW_COMMAND_EPOCH,  AW_COMMAND_SETTINGS,    AW_COMMAND_LANE,         AW_COMMAND_MESSAGE,     AW_COMMAND_LEASE,
-    AW_COMMAND_EXTEND, AW_COMMAND_COMPLETE,    AW_COMMAND_RELEASE,      AW_COMMAND_TIMER,       AW_COMMAND_HOLD,
-    AW_COMMAND_UNHOLD, AW_COMMAND_CANCEL,      AW_COMMAND_FLIGHT,       AW_COMMAND_AIRPORT,     AW_COMMAND_UNDO,
-    AW_COMMAND_PLACE,  AW_COMMAND_DECLINE,     AW_COMMAND_UNFOLD,       AW_COMMAND_AGENT,       AW_COMMAND_CHANNEL,
-    AW_COMMAND_REPLY,  AW_COMMAND_REPLY_LEASE, AW_COMMAND_REPLY_STATUS, AW_COMMAND_REPLY_TIMER, AW_COMMAND_REDRIVE};
+    AW_COMMAND_EPOCH,   AW_COMMAND_SETTINGS,    AW_COMMAND_LANE,         AW_COMMAND_MESSAGE,     AW_COMMAND_LEASE,
+    AW_COMMAND_EXTEND,  AW_COMMAND_COMPLETE,    AW_COMMAND_RELEASE,      AW_COMMAND_TIMER,       AW_COMMAND_HOLD,
+    AW_COMMAND_UNHOLD,  AW_COMMAND_CANCEL,      AW_COMMAND_FLIGHT,       AW_COMMAND_AIRPORT,     AW_COMMAND_UNDO,
+    AW_COMMAND_PLACE,   AW_COMMAND_DECLINE,     AW_COMMAND_UNFOLD,       AW_COMMAND_AGENT,       AW_COMMAND_CHANNEL,
+    AW_COMMAND_REPLY,   AW_COMMAND_REPLY_LEASE, AW_COMMAND_REPLY_STATUS, AW_COMMAND_REPLY_TIMER, AW_COMMAND_REDRIVE,
+    AW_COMMAND_TRANSFER};
 
 /* --- random commands -------------------------------------------------------------------------------------------------------- */
 
@@ -444,6 +445,44 @@ make_choice(struct maker *maker, struct aw_lease_choice *choice)
     choice->lanes = choice->lane_count == 0 ? NULL : lanes;
 }
 
+static struct aw_in_body
+make_body(struct maker *maker)
+{
+    struct aw_in_body body = {.len = (uint32_t)below(&maker->rng, 3) * 1000};
+
+    if (body.len == 0)
+        return body;
+    body.form = (uint8_t)below(&maker->rng, AW_BODY_AES_GCM + 1);
+    body.key_number = next(&maker->rng);
+    for (size_t i = 0; i < sizeof(body.hash.bytes); i++)
+        body.hash.bytes[i] = (uint8_t)next(&maker->rng);
+    for (size_t i = 0; i < sizeof(body.nonce); i++)
+        body.nonce[i] = (uint8_t)next(&maker->rng);
+    return body;
+}
+
+static void
+make_fenced(struct maker *maker, struct aw_command *command)
+{
+    struct aw_in_transfer *transfer = &command->in.transfer;
+    bool                   is_to_lane = below(&maker->rng, 2) == 0;
+
+    transfer->fenced = (struct aw_in_fenced){
+        .lease = {.fence = next(&maker->rng), .slot = (uint32_t)next(&maker->rng), .shard = (uint8_t)next(&maker->rng)},
+        .agent = make_string(maker, 1, AW_AGENT_BYTES_MAX),
+        .op_hash = next(&maker->rng),
+        .lease_ms = make_ms(maker),
+        .words = make_string(maker, 0, AW_RELEASE_REASON_BYTES_MAX)};
+    if (command->kind == AW_COMMAND_REPLY || (command->kind == AW_COMMAND_COMPLETE && below(&maker->rng, 2) != 0))
+        make_reply(maker, &command->in.fenced.reply);
+    if (command->kind != AW_COMMAND_TRANSFER)
+        return;
+    transfer->lane = is_to_lane ? make_string(maker, 1, AW_LANE_BYTES_MAX) : (struct aw_slice){NULL, 0};
+    transfer->to = is_to_lane ? (struct aw_slice){NULL, 0} : make_string(maker, 1, AW_AGENT_BYTES_MAX);
+    transfer->note = make_body(maker);
+    command->out.u.lease.help.kept_until = make_ms(maker);
+}
+
 /* long: a flat switch over all kinds */
 static void
 make_fields(struct maker *maker, struct aw_command *command)
@@ -461,6 +500,7 @@ make_fields(struct maker *maker, struct aw_command *command)
                                                          .decline_ms = make_ms(maker),
                                                          .kept_ms = make_ms(maker),
                                                          .kept_gentle_ms = make_ms(maker),
+                                                         .kept_transfer_ms = make_ms(maker),
                                                          .gentle_first_ms = make_ms(maker)};
         for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
             command->in.settings.handling_ms[i] = make_ms(maker);
@@ -492,14 +532,8 @@ make_fields(struct maker *maker, struct aw_command *command)
     case AW_COMMAND_RELEASE:
     case AW_COMMAND_DECLINE:
     case AW_COMMAND_REPLY:
-        command->in.fenced = (struct aw_in_fenced){
-            .lease = {.fence = next(&maker->rng), .slot = (uint32_t)next(&maker->rng), .shard = (uint8_t)next(&maker->rng)},
-            .agent = make_string(maker, 1, AW_AGENT_BYTES_MAX),
-            .op_hash = next(&maker->rng),
-            .lease_ms = make_ms(maker),
-            .words = make_string(maker, 0, AW_RELEASE_REASON_BYTES_MAX)};
-        if (command->kind == AW_COMMAND_REPLY || (command->kind == AW_COMMAND_COMPLETE && below(&maker->rng, 2) != 0))
-            make_reply(maker, &command->in.fenced.reply);
+    case AW_COMMAND_TRANSFER:
+        make_fenced(maker, command);
         return;
     case AW_COMMAND_CHANNEL:
     case AW_COMMAND_REPLY_LEASE:
@@ -614,6 +648,7 @@ same_settings(const struct aw_core_settings *a, const struct aw_core_settings *b
     SAME(decline_ms);
     SAME(kept_ms);
     SAME(kept_gentle_ms);
+    SAME(kept_transfer_ms);
     SAME(gentle_first_ms);
     SAME_BYTES(handling_ms);
     assert_memory_equal(&a->tables, &b->tables, sizeof(a->tables));
@@ -919,6 +954,27 @@ same_effect(const struct aw_effect *a, const struct aw_effect *b)
 
 /* long: one line for each kind */
 static void
+same_body(const struct aw_in_body *a, const struct aw_in_body *b)
+{
+    SAME(len);
+    SAME(form);
+    SAME(key_number);
+    SAME_BYTES(hash.bytes);
+    SAME_BYTES(nonce);
+}
+
+static void
+same_transfer(const struct aw_command *a, const struct aw_command *b)
+{
+    same_fenced(&a->in.fenced, &b->in.fenced);
+    SAME_SLICE(in.transfer.lane);
+    SAME_SLICE(in.transfer.to);
+    same_body(&a->in.transfer.note, &b->in.transfer.note);
+    SAME(out.u.lease.help.kept_until);
+}
+
+/* long: a flat switch over all kinds */
+static void
 same_command(const struct aw_command *a, const struct aw_command *b)
 {
     SAME(kind);
@@ -970,6 +1026,9 @@ same_command(const struct aw_command *a, const struct aw_command *b)
     case AW_COMMAND_REPLY_TIMER:
     case AW_COMMAND_REDRIVE:
         same_outbox(a, b);
+        return;
+    case AW_COMMAND_TRANSFER:
+        same_transfer(a, b);
         return;
     case AW_COMMAND_TIMER:
         SAME(in.timer.slot);
@@ -1525,6 +1584,7 @@ static const struct aw_command golden[] = {
                      .decline_ms = 600000,
                      .kept_ms = 120000,
                      .kept_gentle_ms = 900000,
+                     .kept_transfer_ms = 900001,
                      .gentle_first_ms = 60000,
                      .tables = {.tickets_max = 12000000,
                                 .identities_max = 16000000,
@@ -1771,6 +1831,14 @@ static const struct aw_command golden[] = {
                     .class_ = AW_CLASS_OTHER,
                     .in_reply_to = {5, 6}},
      GOLDEN_OUT},
+    {.kind = AW_COMMAND_TRANSFER,
+     .in.transfer = {.fenced = {.lease = GOLDEN_LEASE, .agent = {"mia", 3}, .op_hash = 4},
+                     .lane = {"refunds", 7},
+                     .note = {.len = 300, .hash = {{1, 2, 3}}, .key_number = 13, .nonce = {12, 11}}},
+     GOLDEN_OUT},
+    {.kind = AW_COMMAND_TRANSFER,
+     .in.transfer = {.fenced = {.lease = GOLDEN_LEASE, .agent = {"mia", 3}, .op_hash = 5}, .to = {"bob", 3}},
+     .out = {.seq = 5000, .prev_seq = 4999, .u.lease.help.kept_until = 1776240300000}},
 };
 
 static FILE *

@@ -83,6 +83,10 @@ static const struct refusal refusals[] = {
     {AW_OBJECT_MESSAGE, MESSAGE("\"flights\":[{\"date\":\"2026-04-15\"}]"), AW_FAULT_MISSING, "flights[0].number", "in a flight"},
     {AW_OBJECT_MESSAGE, MESSAGE("\"identities\":[{\"kind\":\"phone\"}]"), AW_FAULT_MISSING, "identities[0].value", "is required"},
     {AW_OBJECT_RELEASE, "", AW_FAULT_MISSING, "reason", "is required in a release or decline"},
+    {AW_OBJECT_TRANSFER, "{\"note\":\"n\"}", AW_FAULT_MISSING, "lane", "or agent must be there"},
+    {AW_OBJECT_TRANSFER, "{\"lane\":\"a\",\"agent\":\"b\"}", AW_FAULT_VALUE, "lane", "left out when agent"},
+    {AW_OBJECT_NOTE, "", AW_FAULT_MISSING, "text", "is required in a note"},
+    {AW_OBJECT_NOTE, "{\"text\":\"\"}", AW_FAULT_EMPTY, "text", "must not be empty"},
     {AW_OBJECT_EXTEND_LINE, "{}", AW_FAULT_MISSING, "lease", "is required"},
     {AW_OBJECT_COMPLETE_LINE, "{}", AW_FAULT_MISSING, "lease", "is required"},
     {AW_OBJECT_TICKET_PATCH, "{}", AW_FAULT_MISSING, "class", "or lane or hold"},
@@ -194,8 +198,11 @@ body_with(struct rig *rig, enum aw_object_kind kind, const struct aw_field *fiel
     for (size_t i = 0; i < AW_ARRAY_LEN(required); i++) {
         const struct aw_field *other = aw_object_find_field(object, aw_slice_str(required[i].name), 0);
 
+        if (kind == AW_OBJECT_TRANSFER && (strcmp(field->name.ptr, "note") != 0 || strcmp(required[i].name, "lane") != 0))
+            continue; /* one of lane and agent */
         if (other == NULL || other == field ||
-            (!other->required && strcmp(required[i].name, "text") != 0 && strcmp(required[i].name, "hold") != 0))
+            (!other->required && kind != AW_OBJECT_TRANSFER && strcmp(required[i].name, "text") != 0 &&
+             strcmp(required[i].name, "hold") != 0))
             continue;
         aw_buffer_printf(&buffer, ",\"%s\":%s", required[i].name, required[i].value);
     }
