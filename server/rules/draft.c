@@ -1,14 +1,13 @@
 /* draft.c - reads the lines of a rules file. README.md beside this describes them. */
 #include "rules/draft.h"
 
-#define GUARD_GENTLE  AW_CLASS_COUNT
-#define GUARD_MENTION (AW_CLASS_COUNT + 1U)
-
 enum line {
     LANGUAGE,
     WORDS,
     BAIT,
+    HOSTS,
     SET,
+    SET_REGEX,
     GUARD,
     RULE,
     SAY,
@@ -19,13 +18,16 @@ enum line {
     WEIGH,
     SUM,
     UPPER,
+    CAPITAL,
+    HOME,
     SKIP,
     PLUS,
     MINUS,
     LINES
 };
-static const char *const line_names[LINES] = {"language", "words",  "bait",  "set", "guard", "rule", "say", "regex", "numbers",
-                                              "with",     "unless", "weigh", "sum", "upper", "skip", "+",   "-"};
+static const char *const line_names[LINES] = {"language", "words", "bait",    "hosts",   "set",  "set-regex", "guard",
+                                              "rule",     "say",   "regex",   "numbers", "with", "unless",    "weigh",
+                                              "sum",      "upper", "capital", "home",    "skip", "+",         "-"};
 
 /* Of the file in work. */
 struct reader {
@@ -38,9 +40,9 @@ struct reader {
 };
 
 void
-aw_draft_init(struct aw_draft *draft, struct aw_arena *arena, struct aw_why *why)
+aw_draft_init(struct aw_draft *draft, enum aw_rules_side side, struct aw_arena *arena, struct aw_why *why)
 {
-    *draft = (struct aw_draft){.arena = arena, .why = why, .language_count = 1};
+    *draft = (struct aw_draft){.arena = arena, .why = why, .side = side, .language_count = 1};
     draft->languages[0] = AW_SLICE("*");
 }
 
@@ -158,23 +160,69 @@ read_set(struct reader *reader, struct aw_slice rest)
     return AW_OK;
 }
 
+/* `set-regex NAME = R`: a set of what an expression finds. */
+static enum aw_err
+read_set_regex(struct reader *reader, struct aw_slice rest)
+{
+    struct aw_draft       *draft = reader->draft;
+    struct aw_draft_phrase like = {.role = AW_PHRASE_MEMBER, .owner = draft->set_count};
+    struct aw_slice        regex = rest;
+    struct aw_slice        name = aw_slice_trim(aw_slice_cut(&regex, '='));
+    struct aw_draft_set   *set = NULL;
+    enum aw_err            err;
+
+    if (!is_name(name, AW_RULES_NAME_BYTES) || regex.ptr == NULL || find_set(draft, name) != NULL)
+        return aw_draft_fail(draft, "`set-regex NAME = EXPRESSION` makes a new set of one expression");
+    err = new_set(draft, name, &set);
+    if (err != AW_OK)
+        return err;
+    AW_ASSERT(set != NULL);
+    set->is_used = true; /* its phrase is in the draft */
+    return aw_draft_regex(draft, aw_slice_trim(regex), AW_FORM_REGEX, &like);
+}
+
+/* `hosts a | b`: links to them are ours. */
+static enum aw_err
+read_hosts(struct reader *reader, struct aw_slice rest)
+{
+    struct aw_draft_phrase like = {.role = AW_PHRASE_BAIT, .owner = reader->language};
+    enum aw_err            err = AW_OK;
+
+    if (reader->draft->side != AW_RULES_REPLIES)
+        return aw_draft_fail(reader->draft, "`hosts` is for replies");
+    while (err == AW_OK && rest.ptr != NULL)
+        err = aw_draft_host(reader->draft, aw_slice_trim(aw_slice_cut(&rest, '|')), &like);
+    return err;
+}
+
 /* --- rules and guards ------------------------------------------------------------------------------------------------------- */
 
-/* A class, `gentle` or `mention`, as the number of its guard. */
+/* A class or another word for what a rule does, as the number of its guard. */
 static bool
-find_guard(struct aw_slice word, uint32_t *ret_guard)
+find_guard(const struct aw_draft *draft, struct aw_slice word, uint32_t *ret_guard)
 {
-    enum aw_class class_;
+    static const char *const words[] = {"gentle", "mention", "refer", "reveal"};
+    enum aw_class            class_;
+    uint32_t                 guard = 0;
 
-    if (aw_class_parse(word, &class_))
-        *ret_guard = class_;
-    else if (aw_slice_eq(word, AW_SLICE("gentle")))
-        *ret_guard = GUARD_GENTLE;
-    else if (aw_slice_eq(word, AW_SLICE("mention")))
-        *ret_guard = GUARD_MENTION;
-    else
-        return false;
-    return true;
+    if (aw_class_parse(word, &class_)) {
+        guard = class_;
+    } else {
+        while (guard < AW_ARRAY_LEN(words) && !aw_slice_eq(word, aw_slice_str(words[guard])))
+            guard++;
+        guard += AW_GUARD_GENTLE;
+    }
+    *ret_guard = guard;
+    return guard < AW_GUARDS && (guard >= AW_GUARD_REFER) == (draft->side == AW_RULES_REPLIES);
+}
+
+/* What stands where a class should. */
+static enum aw_err
+refuse_guard(const struct aw_draft *draft, struct aw_slice word)
+{
+    return aw_draft_fail(draft, "a rule is written `rule NAME CLASS KIND`; '%.*s' is %s", AW_SLICE_ARGS(word),
+                         draft->side == AW_RULES_REPLIES ? "neither `refer` nor `reveal`"
+                                                         : "no class, nor `gentle` nor `mention`");
 }
 
 static enum aw_err
@@ -206,8 +254,8 @@ read_guard(struct reader *reader, struct aw_slice rest)
 
     if (err != AW_OK)
         return err;
-    if (!find_guard(rest, &guard))
-        return aw_draft_fail(reader->draft, "'%.*s' is no class, nor `gentle` nor `mention`", AW_SLICE_ARGS(rest));
+    if (!find_guard(reader->draft, rest, &guard))
+        return refuse_guard(reader->draft, rest);
     reader->guard = &reader->draft->guards[reader->language][guard];
     if (reader->guard->count > 0)
         return aw_draft_fail(reader->draft, "there is a guard for this class already");
@@ -252,9 +300,8 @@ read_rule(struct reader *reader, struct aw_slice rest)
 
     if (err != AW_OK)
         return err;
-    if (!find_guard(class_word, &guard))
-        return aw_draft_fail(draft, "a rule is written `rule NAME CLASS KIND`; '%.*s' is no class, nor `gentle` nor `mention`",
-                             AW_SLICE_ARGS(class_word));
+    if (!find_guard(draft, class_word, &guard))
+        return refuse_guard(draft, class_word);
     if (!is_name(rest, AW_RULES_KIND_BYTES))
         return aw_draft_fail(draft, "a rule is written `rule NAME CLASS KIND`, the kind in one word of at most %u letters",
                              AW_RULES_KIND_BYTES);
@@ -271,8 +318,9 @@ read_rule(struct reader *reader, struct aw_slice rest)
                                            .line = draft->line,
                                            .class_ = guard < AW_CLASS_COUNT ? (uint8_t)guard : AW_CLASS_NONE,
                                            .language = (uint8_t)reader->language,
-                                           .gentle = guard == GUARD_GENTLE,
-                                           .mention = guard == GUARD_MENTION};
+                                           .guard = (uint8_t)guard,
+                                           .gentle = guard == AW_GUARD_GENTLE,
+                                           .mention = guard == AW_GUARD_MENTION};
     return AW_OK;
 }
 
@@ -370,7 +418,7 @@ read_members(struct aw_draft *draft, struct aw_slice rest, struct aw_rules_condi
 static enum aw_err
 add_condition(struct reader *reader, struct aw_slice rest, const struct aw_rules_condition *like)
 {
-    static const char *const  scopes[] = {"before", "after", "near", "around", "text"};
+    static const char *const  scopes[] = {"before", "after", "over", "near", "around", "text"};
     struct aw_draft          *draft = reader->draft;
     struct aw_rules_condition condition = *like;
     struct aw_slice           scope = take_word(&rest);
@@ -385,9 +433,10 @@ add_condition(struct reader *reader, struct aw_slice rest, const struct aw_rules
     while (condition.scope < AW_ARRAY_LEN(scopes) && !aw_slice_eq(scope, aw_slice_str(scopes[condition.scope])))
         condition.scope++;
     if (condition.scope == AW_ARRAY_LEN(scopes))
-        return aw_draft_fail(draft, "a condition begins with `before`, `after`, `near`, `around` or `text`, not '%.*s'",
+        return aw_draft_fail(draft, "a condition begins with `before`, `after`, `over`, `near`, `around` or `text`, not '%.*s'",
                              AW_SLICE_ARGS(scope));
-    if (condition.scope != AW_SCOPE_TEXT && aw_slice_to_u64(number, 99, &words_max) && words_max > 0) {
+    if (condition.scope != AW_SCOPE_TEXT && condition.scope != AW_SCOPE_OVER && aw_slice_to_u64(number, 99, &words_max) &&
+        words_max > 0) {
         condition.words_max = (uint32_t)words_max;
         rest = phrases;
     }
@@ -443,9 +492,30 @@ read_skip(struct reader *reader, struct aw_slice rest)
 {
     uint64_t words;
 
-    if (reader->rule == NULL || !reader->rule->mention || !aw_slice_to_u64(rest, 9, &words))
-        return aw_draft_fail(reader->draft, "`skip N` belongs below the rule of a mention; N is at most 9");
+    if (reader->rule == NULL || reader->rule->guard < AW_GUARD_MENTION || !aw_slice_to_u64(rest, 9, &words))
+        return aw_draft_fail(reader->draft, "`skip N` belongs below a rule that shows its words; N is at most 9");
     reader->rule->skip = (uint8_t)words;
+    return AW_OK;
+}
+
+/* `upper`, `capital` */
+static enum aw_err
+read_case(struct reader *reader, enum line kind)
+{
+    if (reader->rule == NULL)
+        return aw_draft_fail(reader->draft, "this line belongs below a `rule`");
+    reader->rule->upper |= kind == UPPER;
+    reader->rule->capital |= kind == CAPITAL;
+    return AW_OK;
+}
+
+/* `home a b`: on these channels the customer is not sent away by it. */
+static enum aw_err
+read_home(struct reader *reader, struct aw_slice rest)
+{
+    if (reader->rule == NULL || reader->rule->guard != AW_GUARD_REFER || rest.len == 0 || reader->rule->home.len > 0)
+        return aw_draft_fail(reader->draft, "`home CHANNEL CHANNEL` stands once below a rule that is `refer`");
+    reader->rule->home = rest;
     return AW_OK;
 }
 
@@ -475,16 +545,23 @@ read_example(struct reader *reader, struct aw_slice rest, bool must_hit)
 static enum aw_err
 read_kind(struct reader *reader, enum line kind, struct aw_slice rest)
 {
-    struct aw_draft_phrase like = {.role = kind == BAIT ? AW_PHRASE_BAIT : AW_PHRASE_WORD, .owner = reader->language};
+    struct aw_draft_phrase like = {.role = kind == WORDS ? AW_PHRASE_WORD : AW_PHRASE_BAIT, .owner = reader->language};
 
     switch (kind) {
     case LANGUAGE:
         return read_language(reader, rest);
     case WORDS:
+        if (reader->draft->side == AW_RULES_REPLIES)
+            return aw_draft_fail(reader->draft, "replies are read in all languages: no `words`");
+        return add_phrases(reader->draft, rest, &like);
     case BAIT:
         return add_phrases(reader->draft, rest, &like);
+    case HOSTS:
+        return read_hosts(reader, rest);
     case SET:
         return read_set(reader, rest);
+    case SET_REGEX:
+        return read_set_regex(reader, rest);
     case GUARD:
         return read_guard(reader, rest);
     case RULE:
@@ -501,10 +578,10 @@ read_kind(struct reader *reader, enum line kind, struct aw_slice rest)
     case SUM:
         return read_sum(reader, rest);
     case UPPER:
-        if (reader->rule == NULL)
-            return aw_draft_fail(reader->draft, "this line belongs below a `rule`");
-        reader->rule->upper = true;
-        return AW_OK;
+    case CAPITAL:
+        return read_case(reader, kind);
+    case HOME:
+        return read_home(reader, rest);
     case SKIP:
         return read_skip(reader, rest);
     case PLUS:
@@ -514,8 +591,8 @@ read_kind(struct reader *reader, enum line kind, struct aw_slice rest)
         break;
     }
     return aw_draft_fail(reader->draft,
-                         "a line begins with language, words, bait, set, guard, rule, say, regex, numbers, with, unless, "
-                         "weigh, sum, upper, skip, `+`, `-` or `#`");
+                         "a line begins with language, words, bait, hosts, set, set-regex, guard, rule, say, regex, numbers, "
+                         "with, unless, weigh, sum, upper, capital, home, skip, `+`, `-` or `#`");
 }
 
 static enum aw_err

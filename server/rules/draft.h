@@ -24,7 +24,7 @@
 enum aw_phrase_role { AW_PHRASE_SAY, AW_PHRASE_MEMBER, AW_PHRASE_BAIT, AW_PHRASE_WORD };
 /* Literals, then expressions. PREFIX: the word goes on; SUFFIX: it has begun before; INFIX: both. */
 enum aw_rules_form { AW_FORM_EXACT, AW_FORM_PREFIX, AW_FORM_SUFFIX, AW_FORM_INFIX, AW_FORM_REGEX, AW_FORM_NUMBERS };
-enum aw_rules_scope { AW_SCOPE_BEFORE, AW_SCOPE_AFTER, AW_SCOPE_NEAR, AW_SCOPE_AROUND, AW_SCOPE_TEXT };
+enum aw_rules_scope { AW_SCOPE_BEFORE, AW_SCOPE_AFTER, AW_SCOPE_OVER, AW_SCOPE_NEAR, AW_SCOPE_AROUND, AW_SCOPE_TEXT };
 
 struct aw_draft_phrase {
     struct aw_slice pattern; /* folded, blanks at both ends; or a regular expression */
@@ -46,18 +46,29 @@ struct aw_rules_condition {
     uint32_t words_max; /* between; 0: no limit but the clause or sentence */
     uint32_t sets, set_count;
 };
+/* What the word behind a rule's name makes of it: a class, or one of these. */
+enum aw_rules_guard {
+    AW_GUARD_GENTLE = AW_CLASS_COUNT,
+    AW_GUARD_MENTION,
+    AW_GUARD_REFER,  /* of replies: sends the customer away */
+    AW_GUARD_REVEAL, /* of replies: tells others too much, where they can read it */
+    AW_GUARDS
+};
 struct aw_rules_rule {
     struct aw_slice     name; /* en.care.heart */
     struct aw_slice     kind;
+    struct aw_slice     home; /* channels on which it says nothing, one blank between */
     struct aw_draft_run conditions;
     uint32_t            file, line;
     uint8_t             class_; /* AW_CLASS_NONE: gentle or a mention */
     uint8_t             language;
     bool                gentle;
     bool                mention;
-    uint8_t             sum;   /* that the weights of what is met must reach; 0: the rule weighs nothing */
-    uint8_t             skip;  /* words at the start that are not part of what is mentioned */
-    bool                upper; /* counts only in capitals, among small letters */
+    uint8_t             sum;     /* that the weights of what is met must reach; 0: the rule weighs nothing */
+    uint8_t             skip;    /* words at the start that are not part of what is mentioned */
+    bool                upper;   /* counts only in capitals, among small letters */
+    bool                capital; /* counts only when its last word begins with one */
+    uint8_t             guard;   /* a class or enum aw_rules_guard */
     bool                weighs;
     bool                has_say;
     bool                has_hit;    /* an example */
@@ -76,13 +87,12 @@ struct aw_draft_set {
     bool             is_used; /* by a condition: its phrases are in the draft */
 };
 
-#define AW_RULES_GUARDS (AW_CLASS_COUNT + 2U) /* classes, gentle, mention */
-
 struct aw_draft {
     struct aw_arena           *arena; /* borrows */
     struct aw_why             *why;   /* borrows */
+    enum aw_rules_side         side;
     struct aw_slice            languages[AW_RULES_LANGUAGES_MAX];
-    struct aw_draft_run        guards[AW_RULES_LANGUAGES_MAX][AW_RULES_GUARDS];
+    struct aw_draft_run        guards[AW_RULES_LANGUAGES_MAX][AW_GUARDS];
     struct aw_draft_phrase    *phrases;
     struct aw_rules_rule      *rules;
     struct aw_rules_condition *conditions;
@@ -96,7 +106,7 @@ struct aw_draft {
     uint32_t    more; /* lines that it went on in */
 };
 
-void aw_draft_init(struct aw_draft *draft, struct aw_arena *arena, struct aw_why *why);
+void aw_draft_init(struct aw_draft *draft, enum aw_rules_side side, struct aw_arena *arena, struct aw_why *why);
 /* Adds what one file says. Writes into the bytes, which must outlive what is made of the draft. */
 AW_MUST_USE enum aw_err aw_draft_read(struct aw_draft *draft, const char *name, char *bytes, size_t len, uint32_t number);
 
@@ -113,5 +123,7 @@ AW_MUST_USE enum aw_err aw_draft_expand(struct aw_draft *draft, struct aw_slice 
 AW_MUST_USE enum aw_err aw_draft_phrase(struct aw_draft *draft, struct aw_slice phrase, const struct aw_draft_phrase *like);
 AW_MUST_USE enum aw_err aw_draft_regex(struct aw_draft *draft, struct aw_slice regex, enum aw_rules_form form,
                                        const struct aw_draft_phrase *like);
+/* Adds what finds a link to `host` or below it, written with or without https://. */
+AW_MUST_USE enum aw_err aw_draft_host(struct aw_draft *draft, struct aw_slice host, const struct aw_draft_phrase *like);
 
 #endif

@@ -364,6 +364,169 @@ fold_wide(struct folder *f)
     return step == 0 ? 1 : (uint32_t)step;
 }
 
+/* --- what leads elsewhere --------------------------------------------------------------------------------------------------- */
+
+#define LOOK_AHEAD 64U /* a local part has at most so many bytes (RFC 5321 section 4.5.3.1.1), and few hosts have more */
+
+static bool
+is_host_byte(int byte)
+{
+    return kinds[byte] == LETTER || kinds[byte] == DIGIT || byte == '-' || byte == '.';
+}
+
+static bool
+is_local_byte(int byte)
+{
+    return is_host_byte(byte) || byte == '_' || byte == '+' || byte == '%';
+}
+
+/* A blank, a quotation mark or the like beyond ASCII. */
+static bool
+is_wide_blank(const struct folder *f, uint32_t at)
+{
+    size_t step = aw_utf8_step(f->text + at, f->len - at);
+
+    return step > 1 && ascii_of(decode(f->text + at, step)) == ' ';
+}
+
+/* The same host in one spelling. */
+static void
+put_host(struct folder *f, uint32_t begin, uint32_t end, uint32_t last)
+{
+    for (uint32_t i = begin; i < end; i++) {
+        f->at = i + 1 < end ? i : last;
+        put(f, small(f->text[i]));
+    }
+    f->at = last + 1;
+    end_word(f);
+}
+
+/* Where the run of bytes up to the next blank ends, without the marks that close a sentence or a bracket. */
+static uint32_t
+end_of_link(const struct folder *f)
+{
+    uint32_t end = f->at;
+
+    while (end < f->len && !is_blank((unsigned char)f->text[end]) && strchr("<>\"", f->text[end]) == NULL &&
+           !is_wide_blank(f, end))
+        end++;
+    while (end > f->at && strchr(".,;:!?)]}'*", f->text[end - 1]) != NULL)
+        end--;
+    return end;
+}
+
+/* `https://user@Host:443/path` becomes `//host`. */
+static bool
+put_link(struct folder *f)
+{
+    uint32_t scheme = looks_at(f, "http://") ? 7 : looks_at(f, "https://") ? 8 : 0;
+    uint32_t end;
+    uint32_t begin;
+    uint32_t stop;
+
+    if (scheme == 0 && !looks_at(f, "www."))
+        return false;
+    end = end_of_link(f);
+    begin = f->at + scheme;
+    if (begin >= end)
+        return false;
+    for (stop = begin; stop < end && strchr("/?#\\", f->text[stop]) == NULL; stop++) {
+        if (f->text[stop] == '@')
+            begin = stop + 1;
+    }
+    for (uint32_t i = begin; i < stop; i++) {
+        if (f->text[i] == ':')
+            stop = i;
+    }
+    put(f, '/');
+    put(f, '/');
+    put_host(f, begin, stop, end - 1);
+    return true;
+}
+
+/* Where the host that begins at `from` ends, if it has a point inside; else 0. */
+static uint32_t
+end_of_host(const struct folder *f, uint32_t from)
+{
+    uint32_t end = from;
+    uint32_t point = 0;
+
+    while (end < f->len && end - from < 4 * LOOK_AHEAD && is_host_byte((unsigned char)f->text[end]))
+        end++;
+    while (end > from && (f->text[end - 1] == '.' || f->text[end - 1] == '-'))
+        end--;
+    for (uint32_t i = from + 1; i + 2 < end; i++)
+        point = f->text[i] == '.' ? i : point;
+    return point == 0 ? 0 : end;
+}
+
+/* `jan@Post.example` becomes `@post.example`. */
+static bool
+put_mail(struct folder *f)
+{
+    uint32_t at = f->at;
+    uint32_t end;
+
+    while (at < f->len && at - f->at <= LOOK_AHEAD && is_local_byte((unsigned char)f->text[at]))
+        at++;
+    if (at == f->at || at == f->len || f->text[at] != '@')
+        return false;
+    end = end_of_host(f, at + 1);
+    if (end == 0)
+        return false;
+    put(f, '@');
+    put_host(f, at + 1, end, end - 1);
+    return true;
+}
+
+/* Letters behind the last point of a host are all small or all capitals; otherwise somebody forgot the blank behind a sentence.
+ * With a path it is a link, whatever it ends in. */
+static bool
+put_bare_host(struct folder *f)
+{
+    uint32_t end = f->at;
+    uint32_t tail;
+    bool     capitals;
+
+    while (end < f->len && end - f->at < LOOK_AHEAD && is_host_byte((unsigned char)f->text[end]))
+        end++;
+    while (end > f->at && (f->text[end - 1] == '.' || f->text[end - 1] == '-'))
+        end--;
+    for (tail = end; tail > f->at && kinds[(unsigned char)f->text[tail - 1]] == LETTER; tail--)
+        ;
+    if (end - tail < 2 || tail < f->at + 2 || f->text[tail - 1] != '.' || f->text[tail - 2] == '.')
+        return false;
+    capitals = f->text[tail] < 'a';
+    for (uint32_t i = tail; i < end; i++) {
+        if ((f->text[i] < 'a') != capitals)
+            return false;
+    }
+    if (end + 1 < f->len && f->text[end] == '/' && !is_blank((unsigned char)f->text[end + 1])) {
+        put(f, '/');
+        put(f, '/');
+        put_host(f, f->at, end, end_of_link(f) - 1);
+    } else {
+        put_host(f, f->at, end, end - 1);
+    }
+    return true;
+}
+
+/* At the start of a word. */
+static bool
+put_address(struct folder *f)
+{
+    int first = peek(f, 0);
+
+    if (first == '+' && kinds[peek(f, 1)] == DIGIT) {
+        put(f, '+');
+        f->at++;
+        return true;
+    }
+    return (kinds[first] == LETTER || kinds[first] == DIGIT) && (put_link(f) || put_mail(f) || put_bare_host(f));
+}
+
+/* --- the pass --------------------------------------------------------------------------------------------------------------- */
+
 /* Most of a text is letters inside words and blanks behind them: these take the short way. */
 static inline bool
 fold_plain(struct folder *f, char byte)
@@ -398,6 +561,8 @@ aw_fold_text(struct aw_fold *fold, struct aw_slice text)
     while (f.at < f.len) {
         char byte = f.text[f.at];
 
+        if (fold->keeps && !in_word(&f) && put_address(&f))
+            continue;
         if (fold_plain(&f, byte)) {
             f.at++;
             continue;

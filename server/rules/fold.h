@@ -5,6 +5,9 @@
  * alike. What is no language is left out: links, @names, zero-width marks; a letter written three times or more is written
  * once.
  * Rules and messages go through the same fold, so what is written in a rule is what it finds.
+ *
+ * Of a reply it matters where it leads, so `keeps` keeps that, each in one word: a link as `//host`, an address as `@host`, a host
+ * alone (`wa.me`) as it is, a number in its international form as `+31`. The word stands for the whole of it, path included.
  * Owns nothing. Thread: any; the struct belongs to one at a time. Can't fail: bytes that are no UTF-8 count as blanks.
  */
 #ifndef AW_RULES_FOLD_H
@@ -22,6 +25,7 @@ struct aw_fold {
     char     *bytes;     /* borrows: AW_FOLD_ROOM(longest text); NUL-terminated */
     uint32_t *from;      /* borrows: as many; where in the text each byte comes from */
     uint32_t  len;       /* without the NUL */
+    bool      keeps;     /* set by the owner: links, addresses, `+` before a number */
     bool      has_lower; /* the text has small letters: capitals mean something */
     bool      has_digit;
 };

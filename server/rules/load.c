@@ -8,9 +8,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #define ARENA_BLOCK_BYTES (1U << 20)
 #define ARENA_BYTES_MAX   (1U << 30)
+#define PATH_BYTES        4096U
 
 /* --- making ----------------------------------------------------------------------------------------------------------------- */
 
@@ -69,7 +71,7 @@ fill(struct aw_rules *rules, const struct aw_rules_file *files, uint32_t count, 
 
     if (err != AW_OK)
         return aw_why(why, err, "no memory for the rules");
-    aw_draft_init(&draft, &rules->arena, why);
+    aw_draft_init(&draft, rules->side, &rules->arena, why);
     for (uint32_t i = 0; err == AW_OK && i < count; i++) {
         size_t len = files[i].bytes.len;
         char  *copy = aw_arena_take(&rules->arena, len);
@@ -91,13 +93,15 @@ fill(struct aw_rules *rules, const struct aw_rules_file *files, uint32_t count, 
 }
 
 enum aw_err
-aw_rules_make(struct aw_rules **ret_rules, const struct aw_rules_file *files, uint32_t count, struct aw_why *why)
+aw_rules_make(struct aw_rules **ret_rules, enum aw_rules_side side, const struct aw_rules_file *files, uint32_t count,
+              struct aw_why *why)
 {
     struct aw_rules *rules = aw_new(struct aw_rules);
     enum aw_err      err;
 
     if (rules == NULL)
         return aw_why(why, AW_E_MEMORY, "no memory for the rules");
+    rules->side = side;
     rules->blocks = aw_blocks_new(ARENA_BLOCK_BYTES, ARENA_BYTES_MAX);
     if (rules->blocks == NULL) {
         free(rules);
@@ -150,7 +154,7 @@ struct folder {
 static enum aw_err
 read_file(const char *folder, const char *name, struct aw_rules_file *file, struct aw_why *why)
 {
-    char   path[4096];
+    char   path[PATH_BYTES];
     FILE  *stream;
     char  *bytes;
     size_t len;
@@ -220,21 +224,42 @@ read_folder(const char *path, struct folder *folder, struct aw_why *why)
     return err;
 }
 
+/* Rules for replies lie in a folder of their own: whoever has written rules for messages only, keeps the built-in ones. */
+static enum aw_err
+find_replies(const char *path, char inside[PATH_BYTES], bool *ret_is_there, struct aw_why *why)
+{
+    struct stat about;
+
+    if ((size_t)snprintf(inside, PATH_BYTES, "%s/replies", path) >= PATH_BYTES)
+        return aw_why(why, AW_E_CONFIG, "the path of the rules is too long");
+    *ret_is_there = stat(inside, &about) == 0;
+    if (!*ret_is_there && errno != ENOENT)
+        return aw_why_errno(why, AW_E_IO, errno, "the folder of rules %s", inside);
+    return AW_OK;
+}
+
 enum aw_err
-aw_rules_load(struct aw_rules **ret_rules, const char *path, struct aw_why *why)
+aw_rules_load(struct aw_rules **ret_rules, enum aw_rules_side side, const char *path, struct aw_why *why)
 {
     const struct aw_rules_file *builtin;
     struct folder               folder = {.count = 0};
+    char                        inside[PATH_BYTES];
+    bool                        is_there = path[0] != '\0';
     uint32_t                    count = 0;
-    enum aw_err                 err;
+    enum aw_err                 err = AW_OK;
 
-    if (path[0] == '\0') {
-        builtin = aw_rules_builtin(&count);
-        return aw_rules_make(ret_rules, builtin, count, why);
+    if (is_there && side == AW_RULES_REPLIES) {
+        err = find_replies(path, inside, &is_there, why);
+        path = inside;
     }
-    err = read_folder(path, &folder, why);
+    if (err == AW_OK && !is_there) {
+        builtin = aw_rules_builtin(side, &count);
+        return aw_rules_make(ret_rules, side, builtin, count, why);
+    }
     if (err == AW_OK)
-        err = aw_rules_make(ret_rules, folder.files, folder.count, why);
+        err = read_folder(path, &folder, why);
+    if (err == AW_OK)
+        err = aw_rules_make(ret_rules, side, folder.files, folder.count, why);
     for (uint32_t i = 0; i < folder.count; i++) {
         free((char *)(uintptr_t)folder.files[i].name);
         free((char *)(uintptr_t)folder.files[i].bytes.ptr);

@@ -124,6 +124,8 @@ expand_set(struct expander *e, struct list *ret_list)
     name = take_while_plain(&e->rest);
     for (uint32_t i = 0; i < draft->set_count; i++) {
         if (draft->sets[i].file == draft->file && name.len > 0 && aw_slice_eq(draft->sets[i].name, name)) {
+            if (draft->sets[i].count == 0)
+                return aw_draft_fail(draft, "the set '%.*s' is an expression: it can't be part of a phrase", AW_SLICE_ARGS(name));
             *ret_list = (struct list){draft->sets[i].phrases, draft->sets[i].count};
             return AW_OK;
         }
@@ -287,7 +289,7 @@ read_word(struct aw_draft *draft, struct aw_slice text, struct word *word)
 {
     uint32_t       from[AW_FOLD_ROOM(AW_RULES_PHRASE_BYTES)];
     char           bytes[AW_FOLD_ROOM(AW_RULES_PHRASE_BYTES)];
-    struct aw_fold fold = {.bytes = bytes, .from = from};
+    struct aw_fold fold = {.bytes = bytes, .from = from, .keeps = draft->side == AW_RULES_REPLIES};
 
     *word = (struct word){.len = 0};
     if (text.len == 3 && text.ptr[0] == '.' && text.ptr[1] == '.' && text.ptr[2] >= '1' && text.ptr[2] <= '9') {
@@ -537,4 +539,22 @@ aw_draft_regex(struct aw_draft *draft, struct aw_slice regex, enum aw_rules_form
     pattern_add(&pattern, regex.ptr, regex.len);
     pattern_add(&pattern, ") ", 2);
     return add_pattern(draft, aw_slice_of(pattern.bytes, pattern.len), form, like);
+}
+
+enum aw_err
+aw_draft_host(struct aw_draft *draft, struct aw_slice host, const struct aw_draft_phrase *like)
+{
+    static const char below[] = " (?://)?(?:[^ .@/]+\\.){0,6}";
+    struct pattern    pattern = {.len = 0};
+
+    for (size_t i = 0; i < host.len; i++) {
+        if (strchr("abcdefghijklmnopqrstuvwxyz0123456789.-", host.ptr[i]) == NULL)
+            return aw_draft_fail(draft, "a host is written in small letters, without https:// and path");
+    }
+    if (host.len == 0 || host.len > AW_RULES_PHRASE_BYTES || memchr(host.ptr, '.', host.len) == NULL)
+        return aw_draft_fail(draft, "'%.*s' is no host", AW_SLICE_ARGS(host));
+    pattern_add(&pattern, below, strlen(below));
+    pattern_add_escaped(&pattern, host);
+    pattern_add(&pattern, " ", 1);
+    return add_pattern(draft, aw_slice_of(pattern.bytes, pattern.len), AW_FORM_REGEX, like);
 }

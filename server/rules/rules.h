@@ -1,5 +1,7 @@
 /* rules.h - urgency and entities from the text of a message: a set of rules, compiled once, then only read.
  *
+ * Sets of rules over replies are made by the same calls and read by aw_outgoing_check (outgoing.h).
+ *
  * A set is made of files (*.rules, one a language; format: README.md beside this) or of those built into the program. All phrases
  * of all rules go into one vectorscan database, so that a text is read once, however many rules there are. What decides, negation
  * and bait included, stands in the files. A set proves itself when it is made: the examples in its files must come out as written.
@@ -25,6 +27,10 @@
 
 struct aw_rules;
 struct aw_rules_scratch;
+
+/* Whose words a set reads: files are written, compiled and proved alike. What a rule may say differs, and replies are read in all
+ * languages at once, with their links, addresses and numbers. */
+enum aw_rules_side { AW_RULES_MESSAGES, AW_RULES_REPLIES };
 
 /* A set, and a scratch that was made for it. */
 struct aw_rules_use {
@@ -63,16 +69,18 @@ struct aw_rules_result {
     struct aw_rules_mention mentions[AW_RULES_MENTIONS_MAX];
 };
 
-/* Makes a set of all *.rules files of `folder`; of the built-in ones when it is "". AW_E_CONFIG: a file is wrong, or an example in
- * it does not come out; AW_E_IO: can't be read; AW_E_MEMORY. */
-AW_MUST_USE enum aw_err aw_rules_load(struct aw_rules **ret_rules, const char *folder, struct aw_why *why);
-/* The same from memory. The bytes are copied. */
-AW_MUST_USE enum aw_err aw_rules_make(struct aw_rules **ret_rules, const struct aw_rules_file *files, uint32_t count,
+/* Makes a set of all *.rules files of `folder`, for replies of its folder `replies`; of the built-in ones when `folder` is "" or
+ * has no folder `replies`. AW_E_CONFIG: a file is wrong, or an example in it does not come out; AW_E_IO: can't be read;
+ * AW_E_MEMORY. */
+AW_MUST_USE enum aw_err aw_rules_load(struct aw_rules **ret_rules, enum aw_rules_side side, const char *folder,
                                       struct aw_why *why);
+/* The same from memory. The bytes are copied. */
+AW_MUST_USE enum aw_err aw_rules_make(struct aw_rules **ret_rules, enum aw_rules_side side, const struct aw_rules_file *files,
+                                      uint32_t count, struct aw_why *why);
 /* Takes the address, accepts NULL, leaves NULL. */
 void aw_rules_free(struct aw_rules **rules);
 /* The files that are built in; borrows for ever. */
-const struct aw_rules_file *aw_rules_builtin(uint32_t *ret_count);
+const struct aw_rules_file *aw_rules_builtin(enum aw_rules_side side, uint32_t *ret_count);
 
 /* Of names and contents of its files; never 0. */
 uint32_t aw_rules_version(const struct aw_rules *rules);
@@ -84,8 +92,8 @@ struct aw_rules_counts aw_rules_counts(const struct aw_rules *rules);
 /* NULL when out of memory. */
 AW_MUST_USE struct aw_rules_scratch *aw_rules_scratch_new(const struct aw_rules *rules);
 void                                 aw_rules_scratch_free(struct aw_rules_scratch **scratch);
-/* What the rules say about `text` (at most AW_TEXT_BYTES_MAX). `lang`: BCP 47, or empty; only a hint, since the words themselves
- * tell the language better. Thread: the scratch's. */
+/* What a set for messages says about `text` (at most AW_TEXT_BYTES_MAX). `lang`: BCP 47, or empty; only a hint, since the words
+ * themselves tell the language better. Thread: the scratch's. */
 void aw_rules_scan(const struct aw_rules *rules, struct aw_rules_scratch *scratch, struct aw_slice text, struct aw_slice lang,
                    struct aw_rules_result *ret_result);
 

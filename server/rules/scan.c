@@ -1,4 +1,4 @@
-/* scan.c - one text against a set: fold, find all phrases, then ask the rules whose phrases were found. */
+/* scan.c - one text against a set: fold, find all phrases, then ask the rules whose phrases were found; what messages give. */
 #include "rules/set.h"
 
 #include "base/mem.h"
@@ -19,12 +19,6 @@ struct hit {
     uint32_t atom, begin, end;
 };
 
-/* A rule that was met. */
-struct met {
-    uint32_t   rule, say;
-    struct hit hit;
-};
-
 struct aw_rules_scratch {
     hs_scratch_t               *scratch; /* owns */
     const void                 *made_for;
@@ -37,7 +31,7 @@ struct aw_rules_scratch {
     uint64_t                    sets_seen[(AW_RULES_SETS_MAX + 63) / 64];
     const struct aw_rules_atom *atoms;
     struct hit                  hits[HITS_MAX];
-    struct met                  met[HITS_MAX];
+    struct aw_rules_met         met[HITS_MAX];
     char                        bytes[AW_FOLD_ROOM(AW_TEXT_BYTES_MAX)];
     uint32_t                    from[AW_FOLD_ROOM(AW_TEXT_BYTES_MAX)];
 };
@@ -52,6 +46,7 @@ aw_rules_scratch_new(const struct aw_rules *rules)
     scratch->made_for = rules;
     scratch->fold.bytes = scratch->bytes;
     scratch->fold.from = scratch->from;
+    scratch->fold.keeps = rules->side == AW_RULES_REPLIES;
     scratch->atoms = rules->atoms;
     /* The second call lets the same scratch serve both. */
     if ((rules->database != NULL && hs_alloc_scratch(rules->database, &scratch->scratch) != HS_SUCCESS) ||
@@ -123,8 +118,9 @@ hinted(const struct aw_rules *rules, struct aw_slice lang)
     return 0;
 }
 
-/* Which languages have a say: the one that the gateway names, and those whose words are in the text. A word of one may be another
- * thing in the next (German `Not`, `Gift`), so a language without words of its own has none. */
+/* Which languages have a say. Of a message: the one that the gateway names, and those whose words are in the text. A word of one
+ * may be another thing in the next (German `Not`, `Gift`), so a language without words of its own has none. A reply goes out when
+ * nobody objects, so all may. */
 static uint32_t
 languages_of(const struct aw_rules *rules, const struct aw_rules_scratch *scratch, struct aw_slice lang)
 {
@@ -132,6 +128,8 @@ languages_of(const struct aw_rules *rules, const struct aw_rules_scratch *scratc
     uint32_t active = 1U | hint;
     uint32_t best = 0;
 
+    if (rules->side == AW_RULES_REPLIES)
+        return UINT32_MAX;
     for (uint32_t i = 1; i <= rules->counts.languages; i++)
         best = scratch->words[i] > best ? scratch->words[i] : best;
     if (best == 0)
@@ -215,6 +213,8 @@ is_in_scope(const char *bytes, const struct aw_rules_condition *condition, const
         return other->begin < hit->begin && (other->end > hit->begin || is_close(bytes, other->end, hit->begin, words_max, ".,"));
     case AW_SCOPE_AFTER:
         return other->end > hit->end && (other->begin < hit->end || is_close(bytes, hit->end, other->begin, words_max, ".,"));
+    case AW_SCOPE_OVER:
+        return other->begin < hit->end && hit->begin < other->end;
     case AW_SCOPE_NEAR:
         return is_beside(bytes, words_max, hit, other, ".");
     case AW_SCOPE_AROUND:
@@ -331,12 +331,10 @@ is_bait(const struct asking *asking, const struct hit *hit)
 
 /* Where what is mentioned begins. */
 static uint32_t
-skip_words(const char *bytes, const struct hit *hit, uint32_t words)
+skip_words(const char *bytes, uint32_t begin, uint32_t end, uint32_t words)
 {
-    uint32_t begin = hit->begin;
-
-    for (uint32_t i = hit->begin; words > 0 && i < hit->end; i++) {
-        if (bytes[i] == ' ' && bytes[i + 1] != ',') { /* PNR: QX7K2P */
+    for (uint32_t i = begin; words > 0 && i < end; i++) {
+        if (bytes[i] == ' ' && bytes[i + 1] != ',' && bytes[i + 1] != '.') { /* PNR: QX7K2P */
             begin = i + 1;
             words--;
         }
@@ -356,10 +354,19 @@ is_in_capitals(const struct aw_fold *fold, struct aw_slice text, uint32_t begin,
     return fold->has_lower; /* where all is in capitals, they mean nothing */
 }
 
-static uint32_t
-guard_of(const struct aw_rules_rule *rule)
+/* Whether the last word does: a name behind a title. */
+static bool
+begins_with_capital(const struct aw_fold *fold, struct aw_slice text, uint32_t begin, uint32_t end)
 {
-    return rule->mention ? AW_RULES_GUARDS - 1 : rule->gentle ? AW_CLASS_COUNT : rule->class_;
+    struct aw_slice words;
+
+    for (uint32_t i = begin; i < end; i++)
+        begin = fold->bytes[i] == ' ' ? i + 1 : begin;
+    words = aw_fold_origin(fold, text, begin, end);
+    if (words.ptr[0] >= 'A' && words.ptr[0] <= 'Z')
+        return fold->has_lower;
+    /* U+00C0 to U+00DE */
+    return fold->has_lower && words.len > 1 && words.ptr[0] == '\xC3' && (unsigned char)words.ptr[1] < 0x9F;
 }
 
 /* The words of a rule that weighs: those that were asked about, with the heaviest of what speaks for them when it is near enough to
@@ -396,11 +403,15 @@ is_rule_met(const struct asking *asking, const struct aw_rules_rule *rule, struc
 {
     if ((asking->active >> rule->language & 1) == 0)
         return false;
-    if (rule->upper &&
-        !is_in_capitals(&asking->scratch->fold, text, skip_words(asking->scratch->bytes, hit, rule->skip), hit->end))
-        return false;
+    if (rule->upper || rule->capital) {
+        uint32_t begin = skip_words(asking->scratch->bytes, hit->begin, hit->end, rule->skip);
+
+        if ((rule->upper && !is_in_capitals(&asking->scratch->fold, text, begin, hit->end)) ||
+            (rule->capital && !begins_with_capital(&asking->scratch->fold, text, begin, hit->end)))
+            return false;
+    }
     return can_be_met(asking, rule->conditions, rule->sum) && are_met(asking, rule->conditions, hit, rule->sum) &&
-           are_met(asking, asking->rules->guards[rule->language][guard_of(rule)], hit, 0) && !is_bait(asking, hit);
+           are_met(asking, asking->rules->guards[rule->language][rule->guard], hit, 0) && !is_bait(asking, hit);
 }
 
 /* --- scan ------------------------------------------------------------------------------------------------------------------- */
@@ -420,12 +431,17 @@ ask_rules(struct asking *asking, struct aw_slice text)
             return;
         }
         for (uint32_t k = atom->say; k < atom->say + atom->say_count; k++) {
-            if (!is_rule_met(asking, &rules->rules[rules->says[k].rule], text, hit))
+            uint32_t   rule = rules->says[k].rule;
+            struct hit widest;
+
+            if (!is_rule_met(asking, &rules->rules[rule], text, hit))
                 continue;
             scratch->cut |= scratch->met_count == HITS_MAX;
-            if (scratch->met_count < HITS_MAX)
-                scratch->met[scratch->met_count++] = (struct met){
-                    .rule = rules->says[k].rule, .say = k, .hit = widen(asking, &rules->rules[rules->says[k].rule], hit)};
+            if (scratch->met_count == HITS_MAX)
+                return;
+            widest = widen(asking, &rules->rules[rule], hit);
+            scratch->met[scratch->met_count++] =
+                (struct aw_rules_met){.rule = rule, .say = k, .begin = widest.begin, .end = widest.end};
         }
     }
 }
@@ -441,8 +457,8 @@ find_phrases(struct aw_rules_scratch *scratch, const hs_database_t *database)
     AW_ASSERT(status == HS_SUCCESS || (status == HS_SCAN_TERMINATED && scratch->cut));
 }
 
-static void
-find_met(const struct aw_rules *rules, struct aw_rules_scratch *scratch, struct aw_slice text, struct aw_slice lang)
+struct aw_rules_met_list
+aw_rules_find(const struct aw_rules *rules, struct aw_rules_scratch *scratch, struct aw_slice text, struct aw_slice lang)
 {
     struct asking asking = {.rules = rules, .scratch = scratch};
 
@@ -457,21 +473,31 @@ find_met(const struct aw_rules *rules, struct aw_rules_scratch *scratch, struct 
     find_phrases(scratch, rules->database);
     if (scratch->fold.has_digit)
         find_phrases(scratch, rules->numbers);
-    if (scratch->hit_count == 0)
-        return;
-    asking.active = languages_of(rules, scratch, lang);
-    mark_sets(rules, scratch);
-    ask_rules(&asking, text);
+    if (scratch->hit_count > 0) {
+        asking.active = languages_of(rules, scratch, lang);
+        mark_sets(rules, scratch);
+        ask_rules(&asking, text);
+    }
+    return (struct aw_rules_met_list){.list = scratch->met, .count = scratch->met_count, .cut = scratch->cut};
+}
+
+struct aw_slice
+aw_rules_words(const struct aw_rules *rules, const struct aw_rules_scratch *scratch, struct aw_slice text,
+               const struct aw_rules_met *met)
+{
+    uint32_t begin = skip_words(scratch->bytes, met->begin, met->end, rules->rules[met->rule].skip);
+
+    return aw_fold_origin(&scratch->fold, text, begin, met->end);
 }
 
 bool
 aw_rules_meets(const struct aw_rules *rules, struct aw_rules_scratch *scratch, struct aw_slice text, uint32_t rule)
 {
-    uint8_t language = rules->rules[rule].language;
+    uint8_t                  language = rules->rules[rule].language;
+    struct aw_rules_met_list met = aw_rules_find(rules, scratch, text, language == 0 ? AW_SLICE("") : rules->languages[language]);
 
-    find_met(rules, scratch, text, language == 0 ? AW_SLICE("") : rules->languages[language]);
-    for (uint32_t i = 0; i < scratch->met_count; i++) {
-        if (scratch->met[i].rule == rule)
+    for (uint32_t i = 0; i < met.count; i++) {
+        if (met.list[i].rule == rule)
             return true;
     }
     return false;
@@ -564,10 +590,10 @@ tell_met(const struct aw_rules *rules, const struct aw_rules_scratch *scratch, s
     const struct aw_rules_result plain = *result; /* as it was before */
 
     for (uint32_t i = 0; i < scratch->met_count; i++) {
-        const struct met           *met = &scratch->met[i];
+        const struct aw_rules_met  *met = &scratch->met[i];
         const struct aw_rules_rule *rule = &rules->rules[met->rule];
-        uint32_t                    begin = skip_words(scratch->bytes, &met->hit, rule->skip);
-        struct aw_slice             words = aw_fold_origin(&scratch->fold, text, begin, met->hit.end);
+        uint32_t                    begin = skip_words(scratch->bytes, met->begin, met->end, rule->skip);
+        struct aw_slice             words = aw_rules_words(rules, scratch, text, met);
         enum aw_class               class_ = (enum aw_class)rule->class_;
 
         if (rule->weighs != weighs || (weighs && has_class(&plain, class_)))
@@ -575,7 +601,7 @@ tell_met(const struct aw_rules *rules, const struct aw_rules_scratch *scratch, s
         if (rule->mention) {
             struct aw_rules_mention mention = {.kind = rule->kind, .words = words};
 
-            set_value(&mention, rules->says[met->say].value, scratch->bytes + begin, met->hit.end - begin);
+            set_value(&mention, rules->says[met->say].value, scratch->bytes + begin, met->end - begin);
             add_mention(result, &mention);
             continue;
         }
@@ -592,12 +618,12 @@ void
 aw_rules_scan(const struct aw_rules *rules, struct aw_rules_scratch *scratch, struct aw_slice text, struct aw_slice lang,
               struct aw_rules_result *ret_result)
 {
+    AW_ASSERT(rules->side == AW_RULES_MESSAGES);
     ret_result->class_ = AW_CLASS_NONE;
     ret_result->gentle = false;
     ret_result->finding_count = 0;
     ret_result->mention_count = 0;
-    find_met(rules, scratch, text, lang);
-    ret_result->cut = scratch->cut;
+    ret_result->cut = aw_rules_find(rules, scratch, text, lang).cut;
     tell_met(rules, scratch, text, false, ret_result);
     tell_met(rules, scratch, text, true, ret_result);
 }

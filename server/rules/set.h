@@ -31,7 +31,8 @@ struct aw_rules {
     struct aw_blocks                *blocks;   /* owns */
     struct aw_arena                  arena;    /* owns */
     hs_database_t                   *database; /* owns */
-    hs_database_t                   *numbers;  /* owns: expressions that need a digit, for texts that have one; NULL: none */
+    enum aw_rules_side               side;
+    hs_database_t                   *numbers; /* owns: expressions that need a digit, for texts that have one; NULL: none */
     const struct aw_rules_rule      *rules;
     const struct aw_rules_condition *conditions;
     const struct aw_rules_atom      *atoms;
@@ -40,11 +41,28 @@ struct aw_rules {
     const uint32_t                  *memberships;
     uint32_t                         set_count;
     struct aw_slice                  languages[AW_RULES_LANGUAGES_MAX];
-    struct aw_draft_run              guards[AW_RULES_LANGUAGES_MAX][AW_RULES_GUARDS];
+    struct aw_draft_run              guards[AW_RULES_LANGUAGES_MAX][AW_GUARDS];
     struct aw_rules_counts           counts;
     uint32_t                         version;
 };
 
+/* A rule that was met, and by which folded bytes. */
+struct aw_rules_met {
+    uint32_t rule, say;
+    uint32_t begin, end;
+};
+struct aw_rules_met_list {
+    const struct aw_rules_met *list; /* borrows from the scratch, until its next scan */
+    uint32_t                   count;
+    bool                       cut; /* what lies behind was not looked at */
+};
+
+/* Asks all rules. */
+struct aw_rules_met_list aw_rules_find(const struct aw_rules *rules, struct aw_rules_scratch *scratch, struct aw_slice text,
+                                       struct aw_slice lang);
+/* What a rule was met by: the part of the text that was scanned last, without the words that the rule skips. */
+struct aw_slice aw_rules_words(const struct aw_rules *rules, const struct aw_rules_scratch *scratch, struct aw_slice text,
+                               const struct aw_rules_met *met);
 /* Whether `rule` is met by `text`, with the rule's language as the hint: for its examples. */
 AW_MUST_USE bool aw_rules_meets(const struct aw_rules *rules, struct aw_rules_scratch *scratch, struct aw_slice text,
                                 uint32_t rule);

@@ -8,9 +8,10 @@
 #include <stdlib.h>
 
 struct aw_rule_set {
-    struct aw_rules     *rules; /* owns */
-    struct aw_rules_kit *kits;  /* owns: one an io thread */
-    uint32_t             out;   /* kits that io threads have */
+    struct aw_rules     *rules;   /* owns */
+    struct aw_rules     *replies; /* owns */
+    struct aw_rules_kit *kits;    /* owns: one an io thread */
+    uint32_t             out;     /* kits that io threads have */
     struct aw_rule_set  *older;
 };
 
@@ -38,13 +39,37 @@ struct aw_rulebook {
 };
 
 static void
+free_scratches(struct aw_rules_kit *kit)
+{
+    aw_rules_scratch_free(&kit->use.scratch);
+    aw_rules_scratch_free(&kit->replies.scratch);
+}
+
+static void
 free_set(struct aw_rule_set *set, uint32_t io_count)
 {
     for (uint32_t i = 0; set->kits != NULL && i < io_count; i++)
-        aw_rules_scratch_free(&set->kits[i].use.scratch);
+        free_scratches(&set->kits[i]);
     free(set->kits);
     aw_rules_free(&set->rules);
+    aw_rules_free(&set->replies);
     free(set);
+}
+
+static enum aw_err
+make_kits(struct aw_rule_set *set, uint32_t io_count)
+{
+    set->kits = aw_new_array(struct aw_rules_kit, io_count);
+    for (uint32_t i = 0; set->kits != NULL && i < io_count; i++) {
+        struct aw_rules_kit *kit = &set->kits[i];
+
+        *kit = (struct aw_rules_kit){.arrival = {.fd = -1, .kit = kit}, .set = set};
+        kit->use = (struct aw_rules_use){.rules = set->rules, .scratch = aw_rules_scratch_new(set->rules)};
+        kit->replies = (struct aw_rules_use){.rules = set->replies, .scratch = aw_rules_scratch_new(set->replies)};
+        if (kit->use.scratch == NULL || kit->replies.scratch == NULL)
+            return AW_E_MEMORY;
+    }
+    return set->kits == NULL ? AW_E_MEMORY : AW_OK;
 }
 
 static enum aw_err
@@ -55,19 +80,13 @@ load_set(struct aw_rule_set **ret_set, const char *folder, uint32_t io_count, st
 
     if (set == NULL)
         return aw_why(why, AW_E_MEMORY, "no memory for the rules");
-    err = aw_rules_load(&set->rules, folder, why);
+    err = aw_rules_load(&set->rules, AW_RULES_MESSAGES, folder, why);
+    if (err == AW_OK)
+        err = aw_rules_load(&set->replies, AW_RULES_REPLIES, folder, why);
     if (err != AW_OK)
         goto fail;
-    set->kits = aw_new_array(struct aw_rules_kit, io_count);
-    for (uint32_t i = 0; set->kits != NULL && i < io_count; i++) {
-        struct aw_rules_kit *kit = &set->kits[i];
-
-        *kit = (struct aw_rules_kit){.arrival = {.fd = -1, .kit = kit}, .use = {.rules = set->rules}, .set = set};
-        kit->use.scratch = aw_rules_scratch_new(set->rules);
-        if (kit->use.scratch == NULL)
-            err = AW_E_MEMORY;
-    }
-    if (set->kits == NULL || err != AW_OK) {
+    err = make_kits(set, io_count);
+    if (err != AW_OK) {
         err = aw_why(why, AW_E_MEMORY, "no memory for the rules");
         goto fail;
     }
@@ -244,9 +263,9 @@ aw_rulebook_take(struct aw_rulebook *book, struct aw_rules_kit *kit)
 }
 
 const struct aw_rules *
-aw_rulebook_rules(const struct aw_rulebook *book)
+aw_rulebook_rules(const struct aw_rulebook *book, enum aw_rules_side side)
 {
-    return book->newest->rules;
+    return side == AW_RULES_REPLIES ? book->newest->replies : book->newest->rules;
 }
 
 void

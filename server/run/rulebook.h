@@ -1,8 +1,9 @@
 /* rulebook.h - the rules in use: loaded at the start, loaded anew by SIGHUP, handed to the io threads.
  *
- * A set of rules is immutable, and each io thread has a kit of it: the set, and a scratch that only this thread uses. A new set
- * goes the way that connections go: its kits arrive through the mailboxes of io threads, each thread changes over between two
- * requests and sends the old kit back; when the last one is back, the old set is freed. Nobody waits, no request meets two sets.
+ * A set of rules is immutable, and each io thread has a kit of it: the set, and a scratch that only this thread uses. There are
+ * two, for messages and for replies; they are loaded, handed and freed together, so "set" below means both. A new set goes the way
+ * that connections go: its kits arrive through the mailboxes of io threads, each thread changes over between two requests and
+ * sends the old kit back; when the last one is back, the old set is freed. Nobody waits, no request meets two sets.
  * A set that can't be made leaves the one in use as it is.
  * A load reads and compiles for up to a second, on a thread of its own that lives as long as the load; one at a time, and what is
  * asked for meanwhile is loaded after it, since the files may have changed under it.
@@ -22,7 +23,8 @@ struct aw_rulebook;
 /* One io thread's part of a set, on its way there, in use, or on its way back. */
 struct aw_rules_kit {
     struct aw_arrival   arrival; /* .kit is this */
-    struct aw_rules_use use;
+    struct aw_rules_use use;     /* for messages */
+    struct aw_rules_use replies; /* for aw_outgoing_check */
     struct aw_rule_set *set;
 };
 
@@ -49,7 +51,7 @@ AW_MUST_USE bool aw_rulebook_hand(struct aw_rulebook *book, struct aw_io *ios);
 /* A kit came back. */
 void aw_rulebook_take(struct aw_rulebook *book, struct aw_rules_kit *kit);
 /* The newest set. Borrows until the next poll. */
-const struct aw_rules *aw_rulebook_rules(const struct aw_rulebook *book);
+const struct aw_rules *aw_rulebook_rules(const struct aw_rulebook *book, enum aw_rules_side side);
 /* After the io threads ended. Waits for a load under way: a compiler can't be interrupted. Takes the address, accepts NULL, leaves
  * NULL. */
 void aw_rulebook_free(struct aw_rulebook **book);

@@ -66,11 +66,14 @@ aw_server_load_tls(struct aw_server *server, SSL_CTX **ctx, struct aw_why *why)
 void
 aw_server_log_rules(const struct aw_server *server, const char *what)
 {
-    const struct aw_rules *rules = aw_rulebook_rules(server->rulebook);
+    const struct aw_rules *rules = aw_rulebook_rules(server->rulebook, AW_RULES_MESSAGES);
+    const struct aw_rules *replies = aw_rulebook_rules(server->rulebook, AW_RULES_REPLIES);
     struct aw_rules_counts counts = aw_rules_counts(rules);
+    struct aw_rules_counts reply_counts = aw_rules_counts(replies);
 
     aw_log(AW_LOG_INFO, what, aw_log_num("version", aw_rules_version(rules)), aw_log_num("files", counts.files),
-           aw_log_num("rules", counts.rules), aw_log_num("phrases", counts.phrases), aw_log_num("examples", counts.examples));
+           aw_log_num("rules", counts.rules), aw_log_num("phrases", counts.phrases), aw_log_num("examples", counts.examples),
+           aw_log_num("reply_version", aw_rules_version(replies)), aw_log_num("reply_rules", reply_counts.rules));
 }
 
 static void

@@ -9,14 +9,17 @@ import signal
 import sys
 import time
 
-from aswolk_test import Messages, address_of, check, equal, run, until
+from aswolk_test import FEW_RULES, Messages, address_of, check, equal, run, until
 
 RULES = "language en\nrule %s %s medical\nsay purple elephant\n+ a purple elephant\n- a grey elephant\n"
 TEXT = "I see a purple elephant"
 
 
 def write_rules(folder, text):
-    """As an editor does that saves by renaming."""
+    """As an editor does that saves by renaming. Few rules for replies lie beside: the built-in ones take their time."""
+    replies = os.path.join(folder, "replies")
+    if not os.path.exists(replies):
+        shutil.copytree(os.path.join(FEW_RULES, "replies"), replies)
     path = os.path.join(folder, "en.rules")
     with open(path + ".new", "w", encoding="utf-8") as file:
         file.write(text)

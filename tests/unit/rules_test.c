@@ -99,7 +99,7 @@ make(struct aw_rules **rules, const char *text, struct aw_why *why)
 {
     struct aw_rules_file file = {.name = "x.rules", .bytes = aw_slice_str(text)};
 
-    return aw_rules_make(rules, &file, 1, why);
+    return aw_rules_make(rules, AW_RULES_MESSAGES, &file, 1, why);
 }
 
 /* Each is wrong in one thing, and the words must name file, line and that. */
@@ -149,7 +149,7 @@ static const struct {
     {HEAD "rule a care medical\nsum 3\nsum 3\n", "line 4: `sum N` stands once"},
     {HEAD "rule a care medical\nsay ill\nweigh 1 text x\n+ ill\n- x\n", "line 2: rule en.care.a has weights and no `sum`"},
     {HEAD "rule a care medical\nsay ill\nsum 1\n+ ill\n- x\n", "line 2: rule en.care.a has a `sum` and no weights"},
-    {HEAD "guard nobody\n", "line 2: 'nobody' is no class"},
+    {HEAD "guard nobody\n", "line 2: a rule is written `rule NAME CLASS KIND`; 'nobody' is no class"},
     {HEAD "set x\n", "line 2: a set is written"},
     {HEAD "rule a care medical\nsay \\\n  a \\\n | (b\n", "line 3: a bracket is not closed"},
     {HEAD "say \xFF\n", "line 2: this line is no UTF-8"},
@@ -282,7 +282,7 @@ test_languages(void **state)
     struct aw_rules_result   result;
 
     (void)state;
-    assert_int_equal(aw_rules_make(&rules, files, 2, &why), AW_OK);
+    assert_int_equal(aw_rules_make(&rules, AW_RULES_MESSAGES, files, 2, &why), AW_OK);
     scratch = aw_rules_scratch_new(rules);
     assert_non_null(scratch);
     aw_rules_scan(rules, scratch, AW_SLICE("the gift is a joy, my dear"), AW_SLICE(""), &result);
@@ -305,7 +305,7 @@ builtin(void)
     struct aw_rules *rules = NULL;
     struct aw_why    why = {.text = ""};
 
-    if (aw_rules_load(&rules, "", &why) != AW_OK)
+    if (aw_rules_load(&rules, AW_RULES_MESSAGES, "", &why) != AW_OK)
         fail_msg("%s", why.text);
     return rules;
 }
@@ -320,13 +320,13 @@ test_builtin_is_the_folder(void **state)
     struct aw_why     why = {.text = ""};
 
     (void)state;
-    if (aw_rules_load(&outside, folder, &why) != AW_OK)
+    if (aw_rules_load(&outside, AW_RULES_MESSAGES, folder, &why) != AW_OK)
         fail_msg("%s", why.text);
     assert_int_equal(aw_rules_version(inside), aw_rules_version(outside));
     aw_rules_free(&inside);
     aw_rules_free(&outside);
-    assert_int_equal(aw_rules_load(&outside, AW_SOURCE_DIR "/server/rules", &why), AW_E_CONFIG);
-    assert_int_equal(aw_rules_load(&outside, AW_SOURCE_DIR "/no/such/folder", &why), AW_E_IO);
+    assert_int_equal(aw_rules_load(&outside, AW_RULES_MESSAGES, AW_SOURCE_DIR "/server/rules", &why), AW_E_CONFIG);
+    assert_int_equal(aw_rules_load(&outside, AW_RULES_MESSAGES, AW_SOURCE_DIR "/no/such/folder", &why), AW_E_IO);
 }
 
 static void

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define IO_COUNT 2U
@@ -21,19 +22,28 @@ struct owner {
     struct aw_rulebook *book;
     char                folder[256];
     char                path[300];
+    char                reply_folder[280];
+    char                reply_path[300];
 };
 
 static void
-write_rules(const struct owner *owner, const char *text)
+write_file(const char *path, const char *text)
 {
-    FILE *file = fopen(owner->path, "we");
+    FILE *file = fopen(path, "we");
 
     assert_non_null(file);
     assert_true(fputs(text, file) >= 0);
     assert_int_equal(fclose(file), 0);
 }
 
-#define RULES(name) "language en\nrule " name " care medical\nsay purple elephant\n+ a purple elephant\n- a grey elephant\n"
+static void
+write_rules(const struct owner *owner, const char *text)
+{
+    write_file(owner->path, text);
+}
+
+#define REPLY_RULES(name) "language en\nrule " name " refer phone\nsay call the elephant\n+ call the elephant\n- it called\n"
+#define RULES(name)       "language en\nrule " name " care medical\nsay purple elephant\n+ a purple elephant\n- a grey elephant\n"
 
 static int
 make_owner(void **state)
@@ -44,7 +54,11 @@ make_owner(void **state)
     assert_non_null(owner);
     kit_scratch(owner->folder);
     (void)snprintf(owner->path, sizeof(owner->path), "%s/en.rules", owner->folder);
+    (void)snprintf(owner->reply_folder, sizeof(owner->reply_folder), "%s/replies", owner->folder);
+    (void)snprintf(owner->reply_path, sizeof(owner->reply_path), "%s/en.rules", owner->reply_folder);
+    assert_int_equal(mkdir(owner->reply_folder, 0700), 0);
     write_rules(owner, RULES("one"));
+    write_file(owner->reply_path, REPLY_RULES("one"));
     assert_int_equal(aw_wake_init(&owner->wake, &why), AW_OK);
     assert_int_equal(aw_rulebook_new(&owner->book, owner->folder, IO_COUNT, &owner->wake, &why), AW_OK);
     *state = owner;
@@ -60,6 +74,8 @@ free_owner(void **state)
     assert_null(owner->book);
     aw_wake_fini(&owner->wake);
     (void)unlink(owner->path);
+    (void)unlink(owner->reply_path);
+    assert_int_equal(rmdir(owner->reply_folder), 0);
     assert_int_equal(rmdir(owner->folder), 0);
     free(owner);
     return 0;
@@ -84,7 +100,7 @@ wait_for_news(struct owner *owner, struct aw_why *why)
 static uint32_t
 version_of(const struct owner *owner)
 {
-    return aw_rules_version(aw_rulebook_rules(owner->book));
+    return aw_rules_version(aw_rulebook_rules(owner->book, AW_RULES_MESSAGES));
 }
 
 static void
@@ -120,6 +136,35 @@ test_reloads(void **state)
         aw_rulebook_take(owner->book, kits[i]); /* the last one frees the first set */
 }
 
+/* The rules for replies come and go with the others: a wrong file among them leaves both sets in use. */
+static void
+test_replies(void **state)
+{
+    struct owner        *owner = *state;
+    struct aw_rules_kit *kit;
+    struct aw_why        why;
+    uint32_t             one;
+
+    assert_int_equal(aw_rulebook_wait(owner->book, &why), AW_OK);
+    kit = aw_rulebook_first(owner->book, 0);
+    assert_ptr_equal(kit->replies.rules, aw_rulebook_rules(owner->book, AW_RULES_REPLIES));
+    assert_non_null(kit->replies.scratch);
+    one = aw_rules_version(kit->replies.rules);
+    write_file(owner->reply_path, REPLY_RULES("two"));
+    assert_int_equal(aw_rulebook_reload(owner->book, &why), AW_OK);
+    assert_int_equal(wait_for_news(owner, &why), AW_RULEBOOK_LOADED);
+    assert_int_not_equal(aw_rules_version(aw_rulebook_rules(owner->book, AW_RULES_REPLIES)), one);
+    assert_int_equal(aw_rules_version(kit->replies.rules), one); /* who has the old one keeps it */
+    one = aw_rules_version(aw_rulebook_rules(owner->book, AW_RULES_REPLIES));
+    write_rules(owner, RULES("two"));
+    write_file(owner->reply_path, RULES("three"));
+    assert_int_equal(aw_rulebook_reload(owner->book, &why), AW_OK);
+    assert_int_equal(wait_for_news(owner, &why), AW_RULEBOOK_FAILED);
+    assert_non_null(strstr(why.text, "neither `refer` nor `reveal`"));
+    assert_int_equal(aw_rules_version(aw_rulebook_rules(owner->book, AW_RULES_REPLIES)), one);
+    aw_rulebook_take(owner->book, kit);
+}
+
 /* The first load fails. */
 static void
 test_wrong_at_first(void **state)
@@ -153,6 +198,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_reloads, make_owner, free_owner),
+        cmocka_unit_test_setup_teardown(test_replies, make_owner, free_owner),
         cmocka_unit_test_setup_teardown(test_wrong_at_first, make_owner, free_owner),
         cmocka_unit_test_setup_teardown(test_freed_in_mid_load, make_owner, free_owner),
     };

@@ -223,7 +223,7 @@ test_texts(void **state)
     struct aw_rules_use use;
 
     (void)state;
-    if (aw_rules_load(&rules, "", &why) != AW_OK)
+    if (aw_rules_load(&rules, AW_RULES_MESSAGES, "", &why) != AW_OK)
         fail_msg("%s", why.text);
     use = (struct aw_rules_use){rules, aw_rules_scratch_new(rules)};
     assert_non_null(use.scratch);
