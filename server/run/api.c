@@ -55,6 +55,7 @@ static const struct route routes[] = {
     WITH_ID(AW_POST, "/v1/leases/", "/decline", aw_api_decline),
     WITH_ID(AW_POST, "/v1/leases/", "/transfer", aw_api_transfer),
     WITH_ID(AW_GET, "/v1/tickets/", "/why", aw_api_why),
+    WITH_ID(AW_GET, "/v1/tickets/", "/history", aw_api_history),
     WITH_ID(AW_GET, "/v1/tickets/", "", aw_api_get_ticket),
     WITH_ID(AW_PATCH, "/v1/tickets/", "", aw_api_patch_ticket),
     WITH_ID(AW_POST, "/v1/tickets/", "/cancel", aw_api_cancel_ticket),

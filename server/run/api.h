@@ -7,6 +7,7 @@
 #define AW_RUN_API_H
 
 #include "http/edge.h"
+#include "proto/events.h"
 #include "proto/problem.h"
 #include "run/call.h"
 
@@ -54,6 +55,7 @@ aw_api_handler aw_api_get_airport;
 aw_api_handler aw_api_put_airport;
 aw_api_handler aw_api_undo;
 aw_api_handler aw_api_events;  /* api_events.c */
+aw_api_handler aw_api_history; /* api_history.c */
 aw_api_handler aw_api_healthz; /* api_health.c */
 aw_api_handler aw_api_readyz;
 aw_api_handler aw_api_metrics;
@@ -94,6 +96,8 @@ struct aw_slice aw_api_etag(struct aw_arena *arena, uint64_t version);
 /* What If-Match asks for (RFC 9110 section 13.1.1); in the arena. A weak tag and one that we never gave match nothing. False:
  * answered 400. */
 AW_MUST_USE bool aw_api_if_match(struct aw_call *call, struct aw_if_match *ret_if_match);
+/* Where events of this server come from. Any thread may use it. */
+struct aw_event_source aw_api_event_source(const struct aw_io *io);
 /* How a flight is known to the state machine; never 0 (api_messages.c). */
 uint64_t aw_api_flight_hash(const struct aw_hash_key *key, struct aw_slice number, uint32_t date_days);
 

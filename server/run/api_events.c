@@ -371,13 +371,21 @@ lane_name(void *user, uint32_t lane)
     return aw_lanes_directory_name(directory, lane);
 }
 
+struct aw_event_source
+aw_api_event_source(const struct aw_io *io)
+{
+    const struct aw_shared *shared = io->shared;
+
+    return (struct aw_event_source){
+        .store = shared->store, .shard = shared->shard, .lane_name = lane_name, .user = shared->directory};
+}
+
 static bool
 make_read(struct stream *stream)
 {
     const struct aw_shared *shared = stream->call.io->shared;
 
-    stream->events.source = (struct aw_event_source){
-        .store = shared->store, .shard = shared->shard, .lane_name = lane_name, .user = shared->directory};
+    stream->events.source = aw_api_event_source(stream->call.io);
     stream->item = (struct aw_read_item){.kind = AW_READ_EVENTS, .events = &stream->events};
     stream->read = (struct aw_read){.items = &stream->item, .count = 1, .shard = shared->shard, .room = PIECE_BYTES};
     stream->read.memory = aw_arena_take(aw_call_arena(&stream->call), PIECE_BYTES);

@@ -94,7 +94,8 @@ struct aw_io {
     struct aw_wheel      wheel;
     struct aw_list       watchers; /* streams of events that sleep until something is published (api_events.c) */
     uint32_t             event_streams;
-    bool                 is_watching; /* `watch` is out */
+    uint32_t             history_scans; /* looks through the journal for tickets that are forgotten */
+    bool                 is_watching;   /* `watch` is out */
     struct aw_submission watch;
     struct aw_submission watch_cancel;
     struct aw_list       backlog; /* submissions for which the mailboxes have no room yet */
@@ -135,6 +136,8 @@ void aw_io_drain(struct aw_io *io);
 /* Looks through all tickets that one io thread may have out. The committer has one under way and they wait for each other, so more
  * would only keep the last ones waiting, and with them the places of other requests. */
 #define AW_IO_LOOKS_MAX 8U
+/* Looks through the journal for a forgotten ticket: a long one takes a reader half the time. */
+#define AW_IO_SCANS_MAX 2U
 void aw_io_submit(struct aw_io *io, struct aw_submission *submission);
 void aw_io_read(struct aw_io *io, struct aw_read *read);
 

@@ -1,6 +1,7 @@
 /* read.c - walks the chain of a ticket's records, newest to oldest, and collects what was asked for. */
 #include "run/read_events.h"
 #include "run/read_find.h"
+#include "run/read_history.h"
 #include "run/reader.h"
 
 #include <stdio.h>
@@ -601,6 +602,9 @@ aw_read_carry_out(struct aw_read *read, struct aw_journal_reader *reader, struct
             break;
         case AW_READ_EVENTS:
             item->err = aw_read_events(item->events, reader, scratch, read->memory, read->room);
+            break;
+        case AW_READ_HISTORY:
+            item->err = aw_read_history(item->history, reader, scratch, read->memory, read->room, &room.used);
             break;
         case AW_READ_ENDING:
             if (item->err == AW_E_AGAIN || item->resume_seq == 0)

@@ -147,6 +147,7 @@ def steer(api, make, sequence):
         status(api.send("PUT", airport, {"state": "closed", "until": then}), code, "an airport")
     status(api.get("/v1/airports"), 200, "all airports")
     status(api.get(airport), 200, "one airport")
+    status(api.get("/v1/tickets/%s/history" % ticket), 200, "history")
     for form, query in ((sequence, ""), ("text/event-stream", "&type=aswolk.settings")):
         path = "/v1/events?after=0&until=40" + query
         status(api.connection.request("GET", path, [("accept", form)]), 200, "events as " + form)

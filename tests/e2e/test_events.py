@@ -7,7 +7,7 @@ import sys
 
 import msgpack
 
-from aswolk_test import MSGPACK_SEQ, NDJSON, Gone, Messages, check, equal, problem, run, status, until
+from aswolk_test import MSGPACK, MSGPACK_SEQ, NDJSON, Gone, Messages, check, equal, problem, run, status, until
 
 SSE = "text/event-stream"
 
@@ -127,6 +127,65 @@ def test_what_is_told(t):
     equal(types(export(api, "?lane=dutch")), ["lane.set", "ticket.placed", "ticket.held", "ticket.cancelled"], "of a lane")
     equal(ids(export(api, "?after=%d&until=%d" % (last - 3, last - 1))), [last - 2, last - 1], "a stretch")
     equal(export(api, "?after=%d" % last), [], "nothing is left")
+
+
+def history(api, ticket, limit=None):
+    """All of it, page by page."""
+    path, items, query = "/v1/tickets/%s/history" % ticket, [], "" if limit is None else "?limit=%d" % limit
+    while True:
+        response = status(api.get(path + query), 200, "history")
+        items += response.value["items"]
+        cursor = response.value["next"]
+        check(len(response.value["items"]) <= (limit or 100), "a page", len(response.value["items"]))
+        query = "?cursor=%s&limit=%d" % (cursor, limit or 100)
+        equal(response.fields.get("link"), cursor and '<%s%s>; rel="next"' % (path, query), "Link")
+        if cursor is None:
+            return items
+
+
+def test_history(t):
+    """Who did what to a ticket, oldest first: the same events as in the stream, also of one that is forgotten."""
+    server = t.server("--reopen-h", "0")
+    make = Messages()
+    api = server.api()
+    ticket = api.receipt(make.next(customer="mia"))["ticket"]
+    api.receipts(make.many(20))
+    second = api.receipt(make.next(customer="mia"))["message"]
+    api.receipt(make.next(customer="mia"))
+    done = status(api.send("POST", "/v1/tickets/%s/unfold" % ticket, {"messages": [second]}), 200, "unfold").value
+    status(api.patch_ticket(ticket, {"class": "care", "reason": "a call"}), 200, "care")
+    lease = api.lease()
+    equal(lease["ticket"], ticket, "the ticket")
+    for _ in range(120):
+        status(api.act(lease, "extend", {"lease_s": 60}), 200, "extend")
+    whole = export(api, "?ticket=" + ticket)
+    equal(history(api, ticket), whole, "more than a page")
+    names = ["opened", "joined", "joined", "unfolded", "placed", "leased"] + ["extended"] * 120
+    equal(types(whole), ["ticket." + name for name in names], "types")
+    for limit in (1, 7, 100):
+        equal(history(api, ticket, limit), whole, "in pages of %d" % limit)
+    equal(types(history(api, done["ticket"])), ["ticket.unfolded"], "of the one that was taken out")
+    equal(history(api, done["ticket"])[0]["data"]["opened"], done["ticket"], "which it names")
+    other = server.api(form=MSGPACK)
+    equal([dict(item, datacontenttype="application/json") for item in history(other, ticket)], whole, "as MessagePack")
+    api.completed(lease)
+    until("its place is another's", lambda: api.receipts(make.many(20)) and api.ticket(ticket).status == 404)
+    whole = export(api, "?ticket=" + ticket)
+    equal(types(whole)[-1], "ticket.completed", "the end")
+    for _ in range(2):
+        equal(history(api, ticket), whole, "of a forgotten one")
+        equal(history(api, ticket, 50), whole, "in pages")
+        server.restart()
+        api = server.api()
+    path = "/v1/tickets/%s/history" % ticket
+    problem(api.get("/v1/tickets/t1/history"), 404, "not-found")
+    message = int(whole[0]["id"]) + 1  # a record that begins another ticket
+    problem(api.get("/v1/tickets/%s/history" % (ticket[:-1] + "0123456789"[message % 10])), 404, "not-found")
+    problem(api.get(path + "?limit=0"), 400, "bad-value", "limit")
+    problem(api.get(path + "?limit=101"), 400, "bad-value", "limit")
+    problem(api.get(path + "?cursor=x"), 400, "bad-value", "cursor")
+    problem(api.get(path + "?page=2"), 400, "unknown-field", "page")
+    problem(api.connection.request("GET", path, [("accept", SSE)]), 406, "not-acceptable")
 
 
 def test_bad_input(t):

@@ -76,6 +76,8 @@ def test_days_later(t):
     equal((gap["type"], gap["data"]), ("aswolk.events.gap", {"from": 1, "to": first - 1}), "what is gone is told")
     last = server.metrics().get("aswolk_journal_seq")
     equal([int(event["id"]) for event in events[1:]][-1], last, "up to the newest")
+    kinds = [item["type"] for item in status(api.get("/v1/tickets/%s/history" % ticket), 200, "history").value["items"]]
+    equal(kinds, ["aswolk.ticket." + kind for kind in ("opened", "joined", "held", "resumed")], "its history is kept")
     lease = api.lease()
     equal(lease["ticket"], ticket, "it can be leased")
     equal(len(lease["messages"]), 2, "with its messages")

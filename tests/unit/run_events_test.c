@@ -1,5 +1,6 @@
 /* run_events_test.c - proves that a walk over the journal as events tells each record once, in order, however it is cut into
- * pieces; that filters take what they say; and that what is not there is told as a gap, and nothing else is.
+ * pieces; that filters take what they say; that what is not there is told as a gap, and nothing else is; and the same for the
+ * pages of one ticket's history.
  *
  * How: batches are written by hand into the engine in memory. Pieces of the least size that there may be are read one after the
  * other, and compared with one read of all; then the beginning is trimmed, and a record in the middle damaged.
@@ -7,6 +8,8 @@
 #include "commit/batch.h"
 #include "model/record.h"
 #include "run/read_events.h"
+#include "run/read_history.h"
+#include "run/reader.h"
 #include "store/store.h"
 #include "support/test.h"
 
@@ -18,7 +21,7 @@
 #define RECORDS    (BATCHES * PER_BATCH)
 #define ALL_BYTES  (4U << 20)
 #define NOW        UINT64_C(1776240300000)
-#define TICKETS    7U
+#define TICKETS    2U
 #define OTHER_LANE 3U
 
 struct book {
@@ -59,6 +62,10 @@ command_at(uint64_t seq)
                                             .class_before = AW_CLASS_CARE,
                                             .state = AW_TICKET_LEASED,
                                             .state_before = AW_TICKET_LEASED};
+    for (command.out.prev_seq = seq - 1; command.out.prev_seq > 0; command.out.prev_seq--) {
+        if (command.out.prev_seq % 5 != 0 && 1 + command.out.prev_seq % TICKETS == ticket)
+            break;
+    }
     return command;
 }
 
@@ -278,6 +285,97 @@ test_trimmed(void **state)
     close_book(&book);
 }
 
+/* Reads the page that `want` asks for, however many turns that takes; checks that its items are numbered from `first` upwards with
+ * the steps of the ticket's records. Returns how many there are, the gap with them. */
+static size_t
+read_page(struct book *book, struct aw_history_read *want, uint64_t first, unsigned *ret_turns)
+{
+    struct aw_read_item    item = {.kind = AW_READ_HISTORY, .history = want};
+    struct aw_read         read = {.items = &item, .count = 1, .memory = book->memory, .room = 1000};
+    struct aw_history_read fresh = *want;
+    json_t                *page, *event;
+    size_t                 i, count;
+
+    *ret_turns = 0;
+    do {
+        struct aw_journal_reader *reader = aw_journal_reader_new(book->journal);
+
+        assert_non_null(reader);
+        assert_int_equal(aw_journal_read_begin(reader), AW_OK);
+        aw_read_carry_out(&read, reader, &book->scratch);
+        aw_journal_read_end(reader);
+        aw_journal_reader_free(&reader);
+        (*ret_turns)++;
+        if (read.need > read.room)
+            read.room = read.need;
+        else if (!read.is_unfinished)
+            break;
+        assert_true(read.room <= ALL_BYTES);
+    } while (true);
+    assert_int_equal(item.err, AW_OK);
+    page = json_loadb(want->body.ptr, want->body.len, 0, NULL);
+    assert_non_null(page);
+    json_array_foreach(json_object_get(page, "items"), i, event)
+    {
+        if (strcmp(json_string_value(json_object_get(event, "type")), "aswolk.events.gap") == 0) {
+            assert_int_equal(i, 0);
+            continue;
+        }
+        assert_int_equal(strtoull(json_string_value(json_object_get(event, "id")), NULL, 10), first);
+        do
+            first++;
+        while (first % 5 == 0 || 1 + first % TICKETS != want->ticket.seq);
+    }
+    count = json_array_size(json_object_get(page, "items"));
+    assert_int_equal(json_is_null(json_object_get(page, "next")), want->next == 0);
+    json_decref(page);
+    fresh.next = want->next;
+    *want = fresh;
+    return count;
+}
+
+/* Down a chain that is longer than a turn, in pages; and one whose older part is gone. */
+static void
+test_history(void **state)
+{
+    static const uint8_t     store[16];
+    struct aw_journal_anchor anchor = {.index = 20, .next_seq = 20 * PER_BATCH + 1};
+    struct aw_history_read   want = {.source = {.store = store, .lane_name = lane_name},
+                                     .ticket = {.seq = 2, .slot = 2},
+                                     .last_seq = RECORDS - 1,
+                                     .limit = AW_HISTORY_PAGE_MAX};
+    struct book              book;
+    unsigned                 turns, most = 0;
+    size_t                   count, all = 0;
+    bool                     done = false;
+
+    (void)state;
+    open_book(&book, 0);
+    do {
+        uint64_t first = want.above + 1;
+
+        while (first % 5 == 0 || 1 + first % TICKETS != want.ticket.seq)
+            first++;
+        count = read_page(&book, &want, first, &turns);
+        assert_in_range(count, 1, AW_HISTORY_PAGE_MAX);
+        most = turns > most ? turns : most;
+        all += count;
+        want.above = want.next;
+    } while (want.next != 0);
+    assert_int_equal(all, RECORDS / 2 * 4 / 5);
+    assert_true(most >= 3); /* a turn is not enough for the chain, nor the room for the page */
+    anchor.kept_seq = anchor.next_seq;
+    anchor.body_seq = anchor.next_seq;
+    assert_int_equal(aw_journal_set_anchor(book.journal, &anchor), AW_OUTCOME_OK);
+    while (!done) {
+        assert_int_equal(aw_journal_trim_step(book.journal, anchor.next_seq, 100, &done), AW_OK);
+        assert_int_equal(aw_journal_flush(book.journal), AW_OUTCOME_OK);
+    }
+    want.above = 0;
+    assert_int_equal(read_page(&book, &want, 1001, &turns), AW_HISTORY_PAGE_MAX + 1);
+    close_book(&book);
+}
+
 /* From the damaged record to the end of its batch. */
 static void
 test_damaged(void **state)
@@ -305,10 +403,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_filters),
-        cmocka_unit_test(test_trimmed),
-        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_pieces),  cmocka_unit_test(test_filters), cmocka_unit_test(test_trimmed),
+        cmocka_unit_test(test_damaged), cmocka_unit_test(test_history),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
