@@ -86,7 +86,7 @@ def supervisor(crowd):
 
 
 def test_a_crowd(t):
-    server = t.server(rules="")
+    server = t.server()
     server.keep_address()
     for lane in LANES[1:]:
         status(server.api().put_lane(lane), 201, "a lane")
@@ -113,7 +113,7 @@ def test_a_crowd(t):
 
 
 def test_what_it_prints(t):
-    server = t.server(rules="")
+    server = t.server()
     api, make = server.api(), Messages()
 
     def lines(*args, code=0):
@@ -134,7 +134,7 @@ def test_what_it_prints(t):
 
 def test_larger_tables(t):
     """A store whose server has larger tables than it has without an option is as sound as any other."""
-    server = t.server("--lanes-max", "5000", rules="")
+    server = t.server("--lanes-max", "5000")
     api = server.api()
     for first in range(0, 4200, 60):
         puts = [api.begin("PUT", "/v1/lanes/lane-%d" % lane, {}) for lane in range(first, first + 60)]
@@ -158,7 +158,7 @@ def total(answer):
 
 def test_why(t):
     """Who goes before whom is the order in which a pull gives them; what is not waiting says where it is."""
-    server = t.server(rules="")
+    server = t.server()
     for form in ("application/json", MSGPACK):
         api, make = server.api(form=form), Messages(form[-4:])
         lane = form[-4:]
@@ -201,7 +201,7 @@ def begin_whys(api, receipt, count):
 def test_why_in_a_long_queue(t):
     """Counted in steps, beside other work: several at once, and while others post. A crowd that asks is told to come again, and who
     leaves is not counted for."""
-    server = t.server(rules="")
+    server = t.server()
     api, make = server.api(), Messages()
     last = None
     for _ in range(10):

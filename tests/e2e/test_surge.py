@@ -84,7 +84,7 @@ DESK = ("--tickets", "3000", "--lanes", "5", "--quiet-lanes", "25", "--agents", 
 
 def test_a_desk_at_work(t):
     """Agents of one to all lanes pull at set rates while a backlog waits: pulls of both kinds are told, the audit passes."""
-    server = t.server(*JUDGED, rules="")
+    server = t.server(*JUDGED)
     rates = (100 / SLOW, 200 / SLOW)
     more = ("--seconds", "2", "--wait-s", "1", "--pull-rates", "%g,%g" % rates, "--floor", t.folder)
     report = surge(t, server, "pulls", *DESK, *more)
@@ -104,7 +104,7 @@ def test_a_desk_at_work(t):
 
 def test_an_airport_closes_over_a_desk(t):
     """It closes and opens again, twice, over a third of what waits: nobody who is grounded is leased, and the order comes back."""
-    server = t.server(*JUDGED, rules="")
+    server = t.server(*JUDGED)
     more = ("--grounded", "1000", "--cycles", "2", "--seconds", "2", "--wait-s", "1", "--pull-rates", "%g" % (100 / SLOW))
     ground = surge(t, server, "ground", *DESK, *more)["work"]["ground"]
     equal(ground["tickets"], 1000, "tickets that it closed over")
@@ -117,7 +117,7 @@ def test_an_airport_closes_over_a_desk(t):
 def test_parked_pulls(t):
     """Three thousand pulls wait; nothing comes, then tickets one by one: each ends one pull, none ends otherwise before its time,
     the server does not work for those that wait, and all end when it is told to stop."""
-    server = t.server(rules="")
+    server = t.server()
     more = ("--pulls", "3000", "--rate", "%g" % (100 / SLOW), "--seconds", "2", "--pid", str(server.process.pid), "--drain")
     park = report_of(t, server, "park", *more)["park"]
     equal(park["passed"], True, "what surge saw: %r" % park)
@@ -136,7 +136,7 @@ def test_parked_pulls(t):
 
 def test_kills_under_load(t):
     """kill -9 and a start, three times under an even load whose clients come back by themselves: nothing acknowledged is lost."""
-    server = t.server(*JUDGED, rules="")
+    server = t.server(*JUDGED)
     server.keep_address()
     errors = []
 
