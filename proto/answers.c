@@ -405,6 +405,48 @@ aw_proto_write_held(struct aw_writer *writer, const struct aw_lease_answer *leas
     return true;
 }
 
+static void
+begin_news(struct aw_writer *writer, const struct aw_lease_news *news)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "lease");
+    aw_writer_str(writer, news->lease);
+    KEY(writer, "ticket");
+    write_ticket_id(writer, news->ticket);
+}
+
+bool
+aw_proto_write_news_messages(struct aw_writer *writer, const struct aw_lease_news *news)
+{
+    begin_news(writer, news);
+    KEY(writer, "messages_total");
+    aw_writer_u64(writer, news->messages_total);
+    if (!write_messages(writer, news->messages, news->message_count))
+        return false;
+    aw_writer_end_map(writer);
+    return true;
+}
+
+void
+aw_proto_write_news_ending(struct aw_writer *writer, const struct aw_lease_news *news)
+{
+    begin_news(writer, news);
+    KEY(writer, "expires_at");
+    aw_writer_time(writer, news->expires_at);
+    KEY(writer, "expires_in_s");
+    aw_writer_u64(writer, news->expires_in_s);
+    aw_writer_end_map(writer);
+}
+
+void
+aw_proto_write_news_lost(struct aw_writer *writer, const struct aw_lease_news *news)
+{
+    begin_news(writer, news);
+    KEY(writer, "state");
+    aw_writer_str(writer, news->state);
+    aw_writer_end_map(writer);
+}
+
 /* What only a ticket in one of its states has. */
 static void
 write_state(struct aw_writer *writer, const struct aw_ticket_answer *ticket)

@@ -123,6 +123,10 @@ void aw_proto_write_airports(struct aw_writer *writer, const struct aw_airport_a
 /* The flight or airport, and what its change did. */
 void aw_proto_write_change(struct aw_writer *writer, const struct aw_change_answer *change);
 void aw_proto_write_change_line(struct aw_writer *writer, uint32_t line, int status, const struct aw_change_answer *change);
+/* The data of a stream's events `messages`, `ending` and `lost`. */
+AW_MUST_USE bool aw_proto_write_news_messages(struct aw_writer *writer, const struct aw_lease_news *news);
+void             aw_proto_write_news_ending(struct aw_writer *writer, const struct aw_lease_news *news);
+void             aw_proto_write_news_lost(struct aw_writer *writer, const struct aw_lease_news *news);
 /* What extend, complete, release, hold and cancel answer. */
 AW_MUST_USE bool aw_proto_write_done(struct aw_writer *writer, const struct aw_done_answer *done);
 void             aw_proto_write_problem(struct aw_writer *writer, const struct aw_problem *problem);

@@ -37,8 +37,9 @@ publish_units(struct aw_committer *c, uint32_t agent)
     struct aw_agents_row *row = aw_agents_directory_find(c->config.agents, name);
     struct aw_units       units;
 
+    aw_streams_tell(c, name);
     if (row == NULL)
-        return; /* at a start, before they are loaded */
+        return; /* never set; or at a start, before they are loaded */
     aw_state_agent_units(c->config.state, agent, &units);
     aw_agents_row_set_units(row, &units);
     aw_parking_set_full(&c->parking, name, aw_state_agent_full(c->config.state, agent));

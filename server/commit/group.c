@@ -368,12 +368,38 @@ apply_one(struct aw_committer *c, struct aw_entry *entry, aw_ms now)
     return true;
 }
 
+/* A choice that a stream made while its units were taken otherwise. */
+static void
+refuse_choice(struct aw_committer *c, struct aw_entry *entry)
+{
+    entry->point = (struct aw_commit_point){.index = 0};
+    entry->command.out = (struct aw_outcome_of){.err = AW_E_STALE};
+    c->group_records++;
+    if (entry->command.in.lease.slot != 0)
+        put_back_refused(c, &entry->command.in.lease);
+}
+
+/* True: the next command of this submission is done with. */
+static bool
+lease_one(struct aw_committer *c, struct aw_submission *submission, aw_ms now)
+{
+    struct aw_entry *entry = &submission->entries[submission->done];
+
+    if (aw_streams_is_beyond(c, submission->pull)) {
+        refuse_choice(c, entry);
+        return true;
+    }
+    aw_side_choose(c, submission);
+    return apply_one(c, entry, now);
+}
+
 /* Applies what fits of the first submission of `list`; moves it to `done` when it is through. False when the batch is full. */
 static bool
 apply_some(struct aw_committer *c, struct aw_list *list, aw_ms now)
 {
     struct aw_list       *first = aw_list_first(list);
     struct aw_submission *submission;
+    bool                  is_done;
 
     AW_ASSERT(first != NULL);
     submission = AW_CONTAINER(first, struct aw_submission, link);
@@ -382,9 +408,10 @@ apply_some(struct aw_committer *c, struct aw_list *list, aw_ms now)
             aw_state_prefetch(c->config.state, &submission->entries[submission->done + AW_PREFETCH_AHEAD].command);
         if (group_is_full(c))
             return false;
-        if (submission->entries[submission->done].command.kind == AW_COMMAND_LEASE)
-            aw_side_choose(c, submission);
-        if (!apply_one(c, &submission->entries[submission->done], now))
+        is_done = submission->entries[submission->done].command.kind == AW_COMMAND_LEASE
+                      ? lease_one(c, submission, now)
+                      : apply_one(c, &submission->entries[submission->done], now);
+        if (!is_done)
             return false;
         submission->done++;
     }

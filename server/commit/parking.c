@@ -120,6 +120,7 @@ aw_parking_add(struct aw_parking *parking, struct aw_submission *pull)
     if (park->is_gentle)
         insert_gentle(parking, park);
     park->parked = true;
+    parking->_streams += park->stream != 0;
     parking->_count++;
     parking->_news++;
 }
@@ -139,6 +140,7 @@ aw_parking_remove(struct aw_parking *parking, struct aw_submission *pull)
     aw_list_remove(&park->gentle_link);
     aw_list_remove(&park->freed_link);
     park->parked = false;
+    parking->_streams -= park->stream != 0;
     parking->_count--;
 }
 
@@ -249,7 +251,7 @@ aw_parking_find_agent(struct aw_parking *parking, uint32_t lane, struct aw_slice
 {
     struct aw_submission *pull = aw_parking_next_of(parking, agent, NULL);
 
-    while (pull != NULL && !serves(&pull->park, lane))
+    while (pull != NULL && (aw_park_is_full(&pull->park) || !serves(&pull->park, lane)))
         pull = aw_parking_next_of(parking, agent, pull);
     return pull;
 }
@@ -351,6 +353,12 @@ uint64_t
 aw_parking_count(const struct aw_parking *parking)
 {
     return parking->_count;
+}
+
+uint64_t
+aw_parking_streams(const struct aw_parking *parking)
+{
+    return parking->_streams;
 }
 
 struct aw_submission *

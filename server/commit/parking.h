@@ -30,6 +30,7 @@ struct aw_parking {
     struct aw_list  _freed;                      /* those whose agent got more, until somebody looked for them */
     uint64_t        _next_number;
     uint64_t        _count;
+    uint64_t        _streams; /* of them */
 };
 
 AW_MUST_USE bool aw_parking_init(struct aw_parking *parking, uint32_t lanes_max);
@@ -46,7 +47,7 @@ struct aw_submission *aw_parking_wake_key(struct aw_parking *parking, const stru
 /* The longest waiting pull that serves `lane` and of which `may` says yes; NULL when there is none. It stays parked. */
 struct aw_submission *aw_parking_find(struct aw_parking *parking, uint32_t                             lane,
                                       bool (*may)(void *user, const struct aw_submission *pull), void *user);
-/* The longest waiting pull of this agent that serves `lane`; NULL when there is none. It stays parked. */
+/* The longest waiting pull of this agent that serves `lane` and may take something; NULL when there is none. It stays parked. */
 struct aw_submission *aw_parking_find_agent(struct aw_parking *parking, uint32_t lane, struct aw_slice agent);
 /* As aw_parking_find, among the pulls of agents that are marked gentle. */
 struct aw_submission *aw_parking_find_gentle(struct aw_parking *parking, uint32_t                             lane,
@@ -67,6 +68,13 @@ uint32_t aw_parking_came_back(struct aw_parking *parking, uint32_t *woken_lane);
 /* Wakes for the lane that are on their way. */
 uint32_t aw_parking_on_way(const struct aw_parking *parking, uint32_t lane);
 uint64_t aw_parking_count(const struct aw_parking *parking);
+uint64_t aw_parking_streams(const struct aw_parking *parking);
+/* Whether a parked pull may take nothing, wherever it lies. */
+static inline bool
+aw_park_is_full(const struct aw_park *park)
+{
+    return park->full == UINT16_MAX;
+}
 /* Any parked pull, for a drain; NULL when none is left. Gives it back, not marked as woken. */
 struct aw_submission *aw_parking_take_any(struct aw_parking *parking);
 

@@ -110,6 +110,7 @@ struct aw_committer {
     uint64_t            lanes_room_most; /* pushes that ever had room at once */
 
     struct aw_parking parking;
+    uint64_t          streams;  /* that ever joined */
     uint16_t          shelves;  /* as in the state */
     uint32_t          shelving; /* the slot where the move to new shelves goes on; 0: all tickets are where they belong */
     bool              is_shelving_short; /* of room */
@@ -164,6 +165,19 @@ bool aw_agents_went_by_old(struct aw_committer *c, const struct aw_park *park);
 enum aw_err aw_agents_load(struct aw_committer *c);
 /* AGENT, AGENTS. */
 void aw_agents_answer(struct aw_committer *c, struct aw_query *query);
+
+/* --- streams.c: streams of agents. */
+/* STREAM. */
+void aw_streams_answer(struct aw_committer *c, struct aw_query *query);
+/* The shelves of which a pull that parks can take nothing, by its agent's units and its own. */
+uint16_t aw_streams_full(const struct aw_committer *c, const struct aw_park *park, uint32_t agent);
+/* A stream that is about to park: false when it must look again, or has been replaced, as park->end then says. An earlier stream of
+ * its agent that waits is told that it is replaced. */
+bool aw_streams_may_park(struct aw_committer *c, struct aw_park *park, uint32_t agent);
+/* What this agent holds has changed: its stream looks. */
+void aw_streams_tell(struct aw_committer *c, struct aw_slice agent);
+/* Whether a LEASE for this pull would be beyond the units of its stream. */
+bool aw_streams_is_beyond(const struct aw_committer *c, const struct aw_park *pull);
 
 /* --- publish.c */
 void aw_publish_events(struct aw_committer *c);

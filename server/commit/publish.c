@@ -353,8 +353,13 @@ aw_publish_park(struct aw_committer *c, struct aw_submission *pull)
         return;
     }
     agent = aw_state_find_agent(c->config.state, pull->park.agent);
+    if (!aw_streams_may_park(c, &pull->park, agent)) {
+        aw_committer_give_back(c, pull);
+        aw_publish_look_at(c, woken_for);
+        return;
+    }
     pull->park.is_gentle = aw_state_agent_is_gentle(c->config.state, agent);
-    pull->park.full = aw_state_agent_full(c->config.state, agent);
+    pull->park.full = aw_streams_full(c, &pull->park, agent);
     aw_parking_add(&c->parking, pull);
     /* Looking after it is registered closes the gap: what was published before is seen here, what comes later wakes it. */
     look_for(c, pull);
@@ -469,6 +474,9 @@ answer(struct aw_committer *c, struct aw_query *query, aw_ms now)
         return;
     case AW_QUERY_LEASES_OF:
         query->count = aw_state_leases_of(c->config.state, query->name, query->above_fence, query->views, query->room);
+        return;
+    case AW_QUERY_STREAM:
+        aw_streams_answer(c, query);
         return;
     case AW_QUERY_PULL:
         query->err =

@@ -173,7 +173,8 @@ may_take(void *user, const struct aw_submission *pull)
 {
     const struct offer *offer = user;
 
-    return aw_state_may_take(offer->state, offer->slot, aw_state_find_agent(offer->state, pull->park.agent));
+    return !aw_park_is_full(&pull->park) &&
+           aw_state_may_take(offer->state, offer->slot, aw_state_find_agent(offer->state, pull->park.agent));
 }
 
 /* The one that waits longest of all that serve the ticket's lane or one that helps it, and may take it. */
@@ -281,6 +282,7 @@ aw_side_look_for(struct aw_committer *c, struct aw_submission *pull)
 {
     struct aside best;
 
-    if (find(c, &pull->park, c->now, &best))
+    /* A stream whose own units are taken would be woken in vain for ever. */
+    if (!aw_park_is_full(&pull->park) && find(c, &pull->park, c->now, &best))
         wake(c, pull, best.ticket.ticket.slot);
 }

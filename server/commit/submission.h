@@ -42,6 +42,7 @@ enum aw_query_kind {
     AW_QUERY_TICKET,    /* id -> views[0]; settings, when asked for */
     AW_QUERY_AHEAD,     /* id, ahead -> views[0], and, if it waits, ahead and is_paused: in steps */
     AW_QUERY_LEASES_OF, /* agent -> views */
+    AW_QUERY_STREAM,    /* agent, look -> views, look: what a stream of this agent has to tell */
     AW_QUERY_PULL,      /* agent, pull_key -> views: what a repeated pull gets again */
     AW_QUERY_LANES,     /* -> lanes */
     AW_QUERY_LANE,      /* name -> lanes[0] */
@@ -52,6 +53,22 @@ enum aw_query_kind {
     AW_QUERY_AGENT,     /* name -> agents[0] */
     AW_QUERY_AGENTS,    /* -> agents, next */
     AW_QUERY_COUNTS,    /* -> counts */
+};
+/* A lease that a stream told of. */
+struct aw_told_lease {
+    uint64_t           fence;
+    uint32_t           slot;
+    enum aw_lease_fate fate; /* the answer: what became of it, and with GONE how */
+    enum aw_lease_end  end;
+};
+/* A stream looks at what its agent holds. The views are those of its oldest leases, as LEASES_OF has them. */
+struct aw_stream_look {
+    uint64_t stream; /* its number; 0: it joins, and gets one above all before it. What it is shown then counts as told */
+    uint64_t seq;    /* the last record that this takes into account */
+    uint32_t news;   /* for its park */
+    uint32_t held;   /* leases in all */
+    struct aw_told_lease *told;
+    uint32_t              told_count;
 };
 struct aw_query {
     enum aw_query_kind        kind;
@@ -77,14 +94,16 @@ struct aw_query {
     struct aw_state_counts   *counts;
     struct aw_core_settings  *settings;
     struct aw_ahead          *ahead;
+    struct aw_stream_look    *look;
     bool                      is_paused; /* AHEAD: its lane gives nothing out */
     aw_ms                     now;       /* record time of the answer */
 };
 /* Room for all values of one lane's match. */
 #define AW_LANE_TEXTS_BYTES (4U * AW_LANE_MATCH_MAX * AW_LANE_BYTES_MAX)
 
-/* AGAIN: its agent was set meanwhile, so that other lanes may be its own now; it was woken for nothing. */
-enum aw_park_end { AW_PARK_WOKEN, AW_PARK_CANCELLED, AW_PARK_AGAIN };
+/* AGAIN: its agent was set meanwhile, so that other lanes may be its own now; it was woken for nothing. Of streams also NEWS: what
+ * the agent holds has changed since the stream looked; and REPLACED: the same agent has a later one. */
+enum aw_park_end { AW_PARK_WOKEN, AW_PARK_CANCELLED, AW_PARK_AGAIN, AW_PARK_NEWS, AW_PARK_REPLACED };
 #define AW_LANE_NONE UINT32_MAX
 
 struct aw_submission;
@@ -109,6 +128,9 @@ struct aw_park {
     uint32_t                        lane_count;
     uint32_t                        woken_lane;   /* the lane that it was woken for, until it comes back; else AW_LANE_NONE */
     uint32_t                        offered_slot; /* the ticket aside that it was woken for, until it comes back; else 0 */
+    uint64_t                        stream;       /* its number, of a stream; else 0 */
+    uint32_t                        news;         /* of a stream: what it knows (aw_stream_look) */
+    uint32_t                        units;        /* of a stream: it takes nothing while its agent holds so many leases; else 0 */
     uint16_t                        full;         /* committer: shelves of which it can take nothing, 1 << shelf each */
     uint64_t                        number;       /* its place; 0: not registered yet. Kept over a wake that found nothing */
     enum aw_park_end                end;

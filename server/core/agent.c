@@ -90,6 +90,7 @@ look_at_units(struct aw_state *state, uint32_t agent)
         note_changed(state, agent, links);
 }
 
+/* Each change of a ticket that it holds comes through here: edit takes it away, done gives it back. */
 void
 aw_agent_count(struct aw_state *state, uint32_t agent, uint32_t channel, int by)
 {
@@ -99,7 +100,21 @@ aw_agent_count(struct aw_state *state, uint32_t agent, uint32_t channel, int by)
     AW_IMPLIES(by<0, links->held[channel]> 0);
     links->held[channel] += (uint32_t)by;
     links->held_total += (uint32_t)by;
+    links->news++;
     look_at_units(state, agent);
+    note_changed(state, agent, links);
+}
+
+uint32_t
+aw_state_agent_news(const struct aw_state *state, uint32_t agent)
+{
+    return agent == 0 ? 0 : aw_agent_at(state, agent)->links.news;
+}
+
+uint32_t
+aw_state_agent_held(const struct aw_state *state, uint32_t agent)
+{
+    return agent == 0 ? 0 : aw_agent_at(state, agent)->links.held_total;
 }
 
 uint16_t

@@ -164,7 +164,7 @@ struct aw_agent_links {
     uint32_t full; /* aw_state_agent_full, as it follows from these */
     uint32_t next_changed;
     uint32_t is_changed; /* in the list of those to be published */
-    uint32_t padding;
+    uint32_t news;       /* counts the changes of what it holds; comes round */
 };
 struct aw_agent_row {
     char     name[AW_AGENT_BYTES_MAX];

@@ -260,6 +260,51 @@ end_of(const struct aw_ticket_row *ticket, uint64_t fence)
     return AW_LEASE_END_EXPIRED;
 }
 
+/* The lease that ended last of its ticket's. */
+static enum aw_lease_fate
+fate_of_last(const struct aw_ticket_row *ticket, enum aw_lease_end *ret_end)
+{
+    /* Without an op_hash it was given back for want of somebody who reads the answer. */
+    if (ticket->ended_kind == AW_COMMAND_TIMER)
+        *ret_end = AW_LEASE_END_EXPIRED;
+    else if (ticket->ended_kind == AW_COMMAND_CANCEL)
+        *ret_end = AW_LEASE_END_CLOSED;
+    else if (ticket->ended_kind == AW_COMMAND_RELEASE && ticket->ended_op == 0)
+        *ret_end = AW_LEASE_END_RELEASED;
+    else
+        return AW_LEASE_ENDED;
+    return AW_LEASE_GONE;
+}
+
+enum aw_lease_fate
+aw_state_lease_fate(const struct aw_state *state, uint32_t slot, uint64_t fence, enum aw_lease_end *ret_end)
+{
+    const struct aw_ticket_row *ticket = aw_ticket_at(state, slot);
+
+    *ret_end = AW_LEASE_END_CLOSED;
+    if (ticket->state == AW_TICKET_FREE || ticket->opened_seq >= fence)
+        return AW_LEASE_GONE; /* the slot serves another ticket by now */
+    if (ticket->state == AW_TICKET_LEASED && aw_lease_at(state, ticket->link)->fence == fence) {
+        *ret_end = AW_LEASE_END_EXPIRED; /* if its time is over; its TIMER has not come round yet */
+        return aw_lease_at(state, ticket->link)->expires_at <= state->now ? AW_LEASE_GONE : AW_LEASE_RUNS;
+    }
+    if (ticket->ended_fence == fence)
+        return fate_of_last(ticket, ret_end);
+    *ret_end = end_of(ticket, fence);
+    return AW_LEASE_GONE;
+}
+
+void
+aw_state_note_told(struct aw_state *state, const struct aw_ticket_view *views, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct aw_ticket_row *ticket = aw_ticket_at(state, views[i].ticket.slot);
+
+        AW_ASSERT(ticket->state == AW_TICKET_LEASED);
+        ((struct aw_lease_links *)aw_rows_links(&state->leases, ticket->link))->is_told = true;
+    }
+}
+
 /* The same request once more: it has its answer already. */
 static bool
 is_repeat(const struct aw_ticket_row *ticket, const struct aw_command *command)
@@ -335,9 +380,12 @@ aw_apply_extend(struct aw_state *state, struct aw_command *command)
 
     if (!aw_lease_is_held(state, command))
         return;
+    if (command->in.fenced.lease_ms == 0 && command->out.u.lease.seen_seq == command->out.u.lease.message_seq)
+        return;
     ticket = aw_lease_begin(state, command);
     lease = aw_rows_change(&state->leases, ticket->link);
-    lease->expires_at = state->now + command->in.fenced.lease_ms;
+    if (command->in.fenced.lease_ms > 0)
+        lease->expires_at = state->now + command->in.fenced.lease_ms;
     lease->seen_seq = ticket->message_seq;
     aw_lease_done(state, command);
 }

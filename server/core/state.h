@@ -48,7 +48,8 @@
  *   channel    a ticket has that of its newest message, as a number: the first AW_CHANNELS_TOLD_MAX names have one, and those that
  *              agents' units name, AW_CHANNELS_MAX in all. The latter have queues of their own from then on, a shelf; a ticket that
  *              waits and changes its shelf goes to the end of its tick there.
- *   extend     the lease ends lease_ms from now, even if that is sooner than before: as the agent asks.
+ *   extend     the lease ends lease_ms from now, even if that is sooner than before: as the agent asks. With lease_ms 0 the end
+ *              stays, and only what came meanwhile counts as seen; without any it changes nothing.
  *   aside      a ticket that not every agent may take now, as some declined it (for decline_ms) or one shall have it first
  *              (kept_ms), waits in no queue: the event ASIDE, not QUEUED. Then it goes back. Each agent has a row; a ticket at most
  *              AW_TICKET_ASIDES_MAX, and when there are no more, a decline is refused and nobody is kept for.
@@ -331,8 +332,24 @@ struct aw_slice aw_state_agent_name(const struct aw_state *state, uint32_t agent
 /* Whether it is marked gentle. `agent` 0: no. */
 bool aw_state_agent_is_gentle(const struct aw_state *state, uint32_t agent);
 
-/* The next agent whose settings changed, or whose aw_state_agent_units may have, since it was given out here; 0: none is left. For
- * who publishes them; no part of the state. */
+/* Leases of this agent in the table: those that run, and those whose TIMER has not come round yet. `agent` 0: none. */
+uint32_t aw_state_agent_held(const struct aw_state *state, uint32_t agent);
+/* Another number whenever a lease of this agent began or ended, or something about its ticket changed: a message came, its end was
+ * moved. No part of the state. `agent` 0: 0. */
+uint32_t aw_state_agent_news(const struct aw_state *state, uint32_t agent);
+
+/* What became of a lease that its agent was told of. */
+enum aw_lease_fate {
+    AW_LEASE_RUNS,
+    AW_LEASE_ENDED, /* by its holder's own word */
+    AW_LEASE_GONE,  /* otherwise: *ret_end tells how. Of one that ended before the last one of its ticket nobody knows by whom */
+};
+enum aw_lease_fate aw_state_lease_fate(const struct aw_state *state, uint32_t slot, uint64_t fence, enum aw_lease_end *ret_end);
+/* Notes, beside the state, that the agent was told of these leases: they are not given back because an earlier answer got lost. */
+void aw_state_note_told(struct aw_state *state, const struct aw_ticket_view *views, uint32_t count);
+
+/* The next agent whose settings changed, or what it holds, since it was given out here; 0: none is left. For who publishes them; no
+ * part of the state. */
 uint32_t aw_state_take_changed_agent(struct aw_state *state);
 
 /* Channels have numbers from 1 to the count; 0 is every other one. */

@@ -327,4 +327,16 @@ struct aw_problem {
     struct aw_slice state;         /* lease-lost: expired, taken_over, closed, released */
 };
 
+/* What a stream tells of a lease that its agent knows. */
+struct aw_lease_news {
+    struct aw_slice                 lease; /* the token */
+    struct aw_ticket_id             ticket;
+    aw_ms                           expires_at;
+    uint64_t                        expires_in_s;
+    struct aw_slice                 state; /* how it was lost */
+    const struct aw_stored_message *messages;
+    uint32_t                        message_count;
+    uint32_t                        messages_total;
+};
+
 #endif

@@ -316,7 +316,7 @@ struct aw_in_fenced {
     struct aw_lease_id lease;
     struct aw_slice    agent;
     uint64_t           op_hash;
-    uint64_t           lease_ms;   /* extend */
+    uint64_t           lease_ms;   /* extend; 0: the end stays as it is, only what came meanwhile counts as seen */
     struct aw_slice    words;      /* complete: disposition; release, decline: reason */
     bool               gives_back; /* release, for a pull whose answer went nowhere; not recorded: aw_state_admits looks at it */
     struct aw_in_reply reply;      /* REPLY, COMPLETE */

@@ -34,6 +34,7 @@ static const struct route routes[] = {
     EXACT(AW_POST, "/v1/messages", aw_api_post_messages),
     EXACT(AW_POST, "/v1/leases", aw_api_pull),
     EXACT(AW_GET, "/v1/leases", aw_api_held),
+    EXACT(AW_GET, "/v1/stream", aw_api_stream),
     EXACT(AW_POST, "/v1/leases/extend", aw_api_extend_many),
     EXACT(AW_POST, "/v1/leases/complete", aw_api_complete_many),
     EXACT(AW_GET, "/v1/lanes", aw_api_list_lanes),
@@ -120,8 +121,9 @@ has_place(const struct aw_io *io, const struct route *route)
 
     if (route->handler == aw_api_post_messages)
         return at_work < io->out_max / 4;
-    if (route->handler == aw_api_pull)
-        return io->out_parked < io->out_max / 2 && at_work < io->out_max / 8 * 3 && io->out < io->out_max / 8 * 5;
+    if (route->handler == aw_api_pull || route->handler == aw_api_stream)
+        return io->out_parked + io->agent_streams_awake < io->out_max / 2 && at_work < io->out_max / 8 * 3 &&
+               io->out < io->out_max / 8 * 5;
     if (route->handler == aw_api_why && io->out_looks >= AW_IO_LOOKS_MAX)
         return false;
     return io->out < io->out_max;

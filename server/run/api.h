@@ -28,6 +28,7 @@ aw_api_handler aw_api_post_messages; /* api_messages.c */
 aw_api_handler aw_api_get_message;
 aw_api_handler aw_api_pull;   /* api_pull.c */
 aw_api_handler aw_api_held;   /* api_held.c */
+aw_api_handler aw_api_stream; /* api_stream.c */
 aw_api_handler aw_api_extend; /* api_leases.c */
 aw_api_handler aw_api_complete;
 aw_api_handler aw_api_release;

@@ -8,6 +8,7 @@
 #include "run/api.h"
 #include "run/api_lines.h"
 #include "run/io.h"
+#include "run/lease_view.h"
 
 #include <string.h>
 
@@ -152,23 +153,6 @@ is_repeat(const struct fenced *fenced, const struct aw_api_line *line)
            item->ended_op_hash == line->entry->command.in.fenced.op_hash;
 }
 
-static struct aw_slice
-lost_state(const struct aw_api_line *line)
-{
-    switch (line->entry->command.out.u.lease.end) {
-    case AW_LEASE_END_EXPIRED:
-        return AW_SLICE("expired");
-    case AW_LEASE_END_RELEASED:
-        return AW_SLICE("released");
-    case AW_LEASE_END_TAKEN_OVER:
-        return AW_SLICE("taken_over");
-    case AW_LEASE_END_NONE: /* the ticket is no longer known: it was closed long ago */
-    case AW_LEASE_END_CLOSED:
-        return AW_SLICE("closed");
-    }
-    AW_UNREACHABLE();
-}
-
 /* Where it went. */
 static void
 tell_transfer(const struct fenced *fenced, const struct aw_api_line *line, struct aw_done_answer *done)
@@ -254,7 +238,7 @@ make_problem(const struct fenced *fenced, const struct aw_api_line *line)
             problem = make_refusal(problem.err, refusal);
         if (is_lost(line)) {
             problem.err = AW_E_LEASE_LOST;
-            problem.state = lost_state(line);
+            problem.state = aw_lease_view_state(line->entry->command.out.u.lease.end);
         }
         if (problem.err == AW_E_TABLE_FULL)
             problem.detail = AW_SLICE("no more of this can be remembered just now (of one ticket, or asides-max); release it");

@@ -36,10 +36,10 @@ void aw_feed_begin_event(const struct aw_feed *feed, struct aw_writer *writer, s
 void aw_feed_end_event(const struct aw_feed *feed, struct aw_writer *writer, struct aw_buffer *buffer);
 
 /* Whole events, one or more. Nothing may wait. True: all was taken. False: some waits, and `bytes` must stay where they are. */
-AW_MUST_USE bool aw_feed_send(struct aw_feed *feed, struct aw_slice bytes);
+bool aw_feed_send(struct aw_feed *feed, struct aw_slice bytes);
 /* From on_room. True: nothing waits any more. */
-AW_MUST_USE bool aw_feed_go_on(struct aw_feed *feed);
-bool             aw_feed_is_waiting(const struct aw_feed *feed);
+bool aw_feed_go_on(struct aw_feed *feed);
+bool aw_feed_is_waiting(const struct aw_feed *feed);
 /* Sends a comment if it is time and the client has read what came before. */
 void aw_feed_comment(struct aw_feed *feed);
 /* Of the bytes sent so far, those that have left for the connection. Also when the request is gone. */

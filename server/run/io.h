@@ -100,13 +100,15 @@ struct aw_io {
     struct aw_submission watch_cancel;
     struct aw_list       backlog; /* submissions for which the mailboxes have no room yet */
     uint32_t             mailbox_slots;
-    uint32_t             with_committer; /* submissions in the mailboxes and beyond */
-    uint64_t             out;            /* submissions and reads out */
-    uint64_t             out_parked;     /* of them, pulls that wait with the committer */
-    uint32_t             out_looks;      /* and looks through all tickets, of which the committer takes a step at a time */
-    uint64_t             out_max;        /* no new requests above it */
-    uint32_t             choices_out;    /* taken from the lanes, and with the committer; at most AW_IO_CHOICES_MAX */
-    uint64_t             tls_arrived;    /* connections with TLS, ever */
+    uint32_t             with_committer;      /* submissions in the mailboxes and beyond */
+    uint64_t             out;                 /* submissions and reads out */
+    uint64_t             out_parked;          /* of them, pulls that wait with the committer */
+    uint32_t             agent_streams;       /* open */
+    uint32_t             agent_streams_awake; /* of them, those that do not wait with the committer just now, but will */
+    uint32_t             out_looks;           /* and looks through all tickets, of which the committer takes a step at a time */
+    uint64_t             out_max;             /* no new requests above it */
+    uint32_t             choices_out;         /* taken from the lanes, and with the committer; at most AW_IO_CHOICES_MAX */
+    uint64_t             tls_arrived;         /* connections with TLS, ever */
     bool                 rouse_committer;
     bool                 draining;
     bool                 drained; /* every connection is closed and nothing is out */

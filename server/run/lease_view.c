@@ -56,6 +56,23 @@ aw_lease_view_of_ticket(struct aw_lease_answer *lease, struct aw_lease_text *tex
     set_token(lease, text, view->lease, token_key);
 }
 
+struct aw_slice
+aw_lease_view_state(enum aw_lease_end end)
+{
+    switch (end) {
+    case AW_LEASE_END_EXPIRED:
+        return AW_SLICE("expired");
+    case AW_LEASE_END_RELEASED:
+        return AW_SLICE("released");
+    case AW_LEASE_END_TAKEN_OVER:
+        return AW_SLICE("taken_over");
+    case AW_LEASE_END_NONE: /* the ticket is no longer known: it was closed long ago */
+    case AW_LEASE_END_CLOSED:
+        return AW_SLICE("closed");
+    }
+    AW_UNREACHABLE();
+}
+
 static struct aw_slice
 text_of(struct aw_slice body, struct aw_slice key)
 {

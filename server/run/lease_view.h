@@ -20,6 +20,8 @@ void aw_lease_view_of_outcome(struct aw_lease_answer *lease, struct aw_lease_tex
                               const struct aw_hash_key *token_key, aw_ms now);
 void aw_lease_view_of_ticket(struct aw_lease_answer *lease, struct aw_lease_text *text, const struct aw_ticket_view *view,
                              const struct aw_hash_key *token_key, aw_ms now);
+/* "expired", "released", "taken_over" or "closed". */
+struct aw_slice aw_lease_view_state(enum aw_lease_end end);
 /* Adds what the messages tell: who wrote, where an answer goes, why the class. */
 void aw_lease_view_fill(struct aw_lease_answer *lease, const struct aw_read_item *item);
 

@@ -22,6 +22,9 @@ enum aw_metric {
     AW_METRIC_STALE_CHOICES,
     AW_METRIC_UNREADABLE, /* messages given out with a lease, of which something is damaged */
     AW_METRIC_PARKED,
+    AW_METRIC_AGENT_STREAMS,
+    AW_METRIC_AGENT_STREAMS_JOINED,
+    AW_METRIC_AGENT_STREAM_EVENTS,
     AW_METRIC_WOKEN_IN_VAIN,
     AW_METRIC_EVENT_STREAMS,
     AW_METRIC_EVENTS_TOLD,

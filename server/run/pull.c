@@ -20,6 +20,7 @@ aw_pull_init(struct aw_pull *pull)
                                        .order = &pull->_order,
                                        .lanes = pull->lanes,
                                        .lane_count = pull->lane_count,
+                                       .key = pull->key,
                                        .woken_lane = AW_LANE_NONE};
 }
 
@@ -258,9 +259,7 @@ aw_pull_make_park(struct aw_pull *pull)
 {
     uint32_t nodes = pull->names_lanes ? pull->lane_count : pull->_agent_lanes_room;
 
-    pull->park = (struct aw_submission){
-        .kind = AW_SUBMIT_PARK,
-        .park = {.agent = pull->agent, .order = &pull->_order, .key = pull->key, .woken_lane = AW_LANE_NONE}};
+    pull->park.kind = AW_SUBMIT_PARK;
     tell_park(pull);
     pull->park.park.nodes = make_nodes(aw_call_arena_kept(&pull->call), nodes);
     return pull->park.park.nodes != NULL;

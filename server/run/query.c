@@ -19,7 +19,9 @@ decode(struct aw_arena *arena, struct aw_slice text, char blank, struct aw_slice
     for (size_t i = 0; i < text.len; i++) {
         bool is_coded = text.ptr[i] == '%' && i + 2 < text.len && digit(text.ptr[i + 1]) >= 0 && digit(text.ptr[i + 2]) >= 0;
 
-        bytes[len] = text.ptr[i] == blank ? ' ' : text.ptr[i];
+        bytes[len] = text.ptr[i];
+        if (text.ptr[i] == blank)
+            bytes[len] = ' ';
         if (is_coded) {
             bytes[len] = (char)(digit(text.ptr[i + 1]) * 16 + digit(text.ptr[i + 2]));
             i += 2;

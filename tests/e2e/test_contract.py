@@ -148,6 +148,10 @@ def steer(api, make, sequence):
     status(api.get("/v1/airports"), 200, "all airports")
     status(api.get(airport), 200, "one airport")
     status(api.get("/v1/tickets/%s/history" % ticket), 200, "history")
+    for form in (MSGPACK_SEQ, "text/event-stream"):  # The first one ends as the second one replaces it.
+        streams = [api.connection.begin("GET", "/v1/stream", [("aswolk-agent", "eve"), ("accept", form)]) for _ in range(2)]
+        status(api.connection.wait(streams[0]), 200, "a stream as " + form)
+        api.connection.reset(streams[1])
     for form, query in ((sequence, ""), ("text/event-stream", "&type=aswolk.settings")):
         path = "/v1/events?after=0&until=40" + query
         status(api.connection.request("GET", path, [("accept", form)]), 200, "events as " + form)

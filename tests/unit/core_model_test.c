@@ -950,10 +950,13 @@ m_fenced(struct aw_command *c)
         c->out.err = AW_E_TABLE_FULL;
         return;
     }
+    if (c->kind == AW_COMMAND_EXTEND && c->in.fenced.lease_ms == 0 && t->message == t->seen)
+        return;
     seen = t->seen;
     m_record(c, t);
     if (c->kind == AW_COMMAND_EXTEND) {
-        t->expires_at = m.now + c->in.fenced.lease_ms;
+        if (c->in.fenced.lease_ms > 0)
+            t->expires_at = m.now + c->in.fenced.lease_ms;
         t->seen = t->message;
     } else if (c->kind == AW_COMMAND_RELEASE) {
         m_end(t, c->kind, c->in.fenced.op_hash);
@@ -1873,6 +1876,8 @@ make_fenced(struct logged *l)
         l->command.kind = t->ended_kind == AW_COMMAND_CANCEL ? AW_COMMAND_COMPLETE : t->ended_kind;
     l->command.in.fenced = (struct aw_in_fenced){
         .lease = lease, .agent = aw_slice_str(agent), .op_hash = 1 + pick(3), .lease_ms = 1000 + pick(10 * KIT_MINUTE)};
+    if (l->command.kind == AW_COMMAND_EXTEND && pick(3) == 0)
+        l->command.in.fenced.lease_ms = 0; /* only what came counts as seen */
     if (l->command.kind != AW_COMMAND_TRANSFER)
         return;
     if (pick(2) == 0)
