@@ -40,11 +40,17 @@
 
 #include "commit/calendar_parts.h"
 
-/* A share is in 65,536ths. */
-#define CROWD_WHOLE UINT32_C(65536)
-#define CROWD_SHIFT 7                               /* the last hundred pushes or so count */
-#define CROWD_MANY  (CROWD_WHOLE - CROWD_WHOLE / 3) /* three entries a tick and more */
-#define CROWD_ROOM  4U
+#define CROWDED_ROOM  6U /* with its header 64 bytes: one cache line */
+#define GROWS_TWOFOLD 8U /* chunks from this one on; smaller ones grow by a class, as half of one stays empty where ticks end */
+
+/* Whether ticks have few entries: all that wait in this calendar, less than two and a half on average. There an entry in a chunk of
+ * its own takes the least memory. Where ticks are crowded, each is met again and again by pushes, pops and cleaning, long after the
+ * last cache forgot it: there few chunks are few misses, and less memory as well. */
+static bool
+is_sparse(const struct aw_calendar *calendar)
+{
+    return 2 * (calendar->_pushed - calendar->_gone) < SPARSE_BELOW * calendar->_ticks;
+}
 
 /* The smallest chunk of at least `least`, or a larger one if `count` entries fill it. */
 static uint32_t
@@ -114,9 +120,26 @@ chain_extend(struct aw_calendar_pool *pool, uint32_t last, struct many *keeper, 
     return at;
 }
 
+/* The room that the chunk behind the last one of a chain begins with: more than that one's, but for the first few where ticks are
+ * sparse. `keeper`: as chain_keeper has it. */
+static uint32_t
+chain_room(const struct aw_calendar_pool *pool, const struct aw_calendar *calendar, uint32_t first, const struct many *keeper,
+           uint32_t last)
+{
+    uint8_t  cap = chunk_cap(chunk_at(pool, last));
+    unsigned lones = 0;
+
+    if (keeper != NULL || !is_sparse(calendar))
+        return cap < GROWS_TWOFOLD ? cap + 1U : 2U * cap;
+    for (uint32_t i = first; i != 0; i = chunk_next(chunk_at(pool, i), memory_order_relaxed)) /* the writer's own */
+        lones++;
+    return lones < LONES_MAX ? 1 : 2;
+}
+
 /* Puts entries at the end of a chain that readers know. Returns the chunk that holds the first of them. */
 static uint32_t
-chain_append(struct aw_calendar_pool *pool, uint32_t first, const uint64_t *entries, size_t count)
+chain_append(struct aw_calendar_pool *pool, const struct aw_calendar *calendar, uint32_t first, const uint64_t *entries,
+             size_t count)
 {
     uint32_t      last = first;
     struct many  *keeper = chain_keeper(pool, first, &last);
@@ -140,7 +163,9 @@ chain_append(struct aw_calendar_pool *pool, uint32_t first, const uint64_t *entr
             count -= fit;
         }
     }
-    more = chain_extend(pool, last, keeper, UINT32_C(2) * chunk_cap(chunk), entries, count);
+    if (count == 0)
+        return at;
+    more = chain_extend(pool, last, keeper, chain_room(pool, calendar, first, keeper, last), entries, count);
     return at == 0 ? more : at;
 }
 
@@ -192,24 +217,6 @@ aw_calendar_meet(struct aw_calendar_pool *pool, struct aw_calendar *calendar, ui
     }
 }
 
-/* Learns from a push whether ticks are crowded. */
-static void
-crowd_note(struct aw_calendar *calendar, bool was_there)
-{
-    if (was_there)
-        calendar->_crowded += (CROWD_WHOLE - calendar->_crowded) >> CROWD_SHIFT;
-    else
-        calendar->_crowded -= calendar->_crowded >> CROWD_SHIFT;
-}
-
-/* The room that a new tick begins with. Where ticks are crowded, each is met again and again by pushes, pops and cleaning, long
- * after the last cache forgot it: a lone chunk at the front would be one miss more each time, and memory as well. */
-static uint32_t
-crowd_room(const struct aw_calendar *calendar)
-{
-    return calendar->_crowded > CROWD_MANY ? CROWD_ROOM : 1;
-}
-
 uint32_t
 aw_calendar_tick_push(struct aw_calendar_pool *pool, struct aw_calendar *calendar, uint32_t tick, const uint64_t *entries,
                       size_t count)
@@ -219,10 +226,10 @@ aw_calendar_tick_push(struct aw_calendar_pool *pool, struct aw_calendar *calenda
 
     AW_ASSERT(tick <= AW_CALENDAR_TICK_MAX);
     calendar->_pushed += count;
-    crowd_note(calendar, chain != 0);
     if (chain != 0)
-        return chain_append(pool, chain, entries, count);
-    at = chain_make(pool, tick, crowd_room(calendar), entries, count);
+        return chain_append(pool, calendar, chain, entries, count);
+    calendar->_ticks++;
+    at = chain_make(pool, tick, is_sparse(calendar) ? 1 : CROWDED_ROOM, entries, count);
     aw_calendar_tick_insert(pool, calendar, tick, at);
     return at;
 }

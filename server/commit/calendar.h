@@ -35,8 +35,8 @@ struct aw_calendar {
     _Atomic uint64_t void_count; /* for the users: entries that they popped and found void */
     /* Writer only. */
     _Alignas(AW_CACHE_LINE) uint64_t _pushed;
-    uint64_t _gone;    /* entries known to have been popped: all but those of the chunk under the cursor */
-    uint32_t _crowded; /* the share of late pushes that came to a tick which was there already */
+    uint64_t _gone;  /* entries known to have been popped: all but those of the chunk under the cursor */
+    uint64_t _ticks; /* that have a chain */
 };
 AW_STATIC_ASSERT(sizeof(struct aw_calendar) == 2 * AW_CACHE_LINE, "thousands of empty calendars stay small");
 

@@ -60,6 +60,7 @@ static void
 child_retire(struct cleaning *cleaning, uint32_t child, unsigned level, uint64_t first)
 {
     if (is_chain(child)) {
+        cleaning->calendar->_ticks--;
         chunk_retire(cleaning, chain_of(child));
         return;
     }
@@ -137,6 +138,7 @@ aw_calendar_clean(struct aw_calendar_pool *pool, struct aw_calendar *calendar, s
 
         atomic_store_explicit(&calendar->_root, 0, memory_order_release); /* pairs with the load in cursor_resolve */
         child_retire(&cleaning, root, LEVELS - 1, 0);
+        AW_AUDIT(calendar->_ticks == 0);
     }
     return max - cleaning.left;
 }

@@ -58,7 +58,7 @@ group_fetch(struct aw_calendar_pool *pool, const struct aw_calendar_item *items,
         left |= at[i] != 0 ? 1U << i : 0;
         __builtin_prefetch(chunk_at(pool, chain_of(at[i])), 1);
     }
-    for (unsigned steps = LEVELS + 3; steps > 0 && left != 0; steps--)
+    for (unsigned steps = LEVELS + 1 + LONES_MAX + 2; steps > 0 && left != 0; steps--)
         for (unsigned rest = left; rest != 0; rest &= rest - 1) {
             unsigned i = (unsigned)__builtin_ctz(rest);
 

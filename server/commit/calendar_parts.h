@@ -23,8 +23,9 @@
 /* One test compiles the calendar again with smaller chunks, with delays where threads meet, and with one rule at a time left out,
  * to show that it would notice (tests/unit/calendar_history_test.c). */
 #ifndef AW_CALENDAR_TEST
-#define CHUNK_CAPS    1, 4, 8, 16, 24, 32, 64, 128, 254
-#define CHUNK_CLASSES 9
+#define CHUNK_CAPS    1, 4, 6, 8, 16, 24, 32, 64, 128, 254
+#define CHUNK_CLASSES 10
+#define SPARSE_BELOW  5 /* entries in two ticks */
 #define POINT()       ((void)0)
 #define WITHOUT(rule) false
 /* The one store that shows new entries to searches (rules 1 and 4). */
@@ -38,6 +39,7 @@
 #define DIGIT_MASK            63U
 #define NODE_CLASSES          9
 #define FINGERS               512 /* a power of two */
+#define LONES_MAX             4   /* lone chunks in front of larger ones, but for what is left of a push of several entries */
 #define LARGE_CHUNKS_PER_PAGE 8   /* of 2 KiB each, without their headers: */
 #define CHUNK_BYTES_PER_PAGE  (LARGE_CHUNKS_PER_PAGE * 254 * sizeof(uint64_t))
 
@@ -47,7 +49,7 @@ static const uint8_t chunk_caps[CHUNK_CLASSES] = {CHUNK_CAPS};
 static const uint8_t node_caps[NODE_CLASSES] = {2, 4, 6, 8, 12, 16, 24, 32, 64};
 
 /* A chunk has one entry (struct lone) or several (struct many). In a sparse queue nearly all ticks have one or two entries, so
- * that a lone one is all that can be spared: its tail is 1 when it is linked, its head is the bit GONE. */
+ * that lone ones are all that can be spared: the tail of one is 1 when it is linked, its head is the bit GONE. */
 struct chunk {
     _Atomic uint32_t label; /* tick << 2 | GONE | LONE; only GONE changes */
     _Atomic uint32_t next;  /* chunk (0: the last of its tick so far) | COUNTED; the writer's */
@@ -327,7 +329,7 @@ pages_needed(size_t count)
     return count / (CHUNK_BYTES_PER_PAGE / sizeof(uint64_t)) + CHUNK_CLASSES + 2 + 1;
 }
 
-/* The first chunk of a chain, from `index` on, that is not a lone one; NULL: none. There are hardly two in a row. */
+/* The first chunk of a chain, from `index` on, that is not a lone one; NULL: none. Few of these are in a row. */
 static inline struct many *
 chain_keeper(const struct aw_calendar_pool *pool, uint32_t index, uint32_t *ret_last)
 {

@@ -33,6 +33,7 @@ enum rule {
     RULE_CAS
 };
 static enum rule                    without;      /* set between histories */
+static uint32_t                     sparse_below; /* as above */
 static _Thread_local struct random *chaos_random; /* NULL: no delays here */
 
 /* Without rule 4: the value of a tail that this thread stored and nobody else can see yet. */
@@ -77,6 +78,7 @@ chaos(void)
 #define AW_CALENDAR_TEST
 #define CHUNK_CAPS    1, 2, 3
 #define CHUNK_CLASSES 3
+#define SPARSE_BELOW  sparse_below
 #define POINT()       chaos()
 #define WITHOUT(rule) (without == (rule))
 #undef AW_AUDIT
@@ -229,7 +231,7 @@ run_history(struct bench *bench, struct random *random)
     uint32_t      shape = random_below(random, 4);
 
     bench->entries = 0;
-    bench->calendar._crowded = random_below(random, 2) * (CROWD_WHOLE - 1); /* so that ticks begin with both kinds of chunks */
+    sparse_below = random_below(random, 3) * 5; /* so that ticks have both kinds of chunks */
     for (uint32_t i = 0; i <= POPPERS; i++)
         bench->tracks[i].count = 0;
     for (uint32_t left = random_below(random, PREFILL_MAX + 1); left > 0; left--)
