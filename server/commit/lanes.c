@@ -43,8 +43,9 @@ struct aw_lanes {
     /* Shared. */
     struct aw_calendar *queues; /* owns: shelves x lanes x AW_LANES_QUEUES */
     /* Committer only. */
-    uint32_t sweep;      /* the word of hints, of all shelves, where reclaim goes on */
-    uint32_t slots_used; /* the highest slot shown, + 1 */
+    uint32_t sweep;        /* the word of hints, of all shelves, where reclaim goes on */
+    uint32_t slots_used;   /* the highest slot shown, + 1 */
+    uint32_t windows_used; /* of windows that were written, as above */
     uint32_t lanes_used[AW_LANES_SHELVES];
 };
 
@@ -272,6 +273,13 @@ aw_lanes_published(const struct aw_lanes *lanes)
     return atomic_load_explicit(&lanes->published, memory_order_seq_cst); /* pairs with the store in set_published */
 }
 
+static void
+window_touched(struct aw_lanes *lanes, uint32_t slot)
+{
+    if (slot >= lanes->windows_used)
+        lanes->windows_used = slot + 1;
+}
+
 void
 aw_lanes_show_window(struct aw_lanes *lanes, uint32_t slot, enum aw_class class_, aw_ms reply_by, bool closing)
 {
@@ -284,8 +292,10 @@ aw_lanes_show_window(struct aw_lanes *lanes, uint32_t slot, enum aw_class class_
             (uint64_t)tick_of(lanes, reply_by, UINT32_MAX) << 32 | WINDOW_SET | (closing ? WINDOW_CLOSING : 0) | (unsigned)class_;
     /* Relaxed: show makes it known. Where no channel has a window the memory stays untouched. */
     old = atomic_load_explicit(&lanes->windows[slot], memory_order_relaxed);
-    if ((old & ~(uint64_t)SHELF_BITS) != window)
-        atomic_store_explicit(&lanes->windows[slot], window | (old & SHELF_BITS), memory_order_relaxed);
+    if ((old & ~(uint64_t)SHELF_BITS) == window)
+        return;
+    atomic_store_explicit(&lanes->windows[slot], window | (old & SHELF_BITS), memory_order_relaxed);
+    window_touched(lanes, slot);
 }
 
 /* Release: what was pushed before is there for whoever learns by it that an entry on shelf 0 is stale. Pairs with the load in
@@ -296,8 +306,10 @@ set_shelf(struct aw_lanes *lanes, uint32_t slot, uint64_t bits)
     uint64_t window = atomic_load_explicit(&lanes->windows[slot], memory_order_relaxed); /* the committer's own */
 
     AW_ON(lanes);
-    if ((window & SHELF_BITS) != bits)
-        atomic_store_explicit(&lanes->windows[slot], (window & ~(uint64_t)SHELF_BITS) | bits, memory_order_release);
+    if ((window & SHELF_BITS) == bits)
+        return;
+    atomic_store_explicit(&lanes->windows[slot], (window & ~(uint64_t)SHELF_BITS) | bits, memory_order_release);
+    window_touched(lanes, slot);
 }
 
 void
@@ -529,14 +541,20 @@ aw_lanes_count(const struct aw_lanes *lanes, uint32_t lane, enum aw_class class_
 }
 
 size_t
-aw_lanes_bytes(const struct aw_lanes *lanes)
+aw_lanes_queue_bytes(const struct aw_lanes *lanes)
 {
     size_t touched = 0;
 
     for (uint32_t shelf = 0; shelf < AW_LANES_SHELVES; shelf++)
         touched += lanes->lanes_used[shelf];
-    return aw_calendar_pool_bytes(lanes->pool) + (size_t)lanes->slots_used * 2 * sizeof(uint64_t) +
-           touched * AW_LANES_QUEUES * sizeof(struct aw_calendar) + AW_LANES_SHELVES * hint_words(lanes) * sizeof(uint64_t);
+    return aw_calendar_pool_bytes(lanes->pool) + touched * AW_LANES_QUEUES * sizeof(struct aw_calendar) +
+           AW_LANES_SHELVES * hint_words(lanes) * sizeof(uint64_t);
+}
+
+size_t
+aw_lanes_bytes(const struct aw_lanes *lanes)
+{
+    return aw_lanes_queue_bytes(lanes) + ((size_t)lanes->slots_used + lanes->windows_used) * sizeof(uint64_t);
 }
 
 /* --- loading: committer --------------------------------------------------------------------------------------------------- */
@@ -545,6 +563,8 @@ aw_lanes_bytes(const struct aw_lanes *lanes)
 #define DIGITS     6U
 #define DIGIT_SIZE (1U << DIGIT_BITS)
 #define RUN_MAX    1024U
+/* Entries loaded before retired blocks are given back: many more, and what later pushes can't use would stay. */
+#define RECLAIM_EACH 4096U
 
 struct item {
     uint64_t place; /* queue << 30 | tick */
@@ -640,11 +660,12 @@ load_flush(struct aw_lanes_load *load)
         err = push_many(load->lanes, (uint32_t)(place >> 30), (uint32_t)place & AW_CALENDAR_TICK_MAX, run, length);
         if (err != AW_OK)
             return err;
+        /* Nodes that grew on the way. At a start nobody reads yet, so what is retired now is free two times later. */
+        if ((next - length) / RECLAIM_EACH != next / RECLAIM_EACH)
+            (void)aw_calendar_pool_reclaim(load->lanes->pool, SIZE_MAX);
     }
     load->count = 0;
     load->is_sorted = true;
-    /* Nodes that grew on the way. At a start nobody reads yet, so what is retired now is free at the next flush at the latest. */
-    (void)aw_calendar_pool_reclaim(load->lanes->pool, SIZE_MAX);
     return AW_OK;
 }
 

@@ -107,8 +107,10 @@ struct aw_lanes_count {
 };
 /* Of all shelves together. */
 void aw_lanes_count(const struct aw_lanes *lanes, uint32_t lane, enum aw_class class_, struct aw_lanes_count *ret_count);
-/* Memory in use: arena, queues and table as far as they were touched. */
+/* Memory in use: arena, queues and tables as far as they were touched. */
 size_t aw_lanes_bytes(const struct aw_lanes *lanes);
+/* Of it, what entries take: without the tables by slot. */
+size_t aw_lanes_queue_bytes(const struct aw_lanes *lanes);
 
 /* Many pushes at once, at a start, in any order; those of one key in the order of their adds. Each is visible at the latest
  * when finish returns. `entries_max`: how many are sorted at a time, 32 bytes each. */

@@ -1,6 +1,6 @@
 /* Lanes: entries come back in order with their keys and ages, from the shelf that they are on; stale ones are dropped, hints never
- * hide an entry, loads give what pushes give, memory comes back; and the bound: a pull over several lanes never overtakes an entry
- * whose push returned before it began. */
+ * hide an entry, loads give what pushes give, memory is little and comes back; and the bound: a pull over several lanes never
+ * overtakes an entry whose push returned before it began. */
 #include "commit/lanes.h"
 
 #include "base/mem.h"
@@ -445,6 +445,50 @@ test_load(void **state)
     aw_lanes_free(&pushed);
 }
 
+/* Bytes an entry of a load in pieces, the entries of a lane over so many ticks. */
+static double
+load_bytes(uint32_t lane_count, uint32_t ticks, bool in_order)
+{
+    const uint32_t               count = 200000;
+    const struct aw_lanes_config config = {.lanes_max = lane_count, .tickets_max = count, .base = BASE, .bytes_max = 64 * MIB};
+    struct random                random = random_of(5);
+    struct aw_lanes             *lanes = NULL;
+    struct aw_lanes_load        *load = NULL;
+    struct aw_qsbr               qsbr;
+    double                       bytes;
+
+    aw_qsbr_init(&qsbr);
+    assert_int_equal(aw_lanes_new(&lanes, &config, &qsbr), AW_OK);
+    assert_int_equal(aw_lanes_load_new(&load, lanes, count / 10), AW_OK);
+    for (uint32_t slot = 0; slot < count; slot++) {
+        uint32_t tick = in_order ? (uint32_t)((uint64_t)slot * ticks / count) : random_below(&random, ticks);
+
+        aw_lanes_show(lanes, slot, 1, BASE);
+        assert_int_equal(aw_lanes_load_add(load, random_below(&random, lane_count), AW_CLASS_GENERAL,
+                                           BASE + (aw_ms)tick * AW_LANES_TICK_MS, slot, 1),
+                         AW_OK);
+    }
+    assert_int_equal(aw_lanes_load_finish(load), AW_OK);
+    aw_lanes_load_free(&load);
+    bytes = (double)aw_lanes_queue_bytes(lanes) / count;
+    assert_int_equal(aw_lanes_bytes(lanes), aw_lanes_queue_bytes(lanes) + count * sizeof(uint64_t)); /* no windows */
+    aw_lanes_show_window(lanes, 99, AW_CLASS_GENERAL, BASE + 1000, false);
+    assert_int_equal(aw_lanes_bytes(lanes), aw_lanes_queue_bytes(lanes) + (count + 100) * sizeof(uint64_t));
+    aw_lanes_free(&lanes);
+    return bytes;
+}
+
+/* What an entry takes stays near what ADR 0004 says; here, pages that are partly used weigh more. */
+static void
+test_bytes(void **state)
+{
+    (void)state;
+    assert_true(load_bytes(1, 20000, true) < 13.0); /* ten a tick */
+    assert_true(load_bytes(1, 20000, false) < 16.6);
+    assert_true(load_bytes(50, 20000, true) < 25.0); /* one in five ticks */
+    assert_true(load_bytes(50, 4000, false) < 24.0); /* one a tick, as chance has it */
+}
+
 /* As many as room says go in, wherever; then the load and the push say no; drained, there is room again. */
 static void
 test_full(void **state)
@@ -646,6 +690,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_two_orders, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_windows, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_load, set_up, tear_down),
+        cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_bound),
     };
