@@ -155,15 +155,21 @@ message_before(const struct aw_stored_note *note, const struct aw_stored_message
     return before;
 }
 
-static bool
-write_note(struct aw_writer *writer, const struct aw_stored_note *note, struct aw_message_id before)
+static void
+write_note_id(struct aw_writer *writer, struct aw_message_id id)
 {
     char text[AW_ID_TEXT_BYTES];
 
-    aw_writer_begin_map(writer);
-    aw_note_id_format(note->id, text);
-    KEY(writer, "note");
+    aw_note_id_format(id, text);
     write_string(writer, text);
+}
+
+static bool
+write_note(struct aw_writer *writer, const struct aw_stored_note *note, struct aw_message_id before)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "note");
+    write_note_id(writer, note->id);
     KEY(writer, "written_at");
     aw_writer_time(writer, note->written_at);
     KEY(writer, "by");
@@ -891,6 +897,10 @@ write_done_fields(struct aw_writer *writer, const struct aw_done_answer *done)
     if (done->ticket.seq != 0) {
         KEY(writer, "ticket");
         write_ticket_id(writer, done->ticket);
+    }
+    if (done->note.seq != 0) {
+        KEY(writer, "note");
+        write_note_id(writer, done->note);
     }
     if (done->from.seq != 0) {
         KEY(writer, "from");

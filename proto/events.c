@@ -40,6 +40,7 @@ static const struct aw_slice names[AW_EVENT_TYPES] = {
     [AW_EVENT_TYPE_TICKET_HELPED] = NAME("aswolk.ticket.helped"),
     [AW_EVENT_TYPE_TICKET_JOINED] = NAME("aswolk.ticket.joined"),
     [AW_EVENT_TYPE_TICKET_LEASED] = NAME("aswolk.ticket.leased"),
+    [AW_EVENT_TYPE_TICKET_NOTED] = NAME("aswolk.ticket.noted"),
     [AW_EVENT_TYPE_TICKET_OFFERED] = NAME("aswolk.ticket.offered"),
     [AW_EVENT_TYPE_TICKET_OPENED] = NAME("aswolk.ticket.opened"),
     [AW_EVENT_TYPE_TICKET_PLACED] = NAME("aswolk.ticket.placed"),
@@ -153,6 +154,8 @@ aw_event_type_of(const struct aw_command *command)
         return AW_EVENT_TYPE_TICKET_RELEASED;
     case AW_COMMAND_DECLINE:
         return AW_EVENT_TYPE_TICKET_DECLINED;
+    case AW_COMMAND_NOTE:
+        return AW_EVENT_TYPE_TICKET_NOTED;
     case AW_COMMAND_TRANSFER:
         return AW_EVENT_TYPE_TICKET_TRANSFERRED;
     case AW_COMMAND_TIMER:
@@ -455,6 +458,7 @@ add_own(struct aw_writer *writer, const struct aw_event_source *source, const st
         add_time(writer, "kept_until", command->out.u.lease.help.kept_until);
         return;
     case AW_COMMAND_TIMER:
+    case AW_COMMAND_NOTE: /* what it says is for who works on the ticket */
         return;
     case AW_COMMAND_HOLD:
     case AW_COMMAND_UNHOLD:

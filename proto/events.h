@@ -36,6 +36,7 @@ enum aw_event_type {
     AW_EVENT_TYPE_TICKET_HELPED, /* other lanes begin to help, or those that helped do so no more */
     AW_EVENT_TYPE_TICKET_JOINED, /* a message came to an open ticket */
     AW_EVENT_TYPE_TICKET_LEASED,
+    AW_EVENT_TYPE_TICKET_NOTED,   /* an agent told colleagues something about it */
     AW_EVENT_TYPE_TICKET_OFFERED, /* to agents who could not have it before */
     AW_EVENT_TYPE_TICKET_OPENED,
     AW_EVENT_TYPE_TICKET_PLACED,

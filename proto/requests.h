@@ -41,7 +41,7 @@ struct aw_transfer_request {
     struct aw_slice note;
 };
 
-/* What is stored of a note */
+/* POST /v1/tickets/{id}/notes, and what is stored of a note */
 struct aw_note_request {
     struct aw_slice text; /* required */
 };

@@ -453,6 +453,11 @@ add_fields(json_t *object, const struct aw_command *command)
     case AW_COMMAND_PLACE:
         add_place(object, &command->in.ticket);
         return;
+    case AW_COMMAND_NOTE:
+        add_ticket(object, "ticket", command->in.note.on.ticket);
+        add_slice(object, "by", command->in.note.on.by);
+        add_note(object, &command->in.note.body);
+        return;
     case AW_COMMAND_UNFOLD:
         add_unfold(object, &command->in.unfold, command->out.u.ticket.ticket);
         return;

@@ -7,9 +7,9 @@
  * refuse older checkpoints in aw_state_load_finish; check_header (commit/recover.c) tells how batches of older ones are replayed.
  *
  * Parts: state.c (making, dispatch, digest), message.c (MESSAGE: duplicates, folding, choice of lane), lease.c (LEASE to RELEASE,
- * TIMER, EPOCH), transfer.c (TRANSFER), agent.c (AGENT), aside.c (who may not take what), facts.c (what tickets are about),
- * flight.c (FLIGHT, AIRPORT, UNDO), unfold.c and told.c (UNFOLD), ticket.c (a ticket's moves, its class by the clock, hold, cancel
- * and place), lane.c, channel.c, once.c (requests known by their Idempotency-Key), outbox.h (replies), look.c (views),
+ * TIMER, EPOCH), transfer.c (TRANSFER), note.c (NOTE), agent.c (AGENT), aside.c (who may not take what), facts.c (what tickets are
+ * about), flight.c (FLIGHT, AIRPORT, UNDO), unfold.c and told.c (UNFOLD), ticket.c (a ticket's moves, its class by the clock, hold,
+ * cancel and place), lane.c, channel.c, once.c (requests known by their Idempotency-Key), outbox.h (replies), look.c (views),
  * checkpoint.c.
  */
 #ifndef AW_CORE_LAYOUT_H
@@ -653,6 +653,7 @@ void aw_apply_complete(struct aw_state *state, struct aw_command *command);
 void aw_apply_release(struct aw_state *state, struct aw_command *command);
 void aw_apply_decline(struct aw_state *state, struct aw_command *command);
 void aw_apply_transfer(struct aw_state *state, struct aw_command *command);
+void aw_apply_note(struct aw_state *state, struct aw_command *command);
 void aw_apply_timer(struct aw_state *state, struct aw_command *command);
 void aw_apply_epoch(struct aw_state *state, struct aw_command *command);
 void aw_apply_hold(struct aw_state *state, struct aw_command *command);

@@ -342,6 +342,8 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
         if (aw_once_admits(state, &command->once) != AW_OK)
             return AW_E_TABLE_FULL;
         return aw_unfold_admits(state, &command->in.unfold);
+    case AW_COMMAND_NOTE: /* there may be as many as posts */
+        return aw_state_cut_pressure(state) >= 1000 ? AW_E_TABLE_FULL : aw_once_admits(state, &command->once);
     case AW_COMMAND_HOLD:
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:
@@ -524,6 +526,9 @@ dispatch(struct aw_state *state, struct aw_command *command)
         return;
     case AW_COMMAND_TRANSFER:
         aw_apply_transfer(state, command);
+        return;
+    case AW_COMMAND_NOTE:
+        aw_apply_note(state, command);
         return;
     case AW_COMMAND_TIMER:
         aw_apply_timer(state, command);

@@ -66,6 +66,7 @@
  *              lane for all afterwards. CARE and IMMINENT wait for no one. Age, class and thread stay. AW_TICKET_TRANSFERS_MAX
  *              times, and never to a lane that it left so: more is for a supervisor, whose PLACE to a lane lets agents begin anew.
  *              Reopening does not.
+ *   note       by any agent, of an open ticket: it moves nothing, and is no message.
  *   helpers    a lane names up to AW_LANE_HELPERS_MAX others that help when a ticket has waited so long, by its age: by its TIMER
  *              the ticket waits in these queues too (HELPED), under the same version; whoever takes it first has it. Help of help
  *              does not count, and a lane that gives nothing out is not helped. When its helpers change, or it is paused, those
@@ -165,6 +166,7 @@ void aw_state_prefetch(const struct aw_state *state, const struct aw_command *co
  *            DECLINE also TABLE_FULL. AW_OK with changed false: COMPLETE, RELEASE, DECLINE or TRANSFER repeated with the op_hash
  *            that ended this lease (of a ticket's leases, the one that ended last)
  *   TRANSFER as DECLINE, and LANE_PAUSED; NOT_FOUND (of lane or agent), BAD_VALUE and TRANSFER_REFUSED as out.u.lease.refusal says
+ *   NOTE (any open one)   as HOLD; TABLE_FULL also when it has AW_TICKET_NOTES_MAX
  *   TIMER    AW_OK with changed false when the ticket moved on
  *   HOLD (WAITING, HELD), UNHOLD (HELD), CANCEL (any open one)   NOT_FOUND, PRECONDITION, WRONG_STATE; with a key also KEY_REUSED
  *            and TABLE_FULL, and AW_OK with changed false and repeated true; AW_OK with changed false with dry_run

@@ -175,6 +175,7 @@ struct aw_ticket_answer {
 struct aw_done_answer {
     struct aw_slice                 lease; /* the token's text as it was sent; empty when a ticket was named */
     struct aw_ticket_id             ticket;
+    struct aw_message_id            note; /* after a note: its id; else seq 0 */
     enum aw_ticket_state            state;
     bool                            duplicate;    /* the first answer again */
     bool                            dry_run;      /* nothing was changed: what it would be */

@@ -35,6 +35,8 @@ aw_command_name(unsigned kind)
         return "decline";
     case AW_COMMAND_TRANSFER:
         return "transfer";
+    case AW_COMMAND_NOTE:
+        return "note";
     case AW_COMMAND_TIMER:
         return "timer";
     case AW_COMMAND_HOLD:
@@ -71,6 +73,10 @@ aw_command_body(const struct aw_command *command, struct aw_in_body *ret_body)
 
     if (is_reply && command->out.err == AW_OK) { /* what was refused wrote nothing */
         *ret_body = command->in.fenced.reply.body;
+        return true;
+    }
+    if (command->kind == AW_COMMAND_NOTE) {
+        *ret_body = command->in.note.body;
         return true;
     }
     if (command->kind == AW_COMMAND_TRANSFER) {
@@ -126,6 +132,7 @@ aw_command_slot(const struct aw_command *command, uint32_t *ret_slot)
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:
     case AW_COMMAND_PLACE:
+    case AW_COMMAND_NOTE:
         *ret_slot = command->in.ticket.ticket.slot;
         return true;
     case AW_COMMAND_UNFOLD:
@@ -175,6 +182,7 @@ aw_command_by(const struct aw_command *command)
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:
     case AW_COMMAND_PLACE:
+    case AW_COMMAND_NOTE:
         return command->in.ticket.by;
     case AW_COMMAND_UNFOLD:
         return command->in.unfold.on.by;

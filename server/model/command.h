@@ -41,6 +41,7 @@ enum aw_command_kind {
     AW_COMMAND_TIMER = 24, /* a ticket's time came: lease over, hold over, departure near or gone, aside no more, others help */
     AW_COMMAND_DECLINE = 25,
     AW_COMMAND_TRANSFER = 26, /* to another lane, or to a colleague */
+    AW_COMMAND_NOTE = 28,     /* an agent tells colleagues something about a ticket */
     AW_COMMAND_HOLD = 31,
     AW_COMMAND_UNHOLD = 32,
     AW_COMMAND_CANCEL = 33,
@@ -363,6 +364,12 @@ struct aw_in_ticket {
     enum aw_hold    hold;
 };
 
+struct aw_in_note {
+    struct aw_in_ticket on; /* without words. First, so that it is `in.ticket` as well */
+    struct aw_in_body   body;
+};
+AW_STATIC_ASSERT(offsetof(struct aw_in_note, on) == 0, "what all have that name a ticket is read through in.ticket");
+
 /* What some messages of a ticket tell together: what the ticket would be made of, had only these come (core/told.h). */
 struct aw_told_fact {
     uint64_t               flight;     /* hash; 0: none */
@@ -662,7 +669,8 @@ struct aw_command {
         struct aw_in_fenced       fenced; /* EXTEND, COMPLETE, RELEASE, DECLINE, REPLY; the first part of the next */
         struct aw_in_transfer     transfer;
         struct aw_in_timer        timer;
-        struct aw_in_ticket       ticket; /* HOLD, UNHOLD, CANCEL, PLACE */
+        struct aw_in_ticket       ticket; /* HOLD, UNHOLD, CANCEL, PLACE; the first part of the next */
+        struct aw_in_note         note;
         struct aw_in_unfold       unfold;
         struct aw_in_channel      channel;
         struct aw_in_reply_lease  reply_lease;
@@ -692,7 +700,7 @@ static inline bool
 aw_command_takes_key(enum aw_command_kind kind)
 {
     return kind == AW_COMMAND_HOLD || kind == AW_COMMAND_UNHOLD || kind == AW_COMMAND_CANCEL || kind == AW_COMMAND_PLACE ||
-           kind == AW_COMMAND_UNFOLD || aw_command_is_change(kind);
+           kind == AW_COMMAND_UNFOLD || kind == AW_COMMAND_NOTE || aw_command_is_change(kind);
 }
 static inline bool
 aw_once_is_set(const struct aw_once *once)

@@ -817,6 +817,11 @@ put_fields(struct put *put, const struct aw_command *command)
     case AW_COMMAND_PLACE:
         put_place(put, &command->in.ticket);
         return;
+    case AW_COMMAND_NOTE:
+        AW_ASSERT(command->in.note.body.len > 0);
+        put_ticket(put, &command->in.note.on);
+        put_note(put, &command->in.note.body);
+        return;
     case AW_COMMAND_UNFOLD:
         put_unfold(put, &command->in.unfold, command->out.u.ticket.ticket.slot);
         return;
@@ -1719,6 +1724,12 @@ get_fields(struct get *get, struct aw_command *command)
         return true;
     case AW_COMMAND_PLACE:
         get_place(get, &command->in.ticket);
+        return true;
+    case AW_COMMAND_NOTE:
+        get_ticket(get, &command->in.note.on);
+        get_note(get, &command->in.note.body);
+        if (get->err == AW_OK && command->in.note.body.len == 0)
+            get_fail(get, AW_E_CORRUPT, "a note that says nothing");
         return true;
     case AW_COMMAND_UNFOLD:
         get_unfold(get, command);

@@ -61,6 +61,7 @@ static const struct route routes[] = {
     WITH_ID(AW_PATCH, "/v1/tickets/", "", aw_api_patch_ticket),
     WITH_ID(AW_POST, "/v1/tickets/", "/cancel", aw_api_cancel_ticket),
     WITH_ID(AW_POST, "/v1/tickets/", "/unfold", aw_api_unfold_ticket),
+    WITH_ID(AW_POST, "/v1/tickets/", "/notes", aw_api_note_ticket),
     WITH_ID(AW_GET, "/v1/lanes/", "", aw_api_get_lane),
     WITH_ID(AW_PUT, "/v1/lanes/", "", aw_api_put_lane),
     WITH_ID(AW_GET, "/v1/agents/", "", aw_api_get_agent),
@@ -253,6 +254,18 @@ aw_api_refuse_field(struct aw_call *call, const char *field, const char *detail)
 {
     aw_call_problem(call,
                     &(struct aw_problem){.err = AW_E_BAD_VALUE, .field = aw_slice_str(field), .detail = aw_slice_str(detail)});
+}
+
+bool
+aw_api_note(struct aw_call *call, struct aw_slice text, struct aw_in_body *ret_body)
+{
+    struct aw_buffer buffer;
+
+    aw_buffer_init(&buffer, aw_call_arena(call));
+    if (!aw_proto_encode_note(&buffer, text))
+        return false;
+    *ret_body = (struct aw_in_body){.bytes = aw_buffer_slice(&buffer), .len = (uint32_t)buffer.len, .form = AW_BODY_PLAIN};
+    return aw_sha256(&ret_body->bytes, 1, &ret_body->hash);
 }
 
 bool

@@ -41,6 +41,7 @@ aw_api_handler aw_api_why;
 aw_api_handler aw_api_patch_ticket;
 aw_api_handler aw_api_cancel_ticket;
 aw_api_handler aw_api_unfold_ticket;
+aw_api_handler aw_api_note_ticket;
 aw_api_handler aw_api_list_lanes; /* api_lanes.c */
 aw_api_handler aw_api_get_lane;
 aw_api_handler aw_api_put_lane;
@@ -99,6 +100,8 @@ struct aw_slice aw_api_etag(struct aw_arena *arena, uint64_t version);
 AW_MUST_USE bool aw_api_if_match(struct aw_call *call, struct aw_if_match *ret_if_match);
 /* Where events of this server come from. Any thread may use it. */
 struct aw_event_source aw_api_event_source(const struct aw_io *io);
+/* A note as it is stored; in the arena. False: no memory (nothing was answered). */
+AW_MUST_USE bool aw_api_note(struct aw_call *call, struct aw_slice text, struct aw_in_body *ret_body);
 /* How a flight is known to the state machine; never 0 (api_messages.c). */
 uint64_t aw_api_flight_hash(const struct aw_hash_key *key, struct aw_slice number, uint32_t date_days);
 

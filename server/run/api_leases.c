@@ -62,24 +62,6 @@ refuse(struct aw_api_line *line, enum aw_err err, const char *field, const char 
     line->problem = (struct aw_problem){.err = err, .field = aw_slice_str(field), .detail = aw_slice_str(detail)};
 }
 
-/* As it is stored. False: no memory. */
-static bool
-make_note(struct aw_arena *arena, struct aw_slice text, struct aw_in_body *ret_note)
-{
-    struct aw_buffer buffer;
-
-    *ret_note = (struct aw_in_body){.len = 0};
-    if (text.len == 0)
-        return true;
-    aw_buffer_init(&buffer, arena);
-    if (!aw_proto_encode_note(&buffer, text))
-        return false;
-    ret_note->bytes = aw_buffer_slice(&buffer);
-    ret_note->len = (uint32_t)ret_note->bytes.len;
-    ret_note->form = AW_BODY_PLAIN;
-    return aw_sha256(&ret_note->bytes, 1, &ret_note->hash);
-}
-
 static void
 set_command(struct fenced *fenced, struct aw_api_line *line, struct aw_entry *entry, const struct want *want)
 {
@@ -94,7 +76,7 @@ set_command(struct fenced *fenced, struct aw_api_line *line, struct aw_entry *en
         refuse(line, AW_E_BAD_VALUE, "agent", "agent is no name that an agent can have");
         return;
     }
-    if (!make_note(aw_call_arena(&fenced->call), want->transfer.note, &in.note)) {
+    if (want->transfer.note.len > 0 && !aw_api_note(&fenced->call, want->transfer.note, &in.note)) {
         refuse(line, AW_E_MEMORY, "", "");
         return;
     }

@@ -1,4 +1,5 @@
-/* api_tickets.c - a ticket by its id: look, ask why it is where it is, give it class and lane, hold, let go, cancel. */
+/* api_tickets.c - a ticket by its id: look, ask why it is where it is, give it class and lane, hold, let go, cancel, note
+ * something about it. */
 #include "proto/proto.h"
 #include "run/api.h"
 #include "run/io.h"
@@ -232,7 +233,10 @@ on_changed(struct aw_call *call)
                                         .state = out->state,
                                         .duplicate = command->out.repeated,
                                         .dry_run = command->in.ticket.dry_run,
-                                        .lane = command->kind == AW_COMMAND_CANCEL ? AW_SLICE("") : out->lane_name,
+                                        .lane = command->kind == AW_COMMAND_PLACE || command->kind == AW_COMMAND_HOLD ||
+                                                  command->kind == AW_COMMAND_UNHOLD
+                                                    ? out->lane_name
+                                                    : AW_SLICE(""),
                                         .class_ = out->class_,
                                         .held_until = out->held_until,
                                         .version = out->version};
@@ -249,9 +253,13 @@ on_changed(struct aw_call *call)
                                   .err = err, .field = AW_SLICE("lane"), .detail = AW_SLICE("there is no lane by that name")});
         return;
     }
+    if (command->kind == AW_COMMAND_NOTE)
+        done.note = (struct aw_message_id){.seq = command->out.seq, .shard = out->ticket.shard};
     if (err != AW_OK) {
         aw_call_fail(call, err,
                      err == AW_E_NOT_FOUND ? "there is no ticket by that id"
+                     : err == AW_E_TABLE_FULL && command->kind == AW_COMMAND_NOTE
+                         ? "no more notes of this ticket, or no more idempotency-keys, can be kept just now"
                      : err == AW_E_TABLE_FULL && aw_once_is_set(&change->entry.command.once)
                          ? "no more idempotency-keys can be kept just now; without one the request is carried out"
                          : "");
@@ -286,12 +294,18 @@ begin_change(struct aw_io *io, struct aw_request *request, struct aw_slice id, e
 }
 
 static void
-submit_change(struct change *change, enum aw_command_kind kind, const struct aw_in_ticket *in)
+submit_command(struct change *change, const struct aw_command *command)
 {
-    change->entry.command = (struct aw_command){.kind = kind, .once = change->once, .in.ticket = *in};
+    change->entry.command = *command;
     change->submission =
         (struct aw_submission){.kind = AW_SUBMIT_COMMANDS, .entries = &change->entry, .count = 1, .woken_lane = AW_LANE_NONE};
     aw_call_submit(&change->call, &change->submission);
+}
+
+static void
+submit_change(struct change *change, enum aw_command_kind kind, const struct aw_in_ticket *in)
+{
+    submit_command(change, &(struct aw_command){.kind = kind, .once = change->once, .in.ticket = *in});
 }
 
 void
@@ -343,4 +357,23 @@ aw_api_cancel_ticket(struct aw_io *io, struct aw_request *request, struct aw_sli
     in.words = want.reason;
     in.dry_run = want.dry_run;
     submit_change(change, AW_COMMAND_CANCEL, &in);
+}
+
+void
+aw_api_note_ticket(struct aw_io *io, struct aw_request *request, struct aw_slice id)
+{
+    struct aw_command       command = {.kind = AW_COMMAND_NOTE};
+    enum aw_media           media;
+    struct change          *change = begin_change(io, request, id, &media, &command.in.note.on);
+    struct aw_note_request  want;
+    struct aw_proto_problem problem;
+
+    if (change == NULL || !aw_api_once(&change->call, command.in.note.on.by, &command.once))
+        return;
+    if (aw_proto_decode_note(&request->arena, media, request->body, &want, &problem) != AW_OK)
+        aw_api_refuse_body(&change->call, &problem);
+    else if (!aw_api_note(&change->call, want.text, &command.in.note.body))
+        aw_call_fail(&change->call, AW_E_MEMORY, "");
+    else
+        submit_command(change, &command);
 }

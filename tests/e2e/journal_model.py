@@ -223,6 +223,10 @@ class Model:
     def _take_transfer(self, record, at):
         self._end(record, at)
 
+    def _take_note(self, record, at):
+        ticket = self.tickets[record["ticket"]]
+        equal(ticket.closed_seq, 0, "a note of an open ticket: %r" % record)
+
     def _take_complete(self, record, at):
         if record.get("new_messages"):
             lease = self._running(record, at)

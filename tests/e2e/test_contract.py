@@ -100,8 +100,9 @@ def hand_on(api, make):
     """What else an agent does with a ticket."""
     ticket = api.receipt(make.next())["ticket"]
     status(api.act(api.lease(), "transfer", {"lane": "listening", "note": "who knows?"}), 200, "transfer")
+    status(api.send("POST", "/v1/tickets/%s/notes" % ticket, {"text": "I do"}), 200, "a note")
     lease = api.lease()
-    equal(lease["notes_total"], 1, "the note")
+    equal(lease["notes_total"], 2, "the notes")
     status(api.get("/v1/tickets/" + ticket), 200, "GET a ticket with a note")
     api.completed(lease)
 

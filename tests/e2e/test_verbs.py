@@ -129,5 +129,44 @@ def test_transfer_to_a_colleague(t):
     check_audit(server)
 
 
+def test_notes(t):
+    """Anybody may note something, once by its key; who gets the ticket reads the last ones in order; nothing else changes."""
+    server = t.server()
+    ann, bob = server.api("ann"), server.api("bob")
+    make = Messages()
+    first = ann.receipt(make.next(customer="kim", text="one"))
+    path = "/v1/tickets/%s/notes" % first["ticket"]
+    lease = ann.lease()
+    note = status(bob.send("POST", path, {"text": "a regular\n"}, idempotency_key="k1"), 200, "note").value
+    equal((note["ticket"], note["state"], note["duplicate"]), (first["ticket"], "leased", False), "of a ticket that is leased")
+    again = status(bob.send("POST", path, {"text": "a regular\n"}, idempotency_key="k1"), 200, "again").value
+    equal(again, dict(note, duplicate=True), "the same again")
+    problem(bob.send("POST", path, {"text": "other"}, idempotency_key="k1"), 422, "idempotency-key-reused")
+    for body, field in (({}, "text"), ({"text": ""}, "text"), ({"text": "x" * 8193}, "text"), ({"text": "a", "to": "b"}, "to")):
+        problem(bob.send("POST", path, body), 400, "unknown-field" if field == "to" else "bad-value", field)
+    problem(bob.send("POST", "/v1/tickets/t0000000001/notes", {"text": "a"}), 404, "not-found")
+    second = ann.receipt(make.next(customer="kim", text="two"))
+    status(ann.send("POST", path, {"text": "wants a refund"}), 200, "a second one")
+    ticket = ticket_of(ann, first["ticket"])
+    equal([(note["by"], note["text"], note["after"]) for note in ticket["notes"]],
+          [("bob", "a regular\n", first["message"]), ("ann", "wants a refund", second["message"])], "in their places")
+    equal(ticket["notes"][0]["note"], note["note"], "its id")
+    equal([message["text"] for message in problem(ann.act(lease, "complete"), 409, "new-messages")["messages"]], ["two"],
+          "only what the customer wrote is new")
+    for number in range(60):
+        status(bob.send("POST", path, {"text": "%d" % number}), 200, "many")
+    server.restart()
+    ann, bob = server.api("ann"), server.api("bob")
+    held = ann.held()[0]
+    equal((held["notes_total"], [int(note["text"]) for note in held["notes"]]), (62, list(range(10, 60))), "the last fifty")
+    equal(len(held["messages"]), 2, "they push out no message")
+    status(bob.send("POST", path, {"text": "x" * 8192}), 200, "a long one")
+    for _ in range(8):
+        status(bob.send("POST", path, {"text": "y" * 8000}), 200, "long ones")
+    equal([len(note["text"]) for note in ticket_of(ann, first["ticket"])["notes"]], [8000] * 8, "64 KiB of them")
+    ann.completed(held)
+    problem(bob.send("POST", path, {"text": "late"}), 409, "wrong-state")
+
+
 if __name__ == "__main__":
     sys.exit(run(globals()))

@@ -220,6 +220,16 @@ kit_transfer(struct kit *kit, struct aw_lease_id lease, const char *agent, const
     return command;
 }
 
+static inline struct aw_command
+kit_note(struct kit *kit, struct aw_ticket_id ticket, const char *by)
+{
+    struct aw_command command = {.kind = AW_COMMAND_NOTE,
+                                 .in.note = {.on = {.ticket = ticket, .by = aw_slice_str(by)}, .body = {.len = 6}}};
+
+    (void)kit_apply(kit, &command);
+    return command;
+}
+
 static inline void
 kit_complete(struct kit *kit, struct aw_lease_id lease, const char *agent)
 {

@@ -77,6 +77,7 @@ struct m_ticket {
     /* who may not take it, who alone may; 0: no such thing */
     aw_ms    declined_until[NAMES], kept_until;
     int      kept_for;
+    uint32_t notes;
     uint32_t from[AW_TICKET_TRANSFERS_MAX], transfers; /* lanes that agents handed it on from */
 };
 struct m_id {
@@ -1035,6 +1036,7 @@ m_transfer(struct aw_command *c)
         return;
     seen = t->seen;
     m_record(c, t);
+    t->notes += c->in.transfer.note.len > 0 ? 1 : 0;
     t->from[t->transfers++] = t->lane;
     t->lane = lane;
     if (is_kept) {
@@ -1185,6 +1187,13 @@ m_cancel(struct aw_command *c, uint32_t slot)
 }
 
 static void
+m_note(struct aw_command *c, struct m_ticket *t)
+{
+    m_record(c, t);
+    t->notes++;
+}
+
+static void
 m_on_ticket(struct aw_command *c)
 {
     const struct aw_in_ticket *in = &c->in.ticket;
@@ -1196,7 +1205,7 @@ m_on_ticket(struct aw_command *c)
         c->out.err = AW_E_NOT_FOUND;
         return;
     }
-    is_allowed = c->kind == AW_COMMAND_CANCEL || m_hold(c) == AW_HOLD_AS_IS ? m_is_open(t)
+    is_allowed = c->kind == AW_COMMAND_CANCEL || c->kind == AW_COMMAND_NOTE || m_hold(c) == AW_HOLD_AS_IS ? m_is_open(t)
                  : m_hold(c) == AW_HOLD_ON ? t->state == AW_TICKET_WAITING || t->state == AW_TICKET_HELD
                                            : t->state == AW_TICKET_HELD;
     if (in->if_match.version != 0 && in->if_match.version != t->version)
@@ -1205,6 +1214,8 @@ m_on_ticket(struct aw_command *c)
         c->out.err = AW_E_WRONG_STATE;
     else if (c->kind == AW_COMMAND_CANCEL)
         m_cancel(c, slot);
+    else if (c->kind == AW_COMMAND_NOTE)
+        m_note(c, t);
     else
         m_place(c, slot);
     c->out.u.ticket = (struct aw_out_ticket){
@@ -1634,6 +1645,7 @@ compare_out(const struct run *run, enum aw_command_kind kind, const struct aw_ou
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:
     case AW_COMMAND_PLACE:
+    case AW_COMMAND_NOTE:
     case AW_COMMAND_UNFOLD:
         SAME(u.ticket.ticket.slot);
         SAME(u.ticket.from.seq);
@@ -1717,7 +1729,8 @@ compare_ticket(const struct run *run, const struct aw_ticket_view *a, const stru
     if (a->messages_total != b->messages || a->last_seq != b->last || a->message_seq != b->message || a->key != m_key(b))
         fail_at(run, "view");
     compare_help(run, &a->help, b);
-    if (a->transfers != b->transfers || memcmp(a->from_lanes, b->from, b->transfers * sizeof(b->from[0])) != 0)
+    if (a->notes_total != b->notes || a->transfers != b->transfers ||
+        memcmp(a->from_lanes, b->from, b->transfers * sizeof(b->from[0])) != 0)
         fail_at(run, "transfers");
     if (b->state == AW_TICKET_CLOSED)
         SAME(closed_at);
@@ -1909,16 +1922,17 @@ make_settings(struct logged *l)
 static void
 make_on_ticket(struct logged *l, uint32_t slot)
 {
-    static const enum aw_command_kind kinds[] = {AW_COMMAND_HOLD,   AW_COMMAND_HOLD,  AW_COMMAND_UNHOLD,
-                                                 AW_COMMAND_CANCEL, AW_COMMAND_PLACE, AW_COMMAND_PLACE,
-                                                 AW_COMMAND_PLACE,  AW_COMMAND_PLACE, AW_COMMAND_PLACE};
+    static const enum aw_command_kind kinds[] = {AW_COMMAND_HOLD,  AW_COMMAND_HOLD,  AW_COMMAND_UNHOLD, AW_COMMAND_CANCEL,
+                                                 AW_COMMAND_PLACE, AW_COMMAND_PLACE, AW_COMMAND_PLACE,  AW_COMMAND_PLACE,
+                                                 AW_COMMAND_PLACE, AW_COMMAND_NOTE,  AW_COMMAND_NOTE};
     struct aw_in_ticket              *in = &l->command.in.ticket;
 
     l->command.kind = kinds[pick(AW_ARRAY_LEN(kinds))];
     *in = (struct aw_in_ticket){.ticket = m_ticket_id(slot),
                                 .until = pick(2) == 0 ? m.now + pick(KIT_HOUR) : 0,
                                 .if_match.version = pick(5) == 0 ? m.tickets[slot].version + pick(2) : 0,
-                                .dry_run = pick(6) == 0};
+                                .dry_run = l->command.kind != AW_COMMAND_NOTE && pick(6) == 0};
+    l->command.in.note.body.len = l->command.kind == AW_COMMAND_NOTE;
     if (l->command.kind != AW_COMMAND_PLACE)
         return;
     in->class_ = pick(3) == 0 ? AW_CLASS_NONE : (uint8_t)pick(AW_CLASS_COUNT);
@@ -2025,9 +2039,9 @@ make_command(struct run *run, struct logged *l)
                 (struct aw_pull_key){.key = 1 + pick(6), .request = pick(5) == 0 ? 1 : 2, .pull = (uint32_t)pick(3)};
     } else if (what < 880) {
         make_fenced(l);
-    } else if (what < 920) {
+    } else if (what < 945) {
         make_unfold(l, slot);
-    } else if (what < 930) {
+    } else if (what < 952) {
         l->command.kind = AW_COMMAND_TIMER;
         l->command.in.timer = (struct aw_in_timer){.slot = slot, .version = m.tickets[slot].version + (pick(4) == 0 ? 1 : 0)};
     } else if (what < 985) {
@@ -2130,6 +2144,7 @@ apply_model(const struct logged *l, struct aw_command *c)
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:
     case AW_COMMAND_PLACE:
+    case AW_COMMAND_NOTE:
     case AW_COMMAND_UNFOLD:
         m_on_ticket_once(c);
         return;

@@ -1300,6 +1300,8 @@ try_kind(struct kit *kit, enum aw_command_kind kind, struct aw_ticket_id ticket,
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:
         return kit_on_ticket(kit, kind, ticket, 0, 0).out.err;
+    case AW_COMMAND_NOTE:
+        return kit_note(kit, ticket, "eve").out.err;
     case AW_COMMAND_PLACE:
         return kit_place(kit, ticket, AW_CLASS_DISRUPTED, NULL).out.err;
     case AW_COMMAND_MESSAGE:
@@ -1348,6 +1350,7 @@ test_every_move_and_every_refusal(void **unused)
         {AW_COMMAND_UNHOLD, {{AW_E_WRONG_STATE, W}, {AW_E_WRONG_STATE, L}, {AW_OK, W}, {AW_E_WRONG_STATE, C}}},
         {AW_COMMAND_CANCEL, {{AW_OK, C}, {AW_OK, C}, {AW_OK, C}, {AW_E_WRONG_STATE, C}}},
         {AW_COMMAND_PLACE, {{AW_OK, W}, {AW_OK, L}, {AW_OK, H}, {AW_E_WRONG_STATE, C}}},
+        {AW_COMMAND_NOTE, {{AW_OK, W}, {AW_OK, L}, {AW_OK, H}, {AW_E_WRONG_STATE, C}}},
         {AW_COMMAND_MESSAGE, {{AW_OK, W}, {AW_OK, L}, {AW_OK, H}, {AW_OK, W}}},
 #undef W
 #undef L

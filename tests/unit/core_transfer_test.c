@@ -1,5 +1,5 @@
-/* core_transfer_test.c - proves what a transfer does to its ticket and to who may have it, and what it refuses; core_model_test has
- * it in every order, beside all else. */
+/* core_transfer_test.c - proves what a transfer does to its ticket and to who may have it, what it refuses, and that a note moves
+ * nothing; core_model_test has them in every order, beside all else. */
 #include "core_kit.h"
 
 static struct aw_ticket_id
@@ -225,6 +225,34 @@ test_no_room_to_keep(void **unused)
     kit_close(&kit);
 }
 
+/* Who holds the ticket completes it though somebody noted something meanwhile; there is an end to it. */
+static void
+test_notes(void **unused)
+{
+    struct kit            kit;
+    struct aw_ticket_id   ticket;
+    struct aw_ticket_view before, after;
+    struct aw_lease_id    lease;
+
+    (void)unused;
+    open_desk(&kit);
+    ticket = open_one(&kit, 1, AW_CLASS_GENERAL);
+    lease = kit_lease(&kit, ticket, "ann", KIT_HOUR);
+    before = kit_view(&kit, ticket);
+    assert_int_equal(kit_note(&kit, ticket, "eve").out.event.kind, AW_EVENT_NONE);
+    after = kit_view(&kit, ticket);
+    assert_int_equal(after.notes_total, 1);
+    assert_int_equal(after.version, before.version);
+    assert_int_equal(after.messages_total, before.messages_total);
+    assert_int_equal(after.message_seq, before.message_seq);
+    assert_int_equal(after.last_seq, aw_state_seq(kit.state));
+    for (unsigned i = 1; i < AW_TICKET_NOTES_MAX; i++)
+        assert_int_equal(kit_note(&kit, ticket, "eve").out.err, AW_OK);
+    assert_int_equal(kit_note(&kit, ticket, "eve").out.err, AW_E_TABLE_FULL);
+    kit_complete(&kit, lease, "ann");
+    kit_close(&kit);
+}
+
 int
 main(void)
 {
@@ -235,6 +263,7 @@ main(void)
         cmocka_unit_test(test_to_a_colleague),
         cmocka_unit_test(test_nobody_waits_for_care),
         cmocka_unit_test(test_no_room_to_keep),
+        cmocka_unit_test(test_notes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

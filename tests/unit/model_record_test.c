@@ -19,12 +19,12 @@
 #define ROUNDS 400U
 
 static const enum aw_command_kind kinds[] = {
-    AW_COMMAND_EPOCH,   AW_COMMAND_SETTINGS,    AW_COMMAND_LANE,         AW_COMMAND_MESSAGE,     AW_COMMAND_LEASE,
-    AW_COMMAND_EXTEND,  AW_COMMAND_COMPLETE,    AW_COMMAND_RELEASE,      AW_COMMAND_TIMER,       AW_COMMAND_HOLD,
-    AW_COMMAND_UNHOLD,  AW_COMMAND_CANCEL,      AW_COMMAND_FLIGHT,       AW_COMMAND_AIRPORT,     AW_COMMAND_UNDO,
-    AW_COMMAND_PLACE,   AW_COMMAND_DECLINE,     AW_COMMAND_UNFOLD,       AW_COMMAND_AGENT,       AW_COMMAND_CHANNEL,
-    AW_COMMAND_REPLY,   AW_COMMAND_REPLY_LEASE, AW_COMMAND_REPLY_STATUS, AW_COMMAND_REPLY_TIMER, AW_COMMAND_REDRIVE,
-    AW_COMMAND_TRANSFER};
+    AW_COMMAND_EPOCH,    AW_COMMAND_SETTINGS,    AW_COMMAND_LANE,         AW_COMMAND_MESSAGE,     AW_COMMAND_LEASE,
+    AW_COMMAND_EXTEND,   AW_COMMAND_COMPLETE,    AW_COMMAND_RELEASE,      AW_COMMAND_TIMER,       AW_COMMAND_HOLD,
+    AW_COMMAND_UNHOLD,   AW_COMMAND_CANCEL,      AW_COMMAND_FLIGHT,       AW_COMMAND_AIRPORT,     AW_COMMAND_UNDO,
+    AW_COMMAND_PLACE,    AW_COMMAND_DECLINE,     AW_COMMAND_UNFOLD,       AW_COMMAND_AGENT,       AW_COMMAND_CHANNEL,
+    AW_COMMAND_REPLY,    AW_COMMAND_REPLY_LEASE, AW_COMMAND_REPLY_STATUS, AW_COMMAND_REPLY_TIMER, AW_COMMAND_REDRIVE,
+    AW_COMMAND_TRANSFER, AW_COMMAND_NOTE};
 
 /* --- random commands -------------------------------------------------------------------------------------------------------- */
 
@@ -551,6 +551,12 @@ make_fields(struct maker *maker, struct aw_command *command)
     case AW_COMMAND_PLACE:
         make_on_ticket(maker, command);
         return;
+    case AW_COMMAND_NOTE:
+        make_on_ticket(maker, command);
+        do
+            command->in.note.body = make_body(maker);
+        while (command->in.note.body.len == 0);
+        return;
     case AW_COMMAND_UNFOLD:
         make_unfold(maker, command);
         return;
@@ -1039,6 +1045,12 @@ same_command(const struct aw_command *a, const struct aw_command *b)
     case AW_COMMAND_CANCEL:
     case AW_COMMAND_PLACE:
         same_ticket(&a->in.ticket, &b->in.ticket);
+        SAME_HASH(once.key);
+        SAME(once.request);
+        return;
+    case AW_COMMAND_NOTE:
+        same_ticket(&a->in.ticket, &b->in.ticket);
+        same_body(&a->in.note.body, &b->in.note.body);
         SAME_HASH(once.key);
         SAME(once.request);
         return;
@@ -1839,6 +1851,10 @@ static const struct aw_command golden[] = {
     {.kind = AW_COMMAND_TRANSFER,
      .in.transfer = {.fenced = {.lease = GOLDEN_LEASE, .agent = {"mia", 3}, .op_hash = 5}, .to = {"bob", 3}},
      .out = {.seq = 5000, .prev_seq = 4999, .u.lease.help.kept_until = 1776240300000}},
+    {.kind = AW_COMMAND_NOTE,
+     .once = {.key = {1, 2}, .request = 3},
+     .in.note = {.on = {.ticket = GOLDEN_TICKET, .by = {"eve", 3}}, .body = {.len = 40, .hash = {{4, 5}}}},
+     GOLDEN_OUT},
 };
 
 static FILE *
