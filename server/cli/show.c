@@ -130,6 +130,41 @@ aw_cli_show_messages(const json_t *messages)
     }
 }
 
+/* Notes that came after a message; with "" those that came before all that are shown. */
+static void
+show_notes(const json_t *notes, const char *after)
+{
+    const json_t *note;
+    size_t        i;
+
+    json_array_foreach(notes, i, note)
+    {
+        if (strcmp(aw_cli_text(note, "after"), after) != 0)
+            continue;
+        (void)printf("  %s  %s  ", aw_cli_text(note, "written_at"), aw_cli_text(note, "note"));
+        print_text(aw_cli_text(note, "by"), "note by ");
+        print_text(aw_cli_flag(note, "erased")       ? "(erased)"
+                   : aw_cli_flag(note, "unreadable") ? "(unreadable: what is stored of it is damaged)"
+                                                     : aw_cli_text(note, "text"),
+                   "    # ");
+    }
+}
+
+static void
+show_thread(const json_t *object)
+{
+    const json_t *notes = json_object_get(object, "notes");
+    const json_t *message;
+    size_t        i;
+
+    show_notes(notes, "");
+    json_array_foreach(json_object_get(object, "messages"), i, message)
+    {
+        aw_cli_show_message(message);
+        show_notes(notes, aw_cli_text(message, "message"));
+    }
+}
+
 static void
 show_total(const json_t *object)
 {
@@ -171,7 +206,7 @@ aw_cli_show_lease(const json_t *lease)
     show_reasons(lease);
     show_departure(lease);
     show_total(lease);
-    aw_cli_show_messages(json_object_get(lease, "messages"));
+    show_thread(lease);
 }
 
 static void
@@ -202,5 +237,5 @@ aw_cli_show_ticket(const json_t *ticket)
     show_time(ticket, "reply_by", "reply by");
     show_reasons(ticket);
     show_total(ticket);
-    aw_cli_show_messages(json_object_get(ticket, "messages"));
+    show_thread(ticket);
 }

@@ -268,9 +268,8 @@ const struct aw_cli_command aw_cli_top = {
     .name = "top",
     .arguments = "",
     .summary = "the desk at a glance, every two seconds",
-    .about =
-        "Shows by class what waits, for how long and how late, what comes and goes a second, and the longest lanes, until\n"
-        "it is interrupted. With --json one line of GET /v1/stats a look. Example: aswolk top --every 5",
+    .about = "Shows by class what waits, for how long and how late, what comes and goes a second, and the longest lanes, until\n"
+             "it is interrupted. With --json one line of GET /v1/stats a look. Example: aswolk top --every 5",
     .options = top_options,
     .option_count = AW_ARRAY_LEN(top_options),
     .defaults = &top_defaults,

@@ -60,7 +60,7 @@ class Nowhere:
 def test_help_and_usage(t):
     """Every command has help; a wrong command line is exit code 2 and says what is wrong; nothing is asked of a server."""
     overview = aswolk(Nowhere, "help").out
-    for command in ("post", "work", "ticket", "message", "lanes", "agents", "journal", "audit", "health"):
+    for command in ("post", "work", "transfer", "note", "ticket", "message", "lanes", "agents", "journal", "audit", "health"):
         check(" %s " % command in overview, "the overview names " + command)
         text = aswolk(Nowhere, "help", command).out
         check(text.startswith("Usage: aswolk " + command), "help of " + command, text[:60])
@@ -76,6 +76,10 @@ def test_help_and_usage(t):
         (["post", "--customer", "x", "-"], "--text"),
         (["work", "extra"], "argument"),
         (["work", "--max", "101"], "--max"),
+        (["transfer", "t0"], "--lane or --to"),
+        (["transfer", "t0", "--lane", "a", "--to", "b"], "--lane or --to"),
+        (["transfer", "t/0", "--lane", "a"], "ticket or lease"),
+        (["note", "t0"], "text"),
         (["ticket"], "ticket id"),
         (["ticket", "t/../x"], "ticket id"),
         (["ticket", "t0", "--hold", "--cancel"], "exclude"),
@@ -406,6 +410,31 @@ def test_ticket_and_message(t):
     check("is now closed" in aswolk(server, "ticket", receipt["ticket"], "--cancel").out, "--cancel")
     aswolk(server, "ticket", "t0", code=FAILED)
     aswolk(server, "message", "m0", code=FAILED)
+
+
+def test_transfer_and_note(t):
+    """What an agent holds goes on, by its ticket or its lease; notes are shown in their places."""
+    server = t.server()
+    api, make = server.api("ann"), Messages()
+    first = api.receipt(make.next(text="my bag", customer="kim"))
+    ticket = first["ticket"]
+    aswolk(server, "transfer", ticket, "--lane", "listening", "--agent", "ann", code=FAILED)
+    api.leases(max=5)
+    done = aswolk(server, "note", ticket, "seen \x1b[31m before", "--agent", "bob")
+    check(done.out.endswith("of %s\n" % ticket), "a note", done.out)
+    api.receipt(make.next(text="it is blue", customer="kim"))
+    moved = aswolk(server, "transfer", ticket, "--lane", "listening", "--note", "bags are yours", "--agent", "ann").out
+    equal(moved, "%s waits in listening\n" % ticket, "transferred by its ticket")
+    shown = aswolk(server, "ticket", ticket).out
+    check("\x1b" not in shown, "an agent's control characters stay out of the terminal", shown)
+    places = [shown.index(words) for words in ("my bag", "note by bob", "seen", "it is blue", "note by ann", "bags are yours")]
+    equal(places, sorted(places), "in their places")
+    lease = api.lease(lanes=["listening"])
+    aswolk(server, "transfer", lease["lease"], "--to", "nobody", "--agent", "ann", code=FAILED)
+    aswolk(server, "agents", "set", "bob")
+    given = aswolk(server, "transfer", lease["lease"], "--to", "bob", "--agent", "ann", "--json").json
+    equal((given["kept_for"], given["duplicate"]), ("bob", False), "transferred by its lease")
+    aswolk(server, "note", "t0", "nothing", code=FAILED)
 
 
 def test_agents(t):

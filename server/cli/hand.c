@@ -1,0 +1,203 @@
+/* hand.c - `aswolk transfer` and `aswolk note`: what an agent does with a ticket besides answering it. */
+#include "cli/cli.h"
+
+#include "base/hash.h"
+#include "base/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PATIENCE_S   60U
+#define ID_BYTES_MAX 128U
+
+struct transfer_options {
+    const char *lane;
+    const char *to;
+    const char *note;
+};
+
+static const struct transfer_options transfer_defaults;
+
+static const struct aw_cli_option transfer_options[] = {
+    {.name = "lane",
+     .letter = 'l',
+     .type = AW_CLI_TEXT,
+     .value = "LANE",
+     .offset = offsetof(struct transfer_options, lane),
+     .about = "where it goes; this or --to"},
+    {.name = "to",
+     .letter = 't',
+     .type = AW_CLI_TEXT,
+     .value = "AGENT",
+     .offset = offsetof(struct transfer_options, to),
+     .about = "the colleague whom it is for"},
+    {.name = "note",
+     .letter = 'n',
+     .type = AW_CLI_TEXT,
+     .value = "TEXT",
+     .offset = offsetof(struct transfer_options, note),
+     .about = "what those who take it should know"},
+};
+
+/* The token of the lease that this agent holds on a ticket, in a page of all that it holds. */
+static bool
+find_in(const json_t *page, const char *ticket, char token[ID_BYTES_MAX])
+{
+    const json_t *lease;
+    size_t        i;
+
+    json_array_foreach(json_object_get(page, "items"), i, lease)
+    {
+        if (strcmp(aw_cli_text(lease, "ticket"), ticket) == 0) {
+            (void)snprintf(token, ID_BYTES_MAX, "%s", aw_cli_text(lease, "lease"));
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A lease is named by its token, or by its ticket. */
+static int
+find_lease(struct aw_cli *cli, const char *name, char token[ID_BYTES_MAX])
+{
+    char path[256] = "/v1/leases";
+    bool is_found = false, is_last = false;
+
+    (void)snprintf(token, ID_BYTES_MAX, "%s", name);
+    while (name[0] == 't' && !is_found && !is_last) {
+        int         code;
+        json_t     *page = aw_cli_get(cli, path, &code);
+        const char *next = aw_cli_text(page, "next");
+
+        if (page == NULL)
+            return code;
+        is_found = find_in(page, name, token);
+        is_last = next[0] == '\0';
+        (void)snprintf(path, sizeof(path), "/v1/leases?cursor=%s", next);
+        json_decref(page);
+    }
+    if (name[0] != 't' || is_found)
+        return AW_CLI_OK;
+    aw_cli_error(cli, "%s does not hold %s", cli->common.agent, name);
+    return AW_CLI_FAILED;
+}
+
+/* Takes `body`. Gives the answer, which the caller owns, or NULL with the exit code. */
+static json_t *
+send(struct aw_cli *cli, const char *path, json_t *body, const char *key, int *ret_exit)
+{
+    struct aw_cli_request     request = {.method = "POST", .path = path, .type = "application/json"};
+    struct aw_exchange_result result;
+    char                     *text = json_dumps(body, JSON_COMPACT);
+    json_t                   *answer;
+    unsigned                  repeats;
+
+    json_decref(body);
+    if (text == NULL) {
+        aw_cli_error(cli, "that is not UTF-8");
+        *ret_exit = AW_CLI_USAGE;
+        return NULL;
+    }
+    request.body = aw_slice_str(text);
+    request.field = key == NULL ? NULL : "idempotency-key";
+    request.field_value = key;
+    (void)aw_cli_ask_patiently(cli, &request, PATIENCE_S, &result, &repeats);
+    free(text);
+    *ret_exit = aw_cli_report(cli, &result);
+    answer = *ret_exit == AW_CLI_OK ? aw_cli_json(&result) : NULL;
+    if (*ret_exit == AW_CLI_OK && answer == NULL)
+        *ret_exit = AW_CLI_FAILED;
+    return answer;
+}
+
+static int
+run_transfer(struct aw_cli *cli, int argc, char **argv)
+{
+    const struct transfer_options *options = cli->options;
+    char                           token[ID_BYTES_MAX], path[256];
+    const char                    *kept_for;
+    json_t                        *body, *done;
+    int                            code;
+
+    if (argc != 1 || (options->lane == NULL) == (options->to == NULL)) {
+        aw_cli_error(cli, "takes one ticket or lease, and --lane or --to");
+        return AW_CLI_USAGE;
+    }
+    if (strlen(argv[0]) >= ID_BYTES_MAX || !aw_cli_check_name(cli, "ticket or lease", argv[0]))
+        return AW_CLI_USAGE;
+    code = find_lease(cli, argv[0], token);
+    if (code != AW_CLI_OK)
+        return code;
+    body = json_object();
+    (void)json_object_set_new(body, options->to == NULL ? "lane" : "agent",
+                              json_string(options->to == NULL ? options->lane : options->to));
+    if (options->note != NULL)
+        (void)json_object_set_new(body, "note", json_string(options->note));
+    (void)snprintf(path, sizeof(path), "/v1/leases/%s/transfer", token);
+    done = send(cli, path, body, NULL, &code); /* may be repeated by itself */
+    if (done == NULL)
+        return code;
+    kept_for = aw_cli_text(done, "kept_for");
+    if (cli->common.json)
+        aw_cli_print_json(done);
+    else if (options->to == NULL || kept_for[0] != '\0')
+        (void)printf("%s waits in %s%s%s\n", aw_cli_text(done, "ticket"), aw_cli_text(done, "lane"),
+                     kept_for[0] == '\0' ? "" : ", kept for ", kept_for);
+    else
+        (void)printf("%s waits in %s: as %s it waits for no one\n", aw_cli_text(done, "ticket"), aw_cli_text(done, "lane"),
+                     aw_cli_text(done, "class"));
+    json_decref(done);
+    return AW_CLI_OK;
+}
+
+static int
+run_note(struct aw_cli *cli, int argc, char **argv)
+{
+    char     key[AW_BASE32_U64_CHARS + 1] = "", path[256];
+    uint64_t random;
+    json_t  *done;
+    int      code;
+
+    if (argc != 2 || argv[1][0] == '\0') {
+        aw_cli_error(cli, "takes one ticket id and a text");
+        return AW_CLI_USAGE;
+    }
+    if (strlen(argv[0]) >= ID_BYTES_MAX || !aw_cli_check_name(cli, "ticket id", argv[0]))
+        return AW_CLI_USAGE;
+    if (!aw_random(&random, sizeof(random)))
+        AW_UNREACHABLE(); /* the kernel always has some */
+    aw_base32_u64(random, key); /* an answer that was lost is asked for again, and the note is there once */
+    (void)snprintf(path, sizeof(path), "/v1/tickets/%s/notes", argv[0]);
+    done = send(cli, path, json_pack("{s:s}", "text", argv[1]), key, &code);
+    if (done == NULL)
+        return code;
+    if (cli->common.json)
+        aw_cli_print_json(done);
+    else
+        (void)printf("%s of %s\n", aw_cli_text(done, "note"), aw_cli_text(done, "ticket"));
+    json_decref(done);
+    return AW_CLI_OK;
+}
+
+const struct aw_cli_command aw_cli_transfer = {
+    .name = "transfer",
+    .arguments = "TICKET",
+    .summary = "hand a ticket that we hold to another lane or to a colleague",
+    .about =
+        "Takes a ticket that --agent holds, or the token of its lease. Age and thread go with it. Agents may do so twice, and\n"
+        "not back to a lane that it came from; aswolk ticket --lane moves it in any case.",
+    .options = transfer_options,
+    .option_count = AW_ARRAY_LEN(transfer_options),
+    .defaults = &transfer_defaults,
+    .defaults_bytes = sizeof(transfer_defaults),
+    .run = run_transfer,
+};
+
+const struct aw_cli_command aw_cli_note = {
+    .name = "note",
+    .arguments = "TICKET TEXT",
+    .summary = "tell colleagues something about a ticket; never sent to the customer",
+    .about = "Whoever gets or looks at the ticket reads it with the thread. Up to 8 KiB.",
+    .run = run_note,
+};
