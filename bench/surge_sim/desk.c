@@ -5,6 +5,7 @@
 #include "base/qsbr.h"
 #include "bench/surge_sim/agenda.h"
 #include "bench/surge_sim/crowd.h"
+#include "bench/surge_sim/promises.h"
 #include "bench/surge_sim/watch.h"
 #include "commit/choice.h"
 #include "core/state.h"
@@ -22,7 +23,7 @@
 #define LEASE_MS  (60 * SIM_MIN)
 #define EXTEND_MS (50 * SIM_MIN)
 
-enum happening { AGENT_DONE, AGENT_BACK, LEASE_ENDING, STAFF_CHANGES, AIRPORTS_CLOSE };
+enum happening { AGENT_DONE, AGENT_BACK, LEASE_ENDING, STAFF_CHANGES, AIRPORTS_CLOSE, LOOK };
 
 enum doing { IDLE, BUSY, PAUSING };
 struct agent {
@@ -40,15 +41,17 @@ struct link {
 
 /* What the desk knows of a ticket, by slot. */
 struct ticket {
-    uint64_t      seq;     /* of its id: another one means that the slot serves another ticket now */
-    uint32_t      links;   /* link + 1 */
-    uint32_t      version; /* the last one shown */
-    uint32_t      unread;  /* messages since an agent last looked */
-    uint32_t      turns;
-    uint32_t      cluster;
-    enum aw_class class_; /* the most urgent so far */
-    bool          waiting;
-    aw_ms         queued_at;
+    uint64_t                  seq;     /* of its id: another one means that the slot serves another ticket now */
+    uint32_t                  links;   /* link + 1 */
+    uint32_t                  version; /* the last one shown */
+    uint32_t                  unread;  /* messages since an agent last looked */
+    uint32_t                  turns;
+    uint32_t                  cluster;
+    enum aw_class             class_; /* the most urgent so far */
+    bool                      waiting;
+    aw_ms                     queued_at;
+    aw_ms                     leased_at;
+    struct aw_order_candidate last; /* as it was queued last */
 };
 
 /* Tickets of a cluster that may still wait. */
@@ -80,7 +83,8 @@ struct desk {
     uint32_t                link_room;
     uint32_t                tickets_max;
     struct cluster         *clusters;
-    struct sim_watch       *watch; /* owns; NULL when no airport closes */
+    struct sim_watch       *watch;    /* owns; NULL when no airport closes */
+    struct sim_promises    *promises; /* owns; NULL when nobody is told anything */
     struct sim_tally        tally;
     uint64_t                turns; /* pulls */
     uint64_t                deliveries;
@@ -137,15 +141,21 @@ mark(struct desk *desk, const struct ticket *ticket, bool is_done)
 }
 
 /* What the ticket was opened for. */
-static const struct sim_need *
-first_need(const struct desk *desk, const struct ticket *ticket)
+static uint32_t
+first_link(const struct desk *desk, const struct ticket *ticket)
 {
     uint32_t at = ticket->links;
 
     AW_ASSERT(at != 0);
     while (desk->links[at - 1].next != 0)
         at = desk->links[at - 1].next;
-    return sim_crowd_need(desk->crowd, desk->links[at - 1].need);
+    return desk->links[at - 1].need;
+}
+
+static const struct sim_need *
+first_need(const struct desk *desk, const struct ticket *ticket)
+{
+    return sim_crowd_need(desk->crowd, first_link(desk, ticket));
 }
 
 /* --- the queues ------------------------------------------------------------------------------------------------------------- */
@@ -206,6 +216,7 @@ publish(struct desk *desk, const struct aw_event *event)
         return;
     if (event->class_ < ticket->class_)
         ticket->class_ = event->class_;
+    ticket->last = (struct aw_order_candidate){.class_ = event->class_, .age = event->age, .departs_at = event->key};
     waiting.class_ = ticket->class_;
     place = desk->setup->policy->place(&desk->setup->order, &waiting);
     AW_ASSERT(place.queue < AW_CLASS_COUNT);
@@ -313,6 +324,10 @@ lease(struct desk *desk, uint32_t agent, uint32_t slot, uint32_t version, struct
     note_pull(desk, &command.out.u.lease);
     if (desk->watch != NULL)
         sim_watch_lease(desk->watch, desk->now, first_need(desk, &desk->tickets[slot]), command.out.u.lease.class_);
+    if (desk->promises != NULL)
+        sim_promises_take(desk->promises, desk->now, first_link(desk, &desk->tickets[slot]),
+                          first_need(desk, &desk->tickets[slot]));
+    desk->tickets[slot].leased_at = desk->now;
     *ret_lease = command.out.u.lease.lease;
     return true;
 }
@@ -484,6 +499,8 @@ finish_work(struct desk *desk, uint32_t number)
         return;
     }
     AW_ASSERT(err == AW_OK);
+    if (desk->promises != NULL)
+        sim_promises_handled(desk->promises, ticket->last.class_, desk->now - ticket->leased_at + pause_ms);
     mark(desk, ticket, true);
     if (desk->setup->policy->answers_clusters && ticket->cluster != 0)
         answer_cluster(desk, number, ticket->cluster);
@@ -604,6 +621,9 @@ note_post(struct desk *desk, const struct sim_event *event, struct aw_command *c
     ticket->unread++;
     link_need(desk, ticket, event->need);
     note_slot(desk, event->need, out->ticket.slot);
+    if (!out->folded && !out->reopened && desk->promises != NULL &&
+        !sim_promises_tell(desk->promises, event->need, sim_crowd_need(desk->crowd, event->need)))
+        desk->err = AW_E_MEMORY;
     publish(desk, &command->out.event);
 }
 
@@ -687,6 +707,21 @@ earlier(aw_ms a, aw_ms b)
     return a < b ? a : b;
 }
 
+/* What people are told from now on. */
+static void
+look(struct desk *desk)
+{
+    sim_promises_begin(desk->promises, desk->now);
+    for (uint32_t slot = 1; slot < aw_state_ticket_slots(desk->state); slot++) {
+        const struct ticket *ticket = &desk->tickets[slot];
+
+        if (ticket->waiting)
+            sim_promises_add_waiting(desk->promises, &ticket->last, first_link(desk, ticket), first_need(desk, ticket));
+    }
+    sim_promises_look(desk->promises, desk->on_duty);
+    note(desk, desk->now + desk->setup->look_ms, LOOK, 0);
+}
+
 static void
 happen(struct desk *desk, const struct sim_entry *entry)
 {
@@ -705,6 +740,9 @@ happen(struct desk *desk, const struct sim_entry *entry)
         return;
     case AIRPORTS_CLOSE:
         close_airports(desk);
+        return;
+    case LOOK:
+        look(desk);
         return;
     }
     AW_UNREACHABLE();
@@ -744,6 +782,8 @@ static void
 run(struct desk *desk)
 {
     change_staff(desk);
+    if (desk->promises != NULL)
+        look(desk);
     if (desk->watch != NULL)
         note(desk, SIM_START + (aw_ms)(desk->setup->scenario->closes_hour * (double)SIM_HOUR), AIRPORTS_CLOSE, 0);
     while (desk->err == AW_OK && !sim_crowd_failed(desk->crowd)) {
@@ -805,6 +845,8 @@ open_desk(struct desk *desk, const struct sim_setup *setup, struct aw_why *why)
     desk->clusters = aw_new_array(struct cluster, setup->scenario->clusters + 1);
     if (setup->scenario->closing > 0)
         desk->watch = sim_watch_new(desk->tickets_max, &setup->order);
+    if (setup->fade_hours > 0 && sim_promises_new(&desk->promises, setup->scenario, &setup->order, setup->fade_hours) != AW_OK)
+        return aw_why(why, AW_E_MEMORY, "no memory for promises");
     if (desk->crowd == NULL || desk->agents == NULL || desk->tickets == NULL || desk->clusters == NULL ||
         (setup->scenario->closing > 0 && desk->watch == NULL))
         return aw_why(why, AW_E_MEMORY, "no memory for the desk");
@@ -830,6 +872,7 @@ close_desk(struct desk *desk)
     }
     free(desk->clusters);
     sim_watch_free(&desk->watch);
+    sim_promises_free(&desk->promises);
     free(desk->links);
     free(desk->slots);
     free(desk->tickets);
@@ -863,6 +906,8 @@ sim_desk_run(const struct sim_setup *setup, struct sim_result *ret_result, struc
         if (desk->watch != NULL)
             desk->tally.closed = sim_watch_count(desk->watch);
         err = sim_result_make(ret_result, &setup->order, desk->crowd, &desk->tally, desk->end);
+        if (err == AW_OK && desk->promises != NULL)
+            err = sim_promises_judge(desk->promises, desk->crowd, desk->end, &ret_result->told);
         if (err != AW_OK)
             (void)aw_why(why, err, "no memory for the result");
         else

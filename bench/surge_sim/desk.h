@@ -20,6 +20,8 @@ struct sim_setup {
     const struct sim_policy   *policy;   /* borrows */
     struct aw_order_settings   order;
     uint64_t                   seed;
+    double                     fade_hours; /* of the forecast; 0: nobody is told anything */
+    uint64_t                   look_ms;    /* how often one is made */
 };
 
 /* AW_E_MEMORY, or what the server's parts return when they have no room. aw_hash_init was called before. */

@@ -50,7 +50,7 @@ run_all(const struct sim_options *options, FILE *json, unsigned *ret_missed, str
         if (is_watched)
             (void)fprintf(stderr, "\r%40s\r", "");
         sim_report_text(text, &study, options);
-        *ret_missed += sim_report_targets(text, &study);
+        *ret_missed += sim_report_targets(text, &study, options);
         (void)fflush(text);
         if (json != NULL)
             sim_report_json_study(json, &study, i == 0);

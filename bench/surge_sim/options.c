@@ -17,6 +17,8 @@ const char sim_options_help[] =
     "  --policy NAME        only this one; may be given several times (all that fit the scenario)\n"
     "  --seeds N            runs of each, with the seeds S, S+1, ... (3)     --seed S   the first (1)\n"
     "  --hours H            virtual length, up to 192 (the scenario's)\n"
+    "  --promises           what people are told when they ask, and how it came out; of the policy `guarded`\n"
+    "  --fade-hours H       half-life of what arrives above the usual, as the forecast assumes (6)\n"
     "Report\n"
     "  --details            each class with median, P90, longest wait, share over target: mean and range over the seeds\n"
     "  --json FILE          everything, for programs; - for stdout in place of the tables\n"
@@ -36,10 +38,11 @@ const char sim_options_help[] =
 
 #define AT(member) offsetof(struct sim_options, member)
 static const struct bench_option table[] = {
-    {"seeds", BENCH_U32, AT(seeds), 1, 1000},   {"seed", BENCH_U64, AT(seed), 0, 1e18},
-    {"json", BENCH_TEXT, AT(json_file), 0, 0},  {"svg", BENCH_TEXT, AT(svg_folder), 0, 0},
-    {"details", BENCH_FLAG, AT(details), 0, 0}, {"check", BENCH_FLAG, AT(check), 0, 0},
-    {"list", BENCH_FLAG, AT(list), 0, 0},       {"help", BENCH_FLAG, AT(help), 0, 0},
+    {"seeds", BENCH_U32, AT(seeds), 1, 1000},     {"seed", BENCH_U64, AT(seed), 0, 1e18},
+    {"json", BENCH_TEXT, AT(json_file), 0, 0},    {"svg", BENCH_TEXT, AT(svg_folder), 0, 0},
+    {"details", BENCH_FLAG, AT(details), 0, 0},   {"check", BENCH_FLAG, AT(check), 0, 0},
+    {"list", BENCH_FLAG, AT(list), 0, 0},         {"help", BENCH_FLAG, AT(help), 0, 0},
+    {"promises", BENCH_FLAG, AT(promises), 0, 0}, {"fade-hours", BENCH_REAL, AT(fade_hours), 0.1, 1000},
 };
 
 enum {
@@ -172,7 +175,7 @@ sim_options_parse(struct sim_options *ret_options, int argc, const char *const *
     struct sim_options      *options = ret_options;
     double                   values[VARIATIONS];
 
-    *options = (struct sim_options){.order = AW_ORDER_SETTINGS_DEFAULT, .seed = 1, .seeds = 3};
+    *options = (struct sim_options){.order = AW_ORDER_SETTINGS_DEFAULT, .seed = 1, .seeds = 3, .fade_hours = 6};
     for (unsigned i = 0; i < VARIATIONS; i++)
         values[i] = (double)NAN;
     for (int at = 1; at < argc; at++) {

@@ -21,6 +21,8 @@ struct sim_options {
     struct aw_order_settings order;
     uint64_t                 seed;
     uint32_t                 seeds;
+    double                   fade_hours;
+    bool                     promises;
     const char              *json_file;
     const char              *svg_folder;
     bool                     details;

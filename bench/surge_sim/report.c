@@ -116,6 +116,42 @@ print_windows(FILE *to, const struct sim_study *study)
     }
 }
 
+static void
+print_told(FILE *to, const struct sim_summary *summary)
+{
+    (void)fprintf(to, "\n%-25s %21s %21s %6s %6s %6s %6s %6s %7s %10s %9s\n", "told by `guarded`", "P90 covers %",
+                  "told more than 5 min", "care", "immin", "disrup", "genera", "other", "hours %", "P90/actual", "P50 off %");
+    for (unsigned i = 0; i < SIM_ESTIMATORS; i++) {
+        const struct sim_spread *of = summary->told[i];
+
+        (void)fprintf(to, "  %-23s", sim_estimator_name((enum sim_estimator)i));
+        print_share(to, &of[SIM_TOLD_COVERED], 21);
+        print_share(to, &of[SIM_TOLD_COVERED_CHOSEN], 21);
+        for (unsigned class_ = 0; class_ < AW_CLASS_COUNT; class_++)
+            (void)fprintf(to, " %6.1f", 100 * of[SIM_TOLD_COVERED_CLASS + class_].mean);
+        (void)fprintf(to, " %7.1f %10.2f %9.1f\n", 100 * of[SIM_TOLD_HOURS].mean, of[SIM_TOLD_OVER_ACTUAL].mean,
+                      100 * of[SIM_TOLD_ERROR].mean);
+    }
+}
+
+static unsigned
+check_told(FILE *to, const struct sim_study *study)
+{
+    const struct sim_summary     *guarded = sim_study_guarded(study);
+    const struct sim_told_target *target;
+    unsigned                      missed = 0;
+
+    for (unsigned i = 0; (target = sim_told_target_at(study->scenario->name, i)) != NULL; i++) {
+        const struct sim_spread *got = &guarded->told[SIM_FORECAST][target->metric];
+        bool                     met = sim_told_target_is_met(target, guarded);
+
+        missed += !met;
+        (void)fprintf(to, "  %-7s %s: %.3f [%.3f-%.3f], within %g and %g\n", met ? "reached" : "MISSED", target->words, got->mean,
+                      got->least, got->most, target->least, target->most);
+    }
+    return missed;
+}
+
 void
 sim_report_text(FILE *to, const struct sim_study *study, const struct sim_options *options)
 {
@@ -132,6 +168,8 @@ sim_report_text(FILE *to, const struct sim_study *study, const struct sim_option
         print_closure(to, study);
     if (study->scenario->windowed > 0)
         print_windows(to, study);
+    if (options->promises && sim_study_guarded(study) != NULL)
+        print_told(to, sim_study_guarded(study));
     if (options->details)
         print_details(to, study);
 }
@@ -151,7 +189,7 @@ shown(const struct sim_target *target, double value)
 }
 
 unsigned
-sim_report_targets(FILE *to, const struct sim_study *study)
+sim_report_targets(FILE *to, const struct sim_study *study, const struct sim_options *options)
 {
     const struct sim_summary *guarded = sim_study_guarded(study);
     const struct sim_target  *target;
@@ -159,6 +197,8 @@ sim_report_targets(FILE *to, const struct sim_study *study)
 
     if (guarded == NULL)
         return 0;
+    if (options->promises)
+        missed = check_told(to, study);
     for (unsigned i = 0; (target = sim_target_at(study->scenario->name, i)) != NULL; i++) {
         const struct sim_spread *got = &guarded->of_run[target->metric];
         bool                     met = sim_target_is_met(target, guarded);
@@ -194,7 +234,20 @@ put_points(FILE *to, const char *name, const double *points, unsigned count, boo
 }
 
 static void
-put_policy(FILE *to, const struct sim_policy *policy, const struct sim_summary *summary)
+put_told(FILE *to, const struct sim_summary *summary)
+{
+    (void)fputs(",\"told\":{", to);
+    for (unsigned i = 0; i < SIM_ESTIMATORS; i++) {
+        (void)fprintf(to, "%s\"%s\":{", i > 0 ? "," : "", sim_estimator_name((enum sim_estimator)i));
+        for (unsigned metric = 0; metric < SIM_TOLD_METRICS; metric++)
+            put_spread(to, sim_told_metric_name((enum sim_told_metric)metric), &summary->told[i][metric], metric == 0);
+        (void)fputc('}', to);
+    }
+    (void)fputc('}', to);
+}
+
+static void
+put_policy(FILE *to, const struct sim_policy *policy, const struct sim_summary *summary, bool is_told)
 {
     (void)fprintf(to, "{\"policy\":\"%s\",\"about\":\"%s\",\"run\":{", policy->name, policy->about);
     for (unsigned metric = 0; metric < SIM_RUN_METRICS; metric++)
@@ -206,7 +259,10 @@ put_policy(FILE *to, const struct sim_policy *policy, const struct sim_summary *
             put_spread(to, sim_class_metric_name((enum sim_class_metric)metric), &summary->of_class[class_][metric], metric == 0);
         (void)fputc('}', to);
     }
-    (void)fputs("},\"every_half_hour\":{", to);
+    (void)fputc('}', to);
+    if (is_told)
+        put_told(to, summary);
+    (void)fputs(",\"every_half_hour\":{", to);
     put_points(to, "kappa", summary->kappa, summary->buckets, true);
     (void)fputs(",\"p90_wait_min\":{", to);
     for (unsigned class_ = 0; class_ < AW_CLASS_COUNT; class_++)
@@ -230,7 +286,7 @@ sim_report_json_study(FILE *to, const struct sim_study *study, bool is_first)
                   study->scenario->name, study->scenario->about, study->scenario->hours);
     for (unsigned i = 0; i < study->count; i++) {
         (void)fputs(i > 0 ? ",\n" : "\n", to);
-        put_policy(to, study->policies[i], &study->summaries[i]);
+        put_policy(to, study->policies[i], &study->summaries[i], study->is_told && &study->summaries[i] == guarded);
     }
     (void)fputs("],\"bounds\":{", to);
     put_spread(to, sim_run_metric_name(SIM_MISSED), &study->bounds.missed, true);

@@ -9,7 +9,7 @@
 void sim_report_list(FILE *to);
 void sim_report_text(FILE *to, const struct sim_study *study, const struct sim_options *options);
 /* Returns how many targets were missed. */
-unsigned sim_report_targets(FILE *to, const struct sim_study *study);
+unsigned sim_report_targets(FILE *to, const struct sim_study *study, const struct sim_options *options);
 
 /* One document: begin, each study, end. False: the file could not be written. */
 void             sim_report_json_begin(FILE *to, const struct sim_options *options);

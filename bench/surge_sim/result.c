@@ -275,6 +275,10 @@ sim_summary_add(struct sim_summary *summary, const struct sim_result *result)
     }
     for (unsigned metric = 0; metric < SIM_RUN_METRICS; metric++)
         sim_spread_add(&summary->of_run[metric], summary->runs, result->of_run[metric]);
+    for (unsigned i = 0; i < SIM_ESTIMATORS; i++) {
+        for (unsigned metric = 0; metric < SIM_TOLD_METRICS; metric++)
+            sim_spread_add(&summary->told[i][metric], summary->runs, result->told.of[i][metric]);
+    }
     for (unsigned i = 0; i < result->buckets; i++)
         add_point(&summary->kappa[i], &summary->kappa_count[i], result->kappa[i]);
     summary->runs++;

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "bench/surge_sim/crowd.h"
+#include "bench/surge_sim/promises.h"
 #include "bench/surge_sim/watch.h"
 #include "core/order.h"
 
@@ -81,6 +82,7 @@ struct sim_result {
     double            kappa[SIM_BUCKETS_MAX];                 /* < 0: nothing was taken */
     unsigned          buckets;
     struct sim_tally  tally;
+    struct sim_told   told;   /* zeros when nobody was */
     struct aw_hash128 digest; /* of the server's state at the end */
 };
 
@@ -98,6 +100,7 @@ void sim_spread_add(struct sim_spread *spread, unsigned runs, double value);
 struct sim_summary {
     struct sim_spread of_class[AW_CLASS_COUNT][SIM_CLASS_METRICS];
     struct sim_spread of_run[SIM_RUN_METRICS];
+    struct sim_spread told[SIM_ESTIMATORS][SIM_TOLD_METRICS];
     double            waits[AW_CLASS_COUNT][SIM_BUCKETS_MAX]; /* mean over the runs in which somebody asked; < 0: in none */
     double            kappa[SIM_BUCKETS_MAX];
     uint32_t          waits_count[AW_CLASS_COUNT][SIM_BUCKETS_MAX];

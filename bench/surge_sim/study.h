@@ -16,6 +16,7 @@ struct sim_study {
     const struct sim_policy   *policies[SIM_POLICIES_MAX];
     struct sim_summary        *summaries; /* owns: by policy */
     unsigned                   count;
+    bool                       is_told; /* what people are told was looked at, of `guarded` */
     struct sim_bounds          bounds;
 };
 
@@ -36,6 +37,15 @@ struct sim_target {
 };
 /* The n-th target of this scenario; NULL behind the last. */
 const struct sim_target *sim_target_at(const char *scenario, unsigned number);
+/* The same about what the forecast tells, with a roster; the mean lies within. */
+struct sim_told_target {
+    const char          *words;
+    enum sim_told_metric metric;
+    double               least, most;
+};
+/* The n-th, for R4, R8 and R8u; NULL behind the last, and for other scenarios. */
+const struct sim_told_target *sim_told_target_at(const char *scenario, unsigned number);
+bool                          sim_told_target_is_met(const struct sim_told_target *target, const struct sim_summary *guarded);
 /* The policy `guarded` of a study; NULL when it was not run. */
 const struct sim_summary *sim_study_guarded(const struct sim_study *study);
 bool                      sim_target_is_met(const struct sim_target *target, const struct sim_summary *guarded);

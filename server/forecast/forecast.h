@@ -4,7 +4,7 @@
  * The copy is a flow: tickets are counted by class, age and departure, not one by one; agents take them at the pace of their
  * handling times; what arrives meanwhile waits as well, and goes before or behind by the rule. What comes out is one wait for each
  * class and departure, which is right as far as what was told of arrivals, handling and agents is. How far that can be trusted is
- * learned by comparing (forecast/trust.h), what is told of the present is measured (forecast/pace.h), and what is published is
+ * learned by comparing (forecast/trust.h), what is told of the present is measured (forecast/flow.h), and what is published is
  * rounded up (forecast/promise.h).
  *
  * A group is a set of lanes whose tickets may be taken by the same agents: to the rule they are one queue. A pool is a set of
@@ -40,6 +40,8 @@
 /* Departures of those who will ask, by ten minutes between asking and departure. */
 #define AW_FORECAST_LEADS   36U
 #define AW_FORECAST_LEAD_MS (UINT64_C(10) * 60000)
+/* Of the two waits that trust.h wants, the second is of a run whose half-life is so many times as long: as if a surge went on. */
+#define AW_FORECAST_SLOWER 4U
 /* No answer within AW_FORECAST_AHEAD_MS. */
 #define AW_FORECAST_NEVER UINT64_MAX
 

@@ -1,6 +1,7 @@
 #include "forecast/trust.h"
 
 #include "base/assert.h"
+#include "forecast/promise.h"
 
 #include <math.h>
 #include <string.h>
@@ -9,7 +10,12 @@
 /* Of a normal distribution: nine of ten lie below so many of its deviations. */
 #define DEVIATIONS_90 1.2815515655446004
 
-static const double longer[AW_SHARES] = {0.5, 0.1}; /* the share that waits longer */
+/* The share that waits longer than the second wait: between these, before it is rounded up. */
+#define LONGER_LEAST 0.1
+#define LONGER_MOST  0.3
+/* Of those who keep what they were told: nine of ten, and this much more lets the share go from the least to the most. */
+#define KEPT      0.9
+#define KEPT_MORE 0.05
 
 static double
 number_of(double ratio)
@@ -38,12 +44,24 @@ weight_of(const struct aw_trust *trust, uint64_t ms)
     return exp2(-(double)ms / (double)trust->_settings.half_life_ms);
 }
 
+/* A log-normal spread around the forecast. */
+static double
+first_of(const struct aw_trust_settings *settings, unsigned number)
+{
+    double deviation = AW_TRUST_STEPS * log2(settings->first_spread) / DEVIATIONS_90;
+    double from = ((double)number - 0.5 - MIDDLE) / deviation, until = ((double)number + 0.5 - MIDDLE) / deviation;
+
+    return settings->first_weight * 0.5 * (erf(until / sqrt(2)) - erf(from / sqrt(2)));
+}
+
 void
 aw_trust_init(struct aw_trust *trust, const struct aw_trust_settings *settings)
 {
     AW_ASSERT(settings->half_life_ms > 0 && settings->short_ms > 0);
     AW_ASSERT(settings->first_spread > 1 && settings->first_weight > 0 && settings->most >= 1);
     *trust = (struct aw_trust){._settings = *settings};
+    for (unsigned i = 0; i < AW_TRUST_RATIOS; i++)
+        trust->_first[i] = first_of(settings, i);
     aw_trust_learn(trust);
 }
 
@@ -55,52 +73,67 @@ aw_trust_begin(struct aw_trust *trust, uint64_t passed_ms)
 
     for (size_t i = 0; i < sizeof(trust->_done) / sizeof(*done); i++)
         done[i] *= left;
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
+        trust->_kept[i] *= left;
+        trust->_broken[i] *= left;
+    }
     memset(trust->_waiting, 0, sizeof(trust->_waiting));
+    memset(trust->_breaking, 0, sizeof(trust->_breaking));
 }
 
 void
-aw_trust_add_waiting(struct aw_trust *trust, enum aw_class class_, const struct aw_wait *forecast, uint64_t waited_ms)
+aw_trust_add_waiting(struct aw_trust *trust, enum aw_class class_, const struct aw_wait *forecast, uint64_t told_ms,
+                     uint64_t waited_ms)
 {
     double weight = weight_of(trust, waited_ms);
 
     for (unsigned share = 0; share < AW_SHARES; share++)
         trust->_waiting[class_][share][(unsigned)place_of(trust, forecast->ms[share], waited_ms)] += weight;
+    if (told_ms > AW_PROMISE_STEP_MS_LEAST && waited_ms > told_ms)
+        trust->_breaking[class_] += weight;
 }
 
 void
-aw_trust_add_taken(struct aw_trust *trust, enum aw_class class_, const struct aw_wait *forecast, uint64_t waited_ms)
+aw_trust_add_taken(struct aw_trust *trust, enum aw_class class_, const struct aw_wait *forecast, uint64_t told_ms,
+                   uint64_t waited_ms)
 {
     double weight = weight_of(trust, waited_ms);
 
     for (unsigned share = 0; share < AW_SHARES; share++)
         trust->_done[class_][share][(unsigned)(place_of(trust, forecast->ms[share], waited_ms) + 0.5)] += weight;
+    if (told_ms > AW_PROMISE_STEP_MS_LEAST)
+        *(waited_ms > told_ms ? &trust->_broken[class_] : &trust->_kept[class_]) += weight;
 }
 
-/* What is thought of a class of which nothing is known: a log-normal spread around the forecast. */
+/* The share that may wait longer. */
 static double
-first_of(const struct aw_trust_settings *settings, unsigned number)
+longer_than(const struct aw_trust *trust, enum aw_class class_, unsigned share)
 {
-    double deviation = AW_TRUST_STEPS * log2(settings->first_spread) / DEVIATIONS_90;
-    double from = ((double)number - 0.5 - MIDDLE) / deviation, until = ((double)number + 0.5 - MIDDLE) / deviation;
+    double weight = trust->_settings.first_weight;
+    double all = trust->_kept[class_] + trust->_broken[class_] + trust->_breaking[class_] + weight;
+    double more = (trust->_kept[class_] + KEPT * weight) / all - KEPT;
 
-    return settings->first_weight * 0.5 * (erf(until / sqrt(2)) - erf(from / sqrt(2)));
+    if (share == AW_HALF)
+        return 0.5;
+    return fmin(fmax(LONGER_LEAST + (LONGER_MOST - LONGER_LEAST) * more / KEPT_MORE, LONGER_LEAST), LONGER_MOST);
 }
 
-/* The number above which only `longer` of them wait; the last one when that is not known. */
+/* The number above which only so many of them wait; the last one when that is not known. */
 static double
 find_number(const struct aw_trust *trust, enum aw_class class_, unsigned share)
 {
+    double        longer = longer_than(trust, class_, share);
     const double *done = trust->_done[class_][share], *waiting = trust->_waiting[class_][share];
     double        at_risk = 0, still = 1; /* the share whose waits are longer */
 
     for (unsigned i = 0; i < AW_TRUST_RATIOS; i++)
-        at_risk += done[i] + waiting[i] + first_of(&trust->_settings, i);
+        at_risk += done[i] + waiting[i] + trust->_first[i];
     for (unsigned i = 0; i < AW_TRUST_RATIOS; i++) {
-        double taken = done[i] + first_of(&trust->_settings, i);
+        double taken = done[i] + trust->_first[i];
         double after = at_risk > 1e-9 ? still * (1 - taken / at_risk) : still;
 
-        if (after <= longer[share])
-            return i + 0.5 - (longer[share] - after) / (still - after);
+        if (after <= longer)
+            return i + 0.5 - (longer - after) / (still - after);
         at_risk -= taken + waiting[i];
         still = after;
     }

@@ -7,6 +7,9 @@
  * Kaplan and Meier, on a histogram). What was forecast `half_life_ms` ago counts half: it says little of a forecast that knows
  * what has come since. Until enough is known a class behaves as `first` says.
  *
+ * What is told is rounded up, so more than nine of ten may keep it: of each class it also counts who does, and as long as these are
+ * more, the second wait is taken from a lower decile, down to the seventh. Whoever was told the smallest step is not asked.
+ *
  * A plain value; the caller owns it. Thread: one at a time. Nothing can fail; no clock, no memory taken. Doubles, as forecast.h.
  */
 #ifndef AW_FORECAST_TRUST_H
@@ -30,7 +33,7 @@ struct aw_trust_settings {
 };
 #define AW_TRUST_SETTINGS_DEFAULT                                                                                                \
     ((struct aw_trust_settings){                                                                                                 \
-        .half_life_ms = UINT64_C(2) * 3600000, .short_ms = 120000, .first_spread = 1.2, .first_weight = 30, .most = 2})
+        .half_life_ms = UINT64_C(2) * 3600000, .short_ms = 120000, .first_spread = 1.1, .first_weight = 30, .most = 1.3})
 
 /* Of one class: as probable, and with slower fading; or, corrected: of half of the people, and of nine of ten. */
 enum aw_share { AW_HALF, AW_NINE_OF_TEN };
@@ -41,18 +44,24 @@ struct aw_wait {
 
 struct aw_trust {
     struct aw_trust_settings _settings;
+    double                   _first[AW_TRUST_RATIOS]; /* what is thought of a class of which nothing is known */
     double                   _done[AW_CLASS_COUNT][AW_SHARES][AW_TRUST_RATIOS];
     double                   _waiting[AW_CLASS_COUNT][AW_SHARES][AW_TRUST_RATIOS];
+    double                   _kept[AW_CLASS_COUNT]; /* who waited no longer than told, and who longer */
+    double                   _broken[AW_CLASS_COUNT];
+    double                   _breaking[AW_CLASS_COUNT]; /* longer, and still waits */
     double                   _factors[AW_CLASS_COUNT][AW_SHARES];
 };
 
 void aw_trust_init(struct aw_trust *trust, const struct aw_trust_settings *settings);
 /* So much time has passed; forgets who waited. Then each who waits now, then aw_trust_learn. */
 void aw_trust_begin(struct aw_trust *trust, uint64_t passed_ms);
-/* One for whom this was forecast has waited so long and still waits. */
-void aw_trust_add_waiting(struct aw_trust *trust, enum aw_class class_, const struct aw_wait *forecast, uint64_t waited_ms);
+/* One for whom this was forecast, and who was told `told_ms` for nine of ten, has waited so long and still waits. */
+void aw_trust_add_waiting(struct aw_trust *trust, enum aw_class class_, const struct aw_wait *forecast, uint64_t told_ms,
+                          uint64_t waited_ms);
 /* One was taken after so long. */
-void aw_trust_add_taken(struct aw_trust *trust, enum aw_class class_, const struct aw_wait *forecast, uint64_t waited_ms);
+void aw_trust_add_taken(struct aw_trust *trust, enum aw_class class_, const struct aw_wait *forecast, uint64_t told_ms,
+                        uint64_t waited_ms);
 void aw_trust_learn(struct aw_trust *trust);
 /* By how much a forecast is multiplied. */
 double aw_trust_factor(const struct aw_trust *trust, enum aw_class class_, enum aw_share share);

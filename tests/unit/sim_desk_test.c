@@ -162,7 +162,7 @@ report_of(uint64_t seed)
     assert_int_equal(sim_options_parse(&options, (int)AW_ARRAY_LEN(argv), argv, &why), AW_OK);
     assert_int_equal(sim_study_run(&study, &options, 0, NULL, &why), AW_OK);
     sim_report_text(to, &study, &options);
-    (void)sim_report_targets(to, &study);
+    (void)sim_report_targets(to, &study, &options);
     sim_report_json_begin(to, &options);
     sim_report_json_study(to, &study, true);
     assert_true(sim_report_json_end(to));
