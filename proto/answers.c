@@ -1028,6 +1028,46 @@ aw_proto_write_problem_messages(struct aw_writer *writer, const struct aw_proble
     return true;
 }
 
+static void
+write_spans(struct aw_writer *writer, const struct aw_reply_span *spans, uint32_t count)
+{
+    KEY(writer, "spans");
+    aw_writer_begin_array(writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        aw_writer_begin_map(writer);
+        KEY(writer, "kind");
+        aw_writer_str(writer, spans[i].kind);
+        KEY(writer, "words");
+        aw_writer_str(writer, spans[i].words);
+        KEY(writer, "begin");
+        aw_writer_u64(writer, spans[i].begin);
+        KEY(writer, "end");
+        aw_writer_u64(writer, spans[i].end);
+        KEY(writer, "rule");
+        aw_writer_str(writer, spans[i].rule);
+        aw_writer_end_map(writer);
+    }
+    aw_writer_end_array(writer);
+}
+
+void
+aw_proto_write_reply_check(struct aw_writer *writer, const struct aw_reply_check_answer *check)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "clean");
+    aw_writer_bool(writer, check->span_count == 0 && !check->cut);
+    write_spans(writer, check->spans, check->span_count);
+    if (check->more) {
+        KEY(writer, "more");
+        aw_writer_bool(writer, true);
+    }
+    if (check->cut) {
+        KEY(writer, "cut");
+        aw_writer_bool(writer, true);
+    }
+    aw_writer_end_map(writer);
+}
+
 void
 aw_proto_write_receipt_line(struct aw_writer *writer, uint32_t line, int status, const struct aw_receipt *receipt)
 {

@@ -45,6 +45,7 @@ AW_PROTO_DECODE(complete, complete_request, COMPLETE)
 AW_PROTO_DECODE(release, release_request, RELEASE)
 AW_PROTO_DECODE(transfer, transfer_request, TRANSFER)
 AW_PROTO_DECODE(note, note_request, NOTE)
+AW_PROTO_DECODE(reply_check, reply_check_request, REPLY_CHECK)
 AW_PROTO_DECODE(extend_line, extend_line, EXTEND_LINE)
 AW_PROTO_DECODE(complete_line, complete_line, COMPLETE_LINE)
 AW_PROTO_DECODE(lane_put, lane_request, LANE_PUT)
@@ -128,6 +129,7 @@ void aw_proto_write_change_line(struct aw_writer *writer, uint32_t line, int sta
 AW_MUST_USE bool aw_proto_write_news_messages(struct aw_writer *writer, const struct aw_lease_news *news);
 void             aw_proto_write_news_ending(struct aw_writer *writer, const struct aw_lease_news *news);
 void             aw_proto_write_news_lost(struct aw_writer *writer, const struct aw_lease_news *news);
+void aw_proto_write_reply_check(struct aw_writer *writer, const struct aw_reply_check_answer *check);
 /* What extend, complete, release, hold and cancel answer. */
 AW_MUST_USE bool aw_proto_write_done(struct aw_writer *writer, const struct aw_done_answer *done);
 void             aw_proto_write_problem(struct aw_writer *writer, const struct aw_problem *problem);

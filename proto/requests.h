@@ -46,6 +46,13 @@ struct aw_note_request {
     struct aw_slice text; /* required */
 };
 
+/* POST /v1/replies/check */
+struct aw_reply_check_request {
+    struct aw_slice text; /* required */
+    uint8_t         visibility;
+    struct aw_slice channel;
+};
+
 /* One line of POST /v1/leases/extend */
 struct aw_extend_line {
     struct aw_slice lease; /* required */

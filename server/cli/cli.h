@@ -68,6 +68,7 @@ extern const struct aw_cli_command aw_cli_transfer;
 extern const struct aw_cli_command aw_cli_note;
 extern const struct aw_cli_command aw_cli_ticket;
 extern const struct aw_cli_command aw_cli_message;
+extern const struct aw_cli_command aw_cli_check;
 extern const struct aw_cli_command aw_cli_lanes;
 extern const struct aw_cli_command aw_cli_agents;
 extern const struct aw_cli_command aw_cli_journal;

@@ -319,6 +319,21 @@ struct aw_change_answer {
 };
 
 /* RFC 9457. `field`, `line` and the ones behind are members of their own, left out when empty or 0. */
+/* Words of a reply that should not go out. */
+struct aw_reply_span {
+    struct aw_slice kind;  /* "phone" */
+    struct aw_slice rule;  /* "en.refer.call" */
+    struct aw_slice words; /* of the text */
+    uint32_t        begin; /* bytes of the text */
+    uint32_t        end;
+};
+struct aw_reply_check_answer {
+    const struct aw_reply_span *spans;
+    uint32_t                    span_count;
+    bool                        more; /* than are told */
+    bool                        cut;  /* what lies behind was not looked at */
+};
+
 struct aw_problem {
     enum aw_err     err;
     struct aw_slice detail;

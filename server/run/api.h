@@ -56,6 +56,7 @@ aw_api_handler aw_api_list_airports;
 aw_api_handler aw_api_get_airport;
 aw_api_handler aw_api_put_airport;
 aw_api_handler aw_api_undo;
+aw_api_handler aw_api_check_reply; /* api_check.c */
 aw_api_handler aw_api_events;  /* api_events.c */
 aw_api_handler aw_api_history; /* api_history.c */
 aw_api_handler aw_api_healthz; /* api_health.c */

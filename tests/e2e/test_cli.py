@@ -437,6 +437,19 @@ def test_transfer_and_note(t):
     aswolk(server, "note", "t0", "nothing", code=FAILED)
 
 
+def test_check(t):
+    server = t.server()
+    equal(aswolk(server, "check", "You are on AW441 now.").out, "clean\n", "nothing wrong with it")
+    told = aswolk(server, "check", "--public", "-", stdin=b"Booking QX7K2P: call us\n", code=FAILED)
+    equal([line.split()[0] for line in told.out.splitlines()], ["booking", "phone"], "what must not go out")
+    check("QX7K2P  (bytes 8 to 14, rule all.reveal.booking)" in told.out, "where, and by which rule", told.out)
+    spans = aswolk(server, "check", "--json", "--channel", "phone", "ring +31 20 555 01 43, call us", code=FAILED).json["spans"]
+    equal([span["words"] for span in spans], ["call us"], "the channel's own way")
+    check("takes one text" in aswolk(server, "check", "call", "us", code=USAGE).err, "said")
+    check("at most 65536 bytes" in aswolk(server, "check", "-", stdin=b"a" * 65537, code=USAGE).err, "too long")
+    check("channel" in aswolk(server, "check", "--channel", "A B", "x", code=FAILED).err, "the server's words")
+
+
 def test_agents(t):
     """agents: set changes what its options name and keeps the rest, whatever the name; the list shows what each holds."""
     server = t.server()

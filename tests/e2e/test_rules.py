@@ -84,6 +84,43 @@ def test_reload_under_load(t):
     server.stop()
 
 
+def test_replies_are_checked(t):
+    """By the rules in use: those for replies change with the others."""
+    folder = os.path.join(t.folder, "rules")
+    os.mkdir(folder)
+    write_rules(folder, RULES % ("one", "care"))
+    server = t.server("--rules", folder)
+    api = server.api()
+    reply = {"text": "H\u00e9, call us: +31 20 555 01 43. Booking QX7K2P, https://pay.aw.example/x", "channel": "twitter"}
+
+    def asked(api, body):
+        return api.send("POST", "/v1/replies/check", body)
+
+    private = asked(api, reply).value
+    equal(private["clean"], False, "sends away")
+    equal([(span["kind"], span["words"], span["rule"]) for span in private["spans"]],
+          [("phone", "call us", "all.refer.call"), ("phone", "+31 20 555 01 43", "all.refer.number")], "spans")
+    first = private["spans"][0]
+    equal(reply["text"].encode()[first["begin"]:first["end"]], b"call us", "in bytes")
+    public = asked(api, dict(reply, visibility="public")).value
+    equal([span["kind"] for span in public["spans"]], ["phone", "phone", "booking"], "in public")
+    at_home = asked(api, dict(reply, channel="phone")).value
+    equal([span["kind"] for span in at_home["spans"]], ["phone"], "a number is told to who phones")
+    many = asked(api, {"text": "+31 20 555 01 43. " * 20}).value
+    equal((len(many["spans"]), many["more"]), (16, True), "no more are told")
+    equal(asked(api, {"text": "You are on AW441 now."}).value, {"clean": True, "spans": []}, "clean")
+    for wrong, field in (({}, "text"), ({"text": ""}, "text"), ({"text": "a", "channel": "A b"}, "channel"),
+                         ({"text": "a", "visibility": "all"}, "visibility")):
+        response = asked(api, wrong)
+        equal((response.status, response.value["field"]), (400, field), "refused by name")
+    with open(os.path.join(folder, "replies", "few.rules"), "w", encoding="utf-8") as file:
+        file.write("language en\nrule elephant refer circus\nsay purple elephant\n+ a purple elephant\n- a grey elephant\n")
+    reload(server, "rules reloaded")
+    until("each thread has the new rules", lambda: all(
+        asked(server.api(), {"text": "call us, purple elephant"}).value["spans"][0]["kind"] == "circus"
+        for _ in range(4)))
+
+
 def test_bad_rules_change_nothing(t):
     folder = os.path.join(t.folder, "rules")
     os.mkdir(folder)
