@@ -166,7 +166,7 @@ run_note(struct aw_cli *cli, int argc, char **argv)
     if (strlen(argv[0]) >= ID_BYTES_MAX || !aw_cli_check_name(cli, "ticket id", argv[0]))
         return AW_CLI_USAGE;
     if (!aw_random(&random, sizeof(random)))
-        AW_UNREACHABLE(); /* the kernel always has some */
+        AW_UNREACHABLE();       /* the kernel always has some */
     aw_base32_u64(random, key); /* an answer that was lost is asked for again, and the note is there once */
     (void)snprintf(path, sizeof(path), "/v1/tickets/%s/notes", argv[0]);
     done = send(cli, path, json_pack("{s:s}", "text", argv[1]), key, &code);

@@ -32,9 +32,10 @@ CHANNELS = ("web", "mail", "twitter")
 HELPERS = {"main": "red", "red": "blue", "blue": "main"}  # whose agents may help with what has waited long
 AGENTS = 5
 SHORT_S, LONG_S = 5, 3600  # A long lease ends by its holder or with its ticket, never by itself.
-ENDED = ("complete", "release", "decline")
+ENDED = ("complete", "release", "decline", "transfer")
 SETTINGS = (
     ["--decline-s", "2", "--kept-s", "1", "--kept-gentle-s", "2", "--gentle-first-s", "1", "--lease-grace-s", "1"]
+    + ["--kept-transfer-s", "1"]
     + ["--checkpoint-bytes", "65536", "--checkpoint-step-bytes", "65536"]
 )
 
@@ -343,10 +344,17 @@ class Agent:
             self.end(api, held, "release", {"reason": "not now"})
         elif dice < 0.6:
             self.end(api, held, "decline", {"reason": "not me"})
-        elif dice < 0.8:
+        elif dice < 0.7:
+            colleague = self.random.random() < 0.3
+            goal = {"agent": "agent-%d" % self.random.randrange(AGENTS)} if colleague else {"lane": self.random.choice(LANES[:3])}
+            self.end(api, held, "transfer", dict(goal, **self.random.choice(({}, {"note": "a word to you"}))))
+        elif dice < 0.82:
             self.extend(api, held)
-        elif dice < 0.85:
+        elif dice < 0.87:
             self.race(api, held)
+        elif dice < 0.9:
+            response = api.send("POST", "/v1/tickets/%s/notes" % held.ticket, {"text": "a word to all"})
+            check(response.status in (200, 409), "a note of an open ticket", (response.status, response.body))
 
     def extend(self, api, held):
         lease_s = LONG_S if held.long else SHORT_S
@@ -410,8 +418,13 @@ class Agent:
             self.shown(held, answer["messages"])
             self.book.count("completes refused for new messages")
         elif answer["type"] == "urn:aswolk:table-full":
-            equal(verb, "decline", "all else has room")
+            check(verb in ("decline", "transfer"), "all else has room", verb)
             held.trying = None
+        elif verb == "transfer" and answer["type"] != "urn:aswolk:lease-lost":
+            refusals = ["urn:aswolk:" + name for name in ("transfer-refused", "bad-value", "not-found", "lane-paused")]
+            check(answer["type"] in refusals, "back, too often, to oneself, to nobody, or into a lane that is shut", answer)
+            held.trying = None
+            self.book.count("transfers refused")
         else:
             self.lost(held, answer)
 
@@ -660,6 +673,7 @@ COUNTED = {  # name of the metric -> of the model
     "tickets_cancelled": "cancel",
     "leases_released": "release",
     "leases_declined": "decline",
+    "leases_transferred": "transfer",
 }
 
 
