@@ -63,9 +63,9 @@ print_checked(const struct aw_cli *cli, json_t *answer)
     }
     json_array_foreach(json_object_get(answer, "spans"), i, span)
     {
-        (void)printf("%-8s %s  (bytes %" PRIu64 " to %" PRIu64 ", rule %s)\n", aw_cli_text(span, "kind"),
-                     aw_cli_text(span, "words"), aw_cli_number(span, "begin"), aw_cli_number(span, "end"),
-                     aw_cli_text(span, "rule"));
+        (void)printf("%-8s bytes %" PRIu64 " to %" PRIu64 ", rule %s:", aw_cli_text(span, "kind"), aw_cli_number(span, "begin"),
+                     aw_cli_number(span, "end"), aw_cli_text(span, "rule"));
+        aw_cli_print_text(aw_cli_text(span, "words"), " ");
     }
     if (json_is_true(json_object_get(answer, "more")))
         (void)printf("and more\n");

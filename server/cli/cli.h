@@ -139,6 +139,9 @@ AW_MUST_USE bool aw_cli_check_name(const struct aw_cli *cli, const char *what, c
 
 /* --- show.c --------------------------------------------------------------------------------------------------------------- */
 
+/* A text with `indent` before each of its lines, and a newline. Control characters of a customer's text must not reach the terminal
+ * as commands. */
+void aw_cli_print_text(const char *text, const char *indent);
 /* The text of a member, "" when it is missing or no text. Borrows. */
 const char *aw_cli_text(const json_t *object, const char *key);
 uint64_t    aw_cli_number(const json_t *object, const char *key);

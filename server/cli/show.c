@@ -67,9 +67,8 @@ aw_cli_print_json(const json_t *value)
     (void)fputc('\n', stdout);
 }
 
-/* Control characters of a customer's text must not reach the terminal as commands. */
-static void
-print_text(const char *text, const char *indent)
+void
+aw_cli_print_text(const char *text, const char *indent)
 {
     (void)fputs(indent, stdout);
     for (; *text != '\0'; text++) {
@@ -94,7 +93,8 @@ show_reasons(const json_t *object)
 
     json_array_foreach(reasons, i, reason)
     {
-        print_text(json_string_value(reason) == NULL ? "" : json_string_value(reason), i == 0 ? "  because  " : "           ");
+        aw_cli_print_text(json_string_value(reason) == NULL ? "" : json_string_value(reason),
+                          i == 0 ? "  because  " : "           ");
     }
 }
 
@@ -111,10 +111,10 @@ aw_cli_show_message(const json_t *message)
     else if (aw_cli_flag(message, "unreadable"))
         (void)printf("    (unreadable: what is stored of it is damaged)\n");
     else
-        print_text(aw_cli_text(message, "text"), "    ");
+        aw_cli_print_text(aw_cli_text(message, "text"), "    ");
     json_array_foreach(json_object_get(message, "attachments"), i, attachment)
     {
-        print_text(aw_cli_text(attachment, "ref"), "    + ");
+        aw_cli_print_text(aw_cli_text(attachment, "ref"), "    + ");
     }
 }
 
@@ -142,11 +142,11 @@ show_notes(const json_t *notes, const char *after)
         if (strcmp(aw_cli_text(note, "after"), after) != 0)
             continue;
         (void)printf("  %s  %s  ", aw_cli_text(note, "written_at"), aw_cli_text(note, "note"));
-        print_text(aw_cli_text(note, "by"), "note by ");
-        print_text(aw_cli_flag(note, "erased")       ? "(erased)"
-                   : aw_cli_flag(note, "unreadable") ? "(unreadable: what is stored of it is damaged)"
-                                                     : aw_cli_text(note, "text"),
-                   "    # ");
+        aw_cli_print_text(aw_cli_text(note, "by"), "note by ");
+        aw_cli_print_text(aw_cli_flag(note, "erased")       ? "(erased)"
+                          : aw_cli_flag(note, "unreadable") ? "(unreadable: what is stored of it is damaged)"
+                                                            : aw_cli_text(note, "text"),
+                          "    # ");
     }
 }
 
@@ -198,7 +198,7 @@ aw_cli_show_lease(const json_t *lease)
     (void)printf("%s  %s%s  lane %s  waited %" PRIu64 " s  lease %" PRIu64 " s\n", aw_cli_text(lease, "ticket"),
                  aw_cli_text(lease, "class"), aw_cli_flag(lease, "gentle") ? ", gentle" : "", aw_cli_text(lease, "lane"),
                  aw_cli_number(lease, "waited_s"), aw_cli_number(lease, "expires_in_s"));
-    print_text(aw_cli_text(lease, "customer"), "  from     ");
+    aw_cli_print_text(aw_cli_text(lease, "customer"), "  from     ");
     (void)printf("  answer   on %s as %s, %s\n", aw_cli_text(to, "channel"), aw_cli_text(to, "account"),
                  aw_cli_text(to, "visibility"));
     if (aw_cli_number(lease, "attempt") > 1)
@@ -229,7 +229,7 @@ aw_cli_show_ticket(const json_t *ticket)
     show_time(ticket, "opened_at", "opened");
     show_time(ticket, "age_from", "age from");
     if (holder[0] != '\0')
-        print_text(holder, "  held by  ");
+        aw_cli_print_text(holder, "  held by  ");
     show_time(ticket, "expires_at", "until");
     show_time(ticket, "held_until", "on hold");
     show_time(ticket, "closed_at", "closed");

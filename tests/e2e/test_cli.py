@@ -442,7 +442,7 @@ def test_check(t):
     equal(aswolk(server, "check", "You are on AW441 now.").out, "clean\n", "nothing wrong with it")
     told = aswolk(server, "check", "--public", "-", stdin=b"Booking QX7K2P: call us\n", code=FAILED)
     equal([line.split()[0] for line in told.out.splitlines()], ["booking", "phone"], "what must not go out")
-    check("QX7K2P  (bytes 8 to 14, rule all.reveal.booking)" in told.out, "where, and by which rule", told.out)
+    check("booking  bytes 8 to 14, rule all.reveal.booking: QX7K2P\n" in told.out, "where, and by which rule", told.out)
     spans = aswolk(server, "check", "--json", "--channel", "phone", "ring +31 20 555 01 43, call us", code=FAILED).json["spans"]
     equal([span["words"] for span in spans], ["call us"], "the channel's own way")
     check("takes one text" in aswolk(server, "check", "call", "us", code=USAGE).err, "said")
