@@ -587,6 +587,30 @@ aw_forecast_wait_ms(const struct aw_forecast *forecast, uint32_t group, enum aw_
 }
 
 uint64_t
+aw_forecast_desk_wait_ms(const struct aw_forecast *forecast, enum aw_class class_, aw_ms departure, double share)
+{
+    double   all = 0;
+    uint64_t best = AW_FORECAST_NEVER;
+
+    AW_ASSERT(share > 0 && share <= 1);
+    for (uint32_t i = 0; i < forecast->group_count; i++)
+        all += forecast->groups[i].arrivals[class_].per_hour;
+    for (uint32_t i = 0; i < forecast->group_count; i++) {
+        uint64_t wait_ms = aw_forecast_wait_ms(forecast, i, class_, departure);
+        double   within = 0;
+
+        for (uint32_t k = 0; k < forecast->group_count; k++) {
+            double weight = all > 0 ? forecast->groups[k].arrivals[class_].per_hour / all : 1.0 / forecast->group_count;
+
+            within += aw_forecast_wait_ms(forecast, k, class_, departure) <= wait_ms ? weight : 0;
+        }
+        if (within >= share - 1e-9 && wait_ms < best)
+            best = wait_ms;
+    }
+    return best;
+}
+
+uint64_t
 aw_forecast_left_ms(const struct aw_forecast *forecast, uint32_t group, enum aw_class class_, aw_ms age, aw_ms departure)
 {
     const struct line *line = line_of(forecast, group, class_, departure);

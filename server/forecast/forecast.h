@@ -84,6 +84,9 @@ void aw_forecast_run(struct aw_forecast *forecast);
 
 /* After a run: the wait of a ticket that comes now, in ms. `departure` counts for imminent ones. AW_FORECAST_NEVER. */
 uint64_t aw_forecast_wait_ms(const struct aw_forecast *forecast, uint32_t group, enum aw_class class_, aw_ms departure);
+/* The same over the whole desk: what at least this share of those who come now waits at most, groups counting by what arrives there
+ * of this class; all alike when nothing does. 0 < share <= 1. */
+uint64_t aw_forecast_desk_wait_ms(const struct aw_forecast *forecast, enum aw_class class_, aw_ms departure, double share);
 /* How much longer one waits that was added so. AW_FORECAST_NEVER also when there is none like it. */
 uint64_t aw_forecast_left_ms(const struct aw_forecast *forecast, uint32_t group, enum aw_class class_, aw_ms age,
                              aw_ms departure);

@@ -144,6 +144,38 @@ test_groups(void **state)
     aw_forecast_free(&forecast);
 }
 
+/* Of three groups: one hour, two hours, never; the first gets half of what comes, the others a quarter each. */
+static void
+test_whole_desk(void **state)
+{
+    struct aw_forecast *forecast = begin(3);
+    uint64_t            one, two;
+
+    (void)state;
+    for (unsigned arrivals = 0; arrivals < 2; arrivals++) {
+        aw_forecast_begin(forecast, &order, NOW);
+        for (unsigned i = 0; i < 3; i++) {
+            double per_hour = i == 0 ? 1e-3 : 5e-4;
+
+            aw_forecast_add_waiting(forecast, i, AW_CLASS_GENERAL, NOW - HOUR, 0, 50 * (i + 1));
+            if (arrivals)
+                aw_forecast_set_arrivals(forecast, i, AW_CLASS_GENERAL, (struct aw_forecast_arrivals){per_hour, per_hour});
+        }
+        add_agents(forecast, 1, 5);
+        add_agents(forecast, 2, 5);
+        aw_forecast_run(forecast);
+        one = aw_forecast_wait_ms(forecast, 0, AW_CLASS_GENERAL, 0);
+        two = aw_forecast_wait_ms(forecast, 1, AW_CLASS_GENERAL, 0);
+        assert_near(one, HOUR, 0.01);
+        assert_near(two, 2 * HOUR, 0.01);
+        assert_int_equal(aw_forecast_desk_wait_ms(forecast, AW_CLASS_GENERAL, 0, 0.5), arrivals ? one : two);
+        assert_int_equal(aw_forecast_desk_wait_ms(forecast, AW_CLASS_GENERAL, 0, 0.65), two);
+        assert_int_equal(aw_forecast_desk_wait_ms(forecast, AW_CLASS_GENERAL, 0, 0.75), arrivals ? two : AW_FORECAST_NEVER);
+        assert_int_equal(aw_forecast_desk_wait_ms(forecast, AW_CLASS_GENERAL, 0, 0.9), AW_FORECAST_NEVER);
+    }
+    aw_forecast_free(&forecast);
+}
+
 /* --- against a desk --------------------------------------------------------------------------------------------------------- */
 
 enum { TICKETS = 1500, AGENTS = 20 };
@@ -282,7 +314,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_class), cmocka_unit_test(test_arrivals_go_before), cmocka_unit_test(test_staff),
-        cmocka_unit_test(test_groups),    cmocka_unit_test(test_as_a_desk_does),     cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_groups),    cmocka_unit_test(test_whole_desk),         cmocka_unit_test(test_as_a_desk_does),
+        cmocka_unit_test(test_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
