@@ -156,9 +156,14 @@ aw_aside_decline(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ti
 }
 
 void
-aw_aside_hand(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, uint32_t agent, uint64_t ms)
+aw_aside_let_go(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket)
 {
     drop(state, slot, ticket, gives_way);
+}
+
+void
+aw_aside_hand(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, uint32_t agent, uint64_t ms)
+{
     for (uint32_t at = state->ticket_asides[slot]; at != 0; at = aw_aside_at(state, at)->links.next) {
         if (aw_aside_at(state, at)->agent == agent) {
             struct aw_aside_row *row = aw_rows_change(&state->asides, at);

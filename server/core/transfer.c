@@ -99,6 +99,7 @@ aw_apply_transfer(struct aw_state *state, struct aw_command *command)
     ticket->lane = (uint16_t)goal.lane;
     if (in->note.len > 0 && ticket->notes < UINT16_MAX)
         ticket->notes++;
+    aw_aside_let_go(state, slot, ticket); /* who it was kept for had it */
     if (may_be_kept(state, ticket, &goal))
         aw_aside_hand(state, slot, ticket, goal.agent, state->globals.settings.kept_transfer_ms);
     aw_ticket_queue(state, slot, ticket, &command->out.event); /* where it turns out that an imminent one waits for no one */

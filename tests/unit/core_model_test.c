@@ -1038,6 +1038,7 @@ m_transfer(struct aw_command *c)
     m_record(c, t);
     t->notes += c->in.transfer.note.len > 0 ? 1 : 0;
     t->from[t->transfers++] = t->lane;
+    t->kept_until = 0;
     t->lane = lane;
     if (is_kept) {
         t->declined_until[to] = 0;
@@ -1877,14 +1878,14 @@ make_fenced(struct logged *l)
 {
     struct aw_lease_id     lease = some_lease();
     const struct m_ticket *t = &m.tickets[lease.slot];
-    uint64_t               kind = pick(10);
+    uint64_t               kind = pick(12);
     const char            *agent = agent_names[t->state == AW_TICKET_LEASED && pick(20) != 0 ? (uint64_t)t->holder : pick(NAMES)];
 
-    l->command.kind = kind < 2   ? AW_COMMAND_EXTEND
-                      : kind < 6 ? AW_COMMAND_COMPLETE
-                      : kind < 7 ? AW_COMMAND_DECLINE
-                      : kind < 8 ? AW_COMMAND_RELEASE
-                                 : AW_COMMAND_TRANSFER;
+    l->command.kind = kind < 2    ? AW_COMMAND_EXTEND
+                      : kind < 8  ? AW_COMMAND_COMPLETE
+                      : kind < 9  ? AW_COMMAND_DECLINE
+                      : kind < 10 ? AW_COMMAND_RELEASE
+                                  : AW_COMMAND_TRANSFER;
     if (lease.fence == t->ended_fence && lease.fence != 0 && t->ended_kind != AW_COMMAND_TIMER && pick(2) == 0)
         l->command.kind = t->ended_kind == AW_COMMAND_CANCEL ? AW_COMMAND_COMPLETE : t->ended_kind;
     l->command.in.fenced = (struct aw_in_fenced){
@@ -2039,9 +2040,9 @@ make_command(struct run *run, struct logged *l)
                 (struct aw_pull_key){.key = 1 + pick(6), .request = pick(5) == 0 ? 1 : 2, .pull = (uint32_t)pick(3)};
     } else if (what < 880) {
         make_fenced(l);
-    } else if (what < 945) {
+    } else if (what < 925) {
         make_unfold(l, slot);
-    } else if (what < 952) {
+    } else if (what < 935) {
         l->command.kind = AW_COMMAND_TIMER;
         l->command.in.timer = (struct aw_in_timer){.slot = slot, .version = m.tickets[slot].version + (pick(4) == 0 ? 1 : 0)};
     } else if (what < 985) {

@@ -177,6 +177,25 @@ test_to_a_colleague(void **unused)
     kit_close(&kit);
 }
 
+/* Who it was kept for had it, and hands it on to all. */
+static void
+test_kept_no_more(void **unused)
+{
+    struct kit          kit;
+    struct aw_ticket_id ticket;
+    struct aw_command   command;
+
+    (void)unused;
+    open_desk(&kit);
+    ticket = open_one(&kit, 1, AW_CLASS_GENERAL);
+    assert_int_equal(hand_on(&kit, ticket, NULL, "bob").out.event.kind, AW_EVENT_ASIDE);
+    command = kit_transfer(&kit, kit_lease(&kit, ticket, "bob", KIT_MINUTE), "bob", "refunds", NULL);
+    assert_int_equal(command.out.event.kind, AW_EVENT_QUEUED);
+    assert_int_equal(aw_state_aside_count(kit.state), 0);
+    assert_int_equal(try_take(&kit, ticket, "cyd"), AW_OK);
+    kit_close(&kit);
+}
+
 /* The most urgent wait for no one, also when it is the clock that makes them so. */
 static void
 test_nobody_waits_for_care(void **unused)
@@ -264,6 +283,7 @@ main(void)
         cmocka_unit_test(test_nobody_waits_for_care),
         cmocka_unit_test(test_no_room_to_keep),
         cmocka_unit_test(test_notes),
+        cmocka_unit_test(test_kept_no_more),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
