@@ -750,6 +750,8 @@ aw_proto_write_agent(struct aw_writer *writer, const struct aw_agent_answer *age
         write_strings(writer, agent->lanes, agent->lane_count);
     else
         aw_writer_null(writer);
+    KEY(writer, "presence");
+    write_string(writer, aw_presence_name(agent->presence));
     KEY(writer, "gentle");
     aw_writer_bool(writer, agent->is_gentle);
     KEY(writer, "units");

@@ -15,6 +15,7 @@
         literal, sizeof(literal) - 1                                                                                             \
     }
 static const struct aw_slice names[AW_EVENT_TYPES] = {
+    [AW_EVENT_TYPE_AGENT_PRESENCE] = NAME("aswolk.agent.presence"),
     [AW_EVENT_TYPE_AGENT_SET] = NAME("aswolk.agent.set"),
     [AW_EVENT_TYPE_AIRPORT_SET] = NAME("aswolk.airport.set"),
     [AW_EVENT_TYPE_CHANGE_UNDONE] = NAME("aswolk.change.undone"),
@@ -130,6 +131,8 @@ aw_event_type_of(const struct aw_command *command)
         return AW_EVENT_TYPE_CHANGE_UNDONE;
     case AW_COMMAND_AGENT:
         return AW_EVENT_TYPE_AGENT_SET;
+    case AW_COMMAND_PRESENCE:
+        return AW_EVENT_TYPE_AGENT_PRESENCE;
     case AW_COMMAND_CHANNEL:
         return AW_EVENT_TYPE_CHANNEL_SET;
     case AW_COMMAND_REPLY:
@@ -416,6 +419,10 @@ add_own(struct aw_writer *writer, const struct aw_event_source *source, const st
     case AW_COMMAND_AGENT:
         add_agent(writer, &command->in.agent);
         return;
+    case AW_COMMAND_PRESENCE:
+        add_text(writer, "agent", command->in.presence.name);
+        add_word(writer, "presence", aw_presence_name(command->in.presence.presence));
+        return;
     case AW_COMMAND_MESSAGE:
         add_message(writer, source, command);
         return;
@@ -425,7 +432,8 @@ add_own(struct aw_writer *writer, const struct aw_event_source *source, const st
         add_time(writer, "expires_at", at + command->in.lease.lease_ms);
         return;
     case AW_COMMAND_EXTEND:
-        add_time(writer, "expires_at", at + command->in.fenced.lease_ms);
+        if (command->in.fenced.lease_ms > 0) /* else it only says that messages were seen */
+            add_time(writer, "expires_at", at + command->in.fenced.lease_ms);
         return;
     case AW_COMMAND_COMPLETE:
         add_text(writer, "disposition", command->in.fenced.words);
@@ -486,6 +494,8 @@ add_subject(struct aw_writer *writer, const struct aw_event_source *source, cons
         add_text(writer, "subject", command->in.lane.name);
     else if (command->kind == AW_COMMAND_AGENT)
         add_text(writer, "subject", command->in.agent.name);
+    else if (command->kind == AW_COMMAND_PRESENCE)
+        add_text(writer, "subject", command->in.presence.name);
     else if (command->kind == AW_COMMAND_CHANNEL)
         add_text(writer, "subject", command->in.channel.name);
     else if (command->kind == AW_COMMAND_FLIGHT)

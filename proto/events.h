@@ -11,6 +11,7 @@
 
 /* In the order of their names. */
 enum aw_event_type {
+    AW_EVENT_TYPE_AGENT_PRESENCE,
     AW_EVENT_TYPE_AGENT_SET,
     AW_EVENT_TYPE_AIRPORT_SET,
     AW_EVENT_TYPE_CHANGE_UNDONE,

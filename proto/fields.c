@@ -29,6 +29,8 @@ static const char *const class_names[] = {"care", "imminent", "disrupted", "gene
 WORDS(class, {AW_CLASS_CARE, AW_CLASS_IMMINENT, AW_CLASS_DISRUPTED, AW_CLASS_GENERAL, AW_CLASS_OTHER})
 static const char *const pause_names[] = {"none", "in", "out", "both"};
 WORDS(pause, {AW_LANE_OPEN, AW_LANE_PAUSED_IN, AW_LANE_PAUSED_OUT, AW_LANE_PAUSED_BOTH})
+static const char *const presence_names[] = {"ready", "wrap_up", "break", "leaving"};
+WORDS(presence, {AW_PRESENCE_READY, AW_PRESENCE_WRAP_UP, AW_PRESENCE_BREAK, AW_PRESENCE_LEAVING})
 static const char *const flight_state_names[] = {"scheduled", "delayed", "cancelled", "rebooked"};
 WORDS(flight_state, {AW_FLIGHT_SCHEDULED, AW_FLIGHT_DELAYED, AW_FLIGHT_CANCELLED, AW_FLIGHT_REBOOKED})
 static const char *const airport_state_names[] = {"open", "closed"};

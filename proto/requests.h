@@ -85,6 +85,11 @@ struct aw_agent_request {
     bool                         dry_run;
 };
 
+/* PUT /v1/agents/{agent}/presence */
+struct aw_presence_request {
+    enum aw_presence presence; /* required */
+};
+
 /* PATCH /v1/tickets/{id} */
 struct aw_ticket_request {
     uint8_t         class_; /* enum aw_class, or AW_CLASS_NONE; this, lane or hold is there */

@@ -408,6 +408,10 @@ add_fields(json_t *object, const struct aw_command *command)
     case AW_COMMAND_UNDO:
         add_undo(object, &command->in.undo);
         return;
+    case AW_COMMAND_PRESENCE:
+        add_slice(object, "agent", command->in.presence.name);
+        (void)json_object_set_new(object, "presence", json_string(aw_presence_name(command->in.presence.presence)));
+        return;
     case AW_COMMAND_AGENT:
         add_agent(object, &command->in.agent);
         return;

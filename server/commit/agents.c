@@ -78,7 +78,7 @@ aw_agents_load(struct aw_committer *c)
         struct aw_agent_view view;
 
         aw_state_agent(c->config.state, agent, &view, lanes);
-        if (view.version == 0)
+        if (view.version == 0 && view.presence == AW_PRESENCE_READY)
             continue;
         if (!aw_agents_directory_reserve(c->config.agents))
             return AW_E_MEMORY;

@@ -302,14 +302,15 @@ spare_choice(struct aw_committer *c, struct aw_command *command)
 static enum aw_err
 admit_and_apply(struct aw_committer *c, struct aw_command *command, size_t record, size_t body)
 {
+    bool        sets_agent = command->kind == AW_COMMAND_AGENT || command->kind == AW_COMMAND_PRESENCE;
     enum aw_err err = admit(c, command, record, body);
 
-    if (err == AW_OK && command->kind == AW_COMMAND_AGENT && !aw_agents_directory_reserve(c->config.agents))
+    if (err == AW_OK && sets_agent && !aw_agents_directory_reserve(c->config.agents))
         err = AW_E_MEMORY;
     if (err != AW_OK)
         return err;
     (void)aw_state_apply(c->config.state, command); /* the outcome is in `out`; refusals are answers, not failures */
-    if (command->kind == AW_COMMAND_AGENT && !command->out.changed)
+    if (sets_agent && !command->out.changed)
         aw_agents_directory_unreserve(c->config.agents);
     return AW_OK;
 }

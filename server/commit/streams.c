@@ -15,6 +15,7 @@ aw_streams_answer(struct aw_committer *c, struct aw_query *query)
     look->seq = aw_state_seq(state);
     look->news = aw_state_agent_news(state, agent);
     look->held = aw_state_agent_held(state, agent);
+    look->presence = aw_state_agent_presence(state, agent);
     for (uint32_t i = 0; i < look->told_count; i++)
         look->told[i].fate = aw_state_lease_fate(state, look->told[i].slot, look->told[i].fence, &look->told[i].end);
     if (look->stream != 0)

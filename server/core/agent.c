@@ -37,8 +37,9 @@ aw_agent_make(struct aw_state *state, struct aw_slice name)
     struct aw_agent_row *agent = aw_rows_change(&state->agents, slot);
 
     memcpy(agent->name, name.ptr, name.len);
-    agent->name_len = (uint32_t)name.len;
+    agent->name_len = (uint16_t)name.len;
     index_agent(state, slot);
+    state->by_presence[AW_PRESENCE_READY]++;
     return slot;
 }
 
@@ -49,6 +50,30 @@ settings_of(const struct aw_state *state, uint32_t agent)
     uint32_t slot = agent == 0 ? 0 : aw_agent_at(state, agent)->settings;
 
     return slot == 0 ? NULL : aw_agent_settings_at(state, slot);
+}
+
+/* --- presence ------------------------------------------------------------------------------------------------------------- */
+
+static enum aw_presence
+presence_of(const struct aw_state *state, uint32_t agent)
+{
+    const struct aw_agent_row *row = aw_agent_at(state, agent);
+
+    if (row->presence == AW_PRESENCE_LEAVING && row->links.held_total == 0)
+        return AW_PRESENCE_GONE;
+    return (enum aw_presence)row->presence;
+}
+
+enum aw_presence
+aw_state_agent_presence(const struct aw_state *state, uint32_t agent)
+{
+    return agent == 0 ? AW_PRESENCE_READY : presence_of(state, agent);
+}
+
+bool
+aw_agent_is_ready(const struct aw_state *state, uint32_t agent)
+{
+    return agent == 0 || aw_agent_at(state, agent)->presence == AW_PRESENCE_READY;
 }
 
 /* --- units: derived, kept up by a ticket's edit and done ------------------------------------------------------------------ */
@@ -85,7 +110,7 @@ look_at_units(struct aw_state *state, uint32_t agent)
     struct aw_agent_links              *links = aw_rows_links(&state->agents, agent);
     uint16_t                            full = settings == NULL ? 0 : full_of(settings, links);
 
-    links->full = full;
+    links->full = aw_agent_is_ready(state, agent) ? full : UINT16_MAX;
     if (settings != NULL)
         note_changed(state, agent, links);
 }
@@ -98,8 +123,10 @@ aw_agent_count(struct aw_state *state, uint32_t agent, uint32_t channel, int by)
 
     AW_ASSERT(channel <= AW_CHANNELS_MAX);
     AW_IMPLIES(by<0, links->held[channel]> 0);
+    state->by_presence[presence_of(state, agent)]--;
     links->held[channel] += (uint32_t)by;
     links->held_total += (uint32_t)by;
+    state->by_presence[presence_of(state, agent)]++;
     links->news++;
     look_at_units(state, agent);
     note_changed(state, agent, links);
@@ -129,8 +156,8 @@ aw_state_agent_units(const struct aw_state *state, uint32_t agent, struct aw_uni
     const struct aw_agent_settings_row *settings = settings_of(state, agent);
     const struct aw_agent_links        *links;
 
-    memset(ret_units, AW_UNITS_FREE_MANY, sizeof(*ret_units));
-    if (settings == NULL)
+    memset(ret_units, aw_agent_is_ready(state, agent) ? AW_UNITS_FREE_MANY : 0, sizeof(*ret_units));
+    if (settings == NULL || !aw_agent_is_ready(state, agent))
         return;
     links = &aw_agent_at(state, agent)->links;
     ret_units->free[0] = aw_units_left(settings->units_total, links->held_total);
@@ -203,7 +230,8 @@ aw_agent_gentle_is_there(const struct aw_state *state, uint32_t lane)
         const struct aw_agent_row *agent = aw_agent_at(state, state->gentle[i]);
         bool                       was_there = agent->completed_at != 0 && state->now - agent->completed_at < AW_PRESENT_MS;
 
-        if ((agent->links.first != 0 || was_there) && serves(aw_agent_settings_at(state, agent->settings), lane))
+        if (agent->presence == AW_PRESENCE_READY && (agent->links.first != 0 || was_there) &&
+            serves(aw_agent_settings_at(state, agent->settings), lane))
             return true;
     }
     return false;
@@ -374,6 +402,40 @@ aw_apply_agent(struct aw_state *state, struct aw_command *command)
     command->out.u.agent = (struct aw_out_agent){.agent = agent, .version = row == NULL ? 0 : row->version, .created = !is_there};
 }
 
+/* --- PRESENCE ------------------------------------------------------------------------------------------------------------- */
+
+enum aw_err
+aw_presence_admits(const struct aw_state *state, const struct aw_in_presence *in)
+{
+    return aw_rows_room(&state->agents) == 0 && aw_agent_find(state, in->name) == 0 ? AW_E_TABLE_FULL : AW_OK;
+}
+
+void
+aw_apply_presence(struct aw_state *state, struct aw_command *command)
+{
+    const struct aw_in_presence *in = &command->in.presence;
+    uint32_t                     agent = aw_agent_find(state, in->name);
+
+    if (in->name.len == 0 || in->name.len > AW_AGENT_BYTES_MAX || in->presence >= AW_PRESENCE_GONE)
+        command->out.err = AW_E_BAD_VALUE;
+    else
+        command->out.err = aw_presence_admits(state, in);
+    if (command->out.err != AW_OK)
+        return;
+    if (agent == 0 || aw_agent_at(state, agent)->presence != in->presence) {
+        (void)aw_state_record(state, command);
+        if (agent == 0)
+            agent = aw_agent_make(state, in->name);
+        state->by_presence[presence_of(state, agent)]--;
+        ((struct aw_agent_row *)aw_rows_change(&state->agents, agent))->presence = (uint16_t)in->presence;
+        state->by_presence[presence_of(state, agent)]++;
+        look_at_units(state, agent);
+        note_changed(state, agent, aw_rows_links(&state->agents, agent));
+        command->out.event = (struct aw_event){.kind = AW_EVENT_AGENT, .slot = agent};
+    }
+    command->out.u.agent = (struct aw_out_agent){.agent = agent};
+}
+
 /* --- loading and looking -------------------------------------------------------------------------------------------------- */
 
 void
@@ -381,12 +443,14 @@ aw_agent_load_all(struct aw_state *state)
 {
     state->gentle_count = 0;
     state->changed_agents = 0;
+    memset(state->by_presence, 0, sizeof(state->by_presence));
     for (uint32_t slot = 1; slot <= state->globals.heads[AW_TABLE_AGENTS].used; slot++) {
         index_agent(state, slot);
         if (aw_state_agent_is_gentle(state, slot))
             list_gentle(state, slot);
-        if (aw_agent_at(state, slot)->settings != 0)
+        if (aw_agent_at(state, slot)->settings != 0 || !aw_agent_is_ready(state, slot))
             note_changed(state, slot, aw_rows_links(&state->agents, slot));
+        state->by_presence[presence_of(state, slot)]++; /* its leases are counted later, and move it then */
         look_at_units(state, slot);
     }
 }
@@ -409,8 +473,11 @@ aw_state_agent(const struct aw_state *state, uint32_t agent, struct aw_agent_vie
     const struct aw_agent_settings_row *settings = settings_of(state, agent);
     const struct aw_agent_links        *links = &aw_agent_at(state, agent)->links;
 
-    *ret_view = (struct aw_agent_view){
-        .name = aw_agent_name(state, agent), .units_total = AW_UNITS_NO_TOTAL, .leases = links->held_total, .lanes = lanes};
+    *ret_view = (struct aw_agent_view){.name = aw_agent_name(state, agent),
+                                       .presence = presence_of(state, agent),
+                                       .units_total = AW_UNITS_NO_TOTAL,
+                                       .leases = links->held_total,
+                                       .lanes = lanes};
     for (uint32_t channel = 1; channel <= aw_state_channel_count(state); channel++)
         ret_view->held_in[ret_view->held_in_count++] =
             (struct aw_agent_held){.channel = aw_state_channel_name(state, channel), .leases = links->held[channel]};

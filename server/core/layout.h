@@ -169,7 +169,8 @@ struct aw_agent_links {
 struct aw_agent_row {
     char     name[AW_AGENT_BYTES_MAX];
     aw_ms    completed_at; /* GENTLE: when it last completed a ticket since it is; else 0 */
-    uint32_t name_len;
+    uint16_t name_len;
+    uint16_t presence; /* enum aw_presence, but GONE */
     uint32_t settings; /* its row; 0: it was never set */
     /* derived */
     struct aw_agent_links links;
@@ -491,6 +492,7 @@ struct aw_state {
     uint32_t                 rearm_next; /* the ticket from which on timers are to be set anew, piece by piece, round and round */
     uint32_t                 rearm_end;  /* the last one of a round */
     uint32_t                 rearm_left; /* how many of them still */
+    uint64_t                 by_presence[AW_PRESENCE_COUNT]; /* agents */
     uint64_t                 by_state[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT];
     /* The cut under way. */
     struct aw_globals cut_globals;
@@ -726,6 +728,10 @@ uint32_t aw_lane_choose(const struct aw_state *state, const struct aw_in_message
 
 /* --- agents (agent.c) ------------------------------------------------------------------------------------------------------ */
 
+void        aw_apply_presence(struct aw_state *state, struct aw_command *command);
+enum aw_err aw_presence_admits(const struct aw_state *state, const struct aw_in_presence *in);
+/* Whether it takes tickets. */
+bool        aw_agent_is_ready(const struct aw_state *state, uint32_t agent);
 enum aw_err aw_agent_admits(const struct aw_state *state, const struct aw_in_agent *in);
 uint32_t    aw_agent_find(const struct aw_state *state, struct aw_slice name);
 /* There is room. */

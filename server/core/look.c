@@ -194,6 +194,8 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
                  (size_t)globals->heads[AW_TABLE_TICKETS].used * 2 * sizeof(uint32_t), /* positions of timers, first facts */
     };
     memcpy(ret_counts->tickets, state->by_state, sizeof(ret_counts->tickets));
+    for (unsigned i = 0; i < AW_PRESENCE_COUNT; i++)
+        ret_counts->by_presence[i] = state->by_presence[i];
     for (unsigned i = 0; i < AW_REPLY_STATES; i++)
         ret_counts->replies[i] = state->replies_in[i];
 }

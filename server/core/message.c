@@ -420,6 +420,8 @@ keeper_of(const struct aw_state *state, const struct aw_ticket_row *ticket)
 {
     if (ticket->ended_kind != AW_COMMAND_COMPLETE)
         return 0;
+    if (!aw_agent_is_ready(state, ticket->ended_agent))
+        return 0;
     if (aw_agent_at(state, ticket->ended_agent)->links.first == 0 && state->now - ticket->until >= AW_PRESENT_MS)
         return 0;
     return ticket->ended_agent;

@@ -328,6 +328,8 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
         return aw_lane_admits(state, &command->in.lane);
     case AW_COMMAND_AGENT:
         return aw_agent_admits(state, &command->in.agent);
+    case AW_COMMAND_PRESENCE:
+        return aw_presence_admits(state, &command->in.presence);
     case AW_COMMAND_FLIGHT:
         if (aw_once_is_known(state, &command->once))
             return AW_OK;
@@ -505,6 +507,9 @@ dispatch(struct aw_state *state, struct aw_command *command)
         return;
     case AW_COMMAND_AGENT:
         aw_apply_agent(state, command);
+        return;
+    case AW_COMMAND_PRESENCE:
+        aw_apply_presence(state, command);
         return;
     case AW_COMMAND_MESSAGE:
         aw_apply_message(state, command);

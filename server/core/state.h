@@ -59,6 +59,8 @@
  *              goes to the queue at once. At most AW_GENTLE_AGENTS_MAX agents are so marked.
  *   units      what an agent may hold in a channel, and in all, binds LEASE, not what it holds already: a follow-up on another
  *              channel, or fewer units, leave its leases alone.
+ *   presence   of an agent: only who is READY is given tickets, and counts as there for what is kept or gentle; what it holds it
+ *              goes on with. LEAVING without a lease is shown as GONE. Who was never heard of is READY.
  *   kept       a ticket that reopens, for the agent who completed it, when that one holds a lease or completed it less than 15 min
  *              ago. Never CARE and IMMINENT: these go to the queue at once, also when they become so.
  *   transfer   an agent hands the ticket that he holds to another lane, which must not be paused (in, both), or to a colleague who
@@ -174,6 +176,7 @@ void aw_state_prefetch(const struct aw_state *state, const struct aw_command *co
  *            AW_OK with changed false when it is as asked already
  *   LANE     BAD_VALUE, PRECONDITION, TABLE_FULL; AW_OK with changed false when it is as asked already
  *   AGENT    as LANE, and with dry_run
+ *   PRESENCE   BAD_VALUE, TABLE_FULL; AW_OK with changed false when it is so already
  *   FLIGHT, AIRPORT   BAD_VALUE, PRECONDITION; FLIGHT also TABLE_FULL; AW_OK with changed false when it is as asked already, and
  *            with dry_run
  *   UNDO     NOT_FOUND, OVERTAKEN      all three with a key as HOLD
@@ -312,7 +315,8 @@ struct aw_agent_held {
 };
 /* What an agent is set to, and how much it holds. */
 struct aw_agent_view {
-    struct aw_slice       name;    /* never changes and never goes away, as those of channels */
+    struct aw_slice       name; /* never changes and never goes away, as those of channels */
+    enum aw_presence      presence;
     uint64_t              version; /* of its settings; 0: it was never set */
     bool                  is_gentle;
     const uint32_t       *lanes;      /* ascending */
@@ -331,6 +335,8 @@ uint32_t aw_state_agent_slots(const struct aw_state *state);
 void aw_state_agent(const struct aw_state *state, uint32_t agent, struct aw_agent_view *ret_view, uint32_t *lanes);
 /* Never changes and never goes away. */
 struct aw_slice aw_state_agent_name(const struct aw_state *state, uint32_t agent);
+/* `agent` 0: READY. */
+enum aw_presence aw_state_agent_presence(const struct aw_state *state, uint32_t agent);
 /* Whether it is marked gentle. `agent` 0: no. */
 bool aw_state_agent_is_gentle(const struct aw_state *state, uint32_t agent);
 
@@ -421,6 +427,7 @@ struct aw_state_counts {
     uint64_t leases;
     uint64_t lanes;
     uint64_t agents;
+    uint64_t by_presence[AW_PRESENCE_COUNT];
     uint64_t ids;
     uint64_t identities;
     uint64_t keys;

@@ -74,3 +74,12 @@ aw_lane_pause_name(enum aw_lane_pause pause)
     }
     AW_UNREACHABLE();
 }
+
+const char *
+aw_presence_name(enum aw_presence presence)
+{
+    static const char *const names[] = {"ready", "wrap_up", "break", "leaving", "gone"};
+
+    AW_ASSERT((unsigned)presence < AW_PRESENCE_COUNT);
+    return names[presence];
+}

@@ -268,6 +268,12 @@ struct aw_agent_units {
 };
 #define AW_UNITS_NO_TOTAL UINT32_MAX
 
+/* Whether an agent takes tickets. GONE is LEAVING without a lease; nobody says it. */
+enum aw_presence { AW_PRESENCE_READY, AW_PRESENCE_WRAP_UP, AW_PRESENCE_BREAK, AW_PRESENCE_LEAVING, AW_PRESENCE_GONE };
+#define AW_PRESENCE_COUNT 5U
+/* "ready", "wrap_up", "break", "leaving", "gone" */
+const char *aw_presence_name(enum aw_presence presence);
+
 struct aw_agent_answer {
     struct aw_slice              name;
     const struct aw_slice       *lanes; /* none: all */
@@ -278,6 +284,7 @@ struct aw_agent_answer {
     uint32_t                     unit_count;
     uint32_t                     units_total; /* or AW_UNITS_NO_TOTAL */
     uint64_t                     leases;
+    enum aw_presence             presence;
     uint64_t                     version; /* for the ETag; 0: it was never set */
     bool                         dry_run; /* nothing was changed: what it would be */
 };

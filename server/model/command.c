@@ -19,6 +19,8 @@ aw_command_name(unsigned kind)
         return "undo";
     case AW_COMMAND_AGENT:
         return "agent";
+    case AW_COMMAND_PRESENCE:
+        return "presence";
     case AW_COMMAND_CHANNEL:
         return "channel";
     case AW_COMMAND_MESSAGE:
@@ -105,6 +107,7 @@ aw_command_slot(const struct aw_command *command, uint32_t *ret_slot)
     case AW_COMMAND_AIRPORT:
     case AW_COMMAND_UNDO:
     case AW_COMMAND_AGENT:
+    case AW_COMMAND_PRESENCE:
     case AW_COMMAND_CHANNEL:
     case AW_COMMAND_REPLY_LEASE:
     case AW_COMMAND_REPLY_STATUS: /* these follow their reply's record, not the ticket's */
@@ -169,6 +172,8 @@ aw_command_by(const struct aw_command *command)
         return command->in.undo.by;
     case AW_COMMAND_AGENT:
         return command->in.agent.by;
+    case AW_COMMAND_PRESENCE:
+        return command->in.presence.by;
     case AW_COMMAND_LEASE:
         return command->in.lease.agent;
     case AW_COMMAND_EXTEND:

@@ -33,6 +33,7 @@ enum aw_command_kind {
     AW_COMMAND_UNDO = 6,     /* one of these two, while nothing came after it */
     AW_COMMAND_AGENT = 7,    /* what an agent is set to: lanes, gentle, units */
     AW_COMMAND_CHANNEL = 8,  /* what a channel is set to: how fast replies may go out on its accounts */
+    AW_COMMAND_PRESENCE = 9, /* whether an agent takes tickets now */
     AW_COMMAND_MESSAGE = 10, /* accepted: opens, joins or reopens a ticket */
     AW_COMMAND_LEASE = 20,
     AW_COMMAND_EXTEND = 21,
@@ -170,6 +171,13 @@ struct aw_in_agent {
     struct aw_slice              by;
     struct aw_if_match           if_match; /* else AW_E_PRECONDITION */
     bool                         dry_run;  /* only tells what would be; not recorded */
+};
+
+/* Only who is READY is given tickets. */
+struct aw_in_presence {
+    struct aw_slice  name;     /* of an agent never seen too */
+    enum aw_presence presence; /* not GONE */
+    struct aw_slice  by;
 };
 
 /* What a flight does from now on. Its number and date are stored beside their hash, so that people can read what they changed. */
@@ -661,6 +669,7 @@ struct aw_command {
         struct aw_core_settings   settings;
         struct aw_in_lane         lane;
         struct aw_in_agent        agent;
+        struct aw_in_presence     presence;
         struct aw_in_flight       flight;
         struct aw_in_airport      airport;
         struct aw_in_undo         undo;

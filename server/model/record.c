@@ -511,6 +511,15 @@ put_agent(struct put *put, const struct aw_in_agent *agent)
 }
 
 static void
+put_presence(struct put *put, const struct aw_in_presence *in)
+{
+    AW_ASSERT(in->name.len >= 1);
+    put_string(put, in->name, AW_AGENT_BYTES_MAX);
+    put_u8(put, in->presence);
+    put_string(put, in->by, AW_AGENT_BYTES_MAX);
+}
+
+static void
 put_choice(struct put *put, const struct aw_lease_choice *choice)
 {
     AW_ASSERT(choice->taken_seq >= choice->seen_seq);
@@ -788,6 +797,9 @@ put_fields(struct put *put, const struct aw_command *command)
         return;
     case AW_COMMAND_AGENT:
         put_agent(put, &command->in.agent);
+        return;
+    case AW_COMMAND_PRESENCE:
+        put_presence(put, &command->in.presence);
         return;
     case AW_COMMAND_MESSAGE:
         put_message(put, &command->in.message);
@@ -1403,6 +1415,16 @@ get_agent(struct get *get, struct aw_in_agent *agent)
 }
 
 static void
+get_presence(struct get *get, struct aw_in_presence *in)
+{
+    in->name = get_string(get, AW_AGENT_BYTES_MAX);
+    if (in->name.len == 0)
+        get_fail(get, AW_E_CORRUPT, "an agent without a name");
+    in->presence = (enum aw_presence)get_u8(get, AW_PRESENCE_LEAVING, "no presence that can be said");
+    in->by = get_string(get, AW_AGENT_BYTES_MAX);
+}
+
+static void
 get_choice(struct get *get, struct aw_lease_choice *choice)
 {
     choice->at = get_ms(get);
@@ -1696,6 +1718,9 @@ get_fields(struct get *get, struct aw_command *command)
         return true;
     case AW_COMMAND_AGENT:
         get_agent(get, &command->in.agent);
+        return true;
+    case AW_COMMAND_PRESENCE:
+        get_presence(get, &command->in.presence);
         return true;
     case AW_COMMAND_MESSAGE:
         get_message(get, &command->in.message);

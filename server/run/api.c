@@ -65,6 +65,7 @@ static const struct route routes[] = {
     WITH_ID(AW_POST, "/v1/tickets/", "/notes", aw_api_note_ticket),
     WITH_ID(AW_GET, "/v1/lanes/", "", aw_api_get_lane),
     WITH_ID(AW_PUT, "/v1/lanes/", "", aw_api_put_lane),
+    WITH_ID(AW_PUT, "/v1/agents/", "/presence", aw_api_put_presence),
     WITH_ID(AW_GET, "/v1/agents/", "", aw_api_get_agent),
     WITH_ID(AW_PUT, "/v1/agents/", "", aw_api_put_agent),
     WITH_TWO_IDS(AW_GET, "/v1/flights/", aw_api_get_flight),

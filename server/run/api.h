@@ -48,6 +48,7 @@ aw_api_handler aw_api_put_lane;
 aw_api_handler aw_api_list_agents; /* api_agents.c */
 aw_api_handler aw_api_get_agent;
 aw_api_handler aw_api_put_agent;
+aw_api_handler aw_api_put_presence;
 aw_api_handler aw_api_list_flights; /* api_flights.c */
 aw_api_handler aw_api_post_flights;
 aw_api_handler aw_api_get_flight; /* of these two the id is number/date */

@@ -56,6 +56,7 @@ static bool
 make_answer(struct agents *agents, const struct aw_agent_view *view, struct aw_agent_answer *ret_answer)
 {
     *ret_answer = (struct aw_agent_answer){.name = view->name,
+                                           .presence = view->presence,
                                            .is_gentle = view->is_gentle,
                                            .units = view->units,
                                            .held = view->held,
@@ -252,6 +253,29 @@ aw_api_put_agent(struct aw_io *io, struct aw_request *request, struct aw_slice i
     in = &agents->entry.command.in.agent;
     if (!aw_api_find_lanes(&agents->call, agents->want.lanes, agents->want.lane_count, &in->lanes, &in->lane_count))
         return;
+    agents->submission =
+        (struct aw_submission){.kind = AW_SUBMIT_COMMANDS, .entries = &agents->entry, .count = 1, .woken_lane = AW_LANE_NONE};
+    aw_call_submit(&agents->call, &agents->submission);
+}
+
+void
+aw_api_put_presence(struct aw_io *io, struct aw_request *request, struct aw_slice id)
+{
+    struct agents             *agents = aw_call_new(io, request, &agents_ops, sizeof(*agents));
+    struct aw_presence_request want;
+    struct aw_proto_problem    problem;
+    struct aw_slice            by;
+    enum aw_media              media;
+
+    if (agents == NULL || !aw_api_agent(&agents->call, &by) || !aw_api_media(&agents->call, false, &media) ||
+        !aw_call_negotiate(&agents->call, false, &agents->media) || !decode_name(agents, id))
+        return;
+    if (aw_proto_decode_presence_put(&request->arena, media, request->body, &want, &problem) != AW_OK) {
+        aw_api_refuse_body(&agents->call, &problem);
+        return;
+    }
+    agents->entry.command = (struct aw_command){.kind = AW_COMMAND_PRESENCE,
+                                                .in.presence = {.name = agents->name, .presence = want.presence, .by = by}};
     agents->submission =
         (struct aw_submission){.kind = AW_SUBMIT_COMMANDS, .entries = &agents->entry, .count = 1, .woken_lane = AW_LANE_NONE};
     aw_call_submit(&agents->call, &agents->submission);

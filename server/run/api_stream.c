@@ -69,6 +69,7 @@ struct stream {
     bool                     may_take; /* there may be something since it looked last */
     aw_ns                    rest_until;
     uint64_t                 more_above; /* fence of the last lease that `held` shows, when there are more; else 0 */
+    enum aw_presence         presence;   /* that the client was told; READY at first */
     struct aw_stream_look    found;
     struct known            *known; /* room for known_room, in order of their telling */
     uint32_t                 known_count;
@@ -327,6 +328,22 @@ tell_lost(struct stream *stream)
     stream->known_count = kept;
 }
 
+static void
+tell_presence(struct stream *stream)
+{
+    struct aw_writer writer;
+
+    if (stream->presence == stream->found.presence)
+        return;
+    stream->presence = stream->found.presence;
+    begin_event(stream, &writer, AW_SLICE("presence"));
+    aw_writer_begin_map(&writer);
+    AW_WRITER_KEY(&writer, "presence");
+    aw_writer_str(&writer, aw_slice_str(aw_presence_name(stream->presence)));
+    aw_writer_end_map(&writer);
+    end_event(stream, &writer);
+}
+
 static struct known *
 find_known(const struct stream *stream, uint64_t fence)
 {
@@ -482,6 +499,7 @@ tell_leases(struct stream *stream)
     }
     for (uint32_t i = 0; i < stream->pull.granted; i++)
         note_known(stream, &stream->pull.query.views[i]);
+    tell_presence(stream);
     end_turn(stream);
 }
 
@@ -622,6 +640,8 @@ on_looked(struct stream *stream)
     }
     aw_buffer_init(&stream->out, &stream->work);
     tell_lost(stream);
+    if (stream->has_begun)
+        tell_presence(stream);
     pull->park.park.stream = stream->found.stream;
     pull->park.park.news = stream->found.news;
     if (!stream->has_begun && pull->query.count > KNOWN_MAX)
@@ -671,11 +691,15 @@ take(struct stream *stream)
 {
     struct aw_pull *pull = &stream->pull;
 
+    if (!aw_pull_renew(pull)) { /* also when it only waits: the committer sends back who goes by old settings */
+        rest(stream);
+        return false;
+    }
     if (!stream->may_take || stream->found.held >= stream->want.units)
         return false;
     pull->max = free_units(stream);
     pull->entries = aw_arena_take_zeroed(&stream->work, pull->max, sizeof(pull->entries[0]));
-    if (pull->max == 0 || pull->entries == NULL || !aw_pull_renew(pull)) {
+    if (pull->max == 0 || pull->entries == NULL) {
         rest(stream);
         return false;
     }
@@ -732,9 +756,9 @@ on_parked(struct stream *stream)
         stream->end = stream->end == GOES_ON ? REPLACED : stream->end;
         break;
     case AW_PARK_NEWS:
+    case AW_PARK_AGAIN:
         stream->must_look = true;
         break;
-    case AW_PARK_AGAIN:
     case AW_PARK_WOKEN:
         stream->may_take = true;
         break;

@@ -168,6 +168,10 @@ render_tickets(const struct aw_state_counts *counts, struct aw_buffer *buffer)
                              aw_ticket_state_name((enum aw_ticket_state)state), aw_class_name((enum aw_class)i),
                              counts->tickets[state][i]);
     }
+    family(buffer, "agents", "gauge", "Agents ever seen or set, by presence.");
+    for (unsigned i = 0; i < AW_PRESENCE_COUNT; i++)
+        aw_buffer_printf(buffer, "aswolk_agents{presence=\"%s\"} %" PRIu64 "\n", aw_presence_name((enum aw_presence)i),
+                         counts->by_presence[i]);
     family(buffer, "tickets_helped", "gauge", "Tickets that wait, and agents of other lanes may be given them too.");
     aw_buffer_printf(buffer, "aswolk_tickets_helped %" PRIu64 "\n", counts->helped);
     family(buffer, "leases", "gauge", "Leases running.");

@@ -149,6 +149,7 @@ def steer(api, make, sequence):
     status(api.get("/v1/airports"), 200, "all airports")
     status(api.get(airport), 200, "one airport")
     status(api.get("/v1/tickets/%s/history" % ticket), 200, "history")
+    status(api.send("PUT", "/v1/agents/eve/presence", {"presence": "ready"}), 200, "presence")
     for form in (MSGPACK_SEQ, "text/event-stream"):  # The first one ends as the second one replaces it.
         streams = [api.connection.begin("GET", "/v1/stream", [("aswolk-agent", "eve"), ("accept", form)]) for _ in range(2)]
         status(api.connection.wait(streams[0]), 200, "a stream as " + form)

@@ -250,6 +250,80 @@ def test_settings_are_followed(t):
     equal(own.until("lease", 4)["ticket"], web, "open again")
 
 
+def put_presence(api, who, presence):
+    return status(api.send("PUT", "/v1/agents/%s/presence" % who, {"presence": presence}), 200, "presence").value
+
+
+def test_presence(t):
+    """Streams and pulls that wait follow at once, without an error and without work; it outlasts a kill."""
+    server = t.server()
+    make = Messages()
+    api = server.api("sam")
+    stream = join(server, "ann", query="?units=2")
+    poll = server.api("bob")
+    waiting = poll.begin_pull(wait_s=50)
+    until("both wait", lambda: server.metrics().get("aswolk_parked_pulls") == 2)
+    api.receipt(make.next())
+    until("one is out", lambda: stream.connection.pump(0.01) or server.metrics().get("aswolk_leases_granted_total") == 1)
+    lease = stream.until("lease")
+    for who in ("ann", "bob"):
+        equal(put_presence(api, who, "break")["presence"], "break", "as told")
+    equal(stream.until("presence"), {"presence": "break"}, "told")
+    tickets = [api.receipt(make.next())["ticket"] for _ in range(2)]
+    late = server.api("bob")
+    equal(late.leases(), [], "a pull gets nothing, as if nothing had come")
+    metrics = server.metrics()
+    equal((metrics.get("aswolk_agents", presence="break"), metrics.get("aswolk_agents", presence="ready")), (2, 0), "counted")
+    equal((metrics.get("aswolk_leases_granted_total"), metrics.get("aswolk_woken_in_vain_total")), (1, 0), "nobody got anything")
+    equal(metrics.get("aswolk_parked_pulls"), 2, "both wait still")
+    put_presence(api, "bob", "ready")
+    equal(poll.connection.wait(waiting).value["leases"][0]["ticket"], tickets[0], "at once, when it is ready")
+    put_presence(api, "ann", "leaving")
+    equal(stream.until("presence", 2), {"presence": "leaving"}, "told")
+    server.restart()
+    api, ann = server.api("sam"), server.api("ann")
+    equal(api.agent_of("ann")["presence"], "leaving", "after a kill")
+    stream = join(server, "ann", query="?units=2")
+    equal(stream.until("presence"), {"presence": "leaving"}, "told at the start")
+    ann.completed(lease)
+    equal(stream.until("presence", 2), {"presence": "gone"}, "with its last lease")
+    equal(stream.of("lease"), [], "and got nothing new")
+    put_presence(api, "ann", "ready")
+    equal(stream.until("lease")["ticket"], tickets[1], "back")
+    for body, name, field in (
+        ({}, "bad-value", "presence"),
+        ({"presence": "gone"}, "bad-value", "presence"),
+        ({"presence": "ready", "since": 1}, "unknown-field", "since"),
+    ):
+        problem(api.send("PUT", "/v1/agents/ann/presence", body), 400, name, field)
+    problem(api.send("PUT", "/v1/agents/%20/presence", {"presence": "ready"}), 400, "bad-value")
+    problem(api.get("/v1/agents/ann/presence"), 405, "method-not-allowed")
+
+
+def test_waits_quietly(t):
+    """Whatever it joins with - settings, units that are taken, tickets that it may not have - it waits, and makes no work."""
+    server = t.server()
+    make = Messages()
+    api = server.api()
+    status(api.put_agent("ann", {"units": {"web": 1}}), 201, "agent")
+    api.receipts(make.many(3))
+    lease = api.lease()
+    status(api.act(lease, "extend"), 200, "extend")
+    for query in ("", "?units=9", "?units=1&lanes=main"):
+        for who in ("ann", "bob"):
+            stream = join(server, who, query)
+            while who == "bob" and len(stream.of("lease") + stream.of("held")[0]["items"]) < (2 if "9" in query else 1):
+                stream.connection.pump(0.02)
+            until("it waits", lambda: stream.connection.pump(0.01) or server.metrics().get("aswolk_parked_pulls") == 1)
+            records = server.metrics().get("aswolk_records_total")
+            for _ in range(20):
+                metrics = server.metrics()
+                equal((metrics.get("aswolk_parked_pulls"), metrics.get("aswolk_records_total")), (1, records), "it waits still")
+            equal(metrics.get("aswolk_woken_in_vain_total"), 0, "never woken in vain")
+            stream.close()
+            until("it is gone", lambda: server.metrics().get("aswolk_agent_streams") == 0)
+
+
 def test_drain(t):
     """SIGTERM ends streams with an event; their leases run on."""
     server = t.server()

@@ -313,6 +313,108 @@ test_changed_agents(void **unused)
     kit_close(&kit);
 }
 
+/* --- presence ------------------------------------------------------------------------------------------------------------- */
+
+static enum aw_err
+be(struct kit *kit, const char *name, enum aw_presence presence)
+{
+    struct aw_command command = {.kind = AW_COMMAND_PRESENCE,
+                                 .in.presence = {.name = aw_slice_str(name), .presence = presence, .by = AW_SLICE("sam")}};
+
+    return kit_apply(kit, &command);
+}
+
+static void
+check_presences(const struct kit *kit, uint64_t ready, uint64_t on_break, uint64_t leaving, uint64_t gone)
+{
+    struct aw_state_counts counts;
+
+    aw_state_counts(kit->state, &counts);
+    assert_int_equal(counts.by_presence[AW_PRESENCE_READY], ready);
+    assert_int_equal(counts.by_presence[AW_PRESENCE_WRAP_UP], 0);
+    assert_int_equal(counts.by_presence[AW_PRESENCE_BREAK], on_break);
+    assert_int_equal(counts.by_presence[AW_PRESENCE_LEAVING], leaving);
+    assert_int_equal(counts.by_presence[AW_PRESENCE_GONE], gone);
+}
+
+/* Only who is ready is given tickets; what is held goes on; who leaves is gone with the last lease. */
+static void
+test_presence(void **unused)
+{
+    struct kit          kit;
+    struct aw_ticket_id first, second;
+    struct aw_lease_id  lease;
+    struct aw_units     units;
+    uint32_t            ann;
+
+    (void)unused;
+    kit_open(&kit);
+    first = post(&kit, 1, "web");
+    second = post(&kit, 2, "web");
+    lease = kit_lease(&kit, first, "ann", KIT_HOUR);
+    ann = aw_state_find_agent(kit.state, AW_SLICE("ann"));
+    assert_int_equal(be(&kit, "ann", AW_PRESENCE_BREAK), AW_OK);
+    assert_int_equal(be(&kit, "ann", AW_PRESENCE_BREAK), AW_OK); /* kit_apply: it changes nothing then */
+    assert_int_equal(view_of(&kit, "ann").presence, AW_PRESENCE_BREAK);
+    assert_int_equal(view_of(&kit, "ann").version, 0); /* it is none of what she is set to */
+    check_presences(&kit, 0, 1, 0, 0);
+    assert_int_equal(aw_state_agent_full(kit.state, ann), UINT16_MAX);
+    aw_state_agent_units(kit.state, ann, &units);
+    assert_int_equal(units.free[0], 0);
+    assert_false(aw_state_may_take(kit.state, second.slot, ann));
+    assert_int_equal(kit_try_lease(&kit, second.slot, kit_view(&kit, second).version, "ann", KIT_HOUR).out.err, AW_E_STALE);
+    assert_int_equal(kit_fenced(&kit, AW_COMMAND_EXTEND, lease, "ann", 0).out.err, AW_OK);
+    assert_int_equal(set(&kit, "ann", (struct aw_in_agent){.units_total = 9}).out.err, AW_OK);
+    assert_int_equal(aw_state_agent_full(kit.state, ann), UINT16_MAX); /* settings do not call her back */
+    assert_int_equal(be(&kit, "ann", AW_PRESENCE_LEAVING), AW_OK);
+    assert_int_equal(view_of(&kit, "ann").presence, AW_PRESENCE_LEAVING);
+    check_presences(&kit, 0, 0, 1, 0);
+    kit_complete(&kit, lease, "ann");
+    assert_int_equal(view_of(&kit, "ann").presence, AW_PRESENCE_GONE);
+    check_presences(&kit, 0, 0, 0, 1);
+    assert_int_equal(be(&kit, "ann", AW_PRESENCE_GONE), AW_E_BAD_VALUE);
+    assert_int_equal(be(&kit, "", AW_PRESENCE_READY), AW_E_BAD_VALUE);
+    assert_int_equal(be(&kit, "ann", AW_PRESENCE_READY), AW_OK);
+    assert_int_equal(kit_try_lease(&kit, second.slot, kit_view(&kit, second).version, "ann", KIT_HOUR).out.err, AW_OK);
+    check_presences(&kit, 1, 0, 0, 0);
+    kit_close(&kit);
+}
+
+/* Nothing is kept for who is on a break. */
+static void
+test_nothing_is_kept_for_who_is_away(void **unused)
+{
+    struct kit          kit;
+    struct aw_ticket_id ticket;
+
+    (void)unused;
+    kit_open(&kit);
+    ticket = kit_answered(&kit, 1, 1); /* by ann */
+    (void)kit_lease(&kit, post(&kit, 3, "web"), "ann", KIT_HOUR);
+    assert_int_equal(be(&kit, "ann", AW_PRESENCE_WRAP_UP), AW_OK);
+    assert_int_equal(kit_post(&kit, (struct kit_post){.id = 2, .who = {1}, .class_ = AW_CLASS_GENERAL}).ticket.slot, ticket.slot);
+    assert_int_equal(aw_state_kept_for(kit.state, ticket.slot).len, 0);
+    kit_close(&kit);
+}
+
+/* Agents that only have a presence take rows of the same table. */
+static void
+test_presence_is_limited(void **unused)
+{
+    struct kit kit;
+    char       name[16];
+
+    (void)unused;
+    kit_open(&kit);
+    for (unsigned i = 0; i < kit_limits().agents_max; i++) {
+        (void)snprintf(name, sizeof(name), "a%u", i);
+        assert_int_equal(be(&kit, name, AW_PRESENCE_BREAK), AW_OK);
+    }
+    assert_int_equal(be(&kit, "zed", AW_PRESENCE_BREAK), AW_E_TABLE_FULL);
+    assert_int_equal(be(&kit, "a1", AW_PRESENCE_READY), AW_OK);
+    kit_close(&kit);
+}
+
 /* --- gentle --------------------------------------------------------------------------------------------------------------- */
 
 static struct aw_ticket_id
@@ -549,6 +651,9 @@ main(void)
         cmocka_unit_test(test_units),
         cmocka_unit_test(test_every_end_gives_back),
         cmocka_unit_test(test_changed_agents),
+        cmocka_unit_test(test_presence),
+        cmocka_unit_test(test_nothing_is_kept_for_who_is_away),
+        cmocka_unit_test(test_presence_is_limited),
         cmocka_unit_test(test_gentle_first),
         cmocka_unit_test(test_gentle_is_offered_once),
         cmocka_unit_test(test_gentle_is_not_for_all),

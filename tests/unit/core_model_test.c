@@ -1669,7 +1669,8 @@ compare_out(const struct run *run, enum aw_command_kind kind, const struct aw_ou
     case AW_COMMAND_EPOCH:
     case AW_COMMAND_SETTINGS:
     case AW_COMMAND_AGENT:
-    case AW_COMMAND_FLIGHT: /* core_flight_test has them */
+    case AW_COMMAND_PRESENCE: /* core_agent_test has it */
+    case AW_COMMAND_FLIGHT:   /* core_flight_test has them */
     case AW_COMMAND_AIRPORT:
     case AW_COMMAND_UNDO:
     case AW_COMMAND_CHANNEL: /* core_outbox_test has these */
@@ -2161,6 +2162,7 @@ apply_model(const struct logged *l, struct aw_command *c)
     case AW_COMMAND_AGENT:
         m_set_agent(c, channel_names[l->tag], l->units);
         return;
+    case AW_COMMAND_PRESENCE:
     case AW_COMMAND_FLIGHT:
     case AW_COMMAND_AIRPORT:
     case AW_COMMAND_UNDO:

@@ -1313,6 +1313,7 @@ try_kind(struct kit *kit, enum aw_command_kind kind, struct aw_ticket_id ticket,
     case AW_COMMAND_AIRPORT:
     case AW_COMMAND_UNDO:
     case AW_COMMAND_AGENT:
+    case AW_COMMAND_PRESENCE:
     case AW_COMMAND_TIMER:
     case AW_COMMAND_UNFOLD: /* core_model_test has it */
     case AW_COMMAND_CHANNEL:

@@ -24,7 +24,7 @@ static const enum aw_command_kind kinds[] = {
     AW_COMMAND_UNHOLD,   AW_COMMAND_CANCEL,      AW_COMMAND_FLIGHT,       AW_COMMAND_AIRPORT,     AW_COMMAND_UNDO,
     AW_COMMAND_PLACE,    AW_COMMAND_DECLINE,     AW_COMMAND_UNFOLD,       AW_COMMAND_AGENT,       AW_COMMAND_CHANNEL,
     AW_COMMAND_REPLY,    AW_COMMAND_REPLY_LEASE, AW_COMMAND_REPLY_STATUS, AW_COMMAND_REPLY_TIMER, AW_COMMAND_REDRIVE,
-    AW_COMMAND_TRANSFER, AW_COMMAND_NOTE};
+    AW_COMMAND_TRANSFER, AW_COMMAND_NOTE,        AW_COMMAND_PRESENCE};
 
 /* --- random commands -------------------------------------------------------------------------------------------------------- */
 
@@ -513,6 +513,11 @@ make_fields(struct maker *maker, struct aw_command *command)
     case AW_COMMAND_AGENT:
         make_agent(maker, &command->in.agent);
         return;
+    case AW_COMMAND_PRESENCE:
+        command->in.presence = (struct aw_in_presence){.name = make_string(maker, 1, AW_AGENT_BYTES_MAX),
+                                                       .presence = (enum aw_presence)below(&maker->rng, AW_PRESENCE_GONE),
+                                                       .by = make_string(maker, 0, AW_AGENT_BYTES_MAX)};
+        return;
     case AW_COMMAND_MESSAGE:
         make_message(maker, &command->in.message);
         make_outcome(maker, &command->out.u.message);
@@ -1000,6 +1005,11 @@ same_command(const struct aw_command *a, const struct aw_command *b)
         return;
     case AW_COMMAND_AGENT:
         same_agent(&a->in.agent, &b->in.agent);
+        return;
+    case AW_COMMAND_PRESENCE:
+        SAME_SLICE(in.presence.name);
+        SAME(in.presence.presence);
+        SAME_SLICE(in.presence.by);
         return;
     case AW_COMMAND_MESSAGE:
         same_message(&a->in.message, &b->in.message);
@@ -1790,6 +1800,9 @@ static const struct aw_command golden[] = {
                   .if_match.version = 6},
      GOLDEN_OUT},
     {.kind = AW_COMMAND_AGENT, .in.agent = {.name = {"mia", 3}, .units_total = AW_UNITS_NO_TOTAL}, GOLDEN_OUT},
+    {.kind = AW_COMMAND_PRESENCE,
+     .in.presence = {.name = {"mia", 3}, .presence = AW_PRESENCE_LEAVING, .by = {"sam", 3}},
+     GOLDEN_OUT},
     {.kind = AW_COMMAND_TIMER,
      .in.timer = {.slot = 9, .version = 4},
      .out = {.seq = 4711,

@@ -82,6 +82,8 @@ fill(struct aw_command *command)
         command->in.lane.name = longest(AW_LANE_BYTES_MAX);
     } else if (command->kind == AW_COMMAND_AGENT) {
         command->in.agent = (struct aw_in_agent){.name = by, .by = by};
+    } else if (command->kind == AW_COMMAND_PRESENCE) {
+        command->in.presence = (struct aw_in_presence){.name = by, .presence = AW_PRESENCE_WRAP_UP, .by = by};
     } else if (command->kind == AW_COMMAND_FLIGHT) {
         command->in.flight = (struct aw_in_flight){.number = AW_SLICE("KL1234X"), .by = by, .departs_at = AT};
     } else if (command->kind == AW_COMMAND_AIRPORT) {

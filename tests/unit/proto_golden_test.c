@@ -7,27 +7,17 @@
 #include "support/random.h"
 
 static const char *const names[] = {
-    "message_small",
-    "message_defaults",
-    "message_full",
-    "message_text_forms",
-    "message_text_long",
-    "message_attachment_only",
-    "message_meta_16",
-    "pull_full",
-    "pull_empty",
-    "extend",
-    "complete",
-    "release",
-    "extend_line",
-    "complete_line",
-    "lane_put",
-    "lane_put_open",
-    "agent_put",
-    "ticket_patch_hold",
-    "ticket_patch_unhold",
-    "ticket_cancel",
-    "ticket_patch_place",
+    "message_small",     "message_defaults",
+    "message_full",      "message_text_forms",
+    "message_text_long", "message_attachment_only",
+    "message_meta_16",   "pull_full",
+    "pull_empty",        "extend",
+    "complete",          "release",
+    "extend_line",       "complete_line",
+    "lane_put",          "lane_put_open",
+    "agent_put",         "presence_put",
+    "ticket_patch_hold", "ticket_patch_unhold",
+    "ticket_cancel",     "ticket_patch_place",
 };
 
 /* The object whose name the file's begins with; the longest such name. */
