@@ -1,17 +1,24 @@
 #!/usr/bin/python3
 """An agent's stream: tickets come as units get free, follow-ups, warnings and losses are told, and whoever joins again finds what
-it holds. Each event is one that openapi.json has."""
+it holds. Each event is one that openapi.json has.
+
+ASWOLK_STREAMS, ASWOLK_JOIN_S  how many agents join within how many seconds, before 40 % of them are gone (default 100 within 1)
+"""
 
 import json
+import os
 import signal
 import sys
+import time
 
 import h2.settings
 import msgpack
 
 import contract
-from aswolk_test import MSGPACK_SEQ, Messages, check, equal, problem, pump_all, run, status, until
+from aswolk_test import MSGPACK_SEQ, PATIENCE_S, Messages, audit, check, equal, problem, pump_all, run, status, until
 
+STREAMS = int(os.environ.get("ASWOLK_STREAMS", "100"))
+JOIN_S = float(os.environ.get("ASWOLK_JOIN_S", "1"))
 SSE = "text/event-stream"
 NO_WINDOW = {h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0}
 
@@ -322,6 +329,72 @@ def test_waits_quietly(t):
             equal(metrics.get("aswolk_woken_in_vain_total"), 0, "never woken in vain")
             stream.close()
             until("it is gone", lambda: server.metrics().get("aswolk_agent_streams") == 0)
+
+
+def first_lease(response):
+    """The data of the first `lease` that is there whole; None: none so far."""
+    at = response.body.find(b"event: lease\n")
+    end = response.body.find(b"\n\n", at) if at >= 0 else -1
+    return None if end < 0 else json.loads(response.body[at:end].split(b"data: ", 1)[1])
+
+
+def test_a_site_is_gone(t):
+    """Agents join at an even pace while tickets wait: each has its first one soon. Then 40 % are gone at once: their leases come back
+    at their end and go to the others, each ticket is answered once, and an audit finds nothing passed over."""
+    server = t.server()
+    poster = server.api("gateway")
+    make = Messages()
+    for first in range(0, STREAMS, 1000):
+        poster.receipts(make.many(min(1000, STREAMS - first)))
+    connections = [server.connect() for _ in range((STREAMS + 39) // 40)]
+    path = "/v1/stream?lease_s=%d" % (JOIN_S + 5)
+    streams, first, began = [], {}, time.monotonic()
+
+    def look():
+        pump_all(connections, 0.005)
+        for number, (_, response, begun) in enumerate(streams):
+            if number not in first and first_lease(response):
+                first[number] = time.monotonic() - begun
+
+    while len(streams) < STREAMS:
+        if time.monotonic() < began + JOIN_S * len(streams) / STREAMS:
+            look()
+            continue
+        connection = connections[len(streams) % len(connections)]
+        fields = [("aswolk-agent", "agent-%d" % len(streams)), ("accept", SSE)]
+        streams.append((connection, connection.begin("GET", path, fields), time.monotonic()))
+    until("each has a ticket", lambda: look() or len(first) == STREAMS)
+    took = sorted(first.values())
+    p50, p99 = took[STREAMS // 2] * 1e3, took[STREAMS * 99 // 100] * 1e3
+    t.note("%d streams joined in %.0f s, first ticket p50 %.1f ms, p99 %.1f ms" % (STREAMS, JOIN_S, p50, p99))
+    gone = connections[: len(connections) * 2 // 5]
+    lost = {first_lease(response)["ticket"] for connection, response, _ in streams if connection in gone}
+    for connection in gone:
+        connection.close()
+    here = [(number, connection, response) for number, (connection, response, _) in enumerate(streams) if connection not in gone]
+    looked_at, answered, waiting = {}, set(), []
+    end = time.monotonic() + JOIN_S + PATIENCE_S * 3
+    while len(answered) < STREAMS:
+        check(time.monotonic() < end, "every ticket is answered", STREAMS - len(answered))
+        pump_all(connections, 0.01)
+        for number, connection, response in here:
+            whole = response.body.rfind(b"\n\n") + 2
+            for event in response.body[looked_at.get(number, 0) : whole].split(b"\n\n"):
+                if event.startswith(b"event: lease\n"):
+                    lease = json.loads(event.split(b"data: ", 1)[1])
+                    complete = "/v1/leases/%s/complete" % lease["lease"]
+                    who = [("aswolk-agent", "agent-%d" % number)]
+                    waiting.append((lease["ticket"], connection.begin("POST", complete, who)))
+            looked_at[number] = max(whole, looked_at.get(number, 0))
+        for ticket, done in [one for one in waiting if one[1].done]:
+            waiting.remove((ticket, done))
+            status(done, 200, "complete")
+            check(ticket not in answered, "answered once", ticket)
+            answered.add(ticket)
+    check(lost and lost <= answered, "those of the agents that are gone came back", len(lost))
+    equal(server.metrics().get("aswolk_leases_expired_total"), len(lost), "at their end")
+    server.kill()
+    audit(server)
 
 
 def test_drain(t):
