@@ -85,10 +85,16 @@ aw_cli_ask(struct aw_cli *cli, const struct aw_cli_request *request, struct aw_e
                                            .timeout = (cli->common.timeout_s + request->wait_s) * AW_NS_PER_S};
 
     add_field(fields, &exchange.field_count, "content-type", request->type);
-    add_field(fields, &exchange.field_count, "accept", "application/json, application/x-ndjson, */*;q=0.1");
+    add_field(fields, &exchange.field_count, "accept",
+              request->accept != NULL ? request->accept : "application/json, application/x-ndjson, */*;q=0.1");
     add_field(fields, &exchange.field_count, "aswolk-agent", cli->common.agent);
     add_field(fields, &exchange.field_count, "user-agent", "aswolk/" AW_VERSION);
     add_field(fields, &exchange.field_count, request->field, request->field_value);
+    if (request->on_piece != NULL) {
+        exchange.on_piece = request->on_piece;
+        exchange.piece_user = request->piece_user;
+        exchange.timeout = 0;
+    }
     interruptible = request->interruptible;
     if (request->interruptible && aw_cli_stopped()) {
         *ret_result = (struct aw_exchange_result){.end = AW_EXCHANGE_CLOSED, .unprocessed = true, .why = "interrupted"};

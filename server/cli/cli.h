@@ -75,6 +75,8 @@ extern const struct aw_cli_command aw_cli_journal;
 extern const struct aw_cli_command aw_cli_audit;
 extern const struct aw_cli_command aw_cli_health;
 extern const struct aw_cli_command aw_cli_top;
+extern const struct aw_cli_command aw_cli_events;
+extern const struct aw_cli_command aw_cli_history;
 
 struct aw_cli {
     struct aw_cli_common         common;
@@ -102,6 +104,10 @@ struct aw_cli_request {
     const char     *field_value;
     uint64_t        wait_s;        /* the server may take this long to answer, on top of the timeout */
     bool            interruptible; /* a signal ends it (AW_EXCHANGE_CLOSED); others are finished first */
+    const char     *accept;        /* NULL: JSON */
+    /* An answer that goes on: its pieces as they come (aw_exchange_request), and no timeout. NULL: a whole one. */
+    void (*on_piece)(void *user, struct aw_slice piece);
+    void *piece_user;
 };
 
 /* True once SIGINT or SIGTERM came, after aw_cli_catch_signals. */

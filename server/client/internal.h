@@ -42,6 +42,8 @@ struct aw_exchange {
     struct aw_slice     body; /* borrows: of the request, what is left to send */
     aw_exchange_done   *done;
     void               *user;
+    void (*on_piece)(void *user, struct aw_slice piece);
+    void *piece_user;
     /* The answer. */
     struct aw_exchange_result result;
     uint32_t                  field_bytes;

@@ -98,6 +98,10 @@ on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_
     (void)flags;
     if (exchange == NULL || exchange->state != EXCHANGE_OPEN)
         return 0;
+    if (exchange->on_piece != NULL && exchange->result.status / 100 == 2) {
+        exchange->on_piece(exchange->piece_user, aw_slice_of(bytes, len));
+        return 0;
+    }
     if (len > trunk->client->answer_bytes_max - exchange->body_len) {
         refuse_answer(session, exchange, "the answer is larger than the limit");
         return 0;
@@ -304,6 +308,8 @@ aw_exchange_submit(struct aw_trunk *trunk, const struct aw_exchange_request *req
         return NULL;
     exchange->done = done;
     exchange->user = user;
+    exchange->on_piece = request->on_piece;
+    exchange->piece_user = request->piece_user;
     exchange->body = request->body;
     provider = (nghttp2_data_provider){.source.ptr = exchange, .read_callback = read_body};
     exchange->stream_id = nghttp2_submit_request(trunk->session, NULL, fields, request_fields(trunk, request, fields),

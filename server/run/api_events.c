@@ -418,5 +418,7 @@ aw_api_events(struct aw_io *io, struct aw_request *request, struct aw_slice id)
     io->event_streams++;
     aw_metric_set(io->metrics, AW_METRIC_EVENT_STREAMS, io->event_streams);
     aw_call_wait(&stream->call, comment_at(io));
+    if (stream->events.media == AW_MEDIA_EVENTS)
+        write_comment(stream); /* where it begins, for who has to come again before anything happens */
     go_on(stream);
 }

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 from aswolk_test import MSGPACK, PATIENCE_S, SLOW, Messages, check, equal, program, run, status, until
@@ -60,7 +61,8 @@ class Nowhere:
 def test_help_and_usage(t):
     """Every command has help; a wrong command line is exit code 2 and says what is wrong; nothing is asked of a server."""
     overview = aswolk(Nowhere, "help").out
-    for command in ("post", "work", "transfer", "note", "ticket", "message", "lanes", "agents", "journal", "audit", "health"):
+    commands = "post work transfer note ticket message lanes agents journal audit health events history"
+    for command in commands.split():
         check(" %s " % command in overview, "the overview names " + command)
         text = aswolk(Nowhere, "help", command).out
         check(text.startswith("Usage: aswolk " + command), "help of " + command, text[:60])
@@ -93,6 +95,12 @@ def test_help_and_usage(t):
         (["lanes", "put", "x", "--overflow", "main:5x"], "NAME:SECONDS"),
         (["lanes", "put", "x", "--overflow", os.fsdecode(b"main:5,\xff:9")], "--overflow"),
         (["journal"], "folder"),
+        (["events", "extra"], "argument"),
+        (["events", "--after", "x"], "--after"),
+        (["events", "--type", "a&b"], "--type"),
+        (["events", "--lane", "a/b"], "lane"),
+        (["history"], "ticket id"),
+        (["history", "t/../x"], "ticket id"),
         (["lanes", "put", "x", "--langs", os.fsdecode(b"nl,\xff")], "--langs"),
         (["health", "--server", "127.0.0.1:8480"], "http://"),
     )
@@ -123,6 +131,45 @@ def test_health(t):
     check("https://" in aswolk(server, "health", "--server", plain_to_tls, code=UNREACHED).err, "the other scheme")
     tls_to_plain = "https://%s:%d" % server.address
     check("http://" in aswolk(server, "health", "--server", tls_to_plain, code=UNREACHED).err, "the other scheme")
+
+
+# --- events -------------------------------------------------------------------------------------------------------------------
+
+
+def test_events(t):
+    """Followed over a kill of the server, each event once; exported; the history of one ticket; a stop is exit code 0."""
+    server = t.server()
+    server.keep_address()
+    make = Messages()
+    follower = start(server, "events", "--json", "--after", "0", "--type", "ticket,server.started")
+    lines = []
+    reader = threading.Thread(target=lambda: lines.extend(iter(follower.stdout.readline, b"")))
+    reader.start()
+    ticket = server.api().receipt(make.next())["ticket"]
+    until("the ticket is told", lambda: b'"aswolk.ticket.opened"' in b"".join(lines))
+    server.kill()
+    server.start()
+    lease = server.api().lease()
+    server.api().completed(lease)
+    until("the end is told", lambda: b'"aswolk.ticket.completed"' in b"".join(lines))
+    follower.send_signal(signal.SIGINT)
+    equal(follower.wait(PATIENCE_S), OK, "exit code of a stopped follower")
+    reader.join(PATIENCE_S)
+    follower.stdout.close()
+    follower.stderr.close()
+    told = [json.loads(line) for line in lines]
+    types = ["server.started", "ticket.opened", "server.started", "ticket.leased", "ticket.completed"]
+    equal([event["type"] for event in told], ["aswolk." + name for name in types], "what was told")
+    whole = aswolk(server, "events", "--all", "--json").lines
+    equal([int(event["id"]) for event in whole], list(range(1, len(whole) + 1)), "the export")
+    equal(aswolk(server, "events", "--all", "--json", "--after", told[-2]["id"]).lines, told[-1:], "the last one")
+    equal(aswolk(server, "history", "--json", ticket).lines, [event for event in told if "subject" in event], "the ticket's")
+    text = aswolk(server, "history", ticket).out
+    check("ticket.completed %s" % ticket in text and 'by="ann"' in text, "for people", text)
+    equal(aswolk(server, "events", "--all", "--ticket", ticket).out, text, "the same")
+    check("not-found" in aswolk(server, "history", "t0000000001", code=FAILED).err, "no such ticket")
+    check("bad-value" in aswolk(server, "events", "--after", "9999", code=FAILED).err, "not yet")
+    check("bad-value" in aswolk(server, "events", "--type", "frob", code=FAILED).err, "no such type")
 
 
 # --- post ---------------------------------------------------------------------------------------------------------------------
