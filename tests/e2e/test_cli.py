@@ -623,7 +623,7 @@ def test_journal_damage(t):
         sound = file.read()
     lines = aswolk(Nowhere, "journal", server.folder, "--json").lines
     [seq] = [line["seq"] for line in lines if line.get("lang") == "tlh"]
-    for mark, offset, words in ((b"\x03tlh", 1, "behind record %d" % (seq - 1)), (b"THE BODY", 3, "body of message %d" % seq)):
+    for mark, offset, words in ((b"\x03tlh", 1, "behind record %d" % (seq - 1)), (b"THE BODY", 3, "body of record %d" % seq)):
         damage(path, mark, offset)
         done = aswolk(Nowhere, "journal", server.folder, "--verify", code=FAILED)
         check(words in done.err, "says %r" % words, done.err)
