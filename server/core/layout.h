@@ -821,8 +821,8 @@ enum aw_err aw_aside_admits(const struct aw_state *state, uint32_t slot, uint32_
 void aw_aside_decline(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, uint32_t agent);
 /* It is kept for nobody any more. */
 void aw_aside_let_go(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket);
-/* Then: for this agent alone for `ms`, whether it declined it before or not, as somebody says so; aw_aside_admits said that there is
- * room. */
+/* Then: for this agent alone for `ms`, whether it declined it before or not, as somebody says so; aw_aside_admits said that there
+ * is room. */
 void aw_aside_hand(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, uint32_t agent, uint64_t ms);
 /* For this agent alone for kept_ms, when there is room and its class may be kept. */
 void aw_aside_keep(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, uint32_t agent);

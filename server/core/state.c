@@ -344,8 +344,12 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
         if (aw_once_admits(state, &command->once) != AW_OK)
             return AW_E_TABLE_FULL;
         return aw_unfold_admits(state, &command->in.unfold);
-    case AW_COMMAND_NOTE: /* there may be as many as posts */
-        return aw_state_cut_pressure(state) >= 1000 ? AW_E_TABLE_FULL : aw_once_admits(state, &command->once);
+    case AW_COMMAND_NOTE:
+        if (aw_once_is_known(state, &command->once))
+            return AW_OK;
+        if (aw_state_cut_pressure(state) >= 1000) /* there may be as many as posts */
+            return AW_E_TABLE_FULL;
+        return aw_once_admits(state, &command->once);
     case AW_COMMAND_HOLD:
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:

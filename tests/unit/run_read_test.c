@@ -341,6 +341,76 @@ fenced(struct book *book, enum aw_command_kind kind, struct aw_lease_id id, uint
     return write_one(book, &command);
 }
 
+static uint64_t
+note(struct book *book, struct aw_ticket_id ticket, uint64_t number, size_t body_bytes)
+{
+    struct aw_command command = {.kind = AW_COMMAND_NOTE};
+
+    command.in.note.on = (struct aw_in_ticket){.ticket = ticket, .by = AW_SLICE("eve")};
+    command.in.note.body = (struct aw_in_body){.bytes = body_of(book, number, body_bytes), .len = (uint32_t)body_bytes};
+    assert_int_equal(write_one(book, &command), AW_OK);
+    return command.out.seq;
+}
+
+static void
+check_note(const struct aw_stored_note *got, uint64_t seq, uint64_t number, size_t len)
+{
+    const struct aw_stored_message message = {.id = got->id, .body = got->body, .erased = got->erased};
+
+    assert_true(aw_slice_eq(got->by, AW_SLICE("eve")));
+    assert_true(got->written_at > 0);
+    check_message(&message, seq, number, len);
+}
+
+/* Notes come with the thread, in order, the last ones of them; they take no room from messages, nor these from them. */
+static void
+check_notes(bool lmdb)
+{
+    static char           memory[ROOM];
+    struct book           book;
+    struct aw_ticket_view view;
+    struct aw_out_message opened;
+    uint64_t              first, second, notes[80];
+    struct aw_read_item   item, want = {.kind = AW_READ_THREAD, .messages_max = 200};
+    size_t                need, again;
+
+    open_book(&book, lmdb);
+    opened = post(&book, 1, 1, 4000, &first);
+    for (uint64_t i = 0; i < 40; i++)
+        notes[i] = note(&book, opened.ticket, i, 100);
+    (void)post(&book, 1, 2, 4000, &second);
+    for (uint64_t i = 40; i < 60; i++)
+        notes[i] = note(&book, opened.ticket, i, 100);
+    assert_int_equal(aw_state_ticket(book.state, opened.ticket, &view), AW_OK);
+    assert_int_equal(view.last_seq, notes[59]);
+    want.last_seq = view.last_seq;
+    want.ticket_seq = opened.ticket.seq;
+    (void)read_item(&book, want, memory, 64, ROOM, &need);
+    assert_in_range(need, 65, ROOM);
+    item = read_item(&book, want, memory, need, ROOM, &again);
+    assert_in_range(again, 65, need); /* words that both messages have are counted twice before */
+    assert_int_equal(item.message_count, 2);
+    check_message(&item.messages[0], first, 1, 4000);
+    check_message(&item.messages[1], second, 2, 4000);
+    assert_int_equal(item.note_count, AW_NOTES_SHOWN_MAX);
+    for (uint32_t i = 0; i < item.note_count; i++)
+        check_note(&item.notes[i], notes[10 + i], 10 + i, 100);
+    /* Room for one message: all notes behind it, and those before it are not looked for. */
+    item = read_item(&book, want, memory, ROOM, 5000, &need);
+    assert_int_equal(item.message_count, 1);
+    assert_int_equal(item.note_count, AW_NOTES_SHOWN_MAX);
+    /* Long ones: as many as there is room for, then no older one, though it would fit. */
+    for (uint64_t i = 60; i < 80; i++)
+        notes[i] = note(&book, opened.ticket, i, BODY_BYTES);
+    want.last_seq = notes[79];
+    item = read_item(&book, want, memory, ROOM, ROOM, &need);
+    assert_int_equal(item.note_count, AW_NOTES_BYTES_MAX / BODY_BYTES);
+    for (uint32_t i = 0; i < item.note_count; i++)
+        check_note(&item.notes[i], notes[80 - item.note_count + i], 80 - item.note_count + i, BODY_BYTES);
+    assert_int_equal(item.message_count, 2);
+    close_book(&book);
+}
+
 static void
 expire(struct book *book)
 {
@@ -492,6 +562,14 @@ test_threads(void **state)
 }
 
 static void
+test_notes(void **state)
+{
+    (void)state;
+    check_notes(false);
+    check_notes(true);
+}
+
+static void
 test_receipts(void **state)
 {
     (void)state;
@@ -602,6 +680,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_notes),
         cmocka_unit_test(test_receipts),
         cmocka_unit_test(test_tellings),
         cmocka_unit_test(test_endings),
