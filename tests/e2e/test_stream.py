@@ -339,8 +339,8 @@ def first_lease(response):
 
 
 def test_a_site_is_gone(t):
-    """Agents join at an even pace while tickets wait: each has its first one soon. Then 40 % are gone at once: their leases come back
-    at their end and go to the others, each ticket is answered once, and an audit finds nothing passed over."""
+    """Agents join at an even pace while tickets wait: each has its first one soon. Then 40 % are gone at once: their leases come
+    back at their end and go to the others, each ticket is answered once, and an audit finds nothing passed over."""
     server = t.server()
     poster = server.api("gateway")
     make = Messages()
