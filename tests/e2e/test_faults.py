@@ -2,12 +2,14 @@
 """What goes wrong under the server: a disk that fails or is full, a folder that is taken, closed to it, or from another time."""
 
 import hashlib
+import json
 import os
 import struct
 import subprocess
 import sys
 
 from aswolk_test import (
+    NDJSON,
     PATIENCE_S,
     Api,
     Gone,
@@ -332,6 +334,8 @@ def break_store(t, rule, data):
     sue.put_lane("empty")
     parked = [sue.begin_pull(lanes=["empty"], wait_s=50) for _ in range(5)]
     until("pulls are parked", lambda: server.metrics().get("aswolk_parked_pulls") == 5)
+    watcher = server.connect()
+    stream = watcher.begin("GET", "/v1/events?after=0", [("accept", "text/event-stream")])
     gateways = [server.api("gateway-%d" % number) for number in range(4)]
     faults.set(rule)
     posts, unsure = [], []
@@ -356,11 +360,16 @@ def break_store(t, rule, data):
     check(completed.status in (200, 503), "complete around the failure", completed.status)
     for poll in parked:
         problem(sue.connection.wait(poll), 503, "store-broken")
+    until("the stream of events ends", lambda: stream.ended or watcher.pump(0.05) and stream.ended)
+    check(stream.reset is not None, "it is cut off, not ended as if that were all")
+    told = [json.loads(line[6:]) for line in stream.body.decode("utf-8").split("\n") if line.startswith("data: ")]
     expect_broken(server, api)
     faults.clear()
     expect_broken(server, api)  # A second flush may succeed and still have lost the first: the latch holds until exit.
     server.restart()
     api = server.api("ann")
+    whole = status(api.connection.request("GET", "/v1/events", [("accept", NDJSON)]), 200, "all events").lines
+    check(len(told) >= len(first) and told == whole[: len(told)], "what was told is what happened", (len(told), len(whole)))
     again = status(api.post_many(first + [message for _, message, _ in posts]), 200, "all again").lines
     for message, answer in zip(first + [message for _, message, _ in posts], again):
         equal(answer["status"], 202, "accepted after the restart")
