@@ -43,15 +43,17 @@ random_seed(uint64_t seed)
     return seed;
 }
 
-/* How often to repeat: `count`, less under the thread sanitizer, or AW_TEST_TIMES per cent of it for a long run. */
+/* How often to repeat: `count`, less under sanitizers, which are slow; AW_TEST_TIMES per cent of that for a long run. */
 static inline uint32_t
 random_times(uint32_t count)
 {
     const char *text = getenv("AW_TEST_TIMES");
     uint64_t    percent = text == NULL ? 100 : strtoull(text, NULL, 10);
 
-#ifdef WITH_TSAN
+#if defined(WITH_TSAN)
     percent = percent / 8 + 1;
+#elif defined(WITH_ASAN)
+    percent = percent / 4 + 1;
 #endif
     return (uint32_t)(count * percent / 100);
 }

@@ -609,7 +609,7 @@ test_lost_entry(void **state)
     assert_int_equal(count_lost(NO_RULE, random_times(1000000)), 0);
     /* For the eye only: whether this machine shows it is up to chance and to its load. */
     printf("without rule 4: ");
-    (void)count_lost(RULE_4_RELEASE, random_times(1000000));
+    (void)count_lost(RULE_4_RELEASE, random_times(100000));
 }
 
 int

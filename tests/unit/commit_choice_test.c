@@ -102,6 +102,7 @@ struct model_ticket {
     struct aw_order_candidate candidate; /* as its class's queue shows it */
     uint32_t                  lane;
     uint32_t                  shelf;
+    uint32_t                  peer;   /* the next of its lane, in a ring */
     uint32_t                  pushed; /* the order of pushes, where keys are the same */
     bool                      waiting;
     bool                      closing;
@@ -130,6 +131,22 @@ random_ticket(struct random *random, uint32_t slot)
     return ticket;
 }
 
+/* When all have their lanes, which they keep. */
+static void
+link_peers(struct model_ticket *tickets)
+{
+    uint32_t first[LANES_MAX] = {0};
+
+    for (uint32_t slot = 1; slot < MODEL_TICKETS; slot++) {
+        uint32_t *at = &first[tickets[slot].lane];
+
+        if (*at == 0)
+            *at = tickets[slot].peer = slot;
+        tickets[slot].peer = tickets[*at].peer;
+        tickets[*at].peer = slot;
+    }
+}
+
 static bool
 are_together(const struct model_ticket *a, const struct model_ticket *b)
 {
@@ -151,7 +168,7 @@ is_first_to_close(const struct model_ticket *tickets, uint32_t slot)
 {
     const struct model_ticket *ticket = &tickets[slot];
 
-    for (uint32_t i = 1; i < MODEL_TICKETS; i++) {
+    for (uint32_t i = ticket->peer; i != slot; i = tickets[i].peer) {
         aw_ms other = tickets[i].candidate.reply_by;
 
         if (tickets[i].waiting && tickets[i].closing && are_together(&tickets[i], ticket) &&
@@ -164,8 +181,8 @@ is_first_to_close(const struct model_ticket *tickets, uint32_t slot)
 static bool
 is_head(const struct model_ticket *tickets, uint32_t slot, bool by_age)
 {
-    for (uint32_t i = 1; i < MODEL_TICKETS; i++) {
-        if (i != slot && tickets[i].waiting && are_together(&tickets[i], &tickets[slot]) &&
+    for (uint32_t i = tickets[slot].peer; i != slot; i = tickets[i].peer) {
+        if (tickets[i].waiting && are_together(&tickets[i], &tickets[slot]) &&
             tickets[i].candidate.class_ == tickets[slot].candidate.class_ && is_ahead(&tickets[i], &tickets[slot], by_age))
             return false;
     }
@@ -212,6 +229,7 @@ walk(struct fixture *fixture, struct random *random, const struct aw_choice_of *
             push(fixture, old + 1 < version[slot] ? random_below(random, MODEL_LANES) * 5 : tickets[slot].lane,
                  tickets[slot].candidate.class_, tickets[slot].candidate.age, tickets[slot].candidate.departs_at, slot, old + 1);
     }
+    link_peers(tickets);
     while ((expected = model_choose(tickets, of->order, serves, 0)) != 0) {
         expect(of, expected);
         tickets[expected].waiting = false;
@@ -309,6 +327,7 @@ test_shelves(void **state)
         push(fixture, tickets[slot].lane, tickets[slot].candidate.class_, tickets[slot].candidate.age,
              tickets[slot].candidate.departs_at, slot, 1);
     }
+    link_peers(tickets);
     while (left > 0) {
         uint32_t expected;
 
