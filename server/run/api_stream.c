@@ -17,9 +17,6 @@
 #include "run/api.h"
 #include "run/stream.h"
 
-/* When a ticket can't be given out just now - a table is full, the lanes are shut - it is tried again after this. */
-#define REST_NS AW_NS_PER_S
-
 static struct aw_stream *
 stream_of(struct aw_call *call)
 {
@@ -127,10 +124,10 @@ free_units(struct aw_stream *stream)
     return free < AW_STREAM_TURN_MAX ? free : AW_STREAM_TURN_MAX;
 }
 
-static void
-rest(struct aw_stream *stream)
+static bool
+is_resting(const struct aw_stream *stream)
 {
-    stream->rest_until = aw_stream_io(stream)->now + REST_NS;
+    return stream->rest_until > aw_stream_io(stream)->now;
 }
 
 /* True: something is under way. */
@@ -140,7 +137,7 @@ take(struct aw_stream *stream)
     struct aw_pull *pull = &stream->pull;
 
     if (!aw_pull_renew(pull)) { /* also when it only waits: the committer sends back who goes by old settings */
-        rest(stream);
+        aw_stream_rest(stream);
         return false;
     }
     if (!stream->may_take || stream->found.held >= stream->want.units)
@@ -148,7 +145,7 @@ take(struct aw_stream *stream)
     pull->max = free_units(stream);
     pull->entries = aw_arena_take_zeroed(&stream->work, pull->max, sizeof(pull->entries[0]));
     if (pull->max == 0 || pull->entries == NULL) {
-        rest(stream);
+        aw_stream_rest(stream);
         return false;
     }
     pull->is_repeat = false;
@@ -181,7 +178,7 @@ on_leased(struct aw_stream *stream)
     if (err == AW_OK && pull->granted > 0)
         note_granted(stream);
     if (err != AW_OK || pull->is_shut_out) /* there is no room for it just now: asking at once would be asking in vain */
-        rest(stream);
+        aw_stream_rest(stream);
     stream->must_look = true;
     aw_stream_go_on(stream);
 }
@@ -222,8 +219,7 @@ on_parked(struct aw_stream *stream)
             return;
         aw_metric_add(aw_stream_io(stream)->metrics, AW_METRIC_WOKEN_IN_VAIN, 1);
     }
-    park(stream,
-         stream->end != AW_STREAM_GOES_ON || aw_feed_is_waiting(&stream->feed) || stream->rest_until > aw_stream_io(stream)->now);
+    park(stream, stream->end != AW_STREAM_GOES_ON || aw_feed_is_waiting(&stream->feed) || is_resting(stream));
 }
 
 /* --- the end ------------------------------------------------------------------------------------------------------------------ */
@@ -286,18 +282,18 @@ aw_stream_go_on(struct aw_stream *stream)
         return;
     }
     aw_arena_reset(&stream->work);
-    if (stream->must_look) {
+    if (stream->must_look && !is_resting(stream)) {
         set_alarm(stream);
         aw_stream_ask(stream);
         return;
     }
     aw_stream_tell_endings(stream);
+    if (!aw_feed_is_waiting(&stream->feed) && !is_resting(stream)) {
+        aw_arena_reset(&stream->work);
+        if (!take(stream) && !is_resting(stream))
+            park(stream, false);
+    }
     set_alarm(stream);
-    if (aw_feed_is_waiting(&stream->feed) || stream->rest_until > aw_stream_io(stream)->now)
-        return;
-    aw_arena_reset(&stream->work);
-    if (!take(stream) && stream->rest_until <= aw_stream_io(stream)->now)
-        park(stream, false);
 }
 
 /* --- the call ----------------------------------------------------------------------------------------------------------------- */

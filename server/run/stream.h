@@ -15,6 +15,9 @@
 #define AW_STREAM_KNOWN_MAX AW_STREAM_UNITS_MAX
 /* Told, or asked for, in one turn: what a turn needs of memory stays small. */
 #define AW_STREAM_TURN_MAX 16U
+/* What can't be had just now - a table is full, the lanes are shut, no room in the store - is tried again after this. */
+#define AW_STREAM_REST_NS AW_NS_PER_S
+
 enum aw_stream_step {
     AW_STREAM_NOTHING,
     AW_STREAM_LOOK,
@@ -72,6 +75,13 @@ static inline struct aw_io *
 aw_stream_io(const struct aw_stream *stream)
 {
     return stream->pull.call.io;
+}
+
+/* It asks for nothing for a while. */
+static inline void
+aw_stream_rest(struct aw_stream *stream)
+{
+    stream->rest_until = aw_stream_io(stream)->now + AW_STREAM_REST_NS;
 }
 
 /* --- api_stream.c */

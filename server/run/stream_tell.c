@@ -395,6 +395,8 @@ sort_seen(struct aw_stream *stream)
         const struct aw_outcome_of   *out = &submission->entries[i].command.out;
         const struct aw_stream_known *known = known_of(stream, &submission->entries[i]);
 
+        if (out->err == AW_E_STORE_FULL || out->err == AW_E_OVERLOADED)
+            aw_stream_rest(stream); /* the next look finds it again */
         if (out->err == AW_OK && out->changed && out->u.lease.message_seq > known->told_seq)
             submission->entries[count++] = submission->entries[i];
     }

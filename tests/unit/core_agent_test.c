@@ -640,6 +640,31 @@ test_read_back(void **unused)
     kit_close(&kit);
 }
 
+/* Who leaves, with a lease and without one, and who is on a break though never set: the same after a checkpoint. */
+static void
+test_presence_is_read_back(void **unused)
+{
+    struct kit         kit, again;
+    struct aw_lease_id lease;
+
+    (void)unused;
+    kit_open(&kit);
+    lease = kit_lease(&kit, post(&kit, 1, "web"), "ann", KIT_HOUR);
+    assert_int_equal(be(&kit, "ann", AW_PRESENCE_LEAVING), AW_OK);
+    assert_int_equal(be(&kit, "bob", AW_PRESENCE_LEAVING), AW_OK);
+    assert_int_equal(be(&kit, "cas", AW_PRESENCE_BREAK), AW_OK);
+    check_presences(&kit, 0, 1, 1, 1);
+    again = (struct kit){.state = read_back(&kit), .now = kit.now};
+    check_presences(&again, 0, 1, 1, 1);
+    assert_int_equal(full_of(&again, "cas"), UINT16_MAX);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_not_equal(aw_state_take_changed_agent(again.state), 0); /* none of them is to be given tickets */
+    kit_complete(&again, lease, "ann");
+    check_presences(&again, 0, 1, 0, 2);
+    aw_state_free(&again.state);
+    kit_close(&kit);
+}
+
 int
 main(void)
 {
@@ -659,6 +684,7 @@ main(void)
         cmocka_unit_test(test_gentle_is_not_for_all),
         cmocka_unit_test(test_gentle_gives_way),
         cmocka_unit_test(test_read_back),
+        cmocka_unit_test(test_presence_is_read_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
