@@ -103,6 +103,7 @@ def hand_on(api, make):
     status(api.send("POST", "/v1/tickets/%s/notes" % ticket, {"text": "I do"}), 200, "a note")
     lease = api.lease()
     equal(lease["notes_total"], 2, "the notes")
+    status(api.send("POST", "/v1/replies/check", {"text": "call us", "channel": "web"}), 200, "words that are not sent yet")
     status(api.get("/v1/tickets/" + ticket), 200, "GET a ticket with a note")
     api.completed(lease)
 
