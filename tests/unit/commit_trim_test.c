@@ -134,6 +134,19 @@ complete(struct desk *desk, struct aw_ticket_id ticket)
     assert_int_equal(one.entry.command.out.err, AW_OK);
 }
 
+static void
+note(struct desk *desk, struct aw_ticket_id ticket)
+{
+    struct aw_in_note in = {.on = {.ticket = ticket, .by = AW_SLICE("eve")},
+                            .body = {.bytes = AW_SLICE("a note"), .len = 6, .form = AW_BODY_PLAIN}};
+    struct one        one;
+
+    assert_true(aw_sha256(&in.body.bytes, 1, &in.body.hash));
+    one_make(&one, AW_COMMAND_NOTE)->entry.command.in.note = in;
+    carry_out(desk, &one.submission);
+    assert_int_equal(one.entry.command.out.err, AW_OK);
+}
+
 /* One customer who writes twice and is answered. */
 static void
 serve(struct desk *desk, uint64_t customer)
@@ -186,6 +199,21 @@ check_thread(struct desk *desk, struct aw_ticket_id ticket, const uint64_t *sour
     check_chain(desk, view.last_seq, 0, sources, count, false);
 }
 
+static void
+check_note(struct desk *desk, struct aw_ticket_id ticket)
+{
+    static char           memory[65536];
+    struct aw_ticket_view view;
+    struct aw_read_item   item;
+
+    assert_int_equal(aw_state_ticket(desk->state, ticket, &view), AW_OK);
+    item = read_item(desk, (struct aw_read_item){.kind = AW_READ_THREAD, .last_seq = view.last_seq, .messages_max = 200}, memory,
+                     sizeof(memory));
+    assert_int_equal(item.note_count, 1);
+    assert_true(aw_slice_eq(item.notes[0].body, AW_SLICE("a note")));
+    assert_true(aw_slice_eq(item.notes[0].by, AW_SLICE("eve")));
+}
+
 /* --- tests -------------------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -203,6 +231,7 @@ check_weeks(bool lmdb)
     thread[0] = desk.sources;
     assert_int_equal(post(&desk, 1000000).err, AW_OK);
     thread[1] = desk.sources;
+    note(&desk, open.u.message.ticket);
     for (uint64_t day = 1; day <= 35; day++) {
         uint64_t first = desk.sources + 1;
 
@@ -233,6 +262,7 @@ check_weeks(bool lmdb)
         if (day >= 28 && used(&desk) > peak_late)
             peak_late = used(&desk);
         check_thread(&desk, open.u.message.ticket, thread, day < 20 ? 2 : 3);
+        check_note(&desk, open.u.message.ticket);
         if (day % 10 == 0) {
             desk_crash(&desk, NULL);
             assert_int_equal(desk_start(&desk), AW_OK);
@@ -244,13 +274,13 @@ check_weeks(bool lmdb)
            (unsigned long long)peak_late / 1024);
     assert_true(peak_late < peak_early + peak_early / 10);
     assert_true(stats(&desk).first_seq > aw_state_seq(desk.state) / 2);
-    assert_int_equal(stats(&desk).kept[AW_KEPT_RECORD], 3);
-    assert_int_equal(stats(&desk).kept[AW_KEPT_BODY], 3);
+    assert_int_equal(stats(&desk).kept[AW_KEPT_RECORD], 4);
+    assert_int_equal(stats(&desk).kept[AW_KEPT_BODY], 4);
     assert_true(aw_hash128_eq(aw_state_digest(desk.state), aw_state_digest_slow(desk.state)));
     complete(&desk, open.u.message.ticket);
     check_thread(&desk, open.u.message.ticket, thread, 3); /* it may reopen for a day */
     let_pass(&desk, DAY_MS - HOUR_MS);
-    assert_int_equal(stats(&desk).kept[AW_KEPT_RECORD], 3);
+    assert_int_equal(stats(&desk).kept[AW_KEPT_RECORD], 4);
     let_pass(&desk, 3 * HOUR_MS);
     assert_int_equal(stats(&desk).kept[AW_KEPT_RECORD], 0);
     assert_int_equal(stats(&desk).kept[AW_KEPT_BODY], 0);
