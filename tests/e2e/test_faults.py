@@ -115,6 +115,12 @@ def test_store_full(t):
             drained.append(lease["ticket"])
     status(api.patch_ticket(acked[-1], {"hold": True}), 200, "hold while full")
     status(api.patch_ticket(acked[-1], {"hold": False}), 200, "unhold while full")
+    word = "w" * 8192  # what colleagues tell each other takes nothing of the reserve
+    notes = (api.send("POST", "/v1/tickets/%s/notes" % acked[-1], {"text": word}) for _ in range(500))
+    problem(next(answer for answer in notes if answer.status != 200), 507, "store-full")
+    lease = api.lease(lease_s=60)
+    problem(api.act(lease, "transfer", {"lane": "listening", "note": word}), 507, "store-full")
+    status(api.act(lease, "transfer", {"lane": "listening"}), 200, "transfer while full")
     server.restart()
     api = server.api()
     status(api.act(kept, "extend", {"lease_s": 3600}), 200, "a held token after a start of a full store")
