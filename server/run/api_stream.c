@@ -84,7 +84,7 @@ set_alarm(struct aw_stream *stream)
     if (io->draining || stream->pull.call.answered)
         return; /* nothing is awaited any more */
     if (!stream->has_begun || at < io->now)
-        at = io->now + AW_FEED_COMMENT_NS;
+        at = io->now + AW_NS_PER_S; /* it has its reader to wait for, or its first look */
     if (stream->rest_until > io->now && stream->rest_until < at)
         at = stream->rest_until;
     for (uint32_t i = 0; stream->want.ending_s > 0 && !aw_feed_is_waiting(&stream->feed) && i < stream->known_count; i++) {

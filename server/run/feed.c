@@ -21,6 +21,13 @@ aw_feed_negotiate(struct aw_call *call, enum aw_media *ret_media)
     return false;
 }
 
+/* While nothing else is sent, a comment leaves so often: proxies end what is silent. */
+static aw_ns
+next_comment(const struct aw_io *io)
+{
+    return io->now + io->shared->settings->event_comment_s * AW_NS_PER_S;
+}
+
 bool
 aw_feed_begin(struct aw_feed *feed, struct aw_call *call, enum aw_media media)
 {
@@ -29,7 +36,7 @@ aw_feed_begin(struct aw_feed *feed, struct aw_call *call, enum aw_media media)
                                      .field_count = 1,
                                      .fields = {{AW_SLICE("cache-control"), AW_SLICE("no-store")}}};
 
-    *feed = (struct aw_feed){.call = call, .media = media, .comment_at = call->io->now + AW_FEED_COMMENT_NS};
+    *feed = (struct aw_feed){.call = call, .media = media, .comment_at = next_comment(call->io)};
     return aw_call_begin_stream(call, &head);
 }
 
@@ -83,7 +90,7 @@ aw_feed_send(struct aw_feed *feed, struct aw_slice bytes)
     AW_ASSERT(feed->waiting.len == 0);
     feed->sent += bytes.len;
     feed->waiting = bytes;
-    feed->comment_at = feed->call->io->now + AW_FEED_COMMENT_NS;
+    feed->comment_at = next_comment(feed->call->io);
     return aw_feed_go_on(feed);
 }
 
@@ -101,7 +108,7 @@ aw_feed_comment(struct aw_feed *feed)
 
     if (feed->call->io->now < feed->comment_at)
         return;
-    feed->comment_at = feed->call->io->now + AW_FEED_COMMENT_NS;
+    feed->comment_at = next_comment(feed->call->io);
     if (aw_feed_left(feed) == feed->sent && aw_request_write(feed->call->request, bytes))
         feed->sent += bytes.len;
 }

@@ -13,15 +13,12 @@
 #include "proto/writer.h"
 #include "run/call.h"
 
-/* While nothing else is sent, a comment leaves so often: proxies end what is silent. */
-#define AW_FEED_COMMENT_NS (UINT64_C(15) * AW_NS_PER_S)
-
 struct aw_feed {
     struct aw_call *call; /* borrows */
     enum aw_media   media;
-    struct aw_slice waiting; /* borrows: not taken by the stream's buffer yet */
-    uint64_t        sent;    /* bytes given to aw_feed_send, with those that wait */
-    aw_ns           comment_at;
+    struct aw_slice waiting;    /* borrows: not taken by the stream's buffer yet */
+    uint64_t        sent;       /* bytes given to aw_feed_send, with those that wait */
+    aw_ns           comment_at; /* the next one is due */
 };
 
 /* Which encoding the client wants: text/event-stream unless it asks for the other. False: answered 406. */
@@ -40,7 +37,7 @@ bool aw_feed_send(struct aw_feed *feed, struct aw_slice bytes);
 /* From on_room. True: nothing waits any more. */
 bool aw_feed_go_on(struct aw_feed *feed);
 bool aw_feed_is_waiting(const struct aw_feed *feed);
-/* Sends a comment if it is time and the client has read what came before. */
+/* Sends a comment if it is time (setting event-comment-s) and the client has read what came before. */
 void aw_feed_comment(struct aw_feed *feed);
 /* Of the bytes sent so far, those that have left for the connection. Also when the request is gone. */
 uint64_t aw_feed_left(const struct aw_feed *feed);

@@ -594,7 +594,7 @@ def program(name):
 
 # What may be left of them when all clients are gone: the scrape itself is one request on one connection.
 POOLS = (("aswolk_requests_open", 1), ("aswolk_connections", 1), ("aswolk_bodies_bytes", 0), ("aswolk_parked_pulls", 0),
-         ("aswolk_event_streams", 0))
+         ("aswolk_event_streams", 0), ("aswolk_agent_streams", 0))
 
 SANITIZER = re.compile(r"(AddressSanitizer|ThreadSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:)")
 
