@@ -411,6 +411,7 @@ add_fields(json_t *object, const struct aw_command *command)
     case AW_COMMAND_PRESENCE:
         add_slice(object, "agent", command->in.presence.name);
         (void)json_object_set_new(object, "presence", json_string(aw_presence_name(command->in.presence.presence)));
+        add_slice(object, "by", command->in.presence.by);
         return;
     case AW_COMMAND_AGENT:
         add_agent(object, &command->in.agent);
