@@ -115,7 +115,7 @@ read_one(const char *line, unsigned number)
     json_t       *object = json_loads(line, 0, &error);
     struct one   *one;
     enum aw_class class_ = AW_CLASS_GENERAL;
-    const char   *class_word;
+    const char   *class_word, *visibility;
 
     if (object == NULL) {
         (void)fprintf(stderr, "rules_eval: line %u: %s\n", number, error.text);
@@ -139,7 +139,8 @@ read_one(const char *line, unsigned number)
     one->lang = copy_of(object, "lang", "");
     one->channel = copy_of(object, "channel", "");
     one->kinds = read_kinds(object);
-    one->is_public = strcmp(copy_of(object, "visibility", ""), "public") == 0;
+    visibility = json_string_value(json_object_get(object, "visibility"));
+    one->is_public = visibility != NULL && strcmp(visibility, "public") == 0;
     one->gentle = json_is_true(json_object_get(object, "gentle"));
     one->is_bait = json_is_true(json_object_get(object, "bait"));
     one->part = part_of(json_string_value(json_object_get(object, "part")));

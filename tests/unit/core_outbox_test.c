@@ -405,7 +405,7 @@ test_pace_in_any_stretch(void **unused)
     enum { PACE = 5, SLICE_S = 30, ROUNDS = 400 };
     const struct aw_pace paces[] = {{both[0].account, PACE, SLICE_S}};
     struct kit           kit;
-    aw_ms                times[ROUNDS * PACE], began;
+    aw_ms                times[ROUNDS * PACE] = {0}, began;
     uint32_t             count = 0;
     uint64_t             id = 1;
 
