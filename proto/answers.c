@@ -22,6 +22,15 @@ write_message_id(struct aw_writer *writer, struct aw_message_id id)
 }
 
 static void
+write_reply_id(struct aw_writer *writer, struct aw_message_id id)
+{
+    char text[AW_ID_TEXT_BYTES];
+
+    aw_reply_id_format(id, text);
+    write_string(writer, text);
+}
+
+static void
 write_ticket_id(struct aw_writer *writer, struct aw_ticket_id id)
 {
     char text[AW_ID_TEXT_BYTES];
@@ -510,11 +519,55 @@ write_standing(struct aw_writer *writer, const struct aw_ticket_answer *ticket)
     aw_writer_u64(writer, ticket->messages_total);
 }
 
+static void
+write_reply_state(struct aw_writer *writer, const struct aw_reply_answer *reply)
+{
+    KEY(writer, "reply");
+    write_reply_id(writer, reply->reply);
+    KEY(writer, "ticket");
+    write_ticket_id(writer, reply->ticket);
+    KEY(writer, "to");
+    write_message_id(writer, reply->to);
+    KEY(writer, "state");
+    if (reply->state == AW_REPLY_NONE)
+        aw_writer_null(writer);
+    else
+        write_string(writer, aw_reply_state_name(reply->state));
+    KEY(writer, "attempt");
+    aw_writer_u64(writer, reply->attempt);
+    KEY(writer, "written_at");
+    aw_writer_time(writer, reply->written_at);
+    if (reply->is_uncertain) {
+        KEY(writer, "uncertain");
+        aw_writer_bool(writer, true);
+    }
+    if (reply->state == AW_REPLY_FAILED) {
+        KEY(writer, "retry_at");
+        aw_writer_time(writer, reply->retry_at);
+    }
+    if (reply->code.len > 0) {
+        KEY(writer, "code");
+        aw_writer_str(writer, reply->code);
+    }
+    if (reply->agent.len > 0) {
+        KEY(writer, "agent");
+        aw_writer_str(writer, reply->agent);
+    }
+}
+
 bool
 aw_proto_write_ticket(struct aw_writer *writer, const struct aw_ticket_answer *ticket)
 {
     aw_writer_begin_map(writer);
     write_standing(writer, ticket);
+    KEY(writer, "replies");
+    aw_writer_begin_array(writer, ticket->reply_count);
+    for (uint32_t i = 0; i < ticket->reply_count; i++) {
+        aw_writer_begin_map(writer);
+        write_reply_state(writer, &ticket->replies[i]);
+        aw_writer_end_map(writer);
+    }
+    aw_writer_end_array(writer);
     if (!write_messages(writer, ticket->messages, ticket->message_count) ||
         !write_notes(writer, ticket->notes, ticket->note_count, ticket->notes_total, ticket->messages, ticket->message_count))
         return false;
@@ -939,6 +992,14 @@ write_done_fields(struct aw_writer *writer, const struct aw_done_answer *done)
         KEY(writer, "version");
         aw_writer_u64(writer, done->version);
     }
+    if (done->reply.seq != 0) {
+        KEY(writer, "reply");
+        write_reply_id(writer, done->reply);
+        if (done->reply_state != AW_REPLY_NONE) {
+            KEY(writer, "reply_state");
+            write_string(writer, aw_reply_state_name(done->reply_state));
+        }
+    }
     KEY(writer, "duplicate");
     aw_writer_bool(writer, done->duplicate);
     if (done->dry_run) {
@@ -1125,4 +1186,124 @@ aw_proto_write_message(struct aw_writer *writer, const struct aw_stored_message 
     aw_proto_write_receipt(writer, receipt);
     aw_writer_end_map(writer);
     return true;
+}
+
+/* --- replies ---------------------------------------------------------------------------------------------------------------- */
+
+static void
+write_reply_lease(struct aw_writer *writer, const struct aw_reply_answer *reply)
+{
+    if (reply->lease.len == 0)
+        return;
+    KEY(writer, "lease");
+    aw_writer_str(writer, reply->lease);
+    KEY(writer, "expires_at");
+    aw_writer_time(writer, reply->expires_at);
+    KEY(writer, "expires_in_s");
+    aw_writer_u64(writer, reply->expires_in_s);
+}
+
+/* `to` and `visibility` are told by their own names: what was posted stands under `content`. */
+static bool
+write_reply_fields(struct aw_writer *writer, const struct aw_reply_answer *reply)
+{
+    write_reply_state(writer, reply);
+    write_reply_lease(writer, reply);
+    KEY(writer, "channel");
+    aw_writer_str(writer, reply->channel);
+    KEY(writer, "account");
+    aw_writer_str(writer, reply->account);
+    KEY(writer, "visibility");
+    write_string(writer, reply->visibility == AW_VISIBILITY_PUBLIC ? "public" : "private");
+    if (reply->customer.len > 0) {
+        KEY(writer, "customer");
+        aw_writer_str(writer, reply->customer);
+    }
+    if (reply->source_id.len > 0) {
+        KEY(writer, "in_reply_to");
+        aw_writer_str(writer, reply->source_id);
+    }
+    KEY(writer, "content");
+    if (reply->body.len > 0)
+        return aw_writer_copy(writer, reply->body);
+    aw_writer_null(writer);
+    return true;
+}
+
+void
+aw_proto_write_reported(struct aw_writer *writer, const struct aw_reply_answer *reply)
+{
+    aw_writer_begin_map(writer);
+    write_reply_state(writer, reply);
+    KEY(writer, "duplicate");
+    aw_writer_bool(writer, reply->duplicate);
+    aw_writer_end_map(writer);
+}
+
+bool
+aw_proto_write_reply(struct aw_writer *writer, const struct aw_reply_answer *reply)
+{
+    aw_writer_begin_map(writer);
+    if (!write_reply_fields(writer, reply))
+        return false;
+    aw_writer_end_map(writer);
+    return true;
+}
+
+bool
+aw_proto_write_replies(struct aw_writer *writer, const struct aw_reply_answer *replies, uint32_t count)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "replies");
+    aw_writer_begin_array(writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!aw_proto_write_reply(writer, &replies[i]))
+            return false;
+    }
+    aw_writer_end_array(writer);
+    aw_writer_end_map(writer);
+    return true;
+}
+
+void
+aw_proto_write_redriven(struct aw_writer *writer, const struct aw_redrive_answer *redrive)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "replies");
+    aw_writer_u64(writer, redrive->replies);
+    KEY(writer, "left");
+    aw_writer_u64(writer, redrive->left);
+    if (redrive->dry_run) {
+        KEY(writer, "dry_run");
+        aw_writer_bool(writer, true);
+    }
+    aw_writer_end_map(writer);
+}
+
+void
+aw_proto_write_channel(struct aw_writer *writer, const struct aw_channel_answer *channel)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "channel");
+    aw_writer_str(writer, channel->name);
+    KEY(writer, "accounts");
+    aw_writer_begin_array(writer, channel->pace_count);
+    for (uint32_t i = 0; i < channel->pace_count; i++) {
+        aw_writer_begin_map(writer);
+        KEY(writer, "account");
+        aw_writer_str(writer, channel->paces[i].account);
+        KEY(writer, "replies");
+        aw_writer_u64(writer, channel->paces[i].replies);
+        KEY(writer, "slice_s");
+        aw_writer_u64(writer, channel->paces[i].slice_s);
+        aw_writer_end_map(writer);
+    }
+    aw_writer_end_array(writer);
+    KEY(writer, "version");
+    aw_writer_u64(writer, channel->version);
+    if (channel->dry_run) {
+        KEY(writer, "dry_run");
+        aw_writer_bool(writer, true);
+    }
+    aw_writer_end_map(writer);
 }

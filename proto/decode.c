@@ -487,6 +487,8 @@ decode_one(struct decoder *decoder, const struct aw_field *field, const msgpack_
             *ret_known = true;
         return AW_OK;
     case AW_TYPE_OBJECT:
+        if (field->beside != 0)
+            *ret_known = true;
         return decode_object(decoder, field->object, value, to);
     case AW_TYPE_PAIRS:
     case AW_TYPE_UNITS:
@@ -736,6 +738,62 @@ check_lane_put(struct decoder *decoder, const struct aw_lane_request *request)
     return AW_OK;
 }
 
+static enum aw_err
+check_reply(struct decoder *decoder, bool is_there, bool is_inside, const struct aw_reply *reply)
+{
+    if (!is_there || reply->text.len > 0 || reply->attachment_count > 0 || reply->template_.len > 0)
+        return AW_OK;
+    if (is_inside)
+        aw_path_push_name(&decoder->path, AW_SLICE("reply"));
+    aw_path_push_name(&decoder->path, AW_SLICE("text"));
+    return aw_fault_at(decoder->problem, AW_FAULT_MISSING, &decoder->path,
+                       "or attachments or template must be there and not empty: a reply says something");
+}
+
+static enum aw_err
+check_status(struct decoder *decoder, const struct aw_reply_status_request *request)
+{
+    if (request->state == AW_REPLY_FAILED || (request->code.len == 0 && request->retry_after_s == 0))
+        return AW_OK;
+    aw_path_push_name(&decoder->path, request->code.len > 0 ? AW_SLICE("code") : AW_SLICE("retry_after_s"));
+    return wrong_value(decoder, "left out unless state is failed");
+}
+
+static enum aw_err
+check_channel_put(struct decoder *decoder, const struct aw_channel_request *request)
+{
+    for (uint32_t i = 1; i < request->pace_count; i++) {
+        for (uint32_t k = 0; k < i; k++) {
+            if (!aw_slice_eq(request->paces[k].account, request->paces[i].account))
+                continue;
+            aw_path_push_name(&decoder->path, AW_SLICE("accounts"));
+            aw_path_push_index(&decoder->path, i);
+            aw_path_push_name(&decoder->path, AW_SLICE("account"));
+            return wrong_value(decoder, "an account that is not named before");
+        }
+    }
+    return AW_OK;
+}
+
+static enum aw_err
+check_together_reply(struct decoder *decoder, enum aw_object_kind kind, const void *object)
+{
+    const struct aw_complete_request *complete = object;
+    const struct aw_complete_line    *line = object;
+
+    if (kind == AW_OBJECT_REPLY)
+        return check_reply(decoder, true, false, object);
+    if (kind == AW_OBJECT_COMPLETE)
+        return check_reply(decoder, complete->reply_known, true, &complete->reply);
+    if (kind == AW_OBJECT_COMPLETE_LINE)
+        return check_reply(decoder, line->reply_known, true, &line->reply);
+    if (kind == AW_OBJECT_REPLY_STATUS)
+        return check_status(decoder, object);
+    if (kind == AW_OBJECT_CHANNEL_PUT)
+        return check_channel_put(decoder, object);
+    return AW_OK;
+}
+
 /* Rules of one kind of object that need more than one of its fields. */
 static enum aw_err
 check_together(struct decoder *decoder, enum aw_object_kind kind, const void *object)
@@ -752,7 +810,7 @@ check_together(struct decoder *decoder, enum aw_object_kind kind, const void *ob
         return check_flight_request(decoder, &((const struct aw_flight_line *)object)->want);
     if (kind == AW_OBJECT_AIRPORT_PUT)
         return check_airport_put(decoder, object);
-    return AW_OK;
+    return check_together_reply(decoder, kind, object);
 }
 
 static enum aw_err

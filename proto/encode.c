@@ -56,7 +56,7 @@ is_sent(const struct aw_field *field, const char *object)
     case AW_TYPE_FLAG:
         return field->required || *(const bool *)from || (field->beside != 0 && *(const bool *)beside);
     case AW_TYPE_OBJECT:
-        return is_object_sent(field->object, from);
+        return field->beside != 0 ? *(const bool *)beside : is_object_sent(field->object, from);
     case AW_TYPE_PAIRS:
     case AW_TYPE_UNITS:
         break;
@@ -211,6 +211,16 @@ aw_proto_encode_note(struct aw_buffer *buffer, struct aw_slice text)
     aw_proto_write_object(&writer, AW_OBJECT_NOTE, &note);
     AW_ASSERT(buffer->failed || buffer->len <= AW_NOTE_ENCODED_BYTES_MAX);
     return !buffer->failed;
+}
+
+bool
+aw_proto_encode_reply(struct aw_buffer *buffer, const struct aw_reply *reply)
+{
+    struct aw_writer writer;
+
+    aw_writer_init(&writer, buffer, AW_MEDIA_MSGPACK);
+    aw_proto_write_object(&writer, AW_OBJECT_REPLY, reply);
+    return !buffer->failed && buffer->len <= AW_MESSAGE_ENCODED_BYTES_MAX;
 }
 
 struct aw_slice

@@ -36,6 +36,9 @@ WORDS(flight_state, {AW_FLIGHT_SCHEDULED, AW_FLIGHT_DELAYED, AW_FLIGHT_CANCELLED
 static const char *const airport_state_names[] = {"open", "closed"};
 WORDS(airport_state, {0, 1})
 
+static const char *const report_names[] = {"sent", "delivered", "read", "failed"};
+WORDS(report, {AW_REPLY_SENT, AW_REPLY_DELIVERED, AW_REPLY_READ, AW_REPLY_FAILED})
+
 #define MEMBER_BYTES(tag, member) sizeof(((struct aw_##tag *)NULL)->member)
 
 static const struct aw_field fields[] = {

@@ -58,6 +58,11 @@ AW_PROTO_DECODE(flight_put, flight_request, FLIGHT_PUT)
 AW_PROTO_DECODE(flight_line, flight_line, FLIGHT_LINE)
 AW_PROTO_DECODE(airport_put, airport_request, AIRPORT_PUT)
 AW_PROTO_DECODE(undo, undo_request, UNDO)
+AW_PROTO_DECODE(reply, reply, REPLY)
+AW_PROTO_DECODE(reply_pull, reply_pull_request, REPLY_PULL)
+AW_PROTO_DECODE(reply_status, reply_status_request, REPLY_STATUS)
+AW_PROTO_DECODE(redrive, redrive_request, REDRIVE)
+AW_PROTO_DECODE(channel_put, channel_request, CHANNEL_PUT)
 #undef AW_PROTO_DECODE
 
 /* The values of a body that may hold several. NDJSON: lines end with LF or CRLF, the last one need not; blank lines are skipped
@@ -88,6 +93,8 @@ AW_MUST_USE enum aw_err aw_lines_next(struct aw_lines *lines, struct aw_line *re
 AW_MUST_USE bool aw_proto_encode_message(struct aw_buffer *buffer, const struct aw_message *message);
 /* The same of a note, at most AW_NOTE_ENCODED_BYTES_MAX. */
 AW_MUST_USE bool aw_proto_encode_note(struct aw_buffer *buffer, struct aw_slice text);
+/* The same of a reply; at most AW_MESSAGE_ENCODED_BYTES_MAX too, or false. */
+AW_MUST_USE bool aw_proto_encode_reply(struct aw_buffer *buffer, const struct aw_reply *reply);
 /* The same for any object and encoding: for clients, and for tests. */
 void aw_proto_write_object(struct aw_writer *writer, enum aw_object_kind kind, const void *object);
 /* The bytes of one field's value in a stored body; empty with ptr NULL when it is not there (or the body is broken). Borrows from
@@ -131,6 +138,13 @@ AW_MUST_USE bool aw_proto_write_news_messages(struct aw_writer *writer, const st
 void             aw_proto_write_news_ending(struct aw_writer *writer, const struct aw_lease_news *news);
 void             aw_proto_write_news_lost(struct aw_writer *writer, const struct aw_lease_news *news);
 void aw_proto_write_reply_check(struct aw_writer *writer, const struct aw_reply_check_answer *check);
+void aw_proto_write_channel(struct aw_writer *writer, const struct aw_channel_answer *channel);
+/* What a reply's status, and the redrive of dead ones, answer. */
+void aw_proto_write_reported(struct aw_writer *writer, const struct aw_reply_answer *reply);
+void aw_proto_write_redriven(struct aw_writer *writer, const struct aw_redrive_answer *redrive);
+/* A reply with what it says; and {replies: [...]}, what a gateway gets. False as with a lease. */
+AW_MUST_USE bool aw_proto_write_reply(struct aw_writer *writer, const struct aw_reply_answer *reply);
+AW_MUST_USE bool aw_proto_write_replies(struct aw_writer *writer, const struct aw_reply_answer *replies, uint32_t count);
 /* What extend, complete, release, hold and cancel answer. */
 AW_MUST_USE bool aw_proto_write_done(struct aw_writer *writer, const struct aw_done_answer *done);
 void             aw_proto_write_problem(struct aw_writer *writer, const struct aw_problem *problem);

@@ -9,6 +9,7 @@
 #include "base/slice.h"
 #include "base/time.h"
 #include "model/answer.h"
+#include "model/command.h"
 
 /* POST /v1/leases */
 struct aw_pull_request {
@@ -27,6 +28,8 @@ struct aw_extend_request {
 /* POST /v1/leases/{lease}/complete */
 struct aw_complete_request {
     struct aw_slice disposition;
+    bool            reply_known;
+    struct aw_reply reply;
 };
 
 /* POST /v1/leases/{lease}/release, /decline */
@@ -63,6 +66,8 @@ struct aw_extend_line {
 struct aw_complete_line {
     struct aw_slice lease; /* required */
     struct aw_slice disposition;
+    bool            reply_known;
+    struct aw_reply reply;
 };
 
 /* PUT /v1/lanes/{lane}: the whole of it; what is left out goes back to its default. */
@@ -141,6 +146,42 @@ struct aw_airport_request {
 /* POST /v1/changes/{id}/undo */
 struct aw_undo_request {
     bool dry_run;
+};
+
+/* POST /v1/replies/leases */
+struct aw_reply_pull_request {
+    const struct aw_account_name *accounts; /* required, one or more */
+    uint32_t                      account_count;
+    uint32_t                      max;
+    uint32_t                      wait_s;
+    uint32_t                      lease_s;
+};
+
+/* POST /v1/replies/{reply}/status */
+struct aw_reply_status_request {
+    enum aw_reply_state state; /* required */
+    struct aw_slice     lease;
+    struct aw_slice     provider_id;
+    struct aw_slice     code; /* with FAILED, like the next */
+    uint32_t            retry_after_s;
+};
+
+/* POST /v1/replies/redrive */
+struct aw_redrive_request {
+    struct aw_slice channel;
+    struct aw_slice account;
+    struct aw_slice code;
+    struct aw_slice ticket;
+    aw_ms           since;
+    uint32_t        max;
+    bool            dry_run;
+};
+
+/* PUT /v1/channels/{channel}: as with lanes. */
+struct aw_channel_request {
+    const struct aw_pace *paces; /* each account once */
+    uint32_t              pace_count;
+    bool                  dry_run;
 };
 
 #endif

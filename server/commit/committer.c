@@ -65,6 +65,7 @@ aw_committer_new(struct aw_committer **ret_committer, const struct aw_committer_
     aw_list_init(&c->queries);
     aw_list_init(&c->looks);
     aw_list_init(&c->watches);
+    aw_list_init(&c->gateways);
     aw_list_init(&c->done);
     err = aw_wake_init(&c->wake, why);
     if (err != AW_OK) {
@@ -219,6 +220,9 @@ take(struct aw_committer *c, struct aw_submission *submission)
     case AW_SUBMIT_PARK:
         aw_publish_park(c, submission);
         return;
+    case AW_SUBMIT_AWAIT:
+        aw_outbox_await(c, submission);
+        return;
     case AW_SUBMIT_WATCH:
         aw_publish_watch(c, submission);
         return;
@@ -268,6 +272,7 @@ aw_committer_step(struct aw_committer *committer, aw_ms wall, aw_ns mono)
     c->now = aw_record_clock_now(&c->clock, wall, mono);
     work = gather(c);
     work += aw_group_commit(c, c->now);
+    aw_outbox_look(c);
     work += aw_publish_queries(c, c->now);
     work += aw_publish_looks(c);
     work += aw_publish_shelve(c);
@@ -300,7 +305,7 @@ aw_ns
 aw_committer_next_due(const struct aw_committer *committer, aw_ns mono)
 {
     const struct aw_committer *c = committer;
-    aw_ms                      due = earlier(aw_state_next_due(c->config.state), aw_trim_next_due(c));
+    aw_ms                      due = earlier(earlier(aw_state_next_due(c->config.state), aw_trim_next_due(c)), c->await_due);
     aw_ns                      at = AW_NS_NEVER;
 
     if (aw_upkeep_is_busy(c) || aw_trim_is_busy(c) || !aw_list_is_empty(&c->looks) || c->is_offering ||

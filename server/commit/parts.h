@@ -1,6 +1,6 @@
-/* parts.h - the committer's inside, shared by its seven files: committer.c (mailboxes, step), group.c (apply and commit), publish.c
- * (lanes, wakes, queries), agents.c (what they are set to), side.c (tickets that not everybody may take), upkeep.c (checkpoints),
- * trim.c (the journal's old end).
+/* parts.h - the committer's inside, shared by its eight files: committer.c (mailboxes, step), group.c (apply and commit), publish.c
+ * (lanes, wakes, queries), agents.c (what they are set to), side.c (tickets that not everybody may take), outbox.c (replies),
+ * upkeep.c (checkpoints), trim.c (the journal's old end).
  *
  * Thread: the committer. Owns: see committer.h. Nobody else includes this.
  */
@@ -88,7 +88,10 @@ struct aw_committer {
     struct aw_list queries;
     struct aw_list looks; /* queries that take several steps */
     struct aw_list watches;
-    struct aw_list done; /* go back after the flush */
+    struct aw_list gateways;     /* that wait for replies */
+    uint64_t       replies_came; /* aw_state_replies_came, when these were looked at */
+    aw_ms          await_due;    /* record time at which one of them may get something by its pace; 0: never */
+    struct aw_list done;         /* go back after the flush */
 
     struct aw_admission admission;
     struct aw_batch     batch;
@@ -197,6 +200,13 @@ size_t aw_publish_shelve(struct aw_committer *c);
 size_t aw_publish_look_for_freed(struct aw_committer *c);
 /* Fills lanes and directory from the state, at a start. */
 enum aw_err aw_publish_load(struct aw_committer *c, struct aw_why *why);
+
+/* --- outbox.c */
+void aw_outbox_await(struct aw_committer *c, struct aw_submission *gateway);
+/* After a flush: gives back those for which something can go out now. */
+void aw_outbox_look(struct aw_committer *c);
+/* REPLY, SEEN, CHANNEL. */
+void aw_outbox_answer(struct aw_committer *c, struct aw_query *query);
 
 /* --- upkeep.c: a bounded piece of checkpoint and of trimming before a flush; what follows a flush. */
 void aw_upkeep_before_flush(struct aw_committer *c, aw_ms now);

@@ -404,7 +404,7 @@ void
 aw_publish_cancel(struct aw_committer *c, struct aw_submission *cancel)
 {
     /* The target may be on its way back to the io thread, which then owns it. */
-    if (cancel->target->kind == AW_SUBMIT_QUERY || cancel->target->kind == AW_SUBMIT_WATCH)
+    if (cancel->target->kind != AW_SUBMIT_PARK)
         cancel_listed(c, cancel->target);
     else
         cancel_pull(c, cancel->target);
@@ -471,6 +471,8 @@ answer(struct aw_committer *c, struct aw_query *query, aw_ms now)
         query->count = query->err == AW_OK;
         if (query->settings != NULL)
             *query->settings = *aw_state_settings(c->config.state);
+        if (query->replies != NULL)
+            query->reply_count = aw_state_replies_of(c->config.state, query->ticket.seq, query->replies, AW_REPLIES_SHOWN_MAX);
         return;
     case AW_QUERY_LEASES_OF:
         query->count = aw_state_leases_of(c->config.state, query->name, query->above_fence, query->views, query->room);
@@ -501,6 +503,11 @@ answer(struct aw_committer *c, struct aw_query *query, aw_ms now)
     case AW_QUERY_AGENT:
     case AW_QUERY_AGENTS:
         aw_agents_answer(c, query);
+        return;
+    case AW_QUERY_REPLY:
+    case AW_QUERY_SEEN:
+    case AW_QUERY_CHANNEL:
+        aw_outbox_answer(c, query);
         return;
     case AW_QUERY_COUNTS:
         aw_state_counts(c->config.state, query->counts);

@@ -9,7 +9,8 @@
  *             committer: one is under way, the others wait for their turn
  *   PARK      a pull that found nothing: comes back WOKEN when there may be work, or CANCELLED
  *   WATCH     comes back when a record behind `seen_seq` was published: who tells others what happens sleeps until then
- *   CANCEL    ends the parking of `target`, a query that is not answered yet, or a watch; both come back
+ *   AWAIT     a gateway that found no reply: comes back when one can go out on its accounts
+ *   CANCEL    ends the parking of `target`, a query that is not answered yet, a watch, or a wait for replies; both come back
  *
  * Thread: stated above. Owns: nothing beyond what its request owns.
  */
@@ -28,6 +29,7 @@ enum aw_submission_kind {
     AW_SUBMIT_QUERY,
     AW_SUBMIT_PARK,
     AW_SUBMIT_WATCH,
+    AW_SUBMIT_AWAIT,
     AW_SUBMIT_CANCEL,
 };
 
@@ -53,6 +55,9 @@ enum aw_query_kind {
     AW_QUERY_AGENT,     /* name -> agents[0] */
     AW_QUERY_AGENTS,    /* -> agents, next */
     AW_QUERY_COUNTS,    /* -> counts */
+    AW_QUERY_REPLY,     /* seq -> replies[0] */
+    AW_QUERY_SEEN,      /* leases, room -> seen */
+    AW_QUERY_CHANNEL,   /* name -> channel */
 };
 /* A lease that a stream told of. */
 struct aw_told_lease {
@@ -94,11 +99,19 @@ struct aw_query {
     char                     *texts;       /* AW_LANE_TEXTS_BYTES a lane */
     struct aw_state_counts   *counts;
     struct aw_core_settings  *settings;
+    uint64_t                  seq;     /* REPLY: its id's */
+    struct aw_reply_view     *replies; /* TICKET too, when asked for: of the ticket, AW_REPLIES_SHOWN_MAX at most */
+    uint32_t                  reply_count;
+    const struct aw_lease_id *leases;
+    uint64_t                 *seen; /* SEEN: the newest message that the holder was given; 0: the lease does not run */
+    struct aw_channel_view   *channel;
     struct aw_ahead          *ahead;
     struct aw_stream_look    *look;
     bool                      is_paused; /* AHEAD: its lane gives nothing out */
     aw_ms                     now;       /* record time of the answer */
 };
+/* The newest so many of a ticket. */
+#define AW_REPLIES_SHOWN_MAX 50U
 /* Room for all values of one lane's match. */
 #define AW_LANE_TEXTS_BYTES (4U * AW_LANE_MATCH_MAX * AW_LANE_BYTES_MAX)
 
@@ -144,7 +157,8 @@ struct aw_submission {
     uint32_t                io;    /* which io thread gets it back */
     void                   *owner; /* the io thread's own; the committer leaves it alone */
     struct aw_list          link;  /* committer's queues */
-    enum aw_err err; /* AW_OK, or why none of it was looked at (STORE_BROKEN; CLOSED: a query or watch that was cancelled) */
+    /* AW_OK, or why none of it was looked at (STORE_BROKEN; CLOSED: a query, watch or wait for replies that was cancelled). */
+    enum aw_err err;
     /* COMMANDS */
     struct aw_entry *entries;
     uint32_t         count;
@@ -157,6 +171,9 @@ struct aw_submission {
     struct aw_query *query;
     /* PARK */
     struct aw_park park;
+    /* AWAIT */
+    const struct aw_account_name *accounts;
+    uint32_t                      account_count;
     /* WATCH */
     uint64_t seen_seq; /* by aw_lanes_published */
     /* CANCEL */

@@ -268,6 +268,8 @@ uint32_t aw_state_leases_of(const struct aw_state *state, struct aw_slice agent,
  * AW_E_KEY_REUSED: that pull had another body. Notes, beside the state, that they were told. */
 AW_MUST_USE enum aw_err aw_state_leases_of_pull(struct aw_state *state, struct aw_slice agent, const struct aw_pull_key *pull_key,
                                                 struct aw_ticket_view *ret_views, uint32_t room, uint32_t *ret_count);
+/* The newest message that the holder of this lease was given; 0: the lease does not run. */
+void aw_state_seen_by(const struct aw_state *state, struct aw_lease_id lease, uint64_t *ret_seen_seq);
 /* Whether leases run that another pull with this key got. */
 bool aw_state_pull_runs(const struct aw_state *state, const struct aw_pull_key *pull_key);
 /* The slot of the ticket that this record was moved to, by UNFOLD; 0: it was not. */

@@ -162,6 +162,8 @@ struct aw_ticket_answer {
     const struct aw_stored_message *messages; /* oldest first */
     uint32_t                        message_count;
     uint64_t                        version; /* for the ETag */
+    const struct aw_reply_answer   *replies; /* to it, oldest first, without what they say */
+    uint32_t                        reply_count;
     const struct aw_ticket_id      *related; /* its messages matched them too, or were taken from or into them */
     uint32_t                        related_count;
     const struct aw_stored_note    *notes; /* as in a lease */
@@ -188,9 +190,54 @@ struct aw_done_answer {
     bool                            tells_kept;   /* after a transfer to an agent: */
     struct aw_slice                 kept_for;     /* only he may take it until kept_until; empty: it waits for no one */
     aw_ms                           kept_until;
-    uint64_t                        version;  /* for the ETag; 0: not told */
+    uint64_t                        version; /* for the ETag; 0: not told */
+    struct aw_message_id            reply;   /* the one that it wrote; seq 0: none */
+    enum aw_reply_state             reply_state;
     const struct aw_stored_message *messages; /* extend: those that the holder has not been given yet */
     uint32_t                        message_count;
+};
+
+/* A reply, as its gateway, its agent and supervisors see it. */
+struct aw_reply_answer {
+    struct aw_message_id reply;
+    struct aw_ticket_id  ticket;
+    struct aw_message_id to;
+    enum aw_reply_state  state; /* NONE: not known any more */
+    struct aw_slice      lease; /* the token's text; empty: no lease is told */
+    struct aw_slice      channel;
+    struct aw_slice      account;
+    struct aw_slice      customer;
+    struct aw_slice      source_id; /* of the message that it answers, like customer */
+    struct aw_slice      agent;     /* who wrote it */
+    struct aw_slice      code;
+    uint8_t              visibility;
+    uint32_t             attempt;
+    bool                 is_uncertain;
+    bool                 duplicate; /* a report that said nothing new */
+    aw_ms                written_at;
+    aw_ms                expires_at; /* LEASED */
+    uint64_t             expires_in_s;
+    aw_ms                retry_at; /* FAILED */
+    struct aw_slice      body;     /* MessagePack map of the posted fields; empty when erased */
+};
+
+struct aw_redrive_answer {
+    uint32_t replies;
+    uint32_t left; /* chosen too, but beyond the number asked for */
+    bool     dry_run;
+};
+
+struct aw_pace_answer {
+    struct aw_slice account;
+    uint32_t        replies;
+    uint32_t        slice_s;
+};
+struct aw_channel_answer {
+    struct aw_slice              name;
+    const struct aw_pace_answer *paces;
+    uint32_t                     pace_count;
+    uint64_t                     version; /* for the ETag; 0: it was never set */
+    bool                         dry_run;
 };
 
 enum aw_lane_pause { AW_LANE_OPEN = 0, AW_LANE_PAUSED_IN = 1, AW_LANE_PAUSED_OUT = 2, AW_LANE_PAUSED_BOTH = 3 };

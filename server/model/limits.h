@@ -78,6 +78,8 @@
 /* Replies on their way out. */
 #define AW_REPLY_ACCOUNTS_MAX    16U /* that one request of a gateway names */
 #define AW_REPLIES_PER_LEASE_MAX 100U
+#define AW_REPLY_LEASE_S_DEFAULT 60U
+#define AW_REPLY_ACTIONS_MAX     8U
 #define AW_REPLY_CODE_BYTES_MAX  24U /* of a provider: why it failed */
 #define AW_REDRIVE_MAX           1000U
 #define AW_CHANNEL_PACES_MAX     64U /* accounts of one channel that have a pace */

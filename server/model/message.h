@@ -79,4 +79,28 @@ struct aw_message {
     uint8_t                     addressed;  /* enum aw_addressed */
 };
 
+/* What an agent sends back, decoded (design: section 8, "A reply"). Who owns: as a message. */
+struct aw_reply_action {
+    struct aw_slice kind; /* required: payment, link, or any name */
+    struct aw_slice label;
+    struct aw_slice url; /* required */
+    struct aw_slice amount;
+    struct aw_slice currency;
+    aw_ms           expires_at; /* 0: not sent */
+};
+struct aw_reply {
+    struct aw_slice               text; /* this, attachments or template is there */
+    struct aw_slice               to;   /* id of a message; empty: the newest that its author was given */
+    const struct aw_attachment   *attachments;
+    const struct aw_reply_action *actions;
+    struct aw_slice               template_;
+    const struct aw_pair         *fields; /* of the template */
+    uint32_t                      attachment_count;
+    uint32_t                      action_count;
+    uint32_t                      field_count;
+    uint8_t                       visibility; /* enum aw_visibility, or AW_VISIBILITY_AS_TO */
+    bool                          is_override;
+};
+#define AW_VISIBILITY_AS_TO 2U /* not sent: as the message that it answers */
+
 #endif

@@ -37,6 +37,8 @@ static const struct route routes[] = {
     EXACT(AW_GET, "/v1/stream", aw_api_stream),
     EXACT(AW_POST, "/v1/leases/extend", aw_api_extend_many),
     EXACT(AW_POST, "/v1/leases/complete", aw_api_complete_many),
+    EXACT(AW_POST, "/v1/replies/leases", aw_api_take_replies),
+    EXACT(AW_POST, "/v1/replies/redrive", aw_api_redrive),
     EXACT(AW_GET, "/v1/lanes", aw_api_list_lanes),
     EXACT(AW_GET, "/v1/agents", aw_api_list_agents),
     EXACT(AW_GET, "/v1/flights", aw_api_list_flights),
@@ -56,6 +58,11 @@ static const struct route routes[] = {
     WITH_ID(AW_POST, "/v1/leases/", "/release", aw_api_release),
     WITH_ID(AW_POST, "/v1/leases/", "/decline", aw_api_decline),
     WITH_ID(AW_POST, "/v1/leases/", "/transfer", aw_api_transfer),
+    WITH_ID(AW_POST, "/v1/leases/", "/reply", aw_api_reply),
+    WITH_ID(AW_GET, "/v1/replies/", "", aw_api_get_reply),
+    WITH_ID(AW_POST, "/v1/replies/", "/status", aw_api_report_reply),
+    WITH_ID(AW_GET, "/v1/channels/", "", aw_api_get_channel),
+    WITH_ID(AW_PUT, "/v1/channels/", "", aw_api_put_channel),
     WITH_ID(AW_GET, "/v1/tickets/", "/why", aw_api_why),
     WITH_ID(AW_GET, "/v1/tickets/", "/history", aw_api_history),
     WITH_ID(AW_GET, "/v1/tickets/", "", aw_api_get_ticket),
@@ -124,7 +131,7 @@ has_place(const struct aw_io *io, const struct route *route)
 
     if (route->handler == aw_api_post_messages)
         return at_work < io->out_max / 4;
-    if (route->handler == aw_api_pull || route->handler == aw_api_stream)
+    if (route->handler == aw_api_pull || route->handler == aw_api_stream || route->handler == aw_api_take_replies)
         return io->out_parked + io->agent_streams_awake < io->out_max / 2 && at_work < io->out_max / 8 * 3 &&
                io->out < io->out_max / 8 * 5;
     if (route->handler == aw_api_why && io->out_looks >= AW_IO_LOOKS_MAX)

@@ -34,6 +34,7 @@ aw_api_handler aw_api_complete;
 aw_api_handler aw_api_release;
 aw_api_handler aw_api_decline;
 aw_api_handler aw_api_transfer;
+aw_api_handler aw_api_reply;
 aw_api_handler aw_api_extend_many;
 aw_api_handler aw_api_complete_many;
 aw_api_handler aw_api_get_ticket; /* api_tickets.c */
@@ -42,6 +43,12 @@ aw_api_handler aw_api_patch_ticket;
 aw_api_handler aw_api_cancel_ticket;
 aw_api_handler aw_api_unfold_ticket;
 aw_api_handler aw_api_note_ticket;
+aw_api_handler aw_api_take_replies; /* api_replies.c */
+aw_api_handler aw_api_get_reply;
+aw_api_handler aw_api_report_reply;
+aw_api_handler aw_api_redrive;
+aw_api_handler aw_api_get_channel; /* api_channels.c */
+aw_api_handler aw_api_put_channel;
 aw_api_handler aw_api_list_lanes; /* api_lanes.c */
 aw_api_handler aw_api_get_lane;
 aw_api_handler aw_api_put_lane;
@@ -104,6 +111,11 @@ AW_MUST_USE bool aw_api_if_match(struct aw_call *call, struct aw_if_match *ret_i
 struct aw_event_source aw_api_event_source(const struct aw_io *io);
 /* A note as it is stored; in the arena. False: no memory (nothing was answered). */
 AW_MUST_USE bool aw_api_note(struct aw_call *call, struct aw_slice text, struct aw_in_body *ret_body);
+/* Replies as far as their rows tell (api_replies.c). */
+void aw_api_reply_answers(const struct aw_reply_view *views, uint32_t count, struct aw_reply_answer *ret_answers);
+/* How what a reply is called on its channel is known to the state machine (api_messages.c). */
+struct aw_hash128 aw_api_provider_hash(const struct aw_hash_key *key, struct aw_slice channel, struct aw_slice account,
+                                       struct aw_slice id);
 /* How a flight is known to the state machine; never 0 (api_messages.c). */
 uint64_t aw_api_flight_hash(const struct aw_hash_key *key, struct aw_slice number, uint32_t date_days);
 

@@ -1,14 +1,16 @@
-/* api_leases.c - what the holder of a lease does with it: extend, complete, release, decline, transfer; one, or many in one
- * request.
+/* api_leases.c - what the holder of a lease does with it: extend, reply, complete, release, decline, transfer; one, or many in
+ * one request.
  *
- * One is many with a single line. After the commit some lines need the journal: new messages to be shown, and for a lease that
- * is no longer held, how it ended: a repeat of the very request that ended it gets the first answer.
+ * One is many with a single line. Before the commit it is looked up where replies go (reply_draft.h). After it some lines need the
+ * journal: new messages to be shown, and for a lease that is no longer held, how it ended: a repeat of the very request that ended
+ * it gets the first answer.
  */
 #include "proto/proto.h"
 #include "run/api.h"
 #include "run/api_lines.h"
 #include "run/io.h"
 #include "run/lease_view.h"
+#include "run/reply_draft.h"
 
 #include <string.h>
 
@@ -21,6 +23,8 @@ struct fenced {
     enum aw_media        media; /* of the answer */
     struct aw_slice      token; /* in the path; else each line names its own */
     struct aw_api_lines  lines;
+    struct aw_drafts     drafts;      /* the replies that go with them */
+    bool                 is_drafting; /* these are looked up first */
 };
 
 /* --- commands ----------------------------------------------------------------------------------------------------------------- */
@@ -30,6 +34,8 @@ struct want {
     uint32_t                   lease_s;  /* extend */
     struct aw_slice            words;    /* of those that have one text */
     struct aw_transfer_request transfer; /* transfer */
+    bool                       has_reply;
+    struct aw_reply            reply; /* complete, reply */
 };
 
 /* Tells a repeat from another request: the same lease is ended with the same words, or it is not the same. */
@@ -88,6 +94,36 @@ set_command(struct fenced *fenced, struct aw_api_line *line, struct aw_entry *en
     line->entry = entry;
 }
 
+/* The reply that goes with a line's command, which is set. */
+static void
+set_reply(struct fenced *fenced, struct aw_api_line *line, const struct aw_reply *want)
+{
+    const struct aw_hash_key *key = &fenced->call.io->shared->table_key;
+    struct aw_command        *command = &line->entry->command;
+    bool                      is_large;
+
+    if (aw_draft_make(&fenced->call, want, command, &line->draft, &is_large))
+        command->in.fenced.op_hash = aw_draft_hash(line->draft, key, command->in.fenced.op_hash);
+    else
+        refuse(line, is_large ? AW_E_BODY_LARGE : AW_E_MEMORY, "", "");
+}
+
+/* Those of all lines. False: no memory. */
+static bool
+gather_drafts(struct fenced *fenced)
+{
+    const struct aw_api_lines *lines = &fenced->lines;
+
+    fenced->drafts.list = aw_arena_take(aw_call_arena(&fenced->call), lines->count * sizeof(fenced->drafts.list[0]));
+    if (fenced->drafts.list == NULL)
+        return false;
+    for (uint32_t i = 0; i < lines->count; i++) {
+        if (lines->lines[i].entry != NULL && lines->lines[i].draft != NULL)
+            fenced->drafts.list[fenced->drafts.count++] = lines->lines[i].draft;
+    }
+    return true;
+}
+
 /* --- after the commit --------------------------------------------------------------------------------------------------------- */
 
 static bool
@@ -105,9 +141,10 @@ needs_read(const struct aw_api_line *line, struct aw_read_item *ret_item)
     const struct aw_command   *command = &line->entry->command;
     const struct aw_out_lease *out = &command->out.u.lease;
 
-    /* Only what ended an earlier lease than the last one can be a repeat that the state does not know. An extend ends nothing.
-     * Where a transfer went is known by its record alone. */
-    if ((is_lost(line) && out->last_seq != 0 && !out->is_last_end && command->kind != AW_COMMAND_EXTEND) ||
+    /* Only what ended an earlier lease than the last one can be a repeat that the state does not know. An extend or a reply ends
+     * nothing. Where a transfer went is known by its record alone. */
+    if ((is_lost(line) && out->last_seq != 0 && !out->is_last_end && command->kind != AW_COMMAND_EXTEND &&
+         command->kind != AW_COMMAND_REPLY) ||
         (command->kind == AW_COMMAND_TRANSFER && command->out.err == AW_OK && !command->out.changed)) {
         *ret_item =
             (struct aw_read_item){.kind = AW_READ_ENDING, .last_seq = out->last_seq, .fence = command->in.fenced.lease.fence};
@@ -152,6 +189,21 @@ tell_transfer(const struct fenced *fenced, const struct aw_api_line *line, struc
         done->kept_for = command->in.transfer.to;
 }
 
+/* What it wrote, and of a reply what its ticket is. */
+static void
+tell_reply(const struct fenced *fenced, const struct aw_api_line *line, struct aw_done_answer *done)
+{
+    const struct aw_command   *command = &line->entry->command;
+    const struct aw_out_lease *out = &command->out.u.lease;
+    bool                       is_read = command->out.err != AW_OK; /* done before, as the journal tells */
+
+    if (fenced->kind == AW_COMMAND_REPLY)
+        done->state = out->state;
+    done->reply = (struct aw_message_id){.seq = is_read ? aw_api_line_item(&fenced->lines, line)->ended_seq : out->reply_seq,
+                                         .shard = fenced->call.io->shared->shard};
+    done->reply_state = is_read ? AW_REPLY_NONE : out->reply_state;
+}
+
 /* The answer when all went well, or went well the first time. */
 static bool
 make_done(const struct fenced *fenced, const struct aw_api_line *line, struct aw_done_answer *ret_done)
@@ -173,6 +225,8 @@ make_done(const struct fenced *fenced, const struct aw_api_line *line, struct aw
                                         .duplicate = !command->out.changed};
     if (fenced->kind == AW_COMMAND_TRANSFER)
         tell_transfer(fenced, line, ret_done);
+    if (line->draft != NULL)
+        tell_reply(fenced, line, ret_done);
     if (fenced->kind == AW_COMMAND_EXTEND) {
         ret_done->expires_at = out->expires_at;
         ret_done->expires_in_s = out->expires_at > now ? (out->expires_at - now) / AW_MS_PER_S : 0;
@@ -205,6 +259,21 @@ make_refusal(enum aw_err err, enum aw_transfer_refusal refusal)
         .err = err, .field = aw_slice_str(words[refusal].field), .detail = aw_slice_str(words[refusal].detail)};
 }
 
+/* Why its reply is not taken. BAD_VALUE is the state machine's word: the message is none of this ticket. */
+static void
+tell_refusal(const struct aw_draft *draft, struct aw_problem *problem)
+{
+    if (problem->err == AW_E_BAD_VALUE)
+        *problem = (struct aw_problem){
+            .err = AW_E_REPLY_REFUSED, .field = AW_SLICE("to"), .detail = AW_SLICE("to is no message of this ticket")};
+    else if (problem->err == AW_E_REPLY_REFUSED)
+        *problem =
+            (struct aw_problem){.err = AW_E_REPLY_REFUSED, .field = draft->refused, .detail = aw_slice_str(draft->why_refused)};
+    else if (problem->err == AW_E_TABLE_FULL)
+        problem->detail =
+            AW_SLICE("no more replies can be kept just now (replies-max, or 100 of one ticket): others go out first");
+}
+
 static struct aw_problem
 make_problem(const struct fenced *fenced, const struct aw_api_line *line)
 {
@@ -226,6 +295,8 @@ make_problem(const struct fenced *fenced, const struct aw_api_line *line)
             problem.detail = AW_SLICE("no more of this can be remembered just now (of one ticket, or asides-max); release it");
         if (problem.err == AW_E_FORBIDDEN)
             problem.detail = AW_SLICE("another agent holds this lease");
+        if (line->draft != NULL)
+            tell_refusal(line->draft, &problem);
     }
     problem.line = line->number;
     problem.retry_after_s = aw_retry_after_s(problem.err);
@@ -322,6 +393,13 @@ on_back(struct aw_call *call)
     struct fenced *fenced = (struct fenced *)call;
     bool           failed;
 
+    if (fenced->is_drafting) {
+        if (aw_drafts_go_on(call, &fenced->drafts) == AW_DRAFTING_OUT)
+            return;
+        fenced->is_drafting = false;
+        aw_call_submit(call, &fenced->lines.submission);
+        return;
+    }
     if (fenced->lines.submission.err != AW_OK) {
         aw_call_fail(call, fenced->lines.submission.err, "");
     } else if (fenced->lines.read == NULL) {
@@ -357,7 +435,10 @@ decode_one(enum aw_command_kind kind, struct aw_arena *arena, enum aw_media medi
     } else if (kind == AW_COMMAND_COMPLETE) {
         err = aw_proto_decode_complete(arena, media, body, &complete, problem);
         if (err == AW_OK)
-            ret_want->words = complete.disposition;
+            *ret_want = (struct want){.words = complete.disposition, .has_reply = complete.reply_known, .reply = complete.reply};
+    } else if (kind == AW_COMMAND_REPLY) {
+        err = aw_proto_decode_reply(arena, media, body, &ret_want->reply, problem);
+        ret_want->has_reply = err == AW_OK;
     } else if (kind == AW_COMMAND_TRANSFER) {
         err = aw_proto_decode_transfer(arena, media, body, &ret_want->transfer, problem);
     } else {
@@ -388,7 +469,7 @@ decode_line(enum aw_command_kind kind, struct aw_arena *arena, enum aw_media med
     err = aw_proto_decode_complete_line(arena, media, bytes, &complete, problem);
     if (err == AW_OK) {
         line->token = complete.lease;
-        ret_want->words = complete.disposition;
+        *ret_want = (struct want){.words = complete.disposition, .has_reply = complete.reply_known, .reply = complete.reply};
     }
     return err;
 }
@@ -411,6 +492,8 @@ read_line(struct aw_call *call, struct aw_api_line *line, enum aw_media media, s
         set_command(fenced, line, entry, &want);
     else
         aw_api_line_refuse(call, line, &problem);
+    if (err == AW_OK && line->entry != NULL && want.has_reply)
+        set_reply(fenced, line, &want.reply);
 }
 
 /* `token`: of the path, which then names the only lease; empty: each line of the body names one. */
@@ -428,10 +511,16 @@ carry_out(struct aw_io *io, struct aw_request *request, enum aw_command_kind kin
     if (!aw_call_negotiate(&fenced->call, fenced->lines.many, &fenced->media) ||
         !aw_api_lines_take(&fenced->call, &fenced->lines, media, read_line))
         return;
-    if (fenced->lines.submission.count == 0)
+    if (fenced->lines.submission.count == 0) {
         answer(fenced);
-    else
+    } else if (!gather_drafts(fenced)) {
+        aw_call_fail(&fenced->call, AW_E_MEMORY, "");
+    } else if (fenced->drafts.count > 0) {
+        fenced->is_drafting = true;
+        (void)aw_drafts_begin(&fenced->call, &fenced->drafts); /* goes on in on_back */
+    } else {
         aw_call_submit(&fenced->call, &fenced->lines.submission);
+    }
 }
 
 void
@@ -444,6 +533,12 @@ void
 aw_api_complete(struct aw_io *io, struct aw_request *request, struct aw_slice id)
 {
     carry_out(io, request, AW_COMMAND_COMPLETE, id);
+}
+
+void
+aw_api_reply(struct aw_io *io, struct aw_request *request, struct aw_slice id)
+{
+    carry_out(io, request, AW_COMMAND_REPLY, id);
 }
 
 void

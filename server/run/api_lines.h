@@ -12,6 +12,8 @@
 #include "proto/problem.h"
 #include "run/call.h"
 
+struct aw_draft;
+
 #define AW_LINE_NO_READ UINT32_MAX
 
 struct aw_api_line {
@@ -20,6 +22,7 @@ struct aw_api_line {
     struct aw_problem problem;
     uint32_t          read;  /* index of its read item; AW_LINE_NO_READ: it needs none */
     struct aw_slice   token; /* the lease that it names, as it was sent */
+    struct aw_draft  *draft; /* the reply that goes with it; NULL: none */
 };
 
 struct aw_api_lines {

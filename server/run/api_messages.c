@@ -68,6 +68,12 @@ aw_api_flight_hash(const struct aw_hash_key *key, struct aw_slice number, uint32
     return hash == 0 ? 1 : hash;
 }
 
+struct aw_hash128
+aw_api_provider_hash(const struct aw_hash_key *key, struct aw_slice channel, struct aw_slice account, struct aw_slice id)
+{
+    return hash_parts(key, 'r', (struct aw_slice[]){channel, account, id}, 3);
+}
+
 static bool
 make_airports(struct aw_in_message *in, const struct aw_message *message, struct aw_arena *arena)
 {
@@ -138,6 +144,8 @@ make_command(struct aw_command *command, const struct aw_message *message, const
         .visibility = message->visibility,
         .addressed = message->addressed,
     };
+    if (message->in_reply_to.len > 0)
+        in->in_reply_to = aw_api_provider_hash(key, message->channel, message->account, message->in_reply_to);
     return make_identities(in, message, key, arena) && make_flights(in, message, key, arena) &&
            make_airports(in, message, arena) &&
            aw_urgency_of(in, message, io->wall, io->shared->settings->backdate_h * 3600 * AW_MS_PER_S, &io->rules->use, arena) &&

@@ -15,7 +15,8 @@ struct look {
     struct aw_query       query;
     struct aw_ticket_view view;
     struct aw_read       *read;
-    struct aw_ahead      *ahead; /* asked for why; NULL: for the ticket itself */
+    struct aw_reply_view *replies; /* not with `why` */
+    struct aw_ahead      *ahead;   /* asked for why; NULL: for the ticket itself */
 };
 
 /* What the state says of a waiting ticket's place. Room: `before` for AW_AHEAD_NEAREST_MAX, `helpers` for AW_LANE_HELPERS_MAX. */
@@ -104,9 +105,13 @@ answer_look(struct look *look)
     struct aw_header_field       etag = {AW_SLICE("etag"), aw_api_etag(arena, view->version)};
     struct aw_buffer             buffer;
     struct aw_writer             writer;
+    struct aw_reply_answer       replies[AW_REPLIES_SHOWN_MAX];
 
     for (uint32_t i = 0; i < view->transfers; i++)
         from_lanes[i] = aw_lanes_directory_name(look->call.io->shared->directory, view->from_lanes[i]);
+    aw_api_reply_answers(look->replies, look->query.reply_count, replies);
+    ticket.replies = replies;
+    ticket.reply_count = look->query.reply_count;
     if (!aw_view_add_help(arena, look->call.io->shared->directory, &view->help, &ticket.reasons, &ticket.reason_count)) {
         aw_call_fail(&look->call, AW_E_MEMORY, "");
         return;
@@ -178,10 +183,18 @@ ask(struct look *look, struct aw_slice id)
         aw_call_fail(&look->call, AW_E_NOT_FOUND, "there is no ticket by that id");
         return;
     }
+    if (look->ahead == NULL) {
+        look->replies = aw_arena_take(aw_call_arena(&look->call), AW_REPLIES_SHOWN_MAX * sizeof(look->replies[0]));
+        if (look->replies == NULL) {
+            aw_call_fail(&look->call, AW_E_MEMORY, "");
+            return;
+        }
+    }
     look->query = (struct aw_query){.kind = look->ahead == NULL ? AW_QUERY_TICKET : AW_QUERY_AHEAD,
                                     .ticket = ticket,
                                     .room = 1,
                                     .views = &look->view,
+                                    .replies = look->replies,
                                     .ahead = look->ahead};
     look->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &look->query};
     aw_call_submit(&look->call, &look->submission);

@@ -226,7 +226,7 @@ void
 aw_io_submit(struct aw_io *io, struct aw_submission *submission)
 {
     io->out++;
-    io->out_parked += submission->kind == AW_SUBMIT_PARK;
+    io->out_parked += submission->kind == AW_SUBMIT_PARK || submission->kind == AW_SUBMIT_AWAIT;
     io->out_looks += is_look(submission);
     io->choices_out += submission->choices;
     AW_ASSERT(io->choices_out <= AW_IO_CHOICES_MAX);
@@ -265,7 +265,7 @@ take_back(struct aw_io *io)
 
     while ((submission = aw_ring_try_pop(&io->from_committer)) != NULL) {
         io->out--;
-        io->out_parked -= submission->kind == AW_SUBMIT_PARK;
+        io->out_parked -= submission->kind == AW_SUBMIT_PARK || submission->kind == AW_SUBMIT_AWAIT;
         io->out_looks -= is_look(submission);
         io->with_committer--;
         AW_ASSERT(submission->choices <= io->choices_out);

@@ -1,4 +1,5 @@
 /* read.c - walks the chain of a ticket's records, newest to oldest, and collects what was asked for. */
+#include "proto/proto.h"
 #include "run/read_events.h"
 #include "run/read_find.h"
 #include "run/read_history.h"
@@ -564,6 +565,7 @@ read_ending(struct aw_read_item *item, struct aw_journal_reader *reader, struct 
             if (command.in.fenced.lease.fence != item->fence || command.out.err != AW_OK)
                 continue;
             item->ended_kind = command.kind;
+            item->ended_seq = seq;
             item->ended_op_hash = command.in.fenced.op_hash;
             item->ended_at = found->header.now;
             item->ended_class = (enum aw_class)command.out.effect.class_;
@@ -576,6 +578,90 @@ read_ending(struct aw_read_item *item, struct aw_journal_reader *reader, struct 
             item->ended_at = found->header.now;
         }
     }
+    return AW_OK;
+}
+
+/* The posted text `key` of a body that may be gone. */
+static struct aw_slice
+posted(struct room *room, struct aw_slice body, struct aw_slice key)
+{
+    struct aw_slice text;
+
+    if (!aw_proto_body_text(body, key, &text))
+        return (struct aw_slice){NULL, 0};
+    return room_copy(room, text);
+}
+
+/* A body that is gone leaves `ret_body` empty. */
+static enum aw_err
+read_body(struct aw_journal_reader *reader, uint64_t seq, struct aw_slice *ret_body)
+{
+    enum aw_err err = aw_journal_read_body(reader, seq, ret_body);
+
+    if (err == AW_E_NOT_FOUND || is_damage(err)) {
+        *ret_body = (struct aw_slice){NULL, 0};
+        return AW_OK;
+    }
+    return err;
+}
+
+static enum aw_err
+read_address(struct aw_read_item *item, uint64_t seq, struct aw_journal_reader *reader, struct aw_arena *scratch,
+             struct room *room, struct aw_found *found)
+{
+    struct aw_command           command;
+    const struct aw_in_message *in = &command.in.message;
+    struct aw_slice             body;
+    enum aw_err                 err = aw_find_record(reader, scratch, seq, found);
+
+    if (err == AW_OK && found->record.kind != AW_COMMAND_MESSAGE)
+        return AW_E_NOT_FOUND;
+    if (err == AW_OK)
+        err = aw_record_read(&found->record, scratch, &command, NULL);
+    if (err != AW_OK)
+        return err;
+    item->to = (struct aw_message_id){.seq = seq, .shard = found->header.shard};
+    item->to_ticket = command.out.u.message.ticket;
+    item->channel = room_copy(room, in->channel);
+    item->account = room_copy(room, in->account);
+    item->visibility = in->visibility;
+    err = read_body(reader, seq, &body);
+    if (err != AW_OK)
+        return err;
+    item->customer = posted(room, body, AW_SLICE("customer"));
+    item->source_id = posted(room, body, AW_SLICE("source_id"));
+    return AW_OK;
+}
+
+static enum aw_err
+read_reply(struct aw_read_item *item, struct aw_journal_reader *reader, struct aw_arena *scratch, struct room *room,
+           struct aw_found *found)
+{
+    struct aw_command         command;
+    const struct aw_in_reply *reply = &command.in.fenced.reply;
+    struct aw_slice           body;
+    enum aw_err               err = aw_find_record(reader, scratch, item->last_seq, found);
+
+    if (err == AW_OK && found->record.kind != AW_COMMAND_REPLY && found->record.kind != AW_COMMAND_COMPLETE)
+        return AW_E_NOT_FOUND;
+    if (err == AW_OK)
+        err = aw_record_read(&found->record, scratch, &command, NULL);
+    if (err != AW_OK || !reply->is_there)
+        return err != AW_OK ? err : AW_E_NOT_FOUND;
+    item->written_at = found->header.now;
+    item->agent = room_copy(room, command.in.fenced.agent);
+    item->to = reply->to;
+    item->to_ticket = reply->to_ticket;
+    item->channel = room_copy(room, reply->channel);
+    item->account = room_copy(room, reply->account);
+    item->visibility = reply->visibility;
+    err = read_body(reader, item->last_seq, &body);
+    if (err != AW_OK)
+        return err;
+    item->customer = posted(room, body, AW_SLICE("customer"));
+    item->source_id = posted(room, body, AW_SLICE("source_id"));
+    body = aw_proto_body_get(body, AW_SLICE("content"));
+    item->body = body.len == 0 ? body : room_copy(room, body);
     return AW_OK;
 }
 
@@ -596,6 +682,12 @@ aw_read_carry_out(struct aw_read *read, struct aw_journal_reader *reader, struct
             break;
         case AW_READ_RECEIPT:
             item->err = read_receipt(item, reader, scratch, &room, &found);
+            break;
+        case AW_READ_ADDRESS:
+            item->err = read_address(item, item->last_seq, reader, scratch, &room, &found);
+            break;
+        case AW_READ_REPLY:
+            item->err = read_reply(item, reader, scratch, &room, &found);
             break;
         case AW_READ_TOLD:
             item->err = read_told(item, reader, scratch, &room, &found);

@@ -23,6 +23,8 @@ enum aw_read_kind {
     AW_READ_THREAD,  /* the messages of a ticket, newest record first to last */
     AW_READ_RECEIPT, /* what was answered to the message `last_seq` */
     AW_READ_ENDING,  /* how the lease `fence` ended */
+    AW_READ_ADDRESS, /* where a reply to the message `last_seq` goes */
+    AW_READ_REPLY,   /* the reply `last_seq`, and where it goes */
     AW_READ_TOLD,    /* what some messages of a ticket tell, and what the others do (core/told.h) */
     AW_READ_EVENTS,  /* the journal from a record on, as events (read_events.h) */
     AW_READ_HISTORY, /* what happened to a ticket (read_history.h) */
@@ -43,7 +45,18 @@ struct aw_read_item {
     uint64_t          above_seq;    /* THREAD: only messages newer than this; 0: all */
     uint32_t          messages_max; /* THREAD: the newest so many */
     bool              is_open;      /* THREAD: of an open ticket, whose records are there: what is missing is damage */
-    uint64_t          fence;        /* ENDING: the record that granted the lease */
+    uint64_t          fence;        /* ADDRESS, REPLY. AW_E_NOT_FOUND when the record is no message, or no reply */
+    struct aw_slice      channel;
+    struct aw_slice      account;
+    struct aw_slice      customer;
+    struct aw_slice      source_id;
+    struct aw_slice      agent; /* REPLY: who wrote it */
+    struct aw_slice      body;  /* REPLY: MessagePack map of the posted fields; empty when erased */
+    uint8_t              visibility;
+    aw_ms                written_at;
+    struct aw_message_id to;
+    struct aw_ticket_id  to_ticket; /* as its record names it */
+    /* ENDING: the record that granted the lease */
     uint64_t          resume_seq;   /* ENDING: where an unfinished walk goes on; 0 at first */
     enum aw_err       err;
     /* THREAD. A message that is damaged is marked; so is the first one behind which nothing can be read, and that ends the thread:
@@ -77,6 +90,7 @@ struct aw_read_item {
     struct aw_sha256  body_hash;
     /* ENDING: the record that ended it; kind 0 when none did */
     unsigned            ended_kind;
+    uint64_t            ended_seq;
     uint64_t            ended_op_hash;
     aw_ms               ended_at;
     enum aw_class       ended_class; /* TRANSFER: what was answered */

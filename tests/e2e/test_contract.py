@@ -108,6 +108,29 @@ def hand_on(api, make):
     api.completed(lease)
 
 
+def write_back(api, make):
+    """Replies, from the agent to the customer."""
+    name = api.form.split("/")[-1]
+    channel = "/v1/channels/" + name
+    status(api.send("PUT", channel, {"accounts": [{"replies": 9, "slice_s": 1}], "dry_run": True}), 200, "a channel, tried out")
+    status(api.send("PUT", channel, {"accounts": [{"replies": 9, "slice_s": 1}]}), 201, "a channel")
+    status(api.send("PUT", channel, {}), 200, "a changed one")
+    status(api.get(channel), 200, "one channel")
+    wanted = {"accounts": [{"channel": name}], "wait_s": 0, "max": 2}
+    status(api.send("POST", "/v1/replies/leases", wanted), 204, "no reply yet")
+    ticket = api.receipt(make.next(channel=name))["ticket"]
+    lease = api.lease()
+    first = status(api.act(lease, "reply", {"text": "one moment"}), 200, "a reply").value["reply"]
+    api.completed(lease, reply={"template": "done", "fields": {"who": "you"}, "actions": [{"kind": "link", "url": "a"}]})
+    given = status(api.send("POST", "/v1/replies/leases", wanted), 200, "replies").value["replies"]
+    for one, said in zip(given, ({"state": "sent", "provider_id": "p"}, {"state": "failed", "code": "403"})):
+        status(api.send("POST", "/v1/replies/%s/status" % one["reply"], dict(said, lease=one["lease"])), 200, "report")
+    status(api.send("POST", "/v1/replies/redrive", {"dry_run": True}), 200, "a redrive, tried out")
+    status(api.send("POST", "/v1/replies/redrive", {}), 200, "a redrive")
+    status(api.get("/v1/replies/" + first), 200, "GET a reply")
+    status(api.get("/v1/tickets/" + ticket), 200, "GET a ticket with replies")
+
+
 def steer(api, make, sequence):
     """What a supervisor does."""
     ticket = api.receipt(make.next(airports=["AMS"]))["ticket"]
@@ -168,6 +191,7 @@ def test_every_call(t):
         api = server.api(form.split("/")[-1], form)
         post_and_work(api, make, sequence)
         hand_on(api, make)
+        write_back(api, make)
         steer(api, make, sequence)
     api = server.api()
     for path in ("/v1/stats", "/healthz", "/readyz", "/metrics", "/openapi.json", "/"):

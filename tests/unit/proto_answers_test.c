@@ -247,7 +247,7 @@ test_ticket(void **state)
                        "{\"ticket\":\"" TICKET_TEXT "\",%s\"lane\":\"main\",\"class\":\"imminent\",\"reasons\":[],"
                        "\"class_by_person\":false,\"gentle\":false,\"opened_at\":\"1970-01-01T00:00:01.000Z\","
                        "\"departs_at\":\"1970-01-01T00:00:06.000Z\",\"reply_by\":null,\"attempt\":1,\"promise\":null,"
-                       "\"version\":9,\"related\":[],\"messages_total\":4,\"messages\":[]}",
+                       "\"version\":9,\"related\":[],\"messages_total\":4,\"replies\":[],\"messages\":[]}",
                        states[i]);
         CHECK(rig, expected, assert_true(aw_proto_write_ticket(&writer, &answer)));
     }

@@ -73,7 +73,14 @@ static const struct refusal refusals[] = {
      "not a field of a flight"},
     {AW_OBJECT_MESSAGE, MESSAGE("\"\":1"), AW_FAULT_UNKNOWN, "", "not a field"},
     {AW_OBJECT_PULL, "{\"reply\":{}}", AW_FAULT_UNKNOWN, "reply", "not a field of a pull"},
-    {AW_OBJECT_COMPLETE, "{\"reply\":{}}", AW_FAULT_UNKNOWN, "reply", "not a field of a completion"},
+    {AW_OBJECT_COMPLETE, "{\"answer\":{}}", AW_FAULT_UNKNOWN, "answer", "not a field of a completion"},
+    {AW_OBJECT_COMPLETE, "{\"reply\":{}}", AW_FAULT_MISSING, "reply.text", "a reply says something"},
+    {AW_OBJECT_REPLY, "{\"visibility\":\"public\"}", AW_FAULT_MISSING, "text", "a reply says something"},
+    {AW_OBJECT_REPLY, "{\"text\":\"a\",\"actions\":[{\"kind\":\"link\"}]}", AW_FAULT_MISSING, "actions[0].url", "required"},
+    {AW_OBJECT_REPLY_STATUS, "{\"state\":\"sent\",\"code\":\"429\"}", AW_FAULT_VALUE, "code", "left out unless"},
+    {AW_OBJECT_REPLY_STATUS, "{\"state\":\"waiting\"}", AW_FAULT_VALUE, "state", "sent"},
+    {AW_OBJECT_CHANNEL_PUT, "{\"accounts\":[{\"replies\":1,\"slice_s\":1},{\"replies\":2,\"slice_s\":1}]}", AW_FAULT_VALUE,
+     "accounts[1].account", "not named before"},
     {AW_OBJECT_TICKET_PATCH, "{\"hold\":true,\"klass\":\"care\"}", AW_FAULT_UNKNOWN, "klass", "not a field"},
     {AW_OBJECT_MESSAGE, "{\"source_id\":\"1\",\"customer\":\"c\",\"text\":\"t\"}", AW_FAULT_MISSING, "channel", "is required"},
     {AW_OBJECT_MESSAGE, "{\"channel\":\"web\",\"customer\":\"c\",\"text\":\"t\"}", AW_FAULT_MISSING, "source_id", "is required"},
@@ -183,10 +190,25 @@ body_with(struct rig *rig, enum aw_object_kind kind, const struct aw_field *fiel
     static const struct {
         const char *name;
         const char *value;
-    } required[] = {{"channel", "\"web\""},     {"source_id", "\"1\""}, {"customer", "\"c\""}, {"reason", "\"r\""},
-                    {"lease", "\"l\""},         {"hold", "true"},       {"text", "\"t\""},     {"kind", "\"k\""},
-                    {"messages", "[\"m\"]"},    {"value", "\"v\""},     {"number", "\"KL1\""}, {"date", "\"2026-04-15\""},
-                    {"state", "\"scheduled\""}, {"lane", "\"l\""},      {"after_s", "1"}};
+    } required[] = {{"channel", "\"web\""},
+                    {"source_id", "\"1\""},
+                    {"customer", "\"c\""},
+                    {"reason", "\"r\""},
+                    {"lease", "\"l\""},
+                    {"hold", "true"},
+                    {"text", "\"t\""},
+                    {"kind", "\"k\""},
+                    {"messages", "[\"m\"]"},
+                    {"value", "\"v\""},
+                    {"number", "\"KL1\""},
+                    {"date", "\"2026-04-15\""},
+                    {"state", "\"scheduled\""},
+                    {"lane", "\"l\""},
+                    {"after_s", "1"},
+                    {"url", "\"u\""},
+                    {"replies", "1"},
+                    {"slice_s", "1"},
+                    {"accounts", "[{\"channel\":\"c\"}]"}};
     const struct aw_object *object = aw_object_of(kind);
     struct aw_buffer        buffer;
 
@@ -204,7 +226,8 @@ body_with(struct rig *rig, enum aw_object_kind kind, const struct aw_field *fiel
             (!other->required && kind != AW_OBJECT_TRANSFER && strcmp(required[i].name, "text") != 0 &&
              strcmp(required[i].name, "hold") != 0))
             continue;
-        aw_buffer_printf(&buffer, ",\"%s\":%s", required[i].name, required[i].value);
+        aw_buffer_printf(&buffer, ",\"%s\":%s", required[i].name,
+                         kind == AW_OBJECT_REPLY_STATUS ? "\"failed\"" : required[i].value);
     }
     aw_buffer_add_str(&buffer, "}");
     assert_false(buffer.failed);
@@ -311,12 +334,16 @@ add_element(struct aw_buffer *buffer, const struct aw_field *field, uint32_t i)
 {
     static const char *const objects[AW_OBJECT_COUNT] = {[AW_OBJECT_ATTACHMENT] = "{\"kind\":\"k\"}",
                                                          [AW_OBJECT_IDENTITY] = "{\"kind\":\"k\",\"value\":\"v\"}",
-                                                         [AW_OBJECT_FLIGHT] = "{\"number\":\"KL1\"}"};
+                                                         [AW_OBJECT_FLIGHT] = "{\"number\":\"KL1\"}",
+                                                         [AW_OBJECT_REPLY_ACTION] = "{\"kind\":\"k\",\"url\":\"u\"}",
+                                                         [AW_OBJECT_ACCOUNT] = "{\"channel\":\"c\"}"};
 
     if (i > 0)
         aw_buffer_add_str(buffer, ",");
     if (field->type == AW_TYPE_OBJECT && field->object == AW_OBJECT_LANE_HELPER)
         aw_buffer_printf(buffer, "{\"lane\":\"l%u\",\"after_s\":1}", i);
+    else if (field->type == AW_TYPE_OBJECT && field->object == AW_OBJECT_PACE)
+        aw_buffer_printf(buffer, "{\"account\":\"a%u\",\"replies\":1,\"slice_s\":1}", i);
     else if (field->type == AW_TYPE_OBJECT)
         aw_buffer_add_str(buffer, objects[field->object]);
     else if (field->type == AW_TYPE_PAIRS)
