@@ -1040,6 +1040,28 @@ end_line(struct aw_writer *writer)
 }
 
 static void
+write_spans(struct aw_writer *writer, const struct aw_reply_span *spans, uint32_t count)
+{
+    KEY(writer, "spans");
+    aw_writer_begin_array(writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        aw_writer_begin_map(writer);
+        KEY(writer, "kind");
+        aw_writer_str(writer, spans[i].kind);
+        KEY(writer, "words");
+        aw_writer_str(writer, spans[i].words);
+        KEY(writer, "begin");
+        aw_writer_u64(writer, spans[i].begin);
+        KEY(writer, "end");
+        aw_writer_u64(writer, spans[i].end);
+        KEY(writer, "rule");
+        aw_writer_str(writer, spans[i].rule);
+        aw_writer_end_map(writer);
+    }
+    aw_writer_end_array(writer);
+}
+
+static void
 begin_problem(struct aw_writer *writer, const struct aw_problem *problem)
 {
     enum aw_err  err = aw_err_told(problem->err);
@@ -1071,6 +1093,8 @@ begin_problem(struct aw_writer *writer, const struct aw_problem *problem)
         KEY(writer, "retry_after_s");
         aw_writer_u64(writer, problem->retry_after_s);
     }
+    if (problem->span_count > 0)
+        write_spans(writer, problem->spans, problem->span_count);
 }
 
 void
@@ -1089,28 +1113,6 @@ aw_proto_write_problem_messages(struct aw_writer *writer, const struct aw_proble
         return false;
     aw_writer_end_map(writer);
     return true;
-}
-
-static void
-write_spans(struct aw_writer *writer, const struct aw_reply_span *spans, uint32_t count)
-{
-    KEY(writer, "spans");
-    aw_writer_begin_array(writer, count);
-    for (uint32_t i = 0; i < count; i++) {
-        aw_writer_begin_map(writer);
-        KEY(writer, "kind");
-        aw_writer_str(writer, spans[i].kind);
-        KEY(writer, "words");
-        aw_writer_str(writer, spans[i].words);
-        KEY(writer, "begin");
-        aw_writer_u64(writer, spans[i].begin);
-        KEY(writer, "end");
-        aw_writer_u64(writer, spans[i].end);
-        KEY(writer, "rule");
-        aw_writer_str(writer, spans[i].rule);
-        aw_writer_end_map(writer);
-    }
-    aw_writer_end_array(writer);
 }
 
 void

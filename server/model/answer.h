@@ -395,6 +395,9 @@ struct aw_problem {
     uint32_t        line;          /* in a batch, 1-based */
     uint32_t        retry_after_s; /* also a header */
     struct aw_slice state;         /* lease-lost: expired, taken_over, closed, released */
+
+    const struct aw_reply_span *spans; /* reply-check */
+    uint32_t                    span_count;
 };
 
 /* What a stream tells of a lease that its agent knows. */

@@ -269,6 +269,12 @@ tell_refusal(const struct aw_draft *draft, struct aw_problem *problem)
     else if (problem->err == AW_E_REPLY_REFUSED)
         *problem =
             (struct aw_problem){.err = AW_E_REPLY_REFUSED, .field = draft->refused, .detail = aw_slice_str(draft->why_refused)};
+    else if (problem->err == AW_E_REPLY_CHECK)
+        *problem = (struct aw_problem){.err = AW_E_REPLY_CHECK,
+                                       .field = draft->refused,
+                                       .detail = aw_slice_str(draft->why_refused),
+                                       .spans = draft->flagged.spans,
+                                       .span_count = draft->flagged.span_count};
     else if (problem->err == AW_E_TABLE_FULL)
         problem->detail =
             AW_SLICE("no more replies can be kept just now (replies-max, or 100 of one ticket): others go out first");

@@ -4,6 +4,8 @@
 #include "proto/proto.h"
 #include "run/api.h"
 #include "run/io.h"
+#include "run/reply_check.h"
+#include "run/rulebook.h"
 
 #include <string.h>
 
@@ -49,15 +51,53 @@ refuse(struct aw_draft *draft, const char *field, const char *why)
     draft->why_refused = why;
 }
 
-/* All that is known of a reply and of the message that it answers is known here: the place for whatever else is to be checked
- * before one goes out. */
-static void
-check(struct aw_draft *draft, const struct aw_read_item *item)
+static enum aw_visibility
+visibility_of(const struct aw_draft *draft, const struct aw_read_item *item)
 {
+    return (enum aw_visibility)(draft->want.visibility == AW_VISIBILITY_AS_TO ? item->visibility : draft->want.visibility);
+}
+
+/* Whether the rules object to one text of it. False: no memory. */
+static bool
+check_words(struct aw_call *call, struct aw_draft *draft, const struct aw_read_item *item, const char *field,
+            struct aw_slice text)
+{
+    struct aw_outgoing_reply reply = {.text = text, .visibility = visibility_of(draft, item), .channel = item->channel};
+
+    if (draft->command->in.fenced.reply.refusal != AW_OK || text.len == 0)
+        return true;
+    if (!aw_reply_check(&call->io->rules->replies, &reply, aw_call_arena(call), &draft->flagged))
+        return false;
+    if (draft->flagged.span_count == 0 && !draft->flagged.cut)
+        return true;
+    refuse(draft, field,
+           draft->flagged.cut
+               ? "the words have too many phrases to be checked to their end"
+               : "the words send the customer elsewhere, or tell others too much; `override` sends them all the same");
+    draft->command->in.fenced.reply.refusal = AW_E_REPLY_CHECK;
+    return true;
+}
+
+/* All that is known of a reply and of the message that it answers is known here: the place for whatever else is to be checked
+ * before one goes out. False: no memory. */
+static bool
+check(struct aw_call *call, struct aw_draft *draft, const struct aw_read_item *item)
+{
+    bool ok = true;
+
     if (item == NULL)
         refuse(draft, "to", "to is no message of this ticket");
     else if (draft->want.visibility == AW_VISIBILITY_PUBLIC && item->visibility == AW_VISIBILITY_PRIVATE)
         refuse(draft, "visibility", "visibility may not be public: the message that it answers is private");
+    else if (!draft->want.is_override) {
+        ok = check_words(call, draft, item, "text", draft->want.text);
+        for (uint32_t i = 0; ok && i < draft->want.field_count; i++)
+            ok = check_words(call, draft, item, "fields", draft->want.fields[i].value);
+        for (uint32_t i = 0; ok && i < draft->want.action_count; i++)
+            ok = check_words(call, draft, item, "actions", draft->want.actions[i].label) &&
+                 check_words(call, draft, item, "actions", draft->want.actions[i].url);
+    }
+    return ok;
 }
 
 /* --- what is stored ----------------------------------------------------------------------------------------------------------- */
@@ -98,10 +138,11 @@ fill(struct aw_call *call, struct aw_draft *draft, const struct aw_read_item *it
     struct aw_in_reply *in = &draft->command->in.fenced.reply;
 
     *in = (struct aw_in_reply){.is_there = true, .is_override = draft->want.is_override};
-    check(draft, item);
+    if (!check(call, draft, item))
+        return false;
     if (item == NULL)
         return true;
-    in->visibility = draft->want.visibility == AW_VISIBILITY_AS_TO ? item->visibility : draft->want.visibility;
+    in->visibility = visibility_of(draft, item);
     in->to = item->to;
     in->to_ticket = item->to_ticket;
     in->channel = item->channel;

@@ -19,7 +19,9 @@ struct aw_draft {
     struct aw_message_id to;          /* seq 0: none was named, or it is no id */
     struct aw_slice      refused;     /* the field that speaks against it, with command->in.fenced.reply.refusal */
     const char          *why_refused; /* the same in words */
-    uint32_t             item;        /* of the read; UINT32_MAX: none */
+
+    struct aw_reply_check_answer flagged; /* what in that field, if it is for its words */
+    uint32_t                     item;    /* of the read; UINT32_MAX: none */
 };
 
 /* The replies of one request; zeroed. */

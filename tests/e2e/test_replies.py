@@ -140,6 +140,35 @@ def test_waiting_gateways(t):
     equal(reported(api, reply, "delivered")["state"], "read", "never back")
 
 
+def test_replies_that_send_away(t):
+    """They are not written; the lease stays, other words go out, and who insists is on record."""
+    server = t.server()
+    api, make = server.api("ann"), Messages()
+    api.receipt(make.next(channel="twitter", visibility="public", **{"class": "general"}))
+    lease = api.lease()
+    bad = {"text": "Booking QX7K2P is moved, or call us"}
+    told = problem(api.act(lease, "reply", bad), 422, "reply-check", "text")
+    equal([(span["kind"], span["words"]) for span in told["spans"]], [("booking", "QX7K2P"), ("phone", "call us")], "which words")
+    equal([span["kind"] for span in problem(api.complete(lease, reply=bad), 422, "reply-check", "text")["spans"]],
+          ["booking", "phone"], "nor with a complete")
+    equal([span["kind"] for span in problem(api.act(lease, "reply", dict(bad, visibility="private")), 422, "reply-check")["spans"]],
+          ["phone"], "in private a booking may be named")
+    pay = {"kind": "payment", "label": "Pay", "url": "https://pay.aw.example/x"}
+    away = [pay, dict(pay, url="https://evil.net/x")]
+    told = problem(api.act(lease, "reply", {"text": "here", "actions": away}), 422, "reply-check", "actions")
+    equal([span["words"] for span in told["spans"]], ["https://evil.net/x"], "a link to somebody else")
+    filled = {"template": "moved", "fields": {"name": "Kim", "more": "call us"}}
+    problem(api.act(lease, "reply", filled), 422, "reply-check", "fields")
+    lines = api.post_many([{"lease": lease["lease"], "reply": bad}], path="/v1/leases/complete").lines
+    equal([span["kind"] for span in lines[0]["spans"]], ["booking", "phone"], "in a line of many")
+    equal(api.ticket(lease["ticket"]).value.get("replies", []), [], "nothing was written")
+    good = status(api.act(lease, "reply", {"text": "You are on AW441.", "actions": [pay]}), 200, "other words").value
+    equal(look(api, good["reply"])["state"], "waiting", "go out")
+    sent = api.completed(lease, reply=dict(bad, override=True))
+    equal(look(api, sent["reply"])["content"], dict(bad, override=True), "on record")
+    equal(api.completed(lease, reply=dict(bad, override=True))["reply"], sent["reply"], "repeated")
+
+
 def test_what_a_reply_may_be(t):
     """Never more public than what it answers, to a message of its ticket, on that message's channel; written once."""
     server = t.server()
