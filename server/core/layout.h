@@ -326,7 +326,7 @@ struct aw_reply_row {
     uint64_t reserved_2 : 16;
     uint64_t written_fence : 48; /* the agent's lease under which it was written */
     uint64_t reserved_3 : 16;
-    uint64_t fence : 48; /* LEASED: of the gateway's lease */
+    uint64_t fence : 48; /* LEASED: of the gateway's lease; SENT and behind: of that which sent it; 0: not known */
     uint64_t reserved_4 : 16;
     uint64_t ended_fence : 48; /* of the lease under which it failed last */
     uint64_t reserved_5 : 16;

@@ -218,7 +218,7 @@ judge(const struct aw_reply_row *row, const struct aw_in_reply_status *in, bool 
         return AW_OK; /* the same report again */
     if (row->state == AW_REPLY_DELIVERED || row->state == AW_REPLY_READ || (row->state == AW_REPLY_DEAD && in->fence == 0))
         return AW_OK; /* it failed on its way and got there all the same; or it has failed already */
-    *ret_is_news = is_held || row->state == AW_REPLY_SENT;
+    *ret_is_news = is_held || (row->state == AW_REPLY_SENT && (in->fence == 0 || in->fence == row->fence));
     return *ret_is_news ? AW_OK : AW_E_LEASE_LOST;
 }
 
@@ -243,6 +243,8 @@ aw_apply_reply_status(struct aw_state *state, struct aw_command *command)
             if (is_provider_told(in) && !has_provider(row, in->provider))
                 set_provider(state, slot, in->provider);
             row->is_uncertain = 0;
+            if (in->fence != 0 && row->state < (unsigned)in->state)
+                row->fence = in->fence & AW_ROW_SEQ_MAX; /* who sent it need not be who holds it by now */
             if (row->state < (unsigned)in->state)
                 aw_outbox_move(state, slot, in->state, 0);
         }

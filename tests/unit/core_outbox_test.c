@@ -353,6 +353,37 @@ test_a_gateway_that_is_gone(void **unused)
     kit_close(&kit);
 }
 
+/* Whose lease ran out says nothing of what another one sent since; who sent it may. */
+static void
+test_failed_counts_from_who_sent_it(void **unused)
+{
+    struct kit          kit;
+    struct aw_out_reply first, second;
+    uint64_t            reply;
+
+    (void)unused;
+    open_kit(&kit);
+    reply = answer(&kit, 1, AW_CLASS_GENERAL);
+    first = take_one(&kit);
+    assert_int_equal(kit_wait(&kit, KIT_MINUTE), 1);
+    second = take_one(&kit);
+    assert_true(report(&kit, reply, second.fence, AW_REPLY_SENT, NULL).out.changed);
+    assert_int_equal(report(&kit, reply, first.fence, AW_REPLY_FAILED, "500").out.err, AW_E_LEASE_LOST);
+    assert_int_equal(view_of(&kit, reply).state, AW_REPLY_SENT);
+    assert_int_equal(report(&kit, reply, second.fence, AW_REPLY_FAILED, "500").out.u.reply.state, AW_REPLY_FAILED);
+    /* The other way round: sent under the lease that ran out, while another one tries. */
+    reply = answer(&kit, 2, AW_CLASS_GENERAL);
+    first = take_one(&kit);
+    assert_int_equal(kit_wait(&kit, KIT_MINUTE), 2);
+    (void)take(&kit, 1);
+    second = take_one(&kit);
+    assert_int_equal(second.reply.seq, reply);
+    assert_true(report(&kit, reply, first.fence, AW_REPLY_SENT, NULL).out.changed);
+    assert_int_equal(report(&kit, reply, second.fence, AW_REPLY_FAILED, "500").out.err, AW_E_LEASE_LOST);
+    assert_int_equal(report(&kit, reply, first.fence, AW_REPLY_FAILED, "500").out.u.reply.state, AW_REPLY_FAILED);
+    kit_close(&kit);
+}
+
 static void
 test_urgent_first_and_age_kept(void **unused)
 {
@@ -749,6 +780,7 @@ main(void)
         cmocka_unit_test(test_failed_tried_again_and_dead),
         cmocka_unit_test(test_what_providers_say),
         cmocka_unit_test(test_a_gateway_that_is_gone),
+        cmocka_unit_test(test_failed_counts_from_who_sent_it),
         cmocka_unit_test(test_urgent_first_and_age_kept),
         cmocka_unit_test(test_pace_in_any_stretch),
         cmocka_unit_test(test_channels_are_set),
