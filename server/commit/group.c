@@ -83,9 +83,9 @@ can_wait(const struct aw_committer *c, const struct aw_command *command)
 
 /* What a reply takes beyond its share of what is kept for its ticket comes out of the posts' room, as far as there is any. */
 static enum aw_err
-admit_reply(struct aw_committer *c, uint64_t cost, size_t body_bytes)
+admit_reply(struct aw_committer *c, const struct aw_command *command, uint64_t cost, size_t body_bytes)
 {
-    if (body_bytes <= AW_DRAIN_BODY_BYTES)
+    if ((command->kind != AW_COMMAND_REPLY && command->kind != AW_COMMAND_COMPLETE) || body_bytes <= AW_DRAIN_BODY_BYTES)
         return AW_OK;
     if (cost > c->admission.limit_bytes)
         return AW_E_STORE_FULL;
@@ -191,7 +191,7 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
             return admit_pushes(c, pushes);
         if (can_wait(c, command) && admit_help(c, cost, pushes) != AW_OK)
             return AW_E_OVERLOADED;
-        if (admit_reply(c, cost, body_bytes) != AW_OK)
+        if (admit_reply(c, command, cost, body_bytes) != AW_OK)
             return AW_E_STORE_FULL;
         if (opens_another(command))
             room->limit_bytes -= cost + AW_DRAIN_BYTES_PER_TICKET;

@@ -348,6 +348,62 @@ test_full_store_goes_on_draining(void **state)
     desk_close(&desk);
 }
 
+static void
+make_note(struct one *one, struct aw_ticket_id ticket, uint32_t bytes)
+{
+    static const char words[8192];
+    struct aw_in_body body = {.bytes = {words, bytes}, .len = bytes, .form = AW_BODY_PLAIN};
+
+    assert_true(bytes <= sizeof(words));
+    assert_true(aw_sha256(&body.bytes, 1, &body.hash));
+    one_make(one, AW_COMMAND_NOTE)->entry.command.in.note =
+        (struct aw_in_note){.on = {.ticket = ticket, .by = AW_SLICE("mia")}, .body = body};
+}
+
+/* One group of more notes than there is room for, of sizes that use up the last of it: they leave what draining needs. */
+static void
+test_notes_leave_room_for_draining(void **state)
+{
+    enum { NOTES = 120 };
+    static const uint32_t sizes[] = {8000, 8000, 8000, 6000, 5000, 4000, 3000, 2500, 2000, 1500, 1000, 700};
+    struct aw_fault_plan  plan = {.full_from_bytes = 400000};
+    struct one           *notes = calloc(NOTES, sizeof(*notes));
+    struct desk           desk;
+    struct aw_ticket_id   ticket = {.seq = 0};
+    struct aw_head        head;
+    struct one            one;
+    unsigned              accepted = 0;
+
+    (void)state;
+    assert_non_null(notes);
+    desk_open(&desk, &plan);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    for (uint64_t i = 1; i <= 20; i++) {
+        desk_carry_out(&desk, &make_post(&one, i, i, AW_SLICE("main"))->submission);
+        assert_int_equal(one.entry.command.out.err, AW_OK);
+        ticket = one.entry.command.out.u.message.ticket;
+    }
+    for (unsigned i = 0; i < NOTES; i++) {
+        make_note(&notes[i], ticket, sizes[i * AW_ARRAY_LEN(sizes) / NOTES]);
+        assert_true(aw_ring_try_push(&desk.in, &notes[i].submission));
+    }
+    desk_step(&desk);
+    for (unsigned i = 0; i < NOTES; i++) {
+        assert_ptr_equal(aw_ring_try_pop(&desk.out), &notes[i].submission);
+        accepted += notes[i].entry.command.out.err == AW_OK ? 1 : 0;
+    }
+    assert_true(accepted > 3);
+    assert_int_equal(notes[NOTES - 1].entry.command.out.err, AW_E_STORE_FULL);
+    while (take(&desk, 0, &head)) {
+        desk_carry_out(&desk, &make_lease(&one, &head)->submission);
+        assert_int_equal(one.entry.command.out.err, AW_OK);
+        desk_carry_out(&desk, &make_fenced(&one, AW_COMMAND_COMPLETE, one.entry.command.out.u.lease.lease)->submission);
+        assert_int_equal(one.entry.command.out.err, AW_OK);
+    }
+    desk_close(&desk);
+    free(notes);
+}
+
 /* Trims a little and lets the committer look; nobody posts. Returns the room for posts that it saw. */
 static uint64_t
 trim_some(struct desk *desk)
@@ -1229,6 +1285,7 @@ main(void)
         cmocka_unit_test(test_recovery_says_what_is_too_small),
         cmocka_unit_test(test_recovery_is_given_up),
         cmocka_unit_test(test_full_store_goes_on_draining),
+        cmocka_unit_test(test_notes_leave_room_for_draining),
         cmocka_unit_test(test_full_store_drains_to_pulls_of_many_lanes),
         cmocka_unit_test(test_role_does_not_flap),
         cmocka_unit_test(test_lease_runs_out),
