@@ -319,7 +319,8 @@ struct aw_reply_row {
     uint64_t state : 4;        /* enum aw_reply_state; 0: a free row */
     uint64_t rank : 4;         /* what goes first: 0 care, 1 imminent, 2 the rest, 3 bulk */
     uint64_t is_uncertain : 1; /* it may have been sent, as nobody heard of it again */
-    uint64_t reserved_1 : 7;
+    uint64_t has_failed : 1;   /* once at least, as a report said */
+    uint64_t reserved_1 : 6;
     uint64_t ticket_seq : 48; /* with `ticket` its ticket's id */
     uint64_t attempts : 16;   /* leases since it was written or redriven; stays at its largest value */
     uint64_t to_seq : 48;     /* the message that it answers */

@@ -13,7 +13,9 @@
  *              it waits again, marked uncertain, which it stays until it is sent.
  *   facts      that a reply was sent, delivered or read is true whoever says it, with or without a lease: the state goes there, and
  *              never back. That it failed counts only from who holds it, or, of one that was told to be sent, from who sent it or
- *              without a lease: a provider may say so later.
+ *              without a lease: a provider may say so later. What it says twice counts once, also when the reply was sent again
+ *              in between, if it tells the id of what failed and gateways tell those that they get; without ids that second
+ *              report can't be told from one of the new attempt, and counts.
  *   failed     is tried again after reply_retry_ms, twice that, ..., at most reply_retry_ms_max, and not before what the provider
  *              asks for; after reply_attempts_max leases, or when the code says that it is no use, it is dead.
  *   memory     a row is kept for dedupe_ms after it was over, so that a late report and a customer's answer find it. When the table

@@ -170,6 +170,7 @@ fail(struct aw_state *state, uint32_t slot, const struct aw_in_reply_status *in)
 
     row->ended_fence = row->fence;
     row->fence = 0;
+    row->has_failed = 1;
     row->is_uncertain |= in->is_uncertain;
     set_code(row, in->code);
     wait_ms = in->retry_after_ms > wait_ms ? in->retry_after_ms : wait_ms;
@@ -203,6 +204,16 @@ set_provider(struct aw_state *state, uint32_t slot, struct aw_hash128 provider)
     aw_index_insert(&state->by_provider, slot);
 }
 
+/* Whether a report of failure that names no lease is of what was told already: of an attempt before the one that was sent, as far
+ * as the provider's ids tell, or of the one that it failed for. */
+static bool
+is_old_failure(const struct aw_reply_row *row, const struct aw_in_reply_status *in)
+{
+    if (row->state == AW_REPLY_SENT)
+        return is_provider_told(in) && !has_provider(row, in->provider);
+    return row->state == AW_REPLY_DEAD || row->has_failed;
+}
+
 /* Whether the report says something new. AW_E_LEASE_LOST: of an attempt that is not the one under way. */
 static enum aw_err
 judge(const struct aw_reply_row *row, const struct aw_in_reply_status *in, bool *ret_is_news)
@@ -216,7 +227,7 @@ judge(const struct aw_reply_row *row, const struct aw_in_reply_status *in, bool 
     }
     if (in->fence != 0 && in->fence == row->ended_fence)
         return AW_OK; /* the same report again */
-    if (row->state == AW_REPLY_DELIVERED || row->state == AW_REPLY_READ || (row->state == AW_REPLY_DEAD && in->fence == 0))
+    if (row->state == AW_REPLY_DELIVERED || row->state == AW_REPLY_READ || (in->fence == 0 && is_old_failure(row, in)))
         return AW_OK; /* it failed on its way and got there all the same; or it has failed already */
     *ret_is_news = is_held || (row->state == AW_REPLY_SENT && (in->fence == 0 || in->fence == row->fence));
     return *ret_is_news ? AW_OK : AW_E_LEASE_LOST;

@@ -121,6 +121,18 @@ report(struct kit *kit, uint64_t reply, uint64_t fence, enum aw_reply_state stat
     return command;
 }
 
+/* As a provider's webhook: it names its own id of the reply, and no lease. */
+static struct aw_command
+tell(struct kit *kit, uint64_t reply, uint64_t provider, enum aw_reply_state state)
+{
+    struct aw_command command = {
+        .kind = AW_COMMAND_REPLY_STATUS,
+        .in.reply_status = {.reply = {.seq = reply, .shard = KIT_SHARD}, .provider = kit_hash(provider), .state = state}};
+
+    (void)kit_apply(kit, &command);
+    return command;
+}
+
 static struct aw_reply_view
 view_of(const struct kit *kit, uint64_t reply)
 {
@@ -328,6 +340,40 @@ test_what_providers_say(void **unused)
     command.in.reply_status.is_permanent = true;
     assert_int_equal(kit_apply(&kit, &command), AW_OK);
     assert_int_equal(command.out.u.reply.state, AW_REPLY_DEAD);
+    kit_close(&kit);
+}
+
+/* A webhook comes at least once: what it says again makes no third sending. */
+static void
+test_a_failure_told_twice(void **unused)
+{
+    struct kit          kit;
+    struct aw_out_reply given;
+    uint64_t            reply;
+
+    (void)unused;
+    open_kit(&kit);
+    reply = answer(&kit, 1, AW_CLASS_GENERAL);
+    assert_int_equal(report(&kit, reply, 0, AW_REPLY_FAILED, "500").out.err, AW_E_LEASE_LOST); /* nobody sent it */
+    given = take_one(&kit);
+    assert_true(report(&kit, reply, given.fence, AW_REPLY_SENT, NULL).out.changed);
+    assert_true(tell(&kit, reply, 1, AW_REPLY_SENT).out.changed);
+    assert_int_equal(tell(&kit, reply, 1, AW_REPLY_FAILED).out.u.reply.state, AW_REPLY_FAILED);
+    for (unsigned i = 0; i < 3; i++) { /* FAILED, WAITING, LEASED */
+        struct aw_command again = tell(&kit, reply, 1, AW_REPLY_FAILED);
+
+        assert_int_equal(again.out.err, AW_OK);
+        assert_false(again.out.changed);
+        if (i == 0)
+            assert_int_equal(kit_wait(&kit, KIT_MINUTE), 1);
+        else if (i == 1)
+            given = take_one(&kit);
+    }
+    assert_true(report(&kit, reply, given.fence, AW_REPLY_SENT, NULL).out.changed);
+    assert_true(tell(&kit, reply, 2, AW_REPLY_SENT).out.changed);
+    assert_int_equal(tell(&kit, reply, 1, AW_REPLY_FAILED).out.err, AW_OK);
+    assert_int_equal(view_of(&kit, reply).state, AW_REPLY_SENT);
+    assert_int_equal(tell(&kit, reply, 2, AW_REPLY_FAILED).out.u.reply.state, AW_REPLY_FAILED);
     kit_close(&kit);
 }
 
@@ -779,6 +825,7 @@ main(void)
         cmocka_unit_test(test_what_a_reply_may_answer),
         cmocka_unit_test(test_failed_tried_again_and_dead),
         cmocka_unit_test(test_what_providers_say),
+        cmocka_unit_test(test_a_failure_told_twice),
         cmocka_unit_test(test_a_gateway_that_is_gone),
         cmocka_unit_test(test_failed_counts_from_who_sent_it),
         cmocka_unit_test(test_urgent_first_and_age_kept),
