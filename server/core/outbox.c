@@ -397,7 +397,7 @@ aw_state_reply_is_open(const struct aw_state *state, uint64_t seq)
 {
     uint32_t slot = aw_outbox_find(state, seq);
 
-    return slot != 0 && aw_reply_at(state, slot)->state <= AW_REPLY_DEAD;
+    return slot != 0 && aw_reply_at(state, slot)->state <= AW_REPLY_SENT;
 }
 
 uint64_t
