@@ -70,6 +70,26 @@ note_match(const struct aw_state *state, struct matches *matches, uint32_t slot)
     }
 }
 
+static bool
+has_identity(const struct aw_state *state, uint32_t ticket, struct aw_hash128 hash)
+{
+    uint32_t row = aw_index_find(&state->by_identity, hash);
+
+    while (row != 0 && aw_identity_at(state, row)->ticket != ticket)
+        row = aw_index_find_next(&state->by_identity, row);
+    return row != 0;
+}
+
+static bool
+knows_one_of(const struct aw_state *state, uint32_t ticket, const struct aw_in_message *in)
+{
+    uint32_t i = 0;
+
+    while (i < in->identity_count && !has_identity(state, ticket, in->identities[i]))
+        i++;
+    return i < in->identity_count;
+}
+
 /* The ticket of the reply that it answers, while that can be joined; 0: none. */
 static uint32_t
 answered(const struct aw_state *state, const struct aw_in_message *in)
@@ -81,6 +101,8 @@ answered(const struct aw_state *state, const struct aw_in_message *in)
 
     if (ticket == NULL || ticket->opened_seq != reply->ticket_seq)
         return 0;
+    if (in->visibility == AW_VISIBILITY_PUBLIC && !knows_one_of(state, reply->ticket, in))
+        return 0; /* anybody may answer what we post in public */
     return aw_ticket_is_open(ticket) || aw_ticket_is_reopenable(state, ticket) ? reply->ticket : 0;
 }
 
@@ -119,16 +141,6 @@ find_place(const struct aw_state *state, const struct aw_in_message *in)
 }
 
 /* --- room ----------------------------------------------------------------------------------------------------------------- */
-
-static bool
-has_identity(const struct aw_state *state, uint32_t ticket, struct aw_hash128 hash)
-{
-    uint32_t row = aw_index_find(&state->by_identity, hash);
-
-    while (row != 0 && aw_identity_at(state, row)->ticket != ticket)
-        row = aw_index_find_next(&state->by_identity, row);
-    return row != 0;
-}
 
 static struct aw_need
 need_of(const struct aw_state *state, const struct aw_in_message *in, const struct place *place)

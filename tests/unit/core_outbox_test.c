@@ -548,11 +548,22 @@ test_channels_are_set(void **unused)
 
 /* --- the customer answers --------------------------------------------------------------------------------------------------- */
 
+static struct aw_out_message
+say_in_reply(struct kit *kit, uint64_t id, uint64_t who, enum aw_visibility visibility, uint64_t provider)
+{
+    struct kit_room   room;
+    struct aw_command command = kit_message(&(struct kit_post){.id = id, .who = {who}, .class_ = AW_CLASS_GENERAL}, &room);
+
+    command.in.message.visibility = (uint8_t)visibility;
+    command.in.message.in_reply_to = kit_hash(provider);
+    assert_int_equal(kit_apply(kit, &command), AW_OK);
+    return command.out.u.message;
+}
+
 static void
 test_in_reply_to(void **unused)
 {
     struct kit            kit;
-    struct kit_room       room;
     struct aw_out_message message;
     struct aw_out_reply   given;
     struct aw_command     command;
@@ -567,29 +578,21 @@ test_in_reply_to(void **unused)
     command.in.reply_status.fence = 0;
     assert_int_equal(kit_apply(&kit, &command), AW_OK);
     assert_true(command.out.changed);
-    /* Somebody else by all that is known of him; but he answers what was sent. */
-    command = kit_message(&(struct kit_post){.id = 2, .who = {99}, .class_ = AW_CLASS_GENERAL}, &room);
-    command.in.message.in_reply_to = kit_hash(77);
-    assert_int_equal(kit_apply(&kit, &command), AW_OK);
-    message = command.out.u.message;
+    /* Somebody else by all that is known of him; but he answers what was sent to one alone. In public anybody can. */
+    assert_int_not_equal(say_in_reply(&kit, 2, 99, AW_VISIBILITY_PUBLIC, 77).ticket.seq, given.ticket.seq);
+    message = say_in_reply(&kit, 3, 98, AW_VISIBILITY_PRIVATE, 77);
     assert_true(message.reopened);
     assert_int_equal(message.ticket.seq, given.ticket.seq);
-    command = kit_message(&(struct kit_post){.id = 3, .who = {98}, .class_ = AW_CLASS_GENERAL}, &room);
-    command.in.message.in_reply_to = kit_hash(77);
-    assert_int_equal(kit_apply(&kit, &command), AW_OK);
-    assert_true(command.out.u.message.folded);
-    assert_int_equal(command.out.u.message.ticket.seq, given.ticket.seq);
-    command = kit_message(&(struct kit_post){.id = 4, .who = {97}, .class_ = AW_CLASS_GENERAL}, &room);
-    command.in.message.in_reply_to = kit_hash(78);
-    assert_int_equal(kit_apply(&kit, &command), AW_OK);
-    assert_false(command.out.u.message.folded);
+    message = say_in_reply(&kit, 4, 97, AW_VISIBILITY_PRIVATE, 77);
+    assert_true(message.folded);
+    assert_int_equal(message.ticket.seq, given.ticket.seq);
+    assert_int_not_equal(say_in_reply(&kit, 5, 96, AW_VISIBILITY_PUBLIC, 77).ticket.seq, given.ticket.seq);
+    assert_int_equal(say_in_reply(&kit, 6, 97, AW_VISIBILITY_PUBLIC, 77).ticket.seq, given.ticket.seq);
+    assert_false(say_in_reply(&kit, 7, 95, AW_VISIBILITY_PRIVATE, 78).folded);
     /* Closed for too long: a ticket of its own. */
     kit_complete(&kit, kit_lease(&kit, message.ticket, "ann", KIT_HOUR), "ann");
     (void)kit_wait(&kit, KIT_DAY);
-    command = kit_message(&(struct kit_post){.id = 5, .who = {96}, .class_ = AW_CLASS_GENERAL}, &room);
-    command.in.message.in_reply_to = kit_hash(77);
-    assert_int_equal(kit_apply(&kit, &command), AW_OK);
-    assert_int_not_equal(command.out.u.message.ticket.seq, given.ticket.seq);
+    assert_int_not_equal(say_in_reply(&kit, 8, 94, AW_VISIBILITY_PRIVATE, 77).ticket.seq, given.ticket.seq);
     kit_close(&kit);
 }
 
