@@ -377,7 +377,7 @@ aw_state_replies_of(const struct aw_state *state, uint64_t ticket_seq, struct aw
     uint32_t count = 0;
 
     for (; slot != 0 && room > 0; slot = aw_index_find_next(&state->by_reply_ticket, slot)) {
-        uint32_t             at = count;
+        uint32_t             at;
         struct aw_reply_view view;
 
         fill_view(state, aw_reply_at(state, slot), &view);
