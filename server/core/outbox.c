@@ -148,14 +148,7 @@ aw_outbox_find_written(const struct aw_state *state, const struct aw_ticket_row 
 uint32_t
 aw_outbox_find_provider(const struct aw_state *state, struct aw_hash128 provider)
 {
-    uint32_t slot = aw_index_find(&state->by_provider, provider);
-    uint32_t newest = slot;
-
-    for (; slot != 0; slot = aw_index_find_next(&state->by_provider, slot)) {
-        if (aw_reply_at(state, slot)->seq > aw_reply_at(state, newest)->seq)
-            newest = slot;
-    }
-    return newest;
+    return aw_index_find(&state->by_provider, provider);
 }
 
 /* --- room ------------------------------------------------------------------------------------------------------------------- */

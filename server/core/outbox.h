@@ -54,7 +54,7 @@ uint32_t aw_outbox_find_written(const struct aw_state *state, const struct aw_ti
                                 uint64_t op_hash);
 /* By its id; 0: there is none, or it is forgotten. */
 uint32_t aw_outbox_find(const struct aw_state *state, uint64_t seq);
-/* The newest reply whose id at the provider has this hash; 0: none. */
+/* The reply whose id at the provider has this hash: of several that got it the newest; 0: none. */
 uint32_t aw_outbox_find_provider(const struct aw_state *state, struct aw_hash128 provider);
 /* Moves it on: out of the queue, list or timer of its state, and into that of `next`, with `due_at` as its row says it. */
 void aw_outbox_move(struct aw_state *state, uint32_t slot, enum aw_reply_state next, aw_ms due_at);

@@ -192,14 +192,37 @@ has_provider(const struct aw_reply_row *row, struct aw_hash128 provider)
     return memcmp(row->provider, &provider, sizeof(provider)) == 0;
 }
 
+/* An id that two replies got, as of a gateway that makes them up, is that of the newer one. */
+static bool
+gets_provider(const struct aw_state *state, const struct aw_reply_row *row, const struct aw_in_reply_status *in)
+{
+    uint32_t other = is_provider_told(in) ? aw_outbox_find_provider(state, in->provider) : 0;
+
+    return is_provider_told(in) && (other == 0 || aw_reply_at(state, other)->seq < row->seq);
+}
+
 static void
-set_provider(struct aw_state *state, uint32_t slot, struct aw_hash128 provider)
+clear_provider(struct aw_state *state, uint32_t slot)
 {
     static const uint32_t none[4];
     struct aw_reply_row  *row = aw_rows_change(&state->replies, slot);
 
-    if (memcmp(row->provider, none, sizeof(none)) != 0)
-        aw_index_remove(&state->by_provider, slot);
+    if (memcmp(row->provider, none, sizeof(none)) == 0)
+        return;
+    aw_index_remove(&state->by_provider, slot);
+    memset(row->provider, 0, sizeof(row->provider));
+}
+
+static void
+set_provider(struct aw_state *state, uint32_t slot, struct aw_hash128 provider)
+{
+    uint32_t             other = aw_outbox_find_provider(state, provider);
+    struct aw_reply_row *row;
+
+    if (other != 0)
+        clear_provider(state, other);
+    clear_provider(state, slot);
+    row = aw_rows_change(&state->replies, slot);
     memcpy(row->provider, &provider, sizeof(provider));
     aw_index_insert(&state->by_provider, slot);
 }
@@ -216,13 +239,13 @@ is_old_failure(const struct aw_reply_row *row, const struct aw_in_reply_status *
 
 /* Whether the report says something new. AW_E_LEASE_LOST: of an attempt that is not the one under way. */
 static enum aw_err
-judge(const struct aw_reply_row *row, const struct aw_in_reply_status *in, bool *ret_is_news)
+judge(const struct aw_state *state, const struct aw_reply_row *row, const struct aw_in_reply_status *in, bool *ret_is_news)
 {
     bool is_held = row->state == AW_REPLY_LEASED && in->fence == row->fence;
 
     *ret_is_news = false;
     if (is_fact(in->state)) {
-        *ret_is_news = row->state < (unsigned)in->state || (is_provider_told(in) && !has_provider(row, in->provider));
+        *ret_is_news = row->state < (unsigned)in->state || gets_provider(state, row, in);
         return AW_OK;
     }
     if (in->fence != 0 && in->fence == row->ended_fence)
@@ -244,14 +267,14 @@ aw_apply_reply_status(struct aw_state *state, struct aw_command *command)
         command->out.err = slot == 0 ? AW_E_NOT_FOUND : AW_E_BAD_VALUE;
         return;
     }
-    command->out.err = judge(aw_reply_at(state, slot), in, &is_news);
+    command->out.err = judge(state, aw_reply_at(state, slot), in, &is_news);
     if (is_news) {
         struct aw_reply_row *row = begin(state, command, slot);
 
         if (!is_fact(in->state)) {
             fail(state, slot, in);
         } else {
-            if (is_provider_told(in) && !has_provider(row, in->provider))
+            if (gets_provider(state, row, in))
                 set_provider(state, slot, in->provider);
             row->is_uncertain = 0;
             if (in->fence != 0 && row->state < (unsigned)in->state)

@@ -596,6 +596,32 @@ test_in_reply_to(void **unused)
     kit_close(&kit);
 }
 
+/* A gateway that tells one id for all: it is that of the newest reply, and reports about others name nothing. */
+static void
+test_one_id_for_all(void **unused)
+{
+    struct kit          kit;
+    struct aw_out_reply given[3];
+
+    (void)unused;
+    open_kit(&kit);
+    for (unsigned i = 0; i < 3; i++)
+        (void)answer(&kit, i + 1, AW_CLASS_GENERAL);
+    for (unsigned i = 0; i < 3; i++)
+        given[i] = take_one(&kit);
+    assert_true(tell(&kit, given[0].reply.seq, 5, AW_REPLY_SENT).out.changed);
+    assert_true(tell(&kit, given[2].reply.seq, 5, AW_REPLY_SENT).out.changed);
+    assert_true(tell(&kit, given[1].reply.seq, 5, AW_REPLY_SENT).out.changed);
+    for (unsigned i = 0; i < 3; i++)
+        assert_false(tell(&kit, given[i].reply.seq, 5, AW_REPLY_SENT).out.changed);
+    assert_int_equal(say_in_reply(&kit, 10, 99, AW_VISIBILITY_PRIVATE, 5).ticket.seq, given[2].ticket.seq);
+    assert_false(tell(&kit, given[0].reply.seq, 5, AW_REPLY_FAILED).out.changed);
+    assert_false(tell(&kit, given[1].reply.seq, 5, AW_REPLY_FAILED).out.changed);
+    assert_true(tell(&kit, given[2].reply.seq, 5, AW_REPLY_FAILED).out.changed);
+    assert_true(aw_hash128_eq(aw_state_digest(kit.state), aw_state_digest_slow(kit.state)));
+    kit_close(&kit);
+}
+
 /* --- a full table ----------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -836,6 +862,7 @@ main(void)
         cmocka_unit_test(test_pace_in_any_stretch),
         cmocka_unit_test(test_channels_are_set),
         cmocka_unit_test(test_in_reply_to),
+        cmocka_unit_test(test_one_id_for_all),
         cmocka_unit_test(test_full_table),
         cmocka_unit_test(test_random_run),
     };
