@@ -3,6 +3,8 @@
 
 /* Rows over long ago that go with each new one: more than one, so that the table shrinks after a surge. */
 #define DROPS_PER_ADD 4
+/* The most that are looked at when the table is full. */
+#define SPARE_LOOKS_MAX 64
 
 static struct aw_hash128
 seq_key(uint64_t seq)
@@ -206,6 +208,43 @@ forget_outdated(struct aw_state *state, const struct aw_reply_list *list)
     return true;
 }
 
+/* Whether its agent still works under the lease that it was written in, and may ask for it again. */
+static bool
+is_of_running_lease(const struct aw_state *state, uint32_t slot)
+{
+    const struct aw_reply_row  *row = aw_reply_at(state, slot);
+    const struct aw_ticket_row *ticket = aw_ticket_at(state, row->ticket);
+
+    return ticket->opened_seq == row->ticket_seq && ticket->state == AW_TICKET_LEASED &&
+           aw_lease_at(state, ticket->link)->fence == row->written_fence;
+}
+
+/* What is forgotten before its time: so that no reply is written twice, rather none of a running lease; 0: it found none. */
+static uint32_t
+find_spare(const struct aw_state *state, const struct aw_reply_list *list)
+{
+    uint32_t slot = list->first;
+
+    for (int i = 0; slot != 0 && i < SPARE_LOOKS_MAX; i++, slot = aw_reply_at(state, slot)->next) {
+        if (!is_of_running_lease(state, slot))
+            return slot;
+    }
+    return 0;
+}
+
+static uint32_t
+choose_spare(const struct aw_state *state)
+{
+    const struct aw_globals *globals = &state->globals;
+    uint32_t                 slot = find_spare(state, &globals->replies_done);
+
+    if (slot == 0 && globals->replies_done.first == 0)
+        slot = find_spare(state, &globals->replies_dead);
+    if (slot != 0)
+        return slot;
+    return globals->replies_done.first != 0 ? globals->replies_done.first : globals->replies_dead.first;
+}
+
 /* Settles the ledger. */
 static void
 make_room(struct aw_state *state)
@@ -217,7 +256,7 @@ make_room(struct aw_state *state)
             break;
     }
     if (aw_rows_room(&state->replies) == 0)
-        forget(state, globals->replies_done.first != 0 ? globals->replies_done.first : globals->replies_dead.first);
+        forget(state, choose_spare(state));
 }
 
 /* --- writing ---------------------------------------------------------------------------------------------------------------- */

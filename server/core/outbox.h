@@ -19,7 +19,8 @@
  *   failed     is tried again after reply_retry_ms, twice that, ..., at most reply_retry_ms_max, and not before what the provider
  *              asks for; after reply_attempts_max leases, or when the code says that it is no use, it is dead.
  *   memory     a row is kept for dedupe_ms after it was over, so that a late report and a customer's answer find it. When the table
- *              is full, what is over makes room early: first what was sent, longest ago first, then what is dead. What is not over
+ *              is full, what is over makes room early: first what was sent, longest ago first, then what is dead; while there is
+ *              other, nothing that was written under a lease that still runs, whose holder may ask again. What is not over
  *              is never forgotten. Each running lease of a ticket has a row in store, so that its COMPLETE with a reply is never
  *              refused: when no more can be, LEASE is, and so are REPLY and REDRIVE.
  *

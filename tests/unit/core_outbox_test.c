@@ -672,6 +672,41 @@ test_full_table(void **unused)
     kit_close(&kit);
 }
 
+/* Its holder may ask again: what was written under a lease that runs goes last. */
+static void
+test_full_table_keeps_what_may_be_repeated(void **unused)
+{
+    struct kit            kit;
+    struct aw_out_message message;
+    struct aw_lease_id    lease;
+    struct aw_command     first, again;
+    struct aw_out_reply   given;
+
+    (void)unused;
+    open_kit(&kit);
+    message = post(&kit, 1, AW_CLASS_GENERAL);
+    lease = kit_lease(&kit, message.ticket, "ann", KIT_HOUR);
+    first = try_reply(&kit, AW_COMMAND_REPLY, lease, &message, 7);
+    given = take_one(&kit);
+    assert_true(report(&kit, given.reply.seq, given.fence, AW_REPLY_SENT, NULL).out.changed);
+    for (uint64_t id = 100; id < 160; id++) {
+        (void)answer(&kit, id, AW_CLASS_GENERAL);
+        given = take_one(&kit);
+        assert_true(report(&kit, given.reply.seq, given.fence, AW_REPLY_SENT, NULL).out.changed);
+    }
+    again = try_reply(&kit, AW_COMMAND_REPLY, lease, &message, 7);
+    assert_false(again.out.changed);
+    assert_int_equal(again.out.u.lease.reply_seq, first.out.seq);
+    kit_complete(&kit, lease, "ann");
+    for (uint64_t id = 200; id < 240; id++) {
+        (void)answer(&kit, id, AW_CLASS_GENERAL);
+        given = take_one(&kit);
+        assert_true(report(&kit, given.reply.seq, given.fence, AW_REPLY_SENT, NULL).out.changed);
+    }
+    assert_int_equal(aw_state_reply(kit.state, first.out.seq, &(struct aw_reply_view){.state = 0}), AW_E_NOT_FOUND);
+    kit_close(&kit);
+}
+
 /* --- against a plain list ----------------------------------------------------------------------------------------------------- */
 
 #define MODEL_REPLIES 4000U
@@ -864,6 +899,7 @@ main(void)
         cmocka_unit_test(test_in_reply_to),
         cmocka_unit_test(test_one_id_for_all),
         cmocka_unit_test(test_full_table),
+        cmocka_unit_test(test_full_table_keeps_what_may_be_repeated),
         cmocka_unit_test(test_random_run),
     };
 
