@@ -44,7 +44,7 @@ aw_reply_is_over(const struct aw_reply_row *reply)
 uint32_t aw_outbox_room(const struct aw_state *state);
 /* Whether one more can be written, and every lease still has its own. AW_OK, AW_E_TABLE_FULL. */
 enum aw_err aw_outbox_admits(const struct aw_state *state);
-/* Whether the holder of this ticket may write one more. AW_OK, AW_E_TABLE_FULL. */
+/* Whether the holder of this ticket may write one more: what is over counts too, until it is forgotten. AW_OK, AW_E_TABLE_FULL. */
 enum aw_err aw_outbox_admits_reply(const struct aw_state *state, const struct aw_ticket_row *ticket);
 /* Whether what is answered is a message of this ticket, and nothing else speaks against it. AW_OK or why not. */
 enum aw_err aw_outbox_check(const struct aw_state *state, const struct aw_command *command);

@@ -86,7 +86,7 @@
 #define AW_CHANNELS_SET_MAX      64U
 #define AW_PACE_REPLIES_MAX      1000000U
 #define AW_PACE_SLICE_S_MAX      86400U
-#define AW_TICKET_REPLIES_MAX    100U /* of one ticket that are not over */
+#define AW_TICKET_REPLIES_MAX    100U /* of one ticket that are known, also of those that are over: all are looked through */
 #define AW_RETRY_AFTER_S_MAX     86400U
 
 /* How long a request is known by its Idempotency-Key. */
