@@ -142,7 +142,7 @@ fill(struct aw_call *call, struct aw_draft *draft, const struct aw_read_item *it
         return false;
     if (item == NULL)
         return true;
-    in->visibility = visibility_of(draft, item);
+    in->visibility = (uint8_t)visibility_of(draft, item);
     in->to = item->to;
     in->to_ticket = item->to_ticket;
     in->channel = item->channel;
