@@ -4,6 +4,16 @@
  */
 #include "commit/parts.h"
 
+static bool
+is_own(const struct aw_stream_look *look, uint64_t fence)
+{
+    for (uint32_t i = 0; i < look->own_count; i++) {
+        if (look->own[i] == fence)
+            return true;
+    }
+    return false;
+}
+
 void
 aw_streams_answer(struct aw_committer *c, struct aw_query *query)
 {
@@ -18,10 +28,12 @@ aw_streams_answer(struct aw_committer *c, struct aw_query *query)
     look->presence = aw_state_agent_presence(state, agent);
     for (uint32_t i = 0; i < look->told_count; i++)
         look->told[i].fate = aw_state_lease_fate(state, look->told[i].slot, look->told[i].fence, &look->told[i].end);
-    if (look->stream != 0)
-        return;
-    look->stream = ++c->streams;
-    aw_state_note_told(state, query->views, query->count);
+    if (look->stream == 0)
+        look->stream = ++c->streams;
+    for (uint32_t i = 0; i < query->count; i++) {
+        if (!is_own(look, query->views[i].lease.fence))
+            aw_state_note_told(state, &query->views[i], 1);
+    }
 }
 
 uint16_t

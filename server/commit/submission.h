@@ -68,11 +68,15 @@ struct aw_told_lease {
 };
 /* A stream looks at what its agent holds. The views are those of its oldest leases, as LEASES_OF has them. */
 struct aw_stream_look {
-    uint64_t         stream; /* its number; 0: it joins, and gets one above all before it. What it is shown then counts as told */
-    uint64_t         seq;    /* the last record that this takes into account */
-    uint32_t         news;   /* for its park */
-    uint32_t         held;   /* leases in all */
-    enum aw_presence presence;
+    uint64_t stream; /* its number; 0: it joins, and gets one above all before it */
+    /* Leases that it was granted itself, and gives back when they can't be told. Others that it is shown count as told: they are
+     * not given back because the answer of a pull got lost. */
+    const uint64_t       *own; /* fences */
+    uint32_t              own_count;
+    uint64_t              seq;  /* the last record that this takes into account */
+    uint32_t              news; /* for its park */
+    uint32_t              held; /* leases in all */
+    enum aw_presence      presence;
     struct aw_told_lease *told;
     uint32_t              told_count;
 };

@@ -430,6 +430,7 @@ aw_apply_presence(struct aw_state *state, struct aw_command *command)
         ((struct aw_agent_row *)aw_rows_change(&state->agents, agent))->presence = (uint16_t)in->presence;
         state->by_presence[presence_of(state, agent)]++;
         look_at_units(state, agent);
+        ((struct aw_agent_links *)aw_rows_links(&state->agents, agent))->news++;
         note_changed(state, agent, aw_rows_links(&state->agents, agent));
         command->out.event = (struct aw_event){.kind = AW_EVENT_AGENT, .slot = agent};
     }

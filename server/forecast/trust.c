@@ -1,6 +1,7 @@
 #include "forecast/trust.h"
 
 #include "base/assert.h"
+#include "forecast/forecast.h"
 #include "forecast/promise.h"
 
 #include <math.h>
@@ -87,8 +88,11 @@ aw_trust_add_waiting(struct aw_trust *trust, enum aw_class class_, const struct 
 {
     double weight = weight_of(trust, waited_ms);
 
-    for (unsigned share = 0; share < AW_SHARES; share++)
+    for (unsigned share = 0; share < AW_SHARES; share++) {
+        if (forecast->ms[share] == AW_FORECAST_NEVER) /* nobody to take it was in sight: that has no ratio to a wait */
+            continue;
         trust->_waiting[class_][share][(unsigned)place_of(trust, forecast->ms[share], waited_ms)] += weight;
+    }
     if (told_ms > AW_PROMISE_STEP_MS_LEAST && waited_ms > told_ms)
         trust->_breaking[class_] += weight;
 }
@@ -99,8 +103,11 @@ aw_trust_add_taken(struct aw_trust *trust, enum aw_class class_, const struct aw
 {
     double weight = weight_of(trust, waited_ms);
 
-    for (unsigned share = 0; share < AW_SHARES; share++)
+    for (unsigned share = 0; share < AW_SHARES; share++) {
+        if (forecast->ms[share] == AW_FORECAST_NEVER) /* as above */
+            continue;
         trust->_done[class_][share][(unsigned)(place_of(trust, forecast->ms[share], waited_ms) + 0.5)] += weight;
+    }
     if (told_ms > AW_PROMISE_STEP_MS_LEAST)
         *(waited_ms > told_ms ? &trust->_broken[class_] : &trust->_kept[class_]) += weight;
 }
@@ -163,8 +170,8 @@ times(const struct aw_trust *trust, uint64_t forecast_ms, double factor)
     double more = (double)trust->_settings.short_ms;
     double ms = ((double)forecast_ms + more) * factor - more;
 
-    if (ms >= (double)INT64_MAX) /* also one that never ends */
-        return UINT64_MAX;
+    if (forecast_ms == AW_FORECAST_NEVER || ms >= (double)INT64_MAX)
+        return AW_FORECAST_NEVER;
     return ms > 0 ? (uint64_t)ms : 0;
 }
 

@@ -60,12 +60,23 @@ news_of(const struct aw_stream *stream, const struct aw_stream_known *known, cha
                                   .expires_in_s = known->expires_at > now ? (known->expires_at - now) / AW_MS_PER_S : 0};
 }
 
+/* Nothing of what the turn has brought leaves: its leases were told to nobody. */
+static void
+forget_written(struct aw_stream *stream)
+{
+    for (uint32_t i = 0; i < stream->own_count; i++) {
+        if (stream->own[i].end == AW_STREAM_WRITTEN)
+            stream->own[i].end = 0;
+    }
+}
+
 /* Sends what the turn has brought. */
 void
 aw_stream_send(struct aw_stream *stream)
 {
     if (stream->out.failed) {
         aw_stream_fail(stream, AW_E_MEMORY);
+        forget_written(stream);
         aw_buffer_init(&stream->out, &stream->work);
     } else if (stream->out.len > 0) {
         for (uint32_t i = 0; i < stream->own_count; i++) {
@@ -118,6 +129,7 @@ aw_stream_ask(struct aw_stream *stream)
     struct aw_pull       *pull = &stream->pull;
     uint32_t              room = stream->has_begun ? stream->known_count + AW_STREAM_TURN_MAX : AW_STREAM_KNOWN_MAX + 1;
     struct aw_told_lease *told = aw_arena_take(&stream->work, stream->known_count * sizeof(told[0]));
+    uint64_t             *own = aw_arena_take(&stream->work, stream->own_count * sizeof(own[0]));
 
     if (stream->has_begun && room > AW_STREAM_KNOWN_MAX)
         room = AW_STREAM_KNOWN_MAX;
@@ -126,13 +138,17 @@ aw_stream_ask(struct aw_stream *stream)
                                     .room = room,
                                     .views = aw_arena_take(&stream->work, room * sizeof(struct aw_ticket_view)),
                                     .look = &stream->found};
-    if (told == NULL || pull->query.views == NULL) {
+    if (told == NULL || own == NULL || pull->query.views == NULL) {
         aw_stream_fail(stream, AW_E_MEMORY);
         aw_stream_go_on(stream);
         return;
     }
     for (uint32_t i = 0; i < stream->known_count; i++)
         told[i] = (struct aw_told_lease){.fence = stream->known[i].lease.fence, .slot = stream->known[i].lease.slot};
+    for (uint32_t i = 0; i < stream->own_count; i++)
+        own[i] = stream->own[i].lease.fence;
+    stream->found.own = own;
+    stream->found.own_count = stream->own_count;
     stream->found.told = told;
     stream->found.told_count = stream->known_count;
     pull->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &pull->query};
@@ -247,10 +263,7 @@ aw_stream_end_in_failure(struct aw_stream *stream, enum aw_err err)
 {
     aw_stream_fail(stream, err);
     stream->out = (struct aw_buffer){.len = 0}; /* what was written may be half of it */
-    for (uint32_t i = 0; i < stream->own_count; i++) {
-        if (stream->own[i].end == AW_STREAM_WRITTEN)
-            stream->own[i].end = 0;
-    }
+    forget_written(stream);
     aw_stream_go_on(stream);
 }
 

@@ -164,6 +164,73 @@ test_news(void **state)
     desk_close(&desk);
 }
 
+/* A stream that looked before somebody set its agent's presence looks again, though it goes by the agent's settings as they are. */
+static void
+test_presence_is_news(void **state)
+{
+    struct desk                     desk;
+    struct stream                   ann;
+    struct one                      one;
+    const struct aw_agent_settings *settings;
+
+    (void)state;
+    desk_open(&desk, NULL);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    join(&desk, &ann, "ann", 1);
+    one_make(&one, AW_COMMAND_PRESENCE)->entry.command.in.presence =
+        (struct aw_in_presence){.name = AW_SLICE("ann"), .presence = AW_PRESENCE_BREAK};
+    assert_null(carry_out(&desk, &one));
+    assert_int_equal(one.entry.command.out.err, AW_OK);
+    settings = aw_agents_row_settings(aw_agents_directory_find(&desk.agents, AW_SLICE("ann")));
+    assert_non_null(settings);
+    ann.park.park.stamp = settings->stamp;
+    assert_ptr_equal(park(&desk, &ann), &ann.park);
+    assert_int_equal(ann.park.park.end, AW_PARK_NEWS);
+    look(&desk, &ann, "ann");
+    assert_int_equal(ann.found.presence, AW_PRESENCE_BREAK);
+    desk_close(&desk);
+}
+
+static enum aw_err
+give_back(struct desk *desk, const struct one *lease)
+{
+    struct one one;
+
+    one_make(&one, AW_COMMAND_RELEASE)->entry.command.in.fenced = (struct aw_in_fenced){
+        .lease = lease->entry.command.out.u.lease.lease, .agent = AW_SLICE("ann"), .op_hash = 7, .gives_back = true};
+    assert_null(carry_out(desk, &one));
+    return one.entry.command.out.err;
+}
+
+/* What a stream was shown of other pulls' leases stays its agent's, though the answer of that pull got lost; what it was granted
+ * itself it may give back. */
+static void
+test_shown_is_not_given_back(void **state)
+{
+    struct desk   desk;
+    struct stream ann;
+    struct one    one, lease;
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t fence;
+
+        desk_open(&desk, NULL);
+        assert_int_equal(desk_start(&desk), AW_OK);
+        join(&desk, &ann, "ann", 2);
+        assert_null(carry_out(&desk, make_post(&desk, &one, 1)));
+        assert_null(carry_out(&desk, make_lease(&desk, &lease, "ann", i == 0 ? NULL : &ann)));
+        assert_int_equal(lease.entry.command.out.err, AW_OK);
+        fence = lease.entry.command.out.u.lease.lease.fence;
+        ann.found.own = &fence;
+        ann.found.own_count = i;
+        look(&desk, &ann, "ann");
+        assert_int_equal(ann.found.held, 1);
+        assert_int_equal(give_back(&desk, &lease), i == 0 ? AW_E_STALE : AW_OK);
+        desk_close(&desk);
+    }
+}
+
 /* Whichever parks first, the earlier one goes. */
 static void
 test_replaced(void **state)
@@ -240,7 +307,8 @@ test_units(void **state)
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_news), cmocka_unit_test(test_replaced),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_news), cmocka_unit_test(test_presence_is_news),
+                                       cmocka_unit_test(test_shown_is_not_given_back), cmocka_unit_test(test_replaced),
                                        cmocka_unit_test(test_units)};
 
     if (!aw_hash_init())

@@ -88,6 +88,28 @@ test_who_still_waits_counts(void **state)
 }
 
 /* What was forecast long ago says little, when it is told late as well as when it lies back. */
+/* When nobody was there to take it, nothing could be forecast: that teaches nothing, and is told as it is. */
+static void
+test_never(void **state)
+{
+    const struct aw_wait     never = {{AW_FORECAST_NEVER, AW_FORECAST_NEVER}};
+    struct aw_trust_settings settings = AW_TRUST_SETTINGS_DEFAULT;
+    struct aw_trust          trust;
+    double                   before;
+
+    (void)state;
+    settings.most = 4;
+    aw_trust_init(&trust, &settings);
+    before = aw_trust_factor(&trust, AW_CLASS_GENERAL, AW_HALF);
+    for (unsigned i = 0; i < 2000; i++) {
+        aw_trust_add_taken(&trust, AW_CLASS_GENERAL, &never, 60 * MIN, 60 * MIN);
+        aw_trust_add_waiting(&trust, AW_CLASS_GENERAL, &never, 60 * MIN, 60 * MIN);
+    }
+    aw_trust_learn(&trust);
+    assert_true(aw_trust_factor(&trust, AW_CLASS_GENERAL, AW_HALF) == before);
+    assert_true(aw_trust_correct(&trust, AW_CLASS_GENERAL, &never).ms[AW_HALF] == AW_FORECAST_NEVER);
+}
+
 static void
 test_forgets(void **state)
 {
@@ -211,6 +233,7 @@ main(void)
         cmocka_unit_test(test_begins_as_told),
         cmocka_unit_test(test_learns_the_spread),
         cmocka_unit_test(test_who_still_waits_counts),
+        cmocka_unit_test(test_never),
         cmocka_unit_test(test_forgets),
         cmocka_unit_test(test_no_more_than_so_much),
         cmocka_unit_test(test_rounding_is_counted),
