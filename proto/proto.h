@@ -137,8 +137,8 @@ void aw_proto_write_change_line(struct aw_writer *writer, uint32_t line, int sta
 AW_MUST_USE bool aw_proto_write_news_messages(struct aw_writer *writer, const struct aw_lease_news *news);
 void             aw_proto_write_news_ending(struct aw_writer *writer, const struct aw_lease_news *news);
 void             aw_proto_write_news_lost(struct aw_writer *writer, const struct aw_lease_news *news);
-void aw_proto_write_reply_check(struct aw_writer *writer, const struct aw_reply_check_answer *check);
-void aw_proto_write_channel(struct aw_writer *writer, const struct aw_channel_answer *channel);
+void             aw_proto_write_reply_check(struct aw_writer *writer, const struct aw_reply_check_answer *check);
+void             aw_proto_write_channel(struct aw_writer *writer, const struct aw_channel_answer *channel);
 /* What a reply's status, and the redrive of dead ones, answer. */
 void aw_proto_write_reported(struct aw_writer *writer, const struct aw_reply_answer *reply);
 void aw_proto_write_redriven(struct aw_writer *writer, const struct aw_redrive_answer *redrive);

@@ -65,9 +65,9 @@ aw_api_handler aw_api_get_airport;
 aw_api_handler aw_api_put_airport;
 aw_api_handler aw_api_undo;
 aw_api_handler aw_api_check_reply; /* api_check.c */
-aw_api_handler aw_api_events;  /* api_events.c */
-aw_api_handler aw_api_history; /* api_history.c */
-aw_api_handler aw_api_healthz; /* api_health.c */
+aw_api_handler aw_api_events;      /* api_events.c */
+aw_api_handler aw_api_history;     /* api_history.c */
+aw_api_handler aw_api_healthz;     /* api_health.c */
 aw_api_handler aw_api_readyz;
 aw_api_handler aw_api_metrics;
 aw_api_handler aw_api_stats;

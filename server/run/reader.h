@@ -39,13 +39,13 @@ struct aw_history_read;
 
 /* One thing to be found. */
 struct aw_read_item {
-    enum aw_read_kind kind;
-    uint64_t          last_seq;     /* where the ticket's chain of records begins (its newest); RECEIPT: the message */
-    uint64_t          ticket_seq;   /* THREAD, TOLD: of the ticket's id; 0: of no ticket, a record alone */
-    uint64_t          above_seq;    /* THREAD: only messages newer than this; 0: all */
-    uint32_t          messages_max; /* THREAD: the newest so many */
-    bool              is_open;      /* THREAD: of an open ticket, whose records are there: what is missing is damage */
-    uint64_t          fence;        /* ADDRESS, REPLY. AW_E_NOT_FOUND when the record is no message, or no reply */
+    enum aw_read_kind    kind;
+    uint64_t             last_seq;     /* where the ticket's chain of records begins (its newest); RECEIPT: the message */
+    uint64_t             ticket_seq;   /* THREAD, TOLD: of the ticket's id; 0: of no ticket, a record alone */
+    uint64_t             above_seq;    /* THREAD: only messages newer than this; 0: all */
+    uint32_t             messages_max; /* THREAD: the newest so many */
+    bool                 is_open;      /* THREAD: of an open ticket, whose records are there: what is missing is damage */
+    uint64_t             fence;        /* ADDRESS, REPLY. AW_E_NOT_FOUND when the record is no message, or no reply */
     struct aw_slice      channel;
     struct aw_slice      account;
     struct aw_slice      customer;
@@ -57,8 +57,8 @@ struct aw_read_item {
     struct aw_message_id to;
     struct aw_ticket_id  to_ticket; /* as its record names it */
     /* ENDING: the record that granted the lease */
-    uint64_t          resume_seq;   /* ENDING: where an unfinished walk goes on; 0 at first */
-    enum aw_err       err;
+    uint64_t    resume_seq; /* ENDING: where an unfinished walk goes on; 0 at first */
+    enum aw_err err;
     /* THREAD. A message that is damaged is marked; so is the first one behind which nothing can be read, and that ends the thread:
      * damage is no error, or who is given the ticket would be given nothing, again and again */
     struct aw_stored_message *messages; /* oldest first */
