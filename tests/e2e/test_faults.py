@@ -343,6 +343,12 @@ def break_store(t, rule, data):
     watcher = server.connect()
     stream = watcher.begin("GET", "/v1/events?after=0", [("accept", "text/event-stream")])
     gateways = [server.api("gateway-%d" % number) for number in range(4)]
+
+    def has_told_first():
+        watcher.pump(0.02)
+        return stream.body.count(b"\ndata: ") >= len(first)
+
+    until("the stream has told what came first", has_told_first)
     faults.set(rule)
     posts, unsure = [], []
     completing = None
