@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How often a change is tried again when somebody else set the agent between our look and our write. */
 /* A name of 64 bytes, all of them encoded, and what stands before it. */
 #define PATH_BYTES (3 * 64 + 32)
 
