@@ -484,14 +484,10 @@ write_state(struct aw_writer *writer, const struct aw_ticket_answer *ticket)
     }
 }
 
-/* What a ticket is, and why. */
+/* What the state knows of it besides state, lane and class. */
 static void
-write_standing(struct aw_writer *writer, const struct aw_ticket_answer *ticket)
+write_row(struct aw_writer *writer, const struct aw_ticket_answer *ticket)
 {
-    KEY(writer, "ticket");
-    write_ticket_id(writer, ticket->ticket);
-    write_state(writer, ticket);
-    write_place(writer, ticket->lane, ticket->class_, ticket->reasons, ticket->reason_count);
     KEY(writer, "class_by_person");
     aw_writer_bool(writer, ticket->class_by_person);
     KEY(writer, "gentle");
@@ -510,6 +506,17 @@ write_standing(struct aw_writer *writer, const struct aw_ticket_answer *ticket)
     write_promise(writer, &ticket->promise);
     KEY(writer, "version");
     aw_writer_u64(writer, ticket->version);
+}
+
+/* What a ticket is, and why. */
+static void
+write_standing(struct aw_writer *writer, const struct aw_ticket_answer *ticket)
+{
+    KEY(writer, "ticket");
+    write_ticket_id(writer, ticket->ticket);
+    write_state(writer, ticket);
+    write_place(writer, ticket->lane, ticket->class_, ticket->reasons, ticket->reason_count);
+    write_row(writer, ticket);
     KEY(writer, "related");
     aw_writer_begin_array(writer, ticket->related_count);
     for (uint32_t i = 0; i < ticket->related_count; i++)
@@ -517,6 +524,50 @@ write_standing(struct aw_writer *writer, const struct aw_ticket_answer *ticket)
     aw_writer_end_array(writer);
     KEY(writer, "messages_total");
     aw_writer_u64(writer, ticket->messages_total);
+}
+
+static void
+write_found_one(struct aw_writer *writer, const struct aw_ticket_answer *ticket)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "ticket");
+    write_ticket_id(writer, ticket->ticket);
+    write_state(writer, ticket);
+    KEY(writer, "lane");
+    aw_writer_str(writer, ticket->lane);
+    KEY(writer, "class");
+    write_string(writer, aw_class_name(ticket->class_));
+    write_row(writer, ticket);
+    if (ticket->channel.len > 0) {
+        KEY(writer, "channel");
+        aw_writer_str(writer, ticket->channel);
+    }
+    KEY(writer, "messages_total");
+    aw_writer_u64(writer, ticket->messages_total);
+    aw_writer_end_map(writer);
+}
+
+void
+aw_proto_write_found(struct aw_writer *writer, const struct aw_found_answer *found)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "items");
+    aw_writer_begin_array(writer, found->count);
+    for (uint32_t i = 0; i < found->count; i++)
+        write_found_one(writer, &found->tickets[i]);
+    aw_writer_end_array(writer);
+    KEY(writer, "as_of");
+    aw_writer_time(writer, found->as_of);
+    KEY(writer, "total");
+    aw_writer_u64(writer, found->total);
+    KEY(writer, "exact");
+    aw_writer_bool(writer, found->exact);
+    KEY(writer, "next");
+    if (found->next.len > 0)
+        aw_writer_str(writer, found->next);
+    else
+        aw_writer_null(writer);
+    aw_writer_end_map(writer);
 }
 
 static void

@@ -875,6 +875,89 @@ aw_proto_decode_message(struct aw_arena *arena, enum aw_media media, struct aw_s
     return err;
 }
 
+/* --- Queries ---------------------------------------------------------------------------------------------------------------- */
+
+/* A value as its field has it; what can't be one stays a text, which the field then refuses by its own words. */
+static msgpack_object
+value_of(const struct aw_field *field, struct aw_slice text)
+{
+    msgpack_object value = {.type = MSGPACK_OBJECT_STR, .via.str = {.ptr = text.ptr, .size = (uint32_t)text.len}};
+    uint64_t       number;
+
+    if (field != NULL && field->type == AW_TYPE_NUMBER && aw_slice_to_u64(text, UINT64_MAX, &number))
+        return (msgpack_object){.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = number};
+    if (field != NULL && field->type == AW_TYPE_FLAG &&
+        (aw_slice_eq(text, AW_SLICE("true")) || aw_slice_eq(text, AW_SLICE("false"))))
+        return (msgpack_object){.type = MSGPACK_OBJECT_BOOLEAN, .via.boolean = text.len == 4};
+    return value;
+}
+
+/* "a,b" as a list. False: no memory. */
+static bool
+list_of(struct decoder *decoder, const struct aw_field *field, struct aw_slice text, msgpack_object *ret_list)
+{
+    uint32_t        count = 1;
+    msgpack_object *items;
+
+    for (size_t i = 0; i < text.len; i++)
+        count += text.ptr[i] == ',';
+    items = aw_arena_take(decoder->arena, count * sizeof(items[0]));
+    if (items == NULL)
+        return false;
+    for (uint32_t i = 0; i < count; i++)
+        items[i] = value_of(field, aw_slice_cut(&text, ','));
+    *ret_list = (msgpack_object){.type = MSGPACK_OBJECT_ARRAY, .via.array = {.size = count, .ptr = items}};
+    return true;
+}
+
+/* What a tree is known to be: keys that are there once, texts in UTF-8. */
+static enum aw_err
+check_parameter(struct decoder *decoder, const struct aw_pair *pairs, uint32_t index)
+{
+    const struct aw_pair *pair = &pairs[index];
+    enum aw_err           err = AW_OK;
+
+    if (!aw_slice_is_utf8(pair->key))
+        return aw_fault_at(decoder->problem, AW_FAULT_UTF8, NULL, "has a name in its query that is not valid UTF-8");
+    aw_path_push_name(&decoder->path, pair->key);
+    if (!aw_slice_is_utf8(pair->value))
+        err = aw_fault_at(decoder->problem, AW_FAULT_UTF8, &decoder->path, "is not valid UTF-8");
+    for (uint32_t i = 0; i < index && err == AW_OK; i++) {
+        if (aw_slice_eq(pairs[i].key, pair->key))
+            err = aw_fault_at(decoder->problem, AW_FAULT_DUPLICATE, &decoder->path, "is there twice");
+    }
+    aw_path_pop(&decoder->path);
+    return err;
+}
+
+enum aw_err
+aw_proto_decode_query(struct aw_arena *arena, const struct aw_pair *pairs, uint32_t count, enum aw_object_kind kind,
+                      void *ret_object, struct aw_proto_problem *problem)
+{
+    const struct aw_object *object = aw_object_of(kind);
+    msgpack_object_kv      *members = aw_arena_take(arena, count * sizeof(members[0]));
+    msgpack_object          root = {.type = MSGPACK_OBJECT_MAP, .via.map = {.size = count, .ptr = members}};
+    struct decoder          decoder;
+    enum aw_err             err;
+
+    init(&decoder, arena, false, problem);
+    if (members == NULL && count > 0)
+        return out_of_memory(&decoder);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct aw_field *field = aw_object_find_field(object, pairs[i].key, 0);
+        msgpack_object         value = value_of(field, pairs[i].value);
+
+        err = check_parameter(&decoder, pairs, i);
+        if (err != AW_OK)
+            return err;
+        if (field != NULL && field->items_max > 0 && !list_of(&decoder, field, pairs[i].value, &value))
+            return out_of_memory(&decoder);
+        members[i] = (msgpack_object_kv){.key = value_of(NULL, pairs[i].key), .val = value};
+    }
+    err = decode_object(&decoder, kind, &root, ret_object);
+    return err == AW_OK ? check_together(&decoder, kind, ret_object) : err;
+}
+
 enum aw_err
 aw_proto_decode(struct aw_arena *arena, enum aw_media media, struct aw_slice body, enum aw_object_kind kind, void *ret_object,
                 struct aw_proto_problem *problem)

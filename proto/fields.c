@@ -27,6 +27,10 @@ static const char *const care_names[] = {"medical", "reduced_mobility", "unaccom
 WORDS(care, {AW_CARE_MEDICAL, AW_CARE_REDUCED_MOBILITY, AW_CARE_UNACCOMPANIED_MINOR, AW_CARE_BEREAVEMENT, AW_CARE_SAFETY})
 static const char *const class_names[] = {"care", "imminent", "disrupted", "general", "other"};
 WORDS(class, {AW_CLASS_CARE, AW_CLASS_IMMINENT, AW_CLASS_DISRUPTED, AW_CLASS_GENERAL, AW_CLASS_OTHER})
+static const char *const classes_names[] = {"care", "imminent", "disrupted", "general", "other"};
+WORDS(classes, {1 << AW_CLASS_CARE, 1 << AW_CLASS_IMMINENT, 1 << AW_CLASS_DISRUPTED, 1 << AW_CLASS_GENERAL, 1 << AW_CLASS_OTHER})
+static const char *const states_names[] = {"waiting", "leased", "held", "closed"};
+WORDS(states, {1 << AW_TICKET_WAITING, 1 << AW_TICKET_LEASED, 1 << AW_TICKET_HELD, 1 << AW_TICKET_CLOSED})
 static const char *const pause_names[] = {"none", "in", "out", "both"};
 WORDS(pause, {AW_LANE_OPEN, AW_LANE_PAUSED_IN, AW_LANE_PAUSED_OUT, AW_LANE_PAUSED_BOTH})
 static const char *const presence_names[] = {"ready", "wrap_up", "break", "leaving"};

@@ -64,6 +64,10 @@ AW_PROTO_DECODE(reply_status, reply_status_request, REPLY_STATUS)
 AW_PROTO_DECODE(redrive, redrive_request, REDRIVE)
 AW_PROTO_DECODE(channel_put, channel_request, CHANNEL_PUT)
 #undef AW_PROTO_DECODE
+/* The same from the parameters of a query: lists by commas, numbers in digits, flags as `true` and `false`. Objects in objects
+ * can't be given so. */
+AW_MUST_USE enum aw_err aw_proto_decode_query(struct aw_arena *arena, const struct aw_pair *pairs, uint32_t count,
+                                              enum aw_object_kind kind, void *ret_object, struct aw_proto_problem *problem);
 
 /* The values of a body that may hold several. NDJSON: lines end with LF or CRLF, the last one need not; blank lines are skipped
  * but counted. MSGPACK_SEQ: values one after the other. Any other media: the whole body, once. */
@@ -126,6 +130,8 @@ void aw_proto_write_flights(struct aw_writer *writer, const struct aw_flight_ans
                             struct aw_slice next);
 void aw_proto_write_stats(struct aw_writer *writer, const struct aw_stats_answer *stats);
 void aw_proto_write_agent(struct aw_writer *writer, const struct aw_agent_answer *agent);
+/* A page of tickets that fit a filter, each as far as the state tells it. */
+void aw_proto_write_found(struct aw_writer *writer, const struct aw_found_answer *found);
 void aw_proto_write_agents(struct aw_writer *writer, const struct aw_agent_answer *agents, uint32_t count, struct aw_slice next);
 void aw_proto_write_airport(struct aw_writer *writer, const struct aw_airport_answer *airport);
 void aw_proto_write_airports(struct aw_writer *writer, const struct aw_airport_answer *airports, uint32_t count,

@@ -95,6 +95,20 @@ struct aw_presence_request {
     enum aw_presence presence; /* required */
 };
 
+/* The parameters of GET /v1/tickets: what is asked of a ticket, all of it. */
+struct aw_ticket_filter {
+    uint8_t         states;  /* 1 << enum aw_ticket_state each; those that are open */
+    uint8_t         classes; /* 1 << enum aw_class each; all */
+    struct aw_slice lane;
+    struct aw_slice customer; /* needs the channel; account: `main` when left out */
+    struct aw_slice channel;
+    struct aw_slice account;
+    struct aw_slice flight; /* number/date */
+    struct aw_slice airport;
+    struct aw_slice agent;
+    uint64_t        older_than_s; /* 0: any age */
+};
+
 /* PATCH /v1/tickets/{id} */
 struct aw_ticket_request {
     uint8_t         class_; /* enum aw_class, or AW_CLASS_NONE; this, lane or hold is there */

@@ -474,6 +474,9 @@ answer(struct aw_committer *c, struct aw_query *query, aw_ms now)
         if (query->replies != NULL)
             query->reply_count = aw_state_replies_of(c->config.state, query->ticket.seq, query->replies, AW_REPLIES_SHOWN_MAX);
         return;
+    case AW_QUERY_SEARCH:
+        query->err = aw_search_begin(c->config.state, query->search);
+        return;
     case AW_QUERY_LEASES_OF:
         query->count = aw_state_leases_of(c->config.state, query->name, query->above_fence, query->views, query->room);
         return;
@@ -526,11 +529,26 @@ begin_look(struct aw_committer *c, struct aw_query *query)
     struct aw_slice       values[4 * AW_LANE_MATCH_MAX];
     struct aw_lane_answer lane;
 
+    if (query->kind == AW_QUERY_SEARCH)
+        return query->err == AW_OK;
     if (query->kind != AW_QUERY_AHEAD || query->err != AW_OK || query->views[0].state != AW_TICKET_WAITING)
         return false;
     aw_state_lane(c->config.state, query->views[0].lane, values, &lane);
     query->is_paused = lane.pause == AW_LANE_PAUSED_OUT || lane.pause == AW_LANE_PAUSED_BOTH;
     aw_ahead_begin(query->ahead, &query->views[0]);
+    return true;
+}
+
+/* True: it is through. */
+static bool
+step_look(struct aw_committer *c, struct aw_query *query)
+{
+    if (query->kind == AW_QUERY_AHEAD)
+        return aw_ahead_step(c->config.state, query->ahead, LOOK_SLOTS);
+    if (!aw_search_step(c->config.state, query->search, LOOK_SLOTS))
+        return false;
+    query->now = c->now;
+    query->count = query->views == NULL ? 0 : aw_search_views(c->config.state, query->search, query->views);
     return true;
 }
 
@@ -545,7 +563,7 @@ aw_publish_looks(struct aw_committer *c)
     submission = AW_CONTAINER(link, struct aw_submission, link);
     if (c->role == AW_ROLE_BROKEN)
         submission->err = AW_E_STORE_BROKEN;
-    else if (!aw_ahead_step(c->config.state, submission->query->ahead, LOOK_SLOTS))
+    else if (!step_look(c, submission->query))
         return 1;
     aw_list_remove(link);
     aw_committer_give_back(c, submission);

@@ -5,8 +5,8 @@
  * the io thread must not touch it, nor free or take from the arena it lies in.
  *
  *   COMMANDS  applied in order, answered when all that changed something is durable (or refused)
- *   QUERY     looks at the state; sees everything that was acknowledged before it was pushed. An AHEAD takes many steps of the
- *             committer: one is under way, the others wait for their turn
+ *   QUERY     looks at the state; sees everything that was acknowledged before it was pushed. An AHEAD or a SEARCH takes many steps
+ *             of the committer: one is under way, the others wait for their turn
  *   PARK      a pull that found nothing: comes back WOKEN when there may be work, or CANCELLED
  *   WATCH     comes back when a record behind `seen_seq` was published: who tells others what happens sleeps until then
  *   AWAIT     a gateway that found no reply: comes back when one can go out on its accounts
@@ -21,6 +21,7 @@
 #include "base/time.h"
 #include "core/ahead.h"
 #include "core/order.h"
+#include "core/search.h"
 #include "core/state.h"
 #include "model/command.h"
 
@@ -43,6 +44,7 @@ struct aw_entry {
 enum aw_query_kind {
     AW_QUERY_TICKET,    /* id -> views[0]; settings, when asked for */
     AW_QUERY_AHEAD,     /* id, ahead -> views[0], and, if it waits, ahead and is_paused: in steps */
+    AW_QUERY_SEARCH,    /* search, and views unless by slot -> search, views: in steps; `now` is that of the last one */
     AW_QUERY_LEASES_OF, /* agent -> views */
     AW_QUERY_STREAM,    /* agent, look -> views, look: what a stream of this agent has to tell */
     AW_QUERY_PULL,      /* agent, pull_key -> views: what a repeated pull gets again */
@@ -110,6 +112,7 @@ struct aw_query {
     uint64_t                 *seen; /* SEEN: the newest message that the holder was given; 0: the lease does not run */
     struct aw_channel_view   *channel;
     struct aw_ahead          *ahead;
+    struct aw_search         *search;
     struct aw_stream_look    *look;
     bool                      is_paused; /* AHEAD: its lane gives nothing out */
     aw_ms                     now;       /* record time of the answer */

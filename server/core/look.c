@@ -64,6 +64,7 @@ aw_state_ticket_at(const struct aw_state *state, uint32_t slot, struct aw_ticket
         .is_aside = (ticket->flags & AW_TICKET_ASIDE) != 0,
         .closing = aw_ticket_is_closing(ticket),
         .channel = (uint8_t)ticket->channel,
+        .channel_name = aw_state_channel_name(state, ticket->channel),
         .shelf = (uint8_t)aw_ticket_shelf(state, ticket),
         .transfers = aw_ticket_transfers(ticket),
     };

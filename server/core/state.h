@@ -245,12 +245,13 @@ struct aw_ticket_view {
     aw_ms                 held_until;
     aw_ms                 queued_at; /* WAITING: since when it lies in this place of its queue */
     aw_ms                 expires_at;
-    aw_ms                 key;       /* of its queue */
-    bool                  is_aside;  /* WAITING: in no queue, as not every agent may take it */
-    bool                  closing;   /* as in struct aw_event */
-    uint8_t               channel;   /* number of the channel of its newest message; 0: one without a number */
-    uint8_t               shelf;     /* of the queues of its lane: its channel if that has queues of its own, else 0 */
-    uint32_t              transfers; /* by agents, since it opened or a supervisor moved it */
+    aw_ms                 key;          /* of its queue */
+    bool                  is_aside;     /* WAITING: in no queue, as not every agent may take it */
+    bool                  closing;      /* as in struct aw_event */
+    uint8_t               channel;      /* number of the channel of its newest message; 0: one without a number */
+    struct aw_slice       channel_name; /* empty without a number */
+    uint8_t               shelf;        /* of the queues of its lane: its channel if that has queues of its own, else 0 */
+    uint32_t              transfers;    /* by agents, since it opened or a supervisor moved it */
     uint32_t              from_lanes[AW_TICKET_TRANSFERS_MAX]; /* the lane that each of these left, or left it in */
     struct aw_ticket_help help; /* WAITING: the lanes that help; LEASED: the one through which it was given, if of these */
 };

@@ -171,6 +171,16 @@ struct aw_ticket_answer {
     uint32_t                        notes_total;
     const struct aw_slice          *from_lanes; /* that agents handed it on from */
     uint32_t                        from_lane_count;
+    struct aw_slice                 channel; /* in a list: of its newest message; empty: not known by name */
+};
+/* One page of GET /v1/tickets. Of the tickets reasons, messages, notes, replies and what is related are not told. */
+struct aw_found_answer {
+    const struct aw_ticket_answer *tickets;
+    uint32_t                       count;
+    aw_ms                          as_of; /* they are shown as they were then */
+    uint64_t                       total; /* that fit, on all pages */
+    bool                           exact; /* nothing changed while they were counted */
+    struct aw_slice                next;  /* cursor; empty: this is the last page */
 };
 
 /* After extend, complete, release, and what is done to a ticket by its id: what the ticket is now. */

@@ -39,6 +39,7 @@ static const struct route routes[] = {
     EXACT(AW_POST, "/v1/leases/complete", aw_api_complete_many),
     EXACT(AW_POST, "/v1/replies/leases", aw_api_take_replies),
     EXACT(AW_POST, "/v1/replies/redrive", aw_api_redrive),
+    EXACT(AW_GET, "/v1/tickets", aw_api_find_tickets),
     EXACT(AW_GET, "/v1/lanes", aw_api_list_lanes),
     EXACT(AW_GET, "/v1/agents", aw_api_list_agents),
     EXACT(AW_GET, "/v1/flights", aw_api_list_flights),
@@ -122,8 +123,8 @@ is_always_open(const struct route *route)
 }
 
 /* Of the places for requests in work half are for pulls that wait, a quarter is for posts, and the rest for who extends, completes
- * and steers: neither a flood nor a crowd of idle agents keeps the others out. A few may ask at a time why a ticket is where it
- * is. */
+ * and steers: neither a flood nor a crowd of idle agents keeps the others out. A few may search at a time, or ask why a ticket is
+ * where it is. */
 static bool
 has_place(const struct aw_io *io, const struct route *route)
 {
@@ -134,7 +135,7 @@ has_place(const struct aw_io *io, const struct route *route)
     if (route->handler == aw_api_pull || route->handler == aw_api_stream || route->handler == aw_api_take_replies)
         return io->out_parked + io->agent_streams_awake < io->out_max / 2 && at_work < io->out_max / 8 * 3 &&
                io->out < io->out_max / 8 * 5;
-    if (route->handler == aw_api_why && io->out_looks >= AW_IO_LOOKS_MAX)
+    if ((route->handler == aw_api_why || route->handler == aw_api_find_tickets) && io->out_looks >= AW_IO_LOOKS_MAX)
         return false;
     return io->out < io->out_max;
 }

@@ -37,7 +37,8 @@ aw_api_handler aw_api_transfer;
 aw_api_handler aw_api_reply;
 aw_api_handler aw_api_extend_many;
 aw_api_handler aw_api_complete_many;
-aw_api_handler aw_api_get_ticket; /* api_tickets.c */
+aw_api_handler aw_api_find_tickets; /* api_search.c */
+aw_api_handler aw_api_get_ticket;   /* api_tickets.c */
 aw_api_handler aw_api_why;
 aw_api_handler aw_api_patch_ticket;
 aw_api_handler aw_api_cancel_ticket;
@@ -116,6 +117,9 @@ void aw_api_reply_answers(const struct aw_reply_view *views, uint32_t count, str
 /* How what a reply is called on its channel is known to the state machine (api_messages.c). */
 struct aw_hash128 aw_api_provider_hash(const struct aw_hash_key *key, struct aw_slice channel, struct aw_slice account,
                                        struct aw_slice id);
+/* How a customer is known to the state machine (api_messages.c). */
+struct aw_hash128 aw_api_customer_hash(const struct aw_hash_key *key, struct aw_slice channel, struct aw_slice account,
+                                       struct aw_slice customer);
 /* How a flight is known to the state machine; never 0 (api_messages.c). */
 uint64_t aw_api_flight_hash(const struct aw_hash_key *key, struct aw_slice number, uint32_t date_days);
 

@@ -40,6 +40,12 @@ hash_parts(const struct aw_hash_key *key, char kind, const struct aw_slice *part
     return aw_hash128(key, bytes, len);
 }
 
+struct aw_hash128
+aw_api_customer_hash(const struct aw_hash_key *key, struct aw_slice channel, struct aw_slice account, struct aw_slice customer)
+{
+    return hash_parts(key, 'c', (struct aw_slice[]){channel, account, customer}, 3);
+}
+
 /* [0]: who wrote on this channel and account; then what the gateway verified; then booking with the customer's id, which finds the
  * same person writing about the same booking to another account. */
 static bool
@@ -50,7 +56,7 @@ make_identities(struct aw_in_message *in, const struct aw_message *message, cons
 
     if (list == NULL)
         return false;
-    list[count++] = hash_parts(key, 'c', (struct aw_slice[]){message->channel, message->account, message->customer}, 3);
+    list[count++] = aw_api_customer_hash(key, message->channel, message->account, message->customer);
     for (uint32_t i = 0; i < message->identity_count; i++)
         list[count++] = hash_parts(key, 'v', (struct aw_slice[]){message->identities[i].kind, message->identities[i].value}, 2);
     if (message->booking.len > 0)

@@ -208,7 +208,8 @@ take_arrivals(struct aw_io *io)
 static bool
 is_look(const struct aw_submission *submission)
 {
-    return submission->kind == AW_SUBMIT_QUERY && submission->query->kind == AW_QUERY_AHEAD;
+    return submission->kind == AW_SUBMIT_QUERY &&
+           (submission->query->kind == AW_QUERY_AHEAD || submission->query->kind == AW_QUERY_SEARCH);
 }
 
 static void

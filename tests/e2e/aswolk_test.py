@@ -466,12 +466,14 @@ class Api:
     def every(self, path):
         """All items of a list, page by page; `next` and the Link field name the same page."""
         items, cursor = [], None
+        more = "&".join(part for part in path.replace("?", "&").split("&") if not part.startswith("cursor=")) + "&cursor="
+        more = more.replace("&", "?", 1)
         while True:
-            response = status(self.get(path if cursor is None else "%s?cursor=%s" % (path, cursor)), 200, "list " + path)
+            response = status(self.get(path if cursor is None else more + cursor), 200, "list " + path)
             items += response.value["items"]
             cursor = response.value["next"]
             link = response.fields.get("link")
-            equal(link, None if cursor is None else '<%s?cursor=%s>; rel="next"' % (path, cursor), "Link")
+            equal(link, None if cursor is None else '<%s>; rel="next"' % (more + cursor), "Link")
             if cursor is None:
                 return items
             check(response.value["items"], "a page that is not the last has items")

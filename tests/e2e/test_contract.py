@@ -138,6 +138,8 @@ def steer(api, make, sequence):
     status(api.patch_ticket(ticket, {"hold": True, "hold_until": then, "reason": "a day"}), 200, "hold")
     status(api.get("/v1/tickets/" + ticket), 200, "GET a ticket that is held")
     status(api.get("/v1/tickets/%s/why" % ticket), 200, "why")
+    found = status(api.get("/v1/tickets?state=held,waiting"), 200, "a search").value
+    equal([item["ticket"] for item in found["items"]], [ticket], "found")
     again = api.receipt(dict(make.next(), customer="who writes twice in " + api.form))
     twice = api.receipt(dict(make.next(), customer="who writes twice in " + api.form))
     equal(twice["ticket"], again["ticket"], "folded")
