@@ -22,7 +22,9 @@ static const struct aw_slice names[AW_EVENT_TYPES] = {
     [AW_EVENT_TYPE_CHANNEL_SET] = NAME("aswolk.channel.set"),
     [AW_EVENT_TYPE_EVENTS_GAP] = NAME("aswolk.events.gap"),
     [AW_EVENT_TYPE_FLIGHT_SET] = NAME("aswolk.flight.set"),
+    [AW_EVENT_TYPE_FORECAST_PUBLISHED] = NAME("aswolk.forecast.published"),
     [AW_EVENT_TYPE_LANE_SET] = NAME("aswolk.lane.set"),
+    [AW_EVENT_TYPE_PROMISE_MOVING] = NAME("aswolk.promise.moving"),
     [AW_EVENT_TYPE_REPLIES_LEASED] = NAME("aswolk.replies.leased"),
     [AW_EVENT_TYPE_REPLIES_REDRIVEN] = NAME("aswolk.replies.redriven"),
     [AW_EVENT_TYPE_REPLY_DELIVERED] = NAME("aswolk.reply.delivered"),
@@ -145,6 +147,10 @@ aw_event_type_of(const struct aw_command *command)
         return AW_EVENT_TYPE_REPLY_TIMED;
     case AW_COMMAND_REDRIVE:
         return AW_EVENT_TYPE_REPLIES_REDRIVEN;
+    case AW_COMMAND_FORECAST:
+        return AW_EVENT_TYPE_FORECAST_PUBLISHED;
+    case AW_COMMAND_PROMISE:
+        return AW_EVENT_TYPE_PROMISE_MOVING;
     case AW_COMMAND_MESSAGE:
         return type_of_message(&command->out.u.message);
     case AW_COMMAND_LEASE:
@@ -456,6 +462,13 @@ add_own(struct aw_writer *writer, const struct aw_event_source *source, const st
         write_reply_id(writer, command->in.reply_timer.seq, source->shard);
         return;
     case AW_COMMAND_REDRIVE:
+        return;
+    case AW_COMMAND_FORECAST:
+        add_number(writer, "group", command->in.forecast.group);
+        return;
+    case AW_COMMAND_PROMISE:
+        add_time(writer, "half_by", command->in.promise.half_by);
+        add_time(writer, "nine_of_ten_by", command->in.promise.nine_of_ten_by);
         return;
     case AW_COMMAND_RELEASE:
     case AW_COMMAND_DECLINE:

@@ -18,7 +18,9 @@ enum aw_event_type {
     AW_EVENT_TYPE_CHANNEL_SET,
     AW_EVENT_TYPE_EVENTS_GAP, /* no record: what was asked for was trimmed */
     AW_EVENT_TYPE_FLIGHT_SET,
+    AW_EVENT_TYPE_FORECAST_PUBLISHED, /* what is told of how long it takes, of a group of lanes */
     AW_EVENT_TYPE_LANE_SET,
+    AW_EVENT_TYPE_PROMISE_MOVING,   /* a ticket will wait longer than its customer was promised */
     AW_EVENT_TYPE_REPLIES_LEASED,   /* by a gateway */
     AW_EVENT_TYPE_REPLIES_REDRIVEN, /* what was dead is to be sent after all */
     AW_EVENT_TYPE_REPLY_DELIVERED,

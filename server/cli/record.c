@@ -171,12 +171,40 @@ add_message(json_t *object, const struct aw_in_message *message, const struct aw
     add_flag(object, "folded", out->folded);
     add_flag(object, "reopened", out->reopened);
     add_flag(object, "gentle", message->gentle);
+    add_time(object, "half_by", out->promise.half_by);
+    add_time(object, "nine_of_ten_by", out->promise.nine_of_ten_by);
     add_time(object, "received_at", message->received_at);
     add_time(object, "departs_at", message->departs_at);
     add_time(object, "reply_by", message->reply_by);
     add_number(object, "identities", message->identity_count);
     aw_cli_hex(message->body_hash.bytes, sizeof(message->body_hash.bytes), hash);
     (void)json_object_set_new(object, "body_sha256", json_string(hash));
+}
+
+/* What who comes now is told, in minutes: of imminent ones, who departs first. */
+static void
+add_forecast(json_t *object, const struct aw_in_forecast *forecast)
+{
+    json_t *lanes = json_object();
+
+    add_number(object, "group", forecast->group);
+    for (unsigned class_ = 0; class_ < AW_CLASS_COUNT; class_++) {
+        const struct aw_told_wait *wait = &forecast->waits[aw_promise_wait_of((enum aw_class)class_, 0, 0)];
+        const uint64_t             step_min = AW_PROMISE_STEP_MS / (60 * AW_MS_PER_S);
+
+        if (wait->steps[AW_HALF] != 0)
+            (void)json_object_set_new(object, aw_class_name((enum aw_class)class_),
+                                      json_pack("[I, I]", (json_int_t)(wait->steps[AW_HALF] * step_min),
+                                                (json_int_t)(wait->steps[AW_NINE_OF_TEN] * step_min)));
+    }
+    for (uint32_t i = 0; i < forecast->lane_count; i++) {
+        char lane[16];
+
+        (void)snprintf(lane, sizeof(lane), "%u", forecast->lanes[i].lane);
+        (void)json_object_set_new(
+            lanes, lane, forecast->lanes[i].group == AW_PROMISE_NO_GROUP ? json_null() : json_integer(forecast->lanes[i].group));
+    }
+    (void)json_object_set_new(object, "lanes", lanes);
 }
 
 static void
@@ -481,6 +509,14 @@ add_fields(json_t *object, const struct aw_command *command)
         return;
     case AW_COMMAND_REDRIVE:
         add_redrive(object, &command->in.redrive);
+        return;
+    case AW_COMMAND_FORECAST:
+        add_forecast(object, &command->in.forecast);
+        return;
+    case AW_COMMAND_PROMISE:
+        add_ticket(object, "ticket", command->in.promise.ticket);
+        add_time(object, "half_by", command->in.promise.half_by);
+        add_time(object, "nine_of_ten_by", command->in.promise.nine_of_ten_by);
         return;
     }
 }

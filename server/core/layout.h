@@ -10,7 +10,7 @@
  * TIMER, EPOCH), transfer.c (TRANSFER), note.c (NOTE), agent.c (AGENT), aside.c (who may not take what), facts.c (what tickets are
  * about), flight.c (FLIGHT, AIRPORT, UNDO), unfold.c and told.c (UNFOLD), ticket.c (a ticket's moves, its class by the clock, hold,
  * cancel and place), lane.c, channel.c, once.c (requests known by their Idempotency-Key), outbox.h (replies), look.c (views),
- * checkpoint.c.
+ * promise.c (FORECAST, PROMISE: what customers are told), checkpoint.c.
  */
 #ifndef AW_CORE_LAYOUT_H
 #define AW_CORE_LAYOUT_H
@@ -21,6 +21,7 @@
 #include "core/state.h"
 #include "core/timers.h"
 #include "model/limits.h"
+#include "model/promise.h"
 #include "model/record.h"
 
 enum aw_table_number {
@@ -40,8 +41,9 @@ enum aw_table_number {
     AW_TABLE_REPLIES = 13,
     AW_TABLE_ACCOUNTS = 14,
     AW_TABLE_CHANNEL_SETTINGS = 15,
+    AW_TABLE_FORECAST = 16,
 };
-#define AW_TABLE_COUNT 16
+#define AW_TABLE_COUNT 17
 #define AW_ROW_SEQ_MAX ((UINT64_C(1) << 48) - 1)
 
 enum {
@@ -88,8 +90,20 @@ struct aw_ticket_row {
     uint16_t from_lanes[AW_TICKET_TRANSFERS_MAX]; /* of each transfer by an agent the lane that it left, + 1; 0: none yet */
     uint16_t notes;                               /* by agents */
     uint16_t reserved;
+    /* What its customer was told when it was opened, or opened again (promise.c). Steps are AW_PROMISE_STEP_MS. */
+    uint64_t promised_at : 48; /* 0: nothing */
+    uint64_t moved_min : 16;   /* minutes from then until it was told to take longer, the last time; 0: never */
+    uint64_t raw_half_s : 20;
+    uint64_t raw_nine_s : 20;
+    uint64_t told_half : 12; /* steps from promised_at */
+    uint64_t told_nine : 12;
+    uint64_t moved_half : 16; /* the same as told last; with moved_min */
+    uint64_t moved_nine : 16;
+    uint64_t promised_class : 4; /* which it had then */
+    uint64_t promise_judged : 1; /* it was seen whether the first promise was kept */
+    uint64_t reserved_2 : 27;
 };
-AW_STATIC_ASSERT(sizeof(struct aw_ticket_row) == 104, "no holes, and no more than the backlog's memory allows");
+AW_STATIC_ASSERT(sizeof(struct aw_ticket_row) == 128, "no holes, and no more than the backlog's memory allows");
 
 /* One of a ticket's customer's names. Several tickets may hold the same one, at most AW_IDENTITY_TICKETS_MAX. */
 struct aw_identity_row {
@@ -144,7 +158,7 @@ struct aw_lane_row {
     uint32_t help_after_s[AW_LANE_HELPERS_MAX];
     uint16_t help_lanes[AW_LANE_HELPERS_MAX];
     uint32_t help_count;
-    uint32_t reserved;
+    uint32_t group; /* which forecast its tickets are told: row of AW_TABLE_FORECAST; 0: none */
     /* derived */
     uint32_t hash[4]; /* of the name */
     uint32_t chain;
@@ -392,6 +406,16 @@ struct aw_channel_settings_row {
 };
 AW_STATIC_ASSERT(sizeof(struct aw_channel_settings_row) == 16 + AW_CHANNEL_BYTES_MAX + 76 * AW_CHANNEL_PACES_MAX, "no holes");
 
+/* What is told in a group of lanes. A row's slot is the group's number, + 1; never given back. */
+struct aw_forecast_row {
+    aw_ms               at;   /* record time */
+    aw_ms               base; /* departures count from here */
+    struct aw_told_wait waits[AW_PROMISE_WAITS];
+    uint32_t            link; /* rows are never given back */
+};
+AW_STATIC_ASSERT(sizeof(struct aw_told_wait) == 12, "no holes: it lies in rows");
+AW_STATIC_ASSERT(sizeof(struct aw_forecast_row) == 16 + 12 * AW_PROMISE_WAITS + 4, "no holes");
+
 /* Replies that are over, longest first. */
 struct aw_reply_list {
     uint32_t first;
@@ -426,8 +450,12 @@ struct aw_globals {
     uint64_t                replied;       /* replies written */
     struct aw_reply_list    replies_done;  /* SENT and behind */
     struct aw_reply_list    replies_dead;
+    /* By the class that they were told: taken before nine of ten should have been, or later. */
+    uint64_t promises_kept[AW_CLASS_COUNT];
+    uint64_t promises_broken[AW_CLASS_COUNT];
+    uint64_t promises_moved;
 };
-AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 184 + 10 * 8 + AW_TABLE_COUNT * 16 + 24 + 24, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 184 + 10 * 8 + AW_TABLE_COUNT * 16 + 24 + 24 + 11 * 8, "no holes");
 AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 184, "no holes");
 
 struct aw_lane_load {
@@ -460,6 +488,7 @@ struct aw_state {
     struct aw_rows   replies;
     struct aw_rows   accounts;
     struct aw_rows   channel_settings;
+    struct aw_rows   forecast;
     struct aw_dedupe ids;
     /* Derived from the rows. */
     struct aw_index          by_identity;
@@ -676,6 +705,8 @@ void aw_apply_reply_lease(struct aw_state *state, struct aw_command *command);
 void aw_apply_reply_status(struct aw_state *state, struct aw_command *command);
 void aw_apply_reply_timer(struct aw_state *state, struct aw_command *command);
 void aw_apply_redrive(struct aw_state *state, struct aw_command *command);
+void aw_apply_forecast(struct aw_state *state, struct aw_command *command);
+void aw_apply_promise(struct aw_state *state, struct aw_command *command);
 
 /* By enum aw_table_number; not the globals. */
 struct aw_rows *aw_state_table(struct aw_state *state, uint32_t table);
@@ -860,6 +891,26 @@ aw_ticket_shelf(const struct aw_state *state, const struct aw_ticket_row *ticket
 }
 /* Rebuilds what is derived from the rows. */
 void aw_channel_load_all(struct aw_state *state);
+
+/* --- what customers are told (promise.c) ------------------------------------------------------------------------------------ */
+
+/* AW_OK, BAD_VALUE, NOT_FOUND. */
+enum aw_err aw_forecast_admits(const struct aw_state *state, const struct aw_in_forecast *in);
+/* Of a ticket between edit and done, which is opened or opened again, and has its lane and class: what is told there now, if
+ * anything. */
+void aw_promise_make(const struct aw_state *state, struct aw_ticket_row *ticket);
+/* A part of `from` becomes a ticket of its own: its customer was told the same. */
+void aw_promise_share(struct aw_ticket_row *ticket, const struct aw_ticket_row *from);
+/* As told last; made_at 0: nothing was. */
+struct aw_promise aw_promise_of(const struct aw_ticket_row *ticket);
+/* Somebody takes it, or it is answered: counts whether that is within what was told first. The first time counts. */
+void aw_promise_judge(struct aw_state *state, struct aw_ticket_row *ticket);
+/* It waits, and its customer was told that it takes longer than was promised. */
+static inline bool
+aw_promise_is_breaking(const struct aw_ticket_row *ticket)
+{
+    return ticket->moved_min != 0 && ticket->promise_judged == 0 && aw_ticket_is_open(ticket);
+}
 
 /* --- a ticket's life (ticket.c) ------------------------------------------------------------------------------------------- */
 

@@ -87,6 +87,7 @@ fill_out(const struct aw_state *state, uint32_t slot, struct aw_out_lease *out)
         .age = aw_ticket_age(ticket),
         .departs_at = ticket->departs_at,
         .reply_by = ticket->reply_by,
+        .promise = aw_promise_of(ticket),
     };
     if (ticket->state == AW_TICKET_LEASED) {
         const struct aw_lease_row *lease = aw_lease_at(state, ticket->link);
@@ -230,6 +231,7 @@ aw_apply_lease(struct aw_state *state, struct aw_command *command)
     if (ticket->attempt < ATTEMPT_MAX)
         ticket->attempt++;
     aw_ticket_move(ticket, AW_TICKET_LEASED);
+    aw_promise_judge(state, ticket);
     ticket->link = slot;
     aw_aside_take(state, in->slot, ticket);
     aw_ticket_hide(ticket, in->slot, &command->out.event);

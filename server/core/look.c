@@ -67,6 +67,8 @@ aw_state_ticket_at(const struct aw_state *state, uint32_t slot, struct aw_ticket
         .channel_name = aw_state_channel_name(state, ticket->channel),
         .shelf = (uint8_t)aw_ticket_shelf(state, ticket),
         .transfers = aw_ticket_transfers(ticket),
+        .promise = aw_promise_of(ticket),
+        .promise_breaking = aw_promise_is_breaking(ticket),
     };
     for (uint32_t i = 0; i < ret_view->transfers; i++)
         ret_view->from_lanes[i] = ticket->from_lanes[i] - 1U;
@@ -179,6 +181,7 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
         .asides = globals->heads[AW_TABLE_ASIDES].live,
         .channels = globals->heads[AW_TABLE_CHANNELS].live,
         .replied = globals->replied,
+        .promises_moved = globals->promises_moved,
         .tickets_used = globals->heads[AW_TABLE_TICKETS].live,
         .tickets_max = state->limits.tickets_max - 1,
         .ids_max = state->limits.ids_max,
@@ -186,7 +189,7 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
                  aw_rows_bytes(&state->lanes) + aw_rows_bytes(&state->agents) + aw_rows_bytes(&state->once) +
                  aw_rows_bytes(&state->agent_settings) + aw_rows_bytes(&state->facts) + aw_rows_bytes(&state->flights) +
                  aw_rows_bytes(&state->airports) + aw_rows_bytes(&state->replies) + aw_rows_bytes(&state->accounts) +
-                 aw_rows_bytes(&state->channel_settings) + aw_index_bytes(&state->by_reply) +
+                 aw_rows_bytes(&state->channel_settings) + aw_rows_bytes(&state->forecast) + aw_index_bytes(&state->by_reply) +
                  aw_index_bytes(&state->by_reply_ticket) + aw_index_bytes(&state->by_provider) +
                  aw_index_bytes(&state->by_account) + aw_timers_bytes(&state->reply_timers) + aw_dedupe_bytes(&state->ids) +
                  aw_index_bytes(&state->by_identity) + aw_index_bytes(&state->by_lane_name) +
@@ -195,6 +198,8 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
                  (size_t)globals->heads[AW_TABLE_TICKETS].used * 2 * sizeof(uint32_t), /* positions of timers, first facts */
     };
     memcpy(ret_counts->tickets, state->by_state, sizeof(ret_counts->tickets));
+    memcpy(ret_counts->promises_kept, globals->promises_kept, sizeof(ret_counts->promises_kept));
+    memcpy(ret_counts->promises_broken, globals->promises_broken, sizeof(ret_counts->promises_broken));
     for (unsigned i = 0; i < AW_PRESENCE_COUNT; i++)
         ret_counts->by_presence[i] = state->by_presence[i];
     for (unsigned i = 0; i < AW_REPLY_STATES; i++)

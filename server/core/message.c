@@ -420,6 +420,8 @@ open_ticket(struct aw_state *state, struct aw_command *command, const struct pla
     add_facts(state, slot, ticket, in, seq);
     aw_aside_gentle_first(state, slot, ticket);
     aw_ticket_queue(state, slot, ticket, &command->out.event);
+    if (in->addressed == AW_ADDRESSED_TO_US)
+        aw_promise_make(state, ticket);
     aw_ticket_done(state, slot);
     state->globals.opened++;
     return slot;
@@ -468,6 +470,8 @@ join_ticket(struct aw_state *state, struct aw_command *command, const struct pla
                                    (ticket->class_ != class_ || aw_ticket_key(ticket) != key || ticket->reply_by != reply_by ||
                                     aw_ticket_is_closing(ticket) != closing || aw_ticket_shelf(state, ticket) != shelf)))
         aw_ticket_queue(state, place->slot, ticket, &command->out.event);
+    if (place->kind == REOPENS)
+        aw_promise_make(state, ticket);
     aw_ticket_done(state, place->slot);
 }
 
@@ -485,6 +489,7 @@ fill_out(const struct aw_state *state, struct aw_command *command, const struct 
         .folded = place->kind == JOINS,
         .reopened = place->kind == REOPENS,
         .lane_unknown = place->lane_unknown,
+        .promise = aw_promise_of(ticket),
     };
     if (place->related != 0)
         command->out.u.message.related = aw_ticket_id_at(state, place->related);

@@ -30,6 +30,7 @@ static const struct aw_rows_layout layouts[AW_TABLE_COUNT] = {
     [AW_TABLE_ACCOUNTS] = ROWS_LAYOUT(AW_TABLE_ACCOUNTS, aw_account_row, offsetof(struct aw_account_row, links), link),
     [AW_TABLE_CHANNEL_SETTINGS] =
         ROWS_LAYOUT(AW_TABLE_CHANNEL_SETTINGS, aw_channel_settings_row, sizeof(struct aw_channel_settings_row), name_len),
+    [AW_TABLE_FORECAST] = ROWS_LAYOUT(AW_TABLE_FORECAST, aw_forecast_row, sizeof(struct aw_forecast_row), link),
 };
 static const struct aw_index_layout identity_index = {.stride = sizeof(struct aw_identity_row),
                                                       .key_at = offsetof(struct aw_identity_row, hash),
@@ -104,6 +105,7 @@ table_of(struct aw_state *state, uint32_t table)
         &state->replies,
         &state->accounts,
         &state->channel_settings,
+        &state->forecast,
     };
 
     return tables[table];
@@ -137,7 +139,8 @@ init_tables(struct aw_state *state)
                                             limits->agents_max + 1,
                                             limits->replies_max + 1,
                                             limits->replies_max + ACCOUNTS_SET_MAX + 1,
-                                            AW_CHANNELS_SET_MAX + 1};
+                                            AW_CHANNELS_SET_MAX + 1,
+                                            AW_PROMISE_GROUPS_MAX + 1};
 
     if (!aw_ledger_init(&state->ledger, limits->preimage_bytes_max))
         return false;
@@ -357,6 +360,9 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
     case AW_COMMAND_AIRPORT:
     case AW_COMMAND_UNDO:
         return aw_once_admits(state, &command->once);
+    case AW_COMMAND_FORECAST:
+        return aw_forecast_admits(state, &command->in.forecast);
+    case AW_COMMAND_PROMISE: /* takes no room; apply says whether it still may move */
     case AW_COMMAND_EPOCH:
     case AW_COMMAND_SETTINGS:
     case AW_COMMAND_EXTEND:
@@ -575,6 +581,12 @@ dispatch(struct aw_state *state, struct aw_command *command)
     case AW_COMMAND_REDRIVE:
         aw_apply_redrive(state, command);
         return;
+    case AW_COMMAND_FORECAST:
+        aw_apply_forecast(state, command);
+        return;
+    case AW_COMMAND_PROMISE:
+        aw_apply_promise(state, command);
+        return;
     }
     AW_UNREACHABLE();
 }
@@ -677,11 +689,11 @@ aw_state_digest(const struct aw_state *state)
 struct aw_hash128
 aw_state_rows_digest_slow(const struct aw_state *state)
 {
-    const struct aw_rows *const tables[] = {&state->tickets,  &state->identities, &state->leases,          &state->lanes,
-                                            &state->agents,   &state->once,       &state->facts,           &state->flights,
-                                            &state->airports, &state->asides,     &state->channels,        &state->agent_settings,
-                                            &state->replies,  &state->accounts,   &state->channel_settings};
-    struct aw_hash128           sum = {0};
+    const struct aw_rows *const tables[] = {
+        &state->tickets, &state->identities, &state->leases,           &state->lanes,   &state->agents,   &state->once,
+        &state->facts,   &state->flights,    &state->airports,         &state->asides,  &state->channels, &state->agent_settings,
+        &state->replies, &state->accounts,   &state->channel_settings, &state->forecast};
+    struct aw_hash128 sum = {0};
 
     for (size_t i = 0; i < AW_ARRAY_LEN(tables); i++)
         aw_digest_add(&sum, aw_rows_digest_slow(tables[i]));

@@ -189,6 +189,7 @@ void aw_state_prefetch(const struct aw_state *state, const struct aw_command *co
  *   REPLY_STATUS  NOT_FOUND; LEASE_LOST (FAILED, of another attempt than the one under way); AW_OK with changed false: nothing new
  *   REPLY_TIMER   as TIMER      REDRIVE  TABLE_FULL (nothing fits); AW_OK with changed false: none is chosen, and with dry_run
  *   CHANNEL  as AGENT
+ *   FORECAST BAD_VALUE, NOT_FOUND (a lane)      PROMISE  NOT_FOUND, BAD_VALUE, STALE (it may not move, or not now)
  *   SETTINGS BAD_VALUE; AW_OK with changed false when they are the same      EPOCH  AW_OK
  * A lease is over exactly when now >= expires_at, also before its timer was applied.
  */
@@ -245,13 +246,15 @@ struct aw_ticket_view {
     aw_ms                 held_until;
     aw_ms                 queued_at; /* WAITING: since when it lies in this place of its queue */
     aw_ms                 expires_at;
-    aw_ms                 key;          /* of its queue */
-    bool                  is_aside;     /* WAITING: in no queue, as not every agent may take it */
-    bool                  closing;      /* as in struct aw_event */
-    uint8_t               channel;      /* number of the channel of its newest message; 0: one without a number */
-    struct aw_slice       channel_name; /* empty without a number */
-    uint8_t               shelf;        /* of the queues of its lane: its channel if that has queues of its own, else 0 */
-    uint32_t              transfers;    /* by agents, since it opened or a supervisor moved it */
+    aw_ms                 key;              /* of its queue */
+    bool                  is_aside;         /* WAITING: in no queue, as not every agent may take it */
+    bool                  closing;          /* as in struct aw_event */
+    uint8_t               channel;          /* number of the channel of its newest message; 0: one without a number */
+    struct aw_slice       channel_name;     /* empty without a number */
+    uint8_t               shelf;            /* of the queues of its lane: its channel if that has queues of its own, else 0 */
+    struct aw_promise     promise;          /* as told last; made_at 0: nothing was */
+    bool                  promise_breaking; /* it waits, and was told that it takes longer */
+    uint32_t              transfers;        /* by agents, since it opened or a supervisor moved it */
     uint32_t              from_lanes[AW_TICKET_TRANSFERS_MAX]; /* the lane that each of these left, or left it in */
     struct aw_ticket_help help; /* WAITING: the lanes that help; LEASED: the one through which it was given, if of these */
 };
@@ -438,9 +441,12 @@ struct aw_state_counts {
     uint64_t flights;
     uint64_t asides;
     uint64_t channels;
-    uint64_t replies[AW_REPLY_STATES]; /* in the table, by state */
-    uint64_t replied;                  /* ever */
-    uint64_t tickets_used;             /* open and closed */
+    uint64_t replies[AW_REPLY_STATES];      /* in the table, by state */
+    uint64_t replied;                       /* ever */
+    uint64_t promises_kept[AW_CLASS_COUNT]; /* ever; by the class that they were told */
+    uint64_t promises_broken[AW_CLASS_COUNT];
+    uint64_t promises_moved; /* ever */
+    uint64_t tickets_used;   /* open and closed */
     uint64_t tickets_max;
     uint64_t ids_max;
     uint64_t bytes; /* of tables touched */

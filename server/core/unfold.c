@@ -108,6 +108,7 @@ open_ticket(struct aw_state *state, struct aw_command *command, uint64_t seq)
     ticket->flags = taken->gentle ? AW_TICKET_GENTLE : 0;
     ticket->said = (uint64_t)taken->said & 0xF;
     ticket->version = aw_ticket_version_at(seq); /* as in message.c */
+    aw_promise_share(ticket, aw_ticket_at(state, in->on.ticket.slot));
     aw_facts_tell_anew(state, slot, taken);
     for (uint32_t i = 0; i < in->message_count; i++)
         aw_facts_move_message(state, slot, in->messages[i]);

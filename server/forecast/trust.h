@@ -16,6 +16,7 @@
 #define AW_FORECAST_TRUST_H
 
 #include "model/class.h"
+#include "model/promise.h"
 
 #include <stdint.h>
 
@@ -36,8 +37,6 @@ struct aw_trust_settings {
         .half_life_ms = UINT64_C(2) * 3600000, .short_ms = 120000, .first_spread = 1.1, .first_weight = 30, .most = 1.3})
 
 /* Of one class: as probable, and with slower fading; or, corrected: of half of the people, and of nine of ten. */
-enum aw_share { AW_HALF, AW_NINE_OF_TEN };
-#define AW_SHARES 2
 struct aw_wait {
     uint64_t ms[AW_SHARES];
 };

@@ -61,6 +61,10 @@ aw_command_name(unsigned kind)
         return "reply_timer";
     case AW_COMMAND_REDRIVE:
         return "redrive";
+    case AW_COMMAND_PROMISE:
+        return "promise";
+    case AW_COMMAND_FORECAST:
+        return "forecast";
     default: /* read from a journal, so any number may come */
         return "unknown";
     }
@@ -113,7 +117,11 @@ aw_command_slot(const struct aw_command *command, uint32_t *ret_slot)
     case AW_COMMAND_REPLY_STATUS: /* these follow their reply's record, not the ticket's */
     case AW_COMMAND_REPLY_TIMER:
     case AW_COMMAND_REDRIVE:
+    case AW_COMMAND_FORECAST:
         return false;
+    case AW_COMMAND_PROMISE:
+        *ret_slot = command->in.promise.ticket.slot;
+        return true;
     case AW_COMMAND_MESSAGE:
         *ret_slot = command->out.u.message.ticket.slot;
         return true;
@@ -155,6 +163,8 @@ aw_command_by(const struct aw_command *command)
     case AW_COMMAND_MESSAGE:
     case AW_COMMAND_TIMER:
     case AW_COMMAND_REPLY_TIMER:
+    case AW_COMMAND_FORECAST:
+    case AW_COMMAND_PROMISE:
         return (struct aw_slice){NULL, 0};
     case AW_COMMAND_CHANNEL:
         return command->in.channel.by;

@@ -21,6 +21,7 @@
 #include "model/class.h"
 #include "model/ids.h"
 #include "model/order.h"
+#include "model/promise.h"
 
 #include <stddef.h>
 
@@ -53,6 +54,8 @@ enum aw_command_kind {
     AW_COMMAND_REPLY_STATUS = 42, /* what became of one */
     AW_COMMAND_REPLY_TIMER = 43,  /* a reply's time came: its lease is over, or it is due again */
     AW_COMMAND_REDRIVE = 44,      /* dead replies are to be sent after all */
+    AW_COMMAND_PROMISE = 47,      /* a ticket will wait longer than was promised: another promise */
+    AW_COMMAND_FORECAST = 61,     /* how long it takes in a group of lanes, as told from now on */
 };
 
 /* How many rows tables may have, as decisions go by them: what is forgotten early when a table is full must be so again at a
@@ -477,6 +480,22 @@ struct aw_in_redrive {
     bool                dry_run; /* counts only; not recorded */
 };
 
+/* What is told from now on in a group of lanes; and which lanes change their group. */
+struct aw_in_forecast {
+    uint32_t                    group;
+    aw_ms                       base;  /* departures count from here */
+    const struct aw_told_wait  *waits; /* AW_PROMISE_WAITS */
+    const struct aw_lane_group *lanes; /* ascending by lane; they are there: else AW_E_NOT_FOUND */
+    uint32_t                    lane_count;
+};
+
+/* The ticket waits, was promised something, and that did not move within AW_PROMISE_MOVES_MS: else AW_E_STALE. */
+struct aw_in_promise {
+    struct aw_ticket_id ticket;
+    aw_ms               half_by;
+    aw_ms               nine_of_ten_by; /* later than was promised */
+};
+
 /* What a command does to the queues once it is durable. */
 enum aw_event_kind {
     AW_EVENT_NONE,
@@ -517,6 +536,7 @@ struct aw_out_message {
     bool                reopened;
     bool                duplicate;
     bool                lane_unknown; /* asked for one that does not exist: went to the default lane */
+    struct aw_promise   promise;      /* the ticket's; made_at 0: none */
 };
 /* Lanes beside its own through which a ticket is given, and who may not have it. */
 struct aw_ticket_help {
@@ -570,6 +590,7 @@ struct aw_out_lease {
     aw_ms               departs_at;
     aw_ms               reply_by;
     aw_ms               expires_at;
+    struct aw_promise   promise;   /* made_at 0: none */
     uint64_t            reply_seq; /* REPLY, COMPLETE with one: its record; 0: none */
     enum aw_reply_state reply_state;
 };
@@ -658,6 +679,7 @@ struct aw_outcome_of {
         struct aw_out_reply       reply; /* REPLY_STATUS, REPLY_TIMER */
         struct aw_out_reply_lease reply_lease;
         struct aw_out_redrive     redrive;
+        struct aw_promise         promise; /* PROMISE: as it is told */
     } u;
 };
 
@@ -686,6 +708,8 @@ struct aw_command {
         struct aw_in_reply_status reply_status;
         struct aw_in_reply_timer  reply_timer;
         struct aw_in_redrive      redrive;
+        struct aw_in_forecast     forecast;
+        struct aw_in_promise      promise;
     } in;
     struct aw_outcome_of out;
 };

@@ -40,6 +40,8 @@ AW_STATIC_ASSERT(AT_CRC + 4 == AW_BATCH_HEADER_BYTES, "the CRC closes the header
 #define RECORD_VERSION_2 2U
 /* Behind its airports, if any: what a message answers. */
 #define RECORD_VERSION_3 3U
+/* Behind that, if any: what its ticket's customer was told. */
+#define RECORD_VERSION_4 4U
 #define CARE_MASK                                                                                                                \
     (AW_CARE_MEDICAL | AW_CARE_REDUCED_MOBILITY | AW_CARE_UNACCOMPANIED_MINOR | AW_CARE_BEREAVEMENT | AW_CARE_SAFETY)
 
@@ -753,6 +755,37 @@ put_unfold(struct put *put, const struct aw_in_unfold *unfold, uint32_t slot)
     put_u32(put, slot);
 }
 
+static void
+put_forecast(struct put *put, const struct aw_in_forecast *forecast)
+{
+    AW_ASSERT(forecast->lane_count <= AW_PROMISE_LANES_MAX);
+    put_u8(put, forecast->group);
+    put_ms(put, forecast->base);
+    for (uint32_t i = 0; i < AW_PROMISE_WAITS; i++) {
+        for (unsigned share = 0; share < AW_SHARES; share++) {
+            AW_ASSERT(forecast->waits[i].raw_s[share] <= AW_PROMISE_RAW_S_MAX);
+            AW_ASSERT(forecast->waits[i].steps[share] <= AW_PROMISE_STEPS_MAX);
+            put_varint(put, forecast->waits[i].raw_s[share]);
+            put_varint(put, forecast->waits[i].steps[share]);
+        }
+    }
+    put_u8(put, forecast->lane_count);
+    for (uint32_t i = 0; i < forecast->lane_count; i++) {
+        put_varint(put, forecast->lanes[i].lane);
+        put_u8(put, forecast->lanes[i].group);
+    }
+}
+
+static void
+put_promise(struct put *put, const struct aw_in_promise *promise)
+{
+    put_u8(put, promise->ticket.shard);
+    put_u32(put, promise->ticket.slot);
+    put_u64(put, promise->ticket.seq);
+    put_ms(put, promise->half_by);
+    put_ms(put, promise->nine_of_ten_by);
+}
+
 /* What an effect takes at most: a ticket's number, two lanes, classes, states, a cause, a name. */
 #define EFFECT_BYTES_MAX (10U + 3U + 3U + 1U + 1U + 1U + 1U + AW_AGENT_BYTES_MAX)
 
@@ -856,6 +889,12 @@ put_fields(struct put *put, const struct aw_command *command)
     case AW_COMMAND_REDRIVE:
         put_redrive(put, &command->in.redrive);
         return;
+    case AW_COMMAND_FORECAST:
+        put_forecast(put, &command->in.forecast);
+        return;
+    case AW_COMMAND_PROMISE:
+        put_promise(put, &command->in.promise);
+        return;
     }
     AW_UNREACHABLE();
 }
@@ -867,7 +906,7 @@ version_max(enum aw_command_kind kind)
     bool has_more = kind == AW_COMMAND_LEASE || kind == AW_COMMAND_COMPLETE || aw_command_takes_key(kind);
 
     if (kind == AW_COMMAND_MESSAGE)
-        return RECORD_VERSION_3;
+        return RECORD_VERSION_4;
     return has_more ? RECORD_VERSION_2 : RECORD_VERSION_1;
 }
 
@@ -886,6 +925,8 @@ version_of(const struct aw_command *command)
                         ? command->in.fenced.reply.is_there && command->out.err == AW_OK /* what was refused wrote nothing */
                         : aw_once_is_set(&command->once);
 
+    if (command->kind == AW_COMMAND_MESSAGE && command->out.u.message.promise.made_at != 0)
+        return RECORD_VERSION_4;
     if (command->kind == AW_COMMAND_MESSAGE && is_set(command->in.message.in_reply_to))
         return RECORD_VERSION_3;
     return has_more ? RECORD_VERSION_2 : RECORD_VERSION_1;
@@ -900,7 +941,7 @@ put_airports(struct put *put, const struct aw_in_message *message)
         put_bytes(put, message->airports[i].letters, sizeof(message->airports[i].letters));
 }
 
-/* What versions 2 and 3 have behind the fields of version 1. */
+/* What versions 2 to 4 have behind the fields of version 1. */
 static void
 put_more(struct put *put, const struct aw_command *command)
 {
@@ -911,6 +952,11 @@ put_more(struct put *put, const struct aw_command *command)
         put_airports(put, &command->in.message);
         if (version_of(command) >= RECORD_VERSION_3)
             put_hash128(put, command->in.message.in_reply_to);
+        if (version_of(command) >= RECORD_VERSION_4) {
+            put_ms(put, command->out.u.message.promise.made_at);
+            put_ms(put, command->out.u.message.promise.half_by);
+            put_ms(put, command->out.u.message.promise.nine_of_ten_by);
+        }
         return;
     }
     if (command->kind == AW_COMMAND_COMPLETE) {
@@ -924,6 +970,9 @@ put_more(struct put *put, const struct aw_command *command)
     put_hash128(put, command->once.key);
     put_u64(put, command->once.request);
 }
+
+/* What version 4 of a message takes at most beyond the other versions: no airports, an answer to nothing, three times. */
+#define PROMISED_BYTES_MAX (1U + 16U + 24U)
 
 static bool
 has_effect(const struct aw_command *command)
@@ -942,6 +991,7 @@ aw_record_bytes_max(const struct aw_command *command)
     put_fields(&put, command);
     put.len += has_effect(command) ? EFFECT_BYTES_MAX : 0;
     put_more(&put, command);
+    put.len += command->kind == AW_COMMAND_MESSAGE ? PROMISED_BYTES_MAX : 0;
     AW_ASSERT(put.len <= AW_RECORD_BYTES_MAX);
     return put.len;
 }
@@ -1692,6 +1742,42 @@ get_unfold(struct get *get, struct aw_command *command)
         (struct aw_ticket_id){.seq = command->out.seq, .slot = get_u32(get), .shard = unfold->on.ticket.shard};
 }
 
+static void
+get_forecast(struct get *get, struct aw_in_forecast *forecast)
+{
+    uint32_t              count = AW_PROMISE_WAITS;
+    struct aw_told_wait  *waits = get_list(get, &count, sizeof(*waits));
+    struct aw_lane_group *lanes;
+
+    forecast->group = get_u8(get, AW_PROMISE_GROUPS_MAX - 1, "a group of lanes is out of range");
+    forecast->base = get_ms(get);
+    for (uint32_t i = 0; i < count; i++) {
+        for (unsigned share = 0; share < AW_SHARES; share++) {
+            waits[i].raw_s[share] = (uint32_t)get_varint(get, AW_PROMISE_RAW_S_MAX, "a wait is out of range");
+            waits[i].steps[share] = (uint16_t)get_varint(get, AW_PROMISE_STEPS_MAX, "what is told is out of range");
+        }
+    }
+    count = get_u8(get, AW_PROMISE_LANES_MAX, "more lanes than the limit");
+    lanes = get_list(get, &count, sizeof(*lanes));
+    for (uint32_t i = 0; i < count; i++) {
+        lanes[i].lane = (uint16_t)get_varint(get, UINT16_MAX, "a lane is out of range");
+        lanes[i].group = (uint8_t)get_u8(get, UINT8_MAX, "");
+    }
+    forecast->waits = waits;
+    forecast->lanes = lanes;
+    forecast->lane_count = count;
+}
+
+static void
+get_promise(struct get *get, struct aw_in_promise *promise)
+{
+    promise->ticket.shard = (uint8_t)get_u8(get, UINT8_MAX, "");
+    promise->ticket.slot = get_u32(get);
+    promise->ticket.seq = get_u64(get);
+    promise->half_by = get_ms(get);
+    promise->nine_of_ten_by = get_ms(get);
+}
+
 /* False for a number that this build does not know. */
 /* long: one line for each kind */
 static bool
@@ -1778,6 +1864,12 @@ get_fields(struct get *get, struct aw_command *command)
     case AW_COMMAND_REDRIVE:
         get_redrive(get, &command->in.redrive);
         return true;
+    case AW_COMMAND_FORECAST:
+        get_forecast(get, &command->in.forecast);
+        return true;
+    case AW_COMMAND_PROMISE:
+        get_promise(get, &command->in.promise);
+        return true;
     }
     return false;
 }
@@ -1828,6 +1920,16 @@ get_once(struct get *get, struct aw_once *once)
         get_fail(get, AW_E_CORRUPT, "version 2 without a key");
 }
 
+static void
+get_told_promise(struct get *get, struct aw_promise *promise)
+{
+    promise->made_at = get_ms(get);
+    promise->half_by = get_ms(get);
+    promise->nine_of_ten_by = get_ms(get);
+    if (promise->made_at == 0)
+        get_fail(get, AW_E_CORRUPT, "version 4 without a promise");
+}
+
 enum aw_err
 aw_record_read(const struct aw_record *record, struct aw_arena *arena, struct aw_command *ret_command, struct aw_why *why)
 {
@@ -1855,9 +1957,11 @@ aw_record_read(const struct aw_record *record, struct aw_arena *arena, struct aw
         get_once(&get, &command.once);
     if (record->version >= RECORD_VERSION_3) {
         command.in.message.in_reply_to = get_hash128(&get);
-        if (!is_set(command.in.message.in_reply_to))
+        if (!is_set(command.in.message.in_reply_to) && record->version == RECORD_VERSION_3)
             get_fail(&get, AW_E_CORRUPT, "version 3 of an answer to nothing");
     }
+    if (record->version >= RECORD_VERSION_4)
+        get_told_promise(&get, &command.out.u.message.promise);
     if (get.err == AW_OK && get.at != get.end)
         get_fail(&get, AW_E_CORRUPT, "something follows its fields");
     if (get.err != AW_OK)

@@ -247,6 +247,7 @@ make_receipt(struct post *post, const struct aw_api_line *line, struct aw_receip
                                        .class_ = out->class_,
                                        .folded = out->folded,
                                        .reopened = out->reopened,
+                                       .promise = out->promise,
                                        .commit = entry->point};
     ret_problem->err = AW_E_MEMORY;
     return !out->lane_unknown || add_lane_reason(ret_receipt, aw_call_arena(&post->call));

@@ -90,6 +90,7 @@ answer_look(struct look *look)
                                            .expires_at = view->expires_at,
                                            .holder = view->holder,
                                            .attempt = view->attempt,
+                                           .promise = view->promise,
                                            .messages_total = view->messages_total,
                                            .messages = item->messages,
                                            .message_count = item->message_count,

@@ -31,6 +31,7 @@ aw_lease_view_of_outcome(struct aw_lease_answer *lease, struct aw_lease_text *te
                                       .expires_in_s = seconds_between(now, out->expires_at),
                                       .attempt = out->attempt,
                                       .reply_by = out->reply_by,
+                                      .promise = out->promise,
                                       .messages_total = out->messages_total,
                                       .notes_total = out->notes_total};
     set_token(lease, text, out->lease, token_key);
@@ -51,6 +52,7 @@ aw_lease_view_of_ticket(struct aw_lease_answer *lease, struct aw_lease_text *tex
                                       .expires_in_s = seconds_between(now, view->expires_at),
                                       .attempt = view->attempt,
                                       .reply_by = view->reply_by,
+                                      .promise = view->promise,
                                       .messages_total = view->messages_total,
                                       .notes_total = view->notes_total};
     set_token(lease, text, view->lease, token_key);

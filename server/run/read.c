@@ -524,6 +524,7 @@ read_receipt(struct aw_read_item *item, struct aw_journal_reader *reader, struct
                                    .folded = out->folded,
                                    .reopened = out->reopened,
                                    .reason_count = in->reason_count,
+                                   .promise = out->promise,
                                    .commit = {.index = found->header.index}};
     item->lane = out->lane;
     item->lane_unknown = out->lane_unknown;

@@ -423,7 +423,7 @@ trim_some(struct desk *desk)
 static void
 test_full_store_drains_to_pulls_of_many_lanes(void **state)
 {
-    struct aw_fault_plan plan = {.full_from_bytes = 809000};
+    struct aw_fault_plan plan = {.full_from_bytes = 812000};
     struct desk          desk;
     struct aw_head       head;
     struct one           one;
@@ -458,7 +458,7 @@ static void
 test_role_does_not_flap(void **state)
 {
     static const char    large[8000];
-    struct aw_fault_plan plan = {.full_from_bytes = 809000};
+    struct aw_fault_plan plan = {.full_from_bytes = 812000};
     const uint64_t       margin = plan.full_from_bytes / 8 / 8;
     struct desk          desk;
     struct one           one;

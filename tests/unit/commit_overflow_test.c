@@ -407,7 +407,7 @@ test_half_of_the_room(void **state)
 static void
 test_full_store_keeps_its_reserve(void **state)
 {
-    struct aw_fault_plan plan = {.full_from_bytes = 200000};
+    struct aw_fault_plan plan = {.full_from_bytes = 203000};
     struct desk          desk;
     struct aw_head       head;
     struct aw_out_lease  out;

@@ -196,7 +196,7 @@ test_dedupe_answers_by_time_and_is_full_by_time(void **unused)
 struct thing {
     uint64_t value;
     uint32_t link;
-    char     text[116]; /* more than a cell of the pool */
+    char     text[AW_CELL_BYTES + 12]; /* more than a cell of the pool */
     /* derived */
     uint64_t scratch;
 };

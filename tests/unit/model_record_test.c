@@ -24,7 +24,7 @@ static const enum aw_command_kind kinds[] = {
     AW_COMMAND_UNHOLD,   AW_COMMAND_CANCEL,      AW_COMMAND_FLIGHT,       AW_COMMAND_AIRPORT,     AW_COMMAND_UNDO,
     AW_COMMAND_PLACE,    AW_COMMAND_DECLINE,     AW_COMMAND_UNFOLD,       AW_COMMAND_AGENT,       AW_COMMAND_CHANNEL,
     AW_COMMAND_REPLY,    AW_COMMAND_REPLY_LEASE, AW_COMMAND_REPLY_STATUS, AW_COMMAND_REPLY_TIMER, AW_COMMAND_REDRIVE,
-    AW_COMMAND_TRANSFER, AW_COMMAND_NOTE,        AW_COMMAND_PRESENCE};
+    AW_COMMAND_TRANSFER, AW_COMMAND_NOTE,        AW_COMMAND_PRESENCE,     AW_COMMAND_FORECAST,    AW_COMMAND_PROMISE};
 
 /* --- random commands -------------------------------------------------------------------------------------------------------- */
 
@@ -182,6 +182,33 @@ make_outcome(struct maker *maker, struct aw_out_message *out)
                                    .lane = (uint32_t)next(&maker->rng),
                                    .ticket = {next(&maker->rng), (uint32_t)next(&maker->rng), (uint8_t)next(&maker->rng)},
                                    .related = {next(&maker->rng), (uint32_t)next(&maker->rng), (uint8_t)next(&maker->rng)}};
+    if (maker->fullest || below(&maker->rng, 2) != 0)
+        out->promise =
+            (struct aw_promise){.made_at = 1 + make_ms(maker) / 2, .half_by = make_ms(maker), .nine_of_ten_by = make_ms(maker)};
+}
+
+static void
+make_forecast(struct maker *maker, struct aw_in_forecast *forecast)
+{
+    struct aw_told_wait  *waits = take(maker, AW_PROMISE_WAITS, sizeof(*waits));
+    uint32_t              count = make_count(maker, AW_PROMISE_LANES_MAX);
+    struct aw_lane_group *lanes = take(maker, count, sizeof(*lanes));
+
+    for (uint32_t i = 0; i < AW_PROMISE_WAITS; i++) {
+        for (unsigned share = 0; share < AW_SHARES; share++) {
+            waits[i].raw_s[share] =
+                maker->fullest ? AW_PROMISE_RAW_S_MAX : (uint32_t)below(&maker->rng, AW_PROMISE_RAW_S_MAX + 1);
+            waits[i].steps[share] =
+                maker->fullest ? AW_PROMISE_STEPS_MAX : (uint16_t)below(&maker->rng, AW_PROMISE_STEPS_MAX + 1);
+        }
+    }
+    for (uint32_t i = 0; i < count; i++)
+        lanes[i] = (struct aw_lane_group){maker->fullest ? UINT16_MAX : (uint16_t)next(&maker->rng), (uint8_t)next(&maker->rng)};
+    *forecast = (struct aw_in_forecast){.group = (uint32_t)below(&maker->rng, AW_PROMISE_GROUPS_MAX),
+                                        .base = make_ms(maker),
+                                        .waits = waits,
+                                        .lanes = lanes,
+                                        .lane_count = count};
 }
 
 static void
@@ -546,6 +573,15 @@ make_fields(struct maker *maker, struct aw_command *command)
     case AW_COMMAND_REPLY_TIMER:
     case AW_COMMAND_REDRIVE:
         make_outbox(maker, command);
+        return;
+    case AW_COMMAND_FORECAST:
+        make_forecast(maker, &command->in.forecast);
+        return;
+    case AW_COMMAND_PROMISE:
+        command->in.promise =
+            (struct aw_in_promise){.ticket = {next(&maker->rng), (uint32_t)next(&maker->rng), (uint8_t)next(&maker->rng)},
+                                   .half_by = make_ms(maker),
+                                   .nine_of_ten_by = make_ms(maker)};
         return;
     case AW_COMMAND_TIMER:
         command->in.timer = (struct aw_in_timer){.slot = (uint32_t)next(&maker->rng), .version = (uint32_t)next(&maker->rng)};
@@ -1024,6 +1060,9 @@ same_command(const struct aw_command *a, const struct aw_command *b)
         SAME(out.u.message.related.seq);
         SAME(out.u.message.related.slot);
         SAME(out.u.message.related.shard);
+        SAME(out.u.message.promise.made_at);
+        SAME(out.u.message.promise.half_by);
+        SAME(out.u.message.promise.nine_of_ten_by);
         return;
     case AW_COMMAND_LEASE:
         same_lease(&a->in.lease, &b->in.lease);
@@ -1042,6 +1081,23 @@ same_command(const struct aw_command *a, const struct aw_command *b)
     case AW_COMMAND_REPLY_TIMER:
     case AW_COMMAND_REDRIVE:
         same_outbox(a, b);
+        return;
+    case AW_COMMAND_FORECAST:
+        SAME(in.forecast.group);
+        SAME(in.forecast.base);
+        assert_memory_equal(a->in.forecast.waits, b->in.forecast.waits, AW_PROMISE_WAITS * sizeof(struct aw_told_wait));
+        SAME(in.forecast.lane_count);
+        for (uint32_t i = 0; i < a->in.forecast.lane_count; i++) {
+            SAME(in.forecast.lanes[i].lane);
+            SAME(in.forecast.lanes[i].group);
+        }
+        return;
+    case AW_COMMAND_PROMISE:
+        SAME(in.promise.ticket.seq);
+        SAME(in.promise.ticket.slot);
+        SAME(in.promise.ticket.shard);
+        SAME(in.promise.half_by);
+        SAME(in.promise.nine_of_ten_by);
         return;
     case AW_COMMAND_TRANSFER:
         same_transfer(a, b);
@@ -1307,7 +1363,7 @@ test_unknown_kind_and_newer_version(void **state)
 
         bool has_more = aw_command_takes_key(kinds[i]) || kinds[i] == AW_COMMAND_LEASE || kinds[i] == AW_COMMAND_COMPLETE;
 
-        room[26] = kinds[i] == AW_COMMAND_MESSAGE ? 4 : has_more ? 3 : 2;
+        room[26] = kinds[i] == AW_COMMAND_MESSAGE ? 5 : has_more ? 3 : 2;
         fix_crc(room, len);
         assert_int_equal(read_damaged(maker, room, len, &copy), AW_E_VERSION);
         room[26] = 0;
@@ -1595,6 +1651,11 @@ static const struct aw_account_name golden_accounts[] = {{{"twitter", 7}, {"main
         }                                                                                                                        \
     }
 
+static const struct aw_told_wait  golden_waits[AW_PROMISE_WAITS] = {[0] = {.raw_s = {61, 62}, .steps = {1, 1}},
+                                                                    [3] = {.raw_s = {40000, 50000}, .steps = {144, 180}},
+                                                                    [40] = {.steps = {4095, 1}}};
+static const struct aw_lane_group golden_groups[] = {{0, 0}, {2, 3}, {300, AW_PROMISE_NO_GROUP}};
+
 static const struct aw_command golden[] = {
     {.kind = AW_COMMAND_EPOCH, .in.epoch = {.epoch = 12}, .out = {.seq = 1}},
     {.kind = AW_COMMAND_SETTINGS,
@@ -1868,6 +1929,21 @@ static const struct aw_command golden[] = {
      .once = {.key = {1, 2}, .request = 3},
      .in.note = {.on = {.ticket = GOLDEN_TICKET, .by = {"eve", 3}}, .body = {.len = 40, .hash = {{4, 5}}}},
      GOLDEN_OUT},
+    {.kind = AW_COMMAND_FORECAST,
+     .in.forecast = {.group = 3, .base = 1776240300000, .waits = golden_waits, .lanes = golden_groups, .lane_count = 3},
+     GOLDEN_OUT},
+    {.kind = AW_COMMAND_PROMISE,
+     .in.promise = {.ticket = GOLDEN_TICKET, .half_by = 1776240300000, .nine_of_ten_by = 1776317400000},
+     GOLDEN_OUT},
+    {.kind = AW_COMMAND_MESSAGE,
+     .in.message = {.identities = golden_identities,
+                    .identity_count = 1,
+                    .channel = {"web", 3},
+                    .account = {"main", 4},
+                    .class_ = AW_CLASS_OTHER},
+     .out = {.seq = 5000,
+             .prev_seq = 4999,
+             .u.message.promise = {.made_at = 1776240300000, .half_by = 1776240600000, .nine_of_ten_by = 1776240900000}}},
 };
 
 static FILE *
