@@ -843,6 +843,22 @@ write_units(struct aw_writer *writer, const struct aw_agent_answer *agent, bool 
     aw_writer_end_map(writer);
 }
 
+/* null: all. */
+static void
+write_classes(struct aw_writer *writer, unsigned barred)
+{
+    unsigned taken = AW_CLASSES_ALL & ~barred;
+
+    if (barred == 0) {
+        aw_writer_null(writer);
+        return;
+    }
+    aw_writer_begin_array(writer, (uint32_t)__builtin_popcount(taken));
+    for (; taken != 0; taken &= taken - 1)
+        write_string(writer, aw_class_name((enum aw_class)__builtin_ctz(taken)));
+    aw_writer_end_array(writer);
+}
+
 void
 aw_proto_write_agent(struct aw_writer *writer, const struct aw_agent_answer *agent)
 {
@@ -856,6 +872,8 @@ aw_proto_write_agent(struct aw_writer *writer, const struct aw_agent_answer *age
         aw_writer_null(writer);
     KEY(writer, "presence");
     write_string(writer, aw_presence_name(agent->presence));
+    KEY(writer, "classes");
+    write_classes(writer, agent->barred);
     KEY(writer, "gentle");
     aw_writer_bool(writer, agent->is_gentle);
     KEY(writer, "units");

@@ -82,6 +82,7 @@ struct aw_lane_request {
 struct aw_agent_request {
     const struct aw_slice       *lanes; /* none: all */
     uint32_t                     lane_count;
+    uint8_t                      classes; /* 1 << class each; 0: all */
     bool                         is_gentle;
     const struct aw_agent_units *units; /* by channel, each once */
     uint32_t                     unit_count;

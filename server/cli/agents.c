@@ -11,6 +11,7 @@
 
 struct agents_options {
     const char *lanes;
+    const char *classes;
     const char *gentle;
     const char *units;
     const char *units_total;
@@ -24,6 +25,11 @@ static const struct aw_cli_option agents_options[] = {
      .value = "NAME,...",
      .offset = offsetof(struct agents_options, lanes),
      .about = "set: where it takes tickets from when it names no lanes; \"\" for all"},
+    {.name = "classes",
+     .type = AW_CLI_TEXT,
+     .value = "NAME,...",
+     .offset = offsetof(struct agents_options, classes),
+     .about = "set: of which it is given tickets; \"\" for all"},
     {.name = "gentle",
      .type = AW_CLI_TEXT,
      .value = "yes|no",
@@ -44,14 +50,23 @@ static const struct aw_cli_option agents_options[] = {
 /* --- looking -------------------------------------------------------------------------------------------------------------- */
 
 static void
+print_list(const char *name, const json_t *list)
+{
+    const json_t *word;
+    size_t        i;
+
+    json_array_foreach(list, i, word)
+    {
+        (void)printf("%s%s%s%s", i == 0 ? "  " : "", i == 0 ? name : "", i == 0 ? "=" : ",", json_string_value(word));
+    }
+}
+
+static void
 print_agent(const json_t *agent)
 {
-    const json_t *lanes = json_object_get(agent, "lanes");
     const json_t *total = json_object_get(agent, "units_total");
     const char   *channel;
     const json_t *units;
-    const json_t *lane;
-    size_t        i;
 
     (void)printf("%-24s %7" PRIu64 "  %-6s", aw_cli_text(agent, "agent"), aw_cli_number(agent, "leases"),
                  json_is_true(json_object_get(agent, "gentle")) ? "gentle" : "-");
@@ -62,17 +77,15 @@ print_agent(const json_t *agent)
     }
     if (json_is_integer(total))
         (void)printf(" total=%" JSON_INTEGER_FORMAT, json_integer_value(total));
-    json_array_foreach(lanes, i, lane)
-    {
-        (void)printf("%s%s", i == 0 ? "  lanes=" : ",", json_string_value(lane));
-    }
+    print_list("classes", json_object_get(agent, "classes"));
+    print_list("lanes", json_object_get(agent, "lanes"));
     (void)printf("\n");
 }
 
 static void
 print_head(void)
 {
-    (void)printf("%-24s %7s  %-6s %s\n", "agent", "leases", "gentle", "units held/at once, lanes (none: all)");
+    (void)printf("%-24s %7s  %-6s %s\n", "agent", "leases", "gentle", "units held/at once, classes and lanes (none: all)");
 }
 
 /* Page by page: there may be many. With --json a line an agent. */
@@ -191,6 +204,10 @@ put_body(const struct aw_cli *cli, const json_t *agent)
         (void)json_object_set_new(body, "lanes", aw_cli_list(options->lanes));
     else if (json_is_array(json_object_get(now, "lanes")))
         (void)json_object_set(body, "lanes", json_object_get(now, "lanes"));
+    if (options->classes != NULL)
+        (void)json_object_set_new(body, "classes", aw_cli_list(options->classes));
+    else if (json_is_array(json_object_get(now, "classes")))
+        (void)json_object_set(body, "classes", json_object_get(now, "classes"));
     if (options->gentle != NULL)
         (void)json_object_set_new(body, "gentle", json_boolean(strcmp(options->gentle, "yes") == 0));
     else if (json_is_true(json_object_get(now, "gentle")))
@@ -222,8 +239,8 @@ static int
 run(struct aw_cli *cli, int argc, char **argv)
 {
     const struct agents_options *options = cli->options;
-    bool                         has_options =
-        options->lanes != NULL || options->gentle != NULL || options->units != NULL || options->units_total != NULL;
+    bool has_options = options->lanes != NULL || options->classes != NULL || options->gentle != NULL || options->units != NULL ||
+                       options->units_total != NULL;
     bool sets_one = argc == 2 && strcmp(argv[0], "set") == 0;
     char path[PATH_BYTES];
 

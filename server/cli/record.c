@@ -123,6 +123,19 @@ add_lane(json_t *object, const struct aw_in_lane *lane)
     add_flag(object, "only_create", lane->only_create);
 }
 
+static void
+add_classes(json_t *object, const char *name, unsigned classes)
+{
+    json_t *names;
+
+    if (classes == 0)
+        return;
+    names = json_array();
+    for (; classes != 0; classes &= classes - 1)
+        (void)json_array_append_new(names, json_string(aw_class_name((enum aw_class)__builtin_ctz(classes))));
+    (void)json_object_set_new(object, name, names);
+}
+
 /* Lanes by their numbers, in the order in which they were made: main is 0. */
 static void
 add_agent(json_t *object, const struct aw_in_agent *agent)
@@ -137,6 +150,7 @@ add_agent(json_t *object, const struct aw_in_agent *agent)
         (void)json_object_set_new(object, "lane_numbers", json_incref(lanes));
     json_decref(lanes);
     add_flag(object, "gentle", agent->is_gentle);
+    add_classes(object, "barred_classes", agent->barred);
     for (uint32_t i = 0; i < agent->unit_count; i++) {
         char channel[AW_CHANNEL_BYTES_MAX + 1];
 
@@ -265,6 +279,7 @@ add_choice(json_t *object, const struct aw_lease_choice *choice)
     add_number(object, "seen", choice->seen_seq);
     add_number(object, "held_us", choice->held_us);
     add_full(object, choice->full);
+    add_classes(object, "barred_classes", choice->barred);
     if (choice->lane_count == 0)
         return;
     lanes = json_array();

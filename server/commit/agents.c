@@ -9,6 +9,7 @@ publish_settings(struct aw_committer *c, uint32_t agent)
 
     aw_state_agent(c->config.state, agent, &view, settings->lanes);
     settings->is_gentle = view.is_gentle;
+    settings->barred = view.barred;
     settings->lane_count = view.lane_count;
     (void)aw_agents_directory_publish(c->config.agents, view.name, settings);
 }

@@ -1,7 +1,7 @@
-/* agents_directory.h - what agents are set to, readable by every thread without asking: lanes, `gentle`, and how many units
- * they have free.
+/* agents_directory.h - what agents are set to, readable by every thread without asking: lanes, `gentle`, classes, and how
+ * many units they have free.
  *
- * An agent that was never set has no row: it serves all lanes, is not gentle, and has units for everything. Rows are only added, so
+ * An agent that was never set has no row: it serves all lanes, is not gentle, and is given everything. Rows are only added, so
  * one that was found stays good. The settings of a row are one block that is never changed: the committer publishes another one in
  * its place, and uses the old one again when every thread has passed a quiet point (base/qsbr.h). So who reads them copies what it
  * keeps over its next quiet point. Units are a word beside it, as they change with each lease.
@@ -29,6 +29,7 @@ struct aw_agent_settings {
     uint64_t                  _epoch;
     uint64_t                  stamp; /* of these settings: another one each time that an agent is set; never 0 */
     bool                      is_gentle;
+    uint8_t                   barred;                       /* classes that it is not given, 1 << class */
     uint32_t                  lane_count;                   /* 0: it serves all lanes */
     uint32_t                  lanes[AW_LANES_PER_PULL_MAX]; /* ascending */
 };

@@ -54,7 +54,8 @@ struct lease {
     uint32_t agent; /* blob */
     uint32_t order; /* blob */
     unsigned queue;
-    uint16_t full; /* shelves that it passed over */
+    uint16_t full;   /* shelves that it passed over */
+    uint8_t  barred; /* and classes */
 };
 
 struct pause {
@@ -426,7 +427,8 @@ find_aside_before(struct aw_audit *audit, const struct aw_command *command, cons
 
         if (place == NULL || *place == 0 || entry_at(audit, *place - 1)->queued_seq > choice->seen_seq ||
             !aw_state_ticket_at(state, slot, &ticket) || !aw_state_may_take(state, slot, agent) ||
-            !has_lane(choice, ticket.lane) || !aw_state_lane_gives(state, ticket.lane) || (choice->full >> ticket.shelf & 1) != 0)
+            !has_lane(choice, ticket.lane) || !aw_state_lane_gives(state, ticket.lane) ||
+            (choice->full >> ticket.shelf & 1) != 0 || (choice->barred >> ticket.class_ & 1) != 0)
             continue;
         candidate = candidate_aside(&ticket);
         if (aw_order_goes_before(&choice->order, choice->at, &candidate, &first)) {
@@ -481,7 +483,8 @@ note_lease(struct aw_audit *audit, const struct aw_batch_header *header, const s
                             .agent = keep(audit, command->in.lease.agent.ptr, command->in.lease.agent.len),
                             .order = keep(audit, &choice->order, sizeof(choice->order)),
                             .queue = choice->queue,
-                            .full = choice->full};
+                            .full = choice->full,
+                            .barred = choice->barred};
 }
 
 /* Through which lane the ticket was given. */
@@ -841,6 +844,13 @@ is_better(const struct got *got, const struct entry *entry, unsigned queue)
     return aw_order_goes_before(&got->order, got->lease->at, &candidate, &got->candidate);
 }
 
+/* Only in the queue of those that close: the others of that class were passed over whole. */
+static bool
+is_barred(const struct got *got, const struct entry *entry)
+{
+    return (got->lease->barred >> entry->class_ & 1) != 0;
+}
+
 static void
 set_aside(struct aw_audit *audit, uint32_t number)
 {
@@ -866,7 +876,7 @@ is_tick_better(struct aw_audit *audit, const struct moment *moment, const struct
 
         if (tick_of(entry, queue) != tick)
             return true;
-        if (entry->gone_seq > moment->seen_seq && !is_better(got, entry, queue))
+        if (entry->gone_seq > moment->seen_seq && (is_barred(got, entry) || !is_better(got, entry, queue)))
             return false;
     }
     return true;
@@ -888,7 +898,7 @@ head_of(struct aw_audit *audit, const struct moment *moment, const struct got *g
             heap_pop(audit, number);
             continue;
         }
-        if (!is_better(got, entry, queue))
+        if (is_barred(got, entry) || !is_better(got, entry, queue))
             return NONE;
         if (is_there(entry, queue, moment))
             return is_tick_better(audit, moment, got, number, first) ? first : NONE;
@@ -912,7 +922,7 @@ is_hidden(const struct aw_audit *audit, const struct moment *moment, const struc
         if (entry->queued_seq > moment->taken_seq)
             last = entry->queued_at; /* batches of one time may be one group */
         if (entry->lane == behind->lane && entry->shelf == behind->shelf && lies_in(entry, queue) &&
-            tick_of(entry, queue) <= tick_of(behind, queue) && !is_better(got, entry, queue))
+            tick_of(entry, queue) <= tick_of(behind, queue) && (is_barred(got, entry) || !is_better(got, entry, queue)))
             return true;
     }
     return false;
@@ -937,7 +947,9 @@ static void
 consider_shelf(struct aw_audit *audit, const struct moment *moment, const struct got *got, uint32_t lane, uint32_t shelf,
                struct best *best)
 {
-    for (unsigned queues = audit->queues[shelf * audit->lanes + lane]; queues != 0; queues &= queues - 1) {
+    unsigned queues = audit->queues[shelf * audit->lanes + lane] & ~aw_choice_barred_queues(got->lease->barred);
+
+    for (; queues != 0; queues &= queues - 1) {
         unsigned                  queue = (unsigned)__builtin_ctz(queues);
         uint32_t                  head = head_of(audit, moment, got, heap_number(audit, lane, shelf, queue));
         struct aw_order_candidate candidate;

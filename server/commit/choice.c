@@ -20,6 +20,12 @@ aw_choice_candidate(const struct aw_head *head)
         .class_ = head->class_, .age = head->age, .departs_at = departure_of(head), .reply_by = head->reply_by, .id = head->slot};
 }
 
+unsigned
+aw_choice_barred_queues(unsigned barred)
+{
+    return (barred >> AW_CLASS_IMMINENT & 1) != 0 ? barred | 1U << AW_LANES_BY_AGE : barred; /* a class's queue has its number */
+}
+
 /* The first entry of a queue that still counts. False: there is none. */
 static bool
 peek(struct aw_lanes *lanes, uint32_t lane, uint32_t shelf, unsigned queue, struct aw_choice *ret_choice)
@@ -61,10 +67,11 @@ consider_lane(const struct aw_choice_of *of, aw_ms now, uint32_t lane, uint32_t 
 
     if (queues == 0 || (of->directory != NULL && !aw_lanes_directory_gives(of->directory, lane)))
         return;
-    for (; queues != 0; queues &= queues - 1) {
+    for (queues &= ~aw_choice_barred_queues(of->barred); queues != 0; queues &= queues - 1) {
         struct aw_choice choice;
 
-        if (!peek(of->lanes, lane, shelf, (unsigned)__builtin_ctz(queues), &choice))
+        if (!peek(of->lanes, lane, shelf, (unsigned)__builtin_ctz(queues), &choice) ||
+            (of->barred >> choice.head.class_ & 1) != 0) /* of those that close */
             continue;
         if (best->any && !aw_order_goes_before(of->order, now, &choice.candidate, &best->choice.candidate))
             continue;

@@ -5,7 +5,8 @@
  * The bound is that of lanes.h: no entry of these lanes is overtaken whose push returned before the call began.
  *
  * An agent that has no unit free in some channels passes over their shelves (commit/lanes.h): it gets the most urgent of the
- * others, by heads alone.
+ * others, by heads alone. So it is with the queues of classes that it is not given. Only closing tickets of all classes share a
+ * queue: there it sees the head alone, if that is for it, and what closes behind another one by its class.
  *
  * Speed: a lane without entries costs a bit of a word that eight lanes share, or a load of it when the agent's lanes are listed,
  * once for each shelf in use; each queue that has entries costs a peek and a comparison.
@@ -31,6 +32,7 @@ struct aw_choice_of {
     const uint32_t                 *lane_list;  /* of the agent; NULL: all lanes of the directory */
     uint32_t                        lane_count; /* of the list */
     uint16_t                        full;       /* shelves to pass over, 1 << shelf: the agent has no unit free there */
+    uint8_t                         barred;     /* classes to pass over, 1 << class: they are not for this agent */
     const struct aw_order_settings *order;
 };
 
@@ -45,6 +47,8 @@ struct aw_choice {
 
 #define AW_CHOICE_HEADS_MAX (AW_LANES_SHELVES * AW_LANES_QUEUES)
 
+/* The queues of a lane that an agent passes over who is not given these classes. */
+unsigned aw_choice_barred_queues(unsigned barred);
 /* What the rule sees of a head. */
 struct aw_order_candidate aw_choice_candidate(const struct aw_head *head);
 

@@ -144,35 +144,51 @@ aw_parking_remove(struct aw_parking *parking, struct aw_submission *pull)
     parking->_count--;
 }
 
-#define SHELF_BITS 16U
-AW_STATIC_ASSERT(AW_CHANNEL_NUMBERS <= SHELF_BITS, "shelves fit the word");
+AW_STATIC_ASSERT(AW_CHANNEL_NUMBERS <= 16, "shelves are bits of 16");
 
-/* The shelves of this lane for which nobody waits, as far as that was found out since anything changed. */
-static unsigned
-idle_shelves(const struct aw_parking *parking, uint32_t lane)
+/* Nobody waits for these, as far as that was found out since anything changed. */
+static bool
+is_idle(const struct aw_parking *parking, uint32_t lane, const struct aw_park_shelves *shelves)
 {
-    uint64_t idle = parking->_idle[lane];
+    const struct aw_park_idle *idle = &parking->_idle[lane];
+    unsigned                   others = 0;
 
-    return idle >> SHELF_BITS == parking->_news ? idle & ((1U << SHELF_BITS) - 1) : 0;
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
+        others |= shelves->of[i] & ~(unsigned)(idle->news == parking->_news ? idle->shelves.of[i] : 0);
+    return others == 0;
+}
+
+static void
+note_idle(struct aw_parking *parking, uint32_t lane, const struct aw_park_shelves *shelves)
+{
+    struct aw_park_idle *idle = &parking->_idle[lane];
+
+    if (idle->news != parking->_news)
+        *idle = (struct aw_park_idle){.news = parking->_news};
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
+        idle->shelves.of[i] |= shelves->of[i];
 }
 
 static bool
 may_take(void *user, const struct aw_submission *pull)
 {
-    return (*(const unsigned *)user & ~(unsigned)pull->park.full) != 0;
+    const struct aw_park_shelves may = aw_park_may_take(&pull->park, user);
+
+    return aw_park_shelves_any(&may);
 }
 
 struct aw_submission *
-aw_parking_wake(struct aw_parking *parking, uint32_t lane, unsigned shelves)
+aw_parking_wake(struct aw_parking *parking, uint32_t lane, const struct aw_park_shelves *shelves)
 {
-    struct aw_submission *pull;
+    struct aw_park_shelves wanted = *shelves;
+    struct aw_submission  *pull;
 
     AW_ASSERT(lane < parking->_lanes_max);
-    if ((shelves & ~idle_shelves(parking, lane)) == 0)
+    if (is_idle(parking, lane, shelves))
         return NULL;
-    pull = aw_parking_find(parking, lane, may_take, &shelves);
+    pull = aw_parking_find(parking, lane, may_take, &wanted);
     if (pull == NULL) {
-        parking->_idle[lane] = parking->_news << SHELF_BITS | shelves | idle_shelves(parking, lane);
+        note_idle(parking, lane, shelves);
         return NULL;
     }
     aw_parking_remove(parking, pull);

@@ -1,10 +1,12 @@
 /* publish.c - what the world may see now that it is durable: tickets in lanes, woken pulls, answers to queries. */
 #include "commit/parts.h"
 
-#define ALL_SHELVES (~0U)
+static const struct aw_park_shelves all_shelves = {.of = {UINT16_MAX, UINT16_MAX, UINT16_MAX, UINT16_MAX, UINT16_MAX}};
 
-static bool
-shelf_has_ticket(struct aw_committer *c, uint32_t lane, uint32_t shelf)
+/* Adds this shelf to those of each `wanted` class of which it has tickets. */
+static void
+find_classes(struct aw_committer *c, uint32_t lane, uint32_t shelf, const struct aw_park_shelves *wanted,
+             struct aw_park_shelves *found)
 {
     unsigned queues = aw_lanes_queues(c->config.lanes, lane, shelf);
 
@@ -13,30 +15,30 @@ shelf_has_ticket(struct aw_committer *c, uint32_t lane, uint32_t shelf)
         struct aw_head head;
 
         /* A stale head after a bounded search may hide a ticket behind it: say yes, and the pull drops the rest. */
-        if ((queues & (1U << i)) != 0 && aw_lanes_peek(c->config.lanes, lane, shelf, i, &head))
-            return true;
+        if ((queues & (1U << i)) != 0 && (wanted->of[i] >> shelf & 1) != 0 &&
+            aw_lanes_peek(c->config.lanes, lane, shelf, i, &head))
+            found->of[i] |= (uint16_t)(1U << shelf);
     }
-    return false;
 }
 
-/* Those of the `wanted` shelves on which this lane has tickets to give out, 1 << shelf each. */
-static unsigned
-shelves_with_ticket(struct aw_committer *c, uint32_t lane, unsigned wanted)
+/* Those of the `wanted` shelves on which this lane has tickets to give out. */
+static struct aw_park_shelves
+shelves_with_ticket(struct aw_committer *c, uint32_t lane, const struct aw_park_shelves *wanted)
 {
-    unsigned found = 0;
+    struct aw_park_shelves found = {.of = {0}};
 
     if (!aw_lanes_directory_gives(c->config.directory, lane))
-        return 0;
-    for (unsigned left = aw_lanes_shelves(c->config.lanes) & wanted; left != 0; left &= left - 1)
-        found |= shelf_has_ticket(c, lane, (uint32_t)__builtin_ctz(left)) ? left & -left : 0;
+        return found;
+    for (unsigned left = aw_lanes_shelves(c->config.lanes); left != 0; left &= left - 1)
+        find_classes(c, lane, (uint32_t)__builtin_ctz(left), wanted, &found);
     return found;
 }
 
 /* Whom it woke; NULL when nobody waits for one of these shelves of this lane. */
 static const struct aw_submission *
-wake_one(struct aw_committer *c, uint32_t lane, unsigned shelves)
+wake_one(struct aw_committer *c, uint32_t lane, const struct aw_park_shelves *shelves)
 {
-    struct aw_submission *pull = shelves == 0 ? NULL : aw_parking_wake(&c->parking, lane, shelves);
+    struct aw_submission *pull = aw_park_shelves_any(shelves) ? aw_parking_wake(&c->parking, lane, shelves) : NULL;
 
     if (pull != NULL)
         aw_committer_give_back(c, pull);
@@ -46,8 +48,11 @@ wake_one(struct aw_committer *c, uint32_t lane, unsigned shelves)
 void
 aw_publish_look_at(struct aw_committer *c, uint32_t lane)
 {
-    if (lane != AW_LANE_NONE && aw_parking_count(&c->parking) > 0)
-        (void)wake_one(c, lane, shelves_with_ticket(c, lane, ALL_SHELVES)); /* nobody there is fine */
+    if (lane != AW_LANE_NONE && aw_parking_count(&c->parking) > 0) {
+        struct aw_park_shelves shelves = shelves_with_ticket(c, lane, &all_shelves);
+
+        (void)wake_one(c, lane, &shelves); /* nobody there is fine */
+    }
 }
 
 static void
@@ -58,11 +63,15 @@ show(struct aw_committer *c, const struct aw_event *event)
     aw_lanes_show(c->config.lanes, event->slot, event->version, event->age);
 }
 
+/* For the ticket of this event, which lies in a queue of this lane. */
 static void
-wake_for(struct aw_committer *c, uint32_t lane, uint32_t shelf)
+wake_for(struct aw_committer *c, uint32_t lane, const struct aw_event *event)
 {
+    struct aw_park_shelves shelves = {.of = {0}};
+
+    shelves.of[event->class_] = (uint16_t)(1U << event->shelf);
     if (aw_parking_count(&c->parking) > 0 && aw_lanes_directory_gives(c->config.directory, lane))
-        (void)wake_one(c, lane, 1U << shelf); /* nobody there is fine */
+        (void)wake_one(c, lane, &shelves); /* nobody there is fine */
 }
 
 /* Room was taken at admission, always; what comes back instead of being new uses the reserve, sized for all leases at once. */
@@ -78,7 +87,7 @@ queue(struct aw_committer *c, const struct aw_event *event)
 {
     show(c, event);
     push(c, event, event->lane);
-    wake_for(c, event->lane, event->shelf);
+    wake_for(c, event->lane, event);
 }
 
 /* What was taken elsewhere stays in the queues of a helping lane until somebody meets it there. Nobody may pull there for days, so
@@ -102,7 +111,7 @@ queue_with_helpers(struct aw_committer *c, const struct aw_event *event)
 
         drop_stale(c, lane, aw_lanes_shown_shelf(c->config.lanes, event->slot));
         push(c, event, lane);
-        wake_for(c, lane, event->shelf);
+        wake_for(c, lane, event);
     }
 }
 
@@ -159,7 +168,7 @@ put_back(struct aw_committer *c, const struct aw_event *event)
 
         if (!moves && aw_lanes_push_back(c->config.lanes, to->lane, to->queues, event->key, event->slot, event->version) != AW_OK)
             AW_UNREACHABLE();
-        wake_for(c, to->lane, event->shelf);
+        wake_for(c, to->lane, event);
     }
 }
 
@@ -168,10 +177,12 @@ put_back(struct aw_committer *c, const struct aw_event *event)
 static void
 wake_all(struct aw_committer *c, uint32_t lane)
 {
-    unsigned shelves = aw_parking_count(&c->parking) == 0 ? 0 : shelves_with_ticket(c, lane, ALL_SHELVES);
-    uint64_t waiting = 0;
+    struct aw_park_shelves shelves = {.of = {0}};
+    uint64_t               waiting = 0;
 
-    if (shelves == 0)
+    if (aw_parking_count(&c->parking) > 0)
+        shelves = shelves_with_ticket(c, lane, &all_shelves);
+    if (!aw_park_shelves_any(&shelves))
         return;
     for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
         struct aw_lanes_count count;
@@ -179,7 +190,7 @@ wake_all(struct aw_committer *c, uint32_t lane)
         aw_lanes_count(c->config.lanes, lane, (enum aw_class)i, &count);
         waiting += count.waiting;
     }
-    while (waiting-- > 0 && wake_one(c, lane, shelves) != NULL)
+    while (waiting-- > 0 && wake_one(c, lane, &shelves) != NULL)
         ;
 }
 
@@ -282,7 +293,10 @@ aw_publish_events(struct aw_committer *c)
 static bool
 wakes(struct aw_committer *c, const struct aw_submission *pull, uint32_t lane)
 {
-    return wake_one(c, lane, shelves_with_ticket(c, lane, ~(unsigned)pull->park.full)) == pull;
+    struct aw_park_shelves wanted = aw_park_may_take(&pull->park, &all_shelves);
+    struct aw_park_shelves shelves = shelves_with_ticket(c, lane, &wanted);
+
+    return wake_one(c, lane, &shelves) == pull;
 }
 
 /* Wakes somebody for each lane of `pull` that has a ticket for it, until `pull` itself is woken. All of its lanes count, not only
@@ -359,6 +373,7 @@ aw_publish_park(struct aw_committer *c, struct aw_submission *pull)
         return;
     }
     pull->park.is_gentle = aw_state_agent_is_gentle(c->config.state, agent);
+    pull->park.barred = aw_state_agent_barred(c->config.state, agent);
     pull->park.full = aw_streams_full(c, &pull->park, agent);
     aw_parking_add(&c->parking, pull);
     /* Looking after it is registered closes the gap: what was published before is seen here, what comes later wakes it. */

@@ -153,6 +153,7 @@ struct aw_park {
     uint32_t                        news;         /* of a stream: what it knows (aw_stream_look) */
     uint32_t                        units;        /* of a stream: it takes nothing while its agent holds so many leases; else 0 */
     uint16_t                        full;         /* committer: shelves of which it can take nothing, 1 << shelf each */
+    uint8_t                         barred;       /* committer: classes that its agent is not given, when it was parked */
     uint64_t                        number;       /* its place; 0: not registered yet. Kept over a wake that found nothing */
     enum aw_park_end                end;
     bool leaving; /* was woken and gives up: comes back CANCELLED, and somebody else is woken in its place */

@@ -192,6 +192,14 @@ aw_state_agent_is_gentle(const struct aw_state *state, uint32_t agent)
     return settings != NULL && settings->is_gentle;
 }
 
+uint8_t
+aw_state_agent_barred(const struct aw_state *state, uint32_t agent)
+{
+    const struct aw_agent_settings_row *settings = settings_of(state, agent);
+
+    return settings == NULL ? 0 : settings->barred;
+}
+
 void
 aw_agent_completed(struct aw_state *state, uint32_t agent)
 {
@@ -224,14 +232,21 @@ aw_agent_serves(const struct aw_state *state, uint32_t agent, uint32_t lane)
 }
 
 bool
-aw_agent_gentle_is_there(const struct aw_state *state, uint32_t lane)
+aw_agent_takes(const struct aw_state *state, uint32_t agent, enum aw_class class_)
+{
+    return (aw_state_agent_barred(state, agent) >> class_ & 1) == 0;
+}
+
+bool
+aw_agent_gentle_is_there(const struct aw_state *state, uint32_t lane, enum aw_class class_)
 {
     for (uint32_t i = 0; i < state->gentle_count; i++) {
-        const struct aw_agent_row *agent = aw_agent_at(state, state->gentle[i]);
-        bool                       was_there = agent->completed_at != 0 && state->now - agent->completed_at < AW_PRESENT_MS;
+        const struct aw_agent_row          *agent = aw_agent_at(state, state->gentle[i]);
+        const struct aw_agent_settings_row *settings = aw_agent_settings_at(state, agent->settings);
+        bool was_there = agent->completed_at != 0 && state->now - agent->completed_at < AW_PRESENT_MS;
 
-        if (agent->presence == AW_PRESENCE_READY && (agent->links.first != 0 || was_there) &&
-            serves(aw_agent_settings_at(state, agent->settings), lane))
+        if (agent->presence == AW_PRESENCE_READY && (agent->links.first != 0 || was_there) && serves(settings, lane) &&
+            (settings->barred >> class_ & 1) == 0)
             return true;
     }
     return false;
@@ -305,7 +320,8 @@ check_agent(const struct aw_state *state, const struct aw_in_agent *in, uint32_t
 {
     const struct aw_agent_settings_row *row = settings_of(state, agent);
 
-    if (in->name.len == 0 || in->name.len > AW_AGENT_BYTES_MAX || !are_lanes_valid(state, in) || !are_units_valid(in))
+    if (in->name.len == 0 || in->name.len > AW_AGENT_BYTES_MAX || !are_lanes_valid(state, in) || !are_units_valid(in) ||
+        in->barred >= AW_CLASSES_ALL)
         return AW_E_BAD_VALUE;
     if (!aw_if_match_holds(&in->if_match, row == NULL ? 0 : row->version))
         return AW_E_PRECONDITION;
@@ -327,7 +343,7 @@ make_row(const struct aw_state *state, const struct aw_in_agent *in, struct aw_a
     bool is_whole = true;
 
     *ret_row = (struct aw_agent_settings_row){
-        .units_total = in->units_total, .is_gentle = in->is_gentle, .lane_count = (uint16_t)in->lane_count};
+        .units_total = in->units_total, .is_gentle = in->is_gentle, .barred = in->barred, .lane_count = (uint16_t)in->lane_count};
     memset(ret_row->units, AW_UNITS_UNBOUND, sizeof(ret_row->units));
     for (uint32_t i = 0; i < in->unit_count; i++) {
         uint32_t channel = aw_state_find_channel(state, in->units[i].channel);
@@ -346,8 +362,9 @@ make_row(const struct aw_state *state, const struct aw_in_agent *in, struct aw_a
 static bool
 is_same(const struct aw_agent_settings_row *a, const struct aw_agent_settings_row *b)
 {
-    return a->units_total == b->units_total && a->is_gentle == b->is_gentle && a->lane_count == b->lane_count &&
-           memcmp(a->units, b->units, sizeof(a->units)) == 0 && memcmp(a->lanes, b->lanes, sizeof(a->lanes)) == 0;
+    return a->units_total == b->units_total && a->is_gentle == b->is_gentle && a->barred == b->barred &&
+           a->lane_count == b->lane_count && memcmp(a->units, b->units, sizeof(a->units)) == 0 &&
+           memcmp(a->lanes, b->lanes, sizeof(a->lanes)) == 0;
 }
 
 static uint32_t
@@ -486,6 +503,7 @@ aw_state_agent(const struct aw_state *state, uint32_t agent, struct aw_agent_vie
         return;
     ret_view->version = settings->version;
     ret_view->is_gentle = settings->is_gentle;
+    ret_view->barred = settings->barred;
     ret_view->units_total = settings->units_total;
     ret_view->lane_count = settings->lane_count;
     for (uint32_t i = 0; i < settings->lane_count; i++)

@@ -1,9 +1,9 @@
 /* ahead.h - who goes before a ticket that waits: a look through all tickets, in steps.
  *
  * The rule is that of the pulls (order.h), by what they see of a ticket: class, age, departure, reply_by. Counted are the tickets
- * of its own lane that lie in a queue, and those of others that its lane helps with; agents of several lanes, or with tickets kept
- * for them, may be given others first. Changes nothing, so its owner may stop at any step; what changes between two steps is
- * counted as it is when its turn comes. Owns nothing.
+ * of its own lane that lie in a queue, and those of others that its lane helps with; agents of several lanes, with tickets kept for
+ * them, or who are not given some classes, may be given others first. Changes nothing, so its owner may stop at any step; what
+ * changes between two steps is counted as it is when its turn comes. Owns nothing.
  * Thread: that of the state. Nothing can fail.
  */
 #ifndef AW_CORE_AHEAD_H

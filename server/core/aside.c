@@ -98,7 +98,9 @@ is_offered(const struct aw_state *state, const struct aw_ticket_row *ticket, con
 static bool
 is_past(const struct aw_state *state, const struct aw_ticket_row *ticket, const struct aw_aside_row *row)
 {
-    return !counts(state, row) || (row->kind != AW_ASIDE_DECLINED && !aw_aside_may_keep(ticket));
+    if (!counts(state, row) || (row->kind != AW_ASIDE_DECLINED && !aw_aside_may_keep(ticket)))
+        return true;
+    return row->kind == AW_ASIDE_KEPT && !aw_agent_takes(state, row->agent, (enum aw_class)ticket->class_);
 }
 
 void
@@ -183,7 +185,8 @@ aw_aside_keep(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticke
     uint64_t                       ms = (ticket->flags & AW_TICKET_GENTLE) != 0 ? settings->kept_gentle_ms : settings->kept_ms;
 
     AW_ASSERT(state->ticket_asides[slot] == 0);
-    if (ms > 0 && aw_aside_may_keep(ticket) && aw_rows_room(&state->asides) > 0)
+    if (ms > 0 && aw_aside_may_keep(ticket) && aw_agent_takes(state, agent, (enum aw_class)ticket->class_) &&
+        aw_rows_room(&state->asides) > 0)
         add(state, slot, ticket, agent, AW_ASIDE_KEPT, state->now + ms);
 }
 
@@ -197,7 +200,7 @@ aw_aside_gentle_first(struct aw_state *state, uint32_t slot, struct aw_ticket_ro
     AW_ASSERT(state->ticket_asides[slot] == 0);
     if (ms > 0 && (ticket->flags & AW_TICKET_GENTLE) != 0 && aw_aside_may_keep(ticket) &&
         state->gentle_asides < AW_GENTLE_ASIDES_MAX && aw_rows_room(&state->asides) > aw_state_aside_count(state) &&
-        aw_agent_gentle_is_there(state, ticket->lane))
+        aw_agent_gentle_is_there(state, ticket->lane, (enum aw_class)ticket->class_))
         add(state, slot, ticket, 0, AW_ASIDE_GENTLE, state->now + ms);
 }
 
@@ -243,7 +246,10 @@ allows(const struct aw_state *state, const struct aw_aside_row *row, uint32_t ag
 bool
 aw_state_may_take(const struct aw_state *state, uint32_t slot, uint32_t agent)
 {
-    if ((aw_state_agent_full(state, agent) >> aw_ticket_at(state, slot)->channel & 1) != 0)
+    const struct aw_ticket_row *ticket = aw_ticket_at(state, slot);
+
+    if ((aw_state_agent_full(state, agent) >> ticket->channel & 1) != 0 ||
+        !aw_agent_takes(state, agent, (enum aw_class)ticket->class_))
         return false;
     for (uint32_t at = state->ticket_asides[slot]; at != 0; at = aw_aside_at(state, at)->links.next) {
         const struct aw_aside_row *row = aw_aside_at(state, at);

@@ -200,7 +200,8 @@ struct aw_agent_settings_row {
     uint32_t units_total; /* or AW_UNITS_NO_TOTAL */
     uint16_t is_gentle;
     uint16_t lane_count; /* 0: all lanes */
-    uint8_t  reserved[4];
+    uint8_t  barred;     /* classes that it is not given, 1 << class */
+    uint8_t  reserved[3];
     uint8_t  units[AW_CHANNELS_MAX + 1];   /* by channel, or AW_UNITS_UNBOUND */
     uint16_t lanes[AW_LANES_PER_PULL_MAX]; /* ascending; zeros behind them */
 };
@@ -770,12 +771,14 @@ uint32_t    aw_agent_find(const struct aw_state *state, struct aw_slice name);
 uint32_t aw_agent_make(struct aw_state *state, struct aw_slice name);
 /* Whether it is set to serve this lane, or to all. */
 bool aw_agent_serves(const struct aw_state *state, uint32_t agent, uint32_t lane);
+/* Whether it may be given tickets of this class. */
+bool aw_agent_takes(const struct aw_state *state, uint32_t agent, enum aw_class class_);
 /* It holds one lease more (by 1) or less (by -1) of a ticket of this channel. */
 void aw_agent_count(struct aw_state *state, uint32_t agent, uint32_t channel, int by);
 /* It is there: it completed a ticket. */
 void aw_agent_completed(struct aw_state *state, uint32_t agent);
-/* Whether one that is marked gentle, serves this lane and is there. */
-bool aw_agent_gentle_is_there(const struct aw_state *state, uint32_t lane);
+/* Whether one that is marked gentle, serves this lane, takes this class and is there. */
+bool aw_agent_gentle_is_there(const struct aw_state *state, uint32_t lane, enum aw_class class_);
 /* Rebuilds what is derived from the rows, but for the leases. */
 void aw_agent_load_all(struct aw_state *state);
 

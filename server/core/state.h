@@ -59,6 +59,9 @@
  *              goes to the queue at once. At most AW_GENTLE_AGENTS_MAX agents are so marked.
  *   units      what an agent may hold in a channel, and in all, binds LEASE, not what it holds already: a follow-up on another
  *              channel, or fewer units, leave its leases alone.
+ *   classes    an agent is given tickets of those that it is set to, whatever waits: without CARE it never gets one. That binds
+ *              LEASE as units do. Nothing is kept for it of a class that it does not take, nor can that be transferred to it. What
+ *              was kept before it was set so stays kept until that time is over.
  *   presence   of an agent: only who is READY is given tickets, and counts as there for what is kept or gentle; what it holds it
  *              goes on with. LEAVING without a lease is shown as GONE. Who was never heard of is READY.
  *   kept       a ticket that reopens, for the agent who completed it, when that one holds a lease or completed it less than 15 min
@@ -305,7 +308,8 @@ uint32_t aw_state_next_aside(const struct aw_state *state, uint32_t after);
 uint32_t aw_state_aside_ticket(const struct aw_state *state, uint32_t aside);
 /* The number of an agent; 0: never seen. */
 uint32_t aw_state_find_agent(const struct aw_state *state, struct aw_slice name);
-/* Whether this agent may take the ticket in `slot` now, as far as declines, keeping and units go. `agent` 0: one never seen. */
+/* Whether this agent may take the ticket in `slot` now, as far as declines, keeping, units and classes go. `agent`
+ * 0: one never seen. */
 bool aw_state_may_take(const struct aw_state *state, uint32_t slot, uint32_t agent);
 /* For whom alone the ticket is kept; empty: for nobody. */
 struct aw_slice aw_state_kept_for(const struct aw_state *state, uint32_t slot);
@@ -325,6 +329,7 @@ struct aw_agent_view {
     enum aw_presence      presence;
     uint64_t              version; /* of its settings; 0: it was never set */
     bool                  is_gentle;
+    uint8_t               barred;     /* classes that it is not given, 1 << class each */
     const uint32_t       *lanes;      /* ascending */
     uint32_t              lane_count; /* 0: all lanes */
     struct aw_agent_units units[AW_CHANNELS_MAX];
@@ -345,6 +350,8 @@ struct aw_slice aw_state_agent_name(const struct aw_state *state, uint32_t agent
 enum aw_presence aw_state_agent_presence(const struct aw_state *state, uint32_t agent);
 /* Whether it is marked gentle. `agent` 0: no. */
 bool aw_state_agent_is_gentle(const struct aw_state *state, uint32_t agent);
+/* Classes that it is not given, 1 << class each. `agent` 0: none. */
+uint8_t aw_state_agent_barred(const struct aw_state *state, uint32_t agent);
 
 /* Leases of this agent in the table: those that run, and those whose TIMER has not come round yet. `agent` 0: none. */
 uint32_t aw_state_agent_held(const struct aw_state *state, uint32_t agent);

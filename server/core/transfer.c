@@ -40,7 +40,8 @@ find_goal(const struct aw_state *state, const struct aw_in_transfer *in, const s
         return AW_TRANSFER_BACK;
     if (aw_ticket_transfers(ticket) == AW_TICKET_TRANSFERS_MAX)
         return AW_TRANSFER_TOO_OFTEN;
-    if (goal.agent != 0 && !aw_agent_serves(state, goal.agent, goal.lane))
+    if (goal.agent != 0 &&
+        (!aw_agent_serves(state, goal.agent, goal.lane) || !aw_agent_takes(state, goal.agent, (enum aw_class)ticket->class_)))
         return AW_TRANSFER_NOT_SERVED;
     return AW_TRANSFER_GOES;
 }

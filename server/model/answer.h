@@ -335,6 +335,7 @@ struct aw_agent_answer {
     struct aw_slice              name;
     const struct aw_slice       *lanes; /* none: all */
     uint32_t                     lane_count;
+    uint8_t                      barred; /* classes that it is not given, 1 << class each */
     bool                         is_gentle;
     const struct aw_agent_units *units;
     const uint32_t              *held; /* leases, in each of these channels */

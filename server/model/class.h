@@ -16,7 +16,8 @@ enum aw_class {
     AW_CLASS_OTHER = 4,
 };
 #define AW_CLASS_COUNT 5
-#define AW_CLASS_NONE  255 /* "no hint" where a class is optional */
+#define AW_CLASSES_ALL ((1U << AW_CLASS_COUNT) - 1) /* of a set: 1 << class each */
+#define AW_CLASS_NONE  255                          /* "no hint" where a class is optional */
 
 /* "care", "imminent", ...; `class_` must be one of the five. */
 const char *aw_class_name(enum aw_class class_);

@@ -168,7 +168,8 @@ struct aw_in_agent {
     const uint32_t              *lanes; /* ascending, each once, all of them there; NULL: all lanes */
     uint32_t                     lane_count;
     bool                         is_gentle;
-    const struct aw_agent_units *units; /* each channel once; a channel that is not named has no bound of its own */
+    uint8_t                      barred; /* classes that it is not given, 1 << class each; not all of them */
+    const struct aw_agent_units *units;  /* each channel once; a channel that is not named has no bound of its own */
     uint32_t                     unit_count;
     uint32_t                     units_total; /* or AW_UNITS_NO_TOTAL */
     struct aw_slice              by;
@@ -280,6 +281,7 @@ struct aw_lease_choice {
     uint32_t                 held_us;     /* from then until the lease was applied; UINT32_MAX: or longer. Set by the committer */
     uint8_t                  queue;       /* of the lane, out of which it was taken; or AW_CHOICE_ASIDE */
     uint16_t                 full;        /* channels that it passed over, 1 << number: no unit of the agent was free there */
+    uint8_t                  barred;      /* classes that it passed over, 1 << class: not for this agent */
     uint32_t                 back_slot;   /* ASIDE: the pull's own last choice, which went back to its queue for it; 0: none */
     uint64_t                 refused_seq; /* choices were refused since the lease before, without a record, and their tickets went
                                           * back: the smallest seen_seq of them; 0: none. Set by the committer */
@@ -566,7 +568,7 @@ enum aw_transfer_refusal {
     AW_TRANSFER_SAME_LANE, /* from here on TRANSFER_REFUSED: it is there */
     AW_TRANSFER_BACK,      /* it came from there */
     AW_TRANSFER_TOO_OFTEN,
-    AW_TRANSFER_NOT_SERVED, /* that agent is not set to serve its lane */
+    AW_TRANSFER_NOT_SERVED, /* that agent is not set to serve its lane, or to take its class */
 };
 struct aw_out_lease {
     struct aw_lease_id       lease;

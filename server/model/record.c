@@ -501,6 +501,7 @@ put_agent(struct put *put, const struct aw_in_agent *agent)
     AW_ASSERT(agent->unit_count <= AW_CHANNELS_MAX);
     put_string(put, agent->name, AW_AGENT_BYTES_MAX);
     put_u8(put, agent->is_gentle);
+    put_u8(put, agent->barred);
     put_lanes(put, agent->lanes, agent->lane_count); /* none: all */
     put_u8(put, agent->unit_count);
     for (uint32_t i = 0; i < agent->unit_count; i++) {
@@ -534,6 +535,7 @@ put_choice(struct put *put, const struct aw_lease_choice *choice)
         put_u32(put, choice->back_slot);
     put_order(put, &choice->order);
     put_varint(put, choice->full);
+    put_u8(put, choice->barred);
     put_varint(put, choice->refused_seq);
     put_lanes(put, choice->lanes, choice->lane_count);
 }
@@ -1451,6 +1453,7 @@ get_agent(struct get *get, struct aw_in_agent *agent)
     if (agent->name.len == 0)
         get_fail(get, AW_E_CORRUPT, "an agent without a name");
     agent->is_gentle = get_u8(get, 1, "a flag is neither 0 nor 1") != 0;
+    agent->barred = (uint8_t)get_u8(get, AW_CLASSES_ALL - 1, "a class is out of range, or none is left");
     agent->lanes = get_lanes(get, &agent->lane_count);
     agent->unit_count = get_u8(get, AW_CHANNELS_MAX, "more channels than the limit");
     units = get_list(get, &agent->unit_count, sizeof(*units));
@@ -1488,6 +1491,7 @@ get_choice(struct get *get, struct aw_lease_choice *choice)
         choice->back_slot = get_u32(get);
     get_order(get, &choice->order);
     choice->full = (uint16_t)get_varint(get, UINT16_MAX, "a channel is out of range");
+    choice->barred = (uint8_t)get_u8(get, AW_CLASSES_ALL - 1, "a class is out of range, or none is left");
     choice->refused_seq = get_varint(get, UINT64_MAX, "");
     if (choice->taken_seq < choice->seen_seq)
         get_fail(get, AW_E_CORRUPT, "a ticket was taken before it was looked for");

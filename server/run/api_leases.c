@@ -252,7 +252,7 @@ make_refusal(enum aw_err err, enum aw_transfer_refusal refusal)
         [AW_TRANSFER_SAME_LANE] = {"lane", "the ticket is in that lane"},
         [AW_TRANSFER_BACK] = {"lane", "the ticket came from that lane; a supervisor may move it there"},
         [AW_TRANSFER_TOO_OFTEN] = {"", "the ticket was transferred as often as agents may; a supervisor may move it"},
-        [AW_TRANSFER_NOT_SERVED] = {"agent", "agent is not set to serve the ticket's lane"},
+        [AW_TRANSFER_NOT_SERVED] = {"agent", "agent is not set to serve the ticket's lane, or to take its class"},
     };
 
     return (struct aw_problem){

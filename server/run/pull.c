@@ -84,6 +84,7 @@ aw_pull_renew(struct aw_pull *pull)
     }
     AW_ASSERT(settings != NULL); /* what was set once stays so */
     pull->_is_gentle = settings->is_gentle;
+    pull->_barred = settings->barred;
     pull->_stamp = settings->stamp;
     tell_park(pull);
     return true;
@@ -142,6 +143,7 @@ add_choice(struct aw_pull *pull, const struct aw_choice *choice)
                                                     .taken_seq = choice->taken_seq,
                                                     .queue = (uint8_t)choice->head.queue,
                                                     .full = aw_units_full(&pull->_units),
+                                                    .barred = pull->_barred,
                                                     .lanes = pull->lanes,
                                                     .lane_count = pull->lane_count,
                                                     .taken_at = aw_clock_mono()}}};
@@ -190,6 +192,7 @@ take_one(struct aw_pull *pull, struct aw_choice *ret_choice, bool *ret_is_dry)
                                     .lane_list = pull->lanes,
                                     .lane_count = pull->lane_count,
                                     .full = aw_units_full(&pull->_units),
+                                    .barred = pull->_barred,
                                     .order = &io->order};
 
     while (has_place(pull)) {

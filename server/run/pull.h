@@ -46,6 +46,7 @@ struct aw_pull {
     uint32_t                 _agent_lanes_room;
     uint64_t                 _stamp; /* of the agent's settings that it goes by; 0: it was never set */
     bool                     _is_gentle;
+    uint8_t                  _barred;      /* classes that the agent is not given */
     struct aw_units          _units;       /* that the agent has free for what this pull takes further */
     bool                     _asked_aside; /* for a ticket that waits aside, since it was last woken for one */
     bool                     _is_cancelling;

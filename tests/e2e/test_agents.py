@@ -112,6 +112,35 @@ def test_lanes(t):
     equal(ann.lease()["ticket"], again, "from any lane")
 
 
+def test_classes(t):
+    """A volunteer gets no `care`, whatever waits, what is changed while it waits counts at once; it never spins."""
+    server = t.server()
+    make = Messages()
+    sue, vol, ann = server.api("sue"), server.api("vol"), server.api("ann")
+    problem(sue.put_agent("vol", {"classes": ["vip"]}), 400, "bad-value", "classes[0]")
+    made = status(sue.put_agent("vol", {"classes": ["other", "general", "general"]}), 201, "a volunteer").value
+    equal(made["classes"], ["general", "other"], "as set")
+    care = sue.receipt(make.next(care=["medical"]))["ticket"]
+    disrupted = sue.receipt(make.next(**{"class": "disrupted"}))["ticket"]
+    status(vol.pull(wait_s=0), 204, "neither is for a volunteer")
+    waits = vol.begin_pull(wait_s=50)
+    until_parked(server, 1)
+    sue.receipt(make.next(care=["medical"]))
+    check_quiet(server)
+    check(not waits.ended, "nor is what comes")
+    general = sue.receipt(make.next(**{"class": "general"}))["ticket"]
+    equal(status(vol.connection.wait(waits), 200, "general").value["leases"][0]["ticket"], general, "this is, behind all others")
+    refused = vol.begin_pull(wait_s=50)
+    until_parked(server, 1)
+    status(sue.put_agent("vol", {"classes": ["disrupted"]}), 200, "while it waits")
+    equal(status(vol.connection.wait(refused), 200, "now").value["leases"][0]["ticket"], disrupted, "what waited")
+    held = ann.lease()
+    equal(held["ticket"], care, "the others see care first")
+    problem(ann.act(held, "transfer", {"agent": "vol"}), 409, "transfer-refused", "agent")
+    equal(status(sue.put_agent("vol", {"lanes": ["main"]}), 200, "all again").value["classes"], None, "all")
+    equal(vol.lease()["class"], "care", "care too")
+
+
 def test_gentle(t):
     """A gentle ticket is for gentle agents first, while one is there; nobody else is woken for it, and then it is for all."""
     server = t.server("--gentle-first-s", "3")
@@ -196,7 +225,7 @@ def test_kill(t):
     sue, ann, gia = server.api("sue"), server.api("ann"), server.api("gia")
     status(sue.put_lane("nl"), 201, "a lane")
     status(sue.put_agent("gia", {"gentle": True, "lanes": ["main"]}), 201, "gentle")
-    status(sue.put_agent("ann", {"units": {"web": 1}, "units_total": 3}), 201, "units")
+    status(sue.put_agent("ann", {"units": {"web": 1}, "units_total": 3, "classes": ["general", "other"]}), 201, "units")
     sue.receipt(make.next())
     gia.lease()
     sue.receipt(make.next())
@@ -213,6 +242,8 @@ def test_kill(t):
     web = sue.receipt(make.next())["ticket"]
     status(ann.pull(wait_s=0), 204, "her unit is in use still")
     equal(bob.lease()["ticket"], web, "another takes it")
+    sue.receipt(make.next(channel="mail", care=["medical"]))
+    status(ann.pull(wait_s=0), 204, "of no class of hers")
 
 
 if __name__ == "__main__":

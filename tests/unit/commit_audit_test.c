@@ -373,7 +373,8 @@ some_lanes(struct desk *desk, uint32_t list[LANES])
 }
 
 static struct aw_command
-lease_of(const struct desk *desk, const struct aw_choice *choice, const uint32_t *list, uint32_t count, uint16_t full)
+lease_of(const struct desk *desk, const struct aw_choice *choice, const uint32_t *list, uint32_t count, uint16_t full,
+         uint8_t barred)
 {
     return (struct aw_command){
         .kind = AW_COMMAND_LEASE,
@@ -390,6 +391,7 @@ lease_of(const struct desk *desk, const struct aw_choice *choice, const uint32_t
                                 .taken_seq = choice->taken_seq,
                                 .queue = (uint8_t)choice->head.queue,
                                 .full = full,
+                                .barred = barred,
                                 .lanes = count == 0 ? NULL : list,
                                 .lane_count = count}}};
 }
@@ -404,6 +406,8 @@ pull(struct desk *desk)
 
     if (random_below(&desk->random, 2) == 0) /* as if no unit were free there: what was taken is leased all the same */
         of.full = (uint16_t)random_below(&desk->random, 16);
+    if (random_below(&desk->random, 3) == 0) /* nor given these classes */
+        of.barred = (uint8_t)random_below(&desk->random, AW_CLASSES_ALL);
     if (desk->is_quiet || desk->hand_count == HANDS_MAX)
         return;
     list = desk->lists[desk->hand_count];
@@ -411,7 +415,7 @@ pull(struct desk *desk)
     of.lane_list = count == 0 ? NULL : list;
     of.lane_count = count;
     if (aw_choice_take(&of, desk->now, &choice))
-        desk->hands[desk->hand_count++] = lease_of(desk, &choice, list, count, of.full);
+        desk->hands[desk->hand_count++] = lease_of(desk, &choice, list, count, of.full, of.barred);
 }
 
 /* A ticket that was refused although it waits goes back, as the committer does it. */
@@ -601,7 +605,7 @@ pull_wrongly(struct desk *desk)
         return;
     other.seen_seq = seen_seq;
     other.taken_seq = seen_seq;
-    command = lease_of(desk, &other, NULL, 0, 0);
+    command = lease_of(desk, &other, NULL, 0, 0, 0);
     lease(desk, &command, 0);
     if (command.out.err == AW_OK)
         desk->wrongs[desk->wrong_count++] = (struct wrong){command.out.seq, best.head.slot};
@@ -702,11 +706,11 @@ pass_over(struct desk *desk, uint64_t wait_ms, bool is_told, uint32_t held_ms)
     assert_true(aw_choice_take(&of, desk->now, &choices[1]));
     desk->now += held_ms;
     begin_group(desk);
-    command = lease_of(desk, &choices[1], NULL, 0, 0);
+    command = lease_of(desk, &choices[1], NULL, 0, 0, 0);
     lease(desk, &command, held_ms);
     desk->now += wait_ms;
     begin_group(desk);
-    command = lease_of(desk, &choices[0], NULL, 0, 0);
+    command = lease_of(desk, &choices[0], NULL, 0, 0, 0);
     command.in.lease.choice.at = desk->now;
     if (!is_told)
         command.in.lease.choice.at = 0;

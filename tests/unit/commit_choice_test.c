@@ -189,15 +189,18 @@ is_head(const struct model_ticket *tickets, uint32_t slot, bool by_age)
     return true;
 }
 
-/* The slot that the rule puts first, of all heads in the lanes that `serves` tells but on the shelves `full`; 0: there is none. */
+/* The slot that the rule puts first, of all heads in the lanes that `serves` tells but on the shelves `full`, and not of the
+ * classes `barred`, which hide who closes after them; 0: there is none. */
 static uint32_t
-model_choose(const struct model_ticket *tickets, const struct aw_order_settings *order, const bool *serves, unsigned full)
+model_choose(const struct model_ticket *tickets, const struct aw_order_settings *order, const bool *serves, unsigned full,
+             unsigned barred)
 {
     static struct aw_order_candidate candidates[3 * MODEL_TICKETS];
     size_t                           count = 0;
 
     for (uint32_t slot = 1; slot < MODEL_TICKETS; slot++) {
-        if (!tickets[slot].waiting || !serves[tickets[slot].lane] || (full >> tickets[slot].shelf & 1) != 0)
+        if (!tickets[slot].waiting || !serves[tickets[slot].lane] || (full >> tickets[slot].shelf & 1) != 0 ||
+            (barred >> tickets[slot].candidate.class_ & 1) != 0)
             continue;
         if (is_head(tickets, slot, false))
             candidates[count++] = tickets[slot].candidate;
@@ -230,7 +233,7 @@ walk(struct fixture *fixture, struct random *random, const struct aw_choice_of *
                  tickets[slot].candidate.class_, tickets[slot].candidate.age, tickets[slot].candidate.departs_at, slot, old + 1);
     }
     link_peers(tickets);
-    while ((expected = model_choose(tickets, of->order, serves, 0)) != 0) {
+    while ((expected = model_choose(tickets, of->order, serves, 0, 0)) != 0) {
         expect(of, expected);
         tickets[expected].waiting = false;
         aw_lanes_show(fixture->lanes, expected, version[expected] + 1, NOW); /* leased: its other entries are stale */
@@ -304,7 +307,8 @@ random_moves(struct fixture *fixture, struct random *random, struct model_ticket
     }
 }
 
-/* An agent whose units are full now here, now there, while tickets move to shelves of their own. */
+/* An agent whose units are full now here, now there, and who is given now these classes, now those, while tickets move to shelves
+ * of their own. */
 static void
 test_shelves(void **state)
 {
@@ -334,7 +338,8 @@ test_shelves(void **state)
         random_moves(fixture, &random, tickets, &pushed);
         of.full = (uint16_t)random_next(&random);
         of.full &= (uint16_t)random_next(&random); /* a quarter of the shelves */
-        expected = model_choose(tickets, of.order, serves, of.full);
+        of.barred = (uint8_t)(random_next(&random) & AW_CLASSES_ALL & random_next(&random));
+        expected = model_choose(tickets, of.order, serves, of.full, of.barred);
         if (expected == 0) {
             expect_none(&of);
             continue;
@@ -345,6 +350,7 @@ test_shelves(void **state)
         left--;
     }
     of.full = 0;
+    of.barred = 0;
     expect_none(&of);
     assert_int_not_equal(aw_lanes_shelves(fixture->lanes), 1);
 }

@@ -135,14 +135,22 @@ serves(const struct pull *pull, uint32_t lane)
 #define PARK_AGENTS 7U
 static const char *const park_agents[PARK_AGENTS] = {"ann", "bob", "cyd", "dan", "eve", "fay", "gus"};
 
+static const uint8_t park_barred[PARK_AGENTS] = {0, 0, 0, 0x01, 0x1E, 0x03, 0};
+
 /* Of those that may take from one of these shelves. */
 static struct pull *
-longest(struct pull *pulls, uint32_t lane, unsigned shelves, const uint16_t full[PARK_AGENTS])
+longest(struct pull *pulls, uint32_t lane, const struct aw_park_shelves *shelves, const uint16_t full[PARK_AGENTS])
 {
     struct pull *best = NULL;
 
     for (uint32_t i = 0; i < PULLS; i++) {
-        if (pulls[i].submission.park.parked && serves(&pulls[i], lane) && (shelves & ~(unsigned)full[i % PARK_AGENTS]) != 0 &&
+        unsigned may = 0;
+
+        for (unsigned class_ = 0; class_ < AW_CLASS_COUNT; class_++) {
+            if ((park_barred[i % PARK_AGENTS] >> class_ & 1) == 0)
+                may |= shelves->of[class_] & ~(unsigned)full[i % PARK_AGENTS];
+        }
+        if (pulls[i].submission.park.parked && serves(&pulls[i], lane) && may != 0 &&
             (best == NULL || pulls[i].order < best->order))
             best = &pulls[i];
     }
@@ -208,6 +216,16 @@ wake_key(struct aw_parking *parking, struct pull *pulls, uint64_t number)
     assert_false(woken->park.parked);
 }
 
+static struct aw_park_shelves
+some_shelves(uint64_t *random)
+{
+    struct aw_park_shelves shelves = {.of = {0}};
+
+    for (unsigned class_ = 0; class_ < AW_CLASS_COUNT; class_++)
+        shelves.of[class_] = (uint16_t)(below(random, 3) == 0 ? below(random, 8) : 0);
+    return shelves;
+}
+
 static void
 test_parking_wakes_the_longest_waiting(void **state)
 {
@@ -237,6 +255,7 @@ test_parking_wakes_the_longest_waiting(void **state)
             if (pull->submission.park.number == 0)
                 pull->order = ++order;
             pull->submission.park.full = full[(size_t)(pull - pulls) % PARK_AGENTS];
+            pull->submission.park.barred = park_barred[(size_t)(pull - pulls) % PARK_AGENTS];
             pull->freed = false;
             aw_parking_add(&parking, &pull->submission);
             break;
@@ -259,9 +278,9 @@ test_parking_wakes_the_longest_waiting(void **state)
             break;
         }
         default: {
-            unsigned              shelves = (unsigned)below(&random, 8);
-            struct pull          *want = longest(pulls, lane, shelves, full);
-            struct aw_submission *woken = aw_parking_wake(&parking, lane, shelves);
+            const struct aw_park_shelves shelves = some_shelves(&random);
+            struct pull                 *want = longest(pulls, lane, &shelves, full);
+            struct aw_submission        *woken = aw_parking_wake(&parking, lane, &shelves);
 
             assert_ptr_equal(woken, want == NULL ? NULL : &want->submission);
             if (woken != NULL) {

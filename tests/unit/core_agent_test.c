@@ -115,6 +115,7 @@ test_refused(void **unused)
         {.lanes = far, .lane_count = 2, .units_total = 1},      {.lanes = far, .lane_count = 0, .units_total = 1},
         {.units = same, .unit_count = 2, .units_total = 1},     {.units = many, .unit_count = 1, .units_total = 1},
         {.units = none, .unit_count = 1, .units_total = 1},     {.units_total = AW_AGENT_UNITS_TOTAL_MAX + 1},
+        {.barred = AW_CLASSES_ALL, .units_total = 1},           {.barred = 1U << AW_CLASS_COUNT, .units_total = 1},
     };
     struct kit kit;
 
@@ -415,6 +416,64 @@ test_presence_is_limited(void **unused)
     kit_close(&kit);
 }
 
+/* --- classes -------------------------------------------------------------------------------------------------------------- */
+
+static struct aw_command
+bar(struct kit *kit, const char *name, unsigned barred)
+{
+    return set(kit, name, (struct aw_in_agent){.barred = (uint8_t)barred, .units_total = AW_UNITS_NO_TOTAL});
+}
+
+/* What it is not given it never gets: no lease, nothing kept, nothing handed over. What it holds it keeps, whatever its class by
+ * then; set anew, it is given all. */
+static void
+test_classes(void **unused)
+{
+    struct kit          kit;
+    struct aw_ticket_id care, general;
+    struct aw_lease_id  lease;
+    const unsigned      urgent = 1U << AW_CLASS_CARE | 1U << AW_CLASS_IMMINENT;
+
+    (void)unused;
+    kit_open(&kit);
+    assert_true(bar(&kit, "vol", urgent).out.changed);
+    assert_int_equal(view_of(&kit, "vol").barred, urgent);
+    assert_false(bar(&kit, "vol", urgent).out.changed);
+    care = kit_post(&kit, (struct kit_post){.id = 1, .who = {1}, .class_ = AW_CLASS_CARE}).ticket;
+    general = kit_post(&kit, (struct kit_post){.id = 2, .who = {2}, .class_ = AW_CLASS_GENERAL}).ticket;
+    assert_int_equal(kit_try_lease(&kit, care.slot, kit_view(&kit, care).version, "vol", KIT_MINUTE).out.err, AW_E_STALE);
+    lease = kit_lease(&kit, general, "vol", KIT_MINUTE);
+    /* It becomes care in her hands: she goes on with it, and may complete it; then it is for others. */
+    (void)kit_post(&kit, (struct kit_post){.id = 3, .who = {2}, .class_ = AW_CLASS_CARE});
+    assert_int_equal(kit_fenced(&kit, AW_COMMAND_EXTEND, lease, "vol", 1).out.err, AW_OK);
+    assert_int_equal(kit_fenced(&kit, AW_COMMAND_RELEASE, lease, "vol", 2).out.err, AW_OK);
+    assert_int_equal(kit_try_lease(&kit, general.slot, kit_view(&kit, general).version, "vol", KIT_MINUTE).out.err, AW_E_STALE);
+    assert_int_equal(bar(&kit, "vol", 0).out.err, AW_OK);
+    assert_int_equal(kit_try_lease(&kit, general.slot, kit_view(&kit, general).version, "vol", KIT_MINUTE).out.err, AW_OK);
+    kit_close(&kit);
+}
+
+/* A ticket that reopens is kept for its agent, but not of a class that this one is not given; nor is it when that changes. */
+static void
+test_nothing_is_kept_of_other_classes(void **unused)
+{
+    struct kit          kit;
+    struct aw_ticket_id ticket;
+
+    (void)unused;
+    kit_open(&kit);
+    for (uint64_t who = 1; who <= 2; who++) {
+        ticket = kit_post(&kit, (struct kit_post){.id = 10 * who, .who = {who}, .class_ = AW_CLASS_OTHER}).ticket;
+        kit_complete(&kit, kit_lease(&kit, ticket, "vol", KIT_MINUTE), "vol");
+        assert_int_equal(bar(&kit, "vol", who == 1 ? 0 : 1U << AW_CLASS_DISRUPTED).out.err, AW_OK);
+        (void)kit_post(&kit, (struct kit_post){.id = 10 * who + 1, .who = {who}, .class_ = AW_CLASS_OTHER});
+        assert_true(kit_view(&kit, ticket).is_aside);
+        (void)kit_post(&kit, (struct kit_post){.id = 10 * who + 2, .who = {who}, .class_ = AW_CLASS_DISRUPTED});
+        assert_int_equal(kit_view(&kit, ticket).is_aside, who == 1);
+    }
+    kit_close(&kit);
+}
+
 /* --- gentle --------------------------------------------------------------------------------------------------------------- */
 
 static struct aw_ticket_id
@@ -679,6 +738,8 @@ main(void)
         cmocka_unit_test(test_presence),
         cmocka_unit_test(test_nothing_is_kept_for_who_is_away),
         cmocka_unit_test(test_presence_is_limited),
+        cmocka_unit_test(test_classes),
+        cmocka_unit_test(test_nothing_is_kept_of_other_classes),
         cmocka_unit_test(test_gentle_first),
         cmocka_unit_test(test_gentle_is_offered_once),
         cmocka_unit_test(test_gentle_is_not_for_all),

@@ -115,6 +115,7 @@ struct machine {
     uint32_t                lane_count;
     bool                    agents[NAMES];
     uint32_t                agent_numbers[NAMES], agent_count;
+    uint8_t                 barred[NAMES];        /* classes that the agent is not given */
     uint8_t                 unit_channels[NAMES]; /* of which the agent has units; 0: it was never set */
     uint32_t                units[NAMES];
     unsigned                shelves; /* channels that any agent's units named */
@@ -340,12 +341,19 @@ m_may_take(const struct m_ticket *t, int agent)
     return agent < 0 || t->declined_until[agent] <= m.now;
 }
 
+static bool
+m_is_barred(int agent, enum aw_class class_)
+{
+    return agent >= 0 && (m.barred[agent] >> class_ & 1) != 0;
+}
+
 static void
 m_prune(struct m_ticket *t)
 {
     for (int i = 0; i < NAMES; i++)
         t->declined_until[i] = t->declined_until[i] <= m.now ? 0 : t->declined_until[i];
-    if (t->kept_until <= m.now || t->class_ == AW_CLASS_CARE || t->class_ == AW_CLASS_IMMINENT)
+    if (t->kept_until <= m.now || t->class_ == AW_CLASS_CARE || t->class_ == AW_CLASS_IMMINENT ||
+        m_is_barred(t->kept_for, t->class_))
         t->kept_until = 0;
 }
 
@@ -645,7 +653,7 @@ m_join(const struct kit_post *post, uint32_t slot, struct aw_command *c)
         t->closed_at = t->reply_by = 0;
     m_add_facts(t, post);
     kept_ms = t->gentle ? m.settings.kept_gentle_ms : m.settings.kept_ms;
-    if (is_kept && kept_ms > 0 && m_has_aside_room()) {
+    if (is_kept && kept_ms > 0 && !m_is_barred(t->ended_holder, t->class_) && m_has_aside_room()) {
         t->kept_until = m.now + kept_ms;
         t->kept_for = t->ended_holder;
     }
@@ -784,7 +792,7 @@ m_see_agent(int agent)
     m.agents[agent] = true;
 }
 
-/* Units of one channel, and nothing else. */
+/* Units of one channel, and classes. */
 static void
 m_set_agent(struct aw_command *c, const char *channel, uint32_t units)
 {
@@ -797,7 +805,9 @@ m_set_agent(struct aw_command *c, const char *channel, uint32_t units)
     }
     if ((!m.agents[agent] && m.agent_count >= AGENTS) || (number == 0 && used == AW_CHANNELS_MAX))
         c->out.err = AW_E_TABLE_FULL;
-    else if (number == 0 || m.unit_channels[agent] != number || m.units[agent] != units) {
+    else if (number == 0 || m.unit_channels[agent] != number || m.units[agent] != units ||
+             m.barred[agent] != c->in.agent.barred) {
+        m.barred[agent] = c->in.agent.barred;
         m_see_agent(agent);
         m.unit_channels[agent] = m_channel(channel, AW_CHANNELS_MAX);
         m.units[agent] = units;
@@ -845,7 +855,8 @@ m_lease(struct aw_command *c)
     for (uint32_t i = 1; i < SLOTS; i++)
         leases += m.tickets[i].state == AW_TICKET_LEASED ? 1 : 0;
     if (t->state != AW_TICKET_WAITING || t->version != c->in.lease.version || !m_gives(t->lane) || !m_waits_in(t, lane) ||
-        !m_gives(lane) || !m_may_take(t, m.agents[agent] ? agent : -1) || m_is_full(agent, t->channel))
+        !m_gives(lane) || !m_may_take(t, m.agents[agent] ? agent : -1) || m_is_full(agent, t->channel) ||
+        m_is_barred(agent, t->class_))
         c->out.err = AW_E_STALE;
     else if (m_check_pull(&c->in.lease.pull_key) != AW_OK)
         c->out.err = m_check_pull(&c->in.lease.pull_key);
@@ -999,7 +1010,9 @@ m_transfer_refusal(const struct m_ticket *t, uint32_t lane, int to)
         return AW_TRANSFER_SAME_LANE;
     if (to < 0 && m_came_from(t, lane))
         return AW_TRANSFER_BACK;
-    return t->transfers == AW_TICKET_TRANSFERS_MAX ? AW_TRANSFER_TOO_OFTEN : AW_TRANSFER_GOES;
+    if (t->transfers == AW_TICKET_TRANSFERS_MAX)
+        return AW_TRANSFER_TOO_OFTEN;
+    return m_is_barred(to, t->class_) ? AW_TRANSFER_NOT_SERVED : AW_TRANSFER_GOES;
 }
 
 static void
@@ -1013,6 +1026,7 @@ m_transfer(struct aw_command *c)
         [AW_TRANSFER_SAME_LANE] = AW_E_TRANSFER_REFUSED,
         [AW_TRANSFER_BACK] = AW_E_TRANSFER_REFUSED,
         [AW_TRANSFER_TOO_OFTEN] = AW_E_TRANSFER_REFUSED,
+        [AW_TRANSFER_NOT_SERVED] = AW_E_TRANSFER_REFUSED,
     };
     uint32_t         slot = c->in.fenced.lease.slot;
     struct m_ticket *t = m_held(c);
@@ -2066,8 +2080,9 @@ make_command(struct run *run, struct logged *l)
         make_helpers(l);
     } else if (what < 997) {
         l->command.kind = AW_COMMAND_AGENT;
-        l->command.in.agent =
-            (struct aw_in_agent){.name = aw_slice_str(agent_names[pick(NAMES)]), .units_total = AW_UNITS_NO_TOTAL};
+        l->command.in.agent = (struct aw_in_agent){.name = aw_slice_str(agent_names[pick(NAMES)]),
+                                                   .barred = pick(2) == 0 ? 0 : (uint8_t)pick(AW_CLASSES_ALL),
+                                                   .units_total = AW_UNITS_NO_TOTAL};
         l->tag = (int)pick(pick(3) == 0 ? AW_ARRAY_LEN(channel_names) : 3);
         l->units = (uint32_t)pick(4);
     } else if (what < 999) {

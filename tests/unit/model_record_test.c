@@ -241,6 +241,7 @@ make_agent(struct maker *maker, struct aw_in_agent *agent)
     *agent = (struct aw_in_agent){.name = make_string(maker, 1, AW_AGENT_BYTES_MAX),
                                   .lane_count = maker->fullest ? AW_LANES_PER_PULL_MAX : make_count(maker, 60),
                                   .is_gentle = below(&maker->rng, 2) != 0,
+                                  .barred = (uint8_t)below(&maker->rng, AW_CLASSES_ALL),
                                   .unit_count = make_count(maker, AW_CHANNELS_MAX),
                                   .units_total = (uint32_t)next(&maker->rng),
                                   .by = make_string(maker, 0, AW_AGENT_BYTES_MAX),
@@ -463,6 +464,7 @@ make_choice(struct maker *maker, struct aw_lease_choice *choice)
     choice->held_us = (uint32_t)next(&maker->rng);
     choice->queue = (uint8_t)(next(&maker->rng) % (AW_CLASS_COUNT + 1));
     choice->full = (uint16_t)next(&maker->rng);
+    choice->barred = (uint8_t)below(&maker->rng, AW_CLASSES_ALL);
     choice->refused_seq = below(&maker->rng, 2) == 0 ? 0 : next(&maker->rng) >> 16;
     choice->lane_count = make_count(maker, AW_LANES_PER_PULL_MAX);
     for (uint32_t i = 0; i < choice->lane_count; i++) {
@@ -784,6 +786,7 @@ same_lease(const struct aw_in_lease *a, const struct aw_in_lease *b)
     SAME(choice.held_us);
     SAME(choice.queue);
     SAME(choice.full);
+    SAME(choice.barred);
     SAME(choice.lane_count);
     for (uint32_t i = 0; i < a->choice.lane_count; i++)
         SAME(choice.lanes[i]);
@@ -943,6 +946,7 @@ same_agent(const struct aw_in_agent *a, const struct aw_in_agent *b)
 {
     SAME_SLICE(name);
     SAME(is_gentle);
+    SAME(barred);
     SAME(lane_count);
     for (uint32_t i = 0; i < a->lane_count; i++)
         SAME(lanes[i]);
@@ -1757,6 +1761,7 @@ static const struct aw_command golden[] = {
                              .held_us = 850,
                              .queue = 5,
                              .full = 0x120,
+                             .barred = 0x03,
                              .refused_seq = 4980,
                              .lanes = golden_lanes,
                              .lane_count = 3}},
@@ -1854,6 +1859,7 @@ static const struct aw_command golden[] = {
                   .lanes = golden_lanes,
                   .lane_count = 3,
                   .is_gentle = true,
+                  .barred = 0x11,
                   .units = golden_units,
                   .unit_count = 2,
                   .units_total = 6,
