@@ -23,6 +23,8 @@ static const struct aw_slice names[AW_EVENT_TYPES] = {
     [AW_EVENT_TYPE_EVENTS_GAP] = NAME("aswolk.events.gap"),
     [AW_EVENT_TYPE_FLIGHT_SET] = NAME("aswolk.flight.set"),
     [AW_EVENT_TYPE_FORECAST_PUBLISHED] = NAME("aswolk.forecast.published"),
+    [AW_EVENT_TYPE_INCIDENT_PROPOSED] = NAME("aswolk.incident.proposed"),
+    [AW_EVENT_TYPE_INCIDENT_SET] = NAME("aswolk.incident.set"),
     [AW_EVENT_TYPE_LANE_SET] = NAME("aswolk.lane.set"),
     [AW_EVENT_TYPE_PROMISE_MOVING] = NAME("aswolk.promise.moving"),
     [AW_EVENT_TYPE_REPLIES_LEASED] = NAME("aswolk.replies.leased"),
@@ -43,6 +45,7 @@ static const struct aw_slice names[AW_EVENT_TYPES] = {
     [AW_EVENT_TYPE_TICKET_HELPED] = NAME("aswolk.ticket.helped"),
     [AW_EVENT_TYPE_TICKET_JOINED] = NAME("aswolk.ticket.joined"),
     [AW_EVENT_TYPE_TICKET_LEASED] = NAME("aswolk.ticket.leased"),
+    [AW_EVENT_TYPE_TICKET_LINKED] = NAME("aswolk.ticket.linked"),
     [AW_EVENT_TYPE_TICKET_NOTED] = NAME("aswolk.ticket.noted"),
     [AW_EVENT_TYPE_TICKET_OFFERED] = NAME("aswolk.ticket.offered"),
     [AW_EVENT_TYPE_TICKET_OPENED] = NAME("aswolk.ticket.opened"),
@@ -151,6 +154,10 @@ aw_event_type_of(const struct aw_command *command)
         return AW_EVENT_TYPE_FORECAST_PUBLISHED;
     case AW_COMMAND_PROMISE:
         return AW_EVENT_TYPE_PROMISE_MOVING;
+    case AW_COMMAND_INCIDENT:
+        return command->in.incident.state == AW_INCIDENT_PROPOSED ? AW_EVENT_TYPE_INCIDENT_PROPOSED : AW_EVENT_TYPE_INCIDENT_SET;
+    case AW_COMMAND_INCIDENT_LINK:
+        return AW_EVENT_TYPE_TICKET_LINKED;
     case AW_COMMAND_MESSAGE:
         return type_of_message(&command->out.u.message);
     case AW_COMMAND_LEASE:
@@ -237,6 +244,18 @@ add_ticket(struct aw_writer *writer, const char *key, struct aw_ticket_id id)
 }
 
 static void
+add_incident(struct aw_writer *writer, const char *key, struct aw_incident_id id, uint8_t shard)
+{
+    char text[AW_ID_TEXT_BYTES];
+
+    if (id.seq == 0)
+        return;
+    id.shard = shard;
+    aw_incident_id_format(id, text);
+    add_word(writer, key, text);
+}
+
+static void
 write_message_id(struct aw_writer *writer, uint64_t seq, uint8_t shard)
 {
     char text[AW_ID_TEXT_BYTES];
@@ -269,6 +288,7 @@ add_effect(struct aw_writer *writer, const struct aw_event_source *source, const
     add_word(writer, "state", aw_ticket_state_name(effect->state));
     add_text(writer, "lane", source->lane_name(source->user, effect->lane));
     add_word(writer, "class", aw_class_name((enum aw_class)effect->class_));
+    add_incident(writer, "incident", effect->incident, source->shard);
     if (effect->state_before == AW_TICKET_FREE)
         return;
     if (effect->state_before != effect->state)
@@ -399,6 +419,17 @@ add_status(struct aw_writer *writer, const struct aw_in_reply_status *in)
     add_text(writer, "code", in->code);
 }
 
+static void
+add_incident_set(struct aw_writer *writer, const struct aw_event_source *source, const struct aw_command *command)
+{
+    const struct aw_in_incident *in = &command->in.incident;
+
+    add_incident(writer, "incident", command->out.u.incident.incident, source->shard);
+    if (in->state != AW_INCIDENT_NONE)
+        add_word(writer, "state", aw_incident_state_name(in->state));
+    add_text(writer, "title", in->title);
+}
+
 /* long: a flat switch over all kinds, for what is the kind's own */
 static void
 add_own(struct aw_writer *writer, const struct aw_event_source *source, const struct aw_command *command, aw_ms at)
@@ -470,6 +501,13 @@ add_own(struct aw_writer *writer, const struct aw_event_source *source, const st
         add_time(writer, "half_by", command->in.promise.half_by);
         add_time(writer, "nine_of_ten_by", command->in.promise.nine_of_ten_by);
         return;
+    case AW_COMMAND_INCIDENT:
+        add_incident_set(writer, source, command);
+        return;
+    case AW_COMMAND_INCIDENT_LINK:
+        if (command->in.incident_link.parts)
+            add_incident(writer, "taken_out_of", command->in.incident_link.incident, source->shard);
+        return;
     case AW_COMMAND_RELEASE:
     case AW_COMMAND_DECLINE:
         add_text(writer, "reason", command->in.fenced.words);
@@ -513,6 +551,8 @@ add_subject(struct aw_writer *writer, const struct aw_event_source *source, cons
         add_text(writer, "subject", command->in.channel.name);
     else if (command->kind == AW_COMMAND_FLIGHT)
         add_flight_subject(writer, &command->in.flight);
+    else if (command->kind == AW_COMMAND_INCIDENT)
+        add_incident(writer, "subject", command->out.u.incident.incident, source->shard);
     else if (command->kind == AW_COMMAND_AIRPORT)
         add_text(writer, "subject", aw_slice_of(command->in.airport.code.letters, sizeof(command->in.airport.code.letters)));
 }

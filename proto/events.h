@@ -19,6 +19,8 @@ enum aw_event_type {
     AW_EVENT_TYPE_EVENTS_GAP, /* no record: what was asked for was trimmed */
     AW_EVENT_TYPE_FLIGHT_SET,
     AW_EVENT_TYPE_FORECAST_PUBLISHED, /* what is told of how long it takes, of a group of lanes */
+    AW_EVENT_TYPE_INCIDENT_PROPOSED,  /* by the server */
+    AW_EVENT_TYPE_INCIDENT_SET,       /* made, changed or closed */
     AW_EVENT_TYPE_LANE_SET,
     AW_EVENT_TYPE_PROMISE_MOVING,   /* a ticket will wait longer than its customer was promised */
     AW_EVENT_TYPE_REPLIES_LEASED,   /* by a gateway */
@@ -39,6 +41,7 @@ enum aw_event_type {
     AW_EVENT_TYPE_TICKET_HELPED, /* other lanes begin to help, or those that helped do so no more */
     AW_EVENT_TYPE_TICKET_JOINED, /* a message came to an open ticket */
     AW_EVENT_TYPE_TICKET_LEASED,
+    AW_EVENT_TYPE_TICKET_LINKED,  /* to an incident, beside a message, or taken out of one */
     AW_EVENT_TYPE_TICKET_NOTED,   /* an agent told colleagues something about it */
     AW_EVENT_TYPE_TICKET_OFFERED, /* to agents who could not have it before */
     AW_EVENT_TYPE_TICKET_OPENED,

@@ -428,6 +428,43 @@ add_redrive(json_t *object, const struct aw_in_redrive *in)
     add_slice(object, "by", in->by);
 }
 
+static void
+add_incident_id(json_t *object, struct aw_incident_id id)
+{
+    char text[AW_ID_TEXT_BYTES];
+
+    aw_incident_id_format(id, text);
+    (void)json_object_set_new(object, "incident", json_string(text));
+}
+
+static void
+add_incident(json_t *object, const struct aw_in_incident *in, struct aw_incident_id id)
+{
+    json_t *keys = json_array();
+
+    add_incident_id(object, id);
+    if (in->state != AW_INCIDENT_NONE)
+        (void)json_object_set_new(object, "state", json_string(aw_incident_state_name(in->state)));
+    add_slice(object, "title", in->title);
+    for (uint32_t i = 0; i < in->key_count; i++) {
+        json_t *key = json_object();
+        char    date[11];
+
+        add_slice(key, in->keys[i].kind == AW_INCIDENT_FLIGHT ? "flight" : "airport", in->keys[i].name);
+        if (in->keys[i].kind == AW_INCIDENT_FLIGHT) {
+            aw_date_format(in->keys[i].date_days, date);
+            (void)json_object_set_new(key, "date", json_string(date));
+        }
+        (void)json_array_append_new(keys, key);
+    }
+    if (in->has_keys)
+        (void)json_object_set(object, "keys", keys);
+    json_decref(keys);
+    if (in->follow != AW_FOLLOW_AS_IS)
+        (void)json_object_set_new(object, "follow", json_boolean(in->follow == AW_FOLLOW_LATER));
+    add_slice(object, "by", in->by);
+}
+
 /* long: one line for each kind */
 static void
 add_fields(json_t *object, const struct aw_command *command)
@@ -532,6 +569,15 @@ add_fields(json_t *object, const struct aw_command *command)
         add_ticket(object, "ticket", command->in.promise.ticket);
         add_time(object, "half_by", command->in.promise.half_by);
         add_time(object, "nine_of_ten_by", command->in.promise.nine_of_ten_by);
+        return;
+    case AW_COMMAND_INCIDENT:
+        add_incident(object, &command->in.incident, command->out.u.incident.incident);
+        return;
+    case AW_COMMAND_INCIDENT_LINK:
+        add_ticket(object, "ticket", command->in.incident_link.ticket);
+        add_incident_id(object, command->in.incident_link.incident);
+        add_flag(object, "taken_out", command->in.incident_link.parts);
+        add_slice(object, "by", command->in.incident_link.by);
         return;
     }
 }

@@ -436,6 +436,7 @@ static void
 apply_timers(struct aw_committer *c, aw_ms now)
 {
     aw_state_rearm(c->config.state);
+    aw_state_incidents_look(c->config.state);
     for (uint32_t i = 0; i < AW_GROUP_TIMERS_MAX && !group_is_full(c); i++) {
         struct aw_entry entry;
 

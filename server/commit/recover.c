@@ -51,7 +51,8 @@ is_same_effect(const struct aw_effect *a, const struct aw_effect *b)
 {
     return a->ticket_seq == b->ticket_seq && a->lane == b->lane && a->lane_before == b->lane_before && a->class_ == b->class_ &&
            a->class_before == b->class_before && a->state == b->state && a->state_before == b->state_before &&
-           a->cause == b->cause && aw_slice_eq(a->holder, b->holder);
+           a->cause == b->cause && a->incident.seq == b->incident.seq && a->incident.slot == b->incident.slot &&
+           aw_slice_eq(a->holder, b->holder);
 }
 
 static enum aw_err
@@ -62,6 +63,7 @@ replay_record(struct aw_state *state, const struct aw_batch_header *header, cons
     struct aw_effect      effect;
     aw_ms                 kept_until;
     uint32_t              slot;
+    uint32_t              incident;
     enum aw_err           refused;
     struct aw_command     command;
     enum aw_err           err = aw_record_read(record, arena, &command, why);
@@ -69,6 +71,7 @@ replay_record(struct aw_state *state, const struct aw_batch_header *header, cons
     if (err != AW_OK)
         return err;
     slot = command.out.u.ticket.ticket.slot;
+    incident = command.out.u.incident.incident.slot;
     written = command.out.u.message;
     effect = command.out.effect;
     kept_until = command.out.u.lease.help.kept_until;
@@ -90,6 +93,8 @@ replay_record(struct aw_state *state, const struct aw_batch_header *header, cons
         return aw_why(why, AW_E_CORRUPT, "record %" PRIu64 " replays as kept until another time than was told", record->seq);
     if (record->kind == AW_COMMAND_UNFOLD && command.out.u.ticket.ticket.slot != slot)
         return aw_why(why, AW_E_CORRUPT, "record %" PRIu64 " replays with another ticket than was made", record->seq);
+    if (record->kind == AW_COMMAND_INCIDENT && command.out.u.incident.incident.slot != incident)
+        return aw_why(why, AW_E_CORRUPT, "record %" PRIu64 " replays with another incident than was made", record->seq);
     if (!is_same_effect(&effect, &command.out.effect))
         return aw_why(why, AW_E_CORRUPT, "record %" PRIu64 " replays with something else done to its ticket than was written",
                       record->seq);

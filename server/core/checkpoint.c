@@ -3,6 +3,7 @@
  * Chunk 0 of table 0 is struct aw_globals. The other tables follow by number; a chunk is a run of rows (their kept bytes) from
  * slot chunk * rows a chunk + 1 on, free ones too, since the chain of free slots is part of the state.
  */
+#include "core/incident.h"
 #include "core/outbox.h"
 
 /* Posts are refused when so much of the pool for old rows is used, so that draining always finds the rest. */
@@ -159,6 +160,7 @@ aw_state_load_finish(struct aw_state *state, const struct aw_checkpoint_mark *ma
     aw_channel_load_all(state);
     aw_agent_load_all(state);
     aw_lease_load_all(state);
+    aw_incident_load_all(state);
     aw_ticket_load_all(state);
     aw_once_load_all(state);
     aw_outbox_load_all(state);

@@ -1,5 +1,5 @@
 /* effect.c - what a command did to its ticket: noted before and after, for its record. Nothing here decides anything. */
-#include "core/layout.h"
+#include "core/incident.h"
 
 void
 aw_effect_begin(const struct aw_state *state, struct aw_effect *effect, uint32_t slot)
@@ -35,6 +35,9 @@ aw_effect_end(const struct aw_state *state, struct aw_command *command)
     effect->state = (enum aw_ticket_state)ticket->state;
     effect->class_ = (uint8_t)ticket->class_;
     effect->lane = ticket->lane;
+    effect->incident = (struct aw_incident_id){.seq = 0};
+    if (aw_incident_of(state, ticket) != 0)
+        effect->incident = aw_incident_id_at(state, ticket->incident);
     if (effect->state_before == AW_TICKET_FREE)
         effect->lane_before = ticket->lane;
     if (effect->state == AW_TICKET_LEASED || aw_slice_eq(effect->holder, aw_command_by(command)))

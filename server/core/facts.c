@@ -5,7 +5,7 @@
  * later is treated alike. Facts lie in lists by ticket, by flight and by airport, doubly linked, so that a fact leaves the list of
  * a large airport as fast as that of a small one. The lists are derived, and nothing depends on the order in one.
  */
-#include "core/layout.h"
+#include "core/incident.h"
 
 /* --- lists ---------------------------------------------------------------------------------------------------------------- */
 
@@ -286,6 +286,8 @@ aw_facts_add(struct aw_state *state, uint32_t ticket, const struct aw_in_message
 
         fact.kind = AW_FACT_AIRPORT;
         fact.from = in->airports[i];
+        if (find_same(state, &fact) == 0)
+            aw_incident_notice_airport(state, fact.from);
         is_news |= add_fact(state, &fact);
     }
     for (uint32_t i = 0; i < in->flight_count; i++) {
@@ -295,6 +297,8 @@ aw_facts_add(struct aw_state *state, uint32_t ticket, const struct aw_in_message
         fact.departs_at = in->flights[i].departs_at;
         memcpy(&fact.from, in->flights[i].from, sizeof(fact.from));
         memcpy(&fact.to, in->flights[i].to, sizeof(fact.to));
+        if (find_same(state, &fact) == 0)
+            aw_incident_notice_flight(state, &in->flights[i]);
         is_news |= add_fact(state, &fact);
     }
     if (aw_facts_has_lone_departure(in)) {

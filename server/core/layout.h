@@ -10,7 +10,7 @@
  * TIMER, EPOCH), transfer.c (TRANSFER), note.c (NOTE), agent.c (AGENT), aside.c (who may not take what), facts.c (what tickets are
  * about), flight.c (FLIGHT, AIRPORT, UNDO), unfold.c and told.c (UNFOLD), ticket.c (a ticket's moves, its class by the clock, hold,
  * cancel and place), lane.c, channel.c, once.c (requests known by their Idempotency-Key), outbox.h (replies), look.c (views),
- * promise.c (FORECAST, PROMISE: what customers are told), checkpoint.c.
+ * promise.c (FORECAST, PROMISE: what customers are told), incident.h (incidents), checkpoint.c.
  */
 #ifndef AW_CORE_LAYOUT_H
 #define AW_CORE_LAYOUT_H
@@ -42,8 +42,10 @@ enum aw_table_number {
     AW_TABLE_ACCOUNTS = 14,
     AW_TABLE_CHANNEL_SETTINGS = 15,
     AW_TABLE_FORECAST = 16,
+    AW_TABLE_INCIDENTS = 17,
+    AW_TABLE_INCIDENT_KEYS = 18,
 };
-#define AW_TABLE_COUNT 17
+#define AW_TABLE_COUNT 19
 #define AW_ROW_SEQ_MAX ((UINT64_C(1) << 48) - 1)
 
 enum {
@@ -89,7 +91,7 @@ struct aw_ticket_row {
     uint32_t link_back;    /* CLOSED: the ticket that closed before */
     uint16_t from_lanes[AW_TICKET_TRANSFERS_MAX]; /* of each transfer by an agent the lane that it left, + 1; 0: none yet */
     uint16_t notes;                               /* by agents */
-    uint16_t reserved;
+    uint16_t marks;                               /* AW_MARK_... */
     /* What its customer was told when it was opened, or opened again (promise.c). Steps are AW_PROMISE_STEP_MS. */
     uint64_t promised_at : 48; /* 0: nothing */
     uint64_t moved_min : 16;   /* minutes from then until it was told to take longer, the last time; 0: never */
@@ -102,8 +104,14 @@ struct aw_ticket_row {
     uint64_t promised_class : 4; /* which it had then */
     uint64_t promise_judged : 1; /* it was seen whether the first promise was kept */
     uint64_t reserved_2 : 27;
+    uint64_t incident_seq : 48; /* the record that linked it to */
+    uint64_t incident : 16;     /* this incident; 0: it never was (incident.h) */
 };
-AW_STATIC_ASSERT(sizeof(struct aw_ticket_row) == 128, "no holes, and no more than the backlog's memory allows");
+AW_STATIC_ASSERT(sizeof(struct aw_ticket_row) == 136, "no holes, and no more than the backlog's memory allows");
+
+enum {
+    AW_MARK_PARTED = 16, /* a person took it out of the incident that it names */
+};
 
 /* One of a ticket's customer's names. Several tickets may hold the same one, at most AW_IDENTITY_TICKETS_MAX. */
 struct aw_identity_row {
@@ -417,6 +425,78 @@ struct aw_forecast_row {
 AW_STATIC_ASSERT(sizeof(struct aw_told_wait) == 12, "no holes: it lies in rows");
 AW_STATIC_ASSERT(sizeof(struct aw_forecast_row) == 16 + 12 * AW_PROMISE_WAITS + 4, "no holes");
 
+/* Tickets that one answer can resolve (incident.h). */
+struct aw_incident_links {
+    uint32_t open; /* tickets */
+    uint32_t padding;
+};
+struct aw_incident_row {
+    uint64_t opened_seq : 48; /* record that made or proposed it: its id */
+    uint64_t state : 4;       /* enum aw_incident_state; 0: a free row */
+    uint64_t follows : 1;     /* later tickets too */
+    uint64_t reserved : 11;
+    uint64_t keys_seq : 48; /* record that set its keys */
+    uint64_t key_count : 16;
+    uint64_t last_seq : 48; /* its newest record; of tickets that are linked there are others */
+    uint64_t title_len : 16;
+    uint64_t version;
+    aw_ms    opened_at; /* or proposed */
+    aw_ms    closed_at; /* CLOSED */
+    uint32_t tickets;   /* ever linked, but for those that were taken out */
+    uint32_t keys;      /* first of its keys */
+    uint32_t link;      /* in a free row the next free one */
+    char     title[AW_INCIDENT_TITLE_BYTES_MAX];
+    uint32_t reserved_2;
+    /* derived */
+    struct aw_incident_links links;
+};
+AW_STATIC_ASSERT(offsetof(struct aw_incident_row, links) == 64 + AW_INCIDENT_TITLE_BYTES_MAX, "no holes");
+AW_STATIC_ASSERT(AW_INCIDENTS_MAX <= UINT16_MAX, "a ticket names its incident by 16 bits");
+
+/* A flight or an airport that makes tickets part of an incident. */
+struct aw_incident_key_row {
+    uint32_t key[4];   /* flight: its hash; airport: its number; and its kind */
+    uint32_t incident; /* 0: a free row */
+    uint32_t next;     /* of the same incident; in a free row the next free one */
+    uint32_t date_days;
+    char     name[AW_FLIGHT_NUMBER_BYTES_MAX]; /* number, or code; zeros behind it */
+    /* derived */
+    uint32_t chain;
+};
+AW_STATIC_ASSERT(offsetof(struct aw_incident_key_row, chain) == 28 + AW_FLIGHT_NUMBER_BYTES_MAX, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_incident_key_row) == 40, "no holes");
+
+/* What is noticed of a flight or an airport beside the state: when tickets named it last. */
+#define AW_NOTICED_MAX  8192U
+#define AW_NOTICED_WAYS 4U
+/* So many tickets within that time, and an incident is proposed. */
+#define AW_PROPOSE_TICKETS 5U
+#define AW_PROPOSE_MS      (UINT64_C(10) * 60 * 1000)
+struct aw_noticed {
+    struct aw_incident_key key; /* its name is the one below; empty: nothing is noticed here */
+    aw_ms                  at[AW_PROPOSE_TICKETS];
+    uint32_t               next; /* of `at`, the oldest */
+    uint32_t               title_len;
+    char                   name[AW_FLIGHT_NUMBER_BYTES_MAX];
+    char                   title[24]; /* what it would be called */
+};
+/* What the server does about incidents by itself: no part of the state, a start begins anew. */
+#define AW_INCIDENT_FOUND_MAX     512U
+#define AW_INCIDENT_PROPOSING_MAX 64U
+struct aw_incident_work {
+    struct aw_noticed *noticed;                             /* owns: AW_NOTICED_MAX */
+    uint32_t           proposed[AW_INCIDENT_PROPOSING_MAX]; /* places in `noticed` of which an incident is to be proposed */
+    uint32_t           proposed_count;
+    uint32_t           next;                         /* the round through all tickets: the one to look at, */
+    uint32_t           end;                          /* the last one, */
+    uint32_t           left;                         /* how many still */
+    uint32_t           found[AW_INCIDENT_FOUND_MAX]; /* tickets of which something is to be done */
+    uint32_t           found_at;
+    uint32_t           found_count;
+    uint32_t           open_count;    /* incidents that are OPEN */
+    uint32_t           proposed_rows; /* that are PROPOSED */
+};
+
 /* Replies that are over, longest first. */
 struct aw_reply_list {
     uint32_t first;
@@ -490,6 +570,8 @@ struct aw_state {
     struct aw_rows   accounts;
     struct aw_rows   channel_settings;
     struct aw_rows   forecast;
+    struct aw_rows   incidents;
+    struct aw_rows   incident_keys;
     struct aw_dedupe ids;
     /* Derived from the rows. */
     struct aw_index          by_identity;
@@ -502,6 +584,7 @@ struct aw_state {
     struct aw_index          by_reply_ticket;
     struct aw_index          by_provider; /* replies whose id at the provider is known */
     struct aw_index          by_account;
+    struct aw_index          by_incident_key;
     struct aw_timers         timers;
     struct aw_timers         reply_timers;
     uint32_t                 replies_in[AW_REPLY_STATES];
@@ -524,6 +607,7 @@ struct aw_state {
     uint32_t                 rearm_end;  /* the last one of a round */
     uint32_t                 rearm_left; /* how many of them still */
     uint64_t                 by_presence[AW_PRESENCE_COUNT]; /* agents */
+    struct aw_incident_work  incident_work;
     uint64_t                 by_state[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT];
     /* The cut under way. */
     struct aw_globals cut_globals;
@@ -617,6 +701,12 @@ aw_channel_settings_at(const struct aw_state *state, uint32_t slot)
     return aw_rows_at(&state->channel_settings, slot);
 }
 
+static inline const struct aw_incident_row *
+aw_incident_at(const struct aw_state *state, uint32_t slot)
+{
+    return aw_rows_at(&state->incidents, slot);
+}
+
 static inline aw_ms
 aw_ticket_age(const struct aw_ticket_row *ticket)
 {
@@ -708,6 +798,8 @@ void aw_apply_reply_timer(struct aw_state *state, struct aw_command *command);
 void aw_apply_redrive(struct aw_state *state, struct aw_command *command);
 void aw_apply_forecast(struct aw_state *state, struct aw_command *command);
 void aw_apply_promise(struct aw_state *state, struct aw_command *command);
+void aw_apply_incident(struct aw_state *state, struct aw_command *command);
+void aw_apply_incident_link(struct aw_state *state, struct aw_command *command);
 
 /* By enum aw_table_number; not the globals. */
 struct aw_rows *aw_state_table(struct aw_state *state, uint32_t table);

@@ -1,5 +1,5 @@
 /* look.c - what the state tells about itself. Nothing here changes anything. */
-#include "core/layout.h"
+#include "core/incident.h"
 
 void
 aw_ticket_fill_help(const struct aw_state *state, uint32_t slot, struct aw_ticket_help *ret_help)
@@ -72,6 +72,8 @@ aw_state_ticket_at(const struct aw_state *state, uint32_t slot, struct aw_ticket
     };
     for (uint32_t i = 0; i < ret_view->transfers; i++)
         ret_view->from_lanes[i] = ticket->from_lanes[i] - 1U;
+    if (aw_incident_of(state, ticket) != 0)
+        ret_view->incident = aw_incident_id_at(state, ticket->incident);
     if (ticket->state == AW_TICKET_LEASED) {
         const struct aw_lease_row *lease = aw_lease_at(state, ticket->link);
         const struct aw_agent_row *agent = aw_agent_at(state, lease->agent);
@@ -189,6 +191,8 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
                  aw_rows_bytes(&state->lanes) + aw_rows_bytes(&state->agents) + aw_rows_bytes(&state->once) +
                  aw_rows_bytes(&state->agent_settings) + aw_rows_bytes(&state->facts) + aw_rows_bytes(&state->flights) +
                  aw_rows_bytes(&state->airports) + aw_rows_bytes(&state->replies) + aw_rows_bytes(&state->accounts) +
+                 aw_rows_bytes(&state->channel_settings) + aw_rows_bytes(&state->incidents) +
+                 aw_rows_bytes(&state->incident_keys) + aw_index_bytes(&state->by_reply) +
                  aw_rows_bytes(&state->channel_settings) + aw_rows_bytes(&state->forecast) + aw_index_bytes(&state->by_reply) +
                  aw_index_bytes(&state->by_reply_ticket) + aw_index_bytes(&state->by_provider) +
                  aw_index_bytes(&state->by_account) + aw_timers_bytes(&state->reply_timers) + aw_dedupe_bytes(&state->ids) +

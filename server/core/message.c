@@ -3,6 +3,7 @@
  * Every decision is made on const rows first (place, room); then it is carried out and cannot fail any more. The same decision,
  * asked by aw_message_admits, tells whether there is room.
  */
+#include "core/incident.h"
 #include "core/outbox.h"
 
 /* Tickets closed long ago that a newly opened one takes along: more than one, so that the table shrinks after a surge; and the
@@ -418,6 +419,7 @@ open_ticket(struct aw_state *state, struct aw_command *command, const struct pla
      * earlier one that still lies in a queue stays stale. */
     ticket->version = aw_ticket_version_at(seq);
     add_facts(state, slot, ticket, in, seq);
+    aw_incident_join(state, slot, ticket, seq);
     aw_aside_gentle_first(state, slot, ticket);
     aw_ticket_queue(state, slot, ticket, &command->out.event);
     if (in->addressed == AW_ADDRESSED_TO_US)
@@ -462,6 +464,7 @@ join_ticket(struct aw_state *state, struct aw_command *command, const struct pla
         state->globals.folded++;
     }
     add_facts(state, place->slot, ticket, &command->in.message, seq);
+    aw_incident_join(state, place->slot, ticket, seq);
     if (keeper != 0)
         aw_aside_keep(state, place->slot, ticket, keeper);
     if (place->kind == REOPENS && state->ticket_asides[place->slot] == 0) /* who is kept for goes before who is gentle */

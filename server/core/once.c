@@ -61,6 +61,14 @@ aw_once_answers(const struct aw_state *state, struct aw_command *command)
                                                   .tickets = (uint32_t)(row->lane << 16 | row->class_ << 8 | row->state)});
         return true;
     }
+    if (command->kind == AW_COMMAND_INCIDENT) {
+        command->out.u.incident = (struct aw_out_incident){
+            .incident = {.seq = row->ticket_seq, .slot = row->ticket, .shard = (uint8_t)state->globals.shard},
+            .state = (enum aw_incident_state)row->state,
+            .version = row->version,
+            .created = row->version == 1};
+        return true;
+    }
     command->out.u.ticket =
         (struct aw_out_ticket){.ticket = {.seq = row->ticket_seq, .slot = row->ticket, .shard = (uint8_t)state->globals.shard},
                                .state = (enum aw_ticket_state)row->state,
@@ -121,6 +129,15 @@ keep_ticket(const struct aw_state *state, struct aw_once_row *row, const struct 
     row->lane = aw_ticket_at(state, out->ticket.slot)->lane;
 }
 
+static void
+keep_incident(struct aw_once_row *row, const struct aw_out_incident *out)
+{
+    row->ticket = out->incident.slot;
+    row->ticket_seq = out->incident.seq & AW_ROW_SEQ_MAX;
+    row->version = (uint32_t)out->version;
+    row->state = (uint8_t)out->state;
+}
+
 void
 aw_once_remember(struct aw_state *state, const struct aw_command *command)
 {
@@ -138,6 +155,8 @@ aw_once_remember(struct aw_state *state, const struct aw_command *command)
     row->seq = command->out.seq & AW_ROW_SEQ_MAX;
     if (aw_command_is_change(command->kind))
         keep_change(state, row, command);
+    else if (command->kind == AW_COMMAND_INCIDENT)
+        keep_incident(row, &command->out.u.incident);
     else
         keep_ticket(state, row, &command->out.u.ticket);
     aw_index_insert(&state->by_key, slot);

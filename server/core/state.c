@@ -2,6 +2,7 @@
 #include "core/layout.h"
 
 #include "base/reserve.h"
+#include "core/incident.h"
 #include "core/outbox.h"
 
 /* --- making --------------------------------------------------------------------------------------------------------------- */
@@ -31,6 +32,9 @@ static const struct aw_rows_layout layouts[AW_TABLE_COUNT] = {
     [AW_TABLE_CHANNEL_SETTINGS] =
         ROWS_LAYOUT(AW_TABLE_CHANNEL_SETTINGS, aw_channel_settings_row, sizeof(struct aw_channel_settings_row), name_len),
     [AW_TABLE_FORECAST] = ROWS_LAYOUT(AW_TABLE_FORECAST, aw_forecast_row, sizeof(struct aw_forecast_row), link),
+    [AW_TABLE_INCIDENTS] = ROWS_LAYOUT(AW_TABLE_INCIDENTS, aw_incident_row, offsetof(struct aw_incident_row, links), link),
+    [AW_TABLE_INCIDENT_KEYS] =
+        ROWS_LAYOUT(AW_TABLE_INCIDENT_KEYS, aw_incident_key_row, offsetof(struct aw_incident_key_row, chain), next),
 };
 static const struct aw_index_layout identity_index = {.stride = sizeof(struct aw_identity_row),
                                                       .key_at = offsetof(struct aw_identity_row, hash),
@@ -63,6 +67,10 @@ static const struct aw_index_layout provider_index = {.stride = sizeof(struct aw
 static const struct aw_index_layout account_index = {.stride = sizeof(struct aw_account_row),
                                                      .key_at = offsetof(struct aw_account_row, links.hash),
                                                      .link_at = offsetof(struct aw_account_row, links.chain)};
+
+static const struct aw_index_layout incident_key_index = {.stride = sizeof(struct aw_incident_key_row),
+                                                          .key_at = offsetof(struct aw_incident_key_row, key),
+                                                          .link_at = offsetof(struct aw_incident_key_row, chain)};
 
 /* Accounts that have a pace, besides those that replies name. */
 #define ACCOUNTS_SET_MAX (AW_CHANNELS_SET_MAX * AW_CHANNEL_PACES_MAX)
@@ -106,6 +114,8 @@ table_of(struct aw_state *state, uint32_t table)
         &state->accounts,
         &state->channel_settings,
         &state->forecast,
+        &state->incidents,
+        &state->incident_keys,
     };
 
     return tables[table];
@@ -140,7 +150,9 @@ init_tables(struct aw_state *state)
                                             limits->replies_max + 1,
                                             limits->replies_max + ACCOUNTS_SET_MAX + 1,
                                             AW_CHANNELS_SET_MAX + 1,
-                                            AW_PROMISE_GROUPS_MAX + 1};
+                                            AW_PROMISE_GROUPS_MAX + 1,
+                                            AW_INCIDENTS_MAX + 1,
+                                            AW_INCIDENTS_MAX * AW_INCIDENT_KEYS_MAX + 1};
 
     if (!aw_ledger_init(&state->ledger, limits->preimage_bytes_max))
         return false;
@@ -176,6 +188,7 @@ asides_used_bytes(const struct aw_state *state)
 }
 #define FLIGHT_FACTS_BYTES  (AW_FLIGHT_BUCKETS * sizeof(uint32_t))
 #define AIRPORT_LINKS_BYTES (AW_AIRPORT_CODES * sizeof(struct aw_airport_links))
+#define NOTICED_BYTES       (AW_NOTICED_MAX * sizeof(struct aw_noticed))
 
 static bool
 init_derived(struct aw_state *state)
@@ -191,9 +204,10 @@ init_derived(struct aw_state *state)
     state->asides_used = aw_reserve_take(asides_used_bytes(state));
     state->flight_facts = aw_reserve_take(FLIGHT_FACTS_BYTES);
     state->airport_links = aw_reserve_take(AIRPORT_LINKS_BYTES);
+    state->incident_work.noticed = aw_reserve_take(NOTICED_BYTES);
     return state->lane_loads != NULL && state->matching != NULL && state->ticket_facts != NULL && state->ticket_asides != NULL &&
            state->asides_used != NULL && state->flight_facts != NULL && state->airport_links != NULL &&
-           aw_timers_init(&state->timers, timers_max) &&
+           state->incident_work.noticed != NULL && aw_timers_init(&state->timers, timers_max) &&
            aw_index_init(&state->by_identity, aw_rows_base(&state->identities), &identity_index, limits->identities_max) &&
            aw_index_init(&state->by_lane_name, aw_rows_base(&state->lanes), &lane_index, limits->lanes_max) &&
            aw_index_init(&state->by_agent_name, aw_rows_base(&state->agents), &agent_index, limits->agents_max) &&
@@ -205,7 +219,9 @@ init_derived(struct aw_state *state)
            aw_index_init(&state->by_reply_ticket, aw_rows_base(&state->replies), &reply_ticket_index, limits->replies_max) &&
            aw_index_init(&state->by_provider, aw_rows_base(&state->replies), &provider_index, limits->replies_max) &&
            aw_index_init(&state->by_account, aw_rows_base(&state->accounts), &account_index,
-                         limits->replies_max + ACCOUNTS_SET_MAX);
+                         limits->replies_max + ACCOUNTS_SET_MAX) &&
+           aw_index_init(&state->by_incident_key, aw_rows_base(&state->incident_keys), &incident_key_index,
+                         AW_INCIDENTS_MAX * AW_INCIDENT_KEYS_MAX);
 }
 
 enum aw_err
@@ -263,12 +279,14 @@ aw_state_free(struct aw_state **state)
 
     if (s == NULL)
         return;
+    aw_reserve_give(s->incident_work.noticed, NOTICED_BYTES);
     aw_reserve_give(s->airport_links, AIRPORT_LINKS_BYTES);
     aw_reserve_give(s->flight_facts, FLIGHT_FACTS_BYTES);
     aw_reserve_give(s->asides_used, asides_used_bytes(s));
     aw_reserve_give(s->ticket_asides, ticket_facts_bytes(s));
     aw_reserve_give(s->ticket_facts, ticket_facts_bytes(s));
     aw_timers_fini(&s->reply_timers);
+    aw_index_fini(&s->by_incident_key);
     aw_index_fini(&s->by_account);
     aw_index_fini(&s->by_provider);
     aw_index_fini(&s->by_reply_ticket);
@@ -353,6 +371,12 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
         if (aw_state_cut_pressure(state) >= 1000) /* there may be as many as posts */
             return AW_E_TABLE_FULL;
         return aw_once_admits(state, &command->once);
+    case AW_COMMAND_INCIDENT:
+        if (aw_once_is_known(state, &command->once))
+            return AW_OK;
+        if (aw_once_admits(state, &command->once) != AW_OK)
+            return AW_E_TABLE_FULL;
+        return aw_incident_admits(state, &command->in.incident);
     case AW_COMMAND_HOLD:
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:
@@ -373,6 +397,7 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
     case AW_COMMAND_REPLY_STATUS:
     case AW_COMMAND_REPLY_TIMER:
     case AW_COMMAND_REDRIVE:
+    case AW_COMMAND_INCIDENT_LINK:
     case AW_COMMAND_DECLINE: /* only a held lease needs room, and apply says whether there is */
     case AW_COMMAND_TRANSFER:
     case AW_COMMAND_TIMER:
@@ -587,6 +612,12 @@ dispatch(struct aw_state *state, struct aw_command *command)
     case AW_COMMAND_PROMISE:
         aw_apply_promise(state, command);
         return;
+    case AW_COMMAND_INCIDENT:
+        aw_apply_incident(state, command);
+        return;
+    case AW_COMMAND_INCIDENT_LINK:
+        aw_apply_incident_link(state, command);
+        return;
     }
     AW_UNREACHABLE();
 }
@@ -632,7 +663,7 @@ aw_state_due(const struct aw_state *state, aw_ms now, struct aw_command *ret_com
         return true;
     }
     if (!has_first || first.at > now)
-        return false;
+        return aw_incident_due(state, ret_command); /* what runs out goes before it */
     *ret_command = (struct aw_command){
         .kind = AW_COMMAND_TIMER,
         .in.timer = {.slot = first.slot, .version = aw_ticket_at(state, first.slot)->version},
@@ -653,7 +684,7 @@ aw_state_next_due(const struct aw_state *state)
     struct aw_timer first, reply;
     bool            has_first = aw_timers_first(&state->timers, &first);
 
-    if (state->rearm_left != 0)
+    if (state->rearm_left != 0 || aw_incident_is_busy(state))
         return state->now > 0 ? state->now : 1;
     if (aw_outbox_due(state, &reply) && (!has_first || reply.at < first.at))
         return reply.at;
@@ -690,9 +721,11 @@ struct aw_hash128
 aw_state_rows_digest_slow(const struct aw_state *state)
 {
     const struct aw_rows *const tables[] = {
-        &state->tickets, &state->identities, &state->leases,           &state->lanes,   &state->agents,   &state->once,
-        &state->facts,   &state->flights,    &state->airports,         &state->asides,  &state->channels, &state->agent_settings,
-        &state->replies, &state->accounts,   &state->channel_settings, &state->forecast};
+        &state->tickets,  &state->identities,     &state->leases,        &state->lanes,    &state->agents,
+        &state->once,     &state->facts,          &state->flights,       &state->airports, &state->asides,
+        &state->channels, &state->agent_settings, &state->replies,       &state->accounts, &state->channel_settings,
+        &state->forecast, &state->incidents,      &state->incident_keys,
+    };
     struct aw_hash128 sum = {0};
 
     for (size_t i = 0; i < AW_ARRAY_LEN(tables); i++)

@@ -83,6 +83,7 @@
  *              runs, no other pull with its key gets any.
  *   reply      core/outbox.h has the rules of replies. A message that answers one, by the id that it got at the provider, joins or
  *              reopens its ticket before its identities are asked.
+ *   incident   core/incident.h has the rules of incidents.
  *   closed     kept for reopen_ms, then taken for new tickets: up to 4 with each ticket opened, up to 64 when a table is full.
  *
  * Who owns: the caller, until aw_state_free. Thread: the committer (and main before it starts); only the names that outcomes
@@ -193,6 +194,10 @@ void aw_state_prefetch(const struct aw_state *state, const struct aw_command *co
  *   REPLY_TIMER   as TIMER      REDRIVE  TABLE_FULL (nothing fits); AW_OK with changed false: none is chosen, and with dry_run
  *   CHANNEL  as AGENT
  *   FORECAST BAD_VALUE, NOT_FOUND (a lane)      PROMISE  NOT_FOUND, BAD_VALUE, STALE (it may not move, or not now)
+ *   INCIDENT BAD_VALUE, NOT_FOUND, PRECONDITION, WRONG_STATE, TABLE_FULL; AW_OK with changed false when it is so already, and with
+ *            dry_run; with a key as HOLD
+ *   INCIDENT_LINK (any open ticket, an incident that is open)   NOT_FOUND (of either), WRONG_STATE, OTHER_INCIDENT (out.u.incident
+ *            .other has it); AW_OK with changed false when it is so already
  *   SETTINGS BAD_VALUE; AW_OK with changed false when they are the same      EPOCH  AW_OK
  * A lease is over exactly when now >= expires_at, also before its timer was applied.
  */
@@ -215,6 +220,9 @@ bool aw_state_timer_can_wait(const struct aw_state *state, uint32_t slot);
  * be called before aw_state_due. No part of the state: a start sets all. */
 #define AW_REARM_TICKETS 4096U
 void aw_state_rearm(struct aw_state *state);
+/* A bounded piece of a round through the tickets, for those that an incident claims by what they are about: what it finds is due.
+ * To be called before aw_state_due. No part of the state: a start begins a round. */
+void aw_state_incidents_look(struct aw_state *state);
 /* When the next timer is due, or at once while timers are being set anew; 0: none set. */
 aw_ms aw_state_next_due(const struct aw_state *state);
 
@@ -255,6 +263,7 @@ struct aw_ticket_view {
     uint8_t               channel;          /* number of the channel of its newest message; 0: one without a number */
     struct aw_slice       channel_name;     /* empty without a number */
     uint8_t               shelf;            /* of the queues of its lane: its channel if that has queues of its own, else 0 */
+    struct aw_incident_id incident;         /* the one that it is part of; seq 0: none */
     struct aw_promise     promise;          /* as told last; made_at 0: nothing was */
     bool                  promise_breaking; /* it waits, and was told that it takes longer */
     uint32_t              transfers;        /* by agents, since it opened or a supervisor moved it */
@@ -431,6 +440,35 @@ struct aw_channel_view {
 };
 /* AW_E_NOT_FOUND: it was never set. */
 AW_MUST_USE enum aw_err aw_state_channel(const struct aw_state *state, struct aw_slice name, struct aw_channel_view *ret_view);
+
+/* An incident, as far as the state knows it. */
+struct aw_incident_key_view {
+    enum aw_incident_key_kind kind;
+    uint32_t                  date_days; /* FLIGHT */
+    uint8_t                   name_len;
+    char                      name[AW_FLIGHT_NUMBER_BYTES_MAX];
+};
+struct aw_incident_view {
+    struct aw_incident_id       incident;
+    enum aw_incident_state      state;
+    bool                        follows;
+    bool                        is_linking; /* tickets that were there before are still being looked through */
+    uint64_t                    version;
+    aw_ms                       opened_at;
+    aw_ms                       closed_at; /* CLOSED */
+    uint32_t                    tickets;   /* ever linked, but for those that were taken out */
+    uint32_t                    open;      /* of them, not closed */
+    uint8_t                     title_len;
+    char                        title[AW_INCIDENT_TITLE_BYTES_MAX];
+    uint32_t                    key_count;
+    struct aw_incident_key_view keys[AW_INCIDENT_KEYS_MAX];
+};
+/* AW_E_NOT_FOUND: it never was, or made room for another one. */
+AW_MUST_USE enum aw_err aw_state_incident(const struct aw_state *state, struct aw_incident_id id,
+                                          struct aw_incident_view *ret_view);
+/* As aw_state_flights; `in` NONE: in any state. */
+uint32_t aw_state_incidents(const struct aw_state *state, enum aw_incident_state in, uint32_t after,
+                            struct aw_incident_view *ret_views, uint32_t room, uint32_t *ret_next);
 
 struct aw_state_counts {
     uint64_t tickets[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT];                                            /* by state and class */

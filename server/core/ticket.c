@@ -1,6 +1,6 @@
 /* ticket.c - a ticket's moves between its states, its class by the clock, its timer; what a person does to it: hold, unhold, place
  * and cancel. */
-#include "core/layout.h"
+#include "core/incident.h"
 
 #define MASK(state) (1U << (state))
 /* How many tickets' lanes begin to help in a millisecond when all are due: fewer than timers are carried out. */
@@ -33,6 +33,8 @@ count(struct aw_state *state, const struct aw_ticket_row *ticket, int by)
     struct aw_lane_load *load = &state->lane_loads[ticket->lane];
 
     state->by_state[ticket->state][ticket->class_] += (uint64_t)(int64_t)by;
+    if (aw_ticket_is_open(ticket))
+        aw_incident_count(state, ticket, by);
     switch ((enum aw_ticket_state)ticket->state) {
     case AW_TICKET_WAITING:
         load->waiting[ticket->class_] += (uint32_t)by;

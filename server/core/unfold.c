@@ -9,7 +9,7 @@
  * A message that an agent was given is not taken from under his hands: only he may do it then, as he knows. What he was not given
  * goes without him; complete and extend need not tell of it.
  */
-#include "core/layout.h"
+#include "core/incident.h"
 
 /* The ticket that stays takes no more than it gives back, but for facts, which are put anew. */
 static struct aw_need
@@ -113,6 +113,7 @@ open_ticket(struct aw_state *state, struct aw_command *command, uint64_t seq)
     for (uint32_t i = 0; i < in->message_count; i++)
         aw_facts_move_message(state, slot, in->messages[i]);
     aw_facts_move_message(state, slot, seq);
+    aw_incident_join(state, slot, ticket, seq);
     aw_ticket_queue(state, slot, ticket, &command->out.event);
     aw_ticket_done(state, slot);
     aw_ledger_settle(&state->ledger);

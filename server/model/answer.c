@@ -60,6 +60,22 @@ aw_flight_state_name(enum aw_flight_state state)
 }
 
 const char *
+aw_incident_state_name(enum aw_incident_state state)
+{
+    switch (state) {
+    case AW_INCIDENT_NONE:
+        return "none";
+    case AW_INCIDENT_PROPOSED:
+        return "proposed";
+    case AW_INCIDENT_OPEN:
+        return "open";
+    case AW_INCIDENT_CLOSED:
+        return "closed";
+    }
+    AW_UNREACHABLE();
+}
+
+const char *
 aw_lane_pause_name(enum aw_lane_pause pause)
 {
     switch (pause) {

@@ -348,6 +348,12 @@ struct aw_agent_answer {
 };
 
 /* What is known of a flight besides what messages say of it. The numbers are stored. */
+/* What an incident is in. The numbers are stored. */
+enum aw_incident_state { AW_INCIDENT_NONE = 0, AW_INCIDENT_PROPOSED = 1, AW_INCIDENT_OPEN = 2, AW_INCIDENT_CLOSED = 3 };
+/* Whether tickets that come later join by what they are about. */
+enum aw_incident_follow { AW_FOLLOW_AS_IS = 0, AW_FOLLOW_LATER = 1, AW_FOLLOW_NOT = 2 };
+const char *aw_incident_state_name(enum aw_incident_state state);
+
 enum aw_flight_state {
     AW_FLIGHT_SCHEDULED = 0, /* goes as the messages say, or at departs_at */
     AW_FLIGHT_DELAYED = 1,   /* goes at departs_at */

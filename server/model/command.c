@@ -65,6 +65,10 @@ aw_command_name(unsigned kind)
         return "promise";
     case AW_COMMAND_FORECAST:
         return "forecast";
+    case AW_COMMAND_INCIDENT:
+        return "incident";
+    case AW_COMMAND_INCIDENT_LINK:
+        return "incident_link";
     default: /* read from a journal, so any number may come */
         return "unknown";
     }
@@ -118,6 +122,7 @@ aw_command_slot(const struct aw_command *command, uint32_t *ret_slot)
     case AW_COMMAND_REPLY_TIMER:
     case AW_COMMAND_REDRIVE:
     case AW_COMMAND_FORECAST:
+    case AW_COMMAND_INCIDENT:
         return false;
     case AW_COMMAND_PROMISE:
         *ret_slot = command->in.promise.ticket.slot;
@@ -149,6 +154,9 @@ aw_command_slot(const struct aw_command *command, uint32_t *ret_slot)
     case AW_COMMAND_UNFOLD:
         *ret_slot = command->in.unfold.on.ticket.slot;
         return true;
+    case AW_COMMAND_INCIDENT_LINK:
+        *ret_slot = command->in.incident_link.ticket.slot;
+        return true;
     }
     AW_UNREACHABLE();
 }
@@ -174,6 +182,10 @@ aw_command_by(const struct aw_command *command)
         return command->in.reply_status.by;
     case AW_COMMAND_REDRIVE:
         return command->in.redrive.by;
+    case AW_COMMAND_INCIDENT:
+        return command->in.incident.by;
+    case AW_COMMAND_INCIDENT_LINK:
+        return command->in.incident_link.by;
     case AW_COMMAND_FLIGHT:
         return command->in.flight.by;
     case AW_COMMAND_AIRPORT:

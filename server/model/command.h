@@ -47,15 +47,17 @@ enum aw_command_kind {
     AW_COMMAND_HOLD = 31,
     AW_COMMAND_UNHOLD = 32,
     AW_COMMAND_CANCEL = 33,
-    AW_COMMAND_PLACE = 34,        /* a person gives a ticket its class or lane, and perhaps holds it or lets it go */
-    AW_COMMAND_UNFOLD = 35,       /* some of a ticket's messages become a ticket of their own */
-    AW_COMMAND_REPLY = 40,        /* the holder of a ticket writes back and keeps it */
-    AW_COMMAND_REPLY_LEASE = 41,  /* a gateway takes replies that are due */
-    AW_COMMAND_REPLY_STATUS = 42, /* what became of one */
-    AW_COMMAND_REPLY_TIMER = 43,  /* a reply's time came: its lease is over, or it is due again */
-    AW_COMMAND_REDRIVE = 44,      /* dead replies are to be sent after all */
-    AW_COMMAND_PROMISE = 47,      /* a ticket will wait longer than was promised: another promise */
-    AW_COMMAND_FORECAST = 61,     /* how long it takes in a group of lanes, as told from now on */
+    AW_COMMAND_PLACE = 34,         /* a person gives a ticket its class or lane, and perhaps holds it or lets it go */
+    AW_COMMAND_UNFOLD = 35,        /* some of a ticket's messages become a ticket of their own */
+    AW_COMMAND_REPLY = 40,         /* the holder of a ticket writes back and keeps it */
+    AW_COMMAND_REPLY_LEASE = 41,   /* a gateway takes replies that are due */
+    AW_COMMAND_REPLY_STATUS = 42,  /* what became of one */
+    AW_COMMAND_REPLY_TIMER = 43,   /* a reply's time came: its lease is over, or it is due again */
+    AW_COMMAND_REDRIVE = 44,       /* dead replies are to be sent after all */
+    AW_COMMAND_INCIDENT = 50,      /* makes, proposes, changes or closes an incident */
+    AW_COMMAND_INCIDENT_LINK = 51, /* a ticket joins one, or is taken out */
+    AW_COMMAND_PROMISE = 47,       /* a ticket will wait longer than was promised: another promise */
+    AW_COMMAND_FORECAST = 61,      /* how long it takes in a group of lanes, as told from now on */
 };
 
 /* How many rows tables may have, as decisions go by them: what is forgotten early when a table is full must be so again at a
@@ -218,10 +220,12 @@ struct aw_in_undo {
 
 /* A departure that concerns this message; kept so that flight events can find the ticket (hashes of number and date, keyed). */
 struct aw_flight_fact {
-    uint64_t flight_hash; /* 0: without a date no event can name it */
-    aw_ms    departs_at;  /* 0: unknown */
-    char     from[3];     /* zeros: unknown */
-    char     to[3];
+    uint64_t        flight_hash; /* 0: without a date no event can name it */
+    aw_ms           departs_at;  /* 0: unknown */
+    char            from[3];     /* zeros: unknown */
+    char            to[3];
+    struct aw_slice number; /* what the hash is of, to propose an incident by; empty: unknown. Not recorded */
+    uint32_t        date_days;
 };
 
 struct aw_in_message {
@@ -498,6 +502,36 @@ struct aw_in_promise {
     aw_ms               nine_of_ten_by; /* later than was promised */
 };
 
+/* What makes a ticket part of an incident. The numbers are stored. */
+enum aw_incident_key_kind { AW_INCIDENT_FLIGHT = 0, AW_INCIDENT_AIRPORT = 1 };
+struct aw_incident_key {
+    enum aw_incident_key_kind kind;
+    uint64_t                  flight_hash; /* FLIGHT: of number and date, keyed; not 0 */
+    struct aw_slice           name;        /* FLIGHT: its number; AIRPORT: its code */
+    uint32_t                  date_days;   /* FLIGHT */
+};
+
+/* A new incident, or what becomes of one (core/incident.h). */
+struct aw_in_incident {
+    struct aw_incident_id         incident; /* seq 0: a new one */
+    enum aw_incident_state        state;    /* NONE: as it is. A new one is OPEN or PROPOSED */
+    struct aw_slice               title;    /* empty: as it is; a new one has one */
+    bool                          has_keys; /* else they stay as they are */
+    const struct aw_incident_key *keys;     /* each once */
+    uint32_t                      key_count;
+    enum aw_incident_follow       follow;
+    struct aw_slice               by;       /* empty: proposed by the server */
+    struct aw_if_match            if_match; /* else AW_E_PRECONDITION */
+    bool                          dry_run;  /* only tells what would be; not recorded */
+};
+
+struct aw_in_incident_link {
+    struct aw_ticket_id   ticket;
+    struct aw_incident_id incident;
+    bool                  parts; /* it is taken out, and does not come back by what it is about */
+    struct aw_slice       by;    /* empty: it is linked by what it is about */
+};
+
 /* What a command does to the queues once it is durable. */
 enum aw_event_kind {
     AW_EVENT_NONE,
@@ -626,15 +660,16 @@ struct aw_out_change {
 
 /* What a command did to its ticket. Recorded, so that what happened can be told from the record alone. */
 struct aw_effect {
-    uint64_t             ticket_seq; /* of the ticket's id; 0: the command was about no ticket */
-    uint16_t             lane;
-    uint16_t             lane_before; /* of a ticket that was opened: as `lane` */
-    uint8_t              class_;
-    uint8_t              class_before; /* AW_CLASS_NONE: the ticket was opened */
-    enum aw_ticket_state state;
-    enum aw_ticket_state state_before; /* FREE: the ticket was opened */
-    enum aw_timer_cause  cause;        /* TIMER */
-    struct aw_slice      holder;       /* who held it and holds it no more, when it was somebody else who did this; else empty */
+    uint64_t              ticket_seq; /* of the ticket's id; 0: the command was about no ticket */
+    uint16_t              lane;
+    uint16_t              lane_before; /* of a ticket that was opened: as `lane` */
+    uint8_t               class_;
+    uint8_t               class_before; /* AW_CLASS_NONE: the ticket was opened */
+    enum aw_ticket_state  state;
+    enum aw_ticket_state  state_before; /* FREE: the ticket was opened */
+    enum aw_timer_cause   cause;        /* TIMER */
+    struct aw_incident_id incident;     /* the one that it is part of; seq 0: none */
+    struct aw_slice       holder;       /* who held it and holds it no more, when it was somebody else who did this; else empty */
 };
 
 /* A reply that was given out, or of which something was reported. */
@@ -662,6 +697,14 @@ struct aw_out_channel {
     bool     created;
 };
 
+struct aw_out_incident {
+    struct aw_incident_id  incident; /* with dry_run of a new one: seq 0 */
+    enum aw_incident_state state;
+    uint64_t               version;
+    bool                   created;
+    struct aw_incident_id  other; /* INCIDENT_LINK, OTHER_INCIDENT: the one that has the ticket */
+};
+
 struct aw_outcome_of {
     enum aw_err      err;
     bool             changed;  /* there is a record: seq and prev_seq are set */
@@ -681,7 +724,8 @@ struct aw_outcome_of {
         struct aw_out_reply       reply; /* REPLY_STATUS, REPLY_TIMER */
         struct aw_out_reply_lease reply_lease;
         struct aw_out_redrive     redrive;
-        struct aw_promise         promise; /* PROMISE: as it is told */
+        struct aw_promise         promise;  /* PROMISE: as it is told */
+        struct aw_out_incident    incident; /* INCIDENT, INCIDENT_LINK */
     } u;
 };
 
@@ -689,29 +733,31 @@ struct aw_command {
     enum aw_command_kind kind;
     struct aw_once       once; /* only with a kind that aw_command_takes_key */
     union {
-        struct aw_in_epoch        epoch;
-        struct aw_core_settings   settings;
-        struct aw_in_lane         lane;
-        struct aw_in_agent        agent;
-        struct aw_in_presence     presence;
-        struct aw_in_flight       flight;
-        struct aw_in_airport      airport;
-        struct aw_in_undo         undo;
-        struct aw_in_message      message;
-        struct aw_in_lease        lease;
-        struct aw_in_fenced       fenced; /* EXTEND, COMPLETE, RELEASE, DECLINE, REPLY; the first part of the next */
-        struct aw_in_transfer     transfer;
-        struct aw_in_timer        timer;
-        struct aw_in_ticket       ticket; /* HOLD, UNHOLD, CANCEL, PLACE; the first part of the next */
-        struct aw_in_note         note;
-        struct aw_in_unfold       unfold;
-        struct aw_in_channel      channel;
-        struct aw_in_reply_lease  reply_lease;
-        struct aw_in_reply_status reply_status;
-        struct aw_in_reply_timer  reply_timer;
-        struct aw_in_redrive      redrive;
-        struct aw_in_forecast     forecast;
-        struct aw_in_promise      promise;
+        struct aw_in_epoch         epoch;
+        struct aw_core_settings    settings;
+        struct aw_in_lane          lane;
+        struct aw_in_agent         agent;
+        struct aw_in_presence      presence;
+        struct aw_in_flight        flight;
+        struct aw_in_airport       airport;
+        struct aw_in_undo          undo;
+        struct aw_in_message       message;
+        struct aw_in_lease         lease;
+        struct aw_in_fenced        fenced; /* EXTEND, COMPLETE, RELEASE, DECLINE, REPLY; the first part of the next */
+        struct aw_in_transfer      transfer;
+        struct aw_in_timer         timer;
+        struct aw_in_ticket        ticket; /* HOLD, UNHOLD, CANCEL, PLACE; the first part of the next */
+        struct aw_in_note          note;
+        struct aw_in_unfold        unfold;
+        struct aw_in_channel       channel;
+        struct aw_in_reply_lease   reply_lease;
+        struct aw_in_reply_status  reply_status;
+        struct aw_in_reply_timer   reply_timer;
+        struct aw_in_redrive       redrive;
+        struct aw_in_incident      incident;
+        struct aw_in_incident_link incident_link;
+        struct aw_in_forecast      forecast;
+        struct aw_in_promise       promise;
     } in;
     struct aw_outcome_of out;
 };
@@ -729,13 +775,14 @@ aw_command_is_change(enum aw_command_kind kind)
 {
     return kind == AW_COMMAND_FLIGHT || kind == AW_COMMAND_AIRPORT || kind == AW_COMMAND_UNDO;
 }
-/* Kinds that are remembered by an Idempotency-Key; their outcome is an aw_out_ticket or an aw_out_change. Messages and what is done
+/* Kinds that are remembered by an Idempotency-Key; their outcome is an aw_out_ticket, an aw_out_change or an
+ * aw_out_incident. Messages and what is done
  * with a lease are known by their own identity, leases by their pull. */
 static inline bool
 aw_command_takes_key(enum aw_command_kind kind)
 {
     return kind == AW_COMMAND_HOLD || kind == AW_COMMAND_UNHOLD || kind == AW_COMMAND_CANCEL || kind == AW_COMMAND_PLACE ||
-           kind == AW_COMMAND_UNFOLD || kind == AW_COMMAND_NOTE || aw_command_is_change(kind);
+           kind == AW_COMMAND_UNFOLD || kind == AW_COMMAND_NOTE || kind == AW_COMMAND_INCIDENT || aw_command_is_change(kind);
 }
 static inline bool
 aw_once_is_set(const struct aw_once *once)

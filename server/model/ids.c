@@ -94,16 +94,28 @@ aw_note_id_format(struct aw_message_id id, char text[AW_ID_TEXT_BYTES])
     format_record('n', id, text);
 }
 
-void
-aw_ticket_id_format(struct aw_ticket_id id, char text[AW_ID_TEXT_BYTES])
+static void
+format_slot(char letter, uint8_t shard, uint32_t slot, uint64_t seq, char text[AW_ID_TEXT_BYTES])
 {
     char *at = text;
 
-    *at++ = 't';
-    at = put_fixed(at, SHARD_DIGITS, id.shard);
-    at = put_fixed(at, SLOT_DIGITS, id.slot);
-    at = put_seq(at, id.seq);
+    *at++ = letter;
+    at = put_fixed(at, SHARD_DIGITS, shard);
+    at = put_fixed(at, SLOT_DIGITS, slot);
+    at = put_seq(at, seq);
     *at = '\0';
+}
+
+void
+aw_ticket_id_format(struct aw_ticket_id id, char text[AW_ID_TEXT_BYTES])
+{
+    format_slot('t', id.shard, id.slot, id.seq, text);
+}
+
+void
+aw_incident_id_format(struct aw_incident_id id, char text[AW_ID_TEXT_BYTES])
+{
+    format_slot('i', id.shard, id.slot, id.seq, text);
 }
 
 void
@@ -143,17 +155,32 @@ aw_reply_id_parse(struct aw_slice text, struct aw_message_id *ret_id)
     return parse_record('r', text, ret_id);
 }
 
+static bool
+parse_slot(char letter, struct aw_slice text, uint64_t *ret_shard, uint64_t *ret_slot, uint64_t *ret_seq)
+{
+    return take_letter(&text, letter) && take_fixed(&text, SHARD_DIGITS, UINT8_MAX, ret_shard) &&
+           take_fixed(&text, SLOT_DIGITS, UINT32_MAX, ret_slot) && take_seq(&text, ret_seq);
+}
+
 bool
 aw_ticket_id_parse(struct aw_slice text, struct aw_ticket_id *ret_id)
 {
-    uint64_t shard;
-    uint64_t slot;
-    uint64_t seq;
+    uint64_t shard, slot, seq;
 
-    if (!take_letter(&text, 't') || !take_fixed(&text, SHARD_DIGITS, UINT8_MAX, &shard) ||
-        !take_fixed(&text, SLOT_DIGITS, UINT32_MAX, &slot) || !take_seq(&text, &seq))
+    if (!parse_slot('t', text, &shard, &slot, &seq))
         return false;
     *ret_id = (struct aw_ticket_id){.seq = seq, .slot = (uint32_t)slot, .shard = (uint8_t)shard};
+    return true;
+}
+
+bool
+aw_incident_id_parse(struct aw_slice text, struct aw_incident_id *ret_id)
+{
+    uint64_t shard, slot, seq;
+
+    if (!parse_slot('i', text, &shard, &slot, &seq))
+        return false;
+    *ret_id = (struct aw_incident_id){.seq = seq, .slot = (uint32_t)slot, .shard = (uint8_t)shard};
     return true;
 }
 

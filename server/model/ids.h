@@ -7,6 +7,7 @@
  *   note     "n" shard(2) seq            likewise
  *   ticket   "t" shard(2) slot(7) seq    table slot, and the sequence of the record that opened it (the slot may be reused, the
  *                                        pair not)
+ *   incident "i" shard(2) slot(7) seq    likewise, of the record that made it
  *   change   "cf" or "ca" shard(2) slot(7) seq   row of the flight or airport, and the sequence of the record that changed it
  *   lease    "l" base64url(shard, slot, fence, mac)   fence = sequence of the record that granted it; larger is newer (a fencing
  *                                        token, Kleppmann 2016); mac makes it unguessable
@@ -27,6 +28,11 @@ struct aw_message_id {
     uint8_t  shard;
 };
 struct aw_ticket_id {
+    uint64_t seq; /* 0: none */
+    uint32_t slot;
+    uint8_t  shard;
+};
+struct aw_incident_id {
     uint64_t seq; /* 0: none */
     uint32_t slot;
     uint8_t  shard;
@@ -53,12 +59,14 @@ void aw_message_id_format(struct aw_message_id id, char text[AW_ID_TEXT_BYTES]);
 void aw_reply_id_format(struct aw_message_id id, char text[AW_ID_TEXT_BYTES]);
 void aw_note_id_format(struct aw_message_id id, char text[AW_ID_TEXT_BYTES]);
 void aw_ticket_id_format(struct aw_ticket_id id, char text[AW_ID_TEXT_BYTES]);
+void aw_incident_id_format(struct aw_incident_id id, char text[AW_ID_TEXT_BYTES]);
 void aw_change_id_format(struct aw_change_id id, char text[AW_ID_TEXT_BYTES]);
 void aw_lease_id_format(struct aw_lease_id id, const struct aw_hash_key *key, char text[AW_ID_TEXT_BYTES]);
 /* False when malformed; *ret_id is then unchanged. Only the canonical form is accepted (one text for one id). */
 AW_MUST_USE bool aw_message_id_parse(struct aw_slice text, struct aw_message_id *ret_id);
 AW_MUST_USE bool aw_reply_id_parse(struct aw_slice text, struct aw_message_id *ret_id);
 AW_MUST_USE bool aw_ticket_id_parse(struct aw_slice text, struct aw_ticket_id *ret_id);
+AW_MUST_USE bool aw_incident_id_parse(struct aw_slice text, struct aw_incident_id *ret_id);
 AW_MUST_USE bool aw_change_id_parse(struct aw_slice text, struct aw_change_id *ret_id);
 /* Also false when the mac is not ours. */
 AW_MUST_USE bool aw_lease_id_parse(struct aw_slice text, const struct aw_hash_key *key, struct aw_lease_id *ret_id);

@@ -90,6 +90,13 @@
 #define AW_RETRY_AFTER_S_MAX     86400U
 #define AW_OLDER_THAN_S_MAX      315360000U /* ten years */
 
+/* Incidents: tickets that one answer can resolve. */
+#define AW_INCIDENTS_MAX            1024U
+#define AW_INCIDENTS_PROPOSED_MAX   256U
+#define AW_INCIDENT_TITLE_BYTES_MAX 120U
+#define AW_INCIDENT_KEYS_MAX        64U   /* flights and airports of one */
+#define AW_INCIDENT_LINKS_MAX       1000U /* tickets that one request names */
+
 /* How long a request is known by its Idempotency-Key. */
 #define AW_ONCE_MS (UINT64_C(24) * 3600 * 1000)
 

@@ -661,6 +661,49 @@ put_redrive(struct put *put, const struct aw_in_redrive *redrive)
 }
 
 static void
+put_incident_id(struct put *put, struct aw_incident_id id)
+{
+    put_u8(put, id.shard);
+    put_u32(put, id.slot);
+    put_u64(put, id.seq);
+}
+
+/* Behind the inputs the slot that it has, or got: it can be named from the record alone. */
+static void
+put_incident(struct put *put, const struct aw_in_incident *incident, uint32_t slot)
+{
+    AW_ASSERT((unsigned)incident->state <= AW_INCIDENT_CLOSED);
+    AW_ASSERT((unsigned)incident->follow <= AW_FOLLOW_NOT);
+    AW_ASSERT(incident->key_count <= AW_INCIDENT_KEYS_MAX);
+    put_incident_id(put, incident->incident);
+    put_u8(put, incident->state);
+    put_string(put, incident->title, AW_INCIDENT_TITLE_BYTES_MAX);
+    put_u8(put, incident->follow);
+    put_if_match(put, &incident->if_match);
+    put_string(put, incident->by, AW_AGENT_BYTES_MAX);
+    put_u8(put, incident->has_keys);
+    put_u8(put, incident->key_count);
+    for (uint32_t i = 0; i < incident->key_count; i++) {
+        put_u8(put, incident->keys[i].kind);
+        put_u64(put, incident->keys[i].flight_hash);
+        put_string(put, incident->keys[i].name, AW_FLIGHT_NUMBER_BYTES_MAX);
+        put_u32(put, incident->keys[i].date_days);
+    }
+    put_u32(put, slot);
+}
+
+static void
+put_incident_link(struct put *put, const struct aw_in_incident_link *link)
+{
+    put_u8(put, link->ticket.shard);
+    put_u32(put, link->ticket.slot);
+    put_u64(put, link->ticket.seq);
+    put_incident_id(put, link->incident);
+    put_u8(put, link->parts);
+    put_string(put, link->by, AW_AGENT_BYTES_MAX);
+}
+
+static void
 put_note(struct put *put, const struct aw_in_body *note)
 {
     put_u8(put, note->len > 0);
@@ -757,6 +800,10 @@ put_unfold(struct put *put, const struct aw_in_unfold *unfold, uint32_t slot)
     put_u32(put, slot);
 }
 
+/* What an effect takes at most: a ticket's number, two lanes, classes, states, a cause, an incident, a name. */
+#define EFFECT_BYTES_MAX (10U + 3U + 3U + 1U + 1U + 1U + 3U + 10U + 1U + AW_AGENT_BYTES_MAX)
+/* Beside the cause: an incident follows. */
+#define EFFECT_HAS_INCIDENT 0x80U
 static void
 put_forecast(struct put *put, const struct aw_in_forecast *forecast)
 {
@@ -788,9 +835,6 @@ put_promise(struct put *put, const struct aw_in_promise *promise)
     put_ms(put, promise->nine_of_ten_by);
 }
 
-/* What an effect takes at most: a ticket's number, two lanes, classes, states, a cause, a name. */
-#define EFFECT_BYTES_MAX (10U + 3U + 3U + 1U + 1U + 1U + 1U + AW_AGENT_BYTES_MAX)
-
 /* Classes and states share a byte each: before in the upper half. */
 static void
 put_effect(struct put *put, const struct aw_effect *effect)
@@ -802,7 +846,12 @@ put_effect(struct put *put, const struct aw_effect *effect)
     put_varint(put, effect->lane_before);
     put_u8(put, effect->class_ | (effect->class_before & 0xFU) << 4);
     put_u8(put, (unsigned)effect->state | (unsigned)effect->state_before << 4);
-    put_u8(put, effect->cause);
+    AW_ASSERT((unsigned)effect->cause < EFFECT_HAS_INCIDENT);
+    put_u8(put, effect->cause | (effect->incident.seq != 0 ? EFFECT_HAS_INCIDENT : 0));
+    if (effect->incident.seq != 0) {
+        put_varint(put, effect->incident.slot);
+        put_varint(put, effect->incident.seq);
+    }
     put_string(put, effect->holder, AW_AGENT_BYTES_MAX);
 }
 AW_STATIC_ASSERT((AW_CLASS_NONE & 0xFU) >= AW_CLASS_COUNT, "no class is half of a byte that no class is");
@@ -896,6 +945,12 @@ put_fields(struct put *put, const struct aw_command *command)
         return;
     case AW_COMMAND_PROMISE:
         put_promise(put, &command->in.promise);
+        return;
+    case AW_COMMAND_INCIDENT:
+        put_incident(put, &command->in.incident, command->out.u.incident.incident.slot);
+        return;
+    case AW_COMMAND_INCIDENT_LINK:
+        put_incident_link(put, &command->in.incident_link);
         return;
     }
     AW_UNREACHABLE();
@@ -1641,6 +1696,54 @@ get_redrive(struct get *get, struct aw_in_redrive *redrive)
 }
 
 static void
+get_incident_id(struct get *get, struct aw_incident_id *id)
+{
+    id->shard = (uint8_t)get_u8(get, UINT8_MAX, "");
+    id->slot = get_u32(get);
+    id->seq = get_u64(get);
+}
+
+static void
+get_incident(struct get *get, struct aw_command *command)
+{
+    struct aw_in_incident  *incident = &command->in.incident;
+    struct aw_incident_key *keys;
+
+    get_incident_id(get, &incident->incident);
+    incident->state = (enum aw_incident_state)get_u8(get, AW_INCIDENT_CLOSED, "an incident's state is out of range");
+    incident->title = get_string(get, AW_INCIDENT_TITLE_BYTES_MAX);
+    incident->follow = (enum aw_incident_follow)get_u8(get, AW_FOLLOW_NOT, "whether an incident follows is out of range");
+    incident->if_match.version = get_u64(get);
+    incident->by = get_string(get, AW_AGENT_BYTES_MAX);
+    incident->has_keys = get_u8(get, 1, "a flag is neither 0 nor 1") != 0;
+    incident->key_count = get_u8(get, AW_INCIDENT_KEYS_MAX, "an incident has more keys than the limit");
+    keys = get_list(get, &incident->key_count, sizeof(*keys));
+    for (uint32_t i = 0; i < incident->key_count; i++) {
+        keys[i].kind = (enum aw_incident_key_kind)get_u8(get, AW_INCIDENT_AIRPORT, "a key of an incident is out of range");
+        keys[i].flight_hash = get_u64(get);
+        keys[i].name = get_string(get, AW_FLIGHT_NUMBER_BYTES_MAX);
+        keys[i].date_days = get_u32(get);
+    }
+    incident->keys = keys;
+    command->out.u.incident.incident =
+        (struct aw_incident_id){.seq = incident->incident.seq != 0 ? incident->incident.seq : command->out.seq,
+                                .slot = get_u32(get),
+                                .shard = incident->incident.shard};
+    command->out.u.incident.state = incident->state;
+}
+
+static void
+get_incident_link(struct get *get, struct aw_in_incident_link *link)
+{
+    link->ticket.shard = (uint8_t)get_u8(get, UINT8_MAX, "");
+    link->ticket.slot = get_u32(get);
+    link->ticket.seq = get_u64(get);
+    get_incident_id(get, &link->incident);
+    link->parts = get_u8(get, 1, "a flag is neither 0 nor 1") != 0;
+    link->by = get_string(get, AW_AGENT_BYTES_MAX);
+}
+
+static void
 get_note(struct get *get, struct aw_in_body *note)
 {
     if (get_u8(get, 1, "a flag is neither 0 nor 1") == 0)
@@ -1874,6 +1977,12 @@ get_fields(struct get *get, struct aw_command *command)
     case AW_COMMAND_PROMISE:
         get_promise(get, &command->in.promise);
         return true;
+    case AW_COMMAND_INCIDENT:
+        get_incident(get, command);
+        return true;
+    case AW_COMMAND_INCIDENT_LINK:
+        get_incident_link(get, &command->in.incident_link);
+        return true;
     }
     return false;
 }
@@ -1881,14 +1990,23 @@ get_fields(struct get *get, struct aw_command *command)
 static void
 get_effect(struct get *get, struct aw_effect *effect)
 {
-    unsigned classes, states;
+    unsigned classes, states, cause;
 
     effect->ticket_seq = get_varint(get, UINT64_MAX >> 1, "a ticket is out of range");
     effect->lane = (uint16_t)get_varint(get, UINT16_MAX, "a lane is out of range");
     effect->lane_before = (uint16_t)get_varint(get, UINT16_MAX, "a lane is out of range");
     classes = get_u8(get, UINT8_MAX, "");
     states = get_u8(get, UINT8_MAX, "");
-    effect->cause = (enum aw_timer_cause)get_u8(get, AW_TIMER_CAUSE_MAX, "a timer's cause is out of range");
+    cause = get_u8(get, UINT8_MAX, "");
+    if ((cause & ~EFFECT_HAS_INCIDENT) > AW_TIMER_CAUSE_MAX)
+        get_fail(get, AW_E_CORRUPT, "a timer's cause is out of range");
+    effect->cause = (enum aw_timer_cause)(cause & ~EFFECT_HAS_INCIDENT);
+    if ((cause & EFFECT_HAS_INCIDENT) != 0) {
+        effect->incident.slot = (uint32_t)get_varint(get, UINT16_MAX, "an incident is out of range");
+        effect->incident.seq = get_varint(get, UINT64_MAX >> 1, "an incident is out of range");
+        if (effect->incident.seq == 0)
+            get_fail(get, AW_E_CORRUPT, "an incident that is none");
+    }
     effect->holder = get_string(get, AW_AGENT_BYTES_MAX);
     if ((classes & 0xF) >= AW_CLASS_COUNT || (classes >> 4 >= AW_CLASS_COUNT && classes >> 4 != (AW_CLASS_NONE & 0xFU)))
         get_fail(get, AW_E_CORRUPT, "a class of an effect is out of range");

@@ -107,6 +107,8 @@ make_flights(struct aw_in_message *in, const struct aw_message *message, const s
         if (flight->date_known)
             facts[i].flight_hash = aw_api_flight_hash(key, flight->number, flight->date_days);
         facts[i].departs_at = flight->departs_at;
+        facts[i].number = flight->number;
+        facts[i].date_days = flight->date_days;
         if (flight->from.len == sizeof(facts[i].from))
             memcpy(facts[i].from, flight->from.ptr, sizeof(facts[i].from));
         if (flight->to.len == sizeof(facts[i].to))

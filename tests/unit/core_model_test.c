@@ -1696,6 +1696,8 @@ compare_out(const struct run *run, enum aw_command_kind kind, const struct aw_ou
     case AW_COMMAND_REDRIVE:
     case AW_COMMAND_FORECAST: /* core_promise_test has these */
     case AW_COMMAND_PROMISE:
+    case AW_COMMAND_INCIDENT: /* core_incident_test has these */
+    case AW_COMMAND_INCIDENT_LINK:
         return;
     }
 }
@@ -2192,6 +2194,8 @@ apply_model(const struct logged *l, struct aw_command *c)
     case AW_COMMAND_REDRIVE:
     case AW_COMMAND_FORECAST: /* core_promise_test has these */
     case AW_COMMAND_PROMISE:
+    case AW_COMMAND_INCIDENT: /* core_incident_test has these */
+    case AW_COMMAND_INCIDENT_LINK:
         break;
     }
 }

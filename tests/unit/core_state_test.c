@@ -1324,6 +1324,8 @@ try_kind(struct kit *kit, enum aw_command_kind kind, struct aw_ticket_id ticket,
     case AW_COMMAND_REDRIVE:
     case AW_COMMAND_FORECAST: /* core_promise_test has these */
     case AW_COMMAND_PROMISE:
+    case AW_COMMAND_INCIDENT: /* core_incident_test has these */
+    case AW_COMMAND_INCIDENT_LINK:
         break;
     }
     AW_UNREACHABLE();

@@ -24,7 +24,8 @@ static const enum aw_command_kind kinds[] = {
     AW_COMMAND_UNHOLD,   AW_COMMAND_CANCEL,      AW_COMMAND_FLIGHT,       AW_COMMAND_AIRPORT,     AW_COMMAND_UNDO,
     AW_COMMAND_PLACE,    AW_COMMAND_DECLINE,     AW_COMMAND_UNFOLD,       AW_COMMAND_AGENT,       AW_COMMAND_CHANNEL,
     AW_COMMAND_REPLY,    AW_COMMAND_REPLY_LEASE, AW_COMMAND_REPLY_STATUS, AW_COMMAND_REPLY_TIMER, AW_COMMAND_REDRIVE,
-    AW_COMMAND_TRANSFER, AW_COMMAND_NOTE,        AW_COMMAND_PRESENCE,     AW_COMMAND_FORECAST,    AW_COMMAND_PROMISE};
+    AW_COMMAND_TRANSFER, AW_COMMAND_NOTE,        AW_COMMAND_PRESENCE,     AW_COMMAND_INCIDENT,    AW_COMMAND_INCIDENT_LINK,
+    AW_COMMAND_FORECAST, AW_COMMAND_PROMISE};
 
 /* --- random commands -------------------------------------------------------------------------------------------------------- */
 
@@ -368,6 +369,39 @@ make_event(struct maker *maker, struct aw_command *command)
         command->once = (struct aw_once){.key = make_hash(maker), .request = next(&maker->rng)};
 }
 
+static struct aw_incident_id
+make_incident_id(struct maker *maker)
+{
+    return (struct aw_incident_id){
+        .seq = next(&maker->rng), .slot = (uint32_t)next(&maker->rng), .shard = (uint8_t)next(&maker->rng)};
+}
+
+static void
+make_incident(struct maker *maker, struct aw_command *command)
+{
+    struct aw_in_incident  *in = &command->in.incident;
+    struct aw_incident_key *keys = take(maker, AW_INCIDENT_KEYS_MAX, sizeof(*keys));
+
+    *in = (struct aw_in_incident){.state = (enum aw_incident_state)below(&maker->rng, AW_INCIDENT_CLOSED + 1),
+                                  .title = make_string(maker, 0, AW_INCIDENT_TITLE_BYTES_MAX),
+                                  .has_keys = below(&maker->rng, 2) != 0,
+                                  .follow = (enum aw_incident_follow)below(&maker->rng, AW_FOLLOW_NOT + 1),
+                                  .by = make_string(maker, 0, AW_AGENT_BYTES_MAX),
+                                  .if_match.version = next(&maker->rng)};
+    if (below(&maker->rng, 2) != 0)
+        in->incident = make_incident_id(maker);
+    in->key_count = make_count(maker, AW_INCIDENT_KEYS_MAX);
+    for (uint32_t i = 0; i < in->key_count; i++)
+        keys[i] = (struct aw_incident_key){.kind = (enum aw_incident_key_kind)below(&maker->rng, 2),
+                                           .flight_hash = next(&maker->rng),
+                                           .name = make_string(maker, 0, AW_FLIGHT_NUMBER_BYTES_MAX),
+                                           .date_days = (uint32_t)next(&maker->rng)};
+    in->keys = in->key_count == 0 ? NULL : keys;
+    command->out.u.incident.incident.slot = (uint32_t)next(&maker->rng);
+    if (below(&maker->rng, 2) != 0)
+        command->once = (struct aw_once){.key = make_hash(maker), .request = next(&maker->rng)};
+}
+
 static void
 make_told(struct maker *maker, struct aw_told *told)
 {
@@ -608,6 +642,16 @@ make_fields(struct maker *maker, struct aw_command *command)
     case AW_COMMAND_UNDO:
         make_event(maker, command);
         return;
+    case AW_COMMAND_INCIDENT:
+        make_incident(maker, command);
+        return;
+    case AW_COMMAND_INCIDENT_LINK:
+        command->in.incident_link = (struct aw_in_incident_link){
+            .ticket = {.seq = next(&maker->rng), .slot = (uint32_t)next(&maker->rng), .shard = (uint8_t)next(&maker->rng)},
+            .incident = make_incident_id(maker),
+            .parts = below(&maker->rng, 2) != 0,
+            .by = make_string(maker, 0, AW_AGENT_BYTES_MAX)};
+        return;
     }
     fail();
 }
@@ -629,6 +673,8 @@ make_effect(struct maker *maker, struct aw_command *command)
                                  .state_before = (enum aw_ticket_state)below(&maker->rng, AW_TICKET_CLOSED + 1),
                                  .cause = (enum aw_timer_cause)below(&maker->rng, AW_TIMER_CAUSE_MAX + 1),
                                  .holder = make_string(maker, 0, AW_AGENT_BYTES_MAX)};
+    if (below(&maker->rng, 2) != 0)
+        effect->incident = (struct aw_incident_id){.seq = 1 + (next(&maker->rng) >> 2), .slot = (uint16_t)next(&maker->rng)};
     if (effect->class_before == AW_CLASS_COUNT)
         effect->class_before = AW_CLASS_NONE;
 }
@@ -1000,7 +1046,33 @@ same_effect(const struct aw_effect *a, const struct aw_effect *b)
     SAME(state);
     SAME(state_before);
     SAME(cause);
+    SAME(incident.seq);
+    SAME(incident.slot);
     SAME_SLICE(holder);
+}
+
+static void
+same_incident(const struct aw_command *a, const struct aw_command *b)
+{
+    SAME(in.incident.incident.seq);
+    SAME(in.incident.incident.slot);
+    SAME(in.incident.incident.shard);
+    SAME(in.incident.state);
+    SAME_SLICE(in.incident.title);
+    SAME(in.incident.has_keys);
+    SAME(in.incident.key_count);
+    SAME(in.incident.follow);
+    SAME_SLICE(in.incident.by);
+    SAME(in.incident.if_match.version);
+    SAME(out.u.incident.incident.slot);
+    SAME_HASH(once.key);
+    SAME(once.request);
+    for (uint32_t i = 0; i < a->in.incident.key_count; i++) {
+        SAME(in.incident.keys[i].kind);
+        SAME(in.incident.keys[i].flight_hash);
+        SAME_SLICE(in.incident.keys[i].name);
+        SAME(in.incident.keys[i].date_days);
+    }
 }
 
 /* long: one line for each kind */
@@ -1134,6 +1206,19 @@ same_command(const struct aw_command *a, const struct aw_command *b)
     case AW_COMMAND_AIRPORT:
     case AW_COMMAND_UNDO:
         same_event(a, b);
+        return;
+    case AW_COMMAND_INCIDENT:
+        same_incident(a, b);
+        return;
+    case AW_COMMAND_INCIDENT_LINK:
+        SAME(in.incident_link.ticket.seq);
+        SAME(in.incident_link.ticket.slot);
+        SAME(in.incident_link.ticket.shard);
+        SAME(in.incident_link.incident.seq);
+        SAME(in.incident_link.incident.slot);
+        SAME(in.incident_link.incident.shard);
+        SAME(in.incident_link.parts);
+        SAME_SLICE(in.incident_link.by);
         return;
     }
     fail();
@@ -1629,8 +1714,12 @@ static const struct aw_told_fact   golden_facts[] = {
        .to = {{'J', 'F', 'K'}}},
       {.said_at = 1776240000001, .seq = 4801, .from = {{'L', 'H', 'R'}}, .is_airport = true}};
 static const struct aw_airport_code golden_airports[] = {{{'L', 'H', 'R'}}, {{'C', 'D', 'G'}}};
-static const struct aw_flight_fact  golden_flights[] = {{0xf00d, 1776240300000, {'A', 'M', 'S'}, {'J', 'F', 'K'}},
-                                                        {0xbeef, 0, {0}, {0}}};
+static const struct aw_flight_fact  golden_flights[] = {
+     {.flight_hash = 0xf00d, .departs_at = 1776240300000, .from = {'A', 'M', 'S'}, .to = {'J', 'F', 'K'}},
+     {.flight_hash = 0xbeef}};
+static const struct aw_incident_key golden_keys[] = {
+    {.kind = AW_INCIDENT_FLIGHT, .flight_hash = 0xf00d, .name = {"KL641", 5}, .date_days = 20558},
+    {.kind = AW_INCIDENT_AIRPORT, .name = {"AMS", 3}}};
 #define GOLDEN_LEASE                                                                                                             \
     {                                                                                                                            \
         .fence = 4711, .slot = 0x01020304, .shard = 7                                                                            \
@@ -1950,6 +2039,26 @@ static const struct aw_command golden[] = {
      .out = {.seq = 5000,
              .prev_seq = 4999,
              .u.message.promise = {.made_at = 1776240300000, .half_by = 1776240600000, .nine_of_ten_by = 1776240900000}}},
+    {.kind = AW_COMMAND_INCIDENT,
+     .once = {.key = {1, 2}, .request = 3},
+     .in.incident = {.state = AW_INCIDENT_OPEN,
+                     .title = {"ash over AMS", 12},
+                     .has_keys = true,
+                     .keys = golden_keys,
+                     .key_count = 2,
+                     .follow = AW_FOLLOW_LATER,
+                     .by = {"sam", 3}},
+     .out = {.seq = 5000, .u.incident.incident.slot = 7}},
+    {.kind = AW_COMMAND_INCIDENT,
+     .in.incident =
+         {.incident = {.seq = 4800, .slot = 7, .shard = 7}, .state = AW_INCIDENT_CLOSED, .by = {"sam", 3}, .if_match.version = 2},
+     .out = {.seq = 5000, .prev_seq = 4999, .u.incident.incident.slot = 7}},
+    {.kind = AW_COMMAND_INCIDENT_LINK,
+     .in.incident_link = {.ticket = GOLDEN_TICKET, .incident = {.seq = 4800, .slot = 7, .shard = 7}, .by = {"sam", 3}},
+     .out = {.seq = 5000, .prev_seq = 4999, .effect = {.ticket_seq = 4700, .incident = {.seq = 4800, .slot = 7}}}},
+    {.kind = AW_COMMAND_INCIDENT_LINK,
+     .in.incident_link = {.ticket = GOLDEN_TICKET, .incident = {.seq = 4800, .slot = 7, .shard = 7}, .parts = true},
+     GOLDEN_OUT},
 };
 
 static FILE *

@@ -58,6 +58,9 @@ fill_ticket_command(struct aw_command *command)
                                                      .reply_by = AT};
     else if (command->kind >= AW_COMMAND_HOLD && command->kind <= AW_COMMAND_PLACE)
         command->in.ticket = (struct aw_in_ticket){.ticket = {.seq = 5, .slot = 1}, .until = AT, .by = by, .words = words};
+    else if (command->kind == AW_COMMAND_INCIDENT_LINK)
+        command->in.incident_link = (struct aw_in_incident_link){
+            .ticket = {.seq = 5, .slot = 1}, .incident = {.seq = 4, .slot = 2}, .parts = true, .by = by};
     else if (command->kind != AW_COMMAND_TIMER)
         command->in.fenced = (struct aw_in_fenced){.lease.slot = 1, .agent = by, .words = words, .lease_ms = 1000};
 }
@@ -77,9 +80,14 @@ fill(struct aw_command *command)
                                                  .class_ = AW_CLASS_IMMINENT,
                                                  .state = AW_TICKET_WAITING,
                                                  .state_before = AW_TICKET_LEASED,
+                                                 .incident = {.seq = 4, .slot = 2},
                                                  .holder = by};
     } else if (command->kind == AW_COMMAND_LANE) {
         command->in.lane.name = longest(AW_LANE_BYTES_MAX);
+    } else if (command->kind == AW_COMMAND_INCIDENT) {
+        command->in.incident =
+            (struct aw_in_incident){.state = AW_INCIDENT_PROPOSED, .title = longest(AW_INCIDENT_TITLE_BYTES_MAX), .by = by};
+        command->out.u.incident.incident = (struct aw_incident_id){.seq = 42, .slot = 1024};
     } else if (command->kind == AW_COMMAND_AGENT) {
         command->in.agent = (struct aw_in_agent){.name = by, .by = by};
     } else if (command->kind == AW_COMMAND_PRESENCE) {

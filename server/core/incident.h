@@ -1,0 +1,50 @@
+/* incident.h - private to core: incidents, sets of tickets that one answer can resolve (design: section 2; ADR 0021).
+ *
+ *   incident  PROPOSED -> OPEN <-> CLOSED,  PROPOSED -> CLOSED (dismissed)
+ *
+ * An incident has keys: flights (number and date) and airports. The rules are:
+ *   part of    an open ticket is part of one OPEN incident at most, the first that it was linked to. Its row names the incident and
+ *              the record that linked it; a link to an incident that is closed, or whose row was given to another since, is none.
+ *   linked     by MESSAGE, when what it tells names a key; by INCIDENT_LINK of a person, for any open ticket; and by INCIDENT_LINK
+ *              of the server, for tickets that were there before: a round through all tickets, in pieces, after an incident was
+ *              made or changed, and after a start. Of several incidents that claim a ticket the one made first has it. An airport
+ *              claims who names it, and flights from and to it.
+ *   follow     AW_FOLLOW_NOT: only tickets that were opened before the keys were set are linked by them.
+ *   taken out  by a person: it stays out of this incident, whatever it is about, until a person links it again.
+ *   proposed   when AW_PROPOSE_TICKETS tickets name the same flight, or the same airport by itself, within AW_PROPOSE_MS, and no
+ *              incident has that key, be it closed: the airports of flights do not count, as our own would be proposed every
+ *              day. This is noticed beside the state, as messages come in; what is state is the record that proposes. A start
+ *              forgets what it had noticed.
+ *   memory     AW_INCIDENTS_MAX rows. What is closed longest makes room for a new one, of proposals (AW_INCIDENTS_PROPOSED_MAX)
+ *              the one of longest ago; what is open never does.
+ *
+ * Thread: that of the state. Owns nothing: the rows are the state's. Fails: by the errors that state.h names.
+ */
+#ifndef AW_CORE_INCIDENT_H
+#define AW_CORE_INCIDENT_H
+
+#include "core/layout.h"
+
+/* The incident whose link this ticket has, open or closed; 0: none. */
+uint32_t aw_incident_of(const struct aw_state *state, const struct aw_ticket_row *ticket);
+/* The same when it is OPEN. */
+uint32_t              aw_incident_open_of(const struct aw_state *state, const struct aw_ticket_row *ticket);
+struct aw_incident_id aw_incident_id_at(const struct aw_state *state, uint32_t slot);
+
+/* The ticket joins the incident that claims it, if one does and it is part of none, by the record `seq`. Between edit and done. */
+void aw_incident_join(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, uint64_t seq);
+/* An open ticket is counted (by 1), or is not any more (-1): its count goes by the link that its row has. */
+void aw_incident_count(struct aw_state *state, const struct aw_ticket_row *ticket, int by);
+/* A ticket names this flight or airport, which it did not before. */
+void aw_incident_notice_flight(struct aw_state *state, const struct aw_flight_fact *flight);
+void aw_incident_notice_airport(struct aw_state *state, struct aw_airport_code code);
+
+enum aw_err aw_incident_admits(const struct aw_state *state, const struct aw_in_incident *in);
+/* What the server has to do about incidents now. Applying it makes progress. False: nothing. */
+bool aw_incident_due(const struct aw_state *state, struct aw_command *ret_command);
+/* Whether there is something to do, or to look for. */
+bool aw_incident_is_busy(const struct aw_state *state);
+/* Rebuilds what is derived from the rows; before the tickets are counted. */
+void aw_incident_load_all(struct aw_state *state);
+
+#endif

@@ -1,0 +1,457 @@
+/* core_incident_test.c - incidents: which tickets are part of which, as messages come, as a round finds those that were there before
+ * and as people say; what is proposed; that a checkpoint gives all of it back and goes on where it was.
+ *
+ * A small state and commands in one line. What the server does by itself is carried out as the committer would do it: look, due,
+ * apply. */
+#include "core_kit.h"
+
+#define FLIGHT  UINT64_C(0xf11)
+#define OTHER   UINT64_C(0xf12)
+#define TICKETS 40U
+
+static const struct aw_incident_key on_flight = {
+    .kind = AW_INCIDENT_FLIGHT, .flight_hash = FLIGHT, .name = {"KL641", 5}, .date_days = 20558};
+static const struct aw_incident_key on_other = {
+    .kind = AW_INCIDENT_FLIGHT, .flight_hash = OTHER, .name = {"KL643", 5}, .date_days = 20558};
+static const struct aw_incident_key on_airport = {.kind = AW_INCIDENT_AIRPORT, .name = {"AMS", 3}};
+
+/* --- in one line ------------------------------------------------------------------------------------------------------------ */
+
+/* Of customer `who`, naming this flight (0: none), from and to, and this airport. */
+struct post {
+    uint64_t    who;
+    uint64_t    flight;
+    const char *number;
+    const char *from;
+    const char *airport;
+};
+
+static struct aw_ticket_id
+post(struct kit *kit, struct post want)
+{
+    struct kit_room   room;
+    struct aw_command command =
+        kit_message(&(struct kit_post){.id = aw_state_seq(kit->state), .who = {want.who}, .class_ = AW_CLASS_GENERAL}, &room);
+    struct aw_flight_fact  flight = {.flight_hash = want.flight, .number = aw_slice_str(want.number), .date_days = 20558};
+    struct aw_airport_code airport;
+
+    if (want.from != NULL)
+        memcpy(flight.from, want.from, sizeof(flight.from));
+    if (want.flight != 0) {
+        command.in.message.flights = &flight;
+        command.in.message.flight_count = 1;
+    }
+    if (want.airport != NULL) {
+        memcpy(airport.letters, want.airport, sizeof(airport.letters));
+        command.in.message.airports = &airport;
+        command.in.message.airport_count = 1;
+    }
+    assert_int_equal(kit_apply(kit, &command), AW_OK);
+    return command.out.u.message.ticket;
+}
+
+static struct aw_out_incident
+try_set(struct kit *kit, struct aw_in_incident in, enum aw_err want)
+{
+    struct aw_command command = {.kind = AW_COMMAND_INCIDENT, .in.incident = in};
+
+    command.in.incident.by = AW_SLICE("sam");
+    assert_int_equal(kit_apply(kit, &command), want);
+    return command.out.u.incident;
+}
+
+static struct aw_incident_id
+make(struct kit *kit, const struct aw_incident_key *keys, uint32_t count, enum aw_incident_follow follow)
+{
+    return try_set(kit,
+                   (struct aw_in_incident){.state = AW_INCIDENT_OPEN,
+                                           .title = AW_SLICE("ash"),
+                                           .has_keys = true,
+                                           .keys = keys,
+                                           .key_count = count,
+                                           .follow = follow},
+                   AW_OK)
+        .incident;
+}
+
+static enum aw_err
+link_by(struct kit *kit, struct aw_ticket_id ticket, struct aw_incident_id incident, bool parts, struct aw_out_incident *ret_out)
+{
+    struct aw_command command = {
+        .kind = AW_COMMAND_INCIDENT_LINK,
+        .in.incident_link = {.ticket = ticket, .incident = incident, .parts = parts, .by = AW_SLICE("sam")}};
+    enum aw_err err = kit_apply(kit, &command);
+
+    if (ret_out != NULL)
+        *ret_out = command.out.u.incident;
+    return err;
+}
+
+/* As the committer does, until nothing is due. Returns how many records that made. */
+static uint32_t
+settle(struct kit *kit)
+{
+    struct aw_command command;
+    uint32_t          records = 0;
+
+    aw_state_begin(kit->state, aw_state_seq(kit->state) + 1, kit->now);
+    aw_state_incidents_look(kit->state);
+    for (int i = 0; i < 1000 && aw_state_due(kit->state, kit->now, &command); i++) {
+        assert_int_equal(kit_apply(kit, &command), AW_OK);
+        records += command.out.changed ? 1 : 0;
+        aw_state_incidents_look(kit->state);
+    }
+    assert_false(aw_state_due(kit->state, kit->now, &command));
+    return records;
+}
+
+static struct aw_incident_view
+view_of(const struct kit *kit, struct aw_incident_id incident)
+{
+    struct aw_incident_view view;
+
+    assert_int_equal(aw_state_incident(kit->state, incident, &view), AW_OK);
+    return view;
+}
+
+static void
+assert_part(const struct kit *kit, struct aw_ticket_id ticket, struct aw_incident_id incident)
+{
+    struct aw_incident_id is = kit_view(kit, ticket).incident;
+
+    assert_int_equal(is.seq, incident.seq);
+    assert_int_equal(is.slot, incident.slot);
+}
+
+static const struct aw_incident_id none = {.seq = 0};
+
+/* --- who is part of what ---------------------------------------------------------------------------------------------------- */
+
+/* Those that were there come by a round, later ones by their message; who names something else is left alone. */
+static void
+test_earlier_and_later_tickets(void **state)
+{
+    struct aw_ticket_id   early, other, late;
+    struct aw_incident_id incident;
+    struct kit            kit;
+
+    (void)state;
+    kit_open(&kit);
+    early = post(&kit, (struct post){.who = 1, .flight = FLIGHT});
+    other = post(&kit, (struct post){.who = 2, .flight = OTHER});
+    incident = make(&kit, &on_flight, 1, AW_FOLLOW_LATER);
+    assert_part(&kit, early, none);
+    assert_int_equal(settle(&kit), 1);
+    assert_part(&kit, early, incident);
+    assert_part(&kit, other, none);
+    late = post(&kit, (struct post){.who = 3, .flight = FLIGHT});
+    assert_part(&kit, late, incident);
+    (void)post(&kit, (struct post){.who = 2, .flight = FLIGHT}); /* now that he names it */
+    assert_part(&kit, other, incident);
+    assert_int_equal(view_of(&kit, incident).tickets, 3);
+    assert_int_equal(view_of(&kit, incident).open, 3);
+    (void)kit_on_ticket(&kit, AW_COMMAND_CANCEL, late, 0, 0);
+    assert_int_equal(view_of(&kit, incident).tickets, 3);
+    assert_int_equal(view_of(&kit, incident).open, 2);
+    kit_close(&kit);
+}
+
+static void
+test_one_that_does_not_follow(void **state)
+{
+    struct aw_ticket_id   early, late;
+    struct aw_incident_id incident;
+    struct kit            kit;
+
+    (void)state;
+    kit_open(&kit);
+    early = post(&kit, (struct post){.who = 1, .flight = FLIGHT});
+    incident = make(&kit, &on_flight, 1, AW_FOLLOW_NOT);
+    late = post(&kit, (struct post){.who = 2, .flight = FLIGHT});
+    assert_int_equal(settle(&kit), 1);
+    assert_part(&kit, early, incident);
+    assert_part(&kit, late, none);
+    kit_close(&kit);
+}
+
+/* An airport has who names it, and flights from it. The incident that was made first has the ticket. */
+static void
+test_airports_and_the_first(void **state)
+{
+    struct aw_ticket_id   by_name, by_flight;
+    struct aw_incident_id first, second;
+    struct kit            kit;
+
+    (void)state;
+    kit_open(&kit);
+    by_name = post(&kit, (struct post){.who = 1, .airport = "AMS"});
+    by_flight = post(&kit, (struct post){.who = 2, .flight = FLIGHT, .from = "AMS"});
+    first = make(&kit, &on_airport, 1, AW_FOLLOW_LATER);
+    second = make(&kit, &on_flight, 1, AW_FOLLOW_LATER);
+    assert_int_equal(settle(&kit), 2);
+    assert_part(&kit, by_name, first);
+    assert_part(&kit, by_flight, first);
+    /* With the first closed, the other may have them, and the first is no part of it any more. */
+    (void)try_set(&kit, (struct aw_in_incident){.incident = first, .state = AW_INCIDENT_CLOSED}, AW_OK);
+    (void)try_set(&kit, (struct aw_in_incident){.incident = second, .title = AW_SLICE("again")}, AW_OK);
+    assert_int_equal(settle(&kit), 1);
+    assert_part(&kit, by_name, first);
+    assert_part(&kit, by_flight, second);
+    assert_int_equal(view_of(&kit, first).open, 1);
+    assert_int_equal(view_of(&kit, second).open, 1);
+    kit_close(&kit);
+}
+
+static void
+test_links_by_people(void **state)
+{
+    struct aw_ticket_id    ticket;
+    struct aw_incident_id  first, second;
+    struct aw_out_incident out;
+    struct kit             kit;
+
+    (void)state;
+    kit_open(&kit);
+    ticket = post(&kit, (struct post){.who = 1, .flight = FLIGHT});
+    first = make(&kit, &on_other, 1, AW_FOLLOW_LATER);
+    second = make(&kit, NULL, 0, AW_FOLLOW_LATER);
+    assert_int_equal(link_by(&kit, ticket, first, false, NULL), AW_OK);
+    assert_part(&kit, ticket, first);
+    assert_int_equal(link_by(&kit, ticket, first, false, NULL), AW_OK); /* again: nothing */
+    assert_int_equal(view_of(&kit, first).tickets, 1);
+    assert_int_equal(link_by(&kit, ticket, second, false, &out), AW_E_OTHER_INCIDENT);
+    assert_int_equal(out.other.seq, first.seq);
+    assert_int_equal(link_by(&kit, ticket, second, true, NULL), AW_OK); /* it is no part of it */
+    assert_part(&kit, ticket, first);
+    assert_int_equal(link_by(&kit, ticket, first, true, NULL), AW_OK);
+    assert_part(&kit, ticket, none);
+    assert_int_equal(view_of(&kit, first).tickets, 0);
+    assert_int_equal(view_of(&kit, first).open, 0);
+    assert_int_equal(link_by(&kit, ticket, second, false, NULL), AW_OK);
+    assert_part(&kit, ticket, second);
+    (void)kit_on_ticket(&kit, AW_COMMAND_CANCEL, ticket, 0, 0);
+    assert_int_equal(link_by(&kit, ticket, first, false, NULL), AW_E_WRONG_STATE);
+    assert_int_equal(link_by(&kit, (struct aw_ticket_id){.seq = 7, .slot = 60, .shard = KIT_SHARD}, first, false, NULL),
+                     AW_E_NOT_FOUND);
+    assert_int_equal(link_by(&kit, ticket, (struct aw_incident_id){.seq = 9, .slot = 9, .shard = KIT_SHARD}, false, NULL),
+                     AW_E_NOT_FOUND);
+    kit_close(&kit);
+}
+
+/* Who was taken out stays out, whatever he writes and however often it is looked; a person may link him again. */
+static void
+test_taken_out_stays_out(void **state)
+{
+    struct aw_ticket_id   ticket;
+    struct aw_incident_id incident;
+    struct kit            kit;
+
+    (void)state;
+    kit_open(&kit);
+    incident = make(&kit, &on_flight, 1, AW_FOLLOW_LATER);
+    ticket = post(&kit, (struct post){.who = 1, .flight = FLIGHT});
+    assert_int_equal(link_by(&kit, ticket, incident, true, NULL), AW_OK);
+    (void)post(&kit, (struct post){.who = 1, .flight = FLIGHT});
+    (void)try_set(&kit, (struct aw_in_incident){.incident = incident, .title = AW_SLICE("another")}, AW_OK);
+    assert_int_equal(settle(&kit), 0);
+    assert_part(&kit, ticket, none);
+    assert_int_equal(link_by(&kit, ticket, incident, false, NULL), AW_OK);
+    assert_part(&kit, ticket, incident);
+    kit_close(&kit);
+}
+
+/* What the server found and what changed before it got there: nothing is done, and it goes on. */
+static void
+test_found_and_changed_since(void **state)
+{
+    struct aw_ticket_id tickets[3];
+    struct aw_command   command;
+    struct kit          kit;
+
+    (void)state;
+    kit_open(&kit);
+    for (uint64_t i = 0; i < 3; i++)
+        tickets[i] = post(&kit, (struct post){.who = 1 + i, .flight = FLIGHT});
+    (void)make(&kit, &on_flight, 1, AW_FOLLOW_LATER);
+    aw_state_incidents_look(kit.state);
+    assert_true(aw_state_due(kit.state, kit.now, &command));
+    assert_int_equal(command.kind, AW_COMMAND_INCIDENT_LINK);
+    (void)kit_on_ticket(&kit, AW_COMMAND_CANCEL, tickets[0], 0, 0);
+    assert_int_equal(settle(&kit), 2);
+    assert_part(&kit, tickets[0], none);
+    kit_close(&kit);
+}
+
+/* --- what an incident may become -------------------------------------------------------------------------------------------- */
+
+static void
+test_refusals(void **state)
+{
+    const struct aw_incident_key twice[] = {on_flight, on_flight};
+    struct aw_incident_id        incident;
+    struct aw_out_incident       out;
+    struct kit                   kit;
+
+    (void)state;
+    kit_open(&kit);
+    (void)try_set(&kit, (struct aw_in_incident){.state = AW_INCIDENT_OPEN}, AW_E_BAD_VALUE);
+    (void)try_set(&kit, (struct aw_in_incident){.title = AW_SLICE("ash")}, AW_E_BAD_VALUE);
+    (void)try_set(&kit, (struct aw_in_incident){.state = AW_INCIDENT_CLOSED, .title = AW_SLICE("ash")}, AW_E_BAD_VALUE);
+    (void)try_set(&kit,
+                  (struct aw_in_incident){
+                      .state = AW_INCIDENT_OPEN, .title = AW_SLICE("ash"), .has_keys = true, .keys = twice, .key_count = 2},
+                  AW_E_BAD_VALUE);
+    out = try_set(&kit, (struct aw_in_incident){.state = AW_INCIDENT_OPEN, .title = AW_SLICE("ash"), .dry_run = true}, AW_OK);
+    assert_int_equal(out.incident.seq, 0);
+    assert_int_equal(out.state, AW_INCIDENT_OPEN);
+    incident = make(&kit, &on_flight, 1, AW_FOLLOW_LATER);
+    (void)try_set(&kit, (struct aw_in_incident){.incident = incident, .state = AW_INCIDENT_PROPOSED}, AW_E_WRONG_STATE);
+    (void)try_set(&kit, (struct aw_in_incident){.incident = incident, .if_match.version = 9}, AW_E_PRECONDITION);
+    out = try_set(&kit, (struct aw_in_incident){.incident = incident, .title = AW_SLICE("ash")}, AW_OK); /* as it is */
+    assert_int_equal(out.version, 1);
+    out = try_set(&kit, (struct aw_in_incident){.incident = incident, .state = AW_INCIDENT_CLOSED, .if_match.version = 1}, AW_OK);
+    assert_int_equal(out.version, 2);
+    assert_int_equal(view_of(&kit, incident).state, AW_INCIDENT_CLOSED);
+    incident.seq++;
+    (void)try_set(&kit, (struct aw_in_incident){.incident = incident, .state = AW_INCIDENT_OPEN}, AW_E_NOT_FOUND);
+    kit_close(&kit);
+}
+
+/* The table is full: what is closed longest makes room, what is open never does. A ticket of the one that went is part of none. */
+static void
+test_room(void **state)
+{
+    struct aw_incident_id incidents[AW_INCIDENTS_MAX];
+    struct aw_ticket_id   ticket;
+    struct kit            kit;
+
+    (void)state;
+    kit_open(&kit);
+    ticket = post(&kit, (struct post){.who = 1, .flight = FLIGHT});
+    for (uint32_t i = 0; i < AW_INCIDENTS_MAX; i++)
+        incidents[i] = make(&kit, i == 7 ? &on_flight : NULL, i == 7 ? 1 : 0, AW_FOLLOW_LATER);
+    assert_int_equal(settle(&kit), 1);
+    assert_part(&kit, ticket, incidents[7]);
+    (void)try_set(&kit, (struct aw_in_incident){.state = AW_INCIDENT_OPEN, .title = AW_SLICE("more")}, AW_E_TABLE_FULL);
+    (void)try_set(&kit, (struct aw_in_incident){.incident = incidents[7], .state = AW_INCIDENT_CLOSED}, AW_OK);
+    (void)try_set(&kit, (struct aw_in_incident){.incident = incidents[3], .state = AW_INCIDENT_CLOSED}, AW_OK);
+    incidents[8] = make(&kit, &on_other, 1, AW_FOLLOW_LATER);
+    assert_int_equal(incidents[8].slot, incidents[7].slot);
+    assert_part(&kit, ticket, none);
+    assert_int_equal(view_of(&kit, incidents[8]).open, 0);
+    assert_int_equal(view_of(&kit, incidents[3]).state, AW_INCIDENT_CLOSED);
+    assert_int_equal(link_by(&kit, ticket, incidents[8], false, NULL), AW_OK);
+    assert_int_equal(view_of(&kit, incidents[8]).open, 1);
+    kit_close(&kit);
+}
+
+/* --- proposals -------------------------------------------------------------------------------------------------------------- */
+
+static void
+test_five_tickets_propose(void **state)
+{
+    struct aw_incident_view views[4];
+    struct kit              kit;
+    uint32_t                next;
+
+    (void)state;
+    kit_open(&kit);
+    for (uint64_t i = 0; i < 4; i++)
+        (void)post(&kit, (struct post){.who = 1 + i, .flight = FLIGHT, .number = "KL641", .from = "AMS"});
+    (void)post(&kit, (struct post){.who = 1, .flight = FLIGHT, .number = "KL641"}); /* the same ticket again */
+    assert_int_equal(settle(&kit), 0);
+    (void)post(&kit, (struct post){.who = 5, .flight = FLIGHT, .number = "KL641"});
+    assert_int_equal(settle(&kit), 1);
+    assert_int_equal(aw_state_incidents(kit.state, AW_INCIDENT_PROPOSED, 0, views, 4, &next), 1); /* and none for AMS */
+    assert_memory_equal(views[0].title, "KL641 2026-04-15", 16);
+    assert_int_equal(views[0].key_count, 1);
+    assert_memory_equal(views[0].keys[0].name, "KL641", 5);
+    assert_int_equal(views[0].open, 0);
+    for (uint64_t i = 0; i < 9; i++) /* it is known */
+        (void)post(&kit, (struct post){.who = 11 + i, .flight = FLIGHT, .number = "KL641"});
+    assert_int_equal(settle(&kit), 0);
+    (void)try_set(&kit, (struct aw_in_incident){.incident = views[0].incident, .state = AW_INCIDENT_OPEN}, AW_OK);
+    assert_int_equal(settle(&kit), 14);
+    assert_int_equal(view_of(&kit, views[0].incident).open, 14);
+    kit_close(&kit);
+}
+
+static void
+test_what_does_not_propose(void **state)
+{
+    struct aw_incident_id incident;
+    struct kit            kit;
+
+    (void)state;
+    kit_open(&kit);
+    for (uint64_t i = 0; i < 10; i++, kit.now += 3 * KIT_MINUTE) /* four in ten minutes */
+        (void)post(&kit, (struct post){.who = 1 + i, .airport = "AMS"});
+    assert_int_equal(settle(&kit), 0);
+    for (uint64_t i = 0; i < 5; i++)
+        (void)post(&kit, (struct post){.who = 21 + i, .airport = "AMS"});
+    assert_int_equal(settle(&kit), 1);
+    incident = make(&kit, &on_other, 1, AW_FOLLOW_LATER); /* who closed it knows of it */
+    (void)try_set(&kit, (struct aw_in_incident){.incident = incident, .state = AW_INCIDENT_CLOSED}, AW_OK);
+    for (uint64_t i = 0; i < 9; i++)
+        (void)post(&kit, (struct post){.who = 31 + i, .flight = OTHER, .number = "KL643"});
+    assert_int_equal(settle(&kit), 0);
+    kit_close(&kit);
+}
+
+/* --- restarts --------------------------------------------------------------------------------------------------------------- */
+
+/* A checkpoint in the middle of a round: the digest is the same, counts are, and a start goes on by itself. */
+static void
+test_checkpoint(void **state)
+{
+    struct aw_checkpoint_mark mark;
+    struct aw_incident_id     incident;
+    struct aw_ticket_id       tickets[TICKETS];
+    struct aw_chunk           chunk;
+    struct aw_why             why;
+    struct kit                kit, again;
+
+    (void)state;
+    kit_open(&kit);
+    kit_open(&again);
+    for (uint64_t i = 0; i < TICKETS; i++)
+        tickets[i] = post(&kit, (struct post){.who = 1 + i, .flight = i % 2 == 0 ? FLIGHT : OTHER});
+    incident = make(&kit, &on_flight, 1, AW_FOLLOW_LATER);
+    assert_int_equal(link_by(&kit, tickets[1], incident, false, NULL), AW_OK);
+    assert_int_equal(link_by(&kit, tickets[0], incident, false, NULL), AW_OK);
+    assert_int_equal(link_by(&kit, tickets[0], incident, true, NULL), AW_OK);
+    assert_true(aw_state_cut_begin(kit.state, &mark));
+    while (aw_state_cut_next(kit.state, &chunk, &mark))
+        assert_int_equal(aw_state_load_chunk(again.state, &chunk, &why), AW_OK);
+    aw_state_cut_end(kit.state);
+    assert_int_equal(aw_state_load_finish(again.state, &mark, &why), AW_OK);
+    again.now = kit.now;
+    assert_true(aw_hash128_eq(aw_state_digest(kit.state), aw_state_digest(again.state)));
+    assert_int_equal(view_of(&again, incident).open, 1);
+    assert_int_equal(settle(&again), TICKETS / 2 - 1);
+    assert_int_equal(settle(&kit), TICKETS / 2 - 1);
+    assert_true(aw_hash128_eq(aw_state_digest(kit.state), aw_state_digest(again.state)));
+    assert_part(&again, tickets[0], none);
+    kit_close(&again);
+    kit_close(&kit);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_earlier_and_later_tickets),
+        cmocka_unit_test(test_one_that_does_not_follow),
+        cmocka_unit_test(test_airports_and_the_first),
+        cmocka_unit_test(test_links_by_people),
+        cmocka_unit_test(test_taken_out_stays_out),
+        cmocka_unit_test(test_found_and_changed_since),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_five_tickets_propose),
+        cmocka_unit_test(test_what_does_not_propose),
+        cmocka_unit_test(test_checkpoint),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
