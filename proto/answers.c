@@ -1142,6 +1142,10 @@ begin_problem(struct aw_writer *writer, const struct aw_problem *problem)
     AW_ASSERT(prefix + len < sizeof(type));
     memcpy(type + prefix, name, len + 1);
     begin_line(writer, problem->line, aw_err_status(err));
+    if (problem->ticket.len > 0) {
+        KEY(writer, "ticket");
+        aw_writer_str(writer, problem->ticket);
+    }
     KEY(writer, "type");
     write_string(writer, type);
     KEY(writer, "title");
@@ -1234,6 +1238,21 @@ aw_proto_write_problem_line(struct aw_writer *writer, const struct aw_problem *p
     AW_ASSERT(problem->line > 0);
     aw_proto_write_problem(writer, problem);
     aw_writer_end_line(writer);
+}
+
+void
+aw_proto_write_bulk_end(struct aw_writer *writer, const struct aw_bulk_answer *bulk)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "done");
+    aw_writer_u64(writer, bulk->done);
+    KEY(writer, "failed");
+    aw_writer_u64(writer, bulk->failed);
+    if (bulk->dry_run) {
+        KEY(writer, "dry_run");
+        aw_writer_bool(writer, true);
+    }
+    end_line(writer);
 }
 
 bool

@@ -51,6 +51,7 @@ AW_PROTO_DECODE(complete_line, complete_line, COMPLETE_LINE)
 AW_PROTO_DECODE(lane_put, lane_request, LANE_PUT)
 AW_PROTO_DECODE(agent_put, agent_request, AGENT_PUT)
 AW_PROTO_DECODE(presence_put, presence_request, PRESENCE_PUT)
+AW_PROTO_DECODE(ticket_bulk, bulk_request, TICKET_BULK)
 AW_PROTO_DECODE(ticket_patch, ticket_request, TICKET_PATCH)
 AW_PROTO_DECODE(ticket_cancel, cancel_request, TICKET_CANCEL)
 AW_PROTO_DECODE(ticket_unfold, unfold_request, TICKET_UNFOLD)
@@ -162,6 +163,8 @@ AW_MUST_USE bool aw_proto_write_problem_messages(struct aw_writer *writer, const
 void aw_proto_write_receipt_line(struct aw_writer *writer, uint32_t line, int status, const struct aw_receipt *receipt);
 AW_MUST_USE bool aw_proto_write_done_line(struct aw_writer *writer, uint32_t line, int status, const struct aw_done_answer *done);
 void             aw_proto_write_problem_line(struct aw_writer *writer, const struct aw_problem *problem);
+/* The last line of a change of many tickets. */
+void             aw_proto_write_bulk_end(struct aw_writer *writer, const struct aw_bulk_answer *bulk);
 AW_MUST_USE bool aw_proto_write_problem_messages_line(struct aw_writer *writer, const struct aw_problem *problem,
                                                       const struct aw_stored_message *messages, uint32_t count);
 

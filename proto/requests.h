@@ -121,6 +121,23 @@ struct aw_ticket_request {
     bool            dry_run;
 };
 
+/* POST /v1/tickets/bulk: filter or tickets; cancel, or what a patch may say. */
+struct aw_bulk_request {
+    const struct aw_slice  *tickets;
+    uint32_t                ticket_count;
+    bool                    filter_known;
+    struct aw_ticket_filter filter;
+    bool                    cancel;
+    uint8_t                 class_; /* enum aw_class, or AW_CLASS_NONE */
+    struct aw_slice         lane;
+    bool                    hold_known;
+    bool                    hold;
+    aw_ms                   hold_until;
+    struct aw_slice         reason;
+    bool                    dry_run;
+    bool                    is_atomic;
+};
+
 /* POST /v1/tickets/{id}/cancel */
 struct aw_cancel_request {
     struct aw_slice reason;

@@ -49,6 +49,13 @@ aw_batch_fits(const struct aw_batch *batch, size_t record_bytes_max, size_t body
            batch->_used + batch->_body_bytes + record_bytes_max + body_bytes <= batch->_bytes_max;
 }
 
+bool
+aw_batch_fits_many(const struct aw_batch *batch, uint32_t count, size_t record_bytes_max)
+{
+    return batch->_count + count <= AW_BATCH_RECORDS_MAX &&
+           batch->_used + batch->_body_bytes + record_bytes_max <= batch->_bytes_max;
+}
+
 void
 aw_batch_add(struct aw_batch *batch, const struct aw_command *command, aw_ms now)
 {

@@ -30,6 +30,8 @@ void             aw_batch_fini(struct aw_batch *batch);
 void             aw_batch_reset(struct aw_batch *batch);
 /* Whether a record and body of at most these sizes still fit. An empty batch takes any legal one. */
 bool aw_batch_fits(const struct aw_batch *batch, size_t record_bytes_max, size_t body_bytes);
+/* The same for `count` records, without bodies, of so many bytes together. */
+bool aw_batch_fits_many(const struct aw_batch *batch, uint32_t count, size_t record_bytes_max);
 /* Adds the record of a command that changed something at `now`. Copies the record, borrows the body. */
 void aw_batch_add(struct aw_batch *batch, const struct aw_command *command, aw_ms now);
 /* Writes the header (count, first_seq and bytes are filled in here) and gives the batch as the journal takes it; borrows from

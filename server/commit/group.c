@@ -60,11 +60,8 @@ close_batch(struct aw_committer *c, struct aw_hash128 digest_before, aw_ms now)
     return true;
 }
 
-/* How many entries it may push of a ticket that did not leave its queue by being taken: a person's word, a time that changes its
- * class, lanes that begin to help. The old entry stays there, stale, and nothing bounds those but the arena. What comes back from a
- * lease has the reserve. */
-static uint32_t
-pushes_anew(const struct aw_committer *c, const struct aw_command *command)
+uint32_t
+aw_group_pushes_anew(const struct aw_committer *c, const struct aw_command *command)
 {
     struct aw_ticket_view view;
 
@@ -141,9 +138,8 @@ shut_when_low(struct aw_committer *c)
         set_shut(c, true);
 }
 
-/* Why nothing new may be pushed, if so: AW_E_OVERLOADED when that passes as soon as a reader goes on, else AW_E_TABLE_FULL. */
-static enum aw_err
-admit_pushes(const struct aw_committer *c, uint32_t pushes)
+enum aw_err
+aw_group_admit_pushes(const struct aw_committer *c, uint32_t pushes)
 {
     uint64_t room = c->admission.pushes;
 
@@ -180,15 +176,15 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
 {
     struct aw_admission *room = &c->admission;
     uint64_t             cost = aw_journal_cost(c->config.journal, record_bytes, body_bytes);
-    uint32_t             pushes = pushes_anew(c, command);
+    uint32_t             pushes = aw_group_pushes_anew(c, command);
 
     if (!aw_command_is_post(command)) {
         if (cost > room->drain_bytes || (opens_another(command) && cost + AW_DRAIN_BYTES_PER_TICKET > room->limit_bytes))
             return AW_E_STORE_FULL;
         if (is_told_among_agents(command) && cost > room->limit_bytes)
             return AW_E_STORE_FULL;
-        if (pushes > 0 && admit_pushes(c, pushes) != AW_OK)
-            return admit_pushes(c, pushes);
+        if (pushes > 0 && aw_group_admit_pushes(c, pushes) != AW_OK)
+            return aw_group_admit_pushes(c, pushes);
         if (can_wait(c, command) && admit_help(c, cost, pushes) != AW_OK)
             return AW_E_OVERLOADED;
         if (admit_reply(c, command, cost, body_bytes) != AW_OK)
@@ -209,8 +205,8 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
         note_refused(c, cost + AW_DRAIN_BYTES_PER_TICKET);
         return AW_E_STORE_FULL;
     }
-    if (admit_pushes(c, 1) != AW_OK)
-        return admit_pushes(c, 1);
+    if (aw_group_admit_pushes(c, 1) != AW_OK)
+        return aw_group_admit_pushes(c, 1);
     if (aw_state_admits(c->config.state, command) != AW_OK)
         return AW_E_TABLE_FULL;
     room->posts_bytes -= cost;
@@ -394,6 +390,23 @@ lease_one(struct aw_committer *c, struct aw_submission *submission, aw_ms now)
     return apply_one(c, entry, now);
 }
 
+/* False: it waits for a batch or group with more room. */
+static bool
+begin_atomic(struct aw_committer *c, struct aw_submission *submission)
+{
+    switch (aw_atomic_try(c, submission)) {
+    case AW_ATOMIC_GO:
+    case AW_ATOMIC_REFUSED:
+        return true;
+    case AW_ATOMIC_NEXT_GROUP:
+        c->is_shut_for_drains = true;
+        return false;
+    case AW_ATOMIC_NEXT_BATCH:
+        return false;
+    }
+    AW_UNREACHABLE();
+}
+
 /* Applies what fits of the first submission of `list`; moves it to `done` when it is through. False when the batch is full. */
 static bool
 apply_some(struct aw_committer *c, struct aw_list *list, aw_ms now)
@@ -404,6 +417,8 @@ apply_some(struct aw_committer *c, struct aw_list *list, aw_ms now)
 
     AW_ASSERT(first != NULL);
     submission = AW_CONTAINER(first, struct aw_submission, link);
+    if (submission->is_atomic && !begin_atomic(c, submission))
+        return false;
     while (submission->done < submission->count) {
         if (submission->done + AW_PREFETCH_AHEAD < submission->count)
             aw_state_prefetch(c->config.state, &submission->entries[submission->done + AW_PREFETCH_AHEAD].command);
@@ -412,6 +427,7 @@ apply_some(struct aw_committer *c, struct aw_list *list, aw_ms now)
         is_done = submission->entries[submission->done].command.kind == AW_COMMAND_LEASE
                       ? lease_one(c, submission, now)
                       : apply_one(c, &submission->entries[submission->done], now);
+        AW_IMPLIES(submission->is_atomic, is_done && submission->entries[submission->done].command.out.err == AW_OK);
         if (!is_done)
             return false;
         submission->done++;
@@ -498,6 +514,7 @@ begin_group(struct aw_committer *c)
     if (c->admission.pushes >= pushes_owed(c) + AW_LANES_OPEN_PUSHES)
         set_shut(c, false);
     c->is_shut_for_posts = false;
+    c->is_shut_for_drains = false;
     c->is_timer_refused = false;
     c->event_count = 0;
     c->group_records = 0;
@@ -532,7 +549,7 @@ fill_group(struct aw_committer *c, aw_ms now)
             ;
         while (aw_list_is_empty(&c->drains) && takes_posts(c) && apply_some(c, &c->posts, now))
             ;
-        more = !aw_list_is_empty(&c->drains) || takes_posts(c);
+        more = !c->is_shut_for_drains && (!aw_list_is_empty(&c->drains) || takes_posts(c));
         AW_IMPLIES(more, c->group_records > records); /* an empty batch takes any command (limits.h) */
         if (!close_batch(c, digest, now))
             return false;

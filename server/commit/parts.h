@@ -101,11 +101,12 @@ struct aw_committer {
     uint32_t            event_count;
     uint32_t            group_records;
     uint32_t            group_batches;
-    uint64_t            group_bytes;       /* of posts */
-    bool                refused_post;      /* for lack of room, in this step */
-    uint64_t            refused_bytes;     /* the most that a refused post would have needed since the role is full */
-    bool                is_shut_for_posts; /* what was at hand is used up: the rest waits for the next group */
-    bool                is_timer_refused;  /* it is tried again after a rest, not at once */
+    uint64_t            group_bytes;        /* of posts */
+    bool                refused_post;       /* for lack of room, in this step */
+    uint64_t            refused_bytes;      /* the most that a refused post would have needed since the role is full */
+    bool                is_shut_for_posts;  /* what was at hand is used up: the rest waits for the next group */
+    bool                is_shut_for_drains; /* the next of them needs a group with more room */
+    bool                is_timer_refused;   /* it is tried again after a rest, not at once */
     bool                must_flush;
     uint64_t            refused_seq;     /* as in aw_lease_choice, of the next one */
     bool                is_shut;         /* the lanes are */
@@ -142,6 +143,22 @@ enum aw_err aw_group_commit_own(struct aw_committer *c, struct aw_entry *entries
 
 /* An entry that was taken out of its queue and leads to no lease goes back, if its ticket still waits there: then true. */
 bool aw_group_put_back(struct aw_committer *c, const struct aw_in_lease *lease);
+
+/* How many entries it may push of a ticket that did not leave its queue by being taken: a person's word, a time that changes its
+ * class, lanes that begin to help. The old entry stays there, stale, and nothing bounds those but the arena. What comes back from a
+ * lease has the reserve. */
+uint32_t aw_group_pushes_anew(const struct aw_committer *c, const struct aw_command *command);
+/* Why nothing new may be pushed, if so: AW_E_OVERLOADED when that passes as soon as a reader goes on, else AW_E_TABLE_FULL. */
+enum aw_err aw_group_admit_pushes(const struct aw_committer *c, uint32_t pushes);
+
+/* --- atomic.c: commands of which all or none are carried out. */
+enum aw_atomic {
+    AW_ATOMIC_GO,         /* all of them will succeed, in the open batch */
+    AW_ATOMIC_NEXT_BATCH, /* nothing was done; to be tried again when there is an empty one */
+    AW_ATOMIC_NEXT_GROUP,
+    AW_ATOMIC_REFUSED, /* none was done, and each says why */
+};
+enum aw_atomic aw_atomic_try(struct aw_committer *c, struct aw_submission *submission);
 
 /* --- side.c */
 /* The next command of `submission` is a LEASE: when a ticket aside that the pull may have goes before its choice, it gets that. */

@@ -127,6 +127,9 @@ struct aw_query {
 enum aw_park_end { AW_PARK_WOKEN, AW_PARK_CANCELLED, AW_PARK_AGAIN, AW_PARK_NEWS, AW_PARK_REPLACED };
 #define AW_LANE_NONE UINT32_MAX
 
+/* Most commands of an atomic submission. */
+#define AW_ATOMIC_MAX 1000U
+
 struct aw_submission;
 /* A parked pull's place in one lane's list. */
 struct aw_park_node {
@@ -173,6 +176,7 @@ struct aw_submission {
     uint32_t         done;       /* committer: entries[0..done) were applied */
     uint32_t         woken_lane; /* LEASE commands of a pull that had been woken: for which lane; else AW_LANE_NONE */
     uint32_t         choices;    /* the io thread's own: entries taken from the lanes for it */
+    bool             is_atomic;  /* all of the commands, or none of them: aw_command_is_bulk, each of another ticket */
     struct aw_park  *pull;       /* LEASE commands: whose they are, so that tickets aside have their place; else NULL */
     bool             none_aside; /* committer: nothing that waits aside is left for this pull */
     /* QUERY */

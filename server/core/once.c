@@ -23,6 +23,17 @@ has_room(const struct aw_state *state)
     return aw_rows_room(&state->once) > 0 || (first != 0 && !counts(state, aw_once_at(state, first)));
 }
 
+bool
+aw_state_has_room_for_keys(const struct aw_state *state, uint32_t keys)
+{
+    uint32_t room = aw_rows_room(&state->once);
+    uint32_t slot = state->globals.once_first;
+
+    for (; room < keys && slot != 0 && !counts(state, aw_once_at(state, slot)); slot = aw_once_at(state, slot)->next)
+        room++;
+    return room >= keys;
+}
+
 /* An old one that was not dropped yet may lie beside the one that counts. */
 static uint32_t
 find(const struct aw_state *state, struct aw_hash128 key)

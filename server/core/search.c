@@ -118,7 +118,7 @@ static void
 look_at(const struct aw_state *state, struct aw_search *search, uint32_t slot, uint32_t *work)
 {
     const struct aw_ticket_row *row = aw_ticket_at(state, slot);
-    struct aw_search_place      place = {.age = aw_ticket_age(row), .seq = row->opened_seq, .slot = slot};
+    struct aw_search_place place = {.age = aw_ticket_age(row), .seq = row->opened_seq, .slot = slot, .version = row->version};
 
     if (!fits(state, search, slot, work))
         return;

@@ -34,6 +34,7 @@ struct aw_search_place {
     aw_ms    age;
     uint64_t seq; /* with the slot its id */
     uint32_t slot;
+    uint32_t version;
 };
 
 struct aw_search {

@@ -288,6 +288,8 @@ AW_MUST_USE enum aw_err aw_state_leases_of_pull(struct aw_state *state, struct a
 void aw_state_seen_by(const struct aw_state *state, struct aw_lease_id lease, uint64_t *ret_seen_seq);
 /* Whether leases run that another pull with this key got. */
 bool aw_state_pull_runs(const struct aw_state *state, const struct aw_pull_key *pull_key);
+/* Whether so many more requests can be known by their keys. Takes as long as there are keys to be forgotten for them. */
+bool aw_state_has_room_for_keys(const struct aw_state *state, uint32_t keys);
 /* The slot of the ticket that this record was moved to, by UNFOLD; 0: it was not. */
 uint32_t aw_state_moved_to(const struct aw_state *state, uint64_t seq);
 /* Leases in the table: those that run, and those whose TIMER has not come round yet. */

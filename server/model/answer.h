@@ -231,6 +231,13 @@ struct aw_reply_answer {
     struct aw_slice      body;     /* MessagePack map of the posted fields; empty when erased */
 };
 
+/* How one change of many tickets ended. */
+struct aw_bulk_answer {
+    uint64_t done;
+    uint64_t failed;
+    bool     dry_run;
+};
+
 struct aw_redrive_answer {
     uint32_t replies;
     uint32_t left; /* chosen too, but beyond the number asked for */
@@ -412,6 +419,7 @@ struct aw_problem {
     uint32_t        line;          /* in a batch, 1-based */
     uint32_t        retry_after_s; /* also a header */
     struct aw_slice state;         /* lease-lost: expired, taken_over, closed, released */
+    struct aw_slice ticket;        /* of a line that is about one of many */
 
     const struct aw_reply_span *spans; /* reply-check */
     uint32_t                    span_count;

@@ -784,6 +784,12 @@ aw_command_takes_key(enum aw_command_kind kind)
     return kind == AW_COMMAND_HOLD || kind == AW_COMMAND_UNHOLD || kind == AW_COMMAND_CANCEL || kind == AW_COMMAND_PLACE ||
            kind == AW_COMMAND_UNFOLD || kind == AW_COMMAND_NOTE || kind == AW_COMMAND_INCIDENT || aw_command_is_change(kind);
 }
+/* What a person does to a ticket by its id, and may do to many at once. */
+static inline bool
+aw_command_is_bulk(enum aw_command_kind kind)
+{
+    return kind == AW_COMMAND_HOLD || kind == AW_COMMAND_UNHOLD || kind == AW_COMMAND_CANCEL || kind == AW_COMMAND_PLACE;
+}
 static inline bool
 aw_once_is_set(const struct aw_once *once)
 {

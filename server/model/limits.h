@@ -88,6 +88,7 @@
 #define AW_PACE_SLICE_S_MAX      86400U
 #define AW_TICKET_REPLIES_MAX    100U /* of one ticket that are known, also of those that are over: all are looked through */
 #define AW_RETRY_AFTER_S_MAX     86400U
+#define AW_BULK_TICKETS_MAX      10000U     /* that one request names */
 #define AW_OLDER_THAN_S_MAX      315360000U /* ten years */
 
 /* Incidents: tickets that one answer can resolve. */

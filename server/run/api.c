@@ -40,6 +40,7 @@ static const struct route routes[] = {
     EXACT(AW_POST, "/v1/replies/leases", aw_api_take_replies),
     EXACT(AW_POST, "/v1/replies/redrive", aw_api_redrive),
     EXACT(AW_GET, "/v1/tickets", aw_api_find_tickets),
+    EXACT(AW_POST, "/v1/tickets/bulk", aw_api_bulk),
     EXACT(AW_GET, "/v1/lanes", aw_api_list_lanes),
     EXACT(AW_GET, "/v1/agents", aw_api_list_agents),
     EXACT(AW_GET, "/v1/flights", aw_api_list_flights),

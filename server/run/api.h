@@ -38,6 +38,7 @@ aw_api_handler aw_api_reply;
 aw_api_handler aw_api_extend_many;
 aw_api_handler aw_api_complete_many;
 aw_api_handler aw_api_find_tickets; /* api_search.c */
+aw_api_handler aw_api_bulk;         /* api_bulk.c */
 aw_api_handler aw_api_get_ticket;   /* api_tickets.c */
 aw_api_handler aw_api_why;
 aw_api_handler aw_api_patch_ticket;
@@ -112,6 +113,9 @@ AW_MUST_USE bool aw_api_if_match(struct aw_call *call, struct aw_if_match *ret_i
 struct aw_event_source aw_api_event_source(const struct aw_io *io);
 /* A note as it is stored; in the arena. False: no memory (nothing was answered). */
 AW_MUST_USE bool aw_api_note(struct aw_call *call, struct aw_slice text, struct aw_in_body *ret_body);
+/* What became of a command that names a ticket, and why nothing did; texts are static or the state's names (api_tickets.c). */
+struct aw_done_answer aw_api_ticket_done(const struct aw_command *command);
+struct aw_problem     aw_api_ticket_problem(const struct aw_command *command, enum aw_err err);
 /* Replies as far as their rows tell (api_replies.c). */
 void aw_api_reply_answers(const struct aw_reply_view *views, uint32_t count, struct aw_reply_answer *ret_answers);
 /* How what a reply is called on its channel is known to the state machine (api_messages.c). */

@@ -236,13 +236,10 @@ struct change {
     struct aw_once       once; /* POST */
 };
 
-static void
-on_changed(struct aw_call *call)
+struct aw_done_answer
+aw_api_ticket_done(const struct aw_command *command)
 {
-    struct change              *change = (struct change *)call;
-    const struct aw_command    *command = &change->entry.command;
     const struct aw_out_ticket *out = &command->out.u.ticket;
-    enum aw_err                 err = change->submission.err != AW_OK ? change->submission.err : command->out.err;
     struct aw_done_answer       done = {.ticket = out->ticket,
                                         .state = out->state,
                                         .duplicate = command->out.repeated,
@@ -254,32 +251,50 @@ on_changed(struct aw_call *call)
                                         .class_ = out->class_,
                                         .held_until = out->held_until,
                                         .version = out->version};
-    struct aw_header_field      etag;
-    struct aw_buffer            buffer;
-    struct aw_writer            writer;
 
-    if (err == AW_E_WRONG_STATE) {
-        aw_call_problem(call, &(struct aw_problem){.err = err, .state = aw_slice_str(aw_ticket_state_name(out->state))});
-        return;
-    }
-    if (err == AW_E_NOT_FOUND && out->lane_unknown) {
-        aw_call_problem(call, &(struct aw_problem){
-                                  .err = err, .field = AW_SLICE("lane"), .detail = AW_SLICE("there is no lane by that name")});
-        return;
-    }
     if (command->kind == AW_COMMAND_NOTE)
         done.note = (struct aw_message_id){.seq = command->out.seq, .shard = out->ticket.shard};
+    return done;
+}
+
+struct aw_problem
+aw_api_ticket_problem(const struct aw_command *command, enum aw_err err)
+{
+    const struct aw_out_ticket *out = &command->out.u.ticket;
+    struct aw_problem           problem = {.err = err};
+
+    if (err == AW_E_WRONG_STATE) {
+        problem.state = aw_slice_str(aw_ticket_state_name(out->state));
+    } else if (err == AW_E_NOT_FOUND && out->lane_unknown) {
+        problem.field = AW_SLICE("lane");
+        problem.detail = AW_SLICE("there is no lane by that name");
+    } else if (err == AW_E_NOT_FOUND) {
+        problem.detail = AW_SLICE("there is no ticket by that id");
+    } else if (err == AW_E_TABLE_FULL && command->kind == AW_COMMAND_NOTE) {
+        problem.detail = AW_SLICE("no more notes of this ticket, or no more idempotency-keys, can be kept just now");
+    } else if (err == AW_E_TABLE_FULL && aw_once_is_set(&command->once)) {
+        problem.detail = AW_SLICE("no more idempotency-keys can be kept just now; without one the request is carried out");
+    }
+    return problem;
+}
+
+static void
+on_changed(struct aw_call *call)
+{
+    struct change           *change = (struct change *)call;
+    const struct aw_command *command = &change->entry.command;
+    enum aw_err              err = change->submission.err != AW_OK ? change->submission.err : command->out.err;
+    struct aw_done_answer    done = aw_api_ticket_done(command);
+    struct aw_problem        problem = aw_api_ticket_problem(command, err);
+    struct aw_header_field   etag;
+    struct aw_buffer         buffer;
+    struct aw_writer         writer;
+
     if (err != AW_OK) {
-        aw_call_fail(call, err,
-                     err == AW_E_NOT_FOUND ? "there is no ticket by that id"
-                     : err == AW_E_TABLE_FULL && command->kind == AW_COMMAND_NOTE
-                         ? "no more notes of this ticket, or no more idempotency-keys, can be kept just now"
-                     : err == AW_E_TABLE_FULL && aw_once_is_set(&change->entry.command.once)
-                         ? "no more idempotency-keys can be kept just now; without one the request is carried out"
-                         : "");
+        aw_call_problem(call, &problem);
         return;
     }
-    etag = (struct aw_header_field){AW_SLICE("etag"), aw_api_etag(aw_call_arena(call), out->version)};
+    etag = (struct aw_header_field){AW_SLICE("etag"), aw_api_etag(aw_call_arena(call), done.version)};
     aw_buffer_init(&buffer, aw_call_arena(call));
     aw_writer_init(&writer, &buffer, change->media);
     if (aw_proto_write_done(&writer, &done))

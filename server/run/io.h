@@ -106,6 +106,7 @@ struct aw_io {
     uint32_t             agent_streams;       /* open */
     uint32_t             agent_streams_awake; /* of them, those that do not wait with the committer just now, but will */
     uint32_t             out_looks;           /* and looks through all tickets, of which the committer takes a step at a time */
+    uint32_t             bulks;               /* changes of many tickets under way */
     uint64_t             out_max;             /* no new requests above it */
     uint32_t             choices_out;         /* taken from the lanes, and with the committer; at most AW_IO_CHOICES_MAX */
     uint64_t             tls_arrived;         /* connections with TLS, ever */
@@ -138,6 +139,8 @@ void aw_io_drain(struct aw_io *io);
 /* Looks through all tickets that one io thread may have out. The committer has one under way and they wait for each other, so more
  * would only keep the last ones waiting, and with them the places of other requests. */
 #define AW_IO_LOOKS_MAX 8U
+/* Changes of many tickets: each keeps a look or a piece of its work with the committer, and more would not be done sooner. */
+#define AW_IO_BULKS_MAX 2U
 /* Looks through the journal for a forgotten ticket: a long one takes a reader half the time. */
 #define AW_IO_SCANS_MAX 2U
 void aw_io_submit(struct aw_io *io, struct aw_submission *submission);

@@ -505,6 +505,20 @@ class Api:
     def patch_ticket(self, ticket, body, **more):
         return self.send("PATCH", "/v1/tickets/" + ticket, body, **more)
 
+    def begin_bulk(self, body, **more):
+        accept = MSGPACK_SEQ if self.form == MSGPACK else NDJSON
+        fields = [("accept", accept)] + [field for field in self.fields(self.form, **more) if field[0] != "accept"]
+        return self.connection.begin_with("POST", "/v1/tickets/bulk", fields, encode(body, self.form))
+
+    def bulk(self, body, **more):
+        """The lines of one change of many tickets, and the last one, which counts them."""
+        response = self.connection.wait(self.begin_bulk(body, **more))
+        *lines, end = status(response, 200, "bulk").lines
+        equal([line["line"] for line in lines], list(range(1, len(lines) + 1)), "each line has its number")
+        done = sum(line["status"] == 200 for line in lines)
+        equal((end["done"], end["failed"]), (done, len(lines) - done), "they are counted")
+        return lines, end
+
     def cancel_ticket(self, ticket, body=None, **more):
         return self.send("POST", "/v1/tickets/%s/cancel" % ticket, {} if body is None else body, **more)
 

@@ -140,6 +140,8 @@ def steer(api, make, sequence):
     status(api.get("/v1/tickets/%s/why" % ticket), 200, "why")
     found = status(api.get("/v1/tickets?state=held,waiting"), 200, "a search").value
     equal([item["ticket"] for item in found["items"]], [ticket], "found")
+    lines, _ = api.bulk({"filter": {"state": ["held"]}, "hold": False, "dry_run": True})
+    equal([line["status"] for line in lines], [200], "let go, tried out")
     again = api.receipt(dict(make.next(), customer="who writes twice in " + api.form))
     twice = api.receipt(dict(make.next(), customer="who writes twice in " + api.form))
     equal(twice["ticket"], again["ticket"], "folded")

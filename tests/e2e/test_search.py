@@ -140,5 +140,140 @@ def test_beside_pulls(t):
     check(not failed, "the worker failed", failed)
 
 
+# --- many at once -------------------------------------------------------------------------------------------------------------
+
+
+def states(api, tickets):
+    return [api.ticket(ticket).value["state"] for ticket in tickets]
+
+
+def history(api, ticket):
+    return [event["type"] for event in api.every("/v1/tickets/%s/history" % ticket)]
+
+
+def test_bulk_named(t):
+    """Named tickets: one that fails says so and the others are done; dry_run changes nothing; a key makes it safe to repeat."""
+    server = t.server()
+    make = Messages()
+    status(server.api().put_lane("night"), 201, "lane")
+    for form in (None, MSGPACK):
+        api = server.api(who="sam", form=form) if form else server.api(who="sam")
+        tickets = [receipt["ticket"] for receipt in api.receipts(list(make.many(4)))]
+        status(api.cancel_ticket(tickets[1]), 200, "one is closed")
+        named = tickets + ["t0000000zz", "what?"]
+        tried, end = api.bulk({"tickets": named, "hold": True, "dry_run": True})
+        equal([line["status"] for line in tried], [200, 409, 200, 200, 404, 404], "what would be")
+        equal((tried[0]["state"], tried[0]["dry_run"], end["dry_run"]), ("held", True, True), "tried out")
+        equal(states(api, tickets), ["waiting", "closed", "waiting", "waiting"], "nothing changed")
+        body = {"tickets": named, "hold": True, "class": "disrupted", "lane": "night", "reason": "till tomorrow"}
+        lines, end = api.bulk(body, idempotency_key="k")
+        equal([(line.get("ticket"), line["status"]) for line in lines], list(zip(named, [200, 409, 200, 200, 404, 404])), "each")
+        equal((lines[0]["state"], lines[0]["class"], lines[0]["lane"]), ("held", "disrupted", "night"), "done")
+        equal((lines[1]["type"], lines[1]["state"]), ("urn:aswolk:wrong-state", "closed"), "refused")
+        equal(history(api, tickets[0])[1:], ["aswolk.ticket.placed"], "it is told as any other")
+        again, _ = api.bulk(body, idempotency_key="k")
+        equal([(line["status"], line.get("duplicate")) for line in again[:3]], [(200, True), (409, None), (200, True)], "repeated")
+        lines, _ = api.bulk(dict(body, reason="else"), idempotency_key="k")
+        equal(lines[0]["type"], "urn:aswolk:idempotency-key-reused", "another request under the key")
+        equal(states(api, tickets)[0], "held", "and nothing changed")
+        lines, _ = api.bulk({"tickets": tickets[2:], "hold": False})
+        equal([line["state"] for line in lines], ["waiting"] * 2, "let go")
+        lines, _ = api.bulk({"tickets": tickets, "cancel": True, "reason": "a test"})
+        equal([line["status"] for line in lines], [200, 409, 200, 200], "closed")
+
+
+def test_bulk_filter(t):
+    """By filter, piece by piece: all that fit when it began and no others, a holder keeps what he was given meanwhile."""
+    server = t.server()
+    make = Messages()
+    api = server.api()
+    status(api.put_lane("far"), 201, "lane")
+    tickets = [receipt["ticket"] for receipt in api.receipts(list(make.many(600)))]
+    held = api.leases(max=3)
+    tried, _ = api.bulk({"filter": {"state": ["waiting"]}, "lane": "far", "dry_run": True})
+    equal(len(tried), 597, "those that would be moved")
+    response = api.begin_bulk({"filter": {"state": ["waiting"], "lane": "main"}, "lane": "far", "class": "disrupted"})
+    later = server.api().receipt(make.next())["ticket"]
+    lines = api.connection.wait(response).lines
+    moved = [line["ticket"] for line in lines[:-1] if line["status"] == 200]
+    check(set(tickets) - {lease["ticket"] for lease in held} <= set(moved), "all that waited", len(moved))
+    check(not {lease["ticket"] for lease in held} & set(moved), "what is leased does not fit")
+    equal(found(api, "?lane=far")["total"], len(moved), "they are there")
+    check(api.ticket(later).value["lane"] == ("far" if later in moved else "main"), "what came meanwhile is as it is told")
+    lines, end = api.bulk({"filter": {"flight": "KL1/2031-01-01"}, "cancel": True})
+    equal((lines, end), ([], {"done": 0, "failed": 0}), "none fits")
+    server.kill()
+    server.start()
+    equal(found(server.api(), "?lane=far&class=disrupted")["total"], len(moved), "and it is on disk")
+    leaver = server.api()
+    leaver.begin_bulk({"filter": {"lane": "far"}, "hold": True})
+    leaver.connection.close()
+    lines, end = server.api().bulk({"filter": {"lane": "far"}, "cancel": True})
+    equal(end, {"done": len(moved), "failed": 0}, "who leaves is in nobody's way")
+
+
+def test_bulk_atomic(t):
+    """All or none: one that fails keeps the others from it, each says why; a thousand at once, over a restart."""
+    server = t.server()
+    make = Messages()
+    api = server.api()
+    tickets = [receipt["ticket"] for receipt in api.receipts(list(make.many(1000)))]
+    lease = api.lease()
+    lines, end = api.bulk({"tickets": tickets[:5], "hold": True, "atomic": True})
+    equal(end, {"done": 0, "failed": 5}, "none")
+    equal(sorted({line["type"] for line in lines}), ["urn:aswolk:none-done", "urn:aswolk:wrong-state"], "why")
+    equal([line["state"] for line in lines if "state" in line], ["leased"], "it is leased")
+    equal(states(api, tickets[1:5]), ["waiting"] * 4, "nothing changed")
+    lines, end = api.bulk({"tickets": tickets[1:4] + ["t0000000zz"], "cancel": True, "atomic": True})
+    equal([line["status"] for line in lines], [409, 409, 409, 404], "an unknown one")
+    api.completed(lease)
+    body = {"filter": {"state": ["waiting"]}, "hold": True, "atomic": True, "reason": "a flood"}
+    lines, end = api.bulk(dict(body, dry_run=True))
+    equal((end, found(api, "?state=held")["total"]), ({"done": 999, "failed": 0, "dry_run": True}, 0), "tried out")
+    lines, end = api.bulk(body)
+    equal(end, {"done": 999, "failed": 0}, "all")
+    server.kill()
+    server.start()
+    api = server.api()
+    equal(found(api, "?state=held")["total"], 999, "after kill -9")
+    api.receipts(list(make.many(2)))
+    refused = api.connection.wait(api.begin_bulk(dict(body, filter={})))
+    problem(refused, 400, "bad-value", "atomic")
+    body = {"tickets": tickets[1:], "hold": True, "atomic": True, "reason": "x" * 256}
+    lines, end = api.bulk(body)
+    equal((end["done"], {line["type"] for line in lines}), (0, {"urn:aswolk:body-too-large"}), "more than a batch takes")
+    lines, end = api.bulk(dict(body, reason="x"), idempotency_key="all")
+    equal(end, {"done": 999, "failed": 0}, "held longer")
+    lines, end = api.bulk(dict(body, reason="x"), idempotency_key="all")
+    check(all(line["duplicate"] for line in lines), "all of them known")
+
+
+def test_bulk_refusals(t):
+    """What is no change of many tickets."""
+    server = t.server()
+    api = server.api()
+    for body, field in (
+        ({"cancel": True}, "tickets"),
+        ({"tickets": [], "cancel": True}, "tickets"),
+        ({"tickets": ["t1"], "filter": {}, "cancel": True}, "tickets"),
+        ({"filter": {}}, "cancel"),
+        ({"filter": {}, "cancel": True, "class": "care"}, "cancel"),
+        ({"filter": {}, "cancel": True, "hold": False}, "cancel"),
+        ({"filter": {}, "hold": False, "hold_until": "2040-01-01T00:00:00Z"}, "hold_until"),
+        ({"filter": {}, "hold": True, "hold_until": "2020-01-01T00:00:00Z"}, "hold_until"),
+        ({"tickets": ["t1", "t2", "t1"], "cancel": True}, "tickets"),
+        ({"tickets": ["t%d" % i for i in range(1001)], "cancel": True, "atomic": True}, "atomic"),
+        ({"filter": {"state": ["open"]}, "cancel": True}, "filter.state[0]"),
+        ({"filter": {"customer": "eve"}, "cancel": True}, "channel"),
+    ):
+        problem(api.connection.wait(api.begin_bulk(body)), 400, "bad-value", field)
+    unknown = api.begin_bulk({"filter": {"colour": "red"}, "cancel": True})
+    problem(api.connection.wait(unknown), 400, "unknown-field", "filter.colour")
+    problem(api.connection.wait(api.begin_bulk({"filter": {"lane": "nowhere"}, "cancel": True})), 404, "not-found", "lane")
+    problem(api.send("POST", "/v1/tickets/bulk", {"filter": {}, "cancel": True}), 406, "not-acceptable")
+    api.who = ""
+    problem(api.connection.wait(api.begin_bulk({"filter": {}, "cancel": True})), 401, "unauthorized")
+
+
 if __name__ == "__main__":
     sys.exit(run(globals()))

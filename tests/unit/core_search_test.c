@@ -106,7 +106,8 @@ walk(const struct kit *kit, const struct aw_search_filter *filter, enum aw_searc
         struct aw_ticket_view view;
 
         if (aw_state_ticket_at(kit->state, slot, &view) && should_fit(filter, &view))
-            places[count++] = (struct aw_search_place){.age = view.age, .seq = view.ticket.seq, .slot = slot};
+            places[count++] =
+                (struct aw_search_place){.age = view.age, .seq = view.ticket.seq, .slot = slot, .version = view.version};
     }
     if (order == AW_SEARCH_OLDEST && count > 0)
         qsort(places, count, sizeof(places[0]), compare);
