@@ -600,6 +600,8 @@ write_reply_state(struct aw_writer *writer, const struct aw_reply_answer *reply)
         KEY(writer, "code");
         aw_writer_str(writer, reply->code);
     }
+    KEY(writer, "kind");
+    write_string(writer, aw_reply_kind_name(reply->kind));
     if (reply->agent.len > 0) {
         KEY(writer, "agent");
         aw_writer_str(writer, reply->agent);

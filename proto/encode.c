@@ -266,3 +266,22 @@ aw_proto_body_text(struct aw_slice body, struct aw_slice key, struct aw_slice *r
     *ret_text = aw_slice_of(at, head.count);
     return true;
 }
+
+struct aw_slice
+aw_proto_body_item(struct aw_slice list, uint32_t index)
+{
+    const char       *at = list.ptr, *end = list.ptr + list.len;
+    struct aw_mp_head head;
+
+    if (list.len == 0 || !aw_mp_read(&at, end, &head) || head.kind != AW_MP_ARRAY || index >= head.count)
+        return (struct aw_slice){NULL, 0};
+    for (;; index--) {
+        size_t bytes = aw_msgpack_measure(aw_slice_of(at, (size_t)(end - at)));
+
+        if (bytes == 0)
+            return (struct aw_slice){NULL, 0};
+        if (index == 0)
+            return aw_slice_of(at, bytes);
+        at += bytes;
+    }
+}

@@ -36,6 +36,7 @@ static const struct aw_slice names[AW_EVENT_TYPES] = {
     [AW_EVENT_TYPE_REPLY_TIMED] = NAME("aswolk.reply.timed"),
     [AW_EVENT_TYPE_SERVER_STARTED] = NAME("aswolk.server.started"),
     [AW_EVENT_TYPE_SETTINGS_SET] = NAME("aswolk.settings.set"),
+    [AW_EVENT_TYPE_TEMPLATE_SET] = NAME("aswolk.template.set"),
     [AW_EVENT_TYPE_TICKET_CANCELLED] = NAME("aswolk.ticket.cancelled"),
     [AW_EVENT_TYPE_TICKET_COMPLETED] = NAME("aswolk.ticket.completed"),
     [AW_EVENT_TYPE_TICKET_DECLINED] = NAME("aswolk.ticket.declined"),
@@ -158,6 +159,8 @@ aw_event_type_of(const struct aw_command *command)
         return command->in.incident.state == AW_INCIDENT_PROPOSED ? AW_EVENT_TYPE_INCIDENT_PROPOSED : AW_EVENT_TYPE_INCIDENT_SET;
     case AW_COMMAND_INCIDENT_LINK:
         return AW_EVENT_TYPE_TICKET_LINKED;
+    case AW_COMMAND_TEMPLATE:
+        return AW_EVENT_TYPE_TEMPLATE_SET;
     case AW_COMMAND_MESSAGE:
         return type_of_message(&command->out.u.message);
     case AW_COMMAND_LEASE:
@@ -301,6 +304,15 @@ add_effect(struct aw_writer *writer, const struct aw_event_source *source, const
 }
 
 static void
+write_reply_id(struct aw_writer *writer, uint64_t seq, uint8_t shard)
+{
+    char text[AW_ID_TEXT_BYTES];
+
+    aw_reply_id_format((struct aw_message_id){.seq = seq, .shard = shard}, text);
+    aw_writer_str(writer, aw_slice_str(text));
+}
+
+static void
 add_message(struct aw_writer *writer, const struct aw_event_source *source, const struct aw_command *command)
 {
     const struct aw_in_message *in = &command->in.message;
@@ -312,6 +324,10 @@ add_message(struct aw_writer *writer, const struct aw_event_source *source, cons
     add_text(writer, "account", in->account);
     add_text(writer, "lang", in->lang);
     add_flag(writer, "gentle", in->gentle);
+    if (command->out.u.message.acknowledged) {
+        KEY(writer, "acknowledgement");
+        write_reply_id(writer, command->out.seq, source->shard);
+    }
     add_time(writer, "received_at", in->received_at);
     add_time(writer, "departs_at", in->departs_at);
     add_time(writer, "reply_by", in->reply_by);
@@ -388,15 +404,6 @@ add_undone(struct aw_writer *writer, const struct aw_in_undo *in)
 }
 
 static void
-write_reply_id(struct aw_writer *writer, uint64_t seq, uint8_t shard)
-{
-    char text[AW_ID_TEXT_BYTES];
-
-    aw_reply_id_format((struct aw_message_id){.seq = seq, .shard = shard}, text);
-    aw_writer_str(writer, aw_slice_str(text));
-}
-
-static void
 add_reply(struct aw_writer *writer, const struct aw_event_source *source, const struct aw_command *command)
 {
     const struct aw_in_reply *in = &command->in.fenced.reply;
@@ -409,6 +416,18 @@ add_reply(struct aw_writer *writer, const struct aw_event_source *source, const 
     write_message_id(writer, in->to.seq, source->shard);
     add_text(writer, "channel", in->channel);
     add_text(writer, "account", in->account);
+}
+
+/* In which languages, not in which words. */
+static void
+add_template(struct aw_writer *writer, const struct aw_in_template *in)
+{
+    add_word(writer, "template", aw_reply_kind_name(in->kind));
+    KEY(writer, "langs");
+    aw_writer_begin_array(writer, in->text_count);
+    for (uint32_t i = 0; i < in->text_count; i++)
+        aw_writer_str(writer, in->texts[i].lang);
+    aw_writer_end_array(writer);
 }
 
 static void
@@ -482,6 +501,9 @@ add_own(struct aw_writer *writer, const struct aw_event_source *source, const st
     case AW_COMMAND_CHANNEL:
         add_text(writer, "channel", command->in.channel.name);
         return;
+    case AW_COMMAND_TEMPLATE:
+        add_template(writer, &command->in.template_);
+        return;
     case AW_COMMAND_REPLY_LEASE:
         add_time(writer, "expires_at", at + command->in.reply_lease.lease_ms);
         return;
@@ -549,6 +571,8 @@ add_subject(struct aw_writer *writer, const struct aw_event_source *source, cons
         add_text(writer, "subject", command->in.presence.name);
     else if (command->kind == AW_COMMAND_CHANNEL)
         add_text(writer, "subject", command->in.channel.name);
+    else if (command->kind == AW_COMMAND_TEMPLATE)
+        add_word(writer, "subject", aw_reply_kind_name(command->in.template_.kind));
     else if (command->kind == AW_COMMAND_FLIGHT)
         add_flight_subject(writer, &command->in.flight);
     else if (command->kind == AW_COMMAND_INCIDENT)

@@ -108,6 +108,9 @@ struct aw_slice aw_proto_body_get(struct aw_slice body, struct aw_slice key);
 /* The same for a text: its characters. False when it is not there or no text; *ret_text is then unchanged. */
 AW_MUST_USE bool aw_proto_body_text(struct aw_slice body, struct aw_slice key, struct aw_slice *ret_text);
 
+/* The item `index` of a list that is a value of such a body; empty with ptr NULL when there is none. */
+struct aw_slice aw_proto_body_item(struct aw_slice list, uint32_t index);
+
 /* --- Answers ---------------------------------------------------------------------------------------------------------------- */
 
 void aw_proto_write_receipt(struct aw_writer *writer, const struct aw_receipt *receipt);

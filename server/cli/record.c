@@ -184,6 +184,7 @@ add_message(json_t *object, const struct aw_in_message *message, const struct aw
     add_list(object, "reasons", message->reasons, message->reason_count);
     add_flag(object, "folded", out->folded);
     add_flag(object, "reopened", out->reopened);
+    add_flag(object, "acknowledged", out->acknowledged);
     add_flag(object, "gentle", message->gentle);
     add_time(object, "half_by", out->promise.half_by);
     add_time(object, "nine_of_ten_by", out->promise.nine_of_ten_by);
@@ -384,6 +385,21 @@ add_channel(json_t *object, const struct aw_in_channel *in)
 }
 
 static void
+add_own_texts(json_t *object, const struct aw_own_text *texts, uint32_t count)
+{
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < count; i++) {
+        json_t *text = json_object();
+
+        add_slice(text, "lang", texts[i].lang);
+        add_slice(text, "text", texts[i].words);
+        (void)json_array_append_new(list, text);
+    }
+    (void)json_object_set_new(object, "texts", list);
+}
+
+static void
 add_reply_lease(json_t *object, const struct aw_in_reply_lease *in)
 {
     json_t *accounts = json_array();
@@ -578,6 +594,11 @@ add_fields(json_t *object, const struct aw_command *command)
         add_incident_id(object, command->in.incident_link.incident);
         add_flag(object, "taken_out", command->in.incident_link.parts);
         add_slice(object, "by", command->in.incident_link.by);
+        return;
+    case AW_COMMAND_TEMPLATE:
+        (void)json_object_set_new(object, "template", json_string(aw_reply_kind_name(command->in.template_.kind)));
+        add_own_texts(object, command->in.template_.texts, command->in.template_.text_count);
+        add_slice(object, "by", command->in.template_.by);
         return;
     }
 }

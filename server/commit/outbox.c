@@ -51,6 +51,17 @@ aw_outbox_look(struct aw_committer *c)
     }
 }
 
+static void
+answer_texts(struct aw_committer *c, struct aw_query *query)
+{
+    for (query->count = 0; query->count < query->room; query->count++) {
+        struct aw_text_view *view = &query->own_texts[query->count];
+
+        if (aw_state_text(c->config.state, query->text_refs[query->count], view) != AW_OK)
+            view->len = 0;
+    }
+}
+
 void
 aw_outbox_answer(struct aw_committer *c, struct aw_query *query)
 {
@@ -59,6 +70,10 @@ aw_outbox_answer(struct aw_committer *c, struct aw_query *query)
         query->count = query->err == AW_OK;
     } else if (query->kind == AW_QUERY_CHANNEL) {
         query->err = aw_state_channel(c->config.state, query->name, query->channel);
+    } else if (query->kind == AW_QUERY_TEMPLATE) {
+        query->count = aw_state_template(c->config.state, query->reply_kind, query->own_texts, &query->version);
+    } else if (query->kind == AW_QUERY_TEXTS) {
+        answer_texts(c, query);
     } else {
         query->err = AW_OK;
         for (query->count = 0; query->count < query->room; query->count++)

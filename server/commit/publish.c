@@ -525,6 +525,8 @@ answer(struct aw_committer *c, struct aw_query *query, aw_ms now)
     case AW_QUERY_REPLY:
     case AW_QUERY_SEEN:
     case AW_QUERY_CHANNEL:
+    case AW_QUERY_TEMPLATE:
+    case AW_QUERY_TEXTS:
         aw_outbox_answer(c, query);
         return;
     case AW_QUERY_COUNTS:

@@ -60,6 +60,8 @@ enum aw_query_kind {
     AW_QUERY_REPLY,     /* seq -> replies[0] */
     AW_QUERY_SEEN,      /* leases, room -> seen */
     AW_QUERY_CHANNEL,   /* name -> channel */
+    AW_QUERY_TEMPLATE,  /* reply_kind -> own_texts, count, version */
+    AW_QUERY_TEXTS,     /* text_refs, room -> own_texts: len 0 for one that is gone */
 };
 /* A lease that a stream told of. */
 struct aw_told_lease {
@@ -111,6 +113,10 @@ struct aw_query {
     const struct aw_lease_id *leases;
     uint64_t                 *seen; /* SEEN: the newest message that the holder was given; 0: the lease does not run */
     struct aw_channel_view   *channel;
+    enum aw_reply_kind        reply_kind;
+    const struct aw_text_ref *text_refs;
+    struct aw_text_view      *own_texts;
+    uint64_t                  version;
     struct aw_ahead          *ahead;
     struct aw_search         *search;
     struct aw_stream_look    *look;

@@ -44,8 +44,9 @@ enum aw_table_number {
     AW_TABLE_FORECAST = 16,
     AW_TABLE_INCIDENTS = 17,
     AW_TABLE_INCIDENT_KEYS = 18,
+    AW_TABLE_TEXTS = 19,
 };
-#define AW_TABLE_COUNT 19
+#define AW_TABLE_COUNT 20
 #define AW_ROW_SEQ_MAX ((UINT64_C(1) << 48) - 1)
 
 enum {
@@ -103,11 +104,14 @@ struct aw_ticket_row {
     uint64_t moved_nine : 16;
     uint64_t promised_class : 4; /* which it had then */
     uint64_t promise_judged : 1; /* it was seen whether the first promise was kept */
-    uint64_t reserved_2 : 27;
+    uint64_t lang : 15;          /* of its newest message that names one: aw_lang_code */
+    uint64_t reserved_2 : 12;
     uint64_t incident_seq : 48; /* the record that linked it to */
     uint64_t incident : 16;     /* this incident; 0: it never was (incident.h) */
+    uint32_t account;           /* that its newest message came to; 0: not kept, so the server itself writes nothing */
+    uint32_t reserved_3;
 };
-AW_STATIC_ASSERT(sizeof(struct aw_ticket_row) == 136, "no holes, and no more than the backlog's memory allows");
+AW_STATIC_ASSERT(sizeof(struct aw_ticket_row) == 144, "no holes, and no more than the backlog's memory allows");
 
 enum {
     AW_MARK_PARTED = 16, /* a person took it out of the incident that it names */
@@ -343,7 +347,8 @@ struct aw_reply_row {
     uint64_t rank : 4;         /* what goes first: 0 care, 1 imminent, 2 the rest, 3 bulk */
     uint64_t is_uncertain : 1; /* it may have been sent, as nobody heard of it again */
     uint64_t has_failed : 1;   /* once at least, as a report said */
-    uint64_t reserved_1 : 6;
+    uint64_t kind : 4;         /* enum aw_reply_kind */
+    uint64_t reserved_1 : 2;
     uint64_t ticket_seq : 48; /* with `ticket` its ticket's id */
     uint64_t attempts : 16;   /* leases since it was written or redriven; stays at its largest value */
     uint64_t to_seq : 48;     /* the message that it answers */
@@ -367,11 +372,43 @@ struct aw_reply_row {
     uint32_t next;  /* over: the one that was over next; in a free row the next free one */
     uint32_t prev;
     char     code[AW_REPLY_CODE_BYTES_MAX]; /* why it failed last; zeros behind it */
+    /* Not BY_AGENT: its text, and what goes into it (struct aw_reply_facts), as it was then. */
+    char     number[AW_FLIGHT_NUMBER_BYTES_MAX];
+    uint64_t flight;
+    aw_ms    departs_at;
+    aw_ms    new_departs_at;
+    aw_ms    promised_at;
+    uint32_t half_ms; /* from then on */
+    uint32_t nine_of_ten_ms;
+    uint32_t text;
+    uint32_t reserved_7;
     /* derived */
     struct aw_reply_links links;
 };
-AW_STATIC_ASSERT(offsetof(struct aw_reply_row, links) == 120 + AW_REPLY_CODE_BYTES_MAX, "no holes");
-AW_STATIC_ASSERT(sizeof(struct aw_reply_row) == 200, "no holes");
+AW_STATIC_ASSERT(offsetof(struct aw_reply_row, links) == 176 + AW_REPLY_CODE_BYTES_MAX, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_reply_row) == 256, "no holes");
+
+/* A text that the server itself writes, of a set that belongs to a template or to an incident. One whose set was replaced stays for
+ * the replies that name it. */
+struct aw_text_links {
+    uint32_t replies; /* that name it */
+    uint32_t padding;
+};
+struct aw_text_row {
+    uint64_t seq : 48;   /* record that wrote it; 0: a free row */
+    uint64_t kind : 8;   /* enum aw_reply_kind */
+    uint64_t is_old : 8; /* its set was replaced: it goes with the last reply that names it */
+    uint32_t owner;      /* INCIDENT: which; else 0 */
+    uint32_t next;       /* of its set, the first being for all other languages; in a free row the next free one */
+    uint16_t lang;       /* aw_lang_code */
+    uint16_t len;
+    uint8_t  lang_len;
+    char     lang_tag[AW_LANG_BYTES_MAX];
+    char     words[AW_OWN_TEXT_BYTES_MAX];
+    /* derived */
+    struct aw_text_links links;
+};
+AW_STATIC_ASSERT(offsetof(struct aw_text_row, links) == 56 + AW_OWN_TEXT_BYTES_MAX, "no holes");
 
 /* An account of a channel that replies name, or that has a pace. What was given out is counted by parts of a slice, one more than
  * a slice has: so the sum is never less than that of any stretch as long as a slice. */
@@ -379,7 +416,9 @@ AW_STATIC_ASSERT(sizeof(struct aw_reply_row) == 200, "no holes");
 struct aw_account_links {
     uint32_t hash[4]; /* of its name */
     uint32_t chain;
-    uint32_t first; /* of the replies that wait, the one that goes first */
+    uint32_t first;   /* of the replies that wait, the one that goes first */
+    uint32_t tickets; /* that name it */
+    uint32_t padding;
 };
 struct aw_account_row {
     char     channel[AW_CHANNEL_BYTES_MAX];
@@ -396,6 +435,8 @@ struct aw_account_row {
     /* derived */
     struct aw_account_links links;
 };
+/* Accounts that tickets name, besides those that replies name or that have a pace; beyond it tickets go without. */
+#define AW_TICKET_ACCOUNTS_MAX 4096U
 AW_STATIC_ASSERT(offsetof(struct aw_account_row, links) == AW_CHANNEL_BYTES_MAX + AW_ACCOUNT_BYTES_MAX + 64, "no holes");
 AW_STATIC_ASSERT(sizeof(struct aw_account_row) % 8 == 0, "no holes");
 
@@ -503,6 +544,13 @@ struct aw_reply_list {
     uint32_t last;
 };
 
+/* A template. */
+struct aw_text_set {
+    uint64_t version; /* 0: it was never set */
+    uint32_t first;   /* of its texts; 0: it is off */
+    uint32_t reserved;
+};
+
 /* Everything that is one of a kind. Hashed anew for each digest. */
 struct aw_globals {
     uint64_t                seq;
@@ -532,11 +580,16 @@ struct aw_globals {
     struct aw_reply_list    replies_done;  /* SENT and behind */
     struct aw_reply_list    replies_dead;
     /* By the class that they were told: taken before nine of ten should have been, or later. */
-    uint64_t promises_kept[AW_CLASS_COUNT];
-    uint64_t promises_broken[AW_CLASS_COUNT];
-    uint64_t promises_moved;
+    uint64_t           promises_kept[AW_CLASS_COUNT];
+    uint64_t           promises_broken[AW_CLASS_COUNT];
+    uint64_t           promises_moved;
+    struct aw_text_set templates[AW_TEMPLATES]; /* from ACKNOWLEDGEMENT on */
+    uint64_t           owed[AW_REPLY_KINDS];    /* replies that the server itself wrote, by kind */
+    uint64_t           owed_left_out;           /* as the outbox had only the room that leases need */
 };
-AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 184 + 10 * 8 + AW_TABLE_COUNT * 16 + 24 + 24 + 11 * 8, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_globals) ==
+                     5 * 8 + 184 + 10 * 8 + AW_TABLE_COUNT * 16 + 24 + 24 + 11 * 8 + AW_TEMPLATES * 16 + AW_REPLY_KINDS * 8 + 8,
+                 "no holes");
 AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 184, "no holes");
 
 struct aw_lane_load {
@@ -572,6 +625,7 @@ struct aw_state {
     struct aw_rows   forecast;
     struct aw_rows   incidents;
     struct aw_rows   incident_keys;
+    struct aw_rows   texts;
     struct aw_dedupe ids;
     /* Derived from the rows. */
     struct aw_index          by_identity;
@@ -588,14 +642,15 @@ struct aw_state {
     struct aw_timers         timers;
     struct aw_timers         reply_timers;
     uint32_t                 replies_in[AW_REPLY_STATES];
-    uint64_t                 replies_came;  /* how often one began to wait */
-    uint32_t                *ticket_facts;  /* owns: by ticket, its first fact */
-    uint32_t                *ticket_asides; /* owns: by ticket, its first row in asides */
-    uint64_t                *asides_used;   /* owns: a bit for each row of asides */
-    uint32_t                *flight_facts;  /* owns: AW_FLIGHT_BUCKETS lists of facts by their flight */
-    struct aw_airport_links *airport_links; /* owns: by code */
-    struct aw_lane_load     *lane_loads;    /* owns: by lane */
-    uint16_t                *matching;      /* owns: lanes that match something, in order of their index */
+    uint32_t                 ticket_accounts; /* accounts that tickets name */
+    uint64_t                 replies_came;    /* how often one began to wait */
+    uint32_t                *ticket_facts;    /* owns: by ticket, its first fact */
+    uint32_t                *ticket_asides;   /* owns: by ticket, its first row in asides */
+    uint64_t                *asides_used;     /* owns: a bit for each row of asides */
+    uint32_t                *flight_facts;    /* owns: AW_FLIGHT_BUCKETS lists of facts by their flight */
+    struct aw_airport_links *airport_links;   /* owns: by code */
+    struct aw_lane_load     *lane_loads;      /* owns: by lane */
+    uint16_t                *matching;        /* owns: lanes that match something, in order of their index */
     uint32_t                 matching_count;
     uint16_t                 shelves;        /* by channel a bit, and that of 0 */
     uint32_t                 changed_agents; /* first of the list of those to be published; 0: none */
@@ -694,6 +749,11 @@ static inline const struct aw_account_row *
 aw_account_at(const struct aw_state *state, uint32_t slot)
 {
     return aw_rows_at(&state->accounts, slot);
+}
+static inline const struct aw_text_row *
+aw_text_at(const struct aw_state *state, uint32_t slot)
+{
+    return aw_rows_at(&state->texts, slot);
 }
 static inline const struct aw_channel_settings_row *
 aw_channel_settings_at(const struct aw_state *state, uint32_t slot)
@@ -800,6 +860,7 @@ void aw_apply_forecast(struct aw_state *state, struct aw_command *command);
 void aw_apply_promise(struct aw_state *state, struct aw_command *command);
 void aw_apply_incident(struct aw_state *state, struct aw_command *command);
 void aw_apply_incident_link(struct aw_state *state, struct aw_command *command);
+void aw_apply_template(struct aw_state *state, struct aw_command *command);
 
 /* By enum aw_table_number; not the globals. */
 struct aw_rows *aw_state_table(struct aw_state *state, uint32_t table);

@@ -184,6 +184,8 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
         .channels = globals->heads[AW_TABLE_CHANNELS].live,
         .replied = globals->replied,
         .promises_moved = globals->promises_moved,
+        .owed_left_out = globals->owed_left_out,
+        .own_texts = globals->heads[AW_TABLE_TEXTS].live,
         .tickets_used = globals->heads[AW_TABLE_TICKETS].live,
         .tickets_max = state->limits.tickets_max - 1,
         .ids_max = state->limits.ids_max,
@@ -192,13 +194,12 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
                  aw_rows_bytes(&state->agent_settings) + aw_rows_bytes(&state->facts) + aw_rows_bytes(&state->flights) +
                  aw_rows_bytes(&state->airports) + aw_rows_bytes(&state->replies) + aw_rows_bytes(&state->accounts) +
                  aw_rows_bytes(&state->channel_settings) + aw_rows_bytes(&state->incidents) +
-                 aw_rows_bytes(&state->incident_keys) + aw_index_bytes(&state->by_reply) +
-                 aw_rows_bytes(&state->channel_settings) + aw_rows_bytes(&state->forecast) + aw_index_bytes(&state->by_reply) +
-                 aw_index_bytes(&state->by_reply_ticket) + aw_index_bytes(&state->by_provider) +
-                 aw_index_bytes(&state->by_account) + aw_timers_bytes(&state->reply_timers) + aw_dedupe_bytes(&state->ids) +
-                 aw_index_bytes(&state->by_identity) + aw_index_bytes(&state->by_lane_name) +
-                 aw_index_bytes(&state->by_agent_name) + aw_index_bytes(&state->by_pull) + aw_index_bytes(&state->by_key) +
-                 aw_index_bytes(&state->by_flight) + aw_timers_bytes(&state->timers) +
+                 aw_rows_bytes(&state->incident_keys) + aw_rows_bytes(&state->forecast) + aw_rows_bytes(&state->texts) +
+                 aw_index_bytes(&state->by_reply) + aw_index_bytes(&state->by_reply_ticket) +
+                 aw_index_bytes(&state->by_provider) + aw_index_bytes(&state->by_account) +
+                 aw_timers_bytes(&state->reply_timers) + aw_dedupe_bytes(&state->ids) + aw_index_bytes(&state->by_identity) +
+                 aw_index_bytes(&state->by_lane_name) + aw_index_bytes(&state->by_agent_name) + aw_index_bytes(&state->by_pull) +
+                 aw_index_bytes(&state->by_key) + aw_index_bytes(&state->by_flight) + aw_timers_bytes(&state->timers) +
                  (size_t)globals->heads[AW_TABLE_TICKETS].used * 2 * sizeof(uint32_t), /* positions of timers, first facts */
     };
     memcpy(ret_counts->tickets, state->by_state, sizeof(ret_counts->tickets));
@@ -208,6 +209,8 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
         ret_counts->by_presence[i] = state->by_presence[i];
     for (unsigned i = 0; i < AW_REPLY_STATES; i++)
         ret_counts->replies[i] = state->replies_in[i];
+    for (unsigned i = 0; i < AW_REPLY_KINDS; i++)
+        ret_counts->owed[i] = globals->owed[i];
 }
 
 uint64_t

@@ -348,6 +348,7 @@ reuse_oldest(struct aw_state *state)
     while (ticket->identities != 0)
         drop_identity(state, ticket->identities);
     aw_facts_drop(state, slot);
+    aw_account_of_ticket(state, ticket, (struct aw_slice){NULL, 0}, (struct aw_slice){NULL, 0});
     aw_ticket_unclose(state, ticket);
     aw_ticket_move(ticket, AW_TICKET_FREE);
     aw_ticket_done(state, slot);
@@ -389,6 +390,9 @@ add_facts(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, c
     if (in->gentle)
         ticket->flags |= AW_TICKET_GENTLE;
     aw_channel_set(state, ticket, aw_channel_note(state, in->channel, AW_CHANNELS_TOLD_MAX));
+    aw_account_of_ticket(state, ticket, in->channel, in->account);
+    if (in->lang.len > 0)
+        ticket->lang = aw_lang_code(in->lang) & AW_LANG_CODE_MAX;
     ticket->message_seq = seq & AW_ROW_SEQ_MAX;
     ticket->last_seq = seq & AW_ROW_SEQ_MAX;
     ticket->messages++;
@@ -498,6 +502,17 @@ fill_out(const struct aw_state *state, struct aw_command *command, const struct 
         command->out.u.message.related = aw_ticket_id_at(state, place->related);
 }
 
+/* Who talks about us is not told anything unasked. */
+static bool
+acknowledge(struct aw_state *state, const struct aw_command *command, uint32_t slot)
+{
+    struct aw_owed owed = {.kind = AW_REPLY_ACKNOWLEDGEMENT,
+                           .texts = aw_template_first(state, AW_REPLY_ACKNOWLEDGEMENT),
+                           .facts = aw_outbox_facts_of(state, slot)};
+
+    return command->in.message.addressed == AW_ADDRESSED_TO_US && aw_outbox_owe(state, command, slot, &owed);
+}
+
 void
 aw_apply_message(struct aw_state *state, struct aw_command *command)
 {
@@ -534,4 +549,5 @@ aw_apply_message(struct aw_state *state, struct aw_command *command)
         aw_identity_add(state, place.slot, in->identities[i]);
     state->globals.messages++;
     fill_out(state, command, &place);
+    command->out.u.message.acknowledged = place.kind == OPENS && acknowledge(state, command, place.slot);
 }

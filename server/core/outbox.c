@@ -193,6 +193,8 @@ forget(struct aw_state *state, uint32_t slot)
         aw_index_remove(&state->by_provider, slot);
     state->replies_in[row->state]--;
     aw_account_refer(state, row->account, -1);
+    if (row->text != 0)
+        aw_text_refer(state, row->text, -1);
     aw_rows_give(&state->replies, slot);
     aw_ledger_settle(&state->ledger);
 }
@@ -282,7 +284,7 @@ static unsigned
 rank_of(const struct aw_ticket_row *ticket, const struct aw_in_reply *in)
 {
     if (in->is_bulk)
-        return 3;
+        return AW_REPLY_RANK_BULK;
     return ticket->class_ == AW_CLASS_CARE ? 0 : ticket->class_ == AW_CLASS_IMMINENT ? 1 : 2;
 }
 
@@ -302,37 +304,163 @@ index_row(struct aw_state *state, uint32_t slot)
         aw_index_insert(&state->by_provider, slot);
 }
 
+/* Its row, to be filled on; there is room. It does not wait yet. */
+static struct aw_reply_row *
+take_row(struct aw_state *state, uint64_t seq, uint32_t ticket, uint32_t account, uint32_t *ret_slot)
+{
+    uint32_t             slot = aw_rows_take(&state->replies);
+    struct aw_reply_row *row = aw_rows_change(&state->replies, slot);
+
+    aw_account_refer(state, account, 1);
+    row->seq = seq & AW_ROW_SEQ_MAX;
+    row->last_seq = row->seq;
+    row->ticket_seq = aw_ticket_at(state, ticket)->opened_seq;
+    row->written_at = state->now;
+    row->ticket = ticket;
+    row->account = account;
+    *ret_slot = slot;
+    return row;
+}
+
+static void
+let_wait(struct aw_state *state, uint32_t slot)
+{
+    index_row(state, slot);
+    state->replies_in[AW_REPLY_NONE]++; /* out of which it moves */
+    aw_outbox_move(state, slot, AW_REPLY_WAITING, 0);
+    state->globals.replied++;
+    aw_ledger_settle(&state->ledger);
+}
+
 void
 aw_outbox_add(struct aw_state *state, const struct aw_command *command, uint32_t agent)
 {
     const struct aw_in_fenced  *in = &command->in.fenced;
     const struct aw_ticket_row *ticket = aw_ticket_at(state, in->lease.slot);
     unsigned                    rank = rank_of(ticket, &in->reply);
-    uint32_t                    slot, account;
+    uint32_t                    slot;
     struct aw_reply_row        *row;
 
     aw_ledger_settle(&state->ledger);
     make_room(state);
-    account = aw_account_make(state, in->reply.channel, in->reply.account);
-    aw_account_refer(state, account, 1);
-    slot = aw_rows_take(&state->replies);
-    row = aw_rows_change(&state->replies, slot);
-    row->seq = command->out.seq & AW_ROW_SEQ_MAX;
-    row->last_seq = row->seq;
+    row = take_row(state, command->out.seq, in->lease.slot, aw_account_make(state, in->reply.channel, in->reply.account), &slot);
     row->rank = rank & 0xF;
-    row->ticket_seq = ticket->opened_seq;
     row->to_seq = in->reply.to.seq & AW_ROW_SEQ_MAX;
     row->written_fence = in->lease.fence & AW_ROW_SEQ_MAX;
-    row->written_at = state->now;
-    row->ticket = in->lease.slot;
-    row->account = account;
     row->agent = agent;
     row->op = fold(in->op_hash);
-    index_row(state, slot);
-    state->replies_in[AW_REPLY_NONE]++; /* out of which it moves */
-    aw_outbox_move(state, slot, AW_REPLY_WAITING, 0);
-    state->globals.replied++;
+    let_wait(state, slot);
+}
+
+/* --- what the server itself writes ------------------------------------------------------------------------------------------ */
+
+static uint32_t
+wait_ms(const struct aw_promise *promise, aw_ms by)
+{
+    uint64_t ms = by > promise->made_at ? by - promise->made_at : 0;
+
+    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
+
+static void
+put_facts(struct aw_reply_row *row, const struct aw_reply_facts *facts)
+{
+    memcpy(row->number, facts->number, sizeof(row->number));
+    row->flight = facts->flight;
+    row->departs_at = facts->departs_at;
+    row->new_departs_at = facts->new_departs_at;
+    row->promised_at = facts->promise.made_at;
+    row->half_ms = wait_ms(&facts->promise, facts->promise.half_by);
+    row->nine_of_ten_ms = wait_ms(&facts->promise, facts->promise.nine_of_ten_by);
+}
+
+void
+aw_outbox_facts(const struct aw_reply_row *row, struct aw_reply_facts *ret_facts)
+{
+    *ret_facts =
+        (struct aw_reply_facts){.flight = row->flight, .departs_at = row->departs_at, .new_departs_at = row->new_departs_at};
+    memcpy(ret_facts->number, row->number, sizeof(row->number));
+    if (row->promised_at != 0)
+        ret_facts->promise = (struct aw_promise){.made_at = row->promised_at,
+                                                 .half_by = row->promised_at + row->half_ms,
+                                                 .nine_of_ten_by = row->promised_at + row->nine_of_ten_ms};
+}
+
+/* The flight whose departure counts, else the one in the smallest slot, as the order of the list is not the state's; 0: none. */
+static uint32_t
+find_flight(const struct aw_state *state, uint32_t ticket)
+{
+    aw_ms    departs_at = aw_ticket_at(state, ticket)->departs_at;
+    uint32_t found = 0;
+
+    for (uint32_t at = state->ticket_facts[ticket]; at != 0; at = aw_fact_at(state, at)->links.next) {
+        const struct aw_fact_row *fact = aw_fact_at(state, at);
+        bool                      counts = fact->departs_at == departs_at;
+        bool                      found_counts = found != 0 && aw_fact_at(state, found)->departs_at == departs_at;
+
+        if (fact->kind != AW_FACT_FLIGHT || fact->flight == 0)
+            continue;
+        if (found == 0 || (counts && !found_counts) || (counts == found_counts && at < found))
+            found = at;
+    }
+    return found;
+}
+
+struct aw_reply_facts
+aw_outbox_facts_of(const struct aw_state *state, uint32_t ticket)
+{
+    uint32_t                  slot = find_flight(state, ticket);
+    const struct aw_fact_row *fact = slot == 0 ? NULL : aw_fact_at(state, slot);
+    const struct aw_plan     *plan = fact == NULL ? NULL : aw_flight_plan(state, fact->flight);
+    struct aw_reply_facts     facts = {.departs_at = aw_ticket_at(state, ticket)->departs_at,
+                                       .promise = aw_promise_of(aw_ticket_at(state, ticket))};
+
+    if (fact == NULL)
+        return facts;
+    facts.flight = fact->flight;
+    if (fact->departs_at != 0)
+        facts.departs_at = fact->departs_at;
+    if (plan != NULL && plan->state != AW_FLIGHT_CANCELLED && plan->from != 0 && plan->from != facts.departs_at)
+        facts.new_departs_at = plan->from;
+    return facts;
+}
+
+/* Only word for someone in a hurry goes with what people write. */
+static unsigned
+rank_owed(const struct aw_ticket_row *ticket, enum aw_reply_kind kind)
+{
+    if (kind != AW_REPLY_PROMISE_MOVED || ticket->class_ > AW_CLASS_IMMINENT)
+        return AW_REPLY_RANK_BULK;
+    return ticket->class_ == AW_CLASS_CARE ? 0 : 1;
+}
+
+bool
+aw_outbox_owe(struct aw_state *state, const struct aw_command *command, uint32_t ticket, const struct aw_owed *owed)
+{
+    const struct aw_ticket_row *to = aw_ticket_at(state, ticket);
+    uint32_t                    slot;
+    struct aw_reply_row        *row;
+
+    AW_ASSERT(command->out.changed);
+    AW_ASSERT(owed->kind != AW_REPLY_BY_AGENT);
+    if (owed->texts == 0 || to->account == 0)
+        return false;
+    if (aw_outbox_admits_reply(state, to) != AW_OK) {
+        state->globals.owed_left_out++;
+        return false;
+    }
     aw_ledger_settle(&state->ledger);
+    make_room(state);
+    row = take_row(state, command->out.seq, ticket, to->account, &slot);
+    row->kind = (unsigned)owed->kind & 0xF;
+    row->rank = rank_owed(to, owed->kind) & 0xF;
+    row->to_seq = to->message_seq;
+    row->text = aw_texts_choose(state, owed->texts, to->lang);
+    put_facts(row, &owed->facts);
+    aw_text_refer(state, row->text, 1);
+    let_wait(state, slot);
+    state->globals.owed[owed->kind]++;
+    return true;
 }
 
 /* --- starts ----------------------------------------------------------------------------------------------------------------- */
@@ -349,6 +477,8 @@ aw_outbox_load_all(struct aw_state *state)
         if (row->state == AW_REPLY_NONE)
             continue;
         index_row(state, slot);
+        if (row->text != 0)
+            aw_text_refer(state, row->text, 1);
         state->replies_in[row->state]++;
         if (row->state == AW_REPLY_WAITING)
             aw_outbox_enqueue(state, slot);
@@ -380,15 +510,18 @@ fill_view(const struct aw_state *state, const struct aw_reply_row *row, struct a
         .ticket = {.seq = row->ticket_seq, .slot = row->ticket, .shard = (uint8_t)state->globals.shard},
         .to = {.seq = row->to_seq, .shard = (uint8_t)state->globals.shard},
         .state = (enum aw_reply_state)row->state,
-        .agent = aw_agent_name(state, row->agent),
+        .agent = row->kind == AW_REPLY_BY_AGENT ? aw_agent_name(state, row->agent) : (struct aw_slice){NULL, 0},
         .attempt = row->attempts,
         .is_uncertain = row->is_uncertain,
         .written_at = row->written_at,
         .due_at = row->due_at,
         .over_at = row->over_at,
         .code_len = (uint8_t)strnlen(row->code, sizeof(row->code)),
+        .kind = (enum aw_reply_kind)row->kind,
+        .text = aw_outbox_text(state, row),
     };
     memcpy(ret_view->code, row->code, sizeof(row->code));
+    aw_outbox_facts(row, &ret_view->facts);
 }
 
 enum aw_err

@@ -24,13 +24,21 @@
  *              is never forgotten. Each running lease of a ticket has a row in store, so that its COMPLETE with a reply is never
  *              refused: when no more can be, LEASE is, and so are REPLY and REDRIVE.
  *
- * Files: outbox.c (rows), outbox_queue.c (who is next, pace), outbox_out.c (gateways' commands), outbox_channel.c (CHANNEL).
+ *   owed       what the server itself writes, by texts that a template or an incident has: its row names the text and keeps what
+ *              was known, so that it says the same whenever a gateway takes it. It goes behind what people wrote, unless it says
+ *              that a promise to someone in a hurry moves; without room beyond that of the leases it is left out, and counted.
+ *
+ * Files: outbox.c (rows), outbox_queue.c (who is next, pace), outbox_out.c (gateways' commands), outbox_channel.c (CHANNEL),
+ * outbox_texts.c (TEMPLATE, texts).
  * Thread: that of the state. Owns nothing: the rows are the state's.
  */
 #ifndef AW_CORE_OUTBOX_H
 #define AW_CORE_OUTBOX_H
 
 #include "core/layout.h"
+
+/* What goes first within an account: care, imminent, the rest, and then */
+#define AW_REPLY_RANK_BULK 3U
 
 static inline bool
 aw_reply_is_over(const struct aw_reply_row *reply)
@@ -50,6 +58,25 @@ enum aw_err aw_outbox_admits_reply(const struct aw_state *state, const struct aw
 enum aw_err aw_outbox_check(const struct aw_state *state, const struct aw_command *command);
 /* The reply of REPLY or COMPLETE, whose record is made, on behalf of `agent`; it waits. There is room. */
 void aw_outbox_add(struct aw_state *state, const struct aw_command *command, uint32_t agent);
+/* What the server itself owes the customer of a ticket, by the command under way, whose record is made and is the reply's id. */
+struct aw_owed {
+    enum aw_reply_kind    kind;  /* not BY_AGENT */
+    uint32_t              texts; /* first row of the set; 0: it is off */
+    struct aw_reply_facts facts;
+};
+/* What is known of a ticket just now: its flight whose departure counts, when that goes by its messages and by now, its promise. */
+struct aw_reply_facts aw_outbox_facts_of(const struct aw_state *state, uint32_t ticket);
+/* Writes it, in the language of the ticket's newest message that names one, as an answer to its newest message. False: it is off,
+ * or the ticket's account is not known, or the outbox has only the room that leases need: then nothing changes but a count. The
+ * ticket is not between edit and done; settles. */
+bool aw_outbox_owe(struct aw_state *state, const struct aw_command *command, uint32_t ticket, const struct aw_owed *owed);
+/* What its row says of this; all zeros of one that an agent wrote. */
+void aw_outbox_facts(const struct aw_reply_row *row, struct aw_reply_facts *ret_facts);
+static inline struct aw_text_ref
+aw_outbox_text(const struct aw_state *state, const struct aw_reply_row *row)
+{
+    return (struct aw_text_ref){.slot = row->text, .seq = row->text == 0 ? 0 : aw_text_at(state, row->text)->seq};
+}
 /* The reply that was written under this lease with this op_hash; 0: none. */
 uint32_t aw_outbox_find_written(const struct aw_state *state, const struct aw_ticket_row *ticket, uint64_t fence,
                                 uint64_t op_hash);
@@ -80,6 +107,9 @@ uint32_t aw_account_find(const struct aw_state *state, struct aw_slice channel, 
 uint32_t aw_account_make(struct aw_state *state, struct aw_slice channel, struct aw_slice account);
 /* It is named by one row more (by 1) or less (by -1): nobody's goes, unless it has a pace. */
 void aw_account_refer(struct aw_state *state, uint32_t slot, int by);
+/* The ticket's newest message came to this account (`channel` empty: to none that is known). Between edit and done; a ticket whose
+ * row is given back names none. */
+void aw_account_of_ticket(struct aw_state *state, struct aw_ticket_row *ticket, struct aw_slice channel, struct aw_slice account);
 /* Sets its pace; `replies` 0: none. What was given out already counts on. */
 void aw_account_set_pace(struct aw_state *state, uint32_t slot, uint32_t replies, uint32_t slice_s);
 /* When one more may be given out at the earliest, as far as its pace goes: `now` or later. */
@@ -87,6 +117,28 @@ aw_ms aw_account_ready_at(const struct aw_account_row *account, aw_ms now);
 /* One was given out. */
 void aw_account_count(struct aw_state *state, uint32_t slot);
 void aw_account_load_all(struct aw_state *state);
+
+/* --- texts (outbox_texts.c) ------------------------------------------------------------------------------------------------- */
+
+/* The first part of a BCP 47 tag, by which texts are chosen: "nl-BE" is "nl". 0: it has none of two or three letters. */
+#define AW_LANG_CODE_MAX 0x7FFFU
+uint16_t aw_lang_code(struct aw_slice tag);
+/* Whether they are a set: AW_OK, AW_E_BAD_VALUE (too many, too long, empty, a language twice or none). */
+enum aw_err aw_texts_check(const struct aw_own_text *texts, uint32_t count);
+/* Whether there is room for so many more. AW_OK, AW_E_TABLE_FULL. */
+enum aw_err aw_texts_admit(const struct aw_state *state, uint32_t count);
+/* Keeps a set, which was checked and admitted, as written by record `seq`: returns its first row, 0 when it is empty. `owner` tells
+ * incidents apart. Settles. */
+uint32_t aw_texts_add(struct aw_state *state, enum aw_reply_kind kind, uint32_t owner, const struct aw_own_text *texts,
+                      uint32_t count, uint64_t seq);
+/* No more replies get texts of this set (0: none): what no reply names goes now, the rest with the last one that does. Settles. */
+void aw_texts_drop(struct aw_state *state, uint32_t first);
+/* The text of a set for this language; the first one for any that it has not. */
+uint32_t aw_texts_choose(const struct aw_state *state, uint32_t first, uint16_t lang);
+/* A reply more (by 1) or less (by -1) names it. */
+void aw_text_refer(struct aw_state *state, uint32_t slot, int by);
+/* First row of a template's set; 0: it is off. */
+uint32_t aw_template_first(const struct aw_state *state, enum aw_reply_kind kind);
 
 /* --- channels (outbox_channel.c) -------------------------------------------------------------------------------------------- */
 

@@ -29,7 +29,10 @@ fill_out(const struct aw_state *state, uint32_t slot, struct aw_out_reply *out)
         .is_uncertain = row->is_uncertain,
         .written_at = row->written_at,
         .due_at = row->due_at,
+        .kind = (enum aw_reply_kind)row->kind,
+        .text = aw_outbox_text(state, row),
     };
+    aw_outbox_facts(row, &out->facts);
 }
 
 /* --- given to a gateway ----------------------------------------------------------------------------------------------------- */

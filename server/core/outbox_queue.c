@@ -179,7 +179,7 @@ drop_if_nobodys(struct aw_state *state, uint32_t slot)
 {
     const struct aw_account_row *row = aw_account_at(state, slot);
 
-    if (row->replies != 0 || row->pace != 0)
+    if (row->replies != 0 || row->pace != 0 || ((struct aw_account_links *)aw_rows_links(&state->accounts, slot))->tickets != 0)
         return;
     aw_index_remove(&state->by_account, slot);
     aw_rows_give(&state->accounts, slot);
@@ -195,12 +195,62 @@ aw_account_refer(struct aw_state *state, uint32_t slot, int by)
     drop_if_nobodys(state, slot);
 }
 
+/* A ticket more names it. */
+static void
+count_ticket(struct aw_state *state, uint32_t slot)
+{
+    struct aw_account_links *links = aw_rows_links(&state->accounts, slot);
+
+    state->ticket_accounts += links->tickets == 0;
+    links->tickets++;
+}
+
+static void
+discount_ticket(struct aw_state *state, uint32_t slot)
+{
+    struct aw_account_links *links = aw_rows_links(&state->accounts, slot);
+
+    AW_ASSERT(links->tickets > 0);
+    links->tickets--;
+    state->ticket_accounts -= links->tickets == 0;
+    drop_if_nobodys(state, slot);
+}
+
+static bool
+may_be_named(const struct aw_state *state, uint32_t slot)
+{
+    return state->ticket_accounts < AW_TICKET_ACCOUNTS_MAX || (slot != 0 && aw_account_at(state, slot)->links.tickets > 0);
+}
+
+void
+aw_account_of_ticket(struct aw_state *state, struct aw_ticket_row *ticket, struct aw_slice channel, struct aw_slice account)
+{
+    uint32_t before = ticket->account;
+    uint32_t slot = channel.len == 0 ? 0 : aw_account_find(state, channel, account);
+
+    if (slot != 0 && slot == before)
+        return;
+    if (channel.len > 0 && may_be_named(state, slot)) {
+        slot = aw_account_make(state, channel, account);
+        count_ticket(state, slot);
+        ticket->account = slot;
+    } else {
+        ticket->account = 0;
+    }
+    if (before != 0)
+        discount_ticket(state, before);
+}
+
 void
 aw_account_load_all(struct aw_state *state)
 {
     for (uint32_t slot = 1; slot <= state->globals.heads[AW_TABLE_ACCOUNTS].used; slot++) {
         if (aw_account_at(state, slot)->channel_len != 0)
             index_account(state, slot);
+    }
+    for (uint32_t slot = 1; slot <= state->globals.heads[AW_TABLE_TICKETS].used; slot++) {
+        if (aw_ticket_at(state, slot)->account != 0)
+            count_ticket(state, aw_ticket_at(state, slot)->account);
     }
 }
 

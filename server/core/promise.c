@@ -1,5 +1,5 @@
 /* promise.c - FORECAST, PROMISE, and what a ticket's customer was told: when it opened, how that came out, and that it will not. */
-#include "core/layout.h"
+#include "core/outbox.h"
 
 /* --- what is published ------------------------------------------------------------------------------------------------------ */
 
@@ -159,6 +159,7 @@ aw_apply_promise(struct aw_state *state, struct aw_command *command)
     const struct aw_in_promise *in = &command->in.promise;
     uint32_t                    slot = in->ticket.slot;
     struct aw_ticket_row       *ticket;
+    struct aw_owed              owed;
     uint64_t                    minutes, seq;
 
     command->out.err = check_move(state, in);
@@ -175,4 +176,8 @@ aw_apply_promise(struct aw_state *state, struct aw_command *command)
     aw_ticket_done(state, slot);
     state->globals.promises_moved++;
     command->out.u.promise = aw_promise_of(aw_ticket_at(state, slot));
+    owed = (struct aw_owed){.kind = AW_REPLY_PROMISE_MOVED,
+                            .texts = aw_template_first(state, AW_REPLY_PROMISE_MOVED),
+                            .facts = aw_outbox_facts_of(state, slot)};
+    (void)aw_outbox_owe(state, command, slot, &owed); /* what can't be written is counted there; the event is told anyway */
 }

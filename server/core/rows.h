@@ -64,7 +64,7 @@ struct aw_rows {
 };
 
 #define AW_TOUCHED_MAX 128U   /* rows changed between two settles; freeing a ticket with all its identities is the most */
-#define AW_CELL_BYTES  136U   /* of an old row, as a ticket has; larger rows take several cells */
+#define AW_CELL_BYTES  144U   /* of an old row, as a ticket has; larger rows take several cells */
 #define AW_CUT_BYTES   32768U /* most bytes of a chunk: one value of the store, one step of a checkpoint */
 
 struct aw_cell;

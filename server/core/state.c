@@ -35,6 +35,7 @@ static const struct aw_rows_layout layouts[AW_TABLE_COUNT] = {
     [AW_TABLE_INCIDENTS] = ROWS_LAYOUT(AW_TABLE_INCIDENTS, aw_incident_row, offsetof(struct aw_incident_row, links), link),
     [AW_TABLE_INCIDENT_KEYS] =
         ROWS_LAYOUT(AW_TABLE_INCIDENT_KEYS, aw_incident_key_row, offsetof(struct aw_incident_key_row, chain), next),
+    [AW_TABLE_TEXTS] = ROWS_LAYOUT(AW_TABLE_TEXTS, aw_text_row, offsetof(struct aw_text_row, links), next),
 };
 static const struct aw_index_layout identity_index = {.stride = sizeof(struct aw_identity_row),
                                                       .key_at = offsetof(struct aw_identity_row, hash),
@@ -72,8 +73,8 @@ static const struct aw_index_layout incident_key_index = {.stride = sizeof(struc
                                                           .key_at = offsetof(struct aw_incident_key_row, key),
                                                           .link_at = offsetof(struct aw_incident_key_row, chain)};
 
-/* Accounts that have a pace, besides those that replies name. */
-#define ACCOUNTS_SET_MAX (AW_CHANNELS_SET_MAX * AW_CHANNEL_PACES_MAX)
+/* Accounts that have a pace, or that tickets name, besides those that replies name. */
+#define ACCOUNTS_MORE_MAX (AW_CHANNELS_SET_MAX * AW_CHANNEL_PACES_MAX + AW_TICKET_ACCOUNTS_MAX)
 
 static enum aw_err
 check_limits(const struct aw_state_limits *limits, struct aw_why *why)
@@ -88,7 +89,7 @@ check_limits(const struct aw_state_limits *limits, struct aw_why *why)
         limits->ids_max > AW_STATE_ROWS_MAX || limits->leases_max > AW_STATE_ROWS_MAX || limits->agents_max > AW_STATE_ROWS_MAX ||
         limits->keys_max > AW_STATE_ROWS_MAX || limits->facts_max > AW_STATE_ROWS_MAX ||
         limits->flights_max > AW_STATE_ROWS_MAX || limits->asides_max > AW_STATE_ROWS_MAX ||
-        limits->replies_max > AW_STATE_ROWS_MAX - ACCOUNTS_SET_MAX)
+        limits->replies_max > AW_STATE_ROWS_MAX - ACCOUNTS_MORE_MAX)
         return aw_why(why, AW_E_CONFIG, "no table may have more than %u rows", AW_STATE_ROWS_MAX);
     return AW_OK;
 }
@@ -116,6 +117,7 @@ table_of(struct aw_state *state, uint32_t table)
         &state->forecast,
         &state->incidents,
         &state->incident_keys,
+        &state->texts,
     };
 
     return tables[table];
@@ -148,11 +150,12 @@ init_tables(struct aw_state *state)
                                             AW_CHANNELS_MAX + 1,
                                             limits->agents_max + 1,
                                             limits->replies_max + 1,
-                                            limits->replies_max + ACCOUNTS_SET_MAX + 1,
+                                            limits->replies_max + ACCOUNTS_MORE_MAX + 1,
                                             AW_CHANNELS_SET_MAX + 1,
                                             AW_PROMISE_GROUPS_MAX + 1,
                                             AW_INCIDENTS_MAX + 1,
-                                            AW_INCIDENTS_MAX * AW_INCIDENT_KEYS_MAX + 1};
+                                            AW_INCIDENTS_MAX * AW_INCIDENT_KEYS_MAX + 1,
+                                            AW_OWN_TEXT_ROWS_MAX + 1};
 
     if (!aw_ledger_init(&state->ledger, limits->preimage_bytes_max))
         return false;
@@ -219,7 +222,7 @@ init_derived(struct aw_state *state)
            aw_index_init(&state->by_reply_ticket, aw_rows_base(&state->replies), &reply_ticket_index, limits->replies_max) &&
            aw_index_init(&state->by_provider, aw_rows_base(&state->replies), &provider_index, limits->replies_max) &&
            aw_index_init(&state->by_account, aw_rows_base(&state->accounts), &account_index,
-                         limits->replies_max + ACCOUNTS_SET_MAX) &&
+                         limits->replies_max + ACCOUNTS_MORE_MAX) &&
            aw_index_init(&state->by_incident_key, aw_rows_base(&state->incident_keys), &incident_key_index,
                          AW_INCIDENTS_MAX * AW_INCIDENT_KEYS_MAX);
 }
@@ -398,6 +401,7 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
     case AW_COMMAND_REPLY_TIMER:
     case AW_COMMAND_REDRIVE:
     case AW_COMMAND_INCIDENT_LINK:
+    case AW_COMMAND_TEMPLATE:
     case AW_COMMAND_DECLINE: /* only a held lease needs room, and apply says whether there is */
     case AW_COMMAND_TRANSFER:
     case AW_COMMAND_TIMER:
@@ -618,6 +622,9 @@ dispatch(struct aw_state *state, struct aw_command *command)
     case AW_COMMAND_INCIDENT_LINK:
         aw_apply_incident_link(state, command);
         return;
+    case AW_COMMAND_TEMPLATE:
+        aw_apply_template(state, command);
+        return;
     }
     AW_UNREACHABLE();
 }
@@ -724,7 +731,7 @@ aw_state_rows_digest_slow(const struct aw_state *state)
         &state->tickets,  &state->identities,     &state->leases,        &state->lanes,    &state->agents,
         &state->once,     &state->facts,          &state->flights,       &state->airports, &state->asides,
         &state->channels, &state->agent_settings, &state->replies,       &state->accounts, &state->channel_settings,
-        &state->forecast, &state->incidents,      &state->incident_keys,
+        &state->forecast, &state->incidents,      &state->incident_keys, &state->texts,
     };
     struct aw_hash128 sum = {0};
 

@@ -418,7 +418,26 @@ struct aw_reply_view {
     aw_ms                over_at; /* DEAD, SENT and behind; else 0 */
     uint8_t              code_len;
     char                 code[AW_REPLY_CODE_BYTES_MAX]; /* why it failed last */
+    /* Not BY_AGENT: its text, and what goes into it. */
+    enum aw_reply_kind    kind;
+    struct aw_text_ref    text;
+    struct aw_reply_facts facts;
 };
+/* A text that the server itself writes. */
+struct aw_text_view {
+    struct aw_text_ref ref;
+    uint16_t           len;
+    uint8_t            lang_len;
+    char               lang[AW_LANG_BYTES_MAX];
+    char               words[AW_OWN_TEXT_BYTES_MAX];
+};
+/* A template, one of AW_TEMPLATES: returns how many texts, the first being for all other languages; 0: it is off. */
+uint32_t aw_state_template(const struct aw_state *state, enum aw_reply_kind kind, struct aw_text_view ret_views[AW_OWN_TEXTS_MAX],
+                           uint64_t *ret_version);
+/* The set of texts that begins with this row; there is room for AW_OWN_TEXTS_MAX. */
+uint32_t aw_state_texts(const struct aw_state *state, uint32_t first, struct aw_text_view *ret_views, uint32_t room);
+/* AW_E_NOT_FOUND: no reply names it any more. */
+AW_MUST_USE enum aw_err aw_state_text(const struct aw_state *state, struct aw_text_ref ref, struct aw_text_view *ret_view);
 /* AW_E_NOT_FOUND: there never was one, or it is forgotten. */
 AW_MUST_USE enum aw_err aw_state_reply(const struct aw_state *state, uint64_t seq, struct aw_reply_view *ret_view);
 /* Those of the ticket that was opened by this record, oldest first; the newest `room` of them. Returns how many. */
@@ -492,8 +511,11 @@ struct aw_state_counts {
     uint64_t replied;                       /* ever */
     uint64_t promises_kept[AW_CLASS_COUNT]; /* ever; by the class that they were told */
     uint64_t promises_broken[AW_CLASS_COUNT];
-    uint64_t promises_moved; /* ever */
-    uint64_t tickets_used;   /* open and closed */
+    uint64_t promises_moved;       /* ever */
+    uint64_t owed[AW_REPLY_KINDS]; /* of them, by the server itself, by kind */
+    uint64_t owed_left_out;        /* that it did not write, for lack of room in the outbox */
+    uint64_t own_texts;            /* rows in use */
+    uint64_t tickets_used;         /* open and closed */
     uint64_t tickets_max;
     uint64_t ids_max;
     uint64_t bytes; /* of tables touched */

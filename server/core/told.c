@@ -149,6 +149,14 @@ aw_telling_add(struct aw_telling *telling, const struct aw_core_settings *settin
     AW_ASSERT(in->channel.len <= sizeof(telling->channel));
     memcpy(telling->channel, in->channel.ptr, in->channel.len);
     told->channel.len = in->channel.len;
+    AW_ASSERT(in->account.len <= sizeof(telling->account));
+    memcpy(telling->account, in->account.ptr, in->account.len);
+    told->account.len = in->account.len;
+    AW_ASSERT(in->lang.len <= sizeof(telling->lang));
+    if (in->lang.len > 0) {
+        memcpy(telling->lang, in->lang.ptr, in->lang.len);
+        told->lang.len = in->lang.len;
+    }
     told->gentle |= in->gentle;
     for (uint32_t i = 0; i < in->identity_count; i++)
         add_identity(telling, in->identities[i]);
@@ -161,5 +169,7 @@ aw_telling_end(struct aw_telling *telling)
     telling->told.identities = telling->identities;
     telling->told.facts = telling->facts;
     telling->told.channel.ptr = telling->channel;
+    telling->told.account.ptr = telling->account;
+    telling->told.lang.ptr = telling->lang;
     return &telling->told;
 }

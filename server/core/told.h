@@ -16,6 +16,8 @@ struct aw_telling {
     struct aw_hash128   identities[AW_TOLD_IDENTITIES_MAX];
     struct aw_told_fact facts[AW_TOLD_FACTS_MAX];
     char                channel[AW_CHANNEL_BYTES_MAX];
+    char                account[AW_ACCOUNT_BYTES_MAX];
+    char                lang[AW_LANG_BYTES_MAX];
 };
 
 /* An empty one is all zeros. Messages come oldest first; `seq` and `accepted_at` are those of its record. */

@@ -10,6 +10,7 @@
  * goes without him; complete and extend need not tell of it.
  */
 #include "core/incident.h"
+#include "core/outbox.h"
 
 /* The ticket that stays takes no more than it gives back, but for facts, which are put anew. */
 static struct aw_need
@@ -73,6 +74,8 @@ leave(struct aw_state *state, struct aw_command *command, uint64_t seq)
     is_outdated = ticket->reply_by != left->reply_by;
     ticket->reply_by = left->reply_by;
     aw_channel_set(state, ticket, aw_state_find_channel(state, left->channel));
+    aw_account_of_ticket(state, ticket, left->channel, left->account);
+    ticket->lang = aw_lang_code(left->lang) & AW_LANG_CODE_MAX;
     is_outdated |= aw_ticket_shelf(state, ticket) != shelf;
     ticket->flags &= ~(unsigned)AW_TICKET_GENTLE & 0xF;
     ticket->flags |= left->gentle ? AW_TICKET_GENTLE : 0;
@@ -105,6 +108,8 @@ open_ticket(struct aw_state *state, struct aw_command *command, uint64_t seq)
     ticket->message_seq = taken->last_seq & AW_ROW_SEQ_MAX;
     ticket->reply_by = taken->reply_by;
     aw_channel_set(state, ticket, aw_state_find_channel(state, taken->channel));
+    aw_account_of_ticket(state, ticket, taken->channel, taken->account);
+    ticket->lang = aw_lang_code(taken->lang) & AW_LANG_CODE_MAX;
     ticket->flags = taken->gentle ? AW_TICKET_GENTLE : 0;
     ticket->said = (uint64_t)taken->said & 0xF;
     ticket->version = aw_ticket_version_at(seq); /* as in message.c */

@@ -20,6 +20,24 @@ aw_ticket_state_name(enum aw_ticket_state state)
 }
 
 const char *
+aw_reply_kind_name(enum aw_reply_kind kind)
+{
+    switch (kind) {
+    case AW_REPLY_BY_AGENT:
+        return "agent";
+    case AW_REPLY_ACKNOWLEDGEMENT:
+        return "acknowledgement";
+    case AW_REPLY_PROMISE_MOVED:
+        return "promise_moved";
+    case AW_REPLY_STILL_NEEDED:
+        return "still_needed";
+    case AW_REPLY_INCIDENT:
+        return "incident";
+    }
+    AW_UNREACHABLE();
+}
+
+const char *
 aw_reply_state_name(enum aw_reply_state state)
 {
     switch (state) {

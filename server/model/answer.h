@@ -113,6 +113,28 @@ enum aw_reply_state {
 #define AW_REPLY_STATES 8
 const char *aw_reply_state_name(enum aw_reply_state state);
 
+/* Who wrote a reply and why. The numbers are stored. */
+enum aw_reply_kind {
+    AW_REPLY_BY_AGENT = 0,
+    AW_REPLY_ACKNOWLEDGEMENT = 1, /* from here on the server itself, by its texts: the message that opened a ticket is there */
+    AW_REPLY_PROMISE_MOVED = 2,
+    AW_REPLY_STILL_NEEDED = 3, /* asks whether the customer still waits */
+    AW_REPLY_INCIDENT = 4,     /* the answer of an incident */
+};
+#define AW_REPLY_KINDS 5U
+/* Those that have a template: from ACKNOWLEDGEMENT on. */
+#define AW_TEMPLATES 3U
+const char *aw_reply_kind_name(enum aw_reply_kind kind);
+
+/* What the server knew when it wrote a reply; its text is made of this and of the message that it answers. */
+struct aw_reply_facts {
+    uint64_t          flight;                             /* hash of number and date; 0: none */
+    char              number[AW_FLIGHT_NUMBER_BYTES_MAX]; /* zeros: as the message says */
+    aw_ms             departs_at;                         /* 0: not known, as with the next */
+    aw_ms             new_departs_at;
+    struct aw_promise promise;
+};
+
 /* One of those that go before a ticket. */
 struct aw_before {
     struct aw_ticket_id ticket;
@@ -218,7 +240,8 @@ struct aw_reply_answer {
     struct aw_slice      account;
     struct aw_slice      customer;
     struct aw_slice      source_id; /* of the message that it answers, like customer */
-    struct aw_slice      agent;     /* who wrote it */
+    struct aw_slice      agent;     /* who wrote it; empty when the server itself did */
+    enum aw_reply_kind   kind;
     struct aw_slice      code;
     uint8_t              visibility;
     uint32_t             attempt;

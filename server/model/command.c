@@ -1,6 +1,7 @@
 /* command.c - names of the kinds, and what all of them have in common. */
 #include "model/command.h"
 
+/* long: one line for each kind */
 const char *
 aw_command_name(unsigned kind)
 {
@@ -69,6 +70,8 @@ aw_command_name(unsigned kind)
         return "incident";
     case AW_COMMAND_INCIDENT_LINK:
         return "incident_link";
+    case AW_COMMAND_TEMPLATE:
+        return "template";
     default: /* read from a journal, so any number may come */
         return "unknown";
     }
@@ -123,6 +126,7 @@ aw_command_slot(const struct aw_command *command, uint32_t *ret_slot)
     case AW_COMMAND_REDRIVE:
     case AW_COMMAND_FORECAST:
     case AW_COMMAND_INCIDENT:
+    case AW_COMMAND_TEMPLATE:
         return false;
     case AW_COMMAND_PROMISE:
         *ret_slot = command->in.promise.ticket.slot;
@@ -186,6 +190,8 @@ aw_command_by(const struct aw_command *command)
         return command->in.incident.by;
     case AW_COMMAND_INCIDENT_LINK:
         return command->in.incident_link.by;
+    case AW_COMMAND_TEMPLATE:
+        return command->in.template_.by;
     case AW_COMMAND_FLIGHT:
         return command->in.flight.by;
     case AW_COMMAND_AIRPORT:

@@ -54,6 +54,7 @@ enum aw_command_kind {
     AW_COMMAND_REPLY_STATUS = 42,  /* what became of one */
     AW_COMMAND_REPLY_TIMER = 43,   /* a reply's time came: its lease is over, or it is due again */
     AW_COMMAND_REDRIVE = 44,       /* dead replies are to be sent after all */
+    AW_COMMAND_TEMPLATE = 46,      /* what the server itself writes, in which words */
     AW_COMMAND_INCIDENT = 50,      /* makes, proposes, changes or closes an incident */
     AW_COMMAND_INCIDENT_LINK = 51, /* a ticket joins one, or is taken out */
     AW_COMMAND_PROMISE = 47,       /* a ticket will wait longer than was promised: another promise */
@@ -407,6 +408,8 @@ struct aw_told {
     enum aw_class              said;        /* never IMMINENT: that is what the clock says */
     bool                       gentle;
     struct aw_slice            channel; /* of the newest */
+    struct aw_slice            account; /* the same */
+    struct aw_slice            lang;    /* of the newest that names one */
     const struct aw_hash128   *identities;
     uint32_t                   identity_count;
     const struct aw_told_fact *facts;
@@ -439,6 +442,22 @@ struct aw_in_channel {
     struct aw_slice       by;
     struct aw_if_match    if_match; /* else AW_E_PRECONDITION */
     bool                  dry_run;  /* only tells what would be; not recorded */
+};
+
+/* A text that the server itself writes; fields in it are for run/wording.h. */
+struct aw_own_text {
+    struct aw_slice lang; /* BCP 47; no two of a set have the same first part */
+    struct aw_slice words;
+};
+
+/* The whole of a template; the first text is for all languages that have none. None: it is off. */
+struct aw_in_template {
+    enum aw_reply_kind        kind; /* one of AW_TEMPLATES */
+    const struct aw_own_text *texts;
+    uint32_t                  text_count;
+    struct aw_slice           by;
+    struct aw_if_match        if_match; /* else AW_E_PRECONDITION */
+    bool                      dry_run;  /* only tells what would be; not recorded */
 };
 
 struct aw_account_name {
@@ -573,6 +592,7 @@ struct aw_out_message {
     bool                duplicate;
     bool                lane_unknown; /* asked for one that does not exist: went to the default lane */
     struct aw_promise   promise;      /* the ticket's; made_at 0: none */
+    bool                acknowledged; /* an acknowledgement waits for a gateway: its id is this record's */
 };
 /* Lanes beside its own through which a ticket is given, and who may not have it. */
 struct aw_ticket_help {
@@ -672,6 +692,12 @@ struct aw_effect {
     struct aw_slice       holder;       /* who held it and holds it no more, when it was somebody else who did this; else empty */
 };
 
+/* A row of texts, and the record that wrote it, by which another text that may have the row later is told from it. */
+struct aw_text_ref {
+    uint32_t slot; /* 0: none */
+    uint64_t seq;
+};
+
 /* A reply that was given out, or of which something was reported. */
 struct aw_out_reply {
     struct aw_message_id reply;
@@ -684,6 +710,10 @@ struct aw_out_reply {
     bool                 is_uncertain; /* it may have been sent before: ask the provider first */
     aw_ms                written_at;
     aw_ms                due_at; /* LEASED: when the lease ends; FAILED: when it is tried again; else 0 */
+    /* Not BY_AGENT: the text and what goes into it. REPLY_LEASE only. */
+    enum aw_reply_kind    kind;
+    struct aw_text_ref    text;
+    struct aw_reply_facts facts;
 };
 struct aw_out_reply_lease {
     uint32_t count;
@@ -695,6 +725,9 @@ struct aw_out_redrive {
 struct aw_out_channel {
     uint64_t version;
     bool     created;
+};
+struct aw_out_template {
+    uint64_t version;
 };
 
 struct aw_out_incident {
@@ -726,6 +759,7 @@ struct aw_outcome_of {
         struct aw_out_redrive     redrive;
         struct aw_promise         promise;  /* PROMISE: as it is told */
         struct aw_out_incident    incident; /* INCIDENT, INCIDENT_LINK */
+        struct aw_out_template    template_;
     } u;
 };
 
@@ -758,6 +792,7 @@ struct aw_command {
         struct aw_in_incident_link incident_link;
         struct aw_in_forecast      forecast;
         struct aw_in_promise       promise;
+        struct aw_in_template      template_;
     } in;
     struct aw_outcome_of out;
 };

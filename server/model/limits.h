@@ -98,6 +98,13 @@
 #define AW_INCIDENT_KEYS_MAX        64U   /* flights and airports of one */
 #define AW_INCIDENT_LINKS_MAX       1000U /* tickets that one request names */
 
+/* What the server itself writes (templates, answers of incidents): a text, the languages of a set and all of its texts, and the
+ * rows of all sets together with what replies on their way still name. */
+#define AW_OWN_TEXT_BYTES_MAX  (2U * AW_KIB)
+#define AW_OWN_TEXTS_MAX       16U
+#define AW_OWN_TEXTS_BYTES_MAX (6U * AW_KIB)
+#define AW_OWN_TEXT_ROWS_MAX   4096U
+
 /* How long a request is known by its Idempotency-Key. */
 #define AW_ONCE_MS (UINT64_C(24) * 3600 * 1000)
 
@@ -109,6 +116,8 @@
 
 AW_STATIC_ASSERT(AW_TEXT_BYTES_MAX < AW_MESSAGE_ENCODED_BYTES_MAX, "the longest text fits one stored message");
 AW_STATIC_ASSERT(AW_MESSAGE_ENCODED_BYTES_MAX + AW_RECORD_BYTES_MAX <= AW_BATCH_BYTES_DEFAULT, "one message fits one batch");
+AW_STATIC_ASSERT(AW_OWN_TEXTS_BYTES_MAX + AW_OWN_TEXTS_MAX * (3U + AW_LANG_BYTES_MAX) + 512U <= AW_RECORD_BYTES_MAX,
+                 "a set of texts fits one record");
 AW_STATIC_ASSERT(AW_BATCH_BYTES_DEFAULT <= AW_BATCH_BYTES_MAX, "the default batch is a legal batch");
 
 #endif

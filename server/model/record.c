@@ -413,7 +413,8 @@ put_message_outcome(struct put *put, const struct aw_out_message *out)
 {
     AW_ASSERT((unsigned)out->class_ < AW_CLASS_COUNT);
     put_u8(put, out->class_);
-    put_u8(put, (uint32_t)out->folded | (uint32_t)out->reopened << 1 | (uint32_t)out->lane_unknown << 2);
+    put_u8(put, (uint32_t)out->folded | (uint32_t)out->reopened << 1 | (uint32_t)out->lane_unknown << 2 |
+                    (uint32_t)out->acknowledged << 3);
     put_u32(put, out->lane);
     put_u8(put, out->ticket.shard);
     put_u32(put, out->ticket.slot);
@@ -608,6 +609,27 @@ put_channel(struct put *put, const struct aw_in_channel *channel)
     put_string(put, channel->by, AW_AGENT_BYTES_MAX);
 }
 
+/* Also what an incident is answered with. */
+static void
+put_own_texts(struct put *put, const struct aw_own_text *texts, uint32_t count)
+{
+    AW_ASSERT(count <= AW_OWN_TEXTS_MAX);
+    put_u8(put, count);
+    for (uint32_t i = 0; i < count; i++) {
+        put_string(put, texts[i].lang, AW_LANG_BYTES_MAX);
+        put_string(put, texts[i].words, AW_OWN_TEXT_BYTES_MAX);
+    }
+}
+
+static void
+put_template(struct put *put, const struct aw_in_template *template_)
+{
+    put_u8(put, template_->kind);
+    put_own_texts(put, template_->texts, template_->text_count);
+    put_if_match(put, &template_->if_match);
+    put_string(put, template_->by, AW_AGENT_BYTES_MAX);
+}
+
 static void
 put_reply_lease(struct put *put, const struct aw_in_reply_lease *lease)
 {
@@ -767,6 +789,8 @@ put_told(struct put *put, const struct aw_told *told)
     put_u8(put, told->said);
     put_u8(put, told->gentle);
     put_string(put, told->channel, AW_CHANNEL_BYTES_MAX);
+    put_string(put, told->account, AW_ACCOUNT_BYTES_MAX);
+    put_string(put, told->lang, AW_LANG_BYTES_MAX);
     put_u8(put, told->identity_count);
     for (uint32_t i = 0; i < told->identity_count; i++)
         put_hash128(put, told->identities[i]);
@@ -951,6 +975,9 @@ put_fields(struct put *put, const struct aw_command *command)
         return;
     case AW_COMMAND_INCIDENT_LINK:
         put_incident_link(put, &command->in.incident_link);
+        return;
+    case AW_COMMAND_TEMPLATE:
+        put_template(put, &command->in.template_);
         return;
     }
     AW_UNREACHABLE();
@@ -1434,10 +1461,11 @@ get_message_outcome(struct get *get, struct aw_out_message *out)
     uint32_t flags;
 
     out->class_ = (enum aw_class)get_u8(get, AW_CLASS_COUNT - 1, "class given is out of range");
-    flags = get_u8(get, 7, "an outcome has an unknown flag");
+    flags = get_u8(get, 15, "an outcome has an unknown flag");
     out->folded = (flags & 1) != 0;
     out->reopened = (flags & 2) != 0;
     out->lane_unknown = (flags & 4) != 0;
+    out->acknowledged = (flags & 8) != 0;
     out->lane = get_u32(get);
     out->ticket.shard = (uint8_t)get_u8(get, UINT8_MAX, "");
     out->ticket.slot = get_u32(get);
@@ -1636,6 +1664,31 @@ get_channel(struct get *get, struct aw_in_channel *channel)
     channel->by = get_string(get, AW_AGENT_BYTES_MAX);
 }
 
+static const struct aw_own_text *
+get_own_texts(struct get *get, uint32_t *ret_count)
+{
+    uint32_t            count = get_u8(get, AW_OWN_TEXTS_MAX, "more texts than the limit");
+    struct aw_own_text *texts = get_list(get, &count, sizeof(*texts));
+
+    for (uint32_t i = 0; i < count; i++) {
+        texts[i].lang = get_string(get, AW_LANG_BYTES_MAX);
+        texts[i].words = get_string(get, AW_OWN_TEXT_BYTES_MAX);
+    }
+    *ret_count = count;
+    return texts;
+}
+
+static void
+get_template(struct get *get, struct aw_in_template *template_)
+{
+    template_->kind = (enum aw_reply_kind)get_u8(get, AW_TEMPLATES, "there is no such template");
+    if (template_->kind == AW_REPLY_BY_AGENT)
+        get_fail(get, AW_E_CORRUPT, "a template for what agents write");
+    template_->texts = get_own_texts(get, &template_->text_count);
+    template_->if_match.version = get_u64(get);
+    template_->by = get_string(get, AW_AGENT_BYTES_MAX);
+}
+
 static void
 get_reply_lease(struct get *get, struct aw_in_reply_lease *lease)
 {
@@ -1810,6 +1863,8 @@ get_told(struct get *get, struct aw_told *told)
     told->said = (enum aw_class)get_u8(get, AW_CLASS_COUNT - 1, "class is out of range");
     told->gentle = get_u8(get, 1, "a flag is neither 0 nor 1") != 0;
     told->channel = get_string(get, AW_CHANNEL_BYTES_MAX);
+    told->account = get_string(get, AW_ACCOUNT_BYTES_MAX);
+    told->lang = get_string(get, AW_LANG_BYTES_MAX);
     told->identity_count = get_u8(get, AW_TOLD_IDENTITIES_MAX, "more identities than the limit");
     identities = get_list(get, &told->identity_count, sizeof(*identities));
     for (uint32_t i = 0; i < told->identity_count; i++)
@@ -1982,6 +2037,9 @@ get_fields(struct get *get, struct aw_command *command)
         return true;
     case AW_COMMAND_INCIDENT_LINK:
         get_incident_link(get, &command->in.incident_link);
+        return true;
+    case AW_COMMAND_TEMPLATE:
+        get_template(get, &command->in.template_);
         return true;
     }
     return false;

@@ -4,6 +4,7 @@
 #include "run/api.h"
 #include "run/io.h"
 #include "run/reply_draft.h"
+#include "run/reply_words.h"
 
 #include <string.h>
 
@@ -42,9 +43,18 @@ parse_reply(struct aw_call *call, struct aw_slice id, struct aw_message_id *ret_
     return false;
 }
 
+/* Where its words are, or what they are made of. */
+static struct aw_read_item
+item_of(enum aw_reply_kind kind, struct aw_message_id reply, struct aw_message_id to)
+{
+    if (kind == AW_REPLY_BY_AGENT)
+        return (struct aw_read_item){.kind = AW_READ_REPLY, .last_seq = reply.seq};
+    return (struct aw_read_item){.kind = AW_READ_ADDRESS, .last_seq = to.seq};
+}
+
 /* --- a gateway takes replies -------------------------------------------------------------------------------------------------- */
 
-enum step { LEASE, WAIT, READ };
+enum step { LEASE, WAIT, TEXTS, READ };
 
 struct take {
     struct aw_call               call;
@@ -52,13 +62,14 @@ struct take {
     enum aw_media                media;
     struct aw_reply_pull_request want;
     struct aw_slice              gateway;
-    struct aw_submission         submission; /* LEASE and WAIT */
+    struct aw_submission         submission; /* LEASE, WAIT and TEXTS */
     struct aw_submission         cancel;
     bool                         is_cancelling;
     bool                         time_is_up;
     bool                         has_waited;
     struct aw_entry              entry;
     struct aw_out_reply         *given;
+    struct aw_reply_texts        texts; /* of those that the server itself wrote */
     struct aw_read              *read;
 };
 
@@ -113,8 +124,32 @@ read_given(struct take *take)
         return;
     }
     for (uint32_t i = 0; i < count; i++)
-        take->read->items[i] = (struct aw_read_item){.kind = AW_READ_REPLY, .last_seq = take->given[i].reply.seq};
+        take->read->items[i] = item_of(take->given[i].kind, take->given[i].reply, take->given[i].to);
     aw_call_read(&take->call, take->read);
+}
+
+static void
+look_up_texts(struct take *take)
+{
+    uint32_t count = take->entry.command.out.u.reply_lease.count;
+
+    if (!aw_reply_texts_init(&take->texts, aw_call_arena(&take->call), count)) {
+        aw_call_fail(&take->call, AW_E_MEMORY, "");
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        aw_reply_texts_note(&take->texts, take->given[i].text);
+    if (take->texts.count == 0) {
+        read_given(take);
+        return;
+    }
+    if (!aw_reply_texts_ask(&take->texts, aw_call_arena(&take->call))) {
+        aw_call_fail(&take->call, AW_E_MEMORY, "");
+        return;
+    }
+    take->step = TEXTS;
+    take->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &take->texts.query};
+    aw_call_submit(&take->call, &take->submission);
 }
 
 static void
@@ -136,6 +171,7 @@ fill_answer(const struct take *take, uint32_t i, struct aw_slice token, struct a
         .customer = item->customer,
         .source_id = item->source_id,
         .agent = item->agent,
+        .kind = given->kind,
         .visibility = item->visibility,
         .attempt = given->attempt,
         .is_uncertain = given->is_uncertain,
@@ -144,6 +180,18 @@ fill_answer(const struct take *take, uint32_t i, struct aw_slice token, struct a
         .expires_in_s = given->due_at > now ? (given->due_at - now) / AW_MS_PER_S : 0,
         .body = item->body,
     };
+}
+
+/* Words for what the server itself wrote. False: no memory. */
+static bool
+word(struct take *take, uint32_t i, struct aw_reply_answer *answer)
+{
+    const struct aw_out_reply *given = &take->given[i];
+    const struct aw_text_view *text = aw_reply_texts_find(&take->texts, given->text);
+
+    return text == NULL || take->read->items[i].err != AW_OK ||
+           aw_reply_words(aw_call_arena(&take->call), &take->call.io->shared->table_key, text, given->ticket, &given->facts,
+                          &take->read->items[i], &answer->body);
 }
 
 /* What cannot be read is shown without its content: its gateway reports it as failed, and it is dead before long. */
@@ -164,6 +212,10 @@ answer_given(struct take *take)
     for (uint32_t i = 0; i < count; i++) {
         format_lease(take->call.io->shared, &take->given[i], tokens[i]);
         fill_answer(take, i, aw_slice_str(tokens[i]), &answers[i]);
+        if (!word(take, i, &answers[i])) {
+            aw_call_fail(&take->call, AW_E_MEMORY, "");
+            return;
+        }
     }
     aw_buffer_init(&buffer, arena);
     aw_writer_init(&writer, &buffer, take->media);
@@ -181,7 +233,7 @@ on_taken(struct take *take)
     if (err != AW_OK)
         aw_call_fail(&take->call, err, "");
     else if (take->entry.command.out.u.reply_lease.count > 0)
-        read_given(take);
+        look_up_texts(take);
     else
         wait_for_replies(take);
 }
@@ -204,6 +256,12 @@ on_take_back(struct aw_call *call)
             aw_call_fail(call, take->submission.err, "");
         else
             lease(take);
+        return;
+    case TEXTS:
+        if (take->submission.err != AW_OK)
+            aw_call_fail(call, take->submission.err, "");
+        else
+            read_given(take);
         return;
     case READ:
         if (aw_api_read_again(call, take->read, &failed))
@@ -279,6 +337,7 @@ struct one {
     struct aw_query                query;
     struct aw_entry                entry;
     struct aw_reply_view           view;
+    struct aw_reply_texts          texts;
     struct aw_read                *read;
     struct aw_reply_status_request want;
     struct aw_slice                by;
@@ -293,7 +352,7 @@ read_one(struct one *one)
         aw_call_fail(&one->call, AW_E_MEMORY, "");
         return false;
     }
-    one->read->items[0] = (struct aw_read_item){.kind = AW_READ_REPLY, .last_seq = one->reply.seq};
+    one->read->items[0] = item_of(one->view.kind, one->reply, one->view.to);
     aw_call_read(&one->call, one->read);
     return true;
 }
@@ -306,6 +365,7 @@ from_view(const struct aw_reply_view *view, struct aw_reply_answer *ret_answer)
                                            .to = view->to,
                                            .state = view->state,
                                            .agent = view->agent,
+                                           .kind = view->kind,
                                            .code = aw_slice_of(view->code, view->code_len),
                                            .attempt = view->attempt,
                                            .is_uncertain = view->is_uncertain,
@@ -318,6 +378,47 @@ aw_api_reply_answers(const struct aw_reply_view *views, uint32_t count, struct a
 {
     for (uint32_t i = 0; i < count; i++)
         from_view(&views[i], &ret_answers[i]);
+}
+
+static void
+ask_for_it(struct one *one)
+{
+    one->query = (struct aw_query){.kind = AW_QUERY_REPLY, .seq = one->reply.seq, .replies = &one->view};
+    one->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &one->query};
+    aw_call_submit(&one->call, &one->submission);
+}
+
+/* What the state says of it is there. */
+static void
+go_on_with(struct one *one)
+{
+    struct aw_arena *arena = aw_call_arena(&one->call);
+
+    if (one->view.text.slot == 0 || one->texts.count > 0) {
+        (void)read_one(one);
+        return;
+    }
+    if (!aw_reply_texts_init(&one->texts, arena, 1)) {
+        aw_call_fail(&one->call, AW_E_MEMORY, "");
+        return;
+    }
+    aw_reply_texts_note(&one->texts, one->view.text);
+    if (!aw_reply_texts_ask(&one->texts, arena)) {
+        aw_call_fail(&one->call, AW_E_MEMORY, "");
+        return;
+    }
+    one->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &one->texts.query};
+    aw_call_submit(&one->call, &one->submission);
+}
+
+static bool
+word_one(struct one *one, struct aw_reply_answer *answer)
+{
+    const struct aw_text_view *text = aw_reply_texts_find(&one->texts, one->view.text);
+
+    return text == NULL || one->read->items[0].err != AW_OK ||
+           aw_reply_words(aw_call_arena(&one->call), &one->call.io->shared->table_key, text, one->view.ticket, &one->view.facts,
+                          &one->read->items[0], &answer->body);
 }
 
 static void
@@ -338,6 +439,10 @@ answer_one(struct one *one)
     answer.source_id = item->source_id;
     answer.visibility = item->visibility;
     answer.body = item->body;
+    if (!word_one(one, &answer)) {
+        aw_call_fail(&one->call, AW_E_MEMORY, "");
+        return;
+    }
     aw_buffer_init(&buffer, aw_call_arena(&one->call));
     aw_writer_init(&writer, &buffer, one->media);
     if (aw_proto_write_reply(&writer, &answer))
@@ -357,16 +462,16 @@ on_one_back(struct aw_call *call)
         return;
     }
     if (one->read == NULL) {
-        (void)read_one(one);
+        go_on_with(one);
         return;
     }
     if (aw_api_read_again(call, one->read, &failed))
         return;
     if (failed)
         aw_call_fail(call, AW_E_MEMORY, "");
-    else if (one->read->items[0].err == AW_E_NOT_FOUND)
+    else if (one->read->items[0].err == AW_E_NOT_FOUND && one->view.kind == AW_REPLY_BY_AGENT)
         aw_call_problem(call, &(struct aw_problem){.err = AW_E_NOT_FOUND, .detail = no_reply});
-    else if (one->read->items[0].err != AW_OK)
+    else if (one->read->items[0].err != AW_OK && one->read->items[0].err != AW_E_NOT_FOUND)
         aw_call_fail(call, AW_E_INTERNAL, "a stored reply cannot be read");
     else
         answer_one(one);
@@ -381,9 +486,7 @@ aw_api_get_reply(struct aw_io *io, struct aw_request *request, struct aw_slice i
 
     if (one == NULL || !aw_call_negotiate(&one->call, false, &one->media) || !parse_reply(&one->call, id, &one->reply))
         return;
-    one->query = (struct aw_query){.kind = AW_QUERY_REPLY, .seq = one->reply.seq, .replies = &one->view};
-    one->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &one->query};
-    aw_call_submit(&one->call, &one->submission);
+    ask_for_it(one);
 }
 
 /* --- what became of it -------------------------------------------------------------------------------------------------------- */
@@ -459,6 +562,7 @@ answer_report(struct one *one)
                                           .ticket = out->u.reply.ticket,
                                           .to = out->u.reply.to,
                                           .state = out->u.reply.state,
+                                          .kind = out->u.reply.kind,
                                           .attempt = out->u.reply.attempt,
                                           .is_uncertain = out->u.reply.is_uncertain,
                                           .written_at = out->u.reply.written_at,
@@ -495,6 +599,17 @@ on_report_back(struct aw_call *call)
             answer_report(one);
         return;
     }
+    if (one->read == NULL) {
+        enum aw_err err = one->submission.err != AW_OK ? one->submission.err : one->query.err;
+
+        if (err == AW_E_NOT_FOUND)
+            aw_call_problem(call, &(struct aw_problem){.err = err, .detail = no_reply});
+        else if (err != AW_OK)
+            aw_call_fail(call, err, "");
+        else
+            (void)read_one(one);
+        return;
+    }
     if (aw_api_read_again(call, one->read, &failed))
         return;
     if (failed)
@@ -522,7 +637,7 @@ aw_api_report_reply(struct aw_io *io, struct aw_request *request, struct aw_slic
     if (aw_proto_decode_reply_status(&request->arena, media, request->body, &one->want, &problem) != AW_OK)
         aw_api_refuse_body(&one->call, &problem);
     else if (one->want.provider_id.len > 0) /* which is the provider's own in this channel and account */
-        (void)read_one(one);
+        ask_for_it(one);
     else
         submit_report(one, NULL);
 }

@@ -182,15 +182,21 @@ render_tickets(const struct aw_state_counts *counts, struct aw_buffer *buffer)
     for (unsigned state = AW_REPLY_WAITING; state < AW_REPLY_STATES; state++)
         aw_buffer_printf(buffer, "aswolk_replies{state=\"%s\"} %" PRIu64 "\n", aw_reply_state_name((enum aw_reply_state)state),
                          counts->replies[state]);
+    family(buffer, "owed_total", "counter", "Replies that the server itself wrote, by kind.");
+    for (unsigned kind = AW_REPLY_ACKNOWLEDGEMENT; kind < AW_REPLY_KINDS; kind++)
+        aw_buffer_printf(buffer, "aswolk_owed_total{kind=\"%s\"} %" PRIu64 "\n", aw_reply_kind_name((enum aw_reply_kind)kind),
+                         counts->owed[kind]);
+    family(buffer, "owed_left_out_total", "counter", "Replies that the server did not write for lack of room in the outbox.");
+    aw_buffer_printf(buffer, "aswolk_owed_left_out_total %" PRIu64 "\n", counts->owed_left_out);
     family(buffer, "table_rows", "gauge", "Rows of the state's tables in use.");
     aw_buffer_printf(buffer,
                      "aswolk_table_rows{table=\"tickets\"} %" PRIu64 "\naswolk_table_rows{table=\"identities\"} %" PRIu64
                      "\naswolk_table_rows{table=\"ids\"} %" PRIu64 "\naswolk_table_rows{table=\"agents\"} %" PRIu64
                      "\naswolk_table_rows{table=\"idempotency_keys\"} %" PRIu64 "\naswolk_table_rows{table=\"facts\"} %" PRIu64
                      "\naswolk_table_rows{table=\"flights\"} %" PRIu64 "\naswolk_table_rows{table=\"asides\"} %" PRIu64
-                     "\naswolk_table_rows{table=\"channels\"} %" PRIu64 "\n",
+                     "\naswolk_table_rows{table=\"channels\"} %" PRIu64 "\naswolk_table_rows{table=\"texts\"} %" PRIu64 "\n",
                      counts->tickets_used, counts->identities, counts->ids, counts->agents, counts->keys, counts->facts,
-                     counts->flights, counts->asides, counts->channels);
+                     counts->flights, counts->asides, counts->channels, counts->own_texts);
     family(buffer, "state_bytes", "gauge", "Memory of the state's tables.");
     aw_buffer_printf(buffer, "aswolk_state_bytes %" PRIu64 "\n", counts->bytes);
 }

@@ -631,6 +631,8 @@ read_address(struct aw_read_item *item, uint64_t seq, struct aw_journal_reader *
         return err;
     item->customer = posted(room, body, AW_SLICE("customer"));
     item->source_id = posted(room, body, AW_SLICE("source_id"));
+    item->name = posted(room, aw_proto_body_get(body, AW_SLICE("meta")), AW_SLICE("name"));
+    item->flights = room_copy(room, aw_proto_body_get(body, AW_SLICE("flights")));
     return AW_OK;
 }
 

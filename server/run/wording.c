@@ -134,32 +134,32 @@ aw_wording_add_time(struct aw_buffer *buffer, enum aw_language language, aw_ms a
 
 /* --- what is known ------------------------------------------------------------------------------------------------------------ */
 
-static const char *const field_names[AW_FIELDS] = {
-    [AW_FIELD_NAME] = "name",
-    [AW_FIELD_TICKET] = "ticket",
-    [AW_FIELD_FLIGHT] = "flight",
-    [AW_FIELD_DEPARTURE] = "departure",
-    [AW_FIELD_NEW_DEPARTURE] = "new_departure",
-    [AW_FIELD_HALF_BY] = "half_by",
-    [AW_FIELD_NINE_OF_TEN_BY] = "nine_of_ten_by",
-    [AW_FIELD_HALF_IN] = "half_in",
-    [AW_FIELD_NINE_OF_TEN_IN] = "nine_of_ten_in",
+static const char *const field_names[AW_WORDING_FIELDS] = {
+    [AW_WORDING_NAME] = "name",
+    [AW_WORDING_TICKET] = "ticket",
+    [AW_WORDING_FLIGHT] = "flight",
+    [AW_WORDING_DEPARTURE] = "departure",
+    [AW_WORDING_NEW_DEPARTURE] = "new_departure",
+    [AW_WORDING_HALF_BY] = "half_by",
+    [AW_WORDING_NINE_OF_TEN_BY] = "nine_of_ten_by",
+    [AW_WORDING_HALF_IN] = "half_in",
+    [AW_WORDING_NINE_OF_TEN_IN] = "nine_of_ten_in",
 };
 
 const char *
-aw_field_name(enum aw_field field)
+aw_wording_field_name(enum aw_wording_field field)
 {
-    AW_ASSERT(field < AW_FIELDS);
+    AW_ASSERT(field < AW_WORDING_FIELDS);
     return field_names[field];
 }
 
 static bool
-find_field(struct aw_slice name, enum aw_field *ret_field)
+find_field(struct aw_slice name, enum aw_wording_field *ret_field)
 {
-    for (unsigned i = 0; i < AW_FIELDS; i++) {
+    for (unsigned i = 0; i < AW_WORDING_FIELDS; i++) {
         if (!aw_slice_eq(name, aw_slice_str(field_names[i])))
             continue;
-        *ret_field = (enum aw_field)i;
+        *ret_field = (enum aw_wording_field)i;
         return true;
     }
     return false;
@@ -168,13 +168,14 @@ find_field(struct aw_slice name, enum aw_field *ret_field)
 uint32_t
 aw_wording_known(const struct aw_wording_facts *facts)
 {
-    const uint32_t of_promise = AW_FIELD_BIT(AW_FIELD_HALF_BY) | AW_FIELD_BIT(AW_FIELD_NINE_OF_TEN_BY) |
-                                AW_FIELD_BIT(AW_FIELD_HALF_IN) | AW_FIELD_BIT(AW_FIELD_NINE_OF_TEN_IN);
+    const uint32_t of_promise = AW_WORDING_BIT(AW_WORDING_HALF_BY) | AW_WORDING_BIT(AW_WORDING_NINE_OF_TEN_BY) |
+                                AW_WORDING_BIT(AW_WORDING_HALF_IN) | AW_WORDING_BIT(AW_WORDING_NINE_OF_TEN_IN);
 
-    return (facts->name.len > 0 ? AW_FIELD_BIT(AW_FIELD_NAME) : 0) | (facts->ticket.len > 0 ? AW_FIELD_BIT(AW_FIELD_TICKET) : 0) |
-           (facts->flight.len > 0 ? AW_FIELD_BIT(AW_FIELD_FLIGHT) : 0) |
-           (facts->departs_at != 0 ? AW_FIELD_BIT(AW_FIELD_DEPARTURE) : 0) |
-           (facts->new_departs_at != 0 ? AW_FIELD_BIT(AW_FIELD_NEW_DEPARTURE) : 0) |
+    return (facts->name.len > 0 ? AW_WORDING_BIT(AW_WORDING_NAME) : 0) |
+           (facts->ticket.len > 0 ? AW_WORDING_BIT(AW_WORDING_TICKET) : 0) |
+           (facts->flight.len > 0 ? AW_WORDING_BIT(AW_WORDING_FLIGHT) : 0) |
+           (facts->departs_at != 0 ? AW_WORDING_BIT(AW_WORDING_DEPARTURE) : 0) |
+           (facts->new_departs_at != 0 ? AW_WORDING_BIT(AW_WORDING_NEW_DEPARTURE) : 0) |
            (facts->promise.made_at != 0 ? of_promise : 0);
 }
 
@@ -185,36 +186,36 @@ wait_ms(const struct aw_promise *promise, aw_ms by)
 }
 
 static void
-add_field(struct aw_buffer *buffer, enum aw_language language, enum aw_field field, const struct aw_wording_facts *facts)
+add_field(struct aw_buffer *buffer, enum aw_language language, enum aw_wording_field field, const struct aw_wording_facts *facts)
 {
     const struct aw_promise *promise = &facts->promise;
 
     switch (field) {
-    case AW_FIELD_NAME:
+    case AW_WORDING_NAME:
         aw_buffer_add(buffer, facts->name.ptr, facts->name.len);
         return;
-    case AW_FIELD_TICKET:
+    case AW_WORDING_TICKET:
         aw_buffer_add(buffer, facts->ticket.ptr, facts->ticket.len);
         return;
-    case AW_FIELD_FLIGHT:
+    case AW_WORDING_FLIGHT:
         aw_buffer_add(buffer, facts->flight.ptr, facts->flight.len);
         return;
-    case AW_FIELD_DEPARTURE:
+    case AW_WORDING_DEPARTURE:
         aw_wording_add_time(buffer, language, facts->departs_at);
         return;
-    case AW_FIELD_NEW_DEPARTURE:
+    case AW_WORDING_NEW_DEPARTURE:
         aw_wording_add_time(buffer, language, facts->new_departs_at);
         return;
-    case AW_FIELD_HALF_BY:
+    case AW_WORDING_HALF_BY:
         aw_wording_add_time(buffer, language, promise->half_by);
         return;
-    case AW_FIELD_NINE_OF_TEN_BY:
+    case AW_WORDING_NINE_OF_TEN_BY:
         aw_wording_add_time(buffer, language, promise->nine_of_ten_by);
         return;
-    case AW_FIELD_HALF_IN:
+    case AW_WORDING_HALF_IN:
         aw_wording_add_duration(buffer, language, wait_ms(promise, promise->half_by));
         return;
-    case AW_FIELD_NINE_OF_TEN_IN:
+    case AW_WORDING_NINE_OF_TEN_IN:
         aw_wording_add_duration(buffer, language, wait_ms(promise, promise->nine_of_ten_by));
         return;
     }
@@ -225,14 +226,14 @@ add_field(struct aw_buffer *buffer, enum aw_language language, enum aw_field fie
 enum piece_kind { WORDS, FIELD, OPEN, SHUT, BAD, END };
 
 struct piece {
-    enum piece_kind kind;
-    struct aw_slice words;        /* WORDS: as they go out */
-    struct aw_slice name;         /* FIELD, BAD: the name that stands there */
-    enum aw_field   field;        /* FIELD */
-    bool            has_fallback; /* FIELD */
-    struct aw_slice fallback;
-    size_t          begin;
-    const char     *why; /* BAD */
+    enum piece_kind       kind;
+    struct aw_slice       words;        /* WORDS: as they go out */
+    struct aw_slice       name;         /* FIELD, BAD: the name that stands there */
+    enum aw_wording_field field;        /* FIELD */
+    bool                  has_fallback; /* FIELD */
+    struct aw_slice       fallback;
+    size_t                begin;
+    const char           *why; /* BAD */
 };
 
 struct pieces {
@@ -328,9 +329,9 @@ aw_wording_check(struct aw_slice text, uint32_t allowed, uint32_t always, struct
 
         if (piece.kind == END)
             return true;
-        if (piece.kind == FIELD && (allowed & AW_FIELD_BIT(piece.field)) == 0)
+        if (piece.kind == FIELD && (allowed & AW_WORDING_BIT(piece.field)) == 0)
             piece = bad(&piece, "this text has no such field");
-        else if (piece.kind == FIELD && !pieces.is_inside && !piece.has_fallback && (always & AW_FIELD_BIT(piece.field)) == 0)
+        else if (piece.kind == FIELD && !pieces.is_inside && !piece.has_fallback && (always & AW_WORDING_BIT(piece.field)) == 0)
             piece = bad(&piece, "it is not always known: give it words of its own as {field|words}, or put it in brackets");
         if (piece.kind != BAD)
             continue;
@@ -355,7 +356,7 @@ aw_wording_needs(struct aw_slice text)
         if (piece.kind == END)
             return needs;
         if (piece.kind == FIELD && !pieces.is_inside && !piece.has_fallback)
-            needs |= AW_FIELD_BIT(piece.field);
+            needs |= AW_WORDING_BIT(piece.field);
     }
 }
 
@@ -369,7 +370,7 @@ is_part_known(struct pieces pieces, uint32_t known)
         AW_ASSERT(piece.kind != BAD && piece.kind != END);
         if (piece.kind == SHUT)
             return true;
-        if (piece.kind == FIELD && !piece.has_fallback && (known & AW_FIELD_BIT(piece.field)) == 0)
+        if (piece.kind == FIELD && !piece.has_fallback && (known & AW_WORDING_BIT(piece.field)) == 0)
             return false;
     }
 }
@@ -393,7 +394,7 @@ aw_wording_render(struct aw_buffer *buffer, enum aw_language language, struct aw
             is_out = true;
         else if (is_out && piece.kind == WORDS)
             aw_buffer_add(buffer, piece.words.ptr, piece.words.len);
-        else if (is_out && (known & AW_FIELD_BIT(piece.field)) != 0)
+        else if (is_out && (known & AW_WORDING_BIT(piece.field)) != 0)
             add_field(buffer, language, piece.field, facts);
         else if (is_out)
             aw_buffer_add(buffer, piece.fallback.ptr, piece.fallback.len);

@@ -32,22 +32,22 @@ void aw_wording_add_duration(struct aw_buffer *buffer, enum aw_language language
 /* "16 April, 14:20 UTC"; `at` is not 0. */
 void aw_wording_add_time(struct aw_buffer *buffer, enum aw_language language, aw_ms at);
 
-enum aw_field {
-    AW_FIELD_NAME,           /* name: of the customer, as the gateway says it in meta */
-    AW_FIELD_TICKET,         /* ticket */
-    AW_FIELD_FLIGHT,         /* flight: its number */
-    AW_FIELD_DEPARTURE,      /* departure: as the customer knows it */
-    AW_FIELD_NEW_DEPARTURE,  /* new_departure: as it is now, when that is another */
-    AW_FIELD_HALF_BY,        /* half_by: a time */
-    AW_FIELD_NINE_OF_TEN_BY, /* nine_of_ten_by: a time */
-    AW_FIELD_HALF_IN,        /* half_in: a duration */
-    AW_FIELD_NINE_OF_TEN_IN, /* nine_of_ten_in: a duration */
+enum aw_wording_field {
+    AW_WORDING_NAME,           /* name: of the customer, as the gateway says it in meta */
+    AW_WORDING_TICKET,         /* ticket */
+    AW_WORDING_FLIGHT,         /* flight: its number */
+    AW_WORDING_DEPARTURE,      /* departure: as the customer knows it */
+    AW_WORDING_NEW_DEPARTURE,  /* new_departure: as it is now, when that is another */
+    AW_WORDING_HALF_BY,        /* half_by: a time */
+    AW_WORDING_NINE_OF_TEN_BY, /* nine_of_ten_by: a time */
+    AW_WORDING_HALF_IN,        /* half_in: a duration */
+    AW_WORDING_NINE_OF_TEN_IN, /* nine_of_ten_in: a duration */
 };
-#define AW_FIELDS           9U
-#define AW_FIELD_BIT(field) (1U << (field))
-#define AW_FIELDS_ALL       (AW_FIELD_BIT(AW_FIELDS) - 1U)
+#define AW_WORDING_FIELDS     9U
+#define AW_WORDING_BIT(field) (1U << (field))
+#define AW_WORDING_ALL        (AW_WORDING_BIT(AW_WORDING_FIELDS) - 1U)
 /* "half_by" */
-const char *aw_field_name(enum aw_field field);
+const char *aw_wording_field_name(enum aw_wording_field field);
 
 /* What is empty or 0 is not known. */
 struct aw_wording_facts {

@@ -1698,6 +1698,7 @@ compare_out(const struct run *run, enum aw_command_kind kind, const struct aw_ou
     case AW_COMMAND_PROMISE:
     case AW_COMMAND_INCIDENT: /* core_incident_test has these */
     case AW_COMMAND_INCIDENT_LINK:
+    case AW_COMMAND_TEMPLATE:
         return;
     }
 }
@@ -2196,6 +2197,7 @@ apply_model(const struct logged *l, struct aw_command *c)
     case AW_COMMAND_PROMISE:
     case AW_COMMAND_INCIDENT: /* core_incident_test has these */
     case AW_COMMAND_INCIDENT_LINK:
+    case AW_COMMAND_TEMPLATE:
         break;
     }
 }

@@ -1317,6 +1317,7 @@ try_kind(struct kit *kit, enum aw_command_kind kind, struct aw_ticket_id ticket,
     case AW_COMMAND_TIMER:
     case AW_COMMAND_UNFOLD: /* core_model_test has it */
     case AW_COMMAND_CHANNEL:
+    case AW_COMMAND_TEMPLATE:
     case AW_COMMAND_REPLY: /* core_outbox_test has these */
     case AW_COMMAND_REPLY_LEASE:
     case AW_COMMAND_REPLY_STATUS:

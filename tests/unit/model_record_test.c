@@ -25,7 +25,7 @@ static const enum aw_command_kind kinds[] = {
     AW_COMMAND_PLACE,    AW_COMMAND_DECLINE,     AW_COMMAND_UNFOLD,       AW_COMMAND_AGENT,       AW_COMMAND_CHANNEL,
     AW_COMMAND_REPLY,    AW_COMMAND_REPLY_LEASE, AW_COMMAND_REPLY_STATUS, AW_COMMAND_REPLY_TIMER, AW_COMMAND_REDRIVE,
     AW_COMMAND_TRANSFER, AW_COMMAND_NOTE,        AW_COMMAND_PRESENCE,     AW_COMMAND_INCIDENT,    AW_COMMAND_INCIDENT_LINK,
-    AW_COMMAND_FORECAST, AW_COMMAND_PROMISE};
+    AW_COMMAND_FORECAST, AW_COMMAND_PROMISE,     AW_COMMAND_TEMPLATE};
 
 /* --- random commands -------------------------------------------------------------------------------------------------------- */
 
@@ -298,6 +298,22 @@ make_channel(struct maker *maker, struct aw_in_channel *channel)
 }
 
 static void
+make_template(struct maker *maker, struct aw_in_template *template_)
+{
+    uint32_t            count = make_count(maker, AW_OWN_TEXTS_MAX);
+    struct aw_own_text *texts = take(maker, count, sizeof(*texts));
+
+    for (uint32_t i = 0; i < count; i++)
+        texts[i] = (struct aw_own_text){make_string(maker, 1, AW_LANG_BYTES_MAX),
+                                        make_string(maker, 1, AW_OWN_TEXTS_BYTES_MAX / AW_OWN_TEXTS_MAX)};
+    *template_ = (struct aw_in_template){.kind = (enum aw_reply_kind)(1 + below(&maker->rng, AW_TEMPLATES)),
+                                         .texts = texts,
+                                         .text_count = count,
+                                         .if_match.version = next(&maker->rng),
+                                         .by = make_string(maker, 0, AW_AGENT_BYTES_MAX)};
+}
+
+static void
 make_outbox(struct maker *maker, struct aw_command *command)
 {
     struct aw_slice         by = make_string(maker, 0, AW_AGENT_BYTES_MAX);
@@ -309,6 +325,8 @@ make_outbox(struct maker *maker, struct aw_command *command)
             (struct aw_account_name){make_string(maker, 1, AW_CHANNEL_BYTES_MAX), make_string(maker, 1, AW_ACCOUNT_BYTES_MAX)};
     if (command->kind == AW_COMMAND_CHANNEL)
         make_channel(maker, &command->in.channel);
+    else if (command->kind == AW_COMMAND_TEMPLATE)
+        make_template(maker, &command->in.template_);
     else if (command->kind == AW_COMMAND_REPLY_LEASE)
         command->in.reply_lease = (struct aw_in_reply_lease){.accounts = accounts,
                                                              .account_count = count,
@@ -417,6 +435,8 @@ make_told(struct maker *maker, struct aw_told *told)
                              .said = (enum aw_class)below(&maker->rng, AW_CLASS_COUNT),
                              .gentle = below(&maker->rng, 2) != 0,
                              .channel = make_string(maker, 0, AW_CHANNEL_BYTES_MAX),
+                             .account = make_string(maker, 0, AW_ACCOUNT_BYTES_MAX),
+                             .lang = make_string(maker, 0, AW_LANG_BYTES_MAX),
                              .identities = identities,
                              .identity_count = make_count(maker, AW_TOLD_IDENTITIES_MAX),
                              .facts = facts,
@@ -608,6 +628,7 @@ make_fields(struct maker *maker, struct aw_command *command)
     case AW_COMMAND_REPLY_STATUS:
     case AW_COMMAND_REPLY_TIMER:
     case AW_COMMAND_REDRIVE:
+    case AW_COMMAND_TEMPLATE:
         make_outbox(maker, command);
         return;
     case AW_COMMAND_FORECAST:
@@ -900,10 +921,25 @@ same_status(const struct aw_in_reply_status *a, const struct aw_in_reply_status 
 }
 
 static void
+same_template(const struct aw_in_template *a, const struct aw_in_template *b)
+{
+    SAME(kind);
+    SAME(text_count);
+    for (uint32_t i = 0; i < a->text_count; i++) {
+        SAME_SLICE(texts[i].lang);
+        SAME_SLICE(texts[i].words);
+    }
+    SAME(if_match.version);
+    SAME_SLICE(by);
+}
+
+static void
 same_outbox(const struct aw_command *a, const struct aw_command *b)
 {
     if (a->kind == AW_COMMAND_CHANNEL) {
         same_channel(&a->in.channel, &b->in.channel);
+    } else if (a->kind == AW_COMMAND_TEMPLATE) {
+        same_template(&a->in.template_, &b->in.template_);
     } else if (a->kind == AW_COMMAND_REPLY_LEASE) {
         SAME(in.reply_lease.account_count);
         for (uint32_t i = 0; i < a->in.reply_lease.account_count; i++) {
@@ -959,6 +995,8 @@ same_told(const struct aw_told *a, const struct aw_told *b)
     SAME(said);
     SAME(gentle);
     SAME_SLICE(channel);
+    SAME_SLICE(account);
+    SAME_SLICE(lang);
     SAME(identity_count);
     for (uint32_t i = 0; i < a->identity_count; i++)
         SAME_HASH(identities[i]);
@@ -1156,6 +1194,7 @@ same_command(const struct aw_command *a, const struct aw_command *b)
     case AW_COMMAND_REPLY_STATUS:
     case AW_COMMAND_REPLY_TIMER:
     case AW_COMMAND_REDRIVE:
+    case AW_COMMAND_TEMPLATE:
         same_outbox(a, b);
         return;
     case AW_COMMAND_FORECAST:
@@ -1731,7 +1770,8 @@ static const struct aw_incident_key golden_keys[] = {
 #define GOLDEN_OUT .out = {.seq = 5000, .prev_seq = 4999}
 
 /* In the order of the lines. Never change one: what they became is in somebody's store. */
-static const struct aw_pace         golden_paces[] = {{{"main", 4}, 300, 900}, {{"crew", 4}, 1, 60}};
+static const struct aw_pace     golden_paces[] = {{{"main", 4}, 300, 900}, {{"crew", 4}, 1, 60}};
+static const struct aw_own_text golden_texts[] = {{{"en", 2}, {"Still {half_in}.", 16}}, {{"nl-BE", 5}, {"Nog {half_in}.", 14}}};
 static const struct aw_account_name golden_accounts[] = {{{"twitter", 7}, {"main", 4}}, {{"mail", 4}, {"care", 4}}};
 #define GOLDEN_REPLY                                                                                                             \
     {                                                                                                                            \
@@ -2058,6 +2098,10 @@ static const struct aw_command golden[] = {
      .out = {.seq = 5000, .prev_seq = 4999, .effect = {.ticket_seq = 4700, .incident = {.seq = 4800, .slot = 7}}}},
     {.kind = AW_COMMAND_INCIDENT_LINK,
      .in.incident_link = {.ticket = GOLDEN_TICKET, .incident = {.seq = 4800, .slot = 7, .shard = 7}, .parts = true},
+     GOLDEN_OUT},
+    {.kind = AW_COMMAND_TEMPLATE,
+     .in.template_ =
+         {.kind = AW_REPLY_PROMISE_MOVED, .texts = golden_texts, .text_count = 2, .by = {"sam", 3}, .if_match.version = 6},
      GOLDEN_OUT},
 };
 

@@ -122,7 +122,7 @@ test_fields(void **state)
 
     (void)state;
     assert_int_equal(aw_wording_known(&nothing), 0);
-    assert_int_equal(aw_wording_known(&all), AW_FIELDS_ALL);
+    assert_int_equal(aw_wording_known(&all), AW_WORDING_ALL);
     assert_string_equal(render("Dear {name|guest}: {ticket}", &all), "Dear Jo {x} [y]: t1");
     assert_string_equal(render("{flight} {departure} > {new_departure}", &all),
                         "KL1234 16 April, 12:00 UTC > 16 April, 13:00 UTC");
@@ -141,7 +141,7 @@ test_needs(void **state)
 {
     (void)state;
     assert_int_equal(aw_wording_needs(AW_SLICE("{name|x} [{half_by}] {flight} {ticket}")),
-                     AW_FIELD_BIT(AW_FIELD_FLIGHT) | AW_FIELD_BIT(AW_FIELD_TICKET));
+                     AW_WORDING_BIT(AW_WORDING_FLIGHT) | AW_WORDING_BIT(AW_WORDING_TICKET));
 }
 
 static void
@@ -166,19 +166,20 @@ test_flaws(void **state)
         {"{", "", 0, 1},
         {"[", "", 1, 1},
     };
-    uint32_t               allowed = AW_FIELDS_ALL & ~AW_FIELD_BIT(AW_FIELD_NEW_DEPARTURE);
+    uint32_t               allowed = AW_WORDING_ALL & ~AW_WORDING_BIT(AW_WORDING_NEW_DEPARTURE);
     struct aw_wording_flaw flaw;
 
     (void)state;
     for (size_t i = 0; i < AW_ARRAY_LEN(cases); i++) {
-        assert_false(aw_wording_check(aw_slice_str(cases[i].text), allowed, AW_FIELD_BIT(AW_FIELD_TICKET), &flaw));
+        assert_false(aw_wording_check(aw_slice_str(cases[i].text), allowed, AW_WORDING_BIT(AW_WORDING_TICKET), &flaw));
         assert_true(aw_slice_eq(flaw.field, aw_slice_str(cases[i].field)));
         assert_int_equal(flaw.begin, cases[i].begin);
         assert_int_equal(flaw.end, cases[i].end);
         assert_non_null(flaw.why);
     }
-    assert_true(aw_wording_check(AW_SLICE("{ticket} {name|} [{half_by}] ] }"), allowed, AW_FIELD_BIT(AW_FIELD_TICKET), &flaw));
-    assert_true(aw_wording_check(AW_SLICE("{name}"), allowed, AW_FIELDS_ALL, &flaw));
+    assert_true(
+        aw_wording_check(AW_SLICE("{ticket} {name|} [{half_by}] ] }"), allowed, AW_WORDING_BIT(AW_WORDING_TICKET), &flaw));
+    assert_true(aw_wording_check(AW_SLICE("{name}"), allowed, AW_WORDING_ALL, &flaw));
 }
 
 /* Any text out of these characters is refused, or is rendered with nothing known without an assertion that fails. */
@@ -196,7 +197,7 @@ test_all_short_texts(void **state)
 
         for (uint32_t i = 0, left = n; i < 5; i++, left /= 8)
             len += (size_t)snprintf(text + len, sizeof(text) - len, "%s", parts[left % 8]);
-        if (!aw_wording_check(aw_slice_of(text, len), AW_FIELDS_ALL, 0, &flaw)) {
+        if (!aw_wording_check(aw_slice_of(text, len), AW_WORDING_ALL, 0, &flaw)) {
             assert_true(flaw.begin <= flaw.end && flaw.end <= len);
             continue;
         }

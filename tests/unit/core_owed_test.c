@@ -1,0 +1,361 @@
+/* core_owed_test.c - proves what the server itself writes: who is acknowledged and who is not, in which language, by which text,
+ * and that texts and accounts live as long as they are named.
+ *
+ * How: templates are set, messages come, gateways take what waits; a state loaded from a checkpoint goes on exactly alike, which it
+ * does only when what is derived - who names which text and account - is made again from the rows.
+ */
+#include "core_kit.h"
+
+#include <stdio.h>
+
+static const struct aw_account_name both[] = {{{"twitter", 7}, {"main", 4}}, {{"mail", 4}, {"care", 4}}};
+
+static const struct aw_own_text two[] = {{{"en", 2}, {"We have it.", 11}}, {{"nl-NL", 5}, {"We hebben het.", 14}}};
+static const struct aw_own_text other[] = {{{"de", 2}, {"Es ist da.", 10}}};
+
+static struct aw_state_limits
+make_limits(void)
+{
+    struct aw_state_limits limits = kit_limits();
+
+    limits.tickets_max = 20000;
+    limits.identities_max = 20000;
+    limits.ids_max = 20000;
+    limits.replies_max = 12000;
+    limits.preimage_bytes_max = 1U << 24;
+    return limits;
+}
+
+static void
+open_kit(struct kit *kit)
+{
+    struct aw_state_limits limits = make_limits();
+
+    kit_open_with(kit, &limits);
+}
+
+static struct aw_command
+set(struct kit *kit, const struct aw_own_text *texts, uint32_t count, uint64_t if_version)
+{
+    struct aw_command command = {.kind = AW_COMMAND_TEMPLATE,
+                                 .in.template_ = {.kind = AW_REPLY_ACKNOWLEDGEMENT,
+                                                  .texts = texts,
+                                                  .text_count = count,
+                                                  .if_match.version = if_version,
+                                                  .by = AW_SLICE("sam")}};
+
+    (void)kit_apply(kit, &command);
+    return command;
+}
+
+static struct aw_command
+post(struct kit *kit, uint64_t id, const char *lang)
+{
+    return kit_try_post(kit, (struct kit_post){.id = id, .who = {id}, .class_ = AW_CLASS_GENERAL, .lang = lang});
+}
+
+static bool
+take(struct kit *kit, struct aw_out_reply *ret_reply)
+{
+    struct aw_command command = {.kind = AW_COMMAND_REPLY_LEASE,
+                                 .in.reply_lease = {.accounts = both,
+                                                    .account_count = 2,
+                                                    .max = 1,
+                                                    .lease_ms = KIT_MINUTE,
+                                                    .gateway = AW_SLICE("gate"),
+                                                    .replies = ret_reply}};
+
+    assert_int_equal(kit_apply(kit, &command), AW_OK);
+    return command.out.u.reply_lease.count == 1;
+}
+
+static void
+sent(struct kit *kit, const struct aw_out_reply *reply)
+{
+    struct aw_command command = {.kind = AW_COMMAND_REPLY_STATUS,
+                                 .in.reply_status = {.reply = reply->reply, .fence = reply->fence, .state = AW_REPLY_SENT}};
+
+    assert_int_equal(kit_apply(kit, &command), AW_OK);
+}
+
+static void
+has_text(const struct kit *kit, const struct aw_out_reply *reply, const char *lang, const char *words)
+{
+    struct aw_text_view text;
+
+    assert_int_equal(aw_state_text(kit->state, reply->text, &text), AW_OK);
+    assert_true(aw_slice_eq(aw_slice_of(text.lang, text.lang_len), aw_slice_str(lang)));
+    assert_true(aw_slice_eq(aw_slice_of(text.words, text.len), aw_slice_str(words)));
+}
+
+static struct aw_state_counts
+counts(const struct kit *kit)
+{
+    struct aw_state_counts counts;
+
+    aw_state_counts(kit->state, &counts);
+    return counts;
+}
+
+/* A second state, made of a checkpoint of this one. */
+static void
+copy(struct kit *kit, struct kit *ret_copy)
+{
+    struct aw_state_limits    limits = make_limits();
+    struct aw_checkpoint_mark mark;
+    struct aw_chunk           chunk;
+
+    *ret_copy = (struct kit){.now = kit->now};
+    assert_int_equal(aw_state_new(&ret_copy->state, &limits, KIT_SHARD, NULL), AW_OK);
+    assert_true(aw_state_cut_begin(kit->state, &mark));
+    while (aw_state_cut_next(kit->state, &chunk, &mark))
+        assert_int_equal(aw_state_load_chunk(ret_copy->state, &chunk, NULL), AW_OK);
+    aw_state_cut_end(kit->state);
+    assert_int_equal(aw_state_load_finish(ret_copy->state, &mark, NULL), AW_OK);
+}
+
+static void
+test_a_template_is_set(void **unused)
+{
+    static const struct aw_own_text twice[] = {{{"en", 2}, {"a", 1}}, {{"EN-gb", 5}, {"b", 1}}};
+    static const struct aw_own_text nowhere[] = {{{"e", 1}, {"a", 1}}};
+    static const struct aw_own_text nothing[] = {{{"en", 2}, {"", 0}}};
+    static char                     room[AW_OWN_TEXT_BYTES_MAX + 1];
+    struct aw_own_text              large[] = {{{"en", 2}, {room, AW_OWN_TEXT_BYTES_MAX}},
+                                               {{"nl", 2}, {room, AW_OWN_TEXT_BYTES_MAX}},
+                                               {{"de", 2}, {room, AW_OWN_TEXT_BYTES_MAX}},
+                                               {{"fr", 2}, {room, 1}}};
+    struct aw_text_view             views[AW_OWN_TEXTS_MAX];
+    struct aw_command               dry;
+    uint64_t                        version;
+    struct kit                      kit;
+
+    (void)unused;
+    memset(room, 'x', sizeof(room));
+    open_kit(&kit);
+    assert_int_equal(set(&kit, twice, 2, 0).out.err, AW_E_BAD_VALUE);
+    assert_int_equal(set(&kit, nowhere, 1, 0).out.err, AW_E_BAD_VALUE);
+    assert_int_equal(set(&kit, nothing, 1, 0).out.err, AW_E_BAD_VALUE);
+    assert_int_equal(set(&kit, large, 4, 0).out.err, AW_E_BAD_VALUE);
+    assert_int_equal(set(&kit, large, 3, 0).out.err, AW_OK);
+    large[0].words.len++;
+    assert_int_equal(set(&kit, large, 1, 0).out.err, AW_E_BAD_VALUE);
+    assert_int_equal(set(&kit, two, 2, 2).out.err, AW_E_PRECONDITION);
+    assert_int_equal(set(&kit, two, 2, 1).out.u.template_.version, 2);
+    assert_false(set(&kit, two, 2, 0).out.changed);
+    dry =
+        (struct aw_command){.kind = AW_COMMAND_TEMPLATE,
+                            .in.template_ = {.kind = AW_REPLY_ACKNOWLEDGEMENT, .texts = other, .text_count = 1, .dry_run = true}};
+    assert_int_equal(kit_apply(&kit, &dry), AW_OK);
+    assert_false(dry.out.changed);
+    assert_int_equal(aw_state_template(kit.state, AW_REPLY_ACKNOWLEDGEMENT, views, &version), 2);
+    assert_int_equal(version, 2);
+    assert_memory_equal(views[0].words, "We have it.", 11);
+    assert_memory_equal(views[1].lang, "nl-NL", 5);
+    assert_int_equal(aw_state_template(kit.state, AW_REPLY_STILL_NEEDED, views, &version), 0);
+    assert_int_equal(version, 0);
+    assert_int_equal(set(&kit, NULL, 0, 0).out.u.template_.version, 3);
+    assert_int_equal(counts(&kit).own_texts, 0);
+    kit_close(&kit);
+}
+
+static void
+test_languages(void **unused)
+{
+    static const struct {
+        const char *lang, *text_lang, *words;
+    } cases[] = {
+        {"nl", "nl-NL", "We hebben het."}, {"NL-be", "nl-NL", "We hebben het."}, {"en-GB", "en", "We have it."},
+        {"fr", "en", "We have it."},       {NULL, "en", "We have it."},          {"nld", "en", "We have it."},
+    };
+    struct kit          kit;
+    struct aw_out_reply reply;
+
+    (void)unused;
+    open_kit(&kit);
+    assert_false(post(&kit, 1, "nl").out.u.message.acknowledged);
+    assert_int_equal(set(&kit, two, 2, 0).out.err, AW_OK);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct aw_command command = post(&kit, i + 2, cases[i].lang);
+
+        assert_true(command.out.u.message.acknowledged);
+        assert_true(take(&kit, &reply));
+        assert_int_equal(reply.reply.seq, command.out.seq);
+        assert_int_equal(reply.to.seq, command.out.seq);
+        assert_int_equal(reply.kind, AW_REPLY_ACKNOWLEDGEMENT);
+        has_text(&kit, &reply, cases[i].text_lang, cases[i].words);
+        sent(&kit, &reply);
+    }
+    assert_false(take(&kit, &reply));
+    assert_int_equal(counts(&kit).owed[AW_REPLY_ACKNOWLEDGEMENT], 6);
+    kit_close(&kit);
+}
+
+/* Who opens a ticket by talking to us is told, once. */
+static void
+test_who_is_acknowledged(void **unused)
+{
+    struct kit_post       first = {.id = 1, .who = {1}, .class_ = AW_CLASS_GENERAL};
+    struct kit_post       again = {.id = 2, .who = {1}, .class_ = AW_CLASS_GENERAL};
+    struct kit_post       about = {.id = 3, .who = {3}, .class_ = AW_CLASS_GENERAL, .addressed = AW_ADDRESSED_ABOUT_US};
+    struct kit_post       reopens = {.id = 4, .who = {1}, .class_ = AW_CLASS_GENERAL};
+    struct aw_out_message message;
+    struct kit            kit;
+
+    (void)unused;
+    open_kit(&kit);
+    assert_int_equal(set(&kit, two, 2, 0).out.err, AW_OK);
+    message = kit_post(&kit, first);
+    assert_true(message.acknowledged);
+    assert_true(kit_post(&kit, first).duplicate);
+    assert_false(kit_post(&kit, again).acknowledged);
+    assert_false(kit_post(&kit, about).acknowledged);
+    kit_complete(&kit, kit_lease(&kit, message.ticket, "ann", KIT_HOUR), "ann");
+    message = kit_post(&kit, reopens);
+    assert_true(message.reopened);
+    assert_false(message.acknowledged);
+    assert_int_equal(counts(&kit).replied, 1);
+    kit_close(&kit);
+}
+
+/* What people write goes first, whatever came before. */
+static void
+test_goes_behind_people(void **unused)
+{
+    struct kit            kit;
+    struct aw_out_reply   reply;
+    struct aw_out_message message;
+    struct aw_command     answer;
+
+    (void)unused;
+    open_kit(&kit);
+    assert_int_equal(set(&kit, two, 2, 0).out.err, AW_OK);
+    message = post(&kit, 1, "en").out.u.message;
+    answer = (struct aw_command){.kind = AW_COMMAND_REPLY,
+                                 .in.fenced = {.lease = kit_lease(&kit, message.ticket, "ann", KIT_HOUR),
+                                               .agent = AW_SLICE("ann"),
+                                               .op_hash = 1,
+                                               .reply = {.is_there = true,
+                                                         .to = {.seq = message.record_seq, .shard = KIT_SHARD},
+                                                         .to_ticket = message.ticket,
+                                                         .channel = both[0].channel,
+                                                         .account = both[0].account}}};
+    assert_int_equal(kit_apply(&kit, &answer), AW_OK);
+    assert_true(take(&kit, &reply));
+    assert_int_equal(reply.kind, AW_REPLY_BY_AGENT);
+    assert_int_equal(reply.text.slot, 0);
+    assert_true(take(&kit, &reply));
+    assert_int_equal(reply.kind, AW_REPLY_ACKNOWLEDGEMENT);
+    kit_close(&kit);
+}
+
+/* A reply says what its text said when it was written; the text goes with the last reply that names it. */
+static void
+test_replaced_texts_stay(void **unused)
+{
+    struct kit          kit, second;
+    struct aw_out_reply reply;
+
+    (void)unused;
+    open_kit(&kit);
+    assert_int_equal(set(&kit, two, 2, 0).out.err, AW_OK);
+    (void)post(&kit, 1, "nl");
+    assert_int_equal(set(&kit, other, 1, 0).out.err, AW_OK);
+    assert_int_equal(counts(&kit).own_texts, 2); /* English had no reply */
+    (void)post(&kit, 2, "nl");
+    copy(&kit, &second);
+    for (int i = 0; i < 2; i++) {
+        struct kit *at = i == 0 ? &kit : &second;
+
+        assert_true(take(at, &reply));
+        has_text(at, &reply, "nl-NL", "We hebben het.");
+        sent(at, &reply);
+        assert_true(take(at, &reply));
+        has_text(at, &reply, "de", "Es ist da.");
+        sent(at, &reply);
+        assert_int_equal(set(at, NULL, 0, 0).out.err, AW_OK);
+        assert_int_equal(counts(at).own_texts, 2);
+        at->now += 8 * KIT_DAY; /* rows of replies that were sent go with the next ones */
+        assert_int_equal(set(at, other, 1, 0).out.err, AW_OK);
+        for (uint64_t id = 3; id < 5; id++)
+            assert_true(post(at, id, "de").out.u.message.acknowledged);
+        assert_int_equal(counts(at).own_texts, 1);
+    }
+    assert_true(aw_hash128_eq(aw_state_digest(kit.state), aw_state_digest(second.state)));
+    kit_close(&second);
+    kit_close(&kit);
+}
+
+/* The outbox keeps the room that leases need: what is left out is counted, and nothing else changes. */
+static void
+test_room(void **unused)
+{
+    struct aw_state_limits limits = make_limits();
+    struct aw_ticket_id    ticket;
+    struct kit             kit;
+
+    (void)unused;
+    limits.replies_max = 2;
+    kit_open_with(&kit, &limits);
+    assert_int_equal(set(&kit, two, 2, 0).out.err, AW_OK);
+    ticket = post(&kit, 1, "en").out.u.message.ticket;
+    (void)kit_lease(&kit, ticket, "ann", KIT_HOUR);
+    assert_false(post(&kit, 2, "en").out.u.message.acknowledged);
+    assert_int_equal(counts(&kit).owed_left_out, 1);
+    assert_int_equal(counts(&kit).replies[AW_REPLY_WAITING], 1);
+    kit_close(&kit);
+}
+
+/* Tickets name at most so many accounts; a name is free again when the last ticket that has it is. */
+static void
+test_accounts_of_tickets(void **unused)
+{
+    struct kit          kit, second;
+    struct aw_out_reply reply;
+    struct aw_command   command;
+    struct kit_room     room;
+    char                name[24];
+
+    (void)unused;
+    open_kit(&kit);
+    assert_int_equal(set(&kit, two, 2, 0).out.err, AW_OK);
+    for (uint64_t id = 1; id <= 4097; id++) {
+        struct kit_post post = {.id = id, .who = {id}, .class_ = AW_CLASS_GENERAL, .account = name};
+
+        (void)snprintf(name, sizeof(name), "a%u", (unsigned)id);
+        command = kit_message(&post, &room); /* not by kit_apply: its checks look through all rows */
+        aw_state_begin(kit.state, aw_state_seq(kit.state) + 1, kit.now);
+        assert_int_equal(aw_state_apply(kit.state, &command), AW_OK);
+        assert_int_equal(command.out.u.message.acknowledged, id <= 4096);
+    }
+    copy(&kit, &second);
+    for (int i = 0; i < 2; i++) {
+        struct kit *at = i == 0 ? &kit : &second;
+
+        /* The first customer writes to the account of the second: his own is nobody's any more. */
+        (void)kit_post(at, (struct kit_post){.id = 5000, .who = {1}, .class_ = AW_CLASS_GENERAL, .account = "a2"});
+        assert_true(kit_post(at, (struct kit_post){.id = 5001, .who = {5001}, .class_ = AW_CLASS_GENERAL, .account = "new"})
+                        .acknowledged);
+        assert_false(kit_post(at, (struct kit_post){.id = 5002, .who = {5002}, .class_ = AW_CLASS_GENERAL, .account = "new2"})
+                         .acknowledged);
+        assert_true(kit_post(at, (struct kit_post){.id = 5003, .who = {5003}, .class_ = AW_CLASS_GENERAL, .account = "new"})
+                        .acknowledged);
+    }
+    assert_false(take(&kit, &reply));
+    assert_true(aw_hash128_eq(aw_state_digest(kit.state), aw_state_digest(second.state)));
+    kit_close(&second);
+    kit_close(&kit);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_template_is_set),   cmocka_unit_test(test_languages),
+        cmocka_unit_test(test_who_is_acknowledged), cmocka_unit_test(test_goes_behind_people),
+        cmocka_unit_test(test_replaced_texts_stay), cmocka_unit_test(test_room),
+        cmocka_unit_test(test_accounts_of_tickets),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
