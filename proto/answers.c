@@ -1,4 +1,5 @@
 /* answers.c - the answers' fields, in the order that PROTOCOL.md shows. */
+#include "model/surge.h"
 #include "proto/proto.h"
 
 #include "proto/msgpack_bytes.h"
@@ -122,6 +123,10 @@ write_receipt_fields(struct aw_writer *writer, const struct aw_receipt *receipt)
         aw_writer_bool(writer, true);
     }
     write_promise(writer, &receipt->promise);
+    if (receipt->notice.len > 0) {
+        KEY(writer, "notice");
+        aw_writer_str(writer, receipt->notice);
+    }
     write_commit(writer, &receipt->commit);
 }
 
@@ -990,9 +995,11 @@ aw_proto_write_airports(struct aw_writer *writer, const struct aw_airport_answer
     end_page(writer, next);
 }
 
+/* Of a flight or an airport; of a surge: aw_proto_write_surge. */
 static void
 write_change_fields(struct aw_writer *writer, const struct aw_change_answer *change)
 {
+    AW_ASSERT(change->of != AW_CHANGE_SURGE);
     if (change->of == AW_CHANGE_FLIGHT)
         write_flight_fields(writer, &change->flight);
     else
@@ -1010,6 +1017,128 @@ aw_proto_write_change(struct aw_writer *writer, const struct aw_change_answer *c
 {
     aw_writer_begin_map(writer);
     write_change_fields(writer, change);
+    aw_writer_end_map(writer);
+}
+
+static void
+write_surge_scope(struct aw_writer *writer, const struct aw_surge_answer *answer)
+{
+    const struct aw_surge *surge = answer->surge;
+
+    KEY(writer, "scope");
+    aw_writer_begin_map(writer);
+    KEY(writer, "lanes");
+    write_strings(writer, answer->lanes, surge->lane_count);
+    KEY(writer, "channels");
+    aw_writer_begin_array(writer, surge->channel_count);
+    for (uint32_t i = 0; i < surge->channel_count; i++)
+        aw_writer_str(writer, aw_surge_text(surge->channels[i], sizeof(surge->channels[i])));
+    aw_writer_end_array(writer);
+    KEY(writer, "flights");
+    aw_writer_begin_array(writer, surge->flight_count);
+    for (uint32_t i = 0; i < surge->flight_count; i++) {
+        char date[11];
+
+        aw_date_format(surge->flights[i].date_days, date);
+        aw_writer_begin_map(writer);
+        KEY(writer, "number");
+        aw_writer_str(writer, aw_surge_text(surge->flights[i].number, sizeof(surge->flights[i].number)));
+        KEY(writer, "date");
+        write_string(writer, date);
+        aw_writer_end_map(writer);
+    }
+    aw_writer_end_array(writer);
+    KEY(writer, "airports");
+    aw_writer_begin_array(writer, surge->airport_count);
+    for (uint32_t i = 0; i < surge->airport_count; i++)
+        aw_writer_str(writer, aw_slice_of(surge->airports[i].letters, sizeof(surge->airports[i].letters)));
+    aw_writer_end_array(writer);
+    aw_writer_end_map(writer);
+}
+
+static void
+write_surge_receipt(struct aw_writer *writer, const struct aw_surge *surge)
+{
+    KEY(writer, "receipt");
+    aw_writer_begin_map(writer);
+    KEY(writer, "notice");
+    aw_writer_begin_array(writer, surge->notice_count);
+    for (uint32_t i = 0; i < surge->notice_count; i++) {
+        const struct aw_surge_notice *notice = &surge->notices[i];
+        struct aw_slice               lang = aw_surge_text(notice->lang, sizeof(notice->lang));
+
+        aw_writer_begin_map(writer);
+        if (lang.len > 0) {
+            KEY(writer, "lang");
+            aw_writer_str(writer, lang);
+        }
+        KEY(writer, "text");
+        aw_writer_str(writer, aw_surge_text(notice->text, sizeof(notice->text)));
+        aw_writer_end_map(writer);
+    }
+    aw_writer_end_array(writer);
+    KEY(writer, "acknowledgement");
+    write_string(writer, surge->is_receipt != 0 ? "off" : "on");
+    aw_writer_end_map(writer);
+}
+
+/* What the policy leaves as it is set is left out, as in a request. */
+static void
+write_surge_policy(struct aw_writer *writer, const struct aw_surge *surge)
+{
+    KEY(writer, "policy");
+    aw_writer_begin_map(writer);
+    if (surge->order != AW_SURGE_ORDER_AS_SET) {
+        KEY(writer, "order");
+        write_string(writer, surge->order == AW_SURGE_ORDER_STRICT ? "strict" : "ratio");
+    }
+    KEY(writer, "targets_s");
+    aw_writer_begin_map(writer);
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
+        if (surge->target_s[i] == 0)
+            continue;
+        aw_writer_key(writer, aw_slice_str(aw_class_name((enum aw_class)i)));
+        aw_writer_u64(writer, surge->target_s[i]);
+    }
+    aw_writer_end_map(writer);
+    if (surge->overflow_after_s != 0) {
+        KEY(writer, "overflow_after_s");
+        aw_writer_u64(writer, surge->overflow_after_s);
+    }
+    write_surge_receipt(writer, surge);
+    aw_writer_end_map(writer);
+}
+
+void
+aw_proto_write_surge(struct aw_writer *writer, const struct aw_surge_answer *answer)
+{
+    const struct aw_surge *surge = answer->surge;
+    struct aw_slice        reason = aw_surge_text(surge->reason, sizeof(surge->reason));
+
+    aw_writer_begin_map(writer);
+    KEY(writer, "state");
+    write_string(writer, surge->is_on != 0 ? "on" : "off");
+    KEY(writer, "since");
+    aw_writer_time(writer, surge->since);
+    if (reason.len > 0) {
+        KEY(writer, "reason");
+        aw_writer_str(writer, reason);
+    }
+    if (surge->is_on != 0) {
+        write_surge_scope(writer, answer);
+        write_surge_policy(writer, surge);
+    }
+    KEY(writer, "version");
+    aw_writer_u64(writer, answer->version);
+    write_change_id(writer, answer->change);
+    if (answer->is_change) {
+        KEY(writer, "tickets");
+        aw_writer_u64(writer, answer->tickets);
+        KEY(writer, "dry_run");
+        aw_writer_bool(writer, answer->dry_run);
+        KEY(writer, "duplicate");
+        aw_writer_bool(writer, answer->duplicate);
+    }
     aw_writer_end_map(writer);
 }
 

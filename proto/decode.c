@@ -776,7 +776,52 @@ check_channel_put(struct decoder *decoder, const struct aw_channel_request *requ
 }
 
 static enum aw_err
-check_together_reply(struct decoder *decoder, enum aw_object_kind kind, const void *object)
+named_twice(struct decoder *decoder, const char *list, uint32_t at, const char *what)
+{
+    aw_path_push_name(&decoder->path, aw_slice_str(list));
+    aw_path_push_index(&decoder->path, at);
+    return wrong_value(decoder, what);
+}
+
+static enum aw_err
+check_surge_lists(struct decoder *decoder, const struct aw_surge_request *request)
+{
+    const struct aw_surge_scope_request   *scope = &request->scope;
+    const struct aw_surge_receipt_request *receipt = &request->policy.receipt;
+
+    for (uint32_t i = 1; i < scope->channel_count; i++) {
+        for (uint32_t k = 0; k < i; k++) {
+            if (!aw_slice_eq(scope->channels[k], scope->channels[i]))
+                continue;
+            aw_path_push_name(&decoder->path, AW_SLICE("scope"));
+            return named_twice(decoder, "channels", i, "a channel that is not named before");
+        }
+    }
+    for (uint32_t i = 1; i < receipt->notice_count; i++) {
+        for (uint32_t k = 0; k < i; k++) {
+            if (!aw_slice_eq_nocase(receipt->notices[k].lang, receipt->notices[i].lang))
+                continue;
+            aw_path_push_name(&decoder->path, AW_SLICE("policy"));
+            aw_path_push_name(&decoder->path, AW_SLICE("receipt"));
+            return named_twice(decoder, "notice", i, "in a language that has none before");
+        }
+    }
+    return AW_OK;
+}
+
+static enum aw_err
+check_surge_put(struct decoder *decoder, const struct aw_surge_request *request)
+{
+    if (request->is_on != 0 || (!request->scope_known && !request->policy_known && request->reason.len == 0))
+        return check_surge_lists(decoder, request);
+    aw_path_push_name(&decoder->path, request->scope_known    ? AW_SLICE("scope")
+                                      : request->policy_known ? AW_SLICE("policy")
+                                                              : AW_SLICE("reason"));
+    return wrong_value(decoder, "left out unless state is on");
+}
+
+static enum aw_err
+check_together_more(struct decoder *decoder, enum aw_object_kind kind, const void *object)
 {
     const struct aw_complete_request *complete = object;
     const struct aw_complete_line    *line = object;
@@ -791,6 +836,8 @@ check_together_reply(struct decoder *decoder, enum aw_object_kind kind, const vo
         return check_status(decoder, object);
     if (kind == AW_OBJECT_CHANNEL_PUT)
         return check_channel_put(decoder, object);
+    if (kind == AW_OBJECT_SURGE_PUT)
+        return check_surge_put(decoder, object);
     return AW_OK;
 }
 
@@ -810,7 +857,7 @@ check_together(struct decoder *decoder, enum aw_object_kind kind, const void *ob
         return check_flight_request(decoder, &((const struct aw_flight_line *)object)->want);
     if (kind == AW_OBJECT_AIRPORT_PUT)
         return check_airport_put(decoder, object);
-    return check_together_reply(decoder, kind, object);
+    return check_together_more(decoder, kind, object);
 }
 
 static enum aw_err

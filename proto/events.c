@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "model/ids.h"
 #include "model/limits.h"
+#include "model/surge.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -36,6 +37,9 @@ static const struct aw_slice names[AW_EVENT_TYPES] = {
     [AW_EVENT_TYPE_REPLY_TIMED] = NAME("aswolk.reply.timed"),
     [AW_EVENT_TYPE_SERVER_STARTED] = NAME("aswolk.server.started"),
     [AW_EVENT_TYPE_SETTINGS_SET] = NAME("aswolk.settings.set"),
+    [AW_EVENT_TYPE_SURGE_CHANGED] = NAME("aswolk.surge.changed"),
+    [AW_EVENT_TYPE_SURGE_DECLARED] = NAME("aswolk.surge.declared"),
+    [AW_EVENT_TYPE_SURGE_ENDED] = NAME("aswolk.surge.ended"),
     [AW_EVENT_TYPE_TEMPLATE_SET] = NAME("aswolk.template.set"),
     [AW_EVENT_TYPE_TICKET_CANCELLED] = NAME("aswolk.ticket.cancelled"),
     [AW_EVENT_TYPE_TICKET_COMPLETED] = NAME("aswolk.ticket.completed"),
@@ -118,6 +122,23 @@ type_of_status(enum aw_reply_state state)
     return state == AW_REPLY_SENT ? AW_EVENT_TYPE_REPLY_SENT : AW_EVENT_TYPE_REPLY_FAILED;
 }
 
+/* An undo of a surge is told as what it does to the surge: who follows one sees its end however it came. */
+static enum aw_event_type
+type_of_change(const struct aw_command *command)
+{
+    switch (aw_command_surge_turn(command)) {
+    case AW_SURGE_STAYS:
+        return command->kind == AW_COMMAND_UNDO ? AW_EVENT_TYPE_CHANGE_UNDONE : AW_EVENT_TYPE_SURGE_CHANGED;
+    case AW_SURGE_DECLARED:
+        return AW_EVENT_TYPE_SURGE_DECLARED;
+    case AW_SURGE_CHANGED:
+        return AW_EVENT_TYPE_SURGE_CHANGED;
+    case AW_SURGE_ENDED:
+        return AW_EVENT_TYPE_SURGE_ENDED;
+    }
+    AW_UNREACHABLE();
+}
+
 /* long: a flat switch over all kinds */
 enum aw_event_type
 aw_event_type_of(const struct aw_command *command)
@@ -134,7 +155,8 @@ aw_event_type_of(const struct aw_command *command)
     case AW_COMMAND_AIRPORT:
         return AW_EVENT_TYPE_AIRPORT_SET;
     case AW_COMMAND_UNDO:
-        return AW_EVENT_TYPE_CHANGE_UNDONE;
+    case AW_COMMAND_SURGE:
+        return type_of_change(command);
     case AW_COMMAND_AGENT:
         return AW_EVENT_TYPE_AGENT_SET;
     case AW_COMMAND_PRESENCE:
@@ -403,6 +425,17 @@ add_undone(struct aw_writer *writer, const struct aw_in_undo *in)
     add_word(writer, "change", text);
 }
 
+/* What it says in full is told by GET. */
+static void
+add_surge(struct aw_writer *writer, const struct aw_surge *surge)
+{
+    if (surge == NULL)
+        return;
+    add_text(writer, "reason", aw_surge_text(surge->reason, sizeof(surge->reason)));
+    if (surge->order != AW_SURGE_ORDER_AS_SET)
+        add_word(writer, "order", surge->order == AW_SURGE_ORDER_STRICT ? "strict" : "ratio");
+}
+
 static void
 add_reply(struct aw_writer *writer, const struct aw_event_source *source, const struct aw_command *command)
 {
@@ -471,6 +504,9 @@ add_own(struct aw_writer *writer, const struct aw_event_source *source, const st
         return;
     case AW_COMMAND_UNDO:
         add_undone(writer, &command->in.undo);
+        return;
+    case AW_COMMAND_SURGE:
+        add_surge(writer, command->in.surge.surge);
         return;
     case AW_COMMAND_AGENT:
         add_agent(writer, &command->in.agent);
@@ -579,6 +615,8 @@ add_subject(struct aw_writer *writer, const struct aw_event_source *source, cons
         add_incident(writer, "subject", command->out.u.incident.incident, source->shard);
     else if (command->kind == AW_COMMAND_AIRPORT)
         add_text(writer, "subject", aw_slice_of(command->in.airport.code.letters, sizeof(command->in.airport.code.letters)));
+    else if (command->kind == AW_COMMAND_SURGE || aw_command_surge_turn(command) != AW_SURGE_STAYS)
+        add_word(writer, "subject", "surge");
 }
 
 static void

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "model/limits.h"
 #include "model/message.h"
+#include "model/surge.h"
 #include "proto/requests.h"
 
 #include <stddef.h>
@@ -39,6 +40,13 @@ static const char *const flight_state_names[] = {"scheduled", "delayed", "cancel
 WORDS(flight_state, {AW_FLIGHT_SCHEDULED, AW_FLIGHT_DELAYED, AW_FLIGHT_CANCELLED, AW_FLIGHT_REBOOKED})
 static const char *const airport_state_names[] = {"open", "closed"};
 WORDS(airport_state, {0, 1})
+
+static const char *const surge_state_names[] = {"off", "on"};
+WORDS(surge_state, {0, 1})
+static const char *const on_off_names[] = {"on", "off"};
+WORDS(on_off, {0, 1})
+static const char *const order_names[] = {"ratio", "strict"};
+WORDS(order, {AW_SURGE_ORDER_RATIO, AW_SURGE_ORDER_STRICT})
 
 static const char *const report_names[] = {"sent", "delivered", "read", "failed"};
 WORDS(report, {AW_REPLY_SENT, AW_REPLY_DELIVERED, AW_REPLY_READ, AW_REPLY_FAILED})

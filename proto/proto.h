@@ -64,6 +64,7 @@ AW_PROTO_DECODE(reply_pull, reply_pull_request, REPLY_PULL)
 AW_PROTO_DECODE(reply_status, reply_status_request, REPLY_STATUS)
 AW_PROTO_DECODE(redrive, redrive_request, REDRIVE)
 AW_PROTO_DECODE(channel_put, channel_request, CHANNEL_PUT)
+AW_PROTO_DECODE(surge_put, surge_request, SURGE_PUT)
 #undef AW_PROTO_DECODE
 /* The same from the parameters of a query: lists by commas, numbers in digits, flags as `true` and `false`. Objects in objects
  * can't be given so. */
@@ -143,6 +144,7 @@ void aw_proto_write_airports(struct aw_writer *writer, const struct aw_airport_a
 /* The flight or airport, and what its change did. */
 void aw_proto_write_change(struct aw_writer *writer, const struct aw_change_answer *change);
 void aw_proto_write_change_line(struct aw_writer *writer, uint32_t line, int status, const struct aw_change_answer *change);
+void aw_proto_write_surge(struct aw_writer *writer, const struct aw_surge_answer *surge);
 /* The data of a stream's events `messages`, `ending` and `lost`. */
 AW_MUST_USE bool aw_proto_write_news_messages(struct aw_writer *writer, const struct aw_lease_news *news);
 void             aw_proto_write_news_ending(struct aw_writer *writer, const struct aw_lease_news *news);

@@ -216,4 +216,48 @@ struct aw_channel_request {
     bool                  dry_run;
 };
 
+/* PUT /v1/surge: the whole of it; what is left out goes back to as it is set. */
+struct aw_surge_flight_request {
+    struct aw_slice number; /* required */
+    uint32_t        date_days;
+    bool            date_known; /* required */
+};
+struct aw_surge_scope_request {
+    const struct aw_slice                *lanes; /* none: all */
+    uint32_t                              lane_count;
+    const struct aw_slice                *channels; /* each once */
+    uint32_t                              channel_count;
+    const struct aw_surge_flight_request *flights;
+    uint32_t                              flight_count;
+    const struct aw_slice                *airports;
+    uint32_t                              airport_count;
+};
+struct aw_surge_targets_request {
+    uint32_t target_s[AW_CLASS_COUNT]; /* 0: as set */
+};
+struct aw_surge_notice_request {
+    struct aw_slice lang; /* empty: any other */
+    struct aw_slice text; /* required */
+};
+struct aw_surge_receipt_request {
+    const struct aw_surge_notice_request *notices; /* each language once */
+    uint32_t                              notice_count;
+    uint8_t                               is_receipt; /* acknowledgement: off */
+};
+struct aw_surge_policy_request {
+    uint8_t                         order; /* enum aw_surge_order */
+    struct aw_surge_targets_request targets;
+    uint32_t                        overflow_after_s; /* 0: as their lane says */
+    struct aw_surge_receipt_request receipt;
+};
+struct aw_surge_request {
+    uint8_t                        is_on; /* required; the next ones only with it */
+    struct aw_slice                reason;
+    bool                           scope_known;
+    bool                           policy_known;
+    struct aw_surge_scope_request  scope;
+    struct aw_surge_policy_request policy;
+    bool                           dry_run;
+};
+
 #endif

@@ -1,6 +1,8 @@
 /* record.c - a record of the journal as members of one object: what it is about, who did it, when. */
 #include "cli/record.h"
 
+#include "model/surge.h"
+
 #include "base/time.h"
 #include "cli/cli.h"
 
@@ -255,6 +257,75 @@ add_undo(json_t *object, const struct aw_in_undo *undo)
     add_slice(object, "by", undo->by);
 }
 
+static void
+add_surge_text(json_t *object, const char *key, const char *bytes, size_t bytes_max)
+{
+    add_slice(object, key, aw_surge_text(bytes, bytes_max));
+}
+
+static void
+add_surge_scope(json_t *object, const struct aw_surge *surge)
+{
+    json_t *lanes = json_array(), *channels = json_array(), *flights = json_array(), *airports = json_array();
+
+    for (uint32_t i = 0; i < surge->lane_count; i++)
+        (void)json_array_append_new(lanes, json_integer(surge->lanes[i]));
+    for (uint32_t i = 0; i < surge->channel_count; i++) {
+        struct aw_slice channel = aw_surge_text(surge->channels[i], sizeof(surge->channels[i]));
+
+        (void)json_array_append_new(channels, json_stringn(channel.ptr, channel.len));
+    }
+    for (uint32_t i = 0; i < surge->flight_count; i++) {
+        json_t *flight = json_object();
+        char    date[11];
+
+        aw_date_format(surge->flights[i].date_days, date);
+        add_surge_text(flight, "number", surge->flights[i].number, sizeof(surge->flights[i].number));
+        (void)json_object_set_new(flight, "date", json_string(date));
+        (void)json_array_append_new(flights, flight);
+    }
+    for (uint32_t i = 0; i < surge->airport_count; i++)
+        (void)json_array_append_new(airports, json_stringn(surge->airports[i].letters, sizeof(surge->airports[i].letters)));
+    (void)json_object_set_new(object, "lanes", lanes);
+    (void)json_object_set_new(object, "channels", channels);
+    (void)json_object_set_new(object, "flights", flights);
+    (void)json_object_set_new(object, "airports", airports);
+}
+
+static void
+add_surge(json_t *object, const struct aw_in_surge *in)
+{
+    static const char *const orders[] = {NULL, "ratio", "strict"};
+    const struct aw_surge   *surge = in->surge;
+    json_t                  *notices;
+
+    (void)json_object_set_new(object, "state", json_string(surge == NULL ? "off" : "on"));
+    add_slice(object, "by", in->by);
+    if (surge == NULL)
+        return;
+    add_surge_text(object, "reason", surge->reason, sizeof(surge->reason));
+    add_surge_scope(object, surge);
+    if (surge->order != AW_SURGE_ORDER_AS_SET)
+        (void)json_object_set_new(object, "order", json_string(orders[surge->order]));
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
+        char key[32];
+
+        (void)snprintf(key, sizeof(key), "target_%s_s", aw_class_name((enum aw_class)i));
+        if (surge->target_s[i] != 0)
+            add_number(object, key, surge->target_s[i]);
+    }
+    if (surge->overflow_after_s != 0)
+        add_number(object, "overflow_after_s", surge->overflow_after_s);
+    notices = json_object();
+    for (uint32_t i = 0; i < surge->notice_count; i++) {
+        const struct aw_surge_notice *notice = &surge->notices[i];
+
+        add_surge_text(notices, notice->lang, notice->text, sizeof(notice->text));
+    }
+    (void)json_object_set_new(object, "notice", notices);
+    (void)json_object_set_new(object, "acknowledgement", json_string(surge->is_receipt != 0 ? "off" : "on"));
+}
+
 /* By their numbers: names are the state's. */
 static void
 add_full(json_t *object, unsigned full)
@@ -503,6 +574,9 @@ add_fields(json_t *object, const struct aw_command *command)
         return;
     case AW_COMMAND_UNDO:
         add_undo(object, &command->in.undo);
+        return;
+    case AW_COMMAND_SURGE:
+        add_surge(object, &command->in.surge);
         return;
     case AW_COMMAND_PRESENCE:
         add_slice(object, "agent", command->in.presence.name);

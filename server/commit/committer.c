@@ -65,6 +65,7 @@ aw_committer_new(struct aw_committer **ret_committer, const struct aw_committer_
     aw_list_init(&c->queries);
     aw_list_init(&c->looks);
     aw_list_init(&c->watches);
+    aw_list_init(&c->followers);
     aw_list_init(&c->gateways);
     aw_list_init(&c->done);
     err = aw_wake_init(&c->wake, why);
@@ -225,6 +226,9 @@ take(struct aw_committer *c, struct aw_submission *submission)
         return;
     case AW_SUBMIT_WATCH:
         aw_publish_watch(c, submission);
+        return;
+    case AW_SUBMIT_FOLLOW:
+        aw_publish_follow(c, submission);
         return;
     case AW_SUBMIT_CANCEL:
         aw_publish_cancel(c, submission);

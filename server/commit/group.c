@@ -637,6 +637,7 @@ fail_all(struct aw_committer *c)
     fail_list(c, &c->drains);
     fail_list(c, &c->posts);
     fail_list(c, &c->watches);
+    fail_list(c, &c->followers);
     fail_list(c, &c->gateways);
     fail_parked(c);
     return held - c->held;

@@ -88,6 +88,7 @@ struct aw_committer {
     struct aw_list queries;
     struct aw_list looks; /* queries that take several steps */
     struct aw_list watches;
+    struct aw_list followers;    /* of the surge */
     struct aw_list gateways;     /* that wait for replies */
     uint64_t       replies_came; /* aw_state_replies_came, when these were looked at */
     aw_ms          await_due;    /* record time at which one of them may get something by its pace; 0: never */
@@ -206,6 +207,7 @@ void aw_publish_look_at(struct aw_committer *c, uint32_t lane);
 void aw_publish_park(struct aw_committer *c, struct aw_submission *pull);
 void aw_publish_cancel(struct aw_committer *c, struct aw_submission *cancel);
 void aw_publish_watch(struct aw_committer *c, struct aw_submission *watch);
+void aw_publish_follow(struct aw_committer *c, struct aw_submission *follower);
 /* A pull with this key was given a lease: others that wait under the key are told. */
 void   aw_publish_leased(struct aw_committer *c, const struct aw_pull_key *key);
 size_t aw_publish_queries(struct aw_committer *c, aw_ms now);

@@ -244,6 +244,36 @@ aw_publish_watch(struct aw_committer *c, struct aw_submission *watch)
         aw_list_push_back(&c->watches, &watch->link);
 }
 
+/* All who follow the surge know the same one: whoever is told another one is off the list. */
+static void
+tell_surge(struct aw_committer *c)
+{
+    struct aw_list *at;
+
+    while ((at = aw_list_first(&c->followers)) != NULL) {
+        struct aw_submission *follower = AW_CONTAINER(at, struct aw_submission, link);
+
+        if (follower->seen_seq == aw_state_surge_version(c->config.state))
+            return;
+        aw_list_remove(at);
+        aw_state_surge(c->config.state, follower->surge);
+        aw_committer_give_back(c, follower);
+    }
+}
+
+void
+aw_publish_follow(struct aw_committer *c, struct aw_submission *follower)
+{
+    follower->err = c->role == AW_ROLE_BROKEN ? AW_E_STORE_BROKEN : AW_OK;
+    if (follower->err == AW_OK && follower->seen_seq == aw_state_surge_version(c->config.state)) {
+        aw_list_push_back(&c->followers, &follower->link);
+        return;
+    }
+    if (follower->err == AW_OK)
+        aw_state_surge(c->config.state, follower->surge);
+    aw_committer_give_back(c, follower);
+}
+
 void
 aw_publish_events(struct aw_committer *c)
 {
@@ -287,6 +317,7 @@ aw_publish_events(struct aw_committer *c)
     tell_asides(c);
     aw_lanes_set_published(c->config.lanes, aw_state_seq(c->config.state));
     tell_watches(c);
+    tell_surge(c);
 }
 
 /* Wakes somebody for what `pull` may take of this lane; whether that is `pull` itself. */
@@ -529,6 +560,9 @@ answer(struct aw_committer *c, struct aw_query *query, aw_ms now)
     case AW_QUERY_TEXTS:
         aw_outbox_answer(c, query);
         return;
+    case AW_QUERY_SURGE:
+        aw_state_surge(c->config.state, query->surge);
+        return;
     case AW_QUERY_COUNTS:
         aw_state_counts(c->config.state, query->counts);
         return;
@@ -552,7 +586,7 @@ begin_look(struct aw_committer *c, struct aw_query *query)
         return false;
     aw_state_lane(c->config.state, query->views[0].lane, values, &lane);
     query->is_paused = lane.pause == AW_LANE_PAUSED_OUT || lane.pause == AW_LANE_PAUSED_BOTH;
-    aw_ahead_begin(query->ahead, &query->views[0]);
+    aw_ahead_begin(c->config.state, query->ahead, &query->views[0]);
     return true;
 }
 

@@ -62,6 +62,7 @@ replay_record(struct aw_state *state, const struct aw_batch_header *header, cons
 {
     struct aw_out_message written;
     struct aw_effect      effect;
+    enum aw_surge_turn    turn;
     aw_ms                 kept_until;
     uint32_t              slot;
     uint32_t              incident;
@@ -75,6 +76,7 @@ replay_record(struct aw_state *state, const struct aw_batch_header *header, cons
     incident = command.out.u.incident.incident.slot;
     written = command.out.u.message;
     effect = command.out.effect;
+    turn = aw_command_surge_turn(&command);
     kept_until = command.out.u.lease.help.kept_until;
     refused = command.out.err;
     command.out = (struct aw_outcome_of){.err = AW_OK};
@@ -96,6 +98,9 @@ replay_record(struct aw_state *state, const struct aw_batch_header *header, cons
         return aw_why(why, AW_E_CORRUPT, "record %" PRIu64 " replays with another ticket than was made", record->seq);
     if (record->kind == AW_COMMAND_INCIDENT && command.out.u.incident.incident.slot != incident)
         return aw_why(why, AW_E_CORRUPT, "record %" PRIu64 " replays with another incident than was made", record->seq);
+    if (turn != aw_command_surge_turn(&command))
+        return aw_why(why, AW_E_CORRUPT, "record %" PRIu64 " replays with something else done to the surge than was written",
+                      record->seq);
     if (!is_same_effect(&effect, &command.out.effect))
         return aw_why(why, AW_E_CORRUPT, "record %" PRIu64 " replays with something else done to its ticket than was written",
                       record->seq);

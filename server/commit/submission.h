@@ -9,8 +9,10 @@
  *             of the committer: one is under way, the others wait for their turn
  *   PARK      a pull that found nothing: comes back WOKEN when there may be work, or CANCELLED
  *   WATCH     comes back when a record behind `seen_seq` was published: who tells others what happens sleeps until then
+ *   FOLLOW    comes back with the desk's surge when that is another one than version `seen_seq`
  *   AWAIT     a gateway that found no reply: comes back when one can go out on its accounts
- *   CANCEL    ends the parking of `target`, a query that is not answered yet, a watch, or a wait for replies; both come back
+ *   CANCEL    ends the parking of `target`, a query that is not answered yet, a watch, a follow, or a wait for replies; both come
+ *             back
  *
  * Thread: stated above. Owns: nothing beyond what its request owns.
  */
@@ -30,6 +32,7 @@ enum aw_submission_kind {
     AW_SUBMIT_QUERY,
     AW_SUBMIT_PARK,
     AW_SUBMIT_WATCH,
+    AW_SUBMIT_FOLLOW,
     AW_SUBMIT_AWAIT,
     AW_SUBMIT_CANCEL,
 };
@@ -62,6 +65,7 @@ enum aw_query_kind {
     AW_QUERY_CHANNEL,   /* name -> channel */
     AW_QUERY_TEMPLATE,  /* reply_kind -> own_texts, count, version */
     AW_QUERY_TEXTS,     /* text_refs, room -> own_texts: len 0 for one that is gone */
+    AW_QUERY_SURGE,     /* -> surge */
 };
 /* A lease that a stream told of. */
 struct aw_told_lease {
@@ -117,6 +121,7 @@ struct aw_query {
     const struct aw_text_ref *text_refs;
     struct aw_text_view      *own_texts;
     uint64_t                  version;
+    struct aw_surge_view     *surge;
     struct aw_ahead          *ahead;
     struct aw_search         *search;
     struct aw_stream_look    *look;
@@ -174,7 +179,7 @@ struct aw_submission {
     uint32_t                io;    /* which io thread gets it back */
     void                   *owner; /* the io thread's own; the committer leaves it alone */
     struct aw_list          link;  /* committer's queues */
-    /* AW_OK, or why none of it was looked at (STORE_BROKEN; CLOSED: a query, watch or wait for replies that was cancelled). */
+    /* AW_OK, or why none of it was looked at (STORE_BROKEN; CLOSED: what waits was cancelled). */
     enum aw_err err;
     /* COMMANDS */
     struct aw_entry *entries;
@@ -192,8 +197,10 @@ struct aw_submission {
     /* AWAIT */
     const struct aw_account_name *accounts;
     uint32_t                      account_count;
-    /* WATCH */
-    uint64_t seen_seq; /* by aw_lanes_published */
+    /* WATCH, FOLLOW */
+    uint64_t seen_seq; /* by aw_lanes_published; FOLLOW: the version of the surge that it knows */
+    /* FOLLOW */
+    struct aw_surge_view *surge; /* written only when it comes back with AW_OK */
     /* CANCEL */
     struct aw_submission *target;
 };

@@ -13,10 +13,10 @@ candidate_of(enum aw_class class_, aw_ms age, aw_ms departs_at, aw_ms reply_by, 
 }
 
 void
-aw_ahead_begin(struct aw_ahead *ahead, const struct aw_ticket_view *view)
+aw_ahead_begin(const struct aw_state *state, struct aw_ahead *ahead, const struct aw_ticket_view *view)
 {
     AW_ASSERT(view->state == AW_TICKET_WAITING);
-    *ahead = (struct aw_ahead){.order = ahead->order,
+    *ahead = (struct aw_ahead){.order = aw_state_order_in(state, &ahead->order, view->lane),
                                .at = ahead->at,
                                .own = candidate_of(view->class_, view->age, view->departs_at, view->reply_by, view->ticket.slot),
                                .in_one_step = true,

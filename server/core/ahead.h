@@ -36,8 +36,9 @@ struct aw_ahead {
     uint32_t _next;
 };
 
-/* Starts a look for the ticket in `view`, which waits. `order` and `at` are set. */
-void aw_ahead_begin(struct aw_ahead *ahead, const struct aw_ticket_view *view);
+/* Starts a look for the ticket in `view`, which waits. `order` and `at` are set; in a surge that holds in its lane, `order` becomes
+ * that of the surge. */
+void aw_ahead_begin(const struct aw_state *state, struct aw_ahead *ahead, const struct aw_ticket_view *view);
 /* Looks at up to `slots` slots. True when it is through. */
 AW_MUST_USE bool aw_ahead_step(const struct aw_state *state, struct aw_ahead *ahead, uint32_t slots);
 

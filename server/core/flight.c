@@ -1,4 +1,4 @@
-/* flight.c - what flights and airports do: FLIGHT, AIRPORT and UNDO.
+/* flight.c - what flights and airports do: FLIGHT, AIRPORT and UNDO (that of a surge is surge.c's).
  *
  * Both are rows with a plan, and with the plan before it, for UNDO. What is undone to "nothing known" keeps its row for the sake of
  * its version: as long as it is remembered, no ETag comes twice. Which tickets it concerns: facts.c.
@@ -60,7 +60,15 @@ aw_airport_plan(const struct aw_state *state, struct aw_airport_code code)
 static struct aw_rows *
 rows_of(struct aw_state *state, enum aw_change_of of)
 {
-    return of == AW_CHANGE_FLIGHT ? &state->flights : &state->airports;
+    switch (of) {
+    case AW_CHANGE_FLIGHT:
+        return &state->flights;
+    case AW_CHANGE_AIRPORT:
+        return &state->airports;
+    case AW_CHANGE_SURGE:
+        return &state->surge;
+    }
+    AW_UNREACHABLE();
 }
 
 /* --- looking -------------------------------------------------------------------------------------------------------------- */
@@ -410,6 +418,10 @@ aw_apply_undo(struct aw_state *state, struct aw_command *command)
         command->out.err = AW_E_NOT_FOUND;
         return;
     }
+    if (of == AW_CHANGE_SURGE) {
+        aw_surge_undo(state, command);
+        return;
+    }
     would = *(const struct aw_plan_row *)aw_rows_at(rows_of(state, of), in->change.slot);
     if (would.change != in->change.seq) {
         command->out.err = AW_E_OVERTAKEN;
@@ -428,8 +440,11 @@ aw_apply_undo(struct aw_state *state, struct aw_command *command)
 uint64_t
 aw_change_mark(const struct aw_state *state, enum aw_change_of of, uint32_t slot)
 {
-    const struct aw_plan_row *row = of == AW_CHANGE_FLIGHT ? aw_flight_at(state, slot) : aw_airport_at(state, slot);
+    const struct aw_plan_row *row;
 
+    if (of == AW_CHANGE_SURGE)
+        return 0; /* there is one */
+    row = of == AW_CHANGE_FLIGHT ? aw_flight_at(state, slot) : aw_airport_at(state, slot);
     return ((uint64_t)row->key[1] << 32 | row->key[0]) & AW_ROW_SEQ_MAX;
 }
 
@@ -455,6 +470,10 @@ aw_change_repeat(const struct aw_state *state, struct aw_command *command, const
         if (aw_change_mark(state, of, kept->slot) != kept->mark) {
             command->out.repeated = false;
             command->out.err = AW_E_OVERTAKEN;
+            return;
+        }
+        if (of == AW_CHANGE_SURGE) {
+            aw_surge_repeat(state, command, kept);
             return;
         }
         row = of == AW_CHANGE_FLIGHT ? *aw_flight_at(state, kept->slot) : *aw_airport_at(state, kept->slot);

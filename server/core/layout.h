@@ -8,9 +8,9 @@
  *
  * Parts: state.c (making, dispatch, digest), message.c (MESSAGE: duplicates, folding, choice of lane), lease.c (LEASE to RELEASE,
  * TIMER, EPOCH), transfer.c (TRANSFER), note.c (NOTE), agent.c (AGENT), aside.c (who may not take what), facts.c (what tickets are
- * about), flight.c (FLIGHT, AIRPORT, UNDO), unfold.c and told.c (UNFOLD), ticket.c (a ticket's moves, its class by the clock, hold,
- * cancel and place), lane.c, channel.c, once.c (requests known by their Idempotency-Key), outbox.h (replies), look.c (views),
- * promise.c (FORECAST, PROMISE: what customers are told), incident.h (incidents), checkpoint.c.
+ * about), flight.c (FLIGHT, AIRPORT, UNDO), surge.c (SURGE), unfold.c and told.c (UNFOLD), ticket.c (a ticket's moves, its class by
+ * the clock, hold, cancel and place), lane.c, channel.c, once.c (requests known by their Idempotency-Key), outbox.h (replies),
+ * look.c (views), promise.c (FORECAST, PROMISE: what customers are told), incident.h (incidents), checkpoint.c.
  */
 #ifndef AW_CORE_LAYOUT_H
 #define AW_CORE_LAYOUT_H
@@ -23,6 +23,7 @@
 #include "model/limits.h"
 #include "model/promise.h"
 #include "model/record.h"
+#include "model/surge.h"
 
 enum aw_table_number {
     AW_TABLE_GLOBALS = 0, /* one chunk: struct aw_globals */
@@ -45,8 +46,9 @@ enum aw_table_number {
     AW_TABLE_INCIDENTS = 17,
     AW_TABLE_INCIDENT_KEYS = 18,
     AW_TABLE_TEXTS = 19,
+    AW_TABLE_SURGE = 20,
 };
-#define AW_TABLE_COUNT 20
+#define AW_TABLE_COUNT 21
 #define AW_ROW_SEQ_MAX ((UINT64_C(1) << 48) - 1)
 
 enum {
@@ -465,6 +467,14 @@ struct aw_forecast_row {
 };
 AW_STATIC_ASSERT(sizeof(struct aw_told_wait) == 12, "no holes: it lies in rows");
 AW_STATIC_ASSERT(sizeof(struct aw_forecast_row) == 16 + 12 * AW_PROMISE_WAITS + 4, "no holes");
+/* The desk's surge; there is one row, once one was declared. As with flights, what was before its last change is kept for UNDO. */
+struct aw_surge_row {
+    uint64_t        version;
+    uint64_t        change; /* record of the last change; 0: it can't be undone */
+    struct aw_surge now;
+    struct aw_surge before;
+};
+AW_STATIC_ASSERT(sizeof(struct aw_surge_row) == 16 + 2 * sizeof(struct aw_surge), "no holes");
 
 /* Tickets that one answer can resolve (incident.h). */
 struct aw_incident_links {
@@ -626,6 +636,7 @@ struct aw_state {
     struct aw_rows   incidents;
     struct aw_rows   incident_keys;
     struct aw_rows   texts;
+    struct aw_rows   surge;
     struct aw_dedupe ids;
     /* Derived from the rows. */
     struct aw_index          by_identity;
@@ -767,6 +778,12 @@ aw_incident_at(const struct aw_state *state, uint32_t slot)
     return aw_rows_at(&state->incidents, slot);
 }
 
+static inline const struct aw_surge_row *
+aw_surge_at(const struct aw_state *state, uint32_t slot)
+{
+    return aw_rows_at(&state->surge, slot);
+}
+
 static inline aw_ms
 aw_ticket_age(const struct aw_ticket_row *ticket)
 {
@@ -850,6 +867,7 @@ void aw_apply_settings(struct aw_state *state, struct aw_command *command);
 void aw_apply_flight(struct aw_state *state, struct aw_command *command);
 void aw_apply_airport(struct aw_state *state, struct aw_command *command);
 void aw_apply_undo(struct aw_state *state, struct aw_command *command);
+void aw_apply_surge(struct aw_state *state, struct aw_command *command);
 void aw_apply_channel(struct aw_state *state, struct aw_command *command);
 void aw_apply_reply(struct aw_state *state, struct aw_command *command);
 void aw_apply_reply_lease(struct aw_state *state, struct aw_command *command);
@@ -1000,6 +1018,19 @@ uint64_t aw_change_mark(const struct aw_state *state, enum aw_change_of of, uint
 void aw_change_repeat(const struct aw_state *state, struct aw_command *command, const struct aw_change_kept *kept);
 /* Rebuilds what is derived from the rows. */
 void aw_flight_load_all(struct aw_state *state);
+
+/* --- the desk's surge (surge.c) --------------------------------------------------------------------------------------------- */
+
+/* As it is now; one that is off when there is none. Borrows until the state changes. */
+const struct aw_surge *aw_surge_now(const struct aw_state *state);
+/* Whether a message that opens a ticket in this lane is to be acknowledged, as far as the surge says. */
+bool aw_surge_acknowledges(const struct aw_state *state, const struct aw_in_message *message, uint32_t lane);
+/* After how long the n-th helper of this lane helps: as the lane says, or the surge. */
+uint32_t aw_surge_help_after_s(const struct aw_state *state, uint32_t lane, uint32_t helper);
+/* UNDO of a change of the surge; `in.undo.change` is one. */
+void aw_surge_undo(struct aw_state *state, struct aw_command *command);
+/* The outcome of an undo that is known by its key: what the surge is by now. */
+void aw_surge_repeat(const struct aw_state *state, struct aw_command *command, const struct aw_change_kept *kept);
 
 /* --- who may not take what (aside.c); ticket rows between edit and done ----------------------------------------------------- */
 

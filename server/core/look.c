@@ -16,7 +16,7 @@ aw_ticket_fill_help(const struct aw_state *state, uint32_t slot, struct aw_ticke
     }
     for (uint32_t i = 0; i < aw_ticket_helpers(state, ticket); i++) {
         ret_help->by[i].lane = lane->help_lanes[i];
-        ret_help->by[i].after_s = lane->help_after_s[i];
+        ret_help->by[i].after_s = aw_surge_help_after_s(state, ticket->lane, i);
         ret_help->count++;
     }
     /* Since the lease was given, the ticket may have been placed into another lane, or its lane's list may have changed. */
@@ -24,7 +24,7 @@ aw_ticket_fill_help(const struct aw_state *state, uint32_t slot, struct aw_ticke
         if (lane->help_lanes[i] != through - 1)
             continue;
         ret_help->by[0].lane = through - 1;
-        ret_help->by[0].after_s = lane->help_after_s[i];
+        ret_help->by[0].after_s = aw_surge_help_after_s(state, ticket->lane, i);
         ret_help->count = 1;
     }
 }
@@ -195,7 +195,7 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
                  aw_rows_bytes(&state->airports) + aw_rows_bytes(&state->replies) + aw_rows_bytes(&state->accounts) +
                  aw_rows_bytes(&state->channel_settings) + aw_rows_bytes(&state->incidents) +
                  aw_rows_bytes(&state->incident_keys) + aw_rows_bytes(&state->forecast) + aw_rows_bytes(&state->texts) +
-                 aw_index_bytes(&state->by_reply) + aw_index_bytes(&state->by_reply_ticket) +
+                 aw_rows_bytes(&state->surge) + aw_index_bytes(&state->by_reply) + aw_index_bytes(&state->by_reply_ticket) +
                  aw_index_bytes(&state->by_provider) + aw_index_bytes(&state->by_account) +
                  aw_timers_bytes(&state->reply_timers) + aw_dedupe_bytes(&state->ids) + aw_index_bytes(&state->by_identity) +
                  aw_index_bytes(&state->by_lane_name) + aw_index_bytes(&state->by_agent_name) + aw_index_bytes(&state->by_pull) +

@@ -119,11 +119,22 @@ static void
 keep_change(const struct aw_state *state, struct aw_once_row *row, const struct aw_command *command)
 {
     const struct aw_change_answer *now = &command->out.u.change.now;
-    bool                           is_flight = now->of == AW_CHANGE_FLIGHT;
 
-    row->ticket = is_flight ? now->flight.change.slot : now->airport.change.slot;
+    switch (now->of) {
+    case AW_CHANGE_FLIGHT:
+        row->ticket = now->flight.change.slot;
+        row->version = (uint32_t)now->flight.version;
+        break;
+    case AW_CHANGE_AIRPORT:
+        row->ticket = now->airport.change.slot;
+        row->version = (uint32_t)now->airport.version;
+        break;
+    case AW_CHANGE_SURGE:
+        row->ticket = now->surge.change.slot;
+        row->version = (uint32_t)now->surge.version;
+        break;
+    }
     row->ticket_seq = aw_change_mark(state, now->of, row->ticket) & AW_ROW_SEQ_MAX;
-    row->version = (uint32_t)(is_flight ? now->flight.version : now->airport.version);
     row->lane = (uint16_t)(now->tickets >> 16);
     row->class_ = (uint8_t)(now->tickets >> 8);
     row->state = (uint8_t)now->tickets;

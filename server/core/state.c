@@ -16,7 +16,7 @@ static const struct aw_rows_layout layouts[AW_TABLE_COUNT] = {
     [AW_TABLE_TICKETS] = ROWS_LAYOUT(AW_TABLE_TICKETS, aw_ticket_row, sizeof(struct aw_ticket_row), link),
     [AW_TABLE_IDENTITIES] = ROWS_LAYOUT(AW_TABLE_IDENTITIES, aw_identity_row, offsetof(struct aw_identity_row, chain), next),
     [AW_TABLE_LEASES] = ROWS_LAYOUT(AW_TABLE_LEASES, aw_lease_row, offsetof(struct aw_lease_row, links), agent),
-    /* Lanes, agents, channels and settings are never given back, so these links are never used. */
+    /* Lanes, agents, channels, settings and the surge are never given back, so these links are never used. */
     [AW_TABLE_LANES] = ROWS_LAYOUT(AW_TABLE_LANES, aw_lane_row, AW_LANE_ROW_KEPT, version),
     [AW_TABLE_AGENTS] = ROWS_LAYOUT(AW_TABLE_AGENTS, aw_agent_row, offsetof(struct aw_agent_row, links), name_len),
     [AW_TABLE_ONCE] = ROWS_LAYOUT(AW_TABLE_ONCE, aw_once_row, offsetof(struct aw_once_row, chain), next),
@@ -36,6 +36,7 @@ static const struct aw_rows_layout layouts[AW_TABLE_COUNT] = {
     [AW_TABLE_INCIDENT_KEYS] =
         ROWS_LAYOUT(AW_TABLE_INCIDENT_KEYS, aw_incident_key_row, offsetof(struct aw_incident_key_row, chain), next),
     [AW_TABLE_TEXTS] = ROWS_LAYOUT(AW_TABLE_TEXTS, aw_text_row, offsetof(struct aw_text_row, links), next),
+    [AW_TABLE_SURGE] = ROWS_LAYOUT(AW_TABLE_SURGE, aw_surge_row, sizeof(struct aw_surge_row), version),
 };
 static const struct aw_index_layout identity_index = {.stride = sizeof(struct aw_identity_row),
                                                       .key_at = offsetof(struct aw_identity_row, hash),
@@ -118,6 +119,7 @@ table_of(struct aw_state *state, uint32_t table)
         &state->incidents,
         &state->incident_keys,
         &state->texts,
+        &state->surge,
     };
 
     return tables[table];
@@ -155,7 +157,8 @@ init_tables(struct aw_state *state)
                                             AW_PROMISE_GROUPS_MAX + 1,
                                             AW_INCIDENTS_MAX + 1,
                                             AW_INCIDENTS_MAX * AW_INCIDENT_KEYS_MAX + 1,
-                                            AW_OWN_TEXT_ROWS_MAX + 1};
+                                            AW_OWN_TEXT_ROWS_MAX + 1,
+                                            2};
 
     if (!aw_ledger_init(&state->ledger, limits->preimage_bytes_max))
         return false;
@@ -394,6 +397,7 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
     case AW_COMMAND_SETTINGS:
     case AW_COMMAND_EXTEND:
     case AW_COMMAND_COMPLETE:
+    case AW_COMMAND_SURGE: /* its row has a place */
     case AW_COMMAND_CHANNEL:
     case AW_COMMAND_REPLY: /* these say in apply whether there is room */
     case AW_COMMAND_REPLY_LEASE:
@@ -625,6 +629,9 @@ dispatch(struct aw_state *state, struct aw_command *command)
     case AW_COMMAND_TEMPLATE:
         aw_apply_template(state, command);
         return;
+    case AW_COMMAND_SURGE:
+        aw_apply_surge(state, command);
+        return;
     }
     AW_UNREACHABLE();
 }
@@ -731,7 +738,7 @@ aw_state_rows_digest_slow(const struct aw_state *state)
         &state->tickets,  &state->identities,     &state->leases,        &state->lanes,    &state->agents,
         &state->once,     &state->facts,          &state->flights,       &state->airports, &state->asides,
         &state->channels, &state->agent_settings, &state->replies,       &state->accounts, &state->channel_settings,
-        &state->forecast, &state->incidents,      &state->incident_keys, &state->texts,
+        &state->forecast, &state->incidents,      &state->incident_keys, &state->texts,    &state->surge,
     };
     struct aw_hash128 sum = {0};
 

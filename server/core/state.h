@@ -96,6 +96,7 @@
 #include "base/why.h"
 #include "model/command.h"
 #include "model/limits.h"
+#include "model/surge.h"
 #include "model/units.h"
 #include "port/table.h"
 
@@ -184,6 +185,7 @@ void aw_state_prefetch(const struct aw_state *state, const struct aw_command *co
  *   FLIGHT, AIRPORT   BAD_VALUE, PRECONDITION; FLIGHT also TABLE_FULL; AW_OK with changed false when it is as asked already, and
  *            with dry_run
  *   UNDO     NOT_FOUND, OVERTAKEN      all three with a key as HOLD
+ *   SURGE    BAD_VALUE, PRECONDITION; AW_OK with changed false when it is as asked already, and with dry_run
  *   UNFOLD   as CANCEL, but for BAD_VALUE (no message, or none left), STALE (other messages than were read: read them again) and
  *            TABLE_FULL; WRONG_STATE also while another agent holds what he was given of it
  *   REPLY    as EXTEND; TABLE_FULL (the outbox, or AW_TICKET_REPLIES_MAX of the ticket), BAD_VALUE (it answers no message of this
@@ -403,6 +405,18 @@ uint32_t aw_state_flights(const struct aw_state *state, uint32_t after, struct a
                           uint32_t *ret_next);
 uint32_t aw_state_airports(const struct aw_state *state, uint32_t after, struct aw_airport_answer *ret_airports, uint32_t room,
                            uint32_t *ret_next);
+
+/* The desk's surge. */
+struct aw_surge_view {
+    struct aw_surge     now;     /* off: there is none */
+    struct aw_surge     before;  /* what an undo of `change` would bring back */
+    struct aw_change_id change;  /* the last, while it can be undone; else seq 0 */
+    uint64_t            version; /* 0: there never was one */
+};
+void     aw_state_surge(const struct aw_state *state, struct aw_surge_view *ret_view);
+uint64_t aw_state_surge_version(const struct aw_state *state);
+/* How a pull of this lane alone chooses, which elsewhere does by `order`. */
+struct aw_order_settings aw_state_order_in(const struct aw_state *state, const struct aw_order_settings *order, uint32_t lane);
 
 /* A reply as far as its row tells. */
 struct aw_reply_view {

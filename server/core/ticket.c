@@ -202,9 +202,9 @@ clock_change_at(const struct aw_state *state, uint32_t slot, const struct aw_tic
 /* --- helping lanes ---------------------------------------------------------------------------------------------------------- */
 
 static aw_ms
-help_at(const struct aw_lane_row *lane, const struct aw_ticket_row *ticket, uint32_t helper)
+help_at(const struct aw_state *state, const struct aw_ticket_row *ticket, uint32_t helper)
 {
-    return aw_ticket_age(ticket) + lane->help_after_s[helper] * AW_MS_PER_S;
+    return aw_ticket_age(ticket) + aw_surge_help_after_s(state, ticket->lane, helper) * AW_MS_PER_S;
 }
 
 bool
@@ -219,7 +219,7 @@ aw_ticket_helpers_due(const struct aw_state *state, const struct aw_ticket_row *
     const struct aw_lane_row *lane = aw_lane_at(state, ticket->lane);
     uint32_t                  due = 0;
 
-    while (aw_state_lane_gives(state, ticket->lane) && due < lane->help_count && help_at(lane, ticket, due) <= state->now)
+    while (aw_state_lane_gives(state, ticket->lane) && due < lane->help_count && help_at(state, ticket, due) <= state->now)
         due++;
     return due;
 }
@@ -281,7 +281,7 @@ help_change_at(const struct aw_state *state, const struct aw_ticket_row *ticket,
     if (!aw_ticket_has_void_helpers(state, ticket)) {
         if (ticket->helpers == lane->help_count || !aw_state_lane_gives(state, ticket->lane))
             return 0;
-        at = help_at(lane, ticket, ticket->helpers);
+        at = help_at(state, ticket, ticket->helpers);
     }
     at = at <= now ? from : at;
     return at > 0 ? at : 1;

@@ -40,6 +40,7 @@ struct aw_receipt {
     bool                   duplicate; /* the first receipt again */
     bool                   differs;   /* with duplicate: the body was not the same */
     struct aw_promise      promise;
+    struct aw_slice        notice; /* what the desk's surge has to say to this customer now; empty: nothing */
     struct aw_commit_point commit;
 };
 
@@ -409,14 +410,38 @@ struct aw_airport_answer {
     uint64_t            version;
     struct aw_change_id change;
 };
+/* What a change did to the desk's surge. The numbers are stored. */
+enum aw_surge_turn { AW_SURGE_STAYS = 0, AW_SURGE_DECLARED = 1, AW_SURGE_CHANGED = 2, AW_SURGE_ENDED = 3 };
+/* The surge itself is looked up behind it: a change does not carry it. */
+struct aw_surge_mark {
+    enum aw_surge_turn  turn;
+    uint64_t            version;
+    struct aw_change_id change;
+};
 /* After a change of one of these, and after its undo. */
 struct aw_change_answer {
     enum aw_change_of        of;
     struct aw_flight_answer  flight;
     struct aw_airport_answer airport;
-    uint32_t                 tickets;   /* open ones that are about it: these were looked at again */
-    bool                     dry_run;   /* nothing was changed */
-    bool                     duplicate; /* the first answer again */
+    struct aw_surge_mark     surge;
+    /* Open ones that are about it: these were looked at again. Of a surge: those that wait where it holds. */
+    uint32_t tickets;
+    bool     dry_run;   /* nothing was changed */
+    bool     duplicate; /* the first answer again */
+};
+
+struct aw_surge;
+/* The desk's surge. */
+struct aw_surge_answer {
+    const struct aw_surge *surge;
+    const struct aw_slice *lanes;   /* names of its lanes */
+    uint64_t               version; /* for the ETag; 0: there never was one */
+    struct aw_change_id    change;  /* the newest, while it can be undone; else seq 0 */
+    /* After a change of it. */
+    bool     is_change;
+    uint32_t tickets; /* that wait where it holds, or held */
+    bool     dry_run;
+    bool     duplicate;
 };
 
 /* RFC 9457. `field`, `line` and the ones behind are members of their own, left out when empty or 0. */

@@ -72,6 +72,8 @@ aw_command_name(unsigned kind)
         return "incident_link";
     case AW_COMMAND_TEMPLATE:
         return "template";
+    case AW_COMMAND_SURGE:
+        return "surge";
     default: /* read from a journal, so any number may come */
         return "unknown";
     }
@@ -127,6 +129,7 @@ aw_command_slot(const struct aw_command *command, uint32_t *ret_slot)
     case AW_COMMAND_FORECAST:
     case AW_COMMAND_INCIDENT:
     case AW_COMMAND_TEMPLATE:
+    case AW_COMMAND_SURGE:
         return false;
     case AW_COMMAND_PROMISE:
         *ret_slot = command->in.promise.ticket.slot;
@@ -192,6 +195,8 @@ aw_command_by(const struct aw_command *command)
         return command->in.incident_link.by;
     case AW_COMMAND_TEMPLATE:
         return command->in.template_.by;
+    case AW_COMMAND_SURGE:
+        return command->in.surge.by;
     case AW_COMMAND_FLIGHT:
         return command->in.flight.by;
     case AW_COMMAND_AIRPORT:

@@ -31,7 +31,7 @@ enum aw_command_kind {
     AW_COMMAND_LANE = 3,     /* makes or changes a lane */
     AW_COMMAND_FLIGHT = 4,   /* what a flight does */
     AW_COMMAND_AIRPORT = 5,  /* an airport closes or opens */
-    AW_COMMAND_UNDO = 6,     /* one of these two, while nothing came after it */
+    AW_COMMAND_UNDO = 6,     /* one of these two or a surge, while nothing came after it */
     AW_COMMAND_AGENT = 7,    /* what an agent is set to: lanes, gentle, units */
     AW_COMMAND_CHANNEL = 8,  /* what a channel is set to: how fast replies may go out on its accounts */
     AW_COMMAND_PRESENCE = 9, /* whether an agent takes tickets now */
@@ -59,6 +59,7 @@ enum aw_command_kind {
     AW_COMMAND_INCIDENT_LINK = 51, /* a ticket joins one, or is taken out */
     AW_COMMAND_PROMISE = 47,       /* a ticket will wait longer than was promised: another promise */
     AW_COMMAND_FORECAST = 61,      /* how long it takes in a group of lanes, as told from now on */
+    AW_COMMAND_SURGE = 60,         /* the desk's surge is declared, changed or ended */
 };
 
 /* How many rows tables may have, as decisions go by them: what is forgotten early when a table is full must be so again at a
@@ -217,6 +218,15 @@ struct aw_in_undo {
     struct aw_change_id change;
     struct aw_slice     by;
     bool                dry_run;
+};
+
+struct aw_surge;
+/* The whole of it, without `since`; one that is off has nothing else set. */
+struct aw_in_surge {
+    const struct aw_surge *surge; /* model/surge.h; NULL: off */
+    struct aw_slice        by;
+    struct aw_if_match     if_match; /* else AW_E_PRECONDITION */
+    bool                   dry_run;  /* counts only; not recorded */
 };
 
 /* A departure that concerns this message; kept so that flight events can find the ticket (hashes of number and date, keyed). */
@@ -672,7 +682,7 @@ struct aw_out_agent {
     bool     created; /* it was never set before */
 };
 
-/* FLIGHT, AIRPORT, UNDO. */
+/* FLIGHT, AIRPORT, SURGE, UNDO. */
 struct aw_out_change {
     struct aw_change_answer now; /* with dry_run: as it would be */
     bool                    created;
@@ -793,6 +803,7 @@ struct aw_command {
         struct aw_in_forecast      forecast;
         struct aw_in_promise       promise;
         struct aw_in_template      template_;
+        struct aw_in_surge         surge;
     } in;
     struct aw_outcome_of out;
 };
@@ -810,9 +821,17 @@ aw_command_is_change(enum aw_command_kind kind)
 {
     return kind == AW_COMMAND_FLIGHT || kind == AW_COMMAND_AIRPORT || kind == AW_COMMAND_UNDO;
 }
-/* Kinds that are remembered by an Idempotency-Key; their outcome is an aw_out_ticket, an aw_out_change or an
- * aw_out_incident. Messages and what is done
- * with a lease are known by their own identity, leases by their pull. */
+/* What it did to the desk's surge, which its record tells: SURGE, and the UNDO of one. */
+static inline enum aw_surge_turn
+aw_command_surge_turn(const struct aw_command *command)
+{
+    bool is_surge =
+        command->kind == AW_COMMAND_SURGE || (command->kind == AW_COMMAND_UNDO && command->in.undo.change.of == AW_CHANGE_SURGE);
+
+    return is_surge ? command->out.u.change.now.surge.turn : AW_SURGE_STAYS;
+}
+/* Kinds that are remembered by an Idempotency-Key; their outcome is an aw_out_ticket, an aw_out_change or an aw_out_incident.
+ * Messages and what is done with a lease are known by their own identity, leases by their pull. */
 static inline bool
 aw_command_takes_key(enum aw_command_kind kind)
 {

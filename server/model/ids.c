@@ -106,6 +106,9 @@ format_slot(char letter, uint8_t shard, uint32_t slot, uint64_t seq, char text[A
     *at = '\0';
 }
 
+/* By what was changed. */
+static const char change_letters[] = {'f', 'a', 's'};
+
 void
 aw_ticket_id_format(struct aw_ticket_id id, char text[AW_ID_TEXT_BYTES])
 {
@@ -124,7 +127,7 @@ aw_change_id_format(struct aw_change_id id, char text[AW_ID_TEXT_BYTES])
     char *at = text;
 
     *at++ = 'c';
-    *at++ = id.of == AW_CHANGE_FLIGHT ? 'f' : 'a';
+    *at++ = change_letters[id.of];
     at = put_fixed(at, SHARD_DIGITS, id.shard);
     at = put_fixed(at, SLOT_DIGITS, id.slot);
     at = put_seq(at, id.seq);
@@ -187,21 +190,21 @@ aw_incident_id_parse(struct aw_slice text, struct aw_incident_id *ret_id)
 bool
 aw_change_id_parse(struct aw_slice text, struct aw_change_id *ret_id)
 {
-    enum aw_change_of of = AW_CHANGE_FLIGHT;
-    uint64_t          shard;
-    uint64_t          slot;
-    uint64_t          seq;
+    unsigned of = 0;
+    uint64_t shard;
+    uint64_t slot;
+    uint64_t seq;
 
     if (!take_letter(&text, 'c'))
         return false;
-    if (take_letter(&text, 'a'))
-        of = AW_CHANGE_AIRPORT;
-    else if (!take_letter(&text, 'f'))
+    while (of < AW_ARRAY_LEN(change_letters) && !take_letter(&text, change_letters[of]))
+        of++;
+    if (of == AW_ARRAY_LEN(change_letters))
         return false;
     if (!take_fixed(&text, SHARD_DIGITS, UINT8_MAX, &shard) || !take_fixed(&text, SLOT_DIGITS, UINT32_MAX, &slot) ||
         !take_seq(&text, &seq))
         return false;
-    *ret_id = (struct aw_change_id){.seq = seq, .slot = (uint32_t)slot, .shard = (uint8_t)shard, .of = of};
+    *ret_id = (struct aw_change_id){.seq = seq, .slot = (uint32_t)slot, .shard = (uint8_t)shard, .of = (enum aw_change_of)of};
     return true;
 }
 

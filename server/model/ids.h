@@ -8,7 +8,8 @@
  *   ticket   "t" shard(2) slot(7) seq    table slot, and the sequence of the record that opened it (the slot may be reused, the
  *                                        pair not)
  *   incident "i" shard(2) slot(7) seq    likewise, of the record that made it
- *   change   "cf" or "ca" shard(2) slot(7) seq   row of the flight or airport, and the sequence of the record that changed it
+ *   change   "cf", "ca" or "cs" shard(2) slot(7) seq   row of the flight, airport or surge, and the sequence of the record that
+ *                                        changed it
  *   lease    "l" base64url(shard, slot, fence, mac)   fence = sequence of the record that granted it; larger is newer (a fencing
  *                                        token, Kleppmann 2016); mac makes it unguessable
  * Thread: any. Owns nothing.
@@ -44,7 +45,7 @@ struct aw_lease_id {
 };
 
 /* What a change changed; the numbers are stored. */
-enum aw_change_of { AW_CHANGE_FLIGHT = 0, AW_CHANGE_AIRPORT = 1 };
+enum aw_change_of { AW_CHANGE_FLIGHT = 0, AW_CHANGE_AIRPORT = 1, AW_CHANGE_SURGE = 2 };
 struct aw_change_id {
     uint64_t          seq; /* 0: none */
     uint32_t          slot;

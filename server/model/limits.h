@@ -97,6 +97,13 @@
 #define AW_INCIDENT_TITLE_BYTES_MAX 120U
 #define AW_INCIDENT_KEYS_MAX        64U   /* flights and airports of one */
 #define AW_INCIDENT_LINKS_MAX       1000U /* tickets that one request names */
+/* What one surge may name; its record has to fit with all of it. */
+#define AW_SURGE_LANES_MAX        64U
+#define AW_SURGE_FLIGHTS_MAX      64U
+#define AW_SURGE_AIRPORTS_MAX     64U
+#define AW_SURGE_NOTICES_MAX      8U
+#define AW_SURGE_NOTICE_BYTES_MAX 480U
+#define AW_SURGE_TARGET_S_MAX     (30U * 24U * 3600U)
 
 /* What the server itself writes (templates, answers of incidents): a text, the languages of a set and all of its texts, and the
  * rows of all sets together with what replies on their way still name. */

@@ -10,6 +10,7 @@
 #include "model/record.h"
 
 #include "model/limits.h"
+#include "model/surge.h"
 
 #include <endian.h>
 #include <stddef.h>
@@ -354,9 +355,65 @@ put_airport(struct put *put, const struct aw_in_airport *airport)
 }
 
 static void
+put_surge_text(struct put *put, const char *bytes, size_t bytes_max)
+{
+    put_string(put, aw_surge_text(bytes, bytes_max), bytes_max);
+}
+
+/* What it names. */
+static void
+put_surge_lists(struct put *put, const struct aw_surge *surge)
+{
+    AW_ASSERT(surge->lane_count <= AW_SURGE_LANES_MAX);
+    AW_ASSERT(surge->channel_count <= AW_CHANNELS_MAX);
+    AW_ASSERT(surge->flight_count <= AW_SURGE_FLIGHTS_MAX);
+    AW_ASSERT(surge->airport_count <= AW_SURGE_AIRPORTS_MAX);
+    AW_ASSERT(surge->notice_count <= AW_SURGE_NOTICES_MAX);
+    put_u8(put, surge->lane_count);
+    for (uint32_t i = 0; i < surge->lane_count; i++)
+        put_u32(put, surge->lanes[i]);
+    put_u8(put, surge->channel_count);
+    for (uint32_t i = 0; i < surge->channel_count; i++)
+        put_surge_text(put, surge->channels[i], sizeof(surge->channels[i]));
+    put_u8(put, surge->flight_count);
+    for (uint32_t i = 0; i < surge->flight_count; i++) {
+        put_u64(put, surge->flights[i].hash);
+        put_surge_text(put, surge->flights[i].number, sizeof(surge->flights[i].number));
+        put_u32(put, surge->flights[i].date_days);
+    }
+    put_u8(put, surge->airport_count);
+    for (uint32_t i = 0; i < surge->airport_count; i++)
+        put_bytes(put, surge->airports[i].letters, sizeof(surge->airports[i].letters));
+    put_u8(put, surge->notice_count);
+    for (uint32_t i = 0; i < surge->notice_count; i++) {
+        put_surge_text(put, surge->notices[i].lang, sizeof(surge->notices[i].lang));
+        put_surge_text(put, surge->notices[i].text, sizeof(surge->notices[i].text));
+    }
+}
+
+static void
+put_surge(struct put *put, const struct aw_in_surge *in)
+{
+    const struct aw_surge *surge = in->surge;
+
+    put_if_match(put, &in->if_match);
+    put_string(put, in->by, AW_AGENT_BYTES_MAX);
+    put_u8(put, surge != NULL);
+    if (surge == NULL)
+        return;
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
+        put_u32(put, surge->target_s[i]);
+    put_u32(put, surge->overflow_after_s);
+    put_u8(put, surge->order);
+    put_u8(put, surge->is_receipt);
+    put_surge_text(put, surge->reason, sizeof(surge->reason));
+    put_surge_lists(put, surge);
+}
+
+static void
 put_undo(struct put *put, const struct aw_in_undo *undo)
 {
-    AW_ASSERT((unsigned)undo->change.of <= AW_CHANGE_AIRPORT);
+    AW_ASSERT((unsigned)undo->change.of <= AW_CHANGE_SURGE);
     put_u8(put, undo->change.of);
     put_u8(put, undo->change.shard);
     put_u32(put, undo->change.slot);
@@ -902,6 +959,12 @@ put_fields(struct put *put, const struct aw_command *command)
         return;
     case AW_COMMAND_UNDO:
         put_undo(put, &command->in.undo);
+        if (command->in.undo.change.of == AW_CHANGE_SURGE)
+            put_u8(put, aw_command_surge_turn(command));
+        return;
+    case AW_COMMAND_SURGE:
+        put_surge(put, &command->in.surge);
+        put_u8(put, aw_command_surge_turn(command));
         return;
     case AW_COMMAND_AGENT:
         put_agent(put, &command->in.agent);
@@ -1385,10 +1448,82 @@ get_airport(struct get *get, struct aw_in_airport *airport)
     airport->by = get_string(get, AW_AGENT_BYTES_MAX);
 }
 
+/* Texts in a surge end at their first zero, so none may be in them. */
+static void
+get_surge_text(struct get *get, char *to, size_t bytes_max)
+{
+    struct aw_slice text = get_string(get, bytes_max);
+
+    if (text.len == 0)
+        return;
+    if (memchr(text.ptr, '\0', text.len) != NULL)
+        get_fail(get, AW_E_CORRUPT, "a text of a surge has a zero in it");
+    memcpy(to, text.ptr, text.len);
+}
+
+static void
+get_surge_lists(struct get *get, struct aw_surge *surge)
+{
+    surge->lane_count = (uint8_t)get_u8(get, AW_SURGE_LANES_MAX, "more lanes than the limit");
+    for (uint32_t i = 0; i < surge->lane_count; i++) {
+        uint32_t lane = get_u32(get);
+
+        if (lane > UINT16_MAX)
+            get_fail(get, AW_E_CORRUPT, "a lane is out of range");
+        surge->lanes[i] = (uint16_t)lane;
+    }
+    surge->channel_count = (uint8_t)get_u8(get, AW_CHANNELS_MAX, "more channels than the limit");
+    for (uint32_t i = 0; i < surge->channel_count; i++)
+        get_surge_text(get, surge->channels[i], sizeof(surge->channels[i]));
+    surge->flight_count = (uint8_t)get_u8(get, AW_SURGE_FLIGHTS_MAX, "more flights than the limit");
+    for (uint32_t i = 0; i < surge->flight_count; i++) {
+        surge->flights[i].hash = get_u64(get);
+        get_surge_text(get, surge->flights[i].number, sizeof(surge->flights[i].number));
+        surge->flights[i].date_days = get_u32(get);
+    }
+    surge->airport_count = (uint8_t)get_u8(get, AW_SURGE_AIRPORTS_MAX, "more airports than the limit");
+    for (uint32_t i = 0; i < surge->airport_count; i++)
+        get_airport_code(get, &surge->airports[i]);
+    surge->notice_count = (uint8_t)get_u8(get, AW_SURGE_NOTICES_MAX, "more notices than the limit");
+    for (uint32_t i = 0; i < surge->notice_count; i++) {
+        get_surge_text(get, surge->notices[i].lang, sizeof(surge->notices[i].lang));
+        get_surge_text(get, surge->notices[i].text, sizeof(surge->notices[i].text));
+    }
+}
+
+static void
+get_surge(struct get *get, struct aw_in_surge *in)
+{
+    uint32_t         count;
+    struct aw_surge *surge;
+
+    in->if_match.version = get_u64(get);
+    in->by = get_string(get, AW_AGENT_BYTES_MAX);
+    count = get_u8(get, 1, "a flag is neither 0 nor 1");
+    surge = get_list(get, &count, sizeof(*surge));
+    if (surge == NULL)
+        return;
+    surge->is_on = 1;
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
+        surge->target_s[i] = get_u32(get);
+    surge->overflow_after_s = get_u32(get);
+    surge->order = (uint8_t)get_u8(get, AW_SURGE_ORDER_STRICT, "an order is out of range");
+    surge->is_receipt = (uint8_t)get_u8(get, 1, "a flag is neither 0 nor 1");
+    get_surge_text(get, surge->reason, sizeof(surge->reason));
+    get_surge_lists(get, surge);
+    in->surge = surge;
+}
+
+static void
+get_surge_turn(struct get *get, struct aw_command *command)
+{
+    command->out.u.change.now.surge.turn = (enum aw_surge_turn)get_u8(get, AW_SURGE_ENDED, "a surge's turn is out of range");
+}
+
 static void
 get_undo(struct get *get, struct aw_in_undo *undo)
 {
-    undo->change.of = (enum aw_change_of)get_u8(get, AW_CHANGE_AIRPORT, "a change of what is unknown");
+    undo->change.of = (enum aw_change_of)get_u8(get, AW_CHANGE_SURGE, "a change of what is unknown");
     undo->change.shard = (uint8_t)get_u8(get, UINT8_MAX, "");
     undo->change.slot = get_u32(get);
     undo->change.seq = get_u64(get);
@@ -1963,6 +2098,12 @@ get_fields(struct get *get, struct aw_command *command)
         return true;
     case AW_COMMAND_UNDO:
         get_undo(get, &command->in.undo);
+        if (command->in.undo.change.of == AW_CHANGE_SURGE)
+            get_surge_turn(get, command);
+        return true;
+    case AW_COMMAND_SURGE:
+        get_surge(get, &command->in.surge);
+        get_surge_turn(get, command);
         return true;
     case AW_COMMAND_AGENT:
         get_agent(get, &command->in.agent);

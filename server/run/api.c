@@ -47,6 +47,8 @@ static const struct route routes[] = {
     EXACT(AW_POST, "/v1/flights", aw_api_post_flights),
     EXACT(AW_GET, "/v1/airports", aw_api_list_airports),
     EXACT(AW_POST, "/v1/replies/check", aw_api_check_reply),
+    EXACT(AW_GET, "/v1/surge", aw_api_get_surge),
+    EXACT(AW_PUT, "/v1/surge", aw_api_put_surge),
     EXACT(AW_GET, "/v1/stats", aw_api_stats),
     EXACT(AW_GET, "/v1/events", aw_api_events),
     EXACT(AW_GET, "/healthz", aw_api_healthz),

@@ -51,6 +51,8 @@ aw_api_handler aw_api_report_reply;
 aw_api_handler aw_api_redrive;
 aw_api_handler aw_api_get_channel; /* api_channels.c */
 aw_api_handler aw_api_put_channel;
+aw_api_handler aw_api_get_surge; /* api_surge.c */
+aw_api_handler aw_api_put_surge;
 aw_api_handler aw_api_list_lanes; /* api_lanes.c */
 aw_api_handler aw_api_get_lane;
 aw_api_handler aw_api_put_lane;
@@ -90,6 +92,9 @@ AW_MUST_USE bool aw_api_once(struct aw_call *call, struct aw_slice who, struct a
 /* The numbers of the lanes of these names, ascending and each once; in the arena. None: NULL. False: answered 404 or 503. */
 AW_MUST_USE bool aw_api_find_lanes(struct aw_call *call, const struct aw_slice *names, uint32_t count, const uint32_t **ret_lanes,
                                    uint32_t *ret_count);
+/* Answers with the surge in `view`: as it is, as it would be when undone with `dry_run`, or changed (`change` of it, else NULL). */
+void aw_api_answer_surge(struct aw_call *call, enum aw_media media, const struct aw_surge_view *view,
+                         const struct aw_out_change *change);
 /* Whether a text can be an agent's name. */
 bool aw_api_is_agent(struct aw_slice name);
 /* The encoding of the body; JSON when there is none. `sequence_ok`: NDJSON and MessagePack sequences too. False: answered 415. */

@@ -184,6 +184,10 @@ struct change {
     struct aw_once      once; /* POST */
     struct aw_api_lines lines;
     struct aw_entry     entry; /* PUT and undo */
+    /* After the undo of a surge: what it is now. */
+    struct aw_submission  looking;
+    struct aw_query       query;
+    struct aw_surge_view *surge;
 };
 
 static const char *
@@ -249,14 +253,48 @@ answer_lines(struct change *change)
 }
 
 static void
+look_at_surge(struct change *change)
+{
+    change->surge = aw_arena_take_zeroed(aw_call_arena(&change->call), 1, sizeof(*change->surge));
+    if (change->surge == NULL) {
+        aw_call_fail(&change->call, AW_E_MEMORY, "");
+        return;
+    }
+    change->query = (struct aw_query){.kind = AW_QUERY_SURGE, .surge = change->surge};
+    change->looking = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &change->query};
+    aw_call_submit(&change->call, &change->looking);
+}
+
+static void
+answer_surge(struct change *change)
+{
+    if (change->looking.err != AW_OK)
+        aw_call_fail(&change->call, change->looking.err, "");
+    else
+        aw_api_answer_surge(&change->call, change->media, change->surge, &change->entry.command.out.u.change);
+}
+
+static bool
+is_surge_undone(const struct change *change)
+{
+    const struct aw_command *command = &change->entry.command;
+
+    return command->kind == AW_COMMAND_UNDO && command->out.err == AW_OK && command->out.u.change.now.of == AW_CHANGE_SURGE;
+}
+
+static void
 on_changed(struct aw_call *call)
 {
     struct change *change = (struct change *)call;
 
-    if (change->lines.submission.err != AW_OK)
+    if (change->surge != NULL)
+        answer_surge(change);
+    else if (change->lines.submission.err != AW_OK)
         aw_call_fail(call, change->lines.submission.err, "");
     else if (change->lines.many)
         answer_lines(change);
+    else if (is_surge_undone(change))
+        look_at_surge(change);
     else
         answer_change(change, &change->lines.submission.entries[0].command);
 }

@@ -107,7 +107,8 @@ on_counted(struct aw_call *call)
     struct aw_metrics_view  view = {.counts = &numbers->counts,
                                     .lanes = shared->lanes,
                                     .directory = shared->directory,
-                                    .order = &call->io->order,
+                                    .order = aw_surge_copy_order(call->io, NULL, 0),
+                                    .surge = &call->io->surge.view,
                                     .now = call->io->wall};
     struct aw_buffer        buffer;
 

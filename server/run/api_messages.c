@@ -235,6 +235,7 @@ make_receipt(struct post *post, const struct aw_api_line *line, struct aw_receip
             return false;
         *ret_receipt = item->receipt;
         ret_receipt->lane = aw_lanes_directory_name(post->call.io->shared->directory, item->lane);
+        ret_receipt->notice = aw_surge_copy_notice(post->call.io, &command->in.message, item->lane);
         ret_receipt->duplicate = true;
         ret_receipt->differs = memcmp(&item->body_hash, &command->in.message.body_hash, sizeof(item->body_hash)) != 0;
         ret_problem->err = AW_E_MEMORY;
@@ -250,6 +251,7 @@ make_receipt(struct post *post, const struct aw_api_line *line, struct aw_receip
                                        .folded = out->folded,
                                        .reopened = out->reopened,
                                        .promise = out->promise,
+                                       .notice = aw_surge_copy_notice(post->call.io, &command->in.message, out->lane),
                                        .commit = entry->point};
     ret_problem->err = AW_E_MEMORY;
     return !out->lane_unknown || add_lane_reason(ret_receipt, aw_call_arena(&post->call));

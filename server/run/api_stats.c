@@ -15,14 +15,15 @@ struct stats {
 static void
 fill_classes(const struct aw_io *io, const struct aw_state_counts *counts, struct aw_stats_answer *answer)
 {
-    struct aw_oldest oldest[AW_CLASS_COUNT];
+    const struct aw_order_settings *order = aw_surge_copy_order(io, NULL, 0);
+    struct aw_oldest                oldest[AW_CLASS_COUNT];
 
-    aw_oldest_find(io->shared->lanes, io->shared->directory, &io->order, answer->as_of, oldest);
+    aw_oldest_find(io->shared->lanes, io->shared->directory, order, answer->as_of, oldest);
     for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
         answer->classes[i] = (struct aw_class_stats){.waiting = counts->tickets[AW_TICKET_WAITING][i],
                                                      .leased = counts->tickets[AW_TICKET_LEASED][i],
                                                      .held = counts->tickets[AW_TICKET_HELD][i],
-                                                     .target_ms = io->order.target_ms[i],
+                                                     .target_ms = order->target_ms[i],
                                                      .oldest = oldest[i].age,
                                                      .kappa_permille = oldest[i].kappa_permille};
 }
@@ -35,7 +36,7 @@ on_counted(struct aw_call *call)
     const struct aw_state_counts *counts = &stats->counts;
     struct aw_stats_answer        answer = {.as_of = stats->query.now,
                                             .role = aw_role_name((enum aw_role)aw_metric_sum(io->shared->metrics, AW_METRIC_ROLE)),
-                                            .order = aw_order_name(io->order.order),
+                                            .order = aw_order_name(aw_surge_copy_order(io, NULL, 0)->order),
                                             .leases = counts->leases,
                                             .lanes = counts->lanes,
                                             .agents = counts->agents,

@@ -159,6 +159,7 @@ begin_drain(struct aw_io *io)
     for (struct aw_list *node = io->conns.next; node != &io->conns; node = node->next)
         aw_conn_shutdown(aw_conn_of_all(node), io->now);
     aw_api_drain(io);
+    aw_surge_copy_drain(io);
 }
 
 /* Between two requests: no text is being read now. */
@@ -178,6 +179,7 @@ static void
 change_order(struct aw_io *io, struct aw_order_slip *slip)
 {
     io->order = slip->order;
+    aw_surge_copy_renew(io);
     if (!aw_ring_try_push(&io->departures_in, &slip->arrival))
         AW_UNREACHABLE(); /* as above */
     aw_wake_up(io->acceptor_wake);
@@ -212,6 +214,13 @@ is_look(const struct aw_submission *submission)
            (submission->query->kind == AW_QUERY_AHEAD || submission->query->kind == AW_QUERY_SEARCH);
 }
 
+/* What follows the surge is out as long as the thread runs: no work of anybody's. */
+static bool
+is_work(const struct aw_submission *submission)
+{
+    return submission->kind != AW_SUBMIT_FOLLOW;
+}
+
 static void
 send(struct aw_io *io, struct aw_submission *submission)
 {
@@ -226,7 +235,7 @@ send(struct aw_io *io, struct aw_submission *submission)
 void
 aw_io_submit(struct aw_io *io, struct aw_submission *submission)
 {
-    io->out++;
+    io->out += is_work(submission);
     io->out_parked += submission->kind == AW_SUBMIT_PARK || submission->kind == AW_SUBMIT_AWAIT;
     io->out_looks += is_look(submission);
     io->choices_out += submission->choices;
@@ -265,14 +274,14 @@ take_back(struct aw_io *io)
     size_t                taken = 0;
 
     while ((submission = aw_ring_try_pop(&io->from_committer)) != NULL) {
-        io->out--;
+        io->out -= is_work(submission);
         io->out_parked -= submission->kind == AW_SUBMIT_PARK || submission->kind == AW_SUBMIT_AWAIT;
         io->out_looks -= is_look(submission);
         io->with_committer--;
         AW_ASSERT(submission->choices <= io->choices_out);
         io->choices_out -= submission->choices;
         submission->choices = 0;
-        if (!aw_api_events_back(io, submission))
+        if (!aw_api_events_back(io, submission) && !aw_surge_copy_back(io, submission))
             aw_call_submission_back(submission);
         taken++;
     }
@@ -358,7 +367,7 @@ on_idle(struct ev_loop *loop, struct ev_idle *idle, int events)
 static bool
 is_drained(const struct aw_io *io)
 {
-    return io->draining && io->out == 0 && aw_list_is_empty(&io->conns);
+    return io->draining && io->out == 0 && aw_list_is_empty(&io->conns) && !aw_surge_copy_is_out(io);
 }
 
 /* Before each sleep: everything that came back is answered, everything that was answered is written, and only then we sleep. */
@@ -372,6 +381,7 @@ on_prepare(struct ev_loop *loop, struct ev_prepare *prepare, int events)
     take_arrivals(io);
     take_back(io);
     run_turns(io);
+    aw_surge_copy_begin(io);
     rouse_committer(io);
     aw_metric_set(io->metrics, AW_METRIC_TLS_SETTLED, io->tls_arrived - aw_edge_stats(io->edge)->handshakes_now);
     if (is_drained(io)) {
@@ -488,6 +498,7 @@ aw_io_init(struct aw_io *io, uint32_t number, const struct aw_shared *shared, st
     if (err != AW_OK)
         return err;
     io->order = *aw_orderbook_order(shared->orderbook);
+    aw_surge_copy_renew(io);
     io->metrics = aw_metrics_block(shared->metrics, number);
     io->quiet = aw_qsbr_join(shared->qsbr);
     io->blocks = aw_blocks_new(BLOCK_BYTES, settings->memory_bytes_max / settings->io_threads);

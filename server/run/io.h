@@ -18,6 +18,7 @@
 #include "run/call.h"
 #include "run/metrics.h"
 #include "run/settings.h"
+#include "run/surge_copy.h"
 
 #include <ev.h>
 #include <pthread.h>
@@ -70,7 +71,8 @@ struct aw_io {
     struct aw_metrics_block *metrics; /* borrows: this thread's */
     struct aw_qsbr_reader   *quiet;   /* borrows: this thread's */
     struct aw_rules_kit     *rules;   /* what texts are read with; borrows, until the next one arrives */
-    struct aw_order_settings order;   /* how pulls choose, until the next one arrives */
+    struct aw_order_settings order;   /* how pulls choose, until the next one arrives, and where no surge says otherwise */
+    struct aw_surge_copy     surge;
     struct aw_wake           wake;
     /* Mailboxes. */
     struct aw_ring_in  to_committer;
@@ -101,7 +103,7 @@ struct aw_io {
     struct aw_list       backlog; /* submissions for which the mailboxes have no room yet */
     uint32_t             mailbox_slots;
     uint32_t             with_committer;      /* submissions in the mailboxes and beyond */
-    uint64_t             out;                 /* submissions and reads out */
+    uint64_t             out;                 /* submissions and reads out, but for what follows the surge */
     uint64_t             out_parked;          /* of them, pulls that wait with the committer */
     uint32_t             agent_streams;       /* open */
     uint32_t             agent_streams_awake; /* of them, those that do not wait with the committer just now, but will */

@@ -219,6 +219,24 @@ render_ages(const struct aw_metrics_view *view, struct aw_buffer *buffer)
 }
 
 static void
+render_surge(const struct aw_metrics_view *view, struct aw_buffer *buffer)
+{
+    const struct aw_surge *surge = &view->surge->now;
+
+    family(buffer, "surge", "gauge", "1 while a surge is declared.");
+    aw_buffer_printf(buffer, "aswolk_surge %u\n", (unsigned)surge->is_on);
+    family(buffer, "surge_age_seconds", "gauge", "Time since the surge was declared; 0: none is.");
+    aw_buffer_printf(buffer, "aswolk_surge_age_seconds %.1f\n",
+                     surge->is_on != 0 && view->now > surge->since ? (double)(view->now - surge->since) / 1000.0 : 0.0);
+    family(buffer, "surge_version", "counter", "Changes of the surge since the store was made.");
+    aw_buffer_printf(buffer, "aswolk_surge_version_total %" PRIu64 "\n", view->surge->version);
+    family(buffer, "target_seconds", "gauge", "How long a ticket may wait, by which a pull over all lanes chooses.");
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
+        aw_buffer_printf(buffer, "aswolk_target_seconds{class=\"%s\"} %" PRIu64 "\n", aw_class_name((enum aw_class)i),
+                         view->order->target_ms[i] / AW_MS_PER_S);
+}
+
+static void
 render_histogram(const struct aw_histogram *histogram, const char *name, const char *help, double scale, const uint64_t *bounds,
                  size_t bound_count, struct aw_buffer *buffer)
 {
@@ -301,6 +319,7 @@ aw_metrics_render(const struct aw_metrics *metrics, const struct aw_metrics_view
     render_ever(view->counts, buffer);
     render_tickets(view->counts, buffer);
     render_ages(view, buffer);
+    render_surge(view, buffer);
     render_commits(metrics, buffer);
     render_store(metrics, buffer);
     render_kept(metrics, view->now, buffer);

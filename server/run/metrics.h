@@ -105,7 +105,8 @@ struct aw_metrics_view {
     const struct aw_state_counts   *counts;
     struct aw_lanes                *lanes; /* heads are peeked for the oldest ages */
     struct aw_lanes_directory      *directory;
-    const struct aw_order_settings *order;
+    const struct aw_order_settings *order; /* of a pull over all lanes */
+    const struct aw_surge_view     *surge;
     aw_ms                           now;
 };
 /* Appends the whole exposition with its `# EOF`. */

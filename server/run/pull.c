@@ -126,6 +126,12 @@ note_taken(struct aw_pull *pull, const struct aw_head *head)
     return false;
 }
 
+static const struct aw_order_settings *
+order_of(const struct aw_pull *pull)
+{
+    return aw_surge_copy_order(pull->call.io, pull->lanes, pull->lane_count);
+}
+
 static void
 add_choice(struct aw_pull *pull, const struct aw_choice *choice)
 {
@@ -138,7 +144,7 @@ add_choice(struct aw_pull *pull, const struct aw_choice *choice)
                                          .lease_ms = pull->lease_ms,
                                          .pull_key = pull->key,
                                          .choice = {.at = pull->call.io->wall,
-                                                    .order = pull->call.io->order,
+                                                    .order = *order_of(pull),
                                                     .seen_seq = choice->seen_seq,
                                                     .taken_seq = choice->taken_seq,
                                                     .queue = (uint8_t)choice->head.queue,
@@ -193,7 +199,7 @@ take_one(struct aw_pull *pull, struct aw_choice *ret_choice, bool *ret_is_dry)
                                     .lane_count = pull->lane_count,
                                     .full = aw_units_full(&pull->_units),
                                     .barred = pull->_barred,
-                                    .order = &io->order};
+                                    .order = order_of(pull)};
 
     while (has_place(pull)) {
         *ret_is_dry = !aw_choice_take(&of, io->wall, ret_choice);
@@ -227,7 +233,7 @@ aw_pull_take(struct aw_pull *pull)
     submission->kind = AW_SUBMIT_COMMANDS;
     submission->entries = pull->entries;
     submission->pull = &pull->park.park;
-    pull->_order = pull->call.io->order;
+    pull->_order = *order_of(pull);
     submission->woken_lane = pull->park.park.woken_lane; /* the wake has done its work with this */
     pull->park.park.woken_lane = AW_LANE_NONE;
     aw_call_submit(&pull->call, submission);
@@ -278,7 +284,7 @@ void
 aw_pull_park(struct aw_pull *pull, bool leaving)
 {
     pull->is_parked = true;
-    pull->_order = pull->call.io->order;
+    pull->_order = *order_of(pull);
     pull->park.park.leaving = leaving;
     aw_call_submit(&pull->call, &pull->park);
 }

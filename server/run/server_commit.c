@@ -162,6 +162,8 @@ start_committer(struct aw_server *server)
     if (err != AW_OK)
         return err;
     publish_numbers(server);
+    for (uint32_t i = 0; i < server->io_count; i++)
+        aw_wake_up(&server->ios[i].wake); /* to follow the surge before anybody asks for anything */
     log_ready(server, &recovery);
     server->is_ready = true;
     return AW_OK;

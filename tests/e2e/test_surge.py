@@ -1,165 +1,151 @@
 #!/usr/bin/python3
-"""The load program against the real server: messages go in on schedule while agents drain, and its audit must find each one that
-was acknowledged in exactly one completed lease, or still waiting; also when the server is killed in between. Afterwards
-`aswolk audit` must find that no pull passed over anything more urgent."""
+"""A surge on the real server: pulls follow its order, receipts its words, events tell of it; it outlives kill -9, and is undone."""
 
-import json
-import os
-import subprocess
 import sys
-import threading
 import time
 
-from aswolk_test import PATIENCE_S, ROOT, SLOW, audit, check, equal, program, run
-
-MADE_UP = os.path.join(ROOT, "tests", "data", "messages.ndjson")
-REAL = os.path.join(os.path.dirname(ROOT), "shared", "data", "airline-tweets-dev.jsonl")
-
-# A ticket that is kept for one agent is handed out by the committer, which the audit does not judge.
-JUDGED = ("--kept-s", "0", "--kept-gentle-s", "0")
+from aswolk_test import MSGPACK, NDJSON, Messages, check, equal, problem, rfc3339, run, status, until
+from test_flights import DATE, undo
 
 
-def report_of(t, server, *args):
-    """Runs surge to its end; returns its report."""
-    report = os.path.join(t.folder, "report.json")
-    command = [program("surge")] + list(args) + ["--url", "http://%s:%d" % server.address, "--json", report]
-    done = subprocess.run(command, capture_output=True, timeout=PATIENCE_S * 15)
-    text = (done.stdout + done.stderr).decode("utf-8", "replace")
-    equal(done.returncode, 0, "exit code of surge: " + text[-2000:])
-    with open(report, encoding="utf-8") as file:
-        return json.load(file)
+def put_surge(api, body, **more):
+    return api.send("PUT", "/v1/surge", body, **more)
 
 
-def surge(t, server, *args):
-    """The same; its audit passed, and that of the server."""
-    report = report_of(t, server, *args)
-    equal(report["audit"]["passed"], True, "audit of %r" % report["audit"])
-    equal(set(report["audit"]["breaches"].values()), {0}, "breaches %r" % report["audit"]["breaches"])
-    judged = audit(server)
-    equal(judged["judged"], judged["leases"], "every lease was chosen by a pull")
-    check(judged["judged"] > 0, "leases", judged)
-    t.note("%d leases, held for at most %.1f ms" % (judged["judged"], judged["held_us"]["max"] / 1000))
-    return report
+def get_surge(api):
+    return status(api.get("/v1/surge"), 200, "GET").value
 
 
-AGENTS = ("--agents", "8", "--max", "10", "--bulk", "--drain")
+def follows(api, order):
+    """The io thread of this connection knows it: pulls that begin from now on choose by it."""
+    until("the order is " + order, lambda: status(api.get("/v1/stats"), 200, "stats").value["order"] == order)
 
 
-def replay(t, path, count, *args):
-    server = t.server(*JUDGED, rules="")
-    report = surge(t, server, "replay", path, "--received-at", "--times", "2", *AGENTS, *args)
-    posts, audit = report["posts"], report["audit"]
-    equal((posts["accepted"], posts["duplicates"], posts["refused"]), (count, count, {}), "posts")
-    equal((audit["acknowledged"], audit["in_a_completed_lease"], audit["open"]), (count, count, 0), "audit")
-    equal(server.metrics().get("aswolk_tickets", state="waiting"), 0, "tickets left")
-    t.note("%d posts/s, p99 %.1f ms" % (posts["per_second"], posts["latency_ms"]["p99"]))
+POLICY = {
+    "order": "strict",
+    "targets_s": {"general": 7200, "care": 60},
+    "overflow_after_s": 900,
+    "receipt": {"notice": [{"lang": "nl", "text": "Het is druk."}, {"text": "We are busy."}], "acknowledgement": "off"},
+}
 
 
-def test_replay_made_up(t):
-    """The project's own messages, as fast as answers come, twice: all accepted once, all drained."""
-    replay(t, MADE_UP, 300, "--speed", "max")
-
-
-def test_replay_real(t):
-    """The real ones, when the file is there, 100,000 times as fast as they came."""
-    if not os.path.exists(REAL):
-        t.note("the file of real messages is not here: not run")
-        return
-    replay(t, REAL, 8635, "--speed", "100000", "--handling-ms", "2")
-
-
-def test_synthetic_surge(t):
-    """A minute of the week-in-an-hour, a hundred times its size."""
-    server = t.server(*JUDGED, rules="")
-    schedule = ("--level", "W100", "--hours", "0.02", "--speed", str(20 / SLOW), "--seed", "7", "--limit", "8000")
-    report = surge(t, server, "synth", *schedule, *AGENTS)
-    posts = report["posts"]
-    check(posts["accepted"] > 500, "a surge", posts)
-    equal(posts["refused"], {}, "refused")
-    t.note("%d accepted, %d duplicates, %d folded" % (posts["accepted"], posts["duplicates"], posts["folded"]))
-
-
-DESK = ("--tickets", "3000", "--lanes", "5", "--quiet-lanes", "25", "--agents", "40", "--agent-connections", "4")
-
-
-def test_a_desk_at_work(t):
-    """Agents of one to all lanes pull at set rates while a backlog waits: pulls of both kinds are told, the audit passes."""
-    server = t.server(*JUDGED)
-    rates = (100 / SLOW, 200 / SLOW)
-    more = ("--seconds", "2", "--wait-s", "1", "--pull-rates", "%g,%g" % rates, "--floor", t.folder)
-    report = surge(t, server, "pulls", *DESK, *more)
-    work = report["work"]
-    equal((work["backlog"], work["lanes"], work["lanes_least"], work["lanes_most"]), (3000, 30, 1, 30), "the desk")
-    equal([step["name"] for step in work["steps"]], ["warm-up", "rate", "rate"], "steps")
-    for step in work["steps"]:
-        check(step["waiting_ms"]["count"] > 0, "pulls while tickets wait", step)
-    check(sum(step["parked_ms"]["count"] for step in work["steps"]) > 0, "pulls that waited", work)
-    check(sum(step["commits"] for step in work["steps"]) > 0, "the server's commits", work)
-    check(work["floor_before_ms"]["count"] > 0 and work["floor_afterwards_ms"]["count"] > 0, "the disk", work)
-    agents = report["agents"]
-    equal((agents["leases"], agents["refused"], agents["without_answer"]), (agents["completed"], {}, {}), "leases")
-    equal(report["audit"]["acknowledged"], 3000 + report["posts"]["accepted"], "the audit knows the backlog, too")
-    t.note("p99 %s ms" % ", ".join("%.1f" % step["waiting_ms"]["p99"] for step in work["steps"]))
-
-
-def test_an_airport_closes_over_a_desk(t):
-    """It closes and opens again, twice, over a third of what waits: nobody who is grounded is leased, and the order comes back."""
-    server = t.server(*JUDGED)
-    more = ("--grounded", "1000", "--cycles", "2", "--seconds", "2", "--wait-s", "1", "--pull-rates", "%g" % (100 / SLOW))
-    ground = surge(t, server, "ground", *DESK, *more)["work"]["ground"]
-    equal(ground["tickets"], 1000, "tickets that it closed over")
-    equal((ground["grounded_leases"], ground["displaced"]), (0, 0), "grounded and leased, displaced")
-    equal(ground["order_before"], ground["order_after"], "digests of the order")
-    check(ground["compared"] > 1000, "tickets compared", ground)
-    t.note("in effect after %.0f ms, undone after %.0f ms" % (ground["close_effective_ms"], ground["undo_effective_ms"]))
-
-
-def test_parked_pulls(t):
-    """Three thousand pulls wait; nothing comes, then tickets one by one: each ends one pull, none ends otherwise before its time,
-    the server does not work for those that wait, and all end when it is told to stop."""
+def test_declare_and_undo(t):
+    """Declare, trial, If-Match, change, end; each is an event, and the last change is undone, also after kill -9."""
     server = t.server()
-    more = ("--pulls", "3000", "--rate", "%g" % (100 / SLOW), "--seconds", "2", "--pid", str(server.process.pid), "--drain")
-    park = report_of(t, server, "park", *more)["park"]
-    equal(park["passed"], True, "what surge saw: %r" % park)
-    posts = int(100 / SLOW * 2)
-    equal((park["pulls"], park["connections"]), (3000, 60), "half of the streams of each connection wait")
-    equal((park["posts"], park["acknowledged"], park["woken"]), (posts, posts, posts), "a pull ended for each post")
-    equal((park["wake_ms"]["count"], park["receipt_ms"]["count"]), (posts, posts), "measured")
-    equal(park["drain_ended"], 3000, "pulls that the end of the server ended")
-    check(park["bytes_a_pull"] > 0, "the server's memory was looked at", park)
-    equal(server.exit_code(), 0, "exit code")
-    server.start()
-    equal(server.metrics().get("aswolk_leases"), posts, "leases after a start: as many as posts")
-    t.note("%.0f bytes a pull, drained within %.2f s, woken in vain %d" % (
-        park["bytes_together"], park["drain_s"], park["woken_in_vain"]))
+    api = server.api(form=MSGPACK)
+    equal(get_surge(api), {"state": "off", "since": None, "version": 0, "change": None}, "at first")
+    tried = status(put_surge(api, {"state": "on", "policy": POLICY, "dry_run": True}), 200, "a dry run").value
+    equal((tried["dry_run"], tried["policy"], tried["version"]), (True, POLICY, 0), "a dry run")
+    check(tried["since"] is not None, "since when it would be", tried)
+    equal(get_surge(api)["state"], "off", "after a dry run")
+    made = status(put_surge(api, {"state": "on", "reason": "ash", "policy": POLICY}), 201, "declare")
+    equal((made.value["policy"], made.value["reason"], made.value["version"]), (POLICY, "ash", 1), "what it is")
+    equal(made.value["scope"], {"lanes": [], "channels": [], "flights": [], "airports": []}, "everywhere")
+    problem(put_surge(api, {"state": "off"}, if_match='"77"'), 412, "precondition-failed")
+    ended = status(put_surge(api, {"state": "off"}, if_match=made.fields["etag"]), 200, "end").value
+    equal((ended["state"], ended["since"], ended["version"]), ("off", None, 2), "ended")
+    problem(undo(api, made.value["change"]), 409, "change-overtaken")
+    server.restart()
+    api = server.api()
+    equal(undo(api, ended["change"], {"dry_run": True}).value["state"], "on", "a dry run of the undo")
+    equal(get_surge(api)["state"], "off", "after it")
+    back = status(undo(api, ended["change"], idempotency_key="again"), 200, "undo")
+    equal((back.value["state"], back.value["since"], back.value["policy"]), ("on", made.value["since"], POLICY), "undone")
+    again = status(undo(api, ended["change"], idempotency_key="again"), 200, "undo again").value
+    equal((again["duplicate"], again["version"]), (True, 3), "the same again")
+    changed = dict(POLICY, order="ratio")
+    status(put_surge(api, {"state": "on", "policy": changed}, if_match=back.fields["etag"]), 200, "change")
+    server.restart()
+    api = server.api()
+    equal(get_surge(api)["policy"], changed, "after a restart")
+    told = status(api.connection.request("GET", "/v1/events?type=aswolk.surge", [("accept", NDJSON)]), 200, "events").lines
+    names = ["aswolk.surge." + name for name in ("declared", "ended", "declared", "changed")]
+    equal([event["type"] for event in told], names, "events")
 
 
-def test_kills_under_load(t):
-    """kill -9 and a start, three times under an even load whose clients come back by themselves: nothing acknowledged is lost."""
-    server = t.server(*JUDGED)
-    server.keep_address()
-    errors = []
+def test_pulls_follow(t):
+    """An `other` of 20 hours goes before a young `general` by the ratio, behind it in a strict surge, where that holds."""
+    server = t.server()
+    api = server.api()
+    for lane in ("calm", "busy"):
+        status(api.send("PUT", "/v1/lanes/" + lane, {}), 201, lane)
+    make = Messages()
+    old = rfc3339(time.time() - 20 * 3600)
 
-    def trouble():
-        try:
-            for _ in range(3):
-                time.sleep(0.8)
-                server.restart()
-        except Exception as error:  # Shown below: a thread has nobody to raise to.
-            errors.append(error)
+    def two(lane):
+        return (
+            api.receipt(make.next(lane=lane, **{"class": "other"}, received_at=old))["ticket"],
+            api.receipt(make.next(lane=lane, **{"class": "general"}))["ticket"],
+        )
 
-    killer = threading.Thread(target=trouble, daemon=True)
-    killer.start()
-    schedule = ("--rate", str(int(1000 / SLOW)), "--seconds", "4", "--customers", "500")
-    posting = ("--connections", "4", "--streams", "20", "--retry", "--timeout-s", "60")
-    report = surge(t, server, "flood", *schedule, *posting, *AGENTS)
-    killer.join(PATIENCE_S)
-    equal(errors, [], "restarts")
-    posts = report["posts"]
-    equal(posts["without_answer"], {}, "posts without an answer in the end")
-    check(posts["connections_lost"] > 0, "connections were lost", posts)
-    t.note("%d accepted, %d posted again, %d of them stored before" % (
-        posts["accepted"], posts["posted_again"], posts["stored_already"]))
+    def target():
+        return server.metrics().get("aswolk_target_seconds", **{"class": "other"})
+
+    calm, busy = two("calm"), two("busy")
+    status(put_surge(api, {"state": "on", "scope": {"lanes": ["busy"]}, "policy": {"order": "strict"}}), 201, "declare")
+    follows(api, "strict")
+    equal([lease["ticket"] for lease in api.leases(max=1, lanes=["busy"])], [busy[1]], "where it holds")
+    equal([lease["ticket"] for lease in api.leases(max=1, lanes=["calm"])], [calm[0]], "where it does not")
+    orders = [status(api.get("/v1/tickets/%s/why" % ticket), 200, "why").value["order"] for ticket in (busy[0], calm[1])]
+    equal(orders, ["strict", "ratio"], "why")
+    server.restart()
+    api = server.api()
+    follows(api, "strict")
+    metrics = server.metrics()
+    equal((metrics.get("aswolk_surge"), metrics.get("aswolk_surge_version_total")), (1, 1), "metrics")
+    status(put_surge(api, {"state": "on", "policy": {"targets_s": {"other": 60}}}), 200, "change")
+    until("another target", lambda: target() == 60)
+    status(put_surge(api, {"state": "off"}), 200, "end")
+    until("the old target", lambda: target() == 86400)
+    equal(server.metrics().get("aswolk_surge"), 0, "ended")
+
+
+def test_receipts(t):
+    """Who is covered is told, in the own language; others are not."""
+    server = t.server()
+    api = server.api()
+    make = Messages()
+    first = make.next(channel="web", lang="nl-BE", flights=[{"number": "KL1234", "date": DATE}])
+    check("notice" not in api.receipt(first), "no surge", first)
+    scope = {"channels": ["web"], "flights": [{"number": "KL1234", "date": DATE}], "airports": ["AMS"]}
+    status(put_surge(api, {"state": "on", "scope": scope, "policy": POLICY}), 201, "declare")
+    equal(get_surge(api)["scope"], dict(scope, lanes=[]), "its scope")
+
+    def notice(**fields):
+        return api.receipt(make.next(**fields)).get("notice")
+
+    until("it is told", lambda: notice(channel="web", airports=["AMS"], lang="fr") == "We are busy.")
+    again = api.receipt(first)
+    equal((again["duplicate"], again["notice"]), (True, "Het is druk."), "a first receipt again, and what is said now")
+    equal(notice(channel="web", flights=[{"number": "KL1", "from": "AMS"}]), "We are busy.", "from there")
+    equal(notice(channel="web", flights=[{"number": "KL1234"}]), None, "without its date no flight is named")
+    equal(notice(channel="mail", airports=["AMS"]), None, "another channel")
+    equal(notice(channel="web"), None, "about something else")
+
+
+def test_bad_input(t):
+    """Each refusal names what is wrong, and changes nothing."""
+    api = t.server().api()
+    on = {"state": "on"}
+
+    def refused(body, field):
+        equal(problem(put_surge(api, body), 400, "bad-value")["field"], field, str(body))
+
+    refused({"state": "high"}, "state")
+    refused({"state": "off", "policy": {"order": "strict"}}, "policy")
+    refused({"state": "off", "reason": "over"}, "reason")
+    refused(dict(on, policy={"order": "fifo"}), "policy.order")
+    refused(dict(on, policy={"targets_s": {"care": 0}}), "policy.targets_s.care")
+    refused(dict(on, policy={"overflow_after_s": 604801}), "policy.overflow_after_s")
+    twice = [{"lang": "nl", "text": "a"}, {"lang": "NL", "text": "b"}]
+    refused(dict(on, policy={"receipt": {"notice": twice}}), "policy.receipt.notice[1]")
+    refused(dict(on, policy={"receipt": {"notice": [{"text": "x" * 481}]}}), "policy.receipt.notice[0].text")
+    refused(dict(on, scope={"channels": ["web", "web"]}), "scope.channels[1]")
+    refused(dict(on, scope={"airports": ["Ams"]}), "scope.airports[0]")
+    problem(put_surge(api, dict(on, policy={"targets_s": {"urgent": 1}})), 400, "unknown-field")
+    problem(put_surge(api, dict(on, scope={"lanes": ["nowhere"]})), 404, "not-found")
+    problem(put_surge(api, {}), 400, "bad-value")
+    equal(get_surge(api)["version"], 0, "nothing changed")
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ check_one(const struct kit *kit, struct random *random, const struct aw_order_ca
     struct aw_ticket_view view;
 
     assert_true(aw_state_ticket_at(kit->state, (uint32_t)sorted[place].id, &view));
-    aw_ahead_begin(&ahead, &view);
+    aw_ahead_begin(kit->state, &ahead, &view);
     while (!aw_ahead_step(kit->state, &ahead, step))
         assert_false(ahead.in_one_step);
     assert_int_equal(ahead.in_one_step, step >= aw_state_ticket_slots(kit->state) - 1);

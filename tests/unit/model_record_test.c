@@ -7,6 +7,7 @@
  */
 #include "model/limits.h"
 #include "model/record.h"
+#include "model/surge.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,7 +26,7 @@ static const enum aw_command_kind kinds[] = {
     AW_COMMAND_PLACE,    AW_COMMAND_DECLINE,     AW_COMMAND_UNFOLD,       AW_COMMAND_AGENT,       AW_COMMAND_CHANNEL,
     AW_COMMAND_REPLY,    AW_COMMAND_REPLY_LEASE, AW_COMMAND_REPLY_STATUS, AW_COMMAND_REPLY_TIMER, AW_COMMAND_REDRIVE,
     AW_COMMAND_TRANSFER, AW_COMMAND_NOTE,        AW_COMMAND_PRESENCE,     AW_COMMAND_INCIDENT,    AW_COMMAND_INCIDENT_LINK,
-    AW_COMMAND_FORECAST, AW_COMMAND_PROMISE,     AW_COMMAND_TEMPLATE};
+    AW_COMMAND_FORECAST, AW_COMMAND_PROMISE,     AW_COMMAND_TEMPLATE,     AW_COMMAND_SURGE};
 
 /* --- random commands -------------------------------------------------------------------------------------------------------- */
 
@@ -381,8 +382,10 @@ make_event(struct maker *maker, struct aw_command *command)
         command->in.undo = (struct aw_in_undo){.change = {.seq = next(&maker->rng),
                                                           .slot = (uint32_t)next(&maker->rng),
                                                           .shard = (uint8_t)next(&maker->rng),
-                                                          .of = (enum aw_change_of)below(&maker->rng, 2)},
+                                                          .of = (enum aw_change_of)below(&maker->rng, 3)},
                                                .by = by};
+    if (command->kind == AW_COMMAND_UNDO && command->in.undo.change.of == AW_CHANGE_SURGE)
+        command->out.u.change.now.surge.turn = (enum aw_surge_turn)below(&maker->rng, AW_SURGE_ENDED + 1);
     if (below(&maker->rng, 2) != 0)
         command->once = (struct aw_once){.key = make_hash(maker), .request = next(&maker->rng)};
 }
@@ -418,6 +421,54 @@ make_incident(struct maker *maker, struct aw_command *command)
     command->out.u.incident.incident.slot = (uint32_t)next(&maker->rng);
     if (below(&maker->rng, 2) != 0)
         command->once = (struct aw_once){.key = make_hash(maker), .request = next(&maker->rng)};
+}
+
+/* Text, with zeros behind it. */
+static void
+make_surge_text(struct maker *maker, char *to, size_t bytes_max)
+{
+    size_t len = maker->fullest ? bytes_max : below(&maker->rng, bytes_max + 1);
+
+    for (size_t i = 0; i < len; i++)
+        to[i] = (char)(1 + below(&maker->rng, UINT8_MAX));
+}
+
+static void
+make_surge(struct maker *maker, struct aw_in_surge *in)
+{
+    struct aw_surge *surge = take(maker, 1, sizeof(*surge));
+
+    *in = (struct aw_in_surge){.by = make_string(maker, 0, AW_AGENT_BYTES_MAX), .if_match.version = next(&maker->rng)};
+    if (!maker->fullest && below(&maker->rng, 4) == 0)
+        return;
+    *surge = (struct aw_surge){.is_on = 1,
+                               .order = (uint8_t)below(&maker->rng, AW_SURGE_ORDER_STRICT + 1),
+                               .is_receipt = (uint8_t)below(&maker->rng, 2),
+                               .overflow_after_s = (uint32_t)next(&maker->rng),
+                               .lane_count = (uint8_t)make_count(maker, AW_SURGE_LANES_MAX),
+                               .channel_count = (uint8_t)make_count(maker, AW_CHANNELS_MAX),
+                               .flight_count = (uint8_t)make_count(maker, AW_SURGE_FLIGHTS_MAX),
+                               .airport_count = (uint8_t)make_count(maker, AW_SURGE_AIRPORTS_MAX),
+                               .notice_count = (uint8_t)make_count(maker, AW_SURGE_NOTICES_MAX)};
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
+        surge->target_s[i] = (uint32_t)next(&maker->rng);
+    make_surge_text(maker, surge->reason, sizeof(surge->reason));
+    for (uint32_t i = 0; i < surge->lane_count; i++)
+        surge->lanes[i] = (uint16_t)next(&maker->rng);
+    for (uint32_t i = 0; i < surge->channel_count; i++)
+        make_surge_text(maker, surge->channels[i], sizeof(surge->channels[i]));
+    for (uint32_t i = 0; i < surge->flight_count; i++) {
+        surge->flights[i].hash = next(&maker->rng);
+        surge->flights[i].date_days = (uint32_t)next(&maker->rng);
+        make_surge_text(maker, surge->flights[i].number, sizeof(surge->flights[i].number));
+    }
+    for (uint32_t i = 0; i < surge->airport_count; i++)
+        surge->airports[i] = make_code(maker);
+    for (uint32_t i = 0; i < surge->notice_count; i++) {
+        make_surge_text(maker, surge->notices[i].lang, sizeof(surge->notices[i].lang));
+        make_surge_text(maker, surge->notices[i].text, sizeof(surge->notices[i].text));
+    }
+    in->surge = surge;
 }
 
 static void
@@ -672,6 +723,10 @@ make_fields(struct maker *maker, struct aw_command *command)
             .incident = make_incident_id(maker),
             .parts = below(&maker->rng, 2) != 0,
             .by = make_string(maker, 0, AW_AGENT_BYTES_MAX)};
+        return;
+    case AW_COMMAND_SURGE:
+        make_surge(maker, &command->in.surge);
+        command->out.u.change.now.surge.turn = (enum aw_surge_turn)below(&maker->rng, AW_SURGE_ENDED + 1);
         return;
     }
     fail();
@@ -1068,6 +1123,7 @@ same_event(const struct aw_command *a, const struct aw_command *b)
         SAME(in.undo.change.slot);
         SAME(in.undo.change.shard);
         SAME_SLICE(in.undo.by);
+        assert_int_equal(aw_command_surge_turn(a), aw_command_surge_turn(b));
     }
     SAME_HASH(once.key);
     SAME(once.request);
@@ -1258,6 +1314,14 @@ same_command(const struct aw_command *a, const struct aw_command *b)
         SAME(in.incident_link.incident.shard);
         SAME(in.incident_link.parts);
         SAME_SLICE(in.incident_link.by);
+        return;
+    case AW_COMMAND_SURGE:
+        assert_int_equal(a->in.surge.surge == NULL, b->in.surge.surge == NULL);
+        if (a->in.surge.surge != NULL)
+            assert_memory_equal(a->in.surge.surge, b->in.surge.surge, sizeof(struct aw_surge));
+        SAME(in.surge.if_match.version);
+        SAME_SLICE(in.surge.by);
+        assert_int_equal(aw_command_surge_turn(a), aw_command_surge_turn(b));
         return;
     }
     fail();
@@ -1788,6 +1852,22 @@ static const struct aw_told_wait  golden_waits[AW_PROMISE_WAITS] = {[0] = {.raw_
                                                                     [3] = {.raw_s = {40000, 50000}, .steps = {144, 180}},
                                                                     [40] = {.steps = {4095, 1}}};
 static const struct aw_lane_group golden_groups[] = {{0, 0}, {2, 3}, {300, AW_PROMISE_NO_GROUP}};
+static const struct aw_surge      golden_surge = {.target_s = {600, 1200, 7200, 0, 0},
+                                                  .overflow_after_s = 900,
+                                                  .is_on = 1,
+                                                  .order = AW_SURGE_ORDER_STRICT,
+                                                  .is_receipt = 1,
+                                                  .lane_count = 2,
+                                                  .channel_count = 1,
+                                                  .flight_count = 1,
+                                                  .airport_count = 2,
+                                                  .notice_count = 2,
+                                                  .lanes = {0, 7},
+                                                  .flights = {{.hash = 0xf00d, .number = "KL1234", .date_days = 20558}},
+                                                  .channels = {"twitter"},
+                                                  .airports = {{{'A', 'M', 'S'}}, {{'R', 'T', 'M'}}},
+                                                  .reason = "ash",
+                                                  .notices = {{.lang = "nl", .text = "Druk"}, {.text = "Busy"}}};
 
 static const struct aw_command golden[] = {
     {.kind = AW_COMMAND_EPOCH, .in.epoch = {.epoch = 12}, .out = {.seq = 1}},
@@ -2103,6 +2183,15 @@ static const struct aw_command golden[] = {
      .in.template_ =
          {.kind = AW_REPLY_PROMISE_MOVED, .texts = golden_texts, .text_count = 2, .by = {"sam", 3}, .if_match.version = 6},
      GOLDEN_OUT},
+    {.kind = AW_COMMAND_SURGE,
+     .in.surge = {.surge = &golden_surge, .by = {"sam", 3}, .if_match.version = 2},
+     .out = {.seq = 5000, .prev_seq = 4999, .u.change.now.surge.turn = AW_SURGE_DECLARED}},
+    {.kind = AW_COMMAND_SURGE,
+     .in.surge = {.by = {"sam", 3}},
+     .out = {.seq = 5000, .prev_seq = 4999, .u.change.now.surge.turn = AW_SURGE_ENDED}},
+    {.kind = AW_COMMAND_UNDO,
+     .in.undo = {.change = {.seq = 4800, .slot = 1, .shard = 7, .of = AW_CHANGE_SURGE}, .by = {"sam", 3}},
+     .out = {.seq = 5000, .prev_seq = 4999, .u.change.now.surge.turn = AW_SURGE_CHANGED}},
 };
 
 static FILE *

@@ -227,7 +227,9 @@ body_with(struct rig *rig, enum aw_object_kind kind, const struct aw_field *fiel
              strcmp(required[i].name, "hold") != 0))
             continue;
         aw_buffer_printf(&buffer, ",\"%s\":%s", required[i].name,
-                         kind == AW_OBJECT_REPLY_STATUS ? "\"failed\"" : required[i].value);
+                         kind == AW_OBJECT_REPLY_STATUS ? "\"failed\""
+                         : kind == AW_OBJECT_SURGE_PUT  ? "\"on\""
+                                                        : required[i].value);
     }
     aw_buffer_add_str(&buffer, "}");
     assert_false(buffer.failed);
@@ -332,11 +334,11 @@ check_number_limit(struct rig *rig, enum aw_object_kind kind, const struct aw_fi
 static void
 add_element(struct aw_buffer *buffer, const struct aw_field *field, uint32_t i)
 {
-    static const char *const objects[AW_OBJECT_COUNT] = {[AW_OBJECT_ATTACHMENT] = "{\"kind\":\"k\"}",
-                                                         [AW_OBJECT_IDENTITY] = "{\"kind\":\"k\",\"value\":\"v\"}",
-                                                         [AW_OBJECT_FLIGHT] = "{\"number\":\"KL1\"}",
-                                                         [AW_OBJECT_REPLY_ACTION] = "{\"kind\":\"k\",\"url\":\"u\"}",
-                                                         [AW_OBJECT_ACCOUNT] = "{\"channel\":\"c\"}"};
+    static const char *const objects[AW_OBJECT_COUNT] = {
+        [AW_OBJECT_ATTACHMENT] = "{\"kind\":\"k\"}",  [AW_OBJECT_IDENTITY] = "{\"kind\":\"k\",\"value\":\"v\"}",
+        [AW_OBJECT_FLIGHT] = "{\"number\":\"KL1\"}",  [AW_OBJECT_REPLY_ACTION] = "{\"kind\":\"k\",\"url\":\"u\"}",
+        [AW_OBJECT_ACCOUNT] = "{\"channel\":\"c\"}",  [AW_OBJECT_SURGE_FLIGHT] = "{\"number\":\"KL1\",\"date\":\"2026-04-15\"}",
+        [AW_OBJECT_SURGE_NOTICE] = "{\"text\":\"t\"}"};
 
     if (i > 0)
         aw_buffer_add_str(buffer, ",");

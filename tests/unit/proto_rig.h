@@ -50,6 +50,7 @@ union rig_object {
     struct aw_lane_request     lane;
     struct aw_ticket_request   ticket;
     struct aw_cancel_request   cancel;
+    struct aw_surge_request    surge;
 };
 
 static inline enum aw_err
