@@ -88,51 +88,34 @@ print_head(void)
     (void)printf("%-24s %7s  %-6s %s\n", "agent", "leases", "gentle", "units held/at once, classes and lanes (none: all)");
 }
 
-/* Page by page: there may be many. With --json a line an agent. */
+/* With --json a line an agent. */
+static bool
+list_one(void *user, const json_t *agent)
+{
+    const struct aw_cli *cli = user;
+
+    if (cli->common.json)
+        aw_cli_print_json(agent);
+    else
+        print_agent(agent);
+    return true;
+}
+
 static int
 list(struct aw_cli *cli)
 {
-    char path[128] = "/v1/agents";
-
     if (!cli->common.json)
         print_head();
-    for (;;) {
-        const json_t *agent;
-        const char   *next;
-        size_t        i;
-        int           code;
-        json_t       *page = aw_cli_get(cli, path, &code);
-
-        if (page == NULL)
-            return code;
-        json_array_foreach(json_object_get(page, "items"), i, agent)
-        {
-            if (cli->common.json)
-                aw_cli_print_json(agent);
-            else
-                print_agent(agent);
-        }
-        next = json_string_value(json_object_get(page, "next"));
-        if (next != NULL)
-            (void)snprintf(path, sizeof(path), "/v1/agents?cursor=%s", next);
-        json_decref(page);
-        if (next == NULL)
-            return AW_CLI_OK;
-    }
+    return aw_cli_each(cli, "/v1/agents", list_one, cli);
 }
 
-/* People's names have spaces and letters that a path has not (RFC 3986 section 2.3). */
+/* People's names have spaces and letters that a path has not. */
 static void
 path_of(const char *name, char path[PATH_BYTES])
 {
-    size_t len = (size_t)snprintf(path, PATH_BYTES, "/v1/agents/");
-
-    for (; *name != '\0'; name++) {
-        bool is_plain = (*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') || (*name >= '0' && *name <= '9') ||
-                        strchr("-._~", *name) != NULL;
-
-        len += (size_t)snprintf(path + len, PATH_BYTES - len, is_plain ? "%c" : "%%%02X", (unsigned char)*name);
-    }
+    (void)snprintf(path, PATH_BYTES, "/v1/agents/");
+    if (!aw_cli_add_encoded(path, PATH_BYTES, name))
+        AW_UNREACHABLE(); /* its length was checked */
 }
 
 static int

@@ -14,6 +14,9 @@
 /* How often a change is tried when others change the same. */
 #define ROUNDS_MAX 5
 
+/* A stream shows that it lives at least that often (setting event-comment-s): who is silent for longer is gone. */
+#define SILENCE_S 60U
+
 /* Between attempts when the server gave no Retry-After: doubles from the first to the last. */
 #define PAUSE_MS_MIN 100U
 #define PAUSE_MS_MAX 2000U
@@ -93,7 +96,7 @@ aw_cli_ask(struct aw_cli *cli, const struct aw_cli_request *request, struct aw_e
     if (request->on_piece != NULL) {
         exchange.on_piece = request->on_piece;
         exchange.piece_user = request->piece_user;
-        exchange.timeout = 0;
+        exchange.timeout = (cli->common.timeout_s + SILENCE_S) * AW_NS_PER_S;
     }
     interruptible = request->interruptible;
     if (request->interruptible && aw_cli_stopped()) {
@@ -306,6 +309,108 @@ aw_cli_put(struct aw_cli *cli, const char *path, const char *what, aw_cli_make_b
     if (again)
         aw_cli_error(cli, "others keep changing %s; nothing was changed here", what);
     return code;
+}
+
+/* NULL: *ret_exit says why. `path` has no cursor. */
+static json_t *
+get_page(struct aw_cli *cli, const char *path, const char *cursor, int *ret_exit)
+{
+    char page[AW_CLI_PATH_BYTES];
+    int  len = snprintf(page, sizeof(page), "%s%s%s", path,
+                       cursor[0] == '\0'           ? ""
+                        : strchr(path, '?') == NULL ? "?cursor="
+                                                    : "&cursor=",
+                        cursor);
+
+    if ((size_t)len < sizeof(page))
+        return aw_cli_get(cli, page, ret_exit);
+    aw_cli_error(cli, "that is more than a request can ask for");
+    *ret_exit = AW_CLI_USAGE;
+    return NULL;
+}
+
+int
+aw_cli_each(struct aw_cli *cli, const char *path, aw_cli_item *each, void *user)
+{
+    char cursor[128] = "";
+    bool more = true;
+
+    while (more) {
+        const json_t *item;
+        size_t        i;
+        int           code;
+        json_t       *page = get_page(cli, path, cursor, &code);
+
+        if (page == NULL)
+            return code;
+        json_array_foreach(json_object_get(page, "items"), i, item)
+        {
+            more = more && each(user, item);
+        }
+        (void)snprintf(cursor, sizeof(cursor), "%s", aw_cli_text(page, "next"));
+        more = more && cursor[0] != '\0';
+        json_decref(page);
+    }
+    return AW_CLI_OK;
+}
+
+/* An event has at most 16 KiB, a line of a bulk answer much less. */
+#define LINE_BYTES_MAX (64U * 1024U)
+
+void
+aw_cli_splitter_init(struct aw_cli_splitter *splitter, void (*take)(void *user, const char *line), void *user)
+{
+    *splitter = (struct aw_cli_splitter){.take = take, .user = user, ._line = malloc(LINE_BYTES_MAX)};
+    AW_ASSERT(splitter->_line != NULL);
+}
+
+void
+aw_cli_splitter_fini(struct aw_cli_splitter *splitter)
+{
+    free(splitter->_line);
+    splitter->_line = NULL;
+}
+
+void
+aw_cli_splitter_reset(struct aw_cli_splitter *splitter)
+{
+    splitter->_len = 0;
+}
+
+void
+aw_cli_split(void *user, struct aw_slice piece)
+{
+    struct aw_cli_splitter *splitter = user;
+
+    for (size_t i = 0; i < piece.len && !splitter->is_bad; i++) {
+        if (splitter->_len == LINE_BYTES_MAX - 1) {
+            splitter->is_bad = true;
+            break;
+        }
+        splitter->_line[splitter->_len++] = piece.ptr[i];
+        if (piece.ptr[i] != '\n')
+            continue;
+        splitter->_line[splitter->_len - 1] = '\0';
+        splitter->take(splitter->user, splitter->_line);
+        splitter->_len = 0;
+    }
+    (void)fflush(stdout); /* main looks whether it worked */
+}
+
+bool
+aw_cli_add_encoded(char *path, size_t room, const char *text)
+{
+    size_t len = strlen(path);
+
+    for (; *text != '\0'; text++) {
+        bool is_plain = (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z') || (*text >= '0' && *text <= '9') ||
+                        strchr("-._~", *text) != NULL;
+
+        if (len + 4 > room)
+            return false;
+        len += (size_t)snprintf(path + len, room - len, is_plain ? "%c" : "%%%02X", (unsigned char)*text);
+    }
+    return true;
 }
 
 bool

@@ -67,6 +67,8 @@ extern const struct aw_cli_command aw_cli_work;
 extern const struct aw_cli_command aw_cli_transfer;
 extern const struct aw_cli_command aw_cli_note;
 extern const struct aw_cli_command aw_cli_ticket;
+extern const struct aw_cli_command aw_cli_tickets;
+extern const struct aw_cli_command aw_cli_bulk;
 extern const struct aw_cli_command aw_cli_message;
 extern const struct aw_cli_command aw_cli_check;
 extern const struct aw_cli_command aw_cli_lanes;
@@ -105,7 +107,7 @@ struct aw_cli_request {
     uint64_t        wait_s;        /* the server may take this long to answer, on top of the timeout */
     bool            interruptible; /* a signal ends it (AW_EXCHANGE_CLOSED); others are finished first */
     const char     *accept;        /* NULL: JSON */
-    /* An answer that goes on: its pieces as they come (aw_exchange_request), and no timeout. NULL: a whole one. */
+    /* An answer that goes on: its pieces as they come (aw_exchange_request), while it shows that it lives. NULL: a whole one. */
     void (*on_piece)(void *user, struct aw_slice piece);
     void *piece_user;
 };
@@ -133,13 +135,33 @@ int aw_cli_report(struct aw_cli *cli, const struct aw_exchange_result *result);
 json_t *aw_cli_json(const struct aw_exchange_result *result);
 /* GET, answer as JSON, or NULL with the exit code. */
 json_t *aw_cli_get(struct aw_cli *cli, const char *path, int *ret_exit);
+/* All items of a list, page by page: `each` gets them in order, and ends it by false. `path` may have a query, without a cursor. */
+#define AW_CLI_PATH_BYTES 4096U
+typedef bool aw_cli_item(void *user, const json_t *item);
+int          aw_cli_each(struct aw_cli *cli, const char *path, aw_cli_item *each, void *user);
 /* What the body of a PUT is, given the thing as it is now (NULL: there is none). The caller frees it. NULL: it said why not. */
 typedef char *aw_cli_make_body(const struct aw_cli *cli, const json_t *now);
 /* Looks, then writes only if nobody changed the thing in between; a few times, when somebody did. `what` is for words. Returns the
  * exit code, and says why it is not AW_CLI_OK. */
 int aw_cli_put(struct aw_cli *cli, const char *path, const char *what, aw_cli_make_body *make_body);
+/* The pieces of an answer that goes on (aw_cli_request.on_piece), as lines. */
+struct aw_cli_splitter {
+    void (*take)(void *user, const char *line); /* without its end */
+    void  *user;
+    char  *_line; /* owns */
+    size_t _len;
+    bool   is_bad; /* it is no stream of lines; nothing more is taken. `take` may say so as well */
+};
+void aw_cli_splitter_init(struct aw_cli_splitter *splitter, void (*take)(void *user, const char *line), void *user);
+void aw_cli_splitter_fini(struct aw_cli_splitter *splitter);
+/* Forgets what came of a line; for the next answer. */
+void aw_cli_splitter_reset(struct aw_cli_splitter *splitter);
+/* For on_piece: `user` is the struct aw_cli_splitter. Flushes stdout, as who reads a pipe waits for it. */
+void aw_cli_split(void *user, struct aw_slice piece);
 /* "aswolk NAME: ..." on stderr. */
 void aw_cli_error(const struct aw_cli *cli, const char *format, ...) AW_PRINTF(2, 3);
+/* Puts a text into a path or query, percent-encoded (RFC 3986 section 2.3). False: `path` has no room for it. */
+AW_MUST_USE bool aw_cli_add_encoded(char *path, size_t room, const char *text);
 /* An id or name goes into a path as it is: letters, digits and -._ only. False: said so. */
 AW_MUST_USE bool aw_cli_check_name(const struct aw_cli *cli, const char *what, const char *name);
 

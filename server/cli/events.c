@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A line of the stream is an event, and those have at most 16 KiB. */
-#define LINE_BYTES_MAX (64U * 1024U)
 /* Between two attempts to go on. */
 #define PAUSE_MS_MIN 200U
 #define PAUSE_MS_MAX 5000U
@@ -79,13 +77,11 @@ print_event(const struct aw_cli *cli, const json_t *event)
 /* --- the stream ------------------------------------------------------------------------------------------------------------- */
 
 struct tail {
-    struct aw_cli *cli;
-    char           line[LINE_BYTES_MAX];
-    size_t         len;
-    bool           is_lines; /* NDJSON; else server-sent events */
-    bool           is_bad;   /* it is no stream of events */
-    uint64_t       last;     /* what was told last, or looked through */
-    bool           has_last;
+    struct aw_cli         *cli;
+    struct aw_cli_splitter lines;
+    bool                   is_lines; /* NDJSON; else server-sent events */
+    uint64_t               last;     /* what was told last, or looked through */
+    bool                   has_last;
 };
 
 static void
@@ -100,7 +96,7 @@ take_event(struct tail *tail, const char *text)
     json_t *event = json_loads(text, 0, NULL);
 
     if (!json_is_object(event)) {
-        tail->is_bad = true;
+        tail->lines.is_bad = true;
     } else {
         print_event(tail->cli, event);
         note_last(tail, aw_cli_text(event, "id"));
@@ -110,10 +106,11 @@ take_event(struct tail *tail, const char *text)
 
 /* A gap has an id of its own, which is no number: in NDJSON what it is known by is what comes behind it. */
 static void
-take_line(struct tail *tail)
+take_line(void *user, const char *line)
 {
-    const char *line = tail->line;
+    struct tail *tail = user;
 
+    tail->cli->reached = true;
     if (tail->is_lines) {
         if (line[0] != '\0')
             take_event(tail, line);
@@ -122,27 +119,6 @@ take_line(struct tail *tail)
     } else if (strncmp(line, "id: ", 4) == 0) {
         note_last(tail, line + 4);
     }
-}
-
-static void
-on_piece(void *user, struct aw_slice piece)
-{
-    struct tail *tail = user;
-
-    tail->cli->reached = true;
-    for (size_t i = 0; i < piece.len && !tail->is_bad; i++) {
-        if (tail->len == sizeof(tail->line) - 1) {
-            tail->is_bad = true;
-            break;
-        }
-        tail->line[tail->len++] = piece.ptr[i];
-        if (piece.ptr[i] != '\n')
-            continue;
-        tail->line[tail->len - 1] = '\0';
-        take_line(tail);
-        tail->len = 0;
-    }
-    (void)fflush(stdout); /* who reads a pipe waits for it; main looks whether it worked */
 }
 
 /* "aswolk." may be left out. False: too long, or no names. */
@@ -199,8 +175,8 @@ follow_once(struct tail *tail, const char *filters, struct aw_exchange_result *r
                                             .path = path,
                                             .interruptible = true,
                                             .accept = tail->is_lines ? "application/x-ndjson" : "text/event-stream",
-                                            .on_piece = on_piece,
-                                            .piece_user = tail};
+                                            .on_piece = aw_cli_split,
+                                            .piece_user = &tail->lines};
 
     if (tail->has_last)
         (void)snprintf(path, sizeof(path), "/v1/events?after=%" PRIu64 "%s", tail->last, filters);
@@ -208,7 +184,7 @@ follow_once(struct tail *tail, const char *filters, struct aw_exchange_result *r
         (void)snprintf(path, sizeof(path), "/v1/events?after=%s%s", options->after, filters);
     else
         (void)snprintf(path, sizeof(path), "/v1/events?%s", filters);
-    tail->len = 0;
+    aw_cli_splitter_reset(&tail->lines);
     return aw_cli_ask(tail->cli, &request, ret_result);
 }
 
@@ -223,7 +199,7 @@ follow(struct tail *tail, const char *filters)
         uint64_t                  last = tail->last, wait_ms;
         enum aw_exchange_end      end = follow_once(tail, filters, &result);
 
-        if (tail->is_bad) {
+        if (tail->lines.is_bad) {
             aw_cli_error(tail->cli, "what %s told is no event", tail->cli->common.server);
             return AW_CLI_FAILED;
         }
@@ -246,7 +222,7 @@ run_events(struct aw_cli *cli, int argc, char **argv)
 {
     const struct events_options *options = cli->options;
     char                         filters[512];
-    struct tail                 *tail;
+    struct tail                  tail = {.cli = cli, .is_lines = options->all};
     int                          code;
 
     (void)argv;
@@ -256,13 +232,10 @@ run_events(struct aw_cli *cli, int argc, char **argv)
     }
     if (!make_filters(cli, filters, sizeof(filters)))
         return AW_CLI_USAGE;
-    tail = calloc(1, sizeof(*tail));
-    AW_ASSERT(tail != NULL);
-    tail->cli = cli;
-    tail->is_lines = options->all;
+    aw_cli_splitter_init(&tail.lines, take_line, &tail);
     aw_cli_catch_signals(cli);
-    code = follow(tail, filters);
-    free(tail);
+    code = follow(&tail, filters);
+    aw_cli_splitter_fini(&tail.lines);
     return code;
 }
 
@@ -283,11 +256,17 @@ const struct aw_cli_command aw_cli_events = {
 
 /* --- aswolk history --------------------------------------------------------------------------------------------------------- */
 
+static bool
+print_one(void *user, const json_t *event)
+{
+    print_event(user, event);
+    return true;
+}
+
 static int
 run_history(struct aw_cli *cli, int argc, char **argv)
 {
     char path[256];
-    int  code = AW_CLI_OK;
 
     if (argc != 1) {
         aw_cli_error(cli, "it takes one ticket id");
@@ -296,23 +275,7 @@ run_history(struct aw_cli *cli, int argc, char **argv)
     if (strlen(argv[0]) > 64 || !aw_cli_check_name(cli, "ticket id", argv[0]))
         return AW_CLI_USAGE;
     (void)snprintf(path, sizeof(path), "/v1/tickets/%.64s/history", argv[0]);
-    while (path[0] != '\0') {
-        json_t       *page = aw_cli_get(cli, path, &code);
-        const json_t *event;
-        size_t        i;
-
-        if (page == NULL)
-            return code;
-        json_array_foreach(json_object_get(page, "items"), i, event)
-        {
-            print_event(cli, event);
-        }
-        path[0] = '\0';
-        if (aw_cli_text(page, "next")[0] != '\0')
-            (void)snprintf(path, sizeof(path), "/v1/tickets/%.64s/history?cursor=%.64s", argv[0], aw_cli_text(page, "next"));
-        json_decref(page);
-    }
-    return code;
+    return aw_cli_each(cli, path, print_one, cli);
 }
 
 const struct aw_cli_command aw_cli_history = {

@@ -40,45 +40,37 @@ static const struct aw_cli_option transfer_options[] = {
      .about = "what those who take it should know"},
 };
 
-/* The token of the lease that this agent holds on a ticket, in a page of all that it holds. */
-static bool
-find_in(const json_t *page, const char *ticket, char token[ID_BYTES_MAX])
-{
-    const json_t *lease;
-    size_t        i;
+/* The lease that is looked for, by its ticket. */
+struct search {
+    const char *ticket;
+    char       *token; /* ID_BYTES_MAX */
+    bool        is_found;
+};
 
-    json_array_foreach(json_object_get(page, "items"), i, lease)
-    {
-        if (strcmp(aw_cli_text(lease, "ticket"), ticket) == 0) {
-            (void)snprintf(token, ID_BYTES_MAX, "%s", aw_cli_text(lease, "lease"));
-            return true;
-        }
-    }
-    return false;
+static bool
+look_at_lease(void *user, const json_t *lease)
+{
+    struct search *search = user;
+
+    search->is_found = strcmp(aw_cli_text(lease, "ticket"), search->ticket) == 0;
+    if (search->is_found)
+        (void)snprintf(search->token, ID_BYTES_MAX, "%s", aw_cli_text(lease, "lease"));
+    return !search->is_found;
 }
 
 /* A lease is named by its token, or by its ticket. */
 static int
 find_lease(struct aw_cli *cli, const char *name, char token[ID_BYTES_MAX])
 {
-    char path[256] = "/v1/leases";
-    bool is_found = false, is_last = false;
+    struct search search = {.ticket = name, .token = token};
+    int           code;
 
     (void)snprintf(token, ID_BYTES_MAX, "%s", name);
-    while (name[0] == 't' && !is_found && !is_last) {
-        int         code;
-        json_t     *page = aw_cli_get(cli, path, &code);
-        const char *next = aw_cli_text(page, "next");
-
-        if (page == NULL)
-            return code;
-        is_found = find_in(page, name, token);
-        is_last = next[0] == '\0';
-        (void)snprintf(path, sizeof(path), "/v1/leases?cursor=%s", next);
-        json_decref(page);
-    }
-    if (name[0] != 't' || is_found)
+    if (name[0] != 't')
         return AW_CLI_OK;
+    code = aw_cli_each(cli, "/v1/leases", look_at_lease, &search);
+    if (code != AW_CLI_OK || search.is_found)
+        return code;
     aw_cli_error(cli, "%s does not hold %s", cli->common.agent, name);
     return AW_CLI_FAILED;
 }

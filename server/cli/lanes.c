@@ -112,52 +112,36 @@ print_head(void)
     (void)printf(" %8s %8s %6s\n", "leased", "held", "pause");
 }
 
-/* All pages as one. */
-static json_t *
-get_all(struct aw_cli *cli, int *ret_exit)
+static bool
+take_lane(void *user, const json_t *lane)
 {
-    json_t     *all = aw_cli_get(cli, "/v1/lanes", ret_exit);
-    const char *next = json_string_value(json_object_get(all, "next"));
-
-    while (next != NULL) {
-        char    path[128];
-        json_t *page;
-
-        (void)snprintf(path, sizeof(path), "/v1/lanes?cursor=%s", next);
-        page = aw_cli_get(cli, path, ret_exit);
-        if (page == NULL) {
-            json_decref(all);
-            return NULL;
-        }
-        (void)json_array_extend(json_object_get(all, "items"), json_object_get(page, "items"));
-        (void)json_object_set(all, "next", json_object_get(page, "next"));
-        next = json_string_value(json_object_get(all, "next"));
-        json_decref(page);
-    }
-    return all;
+    (void)json_array_append((json_t *)user, (json_t *)(uintptr_t)lane);
+    return true;
 }
 
+/* With --json all pages as one. */
 static int
 list(struct aw_cli *cli)
 {
+    json_t       *lanes = json_array();
     const json_t *lane;
     size_t        i;
-    int           code;
-    json_t       *answer = get_all(cli, &code);
+    int           code = aw_cli_each(cli, "/v1/lanes", take_lane, lanes);
 
-    if (answer == NULL)
-        return code;
-    if (cli->common.json) {
-        aw_cli_print_json(answer);
-    } else {
+    if (code == AW_CLI_OK && cli->common.json) {
+        json_t *all = json_pack("{s:O,s:n}", "items", lanes, "next");
+
+        aw_cli_print_json(all);
+        json_decref(all);
+    } else if (code == AW_CLI_OK) {
         print_head();
-        json_array_foreach(json_object_get(answer, "items"), i, lane)
+        json_array_foreach(lanes, i, lane)
         {
             print_lane(lane);
         }
     }
-    json_decref(answer);
-    return AW_CLI_OK;
+    json_decref(lanes);
+    return code;
 }
 
 static int

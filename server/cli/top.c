@@ -67,9 +67,10 @@ struct before {
 
 /* --- lanes ---------------------------------------------------------------------------------------------------------------- */
 
-static void
-note_lane(struct lanes *lanes, const json_t *item)
+static bool
+note_lane(void *user, const json_t *item)
 {
+    struct lanes *lanes = user;
     const json_t *waiting = json_object_get(item, "waiting");
     struct lane   lane = {.leased = aw_cli_number(item, "leased")};
     size_t        place;
@@ -78,42 +79,16 @@ note_lane(struct lanes *lanes, const json_t *item)
         lane.waiting += aw_cli_number(waiting, class_names[i]);
     (void)snprintf(lane.name, sizeof(lane.name), "%s", aw_cli_text(item, "lane"));
     if (lane.waiting + lane.leased == 0)
-        return;
+        return true;
     for (place = lanes->count; place > 0 && lanes->at[place - 1].waiting < lane.waiting; place--)
         ;
     if (place == lanes->max)
-        return;
+        return true;
     if (lanes->count < lanes->max)
         lanes->count++;
     memmove(&lanes->at[place + 1], &lanes->at[place], (lanes->count - 1 - place) * sizeof(lanes->at[0]));
     lanes->at[place] = lane;
-}
-
-static int
-find_lanes(struct aw_cli *cli, struct lanes *lanes)
-{
-    char path[128] = "/v1/lanes";
-
-    for (;;) {
-        const json_t *item;
-        const char   *next;
-        size_t        i;
-        int           code;
-        json_t       *page = aw_cli_get(cli, path, &code);
-
-        if (page == NULL)
-            return code;
-        json_array_foreach(json_object_get(page, "items"), i, item)
-        {
-            note_lane(lanes, item);
-        }
-        next = json_string_value(json_object_get(page, "next"));
-        if (next != NULL)
-            (void)snprintf(path, sizeof(path), "/v1/lanes?cursor=%s", next);
-        json_decref(page);
-        if (next == NULL)
-            return AW_CLI_OK;
-    }
+    return true;
 }
 
 /* --- the screen ----------------------------------------------------------------------------------------------------------- */
@@ -226,7 +201,7 @@ look(struct aw_cli *cli, struct before *before, bool is_first)
         return AW_CLI_FAILED;
     }
     lanes->max = options->lanes;
-    code = lanes->max > 0 ? find_lanes(cli, lanes) : AW_CLI_OK;
+    code = lanes->max > 0 ? aw_cli_each(cli, "/v1/lanes", note_lane, lanes) : AW_CLI_OK;
     if (code == AW_CLI_OK) {
         if (isatty(STDOUT_FILENO))
             (void)fputs("\033[H\033[2J", stdout);

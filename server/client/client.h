@@ -90,7 +90,7 @@ struct aw_exchange_request {
     const struct aw_exchange_field *fields;
     uint32_t                        field_count;
     struct aw_slice                 body;    /* borrows until the result; empty: none */
-    aw_ns                           timeout; /* from now; 0: none. May come up to 50 ms late, never early */
+    aw_ns                           timeout; /* from now, and anew with each piece; 0: none. Up to 50 ms late, never early */
     /* Optional: gets the body of a 2xx as it comes, piece by piece, and none of it is kept; for answers that go on. It must not
      * call anything here. `piece` borrows until it returns. */
     void (*on_piece)(void *user, struct aw_slice piece);

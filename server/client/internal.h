@@ -39,7 +39,8 @@ struct aw_exchange {
     bool                over;    /* the answer is complete */
     int32_t             stream_id;
     aw_ns               deadline;
-    struct aw_slice     body; /* borrows: of the request, what is left to send */
+    aw_ns               timeout; /* with on_piece: of silence; 0: none */
+    struct aw_slice     body;    /* borrows: of the request, what is left to send */
     aw_exchange_done   *done;
     void               *user;
     void (*on_piece)(void *user, struct aw_slice piece);

@@ -89,6 +89,20 @@ body_make_room(struct aw_exchange *exchange, size_t more)
     return true;
 }
 
+/* From now on, whatever was before. */
+static void
+begin_timeout(struct aw_exchange *exchange)
+{
+    aw_ns now;
+
+    if (exchange->timeout == 0)
+        return;
+    now = aw_clock_mono();
+    exchange->deadline = now + exchange->timeout;
+    aw_list_remove(&exchange->in_wheel);
+    aw_client_watch_deadline(exchange, now);
+}
+
 static int
 on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *bytes, size_t len, void *user)
 {
@@ -100,6 +114,7 @@ on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_
         return 0;
     if (exchange->on_piece != NULL && exchange->result.status / 100 == 2) {
         exchange->on_piece(exchange->piece_user, aw_slice_of(bytes, len));
+        begin_timeout(exchange);
         return 0;
     }
     if (len > trunk->client->answer_bytes_max - exchange->body_len) {
@@ -296,7 +311,6 @@ aw_exchange_submit(struct aw_trunk *trunk, const struct aw_exchange_request *req
     nghttp2_nv            fields[4 + AW_EXCHANGE_FIELDS_MAX];
     struct aw_exchange   *exchange;
     nghttp2_data_provider provider;
-    aw_ns                 now;
 
     AW_ASSERT(request->field_count <= AW_EXCHANGE_FIELDS_MAX);
     AW_ASSERT(request->path.len > 0);
@@ -321,11 +335,8 @@ aw_exchange_submit(struct aw_trunk *trunk, const struct aw_exchange_request *req
         aw_exchange_undo(exchange);
         return NULL;
     }
-    if (request->timeout > 0) {
-        now = aw_clock_mono();
-        exchange->deadline = now + request->timeout;
-        aw_client_watch_deadline(exchange, now);
-    }
+    exchange->timeout = request->timeout;
+    begin_timeout(exchange);
     aw_client_dirty(trunk);
     return exchange;
 }

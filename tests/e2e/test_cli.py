@@ -61,7 +61,7 @@ class Nowhere:
 def test_help_and_usage(t):
     """Every command has help; a wrong command line is exit code 2 and says what is wrong; nothing is asked of a server."""
     overview = aswolk(Nowhere, "help").out
-    commands = "post work transfer note ticket message lanes agents journal audit health events history"
+    commands = "post work transfer note ticket tickets bulk message lanes agents journal audit health events history"
     for command in commands.split():
         check(" %s " % command in overview, "the overview names " + command)
         text = aswolk(Nowhere, "help", command).out
@@ -86,6 +86,14 @@ def test_help_and_usage(t):
         (["ticket", "t/../x"], "ticket id"),
         (["ticket", "t0", "--hold", "--cancel"], "exclude"),
         (["ticket", "t0", "--hold", "--why"], "alone"),
+        (["tickets", "t0"], "no arguments"),
+        (["tickets", "--customer", "x" * 5000], "more than a request"),
+        (["bulk", "--hold"], "--all"),
+        (["bulk", "t0", "--all", "--hold"], "--all"),
+        (["bulk", "--all", "--lane", "x", "--hold"], "--all"),
+        (["bulk", "--all"], "--cancel"),
+        (["bulk", "--all", "--cancel", "--hold"], "--cancel"),
+        (["bulk", "--all", "--hold", "--unhold"], "--cancel"),
         (["audit"], "data folder"),
         (["ticket", "t0", "--class", "care", "--cancel"], "exclude"),
         (["lanes", "--pause", "in"], "put NAME"),
@@ -131,6 +139,41 @@ def test_health(t):
     check("https://" in aswolk(server, "health", "--server", plain_to_tls, code=UNREACHED).err, "the other scheme")
     tls_to_plain = "https://%s:%d" % server.address
     check("http://" in aswolk(server, "health", "--server", tls_to_plain, code=UNREACHED).err, "the other scheme")
+
+
+# --- many tickets -------------------------------------------------------------------------------------------------------------
+
+
+def test_tickets_and_bulk(t):
+    """Tickets are found and changed many at once; what is refused is said, and counted in the exit code."""
+    server = t.server()
+    make = Messages()
+    api = server.api()
+    status(api.put_lane("night"), 201, "lane")
+    tickets = [receipt["ticket"] for receipt in api.receipts(list(make.many(230)))]
+    other = api.receipt(make.next(customer="ann & co", lane="night", channel="mail", care=["medical"]))["ticket"]
+    shown = aswolk(server, "tickets", "--lane", "night").out.splitlines()
+    equal([line.split()[:4] for line in shown[1:]], [[other, "waiting", "care", "night"]], "one of that lane")
+    equal(len(aswolk(server, "tickets", "--state", "waiting", "--count", "0", "--json").lines), 231, "over three pages")
+    few = aswolk(server, "tickets", "--count", "2").out.splitlines()
+    check(len(few) == 4 and "--count 0" in few[-1], "and more", few)
+    found = aswolk(server, "tickets", "--customer", "ann & co", "--channel", "mail", "--json").lines
+    equal([line["ticket"] for line in found], [other], "what needs encoding")
+    check("bad-value" in aswolk(server, "tickets", "--state", "open", code=FAILED).err, "no such state")
+    check("bad-value" in aswolk(server, "tickets", "--older-than", "1h", code=FAILED).err, "no number")
+    tried = aswolk(server, "bulk", "--lane", "main", "--to-lane", "night", "--hold", "--dry-run").out.splitlines()
+    equal((len(tried), tried[-1]), (231, "230 would be changed, 0 refused"), "tried out")
+    check("would be now held, general in night" in tried[0], "in words", tried[0])
+    done = aswolk(server, "bulk", "--lane", "main", "--older-than", "0", "--to-lane", "night", "--hold", "--json").lines
+    equal(done[-1], {"done": 230, "failed": 0}, "done")
+    partly = aswolk(server, "bulk", tickets[0], other, "t0000000zz", "--unhold", "--reason", "go on", code=PARTLY).out.splitlines()
+    equal(partly[0], "%s is now waiting, general in night" % tickets[0], "one was held")
+    check("409 wrong-state" in partly[1] and "404 not-found" in partly[2], "two could not be", partly)
+    equal(partly[3], "1 done, 2 refused", "counted")
+    none = aswolk(server, "bulk", *tickets[:2], "--unhold", "--atomic", code=FAILED).out
+    check("none-done" in none and "0 done, 2 refused" in none, "all or none", none)
+    check("not-found" in aswolk(server, "bulk", "--lane", "nowhere", "--cancel", code=FAILED).err, "no such lane")
+    equal(aswolk(server, "bulk", "--all", "--cancel").out.splitlines()[-1], "231 done, 0 refused", "all")
 
 
 # --- events -------------------------------------------------------------------------------------------------------------------

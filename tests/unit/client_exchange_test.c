@@ -308,6 +308,40 @@ test_reset_and_refused(void **state)
 }
 
 static void
+on_piece(void *user, struct aw_slice piece)
+{
+    assert_true(piece.len > 0);
+    *(aw_ns *)user = aw_clock_mono();
+}
+
+/* Of an answer that goes on it is silence that ends it: time begins anew with each piece. */
+static void
+test_silence(void **state)
+{
+    struct bench                     bench = {.server.streams_max = 1};
+    aw_ns                            last = 0;
+    const struct aw_exchange_request request = {.method = AW_SLICE("POST"),
+                                                .path = AW_SLICE("/silence"),
+                                                .body = AW_SLICE("a piece"),
+                                                .timeout = 400 * AW_NS_PER_MS,
+                                                .on_piece = on_piece,
+                                                .piece_user = &last};
+
+    (void)state;
+    begin(&bench, (struct aw_client_config){.exchanges_max = 8});
+    while (last == 0) { /* on a slow machine it may not begin in time */
+        struct asked asked = {.bench = &bench};
+
+        assert_non_null(aw_exchange_submit(bench.trunk, &request, on_done, &asked));
+        while (asked.results == 0)
+            (void)ev_run(bench.loop, EVRUN_ONCE);
+        assert_int_equal(asked.end, AW_EXCHANGE_TIMEOUT);
+    }
+    assert_true(aw_clock_mono() - last >= request.timeout);
+    finish(&bench);
+}
+
+static void
 test_timeout(void **state)
 {
     struct bench bench = {.server.streams_max = 1};
@@ -594,6 +628,7 @@ main(int argc, char **argv)
         cmocka_unit_test(test_too_many_fields),
         cmocka_unit_test(test_reset_and_refused),
         cmocka_unit_test(test_timeout),
+        cmocka_unit_test(test_silence),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_goaway),
         cmocka_unit_test(test_connection_lost),

@@ -59,14 +59,15 @@ struct server {
 };
 
 struct server_conn {
-    struct server_conn *next;
-    struct server      *server;
-    nghttp2_session    *session;
-    SSL                *ssl;
-    ev_io               io;
-    ev_timer            later;
-    bool                hangup;
-    int                 fd;
+    struct server_conn   *next;
+    struct server        *server;
+    nghttp2_session      *session;
+    SSL                  *ssl;
+    ev_io                 io;
+    ev_timer              later;
+    bool                  hangup;
+    int                   fd;
+    struct server_stream *begins; /* later */
 };
 
 struct server_stream {
@@ -78,6 +79,7 @@ struct server_stream {
     size_t  at;
     int32_t id;
     bool    answered;
+    bool    goes_on; /* its answer has no end */
 };
 
 static void
@@ -125,9 +127,9 @@ server_read_body(nghttp2_session *session, int32_t id, uint8_t *to, size_t room,
     (void)user;
     memcpy(to, stream->body + stream->at, len);
     stream->at += len;
-    if (stream->at == stream->len)
+    if (stream->at == stream->len && !stream->goes_on)
         *flags |= NGHTTP2_DATA_FLAG_EOF;
-    return (ssize_t)len;
+    return len == 0 && stream->goes_on ? NGHTTP2_ERR_DEFERRED : (ssize_t)len;
 }
 
 static nghttp2_nv
@@ -175,6 +177,11 @@ server_handle(struct server_conn *conn, struct server_stream *stream)
         (void)nghttp2_submit_rst_stream(conn->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_REFUSED_STREAM);
     } else if (strcmp(path, "/twice") == 0 || strncmp(path, "/echo", 5) == 0) {
         server_respond(conn, stream, "200", 0);
+    } else if (strcmp(path, "/silence") == 0) { /* it begins after a while, and then nothing more comes */
+        stream->goes_on = true;
+        conn->begins = stream;
+        ev_timer_set(&conn->later, 0.2, 0.);
+        ev_timer_start(server->loop, &conn->later);
     } else if (strncmp(path, "/status/", 8) == 0) {
         stream->len = 0;
         server_respond(conn, stream, path + 8, 0);
@@ -285,9 +292,13 @@ static int
 server_on_close(nghttp2_session *session, int32_t id, uint32_t code, void *user)
 {
     struct server_stream *stream = nghttp2_session_get_stream_user_data(session, id);
+    struct server_conn   *conn = user;
 
     (void)code;
-    (void)user;
+    if (stream != NULL && conn->begins == stream) {
+        conn->begins = NULL;
+        ev_timer_stop(conn->server->loop, &conn->later);
+    }
     if (stream != NULL)
         free(stream->body);
     free(stream);
@@ -312,6 +323,12 @@ server_on_later(struct ev_loop *loop, ev_timer *timer, int events)
 
     (void)loop;
     (void)events;
+    if (conn->begins != NULL) {
+        server_respond(conn, conn->begins, "200", 0);
+        conn->begins = NULL;
+        (void)nghttp2_session_send(conn->session);
+        return;
+    }
     server_free_streams(conn);
     server_conn_close(conn);
 }
