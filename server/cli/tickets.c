@@ -163,17 +163,17 @@ print_ticket(void *user, const json_t *ticket)
 static bool
 make_path(const struct filter *filter, uint64_t count, char path[AW_CLI_PATH_BYTES])
 {
-    int len = snprintf(path, AW_CLI_PATH_BYTES, "/v1/tickets?limit=%u", count == 0 || count >= 100 ? 100U : (unsigned)count + 1U);
-
+    /* One more than is shown tells whether there are more. */
+    (void)snprintf(path, AW_CLI_PATH_BYTES, "/v1/tickets?limit=%u", count == 0 || count >= 100 ? 100U : (unsigned)count + 1U);
     for (size_t i = 0; i < AW_ARRAY_LEN(parameters); i++) {
         const char *value = value_of(filter, i);
+        size_t      len = strlen(path);
 
         if (value == NULL)
             continue;
-        len = (int)strlen(path);
-        if ((size_t)len + 32 > AW_CLI_PATH_BYTES)
+        if (len + 32 > AW_CLI_PATH_BYTES)
             return false;
-        (void)snprintf(path + len, AW_CLI_PATH_BYTES - (size_t)len, "&%s=", parameters[i].name);
+        (void)snprintf(path + len, AW_CLI_PATH_BYTES - len, "&%s=", parameters[i].name);
         if (!aw_cli_add_encoded(path, AW_CLI_PATH_BYTES - 128, value)) /* a cursor comes behind it */
             return false;
     }
