@@ -32,6 +32,25 @@ write_reply_id(struct aw_writer *writer, struct aw_message_id id)
 }
 
 static void
+write_incident_id(struct aw_writer *writer, struct aw_incident_id id)
+{
+    char text[AW_ID_TEXT_BYTES];
+
+    aw_incident_id_format(id, text);
+    write_string(writer, text);
+}
+
+static void
+write_incident(struct aw_writer *writer, struct aw_incident_id id)
+{
+    KEY(writer, "incident");
+    if (id.seq != 0)
+        write_incident_id(writer, id);
+    else
+        aw_writer_null(writer);
+}
+
+static void
 write_ticket_id(struct aw_writer *writer, struct aw_ticket_id id)
 {
     char text[AW_ID_TEXT_BYTES];
@@ -356,8 +375,7 @@ aw_proto_write_lease(struct aw_writer *writer, const struct aw_lease_answer *lea
     aw_writer_str(writer, lease->customer);
     write_reply_to(writer, lease);
     write_promise(writer, &lease->promise);
-    KEY(writer, "incident");
-    aw_writer_null(writer);
+    write_incident(writer, lease->incident);
     if (!write_flights(writer, lease->messages, lease->message_count))
         return false;
     KEY(writer, "previous");
@@ -467,6 +485,14 @@ aw_proto_write_news_lost(struct aw_writer *writer, const struct aw_lease_news *n
     aw_writer_end_map(writer);
 }
 
+void
+aw_proto_write_news_incident(struct aw_writer *writer, const struct aw_lease_news *news)
+{
+    begin_news(writer, news);
+    write_incident(writer, news->incident);
+    aw_writer_end_map(writer);
+}
+
 /* What only a ticket in one of its states has. */
 static void
 write_state(struct aw_writer *writer, const struct aw_ticket_answer *ticket)
@@ -509,6 +535,7 @@ write_row(struct aw_writer *writer, const struct aw_ticket_answer *ticket)
         write_strings(writer, ticket->from_lanes, ticket->from_lane_count);
     }
     write_promise(writer, &ticket->promise);
+    write_incident(writer, ticket->incident);
     KEY(writer, "version");
     aw_writer_u64(writer, ticket->version);
 }
@@ -1138,6 +1165,122 @@ aw_proto_write_surge(struct aw_writer *writer, const struct aw_surge_answer *ans
         aw_writer_bool(writer, answer->dry_run);
         KEY(writer, "duplicate");
         aw_writer_bool(writer, answer->duplicate);
+    }
+    aw_writer_end_map(writer);
+}
+
+/* --- incidents ---------------------------------------------------------------------------------------------------------------- */
+
+static void
+write_incident_keys(struct aw_writer *writer, const struct aw_incident_answer *incident, enum aw_incident_key_kind kind)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < incident->key_count; i++)
+        count += incident->keys[i].kind == kind ? 1 : 0;
+    aw_writer_begin_array(writer, count);
+    for (uint32_t i = 0; i < incident->key_count; i++) {
+        const struct aw_incident_key_answer *key = &incident->keys[i];
+        char                                 date[11];
+
+        if (key->kind != kind)
+            continue;
+        if (kind == AW_INCIDENT_AIRPORT) {
+            aw_writer_str(writer, aw_slice_of(key->name, key->name_len));
+            continue;
+        }
+        aw_date_format(key->date_days, date);
+        aw_writer_begin_map(writer);
+        KEY(writer, "number");
+        aw_writer_str(writer, aw_slice_of(key->name, key->name_len));
+        KEY(writer, "date");
+        write_string(writer, date);
+        aw_writer_end_map(writer);
+    }
+    aw_writer_end_array(writer);
+}
+
+static void
+write_incident_fields(struct aw_writer *writer, const struct aw_incident_answer *incident)
+{
+    write_incident(writer, incident->incident);
+    KEY(writer, "state");
+    write_string(writer, aw_incident_state_name(incident->state));
+    KEY(writer, "title");
+    aw_writer_str(writer, aw_slice_of(incident->title, incident->title_len));
+    KEY(writer, "flights");
+    write_incident_keys(writer, incident, AW_INCIDENT_FLIGHT);
+    KEY(writer, "airports");
+    write_incident_keys(writer, incident, AW_INCIDENT_AIRPORT);
+    KEY(writer, "follow");
+    aw_writer_bool(writer, incident->follows);
+    KEY(writer, "opened_at");
+    aw_writer_time(writer, incident->opened_at);
+    if (incident->state == AW_INCIDENT_CLOSED) {
+        KEY(writer, "closed_at");
+        aw_writer_time(writer, incident->closed_at);
+    }
+    KEY(writer, "tickets");
+    aw_writer_u64(writer, incident->tickets);
+    KEY(writer, "open");
+    aw_writer_u64(writer, incident->open);
+    KEY(writer, "linking");
+    aw_writer_bool(writer, incident->is_linking);
+    KEY(writer, "version");
+    aw_writer_u64(writer, incident->version);
+}
+
+void
+aw_proto_write_incidents(struct aw_writer *writer, const struct aw_incident_answer *incidents, uint32_t count,
+                         struct aw_slice next)
+{
+    begin_page(writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        aw_writer_begin_map(writer);
+        write_incident_fields(writer, &incidents[i]);
+        aw_writer_end_map(writer);
+    }
+    end_page(writer, next);
+}
+
+static void
+write_refused(struct aw_writer *writer, const struct aw_incident_change *change)
+{
+    KEY(writer, "linked");
+    aw_writer_u64(writer, change->linked);
+    KEY(writer, "refused");
+    aw_writer_begin_array(writer, change->refused_count);
+    for (uint32_t i = 0; i < change->refused_count; i++) {
+        const struct aw_incident_refusal *refusal = &change->refused[i];
+        char                              type[64];
+
+        aw_writer_begin_map(writer);
+        KEY(writer, "ticket");
+        aw_writer_str(writer, refusal->ticket);
+        KEY(writer, "type");
+        (void)snprintf(type, sizeof(type), "urn:aswolk:%s", aw_err_problem(refusal->err));
+        write_string(writer, type);
+        if (refusal->other.seq != 0)
+            write_incident(writer, refusal->other);
+        aw_writer_end_map(writer);
+    }
+    aw_writer_end_array(writer);
+}
+
+void
+aw_proto_write_incident(struct aw_writer *writer, const struct aw_incident_change *change)
+{
+    aw_writer_begin_map(writer);
+    write_incident_fields(writer, &change->now);
+    if (change->names_tickets)
+        write_refused(writer, change);
+    if (change->dry_run) {
+        KEY(writer, "dry_run");
+        aw_writer_bool(writer, true);
+    }
+    if (change->duplicate) {
+        KEY(writer, "duplicate");
+        aw_writer_bool(writer, true);
     }
     aw_writer_end_map(writer);
 }

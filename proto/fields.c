@@ -48,6 +48,9 @@ WORDS(on_off, {0, 1})
 static const char *const order_names[] = {"ratio", "strict"};
 WORDS(order, {AW_SURGE_ORDER_RATIO, AW_SURGE_ORDER_STRICT})
 
+static const char *const incident_state_names[] = {"open", "closed"};
+WORDS(incident_state, {AW_INCIDENT_OPEN, AW_INCIDENT_CLOSED})
+
 static const char *const report_names[] = {"sent", "delivered", "read", "failed"};
 WORDS(report, {AW_REPLY_SENT, AW_REPLY_DELIVERED, AW_REPLY_READ, AW_REPLY_FAILED})
 

@@ -59,6 +59,9 @@ AW_PROTO_DECODE(flight_put, flight_request, FLIGHT_PUT)
 AW_PROTO_DECODE(flight_line, flight_line, FLIGHT_LINE)
 AW_PROTO_DECODE(airport_put, airport_request, AIRPORT_PUT)
 AW_PROTO_DECODE(undo, undo_request, UNDO)
+AW_PROTO_DECODE(incident_post, incident_request, INCIDENT_POST)
+AW_PROTO_DECODE(incident_patch, incident_patch, INCIDENT_PATCH)
+AW_PROTO_DECODE(incident_tickets, incident_tickets, INCIDENT_TICKETS)
 AW_PROTO_DECODE(reply, reply, REPLY)
 AW_PROTO_DECODE(reply_pull, reply_pull_request, REPLY_PULL)
 AW_PROTO_DECODE(reply_status, reply_status_request, REPLY_STATUS)
@@ -130,6 +133,10 @@ AW_MUST_USE bool aw_proto_write_leases(struct aw_writer *writer, const struct aw
 AW_MUST_USE bool aw_proto_write_held(struct aw_writer *writer, const struct aw_lease_answer *leases, uint32_t count,
                                      struct aw_slice next);
 void aw_proto_write_lanes(struct aw_writer *writer, const struct aw_lane_answer *lanes, uint32_t count, struct aw_slice next);
+void aw_proto_write_incidents(struct aw_writer *writer, const struct aw_incident_answer *incidents, uint32_t count,
+                              struct aw_slice next);
+/* One, as it is, or after a change. */
+void aw_proto_write_incident(struct aw_writer *writer, const struct aw_incident_change *change);
 void aw_proto_write_flight(struct aw_writer *writer, const struct aw_flight_answer *flight);
 void aw_proto_write_flights(struct aw_writer *writer, const struct aw_flight_answer *flights, uint32_t count,
                             struct aw_slice next);
@@ -149,6 +156,7 @@ void aw_proto_write_surge(struct aw_writer *writer, const struct aw_surge_answer
 AW_MUST_USE bool aw_proto_write_news_messages(struct aw_writer *writer, const struct aw_lease_news *news);
 void             aw_proto_write_news_ending(struct aw_writer *writer, const struct aw_lease_news *news);
 void             aw_proto_write_news_lost(struct aw_writer *writer, const struct aw_lease_news *news);
+void             aw_proto_write_news_incident(struct aw_writer *writer, const struct aw_lease_news *news);
 void             aw_proto_write_reply_check(struct aw_writer *writer, const struct aw_reply_check_answer *check);
 void             aw_proto_write_channel(struct aw_writer *writer, const struct aw_channel_answer *channel);
 /* What a reply's status, and the redrive of dead ones, answer. */

@@ -209,6 +209,46 @@ struct aw_redrive_request {
     bool            dry_run;
 };
 
+/* A flight as an incident names it. */
+struct aw_incident_flight {
+    struct aw_slice number; /* both required */
+    uint32_t        date_days;
+    bool            date_known;
+};
+
+/* POST /v1/incidents */
+struct aw_incident_request {
+    struct aw_slice                  title; /* required */
+    const struct aw_incident_flight *flights;
+    uint32_t                         flight_count;
+    const struct aw_slice           *airports;
+    uint32_t                         airport_count;
+    const struct aw_slice           *tickets;
+    uint32_t                         ticket_count;
+    bool                             follow_known;
+    bool                             follow;
+    bool                             dry_run;
+};
+
+/* PATCH /v1/incidents/{id}: what is left out stays as it is; flights and airports go together. */
+struct aw_incident_patch {
+    uint8_t                          state; /* enum aw_incident_state; NONE */
+    struct aw_slice                  title;
+    const struct aw_incident_flight *flights;
+    uint32_t                         flight_count;
+    const struct aw_slice           *airports;
+    uint32_t                         airport_count;
+    bool                             follow_known;
+    bool                             follow;
+    bool                             dry_run;
+};
+
+/* POST /v1/incidents/{id}/link, /unlink */
+struct aw_incident_tickets {
+    const struct aw_slice *tickets; /* required, one or more */
+    uint32_t               ticket_count;
+};
+
 /* PUT /v1/channels/{channel}: as with lanes. */
 struct aw_channel_request {
     const struct aw_pace *paces; /* each account once */

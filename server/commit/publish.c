@@ -549,6 +549,13 @@ answer(struct aw_committer *c, struct aw_query *query, aw_ms now)
     case AW_QUERY_AIRPORTS:
         query->count = aw_state_airports(c->config.state, query->skip, query->airports, query->room, &query->next);
         return;
+    case AW_QUERY_INCIDENT:
+        query->err = aw_state_incident(c->config.state, query->incident, query->incidents);
+        return;
+    case AW_QUERY_INCIDENTS:
+        query->count =
+            aw_state_incidents(c->config.state, query->incident_state, query->skip, query->incidents, query->room, &query->next);
+        return;
     case AW_QUERY_AGENT:
     case AW_QUERY_AGENTS:
         aw_agents_answer(c, query);

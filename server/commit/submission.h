@@ -57,6 +57,8 @@ enum aw_query_kind {
     AW_QUERY_FLIGHTS,   /* -> flights, next */
     AW_QUERY_AIRPORT,   /* airport -> airports[0] */
     AW_QUERY_AIRPORTS,  /* -> airports, next */
+    AW_QUERY_INCIDENT,  /* incident -> incidents[0] */
+    AW_QUERY_INCIDENTS, /* incident_state -> incidents, next */
     AW_QUERY_AGENT,     /* name -> agents[0] */
     AW_QUERY_AGENTS,    /* -> agents, next */
     AW_QUERY_COUNTS,    /* -> counts */
@@ -89,44 +91,47 @@ struct aw_stream_look {
     uint32_t              told_count;
 };
 struct aw_query {
-    enum aw_query_kind        kind;
-    enum aw_err               err;
-    struct aw_ticket_id       ticket;
-    struct aw_slice           name; /* agent or lane */
-    struct aw_pull_key        pull_key;
-    uint64_t                  above_fence; /* LEASES_OF: leases granted later than this one */
-    uint64_t                  flight_hash;
-    struct aw_airport_code    airport;
-    uint32_t                  skip;  /* lanes to pass over; of flights, airports, agents: the row behind which to begin */
-    uint32_t                  next;  /* flights, airports, agents: `skip` of the page behind this one; 0: there is none */
-    uint32_t                  room;  /* of views, lanes, flights, airports or agents */
-    uint32_t                  count; /* how many were written */
-    struct aw_ticket_view    *views;
-    struct aw_lane_answer    *lanes;
-    struct aw_flight_answer  *flights;
-    struct aw_airport_answer *airports;
-    struct aw_agent_view     *agents;
-    uint32_t                 *agent_lanes; /* AW_LANES_PER_PULL_MAX an agent */
-    struct aw_slice          *values;      /* 4 * AW_LANE_MATCH_MAX a lane; the committer copies the texts to `texts` */
-    char                     *texts;       /* AW_LANE_TEXTS_BYTES a lane */
-    struct aw_state_counts   *counts;
-    struct aw_core_settings  *settings;
-    uint64_t                  seq;     /* REPLY: its id's */
-    struct aw_reply_view     *replies; /* TICKET too, when asked for: of the ticket, AW_REPLIES_SHOWN_MAX at most */
-    uint32_t                  reply_count;
-    const struct aw_lease_id *leases;
-    uint64_t                 *seen; /* SEEN: the newest message that the holder was given; 0: the lease does not run */
-    struct aw_channel_view   *channel;
-    enum aw_reply_kind        reply_kind;
-    const struct aw_text_ref *text_refs;
-    struct aw_text_view      *own_texts;
-    uint64_t                  version;
-    struct aw_surge_view     *surge;
-    struct aw_ahead          *ahead;
-    struct aw_search         *search;
-    struct aw_stream_look    *look;
-    bool                      is_paused; /* AHEAD: its lane gives nothing out */
-    aw_ms                     now;       /* record time of the answer */
+    enum aw_query_kind         kind;
+    enum aw_err                err;
+    struct aw_ticket_id        ticket;
+    struct aw_slice            name; /* agent or lane */
+    struct aw_pull_key         pull_key;
+    uint64_t                   above_fence; /* LEASES_OF: leases granted later than this one */
+    uint64_t                   flight_hash;
+    struct aw_airport_code     airport;
+    struct aw_incident_id      incident;
+    enum aw_incident_state     incident_state; /* NONE: any */
+    uint32_t                   skip;  /* lanes to pass over; of flights, airports, agents: the row behind which to begin */
+    uint32_t                   next;  /* flights, airports, agents: `skip` of the page behind this one; 0: there is none */
+    uint32_t                   room;  /* of views, lanes, flights, airports or agents */
+    uint32_t                   count; /* how many were written */
+    struct aw_ticket_view     *views;
+    struct aw_lane_answer     *lanes;
+    struct aw_flight_answer   *flights;
+    struct aw_airport_answer  *airports;
+    struct aw_incident_answer *incidents;
+    struct aw_agent_view      *agents;
+    uint32_t                  *agent_lanes; /* AW_LANES_PER_PULL_MAX an agent */
+    struct aw_slice           *values;      /* 4 * AW_LANE_MATCH_MAX a lane; the committer copies the texts to `texts` */
+    char                      *texts;       /* AW_LANE_TEXTS_BYTES a lane */
+    struct aw_state_counts    *counts;
+    struct aw_core_settings   *settings;
+    uint64_t                   seq;     /* REPLY: its id's */
+    struct aw_reply_view      *replies; /* TICKET too, when asked for: of the ticket, AW_REPLIES_SHOWN_MAX at most */
+    uint32_t                   reply_count;
+    const struct aw_lease_id  *leases;
+    uint64_t                  *seen; /* SEEN: the newest message that the holder was given; 0: the lease does not run */
+    struct aw_channel_view    *channel;
+    enum aw_reply_kind         reply_kind;
+    const struct aw_text_ref  *text_refs;
+    struct aw_text_view       *own_texts;
+    uint64_t                   version;
+    struct aw_surge_view      *surge;
+    struct aw_ahead           *ahead;
+    struct aw_search          *search;
+    struct aw_stream_look     *look;
+    bool                       is_paused; /* AHEAD: its lane gives nothing out */
+    aw_ms                      now;       /* record time of the answer */
 };
 /* The newest so many of a ticket. */
 #define AW_REPLIES_SHOWN_MAX 50U

@@ -684,24 +684,24 @@ aw_incident_load_all(struct aw_state *state)
 }
 
 static void
-fill_view(const struct aw_state *state, uint32_t slot, struct aw_incident_view *ret_view)
+fill_view(const struct aw_state *state, uint32_t slot, struct aw_incident_answer *ret_view)
 {
     const struct aw_incident_row *row = aw_incident_at(state, slot);
 
-    *ret_view = (struct aw_incident_view){.incident = aw_incident_id_at(state, slot),
-                                          .state = (enum aw_incident_state)row->state,
-                                          .follows = row->follows,
-                                          .version = row->version,
-                                          .opened_at = row->opened_at,
-                                          .closed_at = row->closed_at,
-                                          .tickets = row->tickets,
-                                          .open = row->links.open,
-                                          .is_linking = state->incident_work.left > 0 && row->state == AW_INCIDENT_OPEN,
-                                          .title_len = (uint8_t)row->title_len};
+    *ret_view = (struct aw_incident_answer){.incident = aw_incident_id_at(state, slot),
+                                            .state = (enum aw_incident_state)row->state,
+                                            .follows = row->follows,
+                                            .version = row->version,
+                                            .opened_at = row->opened_at,
+                                            .closed_at = row->closed_at,
+                                            .tickets = row->tickets,
+                                            .open = row->links.open,
+                                            .is_linking = state->incident_work.left > 0 && row->state == AW_INCIDENT_OPEN,
+                                            .title_len = (uint8_t)row->title_len};
     memcpy(ret_view->title, row->title, sizeof(row->title));
     for (uint32_t at = row->keys; at != 0; at = key_at(state, at)->next) {
         const struct aw_incident_key_row *key = key_at(state, at);
-        struct aw_incident_key_view      *view = &ret_view->keys[ret_view->key_count++];
+        struct aw_incident_key_answer    *view = &ret_view->keys[ret_view->key_count++];
 
         view->kind = (enum aw_incident_key_kind)(key->key[2] - 1);
         view->date_days = key->date_days;
@@ -711,7 +711,7 @@ fill_view(const struct aw_state *state, uint32_t slot, struct aw_incident_view *
 }
 
 enum aw_err
-aw_state_incident(const struct aw_state *state, struct aw_incident_id id, struct aw_incident_view *ret_view)
+aw_state_incident(const struct aw_state *state, struct aw_incident_id id, struct aw_incident_answer *ret_view)
 {
     uint32_t slot = find(state, id);
 
@@ -722,7 +722,7 @@ aw_state_incident(const struct aw_state *state, struct aw_incident_id id, struct
 }
 
 uint32_t
-aw_state_incidents(const struct aw_state *state, enum aw_incident_state in, uint32_t after, struct aw_incident_view *ret_views,
+aw_state_incidents(const struct aw_state *state, enum aw_incident_state in, uint32_t after, struct aw_incident_answer *ret_views,
                    uint32_t room, uint32_t *ret_next)
 {
     uint32_t used = state->globals.heads[AW_TABLE_INCIDENTS].used;

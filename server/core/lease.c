@@ -1,5 +1,6 @@
 /* lease.c - an agent's right to a ticket: given, prolonged, ended; timers; the first record after a start. What an agent does with
  * a ticket besides: transfer.c. */
+#include "core/incident.h"
 #include "core/outbox.h"
 
 /* --- the lists of agents' leases (derived, oldest lease first) -------------------------------------------------------------- */
@@ -89,6 +90,8 @@ fill_out(const struct aw_state *state, uint32_t slot, struct aw_out_lease *out)
         .reply_by = ticket->reply_by,
         .promise = aw_promise_of(ticket),
     };
+    if (aw_incident_of(state, ticket) != 0)
+        out->incident = aw_incident_id_at(state, ticket->incident);
     if (ticket->state == AW_TICKET_LEASED) {
         const struct aw_lease_row *lease = aw_lease_at(state, ticket->link);
 

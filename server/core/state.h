@@ -476,34 +476,12 @@ struct aw_channel_view {
 /* AW_E_NOT_FOUND: it was never set. */
 AW_MUST_USE enum aw_err aw_state_channel(const struct aw_state *state, struct aw_slice name, struct aw_channel_view *ret_view);
 
-/* An incident, as far as the state knows it. */
-struct aw_incident_key_view {
-    enum aw_incident_key_kind kind;
-    uint32_t                  date_days; /* FLIGHT */
-    uint8_t                   name_len;
-    char                      name[AW_FLIGHT_NUMBER_BYTES_MAX];
-};
-struct aw_incident_view {
-    struct aw_incident_id       incident;
-    enum aw_incident_state      state;
-    bool                        follows;
-    bool                        is_linking; /* tickets that were there before are still being looked through */
-    uint64_t                    version;
-    aw_ms                       opened_at;
-    aw_ms                       closed_at; /* CLOSED */
-    uint32_t                    tickets;   /* ever linked, but for those that were taken out */
-    uint32_t                    open;      /* of them, not closed */
-    uint8_t                     title_len;
-    char                        title[AW_INCIDENT_TITLE_BYTES_MAX];
-    uint32_t                    key_count;
-    struct aw_incident_key_view keys[AW_INCIDENT_KEYS_MAX];
-};
 /* AW_E_NOT_FOUND: it never was, or made room for another one. */
 AW_MUST_USE enum aw_err aw_state_incident(const struct aw_state *state, struct aw_incident_id id,
-                                          struct aw_incident_view *ret_view);
+                                          struct aw_incident_answer *ret_view);
 /* As aw_state_flights; `in` NONE: in any state. */
 uint32_t aw_state_incidents(const struct aw_state *state, enum aw_incident_state in, uint32_t after,
-                            struct aw_incident_view *ret_views, uint32_t room, uint32_t *ret_next);
+                            struct aw_incident_answer *ret_views, uint32_t room, uint32_t *ret_next);
 
 struct aw_state_counts {
     uint64_t tickets[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT];                                            /* by state and class */

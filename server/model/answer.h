@@ -83,6 +83,7 @@ struct aw_lease_answer {
     uint8_t                         visibility;
     aw_ms                           reply_by; /* 0: none */
     struct aw_promise               promise;
+    struct aw_incident_id           incident; /* seq 0: none */
     const struct aw_stored_message *messages; /* oldest first; the last ones when there are too many */
     uint32_t                        message_count;
     uint32_t                        messages_total;
@@ -182,6 +183,7 @@ struct aw_ticket_answer {
     uint32_t                        attempt;
     uint32_t                        messages_total;
     struct aw_promise               promise;
+    struct aw_incident_id           incident; /* seq 0: none */
     const struct aw_stored_message *messages; /* oldest first */
     uint32_t                        message_count;
     uint64_t                        version; /* for the ETag */
@@ -384,6 +386,45 @@ enum aw_incident_state { AW_INCIDENT_NONE = 0, AW_INCIDENT_PROPOSED = 1, AW_INCI
 /* Whether tickets that come later join by what they are about. */
 enum aw_incident_follow { AW_FOLLOW_AS_IS = 0, AW_FOLLOW_LATER = 1, AW_FOLLOW_NOT = 2 };
 const char *aw_incident_state_name(enum aw_incident_state state);
+/* What makes a ticket part of one. The numbers are stored. */
+enum aw_incident_key_kind { AW_INCIDENT_FLIGHT = 0, AW_INCIDENT_AIRPORT = 1 };
+struct aw_incident_key_answer {
+    enum aw_incident_key_kind kind;
+    uint32_t                  date_days; /* FLIGHT */
+    uint8_t                   name_len;
+    char                      name[AW_FLIGHT_NUMBER_BYTES_MAX]; /* number, or code */
+};
+struct aw_incident_answer {
+    struct aw_incident_id         incident; /* seq 0: with dry_run of a new one */
+    enum aw_incident_state        state;
+    bool                          follows;
+    bool                          is_linking; /* tickets that were there before are still being looked through */
+    uint64_t                      version;
+    aw_ms                         opened_at;
+    aw_ms                         closed_at; /* CLOSED */
+    uint32_t                      tickets;   /* ever linked, but for those that were taken out */
+    uint32_t                      open;      /* of them, not closed */
+    uint8_t                       title_len;
+    char                          title[AW_INCIDENT_TITLE_BYTES_MAX];
+    uint32_t                      key_count;
+    struct aw_incident_key_answer keys[AW_INCIDENT_KEYS_MAX];
+};
+/* A ticket that a request could not put into an incident, or take out. */
+struct aw_incident_refusal {
+    struct aw_slice       ticket; /* as the request names it */
+    enum aw_err           err;
+    struct aw_incident_id other; /* OTHER_INCIDENT: the one that has it */
+};
+/* What a change of one answers. */
+struct aw_incident_change {
+    struct aw_incident_answer         now;
+    bool                              names_tickets; /* the request did: then the next three are told */
+    uint32_t                          linked;        /* or taken out, by this request */
+    const struct aw_incident_refusal *refused;
+    uint32_t                          refused_count;
+    bool                              dry_run;
+    bool                              duplicate;
+};
 
 enum aw_flight_state {
     AW_FLIGHT_SCHEDULED = 0, /* goes as the messages say, or at departs_at */
@@ -479,7 +520,8 @@ struct aw_lease_news {
     struct aw_ticket_id             ticket;
     aw_ms                           expires_at;
     uint64_t                        expires_in_s;
-    struct aw_slice                 state; /* how it was lost */
+    struct aw_slice                 state;    /* how it was lost */
+    struct aw_incident_id           incident; /* that its ticket is part of by now; seq 0: none */
     const struct aw_stored_message *messages;
     uint32_t                        message_count;
     uint32_t                        messages_total;

@@ -531,8 +531,7 @@ struct aw_in_promise {
     aw_ms               nine_of_ten_by; /* later than was promised */
 };
 
-/* What makes a ticket part of an incident. The numbers are stored. */
-enum aw_incident_key_kind { AW_INCIDENT_FLIGHT = 0, AW_INCIDENT_AIRPORT = 1 };
+/* What makes a ticket part of an incident. */
 struct aw_incident_key {
     enum aw_incident_key_kind kind;
     uint64_t                  flight_hash; /* FLIGHT: of number and date, keyed; not 0 */
@@ -640,25 +639,26 @@ struct aw_out_lease {
     struct aw_slice          lane_name;
     struct aw_ticket_help    help; /* through which lane it was given, when that helps its own */
     enum aw_class            class_;
-    enum aw_ticket_state     state;   /* what the ticket is after the command; after a failure: now */
-    enum aw_transfer_refusal refusal; /* TRANSFER */
-    enum aw_lease_end        end;     /* after LEASE_LOST */
-    bool                is_last_end;  /* after LEASE_LOST: of the ticket's leases this one ended last, so no repeat was missed */
-    bool                gentle;
-    uint64_t            last_seq;    /* newest record of the ticket: where its chain begins */
-    uint64_t            seen_seq;    /* newest message that the holder was given before this command */
-    uint64_t            message_seq; /* newest message of the ticket */
-    uint32_t            messages_total;
-    uint32_t            notes_total;
-    uint32_t            attempt;
-    aw_ms               opened_at;
-    aw_ms               age;
-    aw_ms               departs_at;
-    aw_ms               reply_by;
-    aw_ms               expires_at;
-    struct aw_promise   promise;   /* made_at 0: none */
-    uint64_t            reply_seq; /* REPLY, COMPLETE with one: its record; 0: none */
-    enum aw_reply_state reply_state;
+    enum aw_ticket_state     state;    /* what the ticket is after the command; after a failure: now */
+    enum aw_transfer_refusal refusal;  /* TRANSFER */
+    enum aw_lease_end        end;      /* after LEASE_LOST */
+    bool                  is_last_end; /* after LEASE_LOST: of the ticket's leases this one ended last, so no repeat was missed */
+    bool                  gentle;
+    struct aw_incident_id incident;    /* seq 0: none */
+    uint64_t              last_seq;    /* newest record of the ticket: where its chain begins */
+    uint64_t              seen_seq;    /* newest message that the holder was given before this command */
+    uint64_t              message_seq; /* newest message of the ticket */
+    uint32_t              messages_total;
+    uint32_t              notes_total;
+    uint32_t              attempt;
+    aw_ms                 opened_at;
+    aw_ms                 age;
+    aw_ms                 departs_at;
+    aw_ms                 reply_by;
+    aw_ms                 expires_at;
+    struct aw_promise     promise;   /* made_at 0: none */
+    uint64_t              reply_seq; /* REPLY, COMPLETE with one: its record; 0: none */
+    enum aw_reply_state   reply_state;
 };
 struct aw_out_ticket {
     struct aw_ticket_id  ticket;

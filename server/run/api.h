@@ -68,6 +68,12 @@ aw_api_handler aw_api_list_airports;
 aw_api_handler aw_api_get_airport;
 aw_api_handler aw_api_put_airport;
 aw_api_handler aw_api_undo;
+aw_api_handler aw_api_list_incidents; /* api_incidents.c */
+aw_api_handler aw_api_post_incident;
+aw_api_handler aw_api_get_incident;
+aw_api_handler aw_api_patch_incident;
+aw_api_handler aw_api_link_incident;
+aw_api_handler aw_api_unlink_incident;
 aw_api_handler aw_api_check_reply; /* api_check.c */
 aw_api_handler aw_api_events;      /* api_events.c */
 aw_api_handler aw_api_history;     /* api_history.c */

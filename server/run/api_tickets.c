@@ -91,6 +91,7 @@ answer_look(struct look *look)
                                            .holder = view->holder,
                                            .attempt = view->attempt,
                                            .promise = view->promise,
+                                           .incident = view->incident,
                                            .messages_total = view->messages_total,
                                            .messages = item->messages,
                                            .message_count = item->message_count,

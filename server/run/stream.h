@@ -31,12 +31,14 @@ enum aw_stream_end { AW_STREAM_GOES_ON, AW_STREAM_DRAINING, AW_STREAM_REPLACED, 
 
 /* A lease that the client was told of. */
 struct aw_stream_known {
-    struct aw_lease_id  lease;
-    struct aw_ticket_id ticket;
-    uint64_t            told_seq;  /* the newest of its messages that was told */
-    bool                is_behind; /* a message counts as unseen */
-    aw_ms               expires_at;
-    aw_ms               ending_for; /* the end for which `ending` was told; 0: none */
+    struct aw_lease_id    lease;
+    struct aw_ticket_id   ticket;
+    uint64_t              told_seq;  /* the newest of its messages that was told */
+    bool                  is_behind; /* a message counts as unseen */
+    bool                  is_moved;  /* its incident is another one than was told */
+    struct aw_incident_id incident;  /* that its ticket is part of; seq 0: none */
+    aw_ms                 expires_at;
+    aw_ms                 ending_for; /* the end for which `ending` was told; 0: none */
 };
 
 /* A lease that this stream was granted, until its event has left. */

@@ -496,5 +496,25 @@ def test_bad_input(t):
     equal(server.metrics().get("aswolk_agent_streams"), 0, "none of them was a stream")
 
 
+def test_incidents(t):
+    """Who holds a ticket is told that it became part of an incident, and that it is part of none any more."""
+    server = t.server()
+    make = Messages()
+    api = server.api()
+    stream = join(server, query="?units=2")
+    ticket = api.receipt(make.next(airports=["AMS"]))["ticket"]
+    equal(stream.until("lease")["incident"], None, "at first")
+    made = status(api.send("POST", "/v1/incidents", {"title": "ash", "airports": ["AMS"]}), 201, "made").value["incident"]
+    told = stream.until("incident")
+    equal((told["ticket"], told["incident"]), (ticket, made), "it is told")
+    later = api.receipt(make.next(airports=["AMS"]))["ticket"]
+    lease = stream.until("lease", 2)
+    equal((lease["ticket"], lease["incident"]), (later, made), "a lease tells it by itself")
+    status(api.send("POST", "/v1/incidents/%s/unlink" % made, {"tickets": [ticket]}), 200, "taken out")
+    told = stream.until("incident", 2)
+    equal((told["ticket"], told["incident"]), (ticket, None), "and so is that")
+    equal(len(stream.of("incident")), 2, "nothing twice")
+
+
 if __name__ == "__main__":
     sys.exit(run(globals()))

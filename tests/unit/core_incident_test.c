@@ -1,5 +1,5 @@
-/* core_incident_test.c - incidents: which tickets are part of which, as messages come, as a round finds those that were there before
- * and as people say; what is proposed; that a checkpoint gives all of it back and goes on where it was.
+/* core_incident_test.c - incidents: which tickets are part of which, as messages come, as a round finds those that were there
+ * before and as people say; what is proposed; that a checkpoint gives all of it back and goes on where it was.
  *
  * A small state and commands in one line. What the server does by itself is carried out as the committer would do it: look, due,
  * apply. */
@@ -105,10 +105,10 @@ settle(struct kit *kit)
     return records;
 }
 
-static struct aw_incident_view
+static struct aw_incident_answer
 view_of(const struct kit *kit, struct aw_incident_id incident)
 {
-    struct aw_incident_view view;
+    struct aw_incident_answer view;
 
     assert_int_equal(aw_state_incident(kit->state, incident, &view), AW_OK);
     return view;
@@ -350,9 +350,9 @@ test_room(void **state)
 static void
 test_five_tickets_propose(void **state)
 {
-    struct aw_incident_view views[4];
-    struct kit              kit;
-    uint32_t                next;
+    struct aw_incident_answer views[4];
+    struct kit                kit;
+    uint32_t                  next;
 
     (void)state;
     kit_open(&kit);

@@ -243,12 +243,13 @@ test_ticket(void **state)
         char expected[1024];
 
         answer.state = (enum aw_ticket_state)i;
-        (void)snprintf(expected, sizeof(expected),
-                       "{\"ticket\":\"" TICKET_TEXT "\",%s\"lane\":\"main\",\"class\":\"imminent\",\"reasons\":[],"
-                       "\"class_by_person\":false,\"gentle\":false,\"opened_at\":\"1970-01-01T00:00:01.000Z\","
-                       "\"departs_at\":\"1970-01-01T00:00:06.000Z\",\"reply_by\":null,\"attempt\":1,\"promise\":null,"
-                       "\"version\":9,\"related\":[],\"messages_total\":4,\"replies\":[],\"messages\":[]}",
-                       states[i]);
+        (void)snprintf(
+            expected, sizeof(expected),
+            "{\"ticket\":\"" TICKET_TEXT "\",%s\"lane\":\"main\",\"class\":\"imminent\",\"reasons\":[],"
+            "\"class_by_person\":false,\"gentle\":false,\"opened_at\":\"1970-01-01T00:00:01.000Z\","
+            "\"departs_at\":\"1970-01-01T00:00:06.000Z\",\"reply_by\":null,\"attempt\":1,\"promise\":null,\"incident\":null,"
+            "\"version\":9,\"related\":[],\"messages_total\":4,\"replies\":[],\"messages\":[]}",
+            states[i]);
         CHECK(rig, expected, assert_true(aw_proto_write_ticket(&writer, &answer)));
     }
 }
@@ -285,7 +286,7 @@ test_why(void **state)
 #define WHY_HEAD(state)                                                                                                          \
     "{\"ticket\":\"" TICKET_TEXT "\",\"state\":" state ",\"lane\":\"main\",\"class\":\"general\",\"reasons\":[],"                \
     "\"class_by_person\":false,\"gentle\":false,\"opened_at\":\"1970-01-01T00:00:01.000Z\",\"departs_at\":null,"                 \
-    "\"reply_by\":null,\"attempt\":0,\"promise\":null,\"version\":9,\"related\":[],"                                             \
+    "\"reply_by\":null,\"attempt\":0,\"promise\":null,\"incident\":null,\"version\":9,\"related\":[],"                           \
     "\"messages_total\":0,"                                                                                                      \
     "\"as_of\":\"1970-01-01T00:00:03.000Z\",\"order\":\"ratio\""
     CHECK(rig,

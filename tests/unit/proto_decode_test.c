@@ -190,25 +190,12 @@ body_with(struct rig *rig, enum aw_object_kind kind, const struct aw_field *fiel
     static const struct {
         const char *name;
         const char *value;
-    } required[] = {{"channel", "\"web\""},
-                    {"source_id", "\"1\""},
-                    {"customer", "\"c\""},
-                    {"reason", "\"r\""},
-                    {"lease", "\"l\""},
-                    {"hold", "true"},
-                    {"text", "\"t\""},
-                    {"kind", "\"k\""},
-                    {"messages", "[\"m\"]"},
-                    {"value", "\"v\""},
-                    {"number", "\"KL1\""},
-                    {"date", "\"2026-04-15\""},
-                    {"state", "\"scheduled\""},
-                    {"lane", "\"l\""},
-                    {"after_s", "1"},
-                    {"url", "\"u\""},
-                    {"replies", "1"},
-                    {"slice_s", "1"},
-                    {"accounts", "[{\"channel\":\"c\"}]"}};
+    } required[] = {
+        {"channel", "\"web\""},     {"source_id", "\"1\""}, {"customer", "\"c\""}, {"reason", "\"r\""},
+        {"lease", "\"l\""},         {"hold", "true"},       {"text", "\"t\""},     {"kind", "\"k\""},
+        {"messages", "[\"m\"]"},    {"value", "\"v\""},     {"number", "\"KL1\""}, {"date", "\"2026-04-15\""},
+        {"state", "\"scheduled\""}, {"lane", "\"l\""},      {"after_s", "1"},      {"url", "\"u\""},
+        {"replies", "1"},           {"slice_s", "1"},       {"title", "\"t\""},    {"accounts", "[{\"channel\":\"c\"}]"}};
     const struct aw_object *object = aw_object_of(kind);
     struct aw_buffer        buffer;
 
@@ -335,9 +322,13 @@ static void
 add_element(struct aw_buffer *buffer, const struct aw_field *field, uint32_t i)
 {
     static const char *const objects[AW_OBJECT_COUNT] = {
-        [AW_OBJECT_ATTACHMENT] = "{\"kind\":\"k\"}",  [AW_OBJECT_IDENTITY] = "{\"kind\":\"k\",\"value\":\"v\"}",
-        [AW_OBJECT_FLIGHT] = "{\"number\":\"KL1\"}",  [AW_OBJECT_REPLY_ACTION] = "{\"kind\":\"k\",\"url\":\"u\"}",
-        [AW_OBJECT_ACCOUNT] = "{\"channel\":\"c\"}",  [AW_OBJECT_SURGE_FLIGHT] = "{\"number\":\"KL1\",\"date\":\"2026-04-15\"}",
+        [AW_OBJECT_ATTACHMENT] = "{\"kind\":\"k\"}",
+        [AW_OBJECT_IDENTITY] = "{\"kind\":\"k\",\"value\":\"v\"}",
+        [AW_OBJECT_FLIGHT] = "{\"number\":\"KL1\"}",
+        [AW_OBJECT_REPLY_ACTION] = "{\"kind\":\"k\",\"url\":\"u\"}",
+        [AW_OBJECT_ACCOUNT] = "{\"channel\":\"c\"}",
+        [AW_OBJECT_SURGE_FLIGHT] = "{\"number\":\"KL1\",\"date\":\"2026-04-15\"}",
+        [AW_OBJECT_INCIDENT_FLIGHT] = "{\"number\":\"KL1\",\"date\":\"2026-04-15\"}",
         [AW_OBJECT_SURGE_NOTICE] = "{\"text\":\"t\"}"};
 
     if (i > 0)
