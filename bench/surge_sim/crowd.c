@@ -10,7 +10,7 @@
 
 #define FIRST_ROOM 4096U
 /* What the random numbers of one need are for, so that no use disturbs another. */
-enum purpose { FOR_KIND = 1, FOR_COPY, FOR_FOLLOW_UP, FOR_PATIENCE, FOR_HANDLING, FOR_VERIFIED, FOR_FLIGHT, FOR_WINDOW };
+enum purpose { FOR_KIND = 1, FOR_COPY, FOR_FOLLOW_UP, FOR_PATIENCE, FOR_HANDLING, FOR_VERIFIED, FOR_FLIGHT, FOR_WINDOW, FOR_ODD };
 enum plan { PLAN_COPY, PLAN_FOLLOW_UP, PLAN_GIVE_UP };
 
 struct sim_crowd {
@@ -223,6 +223,8 @@ describe(const struct sim_crowd *crowd, uint32_t number, struct sim_need *ret_ne
     may_cluster = ret_need->class_ == AW_CLASS_DISRUPTED || ret_need->class_ == AW_CLASS_GENERAL;
     if (scenario->clusters > 0 && may_cluster && surge_random_chance(&random, scenario->clustered))
         ret_need->cluster = 1 + (uint32_t)surge_random_below(&random, scenario->clusters);
+    random = random_for(crowd, number, FOR_ODD, 0);
+    ret_need->is_odd = ret_need->cluster != 0 && surge_random_chance(&random, scenario->odd);
     random = random_for(crowd, number, FOR_WINDOW, 0);
     if (surge_random_chance(&random, scenario->windowed))
         ret_need->reply_by = after_min(ret_need->asked_at, scenario->window_hours * 60);

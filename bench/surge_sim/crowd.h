@@ -25,6 +25,7 @@ struct sim_need {
     uint64_t      person;
     enum aw_class class_;   /* when asked */
     uint32_t      cluster;  /* from 1; 0: none */
+    bool          is_odd;   /* of a cluster, but asks something more */
     uint16_t      from, to; /* airports of the departure, where the scenario has some */
 };
 

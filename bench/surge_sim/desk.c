@@ -6,6 +6,7 @@
 #include "bench/surge_sim/agenda.h"
 #include "bench/surge_sim/crowd.h"
 #include "bench/surge_sim/promises.h"
+#include "bench/surge_sim/supervisors.h"
 #include "bench/surge_sim/watch.h"
 #include "commit/choice.h"
 #include "core/state.h"
@@ -23,7 +24,10 @@
 #define LEASE_MS  (60 * SIM_MIN)
 #define EXTEND_MS (50 * SIM_MIN)
 
-enum happening { AGENT_DONE, AGENT_BACK, LEASE_ENDING, STAFF_CHANGES, AIRPORTS_CLOSE, LOOK };
+/* How often somebody looks whether an incident is to be answered. */
+#define SUPERVISION_MS SIM_MIN
+
+enum happening { AGENT_DONE, AGENT_BACK, LEASE_ENDING, STAFF_CHANGES, AIRPORTS_CLOSE, LOOK, SUPERVISION, ANSWER_READY };
 
 enum doing { IDLE, BUSY, PAUSING };
 struct agent {
@@ -83,8 +87,10 @@ struct desk {
     uint32_t                link_room;
     uint32_t                tickets_max;
     struct cluster         *clusters;
-    struct sim_watch       *watch;    /* owns; NULL when no airport closes */
-    struct sim_promises    *promises; /* owns; NULL when nobody is told anything */
+    uint32_t               *cluster_waiting; /* owns: tickets, by cluster from 1 */
+    struct sim_supervisors *supervisors;     /* owns; NULL when nobody answers incidents */
+    struct sim_watch       *watch;           /* owns; NULL when no airport closes */
+    struct sim_promises    *promises;        /* owns; NULL when nobody is told anything */
     struct sim_tally        tally;
     uint64_t                turns; /* pulls */
     uint64_t                deliveries;
@@ -166,6 +172,7 @@ set_waiting(struct desk *desk, struct ticket *ticket, bool waiting)
     if (ticket->waiting == waiting)
         return;
     ticket->waiting = waiting;
+    desk->cluster_waiting[ticket->cluster] += waiting ? 1 : UINT32_MAX;
     if (waiting) {
         ticket->queued_at = desk->now;
         desk->waiting++;
@@ -309,14 +316,19 @@ note_pull(struct desk *desk, const struct aw_out_lease *lease)
     desk->tally.kappa_count[bucket]++;
 }
 
+static struct aw_command
+lease_command(uint32_t slot, uint32_t version, struct aw_slice agent)
+{
+    return (struct aw_command){.kind = AW_COMMAND_LEASE,
+                               .in.lease = {.slot = slot, .version = version, .agent = agent, .lease_ms = LEASE_MS}};
+}
+
 /* False: refused, nothing changed. */
 static bool
 lease(struct desk *desk, uint32_t agent, uint32_t slot, uint32_t version, struct aw_lease_id *ret_lease)
 {
     char              name[16];
-    struct aw_command command = {
-        .kind = AW_COMMAND_LEASE,
-        .in.lease = {.slot = slot, .version = version, .agent = name_agent(agent, name), .lease_ms = LEASE_MS}};
+    struct aw_command command = lease_command(slot, version, name_agent(agent, name));
 
     if (apply(desk, &command) != AW_OK)
         return false;
@@ -464,6 +476,137 @@ answer_cluster(struct desk *desk, uint32_t number, uint32_t cluster_number)
     cluster->count = 0;
 }
 
+/* --- incidents -------------------------------------------------------------------------------------------------------------- */
+
+static struct aw_hash128
+number_hash(uint64_t space, uint64_t number)
+{
+    /* The high word keeps them apart, the low one spreads them. */
+    return (struct aw_hash128){.low = (number + space) * UINT64_C(0x9E3779B97F4A7C15) ^ number >> 7,
+                               .high = space << 56 | number};
+}
+
+/* A flight of a cluster: cancelled for all of them, so without a departure. `text`: lent to it. */
+static struct aw_flight_fact
+cluster_flight(uint32_t cluster, char text[AW_FLIGHT_NUMBER_BYTES_MAX])
+{
+    int len = snprintf(text, AW_FLIGHT_NUMBER_BYTES_MAX, "SI%u", cluster);
+
+    return (struct aw_flight_fact){.flight_hash = number_hash(7, cluster).low | 1,
+                                   .number = aw_slice_of(text, (size_t)len),
+                                   .date_days = (uint32_t)(SIM_START / (24 * SIM_HOUR))};
+}
+
+/* The server proposes one: a record of its own. */
+static void
+note_proposal(struct desk *desk, const struct aw_command *command)
+{
+    const struct aw_in_incident *in = &command->in.incident;
+
+    if (desk->supervisors == NULL || command->out.err != AW_OK || in->state != AW_INCIDENT_PROPOSED)
+        return;
+    AW_ASSERT(in->key_count == 1);
+    for (uint32_t cluster = 1; cluster <= desk->setup->scenario->clusters; cluster++) {
+        char text[AW_FLIGHT_NUMBER_BYTES_MAX];
+
+        if (cluster_flight(cluster, text).flight_hash == in->keys[0].flight_hash)
+            sim_supervisors_name(desk->supervisors, cluster, command->out.u.incident.incident);
+    }
+}
+
+/* Whether the answer for all leaves something open that a person has to look at: several needs, or more than was asked by all. */
+static bool
+is_held_out(struct desk *desk, const struct ticket *ticket, const struct aw_ticket_view *view)
+{
+    uint32_t first = ticket->links;
+
+    return view->class_ == AW_CLASS_CARE || view->gentle || view->class_by_person || desk->links[first - 1].next != 0 ||
+           sim_crowd_need(desk->crowd, desk->links[first - 1].need)->is_odd;
+}
+
+/* Closed by the answer; that a lease stands in between makes no difference to anybody who waits. */
+static void
+close_answered(struct desk *desk, uint32_t slot)
+{
+    struct ticket    *ticket = &desk->tickets[slot];
+    struct aw_slice   who = AW_SLICE("supervisor");
+    struct aw_command take_it = lease_command(slot, ticket->version, who);
+    struct agent      holder;
+    struct aw_command complete;
+
+    if (apply(desk, &take_it) != AW_OK)
+        AW_UNREACHABLE(); /* it waits, in this version */
+    holder.lease = take_it.out.u.lease.lease;
+    complete = fenced(AW_COMMAND_COMPLETE, &holder, who);
+    if (apply(desk, &complete) != AW_OK)
+        AW_UNREACHABLE();
+    mark(desk, ticket, true);
+    desk->tally.bulk_answered++;
+}
+
+/* One approval: all of its tickets that wait, but for those that a person has to look at. */
+static void
+answer_incident(struct desk *desk, uint32_t who)
+{
+    struct sim_answering answering = sim_supervisors_end(desk->supervisors, who);
+    struct cluster      *cluster = &desk->clusters[answering.cluster - 1];
+
+    for (uint32_t i = 0; i < cluster->count; i++) {
+        uint32_t              slot = cluster->slots[i];
+        struct aw_ticket_view view;
+
+        if (desk->tickets[slot].seq != cluster->seqs[i] || !desk->tickets[slot].waiting)
+            continue;
+        if (!aw_state_ticket_at(desk->state, slot, &view))
+            AW_UNREACHABLE();
+        AW_ASSERT(view.incident.seq == answering.incident.seq); /* by its message, or by a round since it was opened */
+        if (is_held_out(desk, &desk->tickets[slot], &view))
+            desk->tally.held_out++;
+        else
+            close_answered(desk, slot);
+    }
+    cluster->count = 0;
+    desk->tally.answers++;
+}
+
+/* As the server proposed it, or a new one. */
+static void
+open_incident(struct desk *desk, const struct sim_answering *answering)
+{
+    char                   text[AW_FLIGHT_NUMBER_BYTES_MAX];
+    struct aw_flight_fact  flight = cluster_flight(answering->cluster, text);
+    struct aw_incident_key key = {
+        .kind = AW_INCIDENT_FLIGHT, .flight_hash = flight.flight_hash, .name = flight.number, .date_days = flight.date_days};
+    struct aw_command open = {
+        .kind = AW_COMMAND_INCIDENT,
+        .in.incident = {.incident = answering->incident, .state = AW_INCIDENT_OPEN, .by = AW_SLICE("supervisor")}};
+
+    if (answering->incident.seq == 0) {
+        open.in.incident.title = flight.number;
+        open.in.incident.has_keys = true;
+        open.in.incident.keys = &key;
+        open.in.incident.key_count = 1;
+        open.in.incident.follow = AW_FOLLOW_LATER;
+    }
+    if (apply(desk, &open) != AW_OK)
+        AW_UNREACHABLE();
+    sim_supervisors_name(desk->supervisors, answering->cluster, open.out.u.incident.incident);
+}
+
+static void
+supervise(struct desk *desk)
+{
+    struct sim_answering answering;
+    uint32_t             who;
+
+    while (sim_supervisors_begin(desk->supervisors, desk->cluster_waiting, desk->now, &who, &answering)) {
+        if (answering.is_first)
+            open_incident(desk, &answering);
+        note(desk, answering.ready_at, ANSWER_READY, who);
+    }
+    note(desk, desk->now + SUPERVISION_MS, SUPERVISION, 0);
+}
+
 /* --- agents ----------------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -570,14 +713,6 @@ close_airports(struct desk *desk)
 
 /* --- customers -------------------------------------------------------------------------------------------------------------- */
 
-static struct aw_hash128
-number_hash(uint64_t space, uint64_t number)
-{
-    /* The high word keeps them apart, the low one spreads them. */
-    return (struct aw_hash128){.low = (number + space) * UINT64_C(0x9E3779B97F4A7C15) ^ number >> 7,
-                               .high = space << 56 | number};
-}
-
 static void
 note_slot(struct desk *desk, uint32_t need, uint32_t slot)
 {
@@ -613,7 +748,7 @@ note_post(struct desk *desk, const struct sim_event *event, struct aw_command *c
     } else if (!out->reopened) {
         *ticket = (struct ticket){
             .seq = out->ticket.seq, .class_ = AW_CLASS_OTHER, .cluster = sim_crowd_need(desk->crowd, event->need)->cluster};
-        if (ticket->cluster != 0 && desk->setup->policy->answers_clusters)
+        if (ticket->cluster != 0 && (desk->setup->policy->answers_clusters || desk->supervisors != NULL))
             join_cluster(desk, out->ticket.slot);
     }
     if (out->reopened)
@@ -627,15 +762,17 @@ note_post(struct desk *desk, const struct sim_event *event, struct aw_command *c
     publish(desk, &command->out.event);
 }
 
-/* A flight for each passenger: what closes is the airport. */
+/* A flight for each passenger: what closes is the airport; but one for all of a cluster. */
 static struct aw_flight_fact
-flight_of(const struct desk *desk, uint32_t number)
+flight_of(const struct desk *desk, uint32_t number, char text[AW_FLIGHT_NUMBER_BYTES_MAX])
 {
     const struct sim_need *need = sim_crowd_need(desk->crowd, number);
     struct aw_airport_code from = sim_scenario_airport(need->from);
     struct aw_airport_code to = sim_scenario_airport(need->to);
     struct aw_flight_fact  flight = {.departs_at = need->departs_at};
 
+    if (need->cluster != 0)
+        return cluster_flight(need->cluster, text);
     if (desk->setup->scenario->airports == 0 || need->departs_at == 0)
         return (struct aw_flight_fact){.flight_hash = 0};
     flight.flight_hash = number_hash(6, number).low | 1;
@@ -649,7 +786,8 @@ post(struct desk *desk, const struct sim_event *event)
 {
     bool                   folds = desk->setup->policy->folds;
     const struct sim_need *need = sim_crowd_need(desk->crowd, event->need);
-    struct aw_flight_fact  flight = flight_of(desk, event->need);
+    char                   number[AW_FLIGHT_NUMBER_BYTES_MAX];
+    struct aw_flight_fact  flight = flight_of(desk, event->need, number);
     uint64_t               delivery = ++desk->deliveries;
     struct aw_hash128      identities[2] = {folds ? number_hash(1, event->writer) : number_hash(3, delivery),
                                        number_hash(2, event->verified)};
@@ -744,6 +882,12 @@ happen(struct desk *desk, const struct sim_entry *entry)
     case LOOK:
         look(desk);
         return;
+    case SUPERVISION:
+        supervise(desk);
+        return;
+    case ANSWER_READY:
+        answer_incident(desk, entry->who);
+        return;
     }
     AW_UNREACHABLE();
 }
@@ -755,8 +899,11 @@ step(struct desk *desk)
     struct aw_command       timer;
     const struct sim_entry *entry = sim_agenda_first(&desk->agenda);
 
+    aw_state_incidents_look(desk->state);
     if (aw_state_due(desk->state, desk->now, &timer)) {
         (void)apply(desk, &timer); /* a ticket that moved on is no error */
+        if (timer.kind == AW_COMMAND_INCIDENT)
+            note_proposal(desk, &timer);
         return true;
     }
     if (entry != NULL && entry->at <= desk->now) {
@@ -784,6 +931,8 @@ run(struct desk *desk)
     change_staff(desk);
     if (desk->promises != NULL)
         look(desk);
+    if (desk->supervisors != NULL)
+        supervise(desk);
     if (desk->watch != NULL)
         note(desk, SIM_START + (aw_ms)(desk->setup->scenario->closes_hour * (double)SIM_HOUR), AIRPORTS_CLOSE, 0);
     while (desk->err == AW_OK && !sim_crowd_failed(desk->crowd)) {
@@ -843,12 +992,16 @@ open_desk(struct desk *desk, const struct sim_setup *setup, struct aw_why *why)
     desk->agents = aw_new_array(struct agent, desk->agent_count + 1);
     desk->tickets = aw_new_array(struct ticket, desk->tickets_max);
     desk->clusters = aw_new_array(struct cluster, setup->scenario->clusters + 1);
+    desk->cluster_waiting = aw_new_array(uint32_t, setup->scenario->clusters + 1);
+    if (setup->policy->answers_incidents)
+        desk->supervisors = sim_supervisors_new(setup->scenario);
     if (setup->scenario->closing > 0)
         desk->watch = sim_watch_new(desk->tickets_max, &setup->order);
     if (setup->fade_hours > 0 && sim_promises_new(&desk->promises, setup->scenario, &setup->order, setup->fade_hours) != AW_OK)
         return aw_why(why, AW_E_MEMORY, "no memory for promises");
     if (desk->crowd == NULL || desk->agents == NULL || desk->tickets == NULL || desk->clusters == NULL ||
-        (setup->scenario->closing > 0 && desk->watch == NULL))
+        desk->cluster_waiting == NULL || (setup->scenario->closing > 0 && desk->watch == NULL) ||
+        (setup->policy->answers_incidents && desk->supervisors == NULL))
         return aw_why(why, AW_E_MEMORY, "no memory for the desk");
     desk->err = aw_state_new(&desk->state, &limits, 0, why);
     if (desk->err != AW_OK)
@@ -871,6 +1024,8 @@ close_desk(struct desk *desk)
         free(desk->clusters[i].seqs);
     }
     free(desk->clusters);
+    free(desk->cluster_waiting);
+    sim_supervisors_free(&desk->supervisors);
     sim_watch_free(&desk->watch);
     sim_promises_free(&desk->promises);
     free(desk->links);

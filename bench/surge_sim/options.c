@@ -23,7 +23,7 @@ const char sim_options_help[] =
     "  --details            each class with median, P90, longest wait, share over target: mean and range over the seeds\n"
     "  --json FILE          everything, for programs; - for stdout in place of the tables\n"
     "  --svg DIR            plots: waiting over time by policy and by class, P90 of waited/target, the slowdown kappa\n"
-    "  --check              exit status 1 when the policy `guarded` misses a target of its scenario\n"
+    "  --check              exit status 1 when a policy misses a target of its scenario\n"
     "Variations, of every scenario in this run\n"
     "  --load X --staff X         times the tickets, times the agents (1)\n"
     "  --handling-cv X            spread of handling times   --wrap-up-min M   an agent's pause after each ticket\n"
@@ -32,6 +32,9 @@ const char sim_options_help[] =
     "  --identified P             share of these that the gateway knows to be the same person\n"
     "  --follow-ups N             messages an hour of everyone who waits\n"
     "  --cluster-min M            what an answer for a whole flight takes longer\n"
+    "  --supervisors N            who answer incidents, besides the staff\n"
+    "  --answer-min M --again-min M   from taking one up to its first approved answer, and to a later one\n"
+    "  --odd P                    share of these passengers who ask more than the others, and are left to an agent\n"
     "  --guard-min M --reserve-min M   of the guarded ratio (25, 15)\n"
     "\n"
     "Exit status: 0; 1 --check and a target was missed; 2 wrong usage; 3 no memory, or a file could not be written.\n";
@@ -57,6 +60,10 @@ enum {
     IDENTIFIED,
     FOLLOW_UPS,
     CLUSTER_MIN,
+    SUPERVISORS,
+    ANSWER_MIN,
+    AGAIN_MIN,
+    ODD,
     GUARD,
     RESERVE,
     VARIATIONS
@@ -78,6 +85,10 @@ static const struct bench_option variations[] = {
     VARIED("identified", IDENTIFIED, 0, 1),
     VARIED("follow-ups", FOLLOW_UPS, 0, 60),
     VARIED("cluster-min", CLUSTER_MIN, 0, 600),
+    VARIED("supervisors", SUPERVISORS, 0, 1000),
+    VARIED("answer-min", ANSWER_MIN, 0, 600),
+    VARIED("again-min", AGAIN_MIN, 0, 600),
+    VARIED("odd", ODD, 0, 1),
     VARIED("guard-min", GUARD, 0, 600),
     VARIED("reserve-min", RESERVE, 0, 600),
 };
@@ -139,7 +150,10 @@ vary(struct sim_scenario *scenario, const double values[VARIATIONS])
                                         [COPY_MIN] = &scenario->copy_min,
                                         [IDENTIFIED] = &scenario->identified,
                                         [FOLLOW_UPS] = &scenario->follow_ups_per_hour,
-                                        [CLUSTER_MIN] = &scenario->cluster_min};
+                                        [CLUSTER_MIN] = &scenario->cluster_min,
+                                        [ANSWER_MIN] = &scenario->answer_min,
+                                        [AGAIN_MIN] = &scenario->again_min,
+                                        [ODD] = &scenario->odd};
 
     for (unsigned i = 0; i < VARIATIONS; i++) {
         if (places[i] != NULL && !isnan(values[i]))
@@ -147,6 +161,8 @@ vary(struct sim_scenario *scenario, const double values[VARIATIONS])
     }
     if (!isnan(values[LOAD]))
         scenario->base_per_hour *= values[LOAD];
+    if (!isnan(values[SUPERVISORS]))
+        scenario->supervisors = (unsigned)values[SUPERVISORS];
     if (!isnan(values[STAFF]))
         scale(scenario->staff, scenario->staff_points, values[STAFF]);
 }

@@ -136,6 +136,8 @@ static const struct sim_policy table[] = {
     {"guarded-unfolded", "the same rule, but each delivery is work of its own", .place = by_server},
     {"guarded-clusters", "the same rule, and an answer to one passenger goes to all of that flight", .folds = true,
      .answers_clusters = true, .place = by_server},
+    {"guarded-incidents", "the same rule, and supervisors answer incidents, which the server proposes", .folds = true,
+     .answers_incidents = true, .place = by_server},
     {"guarded-deaf", "the same rule, but nobody tells the server that airports close", .folds = true, .is_deaf = true,
      .place = by_server},
     {"guarded-literal", "the same rule, but no grounded departure is looked at while one in reach waits", .folds = true,

@@ -47,6 +47,7 @@ struct sim_policy {
     const char      *about;
     bool             folds; /* one customer, one ticket; a second delivery is known. Else each delivery is work of its own */
     bool             answers_clusters;
+    bool             answers_incidents;
     bool             is_deaf;        /* nobody tells the server that airports close */
     bool             holds_grounded; /* agents look at grounded departures only while none in reach waits */
     bool             is_bound;       /* nobody would run it: it shows what can be had at most */

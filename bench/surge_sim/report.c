@@ -188,6 +188,23 @@ shown(const struct sim_target *target, double value)
     return is_share(target) ? 100 * value : value;
 }
 
+static unsigned
+check_falls(FILE *to, const struct sim_study *study)
+{
+    const struct sim_fall_target *target;
+    unsigned                      missed = 0;
+    double                        fall;
+
+    for (unsigned i = 0; (target = sim_fall_target_at(study->scenario->name, i)) != NULL; i++) {
+        if (!sim_study_fall(study, target, &fall))
+            continue;
+        missed += fall < target->least;
+        (void)fprintf(to, "  %-7s %s: %s falls by %.1f %%, at least %g\n", fall >= target->least ? "reached" : "MISSED",
+                      target->policy, target->words, 100 * fall, 100 * target->least);
+    }
+    return missed;
+}
+
 unsigned
 sim_report_targets(FILE *to, const struct sim_study *study, const struct sim_options *options)
 {
@@ -199,6 +216,7 @@ sim_report_targets(FILE *to, const struct sim_study *study, const struct sim_opt
         return 0;
     if (options->promises)
         missed = check_told(to, study);
+    missed += check_falls(to, study);
     for (unsigned i = 0; (target = sim_target_at(study->scenario->name, i)) != NULL; i++) {
         const struct sim_spread *got = &guarded->of_run[target->metric];
         bool                     met = sim_target_is_met(target, guarded);

@@ -62,6 +62,8 @@ struct sim_tally {
     uint64_t               folded;
     uint64_t               duplicates;
     uint64_t               bulk_answered;
+    uint64_t               held_out; /* of an incident, and left to an agent */
+    uint64_t               answers;  /* approved */
     uint64_t               leases;
     uint64_t               refused; /* leases, to an entry that should have been stale */
     double                 busy_ms;

@@ -34,7 +34,10 @@ static const struct sim_scenario table[] = {
      MIX,
      .clusters = 40,
      .clustered = 0.5,
-     .cluster_min = 5 /* A */},
+     .cluster_min = 5 /* A */,
+     .supervisors = 4 /* A */,
+     .answer_min = 10 /* A */,
+     .again_min = 1 /* A */},
     /* Ten of 34 airports A: half of the flights touch the region. */
     {.name = "R8-ash",
      .about = "R8, and at hour 3 all airports of a region close for 48 hours",

@@ -48,6 +48,10 @@ struct sim_scenario {
     unsigned clusters;       /* flights whose passengers all have the same question */
     double   clustered;      /* share of disrupted and general that asks it */
     double   cluster_min;    /* what an answer for a whole flight takes longer than one for one passenger */
+    unsigned supervisors;    /* who answer incidents, besides the staff ... */
+    double   answer_min;     /* ... from taking one up to the approval of its first answer ... */
+    double   again_min;      /* ... and of the same answer for those who asked since */
+    double   odd;            /* share of these passengers who ask something more, which the answer for all leaves open */
     unsigned airports;       /* each departure goes from one of them to another, evenly; 0: it names none */
     unsigned closing;        /* the first so many, a region, close together ... */
     double   closes_hour;    /* ... at that hour ... */

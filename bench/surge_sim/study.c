@@ -9,7 +9,7 @@
 static bool
 fits(const struct sim_policy *policy, const struct sim_scenario *scenario)
 {
-    if (policy->answers_clusters)
+    if (policy->answers_clusters || policy->answers_incidents)
         return scenario->clusters > 0;
     if (policy->is_deaf || policy->holds_grounded)
         return scenario->closing > 0;
@@ -124,14 +124,46 @@ sim_target_at(const char *scenario, unsigned number)
     return NULL;
 }
 
-const struct sim_summary *
-sim_study_guarded(const struct sim_study *study)
+static const struct sim_summary *
+find_policy(const struct sim_study *study, const char *policy)
 {
     for (unsigned i = 0; i < study->count; i++) {
-        if (strcmp(study->policies[i]->name, "guarded") == 0)
+        if (strcmp(study->policies[i]->name, policy) == 0)
             return &study->summaries[i];
     }
     return NULL;
+}
+
+const struct sim_summary *
+sim_study_guarded(const struct sim_study *study)
+{
+    return find_policy(study, "guarded");
+}
+
+static const struct sim_fall_target fall_targets[] = {
+    {"clu", "guarded-incidents", "P90 of disrupted against nobody answering incidents", AW_CLASS_DISRUPTED, SIM_P90_MIN, 0.6},
+};
+
+const struct sim_fall_target *
+sim_fall_target_at(const char *scenario, unsigned number)
+{
+    for (unsigned i = 0; i < AW_ARRAY_LEN(fall_targets); i++) {
+        if (strcmp(fall_targets[i].scenario, scenario) == 0 && number-- == 0)
+            return &fall_targets[i];
+    }
+    return NULL;
+}
+
+bool
+sim_study_fall(const struct sim_study *study, const struct sim_fall_target *target, double *ret_fall)
+{
+    const struct sim_summary *before = sim_study_guarded(study);
+    const struct sim_summary *after = find_policy(study, target->policy);
+
+    if (before == NULL || after == NULL || before->of_class[target->class_][target->metric].mean == 0)
+        return false;
+    *ret_fall = 1 - after->of_class[target->class_][target->metric].mean / before->of_class[target->class_][target->metric].mean;
+    return true;
 }
 
 bool

@@ -37,6 +37,19 @@ struct sim_target {
 };
 /* The n-th target of this scenario; NULL behind the last. */
 const struct sim_target *sim_target_at(const char *scenario, unsigned number);
+/* How much lower a figure is than the same of `guarded`: of the means over the seeds. */
+struct sim_fall_target {
+    const char           *scenario;
+    const char           *policy;
+    const char           *words;
+    enum aw_class         class_;
+    enum sim_class_metric metric;
+    double                least; /* share of it */
+};
+/* The n-th target of this scenario; NULL behind the last. */
+const struct sim_fall_target *sim_fall_target_at(const char *scenario, unsigned number);
+/* What was reached. False: one of the two was not run. */
+AW_MUST_USE bool sim_study_fall(const struct sim_study *study, const struct sim_fall_target *target, double *ret_fall);
 /* The same about what the forecast tells, with a roster; the mean lies within. */
 struct sim_told_target {
     const char          *words;

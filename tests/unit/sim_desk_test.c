@@ -283,6 +283,39 @@ test_clusters(void **state)
     free(bulk);
 }
 
+/* Passengers of a flight get one answer; who asks more, and who was taken before, has an agent. Without anybody who answers, it is
+ * as if there were no incidents. */
+static void
+test_incidents(void **state)
+{
+    struct sim_scenario scenario = sim_kit_part("clu", 10);
+    struct sim_result  *plain = sim_kit_run(&scenario, "guarded", 2);
+    struct sim_result  *answered = sim_kit_run(&scenario, "guarded-incidents", 2);
+    struct sim_result  *odd, *nobody;
+
+    (void)state;
+    scenario.odd = 0.3;
+    odd = sim_kit_run(&scenario, "guarded-incidents", 2);
+    scenario.supervisors = 0;
+    nobody = sim_kit_run(&scenario, "guarded-incidents", 2);
+    assert_int_equal(answered->of_run[SIM_LEFT_WAITING], 0);
+    assert_true(answered->tally.answers >= scenario.clusters / 2);
+    assert_true(answered->tally.bulk_answered > 100);
+    assert_int_equal(answered->tally.held_out, 0);
+    assert_true(answered->tally.work + answered->tally.bulk_answered == plain->tally.work);
+    assert_true(answered->of_class[AW_CLASS_DISRUPTED][SIM_P90_MIN] < 0.7 * plain->of_class[AW_CLASS_DISRUPTED][SIM_P90_MIN]);
+    assert_int_equal(odd->of_run[SIM_LEFT_WAITING], 0);
+    assert_true(odd->tally.held_out > 0);
+    assert_true(odd->tally.work + odd->tally.bulk_answered == plain->tally.work);
+    assert_true(odd->tally.bulk_answered < answered->tally.bulk_answered);
+    assert_int_equal(nobody->tally.answers, 0);
+    assert_memory_equal(nobody->of_class, plain->of_class, sizeof(plain->of_class));
+    free(plain);
+    free(answered);
+    free(odd);
+    free(nobody);
+}
+
 /* The generator's arrivals: episodes and second deliveries, which only a server that folds knows. */
 static void
 test_generated(void **state)
@@ -368,6 +401,7 @@ main(void)
         cmocka_unit_test(test_giving_up),
         cmocka_unit_test(test_wrap_up),
         cmocka_unit_test(test_clusters),
+        cmocka_unit_test(test_incidents),
         cmocka_unit_test(test_generated),
         cmocka_unit_test(test_long_handling),
         cmocka_unit_test(test_one_slowdown),
