@@ -1645,6 +1645,36 @@ aw_proto_write_redriven(struct aw_writer *writer, const struct aw_redrive_answer
 }
 
 void
+aw_proto_write_template(struct aw_writer *writer, const struct aw_template_answer *answer)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "template");
+    write_string(writer, aw_reply_kind_name(answer->kind));
+    KEY(writer, "texts");
+    aw_writer_begin_array(writer, answer->text_count);
+    for (uint32_t i = 0; i < answer->text_count; i++) {
+        aw_writer_begin_map(writer);
+        KEY(writer, "lang");
+        aw_writer_str(writer, answer->texts[i].lang);
+        KEY(writer, "text");
+        aw_writer_str(writer, answer->texts[i].words);
+        if (answer->dry_run) {
+            KEY(writer, "rendered");
+            aw_writer_str(writer, answer->texts[i].rendered);
+        }
+        aw_writer_end_map(writer);
+    }
+    aw_writer_end_array(writer);
+    KEY(writer, "version");
+    aw_writer_u64(writer, answer->version);
+    if (answer->dry_run) {
+        KEY(writer, "dry_run");
+        aw_writer_bool(writer, true);
+    }
+    aw_writer_end_map(writer);
+}
+
+void
 aw_proto_write_channel(struct aw_writer *writer, const struct aw_channel_answer *channel)
 {
     aw_writer_begin_map(writer);

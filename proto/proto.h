@@ -67,6 +67,7 @@ AW_PROTO_DECODE(reply_pull, reply_pull_request, REPLY_PULL)
 AW_PROTO_DECODE(reply_status, reply_status_request, REPLY_STATUS)
 AW_PROTO_DECODE(redrive, redrive_request, REDRIVE)
 AW_PROTO_DECODE(channel_put, channel_request, CHANNEL_PUT)
+AW_PROTO_DECODE(template_put, template_request, TEMPLATE_PUT)
 AW_PROTO_DECODE(surge_put, surge_request, SURGE_PUT)
 #undef AW_PROTO_DECODE
 /* The same from the parameters of a query: lists by commas, numbers in digits, flags as `true` and `false`. Objects in objects
@@ -158,6 +159,7 @@ void             aw_proto_write_news_ending(struct aw_writer *writer, const stru
 void             aw_proto_write_news_lost(struct aw_writer *writer, const struct aw_lease_news *news);
 void             aw_proto_write_news_incident(struct aw_writer *writer, const struct aw_lease_news *news);
 void             aw_proto_write_reply_check(struct aw_writer *writer, const struct aw_reply_check_answer *check);
+void             aw_proto_write_template(struct aw_writer *writer, const struct aw_template_answer *answer);
 void             aw_proto_write_channel(struct aw_writer *writer, const struct aw_channel_answer *channel);
 /* What a reply's status, and the redrive of dead ones, answer. */
 void aw_proto_write_reported(struct aw_writer *writer, const struct aw_reply_answer *reply);

@@ -249,6 +249,13 @@ struct aw_incident_tickets {
     uint32_t               ticket_count;
 };
 
+/* PUT /v1/templates/{kind} */
+struct aw_template_request {
+    const struct aw_own_text *texts;
+    uint32_t                  text_count;
+    bool                      dry_run;
+};
+
 /* PUT /v1/channels/{channel}: as with lanes. */
 struct aw_channel_request {
     const struct aw_pace *paces; /* each account once */

@@ -73,6 +73,7 @@ extern const struct aw_cli_command aw_cli_message;
 extern const struct aw_cli_command aw_cli_check;
 extern const struct aw_cli_command aw_cli_lanes;
 extern const struct aw_cli_command aw_cli_agents;
+extern const struct aw_cli_command aw_cli_template;
 extern const struct aw_cli_command aw_cli_journal;
 extern const struct aw_cli_command aw_cli_audit;
 extern const struct aw_cli_command aw_cli_health;

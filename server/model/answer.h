@@ -270,6 +270,20 @@ struct aw_redrive_answer {
     bool     dry_run;
 };
 
+/* A template. `rendered` after a dry run. */
+struct aw_own_text_answer {
+    struct aw_slice lang;
+    struct aw_slice words;
+    struct aw_slice rendered;
+};
+struct aw_template_answer {
+    enum aw_reply_kind               kind;
+    const struct aw_own_text_answer *texts;
+    uint32_t                         text_count;
+    uint64_t                         version; /* for the ETag; 0: it was never set */
+    bool                             dry_run;
+};
+
 struct aw_pace_answer {
     struct aw_slice account;
     uint32_t        replies;

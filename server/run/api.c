@@ -69,6 +69,8 @@ static const struct route routes[] = {
     WITH_ID(AW_POST, "/v1/replies/", "/status", aw_api_report_reply),
     WITH_ID(AW_GET, "/v1/channels/", "", aw_api_get_channel),
     WITH_ID(AW_PUT, "/v1/channels/", "", aw_api_put_channel),
+    WITH_ID(AW_GET, "/v1/templates/", "", aw_api_get_template),
+    WITH_ID(AW_PUT, "/v1/templates/", "", aw_api_put_template),
     WITH_ID(AW_GET, "/v1/tickets/", "/why", aw_api_why),
     WITH_ID(AW_GET, "/v1/tickets/", "/history", aw_api_history),
     WITH_ID(AW_GET, "/v1/tickets/", "", aw_api_get_ticket),

@@ -51,6 +51,8 @@ aw_api_handler aw_api_report_reply;
 aw_api_handler aw_api_redrive;
 aw_api_handler aw_api_get_channel; /* api_channels.c */
 aw_api_handler aw_api_put_channel;
+aw_api_handler aw_api_get_template; /* api_templates.c */
+aw_api_handler aw_api_put_template;
 aw_api_handler aw_api_get_surge; /* api_surge.c */
 aw_api_handler aw_api_put_surge;
 aw_api_handler aw_api_list_lanes; /* api_lanes.c */

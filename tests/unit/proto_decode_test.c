@@ -190,12 +190,13 @@ body_with(struct rig *rig, enum aw_object_kind kind, const struct aw_field *fiel
     static const struct {
         const char *name;
         const char *value;
-    } required[] = {
-        {"channel", "\"web\""},     {"source_id", "\"1\""}, {"customer", "\"c\""}, {"reason", "\"r\""},
-        {"lease", "\"l\""},         {"hold", "true"},       {"text", "\"t\""},     {"kind", "\"k\""},
-        {"messages", "[\"m\"]"},    {"value", "\"v\""},     {"number", "\"KL1\""}, {"date", "\"2026-04-15\""},
-        {"state", "\"scheduled\""}, {"lane", "\"l\""},      {"after_s", "1"},      {"url", "\"u\""},
-        {"replies", "1"},           {"slice_s", "1"},       {"title", "\"t\""},    {"accounts", "[{\"channel\":\"c\"}]"}};
+    } required[] = {{"channel", "\"web\""},     {"source_id", "\"1\""}, {"customer", "\"c\""},
+                    {"reason", "\"r\""},        {"lease", "\"l\""},     {"hold", "true"},
+                    {"text", "\"t\""},          {"kind", "\"k\""},      {"messages", "[\"m\"]"},
+                    {"value", "\"v\""},         {"number", "\"KL1\""},  {"date", "\"2026-04-15\""},
+                    {"state", "\"scheduled\""}, {"lane", "\"l\""},      {"after_s", "1"},
+                    {"url", "\"u\""},           {"replies", "1"},       {"slice_s", "1"},
+                    {"title", "\"t\""},         {"lang", "\"en\""},     {"accounts", "[{\"channel\":\"c\"}]"}};
     const struct aw_object *object = aw_object_of(kind);
     struct aw_buffer        buffer;
 
@@ -329,6 +330,7 @@ add_element(struct aw_buffer *buffer, const struct aw_field *field, uint32_t i)
         [AW_OBJECT_ACCOUNT] = "{\"channel\":\"c\"}",
         [AW_OBJECT_SURGE_FLIGHT] = "{\"number\":\"KL1\",\"date\":\"2026-04-15\"}",
         [AW_OBJECT_INCIDENT_FLIGHT] = "{\"number\":\"KL1\",\"date\":\"2026-04-15\"}",
+        [AW_OBJECT_OWN_TEXT] = "{\"lang\":\"en\",\"text\":\"t\"}",
         [AW_OBJECT_SURGE_NOTICE] = "{\"text\":\"t\"}"};
 
     if (i > 0)
