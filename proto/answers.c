@@ -323,6 +323,27 @@ write_flights(struct aw_writer *writer, const struct aw_stored_message *messages
     return true;
 }
 
+/* Nothing when nobody gave his word. */
+static void
+write_commitment(struct aw_writer *writer, const struct aw_commitment *commitment)
+{
+    if (commitment->due_at == 0)
+        return;
+    KEY(writer, "commitment");
+    aw_writer_begin_map(writer);
+    KEY(writer, "by");
+    aw_writer_str(writer, commitment->by);
+    KEY(writer, "reason");
+    write_string(writer, aw_defer_reason_name(commitment->reason));
+    KEY(writer, "made_at");
+    aw_writer_time(writer, commitment->made_at);
+    KEY(writer, "due_at");
+    aw_writer_time(writer, commitment->due_at);
+    KEY(writer, "broken");
+    aw_writer_bool(writer, commitment->is_broken);
+    aw_writer_end_map(writer);
+}
+
 static void
 write_reply_to(struct aw_writer *writer, const struct aw_lease_answer *lease)
 {
@@ -375,6 +396,7 @@ aw_proto_write_lease(struct aw_writer *writer, const struct aw_lease_answer *lea
     aw_writer_str(writer, lease->customer);
     write_reply_to(writer, lease);
     write_promise(writer, &lease->promise);
+    write_commitment(writer, &lease->commitment);
     write_incident(writer, lease->incident);
     if (!write_flights(writer, lease->messages, lease->message_count))
         return false;
@@ -507,6 +529,10 @@ write_state(struct aw_writer *writer, const struct aw_ticket_answer *ticket)
         KEY(writer, "held_until");
         aw_writer_time(writer, ticket->held_until);
     }
+    if (ticket->is_deferred) {
+        KEY(writer, "deferred");
+        aw_writer_bool(writer, true);
+    }
     if (ticket->state == AW_TICKET_LEASED) {
         KEY(writer, "holder");
         aw_writer_str(writer, ticket->holder);
@@ -535,6 +561,7 @@ write_row(struct aw_writer *writer, const struct aw_ticket_answer *ticket)
         write_strings(writer, ticket->from_lanes, ticket->from_lane_count);
     }
     write_promise(writer, &ticket->promise);
+    write_commitment(writer, &ticket->commitment);
     write_incident(writer, ticket->incident);
     KEY(writer, "version");
     aw_writer_u64(writer, ticket->version);
@@ -793,6 +820,42 @@ aw_proto_write_lanes(struct aw_writer *writer, const struct aw_lane_answer *lane
     end_page(writer, next);
 }
 
+void
+aw_proto_write_commitments(struct aw_writer *writer, const struct aw_commitment_answer *commitments, uint32_t count,
+                           struct aw_slice next)
+{
+    begin_page(writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct aw_commitment_answer *answer = &commitments[i];
+
+        aw_writer_begin_map(writer);
+        KEY(writer, "ticket");
+        write_ticket_id(writer, answer->ticket);
+        write_commitment(writer, &answer->commitment);
+        KEY(writer, "what");
+        if (answer->what.len > 0)
+            aw_writer_str(writer, answer->what);
+        else
+            aw_writer_null(writer);
+        KEY(writer, "state");
+        write_string(writer, aw_ticket_state_name(answer->state));
+        if (answer->state == AW_TICKET_LEASED) {
+            KEY(writer, "holder");
+            aw_writer_str(writer, answer->holder);
+        }
+        if (answer->back_at != 0) {
+            KEY(writer, "back_at");
+            aw_writer_time(writer, answer->back_at);
+        }
+        KEY(writer, "lane");
+        aw_writer_str(writer, answer->lane);
+        KEY(writer, "class");
+        write_string(writer, aw_class_name(answer->class_));
+        aw_writer_end_map(writer);
+    }
+    end_page(writer, next);
+}
+
 static void
 write_class_stats(struct aw_writer *writer, const struct aw_class_stats *stats, aw_ms as_of)
 {
@@ -832,13 +895,24 @@ aw_proto_write_stats(struct aw_writer *writer, const struct aw_stats_answer *sta
         struct aw_slice name;
         uint64_t        count;
     } counts[] = {
-        {AW_SLICE("leases"), stats->leases},       {AW_SLICE("lanes"), stats->lanes},
-        {AW_SLICE("agents"), stats->agents},       {AW_SLICE("parked_pulls"), stats->parked_pulls},
-        {AW_SLICE("messages"), stats->messages},   {AW_SLICE("opened"), stats->opened},
-        {AW_SLICE("folded"), stats->folded},       {AW_SLICE("reopened"), stats->reopened},
-        {AW_SLICE("completed"), stats->completed}, {AW_SLICE("cancelled"), stats->cancelled},
-        {AW_SLICE("expired"), stats->expired},     {AW_SLICE("released"), stats->released},
+        {AW_SLICE("leases"), stats->leases},
+        {AW_SLICE("lanes"), stats->lanes},
+        {AW_SLICE("agents"), stats->agents},
+        {AW_SLICE("parked_pulls"), stats->parked_pulls},
+        {AW_SLICE("messages"), stats->messages},
+        {AW_SLICE("opened"), stats->opened},
+        {AW_SLICE("folded"), stats->folded},
+        {AW_SLICE("reopened"), stats->reopened},
+        {AW_SLICE("completed"), stats->completed},
+        {AW_SLICE("cancelled"), stats->cancelled},
+        {AW_SLICE("expired"), stats->expired},
+        {AW_SLICE("released"), stats->released},
         {AW_SLICE("declined"), stats->declined},
+        {AW_SLICE("deferred"), stats->deferred},
+        {AW_SLICE("commitments"), stats->commitments},
+        {AW_SLICE("commitments_overdue"), stats->commitments_overdue},
+        {AW_SLICE("commitments_kept"), stats->commitments_kept},
+        {AW_SLICE("commitments_broken"), stats->commitments_broken},
     };
 
     aw_writer_begin_map(writer);

@@ -21,6 +21,7 @@ static const struct aw_slice names[AW_EVENT_TYPES] = {
     [AW_EVENT_TYPE_AIRPORT_SET] = NAME("aswolk.airport.set"),
     [AW_EVENT_TYPE_CHANGE_UNDONE] = NAME("aswolk.change.undone"),
     [AW_EVENT_TYPE_CHANNEL_SET] = NAME("aswolk.channel.set"),
+    [AW_EVENT_TYPE_COMMITMENT_BROKEN] = NAME("aswolk.commitment.broken"),
     [AW_EVENT_TYPE_EVENTS_GAP] = NAME("aswolk.events.gap"),
     [AW_EVENT_TYPE_FLIGHT_SET] = NAME("aswolk.flight.set"),
     [AW_EVENT_TYPE_FORECAST_PUBLISHED] = NAME("aswolk.forecast.published"),
@@ -44,6 +45,7 @@ static const struct aw_slice names[AW_EVENT_TYPES] = {
     [AW_EVENT_TYPE_TICKET_CANCELLED] = NAME("aswolk.ticket.cancelled"),
     [AW_EVENT_TYPE_TICKET_COMPLETED] = NAME("aswolk.ticket.completed"),
     [AW_EVENT_TYPE_TICKET_DECLINED] = NAME("aswolk.ticket.declined"),
+    [AW_EVENT_TYPE_TICKET_DEFERRED] = NAME("aswolk.ticket.deferred"),
     [AW_EVENT_TYPE_TICKET_EXPIRED] = NAME("aswolk.ticket.expired"),
     [AW_EVENT_TYPE_TICKET_EXTENDED] = NAME("aswolk.ticket.extended"),
     [AW_EVENT_TYPE_TICKET_HELD] = NAME("aswolk.ticket.held"),
@@ -110,6 +112,8 @@ type_of_timer(enum aw_timer_cause cause)
     case AW_TIMER_HELPERS_VOID:
     case AW_TIMER_HELP_DUE:
         return AW_EVENT_TYPE_TICKET_HELPED;
+    case AW_TIMER_COMMITMENT_DUE:
+        return AW_EVENT_TYPE_COMMITMENT_BROKEN;
     }
     AW_UNREACHABLE();
 }
@@ -199,6 +203,8 @@ aw_event_type_of(const struct aw_command *command)
         return AW_EVENT_TYPE_TICKET_NOTED;
     case AW_COMMAND_TRANSFER:
         return AW_EVENT_TYPE_TICKET_TRANSFERRED;
+    case AW_COMMAND_DEFER:
+        return command->out.err == AW_OK ? AW_EVENT_TYPE_TICKET_DEFERRED : AW_EVENT_TYPE_TICKET_SHOWN;
     case AW_COMMAND_TIMER:
         return type_of_timer(command->out.effect.cause);
     case AW_COMMAND_HOLD:
@@ -322,6 +328,7 @@ add_effect(struct aw_writer *writer, const struct aw_event_source *source, const
         add_text(writer, "lane_before", source->lane_name(source->user, effect->lane_before));
     if (effect->class_before != effect->class_)
         add_word(writer, "class_before", aw_class_name((enum aw_class)effect->class_before));
+    add_flag(writer, "deferral_over", effect->deferral_over);
     add_text(writer, "taken_from", effect->holder);
 }
 
@@ -573,6 +580,11 @@ add_own(struct aw_writer *writer, const struct aw_event_source *source, const st
     case AW_COMMAND_TRANSFER:
         add_text(writer, "agent", command->in.transfer.to);
         add_time(writer, "kept_until", command->out.u.lease.help.kept_until);
+        return;
+    case AW_COMMAND_DEFER:
+        add_word(writer, "reason", aw_defer_reason_name(command->in.defer.reason));
+        add_time(writer, "until", command->in.defer.until);
+        add_time(writer, "held_until", command->out.u.lease.held_until);
         return;
     case AW_COMMAND_TIMER:
     case AW_COMMAND_NOTE: /* what it says is for who works on the ticket */

@@ -16,7 +16,8 @@ enum aw_event_type {
     AW_EVENT_TYPE_AIRPORT_SET,
     AW_EVENT_TYPE_CHANGE_UNDONE,
     AW_EVENT_TYPE_CHANNEL_SET,
-    AW_EVENT_TYPE_EVENTS_GAP, /* no record: what was asked for was trimmed */
+    AW_EVENT_TYPE_COMMITMENT_BROKEN, /* it was due, and the customer had not heard */
+    AW_EVENT_TYPE_EVENTS_GAP,        /* no record: what was asked for was trimmed */
     AW_EVENT_TYPE_FLIGHT_SET,
     AW_EVENT_TYPE_FORECAST_PUBLISHED, /* what is told of how long it takes, of a group of lanes */
     AW_EVENT_TYPE_INCIDENT_PROPOSED,  /* by the server */
@@ -39,7 +40,8 @@ enum aw_event_type {
     AW_EVENT_TYPE_TICKET_CANCELLED,
     AW_EVENT_TYPE_TICKET_COMPLETED,
     AW_EVENT_TYPE_TICKET_DECLINED,
-    AW_EVENT_TYPE_TICKET_EXPIRED, /* a lease ran out */
+    AW_EVENT_TYPE_TICKET_DEFERRED, /* its holder put it off */
+    AW_EVENT_TYPE_TICKET_EXPIRED,  /* a lease ran out */
     AW_EVENT_TYPE_TICKET_EXTENDED,
     AW_EVENT_TYPE_TICKET_HELD,
     AW_EVENT_TYPE_TICKET_HELPED, /* other lanes begin to help, or those that helped do so no more */
@@ -54,7 +56,7 @@ enum aw_event_type {
     AW_EVENT_TYPE_TICKET_RELEASED,
     AW_EVENT_TYPE_TICKET_REOPENED,
     AW_EVENT_TYPE_TICKET_REPLIED,     /* its holder wrote back and keeps it */
-    AW_EVENT_TYPE_TICKET_RESUMED,     /* a hold ended */
+    AW_EVENT_TYPE_TICKET_RESUMED,     /* a hold ended, or what its holder put it off for */
     AW_EVENT_TYPE_TICKET_SHOWN,       /* a complete was refused: its holder was told of messages that he had not seen */
     AW_EVENT_TYPE_TICKET_TRANSFERRED, /* by its holder */
     AW_EVENT_TYPE_TICKET_UNFOLDED,

@@ -34,6 +34,8 @@ static const char *const states_names[] = {"waiting", "leased", "held", "closed"
 WORDS(states, {1 << AW_TICKET_WAITING, 1 << AW_TICKET_LEASED, 1 << AW_TICKET_HELD, 1 << AW_TICKET_CLOSED})
 static const char *const pause_names[] = {"none", "in", "out", "both"};
 WORDS(pause, {AW_LANE_OPEN, AW_LANE_PAUSED_IN, AW_LANE_PAUSED_OUT, AW_LANE_PAUSED_BOTH})
+static const char *const defer_names[] = {"customer", "third_party", "commitment"};
+WORDS(defer, {AW_DEFER_CUSTOMER, AW_DEFER_THIRD_PARTY, AW_DEFER_COMMITMENT})
 static const char *const presence_names[] = {"ready", "wrap_up", "break", "leaving"};
 WORDS(presence, {AW_PRESENCE_READY, AW_PRESENCE_WRAP_UP, AW_PRESENCE_BREAK, AW_PRESENCE_LEAVING})
 static const char *const flight_state_names[] = {"scheduled", "delayed", "cancelled", "rebooked"};

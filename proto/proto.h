@@ -44,6 +44,7 @@ AW_PROTO_DECODE(extend, extend_request, EXTEND)
 AW_PROTO_DECODE(complete, complete_request, COMPLETE)
 AW_PROTO_DECODE(release, release_request, RELEASE)
 AW_PROTO_DECODE(transfer, transfer_request, TRANSFER)
+AW_PROTO_DECODE(defer, defer_request, DEFER)
 AW_PROTO_DECODE(note, note_request, NOTE)
 AW_PROTO_DECODE(reply_check, reply_check_request, REPLY_CHECK)
 AW_PROTO_DECODE(extend_line, extend_line, EXTEND_LINE)
@@ -138,6 +139,8 @@ void aw_proto_write_incidents(struct aw_writer *writer, const struct aw_incident
                               struct aw_slice next);
 /* One, as it is, or after a change. */
 void aw_proto_write_incident(struct aw_writer *writer, const struct aw_incident_change *change);
+void aw_proto_write_commitments(struct aw_writer *writer, const struct aw_commitment_answer *commitments, uint32_t count,
+                                struct aw_slice next);
 void aw_proto_write_flight(struct aw_writer *writer, const struct aw_flight_answer *flight);
 void aw_proto_write_flights(struct aw_writer *writer, const struct aw_flight_answer *flights, uint32_t count,
                             struct aw_slice next);

@@ -44,6 +44,13 @@ struct aw_transfer_request {
     struct aw_slice note;
 };
 
+/* POST /v1/leases/{lease}/defer */
+struct aw_defer_request {
+    aw_ms                until; /* required, all three */
+    enum aw_defer_reason reason;
+    struct aw_slice      what;
+};
+
 /* POST /v1/tickets/{id}/notes, and what is stored of a note */
 struct aw_note_request {
     struct aw_slice text; /* required */

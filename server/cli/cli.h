@@ -65,6 +65,8 @@ struct aw_cli_command {
 extern const struct aw_cli_command aw_cli_post;
 extern const struct aw_cli_command aw_cli_work;
 extern const struct aw_cli_command aw_cli_transfer;
+extern const struct aw_cli_command aw_cli_defer;
+extern const struct aw_cli_command aw_cli_commitments;
 extern const struct aw_cli_command aw_cli_note;
 extern const struct aw_cli_command aw_cli_ticket;
 extern const struct aw_cli_command aw_cli_tickets;

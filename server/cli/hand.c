@@ -1,8 +1,9 @@
-/* hand.c - `aswolk transfer` and `aswolk note`: what an agent does with a ticket besides answering it. */
+/* hand.c - `aswolk transfer`, `aswolk defer` and `aswolk note`: what an agent does with a ticket besides answering it. */
 #include "cli/cli.h"
 
 #include "base/hash.h"
 #include "base/text.h"
+#include "port/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,42 @@ static const struct aw_cli_option transfer_options[] = {
      .value = "TEXT",
      .offset = offsetof(struct transfer_options, note),
      .about = "what those who take it should know"},
+};
+
+struct defer_options {
+    const char *until;
+    const char *in;
+    const char *reason;
+    const char *what;
+};
+
+static const struct defer_options defer_defaults = {.reason = "commitment"};
+
+static const struct aw_cli_option defer_options[] = {
+    {.name = "until",
+     .letter = 'u',
+     .type = AW_CLI_TEXT,
+     .value = "TIME",
+     .offset = offsetof(struct defer_options, until),
+     .about = "when the customer is to hear at the latest (RFC 3339, such as 2026-04-15T08:00:00Z)"},
+    {.name = "in",
+     .letter = 'i',
+     .type = AW_CLI_TEXT,
+     .value = "DURATION",
+     .offset = offsetof(struct defer_options, in),
+     .about = "the same, from now: 90m, 4h, 3d"},
+    {.name = "reason",
+     .letter = 'r',
+     .type = AW_CLI_TEXT,
+     .value = "WORD",
+     .offset = offsetof(struct defer_options, reason),
+     .about = "who it waits for: customer, third_party or commitment (the default)"},
+    {.name = "what",
+     .letter = 'w',
+     .type = AW_CLI_TEXT,
+     .value = "TEXT",
+     .offset = offsetof(struct defer_options, what),
+     .about = "what was promised; whoever takes the ticket reads it"},
 };
 
 /* The lease that is looked for, by its ticket. */
@@ -143,6 +180,56 @@ run_transfer(struct aw_cli *cli, int argc, char **argv)
     return AW_CLI_OK;
 }
 
+/* "90m" from now as RFC 3339. */
+static bool
+later(const char *duration, char text[AW_TIME_TEXT_BYTES])
+{
+    char    *end;
+    uint64_t number = strtoull(duration, &end, 10);
+    uint64_t unit_s = strcmp(end, "m") == 0 ? 60 : strcmp(end, "h") == 0 ? 3600 : strcmp(end, "d") == 0 ? 86400 : 0;
+
+    if (end == duration || duration[0] == '-' || number == 0 || number > 366U * 24 * 60 || unit_s == 0)
+        return false;
+    aw_time_format(aw_clock_wall() + number * unit_s * AW_MS_PER_S, text);
+    return true;
+}
+
+static int
+run_defer(struct aw_cli *cli, int argc, char **argv)
+{
+    const struct defer_options *options = cli->options;
+    char                        token[ID_BYTES_MAX], path[256], until[AW_TIME_TEXT_BYTES];
+    json_t                     *done;
+    int                         code;
+
+    if (argc != 1 || options->what == NULL || (options->until == NULL) == (options->in == NULL)) {
+        aw_cli_error(cli, "takes one ticket or lease, --what, and --until or --in");
+        return AW_CLI_USAGE;
+    }
+    if (strlen(argv[0]) >= ID_BYTES_MAX || !aw_cli_check_name(cli, "ticket or lease", argv[0]))
+        return AW_CLI_USAGE;
+    if (options->in != NULL && !later(options->in, until)) {
+        aw_cli_error(cli, "--in takes a number and m, h or d, such as 90m");
+        return AW_CLI_USAGE;
+    }
+    code = find_lease(cli, argv[0], token);
+    if (code != AW_CLI_OK)
+        return code;
+    (void)snprintf(path, sizeof(path), "/v1/leases/%s/defer", token);
+    done = send(cli, path,
+                json_pack("{s:s, s:s, s:s}", "until", options->in != NULL ? until : options->until, "reason", options->reason,
+                          "what", options->what),
+                NULL, &code); /* may be repeated by itself */
+    if (done == NULL)
+        return code;
+    if (cli->common.json)
+        aw_cli_print_json(done);
+    else
+        (void)printf("%s comes back at %s\n", aw_cli_text(done, "ticket"), aw_cli_text(done, "held_until"));
+    json_decref(done);
+    return AW_CLI_OK;
+}
+
 static int
 run_note(struct aw_cli *cli, int argc, char **argv)
 {
@@ -184,6 +271,20 @@ const struct aw_cli_command aw_cli_transfer = {
     .defaults = &transfer_defaults,
     .defaults_bytes = sizeof(transfer_defaults),
     .run = run_transfer,
+};
+
+const struct aw_cli_command aw_cli_defer = {
+    .name = "defer",
+    .arguments = "TICKET",
+    .summary = "put a ticket that we hold off, with a word to the customer until when",
+    .about = "Takes a ticket that --agent holds, or the token of its lease. It comes back before it is due, to this agent first; "
+             "sooner\n"
+             "when the customer writes. aswolk commitments lists what is due.",
+    .options = defer_options,
+    .option_count = AW_ARRAY_LEN(defer_options),
+    .defaults = &defer_defaults,
+    .defaults_bytes = sizeof(defer_defaults),
+    .run = run_defer,
 };
 
 const struct aw_cli_command aw_cli_note = {

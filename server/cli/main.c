@@ -10,9 +10,9 @@
 #define SERVER_DEFAULT "http://127.0.0.1:8480"
 
 static const struct aw_cli_command *const commands[] = {
-    &aw_cli_post,  &aw_cli_work,    &aw_cli_transfer, &aw_cli_note,   &aw_cli_ticket,  &aw_cli_tickets,
-    &aw_cli_bulk,  &aw_cli_message, &aw_cli_check,    &aw_cli_lanes,  &aw_cli_agents,  &aw_cli_journal,
-    &aw_cli_audit, &aw_cli_health,  &aw_cli_top,      &aw_cli_events, &aw_cli_history, &aw_cli_template};
+    &aw_cli_post,    &aw_cli_work,   &aw_cli_transfer, &aw_cli_defer,  &aw_cli_commitments, &aw_cli_note,    &aw_cli_ticket,
+    &aw_cli_tickets, &aw_cli_bulk,   &aw_cli_message,  &aw_cli_check,  &aw_cli_lanes,       &aw_cli_agents,  &aw_cli_journal,
+    &aw_cli_audit,   &aw_cli_health, &aw_cli_top,      &aw_cli_events, &aw_cli_history,     &aw_cli_template};
 
 static void
 print_overview(FILE *to)
@@ -20,8 +20,8 @@ print_overview(FILE *to)
     (void)fprintf(to, "aswolk " AW_VERSION " - the command line of aswolkd, the customer-care desk for disruptions\n\n"
                       "Usage: aswolk COMMAND [OPTION...] [ARGUMENT...]\n\n");
     for (size_t i = 0; i < AW_ARRAY_LEN(commands); i++)
-        (void)fprintf(to, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
-    (void)fprintf(to, "  %-9s %s\n\n", "help", "about one command: aswolk help COMMAND");
+        (void)fprintf(to, "  %-11s %s\n", commands[i]->name, commands[i]->summary);
+    (void)fprintf(to, "  %-11s %s\n\n", "help", "about one command: aswolk help COMMAND");
     (void)fprintf(to, "Exit codes: 0 done; 1 refused or failed; 2 wrong command line; 3 no server reached; 4 partly done.\n"
                       "The server is --server, $ASWOLK_SERVER, or " SERVER_DEFAULT ".\n");
 }

@@ -399,6 +399,21 @@ add_transfer(json_t *object, const struct aw_in_transfer *in, const struct aw_ou
 }
 
 static void
+add_defer(json_t *object, const struct aw_command *command)
+{
+    const struct aw_in_defer *in = &command->in.defer;
+
+    add_number(object, "slot", in->fenced.lease.slot);
+    add_number(object, "fence", in->fenced.lease.fence);
+    add_slice(object, "agent", in->fenced.agent);
+    add_time(object, "until", in->until);
+    (void)json_object_set_new(object, "reason", json_string(aw_defer_reason_name(in->reason)));
+    add_time(object, "held_until", command->out.u.lease.held_until);
+    add_flag(object, "new_messages", command->out.err == AW_E_NEW_MESSAGES);
+    add_note(object, &in->what);
+}
+
+static void
 add_unfold(json_t *object, const struct aw_in_unfold *in, struct aw_ticket_id ticket)
 {
     json_t *messages = json_array();
@@ -613,9 +628,13 @@ add_fields(json_t *object, const struct aw_command *command)
     case AW_COMMAND_TRANSFER:
         add_transfer(object, &command->in.transfer, &command->out.u.lease);
         return;
+    case AW_COMMAND_DEFER:
+        add_defer(object, command);
+        return;
     case AW_COMMAND_TIMER:
         add_number(object, "slot", command->in.timer.slot);
         add_number(object, "slot_version", command->in.timer.version);
+        add_number(object, "cause", command->out.effect.cause);
         return;
     case AW_COMMAND_HOLD:
     case AW_COMMAND_UNHOLD:

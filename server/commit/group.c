@@ -101,7 +101,8 @@ opens_another(const struct aw_command *command)
 static bool
 is_told_among_agents(const struct aw_command *command)
 {
-    return command->kind == AW_COMMAND_NOTE || (command->kind == AW_COMMAND_TRANSFER && command->in.transfer.note.len > 0);
+    return command->kind == AW_COMMAND_NOTE || (command->kind == AW_COMMAND_TRANSFER && command->in.transfer.note.len > 0) ||
+           (command->kind == AW_COMMAND_DEFER && command->in.defer.what.len > 0);
 }
 
 /* --- room in the lanes: aw_committer_lanes_reserve ------------------------------------------------------------------------- */

@@ -504,6 +504,7 @@ answer_lanes(struct aw_committer *c, struct aw_query *query)
     }
 }
 
+/* long: a case for each kind */
 static void
 answer(struct aw_committer *c, struct aw_query *query, aw_ms now)
 {
@@ -569,6 +570,9 @@ answer(struct aw_committer *c, struct aw_query *query, aw_ms now)
         return;
     case AW_QUERY_SURGE:
         aw_state_surge(c->config.state, query->surge);
+        return;
+    case AW_QUERY_DUE:
+        query->count = aw_state_commitments(c->config.state, query->due, query->views, query->room);
         return;
     case AW_QUERY_COUNTS:
         aw_state_counts(c->config.state, query->counts);

@@ -53,7 +53,7 @@ is_same_effect(const struct aw_effect *a, const struct aw_effect *b)
     return a->ticket_seq == b->ticket_seq && a->lane == b->lane && a->lane_before == b->lane_before && a->class_ == b->class_ &&
            a->class_before == b->class_before && a->state == b->state && a->state_before == b->state_before &&
            a->cause == b->cause && a->incident.seq == b->incident.seq && a->incident.slot == b->incident.slot &&
-           aw_slice_eq(a->holder, b->holder);
+           a->deferral_over == b->deferral_over && aw_slice_eq(a->holder, b->holder);
 }
 
 static enum aw_err
@@ -63,7 +63,7 @@ replay_record(struct aw_state *state, const struct aw_batch_header *header, cons
     struct aw_out_message written;
     struct aw_effect      effect;
     enum aw_surge_turn    turn;
-    aw_ms                 kept_until;
+    aw_ms                 kept_until, held_until;
     uint32_t              slot;
     uint32_t              incident;
     enum aw_err           refused;
@@ -78,6 +78,7 @@ replay_record(struct aw_state *state, const struct aw_batch_header *header, cons
     effect = command.out.effect;
     turn = aw_command_surge_turn(&command);
     kept_until = command.out.u.lease.help.kept_until;
+    held_until = command.out.u.lease.held_until;
     refused = command.out.err;
     command.out = (struct aw_outcome_of){.err = AW_OK};
     if (command.kind == AW_COMMAND_SETTINGS && aw_state_fits(state, &command.in.settings, why) != AW_OK)
@@ -94,6 +95,8 @@ replay_record(struct aw_state *state, const struct aw_batch_header *header, cons
         return aw_why(why, AW_E_CORRUPT, "record %" PRIu64 " replays with another receipt than was given", record->seq);
     if (record->kind == AW_COMMAND_TRANSFER && command.out.u.lease.help.kept_until != kept_until)
         return aw_why(why, AW_E_CORRUPT, "record %" PRIu64 " replays as kept until another time than was told", record->seq);
+    if (record->kind == AW_COMMAND_DEFER && err == AW_OK && command.out.u.lease.held_until != held_until)
+        return aw_why(why, AW_E_CORRUPT, "record %" PRIu64 " replays as put off until another time than was told", record->seq);
     if (record->kind == AW_COMMAND_UNFOLD && command.out.u.ticket.ticket.slot != slot)
         return aw_why(why, AW_E_CORRUPT, "record %" PRIu64 " replays with another ticket than was made", record->seq);
     if (record->kind == AW_COMMAND_INCIDENT && command.out.u.incident.incident.slot != incident)

@@ -62,6 +62,7 @@ enum aw_query_kind {
     AW_QUERY_AGENT,     /* name -> agents[0] */
     AW_QUERY_AGENTS,    /* -> agents, next */
     AW_QUERY_COUNTS,    /* -> counts */
+    AW_QUERY_DUE,       /* due -> views: commitments */
     AW_QUERY_REPLY,     /* seq -> replies[0] */
     AW_QUERY_SEEN,      /* leases, room -> seen */
     AW_QUERY_CHANNEL,   /* name -> channel */
@@ -127,6 +128,7 @@ struct aw_query {
     struct aw_text_view       *own_texts;
     uint64_t                   version;
     struct aw_surge_view      *surge;
+    struct aw_due_look        *due;
     struct aw_ahead           *ahead;
     struct aw_search          *search;
     struct aw_stream_look     *look;

@@ -15,6 +15,7 @@ aw_effect_begin(const struct aw_state *state, struct aw_effect *effect, uint32_t
     effect->state_before = (enum aw_ticket_state)ticket->state;
     effect->class_before = (uint8_t)ticket->class_;
     effect->lane_before = ticket->lane;
+    effect->deferral_over = (ticket->marks & AW_MARK_DEFERRED) != 0;
     if (ticket->state == AW_TICKET_LEASED)
         effect->holder = aw_agent_name(state, aw_lease_at(state, ticket->link)->agent);
 }
@@ -38,6 +39,7 @@ aw_effect_end(const struct aw_state *state, struct aw_command *command)
     effect->incident = (struct aw_incident_id){.seq = 0};
     if (aw_incident_of(state, ticket) != 0)
         effect->incident = aw_incident_id_at(state, ticket->incident);
+    effect->deferral_over &= (ticket->marks & AW_MARK_DEFERRED) == 0;
     if (effect->state_before == AW_TICKET_FREE)
         effect->lane_before = ticket->lane;
     if (effect->state == AW_TICKET_LEASED || aw_slice_eq(effect->holder, aw_command_by(command)))

@@ -7,10 +7,11 @@
  * refuse older checkpoints in aw_state_load_finish; check_header (commit/recover.c) tells how batches of older ones are replayed.
  *
  * Parts: state.c (making, dispatch, digest), message.c (MESSAGE: duplicates, folding, choice of lane), lease.c (LEASE to RELEASE,
- * TIMER, EPOCH), transfer.c (TRANSFER), note.c (NOTE), agent.c (AGENT), aside.c (who may not take what), facts.c (what tickets are
- * about), flight.c (FLIGHT, AIRPORT, UNDO), surge.c (SURGE), unfold.c and told.c (UNFOLD), ticket.c (a ticket's moves, its class by
- * the clock, hold, cancel and place), lane.c, channel.c, once.c (requests known by their Idempotency-Key), outbox.h (replies),
- * look.c (views), promise.c (FORECAST, PROMISE: what customers are told), incident.h (incidents), checkpoint.c.
+ * TIMER, EPOCH), transfer.c (TRANSFER), commitment.c (DEFER), note.c (NOTE), agent.c (AGENT), aside.c (who may not take what),
+ * facts.c (what tickets are about), flight.c (FLIGHT, AIRPORT, UNDO), surge.c (SURGE), unfold.c and told.c (UNFOLD), ticket.c (a
+ * ticket's moves, its class by the clock, hold, cancel and place), lane.c, channel.c, once.c (requests known by their
+ * Idempotency-Key), outbox.h (replies), look.c (views), promise.c (FORECAST, PROMISE: what customers are told), incident.h
+ * (incidents), checkpoint.c.
  */
 #ifndef AW_CORE_LAYOUT_H
 #define AW_CORE_LAYOUT_H
@@ -47,8 +48,9 @@ enum aw_table_number {
     AW_TABLE_INCIDENT_KEYS = 18,
     AW_TABLE_TEXTS = 19,
     AW_TABLE_SURGE = 20,
+    AW_TABLE_COMMITMENTS = 21,
 };
-#define AW_TABLE_COUNT 21
+#define AW_TABLE_COUNT 22
 #define AW_ROW_SEQ_MAX ((UINT64_C(1) << 48) - 1)
 
 enum {
@@ -73,7 +75,7 @@ struct aw_ticket_row {
     uint64_t said : 4; /* the class that messages or a person give it, without clock and events: IMMINENT only by a person */
     /* The lease that ended last, so that a repeat of what ended it gets the first answer. */
     uint64_t ended_fence : 48;
-    uint64_t ended_kind : 8; /* enum aw_command_kind: COMPLETE, RELEASE, DECLINE, TRANSFER, TIMER, CANCEL */
+    uint64_t ended_kind : 8; /* enum aw_command_kind: COMPLETE, RELEASE, DECLINE, TRANSFER, DEFER, TIMER, CANCEL */
     uint64_t channel : 4;    /* of its newest message; 0: another one than those that have numbers */
     uint64_t
         helpers : 3; /* WAITING: this many of its lane's helping lanes, from the first on, help; 0 when it leaves its queue */
@@ -116,7 +118,9 @@ struct aw_ticket_row {
 AW_STATIC_ASSERT(sizeof(struct aw_ticket_row) == 144, "no holes, and no more than the backlog's memory allows");
 
 enum {
-    AW_MARK_PARTED = 16, /* a person took it out of the incident that it names */
+    AW_MARK_DEFERRED = 1,   /* HELD: its holder put it off, and it comes back by itself */
+    AW_MARK_PARTED = 16,    /* a person took it out of the incident that it names */
+    AW_MARK_COMMITTED = 32, /* it has a row in commitments */
 };
 
 /* One of a ticket's customer's names. Several tickets may hold the same one, at most AW_IDENTITY_TICKETS_MAX. */
@@ -547,6 +551,17 @@ struct aw_incident_work {
     uint32_t           open_count;    /* incidents that are OPEN */
     uint32_t           proposed_rows; /* that are PROPOSED */
 };
+/* What an agent gave a customer his word for, on a ticket that is open. */
+struct aw_commitment_row {
+    uint64_t seq : 48; /* the record of its DEFER */
+    uint64_t reason : 8;
+    uint64_t is_broken : 8;
+    aw_ms    due_at;
+    aw_ms    made_at;
+    uint32_t ticket; /* 0: a free row */
+    uint32_t agent;  /* who gave it; in a free row the next free one */
+};
+AW_STATIC_ASSERT(sizeof(struct aw_commitment_row) == 32, "no holes");
 
 /* Replies that are over, longest first. */
 struct aw_reply_list {
@@ -579,6 +594,9 @@ struct aw_globals {
     uint64_t                released;
     uint64_t                declined;
     uint64_t                transferred;
+    uint64_t                deferred;
+    uint64_t                commitments_kept;
+    uint64_t                commitments_broken;
     struct aw_rows_head     heads[AW_TABLE_COUNT]; /* by table; [0] is not used */
     uint32_t                closed_first;          /* closed tickets, longest closed first */
     uint32_t                closed_last;
@@ -598,9 +616,9 @@ struct aw_globals {
     uint64_t           owed_left_out;           /* as the outbox had only the room that leases need */
 };
 AW_STATIC_ASSERT(sizeof(struct aw_globals) ==
-                     5 * 8 + 184 + 10 * 8 + AW_TABLE_COUNT * 16 + 24 + 24 + 11 * 8 + AW_TEMPLATES * 16 + AW_REPLY_KINDS * 8 + 8,
+                     5 * 8 + 200 + 13 * 8 + AW_TABLE_COUNT * 16 + 24 + 24 + 11 * 8 + AW_TEMPLATES * 16 + AW_REPLY_KINDS * 8 + 8,
                  "no holes");
-AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 184, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 200, "no holes");
 
 struct aw_lane_load {
     uint32_t waiting[AW_CLASS_COUNT];
@@ -637,6 +655,7 @@ struct aw_state {
     struct aw_rows   incident_keys;
     struct aw_rows   texts;
     struct aw_rows   surge;
+    struct aw_rows   commitments;
     struct aw_dedupe ids;
     /* Derived from the rows. */
     struct aw_index          by_identity;
@@ -653,15 +672,17 @@ struct aw_state {
     struct aw_timers         timers;
     struct aw_timers         reply_timers;
     uint32_t                 replies_in[AW_REPLY_STATES];
-    uint32_t                 ticket_accounts; /* accounts that tickets name */
-    uint64_t                 replies_came;    /* how often one began to wait */
-    uint32_t                *ticket_facts;    /* owns: by ticket, its first fact */
-    uint32_t                *ticket_asides;   /* owns: by ticket, its first row in asides */
-    uint64_t                *asides_used;     /* owns: a bit for each row of asides */
-    uint32_t                *flight_facts;    /* owns: AW_FLIGHT_BUCKETS lists of facts by their flight */
-    struct aw_airport_links *airport_links;   /* owns: by code */
-    struct aw_lane_load     *lane_loads;      /* owns: by lane */
-    uint16_t                *matching;        /* owns: lanes that match something, in order of their index */
+    uint32_t                 ticket_accounts;     /* accounts that tickets name */
+    uint64_t                 replies_came;        /* how often one began to wait */
+    uint32_t                *ticket_facts;        /* owns: by ticket, its first fact */
+    uint32_t                *ticket_asides;       /* owns: by ticket, its first row in asides */
+    uint64_t                *asides_used;         /* owns: a bit for each row of asides */
+    uint32_t                *flight_facts;        /* owns: AW_FLIGHT_BUCKETS lists of facts by their flight */
+    struct aw_airport_links *airport_links;       /* owns: by code */
+    struct aw_lane_load     *lane_loads;          /* owns: by lane */
+    uint16_t                *matching;            /* owns: lanes that match something, in order of their index */
+    uint32_t                *ticket_commitments;  /* owns: by ticket, its row in commitments */
+    uint32_t                 commitments_overdue; /* rows that are broken */
     uint32_t                 matching_count;
     uint16_t                 shelves;        /* by channel a bit, and that of 0 */
     uint32_t                 changed_agents; /* first of the list of those to be published; 0: none */
@@ -777,6 +798,11 @@ aw_incident_at(const struct aw_state *state, uint32_t slot)
 {
     return aw_rows_at(&state->incidents, slot);
 }
+static inline const struct aw_commitment_row *
+aw_commitment_at(const struct aw_state *state, uint32_t slot)
+{
+    return aw_rows_at(&state->commitments, slot);
+}
 
 static inline const struct aw_surge_row *
 aw_surge_at(const struct aw_state *state, uint32_t slot)
@@ -853,6 +879,7 @@ void aw_apply_complete(struct aw_state *state, struct aw_command *command);
 void aw_apply_release(struct aw_state *state, struct aw_command *command);
 void aw_apply_decline(struct aw_state *state, struct aw_command *command);
 void aw_apply_transfer(struct aw_state *state, struct aw_command *command);
+void aw_apply_defer(struct aw_state *state, struct aw_command *command);
 void aw_apply_note(struct aw_state *state, struct aw_command *command);
 void aw_apply_timer(struct aw_state *state, struct aw_command *command);
 void aw_apply_epoch(struct aw_state *state, struct aw_command *command);
@@ -1063,6 +1090,24 @@ uint32_t aw_aside_declined(const struct aw_state *state, uint32_t slot);
 /* Rebuilds the chains. */
 void aw_aside_load_all(struct aw_state *state);
 
+/* --- what agents gave their word for (commitment.c); ticket rows between edit and done --------------------------------------- */
+
+/* When its TIMER is to count the word as broken; 0: there is none, or it is broken. */
+aw_ms aw_commitment_due(const struct aw_state *state, uint32_t slot);
+bool  aw_commitment_is_due(const struct aw_state *state, uint32_t slot);
+/* It is due, and counts as broken from now on. */
+void aw_commitment_break(struct aw_state *state, uint32_t slot);
+/* The customer heard from us: the word, if any, was kept, or not, and is no more. */
+void aw_commitment_answered(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket);
+/* It is no more, and nobody kept or broke it just now. */
+void aw_commitment_drop(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket);
+/* A DEFERRED ticket is about to come back: for who gave the word first, if he is there. Its class and lane are up to date. */
+void aw_commitment_offer(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket);
+/* For outcomes and views. */
+struct aw_commitment aw_commitment_of(const struct aw_state *state, uint32_t slot);
+/* Rebuilds what is derived from the rows. */
+void aw_commitment_load_all(struct aw_state *state);
+
 /* --- channels (channel.c) --------------------------------------------------------------------------------------------------- */
 
 /* Its number, a new one if need be and fewer than `max` are given; 0: it has none. */
@@ -1153,6 +1198,9 @@ void aw_ticket_close(struct aw_state *state, uint32_t slot, struct aw_ticket_row
 void aw_ticket_unclose(struct aw_state *state, struct aw_ticket_row *ticket);
 /* Refuses what names no running lease of this agent. True: it goes on; the outcome is filled with what is there now. */
 bool aw_lease_is_held(const struct aw_state *state, struct aw_command *command);
+/* Then, of what ends a lease: refuses it (true) while there are messages that the holder was not given. They count as given from
+ * now on, as the answer brings them. */
+bool aw_lease_has_news(struct aw_state *state, struct aw_command *command);
 /* Then: the record, and the ticket's row to change, until done: that fills the outcome from what is now, `seen_seq` and the lease
  * being those from before. */
 struct aw_ticket_row *aw_lease_begin(struct aw_state *state, struct aw_command *command);

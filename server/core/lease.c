@@ -89,6 +89,8 @@ fill_out(const struct aw_state *state, uint32_t slot, struct aw_out_lease *out)
         .departs_at = ticket->departs_at,
         .reply_by = ticket->reply_by,
         .promise = aw_promise_of(ticket),
+        .held_until = ticket->state == AW_TICKET_HELD ? ticket->until : 0,
+        .commitment = aw_commitment_of(state, slot),
     };
     if (aw_incident_of(state, ticket) != 0)
         out->incident = aw_incident_id_at(state, ticket->incident);
@@ -270,7 +272,7 @@ end_of(const struct aw_ticket_row *ticket, uint64_t fence)
     if (ticket->state == AW_TICKET_LEASED)
         return AW_LEASE_END_TAKEN_OVER;
     if (ticket->ended_fence == fence && (ticket->ended_kind == AW_COMMAND_RELEASE || ticket->ended_kind == AW_COMMAND_DECLINE ||
-                                         ticket->ended_kind == AW_COMMAND_TRANSFER))
+                                         ticket->ended_kind == AW_COMMAND_TRANSFER || ticket->ended_kind == AW_COMMAND_DEFER))
         return AW_LEASE_END_RELEASED;
     return AW_LEASE_END_EXPIRED;
 }
@@ -387,6 +389,20 @@ aw_lease_done(struct aw_state *state, struct aw_command *command)
     out->seen_seq = seen_seq;
 }
 
+bool
+aw_lease_has_news(struct aw_state *state, struct aw_command *command)
+{
+    struct aw_ticket_row *ticket;
+
+    if (aw_ticket_at(state, command->in.fenced.lease.slot)->message_seq <= command->out.u.lease.seen_seq)
+        return false;
+    ticket = aw_lease_begin(state, command);
+    ((struct aw_lease_row *)aw_rows_change(&state->leases, ticket->link))->seen_seq = ticket->message_seq;
+    command->out.err = AW_E_NEW_MESSAGES;
+    aw_lease_done(state, command);
+    return true;
+}
+
 void
 aw_apply_extend(struct aw_state *state, struct aw_command *command)
 {
@@ -439,7 +455,7 @@ aw_apply_reply(struct aw_state *state, struct aw_command *command)
     if (command->out.err != AW_OK)
         return;
     agent = aw_lease_at(state, aw_ticket_at(state, in->lease.slot)->link)->agent;
-    (void)aw_lease_begin(state, command);
+    aw_commitment_answered(state, in->lease.slot, aw_lease_begin(state, command));
     aw_lease_done(state, command);
     aw_outbox_add(state, command, agent);
     tell_reply(state, command);
@@ -451,25 +467,19 @@ aw_apply_complete(struct aw_state *state, struct aw_command *command)
     const struct aw_in_fenced *in = &command->in.fenced;
     struct aw_ticket_row      *ticket;
     uint32_t                   agent;
-    bool                       has_news;
 
     if (!aw_lease_is_held(state, command)) {
         if (command->out.err == AW_OK && in->reply.is_there)
             tell_reply(state, command);
         return;
     }
-    has_news = aw_ticket_at(state, in->lease.slot)->message_seq > command->out.u.lease.seen_seq;
-    if (!has_news && in->reply.is_there)
+    if (aw_lease_has_news(state, command))
+        return;
+    if (in->reply.is_there)
         command->out.err = aw_outbox_check(state, command);
     if (command->out.err != AW_OK)
         return;
     ticket = aw_lease_begin(state, command);
-    if (has_news) {
-        ((struct aw_lease_row *)aw_rows_change(&state->leases, ticket->link))->seen_seq = ticket->message_seq;
-        command->out.err = AW_E_NEW_MESSAGES;
-        aw_lease_done(state, command);
-        return;
-    }
     agent = aw_lease_at(state, ticket->link)->agent;
     aw_agent_completed(state, agent);
     aw_lease_end(state, ticket, AW_COMMAND_COMPLETE, in->op_hash);
@@ -526,6 +536,8 @@ judge(const struct aw_state *state, uint32_t slot)
 {
     const struct aw_ticket_row *ticket = aw_ticket_at(state, slot);
 
+    if (aw_commitment_is_due(state, slot))
+        return AW_TIMER_COMMITMENT_DUE; /* needs no place in a queue, so nothing keeps it from its turn */
     switch ((enum aw_ticket_state)ticket->state) {
     case AW_TICKET_LEASED:
         return aw_lease_at(state, ticket->link)->expires_at <= state->now ? AW_TIMER_LEASE_OVER : AW_TIMER_NOTHING;
@@ -564,6 +576,7 @@ act(struct aw_state *state, struct aw_command *command, enum aw_timer_cause caus
     uint64_t              class_ = ticket->class_;
     aw_ms                 key = aw_ticket_key(ticket);
     bool                  closing = aw_ticket_is_closing(ticket);
+    bool                  comes_back = false;
 
     command->out.prev_seq = ticket->last_seq;
     command->out.effect.cause = cause;
@@ -572,14 +585,21 @@ act(struct aw_state *state, struct aw_command *command, enum aw_timer_cause caus
         aw_lease_end(state, ticket, AW_COMMAND_TIMER, 0);
         state->globals.expired++;
     } else if (cause == AW_TIMER_HOLD_OVER) {
+        comes_back = (ticket->marks & AW_MARK_DEFERRED) != 0;
         ticket->until = 0;
     }
-    if (cause == AW_TIMER_CLASS_CHANGED)
+    if (cause == AW_TIMER_CLASS_CHANGED) {
         aw_ticket_refresh(state, slot, ticket);
+        comes_back = (ticket->marks & AW_MARK_DEFERRED) != 0 && ticket->class_ < class_; /* who put it off did not know that */
+    }
+    if (comes_back)
+        aw_commitment_offer(state, slot, ticket);
     /* One that is held has no place in a queue, and a departure far away gives none: then only the row changes. */
     if (cause == AW_TIMER_HELP_DUE)
         aw_ticket_help(state, slot, ticket, &command->out.event);
-    else if (cause != AW_TIMER_CLASS_CHANGED ||
+    else if (cause == AW_TIMER_COMMITMENT_DUE)
+        aw_commitment_break(state, slot);
+    else if (cause != AW_TIMER_CLASS_CHANGED || comes_back ||
              (ticket->state == AW_TICKET_WAITING && (ticket->outdated || ticket->class_ != class_ ||
                                                      aw_ticket_key(ticket) != key || aw_ticket_is_closing(ticket) != closing)))
         aw_ticket_queue(state, slot, ticket, &command->out.event);
@@ -622,7 +642,7 @@ aw_apply_epoch(struct aw_state *state, struct aw_command *command)
         if (lease->ticket == 0 || lease->expires_at >= least)
             continue;
         ((struct aw_lease_row *)aw_rows_change(&state->leases, slot))->expires_at = least;
-        aw_timers_set(&state->timers, lease->ticket, least);
+        aw_ticket_rearm(state, lease->ticket);
         aw_ledger_settle(&state->ledger); /* there may be more leases than one settle can hold */
     }
     aw_outbox_epoch(state, least);

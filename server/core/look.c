@@ -69,6 +69,8 @@ aw_state_ticket_at(const struct aw_state *state, uint32_t slot, struct aw_ticket
         .transfers = aw_ticket_transfers(ticket),
         .promise = aw_promise_of(ticket),
         .promise_breaking = aw_promise_is_breaking(ticket),
+        .is_deferred = (ticket->marks & AW_MARK_DEFERRED) != 0,
+        .commitment = aw_commitment_of(state, slot),
     };
     for (uint32_t i = 0; i < ret_view->transfers; i++)
         ret_view->from_lanes[i] = ticket->from_lanes[i] - 1U;
@@ -171,6 +173,11 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
         .released = globals->released,
         .declined = globals->declined,
         .transferred = globals->transferred,
+        .deferred = globals->deferred,
+        .commitments = globals->heads[AW_TABLE_COMMITMENTS].live,
+        .commitments_overdue = state->commitments_overdue,
+        .commitments_kept = globals->commitments_kept,
+        .commitments_broken = globals->commitments_broken,
         .helped = state->helped,
         .leases = globals->heads[AW_TABLE_LEASES].live,
         .lanes = globals->heads[AW_TABLE_LANES].live,
@@ -195,11 +202,12 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
                  aw_rows_bytes(&state->airports) + aw_rows_bytes(&state->replies) + aw_rows_bytes(&state->accounts) +
                  aw_rows_bytes(&state->channel_settings) + aw_rows_bytes(&state->incidents) +
                  aw_rows_bytes(&state->incident_keys) + aw_rows_bytes(&state->forecast) + aw_rows_bytes(&state->texts) +
-                 aw_rows_bytes(&state->surge) + aw_index_bytes(&state->by_reply) + aw_index_bytes(&state->by_reply_ticket) +
-                 aw_index_bytes(&state->by_provider) + aw_index_bytes(&state->by_account) +
-                 aw_timers_bytes(&state->reply_timers) + aw_dedupe_bytes(&state->ids) + aw_index_bytes(&state->by_identity) +
-                 aw_index_bytes(&state->by_lane_name) + aw_index_bytes(&state->by_agent_name) + aw_index_bytes(&state->by_pull) +
-                 aw_index_bytes(&state->by_key) + aw_index_bytes(&state->by_flight) + aw_timers_bytes(&state->timers) +
+                 aw_rows_bytes(&state->surge) + aw_rows_bytes(&state->commitments) + aw_index_bytes(&state->by_reply) +
+                 aw_index_bytes(&state->by_reply_ticket) + aw_index_bytes(&state->by_provider) +
+                 aw_index_bytes(&state->by_account) + aw_timers_bytes(&state->reply_timers) + aw_dedupe_bytes(&state->ids) +
+                 aw_index_bytes(&state->by_identity) + aw_index_bytes(&state->by_lane_name) +
+                 aw_index_bytes(&state->by_agent_name) + aw_index_bytes(&state->by_pull) + aw_index_bytes(&state->by_key) +
+                 aw_index_bytes(&state->by_flight) + aw_timers_bytes(&state->timers) +
                  (size_t)globals->heads[AW_TABLE_TICKETS].used * 2 * sizeof(uint32_t), /* positions of timers, first facts */
     };
     memcpy(ret_counts->tickets, state->by_state, sizeof(ret_counts->tickets));

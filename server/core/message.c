@@ -456,6 +456,7 @@ join_ticket(struct aw_state *state, struct aw_command *command, const struct pla
     aw_ms                 reply_by = ticket->reply_by;
     uint32_t              shelf = aw_ticket_shelf(state, ticket);
     bool                  closing = aw_ticket_is_closing(ticket);
+    bool                  comes_back = (ticket->marks & AW_MARK_DEFERRED) != 0;
 
     uint32_t keeper = place->kind == REOPENS ? keeper_of(state, ticket) : 0;
 
@@ -469,13 +470,16 @@ join_ticket(struct aw_state *state, struct aw_command *command, const struct pla
     }
     add_facts(state, place->slot, ticket, &command->in.message, seq);
     aw_incident_join(state, place->slot, ticket, seq);
+    if (comes_back)
+        aw_commitment_offer(state, place->slot, ticket);
     if (keeper != 0)
         aw_aside_keep(state, place->slot, ticket, keeper);
     if (place->kind == REOPENS && state->ticket_asides[place->slot] == 0) /* who is kept for goes before who is gentle */
         aw_aside_gentle_first(state, place->slot, ticket);
-    if (place->kind == REOPENS || (ticket->state == AW_TICKET_WAITING &&
-                                   (ticket->class_ != class_ || aw_ticket_key(ticket) != key || ticket->reply_by != reply_by ||
-                                    aw_ticket_is_closing(ticket) != closing || aw_ticket_shelf(state, ticket) != shelf)))
+    if (comes_back || place->kind == REOPENS ||
+        (ticket->state == AW_TICKET_WAITING &&
+         (ticket->class_ != class_ || aw_ticket_key(ticket) != key || ticket->reply_by != reply_by ||
+          aw_ticket_is_closing(ticket) != closing || aw_ticket_shelf(state, ticket) != shelf)))
         aw_ticket_queue(state, place->slot, ticket, &command->out.event);
     if (place->kind == REOPENS)
         aw_promise_make(state, ticket);

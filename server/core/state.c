@@ -37,6 +37,7 @@ static const struct aw_rows_layout layouts[AW_TABLE_COUNT] = {
         ROWS_LAYOUT(AW_TABLE_INCIDENT_KEYS, aw_incident_key_row, offsetof(struct aw_incident_key_row, chain), next),
     [AW_TABLE_TEXTS] = ROWS_LAYOUT(AW_TABLE_TEXTS, aw_text_row, offsetof(struct aw_text_row, links), next),
     [AW_TABLE_SURGE] = ROWS_LAYOUT(AW_TABLE_SURGE, aw_surge_row, sizeof(struct aw_surge_row), version),
+    [AW_TABLE_COMMITMENTS] = ROWS_LAYOUT(AW_TABLE_COMMITMENTS, aw_commitment_row, sizeof(struct aw_commitment_row), agent),
 };
 static const struct aw_index_layout identity_index = {.stride = sizeof(struct aw_identity_row),
                                                       .key_at = offsetof(struct aw_identity_row, hash),
@@ -84,7 +85,7 @@ check_limits(const struct aw_state_limits *limits, struct aw_why *why)
         return aw_why(why, AW_E_CONFIG, "lanes-max must be 2 to %u", AW_STATE_LANES_MAX);
     if (limits->tickets_max < 2 || limits->identities_max == 0 || limits->ids_max == 0 || limits->leases_max == 0 ||
         limits->agents_max == 0 || limits->keys_max == 0 || limits->facts_max == 0 || limits->flights_max == 0 ||
-        limits->asides_max == 0 || limits->replies_max == 0)
+        limits->asides_max == 0 || limits->replies_max == 0 || limits->commitments_max == 0)
         return aw_why(why, AW_E_CONFIG, "no table may have a limit of 0, and tickets-max must be 2 or more");
     if (limits->tickets_max > AW_STATE_ROWS_MAX || limits->identities_max > AW_STATE_ROWS_MAX ||
         limits->ids_max > AW_STATE_ROWS_MAX || limits->leases_max > AW_STATE_ROWS_MAX || limits->agents_max > AW_STATE_ROWS_MAX ||
@@ -92,6 +93,8 @@ check_limits(const struct aw_state_limits *limits, struct aw_why *why)
         limits->flights_max > AW_STATE_ROWS_MAX || limits->asides_max > AW_STATE_ROWS_MAX ||
         limits->replies_max > AW_STATE_ROWS_MAX - ACCOUNTS_MORE_MAX)
         return aw_why(why, AW_E_CONFIG, "no table may have more than %u rows", AW_STATE_ROWS_MAX);
+    if (limits->commitments_max > AW_COMMITMENTS_MAX)
+        return aw_why(why, AW_E_CONFIG, "commitments-max must be at most %u", AW_COMMITMENTS_MAX);
     return AW_OK;
 }
 
@@ -120,6 +123,7 @@ table_of(struct aw_state *state, uint32_t table)
         &state->incident_keys,
         &state->texts,
         &state->surge,
+        &state->commitments,
     };
 
     return tables[table];
@@ -158,7 +162,9 @@ init_tables(struct aw_state *state)
                                             AW_INCIDENTS_MAX + 1,
                                             AW_INCIDENTS_MAX * AW_INCIDENT_KEYS_MAX + 1,
                                             AW_OWN_TEXT_ROWS_MAX + 1,
-                                            2};
+                                            2,
+
+                                            limits->commitments_max + 1};
 
     if (!aw_ledger_init(&state->ledger, limits->preimage_bytes_max))
         return false;
@@ -181,7 +187,7 @@ matching_bytes(const struct aw_state *state)
     return (size_t)state->limits.lanes_max * sizeof(uint16_t);
 }
 
-/* Of ticket_facts, and of ticket_asides. */
+/* Of ticket_facts, ticket_asides and ticket_commitments. */
 static size_t
 ticket_facts_bytes(const struct aw_state *state)
 {
@@ -207,13 +213,14 @@ init_derived(struct aw_state *state)
     state->matching = aw_reserve_take(matching_bytes(state));
     state->ticket_facts = aw_reserve_take(ticket_facts_bytes(state));
     state->ticket_asides = aw_reserve_take(ticket_facts_bytes(state));
+    state->ticket_commitments = aw_reserve_take(ticket_facts_bytes(state));
     state->asides_used = aw_reserve_take(asides_used_bytes(state));
     state->flight_facts = aw_reserve_take(FLIGHT_FACTS_BYTES);
     state->airport_links = aw_reserve_take(AIRPORT_LINKS_BYTES);
     state->incident_work.noticed = aw_reserve_take(NOTICED_BYTES);
     return state->lane_loads != NULL && state->matching != NULL && state->ticket_facts != NULL && state->ticket_asides != NULL &&
-           state->asides_used != NULL && state->flight_facts != NULL && state->airport_links != NULL &&
-           state->incident_work.noticed != NULL && aw_timers_init(&state->timers, timers_max) &&
+           state->ticket_commitments != NULL && state->asides_used != NULL && state->flight_facts != NULL &&
+           state->airport_links != NULL && state->incident_work.noticed != NULL && aw_timers_init(&state->timers, timers_max) &&
            aw_index_init(&state->by_identity, aw_rows_base(&state->identities), &identity_index, limits->identities_max) &&
            aw_index_init(&state->by_lane_name, aw_rows_base(&state->lanes), &lane_index, limits->lanes_max) &&
            aw_index_init(&state->by_agent_name, aw_rows_base(&state->agents), &agent_index, limits->agents_max) &&
@@ -271,6 +278,7 @@ aw_state_new_largest(struct aw_state **ret_state, uint8_t shard, struct aw_why *
         .flights_max = 10000000,
         .asides_max = 65536,
         .replies_max = 20000000,
+        .commitments_max = AW_COMMITMENTS_MAX,
         .preimage_bytes_max = usual.preimage_bytes_max,
     };
     enum aw_err err = aw_state_new(ret_state, &most, shard, why);
@@ -289,6 +297,7 @@ aw_state_free(struct aw_state **state)
     aw_reserve_give(s->airport_links, AIRPORT_LINKS_BYTES);
     aw_reserve_give(s->flight_facts, FLIGHT_FACTS_BYTES);
     aw_reserve_give(s->asides_used, asides_used_bytes(s));
+    aw_reserve_give(s->ticket_commitments, ticket_facts_bytes(s));
     aw_reserve_give(s->ticket_asides, ticket_facts_bytes(s));
     aw_reserve_give(s->ticket_facts, ticket_facts_bytes(s));
     aw_timers_fini(&s->reply_timers);
@@ -341,6 +350,7 @@ aw_state_record(struct aw_state *state, struct aw_command *command)
     return globals->seq;
 }
 
+/* long: one line for each kind */
 enum aw_err
 aw_state_admits(const struct aw_state *state, const struct aw_command *command)
 {
@@ -408,6 +418,7 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
     case AW_COMMAND_TEMPLATE:
     case AW_COMMAND_DECLINE: /* only a held lease needs room, and apply says whether there is */
     case AW_COMMAND_TRANSFER:
+    case AW_COMMAND_DEFER:
     case AW_COMMAND_TIMER:
         return AW_OK;
     }
@@ -432,7 +443,7 @@ struct told_limit {
     uint32_t    made;
     uint32_t    told; /* 0: as made */
 };
-#define TOLD_LIMITS 12
+#define TOLD_LIMITS 13
 
 static void
 told_limits(const struct aw_state *state, const struct aw_table_limits *told, struct told_limit ret_limits[TOLD_LIMITS])
@@ -451,6 +462,7 @@ told_limits(const struct aw_state *state, const struct aw_table_limits *told, st
               {"flights-max", AW_TABLE_FLIGHTS, made->flights_max, told->flights_max},
               {"asides-max", AW_TABLE_ASIDES, made->asides_max, told->asides_max},
               {"replies-max", AW_TABLE_REPLIES, made->replies_max, told->replies_max},
+              {"commitments-max", AW_TABLE_COMMITMENTS, made->commitments_max, told->commitments_max},
     };
 
     memcpy(ret_limits, limits, sizeof(limits));
@@ -487,10 +499,10 @@ aw_state_use_limits(struct aw_state *state)
 static bool
 are_settings_valid(const struct aw_core_settings *settings)
 {
-    const uint64_t all[] = {settings->dedupe_ms,        settings->reopen_ms,         settings->imminent_ms,
-                            settings->lease_grace_ms,   settings->decline_ms,        settings->kept_ms,
-                            settings->kept_gentle_ms,   settings->gentle_first_ms,   settings->reply_retry_ms,
-                            settings->kept_transfer_ms, settings->reply_retry_ms_max};
+    const uint64_t all[] = {settings->dedupe_ms,        settings->reopen_ms,          settings->imminent_ms,
+                            settings->lease_grace_ms,   settings->decline_ms,         settings->kept_ms,
+                            settings->kept_gentle_ms,   settings->gentle_first_ms,    settings->reply_retry_ms,
+                            settings->kept_transfer_ms, settings->reply_retry_ms_max, settings->defer_back_ms};
 
     for (size_t i = 0; i < AW_ARRAY_LEN(all); i++) {
         if (all[i] > AW_CORE_SETTING_MS_MAX)
@@ -574,6 +586,9 @@ dispatch(struct aw_state *state, struct aw_command *command)
         return;
     case AW_COMMAND_TRANSFER:
         aw_apply_transfer(state, command);
+        return;
+    case AW_COMMAND_DEFER:
+        aw_apply_defer(state, command);
         return;
     case AW_COMMAND_NOTE:
         aw_apply_note(state, command);
@@ -711,7 +726,8 @@ aw_state_timer_pushes(const struct aw_state *state, uint32_t slot)
     const struct aw_ticket_row *ticket = aw_ticket_at(state, slot);
     uint32_t                    helpers = aw_lane_at(state, ticket->lane)->help_count;
 
-    if (ticket->state == AW_TICKET_LEASED || ((ticket->flags & AW_TICKET_ASIDE) != 0 && aw_state_timer_can_wait(state, slot)))
+    if (ticket->state == AW_TICKET_LEASED || aw_commitment_is_due(state, slot) ||
+        ((ticket->flags & AW_TICKET_ASIDE) != 0 && aw_state_timer_can_wait(state, slot)))
         return 0;
     return ticket->state == AW_TICKET_WAITING && ticket->helpers < helpers ? helpers - ticket->helpers : 1;
 }
@@ -735,10 +751,11 @@ struct aw_hash128
 aw_state_rows_digest_slow(const struct aw_state *state)
 {
     const struct aw_rows *const tables[] = {
-        &state->tickets,  &state->identities,     &state->leases,        &state->lanes,    &state->agents,
-        &state->once,     &state->facts,          &state->flights,       &state->airports, &state->asides,
-        &state->channels, &state->agent_settings, &state->replies,       &state->accounts, &state->channel_settings,
-        &state->forecast, &state->incidents,      &state->incident_keys, &state->texts,    &state->surge,
+        &state->tickets,     &state->identities,     &state->leases,        &state->lanes,    &state->agents,
+        &state->once,        &state->facts,          &state->flights,       &state->airports, &state->asides,
+        &state->channels,    &state->agent_settings, &state->replies,       &state->accounts, &state->channel_settings,
+        &state->forecast,    &state->incidents,      &state->incident_keys, &state->texts,    &state->surge,
+        &state->commitments,
     };
     struct aw_hash128 sum = {0};
 

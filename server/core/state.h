@@ -7,7 +7,7 @@
  * when a setting changes from which timers follow) and FLIGHT, AIRPORT and UNDO (all tickets that name it: about 1 us each).
  *
  *   ticket  FREE -> WAITING <-> LEASED -> CLOSED -> FREE,  WAITING <-> HELD,  any open one -> CLOSED by cancel,
- *           CLOSED -> WAITING when the customer writes again within reopen_ms. A LEASED one can't be held: its holder decides.
+ *           CLOSED -> WAITING when the customer writes again within reopen_ms, LEASED -> HELD by its holder alone, who puts it off.
  *
  * Rules that the design leaves open, decided here:
  *   lane       asked for by name; one that does not exist: `main`. Else of the lanes with something to match those whose lists
@@ -71,6 +71,10 @@
  *              lane for all afterwards. CARE and IMMINENT wait for no one. Age, class and thread stay. AW_TICKET_TRANSFERS_MAX
  *              times, and never to a lane that it left so: more is for a supervisor, whose PLACE to a lane lets agents begin anew.
  *              Reopening does not.
+ *   defer      the holder puts a ticket off and gives his word for a time: commitment.c. It is HELD, and DEFERRED, until
+ *              defer_back_ms before, or half of the time that is left if that is later; until the customer writes; until it becomes
+ *              more urgent; or until a person holds it or lets it go. Then it is for that agent first (kept_transfer_ms, and no
+ *              longer than half of what is left), if he is READY and set to serve its lane.
  *   note       by any agent, of an open ticket: it moves nothing, and is no message.
  *   helpers    a lane names up to AW_LANE_HELPERS_MAX others that help when a ticket has waited so long, by its age: by its TIMER
  *              the ticket waits in these queues too (HELPED), under the same version; whoever takes it first has it. Help of help
@@ -114,6 +118,7 @@ struct aw_state_limits {
     uint32_t flights_max;        /* flights that were ever changed and are not over; default 20,000 */
     uint32_t asides_max;         /* agents who may not take a ticket, or for whom one is kept, just now; default 4,096 */
     uint32_t replies_max;        /* on their way out, and those of the last days while there is room; default 1 M */
+    uint32_t commitments_max;    /* words given on open tickets; at most AW_COMMITMENTS_MAX; default 10,000 */
     uint32_t preimage_bytes_max; /* rows kept for a checkpoint under way; default 64 MiB */
 };
 #define AW_STATE_LANES_MAX 65535U
@@ -139,6 +144,7 @@ struct aw_state_limits {
                               .flights_max = 20000,                                                                              \
                               .asides_max = 4096,                                                                                \
                               .replies_max = 1000000,                                                                            \
+                              .commitments_max = 10000,                                                                          \
                               .preimage_bytes_max = 64U << 20})
 
 /* Empty, epoch 0, with the lanes `main` and `listening`. AW_E_MEMORY when the address space can't be had, AW_E_CONFIG for limits
@@ -170,9 +176,10 @@ void aw_state_prefetch(const struct aw_state *state, const struct aw_command *co
  *            KEY_REUSED (of one with another body)
  *   EXTEND, COMPLETE, RELEASE, DECLINE   LEASE_LOST (out.u.lease.end tells why), NEW_MESSAGES (COMPLETE; out.u.lease.seen_seq:
  *            the newest that the holder had been given), FORBIDDEN (another agent's lease), NOT_FOUND (no such ticket any more).
- *            DECLINE also TABLE_FULL. AW_OK with changed false: COMPLETE, RELEASE, DECLINE or TRANSFER repeated with the op_hash
- *            that ended this lease (of a ticket's leases, the one that ended last)
+ *            DECLINE also TABLE_FULL. AW_OK with changed false: COMPLETE, RELEASE, DECLINE, TRANSFER or DEFER repeated with the
+ *            op_hash that ended this lease (of a ticket's leases, the one that ended last)
  *   TRANSFER as DECLINE, and LANE_PAUSED; NOT_FOUND (of lane or agent), BAD_VALUE and TRANSFER_REFUSED as out.u.lease.refusal says
+ *   DEFER    as COMPLETE without a reply; BAD_VALUE (until: not ahead, or beyond AW_DEFER_MS_MAX), TABLE_FULL
  *   NOTE (any open one)   as HOLD; TABLE_FULL also when it has AW_TICKET_NOTES_MAX
  *   TIMER    AW_OK with changed false when the ticket moved on
  *   HOLD (WAITING, HELD), UNHOLD (HELD), CANCEL (any open one)   NOT_FOUND, PRECONDITION, WRONG_STATE; with a key also KEY_REUSED
@@ -270,7 +277,9 @@ struct aw_ticket_view {
     bool                  promise_breaking; /* it waits, and was told that it takes longer */
     uint32_t              transfers;        /* by agents, since it opened or a supervisor moved it */
     uint32_t              from_lanes[AW_TICKET_TRANSFERS_MAX]; /* the lane that each of these left, or left it in */
-    struct aw_ticket_help help; /* WAITING: the lanes that help; LEASED: the one through which it was given, if of these */
+    struct aw_ticket_help help;        /* WAITING: the lanes that help; LEASED: the one through which it was given, if of these */
+    bool                  is_deferred; /* HELD: by who held it, until held_until or sooner */
+    struct aw_commitment  commitment;
 };
 /* AW_E_NOT_FOUND: never was, or closed longer ago than reopen_ms and its slot is used again. */
 AW_MUST_USE enum aw_err aw_state_ticket(const struct aw_state *state, struct aw_ticket_id id, struct aw_ticket_view *ret_view);
@@ -307,6 +316,17 @@ void aw_state_lane(const struct aw_state *state, uint32_t lane, struct aw_slice 
                    struct aw_lane_answer *ret_answer);
 /* AW_E_NOT_FOUND. */
 AW_MUST_USE enum aw_err aw_state_find_lane(const struct aw_state *state, struct aw_slice name, uint32_t *ret_lane);
+
+/* Tickets with a commitment, the one that is due first, first: those behind `after`. A look goes over all of them. */
+#define AW_DUE_LOOK_MAX 100U
+struct aw_due_look {
+    struct aw_slice agent;     /* who gave his word; empty: any */
+    bool            is_broken; /* only those that are not kept in time */
+    uint64_t        after;     /* 0: from the first */
+    uint64_t        next;      /* the answer: `after` of the page behind; 0: there is none */
+};
+uint32_t aw_state_commitments(const struct aw_state *state, struct aw_due_look *look, struct aw_ticket_view *ret_views,
+                              uint32_t room);
 
 /* Rows of agents who may not take a ticket, or for whom one is kept. 0: no ticket waits aside. */
 uint32_t aw_state_aside_count(const struct aw_state *state);
@@ -487,6 +507,9 @@ struct aw_state_counts {
     uint64_t tickets[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT];                                            /* by state and class */
     uint64_t messages;                                                                                 /* accepted, ever */
     uint64_t opened, folded, reopened, completed, cancelled, expired, released, declined, transferred; /* ever */
+    uint64_t deferred, commitments_kept, commitments_broken;                                           /* ever */
+    uint64_t commitments;                                                                              /* on open tickets */
+    uint64_t commitments_overdue;                                                                      /* of these, broken */
     uint64_t helped; /* of those that wait: agents of other lanes may be given them too */
     uint64_t leases;
     uint64_t lanes;

@@ -12,7 +12,7 @@
 static const unsigned next_states[AW_TICKET_CLOSED + 1] = {
     [AW_TICKET_FREE] = MASK(AW_TICKET_WAITING),
     [AW_TICKET_WAITING] = MASK(AW_TICKET_LEASED) | MASK(AW_TICKET_HELD) | MASK(AW_TICKET_CLOSED),
-    [AW_TICKET_LEASED] = MASK(AW_TICKET_WAITING) | MASK(AW_TICKET_CLOSED),
+    [AW_TICKET_LEASED] = MASK(AW_TICKET_WAITING) | MASK(AW_TICKET_HELD) | MASK(AW_TICKET_CLOSED),
     [AW_TICKET_HELD] = MASK(AW_TICKET_WAITING) | MASK(AW_TICKET_CLOSED),
     [AW_TICKET_CLOSED] = MASK(AW_TICKET_WAITING) | MASK(AW_TICKET_FREE),
 };
@@ -287,8 +287,9 @@ help_change_at(const struct aw_state *state, const struct aw_ticket_row *ticket,
     return at > 0 ? at : 1;
 }
 
+/* Without what was promised of it. */
 static aw_ms
-timer_of(const struct aw_state *state, uint32_t slot, aw_ms now, aw_ms help_from)
+state_timer_of(const struct aw_state *state, uint32_t slot, aw_ms now, aw_ms help_from)
 {
     const struct aw_ticket_row *ticket = aw_ticket_at(state, slot);
 
@@ -305,6 +306,12 @@ timer_of(const struct aw_state *state, uint32_t slot, aw_ms now, aw_ms help_from
         return 0;
     }
     AW_UNREACHABLE();
+}
+
+static aw_ms
+timer_of(const struct aw_state *state, uint32_t slot, aw_ms now, aw_ms help_from)
+{
+    return earlier(state_timer_of(state, slot, now, help_from), aw_commitment_due(state, slot));
 }
 
 /* When many are due at once they come one after the other, so that what comes due meanwhile - a lease that runs out, a departure
@@ -451,6 +458,7 @@ aw_ticket_queue(struct aw_state *state, uint32_t slot, struct aw_ticket_row *tic
         aw_ticket_move(ticket, AW_TICKET_WAITING);
     aw_ticket_refresh(state, slot, ticket);
     ticket->until = state->now;
+    ticket->marks &= (uint16_t)~AW_MARK_DEFERRED;
     aw_aside_prune(state, slot, ticket);
     leave_place(ticket);
     ticket->version = aw_ticket_version_after(ticket->version);
@@ -475,6 +483,8 @@ aw_ticket_close(struct aw_state *state, uint32_t slot, struct aw_ticket_row *tic
 
     AW_ASSERT(ticket->link == 0);
     aw_aside_drop(state, slot, ticket);
+    aw_commitment_answered(state, slot, ticket);
+    ticket->marks &= (uint16_t)~AW_MARK_DEFERRED;
     aw_ticket_move(ticket, AW_TICKET_CLOSED);
     ticket->until = state->now;
     ticket->link_back = globals->closed_last;
@@ -615,8 +625,10 @@ place(const struct aw_state *state, const struct aw_command *command, enum aw_ho
         return err;
     if (command->kind == AW_COMMAND_PLACE && in->class_ != AW_CLASS_NONE)
         give_class(state, in->ticket.slot, (enum aw_class)in->class_, would);
-    if (hold != AW_HOLD_AS_IS)
+    if (hold != AW_HOLD_AS_IS) {
         would->until = hold == AW_HOLD_ON ? in->until : 0;
+        would->marks &= (uint16_t)~AW_MARK_DEFERRED; /* his word goes before that of who put it off */
+    }
     if (hold == AW_HOLD_ON && would->state == AW_TICKET_WAITING)
         aw_ticket_move(would, AW_TICKET_HELD);
     else if (hold == AW_HOLD_OFF)
@@ -697,6 +709,7 @@ aw_apply_cancel(struct aw_state *state, struct aw_command *command)
     ticket = begin(state, command);
     if (ticket->state == AW_TICKET_LEASED)
         aw_lease_end(state, ticket, AW_COMMAND_CANCEL, 0);
+    aw_commitment_drop(state, slot, ticket);
     aw_ticket_close(state, slot, ticket);
     aw_ticket_hide(ticket, slot, &command->out.event);
     state->globals.cancelled++;

@@ -62,6 +62,15 @@ aw_reply_state_name(enum aw_reply_state state)
 }
 
 const char *
+aw_defer_reason_name(enum aw_defer_reason reason)
+{
+    static const char *const names[] = {"customer", "third_party", "commitment"};
+
+    AW_ASSERT((unsigned)reason < AW_DEFER_REASONS);
+    return names[reason];
+}
+
+const char *
 aw_flight_state_name(enum aw_flight_state state)
 {
     switch (state) {

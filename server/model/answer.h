@@ -63,6 +63,26 @@ struct aw_stored_note {
     bool                 unreadable;
 };
 
+/* Why a ticket is put off. The numbers are stored. */
+enum aw_defer_reason {
+    AW_DEFER_CUSTOMER = 0,    /* the customer is to answer, or asked for it */
+    AW_DEFER_THIRD_PARTY = 1, /* somebody else is to answer */
+    AW_DEFER_COMMITMENT = 2,  /* "I'll tell you on Friday" */
+};
+#define AW_DEFER_REASONS 3U
+/* "customer", "third_party", "commitment" */
+const char *aw_defer_reason_name(enum aw_defer_reason reason);
+
+/* What an agent gave a customer his word for. */
+struct aw_commitment {
+    aw_ms                due_at; /* 0: there is none */
+    aw_ms                made_at;
+    uint64_t             seq; /* its record, which holds what it is */
+    struct aw_slice      by;
+    enum aw_defer_reason reason;
+    bool                 is_broken;
+};
+
 struct aw_lease_answer {
     struct aw_slice                 lease; /* the opaque token's text */
     struct aw_ticket_id             ticket;
@@ -84,6 +104,7 @@ struct aw_lease_answer {
     aw_ms                           reply_by; /* 0: none */
     struct aw_promise               promise;
     struct aw_incident_id           incident; /* seq 0: none */
+    struct aw_commitment            commitment;
     const struct aw_stored_message *messages; /* oldest first; the last ones when there are too many */
     uint32_t                        message_count;
     uint32_t                        messages_total;
@@ -100,6 +121,18 @@ enum aw_ticket_state {
     AW_TICKET_CLOSED = 4, /* answered or cancelled; reopens for a while when the customer writes again */
 };
 const char *aw_ticket_state_name(enum aw_ticket_state state);
+
+/* One of a list. */
+struct aw_commitment_answer {
+    struct aw_ticket_id  ticket;
+    enum aw_ticket_state state;
+    struct aw_slice      lane;
+    enum aw_class        class_;
+    struct aw_slice      holder;  /* with LEASED */
+    aw_ms                back_at; /* put off until then; 0: it is not put off now */
+    struct aw_commitment commitment;
+    struct aw_slice      what; /* empty: it is erased, or can't be read */
+};
 
 /* Where a reply is on its way out. The numbers are stored. */
 enum aw_reply_state {
@@ -174,8 +207,10 @@ struct aw_ticket_answer {
     uint32_t                        reason_count;
     aw_ms                           opened_at;
     aw_ms                           age_from;
-    aw_ms                           closed_at;  /* with CLOSED */
-    aw_ms                           held_until; /* with HELD; 0: until a person ends it */
+    aw_ms                           closed_at;   /* with CLOSED */
+    aw_ms                           held_until;  /* with HELD; 0: until a person ends it */
+    bool                            is_deferred; /* with HELD: by who held it */
+    struct aw_commitment            commitment;
     aw_ms                           departs_at; /* 0: none known */
     aw_ms                           reply_by;
     aw_ms                           expires_at; /* with LEASED */
@@ -363,6 +398,12 @@ struct aw_stats_answer {
     uint64_t expired;
     uint64_t released;
     uint64_t declined;
+    uint64_t deferred;
+    uint64_t commitments_kept;
+    uint64_t commitments_broken;
+    /* On open tickets, just now. */
+    uint64_t commitments;
+    uint64_t commitments_overdue;
 };
 
 /* How many tickets of one channel an agent works on at once. */

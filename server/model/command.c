@@ -38,6 +38,8 @@ aw_command_name(unsigned kind)
         return "decline";
     case AW_COMMAND_TRANSFER:
         return "transfer";
+    case AW_COMMAND_DEFER:
+        return "defer";
     case AW_COMMAND_NOTE:
         return "note";
     case AW_COMMAND_TIMER:
@@ -98,6 +100,10 @@ aw_command_body(const struct aw_command *command, struct aw_in_body *ret_body)
         *ret_body = command->in.transfer.note;
         return ret_body->len > 0;
     }
+    if (command->kind == AW_COMMAND_DEFER) {
+        *ret_body = command->in.defer.what;
+        return ret_body->len > 0 && command->out.err == AW_OK;
+    }
     if (command->kind != AW_COMMAND_MESSAGE)
         return false;
     *ret_body = (struct aw_in_body){.bytes = message->body,
@@ -146,6 +152,7 @@ aw_command_slot(const struct aw_command *command, uint32_t *ret_slot)
     case AW_COMMAND_DECLINE:
     case AW_COMMAND_REPLY:
     case AW_COMMAND_TRANSFER:
+    case AW_COMMAND_DEFER:
         *ret_slot = command->in.fenced.lease.slot;
         return true;
     case AW_COMMAND_TIMER:
@@ -215,6 +222,7 @@ aw_command_by(const struct aw_command *command)
     case AW_COMMAND_DECLINE:
     case AW_COMMAND_REPLY:
     case AW_COMMAND_TRANSFER:
+    case AW_COMMAND_DEFER:
         return command->in.fenced.agent;
     case AW_COMMAND_HOLD:
     case AW_COMMAND_UNHOLD:

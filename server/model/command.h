@@ -43,6 +43,7 @@ enum aw_command_kind {
     AW_COMMAND_TIMER = 24, /* a ticket's time came: lease over, hold over, departure near or gone, aside no more, others help */
     AW_COMMAND_DECLINE = 25,
     AW_COMMAND_TRANSFER = 26, /* to another lane, or to a colleague */
+    AW_COMMAND_DEFER = 27,    /* put off, with a word to the customer */
     AW_COMMAND_NOTE = 28,     /* an agent tells colleagues something about a ticket */
     AW_COMMAND_HOLD = 31,
     AW_COMMAND_UNHOLD = 32,
@@ -76,29 +77,33 @@ struct aw_table_limits {
     uint32_t flights_max;
     uint32_t asides_max;
     uint32_t replies_max;
+    uint32_t commitments_max;
 };
-AW_STATIC_ASSERT(sizeof(struct aw_table_limits) == 44, "no holes: it is part of the globals' digest");
+AW_STATIC_ASSERT(sizeof(struct aw_table_limits) == 48, "no holes: it is part of the globals' digest");
 
 /* The settings that decide inside apply; journaled, so that a replay decides alike. Shown with unit and default. None may be above
  * AW_CORE_SETTING_MS_MAX, backdate_ms not above AW_CORE_BACKDATE_MS_MAX. */
 #define AW_CORE_SETTING_MS_MAX  (UINT64_C(3650) * 24 * 3600 * 1000)
 #define AW_CORE_BACKDATE_MS_MAX UINT64_C(0xFFFFFFFF) /* 49 days: a ticket keeps it in 32 bits */
 struct aw_core_settings {
-    uint64_t dedupe_ms;                   /* 7 days: a source id is remembered that long */
-    uint64_t reopen_ms;                   /* 24 h: a message to a ticket closed less ago reopens it */
-    uint64_t backdate_ms;                 /* 24 h: how far received_at may lie before acceptance and count as age */
-    uint64_t imminent_ms;                 /* 6 h: a departure that near makes a ticket imminent */
-    uint64_t lease_grace_ms;              /* 30 s: least time of a running lease after a start */
-    uint64_t decline_ms;                  /* 10 min: a declined ticket is not offered to that agent again */
-    uint64_t kept_ms;                     /* 2 min: a reopened ticket is kept for the agent who closed it; 0: never */
-    uint64_t kept_gentle_ms;              /* 15 min: the same of a gentle one */
-    uint64_t kept_transfer_ms;            /* 15 min: a ticket is kept for the agent whom it was transferred to; 0: never */
-    uint64_t gentle_first_ms;             /* 1 min: a gentle ticket is for agents marked gentle first; 0: never */
+    uint64_t dedupe_ms;      /* 7 days: a source id is remembered that long */
+    uint64_t reopen_ms;      /* 24 h: a message to a ticket closed less ago reopens it */
+    uint64_t backdate_ms;    /* 24 h: how far received_at may lie before acceptance and count as age */
+    uint64_t imminent_ms;    /* 6 h: a departure that near makes a ticket imminent */
+    uint64_t lease_grace_ms; /* 30 s: least time of a running lease after a start */
+    uint64_t decline_ms;     /* 10 min: a declined ticket is not offered to that agent again */
+    uint64_t kept_ms;        /* 2 min: a reopened ticket is kept for the agent who closed it; 0: never */
+    uint64_t kept_gentle_ms; /* 15 min: the same of a gentle one */
+    uint64_t
+        kept_transfer_ms;     /* 15 min: a ticket is kept for the agent whom it was transferred to, or who put it off; 0: never */
+    uint64_t gentle_first_ms; /* 1 min: a gentle ticket is for agents marked gentle first; 0: never */
     uint64_t handling_ms[AW_CLASS_COUNT]; /* 10/5/8/6/4 min: handling estimate; a departure nearer than that can't be made */
     uint64_t reply_retry_ms;              /* 5 s: a reply that failed is sent again after this, then twice that, and so on */
     uint64_t reply_retry_ms_max;          /* 15 min: but never later than this */
+    uint64_t defer_back_ms; /* 1 h: a deferred ticket comes back so long before it is due, or half of what is left */
     struct aw_table_limits tables;
     uint32_t               reply_attempts_max; /* 8: so often it is given out before it is dead */
+    uint32_t               reserved;
 };
 #define AW_CORE_SETTINGS_DEFAULT                                                                                                 \
     ((struct aw_core_settings){.dedupe_ms = UINT64_C(7) * 24 * 3600 * 1000,                                                      \
@@ -114,6 +119,7 @@ struct aw_core_settings {
                                .handling_ms = {600000, 300000, 480000, 360000, 240000},                                          \
                                .reply_retry_ms = UINT64_C(5) * 1000,                                                             \
                                .reply_retry_ms_max = UINT64_C(15) * 60 * 1000,                                                   \
+                               .defer_back_ms = UINT64_C(3600) * 1000,                                                           \
                                .reply_attempts_max = 8})
 
 /* What a request with an Idempotency-Key is known by: sent again, it is answered as the first time and changes nothing. */
@@ -356,12 +362,13 @@ enum aw_timer_cause {
     AW_TIMER_NOTHING = 0,
     AW_TIMER_LEASE_OVER = 1,
     AW_TIMER_HOLD_OVER = 2,
-    AW_TIMER_ASIDE_OVER = 3,    /* agents who could not have it may have it now */
-    AW_TIMER_CLASS_CHANGED = 4, /* or its departure: by the clock, a flight, an airport */
-    AW_TIMER_HELPERS_VOID = 5,  /* its lane has other helpers now */
-    AW_TIMER_HELP_DUE = 6,      /* more lanes help */
+    AW_TIMER_ASIDE_OVER = 3,     /* agents who could not have it may have it now */
+    AW_TIMER_CLASS_CHANGED = 4,  /* or its departure: by the clock, a flight, an airport */
+    AW_TIMER_HELPERS_VOID = 5,   /* its lane has other helpers now */
+    AW_TIMER_HELP_DUE = 6,       /* more lanes help */
+    AW_TIMER_COMMITMENT_DUE = 7, /* what was promised was not done in time */
 };
-#define AW_TIMER_CAUSE_MAX AW_TIMER_HELP_DUE
+#define AW_TIMER_CAUSE_MAX AW_TIMER_COMMITMENT_DUE
 
 struct aw_in_transfer {
     struct aw_in_fenced fenced; /* without words. First, so that it is `in.fenced` as well */
@@ -370,6 +377,14 @@ struct aw_in_transfer {
     struct aw_in_body   note;
 };
 AW_STATIC_ASSERT(offsetof(struct aw_in_transfer, fenced) == 0, "what all have that name a lease is read through in.fenced");
+
+struct aw_in_defer {
+    struct aw_in_fenced  fenced; /* without words. First, so that it is `in.fenced` as well */
+    aw_ms                until;  /* when it is due */
+    enum aw_defer_reason reason;
+    struct aw_in_body    what; /* a note */
+};
+AW_STATIC_ASSERT(offsetof(struct aw_in_defer, fenced) == 0, "what all have that name a lease is read through in.fenced");
 
 struct aw_in_timer {
     uint32_t slot;
@@ -618,7 +633,7 @@ struct aw_ticket_help {
 enum aw_lease_end {
     AW_LEASE_END_NONE,
     AW_LEASE_END_EXPIRED,
-    AW_LEASE_END_RELEASED,   /* given back, also declined or transferred */
+    AW_LEASE_END_RELEASED,   /* given back, also declined, transferred or put off */
     AW_LEASE_END_CLOSED,     /* the ticket is answered or cancelled */
     AW_LEASE_END_TAKEN_OVER, /* another lease holds the ticket */
 };
@@ -656,6 +671,8 @@ struct aw_out_lease {
     aw_ms                 departs_at;
     aw_ms                 reply_by;
     aw_ms                 expires_at;
+    aw_ms                 held_until; /* HELD: after a DEFER, when it comes back */
+    struct aw_commitment  commitment;
     struct aw_promise     promise;   /* made_at 0: none */
     uint64_t              reply_seq; /* REPLY, COMPLETE with one: its record; 0: none */
     enum aw_reply_state   reply_state;
@@ -696,10 +713,11 @@ struct aw_effect {
     uint8_t               class_;
     uint8_t               class_before; /* AW_CLASS_NONE: the ticket was opened */
     enum aw_ticket_state  state;
-    enum aw_ticket_state  state_before; /* FREE: the ticket was opened */
-    enum aw_timer_cause   cause;        /* TIMER */
-    struct aw_incident_id incident;     /* the one that it is part of; seq 0: none */
-    struct aw_slice       holder;       /* who held it and holds it no more, when it was somebody else who did this; else empty */
+    enum aw_ticket_state  state_before;  /* FREE: the ticket was opened */
+    enum aw_timer_cause   cause;         /* TIMER */
+    bool                  deferral_over; /* it was put off, and is so no more */
+    struct aw_incident_id incident;      /* the one that it is part of; seq 0: none */
+    struct aw_slice       holder; /* who held it and holds it no more, when it was somebody else who did this; else empty */
 };
 
 /* A row of texts, and the record that wrote it, by which another text that may have the row later is told from it. */
@@ -787,8 +805,9 @@ struct aw_command {
         struct aw_in_undo          undo;
         struct aw_in_message       message;
         struct aw_in_lease         lease;
-        struct aw_in_fenced        fenced; /* EXTEND, COMPLETE, RELEASE, DECLINE, REPLY; the first part of the next */
+        struct aw_in_fenced        fenced; /* EXTEND, COMPLETE, RELEASE, DECLINE, REPLY; the first part of the next two */
         struct aw_in_transfer      transfer;
+        struct aw_in_defer         defer;
         struct aw_in_timer         timer;
         struct aw_in_ticket        ticket; /* HOLD, UNHOLD, CANCEL, PLACE; the first part of the next */
         struct aw_in_note          note;
@@ -854,7 +873,7 @@ static inline bool
 aw_command_is_fenced(enum aw_command_kind kind)
 {
     return kind == AW_COMMAND_EXTEND || kind == AW_COMMAND_COMPLETE || kind == AW_COMMAND_RELEASE || kind == AW_COMMAND_DECLINE ||
-           kind == AW_COMMAND_TRANSFER || kind == AW_COMMAND_REPLY;
+           kind == AW_COMMAND_TRANSFER || kind == AW_COMMAND_DEFER || kind == AW_COMMAND_REPLY;
 }
 /* What the command has in the bodies tree. False: nothing. Of one that was read from a record the bytes are empty. */
 AW_MUST_USE bool aw_command_body(const struct aw_command *command, struct aw_in_body *ret_body);

@@ -112,6 +112,12 @@
 #define AW_OWN_TEXTS_BYTES_MAX (6U * AW_KIB)
 #define AW_OWN_TEXT_ROWS_MAX   4096U
 
+/* What agents give their word for. */
+#define AW_COMMITMENTS_BITS     15U
+#define AW_COMMITMENTS_MAX      ((1U << AW_COMMITMENTS_BITS) - 1)
+#define AW_COMMITMENT_BYTES_MAX 1024U
+#define AW_DEFER_MS_MAX         (UINT64_C(366) * 24 * 3600 * 1000)
+
 /* How long a request is known by its Idempotency-Key. */
 #define AW_ONCE_MS (UINT64_C(24) * 3600 * 1000)
 

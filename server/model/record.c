@@ -276,7 +276,7 @@ static const uint16_t table_limits[] = {
     offsetof(struct aw_table_limits, lanes_max),   offsetof(struct aw_table_limits, agents_max),
     offsetof(struct aw_table_limits, keys_max),    offsetof(struct aw_table_limits, facts_max),
     offsetof(struct aw_table_limits, flights_max), offsetof(struct aw_table_limits, asides_max),
-    offsetof(struct aw_table_limits, replies_max),
+    offsetof(struct aw_table_limits, replies_max), offsetof(struct aw_table_limits, commitments_max),
 };
 
 static void
@@ -299,6 +299,7 @@ put_settings(struct put *put, const struct aw_core_settings *settings)
     put_ms(put, settings->reply_retry_ms);
     put_ms(put, settings->reply_retry_ms_max);
     put_u32(put, settings->reply_attempts_max);
+    put_ms(put, settings->defer_back_ms);
 }
 
 static void
@@ -802,6 +803,22 @@ put_transfer(struct put *put, const struct aw_in_transfer *transfer, const struc
     put_ms(put, out->help.kept_until);
 }
 
+/* One that was refused only told its holder of new messages. Behind the inputs when the ticket comes back, as with a transfer. */
+static void
+put_defer(struct put *put, const struct aw_command *command)
+{
+    const struct aw_in_defer *defer = &command->in.defer;
+    bool                      is_refused = command->out.err != AW_OK;
+
+    AW_ASSERT((unsigned)defer->reason < AW_DEFER_REASONS);
+    put_fenced(put, &defer->fenced);
+    put_u8(put, is_refused);
+    put_ms(put, defer->until);
+    put_u8(put, defer->reason);
+    put_note(put, is_refused ? &(struct aw_in_body){.len = 0} : &defer->what);
+    put_ms(put, is_refused ? 0 : command->out.u.lease.held_until);
+}
+
 static void
 put_timer(struct put *put, const struct aw_in_timer *timer)
 {
@@ -885,6 +902,8 @@ put_unfold(struct put *put, const struct aw_in_unfold *unfold, uint32_t slot)
 #define EFFECT_BYTES_MAX (10U + 3U + 3U + 1U + 1U + 1U + 3U + 10U + 1U + AW_AGENT_BYTES_MAX)
 /* Beside the cause: an incident follows. */
 #define EFFECT_HAS_INCIDENT 0x80U
+/* The deferral is over. */
+#define EFFECT_DEFERRAL_OVER 0x40U
 static void
 put_forecast(struct put *put, const struct aw_in_forecast *forecast)
 {
@@ -916,7 +935,7 @@ put_promise(struct put *put, const struct aw_in_promise *promise)
     put_ms(put, promise->nine_of_ten_by);
 }
 
-/* Classes and states share a byte each: before in the upper half. */
+/* Classes and states share a byte each: before in the upper half. So do the cause and whether a deferral is over. */
 static void
 put_effect(struct put *put, const struct aw_effect *effect)
 {
@@ -927,8 +946,9 @@ put_effect(struct put *put, const struct aw_effect *effect)
     put_varint(put, effect->lane_before);
     put_u8(put, effect->class_ | (effect->class_before & 0xFU) << 4);
     put_u8(put, (unsigned)effect->state | (unsigned)effect->state_before << 4);
-    AW_ASSERT((unsigned)effect->cause < EFFECT_HAS_INCIDENT);
-    put_u8(put, effect->cause | (effect->incident.seq != 0 ? EFFECT_HAS_INCIDENT : 0));
+    AW_ASSERT((unsigned)effect->cause < EFFECT_DEFERRAL_OVER);
+    put_u8(put, (unsigned)effect->cause | (effect->incident.seq != 0 ? EFFECT_HAS_INCIDENT : 0) |
+                    (effect->deferral_over ? EFFECT_DEFERRAL_OVER : 0));
     if (effect->incident.seq != 0) {
         put_varint(put, effect->incident.slot);
         put_varint(put, effect->incident.seq);
@@ -988,6 +1008,9 @@ put_fields(struct put *put, const struct aw_command *command)
         return;
     case AW_COMMAND_TRANSFER:
         put_transfer(put, &command->in.transfer, &command->out.u.lease);
+        return;
+    case AW_COMMAND_DEFER:
+        put_defer(put, command);
         return;
     case AW_COMMAND_TIMER:
         put_timer(put, &command->in.timer);
@@ -1387,6 +1410,7 @@ get_settings(struct get *get, struct aw_core_settings *settings)
     settings->reply_retry_ms = get_ms(get);
     settings->reply_retry_ms_max = get_ms(get);
     settings->reply_attempts_max = get_u32(get);
+    settings->defer_back_ms = get_ms(get);
 }
 
 static void
@@ -1954,6 +1978,21 @@ get_transfer(struct get *get, struct aw_in_transfer *transfer, struct aw_out_lea
 }
 
 static void
+get_defer(struct get *get, struct aw_command *command)
+{
+    struct aw_in_defer *defer = &command->in.defer;
+
+    get_fenced(get, &defer->fenced);
+    command->out.err = get_u8(get, 1, "a flag is neither 0 nor 1") != 0 ? AW_E_NEW_MESSAGES : AW_OK;
+    defer->until = get_ms(get);
+    defer->reason = (enum aw_defer_reason)get_u8(get, AW_DEFER_REASONS - 1, "a reason is out of range");
+    get_note(get, &defer->what);
+    command->out.u.lease.held_until = get_ms(get);
+    if (command->out.err != AW_OK && (defer->what.len > 0 || command->out.u.lease.held_until != 0))
+        get_fail(get, AW_E_CORRUPT, "put off, though new messages went before it");
+}
+
+static void
 get_timer(struct get *get, struct aw_in_timer *timer)
 {
     timer->slot = get_u32(get);
@@ -2128,6 +2167,9 @@ get_fields(struct get *get, struct aw_command *command)
     case AW_COMMAND_TRANSFER:
         get_transfer(get, &command->in.transfer, &command->out.u.lease);
         return true;
+    case AW_COMMAND_DEFER:
+        get_defer(get, command);
+        return true;
     case AW_COMMAND_TIMER:
         get_timer(get, &command->in.timer);
         return true;
@@ -2197,9 +2239,10 @@ get_effect(struct get *get, struct aw_effect *effect)
     classes = get_u8(get, UINT8_MAX, "");
     states = get_u8(get, UINT8_MAX, "");
     cause = get_u8(get, UINT8_MAX, "");
-    if ((cause & ~EFFECT_HAS_INCIDENT) > AW_TIMER_CAUSE_MAX)
+    if ((cause & (EFFECT_DEFERRAL_OVER - 1)) > AW_TIMER_CAUSE_MAX)
         get_fail(get, AW_E_CORRUPT, "a timer's cause is out of range");
-    effect->cause = (enum aw_timer_cause)(cause & ~EFFECT_HAS_INCIDENT);
+    effect->cause = (enum aw_timer_cause)(cause & (EFFECT_DEFERRAL_OVER - 1));
+    effect->deferral_over = (cause & EFFECT_DEFERRAL_OVER) != 0;
     if ((cause & EFFECT_HAS_INCIDENT) != 0) {
         effect->incident.slot = (uint32_t)get_varint(get, UINT16_MAX, "an incident is out of range");
         effect->incident.seq = get_varint(get, UINT64_MAX >> 1, "an incident is out of range");

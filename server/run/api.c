@@ -51,6 +51,7 @@ static const struct route routes[] = {
     EXACT(AW_POST, "/v1/replies/check", aw_api_check_reply),
     EXACT(AW_GET, "/v1/surge", aw_api_get_surge),
     EXACT(AW_PUT, "/v1/surge", aw_api_put_surge),
+    EXACT(AW_GET, "/v1/commitments", aw_api_list_commitments),
     EXACT(AW_GET, "/v1/stats", aw_api_stats),
     EXACT(AW_GET, "/v1/events", aw_api_events),
     EXACT(AW_GET, "/healthz", aw_api_healthz),
@@ -64,6 +65,7 @@ static const struct route routes[] = {
     WITH_ID(AW_POST, "/v1/leases/", "/release", aw_api_release),
     WITH_ID(AW_POST, "/v1/leases/", "/decline", aw_api_decline),
     WITH_ID(AW_POST, "/v1/leases/", "/transfer", aw_api_transfer),
+    WITH_ID(AW_POST, "/v1/leases/", "/defer", aw_api_defer),
     WITH_ID(AW_POST, "/v1/leases/", "/reply", aw_api_reply),
     WITH_ID(AW_GET, "/v1/replies/", "", aw_api_get_reply),
     WITH_ID(AW_POST, "/v1/replies/", "/status", aw_api_report_reply),
@@ -487,13 +489,23 @@ aw_api_next(struct aw_call *call, uint64_t after, struct aw_header_field *ret_li
 {
     char             text[AW_BASE32_U64_CHARS];
     struct aw_buffer link;
+    struct aw_slice  query = call->request->query;
     struct aw_slice  cursor;
 
     aw_base32_u64(after, text);
     aw_buffer_init(&link, aw_call_arena(call));
     aw_buffer_add_str(&link, "<");
     aw_buffer_add(&link, call->request->path.ptr, call->request->path.len);
-    aw_buffer_add_str(&link, "?cursor=");
+    aw_buffer_add_str(&link, "?");
+    while (query.len > 0) {
+        struct aw_slice parameter = aw_slice_cut(&query, '&');
+
+        if (parameter.len == 0 || aw_slice_starts(parameter, AW_SLICE("cursor=")))
+            continue;
+        aw_buffer_add(&link, parameter.ptr, parameter.len);
+        aw_buffer_add_str(&link, "&");
+    }
+    aw_buffer_add_str(&link, "cursor=");
     aw_buffer_add(&link, text, sizeof(text));
     aw_buffer_add_str(&link, ">; rel=\"next\"");
     if (link.failed || !aw_arena_copy(aw_call_arena(call), aw_slice_of(text, sizeof(text)), &cursor))

@@ -34,6 +34,8 @@ aw_api_handler aw_api_complete;
 aw_api_handler aw_api_release;
 aw_api_handler aw_api_decline;
 aw_api_handler aw_api_transfer;
+aw_api_handler aw_api_defer;
+aw_api_handler aw_api_list_commitments;
 aw_api_handler aw_api_reply;
 aw_api_handler aw_api_extend_many;
 aw_api_handler aw_api_complete_many;
@@ -115,7 +117,8 @@ AW_MUST_USE bool aw_api_read_again(struct aw_call *call, struct aw_read *read, b
 /* Lists go page by page. Where the page that the request asks for begins: behind `after`, 0 for the first one (`?cursor=`, as
  * `next` of the page before). False: answered 400. */
 AW_MUST_USE bool aw_api_cursor(struct aw_call *call, uint64_t *ret_after);
-/* The cursor of the page behind `after`, and the Link field that names it; in the arena. Empty ones without memory. */
+/* The cursor of the page behind `after`, and the Link field that names it, with what else the request's query holds; in the arena.
+ * Empty ones without memory. */
 struct aw_slice aw_api_next(struct aw_call *call, uint64_t after, struct aw_header_field *ret_link);
 /* "t01..." quoted, for an ETag of version `version`; in the arena. */
 struct aw_slice aw_api_etag(struct aw_arena *arena, uint64_t version);

@@ -1,5 +1,5 @@
-/* api_leases.c - what the holder of a lease does with it: extend, reply, complete, release, decline, transfer; one, or many in
- * one request.
+/* api_leases.c - what the holder of a lease does with it: extend, reply, complete, release, decline, transfer, defer; one, or
+ * many in one request.
  *
  * One is many with a single line. Before the commit it is looked up where replies go (reply_draft.h). After it some lines need the
  * journal: new messages to be shown, and for a lease that is no longer held, how it ended: a repeat of the very request that ended
@@ -34,6 +34,7 @@ struct want {
     uint32_t                   lease_s;  /* extend */
     struct aw_slice            words;    /* of those that have one text */
     struct aw_transfer_request transfer; /* transfer */
+    struct aw_defer_request    defer;    /* defer */
     bool                       has_reply;
     struct aw_reply            reply; /* complete, reply */
 };
@@ -42,12 +43,14 @@ struct want {
 static uint64_t
 op_hash(const struct aw_hash_key *key, enum aw_command_kind kind, const struct want *want)
 {
-    const struct aw_slice texts[] = {want->words, want->transfer.lane, want->transfer.agent, want->transfer.note};
+    const uint64_t        numbers[] = {want->defer.until, (uint64_t)want->defer.reason};
+    const struct aw_slice texts[] = {want->words,         want->transfer.lane, want->transfer.agent,
+                                     want->transfer.note, want->defer.what,    aw_slice_of(numbers, sizeof(numbers))};
     char                  bytes[1 + AW_RELEASE_REASON_BYTES_MAX + AW_ARRAY_LEN(texts) * sizeof(uint64_t)];
     size_t                len = 1;
 
     bytes[0] = (char)kind;
-    if (kind != AW_COMMAND_TRANSFER) {
+    if (kind != AW_COMMAND_TRANSFER && kind != AW_COMMAND_DEFER) {
         AW_ASSERT(want->words.len <= AW_RELEASE_REASON_BYTES_MAX);
         if (want->words.len > 0)
             memcpy(bytes + 1, want->words.ptr, want->words.len);
@@ -68,30 +71,46 @@ refuse(struct aw_api_line *line, enum aw_err err, const char *field, const char 
     line->problem = (struct aw_problem){.err = err, .field = aw_slice_str(field), .detail = aw_slice_str(detail)};
 }
 
+/* What a transfer or a defer has besides. False: refused. */
+static bool
+set_kind(struct fenced *fenced, struct aw_api_line *line, struct aw_command *command, const struct want *want)
+{
+    struct aw_in_transfer *transfer = &command->in.transfer;
+    struct aw_in_defer    *defer = &command->in.defer;
+    bool                   is_noted = true;
+
+    if (fenced->kind == AW_COMMAND_DEFER) {
+        defer->until = want->defer.until;
+        defer->reason = want->defer.reason;
+        is_noted = aw_api_note(&fenced->call, want->defer.what, &defer->what);
+    } else if (fenced->kind == AW_COMMAND_TRANSFER) {
+        transfer->lane = want->transfer.lane;
+        transfer->to = want->transfer.agent;
+        if (transfer->to.len > 0 && !aw_api_is_agent(transfer->to)) {
+            refuse(line, AW_E_BAD_VALUE, "agent", "agent is no name that an agent can have");
+            return false;
+        }
+        is_noted = want->transfer.note.len == 0 || aw_api_note(&fenced->call, want->transfer.note, &transfer->note);
+    }
+    if (!is_noted)
+        refuse(line, AW_E_MEMORY, "", "");
+    return is_noted;
+}
+
 static void
 set_command(struct fenced *fenced, struct aw_api_line *line, struct aw_entry *entry, const struct want *want)
 {
     const struct aw_shared *shared = fenced->call.io->shared;
-    struct aw_in_transfer   in = {.lane = want->transfer.lane, .to = want->transfer.agent};
+    struct aw_in_fenced     in = {.agent = fenced->agent, .lease_ms = want->lease_s * AW_MS_PER_S, .words = want->words};
 
-    if (!aw_lease_id_parse(line->token, &shared->token_key, &in.fenced.lease) || in.fenced.lease.shard != shared->shard) {
+    if (!aw_lease_id_parse(line->token, &shared->token_key, &in.lease) || in.lease.shard != shared->shard) {
         refuse(line, AW_E_NOT_FOUND, "", "there is no lease by that name");
         return;
     }
-    if (in.to.len > 0 && !aw_api_is_agent(in.to)) {
-        refuse(line, AW_E_BAD_VALUE, "agent", "agent is no name that an agent can have");
-        return;
-    }
-    if (want->transfer.note.len > 0 && !aw_api_note(&fenced->call, want->transfer.note, &in.note)) {
-        refuse(line, AW_E_MEMORY, "", "");
-        return;
-    }
-    in.fenced.agent = fenced->agent;
-    in.fenced.op_hash = op_hash(&shared->table_key, fenced->kind, want);
-    in.fenced.lease_ms = want->lease_s * AW_MS_PER_S;
-    in.fenced.words = want->words;
-    entry->command = (struct aw_command){.kind = fenced->kind, .in.transfer = in}; /* of all others its first part */
-    line->entry = entry;
+    in.op_hash = op_hash(&shared->table_key, fenced->kind, want);
+    entry->command = (struct aw_command){.kind = fenced->kind, .in.fenced = in};
+    if (set_kind(fenced, line, &entry->command, want))
+        line->entry = entry;
 }
 
 /* The reply that goes with a line's command, which is set. */
@@ -134,6 +153,13 @@ is_lost(const struct aw_api_line *line)
     return out->err == AW_E_LEASE_LOST || (out->err == AW_E_NOT_FOUND && out->u.lease.refusal == AW_TRANSFER_GOES);
 }
 
+/* Whether its answer tells more than a repeat finds in the state. */
+static bool
+tells_more(enum aw_command_kind kind)
+{
+    return kind == AW_COMMAND_TRANSFER || kind == AW_COMMAND_DEFER;
+}
+
 /* What of the journal this line's answer needs. False: nothing. */
 static bool
 needs_read(const struct aw_api_line *line, struct aw_read_item *ret_item)
@@ -142,10 +168,10 @@ needs_read(const struct aw_api_line *line, struct aw_read_item *ret_item)
     const struct aw_out_lease *out = &command->out.u.lease;
 
     /* Only what ended an earlier lease than the last one can be a repeat that the state does not know. An extend or a reply ends
-     * nothing. Where a transfer went is known by its record alone. */
+     * nothing. Where a transfer went, and when a deferral ends, is known by its record alone. */
     if ((is_lost(line) && out->last_seq != 0 && !out->is_last_end && command->kind != AW_COMMAND_EXTEND &&
          command->kind != AW_COMMAND_REPLY) ||
-        (command->kind == AW_COMMAND_TRANSFER && command->out.err == AW_OK && !command->out.changed)) {
+        (tells_more(command->kind) && command->out.err == AW_OK && !command->out.changed)) {
         *ret_item =
             (struct aw_read_item){.kind = AW_READ_ENDING, .last_seq = out->last_seq, .fence = command->in.fenced.lease.fence};
         return true;
@@ -215,16 +241,19 @@ make_done(const struct fenced *fenced, const struct aw_api_line *line, struct aw
 
     if (command->out.err != AW_OK && !is_repeat(fenced, line))
         return false;
-    if (fenced->kind == AW_COMMAND_TRANSFER && !command->out.changed && (item == NULL || item->err != AW_OK))
+    if (tells_more(fenced->kind) && !command->out.changed && (item == NULL || item->err != AW_OK))
         return false; /* what was answered can't be read */
     *ret_done = (struct aw_done_answer){.lease = line->token,
                                         .ticket = out->ticket,
                                         .state = fenced->kind == AW_COMMAND_COMPLETE ? AW_TICKET_CLOSED
+                                                 : fenced->kind == AW_COMMAND_DEFER  ? AW_TICKET_HELD
                                                  : fenced->kind != AW_COMMAND_EXTEND ? AW_TICKET_WAITING
                                                                                      : AW_TICKET_LEASED,
                                         .duplicate = !command->out.changed};
     if (fenced->kind == AW_COMMAND_TRANSFER)
         tell_transfer(fenced, line, ret_done);
+    if (fenced->kind == AW_COMMAND_DEFER)
+        ret_done->held_until = command->out.changed ? out->held_until : item->ended_held_until;
     if (line->draft != NULL)
         tell_reply(fenced, line, ret_done);
     if (fenced->kind == AW_COMMAND_EXTEND) {
@@ -297,8 +326,13 @@ make_problem(const struct fenced *fenced, const struct aw_api_line *line)
             problem.err = AW_E_LEASE_LOST;
             problem.state = aw_lease_view_state(line->entry->command.out.u.lease.end);
         }
-        if (problem.err == AW_E_TABLE_FULL)
+        if (problem.err == AW_E_TABLE_FULL && fenced->kind == AW_COMMAND_DEFER)
+            problem.detail = AW_SLICE("no more words can be kept just now (commitments-max); release it");
+        else if (problem.err == AW_E_TABLE_FULL)
             problem.detail = AW_SLICE("no more of this can be remembered just now (of one ticket, or asides-max); release it");
+        if (problem.err == AW_E_BAD_VALUE && fenced->kind == AW_COMMAND_DEFER)
+            problem = (struct aw_problem){
+                .err = AW_E_BAD_VALUE, .field = AW_SLICE("until"), .detail = AW_SLICE("until lies ahead, within 366 days")};
         if (problem.err == AW_E_FORBIDDEN)
             problem.detail = AW_SLICE("another agent holds this lease");
         if (line->draft != NULL)
@@ -447,6 +481,8 @@ decode_one(enum aw_command_kind kind, struct aw_arena *arena, enum aw_media medi
         ret_want->has_reply = err == AW_OK;
     } else if (kind == AW_COMMAND_TRANSFER) {
         err = aw_proto_decode_transfer(arena, media, body, &ret_want->transfer, problem);
+    } else if (kind == AW_COMMAND_DEFER) {
+        err = aw_proto_decode_defer(arena, media, body, &ret_want->defer, problem);
     } else {
         err = aw_proto_decode_release(arena, media, body, &release, problem);
         if (err == AW_OK)
@@ -563,6 +599,12 @@ void
 aw_api_transfer(struct aw_io *io, struct aw_request *request, struct aw_slice id)
 {
     carry_out(io, request, AW_COMMAND_TRANSFER, id);
+}
+
+void
+aw_api_defer(struct aw_io *io, struct aw_request *request, struct aw_slice id)
+{
+    carry_out(io, request, AW_COMMAND_DEFER, id);
 }
 
 void

@@ -49,7 +49,12 @@ on_counted(struct aw_call *call)
                                             .cancelled = counts->cancelled,
                                             .expired = counts->expired,
                                             .released = counts->released,
-                                            .declined = counts->declined};
+                                            .declined = counts->declined,
+                                            .deferred = counts->deferred,
+                                            .commitments_kept = counts->commitments_kept,
+                                            .commitments_broken = counts->commitments_broken,
+                                            .commitments = counts->commitments,
+                                            .commitments_overdue = counts->commitments_overdue};
     struct aw_buffer              buffer;
     struct aw_writer              writer;
 

@@ -85,6 +85,8 @@ answer_look(struct look *look)
                                            .age_from = view->age,
                                            .closed_at = view->closed_at,
                                            .held_until = view->held_until,
+                                           .is_deferred = view->is_deferred,
+                                           .commitment = view->commitment,
                                            .departs_at = view->departs_at,
                                            .reply_by = view->reply_by,
                                            .expires_at = view->expires_at,

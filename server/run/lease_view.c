@@ -33,6 +33,7 @@ aw_lease_view_of_outcome(struct aw_lease_answer *lease, struct aw_lease_text *te
                                       .reply_by = out->reply_by,
                                       .promise = out->promise,
                                       .incident = out->incident,
+                                      .commitment = out->commitment,
                                       .messages_total = out->messages_total,
                                       .notes_total = out->notes_total};
     set_token(lease, text, out->lease, token_key);
@@ -55,6 +56,7 @@ aw_lease_view_of_ticket(struct aw_lease_answer *lease, struct aw_lease_text *tex
                                       .reply_by = view->reply_by,
                                       .promise = view->promise,
                                       .incident = view->incident,
+                                      .commitment = view->commitment,
                                       .messages_total = view->messages_total,
                                       .notes_total = view->notes_total};
     set_token(lease, text, view->lease, token_key);

@@ -150,6 +150,9 @@ render_ever(const struct aw_state_counts *counts, struct aw_buffer *buffer)
         {"leases_released", "Leases given back by their agent.", counts->released},
         {"leases_declined", "Leases declined by their agent.", counts->declined},
         {"leases_transferred", "Leases ended as their agent handed the ticket on.", counts->transferred},
+        {"leases_deferred", "Leases ended as their agent put the ticket off.", counts->deferred},
+        {"commitments_kept", "What agents gave their word for, and the customer heard in time.", counts->commitments_kept},
+        {"commitments_broken", "The same, and the customer had not heard when it was due.", counts->commitments_broken},
     };
 
     for (size_t i = 0; i < AW_ARRAY_LEN(ever); i++) {
@@ -178,6 +181,9 @@ render_tickets(const struct aw_state_counts *counts, struct aw_buffer *buffer)
     aw_buffer_printf(buffer, "aswolk_leases %" PRIu64 "\n", counts->leases);
     family(buffer, "lanes", "gauge", "Lanes.");
     aw_buffer_printf(buffer, "aswolk_lanes %" PRIu64 "\n", counts->lanes);
+    family(buffer, "commitments", "gauge", "Open tickets on which an agent gave his word, by whether it is overdue.");
+    aw_buffer_printf(buffer, "aswolk_commitments{overdue=\"no\"} %" PRIu64 "\naswolk_commitments{overdue=\"yes\"} %" PRIu64 "\n",
+                     counts->commitments - counts->commitments_overdue, counts->commitments_overdue);
     family(buffer, "replies", "gauge", "Replies by state, those that are over as long as they are known.");
     for (unsigned state = AW_REPLY_WAITING; state < AW_REPLY_STATES; state++)
         aw_buffer_printf(buffer, "aswolk_replies{state=\"%s\"} %" PRIu64 "\n", aw_reply_state_name((enum aw_reply_state)state),

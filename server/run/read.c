@@ -402,7 +402,8 @@ read_thread(struct aw_read *read, struct aw_read_item *item, struct aw_journal_r
             err = collect(&walk, found, &full);
         else if (err == AW_OK && found->record.kind == AW_COMMAND_PLACE)
             err = collect_word(&walk, found);
-        else if (err == AW_OK && (found->record.kind == AW_COMMAND_NOTE || found->record.kind == AW_COMMAND_TRANSFER))
+        else if (err == AW_OK && (found->record.kind == AW_COMMAND_NOTE || found->record.kind == AW_COMMAND_TRANSFER ||
+                                  found->record.kind == AW_COMMAND_DEFER))
             err = collect_note(&walk, found);
         if (is_damage(err) || (err == AW_E_NOT_FOUND && item->is_open)) {
             err = collect_damaged(&walk, chain.at, read->shard);
@@ -572,6 +573,7 @@ read_ending(struct aw_read_item *item, struct aw_journal_reader *reader, struct 
             item->ended_class = (enum aw_class)command.out.effect.class_;
             item->ended_lane = command.out.effect.lane;
             item->ended_kept_until = command.out.u.lease.help.kept_until;
+            item->ended_held_until = command.out.u.lease.held_until;
             return AW_OK;
         }
         if (found->record.kind == AW_COMMAND_TIMER || found->record.kind == AW_COMMAND_CANCEL) {
@@ -637,6 +639,27 @@ read_address(struct aw_read_item *item, uint64_t seq, struct aw_journal_reader *
 }
 
 static enum aw_err
+read_note(struct aw_read_item *item, struct aw_journal_reader *reader, struct aw_arena *scratch, struct room *room,
+          struct aw_found *found)
+{
+    struct aw_command command;
+    struct aw_in_body content;
+    struct aw_slice   body;
+    enum aw_err       err = aw_find_record(reader, scratch, item->last_seq, found);
+
+    if (err == AW_OK)
+        err = aw_record_read(&found->record, scratch, &command, NULL);
+    if (err != AW_OK)
+        return err;
+    if (!aw_command_body(&command, &content))
+        return AW_E_NOT_FOUND;
+    err = read_body(reader, item->last_seq, &body);
+    if (err == AW_OK && body.len > 0)
+        item->body = room_copy(room, body);
+    return err;
+}
+
+static enum aw_err
 read_reply(struct aw_read_item *item, struct aw_journal_reader *reader, struct aw_arena *scratch, struct room *room,
            struct aw_found *found)
 {
@@ -685,6 +708,9 @@ aw_read_carry_out(struct aw_read *read, struct aw_journal_reader *reader, struct
             break;
         case AW_READ_RECEIPT:
             item->err = read_receipt(item, reader, scratch, &room, &found);
+            break;
+        case AW_READ_NOTE:
+            item->err = read_note(item, reader, scratch, &room, &found);
             break;
         case AW_READ_ADDRESS:
             item->err = read_address(item, item->last_seq, reader, scratch, &room, &found);

@@ -23,6 +23,7 @@ enum aw_read_kind {
     AW_READ_THREAD,  /* the messages of a ticket, newest record first to last */
     AW_READ_RECEIPT, /* what was answered to the message `last_seq` */
     AW_READ_ENDING,  /* how the lease `fence` ended */
+    AW_READ_NOTE,    /* what the note `last_seq` says */
     AW_READ_ADDRESS, /* where a reply to the message `last_seq` goes, and what the server itself may say in one */
     AW_READ_REPLY,   /* the reply `last_seq`, and where it goes */
     AW_READ_TOLD,    /* what some messages of a ticket tell, and what the others do (core/told.h) */
@@ -53,7 +54,7 @@ struct aw_read_item {
     struct aw_slice      name;    /* ADDRESS: of the customer, as the gateway said; empty: not known */
     struct aw_slice      flights; /* ADDRESS: MessagePack list as it was posted */
     struct aw_slice      agent;   /* REPLY: who wrote it */
-    struct aw_slice      body;    /* REPLY: MessagePack map of the posted fields; empty when erased */
+    struct aw_slice      body;    /* REPLY, NOTE: MessagePack map of the posted fields; empty when erased */
     uint8_t              visibility;
     aw_ms                written_at;
     struct aw_message_id to;
@@ -95,9 +96,10 @@ struct aw_read_item {
     uint64_t            ended_seq;
     uint64_t            ended_op_hash;
     aw_ms               ended_at;
-    enum aw_class       ended_class; /* TRANSFER: what was answered */
+    enum aw_class       ended_class; /* TRANSFER, DEFER: what was answered */
     uint32_t            ended_lane;
     aw_ms               ended_kept_until;
+    aw_ms               ended_held_until;
     struct aw_ticket_id ticket; /* of that lease, also when it ended long ago */
 };
 

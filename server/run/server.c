@@ -140,6 +140,7 @@ make_state(struct aw_server *server, struct aw_why *why)
     limits.flights_max = (uint32_t)settings->flights_max;
     limits.asides_max = (uint32_t)settings->asides_max;
     limits.replies_max = (uint32_t)settings->replies_max;
+    limits.commitments_max = (uint32_t)settings->commitments_max;
     /* Keys are ages and departures: from a month before this start on they are told apart. */
     lanes.base = aw_clock_wall() - UINT64_C(31) * 24 * 3600 * 1000;
     err = lanes_bytes(server, &lanes.bytes_max, why);
@@ -183,7 +184,9 @@ core_settings(const struct aw_settings *settings)
         .flights_max = (uint32_t)settings->flights_max,
         .asides_max = (uint32_t)settings->asides_max,
         .replies_max = (uint32_t)settings->replies_max,
+        .commitments_max = (uint32_t)settings->commitments_max,
     };
+    core.defer_back_ms = settings->defer_back_s * AW_MS_PER_S;
     core.reply_retry_ms = settings->reply_retry_s * AW_MS_PER_S;
     core.reply_retry_ms_max = settings->reply_retry_s_max * AW_MS_PER_S;
     core.reply_attempts_max = (uint32_t)settings->reply_attempts_max;

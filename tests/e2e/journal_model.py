@@ -9,6 +9,8 @@ IDENTITY_TICKETS_MAX = 8
 TICKET_IDENTITIES_MAX = 64
 DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 
+LEASE_OVER = 1  # why a timer went off
+
 
 def ms_of(text):
     return round(seconds_of(text) * 1000)
@@ -194,7 +196,8 @@ class Model:
 
     def _take_timer(self, record, at):
         lease = self.slots[record["slot"]].lease
-        if lease is not None and lease.expires[-1] <= at:
+        if record["cause"] == LEASE_OVER:
+            check(lease is not None and lease.expires[-1] <= at, "a lease that is over", record)
             self._drop(lease.ticket, "timer")
 
     def _running(self, record, at):
@@ -223,17 +226,28 @@ class Model:
     def _take_transfer(self, record, at):
         self._end(record, at)
 
+    def _take_defer(self, record, at):
+        if self._is_refused(record, at):
+            return
+        lease = self._end(record, at)
+        equal(set(lease.at_end) - set(lease.messages), set(), "nothing is put off that its holder was not given: %r" % record)
+
     def _take_note(self, record, at):
         ticket = self.tickets[record["ticket"]]
         equal(ticket.closed_seq, 0, "a note of an open ticket: %r" % record)
 
+    def _is_refused(self, record, at):
+        if not record.get("new_messages"):
+            return False
+        lease = self._running(record, at)
+        unseen = set(lease.ticket.messages) - set(lease.messages)
+        check(unseen, "refused for what was not seen", record)
+        lease.messages = list(lease.ticket.messages)
+        self.counts[record["kind"]] -= 1
+        return True
+
     def _take_complete(self, record, at):
-        if record.get("new_messages"):
-            lease = self._running(record, at)
-            unseen = set(lease.ticket.messages) - set(lease.messages)
-            check(unseen, "refused for what was not seen", record)
-            lease.messages = list(lease.ticket.messages)
-            self.counts["complete"] -= 1
+        if self._is_refused(record, at):
             return
         lease = self._end(record, at)
         equal(set(lease.at_end) - set(lease.messages), set(), "nothing is closed that its holder was not given: %r" % record)

@@ -32,7 +32,7 @@ CHANNELS = ("web", "mail", "twitter")
 HELPERS = {"main": "red", "red": "blue", "blue": "main"}  # whose agents may help with what has waited long
 AGENTS = 5
 SHORT_S, LONG_S = 5, 3600  # A long lease ends by its holder or with its ticket, never by itself.
-ENDED = ("complete", "release", "decline", "transfer")
+ENDED = ("complete", "release", "decline", "transfer", "defer")
 SETTINGS = (
     ["--decline-s", "2", "--kept-s", "1", "--kept-gentle-s", "2", "--gentle-first-s", "1", "--lease-grace-s", "1"]
     + ["--kept-transfer-s", "1"]
@@ -348,7 +348,10 @@ class Agent:
             colleague = self.random.random() < 0.3
             goal = {"agent": "agent-%d" % self.random.randrange(AGENTS)} if colleague else {"lane": self.random.choice(LANES[:3])}
             self.end(api, held, "transfer", dict(goal, **self.random.choice(({}, {"note": "a word to you"}))))
-        elif dice < 0.82:
+        elif dice < 0.73:
+            until_ = rfc3339(time.time() + self.random.uniform(0.5, 5))
+            self.end(api, held, "defer", {"until": until_, "reason": "commitment", "what": "a word to the customer"})
+        elif dice < 0.83:
             self.extend(api, held)
         elif dice < 0.87:
             self.race(api, held)
@@ -420,6 +423,8 @@ class Agent:
         elif answer["type"] == "urn:aswolk:table-full":
             check(verb in ("decline", "transfer"), "all else has room", verb)
             held.trying = None
+        elif verb == "defer" and answer["type"] == "urn:aswolk:bad-value":
+            held.trying = None  # it took so long to ask
         elif verb == "transfer" and answer["type"] != "urn:aswolk:lease-lost":
             refusals = ["urn:aswolk:" + name for name in ("transfer-refused", "bad-value", "not-found", "lane-paused")]
             check(answer["type"] in refusals, "back, too often, to oneself, to nobody, or into a lane that is shut", answer)
@@ -674,6 +679,7 @@ COUNTED = {  # name of the metric -> of the model
     "leases_released": "release",
     "leases_declined": "decline",
     "leases_transferred": "transfer",
+    "leases_deferred": "defer",
 }
 
 

@@ -677,5 +677,22 @@ def test_journal_damage(t):
     aswolk(Nowhere, "journal", server.folder, "--verify")
 
 
+def test_defer_and_commitments(t):
+    """Put off by ticket; what was promised is listed, for people and for programs."""
+    server = t.server()
+    ann = server.api("ann")
+    ann.receipt(Messages().next())
+    ticket = ann.lease()["ticket"]
+    for words in (["--in", "2h"], ["--what", "x"], ["--what", "x", "--in", "soon"], ["--what", "x", "--in", "2h", "--until", "x"]):
+        aswolk(server, "defer", ticket, *words, code=USAGE)
+    told = aswolk(server, "defer", ticket, "--in", "2h", "--reason", "customer", "--what", "her voucher").out
+    check(told.startswith(ticket + " comes back at "), "when", told)
+    text = aswolk(server, "commitments").out
+    check("ann" in text and "her voucher" in text and "customer" in text and ticket in text, "for people", text)
+    equal([item["what"] for item in aswolk(server, "commitments", "--json", "--of", "ann").lines], ["her voucher"], "for programs")
+    equal(aswolk(server, "commitments", "--of", "bob").out + aswolk(server, "commitments", "--broken").out, "", "no others")
+    aswolk(server, "defer", ticket, "--in", "2h", "--what", "x", code=FAILED)
+
+
 if __name__ == "__main__":
     sys.exit(run(globals()))

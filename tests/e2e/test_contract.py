@@ -4,6 +4,7 @@ looks at all answers of all tests, is shown to see what is wrong.
 """
 
 import sys
+import time
 
 import contract
 from aswolk_test import (
@@ -103,6 +104,13 @@ def hand_on(api, make):
     status(api.send("POST", "/v1/tickets/%s/notes" % ticket, {"text": "I do"}), 200, "a note")
     lease = api.lease()
     equal(lease["notes_total"], 2, "the notes")
+    word = {"until": rfc3339(time.time() + 3600), "reason": "third_party", "what": "the crew is asked"}
+    status(api.act(lease, "defer", word), 200, "defer")
+    equal(status(api.get("/v1/commitments?agent=" + api.who), 200, "commitments").value["items"][0]["what"], word["what"], "a word")
+    status(api.get("/v1/tickets/" + ticket), 200, "GET a ticket that was put off")
+    status(api.send("PATCH", "/v1/tickets/" + ticket, {"hold": False}), 200, "let go")
+    lease = api.lease()
+    equal(lease["commitment"]["by"], api.who, "whose word")
     status(api.send("POST", "/v1/replies/check", {"text": "call us", "channel": "web"}), 200, "words that are not sent yet")
     status(api.get("/v1/tickets/" + ticket), 200, "GET a ticket with a note")
     api.completed(lease)

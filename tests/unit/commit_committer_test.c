@@ -232,6 +232,7 @@ test_recovery_says_what_is_too_small(void **state)
                                      .flights_max = 16,
                                      .asides_max = 64,
                                      .replies_max = 1000,
+                                     .commitments_max = 64,
                                      .preimage_bytes_max = 1 << 20};
     struct aw_recovery     recovery;
     struct aw_why          why = {.text = ""};

@@ -44,6 +44,7 @@ kit_limits(void)
                                     .flights_max = 16,
                                     .asides_max = 8,
                                     .replies_max = 1000,
+                                    .commitments_max = 8,
                                     .preimage_bytes_max = 1U << 20};
 }
 
@@ -215,6 +216,19 @@ kit_transfer(struct kit *kit, struct aw_lease_id lease, const char *agent, const
                                  .in.transfer = {.fenced = {.lease = lease, .agent = aw_slice_str(agent), .op_hash = 4712},
                                                  .lane = aw_slice_str(lane),
                                                  .to = aw_slice_str(to)}};
+
+    (void)kit_apply(kit, &command);
+    return command;
+}
+
+static inline struct aw_command
+kit_defer(struct kit *kit, struct aw_lease_id lease, const char *agent, aw_ms until)
+{
+    struct aw_command command = {.kind = AW_COMMAND_DEFER,
+                                 .in.defer = {.fenced = {.lease = lease, .agent = aw_slice_str(agent), .op_hash = until},
+                                              .until = until,
+                                              .reason = AW_DEFER_COMMITMENT,
+                                              .what = {.len = 9}}};
 
     (void)kit_apply(kit, &command);
     return command;

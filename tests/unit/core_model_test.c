@@ -19,6 +19,7 @@ enum {
     LEASES = 8,
     KEYS = 24,
     ASIDES = 6,
+    COMMITMENTS = 6,
     LANES = 5,
     AGENTS = 5,
     NAMES = 7,
@@ -75,8 +76,12 @@ struct m_ticket {
     uint32_t helped_by[AW_LANE_HELPERS_MAX], helpers;
     bool     is_void;
     /* who may not take it, who alone may; 0: no such thing */
-    aw_ms    declined_until[NAMES], kept_until;
-    int      kept_for;
+    aw_ms declined_until[NAMES], kept_until;
+    int   kept_for;
+    /* what its agent gave his word for */
+    bool     is_deferred, is_committed, is_broken;
+    aw_ms    due_at;
+    int      word_by;
     uint32_t notes;
     uint32_t from[AW_TICKET_TRANSFERS_MAX], transfers; /* lanes that agents handed it on from */
 };
@@ -120,6 +125,7 @@ struct machine {
     uint32_t                units[NAMES];
     unsigned                shelves; /* channels that any agent's units named */
     aw_ms                   now;
+    uint64_t                deferred, kept, broken;
 };
 static struct machine m;
 
@@ -373,12 +379,38 @@ m_queue(struct aw_command *c, uint32_t slot)
     struct m_ticket *t = &m.tickets[slot];
 
     t->state = AW_TICKET_WAITING;
+    t->held_until = 0;
+    t->is_deferred = false;
     m_refresh(t);
     t->version++;
     t->helpers = 0;
     t->outdated = false;
     m_prune(t);
     m_event(c, m_asides(t) > 0 ? AW_EVENT_ASIDE : AW_EVENT_QUEUED, slot);
+}
+
+/* Whoever it was kept for has it no more, and what is over of the declines goes. */
+static void
+m_let_go(struct m_ticket *t)
+{
+    t->kept_until = 0;
+    for (int i = 0; i < NAMES; i++)
+        t->declined_until[i] = t->declined_until[i] <= m.now ? 0 : t->declined_until[i];
+}
+
+/* For who put it off first, but no longer than half of what is left. */
+static void
+m_offer(struct m_ticket *t)
+{
+    uint64_t ms = t->due_at > m.now ? (t->due_at - m.now) / 2 : 0;
+
+    ms = ms < m.settings.kept_transfer_ms ? ms : m.settings.kept_transfer_ms;
+    m_let_go(t);
+    if (ms == 0 || (t->declined_until[t->word_by] == 0 && !m_has_aside_room()))
+        return;
+    t->declined_until[t->word_by] = 0;
+    t->kept_until = m.now + ms;
+    t->kept_for = t->word_by;
 }
 
 static struct aw_ticket_id
@@ -657,8 +689,11 @@ m_join(const struct kit_post *post, uint32_t slot, struct aw_command *c)
         t->kept_until = m.now + kept_ms;
         t->kept_for = t->ended_holder;
     }
-    if (was_closed || (t->state == AW_TICKET_WAITING && (class_ != t->class_ || key != m_key(t) || reply_by != t->reply_by ||
-                                                         closing != t->closing || shelf != m_shelf(t))))
+    if (t->is_deferred)
+        m_offer(t);
+    if (was_closed || t->is_deferred ||
+        (t->state == AW_TICKET_WAITING &&
+         (class_ != t->class_ || key != m_key(t) || reply_by != t->reply_by || closing != t->closing || shelf != m_shelf(t))))
         m_queue(c, slot);
 }
 
@@ -747,7 +782,9 @@ m_out_lease(struct aw_command *c, uint32_t slot)
                                            .opened_at = t->opened_at,
                                            .age = t->age,
                                            .departs_at = t->departs_at,
-                                           .reply_by = t->reply_by};
+                                           .reply_by = t->reply_by,
+                                           .held_until = t->state == AW_TICKET_HELD ? t->held_until : 0,
+                                           .commitment.due_at = t->is_committed ? t->due_at : 0};
     if (t->state == AW_TICKET_LEASED) {
         c->out.u.lease.lease = (struct aw_lease_id){.fence = t->fence, .slot = slot, .shard = KIT_SHARD};
         c->out.u.lease.seen_seq = t->seen;
@@ -892,9 +929,22 @@ m_end(struct m_ticket *t, enum aw_command_kind kind, uint64_t op)
     t->fence = 0;
 }
 
+/* The customer heard, or the ticket closes. */
+static void
+m_answered(struct m_ticket *t)
+{
+    if (t->is_committed && !t->is_broken && t->due_at > m.now)
+        m.kept++;
+    else if (t->is_committed && !t->is_broken)
+        m.broken++;
+    t->is_committed = t->is_broken = false;
+}
+
 static void
 m_close(struct m_ticket *t)
 {
+    m_answered(t);
+    t->is_deferred = false;
     t->state = AW_TICKET_CLOSED;
     t->kept_until = 0;
     memset(t->declined_until, 0, sizeof(t->declined_until));
@@ -908,7 +958,7 @@ m_close(struct m_ticket *t)
 static bool
 m_is_given_back(enum aw_command_kind kind)
 {
-    return kind == AW_COMMAND_RELEASE || kind == AW_COMMAND_DECLINE || kind == AW_COMMAND_TRANSFER;
+    return kind == AW_COMMAND_RELEASE || kind == AW_COMMAND_DECLINE || kind == AW_COMMAND_TRANSFER || kind == AW_COMMAND_DEFER;
 }
 
 /* NULL: refused or a repeat. */
@@ -991,6 +1041,65 @@ m_fenced(struct aw_command *c)
     c->out.u.lease.seen_seq = seen;
 }
 
+static int
+m_commitments(bool is_broken)
+{
+    int count = 0;
+
+    for (uint32_t slot = 1; slot < SLOTS; slot++)
+        count += m.tickets[slot].is_committed && (!is_broken || m.tickets[slot].is_broken);
+    return count;
+}
+
+static void
+m_put_off(struct aw_command *c, uint32_t slot)
+{
+    struct m_ticket *t = &m.tickets[slot];
+    uint64_t         half = (c->in.defer.until - m.now + 1) / 2;
+
+    m_record(c, t);
+    m_end(t, c->kind, c->in.fenced.op_hash);
+    m_let_go(t);
+    t->is_deferred = t->is_committed = true;
+    t->is_broken = false;
+    t->due_at = c->in.defer.until;
+    t->word_by = t->ended_holder;
+    t->held_until = t->due_at - (half < m.settings.defer_back_ms ? half : m.settings.defer_back_ms);
+    t->notes += c->in.defer.what.len > 0 ? 1 : 0;
+    t->state = AW_TICKET_HELD;
+    m_refresh(t);
+    t->version++;
+    m_event(c, AW_EVENT_HIDDEN, slot);
+    m.deferred++;
+}
+
+static void
+m_defer(struct aw_command *c)
+{
+    const struct aw_in_defer *in = &c->in.defer;
+    struct m_ticket          *t = m_held(c);
+    uint64_t                  seen = t == NULL ? 0 : t->seen;
+
+    if (t == NULL)
+        return;
+    if (t->message > t->seen) {
+        m_record(c, t);
+        t->seen = t->message;
+        c->out.err = AW_E_NEW_MESSAGES;
+    } else if (in->until <= m.now || in->until - m.now > AW_DEFER_MS_MAX) {
+        c->out.err = AW_E_BAD_VALUE;
+        return;
+    } else if (!t->is_committed && m_commitments(false) == COMMITMENTS) {
+        c->out.err = AW_E_TABLE_FULL;
+        return;
+    } else {
+        m_put_off(c, in->fenced.lease.slot);
+    }
+    m_out_lease(c, in->fenced.lease.slot);
+    c->out.u.lease.lease = in->fenced.lease;
+    c->out.u.lease.seen_seq = seen;
+}
+
 static bool
 m_came_from(const struct m_ticket *t, uint32_t lane)
 {
@@ -1069,11 +1178,13 @@ m_transfer(struct aw_command *c)
 /* --- the rest of it ------------------------------------------------------------------------------------------------------- */
 
 /* What time would change about this ticket now. */
-enum m_verdict { M_NOTHING, M_BACK, M_CLASS, M_HELP };
+enum m_verdict { M_NOTHING, M_BACK, M_CLASS, M_HELP, M_BROKEN };
 
 static enum m_verdict
 m_judge(const struct m_ticket *t)
 {
+    if (t->is_committed && !t->is_broken && m.now >= t->due_at)
+        return M_BROKEN;
     if (t->state == AW_TICKET_LEASED)
         return m.now >= t->expires_at ? M_BACK : M_NOTHING;
     if (t->state == AW_TICKET_HELD && t->held_until != 0 && m.now >= t->held_until)
@@ -1110,20 +1221,24 @@ m_timer(struct aw_command *c)
     enum m_verdict   verdict = t->version == c->in.timer.version ? m_judge(t) : M_NOTHING;
     enum aw_class    class_ = t->class_;
     aw_ms            key = m_key(t);
-    bool             closing = t->closing;
+    bool             closing = t->closing, comes_back;
 
     if (verdict != M_NOTHING) {
         m_record(c, t);
-        if (t->state == AW_TICKET_LEASED)
+        if (t->state == AW_TICKET_LEASED && verdict != M_BROKEN)
             m_end(t, AW_COMMAND_TIMER, 0);
-        if (verdict == M_BACK)
-            t->held_until = 0;
         if (verdict == M_CLASS)
             m_refresh(t);
+        comes_back = t->is_deferred && (verdict == M_BACK || (verdict == M_CLASS && t->class_ < class_));
+        if (comes_back)
+            m_offer(t);
+        t->is_broken |= verdict == M_BROKEN;
+        m.broken += verdict == M_BROKEN;
         if (verdict == M_HELP)
             m_help(c, slot);
-        else if (verdict == M_BACK || (t->state == AW_TICKET_WAITING &&
-                                       (t->outdated || t->class_ != class_ || m_key(t) != key || t->closing != closing)))
+        else if (verdict == M_BACK || comes_back ||
+                 (t->state == AW_TICKET_WAITING &&
+                  (t->outdated || t->class_ != class_ || m_key(t) != key || t->closing != closing)))
             m_queue(c, slot);
     }
     if (t->state != AW_TICKET_FREE)
@@ -1174,6 +1289,7 @@ m_place(struct aw_command *c, uint32_t slot)
     if (m_hold(c) == AW_HOLD_AS_IS && is_placed_alike(&before, t))
         return;
     m_record(c, t);
+    t->is_deferred &= m_hold(c) == AW_HOLD_AS_IS;
     if (m_hold(c) != AW_HOLD_AS_IS)
         t->held_until = m_hold(c) == AW_HOLD_ON ? in->until : 0;
     if (m_hold(c) == AW_HOLD_ON)
@@ -1197,6 +1313,7 @@ m_cancel(struct aw_command *c, uint32_t slot)
     if (t->state == AW_TICKET_LEASED)
         m_end(t, AW_COMMAND_CANCEL, 0);
     t->held_until = 0;
+    t->is_committed = t->is_broken = false; /* nobody kept or broke it */
     m_close(t);
     m_event(c, AW_EVENT_HIDDEN, slot);
 }
@@ -1622,6 +1739,8 @@ compare_lease(const struct run *run, const struct aw_out_lease *a, const struct 
     SAME(departs_at);
     SAME(reply_by);
     SAME(expires_at);
+    SAME(held_until);
+    SAME(commitment.due_at);
 }
 
 /* long: a flat switch over all kinds */
@@ -1655,6 +1774,7 @@ compare_out(const struct run *run, enum aw_command_kind kind, const struct aw_ou
     case AW_COMMAND_RELEASE:
     case AW_COMMAND_DECLINE:
     case AW_COMMAND_TRANSFER:
+    case AW_COMMAND_DEFER:
         compare_lease(run, &a->u.lease, &b->u.lease);
         return;
     case AW_COMMAND_HOLD:
@@ -1755,6 +1875,11 @@ compare_ticket(const struct run *run, const struct aw_ticket_view *a, const stru
     if (a->notes_total != b->notes || a->transfers != b->transfers ||
         memcmp(a->from_lanes, b->from, b->transfers * sizeof(b->from[0])) != 0)
         fail_at(run, "transfers");
+    SAME(is_deferred);
+    if (a->commitment.due_at != (b->is_committed ? b->due_at : 0) ||
+        (b->is_committed && (a->commitment.is_broken != (b->is_broken || b->due_at <= m.now) ||
+                             !aw_slice_eq(a->commitment.by, aw_slice_str(agent_names[b->word_by])))))
+        fail_at(run, "commitment");
     if (b->state == AW_TICKET_CLOSED)
         SAME(closed_at);
     if (b->state == AW_TICKET_LEASED) {
@@ -1762,6 +1887,37 @@ compare_ticket(const struct run *run, const struct aw_ticket_view *a, const stru
         if (a->lease.fence != b->fence || a->seen_seq != b->seen || !aw_slice_eq(a->holder, aw_slice_str(agent_names[b->holder])))
             fail_at(run, "lease");
     }
+}
+
+/* Listed two a page, what is due first, first, each once. */
+static void
+compare_commitments(const struct run *run)
+{
+    struct aw_due_look    look = {.is_broken = pick(2) == 0};
+    struct aw_ticket_view views[2];
+    uint64_t              agent = pick(NAMES + 1);
+    uint32_t              count, listed = 0, want = 0;
+    aw_ms                 last = 0;
+
+    look.agent = agent < NAMES ? aw_slice_str(agent_names[agent]) : AW_SLICE("");
+    for (uint32_t slot = 1; slot < SLOTS; slot++) {
+        const struct m_ticket *t = &m.tickets[slot];
+
+        want += t->is_committed && (agent == NAMES || t->word_by == (int)agent) &&
+                (!look.is_broken || t->is_broken || t->due_at <= m.now);
+    }
+    do {
+        count = aw_state_commitments(run->kit.state, &look, views, AW_ARRAY_LEN(views));
+        for (uint32_t i = 0; i < count; i++) {
+            if (views[i].commitment.due_at < last || (look.is_broken && !views[i].commitment.is_broken))
+                fail_at(run, "order of commitments");
+            last = views[i].commitment.due_at;
+        }
+        listed += count;
+        look.after = look.next;
+    } while (look.next != 0);
+    if (listed != want)
+        fail_at(run, "commitments listed");
 }
 
 /* All that can be seen, and that no timer which has something to do is missing. */
@@ -1794,6 +1950,10 @@ compare_all(const struct run *run)
     if (memcmp(counts.tickets, by_state, sizeof(by_state)) != 0 || counts.leases != leased || counts.identities != identities ||
         counts.helped != helped)
         fail_at(run, "counts");
+    if (counts.commitments != (uint64_t)m_commitments(false) || counts.commitments_overdue != (uint64_t)m_commitments(true) ||
+        counts.deferred != m.deferred || counts.commitments_kept != m.kept || counts.commitments_broken != m.broken)
+        fail_at(run, "commitments counted");
+    compare_commitments(run);
     aw_state_rearm(run->kit.state);
     if (is_due && !aw_state_due(run->kit.state, m.now, &due))
         fail_at(run, "due");
@@ -1900,20 +2060,27 @@ make_fenced(struct logged *l)
 {
     struct aw_lease_id     lease = some_lease();
     const struct m_ticket *t = &m.tickets[lease.slot];
-    uint64_t               kind = pick(12);
+    uint64_t               kind = pick(14);
     const char            *agent = agent_names[t->state == AW_TICKET_LEASED && pick(20) != 0 ? (uint64_t)t->holder : pick(NAMES)];
 
     l->command.kind = kind < 2    ? AW_COMMAND_EXTEND
                       : kind < 8  ? AW_COMMAND_COMPLETE
                       : kind < 9  ? AW_COMMAND_DECLINE
                       : kind < 10 ? AW_COMMAND_RELEASE
-                                  : AW_COMMAND_TRANSFER;
+                      : kind < 12 ? AW_COMMAND_TRANSFER
+                                  : AW_COMMAND_DEFER;
     if (lease.fence == t->ended_fence && lease.fence != 0 && t->ended_kind != AW_COMMAND_TIMER && pick(2) == 0)
         l->command.kind = t->ended_kind == AW_COMMAND_CANCEL ? AW_COMMAND_COMPLETE : t->ended_kind;
     l->command.in.fenced = (struct aw_in_fenced){
         .lease = lease, .agent = aw_slice_str(agent), .op_hash = 1 + pick(3), .lease_ms = 1000 + pick(10 * KIT_MINUTE)};
     if (l->command.kind == AW_COMMAND_EXTEND && pick(3) == 0)
         l->command.in.fenced.lease_ms = 0; /* only what came counts as seen */
+    if (l->command.kind == AW_COMMAND_DEFER) {
+        l->command.in.defer.until =
+            m.now + (pick(12) == 0 ? AW_DEFER_MS_MAX + 1 : pick(pick(2) == 0 ? 5 * KIT_MINUTE : 3 * KIT_HOUR));
+        l->command.in.defer.reason = (enum aw_defer_reason)pick(AW_DEFER_REASONS);
+        l->command.in.defer.what.len = (uint32_t)pick(2);
+    }
     if (l->command.kind != AW_COMMAND_TRANSFER)
         return;
     if (pick(2) == 0)
@@ -1937,6 +2104,7 @@ make_settings(struct logged *l)
         .kept_ms = pick(2) * KIT_MINUTE,
         .kept_gentle_ms = 3 * KIT_MINUTE,
         .kept_transfer_ms = pick(3) * KIT_MINUTE,
+        .defer_back_ms = pick(3) * KIT_MINUTE,
         .handling_ms = {1, pick(4) == 0 ? KIT_MINUTE : 3 * KIT_MINUTE, 3, 4, 5},
         .reply_attempts_max = 1,
     };
@@ -2127,8 +2295,9 @@ apply_logged(struct aw_state *state, const struct logged *l)
     admitted = aw_state_admits(state, &command);
     err = aw_state_apply(state, &command);
     /* What is admitted never meets a full table; and what is not admitted would have, but for a pool of old rows that is full. A
-     * decline or transfer needs room only when the lease is still held, which apply finds out. */
-    if (admitted == AW_OK && l->command.kind != AW_COMMAND_DECLINE && l->command.kind != AW_COMMAND_TRANSFER)
+     * decline, transfer or defer needs room only when the lease is still held, which apply finds out. */
+    if (admitted == AW_OK && l->command.kind != AW_COMMAND_DECLINE && l->command.kind != AW_COMMAND_TRANSFER &&
+        l->command.kind != AW_COMMAND_DEFER)
         assert_int_not_equal(err, AW_E_TABLE_FULL);
     else if (admitted != AW_OK && command.kind == AW_COMMAND_UNFOLD)
         assert_int_not_equal(err, AW_OK); /* it may be refused for more reasons than room */
@@ -2160,6 +2329,9 @@ apply_model(const struct logged *l, struct aw_command *c)
         return;
     case AW_COMMAND_TRANSFER:
         m_transfer(c);
+        return;
+    case AW_COMMAND_DEFER:
+        m_defer(c);
         return;
     case AW_COMMAND_TIMER:
         m_timer(c);
@@ -2274,6 +2446,7 @@ small_limits(uint32_t preimage_bytes_max)
                                     .flights_max = 1,
                                     .asides_max = ASIDES,
                                     .replies_max = 1000,
+                                    .commitments_max = COMMITMENTS,
                                     .preimage_bytes_max = preimage_bytes_max};
 }
 
@@ -2327,7 +2500,7 @@ compare_derived(const struct run *run, const struct aw_state *loaded, const stru
 
     aw_state_counts(loaded, &got);
     aw_state_counts(kept, &want);
-    if (memcmp(got.tickets, want.tickets, sizeof(got.tickets)) != 0)
+    if (memcmp(got.tickets, want.tickets, sizeof(got.tickets)) != 0 || got.commitments_overdue != want.commitments_overdue)
         fail_at(run, "counts of a loaded state");
     for (uint32_t lane = 0; lane < m.lane_count; lane++) {
         struct aw_slice       values[4 * AW_LANE_MATCH_MAX];
@@ -2471,7 +2644,7 @@ check_coverage(const struct run *run)
 {
     unsigned errs[AW_ERR_COUNT] = {0}, ends[AW_LEASE_END_TAKEN_OVER + 1] = {0};
     unsigned folded = 0, reopened = 0, related = 0, duplicates = 0, repeats = 0, once = 0, placed = 0, unfolded = 0, helped = 0,
-             by_helpers = 0, transferred = 0, handed = 0;
+             by_helpers = 0, transferred = 0, handed = 0, to_whom = 0;
     const enum aw_err wanted[] = {AW_E_LANE_PAUSED,  AW_E_TABLE_FULL, AW_E_STALE,     AW_E_LEASE_LOST,
                                   AW_E_NEW_MESSAGES, AW_E_FORBIDDEN,  AW_E_NOT_FOUND, AW_E_WRONG_STATE,
                                   AW_E_PRECONDITION, AW_E_KEY_REUSED, AW_E_AGAIN,     AW_E_TRANSFER_REFUSED};
@@ -2487,6 +2660,7 @@ check_coverage(const struct run *run)
         repeats += (c->kind == AW_COMMAND_COMPLETE || m_is_given_back(c->kind)) && !c->out.changed ? 1 : 0;
         transferred += c->kind == AW_COMMAND_TRANSFER && c->out.changed ? 1 : 0;
         handed += c->kind == AW_COMMAND_TRANSFER && c->out.u.lease.help.kept_until > 0 ? 1 : 0;
+        to_whom += c->kind != AW_COMMAND_TRANSFER && c->out.event.kind == AW_EVENT_ASIDE && c->out.effect.deferral_over;
         once += c->out.repeated ? 1 : 0;
         placed += c->kind == AW_COMMAND_PLACE && c->out.changed ? 1 : 0;
         unfolded += c->kind == AW_COMMAND_UNFOLD && c->out.changed ? 1 : 0;
@@ -2510,8 +2684,11 @@ check_coverage(const struct run *run)
         " by helpers %u\n",
         folded, reopened, related, duplicates, repeats, once, placed, unfolded, helped, by_helpers);
     print_message("    transferred %u, for an agent %u\n", transferred, handed);
+    print_message("    deferred %" PRIu64 ", back for who did %u, kept %" PRIu64 ", broken %" PRIu64 "\n", m.deferred, to_whom,
+                  m.kept, m.broken);
     assert_true(transferred > 200 && handed > 50);
-    assert_true(placed > 400 && unfolded > 200 && helped > 200 && by_helpers > 50);
+    assert_true(m.deferred > 150 && to_whom > 20 && m.kept > 5 && m.broken > 50);
+    assert_true(placed > 300 && unfolded > 100 && helped > 200 && by_helpers > 50);
     assert_true(folded > 1000 && reopened > 100 && related > 100 && duplicates > 1000 && repeats > 20 && once > 50);
 }
 

@@ -1296,6 +1296,8 @@ try_kind(struct kit *kit, enum aw_command_kind kind, struct aw_ticket_id ticket,
         return kit_fenced(kit, kind, lease, "ann", 4711).out.err;
     case AW_COMMAND_TRANSFER:
         return kit_transfer(kit, lease, "ann", "listening", NULL).out.err;
+    case AW_COMMAND_DEFER:
+        return kit_defer(kit, lease, "ann", kit->now + KIT_HOUR).out.err;
     case AW_COMMAND_HOLD:
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:
@@ -1353,6 +1355,7 @@ test_every_move_and_every_refusal(void **unused)
         {AW_COMMAND_RELEASE, {{AW_E_LEASE_LOST, W}, {AW_OK, W}, {AW_E_LEASE_LOST, H}, {AW_E_LEASE_LOST, C}}},
         {AW_COMMAND_DECLINE, {{AW_E_LEASE_LOST, W}, {AW_OK, W}, {AW_E_LEASE_LOST, H}, {AW_E_LEASE_LOST, C}}},
         {AW_COMMAND_TRANSFER, {{AW_E_LEASE_LOST, W}, {AW_OK, W}, {AW_E_LEASE_LOST, H}, {AW_E_LEASE_LOST, C}}},
+        {AW_COMMAND_DEFER, {{AW_E_LEASE_LOST, W}, {AW_OK, H}, {AW_E_LEASE_LOST, H}, {AW_E_LEASE_LOST, C}}},
         {AW_COMMAND_HOLD, {{AW_OK, H}, {AW_E_WRONG_STATE, L}, {AW_OK, H}, {AW_E_WRONG_STATE, C}}},
         {AW_COMMAND_UNHOLD, {{AW_E_WRONG_STATE, W}, {AW_E_WRONG_STATE, L}, {AW_OK, W}, {AW_E_WRONG_STATE, C}}},
         {AW_COMMAND_CANCEL, {{AW_OK, C}, {AW_OK, C}, {AW_OK, C}, {AW_E_WRONG_STATE, C}}},

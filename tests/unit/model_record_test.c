@@ -26,7 +26,7 @@ static const enum aw_command_kind kinds[] = {
     AW_COMMAND_PLACE,    AW_COMMAND_DECLINE,     AW_COMMAND_UNFOLD,       AW_COMMAND_AGENT,       AW_COMMAND_CHANNEL,
     AW_COMMAND_REPLY,    AW_COMMAND_REPLY_LEASE, AW_COMMAND_REPLY_STATUS, AW_COMMAND_REPLY_TIMER, AW_COMMAND_REDRIVE,
     AW_COMMAND_TRANSFER, AW_COMMAND_NOTE,        AW_COMMAND_PRESENCE,     AW_COMMAND_INCIDENT,    AW_COMMAND_INCIDENT_LINK,
-    AW_COMMAND_FORECAST, AW_COMMAND_PROMISE,     AW_COMMAND_TEMPLATE,     AW_COMMAND_SURGE};
+    AW_COMMAND_FORECAST, AW_COMMAND_PROMISE,     AW_COMMAND_TEMPLATE,     AW_COMMAND_SURGE,       AW_COMMAND_DEFER};
 
 /* --- random commands -------------------------------------------------------------------------------------------------------- */
 
@@ -609,6 +609,15 @@ make_fenced(struct maker *maker, struct aw_command *command)
         .words = make_string(maker, 0, AW_RELEASE_REASON_BYTES_MAX)};
     if (command->kind == AW_COMMAND_REPLY || (command->kind == AW_COMMAND_COMPLETE && below(&maker->rng, 2) != 0))
         make_reply(maker, &command->in.fenced.reply);
+    if (command->kind == AW_COMMAND_DEFER) {
+        command->in.defer.until = make_ms(maker);
+        command->in.defer.reason = (enum aw_defer_reason)below(&maker->rng, AW_DEFER_REASONS);
+        command->out.err = below(&maker->rng, 2) == 0 ? AW_OK : AW_E_NEW_MESSAGES;
+        if (command->out.err == AW_OK) {
+            command->in.defer.what = make_body(maker);
+            command->out.u.lease.held_until = make_ms(maker);
+        }
+    }
     if (command->kind != AW_COMMAND_TRANSFER)
         return;
     transfer->lane = is_to_lane ? make_string(maker, 1, AW_LANE_BYTES_MAX) : (struct aw_slice){NULL, 0};
@@ -635,7 +644,8 @@ make_fields(struct maker *maker, struct aw_command *command)
                                                          .kept_ms = make_ms(maker),
                                                          .kept_gentle_ms = make_ms(maker),
                                                          .kept_transfer_ms = make_ms(maker),
-                                                         .gentle_first_ms = make_ms(maker)};
+                                                         .gentle_first_ms = make_ms(maker),
+                                                         .defer_back_ms = make_ms(maker)};
         for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
             command->in.settings.handling_ms[i] = make_ms(maker);
         for (size_t i = 0; i < sizeof(command->in.settings.tables); i++)
@@ -672,6 +682,7 @@ make_fields(struct maker *maker, struct aw_command *command)
     case AW_COMMAND_DECLINE:
     case AW_COMMAND_REPLY:
     case AW_COMMAND_TRANSFER:
+    case AW_COMMAND_DEFER:
         make_fenced(maker, command);
         return;
     case AW_COMMAND_CHANNEL:
@@ -748,6 +759,7 @@ make_effect(struct maker *maker, struct aw_command *command)
                                  .state = (enum aw_ticket_state)below(&maker->rng, AW_TICKET_CLOSED + 1),
                                  .state_before = (enum aw_ticket_state)below(&maker->rng, AW_TICKET_CLOSED + 1),
                                  .cause = (enum aw_timer_cause)below(&maker->rng, AW_TIMER_CAUSE_MAX + 1),
+                                 .deferral_over = below(&maker->rng, 2) != 0,
                                  .holder = make_string(maker, 0, AW_AGENT_BYTES_MAX)};
     if (below(&maker->rng, 2) != 0)
         effect->incident = (struct aw_incident_id){.seq = 1 + (next(&maker->rng) >> 2), .slot = (uint16_t)next(&maker->rng)};
@@ -821,6 +833,7 @@ same_settings(const struct aw_core_settings *a, const struct aw_core_settings *b
     SAME(kept_gentle_ms);
     SAME(kept_transfer_ms);
     SAME(gentle_first_ms);
+    SAME(defer_back_ms);
     SAME_BYTES(handling_ms);
     assert_memory_equal(&a->tables, &b->tables, sizeof(a->tables));
 }
@@ -1142,6 +1155,7 @@ same_effect(const struct aw_effect *a, const struct aw_effect *b)
     SAME(cause);
     SAME(incident.seq);
     SAME(incident.slot);
+    SAME(deferral_over);
     SAME_SLICE(holder);
 }
 
@@ -1188,6 +1202,16 @@ same_transfer(const struct aw_command *a, const struct aw_command *b)
     SAME_SLICE(in.transfer.to);
     same_body(&a->in.transfer.note, &b->in.transfer.note);
     SAME(out.u.lease.help.kept_until);
+}
+
+static void
+same_defer(const struct aw_command *a, const struct aw_command *b)
+{
+    same_fenced(&a->in.fenced, &b->in.fenced);
+    SAME(in.defer.until);
+    SAME(in.defer.reason);
+    same_body(&a->in.defer.what, &b->in.defer.what);
+    SAME(out.u.lease.held_until);
 }
 
 /* long: a flat switch over all kinds */
@@ -1272,6 +1296,9 @@ same_command(const struct aw_command *a, const struct aw_command *b)
         return;
     case AW_COMMAND_TRANSFER:
         same_transfer(a, b);
+        return;
+    case AW_COMMAND_DEFER:
+        same_defer(a, b);
         return;
     case AW_COMMAND_TIMER:
         SAME(in.timer.slot);
@@ -1892,10 +1919,12 @@ static const struct aw_command golden[] = {
                                 .facts_max = 16000001,
                                 .flights_max = 20001,
                                 .asides_max = 4097,
-                                .replies_max = 1000001},
+                                .replies_max = 1000001,
+                                .commitments_max = 10001},
                      .reply_retry_ms = 5000,
                      .reply_retry_ms_max = 900000,
                      .reply_attempts_max = 8,
+                     .defer_back_ms = 3600001,
                      .handling_ms = {600000, 300000, 480000, 360000, 240000}},
      GOLDEN_OUT},
     {.kind = AW_COMMAND_LANE,
@@ -2192,6 +2221,12 @@ static const struct aw_command golden[] = {
     {.kind = AW_COMMAND_UNDO,
      .in.undo = {.change = {.seq = 4800, .slot = 1, .shard = 7, .of = AW_CHANGE_SURGE}, .by = {"sam", 3}},
      .out = {.seq = 5000, .prev_seq = 4999, .u.change.now.surge.turn = AW_SURGE_CHANGED}},
+    {.kind = AW_COMMAND_DEFER,
+     .in.defer = {.fenced = {.lease = GOLDEN_LEASE, .agent = {"mia", 3}, .op_hash = 6},
+                  .until = 1776243900000,
+                  .reason = AW_DEFER_COMMITMENT,
+                  .what = {.len = 30, .hash = {{6, 7}}, .key_number = 14, .nonce = {1, 2}}},
+     .out = {.seq = 5000, .prev_seq = 4999, .u.lease.held_until = 1776240300000}},
 };
 
 static FILE *

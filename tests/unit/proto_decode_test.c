@@ -190,13 +190,29 @@ body_with(struct rig *rig, enum aw_object_kind kind, const struct aw_field *fiel
     static const struct {
         const char *name;
         const char *value;
-    } required[] = {{"channel", "\"web\""},     {"source_id", "\"1\""}, {"customer", "\"c\""},
-                    {"reason", "\"r\""},        {"lease", "\"l\""},     {"hold", "true"},
-                    {"text", "\"t\""},          {"kind", "\"k\""},      {"messages", "[\"m\"]"},
-                    {"value", "\"v\""},         {"number", "\"KL1\""},  {"date", "\"2026-04-15\""},
-                    {"state", "\"scheduled\""}, {"lane", "\"l\""},      {"after_s", "1"},
-                    {"url", "\"u\""},           {"replies", "1"},       {"slice_s", "1"},
-                    {"title", "\"t\""},         {"lang", "\"en\""},     {"accounts", "[{\"channel\":\"c\"}]"}};
+    } required[] = {{"channel", "\"web\""},
+                    {"source_id", "\"1\""},
+                    {"customer", "\"c\""},
+                    {"reason", "\"customer\""},
+                    {"until", "\"2026-04-15T08:00:00Z\""},
+                    {"what", "\"w\""},
+                    {"lease", "\"l\""},
+                    {"hold", "true"},
+                    {"text", "\"t\""},
+                    {"kind", "\"k\""},
+                    {"messages", "[\"m\"]"},
+                    {"value", "\"v\""},
+                    {"number", "\"KL1\""},
+                    {"date", "\"2026-04-15\""},
+                    {"state", "\"scheduled\""},
+                    {"lane", "\"l\""},
+                    {"after_s", "1"},
+                    {"url", "\"u\""},
+                    {"replies", "1"},
+                    {"slice_s", "1"},
+                    {"title", "\"t\""},
+                    {"lang", "\"en\""},
+                    {"accounts", "[{\"channel\":\"c\"}]"}};
     const struct aw_object *object = aw_object_of(kind);
     struct aw_buffer        buffer;
 

@@ -53,6 +53,7 @@ open_book(struct book *book, bool lmdb)
                                                 .flights_max = 16,
                                                 .asides_max = 64,
                                                 .replies_max = 1000,
+                                                .commitments_max = 64,
                                                 .preimage_bytes_max = 1 << 20};
     struct aw_why                     why = {.text = ""};
 
