@@ -53,6 +53,7 @@ const char surge_options_help[] =
     "  --pull-rates R,R,...   pulls a second of all agents, latency from the intended time (500,1000,2000,4000; ground 1000)\n"
     "  --seconds S a rate, and each part of ground (10)   --rate R posts a second meanwhile (200)   --grounded N tickets "
     "(10000)\n"
+    "  --searches N           pulls: each rate once more, while N supervisors search all tickets without a pause\n"
     "  --floor DIR            what a flush of 4 KiB takes there, before and after: on the server's disk\n"
     "Park\n"
     "  --pulls N (100000)   --connections C that they wait on (N / 50: half of a connection's streams)   --rate R posts a second "
@@ -101,6 +102,7 @@ static const struct bench_option table[] = {
     {"drain", BENCH_FLAG, AT(drain), 0, 0},
     {"tickets", BENCH_U32, AT(tickets), 1, 100000000},
     {"grounded", BENCH_U32, AT(grounded), 1, 100000000},
+    {"searches", BENCH_U32, AT(searches), 1, 1000},
     {"cycles", BENCH_U32, AT(cycles), 1, SURGE_CYCLES_MAX},
     {"lanes", BENCH_U32, AT(lanes), 1, 10000},
     {"quiet-lanes", BENCH_U32, AT(quiet_lanes), 0, 10000},
@@ -220,6 +222,8 @@ complete_desk(struct surge_options *options, struct aw_why *why)
     options->seconds = options->seconds > 0 ? options->seconds : 10;
     if (ground && options->grounded == 0)
         options->grounded = options->tickets < 10000 ? options->tickets : 10000;
+    if (ground && options->searches > 0)
+        return aw_why(why, AW_E_CONFIG, "--searches goes with pulls");
     if (ground && options->pull_rate_count > 1)
         return aw_why(why, AW_E_CONFIG, "ground wants one pull rate");
     if (options->grounded > options->tickets || (!ground && options->grounded > 0))

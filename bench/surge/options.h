@@ -72,8 +72,9 @@ struct surge_options {
     uint32_t    quiet_lanes;
     double      pull_rates[SURGE_PULL_RATES_MAX]; /* a second, one after the other */
     uint32_t    pull_rate_count;
-    uint32_t    cycles; /* how often the airport closes */
-    const char *floor;  /* a folder to measure the disk in; NULL: it is not */
+    uint32_t    cycles;   /* how often the airport closes */
+    uint32_t    searches; /* supervisors who search without a pause */
+    const char *floor;    /* a folder to measure the disk in; NULL: it is not */
     /* Pulls that wait. */
     uint32_t pulls;
     uint32_t pid; /* of the server, when it is local; 0: not said */

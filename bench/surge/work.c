@@ -1,6 +1,7 @@
 /* work.c - the phases of a desk at work.
  *
  *   CONNECTING -> LANES -> FILLING -> STEPS -> STOPPING -> VERIFYING -> OVER
+ * pulls has a step for each rate, and with --searches one more of the same, `searched`.
  * ground reads the order before STEPS and after STOPPING. Its steps are before, and then closing, closed, opening, open, again and
  * again: those on -ing last until what was asked for is in effect.
  */
@@ -13,6 +14,7 @@
 #include "bench/surge/lane_sets.h"
 #include "bench/surge/metric.h"
 #include "bench/surge/order.h"
+#include "bench/surge/searches.h"
 #include "port/clock.h"
 
 #include <signal.h>
@@ -52,6 +54,7 @@ struct work {
     struct surge_pace           pace;
     struct surge_crowd          crowd;
     struct surge_order          order;
+    struct surge_searches       searches;
     struct surge_verify         verify;
     unsigned                    ready;
     ev_timer                    timer; /* of the phase */
@@ -216,16 +219,34 @@ begin_step(struct work *work, const char *name, double rate, double seconds)
         sleep_until(work, seconds);
 }
 
-/* The next rate, or the end. */
+static void
+begin_searches(struct work *work)
+{
+    struct surge_step *step = &work->out->steps[work->out->step_count - 1];
+
+    step->searches = aw_new(struct aw_histogram);
+    if (step->searches == NULL)
+        on_broken(work, "out of memory");
+    else
+        surge_searches_start(&work->searches, step->searches);
+}
+
+/* The next rate, the same beside searches, or the end. */
 static void
 next_rate(struct work *work)
 {
     uint32_t done = work->out->step_count - 1; /* the first was the warming up */
+    uint32_t each = work->options->searches > 0 ? 2 : 1;
+    uint32_t rate = done / each;
 
-    if (done == work->options->pull_rate_count)
+    surge_searches_stop(&work->searches);
+    if (rate == work->options->pull_rate_count) {
         stop_working(work);
-    else
-        begin_step(work, "rate", work->options->pull_rates[done], work->options->seconds);
+        return;
+    }
+    begin_step(work, done % each == 0 ? "rate" : "searched", work->options->pull_rates[rate], work->options->seconds);
+    if (done % each == 1 && work->phase == STEPS)
+        begin_searches(work);
 }
 
 static void
@@ -563,7 +584,9 @@ on_ready(void *user)
         return;
     ev_timer_stop(work->loop, &work->timer);
     work->phase = LANES;
-    if (!surge_crowd_start(&work->crowd, &crowd))
+    if (!surge_crowd_start(&work->crowd, &crowd) ||
+        (work->options->searches > 0 &&
+         !surge_searches_open(&work->searches, &work->fill.fleet, work->options->token, work->options->searches)))
         on_broken(work, "out of memory");
 }
 
@@ -689,8 +712,10 @@ free_step(struct surge_step *step)
 {
     free(step->waiting);
     free(step->parked);
+    free(step->searches);
     free(step->waiting_view);
     free(step->parked_view);
+    free(step->searches_view);
 }
 
 /* Adds what came of `from` to an earlier step of its name and rate. */
@@ -706,6 +731,8 @@ add_step(struct surge_step *step, struct surge_step *from)
     step->commits.records += from->commits.records;
     aw_histogram_collect(from->waiting, step->waiting_view);
     aw_histogram_collect(from->parked, step->parked_view);
+    if (from->searches != NULL)
+        aw_histogram_collect(from->searches, step->searches_view);
     free_step(from);
 }
 
@@ -715,8 +742,11 @@ collect_step(struct surge_step *step)
     step->seconds = surge_seconds(step->started_at, step->ended_at);
     step->waiting_view = aw_new(struct aw_histogram_view);
     step->parked_view = aw_new(struct aw_histogram_view);
-    if (step->waiting_view == NULL || step->parked_view == NULL)
+    step->searches_view = aw_new(struct aw_histogram_view);
+    if (step->waiting_view == NULL || step->parked_view == NULL || step->searches_view == NULL)
         return false;
+    if (step->searches != NULL)
+        aw_histogram_collect(step->searches, step->searches_view);
     aw_histogram_collect(step->waiting, step->waiting_view);
     aw_histogram_collect(step->parked, step->parked_view);
     return true;
@@ -752,6 +782,7 @@ static void
 collect(struct work *work)
 {
     collect_steps(work);
+    work->out->searches_refused = work->searches.refused;
     surge_collect_intake(&work->trickle, work->result);
     work->result->connection_losses += work->fill.fleet.losses;
     work->result->connection_goodbyes += work->fill.fleet.goodbyes;
@@ -769,6 +800,7 @@ close_all(struct work *work)
     surge_verify_close(&work->verify);
     surge_order_close(&work->order);
     surge_crowd_close(&work->crowd);
+    surge_searches_close(&work->searches);
     if (work->desk.agents != NULL)
         surge_desk_close(&work->desk);
     surge_pace_close(&work->pace);
@@ -833,7 +865,8 @@ surge_work_best(const struct surge_work *work, aw_ns limit)
     for (uint32_t i = 1; i < work->step_count; i++) { /* the first was the warming up */
         const struct surge_step *step = &work->steps[i];
 
-        if (step->rate > best && step->waiting_view->count > 0 && aw_histogram_quantile(step->waiting_view, 990000) <= limit)
+        if (step->searches == NULL && step->rate > best && step->waiting_view->count > 0 &&
+            aw_histogram_quantile(step->waiting_view, 990000) <= limit)
             best = step->rate;
     }
     return best;

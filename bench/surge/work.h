@@ -1,8 +1,8 @@
 /* work.h - a desk at work: a backlog waits, agents pull on schedule, hold what they got, complete it; posts go on meanwhile.
  *
- * `pulls` goes through a list of rates. `ground` stays at one: an airport closes over many of the tickets, then that is undone,
- * again and again, and the run tells how long each took to be in effect, what pulls felt of it, and whether each ticket is in its
- * old place at the end.
+ * `pulls` goes through a list of rates, each once more beside searches, if asked for. `ground` stays at one: an airport closes over
+ * many of the tickets, then that is undone, again and again, and the run tells how long each took to be in effect, what pulls felt
+ * of it, and whether each ticket is in its old place at the end.
  *
  * Thread: the calling one; makes an event loop of its own and returns when all is done.
  */
@@ -11,7 +11,7 @@
 
 #include "bench/surge/run.h"
 
-#define SURGE_STEPS_MAX (SURGE_PULL_RATES_MAX + 4U * SURGE_CYCLES_MAX + 2U)
+#define SURGE_STEPS_MAX (2U * SURGE_PULL_RATES_MAX + 4U * SURGE_CYCLES_MAX + 2U)
 
 /* What the server says about its commits, between two looks. */
 struct surge_commits {
@@ -30,10 +30,12 @@ struct surge_step {
     double                    seconds; /* of all of them */
     uint64_t                  pulls;   /* answered */
     uint64_t                  empty;
-    struct aw_histogram      *waiting; /* from the intended time: the ticket was acknowledged before the pull was sent */
-    struct aw_histogram      *parked;  /* from the ticket's receipt: it came while the pull waited */
+    struct aw_histogram      *waiting;  /* from the intended time: the ticket was acknowledged before the pull was sent */
+    struct aw_histogram      *parked;   /* from the ticket's receipt: it came while the pull waited */
+    struct aw_histogram      *searches; /* NULL: nobody searched */
     struct aw_histogram_view *waiting_view;
     struct aw_histogram_view *parked_view;
+    struct aw_histogram_view *searches_view;
     struct surge_commits      commits;
 };
 
@@ -44,6 +46,7 @@ struct surge_work {
     struct surge_step steps[SURGE_STEPS_MAX];
     uint32_t          step_count;
     bool              has_floor;
+    uint64_t          searches_refused;
     /* Of single flushes: before the agents came, and after they left. */
     struct aw_histogram floor[2];
     bool                is_ground;

@@ -36,6 +36,8 @@ print_step(FILE *to, const struct surge_step *step)
         print_pulls(to, "waiting", step->waiting_view);
     if (step->parked_view->count > 0)
         print_pulls(to, "parked", step->parked_view);
+    if (step->searches != NULL)
+        print_pulls(to, "searches", step->searches_view);
 }
 
 static void
@@ -86,6 +88,8 @@ surge_work_text(const struct surge_work *work, const struct surge_options *optio
     (void)fprintf(to, "pulls, ms:          p50       p90       p99     p99.9       max\n");
     for (uint32_t i = 0; i < work->step_count; i++)
         print_step(to, &work->steps[i]);
+    if (work->searches_refused > 0)
+        (void)fprintf(to, "  searches without an answer: %llu\n", (unsigned long long)work->searches_refused);
     if (work->is_ground)
         print_ground(work, to);
     else
@@ -109,6 +113,8 @@ json_step(struct aw_json *json, const struct surge_step *step)
     surge_json_u64(json, "empty", step->empty);
     surge_json_latency(json, "waiting_ms", step->waiting_view);
     surge_json_latency(json, "parked_ms", step->parked_view);
+    if (step->searches != NULL)
+        surge_json_latency(json, "searches_ms", step->searches_view);
     surge_json_u64(json, "commits", groups);
     surge_json_real(json, "commit_ms_mean", groups > 0 ? 1e3 * step->commits.seconds / (double)groups : 0);
     surge_json_real(json, "commands_a_commit", groups > 0 ? step->commits.records / (double)groups : 0);

@@ -305,15 +305,13 @@ earlier(aw_ms a, aw_ms b)
     return a < b ? a : b;
 }
 
-aw_ns
-aw_committer_next_due(const struct aw_committer *committer, aw_ns mono)
+static aw_ns
+next_due_but_looks(const struct aw_committer *c, aw_ns mono)
 {
-    const struct aw_committer *c = committer;
-    aw_ms                      due = earlier(earlier(aw_state_next_due(c->config.state), aw_trim_next_due(c)), c->await_due);
-    aw_ns                      at = AW_NS_NEVER;
+    aw_ms due = earlier(earlier(aw_state_next_due(c->config.state), aw_trim_next_due(c)), c->await_due);
+    aw_ns at = AW_NS_NEVER;
 
-    if (aw_upkeep_is_busy(c) || aw_trim_is_busy(c) || !aw_list_is_empty(&c->looks) || c->is_offering ||
-        aw_parking_has_freed(&c->parking))
+    if (aw_upkeep_is_busy(c) || aw_trim_is_busy(c) || c->is_offering || aw_parking_has_freed(&c->parking))
         return mono;
     if (c->role == AW_ROLE_BROKEN)
         return AW_NS_NEVER;
@@ -325,6 +323,16 @@ aw_committer_next_due(const struct aw_committer *committer, aw_ns mono)
         at = mono_of(c, due, mono);
     if (c->role == AW_ROLE_FULL && at > mono + AW_ROOM_LOOK_NS)
         at = mono + AW_ROOM_LOOK_NS;
+    return at;
+}
+
+aw_ns
+aw_committer_next_due(const struct aw_committer *committer, aw_ns mono)
+{
+    aw_ns at = next_due_but_looks(committer, mono);
+
+    if (!aw_list_is_empty(&committer->looks) && at > committer->look_after)
+        at = committer->look_after > mono ? committer->look_after : mono;
     return at;
 }
 

@@ -86,7 +86,8 @@ struct aw_committer {
     struct aw_list drains; /* COMMANDS that are no posts: go first */
     struct aw_list posts;
     struct aw_list queries;
-    struct aw_list looks; /* queries that take several steps */
+    struct aw_list looks;      /* queries that take several steps */
+    aw_ns          look_after; /* the next step is due then */
     struct aw_list watches;
     struct aw_list followers;    /* of the surge */
     struct aw_list gateways;     /* that wait for replies */

@@ -614,18 +614,32 @@ step_look(struct aw_committer *c, struct aw_query *query)
     return true;
 }
 
+/* A look has at most a quarter of the committer's time: while it rests, the processor is there for who pulls and posts. */
+#define LOOK_RESTS 3U
+
 size_t
 aw_publish_looks(struct aw_committer *c)
 {
     struct aw_list       *link = aw_list_first(&c->looks);
     struct aw_submission *submission;
+    aw_ns                 began;
+    bool                  is_through;
 
     if (link == NULL)
         return 0;
     submission = AW_CONTAINER(link, struct aw_submission, link);
-    if (c->role == AW_ROLE_BROKEN)
+    if (c->role == AW_ROLE_BROKEN) {
         submission->err = AW_E_STORE_BROKEN;
-    else if (!step_look(c, submission->query))
+        is_through = true;
+    } else {
+        began = c->config.mono();
+        if (began < c->look_after)
+            return 0;
+        is_through = step_look(c, submission->query);
+        c->look_after = c->config.mono();
+        c->look_after += LOOK_RESTS * (c->look_after - began);
+    }
+    if (!is_through)
         return 1;
     aw_list_remove(link);
     aw_committer_give_back(c, submission);

@@ -69,8 +69,9 @@ static const struct aw_state_limits desk_limits = {.tickets_max = 5000,
 /* Choices that a test may have in hand. */
 #define DESK_CHOICES_MAX 64U
 
-/* Monotonic time, for all desks. */
+/* Monotonic time, for all desks, and what passes between two looks at it. */
 static aw_ns fake_mono;
+static aw_ns fake_mono_step;
 
 /* On the memory engine. */
 static inline void
@@ -141,6 +142,7 @@ desk_on_damage(void *user, const char *what, uint64_t seq)
 static inline aw_ns
 desk_mono(void)
 {
+    fake_mono += fake_mono_step;
     return fake_mono;
 }
 

@@ -697,6 +697,39 @@ test_looks_are_cancelled(void **state)
     desk_close(&desk);
 }
 
+/* Between two steps of a look the committer has three times as long for others, and sleeps if there are none. */
+static void
+test_looks_rest(void **state)
+{
+    struct desk desk;
+    struct look look;
+    struct one  last;
+    aw_ns       due;
+
+    (void)state;
+    desk_open(&desk, NULL);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    for (uint64_t i = 1; i < desk_limits.tickets_max - 1; i++)
+        (void)post(&desk, i, i);
+    desk_carry_out(&desk, &make_post(&last, 9000, 9000, AW_SLICE("main"))->submission);
+    ask_ahead(&desk, &look, last.entry.command.out.u.message.ticket);
+    fake_mono_step = AW_NS_PER_MS; /* a step takes as long */
+    desk_step(&desk);
+    fake_mono_step = 0;
+    due = aw_committer_next_due(desk.committer, fake_mono);
+    assert_int_equal(due, fake_mono + 3 * AW_NS_PER_MS);
+    fake_mono = due - 1;
+    desk_step(&desk);
+    assert_null(aw_ring_try_pop(&desk.out));
+    assert_int_equal(aw_committer_next_due(desk.committer, fake_mono), due);
+    fake_mono = due;
+    desk_step(&desk);
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &look.submission);
+    assert_int_equal(look.submission.err, AW_OK);
+    assert_true(aw_committer_next_due(desk.committer, fake_mono) > due);
+    desk_close(&desk);
+}
+
 static void
 pause_main(struct desk *desk, struct one *one, enum aw_lane_pause pause)
 {
@@ -1293,6 +1326,7 @@ main(void)
         cmocka_unit_test(test_parked_pulls),
         cmocka_unit_test(test_park_looks_at_all_lanes),
         cmocka_unit_test(test_looks_are_cancelled),
+        cmocka_unit_test(test_looks_rest),
         cmocka_unit_test(test_watches),
         cmocka_unit_test(test_opened_lane_wakes_as_many_as_it_has),
         cmocka_unit_test(test_opened_lane_offers_what_is_aside),
