@@ -8,9 +8,10 @@
 #define HELD_PER_PAGE 100U
 
 struct held {
-    struct aw_pull pull; /* of which the leases are, as those of a repeat */
-    enum aw_media  media;
-    uint64_t       after; /* the last lease of this page, when there is another one; else 0 */
+    struct aw_pull  pull;
+    struct aw_query query; /* of which the leases are, as those of a repeat */
+    enum aw_media   media;
+    uint64_t        after; /* the last lease of this page, when there is another one; else 0 */
 };
 
 static void
@@ -47,12 +48,12 @@ on_held(struct aw_call *call)
     bool            failed;
 
     if (pull->read == NULL) {
-        enum aw_err err = pull->submission.err != AW_OK ? pull->submission.err : pull->query.err;
+        enum aw_err err = pull->submission.err != AW_OK ? pull->submission.err : held->query.err;
 
-        pull->granted = pull->query.count;
+        pull->granted = held->query.count;
         if (pull->granted > HELD_PER_PAGE) { /* one more than is shown was asked for: there is another page */
             pull->granted = HELD_PER_PAGE;
-            held->after = pull->query.views[HELD_PER_PAGE - 1].lease.fence;
+            held->after = held->query.views[HELD_PER_PAGE - 1].lease.fence;
         }
         if (err != AW_OK || !aw_pull_read_messages(pull))
             aw_call_fail(call, err != AW_OK ? err : AW_E_MEMORY, "");
@@ -80,13 +81,14 @@ aw_api_held(struct aw_io *io, struct aw_request *request, struct aw_slice id)
         !aw_api_cursor(&pull->call, &after))
         return;
     pull->is_repeat = true;
-    pull->query = (struct aw_query){.kind = AW_QUERY_LEASES_OF,
+    pull->query = &held->query;
+    held->query = (struct aw_query){.kind = AW_QUERY_LEASES_OF,
                                     .name = pull->agent,
                                     .above_fence = after,
                                     .room = HELD_PER_PAGE + 1,
                                     .views = aw_arena_take(&request->arena, (HELD_PER_PAGE + 1) * sizeof(struct aw_ticket_view))};
-    pull->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &pull->query};
-    if (pull->query.views == NULL)
+    pull->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = pull->query};
+    if (held->query.views == NULL)
         aw_call_fail(&pull->call, AW_E_MEMORY, "");
     else
         aw_call_submit(&pull->call, &pull->submission);

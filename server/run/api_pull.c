@@ -69,7 +69,7 @@ ask(struct pull *pull)
 {
     AW_IMPLIES(pull->base.park.kind == AW_SUBMIT_PARK,
                pull->base.park.park.woken_lane == AW_LANE_NONE); /* a wake must go on, not wait */
-    pull->base.submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &pull->base.query};
+    pull->base.submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = pull->base.query};
     pull->step = ASK;
     aw_call_submit(&pull->base.call, &pull->base.submission);
 }
@@ -252,11 +252,11 @@ on_leased(struct pull *pull)
 static void
 on_asked(struct pull *pull)
 {
-    if (pull->base.submission.err != AW_OK || pull->base.query.err != AW_OK) {
-        refuse_pull(pull, pull->base.submission.err != AW_OK ? pull->base.submission.err : pull->base.query.err);
+    if (pull->base.submission.err != AW_OK || pull->base.query->err != AW_OK) {
+        refuse_pull(pull, pull->base.submission.err != AW_OK ? pull->base.submission.err : pull->base.query->err);
         return;
     }
-    pull->base.granted = pull->base.query.count;
+    pull->base.granted = pull->base.query->count;
     pull->base.is_repeat = pull->base.granted > 0;
     if (pull->base.is_repeat) {
         if (!read_messages(pull))
@@ -362,6 +362,7 @@ static bool
 make_key(struct pull *pull)
 {
     struct aw_arena *arena = aw_call_arena(&pull->base.call);
+    struct aw_query *query;
     struct aw_once   once;
 
     if (!aw_api_once(&pull->base.call, pull->base.agent, &once))
@@ -369,12 +370,15 @@ make_key(struct pull *pull)
     if (!aw_once_is_set(&once))
         return true;
     pull->base.key = (struct aw_pull_key){.key = once.key.low | 1, .request = (uint32_t)(once.request ^ once.request >> 32)};
-    pull->base.query = (struct aw_query){.kind = AW_QUERY_PULL,
-                                         .name = pull->base.agent,
-                                         .pull_key = pull->base.key,
-                                         .room = AW_LEASES_PER_PULL_MAX,
-                                         .views = aw_arena_take(arena, AW_LEASES_PER_PULL_MAX * sizeof(struct aw_ticket_view))};
-    if (pull->base.query.views != NULL && aw_random(&pull->base.key.pull, sizeof(pull->base.key.pull)))
+    query = aw_arena_take(arena, sizeof(*query));
+    if (query != NULL)
+        *query = (struct aw_query){.kind = AW_QUERY_PULL,
+                                   .name = pull->base.agent,
+                                   .pull_key = pull->base.key,
+                                   .room = AW_LEASES_PER_PULL_MAX,
+                                   .views = aw_arena_take(arena, AW_LEASES_PER_PULL_MAX * sizeof(query->views[0]))};
+    pull->base.query = query;
+    if (query != NULL && query->views != NULL && aw_random(&pull->base.key.pull, sizeof(pull->base.key.pull)))
         return true;
     aw_call_fail(&pull->base.call, AW_E_MEMORY, "");
     return false;

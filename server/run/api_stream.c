@@ -424,6 +424,7 @@ prepare(struct aw_stream *stream)
     pull->names_lanes = pull->lane_count > 0;
     pull->lease_ms = stream->want.lease_s * AW_MS_PER_S;
     aw_pull_init(pull);
+    pull->query = &stream->query;
     pull->park.park.units = stream->want.units;
     stream->own = aw_arena_take(&call->request->arena, stream->want.units * sizeof(stream->own[0]));
     if (stream->own == NULL || !aw_pull_make_park(pull)) {

@@ -323,8 +323,8 @@ aw_pull_read_messages(struct aw_pull *pull)
     if (pull->read == NULL)
         return false;
     for (uint32_t i = 0; i < pull->granted; i++) {
-        uint64_t last = pull->is_repeat ? pull->query.views[i].last_seq : pull->entries[i].command.out.u.lease.last_seq;
-        uint64_t ticket = pull->is_repeat ? pull->query.views[i].ticket.seq : pull->entries[i].command.out.u.lease.ticket.seq;
+        uint64_t last = pull->is_repeat ? pull->query->views[i].last_seq : pull->entries[i].command.out.u.lease.last_seq;
+        uint64_t ticket = pull->is_repeat ? pull->query->views[i].ticket.seq : pull->entries[i].command.out.u.lease.ticket.seq;
 
         pull->read->items[i] = (struct aw_read_item){.kind = AW_READ_THREAD,
                                                      .last_seq = last,
@@ -350,13 +350,13 @@ aw_pull_make_views(struct aw_pull *pull, struct aw_lease_answer **ret_leases)
         if (pull->read->items[i].err != AW_OK)
             return pull->read->items[i].err;
         if (pull->is_repeat)
-            aw_lease_view_of_ticket(&leases[i], &texts[i], &pull->query.views[i], &shared->token_key, pull->call.io->wall);
+            aw_lease_view_of_ticket(&leases[i], &texts[i], &pull->query->views[i], &shared->token_key, pull->call.io->wall);
         else
             aw_lease_view_of_outcome(&leases[i], &texts[i], &pull->entries[i].command.out.u.lease, &shared->token_key,
                                      pull->call.io->wall);
         aw_lease_view_fill(&leases[i], &pull->read->items[i]);
         if (!aw_view_add_help(arena, shared->directory,
-                              pull->is_repeat ? &pull->query.views[i].help : &pull->entries[i].command.out.u.lease.help,
+                              pull->is_repeat ? &pull->query->views[i].help : &pull->entries[i].command.out.u.lease.help,
                               &leases[i].reasons, &leases[i].reason_count))
             return AW_E_MEMORY;
     }

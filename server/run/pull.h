@@ -31,14 +31,14 @@ struct aw_pull {
     uint64_t           lease_ms;
     struct aw_pull_key key;     /* key 0: no Idempotency-Key */
     struct aw_entry   *entries; /* room for `max` when it takes */
-    uint32_t           granted; /* the leases: the first so many of `entries`, or with is_repeat of query.views */
+    uint32_t           granted; /* the leases: the first so many of `entries`, or with is_repeat of query->views */
     bool               is_repeat;
     struct aw_read    *read;
     /* The committer's, while they are out. */
     struct aw_submission submission; /* the leases, or their release, or the query */
     struct aw_submission park;
     struct aw_submission cancel;
-    struct aw_query      query;
+    struct aw_query     *query;       /* owned by who pulls; only while there is one to ask: most have none */
     bool                 is_parked;   /* `park` is out */
     bool                 is_shut_out; /* the lanes are shut: it is answered so when its submission is back */
 

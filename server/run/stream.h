@@ -50,6 +50,7 @@ struct aw_stream_own {
 
 struct aw_stream {
     struct aw_pull           pull;
+    struct aw_query          query; /* what it asks about its leases */
     struct aw_stream_request want;
     struct aw_arena          work; /* for a turn */
     struct aw_feed           feed;

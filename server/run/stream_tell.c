@@ -133,12 +133,12 @@ aw_stream_ask(struct aw_stream *stream)
 
     if (stream->has_begun && room > AW_STREAM_KNOWN_MAX)
         room = AW_STREAM_KNOWN_MAX;
-    pull->query = (struct aw_query){.kind = AW_QUERY_STREAM,
-                                    .name = pull->agent,
-                                    .room = room,
-                                    .views = aw_arena_take(&stream->work, room * sizeof(struct aw_ticket_view)),
-                                    .look = &stream->found};
-    if (told == NULL || own == NULL || pull->query.views == NULL) {
+    stream->query = (struct aw_query){.kind = AW_QUERY_STREAM,
+                                      .name = pull->agent,
+                                      .room = room,
+                                      .views = aw_arena_take(&stream->work, room * sizeof(struct aw_ticket_view)),
+                                      .look = &stream->found};
+    if (told == NULL || own == NULL || stream->query.views == NULL) {
         aw_stream_fail(stream, AW_E_MEMORY);
         aw_stream_go_on(stream);
         return;
@@ -151,7 +151,7 @@ aw_stream_ask(struct aw_stream *stream)
     stream->found.own_count = stream->own_count;
     stream->found.told = told;
     stream->found.told_count = stream->known_count;
-    pull->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &pull->query};
+    pull->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &stream->query};
     stream->step = AW_STREAM_LOOK;
     aw_call_submit(&pull->call, &pull->submission);
 }
@@ -235,10 +235,10 @@ find_known(const struct aw_stream *stream, uint64_t fence)
 static uint32_t
 sort_views(struct aw_stream *stream, uint32_t max)
 {
-    struct aw_ticket_view *views = stream->pull.query.views;
+    struct aw_ticket_view *views = stream->query.views;
     uint32_t               count = 0;
 
-    for (uint32_t i = 0; i < stream->pull.query.count; i++) {
+    for (uint32_t i = 0; i < stream->query.count; i++) {
         struct aw_stream_known *known = find_known(stream, views[i].lease.fence);
 
         if (known != NULL) {
@@ -374,7 +374,7 @@ aw_stream_tell_leases(struct aw_stream *stream)
         return;
     }
     for (uint32_t i = 0; i < stream->pull.granted; i++)
-        note_known(stream, &stream->pull.query.views[i]);
+        note_known(stream, &stream->query.views[i]);
     tell_presence(stream);
     end_turn(stream);
 }
@@ -507,7 +507,7 @@ void
 aw_stream_looked(struct aw_stream *stream)
 {
     struct aw_pull *pull = &stream->pull;
-    enum aw_err     err = pull->submission.err != AW_OK ? pull->submission.err : pull->query.err;
+    enum aw_err     err = pull->submission.err != AW_OK ? pull->submission.err : stream->query.err;
     uint32_t        count;
 
     stream->must_look = false;
@@ -522,8 +522,8 @@ aw_stream_looked(struct aw_stream *stream)
         tell_presence(stream);
     pull->park.park.stream = stream->found.stream;
     pull->park.park.news = stream->found.news;
-    if (!stream->has_begun && pull->query.count > AW_STREAM_KNOWN_MAX)
-        stream->more_above = pull->query.views[AW_STREAM_KNOWN_MAX - 1].lease.fence;
+    if (!stream->has_begun && stream->query.count > AW_STREAM_KNOWN_MAX)
+        stream->more_above = stream->query.views[AW_STREAM_KNOWN_MAX - 1].lease.fence;
     count = sort_views(stream, stream->has_begun ? AW_STREAM_TURN_MAX : AW_STREAM_KNOWN_MAX);
     tell_incidents(stream);
     if (stream->has_begun && stream->known_count + count > AW_STREAM_KNOWN_MAX)
