@@ -79,7 +79,7 @@ aw_committer_new(struct aw_committer **ret_committer, const struct aw_committer_
     c->batch_entries = aw_new_array(struct aw_entry *, AW_BATCH_RECORDS_MAX);
     if (c->events == NULL || c->side_lanes == NULL || c->offer_lanes == NULL || c->batch_entries == NULL || !make_mailboxes(c) ||
         !aw_batch_init(&c->batch, config->batch_bytes_max) || !aw_parking_init(&c->parking, config->lanes_max) ||
-        !aw_trim_init(&c->trim, config->journal)) {
+        !aw_present_init(&c->present, aw_state_agents_max(config->state)) || !aw_trim_init(&c->trim, config->journal)) {
         aw_committer_free(&c);
         return aw_why(why, AW_E_MEMORY, "no memory for the committer");
     }
@@ -101,6 +101,7 @@ aw_committer_free(struct aw_committer **committer)
     }
     free(c->mailboxes);
     aw_trim_fini(&c->trim);
+    aw_present_fini(&c->present);
     aw_parking_fini(&c->parking);
     aw_batch_fini(&c->batch);
     free(c->batch_entries);

@@ -295,6 +295,16 @@ spare_choice(struct aw_committer *c, struct aw_command *command)
         *choice = (struct aw_lease_choice){.at = 0};
 }
 
+/* Who pulls from which lanes, and by which order: for forecasts. */
+static void
+note_choice(struct aw_committer *c, const struct aw_in_lease *lease)
+{
+    aw_present_note(&c->present, aw_state_find_agent(c->config.state, lease->agent), lease->choice.lanes,
+                    lease->choice.lane_count, c->now);
+    c->order = lease->choice.order;
+    c->has_order = true;
+}
+
 /* A block to publish an agent's settings in is taken before they change: a publish can't fail. */
 static enum aw_err
 admit_and_apply(struct aw_committer *c, struct aw_command *command, size_t record, size_t body)
@@ -356,6 +366,8 @@ apply_one(struct aw_committer *c, struct aw_entry *entry, aw_ms now)
     }
     note_event(c, &command->out.event);
     if (command->kind == AW_COMMAND_LEASE && command->out.err == AW_OK) {
+        if (command->in.lease.choice.at != 0) /* else nobody knows how it was chosen */
+            note_choice(c, &command->in.lease);
         aw_publish_leased(c, &command->in.lease.pull_key); /* their query finds what is durable by then */
         shut_when_low(c);
         if (command->in.lease.choice.at != 0)

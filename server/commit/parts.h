@@ -1,6 +1,6 @@
-/* parts.h - the committer's inside, shared by its eight files: committer.c (mailboxes, step), group.c (apply and commit), publish.c
+/* parts.h - the committer's inside, shared by its nine files: committer.c (mailboxes, step), group.c (apply and commit), publish.c
  * (lanes, wakes, queries), agents.c (what they are set to), side.c (tickets that not everybody may take), outbox.c (replies),
- * upkeep.c (checkpoints), trim.c (the journal's old end).
+ * forecast.c (what a forecaster asks), upkeep.c (checkpoints), trim.c (the journal's old end).
  *
  * Thread: the committer. Owns: see committer.h. Nobody else includes this.
  */
@@ -11,6 +11,7 @@
 #include "commit/batch.h"
 #include "commit/committer.h"
 #include "commit/parking.h"
+#include "commit/present.h"
 #include "commit/record_clock.h"
 #include "commit/trim.h"
 
@@ -116,11 +117,15 @@ struct aw_committer {
     uint64_t            lanes_room_most; /* pushes that ever had room at once */
 
     struct aw_parking parking;
-    uint64_t          streams;  /* that ever joined */
-    uint16_t          shelves;  /* as in the state */
-    uint32_t          shelving; /* the slot where the move to new shelves goes on; 0: all tickets are where they belong */
-    bool              is_shelving_short; /* of room */
-    uint64_t         *side_lanes;        /* owns: by lane a bit; all clear between two looks */
+    struct aw_present present;
+    /* By which the last lease was chosen, for forecasts. */
+    struct aw_order_settings order;
+    bool                     has_order;
+    uint64_t                 streams;  /* that ever joined */
+    uint16_t                 shelves;  /* as in the state */
+    uint32_t                 shelving; /* the slot where the move to new shelves goes on; 0: all tickets are where they belong */
+    bool                     is_shelving_short; /* of room */
+    uint64_t                *side_lanes;        /* owns: by lane a bit; all clear between two looks */
     /* Lanes that were opened: what waits aside there is offered by steps. */
     uint64_t *offer_lanes; /* owns: by lane a bit */
     uint32_t  offered;     /* the row that was looked at last */
@@ -227,6 +232,9 @@ void aw_outbox_await(struct aw_committer *c, struct aw_submission *gateway);
 void aw_outbox_look(struct aw_committer *c);
 /* REPLY, SEEN, CHANNEL. */
 void aw_outbox_answer(struct aw_committer *c, struct aw_query *query);
+
+/* --- forecast.c: CENSUS, WHO, TOLD. */
+void aw_forecast_answer(struct aw_committer *c, struct aw_query *query, aw_ms now);
 
 /* --- upkeep.c: a bounded piece of checkpoint and of trimming before a flush; what follows a flush. */
 void aw_upkeep_before_flush(struct aw_committer *c, aw_ms now);

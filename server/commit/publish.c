@@ -398,6 +398,7 @@ aw_publish_park(struct aw_committer *c, struct aw_submission *pull)
         return;
     }
     agent = aw_state_find_agent(c->config.state, pull->park.agent);
+    aw_present_note(&c->present, agent, pull->park.lanes, pull->park.lane_count, c->now);
     if (!aw_streams_may_park(c, &pull->park, agent)) {
         aw_committer_give_back(c, pull);
         aw_publish_look_at(c, woken_for);
@@ -573,6 +574,11 @@ answer(struct aw_committer *c, struct aw_query *query, aw_ms now)
         return;
     case AW_QUERY_DUE:
         query->count = aw_state_commitments(c->config.state, query->due, query->views, query->room);
+        return;
+    case AW_QUERY_CENSUS:
+    case AW_QUERY_WHO:
+    case AW_QUERY_TOLD:
+        aw_forecast_answer(c, query, now);
         return;
     case AW_QUERY_COUNTS:
         aw_state_counts(c->config.state, query->counts);

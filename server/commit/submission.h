@@ -21,7 +21,9 @@
 
 #include "base/list.h"
 #include "base/time.h"
+#include "commit/present.h"
 #include "core/ahead.h"
+#include "core/census.h"
 #include "core/order.h"
 #include "core/search.h"
 #include "core/state.h"
@@ -69,6 +71,9 @@ enum aw_query_kind {
     AW_QUERY_TEMPLATE,  /* reply_kind -> own_texts, count, version */
     AW_QUERY_TEXTS,     /* text_refs, room -> own_texts: len 0 for one that is gone */
     AW_QUERY_SURGE,     /* -> surge */
+    AW_QUERY_CENSUS,    /* census -> census: a piece of it */
+    AW_QUERY_WHO,       /* who -> who: a piece of it */
+    AW_QUERY_TOLD,      /* told, skip, room -> told, count, next */
 };
 /* A lease that a stream told of. */
 struct aw_told_lease {
@@ -91,49 +96,85 @@ struct aw_stream_look {
     struct aw_told_lease *told;
     uint32_t              told_count;
 };
+/* Who works in which lanes. */
+struct aw_who {
+    /* Asked and answered: how far it is; zeros at first. */
+    uint32_t agent; /* that was looked at last */
+    bool     has_agents;
+    bool     is_through;
+    /* Answered, when it is through. */
+    struct aw_lane_set      *sets;                     /* borrows: AW_LANE_SETS_MAX */
+    uint32_t                 agents[AW_LANE_SETS_MAX]; /* by set; who works on several tickets at once counts as so many */
+    uint32_t                 set_count;
+    struct aw_census_lane   *lanes; /* borrows: lanes_max */
+    uint32_t                 lane_count;
+    bool                     has_order; /* a ticket was given out since the start */
+    struct aw_order_settings order;     /* by which the last one was chosen */
+};
+/* What is told of how long it takes. */
+struct aw_told_lane {
+    struct aw_slice name;
+    uint8_t         group; /* or AW_PROMISE_NO_GROUP */
+};
+struct aw_told_look {
+    /* Asked: of the lane that a message with these would come to, or of all. */
+    bool            is_one;
+    struct aw_slice lane;
+    struct aw_slice lang;
+    struct aw_slice channel;
+    struct aw_slice account;
+    /* Answered. */
+    struct aw_told_group groups[AW_PROMISE_GROUPS_MAX];
+    struct aw_told_lane *lanes; /* borrows: room */
+};
 struct aw_query {
-    enum aw_query_kind         kind;
-    enum aw_err                err;
-    struct aw_ticket_id        ticket;
-    struct aw_slice            name; /* agent or lane */
-    struct aw_pull_key         pull_key;
-    uint64_t                   above_fence; /* LEASES_OF: leases granted later than this one */
-    uint64_t                   flight_hash;
-    struct aw_airport_code     airport;
-    struct aw_incident_id      incident;
-    enum aw_incident_state     incident_state; /* NONE: any */
-    uint32_t                   skip;  /* lanes to pass over; of flights, airports, agents: the row behind which to begin */
-    uint32_t                   next;  /* flights, airports, agents: `skip` of the page behind this one; 0: there is none */
-    uint32_t                   room;  /* of views, lanes, flights, airports or agents */
-    uint32_t                   count; /* how many were written */
-    struct aw_ticket_view     *views;
-    struct aw_lane_answer     *lanes;
-    struct aw_flight_answer   *flights;
-    struct aw_airport_answer  *airports;
-    struct aw_incident_answer *incidents;
-    struct aw_agent_view      *agents;
-    uint32_t                  *agent_lanes; /* AW_LANES_PER_PULL_MAX an agent */
-    struct aw_slice           *values;      /* 4 * AW_LANE_MATCH_MAX a lane; the committer copies the texts to `texts` */
-    char                      *texts;       /* AW_LANE_TEXTS_BYTES a lane */
-    struct aw_state_counts    *counts;
-    struct aw_core_settings   *settings;
-    uint64_t                   seq;     /* REPLY: its id's */
-    struct aw_reply_view      *replies; /* TICKET too, when asked for: of the ticket, AW_REPLIES_SHOWN_MAX at most */
-    uint32_t                   reply_count;
-    const struct aw_lease_id  *leases;
-    uint64_t                  *seen; /* SEEN: the newest message that the holder was given; 0: the lease does not run */
-    struct aw_channel_view    *channel;
-    enum aw_reply_kind         reply_kind;
-    const struct aw_text_ref  *text_refs;
-    struct aw_text_view       *own_texts;
-    uint64_t                   version;
-    struct aw_surge_view      *surge;
-    struct aw_due_look        *due;
-    struct aw_ahead           *ahead;
-    struct aw_search          *search;
-    struct aw_stream_look     *look;
-    bool                       is_paused; /* AHEAD: its lane gives nothing out */
-    aw_ms                      now;       /* record time of the answer */
+    enum aw_query_kind     kind;
+    enum aw_err            err;
+    struct aw_ticket_id    ticket;
+    struct aw_slice        name; /* agent or lane */
+    struct aw_pull_key     pull_key;
+    uint64_t               above_fence; /* LEASES_OF: leases granted later than this one */
+    uint64_t               flight_hash;
+    struct aw_airport_code airport;
+    struct aw_incident_id  incident;
+    enum aw_incident_state incident_state; /* NONE: any */
+    uint32_t               skip;           /* lanes to pass over; of flights, airports, agents: the row behind which to begin */
+    uint32_t               next;           /* flights, airports, agents: `skip` of the page behind this one; 0: there is none */
+    uint32_t               room;           /* of views, lanes, flights, airports or agents */
+    uint32_t               count;          /* how many were written */
+    struct aw_ticket_view *views;
+    union { /* as its kind says: many wait, each with a query */
+        struct aw_lane_answer     *lanes;
+        struct aw_agent_view      *agents;
+        struct aw_state_counts    *counts;
+        struct aw_channel_view    *channel;
+        struct aw_surge_view      *surge;
+        struct aw_due_look        *due;
+        struct aw_ahead           *ahead;
+        struct aw_search          *search;
+        struct aw_stream_look     *look;
+        struct aw_incident_answer *incidents;
+        struct aw_census          *census;
+        struct aw_who             *who;
+        struct aw_told_look       *told;
+    };
+    struct aw_flight_answer  *flights;
+    struct aw_airport_answer *airports;
+    uint32_t                 *agent_lanes; /* AW_LANES_PER_PULL_MAX an agent */
+    struct aw_slice          *values;      /* 4 * AW_LANE_MATCH_MAX a lane; the committer copies the texts to `texts` */
+    char                     *texts;       /* AW_LANE_TEXTS_BYTES a lane */
+    struct aw_core_settings  *settings;
+    uint64_t                  seq;     /* REPLY: its id's */
+    struct aw_reply_view     *replies; /* TICKET too, when asked for: of the ticket, AW_REPLIES_SHOWN_MAX at most */
+    uint32_t                  reply_count;
+    const struct aw_lease_id *leases;
+    uint64_t                 *seen; /* SEEN: the newest message that the holder was given; 0: the lease does not run */
+    enum aw_reply_kind        reply_kind;
+    const struct aw_text_ref *text_refs;
+    struct aw_text_view      *own_texts;
+    uint64_t                  version;
+    bool                      is_paused; /* AHEAD: its lane gives nothing out */
+    aw_ms                     now;       /* record time of the answer */
 };
 /* The newest so many of a ticket. */
 #define AW_REPLIES_SHOWN_MAX 50U

@@ -84,6 +84,22 @@ aw_lane_choose(const struct aw_state *state, const struct aw_in_message *in, boo
     return best;
 }
 
+uint32_t
+aw_state_choose_lane(const struct aw_state *state, struct aw_slice lane, struct aw_slice lang, struct aw_slice channel,
+                     struct aw_slice account)
+{
+    const struct aw_in_message in = {.lane = lane, .lang = lang, .channel = channel, .account = account};
+    bool                       is_unknown;
+
+    return aw_lane_choose(state, &in, &is_unknown);
+}
+
+struct aw_slice
+aw_state_lane_name(const struct aw_state *state, uint32_t lane)
+{
+    return aw_lane_name(state, lane);
+}
+
 /* --- making and changing -------------------------------------------------------------------------------------------------- */
 
 static bool

@@ -107,13 +107,12 @@ struct aw_ticket_row {
     uint64_t moved_half : 16; /* the same as told last; with moved_min */
     uint64_t moved_nine : 16;
     uint64_t promised_class : 4; /* which it had then */
-    uint64_t promise_judged : 1; /* it was seen whether the first promise was kept */
     uint64_t lang : 15;          /* of its newest message that names one: aw_lang_code */
-    uint64_t reserved_2 : 12;
+    uint64_t reserved_2 : 13;
     uint64_t incident_seq : 48; /* the record that linked it to */
     uint64_t incident : 16;     /* this incident; 0: it never was (incident.h) */
     uint32_t account;           /* that its newest message came to; 0: not kept, so the server itself writes nothing */
-    uint32_t reserved_3;
+    uint32_t taken_s; /* seconds from opened_at until it was leased the first time since it opened last, + 1; 0: it was not */
 };
 AW_STATIC_ASSERT(sizeof(struct aw_ticket_row) == 144, "no holes, and no more than the backlog's memory allows");
 
@@ -1135,13 +1134,13 @@ void aw_promise_make(const struct aw_state *state, struct aw_ticket_row *ticket)
 void aw_promise_share(struct aw_ticket_row *ticket, const struct aw_ticket_row *from);
 /* As told last; made_at 0: nothing was. */
 struct aw_promise aw_promise_of(const struct aw_ticket_row *ticket);
-/* Somebody takes it, or it is answered: counts whether that is within what was told first. The first time counts. */
+/* Somebody takes it, or it is answered: notes when, and counts whether that is within what was told. The first time counts. */
 void aw_promise_judge(struct aw_state *state, struct aw_ticket_row *ticket);
 /* It waits, and its customer was told that it takes longer than was promised. */
 static inline bool
 aw_promise_is_breaking(const struct aw_ticket_row *ticket)
 {
-    return ticket->moved_min != 0 && ticket->promise_judged == 0 && aw_ticket_is_open(ticket);
+    return ticket->moved_min != 0 && ticket->taken_s == 0 && aw_ticket_is_open(ticket);
 }
 
 /* --- a ticket's life (ticket.c) ------------------------------------------------------------------------------------------- */

@@ -157,6 +157,12 @@ aw_state_leases_of_pull(struct aw_state *state, struct aw_slice agent, const str
     return AW_OK;
 }
 
+uint32_t
+aw_state_agents_max(const struct aw_state *state)
+{
+    return aw_rows_slots_max(&state->agents) - 1;
+}
+
 void
 aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts)
 {

@@ -68,7 +68,7 @@ aw_promise_make(const struct aw_state *state, struct aw_ticket_row *ticket)
     ticket->moved_min = 0;
     ticket->moved_half = 0;
     ticket->moved_nine = 0;
-    ticket->promise_judged = 0;
+    ticket->taken_s = 0;
     ticket->promised_at = wait == NULL ? 0 : state->now & AW_ROW_SEQ_MAX;
     ticket->promised_class = wait == NULL ? 0 : ticket->class_;
     ticket->raw_half_s = wait == NULL ? 0 : wait->raw_s[AW_HALF] & AW_PROMISE_RAW_S_MAX;
@@ -89,7 +89,7 @@ aw_promise_share(struct aw_ticket_row *ticket, const struct aw_ticket_row *from)
     ticket->moved_half = from->moved_half;
     ticket->moved_nine = from->moved_nine;
     ticket->promised_class = from->promised_class;
-    ticket->promise_judged = from->promise_judged;
+    ticket->taken_s = from->taken_s;
 }
 
 static aw_ms
@@ -115,9 +115,13 @@ aw_promise_of(const struct aw_ticket_row *ticket)
 void
 aw_promise_judge(struct aw_state *state, struct aw_ticket_row *ticket)
 {
-    if (ticket->promised_at == 0 || ticket->promise_judged != 0)
+    uint64_t taken_s = (state->now - ticket->opened_at) / AW_MS_PER_S + 1;
+
+    if (ticket->taken_s != 0)
         return;
-    ticket->promise_judged = 1;
+    ticket->taken_s = taken_s < UINT32_MAX ? (uint32_t)taken_s : UINT32_MAX;
+    if (ticket->promised_at == 0)
+        return;
     if (state->now <= steps_after(ticket, ticket->told_nine))
         state->globals.promises_kept[ticket->promised_class]++;
     else
@@ -144,7 +148,7 @@ check_move(const struct aw_state *state, const struct aw_in_promise *in)
         return AW_E_NOT_FOUND;
     if (in->half_by > in->nine_of_ten_by || in->half_by < state->now)
         return AW_E_BAD_VALUE;
-    if (ticket->state != AW_TICKET_WAITING || ticket->promised_at == 0 || ticket->promise_judged != 0 ||
+    if (ticket->state != AW_TICKET_WAITING || ticket->promised_at == 0 || ticket->taken_s != 0 ||
         in->nine_of_ten_by <= aw_promise_of(ticket).nine_of_ten_by ||
         (ticket->moved_min != 0 && state->now - aw_promise_of(ticket).made_at < AW_PROMISE_MOVES_MS) ||
         units_until(ticket, in->nine_of_ten_by, AW_PROMISE_STEP_MS) > UINT16_MAX ||

@@ -314,6 +314,11 @@ bool aw_state_lane_gives(const struct aw_state *state, uint32_t lane);
  * AW_LANE_MATCH_MAX slices, into which ret_answer's match points. */
 void aw_state_lane(const struct aw_state *state, uint32_t lane, struct aw_slice values[4 * AW_LANE_MATCH_MAX],
                    struct aw_lane_answer *ret_answer);
+/* The lane that a message with these would come to, if it opened a ticket; each may be empty. */
+uint32_t aw_state_choose_lane(const struct aw_state *state, struct aw_slice lane, struct aw_slice lang, struct aw_slice channel,
+                              struct aw_slice account);
+/* Never changes and never goes away. */
+struct aw_slice aw_state_lane_name(const struct aw_state *state, uint32_t lane);
 /* AW_E_NOT_FOUND. */
 AW_MUST_USE enum aw_err aw_state_find_lane(const struct aw_state *state, struct aw_slice name, uint32_t *ret_lane);
 
@@ -375,6 +380,8 @@ struct aw_agent_view {
 };
 /* One above the number of the last agent; numbers are from 1, in the order in which they were first seen or set. */
 uint32_t aw_state_agent_slots(const struct aw_state *state);
+/* No number is above it, ever. */
+uint32_t aw_state_agents_max(const struct aw_state *state);
 /* `lanes`: room for AW_LANES_PER_PULL_MAX, lent to the view. */
 void aw_state_agent(const struct aw_state *state, uint32_t agent, struct aw_agent_view *ret_view, uint32_t *lanes);
 /* Never changes and never goes away. */

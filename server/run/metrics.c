@@ -112,6 +112,9 @@ static const struct {
     {"work_out", "gauge", "Submissions and reads in the hands of other threads.", AW_METRIC_OUT},
     {"journal_seq", "gauge", "Last record of the journal.", AW_METRIC_SEQ},
     {"epoch", "gauge", "Starts of this store.", AW_METRIC_EPOCH},
+    {"forecasts", "counter", "How long it takes was looked at and published.", AW_METRIC_FORECASTS},
+    {"forecast_microseconds", "gauge", "What the last of these looks took as a whole, with waiting for its turns.",
+     AW_METRIC_FORECAST_US},
     {"journal_first_seq", "gauge", "First record of the journal; older ones were trimmed.", AW_METRIC_TRIM_FIRST_SEQ},
     {"trimmed_records", "counter", "Records trimmed since the start.", AW_METRIC_TRIM_RECORDS},
     {"room_short", "gauge", "1 while bodies of closed tickets go before their time.", AW_METRIC_TRIM_SHORT},
@@ -149,6 +152,7 @@ render_ever(const struct aw_state_counts *counts, struct aw_buffer *buffer)
         {"leases_expired", "Leases that ran out.", counts->expired},
         {"leases_released", "Leases given back by their agent.", counts->released},
         {"leases_declined", "Leases declined by their agent.", counts->declined},
+        {"promises_moved", "Promises that were told anew, as they would not be kept.", counts->promises_moved},
         {"leases_transferred", "Leases ended as their agent handed the ticket on.", counts->transferred},
         {"leases_deferred", "Leases ended as their agent put the ticket off.", counts->deferred},
         {"commitments_kept", "What agents gave their word for, and the customer heard in time.", counts->commitments_kept},
@@ -159,6 +163,19 @@ render_ever(const struct aw_state_counts *counts, struct aw_buffer *buffer)
         family(buffer, ever[i].name, "counter", ever[i].help);
         aw_buffer_printf(buffer, "aswolk_%s_total %" PRIu64 "\n", ever[i].name, ever[i].count);
     }
+}
+
+static void
+render_promises(const struct aw_state_counts *counts, struct aw_buffer *buffer)
+{
+    family(buffer, "promises_total", "counter",
+           "Promises by the class they were made in: an agent took the ticket in time (kept), or not.");
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
+        aw_buffer_printf(buffer,
+                         "aswolk_promises_total{class=\"%s\",outcome=\"kept\"} %" PRIu64
+                         "\naswolk_promises_total{class=\"%s\",outcome=\"broken\"} %" PRIu64 "\n",
+                         aw_class_name((enum aw_class)i), counts->promises_kept[i], aw_class_name((enum aw_class)i),
+                         counts->promises_broken[i]);
 }
 
 static void
@@ -324,6 +341,7 @@ aw_metrics_render(const struct aw_metrics *metrics, const struct aw_metrics_view
     render_singles(metrics, buffer);
     render_ever(view->counts, buffer);
     render_tickets(view->counts, buffer);
+    render_promises(view->counts, buffer);
     render_ages(view, buffer);
     render_surge(view, buffer);
     render_commits(metrics, buffer);

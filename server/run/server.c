@@ -205,7 +205,7 @@ make_committer(struct aw_server *server, struct aw_why *why)
         .directory = &server->directory,
         .agents = &server->agents,
         .settings = core_settings(settings),
-        .io_count = server->io_count,
+        .io_count = server->io_count + 1, /* the forecaster's is the last */
         .mailbox_slots = aw_io_mailbox_slots(settings),
         .lanes_max = (uint32_t)settings->lanes_max,
         .batch_bytes_max = settings->batch_bytes_max,
@@ -224,6 +224,23 @@ make_committer(struct aw_server *server, struct aw_why *why)
 }
 
 static enum aw_err
+make_forecaster(struct aw_server *server, struct aw_why *why)
+{
+    struct aw_forecaster_config config = {.committer = server->committer,
+                                          .mailbox = server->io_count,
+                                          .order = *aw_orderbook_order(server->orderbook),
+                                          .lanes_max = (uint32_t)server->settings.lanes_max,
+                                          .every_ms = server->settings.forecast_every_s * AW_MS_PER_S,
+                                          .metrics = server->metrics,
+                                          .block = aw_metrics_block(server->metrics, server->io_count + 2)};
+    enum aw_err                 err = AW_OK;
+
+    if (config.every_ms > 0)
+        err = aw_forecaster_new(&server->forecaster, &config, why);
+    return err == AW_OK && config.every_ms > 0 ? aw_forecaster_start(server->forecaster, why) : err;
+}
+
+static enum aw_err
 start_threads(struct aw_server *server, struct aw_why *why)
 {
     struct aw_readers_config readers = {.journal = server->journal,
@@ -238,6 +255,8 @@ start_threads(struct aw_server *server, struct aw_why *why)
     server->shared.orderbook = server->orderbook;
     for (uint32_t i = 0; err == AW_OK && i < server->io_count; i++)
         err = aw_io_init(&server->ios[i], i, &server->shared, why);
+    if (err == AW_OK)
+        err = make_forecaster(server, why); /* before the committer runs, which tells it to begin */
     if (err == AW_OK && pthread_create(&server->committer_thread, NULL, aw_server_commit, server) != 0)
         err = aw_why(why, AW_E_MEMORY, "the committer's thread cannot be started");
     server->committer_started = err == AW_OK;
@@ -258,7 +277,7 @@ make_shared(struct aw_server *server, struct aw_why *why)
     const struct aw_store_identity *identity = aw_journal_identity(server->journal);
     const struct aw_order_settings  order = aw_server_order_settings(&server->settings);
 
-    server->metrics = aw_metrics_new(server->io_count + 2);
+    server->metrics = aw_metrics_new(server->io_count + 3);
     server->ios = aw_new_array(struct aw_io, server->io_count);
     server->io_loads = aw_new_array(uint32_t, server->io_count);
     server->gate =
@@ -347,6 +366,7 @@ stop_threads(struct aw_server *server)
         aw_io_drain(&server->ios[i]);
     for (uint32_t i = 0; i < server->io_started; i++)
         (void)pthread_join(server->ios[i].thread, NULL); /* fails only for a thread that is not there */
+    aw_forecaster_stop(server->forecaster);
     if (server->committer_started) {
         aw_metric_set(aw_metrics_block(server->metrics, server->io_count + 1), AW_METRIC_STOP, 1);
         aw_wake_up(aw_committer_wake(server->committer));
@@ -362,6 +382,7 @@ free_server(struct aw_server *server)
     aw_readers_stop(&server->readers);
     for (uint32_t i = 0; server->ios != NULL && i < server->io_count; i++)
         aw_io_fini(&server->ios[i]);
+    aw_forecaster_free(&server->forecaster);
     aw_committer_free(&server->committer);
     aw_rulebook_free(&server->rulebook);
     aw_orderbook_free(&server->orderbook);

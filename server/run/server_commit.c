@@ -166,6 +166,8 @@ start_committer(struct aw_server *server)
         aw_wake_up(&server->ios[i].wake); /* to follow the surge before anybody asks for anything */
     log_ready(server, &recovery);
     server->is_ready = true;
+    if (server->forecaster != NULL)
+        aw_forecaster_begin(server->forecaster);
     return AW_OK;
 }
 

@@ -9,6 +9,7 @@
 #define AW_RUN_SERVER_PARTS_H
 
 #include "base/latch.h"
+#include "run/forecaster.h"
 #include "run/io.h"
 #include "run/listen.h"
 #include "run/orderbook.h"
@@ -37,6 +38,7 @@ struct aw_server {
     struct aw_metrics         *metrics;
     struct aw_readers         *readers;
     struct aw_committer       *committer;
+    struct aw_forecaster      *forecaster; /* NULL: none is wanted */
     struct aw_shared           shared;
     struct aw_io              *ios;
     uint32_t                   io_count;
