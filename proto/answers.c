@@ -167,6 +167,10 @@ write_message_fields(struct aw_writer *writer, const struct aw_stored_message *m
         KEY(writer, "accepted_at");
         aw_writer_time(writer, message->accepted_at);
     }
+    if (message->replaced_by.seq != 0) {
+        KEY(writer, "replaced_by");
+        write_message_id(writer, message->replaced_by);
+    }
     if (!message->erased && !message->unreadable)
         return aw_writer_copy_entries(writer, message->body);
     if (message->erased)

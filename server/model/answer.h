@@ -49,6 +49,7 @@ struct aw_stored_message {
     struct aw_message_id id;
     aw_ms                accepted_at; /* 0: not even its record can be read */
     struct aw_slice      body;        /* MessagePack map of the posted fields; empty when erased or unreadable */
+    struct aw_message_id replaced_by; /* the customer edited it: the newest of those that say so; seq 0: none */
     bool                 erased;
     bool                 unreadable; /* what is stored of it is damaged */
 };

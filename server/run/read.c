@@ -148,6 +148,7 @@ chain_next(struct chain *chain)
 struct collected {
     struct collected        *older;
     struct aw_stored_message message;
+    struct aw_slice          source_id;
     struct aw_slice         *reasons;
     uint32_t                 reason_count;
     bool                     is_word; /* no message: only reasons */
@@ -345,6 +346,44 @@ give_reasons(struct thread_walk *walk, struct room *room)
     }
 }
 
+static bool
+is_same_text(struct aw_slice a, struct aw_slice b, struct aw_slice key)
+{
+    struct aw_slice text_a = {NULL, 0}, text_b = {NULL, 0};
+
+    return aw_proto_body_text(a, key, &text_a) == aw_proto_body_text(b, key, &text_b) && aw_slice_eq(text_a, text_b);
+}
+
+/* Only who wrote a message can have edited it. */
+static bool
+is_edit_of(const struct collected *edit, struct aw_slice replaces, const struct collected *node)
+{
+    return aw_slice_eq(node->source_id, replaces) && is_same_text(edit->message.body, node->message.body, AW_SLICE("channel")) &&
+           is_same_text(edit->message.body, node->message.body, AW_SLICE("account")) &&
+           is_same_text(edit->message.body, node->message.body, AW_SLICE("customer"));
+}
+
+/* Marks what a later message of the thread says to be an edit of. */
+static void
+note_edits(struct thread_walk *walk)
+{
+    for (struct collected *node = walk->newest; node != NULL; node = node->older) {
+        if (!aw_proto_body_text(node->message.body, AW_SLICE("source_id"), &node->source_id))
+            node->source_id = (struct aw_slice){NULL, 0}; /* it is erased, or no message */
+    }
+    for (struct collected *edit = walk->newest; edit != NULL; edit = edit->older) {
+        struct aw_slice   replaces = {NULL, 0};
+        struct collected *node = edit->older;
+
+        if (!aw_proto_body_text(edit->message.body, AW_SLICE("replaces"), &replaces))
+            continue;
+        while (node != NULL && !is_edit_of(edit, replaces, node))
+            node = node->older;
+        if (node != NULL && node->message.replaced_by.seq == 0)
+            node->message.replaced_by = edit->message.id;
+    }
+}
+
 static void
 give_messages(struct thread_walk *walk, struct room *room)
 {
@@ -413,6 +452,7 @@ read_thread(struct aw_read *read, struct aw_read_item *item, struct aw_journal_r
         if (err != AW_OK)
             return err;
     }
+    note_edits(&walk);
     give_messages(&walk, room);
     give_notes(&walk, room);
     give_reasons(&walk, room);
