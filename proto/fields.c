@@ -32,6 +32,8 @@ static const char *const classes_names[] = {"care", "imminent", "disrupted", "ge
 WORDS(classes, {1 << AW_CLASS_CARE, 1 << AW_CLASS_IMMINENT, 1 << AW_CLASS_DISRUPTED, 1 << AW_CLASS_GENERAL, 1 << AW_CLASS_OTHER})
 static const char *const states_names[] = {"waiting", "leased", "held", "closed"};
 WORDS(states, {1 << AW_TICKET_WAITING, 1 << AW_TICKET_LEASED, 1 << AW_TICKET_HELD, 1 << AW_TICKET_CLOSED})
+static const char *const promise_names[] = {"breaking"};
+WORDS(promise, {1})
 static const char *const pause_names[] = {"none", "in", "out", "both"};
 WORDS(pause, {AW_LANE_OPEN, AW_LANE_PAUSED_IN, AW_LANE_PAUSED_OUT, AW_LANE_PAUSED_BOTH})
 static const char *const defer_names[] = {"customer", "third_party", "commitment"};

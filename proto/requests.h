@@ -115,6 +115,10 @@ struct aw_ticket_filter {
     struct aw_slice airport;
     struct aw_slice agent;
     uint64_t        older_than_s; /* 0: any age */
+    bool            deferred_known;
+    bool            deferred;
+    struct aw_slice incident;
+    uint8_t         promise; /* 0: any; 1: breaking */
 };
 
 /* PATCH /v1/tickets/{id} */

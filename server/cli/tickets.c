@@ -20,20 +20,25 @@ struct filter {
     const char *airport;
     const char *agent;
     const char *older_than_s;
+    const char *deferred;
+    const char *incident;
+    const char *promise;
 };
 
-enum shape { TEXT, LIST, NUMBER };
+enum shape { TEXT, LIST, NUMBER, FLAG };
 
 static const struct {
     const char *name;
     size_t      at;
     enum shape  shape;
 } parameters[] = {
-    {"state", offsetof(struct filter, state), LIST},     {"lane", offsetof(struct filter, lane), TEXT},
-    {"class", offsetof(struct filter, class_), LIST},    {"customer", offsetof(struct filter, customer), TEXT},
-    {"channel", offsetof(struct filter, channel), TEXT}, {"account", offsetof(struct filter, account), TEXT},
-    {"flight", offsetof(struct filter, flight), TEXT},   {"airport", offsetof(struct filter, airport), TEXT},
-    {"agent", offsetof(struct filter, agent), TEXT},     {"older_than_s", offsetof(struct filter, older_than_s), NUMBER},
+    {"state", offsetof(struct filter, state), LIST},       {"lane", offsetof(struct filter, lane), TEXT},
+    {"class", offsetof(struct filter, class_), LIST},      {"customer", offsetof(struct filter, customer), TEXT},
+    {"channel", offsetof(struct filter, channel), TEXT},   {"account", offsetof(struct filter, account), TEXT},
+    {"flight", offsetof(struct filter, flight), TEXT},     {"airport", offsetof(struct filter, airport), TEXT},
+    {"agent", offsetof(struct filter, agent), TEXT},       {"older_than_s", offsetof(struct filter, older_than_s), NUMBER},
+    {"deferred", offsetof(struct filter, deferred), FLAG}, {"incident", offsetof(struct filter, incident), TEXT},
+    {"promise", offsetof(struct filter, promise), TEXT},
 };
 
 /* Both commands have these, in front of their own. --agent is who asks, as with every command. */
@@ -83,15 +88,35 @@ static const struct {
          .value = "AGENT",                                                                                                       \
          .offset = offsetof(struct tag, filter.agent),                                                                           \
          .about = "held by this agent"},                                                                                         \
+        {.name = "older-than",                                                                                                   \
+         .type = AW_CLI_TEXT,                                                                                                    \
+         .value = "SECONDS",                                                                                                     \
+         .offset = offsetof(struct tag, filter.older_than_s),                                                                    \
+         .about = "by age"},                                                                                                     \
+        {.name = "deferred",                                                                                                     \
+         .type = AW_CLI_TEXT,                                                                                                    \
+         .value = "yes|no",                                                                                                      \
+         .offset = offsetof(struct tag, filter.deferred),                                                                        \
+         .about = "put off by who held them, or not"},                                                                           \
+        {.name = "incident",                                                                                                     \
+         .type = AW_CLI_TEXT,                                                                                                    \
+         .value = "INCIDENT",                                                                                                    \
+         .offset = offsetof(struct tag, filter.incident),                                                                        \
+         .about = "part of this incident"},                                                                                      \
     {                                                                                                                            \
-        .name = "older-than", .type = AW_CLI_TEXT, .value = "SECONDS", .offset = offsetof(struct tag, filter.older_than_s),      \
-        .about = "by age"                                                                                                        \
+        .name = "promise", .type = AW_CLI_TEXT, .value = "breaking", .offset = offsetof(struct tag, filter.promise),             \
+        .about = "whose customers were told that it takes longer"                                                                \
     }
 
+/* As the server takes it; NULL: nothing is asked. */
 static const char *
 value_of(const struct filter *filter, size_t index)
 {
-    return *(const char *const *)(const void *)((const char *)filter + parameters[index].at);
+    const char *value = *(const char *const *)(const void *)((const char *)filter + parameters[index].at);
+
+    if (value == NULL || parameters[index].shape != FLAG)
+        return value;
+    return strcmp(value, "yes") == 0 ? "true" : strcmp(value, "no") == 0 ? "false" : value;
 }
 
 static bool
@@ -343,8 +368,10 @@ filter_of(const struct filter *filter)
             json = aw_cli_list(value);
         else if (parameters[i].shape == NUMBER && value[0] != '\0' && strspn(value, "0123456789") == strlen(value))
             json = json_integer((json_int_t)strtoull(value, NULL, 10));
+        else if (parameters[i].shape == FLAG && (strcmp(value, "true") == 0 || strcmp(value, "false") == 0))
+            json = json_boolean(value[0] == 't');
         else
-            json = json_string(value); /* what is no number the server refuses by name */
+            json = json_string(value); /* what is no number, and no flag, the server refuses by name */
         (void)json_object_set_new(object, parameters[i].name, json);
     }
     return object;

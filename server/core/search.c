@@ -1,6 +1,7 @@
 /* search.c - see search.h. */
 #include "core/search.h"
 
+#include "core/incident.h"
 #include "core/layout.h"
 
 enum aw_err
@@ -63,6 +64,19 @@ is_about(const struct aw_state *state, const struct aw_search_filter *filter, ui
     return flight && airport;
 }
 
+/* Whether what was promised, put off and linked is as asked. */
+static bool
+is_marked(const struct aw_state *state, const struct aw_search_filter *filter, const struct aw_ticket_row *row)
+{
+    uint32_t incident = filter->incident.seq == 0 ? 0 : aw_incident_of(state, row);
+
+    if (filter->is_breaking && !aw_promise_is_breaking(row))
+        return false;
+    if (filter->asks_deferred && ((row->marks & AW_MARK_DEFERRED) != 0) != filter->is_deferred)
+        return false;
+    return filter->incident.seq == 0 || (incident != 0 && aw_incident_id_at(state, incident).seq == filter->incident.seq);
+}
+
 static bool
 fits(const struct aw_state *state, const struct aw_search *search, uint32_t slot, uint32_t *work)
 {
@@ -79,7 +93,7 @@ fits(const struct aw_state *state, const struct aw_search *search, uint32_t slot
         return false;
     if (search->order == AW_SEARCH_BY_SLOT && row->opened_seq > search->opened_until)
         return false;
-    return is_about(state, filter, slot, work);
+    return is_marked(state, filter, row) && is_about(state, filter, slot, work);
 }
 
 /* --- what is kept ---------------------------------------------------------------------------------------------------------- */

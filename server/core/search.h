@@ -17,15 +17,19 @@
 
 /* What is asked of a ticket: all of these. Zeros ask nothing, but for states, classes and lane. */
 struct aw_search_filter {
-    struct aw_hash128      identity;   /* one that it is known by: keyed hash, as in its messages */
-    uint64_t               flight;     /* one that it is about: keyed hash, as in its messages */
-    struct aw_airport_code airport;    /* one that it is about, by itself or as an end of a flight */
-    struct aw_slice        channel;    /* that of its newest message */
-    struct aw_slice        agent;      /* who holds it */
-    aw_ms                  age_before; /* its age lies before */
-    uint32_t               lane;       /* its own, or AW_SEARCH_LANE_ANY */
-    uint8_t                states;     /* 1 << enum aw_ticket_state each */
-    uint8_t                classes;    /* 1 << enum aw_class each */
+    struct aw_hash128      identity;      /* one that it is known by: keyed hash, as in its messages */
+    uint64_t               flight;        /* one that it is about: keyed hash, as in its messages */
+    struct aw_airport_code airport;       /* one that it is about, by itself or as an end of a flight */
+    struct aw_slice        channel;       /* that of its newest message */
+    struct aw_slice        agent;         /* who holds it */
+    aw_ms                  age_before;    /* its age lies before */
+    uint32_t               lane;          /* its own, or AW_SEARCH_LANE_ANY */
+    struct aw_incident_id  incident;      /* that it is part of */
+    bool                   is_breaking;   /* its customer was told that it takes longer */
+    bool                   asks_deferred; /* whether the next is asked */
+    bool                   is_deferred;
+    uint8_t                states;  /* 1 << enum aw_ticket_state each */
+    uint8_t                classes; /* 1 << enum aw_class each */
 };
 
 enum aw_search_order { AW_SEARCH_OLDEST, AW_SEARCH_BY_SLOT };

@@ -40,6 +40,9 @@ ticket_of(const struct search *search, const struct aw_ticket_view *view, struct
                                      .from_lanes = from_lanes,
                                      .from_lane_count = view->transfers,
                                      .version = view->version,
+                                     .is_deferred = view->is_deferred,
+                                     .promise = view->promise,
+                                     .incident = view->incident,
                                      .channel = view->channel_name};
 }
 

@@ -71,13 +71,28 @@ take_flight(struct aw_call *call, struct aw_slice text, struct aw_search_filter 
     return true;
 }
 
+static bool
+take_incident(struct aw_call *call, struct aw_slice text, struct aw_search_filter *filter)
+{
+    if (aw_incident_id_parse(text, &filter->incident) && filter->incident.shard == call->io->shared->shard)
+        return true;
+    aw_api_refuse_field(call, "incident", "takes the id of an incident");
+    return false;
+}
+
 bool
 aw_search_request_filter(struct aw_call *call, const struct aw_ticket_filter *want, struct aw_search_filter *ret_filter)
 {
-    struct aw_search_filter filter = {.agent = want->agent, .states = want->states, .classes = want->classes};
+    struct aw_search_filter filter = {.agent = want->agent,
+                                      .states = want->states,
+                                      .classes = want->classes,
+                                      .is_breaking = want->promise != 0,
+                                      .asks_deferred = want->deferred_known,
+                                      .is_deferred = want->deferred};
 
     if (!find_lane(call, want->lane, &filter.lane) || !take_customer(call, want, &filter) ||
-        (want->flight.len > 0 && !take_flight(call, want->flight, &filter)))
+        (want->flight.len > 0 && !take_flight(call, want->flight, &filter)) ||
+        (want->incident.len > 0 && !take_incident(call, want->incident, &filter)))
         return false;
     if (want->airport.len > 0)
         memcpy(filter.airport.letters, want->airport.ptr, sizeof(filter.airport.letters));

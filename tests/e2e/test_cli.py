@@ -161,6 +161,8 @@ def test_tickets_and_bulk(t):
     equal([line["ticket"] for line in found], [other], "what needs encoding")
     check("bad-value" in aswolk(server, "tickets", "--state", "open", code=FAILED).err, "no such state")
     check("bad-value" in aswolk(server, "tickets", "--older-than", "1h", code=FAILED).err, "no number")
+    equal(aswolk(server, "tickets", "--deferred", "yes", "--json").lines, [], "nobody put any off")
+    check("bad-value" in aswolk(server, "bulk", "--deferred", "maybe", "--cancel", code=FAILED).err, "no flag")
     tried = aswolk(server, "bulk", "--lane", "main", "--to-lane", "night", "--hold", "--dry-run").out.splitlines()
     equal((len(tried), tried[-1]), (231, "230 would be changed, 0 refused"), "tried out")
     check("would be now held, general in night" in tried[0], "in words", tried[0])

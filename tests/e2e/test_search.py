@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 
-from aswolk_test import MSGPACK, Messages, check, equal, problem, rfc3339, run, status
+from aswolk_test import MSGPACK, Messages, check, equal, problem, rfc3339, run, status, until
 
 MINUTE = 60
 
@@ -56,6 +56,33 @@ def test_filters(t):
     equal(held[0]["channel"], "web", "with its channel")
     server.restart()
     equal(ids(server.api()), [old, young, moved], "after a restart")
+
+
+def test_what_becomes_of_them(t):
+    """Put off or not, part of an incident, and what was promised."""
+    server = t.server()
+    make = Messages()
+    api = server.api()
+    flight = {"number": "KL88", "date": "2031-05-01"}
+    grounded = api.receipt(make.next(flights=[flight]))["ticket"]
+    lease = api.lease()
+    body = {"until": rfc3339(time.time() + 3600), "reason": "commitment", "what": "news"}
+    status(api.act(lease, "defer", body), 200, "defer")
+    other = api.receipt(make.next())["ticket"]
+    status(api.patch_ticket(other, {"hold": True}), 200, "hold")
+    declared = api.send("POST", "/v1/incidents", {"title": "ash", "flights": [flight]})
+    incident = status(declared, 201, "incident").value["incident"]
+    put_off = found(api, "?state=held&deferred=true")["items"]
+    equal([(item["ticket"], item["deferred"]) for item in put_off], [(grounded, True)], "put off")
+    equal(ids(api, "?state=held&deferred=false"), [other], "held by a person")
+    until("it is part of the incident", lambda: ids(api, "?incident=" + incident) == [grounded])
+    equal(found(api, "?incident=" + incident)["items"][0]["incident"], incident, "named")
+    equal(ids(api, "?promise=breaking"), [], "none was told that it takes longer")
+    lines, _ = api.bulk({"filter": {"incident": incident, "deferred": True}, "class": "disrupted", "dry_run": True})
+    equal([line["ticket"] for line in lines], [grounded], "for a change too")
+    problem(api.get("/v1/tickets?incident=frob"), 400, "bad-value", "incident")
+    problem(api.get("/v1/tickets?deferred=maybe"), 400, "bad-value", "deferred")
+    problem(api.get("/v1/tickets?promise=kept"), 400, "bad-value", "promise")
 
 
 def test_pages(t):

@@ -4,6 +4,7 @@
  *
  * How: forecasts made by hand, with a figure of its own in every place, and the lives of single tickets.
  */
+#include "core/search.h"
 #include "core_kit.h"
 
 #define STEP AW_PROMISE_STEP_MS
@@ -51,6 +52,21 @@ assert_told(struct aw_promise promise, aw_ms made_at, uint32_t half, uint32_t ni
     assert_int_equal(promise.made_at, made_at);
     assert_int_equal(promise.half_by, made_at + half * STEP);
     assert_int_equal(promise.nine_of_ten_by, made_at + nine * STEP);
+}
+
+/* How many a search for them finds. */
+static uint32_t
+found_breaking(const struct kit *kit)
+{
+    struct aw_search_place found[4];
+    struct aw_search       search = {
+              .filter = {.lane = AW_SEARCH_LANE_ANY, .states = UINT8_MAX, .classes = UINT8_MAX, .is_breaking = true},
+              .found = found,
+              .room = 4};
+
+    assert_int_equal(aw_search_begin(kit->state, &search), AW_OK);
+    assert_true(aw_search_step(kit->state, &search, 1000));
+    return search.count;
 }
 
 static struct aw_out_message
@@ -286,8 +302,10 @@ test_a_promise_moves(void **unused)
     strange.seq++;
     assert_int_equal(move(&kit, strange, kit.now, last + STEP), AW_E_NOT_FOUND);
     assert_false(kit_view(&kit, ticket).promise_breaking);
+    assert_int_equal(found_breaking(&kit), 0);
     assert_int_equal(move(&kit, ticket, kit.now + 1, last + 1), AW_OK);
     assert_true(kit_view(&kit, ticket).promise_breaking);
+    assert_int_equal(found_breaking(&kit), 1);
     promise = kit_view(&kit, ticket).promise;
     assert_in_range(promise.made_at, kit.now, kit.now + KIT_MINUTE); /* to the minute */
     assert_in_range(promise.half_by, kit.now + 1, kit.now + STEP);
