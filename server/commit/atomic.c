@@ -42,8 +42,11 @@ try_all(struct aw_committer *c, struct aw_submission *submission, uint32_t *ret_
         bool               dry_run = command->in.ticket.dry_run;
 
         command->in.ticket.dry_run = true;
-        fails |= aw_state_apply(c->config.state, command) != AW_OK;
+        command->out = (struct aw_outcome_of){.err = aw_state_admits(c->config.state, command)};
+        if (command->out.err == AW_OK)
+            (void)aw_state_apply(c->config.state, command); /* its outcome is in `out` */
         AW_ASSERT(!command->out.changed);
+        fails |= command->out.err != AW_OK;
         command->in.ticket.dry_run = dry_run;
         *ret_keys += aw_once_is_set(&command->once) && !command->out.repeated ? 1 : 0;
     }

@@ -4,6 +4,7 @@
  * How: the committer on the memory engine, step by step; what a refused one left is the digest of before.
  */
 #include "support/commit_rig.h"
+#include "support/random.h"
 
 #define TICKETS 4000U
 
@@ -92,6 +93,118 @@ test_any_one_fails(void **state)
     desk_carry_out(&desk, &many.submission);
     for (uint32_t i = 0; i < 50; i++)
         assert_true(many.entries[i].command.out.err == AW_OK && !many.entries[i].command.out.changed);
+    desk_close(&desk);
+}
+
+static void
+make_lanes(struct desk *desk)
+{
+    static const char *const names[] = {"open", "paused"};
+
+    for (uint32_t i = 0; i < 2; i++) {
+        struct one one;
+
+        one_make(&one, AW_COMMAND_LANE)->entry.command.in.lane =
+            (struct aw_in_lane){.name = aw_slice_str(names[i]), .pause = i == 0 ? AW_LANE_OPEN : AW_LANE_PAUSED_IN};
+        desk_carry_out(desk, &one.submission);
+        assert_int_equal(one.entry.command.out.err, AW_OK);
+    }
+}
+
+/* Somebody takes the next ticket, and perhaps puts it off. */
+static void
+work(struct desk *desk, struct random *random)
+{
+    const struct aw_lane_queues from = {.lane = 0, .queues = 1U << AW_CLASS_GENERAL};
+    struct aw_head              head;
+    struct aw_lease_id          lease;
+    struct one                  one;
+
+    if (!aw_lanes_peek(desk->lanes, 0, 0, AW_CLASS_GENERAL, &head) || !aw_lanes_try_take(desk->lanes, &head))
+        return;
+    one_make(&one, AW_COMMAND_LEASE)->entry.command.in.lease = (struct aw_in_lease){.slot = head.slot,
+                                                                                    .version = head.version,
+                                                                                    .through = head.lane + 1,
+                                                                                    .taken_from = {from},
+                                                                                    .taken_count = 1,
+                                                                                    .agent = AW_SLICE("mia"),
+                                                                                    .lease_ms = 600000};
+    desk_carry_out(desk, &one.submission);
+    if (one.entry.command.out.err != AW_OK || random_below(random, 2) == 0)
+        return;
+    lease = one.entry.command.out.u.lease.lease;
+    one_make(&one, AW_COMMAND_DEFER)->entry.command.in.defer =
+        (struct aw_in_defer){.fenced = {.lease = lease, .agent = AW_SLICE("mia"), .op_hash = head.slot},
+                             .until = desk->wall + DAY_MS,
+                             .reason = AW_DEFER_COMMITMENT,
+                             .what = {.bytes = AW_SLICE("news"), .len = 4, .form = AW_BODY_PLAIN}};
+    desk_carry_out(desk, &one.submission);
+    assert_true(one.entry.command.out.err == AW_OK || one.entry.command.out.err == AW_E_TABLE_FULL);
+}
+
+static void
+make_random(struct many *many, struct random *random, uint32_t tickets_made)
+{
+    static const enum aw_command_kind kinds[] = {AW_COMMAND_HOLD, AW_COMMAND_UNHOLD, AW_COMMAND_CANCEL, AW_COMMAND_PLACE,
+                                                 AW_COMMAND_PLACE};
+    static const char *const          lanes[] = {NULL, "open", "main", "paused", "nowhere"};
+    uint32_t                          count = 1 + random_below(random, random_below(random, 3) == 0 ? 20 : 3);
+    uint32_t                          first = random_below(random, tickets_made - count);
+    enum aw_command_kind              kind = kinds[random_below(random, AW_ARRAY_LEN(kinds))];
+
+    make(many, kind, first, count, AW_SLICE("x"));
+    for (uint32_t i = 0; i < count; i++) {
+        struct aw_in_ticket *in = &many->entries[i].command.in.ticket;
+
+        if (kind == AW_COMMAND_PLACE) {
+            in->class_ = (uint8_t)random_below(random, AW_CLASS_COUNT);
+            in->lane = aw_slice_str(lanes[random_below(random, 20) < 19 ? random_below(random, 3) : random_below(random, 5)]);
+            in->hold = random_below(random, 3) == 0 ? AW_HOLD_ON : AW_HOLD_AS_IS;
+        }
+        if (random_below(random, 40) == 0)
+            in->if_match.version = 1;
+    }
+}
+
+/* Tickets in all states, and changes of all kinds: what was tried is what comes of it, for each of them. */
+static void
+test_random_changes(void **state)
+{
+    static struct many many;
+    struct random      random = random_of(random_seed(7));
+    struct desk        desk;
+    uint32_t           done = 0, refused = 0, made = 400;
+
+    (void)state;
+    open_with_tickets(&desk, NULL, made);
+    make_lanes(&desk);
+    for (uint32_t i = 0; i < 3000; i++) {
+        struct aw_hash128 before;
+        bool              fails = false;
+
+        desk_pass(&desk, random_below(&random, 1000));
+        if (random_below(&random, 3) == 0)
+            work(&desk, &random);
+        if (made < TICKETS && random_below(&random, 2) == 0) {
+            struct one one;
+
+            (void)one_make_post(&one, made + 1, made + 1);
+            desk_carry_out(&desk, &one.submission);
+            tickets[made++] = one.entry.command.out.u.message.ticket;
+        }
+        desk_step(&desk); /* what time has to say is said */
+        before = aw_state_digest(desk.state);
+        make_random(&many, &random, made);
+        desk_carry_out(&desk, &many.submission);
+        for (uint32_t k = 0; k < many.submission.count; k++)
+            fails |= many.entries[k].command.out.err != AW_OK;
+        for (uint32_t k = 0; k < many.submission.count; k++)
+            assert_true((many.entries[k].command.out.err != AW_OK) == fails);
+        assert_true(!fails || aw_hash128_eq(before, aw_state_digest(desk.state)));
+        done += !fails;
+        refused += fails;
+    }
+    assert_true(done > 100 && refused > 100);
     desk_close(&desk);
 }
 
@@ -196,10 +309,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_any_one_fails),
-        cmocka_unit_test(test_whole_batches),
-        cmocka_unit_test(test_more_than_a_group),
-        cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_any_one_fails),     cmocka_unit_test(test_random_changes), cmocka_unit_test(test_whole_batches),
+        cmocka_unit_test(test_more_than_a_group), cmocka_unit_test(test_no_room),
     };
 
     if (!aw_hash_init())
