@@ -986,6 +986,8 @@ aw_proto_write_agent(struct aw_writer *writer, const struct aw_agent_answer *age
     write_string(writer, aw_presence_name(agent->presence));
     KEY(writer, "classes");
     write_classes(writer, agent->barred);
+    KEY(writer, "approval");
+    aw_writer_bool(writer, agent->needs_approval);
     KEY(writer, "gentle");
     aw_writer_bool(writer, agent->is_gentle);
     KEY(writer, "units");
@@ -1705,6 +1707,22 @@ aw_proto_write_replies(struct aw_writer *writer, const struct aw_reply_answer *r
     aw_writer_end_array(writer);
     aw_writer_end_map(writer);
     return true;
+}
+
+void
+aw_proto_write_reply_page(struct aw_writer *writer, const struct aw_reply_answer *replies, uint32_t count, struct aw_slice next)
+{
+    begin_page(writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        aw_writer_begin_map(writer);
+        write_reply_state(writer, &replies[i]);
+        KEY(writer, "channel");
+        aw_writer_str(writer, replies[i].channel);
+        KEY(writer, "account");
+        aw_writer_str(writer, replies[i].account);
+        aw_writer_end_map(writer);
+    }
+    end_page(writer, next);
 }
 
 void

@@ -31,9 +31,11 @@ static const struct aw_slice names[AW_EVENT_TYPES] = {
     [AW_EVENT_TYPE_PROMISE_MOVING] = NAME("aswolk.promise.moving"),
     [AW_EVENT_TYPE_REPLIES_LEASED] = NAME("aswolk.replies.leased"),
     [AW_EVENT_TYPE_REPLIES_REDRIVEN] = NAME("aswolk.replies.redriven"),
+    [AW_EVENT_TYPE_REPLY_APPROVED] = NAME("aswolk.reply.approved"),
     [AW_EVENT_TYPE_REPLY_DELIVERED] = NAME("aswolk.reply.delivered"),
     [AW_EVENT_TYPE_REPLY_FAILED] = NAME("aswolk.reply.failed"),
     [AW_EVENT_TYPE_REPLY_READ] = NAME("aswolk.reply.read"),
+    [AW_EVENT_TYPE_REPLY_REFUSED] = NAME("aswolk.reply.refused"),
     [AW_EVENT_TYPE_REPLY_SENT] = NAME("aswolk.reply.sent"),
     [AW_EVENT_TYPE_REPLY_TIMED] = NAME("aswolk.reply.timed"),
     [AW_EVENT_TYPE_SERVER_STARTED] = NAME("aswolk.server.started"),
@@ -177,6 +179,8 @@ aw_event_type_of(const struct aw_command *command)
         return AW_EVENT_TYPE_REPLY_TIMED;
     case AW_COMMAND_REDRIVE:
         return AW_EVENT_TYPE_REPLIES_REDRIVEN;
+    case AW_COMMAND_APPROVE:
+        return command->in.approve.goes ? AW_EVENT_TYPE_REPLY_APPROVED : AW_EVENT_TYPE_REPLY_REFUSED;
     case AW_COMMAND_FORECAST:
         return AW_EVENT_TYPE_FORECAST_PUBLISHED;
     case AW_COMMAND_PROMISE:
@@ -420,6 +424,7 @@ static void
 add_agent(struct aw_writer *writer, const struct aw_in_agent *in)
 {
     add_text(writer, "agent", in->name);
+    add_flag(writer, "approval", in->needs_approval);
     add_flag(writer, "gentle", in->is_gentle);
 }
 
@@ -452,6 +457,7 @@ add_reply(struct aw_writer *writer, const struct aw_event_source *source, const 
         return;
     KEY(writer, "reply");
     write_reply_id(writer, command->out.seq, source->shard);
+    add_flag(writer, "pending", command->out.u.lease.reply_state == AW_REPLY_PENDING);
     KEY(writer, "answers");
     write_message_id(writer, in->to.seq, source->shard);
     add_text(writer, "channel", in->channel);
@@ -546,6 +552,10 @@ add_own(struct aw_writer *writer, const struct aw_event_source *source, const st
         return;
     case AW_COMMAND_TEMPLATE:
         add_template(writer, &command->in.template_);
+        return;
+    case AW_COMMAND_APPROVE:
+        KEY(writer, "reply");
+        write_reply_id(writer, command->in.approve.reply.seq, command->in.approve.reply.shard);
         return;
     case AW_COMMAND_REPLY_LEASE:
         add_time(writer, "expires_at", at + command->in.reply_lease.lease_ms);

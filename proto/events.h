@@ -26,9 +26,11 @@ enum aw_event_type {
     AW_EVENT_TYPE_PROMISE_MOVING,   /* a ticket will wait longer than its customer was promised */
     AW_EVENT_TYPE_REPLIES_LEASED,   /* by a gateway */
     AW_EVENT_TYPE_REPLIES_REDRIVEN, /* what was dead is to be sent after all */
+    AW_EVENT_TYPE_REPLY_APPROVED,
     AW_EVENT_TYPE_REPLY_DELIVERED,
     AW_EVENT_TYPE_REPLY_FAILED,
     AW_EVENT_TYPE_REPLY_READ,
+    AW_EVENT_TYPE_REPLY_REFUSED,
     AW_EVENT_TYPE_REPLY_SENT,
     AW_EVENT_TYPE_REPLY_TIMED, /* a gateway's lease ran out, or it is due again */
     AW_EVENT_TYPE_SERVER_STARTED,

@@ -58,6 +58,11 @@ WORDS(incident_state, {AW_INCIDENT_OPEN, AW_INCIDENT_CLOSED})
 static const char *const report_names[] = {"sent", "delivered", "read", "failed"};
 WORDS(report, {AW_REPLY_SENT, AW_REPLY_DELIVERED, AW_REPLY_READ, AW_REPLY_FAILED})
 
+static const char *const reply_state_names[] = {"pending", "waiting",   "leased", "failed", "dead",
+                                                "sent",    "delivered", "read",   "refused"};
+WORDS(reply_state, {AW_REPLY_PENDING, AW_REPLY_WAITING, AW_REPLY_LEASED, AW_REPLY_FAILED, AW_REPLY_DEAD, AW_REPLY_SENT,
+                    AW_REPLY_DELIVERED, AW_REPLY_READ, AW_REPLY_REFUSED})
+
 #define MEMBER_BYTES(tag, member) sizeof(((struct aw_##tag *)NULL)->member)
 
 static const struct aw_field fields[] = {

@@ -64,6 +64,8 @@ AW_PROTO_DECODE(incident_post, incident_request, INCIDENT_POST)
 AW_PROTO_DECODE(incident_patch, incident_patch, INCIDENT_PATCH)
 AW_PROTO_DECODE(incident_tickets, incident_tickets, INCIDENT_TICKETS)
 AW_PROTO_DECODE(reply, reply, REPLY)
+AW_PROTO_DECODE(reply_approve, approve_request, REPLY_APPROVE)
+AW_PROTO_DECODE(reply_refuse, refuse_request, REPLY_REFUSE)
 AW_PROTO_DECODE(reply_pull, reply_pull_request, REPLY_PULL)
 AW_PROTO_DECODE(reply_status, reply_status_request, REPLY_STATUS)
 AW_PROTO_DECODE(redrive, redrive_request, REDRIVE)
@@ -166,6 +168,9 @@ void             aw_proto_write_template(struct aw_writer *writer, const struct 
 void             aw_proto_write_channel(struct aw_writer *writer, const struct aw_channel_answer *channel);
 /* What a reply's status, and the redrive of dead ones, answer. */
 void aw_proto_write_reported(struct aw_writer *writer, const struct aw_reply_answer *reply);
+/* {items: [...], next}: replies without what they say. `next` empty: null. */
+void aw_proto_write_reply_page(struct aw_writer *writer, const struct aw_reply_answer *replies, uint32_t count,
+                               struct aw_slice next);
 void aw_proto_write_redriven(struct aw_writer *writer, const struct aw_redrive_answer *redrive);
 /* A reply with what it says; and {replies: [...]}, what a gateway gets. False as with a lease. */
 AW_MUST_USE bool aw_proto_write_reply(struct aw_writer *writer, const struct aw_reply_answer *reply);

@@ -90,12 +90,32 @@ struct aw_agent_request {
     const struct aw_slice       *lanes; /* none: all */
     uint32_t                     lane_count;
     uint8_t                      classes; /* 1 << class each; 0: all */
+    bool                         needs_approval;
     bool                         is_gentle;
     const struct aw_agent_units *units; /* by channel, each once */
     uint32_t                     unit_count;
     bool                         units_total_known;
     uint32_t                     units_total;
     bool                         dry_run;
+};
+
+/* POST /v1/replies/{id}/approve */
+struct aw_approve_request {
+    struct aw_slice note;
+};
+
+/* POST /v1/replies/{id}/refuse */
+struct aw_refuse_request {
+    struct aw_slice reason; /* required */
+};
+
+/* The query of GET /v1/replies; what is empty asks nothing. */
+struct aw_reply_filter {
+    enum aw_reply_state state; /* NONE: any */
+    struct aw_slice     ticket;
+    struct aw_slice     agent;
+    struct aw_slice     channel;
+    struct aw_slice     account;
 };
 
 /* PUT /v1/agents/{agent}/presence */

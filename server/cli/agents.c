@@ -12,6 +12,7 @@
 struct agents_options {
     const char *lanes;
     const char *classes;
+    const char *approval;
     const char *gentle;
     const char *units;
     const char *units_total;
@@ -30,6 +31,11 @@ static const struct aw_cli_option agents_options[] = {
      .value = "NAME,...",
      .offset = offsetof(struct agents_options, classes),
      .about = "set: of which it is given tickets; \"\" for all"},
+    {.name = "approval",
+     .type = AW_CLI_TEXT,
+     .value = "yes|no",
+     .offset = offsetof(struct agents_options, approval),
+     .about = "set: its replies wait for a colleague"},
     {.name = "gentle",
      .type = AW_CLI_TEXT,
      .value = "yes|no",
@@ -77,6 +83,10 @@ print_agent(const json_t *agent)
     }
     if (json_is_integer(total))
         (void)printf(" total=%" JSON_INTEGER_FORMAT, json_integer_value(total));
+    if (json_is_true(json_object_get(agent, "approval")))
+        (void)printf("  needs approval");
+    if (strcmp(aw_cli_text(agent, "presence"), "ready") != 0)
+        (void)printf("  %s", aw_cli_text(agent, "presence"));
     print_list("classes", json_object_get(agent, "classes"));
     print_list("lanes", json_object_get(agent, "lanes"));
     (void)printf("\n");
@@ -191,6 +201,10 @@ put_body(const struct aw_cli *cli, const json_t *agent)
         (void)json_object_set_new(body, "classes", aw_cli_list(options->classes));
     else if (json_is_array(json_object_get(now, "classes")))
         (void)json_object_set(body, "classes", json_object_get(now, "classes"));
+    if (options->approval != NULL)
+        (void)json_object_set_new(body, "approval", json_boolean(strcmp(options->approval, "yes") == 0));
+    else if (json_is_true(json_object_get(now, "approval")))
+        (void)json_object_set_new(body, "approval", json_true());
     if (options->gentle != NULL)
         (void)json_object_set_new(body, "gentle", json_boolean(strcmp(options->gentle, "yes") == 0));
     else if (json_is_true(json_object_get(now, "gentle")))
@@ -218,12 +232,19 @@ set(struct aw_cli *cli, const char *path)
     return code == AW_CLI_OK ? show(cli, path) : code;
 }
 
+/* NULL: not given. */
+static bool
+is_yes_or_no(const char *word)
+{
+    return word == NULL || strcmp(word, "yes") == 0 || strcmp(word, "no") == 0;
+}
+
 static int
 run(struct aw_cli *cli, int argc, char **argv)
 {
     const struct agents_options *options = cli->options;
-    bool has_options = options->lanes != NULL || options->classes != NULL || options->gentle != NULL || options->units != NULL ||
-                       options->units_total != NULL;
+    bool                         has_options = options->lanes != NULL || options->classes != NULL || options->approval != NULL ||
+                       options->gentle != NULL || options->units != NULL || options->units_total != NULL;
     bool sets_one = argc == 2 && strcmp(argv[0], "set") == 0;
     char path[PATH_BYTES];
 
@@ -231,8 +252,8 @@ run(struct aw_cli *cli, int argc, char **argv)
         aw_cli_error(cli, has_options ? "--lanes, --units and the others go with set NAME" : "takes nothing, NAME, or set NAME");
         return AW_CLI_USAGE;
     }
-    if (options->gentle != NULL && strcmp(options->gentle, "yes") != 0 && strcmp(options->gentle, "no") != 0) {
-        aw_cli_error(cli, "--gentle takes yes or no");
+    if (!is_yes_or_no(options->gentle) || !is_yes_or_no(options->approval)) {
+        aw_cli_error(cli, "--%s takes yes or no", is_yes_or_no(options->gentle) ? "approval" : "gentle");
         return AW_CLI_USAGE;
     }
     if (argc == 0)

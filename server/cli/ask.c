@@ -423,3 +423,32 @@ aw_cli_check_name(const struct aw_cli *cli, const char *what, const char *name)
     aw_cli_error(cli, "\"%s\" is no %s", name, what);
     return false;
 }
+
+#define SEND_PATIENCE_S 60U
+
+json_t *
+aw_cli_send(struct aw_cli *cli, const char *method, const char *path, json_t *body, const char *key, int *ret_exit)
+{
+    struct aw_cli_request     request = {.method = method, .path = path, .type = "application/json"};
+    struct aw_exchange_result result;
+    char                     *text = json_dumps(body, JSON_COMPACT);
+    json_t                   *answer;
+    unsigned                  repeats;
+
+    json_decref(body);
+    if (text == NULL) {
+        aw_cli_error(cli, "that is not UTF-8");
+        *ret_exit = AW_CLI_USAGE;
+        return NULL;
+    }
+    request.body = aw_slice_str(text);
+    request.field = key == NULL ? NULL : "idempotency-key";
+    request.field_value = key;
+    (void)aw_cli_ask_patiently(cli, &request, SEND_PATIENCE_S, &result, &repeats);
+    free(text);
+    *ret_exit = aw_cli_report(cli, &result);
+    answer = *ret_exit == AW_CLI_OK ? aw_cli_json(&result) : NULL;
+    if (*ret_exit == AW_CLI_OK && answer == NULL)
+        *ret_exit = AW_CLI_FAILED;
+    return answer;
+}

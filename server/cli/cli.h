@@ -76,6 +76,8 @@ extern const struct aw_cli_command aw_cli_check;
 extern const struct aw_cli_command aw_cli_lanes;
 extern const struct aw_cli_command aw_cli_agents;
 extern const struct aw_cli_command aw_cli_template;
+extern const struct aw_cli_command aw_cli_presence;
+extern const struct aw_cli_command aw_cli_replies;
 extern const struct aw_cli_command aw_cli_journal;
 extern const struct aw_cli_command aw_cli_audit;
 extern const struct aw_cli_command aw_cli_health;
@@ -142,6 +144,9 @@ json_t *aw_cli_get(struct aw_cli *cli, const char *path, int *ret_exit);
 #define AW_CLI_PATH_BYTES 4096U
 typedef bool aw_cli_item(void *user, const json_t *item);
 int          aw_cli_each(struct aw_cli *cli, const char *path, aw_cli_item *each, void *user);
+/* A request with this body, sent again until it was answered; so it changes nothing the second time, or has a `key` (NULL: none).
+ * Takes `body`. The answer, which the caller owns, or NULL with the exit code. */
+json_t *aw_cli_send(struct aw_cli *cli, const char *method, const char *path, json_t *body, const char *key, int *ret_exit);
 /* What the body of a PUT is, given the thing as it is now (NULL: there is none). The caller frees it. NULL: it said why not. */
 typedef char *aw_cli_make_body(const struct aw_cli *cli, const json_t *now);
 /* Looks, then writes only if nobody changed the thing in between; a few times, when somebody did. `what` is for words. Returns the

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PATIENCE_S   60U
 #define ID_BYTES_MAX 128U
 
 struct transfer_options {
@@ -112,34 +111,6 @@ find_lease(struct aw_cli *cli, const char *name, char token[ID_BYTES_MAX])
     return AW_CLI_FAILED;
 }
 
-/* Takes `body`. Gives the answer, which the caller owns, or NULL with the exit code. */
-static json_t *
-send(struct aw_cli *cli, const char *path, json_t *body, const char *key, int *ret_exit)
-{
-    struct aw_cli_request     request = {.method = "POST", .path = path, .type = "application/json"};
-    struct aw_exchange_result result;
-    char                     *text = json_dumps(body, JSON_COMPACT);
-    json_t                   *answer;
-    unsigned                  repeats;
-
-    json_decref(body);
-    if (text == NULL) {
-        aw_cli_error(cli, "that is not UTF-8");
-        *ret_exit = AW_CLI_USAGE;
-        return NULL;
-    }
-    request.body = aw_slice_str(text);
-    request.field = key == NULL ? NULL : "idempotency-key";
-    request.field_value = key;
-    (void)aw_cli_ask_patiently(cli, &request, PATIENCE_S, &result, &repeats);
-    free(text);
-    *ret_exit = aw_cli_report(cli, &result);
-    answer = *ret_exit == AW_CLI_OK ? aw_cli_json(&result) : NULL;
-    if (*ret_exit == AW_CLI_OK && answer == NULL)
-        *ret_exit = AW_CLI_FAILED;
-    return answer;
-}
-
 static int
 run_transfer(struct aw_cli *cli, int argc, char **argv)
 {
@@ -164,7 +135,7 @@ run_transfer(struct aw_cli *cli, int argc, char **argv)
     if (options->note != NULL)
         (void)json_object_set_new(body, "note", json_string(options->note));
     (void)snprintf(path, sizeof(path), "/v1/leases/%s/transfer", token);
-    done = send(cli, path, body, NULL, &code); /* may be repeated by itself */
+    done = aw_cli_send(cli, "POST", path, body, NULL, &code); /* may be repeated by itself */
     if (done == NULL)
         return code;
     kept_for = aw_cli_text(done, "kept_for");
@@ -216,10 +187,10 @@ run_defer(struct aw_cli *cli, int argc, char **argv)
     if (code != AW_CLI_OK)
         return code;
     (void)snprintf(path, sizeof(path), "/v1/leases/%s/defer", token);
-    done = send(cli, path,
-                json_pack("{s:s, s:s, s:s}", "until", options->in != NULL ? until : options->until, "reason", options->reason,
-                          "what", options->what),
-                NULL, &code); /* may be repeated by itself */
+    done = aw_cli_send(cli, "POST", path,
+                       json_pack("{s:s, s:s, s:s}", "until", options->in != NULL ? until : options->until, "reason",
+                                 options->reason, "what", options->what),
+                       NULL, &code); /* may be repeated by itself */
     if (done == NULL)
         return code;
     if (cli->common.json)
@@ -248,7 +219,7 @@ run_note(struct aw_cli *cli, int argc, char **argv)
         AW_UNREACHABLE();       /* the kernel always has some */
     aw_base32_u64(random, key); /* an answer that was lost is asked for again, and the note is there once */
     (void)snprintf(path, sizeof(path), "/v1/tickets/%s/notes", argv[0]);
-    done = send(cli, path, json_pack("{s:s}", "text", argv[1]), key, &code);
+    done = aw_cli_send(cli, "POST", path, json_pack("{s:s}", "text", argv[1]), key, &code);
     if (done == NULL)
         return code;
     if (cli->common.json)

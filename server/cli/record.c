@@ -152,6 +152,7 @@ add_agent(json_t *object, const struct aw_in_agent *agent)
         (void)json_object_set_new(object, "lane_numbers", json_incref(lanes));
     json_decref(lanes);
     add_flag(object, "gentle", agent->is_gentle);
+    add_flag(object, "approval", agent->needs_approval);
     add_classes(object, "barred_classes", agent->barred);
     for (uint32_t i = 0; i < agent->unit_count; i++) {
         char channel[AW_CHANNEL_BYTES_MAX + 1];
@@ -414,6 +415,18 @@ add_defer(json_t *object, const struct aw_command *command)
 }
 
 static void
+add_approve(json_t *object, const struct aw_in_approve *in)
+{
+    char text[AW_ID_TEXT_BYTES];
+
+    aw_reply_id_format(in->reply, text);
+    (void)json_object_set_new(object, "reply", json_string(text));
+    (void)json_object_set_new(object, "goes", json_boolean(in->goes));
+    add_slice(object, "by", in->by);
+    add_note(object, &in->note);
+}
+
+static void
 add_unfold(json_t *object, const struct aw_in_unfold *in, struct aw_ticket_id ticket)
 {
     json_t *messages = json_array();
@@ -667,6 +680,9 @@ add_fields(json_t *object, const struct aw_command *command)
     case AW_COMMAND_REPLY_TIMER:
         add_number(object, "slot", command->in.reply_timer.slot);
         add_number(object, "reply_seq", command->in.reply_timer.seq);
+        return;
+    case AW_COMMAND_APPROVE:
+        add_approve(object, &command->in.approve);
         return;
     case AW_COMMAND_REDRIVE:
         add_redrive(object, &command->in.redrive);

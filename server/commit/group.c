@@ -60,12 +60,20 @@ close_batch(struct aw_committer *c, struct aw_hash128 digest_before, aw_ms now)
     return true;
 }
 
+/* Of a reply: the ticket that it was written for may be open again. */
+static bool
+is_refusal(const struct aw_command *command)
+{
+    return command->kind == AW_COMMAND_APPROVE && !command->in.approve.goes;
+}
+
 uint32_t
 aw_group_pushes_anew(const struct aw_committer *c, const struct aw_command *command)
 {
     struct aw_ticket_view view;
 
-    if (command->kind == AW_COMMAND_UNHOLD || command->kind == AW_COMMAND_PLACE || command->kind == AW_COMMAND_UNFOLD)
+    if (command->kind == AW_COMMAND_UNHOLD || command->kind == AW_COMMAND_PLACE || command->kind == AW_COMMAND_UNFOLD ||
+        is_refusal(command))
         return 1;
     if (command->kind != AW_COMMAND_TIMER || !aw_state_ticket_at(c->config.state, command->in.timer.slot, &view))
         return 0;
@@ -94,7 +102,8 @@ admit_reply(struct aw_committer *c, const struct aw_command *command, uint64_t c
 static bool
 opens_another(const struct aw_command *command)
 {
-    return command->kind == AW_COMMAND_UNFOLD && command->in.unfold.message_count > 0 && !command->in.unfold.on.dry_run;
+    return is_refusal(command) ||
+           (command->kind == AW_COMMAND_UNFOLD && command->in.unfold.message_count > 0 && !command->in.unfold.on.dry_run);
 }
 
 /* What colleagues tell each other is no reason to run short: it finds no place in what is kept for draining. */
@@ -492,7 +501,7 @@ drain_bytes(const struct aw_committer *c)
     aw_state_counts(c->config.state, &counts);
     for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
         open += counts.tickets[AW_TICKET_WAITING][i] + counts.tickets[AW_TICKET_LEASED][i] + counts.tickets[AW_TICKET_HELD][i];
-    for (unsigned i = AW_REPLY_WAITING; i <= AW_REPLY_FAILED; i++)
+    for (unsigned i = AW_REPLY_PENDING; i <= AW_REPLY_FAILED; i++)
         on_their_way += counts.replies[i];
     return open * AW_DRAIN_BYTES_PER_TICKET + on_their_way * AW_DRAIN_BYTES_PER_REPLY;
 }

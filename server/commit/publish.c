@@ -562,6 +562,9 @@ answer(struct aw_committer *c, struct aw_query *query, aw_ms now)
     case AW_QUERY_AGENTS:
         aw_agents_answer(c, query);
         return;
+    case AW_QUERY_REPLIES:
+        aw_reply_search_begin(query->reply_search);
+        return;
     case AW_QUERY_REPLY:
     case AW_QUERY_SEEN:
     case AW_QUERY_CHANNEL:
@@ -597,7 +600,7 @@ begin_look(struct aw_committer *c, struct aw_query *query)
     struct aw_slice       values[4 * AW_LANE_MATCH_MAX];
     struct aw_lane_answer lane;
 
-    if (query->kind == AW_QUERY_SEARCH)
+    if (query->kind == AW_QUERY_SEARCH || query->kind == AW_QUERY_REPLIES)
         return query->err == AW_OK;
     if (query->kind != AW_QUERY_AHEAD || query->err != AW_OK || query->views[0].state != AW_TICKET_WAITING)
         return false;
@@ -613,6 +616,8 @@ step_look(struct aw_committer *c, struct aw_query *query)
 {
     if (query->kind == AW_QUERY_AHEAD)
         return aw_ahead_step(c->config.state, query->ahead, LOOK_SLOTS);
+    if (query->kind == AW_QUERY_REPLIES)
+        return aw_reply_search_step(c->config.state, query->reply_search, LOOK_SLOTS);
     if (!aw_search_step(c->config.state, query->search, LOOK_SLOTS))
         return false;
     query->now = c->now;

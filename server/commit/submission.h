@@ -25,6 +25,7 @@
 #include "core/ahead.h"
 #include "core/census.h"
 #include "core/order.h"
+#include "core/reply_search.h"
 #include "core/search.h"
 #include "core/state.h"
 #include "model/command.h"
@@ -66,6 +67,7 @@ enum aw_query_kind {
     AW_QUERY_COUNTS,    /* -> counts */
     AW_QUERY_DUE,       /* due -> views: commitments */
     AW_QUERY_REPLY,     /* seq -> replies[0] */
+    AW_QUERY_REPLIES,   /* reply_search: in steps */
     AW_QUERY_SEEN,      /* leases, room -> seen */
     AW_QUERY_CHANNEL,   /* name -> channel */
     AW_QUERY_TEMPLATE,  /* reply_kind -> own_texts, count, version */
@@ -173,6 +175,7 @@ struct aw_query {
     const struct aw_text_ref *text_refs;
     struct aw_text_view      *own_texts;
     uint64_t                  version;
+    struct aw_reply_search   *reply_search;
     bool                      is_paused; /* AHEAD: its lane gives nothing out */
     aw_ms                     now;       /* record time of the answer */
 };

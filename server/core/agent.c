@@ -232,6 +232,14 @@ aw_agent_serves(const struct aw_state *state, uint32_t agent, uint32_t lane)
 }
 
 bool
+aw_agent_needs_approval(const struct aw_state *state, uint32_t agent)
+{
+    const struct aw_agent_settings_row *settings = settings_of(state, agent);
+
+    return settings != NULL && settings->needs_approval;
+}
+
+bool
 aw_agent_takes(const struct aw_state *state, uint32_t agent, enum aw_class class_)
 {
     return (aw_state_agent_barred(state, agent) >> class_ & 1) == 0;
@@ -342,8 +350,11 @@ make_row(const struct aw_state *state, const struct aw_in_agent *in, struct aw_a
 {
     bool is_whole = true;
 
-    *ret_row = (struct aw_agent_settings_row){
-        .units_total = in->units_total, .is_gentle = in->is_gentle, .barred = in->barred, .lane_count = (uint16_t)in->lane_count};
+    *ret_row = (struct aw_agent_settings_row){.units_total = in->units_total,
+                                              .is_gentle = in->is_gentle,
+                                              .barred = in->barred,
+                                              .needs_approval = in->needs_approval,
+                                              .lane_count = (uint16_t)in->lane_count};
     memset(ret_row->units, AW_UNITS_UNBOUND, sizeof(ret_row->units));
     for (uint32_t i = 0; i < in->unit_count; i++) {
         uint32_t channel = aw_state_find_channel(state, in->units[i].channel);
@@ -363,8 +374,8 @@ static bool
 is_same(const struct aw_agent_settings_row *a, const struct aw_agent_settings_row *b)
 {
     return a->units_total == b->units_total && a->is_gentle == b->is_gentle && a->barred == b->barred &&
-           a->lane_count == b->lane_count && memcmp(a->units, b->units, sizeof(a->units)) == 0 &&
-           memcmp(a->lanes, b->lanes, sizeof(a->lanes)) == 0;
+           a->needs_approval == b->needs_approval && a->lane_count == b->lane_count &&
+           memcmp(a->units, b->units, sizeof(a->units)) == 0 && memcmp(a->lanes, b->lanes, sizeof(a->lanes)) == 0;
 }
 
 static uint32_t
@@ -504,6 +515,7 @@ aw_state_agent(const struct aw_state *state, uint32_t agent, struct aw_agent_vie
     ret_view->version = settings->version;
     ret_view->is_gentle = settings->is_gentle;
     ret_view->barred = settings->barred;
+    ret_view->needs_approval = settings->needs_approval;
     ret_view->units_total = settings->units_total;
     ret_view->lane_count = settings->lane_count;
     for (uint32_t i = 0; i < settings->lane_count; i++)

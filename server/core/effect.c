@@ -31,6 +31,10 @@ aw_effect_end(const struct aw_state *state, struct aw_command *command)
         *effect = (struct aw_effect){.ticket_seq = 0};
         return;
     }
+    if (slot == 0) { /* a ticket that is forgotten */
+        *effect = (struct aw_effect){.class_before = AW_CLASS_NONE};
+        return;
+    }
     ticket = aw_ticket_at(state, slot);
     effect->ticket_seq = ticket->opened_seq;
     effect->state = (enum aw_ticket_state)ticket->state;

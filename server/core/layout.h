@@ -218,7 +218,8 @@ struct aw_agent_settings_row {
     uint16_t is_gentle;
     uint16_t lane_count; /* 0: all lanes */
     uint8_t  barred;     /* classes that it is not given, 1 << class */
-    uint8_t  reserved[3];
+    uint8_t  needs_approval;
+    uint8_t  reserved[2];
     uint8_t  units[AW_CHANNELS_MAX + 1];   /* by channel, or AW_UNITS_UNBOUND */
     uint16_t lanes[AW_LANES_PER_PULL_MAX]; /* ascending; zeros behind them */
 };
@@ -353,7 +354,8 @@ struct aw_reply_row {
     uint64_t is_uncertain : 1; /* it may have been sent, as nobody heard of it again */
     uint64_t has_failed : 1;   /* once at least, as a report said */
     uint64_t kind : 4;         /* enum aw_reply_kind */
-    uint64_t reserved_1 : 2;
+    uint64_t is_reviewed : 1;  /* a colleague decided on it */
+    uint64_t reserved_1 : 1;
     uint64_t ticket_seq : 48; /* with `ticket` its ticket's id */
     uint64_t attempts : 16;   /* leases since it was written or redriven; stays at its largest value */
     uint64_t to_seq : 48;     /* the message that it answers */
@@ -879,6 +881,7 @@ void aw_apply_release(struct aw_state *state, struct aw_command *command);
 void aw_apply_decline(struct aw_state *state, struct aw_command *command);
 void aw_apply_transfer(struct aw_state *state, struct aw_command *command);
 void aw_apply_defer(struct aw_state *state, struct aw_command *command);
+void aw_apply_approve(struct aw_state *state, struct aw_command *command);
 void aw_apply_note(struct aw_state *state, struct aw_command *command);
 void aw_apply_timer(struct aw_state *state, struct aw_command *command);
 void aw_apply_epoch(struct aw_state *state, struct aw_command *command);
@@ -968,6 +971,8 @@ uint32_t    aw_agent_find(const struct aw_state *state, struct aw_slice name);
 uint32_t aw_agent_make(struct aw_state *state, struct aw_slice name);
 /* Whether it is set to serve this lane, or to all. */
 bool aw_agent_serves(const struct aw_state *state, uint32_t agent, uint32_t lane);
+/* Whether what it writes waits for a colleague. */
+bool aw_agent_needs_approval(const struct aw_state *state, uint32_t agent);
 /* Whether it may be given tickets of this class. */
 bool aw_agent_takes(const struct aw_state *state, uint32_t agent, enum aw_class class_);
 /* It holds one lease more (by 1) or less (by -1) of a ticket of this channel. */

@@ -102,7 +102,8 @@ void
 aw_outbox_move(struct aw_state *state, uint32_t slot, enum aw_reply_state next, aw_ms due_at)
 {
     static const unsigned allowed[AW_REPLY_STATES] = {
-        [AW_REPLY_NONE] = 1U << AW_REPLY_WAITING,
+        [AW_REPLY_NONE] = 1U << AW_REPLY_PENDING | 1U << AW_REPLY_WAITING,
+        [AW_REPLY_PENDING] = 1U << AW_REPLY_WAITING | 1U << AW_REPLY_REFUSED,
         [AW_REPLY_WAITING] = 1U << AW_REPLY_LEASED | 1U << AW_REPLY_SENT | 1U << AW_REPLY_DELIVERED | 1U << AW_REPLY_READ,
         [AW_REPLY_LEASED] = 1U << AW_REPLY_WAITING | 1U << AW_REPLY_FAILED | 1U << AW_REPLY_DEAD | 1U << AW_REPLY_SENT |
                             1U << AW_REPLY_DELIVERED | 1U << AW_REPLY_READ,
@@ -159,7 +160,7 @@ uint32_t
 aw_outbox_room(const struct aw_state *state)
 {
     return aw_rows_room(&state->replies) + state->replies_in[AW_REPLY_DEAD] + state->replies_in[AW_REPLY_SENT] +
-           state->replies_in[AW_REPLY_DELIVERED] + state->replies_in[AW_REPLY_READ];
+           state->replies_in[AW_REPLY_DELIVERED] + state->replies_in[AW_REPLY_READ] + state->replies_in[AW_REPLY_REFUSED];
 }
 
 enum aw_err
@@ -323,11 +324,11 @@ take_row(struct aw_state *state, uint64_t seq, uint32_t ticket, uint32_t account
 }
 
 static void
-let_wait(struct aw_state *state, uint32_t slot)
+let_wait(struct aw_state *state, uint32_t slot, enum aw_reply_state in)
 {
     index_row(state, slot);
     state->replies_in[AW_REPLY_NONE]++; /* out of which it moves */
-    aw_outbox_move(state, slot, AW_REPLY_WAITING, 0);
+    aw_outbox_move(state, slot, in, 0);
     state->globals.replied++;
     aw_ledger_settle(&state->ledger);
 }
@@ -349,7 +350,7 @@ aw_outbox_add(struct aw_state *state, const struct aw_command *command, uint32_t
     row->written_fence = in->lease.fence & AW_ROW_SEQ_MAX;
     row->agent = agent;
     row->op = fold(in->op_hash);
-    let_wait(state, slot);
+    let_wait(state, slot, aw_agent_needs_approval(state, agent) ? AW_REPLY_PENDING : AW_REPLY_WAITING);
 }
 
 /* --- what the server itself writes ------------------------------------------------------------------------------------------ */
@@ -458,7 +459,7 @@ aw_outbox_owe(struct aw_state *state, const struct aw_command *command, uint32_t
     row->text = aw_texts_choose(state, owed->texts, to->lang);
     put_facts(row, &owed->facts);
     aw_text_refer(state, row->text, 1);
-    let_wait(state, slot);
+    let_wait(state, slot, AW_REPLY_WAITING);
     state->globals.owed[owed->kind]++;
     return true;
 }

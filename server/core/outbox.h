@@ -1,11 +1,14 @@
 /* outbox.h - private to core: replies on their way out (design: section 8, "A reply"; issue: replies out).
  *
- *   reply  WAITING <-> LEASED -> SENT -> DELIVERED -> READ
+ *   reply  PENDING -> WAITING (approved), REFUSED
+ *          WAITING <-> LEASED -> SENT -> DELIVERED -> READ
  *                      LEASED -> FAILED -> WAITING     (its retry)
  *                      LEASED, FAILED -> DEAD -> WAITING (a redrive)
  *
  * A REPLY, or a COMPLETE that has one, makes a row; its id is that record's. It goes out on the channel and account of the message
  * that it answers, which the record names. What the rules are:
+ *   approval   one that is written by who needs it is PENDING until a colleague decides (approve.c). No gateway knows of it so
+ *              far, nor of one that was refused: a report on these is of no lease.
  *   order      within an account: replies to care tickets, then to imminent ones, then the rest, then bulk; the oldest first. One
  *              that comes back has the place of its age. Over the accounts that a gateway names: the first of these.
  *   pace       what is given out counts, sent or not: in any stretch as long as the account's slice at most so many.
@@ -28,8 +31,8 @@
  *              was known, so that it says the same whenever a gateway takes it. It goes behind what people wrote, unless it says
  *              that a promise to someone in a hurry moves; without room beyond that of the leases it is left out, and counted.
  *
- * Files: outbox.c (rows), outbox_queue.c (who is next, pace), outbox_out.c (gateways' commands), outbox_channel.c (CHANNEL),
- * outbox_texts.c (TEMPLATE, texts).
+ * Files: outbox.c (rows), approve.c (APPROVE), outbox_queue.c (who is next, pace), outbox_out.c (gateways' commands),
+ * outbox_channel.c (CHANNEL), outbox_texts.c (TEMPLATE, texts).
  * Thread: that of the state. Owns nothing: the rows are the state's.
  */
 #ifndef AW_CORE_OUTBOX_H
@@ -86,6 +89,8 @@ uint32_t aw_outbox_find(const struct aw_state *state, uint64_t seq);
 uint32_t aw_outbox_find_provider(const struct aw_state *state, struct aw_hash128 provider);
 /* Moves it on: out of the queue, list or timer of its state, and into that of `next`, with `due_at` as its row says it. */
 void aw_outbox_move(struct aw_state *state, uint32_t slot, enum aw_reply_state next, aw_ms due_at);
+/* Tells of it as it is now. */
+void aw_outbox_fill_out(const struct aw_state *state, uint32_t slot, struct aw_out_reply *out);
 /* Rebuilds what is derived from the rows. */
 void aw_outbox_load_all(struct aw_state *state);
 /* A start: running leases of gateways get some time too. */

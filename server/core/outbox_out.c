@@ -14,8 +14,8 @@ begin(struct aw_state *state, struct aw_command *command, uint32_t slot)
     return row;
 }
 
-static void
-fill_out(const struct aw_state *state, uint32_t slot, struct aw_out_reply *out)
+void
+aw_outbox_fill_out(const struct aw_state *state, uint32_t slot, struct aw_out_reply *out)
 {
     const struct aw_reply_row *row = aw_reply_at(state, slot);
 
@@ -108,7 +108,7 @@ aw_apply_reply_lease(struct aw_state *state, struct aw_command *command)
     for (; slot != 0; slot = count < in->max ? choose(state, &named, &account) : 0) {
         give(state, slot, fence, in->lease_ms);
         if (in->replies != NULL) {
-            fill_out(state, slot, &in->replies[count]);
+            aw_outbox_fill_out(state, slot, &in->replies[count]);
             in->replies[count].account = account;
         }
         count++;
@@ -247,6 +247,8 @@ judge(const struct aw_state *state, const struct aw_reply_row *row, const struct
     bool is_held = row->state == AW_REPLY_LEASED && in->fence == row->fence;
 
     *ret_is_news = false;
+    if (row->state == AW_REPLY_PENDING || row->state == AW_REPLY_REFUSED)
+        return AW_E_LEASE_LOST; /* nobody was given it */
     if (is_fact(in->state)) {
         *ret_is_news = row->state < (unsigned)in->state || gets_provider(state, row, in);
         return AW_OK;
@@ -286,7 +288,7 @@ aw_apply_reply_status(struct aw_state *state, struct aw_command *command)
                 aw_outbox_move(state, slot, in->state, 0);
         }
     }
-    fill_out(state, slot, &command->out.u.reply);
+    aw_outbox_fill_out(state, slot, &command->out.u.reply);
 }
 
 /* --- time ------------------------------------------------------------------------------------------------------------------- */
@@ -310,12 +312,12 @@ aw_apply_reply_timer(struct aw_state *state, struct aw_command *command)
         if (row->attempts >= state->globals.settings.reply_attempts_max) {
             set_code(changed, AW_SLICE("lease-expired"));
             aw_outbox_move(state, in->slot, AW_REPLY_DEAD, 0);
-            fill_out(state, in->slot, &command->out.u.reply);
+            aw_outbox_fill_out(state, in->slot, &command->out.u.reply);
             return;
         }
     }
     aw_outbox_move(state, in->slot, AW_REPLY_WAITING, 0);
-    fill_out(state, in->slot, &command->out.u.reply);
+    aw_outbox_fill_out(state, in->slot, &command->out.u.reply);
 }
 
 bool

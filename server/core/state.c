@@ -414,6 +414,7 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
     case AW_COMMAND_REPLY_STATUS:
     case AW_COMMAND_REPLY_TIMER:
     case AW_COMMAND_REDRIVE:
+    case AW_COMMAND_APPROVE:
     case AW_COMMAND_INCIDENT_LINK:
     case AW_COMMAND_TEMPLATE:
     case AW_COMMAND_DECLINE: /* only a held lease needs room, and apply says whether there is */
@@ -628,6 +629,9 @@ dispatch(struct aw_state *state, struct aw_command *command)
         return;
     case AW_COMMAND_REDRIVE:
         aw_apply_redrive(state, command);
+        return;
+    case AW_COMMAND_APPROVE:
+        aw_apply_approve(state, command);
         return;
     case AW_COMMAND_FORECAST:
         aw_apply_forecast(state, command);

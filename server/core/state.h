@@ -85,6 +85,8 @@
  *              and has the first outcome. What was refused is not remembered. When no more can be remembered, a command with a
  *              new key is refused: none is forgotten early. Pulls are known by their leases instead: while one granted to a pull
  *              runs, no other pull with its key gets any.
+ *   approval   what an agent who needs it writes waits for a colleague who does not need it himself (core/approve.c). Refused, the
+ *              ticket that its lease closed is open again with its age, kept for who wrote it as a ticket that is handed to him.
  *   reply      core/outbox.h has the rules of replies. A message that answers one, by the id that it got at the provider, joins or
  *              reopens its ticket before its identities are asked.
  *   incident   core/incident.h has the rules of incidents.
@@ -367,7 +369,8 @@ struct aw_agent_view {
     enum aw_presence      presence;
     uint64_t              version; /* of its settings; 0: it was never set */
     bool                  is_gentle;
-    uint8_t               barred;     /* classes that it is not given, 1 << class each */
+    uint8_t               barred; /* classes that it is not given, 1 << class each */
+    bool                  needs_approval;
     const uint32_t       *lanes;      /* ascending */
     uint32_t              lane_count; /* 0: all lanes */
     struct aw_agent_units units[AW_CHANNELS_MAX];

@@ -43,6 +43,8 @@ aw_reply_state_name(enum aw_reply_state state)
     switch (state) {
     case AW_REPLY_NONE:
         return "none";
+    case AW_REPLY_PENDING:
+        return "pending";
     case AW_REPLY_WAITING:
         return "waiting";
     case AW_REPLY_LEASED:
@@ -57,6 +59,8 @@ aw_reply_state_name(enum aw_reply_state state)
         return "delivered";
     case AW_REPLY_READ:
         return "read";
+    case AW_REPLY_REFUSED:
+        return "refused";
     }
     AW_UNREACHABLE();
 }

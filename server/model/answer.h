@@ -138,15 +138,17 @@ struct aw_commitment_answer {
 /* Where a reply is on its way out. The numbers are stored. */
 enum aw_reply_state {
     AW_REPLY_NONE = 0,
-    AW_REPLY_WAITING = 1, /* for a gateway */
-    AW_REPLY_LEASED = 2,  /* a gateway sends it */
-    AW_REPLY_FAILED = 3,  /* waits until it is tried again */
-    AW_REPLY_DEAD = 4,    /* given up, until a person redrives it */
-    AW_REPLY_SENT = 5,
-    AW_REPLY_DELIVERED = 6,
-    AW_REPLY_READ = 7,
+    AW_REPLY_PENDING = 1, /* until a colleague of who wrote it lets it go */
+    AW_REPLY_WAITING = 2, /* for a gateway */
+    AW_REPLY_LEASED = 3,  /* a gateway sends it */
+    AW_REPLY_FAILED = 4,  /* waits until it is tried again */
+    AW_REPLY_DEAD = 5,    /* given up, until a person redrives it */
+    AW_REPLY_SENT = 6,
+    AW_REPLY_DELIVERED = 7,
+    AW_REPLY_READ = 8,
+    AW_REPLY_REFUSED = 9, /* a colleague did not let it go */
 };
-#define AW_REPLY_STATES 8
+#define AW_REPLY_STATES 10
 const char *aw_reply_state_name(enum aw_reply_state state);
 
 /* Who wrote a reply and why. The numbers are stored. */
@@ -426,6 +428,7 @@ struct aw_agent_answer {
     uint32_t                     lane_count;
     uint8_t                      barred; /* classes that it is not given, 1 << class each */
     bool                         is_gentle;
+    bool                         needs_approval;
     const struct aw_agent_units *units;
     const uint32_t              *held; /* leases, in each of these channels */
     uint32_t                     unit_count;

@@ -64,6 +64,8 @@ aw_command_name(unsigned kind)
         return "reply_timer";
     case AW_COMMAND_REDRIVE:
         return "redrive";
+    case AW_COMMAND_APPROVE:
+        return "approve";
     case AW_COMMAND_PROMISE:
         return "promise";
     case AW_COMMAND_FORECAST:
@@ -104,6 +106,10 @@ aw_command_body(const struct aw_command *command, struct aw_in_body *ret_body)
         *ret_body = command->in.defer.what;
         return ret_body->len > 0 && command->out.err == AW_OK;
     }
+    if (command->kind == AW_COMMAND_APPROVE) {
+        *ret_body = command->in.approve.note;
+        return ret_body->len > 0;
+    }
     if (command->kind != AW_COMMAND_MESSAGE)
         return false;
     *ret_body = (struct aw_in_body){.bytes = message->body,
@@ -139,6 +145,9 @@ aw_command_slot(const struct aw_command *command, uint32_t *ret_slot)
         return false;
     case AW_COMMAND_PROMISE:
         *ret_slot = command->in.promise.ticket.slot;
+        return true;
+    case AW_COMMAND_APPROVE:
+        *ret_slot = command->out.u.reply.ticket.slot;
         return true;
     case AW_COMMAND_MESSAGE:
         *ret_slot = command->out.u.message.ticket.slot;
@@ -196,6 +205,8 @@ aw_command_by(const struct aw_command *command)
         return command->in.reply_status.by;
     case AW_COMMAND_REDRIVE:
         return command->in.redrive.by;
+    case AW_COMMAND_APPROVE:
+        return command->in.approve.by;
     case AW_COMMAND_INCIDENT:
         return command->in.incident.by;
     case AW_COMMAND_INCIDENT_LINK:

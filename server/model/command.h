@@ -55,6 +55,7 @@ enum aw_command_kind {
     AW_COMMAND_REPLY_STATUS = 42,  /* what became of one */
     AW_COMMAND_REPLY_TIMER = 43,   /* a reply's time came: its lease is over, or it is due again */
     AW_COMMAND_REDRIVE = 44,       /* dead replies are to be sent after all */
+    AW_COMMAND_APPROVE = 45,       /* a colleague lets a reply go, or does not */
     AW_COMMAND_TEMPLATE = 46,      /* what the server itself writes, in which words */
     AW_COMMAND_INCIDENT = 50,      /* makes, proposes, changes or closes an incident */
     AW_COMMAND_INCIDENT_LINK = 51, /* a ticket joins one, or is taken out */
@@ -178,8 +179,9 @@ struct aw_in_agent {
     const uint32_t              *lanes; /* ascending, each once, all of them there; NULL: all lanes */
     uint32_t                     lane_count;
     bool                         is_gentle;
-    uint8_t                      barred; /* classes that it is not given, 1 << class each; not all of them */
-    const struct aw_agent_units *units;  /* each channel once; a channel that is not named has no bound of its own */
+    uint8_t                      barred;         /* classes that it is not given, 1 << class each; not all of them */
+    bool                         needs_approval; /* what it writes waits for a colleague */
+    const struct aw_agent_units *units;          /* each channel once; a channel that is not named has no bound of its own */
     uint32_t                     unit_count;
     uint32_t                     units_total; /* or AW_UNITS_NO_TOTAL */
     struct aw_slice              by;
@@ -530,6 +532,15 @@ struct aw_in_redrive {
     bool                dry_run; /* counts only; not recorded */
 };
 
+/* What was written by who needs approval: by nobody who does, and not by its writer (FORBIDDEN). One that is not PENDING: as asked
+ * already, or WRONG_STATE. */
+struct aw_in_approve {
+    struct aw_message_id reply;
+    bool                 goes; /* else it is refused, and the ticket that its lease closed is open again */
+    struct aw_in_body    note; /* of the ticket, as why it is refused; len 0: none */
+    struct aw_slice      by;
+};
+
 /* What is told from now on in a group of lanes; and which lanes change their group. */
 struct aw_in_forecast {
     uint32_t                    group;
@@ -782,7 +793,7 @@ struct aw_outcome_of {
         struct aw_out_agent       agent;
         struct aw_out_change      change;
         struct aw_out_channel     channel;
-        struct aw_out_reply       reply; /* REPLY_STATUS, REPLY_TIMER */
+        struct aw_out_reply       reply; /* REPLY_STATUS, REPLY_TIMER, APPROVE */
         struct aw_out_reply_lease reply_lease;
         struct aw_out_redrive     redrive;
         struct aw_promise         promise;  /* PROMISE: as it is told */
@@ -817,6 +828,7 @@ struct aw_command {
         struct aw_in_reply_status  reply_status;
         struct aw_in_reply_timer   reply_timer;
         struct aw_in_redrive       redrive;
+        struct aw_in_approve       approve;
         struct aw_in_incident      incident;
         struct aw_in_incident_link incident_link;
         struct aw_in_forecast      forecast;
@@ -829,8 +841,8 @@ struct aw_command {
 
 /* "message", "lease", ... for people; "unknown" for a number that is not a kind. */
 const char *aw_command_name(unsigned kind);
-/* The slot of the ticket that the command is about; of an UNFOLD, the one that stays. Of a MESSAGE it is in the outcome. False: it
- * is about none. */
+/* The slot of the ticket that the command is about; of an UNFOLD, the one that stays. Of MESSAGE and APPROVE it is in the outcome,
+ * of the latter 0 when the ticket is forgotten. False: it is about none. */
 AW_MUST_USE bool aw_command_slot(const struct aw_command *command, uint32_t *ret_slot);
 /* Who did it; empty when nobody did, as of a timer, or the record does not say. */
 struct aw_slice aw_command_by(const struct aw_command *command);

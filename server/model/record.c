@@ -561,6 +561,7 @@ put_agent(struct put *put, const struct aw_in_agent *agent)
     put_string(put, agent->name, AW_AGENT_BYTES_MAX);
     put_u8(put, agent->is_gentle);
     put_u8(put, agent->barred);
+    put_u8(put, agent->needs_approval);
     put_lanes(put, agent->lanes, agent->lane_count); /* none: all */
     put_u8(put, agent->unit_count);
     for (uint32_t i = 0; i < agent->unit_count; i++) {
@@ -637,10 +638,12 @@ put_body(struct put *put, const struct aw_in_body *body)
 }
 
 static void
-put_reply(struct put *put, const struct aw_in_reply *reply)
+put_reply(struct put *put, const struct aw_in_reply *reply, const struct aw_out_lease *out)
 {
+    bool is_pending = out->reply_state == AW_REPLY_PENDING; /* told, so that colleagues hear of it */
+
     AW_ASSERT(reply->visibility <= AW_VISIBILITY_PRIVATE);
-    put_u8(put, (uint32_t)reply->is_bulk | (uint32_t)reply->is_override << 1);
+    put_u8(put, (uint32_t)reply->is_bulk | (uint32_t)reply->is_override << 1 | (uint32_t)is_pending << 2);
     put_u8(put, reply->visibility);
     put_u64(put, reply->to.seq);
     put_u8(put, reply->to_ticket.shard);
@@ -789,6 +792,19 @@ put_note(struct put *put, const struct aw_in_body *note)
     put_u8(put, note->len > 0);
     if (note->len > 0)
         put_body(put, note);
+}
+
+/* Behind the inputs its ticket, so that it can be named from the record alone. */
+static void
+put_approve(struct put *put, const struct aw_in_approve *approve, struct aw_ticket_id ticket)
+{
+    put_u8(put, approve->reply.shard);
+    put_u64(put, approve->reply.seq);
+    put_u8(put, approve->goes);
+    put_string(put, approve->by, AW_AGENT_BYTES_MAX);
+    put_note(put, &approve->note);
+    put_u32(put, ticket.slot);
+    put_u64(put, ticket.seq);
 }
 
 /* Behind the inputs until when it is kept, so that the first answer can be given again from the record alone. */
@@ -1036,7 +1052,7 @@ put_fields(struct put *put, const struct aw_command *command)
         return;
     case AW_COMMAND_REPLY:
         put_fenced(put, &command->in.fenced);
-        put_reply(put, &command->in.fenced.reply);
+        put_reply(put, &command->in.fenced.reply, &command->out.u.lease);
         return;
     case AW_COMMAND_REPLY_LEASE:
         put_reply_lease(put, &command->in.reply_lease);
@@ -1046,6 +1062,9 @@ put_fields(struct put *put, const struct aw_command *command)
         return;
     case AW_COMMAND_REPLY_TIMER:
         put_reply_timer(put, &command->in.reply_timer);
+        return;
+    case AW_COMMAND_APPROVE:
+        put_approve(put, &command->in.approve, command->out.u.reply.ticket);
         return;
     case AW_COMMAND_REDRIVE:
         put_redrive(put, &command->in.redrive);
@@ -1130,7 +1149,7 @@ put_more(struct put *put, const struct aw_command *command)
         return;
     }
     if (command->kind == AW_COMMAND_COMPLETE) {
-        put_reply(put, &command->in.fenced.reply);
+        put_reply(put, &command->in.fenced.reply, &command->out.u.lease);
         return;
     }
     if (command->kind == AW_COMMAND_LEASE) {
@@ -1696,6 +1715,7 @@ get_agent(struct get *get, struct aw_in_agent *agent)
         get_fail(get, AW_E_CORRUPT, "an agent without a name");
     agent->is_gentle = get_u8(get, 1, "a flag is neither 0 nor 1") != 0;
     agent->barred = (uint8_t)get_u8(get, AW_CLASSES_ALL - 1, "a class is out of range, or none is left");
+    agent->needs_approval = get_u8(get, 1, "a flag is neither 0 nor 1") != 0;
     agent->lanes = get_lanes(get, &agent->lane_count);
     agent->unit_count = get_u8(get, AW_CHANNELS_MAX, "more channels than the limit");
     units = get_list(get, &agent->unit_count, sizeof(*units));
@@ -1776,13 +1796,14 @@ get_body(struct get *get, struct aw_in_body *body)
 }
 
 static void
-get_reply(struct get *get, struct aw_in_reply *reply)
+get_reply(struct get *get, struct aw_in_reply *reply, struct aw_out_lease *out)
 {
-    unsigned flags = get_u8(get, 3, "a flag is neither 0 nor 1");
+    unsigned flags = get_u8(get, 7, "a flag is neither 0 nor 1");
 
     reply->is_there = true;
     reply->is_bulk = (flags & 1) != 0;
     reply->is_override = (flags & 2) != 0;
+    out->reply_state = (flags & 4) != 0 ? AW_REPLY_PENDING : AW_REPLY_WAITING;
     reply->visibility = (uint8_t)get_u8(get, AW_VISIBILITY_PRIVATE, "visibility is out of range");
     reply->to.seq = get_u64(get);
     reply->to_ticket.shard = (uint8_t)get_u8(get, UINT8_MAX, "");
@@ -1800,7 +1821,7 @@ get_reply(struct get *get, struct aw_in_reply *reply)
 static void
 get_completing_reply(struct get *get, struct aw_command *command)
 {
-    get_reply(get, &command->in.fenced.reply);
+    get_reply(get, &command->in.fenced.reply, &command->out.u.lease);
     if (command->out.err != AW_OK)
         get_fail(get, AW_E_CORRUPT, "a reply, though new messages went before it");
 }
@@ -1963,6 +1984,18 @@ get_note(struct get *get, struct aw_in_body *note)
     get_body(get, note);
     if (note->len == 0 || note->len > AW_NOTE_ENCODED_BYTES_MAX)
         get_fail(get, AW_E_CORRUPT, "a note of no length that it can have");
+}
+
+static void
+get_approve(struct get *get, struct aw_in_approve *approve, struct aw_ticket_id *ret_ticket)
+{
+    approve->reply.shard = (uint8_t)get_u8(get, UINT8_MAX, "");
+    approve->reply.seq = get_u64(get);
+    approve->goes = get_u8(get, 1, "a flag is neither 0 nor 1") != 0;
+    approve->by = get_string(get, AW_AGENT_BYTES_MAX);
+    get_note(get, &approve->note);
+    *ret_ticket = (struct aw_ticket_id){.slot = get_u32(get), .shard = approve->reply.shard};
+    ret_ticket->seq = get_u64(get);
 }
 
 static void
@@ -2195,7 +2228,7 @@ get_fields(struct get *get, struct aw_command *command)
         return true;
     case AW_COMMAND_REPLY:
         get_fenced(get, &command->in.fenced);
-        get_reply(get, &command->in.fenced.reply);
+        get_reply(get, &command->in.fenced.reply, &command->out.u.lease);
         return true;
     case AW_COMMAND_REPLY_LEASE:
         get_reply_lease(get, &command->in.reply_lease);
@@ -2205,6 +2238,9 @@ get_fields(struct get *get, struct aw_command *command)
         return true;
     case AW_COMMAND_REPLY_TIMER:
         get_reply_timer(get, &command->in.reply_timer);
+        return true;
+    case AW_COMMAND_APPROVE:
+        get_approve(get, &command->in.approve, &command->out.u.reply.ticket);
         return true;
     case AW_COMMAND_REDRIVE:
         get_redrive(get, &command->in.redrive);

@@ -37,6 +37,7 @@ static const struct route routes[] = {
     EXACT(AW_GET, "/v1/stream", aw_api_stream),
     EXACT(AW_POST, "/v1/leases/extend", aw_api_extend_many),
     EXACT(AW_POST, "/v1/leases/complete", aw_api_complete_many),
+    EXACT(AW_GET, "/v1/replies", aw_api_list_replies),
     EXACT(AW_POST, "/v1/replies/leases", aw_api_take_replies),
     EXACT(AW_POST, "/v1/replies/redrive", aw_api_redrive),
     EXACT(AW_GET, "/v1/tickets", aw_api_find_tickets),
@@ -69,6 +70,8 @@ static const struct route routes[] = {
     WITH_ID(AW_POST, "/v1/leases/", "/reply", aw_api_reply),
     WITH_ID(AW_GET, "/v1/replies/", "", aw_api_get_reply),
     WITH_ID(AW_POST, "/v1/replies/", "/status", aw_api_report_reply),
+    WITH_ID(AW_POST, "/v1/replies/", "/approve", aw_api_approve_reply),
+    WITH_ID(AW_POST, "/v1/replies/", "/refuse", aw_api_refuse_reply),
     WITH_ID(AW_GET, "/v1/channels/", "", aw_api_get_channel),
     WITH_ID(AW_PUT, "/v1/channels/", "", aw_api_put_channel),
     WITH_ID(AW_GET, "/v1/templates/", "", aw_api_get_template),
@@ -135,6 +138,12 @@ is_always_open(const struct route *route)
            route->handler == aw_api_openapi || route->handler == aw_api_index;
 }
 
+static bool
+takes_a_look(const struct route *route)
+{
+    return route->handler == aw_api_why || route->handler == aw_api_find_tickets || route->handler == aw_api_list_replies;
+}
+
 /* Of the places for requests in work half are for pulls that wait, a quarter is for posts, and the rest for who extends, completes
  * and steers: neither a flood nor a crowd of idle agents keeps the others out. A few may search at a time, or ask why a ticket is
  * where it is. */
@@ -148,7 +157,7 @@ has_place(const struct aw_io *io, const struct route *route)
     if (route->handler == aw_api_pull || route->handler == aw_api_stream || route->handler == aw_api_take_replies)
         return io->out_parked + io->agent_streams_awake < io->out_max / 2 && at_work < io->out_max / 8 * 3 &&
                io->out < io->out_max / 8 * 5;
-    if ((route->handler == aw_api_why || route->handler == aw_api_find_tickets) && io->out_looks >= AW_IO_LOOKS_MAX)
+    if (takes_a_look(route) && io->out_looks >= AW_IO_LOOKS_MAX)
         return false;
     return io->out < io->out_max;
 }
@@ -484,12 +493,24 @@ aw_api_cursor(struct aw_call *call, uint64_t *ret_after)
     return false;
 }
 
+void
+aw_api_add_query(struct aw_buffer *link, struct aw_slice query)
+{
+    while (query.len > 0) {
+        struct aw_slice part = aw_slice_cut(&query, '&');
+
+        if (part.len == 0 || aw_slice_starts(part, AW_SLICE("cursor=")))
+            continue;
+        aw_buffer_add(link, part.ptr, part.len);
+        aw_buffer_add_str(link, "&");
+    }
+}
+
 struct aw_slice
 aw_api_next(struct aw_call *call, uint64_t after, struct aw_header_field *ret_link)
 {
     char             text[AW_BASE32_U64_CHARS];
     struct aw_buffer link;
-    struct aw_slice  query = call->request->query;
     struct aw_slice  cursor;
 
     aw_base32_u64(after, text);
@@ -497,14 +518,7 @@ aw_api_next(struct aw_call *call, uint64_t after, struct aw_header_field *ret_li
     aw_buffer_add_str(&link, "<");
     aw_buffer_add(&link, call->request->path.ptr, call->request->path.len);
     aw_buffer_add_str(&link, "?");
-    while (query.len > 0) {
-        struct aw_slice parameter = aw_slice_cut(&query, '&');
-
-        if (parameter.len == 0 || aw_slice_starts(parameter, AW_SLICE("cursor=")))
-            continue;
-        aw_buffer_add(&link, parameter.ptr, parameter.len);
-        aw_buffer_add_str(&link, "&");
-    }
+    aw_api_add_query(&link, call->request->query);
     aw_buffer_add_str(&link, "cursor=");
     aw_buffer_add(&link, text, sizeof(text));
     aw_buffer_add_str(&link, ">; rel=\"next\"");

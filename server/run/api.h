@@ -51,6 +51,9 @@ aw_api_handler aw_api_take_replies; /* api_replies.c */
 aw_api_handler aw_api_get_reply;
 aw_api_handler aw_api_report_reply;
 aw_api_handler aw_api_redrive;
+aw_api_handler aw_api_list_replies; /* api_approve.c */
+aw_api_handler aw_api_approve_reply;
+aw_api_handler aw_api_refuse_reply;
 aw_api_handler aw_api_get_channel; /* api_channels.c */
 aw_api_handler aw_api_put_channel;
 aw_api_handler aw_api_get_template; /* api_templates.c */
@@ -117,6 +120,8 @@ AW_MUST_USE bool aw_api_read_again(struct aw_call *call, struct aw_read *read, b
 /* Lists go page by page. Where the page that the request asks for begins: behind `after`, 0 for the first one (`?cursor=`, as
  * `next` of the page before). False: answered 400. */
 AW_MUST_USE bool aw_api_cursor(struct aw_call *call, uint64_t *ret_after);
+/* Adds the query as it came, without its cursor; each part ends with `&`. */
+void aw_api_add_query(struct aw_buffer *link, struct aw_slice query);
 /* The cursor of the page behind `after`, and the Link field that names it, with what else the request's query holds; in the arena.
  * Empty ones without memory. */
 struct aw_slice aw_api_next(struct aw_call *call, uint64_t after, struct aw_header_field *ret_link);

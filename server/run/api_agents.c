@@ -58,6 +58,7 @@ make_answer(struct agents *agents, const struct aw_agent_view *view, struct aw_a
     *ret_answer = (struct aw_agent_answer){.name = view->name,
                                            .presence = view->presence,
                                            .barred = view->barred,
+                                           .needs_approval = view->needs_approval,
                                            .is_gentle = view->is_gentle,
                                            .units = view->units,
                                            .held = view->held,
@@ -110,6 +111,7 @@ tell_dry_run(struct agents *agents, const struct aw_agent_view *view, struct aw_
         }
     }
     answer->barred = in->barred;
+    answer->needs_approval = in->needs_approval;
     answer->is_gentle = in->is_gentle;
     answer->units = in->units;
     answer->held = held;
@@ -224,6 +226,7 @@ command_of(const struct agents *agents, struct aw_slice by, const struct aw_if_m
     return (struct aw_command){.kind = AW_COMMAND_AGENT,
                                .in.agent = {.name = agents->name,
                                             .barred = want->classes == 0 ? 0 : (uint8_t)(AW_CLASSES_ALL & ~want->classes),
+                                            .needs_approval = want->needs_approval,
                                             .is_gentle = want->is_gentle,
                                             .units = want->units,
                                             .unit_count = want->unit_count,

@@ -211,7 +211,8 @@ static bool
 is_look(const struct aw_submission *submission)
 {
     return submission->kind == AW_SUBMIT_QUERY &&
-           (submission->query->kind == AW_QUERY_AHEAD || submission->query->kind == AW_QUERY_SEARCH);
+           (submission->query->kind == AW_QUERY_AHEAD || submission->query->kind == AW_QUERY_SEARCH ||
+            submission->query->kind == AW_QUERY_REPLIES);
 }
 
 /* What follows the surge is out as long as the thread runs: no work of anybody's. */

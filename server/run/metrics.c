@@ -202,7 +202,7 @@ render_tickets(const struct aw_state_counts *counts, struct aw_buffer *buffer)
     aw_buffer_printf(buffer, "aswolk_commitments{overdue=\"no\"} %" PRIu64 "\naswolk_commitments{overdue=\"yes\"} %" PRIu64 "\n",
                      counts->commitments - counts->commitments_overdue, counts->commitments_overdue);
     family(buffer, "replies", "gauge", "Replies by state, those that are over as long as they are known.");
-    for (unsigned state = AW_REPLY_WAITING; state < AW_REPLY_STATES; state++)
+    for (unsigned state = AW_REPLY_PENDING; state < AW_REPLY_STATES; state++)
         aw_buffer_printf(buffer, "aswolk_replies{state=\"%s\"} %" PRIu64 "\n", aw_reply_state_name((enum aw_reply_state)state),
                          counts->replies[state]);
     family(buffer, "owed_total", "counter", "Replies that the server itself wrote, by kind.");

@@ -442,7 +442,7 @@ read_thread(struct aw_read *read, struct aw_read_item *item, struct aw_journal_r
         else if (err == AW_OK && found->record.kind == AW_COMMAND_PLACE)
             err = collect_word(&walk, found);
         else if (err == AW_OK && (found->record.kind == AW_COMMAND_NOTE || found->record.kind == AW_COMMAND_TRANSFER ||
-                                  found->record.kind == AW_COMMAND_DEFER))
+                                  found->record.kind == AW_COMMAND_DEFER || found->record.kind == AW_COMMAND_APPROVE))
             err = collect_note(&walk, found);
         if (is_damage(err) || (err == AW_E_NOT_FOUND && item->is_open)) {
             err = collect_damaged(&walk, chain.at, read->shard);

@@ -180,20 +180,6 @@ aw_search_request_read(struct aw_call *call, struct aw_search *ret_search, uint3
     return aw_search_request_filter(call, &want, &ret_search->filter);
 }
 
-/* The query as it came, without its cursor. */
-static void
-add_query(struct aw_buffer *link, struct aw_slice query)
-{
-    while (query.len > 0) {
-        struct aw_slice part = aw_slice_cut(&query, '&');
-
-        if (part.len == 0 || aw_slice_starts(part, AW_SLICE("cursor=")))
-            continue;
-        aw_buffer_add(link, part.ptr, part.len);
-        aw_buffer_add_str(link, "&");
-    }
-}
-
 struct aw_slice
 aw_search_request_next(struct aw_call *call, const struct aw_search_place *place, struct aw_header_field *ret_link)
 {
@@ -208,7 +194,7 @@ aw_search_request_next(struct aw_call *call, const struct aw_search_place *place
     aw_buffer_add_str(&link, "<");
     aw_buffer_add(&link, call->request->path.ptr, call->request->path.len);
     aw_buffer_add_str(&link, "?");
-    add_query(&link, call->request->query);
+    aw_api_add_query(&link, call->request->query);
     aw_buffer_add_str(&link, "cursor=");
     aw_buffer_add(&link, text, sizeof(text));
     aw_buffer_add_str(&link, ">; rel=\"next\"");

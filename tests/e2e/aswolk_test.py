@@ -390,7 +390,7 @@ class Api:
         self.form = form
 
     def fields(self, content_type=None, **more):
-        fields = [("aswolk-agent", self.who), ("accept", self.form)]
+        fields = [("aswolk-agent", more.pop("aswolk_agent", self.who)), ("accept", self.form)]
         if content_type:
             fields.append(("content-type", content_type))
         return fields + [(name.replace("_", "-"), value) for name, value in more.items() if value is not None]

@@ -116,6 +116,23 @@ def hand_on(api, make):
     api.completed(lease)
 
 
+def decide(api, make, channel):
+    """Replies that wait for a colleague."""
+    name = "vol." + channel
+    status(api.put_agent(name, {"approval": True, "classes": ["general", "other"]}), 201, "who needs approval")
+    for verb, said in (("approve", {"note": "well done"}), ("refuse", {"reason": "too short"})):
+        api.receipt(make.next(channel=channel, **{"class": "general"}))
+        lease = status(api.pull(aswolk_agent=name), 200, "a lease").value["leases"][0]
+        done = status(api.act(lease, "complete", {"reply": {"text": "hi"}}, aswolk_agent=name), 200, "complete").value
+        path = "/v1/replies/" + done["reply"]
+        listed = status(api.get("/v1/replies?state=pending&channel=" + channel), 200, "those that wait").value["items"]
+        equal([one["reply"] for one in listed], [done["reply"]], "the list")
+        status(api.send("POST", path + "/" + verb, said), 200, verb)
+    status(api.send("POST", path + "/approve", {}), 409, "refused already")
+    lease = status(api.pull(aswolk_agent=name), 200, "it is open again").value["leases"][0]
+    status(api.act(lease, "complete", {}, aswolk_agent=name), 200, "complete")
+
+
 def write_back(api, make):
     """Replies, from the agent to the customer."""
     name = api.form.split("/")[-1]
@@ -140,6 +157,7 @@ def write_back(api, make):
     status(api.send("POST", "/v1/replies/redrive", {"dry_run": True}), 200, "a redrive, tried out")
     status(api.send("POST", "/v1/replies/redrive", {}), 200, "a redrive")
     status(api.get("/v1/replies/" + first), 200, "GET a reply")
+    decide(api, make, name)
     status(api.get("/v1/tickets/" + ticket), 200, "GET a ticket with replies")
 
 

@@ -1814,6 +1814,7 @@ compare_out(const struct run *run, enum aw_command_kind kind, const struct aw_ou
     case AW_COMMAND_REPLY_STATUS:
     case AW_COMMAND_REPLY_TIMER:
     case AW_COMMAND_REDRIVE:
+    case AW_COMMAND_APPROVE:
     case AW_COMMAND_FORECAST: /* core_promise_test has these */
     case AW_COMMAND_PROMISE:
     case AW_COMMAND_INCIDENT: /* core_incident_test has these */
@@ -2366,6 +2367,7 @@ apply_model(const struct logged *l, struct aw_command *c)
     case AW_COMMAND_REPLY_STATUS:
     case AW_COMMAND_REPLY_TIMER:
     case AW_COMMAND_REDRIVE:
+    case AW_COMMAND_APPROVE:
     case AW_COMMAND_FORECAST: /* core_promise_test has these */
     case AW_COMMAND_PROMISE:
     case AW_COMMAND_INCIDENT: /* core_incident_test has these */

@@ -1325,6 +1325,7 @@ try_kind(struct kit *kit, enum aw_command_kind kind, struct aw_ticket_id ticket,
     case AW_COMMAND_REPLY_STATUS:
     case AW_COMMAND_REPLY_TIMER:
     case AW_COMMAND_REDRIVE:
+    case AW_COMMAND_APPROVE:
     case AW_COMMAND_FORECAST: /* core_promise_test has these */
     case AW_COMMAND_PROMISE:
     case AW_COMMAND_INCIDENT: /* core_incident_test has these */

@@ -26,7 +26,8 @@ static const enum aw_command_kind kinds[] = {
     AW_COMMAND_PLACE,    AW_COMMAND_DECLINE,     AW_COMMAND_UNFOLD,       AW_COMMAND_AGENT,       AW_COMMAND_CHANNEL,
     AW_COMMAND_REPLY,    AW_COMMAND_REPLY_LEASE, AW_COMMAND_REPLY_STATUS, AW_COMMAND_REPLY_TIMER, AW_COMMAND_REDRIVE,
     AW_COMMAND_TRANSFER, AW_COMMAND_NOTE,        AW_COMMAND_PRESENCE,     AW_COMMAND_INCIDENT,    AW_COMMAND_INCIDENT_LINK,
-    AW_COMMAND_FORECAST, AW_COMMAND_PROMISE,     AW_COMMAND_TEMPLATE,     AW_COMMAND_SURGE,       AW_COMMAND_DEFER};
+    AW_COMMAND_FORECAST, AW_COMMAND_PROMISE,     AW_COMMAND_TEMPLATE,     AW_COMMAND_SURGE,       AW_COMMAND_DEFER,
+    AW_COMMAND_APPROVE};
 
 /* --- random commands -------------------------------------------------------------------------------------------------------- */
 
@@ -244,6 +245,7 @@ make_agent(struct maker *maker, struct aw_in_agent *agent)
                                   .lane_count = maker->fullest ? AW_LANES_PER_PULL_MAX : make_count(maker, 60),
                                   .is_gentle = below(&maker->rng, 2) != 0,
                                   .barred = (uint8_t)below(&maker->rng, AW_CLASSES_ALL),
+                                  .needs_approval = below(&maker->rng, 2) != 0,
                                   .unit_count = make_count(maker, AW_CHANNELS_MAX),
                                   .units_total = (uint32_t)next(&maker->rng),
                                   .by = make_string(maker, 0, AW_AGENT_BYTES_MAX),
@@ -618,6 +620,7 @@ make_fenced(struct maker *maker, struct aw_command *command)
             command->out.u.lease.held_until = make_ms(maker);
         }
     }
+    command->out.u.lease.reply_state = below(&maker->rng, 2) == 0 ? AW_REPLY_WAITING : AW_REPLY_PENDING;
     if (command->kind != AW_COMMAND_TRANSFER)
         return;
     transfer->lane = is_to_lane ? make_string(maker, 1, AW_LANE_BYTES_MAX) : (struct aw_slice){NULL, 0};
@@ -692,6 +695,13 @@ make_fields(struct maker *maker, struct aw_command *command)
     case AW_COMMAND_REDRIVE:
     case AW_COMMAND_TEMPLATE:
         make_outbox(maker, command);
+        return;
+    case AW_COMMAND_APPROVE:
+        command->in.approve = (struct aw_in_approve){.reply = {.seq = next(&maker->rng), .shard = (uint8_t)next(&maker->rng)},
+                                                     .goes = below(&maker->rng, 2) != 0,
+                                                     .note = make_body(maker),
+                                                     .by = make_string(maker, 0, AW_AGENT_BYTES_MAX)};
+        command->out.u.reply.ticket = (struct aw_ticket_id){.seq = next(&maker->rng), .slot = (uint32_t)next(&maker->rng)};
         return;
     case AW_COMMAND_FORECAST:
         make_forecast(maker, &command->in.forecast);
@@ -1099,6 +1109,7 @@ same_agent(const struct aw_in_agent *a, const struct aw_in_agent *b)
     SAME_SLICE(name);
     SAME(is_gentle);
     SAME(barred);
+    SAME(needs_approval);
     SAME(lane_count);
     for (uint32_t i = 0; i < a->lane_count; i++)
         SAME(lanes[i]);
@@ -1268,6 +1279,17 @@ same_command(const struct aw_command *a, const struct aw_command *b)
     case AW_COMMAND_REPLY:
         same_fenced(&a->in.fenced, &b->in.fenced);
         same_reply(&a->in.fenced.reply, &b->in.fenced.reply);
+        if (a->kind == AW_COMMAND_REPLY)
+            assert_int_equal(a->out.u.lease.reply_state == AW_REPLY_PENDING, b->out.u.lease.reply_state == AW_REPLY_PENDING);
+        return;
+    case AW_COMMAND_APPROVE:
+        SAME(in.approve.reply.seq);
+        SAME(in.approve.reply.shard);
+        SAME(in.approve.goes);
+        SAME_SLICE(in.approve.by);
+        same_body(&a->in.approve.note, &b->in.approve.note);
+        SAME(out.u.reply.ticket.seq);
+        SAME(out.u.reply.ticket.slot);
         return;
     case AW_COMMAND_CHANNEL:
     case AW_COMMAND_REPLY_LEASE:
@@ -2098,6 +2120,7 @@ static const struct aw_command golden[] = {
                   .lane_count = 3,
                   .is_gentle = true,
                   .barred = 0x11,
+                  .needs_approval = true,
                   .units = golden_units,
                   .unit_count = 2,
                   .units_total = 6,
@@ -2144,6 +2167,9 @@ static const struct aw_command golden[] = {
                          .by = {"gate-1", 6}},
      GOLDEN_OUT},
     {.kind = AW_COMMAND_REPLY_TIMER, .in.reply_timer = {.slot = 9, .seq = 4801, .due_at = 1776240300000}, GOLDEN_OUT},
+    {.kind = AW_COMMAND_APPROVE,
+     .in.approve = {.reply = {.seq = 4801, .shard = 7}, .goes = true, .by = {"sue", 3}},
+     .out = {.seq = 5000, .prev_seq = 4900, .u.reply.ticket = {.seq = 4700, .slot = 17}}},
     {.kind = AW_COMMAND_REDRIVE,
      .in.redrive = {.channel = {"twitter", 7},
                     .account = {"main", 4},
