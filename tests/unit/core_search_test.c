@@ -253,7 +253,7 @@ test_flight_and_airport(void **state)
     kit_open(&kit);
     there = post_about(&kit, 1, 77, "AMS", "JFK", NULL);
     back = post_about(&kit, 2, 78, "JFK", "AMS", NULL);
-    (void)post_about(&kit, 3, 0, "", "", "AMS");
+    (void)post_about(&kit, 3, 0, "\0\0", "\0\0", "AMS");
     (void)kit_post(&kit, (struct kit_post){.id = 4, .who = {4}, .class_ = AW_CLASS_GENERAL});
     filter.flight = 77;
     assert_int_equal(found_by(&kit, &filter, views), 1);
