@@ -44,6 +44,7 @@ static const struct aw_slice names[AW_EVENT_TYPES] = {
     [AW_EVENT_TYPE_SURGE_DECLARED] = NAME("aswolk.surge.declared"),
     [AW_EVENT_TYPE_SURGE_ENDED] = NAME("aswolk.surge.ended"),
     [AW_EVENT_TYPE_TEMPLATE_SET] = NAME("aswolk.template.set"),
+    [AW_EVENT_TYPE_TICKET_ASKED] = NAME("aswolk.ticket.asked"),
     [AW_EVENT_TYPE_TICKET_CANCELLED] = NAME("aswolk.ticket.cancelled"),
     [AW_EVENT_TYPE_TICKET_COMPLETED] = NAME("aswolk.ticket.completed"),
     [AW_EVENT_TYPE_TICKET_DECLINED] = NAME("aswolk.ticket.declined"),
@@ -55,6 +56,7 @@ static const struct aw_slice names[AW_EVENT_TYPES] = {
     [AW_EVENT_TYPE_TICKET_JOINED] = NAME("aswolk.ticket.joined"),
     [AW_EVENT_TYPE_TICKET_LEASED] = NAME("aswolk.ticket.leased"),
     [AW_EVENT_TYPE_TICKET_LINKED] = NAME("aswolk.ticket.linked"),
+    [AW_EVENT_TYPE_TICKET_NOT_NEEDED] = NAME("aswolk.ticket.not_needed"),
     [AW_EVENT_TYPE_TICKET_NOTED] = NAME("aswolk.ticket.noted"),
     [AW_EVENT_TYPE_TICKET_OFFERED] = NAME("aswolk.ticket.offered"),
     [AW_EVENT_TYPE_TICKET_OPENED] = NAME("aswolk.ticket.opened"),
@@ -93,6 +95,8 @@ aw_event_types_named(struct aw_slice name)
 static enum aw_event_type
 type_of_message(const struct aw_out_message *out)
 {
+    if (out->not_needed)
+        return AW_EVENT_TYPE_TICKET_NOT_NEEDED;
     if (out->reopened)
         return AW_EVENT_TYPE_TICKET_REOPENED;
     return out->folded ? AW_EVENT_TYPE_TICKET_JOINED : AW_EVENT_TYPE_TICKET_OPENED;
@@ -104,6 +108,8 @@ type_of_timer(enum aw_timer_cause cause)
     switch (cause) {
     case AW_TIMER_LEASE_OVER:
         return AW_EVENT_TYPE_TICKET_EXPIRED;
+    case AW_TIMER_STILL_NEEDED:
+        return AW_EVENT_TYPE_TICKET_ASKED;
     case AW_TIMER_HOLD_OVER:
         return AW_EVENT_TYPE_TICKET_RESUMED;
     case AW_TIMER_ASIDE_OVER:

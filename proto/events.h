@@ -39,6 +39,7 @@ enum aw_event_type {
     AW_EVENT_TYPE_SURGE_DECLARED,
     AW_EVENT_TYPE_SURGE_ENDED,
     AW_EVENT_TYPE_TEMPLATE_SET,
+    AW_EVENT_TYPE_TICKET_ASKED, /* whether its customer still waits */
     AW_EVENT_TYPE_TICKET_CANCELLED,
     AW_EVENT_TYPE_TICKET_COMPLETED,
     AW_EVENT_TYPE_TICKET_DECLINED,
@@ -49,9 +50,10 @@ enum aw_event_type {
     AW_EVENT_TYPE_TICKET_HELPED, /* other lanes begin to help, or those that helped do so no more */
     AW_EVENT_TYPE_TICKET_JOINED, /* a message came to an open ticket */
     AW_EVENT_TYPE_TICKET_LEASED,
-    AW_EVENT_TYPE_TICKET_LINKED,  /* to an incident, beside a message, or taken out of one */
-    AW_EVENT_TYPE_TICKET_NOTED,   /* an agent told colleagues something about it */
-    AW_EVENT_TYPE_TICKET_OFFERED, /* to agents who could not have it before */
+    AW_EVENT_TYPE_TICKET_LINKED,     /* to an incident, beside a message, or taken out of one */
+    AW_EVENT_TYPE_TICKET_NOT_NEEDED, /* its customer, who had been asked, needs no answer any more: it is closed */
+    AW_EVENT_TYPE_TICKET_NOTED,      /* an agent told colleagues something about it */
+    AW_EVENT_TYPE_TICKET_OFFERED,    /* to agents who could not have it before */
     AW_EVENT_TYPE_TICKET_OPENED,
     AW_EVENT_TYPE_TICKET_PLACED,
     AW_EVENT_TYPE_TICKET_RECLASSED, /* class or departure, by the clock or a flight */

@@ -188,6 +188,7 @@ add_message(json_t *object, const struct aw_in_message *message, const struct aw
     add_flag(object, "folded", out->folded);
     add_flag(object, "reopened", out->reopened);
     add_flag(object, "acknowledged", out->acknowledged);
+    add_flag(object, "not_needed", out->not_needed);
     add_flag(object, "gentle", message->gentle);
     add_time(object, "half_by", out->promise.half_by);
     add_time(object, "nine_of_ten_by", out->promise.nine_of_ten_by);

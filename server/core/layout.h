@@ -118,8 +118,10 @@ AW_STATIC_ASSERT(sizeof(struct aw_ticket_row) == 144, "no holes, and no more tha
 
 enum {
     AW_MARK_DEFERRED = 1,   /* HELD: its holder put it off, and it comes back by itself */
+    AW_MARK_ASKED = 4,      /* its customer was asked whether he still waits */
     AW_MARK_PARTED = 16,    /* a person took it out of the incident that it names */
     AW_MARK_COMMITTED = 32, /* it has a row in commitments */
+    AW_MARK_ASK_OVER = 64,  /* its customer is not to be asked any more */
 };
 
 /* One of a ticket's customer's names. Several tickets may hold the same one, at most AW_IDENTITY_TICKETS_MAX. */
@@ -614,12 +616,13 @@ struct aw_globals {
     uint64_t           promises_moved;
     struct aw_text_set templates[AW_TEMPLATES]; /* from ACKNOWLEDGEMENT on */
     uint64_t           owed[AW_REPLY_KINDS];    /* replies that the server itself wrote, by kind */
+    uint64_t           not_needed;              /* tickets that their customers closed */
     uint64_t           owed_left_out;           /* as the outbox had only the room that leases need */
 };
 AW_STATIC_ASSERT(sizeof(struct aw_globals) ==
-                     5 * 8 + 200 + 13 * 8 + AW_TABLE_COUNT * 16 + 24 + 24 + 11 * 8 + AW_TEMPLATES * 16 + AW_REPLY_KINDS * 8 + 8,
+                     5 * 8 + 208 + 13 * 8 + AW_TABLE_COUNT * 16 + 24 + 24 + 11 * 8 + AW_TEMPLATES * 16 + AW_REPLY_KINDS * 8 + 16,
                  "no holes");
-AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 200, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 208, "no holes");
 
 struct aw_lane_load {
     uint32_t waiting[AW_CLASS_COUNT];
@@ -1182,6 +1185,8 @@ void aw_ticket_refresh(const struct aw_state *state, uint32_t slot, struct aw_ti
 void aw_ticket_rearm(struct aw_state *state, uint32_t slot);
 /* Whether the lanes that help it do so by what its lane no longer says. */
 bool aw_ticket_has_void_helpers(const struct aw_state *state, const struct aw_ticket_row *ticket);
+/* Whether its customer is to be asked now whether he still waits. */
+bool aw_ticket_ask_is_due(const struct aw_state *state, const struct aw_ticket_row *ticket);
 /* How many of its lane's helping lanes help. */
 uint32_t aw_ticket_helpers(const struct aw_state *state, const struct aw_ticket_row *ticket);
 /* How many of them should by now. */

@@ -552,7 +552,9 @@ judge(const struct aw_state *state, uint32_t slot)
             return AW_TIMER_CLASS_CHANGED;
         if (aw_ticket_has_void_helpers(state, ticket))
             return AW_TIMER_HELPERS_VOID;
-        return aw_ticket_helpers_due(state, ticket) > ticket->helpers ? AW_TIMER_HELP_DUE : AW_TIMER_NOTHING;
+        if (aw_ticket_helpers_due(state, ticket) > ticket->helpers)
+            return AW_TIMER_HELP_DUE;
+        return aw_ticket_ask_is_due(state, ticket) ? AW_TIMER_STILL_NEEDED : AW_TIMER_NOTHING;
     case AW_TICKET_FREE:
     case AW_TICKET_CLOSED:
         return AW_TIMER_NOTHING;
@@ -566,6 +568,19 @@ aw_state_timer_can_wait(const struct aw_state *state, uint32_t slot)
     enum aw_timer_cause cause = judge(state, slot);
 
     return cause == AW_TIMER_HELPERS_VOID || cause == AW_TIMER_HELP_DUE;
+}
+
+/* Once a ticket, whether there is room to write it or not: it does no good to ask late. */
+static void
+ask_still_needed(struct aw_state *state, struct aw_command *command)
+{
+    uint32_t       slot = command->in.timer.slot;
+    struct aw_owed owed = {.kind = AW_REPLY_STILL_NEEDED,
+                           .texts = aw_template_first(state, AW_REPLY_STILL_NEEDED),
+                           .facts = aw_outbox_facts_of(state, slot)};
+
+    if (aw_outbox_owe(state, command, slot, &owed))
+        ((struct aw_ticket_row *)aw_rows_change(&state->tickets, slot))->marks |= AW_MARK_ASKED;
 }
 
 static void
@@ -599,11 +614,15 @@ act(struct aw_state *state, struct aw_command *command, enum aw_timer_cause caus
         aw_ticket_help(state, slot, ticket, &command->out.event);
     else if (cause == AW_TIMER_COMMITMENT_DUE)
         aw_commitment_break(state, slot);
+    else if (cause == AW_TIMER_STILL_NEEDED)
+        ticket->marks |= AW_MARK_ASK_OVER;
     else if (cause != AW_TIMER_CLASS_CHANGED || comes_back ||
              (ticket->state == AW_TICKET_WAITING && (ticket->outdated || ticket->class_ != class_ ||
                                                      aw_ticket_key(ticket) != key || aw_ticket_is_closing(ticket) != closing)))
         aw_ticket_queue(state, slot, ticket, &command->out.event);
     aw_ticket_done(state, slot);
+    if (cause == AW_TIMER_STILL_NEEDED)
+        ask_still_needed(state, command);
 }
 
 void

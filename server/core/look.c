@@ -198,6 +198,7 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
         .replied = globals->replied,
         .promises_moved = globals->promises_moved,
         .owed_left_out = globals->owed_left_out,
+        .not_needed = globals->not_needed,
         .own_texts = globals->heads[AW_TABLE_TEXTS].live,
         .tickets_used = globals->heads[AW_TABLE_TICKETS].live,
         .tickets_max = state->limits.tickets_max - 1,

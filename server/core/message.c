@@ -390,7 +390,8 @@ add_facts(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, c
     if (in->gentle)
         ticket->flags |= AW_TICKET_GENTLE;
     aw_channel_set(state, ticket, aw_channel_note(state, in->channel, AW_CHANNELS_TOLD_MAX));
-    aw_account_of_ticket(state, ticket, in->channel, in->account);
+    if (in->addressed == AW_ADDRESSED_TO_US) /* who talks about us is not told anything unasked */
+        aw_account_of_ticket(state, ticket, in->channel, in->account);
     if (in->lang.len > 0)
         ticket->lang = aw_lang_code(in->lang) & AW_LANG_CODE_MAX;
     ticket->message_seq = seq & AW_ROW_SEQ_MAX;
@@ -447,6 +448,35 @@ keeper_of(const struct aw_state *state, const struct aw_ticket_row *ticket)
     return ticket->ended_agent;
 }
 
+/* Whether the customer says that he, who was asked, needs no answer any more. Who holds the ticket sees that himself; a grave need
+ * is closed by a person. */
+static bool
+says_not_needed(const struct aw_ticket_row *ticket, const struct aw_in_message *in)
+{
+    return in->not_needed && (ticket->marks & AW_MARK_ASKED) != 0 && ticket->state != AW_TICKET_LEASED &&
+           ticket->class_ != AW_CLASS_CARE;
+}
+
+/* What joined it is all that changes, and it is closed; one that was already closes anew. */
+static void
+close_not_needed(struct aw_state *state, struct aw_command *command, const struct place *place, uint64_t seq)
+{
+    struct aw_ticket_row *ticket = aw_ticket_edit(state, place->slot);
+
+    command->out.prev_seq = ticket->last_seq;
+    if (place->kind == REOPENS) {
+        aw_ticket_unclose(state, ticket);
+        aw_ticket_move(ticket, AW_TICKET_WAITING);
+    }
+    add_facts(state, place->slot, ticket, &command->in.message, seq);
+    aw_commitment_drop(state, place->slot, ticket);
+    aw_ticket_close(state, place->slot, ticket);
+    aw_ticket_hide(ticket, place->slot, &command->out.event);
+    aw_ticket_done(state, place->slot);
+    state->globals.folded++;
+    state->globals.not_needed += place->kind == JOINS;
+}
+
 static void
 join_ticket(struct aw_state *state, struct aw_command *command, const struct place *place, uint64_t seq)
 {
@@ -464,6 +494,7 @@ join_ticket(struct aw_state *state, struct aw_command *command, const struct pla
     if (place->kind == REOPENS) {
         aw_ticket_unclose(state, ticket);
         ticket->reply_by = 0; /* that was answered */
+        ticket->marks |= AW_MARK_ASK_OVER;
         state->globals.reopened++;
     } else {
         state->globals.folded++;
@@ -498,7 +529,7 @@ fill_out(const struct aw_state *state, struct aw_command *command, const struct 
         .lane_name = aw_lane_name(state, ticket->lane),
         .class_ = (enum aw_class)ticket->class_,
         .folded = place->kind == JOINS,
-        .reopened = place->kind == REOPENS,
+        .reopened = place->kind == REOPENS && aw_ticket_is_open(ticket),
         .lane_unknown = place->lane_unknown,
         .promise = aw_promise_of(ticket),
     };
@@ -506,7 +537,6 @@ fill_out(const struct aw_state *state, struct aw_command *command, const struct 
         command->out.u.message.related = aw_ticket_id_at(state, place->related);
 }
 
-/* Who talks about us is not told anything unasked. */
 static bool
 acknowledge(struct aw_state *state, const struct aw_command *command, uint32_t slot)
 {
@@ -514,7 +544,7 @@ acknowledge(struct aw_state *state, const struct aw_command *command, uint32_t s
                            .texts = aw_template_first(state, AW_REPLY_ACKNOWLEDGEMENT),
                            .facts = aw_outbox_facts_of(state, slot)};
 
-    return command->in.message.addressed == AW_ADDRESSED_TO_US && aw_outbox_owe(state, command, slot, &owed);
+    return aw_outbox_owe(state, command, slot, &owed);
 }
 
 void
@@ -524,6 +554,7 @@ aw_apply_message(struct aw_state *state, struct aw_command *command)
     struct place                place;
     struct aw_need              need;
     uint64_t                    first_seq, seq;
+    bool                        not_needed;
 
     AW_ASSERT(in->identity_count > 0);
     AW_ASSERT(in->identity_count <= AW_IDENTITY_HASHES_MAX);
@@ -542,10 +573,13 @@ aw_apply_message(struct aw_state *state, struct aw_command *command)
         return;
     aw_need_meet(state, need);
     seq = aw_state_record(state, command);
+    not_needed = place.kind != OPENS && says_not_needed(aw_ticket_at(state, place.slot), in);
     aw_effect_begin(state, &command->out.effect, place.kind == OPENS ? 0 : place.slot);
     aw_dedupe_add(&state->ids, in->id_hash, seq, state->now, ids_floor(state));
     if (place.kind == OPENS)
         place.slot = open_ticket(state, command, &place, seq);
+    else if (not_needed)
+        close_not_needed(state, command, &place, seq);
     else
         join_ticket(state, command, &place, seq);
     aw_ledger_settle(&state->ledger);
@@ -553,5 +587,6 @@ aw_apply_message(struct aw_state *state, struct aw_command *command)
         aw_identity_add(state, place.slot, in->identities[i]);
     state->globals.messages++;
     fill_out(state, command, &place);
+    command->out.u.message.not_needed = not_needed;
     command->out.u.message.acknowledged = place.kind == OPENS && acknowledge(state, command, place.slot);
 }

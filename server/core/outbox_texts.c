@@ -165,6 +165,8 @@ aw_apply_template(struct aw_state *state, struct aw_command *command)
     set->first = aw_texts_add(state, in->kind, 0, in->texts, in->text_count, seq);
     set->version++;
     command->out.u.template_.version = set->version;
+    if (in->kind == AW_REPLY_STILL_NEEDED)
+        aw_ticket_rearm_slowly(state); /* there is something to ask by, or not any more */
 }
 
 /* --- looking ---------------------------------------------------------------------------------------------------------------- */

@@ -503,7 +503,8 @@ are_settings_valid(const struct aw_core_settings *settings)
     const uint64_t all[] = {settings->dedupe_ms,        settings->reopen_ms,          settings->imminent_ms,
                             settings->lease_grace_ms,   settings->decline_ms,         settings->kept_ms,
                             settings->kept_gentle_ms,   settings->gentle_first_ms,    settings->reply_retry_ms,
-                            settings->kept_transfer_ms, settings->reply_retry_ms_max, settings->defer_back_ms};
+                            settings->kept_transfer_ms, settings->reply_retry_ms_max, settings->defer_back_ms,
+                            settings->still_needed_ms};
 
     for (size_t i = 0; i < AW_ARRAY_LEN(all); i++) {
         if (all[i] > AW_CORE_SETTING_MS_MAX)
@@ -534,7 +535,8 @@ aw_apply_settings(struct aw_state *state, struct aw_command *command)
         state->globals.ids_floor = state->now - old.dedupe_ms;
     state->globals.settings = *in;
     aw_state_use_limits(state);
-    if (in->imminent_ms != old.imminent_ms || memcmp(in->handling_ms, old.handling_ms, sizeof(old.handling_ms)) != 0)
+    if (in->still_needed_ms != old.still_needed_ms || in->imminent_ms != old.imminent_ms ||
+        memcmp(in->handling_ms, old.handling_ms, sizeof(old.handling_ms)) != 0)
         aw_ticket_rearm_all(state);
 }
 

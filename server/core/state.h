@@ -538,6 +538,7 @@ struct aw_state_counts {
     uint64_t promises_broken[AW_CLASS_COUNT];
     uint64_t promises_moved;       /* ever */
     uint64_t owed[AW_REPLY_KINDS]; /* of them, by the server itself, by kind */
+    uint64_t not_needed;           /* tickets that their customers closed, ever */
     uint64_t owed_left_out;        /* that it did not write, for lack of room in the outbox */
     uint64_t own_texts;            /* rows in use */
     uint64_t tickets_used;         /* open and closed */

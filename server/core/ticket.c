@@ -1,6 +1,7 @@
 /* ticket.c - a ticket's moves between its states, its class by the clock, its timer; what a person does to it: hold, unhold, place
  * and cancel. */
 #include "core/incident.h"
+#include "core/outbox.h"
 
 #define MASK(state) (1U << (state))
 /* How many tickets' lanes begin to help in a millisecond when all are due: fewer than timers are carried out. */
@@ -287,6 +288,37 @@ help_change_at(const struct aw_state *state, const struct aw_ticket_row *ticket,
     return at > 0 ? at : 1;
 }
 
+/* When its customer is to be asked whether he still waits; 0: never. Whose need is grave or has a person's grief behind it is asked
+ * by a person. */
+static aw_ms
+ask_at(const struct aw_state *state, const struct aw_ticket_row *ticket)
+{
+    uint64_t after = state->globals.settings.still_needed_ms;
+
+    if (after == 0 || ticket->account == 0 || (ticket->marks & (AW_MARK_ASKED | AW_MARK_ASK_OVER)) != 0 ||
+        ticket->class_ == AW_CLASS_CARE || (ticket->flags & AW_TICKET_GENTLE) != 0 ||
+        aw_template_first(state, AW_REPLY_STILL_NEEDED) == 0)
+        return 0;
+    return ticket->opened_at + after;
+}
+
+bool
+aw_ticket_ask_is_due(const struct aw_state *state, const struct aw_ticket_row *ticket)
+{
+    aw_ms at = ask_at(state, ticket);
+
+    return at != 0 && at <= state->now;
+}
+
+/* As with help, what is long due has its turn at `from`. */
+static aw_ms
+ask_change_at(const struct aw_state *state, const struct aw_ticket_row *ticket, aw_ms now, aw_ms from)
+{
+    aw_ms at = ask_at(state, ticket);
+
+    return at == 0 || at > now ? at : from > 0 ? from : 1;
+}
+
 /* Without what was promised of it. */
 static aw_ms
 state_timer_of(const struct aw_state *state, uint32_t slot, aw_ms now, aw_ms help_from)
@@ -298,7 +330,7 @@ state_timer_of(const struct aw_state *state, uint32_t slot, aw_ms now, aw_ms hel
         return aw_lease_at(state, ticket->link)->expires_at;
     case AW_TICKET_WAITING:
         return earlier(earlier(clock_change_at(state, slot, ticket, now), aside_until(state, slot, ticket)),
-                       help_change_at(state, ticket, now, help_from));
+                       earlier(help_change_at(state, ticket, now, help_from), ask_change_at(state, ticket, now, help_from)));
     case AW_TICKET_HELD:
         return earlier(clock_change_at(state, slot, ticket, now), ticket->until);
     case AW_TICKET_FREE:

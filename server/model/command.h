@@ -101,7 +101,8 @@ struct aw_core_settings {
     uint64_t handling_ms[AW_CLASS_COUNT]; /* 10/5/8/6/4 min: handling estimate; a departure nearer than that can't be made */
     uint64_t reply_retry_ms;              /* 5 s: a reply that failed is sent again after this, then twice that, and so on */
     uint64_t reply_retry_ms_max;          /* 15 min: but never later than this */
-    uint64_t defer_back_ms; /* 1 h: a deferred ticket comes back so long before it is due, or half of what is left */
+    uint64_t defer_back_ms;   /* 1 h: a deferred ticket comes back so long before it is due, or half of what is left */
+    uint64_t still_needed_ms; /* 0: who waits that long is asked whether he still does; 0: nobody is */
     struct aw_table_limits tables;
     uint32_t               reply_attempts_max; /* 8: so often it is given out before it is dead */
     uint32_t               reserved;
@@ -271,6 +272,7 @@ struct aw_in_message {
     uint8_t       visibility;
     uint8_t       addressed;
     bool          gentle;
+    bool          not_needed; /* all that it says is that no answer is needed any more */
     /* Keyed hash of channel, account and the id that a reply of ours got there, which this one answers; zero: none. */
     struct aw_hash128 in_reply_to;
     /* The content: lies in the bodies tree, the record holds its hash. */
@@ -369,8 +371,9 @@ enum aw_timer_cause {
     AW_TIMER_HELPERS_VOID = 5,   /* its lane has other helpers now */
     AW_TIMER_HELP_DUE = 6,       /* more lanes help */
     AW_TIMER_COMMITMENT_DUE = 7, /* what was promised was not done in time */
+    AW_TIMER_STILL_NEEDED = 8,   /* its customer is asked whether he still waits */
 };
-#define AW_TIMER_CAUSE_MAX AW_TIMER_COMMITMENT_DUE
+#define AW_TIMER_CAUSE_MAX AW_TIMER_STILL_NEEDED
 
 struct aw_in_transfer {
     struct aw_in_fenced fenced; /* without words. First, so that it is `in.fenced` as well */
@@ -627,6 +630,7 @@ struct aw_out_message {
     bool                duplicate;
     bool                lane_unknown; /* asked for one that does not exist: went to the default lane */
     struct aw_promise   promise;      /* the ticket's; made_at 0: none */
+    bool                not_needed;   /* it closed the ticket, whose customer had been asked */
     bool                acknowledged; /* an acknowledgement waits for a gateway: its id is this record's */
 };
 /* Lanes beside its own through which a ticket is given, and who may not have it. */

@@ -298,6 +298,7 @@ put_settings(struct put *put, const struct aw_core_settings *settings)
         put_u32(put, *(const uint32_t *)((const char *)&settings->tables + table_limits[i]));
     put_ms(put, settings->reply_retry_ms);
     put_ms(put, settings->reply_retry_ms_max);
+    put_ms(put, settings->still_needed_ms);
     put_u32(put, settings->reply_attempts_max);
     put_ms(put, settings->defer_back_ms);
 }
@@ -437,7 +438,7 @@ put_message(struct put *put, const struct aw_in_message *message)
     put_u8(put, message->care);
     put_u8(put, message->visibility);
     put_u8(put, message->addressed);
-    put_u8(put, message->gentle);
+    put_u8(put, (uint32_t)message->gentle | (uint32_t)message->not_needed << 1);
     put_u8(put, message->body_form);
     put_u32(put, message->rules_version);
     put_ms(put, message->received_at);
@@ -472,7 +473,7 @@ put_message_outcome(struct put *put, const struct aw_out_message *out)
     AW_ASSERT((unsigned)out->class_ < AW_CLASS_COUNT);
     put_u8(put, out->class_);
     put_u8(put, (uint32_t)out->folded | (uint32_t)out->reopened << 1 | (uint32_t)out->lane_unknown << 2 |
-                    (uint32_t)out->acknowledged << 3);
+                    (uint32_t)out->acknowledged << 3 | (uint32_t)out->not_needed << 4);
     put_u32(put, out->lane);
     put_u8(put, out->ticket.shard);
     put_u32(put, out->ticket.slot);
@@ -1428,6 +1429,7 @@ get_settings(struct get *get, struct aw_core_settings *settings)
         *(uint32_t *)((char *)&settings->tables + table_limits[i]) = get_u32(get);
     settings->reply_retry_ms = get_ms(get);
     settings->reply_retry_ms_max = get_ms(get);
+    settings->still_needed_ms = get_ms(get);
     settings->reply_attempts_max = get_u32(get);
     settings->defer_back_ms = get_ms(get);
 }
@@ -1607,11 +1609,15 @@ get_flights(struct get *get, struct aw_in_message *message)
 static void
 get_message(struct get *get, struct aw_in_message *message)
 {
+    unsigned flags;
+
     message->class_ = (enum aw_class)get_u8(get, AW_CLASS_COUNT - 1, "class is out of range");
     message->care = (uint8_t)get_u8(get, CARE_MASK, "care has an unknown code");
     message->visibility = (uint8_t)get_u8(get, AW_VISIBILITY_PRIVATE, "visibility is out of range");
     message->addressed = (uint8_t)get_u8(get, AW_ADDRESSED_BYSTANDER, "addressed is out of range");
-    message->gentle = get_u8(get, 1, "a flag is neither 0 nor 1") != 0;
+    flags = get_u8(get, 3, "a message has an unknown flag");
+    message->gentle = (flags & 1) != 0;
+    message->not_needed = (flags & 2) != 0;
     message->body_form = (uint8_t)get_u8(get, AW_BODY_AES_GCM, "body form is out of range");
     message->rules_version = get_u32(get);
     message->received_at = get_ms(get);
@@ -1639,11 +1645,12 @@ get_message_outcome(struct get *get, struct aw_out_message *out)
     uint32_t flags;
 
     out->class_ = (enum aw_class)get_u8(get, AW_CLASS_COUNT - 1, "class given is out of range");
-    flags = get_u8(get, 15, "an outcome has an unknown flag");
+    flags = get_u8(get, 31, "an outcome has an unknown flag");
     out->folded = (flags & 1) != 0;
     out->reopened = (flags & 2) != 0;
     out->lane_unknown = (flags & 4) != 0;
     out->acknowledged = (flags & 8) != 0;
+    out->not_needed = (flags & 16) != 0;
     out->lane = get_u32(get);
     out->ticket.shard = (uint8_t)get_u8(get, UINT8_MAX, "");
     out->ticket.slot = get_u32(get);

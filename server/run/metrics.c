@@ -149,6 +149,7 @@ render_ever(const struct aw_state_counts *counts, struct aw_buffer *buffer)
         {"tickets_reopened", "Closed tickets opened again by a message.", counts->reopened},
         {"tickets_completed", "Tickets completed.", counts->completed},
         {"tickets_cancelled", "Tickets cancelled.", counts->cancelled},
+        {"tickets_not_needed", "Tickets closed by their customers, who were asked.", counts->not_needed},
         {"leases_expired", "Leases that ran out.", counts->expired},
         {"leases_released", "Leases given back by their agent.", counts->released},
         {"leases_declined", "Leases declined by their agent.", counts->declined},

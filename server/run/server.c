@@ -187,6 +187,7 @@ core_settings(const struct aw_settings *settings)
         .commitments_max = (uint32_t)settings->commitments_max,
     };
     core.defer_back_ms = settings->defer_back_s * AW_MS_PER_S;
+    core.still_needed_ms = settings->still_needed_after_s * AW_MS_PER_S;
     core.reply_retry_ms = settings->reply_retry_s * AW_MS_PER_S;
     core.reply_retry_ms_max = settings->reply_retry_s_max * AW_MS_PER_S;
     core.reply_attempts_max = (uint32_t)settings->reply_attempts_max;

@@ -129,7 +129,8 @@ reason_mentions(struct reasons *reasons, const struct aw_message *message, const
         if ((message->flight_count > 0 && aw_slice_eq(mention->kind, AW_SLICE("flight"))) ||
             ((message->airport_count > 0 || message->flight_count > 0) && aw_slice_eq(mention->kind, AW_SLICE("airport"))) ||
             (message->booking.len > 0 && aw_slice_eq(mention->kind, AW_SLICE("booking"))) ||
-            aw_slice_eq(mention->kind, AW_SLICE("time")) || reasons->count == AW_REASONS_MAX)
+            aw_slice_eq(mention->kind, AW_SLICE("time")) || aw_slice_eq(mention->kind, AW_SLICE("not_needed")) ||
+            reasons->count == AW_REASONS_MAX)
             continue;
         aw_buffer_init(&buffer, reasons->arena);
         aw_buffer_printf(&buffer, "mentions: %.*s %.*s", AW_SLICE_ARGS(mention->kind), (int)mention->value_len, mention->value);
@@ -138,6 +139,49 @@ reason_mentions(struct reasons *reasons, const struct aw_message *message, const
             reasons->list[reasons->count++] = aw_buffer_slice(&buffer);
         told++;
     }
+}
+
+/* Whether what lies beside the words that were found says nothing: blanks, punctuation, whom it is addressed to. */
+static bool
+says_nothing(struct aw_slice beside)
+{
+    for (size_t i = 0; i < beside.len; i++) {
+        unsigned char c = (unsigned char)beside.ptr[i];
+
+        if (c == '@') {
+            while (i + 1 < beside.len && beside.ptr[i + 1] != ' ')
+                i++;
+        } else if (c >= 0x80 || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A customer who was asked whether he still waits says no, and nothing else. */
+static bool
+is_not_needed(struct aw_slice text, const struct aw_rules_result *result)
+{
+    for (uint32_t i = 0; i < result->mention_count; i++) {
+        struct aw_slice words = result->mentions[i].words;
+        const char     *end = words.ptr + words.len;
+
+        if (aw_slice_eq(result->mentions[i].kind, AW_SLICE("not_needed")))
+            return says_nothing(aw_slice_of(text.ptr, (size_t)(words.ptr - text.ptr))) &&
+                   says_nothing(aw_slice_of(end, (size_t)(text.ptr + text.len - end)));
+    }
+    return false;
+}
+
+/* What a gateway's button says in place of words. */
+static bool
+is_answered_so(const struct aw_message *message)
+{
+    for (uint32_t i = 0; i < message->meta_count; i++) {
+        if (aw_slice_eq(message->meta[i].key, AW_SLICE("answer")))
+            return aw_slice_eq(message->meta[i].value, AW_SLICE("not_needed"));
+    }
+    return false;
 }
 
 /* Without a departure there is nothing that imminent could be ordered by. */
@@ -184,6 +228,7 @@ aw_urgency_of(struct aw_in_message *in, const struct aw_message *message, aw_ms 
         in->class_ = read_hint(message, &reasons);
     if (rules != NULL && message->text.len > 0)
         read_text(in, message, rules, &found, &reasons);
+    in->not_needed = is_answered_so(message) || is_not_needed(message->text, &found);
     if (flight != NULL) {
         reason(&reasons, "departure", flight->number);
         if (flight->departs_at - now <= SOON_MS && in->class_ > AW_CLASS_DISRUPTED)

@@ -142,7 +142,8 @@ def write_back(api, make):
     status(api.send("PUT", channel, {}), 200, "a changed one")
     status(api.get(channel), 200, "one channel")
     template = "/v1/templates/promise_moved"
-    status(api.send("PUT", template, {"texts": [{"lang": "en", "text": "By {half_by}"}], "dry_run": True}), 200, "a template, tried out")
+    texts = [{"lang": "en", "text": "By {half_by}"}]
+    status(api.send("PUT", template, {"texts": texts, "dry_run": True}), 200, "a template, tried out")
     status(api.send("PUT", template, {}), 200, "a template that is off")
     status(api.get(template), 200, "one template")
     wanted = {"accounts": [{"channel": name}], "wait_s": 0, "max": 2}

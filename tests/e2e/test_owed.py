@@ -3,15 +3,24 @@
 killed on the way; templates that say only what may go out; a customer who needs nothing more is asked, and his word closes the
 ticket."""
 
+import os
+import shutil
 import sys
 
-from aswolk_test import NDJSON, Gone, Messages, check, equal, problem, run, status, until
+from aswolk_test import FEW_RULES, NDJSON, Gone, Messages, check, equal, problem, run, status, until
 
 TWITTER = {"channel": "twitter", "account": "main"}
 TEXTS = [
     {"lang": "en", "text": "Dear {name|guest}, we have your message ({ticket}).[ Half get an answer within {half_in}.]"},
     {"lang": "nl", "text": "Beste {name|reiziger}, uw bericht is er.[ U vliegt met {flight} op {departure}.]"},
 ]
+
+NOT_NEEDED = """language *
+rule not-needed mention not_needed
+say niet meer nodig
++ Niet meer nodig
+- Is dit nodig?
+"""
 
 
 def put(api, kind, texts, **more):
@@ -130,6 +139,44 @@ def test_templates(t):
     told = status(api.connection.request("GET", "/v1/events?type=aswolk.template", [("accept", NDJSON)]), 200, "events").lines
     equal([(event["subject"], event["data"]["langs"], event["data"]["by"]) for event in told],
           [("acknowledgement", ["en", "nl"], "sam"), ("acknowledgement", ["en"], "sam")], "on record")
+
+
+def test_no_longer_needed(t):
+    """Who has waited is asked once; his word that he needs nothing more closes the ticket, what he writes later opens it again."""
+    rules = os.path.join(t.folder, "rules")
+    shutil.copytree(FEW_RULES, rules)
+    with open(os.path.join(rules, "all.rules"), "w") as file:
+        file.write(NOT_NEEDED)
+    server = t.server("--still-needed-after-s", "1", "--rules", rules)
+    api, make = server.api("sam"), Messages()
+    said = {"channel": "twitter", "lang": "nl", "class": "general"}
+    ask = [{"lang": "en", "text": "Do you still wait?"}, {"lang": "nl", "text": "Wacht u nog op ons?"}]
+    status(put(api, "still_needed", ask), 200, "template")
+    receipt = post(api, make, customer="anna", lang="nl")
+    other = post(api, make, customer="bob")
+    one = take(api, wait_s=50, max=1)[0]
+    equal((one["kind"], one["ticket"], one["content"]["text"]), ("still_needed", receipt["ticket"], ask[1]["text"]), "the question")
+    report(api, one, provider_id="tw-1")
+    more = api.receipt(make.next(**said, customer="anna", text="Ja, ik heb een nieuw visum nodig"))
+    equal((more["ticket"], api.ticket(receipt["ticket"]).value["state"]), (receipt["ticket"], "waiting"), "other words")
+    done = api.receipt(make.next(**said, customer="anna's phone", text="@aswolk Niet meer nodig!",
+                                 in_reply_to="tw-1"))
+    equal(done["ticket"], receipt["ticket"], "in answer to it")
+    equal(api.ticket(receipt["ticket"]).value["state"], "closed", "closed by his word")
+    until("the other one is asked", lambda: server.metrics().get("aswolk_owed_total", kind="still_needed") == 2)
+    api.receipt(make.next(channel="twitter", customer="bob", text="x", meta={"answer": "not_needed"}))
+    equal(api.ticket(other["ticket"]).value["state"], "closed", "by a button of the gateway")
+    server.kill()
+    server.start()
+    api = server.api("sam")
+    equal([api.ticket(ticket["ticket"]).value["state"] for ticket in (receipt, other)], ["closed"] * 2, "after a crash, too")
+    equal(server.metrics().get("aswolk_tickets_not_needed_total"), 2, "counted")
+    again = api.receipt(make.next(**said, customer="anna", text="Toch nog een vraag"))
+    equal((again["ticket"], again["reopened"]), (receipt["ticket"], True), "opened again")
+    told = status(api.get("/v1/tickets/%s/history" % receipt["ticket"]), 200, "history").value["items"]
+    kinds = [event["type"].split(".")[-1] for event in told]
+    equal([kind for kind in kinds if kind in ("opened", "asked", "not_needed", "reopened")],
+          ["opened", "asked", "not_needed", "reopened"], "its history")
 
 
 if __name__ == "__main__":

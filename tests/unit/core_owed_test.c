@@ -347,14 +347,146 @@ test_accounts_of_tickets(void **unused)
     kit_close(&kit);
 }
 
+/* --- still needed? ---------------------------------------------------------------------------------------------------------- */
+
+static void
+ask_after(struct kit *kit, uint64_t ms)
+{
+    struct aw_core_settings settings = *aw_state_settings(kit->state);
+    struct aw_command       command = {.kind = AW_COMMAND_SETTINGS};
+
+    settings.still_needed_ms = ms;
+    command.in.settings = settings;
+    assert_int_equal(kit_apply(kit, &command), AW_OK);
+}
+
+static void
+ask_by(struct kit *kit, const struct aw_own_text *texts, uint32_t count)
+{
+    struct aw_command command = {.kind = AW_COMMAND_TEMPLATE,
+                                 .in.template_ = {.kind = AW_REPLY_STILL_NEEDED, .texts = texts, .text_count = count}};
+
+    assert_int_equal(kit_apply(kit, &command), AW_OK);
+    aw_state_rearm(kit->state); /* few tickets: one piece */
+}
+
+static struct aw_out_message
+no_more(struct kit *kit, uint64_t id, uint64_t who)
+{
+    struct kit_post   post = {.id = id, .who = {who}, .class_ = AW_CLASS_GENERAL};
+    struct kit_room   room;
+    struct aw_command command = kit_message(&post, &room);
+
+    command.in.message.not_needed = true;
+    assert_int_equal(kit_apply(kit, &command), AW_OK);
+    return command.out.u.message;
+}
+
+/* Once, after the time, whoever waits; not whom a person should ask, nor who has written again after an answer. */
+static void
+test_who_is_asked(void **unused)
+{
+    struct kit_post     posts[] = {{.id = 1, .who = {1}, .class_ = AW_CLASS_GENERAL},
+                                   {.id = 2, .who = {2}, .class_ = AW_CLASS_CARE},
+                                   {.id = 3, .who = {3}, .class_ = AW_CLASS_GENERAL, .gentle = true},
+                                   {.id = 4, .who = {4}, .class_ = AW_CLASS_GENERAL, .addressed = AW_ADDRESSED_ABOUT_US},
+                                   {.id = 5, .who = {5}, .class_ = AW_CLASS_GENERAL}};
+    struct aw_ticket_id tickets[5];
+    struct aw_out_reply reply;
+    struct kit          kit, second;
+
+    (void)unused;
+    open_kit(&kit);
+    ask_after(&kit, KIT_HOUR);
+    for (unsigned i = 0; i < 5; i++)
+        tickets[i] = kit_post(&kit, posts[i]).ticket;
+    kit_complete(&kit, kit_lease(&kit, tickets[4], "ann", KIT_HOUR), "ann");
+    assert_true(kit_post(&kit, (struct kit_post){.id = 6, .who = {5}, .class_ = AW_CLASS_GENERAL}).reopened);
+    assert_int_equal(kit_wait(&kit, 10 * KIT_MINUTE), 1); /* it was kept for who had answered */
+    ask_by(&kit, two, 2);
+    assert_int_equal(kit_wait(&kit, 50 * KIT_MINUTE - 1), 0);
+    copy(&kit, &second);
+    for (int i = 0; i < 2; i++) {
+        struct kit *at = i == 0 ? &kit : &second;
+
+        assert_int_equal(kit_wait(at, 1), 1);
+        assert_true(take(at, &reply));
+        assert_int_equal(reply.kind, AW_REPLY_STILL_NEEDED);
+        assert_int_equal(reply.ticket.seq, tickets[0].seq);
+        assert_false(take(at, &reply));
+        assert_int_equal(kit_wait(at, KIT_DAY), 1); /* the gateway's lease */
+    }
+    assert_true(aw_hash128_eq(aw_state_digest(kit.state), aw_state_digest(second.state)));
+    kit_close(&second);
+    kit_close(&kit);
+}
+
+/* Who waits already is asked when there is something to ask by, and nobody is when there is not. */
+static void
+test_asked_when_there_are_words(void **unused)
+{
+    struct kit          kit;
+    struct aw_out_reply reply;
+
+    (void)unused;
+    open_kit(&kit);
+    (void)post(&kit, 1, "nl");
+    ask_after(&kit, KIT_HOUR);
+    assert_int_equal(kit_wait(&kit, 2 * KIT_HOUR), 0);
+    ask_by(&kit, two, 2);
+    ask_by(&kit, NULL, 0);
+    assert_int_equal(kit_wait(&kit, KIT_HOUR), 0);
+    ask_by(&kit, two, 2);
+    assert_int_equal(kit_wait(&kit, KIT_MINUTE), 1);
+    assert_true(take(&kit, &reply));
+    has_text(&kit, &reply, "nl-NL", "We hebben het.");
+    kit_close(&kit);
+}
+
+/* The word of who was asked closes the ticket; of anybody else, or while somebody holds it, it is a message like any other. */
+static void
+test_not_needed(void **unused)
+{
+    struct kit            kit;
+    struct aw_out_message message;
+    struct aw_ticket_id   ticket, held;
+
+    (void)unused;
+    open_kit(&kit);
+    ask_by(&kit, two, 2);
+    ticket = post(&kit, 1, "nl").out.u.message.ticket;
+    held = post(&kit, 2, "nl").out.u.message.ticket;
+    assert_false(no_more(&kit, 3, 1).not_needed); /* nobody asked */
+    ask_after(&kit, KIT_HOUR);
+    assert_int_equal(kit_wait(&kit, KIT_HOUR), 2);
+    (void)kit_lease(&kit, held, "ann", KIT_HOUR);
+    assert_false(no_more(&kit, 4, 2).not_needed);
+    assert_int_equal(kit_view(&kit, held).state, AW_TICKET_LEASED);
+    assert_false(kit_post(&kit, (struct kit_post){.id = 5, .who = {1}, .class_ = AW_CLASS_GENERAL}).not_needed);
+    assert_int_equal(kit_view(&kit, ticket).state, AW_TICKET_WAITING);
+    message = no_more(&kit, 6, 1);
+    assert_true(message.not_needed);
+    assert_false(message.reopened);
+    assert_int_equal(message.ticket.seq, ticket.seq);
+    assert_int_equal(kit_view(&kit, ticket).state, AW_TICKET_CLOSED);
+    assert_true(no_more(&kit, 7, 1).not_needed); /* said twice, it stays closed */
+    assert_int_equal(kit_view(&kit, ticket).state, AW_TICKET_CLOSED);
+    assert_int_equal(counts(&kit).not_needed, 1);
+    message = kit_post(&kit, (struct kit_post){.id = 8, .who = {1}, .class_ = AW_CLASS_GENERAL});
+    assert_true(message.reopened);
+    assert_int_equal(kit_view(&kit, ticket).state, AW_TICKET_WAITING);
+    kit_close(&kit);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_template_is_set),   cmocka_unit_test(test_languages),
-        cmocka_unit_test(test_who_is_acknowledged), cmocka_unit_test(test_goes_behind_people),
-        cmocka_unit_test(test_replaced_texts_stay), cmocka_unit_test(test_room),
-        cmocka_unit_test(test_accounts_of_tickets),
+        cmocka_unit_test(test_a_template_is_set),          cmocka_unit_test(test_languages),
+        cmocka_unit_test(test_who_is_acknowledged),        cmocka_unit_test(test_goes_behind_people),
+        cmocka_unit_test(test_replaced_texts_stay),        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_accounts_of_tickets),        cmocka_unit_test(test_who_is_asked),
+        cmocka_unit_test(test_asked_when_there_are_words), cmocka_unit_test(test_not_needed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -158,6 +158,7 @@ make_message(struct maker *maker, struct aw_in_message *message)
                                       .visibility = (uint8_t)below(&maker->rng, 2),
                                       .addressed = (uint8_t)below(&maker->rng, 3),
                                       .gentle = below(&maker->rng, 2) != 0,
+                                      .not_needed = below(&maker->rng, 2) != 0,
                                       .body_form = (uint8_t)below(&maker->rng, 2),
                                       .key_number = next(&maker->rng),
                                       .rules_version = (uint32_t)next(&maker->rng)};
@@ -898,6 +899,7 @@ same_message(const struct aw_in_message *a, const struct aw_in_message *b)
     SAME(visibility);
     SAME(addressed);
     SAME(gentle);
+    SAME(not_needed);
     SAME_BYTES(body_hash.bytes);
     SAME(body_form);
     SAME(key_number);
@@ -1945,6 +1947,7 @@ static const struct aw_command golden[] = {
                                 .commitments_max = 10001},
                      .reply_retry_ms = 5000,
                      .reply_retry_ms_max = 900000,
+                     .still_needed_ms = 7200000,
                      .reply_attempts_max = 8,
                      .defer_back_ms = 3600001,
                      .handling_ms = {600000, 300000, 480000, 360000, 240000}},

@@ -249,6 +249,58 @@ test_texts(void **state)
     aw_blocks_free(&blocks);
 }
 
+/* Only a text that says nothing else, in each language, and what a button of the gateway says. */
+static void
+test_not_needed(void **state)
+{
+    static const struct {
+        const char *text;
+        bool        not_needed;
+    } said[] = {{"No longer needed, thanks!", true},
+                {"Thanks, it's no longer needed", true},
+                {"@aswolk Nee, niet meer nodig. Dank je wel!", true},
+                {"al opgelost", true},
+                {"Danke, hat sich erledigt.", true},
+                {"Nicht mehr nötig!", true},
+                {"Ce n'est plus nécessaire, merci", true},
+                {"Ya no hace falta, gracias", true},
+                {"A visa is no longer needed?", false},
+                {"No longer needed for my wife, but I still wait", false},
+                {"Opgelost? Nee!", false},
+                {"Is het visum niet meer nodig", false},
+                {"No longer needed \xf0\x9f\x98\xa1", false}, /* an angry face says something */
+                {"", false}};
+    const struct aw_pair button = {AW_SLICE("answer"), AW_SLICE("not_needed")};
+    struct aw_message    message = {.class_hint = AW_CLASS_NONE, .meta = &button, .meta_count = 1};
+    struct aw_in_message in = {.class_ = AW_CLASS_OTHER};
+    struct aw_blocks    *blocks = aw_blocks_new(4096, 1 << 20);
+    struct aw_rules     *rules = NULL;
+    struct aw_rules_use  use;
+    struct aw_arena      arena;
+    struct aw_why        why = {.text = ""};
+
+    (void)state;
+    if (aw_rules_load(&rules, AW_RULES_MESSAGES, "", &why) != AW_OK)
+        fail_msg("%s", why.text);
+    use = (struct aw_rules_use){rules, aw_rules_scratch_new(rules)};
+    aw_arena_init(&arena, blocks);
+    assert_true(aw_urgency_of(&in, &message, NOW, 24 * HOUR, &use, &arena));
+    assert_true(in.not_needed);
+    for (size_t i = 0; i < AW_ARRAY_LEN(said); i++) {
+        message = (struct aw_message){.class_hint = AW_CLASS_NONE, .text = aw_slice_str(said[i].text)};
+        in = (struct aw_in_message){.class_ = AW_CLASS_OTHER};
+        assert_true(aw_urgency_of(&in, &message, NOW, 24 * HOUR, &use, &arena));
+        if (in.not_needed != said[i].not_needed)
+            fail_msg("%s: %d", said[i].text, (int)in.not_needed);
+        for (uint32_t k = 0; k < in.reason_count; k++) /* it is no hint for people */
+            assert_null(memmem(in.reasons[k].ptr, in.reasons[k].len, "not_needed", 10));
+        aw_arena_reset(&arena);
+    }
+    aw_rules_scratch_free(&use.scratch);
+    aw_rules_free(&rules);
+    aw_blocks_free(&blocks);
+}
+
 /* Each allocation fails once: false then, and nothing half-done is taken for an answer. */
 static void
 test_no_memory(void **state)
@@ -288,6 +340,7 @@ main(void)
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_not_needed),
     };
 
     if (!aw_hash_init())
