@@ -80,6 +80,8 @@ write_line(struct bulk *bulk, struct aw_writer *writer, const struct aw_command 
     char                  text[AW_ID_TEXT_BYTES];
 
     bulk->line++;
+    if (!bulk->want.dry_run)
+        aw_metric_add(bulk->call.io->metrics, command->out.err == AW_OK ? AW_METRIC_BULK_DONE : AW_METRIC_BULK_REFUSED, 1);
     if (command->out.err == AW_OK) {
         bulk->told.done++;
         if (!aw_proto_write_done_line(writer, bulk->line, 200, &done))

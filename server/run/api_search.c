@@ -72,6 +72,7 @@ answer(struct search *search)
     aw_writer_init(&writer, &buffer, search->media);
     aw_proto_write_found(&writer, &page);
     buffer.failed |= found->has_more && page.next.len == 0;
+    aw_metric_add(search->call.io->metrics, AW_METRIC_SEARCHES, 1);
     aw_call_answer(&search->call, 200, search->media, &buffer, &link, found->has_more);
 }
 

@@ -28,6 +28,9 @@ enum aw_metric {
     AW_METRIC_WOKEN_IN_VAIN,
     AW_METRIC_EVENT_STREAMS,
     AW_METRIC_EVENTS_TOLD,
+    AW_METRIC_SEARCHES,
+    AW_METRIC_BULK_DONE, /* tickets changed as one of many */
+    AW_METRIC_BULK_REFUSED,
     AW_METRIC_OUT, /* submissions and reads in others' hands */
     AW_METRIC_GROUPS,
     AW_METRIC_RECORDS,

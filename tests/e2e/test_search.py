@@ -235,8 +235,13 @@ def test_bulk_filter(t):
     leaver = server.api()
     leaver.begin_bulk({"filter": {"lane": "far"}, "hold": True})
     leaver.connection.close()
-    lines, end = server.api().bulk({"filter": {"lane": "far"}, "cancel": True})
-    equal(end, {"done": len(moved), "failed": 0}, "who leaves is in nobody's way")
+    last = server.api()
+    until("who leaves is in nobody's way", lambda: last.bulk({"filter": {"lane": "far"}, "cancel": True})[1]["failed"] == 0)
+    equal(states(last, moved), ["closed"] * len(moved), "all of them")
+    equal(server.api().bulk({"tickets": [moved[0]], "hold": True})[1]["failed"], 1, "closed by now")
+    metrics = server.metrics()
+    check(metrics.get("aswolk_bulk_changed_total") >= len(moved) and metrics.get("aswolk_bulk_refused_total") >= 1, "counted")
+    equal(metrics.get("aswolk_searches_total"), 1, "since the start")
 
 
 def test_bulk_atomic(t):
