@@ -544,7 +544,8 @@ acknowledge(struct aw_state *state, const struct aw_command *command, uint32_t s
                            .texts = aw_template_first(state, AW_REPLY_ACKNOWLEDGEMENT),
                            .facts = aw_outbox_facts_of(state, slot)};
 
-    return aw_outbox_owe(state, command, slot, &owed);
+    return aw_surge_acknowledges(state, &command->in.message, aw_ticket_at(state, slot)->lane) &&
+           aw_outbox_owe(state, command, slot, &owed);
 }
 
 void

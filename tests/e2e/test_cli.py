@@ -679,6 +679,25 @@ def test_journal_damage(t):
     aswolk(Nowhere, "journal", server.folder, "--verify")
 
 
+def test_templates(t):
+    """Shown, tried, set by language and turned off; what is no text of a template is refused."""
+    server = t.server()
+    check("acknowledgement: off" in aswolk(server, "template").out, "all of them")
+    words = ["en=We have it, {name|guest}.", "nl=We hebben het, {name|reiziger}."]
+    tried = aswolk(server, "template", "set", "acknowledgement", "--dry-run", *words).out
+    check("We hebben het, Robin." in tried, "rendered", tried)
+    check("off" in aswolk(server, "template", "acknowledgement").out, "nothing was set")
+    aswolk(server, "template", "set", "acknowledgement", *words)
+    aswolk(server, "template", "set", "acknowledgement", "de=Es ist da.", "nl=")
+    texts = aswolk(server, "template", "acknowledgement", "--json").json["texts"]
+    equal([text["lang"] for text in texts], ["en", "de"], "languages")
+    told = aswolk(server, "template", "set", "acknowledgement", "en={nme}", code=FAILED).err
+    check("{nme}: there is no such field" in told, "said", told)
+    aswolk(server, "template", "set", "acknowledgement", "hello", code=USAGE)
+    aswolk(server, "template", "set", "nothing", "en=x", code=FAILED)
+    check("off" in aswolk(server, "template", "off", "acknowledgement").out, "off again")
+
+
 def test_defer_and_commitments(t):
     """Put off by ticket; what was promised is listed, for people and for programs."""
     server = t.server()

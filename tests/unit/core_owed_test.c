@@ -6,6 +6,9 @@
  */
 #include "core_kit.h"
 
+#include "model/promise.h"
+#include "model/surge.h"
+
 #include <stdio.h>
 
 static const struct aw_account_name both[] = {{{"twitter", 7}, {"main", 4}}, {{"mail", 4}, {"care", 4}}};
@@ -347,6 +350,81 @@ test_accounts_of_tickets(void **unused)
     kit_close(&kit);
 }
 
+/* When a surge says that receipts are all, nobody is written to where it holds. */
+static void
+test_receipts_only(void **unused)
+{
+    struct aw_surge   surge = {.is_on = 1, .is_receipt = 1, .channel_count = 1, .channels = {"mail"}};
+    struct aw_command command = {.kind = AW_COMMAND_SURGE, .in.surge = {.surge = &surge}};
+    struct kit        kit;
+
+    (void)unused;
+    open_kit(&kit);
+    assert_int_equal(set(&kit, two, 2, 0).out.err, AW_OK);
+    assert_int_equal(kit_apply(&kit, &command), AW_OK);
+    assert_false(
+        kit_post(&kit, (struct kit_post){.id = 1, .who = {1}, .class_ = AW_CLASS_GENERAL, .channel = "mail"}).acknowledged);
+    assert_true(post(&kit, 2, "en").out.u.message.acknowledged);
+    kit_close(&kit);
+}
+
+/* --- promises --------------------------------------------------------------------------------------------------------------- */
+
+static void
+promise_hours(struct kit *kit, uint16_t half, uint16_t nine)
+{
+    struct aw_told_wait        waits[AW_PROMISE_WAITS];
+    const struct aw_lane_group lane = {0, 0};
+    const uint16_t             steps = (uint16_t)(KIT_HOUR / AW_PROMISE_STEP_MS);
+    struct aw_command          command = {.kind = AW_COMMAND_FORECAST,
+                                          .in.forecast = {.group = 0, .base = kit->now, .waits = waits, .lanes = &lane, .lane_count = 1}};
+
+    for (uint32_t i = 0; i < AW_PROMISE_WAITS; i++)
+        waits[i] = (struct aw_told_wait){.raw_s = {1, 2}, .steps = {(uint16_t)(half * steps), (uint16_t)(nine * steps)}};
+    assert_int_equal(kit_apply(kit, &command), AW_OK);
+}
+
+/* What is told is the promise of that moment, and it stays; who is in a hurry is told before others. */
+static void
+test_a_promise_moves(void **unused)
+{
+    struct kit            kit;
+    struct aw_out_message calm, urgent;
+    struct aw_out_reply   reply;
+    struct aw_command     command = {.kind = AW_COMMAND_TEMPLATE,
+                                     .in.template_ = {.kind = AW_REPLY_PROMISE_MOVED, .texts = two, .text_count = 2}};
+
+    (void)unused;
+    open_kit(&kit);
+    assert_int_equal(set(&kit, two, 2, 0).out.err, AW_OK);
+    assert_int_equal(kit_apply(&kit, &command), AW_OK);
+    promise_hours(&kit, 1, 2);
+    calm = post(&kit, 1, "en").out.u.message;
+    urgent = kit_post(&kit, (struct kit_post){.id = 2, .who = {2}, .class_ = AW_CLASS_CARE});
+    kit.now += KIT_HOUR;
+    for (int i = 0; i < 2; i++) {
+        command = (struct aw_command){.kind = AW_COMMAND_PROMISE,
+                                      .in.promise = {.ticket = i == 0 ? calm.ticket : urgent.ticket,
+                                                     .half_by = kit.now + KIT_HOUR,
+                                                     .nine_of_ten_by = kit.now + 5 * KIT_HOUR}};
+        assert_int_equal(kit_apply(&kit, &command), AW_OK);
+    }
+    assert_int_equal(counts(&kit).owed[AW_REPLY_PROMISE_MOVED], 2);
+    assert_true(take(&kit, &reply));
+    assert_int_equal(reply.kind, AW_REPLY_PROMISE_MOVED);
+    assert_int_equal(reply.ticket.seq, urgent.ticket.seq);
+    assert_int_equal(reply.facts.promise.nine_of_ten_by, kit.now + 5 * KIT_HOUR);
+    sent(&kit, &reply);
+    for (uint64_t hours = 2; take(&kit, &reply); hours = 6) { /* the acknowledgements, as it was promised; then what came of it */
+        bool is_moved = reply.kind == AW_REPLY_PROMISE_MOVED;
+
+        assert_int_equal(reply.facts.promise.nine_of_ten_by, KIT_START + (is_moved ? 6 : 2) * KIT_HOUR);
+        AW_IMPLIES(is_moved, reply.ticket.seq == calm.ticket.seq && hours == 6);
+        sent(&kit, &reply);
+    }
+    kit_close(&kit);
+}
+
 /* --- still needed? ---------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -482,11 +560,18 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_template_is_set),          cmocka_unit_test(test_languages),
-        cmocka_unit_test(test_who_is_acknowledged),        cmocka_unit_test(test_goes_behind_people),
-        cmocka_unit_test(test_replaced_texts_stay),        cmocka_unit_test(test_room),
-        cmocka_unit_test(test_accounts_of_tickets),        cmocka_unit_test(test_who_is_asked),
-        cmocka_unit_test(test_asked_when_there_are_words), cmocka_unit_test(test_not_needed),
+        cmocka_unit_test(test_a_template_is_set),
+        cmocka_unit_test(test_languages),
+        cmocka_unit_test(test_who_is_acknowledged),
+        cmocka_unit_test(test_goes_behind_people),
+        cmocka_unit_test(test_replaced_texts_stay),
+        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_accounts_of_tickets),
+        cmocka_unit_test(test_who_is_asked),
+        cmocka_unit_test(test_asked_when_there_are_words),
+        cmocka_unit_test(test_not_needed),
+        cmocka_unit_test(test_receipts_only),
+        cmocka_unit_test(test_a_promise_moves),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
