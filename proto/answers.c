@@ -1304,6 +1304,12 @@ write_incident_fields(struct aw_writer *writer, const struct aw_incident_answer 
     aw_writer_u64(writer, incident->tickets);
     KEY(writer, "open");
     aw_writer_u64(writer, incident->open);
+    KEY(writer, "answered");
+    aw_writer_u64(writer, incident->answered);
+    KEY(writer, "answered_at");
+    aw_writer_time(writer, incident->answered_at);
+    KEY(writer, "answering");
+    aw_writer_bool(writer, incident->is_answering);
     KEY(writer, "linking");
     aw_writer_bool(writer, incident->is_linking);
     KEY(writer, "version");
@@ -1321,6 +1327,57 @@ aw_proto_write_incidents(struct aw_writer *writer, const struct aw_incident_answ
         aw_writer_end_map(writer);
     }
     end_page(writer, next);
+}
+
+static void
+write_try_item(struct aw_writer *writer, const struct aw_incident_try_item *item)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "ticket");
+    write_ticket_id(writer, item->ticket);
+    if (item->verdict != AW_VERDICT_GOES) {
+        KEY(writer, "held_out");
+        write_string(writer, aw_incident_verdict_name(item->verdict));
+    } else {
+        KEY(writer, "lang");
+        aw_writer_str(writer, item->lang);
+        KEY(writer, "text");
+        aw_writer_str(writer, item->text);
+    }
+    aw_writer_end_map(writer);
+}
+
+void
+aw_proto_write_incident_try(struct aw_writer *writer, const struct aw_incident_try_answer *answer)
+{
+    aw_writer_begin_map(writer);
+    write_incident(writer, answer->incident);
+    KEY(writer, "dry_run");
+    aw_writer_bool(writer, true);
+    KEY(writer, "digest");
+    aw_writer_str(writer, answer->digest);
+    KEY(writer, "goes");
+    aw_writer_u64(writer, answer->verdicts[AW_VERDICT_GOES]);
+    KEY(writer, "held_out");
+    aw_writer_begin_map(writer);
+    for (unsigned i = AW_VERDICT_GOES + 1; i < AW_VERDICTS; i++) {
+        if (answer->verdicts[i] == 0)
+            continue;
+        aw_writer_key(writer, aw_slice_str(aw_incident_verdict_name((enum aw_incident_verdict)i)));
+        aw_writer_u64(writer, answer->verdicts[i]);
+    }
+    aw_writer_end_map(writer);
+    KEY(writer, "items");
+    aw_writer_begin_array(writer, answer->item_count);
+    for (uint32_t i = 0; i < answer->item_count; i++)
+        write_try_item(writer, &answer->items[i]);
+    aw_writer_end_array(writer);
+    KEY(writer, "next");
+    if (answer->next.len > 0)
+        aw_writer_str(writer, answer->next);
+    else
+        aw_writer_null(writer);
+    aw_writer_end_map(writer);
 }
 
 static void

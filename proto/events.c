@@ -25,6 +25,8 @@ static const struct aw_slice names[AW_EVENT_TYPES] = {
     [AW_EVENT_TYPE_EVENTS_GAP] = NAME("aswolk.events.gap"),
     [AW_EVENT_TYPE_FLIGHT_SET] = NAME("aswolk.flight.set"),
     [AW_EVENT_TYPE_FORECAST_PUBLISHED] = NAME("aswolk.forecast.published"),
+    [AW_EVENT_TYPE_INCIDENT_ANSWERED] = NAME("aswolk.incident.answered"),
+    [AW_EVENT_TYPE_INCIDENT_APPROVED] = NAME("aswolk.incident.approved"),
     [AW_EVENT_TYPE_INCIDENT_PROPOSED] = NAME("aswolk.incident.proposed"),
     [AW_EVENT_TYPE_INCIDENT_SET] = NAME("aswolk.incident.set"),
     [AW_EVENT_TYPE_LANE_SET] = NAME("aswolk.lane.set"),
@@ -44,6 +46,7 @@ static const struct aw_slice names[AW_EVENT_TYPES] = {
     [AW_EVENT_TYPE_SURGE_DECLARED] = NAME("aswolk.surge.declared"),
     [AW_EVENT_TYPE_SURGE_ENDED] = NAME("aswolk.surge.ended"),
     [AW_EVENT_TYPE_TEMPLATE_SET] = NAME("aswolk.template.set"),
+    [AW_EVENT_TYPE_TICKET_ANSWERED] = NAME("aswolk.ticket.answered"),
     [AW_EVENT_TYPE_TICKET_ASKED] = NAME("aswolk.ticket.asked"),
     [AW_EVENT_TYPE_TICKET_CANCELLED] = NAME("aswolk.ticket.cancelled"),
     [AW_EVENT_TYPE_TICKET_COMPLETED] = NAME("aswolk.ticket.completed"),
@@ -195,6 +198,10 @@ aw_event_type_of(const struct aw_command *command)
         return command->in.incident.state == AW_INCIDENT_PROPOSED ? AW_EVENT_TYPE_INCIDENT_PROPOSED : AW_EVENT_TYPE_INCIDENT_SET;
     case AW_COMMAND_INCIDENT_LINK:
         return AW_EVENT_TYPE_TICKET_LINKED;
+    case AW_COMMAND_INCIDENT_ANSWER:
+        return AW_EVENT_TYPE_INCIDENT_APPROVED;
+    case AW_COMMAND_INCIDENT_TIMER:
+        return command->in.incident_timer.ticket.slot == 0 ? AW_EVENT_TYPE_INCIDENT_ANSWERED : AW_EVENT_TYPE_TICKET_ANSWERED;
     case AW_COMMAND_TEMPLATE:
         return AW_EVENT_TYPE_TEMPLATE_SET;
     case AW_COMMAND_MESSAGE:
@@ -589,6 +596,17 @@ add_own(struct aw_writer *writer, const struct aw_event_source *source, const st
         if (command->in.incident_link.parts)
             add_incident(writer, "taken_out_of", command->in.incident_link.incident, source->shard);
         return;
+    case AW_COMMAND_INCIDENT_ANSWER:
+        add_incident(writer, "incident", command->in.incident_answer.incident, source->shard);
+        return;
+    case AW_COMMAND_INCIDENT_TIMER:
+        if (command->in.incident_timer.ticket.slot == 0) {
+            add_incident(writer, "incident", command->in.incident_timer.incident, source->shard);
+            return;
+        }
+        KEY(writer, "reply");
+        write_reply_id(writer, command->out.seq, source->shard);
+        return;
     case AW_COMMAND_RELEASE:
     case AW_COMMAND_DECLINE:
         add_text(writer, "reason", command->in.fenced.words);
@@ -641,6 +659,10 @@ add_subject(struct aw_writer *writer, const struct aw_event_source *source, cons
         add_flight_subject(writer, &command->in.flight);
     else if (command->kind == AW_COMMAND_INCIDENT)
         add_incident(writer, "subject", command->out.u.incident.incident, source->shard);
+    else if (command->kind == AW_COMMAND_INCIDENT_ANSWER)
+        add_incident(writer, "subject", command->in.incident_answer.incident, source->shard);
+    else if (command->kind == AW_COMMAND_INCIDENT_TIMER)
+        add_incident(writer, "subject", command->in.incident_timer.incident, source->shard);
     else if (command->kind == AW_COMMAND_AIRPORT)
         add_text(writer, "subject", aw_slice_of(command->in.airport.code.letters, sizeof(command->in.airport.code.letters)));
     else if (command->kind == AW_COMMAND_SURGE || aw_command_surge_turn(command) != AW_SURGE_STAYS)

@@ -20,6 +20,8 @@ enum aw_event_type {
     AW_EVENT_TYPE_EVENTS_GAP,        /* no record: what was asked for was trimmed */
     AW_EVENT_TYPE_FLIGHT_SET,
     AW_EVENT_TYPE_FORECAST_PUBLISHED, /* what is told of how long it takes, of a group of lanes */
+    AW_EVENT_TYPE_INCIDENT_ANSWERED,  /* none of its tickets is left that goes */
+    AW_EVENT_TYPE_INCIDENT_APPROVED,  /* a person lets its tickets be answered */
     AW_EVENT_TYPE_INCIDENT_PROPOSED,  /* by the server */
     AW_EVENT_TYPE_INCIDENT_SET,       /* made, changed or closed */
     AW_EVENT_TYPE_LANE_SET,
@@ -39,7 +41,8 @@ enum aw_event_type {
     AW_EVENT_TYPE_SURGE_DECLARED,
     AW_EVENT_TYPE_SURGE_ENDED,
     AW_EVENT_TYPE_TEMPLATE_SET,
-    AW_EVENT_TYPE_TICKET_ASKED, /* whether its customer still waits */
+    AW_EVENT_TYPE_TICKET_ANSWERED, /* with its incident: it is closed */
+    AW_EVENT_TYPE_TICKET_ASKED,    /* whether its customer still waits */
     AW_EVENT_TYPE_TICKET_CANCELLED,
     AW_EVENT_TYPE_TICKET_COMPLETED,
     AW_EVENT_TYPE_TICKET_DECLINED,

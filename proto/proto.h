@@ -62,6 +62,7 @@ AW_PROTO_DECODE(airport_put, airport_request, AIRPORT_PUT)
 AW_PROTO_DECODE(undo, undo_request, UNDO)
 AW_PROTO_DECODE(incident_post, incident_request, INCIDENT_POST)
 AW_PROTO_DECODE(incident_patch, incident_patch, INCIDENT_PATCH)
+AW_PROTO_DECODE(incident_answer, incident_answer_request, INCIDENT_ANSWER)
 AW_PROTO_DECODE(incident_tickets, incident_tickets, INCIDENT_TICKETS)
 AW_PROTO_DECODE(reply, reply, REPLY)
 AW_PROTO_DECODE(reply_approve, approve_request, REPLY_APPROVE)
@@ -143,6 +144,7 @@ void aw_proto_write_incidents(struct aw_writer *writer, const struct aw_incident
 void aw_proto_write_incident(struct aw_writer *writer, const struct aw_incident_change *change);
 void aw_proto_write_commitments(struct aw_writer *writer, const struct aw_commitment_answer *commitments, uint32_t count,
                                 struct aw_slice next);
+void aw_proto_write_incident_try(struct aw_writer *writer, const struct aw_incident_try_answer *answer);
 void aw_proto_write_flight(struct aw_writer *writer, const struct aw_flight_answer *flight);
 void aw_proto_write_flights(struct aw_writer *writer, const struct aw_flight_answer *flights, uint32_t count,
                             struct aw_slice next);

@@ -274,6 +274,16 @@ struct aw_incident_patch {
     bool                             dry_run;
 };
 
+/* POST /v1/incidents/{id}/answer: a dry run, or what one answered as `digest`. */
+struct aw_incident_answer_request {
+    const struct aw_own_text *texts; /* required, one or more */
+    uint32_t                  text_count;
+    bool                      dry_run;
+    struct aw_slice           digest;
+    struct aw_slice           cursor; /* with dry_run, like `limit` */
+    uint32_t                  limit;
+};
+
 /* POST /v1/incidents/{id}/link, /unlink */
 struct aw_incident_tickets {
     const struct aw_slice *tickets; /* required, one or more */

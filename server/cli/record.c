@@ -705,6 +705,17 @@ add_fields(json_t *object, const struct aw_command *command)
         add_flag(object, "taken_out", command->in.incident_link.parts);
         add_slice(object, "by", command->in.incident_link.by);
         return;
+    case AW_COMMAND_INCIDENT_ANSWER:
+        add_incident_id(object, command->in.incident_answer.incident);
+        add_number(object, "texts", command->in.incident_answer.text_count);
+        add_number(object, "through", command->in.incident_answer.through);
+        add_slice(object, "by", command->in.incident_answer.by);
+        return;
+    case AW_COMMAND_INCIDENT_TIMER:
+        add_incident_id(object, command->in.incident_timer.incident);
+        if (command->in.incident_timer.ticket.slot != 0)
+            add_ticket(object, "ticket", command->in.incident_timer.ticket);
+        return;
     case AW_COMMAND_TEMPLATE:
         (void)json_object_set_new(object, "template", json_string(aw_reply_kind_name(command->in.template_.kind)));
         add_own_texts(object, command->in.template_.texts, command->in.template_.text_count);

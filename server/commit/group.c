@@ -3,6 +3,8 @@
 
 /* A timer that finds no room in the queues is tried again after this. */
 #define TIMER_PUT_OFF_MS 100U
+/* The answers of an incident that find no room in the outbox wait so long for gateways. */
+#define INCIDENTS_REST_MS 1000U
 
 /* Shut when nothing fits any more: the rest waits for the next group. */
 static bool
@@ -464,7 +466,9 @@ apply_some(struct aw_committer *c, struct aw_list *list, aw_ms now)
 static void
 put_off(struct aw_committer *c, const struct aw_command *command, aw_ms now)
 {
-    if (can_wait(c, command))
+    if (command->kind == AW_COMMAND_INCIDENT_TIMER)
+        aw_state_incidents_rest(c->config.state, now + INCIDENTS_REST_MS);
+    else if (can_wait(c, command))
         aw_state_put_off_help(c->config.state, command->in.timer.slot);
     else
         aw_state_put_off(c->config.state, command->in.timer.slot, now + TIMER_PUT_OFF_MS);

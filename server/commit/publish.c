@@ -554,6 +554,9 @@ answer(struct aw_committer *c, struct aw_query *query, aw_ms now)
     case AW_QUERY_INCIDENT:
         query->err = aw_state_incident(c->config.state, query->incident, query->incidents);
         return;
+    case AW_QUERY_INCIDENT_TRY:
+        query->err = aw_incident_try_begin(c->config.state, query->try_);
+        return;
     case AW_QUERY_INCIDENTS:
         query->count =
             aw_state_incidents(c->config.state, query->incident_state, query->skip, query->incidents, query->room, &query->next);
@@ -600,7 +603,7 @@ begin_look(struct aw_committer *c, struct aw_query *query)
     struct aw_slice       values[4 * AW_LANE_MATCH_MAX];
     struct aw_lane_answer lane;
 
-    if (query->kind == AW_QUERY_SEARCH || query->kind == AW_QUERY_REPLIES)
+    if (query->kind == AW_QUERY_SEARCH || query->kind == AW_QUERY_REPLIES || query->kind == AW_QUERY_INCIDENT_TRY)
         return query->err == AW_OK;
     if (query->kind != AW_QUERY_AHEAD || query->err != AW_OK || query->views[0].state != AW_TICKET_WAITING)
         return false;
@@ -618,6 +621,8 @@ step_look(struct aw_committer *c, struct aw_query *query)
         return aw_ahead_step(c->config.state, query->ahead, LOOK_SLOTS);
     if (query->kind == AW_QUERY_REPLIES)
         return aw_reply_search_step(c->config.state, query->reply_search, LOOK_SLOTS);
+    if (query->kind == AW_QUERY_INCIDENT_TRY)
+        return aw_incident_try_step(c->config.state, query->try_, LOOK_SLOTS);
     if (!aw_search_step(c->config.state, query->search, LOOK_SLOTS))
         return false;
     query->now = c->now;

@@ -1,12 +1,13 @@
 /* incident.c - incidents: made, proposed, changed, closed; tickets that join them. */
 #include "core/incident.h"
+#include "core/outbox.h"
 
 #define ROUND_TICKETS AW_REARM_TICKETS /* looked at in one piece of a round */
 
 /* --- rows ------------------------------------------------------------------------------------------------------------------- */
 
-static const struct aw_incident_key_row *
-key_at(const struct aw_state *state, uint32_t slot)
+const struct aw_incident_key_row *
+aw_incident_key_at(const struct aw_state *state, uint32_t slot)
 {
     return aw_rows_at(&state->incident_keys, slot);
 }
@@ -18,8 +19,8 @@ aw_incident_id_at(const struct aw_state *state, uint32_t slot)
         .seq = aw_incident_at(state, slot)->opened_seq, .slot = slot, .shard = (uint8_t)state->globals.shard};
 }
 
-static uint32_t
-find(const struct aw_state *state, struct aw_incident_id id)
+uint32_t
+aw_incident_find(const struct aw_state *state, struct aw_incident_id id)
 {
     if (id.shard != state->globals.shard || id.seq == 0 || !aw_rows_has(&state->incidents, id.slot))
         return 0;
@@ -96,7 +97,7 @@ give_keys(struct aw_state *state, uint32_t slot)
     while (row->keys != 0) {
         uint32_t key = row->keys;
 
-        row->keys = key_at(state, key)->next;
+        row->keys = aw_incident_key_at(state, key)->next;
         aw_index_remove(&state->by_incident_key, key);
         aw_rows_give(&state->incident_keys, key);
     }
@@ -137,16 +138,26 @@ has_keys(const struct aw_state *state, const struct aw_incident_row *row, const 
 
     if (row->key_count != in->key_count)
         return false;
-    for (uint32_t i = 0; i < in->key_count; i++, at = key_at(state, at)->next) {
+    for (uint32_t i = 0; i < in->key_count; i++, at = aw_incident_key_at(state, at)->next) {
         struct aw_hash128 hash = hash_of(&in->keys[i]);
 
-        if (memcmp(key_at(state, at)->key, &hash, sizeof(hash)) != 0)
+        if (memcmp(aw_incident_key_at(state, at)->key, &hash, sizeof(hash)) != 0)
             return false;
     }
     return true;
 }
 
 /* --- who is part of what ---------------------------------------------------------------------------------------------------- */
+
+const struct aw_incident_key_row *
+aw_incident_flight_key(const struct aw_state *state, uint32_t incident, uint64_t flight_hash)
+{
+    uint32_t at = aw_index_find(&state->by_incident_key, flight_key(flight_hash));
+
+    while (at != 0 && aw_incident_key_at(state, at)->incident != incident)
+        at = aw_index_find_next(&state->by_incident_key, at);
+    return at == 0 ? NULL : aw_incident_key_at(state, at);
+}
 
 /* The one made first of `best` and those OPEN that have this key. */
 static uint32_t
@@ -155,7 +166,7 @@ claimed_by(const struct aw_state *state, const struct aw_ticket_row *ticket, str
     uint32_t at = aw_index_find(&state->by_incident_key, key);
 
     for (; at != 0; at = aw_index_find_next(&state->by_incident_key, at)) {
-        uint32_t                      slot = key_at(state, at)->incident;
+        uint32_t                      slot = aw_incident_key_at(state, at)->incident;
         const struct aw_incident_row *row = aw_incident_at(state, slot);
 
         if (row->state != AW_INCIDENT_OPEN || (row->follows == 0 && ticket->opened_seq >= row->keys_seq))
@@ -193,6 +204,8 @@ claimant_of(const struct aw_state *state, uint32_t slot)
 static void
 link_ticket(struct aw_state *state, struct aw_ticket_row *ticket, uint32_t incident, uint64_t seq)
 {
+    if (ticket->incident != incident || !has_link(state, ticket))
+        ticket->marks &= (uint16_t)~AW_MARK_ANSWERED;
     ticket->incident = (uint16_t)incident;
     ticket->incident_seq = seq & AW_ROW_SEQ_MAX;
     ticket->marks &= (uint16_t)~AW_MARK_PARTED;
@@ -214,8 +227,8 @@ aw_incident_join(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ti
 /* --- what the server does by itself ----------------------------------------------------------------------------------------- */
 
 /* All tickets that there are, from where it is: those that come later are linked by their messages. */
-static void
-begin_round(struct aw_state *state)
+void
+aw_incident_begin_round(struct aw_state *state)
 {
     struct aw_incident_work *work = &state->incident_work;
 
@@ -243,7 +256,7 @@ aw_state_incidents_look(struct aw_state *state)
     work->found_at = 0;
     work->found_count = 0;
     for (uint32_t i = 0; i < ROUND_TICKETS && work->left > 0 && work->found_count < AW_INCIDENT_FOUND_MAX; i++, work->left--) {
-        if (is_to_be_linked(state, work->next))
+        if (is_to_be_linked(state, work->next) || aw_incident_is_to_be_answered(state, work->next))
             work->found[work->found_count++] = work->next;
         work->next = work->next < work->end ? work->next + 1 : 1;
     }
@@ -342,8 +355,18 @@ aw_incident_notice_airport(struct aw_state *state, struct aw_airport_code code)
 
 /* --- what is due ------------------------------------------------------------------------------------------------------------ */
 
+static uint32_t
+find_answering(const struct aw_state *state)
+{
+    uint32_t slot = 1;
+
+    while (aw_incident_at(state, slot)->is_answering == 0)
+        slot++;
+    return slot;
+}
+
 bool
-aw_incident_due(const struct aw_state *state, struct aw_command *ret_command)
+aw_incident_due(const struct aw_state *state, aw_ms now, struct aw_command *ret_command)
 {
     const struct aw_incident_work *work = &state->incident_work;
     uint32_t                       slot;
@@ -360,21 +383,46 @@ aw_incident_due(const struct aw_state *state, struct aw_command *ret_command)
                                                            .follow = AW_FOLLOW_LATER}};
         return true;
     }
-    if (work->found_at == work->found_count)
+    if (work->rest_until > now)
         return false;
+    if (work->found_at == work->found_count) {
+        if (work->left > 0 || work->answering_count == 0)
+            return false;
+        *ret_command = (struct aw_command){.kind = AW_COMMAND_INCIDENT_TIMER,
+                                           .in.incident_timer = {.incident = aw_incident_id_at(state, find_answering(state))}};
+        return true;
+    }
     slot = work->found[work->found_at];
+    if (aw_incident_is_to_be_answered(state, slot)) {
+        *ret_command =
+            (struct aw_command){.kind = AW_COMMAND_INCIDENT_TIMER,
+                                .in.incident_timer = {.ticket = aw_ticket_id_at(state, slot),
+                                                      .incident = aw_incident_id_at(state, aw_ticket_at(state, slot)->incident)}};
+        return true;
+    }
     *ret_command = (struct aw_command){.kind = AW_COMMAND_INCIDENT_LINK,
                                        .in.incident_link = {.ticket = aw_ticket_id_at(state, slot),
                                                             .incident = aw_incident_id_at(state, claimant_of(state, slot))}};
     return true;
 }
 
-bool
-aw_incident_is_busy(const struct aw_state *state)
+aw_ms
+aw_incident_due_at(const struct aw_state *state)
 {
     const struct aw_incident_work *work = &state->incident_work;
+    aw_ms                          now = state->now > 0 ? state->now : 1;
 
-    return work->left > 0 || work->found_at < work->found_count || work->proposed_count > 0;
+    if (work->proposed_count > 0 || (work->left > 0 && work->found_at == work->found_count))
+        return now;
+    if (work->found_at == work->found_count && work->answering_count == 0)
+        return 0;
+    return work->rest_until > now ? work->rest_until : now;
+}
+
+void
+aw_state_incidents_rest(struct aw_state *state, aw_ms until)
+{
+    state->incident_work.rest_until = until;
 }
 
 /* --- INCIDENT --------------------------------------------------------------------------------------------------------------- */
@@ -434,7 +482,9 @@ count_state(struct aw_state *state, unsigned in, int by)
 static void
 forget(struct aw_state *state, uint32_t slot)
 {
+    AW_ASSERT(aw_incident_at(state, slot)->is_answering == 0);
     give_keys(state, slot);
+    aw_texts_drop(state, aw_incident_at(state, slot)->texts);
     count_state(state, aw_incident_at(state, slot)->state, -1);
     *(struct aw_incident_links *)aw_rows_links(&state->incidents, slot) = (struct aw_incident_links){.open = 0};
     aw_rows_give(&state->incidents, slot);
@@ -482,8 +532,8 @@ may_become(unsigned from, enum aw_incident_state next)
     return next == AW_INCIDENT_NONE || (allowed[from] >> next & 1) != 0;
 }
 
-static void
-fill_out(const struct aw_state *state, struct aw_command *command, uint32_t slot)
+void
+aw_incident_fill_out(const struct aw_state *state, struct aw_command *command, uint32_t slot)
 {
     const struct aw_incident_row *row = aw_incident_at(state, slot);
 
@@ -500,6 +550,7 @@ change_row(const struct aw_state *state, const struct aw_in_incident *in, struct
     if (in->state != AW_INCIDENT_NONE && in->state != (enum aw_incident_state)row->state) {
         row->state = (unsigned)in->state & 0xF;
         row->closed_at = in->state == AW_INCIDENT_CLOSED ? state->now : 0;
+        row->is_answering = 0; /* a close ends that too */
     }
     if (in->title.len > 0) {
         memset(row->title, 0, sizeof(row->title));
@@ -540,7 +591,9 @@ carry_out(struct aw_state *state, struct aw_command *command, uint32_t slot)
     row = aw_rows_change(&state->incidents, slot);
     command->out.prev_seq = row->last_seq;
     count_state(state, row->state, -1);
+    state->incident_work.answering_count -= row->is_answering;
     change_row(state, in, row);
+    state->incident_work.answering_count += row->is_answering;
     count_state(state, row->state, 1);
     row->last_seq = seq & AW_ROW_SEQ_MAX;
     row->version++;
@@ -549,7 +602,7 @@ carry_out(struct aw_state *state, struct aw_command *command, uint32_t slot)
         take_keys(state, slot, in, seq);
     }
     if (aw_incident_at(state, slot)->state == AW_INCIDENT_OPEN)
-        begin_round(state);
+        aw_incident_begin_round(state);
     return slot;
 }
 
@@ -558,7 +611,7 @@ aw_apply_incident(struct aw_state *state, struct aw_command *command)
 {
     struct aw_incident_work     *work = &state->incident_work;
     const struct aw_in_incident *in = &command->in.incident;
-    uint32_t                     slot = find(state, in->incident);
+    uint32_t                     slot = aw_incident_find(state, in->incident);
     struct aw_incident_row       would = {.state = AW_INCIDENT_NONE};
     bool                         has_place = false;
 
@@ -581,7 +634,7 @@ aw_apply_incident(struct aw_state *state, struct aw_command *command)
     else
         has_place = true;
     if (slot != 0)
-        fill_out(state, command, slot);
+        aw_incident_fill_out(state, command, slot);
     if (!has_place)
         return;
     change_row(state, in, &would);
@@ -590,14 +643,14 @@ aw_apply_incident(struct aw_state *state, struct aw_command *command)
                         (!in->has_keys || has_keys(state, &would, in))))
         return;
     slot = carry_out(state, command, slot);
-    fill_out(state, command, slot);
+    aw_incident_fill_out(state, command, slot);
 }
 
 /* --- INCIDENT_LINK ---------------------------------------------------------------------------------------------------------- */
 
 /* What the server found to be done is under way. */
-static void
-take_found(struct aw_state *state, uint32_t slot)
+void
+aw_incident_take_found(struct aw_state *state, uint32_t slot)
 {
     struct aw_incident_work *work = &state->incident_work;
 
@@ -646,16 +699,16 @@ void
 aw_apply_incident_link(struct aw_state *state, struct aw_command *command)
 {
     const struct aw_in_incident_link *in = &command->in.incident_link;
-    uint32_t                          incident = find(state, in->incident);
+    uint32_t                          incident = aw_incident_find(state, in->incident);
     enum aw_err                       err = aw_ticket_find(state, &(struct aw_in_ticket){.ticket = in->ticket});
     bool                              changes = false;
 
     if (in->by.len == 0)
-        take_found(state, in->ticket.slot);
+        aw_incident_take_found(state, in->ticket.slot);
     if (err == AW_OK && incident == 0)
         err = AW_E_NOT_FOUND;
     if (err == AW_OK) {
-        fill_out(state, command, incident);
+        aw_incident_fill_out(state, command, incident);
         err = check_link(state, in, incident, &changes);
     }
     if (err == AW_E_OTHER_INCIDENT)
@@ -674,13 +727,15 @@ aw_incident_load_all(struct aw_state *state)
 {
     aw_index_presize(&state->by_incident_key, state->globals.heads[AW_TABLE_INCIDENT_KEYS].live);
     for (uint32_t slot = 1; slot <= state->globals.heads[AW_TABLE_INCIDENT_KEYS].used; slot++) {
-        if (key_at(state, slot)->incident != 0)
+        if (aw_incident_key_at(state, slot)->incident != 0)
             aw_index_insert(&state->by_incident_key, slot);
     }
-    for (uint32_t slot = 1; slot <= state->globals.heads[AW_TABLE_INCIDENTS].used; slot++)
+    for (uint32_t slot = 1; slot <= state->globals.heads[AW_TABLE_INCIDENTS].used; slot++) {
         count_state(state, aw_incident_at(state, slot)->state, 1);
+        state->incident_work.answering_count += aw_incident_at(state, slot)->is_answering;
+    }
     if (state->incident_work.open_count > 0)
-        begin_round(state);
+        aw_incident_begin_round(state);
 }
 
 static void
@@ -696,11 +751,14 @@ fill_view(const struct aw_state *state, uint32_t slot, struct aw_incident_answer
                                             .closed_at = row->closed_at,
                                             .tickets = row->tickets,
                                             .open = row->links.open,
+                                            .answered = row->answered,
+                                            .answered_at = row->answered_at,
+                                            .is_answering = row->is_answering,
                                             .is_linking = state->incident_work.left > 0 && row->state == AW_INCIDENT_OPEN,
                                             .title_len = (uint8_t)row->title_len};
     memcpy(ret_view->title, row->title, sizeof(row->title));
-    for (uint32_t at = row->keys; at != 0; at = key_at(state, at)->next) {
-        const struct aw_incident_key_row *key = key_at(state, at);
+    for (uint32_t at = row->keys; at != 0; at = aw_incident_key_at(state, at)->next) {
+        const struct aw_incident_key_row *key = aw_incident_key_at(state, at);
         struct aw_incident_key_answer    *view = &ret_view->keys[ret_view->key_count++];
 
         view->kind = (enum aw_incident_key_kind)(key->key[2] - 1);
@@ -713,7 +771,7 @@ fill_view(const struct aw_state *state, uint32_t slot, struct aw_incident_answer
 enum aw_err
 aw_state_incident(const struct aw_state *state, struct aw_incident_id id, struct aw_incident_answer *ret_view)
 {
-    uint32_t slot = find(state, id);
+    uint32_t slot = aw_incident_find(state, id);
 
     if (slot == 0)
         return AW_E_NOT_FOUND;

@@ -15,9 +15,16 @@
  *              incident has that key, be it closed: the airports of flights do not count, as our own would be proposed every
  *              day. This is noticed beside the state, as messages come in; what is state is the record that proposes. A start
  *              forgets what it had noticed.
+ *   answered   a person is shown the texts, ticket by ticket (aw_incident_try), and approves them by INCIDENT_ANSWER. Then each
+ *              ticket that goes is closed with one reply by an INCIDENT_TIMER of its own, found by a round as those to be linked
+ *              are; when none is left, one without a ticket ends it. Only a ticket that waits, as it was when it was shown, goes:
+ *              who wrote since, was given to an agent, or was linked later, is held out, as are those that the verdicts name. A
+ *              ticket is answered once by an incident: who writes again is for a person. When the outbox has only the room that
+ *              leases need, the rest waits.
  *   memory     AW_INCIDENTS_MAX rows. What is closed longest makes room for a new one, of proposals (AW_INCIDENTS_PROPOSED_MAX)
  *              the one of longest ago; what is open never does.
  *
+ * Files: incident.c (rows, links, rounds, proposals), incident_answer.c (verdicts, INCIDENT_ANSWER, INCIDENT_TIMER).
  * Thread: that of the state. Owns nothing: the rows are the state's. Fails: by the errors that state.h names.
  */
 #ifndef AW_CORE_INCIDENT_H
@@ -25,6 +32,19 @@
 
 #include "core/layout.h"
 
+/* Its slot; 0: there is none. */
+uint32_t aw_incident_find(const struct aw_state *state, struct aw_incident_id id);
+/* Whether this flight is one of its keys; NULL: it is not. */
+const struct aw_incident_key_row *aw_incident_flight_key(const struct aw_state *state, uint32_t incident, uint64_t flight_hash);
+const struct aw_incident_key_row *aw_incident_key_at(const struct aw_state *state, uint32_t slot);
+/* All tickets are to be looked through for what is due of them. */
+void aw_incident_begin_round(struct aw_state *state);
+/* What was found of this ticket is under way, or needs nothing. */
+void aw_incident_take_found(struct aw_state *state, uint32_t slot);
+/* Whether this open ticket is to be answered now (incident_answer.c). */
+bool aw_incident_is_to_be_answered(const struct aw_state *state, uint32_t slot);
+/* The outcome: what the incident is. */
+void aw_incident_fill_out(const struct aw_state *state, struct aw_command *command, uint32_t slot);
 /* The incident whose link this ticket has, open or closed; 0: none. */
 uint32_t aw_incident_of(const struct aw_state *state, const struct aw_ticket_row *ticket);
 /* The same when it is OPEN. */
@@ -41,9 +61,9 @@ void aw_incident_notice_airport(struct aw_state *state, struct aw_airport_code c
 
 enum aw_err aw_incident_admits(const struct aw_state *state, const struct aw_in_incident *in);
 /* What the server has to do about incidents now. Applying it makes progress. False: nothing. */
-bool aw_incident_due(const struct aw_state *state, struct aw_command *ret_command);
-/* Whether there is something to do, or to look for. */
-bool aw_incident_is_busy(const struct aw_state *state);
+bool aw_incident_due(const struct aw_state *state, aw_ms now, struct aw_command *ret_command);
+/* When something is to be done, or looked for; 0: nothing is. */
+aw_ms aw_incident_due_at(const struct aw_state *state);
 /* Rebuilds what is derived from the rows; before the tickets are counted. */
 void aw_incident_load_all(struct aw_state *state);
 

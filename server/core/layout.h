@@ -122,6 +122,8 @@ enum {
     AW_MARK_PARTED = 16,    /* a person took it out of the incident that it names */
     AW_MARK_COMMITTED = 32, /* it has a row in commitments */
     AW_MARK_ASK_OVER = 64,  /* its customer is not to be asked any more */
+    AW_MARK_PUBLIC = 128,   /* its newest message is public, and so is what answers it */
+    AW_MARK_ANSWERED = 256, /* it was closed by an answer of that incident, which answers it no more */
 };
 
 /* One of a ticket's customer's names. Several tickets may hold the same one, at most AW_IDENTITY_TICKETS_MAX. */
@@ -492,23 +494,29 @@ struct aw_incident_row {
     uint64_t opened_seq : 48; /* record that made or proposed it: its id */
     uint64_t state : 4;       /* enum aw_incident_state; 0: a free row */
     uint64_t follows : 1;     /* later tickets too */
-    uint64_t reserved : 11;
+    uint64_t is_answering : 1;
+    uint64_t reserved : 10;
     uint64_t keys_seq : 48; /* record that set its keys */
     uint64_t key_count : 16;
     uint64_t last_seq : 48; /* its newest record; of tickets that are linked there are others */
     uint64_t title_len : 16;
+    uint64_t through_seq : 48; /* answered are tickets as they were when this was the last record */
+    uint64_t needs : 16;       /* AW_NEEDS_... of the texts */
     uint64_t version;
-    aw_ms    opened_at; /* or proposed */
-    aw_ms    closed_at; /* CLOSED */
-    uint32_t tickets;   /* ever linked, but for those that were taken out */
-    uint32_t keys;      /* first of its keys */
-    uint32_t link;      /* in a free row the next free one */
+    aw_ms    opened_at;   /* or proposed */
+    aw_ms    closed_at;   /* CLOSED */
+    aw_ms    answered_at; /* when an answer was approved last; 0: never */
+    uint32_t tickets;     /* ever linked, but for those that were taken out */
+    uint32_t answered;    /* of them, ever, by its answers */
+    uint32_t keys;        /* first of its keys */
+    uint32_t texts;       /* of its last answer, the first; 0: there was none */
+    uint32_t link;        /* in a free row the next free one */
     char     title[AW_INCIDENT_TITLE_BYTES_MAX];
     uint32_t reserved_2;
     /* derived */
     struct aw_incident_links links;
 };
-AW_STATIC_ASSERT(offsetof(struct aw_incident_row, links) == 64 + AW_INCIDENT_TITLE_BYTES_MAX, "no holes");
+AW_STATIC_ASSERT(offsetof(struct aw_incident_row, links) == 88 + AW_INCIDENT_TITLE_BYTES_MAX, "no holes");
 AW_STATIC_ASSERT(AW_INCIDENTS_MAX <= UINT16_MAX, "a ticket names its incident by 16 bits");
 
 /* A flight or an airport that makes tickets part of an incident. */
@@ -551,8 +559,10 @@ struct aw_incident_work {
     uint32_t           found[AW_INCIDENT_FOUND_MAX]; /* tickets of which something is to be done */
     uint32_t           found_at;
     uint32_t           found_count;
-    uint32_t           open_count;    /* incidents that are OPEN */
-    uint32_t           proposed_rows; /* that are PROPOSED */
+    uint32_t           open_count;      /* incidents that are OPEN */
+    uint32_t           answering_count; /* that are being answered */
+    aw_ms              rest_until;      /* an answer found no room for its replies */
+    uint32_t           proposed_rows;   /* that are PROPOSED */
 };
 /* What an agent gave a customer his word for, on a ticket that is open. */
 struct aw_commitment_row {
@@ -910,6 +920,8 @@ void aw_apply_forecast(struct aw_state *state, struct aw_command *command);
 void aw_apply_promise(struct aw_state *state, struct aw_command *command);
 void aw_apply_incident(struct aw_state *state, struct aw_command *command);
 void aw_apply_incident_link(struct aw_state *state, struct aw_command *command);
+void aw_apply_incident_answer(struct aw_state *state, struct aw_command *command);
+void aw_apply_incident_timer(struct aw_state *state, struct aw_command *command);
 void aw_apply_template(struct aw_state *state, struct aw_command *command);
 
 /* By enum aw_table_number; not the globals. */

@@ -394,6 +394,8 @@ add_facts(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, c
         aw_account_of_ticket(state, ticket, in->channel, in->account);
     if (in->lang.len > 0)
         ticket->lang = aw_lang_code(in->lang) & AW_LANG_CODE_MAX;
+    ticket->marks &= (uint16_t)~AW_MARK_PUBLIC;
+    ticket->marks |= in->visibility == AW_VISIBILITY_PUBLIC ? AW_MARK_PUBLIC : 0;
     ticket->message_seq = seq & AW_ROW_SEQ_MAX;
     ticket->last_seq = seq & AW_ROW_SEQ_MAX;
     ticket->messages++;

@@ -72,12 +72,12 @@ aw_once_answers(const struct aw_state *state, struct aw_command *command)
                                                   .tickets = (uint32_t)(row->lane << 16 | row->class_ << 8 | row->state)});
         return true;
     }
-    if (command->kind == AW_COMMAND_INCIDENT) {
+    if (command->kind == AW_COMMAND_INCIDENT || command->kind == AW_COMMAND_INCIDENT_ANSWER) {
         command->out.u.incident = (struct aw_out_incident){
             .incident = {.seq = row->ticket_seq, .slot = row->ticket, .shard = (uint8_t)state->globals.shard},
             .state = (enum aw_incident_state)row->state,
             .version = row->version,
-            .created = row->version == 1};
+            .created = command->kind == AW_COMMAND_INCIDENT && row->version == 1};
         return true;
     }
     command->out.u.ticket =
@@ -177,7 +177,7 @@ aw_once_remember(struct aw_state *state, const struct aw_command *command)
     row->seq = command->out.seq & AW_ROW_SEQ_MAX;
     if (aw_command_is_change(command->kind))
         keep_change(state, row, command);
-    else if (command->kind == AW_COMMAND_INCIDENT)
+    else if (command->kind == AW_COMMAND_INCIDENT || command->kind == AW_COMMAND_INCIDENT_ANSWER)
         keep_incident(row, &command->out.u.incident);
     else
         keep_ticket(state, row, &command->out.u.ticket);

@@ -393,6 +393,7 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
         if (aw_once_admits(state, &command->once) != AW_OK)
             return AW_E_TABLE_FULL;
         return aw_incident_admits(state, &command->in.incident);
+    case AW_COMMAND_INCIDENT_ANSWER:
     case AW_COMMAND_HOLD:
     case AW_COMMAND_UNHOLD:
     case AW_COMMAND_CANCEL:
@@ -416,6 +417,7 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
     case AW_COMMAND_REDRIVE:
     case AW_COMMAND_APPROVE:
     case AW_COMMAND_INCIDENT_LINK:
+    case AW_COMMAND_INCIDENT_TIMER:
     case AW_COMMAND_TEMPLATE:
     case AW_COMMAND_DECLINE: /* only a held lease needs room, and apply says whether there is */
     case AW_COMMAND_TRANSFER:
@@ -647,6 +649,12 @@ dispatch(struct aw_state *state, struct aw_command *command)
     case AW_COMMAND_INCIDENT_LINK:
         aw_apply_incident_link(state, command);
         return;
+    case AW_COMMAND_INCIDENT_ANSWER:
+        aw_apply_incident_answer(state, command);
+        return;
+    case AW_COMMAND_INCIDENT_TIMER:
+        aw_apply_incident_timer(state, command);
+        return;
     case AW_COMMAND_TEMPLATE:
         aw_apply_template(state, command);
         return;
@@ -698,7 +706,7 @@ aw_state_due(const struct aw_state *state, aw_ms now, struct aw_command *ret_com
         return true;
     }
     if (!has_first || first.at > now)
-        return aw_incident_due(state, ret_command); /* what runs out goes before it */
+        return aw_incident_due(state, now, ret_command); /* what runs out goes before it */
     *ret_command = (struct aw_command){
         .kind = AW_COMMAND_TIMER,
         .in.timer = {.slot = first.slot, .version = aw_ticket_at(state, first.slot)->version},
@@ -718,12 +726,13 @@ aw_state_next_due(const struct aw_state *state)
 {
     struct aw_timer first, reply;
     bool            has_first = aw_timers_first(&state->timers, &first);
+    aw_ms           at = aw_incident_due_at(state);
 
-    if (state->rearm_left != 0 || aw_incident_is_busy(state))
+    if (state->rearm_left != 0)
         return state->now > 0 ? state->now : 1;
-    if (aw_outbox_due(state, &reply) && (!has_first || reply.at < first.at))
-        return reply.at;
-    return has_first ? first.at : 0;
+    if (aw_outbox_due(state, &reply) && (at == 0 || reply.at < at))
+        at = reply.at;
+    return has_first && (at == 0 || first.at < at) ? first.at : at;
 }
 
 uint32_t

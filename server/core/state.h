@@ -207,6 +207,9 @@ void aw_state_prefetch(const struct aw_state *state, const struct aw_command *co
  *   FORECAST BAD_VALUE, NOT_FOUND (a lane)      PROMISE  NOT_FOUND, BAD_VALUE, STALE (it may not move, or not now)
  *   INCIDENT BAD_VALUE, NOT_FOUND, PRECONDITION, WRONG_STATE, TABLE_FULL; AW_OK with changed false when it is so already, and with
  *            dry_run; with a key as HOLD
+ *   INCIDENT_ANSWER   NOT_FOUND, BAD_VALUE, WRONG_STATE (not open, or being answered), PRECONDITION (the incident or one of its
+ *            flights is another by now), TABLE_FULL; with a key as HOLD
+ *   INCIDENT_TIMER    TABLE_FULL (the outbox has only the room that leases need); AW_OK with changed false: it does not go
  *   INCIDENT_LINK (any open ticket, an incident that is open)   NOT_FOUND (of either), WRONG_STATE, OTHER_INCIDENT (out.u.incident
  *            .other has it); AW_OK with changed false when it is so already
  *   SETTINGS BAD_VALUE; AW_OK with changed false when they are the same      EPOCH  AW_OK
@@ -234,6 +237,8 @@ void aw_state_rearm(struct aw_state *state);
 /* A bounded piece of a round through the tickets, for those that an incident claims by what they are about: what it finds is due.
  * To be called before aw_state_due. No part of the state: a start begins a round. */
 void aw_state_incidents_look(struct aw_state *state);
+/* What is due of incidents found no room: not before `until` again. No part of the state. */
+void aw_state_incidents_rest(struct aw_state *state, aw_ms until);
 /* When the next timer is due, or at once while timers are being set anew; 0: none set. */
 aw_ms aw_state_next_due(const struct aw_state *state);
 
@@ -512,6 +517,37 @@ AW_MUST_USE enum aw_err aw_state_incident(const struct aw_state *state, struct a
 /* As aw_state_flights; `in` NONE: in any state. */
 uint32_t aw_state_incidents(const struct aw_state *state, enum aw_incident_state in, uint32_t after,
                             struct aw_incident_answer *ret_views, uint32_t room, uint32_t *ret_next);
+
+/* What would become of the tickets of an incident, were they answered with these texts: a look through all tickets, in steps. */
+struct aw_incident_item {
+    struct aw_ticket_id      ticket;
+    struct aw_message_id     to; /* its newest message */
+    enum aw_incident_verdict verdict;
+    uint32_t                 text; /* which of the texts */
+    struct aw_reply_facts    facts;
+};
+struct aw_incident_try {
+    /* Asked. */
+    struct aw_incident_id     incident;
+    const struct aw_own_text *texts;
+    uint32_t                  text_count;
+    unsigned                  needs;   /* AW_NEEDS_... */
+    uint64_t                  through; /* of a page behind the first: as that one answered; else 0 */
+    uint32_t                  after;   /* only tickets above this slot are told */
+    struct aw_incident_item  *items;
+    uint32_t                  room; /* of them, 1 or more */
+    /* Answered. `through` too: what an INCIDENT_ANSWER approves. */
+    uint32_t count;
+    uint32_t next; /* `after` of the next page; 0: there is none */
+    uint64_t facts;
+    uint32_t verdicts[AW_VERDICTS]; /* of all tickets, on all pages */
+    /* The look under way. */
+    uint32_t _slot;
+};
+/* AW_E_NOT_FOUND, AW_E_WRONG_STATE (it is not open, or is being answered). */
+AW_MUST_USE enum aw_err aw_incident_try_begin(const struct aw_state *state, struct aw_incident_try *try_);
+/* Looks at up to `work` tickets. True when it is through. */
+AW_MUST_USE bool aw_incident_try_step(const struct aw_state *state, struct aw_incident_try *try_, uint32_t work);
 
 struct aw_state_counts {
     uint64_t tickets[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT];                                            /* by state and class */

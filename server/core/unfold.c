@@ -71,6 +71,7 @@ leave(struct aw_state *state, struct aw_command *command, uint64_t seq)
     ticket->last_seq = seq & AW_ROW_SEQ_MAX;
     ticket->messages = left->messages;
     ticket->message_seq = left->last_seq & AW_ROW_SEQ_MAX;
+    ticket->marks |= AW_MARK_PUBLIC; /* as far as anybody knows, until the next message */
     is_outdated = ticket->reply_by != left->reply_by;
     ticket->reply_by = left->reply_by;
     aw_channel_set(state, ticket, aw_state_find_channel(state, left->channel));
@@ -106,6 +107,7 @@ open_ticket(struct aw_state *state, struct aw_command *command, uint64_t seq)
     ticket->backdated_ms = aw_backdated_ms(&state->globals.settings, taken->received_at, taken->accepted_at);
     ticket->messages = taken->messages;
     ticket->message_seq = taken->last_seq & AW_ROW_SEQ_MAX;
+    ticket->marks |= AW_MARK_PUBLIC; /* likewise */
     ticket->reply_by = taken->reply_by;
     aw_channel_set(state, ticket, aw_state_find_channel(state, taken->channel));
     aw_account_of_ticket(state, ticket, taken->channel, taken->account);

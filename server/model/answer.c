@@ -107,6 +107,16 @@ aw_incident_state_name(enum aw_incident_state state)
 }
 
 const char *
+aw_incident_verdict_name(enum aw_incident_verdict verdict)
+{
+    static const char *const names[AW_VERDICTS] = {"goes",    "care",  "gentle",   "leased",  "held",   "class",  "several",
+                                                   "channel", "facts", "answered", "changed", "public", "replies"};
+
+    AW_ASSERT((unsigned)verdict < AW_VERDICTS);
+    return names[verdict];
+}
+
+const char *
 aw_lane_pause_name(enum aw_lane_pause pause)
 {
     switch (pause) {

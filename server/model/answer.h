@@ -447,6 +447,32 @@ enum aw_incident_follow { AW_FOLLOW_AS_IS = 0, AW_FOLLOW_LATER = 1, AW_FOLLOW_NO
 const char *aw_incident_state_name(enum aw_incident_state state);
 /* What makes a ticket part of one. The numbers are stored. */
 enum aw_incident_key_kind { AW_INCIDENT_FLIGHT = 0, AW_INCIDENT_AIRPORT = 1 };
+/* What becomes of a ticket when its incident is answered. */
+enum aw_incident_verdict {
+    AW_VERDICT_GOES = 0, /* it is answered; else it is held out, for a person: */
+    AW_VERDICT_CARE,     /* by its class */
+    AW_VERDICT_GENTLE,
+    AW_VERDICT_LEASED,   /* an agent has it */
+    AW_VERDICT_HELD,     /* or an agent gave his word to come back to it */
+    AW_VERDICT_CLASS,    /* a person gave it its class */
+    AW_VERDICT_SEVERAL,  /* it is about other flights too */
+    AW_VERDICT_CHANNEL,  /* nobody can be answered there: it lies in `listening`, or its account is not known */
+    AW_VERDICT_FACTS,    /* something that a text names is not known of it */
+    AW_VERDICT_ANSWERED, /* this incident answered it before, and the customer wrote again */
+    AW_VERDICT_CHANGED,  /* since the texts were shown: the customer wrote, an agent had it, or it was linked then */
+    AW_VERDICT_PUBLIC,   /* the texts tell too much for a public answer, which this one would be */
+    AW_VERDICT_REPLIES,  /* it has as many replies as one ticket may have */
+};
+#define AW_VERDICTS 13U
+/* "care"; "goes" */
+const char *aw_incident_verdict_name(enum aw_incident_verdict verdict);
+/* What must be known of a ticket so that all texts of an answer can be rendered. The bits are stored. */
+#define AW_NEEDS_FLIGHT        1U
+#define AW_NEEDS_DEPARTURE     2U
+#define AW_NEEDS_NEW_DEPARTURE 4U
+#define AW_NEEDS_PROMISE       8U
+#define AW_NEEDS_PRIVATE       16U /* may not go out in public */
+#define AW_NEEDS_ALL           31U
 struct aw_incident_key_answer {
     enum aw_incident_key_kind kind;
     uint32_t                  date_days; /* FLIGHT */
@@ -460,13 +486,31 @@ struct aw_incident_answer {
     bool                          is_linking; /* tickets that were there before are still being looked through */
     uint64_t                      version;
     aw_ms                         opened_at;
-    aw_ms                         closed_at; /* CLOSED */
-    uint32_t                      tickets;   /* ever linked, but for those that were taken out */
-    uint32_t                      open;      /* of them, not closed */
+    aw_ms                         closed_at;    /* CLOSED */
+    uint32_t                      tickets;      /* ever linked, but for those that were taken out */
+    uint32_t                      open;         /* of them, not closed */
+    uint32_t                      answered;     /* closed by an answer of this incident */
+    aw_ms                         answered_at;  /* when one was approved last; 0: never */
+    bool                          is_answering; /* that is under way */
     uint8_t                       title_len;
     char                          title[AW_INCIDENT_TITLE_BYTES_MAX];
     uint32_t                      key_count;
     struct aw_incident_key_answer keys[AW_INCIDENT_KEYS_MAX];
+};
+/* What a dry run of an answer tells of one ticket. */
+struct aw_incident_try_item {
+    struct aw_ticket_id      ticket;
+    enum aw_incident_verdict verdict;
+    struct aw_slice          lang; /* GOES: of the text, */
+    struct aw_slice          text; /* rendered */
+};
+struct aw_incident_try_answer {
+    struct aw_incident_id              incident;
+    struct aw_slice                    digest;
+    const uint32_t                    *verdicts; /* AW_VERDICTS, of all its open tickets */
+    const struct aw_incident_try_item *items;
+    uint32_t                           item_count;
+    struct aw_slice                    next; /* empty: there is none */
 };
 /* A ticket that a request could not put into an incident, or take out. */
 struct aw_incident_refusal {

@@ -74,6 +74,10 @@ aw_command_name(unsigned kind)
         return "incident";
     case AW_COMMAND_INCIDENT_LINK:
         return "incident_link";
+    case AW_COMMAND_INCIDENT_ANSWER:
+        return "incident_answer";
+    case AW_COMMAND_INCIDENT_TIMER:
+        return "incident_timer";
     case AW_COMMAND_TEMPLATE:
         return "template";
     case AW_COMMAND_SURGE:
@@ -140,6 +144,7 @@ aw_command_slot(const struct aw_command *command, uint32_t *ret_slot)
     case AW_COMMAND_REDRIVE:
     case AW_COMMAND_FORECAST:
     case AW_COMMAND_INCIDENT:
+    case AW_COMMAND_INCIDENT_ANSWER:
     case AW_COMMAND_TEMPLATE:
     case AW_COMMAND_SURGE:
         return false;
@@ -180,6 +185,9 @@ aw_command_slot(const struct aw_command *command, uint32_t *ret_slot)
     case AW_COMMAND_INCIDENT_LINK:
         *ret_slot = command->in.incident_link.ticket.slot;
         return true;
+    case AW_COMMAND_INCIDENT_TIMER:
+        *ret_slot = command->in.incident_timer.ticket.slot;
+        return *ret_slot != 0;
     }
     AW_UNREACHABLE();
 }
@@ -193,6 +201,7 @@ aw_command_by(const struct aw_command *command)
     case AW_COMMAND_LANE:
     case AW_COMMAND_MESSAGE:
     case AW_COMMAND_TIMER:
+    case AW_COMMAND_INCIDENT_TIMER:
     case AW_COMMAND_REPLY_TIMER:
     case AW_COMMAND_FORECAST:
     case AW_COMMAND_PROMISE:
@@ -211,6 +220,8 @@ aw_command_by(const struct aw_command *command)
         return command->in.incident.by;
     case AW_COMMAND_INCIDENT_LINK:
         return command->in.incident_link.by;
+    case AW_COMMAND_INCIDENT_ANSWER:
+        return command->in.incident_answer.by;
     case AW_COMMAND_TEMPLATE:
         return command->in.template_.by;
     case AW_COMMAND_SURGE:

@@ -48,20 +48,22 @@ enum aw_command_kind {
     AW_COMMAND_HOLD = 31,
     AW_COMMAND_UNHOLD = 32,
     AW_COMMAND_CANCEL = 33,
-    AW_COMMAND_PLACE = 34,         /* a person gives a ticket its class or lane, and perhaps holds it or lets it go */
-    AW_COMMAND_UNFOLD = 35,        /* some of a ticket's messages become a ticket of their own */
-    AW_COMMAND_REPLY = 40,         /* the holder of a ticket writes back and keeps it */
-    AW_COMMAND_REPLY_LEASE = 41,   /* a gateway takes replies that are due */
-    AW_COMMAND_REPLY_STATUS = 42,  /* what became of one */
-    AW_COMMAND_REPLY_TIMER = 43,   /* a reply's time came: its lease is over, or it is due again */
-    AW_COMMAND_REDRIVE = 44,       /* dead replies are to be sent after all */
-    AW_COMMAND_APPROVE = 45,       /* a colleague lets a reply go, or does not */
-    AW_COMMAND_TEMPLATE = 46,      /* what the server itself writes, in which words */
-    AW_COMMAND_INCIDENT = 50,      /* makes, proposes, changes or closes an incident */
-    AW_COMMAND_INCIDENT_LINK = 51, /* a ticket joins one, or is taken out */
-    AW_COMMAND_PROMISE = 47,       /* a ticket will wait longer than was promised: another promise */
-    AW_COMMAND_FORECAST = 61,      /* how long it takes in a group of lanes, as told from now on */
-    AW_COMMAND_SURGE = 60,         /* the desk's surge is declared, changed or ended */
+    AW_COMMAND_PLACE = 34,           /* a person gives a ticket its class or lane, and perhaps holds it or lets it go */
+    AW_COMMAND_UNFOLD = 35,          /* some of a ticket's messages become a ticket of their own */
+    AW_COMMAND_REPLY = 40,           /* the holder of a ticket writes back and keeps it */
+    AW_COMMAND_REPLY_LEASE = 41,     /* a gateway takes replies that are due */
+    AW_COMMAND_REPLY_STATUS = 42,    /* what became of one */
+    AW_COMMAND_REPLY_TIMER = 43,     /* a reply's time came: its lease is over, or it is due again */
+    AW_COMMAND_REDRIVE = 44,         /* dead replies are to be sent after all */
+    AW_COMMAND_APPROVE = 45,         /* a colleague lets a reply go, or does not */
+    AW_COMMAND_TEMPLATE = 46,        /* what the server itself writes, in which words */
+    AW_COMMAND_INCIDENT = 50,        /* makes, proposes, changes or closes an incident */
+    AW_COMMAND_INCIDENT_LINK = 51,   /* a ticket joins one, or is taken out */
+    AW_COMMAND_INCIDENT_ANSWER = 52, /* a person lets its tickets be answered, as they were shown */
+    AW_COMMAND_INCIDENT_TIMER = 53,  /* one of these tickets is answered; or none is left */
+    AW_COMMAND_PROMISE = 47,         /* a ticket will wait longer than was promised: another promise */
+    AW_COMMAND_FORECAST = 61,        /* how long it takes in a group of lanes, as told from now on */
+    AW_COMMAND_SURGE = 60,           /* the desk's surge is declared, changed or ended */
 };
 
 /* How many rows tables may have, as decisions go by them: what is forgotten early when a table is full must be so again at a
@@ -490,6 +492,22 @@ struct aw_in_template {
     bool                      dry_run;  /* only tells what would be; not recorded */
 };
 
+/* What was shown is approved: the texts, for tickets as they were up to `through`. */
+struct aw_in_incident_answer {
+    struct aw_incident_id     incident;
+    const struct aw_own_text *texts; /* one or more; the first for all other languages */
+    uint32_t                  text_count;
+    uint8_t                   needs;   /* AW_NEEDS_... */
+    uint64_t                  through; /* record up to which the tickets were looked at */
+    uint64_t                  facts;   /* of the incident and its flights (aw_incident_try): else AW_E_PRECONDITION */
+    struct aw_slice           by;
+};
+
+struct aw_in_incident_timer {
+    struct aw_incident_id incident;
+    struct aw_ticket_id   ticket; /* slot 0: none is left */
+};
+
 struct aw_account_name {
     struct aw_slice channel;
     struct aw_slice account;
@@ -801,7 +819,7 @@ struct aw_outcome_of {
         struct aw_out_reply_lease reply_lease;
         struct aw_out_redrive     redrive;
         struct aw_promise         promise;  /* PROMISE: as it is told */
-        struct aw_out_incident    incident; /* INCIDENT, INCIDENT_LINK */
+        struct aw_out_incident    incident; /* INCIDENT and what follows it */
         struct aw_out_template    template_;
     } u;
 };
@@ -810,35 +828,37 @@ struct aw_command {
     enum aw_command_kind kind;
     struct aw_once       once; /* only with a kind that aw_command_takes_key */
     union {
-        struct aw_in_epoch         epoch;
-        struct aw_core_settings    settings;
-        struct aw_in_lane          lane;
-        struct aw_in_agent         agent;
-        struct aw_in_presence      presence;
-        struct aw_in_flight        flight;
-        struct aw_in_airport       airport;
-        struct aw_in_undo          undo;
-        struct aw_in_message       message;
-        struct aw_in_lease         lease;
-        struct aw_in_fenced        fenced; /* EXTEND, COMPLETE, RELEASE, DECLINE, REPLY; the first part of the next two */
-        struct aw_in_transfer      transfer;
-        struct aw_in_defer         defer;
-        struct aw_in_timer         timer;
-        struct aw_in_ticket        ticket; /* HOLD, UNHOLD, CANCEL, PLACE; the first part of the next */
-        struct aw_in_note          note;
-        struct aw_in_unfold        unfold;
-        struct aw_in_channel       channel;
-        struct aw_in_reply_lease   reply_lease;
-        struct aw_in_reply_status  reply_status;
-        struct aw_in_reply_timer   reply_timer;
-        struct aw_in_redrive       redrive;
-        struct aw_in_approve       approve;
-        struct aw_in_incident      incident;
-        struct aw_in_incident_link incident_link;
-        struct aw_in_forecast      forecast;
-        struct aw_in_promise       promise;
-        struct aw_in_template      template_;
-        struct aw_in_surge         surge;
+        struct aw_in_epoch           epoch;
+        struct aw_core_settings      settings;
+        struct aw_in_lane            lane;
+        struct aw_in_agent           agent;
+        struct aw_in_presence        presence;
+        struct aw_in_flight          flight;
+        struct aw_in_airport         airport;
+        struct aw_in_undo            undo;
+        struct aw_in_message         message;
+        struct aw_in_lease           lease;
+        struct aw_in_fenced          fenced; /* EXTEND, COMPLETE, RELEASE, DECLINE, REPLY; the first part of the next two */
+        struct aw_in_transfer        transfer;
+        struct aw_in_defer           defer;
+        struct aw_in_timer           timer;
+        struct aw_in_ticket          ticket; /* HOLD, UNHOLD, CANCEL, PLACE; the first part of the next */
+        struct aw_in_note            note;
+        struct aw_in_unfold          unfold;
+        struct aw_in_channel         channel;
+        struct aw_in_reply_lease     reply_lease;
+        struct aw_in_reply_status    reply_status;
+        struct aw_in_reply_timer     reply_timer;
+        struct aw_in_redrive         redrive;
+        struct aw_in_approve         approve;
+        struct aw_in_incident        incident;
+        struct aw_in_incident_link   incident_link;
+        struct aw_in_incident_answer incident_answer;
+        struct aw_in_incident_timer  incident_timer;
+        struct aw_in_forecast        forecast;
+        struct aw_in_promise         promise;
+        struct aw_in_template        template_;
+        struct aw_in_surge           surge;
     } in;
     struct aw_outcome_of out;
 };
@@ -871,7 +891,8 @@ static inline bool
 aw_command_takes_key(enum aw_command_kind kind)
 {
     return kind == AW_COMMAND_HOLD || kind == AW_COMMAND_UNHOLD || kind == AW_COMMAND_CANCEL || kind == AW_COMMAND_PLACE ||
-           kind == AW_COMMAND_UNFOLD || kind == AW_COMMAND_NOTE || kind == AW_COMMAND_INCIDENT || aw_command_is_change(kind);
+           kind == AW_COMMAND_UNFOLD || kind == AW_COMMAND_NOTE || kind == AW_COMMAND_INCIDENT ||
+           kind == AW_COMMAND_INCIDENT_ANSWER || aw_command_is_change(kind);
 }
 /* What a person does to a ticket by its id, and may do to many at once. */
 static inline bool

@@ -788,6 +788,18 @@ put_incident_link(struct put *put, const struct aw_in_incident_link *link)
 }
 
 static void
+put_incident_answer(struct put *put, const struct aw_in_incident_answer *answer)
+{
+    AW_ASSERT(answer->needs <= AW_NEEDS_ALL);
+    put_incident_id(put, answer->incident);
+    put_own_texts(put, answer->texts, answer->text_count);
+    put_u8(put, answer->needs);
+    put_u64(put, answer->through);
+    put_u64(put, answer->facts);
+    put_string(put, answer->by, AW_AGENT_BYTES_MAX);
+}
+
+static void
 put_note(struct put *put, const struct aw_in_body *note)
 {
     put_u8(put, note->len > 0);
@@ -1081,6 +1093,15 @@ put_fields(struct put *put, const struct aw_command *command)
         return;
     case AW_COMMAND_INCIDENT_LINK:
         put_incident_link(put, &command->in.incident_link);
+        return;
+    case AW_COMMAND_INCIDENT_ANSWER:
+        put_incident_answer(put, &command->in.incident_answer);
+        return;
+    case AW_COMMAND_INCIDENT_TIMER:
+        put_incident_id(put, command->in.incident_timer.incident);
+        put_u8(put, command->in.incident_timer.ticket.shard);
+        put_u32(put, command->in.incident_timer.ticket.slot);
+        put_u64(put, command->in.incident_timer.ticket.seq);
         return;
     case AW_COMMAND_TEMPLATE:
         put_template(put, &command->in.template_);
@@ -1984,6 +2005,17 @@ get_incident_link(struct get *get, struct aw_in_incident_link *link)
 }
 
 static void
+get_incident_answer(struct get *get, struct aw_in_incident_answer *answer)
+{
+    get_incident_id(get, &answer->incident);
+    answer->texts = get_own_texts(get, &answer->text_count);
+    answer->needs = (uint8_t)get_u8(get, AW_NEEDS_ALL, "what an answer needs is out of range");
+    answer->through = get_u64(get);
+    answer->facts = get_u64(get);
+    answer->by = get_string(get, AW_AGENT_BYTES_MAX);
+}
+
+static void
 get_note(struct get *get, struct aw_in_body *note)
 {
     if (get_u8(get, 1, "a flag is neither 0 nor 1") == 0)
@@ -2263,6 +2295,15 @@ get_fields(struct get *get, struct aw_command *command)
         return true;
     case AW_COMMAND_INCIDENT_LINK:
         get_incident_link(get, &command->in.incident_link);
+        return true;
+    case AW_COMMAND_INCIDENT_ANSWER:
+        get_incident_answer(get, &command->in.incident_answer);
+        return true;
+    case AW_COMMAND_INCIDENT_TIMER:
+        get_incident_id(get, &command->in.incident_timer.incident);
+        command->in.incident_timer.ticket.shard = (uint8_t)get_u8(get, UINT8_MAX, "");
+        command->in.incident_timer.ticket.slot = get_u32(get);
+        command->in.incident_timer.ticket.seq = get_u64(get);
         return true;
     case AW_COMMAND_TEMPLATE:
         get_template(get, &command->in.template_);

@@ -83,6 +83,7 @@ static const struct route routes[] = {
     WITH_ID(AW_POST, "/v1/tickets/", "/cancel", aw_api_cancel_ticket),
     WITH_ID(AW_POST, "/v1/tickets/", "/unfold", aw_api_unfold_ticket),
     WITH_ID(AW_POST, "/v1/tickets/", "/notes", aw_api_note_ticket),
+    WITH_ID(AW_POST, "/v1/incidents/", "/answer", aw_api_answer_incident),
     WITH_ID(AW_POST, "/v1/incidents/", "/link", aw_api_link_incident),
     WITH_ID(AW_POST, "/v1/incidents/", "/unlink", aw_api_unlink_incident),
     WITH_ID(AW_GET, "/v1/incidents/", "", aw_api_get_incident),

@@ -79,6 +79,7 @@ aw_api_handler aw_api_list_incidents; /* api_incidents.c */
 aw_api_handler aw_api_post_incident;
 aw_api_handler aw_api_get_incident;
 aw_api_handler aw_api_patch_incident;
+aw_api_handler aw_api_answer_incident; /* api_incident_answer.c */
 aw_api_handler aw_api_link_incident;
 aw_api_handler aw_api_unlink_incident;
 aw_api_handler aw_api_check_reply; /* api_check.c */

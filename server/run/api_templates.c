@@ -2,8 +2,7 @@
 #include "proto/proto.h"
 #include "run/api.h"
 #include "run/io.h"
-#include "run/reply_check.h"
-#include "run/rulebook.h"
+#include "run/own_texts.h"
 #include "run/wording.h"
 
 struct templates {
@@ -14,7 +13,7 @@ struct templates {
     struct aw_query            query;
     struct aw_entry            entry; /* PUT */
     struct aw_template_request want;
-    struct aw_slice           *rendered; /* PUT: of each text, on sample data */
+    const struct aw_slice     *rendered; /* PUT: of each text, on sample data */
 };
 
 /* --- the texts of a request ------------------------------------------------------------------------------------------------- */
@@ -29,112 +28,13 @@ known_always(enum aw_reply_kind kind)
     return AW_WORDING_BIT(AW_WORDING_TICKET) | (kind == AW_REPLY_PROMISE_MOVED ? of_promise : 0);
 }
 
-static void
-refuse_text(struct templates *templates, uint32_t i, const char *member, const char *detail)
-{
-    struct aw_buffer field;
-
-    aw_buffer_init(&field, aw_call_arena(&templates->call));
-    aw_buffer_printf(&field, "texts[%u].%s", i, member);
-    aw_call_problem(
-        &templates->call,
-        &(struct aw_problem){.err = AW_E_BAD_VALUE, .field = aw_buffer_slice(&field), .detail = aw_slice_str(detail)});
-}
-
-static bool
-check_form(struct templates *templates, uint32_t i)
-{
-    struct aw_wording_flaw flaw;
-    struct aw_buffer       detail;
-
-    if (aw_wording_check(templates->want.texts[i].words, AW_WORDING_ALL, known_always(templates->kind), &flaw))
-        return true;
-    aw_buffer_init(&detail, aw_call_arena(&templates->call));
-    if (flaw.field.len > 0)
-        aw_buffer_printf(&detail, "{%.*s}: ", AW_SLICE_ARGS(flaw.field));
-    aw_buffer_printf(&detail, "%s (bytes %u to %u)", flaw.why, flaw.begin, flaw.end);
-    aw_buffer_add(&detail, "", 1);
-    refuse_text(templates, i, "text", detail.failed ? flaw.why : detail.ptr);
-    return false;
-}
-
-/* As somebody will read it of whom all is known. */
-static bool
-render_sample(struct templates *templates, uint32_t i)
-{
-    aw_ms                         now = templates->call.io->wall;
-    const struct aw_own_text     *text = &templates->want.texts[i];
-    const struct aw_wording_facts facts = {
-        .name = AW_SLICE("Robin"),
-        .ticket = AW_SLICE("t-sample"),
-        .flight = AW_SLICE("KL1234"),
-        .departs_at = now + UINT64_C(20) * 3600 * AW_MS_PER_S,
-        .new_departs_at = now + UINT64_C(26) * 3600 * AW_MS_PER_S,
-        .promise = {.made_at = now,
-                    .half_by = now + UINT64_C(2) * 3600 * AW_MS_PER_S,
-                    .nine_of_ten_by = now + UINT64_C(5) * 3600 * AW_MS_PER_S},
-    };
-    struct aw_buffer words;
-
-    aw_buffer_init(&words, aw_call_arena(&templates->call));
-    aw_wording_render(&words, aw_language_of(text->lang), text->words, &facts);
-    templates->rendered[i] = aw_buffer_slice(&words);
-    return !words.failed;
-}
-
-/* It answers whoever wrote, also in public: so it may say nothing that a public reply may not. */
-static bool
-check_words(struct templates *templates, uint32_t i)
-{
-    struct aw_call              *call = &templates->call;
-    struct aw_outgoing_reply     reply = {.text = templates->rendered[i], .visibility = AW_VISIBILITY_PUBLIC};
-    struct aw_reply_check_answer answer;
-    struct aw_buffer             field;
-
-    if (!aw_reply_check(&call->io->rules->replies, &reply, aw_call_arena(call), &answer)) {
-        aw_call_fail(call, AW_E_MEMORY, "");
-        return false;
-    }
-    if (answer.span_count == 0 && !answer.cut)
-        return true;
-    aw_buffer_init(&field, aw_call_arena(call));
-    aw_buffer_printf(&field, "texts[%u].text", i);
-    aw_call_problem(
-        call, &(struct aw_problem){
-                  .err = AW_E_REPLY_CHECK,
-                  .field = aw_buffer_slice(&field),
-                  .detail = AW_SLICE("rendered on sample data, its words send the customer elsewhere, or tell others too much"),
-                  .spans = answer.spans,
-                  .span_count = answer.span_count});
-    return false;
-}
-
 static bool
 check_texts(struct templates *templates)
 {
-    const struct aw_template_request *want = &templates->want;
-    size_t                            bytes = 0;
+    const struct aw_own_texts_rules rules = {.always = known_always(templates->kind), .visibility = AW_VISIBILITY_PUBLIC};
 
-    templates->rendered = aw_arena_take(aw_call_arena(&templates->call), want->text_count * sizeof(templates->rendered[0]));
-    if (templates->rendered == NULL) {
-        aw_call_fail(&templates->call, AW_E_MEMORY, "");
-        return false;
-    }
-    for (uint32_t i = 0; i < want->text_count; i++) {
-        bytes += want->texts[i].words.len;
-        if (!check_form(templates, i))
-            return false;
-        if (!render_sample(templates, i)) {
-            aw_call_fail(&templates->call, AW_E_MEMORY, "");
-            return false;
-        }
-        if (!check_words(templates, i))
-            return false;
-    }
-    if (bytes <= AW_OWN_TEXTS_BYTES_MAX)
-        return true;
-    aw_api_refuse_field(&templates->call, "texts", "all texts together have at most 6144 bytes");
-    return false;
+    templates->rendered = aw_own_texts_check(&templates->call, templates->want.texts, templates->want.text_count, &rules, NULL);
+    return templates->rendered != NULL;
 }
 
 /* --- answers ---------------------------------------------------------------------------------------------------------------- */

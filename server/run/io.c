@@ -212,7 +212,7 @@ is_look(const struct aw_submission *submission)
 {
     return submission->kind == AW_SUBMIT_QUERY &&
            (submission->query->kind == AW_QUERY_AHEAD || submission->query->kind == AW_QUERY_SEARCH ||
-            submission->query->kind == AW_QUERY_REPLIES);
+            submission->query->kind == AW_QUERY_REPLIES || submission->query->kind == AW_QUERY_INCIDENT_TRY);
 }
 
 /* What follows the surge is out as long as the thread runs: no work of anybody's. */

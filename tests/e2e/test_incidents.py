@@ -133,5 +133,110 @@ def test_proposals(t):
     equal(listed(api, "proposed"), [], "it is no proposal any more")
 
 
+TEXTS = [
+    {"lang": "en", "text": "Dear {name|guest}, your flight {flight} now leaves on {new_departure}. ({ticket})"},
+    {"lang": "nl", "text": "Beste {name|gast}, uw vlucht {flight} vertrekt nu op {new_departure}."},
+]
+
+
+def answer(api, incident, want=200, texts=None, **fields):
+    body = dict({"texts": TEXTS if texts is None else texts}, **fields)
+    response = api.send("POST", "/v1/incidents/%s/answer" % incident, body)
+    return status(response, want, "POST answer").value if want < 300 else response
+
+
+def answered(api, incident):
+    until("it is answered", lambda: not get(api, incident)["answering"])
+    return get(api, incident)
+
+
+def take_replies(api, account="main"):
+    """All replies that wait, as a gateway sends them."""
+    taken = []
+    while True:
+        body = {"accounts": [{"channel": "twitter", "account": account}], "max": 100, "wait_s": 0}
+        response = api.send("POST", "/v1/replies/leases", body)
+        if response.status == 204:
+            return taken
+        for reply in status(response, 200, "replies").value["replies"]:
+            report = {"state": "sent", "lease": reply["lease"], "provider_id": "p" + reply["reply"]}
+            status(api.send("POST", "/v1/replies/%s/status" % reply["reply"], report), 200, "sent")
+            taken.append(reply)
+
+
+def delayed(api, number, hours):
+    leaves = time.strftime("%Y-%m-%dT%H:%M:00.000Z", time.gmtime(time.time() + hours * HOUR))
+    response = api.send("PUT", "/v1/flights/%s/%s" % (number, DATE), {"state": "delayed", "departs_at": leaves})
+    equal(response.status in (200, 201), True, "the flight is delayed")
+
+
+def page_of(api, incident, **fields):
+    """All items of a dry run, page by page; and what the first page says."""
+    first = page = answer(api, incident, dry_run=True, **fields)
+    items = list(page["items"])
+    while page["next"]:
+        page = answer(api, incident, dry_run=True, cursor=page["next"], **fields)
+        items += page["items"]
+    return first, items
+
+
+def test_answer(t):
+    """Shown, approved, each ticket once; who is held out and why; over kill -9 in the middle; who writes again has a person."""
+    server = t.server()
+    make = Messages()
+    api = server.api()
+    own = {"channel": "twitter", "visibility": "private", "flights": [flight("KL641")]}
+    plain = [api.receipt(make.next(lang="nl" if n % 2 else "en", meta={"name": "Robin"}, **own))["ticket"] for n in range(30)]
+    care = api.receipt(make.next(care=["medical"], **own))["ticket"]
+    several = api.receipt(make.next(**dict(own, flights=[flight("KL641"), flight("KL9")])))["ticket"]
+    plain.append(api.receipt(make.next(lang="en", **dict(own, visibility="public")))["ticket"])
+    equal(api.lease(lease_s=300)["ticket"], care, "care goes first")
+    leased = api.lease(lease_s=300)["ticket"]
+    incident = make_incident(api, flights=[flight("KL641")])["incident"]
+    until("all are linked", lambda: get(api, incident)["open"] == 33)
+    tried, items = page_of(api, incident, limit=7)
+    equal((tried["goes"], tried["held_out"]["facts"]), (0, 30), "nobody knows when it leaves")
+    delayed(api, "KL641", 30)
+    tried, items = page_of(api, incident, limit=7)
+    equal(len(items), 33, "every ticket is told")
+    held = {item["ticket"]: item["held_out"] for item in items if "held_out" in item}
+    equal(held, {care: "leased", leased: "leased", several: "several"}, "who is held out")
+    equal(tried["goes"], 33 - len(held), "how many go")
+    texts = {item["ticket"]: item for item in items if "text" in item}
+    goes = [ticket for ticket in plain if ticket != leased]
+    shown = texts[plain[2]]
+    equal((shown["lang"], shown["text"].startswith("Dear Robin, your flight KL641 now leaves on ")), ("en", True), "its words")
+    equal(texts[plain[1]]["lang"], "nl", "in his language")
+
+    problem(answer(api, incident, want=412, digest=tried["digest"], texts=TEXTS[:1]), 412, "precondition-failed")
+    problem(answer(api, incident, want=400), 400, "bad-value", field="digest")
+    delayed(api, "KL641", 31)
+    problem(answer(api, incident, want=412, digest=tried["digest"]), 412, "precondition-failed")
+    tried, items = page_of(api, incident)
+    texts = {item["ticket"]: item["text"] for item in items if "text" in item}
+    now = answer(api, incident, digest=tried["digest"])
+    equal(now["answered_at"] is not None, True, "when")
+    server.restart()
+    api = server.api()
+    now = answered(api, incident)
+    equal((now["answered"], now["open"]), (tried["goes"], 33 - tried["goes"]), "all of them")
+    replies = take_replies(api)
+    equal(sorted(reply["ticket"] for reply in replies), sorted(texts), "each ticket one reply")
+    equal({reply["ticket"]: reply["content"]["text"] for reply in replies}, texts, "in the words that were shown")
+    problem(api.send("POST", "/v1/incidents/%s/answer" % incident, {"texts": []}), 400, "bad-value", field="texts")
+
+    closed = status(api.ticket(goes[0]), 200, "GET").value
+    equal((closed["state"], closed["incident"]), ("closed", incident), "closed, and still told")
+    reply = [reply for reply in replies if reply["ticket"] == goes[0]][0]
+    back = api.receipt(make.next(in_reply_to="p" + reply["reply"], channel="twitter", visibility="private"))
+    equal((back["ticket"], back["reopened"]), (goes[0], True), "who writes again comes back")
+    reopened = status(api.ticket(goes[0]), 200, "GET").value
+    equal(reopened["opened_at"], closed["opened_at"], "with his age")
+    tried, items = page_of(api, incident)
+    held = {item["ticket"]: item.get("held_out") for item in items}
+    equal(held[goes[0]], "answered", "and is for a person now")
+    equal(tried["goes"], 0, "nobody is answered twice")
+
+
 if __name__ == "__main__":
     sys.exit(run(globals()))

@@ -398,12 +398,170 @@ test_what_does_not_propose(void **state)
     kit_close(&kit);
 }
 
+/* --- answers ---------------------------------------------------------------------------------------------------------------- */
+
+static const struct aw_own_text texts[] = {{{"en", 2}, {"It goes at {departure}.", 23}}, {{"nl", 2}, {"Om {departure}.", 15}}};
+
+static struct aw_incident_try
+try_out(struct kit *kit, struct aw_incident_id incident, unsigned needs, struct aw_incident_item *items, uint32_t room)
+{
+    struct aw_incident_try try_ = {
+        .incident = incident, .texts = texts, .text_count = 2, .needs = needs, .items = items, .room = room};
+
+    assert_int_equal(aw_incident_try_begin(kit->state, &try_), AW_OK);
+    while (!aw_incident_try_step(kit->state, &try_, 3))
+        ;
+    return try_;
+}
+
+static enum aw_err
+approve(struct kit *kit, const struct aw_incident_try *try_)
+{
+    struct aw_command command = {.kind = AW_COMMAND_INCIDENT_ANSWER,
+                                 .in.incident_answer = {.incident = try_->incident,
+                                                        .texts = try_->texts,
+                                                        .text_count = try_->text_count,
+                                                        .needs = (uint8_t)try_->needs,
+                                                        .through = try_->through,
+                                                        .facts = try_->facts,
+                                                        .by = AW_SLICE("sam")}};
+
+    return kit_apply(kit, &command);
+}
+
+static uint32_t
+replies_to(const struct kit *kit, struct aw_ticket_id ticket)
+{
+    struct aw_reply_view views[4];
+
+    return aw_state_replies_of(kit->state, ticket.seq, views, 4);
+}
+
+/* Each ticket that was shown as going is closed with one reply; one leased in between is left, as are those that came later. */
+static void
+test_answer(void **state)
+{
+    struct aw_incident_item items[TICKETS];
+    struct aw_ticket_id     tickets[6], later;
+    struct aw_incident_id   incident;
+    struct aw_incident_try  try_;
+    struct kit              kit;
+
+    (void)state;
+    kit_open(&kit);
+    incident = make(&kit, &on_flight, 1, AW_FOLLOW_LATER);
+    for (uint64_t i = 0; i < 6; i++)
+        tickets[i] = post(&kit, (struct post){.who = 1 + i, .flight = FLIGHT});
+    try_ = try_out(&kit, incident, 0, items, TICKETS);
+    assert_int_equal(try_.count, 6);
+    assert_int_equal(try_.verdicts[AW_VERDICT_GOES], 6);
+    later = post(&kit, (struct post){.who = 10, .flight = FLIGHT});
+    (void)kit_lease(&kit, tickets[2], "ann", KIT_HOUR);
+    (void)post(&kit, (struct post){.who = 4, .flight = FLIGHT}); /* of tickets[3]: he writes again */
+    assert_int_equal(approve(&kit, &try_), AW_OK);
+    assert_int_equal(approve(&kit, &try_), AW_E_WRONG_STATE);
+    assert_true(view_of(&kit, incident).is_answering);
+    assert_int_equal(settle(&kit), 4 + 1); /* four tickets, and the end */
+    assert_false(view_of(&kit, incident).is_answering);
+    assert_int_equal(view_of(&kit, incident).answered, 4);
+    assert_int_equal(view_of(&kit, incident).open, 3);
+    for (uint32_t i = 0; i < 6; i++) {
+        bool goes = i != 2 && i != 3;
+
+        assert_int_equal(kit_view(&kit, tickets[i]).state == AW_TICKET_CLOSED, goes);
+        assert_int_equal(replies_to(&kit, tickets[i]), goes ? 1 : 0);
+    }
+    assert_int_equal(kit_view(&kit, later).state, AW_TICKET_WAITING);
+    /* Who writes again comes back with his age, and this incident answers him no more. */
+    (void)post(&kit, (struct post){.who = 1, .flight = FLIGHT});
+    assert_int_equal(kit_view(&kit, tickets[0]).state, AW_TICKET_WAITING);
+    assert_part(&kit, tickets[0], incident);
+    try_ = try_out(&kit, incident, 0, items, TICKETS);
+    assert_int_equal(try_.verdicts[AW_VERDICT_ANSWERED], 1);
+    assert_int_equal(try_.verdicts[AW_VERDICT_LEASED], 1);
+    assert_int_equal(try_.verdicts[AW_VERDICT_GOES], 2);
+    assert_int_equal(approve(&kit, &try_), AW_OK);
+    assert_int_equal(settle(&kit), 2 + 1);
+    assert_int_equal(replies_to(&kit, tickets[0]), 1);
+    kit_close(&kit);
+}
+
+/* Who is held out, and why. */
+static void
+test_verdicts(void **state)
+{
+    struct aw_incident_item items[TICKETS];
+    struct aw_ticket_id     ticket;
+    struct aw_incident_id   incident;
+    struct aw_incident_try  try_;
+    struct kit              kit;
+
+    (void)state;
+    kit_open(&kit);
+    incident = make(&kit, &on_airport, 1, AW_FOLLOW_LATER);
+    ticket = post(&kit, (struct post){.who = 1, .airport = "AMS"});
+    (void)kit_on_ticket(&kit, AW_COMMAND_HOLD, ticket, 0, 0);
+    ticket = post(&kit, (struct post){.who = 2, .airport = "AMS"});
+    (void)kit_place(&kit, ticket, AW_CLASS_DISRUPTED, NULL);
+    ticket = post(&kit, (struct post){.who = 3, .airport = "AMS"});
+    (void)kit_place(&kit, ticket, AW_CLASS_CARE, NULL);
+    (void)post(&kit, (struct post){.who = 4, .flight = FLIGHT, .airport = "AMS"});
+    (void)post(&kit, (struct post){.who = 4, .flight = OTHER});
+    (void)post(&kit, (struct post){.who = 5, .flight = FLIGHT, .from = "AMS"});
+    (void)post(&kit, (struct post){.who = 6, .airport = "AMS"});
+    try_ = try_out(&kit, incident, AW_NEEDS_FLIGHT, items, 2);
+    assert_int_equal(try_.count, 2);
+    assert_int_equal(try_.next, items[1].ticket.slot);
+    assert_int_equal(try_.verdicts[AW_VERDICT_HELD], 1);
+    assert_int_equal(try_.verdicts[AW_VERDICT_CLASS], 1);
+    assert_int_equal(try_.verdicts[AW_VERDICT_CARE], 1);
+    assert_int_equal(try_.verdicts[AW_VERDICT_SEVERAL], 1);
+    assert_int_equal(try_.verdicts[AW_VERDICT_FACTS], 1);
+    assert_int_equal(try_.verdicts[AW_VERDICT_GOES], 1);
+    kit_close(&kit);
+}
+
+/* What was shown is not what would be said any more: nothing is approved. */
+static void
+test_what_was_shown_changed(void **state)
+{
+    struct aw_incident_item items[TICKETS];
+    struct aw_command       flight = {.kind = AW_COMMAND_FLIGHT,
+                                      .in.flight = {.flight_hash = FLIGHT,
+                                                    .number = AW_SLICE("KL641"),
+                                                    .date_days = 20558,
+                                                    .state = AW_FLIGHT_CANCELLED,
+                                                    .by = AW_SLICE("sam")}};
+    struct aw_incident_id   incident;
+    struct aw_incident_try  try_;
+    struct kit              kit;
+
+    (void)state;
+    kit_open(&kit);
+    incident = make(&kit, &on_flight, 1, AW_FOLLOW_LATER);
+    (void)post(&kit, (struct post){.who = 1, .flight = FLIGHT});
+    try_ = try_out(&kit, incident, 0, items, TICKETS);
+    assert_int_equal(kit_apply(&kit, &flight), AW_OK);
+    assert_int_equal(approve(&kit, &try_), AW_E_PRECONDITION);
+    try_ = try_out(&kit, incident, 0, items, TICKETS);
+    (void)try_set(&kit, (struct aw_in_incident){.incident = incident, .title = AW_SLICE("another")}, AW_OK);
+    assert_int_equal(approve(&kit, &try_), AW_E_PRECONDITION);
+    try_ = try_out(&kit, incident, 0, items, TICKETS);
+    try_.through = aw_state_seq(kit.state) + 1;
+    assert_int_equal(approve(&kit, &try_), AW_E_PRECONDITION);
+    (void)try_set(&kit, (struct aw_in_incident){.incident = incident, .state = AW_INCIDENT_CLOSED}, AW_OK);
+    assert_int_equal(aw_incident_try_begin(kit.state, &try_), AW_E_WRONG_STATE);
+    kit_close(&kit);
+}
+
 /* --- restarts --------------------------------------------------------------------------------------------------------------- */
 
 /* A checkpoint in the middle of a round: the digest is the same, counts are, and a start goes on by itself. */
 static void
 test_checkpoint(void **state)
 {
+    struct aw_incident_item   items[TICKETS];
+    struct aw_incident_try    try_;
     struct aw_checkpoint_mark mark;
     struct aw_incident_id     incident;
     struct aw_ticket_id       tickets[TICKETS];
@@ -420,6 +578,8 @@ test_checkpoint(void **state)
     assert_int_equal(link_by(&kit, tickets[1], incident, false, NULL), AW_OK);
     assert_int_equal(link_by(&kit, tickets[0], incident, false, NULL), AW_OK);
     assert_int_equal(link_by(&kit, tickets[0], incident, true, NULL), AW_OK);
+    try_ = try_out(&kit, incident, 0, items, TICKETS);
+    assert_int_equal(approve(&kit, &try_), AW_OK);
     assert_true(aw_state_cut_begin(kit.state, &mark));
     while (aw_state_cut_next(kit.state, &chunk, &mark))
         assert_int_equal(aw_state_load_chunk(again.state, &chunk, &why), AW_OK);
@@ -428,8 +588,9 @@ test_checkpoint(void **state)
     again.now = kit.now;
     assert_true(aw_hash128_eq(aw_state_digest(kit.state), aw_state_digest(again.state)));
     assert_int_equal(view_of(&again, incident).open, 1);
-    assert_int_equal(settle(&again), TICKETS / 2 - 1);
-    assert_int_equal(settle(&kit), TICKETS / 2 - 1);
+    assert_int_equal(settle(&again), 1 + 1 + TICKETS / 2 - 1); /* one is answered, the end, and the rest is linked */
+    assert_int_equal(settle(&kit), 1 + 1 + TICKETS / 2 - 1);
+    assert_int_equal(view_of(&again, incident).answered, 1);
     assert_true(aw_hash128_eq(aw_state_digest(kit.state), aw_state_digest(again.state)));
     assert_part(&again, tickets[0], none);
     kit_close(&again);
@@ -450,6 +611,9 @@ main(void)
         cmocka_unit_test(test_room),
         cmocka_unit_test(test_five_tickets_propose),
         cmocka_unit_test(test_what_does_not_propose),
+        cmocka_unit_test(test_answer),
+        cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_what_was_shown_changed),
         cmocka_unit_test(test_checkpoint),
     };
 

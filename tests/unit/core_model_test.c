@@ -1819,6 +1819,8 @@ compare_out(const struct run *run, enum aw_command_kind kind, const struct aw_ou
     case AW_COMMAND_PROMISE:
     case AW_COMMAND_INCIDENT: /* core_incident_test has these */
     case AW_COMMAND_INCIDENT_LINK:
+    case AW_COMMAND_INCIDENT_ANSWER:
+    case AW_COMMAND_INCIDENT_TIMER:
     case AW_COMMAND_TEMPLATE:
     case AW_COMMAND_SURGE: /* core_surge_test has it */
         return;
@@ -2372,6 +2374,8 @@ apply_model(const struct logged *l, struct aw_command *c)
     case AW_COMMAND_PROMISE:
     case AW_COMMAND_INCIDENT: /* core_incident_test has these */
     case AW_COMMAND_INCIDENT_LINK:
+    case AW_COMMAND_INCIDENT_ANSWER:
+    case AW_COMMAND_INCIDENT_TIMER:
     case AW_COMMAND_TEMPLATE:
     case AW_COMMAND_SURGE: /* core_surge_test has it */
         break;

@@ -1330,6 +1330,8 @@ try_kind(struct kit *kit, enum aw_command_kind kind, struct aw_ticket_id ticket,
     case AW_COMMAND_PROMISE:
     case AW_COMMAND_INCIDENT: /* core_incident_test has these */
     case AW_COMMAND_INCIDENT_LINK:
+    case AW_COMMAND_INCIDENT_ANSWER:
+    case AW_COMMAND_INCIDENT_TIMER:
     case AW_COMMAND_SURGE: /* core_surge_test has it */
         break;
     }

@@ -19,15 +19,44 @@
 #define SEED   UINT64_C(0x5eed0a51)
 #define ROUNDS 400U
 
-static const enum aw_command_kind kinds[] = {
-    AW_COMMAND_EPOCH,    AW_COMMAND_SETTINGS,    AW_COMMAND_LANE,         AW_COMMAND_MESSAGE,     AW_COMMAND_LEASE,
-    AW_COMMAND_EXTEND,   AW_COMMAND_COMPLETE,    AW_COMMAND_RELEASE,      AW_COMMAND_TIMER,       AW_COMMAND_HOLD,
-    AW_COMMAND_UNHOLD,   AW_COMMAND_CANCEL,      AW_COMMAND_FLIGHT,       AW_COMMAND_AIRPORT,     AW_COMMAND_UNDO,
-    AW_COMMAND_PLACE,    AW_COMMAND_DECLINE,     AW_COMMAND_UNFOLD,       AW_COMMAND_AGENT,       AW_COMMAND_CHANNEL,
-    AW_COMMAND_REPLY,    AW_COMMAND_REPLY_LEASE, AW_COMMAND_REPLY_STATUS, AW_COMMAND_REPLY_TIMER, AW_COMMAND_REDRIVE,
-    AW_COMMAND_TRANSFER, AW_COMMAND_NOTE,        AW_COMMAND_PRESENCE,     AW_COMMAND_INCIDENT,    AW_COMMAND_INCIDENT_LINK,
-    AW_COMMAND_FORECAST, AW_COMMAND_PROMISE,     AW_COMMAND_TEMPLATE,     AW_COMMAND_SURGE,       AW_COMMAND_DEFER,
-    AW_COMMAND_APPROVE};
+static const enum aw_command_kind kinds[] = {AW_COMMAND_EPOCH,
+                                             AW_COMMAND_SETTINGS,
+                                             AW_COMMAND_LANE,
+                                             AW_COMMAND_MESSAGE,
+                                             AW_COMMAND_LEASE,
+                                             AW_COMMAND_EXTEND,
+                                             AW_COMMAND_COMPLETE,
+                                             AW_COMMAND_RELEASE,
+                                             AW_COMMAND_TIMER,
+                                             AW_COMMAND_HOLD,
+                                             AW_COMMAND_UNHOLD,
+                                             AW_COMMAND_CANCEL,
+                                             AW_COMMAND_FLIGHT,
+                                             AW_COMMAND_AIRPORT,
+                                             AW_COMMAND_UNDO,
+                                             AW_COMMAND_PLACE,
+                                             AW_COMMAND_DECLINE,
+                                             AW_COMMAND_UNFOLD,
+                                             AW_COMMAND_AGENT,
+                                             AW_COMMAND_CHANNEL,
+                                             AW_COMMAND_REPLY,
+                                             AW_COMMAND_REPLY_LEASE,
+                                             AW_COMMAND_REPLY_STATUS,
+                                             AW_COMMAND_REPLY_TIMER,
+                                             AW_COMMAND_REDRIVE,
+                                             AW_COMMAND_TRANSFER,
+                                             AW_COMMAND_NOTE,
+                                             AW_COMMAND_PRESENCE,
+                                             AW_COMMAND_INCIDENT,
+                                             AW_COMMAND_INCIDENT_LINK,
+                                             AW_COMMAND_INCIDENT_ANSWER,
+                                             AW_COMMAND_INCIDENT_TIMER,
+                                             AW_COMMAND_FORECAST,
+                                             AW_COMMAND_PROMISE,
+                                             AW_COMMAND_TEMPLATE,
+                                             AW_COMMAND_SURGE,
+                                             AW_COMMAND_DEFER,
+                                             AW_COMMAND_APPROVE};
 
 /* --- random commands -------------------------------------------------------------------------------------------------------- */
 
@@ -401,6 +430,23 @@ make_incident_id(struct maker *maker)
 }
 
 static void
+make_incident_answer(struct maker *maker, struct aw_command *command)
+{
+    struct aw_in_template texts;
+
+    make_template(maker, &texts);
+    command->in.incident_answer = (struct aw_in_incident_answer){.incident = make_incident_id(maker),
+                                                                 .texts = texts.texts,
+                                                                 .text_count = texts.text_count,
+                                                                 .needs = (uint8_t)below(&maker->rng, AW_NEEDS_ALL + 1),
+                                                                 .through = next(&maker->rng),
+                                                                 .facts = next(&maker->rng),
+                                                                 .by = make_string(maker, 0, AW_AGENT_BYTES_MAX)};
+    if (below(&maker->rng, 2) != 0)
+        command->once = (struct aw_once){.key = make_hash(maker), .request = next(&maker->rng)};
+}
+
+static void
 make_incident(struct maker *maker, struct aw_command *command)
 {
     struct aw_in_incident  *in = &command->in.incident;
@@ -738,6 +784,15 @@ make_fields(struct maker *maker, struct aw_command *command)
         return;
     case AW_COMMAND_INCIDENT:
         make_incident(maker, command);
+        return;
+    case AW_COMMAND_INCIDENT_ANSWER:
+        make_incident_answer(maker, command);
+        return;
+    case AW_COMMAND_INCIDENT_TIMER:
+        command->in.incident_timer = (struct aw_in_incident_timer){.incident = make_incident_id(maker),
+                                                                   .ticket = {.seq = next(&maker->rng),
+                                                                              .slot = 1 + (uint32_t)below(&maker->rng, 1000),
+                                                                              .shard = (uint8_t)next(&maker->rng)}};
         return;
     case AW_COMMAND_INCIDENT_LINK:
         command->in.incident_link = (struct aw_in_incident_link){
@@ -1173,6 +1228,23 @@ same_effect(const struct aw_effect *a, const struct aw_effect *b)
 }
 
 static void
+same_incident_answer(const struct aw_in_incident_answer *a, const struct aw_in_incident_answer *b)
+{
+    SAME(incident.seq);
+    SAME(incident.slot);
+    SAME(incident.shard);
+    SAME(text_count);
+    SAME(needs);
+    SAME(through);
+    SAME(facts);
+    SAME_SLICE(by);
+    for (uint32_t i = 0; i < a->text_count; i++) {
+        SAME_SLICE(texts[i].lang);
+        SAME_SLICE(texts[i].words);
+    }
+}
+
+static void
 same_incident(const struct aw_command *a, const struct aw_command *b)
 {
     SAME(in.incident.incident.seq);
@@ -1355,6 +1427,18 @@ same_command(const struct aw_command *a, const struct aw_command *b)
         return;
     case AW_COMMAND_INCIDENT:
         same_incident(a, b);
+        return;
+    case AW_COMMAND_INCIDENT_ANSWER:
+        same_incident_answer(&a->in.incident_answer, &b->in.incident_answer);
+        SAME_HASH(once.key);
+        SAME(once.request);
+        return;
+    case AW_COMMAND_INCIDENT_TIMER:
+        SAME(in.incident_timer.incident.seq);
+        SAME(in.incident_timer.incident.slot);
+        SAME(in.incident_timer.ticket.seq);
+        SAME(in.incident_timer.ticket.slot);
+        SAME(in.incident_timer.ticket.shard);
         return;
     case AW_COMMAND_INCIDENT_LINK:
         SAME(in.incident_link.ticket.seq);
@@ -2237,6 +2321,19 @@ static const struct aw_command golden[] = {
     {.kind = AW_COMMAND_INCIDENT_LINK,
      .in.incident_link = {.ticket = GOLDEN_TICKET, .incident = {.seq = 4800, .slot = 7, .shard = 7}, .parts = true},
      GOLDEN_OUT},
+    {.kind = AW_COMMAND_INCIDENT_ANSWER,
+     .in.incident_answer = {.incident = {.seq = 4800, .slot = 7, .shard = 7},
+                            .texts = golden_texts,
+                            .text_count = 2,
+                            .needs = AW_NEEDS_FLIGHT | AW_NEEDS_PRIVATE,
+                            .through = 4990,
+                            .facts = 0xfac7,
+                            .by = {"sam", 3}},
+     GOLDEN_OUT},
+    {.kind = AW_COMMAND_INCIDENT_TIMER,
+     .in.incident_timer = {.incident = {.seq = 4800, .slot = 7, .shard = 7}, .ticket = GOLDEN_TICKET},
+     .out = {.seq = 5000, .prev_seq = 4999, .effect = {.ticket_seq = 4700, .incident = {.seq = 4800, .slot = 7}}}},
+    {.kind = AW_COMMAND_INCIDENT_TIMER, .in.incident_timer = {.incident = {.seq = 4800, .slot = 7, .shard = 7}}, GOLDEN_OUT},
     {.kind = AW_COMMAND_TEMPLATE,
      .in.template_ =
          {.kind = AW_REPLY_PROMISE_MOVED, .texts = golden_texts, .text_count = 2, .by = {"sam", 3}, .if_match.version = 6},

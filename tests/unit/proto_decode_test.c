@@ -211,6 +211,7 @@ body_with(struct rig *rig, enum aw_object_kind kind, const struct aw_field *fiel
                     {"replies", "1"},
                     {"slice_s", "1"},
                     {"title", "\"t\""},
+                    {"texts", "[{\"lang\":\"en\",\"text\":\"t\"}]"},
                     {"lang", "\"en\""},
                     {"accounts", "[{\"channel\":\"c\"}]"}};
     const struct aw_object *object = aw_object_of(kind);

@@ -58,6 +58,9 @@ fill_ticket_command(struct aw_command *command)
                                                      .reply_by = AT};
     else if (command->kind >= AW_COMMAND_HOLD && command->kind <= AW_COMMAND_PLACE)
         command->in.ticket = (struct aw_in_ticket){.ticket = {.seq = 5, .slot = 1}, .until = AT, .by = by, .words = words};
+    else if (command->kind == AW_COMMAND_INCIDENT_TIMER)
+        command->in.incident_timer =
+            (struct aw_in_incident_timer){.ticket = {.seq = 5, .slot = 1}, .incident = {.seq = 4, .slot = 2}};
     else if (command->kind == AW_COMMAND_INCIDENT_LINK)
         command->in.incident_link = (struct aw_in_incident_link){
             .ticket = {.seq = 5, .slot = 1}, .incident = {.seq = 4, .slot = 2}, .parts = true, .by = by};
