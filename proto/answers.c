@@ -892,6 +892,64 @@ write_ratio(struct aw_writer *writer, uint64_t part, uint64_t whole)
         aw_writer_real(writer, (double)part / (double)whole);
 }
 
+static void
+write_day_fields(struct aw_writer *writer, const struct aw_day *day)
+{
+    char date[11];
+
+    aw_date_format(day->day, date);
+    KEY(writer, "date");
+    write_string(writer, date);
+    KEY(writer, "taken");
+    aw_writer_u64(writer, day->taken);
+    KEY(writer, "completed");
+    aw_writer_u64(writer, day->completed);
+    KEY(writer, "replied");
+    aw_writer_u64(writer, day->replied);
+    KEY(writer, "returned");
+    aw_writer_u64(writer, day->returned);
+}
+
+static void
+write_team(struct aw_writer *writer, const struct aw_day *day, uint64_t goal)
+{
+    aw_writer_begin_map(writer);
+    write_day_fields(writer, day);
+    KEY(writer, "goal");
+    if (goal == 0)
+        aw_writer_null(writer);
+    else
+        aw_writer_u64(writer, goal);
+    aw_writer_end_map(writer);
+}
+
+static void
+write_stats_more(struct aw_writer *writer, const struct aw_stats_answer *stats)
+{
+    KEY(writer, "replies");
+    aw_writer_u64(writer, stats->replied);
+    KEY(writer, "promises");
+    aw_writer_begin_map(writer);
+    KEY(writer, "kept");
+    aw_writer_u64(writer, stats->promises_kept);
+    KEY(writer, "broken");
+    aw_writer_u64(writer, stats->promises_broken);
+    KEY(writer, "moved");
+    aw_writer_u64(writer, stats->promises_moved);
+    aw_writer_end_map(writer);
+    KEY(writer, "presence");
+    aw_writer_begin_map(writer);
+    for (unsigned i = 0; i < AW_PRESENCE_COUNT; i++) {
+        aw_writer_key(writer, aw_slice_str(aw_presence_name((enum aw_presence)i)));
+        aw_writer_u64(writer, stats->by_presence[i]);
+    }
+    aw_writer_end_map(writer);
+    KEY(writer, "surge_since");
+    aw_writer_time(writer, stats->surge_since);
+    KEY(writer, "team");
+    write_team(writer, &stats->team, stats->team_goal);
+}
+
 void
 aw_proto_write_stats(struct aw_writer *writer, const struct aw_stats_answer *stats)
 {
@@ -939,8 +997,23 @@ aw_proto_write_stats(struct aw_writer *writer, const struct aw_stats_answer *sta
     }
     KEY(writer, "messages_per_ticket");
     write_ratio(writer, stats->messages, stats->opened);
+    KEY(writer, "channels_per_ticket");
+    write_ratio(writer, stats->ticket_channels, stats->opened);
     KEY(writer, "recontact_rate");
     write_ratio(writer, stats->reopened, stats->completed);
+    write_stats_more(writer, stats);
+    aw_writer_end_map(writer);
+}
+
+void
+aw_proto_write_day(struct aw_writer *writer, const struct aw_day_answer *day)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "agent");
+    aw_writer_str(writer, day->agent);
+    write_day_fields(writer, &day->own);
+    KEY(writer, "team");
+    write_team(writer, &day->team, day->team_goal);
     aw_writer_end_map(writer);
 }
 

@@ -149,6 +149,7 @@ void aw_proto_write_flight(struct aw_writer *writer, const struct aw_flight_answ
 void aw_proto_write_flights(struct aw_writer *writer, const struct aw_flight_answer *flights, uint32_t count,
                             struct aw_slice next);
 void aw_proto_write_stats(struct aw_writer *writer, const struct aw_stats_answer *stats);
+void aw_proto_write_day(struct aw_writer *writer, const struct aw_day_answer *day);
 void aw_proto_write_agent(struct aw_writer *writer, const struct aw_agent_answer *agent);
 /* A page of tickets that fit a filter, each as far as the state tells it. */
 void aw_proto_write_found(struct aw_writer *writer, const struct aw_found_answer *found);

@@ -589,6 +589,10 @@ answer(struct aw_committer *c, struct aw_query *query, aw_ms now)
     case AW_QUERY_COUNTS:
         aw_state_counts(c->config.state, query->counts);
         return;
+    case AW_QUERY_DAY:
+        query->err = aw_state_agent_day(c->config.state, query->name, now, &query->days->own);
+        query->days->team = aw_state_day(c->config.state, now);
+        return;
     }
     AW_UNREACHABLE();
 }

@@ -200,6 +200,95 @@ aw_state_agent_barred(const struct aw_state *state, uint32_t agent)
     return settings == NULL ? 0 : settings->barred;
 }
 
+/* --- days ----------------------------------------------------------------------------------------------------------------- */
+
+#define DAY_MS (UINT64_C(24) * 3600 * 1000)
+
+static uint32_t
+today(aw_ms now)
+{
+    return (uint32_t)(now / DAY_MS);
+}
+
+static void
+roll(struct aw_day_row *row, uint32_t day)
+{
+    if (row->day != day)
+        *row = (struct aw_day_row){.day = day};
+}
+
+/* Both are of today; the agent's row is to be changed. */
+static void
+begin_count(struct aw_state *state, uint32_t agent, struct aw_day_row *ret_days[2])
+{
+    ret_days[0] = &((struct aw_agent_row *)aw_rows_change(&state->agents, agent))->day;
+    ret_days[1] = &state->globals.day;
+    roll(ret_days[0], today(state->now));
+    roll(ret_days[1], today(state->now));
+}
+
+void
+aw_agent_took(struct aw_state *state, uint32_t agent)
+{
+    struct aw_day_row *days[2];
+
+    begin_count(state, agent, days);
+    for (unsigned i = 0; i < AW_ARRAY_LEN(days); i++)
+        days[i]->taken++;
+}
+
+void
+aw_agent_replied(struct aw_state *state, uint32_t agent)
+{
+    struct aw_day_row *days[2];
+
+    begin_count(state, agent, days);
+    for (unsigned i = 0; i < AW_ARRAY_LEN(days); i++)
+        days[i]->replied++;
+}
+
+void
+aw_agent_ended(struct aw_state *state, uint32_t agent, enum aw_command_kind kind)
+{
+    bool               completes = kind == AW_COMMAND_COMPLETE;
+    bool               returns = kind == AW_COMMAND_RELEASE || kind == AW_COMMAND_DECLINE || kind == AW_COMMAND_TRANSFER;
+    struct aw_day_row *days[2];
+
+    if (!completes && !returns)
+        return;
+    begin_count(state, agent, days);
+    for (unsigned i = 0; i < AW_ARRAY_LEN(days); i++) {
+        days[i]->completed += completes;
+        days[i]->returned += returns;
+    }
+}
+
+static struct aw_day
+show_day(const struct aw_day_row *row, aw_ms now)
+{
+    if (row->day != today(now))
+        return (struct aw_day){.day = today(now)};
+    return (struct aw_day){
+        .day = row->day, .taken = row->taken, .completed = row->completed, .replied = row->replied, .returned = row->returned};
+}
+
+enum aw_err
+aw_state_agent_day(const struct aw_state *state, struct aw_slice name, aw_ms now, struct aw_day *ret_day)
+{
+    uint32_t agent = aw_agent_find(state, name);
+
+    if (agent == 0)
+        return AW_E_NOT_FOUND;
+    *ret_day = show_day(&aw_agent_at(state, agent)->day, now);
+    return AW_OK;
+}
+
+struct aw_day
+aw_state_day(const struct aw_state *state, aw_ms now)
+{
+    return show_day(&state->globals.day, now);
+}
+
 void
 aw_agent_completed(struct aw_state *state, uint32_t agent)
 {

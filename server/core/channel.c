@@ -65,11 +65,21 @@ aw_channel_shelve(struct aw_state *state, uint32_t channel)
     state->shelves |= (uint16_t)(1U << channel);
 }
 
+/* Of a ticket's row: messages give numbers up to AW_CHANNELS_TOLD_MAX. */
+#define CHANNEL_BITS 12U
+AW_STATIC_ASSERT(AW_CHANNELS_TOLD_MAX < CHANNEL_BITS, "each has a bit of its own");
+
 void
 aw_channel_set(struct aw_state *state, struct aw_ticket_row *ticket, uint32_t channel)
 {
+    unsigned bit = channel < CHANNEL_BITS ? channel : CHANNEL_BITS - 1;
+
     AW_ASSERT(channel <= aw_state_channel_count(state));
     ticket->channel = channel & AW_CHANNELS_MAX;
+    if ((ticket->channels >> bit & 1) != 0)
+        return;
+    ticket->channels |= 1U << bit & ((1U << CHANNEL_BITS) - 1);
+    state->globals.ticket_channels++;
 }
 
 void

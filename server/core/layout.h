@@ -108,7 +108,8 @@ struct aw_ticket_row {
     uint64_t moved_nine : 16;
     uint64_t promised_class : 4; /* which it had then */
     uint64_t lang : 15;          /* of its newest message that names one: aw_lang_code */
-    uint64_t reserved_2 : 13;
+    uint64_t channels : 12;      /* those that its messages came on, 1 << number each; all from 11 on share the last */
+    uint64_t reserved_2 : 1;
     uint64_t incident_seq : 48; /* the record that linked it to */
     uint64_t incident : 16;     /* this incident; 0: it never was (incident.h) */
     uint32_t account;           /* that its newest message came to; 0: not kept, so the server itself writes nothing */
@@ -201,17 +202,29 @@ struct aw_agent_links {
     uint32_t is_changed; /* in the list of those to be published */
     uint32_t news;       /* counts the changes of what it holds; comes round */
 };
+/* What was done on one day, UTC; of another day nothing counts any more. */
+struct aw_day_row {
+    uint32_t day; /* since 1970 */
+    uint32_t taken;
+    uint32_t completed;
+    uint32_t replied;
+    uint32_t returned; /* released, declined, transferred */
+    uint32_t reserved;
+};
+AW_STATIC_ASSERT(sizeof(struct aw_day_row) == 24, "no holes");
+
 struct aw_agent_row {
-    char     name[AW_AGENT_BYTES_MAX];
-    aw_ms    completed_at; /* GENTLE: when it last completed a ticket since it is; else 0 */
-    uint16_t name_len;
-    uint16_t presence; /* enum aw_presence, but GONE */
-    uint32_t settings; /* its row; 0: it was never set */
+    char              name[AW_AGENT_BYTES_MAX];
+    aw_ms             completed_at; /* GENTLE: when it last completed a ticket since it is; else 0 */
+    uint16_t          name_len;
+    uint16_t          presence; /* enum aw_presence, but GONE */
+    uint32_t          settings; /* its row; 0: it was never set */
+    struct aw_day_row day;
     /* derived */
     struct aw_agent_links links;
 };
-AW_STATIC_ASSERT(offsetof(struct aw_agent_row, links) == AW_AGENT_BYTES_MAX + 16, "no holes");
-AW_STATIC_ASSERT(sizeof(struct aw_agent_row) == AW_AGENT_BYTES_MAX + 128, "no holes");
+AW_STATIC_ASSERT(offsetof(struct aw_agent_row, links) == AW_AGENT_BYTES_MAX + 16 + sizeof(struct aw_day_row), "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_agent_row) == AW_AGENT_BYTES_MAX + 128 + sizeof(struct aw_day_row), "no holes");
 
 /* What an agent is set to. Never given back, as the version must go on. */
 #define AW_UNITS_UNBOUND UINT8_MAX
@@ -624,13 +637,15 @@ struct aw_globals {
     uint64_t           promises_kept[AW_CLASS_COUNT];
     uint64_t           promises_broken[AW_CLASS_COUNT];
     uint64_t           promises_moved;
+    uint64_t           ticket_channels;         /* channels of each ticket, summed over all that were opened */
+    struct aw_day_row  day;                     /* of all agents */
     struct aw_text_set templates[AW_TEMPLATES]; /* from ACKNOWLEDGEMENT on */
     uint64_t           owed[AW_REPLY_KINDS];    /* replies that the server itself wrote, by kind */
     uint64_t           not_needed;              /* tickets that their customers closed */
     uint64_t           owed_left_out;           /* as the outbox had only the room that leases need */
 };
-AW_STATIC_ASSERT(sizeof(struct aw_globals) ==
-                     5 * 8 + 208 + 13 * 8 + AW_TABLE_COUNT * 16 + 24 + 24 + 11 * 8 + AW_TEMPLATES * 16 + AW_REPLY_KINDS * 8 + 16,
+AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 208 + 13 * 8 + AW_TABLE_COUNT * 16 + 24 + 24 + 12 * 8 + 24 +
+                                                  AW_TEMPLATES * 16 + AW_REPLY_KINDS * 8 + 16,
                  "no holes");
 AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 208, "no holes");
 
@@ -982,6 +997,10 @@ enum aw_err aw_presence_admits(const struct aw_state *state, const struct aw_in_
 bool        aw_agent_is_ready(const struct aw_state *state, uint32_t agent);
 enum aw_err aw_agent_admits(const struct aw_state *state, const struct aw_in_agent *in);
 uint32_t    aw_agent_find(const struct aw_state *state, struct aw_slice name);
+/* It took a ticket, wrote a reply, or its lease ended by a command of this kind: counted for its day and everybody's. */
+void aw_agent_took(struct aw_state *state, uint32_t agent);
+void aw_agent_replied(struct aw_state *state, uint32_t agent);
+void aw_agent_ended(struct aw_state *state, uint32_t agent, enum aw_command_kind kind);
 /* There is room. */
 uint32_t aw_agent_make(struct aw_state *state, struct aw_slice name);
 /* Whether it is set to serve this lane, or to all. */

@@ -231,6 +231,7 @@ aw_apply_lease(struct aw_state *state, struct aw_command *command)
     lease->seen_seq = ticket->message_seq;
     lease->pull_key = in->pull_key;
     list_lease(state, slot);
+    aw_agent_took(state, agent);
     command->out.prev_seq = ticket->last_seq;
     ticket->last_seq = seq & AW_ROW_SEQ_MAX;
     if (ticket->attempt < ATTEMPT_MAX)
@@ -258,6 +259,7 @@ aw_lease_end(struct aw_state *state, struct aw_ticket_row *ticket, enum aw_comma
     ticket->ended_kind = (uint8_t)kind;
     ticket->ended_agent = aw_lease_at(state, slot)->agent;
     ticket->ended_op = (uint32_t)(op_hash ^ op_hash >> 32);
+    aw_agent_ended(state, ticket->ended_agent, kind);
     ticket->link = 0;
     unlist_lease(state, slot);
     aw_rows_give(&state->leases, slot);

@@ -351,6 +351,7 @@ aw_outbox_add(struct aw_state *state, const struct aw_command *command, uint32_t
     row->agent = agent;
     row->op = fold(in->op_hash);
     let_wait(state, slot, aw_agent_needs_approval(state, agent) ? AW_REPLY_PENDING : AW_REPLY_WAITING);
+    aw_agent_replied(state, agent);
 }
 
 /* --- what the server itself writes ------------------------------------------------------------------------------------------ */

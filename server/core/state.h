@@ -487,6 +487,10 @@ uint32_t aw_state_template(const struct aw_state *state, enum aw_reply_kind kind
 uint32_t aw_state_texts(const struct aw_state *state, uint32_t first, struct aw_text_view *ret_views, uint32_t room);
 /* AW_E_NOT_FOUND: no reply names it any more. */
 AW_MUST_USE enum aw_err aw_state_text(const struct aw_state *state, struct aw_text_ref ref, struct aw_text_view *ret_view);
+/* What an agent did today, or all of them, by `now`. AW_E_NOT_FOUND: it was never seen. */
+AW_MUST_USE enum aw_err aw_state_agent_day(const struct aw_state *state, struct aw_slice name, aw_ms now, struct aw_day *ret_day);
+struct aw_day           aw_state_day(const struct aw_state *state, aw_ms now);
+
 /* AW_E_NOT_FOUND: there never was one, or it is forgotten. */
 AW_MUST_USE enum aw_err aw_state_reply(const struct aw_state *state, uint64_t seq, struct aw_reply_view *ret_view);
 /* Those of the ticket that was opened by this record, oldest first; the newest `room` of them. Returns how many. */
@@ -550,37 +554,39 @@ AW_MUST_USE enum aw_err aw_incident_try_begin(const struct aw_state *state, stru
 AW_MUST_USE bool aw_incident_try_step(const struct aw_state *state, struct aw_incident_try *try_, uint32_t work);
 
 struct aw_state_counts {
-    uint64_t tickets[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT];                                            /* by state and class */
-    uint64_t messages;                                                                                 /* accepted, ever */
-    uint64_t opened, folded, reopened, completed, cancelled, expired, released, declined, transferred; /* ever */
-    uint64_t deferred, commitments_kept, commitments_broken;                                           /* ever */
-    uint64_t commitments;                                                                              /* on open tickets */
-    uint64_t commitments_overdue;                                                                      /* of these, broken */
-    uint64_t helped; /* of those that wait: agents of other lanes may be given them too */
-    uint64_t leases;
-    uint64_t lanes;
-    uint64_t agents;
-    uint64_t by_presence[AW_PRESENCE_COUNT];
-    uint64_t ids;
-    uint64_t identities;
-    uint64_t keys;
-    uint64_t facts;
-    uint64_t flights;
-    uint64_t asides;
-    uint64_t channels;
-    uint64_t replies[AW_REPLY_STATES];      /* in the table, by state */
-    uint64_t replied;                       /* ever */
-    uint64_t promises_kept[AW_CLASS_COUNT]; /* ever; by the class that they were told */
-    uint64_t promises_broken[AW_CLASS_COUNT];
-    uint64_t promises_moved;       /* ever */
-    uint64_t owed[AW_REPLY_KINDS]; /* of them, by the server itself, by kind */
-    uint64_t not_needed;           /* tickets that their customers closed, ever */
-    uint64_t owed_left_out;        /* that it did not write, for lack of room in the outbox */
-    uint64_t own_texts;            /* rows in use */
-    uint64_t tickets_used;         /* open and closed */
-    uint64_t tickets_max;
-    uint64_t ids_max;
-    uint64_t bytes; /* of tables touched */
+    uint64_t      tickets[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT]; /* by state and class */
+    uint64_t      messages;                                      /* accepted, ever */
+    uint64_t      opened, folded, reopened, completed, cancelled, expired, released, declined, transferred; /* ever */
+    uint64_t      deferred, commitments_kept, commitments_broken;                                           /* ever */
+    uint64_t      commitments;                                                                              /* on open tickets */
+    uint64_t      commitments_overdue;                                                                      /* of these, broken */
+    uint64_t      helped; /* of those that wait: agents of other lanes may be given them too */
+    uint64_t      leases;
+    uint64_t      lanes;
+    uint64_t      agents;
+    uint64_t      by_presence[AW_PRESENCE_COUNT];
+    uint64_t      ids;
+    uint64_t      identities;
+    uint64_t      keys;
+    uint64_t      facts;
+    uint64_t      flights;
+    uint64_t      asides;
+    uint64_t      channels;
+    uint64_t      replies[AW_REPLY_STATES];      /* in the table, by state */
+    uint64_t      replied;                       /* ever */
+    uint64_t      promises_kept[AW_CLASS_COUNT]; /* ever; by the class that they were told */
+    uint64_t      promises_broken[AW_CLASS_COUNT];
+    uint64_t      promises_moved;       /* ever */
+    uint64_t      ticket_channels;      /* channels of each ticket, summed over all that were opened */
+    struct aw_day day;                  /* of all agents: the last one on which something was done */
+    uint64_t      owed[AW_REPLY_KINDS]; /* of them, by the server itself, by kind */
+    uint64_t      not_needed;           /* tickets that their customers closed, ever */
+    uint64_t      owed_left_out;        /* that it did not write, for lack of room in the outbox */
+    uint64_t      own_texts;            /* rows in use */
+    uint64_t      tickets_used;         /* open and closed */
+    uint64_t      tickets_max;
+    uint64_t      ids_max;
+    uint64_t      bytes; /* of tables touched */
 };
 void                           aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts);
 uint64_t                       aw_state_seq(const struct aw_state *state); /* last record; 0: none */

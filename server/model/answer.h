@@ -373,6 +373,28 @@ struct aw_lane_answer {
     uint32_t              helper_count;
 };
 
+/* Whether an agent takes tickets. GONE is LEAVING without a lease; nobody says it. */
+enum aw_presence { AW_PRESENCE_READY, AW_PRESENCE_WRAP_UP, AW_PRESENCE_BREAK, AW_PRESENCE_LEAVING, AW_PRESENCE_GONE };
+#define AW_PRESENCE_COUNT 5U
+/* "ready", "wrap_up", "break", "leaving", "gone" */
+const char *aw_presence_name(enum aw_presence presence);
+
+/* What was done on one day, UTC. */
+struct aw_day {
+    uint32_t day; /* since 1970 */
+    uint32_t taken;
+    uint32_t completed;
+    uint32_t replied;
+    uint32_t returned; /* released, declined, transferred */
+};
+/* GET /v1/agents/{agent}/day: for the agent alone. */
+struct aw_day_answer {
+    struct aw_slice agent;
+    struct aw_day   own;
+    struct aw_day   team;
+    uint64_t        team_goal; /* tickets completed a day; 0: none is set */
+};
+
 /* GET /v1/stats: the desk at one moment. */
 struct aw_class_stats {
     uint64_t waiting;
@@ -391,6 +413,10 @@ struct aw_stats_answer {
     uint64_t              lanes;
     uint64_t              agents;       /* ever seen or set */
     uint64_t              parked_pulls; /* waiting for a ticket just now */
+    uint64_t              by_presence[AW_PRESENCE_COUNT];
+    aw_ms                 surge_since; /* 0: there is none */
+    struct aw_day         team;
+    uint64_t              team_goal; /* as in aw_day_answer */
     /* Since the store was made. */
     uint64_t messages;
     uint64_t opened;
@@ -407,6 +433,11 @@ struct aw_stats_answer {
     /* On open tickets, just now. */
     uint64_t commitments;
     uint64_t commitments_overdue;
+    uint64_t ticket_channels; /* channels of each ticket, summed */
+    uint64_t replied;
+    uint64_t promises_kept;
+    uint64_t promises_broken;
+    uint64_t promises_moved;
 };
 
 /* How many tickets of one channel an agent works on at once. */
@@ -415,12 +446,6 @@ struct aw_agent_units {
     uint32_t        units; /* at most AW_AGENT_UNITS_MAX; 0: none of this channel */
 };
 #define AW_UNITS_NO_TOTAL UINT32_MAX
-
-/* Whether an agent takes tickets. GONE is LEAVING without a lease; nobody says it. */
-enum aw_presence { AW_PRESENCE_READY, AW_PRESENCE_WRAP_UP, AW_PRESENCE_BREAK, AW_PRESENCE_LEAVING, AW_PRESENCE_GONE };
-#define AW_PRESENCE_COUNT 5U
-/* "ready", "wrap_up", "break", "leaving", "gone" */
-const char *aw_presence_name(enum aw_presence presence);
 
 struct aw_agent_answer {
     struct aw_slice              name;

@@ -90,6 +90,7 @@ static const struct route routes[] = {
     WITH_ID(AW_PATCH, "/v1/incidents/", "", aw_api_patch_incident),
     WITH_ID(AW_GET, "/v1/lanes/", "", aw_api_get_lane),
     WITH_ID(AW_PUT, "/v1/lanes/", "", aw_api_put_lane),
+    WITH_ID(AW_GET, "/v1/agents/", "/day", aw_api_agent_day),
     WITH_ID(AW_PUT, "/v1/agents/", "/presence", aw_api_put_presence),
     WITH_ID(AW_GET, "/v1/agents/", "", aw_api_get_agent),
     WITH_ID(AW_PUT, "/v1/agents/", "", aw_api_put_agent),

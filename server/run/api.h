@@ -88,6 +88,7 @@ aw_api_handler aw_api_history;     /* api_history.c */
 aw_api_handler aw_api_healthz;     /* api_health.c */
 aw_api_handler aw_api_readyz;
 aw_api_handler aw_api_metrics;
+aw_api_handler aw_api_agent_day; /* api_stats.c */
 aw_api_handler aw_api_stats;
 aw_api_handler aw_api_openapi;
 aw_api_handler aw_api_index;

@@ -218,6 +218,21 @@ def steer(api, make, sequence):
         status(api.connection.request("GET", path, [("accept", form)]), 200, "events as " + form)
 
 
+def declare(api):
+    """A surge, and what was done today."""
+    notice = [{"text": "busy"}, {"lang": "nl", "text": "druk"}]
+    policy = {"order": "strict", "targets_s": {"care": 60}, "receipt": {"notice": notice}}
+    scope = {"lanes": ["main"], "channels": ["web"], "flights": [{"number": "KL1", "date": DATE}], "airports": ["AMS"]}
+    status(api.get("/v1/surge"), 200, "GET a surge")
+    check(api.send("PUT", "/v1/surge", {"state": "on"}).status in (200, 201), "PUT a surge")
+    status(api.send("PUT", "/v1/surge", {"state": "on", "scope": scope, "policy": policy, "reason": "ash"}), 200, "PUT again")
+    status(api.get("/v1/surge"), 200, "GET what is declared")
+    ended = status(api.send("PUT", "/v1/surge", {"state": "off"}), 200, "the end").value
+    status(api.send("POST", "/v1/changes/%s/undo" % ended["change"], {}), 200, "its undo")
+    status(api.send("PUT", "/v1/surge", {"state": "off"}), 200, "the end after all")
+    status(api.get("/v1/agents/%s/day" % api.who), 200, "a day")
+
+
 def test_every_call(t):
     """No path, method or status of the document that the server does not give."""
     server = t.server()
@@ -228,6 +243,7 @@ def test_every_call(t):
         hand_on(api, make)
         write_back(api, make)
         steer(api, make, sequence)
+        declare(api)
     api = server.api()
     for path in ("/v1/stats", "/healthz", "/readyz", "/metrics", "/openapi.json", "/"):
         status(api.connection.request("GET", path, [("accept", "*/*")]), 200, path)

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""A surge on the real server: pulls follow its order, receipts its words, events tell of it; it outlives kill -9, and is undone."""
+"""A surge on the real server: pulls follow its order, receipts its words, events tell of it; it outlives kill -9, and is
+undone. And what was done today."""
 
 import sys
 import time
@@ -121,6 +122,39 @@ def test_receipts(t):
     equal(notice(channel="web", flights=[{"number": "KL1234"}]), None, "without its date no flight is named")
     equal(notice(channel="mail", airports=["AMS"]), None, "another channel")
     equal(notice(channel="web"), None, "about something else")
+
+
+def test_stats_and_day(t):
+    """What was done today is told of all together, and to each agent alone; over a restart too."""
+    server = t.server("--team-goal-completed", "50")
+    ann, bob = server.api("ann"), server.api("bob")
+    make = Messages()
+    first = make.next(channel="web")
+    ann.receipt(first)
+    ann.receipt(make.next(channel="mail", customer="x", identities=[{"kind": "mail", "value": "x@example.org"}]))
+    ann.receipt(make.next(channel="web", customer="y", identities=[{"kind": "mail", "value": "x@example.org"}]))
+    lease = ann.lease()["lease"]
+    status(ann.act(lease, "reply", {"text": "We look at it."}), 200, "reply")
+    ann.completed(lease, reply={"text": "Done."})
+    status(bob.act(bob.lease()["lease"], "release", {"reason": "test"}), 200, "release")
+    problem(bob.get("/v1/agents/ann/day"), 403, "forbidden")
+    problem(server.api("eve").get("/v1/agents/eve/day"), 404, "not-found")
+    server.restart()
+    ann, bob = server.api("ann", form=MSGPACK), server.api("bob")
+    team = {"taken": 2, "completed": 1, "replied": 2, "returned": 1, "goal": 50}
+
+    def day_of(api):
+        day = status(api.get("/v1/agents/%s/day" % api.who), 200, "day").value
+        equal(day["team"].pop("date"), day.pop("date"), "one date")
+        return day
+
+    equal(day_of(ann), {"agent": "ann", "taken": 1, "completed": 1, "replied": 2, "returned": 0, "team": team}, "her day")
+    equal(day_of(bob), {"agent": "bob", "taken": 1, "completed": 0, "replied": 0, "returned": 1, "team": team}, "his day")
+    stats = status(ann.get("/v1/stats"), 200, "stats").value
+    equal((stats["messages_per_ticket"], stats["channels_per_ticket"]), (1.5, 1.5), "of two tickets one has two channels")
+    equal((stats["replies"], stats["surge_since"], stats["team"]["goal"]), (2, None, 50), "stats")
+    equal(sum(stats["presence"].values()), stats["agents"], "presence")
+    check(set(stats["promises"]) == {"kept", "broken", "moved"}, "promises", stats)
 
 
 def test_bad_input(t):
