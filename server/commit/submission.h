@@ -77,35 +77,7 @@ enum aw_query_kind {
     AW_QUERY_CENSUS,       /* census -> census: a piece of it */
     AW_QUERY_WHO,          /* who -> who: a piece of it */
     AW_QUERY_TOLD,         /* told, skip, room -> told, count, next */
-    AW_QUERY_TICKET,    /* id -> views[0]; settings, when asked for */
-    AW_QUERY_AHEAD,     /* id, ahead -> views[0], and, if it waits, ahead and is_paused: in steps */
-    AW_QUERY_SEARCH,    /* search, and views unless by slot -> search, views: in steps; `now` is that of the last one */
-    AW_QUERY_LEASES_OF, /* agent -> views */
-    AW_QUERY_STREAM,    /* agent, look -> views, look: what a stream of this agent has to tell */
-    AW_QUERY_PULL,      /* agent, pull_key -> views: what a repeated pull gets again */
-    AW_QUERY_LANES,     /* -> lanes */
-    AW_QUERY_LANE,      /* name -> lanes[0] */
-    AW_QUERY_FLIGHT,    /* flight_hash -> flights[0] */
-    AW_QUERY_FLIGHTS,   /* -> flights, next */
-    AW_QUERY_AIRPORT,   /* airport -> airports[0] */
-    AW_QUERY_AIRPORTS,  /* -> airports, next */
-    AW_QUERY_INCIDENT,  /* incident -> incidents[0] */
-    AW_QUERY_INCIDENTS, /* incident_state -> incidents, next */
-    AW_QUERY_AGENT,     /* name -> agents[0] */
-    AW_QUERY_AGENTS,    /* -> agents, next */
-    AW_QUERY_DUE,       /* due -> views: commitments */
-    AW_QUERY_COUNTS,    /* -> counts */
-    AW_QUERY_REPLY,     /* seq -> replies[0] */
-    AW_QUERY_REPLIES,   /* reply_search: in steps */
-    AW_QUERY_SEEN,      /* leases, room -> seen */
-    AW_QUERY_CHANNEL,   /* name -> channel */
-    AW_QUERY_TEMPLATE,  /* reply_kind -> own_texts, count, version */
-    AW_QUERY_TEXTS,     /* text_refs, room -> own_texts: len 0 for one that is gone */
-    AW_QUERY_SURGE,     /* -> surge */
-    AW_QUERY_CENSUS,    /* census -> census: a piece of it */
-    AW_QUERY_WHO,       /* who -> who: a piece of it */
-    AW_QUERY_TOLD,      /* told, skip, room -> told, count, next */
-    AW_QUERY_DAY,       /* name -> days */
+    AW_QUERY_DAY,          /* name -> days */
 };
 /* A lease that a stream told of. */
 struct aw_told_lease {
