@@ -376,6 +376,33 @@ write_times(struct aw_writer *writer, aw_ms opened_at, aw_ms age_from)
     }
 }
 
+/* What was written back to the customer so far. */
+static bool
+write_previous(struct aw_writer *writer, const struct aw_stored_note *replies, uint32_t count)
+{
+    KEY(writer, "previous");
+    aw_writer_begin_array(writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct aw_slice content = aw_proto_body_get(replies[i].body, AW_SLICE("content"));
+
+        aw_writer_begin_map(writer);
+        KEY(writer, "reply");
+        write_reply_id(writer, replies[i].id);
+        KEY(writer, "written_at");
+        aw_writer_time(writer, replies[i].written_at);
+        KEY(writer, "agent");
+        aw_writer_str(writer, replies[i].by);
+        KEY(writer, "content");
+        if (content.len == 0)
+            aw_writer_null(writer);
+        else if (!aw_writer_copy(writer, content))
+            return false;
+        aw_writer_end_map(writer);
+    }
+    aw_writer_end_array(writer);
+    return true;
+}
+
 bool
 aw_proto_write_lease(struct aw_writer *writer, const struct aw_lease_answer *lease)
 {
@@ -404,8 +431,8 @@ aw_proto_write_lease(struct aw_writer *writer, const struct aw_lease_answer *lea
     write_incident(writer, lease->incident);
     if (!write_flights(writer, lease->messages, lease->message_count))
         return false;
-    KEY(writer, "previous");
-    write_strings(writer, NULL, 0);
+    if (!write_previous(writer, lease->previous, lease->previous_count))
+        return false;
     KEY(writer, "messages_total");
     aw_writer_u64(writer, lease->messages_total);
     if (!write_messages(writer, lease->messages, lease->message_count) ||

@@ -109,6 +109,8 @@ struct aw_lease_answer {
     const struct aw_stored_message *messages; /* oldest first; the last ones when there are too many */
     uint32_t                        message_count;
     uint32_t                        messages_total;
+    const struct aw_stored_note    *previous; /* replies by agents, as notes; the last ones when there are too many */
+    uint32_t                        previous_count;
     const struct aw_stored_note    *notes; /* oldest first; the last ones when there are too many */
     uint32_t                        note_count;
     uint32_t                        notes_total;

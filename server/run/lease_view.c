@@ -96,6 +96,8 @@ aw_lease_view_fill(struct aw_lease_answer *lease, const struct aw_read_item *ite
     lease->message_count = item->message_count;
     lease->notes = item->notes;
     lease->note_count = item->note_count;
+    lease->previous = item->replies;
+    lease->previous_count = item->reply_count;
     lease->reasons = item->reasons;
     lease->reason_count = item->reason_count;
     for (uint32_t i = item->message_count; i > 0 && newest.len == 0; i--) /* of those that can be read */

@@ -158,6 +158,13 @@ struct collected_note {
     struct collected_note *older;
     struct aw_stored_note  note;
 };
+/* What agents wrote, newest first: notes to each other, or replies. Each list has room of its own: it pushes out no message. */
+struct collected_notes {
+    struct collected_note *newest;
+    struct collected_note *oldest;
+    uint32_t               count;
+    size_t                 bytes; /* with those that there was no room for: these and older ones are left out */
+};
 
 struct thread_walk {
     struct aw_journal_reader *reader;
@@ -168,10 +175,8 @@ struct thread_walk {
     uint32_t                  count;
     size_t                    bytes;
     size_t                    bytes_max;
-    struct collected_note    *newest_note;
-    struct collected_note    *oldest_note;
-    uint32_t                  note_count;
-    size_t                    note_bytes; /* with those that there was no room for: these and older ones are left out */
+    struct collected_notes    notes;
+    struct collected_notes    replies;
 };
 
 static void
@@ -279,9 +284,9 @@ collect(struct thread_walk *walk, const struct aw_found *found, bool *full)
     return AW_OK;
 }
 
-/* What an agent wrote, if he did. Notes have room of their own: they push out no message. */
+/* What an agent wrote, if he did. */
 static enum aw_err
-collect_note(struct thread_walk *walk, const struct aw_found *found)
+collect_note(struct thread_walk *walk, struct collected_notes *notes, const struct aw_found *found)
 {
     struct collected_note *node;
     struct aw_command      command;
@@ -291,8 +296,8 @@ collect_note(struct thread_walk *walk, const struct aw_found *found)
 
     if (err != AW_OK || !aw_command_body(&command, &content))
         return err;
-    walk->note_bytes += content.len;
-    if (walk->note_count == AW_NOTES_SHOWN_MAX || walk->note_bytes > AW_NOTES_BYTES_MAX)
+    notes->bytes += content.len;
+    if (notes->count == AW_NOTES_SHOWN_MAX || notes->bytes > AW_NOTES_BYTES_MAX)
         return AW_OK;
     err = aw_journal_read_body(walk->reader, found->record.seq, &body);
     if (err != AW_OK && err != AW_E_NOT_FOUND && !is_damage(err))
@@ -307,13 +312,24 @@ collect_note(struct thread_walk *walk, const struct aw_found *found)
     if (!aw_arena_copy(walk->scratch, aw_command_by(&command), &node->note.by) ||
         !aw_arena_copy(walk->scratch, body, &node->note.body))
         return AW_E_MEMORY;
-    if (walk->oldest_note == NULL)
-        walk->newest_note = node;
+    if (notes->oldest == NULL)
+        notes->newest = node;
     else
-        walk->oldest_note->older = node;
-    walk->oldest_note = node;
-    walk->note_count++;
+        notes->oldest->older = node;
+    notes->oldest = node;
+    notes->count++;
     return AW_OK;
+}
+
+/* Which list what this record tells belongs to; NULL: to none. */
+static struct collected_notes *
+notes_of(struct thread_walk *walk, enum aw_command_kind kind)
+{
+    if (kind == AW_COMMAND_REPLY || kind == AW_COMMAND_COMPLETE)
+        return &walk->replies;
+    if (kind == AW_COMMAND_NOTE || kind == AW_COMMAND_TRANSFER || kind == AW_COMMAND_DEFER || kind == AW_COMMAND_APPROVE)
+        return &walk->notes;
+    return NULL;
 }
 
 static bool
@@ -402,24 +418,24 @@ give_messages(struct thread_walk *walk, struct room *room)
     }
 }
 
-static void
-give_notes(struct thread_walk *walk, struct room *room)
+/* NULL: there was no room. */
+static struct aw_stored_note *
+give_notes(const struct collected_notes *notes, struct room *room)
 {
-    struct aw_read_item *item = walk->item;
-    uint32_t             at = walk->note_count;
+    struct aw_stored_note *given = room_take(room, notes->count * sizeof(given[0]));
+    uint32_t               at = notes->count;
 
-    item->notes = room_take(room, walk->note_count * sizeof(item->notes[0]));
-    item->note_count = walk->note_count;
-    for (struct collected_note *node = walk->newest_note; node != NULL; node = node->older) {
+    for (struct collected_note *node = notes->newest; node != NULL; node = node->older) {
         struct aw_slice by = room_copy(room, node->note.by);
         struct aw_slice body = node->note.body.len == 0 ? (struct aw_slice){NULL, 0} : room_copy(room, node->note.body);
 
-        if (item->notes == NULL)
+        if (given == NULL)
             continue;
-        item->notes[--at] = node->note;
-        item->notes[at].by = by;
-        item->notes[at].body = body;
+        given[--at] = node->note;
+        given[at].by = by;
+        given[at].body = body;
     }
+    return given;
 }
 
 static enum aw_err
@@ -441,9 +457,8 @@ read_thread(struct aw_read *read, struct aw_read_item *item, struct aw_journal_r
             err = collect(&walk, found, &full);
         else if (err == AW_OK && found->record.kind == AW_COMMAND_PLACE)
             err = collect_word(&walk, found);
-        else if (err == AW_OK && (found->record.kind == AW_COMMAND_NOTE || found->record.kind == AW_COMMAND_TRANSFER ||
-                                  found->record.kind == AW_COMMAND_DEFER || found->record.kind == AW_COMMAND_APPROVE))
-            err = collect_note(&walk, found);
+        else if (err == AW_OK && notes_of(&walk, found->record.kind) != NULL)
+            err = collect_note(&walk, notes_of(&walk, found->record.kind), found);
         if (is_damage(err) || (err == AW_E_NOT_FOUND && item->is_open)) {
             err = collect_damaged(&walk, chain.at, read->shard);
             found->header.count = 0; /* what was read of it is nothing */
@@ -454,7 +469,10 @@ read_thread(struct aw_read *read, struct aw_read_item *item, struct aw_journal_r
     }
     note_edits(&walk);
     give_messages(&walk, room);
-    give_notes(&walk, room);
+    item->note_count = walk.notes.count;
+    item->notes = give_notes(&walk.notes, room);
+    item->reply_count = walk.replies.count;
+    item->replies = give_notes(&walk.replies, room);
     give_reasons(&walk, room);
     return AW_OK;
 }

@@ -68,6 +68,8 @@ struct aw_read_item {
     uint32_t                  message_count;
     struct aw_stored_note    *notes; /* among them: the newest AW_NOTES_SHOWN_MAX, or AW_NOTES_BYTES_MAX; oldest first */
     uint32_t                  note_count;
+    struct aw_stored_note    *replies; /* by agents, as notes; `body` is the stored one */
+    uint32_t                  reply_count;
     struct aw_slice          *reasons; /* why the class, of the messages that were read, newest words last; no word twice */
     uint32_t                  reason_count;
     struct aw_ticket_id

@@ -67,6 +67,8 @@ def test_approve_and_refuse(t):
     status(server.api("ann").pull(wait_s=0), 204, "it is kept for its writer")
     lease = vol.lease()
     equal((lease["ticket"], [note["text"] for note in lease["notes"]]), (second, ["too short"]), "the ticket, and why")
+    written = [(one["reply"], one["agent"], one["content"]["text"]) for one in lease["previous"]]
+    equal(written, [(stay, "vol", "what?")], "what was written")
     equal(taken(sue), [go], "only what was approved goes out")
     history = [item["type"] for item in sue.every("/v1/tickets/%s/history" % second)]
     check("aswolk.reply.refused" in history, "in its history", history)
@@ -97,6 +99,28 @@ def test_kill(t):
     for reply in replies[30:]:
         status(decide(sue, reply, "approve"), 200, "approved")
     equal(sorted(taken(sue)), sorted(replies[:20] + replies[30:]), "each that was approved, once")
+
+
+def test_previous(t):
+    """Who takes a ticket that was reopened is told what its customer was told, in order, also after kill -9."""
+    server = t.server("--kept-s", "0")
+    server.keep_address()
+    make = Messages()
+    ann = server.api("ann")
+    ann.receipt(make.next(customer="cas"))
+    lease = ann.lease()
+    equal(lease["previous"], [], "nothing so far")
+    first = status(ann.act(lease, "reply", {"text": "one moment"}), 200, "a reply").value["reply"]
+    second = ann.completed(lease, reply={"text": "done", "fields": {"name": "Cas"}})["reply"]
+    server.kill()
+    server.start()
+    bob = server.api("bob")
+    bob.receipt(make.next(customer="cas"))
+    lease = bob.lease()
+    told = [(one["reply"], one["agent"], one["content"]) for one in lease["previous"]]
+    wanted = [(first, "ann", {"text": "one moment"}), (second, "ann", {"text": "done", "fields": {"name": "Cas"}})]
+    equal(told, wanted, "what was written back")
+    equal(bob.held()[0]["previous"], lease["previous"], "as held")
 
 
 def aswolk(server, *args, code=0, agent="sue"):
