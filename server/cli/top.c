@@ -1,4 +1,5 @@
-/* top.c - `aswolk top`: the desk at a glance, again and again: classes, what comes and goes a second, the longest lanes. */
+/* top.c - `aswolk top`: the desk at a glance, again and again: the surge, agents, promises, classes, what comes and goes a second,
+ * the longest lanes. */
 #include "cli/cli.h"
 
 #include <inttypes.h>
@@ -155,12 +156,52 @@ print_ratio(const json_t *stats, const char *key, const char *what)
 }
 
 static void
+print_agents(const json_t *stats)
+{
+    const json_t *presence = json_object_get(stats, "presence");
+
+    (void)printf("agents     %" PRIu64 " known (%" PRIu64 " ready, %" PRIu64 " wrap-up, %" PRIu64 " break, %" PRIu64
+                 " leaving), %" PRIu64 " leases, %" PRIu64 " pulls wait\n",
+                 aw_cli_number(stats, "agents"), aw_cli_number(presence, "ready"), aw_cli_number(presence, "wrap_up"),
+                 aw_cli_number(presence, "break"), aw_cli_number(presence, "leaving"), aw_cli_number(stats, "leases"),
+                 aw_cli_number(stats, "parked_pulls"));
+}
+
+static void
+print_today(const json_t *stats)
+{
+    const json_t *team = json_object_get(stats, "team");
+
+    (void)printf("today      %" PRIu64 " completed", aw_cli_number(team, "completed"));
+    if (aw_cli_number(team, "goal") > 0)
+        (void)printf(" of %" PRIu64, aw_cli_number(team, "goal"));
+    (void)printf(", %" PRIu64 " replies, %" PRIu64 " given back\n", aw_cli_number(team, "replied"),
+                 aw_cli_number(team, "returned"));
+}
+
+/* Whether words to customers were kept: how long it would take, and what agents promised. */
+static void
+print_words(const json_t *stats)
+{
+    const json_t *promises = json_object_get(stats, "promises");
+
+    (void)printf("promises   %" PRIu64 " kept, %" PRIu64 " broken, %" PRIu64 " moved; commitments %" PRIu64 " kept, %" PRIu64
+                 " broken, %" PRIu64 " open\n",
+                 aw_cli_number(promises, "kept"), aw_cli_number(promises, "broken"), aw_cli_number(promises, "moved"),
+                 aw_cli_number(stats, "commitments_kept"), aw_cli_number(stats, "commitments_broken"),
+                 aw_cli_number(stats, "commitments"));
+}
+
+static void
 print_screen(const struct aw_cli *cli, const json_t *stats, const struct lanes *lanes, struct before *before, uint64_t now_ms)
 {
     (void)printf("%s  %s  role %s  order %s\n", cli->common.server, aw_cli_text(stats, "as_of"), aw_cli_text(stats, "role"),
                  aw_cli_text(stats, "order"));
-    (void)printf("agents     %" PRIu64 " known, %" PRIu64 " leases, %" PRIu64 " pulls wait\n", aw_cli_number(stats, "agents"),
-                 aw_cli_number(stats, "leases"), aw_cli_number(stats, "parked_pulls"));
+    if (aw_cli_text(stats, "surge_since")[0] != '\0')
+        (void)printf("SURGE      since %s\n", aw_cli_text(stats, "surge_since"));
+    print_agents(stats);
+    print_today(stats);
+    print_words(stats);
     (void)printf("ever       %" PRIu64 " messages, %" PRIu64 " tickets, %" PRIu64 " completed", aw_cli_number(stats, "messages"),
                  aw_cli_number(stats, "opened"), aw_cli_number(stats, "completed"));
     print_ratio(stats, "messages_per_ticket", "messages a ticket");
@@ -243,8 +284,10 @@ const struct aw_cli_command aw_cli_top = {
     .name = "top",
     .arguments = "",
     .summary = "the desk at a glance, every two seconds",
-    .about = "Shows by class what waits, for how long and how late, what comes and goes a second, and the longest lanes, until\n"
-             "it is interrupted. With --json one line of GET /v1/stats a look. Example: aswolk top --every 5",
+    .about =
+        "Shows the surge, agents and promises, by class what waits, for how long and how late, what comes and goes a second,\n"
+        "and the longest lanes, until it is interrupted. With --json one line of GET /v1/stats a look. Example: aswolk top "
+        "--every 5",
     .options = top_options,
     .option_count = AW_ARRAY_LEN(top_options),
     .defaults = &top_defaults,

@@ -6,6 +6,7 @@ import sys
 import time
 
 from aswolk_test import MSGPACK, NDJSON, Messages, check, equal, problem, rfc3339, run, status, until
+from test_cli import FAILED, USAGE, aswolk
 from test_flights import DATE, undo
 
 
@@ -155,6 +156,36 @@ def test_stats_and_day(t):
     equal((stats["replies"], stats["surge_since"], stats["team"]["goal"]), (2, None, 50), "stats")
     equal(sum(stats["presence"].values()), stats["agents"], "presence")
     check(set(stats["promises"]) == {"kept", "broken", "moved"}, "promises", stats)
+
+
+def test_by_hand(t):
+    """aswolk surge: show, declare, trial, end, undo; and that top tells of it."""
+    server = t.server()
+    check("no surge" in aswolk(server, "surge").out, "at first")
+    words = ["surge", "on", "nl=Het is druk.", "--reason", "ash", "--targets", "disrupted=7200,other=60", "--notice", "Busy."]
+    words += ["--order", "strict", "--flights", "KL1234/" + DATE, "--airports", "AMS,RTM", "--channels", "web"]
+    words += ["--overflow-after", "900", "--receipts-only"]
+    check("dry run" in aswolk(server, *words, "--dry-run").out, "a dry run")
+    aswolk(server, *words)
+    surge = get_surge(server.api())
+    notice = [{"lang": "nl", "text": "Het is druk."}, {"text": "Busy."}]
+    targets = {"disrupted": 7200, "other": 60}
+    receipt = {"notice": notice, "acknowledgement": "off"}
+    policy = {"order": "strict", "targets_s": targets, "overflow_after_s": 900, "receipt": receipt}
+    equal((surge["policy"], surge["reason"]), (policy, "ash"), "as said")
+    flights = [{"number": "KL1234", "date": DATE}]
+    equal(surge["scope"], {"lanes": [], "channels": ["web"], "flights": flights, "airports": ["AMS", "RTM"]}, "its scope")
+    shown = aswolk(server, "surge").out
+    for part in ("ash", "KL1234/" + DATE, "AMS RTM", "disrupted 7200 s", "nl    Het is druk.", "receipts only"):
+        check(part in shown, part, shown)
+    until("top tells of it", lambda: "SURGE" in aswolk(server, "top", "-n", "1").out)
+    aswolk(server, "surge", "off")
+    aswolk(server, "surge", "undo")
+    equal(get_surge(server.api())["policy"], policy, "after an undo")
+    aswolk(server, "surge", "undo", code=FAILED)
+    for bad in (["high"], ["off", "--order", "strict"], ["on", "--flights", "KL1"], ["on", "--targets", "care"], ["on", "nl"]):
+        aswolk(server, "surge", *bad, code=USAGE)
+    aswolk(server, "surge", "on", "--order", "fifo", code=FAILED)
 
 
 def test_bad_input(t):
