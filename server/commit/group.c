@@ -431,31 +431,46 @@ begin_atomic(struct aw_committer *c, struct aw_submission *submission)
     AW_UNREACHABLE();
 }
 
+/* Applies what fits of it. True when it is through. */
+static bool
+apply_entries(struct aw_committer *c, struct aw_submission *submission, aw_ms now)
+{
+    while (submission->done < submission->count) {
+        struct aw_entry *entry = &submission->entries[submission->done];
+        bool             is_done;
+
+        if (submission->done + AW_PREFETCH_AHEAD < submission->count)
+            aw_state_prefetch(c->config.state, &entry[AW_PREFETCH_AHEAD].command);
+        if (group_is_full(c))
+            return false;
+        is_done = entry->command.kind == AW_COMMAND_LEASE ? lease_one(c, submission, now) : apply_one(c, entry, now);
+        AW_IMPLIES(submission->is_atomic, is_done && entry->command.out.err == AW_OK);
+        if (!is_done)
+            return false;
+        submission->done++;
+    }
+    return true;
+}
+
 /* Applies what fits of the first submission of `list`; moves it to `done` when it is through. False when the batch is full. */
 static bool
 apply_some(struct aw_committer *c, struct aw_list *list, aw_ms now)
 {
     struct aw_list       *first = aw_list_first(list);
     struct aw_submission *submission;
-    bool                  is_done;
+    aw_ns                 began;
+    bool                  is_through;
 
     AW_ASSERT(first != NULL);
     submission = AW_CONTAINER(first, struct aw_submission, link);
+    began = submission->rests ? c->config.mono() : 0;
     if (submission->is_atomic && !begin_atomic(c, submission))
         return false;
-    while (submission->done < submission->count) {
-        if (submission->done + AW_PREFETCH_AHEAD < submission->count)
-            aw_state_prefetch(c->config.state, &submission->entries[submission->done + AW_PREFETCH_AHEAD].command);
-        if (group_is_full(c))
-            return false;
-        is_done = submission->entries[submission->done].command.kind == AW_COMMAND_LEASE
-                      ? lease_one(c, submission, now)
-                      : apply_one(c, &submission->entries[submission->done], now);
-        AW_IMPLIES(submission->is_atomic, is_done && submission->entries[submission->done].command.out.err == AW_OK);
-        if (!is_done)
-            return false;
-        submission->done++;
-    }
+    is_through = apply_entries(c, submission, now);
+    if (submission->rests)
+        aw_publish_rest(c, began);
+    if (!is_through)
+        return false;
     aw_list_remove(&submission->link);
     aw_list_push_back(&c->done, &submission->link);
     return true;

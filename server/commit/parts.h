@@ -217,6 +217,8 @@ void aw_publish_follow(struct aw_committer *c, struct aw_submission *follower);
 /* A pull with this key was given a lease: others that wait under the key are told. */
 void   aw_publish_leased(struct aw_committer *c, const struct aw_pull_key *key);
 size_t aw_publish_queries(struct aw_committer *c, aw_ms now);
+/* Looks have a share of the committer's time: what began then and ends now was a part of it, and the next look rests for it. */
+void aw_publish_rest(struct aw_committer *c, aw_ns began);
 /* A piece of the first query that takes several steps. */
 size_t aw_publish_looks(struct aw_committer *c);
 /* A step of moving what waits to a shelf that its channel has got. */

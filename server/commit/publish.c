@@ -637,6 +637,14 @@ step_look(struct aw_committer *c, struct aw_query *query)
 /* A look has at most a quarter of the committer's time: while it rests, the processor is there for who pulls and posts. */
 #define LOOK_RESTS 3U
 
+void
+aw_publish_rest(struct aw_committer *c, aw_ns began)
+{
+    aw_ns now = c->config.mono();
+
+    c->look_after = (c->look_after > now ? c->look_after : now) + LOOK_RESTS * (now - began);
+}
+
 size_t
 aw_publish_looks(struct aw_committer *c)
 {
@@ -656,8 +664,7 @@ aw_publish_looks(struct aw_committer *c)
         if (began < c->look_after)
             return 0;
         is_through = step_look(c, submission->query);
-        c->look_after = c->config.mono();
-        c->look_after += LOOK_RESTS * (c->look_after - began);
+        aw_publish_rest(c, began);
     }
     if (!is_through)
         return 1;

@@ -247,6 +247,7 @@ struct aw_submission {
     uint32_t         done;       /* committer: entries[0..done) were applied */
     uint32_t         woken_lane; /* LEASE commands of a pull that had been woken: for which lane; else AW_LANE_NONE */
     uint32_t         choices;    /* the io thread's own: entries taken from the lanes for it */
+    bool             rests;      /* one of many pieces: its time is a part of what looks have */
     bool             is_atomic;  /* all of the commands, or none of them: aw_command_is_bulk, each of another ticket */
     struct aw_park  *pull;       /* LEASE commands: whose they are, so that tickets aside have their place; else NULL */
     bool             none_aside; /* committer: nothing that waits aside is left for this pull */

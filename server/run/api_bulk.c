@@ -169,6 +169,7 @@ carry_out(struct bulk *bulk, uint32_t count)
                                               .entries = bulk->entries,
                                               .count = count,
                                               .woken_lane = AW_LANE_NONE,
+                                              .rests = true,
                                               .is_atomic = bulk->want.is_atomic};
     aw_call_submit(&bulk->call, &bulk->submission);
 }

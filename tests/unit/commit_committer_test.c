@@ -701,10 +701,11 @@ test_looks_are_cancelled(void **state)
 static void
 test_looks_rest(void **state)
 {
-    struct desk desk;
-    struct look look;
-    struct one  last;
-    aw_ns       due;
+    struct desk         desk;
+    struct look         look;
+    struct one          last, piece;
+    struct aw_ticket_id ticket, first;
+    aw_ns               due;
 
     (void)state;
     desk_open(&desk, NULL);
@@ -712,7 +713,10 @@ test_looks_rest(void **state)
     for (uint64_t i = 1; i < desk_limits.tickets_max - 1; i++)
         (void)post(&desk, i, i);
     desk_carry_out(&desk, &make_post(&last, 9000, 9000, AW_SLICE("main"))->submission);
-    ask_ahead(&desk, &look, last.entry.command.out.u.message.ticket);
+    ticket = last.entry.command.out.u.message.ticket;
+    desk_carry_out(&desk, &make_post(&last, 1, 9001, AW_SLICE("main"))->submission);
+    first = last.entry.command.out.u.message.ticket;
+    ask_ahead(&desk, &look, ticket);
     fake_mono_step = AW_NS_PER_MS; /* a step takes as long */
     desk_step(&desk);
     fake_mono_step = 0;
@@ -727,6 +731,24 @@ test_looks_rest(void **state)
     assert_ptr_equal(aw_ring_try_pop(&desk.out), &look.submission);
     assert_int_equal(look.submission.err, AW_OK);
     assert_true(aw_committer_next_due(desk.committer, fake_mono) > due);
+    /* A piece of bulk work counts as well. */
+    fake_mono += AW_NS_PER_S;
+    one_make(&piece, AW_COMMAND_HOLD)->entry.command.in.ticket = (struct aw_in_ticket){.ticket = ticket, .by = AW_SLICE("sam")};
+    piece.submission.rests = true;
+    assert_true(aw_ring_try_push(&desk.in, &piece.submission));
+    ask_ahead(&desk, &look, first);
+    fake_mono_step = AW_NS_PER_MS;
+    desk_step(&desk);
+    fake_mono_step = 0;
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &piece.submission);
+    assert_int_equal(piece.entry.command.out.err, AW_OK);
+    assert_null(aw_ring_try_pop(&desk.out));
+    assert_true(aw_committer_next_due(desk.committer, fake_mono) > fake_mono);
+    while (!aw_committer_is_idle(desk.committer)) {
+        fake_mono = aw_committer_next_due(desk.committer, fake_mono);
+        desk_step(&desk);
+    }
+    assert_ptr_equal(aw_ring_try_pop(&desk.out), &look.submission);
     desk_close(&desk);
 }
 
