@@ -436,6 +436,14 @@ rank_owed(const struct aw_ticket_row *ticket, enum aw_reply_kind kind)
     return ticket->class_ == AW_CLASS_CARE ? 0 : 1;
 }
 
+enum aw_err
+aw_outbox_admits_owed(const struct aw_state *state)
+{
+    uint64_t rows = (uint64_t)aw_rows_room(&state->replies) + state->globals.heads[AW_TABLE_REPLIES].live;
+
+    return aw_outbox_room(state) > aw_state_lease_count(state) + rows / AW_REPLIES_SHARE_KEPT ? AW_OK : AW_E_TABLE_FULL;
+}
+
 bool
 aw_outbox_owe(struct aw_state *state, const struct aw_command *command, uint32_t ticket, const struct aw_owed *owed)
 {
@@ -447,7 +455,7 @@ aw_outbox_owe(struct aw_state *state, const struct aw_command *command, uint32_t
     AW_ASSERT(owed->kind != AW_REPLY_BY_AGENT);
     if (owed->texts == 0 || to->account == 0)
         return false;
-    if (aw_outbox_admits_reply(state, to) != AW_OK) {
+    if (aw_outbox_admits_owed(state) != AW_OK || aw_outbox_admits_reply(state, to) != AW_OK) {
         state->globals.owed_left_out++;
         return false;
     }

@@ -29,7 +29,8 @@
  *
  *   owed       what the server itself writes, by texts that a template or an incident has: its row names the text and keeps what
  *              was known, so that it says the same whenever a gateway takes it. It goes behind what people wrote, unless it says
- *              that a promise to someone in a hurry moves; without room beyond that of the leases it is left out, and counted.
+ *              that a promise to someone in a hurry moves; when there is hardly room for these any more it is left out, and
+ *              counted.
  *
  * Files: outbox.c (rows), approve.c (APPROVE), outbox_queue.c (who is next, pace), outbox_out.c (gateways' commands),
  * outbox_channel.c (CHANNEL), outbox_texts.c (TEMPLATE, texts).
@@ -67,11 +68,15 @@ struct aw_owed {
     uint32_t              texts; /* first row of the set; 0: it is off */
     struct aw_reply_facts facts;
 };
+/* Whether one more finds room: what the server itself writes leaves a quarter of all rows, and those that leases need, to people,
+ * as nobody may be there to send it. AW_OK, AW_E_TABLE_FULL. */
+#define AW_REPLIES_SHARE_KEPT 4U
+enum aw_err aw_outbox_admits_owed(const struct aw_state *state);
 /* What is known of a ticket just now: its flight whose departure counts, when that goes by its messages and by now, its promise. */
 struct aw_reply_facts aw_outbox_facts_of(const struct aw_state *state, uint32_t ticket);
 /* Writes it, in the language of the ticket's newest message that names one, as an answer to its newest message. False: it is off,
- * or the ticket's account is not known, or the outbox has only the room that leases need: then nothing changes but a count. The
- * ticket is not between edit and done; settles. */
+ * or the ticket's account is not known, or there is no room for it: then nothing changes but a count. The ticket is not between
+ * edit and done; settles. */
 bool aw_outbox_owe(struct aw_state *state, const struct aw_command *command, uint32_t ticket, const struct aw_owed *owed);
 /* What its row says of this; all zeros of one that an agent wrote. */
 void aw_outbox_facts(const struct aw_reply_row *row, struct aw_reply_facts *ret_facts);

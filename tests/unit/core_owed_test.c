@@ -289,7 +289,7 @@ test_replaced_texts_stay(void **unused)
     kit_close(&kit);
 }
 
-/* The outbox keeps the room that leases need: what is left out is counted, and nothing else changes. */
+/* The outbox keeps a quarter, and the room that leases need: what is left out is counted, and nothing else changes. */
 static void
 test_room(void **unused)
 {
@@ -298,14 +298,16 @@ test_room(void **unused)
     struct kit             kit;
 
     (void)unused;
-    limits.replies_max = 2;
+    limits.replies_max = 8;
     kit_open_with(&kit, &limits);
     assert_int_equal(set(&kit, two, 2, 0).out.err, AW_OK);
     ticket = post(&kit, 1, "en").out.u.message.ticket;
     (void)kit_lease(&kit, ticket, "ann", KIT_HOUR);
-    assert_false(post(&kit, 2, "en").out.u.message.acknowledged);
+    for (uint64_t id = 2; id <= 5; id++)
+        assert_true(post(&kit, id, "en").out.u.message.acknowledged);
+    assert_false(post(&kit, 6, "en").out.u.message.acknowledged);
     assert_int_equal(counts(&kit).owed_left_out, 1);
-    assert_int_equal(counts(&kit).replies[AW_REPLY_WAITING], 1);
+    assert_int_equal(counts(&kit).replies[AW_REPLY_WAITING], 5);
     kit_close(&kit);
 }
 
