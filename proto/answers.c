@@ -977,6 +977,64 @@ write_stats_more(struct aw_writer *writer, const struct aw_stats_answer *stats)
     write_team(writer, &stats->team, stats->team_goal);
 }
 
+static void
+write_lane_time(struct aw_writer *writer, const struct aw_lane_time *lane)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "lane");
+    aw_writer_str(writer, lane->lane);
+    KEY(writer, "classes");
+    aw_writer_begin_map(writer);
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
+        const struct aw_class_time *time = &lane->classes[i];
+
+        aw_writer_key(writer, aw_slice_str(aw_class_name((enum aw_class)i)));
+        if (time->half_s == 0) {
+            aw_writer_null(writer);
+            continue;
+        }
+        aw_writer_begin_map(writer);
+        KEY(writer, "half_s");
+        aw_writer_u64(writer, time->half_s);
+        KEY(writer, "nine_of_ten_s");
+        aw_writer_u64(writer, time->nine_of_ten_s);
+        aw_writer_end_map(writer);
+    }
+    aw_writer_end_map(writer);
+    KEY(writer, "sentences");
+    aw_writer_begin_map(writer);
+    for (uint32_t i = 0; i < lane->sentence_count; i++) {
+        aw_writer_key(writer, lane->sentences[i].lang);
+        aw_writer_str(writer, lane->sentences[i].text);
+    }
+    aw_writer_end_map(writer);
+    aw_writer_end_map(writer);
+}
+
+void
+aw_proto_write_response_time(struct aw_writer *writer, const struct aw_response_time_answer *answer)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "as_of");
+    if (answer->as_of == 0)
+        aw_writer_null(writer);
+    else
+        aw_writer_time(writer, answer->as_of);
+    KEY(writer, "class");
+    write_string(writer, aw_class_name(answer->class_));
+    KEY(writer, "items");
+    aw_writer_begin_array(writer, answer->lane_count);
+    for (uint32_t i = 0; i < answer->lane_count; i++)
+        write_lane_time(writer, &answer->lanes[i]);
+    aw_writer_end_array(writer);
+    KEY(writer, "next");
+    if (answer->next.len == 0)
+        aw_writer_null(writer);
+    else
+        aw_writer_str(writer, answer->next);
+    aw_writer_end_map(writer);
+}
+
 void
 aw_proto_write_stats(struct aw_writer *writer, const struct aw_stats_answer *stats)
 {

@@ -25,6 +25,7 @@ static const struct media medias[AW_MEDIA_COUNT] = {
     [AW_MEDIA_PROBLEM_MSGPACK] = MEDIA("application/problem+msgpack", ""),
     [AW_MEDIA_OPENMETRICS] = MEDIA("application/openmetrics-text", "; version=1.0.0; charset=utf-8"),
     [AW_MEDIA_TEXT] = MEDIA("text/plain", "; charset=utf-8"),
+    [AW_MEDIA_SVG] = MEDIA("image/svg+xml", ""),
 };
 
 struct aw_slice

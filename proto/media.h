@@ -21,6 +21,7 @@ enum aw_media {
     AW_MEDIA_PROBLEM_MSGPACK,
     AW_MEDIA_OPENMETRICS,
     AW_MEDIA_TEXT,
+    AW_MEDIA_SVG,
     AW_MEDIA_COUNT
 };
 

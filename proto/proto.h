@@ -148,6 +148,7 @@ void aw_proto_write_incident_try(struct aw_writer *writer, const struct aw_incid
 void aw_proto_write_flight(struct aw_writer *writer, const struct aw_flight_answer *flight);
 void aw_proto_write_flights(struct aw_writer *writer, const struct aw_flight_answer *flights, uint32_t count,
                             struct aw_slice next);
+void aw_proto_write_response_time(struct aw_writer *writer, const struct aw_response_time_answer *answer);
 void aw_proto_write_stats(struct aw_writer *writer, const struct aw_stats_answer *stats);
 void aw_proto_write_day(struct aw_writer *writer, const struct aw_day_answer *day);
 void aw_proto_write_agent(struct aw_writer *writer, const struct aw_agent_answer *agent);

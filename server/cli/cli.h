@@ -81,6 +81,7 @@ extern const struct aw_cli_command aw_cli_replies;
 extern const struct aw_cli_command aw_cli_journal;
 extern const struct aw_cli_command aw_cli_audit;
 extern const struct aw_cli_command aw_cli_health;
+extern const struct aw_cli_command aw_cli_response_time;
 extern const struct aw_cli_command aw_cli_top;
 extern const struct aw_cli_command aw_cli_surge;
 extern const struct aw_cli_command aw_cli_events;

@@ -305,14 +305,16 @@ aw_board_add_ticket(struct aw_board *board, const struct aw_census_ticket *ticke
 
 /* --- running ---------------------------------------------------------------------------------------------------------------- */
 
-/* What arrives now follows in AW_FLOW_ARRIVALS_MS, what is usual in a day; of a past that is shorter, both are its average. */
+/* What arrives now follows in AW_FLOW_ARRIVALS_MS, what is usual in a day. At the first look of a new store nothing is known of the
+ * time before its first ticket: then nobody came, as far as AW_FLOW_ARRIVALS_MS go. */
 static void
 measure_arrivals(struct aw_board *board)
 {
-    aw_ms    since = board->last != 0 ? board->last : board->first_asked;
-    double   passed_ms = (double)(board->now - since);
-    double   recent = exp(-passed_ms / (double)AW_FLOW_ARRIVALS_MS), day = exp(-passed_ms / (double)DAY_MS);
-    uint64_t lately_ms = board->now - since < AW_FLOW_ARRIVALS_MS ? board->now - since : AW_FLOW_ARRIVALS_MS;
+    aw_ms began_at =
+        board->now - AW_FLOW_ARRIVALS_MS < board->first_asked ? board->now - AW_FLOW_ARRIVALS_MS : board->first_asked;
+    aw_ms  since = board->last != 0 ? board->last : began_at;
+    double passed_ms = (double)(board->now - since);
+    double recent = exp(-passed_ms / (double)AW_FLOW_ARRIVALS_MS), day = exp(-passed_ms / (double)DAY_MS);
 
     if (passed_ms <= 0)
         return;
@@ -324,7 +326,7 @@ measure_arrivals(struct aw_board *board)
 
             stream->usual = stream->usual * day + per_hour * (1 - day);
             if (board->last == 0)
-                stream->per_hour = (double)stream->lately * HOUR_MS / (double)lately_ms;
+                stream->per_hour = (double)stream->lately * HOUR_MS / (double)AW_FLOW_ARRIVALS_MS;
             else
                 stream->per_hour = per_hour + (stream->per_hour - per_hour) * recent;
             stream->lately = 0;
@@ -362,14 +364,11 @@ steps_of(uint64_t ms)
     return steps <= AW_PROMISE_STEPS_MAX ? (uint32_t)steps : AW_PROMISE_STEPS_MAX;
 }
 
-/* What the two runs say; false: nobody knows, as it is not within the days that they look ahead. */
-static bool
-correct(const struct aw_board *board, enum aw_class class_, const struct aw_wait *raw, struct aw_wait *ret_wait)
+/* Beyond the days that a run looks ahead nothing is known; the longest that is told is these days. */
+static uint64_t
+at_most_ahead(uint64_t wait_ms)
 {
-    if (raw->ms[AW_HALF] == AW_FORECAST_NEVER || raw->ms[AW_NINE_OF_TEN] == AW_FORECAST_NEVER)
-        return false;
-    *ret_wait = aw_trust_correct(&board->trust, class_, raw);
-    return true;
+    return wait_ms < AW_FORECAST_AHEAD_MS ? wait_ms : AW_FORECAST_AHEAD_MS;
 }
 
 static void
@@ -381,8 +380,10 @@ tell(struct aw_board *board, uint32_t group, enum aw_class class_, aw_ms departs
     for (unsigned share = 0; share < AW_SHARES; share++)
         raw.ms[share] = aw_forecast_wait_ms(board->forecasts[share], group, class_, departs_at);
     *told = (struct aw_told_wait){.raw_s = {0}};
-    if (!correct(board, class_, &raw, &wait))
-        return;
+    if (raw.ms[AW_HALF] == AW_FORECAST_NEVER)
+        return; /* more likely than not it takes longer than anybody knows: then nothing is promised */
+    raw.ms[AW_NINE_OF_TEN] = at_most_ahead(raw.ms[AW_NINE_OF_TEN]);
+    wait = aw_trust_correct(&board->trust, class_, &raw);
     for (unsigned share = 0; share < AW_SHARES; share++) {
         told->raw_s[share] = (uint32_t)(raw.ms[share] / AW_MS_PER_S);
         told->steps[share] = (uint16_t)steps_of(wait.ms[share]);
@@ -442,6 +443,15 @@ aw_board_next_move(const struct aw_board *board, uint32_t from, struct aw_lane_g
     return false;
 }
 
+/* In whole steps from when it was promised first, as it is kept. */
+static aw_ms
+told_by(const struct aw_board *board, const struct aw_census_ticket *ticket, uint64_t wait_ms)
+{
+    uint64_t from_ms = board->now + aw_promise_round_up(wait_ms) - ticket->promised_at;
+
+    return ticket->promised_at + (from_ms + AW_PROMISE_STEP_MS - 1) / AW_PROMISE_STEP_MS * AW_PROMISE_STEP_MS;
+}
+
 bool
 aw_board_is_breaking(const struct aw_board *board, const struct aw_census_ticket *ticket, struct aw_promise *ret_promise)
 {
@@ -451,11 +461,13 @@ aw_board_is_breaking(const struct aw_board *board, const struct aw_census_ticket
     if (!ticket->waits || !ticket->may_move || group == AW_PROMISE_NO_GROUP)
         return false;
     for (unsigned share = 0; share < AW_SHARES; share++)
-        raw.ms[share] = aw_forecast_left_ms(board->forecasts[share], group, ticket->class_, ticket->age, ticket->departs_at);
-    if (!correct(board, ticket->class_, &raw, &wait) || board->now + wait.ms[AW_HALF] <= ticket->promise.nine_of_ten_by)
+        raw.ms[share] =
+            at_most_ahead(aw_forecast_left_ms(board->forecasts[share], group, ticket->class_, ticket->age, ticket->departs_at));
+    wait = aw_trust_correct(&board->trust, ticket->class_, &raw);
+    if (board->now + wait.ms[AW_HALF] <= ticket->promise.nine_of_ten_by)
         return false;
     *ret_promise = (struct aw_promise){.made_at = board->now,
-                                       .half_by = board->now + aw_promise_round_up(wait.ms[AW_HALF]),
-                                       .nine_of_ten_by = board->now + aw_promise_round_up(wait.ms[AW_NINE_OF_TEN])};
+                                       .half_by = told_by(board, ticket, wait.ms[AW_HALF]),
+                                       .nine_of_ten_by = told_by(board, ticket, wait.ms[AW_NINE_OF_TEN])};
     return true;
 }

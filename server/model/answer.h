@@ -397,6 +397,29 @@ struct aw_day_answer {
     uint64_t        team_goal; /* tickets completed a day; 0: none is set */
 };
 
+/* How long it takes in a lane, as told from now on. */
+struct aw_class_time {
+    uint64_t half_s; /* 0: not known, like the other */
+    uint64_t nine_of_ten_s;
+};
+struct aw_sentence {
+    struct aw_slice lang;
+    struct aw_slice text;
+};
+struct aw_lane_time {
+    struct aw_slice           lane;
+    struct aw_class_time      classes[AW_CLASS_COUNT]; /* IMMINENT: of the departure for which it takes longest */
+    const struct aw_sentence *sentences;
+    uint32_t                  sentence_count;
+};
+struct aw_response_time_answer {
+    aw_ms                      as_of;  /* when it was looked at last; 0: never */
+    enum aw_class              class_; /* that the sentences are about */
+    const struct aw_lane_time *lanes;
+    uint32_t                   lane_count;
+    struct aw_slice            next; /* cursor; empty: none */
+};
+
 /* GET /v1/stats: the desk at one moment. */
 struct aw_class_stats {
     uint64_t waiting;

@@ -54,6 +54,8 @@ static const struct route routes[] = {
     EXACT(AW_PUT, "/v1/surge", aw_api_put_surge),
     EXACT(AW_GET, "/v1/commitments", aw_api_list_commitments),
     EXACT(AW_GET, "/v1/stats", aw_api_stats),
+    EXACT(AW_GET, "/v1/response-time", aw_api_response_time),
+    EXACT(AW_GET, "/v1/response-time.svg", aw_api_response_time_svg),
     EXACT(AW_GET, "/v1/events", aw_api_events),
     EXACT(AW_GET, "/healthz", aw_api_healthz),
     EXACT(AW_GET, "/readyz", aw_api_readyz),

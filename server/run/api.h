@@ -82,6 +82,8 @@ aw_api_handler aw_api_patch_incident;
 aw_api_handler aw_api_answer_incident; /* api_incident_answer.c */
 aw_api_handler aw_api_link_incident;
 aw_api_handler aw_api_unlink_incident;
+aw_api_handler aw_api_response_time; /* api_response_time.c */
+aw_api_handler aw_api_response_time_svg;
 aw_api_handler aw_api_check_reply; /* api_check.c */
 aw_api_handler aw_api_events;      /* api_events.c */
 aw_api_handler aw_api_history;     /* api_history.c */

@@ -210,7 +210,7 @@ class Contract:
 
     @staticmethod
     def _check_body(schema, response, where):
-        if response.content_type.startswith(("text/", "application/openmetrics")):
+        if response.content_type.startswith(("text/", "image/", "application/openmetrics")):
             check(schema, response.body.decode("utf-8"), where)
         elif response.content_type in ("application/x-ndjson", "application/vnd.msgpack-seq"):
             for number, line in enumerate(response.lines[:LINES], 1):

@@ -233,6 +233,15 @@ def declare(api):
     status(api.get("/v1/agents/%s/day" % api.who), 200, "a day")
 
 
+def steer_by_times(api):
+    """What everybody is told of how long it takes."""
+    for path in ("/v1/response-time", "/v1/response-time.svg"):
+        fields = [("accept", "*/*" if path.endswith(".svg") else api.form)]
+        first = status(api.connection.request("GET", path, fields), 200, path)
+        again = fields + [("if-none-match", first.fields["etag"])]
+        equal(status(api.connection.request("GET", path, again), 304, "the same").body, b"", "of what has not changed")
+
+
 def test_every_call(t):
     """No path, method or status of the document that the server does not give."""
     server = t.server()
@@ -244,6 +253,7 @@ def test_every_call(t):
         write_back(api, make)
         steer(api, make, sequence)
         declare(api)
+        steer_by_times(api)
     api = server.api()
     for path in ("/v1/stats", "/healthz", "/readyz", "/metrics", "/openapi.json", "/"):
         status(api.connection.request("GET", path, [("accept", "*/*")]), 200, path)
