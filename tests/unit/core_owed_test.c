@@ -68,6 +68,7 @@ take(struct kit *kit, struct aw_out_reply *ret_reply)
                                                     .gateway = AW_SLICE("gate"),
                                                     .replies = ret_reply}};
 
+    *ret_reply = (struct aw_out_reply){.fence = 0};
     assert_int_equal(kit_apply(kit, &command), AW_OK);
     return command.out.u.reply_lease.count == 1;
 }
@@ -378,9 +379,9 @@ promise_hours(struct kit *kit, uint16_t half, uint16_t nine)
     struct aw_told_wait        waits[AW_PROMISE_WAITS];
     const struct aw_lane_group lane = {0, 0};
     const uint16_t             steps = (uint16_t)(KIT_HOUR / AW_PROMISE_STEP_MS);
-    struct aw_command          command = {.kind = AW_COMMAND_FORECAST,
-                                          .in.forecast = {.group = 0, .base = kit->now, .waits = waits, .lanes = &lane, .lane_count = 1}};
+    struct aw_command          command = {.kind = AW_COMMAND_FORECAST};
 
+    command.in.forecast = (struct aw_in_forecast){.base = kit->now, .waits = waits, .lanes = &lane, .lane_count = 1};
     for (uint32_t i = 0; i < AW_PROMISE_WAITS; i++)
         waits[i] = (struct aw_told_wait){.raw_s = {1, 2}, .steps = {(uint16_t)(half * steps), (uint16_t)(nine * steps)}};
     assert_int_equal(kit_apply(kit, &command), AW_OK);
