@@ -78,6 +78,7 @@ extern const struct aw_cli_command aw_cli_agents;
 extern const struct aw_cli_command aw_cli_template;
 extern const struct aw_cli_command aw_cli_presence;
 extern const struct aw_cli_command aw_cli_replies;
+extern const struct aw_cli_command aw_cli_incident;
 extern const struct aw_cli_command aw_cli_journal;
 extern const struct aw_cli_command aw_cli_audit;
 extern const struct aw_cli_command aw_cli_health;

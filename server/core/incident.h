@@ -1,4 +1,4 @@
-/* incident.h - private to core: incidents, sets of tickets that one answer can resolve (design: section 2; ADR 0021).
+/* incident.h - private to core: incidents, sets of tickets that one answer can resolve (design: section 2; ADR 0023).
  *
  *   incident  PROPOSED -> OPEN <-> CLOSED,  PROPOSED -> CLOSED (dismissed)
  *

@@ -300,7 +300,7 @@ aw_apply_incident_timer(struct aw_state *state, struct aw_command *command)
     goes = aw_ticket_find(state, &(struct aw_in_ticket){.ticket = in->ticket}) == AW_OK &&
            aw_incident_open_of(state, aw_ticket_at(state, in->ticket.slot)) == incident &&
            aw_incident_is_to_be_answered(state, in->ticket.slot);
-    if (goes && aw_outbox_admits(state) != AW_OK) {
+    if (goes && aw_outbox_admits_owed(state) != AW_OK) {
         command->out.err = AW_E_TABLE_FULL; /* it stays found: others make room */
         return;
     }

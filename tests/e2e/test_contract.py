@@ -22,6 +22,7 @@ from aswolk_test import (
     run,
     seconds_of,
     status,
+    until,
 )
 
 DATE = "2031-04-15"
@@ -162,6 +163,28 @@ def write_back(api, make):
     status(api.get("/v1/tickets/" + ticket), 200, "GET a ticket with replies")
 
 
+def resolve(api, make):
+    """One answer for many."""
+    name = api.form.split("/")[-1]
+    wanted = {"title": name, "airports": ["CDG"], "flights": [{"number": "KL5", "date": DATE}]}
+    status(api.send("POST", "/v1/incidents", dict(wanted, dry_run=True)), 200, "an incident, tried out")
+    made = status(api.send("POST", "/v1/incidents", wanted), 201, "an incident").value["incident"]
+    path = "/v1/incidents/" + made
+    status(api.send("PATCH", path, {"title": "closed airport"}), 200, "a change of it")
+    ticket = api.receipt(make.next(channel=name))["ticket"]
+    status(api.send("POST", path + "/link", {"tickets": [ticket, "t0"]}), 200, "link")
+    status(api.send("POST", path + "/unlink", {"tickets": [ticket]}), 200, "unlink")
+    status(api.send("POST", path + "/link", {"tickets": [ticket]}), 200, "link again")
+    status(api.get(path), 200, "one incident")
+    status(api.get("/v1/incidents?state=open"), 200, "incidents")
+    texts = [{"lang": "en", "text": "It is closed."}]
+    tried = status(api.send("POST", path + "/answer", {"texts": texts, "dry_run": True}), 200, "an answer, tried out").value
+    equal(tried["goes"], 1, "the ticket goes")
+    status(api.send("POST", path + "/answer", {"texts": texts, "digest": tried["digest"]}), 200, "approved")
+    until("it is answered", lambda: not status(api.get(path), 200, "GET").value["answering"])
+    status(api.send("PATCH", path, {"state": "closed"}), 200, "closed")
+
+
 def steer(api, make, sequence):
     """What a supervisor does."""
     ticket = api.receipt(make.next(airports=["AMS"]))["ticket"]
@@ -252,6 +275,7 @@ def test_every_call(t):
         hand_on(api, make)
         write_back(api, make)
         steer(api, make, sequence)
+        resolve(api, make)
         declare(api)
         steer_by_times(api)
     api = server.api()

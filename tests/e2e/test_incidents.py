@@ -2,10 +2,13 @@
 """Incidents on the real server: who is part of one, by what people say and by what tickets are about, earlier and later ones; what
 is proposed; what is refused; kill -9 in between."""
 
+import os
+import subprocess
 import sys
+import threading
 import time
 
-from aswolk_test import Messages, equal, problem, run, status, until
+from aswolk_test import Messages, check, equal, problem, program, run, status, until
 
 HOUR = 3600
 DATE = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 24 * HOUR))
@@ -236,6 +239,121 @@ def test_answer(t):
     held = {item["ticket"]: item.get("held_out") for item in items}
     equal(held[goes[0]], "answered", "and is for a person now")
     equal(tried["goes"], 0, "nobody is answered twice")
+
+
+def test_cli(t):
+    """The same by the command line: made, shown, tried, approved."""
+    server = t.server()
+    make = Messages()
+    api = server.api()
+
+    def aswolk(*args, code=0):
+        command = [program("aswolk"), "incident", *args, "--server", "http://%s:%d" % server.address, "--agent", "sam"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
+        equal(done.returncode, code, done.stdout.decode())
+        return done.stdout.decode()
+
+    ticket = api.receipt(make.next(channel="web", airports=["AMS"], meta={"name": "Robin"}))["ticket"]
+    other = api.receipt(make.next(channel="web"))["ticket"]
+    incident = aswolk("make", "ash", "--airports", "AMS", "--flights", "KL641/" + DATE).split()[0]
+    becomes(api, {"ticket": ticket}, incident)
+    check(incident in aswolk("list", "--state", "open"), "listed")
+    equal(aswolk("show", incident).split()[:4], [incident, "open", "1", "open"], "shown")
+    aswolk("link", incident, other, "t00", code=4)
+    aswolk("unlink", incident, other)
+    text = "en=Dear {name|guest}, the airport is closed."
+    tried = aswolk("answer", incident, text, "--dry-run")
+    check("Dear Robin, the airport is closed." in tried and "1 would be answered" in tried, "tried", tried)
+    aswolk("answer", incident, text, code=2)
+    digest = tried.split("--digest ")[1].split()[0]
+    aswolk("answer", incident, text, "--digest", digest)
+    equal(answered(api, incident)["answered"], 1, "answered")
+    aswolk("close", incident)
+    equal(get(api, incident)["state"], "closed", "closed")
+
+
+def puller(server, number, stop, waits):
+    """Pulls and completes one by one, as an agent does; notes how long each pull took."""
+    api = server.api(who="agent%d" % number)
+    while not stop.is_set():
+        began = time.monotonic()
+        response = api.pull(max=1, wait_s=0, lanes=["other"])
+        waits.append(time.monotonic() - began)
+        if response.status == 200:
+            api.completed(response.value["leases"][0])
+
+
+def post_many(api, make, count, airport):
+    tickets = []
+    while len(tickets) < count:
+        some = make.many(min(500, count - len(tickets)), channel="web", airports=[airport])
+        tickets += [receipt["ticket"] for receipt in api.receipts(some)]
+    return tickets
+
+
+def test_many(t):
+    """One approval over very many tickets while others pull, kill -9 in the middle: each ticket gets one reply.
+    With ASWOLK_INCIDENT_TICKETS=10000 it is as large as a surge makes it, and its figures are those of bench/README.md."""
+    count = int(os.environ.get("ASWOLK_INCIDENT_TICKETS", "300"))
+    server = t.server()
+    make = Messages()
+    api = server.api()
+    status(api.put_lane("other"), 201, "a lane")
+    incident = make_incident(api, airports=["AMS"])["incident"]
+    posted = post_many(api, make, count, "AMS")
+    api.receipts(make.many(min(count, 3000), lane="other"))
+    equal(get(api, incident)["open"], count, "all are part of it")
+    texts = [{"lang": "en", "text": "Dear {name|guest}, the airport is closed until Friday. ({ticket})"}]
+    tried = answer(api, incident, texts=texts, dry_run=True, limit=1)
+    equal(tried["goes"], count, "all go")
+
+    stop, waits = threading.Event(), []
+    agents = [threading.Thread(target=puller, args=(server, number, stop, waits)) for number in range(2)]
+    for agent in agents:
+        agent.start()
+    until("they pull", lambda: len(waits) > 20)
+    before = len(waits)
+    began = time.monotonic()
+    answer(api, incident, texts=texts, digest=tried["digest"])
+    if count > 1000:
+        answered(api, incident)
+        took = time.monotonic() - began
+        pulls = sorted(waits[before:])
+        t.note("%d tickets in %.2f s; %d pulls meanwhile, p50 %.1f ms, p99 %.1f ms" % (
+            count, took, len(pulls), pulls[len(pulls) // 2] * 1e3, pulls[len(pulls) * 99 // 100] * 1e3))
+    stop.set()
+    for agent in agents:
+        agent.join()
+    server.kill()
+    server.start()
+    api = server.api()
+    now = answered(api, incident)
+    equal((now["answered"], now["open"]), (count, 0), "all of them, over the crash")
+    check_replies(api, posted)
+
+    # Again, with the crash in the very middle.
+    second = make_incident(api, title="again", airports=["CDG"])["incident"]
+    posted = post_many(api, make, count, "CDG")
+    tried = answer(api, second, texts=texts, dry_run=True, limit=1)
+    answer(api, second, texts=texts, digest=tried["digest"])
+    server.kill()
+    server.start()
+    api = server.api()
+    equal(answered(api, second)["answered"], len(posted), "what was left goes on by itself")
+    check_replies(api, posted)
+
+
+def check_replies(api, tickets):
+    """A gateway takes exactly one reply of each."""
+    taken = []
+    while True:
+        body = {"accounts": [{"channel": "web", "account": "main"}], "max": 100, "wait_s": 0, "lease_s": 3600}
+        response = api.send("POST", "/v1/replies/leases", body)
+        if response.status == 204:
+            break
+        taken += [reply["ticket"] for reply in status(response, 200, "replies").value["replies"]]
+    equal(len(taken), len(tickets), "how many replies")
+    equal(sorted(taken), sorted(tickets), "one of each ticket")
 
 
 if __name__ == "__main__":
