@@ -167,6 +167,11 @@ write_message_fields(struct aw_writer *writer, const struct aw_stored_message *m
         KEY(writer, "accepted_at");
         aw_writer_time(writer, message->accepted_at);
     }
+    if (message->withdrawn_at != 0) {
+        KEY(writer, "withdrawn_at");
+        aw_writer_time(writer, message->withdrawn_at);
+        return true;
+    }
     if (message->replaced_by.seq != 0) {
         KEY(writer, "replaced_by");
         write_message_id(writer, message->replaced_by);
@@ -535,6 +540,15 @@ aw_proto_write_news_lost(struct aw_writer *writer, const struct aw_lease_news *n
     begin_news(writer, news);
     KEY(writer, "state");
     aw_writer_str(writer, news->state);
+    aw_writer_end_map(writer);
+}
+
+void
+aw_proto_write_news_withdrawn(struct aw_writer *writer, const struct aw_lease_news *news)
+{
+    begin_news(writer, news);
+    KEY(writer, "withdrawn");
+    aw_writer_u64(writer, news->withdrawn);
     aw_writer_end_map(writer);
 }
 
@@ -1590,6 +1604,10 @@ write_done_fields(struct aw_writer *writer, const struct aw_done_answer *done)
     if (done->ticket.seq != 0) {
         KEY(writer, "ticket");
         write_ticket_id(writer, done->ticket);
+    }
+    if (done->message.seq != 0) {
+        KEY(writer, "message");
+        write_message_id(writer, done->message);
     }
     if (done->note.seq != 0) {
         KEY(writer, "note");

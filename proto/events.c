@@ -30,6 +30,7 @@ static const struct aw_slice names[AW_EVENT_TYPES] = {
     [AW_EVENT_TYPE_INCIDENT_PROPOSED] = NAME("aswolk.incident.proposed"),
     [AW_EVENT_TYPE_INCIDENT_SET] = NAME("aswolk.incident.set"),
     [AW_EVENT_TYPE_LANE_SET] = NAME("aswolk.lane.set"),
+    [AW_EVENT_TYPE_MESSAGE_WITHDRAWN] = NAME("aswolk.message.withdrawn"),
     [AW_EVENT_TYPE_PROMISE_MOVING] = NAME("aswolk.promise.moving"),
     [AW_EVENT_TYPE_REPLIES_LEASED] = NAME("aswolk.replies.leased"),
     [AW_EVENT_TYPE_REPLIES_REDRIVEN] = NAME("aswolk.replies.redriven"),
@@ -220,6 +221,8 @@ aw_event_type_of(const struct aw_command *command)
         return AW_EVENT_TYPE_TICKET_NOTED;
     case AW_COMMAND_TRANSFER:
         return AW_EVENT_TYPE_TICKET_TRANSFERRED;
+    case AW_COMMAND_WITHDRAW:
+        return AW_EVENT_TYPE_MESSAGE_WITHDRAWN;
     case AW_COMMAND_DEFER:
         return command->out.err == AW_OK ? AW_EVENT_TYPE_TICKET_DEFERRED : AW_EVENT_TYPE_TICKET_SHOWN;
     case AW_COMMAND_TIMER:
@@ -614,6 +617,10 @@ add_own(struct aw_writer *writer, const struct aw_event_source *source, const st
     case AW_COMMAND_TRANSFER:
         add_text(writer, "agent", command->in.transfer.to);
         add_time(writer, "kept_until", command->out.u.lease.help.kept_until);
+        return;
+    case AW_COMMAND_WITHDRAW:
+        KEY(writer, "message");
+        write_message_id(writer, command->in.withdraw.message.seq, source->shard);
         return;
     case AW_COMMAND_DEFER:
         add_word(writer, "reason", aw_defer_reason_name(command->in.defer.reason));

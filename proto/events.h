@@ -25,9 +25,10 @@ enum aw_event_type {
     AW_EVENT_TYPE_INCIDENT_PROPOSED,  /* by the server */
     AW_EVENT_TYPE_INCIDENT_SET,       /* made, changed or closed */
     AW_EVENT_TYPE_LANE_SET,
-    AW_EVENT_TYPE_PROMISE_MOVING,   /* a ticket will wait longer than its customer was promised */
-    AW_EVENT_TYPE_REPLIES_LEASED,   /* by a gateway */
-    AW_EVENT_TYPE_REPLIES_REDRIVEN, /* what was dead is to be sent after all */
+    AW_EVENT_TYPE_MESSAGE_WITHDRAWN, /* its customer took it back */
+    AW_EVENT_TYPE_PROMISE_MOVING,    /* a ticket will wait longer than its customer was promised */
+    AW_EVENT_TYPE_REPLIES_LEASED,    /* by a gateway */
+    AW_EVENT_TYPE_REPLIES_REDRIVEN,  /* what was dead is to be sent after all */
     AW_EVENT_TYPE_REPLY_APPROVED,
     AW_EVENT_TYPE_REPLY_DELIVERED,
     AW_EVENT_TYPE_REPLY_FAILED,

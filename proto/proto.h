@@ -39,6 +39,7 @@ AW_MUST_USE enum aw_err aw_proto_decode(struct aw_arena *arena, enum aw_media me
     {                                                                                                                            \
         return aw_proto_decode(arena, media, body, AW_OBJECT_##KIND, ret, problem);                                              \
     }
+AW_PROTO_DECODE(withdraw, withdraw_request, WITHDRAW)
 AW_PROTO_DECODE(pull, pull_request, PULL)
 AW_PROTO_DECODE(extend, extend_request, EXTEND)
 AW_PROTO_DECODE(complete, complete_request, COMPLETE)
@@ -166,6 +167,7 @@ void aw_proto_write_surge(struct aw_writer *writer, const struct aw_surge_answer
 AW_MUST_USE bool aw_proto_write_news_messages(struct aw_writer *writer, const struct aw_lease_news *news);
 void             aw_proto_write_news_ending(struct aw_writer *writer, const struct aw_lease_news *news);
 void             aw_proto_write_news_lost(struct aw_writer *writer, const struct aw_lease_news *news);
+void             aw_proto_write_news_withdrawn(struct aw_writer *writer, const struct aw_lease_news *news);
 void             aw_proto_write_news_incident(struct aw_writer *writer, const struct aw_lease_news *news);
 void             aw_proto_write_reply_check(struct aw_writer *writer, const struct aw_reply_check_answer *check);
 void             aw_proto_write_template(struct aw_writer *writer, const struct aw_template_answer *answer);

@@ -11,6 +11,13 @@
 #include "model/answer.h"
 #include "model/command.h"
 
+/* POST /v1/messages/withdraw, alone or as one line */
+struct aw_withdraw_request {
+    struct aw_slice channel; /* required, as source_id */
+    struct aw_slice account;
+    struct aw_slice source_id;
+};
+
 /* POST /v1/leases */
 struct aw_pull_request {
     const struct aw_slice *lanes; /* none: all of the agent's */

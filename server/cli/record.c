@@ -642,6 +642,11 @@ add_fields(json_t *object, const struct aw_command *command)
     case AW_COMMAND_TRANSFER:
         add_transfer(object, &command->in.transfer, &command->out.u.lease);
         return;
+    case AW_COMMAND_WITHDRAW:
+        add_number(object, "message", command->in.withdraw.message.seq);
+        add_ticket(object, "ticket", command->out.u.ticket.ticket);
+        add_slice(object, "by", command->in.withdraw.by);
+        return;
     case AW_COMMAND_DEFER:
         add_defer(object, command);
         return;

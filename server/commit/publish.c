@@ -578,6 +578,13 @@ answer(struct aw_committer *c, struct aw_query *query, aw_ms now)
     case AW_QUERY_SURGE:
         aw_state_surge(c->config.state, query->surge);
         return;
+    case AW_QUERY_MESSAGE:
+        query->err = aw_state_message(c->config.state, query->seq, query->ticket, &query->withdrawn_at);
+        return;
+    case AW_QUERY_SOURCES:
+        for (; query->count < query->room; query->count++)
+            query->seen[query->count] = aw_state_find_message(c->config.state, query->source_ids[query->count]);
+        return;
     case AW_QUERY_DUE:
         query->count = aw_state_commitments(c->config.state, query->due, query->views, query->room);
         return;

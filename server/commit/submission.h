@@ -66,6 +66,8 @@ enum aw_query_kind {
     AW_QUERY_AGENT,        /* name -> agents[0] */
     AW_QUERY_AGENTS,       /* -> agents, next */
     AW_QUERY_COUNTS,       /* -> counts */
+    AW_QUERY_MESSAGE,      /* seq, ticket -> withdrawn_at; AW_E_NOT_FOUND: its ticket is not shown */
+    AW_QUERY_SOURCES,      /* source_ids, room -> seen: their records, or 0 */
     AW_QUERY_DUE,          /* due -> views: commitments */
     AW_QUERY_REPLY,        /* seq -> replies[0] */
     AW_QUERY_REPLIES,      /* reply_search: in steps */
@@ -159,6 +161,8 @@ struct aw_query {
         struct aw_channel_view    *channel;
         struct aw_surge_view      *surge;
         struct aw_due_look        *due;
+        const struct aw_hash128   *source_ids;
+        aw_ms                      withdrawn_at; /* MESSAGE; 0: it is not */
         struct aw_ahead           *ahead;
         struct aw_incident_try    *try_;
         struct aw_search          *search;

@@ -371,9 +371,36 @@ aw_facts_move_message(struct aw_state *state, uint32_t ticket, uint64_t seq)
     struct aw_fact_row row = {.flight = seq, .seq = seq & AW_ROW_SEQ_MAX, .kind = AW_FACT_MESSAGE, .ticket = ticket};
     uint32_t           slot = find_message(state, seq);
 
-    if (slot != 0)
+    if (slot != 0) {
+        row.said_at = aw_fact_at(state, slot)->said_at;
         drop_fact(state, slot);
+    }
     take_fact(state, &row);
+}
+
+aw_ms
+aw_facts_withdrawn_at(const struct aw_state *state, uint64_t seq)
+{
+    uint32_t slot = find_message(state, seq);
+
+    return slot == 0 ? 0 : aw_fact_at(state, slot)->said_at;
+}
+
+void
+aw_facts_withdraw(struct aw_state *state, uint32_t ticket, uint64_t seq)
+{
+    aw_facts_move_message(state, ticket, seq);
+    ((struct aw_fact_row *)aw_rows_change(&state->facts, find_message(state, seq)))->said_at = state->now;
+}
+
+uint32_t
+aw_facts_withdrawn(const struct aw_state *state, uint32_t ticket)
+{
+    uint32_t count = 0;
+
+    for (uint32_t slot = state->ticket_facts[ticket]; slot != 0; slot = aw_fact_at(state, slot)->links.next)
+        count += aw_fact_at(state, slot)->kind == AW_FACT_MESSAGE && aw_fact_at(state, slot)->said_at != 0;
+    return count;
 }
 
 /* --- what follows --------------------------------------------------------------------------------------------------------- */

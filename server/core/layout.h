@@ -7,9 +7,9 @@
  * refuse older checkpoints in aw_state_load_finish; check_header (commit/recover.c) tells how batches of older ones are replayed.
  *
  * Parts: state.c (making, dispatch, digest), message.c (MESSAGE: duplicates, folding, choice of lane), lease.c (LEASE to RELEASE,
- * TIMER, EPOCH), transfer.c (TRANSFER), commitment.c (DEFER), note.c (NOTE), agent.c (AGENT), aside.c (who may not take what),
- * facts.c (what tickets are about), flight.c (FLIGHT, AIRPORT, UNDO), surge.c (SURGE), unfold.c and told.c (UNFOLD), ticket.c (a
- * ticket's moves, its class by the clock, hold, cancel and place), lane.c, channel.c, once.c (requests known by their
+ * TIMER, EPOCH), transfer.c (TRANSFER), commitment.c (DEFER), withdraw.c, note.c (NOTE), agent.c (AGENT), aside.c (who may not
+ * take what), facts.c (what tickets are about), flight.c (FLIGHT, AIRPORT, UNDO), surge.c (SURGE), unfold.c and told.c (UNFOLD),
+ * ticket.c (a ticket's moves, its class by the clock, hold, cancel and place), lane.c, channel.c, once.c (requests known by their
  * Idempotency-Key), outbox.h (replies), look.c (views), promise.c (FORECAST, PROMISE: what customers are told), incident.h
  * (incidents), checkpoint.c.
  */
@@ -75,7 +75,7 @@ struct aw_ticket_row {
     uint64_t said : 4; /* the class that messages or a person give it, without clock and events: IMMINENT only by a person */
     /* The lease that ended last, so that a repeat of what ended it gets the first answer. */
     uint64_t ended_fence : 48;
-    uint64_t ended_kind : 8; /* enum aw_command_kind: COMPLETE, RELEASE, DECLINE, TRANSFER, DEFER, TIMER, CANCEL */
+    uint64_t ended_kind : 8; /* enum aw_command_kind: COMPLETE, RELEASE, DECLINE, TRANSFER, DEFER, TIMER, CANCEL, WITHDRAW */
     uint64_t channel : 4;    /* of its newest message; 0: another one than those that have numbers */
     uint64_t
         helpers : 3; /* WAITING: this many of its lane's helping lanes, from the first on, help; 0 when it leaves its queue */
@@ -266,7 +266,9 @@ AW_STATIC_ASSERT(sizeof(struct aw_once_row) == AW_CACHE_LINE, "no holes");
 enum aw_fact_kind {
     AW_FACT_FLIGHT = 0,
     AW_FACT_AIRPORT = 1,
-    AW_FACT_MESSAGE = 2, /* no fact, but kept like one: record `flight`, which names another ticket, was moved to this one */
+    /* No fact, but kept like one: record `flight`, which perhaps names another ticket, is one of this one; with a time it was
+     * withdrawn then. */
+    AW_FACT_MESSAGE = 2,
 };
 enum aw_fact_list { AW_FACTS_BY_FLIGHT, AW_FACTS_BY_FROM, AW_FACTS_BY_TO, AW_FACT_LISTS };
 struct aw_fact_link {
@@ -623,6 +625,8 @@ struct aw_globals {
     uint64_t                deferred;
     uint64_t                commitments_kept;
     uint64_t                commitments_broken;
+    uint64_t                withdrawn;             /* messages */
+    uint64_t                withdrawn_tickets;     /* closed, as nothing was left of them */
     struct aw_rows_head     heads[AW_TABLE_COUNT]; /* by table; [0] is not used */
     uint32_t                closed_first;          /* closed tickets, longest closed first */
     uint32_t                closed_last;
@@ -644,7 +648,7 @@ struct aw_globals {
     uint64_t           not_needed;              /* tickets that their customers closed */
     uint64_t           owed_left_out;           /* as the outbox had only the room that leases need */
 };
-AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 208 + 13 * 8 + AW_TABLE_COUNT * 16 + 24 + 24 + 12 * 8 + 24 +
+AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 208 + 15 * 8 + AW_TABLE_COUNT * 16 + 24 + 24 + 12 * 8 + 24 +
                                                   AW_TEMPLATES * 16 + AW_REPLY_KINDS * 8 + 16,
                  "no holes");
 AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 208, "no holes");
@@ -908,6 +912,7 @@ void aw_apply_complete(struct aw_state *state, struct aw_command *command);
 void aw_apply_release(struct aw_state *state, struct aw_command *command);
 void aw_apply_decline(struct aw_state *state, struct aw_command *command);
 void aw_apply_transfer(struct aw_state *state, struct aw_command *command);
+void aw_apply_withdraw(struct aw_state *state, struct aw_command *command);
 void aw_apply_defer(struct aw_state *state, struct aw_command *command);
 void aw_apply_approve(struct aw_state *state, struct aw_command *command);
 void aw_apply_note(struct aw_state *state, struct aw_command *command);
@@ -1053,7 +1058,12 @@ bool aw_facts_has_lone_departure(const struct aw_in_message *in);
 void aw_facts_tell_anew(struct aw_state *state, uint32_t ticket, const struct aw_told *told);
 /* This record belongs to this ticket from now on, whichever it names. There is room. */
 void aw_facts_move_message(struct aw_state *state, uint32_t ticket, uint64_t seq);
-void aw_facts_drop(struct aw_state *state, uint32_t ticket);
+/* So does the record of a message that its customer took back: noted, since when (0: he did not), and how many of a ticket's. There
+ * is room for a row. */
+void     aw_facts_withdraw(struct aw_state *state, uint32_t ticket, uint64_t seq);
+aw_ms    aw_facts_withdrawn_at(const struct aw_state *state, uint64_t seq);
+uint32_t aw_facts_withdrawn(const struct aw_state *state, uint32_t ticket);
+void     aw_facts_drop(struct aw_state *state, uint32_t ticket);
 /* Open tickets that are about this flight or airport; with `rearms` each gets its timer anew, as its class or place may be another
  * one now. Takes as long as there are facts that name it. */
 uint32_t aw_facts_look_again(struct aw_state *state, enum aw_change_of of, const struct aw_plan_row *row, bool rearms);

@@ -71,6 +71,7 @@ aw_state_ticket_at(const struct aw_state *state, uint32_t slot, struct aw_ticket
         .promise_breaking = aw_promise_is_breaking(ticket),
         .is_deferred = (ticket->marks & AW_MARK_DEFERRED) != 0,
         .commitment = aw_commitment_of(state, slot),
+        .withdrawn = aw_facts_withdrawn(state, slot),
     };
     for (uint32_t i = 0; i < ret_view->transfers; i++)
         ret_view->from_lanes[i] = ticket->from_lanes[i] - 1U;
@@ -184,6 +185,8 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
         .commitments_overdue = state->commitments_overdue,
         .commitments_kept = globals->commitments_kept,
         .commitments_broken = globals->commitments_broken,
+        .withdrawn = globals->withdrawn,
+        .withdrawn_tickets = globals->withdrawn_tickets,
         .helped = state->helped,
         .leases = globals->heads[AW_TABLE_LEASES].live,
         .lanes = globals->heads[AW_TABLE_LANES].live,

@@ -31,6 +31,12 @@ ids_floor(const struct aw_state *state)
     return floor > state->globals.ids_floor ? floor : state->globals.ids_floor;
 }
 
+uint64_t
+aw_state_find_message(const struct aw_state *state, struct aw_hash128 id_hash)
+{
+    return aw_dedupe_find(&state->ids, id_hash, ids_floor(state));
+}
+
 static uint32_t
 older(const struct aw_state *state, uint32_t a, uint32_t b)
 {
@@ -39,12 +45,14 @@ older(const struct aw_state *state, uint32_t a, uint32_t b)
     return aw_ticket_at(state, a)->opened_seq < aw_ticket_at(state, b)->opened_seq ? a : b;
 }
 
-/* Closed tickets get no records, so the one with the newer last record closed later. */
+/* Of one moment, the one with the newer last record. */
 static uint32_t
 closed_later(const struct aw_state *state, uint32_t a, uint32_t b)
 {
     if (a == 0 || b == 0)
         return a == 0 ? b : a;
+    if (aw_ticket_at(state, a)->until != aw_ticket_at(state, b)->until)
+        return aw_ticket_at(state, a)->until > aw_ticket_at(state, b)->until ? a : b;
     return aw_ticket_at(state, a)->last_seq > aw_ticket_at(state, b)->last_seq ? a : b;
 }
 

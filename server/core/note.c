@@ -5,7 +5,7 @@ static enum aw_err
 check(const struct aw_ticket_row *ticket)
 {
     if (!aw_ticket_is_open(ticket))
-        return AW_E_WRONG_STATE; /* which of the closed ones closed last is told by their records */
+        return AW_E_WRONG_STATE;
     return ticket->notes < AW_TICKET_NOTES_MAX ? AW_OK : AW_E_TABLE_FULL;
 }
 

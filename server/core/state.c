@@ -422,6 +422,7 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
     case AW_COMMAND_DECLINE: /* only a held lease needs room, and apply says whether there is */
     case AW_COMMAND_TRANSFER:
     case AW_COMMAND_DEFER:
+    case AW_COMMAND_WITHDRAW:
     case AW_COMMAND_TIMER:
         return AW_OK;
     }
@@ -592,6 +593,9 @@ dispatch(struct aw_state *state, struct aw_command *command)
     case AW_COMMAND_TRANSFER:
         aw_apply_transfer(state, command);
         return;
+    case AW_COMMAND_WITHDRAW:
+        aw_apply_withdraw(state, command);
+        return;
     case AW_COMMAND_DEFER:
         aw_apply_defer(state, command);
         return;
@@ -674,7 +678,7 @@ aw_state_apply(struct aw_state *state, struct aw_command *command)
     uint32_t slot;
 
     command->out = (struct aw_outcome_of){.err = AW_OK};
-    if (command->kind != AW_COMMAND_MESSAGE && aw_command_slot(command, &slot))
+    if (command->kind != AW_COMMAND_MESSAGE && command->kind != AW_COMMAND_WITHDRAW && aw_command_slot(command, &slot))
         aw_effect_begin(state, &command->out.effect, slot);
     if (!aw_once_is_set(&command->once)) {
         dispatch(state, command);

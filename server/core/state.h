@@ -181,6 +181,7 @@ void aw_state_prefetch(const struct aw_state *state, const struct aw_command *co
  *            DECLINE also TABLE_FULL. AW_OK with changed false: COMPLETE, RELEASE, DECLINE, TRANSFER or DEFER repeated with the
  *            op_hash that ended this lease (of a ticket's leases, the one that ended last)
  *   TRANSFER as DECLINE, and LANE_PAUSED; NOT_FOUND (of lane or agent), BAD_VALUE and TRANSFER_REFUSED as out.u.lease.refusal says
+ *   WITHDRAW NOT_FOUND (its ticket is not shown any more), TABLE_FULL; AW_OK with changed false: withdrawn before
  *   DEFER    as COMPLETE without a reply; BAD_VALUE (until: not ahead, or beyond AW_DEFER_MS_MAX), TABLE_FULL
  *   NOTE (any open one)   as HOLD; TABLE_FULL also when it has AW_TICKET_NOTES_MAX
  *   TIMER    AW_OK with changed false when the ticket moved on
@@ -287,6 +288,7 @@ struct aw_ticket_view {
     struct aw_ticket_help help;        /* WAITING: the lanes that help; LEASED: the one through which it was given, if of these */
     bool                  is_deferred; /* HELD: by who held it, until held_until or sooner */
     struct aw_commitment  commitment;
+    uint32_t              withdrawn; /* messages that its customers took back */
 };
 /* AW_E_NOT_FOUND: never was, or closed longer ago than reopen_ms and its slot is used again. */
 AW_MUST_USE enum aw_err aw_state_ticket(const struct aw_state *state, struct aw_ticket_id id, struct aw_ticket_view *ret_view);
@@ -308,7 +310,13 @@ void aw_state_seen_by(const struct aw_state *state, struct aw_lease_id lease, ui
 bool aw_state_pull_runs(const struct aw_state *state, const struct aw_pull_key *pull_key);
 /* Whether so many more requests can be known by their keys. Takes as long as there are keys to be forgotten for them. */
 bool aw_state_has_room_for_keys(const struct aw_state *state, uint32_t keys);
-/* The slot of the ticket that this record was moved to, by UNFOLD; 0: it was not. */
+/* The ticket that a message's record names, or that it was moved to, is shown: since when the message is withdrawn; 0: it is not.
+ * AW_E_NOT_FOUND: it was closed longer than reopen_ms ago. */
+AW_MUST_USE enum aw_err aw_state_message(const struct aw_state *state, uint64_t seq, struct aw_ticket_id named,
+                                         aw_ms *ret_withdrawn_at);
+/* The record that came first under this source id; 0: none is remembered. */
+uint64_t aw_state_find_message(const struct aw_state *state, struct aw_hash128 id_hash);
+/* The slot of the ticket that this record was moved to, by UNFOLD, or was withdrawn in; 0: neither. */
 uint32_t aw_state_moved_to(const struct aw_state *state, uint64_t seq);
 /* Leases in the table: those that run, and those whose TIMER has not come round yet. */
 uint32_t aw_state_lease_count(const struct aw_state *state);
@@ -555,7 +563,8 @@ AW_MUST_USE bool aw_incident_try_step(const struct aw_state *state, struct aw_in
 
 struct aw_state_counts {
     uint64_t      tickets[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT]; /* by state and class */
-    uint64_t      messages;                                      /* accepted, ever */
+    uint64_t      withdrawn, withdrawn_tickets; /* messages that were taken back, and tickets closed for it, ever */
+    uint64_t      messages;                     /* accepted, ever */
     uint64_t      opened, folded, reopened, completed, cancelled, expired, released, declined, transferred; /* ever */
     uint64_t      deferred, commitments_kept, commitments_broken;                                           /* ever */
     uint64_t      commitments;                                                                              /* on open tickets */

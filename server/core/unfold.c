@@ -52,6 +52,10 @@ check(const struct aw_state *state, const struct aw_ticket_row *ticket, const st
     if (in->message_count == 0 || in->taken.messages != in->message_count || in->left.messages == 0 ||
         in->taken.messages + in->left.messages != ticket->messages)
         return AW_E_BAD_VALUE;
+    for (uint32_t i = 0; i < in->message_count; i++) {
+        if (aw_facts_withdrawn_at(state, in->messages[i]) != 0)
+            return AW_E_BAD_VALUE; /* it says nothing any more */
+    }
     if (is_in_others_hands(state, ticket, in))
         return AW_E_WRONG_STATE;
     return aw_unfold_admits(state, in);

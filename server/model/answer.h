@@ -47,9 +47,10 @@ struct aw_receipt {
 /* A stored message inside a lease or ticket: the posted fields are the stored MessagePack map, written out as it is. */
 struct aw_stored_message {
     struct aw_message_id id;
-    aw_ms                accepted_at; /* 0: not even its record can be read */
-    struct aw_slice      body;        /* MessagePack map of the posted fields; empty when erased or unreadable */
-    struct aw_message_id replaced_by; /* the customer edited it: the newest of those that say so; seq 0: none */
+    aw_ms                accepted_at;  /* 0: not even its record can be read */
+    struct aw_slice      body;         /* MessagePack map of the posted fields; empty when erased or unreadable */
+    aw_ms                withdrawn_at; /* its customer took it back: it is not shown; 0: he did not */
+    struct aw_message_id replaced_by;  /* the customer edited it: the newest of those that say so; seq 0: none */
     bool                 erased;
     bool                 unreadable; /* what is stored of it is damaged */
 };
@@ -252,7 +253,8 @@ struct aw_found_answer {
 struct aw_done_answer {
     struct aw_slice                 lease; /* the token's text as it was sent; empty when a ticket was named */
     struct aw_ticket_id             ticket;
-    struct aw_message_id            note; /* after a note: its id; else seq 0 */
+    struct aw_message_id            message; /* after a withdrawal: it; else seq 0 */
+    struct aw_message_id            note;    /* after a note: its id; else seq 0 */
     enum aw_ticket_state            state;
     bool                            duplicate;    /* the first answer again */
     bool                            dry_run;      /* nothing was changed: what it would be */
@@ -678,6 +680,7 @@ struct aw_lease_news {
     const struct aw_stored_message *messages;
     uint32_t                        message_count;
     uint32_t                        messages_total;
+    uint32_t                        withdrawn; /* messages that are */
 };
 
 #endif

@@ -26,6 +26,8 @@ aw_command_name(unsigned kind)
         return "channel";
     case AW_COMMAND_MESSAGE:
         return "message";
+    case AW_COMMAND_WITHDRAW:
+        return "withdraw";
     case AW_COMMAND_LEASE:
         return "lease";
     case AW_COMMAND_EXTEND:
@@ -157,6 +159,9 @@ aw_command_slot(const struct aw_command *command, uint32_t *ret_slot)
     case AW_COMMAND_MESSAGE:
         *ret_slot = command->out.u.message.ticket.slot;
         return true;
+    case AW_COMMAND_WITHDRAW:
+        *ret_slot = command->out.u.ticket.ticket.slot;
+        return true;
     case AW_COMMAND_LEASE:
         *ret_slot = command->in.lease.slot;
         return true;
@@ -236,6 +241,8 @@ aw_command_by(const struct aw_command *command)
         return command->in.agent.by;
     case AW_COMMAND_PRESENCE:
         return command->in.presence.by;
+    case AW_COMMAND_WITHDRAW:
+        return command->in.withdraw.by;
     case AW_COMMAND_LEASE:
         return command->in.lease.agent;
     case AW_COMMAND_EXTEND:

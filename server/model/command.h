@@ -26,16 +26,17 @@
 #include <stddef.h>
 
 enum aw_command_kind {
-    AW_COMMAND_EPOCH = 1,    /* a start: epoch + 1, every running lease gets some time */
-    AW_COMMAND_SETTINGS = 2, /* the settings that apply looks at */
-    AW_COMMAND_LANE = 3,     /* makes or changes a lane */
-    AW_COMMAND_FLIGHT = 4,   /* what a flight does */
-    AW_COMMAND_AIRPORT = 5,  /* an airport closes or opens */
-    AW_COMMAND_UNDO = 6,     /* one of these two or a surge, while nothing came after it */
-    AW_COMMAND_AGENT = 7,    /* what an agent is set to: lanes, gentle, units */
-    AW_COMMAND_CHANNEL = 8,  /* what a channel is set to: how fast replies may go out on its accounts */
-    AW_COMMAND_PRESENCE = 9, /* whether an agent takes tickets now */
-    AW_COMMAND_MESSAGE = 10, /* accepted: opens, joins or reopens a ticket */
+    AW_COMMAND_EPOCH = 1,     /* a start: epoch + 1, every running lease gets some time */
+    AW_COMMAND_SETTINGS = 2,  /* the settings that apply looks at */
+    AW_COMMAND_LANE = 3,      /* makes or changes a lane */
+    AW_COMMAND_FLIGHT = 4,    /* what a flight does */
+    AW_COMMAND_AIRPORT = 5,   /* an airport closes or opens */
+    AW_COMMAND_UNDO = 6,      /* one of these two or a surge, while nothing came after it */
+    AW_COMMAND_AGENT = 7,     /* what an agent is set to: lanes, gentle, units */
+    AW_COMMAND_CHANNEL = 8,   /* what a channel is set to: how fast replies may go out on its accounts */
+    AW_COMMAND_PRESENCE = 9,  /* whether an agent takes tickets now */
+    AW_COMMAND_MESSAGE = 10,  /* accepted: opens, joins or reopens a ticket */
+    AW_COMMAND_WITHDRAW = 14, /* a customer took a message back */
     AW_COMMAND_LEASE = 20,
     AW_COMMAND_EXTEND = 21,
     AW_COMMAND_COMPLETE = 22,
@@ -286,6 +287,13 @@ struct aw_in_message {
     uint32_t         rules_version; /* of the rules that read the text; 0: none did */
 };
 enum aw_body_form { AW_BODY_PLAIN = 0, AW_BODY_AES_GCM = 1 };
+
+/* What the channel says was deleted there. */
+struct aw_in_withdraw {
+    struct aw_message_id message;
+    struct aw_ticket_id  ticket; /* that its record names */
+    struct aw_slice      by;
+};
 
 /* Content that lies in the bodies tree, under the number of its record, which holds its hash. A message has the same fields. */
 struct aw_in_body {
@@ -841,6 +849,7 @@ struct aw_command {
         struct aw_in_fenced          fenced; /* EXTEND, COMPLETE, RELEASE, DECLINE, REPLY; the first part of the next two */
         struct aw_in_transfer        transfer;
         struct aw_in_defer           defer;
+        struct aw_in_withdraw        withdraw;
         struct aw_in_timer           timer;
         struct aw_in_ticket          ticket; /* HOLD, UNHOLD, CANCEL, PLACE; the first part of the next */
         struct aw_in_note            note;

@@ -832,6 +832,19 @@ put_transfer(struct put *put, const struct aw_in_transfer *transfer, const struc
     put_ms(put, out->help.kept_until);
 }
 
+/* Behind the inputs the ticket that it is one of by now. */
+static void
+put_withdraw(struct put *put, const struct aw_in_withdraw *withdraw, struct aw_ticket_id ticket)
+{
+    put_u8(put, withdraw->message.shard);
+    put_u64(put, withdraw->message.seq);
+    put_u32(put, withdraw->ticket.slot);
+    put_u64(put, withdraw->ticket.seq);
+    put_string(put, withdraw->by, AW_AGENT_BYTES_MAX);
+    put_u32(put, ticket.slot);
+    put_u64(put, ticket.seq);
+}
+
 /* One that was refused only told its holder of new messages. Behind the inputs when the ticket comes back, as with a transfer. */
 static void
 put_defer(struct put *put, const struct aw_command *command)
@@ -1037,6 +1050,9 @@ put_fields(struct put *put, const struct aw_command *command)
         return;
     case AW_COMMAND_TRANSFER:
         put_transfer(put, &command->in.transfer, &command->out.u.lease);
+        return;
+    case AW_COMMAND_WITHDRAW:
+        put_withdraw(put, &command->in.withdraw, command->out.u.ticket.ticket);
         return;
     case AW_COMMAND_DEFER:
         put_defer(put, command);
@@ -2050,6 +2066,22 @@ get_transfer(struct get *get, struct aw_in_transfer *transfer, struct aw_out_lea
 }
 
 static void
+get_withdraw(struct get *get, struct aw_command *command)
+{
+    struct aw_in_withdraw *withdraw = &command->in.withdraw;
+    struct aw_ticket_id   *ticket = &command->out.u.ticket.ticket;
+
+    withdraw->message.shard = (uint8_t)get_u8(get, UINT8_MAX, "");
+    withdraw->message.seq = get_u64(get);
+    withdraw->ticket.slot = get_u32(get);
+    withdraw->ticket.seq = get_u64(get);
+    withdraw->by = get_string(get, AW_AGENT_BYTES_MAX);
+    ticket->slot = get_u32(get);
+    ticket->seq = get_u64(get);
+    withdraw->ticket.shard = ticket->shard = withdraw->message.shard;
+}
+
+static void
 get_defer(struct get *get, struct aw_command *command)
 {
     struct aw_in_defer *defer = &command->in.defer;
@@ -2238,6 +2270,9 @@ get_fields(struct get *get, struct aw_command *command)
         return true;
     case AW_COMMAND_TRANSFER:
         get_transfer(get, &command->in.transfer, &command->out.u.lease);
+        return true;
+    case AW_COMMAND_WITHDRAW:
+        get_withdraw(get, command);
         return true;
     case AW_COMMAND_DEFER:
         get_defer(get, command);

@@ -32,6 +32,7 @@ struct route {
 /* The first that fits: exact paths stand before those with a variable part. */
 static const struct route routes[] = {
     EXACT(AW_POST, "/v1/messages", aw_api_post_messages),
+    EXACT(AW_POST, "/v1/messages/withdraw", aw_api_withdraw),
     EXACT(AW_POST, "/v1/leases", aw_api_pull),
     EXACT(AW_GET, "/v1/leases", aw_api_held),
     EXACT(AW_GET, "/v1/stream", aw_api_stream),

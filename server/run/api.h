@@ -35,6 +35,7 @@ aw_api_handler aw_api_release;
 aw_api_handler aw_api_decline;
 aw_api_handler aw_api_transfer;
 aw_api_handler aw_api_defer;
+aw_api_handler aw_api_withdraw;
 aw_api_handler aw_api_list_commitments;
 aw_api_handler aw_api_reply;
 aw_api_handler aw_api_extend_many;
@@ -149,6 +150,9 @@ struct aw_hash128 aw_api_provider_hash(const struct aw_hash_key *key, struct aw_
 /* How a customer is known to the state machine (api_messages.c). */
 struct aw_hash128 aw_api_customer_hash(const struct aw_hash_key *key, struct aw_slice channel, struct aw_slice account,
                                        struct aw_slice customer);
+/* How a message is known to it (api_messages.c). */
+struct aw_hash128 aw_api_source_hash(const struct aw_hash_key *key, struct aw_slice channel, struct aw_slice account,
+                                     struct aw_slice source_id);
 /* How a flight is known to the state machine; never 0 (api_messages.c). */
 uint64_t aw_api_flight_hash(const struct aw_hash_key *key, struct aw_slice number, uint32_t date_days);
 

@@ -20,9 +20,10 @@ struct aw_api_line {
     uint32_t          number; /* in the body, from 1; 0: it is the only one */
     struct aw_entry  *entry;  /* its command; NULL: it was refused, `problem` says why */
     struct aw_problem problem;
-    uint32_t          read;  /* index of its read item; AW_LINE_NO_READ: it needs none */
-    struct aw_slice   token; /* the lease that it names, as it was sent */
-    struct aw_draft  *draft; /* the reply that goes with it; NULL: none */
+    uint32_t          read;    /* index of its read item; AW_LINE_NO_READ: it needs none */
+    struct aw_slice   token;   /* the lease that it names, as it was sent */
+    struct aw_draft  *draft;   /* the reply that goes with it; NULL: none */
+    struct aw_hash128 id_hash; /* the message that it withdraws */
 };
 
 struct aw_api_lines {

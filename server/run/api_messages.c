@@ -66,6 +66,12 @@ make_identities(struct aw_in_message *in, const struct aw_message *message, cons
     return true;
 }
 
+struct aw_hash128
+aw_api_source_hash(const struct aw_hash_key *key, struct aw_slice channel, struct aw_slice account, struct aw_slice source_id)
+{
+    return hash_parts(key, 'i', (struct aw_slice[]){channel, account, source_id}, 3);
+}
+
 uint64_t
 aw_api_flight_hash(const struct aw_hash_key *key, struct aw_slice number, uint32_t date_days)
 {
@@ -140,7 +146,7 @@ make_command(struct aw_command *command, const struct aw_message *message, const
 
     command->kind = AW_COMMAND_MESSAGE;
     *in = (struct aw_in_message){
-        .id_hash = hash_parts(key, 'i', (struct aw_slice[]){message->channel, message->account, message->source_id}, 3),
+        .id_hash = aw_api_source_hash(key, message->channel, message->account, message->source_id),
         .channel = message->channel,
         .account = message->account,
         .lang = message->lang,
@@ -392,21 +398,49 @@ aw_api_post_messages(struct aw_io *io, struct aw_request *request, struct aw_sli
 /* --- GET /v1/messages/{id} ----------------------------------------------------------------------------------------------- */
 
 struct look {
-    struct aw_call  call;
-    struct aw_read *read; /* [0] the receipt, [1] the message alone */
-    enum aw_media   media;
+    struct aw_call       call;
+    struct aw_read      *read; /* [0] the receipt, [1] the message alone */
+    enum aw_media        media;
+    struct aw_submission submission;
+    struct aw_query      query; /* whether it may be shown */
+    bool                 is_asked;
 };
+
+static void
+answer_message(struct look *look)
+{
+    struct aw_call           *call = &look->call;
+    struct aw_read_item      *item = look->read->items;
+    struct aw_stored_message *message = &item[1].messages[0];
+    struct aw_receipt         receipt = item[0].receipt;
+    struct aw_buffer          buffer;
+    struct aw_writer          writer;
+
+    message->withdrawn_at = look->query.err == AW_OK ? look->query.withdrawn_at : 0;
+    message->erased |= look->query.err != AW_OK; /* nothing is shown of a ticket that is not shown */
+    receipt.lane = aw_lanes_directory_name(call->io->shared->directory, item[0].lane);
+    aw_buffer_init(&buffer, aw_call_arena(call));
+    aw_writer_init(&writer, &buffer, look->media);
+    if (aw_proto_write_message(&writer, message, &receipt))
+        aw_call_answer(call, 200, look->media, &buffer, NULL, 0);
+    else
+        aw_call_fail(call, AW_E_INTERNAL, "the stored message is damaged");
+}
 
 static void
 on_looked(struct aw_call *call)
 {
     struct look         *look = (struct look *)call;
     struct aw_read_item *item = look->read->items;
-    struct aw_receipt    receipt;
-    struct aw_buffer     buffer;
-    struct aw_writer     writer;
     bool                 failed;
 
+    if (look->is_asked) {
+        if (look->submission.err != AW_OK)
+            aw_call_fail(call, look->submission.err, "");
+        else
+            answer_message(look);
+        return;
+    }
     if (aw_api_read_again(call, look->read, &failed))
         return;
     if (failed || item[0].err != AW_OK || item[1].err != AW_OK || item[1].message_count != 1) {
@@ -415,14 +449,11 @@ on_looked(struct aw_call *call)
         aw_call_fail(call, failed ? AW_E_MEMORY : err, err == AW_E_NOT_FOUND ? "there is no message by that id" : "");
         return;
     }
-    receipt = item[0].receipt;
-    receipt.lane = aw_lanes_directory_name(call->io->shared->directory, item[0].lane);
-    aw_buffer_init(&buffer, aw_call_arena(call));
-    aw_writer_init(&writer, &buffer, look->media);
-    if (aw_proto_write_message(&writer, &item[1].messages[0], &receipt))
-        aw_call_answer(call, 200, look->media, &buffer, NULL, 0);
-    else
-        aw_call_fail(call, AW_E_INTERNAL, "the stored message is damaged");
+    look->is_asked = true;
+    look->query =
+        (struct aw_query){.kind = AW_QUERY_MESSAGE, .seq = item[0].receipt.message.seq, .ticket = item[0].receipt.ticket};
+    look->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &look->query};
+    aw_call_submit(call, &look->submission);
 }
 
 static const struct aw_call_ops look_ops = {.on_back = on_looked};

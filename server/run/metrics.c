@@ -158,6 +158,8 @@ render_ever(const struct aw_state_counts *counts, struct aw_buffer *buffer)
         {"leases_declined", "Leases declined by their agent.", counts->declined},
         {"promises_moved", "Promises that were told anew, as they would not be kept.", counts->promises_moved},
         {"leases_transferred", "Leases ended as their agent handed the ticket on.", counts->transferred},
+        {"messages_withdrawn", "Messages that their customers took back.", counts->withdrawn},
+        {"tickets_withdrawn", "Tickets closed as all of their messages were taken back.", counts->withdrawn_tickets},
         {"leases_deferred", "Leases ended as their agent put the ticket off.", counts->deferred},
         {"commitments_kept", "What agents gave their word for, and the customer heard in time.", counts->commitments_kept},
         {"commitments_broken", "The same, and the customer had not heard when it was due.", counts->commitments_broken},

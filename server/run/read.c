@@ -166,7 +166,15 @@ struct collected_notes {
     size_t                 bytes; /* with those that there was no room for: these and older ones are left out */
 };
 
+/* A message that its customer took back: met before the message is. */
+struct withdrawal {
+    struct withdrawal *next;
+    uint64_t           seq;
+    aw_ms              at;
+};
+
 struct thread_walk {
+    struct withdrawal        *withdrawals;
     struct aw_journal_reader *reader;
     struct aw_arena          *scratch;
     struct aw_read_item      *item;
@@ -209,7 +217,7 @@ copy_message(struct thread_walk *walk, struct collected *node, const struct aw_f
         if (!aw_arena_copy(walk->scratch, in->reasons[i], &node->reasons[i]))
             return AW_E_MEMORY;
     }
-    node->reason_count = in->reason_count;
+    node->reason_count = node->message.withdrawn_at != 0 ? 0 : in->reason_count;
     return AW_OK;
 }
 
@@ -257,6 +265,30 @@ collect_damaged(struct thread_walk *walk, uint64_t seq, uint8_t shard)
 }
 
 static enum aw_err
+collect_withdrawal(struct thread_walk *walk, const struct aw_found *found)
+{
+    struct withdrawal *withdrawal = aw_arena_take_zeroed(walk->scratch, 1, sizeof(*withdrawal));
+    struct aw_command  command;
+    enum aw_err        err = aw_record_read(&found->record, walk->scratch, &command, NULL);
+
+    if (err != AW_OK || withdrawal == NULL)
+        return err != AW_OK ? err : AW_E_MEMORY;
+    *withdrawal = (struct withdrawal){.next = walk->withdrawals, .seq = command.in.withdraw.message.seq, .at = found->header.now};
+    walk->withdrawals = withdrawal;
+    return AW_OK;
+}
+
+static aw_ms
+withdrawn_at(const struct thread_walk *walk, uint64_t seq)
+{
+    const struct withdrawal *withdrawal = walk->withdrawals;
+
+    while (withdrawal != NULL && withdrawal->seq != seq)
+        withdrawal = withdrawal->next;
+    return withdrawal == NULL ? 0 : withdrawal->at;
+}
+
+static enum aw_err
 collect(struct thread_walk *walk, const struct aw_found *found, bool *full)
 {
     struct collected *node = aw_arena_take_zeroed(walk->scratch, 1, sizeof(*node));
@@ -265,7 +297,8 @@ collect(struct thread_walk *walk, const struct aw_found *found, bool *full)
 
     if (node == NULL)
         return AW_E_MEMORY;
-    err = aw_journal_read_body(walk->reader, found->record.seq, &body);
+    node->message.withdrawn_at = withdrawn_at(walk, found->record.seq);
+    err = node->message.withdrawn_at != 0 ? AW_OK : aw_journal_read_body(walk->reader, found->record.seq, &body);
     node->message.erased = err == AW_E_NOT_FOUND;
     node->message.unreadable = is_damage(err);
     if (err != AW_OK && !node->message.erased && !node->message.unreadable)
@@ -455,6 +488,8 @@ read_thread(struct aw_read *read, struct aw_read_item *item, struct aw_journal_r
             break;
         if (err == AW_OK && found->record.kind == AW_COMMAND_MESSAGE)
             err = collect(&walk, found, &full);
+        else if (err == AW_OK && found->record.kind == AW_COMMAND_WITHDRAW)
+            err = collect_withdrawal(&walk, found);
         else if (err == AW_OK && found->record.kind == AW_COMMAND_PLACE)
             err = collect_word(&walk, found);
         else if (err == AW_OK && notes_of(&walk, found->record.kind) != NULL)

@@ -35,6 +35,8 @@ struct aw_stream_known {
     struct aw_ticket_id   ticket;
     uint64_t              told_seq;  /* the newest of its messages that was told */
     bool                  is_behind; /* a message counts as unseen */
+    uint32_t              withdrawn; /* of its messages */
+    bool                  is_poorer; /* by one more than was told */
     bool                  is_moved;  /* its incident is another one than was told */
     struct aw_incident_id incident;  /* that its ticket is part of; seq 0: none */
     aw_ms                 expires_at;

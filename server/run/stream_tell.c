@@ -199,6 +199,27 @@ tell_presence(struct aw_stream *stream)
     aw_stream_end_event(stream, &writer);
 }
 
+/* Customers took messages of their tickets back: who has them looks again. */
+static void
+tell_withdrawals(struct aw_stream *stream)
+{
+    for (uint32_t i = 0; i < stream->known_count; i++) {
+        struct aw_stream_known *known = &stream->known[i];
+        char                    text[AW_ID_TEXT_BYTES];
+        struct aw_lease_news    news;
+        struct aw_writer        writer;
+
+        if (!known->is_poorer)
+            continue;
+        known->is_poorer = false;
+        news = news_of(stream, known, text);
+        news.withdrawn = known->withdrawn;
+        aw_stream_begin_event(stream, &writer, AW_SLICE("withdrawn"));
+        aw_proto_write_news_withdrawn(&writer, &news);
+        aw_stream_end_event(stream, &writer);
+    }
+}
+
 /* Their tickets became part of an incident, or of none. */
 static void
 tell_incidents(struct aw_stream *stream)
@@ -244,6 +265,8 @@ sort_views(struct aw_stream *stream, uint32_t max)
         if (known != NULL) {
             known->expires_at = views[i].expires_at;
             known->is_behind = views[i].message_seq > views[i].seen_seq;
+            known->is_poorer = views[i].withdrawn > known->withdrawn;
+            known->withdrawn = views[i].withdrawn;
             known->is_moved = views[i].incident.seq != known->incident.seq;
             known->incident = views[i].incident;
         } else if (count < max) {
@@ -311,6 +334,7 @@ note_known(struct aw_stream *stream, const struct aw_ticket_view *view)
                                                                     .told_seq = view->message_seq,
                                                                     .is_behind = view->message_seq > view->seen_seq,
                                                                     .incident = view->incident,
+                                                                    .withdrawn = view->withdrawn,
                                                                     .expires_at = view->expires_at};
     stream->must_look |= view->message_seq > view->seen_seq;
     for (uint32_t i = 0; i < stream->own_count; i++) {
@@ -526,6 +550,7 @@ aw_stream_looked(struct aw_stream *stream)
         stream->more_above = stream->query.views[AW_STREAM_KNOWN_MAX - 1].lease.fence;
     count = sort_views(stream, stream->has_begun ? AW_STREAM_TURN_MAX : AW_STREAM_KNOWN_MAX);
     tell_incidents(stream);
+    tell_withdrawals(stream);
     if (stream->has_begun && stream->known_count + count > AW_STREAM_KNOWN_MAX)
         count = AW_STREAM_KNOWN_MAX - stream->known_count;
     stream->must_look = count > 0; /* there may be more of them */

@@ -82,6 +82,11 @@ def post_and_work(api, make, sequence):
     receipt = api.receipt(message)
     api.receipts(make.many(4), sequence)
     status(api.get("/v1/messages/" + receipt["message"]), 200, "GET a message")
+    gone = make.next()
+    api.receipt(gone)
+    source = {name: gone[name] for name in ("channel", "source_id")}
+    status(api.send("POST", "/v1/messages/withdraw", source), 200, "withdraw")
+    status(api.post_many([source], sequence, "/v1/messages/withdraw"), 200, "withdraw many")
     leases = api.leases(max=5)
     equal(len(leases), 5, "leases")
     equal(len(api.held()), 5, "GET leases")

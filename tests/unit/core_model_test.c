@@ -1803,6 +1803,7 @@ compare_out(const struct run *run, enum aw_command_kind kind, const struct aw_ou
         return;
     case AW_COMMAND_EPOCH:
     case AW_COMMAND_SETTINGS:
+    case AW_COMMAND_WITHDRAW: /* core_withdraw_test has it */
     case AW_COMMAND_AGENT:
     case AW_COMMAND_PRESENCE: /* core_agent_test has it */
     case AW_COMMAND_FLIGHT:   /* core_flight_test has them */
@@ -2359,6 +2360,7 @@ apply_model(const struct logged *l, struct aw_command *c)
     case AW_COMMAND_AGENT:
         m_set_agent(c, channel_names[l->tag], l->units);
         return;
+    case AW_COMMAND_WITHDRAW: /* core_withdraw_test has it */
     case AW_COMMAND_PRESENCE:
     case AW_COMMAND_FLIGHT:
     case AW_COMMAND_AIRPORT:

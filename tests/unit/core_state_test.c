@@ -1317,7 +1317,8 @@ try_kind(struct kit *kit, enum aw_command_kind kind, struct aw_ticket_id ticket,
     case AW_COMMAND_AGENT:
     case AW_COMMAND_PRESENCE:
     case AW_COMMAND_TIMER:
-    case AW_COMMAND_UNFOLD: /* core_model_test has it */
+    case AW_COMMAND_WITHDRAW: /* core_withdraw_test has it */
+    case AW_COMMAND_UNFOLD:   /* core_model_test has it */
     case AW_COMMAND_CHANNEL:
     case AW_COMMAND_TEMPLATE:
     case AW_COMMAND_REPLY: /* core_outbox_test has these */

@@ -56,7 +56,8 @@ static const enum aw_command_kind kinds[] = {AW_COMMAND_EPOCH,
                                              AW_COMMAND_TEMPLATE,
                                              AW_COMMAND_SURGE,
                                              AW_COMMAND_DEFER,
-                                             AW_COMMAND_APPROVE};
+                                             AW_COMMAND_APPROVE,
+                                             AW_COMMAND_WITHDRAW};
 
 /* --- random commands -------------------------------------------------------------------------------------------------------- */
 
@@ -676,6 +677,17 @@ make_fenced(struct maker *maker, struct aw_command *command)
     command->out.u.lease.help.kept_until = make_ms(maker);
 }
 
+static void
+make_withdraw(struct maker *maker, struct aw_command *command)
+{
+    uint8_t shard = (uint8_t)next(&maker->rng);
+
+    command->in.withdraw = (struct aw_in_withdraw){.message = {.seq = next(&maker->rng), .shard = shard},
+                                                   .ticket = {next(&maker->rng), (uint32_t)next(&maker->rng), shard},
+                                                   .by = make_string(maker, 0, AW_AGENT_BYTES_MAX)};
+    command->out.u.ticket.ticket = (struct aw_ticket_id){next(&maker->rng), (uint32_t)next(&maker->rng), shard};
+}
+
 /* long: a flat switch over all kinds */
 static void
 make_fields(struct maker *maker, struct aw_command *command)
@@ -734,6 +746,9 @@ make_fields(struct maker *maker, struct aw_command *command)
     case AW_COMMAND_TRANSFER:
     case AW_COMMAND_DEFER:
         make_fenced(maker, command);
+        return;
+    case AW_COMMAND_WITHDRAW:
+        make_withdraw(maker, command);
         return;
     case AW_COMMAND_CHANNEL:
     case AW_COMMAND_REPLY_LEASE:
@@ -1395,6 +1410,15 @@ same_command(const struct aw_command *a, const struct aw_command *b)
         return;
     case AW_COMMAND_DEFER:
         same_defer(a, b);
+        return;
+    case AW_COMMAND_WITHDRAW:
+        SAME(in.withdraw.message.seq);
+        SAME(in.withdraw.message.shard);
+        SAME(in.withdraw.ticket.seq);
+        SAME(in.withdraw.ticket.slot);
+        SAME_SLICE(in.withdraw.by);
+        SAME(out.u.ticket.ticket.seq);
+        SAME(out.u.ticket.ticket.slot);
         return;
     case AW_COMMAND_TIMER:
         SAME(in.timer.slot);
@@ -2353,6 +2377,9 @@ static const struct aw_command golden[] = {
                   .reason = AW_DEFER_COMMITMENT,
                   .what = {.len = 30, .hash = {{6, 7}}, .key_number = 14, .nonce = {1, 2}}},
      .out = {.seq = 5000, .prev_seq = 4999, .u.lease.held_until = 1776240300000}},
+    {.kind = AW_COMMAND_WITHDRAW,
+     .in.withdraw = {.message = {.seq = 4801, .shard = 7}, .ticket = GOLDEN_TICKET, .by = {"gw", 2}},
+     .out = {.seq = 5000, .prev_seq = 4999, .u.ticket.ticket = {.seq = 4700, .slot = 17, .shard = 7}}},
 };
 
 static FILE *
