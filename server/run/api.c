@@ -498,6 +498,20 @@ aw_api_cursor(struct aw_call *call, uint64_t *ret_after)
     return false;
 }
 
+/* As it came, but for what would end the field's URI (RFC 3986 section 2): a client may have sent that as it is. */
+static void
+add_part(struct aw_buffer *link, struct aw_slice part)
+{
+    for (size_t i = 0; i < part.len; i++) {
+        unsigned char c = (unsigned char)part.ptr[i];
+
+        if (c <= ' ' || c >= 0x7f || strchr("\"<>\\^`{|}", c) != NULL)
+            aw_buffer_printf(link, "%%%02X", c);
+        else
+            aw_buffer_add(link, &part.ptr[i], 1);
+    }
+}
+
 void
 aw_api_add_query(struct aw_buffer *link, struct aw_slice query)
 {
@@ -506,7 +520,7 @@ aw_api_add_query(struct aw_buffer *link, struct aw_slice query)
 
         if (part.len == 0 || aw_slice_starts(part, AW_SLICE("cursor=")))
             continue;
-        aw_buffer_add(link, part.ptr, part.len);
+        add_part(link, part);
         aw_buffer_add_str(link, "&");
     }
 }

@@ -139,14 +139,16 @@ take_parameters(struct aw_call *call, struct aw_pair pairs[PARAMETERS_MAX], uint
 {
     struct aw_slice     query = call->request->query;
     struct aw_parameter parameter;
-    bool                failed;
+    bool                failed, has_cursor = false, has_limit = false;
 
     *ret_count = 0;
     while (aw_query_take(aw_call_arena(call), &query, &parameter, &failed)) {
-        if (aw_slice_eq(parameter.name, AW_SLICE("cursor"))) {
+        if (!has_cursor && aw_slice_eq(parameter.name, AW_SLICE("cursor"))) {
+            has_cursor = true;
             if (!read_cursor(call, parameter.value, &search->after))
                 return false;
-        } else if (aw_slice_eq(parameter.name, AW_SLICE("limit"))) {
+        } else if (!has_limit && aw_slice_eq(parameter.name, AW_SLICE("limit"))) {
+            has_limit = true;
             if (!read_limit(call, parameter.value, ret_items))
                 return false;
         } else if (*ret_count < PARAMETERS_MAX) {

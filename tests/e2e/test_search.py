@@ -99,6 +99,10 @@ def test_pages(t):
     rest = ids(api, "?state=waiting&limit=7&cursor=" + first["next"])
     seen = [item["ticket"] for item in first["items"]] + rest
     equal((len(seen), len(set(seen))), (229, 229), "none twice, none missing")
+    equal(len(server.api(who="<s>").leases(max=3)), 3, "leases")
+    link = status(api.get("/v1/tickets?agent=<s>&limit=1"), 200, "a query as no client should write it").fields["link"]
+    check(link.startswith("</v1/tickets?agent=%3Cs%3E&limit=1&cursor="), "Link is well-formed", link)
+    equal(len(ids(api, "?agent=%3Cs%3E&limit=1")), 3, "page by page")
 
 
 def test_refusals(t):
@@ -124,6 +128,7 @@ def test_refusals(t):
     problem(api.get("/v1/tickets?limit=0"), 400, "bad-value", "limit")
     problem(api.get("/v1/tickets?limit=101"), 400, "bad-value", "limit")
     problem(api.get("/v1/tickets?cursor=1"), 400, "bad-value", "cursor")
+    problem(api.get("/v1/tickets?limit=1&limit=2"), 400, "unknown-field", "limit")
     problem(api.get("/v1/tickets?" + "&".join("a%d=1" % i for i in range(40))), 400, "bad-value")
     problem(api.send("POST", "/v1/tickets", {}), 405, "method-not-allowed")
     empty = found(api)
