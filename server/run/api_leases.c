@@ -75,17 +75,17 @@ refuse(struct aw_api_line *line, enum aw_err err, const char *field, const char 
 static bool
 set_kind(struct fenced *fenced, struct aw_api_line *line, struct aw_command *command, const struct want *want)
 {
-    struct aw_in_transfer *transfer = &command->in.transfer;
-    struct aw_in_defer    *defer = &command->in.defer;
-    bool                   is_noted = true;
+    const struct aw_in_fenced in = command->in.fenced;
+    struct aw_in_transfer    *transfer = &command->in.transfer;
+    struct aw_in_defer       *defer = &command->in.defer;
+    bool                      is_noted = true;
 
+    /* The whole of it: what lies behind its first part is nothing yet. */
     if (fenced->kind == AW_COMMAND_DEFER) {
-        defer->until = want->defer.until;
-        defer->reason = want->defer.reason;
+        *defer = (struct aw_in_defer){.fenced = in, .until = want->defer.until, .reason = want->defer.reason};
         is_noted = aw_api_note(&fenced->call, want->defer.what, &defer->what);
     } else if (fenced->kind == AW_COMMAND_TRANSFER) {
-        transfer->lane = want->transfer.lane;
-        transfer->to = want->transfer.agent;
+        *transfer = (struct aw_in_transfer){.fenced = in, .lane = want->transfer.lane, .to = want->transfer.agent};
         if (transfer->to.len > 0 && !aw_api_is_agent(transfer->to)) {
             refuse(line, AW_E_BAD_VALUE, "agent", "agent is no name that an agent can have");
             return false;

@@ -568,6 +568,8 @@ class Steerer:
         body = {"gentle": self.random.random() < 0.4}
         if self.random.random() < 0.4:
             body["lanes"] = self.random.sample(("main", "red", "blue", "listening"), 2)
+        if self.random.random() < 0.3:
+            body["classes"] = self.random.sample(("care", "imminent", "disrupted", "general", "other"), 3)
         if self.has_units:
             body["units"] = {channel: self.random.choice((0, 1, 4)) for channel in self.random.sample(CHANNELS, 2)}
         if self.has_units and self.random.random() < 0.5:

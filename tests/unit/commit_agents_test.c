@@ -143,6 +143,58 @@ test_sent_back(void **state)
     desk_close(&desk);
 }
 
+/* Posts, and gives what came back besides the post itself; NULL: nobody was woken. */
+static void *
+woken_by(struct desk *desk, enum aw_class class_)
+{
+    struct one            one;
+    struct aw_in_message *in;
+    void                 *first, *second;
+
+    desk->sources++;
+    in = one_make_post(&one, desk->sources, desk->sources);
+    in->class_ = class_;
+    in->body = AW_SLICE("hello");
+    assert_true(aw_ring_try_push(&desk->in, &one.submission));
+    desk_step(desk);
+    first = back(desk);
+    second = back(desk);
+    assert_int_equal(one.entry.command.out.err, AW_OK);
+    assert_null(back(desk));
+    return first == &one.submission ? second : first;
+}
+
+/* Who is not given a class is not woken for it, however long it waits; others are. */
+static void
+test_classes_wake(void **state)
+{
+    struct desk        desk;
+    struct waiting     vol, ann, late;
+    struct aw_in_agent no_care = {.barred = 1U << AW_CLASS_CARE, .units_total = AW_UNITS_NO_TOTAL};
+
+    (void)state;
+    desk_open(&desk, NULL);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    assert_int_equal(set(&desk, "vol", no_care).err, AW_OK);
+    assert_non_null(back(&desk)); /* the command itself */
+    assert_int_equal(settings_of(&desk, "vol")->barred, no_care.barred);
+    park(&desk, &vol, "vol", 0, 0);
+    assert_null(woken_by(&desk, AW_CLASS_CARE));
+    park(&desk, &late, "vol", 0, 1);
+    assert_null(back(&desk)); /* what waits is not for her, wherever she waits */
+    park(&desk, &ann, "ann", 0, 0);
+    assert_ptr_equal(back(&desk), &ann.submission);
+    assert_int_equal(ann.submission.park.end, AW_PARK_WOKEN);
+    assert_ptr_equal(woken_by(&desk, AW_CLASS_GENERAL), &vol.submission);
+    /* She comes back without it: the general one is there still, so who waits is woken again, each for that alone. */
+    assert_true(aw_ring_try_push(&desk.in, &vol.submission));
+    desk_step(&desk);
+    assert_ptr_equal(back(&desk), &vol.submission);
+    assert_ptr_equal(back(&desk), &late.submission);
+    assert_null(back(&desk));
+    desk_close(&desk);
+}
+
 static void
 test_gentle_wakes(void **state)
 {
@@ -252,6 +304,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sent_back),
+        cmocka_unit_test(test_classes_wake),
         cmocka_unit_test(test_gentle_wakes),
         cmocka_unit_test(test_directory),
     };
