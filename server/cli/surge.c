@@ -27,7 +27,8 @@ static const struct surge_options surge_defaults;
 
 #define TEXT_ROW(label, what, member, words)                                                                                     \
     {                                                                                                                            \
-        .name = label, .type = AW_CLI_TEXT, .value = what, .offset = offsetof(struct surge_options, member), .about = words      \
+        .name = (label), .type = AW_CLI_TEXT, .value = (what), .offset = offsetof(struct surge_options, member),                 \
+        .about = (words)                                                                                                         \
     }
 static const struct aw_cli_option surge_options[] = {
     TEXT_ROW("reason", "TEXT", reason, "on: why"),
