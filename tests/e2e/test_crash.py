@@ -309,7 +309,8 @@ def drain(server, book):
 def test_kill_cycles(t):
     """The cycles, and at the end the whole account: each acknowledged message is one message of one ticket, and all tickets drain.
     Checkpoints are made to come so often that many a kill falls into one."""
-    server = t.server("--checkpoint-bytes", "65536", "--checkpoint-step-bytes", "65536", "--kept-s", "2", "--kept-gentle-s", "2")
+    server = t.server("--checkpoint-bytes", "65536", "--checkpoint-step-bytes", "65536", "--kept-s", "2", "--kept-gentle-s", "2",
+                      "--forecast-every-s", "1")
     book = Book()
     slowest = checkpoints = 0
     for cycle in range(CYCLES):

@@ -4,6 +4,7 @@
  *
  * How: forecasts made by hand, with a figure of its own in every place, and the lives of single tickets.
  */
+#include "core/census.h"
 #include "core/search.h"
 #include "core_kit.h"
 
@@ -364,6 +365,69 @@ test_read_back(void **unused)
     kit_close(&kit);
 }
 
+/* Through all slots, in pieces of one. */
+static struct aw_census_ticket
+find_in_census(const struct kit *kit, struct aw_ticket_id ticket, aw_ms since, bool *ret_is_there)
+{
+    struct aw_census_ticket found = {.lane = 0}, one;
+    struct aw_census        census = {.since = since, .tickets = &one, .room = 1, .next = 1};
+    uint32_t                steps = 0;
+
+    *ret_is_there = false;
+    while (census.next != 0) {
+        aw_census_step(kit->state, &census, 1);
+        assert_in_range(++steps, 1, aw_state_ticket_slots(kit->state));
+        if (census.count == 0 || one.ticket.seq != ticket.seq)
+            continue;
+        assert_false(*ret_is_there);
+        *ret_is_there = true;
+        found = one;
+    }
+    return found;
+}
+
+/* What a forecaster is told of a ticket, from when it opens until it is answered. */
+static void
+test_census(void **unused)
+{
+    struct kit              kit;
+    struct aw_ticket_id     ticket;
+    struct aw_lease_id      lease;
+    struct aw_census_ticket told;
+    bool                    is_there;
+    aw_ms                   opened_at;
+
+    (void)unused;
+    kit_open(&kit);
+    publish(&kit, 1);
+    (void)post(&kit, 9, AW_CLASS_OTHER);
+    ticket = post(&kit, 1, AW_CLASS_GENERAL).ticket;
+    opened_at = kit.now;
+    kit.now += 10 * KIT_MINUTE;
+    told = find_in_census(&kit, ticket, kit.now, &is_there); /* who waits is told always */
+    assert_true(is_there && told.waits && told.may_move);
+    assert_int_equal(told.asked_at, opened_at);
+    assert_int_equal(told.promised_class, AW_CLASS_GENERAL);
+    assert_int_equal(told.told_ms, nine_steps(1, 2) * STEP);
+    assert_int_equal(told.raw_ms[AW_HALF], 21000);
+    assert_int_equal(told.raw_ms[AW_NINE_OF_TEN], 41000);
+    assert_int_equal(told.taken_at, 0);
+    lease = kit_lease(&kit, ticket, "ann", KIT_HOUR);
+    told = find_in_census(&kit, ticket, kit.now - 1, &is_there);
+    assert_true(is_there && !told.waits && !told.may_move);
+    assert_int_equal(told.taken_at, kit.now);
+    assert_int_equal(told.handled_ms, 0);
+    (void)find_in_census(&kit, ticket, kit.now, &is_there);
+    assert_false(is_there); /* nothing happened to it since */
+    kit.now += 4 * KIT_MINUTE;
+    kit_complete(&kit, lease, "ann");
+    told = find_in_census(&kit, ticket, kit.now - 1, &is_there);
+    assert_true(is_there);
+    assert_int_equal(told.closed_at, kit.now);
+    assert_int_equal(told.handled_ms, 4 * KIT_MINUTE);
+    kit_close(&kit);
+}
+
 int
 main(void)
 {
@@ -377,6 +441,7 @@ main(void)
         cmocka_unit_test(test_kept_and_broken),
         cmocka_unit_test(test_a_promise_moves),
         cmocka_unit_test(test_read_back),
+        cmocka_unit_test(test_census),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
