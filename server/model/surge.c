@@ -1,6 +1,8 @@
 /* surge.c - what a surge means for a lane, a message, a pull. */
 #include "model/surge.h"
 
+#include "model/message.h"
+
 #include <string.h>
 
 struct aw_slice
@@ -80,7 +82,7 @@ has_flight(const struct aw_surge *surge, const struct aw_flight_fact *fact)
 bool
 aw_surge_covers(const struct aw_surge *surge, const struct aw_in_message *message, uint32_t lane)
 {
-    if (!aw_surge_holds_in(surge, lane) || !has_channel(surge, message->channel))
+    if (message->addressed != AW_ADDRESSED_TO_US || !aw_surge_holds_in(surge, lane) || !has_channel(surge, message->channel))
         return false;
     for (uint32_t i = 0; i < message->flight_count; i++) {
         if (has_flight(surge, &message->flights[i]))

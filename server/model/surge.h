@@ -5,8 +5,8 @@
  *
  * Its scope has two halves. `lanes` (none: all) says where: a pull that serves one of them chooses by the order and the targets of
  * the surge, and tickets of these lanes are helped earlier. `channels`, `flights` and `airports` narrow who is told: a message is
- * covered when it goes to one of the lanes, came on one of the channels (none: any), and names one of the flights or airports (no
- * flights and no airports: any).
+ * covered when it is to us, goes to one of the lanes, came on one of the channels (none: any), and names one of the flights or
+ * airports (no flights and no airports: any).
  */
 #ifndef AW_MODEL_SURGE_H
 #define AW_MODEL_SURGE_H

@@ -64,6 +64,9 @@ test_messages(void **unused)
 
     (void)unused;
     assert_true(aw_surge_covers(&surge, &message, 2));
+    message.addressed = AW_ADDRESSED_ABOUT_US; /* who does not talk to us is told nothing */
+    assert_false(aw_surge_covers(&surge, &message, 2));
+    message.addressed = AW_ADDRESSED_TO_US;
     assert_false(aw_surge_covers(&surge, &message, 3));
     message.channel = AW_SLICE("twitte");
     assert_false(aw_surge_covers(&surge, &message, 2));
