@@ -116,6 +116,14 @@ is_told_among_agents(const struct aw_command *command)
            (command->kind == AW_COMMAND_DEFER && command->in.defer.what.len > 0);
 }
 
+/* Incidents are no reason either, but for an answer's tickets: each of those is drained. */
+static bool
+is_about_incidents(const struct aw_command *command)
+{
+    return command->kind == AW_COMMAND_INCIDENT || command->kind == AW_COMMAND_INCIDENT_LINK ||
+           command->kind == AW_COMMAND_INCIDENT_ANSWER;
+}
+
 /* --- room in the lanes: aw_committer_lanes_reserve ------------------------------------------------------------------------- */
 
 uint64_t
@@ -193,7 +201,7 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
     if (!aw_command_is_post(command)) {
         if (cost > room->drain_bytes || (opens_another(command) && cost + AW_DRAIN_BYTES_PER_TICKET > room->limit_bytes))
             return AW_E_STORE_FULL;
-        if (is_told_among_agents(command) && cost > room->limit_bytes)
+        if ((is_told_among_agents(command) || is_about_incidents(command)) && cost > room->limit_bytes)
             return AW_E_STORE_FULL;
         if (pushes > 0 && aw_group_admit_pushes(c, pushes) != AW_OK)
             return aw_group_admit_pushes(c, pushes);
@@ -203,7 +211,7 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
             return AW_E_STORE_FULL;
         if (opens_another(command))
             room->limit_bytes -= cost + AW_DRAIN_BYTES_PER_TICKET;
-        if (is_told_among_agents(command))
+        if (is_told_among_agents(command) || is_about_incidents(command))
             room->limit_bytes -= cost;
         room->drain_bytes -= cost;
         room->posts_bytes -= cost < room->posts_bytes ? cost : room->posts_bytes;

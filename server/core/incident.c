@@ -250,13 +250,23 @@ void
 aw_state_incidents_look(struct aw_state *state)
 {
     struct aw_incident_work *work = &state->incident_work;
+    bool                     rests = work->rest_until > state->now;
 
-    if (work->found_at < work->found_count)
-        return; /* these first */
+    if (work->found_at < work->found_count || aw_state_cut_pressure(state) >= 1000)
+        return; /* these first; and there may be as many as posts, which wait for the checkpoint too */
     work->found_at = 0;
     work->found_count = 0;
+    if (work->has_left_out && work->left == 0 && !rests) {
+        work->has_left_out = false;
+        aw_incident_begin_round(state);
+    }
+    if (work->open_count == 0)
+        work->left = 0;
     for (uint32_t i = 0; i < ROUND_TICKETS && work->left > 0 && work->found_count < AW_INCIDENT_FOUND_MAX; i++, work->left--) {
-        if (is_to_be_linked(state, work->next) || aw_incident_is_to_be_answered(state, work->next))
+        bool is_answered = aw_incident_is_to_be_answered(state, work->next);
+
+        work->has_left_out |= is_answered && rests;
+        if ((is_answered && !rests) || is_to_be_linked(state, work->next))
             work->found[work->found_count++] = work->next;
         work->next = work->next < work->end ? work->next + 1 : 1;
     }
@@ -366,7 +376,7 @@ find_answering(const struct aw_state *state)
 }
 
 bool
-aw_incident_due(const struct aw_state *state, aw_ms now, struct aw_command *ret_command)
+aw_incident_due(const struct aw_state *state, struct aw_command *ret_command)
 {
     const struct aw_incident_work *work = &state->incident_work;
     uint32_t                       slot;
@@ -383,10 +393,8 @@ aw_incident_due(const struct aw_state *state, aw_ms now, struct aw_command *ret_
                                                            .follow = AW_FOLLOW_LATER}};
         return true;
     }
-    if (work->rest_until > now)
-        return false;
     if (work->found_at == work->found_count) {
-        if (work->left > 0 || work->answering_count == 0)
+        if (work->left > 0 || work->answering_count == 0 || work->has_left_out)
             return false;
         *ret_command = (struct aw_command){.kind = AW_COMMAND_INCIDENT_TIMER,
                                            .in.incident_timer = {.incident = aw_incident_id_at(state, find_answering(state))}};
@@ -412,17 +420,24 @@ aw_incident_due_at(const struct aw_state *state)
     const struct aw_incident_work *work = &state->incident_work;
     aw_ms                          now = state->now > 0 ? state->now : 1;
 
-    if (work->proposed_count > 0 || (work->left > 0 && work->found_at == work->found_count))
+    if (work->proposed_count > 0 || work->left > 0 || work->found_at < work->found_count)
         return now;
-    if (work->found_at == work->found_count && work->answering_count == 0)
-        return 0;
-    return work->rest_until > now ? work->rest_until : now;
+    if (work->has_left_out)
+        return work->rest_until > now ? work->rest_until : now;
+    return work->answering_count > 0 ? now : 0;
 }
 
+/* What was found is found again by another round: links need not wait for the outbox. */
 void
 aw_state_incidents_rest(struct aw_state *state, aw_ms until)
 {
-    state->incident_work.rest_until = until;
+    struct aw_incident_work *work = &state->incident_work;
+
+    work->rest_until = until;
+    work->has_left_out = true;
+    work->found_at = 0;
+    work->found_count = 0;
+    aw_incident_begin_round(state);
 }
 
 /* --- INCIDENT --------------------------------------------------------------------------------------------------------------- */

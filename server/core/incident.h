@@ -61,7 +61,7 @@ void aw_incident_notice_airport(struct aw_state *state, struct aw_airport_code c
 
 enum aw_err aw_incident_admits(const struct aw_state *state, const struct aw_in_incident *in);
 /* What the server has to do about incidents now. Applying it makes progress. False: nothing. */
-bool aw_incident_due(const struct aw_state *state, aw_ms now, struct aw_command *ret_command);
+bool aw_incident_due(const struct aw_state *state, struct aw_command *ret_command);
 /* When something is to be done, or looked for; 0: nothing is. */
 aw_ms aw_incident_due_at(const struct aw_state *state);
 /* Rebuilds what is derived from the rows; before the tickets are counted. */

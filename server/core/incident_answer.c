@@ -31,14 +31,14 @@ facts_of(const struct aw_state *state, uint32_t incident, uint32_t ticket)
     struct aw_reply_facts             facts = aw_outbox_facts_of(state, ticket);
     const struct aw_incident_key_row *key = NULL;
     uint32_t                          at = find_key_fact(state, incident, ticket, &key);
-    const struct aw_fact_row         *fact = at == 0 ? NULL : aw_fact_at(state, at);
-    const struct aw_plan             *plan = at == 0 ? NULL : aw_flight_plan(state, fact->flight);
+    const struct aw_plan             *plan;
 
-    if (fact == NULL)
+    if (at == 0)
         return facts;
-    facts.flight = fact->flight;
+    plan = aw_flight_plan(state, aw_fact_at(state, at)->flight);
+    facts.flight = aw_fact_at(state, at)->flight;
     memcpy(facts.number, key->name, sizeof(facts.number));
-    facts.departs_at = fact->departs_at;
+    facts.departs_at = aw_fact_at(state, at)->departs_at;
     facts.new_departs_at = plan == NULL || plan->state == AW_FLIGHT_CANCELLED || plan->from == facts.departs_at ? 0 : plan->from;
     return facts;
 }

@@ -577,6 +577,7 @@ struct aw_incident_work {
     uint32_t           open_count;      /* incidents that are OPEN */
     uint32_t           answering_count; /* that are being answered */
     aw_ms              rest_until;      /* an answer found no room for its replies */
+    bool               has_left_out;    /* so the round passes over tickets to be answered, and another one is due */
     uint32_t           proposed_rows;   /* that are PROPOSED */
 };
 /* What an agent gave a customer his word for, on a ticket that is open. */

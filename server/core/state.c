@@ -710,7 +710,7 @@ aw_state_due(const struct aw_state *state, aw_ms now, struct aw_command *ret_com
         return true;
     }
     if (!has_first || first.at > now)
-        return aw_incident_due(state, now, ret_command); /* what runs out goes before it */
+        return aw_incident_due(state, ret_command); /* what runs out goes before it */
     *ret_command = (struct aw_command){
         .kind = AW_COMMAND_TIMER,
         .in.timer = {.slot = first.slot, .version = aw_ticket_at(state, first.slot)->version},

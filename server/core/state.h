@@ -238,7 +238,7 @@ void aw_state_rearm(struct aw_state *state);
 /* A bounded piece of a round through the tickets, for those that an incident claims by what they are about: what it finds is due.
  * To be called before aw_state_due. No part of the state: a start begins a round. */
 void aw_state_incidents_look(struct aw_state *state);
-/* What is due of incidents found no room: not before `until` again. No part of the state. */
+/* An answer of an incident found no room in the outbox: no ticket is answered so before `until`. No part of the state. */
 void aw_state_incidents_rest(struct aw_state *state, aw_ms until);
 /* When the next timer is due, or at once while timers are being set anew; 0: none set. */
 aw_ms aw_state_next_due(const struct aw_state *state);

@@ -509,6 +509,9 @@ test_verdicts(void **state)
     (void)post(&kit, (struct post){.who = 4, .flight = OTHER});
     (void)post(&kit, (struct post){.who = 5, .flight = FLIGHT, .from = "AMS"});
     (void)post(&kit, (struct post){.who = 6, .airport = "AMS"});
+    try_ = try_out(&kit, incident, AW_NEEDS_PRIVATE, items, TICKETS); /* all of these wrote in public */
+    assert_int_equal(try_.verdicts[AW_VERDICT_PUBLIC], 2);
+    assert_int_equal(try_.verdicts[AW_VERDICT_GOES], 0);
     try_ = try_out(&kit, incident, AW_NEEDS_FLIGHT, items, 2);
     assert_int_equal(try_.count, 2);
     assert_int_equal(try_.next, items[1].ticket.slot);
@@ -518,6 +521,118 @@ test_verdicts(void **state)
     assert_int_equal(try_.verdicts[AW_VERDICT_SEVERAL], 1);
     assert_int_equal(try_.verdicts[AW_VERDICT_FACTS], 1);
     assert_int_equal(try_.verdicts[AW_VERDICT_GOES], 1);
+    kit_close(&kit);
+}
+
+/* All that waits goes out, as a gateway sends it: then it makes room. */
+static uint32_t
+send_all(struct kit *kit)
+{
+    const struct aw_account_name account = {AW_SLICE("twitter"), AW_SLICE("main")};
+    struct aw_out_reply          replies[AW_REPLIES_PER_LEASE_MAX];
+    struct aw_command            command = {.kind = AW_COMMAND_REPLY_LEASE,
+                                            .in.reply_lease = {.accounts = &account,
+                                                               .account_count = 1,
+                                                               .max = AW_REPLIES_PER_LEASE_MAX,
+                                                               .lease_ms = KIT_MINUTE,
+                                                               .gateway = AW_SLICE("gate"),
+                                                               .replies = replies}};
+    uint32_t                     count;
+
+    assert_int_equal(kit_apply(kit, &command), AW_OK);
+    count = command.out.u.reply_lease.count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct aw_command sent = {.kind = AW_COMMAND_REPLY_STATUS,
+                                  .in.reply_status = {.reply = replies[i].reply, .state = AW_REPLY_SENT, .by = AW_SLICE("gate")}};
+
+        assert_int_equal(kit_apply(kit, &sent), AW_OK);
+    }
+    return count;
+}
+
+/* As the committer does, also when the outbox is full. */
+static void
+settle_or_rest(struct kit *kit)
+{
+    struct aw_command command;
+
+    aw_state_begin(kit->state, aw_state_seq(kit->state) + 1, kit->now);
+    aw_state_incidents_look(kit->state);
+    for (int i = 0; i < 1000 && aw_state_due(kit->state, kit->now, &command); i++) {
+        if (kit_apply(kit, &command) == AW_E_TABLE_FULL)
+            aw_state_incidents_rest(kit->state, kit->now + 1000);
+        aw_state_incidents_look(kit->state);
+    }
+    assert_false(aw_state_due(kit->state, kit->now, &command));
+}
+
+/* The outbox fills up: the rest waits, tickets are linked all the same, and when there is room again it goes on to the end. */
+static void
+test_full_outbox(void **state)
+{
+    struct aw_state_limits  limits = kit_limits();
+    struct aw_incident_item items[TICKETS];
+    struct aw_incident_id   incident, other;
+    struct aw_incident_try  try_;
+    struct aw_ticket_id     ticket;
+    struct kit              kit;
+    uint32_t                sent = 0;
+
+    (void)state;
+    limits.replies_max = 8;
+    kit_open_with(&kit, &limits);
+    incident = make(&kit, &on_flight, 1, AW_FOLLOW_LATER);
+    for (uint64_t i = 0; i < 20; i++)
+        (void)post(&kit, (struct post){.who = 1 + i, .flight = FLIGHT});
+    ticket = post(&kit, (struct post){.who = 30, .flight = OTHER});
+    try_ = try_out(&kit, incident, 0, items, TICKETS);
+    assert_int_equal(try_.verdicts[AW_VERDICT_GOES], 20);
+    assert_int_equal(approve(&kit, &try_), AW_OK);
+    settle_or_rest(&kit);
+    assert_in_range(view_of(&kit, incident).answered, 1, 7);
+    assert_true(view_of(&kit, incident).is_answering);
+    assert_int_equal(aw_state_next_due(kit.state), kit.now + 1000);
+    other = make(&kit, &on_other, 1, AW_FOLLOW_LATER);
+    settle_or_rest(&kit);
+    assert_part(&kit, ticket, other);
+    for (int i = 0; i < 20 && view_of(&kit, incident).is_answering; i++) {
+        sent += send_all(&kit);
+        kit.now += 1000;
+        settle_or_rest(&kit);
+    }
+    sent += send_all(&kit);
+    assert_false(view_of(&kit, incident).is_answering);
+    assert_int_equal(view_of(&kit, incident).answered, 20);
+    assert_int_equal(sent, 20);
+    kit_close(&kit);
+}
+
+/* Closed meanwhile: nobody else is answered, also when it is opened again. */
+static void
+test_closed_meanwhile(void **state)
+{
+    struct aw_incident_item items[TICKETS];
+    struct aw_incident_id   incident;
+    struct aw_incident_try  try_;
+    struct aw_command       command;
+    struct kit              kit;
+
+    (void)state;
+    kit_open(&kit);
+    incident = make(&kit, &on_flight, 1, AW_FOLLOW_LATER);
+    for (uint64_t i = 0; i < 5; i++)
+        (void)post(&kit, (struct post){.who = 1 + i, .flight = FLIGHT});
+    try_ = try_out(&kit, incident, 0, items, TICKETS);
+    assert_int_equal(approve(&kit, &try_), AW_OK);
+    aw_state_incidents_look(kit.state);
+    assert_true(aw_state_due(kit.state, kit.now, &command));
+    assert_int_equal(kit_apply(&kit, &command), AW_OK);
+    (void)try_set(&kit, (struct aw_in_incident){.incident = incident, .state = AW_INCIDENT_CLOSED}, AW_OK);
+    assert_int_equal(settle(&kit), 0);
+    (void)try_set(&kit, (struct aw_in_incident){.incident = incident, .state = AW_INCIDENT_OPEN}, AW_OK);
+    assert_int_equal(settle(&kit), 0);
+    assert_int_equal(view_of(&kit, incident).answered, 1);
+    assert_false(view_of(&kit, incident).is_answering);
     kit_close(&kit);
 }
 
@@ -613,6 +728,8 @@ main(void)
         cmocka_unit_test(test_what_does_not_propose),
         cmocka_unit_test(test_answer),
         cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_full_outbox),
+        cmocka_unit_test(test_closed_meanwhile),
         cmocka_unit_test(test_what_was_shown_changed),
         cmocka_unit_test(test_checkpoint),
     };
