@@ -1,5 +1,5 @@
-/* commit_present_test.c - proves that who pulls from which lanes is kept as few sets: shared by agents, given to the nearest when there
- * are too many, and to others when nobody has pulled from one for long.
+/* commit_present_test.c - proves that who pulls from which lanes is kept as few sets: shared by agents, given to the nearest when
+ * there are too many, and to others when nobody has pulled from one for long.
  */
 #include "commit/present.h"
 
