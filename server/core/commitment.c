@@ -213,9 +213,10 @@ is_wanted(const struct aw_state *state, const struct aw_due_look *look, uint32_t
 uint32_t
 aw_state_commitments(const struct aw_state *state, struct aw_due_look *look, struct aw_ticket_view *ret_views, uint32_t room)
 {
-    uint64_t keys[AW_DUE_LOOK_MAX + 1]; /* the smallest, ascending */
+    uint64_t keys[AW_DUE_LOOK_MAX + 1] = {0}; /* the smallest, ascending */
     uint32_t count = 0, most = room + 1, at;
 
+    AW_ASSERT(room > 0);
     AW_ASSERT(room <= AW_DUE_LOOK_MAX);
     for (uint32_t row = 1; row <= state->globals.heads[AW_TABLE_COMMITMENTS].used; row++) {
         uint64_t key = key_of(state, row);
