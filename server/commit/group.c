@@ -108,11 +108,13 @@ opens_another(const struct aw_command *command)
            (command->kind == AW_COMMAND_UNFOLD && command->in.unfold.message_count > 0 && !command->in.unfold.on.dry_run);
 }
 
-/* What colleagues tell each other is no reason to run short: it finds no place in what is kept for draining. */
+/* What colleagues tell each other, and what gateways say was deleted, is no reason to run short: it finds no place in what is kept
+ * for draining. */
 static bool
-is_told_among_agents(const struct aw_command *command)
+is_told_beside(const struct aw_command *command)
 {
-    return command->kind == AW_COMMAND_NOTE || (command->kind == AW_COMMAND_TRANSFER && command->in.transfer.note.len > 0) ||
+    return command->kind == AW_COMMAND_NOTE || command->kind == AW_COMMAND_WITHDRAW ||
+           (command->kind == AW_COMMAND_TRANSFER && command->in.transfer.note.len > 0) ||
            (command->kind == AW_COMMAND_DEFER && command->in.defer.what.len > 0);
 }
 
@@ -201,7 +203,7 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
     if (!aw_command_is_post(command)) {
         if (cost > room->drain_bytes || (opens_another(command) && cost + AW_DRAIN_BYTES_PER_TICKET > room->limit_bytes))
             return AW_E_STORE_FULL;
-        if ((is_told_among_agents(command) || is_about_incidents(command)) && cost > room->limit_bytes)
+        if ((is_told_beside(command) || is_about_incidents(command)) && cost > room->limit_bytes)
             return AW_E_STORE_FULL;
         if (pushes > 0 && aw_group_admit_pushes(c, pushes) != AW_OK)
             return aw_group_admit_pushes(c, pushes);
@@ -211,7 +213,7 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
             return AW_E_STORE_FULL;
         if (opens_another(command))
             room->limit_bytes -= cost + AW_DRAIN_BYTES_PER_TICKET;
-        if (is_told_among_agents(command) || is_about_incidents(command))
+        if (is_told_beside(command) || is_about_incidents(command))
             room->limit_bytes -= cost;
         room->drain_bytes -= cost;
         room->posts_bytes -= cost < room->posts_bytes ? cost : room->posts_bytes;

@@ -381,6 +381,8 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
         if (aw_once_admits(state, &command->once) != AW_OK)
             return AW_E_TABLE_FULL;
         return aw_unfold_admits(state, &command->in.unfold);
+    case AW_COMMAND_WITHDRAW: /* apply says whether it can be noted */
+        return aw_state_cut_pressure(state) >= 1000 ? AW_E_TABLE_FULL : AW_OK;
     case AW_COMMAND_NOTE:
         if (aw_once_is_known(state, &command->once))
             return AW_OK;
@@ -422,7 +424,6 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
     case AW_COMMAND_DECLINE: /* only a held lease needs room, and apply says whether there is */
     case AW_COMMAND_TRANSFER:
     case AW_COMMAND_DEFER:
-    case AW_COMMAND_WITHDRAW:
     case AW_COMMAND_TIMER:
         return AW_OK;
     }

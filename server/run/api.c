@@ -157,7 +157,7 @@ has_place(const struct aw_io *io, const struct route *route)
 {
     uint64_t at_work = io->out - io->out_parked;
 
-    if (route->handler == aw_api_post_messages)
+    if (route->handler == aw_api_post_messages || route->handler == aw_api_withdraw)
         return at_work < io->out_max / 4;
     if (route->handler == aw_api_pull || route->handler == aw_api_stream || route->handler == aw_api_take_replies)
         return io->out_parked + io->agent_streams_awake < io->out_max / 2 && at_work < io->out_max / 8 * 3 &&

@@ -88,6 +88,25 @@ def join(server, *args, **more):
     return Stream(server, *args, **more).join()
 
 
+def test_what_is_taken_back(t):
+    """Each withdrawal of a message of a ticket that it holds is told; with the last one the ticket is lost."""
+    server = t.server()
+    make = Messages()
+    api = server.api()
+    stream = join(server)
+    messages = [make.next(customer="kim", source_id=number) for number in ("one", "two", "three")]
+    receipts = [api.receipt(message) for message in messages]
+    lease = stream.until("lease")
+    for number, message in enumerate(messages, 1):
+        source = {name: message[name] for name in ("channel", "source_id")}
+        status(api.send("POST", "/v1/messages/withdraw", source), 200, "withdraw")
+        if number < 3:
+            equal(stream.until("withdrawn", number)["withdrawn"], number, "told")
+    lost = stream.until("lost")
+    equal((lost["lease"], lost["state"]), (lease["lease"], "closed"), "nothing is left")
+    equal((len(stream.of("withdrawn")), lost["ticket"]), (2, receipts[0]["ticket"]), "and no more")
+
+
 def test_tickets_as_units_get_free(t):
     """Two units: two tickets; each complete brings the next; most urgent first; the agent's own pulls count too."""
     server = t.server()
