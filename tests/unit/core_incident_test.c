@@ -529,7 +529,7 @@ static uint32_t
 send_all(struct kit *kit)
 {
     const struct aw_account_name account = {AW_SLICE("twitter"), AW_SLICE("main")};
-    struct aw_out_reply          replies[AW_REPLIES_PER_LEASE_MAX];
+    struct aw_out_reply          replies[AW_REPLIES_PER_LEASE_MAX] = {{.fence = 0}};
     struct aw_command            command = {.kind = AW_COMMAND_REPLY_LEASE,
                                             .in.reply_lease = {.accounts = &account,
                                                                .account_count = 1,
