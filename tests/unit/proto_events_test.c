@@ -64,6 +64,8 @@ fill_ticket_command(struct aw_command *command)
     else if (command->kind == AW_COMMAND_INCIDENT_LINK)
         command->in.incident_link = (struct aw_in_incident_link){
             .ticket = {.seq = 5, .slot = 1}, .incident = {.seq = 4, .slot = 2}, .parts = true, .by = by};
+    else if (command->kind == AW_COMMAND_APPROVE)
+        command->in.approve = (struct aw_in_approve){.goes = true, .by = by};
     else if (command->kind == AW_COMMAND_WITHDRAW)
         command->in.withdraw = (struct aw_in_withdraw){.message = {.seq = 5}, .by = by};
     else if (command->kind != AW_COMMAND_TIMER)
