@@ -293,7 +293,7 @@ def post_many(api, make, count, airport):
 
 def test_many(t):
     """One approval over very many tickets while others pull, kill -9 in the middle: each ticket gets one reply.
-    With ASWOLK_INCIDENT_TICKETS=10000 it is as large as a surge makes it, and its figures are those of bench/README.md."""
+    With ASWOLK_INCIDENT_TICKETS=10000 it is as large as a surge makes it, and tells how long that took."""
     count = int(os.environ.get("ASWOLK_INCIDENT_TICKETS", "300"))
     server = t.server()
     make = Messages()
