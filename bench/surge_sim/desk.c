@@ -172,7 +172,6 @@ set_waiting(struct desk *desk, struct ticket *ticket, bool waiting)
     if (ticket->waiting == waiting)
         return;
     ticket->waiting = waiting;
-    desk->cluster_waiting[ticket->cluster] += waiting ? 1 : UINT32_MAX;
     if (waiting) {
         ticket->queued_at = desk->now;
         desk->waiting++;
@@ -316,19 +315,14 @@ note_pull(struct desk *desk, const struct aw_out_lease *lease)
     desk->tally.kappa_count[bucket]++;
 }
 
-static struct aw_command
-lease_command(uint32_t slot, uint32_t version, struct aw_slice agent)
-{
-    return (struct aw_command){.kind = AW_COMMAND_LEASE,
-                               .in.lease = {.slot = slot, .version = version, .agent = agent, .lease_ms = LEASE_MS}};
-}
-
 /* False: refused, nothing changed. */
 static bool
 lease(struct desk *desk, uint32_t agent, uint32_t slot, uint32_t version, struct aw_lease_id *ret_lease)
 {
     char              name[16];
-    struct aw_command command = lease_command(slot, version, name_agent(agent, name));
+    struct aw_command command = {
+        .kind = AW_COMMAND_LEASE,
+        .in.lease = {.slot = slot, .version = version, .agent = name_agent(agent, name), .lease_ms = LEASE_MS}};
 
     if (apply(desk, &command) != AW_OK)
         return false;
@@ -514,57 +508,60 @@ note_proposal(struct desk *desk, const struct aw_command *command)
     }
 }
 
-/* Whether the answer for all leaves something open that a person has to look at: several needs, or more than was asked by all. */
-static bool
-is_held_out(struct desk *desk, const struct ticket *ticket, const struct aw_ticket_view *view)
-{
-    uint32_t first = ticket->links;
-
-    return view->class_ == AW_CLASS_CARE || view->gentle || view->class_by_person || desk->links[first - 1].next != 0 ||
-           sim_crowd_need(desk->crowd, desk->links[first - 1].need)->is_odd;
-}
-
-/* Closed by the answer; that a lease stands in between makes no difference to anybody who waits. */
+/* A ticket that got the answer of its incident: a record of its own. */
 static void
-close_answered(struct desk *desk, uint32_t slot)
+note_answered(struct desk *desk, const struct aw_command *command)
 {
-    struct ticket    *ticket = &desk->tickets[slot];
-    struct aw_slice   who = AW_SLICE("supervisor");
-    struct aw_command take_it = lease_command(slot, ticket->version, who);
-    struct agent      holder;
-    struct aw_command complete;
-
-    if (apply(desk, &take_it) != AW_OK)
-        AW_UNREACHABLE(); /* it waits, in this version */
-    holder.lease = take_it.out.u.lease.lease;
-    complete = fenced(AW_COMMAND_COMPLETE, &holder, who);
-    if (apply(desk, &complete) != AW_OK)
-        AW_UNREACHABLE();
-    mark(desk, ticket, true);
+    if (!command->out.changed || command->in.incident_timer.ticket.slot == 0)
+        return;
+    mark(desk, &desk->tickets[command->in.incident_timer.ticket.slot], true);
     desk->tally.bulk_answered++;
 }
 
-/* One approval: all of its tickets that wait, but for those that a person has to look at. */
+static bool
+is_listed(const struct desk *desk, const struct cluster *cluster, uint32_t at)
+{
+    const struct ticket *ticket = &desk->tickets[cluster->slots[at]];
+
+    return ticket->seq == cluster->seqs[at] && ticket->waiting;
+}
+
+/* Tickets of each cluster that wait and came since its last answer. */
+static void
+count_clusters(struct desk *desk)
+{
+    for (uint32_t number = 1; number <= desk->setup->scenario->clusters; number++) {
+        const struct cluster *cluster = &desk->clusters[number - 1];
+
+        desk->cluster_waiting[number] = 0;
+        for (uint32_t i = 0; i < cluster->count; i++)
+            desk->cluster_waiting[number] += is_listed(desk, cluster, i);
+    }
+}
+
+/* One approval, of what is there at this moment: who gets the answer and who is held out is the server's to say. */
 static void
 answer_incident(struct desk *desk, uint32_t who)
 {
-    struct sim_answering answering = sim_supervisors_end(desk->supervisors, who);
-    struct cluster      *cluster = &desk->clusters[answering.cluster - 1];
+    static const struct aw_own_text words = {.lang = AW_SLICE("en"), .words = AW_SLICE("Flight {flight} does not go.")};
+    struct sim_answering            answering = sim_supervisors_end(desk->supervisors, who);
+    struct cluster                 *cluster = &desk->clusters[answering.cluster - 1];
+    struct aw_incident_try          shown = {.incident = answering.incident};
+    struct aw_command               approve = {.kind = AW_COMMAND_INCIDENT_ANSWER,
+                                               .in.incident_answer = {.incident = answering.incident,
+                                                                      .texts = &words,
+                                                                      .text_count = 1,
+                                                                      .needs = AW_NEEDS_FLIGHT,
+                                                                      .by = AW_SLICE("supervisor")}};
 
-    for (uint32_t i = 0; i < cluster->count; i++) {
-        uint32_t              slot = cluster->slots[i];
-        struct aw_ticket_view view;
-
-        if (desk->tickets[slot].seq != cluster->seqs[i] || !desk->tickets[slot].waiting)
-            continue;
-        if (!aw_state_ticket_at(desk->state, slot, &view))
-            AW_UNREACHABLE();
-        AW_ASSERT(view.incident.seq == answering.incident.seq); /* by its message, or by a round since it was opened */
-        if (is_held_out(desk, &desk->tickets[slot], &view))
-            desk->tally.held_out++;
-        else
-            close_answered(desk, slot);
-    }
+    if (aw_incident_try_begin(desk->state, &shown) != AW_OK)
+        AW_UNREACHABLE();
+    approve.in.incident_answer.through = shown.through;
+    approve.in.incident_answer.facts = shown.facts;
+    if (apply(desk, &approve) != AW_OK)
+        AW_UNREACHABLE();
+    for (uint32_t i = 0; i < cluster->count; i++)
+        desk->tally.held_out += is_listed(desk, cluster, i) && first_need(desk, &desk->tickets[cluster->slots[i]])->is_odd;
     cluster->count = 0;
     desk->tally.answers++;
 }
@@ -599,6 +596,7 @@ supervise(struct desk *desk)
     struct sim_answering answering;
     uint32_t             who;
 
+    count_clusters(desk);
     while (sim_supervisors_begin(desk->supervisors, desk->cluster_waiting, desk->now, &who, &answering)) {
         if (answering.is_first)
             open_incident(desk, &answering);
@@ -787,9 +785,11 @@ post(struct desk *desk, const struct sim_event *event)
     bool                   folds = desk->setup->policy->folds;
     const struct sim_need *need = sim_crowd_need(desk->crowd, event->need);
     char                   number[AW_FLIGHT_NUMBER_BYTES_MAX];
-    struct aw_flight_fact  flight = flight_of(desk, event->need, number);
-    uint64_t               delivery = ++desk->deliveries;
-    struct aw_hash128      identities[2] = {folds ? number_hash(1, event->writer) : number_hash(3, delivery),
+    /* Who asks more than the others names another flight as well. */
+    struct aw_flight_fact flights[2] = {flight_of(desk, event->need, number),
+                                        {.flight_hash = number_hash(8, event->need).low | 1}};
+    uint64_t              delivery = ++desk->deliveries;
+    struct aw_hash128     identities[2] = {folds ? number_hash(1, event->writer) : number_hash(3, delivery),
                                        number_hash(2, event->verified)};
     struct aw_command command = {.kind = AW_COMMAND_MESSAGE,
                                  .in.message = {.id_hash = folds ? number_hash(4, event->message) : number_hash(5, delivery),
@@ -797,8 +797,8 @@ post(struct desk *desk, const struct sim_event *event)
                                                 .identity_count = folds && event->verified != 0 ? 2 : 1,
                                                 .channel = AW_SLICE("web"),
                                                 .account = AW_SLICE("main"),
-                                                .flights = &flight,
-                                                .flight_count = flight.flight_hash != 0,
+                                                .flights = flights,
+                                                .flight_count = need->is_odd ? 2 : flights[0].flight_hash != 0,
                                                 .departs_at = need->departs_at,
                                                 .reply_by = need->reply_by,
                                                 .class_ = need->class_,
@@ -904,6 +904,8 @@ step(struct desk *desk)
         (void)apply(desk, &timer); /* a ticket that moved on is no error */
         if (timer.kind == AW_COMMAND_INCIDENT)
             note_proposal(desk, &timer);
+        else if (timer.kind == AW_COMMAND_INCIDENT_TIMER)
+            note_answered(desk, &timer);
         return true;
     }
     if (entry != NULL && entry->at <= desk->now) {

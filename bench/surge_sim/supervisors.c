@@ -62,7 +62,7 @@ weight_of(const struct incident *incident, uint32_t waiting)
         return 0;
     if (!incident->is_answered)
         return incident->id.seq != 0 || waiting >= SEEN_LEAST ? UINT32_MAX : 0;
-    return waiting;
+    return waiting >= SEEN_LEAST ? waiting : 0;
 }
 
 static uint32_t

@@ -1,8 +1,8 @@
 /* supervisors.h - the people who answer incidents: which one each of them takes up, and when the answer is approved.
  *
  * An incident comes up when the server proposes it, or when somebody sees that as many tickets of one flight wait as a proposal
- * takes; and again, for those who asked since, when any wait. Whoever is free takes a new one first, then the one for which the
- * most wait. The first answer has to be written, a later one only looked through. They are no agents, and take no tickets.
+ * takes; and again when as many who asked since wait. Whoever is free takes a new one first, then the one for which the most wait.
+ * The first answer has to be written, a later one only looked through. They are no agents, and take no tickets.
  * The caller owns it. Thread: one at a time. Fails only for want of memory, in sim_supervisors_new.
  */
 #ifndef AW_BENCH_SURGE_SIM_SUPERVISORS_H
