@@ -550,12 +550,12 @@ fill_out(const struct aw_state *state, struct aw_command *command, const struct 
 static bool
 acknowledge(struct aw_state *state, const struct aw_command *command, uint32_t slot)
 {
-    struct aw_owed owed = {.kind = AW_REPLY_ACKNOWLEDGEMENT,
-                           .texts = aw_template_first(state, AW_REPLY_ACKNOWLEDGEMENT),
-                           .facts = aw_outbox_facts_of(state, slot)};
+    struct aw_owed owed = {.kind = AW_REPLY_ACKNOWLEDGEMENT, .texts = aw_template_first(state, AW_REPLY_ACKNOWLEDGEMENT)};
 
-    return aw_surge_acknowledges(state, &command->in.message, aw_ticket_at(state, slot)->lane) &&
-           aw_outbox_owe(state, command, slot, &owed);
+    if (owed.texts == 0 || !aw_surge_acknowledges(state, &command->in.message, aw_ticket_at(state, slot)->lane))
+        return false;
+    owed.facts = aw_outbox_facts_of(state, slot);
+    return aw_outbox_owe(state, command, slot, &owed);
 }
 
 void
