@@ -162,7 +162,7 @@ void aw_proto_write_airports(struct aw_writer *writer, const struct aw_airport_a
 /* The flight or airport, and what its change did. */
 void aw_proto_write_change(struct aw_writer *writer, const struct aw_change_answer *change);
 void aw_proto_write_change_line(struct aw_writer *writer, uint32_t line, int status, const struct aw_change_answer *change);
-void aw_proto_write_surge(struct aw_writer *writer, const struct aw_surge_answer *surge);
+void aw_proto_write_surge(struct aw_writer *writer, const struct aw_surge_answer *answer);
 /* The data of a stream's events `messages`, `ending` and `lost`. */
 AW_MUST_USE bool aw_proto_write_news_messages(struct aw_writer *writer, const struct aw_lease_news *news);
 void             aw_proto_write_news_ending(struct aw_writer *writer, const struct aw_lease_news *news);

@@ -36,7 +36,8 @@ void aw_board_begin(struct aw_board *board, const struct aw_order_settings *orde
 /* `since` of the census that it wants. */
 aw_ms aw_board_since(const struct aw_board *board);
 void  aw_board_set_lanes(struct aw_board *board, const struct aw_census_lane *lanes, uint32_t count);
-/* So many agents serve these lanes, ascending; none: all lanes. */
+/* So many agents serve these lanes, ascending; none: all lanes. One who is not given some classes counts as one who takes all: what
+ * that makes wrong is put right by class (forecast/trust.h). */
 void aw_board_add_agents(struct aw_board *board, const uint32_t *lanes, uint32_t lane_count, uint32_t agents);
 /* When lanes and agents are told. */
 void aw_board_make_groups(struct aw_board *board);
