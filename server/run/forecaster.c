@@ -68,9 +68,12 @@ ask(struct aw_forecaster *forecaster)
     return submission->err == AW_OK;
 }
 
+/* A look at millions of tickets takes seconds: it ends early when the server does. */
 static bool
 query(struct aw_forecaster *forecaster, struct aw_query asked)
 {
+    if (aw_latch_is_set(&forecaster->is_ending))
+        return false;
     forecaster->query = asked;
     forecaster->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &forecaster->query};
     return ask(forecaster);
