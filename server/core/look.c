@@ -71,7 +71,6 @@ aw_state_ticket_at(const struct aw_state *state, uint32_t slot, struct aw_ticket
         .promise_breaking = aw_promise_is_breaking(ticket),
         .is_deferred = (ticket->marks & AW_MARK_DEFERRED) != 0,
         .commitment = aw_commitment_of(state, slot),
-        .withdrawn = aw_facts_withdrawn(state, slot),
     };
     for (uint32_t i = 0; i < ret_view->transfers; i++)
         ret_view->from_lanes[i] = ticket->from_lanes[i] - 1U;
@@ -83,6 +82,7 @@ aw_state_ticket_at(const struct aw_state *state, uint32_t slot, struct aw_ticket
 
         ret_view->holder = aw_slice_of(agent->name, agent->name_len);
         ret_view->lease = (struct aw_lease_id){.fence = lease->fence, .slot = slot, .shard = (uint8_t)state->globals.shard};
+        ret_view->withdrawn = aw_facts_withdrawn(state, slot); /* walks a list: not for all of a queue */
         ret_view->seen_seq = lease->seen_seq;
         ret_view->expires_at = lease->expires_at;
     }

@@ -288,7 +288,7 @@ struct aw_ticket_view {
     struct aw_ticket_help help;        /* WAITING: the lanes that help; LEASED: the one through which it was given, if of these */
     bool                  is_deferred; /* HELD: by who held it, until held_until or sooner */
     struct aw_commitment  commitment;
-    uint32_t              withdrawn; /* messages that its customers took back */
+    uint32_t              withdrawn; /* LEASED: messages that its customers took back */
 };
 /* AW_E_NOT_FOUND: never was, or closed longer ago than reopen_ms and its slot is used again. */
 AW_MUST_USE enum aw_err aw_state_ticket(const struct aw_state *state, struct aw_ticket_id id, struct aw_ticket_view *ret_view);
