@@ -486,7 +486,6 @@ apply_some(struct aw_committer *c, struct aw_list *list, aw_ms now)
     return true;
 }
 
-/* Timers have no submission: their entries live only as long as the batch is open. */
 /* No room in the queues for this one; leases that run out have theirs, so they must not wait behind it. */
 static void
 put_off(struct aw_committer *c, const struct aw_command *command, aw_ms now)
@@ -499,6 +498,7 @@ put_off(struct aw_committer *c, const struct aw_command *command, aw_ms now)
         aw_state_put_off(c->config.state, command->in.timer.slot, now + TIMER_PUT_OFF_MS);
 }
 
+/* Timers have no submission: their entries live only as long as the batch is open. */
 static void
 apply_timers(struct aw_committer *c, aw_ms now)
 {

@@ -58,13 +58,13 @@ enum aw_command_kind {
     AW_COMMAND_REDRIVE = 44,         /* dead replies are to be sent after all */
     AW_COMMAND_APPROVE = 45,         /* a colleague lets a reply go, or does not */
     AW_COMMAND_TEMPLATE = 46,        /* what the server itself writes, in which words */
+    AW_COMMAND_PROMISE = 47,         /* a ticket will wait longer than was promised: another promise */
     AW_COMMAND_INCIDENT = 50,        /* makes, proposes, changes or closes an incident */
     AW_COMMAND_INCIDENT_LINK = 51,   /* a ticket joins one, or is taken out */
     AW_COMMAND_INCIDENT_ANSWER = 52, /* a person lets its tickets be answered, as they were shown */
     AW_COMMAND_INCIDENT_TIMER = 53,  /* one of these tickets is answered; or none is left */
-    AW_COMMAND_PROMISE = 47,         /* a ticket will wait longer than was promised: another promise */
-    AW_COMMAND_FORECAST = 61,        /* how long it takes in a group of lanes, as told from now on */
     AW_COMMAND_SURGE = 60,           /* the desk's surge is declared, changed or ended */
+    AW_COMMAND_FORECAST = 61,        /* how long it takes in a group of lanes, as told from now on */
 };
 
 /* How many rows tables may have, as decisions go by them: what is forgotten early when a table is full must be so again at a
