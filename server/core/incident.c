@@ -621,6 +621,13 @@ carry_out(struct aw_state *state, struct aw_command *command, uint32_t slot)
     return slot;
 }
 
+/* Whether somebody has taken care of what the server would propose. */
+static bool
+is_needless(const struct aw_state *state, const struct aw_in_incident *in)
+{
+    return in->by.len == 0 && in->key_count > 0 && aw_index_find(&state->by_incident_key, hash_of(&in->keys[0])) != 0;
+}
+
 void
 aw_apply_incident(struct aw_state *state, struct aw_command *command)
 {
@@ -651,6 +658,8 @@ aw_apply_incident(struct aw_state *state, struct aw_command *command)
     if (slot != 0)
         aw_incident_fill_out(state, command, slot);
     if (!has_place)
+        return;
+    if (is_needless(state, in))
         return;
     change_row(state, in, &would);
     command->out.u.incident.state = (enum aw_incident_state)would.state;

@@ -13,14 +13,14 @@
  *   taken out  by a person: it stays out of this incident, whatever it is about, until a person links it again.
  *   proposed   when AW_PROPOSE_TICKETS tickets name the same flight, or the same airport by itself, within AW_PROPOSE_MS, and no
  *              incident has that key, be it closed: the airports of flights do not count, as our own would be proposed every
- *              day. This is noticed beside the state, as messages come in; what is state is the record that proposes. A start
- *              forgets what it had noticed.
+ *              day. This is noticed beside the state, as messages come in; what is state is the record that proposes, and
+ *              that it does so only once. A start forgets most of what was noticed.
  *   answered   a person is shown the texts, ticket by ticket (aw_incident_try), and approves them by INCIDENT_ANSWER. Then each
  *              ticket that goes is closed with one reply by an INCIDENT_TIMER of its own, found by a round as those to be linked
  *              are; when none is left, one without a ticket ends it. Only a ticket that waits, as it was when it was shown, goes:
  *              who wrote since, was given to an agent, or was linked later, is held out, as are those that the verdicts name. A
- *              ticket is answered once by an incident: who writes again is for a person. When the outbox has only the room that
- *              leases need, the rest waits.
+ *              ticket is answered once by an incident: who writes again is for a person. When the outbox has only the room that is
+ *              kept for people, the rest waits.
  *   memory     AW_INCIDENTS_MAX rows. What is closed longest makes room for a new one, of proposals (AW_INCIDENTS_PROPOSED_MAX)
  *              the one of longest ago; what is open never does.
  *

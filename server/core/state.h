@@ -210,7 +210,7 @@ void aw_state_prefetch(const struct aw_state *state, const struct aw_command *co
  *            dry_run; with a key as HOLD
  *   INCIDENT_ANSWER   NOT_FOUND, BAD_VALUE, WRONG_STATE (not open, or being answered), PRECONDITION (the incident or one of its
  *            flights is another by now), TABLE_FULL; with a key as HOLD
- *   INCIDENT_TIMER    TABLE_FULL (the outbox has only the room that leases need); AW_OK with changed false: it does not go
+ *   INCIDENT_TIMER    TABLE_FULL (the outbox has only room kept for people); AW_OK with changed false: it does not go
  *   INCIDENT_LINK (any open ticket, an incident that is open)   NOT_FOUND (of either), WRONG_STATE, OTHER_INCIDENT (out.u.incident
  *            .other has it); AW_OK with changed false when it is so already
  *   SETTINGS BAD_VALUE; AW_OK with changed false when they are the same      EPOCH  AW_OK

@@ -376,6 +376,29 @@ test_five_tickets_propose(void **state)
     kit_close(&kit);
 }
 
+/* Somebody made it while the proposal was on its way. */
+static void
+test_made_before_it_is_proposed(void **state)
+{
+    struct aw_incident_answer views[4];
+    struct aw_command         command;
+    struct kit                kit;
+    uint32_t                  next;
+
+    (void)state;
+    kit_open(&kit);
+    for (uint64_t i = 0; i < 5; i++)
+        (void)post(&kit, (struct post){.who = 1 + i, .airport = "AMS"});
+    assert_true(aw_state_due(kit.state, kit.now, &command));
+    assert_int_equal(command.kind, AW_COMMAND_INCIDENT);
+    (void)make(&kit, &on_airport, 1, AW_FOLLOW_LATER);
+    assert_int_equal(kit_apply(&kit, &command), AW_OK);
+    assert_false(command.out.changed);
+    assert_int_equal(settle(&kit), 5); /* all are linked to the one that was made */
+    assert_int_equal(aw_state_incidents(kit.state, AW_INCIDENT_PROPOSED, 0, views, 4, &next), 0);
+    kit_close(&kit);
+}
+
 static void
 test_what_does_not_propose(void **state)
 {
@@ -725,6 +748,7 @@ main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_room),
         cmocka_unit_test(test_five_tickets_propose),
+        cmocka_unit_test(test_made_before_it_is_proposed),
         cmocka_unit_test(test_what_does_not_propose),
         cmocka_unit_test(test_answer),
         cmocka_unit_test(test_verdicts),
