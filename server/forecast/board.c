@@ -37,7 +37,9 @@ struct set {
 };
 
 struct group {
-    uint64_t            sets; /* bits: who serves its lanes; 0: there is no such group */
+    uint64_t            sets;   /* bits: who serves the lanes that it was made for; 0: there is no such group */
+    uint64_t            served; /* with those who serve the lanes that joined it for want of another */
+    uint32_t            lanes;
     struct aw_told_wait told[AW_PROMISE_WAITS];
 };
 
@@ -178,29 +180,50 @@ aw_board_add_agents(struct aw_board *board, const uint32_t *lanes, uint32_t lane
     }
 }
 
+/* Whether a lane that these serve joins the one rather than the other: among those that differ as much, where others like it are
+ * already, else where the fewest are, so that no group waits for the agents of all. */
+static bool
+is_nearer(const struct group *one, const struct group *other, uint64_t sets)
+{
+    int  one_differs = __builtin_popcountll(one->sets ^ sets), other_differs = __builtin_popcountll(other->sets ^ sets);
+    bool one_has = (sets & ~one->served) == 0, other_has = (sets & ~other->served) == 0;
+
+    if (one_differs != other_differs)
+        return one_differs < other_differs;
+    return one_has != other_has ? one_has : one->lanes < other->lanes;
+}
+
 /* The group whose lanes are served by these, or by almost these when there is room for no other. */
 static uint32_t
-find_group(struct aw_board *board, uint64_t sets, uint8_t as_told)
+find_group(const struct aw_board *board, uint64_t sets, uint8_t as_told)
 {
     uint32_t nearest = 0, free_group = AW_FORECAST_GROUPS_MAX;
-    int      least = 65;
 
     for (uint32_t i = 0; i < AW_FORECAST_GROUPS_MAX; i++) {
-        int differ = __builtin_popcountll(board->groups[i].sets ^ sets);
+        const struct group *group = &board->groups[i];
 
-        if (board->groups[i].sets == sets)
+        if (group->sets == sets)
             return i;
-        if (board->groups[i].sets == 0) {
+        if (group->sets == 0)
             free_group = free_group == AW_FORECAST_GROUPS_MAX || i == as_told ? i : free_group;
-        } else if (differ < least) {
-            least = differ;
+        else if (is_nearer(group, &board->groups[nearest], sets))
             nearest = i;
-        }
     }
-    if (free_group == AW_FORECAST_GROUPS_MAX)
-        return nearest;
-    board->groups[free_group].sets = sets;
-    return free_group;
+    return free_group == AW_FORECAST_GROUPS_MAX ? nearest : free_group;
+}
+
+static void
+join_group(struct aw_board *board, uint32_t lane)
+{
+    uint64_t      sets = board->served[lane];
+    uint32_t      number = find_group(board, sets, board->told_of[lane]);
+    struct group *group = &board->groups[number];
+
+    if (group->sets == 0)
+        group->sets = sets;
+    group->served |= sets;
+    group->lanes++;
+    board->groups_of[lane] = (uint8_t)number;
 }
 
 /* Agents who serve the same groups are a pool; when there are too many pools, one works with those it shares most groups with. */
@@ -217,7 +240,7 @@ add_pools(struct aw_board *board)
         uint32_t groups = 0, best = 0;
 
         for (uint32_t k = 0; k < AW_FORECAST_GROUPS_MAX; k++)
-            groups |= (board->groups[k].sets & board->sets[i].bit) != 0 ? 1U << k : 0;
+            groups |= (board->groups[k].served & board->sets[i].bit) != 0 ? 1U << k : 0;
         if (groups == 0)
             continue;
         for (uint32_t k = 0; k < count; k++) {
@@ -245,11 +268,14 @@ add_pools(struct aw_board *board)
 void
 aw_board_make_groups(struct aw_board *board)
 {
-    for (uint32_t i = 0; i < AW_FORECAST_GROUPS_MAX; i++)
+    for (uint32_t i = 0; i < AW_FORECAST_GROUPS_MAX; i++) {
         board->groups[i].sets = 0;
+        board->groups[i].served = 0;
+        board->groups[i].lanes = 0;
+    }
     for (uint32_t lane = 0; lane < board->lane_count; lane++) {
         if (board->gives[lane] && board->served[lane] != 0)
-            board->groups_of[lane] = (uint8_t)find_group(board, board->served[lane], board->told_of[lane]);
+            join_group(board, lane);
         else
             board->groups_of[lane] = AW_PROMISE_NO_GROUP;
     }
@@ -460,6 +486,10 @@ aw_board_is_breaking(const struct aw_board *board, const struct aw_census_ticket
 
     if (!ticket->waits || !ticket->may_move || group == AW_PROMISE_NO_GROUP)
         return false;
+    if (ticket->age > board->now || ticket->promised_at > board->now)
+        return false; /* what came meanwhile is for the next look */
+    if (!aw_forecast_has(board->forecasts[AW_HALF], group, ticket->class_, ticket->age, ticket->departs_at))
+        return false; /* and so is what came back, or into another class or lane, behind the run */
     for (unsigned share = 0; share < AW_SHARES; share++)
         raw.ms[share] =
             at_most_ahead(aw_forecast_left_ms(board->forecasts[share], group, ticket->class_, ticket->age, ticket->departs_at));

@@ -50,7 +50,8 @@ void aw_board_run(struct aw_board *board);
 const struct aw_told_wait *aw_board_told(const struct aw_board *board, uint32_t group);
 /* The next lane from `from` on whose group is another one than the lanes were told with; false: there is none. */
 AW_MUST_USE bool aw_board_next_move(const struct aw_board *board, uint32_t from, struct aw_lane_group *ret_move);
-/* A ticket that was added: whether its promise, which may move, is one that will most likely not be kept; then what to tell. */
+/* Whether this ticket's promise, which may move, is one that will most likely not be kept; then what to tell. Never when no ticket
+ * like it was added: of that one the run says nothing. */
 AW_MUST_USE bool aw_board_is_breaking(const struct aw_board *board, const struct aw_census_ticket *ticket,
                                       struct aw_promise *ret_promise);
 

@@ -610,6 +610,14 @@ aw_forecast_desk_wait_ms(const struct aw_forecast *forecast, enum aw_class class
     return best;
 }
 
+bool
+aw_forecast_has(const struct aw_forecast *forecast, uint32_t group, enum aw_class class_, aw_ms age, aw_ms departure)
+{
+    const struct line *line = line_of(forecast, group, class_, departure);
+
+    return line->cells[waiting_cell_of(line, age)].half > 0; /* of what arrives in the run it is 0 */
+}
+
 uint64_t
 aw_forecast_left_ms(const struct aw_forecast *forecast, uint32_t group, enum aw_class class_, aw_ms age, aw_ms departure)
 {

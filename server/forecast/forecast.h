@@ -87,6 +87,9 @@ uint64_t aw_forecast_wait_ms(const struct aw_forecast *forecast, uint32_t group,
 /* The same over the whole desk: what at least this share of those who come now waits at most, groups counting by what arrives there
  * of this class; all alike when nothing does. 0 < share <= 1. */
 uint64_t aw_forecast_desk_wait_ms(const struct aw_forecast *forecast, enum aw_class class_, aw_ms departure, double share);
+/* Whether one like it was added that waits: of others nothing is known. */
+AW_MUST_USE bool aw_forecast_has(const struct aw_forecast *forecast, uint32_t group, enum aw_class class_, aw_ms age,
+                                 aw_ms departure);
 /* How much longer one waits that was added so. AW_FORECAST_NEVER also when there is none like it. */
 uint64_t aw_forecast_left_ms(const struct aw_forecast *forecast, uint32_t group, enum aw_class class_, aw_ms age,
                              aw_ms departure);

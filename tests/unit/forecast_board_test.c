@@ -217,6 +217,43 @@ test_more_than_groups(void **unused)
     aw_board_free(&board);
 }
 
+/* Forty teams with as many tickets and agents each are told about the same, whichever of them are one group. */
+static void
+test_teams_beyond_groups(void **unused)
+{
+    struct aw_board *board = make_board();
+    uint32_t         least = UINT32_MAX, most = 0, lanes_of[AW_PROMISE_GROUPS_MAX] = {0};
+
+    (void)unused;
+    begin(board, NOW, 42);
+    for (uint32_t i = 0; i < 40; i++) {
+        uint32_t lanes[] = {i, 40 + i % 2};
+
+        aw_board_add_agents(board, lanes, i < 38 ? 1 : 2, 2);
+    }
+    aw_board_make_groups(board);
+    for (uint32_t i = 0; i < 400; i++) {
+        struct aw_census_ticket ticket = waiting(i % 40, AW_CLASS_GENERAL, NOW - (5 + i / 40) * MINUTE);
+
+        aw_board_add_ticket(board, &ticket);
+    }
+    aw_board_run(board);
+    for (uint32_t lane = 0; lane < 40; lane++) {
+        uint32_t steps = told_in(board, lane, AW_CLASS_GENERAL)->steps[AW_HALF];
+
+        least = steps < least ? steps : least;
+        most = steps > most ? steps : most;
+        lanes_of[group_of(board, lane)]++;
+    }
+    assert_true(least > 0 && most <= least + 3);
+    for (uint32_t group = 0; group < AW_PROMISE_GROUPS_MAX; group++)
+        assert_in_range(lanes_of[group], 2, 3);
+    /* Who is served by the same is in one group, also beyond. */
+    assert_int_equal(group_of(board, 40), group_of(board, 38));
+    assert_int_equal(group_of(board, 41), group_of(board, 39));
+    aw_board_free(&board);
+}
+
 static struct aw_census_ticket
 promised(aw_ms since, uint64_t told_ms)
 {
@@ -268,6 +305,37 @@ test_who_will_be_late(void **unused)
     aw_board_free(&board);
 }
 
+/* What the run never saw says nothing of a promise: who came while the look went on, and who came back, or into another class or
+ * lane, between its two censuses. */
+static void
+test_who_was_not_counted(void **unused)
+{
+    struct aw_board        *board = make_board();
+    struct aw_census_ticket ticket;
+    struct aw_promise       promise;
+
+    (void)unused;
+    begin(board, NOW, 2);
+    aw_board_add_agents(board, NULL, 0, 20);
+    aw_board_make_groups(board);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct aw_census_ticket other = waiting(0, AW_CLASS_GENERAL, NOW - (5 + i) * MINUTE);
+
+        aw_board_add_ticket(board, &other);
+    }
+    aw_board_run(board);
+    for (enum aw_class class_ = AW_CLASS_CARE; class_ < AW_CLASS_COUNT; class_++) {
+        ticket = promised(NOW + 20, 5 * MINUTE);
+        ticket.class_ = class_;
+        ticket.departs_at = class_ == AW_CLASS_IMMINENT ? NOW + 3 * HOUR : 0;
+        assert_false(aw_board_is_breaking(board, &ticket, &promise));
+        ticket = promised(NOW - HOUR, 5 * MINUTE);
+        ticket.class_ = class_;
+        assert_false(aw_board_is_breaking(board, &ticket, &promise));
+    }
+    aw_board_free(&board);
+}
+
 /* Those who waited longer than was forecast make what is told next longer. */
 static void
 test_what_came_true_counts(void **unused)
@@ -304,7 +372,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_as_the_forecast_says), cmocka_unit_test(test_nobody_works),
         cmocka_unit_test(test_lanes_of_their_own),   cmocka_unit_test(test_more_than_groups),
-        cmocka_unit_test(test_who_will_be_late),     cmocka_unit_test(test_what_came_true_counts),
+        cmocka_unit_test(test_teams_beyond_groups),  cmocka_unit_test(test_who_will_be_late),
+        cmocka_unit_test(test_who_was_not_counted),  cmocka_unit_test(test_what_came_true_counts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
