@@ -3,19 +3,23 @@
 
 #include "core/layout.h"
 
+/* Its row counts seconds; told is the end of that second. Once it has passed whoever looks sees it, so each is told of in exactly
+ * one of two looks. */
 static aw_ms
 taken_at(const struct aw_ticket_row *row)
 {
-    return row->taken_s == 0 ? 0 : row->opened_at + (row->taken_s - 1) * AW_MS_PER_S;
+    return row->taken_s == 0 ? 0 : row->opened_at + row->taken_s * AW_MS_PER_S - 1;
 }
 
 /* A ticket that was leased once, and answered then: when it was taken and when it closed tell how long that took. */
 static uint64_t
 handled_ms(const struct aw_ticket_row *row)
 {
+    aw_ms began_at = row->taken_s == 0 ? 0 : row->opened_at + (row->taken_s - 1) * AW_MS_PER_S;
+
     if (row->state != AW_TICKET_CLOSED || row->attempt != 1 || row->ended_kind != AW_COMMAND_COMPLETE || row->taken_s == 0)
         return 0;
-    return row->until > taken_at(row) ? row->until - taken_at(row) : 0;
+    return row->until > began_at ? row->until - began_at : 0;
 }
 
 static struct aw_census_ticket
@@ -40,8 +44,7 @@ told_of(const struct aw_state *state, uint32_t slot)
         .promised_class = (enum aw_class)row->promised_class,
         .told_ms = is_promised ? row->told_nine * AW_PROMISE_STEP_MS : 0,
         .raw_ms = {row->raw_half_s * AW_MS_PER_S, row->raw_nine_s * AW_MS_PER_S},
-        .may_move = is_promised && row->taken_s == 0 &&
-                    (row->moved_min == 0 || state->now - aw_promise_of(row).made_at >= AW_PROMISE_MOVES_MS),
+        .may_move = aw_promise_may_move(state, row),
     };
 }
 

@@ -17,7 +17,7 @@ struct aw_census_ticket {
     aw_ms               age;
     aw_ms               departs_at; /* 0: none known */
     aw_ms               asked_at;   /* when it was opened, or opened again */
-    aw_ms               taken_at;   /* the first time since; 0: not yet */
+    aw_ms               taken_at;   /* the first time since, to the end of that second; 0: not yet */
     uint64_t            handled_ms; /* of one that was answered under its only lease: how long; 0: not known */
     aw_ms               closed_at;  /* 0: it is open */
     /* What its customer was told; made_at 0: nothing, then the rest is 0 too. */
@@ -26,7 +26,7 @@ struct aw_census_ticket {
     enum aw_class     promised_class;
     uint64_t          told_ms;           /* for nine of ten, first, from promised_at */
     uint64_t          raw_ms[AW_SHARES]; /* before it was corrected */
-    bool              may_move;          /* the promise, as far as the time of its last move goes */
+    bool              may_move;          /* the promise, as far as its age and the time of its last move go */
 };
 
 struct aw_census {

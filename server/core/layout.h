@@ -1183,8 +1183,11 @@ enum aw_err aw_forecast_admits(const struct aw_state *state, const struct aw_in_
 void aw_promise_make(const struct aw_state *state, struct aw_ticket_row *ticket);
 /* A part of `from` becomes a ticket of its own: its customer was told the same. */
 void aw_promise_share(struct aw_ticket_row *ticket, const struct aw_ticket_row *from);
-/* As told last; made_at 0: nothing was. */
+/* As told last, made_at up to a minute after that was (its row counts minutes); made_at 0: nothing was. */
 struct aw_promise aw_promise_of(const struct aw_ticket_row *ticket);
+/* It was promised something, nobody took it, and that did not move within AW_PROMISE_MOVES_MS; after 45 days, of which its row
+ * counts no minutes, nothing moves. */
+bool aw_promise_may_move(const struct aw_state *state, const struct aw_ticket_row *ticket);
 /* Somebody takes it, or it is answered: notes when, and counts whether that is within what was told. The first time counts. */
 void aw_promise_judge(struct aw_state *state, struct aw_ticket_row *ticket);
 /* It waits, and its customer was told that it takes longer than was promised. */

@@ -137,6 +137,13 @@ units_until(const struct aw_ticket_row *ticket, aw_ms at, uint64_t unit_ms)
     return at > ticket->promised_at ? (at - ticket->promised_at + unit_ms - 1) / unit_ms : 0;
 }
 
+bool
+aw_promise_may_move(const struct aw_state *state, const struct aw_ticket_row *ticket)
+{
+    return ticket->promised_at != 0 && ticket->taken_s == 0 && units_until(ticket, state->now, 60 * AW_MS_PER_S) <= UINT16_MAX &&
+           (ticket->moved_min == 0 || state->now >= aw_promise_of(ticket).made_at + AW_PROMISE_MOVES_MS);
+}
+
 static enum aw_err
 check_move(const struct aw_state *state, const struct aw_in_promise *in)
 {
@@ -148,11 +155,9 @@ check_move(const struct aw_state *state, const struct aw_in_promise *in)
         return AW_E_NOT_FOUND;
     if (in->half_by > in->nine_of_ten_by || in->half_by < state->now)
         return AW_E_BAD_VALUE;
-    if (ticket->state != AW_TICKET_WAITING || ticket->promised_at == 0 || ticket->taken_s != 0 ||
+    if (ticket->state != AW_TICKET_WAITING || !aw_promise_may_move(state, ticket) ||
         in->nine_of_ten_by <= aw_promise_of(ticket).nine_of_ten_by ||
-        (ticket->moved_min != 0 && state->now - aw_promise_of(ticket).made_at < AW_PROMISE_MOVES_MS) ||
-        units_until(ticket, in->nine_of_ten_by, AW_PROMISE_STEP_MS) > UINT16_MAX ||
-        units_until(ticket, state->now, 60 * AW_MS_PER_S) > UINT16_MAX)
+        units_until(ticket, in->nine_of_ten_by, AW_PROMISE_STEP_MS) > UINT16_MAX)
         return AW_E_STALE;
     return AW_OK;
 }

@@ -328,6 +328,62 @@ test_a_promise_moves(void **unused)
     kit_close(&kit);
 }
 
+/* Through all slots, in pieces of one. */
+static struct aw_census_ticket
+find_in_census(const struct kit *kit, struct aw_ticket_id ticket, aw_ms since, bool *ret_is_there)
+{
+    struct aw_census_ticket found = {.lane = 0}, one;
+    struct aw_census        census = {.since = since, .tickets = &one, .room = 1, .next = 1};
+    uint32_t                steps = 0;
+
+    *ret_is_there = false;
+    while (census.next != 0) {
+        aw_census_step(kit->state, &census, 1);
+        assert_in_range(++steps, 1, aw_state_ticket_slots(kit->state));
+        if (census.count == 0 || one.ticket.seq != ticket.seq)
+            continue;
+        assert_false(*ret_is_there);
+        *ret_is_there = true;
+        found = one;
+    }
+    return found;
+}
+
+/* Wherever in a minute it moved: once in two hours, for whoever asks for it and for whoever looks. After 45 days never. */
+static void
+test_how_often_it_moves(void **unused)
+{
+    static const aw_ms after[] = {1000, 31000, 60000, 61000};
+
+    (void)unused;
+    for (unsigned i = 0; i < 4; i++) {
+        struct kit          kit;
+        struct aw_ticket_id ticket;
+        aw_ms               by;
+        bool                is_there;
+
+        kit_open(&kit);
+        publish(&kit, 0);
+        ticket = post(&kit, 1, AW_CLASS_CARE).ticket;
+        kit.now += after[i];
+        by = kit_view(&kit, ticket).promise.nine_of_ten_by;
+        assert_int_equal(move(&kit, ticket, by + STEP, by + STEP), AW_OK);
+        assert_false(find_in_census(&kit, ticket, kit.now, &is_there).may_move);
+        assert_int_equal(move(&kit, ticket, by + 2 * STEP, by + 2 * STEP), AW_E_STALE);
+        kit.now += KIT_MINUTE;
+        assert_int_equal(move(&kit, ticket, by + 2 * STEP, by + 2 * STEP), AW_E_STALE);
+        assert_false(find_in_census(&kit, ticket, kit.now, &is_there).may_move);
+        kit.now += AW_PROMISE_MOVES_MS;
+        (void)post(&kit, 2, AW_CLASS_OTHER); /* time goes on by what happens */
+        assert_true(find_in_census(&kit, ticket, kit.now, &is_there).may_move);
+        assert_int_equal(move(&kit, ticket, kit.now, by + 2 * STEP), AW_OK);
+        kit.now += 46 * KIT_DAY;
+        assert_int_equal(move(&kit, ticket, kit.now, kit.now + KIT_DAY), AW_E_STALE);
+        assert_false(find_in_census(&kit, ticket, kit.now, &is_there).may_move);
+        kit_close(&kit);
+    }
+}
+
 static void
 test_read_back(void **unused)
 {
@@ -365,27 +421,6 @@ test_read_back(void **unused)
     kit_close(&kit);
 }
 
-/* Through all slots, in pieces of one. */
-static struct aw_census_ticket
-find_in_census(const struct kit *kit, struct aw_ticket_id ticket, aw_ms since, bool *ret_is_there)
-{
-    struct aw_census_ticket found = {.lane = 0}, one;
-    struct aw_census        census = {.since = since, .tickets = &one, .room = 1, .next = 1};
-    uint32_t                steps = 0;
-
-    *ret_is_there = false;
-    while (census.next != 0) {
-        aw_census_step(kit->state, &census, 1);
-        assert_in_range(++steps, 1, aw_state_ticket_slots(kit->state));
-        if (census.count == 0 || one.ticket.seq != ticket.seq)
-            continue;
-        assert_false(*ret_is_there);
-        *ret_is_there = true;
-        found = one;
-    }
-    return found;
-}
-
 /* What a forecaster is told of a ticket, from when it opens until it is answered. */
 static void
 test_census(void **unused)
@@ -415,9 +450,9 @@ test_census(void **unused)
     lease = kit_lease(&kit, ticket, "ann", KIT_HOUR);
     told = find_in_census(&kit, ticket, kit.now - 1, &is_there);
     assert_true(is_there && !told.waits && !told.may_move);
-    assert_int_equal(told.taken_at, kit.now);
+    assert_int_equal(told.taken_at, kit.now + 999); /* in the second that begins now */
     assert_int_equal(told.handled_ms, 0);
-    (void)find_in_census(&kit, ticket, kit.now, &is_there);
+    (void)find_in_census(&kit, ticket, kit.now + 999, &is_there);
     assert_false(is_there); /* nothing happened to it since */
     kit.now += 4 * KIT_MINUTE;
     kit_complete(&kit, lease, "ann");
@@ -426,6 +461,36 @@ test_census(void **unused)
     assert_int_equal(told.closed_at, kit.now);
     assert_int_equal(told.handled_ms, 4 * KIT_MINUTE);
     kit_close(&kit);
+}
+
+/* Each that was taken is of one look, also when that was a moment after the one before. */
+static void
+test_census_misses_nobody(void **unused)
+{
+    static const aw_ms look_ms = 30000;
+
+    (void)unused;
+    for (aw_ms offset = 0; offset < 2000; offset += 250) {
+        struct kit          kit;
+        struct aw_ticket_id ticket;
+        uint32_t            looks = 0;
+        aw_ms               began_at;
+
+        kit_open(&kit);
+        ticket = post(&kit, 1, AW_CLASS_GENERAL).ticket;
+        began_at = kit.now + 1300;
+        kit.now = began_at + offset;
+        (void)kit_lease(&kit, ticket, "ann", KIT_HOUR);
+        /* What the look at `began_at` itself told is before it was taken. */
+        for (aw_ms since = began_at; since <= began_at + look_ms; since += look_ms) {
+            bool                    is_there;
+            struct aw_census_ticket told = find_in_census(&kit, ticket, since, &is_there);
+
+            looks += is_there && told.taken_at > since && told.taken_at <= since + look_ms;
+        }
+        assert_int_equal(looks, 1);
+        kit_close(&kit);
+    }
 }
 
 int
@@ -440,8 +505,10 @@ main(void)
         cmocka_unit_test(test_reopened_is_told_anew),
         cmocka_unit_test(test_kept_and_broken),
         cmocka_unit_test(test_a_promise_moves),
+        cmocka_unit_test(test_how_often_it_moves),
         cmocka_unit_test(test_read_back),
         cmocka_unit_test(test_census),
+        cmocka_unit_test(test_census_misses_nobody),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
