@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-/* A set that nobody pulled from for so long is given to another list of lanes: whoever still had it is not present by then, but for
- * a lease of hours. */
+/* A set that nobody pulled from for so long is given to another list of lanes: whoever still had it is not present by then, and one
+ * with a lease of hours counts by its settings. */
 #define SET_KEPT_MS (UINT64_C(4) * 3600000)
 
 static size_t
@@ -59,11 +59,12 @@ difference(const struct aw_lane_set *set, const uint32_t *lanes, uint32_t count)
 }
 
 static uint32_t
-make_set(struct aw_present *present, uint32_t number, uint64_t hash, const uint32_t *lanes, uint32_t count)
+make_set(struct aw_present *present, uint32_t number, uint64_t hash, const uint32_t *lanes, uint32_t count, aw_ms now)
 {
     struct aw_lane_set *set = &present->_sets[number];
 
     set->hash = hash;
+    set->made_at = now;
     set->lane_count = count;
     memcpy(set->lanes, lanes, count * sizeof(lanes[0]));
     return number;
@@ -85,10 +86,17 @@ find_set(struct aw_present *present, uint64_t hash, const uint32_t *lanes, uint3
         oldest = present->_sets[i].used_at < present->_sets[oldest].used_at ? i : oldest;
     }
     if (present->_count < AW_LANE_SETS_MAX)
-        return make_set(present, present->_count++, hash, lanes, count);
+        return make_set(present, present->_count++, hash, lanes, count, now);
     if (now - present->_sets[oldest].used_at > SET_KEPT_MS)
-        return make_set(present, oldest, hash, lanes, count);
+        return make_set(present, oldest, hash, lanes, count, now);
     return nearest;
+}
+
+/* Whether its set is still that of the lanes that it pulled from. */
+static bool
+has_set(const struct aw_present *present, const struct aw_present_agent *row)
+{
+    return row->seen_at != 0 && row->seen_at >= present->_sets[row->set].made_at;
 }
 
 void
@@ -103,7 +111,7 @@ aw_present_note(struct aw_present *present, uint32_t agent, const uint32_t *lane
     AW_ASSERT(lane_count <= AW_LANES_PER_PULL_MAX);
     row = &present->_agents[agent];
     hash = lanes == NULL ? 0 : aw_hash_name(lanes, lane_count * sizeof(lanes[0]));
-    if (row->seen_at == 0 || row->hash != (uint32_t)hash)
+    if (!has_set(present, row) || row->hash != (uint32_t)hash)
         row->set = lanes == NULL || lane_count == 0 ? 0 : find_set(present, hash, lanes, lane_count, now);
     row->hash = (uint32_t)hash;
     row->seen_at = now;
@@ -115,7 +123,7 @@ aw_present_seen(const struct aw_present *present, uint32_t agent, uint32_t *ret_
 {
     AW_ASSERT(agent <= present->_agents_max);
     *ret_set = present->_agents[agent].set;
-    return present->_agents[agent].seen_at;
+    return has_set(present, &present->_agents[agent]) ? present->_agents[agent].seen_at : 0;
 }
 
 const struct aw_lane_set *

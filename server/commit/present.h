@@ -21,6 +21,7 @@
 
 struct aw_lane_set {
     uint64_t hash;
+    aw_ms    made_at; /* whoever pulled last before that is not of this set */
     aw_ms    used_at;
     uint32_t lane_count;                   /* 0: all lanes */
     uint32_t lanes[AW_LANES_PER_PULL_MAX]; /* ascending */
@@ -41,7 +42,7 @@ AW_MUST_USE bool aw_present_init(struct aw_present *present, uint32_t agents_max
 void             aw_present_fini(struct aw_present *present);
 /* This agent pulls from these lanes (NULL: all), ascending. `agent` 0: one that has no number yet, and is not noted. */
 void aw_present_note(struct aw_present *present, uint32_t agent, const uint32_t *lanes, uint32_t lane_count, aw_ms now);
-/* When it pulled last, and its set; 0: not since the start. */
+/* When it pulled last, and its set; 0: not since the start, or so long ago that its set is another one now. */
 aw_ms                     aw_present_seen(const struct aw_present *present, uint32_t agent, uint32_t *ret_set);
 const struct aw_lane_set *aw_present_set(const struct aw_present *present, uint32_t set);
 uint32_t                  aw_present_sets(const struct aw_present *present);

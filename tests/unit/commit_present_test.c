@@ -74,6 +74,9 @@ test_too_many_sets(void **unused)
     assert_int_equal(note(&present, 101, like_it, 3, NOW + 4 * 3600000 + 1000), 2);
     assert_int_equal(aw_present_set(&present, 2)->lanes[2], 21);
     assert_int_equal(aw_present_set(&present, set)->lanes[2], 20);
+    /* Who had it is of that set no more, also when it comes back with what it pulled from then. */
+    assert_int_equal(aw_present_seen(&present, 2, &set), 0);
+    assert_int_equal(aw_present_set(&present, note(&present, 2, (uint32_t[]){1002}, 1, NOW + 5 * 3600000))->lanes[0], 1002);
     aw_present_fini(&present);
 }
 
