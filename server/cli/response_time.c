@@ -44,7 +44,7 @@ print_span(uint64_t seconds)
 {
     uint64_t minutes = seconds / 60;
 
-    if (minutes < 120)
+    if (minutes <= 180) /* told in quarters of an hour up to there, in hours beyond */
         (void)printf("%4" PRIu64 " min", minutes);
     else
         (void)printf("%4" PRIu64 " h  ", (minutes + 59) / 60);
