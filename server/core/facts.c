@@ -129,16 +129,59 @@ drop_fact(struct aw_state *state, uint32_t fact)
     aw_rows_give(&state->facts, fact);
 }
 
+/* Two lists of facts of one ticket, by slot each, become one. */
+static uint32_t
+merge(struct aw_state *state, uint32_t a, uint32_t b)
+{
+    uint32_t  first = 0;
+    uint32_t *at = &first;
+
+    while (a != 0 && b != 0) {
+        uint32_t *least = a < b ? &a : &b;
+
+        *at = *least;
+        at = &links_of(state, *least)->next;
+        *least = *at;
+    }
+    *at = a != 0 ? a : b;
+    return first;
+}
+
+#define SORT_RUNS 16U /* run i has 1 << i facts, the last one all that are more */
+
+static uint32_t
+sort_by_slot(struct aw_state *state, uint32_t list)
+{
+    uint32_t runs[SORT_RUNS] = {0};
+    uint32_t sorted = 0;
+
+    while (list != 0) {
+        uint32_t run = list;
+        uint32_t i = 0;
+
+        list = links_of(state, run)->next;
+        links_of(state, run)->next = 0;
+        for (; runs[i] != 0 && i < SORT_RUNS - 1; i++) {
+            run = merge(state, runs[i], run);
+            runs[i] = 0;
+        }
+        runs[i] = merge(state, runs[i], run);
+    }
+    for (uint32_t i = 0; i < SORT_RUNS; i++)
+        sorted = merge(state, runs[i], sorted);
+    return sorted;
+}
+
 /* By slot: the order in which rows are given back is part of the state, that of a list is not. */
 void
 aw_facts_drop(struct aw_state *state, uint32_t ticket)
 {
-    while (state->ticket_facts[ticket] != 0) {
-        uint32_t least = state->ticket_facts[ticket];
+    uint32_t *first = &state->ticket_facts[ticket];
 
-        for (uint32_t slot = least; slot != 0; slot = aw_fact_at(state, slot)->links.next)
-            least = slot < least ? slot : least;
-        drop_fact(state, least);
+    *first = sort_by_slot(state, *first);
+    while (*first != 0) {
+        drop_fact(state, *first);
+        aw_ledger_settle(&state->ledger); /* what was withdrawn may be more than one settle can hold */
     }
 }
 

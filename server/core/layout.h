@@ -1065,7 +1065,8 @@ void aw_facts_move_message(struct aw_state *state, uint32_t ticket, uint64_t seq
 void     aw_facts_withdraw(struct aw_state *state, uint32_t ticket, uint64_t seq);
 aw_ms    aw_facts_withdrawn_at(const struct aw_state *state, uint64_t seq);
 uint32_t aw_facts_withdrawn(const struct aw_state *state, uint32_t ticket);
-void     aw_facts_drop(struct aw_state *state, uint32_t ticket);
+/* All that is kept of a ticket; settles the ledger. */
+void aw_facts_drop(struct aw_state *state, uint32_t ticket);
 /* Open tickets that are about this flight or airport; with `rearms` each gets its timer anew, as its class or place may be another
  * one now. Takes as long as there are facts that name it. */
 uint32_t aw_facts_look_again(struct aw_state *state, enum aw_change_of of, const struct aw_plan_row *row, bool rearms);

@@ -351,11 +351,12 @@ static void
 reuse_oldest(struct aw_state *state)
 {
     uint32_t              slot = state->globals.closed_first;
-    struct aw_ticket_row *ticket = aw_ticket_edit(state, slot);
+    struct aw_ticket_row *ticket;
 
+    aw_facts_drop(state, slot);
+    ticket = aw_ticket_edit(state, slot);
     while (ticket->identities != 0)
         drop_identity(state, ticket->identities);
-    aw_facts_drop(state, slot);
     aw_account_of_ticket(state, ticket, (struct aw_slice){NULL, 0}, (struct aw_slice){NULL, 0});
     aw_ticket_unclose(state, ticket);
     aw_ticket_move(ticket, AW_TICKET_FREE);

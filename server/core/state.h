@@ -132,6 +132,7 @@ struct aw_state_limits {
 #define AW_TICKET_ASIDES_MAX     16U
 #define AW_TICKET_TRANSFERS_MAX  2U
 #define AW_TICKET_NOTES_MAX      500U
+#define AW_TICKET_WITHDRAWN_MAX  1000U
 #define AW_GENTLE_AGENTS_MAX     1024U
 #define AW_GENTLE_ASIDES_MAX     256U
 #define AW_STATE_LIMITS_DEFAULT                                                                                                  \

@@ -71,7 +71,7 @@ aw_apply_withdraw(struct aw_state *state, struct aw_command *command)
     tell(state, command, slot);
     if (aw_facts_withdrawn_at(state, in->message.seq) != 0)
         return; /* carried out before */
-    command->out.err = aw_need_check(state, need);
+    command->out.err = aw_facts_withdrawn(state, slot) < AW_TICKET_WITHDRAWN_MAX ? aw_need_check(state, need) : AW_E_TABLE_FULL;
     if (command->out.err != AW_OK)
         return;
     aw_need_meet(state, need); /* not this ticket: it may reopen, or is open */

@@ -141,14 +141,39 @@ test_a_full_table(void **unused)
     kit_close(&kit);
 }
 
+/* More than one settle of the ledger can hold go with their ticket, and its rows are there for others. */
+static void
+test_very_many(void **unused)
+{
+    struct kit             kit;
+    struct aw_state_limits limits = kit_limits();
+    struct aw_out_message  first, last;
+
+    (void)unused;
+    limits.ids_max = AW_TICKET_WITHDRAWN_MAX + 10;
+    limits.facts_max = AW_TICKET_WITHDRAWN_MAX;
+    kit_open_with(&kit, &limits);
+    first = post(&kit, 1, 1);
+    for (uint64_t id = 2; id <= AW_TICKET_WITHDRAWN_MAX + 1; id++) {
+        last = post(&kit, id, 1);
+        assert_int_equal(withdraw(&kit, last.record_seq, last.ticket).out.err, AW_OK);
+    }
+    assert_int_equal(withdraw(&kit, first.record_seq, first.ticket).out.err, AW_E_TABLE_FULL);
+    kit_complete(&kit, kit_lease(&kit, first.ticket, "ann", KIT_HOUR), "ann");
+    kit.now += AW_CORE_SETTINGS_DEFAULT.reopen_ms;
+    last = post(&kit, AW_TICKET_WITHDRAWN_MAX + 2, 2);
+    kit_check_digest(&kit);
+    assert_int_equal(withdraw(&kit, first.record_seq, first.ticket).out.err, AW_E_NOT_FOUND);
+    assert_int_equal(withdraw(&kit, last.record_seq, last.ticket).out.err, AW_OK);
+    kit_close(&kit);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_of_several),
-        cmocka_unit_test(test_nothing_is_left),
-        cmocka_unit_test(test_closed),
-        cmocka_unit_test(test_a_full_table),
+        cmocka_unit_test(test_one_of_several), cmocka_unit_test(test_nothing_is_left), cmocka_unit_test(test_closed),
+        cmocka_unit_test(test_very_many),      cmocka_unit_test(test_a_full_table),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
