@@ -113,7 +113,7 @@ is_needed(const struct step *step, uint32_t slot, uint64_t seq, uint64_t closed_
     const struct aw_state *state = step->c->config.state;
     struct aw_ticket_view  view;
 
-    if (aw_state_reply_is_open(state, seq))
+    if (aw_state_reply_is_open(state, seq) || aw_state_reply_reads(state, seq))
         return true; /* of a ticket that may be long over: it may have to be sent */
     if (aw_state_ticket_at(state, slot, &view) && view.ticket.seq <= seq && is_living(step, &view, closed_ms))
         return true;

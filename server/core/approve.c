@@ -23,12 +23,12 @@ ticket_of(const struct aw_state *state, const struct aw_reply_row *row)
     return ticket != NULL && ticket->state != AW_TICKET_FREE && ticket->opened_seq == row->ticket_seq ? ticket : NULL;
 }
 
-/* Whether the lease under which it was written closed it: then its customer waits again. Whoever answered after that did. */
+/* Whether it is closed by the lease under which it was written: then its customer waits again. Not when it was opened again since,
+ * and closed by another answer, by a person or by the customer. */
 static bool
 was_closed_with(const struct aw_ticket_row *ticket, const struct aw_reply_row *row)
 {
-    return ticket->state == AW_TICKET_CLOSED && ticket->ended_kind == AW_COMMAND_COMPLETE &&
-           ticket->ended_fence == row->written_fence;
+    return (ticket->marks & AW_MARK_COMPLETED) != 0 && ticket->ended_fence == row->written_fence;
 }
 
 /* For who wrote it, so that he can put it right, if he may have it. Whether its class waits is seen when it is queued. */

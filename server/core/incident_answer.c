@@ -101,7 +101,7 @@ judge(const struct aw_state *state, uint32_t incident, uint32_t slot, unsigned n
     if (!knows(&facts, needs & ~AW_NEEDS_PRIVATE))
         return AW_VERDICT_FACTS;
     /* Without room for any reply it only has to wait; with room it is this ticket that has too many. */
-    if (aw_outbox_admits(state) == AW_OK && aw_outbox_admits_reply(state, ticket) != AW_OK)
+    if (aw_outbox_admits(state) == AW_OK && !aw_outbox_may_owe(state, ticket))
         return AW_VERDICT_REPLIES;
     return AW_VERDICT_GOES;
 }

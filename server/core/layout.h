@@ -118,13 +118,14 @@ struct aw_ticket_row {
 AW_STATIC_ASSERT(sizeof(struct aw_ticket_row) == 144, "no holes, and no more than the backlog's memory allows");
 
 enum {
-    AW_MARK_DEFERRED = 1,   /* HELD: its holder put it off, and it comes back by itself */
-    AW_MARK_ASKED = 4,      /* its customer was asked whether he still waits */
-    AW_MARK_PARTED = 16,    /* a person took it out of the incident that it names */
-    AW_MARK_COMMITTED = 32, /* it has a row in commitments */
-    AW_MARK_ASK_OVER = 64,  /* its customer is not to be asked any more */
-    AW_MARK_PUBLIC = 128,   /* its newest message is public, and so is what answers it */
-    AW_MARK_ANSWERED = 256, /* it was closed by an answer of that incident, which answers it no more */
+    AW_MARK_DEFERRED = 1,    /* HELD: its holder put it off, and it comes back by itself */
+    AW_MARK_ASKED = 4,       /* its customer was asked whether he still waits */
+    AW_MARK_PARTED = 16,     /* a person took it out of the incident that it names */
+    AW_MARK_COMMITTED = 32,  /* it has a row in commitments */
+    AW_MARK_ASK_OVER = 64,   /* its customer is not to be asked any more */
+    AW_MARK_PUBLIC = 128,    /* its newest message is public, and so is what answers it */
+    AW_MARK_ANSWERED = 256,  /* it was closed by an answer of that incident, which answers it no more */
+    AW_MARK_COMPLETED = 512, /* CLOSED: by the COMPLETE of the lease that ended last */
 };
 
 /* One of a ticket's customer's names. Several tickets may hold the same one, at most AW_IDENTITY_TICKETS_MAX. */
@@ -362,9 +363,12 @@ struct aw_reply_links {
     uint32_t ticket[4]; /* the same of its ticket */
     uint32_t ticket_chain;
     uint32_t provider_chain;
+    uint32_t to[4]; /* not BY_AGENT: the same of the message that it answers */
+    uint32_t to_chain;
     uint32_t child; /* WAITING: in its account's heap (outbox_queue.c) */
     uint32_t next;
     uint32_t prev;
+    uint32_t padding;
 };
 struct aw_reply_row {
     uint64_t seq : 48;         /* record that wrote it: its id */
@@ -374,10 +378,10 @@ struct aw_reply_row {
     uint64_t has_failed : 1;   /* once at least, as a report said */
     uint64_t kind : 4;         /* enum aw_reply_kind */
     uint64_t is_reviewed : 1;  /* a colleague decided on it */
-    uint64_t reserved_1 : 1;
-    uint64_t ticket_seq : 48; /* with `ticket` its ticket's id */
-    uint64_t attempts : 16;   /* leases since it was written or redriven; stays at its largest value */
-    uint64_t to_seq : 48;     /* the message that it answers */
+    uint64_t is_withdrawn : 1; /* not BY_AGENT: the message that it answers was */
+    uint64_t ticket_seq : 48;  /* with `ticket` its ticket's id */
+    uint64_t attempts : 16;    /* leases since it was written or redriven; stays at its largest value */
+    uint64_t to_seq : 48;      /* the message that it answers */
     uint64_t reserved_2 : 16;
     uint64_t written_fence : 48; /* the agent's lease under which it was written */
     uint64_t reserved_3 : 16;
@@ -412,7 +416,7 @@ struct aw_reply_row {
     struct aw_reply_links links;
 };
 AW_STATIC_ASSERT(offsetof(struct aw_reply_row, links) == 176 + AW_REPLY_CODE_BYTES_MAX, "no holes");
-AW_STATIC_ASSERT(sizeof(struct aw_reply_row) == 256, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_reply_row) == 280, "no holes");
 
 /* A text that the server itself writes, of a set that belongs to a template or to an incident. One whose set was replaced stays for
  * the replies that name it. */
@@ -702,6 +706,7 @@ struct aw_state {
     struct aw_index          by_reply;
     struct aw_index          by_reply_ticket;
     struct aw_index          by_provider; /* replies whose id at the provider is known */
+    struct aw_index          by_reply_to; /* what the server itself wrote, by the message that it answers */
     struct aw_index          by_account;
     struct aw_index          by_incident_key;
     struct aw_timers         timers;

@@ -486,6 +486,7 @@ aw_apply_complete(struct aw_state *state, struct aw_command *command)
     aw_agent_completed(state, agent);
     aw_lease_end(state, ticket, AW_COMMAND_COMPLETE, in->op_hash);
     aw_ticket_close(state, in->lease.slot, ticket);
+    ticket->marks |= AW_MARK_COMPLETED;
     aw_ticket_hide(ticket, in->lease.slot, &command->out.event);
     state->globals.completed++;
     aw_lease_done(state, command);

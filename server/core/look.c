@@ -220,10 +220,10 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
                  aw_rows_bytes(&state->incident_keys) + aw_rows_bytes(&state->forecast) + aw_rows_bytes(&state->texts) +
                  aw_rows_bytes(&state->surge) + aw_rows_bytes(&state->commitments) + aw_index_bytes(&state->by_reply) +
                  aw_index_bytes(&state->by_reply_ticket) + aw_index_bytes(&state->by_provider) +
-                 aw_index_bytes(&state->by_account) + aw_timers_bytes(&state->reply_timers) + aw_dedupe_bytes(&state->ids) +
-                 aw_index_bytes(&state->by_identity) + aw_index_bytes(&state->by_lane_name) +
-                 aw_index_bytes(&state->by_agent_name) + aw_index_bytes(&state->by_pull) + aw_index_bytes(&state->by_key) +
-                 aw_index_bytes(&state->by_flight) + aw_timers_bytes(&state->timers) +
+                 aw_index_bytes(&state->by_reply_to) + aw_index_bytes(&state->by_account) +
+                 aw_timers_bytes(&state->reply_timers) + aw_dedupe_bytes(&state->ids) + aw_index_bytes(&state->by_identity) +
+                 aw_index_bytes(&state->by_lane_name) + aw_index_bytes(&state->by_agent_name) + aw_index_bytes(&state->by_pull) +
+                 aw_index_bytes(&state->by_key) + aw_index_bytes(&state->by_flight) + aw_timers_bytes(&state->timers) +
                  (size_t)globals->heads[AW_TABLE_TICKETS].used * 2 * sizeof(uint32_t), /* positions of timers, first facts */
     };
     memcpy(ret_counts->tickets, state->by_state, sizeof(ret_counts->tickets));

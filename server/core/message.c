@@ -460,12 +460,12 @@ keeper_of(const struct aw_state *state, const struct aw_ticket_row *ticket)
 }
 
 /* Whether the customer says that he, who was asked, needs no answer any more. Who holds the ticket sees that himself; a grave need
- * is closed by a person. */
+ * is closed by a person, also one that only this message tells of. */
 static bool
 says_not_needed(const struct aw_ticket_row *ticket, const struct aw_in_message *in)
 {
     return in->not_needed && (ticket->marks & AW_MARK_ASKED) != 0 && ticket->state != AW_TICKET_LEASED &&
-           ticket->class_ != AW_CLASS_CARE;
+           ticket->class_ != AW_CLASS_CARE && in->class_ != AW_CLASS_CARE && !in->gentle;
 }
 
 /* What joined it is all that changes, and it is closed; one that was already closes anew. */

@@ -169,15 +169,27 @@ aw_outbox_admits(const struct aw_state *state)
     return aw_outbox_room(state) > aw_state_lease_count(state) ? AW_OK : AW_E_TABLE_FULL;
 }
 
-enum aw_err
-aw_outbox_admits_reply(const struct aw_state *state, const struct aw_ticket_row *ticket)
+static uint32_t
+count_of_ticket(const struct aw_state *state, const struct aw_ticket_row *ticket)
 {
     uint32_t slot = aw_index_find(&state->by_reply_ticket, seq_key(ticket->opened_seq));
     uint32_t count = 0;
 
     for (; slot != 0; slot = aw_index_find_next(&state->by_reply_ticket, slot))
         count++;
-    return count < AW_TICKET_REPLIES_MAX ? aw_outbox_admits(state) : AW_E_TABLE_FULL;
+    return count;
+}
+
+enum aw_err
+aw_outbox_admits_reply(const struct aw_state *state, const struct aw_ticket_row *ticket)
+{
+    return count_of_ticket(state, ticket) < AW_TICKET_REPLIES_MAX ? aw_outbox_admits(state) : AW_E_TABLE_FULL;
+}
+
+bool
+aw_outbox_may_owe(const struct aw_state *state, const struct aw_ticket_row *ticket)
+{
+    return count_of_ticket(state, ticket) < AW_TICKET_REPLIES_MAX / 2;
 }
 
 static void
@@ -192,6 +204,8 @@ forget(struct aw_state *state, uint32_t slot)
     aw_index_remove(&state->by_reply_ticket, slot);
     if (provider.low != 0 || provider.high != 0)
         aw_index_remove(&state->by_provider, slot);
+    if (row->kind != AW_REPLY_BY_AGENT)
+        aw_index_remove(&state->by_reply_to, slot);
     state->replies_in[row->state]--;
     aw_account_refer(state, row->account, -1);
     if (row->text != 0)
@@ -295,14 +309,18 @@ index_row(struct aw_state *state, uint32_t slot)
     const struct aw_reply_row *row = aw_reply_at(state, slot);
     struct aw_reply_links     *links = aw_rows_links(&state->replies, slot);
     struct aw_hash128          id = seq_key(row->seq), ticket = seq_key(row->ticket_seq), provider = provider_of(row);
+    struct aw_hash128          to = seq_key(row->to_seq);
 
     *links = (struct aw_reply_links){.child = 0};
     memcpy(links->id, &id, sizeof(id));
     memcpy(links->ticket, &ticket, sizeof(ticket));
+    memcpy(links->to, &to, sizeof(to));
     aw_index_insert(&state->by_reply, slot);
     aw_index_insert(&state->by_reply_ticket, slot);
     if (provider.low != 0 || provider.high != 0)
         aw_index_insert(&state->by_provider, slot);
+    if (row->kind != AW_REPLY_BY_AGENT)
+        aw_index_insert(&state->by_reply_to, slot);
 }
 
 /* Its row, to be filled on; there is room. It does not wait yet. */
@@ -361,7 +379,8 @@ wait_ms(const struct aw_promise *promise, aw_ms by)
 {
     uint64_t ms = by > promise->made_at ? by - promise->made_at : 0;
 
-    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+    AW_ASSERT(ms <= UINT32_MAX); /* AW_PROMISE_MOVED_MS_MAX */
+    return (uint32_t)ms;
 }
 
 static void
@@ -379,8 +398,10 @@ put_facts(struct aw_reply_row *row, const struct aw_reply_facts *facts)
 void
 aw_outbox_facts(const struct aw_reply_row *row, struct aw_reply_facts *ret_facts)
 {
-    *ret_facts =
-        (struct aw_reply_facts){.flight = row->flight, .departs_at = row->departs_at, .new_departs_at = row->new_departs_at};
+    *ret_facts = (struct aw_reply_facts){.flight = row->flight,
+                                         .departs_at = row->departs_at,
+                                         .new_departs_at = row->new_departs_at,
+                                         .is_withdrawn = row->is_withdrawn};
     memcpy(ret_facts->number, row->number, sizeof(row->number));
     if (row->promised_at != 0)
         ret_facts->promise = (struct aw_promise){.made_at = row->promised_at,
@@ -455,7 +476,7 @@ aw_outbox_owe(struct aw_state *state, const struct aw_command *command, uint32_t
     AW_ASSERT(owed->kind != AW_REPLY_BY_AGENT);
     if (owed->texts == 0 || to->account == 0)
         return false;
-    if (aw_outbox_admits_owed(state) != AW_OK || aw_outbox_admits_reply(state, to) != AW_OK) {
+    if (aw_outbox_admits_owed(state) != AW_OK || !aw_outbox_may_owe(state, to)) {
         state->globals.owed_left_out++;
         return false;
     }
@@ -473,6 +494,17 @@ aw_outbox_owe(struct aw_state *state, const struct aw_command *command, uint32_t
     return true;
 }
 
+void
+aw_outbox_withdraw(struct aw_state *state, uint64_t message_seq)
+{
+    uint32_t slot = aw_index_find(&state->by_reply_to, seq_key(message_seq));
+
+    for (; slot != 0; slot = aw_index_find_next(&state->by_reply_to, slot)) {
+        ((struct aw_reply_row *)aw_rows_change(&state->replies, slot))->is_withdrawn = 1;
+        aw_ledger_settle(&state->ledger);
+    }
+}
+
 /* --- starts ----------------------------------------------------------------------------------------------------------------- */
 
 void
@@ -481,6 +513,7 @@ aw_outbox_load_all(struct aw_state *state)
     aw_account_load_all(state);
     aw_index_presize(&state->by_reply, state->globals.heads[AW_TABLE_REPLIES].live);
     aw_index_presize(&state->by_reply_ticket, state->globals.heads[AW_TABLE_REPLIES].live);
+    aw_index_presize(&state->by_reply_to, state->globals.heads[AW_TABLE_REPLIES].live);
     for (uint32_t slot = 1; slot <= state->globals.heads[AW_TABLE_REPLIES].used; slot++) {
         const struct aw_reply_row *row = aw_reply_at(state, slot);
 
@@ -567,12 +600,26 @@ aw_state_replies_of(const struct aw_state *state, uint64_t ticket_seq, struct aw
     return count;
 }
 
+static bool
+is_open(const struct aw_state *state, uint32_t slot)
+{
+    return slot != 0 && aw_reply_at(state, slot)->state <= AW_REPLY_SENT;
+}
+
 bool
 aw_state_reply_is_open(const struct aw_state *state, uint64_t seq)
 {
-    uint32_t slot = aw_outbox_find(state, seq);
+    return is_open(state, aw_outbox_find(state, seq));
+}
 
-    return slot != 0 && aw_reply_at(state, slot)->state <= AW_REPLY_SENT;
+bool
+aw_state_reply_reads(const struct aw_state *state, uint64_t message_seq)
+{
+    uint32_t slot = aw_index_find(&state->by_reply_to, seq_key(message_seq));
+
+    while (slot != 0 && !is_open(state, slot))
+        slot = aw_index_find_next(&state->by_reply_to, slot);
+    return slot != 0;
 }
 
 uint64_t

@@ -58,6 +58,8 @@ uint32_t aw_outbox_room(const struct aw_state *state);
 enum aw_err aw_outbox_admits(const struct aw_state *state);
 /* Whether the holder of this ticket may write one more: what is over counts too, until it is forgotten. AW_OK, AW_E_TABLE_FULL. */
 enum aw_err aw_outbox_admits_reply(const struct aw_state *state, const struct aw_ticket_row *ticket);
+/* Whether this ticket has few enough for the server itself to write one more: the other half is for who works on it. */
+bool aw_outbox_may_owe(const struct aw_state *state, const struct aw_ticket_row *ticket);
 /* Whether what is answered is a message of this ticket, and nothing else speaks against it. AW_OK or why not. */
 enum aw_err aw_outbox_check(const struct aw_state *state, const struct aw_command *command);
 /* The reply of REPLY or COMPLETE, whose record is made, on behalf of `agent`; it waits. There is room. */
@@ -78,6 +80,8 @@ struct aw_reply_facts aw_outbox_facts_of(const struct aw_state *state, uint32_t 
  * or the ticket's account is not known, or there is no room for it: then nothing changes but a count. The ticket is not between
  * edit and done; settles. */
 bool aw_outbox_owe(struct aw_state *state, const struct aw_command *command, uint32_t ticket, const struct aw_owed *owed);
+/* This message was withdrawn: nothing that it said goes into what the server itself wrote to it. Settles. */
+void aw_outbox_withdraw(struct aw_state *state, uint64_t message_seq);
 /* What its row says of this; all zeros of one that an agent wrote. */
 void aw_outbox_facts(const struct aw_reply_row *row, struct aw_reply_facts *ret_facts);
 static inline struct aw_text_ref

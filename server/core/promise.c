@@ -157,7 +157,8 @@ check_move(const struct aw_state *state, const struct aw_in_promise *in)
         return AW_E_BAD_VALUE;
     if (ticket->state != AW_TICKET_WAITING || !aw_promise_may_move(state, ticket) ||
         in->nine_of_ten_by <= aw_promise_of(ticket).nine_of_ten_by ||
-        units_until(ticket, in->nine_of_ten_by, AW_PROMISE_STEP_MS) > UINT16_MAX)
+        units_until(ticket, in->nine_of_ten_by, AW_PROMISE_STEP_MS) > UINT16_MAX ||
+        in->nine_of_ten_by - state->now > AW_PROMISE_MOVED_MS_MAX)
         return AW_E_STALE;
     return AW_OK;
 }

@@ -67,6 +67,9 @@ static const struct aw_index_layout reply_ticket_index = {.stride = sizeof(struc
 static const struct aw_index_layout provider_index = {.stride = sizeof(struct aw_reply_row),
                                                       .key_at = offsetof(struct aw_reply_row, provider),
                                                       .link_at = offsetof(struct aw_reply_row, links.provider_chain)};
+static const struct aw_index_layout reply_to_index = {.stride = sizeof(struct aw_reply_row),
+                                                      .key_at = offsetof(struct aw_reply_row, links.to),
+                                                      .link_at = offsetof(struct aw_reply_row, links.to_chain)};
 static const struct aw_index_layout account_index = {.stride = sizeof(struct aw_account_row),
                                                      .key_at = offsetof(struct aw_account_row, links.hash),
                                                      .link_at = offsetof(struct aw_account_row, links.chain)};
@@ -231,6 +234,7 @@ init_derived(struct aw_state *state)
            aw_index_init(&state->by_reply, aw_rows_base(&state->replies), &reply_index, limits->replies_max) &&
            aw_index_init(&state->by_reply_ticket, aw_rows_base(&state->replies), &reply_ticket_index, limits->replies_max) &&
            aw_index_init(&state->by_provider, aw_rows_base(&state->replies), &provider_index, limits->replies_max) &&
+           aw_index_init(&state->by_reply_to, aw_rows_base(&state->replies), &reply_to_index, limits->replies_max) &&
            aw_index_init(&state->by_account, aw_rows_base(&state->accounts), &account_index,
                          limits->replies_max + ACCOUNTS_MORE_MAX) &&
            aw_index_init(&state->by_incident_key, aw_rows_base(&state->incident_keys), &incident_key_index,
@@ -304,6 +308,7 @@ aw_state_free(struct aw_state **state)
     aw_index_fini(&s->by_incident_key);
     aw_index_fini(&s->by_account);
     aw_index_fini(&s->by_provider);
+    aw_index_fini(&s->by_reply_to);
     aw_index_fini(&s->by_reply_ticket);
     aw_index_fini(&s->by_reply);
     aw_index_fini(&s->by_flight);

@@ -506,6 +506,8 @@ AW_MUST_USE enum aw_err aw_state_reply(const struct aw_state *state, uint64_t se
 uint32_t aw_state_replies_of(const struct aw_state *state, uint64_t ticket_seq, struct aw_reply_view *ret_views, uint32_t room);
 /* Whether this record wrote a reply that is still to be sent, or may be again: it may be redriven, or fail after it was sent. */
 bool aw_state_reply_is_open(const struct aw_state *state, uint64_t seq);
+/* Whether what the server itself wrote to this message is still to be sent likewise: the message says to whom it goes. */
+bool aw_state_reply_reads(const struct aw_state *state, uint64_t message_seq);
 /* When a REPLY_LEASE of these accounts would get something, as things are: `now` or later; 0: not before a reply comes. */
 aw_ms aw_state_replies_ready_at(const struct aw_state *state, const struct aw_account_name *accounts, uint32_t count, aw_ms now);
 /* Goes up whenever a reply begins to wait for a gateway, or a pace changes. */

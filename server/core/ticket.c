@@ -288,16 +288,16 @@ help_change_at(const struct aw_state *state, const struct aw_ticket_row *ticket,
     return at > 0 ? at : 1;
 }
 
-/* When its customer is to be asked whether he still waits; 0: never. Whose need is grave or has a person's grief behind it is asked
- * by a person. */
+/* When its customer is to be asked whether he still waits; 0: never. Whom an agent has dealt with, and whose need is grave or has a
+ * person's grief behind it, is asked by a person. */
 static aw_ms
 ask_at(const struct aw_state *state, const struct aw_ticket_row *ticket)
 {
     uint64_t after = state->globals.settings.still_needed_ms;
 
-    if (after == 0 || ticket->account == 0 || (ticket->marks & (AW_MARK_ASKED | AW_MARK_ASK_OVER)) != 0 ||
-        ticket->class_ == AW_CLASS_CARE || (ticket->flags & AW_TICKET_GENTLE) != 0 ||
-        aw_template_first(state, AW_REPLY_STILL_NEEDED) == 0)
+    if (after == 0 || ticket->account == 0 || ticket->taken_s != 0 ||
+        (ticket->marks & (AW_MARK_ASKED | AW_MARK_ASK_OVER | AW_MARK_COMMITTED)) != 0 || ticket->class_ == AW_CLASS_CARE ||
+        (ticket->flags & AW_TICKET_GENTLE) != 0 || aw_template_first(state, AW_REPLY_STILL_NEEDED) == 0)
         return 0;
     return ticket->opened_at + after;
 }
@@ -544,6 +544,7 @@ aw_ticket_unclose(struct aw_state *state, struct aw_ticket_row *ticket)
     ticket->link = 0;
     ticket->link_back = 0;
     ticket->until = 0;
+    ticket->marks &= (uint16_t)~AW_MARK_COMPLETED;
 }
 
 /* --- what a person does to it ---------------------------------------------------------------------------------------------- */

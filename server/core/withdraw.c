@@ -5,7 +5,7 @@
  * the ticket is; nothing is shown of messages of other tickets anyway. The record is one of the ticket's, open or closed:
  * readers meet it before they meet the message. One of which nothing is left is closed: there is nobody to be answered.
  */
-#include "core/layout.h"
+#include "core/outbox.h"
 
 /* The ticket that the message belongs to by now, while it is shown; 0: none. */
 static uint32_t
@@ -78,6 +78,7 @@ aw_apply_withdraw(struct aw_state *state, struct aw_command *command)
     aw_effect_begin(state, &command->out.effect, slot);
     seq = aw_state_record(state, command);
     aw_facts_withdraw(state, slot, in->message.seq);
+    aw_outbox_withdraw(state, in->message.seq);
     state->globals.withdrawn++;
     ticket = aw_ticket_edit(state, slot);
     command->out.prev_seq = ticket->last_seq;

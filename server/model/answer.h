@@ -174,6 +174,7 @@ struct aw_reply_facts {
     aw_ms             departs_at;                         /* 0: not known, as with the next */
     aw_ms             new_departs_at;
     struct aw_promise promise;
+    bool              is_withdrawn; /* the message that it answers was: it says nothing any more */
 };
 
 /* One of those that go before a ticket. */

@@ -25,6 +25,8 @@ enum aw_share { AW_HALF, AW_NINE_OF_TEN };
 #define AW_PROMISE_GOOD_MS (UINT64_C(5) * 60000)
 /* No promise moves more often than this. */
 #define AW_PROMISE_MOVES_MS (UINT64_C(2) * 3600000)
+/* Nor further from now: a reply keeps how long it takes as milliseconds in 32 bits. */
+#define AW_PROMISE_MOVED_MS_MAX (UINT64_C(49) * 24 * 3600000)
 
 /* What somebody waits: as it was forecast, and what is told of it. */
 struct aw_told_wait {

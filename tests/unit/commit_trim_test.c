@@ -486,6 +486,44 @@ test_full_store_frees_itself(void **state)
     check_full(true);
 }
 
+/* What the server asked and nobody sent yet still finds its message, and by that whom it goes to, when all around has gone. */
+static void
+test_owed_reply_keeps_its_message(void **state)
+{
+    static const struct aw_own_text texts[] = {{{"en", 2}, {"Do you still wait?", 18}}};
+    static char                     memory[65536];
+    struct desk                     desk;
+    struct one                      one;
+    struct aw_outcome_of            asked;
+    struct aw_state_counts          counts;
+    struct aw_read_item             item;
+
+    (void)state;
+    open_desk(&desk, false, 64 * KIT_MIB);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    one_make(&one, AW_COMMAND_SETTINGS)->entry.command.in.settings = *aw_state_settings(desk.state);
+    one.entry.command.in.settings.still_needed_ms = HOUR_MS;
+    carry_out(&desk, &one.submission);
+    one_make(&one, AW_COMMAND_TEMPLATE)->entry.command.in.template_ =
+        (struct aw_in_template){.kind = AW_REPLY_STILL_NEEDED, .texts = texts, .text_count = 1};
+    carry_out(&desk, &one.submission);
+    asked = post(&desk, 1);
+    let_pass(&desk, 2 * HOUR_MS);
+    aw_state_counts(desk.state, &counts);
+    assert_int_equal(counts.owed[AW_REPLY_STILL_NEEDED], 1);
+    complete(&desk, asked.u.message.ticket);
+    for (uint64_t day = 0; day < 10; day++) {
+        serve(&desk, 100 + day);
+        let_pass(&desk, DAY_MS);
+    }
+    assert_true(stats(&desk).first_seq > asked.u.message.record_seq);
+    item = read_item(&desk, (struct aw_read_item){.kind = AW_READ_ADDRESS, .last_seq = asked.u.message.record_seq}, memory,
+                     sizeof(memory));
+    assert_int_equal(item.err, AW_OK);
+    assert_int_equal(stats(&desk).kept[AW_KEPT_BODY], 1);
+    desk_close(&desk);
+}
+
 /* A backlog that nobody works off while room is short: the bodies are moved, none is lost. */
 static void
 test_short_of_room_keeps_what_is_open(void **state)
@@ -664,6 +702,7 @@ main(void)
         cmocka_unit_test(test_failed_flushes),
         cmocka_unit_test(test_stop_at_every_step),
         cmocka_unit_test(test_full_store_frees_itself),
+        cmocka_unit_test(test_owed_reply_keeps_its_message),
         cmocka_unit_test(test_short_of_room_keeps_what_is_open),
         cmocka_unit_test(test_wrong_anchors),
         cmocka_unit_test(test_damaged_anchor),

@@ -221,6 +221,38 @@ test_refused_for_others(void **unused)
 }
 
 /* Its ticket is forgotten, and its slot another's: it goes out all the same, and that one hears nothing of it. */
+/* Nor does it open again what was closed since, in another way, by a person or by its customer's word. */
+static void
+test_closed_otherwise_since(void **unused)
+{
+    struct kit            kit;
+    struct aw_out_message message, second;
+    struct aw_command     withdraw = {.kind = AW_COMMAND_WITHDRAW};
+    uint64_t              replies[2], seqs[2];
+
+    (void)unused;
+    kit_open(&kit);
+    set_approval(&kit, "vol", true);
+    replies[0] = answer(&kit, 1, AW_CLASS_GENERAL, "vol", &message);
+    assert_true(kit_post(&kit, (struct kit_post){.id = 2, .who = {1}, .class_ = AW_CLASS_GENERAL}).reopened);
+    (void)kit_on_ticket(&kit, AW_COMMAND_CANCEL, message.ticket, 0, 0);
+    replies[1] = answer(&kit, 3, AW_CLASS_GENERAL, "vol", &second);
+    seqs[0] = second.record_seq;
+    seqs[1] = kit_post(&kit, (struct kit_post){.id = 4, .who = {3}, .class_ = AW_CLASS_GENERAL}).record_seq;
+    for (unsigned i = 0; i < 2; i++) {
+        withdraw.in.withdraw = (struct aw_in_withdraw){.message = {.seq = seqs[i], .shard = KIT_SHARD}, .ticket = second.ticket};
+        assert_int_equal(kit_apply(&kit, &withdraw), AW_OK);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        struct aw_ticket_id ticket = i == 0 ? message.ticket : second.ticket;
+
+        assert_int_equal(kit_view(&kit, ticket).state, AW_TICKET_CLOSED);
+        assert_int_equal(decide(&kit, replies[i], false, "ann").out.err, AW_OK);
+        assert_int_equal(kit_view(&kit, ticket).state, AW_TICKET_CLOSED);
+    }
+    kit_close(&kit);
+}
+
 static void
 test_outlives_its_ticket(void **unused)
 {
@@ -347,13 +379,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_goes_out_when_approved),
-        cmocka_unit_test(test_who_needs_it),
-        cmocka_unit_test(test_refused_it_is_open_again),
-        cmocka_unit_test(test_refused_for_others),
-        cmocka_unit_test(test_outlives_its_ticket),
-        cmocka_unit_test(test_finds_the_oldest),
-        cmocka_unit_test(test_read_back),
+        cmocka_unit_test(test_goes_out_when_approved),   cmocka_unit_test(test_who_needs_it),
+        cmocka_unit_test(test_refused_it_is_open_again), cmocka_unit_test(test_refused_for_others),
+        cmocka_unit_test(test_closed_otherwise_since),   cmocka_unit_test(test_outlives_its_ticket),
+        cmocka_unit_test(test_finds_the_oldest),         cmocka_unit_test(test_read_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

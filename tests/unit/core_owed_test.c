@@ -452,9 +452,8 @@ ask_by(struct kit *kit, const struct aw_own_text *texts, uint32_t count)
 }
 
 static struct aw_out_message
-no_more(struct kit *kit, uint64_t id, uint64_t who)
+say_no_more(struct kit *kit, struct kit_post post)
 {
-    struct kit_post   post = {.id = id, .who = {who}, .class_ = AW_CLASS_GENERAL};
     struct kit_room   room;
     struct aw_command command = kit_message(&post, &room);
 
@@ -463,7 +462,13 @@ no_more(struct kit *kit, uint64_t id, uint64_t who)
     return command.out.u.message;
 }
 
-/* Once, after the time, whoever waits; not whom a person should ask, nor who has written again after an answer. */
+static struct aw_out_message
+no_more(struct kit *kit, uint64_t id, uint64_t who)
+{
+    return say_no_more(kit, (struct kit_post){.id = id, .who = {who}, .class_ = AW_CLASS_GENERAL});
+}
+
+/* Once, after the time, whoever waits; not whom a person should ask or has dealt with, nor who wrote again after an answer. */
 static void
 test_who_is_asked(void **unused)
 {
@@ -471,16 +476,18 @@ test_who_is_asked(void **unused)
                                    {.id = 2, .who = {2}, .class_ = AW_CLASS_CARE},
                                    {.id = 3, .who = {3}, .class_ = AW_CLASS_GENERAL, .gentle = true},
                                    {.id = 4, .who = {4}, .class_ = AW_CLASS_GENERAL, .addressed = AW_ADDRESSED_ABOUT_US},
-                                   {.id = 5, .who = {5}, .class_ = AW_CLASS_GENERAL}};
-    struct aw_ticket_id tickets[5];
+                                   {.id = 5, .who = {5}, .class_ = AW_CLASS_GENERAL},
+                                   {.id = 7, .who = {7}, .class_ = AW_CLASS_GENERAL}};
+    struct aw_ticket_id tickets[6];
     struct aw_out_reply reply;
     struct kit          kit, second;
 
     (void)unused;
     open_kit(&kit);
     ask_after(&kit, KIT_HOUR);
-    for (unsigned i = 0; i < 5; i++)
+    for (unsigned i = 0; i < 6; i++)
         tickets[i] = kit_post(&kit, posts[i]).ticket;
+    (void)kit_fenced(&kit, AW_COMMAND_RELEASE, kit_lease(&kit, tickets[5], "ann", KIT_HOUR), "ann", 1); /* he was begun with */
     kit_complete(&kit, kit_lease(&kit, tickets[4], "ann", KIT_HOUR), "ann");
     assert_true(kit_post(&kit, (struct kit_post){.id = 6, .who = {5}, .class_ = AW_CLASS_GENERAL}).reopened);
     assert_int_equal(kit_wait(&kit, 10 * KIT_MINUTE), 1); /* it was kept for who had answered */
@@ -521,6 +528,94 @@ test_asked_when_there_are_words(void **unused)
     assert_int_equal(kit_wait(&kit, KIT_MINUTE), 1);
     assert_true(take(&kit, &reply));
     has_text(&kit, &reply, "nl-NL", "We hebben het.");
+    kit_close(&kit);
+}
+
+/* Whose "no more" tells of a grave need or of grief is answered by a person. */
+static void
+test_not_needed_but_grave(void **unused)
+{
+    struct kit          kit;
+    struct aw_ticket_id tickets[2];
+
+    (void)unused;
+    open_kit(&kit);
+    ask_by(&kit, two, 2);
+    ask_after(&kit, KIT_HOUR);
+    for (uint64_t id = 1; id <= 2; id++)
+        tickets[id - 1] = post(&kit, id, "nl").out.u.message.ticket;
+    assert_int_equal(kit_wait(&kit, KIT_HOUR), 2);
+    assert_false(say_no_more(&kit, (struct kit_post){.id = 3, .who = {1}, .class_ = AW_CLASS_CARE}).not_needed);
+    assert_false(
+        say_no_more(&kit, (struct kit_post){.id = 4, .who = {2}, .class_ = AW_CLASS_GENERAL, .gentle = true}).not_needed);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(kit_view(&kit, tickets[i]).state, AW_TICKET_WAITING);
+    kit_close(&kit);
+}
+
+/* What the server itself writes leaves half of a ticket's replies to who works on it. */
+static void
+test_leaves_replies_to_people(void **unused)
+{
+    struct kit            kit;
+    struct aw_out_message message;
+    struct aw_command     command = {.kind = AW_COMMAND_TEMPLATE,
+                                     .in.template_ = {.kind = AW_REPLY_PROMISE_MOVED, .texts = two, .text_count = 2}};
+
+    (void)unused;
+    open_kit(&kit);
+    assert_int_equal(kit_apply(&kit, &command), AW_OK);
+    promise_hours(&kit, 1, 2);
+    message = post(&kit, 1, "en").out.u.message;
+    for (unsigned i = 0; i < AW_TICKET_REPLIES_MAX / 2 + 1; i++) {
+        kit.now += 2 * KIT_HOUR;
+        command = (struct aw_command){
+            .kind = AW_COMMAND_PROMISE,
+            .in.promise = {.ticket = message.ticket, .half_by = kit.now + KIT_HOUR, .nine_of_ten_by = kit.now + 5 * KIT_HOUR}};
+        assert_int_equal(kit_apply(&kit, &command), AW_OK);
+    }
+    assert_int_equal(counts(&kit).owed[AW_REPLY_PROMISE_MOVED], AW_TICKET_REPLIES_MAX / 2);
+    assert_int_equal(counts(&kit).owed_left_out, 1);
+    command.in.promise.half_by = kit.now += 2 * KIT_HOUR;
+    command.in.promise.nine_of_ten_by = kit.now + AW_PROMISE_MOVED_MS_MAX + 1; /* no reply could tell that */
+    assert_int_equal(kit_apply(&kit, &command), AW_E_STALE);
+    command.in.promise.nine_of_ten_by--;
+    assert_int_equal(kit_apply(&kit, &command), AW_OK);
+    kit_close(&kit);
+}
+
+/* The message is read for as long as what answers it may be sent; once withdrawn it says nothing, also after a start. */
+static void
+test_message_of_a_reply(void **unused)
+{
+    struct kit            kit, second;
+    struct aw_out_message message;
+    struct aw_out_reply   reply;
+    struct aw_command     command = {.kind = AW_COMMAND_WITHDRAW};
+
+    (void)unused;
+    open_kit(&kit);
+    assert_int_equal(set(&kit, two, 2, 0).out.err, AW_OK);
+    message = post(&kit, 1, "en").out.u.message;
+    assert_true(aw_state_reply_reads(kit.state, message.record_seq));
+    assert_false(aw_state_reply_reads(kit.state, message.record_seq + 1));
+    command.in.withdraw =
+        (struct aw_in_withdraw){.message = {.seq = message.record_seq, .shard = KIT_SHARD}, .ticket = message.ticket};
+    assert_int_equal(kit_apply(&kit, &command), AW_OK);
+    copy(&kit, &second);
+    for (int i = 0; i < 2; i++) {
+        struct kit *at = i == 0 ? &kit : &second;
+
+        assert_true(aw_state_reply_reads(at->state, message.record_seq));
+        assert_true(take(at, &reply));
+        assert_true(reply.facts.is_withdrawn);
+        command = (struct aw_command){.kind = AW_COMMAND_REPLY_STATUS,
+                                      .in.reply_status = {.reply = reply.reply, .fence = reply.fence, .state = AW_REPLY_READ}};
+        assert_int_equal(kit_apply(at, &command), AW_OK);
+        assert_false(aw_state_reply_reads(at->state, message.record_seq));
+    }
+    assert_true(aw_hash128_eq(aw_state_digest(kit.state), aw_state_digest(second.state)));
+    kit_close(&second);
     kit_close(&kit);
 }
 
@@ -573,6 +668,9 @@ main(void)
         cmocka_unit_test(test_who_is_asked),
         cmocka_unit_test(test_asked_when_there_are_words),
         cmocka_unit_test(test_not_needed),
+        cmocka_unit_test(test_not_needed_but_grave),
+        cmocka_unit_test(test_leaves_replies_to_people),
+        cmocka_unit_test(test_message_of_a_reply),
         cmocka_unit_test(test_receipts_only),
         cmocka_unit_test(test_a_promise_moves),
     };
