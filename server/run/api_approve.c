@@ -32,6 +32,7 @@ answer_of(const struct aw_reply_found *found)
                                     .state = view->state,
                                     .channel = aw_slice_of(found->channel, found->channel_len),
                                     .account = aw_slice_of(found->account, found->account_len),
+                                    .kind = view->kind,
                                     .agent = view->agent,
                                     .code = aw_slice_of(view->code, view->code_len),
                                     .attempt = view->attempt,

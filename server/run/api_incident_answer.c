@@ -194,7 +194,7 @@ detail_of(enum aw_err err)
     return err == AW_E_NOT_FOUND      ? "there is no incident by that id"
            : err == AW_E_WRONG_STATE  ? "the incident is not open, or is being answered"
            : err == AW_E_PRECONDITION ? "the texts, the incident or one of its flights are not those that were shown"
-           : err == AW_E_BAD_VALUE    ? "no two texts may be for the same language (the first part of a tag)"
+           : err == AW_E_BAD_VALUE    ? "each text needs a language tag, and no two may be for the same language (its first part)"
            : err == AW_E_TABLE_FULL   ? "too many texts are in use by replies on their way"
                                       : "";
 }

@@ -99,9 +99,10 @@ on_back(struct aw_call *call)
         err = templates->entry.command.out.err;
     if (err != AW_OK)
         aw_call_fail(call, err,
-                     err == AW_E_TABLE_FULL  ? "too many texts are in use by replies on their way"
-                     : err == AW_E_BAD_VALUE ? "no two texts may be for the same language (the first part of a tag)"
-                                             : "");
+                     err == AW_E_TABLE_FULL ? "too many texts are in use by replies on their way"
+                     : err == AW_E_BAD_VALUE
+                         ? "each text needs a language tag, and no two may be for the same language (its first part)"
+                         : "");
     else if (is_query)
         answer(templates, templates->query.version);
     else if (templates->want.dry_run)

@@ -71,11 +71,15 @@ void
 aw_reply_words_facts(const struct aw_hash_key *table_key, const struct aw_reply_facts *facts, const struct aw_read_item *address,
                      struct aw_wording_facts *ret_facts)
 {
-    struct aw_slice number = aw_slice_of(facts->number, strnlen(facts->number, sizeof(facts->number)));
+    const struct aw_slice nothing = {NULL, 0};
+    struct aw_slice       number = aw_slice_of(facts->number, strnlen(facts->number, sizeof(facts->number)));
+
+    if (number.len == 0 && !facts->is_withdrawn)
+        number = flight_number(table_key, facts->flight, address->flights);
 
     *ret_facts = (struct aw_wording_facts){
-        .name = address->name,
-        .flight = number.len > 0 ? number : flight_number(table_key, facts->flight, address->flights),
+        .name = facts->is_withdrawn ? nothing : aw_wording_name(address->name),
+        .flight = number,
         .departs_at = facts->departs_at,
         .new_departs_at = facts->new_departs_at,
         .promise = facts->promise,

@@ -141,7 +141,13 @@ reason_mentions(struct reasons *reasons, const struct aw_message *message, const
     }
 }
 
-/* Whether what lies beside the words that were found says nothing: blanks, punctuation, whom it is addressed to. */
+static bool
+is_of_a_word(unsigned char c)
+{
+    return c >= 0x80 || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
+/* Whether what lies beside the words that were found says nothing: blanks, punctuation but a question mark, to whom. */
 static bool
 says_nothing(struct aw_slice beside)
 {
@@ -149,9 +155,9 @@ says_nothing(struct aw_slice beside)
         unsigned char c = (unsigned char)beside.ptr[i];
 
         if (c == '@') {
-            while (i + 1 < beside.len && beside.ptr[i + 1] != ' ')
+            while (i + 1 < beside.len && (is_of_a_word((unsigned char)beside.ptr[i + 1]) || beside.ptr[i + 1] == '_'))
                 i++;
-        } else if (c >= 0x80 || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')) {
+        } else if (c == '?' || is_of_a_word(c)) {
             return false;
         }
     }
@@ -173,10 +179,14 @@ is_not_needed(struct aw_slice text, const struct aw_rules_result *result)
     return false;
 }
 
-/* What a gateway's button says in place of words. */
+/* What a gateway's button says in place of words: what was written with it counts by itself. */
 static bool
 is_answered_so(const struct aw_message *message)
 {
+    for (size_t i = 0; i < message->text.len; i++) {
+        if ((unsigned char)message->text.ptr[i] > ' ')
+            return false;
+    }
     for (uint32_t i = 0; i < message->meta_count; i++) {
         if (aw_slice_eq(message->meta[i].key, AW_SLICE("answer")))
             return aw_slice_eq(message->meta[i].value, AW_SLICE("not_needed"));
@@ -228,7 +238,8 @@ aw_urgency_of(struct aw_in_message *in, const struct aw_message *message, aw_ms 
         in->class_ = read_hint(message, &reasons);
     if (rules != NULL && message->text.len > 0)
         read_text(in, message, rules, &found, &reasons);
-    in->not_needed = is_answered_so(message) || is_not_needed(message->text, &found);
+    in->not_needed =
+        in->class_ != AW_CLASS_CARE && !in->gentle && (is_answered_so(message) || is_not_needed(message->text, &found));
     if (flight != NULL) {
         reason(&reasons, "departure", flight->number);
         if (flight->departs_at - now <= SOON_MS && in->class_ > AW_CLASS_DISRUPTED)

@@ -146,6 +146,42 @@ static const char *const field_names[AW_WORDING_FIELDS] = {
     [AW_WORDING_NINE_OF_TEN_IN] = "nine_of_ten_in",
 };
 
+/* Control characters, also those behind ASCII, and those that end a line or turn its direction. */
+static bool
+is_control(struct aw_slice rest)
+{
+    const unsigned char *c = (const unsigned char *)rest.ptr;
+
+    if (c[0] < 0x20 || c[0] == 0x7F || (rest.len >= 2 && c[0] == 0xC2 && c[1] < 0xA0))
+        return true;
+    if (rest.len < 3 || c[0] != 0xE2)
+        return false;
+    return (c[1] == 0x80 && c[2] >= 0xA8 && c[2] <= 0xAE) || (c[1] == 0x81 && c[2] >= 0xA6 && c[2] <= 0xA9);
+}
+
+static bool
+is_letter(unsigned char c)
+{
+    return c >= 0x80 || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
+struct aw_slice
+aw_wording_name(struct aw_slice name)
+{
+    const struct aw_slice nothing = {NULL, 0};
+
+    if (name.len > AW_WORDING_NAME_BYTES_MAX)
+        return nothing;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+
+        if (is_control(aw_slice_of(name.ptr + i, name.len - i)) || (c >= '0' && c <= '9') || c == '/' || c == ':' || c == '@' ||
+            (c == '.' && i + 1 < name.len && is_letter((unsigned char)name.ptr[i + 1])))
+            return nothing;
+    }
+    return name;
+}
+
 const char *
 aw_wording_field_name(enum aw_wording_field field)
 {

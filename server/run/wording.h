@@ -33,7 +33,7 @@ void aw_wording_add_duration(struct aw_buffer *buffer, enum aw_language language
 void aw_wording_add_time(struct aw_buffer *buffer, enum aw_language language, aw_ms at);
 
 enum aw_wording_field {
-    AW_WORDING_NAME,           /* name: of the customer, as the gateway says it in meta */
+    AW_WORDING_NAME,           /* name: of the customer, as the gateway says it in meta (aw_wording_name) */
     AW_WORDING_TICKET,         /* ticket */
     AW_WORDING_FLIGHT,         /* flight: its number */
     AW_WORDING_DEPARTURE,      /* departure: as the customer knows it */
@@ -48,6 +48,11 @@ enum aw_wording_field {
 #define AW_WORDING_ALL        (AW_WORDING_BIT(AW_WORDING_FIELDS) - 1U)
 /* "half_by" */
 const char *aw_wording_field_name(enum aw_wording_field field);
+
+/* What goes out of a name, which its owner chose as he liked: all of it, or nothing when it is long or could be a line, a link, an
+ * address or a number that we would seem to send. */
+#define AW_WORDING_NAME_BYTES_MAX 64U
+struct aw_slice aw_wording_name(struct aw_slice name);
 
 /* What is empty or 0 is not known. */
 struct aw_wording_facts {

@@ -264,6 +264,10 @@ test_not_needed(void **state)
                 {"Nicht mehr nötig!", true},
                 {"Ce n'est plus nécessaire, merci", true},
                 {"Ya no hace falta, gracias", true},
+                {"@aswolk: already resolved", true},
+                {"Already resolved, @aswolk_help!", true},
+                {"Already resolved?", false},
+                {"@aswolk\nmy wife fainted, I do not wait: no longer needed", false},
                 {"A visa is no longer needed?", false},
                 {"No longer needed for my wife, but I still wait", false},
                 {"Opgelost? Nee!", false},
@@ -286,6 +290,13 @@ test_not_needed(void **state)
     aw_arena_init(&arena, blocks);
     assert_true(aw_urgency_of(&in, &message, NOW, 24 * HOUR, &use, &arena));
     assert_true(in.not_needed);
+    for (unsigned i = 0; i < 3; i++) { /* not with other words, nor of a grave need or of grief */
+        message.text = i == 0 ? AW_SLICE("but when do I get my bag?") : AW_SLICE(" ");
+        message.care = i == 1 ? AW_CARE_MEDICAL : i == 2 ? AW_CARE_BEREAVEMENT : 0;
+        in = (struct aw_in_message){.class_ = AW_CLASS_OTHER};
+        assert_true(aw_urgency_of(&in, &message, NOW, 24 * HOUR, &use, &arena));
+        assert_false(in.not_needed);
+    }
     for (size_t i = 0; i < AW_ARRAY_LEN(said); i++) {
         message = (struct aw_message){.class_hint = AW_CLASS_NONE, .text = aw_slice_str(said[i].text)};
         in = (struct aw_in_message){.class_ = AW_CLASS_OTHER};

@@ -53,6 +53,39 @@ render(const char *text, const struct aw_wording_facts *facts)
     return room;
 }
 
+/* A name that could be more than a name is none. */
+static void
+test_names(void **state)
+{
+    static const char *const good[] = {
+        "Mia", "Jean-Luc d'Arc", "Zo\xc3\xab M\xc3\xbcller", "M. Chen", "Dr. O'Neil Jr.", "\xe6\x9d\x8e\xe5\xa8\x9c", ""};
+    static const char *const bad[] = {"Mia\nCall us",
+                                      "Mia\x7f",
+                                      "Mia\xc2\x85",
+                                      "Mia\xe2\x80\xa8now",
+                                      "Mia\xe2\x80\xae",
+                                      "Mia\xe2\x81\xa6",
+                                      "Mia 7",
+                                      "evil.example",
+                                      "x/y",
+                                      "tel:you",
+                                      "@aswolk",
+                                      "a.\xc3\xa9",
+                                      "0800"};
+    char                     longest[AW_WORDING_NAME_BYTES_MAX + 1];
+
+    (void)state;
+    for (size_t i = 0; i < AW_ARRAY_LEN(good); i++)
+        assert_true(aw_slice_eq(aw_wording_name(aw_slice_str(good[i])), aw_slice_str(good[i])));
+    for (size_t i = 0; i < AW_ARRAY_LEN(bad); i++) {
+        if (aw_wording_name(aw_slice_str(bad[i])).len != 0)
+            fail_msg("%s", bad[i]);
+    }
+    memset(longest, 'x', sizeof(longest));
+    assert_int_equal(aw_wording_name(aw_slice_of(longest, sizeof(longest) - 1)).len, AW_WORDING_NAME_BYTES_MAX);
+    assert_int_equal(aw_wording_name(aw_slice_of(longest, sizeof(longest))).len, 0);
+}
+
 static void
 test_languages(void **state)
 {
@@ -211,9 +244,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_languages),       cmocka_unit_test(test_durations), cmocka_unit_test(test_times),
-        cmocka_unit_test(test_fields),          cmocka_unit_test(test_needs),     cmocka_unit_test(test_flaws),
-        cmocka_unit_test(test_all_short_texts),
+        cmocka_unit_test(test_names), cmocka_unit_test(test_languages),       cmocka_unit_test(test_durations),
+        cmocka_unit_test(test_times), cmocka_unit_test(test_fields),          cmocka_unit_test(test_needs),
+        cmocka_unit_test(test_flaws), cmocka_unit_test(test_all_short_texts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
