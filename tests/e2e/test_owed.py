@@ -101,10 +101,25 @@ def test_words(t):
     back = api.receipt(make.next(channel="twitter", in_reply_to="tw-1", **{"class": "general"}))
     equal(back["ticket"], receipt["ticket"], "an answer to it finds its ticket")
     put(api, "acknowledgement", TEXTS[:1])
-    post(api, make, lang="fr")
+    post(api, make, lang="fr", meta={"name": "Anna, call 0800"})
     check(take(api)[0]["content"]["text"].startswith("Dear guest, we have your message (t"), "the first is for all others")
+    listed = status(api.get("/v1/replies"), 200, "all replies").value["items"]
+    equal([(reply["kind"], "agent" in reply) for reply in listed], [("acknowledgement", False)] * 2, "in the list too")
     shown = api.ticket(receipt["ticket"]).value["replies"]
     equal([reply["kind"] for reply in shown], ["acknowledgement"], "its ticket shows it")
+
+
+def test_withdrawn(t):
+    """What a customer took back is not said to anybody, not by the server either."""
+    server = t.server()
+    api, make = server.api("sam"), Messages()
+    put(api, "acknowledgement", TEXTS[1:])
+    flight = {"number": "KL1234", "date": "2026-04-15", "departs_at": "2026-04-15T08:30:00Z"}
+    message = make.next(channel="twitter", meta={"name": "Anna"}, flights=[flight])
+    api.receipt(message)
+    source = {"channel": "twitter", "source_id": message["source_id"]}
+    status(api.send("POST", "/v1/messages/withdraw", source), 200, "withdrawn")
+    equal(take(api)[0]["content"], {"text": "Beste reiziger, uw bericht is er."}, "nothing of it")
 
 
 def test_templates(t):
@@ -164,7 +179,7 @@ def test_no_longer_needed(t):
     equal(done["ticket"], receipt["ticket"], "in answer to it")
     equal(api.ticket(receipt["ticket"]).value["state"], "closed", "closed by his word")
     until("the other one is asked", lambda: server.metrics().get("aswolk_owed_total", kind="still_needed") == 2)
-    api.receipt(make.next(channel="twitter", customer="bob", text="x", meta={"answer": "not_needed"}))
+    api.receipt(make.next(channel="twitter", customer="bob", text=" ", meta={"answer": "not_needed"}))
     equal(api.ticket(other["ticket"]).value["state"], "closed", "by a button of the gateway")
     server.kill()
     server.start()
