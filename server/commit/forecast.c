@@ -4,6 +4,7 @@
 /* One piece: 0.1 ms or so, as other work waits meanwhile. */
 #define CENSUS_SLOTS 4096U
 #define WHO_AGENTS   512U
+#define WHO_BUCKETS  1024U
 #define WHO_LANES    1024U
 
 /* How many tickets this agent works on at once; 0: it does not work. */
@@ -16,6 +17,7 @@ weight_of(struct aw_committer *c, uint32_t agent, uint32_t *ret_set)
     aw_ms                  seen_at = aw_present_seen(&c->present, agent, ret_set);
     uint32_t               lanes[AW_LANES_PER_PULL_MAX];
     struct aw_agent_view   view;
+    struct aw_submission  *pull;
 
     if (presence != AW_PRESENCE_READY && presence != AW_PRESENCE_WRAP_UP)
         return 0;
@@ -26,10 +28,28 @@ weight_of(struct aw_committer *c, uint32_t agent, uint32_t *ret_set)
     }
     if (held > 0)
         return held;
-    if (seen_at == 0)
-        return 0;
-    return c->now - seen_at <= AW_PRESENT_AGENT_MS ||
-           aw_parking_next_of(&c->parking, aw_state_agent_name(state, agent), NULL) != NULL;
+    pull = aw_parking_next_of(&c->parking, aw_state_agent_name(state, agent), NULL);
+    if (pull != NULL) {
+        aw_present_note(&c->present, agent, pull->park.lanes, pull->park.lane_count, c->now);
+        (void)aw_present_seen(&c->present, agent, ret_set);
+        return 1;
+    }
+    return seen_at != 0 && c->now - seen_at <= AW_PRESENT_AGENT_MS;
+}
+
+/* Who waits for a first ticket has no number. False: there are more. */
+static bool
+count_new_agents(struct aw_committer *c, struct aw_who *who)
+{
+    for (uint32_t i = 0; i < WHO_BUCKETS && who->bucket < AW_PARK_AGENT_BUCKETS; i++, who->bucket++) {
+        struct aw_submission *pull = aw_parking_next_agent(&c->parking, who->bucket, NULL);
+
+        for (; pull != NULL; pull = aw_parking_next_agent(&c->parking, who->bucket, pull)) {
+            if (aw_state_find_agent(c->config.state, pull->park.agent) == 0)
+                who->agents[aw_present_find(&c->present, pull->park.lanes, pull->park.lane_count, c->now)]++;
+        }
+    }
+    return who->bucket == AW_PARK_AGENT_BUCKETS;
 }
 
 static void
@@ -37,7 +57,7 @@ count_agents(struct aw_committer *c, struct aw_who *who)
 {
     uint32_t end = aw_state_agent_slots(c->config.state);
 
-    if (who->agent == 0)
+    if (who->agent == 0 && who->bucket == 0)
         memset(who->agents, 0, sizeof(who->agents));
     for (uint32_t i = 0; i < WHO_AGENTS && who->agent + 1 < end; i++) {
         uint32_t set;
@@ -45,7 +65,7 @@ count_agents(struct aw_committer *c, struct aw_who *who)
 
         who->agents[set] += weight;
     }
-    if (who->agent + 1 < end)
+    if (who->agent + 1 < end || !count_new_agents(c, who))
         return;
     who->has_agents = true;
     who->has_order = c->has_order;

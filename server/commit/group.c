@@ -108,13 +108,13 @@ opens_another(const struct aw_command *command)
            (command->kind == AW_COMMAND_UNFOLD && command->in.unfold.message_count > 0 && !command->in.unfold.on.dry_run);
 }
 
-/* What colleagues tell each other, and what gateways say was deleted, is no reason to run short: it finds no place in what is kept
- * for draining. */
+/* What colleagues tell each other, what gateways say was deleted, and how long it takes, is no reason to run short: it finds no
+ * place in what is kept for draining. */
 static bool
 is_told_beside(const struct aw_command *command)
 {
-    return command->kind == AW_COMMAND_NOTE || command->kind == AW_COMMAND_WITHDRAW ||
-           (command->kind == AW_COMMAND_TRANSFER && command->in.transfer.note.len > 0) ||
+    return command->kind == AW_COMMAND_NOTE || command->kind == AW_COMMAND_WITHDRAW || command->kind == AW_COMMAND_FORECAST ||
+           command->kind == AW_COMMAND_PROMISE || (command->kind == AW_COMMAND_TRANSFER && command->in.transfer.note.len > 0) ||
            (command->kind == AW_COMMAND_DEFER && command->in.defer.what.len > 0);
 }
 
@@ -124,6 +124,15 @@ is_about_incidents(const struct aw_command *command)
 {
     return command->kind == AW_COMMAND_INCIDENT || command->kind == AW_COMMAND_INCIDENT_LINK ||
            command->kind == AW_COMMAND_INCIDENT_ANSWER;
+}
+
+/* What such a command takes of the posts' room: with the reply that tells that a promise moves. */
+static uint64_t
+beside_bytes(const struct aw_command *command, uint64_t cost)
+{
+    if (!is_told_beside(command) && !is_about_incidents(command))
+        return 0;
+    return cost + (command->kind == AW_COMMAND_PROMISE ? AW_DRAIN_BYTES_PER_REPLY : 0);
 }
 
 /* --- room in the lanes: aw_committer_lanes_reserve ------------------------------------------------------------------------- */
@@ -198,12 +207,12 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
 {
     struct aw_admission *room = &c->admission;
     uint64_t             cost = aw_journal_cost(c->config.journal, record_bytes, body_bytes);
+    uint64_t             beside = beside_bytes(command, cost);
     uint32_t             pushes = aw_group_pushes_anew(c, command);
 
     if (!aw_command_is_post(command)) {
-        if (cost > room->drain_bytes || (opens_another(command) && cost + AW_DRAIN_BYTES_PER_TICKET > room->limit_bytes))
-            return AW_E_STORE_FULL;
-        if ((is_told_beside(command) || is_about_incidents(command)) && cost > room->limit_bytes)
+        if (cost > room->drain_bytes || beside > room->limit_bytes ||
+            (opens_another(command) && cost + AW_DRAIN_BYTES_PER_TICKET > room->limit_bytes))
             return AW_E_STORE_FULL;
         if (pushes > 0 && aw_group_admit_pushes(c, pushes) != AW_OK)
             return aw_group_admit_pushes(c, pushes);
@@ -213,8 +222,7 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
             return AW_E_STORE_FULL;
         if (opens_another(command))
             room->limit_bytes -= cost + AW_DRAIN_BYTES_PER_TICKET;
-        if (is_told_beside(command) || is_about_incidents(command))
-            room->limit_bytes -= cost;
+        room->limit_bytes -= beside;
         room->drain_bytes -= cost;
         room->posts_bytes -= cost < room->posts_bytes ? cost : room->posts_bytes;
         return aw_state_admits(c->config.state, command);

@@ -338,6 +338,22 @@ aw_parking_next_of(struct aw_parking *parking, struct aw_slice agent, const stru
     return NULL;
 }
 
+struct aw_submission *
+aw_parking_next_agent(struct aw_parking *parking, uint32_t bucket, const struct aw_submission *behind)
+{
+    struct aw_list *list = &parking->_agents[bucket];
+
+    AW_ASSERT(bucket < AW_PARK_AGENT_BUCKETS);
+    for (struct aw_list *at = behind == NULL ? list->next : behind->park.agent_link.next; at != list; at = at->next) {
+        struct aw_park       *park = AW_CONTAINER(at, struct aw_park, agent_link);
+        struct aw_submission *pull = AW_CONTAINER(park, struct aw_submission, park);
+
+        if (aw_parking_next_of(parking, park->agent, NULL) == pull)
+            return pull;
+    }
+    return NULL;
+}
+
 void
 aw_parking_wake_for(struct aw_parking *parking, struct aw_submission *pull, uint32_t slot)
 {

@@ -72,6 +72,9 @@ bool                  aw_parking_has_freed(const struct aw_parking *parking);
 /* The pull of this agent that waits longest behind `behind`, one of its own that is parked (NULL: of all); NULL when there is none.
  * It stays parked. */
 struct aw_submission *aw_parking_next_of(struct aw_parking *parking, struct aw_slice agent, const struct aw_submission *behind);
+/* Of each agent with a parked pull in this bucket (of AW_PARK_AGENT_BUCKETS) the one that waits longest: the next behind `behind`
+ * (NULL: the first); NULL when there is none. It stays parked. */
+struct aw_submission *aw_parking_next_agent(struct aw_parking *parking, uint32_t bucket, const struct aw_submission *behind);
 /* Gives this parked pull, marked as woken for the ticket aside in `slot`. */
 void aw_parking_wake_for(struct aw_parking *parking, struct aw_submission *pull, uint32_t slot);
 /* A woken pull came back; *woken_lane is cleared. Returns that lane, or AW_LANE_NONE when it had not been woken. */

@@ -99,6 +99,24 @@ has_set(const struct aw_present *present, const struct aw_present_agent *row)
     return row->seen_at != 0 && row->seen_at >= present->_sets[row->set].made_at;
 }
 
+static uint64_t
+hash_of(const uint32_t *lanes, uint32_t count)
+{
+    return lanes == NULL ? 0 : aw_hash_name(lanes, count * sizeof(lanes[0]));
+}
+
+uint32_t
+aw_present_find(struct aw_present *present, const uint32_t *lanes, uint32_t lane_count, aw_ms now)
+{
+    uint32_t set = 0;
+
+    AW_ASSERT(lane_count <= AW_LANES_PER_PULL_MAX);
+    if (lanes != NULL && lane_count > 0)
+        set = find_set(present, hash_of(lanes, lane_count), lanes, lane_count, now);
+    present->_sets[set].used_at = now;
+    return set;
+}
+
 void
 aw_present_note(struct aw_present *present, uint32_t agent, const uint32_t *lanes, uint32_t lane_count, aw_ms now)
 {
@@ -110,9 +128,9 @@ aw_present_note(struct aw_present *present, uint32_t agent, const uint32_t *lane
     AW_ASSERT(agent <= present->_agents_max);
     AW_ASSERT(lane_count <= AW_LANES_PER_PULL_MAX);
     row = &present->_agents[agent];
-    hash = lanes == NULL ? 0 : aw_hash_name(lanes, lane_count * sizeof(lanes[0]));
+    hash = hash_of(lanes, lane_count);
     if (!has_set(present, row) || row->hash != (uint32_t)hash)
-        row->set = lanes == NULL || lane_count == 0 ? 0 : find_set(present, hash, lanes, lane_count, now);
+        row->set = aw_present_find(present, lanes, lane_count, now);
     row->hash = (uint32_t)hash;
     row->seen_at = now;
     present->_sets[row->set].used_at = now;

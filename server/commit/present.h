@@ -2,8 +2,9 @@
  *
  * Present is who holds leases, waits for a ticket, or did one of both a moment ago, and takes tickets (it is not on a break).
  * Its lanes are those that its last pull served: kept here since the start, as sets that agents share, at most AW_LANE_SETS_MAX;
- * beyond these an agent counts with the set that differs least. An agent who holds leases and has not pulled since the start
- * counts by its settings. Nothing depends on it but forecasts.
+ * beyond these an agent counts with the set that differs least. An agent who holds leases and has not pulled since the start counts
+ * by its settings; one who waits for its first ticket, and has no number yet, by what it waits for. Nothing depends on it but
+ * forecasts.
  * Owns its tables, in address space that is touched as it is needed. Thread: the committer. Fails: init, for lack of memory.
  */
 #ifndef AW_COMMIT_PRESENT_H
@@ -42,6 +43,8 @@ AW_MUST_USE bool aw_present_init(struct aw_present *present, uint32_t agents_max
 void             aw_present_fini(struct aw_present *present);
 /* This agent pulls from these lanes (NULL: all), ascending. `agent` 0: one that has no number yet, and is not noted. */
 void aw_present_note(struct aw_present *present, uint32_t agent, const uint32_t *lanes, uint32_t lane_count, aw_ms now);
+/* Somebody without a number waits for tickets of these lanes: the set that he counts with. */
+uint32_t aw_present_find(struct aw_present *present, const uint32_t *lanes, uint32_t lane_count, aw_ms now);
 /* When it pulled last, and its set; 0: not since the start, or so long ago that its set is another one now. */
 aw_ms                     aw_present_seen(const struct aw_present *present, uint32_t agent, uint32_t *ret_set);
 const struct aw_lane_set *aw_present_set(const struct aw_present *present, uint32_t set);

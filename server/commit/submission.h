@@ -110,7 +110,8 @@ struct aw_days {
 /* Who works in which lanes. */
 struct aw_who {
     /* Asked and answered: how far it is; zeros at first. */
-    uint32_t agent; /* that was looked at last */
+    uint32_t agent;  /* that was looked at last */
+    uint32_t bucket; /* of parked pulls that is looked at next */
     bool     has_agents;
     bool     is_through;
     /* Answered, when it is through. */

@@ -32,6 +32,9 @@ struct aw_forecaster {
     struct aw_query          query;
     struct aw_board         *board; /* owns */
     struct aw_who            who;
+    aw_ns                    begun_at;
+    aw_ms                    first_at;                        /* record time of the first look; 0: none yet */
+    bool                     keeps;                           /* what was published before the start, until agents are back */
     aw_ms                    looked_at;                       /* record time */
     struct aw_census_ticket *tickets;                         /* owns: CENSUS_ROOM */
     struct aw_lane_group    *moves;                           /* owns: AW_PROMISE_LANES_MAX */
@@ -94,6 +97,7 @@ ask_who(struct aw_forecaster *forecaster)
     struct aw_who *who = &forecaster->who;
 
     who->agent = 0;
+    who->bucket = 0;
     who->has_agents = false;
     who->is_through = false;
     while (!who->is_through) {
@@ -101,12 +105,36 @@ ask_who(struct aw_forecaster *forecaster)
             return false;
     }
     forecaster->looked_at = forecaster->query.now;
+    return true;
+}
+
+static void
+begin_board(struct aw_forecaster *forecaster)
+{
+    const struct aw_who *who = &forecaster->who;
+
     aw_board_begin(forecaster->board, who->has_order ? &who->order : &forecaster->config.order, forecaster->looked_at);
     aw_board_set_lanes(forecaster->board, who->lanes, who->lane_count);
     for (uint32_t set = 0; set < who->set_count; set++)
         aw_board_add_agents(forecaster->board, who->sets[set].lanes, who->sets[set].lane_count, who->agents[set]);
     aw_board_make_groups(forecaster->board);
-    return true;
+}
+
+/* Behind a start agents come back one by one: for so long it is not known who works. */
+static bool
+are_agents_back(const struct aw_forecaster *forecaster)
+{
+    return aw_clock_mono() - forecaster->begun_at >= AW_PRESENT_AGENT_MS * AW_NS_PER_MS;
+}
+
+static void
+note_first(struct aw_forecaster *forecaster)
+{
+    if (forecaster->first_at != 0)
+        return;
+    forecaster->first_at = forecaster->looked_at;
+    for (uint32_t lane = 0; lane < forecaster->who.lane_count; lane++)
+        forecaster->keeps |= forecaster->who.lanes[lane].group != AW_PROMISE_NO_GROUP;
 }
 
 static bool
@@ -145,6 +173,17 @@ forecast_of(const struct aw_forecaster *forecaster, uint32_t group, const struct
                                .in.forecast = {.group = group, .base = forecaster->looked_at, .waits = waits}};
 }
 
+/* False: there is no room for one of them, or nobody looked at them. */
+static bool
+submit_forecasts(struct aw_forecaster *forecaster, uint32_t count)
+{
+    bool all = submit(forecaster, count);
+
+    for (uint32_t i = 0; i < count && all; i++)
+        all = forecaster->entries[i].command.out.err == AW_OK;
+    return all;
+}
+
 /* Groups first, so that no lane comes to one that is not told yet; then the lanes, some at a time. */
 static bool
 publish(struct aw_forecaster *forecaster)
@@ -160,7 +199,7 @@ publish(struct aw_forecaster *forecaster)
         waits = aw_board_told(forecaster->board, i);
         forecaster->entries[count++].command = forecast_of(forecaster, group, waits);
     }
-    if (count > 0 && !submit(forecaster, count))
+    if (count > 0 && !submit_forecasts(forecaster, count))
         return false;
     for (;;) {
         uint32_t moves = 0;
@@ -172,7 +211,7 @@ publish(struct aw_forecaster *forecaster)
         forecaster->entries[0].command = forecast_of(forecaster, group, waits);
         forecaster->entries[0].command.in.forecast.lanes = forecaster->moves;
         forecaster->entries[0].command.in.forecast.lane_count = moves;
-        if (!submit(forecaster, 1))
+        if (!submit_forecasts(forecaster, 1))
             return false;
         count++;
     }
@@ -193,6 +232,8 @@ note_breaking(struct aw_forecaster *forecaster, const struct aw_census_ticket *t
     struct aw_promise promise;
     uint32_t          at;
 
+    if (ticket->promise.made_at < forecaster->first_at && !are_agents_back(forecaster))
+        return; /* made with more agents in sight */
     if (!aw_board_is_breaking(forecaster->board, ticket, &promise))
         return;
     moving.in =
@@ -225,7 +266,13 @@ look(struct aw_forecaster *forecaster)
 {
     aw_ns began_at = aw_clock_mono();
 
-    if (!ask_who(forecaster) || !take_census(forecaster, add_ticket))
+    if (!ask_who(forecaster))
+        return;
+    note_first(forecaster);
+    if (forecaster->keeps && !are_agents_back(forecaster))
+        return;
+    begin_board(forecaster);
+    if (!take_census(forecaster, add_ticket))
         return;
     aw_board_run(forecaster->board);
     if (!may_publish(forecaster))
@@ -259,7 +306,7 @@ run(void *arg)
 
     while (!aw_latch_is_set(&forecaster->is_begun) && !aw_latch_is_set(&forecaster->is_ending))
         sleep_until(forecaster, AW_NS_NEVER);
-    next = aw_clock_mono();
+    next = forecaster->begun_at = aw_clock_mono();
     while (!aw_latch_is_set(&forecaster->is_ending)) {
         if (aw_clock_mono() < next) {
             sleep_until(forecaster, next);

@@ -5,7 +5,9 @@
  * more, and tells by PROMISE which promises will not be kept, the most urgent first, as many as AW_FORECASTER_MOVES_MAX a look. It
  * is to the committer what an io thread is: a mailbox with one submission out at a time.
  *
- * While the store is full or broken it publishes nothing: what is published takes room.
+ * While the store is full or broken it publishes nothing: what is published takes room. Nor does it for AW_PRESENT_AGENT_MS behind
+ * a start when something was published before that: until the agents are back that is nearer to the truth. In that time no promise
+ * of before moves either.
  * Who owns: main. Thread: new, start, stop, free by main; begin by the committer. Fails: new and start, for lack of memory.
  */
 #ifndef AW_RUN_FORECASTER_H

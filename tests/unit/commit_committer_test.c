@@ -349,6 +349,44 @@ test_full_store_goes_on_draining(void **state)
     desk_close(&desk);
 }
 
+/* How long it takes is told as long as there is room for posts, and no longer. */
+static void
+test_forecasts_leave_room_for_draining(void **state)
+{
+    static const struct aw_told_wait waits[AW_PROMISE_WAITS];
+    struct aw_fault_plan             plan = {.full_from_bytes = 400000};
+    struct desk                      desk;
+    struct aw_head                   head;
+    struct one                       one;
+    unsigned                         accepted = 0, drained = 0;
+
+    (void)state;
+    desk_open(&desk, &plan);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    for (uint64_t i = 1; i <= 20; i++) {
+        desk_carry_out(&desk, &make_post(&one, i, i, AW_SLICE("main"))->submission);
+        assert_int_equal(one.entry.command.out.err, AW_OK);
+    }
+    for (; accepted < 5000; accepted++) {
+        one_make(&one, AW_COMMAND_FORECAST)->entry.command.in.forecast =
+            (struct aw_in_forecast){.base = desk.wall, .waits = waits};
+        desk_carry_out(&desk, &one.submission);
+        if (one.entry.command.out.err != AW_OK)
+            break;
+    }
+    assert_int_equal(one.entry.command.out.err, AW_E_STORE_FULL);
+    assert_true(accepted > 10);
+    while (take(&desk, 0, &head)) {
+        desk_carry_out(&desk, &make_lease(&one, &head)->submission);
+        assert_int_equal(one.entry.command.out.err, AW_OK);
+        desk_carry_out(&desk, &make_fenced(&one, AW_COMMAND_COMPLETE, one.entry.command.out.u.lease.lease)->submission);
+        assert_int_equal(one.entry.command.out.err, AW_OK);
+        drained++;
+    }
+    assert_int_equal(drained, 20);
+    desk_close(&desk);
+}
+
 static void
 make_note(struct one *one, struct aw_ticket_id ticket, uint32_t bytes)
 {
@@ -1341,6 +1379,7 @@ main(void)
         cmocka_unit_test(test_recovery_says_what_is_too_small),
         cmocka_unit_test(test_recovery_is_given_up),
         cmocka_unit_test(test_full_store_goes_on_draining),
+        cmocka_unit_test(test_forecasts_leave_room_for_draining),
         cmocka_unit_test(test_notes_leave_room_for_draining),
         cmocka_unit_test(test_full_store_drains_to_pulls_of_many_lanes),
         cmocka_unit_test(test_role_does_not_flap),

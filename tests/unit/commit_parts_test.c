@@ -226,6 +226,32 @@ some_shelves(uint64_t *random)
     return shelves;
 }
 
+/* A walk over all buckets comes by each agent that waits once: by the pull that it has waited with longest. */
+static void
+check_agents(struct aw_parking *parking, const struct pull *pulls)
+{
+    const struct pull *longest_of[PARK_AGENTS] = {NULL};
+
+    for (uint32_t i = 0; i < PULLS; i++) {
+        const struct pull **longest_one = &longest_of[i % PARK_AGENTS];
+
+        if (pulls[i].submission.park.parked && (*longest_one == NULL || pulls[i].order < (*longest_one)->order))
+            *longest_one = &pulls[i];
+    }
+    for (uint32_t bucket = 0; bucket < AW_PARK_AGENT_BUCKETS; bucket++) {
+        const struct aw_submission *pull = aw_parking_next_agent(parking, bucket, NULL);
+
+        for (; pull != NULL; pull = aw_parking_next_agent(parking, bucket, pull)) {
+            uint32_t agent = (uint32_t)((const struct pull *)pull - pulls) % PARK_AGENTS;
+
+            assert_ptr_equal(pull, &longest_of[agent]->submission);
+            longest_of[agent] = NULL;
+        }
+    }
+    for (uint32_t i = 0; i < PARK_AGENTS; i++)
+        assert_null(longest_of[i]);
+}
+
 static void
 test_parking_wakes_the_longest_waiting(void **state)
 {
@@ -247,6 +273,8 @@ test_parking_wakes_the_longest_waiting(void **state)
         struct pull *pull = &pulls[below(&random, PULLS)];
         uint32_t     lane = (uint32_t)below(&random, LANES);
 
+        if (i % 1000 == 0)
+            check_agents(&parking, pulls);
         switch (below(&random, 5)) {
         case 0: /* parks, or comes back to its place after a wake in vain */
             if (pull->submission.park.parked)
