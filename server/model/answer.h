@@ -410,8 +410,9 @@ struct aw_sentence {
     struct aw_slice text;
 };
 struct aw_lane_time {
-    struct aw_slice           lane;
-    struct aw_class_time      classes[AW_CLASS_COUNT]; /* IMMINENT: of the departure for which it takes longest */
+    struct aw_slice lane;
+    struct aw_class_time
+        classes[AW_CLASS_COUNT]; /* IMMINENT: of the departure that can still be made for which it takes longest */
     const struct aw_sentence *sentences;
     uint32_t                  sentence_count;
 };

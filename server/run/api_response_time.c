@@ -84,14 +84,27 @@ time_of(const struct aw_told_wait *wait)
     return (struct aw_class_time){wait->steps[AW_HALF] * STEP_S, wait->steps[AW_NINE_OF_TEN] * STEP_S};
 }
 
-/* Of departures the one for which it takes longest: who reads this has not said when he departs. One of which nothing is known is
- * longer than any. */
-static struct aw_class_time
-class_time(const struct aw_told_group *group, enum aw_class class_)
+/* The first departure that can be made, by the middle of its ten minutes: who will miss his is taken as disrupted. */
+static uint32_t
+first_lead(const struct aw_order_settings *order)
 {
-    struct aw_class_time longest = time_of(&group->waits[aw_promise_wait_of(class_, 0, 0)]);
+    uint32_t lead = 0;
 
-    for (uint32_t lead = 1; class_ == AW_CLASS_IMMINENT && lead < AW_PROMISE_LEADS && longest.half_s != 0; lead++) {
+    while (lead < AW_PROMISE_LEADS - 1 &&
+           lead * AW_PROMISE_LEAD_MS + AW_PROMISE_LEAD_MS / 2 <= order->handling_ms[AW_CLASS_IMMINENT])
+        lead++;
+    return lead;
+}
+
+/* Of departures that can be made the one for which it takes longest: who reads this has not said when he departs. One of which
+ * nothing is known is longer than any. */
+static struct aw_class_time
+class_time(const struct aw_told_group *group, enum aw_class class_, const struct aw_order_settings *order)
+{
+    uint32_t             lead = class_ == AW_CLASS_IMMINENT ? first_lead(order) : 0;
+    struct aw_class_time longest = time_of(&group->waits[aw_promise_wait_of(class_, 0, lead * AW_PROMISE_LEAD_MS)]);
+
+    for (lead++; class_ == AW_CLASS_IMMINENT && lead < AW_PROMISE_LEADS && longest.half_s != 0; lead++) {
         struct aw_class_time other = time_of(&group->waits[aw_promise_wait_of(class_, 0, lead * AW_PROMISE_LEAD_MS)]);
 
         if (other.half_s == 0 || other.nine_of_ten_s > longest.nine_of_ten_s)
@@ -106,7 +119,7 @@ fill_classes(const struct times *times, const struct aw_told_lane *lane, struct 
     for (enum aw_class class_ = AW_CLASS_CARE; class_ < AW_CLASS_COUNT; class_++) {
         classes[class_] = (struct aw_class_time){0, 0};
         if (lane->group < AW_PROMISE_GROUPS_MAX && times->told.groups[lane->group].at != 0)
-            classes[class_] = class_time(&times->told.groups[lane->group], class_);
+            classes[class_] = class_time(&times->told.groups[lane->group], class_, &times->call.io->order);
     }
 }
 

@@ -5,6 +5,7 @@ not be kept, and keeps all of it over kill -9."""
 import os
 import subprocess
 import sys
+import time
 
 from aswolk_test import PATIENCE_S, Messages, check, equal, problem, program, run, seconds_of, status, until
 
@@ -55,6 +56,34 @@ def test_promise(t):
     equal(listened["promise"], None, "who only talks about us is promised nothing")
 
 
+def general_in_main(server):
+    return ask(server, "/v1/response-time?lane=main").value["items"][0]["classes"]["general"]
+
+
+def test_who_waits_works(t):
+    """Somebody waits for his first ticket ever, in one lane: there it is known how long it takes. Behind a restart that stays so
+    until agents had time to come back, and no promise of before moves."""
+    server = t.server(*OFTEN)
+    make = Messages()
+    ann = server.api("ann")
+    status(ann.put_lane("refunds", {}), 201, "a lane that nobody serves")
+    pull = ann.begin_pull(wait_s=50, lanes=["main"])
+    until("a lane is told", lambda: general_in_main(server) is not None)
+    before = general_in_main(server)
+    equal(ask(server, "/v1/response-time?lane=refunds").value["items"][0]["classes"]["general"], None, "nobody waits there")
+    ann.receipt(make.next())
+    status(ann.connection.wait(pull), 200, "what was waited for")
+    promised = ann.receipt(make.next())
+    check(promised["promise"] is not None, "he works", promised)
+    server.kill()
+    server.start()
+    ann = server.api("ann")
+    time.sleep(2.5)  # looks that would see nobody
+    check(ann.receipt(make.next())["promise"] is not None, "nobody is back, and what was published counts on")
+    equal(ann.ticket(promised["ticket"]).value["promise"], promised["promise"], "has not moved")
+    check(before is not None and general_in_main(server) is not None, "told to everybody too")
+
+
 def ask(server, path="/v1/response-time", accept="application/json", **fields):
     more = [(name.replace("_", "-"), value) for name, value in fields.items()]
     return server.connect().request("GET", path, [("accept", accept)] + more)
@@ -81,6 +110,7 @@ def test_response_time(t):
     told_now = item["classes"][receipt["class"]]
     equal(told(receipt["promise"]), (told_now["half_s"], told_now["nine_of_ten_s"]), "the receipt says what the page says")
     check(item["classes"]["care"]["half_s"] < told_now["half_s"], "who is in need waits less", item["classes"])
+    check(item["classes"]["imminent"]["half_s"] < told_now["half_s"], "who can still make it as well", item["classes"])
     check("within" in item["sentences"]["en"] and "binnen" in item["sentences"]["nl"], "ready sentences", item["sentences"])
     dutch = ask(server, "/v1/response-time?lang=nl-BE").value
     equal([(one["lane"], list(one["sentences"])) for one in dutch["items"]], [("nederlands", ["nl"])], "where it would go")
