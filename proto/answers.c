@@ -397,6 +397,11 @@ write_previous(struct aw_writer *writer, const struct aw_stored_note *replies, u
         aw_writer_time(writer, replies[i].written_at);
         KEY(writer, "agent");
         aw_writer_str(writer, replies[i].by);
+        if (replies[i].fate != AW_NOTE_GOES) {
+            KEY(writer, "state");
+            aw_writer_str(writer, aw_slice_str(aw_reply_state_name(replies[i].fate == AW_NOTE_PENDING ? AW_REPLY_PENDING
+                                                                                                      : AW_REPLY_REFUSED)));
+        }
         KEY(writer, "content");
         if (content.len == 0)
             aw_writer_null(writer);

@@ -55,6 +55,8 @@ struct aw_stored_message {
     bool                 unreadable; /* what is stored of it is damaged */
 };
 
+/* Of a reply that was written. */
+enum aw_note_fate { AW_NOTE_GOES, AW_NOTE_PENDING /* a colleague is to let it go */, AW_NOTE_REFUSED /* he did not */ };
 /* A note by an agent, for agents. */
 struct aw_stored_note {
     struct aw_message_id id;
@@ -63,6 +65,7 @@ struct aw_stored_note {
     struct aw_slice      body; /* MessagePack map; empty when erased or unreadable */
     bool                 erased;
     bool                 unreadable;
+    enum aw_note_fate    fate; /* of a reply */
 };
 
 /* Why a ticket is put off. The numbers are stored. */

@@ -173,7 +173,15 @@ struct withdrawal {
     aw_ms              at;
 };
 
+/* What a colleague decided on a reply: met before the reply is. */
+struct decision {
+    struct decision *next;
+    uint64_t         seq;
+    bool             goes;
+};
+
 struct thread_walk {
+    struct decision          *decisions;
     struct withdrawal        *withdrawals;
     struct aw_journal_reader *reader;
     struct aw_arena          *scratch;
@@ -317,6 +325,32 @@ collect(struct thread_walk *walk, const struct aw_found *found, bool *full)
     return AW_OK;
 }
 
+static enum aw_err
+collect_decision(struct thread_walk *walk, const struct aw_command *command)
+{
+    struct decision *decision = aw_arena_take_zeroed(walk->scratch, 1, sizeof(*decision));
+
+    if (decision == NULL)
+        return AW_E_MEMORY;
+    *decision =
+        (struct decision){.next = walk->decisions, .seq = command->in.approve.reply.seq, .goes = command->in.approve.goes};
+    walk->decisions = decision;
+    return AW_OK;
+}
+
+static enum aw_note_fate
+fate_of(const struct thread_walk *walk, uint64_t seq, const struct aw_command *command)
+{
+    const struct decision *decision = walk->decisions;
+
+    if ((command->kind != AW_COMMAND_REPLY && command->kind != AW_COMMAND_COMPLETE) ||
+        command->out.u.lease.reply_state != AW_REPLY_PENDING)
+        return AW_NOTE_GOES;
+    while (decision != NULL && decision->seq != seq)
+        decision = decision->next;
+    return decision == NULL ? AW_NOTE_PENDING : decision->goes ? AW_NOTE_GOES : AW_NOTE_REFUSED;
+}
+
 /* What an agent wrote, if he did. */
 static enum aw_err
 collect_note(struct thread_walk *walk, struct collected_notes *notes, const struct aw_found *found)
@@ -327,6 +361,8 @@ collect_note(struct thread_walk *walk, struct collected_notes *notes, const stru
     struct aw_slice        body = {NULL, 0};
     enum aw_err            err = aw_record_read(&found->record, walk->scratch, &command, NULL);
 
+    if (err == AW_OK && command.kind == AW_COMMAND_APPROVE)
+        err = collect_decision(walk, &command);
     if (err != AW_OK || !aw_command_body(&command, &content))
         return err;
     notes->bytes += content.len;
@@ -341,7 +377,8 @@ collect_note(struct thread_walk *walk, struct collected_notes *notes, const stru
     node->note = (struct aw_stored_note){.id = {.seq = found->record.seq, .shard = found->header.shard},
                                          .written_at = found->header.now,
                                          .erased = err == AW_E_NOT_FOUND,
-                                         .unreadable = is_damage(err)};
+                                         .unreadable = is_damage(err),
+                                         .fate = fate_of(walk, found->record.seq, &command)};
     if (!aw_arena_copy(walk->scratch, aw_command_by(&command), &node->note.by) ||
         !aw_arena_copy(walk->scratch, body, &node->note.body))
         return AW_E_MEMORY;

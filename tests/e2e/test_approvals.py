@@ -67,9 +67,13 @@ def test_approve_and_refuse(t):
     status(server.api("ann").pull(wait_s=0), 204, "it is kept for its writer")
     lease = vol.lease()
     equal((lease["ticket"], [note["text"] for note in lease["notes"]]), (second, ["too short"]), "the ticket, and why")
-    written = [(one["reply"], one["agent"], one["content"]["text"]) for one in lease["previous"]]
-    equal(written, [(stay, "vol", "what?")], "what was written")
-    equal(taken(sue), [go], "only what was approved goes out")
+    written = [(one["reply"], one["agent"], one["state"], one["content"]["text"]) for one in lease["previous"]]
+    equal(written, [(stay, "vol", "refused", "what?")], "what was written, and did not go out")
+    again = status(vol.act(lease, "reply", {"text": "what do you need?"}), 200, "a reply").value["reply"]
+    equal([one.get("state") for one in vol.held()[0]["previous"]], ["refused", "pending"], "both wait, or did")
+    status(decide(sue, again, "approve"), 200, "approved")
+    equal([one.get("state") for one in vol.held()[0]["previous"]], ["refused", None], "it may go out")
+    equal(sorted(taken(sue)), sorted([go, again]), "only what was approved goes out")
     history = [item["type"] for item in sue.every("/v1/tickets/%s/history" % second)]
     check("aswolk.reply.refused" in history, "in its history", history)
     problem(sue.send("POST", "/v1/replies/%s/status" % stay, {"state": "sent"}), 409, "lease-lost")
