@@ -519,7 +519,9 @@ apply_timers(struct aw_committer *c, aw_ms now)
             return;
         if (entry.command.out.changed)
             c->batch_entry_count--; /* nobody waits for its commit point */
-        if (entry.command.out.err == AW_E_TABLE_FULL || entry.command.out.err == AW_E_OVERLOADED) {
+        if (is_about_incidents(&entry.command) && entry.command.out.err != AW_OK) {
+            aw_state_incidents_skip(c->config.state, &entry.command, now + INCIDENTS_REST_MS);
+        } else if (entry.command.out.err == AW_E_TABLE_FULL || entry.command.out.err == AW_E_OVERLOADED) {
             put_off(c, &entry.command, now);
         } else if (entry.command.out.err != AW_OK) {
             c->is_timer_refused = true; /* no room even in the reserve: it stays due */

@@ -57,6 +57,21 @@ aw_airport_plan(const struct aw_state *state, struct aw_airport_code code)
     return slot == 0 || aw_airport_at(state, slot)->now.is_there == 0 ? NULL : &aw_airport_at(state, slot)->now;
 }
 
+uint64_t
+aw_flight_changed_by(const struct aw_state *state, uint64_t flight)
+{
+    uint32_t slot = find_flight(state, flight);
+
+    return slot == 0 ? 0 : aw_flight_at(state, slot)->change;
+}
+
+/* What an undo names; 0: it can't be undone. */
+static uint64_t
+undo_seq(const struct aw_plan_row *row)
+{
+    return row->is_final != 0 ? 0 : row->change;
+}
+
 static struct aw_rows *
 rows_of(struct aw_state *state, enum aw_change_of of)
 {
@@ -86,7 +101,7 @@ show_flight(const struct aw_state *state, uint32_t slot, const struct aw_plan_ro
                                       .date_days = row->date_days,
                                       .departs_at = row->now.from,
                                       .version = row->version,
-                                      .change = change_id(state, AW_CHANGE_FLIGHT, slot, row->change)};
+                                      .change = change_id(state, AW_CHANGE_FLIGHT, slot, undo_seq(row))};
 
     memcpy(flight.number, row->name, sizeof(flight.number));
     while (flight.number_len < sizeof(flight.number) && flight.number[flight.number_len] != '\0')
@@ -101,7 +116,7 @@ show_airport(const struct aw_state *state, uint32_t slot, const struct aw_plan_r
                                         .from = row->now.from,
                                         .until = row->now.until,
                                         .version = row->version,
-                                        .change = change_id(state, AW_CHANGE_AIRPORT, slot, row->change)};
+                                        .change = change_id(state, AW_CHANGE_AIRPORT, slot, undo_seq(row))};
 
     memcpy(airport.code, row->name, sizeof(airport.code));
     return airport;
@@ -296,7 +311,8 @@ change_row(struct aw_state *state, struct aw_command *command, enum aw_change_of
     row->before = row->now;
     row->now = *plan;
     row->now.at = plan->at == 0 ? state->now : plan->at;
-    row->change = can_be_undone ? seq : 0;
+    row->change = seq & AW_ROW_SEQ_MAX;
+    row->is_final = can_be_undone ? 0 : 1;
     row->version++;
     fill_out(state, command, of, slot, row);
     aw_ledger_settle(&state->ledger);
@@ -423,7 +439,7 @@ aw_apply_undo(struct aw_state *state, struct aw_command *command)
         return;
     }
     would = *(const struct aw_plan_row *)aw_rows_at(rows_of(state, of), in->change.slot);
-    if (would.change != in->change.seq) {
+    if (undo_seq(&would) != in->change.seq) {
         command->out.err = AW_E_OVERTAKEN;
         return;
     }
@@ -453,7 +469,7 @@ void
 aw_change_repeat(const struct aw_state *state, struct aw_command *command, const struct aw_change_kept *kept)
 {
     struct aw_change_answer *now = &command->out.u.change.now;
-    struct aw_plan_row       row = {.version = kept->version, .change = kept->seq};
+    struct aw_plan_row       row = {.version = kept->version, .change = kept->seq & AW_ROW_SEQ_MAX};
     enum aw_change_of        of = AW_CHANGE_FLIGHT;
 
     if (command->kind == AW_COMMAND_FLIGHT) {

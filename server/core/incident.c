@@ -171,21 +171,21 @@ claimed_by(const struct aw_state *state, const struct aw_ticket_row *ticket, str
 
         if (row->state != AW_INCIDENT_OPEN || (row->follows == 0 && ticket->opened_seq >= row->keys_seq))
             continue;
-        if (slot == ticket->incident && has_link(state, ticket) && (ticket->marks & AW_MARK_PARTED) != 0)
-            continue;
         if (best == 0 || row->opened_seq < aw_incident_at(state, best)->opened_seq)
             best = slot;
     }
     return best;
 }
 
-/* The incident that claims this ticket by what it is about; 0: none. */
+/* The incident that claims this ticket by what it is about; 0: none, as of those that a person took out of one. */
 static uint32_t
 claimant_of(const struct aw_state *state, uint32_t slot)
 {
     const struct aw_ticket_row *ticket = aw_ticket_at(state, slot);
     uint32_t                    best = 0;
 
+    if ((ticket->marks & AW_MARK_PARTED) != 0)
+        return 0;
     for (uint32_t at = state->ticket_facts[slot]; at != 0; at = aw_fact_at(state, at)->links.next) {
         const struct aw_fact_row *fact = aw_fact_at(state, at);
 
@@ -204,8 +204,6 @@ claimant_of(const struct aw_state *state, uint32_t slot)
 static void
 link_ticket(struct aw_state *state, struct aw_ticket_row *ticket, uint32_t incident, uint64_t seq)
 {
-    if (ticket->incident != incident || !has_link(state, ticket))
-        ticket->marks &= (uint16_t)~AW_MARK_ANSWERED;
     ticket->incident = (uint16_t)incident;
     ticket->incident_seq = seq & AW_ROW_SEQ_MAX;
     ticket->marks &= (uint16_t)~AW_MARK_PARTED;
@@ -222,6 +220,43 @@ aw_incident_join(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ti
     incident = claimant_of(state, slot);
     if (incident != 0)
         link_ticket(state, ticket, incident, seq);
+}
+
+static bool
+has_key(const struct aw_state *state, uint32_t incident, struct aw_hash128 key)
+{
+    uint32_t at = aw_index_find(&state->by_incident_key, key);
+
+    while (at != 0 && aw_incident_key_at(state, at)->incident != incident)
+        at = aw_index_find_next(&state->by_incident_key, at);
+    return at != 0;
+}
+
+bool
+aw_incident_is_named(const struct aw_state *state, uint32_t slot)
+{
+    uint32_t incident = aw_incident_of(state, aw_ticket_at(state, slot));
+
+    for (uint32_t at = incident == 0 ? 0 : state->ticket_facts[slot]; at != 0; at = aw_fact_at(state, at)->links.next) {
+        const struct aw_fact_row *fact = aw_fact_at(state, at);
+
+        if (fact->kind != AW_FACT_MESSAGE &&
+            ((fact->flight != 0 && has_key(state, incident, flight_key(fact->flight))) ||
+             (aw_airport_number(fact->from) != AW_AIRPORT_CODES && has_key(state, incident, airport_key(fact->from))) ||
+             (aw_airport_number(fact->to) != AW_AIRPORT_CODES && has_key(state, incident, airport_key(fact->to)))))
+            return true;
+    }
+    return false;
+}
+
+void
+aw_incident_leave(struct aw_state *state, struct aw_ticket_row *ticket)
+{
+    uint32_t incident = aw_incident_of(state, ticket);
+
+    ((struct aw_incident_row *)aw_rows_change(&state->incidents, incident))->tickets--;
+    ticket->incident = 0;
+    ticket->incident_seq = 0;
 }
 
 /* --- what the server does by itself ----------------------------------------------------------------------------------------- */
@@ -251,13 +286,15 @@ aw_state_incidents_look(struct aw_state *state)
 {
     struct aw_incident_work *work = &state->incident_work;
     bool                     rests = work->rest_until > state->now;
+    bool                     links_rest = work->links_rest_until > state->now;
 
     if (work->found_at < work->found_count || aw_state_cut_pressure(state) >= 1000)
         return; /* these first; and there may be as many as posts, which wait for the checkpoint too */
     work->found_at = 0;
     work->found_count = 0;
-    if (work->has_left_out && work->left == 0 && !rests) {
+    if (work->left == 0 && ((work->has_left_out && !rests) || (work->has_left_links && !links_rest))) {
         work->has_left_out = false;
+        work->has_left_links = false;
         aw_incident_begin_round(state);
     }
     if (work->open_count == 0)
@@ -265,8 +302,11 @@ aw_state_incidents_look(struct aw_state *state)
     for (uint32_t i = 0; i < ROUND_TICKETS && work->left > 0 && work->found_count < AW_INCIDENT_FOUND_MAX; i++, work->left--) {
         bool is_answered = aw_incident_is_to_be_answered(state, work->next);
 
+        bool is_linked = !is_answered && is_to_be_linked(state, work->next);
+
         work->has_left_out |= is_answered && rests;
-        if ((is_answered && !rests) || is_to_be_linked(state, work->next))
+        work->has_left_links |= is_linked && links_rest;
+        if ((is_answered && !rests) || (is_linked && !links_rest))
             work->found[work->found_count++] = work->next;
         work->next = work->next < work->end ? work->next + 1 : 1;
     }
@@ -424,7 +464,9 @@ aw_incident_due_at(const struct aw_state *state)
         return now;
     if (work->has_left_out)
         return work->rest_until > now ? work->rest_until : now;
-    return work->answering_count > 0 ? now : 0;
+    if (work->answering_count > 0)
+        return now;
+    return !work->has_left_links ? 0 : work->links_rest_until > now ? work->links_rest_until : now;
 }
 
 /* What was found is found again by another round: links need not wait for the outbox. */
@@ -438,6 +480,21 @@ aw_state_incidents_rest(struct aw_state *state, aw_ms until)
     work->found_at = 0;
     work->found_count = 0;
     aw_incident_begin_round(state);
+}
+
+void
+aw_state_incidents_skip(struct aw_state *state, const struct aw_command *command, aw_ms until)
+{
+    struct aw_incident_work *work = &state->incident_work;
+
+    if (command->kind == AW_COMMAND_INCIDENT) {
+        AW_ASSERT(work->proposed_count > 0);
+        work->proposed_count--; /* the next ticket that names it brings it again */
+        return;
+    }
+    aw_incident_take_found(state, command->in.incident_link.ticket.slot);
+    work->links_rest_until = until;
+    work->has_left_links = true;
 }
 
 /* --- INCIDENT --------------------------------------------------------------------------------------------------------------- */

@@ -10,7 +10,8 @@
  *              made or changed, and after a start. Of several incidents that claim a ticket the one made first has it. An airport
  *              claims who names it, and flights from and to it.
  *   follow     AW_FOLLOW_NOT: only tickets that were opened before the keys were set are linked by them.
- *   taken out  by a person: it stays out of this incident, whatever it is about, until a person links it again.
+ *   taken out  by a person: the server links it to none, whatever it is about, until a person links it again.
+ *   leaves     by UNFOLD, when the messages that named a key go: what is left may be claimed by another one.
  *   proposed   when AW_PROPOSE_TICKETS tickets name the same flight, or the same airport by itself, within AW_PROPOSE_MS, and no
  *              incident has that key, be it closed: the airports of flights do not count, as our own would be proposed every
  *              day. This is noticed beside the state, as messages come in; what is state is the record that proposes, and
@@ -18,8 +19,9 @@
  *   answered   a person is shown the texts, ticket by ticket (aw_incident_try), and approves them by INCIDENT_ANSWER. Then each
  *              ticket that goes is closed with one reply by an INCIDENT_TIMER of its own, found by a round as those to be linked
  *              are; when none is left, one without a ticket ends it. Only a ticket that waits, as it was when it was shown, goes:
- *              who wrote since, was given to an agent, or was linked later, is held out, as are those that the verdicts name. A
- *              ticket is answered once by an incident: who writes again is for a person. When the outbox has only the room that is
+ *              one that has any record since, be it a lease that is over, a note or a timer's, is held out, as are all of a
+ *              flight that changed since, all when the keys did, and those that the verdicts name. A ticket is answered so
+ *              once, be it moved to another incident: who writes again is for a person. When the outbox has only the room that is
  *              kept for people, the rest waits.
  *   memory     AW_INCIDENTS_MAX rows. What is closed longest makes room for a new one, of proposals (AW_INCIDENTS_PROPOSED_MAX)
  *              the one of longest ago; what is open never does.
@@ -53,6 +55,10 @@ struct aw_incident_id aw_incident_id_at(const struct aw_state *state, uint32_t s
 
 /* The ticket joins the incident that claims it, if one does and it is part of none, by the record `seq`. Between edit and done. */
 void aw_incident_join(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, uint64_t seq);
+/* Whether what the ticket is about is a key of the incident that it is linked to. */
+bool aw_incident_is_named(const struct aw_state *state, uint32_t slot);
+/* The ticket, which is linked, is part of that incident no more: what it was about has left it. Between edit and done. */
+void aw_incident_leave(struct aw_state *state, struct aw_ticket_row *ticket);
 /* An open ticket is counted (by 1), or is not any more (-1): its count goes by the link that its row has. */
 void aw_incident_count(struct aw_state *state, const struct aw_ticket_row *ticket, int by);
 /* A ticket names this flight or airport, which it did not before. */

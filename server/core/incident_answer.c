@@ -72,6 +72,15 @@ is_about_several(const struct aw_state *state, uint32_t incident, uint32_t ticke
 
 /* --- verdicts --------------------------------------------------------------------------------------------------------------- */
 
+/* Whether it still is what was shown: the keys, the flight that its answer tells, and the ticket, whatever was done to it. */
+static bool
+is_as_shown(const struct aw_state *state, uint32_t incident, const struct aw_ticket_row *ticket,
+            const struct aw_reply_facts *facts, uint64_t through)
+{
+    return aw_incident_at(state, incident)->keys_seq <= through && ticket->last_seq <= through &&
+           (facts->flight == 0 || aw_flight_changed_by(state, facts->flight) <= through);
+}
+
 static enum aw_incident_verdict
 judge(const struct aw_state *state, uint32_t incident, uint32_t slot, unsigned needs, uint64_t through)
 {
@@ -84,7 +93,7 @@ judge(const struct aw_state *state, uint32_t incident, uint32_t slot, unsigned n
         return AW_VERDICT_LEASED;
     if (ticket->state == AW_TICKET_HELD || (ticket->marks & AW_MARK_COMMITTED) != 0)
         return AW_VERDICT_HELD;
-    if (ticket->message_seq > through || ticket->incident_seq > through || ticket->ended_fence > through)
+    if (!is_as_shown(state, incident, ticket, &facts, through))
         return AW_VERDICT_CHANGED;
     if (ticket->class_ == AW_CLASS_CARE)
         return AW_VERDICT_CARE;

@@ -120,11 +120,11 @@ AW_STATIC_ASSERT(sizeof(struct aw_ticket_row) == 144, "no holes, and no more tha
 enum {
     AW_MARK_DEFERRED = 1,    /* HELD: its holder put it off, and it comes back by itself */
     AW_MARK_ASKED = 4,       /* its customer was asked whether he still waits */
-    AW_MARK_PARTED = 16,     /* a person took it out of the incident that it names */
+    AW_MARK_PARTED = 16,     /* a person took it out of the incident that it names: the server links it to none */
     AW_MARK_COMMITTED = 32,  /* it has a row in commitments */
     AW_MARK_ASK_OVER = 64,   /* its customer is not to be asked any more */
     AW_MARK_PUBLIC = 128,    /* its newest message is public, and so is what answers it */
-    AW_MARK_ANSWERED = 256,  /* it was closed by an answer of that incident, which answers it no more */
+    AW_MARK_ANSWERED = 256,  /* it was closed by an answer of an incident: none answers it again */
     AW_MARK_COMPLETED = 512, /* CLOSED: by the COMPLETE of the lease that ended last */
 };
 
@@ -311,7 +311,8 @@ struct aw_plan_row {
     uint64_t       version;
     struct aw_plan now;
     struct aw_plan before;
-    uint64_t       change;                           /* record of the last change; 0: it can't be undone */
+    uint64_t       change : 48;                      /* record of the last change */
+    uint64_t       is_final : 16;                    /* which can't be undone */
     char           name[AW_FLIGHT_NUMBER_BYTES_MAX]; /* number, or code; zeros behind it */
     uint32_t       date_days;
     uint32_t       link; /* in a free row the next free one */
@@ -579,11 +580,13 @@ struct aw_incident_work {
     uint32_t           found[AW_INCIDENT_FOUND_MAX]; /* tickets of which something is to be done */
     uint32_t           found_at;
     uint32_t           found_count;
-    uint32_t           open_count;      /* incidents that are OPEN */
-    uint32_t           answering_count; /* that are being answered */
-    aw_ms              rest_until;      /* an answer found no room for its replies */
-    bool               has_left_out;    /* so the round passes over tickets to be answered, and another one is due */
-    uint32_t           proposed_rows;   /* that are PROPOSED */
+    uint32_t           open_count;       /* incidents that are OPEN */
+    uint32_t           answering_count;  /* that are being answered */
+    aw_ms              rest_until;       /* an answer found no room for its replies */
+    bool               has_left_out;     /* so the round passes over tickets to be answered, and another one is due */
+    aw_ms              links_rest_until; /* the store had no room for a link */
+    bool               has_left_links;   /* so the round passes over tickets to be linked, and another one is due */
+    uint32_t           proposed_rows;    /* that are PROPOSED */
 };
 /* What an agent gave a customer his word for, on a ticket that is open. */
 struct aw_commitment_row {
@@ -1085,7 +1088,9 @@ uint32_t aw_airport_number(struct aw_airport_code code);
 /* What is known of a flight or an airport; NULL: nothing. */
 const struct aw_plan *aw_flight_plan(const struct aw_state *state, uint64_t flight);
 const struct aw_plan *aw_airport_plan(const struct aw_state *state, struct aw_airport_code code);
-enum aw_err           aw_flight_admits(const struct aw_state *state, const struct aw_in_flight *in);
+/* The record that changed this flight last; 0: nothing is known of it. */
+uint64_t    aw_flight_changed_by(const struct aw_state *state, uint64_t flight);
+enum aw_err aw_flight_admits(const struct aw_state *state, const struct aw_in_flight *in);
 /* What is kept of a change that a key stands for. */
 struct aw_change_kept {
     uint32_t slot;

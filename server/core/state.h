@@ -241,6 +241,9 @@ void aw_state_rearm(struct aw_state *state);
 void aw_state_incidents_look(struct aw_state *state);
 /* An answer of an incident found no room in the outbox: no ticket is answered so before `until`. No part of the state. */
 void aw_state_incidents_rest(struct aw_state *state, aw_ms until);
+/* The store has no room for this INCIDENT or INCIDENT_LINK that was due: a proposal is dropped, as another ticket brings it again;
+ * tickets are not linked by the server before `until`, and then looked for again. No part of the state. */
+void aw_state_incidents_skip(struct aw_state *state, const struct aw_command *command, aw_ms until);
 /* When the next timer is due, or at once while timers are being set anew; 0: none set. */
 aw_ms aw_state_next_due(const struct aw_state *state);
 

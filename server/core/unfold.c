@@ -69,6 +69,7 @@ leave(struct aw_state *state, struct aw_command *command, uint64_t seq)
     uint32_t              slot = command->in.unfold.on.ticket.slot;
     struct aw_ticket_row *ticket = aw_ticket_edit(state, slot);
     uint32_t              shelf = aw_ticket_shelf(state, ticket);
+    bool                  was_named = aw_incident_is_named(state, slot);
     bool                  is_outdated;
 
     command->out.prev_seq = ticket->last_seq;
@@ -89,6 +90,9 @@ leave(struct aw_state *state, struct aw_command *command, uint64_t seq)
     else if ((uint64_t)left->said > ticket->known_said)
         ticket->known_said = (uint64_t)left->said & 0xF; /* what those that go have said is news again */
     aw_facts_tell_anew(state, slot, left);
+    if (was_named && !aw_incident_is_named(state, slot))
+        aw_incident_leave(state, ticket);
+    aw_incident_join(state, slot, ticket, seq);
     if (is_outdated && ticket->state == AW_TICKET_WAITING)
         aw_ticket_outdate(ticket);
     aw_ledger_settle(&state->ledger);

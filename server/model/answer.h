@@ -515,8 +515,8 @@ enum aw_incident_verdict {
     AW_VERDICT_SEVERAL,  /* it is about other flights too */
     AW_VERDICT_CHANNEL,  /* nobody can be answered there: it lies in `listening`, or its account is not known */
     AW_VERDICT_FACTS,    /* something that a text names is not known of it */
-    AW_VERDICT_ANSWERED, /* this incident answered it before, and the customer wrote again */
-    AW_VERDICT_CHANGED,  /* since the texts were shown: the customer wrote, an agent had it, or it was linked then */
+    AW_VERDICT_ANSWERED, /* an incident answered it before, and the customer wrote again */
+    AW_VERDICT_CHANGED,  /* since the texts were shown: it, its flight or the incident's keys */
     AW_VERDICT_PUBLIC,   /* the texts tell too much for a public answer, which this one would be */
     AW_VERDICT_REPLIES,  /* it has as many replies as one ticket may have */
 };

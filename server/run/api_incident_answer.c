@@ -2,7 +2,7 @@
  *
  * A dry run asks the committer who goes and who is held out, reads the message that each of a page answers, and renders. Its digest
  * holds up to which record the tickets were looked at, what is known of the incident and its flights, and the texts: what is
- * approved is what was shown, or nothing. */
+ * approved is what was shown, or nothing. So does the cursor of a page, that all pages show the same. */
 #include "base/text.h"
 #include "proto/proto.h"
 #include "run/api.h"
@@ -13,8 +13,6 @@
 #include <string.h>
 
 #define ADDRESS_BYTES 1024U
-#define DIGEST_CHARS  (3 * AW_BASE32_U64_CHARS)
-#define CURSOR_CHARS  (2 * AW_BASE32_U64_CHARS)
 
 struct answering {
     struct aw_call                    call;
@@ -23,6 +21,7 @@ struct answering {
     struct aw_slice                   by;
     unsigned                          needs;
     uint64_t                          texts_hash;
+    uint64_t                          facts; /* of the pages before; 0: there are none */
     struct aw_submission              submission;
     struct aw_submission              cancel;
     struct aw_query                   query;
@@ -136,7 +135,7 @@ answer_page(struct answering *answering)
 {
     const struct aw_incident_try *try_ = &answering->try_;
     const uint64_t                digest[] = {try_->through, try_->facts, answering->texts_hash};
-    const uint64_t                cursor[] = {try_->next, try_->through};
+    const uint64_t                cursor[] = {try_->next, try_->through, try_->facts, answering->texts_hash};
     struct aw_incident_try_item *items = aw_arena_take_zeroed(aw_call_arena(&answering->call), try_->count + 1, sizeof(items[0]));
     struct aw_incident_try_answer told = {.incident = try_->incident,
                                           .digest = join_numbers(answering, digest, AW_ARRAY_LEN(digest)),
@@ -206,6 +205,8 @@ on_tried(struct aw_call *call)
     enum aw_err       err = answering->submission.err != AW_OK ? answering->submission.err : answering->query.err;
     bool              has_failed = false;
 
+    if (err == AW_OK && answering->facts != 0 && answering->facts != answering->try_.facts)
+        err = AW_E_PRECONDITION;
     if (err != AW_OK) {
         aw_call_fail(call, err, detail_of(err));
         return;
@@ -239,12 +240,17 @@ static const struct aw_call_ops try_ops = {.on_back = on_tried, .on_leave = on_l
 static void
 try_out(struct answering *answering, struct aw_incident_id incident)
 {
-    uint64_t cursor[2] = {0, 0};
+    uint64_t cursor[4] = {0, 0, 0, 0};
 
     if (answering->want.cursor.len > 0 && !split_numbers(answering->want.cursor, cursor, AW_ARRAY_LEN(cursor))) {
         aw_api_refuse_field(&answering->call, "cursor", "a cursor is the `next` of a page before");
         return;
     }
+    if (answering->want.cursor.len > 0 && cursor[3] != answering->texts_hash) {
+        aw_call_fail(&answering->call, AW_E_PRECONDITION, detail_of(AW_E_PRECONDITION));
+        return;
+    }
+    answering->facts = cursor[2];
     answering->try_ = (struct aw_incident_try){
         .incident = incident,
         .texts = answering->want.texts,

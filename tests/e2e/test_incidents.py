@@ -171,6 +171,7 @@ def delayed(api, number, hours):
     leaves = time.strftime("%Y-%m-%dT%H:%M:00.000Z", time.gmtime(time.time() + hours * HOUR))
     response = api.send("PUT", "/v1/flights/%s/%s" % (number, DATE), {"state": "delayed", "departs_at": leaves})
     equal(response.status in (200, 201), True, "the flight is delayed")
+    return leaves
 
 
 def page_of(api, incident, **fields):
@@ -213,8 +214,13 @@ def test_answer(t):
 
     problem(answer(api, incident, want=412, digest=tried["digest"], texts=TEXTS[:1]), 412, "precondition-failed")
     problem(answer(api, incident, want=400), 400, "bad-value", field="digest")
-    delayed(api, "KL641", 31)
+    page = answer(api, incident, dry_run=True, limit=1)
+    other = answer(api, incident, want=412, texts=TEXTS[:1], dry_run=True, limit=1, cursor=page["next"])
+    problem(other, 412, "precondition-failed")
+    leaves = delayed(api, "KL641", 31)
+    problem(answer(api, incident, want=412, dry_run=True, limit=1, cursor=page["next"]), 412, "precondition-failed")
     problem(answer(api, incident, want=412, digest=tried["digest"]), 412, "precondition-failed")
+    until("the tickets follow", lambda: all(status(api.ticket(one), 200, "GET").value["departs_at"] == leaves for one in goes))
     tried, items = page_of(api, incident)
     texts = {item["ticket"]: item["text"] for item in items if "text" in item}
     now = answer(api, incident, digest=tried["digest"])

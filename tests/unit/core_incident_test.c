@@ -3,6 +3,7 @@
  *
  * A small state and commands in one line. What the server does by itself is carried out as the committer would do it: look, due,
  * apply. */
+#include "core/told.h"
 #include "core_kit.h"
 
 #define FLIGHT  UINT64_C(0xf11)
@@ -509,6 +510,216 @@ test_answer(void **state)
     kit_close(&kit);
 }
 
+/* What was held out when it was shown does not go, although nothing holds it any more. */
+static void
+test_as_it_was_shown(void **state)
+{
+    struct aw_incident_item items[TICKETS];
+    struct aw_ticket_id     leased, held, noted, same;
+    struct aw_incident_id   incident;
+    struct aw_incident_try  try_;
+    struct aw_lease_id      lease;
+    struct kit              kit;
+
+    (void)state;
+    kit_open(&kit);
+    incident = make(&kit, &on_flight, 1, AW_FOLLOW_LATER);
+    leased = post(&kit, (struct post){.who = 1, .flight = FLIGHT});
+    held = post(&kit, (struct post){.who = 2, .flight = FLIGHT});
+    noted = post(&kit, (struct post){.who = 3, .flight = FLIGHT});
+    same = post(&kit, (struct post){.who = 4, .flight = FLIGHT});
+    lease = kit_lease(&kit, leased, "ann", KIT_HOUR);
+    (void)kit_on_ticket(&kit, AW_COMMAND_HOLD, held, 0, 0);
+    try_ = try_out(&kit, incident, 0, items, TICKETS);
+    assert_int_equal(try_.verdicts[AW_VERDICT_GOES], 2);
+    (void)kit_fenced(&kit, AW_COMMAND_RELEASE, lease, "ann", 77);
+    (void)kit_on_ticket(&kit, AW_COMMAND_UNHOLD, held, 0, 0);
+    (void)kit_on_ticket(&kit, AW_COMMAND_HOLD, noted, 0, 0);
+    (void)kit_on_ticket(&kit, AW_COMMAND_UNHOLD, noted, 0, 0);
+    assert_int_equal(approve(&kit, &try_), AW_OK);
+    assert_int_equal(settle(&kit), 1 + 1);
+    assert_int_equal(replies_to(&kit, leased), 0);
+    assert_int_equal(replies_to(&kit, held), 0);
+    assert_int_equal(replies_to(&kit, noted), 0);
+    assert_int_equal(replies_to(&kit, same), 1);
+    kit_close(&kit);
+}
+
+static enum aw_err
+delay(struct kit *kit, aw_ms departs_at)
+{
+    struct aw_command command = {.kind = AW_COMMAND_FLIGHT,
+                                 .in.flight = {.flight_hash = FLIGHT,
+                                               .number = AW_SLICE("KL641"),
+                                               .date_days = 20558,
+                                               .state = AW_FLIGHT_DELAYED,
+                                               .departs_at = departs_at,
+                                               .by = AW_SLICE("sam")}};
+
+    return kit_apply(kit, &command);
+}
+
+/* A flight or the keys change while the answer is under way: nobody is told what was not shown. */
+static void
+test_changed_under_way(void **state)
+{
+    struct aw_incident_item items[TICKETS];
+    struct aw_incident_id   incident;
+    struct aw_incident_try  try_;
+    struct kit              kit;
+
+    (void)state;
+    for (int keys = 0; keys < 2; keys++) {
+        kit_open(&kit);
+        incident = make(&kit, &on_flight, 1, AW_FOLLOW_LATER);
+        for (uint64_t i = 0; i < 3; i++)
+            (void)post(&kit, (struct post){.who = 1 + i, .flight = FLIGHT});
+        try_ = try_out(&kit, incident, 0, items, TICKETS);
+        assert_int_equal(try_.verdicts[AW_VERDICT_GOES], 3);
+        assert_int_equal(approve(&kit, &try_), AW_OK);
+        if (keys != 0)
+            (void)try_set(&kit,
+                          (struct aw_in_incident){.incident = incident, .has_keys = true, .keys = &on_airport, .key_count = 1},
+                          AW_OK);
+        else
+            assert_int_equal(delay(&kit, kit.now + 9 * KIT_HOUR), AW_OK);
+        (void)settle(&kit);
+        assert_int_equal(view_of(&kit, incident).answered, 0);
+        assert_false(view_of(&kit, incident).is_answering);
+        kit_close(&kit);
+    }
+}
+
+/* By way of another incident nothing is forgotten: who was answered is not answered so again, who was taken out stays out. */
+static void
+test_nothing_is_forgotten(void **state)
+{
+    struct aw_incident_item items[TICKETS];
+    struct aw_ticket_id     answered, parted;
+    struct aw_incident_id   first, second;
+    struct aw_incident_try  try_;
+    struct kit              kit;
+
+    (void)state;
+    kit_open(&kit);
+    first = make(&kit, &on_flight, 1, AW_FOLLOW_LATER);
+    answered = post(&kit, (struct post){.who = 1, .flight = FLIGHT, .airport = "AMS"});
+    try_ = try_out(&kit, first, 0, items, TICKETS);
+    assert_int_equal(approve(&kit, &try_), AW_OK);
+    (void)settle(&kit);
+    assert_int_equal(replies_to(&kit, answered), 1);
+    parted = post(&kit, (struct post){.who = 2, .flight = FLIGHT, .airport = "AMS"});
+    (void)link_by(&kit, parted, first, true, NULL);
+    (void)try_set(&kit, (struct aw_in_incident){.incident = first, .state = AW_INCIDENT_CLOSED}, AW_OK);
+    second = make(&kit, &on_airport, 1, AW_FOLLOW_LATER);
+    (void)post(&kit, (struct post){.who = 1, .airport = "AMS"});
+    (void)post(&kit, (struct post){.who = 2, .airport = "AMS"});
+    (void)settle(&kit);
+    assert_part(&kit, answered, second);
+    assert_part(&kit, parted, none);
+    try_ = try_out(&kit, second, 0, items, TICKETS);
+    assert_int_equal(try_.verdicts[AW_VERDICT_ANSWERED], 1);
+    assert_int_equal(try_.verdicts[AW_VERDICT_GOES], 0);
+    assert_int_equal(link_by(&kit, parted, second, false, NULL), AW_OK);
+    assert_part(&kit, parted, second);
+    kit_close(&kit);
+}
+
+/* The store has no room for what the server would link or propose: what was approved goes on, and links come later. */
+static void
+test_no_room_for_links(void **state)
+{
+    struct aw_incident_item items[TICKETS];
+    struct aw_ticket_id     ticket;
+    struct aw_incident_id   incident, other;
+    struct aw_incident_try  try_;
+    struct aw_command       command;
+    struct kit              kit;
+    uint32_t                skipped = 0;
+
+    (void)state;
+    kit_open(&kit);
+    ticket = post(&kit, (struct post){.who = 50, .flight = OTHER});
+    incident = make(&kit, &on_flight, 1, AW_FOLLOW_LATER);
+    for (uint64_t i = 0; i < 3; i++)
+        (void)post(&kit, (struct post){.who = 1 + i, .flight = FLIGHT});
+    for (uint64_t i = 0; i < 5; i++)
+        (void)post(&kit, (struct post){.who = 10 + i, .airport = "CDG"});
+    try_ = try_out(&kit, incident, 0, items, TICKETS);
+    other = make(&kit, &on_other, 1, AW_FOLLOW_LATER);
+    assert_int_equal(approve(&kit, &try_), AW_OK);
+    aw_state_incidents_look(kit.state);
+    for (int i = 0; i < 100 && aw_state_due(kit.state, kit.now, &command); i++) {
+        if (command.kind == AW_COMMAND_INCIDENT || command.kind == AW_COMMAND_INCIDENT_LINK) {
+            aw_state_incidents_skip(kit.state, &command, kit.now + 1000);
+            skipped++;
+        } else {
+            assert_int_equal(kit_apply(&kit, &command), AW_OK);
+        }
+        aw_state_incidents_look(kit.state);
+    }
+    assert_int_equal(skipped, 2);
+    assert_int_equal(view_of(&kit, incident).answered, 3);
+    assert_false(view_of(&kit, incident).is_answering);
+    assert_part(&kit, ticket, none);
+    assert_int_equal(aw_state_next_due(kit.state), kit.now + 1000);
+    kit.now += 1000;
+    assert_int_equal(settle(&kit), 1);
+    assert_part(&kit, ticket, other);
+    kit_close(&kit);
+}
+
+/* Of two messages the one that named the flight is taken out: its ticket is part, the one that stays is not, or of another one. */
+static void
+test_unfold(void **state)
+{
+    static struct aw_telling taken, left;
+    struct aw_ticket_id      ticket;
+    struct aw_incident_id    incident, other;
+    struct kit               kit;
+
+    (void)state;
+    for (int names_other = 0; names_other < 2; names_other++) {
+        uint64_t          out[1];
+        struct aw_command command = {.kind = AW_COMMAND_UNFOLD,
+                                     .in.unfold = {.messages = out, .message_count = 1, .messages_total = 2}};
+
+        kit_open(&kit);
+        incident = make(&kit, &on_flight, 1, AW_FOLLOW_LATER);
+        other = make(&kit, &on_airport, 1, AW_FOLLOW_LATER);
+        taken = left = (struct aw_telling){.told = {.messages = 0}};
+        for (uint64_t i = 0; i < 2; i++) {
+            struct aw_flight_fact  flight = {.flight_hash = FLIGHT, .number = AW_SLICE("KL641"), .date_days = 20558};
+            struct aw_airport_code airport = {{'A', 'M', 'S'}};
+            struct kit_room        room;
+            struct aw_command      message =
+                kit_message(&(struct kit_post){.id = i + 1, .who = {1}, .class_ = AW_CLASS_GENERAL}, &room);
+
+            message.in.message.flights = &flight;
+            message.in.message.flight_count = i == 0 ? 1 : 0;
+            message.in.message.airports = &airport;
+            message.in.message.airport_count = i == 0 ? 0 : (uint32_t)names_other;
+            assert_int_equal(kit_apply(&kit, &message), AW_OK);
+            command.in.unfold.on.ticket = ticket = message.out.u.message.ticket;
+            command.in.unfold.newest_seq = message.out.seq;
+            aw_telling_add(i == 0 ? &taken : &left, aw_state_settings(kit.state), &message.in.message, message.out.seq, kit.now);
+            if (i == 0)
+                out[0] = message.out.seq;
+        }
+        assert_part(&kit, ticket, incident);
+        command.in.unfold.on.by = AW_SLICE("sam");
+        command.in.unfold.taken = *aw_telling_end(&taken);
+        command.in.unfold.left = *aw_telling_end(&left);
+        assert_int_equal(kit_apply(&kit, &command), AW_OK);
+        assert_part(&kit, ticket, names_other != 0 ? other : none);
+        assert_part(&kit, command.out.u.ticket.ticket, incident);
+        assert_int_equal(view_of(&kit, incident).open, 1);
+        assert_int_equal(view_of(&kit, incident).tickets, 1);
+        assert_int_equal(view_of(&kit, other).open, names_other);
+        kit_close(&kit);
+    }
+}
+
 /* Who is held out, and why. */
 static void
 test_verdicts(void **state)
@@ -751,6 +962,11 @@ main(void)
         cmocka_unit_test(test_made_before_it_is_proposed),
         cmocka_unit_test(test_what_does_not_propose),
         cmocka_unit_test(test_answer),
+        cmocka_unit_test(test_as_it_was_shown),
+        cmocka_unit_test(test_changed_under_way),
+        cmocka_unit_test(test_nothing_is_forgotten),
+        cmocka_unit_test(test_no_room_for_links),
+        cmocka_unit_test(test_unfold),
         cmocka_unit_test(test_verdicts),
         cmocka_unit_test(test_full_outbox),
         cmocka_unit_test(test_closed_meanwhile),
