@@ -58,6 +58,8 @@ tell_ticket(struct aw_state *state, struct aw_command *command, const struct aw_
     ticket->last_seq = command->out.seq & AW_ROW_SEQ_MAX;
     if (in->note.len > 0 && ticket->notes < UINT16_MAX)
         ticket->notes++;
+    if (in->goes && aw_commitment_of(state, slot).seq < row->seq) /* not a word that was given since */
+        aw_commitment_answered(state, slot, ticket);
     if (!in->goes && was_closed_with(ticket, row))
         reopen(state, slot, ticket, row->agent, &command->out.event);
     aw_ticket_done(state, slot);

@@ -441,6 +441,7 @@ aw_apply_reply(struct aw_state *state, struct aw_command *command)
 {
     const struct aw_in_fenced *in = &command->in.fenced;
     bool                       goes_on = aw_lease_is_held(state, command);
+    struct aw_ticket_row      *ticket;
     uint32_t                   agent;
 
     if (command->out.err == AW_OK || command->out.err == AW_E_LEASE_LOST)
@@ -457,7 +458,9 @@ aw_apply_reply(struct aw_state *state, struct aw_command *command)
     if (command->out.err != AW_OK)
         return;
     agent = aw_lease_at(state, aw_ticket_at(state, in->lease.slot)->link)->agent;
-    aw_commitment_answered(state, in->lease.slot, aw_lease_begin(state, command));
+    ticket = aw_lease_begin(state, command);
+    if (!aw_agent_needs_approval(state, agent)) /* else the customer hears when a colleague lets it go */
+        aw_commitment_answered(state, in->lease.slot, ticket);
     aw_lease_done(state, command);
     aw_outbox_add(state, command, agent);
     tell_reply(state, command);

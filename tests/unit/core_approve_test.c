@@ -375,14 +375,58 @@ test_read_back(void **unused)
     kit_close(&kit);
 }
 
+/* What the customer was promised to hear he has not heard while a colleague looks at it, nor when that is refused. */
+static void
+test_a_word_waits_for_the_colleague(void **unused)
+{
+    struct kit             kit;
+    struct aw_out_message  first, second;
+    struct aw_lease_id     lease;
+    struct aw_command      command;
+    struct aw_state_counts counts;
+
+    (void)unused;
+    kit_open(&kit);
+    set_approval(&kit, "ann", true);
+    first = kit_post(&kit, (struct kit_post){.id = 1, .who = {1}, .class_ = AW_CLASS_GENERAL});
+    assert_int_equal(kit_defer(&kit, kit_lease(&kit, first.ticket, "ann", KIT_HOUR), "ann", kit.now + KIT_DAY).out.err, AW_OK);
+    second = kit_post(&kit, (struct kit_post){.id = 2, .who = {1}, .class_ = AW_CLASS_GENERAL});
+    lease = kit_lease(&kit, first.ticket, "ann", KIT_HOUR);
+    command = write_reply(&kit, AW_COMMAND_REPLY, lease, &first, "ann");
+    assert_int_equal(decide(&kit, command.out.u.lease.reply_seq, false, "bob").out.err, AW_OK);
+    command = write_reply(&kit, AW_COMMAND_REPLY, lease, &second, "ann");
+    aw_state_counts(kit.state, &counts);
+    assert_int_equal(counts.commitments, 1);
+    assert_int_equal(counts.commitments_kept, 0);
+    /* A word that he gives after it is another one. */
+    assert_int_equal(kit_defer(&kit, lease, "ann", kit.now + KIT_DAY).out.err, AW_OK);
+    assert_int_equal(decide(&kit, command.out.u.lease.reply_seq, true, "bob").out.err, AW_OK);
+    aw_state_counts(kit.state, &counts);
+    assert_int_equal(counts.commitments, 1);
+    second = kit_post(&kit, (struct kit_post){.id = 3, .who = {1}, .class_ = AW_CLASS_GENERAL});
+    lease = kit_lease(&kit, first.ticket, "ann", KIT_HOUR);
+    command = write_reply(&kit, AW_COMMAND_REPLY, lease, &second, "ann");
+    assert_int_equal(decide(&kit, command.out.u.lease.reply_seq, true, "bob").out.err, AW_OK);
+    aw_state_counts(kit.state, &counts);
+    assert_int_equal(counts.commitments, 0);
+    assert_int_equal(counts.commitments_kept, 1);
+    kit_check_digest(&kit);
+    kit_close(&kit);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_goes_out_when_approved),   cmocka_unit_test(test_who_needs_it),
-        cmocka_unit_test(test_refused_it_is_open_again), cmocka_unit_test(test_refused_for_others),
-        cmocka_unit_test(test_closed_otherwise_since),   cmocka_unit_test(test_outlives_its_ticket),
-        cmocka_unit_test(test_finds_the_oldest),         cmocka_unit_test(test_read_back),
+        cmocka_unit_test(test_goes_out_when_approved),
+        cmocka_unit_test(test_who_needs_it),
+        cmocka_unit_test(test_refused_it_is_open_again),
+        cmocka_unit_test(test_refused_for_others),
+        cmocka_unit_test(test_closed_otherwise_since),
+        cmocka_unit_test(test_outlives_its_ticket),
+        cmocka_unit_test(test_finds_the_oldest),
+        cmocka_unit_test(test_read_back),
+        cmocka_unit_test(test_a_word_waits_for_the_colleague),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
