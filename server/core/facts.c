@@ -330,7 +330,7 @@ aw_facts_add(struct aw_state *state, uint32_t ticket, const struct aw_in_message
         fact.kind = AW_FACT_AIRPORT;
         fact.from = in->airports[i];
         if (find_same(state, &fact) == 0)
-            aw_incident_notice_airport(state, fact.from);
+            aw_incident_notice_airport(state, ticket, fact.from);
         is_news |= add_fact(state, &fact);
     }
     for (uint32_t i = 0; i < in->flight_count; i++) {
@@ -341,7 +341,7 @@ aw_facts_add(struct aw_state *state, uint32_t ticket, const struct aw_in_message
         memcpy(&fact.from, in->flights[i].from, sizeof(fact.from));
         memcpy(&fact.to, in->flights[i].to, sizeof(fact.to));
         if (find_same(state, &fact) == 0)
-            aw_incident_notice_flight(state, &in->flights[i]);
+            aw_incident_notice_flight(state, ticket, &in->flights[i]);
         is_news |= add_fact(state, &fact);
     }
     if (aw_facts_has_lone_departure(in)) {

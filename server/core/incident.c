@@ -364,7 +364,7 @@ is_proposing(const struct aw_incident_work *work, const struct aw_noticed *place
 }
 
 static void
-notice(struct aw_state *state, const struct aw_incident_key *key)
+notice(struct aw_state *state, uint32_t ticket, const struct aw_incident_key *key)
 {
     struct aw_incident_work *work = &state->incident_work;
     struct aw_noticed       *place;
@@ -374,7 +374,12 @@ notice(struct aw_state *state, const struct aw_incident_key *key)
     place = place_of(work, hash_of(key));
     if (place->key.name.len == 0)
         name_place(place, key);
+    for (uint32_t i = 0; i < AW_PROPOSE_TICKETS; i++) {
+        if (place->at[i] != 0 && state->now - place->at[i] <= AW_PROPOSE_MS && place->tickets[i] == ticket)
+            return; /* it named another one in between: it is one ticket all the same */
+    }
     place->at[place->next] = state->now;
+    place->tickets[place->next] = ticket;
     place->next = (place->next + 1) % AW_PROPOSE_TICKETS;
     if (place->at[place->next] == 0 || state->now - place->at[place->next] > AW_PROPOSE_MS)
         return;
@@ -384,22 +389,23 @@ notice(struct aw_state *state, const struct aw_incident_key *key)
 }
 
 void
-aw_incident_notice_flight(struct aw_state *state, const struct aw_flight_fact *flight)
+aw_incident_notice_flight(struct aw_state *state, uint32_t ticket, const struct aw_flight_fact *flight)
 {
     if (flight->flight_hash == 0 || flight->number.len == 0) /* a replay does not know its number, and has nothing to propose */
         return;
-    notice(state, &(struct aw_incident_key){.kind = AW_INCIDENT_FLIGHT,
-                                            .flight_hash = flight->flight_hash,
-                                            .name = flight->number,
-                                            .date_days = flight->date_days});
+    notice(state, ticket,
+           &(struct aw_incident_key){.kind = AW_INCIDENT_FLIGHT,
+                                     .flight_hash = flight->flight_hash,
+                                     .name = flight->number,
+                                     .date_days = flight->date_days});
 }
 
 void
-aw_incident_notice_airport(struct aw_state *state, struct aw_airport_code code)
+aw_incident_notice_airport(struct aw_state *state, uint32_t ticket, struct aw_airport_code code)
 {
     if (aw_airport_number(code) == AW_AIRPORT_CODES)
         return;
-    notice(state,
+    notice(state, ticket,
            &(struct aw_incident_key){.kind = AW_INCIDENT_AIRPORT, .name = aw_slice_of(code.letters, sizeof(code.letters))});
 }
 

@@ -62,8 +62,8 @@ void aw_incident_leave(struct aw_state *state, struct aw_ticket_row *ticket);
 /* An open ticket is counted (by 1), or is not any more (-1): its count goes by the link that its row has. */
 void aw_incident_count(struct aw_state *state, const struct aw_ticket_row *ticket, int by);
 /* A ticket names this flight or airport, which it did not before. */
-void aw_incident_notice_flight(struct aw_state *state, const struct aw_flight_fact *flight);
-void aw_incident_notice_airport(struct aw_state *state, struct aw_airport_code code);
+void aw_incident_notice_flight(struct aw_state *state, uint32_t ticket, const struct aw_flight_fact *flight);
+void aw_incident_notice_airport(struct aw_state *state, uint32_t ticket, struct aw_airport_code code);
 
 enum aw_err aw_incident_admits(const struct aw_state *state, const struct aw_in_incident *in);
 /* What the server has to do about incidents now. Applying it makes progress. False: nothing. */

@@ -561,7 +561,8 @@ AW_STATIC_ASSERT(sizeof(struct aw_incident_key_row) == 40, "no holes");
 struct aw_noticed {
     struct aw_incident_key key; /* its name is the one below; empty: nothing is noticed here */
     aw_ms                  at[AW_PROPOSE_TICKETS];
-    uint32_t               next; /* of `at`, the oldest */
+    uint32_t               tickets[AW_PROPOSE_TICKETS]; /* that named it then */
+    uint32_t               next;                        /* of `at`, the oldest */
     uint32_t               title_len;
     char                   name[AW_FLIGHT_NUMBER_BYTES_MAX];
     char                   title[24]; /* what it would be called */

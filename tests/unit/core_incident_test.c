@@ -419,6 +419,9 @@ test_what_does_not_propose(void **state)
     for (uint64_t i = 0; i < 9; i++)
         (void)post(&kit, (struct post){.who = 31 + i, .flight = OTHER, .number = "KL643"});
     assert_int_equal(settle(&kit), 0);
+    for (uint64_t i = 0; i < UINT64_C(6) * (AW_TICKET_FACTS_MAX + 1); i++) /* one ticket, which forgets its first flights */
+        (void)post(&kit, (struct post){.who = 60, .flight = 0x1000 + i % (AW_TICKET_FACTS_MAX + 1), .number = "KL1"});
+    assert_int_equal(settle(&kit), 0);
     kit_close(&kit);
 }
 
