@@ -10,6 +10,9 @@
 /* In one answer; a cursor goes on. */
 #define PER_PAGE 50U
 
+/* Tickets linked by one submission: others go between. */
+#define LINKS_PIECE 128U
+
 struct incidents {
     struct aw_call             call;
     enum aw_media              media;
@@ -28,6 +31,7 @@ struct incidents {
     bool                      parts;
     struct aw_entry          *links; /* of those tickets whose ids can be read */
     uint32_t                  link_count;
+    uint32_t                  link_at; /* of the piece that is out */
 };
 
 static bool
@@ -178,6 +182,19 @@ refuse(struct incidents *incidents, enum aw_err err)
 
 /* --- steps ------------------------------------------------------------------------------------------------------------------ */
 
+static void
+submit_piece(struct incidents *incidents)
+{
+    uint32_t left = incidents->link_count - incidents->link_at;
+
+    incidents->submission = (struct aw_submission){.kind = AW_SUBMIT_COMMANDS,
+                                                   .entries = incidents->links + incidents->link_at,
+                                                   .count = left < LINKS_PIECE ? left : LINKS_PIECE,
+                                                   .woken_lane = AW_LANE_NONE,
+                                                   .rests = true};
+    aw_call_submit(&incidents->call, &incidents->submission);
+}
+
 /* False: answered. */
 static bool
 submit_links(struct incidents *incidents, struct aw_incident_id id)
@@ -195,9 +212,7 @@ submit_links(struct incidents *incidents, struct aw_incident_id id)
             incidents->links[incidents->link_count++].command =
                 (struct aw_command){.kind = AW_COMMAND_INCIDENT_LINK, .in.incident_link = in};
     }
-    incidents->submission = (struct aw_submission){
-        .kind = AW_SUBMIT_COMMANDS, .entries = incidents->links, .count = incidents->link_count, .woken_lane = AW_LANE_NONE};
-    aw_call_submit(&incidents->call, &incidents->submission);
+    submit_piece(incidents);
     return true;
 }
 
@@ -240,6 +255,8 @@ on_back(struct aw_call *call)
         answer_list(incidents);
     else if (is_query)
         answer_one(incidents);
+    else if (incidents->is_linking && (incidents->link_at += incidents->submission.count) < incidents->link_count)
+        submit_piece(incidents);
     else if (incidents->is_linking)
         (void)ask(incidents, AW_QUERY_INCIDENT, 1); /* or it is answered */
     else

@@ -91,6 +91,17 @@ def test_by_hand(t):
     equal((back["linked"], len(back["refused"])), (1, 2), "by hand it comes back")
 
 
+def test_many_by_hand(t):
+    """More than one piece of a request that names tickets."""
+    server = t.server()
+    api = server.api()
+    tickets = [receipt["ticket"] for receipt in api.receipts(Messages().many(300))]
+    made = make_incident(api, tickets=tickets + ["t0"])
+    equal((made["linked"], made["open"], len(made["refused"])), (300, 300, 1), "each is told of")
+    path = "/v1/incidents/%s/unlink" % made["incident"]
+    equal(status(api.send("POST", path, {"tickets": tickets}), 200, "unlink").value["open"], 0, "all are out")
+
+
 def test_refusals(t):
     """Bad bodies, unknown ids, versions, keys."""
     server = t.server()
