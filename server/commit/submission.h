@@ -256,19 +256,25 @@ struct aw_submission {
     bool             is_atomic;  /* all of the commands, or none of them: aw_command_is_bulk, each of another ticket */
     struct aw_park  *pull;       /* LEASE commands: whose they are, so that tickets aside have their place; else NULL */
     bool             none_aside; /* committer: nothing that waits aside is left for this pull */
-    /* QUERY */
-    struct aw_query *query;
     /* PARK */
     struct aw_park park;
-    /* AWAIT */
-    const struct aw_account_name *accounts;
-    uint32_t                      account_count;
-    /* WATCH, FOLLOW */
-    uint64_t seen_seq; /* by aw_lanes_published; FOLLOW: the version of the surge that it knows */
-    /* FOLLOW */
-    struct aw_surge_view *surge; /* written only when it comes back with AW_OK */
-    /* CANCEL */
-    struct aw_submission *target;
+    /* By kind: what waits is small. */
+    union {
+        /* QUERY */
+        struct aw_query *query;
+        /* AWAIT */
+        struct {
+            const struct aw_account_name *accounts;
+            uint32_t                      account_count;
+        };
+        /* WATCH, FOLLOW */
+        struct {
+            uint64_t              seen_seq; /* by aw_lanes_published; FOLLOW: the version of the surge that it knows */
+            struct aw_surge_view *surge;    /* FOLLOW: written only when it comes back with AW_OK */
+        };
+        /* CANCEL */
+        struct aw_submission *target;
+    };
 };
 
 #endif
