@@ -292,6 +292,7 @@ def test_presence(t):
     make = Messages()
     api = server.api("sam")
     stream = join(server, "ann", query="?units=2")
+    until("the stream waits", lambda: server.metrics().get("aswolk_parked_pulls") == 1)  # first, so that it is served first
     poll = server.api("bob")
     waiting = poll.begin_pull(wait_s=50)
     until("both wait", lambda: server.metrics().get("aswolk_parked_pulls") == 2)
