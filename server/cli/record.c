@@ -209,12 +209,12 @@ add_forecast(json_t *object, const struct aw_in_forecast *forecast)
     add_number(object, "group", forecast->group);
     for (unsigned class_ = 0; class_ < AW_CLASS_COUNT; class_++) {
         const struct aw_told_wait *wait = &forecast->waits[aw_promise_wait_of((enum aw_class)class_, 0, 0)];
-        const uint64_t             step_min = AW_PROMISE_STEP_MS / (60 * AW_MS_PER_S);
+        const json_int_t           step_min = AW_PROMISE_STEP_MS / (60 * AW_MS_PER_S);
 
         if (wait->steps[AW_HALF] != 0)
-            (void)json_object_set_new(object, aw_class_name((enum aw_class)class_),
-                                      json_pack("[I, I]", (json_int_t)(wait->steps[AW_HALF] * step_min),
-                                                (json_int_t)(wait->steps[AW_NINE_OF_TEN] * step_min)));
+            (void)json_object_set_new(
+                object, aw_class_name((enum aw_class)class_),
+                json_pack("[I, I]", wait->steps[AW_HALF] * step_min, wait->steps[AW_NINE_OF_TEN] * step_min));
     }
     for (uint32_t i = 0; i < forecast->lane_count; i++) {
         char lane[16];

@@ -161,7 +161,7 @@ sort_by_slot(struct aw_state *state, uint32_t list)
 
         list = links_of(state, run)->next;
         links_of(state, run)->next = 0;
-        for (; runs[i] != 0 && i < SORT_RUNS - 1; i++) {
+        for (; i < SORT_RUNS - 1 && runs[i] != 0; i++) {
             run = merge(state, runs[i], run);
             runs[i] = 0;
         }

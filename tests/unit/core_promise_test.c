@@ -332,7 +332,7 @@ test_a_promise_moves(void **unused)
 static struct aw_census_ticket
 find_in_census(const struct kit *kit, struct aw_ticket_id ticket, aw_ms since, bool *ret_is_there)
 {
-    struct aw_census_ticket found = {.lane = 0}, one;
+    struct aw_census_ticket found = {.lane = 0}, one = {.lane = 0};
     struct aw_census        census = {.since = since, .tickets = &one, .room = 1, .next = 1};
     uint32_t                steps = 0;
 
