@@ -20,9 +20,8 @@ window_end(const struct aw_session *session, const struct aw_request *request)
 {
     if (request->_is_framed)
         return aw_after(request->_window_at, session->edge->limits.early_reset_ms);
-    /* A window that was not begun begins at the next step; a step a second from now is soon enough. */
-    return request->_window_at == 0 ? session->now + AW_NS_PER_S
-                                    : aw_after(request->_window_at, session->edge->limits.rate_window_ms);
+    /* One that was not begun begins at the next step, which is due: counted from the last input, a trickle would put it off. */
+    return request->_window_at == 0 ? 0 : aw_after(request->_window_at, session->edge->limits.rate_window_ms);
 }
 
 static aw_ns

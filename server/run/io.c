@@ -462,6 +462,14 @@ make_edge(struct aw_io *io)
 
     config.limits.connections_max = (uint32_t)settings->connections_max;
     config.limits.drain_ms = (uint32_t)(settings->drain_s * AW_MS_PER_S);
+    config.limits.hello_ms = (uint32_t)settings->http_hello_ms;
+    config.limits.settings_ack_ms = (uint32_t)settings->http_settings_ack_ms;
+    config.limits.frame_ms = (uint32_t)settings->http_frame_ms;
+    config.limits.rate_window_ms = (uint32_t)settings->http_rate_window_ms;
+    config.limits.idle_ms = (uint32_t)settings->http_idle_ms;
+    config.limits.quiet_ms = (uint32_t)settings->http_quiet_ms;
+    config.limits.ping_ack_ms = (uint32_t)settings->http_ping_ack_ms;
+    config.limits.age_ms = (uint32_t)settings->http_age_ms;
     if (!aw_random(&config.seed, sizeof(config.seed)))
         return AW_E_IO;
     return aw_edge_new(&io->edge, &config);

@@ -485,9 +485,9 @@ window_drip_reader(void **state)
     rig->answer = aw_slice_of(big_answer, sizeof(big_answer));
     rig_get(rig, 1, "/");
     while (!rig->streams[1].is_reset && seconds < 60) {
+        rig_wait(rig, 1);
         rig_u32_frame(rig, NGHTTP2_WINDOW_UPDATE, 1, 1);
         rig_u32_frame(rig, NGHTTP2_WINDOW_UPDATE, 0, 1);
-        rig_wait(rig, 1);
         seconds++;
     }
     assert_in_range(seconds, 8, 20);
