@@ -221,9 +221,14 @@ run(struct aw_cli *cli, int argc, char **argv)
 {
     struct walk            walk = {.cli = cli};
     struct aw_audit_result result;
-    int                    code = aw_cli_folder_open(&walk.folder, cli, argc, argv);
     enum aw_err            err;
+    int                    code;
 
+    if (argc != 1) {
+        aw_cli_error(cli, "takes one data folder, that of aswolkd --data");
+        return AW_CLI_USAGE;
+    }
+    code = aw_cli_folder_open(&walk.folder, cli, argv[0]);
     if (code == AW_CLI_OK) {
         err = begin_walk(&walk);
         if (err == AW_OK)

@@ -80,6 +80,7 @@ extern const struct aw_cli_command aw_cli_presence;
 extern const struct aw_cli_command aw_cli_replies;
 extern const struct aw_cli_command aw_cli_incident;
 extern const struct aw_cli_command aw_cli_journal;
+extern const struct aw_cli_command aw_cli_verify_command;
 extern const struct aw_cli_command aw_cli_audit;
 extern const struct aw_cli_command aw_cli_health;
 extern const struct aw_cli_command aw_cli_response_time;

@@ -10,23 +10,30 @@
 #define BLOCK_BYTES        ((size_t)64 * 1024)
 #define ARENA_BYTES_MAX    ((size_t)16 * 1024 * 1024)
 
-int
-aw_cli_folder_open(struct aw_cli_folder *folder, struct aw_cli *cli, int argc, char **argv)
+static int
+say_refused(struct aw_cli *cli, enum aw_err err, const struct aw_why *why)
 {
-    struct aw_store_config config = {.access = AW_STORE_READ};
+    json_t *line;
+
+    aw_cli_error(cli, "%s%s", why->text, err == AW_E_NOT_FOUND ? " (DIR is what aswolkd has as --data)" : "");
+    if (cli->common.json) {
+        line = json_pack("{s:b,s:s,s:s}", "ok", 0, "error", aw_err_problem(err), "detail", why->text);
+        aw_cli_print_json(line);
+        json_decref(line);
+    }
+    return AW_CLI_FAILED;
+}
+
+int
+aw_cli_folder_open(struct aw_cli_folder *folder, struct aw_cli *cli, const char *path)
+{
+    struct aw_store_config config = {.access = AW_STORE_READ, .folder = path};
     enum aw_err            err;
 
     *folder = (struct aw_cli_folder){.journal = NULL};
-    if (argc != 1) {
-        aw_cli_error(cli, "takes one data folder, that of aswolkd --data");
-        return AW_CLI_USAGE;
-    }
-    config.folder = argv[0];
     err = aw_lmdb_open(&folder->journal, &folder->table, &config, &folder->why);
-    if (err != AW_OK) {
-        aw_cli_error(cli, "%s%s", folder->why.text, err == AW_E_NOT_FOUND ? " (DIR is what aswolkd has as --data)" : "");
-        return AW_CLI_FAILED;
-    }
+    if (err != AW_OK)
+        return say_refused(cli, err, &folder->why);
     folder->blocks = aw_blocks_new(BLOCK_BYTES, ARENA_BYTES_MAX);
     folder->reader = aw_journal_reader_new(folder->journal);
     if (folder->blocks == NULL || folder->reader == NULL) {

@@ -21,8 +21,8 @@ struct aw_cli_folder {
     struct aw_why             why;   /* of what failed last */
 };
 
-/* Opens the data folder that a command takes as its one argument. AW_CLI_OK; else it was said why not. To be closed in any case. */
-AW_MUST_USE int aw_cli_folder_open(struct aw_cli_folder *folder, struct aw_cli *cli, int argc, char **argv);
+/* Opens the data folder or backup at `path`. AW_CLI_OK; else it was said why not. To be closed in any case. */
+AW_MUST_USE int aw_cli_folder_open(struct aw_cli_folder *folder, struct aw_cli *cli, const char *path);
 void            aw_cli_folder_close(struct aw_cli_folder *folder);
 
 /* Begins a snapshot, which aw_journal_read_end ends. */

@@ -427,6 +427,15 @@ prepare_process(struct aw_server *server)
     aw_spare_init(&server->spare);
 }
 
+/* Who reads the refusal may be in a hurry, and must not be tempted to delete anything. */
+static void
+say_way_out(const char *folder)
+{
+    aw_log(AW_LOG_ERROR, "the store is damaged; it was left as it is, and nothing in it needs to be deleted",
+           aw_log_str("data", folder), aw_log_str("look", "aswolk verify DATA"),
+           aw_log_str("restore", "aswolk restore BACKUP NEW-FOLDER, then start with --data NEW-FOLDER"));
+}
+
 enum aw_err
 aw_server_run(const struct aw_settings *settings, struct aw_why *why)
 {
@@ -448,6 +457,8 @@ aw_server_run(const struct aw_settings *settings, struct aw_why *why)
     } else if (err == AW_OK && aw_committer_role(server->committer) == AW_ROLE_BROKEN) {
         err = aw_why(why, AW_E_STORE_BROKEN, "the store failed while serving; see the log");
     }
+    if (err == AW_E_CORRUPT)
+        say_way_out(settings->data);
     free_server(server);
     return err;
 }

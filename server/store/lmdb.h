@@ -173,6 +173,8 @@ AW_MUST_USE int aw_lmdb_get_anchor(const struct aw_lmdb *store, MDB_txn *txn, st
 /* lmdb_table.c */
 /* Finds the current generation. AW_E_CORRUPT, AW_E_IO. */
 AW_MUST_USE enum aw_err aw_lmdb_table_open(struct aw_lmdb *store, struct aw_why *why);
+/* The mark as it is stored. False: it fails its checks. */
+AW_MUST_USE bool aw_lmdb_mark_read(struct aw_slice bytes, struct aw_checkpoint_mark *ret_mark, uint32_t *ret_generation);
 /* The flush that held the mark, if any, succeeded. */
 void aw_lmdb_table_flushed(struct aw_lmdb *store);
 

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "store/lmdb.h"
+#include "store/pages.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,6 +36,8 @@
 #define RESERVE_DEFAULT   (UINT64_C(64) << 20)
 #define READERS_DEFAULT   64U
 #define READERS_OURS      8U /* the look after a commit, the start, and tools beside us */
+
+#define SNAPSHOT_TRIES 64U
 
 #define IDENTITY_TEXT  "identity"
 #define IDENTITY_MAGIC "aswolk store\n" /* 12 letters and a line end, without its NUL */
@@ -239,27 +242,55 @@ env_new(MDB_env **ret_env, const struct aw_store_config *config, struct aw_why *
     return AW_OK;
 }
 
-/* A page behind the end of the file cannot be mapped: better an error here than a fault in the middle of a read. */
+/* The pages as a snapshot has them, which is held meanwhile: a writer beside us then writes over none of them, but may over the
+ * head that it began with. */
 static enum aw_err
-check_length(MDB_env *env, struct aw_why *why)
+check_pages(MDB_env *env, enum aw_pages_depth depth, struct aw_pages_sum *ret_sum, struct aw_why *why)
 {
-    struct stat file;
-    MDB_envinfo info;
-    MDB_stat    stat_main;
+    MDB_txn    *txn;
+    enum aw_err err = AW_E_AGAIN;
     int         fd;
     int         rc = mdb_env_get_fd(env, &fd);
 
-    if (rc == MDB_SUCCESS)
-        rc = mdb_env_info(env, &info);
-    if (rc == MDB_SUCCESS)
-        rc = mdb_env_stat(env, &stat_main);
     if (rc != MDB_SUCCESS)
         return aw_lmdb_err(rc, why, "looking at the data file");
-    if (fstat(fd, &file) != 0)
-        return aw_why_errno(why, AW_E_IO, errno, "the data file");
-    if ((uint64_t)file.st_size < (info.me_last_pgno + 1) * stat_main.ms_psize)
-        return aw_why(why, AW_E_CORRUPT, "the data file is shorter than its last page");
-    return AW_OK;
+    for (unsigned i = 0; i < SNAPSHOT_TRIES && err == AW_E_AGAIN; i++) {
+        rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
+        if (rc != MDB_SUCCESS)
+            return aw_lmdb_err(rc, why, "looking at the data file");
+        err = aw_pages_check(fd, mdb_txn_id(txn), depth, ret_sum, why);
+        mdb_txn_abort(txn);
+    }
+    return err;
+}
+
+enum aw_err
+aw_lmdb_check(struct aw_journal *journal, struct aw_pages_sum *ret_sum, struct aw_why *why)
+{
+    return check_pages(aw_lmdb_of(journal)->env, AW_PAGES_ALL, ret_sum, why);
+}
+
+/* Lines of LMDB's list of readers: "pid thread txn", under a heading. */
+static int
+note_other(const char *line, void *user)
+{
+    bool *is_other = user;
+    long  pid = strtol(line, NULL, 10);
+
+    *is_other = *is_other || (pid > 0 && pid != (long)getpid());
+    return 0;
+}
+
+bool
+aw_lmdb_is_shared(struct aw_journal *journal)
+{
+    bool is_other = false;
+    int  dead;
+
+    /* Fails for a store without a table of readers, which nobody serves. */
+    (void)mdb_reader_check(aw_lmdb_of(journal)->env, &dead);
+    (void)mdb_reader_list(aw_lmdb_of(journal)->env, note_other, &is_other);
+    return is_other;
 }
 
 /* Who the store in an open environment is. */
@@ -270,12 +301,9 @@ read_identity(MDB_env *env, struct aw_store_identity *ret_identity, struct aw_wh
     MDB_val     value;
     MDB_txn    *txn;
     MDB_dbi     meta;
-    enum aw_err err = check_length(env, why);
-    int         rc;
+    enum aw_err err = AW_OK;
+    int         rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
 
-    if (err != AW_OK)
-        return err;
-    rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
     if (rc != MDB_SUCCESS)
         return aw_lmdb_err(rc, why, "reading the identity");
     rc = mdb_dbi_open(txn, tree_specs[AW_TREE_META].name, tree_specs[AW_TREE_META].flags, &meta);
@@ -295,16 +323,19 @@ read_identity(MDB_env *env, struct aw_store_identity *ret_identity, struct aw_wh
 static enum aw_err
 look_identity(const char *path, const struct aw_store_config *config, struct aw_store_identity *ret_identity, struct aw_why *why)
 {
-    MDB_env    *env = NULL;
-    enum aw_err err;
-    int         rc;
+    struct aw_pages_sum sum;
+    MDB_env            *env = NULL;
+    enum aw_err         err;
+    int                 rc;
 
     err = env_new(&env, config, why);
     if (err != AW_OK)
         return err;
     AW_ASSERT(env != NULL);
     rc = mdb_env_open(env, path, MDB_NOSUBDIR | MDB_RDONLY | MDB_NOLOCK | MDB_NOTLS, 0600);
-    err = rc == MDB_SUCCESS ? read_identity(env, ret_identity, why) : aw_lmdb_err(rc, why, "opening the data file");
+    err = rc == MDB_SUCCESS ? check_pages(env, AW_PAGES_START, &sum, why) : aw_lmdb_err(rc, why, "opening the data file");
+    if (err == AW_OK)
+        err = read_identity(env, ret_identity, why);
     mdb_env_close(env);
     if (err != AW_OK)
         aw_why_prefix(why, "%s", path);
@@ -398,12 +429,13 @@ open_trees(struct aw_lmdb *store)
 static enum aw_err
 open_env(struct aw_lmdb *store, const struct aw_store_config *config, struct aw_why *why)
 {
-    unsigned    flags = MDB_NOTLS;
-    char        path[PATH_BYTES];
-    MDB_stat    stat_main;
-    enum aw_err err;
-    int         dead;
-    int         rc;
+    struct aw_pages_sum sum;
+    unsigned            flags = MDB_NOTLS;
+    char                path[PATH_BYTES];
+    MDB_stat            stat_main;
+    enum aw_err         err;
+    int                 dead;
+    int                 rc;
 
     if (store->read_only) {
         flags |= MDB_RDONLY;
@@ -420,7 +452,9 @@ open_env(struct aw_lmdb *store, const struct aw_store_config *config, struct aw_
     rc = mdb_env_open(store->env, config->folder, flags, 0600);
     if (rc != MDB_SUCCESS)
         return aw_lmdb_err(rc, why, config->folder);
-    err = read_identity(store->env, &store->identity, why);
+    err = store->read_only ? check_pages(store->env, AW_PAGES_START, &sum, why) : AW_OK;
+    if (err == AW_OK)
+        err = read_identity(store->env, &store->identity, why);
     if (err != AW_OK)
         return err;
     rc = mdb_reader_check(store->env, &dead);
@@ -439,16 +473,26 @@ open_env(struct aw_lmdb *store, const struct aw_store_config *config, struct aw_
     return AW_OK;
 }
 
+/* Before LMDB sees it: it would divide by what a damaged head says. */
 static enum aw_err
 check_file(const char *path, struct aw_why *why)
 {
     struct stat file;
+    enum aw_err err;
+    int         fd;
 
     if (stat(path, &file) != 0)
         return aw_why_errno(why, errno == ENOENT || errno == ENOTDIR ? AW_E_NOT_FOUND : AW_E_IO, errno, "%s", path);
     if (file.st_size == 0) /* LMDB would take it for one to be created */
         return aw_why(why, AW_E_CORRUPT, "%s: the data file is empty", path);
-    return AW_OK;
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return aw_why_errno(why, AW_E_IO, errno, "%s", path);
+    err = aw_pages_check_heads(fd, why);
+    (void)close(fd); /* read-only: nothing to lose */
+    if (err != AW_OK)
+        aw_why_prefix(why, "%s", path);
+    return err;
 }
 
 static enum aw_err

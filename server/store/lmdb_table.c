@@ -39,13 +39,13 @@ mark_write(const struct aw_checkpoint_mark *mark, uint32_t generation, uint8_t t
     memcpy(to + MARK_BYTES - 4, &crc, 4);
 }
 
-static bool
-mark_read(const MDB_val *value, struct aw_checkpoint_mark *ret_mark, uint32_t *ret_generation)
+bool
+aw_lmdb_mark_read(struct aw_slice bytes, struct aw_checkpoint_mark *ret_mark, uint32_t *ret_generation)
 {
-    const uint8_t *from = value->mv_data;
+    const uint8_t *from = (const uint8_t *)bytes.ptr;
     uint32_t       crc;
 
-    if (value->mv_size != MARK_BYTES)
+    if (bytes.len != MARK_BYTES)
         return false;
     memcpy(&crc, from + MARK_BYTES - 4, 4);
     if (aw_crc32c(0, from, MARK_BYTES - 4) != crc)
@@ -77,7 +77,7 @@ aw_lmdb_table_open(struct aw_lmdb *store, struct aw_why *why)
     generations->growing = AW_GENERATION_NONE;
     rc = mdb_get(txn, store->tree[AW_TREE_META], &key, &value);
     if (rc == MDB_SUCCESS) {
-        if (!mark_read(&value, &generations->mark, &generations->current))
+        if (!aw_lmdb_mark_read(aw_slice_of(value.mv_data, value.mv_size), &generations->mark, &generations->current))
             err = aw_why(why, AW_E_CORRUPT, "the checkpoint mark fails its checks");
     } else if (rc != MDB_NOTFOUND) {
         err = aw_lmdb_err(rc, why, "reading the checkpoint mark");

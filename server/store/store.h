@@ -34,6 +34,12 @@ struct aw_store_config {
  * what the disk holds. With AW_STORE_READ only readers, identity and the table's reads may be called. */
 AW_MUST_USE enum aw_err aw_lmdb_open(struct aw_journal **ret_journal, struct aw_table **ret_table,
                                      const struct aw_store_config *config, struct aw_why *why);
+/* Walks through all pages of an opened store, as they are now: store/pages.h says what is checked, and fails with what. Holds one
+ * snapshot meanwhile: not for a store that a server writes to, whose pages it would keep from being used again. */
+struct aw_pages_sum;
+AW_MUST_USE enum aw_err aw_lmdb_check(struct aw_journal *journal, struct aw_pages_sum *ret_sum, struct aw_why *why);
+/* Whether another process reads or serves it just now. */
+bool aw_lmdb_is_shared(struct aw_journal *journal);
 /* Takes effect with the next room. Thread: the committer. */
 void aw_lmdb_set_bytes_max(struct aw_journal *journal, uint64_t bytes_max);
 
