@@ -1442,7 +1442,7 @@ write_incident_keys(struct aw_writer *writer, const struct aw_incident_answer *i
 
         if (key->kind != kind)
             continue;
-        if (kind == AW_INCIDENT_AIRPORT) {
+        if (kind != AW_INCIDENT_FLIGHT) {
             aw_writer_str(writer, aw_slice_of(key->name, key->name_len));
             continue;
         }
@@ -1469,6 +1469,8 @@ write_incident_fields(struct aw_writer *writer, const struct aw_incident_answer 
     write_incident_keys(writer, incident, AW_INCIDENT_FLIGHT);
     KEY(writer, "airports");
     write_incident_keys(writer, incident, AW_INCIDENT_AIRPORT);
+    KEY(writer, "bookings");
+    write_incident_keys(writer, incident, AW_INCIDENT_BOOKING);
     KEY(writer, "follow");
     aw_writer_bool(writer, incident->follows);
     KEY(writer, "opened_at");

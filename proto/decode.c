@@ -536,6 +536,8 @@ decode_field(struct decoder *decoder, const struct aw_field *field, const msgpac
         return decode_pairs(decoder, field, value, to, beside);
     if (field->type == AW_TYPE_UNITS)
         return decode_units(decoder, field, value, to, beside);
+    if (field->given != 0)
+        *(bool *)(object + field->given) = true;
     if (field->items_max > 0 && field->type != AW_TYPE_WORDS)
         return decode_list(decoder, field, value, to, beside);
     return decode_one(decoder, field, value, to, beside);

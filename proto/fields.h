@@ -21,7 +21,7 @@ enum aw_object_kind {
 };
 
 /* What a value is and where it goes. With items_max above 0 it is a list of such values: a pointer to an array goes to `at`, the
- * count (uint32_t) to `beside`. */
+ * count (uint32_t) to `beside`, whether it was sent, be it empty, to `given`, if not 0. */
 enum aw_type {
     AW_TYPE_TEXT,    /* struct aw_slice; anything but NUL */
     AW_TYPE_ID,      /* struct aw_slice; no control characters */
@@ -55,6 +55,7 @@ struct aw_field {
     uint8_t                width; /* of the member, in bytes */
     uint16_t               at;
     uint16_t               beside;
+    uint16_t               given; /* of a list: bool */
     uint32_t               items_max;
     uint32_t               bytes_max; /* of a text; 0: its shape gives its length */
     bool                   empty_ok;  /* a text may be empty, which is the same as absent */

@@ -140,6 +140,7 @@ struct aw_ticket_filter {
     struct aw_slice account;
     struct aw_slice flight; /* number/date */
     struct aw_slice airport;
+    struct aw_slice booking;
     struct aw_slice agent;
     uint64_t        older_than_s; /* 0: any age */
     bool            deferred_known;
@@ -261,6 +262,8 @@ struct aw_incident_request {
     uint32_t                         flight_count;
     const struct aw_slice           *airports;
     uint32_t                         airport_count;
+    const struct aw_slice           *bookings;
+    uint32_t                         booking_count;
     const struct aw_slice           *tickets;
     uint32_t                         ticket_count;
     bool                             follow_known;
@@ -268,7 +271,7 @@ struct aw_incident_request {
     bool                             dry_run;
 };
 
-/* PATCH /v1/incidents/{id}: what is left out stays as it is; flights and airports go together. */
+/* PATCH /v1/incidents/{id}: what is left out stays as it is; flights, airports and bookings go together. */
 struct aw_incident_patch {
     uint8_t                          state; /* enum aw_incident_state; NONE */
     struct aw_slice                  title;
@@ -276,6 +279,9 @@ struct aw_incident_patch {
     uint32_t                         flight_count;
     const struct aw_slice           *airports;
     uint32_t                         airport_count;
+    const struct aw_slice           *bookings;
+    uint32_t                         booking_count;
+    bool                             keys_known; /* any of these three was sent, be it empty */
     bool                             follow_known;
     bool                             follow;
     bool                             dry_run;

@@ -503,7 +503,7 @@ note_proposal(struct desk *desk, const struct aw_command *command)
     for (uint32_t cluster = 1; cluster <= desk->setup->scenario->clusters; cluster++) {
         char text[AW_FLIGHT_NUMBER_BYTES_MAX];
 
-        if (cluster_flight(cluster, text).flight_hash == in->keys[0].flight_hash)
+        if (cluster_flight(cluster, text).flight_hash == in->keys[0].hash)
             sim_supervisors_name(desk->supervisors, cluster, command->out.u.incident.incident);
     }
 }
@@ -573,7 +573,7 @@ open_incident(struct desk *desk, const struct sim_answering *answering)
     char                   text[AW_FLIGHT_NUMBER_BYTES_MAX];
     struct aw_flight_fact  flight = cluster_flight(answering->cluster, text);
     struct aw_incident_key key = {
-        .kind = AW_INCIDENT_FLIGHT, .flight_hash = flight.flight_hash, .name = flight.number, .date_days = flight.date_days};
+        .kind = AW_INCIDENT_FLIGHT, .hash = flight.flight_hash, .name = flight.number, .date_days = flight.date_days};
     struct aw_command open = {
         .kind = AW_COMMAND_INCIDENT,
         .in.incident = {.incident = answering->incident, .state = AW_INCIDENT_OPEN, .by = AW_SLICE("supervisor")}};

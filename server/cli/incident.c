@@ -15,6 +15,7 @@
 struct incident_options {
     const char *flights;
     const char *airports;
+    const char *bookings;
     const char *tickets;
     const char *state;
     const char *digest;
@@ -35,6 +36,11 @@ static const struct aw_cli_option incident_options[] = {
      .value = "AMS,...",
      .offset = offsetof(struct incident_options, airports),
      .about = "make: and about any of these, or a flight from or to one"},
+    {.name = "bookings",
+     .type = AW_CLI_TEXT,
+     .value = "CODE,...",
+     .offset = offsetof(struct incident_options, bookings),
+     .about = "make: and about any of these"},
     {.name = "tickets",
      .type = AW_CLI_TEXT,
      .value = "ID,...",
@@ -75,6 +81,10 @@ print_keys(const json_t *incident)
     json_array_foreach(json_object_get(incident, "airports"), i, key)
     {
         (void)printf(" %s", json_string_value(key));
+    }
+    json_array_foreach(json_object_get(incident, "bookings"), i, key)
+    {
+        (void)printf(" booking %s", json_string_value(key));
     }
 }
 
@@ -218,6 +228,8 @@ make(struct aw_cli *cli, const char *title)
         (void)json_object_set_new(body, "flights", flights);
     if (options->airports != NULL)
         (void)json_object_set_new(body, "airports", aw_cli_list(options->airports));
+    if (options->bookings != NULL)
+        (void)json_object_set_new(body, "bookings", aw_cli_list(options->bookings));
     if (options->tickets != NULL)
         (void)json_object_set_new(body, "tickets", aw_cli_list(options->tickets));
     if (options->no_follow)

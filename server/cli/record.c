@@ -556,6 +556,8 @@ add_incident_id(json_t *object, struct aw_incident_id id)
 static void
 add_incident(json_t *object, const struct aw_in_incident *in, struct aw_incident_id id)
 {
+    static const char *const names[] = {
+        [AW_INCIDENT_FLIGHT] = "flight", [AW_INCIDENT_AIRPORT] = "airport", [AW_INCIDENT_BOOKING] = "booking"};
     json_t *keys = json_array();
 
     add_incident_id(object, id);
@@ -566,7 +568,7 @@ add_incident(json_t *object, const struct aw_in_incident *in, struct aw_incident
         json_t *key = json_object();
         char    date[11];
 
-        add_slice(key, in->keys[i].kind == AW_INCIDENT_FLIGHT ? "flight" : "airport", in->keys[i].name);
+        add_slice(key, names[in->keys[i].kind], in->keys[i].name);
         if (in->keys[i].kind == AW_INCIDENT_FLIGHT) {
             aw_date_format(in->keys[i].date_days, date);
             (void)json_object_set_new(key, "date", json_string(date));

@@ -18,6 +18,7 @@ struct filter {
     const char *account;
     const char *flight;
     const char *airport;
+    const char *booking;
     const char *agent;
     const char *older_than_s;
     const char *deferred;
@@ -38,7 +39,7 @@ static const struct {
     {"flight", offsetof(struct filter, flight), TEXT},     {"airport", offsetof(struct filter, airport), TEXT},
     {"agent", offsetof(struct filter, agent), TEXT},       {"older_than_s", offsetof(struct filter, older_than_s), NUMBER},
     {"deferred", offsetof(struct filter, deferred), FLAG}, {"incident", offsetof(struct filter, incident), TEXT},
-    {"promise", offsetof(struct filter, promise), TEXT},
+    {"promise", offsetof(struct filter, promise), TEXT},   {"booking", offsetof(struct filter, booking), TEXT},
 };
 
 /* Both commands have these, in front of their own. --agent is who asks, as with every command. */
@@ -83,6 +84,11 @@ static const struct {
          .value = "IATA",                                                                                                        \
          .offset = offsetof(struct tag, filter.airport),                                                                         \
          .about = "about this airport, by itself or as an end of a flight"},                                                     \
+        {.name = "booking",                                                                                                      \
+         .type = AW_CLI_TEXT,                                                                                                    \
+         .value = "CODE",                                                                                                        \
+         .offset = offsetof(struct tag, filter.booking),                                                                         \
+         .about = "about this booking"},                                                                                         \
         {.name = "holder",                                                                                                       \
          .type = AW_CLI_TEXT,                                                                                                    \
          .value = "AGENT",                                                                                                       \
@@ -233,7 +239,7 @@ run_tickets(struct aw_cli *cli, int argc, char **argv)
 const struct aw_cli_command aw_cli_tickets = {
     .name = "tickets",
     .arguments = "",
-    .summary = "tickets by state, lane, class, customer, flight, age",
+    .summary = "tickets by state, lane, class, customer, flight, booking, age",
     .about = "Lists the tickets that fit all that is asked, oldest first, as they are now. With --json one a line. Example:\n"
              "aswolk tickets --state waiting --class care,imminent --older-than 1800",
     .options = tickets_options,

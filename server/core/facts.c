@@ -3,7 +3,8 @@
  * A ticket's departure is never stored as such: it follows from the flights that its messages name and from what FLIGHT and AIRPORT
  * said of them, before or after. So an event changes one row, its undo gives exactly what was before, and a message that comes
  * later is treated alike. Facts lie in lists by ticket, by flight and by airport, doubly linked, so that a fact leaves the list of
- * a large airport as fast as that of a small one. The lists are derived, and nothing depends on the order in one.
+ * a large airport as fast as that of a small one. The lists are derived, and nothing depends on the order in one. A booking is in
+ * none: no event names one, and incidents find their tickets by a round (incident.h).
  */
 #include "core/incident.h"
 
@@ -29,7 +30,7 @@ list_of(struct aw_state *state, uint32_t fact, enum aw_fact_list list)
     uint32_t                  airport;
 
     if (list == AW_FACTS_BY_FLIGHT)
-        return row->flight == 0 ? NULL : flight_list(state, row->flight);
+        return row->hash == 0 || row->kind == AW_FACT_BOOKING ? NULL : flight_list(state, row->hash);
     airport = aw_airport_number(list == AW_FACTS_BY_FROM ? row->from : row->to);
     return airport == AW_AIRPORT_CODES ? NULL : &state->airport_links[airport].first[list - AW_FACTS_BY_FROM];
 }
@@ -198,9 +199,9 @@ find_same(const struct aw_state *state, const struct aw_fact_row *want)
     for (uint32_t slot = state->ticket_facts[want->ticket]; slot != 0; slot = aw_fact_at(state, slot)->links.next) {
         const struct aw_fact_row *row = aw_fact_at(state, slot);
 
-        if (row->kind != want->kind || row->flight != want->flight)
+        if (row->kind != want->kind || row->hash != want->hash)
             continue;
-        if (row->flight != 0 ||
+        if (row->hash != 0 ||
             (row->departs_at == want->departs_at && is_same_code(row->from, want->from) && is_same_code(row->to, want->to)))
             return slot;
     }
@@ -267,7 +268,7 @@ tell_again(struct aw_state *state, uint32_t slot, const struct aw_fact_row *want
 static bool
 says_nothing(const struct aw_fact_row *want)
 {
-    return want->flight == 0 && want->departs_at == 0 && aw_airport_number(want->from) == AW_AIRPORT_CODES &&
+    return want->hash == 0 && want->departs_at == 0 && aw_airport_number(want->from) == AW_AIRPORT_CODES &&
            aw_airport_number(want->to) == AW_AIRPORT_CODES;
 }
 
@@ -304,7 +305,7 @@ add_fact(struct aw_state *state, const struct aw_fact_row *want)
 uint32_t
 aw_facts_need(const struct aw_in_message *in)
 {
-    return in->flight_count + in->airport_count + (in->departs_at != 0 ? 1 : 0);
+    return in->flight_count + in->airport_count + (in->departs_at != 0 ? 1 : 0) + (in->booking_hash != 0 ? 1 : 0);
 }
 
 /* A departure that no flight of the message tells. */
@@ -336,7 +337,7 @@ aw_facts_add(struct aw_state *state, uint32_t ticket, const struct aw_in_message
     for (uint32_t i = 0; i < in->flight_count; i++) {
         struct aw_fact_row fact = said;
 
-        fact.flight = in->flights[i].flight_hash;
+        fact.hash = in->flights[i].flight_hash;
         fact.departs_at = in->flights[i].departs_at;
         memcpy(&fact.from, in->flights[i].from, sizeof(fact.from));
         memcpy(&fact.to, in->flights[i].to, sizeof(fact.to));
@@ -350,6 +351,13 @@ aw_facts_add(struct aw_state *state, uint32_t ticket, const struct aw_in_message
         fact.departs_at = in->departs_at;
         is_news |= add_fact(state, &fact);
     }
+    if (in->booking_hash != 0) {
+        struct aw_fact_row fact = said;
+
+        fact.kind = AW_FACT_BOOKING;
+        fact.hash = in->booking_hash;
+        (void)add_fact(state, &fact); /* no class follows from it */
+    }
     return is_news;
 }
 
@@ -358,11 +366,11 @@ aw_facts_add(struct aw_state *state, uint32_t ticket, const struct aw_in_message
 static struct aw_fact_row
 row_of(const struct aw_told_fact *fact, uint32_t ticket)
 {
-    return (struct aw_fact_row){.flight = fact->flight,
+    return (struct aw_fact_row){.hash = fact->hash,
                                 .departs_at = fact->departs_at,
                                 .said_at = fact->said_at,
                                 .seq = fact->seq & AW_ROW_SEQ_MAX,
-                                .kind = fact->is_airport ? AW_FACT_AIRPORT : AW_FACT_FLIGHT,
+                                .kind = (unsigned)fact->kind & 0xF,
                                 .from = fact->from,
                                 .to = fact->to,
                                 .ticket = ticket};
@@ -395,7 +403,7 @@ find_message(const struct aw_state *state, uint64_t seq)
 {
     uint32_t slot = state->flight_facts[seq % AW_FLIGHT_BUCKETS];
 
-    while (slot != 0 && (aw_fact_at(state, slot)->kind != AW_FACT_MESSAGE || aw_fact_at(state, slot)->flight != seq))
+    while (slot != 0 && (aw_fact_at(state, slot)->kind != AW_FACT_MESSAGE || aw_fact_at(state, slot)->hash != seq))
         slot = aw_fact_at(state, slot)->links.in[AW_FACTS_BY_FLIGHT].next;
     return slot;
 }
@@ -411,7 +419,7 @@ aw_state_moved_to(const struct aw_state *state, uint64_t seq)
 void
 aw_facts_move_message(struct aw_state *state, uint32_t ticket, uint64_t seq)
 {
-    struct aw_fact_row row = {.flight = seq, .seq = seq & AW_ROW_SEQ_MAX, .kind = AW_FACT_MESSAGE, .ticket = ticket};
+    struct aw_fact_row row = {.hash = seq, .seq = seq & AW_ROW_SEQ_MAX, .kind = AW_FACT_MESSAGE, .ticket = ticket};
     uint32_t           slot = find_message(state, seq);
 
     if (slot != 0) {
@@ -470,7 +478,7 @@ static bool
 find_departure(const struct aw_state *state, const struct aw_fact_row *fact, aw_ms now, aw_ms *ret_departs_at,
                bool *ret_is_disrupted)
 {
-    const struct aw_plan *plan = fact->flight == 0 ? NULL : aw_flight_plan(state, fact->flight);
+    const struct aw_plan *plan = fact->hash == 0 ? NULL : aw_flight_plan(state, fact->hash);
     aw_ms                 departs_at = fact->departs_at;
 
     /* It was near when this was said of it; had it not been, nothing would have been missed. */
@@ -566,10 +574,10 @@ aw_facts_judge_told(const struct aw_state *state, const struct aw_told *told, aw
 static bool
 is_named(const struct aw_fact_row *fact, enum aw_change_of of, const struct aw_plan_row *row)
 {
-    if (fact->kind == AW_FACT_MESSAGE)
+    if (fact->kind == AW_FACT_MESSAGE || fact->kind == AW_FACT_BOOKING)
         return false;
     if (of == AW_CHANGE_FLIGHT)
-        return fact->flight == ((uint64_t)row->key[1] << 32 | row->key[0]);
+        return fact->hash == ((uint64_t)row->key[1] << 32 | row->key[0]);
     return memcmp(&fact->from, row->name, sizeof(fact->from)) == 0 || memcmp(&fact->to, row->name, sizeof(fact->to)) == 0;
 }
 

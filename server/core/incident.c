@@ -73,6 +73,12 @@ airport_key(struct aw_airport_code code)
     return (struct aw_hash128){.low = aw_airport_number(code), .high = 1 + AW_INCIDENT_AIRPORT};
 }
 
+static struct aw_hash128
+booking_key(uint64_t hash)
+{
+    return (struct aw_hash128){.low = hash, .high = 1 + AW_INCIDENT_BOOKING};
+}
+
 static struct aw_airport_code
 code_of(struct aw_slice name)
 {
@@ -86,7 +92,9 @@ code_of(struct aw_slice name)
 static struct aw_hash128
 hash_of(const struct aw_incident_key *key)
 {
-    return key->kind == AW_INCIDENT_FLIGHT ? flight_key(key->flight_hash) : airport_key(code_of(key->name));
+    return key->kind == AW_INCIDENT_FLIGHT    ? flight_key(key->hash)
+           : key->kind == AW_INCIDENT_BOOKING ? booking_key(key->hash)
+                                              : airport_key(code_of(key->name));
 }
 
 static void
@@ -177,6 +185,25 @@ claimed_by(const struct aw_state *state, const struct aw_ticket_row *ticket, str
     return best;
 }
 
+#define FACT_KEYS_MAX 3U
+
+/* What an incident could claim a ticket by that is about this: a flight and its two ends, an airport, a booking. */
+static uint32_t
+keys_of(const struct aw_fact_row *fact, struct aw_hash128 ret_keys[FACT_KEYS_MAX])
+{
+    uint32_t count = 0;
+
+    if (fact->kind == AW_FACT_MESSAGE)
+        return 0;
+    if (fact->hash != 0)
+        ret_keys[count++] = fact->kind == AW_FACT_BOOKING ? booking_key(fact->hash) : flight_key(fact->hash);
+    if (aw_airport_number(fact->from) != AW_AIRPORT_CODES)
+        ret_keys[count++] = airport_key(fact->from);
+    if (aw_airport_number(fact->to) != AW_AIRPORT_CODES)
+        ret_keys[count++] = airport_key(fact->to);
+    return count;
+}
+
 /* The incident that claims this ticket by what it is about; 0: none, as of those that a person took out of one. */
 static uint32_t
 claimant_of(const struct aw_state *state, uint32_t slot)
@@ -187,16 +214,11 @@ claimant_of(const struct aw_state *state, uint32_t slot)
     if ((ticket->marks & AW_MARK_PARTED) != 0)
         return 0;
     for (uint32_t at = state->ticket_facts[slot]; at != 0; at = aw_fact_at(state, at)->links.next) {
-        const struct aw_fact_row *fact = aw_fact_at(state, at);
+        struct aw_hash128 keys[FACT_KEYS_MAX];
+        uint32_t          count = keys_of(aw_fact_at(state, at), keys);
 
-        if (fact->kind == AW_FACT_MESSAGE)
-            continue;
-        if (fact->flight != 0)
-            best = claimed_by(state, ticket, flight_key(fact->flight), best);
-        if (aw_airport_number(fact->from) != AW_AIRPORT_CODES)
-            best = claimed_by(state, ticket, airport_key(fact->from), best);
-        if (aw_airport_number(fact->to) != AW_AIRPORT_CODES)
-            best = claimed_by(state, ticket, airport_key(fact->to), best);
+        for (uint32_t i = 0; i < count; i++)
+            best = claimed_by(state, ticket, keys[i], best);
     }
     return best;
 }
@@ -233,18 +255,24 @@ has_key(const struct aw_state *state, uint32_t incident, struct aw_hash128 key)
 }
 
 bool
+aw_incident_has_booking(const struct aw_state *state, uint32_t incident, uint64_t booking_hash)
+{
+    return has_key(state, incident, booking_key(booking_hash));
+}
+
+bool
 aw_incident_is_named(const struct aw_state *state, uint32_t slot)
 {
     uint32_t incident = aw_incident_of(state, aw_ticket_at(state, slot));
 
     for (uint32_t at = incident == 0 ? 0 : state->ticket_facts[slot]; at != 0; at = aw_fact_at(state, at)->links.next) {
-        const struct aw_fact_row *fact = aw_fact_at(state, at);
+        struct aw_hash128 keys[FACT_KEYS_MAX];
+        uint32_t          count = keys_of(aw_fact_at(state, at), keys);
 
-        if (fact->kind != AW_FACT_MESSAGE &&
-            ((fact->flight != 0 && has_key(state, incident, flight_key(fact->flight))) ||
-             (aw_airport_number(fact->from) != AW_AIRPORT_CODES && has_key(state, incident, airport_key(fact->from))) ||
-             (aw_airport_number(fact->to) != AW_AIRPORT_CODES && has_key(state, incident, airport_key(fact->to)))))
-            return true;
+        for (uint32_t i = 0; i < count; i++) {
+            if (has_key(state, incident, keys[i]))
+                return true;
+        }
     }
     return false;
 }
@@ -394,10 +422,8 @@ aw_incident_notice_flight(struct aw_state *state, uint32_t ticket, const struct 
     if (flight->flight_hash == 0 || flight->number.len == 0) /* a replay does not know its number, and has nothing to propose */
         return;
     notice(state, ticket,
-           &(struct aw_incident_key){.kind = AW_INCIDENT_FLIGHT,
-                                     .flight_hash = flight->flight_hash,
-                                     .name = flight->number,
-                                     .date_days = flight->date_days});
+           &(struct aw_incident_key){
+               .kind = AW_INCIDENT_FLIGHT, .hash = flight->flight_hash, .name = flight->number, .date_days = flight->date_days});
 }
 
 void
@@ -573,7 +599,9 @@ static bool
 is_key_valid(const struct aw_incident_key *key)
 {
     if (key->kind == AW_INCIDENT_FLIGHT)
-        return key->flight_hash != 0 && key->name.len > 0 && key->name.len <= AW_FLIGHT_NUMBER_BYTES_MAX;
+        return key->hash != 0 && key->name.len > 0 && key->name.len <= AW_FLIGHT_NUMBER_BYTES_MAX;
+    if (key->kind == AW_INCIDENT_BOOKING)
+        return key->hash != 0 && key->name.len > 0 && key->name.len <= AW_BOOKING_BYTES_MAX;
     return aw_airport_number(code_of(key->name)) != AW_AIRPORT_CODES;
 }
 

@@ -2,7 +2,7 @@
  *
  *   incident  PROPOSED -> OPEN <-> CLOSED,  PROPOSED -> CLOSED (dismissed)
  *
- * An incident has keys: flights (number and date) and airports. The rules are:
+ * An incident has keys: flights (number and date), airports and bookings. The rules are:
  *   part of    an open ticket is part of one OPEN incident at most, the first that it was linked to. Its row names the incident and
  *              the record that linked it; a link to an incident that is closed, or whose row was given to another since, is none.
  *   linked     by MESSAGE, when what it tells names a key; by INCIDENT_LINK of a person, for any open ticket; and by INCIDENT_LINK
@@ -14,8 +14,9 @@
  *   leaves     by UNFOLD, when the messages that named a key go: what is left may be claimed by another one.
  *   proposed   when AW_PROPOSE_TICKETS tickets name the same flight, or the same airport by itself, within AW_PROPOSE_MS, and no
  *              incident has that key, be it closed: the airports of flights do not count, as our own would be proposed every
- *              day. This is noticed beside the state, as messages come in; what is state is the record that proposes, and
- *              that it does so only once. A start forgets most of what was noticed.
+ *              day, and bookings are never proposed, as few people share one. This is noticed beside the state, as messages come
+ *              in; what is state is the record that proposes, and that it does so only once. A start forgets most of what was
+ *              noticed.
  *   answered   a person is shown the texts, ticket by ticket (aw_incident_try), and approves them by INCIDENT_ANSWER. Then each
  *              ticket that goes is closed with one reply by an INCIDENT_TIMER of its own, found by a round as those to be linked
  *              are; when none is left, one without a ticket ends it. Only a ticket that waits, as it was when it was shown, goes:
@@ -38,6 +39,8 @@
 uint32_t aw_incident_find(const struct aw_state *state, struct aw_incident_id id);
 /* Whether this flight is one of its keys; NULL: it is not. */
 const struct aw_incident_key_row *aw_incident_flight_key(const struct aw_state *state, uint32_t incident, uint64_t flight_hash);
+/* Whether this booking is. */
+bool                              aw_incident_has_booking(const struct aw_state *state, uint32_t incident, uint64_t booking_hash);
 const struct aw_incident_key_row *aw_incident_key_at(const struct aw_state *state, uint32_t slot);
 /* All tickets are to be looked through for what is due of them. */
 void aw_incident_begin_round(struct aw_state *state);

@@ -13,7 +13,7 @@ find_key_fact(const struct aw_state *state, uint32_t incident, uint32_t ticket, 
     for (uint32_t at = state->ticket_facts[ticket]; at != 0; at = aw_fact_at(state, at)->links.next) {
         const struct aw_fact_row         *fact = aw_fact_at(state, at);
         const struct aw_incident_key_row *key =
-            fact->kind != AW_FACT_FLIGHT || fact->flight == 0 ? NULL : aw_incident_flight_key(state, incident, fact->flight);
+            fact->kind != AW_FACT_FLIGHT || fact->hash == 0 ? NULL : aw_incident_flight_key(state, incident, fact->hash);
 
         if (key == NULL ||
             (best != 0 && (fact->seq > aw_fact_at(state, best)->seq || (fact->seq == aw_fact_at(state, best)->seq && at > best))))
@@ -35,8 +35,8 @@ facts_of(const struct aw_state *state, uint32_t incident, uint32_t ticket)
 
     if (at == 0)
         return facts;
-    plan = aw_flight_plan(state, aw_fact_at(state, at)->flight);
-    facts.flight = aw_fact_at(state, at)->flight;
+    plan = aw_flight_plan(state, aw_fact_at(state, at)->hash);
+    facts.flight = aw_fact_at(state, at)->hash;
     memcpy(facts.number, key->name, sizeof(facts.number));
     facts.departs_at = aw_fact_at(state, at)->departs_at;
     facts.new_departs_at = plan == NULL || plan->state == AW_FLIGHT_CANCELLED || plan->from == facts.departs_at ? 0 : plan->from;
@@ -53,21 +53,26 @@ knows(const struct aw_reply_facts *facts, unsigned needs)
     return (needs & ~known) == 0;
 }
 
-/* Whether it is about more than this incident: flights beside those that are keys, or when none is, several. */
+/* Whether it is about more than this incident: flights beside those that are keys, or when none is, several; the same of bookings
+ * when one of them is a key. */
 static bool
 is_about_several(const struct aw_state *state, uint32_t incident, uint32_t ticket)
 {
     const struct aw_incident_key_row *key = NULL;
     bool                              has_key = find_key_fact(state, incident, ticket, &key) != 0;
-    uint32_t                          others = 0;
+    uint32_t                          others = 0, bookings = 0, claimed = 0;
 
     for (uint32_t at = state->ticket_facts[ticket]; at != 0; at = aw_fact_at(state, at)->links.next) {
         const struct aw_fact_row *fact = aw_fact_at(state, at);
 
-        if (fact->kind == AW_FACT_FLIGHT && fact->flight != 0 && aw_incident_flight_key(state, incident, fact->flight) == NULL)
+        if (fact->kind == AW_FACT_FLIGHT && fact->hash != 0 && aw_incident_flight_key(state, incident, fact->hash) == NULL)
             others++;
+        if (fact->kind == AW_FACT_BOOKING) {
+            bookings++;
+            claimed += aw_incident_has_booking(state, incident, fact->hash) ? 1 : 0;
+        }
     }
-    return others > (has_key ? 0U : 1U);
+    return others > (has_key ? 0U : 1U) || (claimed > 0 && bookings > claimed);
 }
 
 /* --- verdicts --------------------------------------------------------------------------------------------------------------- */

@@ -262,15 +262,9 @@ struct aw_once_row {
 };
 AW_STATIC_ASSERT(sizeof(struct aw_once_row) == AW_CACHE_LINE, "no holes");
 
-/* One thing that a ticket is about: a flight, as far as its messages tell, or an airport. Of all that it is about follows which
- * departure counts (facts.c). */
-enum aw_fact_kind {
-    AW_FACT_FLIGHT = 0,
-    AW_FACT_AIRPORT = 1,
-    /* No fact, but kept like one: record `flight`, which perhaps names another ticket, is one of this one; with a time it was
-     * withdrawn then. */
-    AW_FACT_MESSAGE = 2,
-};
+/* One thing that a ticket is about: a flight, as far as its messages tell, an airport, or a booking. Of all that it is about
+ * follows which departure counts (facts.c). MESSAGE is no fact, but kept like one: record `hash`, which perhaps names another
+ * ticket, is one of this one; with a time it was withdrawn then. */
 enum aw_fact_list { AW_FACTS_BY_FLIGHT, AW_FACTS_BY_FROM, AW_FACTS_BY_TO, AW_FACT_LISTS };
 struct aw_fact_link {
     uint32_t next;
@@ -282,7 +276,7 @@ struct aw_fact_links {
     struct aw_fact_link in[AW_FACT_LISTS];
 };
 struct aw_fact_row {
-    uint64_t               flight;     /* hash; 0: none; MESSAGE: the record */
+    uint64_t               hash;       /* of a flight or a booking; 0: none; MESSAGE: the record */
     aw_ms                  departs_at; /* as the messages say; 0: unknown */
     aw_ms                  said_at;    /* record time of the message that said it first */
     uint64_t               seq : 48;   /* its record */
@@ -541,16 +535,16 @@ AW_STATIC_ASSERT(AW_INCIDENTS_MAX <= UINT16_MAX, "a ticket names its incident by
 
 /* A flight or an airport that makes tickets part of an incident. */
 struct aw_incident_key_row {
-    uint32_t key[4];   /* flight: its hash; airport: its number; and its kind */
+    uint32_t key[4];   /* flight, booking: its hash; airport: its number; and its kind */
     uint32_t incident; /* 0: a free row */
     uint32_t next;     /* of the same incident; in a free row the next free one */
     uint32_t date_days;
-    char     name[AW_FLIGHT_NUMBER_BYTES_MAX]; /* number, or code; zeros behind it */
+    char     name[AW_INCIDENT_KEY_BYTES_MAX]; /* number, or code; zeros behind it */
     /* derived */
     uint32_t chain;
 };
-AW_STATIC_ASSERT(offsetof(struct aw_incident_key_row, chain) == 28 + AW_FLIGHT_NUMBER_BYTES_MAX, "no holes");
-AW_STATIC_ASSERT(sizeof(struct aw_incident_key_row) == 40, "no holes");
+AW_STATIC_ASSERT(offsetof(struct aw_incident_key_row, chain) == 28 + AW_INCIDENT_KEY_BYTES_MAX, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_incident_key_row) == 64, "no holes");
 
 /* What is noticed of a flight or an airport beside the state: when tickets named it last. */
 #define AW_NOTICED_MAX  8192U

@@ -421,7 +421,7 @@ find_flight(const struct aw_state *state, uint32_t ticket)
         bool                      counts = fact->departs_at == departs_at;
         bool                      found_counts = found != 0 && aw_fact_at(state, found)->departs_at == departs_at;
 
-        if (fact->kind != AW_FACT_FLIGHT || fact->flight == 0)
+        if (fact->kind != AW_FACT_FLIGHT || fact->hash == 0)
             continue;
         if (found == 0 || (counts && !found_counts) || (counts == found_counts && at < found))
             found = at;
@@ -434,13 +434,13 @@ aw_outbox_facts_of(const struct aw_state *state, uint32_t ticket)
 {
     uint32_t                  slot = find_flight(state, ticket);
     const struct aw_fact_row *fact = slot == 0 ? NULL : aw_fact_at(state, slot);
-    const struct aw_plan     *plan = fact == NULL ? NULL : aw_flight_plan(state, fact->flight);
+    const struct aw_plan     *plan = fact == NULL ? NULL : aw_flight_plan(state, fact->hash);
     struct aw_reply_facts     facts = {.departs_at = aw_ticket_at(state, ticket)->departs_at,
                                        .promise = aw_promise_of(aw_ticket_at(state, ticket))};
 
     if (fact == NULL)
         return facts;
-    facts.flight = fact->flight;
+    facts.flight = fact->hash;
     if (fact->departs_at != 0)
         facts.departs_at = fact->departs_at;
     if (plan != NULL && plan->state != AW_FLIGHT_CANCELLED && plan->from != 0 && plan->from != facts.departs_at)

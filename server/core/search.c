@@ -45,23 +45,26 @@ is_same(struct aw_airport_code a, struct aw_airport_code b)
     return memcmp(a.letters, b.letters, sizeof(a.letters)) == 0;
 }
 
-/* Whether it is about the flight and the airport asked for; adds to `work` what was looked at. */
+/* Whether it is about the flight, the airport and the booking asked for; adds to `work` what was looked at. */
 static bool
 is_about(const struct aw_state *state, const struct aw_search_filter *filter, uint32_t slot, uint32_t *work)
 {
-    bool flight = filter->flight == 0;
-    bool airport = !is_set(filter->airport);
+    bool     flight = filter->flight == 0;
+    bool     airport = !is_set(filter->airport);
+    bool     booking = filter->booking == 0;
+    uint32_t at = flight && airport && booking ? 0 : state->ticket_facts[slot];
 
-    for (uint32_t at = flight && airport ? 0 : state->ticket_facts[slot]; at != 0; at = aw_fact_at(state, at)->links.next) {
+    for (; at != 0; at = aw_fact_at(state, at)->links.next) {
         const struct aw_fact_row *fact = aw_fact_at(state, at);
 
         ++*work;
         if (fact->kind == AW_FACT_MESSAGE)
             continue;
-        flight |= fact->kind == AW_FACT_FLIGHT && fact->flight == filter->flight;
+        flight |= fact->kind == AW_FACT_FLIGHT && fact->hash == filter->flight;
+        booking |= fact->kind == AW_FACT_BOOKING && fact->hash == filter->booking;
         airport |= is_same(fact->from, filter->airport) || is_same(fact->to, filter->airport);
     }
-    return flight && airport;
+    return flight && airport && booking;
 }
 
 /* Whether what was promised, put off and linked is as asked. */

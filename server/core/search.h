@@ -20,6 +20,7 @@ struct aw_search_filter {
     struct aw_hash128      identity;      /* one that it is known by: keyed hash, as in its messages */
     uint64_t               flight;        /* one that it is about: keyed hash, as in its messages */
     struct aw_airport_code airport;       /* one that it is about, by itself or as an end of a flight */
+    uint64_t               booking;       /* one that it is about: keyed hash, as in its messages */
     struct aw_slice        channel;       /* that of its newest message */
     struct aw_slice        agent;         /* who holds it */
     aw_ms                  age_before;    /* its age lies before */

@@ -27,8 +27,8 @@
  *   departure  of all flights that a ticket's messages name, as FLIGHT says that they go, the earliest that can still be made: not
  *              cancelled, its passengers not rebooked, and neither from nor to an airport that is closed when it departs (when it
  *              would arrive, nobody told us). When none can, the latest that goes at all. A flight is known by number and date;
- *              the newest message that names it tells its time. A ticket keeps AW_TICKET_FACTS_MAX flights and airports; then the
- *              one that was said first gives way.
+ *              the newest message that names it tells its time. A ticket keeps AW_TICKET_FACTS_MAX flights, airports and
+ *              bookings; then the one that was said first gives way.
  *   stranded   a ticket with a flight that is cancelled or may not leave or land is at least DISRUPTED; so is one whose departure
  *              was near, and one that names no flight but an airport, when that is closed or will be and it was named before the
  *              end. All of this follows from messages, plans and the time: undone, all is as if nothing had been said.
@@ -116,7 +116,7 @@ struct aw_state_limits {
     uint32_t lanes_max;          /* default 4,096; 2 to AW_STATE_LANES_MAX; index 0 is `main`, 1 `listening` */
     uint32_t agents_max;         /* default 20,000 */
     uint32_t keys_max;           /* Idempotency-Keys remembered; default 200,000 */
-    uint32_t facts_max;          /* flights and airports that tickets are about; default 16 M */
+    uint32_t facts_max;          /* flights, airports and bookings that tickets are about; default 24 M, two a ticket */
     uint32_t flights_max;        /* flights that were ever changed and are not over; default 20,000 */
     uint32_t asides_max;         /* agents who may not take a ticket, or for whom one is kept, just now; default 4,096 */
     uint32_t replies_max;        /* on their way out, and those of the last days while there is room; default 1 M */
@@ -143,7 +143,7 @@ struct aw_state_limits {
                               .lanes_max = 4096,                                                                                 \
                               .agents_max = 20000,                                                                               \
                               .keys_max = 200000,                                                                                \
-                              .facts_max = 16000000,                                                                             \
+                              .facts_max = 24000000,                                                                             \
                               .flights_max = 20000,                                                                              \
                               .asides_max = 4096,                                                                                \
                               .replies_max = 1000000,                                                                            \

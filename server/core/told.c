@@ -40,9 +40,9 @@ find_same(struct aw_telling *telling, const struct aw_told_fact *want)
     for (uint32_t i = 0; i < telling->told.fact_count; i++) {
         struct aw_told_fact *fact = &telling->facts[i];
 
-        if (fact->is_airport != want->is_airport || fact->flight != want->flight)
+        if (fact->kind != want->kind || fact->hash != want->hash)
             continue;
-        if (fact->flight != 0 ||
+        if (fact->hash != 0 ||
             (fact->departs_at == want->departs_at && is_same_code(fact->from, want->from) && is_same_code(fact->to, want->to)))
             return fact;
     }
@@ -83,7 +83,7 @@ add_fact(struct aw_telling *telling, const struct aw_core_settings *settings, co
     struct aw_told      *told = &telling->told;
     struct aw_told_fact *fact = find_same(telling, want);
 
-    if (want->flight == 0 && want->departs_at == 0 && aw_airport_number(want->from) == AW_AIRPORT_CODES &&
+    if (want->hash == 0 && want->departs_at == 0 && aw_airport_number(want->from) == AW_AIRPORT_CODES &&
         aw_airport_number(want->to) == AW_AIRPORT_CODES)
         return;
     if (fact != NULL) {
@@ -108,14 +108,14 @@ add_facts(struct aw_telling *telling, const struct aw_core_settings *settings, c
     for (uint32_t i = 0; i < in->airport_count; i++) {
         struct aw_told_fact fact = said;
 
-        fact.is_airport = true;
+        fact.kind = AW_FACT_AIRPORT;
         fact.from = in->airports[i];
         add_fact(telling, settings, &fact);
     }
     for (uint32_t i = 0; i < in->flight_count; i++) {
         struct aw_told_fact fact = said;
 
-        fact.flight = in->flights[i].flight_hash;
+        fact.hash = in->flights[i].flight_hash;
         fact.departs_at = in->flights[i].departs_at;
         memcpy(&fact.from, in->flights[i].from, sizeof(fact.from));
         memcpy(&fact.to, in->flights[i].to, sizeof(fact.to));
@@ -125,6 +125,13 @@ add_facts(struct aw_telling *telling, const struct aw_core_settings *settings, c
         struct aw_told_fact fact = said;
 
         fact.departs_at = in->departs_at;
+        add_fact(telling, settings, &fact);
+    }
+    if (in->booking_hash != 0) {
+        struct aw_told_fact fact = said;
+
+        fact.kind = AW_FACT_BOOKING;
+        fact.hash = in->booking_hash;
         add_fact(telling, settings, &fact);
     }
 }

@@ -503,7 +503,7 @@ enum aw_incident_state { AW_INCIDENT_NONE = 0, AW_INCIDENT_PROPOSED = 1, AW_INCI
 enum aw_incident_follow { AW_FOLLOW_AS_IS = 0, AW_FOLLOW_LATER = 1, AW_FOLLOW_NOT = 2 };
 const char *aw_incident_state_name(enum aw_incident_state state);
 /* What makes a ticket part of one. The numbers are stored. */
-enum aw_incident_key_kind { AW_INCIDENT_FLIGHT = 0, AW_INCIDENT_AIRPORT = 1 };
+enum aw_incident_key_kind { AW_INCIDENT_FLIGHT = 0, AW_INCIDENT_AIRPORT = 1, AW_INCIDENT_BOOKING = 2 };
 /* What becomes of a ticket when its incident is answered. */
 enum aw_incident_verdict {
     AW_VERDICT_GOES = 0, /* it is answered; else it is held out, for a person: */
@@ -534,7 +534,7 @@ struct aw_incident_key_answer {
     enum aw_incident_key_kind kind;
     uint32_t                  date_days; /* FLIGHT */
     uint8_t                   name_len;
-    char                      name[AW_FLIGHT_NUMBER_BYTES_MAX]; /* number, or code */
+    char                      name[AW_INCIDENT_KEY_BYTES_MAX]; /* number, or code */
 };
 struct aw_incident_answer {
     struct aw_incident_id         incident; /* seq 0: with dry_run of a new one */

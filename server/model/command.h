@@ -267,9 +267,10 @@ struct aw_in_message {
     uint32_t                      flight_count;
     const struct aw_airport_code *airports; /* that it is about, besides those of its flights */
     uint32_t                      airport_count;
-    aw_ms                         received_at; /* 0: at acceptance */
-    aw_ms                         departs_at;  /* earliest departure that concerns it; 0: none */
-    aw_ms                         reply_by;    /* 0: none */
+    uint64_t                      booking_hash; /* that it is about; keyed, of its code; 0: none */
+    aw_ms                         received_at;  /* 0: at acceptance */
+    aw_ms                         departs_at;   /* earliest departure that concerns it; 0: none */
+    aw_ms                         reply_by;     /* 0: none */
     enum aw_class class_; /* by facts, hint and rules, without the clock: never IMMINENT because of departs_at alone */
     uint8_t       care;   /* bits of enum aw_care */
     uint8_t       visibility;
@@ -429,14 +430,16 @@ struct aw_in_note {
 AW_STATIC_ASSERT(offsetof(struct aw_in_note, on) == 0, "what all have that name a ticket is read through in.ticket");
 
 /* What some messages of a ticket tell together: what the ticket would be made of, had only these come (core/told.h). */
+/* What a ticket is about. MESSAGE is none of this (core/layout.h). */
+enum aw_fact_kind { AW_FACT_FLIGHT = 0, AW_FACT_AIRPORT = 1, AW_FACT_BOOKING = 2, AW_FACT_MESSAGE = 3 };
 struct aw_told_fact {
-    uint64_t               flight;     /* hash; 0: none */
+    enum aw_fact_kind      kind;
+    uint64_t               hash;       /* of a flight or a booking; 0: none */
     aw_ms                  departs_at; /* 0: unknown */
     aw_ms                  said_at;    /* by the first of them that said it */
     uint64_t               seq;        /* that one */
-    struct aw_airport_code from;       /* zeros: unknown; is_airport: this one */
+    struct aw_airport_code from;       /* zeros: unknown; AIRPORT: this one */
     struct aw_airport_code to;
-    bool                   is_airport;
 };
 struct aw_told {
     uint32_t                   messages;
@@ -589,9 +592,9 @@ struct aw_in_promise {
 /* What makes a ticket part of an incident. */
 struct aw_incident_key {
     enum aw_incident_key_kind kind;
-    uint64_t                  flight_hash; /* FLIGHT: of number and date, keyed; not 0 */
-    struct aw_slice           name;        /* FLIGHT: its number; AIRPORT: its code */
-    uint32_t                  date_days;   /* FLIGHT */
+    uint64_t                  hash;      /* keyed, not 0; FLIGHT: of number and date; BOOKING: of its code */
+    struct aw_slice           name;      /* FLIGHT: its number; AIRPORT, BOOKING: its code */
+    uint32_t                  date_days; /* FLIGHT */
 };
 
 /* A new incident, or what becomes of one (core/incident.h). */

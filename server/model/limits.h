@@ -95,7 +95,8 @@
 #define AW_INCIDENTS_MAX            1024U
 #define AW_INCIDENTS_PROPOSED_MAX   256U
 #define AW_INCIDENT_TITLE_BYTES_MAX 120U
-#define AW_INCIDENT_KEYS_MAX        64U   /* flights and airports of one */
+#define AW_INCIDENT_KEYS_MAX        64U /* flights, airports and bookings of one */
+#define AW_INCIDENT_KEY_BYTES_MAX   AW_BOOKING_BYTES_MAX
 #define AW_INCIDENT_PAGE_MAX        100U  /* tickets in one page of a dry run */
 #define AW_INCIDENT_LINKS_MAX       1000U /* tickets that one request names */
 /* What one surge may name; its record has to fit with all of it. */

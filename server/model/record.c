@@ -438,7 +438,7 @@ put_message(struct put *put, const struct aw_in_message *message)
     put_u8(put, message->care);
     put_u8(put, message->visibility);
     put_u8(put, message->addressed);
-    put_u8(put, (uint32_t)message->gentle | (uint32_t)message->not_needed << 1);
+    put_u8(put, (uint32_t)message->gentle | (uint32_t)message->not_needed << 1 | (message->booking_hash != 0 ? 4U : 0U));
     put_u8(put, message->body_form);
     put_u32(put, message->rules_version);
     put_ms(put, message->received_at);
@@ -464,6 +464,8 @@ put_message(struct put *put, const struct aw_in_message *message)
         put_bytes(put, message->flights[i].from, sizeof(message->flights[i].from));
         put_bytes(put, message->flights[i].to, sizeof(message->flights[i].to));
     }
+    if (message->booking_hash != 0)
+        put_u64(put, message->booking_hash);
 }
 
 /* What apply decided, so that the first receipt can be given again from the record alone, and a replay can be compared with it. */
@@ -769,8 +771,8 @@ put_incident(struct put *put, const struct aw_in_incident *incident, uint32_t sl
     put_u8(put, incident->key_count);
     for (uint32_t i = 0; i < incident->key_count; i++) {
         put_u8(put, incident->keys[i].kind);
-        put_u64(put, incident->keys[i].flight_hash);
-        put_string(put, incident->keys[i].name, AW_FLIGHT_NUMBER_BYTES_MAX);
+        put_u64(put, incident->keys[i].hash);
+        put_string(put, incident->keys[i].name, AW_INCIDENT_KEY_BYTES_MAX);
         put_u32(put, incident->keys[i].date_days);
     }
     put_u32(put, slot);
@@ -914,13 +916,14 @@ put_told(struct put *put, const struct aw_told *told)
     for (uint32_t i = 0; i < told->fact_count; i++) {
         const struct aw_told_fact *fact = &told->facts[i];
 
-        put_u64(put, fact->flight);
+        AW_ASSERT((unsigned)fact->kind <= AW_FACT_BOOKING);
+        put_u8(put, fact->kind);
+        put_u64(put, fact->hash);
         put_ms(put, fact->departs_at);
         put_ms(put, fact->said_at);
         put_u64(put, fact->seq);
         put_bytes(put, fact->from.letters, sizeof(fact->from.letters));
         put_bytes(put, fact->to.letters, sizeof(fact->to.letters));
-        put_u8(put, fact->is_airport);
     }
 }
 
@@ -1652,7 +1655,7 @@ get_message(struct get *get, struct aw_in_message *message)
     message->care = (uint8_t)get_u8(get, CARE_MASK, "care has an unknown code");
     message->visibility = (uint8_t)get_u8(get, AW_VISIBILITY_PRIVATE, "visibility is out of range");
     message->addressed = (uint8_t)get_u8(get, AW_ADDRESSED_BYSTANDER, "addressed is out of range");
-    flags = get_u8(get, 3, "a message has an unknown flag");
+    flags = get_u8(get, 7, "a message has an unknown flag");
     message->gentle = (flags & 1) != 0;
     message->not_needed = (flags & 2) != 0;
     message->body_form = (uint8_t)get_u8(get, AW_BODY_AES_GCM, "body form is out of range");
@@ -1672,6 +1675,11 @@ get_message(struct get *get, struct aw_in_message *message)
     message->tags = get_strings(get, &message->tag_count, AW_TAGS_MAX, AW_TAG_BYTES_MAX);
     message->reasons = get_strings(get, &message->reason_count, AW_REASONS_MAX, AW_REASON_BYTES_MAX);
     get_flights(get, message);
+    if ((flags & 4) == 0)
+        return;
+    message->booking_hash = get_u64(get);
+    if (message->booking_hash == 0)
+        get_fail(get, AW_E_CORRUPT, "a booking without a hash");
 }
 /* A mask is a range only when its bits have no gap. */
 AW_STATIC_ASSERT(((CARE_MASK + 1) & CARE_MASK) == 0, "get_message checks care against the largest value");
@@ -1996,9 +2004,9 @@ get_incident(struct get *get, struct aw_command *command)
     incident->key_count = get_u8(get, AW_INCIDENT_KEYS_MAX, "an incident has more keys than the limit");
     keys = get_list(get, &incident->key_count, sizeof(*keys));
     for (uint32_t i = 0; i < incident->key_count; i++) {
-        keys[i].kind = (enum aw_incident_key_kind)get_u8(get, AW_INCIDENT_AIRPORT, "a key of an incident is out of range");
-        keys[i].flight_hash = get_u64(get);
-        keys[i].name = get_string(get, AW_FLIGHT_NUMBER_BYTES_MAX);
+        keys[i].kind = (enum aw_incident_key_kind)get_u8(get, AW_INCIDENT_BOOKING, "a key of an incident is out of range");
+        keys[i].hash = get_u64(get);
+        keys[i].name = get_string(get, AW_INCIDENT_KEY_BYTES_MAX);
         keys[i].date_days = get_u32(get);
     }
     incident->keys = keys;
@@ -2151,13 +2159,13 @@ get_told(struct get *get, struct aw_told *told)
     told->fact_count = get_u8(get, AW_TOLD_FACTS_MAX, "more facts than the limit");
     facts = get_list(get, &told->fact_count, sizeof(*facts));
     for (uint32_t i = 0; i < told->fact_count; i++) {
-        facts[i].flight = get_u64(get);
+        facts[i].kind = (enum aw_fact_kind)get_u8(get, AW_FACT_BOOKING, "what a fact is about is out of range");
+        facts[i].hash = get_u64(get);
         facts[i].departs_at = get_ms(get);
         facts[i].said_at = get_ms(get);
         facts[i].seq = get_u64(get);
         get_copy(get, facts[i].from.letters, sizeof(facts[i].from.letters));
         get_copy(get, facts[i].to.letters, sizeof(facts[i].to.letters));
-        facts[i].is_airport = get_u8(get, 1, "a flag is neither 0 nor 1") != 0;
     }
     told->facts = facts;
 }

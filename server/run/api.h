@@ -154,6 +154,8 @@ struct aw_hash128 aw_api_customer_hash(const struct aw_hash_key *key, struct aw_
 struct aw_hash128 aw_api_source_hash(const struct aw_hash_key *key, struct aw_slice channel, struct aw_slice account,
                                      struct aw_slice source_id);
 /* How a flight is known to the state machine; never 0 (api_messages.c). */
+/* Of a booking's code, which has no case. */
+uint64_t aw_api_booking_hash(const struct aw_hash_key *key, struct aw_slice code);
 uint64_t aw_api_flight_hash(const struct aw_hash_key *key, struct aw_slice number, uint32_t date_days);
 
 #endif

@@ -175,7 +175,7 @@ refuse(struct incidents *incidents, enum aw_err err)
     aw_call_fail(&incidents->call, err,
                  err == AW_E_NOT_FOUND     ? "there is no incident by that id"
                  : err == AW_E_WRONG_STATE ? "an incident that is open can't be proposed"
-                 : err == AW_E_BAD_VALUE   ? "each flight and airport is named once, and 64 at most"
+                 : err == AW_E_BAD_VALUE   ? "each flight, airport and booking is named once, and 64 at most"
                  : err == AW_E_TABLE_FULL  ? "as many incidents are open, or idempotency-keys known, as can be kept"
                                            : "");
 }
@@ -339,16 +339,26 @@ begin(struct aw_io *io, struct aw_request *request, enum aw_media *ret_media)
     return incidents;
 }
 
-/* Flights and airports as keys; in the arena. False: answered. */
+/* What a request names as keys. */
+struct named_keys {
+    const struct aw_incident_flight *flights;
+    const struct aw_slice           *airports;
+    const struct aw_slice           *bookings;
+    uint32_t                         flight_count;
+    uint32_t                         airport_count;
+    uint32_t                         booking_count;
+};
+
+/* Into the arena. False: answered. */
 static bool
-make_keys(struct incidents *incidents, const struct aw_incident_flight *flights, uint32_t flight_count,
-          const struct aw_slice *airports, uint32_t airport_count, struct aw_in_incident *in)
+make_keys(struct incidents *incidents, const struct named_keys *named, struct aw_in_incident *in)
 {
-    uint32_t                count = flight_count + airport_count;
-    struct aw_incident_key *keys;
+    const struct aw_hash_key *hash_key = &incidents->call.io->shared->table_key;
+    uint32_t                  count = named->flight_count + named->airport_count + named->booking_count;
+    struct aw_incident_key   *keys, *key;
 
     if (count > AW_INCIDENT_KEYS_MAX) {
-        aw_api_refuse_field(&incidents->call, "flights", "flights and airports together are 64 at most");
+        aw_api_refuse_field(&incidents->call, "flights", "flights, airports and bookings together are 64 at most");
         return false;
     }
     keys = aw_arena_take_zeroed(aw_call_arena(&incidents->call), count + 1, sizeof(keys[0]));
@@ -356,14 +366,18 @@ make_keys(struct incidents *incidents, const struct aw_incident_flight *flights,
         aw_call_fail(&incidents->call, AW_E_MEMORY, "");
         return false;
     }
-    for (uint32_t i = 0; i < flight_count; i++)
-        keys[i] = (struct aw_incident_key){
-            .kind = AW_INCIDENT_FLIGHT,
-            .flight_hash = aw_api_flight_hash(&incidents->call.io->shared->table_key, flights[i].number, flights[i].date_days),
-            .name = flights[i].number,
-            .date_days = flights[i].date_days};
-    for (uint32_t i = 0; i < airport_count; i++)
-        keys[flight_count + i] = (struct aw_incident_key){.kind = AW_INCIDENT_AIRPORT, .name = airports[i]};
+    key = keys;
+    for (uint32_t i = 0; i < named->flight_count; i++)
+        *key++ =
+            (struct aw_incident_key){.kind = AW_INCIDENT_FLIGHT,
+                                     .hash = aw_api_flight_hash(hash_key, named->flights[i].number, named->flights[i].date_days),
+                                     .name = named->flights[i].number,
+                                     .date_days = named->flights[i].date_days};
+    for (uint32_t i = 0; i < named->airport_count; i++)
+        *key++ = (struct aw_incident_key){.kind = AW_INCIDENT_AIRPORT, .name = named->airports[i]};
+    for (uint32_t i = 0; i < named->booking_count; i++)
+        *key++ = (struct aw_incident_key){
+            .kind = AW_INCIDENT_BOOKING, .hash = aw_api_booking_hash(hash_key, named->bookings[i]), .name = named->bookings[i]};
     in->keys = keys;
     in->key_count = count;
     in->by = incidents->by;
@@ -389,6 +403,7 @@ aw_api_post_incident(struct aw_io *io, struct aw_request *request, struct aw_sli
     struct aw_incident_request want;
     struct aw_proto_problem    problem;
     struct aw_in_incident      in = {.state = AW_INCIDENT_OPEN, .has_keys = true};
+    struct named_keys          keys;
 
     (void)id;
     if (incidents == NULL || !aw_api_once(&incidents->call, incidents->by, &incidents->entry.command.once))
@@ -397,7 +412,13 @@ aw_api_post_incident(struct aw_io *io, struct aw_request *request, struct aw_sli
         aw_api_refuse_body(&incidents->call, &problem);
         return;
     }
-    if (!make_keys(incidents, want.flights, want.flight_count, want.airports, want.airport_count, &in))
+    keys = (struct named_keys){.flights = want.flights,
+                               .airports = want.airports,
+                               .bookings = want.bookings,
+                               .flight_count = want.flight_count,
+                               .airport_count = want.airport_count,
+                               .booking_count = want.booking_count};
+    if (!make_keys(incidents, &keys, &in))
         return;
     in.title = want.title;
     in.follow = want.follow_known && !want.follow ? AW_FOLLOW_NOT : AW_FOLLOW_LATER;
@@ -415,6 +436,7 @@ aw_api_patch_incident(struct aw_io *io, struct aw_request *request, struct aw_sl
     struct aw_incident_patch want;
     struct aw_proto_problem  problem;
     struct aw_in_incident    in = {.state = AW_INCIDENT_NONE};
+    struct named_keys        keys;
 
     if (incidents == NULL || !parse_id(incidents, id, &in.incident) || !aw_api_if_match(&incidents->call, &in.if_match))
         return;
@@ -422,11 +444,17 @@ aw_api_patch_incident(struct aw_io *io, struct aw_request *request, struct aw_sl
         aw_api_refuse_body(&incidents->call, &problem);
         return;
     }
-    if (!make_keys(incidents, want.flights, want.flight_count, want.airports, want.airport_count, &in))
+    keys = (struct named_keys){.flights = want.flights,
+                               .airports = want.airports,
+                               .bookings = want.bookings,
+                               .flight_count = want.flight_count,
+                               .airport_count = want.airport_count,
+                               .booking_count = want.booking_count};
+    if (!make_keys(incidents, &keys, &in))
         return;
     in.state = (enum aw_incident_state)want.state;
     in.title = want.title;
-    in.has_keys = in.key_count > 0;
+    in.has_keys = want.keys_known;
     in.follow = !want.follow_known ? AW_FOLLOW_AS_IS : want.follow ? AW_FOLLOW_LATER : AW_FOLLOW_NOT;
     in.dry_run = want.dry_run;
     submit_set(incidents, &in);

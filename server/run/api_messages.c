@@ -80,6 +80,19 @@ aw_api_flight_hash(const struct aw_hash_key *key, struct aw_slice number, uint32
     return hash == 0 ? 1 : hash;
 }
 
+uint64_t
+aw_api_booking_hash(const struct aw_hash_key *key, struct aw_slice code)
+{
+    char     upper[AW_BOOKING_BYTES_MAX];
+    uint64_t hash;
+
+    AW_ASSERT(code.len <= sizeof(upper));
+    for (size_t i = 0; i < code.len; i++)
+        upper[i] = code.ptr[i] >= 'a' && code.ptr[i] <= 'z' ? (char)(code.ptr[i] - 'a' + 'A') : code.ptr[i];
+    hash = hash_parts(key, 'k', (struct aw_slice[]){aw_slice_of(upper, code.len)}, 1).low;
+    return hash == 0 ? 1 : hash;
+}
+
 struct aw_hash128
 aw_api_provider_hash(const struct aw_hash_key *key, struct aw_slice channel, struct aw_slice account, struct aw_slice id)
 {
@@ -158,6 +171,8 @@ make_command(struct aw_command *command, const struct aw_message *message, const
         .visibility = message->visibility,
         .addressed = message->addressed,
     };
+    if (message->booking.len > 0)
+        in->booking_hash = aw_api_booking_hash(key, message->booking);
     if (message->in_reply_to.len > 0)
         in->in_reply_to = aw_api_provider_hash(key, message->channel, message->account, message->in_reply_to);
     return make_identities(in, message, key, arena) && make_flights(in, message, key, arena) &&

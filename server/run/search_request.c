@@ -96,6 +96,8 @@ aw_search_request_filter(struct aw_call *call, const struct aw_ticket_filter *wa
         return false;
     if (want->airport.len > 0)
         memcpy(filter.airport.letters, want->airport.ptr, sizeof(filter.airport.letters));
+    if (want->booking.len > 0)
+        filter.booking = aw_api_booking_hash(&call->io->shared->table_key, want->booking);
     if (want->older_than_s > 0)
         filter.age_before = age_before(call->io->wall, want->older_than_s);
     *ret_filter = filter;

@@ -68,6 +68,35 @@ def test_by_flight(t):
     equal(listed(api, "open"), [], "nothing is open")
 
 
+def test_by_booking(t):
+    """As by flight: who was there and who comes later, over a restart; PATCH changes the keys, an empty list clears them."""
+    server = t.server()
+    make = Messages()
+    api = server.api()
+    early = api.receipt(make.next(booking="QX7K2P"))
+    other = api.receipt(make.next(booking="ZZZZZZ", flights=[flight("KL641")]))
+    made = make_incident(api, bookings=["QX7K2P"])
+    incident = made["incident"]
+    equal((made["bookings"], made["flights"], made["airports"]), (["QX7K2P"], [], []), "made")
+    becomes(api, early, incident)
+    equal(incident_of(api, other), None, "another booking")
+    server.restart()
+    api = server.api()
+    equal(get(api, incident)["bookings"], ["QX7K2P"], "after kill -9")
+    equal(incident_of(api, api.receipt(make.next(booking="qx7k2p"))), incident, "who comes later, in small letters")
+    path = "/v1/incidents/" + incident
+    problem(api.send("PATCH", path, {"bookings": ["QX7K2P", "qx7k2p"]}), 400, "bad-value")
+    tried = status(api.send("PATCH", path, {"bookings": ["zzzzzz"], "dry_run": True}), 200, "dry run").value
+    equal((tried["bookings"], get(api, incident)["bookings"]), (["zzzzzz"], ["QX7K2P"]), "what it would be")
+    equal(status(api.send("PATCH", path, {"title": "more"}), 200, "PATCH").value["bookings"], ["QX7K2P"], "which it does not name")
+    status(api.send("PATCH", path, {"bookings": ["zzzzzz"]}), 200, "PATCH")
+    becomes(api, other, incident)
+    now = status(api.send("PATCH", path, {"flights": []}), 200, "clear").value
+    equal((now["flights"], now["airports"], now["bookings"]), ([], [], []), "no key is left")
+    equal(incident_of(api, api.receipt(make.next(booking="ZZZZZZ"))), None, "nobody is claimed any more")
+    equal(incident_of(api, other), incident, "who is part stays")
+
+
 def test_by_hand(t):
     """A ticket is part of one; who has it is told, the others are linked; taken out it stays out."""
     server = t.server()
@@ -272,7 +301,9 @@ def test_cli(t):
 
     ticket = api.receipt(make.next(channel="web", airports=["AMS"], meta={"name": "Robin"}))["ticket"]
     other = api.receipt(make.next(channel="web"))["ticket"]
-    incident = aswolk("make", "ash", "--airports", "AMS", "--flights", "KL641/" + DATE).split()[0]
+    made = aswolk("make", "ash", "--airports", "AMS", "--flights", "KL641/" + DATE, "--bookings", "QX7K2P")
+    check("AMS booking QX7K2P" in made, "its keys", made)
+    incident = made.split()[0]
     becomes(api, {"ticket": ticket}, incident)
     check(incident in aswolk("list", "--state", "open"), "listed")
     equal(aswolk("show", incident).split()[:4], [incident, "open", "1", "open"], "shown")

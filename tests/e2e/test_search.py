@@ -48,6 +48,11 @@ def test_filters(t):
     equal(ids(api, "?flight=KL77/2031-05-01"), [young], "flight")
     equal(ids(api, "?flight=KL77%2F2031-05-01&airport=JFK"), [young], "flight and airport")
     equal(ids(api, "?airport=JFK"), [old, young], "airport")
+    booked = api.receipt(make.next(booking="qx7k2p", flights=flights))["ticket"]
+    equal(ids(api, "?booking=QX7K2P"), [booked], "booking, which has no case")
+    equal(ids(api, "?booking=qx7k2p&airport=JFK"), [booked], "booking and airport")
+    equal(ids(api, "?booking=KL77"), [], "another one")
+    status(api.cancel_ticket(booked), 200, "cancel what was booked")
     equal(ids(api, "?older_than_s=3600"), [old], "older than")
     equal(ids(api, "?agent=eve&state=leased"), [], "nobody of that name")
     lease = server.api(who="bob smith").lease()

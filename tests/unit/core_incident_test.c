@@ -8,23 +8,26 @@
 
 #define FLIGHT  UINT64_C(0xf11)
 #define OTHER   UINT64_C(0xf12)
+#define BOOKING UINT64_C(0xb00c)
 #define TICKETS 40U
 
 static const struct aw_incident_key on_flight = {
-    .kind = AW_INCIDENT_FLIGHT, .flight_hash = FLIGHT, .name = {"KL641", 5}, .date_days = 20558};
+    .kind = AW_INCIDENT_FLIGHT, .hash = FLIGHT, .name = {"KL641", 5}, .date_days = 20558};
 static const struct aw_incident_key on_other = {
-    .kind = AW_INCIDENT_FLIGHT, .flight_hash = OTHER, .name = {"KL643", 5}, .date_days = 20558};
+    .kind = AW_INCIDENT_FLIGHT, .hash = OTHER, .name = {"KL643", 5}, .date_days = 20558};
+static const struct aw_incident_key on_booking = {.kind = AW_INCIDENT_BOOKING, .hash = BOOKING, .name = {"QX7K2P", 6}};
 static const struct aw_incident_key on_airport = {.kind = AW_INCIDENT_AIRPORT, .name = {"AMS", 3}};
 
 /* --- in one line ------------------------------------------------------------------------------------------------------------ */
 
-/* Of customer `who`, naming this flight (0: none), from and to, and this airport. */
+/* Of customer `who`, naming this flight (0: none), from and to, this airport, and this booking (0: none). */
 struct post {
     uint64_t    who;
     uint64_t    flight;
     const char *number;
     const char *from;
     const char *airport;
+    uint64_t    booking;
 };
 
 static struct aw_ticket_id
@@ -47,6 +50,7 @@ post(struct kit *kit, struct post want)
         command.in.message.airports = &airport;
         command.in.message.airport_count = 1;
     }
+    command.in.message.booking_hash = want.booking;
     assert_int_equal(kit_apply(kit, &command), AW_OK);
     return command.out.u.message.ticket;
 }
@@ -154,6 +158,68 @@ test_earlier_and_later_tickets(void **state)
     (void)kit_on_ticket(&kit, AW_COMMAND_CANCEL, late, 0, 0);
     assert_int_equal(view_of(&kit, incident).tickets, 3);
     assert_int_equal(view_of(&kit, incident).open, 2);
+    kit_close(&kit);
+}
+
+/* By booking as by flight; a flight by the same hash is none. What a ticket is about besides does not hide it, nor does it change
+ * the class. */
+static void
+test_bookings(void **state)
+{
+    struct aw_ticket_id       early, other, flight, late;
+    struct aw_incident_id     incident;
+    struct aw_incident_answer view;
+    struct kit                kit;
+
+    (void)state;
+    kit_open(&kit);
+    early = post(&kit, (struct post){.who = 1, .flight = FLIGHT, .booking = BOOKING});
+    other = post(&kit, (struct post){.who = 2, .booking = BOOKING + 1});
+    flight = post(&kit, (struct post){.who = 3, .flight = BOOKING});
+    incident = make(&kit, &on_booking, 1, AW_FOLLOW_LATER);
+    assert_int_equal(settle(&kit), 1);
+    assert_part(&kit, early, incident);
+    assert_part(&kit, flight, none);
+    late = post(&kit, (struct post){.who = 4, .booking = BOOKING});
+    assert_part(&kit, late, incident);
+    assert_int_equal(kit_view(&kit, late).class_, AW_CLASS_GENERAL);
+    (void)post(&kit, (struct post){.who = 2, .booking = BOOKING});
+    assert_part(&kit, other, incident);
+    view = view_of(&kit, incident);
+    assert_int_equal(view.key_count, 1);
+    assert_int_equal(view.keys[0].kind, AW_INCIDENT_BOOKING);
+    assert_memory_equal(view.keys[0].name, "QX7K2P", 6);
+    assert_int_equal(view.keys[0].name_len, 6);
+    (void)try_set(&kit, (struct aw_in_incident){.incident = incident, .has_keys = true}, AW_OK); /* none is left */
+    assert_int_equal(view_of(&kit, incident).key_count, 0);
+    assert_part(&kit, post(&kit, (struct post){.who = 5, .booking = BOOKING}), none);
+    kit_close(&kit);
+}
+
+/* A booking that a person knew of is no news to him; a flight is. */
+static void
+test_a_booking_is_no_news(void **state)
+{
+    struct aw_command   cancelled = {.kind = AW_COMMAND_FLIGHT,
+                                     .in.flight = {.flight_hash = FLIGHT,
+                                                   .number = AW_SLICE("KL641"),
+                                                   .date_days = 20558,
+                                                   .state = AW_FLIGHT_CANCELLED,
+                                                   .by = AW_SLICE("sam")}};
+    struct aw_ticket_id ticket;
+    struct kit          kit;
+
+    (void)state;
+    kit_open(&kit);
+    ticket = post(&kit, (struct post){.who = 1, .flight = FLIGHT});
+    assert_int_equal(kit_apply(&kit, &cancelled), AW_OK);
+    (void)settle(&kit);
+    assert_int_equal(kit_view(&kit, ticket).class_, AW_CLASS_DISRUPTED);
+    (void)kit_place(&kit, ticket, AW_CLASS_OTHER, NULL);
+    (void)post(&kit, (struct post){.who = 1, .booking = BOOKING});
+    assert_int_equal(kit_view(&kit, ticket).class_, AW_CLASS_OTHER);
+    (void)post(&kit, (struct post){.who = 1, .flight = OTHER});
+    assert_int_equal(kit_view(&kit, ticket).class_, AW_CLASS_DISRUPTED);
     kit_close(&kit);
 }
 
@@ -672,7 +738,8 @@ test_no_room_for_links(void **state)
     kit_close(&kit);
 }
 
-/* Of two messages the one that named the flight is taken out: its ticket is part, the one that stays is not, or of another one. */
+/* Of two messages the one that named the flight, or the booking, is taken out: its ticket is part, the one that stays is not, or of
+ * another one. */
 static void
 test_unfold(void **state)
 {
@@ -682,13 +749,14 @@ test_unfold(void **state)
     struct kit               kit;
 
     (void)state;
-    for (int names_other = 0; names_other < 2; names_other++) {
+    for (int round = 0; round < 4; round++) {
+        bool              names_other = round % 2 != 0, by_booking = round >= 2;
         uint64_t          out[1];
         struct aw_command command = {.kind = AW_COMMAND_UNFOLD,
                                      .in.unfold = {.messages = out, .message_count = 1, .messages_total = 2}};
 
         kit_open(&kit);
-        incident = make(&kit, &on_flight, 1, AW_FOLLOW_LATER);
+        incident = make(&kit, by_booking ? &on_booking : &on_flight, 1, AW_FOLLOW_LATER);
         other = make(&kit, &on_airport, 1, AW_FOLLOW_LATER);
         taken = left = (struct aw_telling){.told = {.messages = 0}};
         for (uint64_t i = 0; i < 2; i++) {
@@ -699,9 +767,10 @@ test_unfold(void **state)
                 kit_message(&(struct kit_post){.id = i + 1, .who = {1}, .class_ = AW_CLASS_GENERAL}, &room);
 
             message.in.message.flights = &flight;
-            message.in.message.flight_count = i == 0 ? 1 : 0;
+            message.in.message.flight_count = i == 0 && !by_booking ? 1 : 0;
             message.in.message.airports = &airport;
-            message.in.message.airport_count = i == 0 ? 0 : (uint32_t)names_other;
+            message.in.message.airport_count = i == 0 || !names_other ? 0 : 1;
+            message.in.message.booking_hash = i == 0 && by_booking ? BOOKING : 0;
             assert_int_equal(kit_apply(&kit, &message), AW_OK);
             command.in.unfold.on.ticket = ticket = message.out.u.message.ticket;
             command.in.unfold.newest_seq = message.out.seq;
@@ -714,7 +783,7 @@ test_unfold(void **state)
         command.in.unfold.taken = *aw_telling_end(&taken);
         command.in.unfold.left = *aw_telling_end(&left);
         assert_int_equal(kit_apply(&kit, &command), AW_OK);
-        assert_part(&kit, ticket, names_other != 0 ? other : none);
+        assert_part(&kit, ticket, names_other ? other : none);
         assert_part(&kit, command.out.u.ticket.ticket, incident);
         assert_int_equal(view_of(&kit, incident).open, 1);
         assert_int_equal(view_of(&kit, incident).tickets, 1);
@@ -757,6 +826,32 @@ test_verdicts(void **state)
     assert_int_equal(try_.verdicts[AW_VERDICT_CARE], 1);
     assert_int_equal(try_.verdicts[AW_VERDICT_SEVERAL], 1);
     assert_int_equal(try_.verdicts[AW_VERDICT_FACTS], 1);
+    assert_int_equal(try_.verdicts[AW_VERDICT_GOES], 1);
+    kit_close(&kit);
+}
+
+/* Who names a booking beside the one that is a key is about more than that; of an incident by flight that is nothing odd. */
+static void
+test_several_bookings(void **state)
+{
+    struct aw_incident_item items[TICKETS];
+    struct aw_incident_id   incident;
+    struct aw_incident_try  try_;
+    struct kit              kit;
+
+    (void)state;
+    kit_open(&kit);
+    incident = make(&kit, &on_booking, 1, AW_FOLLOW_LATER);
+    (void)post(&kit, (struct post){.who = 1, .booking = BOOKING});
+    (void)post(&kit, (struct post){.who = 2, .booking = BOOKING});
+    (void)post(&kit, (struct post){.who = 2, .booking = BOOKING + 1});
+    try_ = try_out(&kit, incident, 0, items, TICKETS);
+    assert_int_equal(try_.verdicts[AW_VERDICT_GOES], 1);
+    assert_int_equal(try_.verdicts[AW_VERDICT_SEVERAL], 1);
+    incident = make(&kit, &on_flight, 1, AW_FOLLOW_LATER);
+    (void)post(&kit, (struct post){.who = 3, .flight = FLIGHT, .booking = BOOKING + 2});
+    (void)post(&kit, (struct post){.who = 3, .booking = BOOKING + 3});
+    try_ = try_out(&kit, incident, 0, items, TICKETS);
     assert_int_equal(try_.verdicts[AW_VERDICT_GOES], 1);
     kit_close(&kit);
 }
@@ -912,21 +1007,26 @@ test_what_was_shown_changed(void **state)
 static void
 test_checkpoint(void **state)
 {
-    struct aw_incident_item   items[TICKETS];
-    struct aw_incident_try    try_;
-    struct aw_checkpoint_mark mark;
-    struct aw_incident_id     incident;
-    struct aw_ticket_id       tickets[TICKETS];
-    struct aw_chunk           chunk;
-    struct aw_why             why;
-    struct kit                kit, again;
+    const struct aw_incident_key keys[] = {on_flight, on_booking};
+    struct aw_incident_item      items[TICKETS];
+    struct aw_incident_try       try_;
+    struct aw_checkpoint_mark    mark;
+    struct aw_incident_id        incident;
+    struct aw_ticket_id          tickets[TICKETS];
+    struct aw_chunk              chunk;
+    struct aw_why                why;
+    struct kit                   kit, again;
 
     (void)state;
     kit_open(&kit);
     kit_open(&again);
     for (uint64_t i = 0; i < TICKETS; i++)
-        tickets[i] = post(&kit, (struct post){.who = 1 + i, .flight = i % 2 == 0 ? FLIGHT : OTHER});
-    incident = make(&kit, &on_flight, 1, AW_FOLLOW_LATER);
+        tickets[i] = post(&kit, (struct post){.who = 1 + i,
+                                              .flight = i % 4 == 0   ? FLIGHT
+                                                        : i % 4 == 2 ? 0
+                                                                     : OTHER,
+                                              .booking = i % 4 == 2 ? BOOKING : 0});
+    incident = make(&kit, keys, 2, AW_FOLLOW_LATER);
     assert_int_equal(link_by(&kit, tickets[1], incident, false, NULL), AW_OK);
     assert_int_equal(link_by(&kit, tickets[0], incident, false, NULL), AW_OK);
     assert_int_equal(link_by(&kit, tickets[0], incident, true, NULL), AW_OK);
@@ -955,6 +1055,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_earlier_and_later_tickets),
         cmocka_unit_test(test_one_that_does_not_follow),
+        cmocka_unit_test(test_bookings),
+        cmocka_unit_test(test_a_booking_is_no_news),
         cmocka_unit_test(test_airports_and_the_first),
         cmocka_unit_test(test_links_by_people),
         cmocka_unit_test(test_taken_out_stays_out),
@@ -970,6 +1072,7 @@ main(void)
         cmocka_unit_test(test_nothing_is_forgotten),
         cmocka_unit_test(test_no_room_for_links),
         cmocka_unit_test(test_unfold),
+        cmocka_unit_test(test_several_bookings),
         cmocka_unit_test(test_verdicts),
         cmocka_unit_test(test_full_outbox),
         cmocka_unit_test(test_closed_meanwhile),

@@ -270,6 +270,34 @@ test_flight_and_airport(void **state)
     kit_close(&kit);
 }
 
+static void
+test_booking(void **state)
+{
+    struct kit_room         room;
+    struct aw_search_filter filter = any;
+    struct aw_ticket_view   views[16];
+    struct kit              kit;
+
+    (void)state;
+    kit_open(&kit);
+    (void)post_about(&kit, 1, 77, "AMS", "JFK", NULL);
+    for (uint64_t i = 2; i <= 3; i++) {
+        struct aw_command command = kit_message(&(struct kit_post){.id = i, .who = {i}, .class_ = AW_CLASS_GENERAL}, &room);
+
+        command.in.message.booking_hash = 75 + i; /* 77: as the flight, 78 */
+        assert_int_equal(kit_apply(&kit, &command), AW_OK);
+    }
+    filter.booking = 77;
+    assert_int_equal(found_by(&kit, &filter, views), 1);
+    assert_int_equal(views[0].ticket.slot, 2);
+    filter.flight = 77;
+    assert_int_equal(found_by(&kit, &filter, views), 0); /* not the same ticket */
+    filter.booking = 0;
+    assert_int_equal(found_by(&kit, &filter, views), 1);
+    assert_int_equal(views[0].ticket.slot, 1);
+    kit_close(&kit);
+}
+
 /* A channel that nobody wrote on has no tickets; one that came when all numbers were given can't be told from others. */
 static void
 test_channels_without_numbers(void **state)
@@ -341,9 +369,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_a_walk),        cmocka_unit_test(test_identity),
-        cmocka_unit_test(test_flight_and_airport),    cmocka_unit_test(test_channels_without_numbers),
-        cmocka_unit_test(test_changes_between_steps),
+        cmocka_unit_test(test_against_a_walk),           cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_flight_and_airport),       cmocka_unit_test(test_booking),
+        cmocka_unit_test(test_channels_without_numbers), cmocka_unit_test(test_changes_between_steps),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

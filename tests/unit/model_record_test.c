@@ -193,6 +193,8 @@ make_message(struct maker *maker, struct aw_in_message *message)
                                       .key_number = next(&maker->rng),
                                       .rules_version = (uint32_t)next(&maker->rng)};
     make_airports(maker, message);
+    if (maker->fullest || below(&maker->rng, 2) != 0)
+        message->booking_hash = 1 + below(&maker->rng, UINT64_MAX);
     message->tags = make_strings(maker, &message->tag_count, AW_TAGS_MAX, AW_TAG_BYTES_MAX);
     message->reasons = make_strings(maker, &message->reason_count, AW_REASONS_MAX, AW_REASON_BYTES_MAX);
     for (uint32_t i = 0; i < message->identity_count; i++)
@@ -463,9 +465,9 @@ make_incident(struct maker *maker, struct aw_command *command)
         in->incident = make_incident_id(maker);
     in->key_count = make_count(maker, AW_INCIDENT_KEYS_MAX);
     for (uint32_t i = 0; i < in->key_count; i++)
-        keys[i] = (struct aw_incident_key){.kind = (enum aw_incident_key_kind)below(&maker->rng, 2),
-                                           .flight_hash = next(&maker->rng),
-                                           .name = make_string(maker, 0, AW_FLIGHT_NUMBER_BYTES_MAX),
+        keys[i] = (struct aw_incident_key){.kind = (enum aw_incident_key_kind)below(&maker->rng, AW_INCIDENT_BOOKING + 1),
+                                           .hash = next(&maker->rng),
+                                           .name = make_string(maker, 0, AW_INCIDENT_KEY_BYTES_MAX),
                                            .date_days = (uint32_t)next(&maker->rng)};
     in->keys = in->key_count == 0 ? NULL : keys;
     command->out.u.incident.incident.slot = (uint32_t)next(&maker->rng);
@@ -545,13 +547,13 @@ make_told(struct maker *maker, struct aw_told *told)
     for (uint32_t i = 0; i < told->identity_count; i++)
         identities[i] = make_hash(maker);
     for (uint32_t i = 0; i < told->fact_count; i++)
-        facts[i] = (struct aw_told_fact){.flight = next(&maker->rng),
+        facts[i] = (struct aw_told_fact){.hash = next(&maker->rng),
                                          .departs_at = make_ms(maker),
                                          .said_at = make_ms(maker),
                                          .seq = next(&maker->rng),
                                          .from = make_code(maker),
                                          .to = make_code(maker),
-                                         .is_airport = below(&maker->rng, 2) != 0};
+                                         .kind = (enum aw_fact_kind)below(&maker->rng, AW_FACT_BOOKING + 1)};
 }
 
 static void
@@ -957,6 +959,7 @@ same_message(const struct aw_in_message *a, const struct aw_in_message *b)
         SAME_BYTES(flights[i].from);
         SAME_BYTES(flights[i].to);
     }
+    SAME(booking_hash);
     SAME_HASH(in_reply_to);
     SAME(airport_count);
     for (uint32_t i = 0; i < a->airport_count; i++)
@@ -1152,11 +1155,11 @@ same_told(const struct aw_told *a, const struct aw_told *b)
         SAME_HASH(identities[i]);
     SAME(fact_count);
     for (uint32_t i = 0; i < a->fact_count; i++) {
-        SAME(facts[i].flight);
+        SAME(facts[i].hash);
         SAME(facts[i].departs_at);
         SAME(facts[i].said_at);
         SAME(facts[i].seq);
-        SAME(facts[i].is_airport);
+        SAME(facts[i].kind);
         assert_memory_equal(&a->facts[i].from, &b->facts[i].from, sizeof(a->facts[i].from));
         assert_memory_equal(&a->facts[i].to, &b->facts[i].to, sizeof(a->facts[i].to));
     }
@@ -1277,7 +1280,7 @@ same_incident(const struct aw_command *a, const struct aw_command *b)
     SAME(once.request);
     for (uint32_t i = 0; i < a->in.incident.key_count; i++) {
         SAME(in.incident.keys[i].kind);
-        SAME(in.incident.keys[i].flight_hash);
+        SAME(in.incident.keys[i].hash);
         SAME_SLICE(in.incident.keys[i].name);
         SAME(in.incident.keys[i].date_days);
     }
@@ -1968,20 +1971,22 @@ static const uint32_t              golden_lanes[] = {0, 1, 300};
 static const struct aw_lane_helper golden_helpers[] = {{{"english", 7}, 600}, {{"german", 6}, 3600}};
 static const uint64_t              golden_messages[] = {4700, 4801};
 static const struct aw_told_fact   golden_facts[] = {
-      {.flight = 0xf00d,
+      {.hash = 0xf00d,
        .departs_at = 1776240300000,
        .said_at = 1776240000000,
        .seq = 4700,
        .from = {{'A', 'M', 'S'}},
        .to = {{'J', 'F', 'K'}}},
-      {.said_at = 1776240000001, .seq = 4801, .from = {{'L', 'H', 'R'}}, .is_airport = true}};
+      {.said_at = 1776240000001, .seq = 4801, .from = {{'L', 'H', 'R'}}, .kind = AW_FACT_AIRPORT},
+      {.said_at = 1776240000001, .seq = 4801, .hash = 0xb00c, .kind = AW_FACT_BOOKING}};
 static const struct aw_airport_code golden_airports[] = {{{'L', 'H', 'R'}}, {{'C', 'D', 'G'}}};
 static const struct aw_flight_fact  golden_flights[] = {
      {.flight_hash = 0xf00d, .departs_at = 1776240300000, .from = {'A', 'M', 'S'}, .to = {'J', 'F', 'K'}},
      {.flight_hash = 0xbeef}};
 static const struct aw_incident_key golden_keys[] = {
-    {.kind = AW_INCIDENT_FLIGHT, .flight_hash = 0xf00d, .name = {"KL641", 5}, .date_days = 20558},
-    {.kind = AW_INCIDENT_AIRPORT, .name = {"AMS", 3}}};
+    {.kind = AW_INCIDENT_FLIGHT, .hash = 0xf00d, .name = {"KL641", 5}, .date_days = 20558},
+    {.kind = AW_INCIDENT_AIRPORT, .name = {"AMS", 3}},
+    {.kind = AW_INCIDENT_BOOKING, .hash = 0xb00c, .name = {"QX7K2P", 6}}};
 #define GOLDEN_LEASE                                                                                                             \
     {                                                                                                                            \
         .fence = 4711, .slot = 0x01020304, .shard = 7                                                                            \
@@ -2187,7 +2192,7 @@ static const struct aw_command golden[] = {
                              .identities = golden_identities,
                              .identity_count = 2,
                              .facts = golden_facts,
-                             .fact_count = 2},
+                             .fact_count = 3},
                    .left = {.messages = 1,
                             .first_seq = 4900,
                             .last_seq = 4900,
@@ -2204,6 +2209,7 @@ static const struct aw_command golden[] = {
                     .account = {"main", 4},
                     .airports = golden_airports,
                     .airport_count = 2,
+                    .booking_hash = 0xb00c,
                     .class_ = AW_CLASS_OTHER},
      GOLDEN_OUT},
     {.kind = AW_COMMAND_FLIGHT,
@@ -2331,7 +2337,7 @@ static const struct aw_command golden[] = {
                      .title = {"ash over AMS", 12},
                      .has_keys = true,
                      .keys = golden_keys,
-                     .key_count = 2,
+                     .key_count = 3,
                      .follow = AW_FOLLOW_LATER,
                      .by = {"sam", 3}},
      .out = {.seq = 5000, .u.incident.incident.slot = 7}},
