@@ -372,6 +372,12 @@ judge_frame(struct aw_session *session)
 {
     const struct aw_frame_head *head = &session->meter.head;
 
+    /* RFC 9113 section 4.2: no room for what its flags promise. The library would call it a PROTOCOL_ERROR. */
+    if ((head->type == NGHTTP2_DATA || head->type == NGHTTP2_HEADERS) && (head->flags & NGHTTP2_FLAG_PADDED) != 0 &&
+        head->length == 0) {
+        aw_session_condemn(session, AW_CAUSE_PROTOCOL, NGHTTP2_FRAME_SIZE_ERROR);
+        return;
+    }
     switch (head->type) {
     case NGHTTP2_HEADERS:
         if (head->stream % 2 == 0)

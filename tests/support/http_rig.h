@@ -123,7 +123,11 @@ struct rig {
     uint32_t             goaway_code[8];
     uint64_t             pings; /* from the server, not acks */
     uint8_t              ping[8];
-    uint64_t             window_given; /* of the connection */
+    uint8_t              ping_ack[8];
+    uint64_t             settings_acks;
+    int                  first_type;      /* of all frames; -1 before it */
+    size_t               frame_bytes_max; /* payload */
+    uint64_t             window_given;    /* of the connection */
     uint32_t             settings[8];
     /* What the handlers saw. */
     uint64_t           requests;
@@ -233,6 +237,7 @@ rig_init(struct rig *rig, const struct aw_http_limits *limits, uint64_t fail_at,
     memset(rig, 0, sizeof(*rig));
     rig->limits = *limits;
     rig->now = RIG_START;
+    rig->first_type = -1;
     rig->answer = AW_SLICE("done\n");
     rig->memory.fail_at = fail_at;
     rig->blocks = aw_blocks_new(AW_HTTP_BLOCK_BYTES, blocks_bytes_max);
@@ -352,6 +357,10 @@ rig_read_frame(struct rig *rig, const uint8_t *head, const uint8_t *payload, siz
     uint8_t            flags = head[4];
 
     rig->frames[type]++;
+    if (rig->first_type < 0)
+        rig->first_type = type;
+    if (len > rig->frame_bytes_max)
+        rig->frame_bytes_max = len;
     if (type == NGHTTP2_HEADERS) {
         rig_read_headers(rig, stream, payload, len, (flags & NGHTTP2_FLAG_END_HEADERS) != 0);
         stream->is_ended |= (flags & NGHTTP2_FLAG_END_STREAM) != 0;
@@ -370,11 +379,15 @@ rig_read_frame(struct rig *rig, const uint8_t *head, const uint8_t *payload, siz
     } else if (type == NGHTTP2_PING && (flags & NGHTTP2_FLAG_ACK) == 0) {
         rig->pings++;
         memcpy(rig->ping, payload, 8);
+    } else if (type == NGHTTP2_PING) {
+        memcpy(rig->ping_ack, payload, 8);
     } else if (type == NGHTTP2_WINDOW_UPDATE && number == 0) {
         rig->window_given += rig_u32(payload);
     } else if (type == NGHTTP2_SETTINGS && (flags & NGHTTP2_FLAG_ACK) == 0) {
         for (size_t i = 0; i + 6 <= len; i += 6)
             rig->settings[payload[i + 1] % 8] = rig_u32(payload + i + 2);
+    } else if (type == NGHTTP2_SETTINGS) {
+        rig->settings_acks++;
     }
 }
 
