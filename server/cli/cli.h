@@ -81,6 +81,8 @@ extern const struct aw_cli_command aw_cli_replies;
 extern const struct aw_cli_command aw_cli_incident;
 extern const struct aw_cli_command aw_cli_journal;
 extern const struct aw_cli_command aw_cli_verify_command;
+extern const struct aw_cli_command aw_cli_backup;
+extern const struct aw_cli_command aw_cli_restore;
 extern const struct aw_cli_command aw_cli_audit;
 extern const struct aw_cli_command aw_cli_health;
 extern const struct aw_cli_command aw_cli_response_time;

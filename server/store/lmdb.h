@@ -32,6 +32,11 @@ enum aw_tree {
     AW_TREE_KEPT_BODIES, /* seq -> kept body */
     AW_TREE_COUNT,
 };
+struct aw_lmdb_tree {
+    const char *name;
+    unsigned    flags;
+};
+extern const struct aw_lmdb_tree aw_lmdb_trees[AW_TREE_COUNT];
 /* LMDB's own two: the free list, and the tree of trees. */
 #define AW_DBI_FREE 0U
 #define AW_DBI_MAIN 1U
@@ -170,7 +175,12 @@ enum aw_outcome aw_lmdb_set_anchor(struct aw_journal *journal, const struct aw_j
 /* The anchor as `txn` sees it. MDB_NOTFOUND, MDB_CORRUPTED. */
 AW_MUST_USE int aw_lmdb_get_anchor(const struct aw_lmdb *store, MDB_txn *txn, struct aw_journal_anchor *ret_anchor);
 
+/* copy.c: the note in the meta tree of what is a backup or was made of one. AW_E_NOT_FOUND, AW_E_CORRUPT. */
+struct aw_copy_note;
+AW_MUST_USE enum aw_err aw_lmdb_get_note(MDB_txn *txn, MDB_dbi meta, struct aw_copy_note *ret_note);
+
 /* lmdb_table.c */
+#define AW_MARK_TEXT "mark" /* its key in the meta tree */
 /* Finds the current generation. AW_E_CORRUPT, AW_E_IO. */
 AW_MUST_USE enum aw_err aw_lmdb_table_open(struct aw_lmdb *store, struct aw_why *why);
 /* The mark as it is stored. False: it fails its checks. */

@@ -6,6 +6,7 @@
  */
 #include "base/hash.h"
 #include "base/mem.h"
+#include "store/copy.h"
 #include "store/lmdb.h"
 #include "store/pages.h"
 
@@ -43,10 +44,7 @@
 #define IDENTITY_MAGIC "aswolk store\n" /* 12 letters and a line end, without its NUL */
 #define IDENTITY_BYTES 80U
 
-static const struct {
-    const char *name;
-    unsigned    flags;
-} tree_specs[AW_TREE_COUNT] = {
+const struct aw_lmdb_tree aw_lmdb_trees[AW_TREE_COUNT] = {
     [AW_TREE_META] = {"meta", 0},
     [AW_TREE_JOURNAL] = {"journal", MDB_INTEGERKEY},
     [AW_TREE_BODIES] = {"bodies", MDB_INTEGERKEY},
@@ -295,18 +293,19 @@ aw_lmdb_is_shared(struct aw_journal *journal)
 
 /* Who the store in an open environment is. */
 static enum aw_err
-read_identity(MDB_env *env, struct aw_store_identity *ret_identity, struct aw_why *why)
+read_identity(MDB_env *env, bool may_be_backup, struct aw_store_identity *ret_identity, struct aw_why *why)
 {
-    MDB_val     key = {sizeof(IDENTITY_TEXT) - 1, (void *)(uintptr_t)IDENTITY_TEXT};
-    MDB_val     value;
-    MDB_txn    *txn;
-    MDB_dbi     meta;
-    enum aw_err err = AW_OK;
-    int         rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
+    MDB_val             key = {sizeof(IDENTITY_TEXT) - 1, (void *)(uintptr_t)IDENTITY_TEXT};
+    MDB_val             value;
+    MDB_txn            *txn;
+    MDB_dbi             meta;
+    struct aw_copy_note note;
+    enum aw_err         err = AW_OK;
+    int                 rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
 
     if (rc != MDB_SUCCESS)
         return aw_lmdb_err(rc, why, "reading the identity");
-    rc = mdb_dbi_open(txn, tree_specs[AW_TREE_META].name, tree_specs[AW_TREE_META].flags, &meta);
+    rc = mdb_dbi_open(txn, aw_lmdb_trees[AW_TREE_META].name, aw_lmdb_trees[AW_TREE_META].flags, &meta);
     if (rc == MDB_SUCCESS)
         rc = mdb_get(txn, meta, &key, &value);
     if (rc == MDB_SUCCESS)
@@ -315,6 +314,8 @@ read_identity(MDB_env *env, struct aw_store_identity *ret_identity, struct aw_wh
         err = aw_why(why, AW_E_CORRUPT, "not a store of aswolk");
     else
         err = aw_lmdb_err(rc, why, "reading the identity");
+    if (err == AW_OK && !may_be_backup && aw_lmdb_get_note(txn, meta, &note) == AW_OK && note.kind == AW_COPY_BACKUP)
+        err = aw_why(why, AW_E_CONFIG, "a backup, which no server may change: aswolk restore makes a data folder of it");
     mdb_txn_abort(txn);
     return err;
 }
@@ -335,7 +336,7 @@ look_identity(const char *path, const struct aw_store_config *config, struct aw_
     rc = mdb_env_open(env, path, MDB_NOSUBDIR | MDB_RDONLY | MDB_NOLOCK | MDB_NOTLS, 0600);
     err = rc == MDB_SUCCESS ? check_pages(env, AW_PAGES_START, &sum, why) : aw_lmdb_err(rc, why, "opening the data file");
     if (err == AW_OK)
-        err = read_identity(env, ret_identity, why);
+        err = read_identity(env, false, ret_identity, why);
     mdb_env_close(env);
     if (err != AW_OK)
         aw_why_prefix(why, "%s", path);
@@ -356,7 +357,7 @@ write_trees(MDB_env *env, const struct aw_store_identity *identity)
     if (rc != MDB_SUCCESS)
         return rc;
     for (i = 0; rc == MDB_SUCCESS && i < AW_TREE_COUNT; i++)
-        rc = mdb_dbi_open(txn, tree_specs[i].name, tree_specs[i].flags | MDB_CREATE, &tree[i]);
+        rc = mdb_dbi_open(txn, aw_lmdb_trees[i].name, aw_lmdb_trees[i].flags | MDB_CREATE, &tree[i]);
     identity_write(identity, bytes);
     if (rc == MDB_SUCCESS)
         rc = mdb_put(txn, tree[AW_TREE_META], &key, &value, MDB_NOOVERWRITE);
@@ -418,7 +419,7 @@ open_trees(struct aw_lmdb *store)
     if (rc != MDB_SUCCESS)
         return rc;
     for (i = 0; rc == MDB_SUCCESS && i < AW_TREE_COUNT; i++)
-        rc = mdb_dbi_open(txn, tree_specs[i].name, tree_specs[i].flags, &store->tree[i]);
+        rc = mdb_dbi_open(txn, aw_lmdb_trees[i].name, aw_lmdb_trees[i].flags, &store->tree[i]);
     if (rc != MDB_SUCCESS) {
         mdb_txn_abort(txn);
         return rc;
@@ -454,7 +455,7 @@ open_env(struct aw_lmdb *store, const struct aw_store_config *config, struct aw_
         return aw_lmdb_err(rc, why, config->folder);
     err = store->read_only ? check_pages(store->env, AW_PAGES_START, &sum, why) : AW_OK;
     if (err == AW_OK)
-        err = read_identity(store->env, &store->identity, why);
+        err = read_identity(store->env, true, &store->identity, why);
     if (err != AW_OK)
         return err;
     rc = mdb_reader_check(store->env, &dead);

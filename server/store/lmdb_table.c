@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define TABLE_BITS      22U /* what a key has left beside chunk and piece */
-#define MARK_TEXT       "mark"
 #define MARK_BYTES      96U
 #define CHUNK_PAGES_MAX ((AW_CHUNK_BYTES_MAX / AW_PIECE_BYTES_MAX) / 2 + 2)
 
@@ -65,7 +64,7 @@ enum aw_err
 aw_lmdb_table_open(struct aw_lmdb *store, struct aw_why *why)
 {
     struct aw_lmdb_table *generations = &store->generations;
-    MDB_val               key = {sizeof(MARK_TEXT) - 1, (void *)(uintptr_t)MARK_TEXT};
+    MDB_val               key = {sizeof(AW_MARK_TEXT) - 1, (void *)(uintptr_t)AW_MARK_TEXT};
     MDB_val               value;
     MDB_txn              *txn;
     enum aw_err           err = AW_OK;
@@ -148,7 +147,7 @@ lmdb_mark(struct aw_table *table, const struct aw_checkpoint_mark *mark)
     struct aw_lmdb       *store = aw_lmdb_of_table(table);
     struct aw_lmdb_table *generations = &store->generations;
     uint8_t               bytes[MARK_BYTES];
-    MDB_val               key = {sizeof(MARK_TEXT) - 1, (void *)(uintptr_t)MARK_TEXT};
+    MDB_val               key = {sizeof(AW_MARK_TEXT) - 1, (void *)(uintptr_t)AW_MARK_TEXT};
     MDB_val               value = {sizeof(bytes), bytes};
 
     if (!aw_lmdb_write(store))

@@ -203,7 +203,7 @@ read_heads(int fd, struct head heads[2], struct aw_why *why)
 enum aw_err
 aw_pages_check_heads(int fd, struct aw_why *why)
 {
-    struct head heads[2];
+    struct head heads[2] = {{.page_bytes = 0}};
     enum aw_err err = AW_OK;
 
     for (unsigned i = 0; i < HEADS_TRIES; i++) {
@@ -571,7 +571,7 @@ see_trees(struct walk *walk)
 static enum aw_err
 choose_head(struct walk *walk, uint64_t txn)
 {
-    struct head heads[2];
+    struct head heads[2] = {{.page_bytes = 0}};
     enum aw_err err = aw_pages_check_heads(walk->fd, walk->why);
 
     if (err == AW_OK)

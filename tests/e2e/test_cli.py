@@ -61,7 +61,8 @@ class Nowhere:
 def test_help_and_usage(t):
     """Every command has help; a wrong command line is exit code 2 and says what is wrong; nothing is asked of a server."""
     overview = aswolk(Nowhere, "help").out
-    commands = "post work transfer note ticket tickets bulk message lanes agents journal verify audit health events history"
+    commands = "post work transfer note ticket tickets bulk message lanes agents journal verify backup restore"
+    commands += " audit health events history"
     for command in commands.split():
         check(" %s " % command in overview, "the overview names " + command)
         text = aswolk(Nowhere, "help", command).out

@@ -1,0 +1,164 @@
+#!/usr/bin/python3
+"""A backup beside a server at work, killed halfway or whole; what is restored from it has all that was acknowledged before it
+began, goes on under the same identity, and nothing is ever written over."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+from aswolk_test import PATIENCE_S, Gone, Messages, Server, check, equal, program, run, status, until
+from test_damage import Pages
+from test_faults import StoreFile, fingerprint
+
+
+def tool(*args, code=0):
+    done = subprocess.run([program("aswolk"), *args], capture_output=True, text=True, timeout=PATIENCE_S * 4)
+    equal(done.returncode, code, "exit code of aswolk %s: %s%s" % (args, done.stdout[-500:], done.stderr[-900:]))
+    return done
+
+
+def told(*args):
+    return json.loads(tool(*args, "--json").stdout)
+
+
+class Gateway(threading.Thread):
+    """Posts until it is told to stop, or nobody answers; knows what was acknowledged."""
+
+    def __init__(self, server):
+        super().__init__(daemon=True)
+        self.api, self.make, self.receipts, self.over = server.api("gateway"), Messages(), [], threading.Event()
+
+    def run(self):
+        while not self.over.is_set():
+            messages = self.make.many(20, text="x" * 300)
+            try:
+                self.receipts += [(m["source_id"], r) for m, r in zip(messages, self.api.receipts(messages))]
+            except Gone:
+                return
+
+    def stop(self):
+        self.over.set()
+        self.join(PATIENCE_S)
+
+
+def test_under_load(t):
+    """Several backups while gateways post and an agent works; each is restored in place of the store and has what it must."""
+    server = t.server("--checkpoint-bytes", "65536")
+    api, make = server.api(), Messages("held-")
+    gateway = Gateway(server)
+    gateway.start()
+    held = api.receipt(make.next(text="for later"))
+    lease = next(l for l in iter(lambda: api.lease(), None) if l["ticket"] == held["ticket"] or api.completed(l) is None)
+    backups = []
+    for number in range(3):
+        until("it goes on", lambda: len(gateway.receipts) > 200 * (number + 1))
+        known = list(gateway.receipts)
+        path = os.path.join(t.folder, "backup-%d" % number)
+        backups.append((path, known, told("backup", server.folder, path)))
+    gateway.stop()
+    server.kill()
+    for path, known, result in backups:
+        equal((result["ok"], os.listdir(path)), (True, ["data.mdb"]), "a backup is one file")
+        equal(told("verify", path)["last_record"], result["last_record"], "it verifies, up to what it said")
+    path, known, result = backups[1]
+    last = max(receipt["commit"]["index"] for _, receipt in known)
+    check(result["commit"]["index"] >= last, "all that was acknowledged before it began", (result, last))
+    before = fingerprint(path)
+    restored = told("restore", path, os.path.join(t.folder, "restored"))
+    equal((restored["last_record"], restored["commit"]), (result["last_record"], result["commit"]), "the same end")
+    equal(fingerprint(path), before, "the backup is as it was")
+    second = Server(os.path.join(t.folder, "restored"))
+    t.servers.append(second)
+    second.start()
+    equal(second.ready["epoch"], result["epoch"] + 1, "a start more")
+    gateway_api = second.api("gateway")
+    for source_id, receipt in known[:: max(1, len(known) // 40)]:
+        equal(gateway_api.get("/v1/messages/" + receipt["message"]).status, 200, "acknowledged, and there")
+    again = gateway_api.receipt(dict(gateway.make.next(text="x" * 300), source_id=known[0][0]))
+    equal((again["duplicate"], again["message"]), (True, known[0][1]["message"]), "posted again, the first receipt")
+    agent = second.api()
+    equal(agent.completed(lease)["state"], "closed", "the token from before the backup is good")
+    second.stop()
+    tool("verify", second.folder)
+
+
+def test_never_over(t):
+    """Not over a store, a file, or another backup; not of what is no backup; and no server serves one."""
+    server = t.server()
+    server.api().receipts(Messages().many(30))
+    server.stop()
+    path = os.path.join(t.folder, "backup")
+    tool("backup", server.folder, path)
+    before, whole = fingerprint(server.folder), fingerprint(path)
+    check("written over" in tool("restore", path, server.folder, code=1).stderr, "over a store")
+    check("written over" in tool("backup", server.folder, path, code=1).stderr, "over a backup")
+    check("no backup" in tool("restore", server.folder, os.path.join(t.folder, "new"), code=1).stderr, "of a store")
+    tool("backup", server.folder, os.path.join(t.folder, "nowhere", "backup"), code=1)
+    equal((fingerprint(server.folder), fingerprint(path)), (before, whole), "nothing was changed")
+    equal(sorted(name for name in os.listdir(t.folder) if "part" in name), [], "nothing is left behind")
+    wrong = Server(path)
+    wrong.spawn()
+    equal(wrong.exit_code(), 1, "a server on a backup")
+    check("aswolk restore" in "\n".join(wrong.logs), "says what to do", wrong.logs[-3:])
+    os.unlink(os.path.join(path, "lock"))
+    equal(fingerprint(path), whole, "the backup is as it was")
+    empty = os.path.join(t.folder, "empty")
+    os.mkdir(empty)
+    tool("restore", path, empty)
+    tool("verify", empty)
+
+
+def test_damaged(t):
+    """A damaged store gives no backup, a damaged backup no store."""
+    server = t.server()
+    server.api().receipts(Messages().many(30))
+    server.stop()
+    path = os.path.join(t.folder, "backup")
+    tool("backup", server.folder, path)
+    for folder, verb in ((server.folder, "backup"), (path, "restore")):
+        store = StoreFile(folder)
+        store.bytes[Pages(store.bytes).value("bodies") + 14] ^= 1
+        store.save()
+        target = os.path.join(t.folder, verb + "-of-damaged")
+        done = tool(verb, folder, target, code=1)
+        check("bodies" in done.stderr and "checks" in done.stderr, "named", done.stderr)
+        equal([name for name in os.listdir(t.folder) if name.startswith(os.path.basename(target))], [], "nothing is left behind")
+
+
+def test_killed(t):
+    """kill -9 of the backup and of the server, again and again: what has its name is whole, and the store is sound."""
+    server = t.server("--checkpoint-bytes", "65536")
+    gateway = Gateway(server)
+    gateway.start()
+    until("some are there", lambda: len(gateway.receipts) > 400)
+    path = os.path.join(t.folder, "backup")
+
+    def begin():
+        command = [program("aswolk"), "backup", server.folder, path]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    for wait_s in (0.0, 0.01, 0.03, 0.06, 0.1):
+        process = begin()
+        time.sleep(wait_s)
+        process.send_signal(signal.SIGKILL)
+        process.wait(PATIENCE_S)
+        if os.path.exists(path):
+            tool("verify", path)
+            os.rename(path, path + str(wait_s))
+    done = begin()
+    server.kill()
+    gateway.stop()
+    equal(done.wait(PATIENCE_S * 2), 0, "the backup of a server that was killed meanwhile")
+    tool("verify", path)
+    tool("verify", server.folder)
+    check(not os.path.exists(path + ".part"), "what the killed ones had left is gone")
+    server.start()
+    status(server.api().post(Messages("after-").next()), 202, "the server goes on")
+
+
+if __name__ == "__main__":
+    sys.exit(run(globals()))
