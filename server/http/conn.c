@@ -451,6 +451,7 @@ shake_hands(struct aw_conn *conn)
     conn->edge->stats.handshakes_now--;
     conn->edge->stats.handshakes++;
     conn->config.peer.identity = aw_slice_of(conn->identity, aw_tls_identity(conn->ssl, conn->identity));
+    conn->config.peer.identity_ends_at = aw_tls_identity_ends_at(conn->ssl);
     conn_move(conn, CONN_OPEN);
     if (conn_open(conn) != AW_OK)
         conn_close(conn, AW_CAUSE_MEMORY);

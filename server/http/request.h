@@ -37,7 +37,8 @@ struct aw_peer {
     uint8_t         address[16]; /* IPv6, or IPv4 mapped into it; zeros when unknown */
     uint16_t        port;
     bool            is_tls;
-    struct aw_slice identity; /* URI or DNS name of the client's certificate; empty without mutual TLS */
+    struct aw_slice identity;         /* URI or DNS name of the client's certificate; empty without mutual TLS */
+    aw_ms           identity_ends_at; /* until when that certificate is valid; 0: there is none */
 };
 
 /* Private to the layer; the state machine is drawn in request.c. */
@@ -78,6 +79,7 @@ struct aw_request {
 
     /* The handler's own; zeros and self-linked at first. */
     void          *user;
+    void          *visit;
     uint64_t       state[6];
     struct aw_list node;
 

@@ -415,3 +415,20 @@ aw_tls_identity(const SSL *ssl, char identity[AW_TLS_IDENTITY_BYTES])
     GENERAL_NAMES_free(names);
     return len;
 }
+
+aw_ms
+aw_tls_identity_ends_at(const SSL *ssl)
+{
+    X509     *cert = SSL_get0_peer_certificate(ssl);
+    struct tm at;
+    time_t    seconds;
+
+    if (cert == NULL)
+        return 0;
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(cert), &at) != 1) { /* it was read once to be verified */
+        ERR_clear_error();
+        return 1;
+    }
+    seconds = timegm(&at);
+    return seconds < 1 ? 1 : (aw_ms)seconds * AW_MS_PER_S;
+}

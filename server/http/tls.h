@@ -54,5 +54,7 @@ void aw_tls_pair_fini(struct aw_tls_pair *pair);
  * common name. Writes bytes without a NUL; returns their number, 0 when there is no certificate, no such name, or it is longer
  * than AW_TLS_IDENTITY_BYTES or holds a NUL. Compare exactly. */
 size_t aw_tls_identity(const SSL *ssl, char identity[AW_TLS_IDENTITY_BYTES]);
+/* Until when the client's certificate is valid; 0: there is none. A handshake looks at it once, but connections last. */
+aw_ms aw_tls_identity_ends_at(const SSL *ssl);
 
 #endif

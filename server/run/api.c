@@ -8,101 +8,108 @@
 #include <stdio.h>
 #include <string.h>
 
-struct route {
-    enum aw_method  method;
-    struct aw_slice before; /* the path, or what stands before its variable part */
-    struct aw_slice after;  /* what stands behind it */
-    unsigned        ids;    /* parts between slashes in it: 0 to 2 */
-    aw_api_handler *handler;
-};
-#define EXACT(method, path, handler)                                                                                             \
+#define EXACT(method, path, handler, roles)                                                                                      \
     {                                                                                                                            \
-        method, {path, sizeof(path) - 1}, {NULL, 0}, 0, handler                                                                  \
+        method, {path, sizeof(path) - 1}, {NULL, 0}, 0, roles, handler                                                           \
     }
-#define WITH_ID(method, path, rest, handler)                                                                                     \
+#define WITH_ID(method, path, rest, handler, roles)                                                                              \
     {                                                                                                                            \
-        method, {path, sizeof(path) - 1}, {rest, sizeof(rest) - 1}, 1, handler                                                   \
+        method, {path, sizeof(path) - 1}, {rest, sizeof(rest) - 1}, 1, roles, handler                                            \
     }
+#define WITH_TWO_IDS(method, path, handler, roles)                                                                               \
+    {                                                                                                                            \
+        method, {path, sizeof(path) - 1}, {NULL, 0}, 2, roles, handler                                                           \
+    }
+#define GATEWAY    AW_ROUTE_GATEWAY
+#define AGENTS     AW_ROUTE_AGENTS
+#define SUPERVISOR AW_ROUTE_SUPERVISOR
+#define MONITOR    AW_ROUTE_MONITOR
+#define ANY        AW_ROUTE_ANY
+#define PUBLIC     AW_ROUTE_PUBLIC
 
-#define WITH_TWO_IDS(method, path, handler)                                                                                      \
-    {                                                                                                                            \
-        method, {path, sizeof(path) - 1}, {NULL, 0}, 2, handler                                                                  \
-    }
-
-/* The first that fits: exact paths stand before those with a variable part. */
-static const struct route routes[] = {
-    EXACT(AW_POST, "/v1/messages", aw_api_post_messages),
-    EXACT(AW_POST, "/v1/messages/withdraw", aw_api_withdraw),
-    EXACT(AW_POST, "/v1/leases", aw_api_pull),
-    EXACT(AW_GET, "/v1/leases", aw_api_held),
-    EXACT(AW_GET, "/v1/stream", aw_api_stream),
-    EXACT(AW_POST, "/v1/leases/extend", aw_api_extend_many),
-    EXACT(AW_POST, "/v1/leases/complete", aw_api_complete_many),
-    EXACT(AW_GET, "/v1/replies", aw_api_list_replies),
-    EXACT(AW_POST, "/v1/replies/leases", aw_api_take_replies),
-    EXACT(AW_POST, "/v1/replies/redrive", aw_api_redrive),
-    EXACT(AW_GET, "/v1/tickets", aw_api_find_tickets),
-    EXACT(AW_POST, "/v1/tickets/bulk", aw_api_bulk),
-    EXACT(AW_GET, "/v1/lanes", aw_api_list_lanes),
-    EXACT(AW_GET, "/v1/agents", aw_api_list_agents),
-    EXACT(AW_GET, "/v1/flights", aw_api_list_flights),
-    EXACT(AW_POST, "/v1/flights", aw_api_post_flights),
-    EXACT(AW_GET, "/v1/airports", aw_api_list_airports),
-    EXACT(AW_GET, "/v1/incidents", aw_api_list_incidents),
-    EXACT(AW_POST, "/v1/incidents", aw_api_post_incident),
-    EXACT(AW_POST, "/v1/replies/check", aw_api_check_reply),
-    EXACT(AW_GET, "/v1/surge", aw_api_get_surge),
-    EXACT(AW_PUT, "/v1/surge", aw_api_put_surge),
-    EXACT(AW_GET, "/v1/commitments", aw_api_list_commitments),
-    EXACT(AW_GET, "/v1/stats", aw_api_stats),
-    EXACT(AW_GET, "/v1/response-time", aw_api_response_time),
-    EXACT(AW_GET, "/v1/response-time.svg", aw_api_response_time_svg),
-    EXACT(AW_GET, "/v1/events", aw_api_events),
-    EXACT(AW_GET, "/healthz", aw_api_healthz),
-    EXACT(AW_GET, "/readyz", aw_api_readyz),
-    EXACT(AW_GET, "/metrics", aw_api_metrics),
-    EXACT(AW_GET, "/openapi.json", aw_api_openapi),
-    EXACT(AW_GET, "/", aw_api_index),
-    WITH_ID(AW_GET, "/v1/messages/", "", aw_api_get_message),
-    WITH_ID(AW_POST, "/v1/leases/", "/extend", aw_api_extend),
-    WITH_ID(AW_POST, "/v1/leases/", "/complete", aw_api_complete),
-    WITH_ID(AW_POST, "/v1/leases/", "/release", aw_api_release),
-    WITH_ID(AW_POST, "/v1/leases/", "/decline", aw_api_decline),
-    WITH_ID(AW_POST, "/v1/leases/", "/transfer", aw_api_transfer),
-    WITH_ID(AW_POST, "/v1/leases/", "/defer", aw_api_defer),
-    WITH_ID(AW_POST, "/v1/leases/", "/reply", aw_api_reply),
-    WITH_ID(AW_GET, "/v1/replies/", "", aw_api_get_reply),
-    WITH_ID(AW_POST, "/v1/replies/", "/status", aw_api_report_reply),
-    WITH_ID(AW_POST, "/v1/replies/", "/approve", aw_api_approve_reply),
-    WITH_ID(AW_POST, "/v1/replies/", "/refuse", aw_api_refuse_reply),
-    WITH_ID(AW_GET, "/v1/channels/", "", aw_api_get_channel),
-    WITH_ID(AW_PUT, "/v1/channels/", "", aw_api_put_channel),
-    WITH_ID(AW_GET, "/v1/templates/", "", aw_api_get_template),
-    WITH_ID(AW_PUT, "/v1/templates/", "", aw_api_put_template),
-    WITH_ID(AW_GET, "/v1/tickets/", "/why", aw_api_why),
-    WITH_ID(AW_GET, "/v1/tickets/", "/history", aw_api_history),
-    WITH_ID(AW_GET, "/v1/tickets/", "", aw_api_get_ticket),
-    WITH_ID(AW_PATCH, "/v1/tickets/", "", aw_api_patch_ticket),
-    WITH_ID(AW_POST, "/v1/tickets/", "/cancel", aw_api_cancel_ticket),
-    WITH_ID(AW_POST, "/v1/tickets/", "/unfold", aw_api_unfold_ticket),
-    WITH_ID(AW_POST, "/v1/tickets/", "/notes", aw_api_note_ticket),
-    WITH_ID(AW_POST, "/v1/incidents/", "/answer", aw_api_answer_incident),
-    WITH_ID(AW_POST, "/v1/incidents/", "/link", aw_api_link_incident),
-    WITH_ID(AW_POST, "/v1/incidents/", "/unlink", aw_api_unlink_incident),
-    WITH_ID(AW_GET, "/v1/incidents/", "", aw_api_get_incident),
-    WITH_ID(AW_PATCH, "/v1/incidents/", "", aw_api_patch_incident),
-    WITH_ID(AW_GET, "/v1/lanes/", "", aw_api_get_lane),
-    WITH_ID(AW_PUT, "/v1/lanes/", "", aw_api_put_lane),
-    WITH_ID(AW_GET, "/v1/agents/", "/day", aw_api_agent_day),
-    WITH_ID(AW_PUT, "/v1/agents/", "/presence", aw_api_put_presence),
-    WITH_ID(AW_GET, "/v1/agents/", "", aw_api_get_agent),
-    WITH_ID(AW_PUT, "/v1/agents/", "", aw_api_put_agent),
-    WITH_TWO_IDS(AW_GET, "/v1/flights/", aw_api_get_flight),
-    WITH_TWO_IDS(AW_PUT, "/v1/flights/", aw_api_put_flight),
-    WITH_ID(AW_GET, "/v1/airports/", "", aw_api_get_airport),
-    WITH_ID(AW_PUT, "/v1/airports/", "", aw_api_put_airport),
-    WITH_ID(AW_POST, "/v1/changes/", "/undo", aw_api_undo),
+/* The first that fits: exact paths stand before those with a variable part. Each says who may: within it, tokens have bounds of
+ * their own (access.h), which handlers look at. */
+static const struct aw_api_route routes[] = {
+    EXACT(AW_POST, "/v1/messages", aw_api_post_messages, GATEWAY),
+    EXACT(AW_POST, "/v1/messages/withdraw", aw_api_withdraw, GATEWAY),
+    EXACT(AW_POST, "/v1/leases", aw_api_pull, AGENTS),
+    EXACT(AW_GET, "/v1/leases", aw_api_held, AGENTS),
+    EXACT(AW_GET, "/v1/stream", aw_api_stream, AGENTS),
+    EXACT(AW_POST, "/v1/leases/extend", aw_api_extend_many, AGENTS),
+    EXACT(AW_POST, "/v1/leases/complete", aw_api_complete_many, AGENTS),
+    EXACT(AW_GET, "/v1/replies", aw_api_list_replies, AGENTS | SUPERVISOR),
+    EXACT(AW_POST, "/v1/replies/leases", aw_api_take_replies, GATEWAY),
+    EXACT(AW_POST, "/v1/replies/redrive", aw_api_redrive, SUPERVISOR),
+    EXACT(AW_GET, "/v1/tickets", aw_api_find_tickets, SUPERVISOR),
+    EXACT(AW_POST, "/v1/tickets/bulk", aw_api_bulk, SUPERVISOR),
+    EXACT(AW_GET, "/v1/lanes", aw_api_list_lanes, AGENTS | SUPERVISOR),
+    EXACT(AW_GET, "/v1/agents", aw_api_list_agents, SUPERVISOR),
+    EXACT(AW_GET, "/v1/flights", aw_api_list_flights, AGENTS | SUPERVISOR),
+    EXACT(AW_POST, "/v1/flights", aw_api_post_flights, SUPERVISOR),
+    EXACT(AW_GET, "/v1/airports", aw_api_list_airports, AGENTS | SUPERVISOR),
+    EXACT(AW_GET, "/v1/incidents", aw_api_list_incidents, AGENTS | SUPERVISOR),
+    EXACT(AW_POST, "/v1/incidents", aw_api_post_incident, SUPERVISOR),
+    EXACT(AW_POST, "/v1/replies/check", aw_api_check_reply, AGENTS | SUPERVISOR),
+    EXACT(AW_GET, "/v1/surge", aw_api_get_surge, SUPERVISOR | MONITOR),
+    EXACT(AW_PUT, "/v1/surge", aw_api_put_surge, SUPERVISOR),
+    EXACT(AW_GET, "/v1/commitments", aw_api_list_commitments, SUPERVISOR),
+    EXACT(AW_GET, "/v1/stats", aw_api_stats, SUPERVISOR | MONITOR),
+    EXACT(AW_GET, "/v1/response-time", aw_api_response_time, PUBLIC),
+    EXACT(AW_GET, "/v1/response-time.svg", aw_api_response_time_svg, PUBLIC),
+    EXACT(AW_GET, "/v1/events", aw_api_events, SUPERVISOR),
+    EXACT(AW_GET, "/healthz", aw_api_healthz, PUBLIC),
+    EXACT(AW_GET, "/readyz", aw_api_readyz, ANY),
+    EXACT(AW_GET, "/metrics", aw_api_metrics, SUPERVISOR | MONITOR),
+    EXACT(AW_GET, "/openapi.json", aw_api_openapi, PUBLIC),
+    EXACT(AW_GET, "/", aw_api_index, PUBLIC),
+    EXACT(AW_GET, "/v1/whoami", aw_api_whoami, ANY),
+    WITH_ID(AW_GET, "/v1/messages/", "", aw_api_get_message, GATEWAY | SUPERVISOR),
+    WITH_ID(AW_POST, "/v1/leases/", "/extend", aw_api_extend, AGENTS),
+    WITH_ID(AW_POST, "/v1/leases/", "/complete", aw_api_complete, AGENTS),
+    WITH_ID(AW_POST, "/v1/leases/", "/release", aw_api_release, AGENTS),
+    WITH_ID(AW_POST, "/v1/leases/", "/decline", aw_api_decline, AGENTS),
+    WITH_ID(AW_POST, "/v1/leases/", "/transfer", aw_api_transfer, AGENTS),
+    WITH_ID(AW_POST, "/v1/leases/", "/defer", aw_api_defer, AGENTS),
+    WITH_ID(AW_POST, "/v1/leases/", "/reply", aw_api_reply, AGENTS),
+    WITH_ID(AW_GET, "/v1/replies/", "", aw_api_get_reply, GATEWAY | AGENTS | SUPERVISOR),
+    WITH_ID(AW_POST, "/v1/replies/", "/status", aw_api_report_reply, GATEWAY),
+    WITH_ID(AW_POST, "/v1/replies/", "/approve", aw_api_approve_reply, AGENTS | SUPERVISOR),
+    WITH_ID(AW_POST, "/v1/replies/", "/refuse", aw_api_refuse_reply, AGENTS | SUPERVISOR),
+    WITH_ID(AW_GET, "/v1/channels/", "", aw_api_get_channel, SUPERVISOR),
+    WITH_ID(AW_PUT, "/v1/channels/", "", aw_api_put_channel, SUPERVISOR),
+    WITH_ID(AW_GET, "/v1/templates/", "", aw_api_get_template, SUPERVISOR),
+    WITH_ID(AW_PUT, "/v1/templates/", "", aw_api_put_template, SUPERVISOR),
+    WITH_ID(AW_GET, "/v1/tickets/", "/why", aw_api_why, AGENTS | SUPERVISOR),
+    WITH_ID(AW_GET, "/v1/tickets/", "/history", aw_api_history, AGENTS | SUPERVISOR),
+    WITH_ID(AW_GET, "/v1/tickets/", "", aw_api_get_ticket, AGENTS | SUPERVISOR),
+    WITH_ID(AW_PATCH, "/v1/tickets/", "", aw_api_patch_ticket, SUPERVISOR),
+    WITH_ID(AW_POST, "/v1/tickets/", "/cancel", aw_api_cancel_ticket, SUPERVISOR),
+    WITH_ID(AW_POST, "/v1/tickets/", "/unfold", aw_api_unfold_ticket, SUPERVISOR),
+    WITH_ID(AW_POST, "/v1/tickets/", "/notes", aw_api_note_ticket, AGENTS | SUPERVISOR),
+    WITH_ID(AW_POST, "/v1/incidents/", "/answer", aw_api_answer_incident, SUPERVISOR),
+    WITH_ID(AW_POST, "/v1/incidents/", "/link", aw_api_link_incident, SUPERVISOR),
+    WITH_ID(AW_POST, "/v1/incidents/", "/unlink", aw_api_unlink_incident, SUPERVISOR),
+    WITH_ID(AW_GET, "/v1/incidents/", "", aw_api_get_incident, AGENTS | SUPERVISOR),
+    WITH_ID(AW_PATCH, "/v1/incidents/", "", aw_api_patch_incident, SUPERVISOR),
+    WITH_ID(AW_GET, "/v1/lanes/", "", aw_api_get_lane, AGENTS | SUPERVISOR),
+    WITH_ID(AW_PUT, "/v1/lanes/", "", aw_api_put_lane, SUPERVISOR),
+    WITH_ID(AW_GET, "/v1/agents/", "/day", aw_api_agent_day, AGENTS),
+    WITH_ID(AW_PUT, "/v1/agents/", "/presence", aw_api_put_presence, AGENTS | SUPERVISOR),
+    WITH_ID(AW_GET, "/v1/agents/", "", aw_api_get_agent, SUPERVISOR),
+    WITH_ID(AW_PUT, "/v1/agents/", "", aw_api_put_agent, SUPERVISOR),
+    WITH_TWO_IDS(AW_GET, "/v1/flights/", aw_api_get_flight, AGENTS | SUPERVISOR),
+    WITH_TWO_IDS(AW_PUT, "/v1/flights/", aw_api_put_flight, SUPERVISOR),
+    WITH_ID(AW_GET, "/v1/airports/", "", aw_api_get_airport, AGENTS | SUPERVISOR),
+    WITH_ID(AW_PUT, "/v1/airports/", "", aw_api_put_airport, SUPERVISOR),
+    WITH_ID(AW_POST, "/v1/changes/", "/undo", aw_api_undo, SUPERVISOR),
 };
+
+const struct aw_api_route *
+aw_api_routes(size_t *ret_count)
+{
+    *ret_count = AW_ARRAY_LEN(routes);
+    return routes;
+}
 
 static const char *const method_names[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
 
@@ -124,7 +131,7 @@ count_parts(struct aw_slice path)
 
 /* Bytes are compared as they came: nothing is decoded, so nothing can be smuggled in. */
 static bool
-path_fits(const struct route *route, struct aw_slice path, struct aw_slice *ret_id)
+path_fits(const struct aw_api_route *route, struct aw_slice path, struct aw_slice *ret_id)
 {
     if (route->ids == 0)
         return aw_slice_eq(path, route->before);
@@ -137,14 +144,14 @@ path_fits(const struct route *route, struct aw_slice path, struct aw_slice *ret_
 
 /* Answered at any time: they are how one learns what is going on. */
 static bool
-is_always_open(const struct route *route)
+is_always_open(const struct aw_api_route *route)
 {
     return route->handler == aw_api_healthz || route->handler == aw_api_readyz || route->handler == aw_api_metrics ||
            route->handler == aw_api_openapi || route->handler == aw_api_index;
 }
 
 static bool
-takes_a_look(const struct route *route)
+takes_a_look(const struct aw_api_route *route)
 {
     return route->handler == aw_api_why || route->handler == aw_api_find_tickets || route->handler == aw_api_list_replies;
 }
@@ -153,7 +160,7 @@ takes_a_look(const struct route *route)
  * and steers: neither a flood nor a crowd of idle agents keeps the others out. A few may search at a time, or ask why a ticket is
  * where it is. */
 static bool
-has_place(const struct aw_io *io, const struct route *route)
+has_place(const struct aw_io *io, const struct aw_api_route *route)
 {
     uint64_t at_work = io->out - io->out_parked;
 
@@ -168,7 +175,7 @@ has_place(const struct aw_io *io, const struct route *route)
 }
 
 static bool
-is_too_busy(const struct aw_io *io, struct aw_request *request, const struct route *route)
+is_too_busy(const struct aw_io *io, struct aw_request *request, const struct aw_api_route *route)
 {
     uint64_t role;
 
@@ -194,6 +201,26 @@ is_too_busy(const struct aw_io *io, struct aw_request *request, const struct rou
     return true;
 }
 
+/* Who may ask for it at all. A path that is none, or not with this method, is told to those only whom we know. */
+static unsigned
+roles_of(const struct aw_request *request)
+{
+    enum aw_method  method = request->method == AW_HEAD ? AW_GET : request->method;
+    struct aw_slice id;
+
+    for (size_t i = 0; i < AW_ARRAY_LEN(routes); i++) {
+        if (routes[i].method == method && path_fits(&routes[i], request->path, &id))
+            return routes[i].roles;
+    }
+    return ANY;
+}
+
+static enum aw_err
+check(void *user, const struct aw_request *request)
+{
+    return aw_access_check(user, request, roles_of(request));
+}
+
 static void
 on_request(void *user, struct aw_request *request)
 {
@@ -202,6 +229,8 @@ on_request(void *user, struct aw_request *request)
     struct aw_slice  id = {NULL, 0};
     enum aw_method   method = request->method == AW_HEAD ? AW_GET : request->method;
 
+    if (!aw_access_enter(io, request, roles_of(request)))
+        return;
     aw_buffer_init(&allow, &request->arena);
     for (size_t i = 0; i < AW_ARRAY_LEN(routes); i++) {
         if (!path_fits(&routes[i], request->path, &id))
@@ -233,8 +262,8 @@ on_gone(void *user, struct aw_request *request)
 static void
 on_sent(void *user, struct aw_request *request, bool delivered)
 {
-    (void)user;
     aw_call_request_sent(request, delivered);
+    aw_access_leave(user, request);
 }
 
 static void
@@ -248,7 +277,7 @@ struct aw_handlers
 aw_api_handlers(struct aw_io *io)
 {
     return (struct aw_handlers){
-        .user = io, .on_request = on_request, .on_gone = on_gone, .on_sent = on_sent, .on_drained = on_drained};
+        .user = io, .check = check, .on_request = on_request, .on_gone = on_gone, .on_sent = on_sent, .on_drained = on_drained};
 }
 
 void
@@ -305,13 +334,30 @@ aw_api_note(struct aw_call *call, struct aw_slice text, struct aw_in_body *ret_b
     return aw_sha256(&ret_body->bytes, 1, &ret_body->hash);
 }
 
-bool
-aw_api_agent(struct aw_call *call, struct aw_slice *ret_agent)
+/* Of a token that names its own. False: answered 403, as the field names somebody else. */
+static bool
+take_own_name(struct aw_call *call, const struct aw_token *token, struct aw_slice *ret_agent)
 {
     struct aw_slice agent = call->request->agent;
 
+    if (agent.len > 0 && !aw_slice_eq(agent, token->name)) {
+        aw_call_fail(call, AW_E_FORBIDDEN, "aswolk-agent names somebody else than the token; only a desk's token takes any name");
+        return false;
+    }
+    *ret_agent = token->name;
+    return true;
+}
+
+bool
+aw_api_agent(struct aw_call *call, struct aw_slice *ret_agent)
+{
+    const struct aw_token *token = aw_access_token(call->request);
+    struct aw_slice        agent = call->request->agent;
+
+    if (token != NULL && token->role != AW_TOKEN_DESK)
+        return take_own_name(call, token, ret_agent);
     if (agent.len == 0) {
-        aw_call_fail(call, AW_E_UNAUTHORIZED, "name the agent in the header field aswolk-agent");
+        aw_call_fail(call, token == NULL ? AW_E_UNAUTHORIZED : AW_E_BAD_VALUE, "name the agent in the header field aswolk-agent");
         return false;
     }
     if (!is_name(agent)) {

@@ -9,6 +9,7 @@
 #include "http/edge.h"
 #include "proto/events.h"
 #include "proto/problem.h"
+#include "run/access.h"
 #include "run/call.h"
 
 struct aw_io;
@@ -23,6 +24,18 @@ void aw_api_events_drain(struct aw_io *io);
 
 /* One handler a path and method. `id` is the path's variable part, borrowed from the request. */
 typedef void aw_api_handler(struct aw_io *io, struct aw_request *request, struct aw_slice id);
+
+/* A method of a path, and who may (access.h). */
+struct aw_api_route {
+    enum aw_method  method;
+    struct aw_slice before; /* the path, or what stands before its variable part */
+    struct aw_slice after;  /* what stands behind it */
+    unsigned        ids;    /* parts between slashes in it: 0 to 2 */
+    unsigned        roles;  /* AW_ROUTE_...; never 0 */
+    aw_api_handler *handler;
+};
+/* All of them. Static. */
+const struct aw_api_route *aw_api_routes(size_t *ret_count);
 
 aw_api_handler aw_api_post_messages; /* api_messages.c */
 aw_api_handler aw_api_get_message;
@@ -95,6 +108,7 @@ aw_api_handler aw_api_agent_day; /* api_stats.c */
 aw_api_handler aw_api_stats;
 aw_api_handler aw_api_openapi;
 aw_api_handler aw_api_index;
+aw_api_handler aw_api_whoami; /* api_whoami.c */
 
 /* --- what several handlers need (api.c) */
 
@@ -102,7 +116,8 @@ aw_api_handler aw_api_index;
 void aw_api_refuse_body(struct aw_call *call, const struct aw_proto_problem *problem);
 /* Answers 400: a field whose value is not allowed. The words are static. */
 void aw_api_refuse_field(struct aw_call *call, const char *field, const char *detail);
-/* The agent that the request names. False: answered 401 or 400. */
+/* The agent, gateway or person who asks: whom the token names, with a desk's or without one whom the request names. Borrows until
+ * the request is over. False: answered 400, 401 or 403. */
 AW_MUST_USE bool aw_api_agent(struct aw_call *call, struct aw_slice *ret_agent);
 /* The request's Idempotency-Key, hashed with who sends it and what: what `once` of a command is for. All zero when there is none.
  * `who`: the agent. False: answered 400. */
@@ -139,6 +154,9 @@ AW_MUST_USE bool aw_api_if_match(struct aw_call *call, struct aw_if_match *ret_i
 struct aw_event_source aw_api_event_source(const struct aw_io *io);
 /* A note as it is stored; in the arena. False: no memory (nothing was answered). */
 AW_MUST_USE bool aw_api_note(struct aw_call *call, struct aw_slice text, struct aw_in_body *ret_body);
+/* Whether the token is for a lane in which the ticket lies, or lay until it was transferred, or the agent holds it. False: answered
+ * 403 (api_tickets.c). */
+AW_MUST_USE bool aw_api_may_see(struct aw_call *call, const struct aw_ticket_view *view);
 /* What became of a command that names a ticket, and why nothing did; texts are static or the state's names (api_tickets.c). */
 struct aw_done_answer aw_api_ticket_done(const struct aw_command *command);
 struct aw_problem     aw_api_ticket_problem(const struct aw_command *command, enum aw_err err);

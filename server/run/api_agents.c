@@ -264,6 +264,14 @@ aw_api_put_agent(struct aw_io *io, struct aw_request *request, struct aw_slice i
     aw_call_submit(&agents->call, &agents->submission);
 }
 
+static bool
+may_set_presence(const struct agents *agents, struct aw_slice by)
+{
+    const struct aw_token *token = aw_access_token(agents->call.request);
+
+    return token == NULL || token->role == AW_TOKEN_SUPERVISOR || aw_slice_eq(agents->name, by);
+}
+
 void
 aw_api_put_presence(struct aw_io *io, struct aw_request *request, struct aw_slice id)
 {
@@ -276,6 +284,10 @@ aw_api_put_presence(struct aw_io *io, struct aw_request *request, struct aw_slic
     if (agents == NULL || !aw_api_agent(&agents->call, &by) || !aw_api_media(&agents->call, false, &media) ||
         !aw_call_negotiate(&agents->call, false, &agents->media) || !decode_name(agents, id))
         return;
+    if (!may_set_presence(agents, by)) {
+        aw_call_fail(&agents->call, AW_E_FORBIDDEN, "an agent sets its own presence only");
+        return;
+    }
     if (aw_proto_decode_presence_put(&request->arena, media, request->body, &want, &problem) != AW_OK) {
         aw_api_refuse_body(&agents->call, &problem);
         return;

@@ -154,7 +154,8 @@ aw_api_list_replies(struct aw_io *io, struct aw_request *request, struct aw_slic
     struct list *list = aw_call_new(io, request, &list_ops, sizeof(*list));
 
     (void)id;
-    if (list == NULL || !aw_call_negotiate(&list->call, false, &list->media) || !read_query(list))
+    if (list == NULL || !aw_access_every_lane(&list->call) || !aw_call_negotiate(&list->call, false, &list->media) ||
+        !read_query(list))
         return;
     list->search.found = aw_arena_take(&request->arena, REPLIES_PER_PAGE * sizeof(list->search.found[0]));
     list->search.room = REPLIES_PER_PAGE;
@@ -236,8 +237,8 @@ begin(struct aw_io *io, struct aw_request *request, struct aw_slice id, enum aw_
         return NULL;
     in = &approve->entry.command.in.approve;
     approve->entry.command.kind = AW_COMMAND_APPROVE;
-    if (!aw_api_agent(&approve->call, &in->by) || !aw_api_media(&approve->call, false, ret_media) ||
-        !aw_call_negotiate(&approve->call, false, &approve->media))
+    if (!aw_access_every_lane(&approve->call) || !aw_api_agent(&approve->call, &in->by) ||
+        !aw_api_media(&approve->call, false, ret_media) || !aw_call_negotiate(&approve->call, false, &approve->media))
         return NULL;
     if (aw_reply_id_parse(id, &in->reply))
         return approve;

@@ -64,7 +64,14 @@ leave(struct stream *stream)
     aw_metric_set(io->metrics, AW_METRIC_EVENT_STREAMS, io->event_streams);
 }
 
-/* All that was to be told is, or the server drains: then whoever asked for an end learns that this is not it. */
+/* The server drains, or the token is not what it was. */
+static bool
+is_to_end(const struct stream *stream)
+{
+    return stream->call.io->draining || aw_access_is_over(stream->call.request);
+}
+
+/* All that was to be told is, or it is to end before: then whoever asked for an end learns that this is not it. */
 static void
 end(struct stream *stream)
 {
@@ -140,7 +147,7 @@ go_on(struct stream *stream)
         cut_off(stream);
         return;
     }
-    if (io->draining || stream->next > stream->last) {
+    if (is_to_end(stream) || stream->next > stream->last) {
         end(stream);
         return;
     }
@@ -169,7 +176,7 @@ on_piece(struct aw_call *call)
     stream->next = stream->events.next;
     aw_metric_add(call->io->metrics, AW_METRIC_EVENTS_TOLD, stream->events.count);
     stream->state = FULL;
-    if (stream->events.bytes.len == 0 || call->io->draining)
+    if (stream->events.bytes.len == 0 || is_to_end(stream))
         go_on(stream);
 }
 
@@ -207,7 +214,7 @@ on_time(struct aw_call *call)
 {
     struct stream *stream = (struct stream *)call;
 
-    if (call->io->draining) {
+    if (is_to_end(stream)) {
         if (call->out == 0)
             end(stream);
         return; /* else as soon as the piece is back */

@@ -516,6 +516,14 @@ decode_line(enum aw_command_kind kind, struct aw_arena *arena, enum aw_media med
     return err;
 }
 
+static bool
+may_override(const struct aw_request *request)
+{
+    const struct aw_token *token = aw_access_token(request);
+
+    return token == NULL || token->may_override;
+}
+
 static void
 read_line(struct aw_call *call, struct aw_api_line *line, enum aw_media media, struct aw_slice bytes, struct aw_entry *entry)
 {
@@ -530,6 +538,13 @@ read_line(struct aw_call *call, struct aw_api_line *line, enum aw_media media, s
         err = decode_one(fenced->kind, arena, media, bytes, &want, &problem);
     else
         err = decode_line(fenced->kind, arena, media, bytes, line, &want, &problem);
+    if (err == AW_OK && want.has_reply && want.reply.is_override && !may_override(call->request)) {
+        line->problem = (struct aw_problem){.err = AW_E_FORBIDDEN,
+                                            .line = line->number,
+                                            .field = AW_SLICE("override"),
+                                            .detail = AW_SLICE("this token may not override the check of replies")};
+        return;
+    }
     if (err == AW_OK)
         set_command(fenced, line, entry, &want);
     else

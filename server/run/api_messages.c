@@ -214,6 +214,10 @@ read_line(struct aw_call *call, struct aw_api_line *line, enum aw_media media, s
         aw_api_line_refuse(call, line, &problem);
         return;
     }
+    line->problem = aw_access_account_problem(call->request, message.channel, message.account);
+    line->problem.line = line->number;
+    if (line->problem.err != AW_OK)
+        return;
     if (!make_command(&entry->command, &message, call->io, arena)) {
         line->problem = (struct aw_problem){.err = AW_E_MEMORY, .line = line->number};
         return;
@@ -414,7 +418,7 @@ aw_api_post_messages(struct aw_io *io, struct aw_request *request, struct aw_sli
 
 struct look {
     struct aw_call       call;
-    struct aw_read      *read; /* [0] the receipt, [1] the message alone */
+    struct aw_read      *read; /* [0] the receipt, [1] the message alone, [2] where it came from */
     enum aw_media        media;
     struct aw_submission submission;
     struct aw_query      query; /* whether it may be shown */
@@ -442,6 +446,21 @@ answer_message(struct look *look)
         aw_call_fail(call, AW_E_INTERNAL, "the stored message is damaged");
 }
 
+/* Whether its channel and account are the gateway's. When its record cannot be read nobody can tell. False: answered 403. */
+static bool
+is_own(struct look *look)
+{
+    const struct aw_token     *token = aw_access_token(look->call.request);
+    const struct aw_read_item *address = &look->read->items[2];
+
+    if (token == NULL || token->account_count == 0)
+        return true;
+    if (address->err == AW_OK)
+        return aw_access_account(&look->call, address->channel, address->account);
+    aw_call_fail(&look->call, AW_E_FORBIDDEN, "this token is for some channels only, and of which this message is can't be read");
+    return false;
+}
+
 static void
 on_looked(struct aw_call *call)
 {
@@ -464,6 +483,8 @@ on_looked(struct aw_call *call)
         aw_call_fail(call, failed ? AW_E_MEMORY : err, err == AW_E_NOT_FOUND ? "there is no message by that id" : "");
         return;
     }
+    if (!is_own(look))
+        return;
     look->is_asked = true;
     look->query =
         (struct aw_query){.kind = AW_QUERY_MESSAGE, .seq = item[0].receipt.message.seq, .ticket = item[0].receipt.ticket};
@@ -485,7 +506,7 @@ aw_api_get_message(struct aw_io *io, struct aw_request *request, struct aw_slice
         aw_call_fail(&look->call, AW_E_NOT_FOUND, "there is no message by that id");
         return;
     }
-    look->read = aw_api_read_new(&look->call, 2, 2 * RECEIPT_BYTES);
+    look->read = aw_api_read_new(&look->call, 3, 3 * RECEIPT_BYTES);
     if (look->read == NULL) {
         aw_call_fail(&look->call, AW_E_MEMORY, "");
         return;
@@ -493,5 +514,6 @@ aw_api_get_message(struct aw_io *io, struct aw_request *request, struct aw_slice
     look->read->items[0] = (struct aw_read_item){.kind = AW_READ_RECEIPT, .last_seq = message.seq};
     look->read->items[1] =
         (struct aw_read_item){.kind = AW_READ_THREAD, .last_seq = message.seq, .above_seq = message.seq - 1, .messages_max = 1};
+    look->read->items[2] = (struct aw_read_item){.kind = AW_READ_ADDRESS, .last_seq = message.seq};
     aw_call_read(&look->call, look->read);
 }

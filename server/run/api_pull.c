@@ -45,7 +45,7 @@ first_park(struct pull *pull)
     struct aw_call *call = &pull->base.call;
     aw_ns           wait = pull->want.wait_s * AW_NS_PER_S;
 
-    if (pull->want.wait_s == 0 || call->io->draining) {
+    if (pull->want.wait_s == 0 || call->io->draining || aw_access_is_over(call->request)) {
         aw_metric_add(call->io->metrics, AW_METRIC_PULLS_EMPTY, 1);
         aw_call_answer_empty(call, 204);
         return;
@@ -401,7 +401,7 @@ aw_api_pull(struct aw_io *io, struct aw_request *request, struct aw_slice id)
     }
     if (!aw_api_find_lanes(&pull->base.call, pull->want.lanes, pull->want.lane_count, &pull->base.lanes,
                            &pull->base.lane_count) ||
-        !make_key(pull))
+        !aw_pull_bound(&pull->base) || !make_key(pull))
         return;
     pull->base.entries = aw_arena_take_zeroed(&request->arena, pull->want.max, sizeof(pull->base.entries[0]));
     if (pull->base.entries == NULL) {

@@ -320,6 +320,10 @@ aw_api_take_replies(struct aw_io *io, struct aw_request *request, struct aw_slic
         aw_api_refuse_field(&take->call, "accounts", "name one or more");
         return;
     }
+    for (uint32_t i = 0; i < take->want.account_count; i++) {
+        if (!aw_access_account(&take->call, take->want.accounts[i].channel, take->want.accounts[i].account))
+            return;
+    }
     take->given = aw_arena_take_zeroed(&request->arena, take->want.max, sizeof(take->given[0]));
     if (take->given == NULL)
         aw_call_fail(&take->call, AW_E_MEMORY, "");
@@ -451,6 +455,23 @@ answer_one(struct one *one)
         aw_call_fail(&one->call, AW_E_INTERNAL, "a stored reply is damaged");
 }
 
+/* A gateway what goes out on its accounts; an agent of some lanes what it wrote. False: answered 403. */
+static bool
+may_see(struct one *one)
+{
+    const struct aw_token     *token = aw_access_token(one->call.request);
+    const struct aw_read_item *item = &one->read->items[0];
+    struct aw_slice            agent;
+
+    if (token == NULL || (token->lane_count == 0 && token->account_count == 0))
+        return true;
+    if (token->account_count > 0)
+        return aw_access_account(&one->call, item->channel, item->account);
+    if (!aw_api_agent(&one->call, &agent))
+        return false;
+    return aw_slice_eq(agent, one->view.agent) || aw_slice_eq(agent, item->agent) || aw_access_every_lane(&one->call);
+}
+
 static void
 on_one_back(struct aw_call *call)
 {
@@ -473,7 +494,7 @@ on_one_back(struct aw_call *call)
         aw_call_problem(call, &(struct aw_problem){.err = AW_E_NOT_FOUND, .detail = no_reply});
     else if (one->read->items[0].err != AW_OK && one->read->items[0].err != AW_E_NOT_FOUND)
         aw_call_fail(call, AW_E_INTERNAL, "a stored reply cannot be read");
-    else
+    else if (may_see(one))
         answer_one(one);
 }
 
@@ -618,11 +639,20 @@ on_report_back(struct aw_call *call)
         aw_call_problem(call, &(struct aw_problem){.err = AW_E_NOT_FOUND, .detail = no_reply});
     else if (one->read->items[0].err != AW_OK)
         aw_call_fail(call, AW_E_INTERNAL, "a stored reply cannot be read");
-    else
+    else if (aw_access_account(call, one->read->items[0].channel, one->read->items[0].account))
         submit_report(one, &one->read->items[0]);
 }
 
 static const struct aw_call_ops report_ops = {.on_back = on_report_back};
+
+/* A token that is not for every account: which this reply goes out on has to be looked up. */
+static bool
+is_bound(const struct aw_request *request)
+{
+    const struct aw_token *token = aw_access_token(request);
+
+    return token != NULL && token->account_count > 0;
+}
 
 void
 aw_api_report_reply(struct aw_io *io, struct aw_request *request, struct aw_slice id)
@@ -636,7 +666,7 @@ aw_api_report_reply(struct aw_io *io, struct aw_request *request, struct aw_slic
         return;
     if (aw_proto_decode_reply_status(&request->arena, media, request->body, &one->want, &problem) != AW_OK)
         aw_api_refuse_body(&one->call, &problem);
-    else if (one->want.provider_id.len > 0) /* which is the provider's own in this channel and account */
+    else if (one->want.provider_id.len > 0 || is_bound(request)) /* the provider's id is its own in this channel and account */
         ask_for_it(one);
     else
         submit_report(one, NULL);

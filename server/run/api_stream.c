@@ -393,6 +393,10 @@ on_time(struct aw_call *call)
 
     if (aw_stream_io(stream)->draining && stream->end == AW_STREAM_GOES_ON)
         stream->end = AW_STREAM_DRAINING;
+    if (aw_access_is_over(call->request) && stream->end == AW_STREAM_GOES_ON) {
+        stream->end = AW_STREAM_FAILED;
+        stream->failure = AW_E_UNAUTHORIZED;
+    }
     if (stream->end != AW_STREAM_GOES_ON)
         aw_pull_cancel(&stream->pull);
     if (stream->has_begun && !aw_feed_is_waiting(&stream->feed))
@@ -442,7 +446,7 @@ aw_api_stream(struct aw_io *io, struct aw_request *request, struct aw_slice id)
 
     (void)id;
     if (stream == NULL || !aw_api_agent(&pull->call, &pull->agent) ||
-        !aw_stream_request_read(&pull->call, &stream->want, &pull->lanes, &pull->lane_count))
+        !aw_stream_request_read(&pull->call, &stream->want, &pull->lanes, &pull->lane_count) || !aw_pull_bound(pull))
         return;
     aw_arena_init(&stream->work, io->blocks);
     if (request->method == AW_HEAD) {

@@ -128,6 +128,29 @@ answer_look(struct look *look)
         aw_call_fail(&look->call, AW_E_INTERNAL, "a stored message is damaged");
 }
 
+/* Who held it once and whose lanes it left by a supervisor's hand is not known any more: he does not see it. */
+bool
+aw_api_may_see(struct aw_call *call, const struct aw_ticket_view *view)
+{
+    const struct aw_token     *token = aw_access_token(call->request);
+    struct aw_lanes_directory *directory = call->io->shared->directory;
+    struct aw_slice            agent;
+
+    if (token == NULL || aw_token_has_lane(token, view->lane_name))
+        return true;
+    for (uint32_t i = 0; i < view->transfers; i++) {
+        if (aw_token_has_lane(token, aw_lanes_directory_name(directory, view->from_lanes[i])))
+            return true;
+    }
+    if (view->holder.len > 0) {
+        if (!aw_api_agent(call, &agent))
+            return false;
+        if (aw_slice_eq(agent, view->holder))
+            return true;
+    }
+    return aw_access_lane(call, view->lane_name, "");
+}
+
 static void
 on_looked(struct aw_call *call)
 {
@@ -140,6 +163,8 @@ on_looked(struct aw_call *call)
                      err == AW_E_NOT_FOUND ? "there is no such ticket, or it was closed longer ago than it may reopen" : "");
         return;
     }
+    if (look->read == NULL && !aw_api_may_see(call, &look->view))
+        return;
     if (look->read == NULL) {
         look->read = aw_api_read_new(call, 1, THREAD_BYTES);
         if (look->read == NULL) {
@@ -237,6 +262,10 @@ struct change {
     struct aw_submission submission;
     struct aw_entry      entry;
     struct aw_once       once; /* POST */
+    /* Whether the ticket may be seen has to be asked first: a note by a token of some lanes. */
+    struct aw_query       query;
+    struct aw_ticket_view view;
+    bool                  is_asking;
 };
 
 struct aw_done_answer
@@ -282,6 +311,26 @@ aw_api_ticket_problem(const struct aw_command *command, enum aw_err err)
 }
 
 static void
+submit_entry(struct change *change)
+{
+    change->submission =
+        (struct aw_submission){.kind = AW_SUBMIT_COMMANDS, .entries = &change->entry, .count = 1, .woken_lane = AW_LANE_NONE};
+    aw_call_submit(&change->call, &change->submission);
+}
+
+static void
+on_asked(struct change *change)
+{
+    enum aw_err err = change->submission.err != AW_OK ? change->submission.err : change->query.err;
+
+    change->is_asking = false;
+    if (err != AW_OK)
+        aw_call_fail(&change->call, err, err == AW_E_NOT_FOUND ? "there is no ticket by that id" : "");
+    else if (aw_api_may_see(&change->call, &change->view))
+        submit_entry(change);
+}
+
+static void
 on_changed(struct aw_call *call)
 {
     struct change           *change = (struct change *)call;
@@ -293,6 +342,10 @@ on_changed(struct aw_call *call)
     struct aw_buffer         buffer;
     struct aw_writer         writer;
 
+    if (change->is_asking) {
+        on_asked(change);
+        return;
+    }
     if (err != AW_OK) {
         aw_call_problem(call, &problem);
         return;
@@ -329,8 +382,24 @@ static void
 submit_command(struct change *change, const struct aw_command *command)
 {
     change->entry.command = *command;
-    change->submission =
-        (struct aw_submission){.kind = AW_SUBMIT_COMMANDS, .entries = &change->entry, .count = 1, .woken_lane = AW_LANE_NONE};
+    submit_entry(change);
+}
+
+/* What agents may do to a ticket that they do not hold. */
+static void
+submit_if_seen(struct change *change, const struct aw_command *command)
+{
+    const struct aw_token *token = aw_access_token(change->call.request);
+
+    change->entry.command = *command;
+    if (token == NULL || token->lane_count == 0) {
+        submit_entry(change);
+        return;
+    }
+    change->is_asking = true;
+    change->query =
+        (struct aw_query){.kind = AW_QUERY_TICKET, .ticket = command->in.note.on.ticket, .room = 1, .views = &change->view};
+    change->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &change->query};
     aw_call_submit(&change->call, &change->submission);
 }
 
@@ -407,5 +476,5 @@ aw_api_note_ticket(struct aw_io *io, struct aw_request *request, struct aw_slice
     else if (!aw_api_note(&change->call, want.text, &command.in.note.body))
         aw_call_fail(&change->call, AW_E_MEMORY, "");
     else
-        submit_command(change, &command);
+        submit_if_seen(change, &command);
 }

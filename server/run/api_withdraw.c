@@ -217,6 +217,10 @@ read_line(struct aw_call *call, struct aw_api_line *line, enum aw_media media, s
         aw_api_line_refuse(call, line, &problem);
         return;
     }
+    line->problem = aw_access_account_problem(call->request, want.channel, want.account);
+    line->problem.line = line->number;
+    if (line->problem.err != AW_OK)
+        return;
     entry->command = (struct aw_command){.kind = AW_COMMAND_WITHDRAW, .in.withdraw = {.by = withdraw->by}};
     line->entry = entry;
     line->id_hash = aw_api_source_hash(&call->io->shared->table_key, want.channel, want.account, want.source_id);

@@ -2,6 +2,7 @@
 #include "run/call.h"
 
 #include "proto/proto.h"
+#include "run/access.h"
 #include "run/io.h"
 
 #include <stdio.h>
@@ -80,6 +81,7 @@ go_on(struct aw_call *call)
         return;
     AW_ASSERT(call->out == 0);
     aw_wheel_remove(&call->io->wheel, &call->node);
+    aw_access_leave(call->io, call->request);
     aw_request_discard(call->request);
 }
 

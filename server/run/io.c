@@ -4,9 +4,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "port/clock.h"
+#include "run/access.h"
 #include "run/api.h"
 #include "run/orderbook.h"
 #include "run/rulebook.h"
+#include "run/tokenbook.h"
 
 #include <openssl/ssl.h>
 #include <stdlib.h>
@@ -198,6 +200,8 @@ take_arrivals(struct aw_io *io)
             change_rules(io, arrival->kit);
         else if (arrival->slip != NULL)
             change_order(io, arrival->slip);
+        else if (arrival->tokens != NULL)
+            aw_access_change(io, arrival->tokens);
         else
             arrive(io, arrival);
         taken++;
@@ -328,6 +332,7 @@ on_second(struct ev_loop *loop, struct ev_timer *timer, int events)
         if (aw_conn_next_deadline(conn) <= io->now)
             settle(aw_conn_owner(conn), aw_conn_step(conn, io->now));
     }
+    aw_access_sweep(io);
     aw_metrics_take_edge(io->metrics, aw_edge_stats(io->edge));
     aw_metric_set(io->metrics, AW_METRIC_OUT, io->out);
 }
@@ -503,6 +508,8 @@ aw_io_init(struct aw_io *io, uint32_t number, const struct aw_shared *shared, st
     aw_list_init(&io->turns);
     aw_list_init(&io->watchers);
     aw_list_init(&io->backlog);
+    aw_list_init(&io->visits);
+    io->sweep_at = AW_MS_MAX;
     err = aw_wake_init(&io->wake, why);
     if (err != AW_OK)
         return err;
@@ -531,6 +538,8 @@ aw_io_start(struct aw_io *io, struct aw_wake *acceptor_wake, struct aw_why *why)
 
     io->acceptor_wake = acceptor_wake;
     io->rules = aw_rulebook_first(io->shared->rulebook, io->number);
+    if (io->shared->tokenbook != NULL)
+        io->tokens = aw_tokenbook_first(io->shared->tokenbook, io->number);
     watch(io);
     if (pthread_create(&io->thread, NULL, run, io) != 0)
         return aw_why(why, AW_E_MEMORY, "io thread %u cannot be started", io->number);

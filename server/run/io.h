@@ -27,6 +27,8 @@ struct aw_order_slip;
 struct aw_orderbook;
 struct aw_rules_kit;
 struct aw_rulebook;
+struct aw_token_kit;
+struct aw_tokenbook;
 
 /* A connection on its way from the acceptor to an io thread and, when it is closed, back. Rules (rulebook.h) and the order of pulls
  * (orderbook.h) travel alike. */
@@ -40,6 +42,8 @@ struct aw_arrival {
     struct aw_rules_kit *kit;
     /* Not a connection: how pulls choose from here on. Else NULL. */
     struct aw_order_slip *slip;
+    /* Not a connection: who may do what from here on; on its way back: tokens that nobody here goes by any more. Else NULL. */
+    struct aw_token_kit *tokens;
 };
 
 /* What all io threads share. Set before they start, then read-only. */
@@ -58,6 +62,7 @@ struct aw_shared {
     uint8_t                     shard;
     struct aw_orderbook        *orderbook; /* only to begin with: later orders arrive */
     struct aw_rulebook         *rulebook;  /* as above */
+    struct aw_tokenbook        *tokenbook; /* as above; NULL: nobody needs a token (--dev) */
 };
 
 struct aw_io {
@@ -73,6 +78,9 @@ struct aw_io {
     struct aw_rules_kit     *rules;   /* what texts are read with; borrows, until the next one arrives */
     struct aw_order_settings order;   /* how pulls choose, until the next one arrives, and where no surge says otherwise */
     struct aw_surge_copy     surge;
+    struct aw_token_kit     *tokens; /* who may do what; borrows, until the next one arrives; NULL: everybody may do everything */
+    struct aw_list           visits; /* requests under way that came with a token (access.c) */
+    aw_ms                    sweep_at; /* one of them ends by then */
     struct aw_wake           wake;
     /* Mailboxes. */
     struct aw_ring_in  to_committer;

@@ -122,6 +122,9 @@ static const struct {
     {"trimmed_records", "counter", "Records trimmed since the start.", AW_METRIC_TRIM_RECORDS},
     {"room_short", "gauge", "1 while bodies of closed tickets go before their time.", AW_METRIC_TRIM_SHORT},
     {"trim_damaged", "gauge", "1 when the journal is damaged at its old end and not trimmed any more.", AW_METRIC_TRIM_DAMAGED},
+    {"tokens", "gauge", "Tokens and certificates in use, also those that have expired.", AW_METRIC_TOKENS},
+    {"tokens_stale", "gauge", "1 while the file of tokens can't be read: the old ones count, also those revoked since.",
+     AW_METRIC_TOKENS_STALE},
     {"lanes_shut", "gauge", "1 while no leases are given, as the memory of the queues is used up.", AW_METRIC_LANES_SHUT},
 };
 

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "port/clock.h"
 #include "proto/proto.h"
+#include "run/access.h"
 #include "run/api.h"
 #include "run/io.h"
 #include "run/lease_view.h"
@@ -13,9 +14,49 @@
 
 /* --- whose lanes -------------------------------------------------------------------------------------------------------------- */
 
+/* Of the names in the token those that are lanes. An agent that serves none of them would be taken for one that serves all. */
+static bool
+take_bound(struct aw_pull *pull, const struct aw_token *token)
+{
+    struct aw_slice *names = aw_arena_take(aw_call_arena(&pull->call), token->lane_count * sizeof(names[0]));
+    uint32_t         count = 0;
+
+    if (names == NULL) {
+        aw_call_fail(&pull->call, AW_E_MEMORY, "");
+        return false;
+    }
+    for (uint32_t i = 0; i < token->lane_count; i++) {
+        if (aw_lanes_directory_find(pull->call.io->shared->directory, token->lanes[i]) != AW_LANE_NONE)
+            names[count++] = token->lanes[i];
+    }
+    if (count > 0)
+        return aw_api_find_lanes(&pull->call, names, count, &pull->bound, &pull->bound_count);
+    aw_call_fail(&pull->call, AW_E_FORBIDDEN, "none of the lanes that this token is for exists");
+    return false;
+}
+
+bool
+aw_pull_bound(struct aw_pull *pull)
+{
+    const struct aw_token     *token = aw_access_token(pull->call.request);
+    struct aw_lanes_directory *directory = pull->call.io->shared->directory;
+
+    if (token == NULL || token->lane_count == 0)
+        return true;
+    for (uint32_t i = 0; i < pull->lane_count; i++) {
+        if (!aw_access_lane(&pull->call, aw_lanes_directory_name(directory, pull->lanes[i]), "lanes"))
+            return false;
+    }
+    return pull->lane_count > 0 || take_bound(pull, token);
+}
+
 void
 aw_pull_init(struct aw_pull *pull)
 {
+    if (pull->bound_count > 0) { /* until it is known what the agent is set to */
+        pull->lanes = pull->bound;
+        pull->lane_count = pull->bound_count;
+    }
     pull->park.park = (struct aw_park){.agent = pull->agent,
                                        .order = &pull->_order,
                                        .lanes = pull->lanes,
@@ -64,6 +105,31 @@ make_room(struct aw_pull *pull, uint32_t lane_count)
     return pull->_agent_lanes != NULL && (!has_park || pull->park.park.nodes != NULL);
 }
 
+static bool
+is_bound_to(const struct aw_pull *pull, uint32_t lane)
+{
+    for (uint32_t i = 0; i < pull->bound_count; i++) {
+        if (pull->bound[i] == lane)
+            return true;
+    }
+    return pull->bound_count == 0;
+}
+
+/* The agent's lanes, if its token is for them; without any of these, those of the token: what a token allows goes before what a
+ * supervisor set the agent to. */
+static void
+take_agent_lanes(struct aw_pull *pull, const struct aw_agent_settings *settings)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < settings->lane_count; i++) {
+        if (is_bound_to(pull, settings->lanes[i]))
+            pull->_agent_lanes[count++] = settings->lanes[i];
+    }
+    pull->lanes = count > 0 ? pull->_agent_lanes : pull->bound;
+    pull->lane_count = count > 0 ? count : pull->bound_count;
+}
+
 bool
 aw_pull_renew(struct aw_pull *pull)
 {
@@ -74,15 +140,11 @@ aw_pull_renew(struct aw_pull *pull)
     aw_agents_row_units(row, &pull->_units);
     if (pull->_stamp == (settings == NULL ? 0 : settings->stamp))
         return true;
-    if (!make_room(pull, count))
+    if (!make_room(pull, count > pull->bound_count ? count : pull->bound_count))
         return false;
-    if (!pull->names_lanes) {
-        for (uint32_t i = 0; i < count; i++)
-            pull->_agent_lanes[i] = settings->lanes[i];
-        pull->lanes = count > 0 ? pull->_agent_lanes : NULL;
-        pull->lane_count = count;
-    }
     AW_ASSERT(settings != NULL); /* what was set once stays so */
+    if (!pull->names_lanes)
+        take_agent_lanes(pull, settings);
     pull->_is_gentle = settings->is_gentle;
     pull->_barred = settings->barred;
     pull->_stamp = settings->stamp;
@@ -266,7 +328,7 @@ aw_pull_sort_granted(struct aw_pull *pull)
 bool
 aw_pull_make_park(struct aw_pull *pull)
 {
-    uint32_t nodes = pull->names_lanes ? pull->lane_count : pull->_agent_lanes_room;
+    uint32_t nodes = pull->names_lanes || pull->lane_count > pull->_agent_lanes_room ? pull->lane_count : pull->_agent_lanes_room;
 
     pull->park.kind = AW_SUBMIT_PARK;
     tell_park(pull);

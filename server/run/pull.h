@@ -27,7 +27,9 @@ struct aw_pull {
     const uint32_t    *lanes; /* NULL: all */
     uint32_t           lane_count;
     bool               names_lanes; /* they are the request's; else the agent's */
-    uint32_t           max;         /* tickets to take at once */
+    const uint32_t    *bound;       /* ascending: of the agent's lanes those that its token is for; NULL: any */
+    uint32_t           bound_count;
+    uint32_t           max; /* tickets to take at once */
     uint64_t           lease_ms;
     struct aw_pull_key key;     /* key 0: no Idempotency-Key */
     struct aw_entry   *entries; /* room for `max` when it takes */
@@ -53,7 +55,10 @@ struct aw_pull {
     struct aw_order_settings _order; /* a copy: the committer compares by it while the io thread's may change */
 };
 
-/* After agent, lanes, max, lease_ms and key are set. */
+/* Whether the token is for the lanes that the request names; if it names none, which ones the token is for. After agent and lanes
+ * are set. False: answered 403 or 503. */
+AW_MUST_USE bool aw_pull_bound(struct aw_pull *pull);
+/* After agent, lanes, bound, max, lease_ms and key are set. */
 void aw_pull_init(struct aw_pull *pull);
 /* Looks what the agent is set to by now. Nothing is out. False: no memory. */
 AW_MUST_USE bool aw_pull_renew(struct aw_pull *pull);

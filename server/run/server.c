@@ -254,6 +254,7 @@ start_threads(struct aw_server *server, struct aw_why *why)
     server->shared.committer = server->committer;
     server->shared.rulebook = server->rulebook;
     server->shared.orderbook = server->orderbook;
+    server->shared.tokenbook = server->tokenbook;
     for (uint32_t i = 0; err == AW_OK && i < server->io_count; i++)
         err = aw_io_init(&server->ios[i], i, &server->shared, why);
     if (err == AW_OK)
@@ -334,6 +335,8 @@ start(struct aw_server *server, struct aw_why *why)
     if (err == AW_OK)
         err = make_shared(server, why);
     if (err == AW_OK)
+        err = aw_server_load_tokens(server, why);
+    if (err == AW_OK)
         err = make_committer(server, why);
     if (err == AW_OK)
         err = start_threads(server, why);
@@ -387,6 +390,7 @@ free_server(struct aw_server *server)
     aw_committer_free(&server->committer);
     aw_rulebook_free(&server->rulebook);
     aw_orderbook_free(&server->orderbook);
+    aw_tokenbook_free(&server->tokenbook);
     free(server->ios);
     free(server->io_loads);
     aw_gate_free(&server->gate);

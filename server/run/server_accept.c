@@ -121,6 +121,11 @@ aw_server_take_departures(struct aw_server *server)
                 returned = true;
                 continue;
             }
+            if (arrival->tokens != NULL) {
+                aw_tokenbook_take(server->tokenbook, arrival->tokens);
+                returned = true;
+                continue;
+            }
             aw_gate_leave(server->gate, &arrival->peer, false);
             server->io_loads[i]--;
             free(arrival);

@@ -15,6 +15,7 @@
 #include "run/orderbook.h"
 #include "run/rulebook.h"
 #include "run/server.h"
+#include "run/tokenbook.h"
 
 /* A listening socket and its watchers. */
 struct aw_listener {
@@ -69,7 +70,8 @@ struct aw_server {
     struct ev_signal     terminate, interrupt, hangup;
     struct aw_rulebook  *rulebook;
     struct aw_orderbook *orderbook;
-    struct ev_timer      hand_again; /* while a mailbox had no room for new rules or another order */
+    struct aw_tokenbook *tokenbook;  /* NULL: nobody needs a token */
+    struct ev_timer      hand_again; /* while a mailbox had no room for new rules, tokens or another order */
 };
 
 /* server_commit.c */
@@ -81,7 +83,7 @@ struct aw_committer_report aw_server_report(struct aw_server *server);
 /* server_accept.c */
 void aw_server_watch_listeners(struct aw_server *server);
 void aw_server_close_listeners(struct aw_server *server);
-/* Takes what the io threads gave back. True: an order came back, and another one may have come while it was out. */
+/* Takes what the io threads gave back. True: an order or tokens came back, and others may wait for that. */
 bool aw_server_take_departures(struct aw_server *server);
 
 /* server_reload.c */
@@ -89,9 +91,11 @@ struct aw_order_settings aw_server_order_settings(const struct aw_settings *sett
 /* Into *ctx, which keeps what it has when this fails. */
 AW_MUST_USE enum aw_err aw_server_load_tls(struct aw_server *server, struct ssl_ctx_st **ctx, struct aw_why *why);
 void                    aw_server_log_rules(const struct aw_server *server, const char *what);
+/* The first time. AW_OK without any when --dev names none. */
+AW_MUST_USE enum aw_err aw_server_load_tokens(struct aw_server *server, struct aw_why *why);
 /* A load of rules may be over. True: there are new ones to be handed out. */
 AW_MUST_USE bool aw_server_take_rules(struct aw_server *server);
-/* Hands new rules and another order to the io threads that do not have them yet. */
+/* Hands new rules, tokens and another order to the io threads that do not have them yet. */
 void aw_server_hand_out(struct aw_server *server);
 void aw_server_watch_hangup(struct aw_server *server);
 

@@ -1,4 +1,4 @@
-/* server_reload.c - what SIGHUP reads anew: the order of pulls, the rules, the certificate; and how the io threads get it. */
+/* server_reload.c - what SIGHUP reads anew: order, rules, tokens, certificate; and how the io threads get them. */
 #include "base/log.h"
 #include "http/tls.h"
 #include "port/clock.h"
@@ -24,14 +24,15 @@ aw_server_order_settings(const struct aw_settings *settings)
     return order;
 }
 
-/* Hands new rules and another order to the io threads that do not have them yet. */
+/* Hands new rules, tokens and another order to the io threads that do not have them yet. */
 void
 aw_server_hand_out(struct aw_server *server)
 {
     bool rules = aw_rulebook_hand(server->rulebook, server->ios);
     bool order = aw_orderbook_hand(server->orderbook, server->ios);
+    bool tokens = server->tokenbook == NULL || aw_tokenbook_hand(server->tokenbook, server->ios);
 
-    if (rules && order)
+    if (rules && order && tokens)
         ev_timer_stop(server->loop, &server->hand_again);
     else
         ev_timer_again(server->loop, &server->hand_again);
@@ -61,6 +62,55 @@ aw_server_load_tls(struct aw_server *server, SSL_CTX **ctx, struct aw_why *why)
         config.key_path = cert.key_path;
     }
     return aw_tls_reload(ctx, &config, why);
+}
+
+static struct aw_metrics_block *
+own_metrics(struct aw_server *server)
+{
+    return aw_metrics_block(server->metrics, server->io_count + 1);
+}
+
+static void
+log_tokens(struct aw_server *server, const char *what)
+{
+    const struct aw_tokens *tokens = aw_tokenbook_tokens(server->tokenbook);
+    uint32_t                valid = aw_tokens_valid(tokens, aw_clock_wall());
+
+    aw_metric_set(own_metrics(server), AW_METRIC_TOKENS, aw_tokens_count(tokens));
+    aw_log(valid > 0 ? AW_LOG_INFO : AW_LOG_WARN, what, aw_log_num("tokens", aw_tokens_count(tokens)),
+           aw_log_num("valid", valid));
+}
+
+enum aw_err
+aw_server_load_tokens(struct aw_server *server, struct aw_why *why)
+{
+    const struct aw_settings *settings = &server->settings;
+    enum aw_err               err;
+
+    if (settings->tokens[0] == '\0') /* with --dev only: aw_settings_check */
+        return AW_OK;
+    err = aw_tokenbook_new(&server->tokenbook, settings->tokens, (uint32_t)settings->tokens_max, server->io_count,
+                           aw_clock_wall(), why);
+    if (err == AW_OK)
+        log_tokens(server, "tokens");
+    return err;
+}
+
+static void
+reload_tokens(struct aw_server *server)
+{
+    struct aw_why why = {.text = ""};
+
+    if (server->tokenbook == NULL)
+        return;
+    if (aw_tokenbook_reload(server->tokenbook, &why) == AW_OK) {
+        aw_metric_set(own_metrics(server), AW_METRIC_TOKENS_STALE, 0);
+        log_tokens(server, "tokens reloaded");
+        return;
+    }
+    aw_metric_set(own_metrics(server), AW_METRIC_TOKENS_STALE, 1);
+    aw_log(AW_LOG_ERROR, "the tokens were not reloaded; the old ones stay, also those that were revoked",
+           aw_log_str("why", why.text));
 }
 
 void
@@ -151,6 +201,7 @@ on_hangup(struct ev_loop *loop, struct ev_signal *watcher, int events)
     (void)events;
     reload_settings(server);
     reload_rules(server);
+    reload_tokens(server);
     aw_server_hand_out(server);
     if (server->ssl_ctx == NULL)
         return;

@@ -105,6 +105,7 @@ set(struct aw_settings *settings, const struct setting *setting, const char *val
     switch (setting->kind) {
     case SETTING_TEXT:
         *(const char **)field_of(settings, setting) = value;
+        settings->_is_listen_given |= setting->at == offsetof(struct aw_settings, listen);
         return AW_OK;
     case SETTING_FLAG:
         if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
@@ -243,6 +244,14 @@ config_path(int argc, char **argv)
     return NULL;
 }
 
+/* What nobody asked for is off where it is not allowed. */
+static void
+drop_plain(struct aw_settings *settings)
+{
+    if (!settings->dev && !settings->_is_listen_given) /* one that was given is refused */
+        settings->listen = "";
+}
+
 enum aw_err
 aw_settings_parse(struct aw_settings *settings, int argc, char **argv, struct aw_why *why)
 {
@@ -253,6 +262,7 @@ aw_settings_parse(struct aw_settings *settings, int argc, char **argv, struct aw
     settings->_argv = argv;
     for (int at = 1; err == AW_OK && at < argc;)
         err = read_flag(settings, argc, argv, &at, why);
+    drop_plain(settings);
     return err;
 }
 
@@ -291,25 +301,38 @@ check_sizes(const struct aw_settings *settings, struct aw_why *why)
     return AW_OK;
 }
 
-enum aw_err
-aw_settings_check(const struct aw_settings *settings, struct aw_why *why)
+/* Who may reach it, and as whom. */
+static enum aw_err
+check_access(const struct aw_settings *settings, struct aw_why *why)
 {
-    if (settings->data[0] == '\0')
-        return aw_why(why, AW_E_CONFIG, "--data DIR is needed: where the store lies");
-    if (!settings->dev)
-        return aw_why(
-            why, AW_E_CONFIG,
-            "no tokens are configured, so nobody could be told apart: this version serves with --dev only, on loopback");
-    if (!is_loopback(settings->listen) || !is_loopback(settings->tls_listen))
+    if (settings->dev && (!is_loopback(settings->listen) || !is_loopback(settings->tls_listen)))
+        return aw_why(why, AW_E_CONFIG, "--dev serves loopback only: --listen and --tls-listen take 127.0.0.1 or [::1]");
+    if (!settings->dev && settings->tokens[0] == '\0')
         return aw_why(why, AW_E_CONFIG,
-                      "--dev has no tokens and serves loopback only: --listen and --tls-listen take 127.0.0.1 or [::1]");
+                      "no tokens are configured, so nobody could be told apart: --tokens FILE, which `aswolk token` writes");
+    if (!settings->dev && settings->listen[0] != '\0')
+        return aw_why(why, AW_E_CONFIG,
+                      "--listen is plain text, in which tokens could be read: it is for --dev, use --tls-listen");
     if (settings->listen[0] == '\0' && settings->tls_listen[0] == '\0')
         return aw_why(why, AW_E_CONFIG, "one of --listen and --tls-listen is needed");
     if ((settings->tls_cert[0] == '\0') != (settings->tls_key[0] == '\0'))
         return aw_why(why, AW_E_CONFIG, "--tls-cert and --tls-key belong together");
+    if (!settings->dev && settings->tls_cert[0] == '\0')
+        return aw_why(why, AW_E_CONFIG, "--tls-cert and --tls-key are needed: only --dev makes a certificate of its own");
+    return AW_OK;
+}
+
+enum aw_err
+aw_settings_check(const struct aw_settings *settings, struct aw_why *why)
+{
+    enum aw_err err;
+
+    if (settings->data[0] == '\0')
+        return aw_why(why, AW_E_CONFIG, "--data DIR is needed: where the store lies");
     if (strcmp(settings->order, "ratio") != 0 && strcmp(settings->order, "strict") != 0)
         return aw_why(why, AW_E_CONFIG, "--order is ratio or strict, not '%s'", settings->order);
-    return check_sizes(settings, why);
+    err = check_access(settings, why);
+    return err == AW_OK ? check_sizes(settings, why) : err;
 }
 
 enum aw_err
@@ -371,7 +394,9 @@ void
 aw_settings_help(FILE *to)
 {
     (void)fprintf(to, "aswolkd - takes in a flood of messages, loses none, hands out the most urgent first\n\n"
-                      "usage: aswolkd --dev --data DIR [--listen ADDRESS:PORT] [--tls-listen ADDRESS:PORT] [settings]\n\n"
+                      "usage: aswolkd --data DIR --tokens FILE --tls-cert FILE --tls-key FILE [--tls-listen ADDRESS:PORT]\n"
+                      "               [settings]\n"
+                      "       aswolkd --dev --data DIR [--listen ADDRESS:PORT] [--tls-listen ADDRESS:PORT] [settings]\n\n"
                       "  --config FILE                  reads `name = value` lines first; flags win over them\n"
                       "  --help, --version\n\nsettings:\n");
     for (size_t i = 0; i < AW_ARRAY_LEN(table); i++) {

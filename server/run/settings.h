@@ -23,6 +23,7 @@ struct aw_settings {
 #undef AW_FLAG
 #undef AW_NUMBER
     char  *_file; /* owns: the config file's bytes, cut into texts */
+    bool   _is_listen_given;
     int    _argc; /* borrows, to read them again */
     char **_argv;
     bool   help;

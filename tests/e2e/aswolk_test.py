@@ -382,15 +382,21 @@ def encode_many(values, content_type=NDJSON):
 
 
 class Api:
-    """The API on one connection, as one agent or gateway, in one of the two encodings."""
+    """The API on one connection, as one agent or gateway, in one of the two encodings. With a token `who` is sent only if given."""
 
-    def __init__(self, connection, who="ann", form=JSON):
+    def __init__(self, connection, who="ann", form=JSON, token=None):
         self.connection = connection
         self.who = who
         self.form = form
+        self.token = token
 
     def fields(self, content_type=None, **more):
-        fields = [("aswolk-agent", more.pop("aswolk_agent", self.who)), ("accept", self.form)]
+        who = more.pop("aswolk_agent", self.who)
+        fields = [("accept", self.form)]
+        if who is not None:
+            fields.append(("aswolk-agent", who))
+        if self.token is not None:
+            fields.append(("authorization", "Bearer " + self.token))
         if content_type:
             fields.append(("content-type", content_type))
         return fields + [(name.replace("_", "-"), value) for name, value in more.items() if value is not None]
@@ -413,7 +419,7 @@ class Api:
         return self.begin("POST", "/v1/messages", message, **more)
 
     def post_many(self, messages, content_type=NDJSON, path="/v1/messages"):
-        fields = [("aswolk-agent", self.who), ("accept", content_type), ("content-type", content_type)]
+        fields = [field for field in self.fields(content_type) if field[0] != "accept"] + [("accept", content_type)]
         return self.connection.request("POST", path, fields, encode_many(messages, content_type))
 
     def receipt(self, message, **more):
@@ -636,6 +642,7 @@ class Server:
         self.connections = []
         self.logs = []
         self.listen = self.tls_listen = "127.0.0.1:0"
+        self.monitor_token = None  # what the metrics are asked for with
 
     # Life.
 
@@ -749,7 +756,10 @@ class Server:
     def metrics(self):
         connection = Connection(self.address)
         try:
-            return Metrics(connection.request("GET", "/metrics", [("accept", "*/*")]))
+            fields = [("accept", "*/*")]
+            if self.monitor_token is not None:
+                fields.append(("authorization", "Bearer " + self.monitor_token))
+            return Metrics(connection.request("GET", "/metrics", fields))
         finally:
             connection.close()
 

@@ -284,7 +284,7 @@ def test_every_call(t):
         declare(api)
         steer_by_times(api)
     api = server.api()
-    for path in ("/v1/stats", "/healthz", "/readyz", "/metrics", "/openapi.json", "/"):
+    for path in ("/v1/stats", "/v1/whoami", "/healthz", "/readyz", "/metrics", "/openapi.json", "/"):
         status(api.connection.request("GET", path, [("accept", "*/*")]), 200, path)
     status(api.put_lane("main", {"pause": "in"}), 200, "nothing more comes in")
     status(api.get("/readyz?for=intake"), 503, "not ready for it")

@@ -305,6 +305,36 @@ test_combinations(void **state)
     assert_int_equal(aw_settings_check(&settings, &why), AW_OK);
 }
 
+/* For real use: tokens, TLS with a certificate of one's own, and no plain text, which is off unless somebody asks for it. */
+static void
+test_without_dev(void **state)
+{
+    struct aw_settings settings;
+    struct aw_why      why = {.text = ""};
+
+    (void)state;
+    assert_int_equal(PARSE(&settings, &why, "--data=here"), AW_OK);
+    assert_string_equal(settings.listen, "");
+    check_refused(&settings, "no tokens are configured");
+    settings.tokens = "tokens";
+    check_refused(&settings, "--tls-cert and --tls-key are needed");
+    settings.tls_cert = "cert.pem";
+    check_refused(&settings, "belong together");
+    settings.tls_key = "key.pem";
+    settings.tls_listen = "0.0.0.0:8443";
+    assert_int_equal(aw_settings_check(&settings, &why), AW_OK);
+    settings.tls_listen = "";
+    check_refused(&settings, "one of --listen and --tls-listen is needed");
+    settings.tls_listen = "0.0.0.0:8443";
+    settings.listen = "127.0.0.1:8480";
+    check_refused(&settings, "--listen is plain text");
+    /* The same text as the default, but somebody wrote it. */
+    assert_int_equal(PARSE(&settings, &why, "--data=here", "--tokens=tokens", "--listen=127.0.0.1:8480"), AW_OK);
+    check_refused(&settings, "--listen is plain text");
+    assert_int_equal(PARSE(&settings, &why, "--data=here", "--dev"), AW_OK);
+    assert_string_equal(settings.listen, "127.0.0.1:8480");
+}
+
 /* Without tokens nothing but loopback: also not what only looks like it. */
 static void
 test_loopback_only(void **state)
@@ -416,6 +446,7 @@ main(void)
         cmocka_unit_test(test_refused_config_files),
         cmocka_unit_test(test_config_files_that_are_none),
         cmocka_unit_test(test_combinations),
+        cmocka_unit_test(test_without_dev),
         cmocka_unit_test(test_loopback_only),
         cmocka_unit_test(test_read_again),
         cmocka_unit_test(test_help_names_every_setting),

@@ -1,0 +1,104 @@
+/* save.c - replaces the file of tokens: written beside it, flushed, renamed, and the folder flushed. */
+#include "access/line.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BLOCK_BYTES (64U * AW_KIB)
+
+static enum aw_err
+write_whole(int fd, const char *bytes, size_t len, struct aw_why *why)
+{
+    size_t at = 0;
+
+    while (at < len) {
+        ssize_t count = write(fd, bytes + at, len - at);
+
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return aw_why_errno(why, AW_E_IO, errno, "can't be written");
+        at += (size_t)count;
+    }
+    return fsync(fd) == 0 ? AW_OK : aw_why_errno(why, AW_E_IO, errno, "can't be flushed");
+}
+
+/* Without it the rename itself could be lost. */
+static enum aw_err
+flush_folder(const char *path, struct aw_why *why)
+{
+    char        folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    int         fd;
+    bool        ok;
+
+    if (slash == NULL)
+        (void)snprintf(folder, sizeof(folder), ".");
+    else
+        (void)snprintf(folder, sizeof(folder), "%.*s", (int)(slash == path ? 1 : slash - path), path);
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return aw_why_errno(why, AW_E_IO, errno, "its folder can't be opened");
+    ok = fsync(fd) == 0;
+    if (!ok)
+        (void)aw_why_errno(why, AW_E_IO, errno, "its folder can't be flushed");
+    (void)close(fd); /* was only flushed */
+    return ok ? AW_OK : AW_E_IO;
+}
+
+static enum aw_err
+replace(const char *path, struct aw_slice bytes, struct aw_why *why)
+{
+    char        beside[PATH_MAX];
+    int         fd;
+    enum aw_err err;
+
+    if (snprintf(beside, sizeof(beside), "%s.new", path) >= (int)sizeof(beside))
+        return aw_why(why, AW_E_CONFIG, "its path is too long");
+    (void)unlink(beside); /* of one that was killed; whose it is decides who may read it */
+    fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+    if (fd < 0)
+        return aw_why_errno(why, AW_E_IO, errno, "%s can't be made", beside);
+    err = write_whole(fd, bytes.ptr, bytes.len, why);
+    if (close(fd) != 0 && err == AW_OK)
+        err = aw_why_errno(why, AW_E_IO, errno, "can't be closed");
+    if (err == AW_OK && rename(beside, path) != 0)
+        err = aw_why_errno(why, AW_E_IO, errno, "can't be put into its place");
+    if (err != AW_OK) {
+        (void)unlink(beside); /* the old file stands as it was */
+        return err;
+    }
+    return flush_folder(path, why);
+}
+
+enum aw_err
+aw_tokens_save(const char *path, const struct aw_token *const *tokens, uint32_t count, struct aw_why *why)
+{
+    struct aw_blocks *blocks = aw_blocks_new(BLOCK_BYTES, 4ULL * AW_TOKENS_FILE_BYTES_MAX);
+    struct aw_arena   arena;
+    struct aw_buffer  buffer;
+    enum aw_err       err;
+
+    if (blocks == NULL)
+        return aw_why(why, AW_E_MEMORY, "no memory for the tokens");
+    aw_arena_init(&arena, blocks);
+    aw_buffer_init(&buffer, &arena);
+    for (uint32_t i = 0; i < count; i++)
+        aw_token_line_write(&buffer, tokens[i]);
+    if (buffer.failed)
+        err = aw_why(why, AW_E_MEMORY, "no memory for the tokens");
+    else if (buffer.len > AW_TOKENS_FILE_BYTES_MAX)
+        err = aw_why(why, AW_E_CONFIG, "they would have more than %u bytes", AW_TOKENS_FILE_BYTES_MAX);
+    else
+        err = replace(path, aw_buffer_slice(&buffer), why);
+    if (err != AW_OK)
+        aw_why_prefix(why, "the tokens %s", path);
+    aw_arena_reset(&arena);
+    aw_blocks_free(&blocks);
+    return err;
+}
