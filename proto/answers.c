@@ -413,6 +413,39 @@ write_previous(struct aw_writer *writer, const struct aw_stored_note *replies, u
     return true;
 }
 
+static void
+write_contact_fields(struct aw_writer *writer, const struct aw_contact *contact)
+{
+    KEY(writer, "first");
+    aw_writer_bool(writer, aw_contact_is_first(contact));
+    if (contact->contacted_at != 0) {
+        KEY(writer, "contacted_at");
+        aw_writer_time(writer, contact->contacted_at);
+        KEY(writer, "reply");
+        write_reply_id(writer, contact->reply);
+    }
+    if (contact->until != 0) {
+        KEY(writer, "until");
+        aw_writer_time(writer, contact->until);
+    }
+    if (contact->opted_out_at != 0) {
+        KEY(writer, "opted_out_at");
+        aw_writer_time(writer, contact->opted_out_at);
+    }
+}
+
+/* Only of who only talked about us. */
+static void
+write_contact(struct aw_writer *writer, const struct aw_contact *contact)
+{
+    if (!contact->is_listening)
+        return;
+    KEY(writer, "contact");
+    aw_writer_begin_map(writer);
+    write_contact_fields(writer, contact);
+    aw_writer_end_map(writer);
+}
+
 bool
 aw_proto_write_lease(struct aw_writer *writer, const struct aw_lease_answer *lease)
 {
@@ -438,6 +471,7 @@ aw_proto_write_lease(struct aw_writer *writer, const struct aw_lease_answer *lea
     write_reply_to(writer, lease);
     write_promise(writer, &lease->promise);
     write_commitment(writer, &lease->commitment);
+    write_contact(writer, &lease->contact);
     write_incident(writer, lease->incident);
     if (!write_flights(writer, lease->messages, lease->message_count))
         return false;
@@ -612,6 +646,7 @@ write_row(struct aw_writer *writer, const struct aw_ticket_answer *ticket)
     }
     write_promise(writer, &ticket->promise);
     write_commitment(writer, &ticket->commitment);
+    write_contact(writer, &ticket->contact);
     write_incident(writer, ticket->incident);
     KEY(writer, "version");
     aw_writer_u64(writer, ticket->version);
@@ -1700,6 +1735,44 @@ end_line(struct aw_writer *writer)
 {
     aw_writer_end_map(writer);
     aw_writer_end_line(writer);
+}
+
+static void
+write_contact_answer(struct aw_writer *writer, const struct aw_contact_answer *answer)
+{
+    if (answer->channel.len > 0) {
+        KEY(writer, "channel");
+        aw_writer_str(writer, answer->channel);
+    }
+    if (answer->ticket.seq != 0) {
+        KEY(writer, "ticket");
+        write_ticket_id(writer, answer->ticket);
+    }
+    write_contact_fields(writer, &answer->contact);
+    if (answer->is_change) {
+        KEY(writer, "duplicate");
+        aw_writer_bool(writer, answer->duplicate);
+    }
+    if (answer->dry_run) {
+        KEY(writer, "dry_run");
+        aw_writer_bool(writer, true);
+    }
+}
+
+void
+aw_proto_write_contact(struct aw_writer *writer, const struct aw_contact_answer *contact)
+{
+    aw_writer_begin_map(writer);
+    write_contact_answer(writer, contact);
+    aw_writer_end_map(writer);
+}
+
+void
+aw_proto_write_contact_line(struct aw_writer *writer, uint32_t line, int status, const struct aw_contact_answer *contact)
+{
+    begin_line(writer, line, status);
+    write_contact_answer(writer, contact);
+    end_line(writer);
 }
 
 static void

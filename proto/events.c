@@ -22,6 +22,8 @@ static const struct aw_slice names[AW_EVENT_TYPES] = {
     [AW_EVENT_TYPE_CHANGE_UNDONE] = NAME("aswolk.change.undone"),
     [AW_EVENT_TYPE_CHANNEL_SET] = NAME("aswolk.channel.set"),
     [AW_EVENT_TYPE_COMMITMENT_BROKEN] = NAME("aswolk.commitment.broken"),
+    [AW_EVENT_TYPE_CONTACT_OPTED_IN] = NAME("aswolk.contact.opted_in"),
+    [AW_EVENT_TYPE_CONTACT_OPTED_OUT] = NAME("aswolk.contact.opted_out"),
     [AW_EVENT_TYPE_EVENTS_GAP] = NAME("aswolk.events.gap"),
     [AW_EVENT_TYPE_FLIGHT_SET] = NAME("aswolk.flight.set"),
     [AW_EVENT_TYPE_FORECAST_PUBLISHED] = NAME("aswolk.forecast.published"),
@@ -223,6 +225,8 @@ aw_event_type_of(const struct aw_command *command)
         return AW_EVENT_TYPE_TICKET_TRANSFERRED;
     case AW_COMMAND_WITHDRAW:
         return AW_EVENT_TYPE_MESSAGE_WITHDRAWN;
+    case AW_COMMAND_OPT_OUT:
+        return command->in.opt_out.is_in ? AW_EVENT_TYPE_CONTACT_OPTED_IN : AW_EVENT_TYPE_CONTACT_OPTED_OUT;
     case AW_COMMAND_DEFER:
         return command->out.err == AW_OK ? AW_EVENT_TYPE_TICKET_DEFERRED : AW_EVENT_TYPE_TICKET_SHOWN;
     case AW_COMMAND_TIMER:
@@ -373,6 +377,7 @@ add_message(struct aw_writer *writer, const struct aw_event_source *source, cons
     add_text(writer, "account", in->account);
     add_text(writer, "lang", in->lang);
     add_flag(writer, "gentle", in->gentle);
+    add_flag(writer, "opted_out", command->out.u.message.opted_out);
     if (command->out.u.message.acknowledged) {
         KEY(writer, "acknowledgement");
         write_reply_id(writer, command->out.seq, source->shard);
@@ -621,6 +626,10 @@ add_own(struct aw_writer *writer, const struct aw_event_source *source, const st
     case AW_COMMAND_WITHDRAW:
         KEY(writer, "message");
         write_message_id(writer, command->in.withdraw.message.seq, source->shard);
+        return;
+    case AW_COMMAND_OPT_OUT: /* who he is only he who knows his id can ask */
+        add_text(writer, "channel", command->in.opt_out.channel);
+        add_text(writer, "account", command->in.opt_out.account);
         return;
     case AW_COMMAND_DEFER:
         add_word(writer, "reason", aw_defer_reason_name(command->in.defer.reason));

@@ -17,6 +17,8 @@ enum aw_event_type {
     AW_EVENT_TYPE_CHANGE_UNDONE,
     AW_EVENT_TYPE_CHANNEL_SET,
     AW_EVENT_TYPE_COMMITMENT_BROKEN, /* it was due, and the customer had not heard */
+    AW_EVENT_TYPE_CONTACT_OPTED_IN,  /* who only talked about us may be written to again */
+    AW_EVENT_TYPE_CONTACT_OPTED_OUT, /* or may not; when he answered so, his message says it */
     AW_EVENT_TYPE_EVENTS_GAP,        /* no record: what was asked for was trimmed */
     AW_EVENT_TYPE_FLIGHT_SET,
     AW_EVENT_TYPE_FORECAST_PUBLISHED, /* what is told of how long it takes, of a group of lanes */
@@ -55,7 +57,7 @@ enum aw_event_type {
     AW_EVENT_TYPE_TICKET_JOINED, /* a message came to an open ticket */
     AW_EVENT_TYPE_TICKET_LEASED,
     AW_EVENT_TYPE_TICKET_LINKED,     /* to an incident, beside a message, or taken out of one */
-    AW_EVENT_TYPE_TICKET_NOT_NEEDED, /* its customer, who had been asked, needs no answer any more: it is closed */
+    AW_EVENT_TYPE_TICKET_NOT_NEEDED, /* its customer needs no answer any more, as he was asked, or opted out: it is closed */
     AW_EVENT_TYPE_TICKET_NOTED,      /* an agent told colleagues something about it */
     AW_EVENT_TYPE_TICKET_OFFERED,    /* to agents who could not have it before */
     AW_EVENT_TYPE_TICKET_OPENED,

@@ -18,6 +18,14 @@ struct aw_withdraw_request {
     struct aw_slice source_id;
 };
 
+/* POST /v1/contacts/opt-out and opt-in, alone or as one line */
+struct aw_opt_out_request {
+    struct aw_slice channel; /* required, as customer */
+    struct aw_slice account;
+    struct aw_slice customer;
+    bool            dry_run;
+};
+
 /* POST /v1/leases */
 struct aw_pull_request {
     const struct aw_slice *lanes; /* none: all of the agent's */

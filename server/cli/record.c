@@ -189,6 +189,7 @@ add_message(json_t *object, const struct aw_in_message *message, const struct aw
     add_flag(object, "reopened", out->reopened);
     add_flag(object, "acknowledged", out->acknowledged);
     add_flag(object, "not_needed", out->not_needed);
+    add_flag(object, "opted_out", out->opted_out);
     add_flag(object, "gentle", message->gentle);
     add_time(object, "half_by", out->promise.half_by);
     add_time(object, "nine_of_ten_by", out->promise.nine_of_ten_by);
@@ -648,6 +649,12 @@ add_fields(json_t *object, const struct aw_command *command)
         add_number(object, "message", command->in.withdraw.message.seq);
         add_ticket(object, "ticket", command->out.u.ticket.ticket);
         add_slice(object, "by", command->in.withdraw.by);
+        return;
+    case AW_COMMAND_OPT_OUT:
+        add_slice(object, "channel", command->in.opt_out.channel);
+        add_slice(object, "account", command->in.opt_out.account);
+        add_flag(object, "in", command->in.opt_out.is_in);
+        add_slice(object, "by", command->in.opt_out.by);
         return;
     case AW_COMMAND_DEFER:
         add_defer(object, command);

@@ -113,8 +113,9 @@ opens_another(const struct aw_command *command)
 static bool
 is_told_beside(const struct aw_command *command)
 {
-    return command->kind == AW_COMMAND_NOTE || command->kind == AW_COMMAND_WITHDRAW || command->kind == AW_COMMAND_FORECAST ||
-           command->kind == AW_COMMAND_PROMISE || (command->kind == AW_COMMAND_TRANSFER && command->in.transfer.note.len > 0) ||
+    return command->kind == AW_COMMAND_NOTE || command->kind == AW_COMMAND_WITHDRAW || command->kind == AW_COMMAND_OPT_OUT ||
+           command->kind == AW_COMMAND_FORECAST || command->kind == AW_COMMAND_PROMISE ||
+           (command->kind == AW_COMMAND_TRANSFER && command->in.transfer.note.len > 0) ||
            (command->kind == AW_COMMAND_DEFER && command->in.defer.what.len > 0);
 }
 

@@ -581,6 +581,9 @@ answer(struct aw_committer *c, struct aw_query *query, aw_ms now)
     case AW_QUERY_MESSAGE:
         query->err = aw_state_message(c->config.state, query->seq, query->ticket, &query->withdrawn_at);
         return;
+    case AW_QUERY_CONTACT:
+        query->contact->now = aw_state_contact(c->config.state, query->contact->hash);
+        return;
     case AW_QUERY_SOURCES:
         for (; query->count < query->room; query->count++)
             query->seen[query->count] = aw_state_find_message(c->config.state, query->source_ids[query->count]);

@@ -44,7 +44,7 @@ is_same_receipt(const struct aw_out_message *a, const struct aw_out_message *b)
            a->lane == b->lane && a->class_ == b->class_ && a->folded == b->folded && a->reopened == b->reopened &&
            a->lane_unknown == b->lane_unknown && a->promise.made_at == b->promise.made_at &&
            a->promise.half_by == b->promise.half_by && a->promise.nine_of_ten_by == b->promise.nine_of_ten_by &&
-           a->acknowledged == b->acknowledged && a->not_needed == b->not_needed;
+           a->acknowledged == b->acknowledged && a->not_needed == b->not_needed && a->opted_out == b->opted_out;
 }
 
 static bool

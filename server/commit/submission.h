@@ -67,6 +67,7 @@ enum aw_query_kind {
     AW_QUERY_AGENTS,       /* -> agents, next */
     AW_QUERY_COUNTS,       /* -> counts */
     AW_QUERY_MESSAGE,      /* seq, ticket -> withdrawn_at; AW_E_NOT_FOUND: its ticket is not shown */
+    AW_QUERY_CONTACT,      /* contact -> contact */
     AW_QUERY_SOURCES,      /* source_ids, room -> seen: their records, or 0 */
     AW_QUERY_DUE,          /* due -> views: commitments */
     AW_QUERY_REPLY,        /* seq -> replies[0] */
@@ -128,6 +129,11 @@ struct aw_told_lane {
     struct aw_slice name;
     uint8_t         group; /* or AW_PROMISE_NO_GROUP */
 };
+/* Who only talked about us, by the hash of channel and customer. */
+struct aw_contact_look {
+    struct aw_hash128 hash;
+    struct aw_contact now; /* the answer */
+};
 struct aw_told_look {
     /* Asked: of the lane that a message with these would come to, or of all. */
     bool            is_one;
@@ -173,6 +179,7 @@ struct aw_query {
         struct aw_who             *who;
         struct aw_told_look       *told;
         struct aw_days            *days;
+        struct aw_contact_look    *contact;
     };
     struct aw_flight_answer  *flights;
     struct aw_airport_answer *airports;

@@ -9,6 +9,8 @@ check(const struct aw_state *state, const struct aw_in_approve *in, const struct
 {
     uint32_t by = aw_agent_find(state, in->by);
 
+    if (row->state == AW_REPLY_PENDING && in->goes && aw_contact_holds_back(state, row))
+        return AW_E_CONTACT_REFUSED;
     if (row->state == AW_REPLY_PENDING)
         return by == row->agent || aw_agent_needs_approval(state, by) ? AW_E_FORBIDDEN : AW_OK;
     return row->is_reviewed && in->goes == (row->state != AW_REPLY_REFUSED) ? AW_OK : AW_E_WRONG_STATE; /* as asked already */
@@ -83,6 +85,9 @@ aw_apply_approve(struct aw_state *state, struct aw_command *command)
     (void)aw_state_record(state, command);
     row = aw_rows_change(&state->replies, slot);
     row->is_reviewed = 1;
+    if (!in->goes)
+        aw_contact_unmake(state, row);
+    row = aw_rows_change(&state->replies, slot);
     has_ticket = ticket_of(state, row) != NULL;
     if (has_ticket) {
         tell_ticket(state, command, row);

@@ -158,6 +158,7 @@ aw_state_load_finish(struct aw_state *state, const struct aw_checkpoint_mark *ma
     aw_flight_load_all(state);
     aw_aside_load_all(state);
     aw_commitment_load_all(state);
+    aw_contact_load_all(state);
     aw_channel_load_all(state);
     aw_agent_load_all(state);
     aw_lease_load_all(state);

@@ -30,7 +30,8 @@ list_of(struct aw_state *state, uint32_t fact, enum aw_fact_list list)
     uint32_t                  airport;
 
     if (list == AW_FACTS_BY_FLIGHT)
-        return row->hash == 0 || row->kind == AW_FACT_BOOKING ? NULL : flight_list(state, row->hash);
+        return row->hash == 0 || row->kind == AW_FACT_BOOKING || row->kind == AW_FACT_CONTACT ? NULL
+                                                                                              : flight_list(state, row->hash);
     airport = aw_airport_number(list == AW_FACTS_BY_FROM ? row->from : row->to);
     return airport == AW_AIRPORT_CODES ? NULL : &state->airport_links[airport].first[list - AW_FACTS_BY_FROM];
 }
@@ -218,7 +219,7 @@ find_oldest(const struct aw_state *state, uint32_t ticket, uint32_t *ret_count)
     for (uint32_t slot = state->ticket_facts[ticket]; slot != 0; slot = aw_fact_at(state, slot)->links.next) {
         const struct aw_fact_row *fact = aw_fact_at(state, slot);
 
-        if (fact->kind == AW_FACT_MESSAGE)
+        if (!aw_fact_is_told(fact))
             continue;
         ++*ret_count;
         if (oldest == 0 || fact->seq < aw_fact_at(state, oldest)->seq ||
@@ -305,7 +306,10 @@ add_fact(struct aw_state *state, const struct aw_fact_row *want)
 uint32_t
 aw_facts_need(const struct aw_in_message *in)
 {
-    return in->flight_count + in->airport_count + (in->departs_at != 0 ? 1 : 0) + (in->booking_hash != 0 ? 1 : 0);
+    bool is_of_contact = in->addressed != AW_ADDRESSED_TO_US && (in->contact.low != 0 || in->contact.high != 0);
+
+    return in->flight_count + in->airport_count + (in->departs_at != 0 ? 1U : 0U) + (in->booking_hash != 0 ? 1U : 0U) +
+           (is_of_contact ? 1U : 0U);
 }
 
 /* A departure that no flight of the message tells. */
@@ -384,7 +388,7 @@ aw_facts_tell_anew(struct aw_state *state, uint32_t ticket, const struct aw_told
         uint32_t least = 0;
 
         for (uint32_t slot = state->ticket_facts[ticket]; slot != 0; slot = aw_fact_at(state, slot)->links.next) {
-            if (aw_fact_at(state, slot)->kind != AW_FACT_MESSAGE && (least == 0 || slot < least))
+            if (aw_fact_is_told(aw_fact_at(state, slot)) && (least == 0 || slot < least))
                 least = slot;
         }
         if (least == 0)
@@ -452,6 +456,29 @@ aw_facts_withdrawn(const struct aw_state *state, uint32_t ticket)
     for (uint32_t slot = state->ticket_facts[ticket]; slot != 0; slot = aw_fact_at(state, slot)->links.next)
         count += aw_fact_at(state, slot)->kind == AW_FACT_MESSAGE && aw_fact_at(state, slot)->said_at != 0;
     return count;
+}
+
+/* --- who only talked about us ----------------------------------------------------------------------------------------------- */
+
+void
+aw_facts_note_contact(struct aw_state *state, uint32_t ticket, struct aw_hash128 contact)
+{
+    struct aw_fact_row row = {.hash = contact.low, .departs_at = contact.high, .kind = AW_FACT_CONTACT, .ticket = ticket};
+
+    if (contact.low != 0 || contact.high != 0)
+        take_fact(state, &row);
+}
+
+struct aw_hash128
+aw_facts_contact(const struct aw_state *state, uint32_t ticket)
+{
+    uint32_t slot = state->ticket_facts[ticket];
+
+    while (slot != 0 && aw_fact_at(state, slot)->kind != AW_FACT_CONTACT)
+        slot = aw_fact_at(state, slot)->links.next;
+    if (slot == 0)
+        return (struct aw_hash128){.low = 0};
+    return (struct aw_hash128){.low = aw_fact_at(state, slot)->hash, .high = aw_fact_at(state, slot)->departs_at};
 }
 
 /* --- what follows --------------------------------------------------------------------------------------------------------- */
@@ -574,7 +601,7 @@ aw_facts_judge_told(const struct aw_state *state, const struct aw_told *told, aw
 static bool
 is_named(const struct aw_fact_row *fact, enum aw_change_of of, const struct aw_plan_row *row)
 {
-    if (fact->kind == AW_FACT_MESSAGE || fact->kind == AW_FACT_BOOKING)
+    if (!aw_fact_is_told(fact) || fact->kind == AW_FACT_BOOKING)
         return false;
     if (of == AW_CHANGE_FLIGHT)
         return fact->hash == ((uint64_t)row->key[1] << 32 | row->key[0]);

@@ -193,7 +193,7 @@ keys_of(const struct aw_fact_row *fact, struct aw_hash128 ret_keys[FACT_KEYS_MAX
 {
     uint32_t count = 0;
 
-    if (fact->kind == AW_FACT_MESSAGE)
+    if (!aw_fact_is_told(fact))
         return 0;
     if (fact->hash != 0)
         ret_keys[count++] = fact->kind == AW_FACT_BOOKING ? booking_key(fact->hash) : flight_key(fact->hash);

@@ -7,11 +7,11 @@
  * refuse older checkpoints in aw_state_load_finish; check_header (commit/recover.c) tells how batches of older ones are replayed.
  *
  * Parts: state.c (making, dispatch, digest), message.c (MESSAGE: duplicates, folding, choice of lane), lease.c (LEASE to RELEASE,
- * TIMER, EPOCH), transfer.c (TRANSFER), commitment.c (DEFER), withdraw.c, note.c (NOTE), agent.c (AGENT), aside.c (who may not
- * take what), facts.c (what tickets are about), flight.c (FLIGHT, AIRPORT, UNDO), surge.c (SURGE), unfold.c and told.c (UNFOLD),
- * ticket.c (a ticket's moves, its class by the clock, hold, cancel and place), lane.c, channel.c, once.c (requests known by their
- * Idempotency-Key), outbox.h (replies), look.c (views), promise.c (FORECAST, PROMISE: what customers are told), incident.h
- * (incidents), checkpoint.c.
+ * TIMER, EPOCH), transfer.c (TRANSFER), commitment.c (DEFER), withdraw.c, contact.c (OPT_OUT), note.c (NOTE), agent.c (AGENT),
+ * aside.c (who may not take what), facts.c (what tickets are about), flight.c (FLIGHT, AIRPORT, UNDO), surge.c (SURGE), unfold.c and
+ * told.c (UNFOLD), ticket.c (a ticket's moves, its class by the clock, hold, cancel and place), lane.c, channel.c, once.c (requests
+ * known by their Idempotency-Key), outbox.h (replies), look.c (views), promise.c (FORECAST, PROMISE: what customers are told),
+ * incident.h (incidents), checkpoint.c.
  */
 #ifndef AW_CORE_LAYOUT_H
 #define AW_CORE_LAYOUT_H
@@ -49,8 +49,9 @@ enum aw_table_number {
     AW_TABLE_TEXTS = 19,
     AW_TABLE_SURGE = 20,
     AW_TABLE_COMMITMENTS = 21,
+    AW_TABLE_CONTACTS = 22,
 };
-#define AW_TABLE_COUNT 22
+#define AW_TABLE_COUNT 23
 #define AW_ROW_SEQ_MAX ((UINT64_C(1) << 48) - 1)
 
 enum {
@@ -119,6 +120,7 @@ AW_STATIC_ASSERT(sizeof(struct aw_ticket_row) == 144, "no holes, and no more tha
 
 enum {
     AW_MARK_DEFERRED = 1,    /* HELD: its holder put it off, and it comes back by itself */
+    AW_MARK_LISTENING = 2,   /* its messages only talk about us */
     AW_MARK_ASKED = 4,       /* its customer was asked whether he still waits */
     AW_MARK_PARTED = 16,     /* a person took it out of the incident that it names: the server links it to none */
     AW_MARK_COMMITTED = 32,  /* it has a row in commitments */
@@ -264,7 +266,8 @@ AW_STATIC_ASSERT(sizeof(struct aw_once_row) == AW_CACHE_LINE, "no holes");
 
 /* One thing that a ticket is about: a flight, as far as its messages tell, an airport, or a booking. Of all that it is about
  * follows which departure counts (facts.c). MESSAGE is no fact, but kept like one: record `hash`, which perhaps names another
- * ticket, is one of this one; with a time it was withdrawn then. */
+ * ticket, is one of this one; with a time it was withdrawn then. Nor is CONTACT: who only talked about us, by the hash of channel
+ * and customer in `hash` and `departs_at`. */
 enum aw_fact_list { AW_FACTS_BY_FLIGHT, AW_FACTS_BY_FROM, AW_FACTS_BY_TO, AW_FACT_LISTS };
 struct aw_fact_link {
     uint32_t next;
@@ -406,7 +409,7 @@ struct aw_reply_row {
     uint32_t half_ms; /* from then on */
     uint32_t nine_of_ten_ms;
     uint32_t text;
-    uint32_t reserved_7;
+    uint32_t contact; /* the row of the first contact that it makes, while that names it; 0: it makes none */
     /* derived */
     struct aw_reply_links links;
 };
@@ -595,6 +598,21 @@ struct aw_commitment_row {
 };
 AW_STATIC_ASSERT(sizeof(struct aw_commitment_row) == 32, "no holes");
 
+/* What is known of who only talked about us, on one channel (contact.c). Free: both times are 0. */
+struct aw_contact_row {
+    uint32_t hash[4];      /* of channel and customer */
+    aw_ms    contacted_at; /* an agent wrote to him; 0: nobody did */
+    aw_ms    opted_out_at; /* 0: he did not */
+    uint64_t reply_seq;    /* what was written; 0: nothing */
+    uint32_t next;         /* not opted out: contacted next; in a free row the next free one */
+    uint32_t prev;
+    /* derived */
+    uint32_t chain;
+    uint32_t padding;
+};
+AW_STATIC_ASSERT(offsetof(struct aw_contact_row, chain) == 48, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_contact_row) == 56, "no holes");
+
 /* Replies that are over, longest first. */
 struct aw_reply_list {
     uint32_t first;
@@ -651,11 +669,15 @@ struct aw_globals {
     uint64_t           owed[AW_REPLY_KINDS];    /* replies that the server itself wrote, by kind */
     uint64_t           not_needed;              /* tickets that their customers closed */
     uint64_t           owed_left_out;           /* as the outbox had only the room that leases need */
+    uint64_t           first_contacts;          /* written to who only talked about us */
+    uint64_t           opted_out;               /* rows of contacts that are */
+    uint32_t           contacts_first;          /* those that are not, contacted longest ago first */
+    uint32_t           contacts_last;
 };
-AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 208 + 15 * 8 + AW_TABLE_COUNT * 16 + 24 + 24 + 12 * 8 + 24 +
-                                                  AW_TEMPLATES * 16 + AW_REPLY_KINDS * 8 + 16,
+AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 216 + 15 * 8 + AW_TABLE_COUNT * 16 + 24 + 24 + 12 * 8 + 24 +
+                                                  AW_TEMPLATES * 16 + AW_REPLY_KINDS * 8 + 16 + 24,
                  "no holes");
-AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 208, "no holes");
+AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 216, "no holes");
 
 struct aw_lane_load {
     uint32_t waiting[AW_CLASS_COUNT];
@@ -693,6 +715,7 @@ struct aw_state {
     struct aw_rows   texts;
     struct aw_rows   surge;
     struct aw_rows   commitments;
+    struct aw_rows   contacts;
     struct aw_dedupe ids;
     /* Derived from the rows. */
     struct aw_index          by_identity;
@@ -707,6 +730,7 @@ struct aw_state {
     struct aw_index          by_reply_to; /* what the server itself wrote, by the message that it answers */
     struct aw_index          by_account;
     struct aw_index          by_incident_key;
+    struct aw_index          by_contact;
     struct aw_timers         timers;
     struct aw_timers         reply_timers;
     uint32_t                 replies_in[AW_REPLY_STATES];
@@ -792,6 +816,12 @@ static inline const struct aw_fact_row *
 aw_fact_at(const struct aw_state *state, uint32_t slot)
 {
     return aw_rows_at(&state->facts, slot);
+}
+/* What messages tell, and not what is only kept like it. */
+static inline bool
+aw_fact_is_told(const struct aw_fact_row *fact)
+{
+    return fact->kind == AW_FACT_FLIGHT || fact->kind == AW_FACT_AIRPORT || fact->kind == AW_FACT_BOOKING;
 }
 static inline const struct aw_plan_row *
 aw_flight_at(const struct aw_state *state, uint32_t slot)
@@ -918,6 +948,7 @@ void aw_apply_release(struct aw_state *state, struct aw_command *command);
 void aw_apply_decline(struct aw_state *state, struct aw_command *command);
 void aw_apply_transfer(struct aw_state *state, struct aw_command *command);
 void aw_apply_withdraw(struct aw_state *state, struct aw_command *command);
+void aw_apply_opt_out(struct aw_state *state, struct aw_command *command);
 void aw_apply_defer(struct aw_state *state, struct aw_command *command);
 void aw_apply_approve(struct aw_state *state, struct aw_command *command);
 void aw_apply_note(struct aw_state *state, struct aw_command *command);
@@ -1068,6 +1099,9 @@ void aw_facts_move_message(struct aw_state *state, uint32_t ticket, uint64_t seq
 void     aw_facts_withdraw(struct aw_state *state, uint32_t ticket, uint64_t seq);
 aw_ms    aw_facts_withdrawn_at(const struct aw_state *state, uint64_t seq);
 uint32_t aw_facts_withdrawn(const struct aw_state *state, uint32_t ticket);
+/* Who wrote this message that talks about us; there is room for a row. Then the hash; zero: none. */
+void              aw_facts_note_contact(struct aw_state *state, uint32_t ticket, struct aw_hash128 contact);
+struct aw_hash128 aw_facts_contact(const struct aw_state *state, uint32_t ticket);
 /* All that is kept of a ticket; settles the ledger. */
 void aw_facts_drop(struct aw_state *state, uint32_t ticket);
 /* Open tickets that are about this flight or airport; with `rearms` each gets its timer anew, as its class or place may be another
@@ -1163,6 +1197,24 @@ void aw_commitment_offer(struct aw_state *state, uint32_t slot, struct aw_ticket
 struct aw_commitment aw_commitment_of(const struct aw_state *state, uint32_t slot);
 /* Rebuilds what is derived from the rows. */
 void aw_commitment_load_all(struct aw_state *state);
+
+/* --- who only talked about us (contact.c) ------------------------------------------------------------------------------------- */
+
+/* Whether an agent may write to the customer of this ticket. AW_OK, AW_E_CONTACT_REFUSED, AW_E_TABLE_FULL. */
+enum aw_err aw_contact_check(const struct aw_state *state, uint32_t ticket);
+/* He does, by this reply: the row of the first contact that it makes, of which there is room; 0: it makes none. Settles. */
+uint32_t aw_contact_make(struct aw_state *state, uint32_t ticket, uint64_t reply_seq);
+/* The reply makes a first contact, and is not to be sent any more. */
+bool aw_contact_holds_back(const struct aw_state *state, const struct aw_reply_row *reply);
+/* The reply never goes, by a colleague's word: what contact it made is none. Settles. */
+void aw_contact_unmake(struct aw_state *state, const struct aw_reply_row *reply);
+/* This message came. Whether its customer, who was written to, opted out with it. Settles. */
+bool        aw_contact_heard(struct aw_state *state, const struct aw_in_message *in);
+enum aw_err aw_contact_admits(const struct aw_state *state, const struct aw_in_opt_out *in);
+/* For outcomes and views. */
+struct aw_contact aw_contact_of(const struct aw_state *state, uint32_t ticket);
+/* Rebuilds the index. */
+void aw_contact_load_all(struct aw_state *state);
 
 /* --- channels (channel.c) --------------------------------------------------------------------------------------------------- */
 

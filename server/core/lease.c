@@ -91,6 +91,7 @@ fill_out(const struct aw_state *state, uint32_t slot, struct aw_out_lease *out)
         .promise = aw_promise_of(ticket),
         .held_until = ticket->state == AW_TICKET_HELD ? ticket->until : 0,
         .commitment = aw_commitment_of(state, slot),
+        .contact = aw_contact_of(state, slot),
     };
     if (aw_incident_of(state, ticket) != 0)
         out->incident = aw_incident_id_at(state, ticket->incident);

@@ -71,6 +71,7 @@ aw_state_ticket_at(const struct aw_state *state, uint32_t slot, struct aw_ticket
         .promise_breaking = aw_promise_is_breaking(ticket),
         .is_deferred = (ticket->marks & AW_MARK_DEFERRED) != 0,
         .commitment = aw_commitment_of(state, slot),
+        .contact = aw_contact_of(state, slot),
     };
     for (uint32_t i = 0; i < ret_view->transfers; i++)
         ret_view->from_lanes[i] = ticket->from_lanes[i] - 1U;
@@ -164,6 +165,7 @@ aw_state_agents_max(const struct aw_state *state)
     return aw_rows_slots_max(&state->agents) - 1;
 }
 
+/* long: one line for each count */
 void
 aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts)
 {
@@ -209,6 +211,9 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
         .owed_left_out = globals->owed_left_out,
         .not_needed = globals->not_needed,
         .own_texts = globals->heads[AW_TABLE_TEXTS].live,
+        .contacts = globals->heads[AW_TABLE_CONTACTS].live,
+        .opted_out = globals->opted_out,
+        .first_contacts = globals->first_contacts,
         .tickets_used = globals->heads[AW_TABLE_TICKETS].live,
         .tickets_max = state->limits.tickets_max - 1,
         .ids_max = state->limits.ids_max,
@@ -218,9 +223,9 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
                  aw_rows_bytes(&state->airports) + aw_rows_bytes(&state->replies) + aw_rows_bytes(&state->accounts) +
                  aw_rows_bytes(&state->channel_settings) + aw_rows_bytes(&state->incidents) +
                  aw_rows_bytes(&state->incident_keys) + aw_rows_bytes(&state->forecast) + aw_rows_bytes(&state->texts) +
-                 aw_rows_bytes(&state->surge) + aw_rows_bytes(&state->commitments) + aw_index_bytes(&state->by_reply) +
-                 aw_index_bytes(&state->by_reply_ticket) + aw_index_bytes(&state->by_provider) +
-                 aw_index_bytes(&state->by_reply_to) + aw_index_bytes(&state->by_account) +
+                 aw_rows_bytes(&state->surge) + aw_rows_bytes(&state->commitments) + aw_rows_bytes(&state->contacts) +
+                 aw_index_bytes(&state->by_contact) + aw_index_bytes(&state->by_reply) + aw_index_bytes(&state->by_reply_ticket) +
+                 aw_index_bytes(&state->by_provider) + aw_index_bytes(&state->by_reply_to) + aw_index_bytes(&state->by_account) +
                  aw_timers_bytes(&state->reply_timers) + aw_dedupe_bytes(&state->ids) + aw_index_bytes(&state->by_identity) +
                  aw_index_bytes(&state->by_lane_name) + aw_index_bytes(&state->by_agent_name) + aw_index_bytes(&state->by_pull) +
                  aw_index_bytes(&state->by_key) + aw_index_bytes(&state->by_flight) + aw_timers_bytes(&state->timers) +

@@ -399,8 +399,13 @@ add_facts(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, c
     if (in->gentle)
         ticket->flags |= AW_TICKET_GENTLE;
     aw_channel_set(state, ticket, aw_channel_note(state, in->channel, AW_CHANNELS_TOLD_MAX));
-    if (in->addressed == AW_ADDRESSED_TO_US) /* who talks about us is not told anything unasked */
+    ticket->marks &= (uint16_t)~AW_MARK_LISTENING;
+    if (in->addressed == AW_ADDRESSED_TO_US) { /* who talks about us is not told anything unasked */
         aw_account_of_ticket(state, ticket, in->channel, in->account);
+    } else {
+        ticket->marks |= AW_MARK_LISTENING;
+        aw_facts_note_contact(state, slot, in->contact);
+    }
     if (in->lang.len > 0)
         ticket->lang = aw_lang_code(in->lang) & AW_LANG_CODE_MAX;
     ticket->marks &= (uint16_t)~AW_MARK_PUBLIC;
@@ -466,6 +471,14 @@ says_not_needed(const struct aw_ticket_row *ticket, const struct aw_in_message *
 {
     return in->not_needed && (ticket->marks & AW_MARK_ASKED) != 0 && ticket->state != AW_TICKET_LEASED &&
            ticket->class_ != AW_CLASS_CARE && in->class_ != AW_CLASS_CARE && !in->gentle;
+}
+
+/* Whether there is nothing to answer in the ticket of a customer who opted out with this message: it only talked about us. */
+static bool
+ends_contact(const struct aw_ticket_row *ticket, const struct aw_in_message *in)
+{
+    return (ticket->marks & AW_MARK_LISTENING) != 0 && ticket->state != AW_TICKET_LEASED && ticket->class_ != AW_CLASS_CARE &&
+           in->class_ != AW_CLASS_CARE && !in->gentle;
 }
 
 /* What joined it is all that changes, and it is closed; one that was already closes anew. */
@@ -566,7 +579,7 @@ aw_apply_message(struct aw_state *state, struct aw_command *command)
     struct place                place;
     struct aw_need              need;
     uint64_t                    first_seq, seq;
-    bool                        not_needed;
+    bool                        not_needed, opted_out;
 
     AW_ASSERT(in->identity_count > 0);
     AW_ASSERT(in->identity_count <= AW_IDENTITY_HASHES_MAX);
@@ -585,7 +598,9 @@ aw_apply_message(struct aw_state *state, struct aw_command *command)
         return;
     aw_need_meet(state, need);
     seq = aw_state_record(state, command);
-    not_needed = place.kind != OPENS && says_not_needed(aw_ticket_at(state, place.slot), in);
+    opted_out = aw_contact_heard(state, in);
+    not_needed = place.kind != OPENS && (says_not_needed(aw_ticket_at(state, place.slot), in) ||
+                                         (opted_out && ends_contact(aw_ticket_at(state, place.slot), in)));
     aw_effect_begin(state, &command->out.effect, place.kind == OPENS ? 0 : place.slot);
     aw_dedupe_add(&state->ids, in->id_hash, seq, state->now, ids_floor(state));
     if (place.kind == OPENS)
@@ -600,5 +615,6 @@ aw_apply_message(struct aw_state *state, struct aw_command *command)
     state->globals.messages++;
     fill_out(state, command, &place);
     command->out.u.message.not_needed = not_needed;
-    command->out.u.message.acknowledged = place.kind == OPENS && acknowledge(state, command, place.slot);
+    command->out.u.message.opted_out = opted_out;
+    command->out.u.message.acknowledged = place.kind == OPENS && !opted_out && acknowledge(state, command, place.slot);
 }

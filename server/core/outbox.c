@@ -104,10 +104,12 @@ aw_outbox_move(struct aw_state *state, uint32_t slot, enum aw_reply_state next, 
     static const unsigned allowed[AW_REPLY_STATES] = {
         [AW_REPLY_NONE] = 1U << AW_REPLY_PENDING | 1U << AW_REPLY_WAITING,
         [AW_REPLY_PENDING] = 1U << AW_REPLY_WAITING | 1U << AW_REPLY_REFUSED,
-        [AW_REPLY_WAITING] = 1U << AW_REPLY_LEASED | 1U << AW_REPLY_SENT | 1U << AW_REPLY_DELIVERED | 1U << AW_REPLY_READ,
+        [AW_REPLY_WAITING] =
+            1U << AW_REPLY_LEASED | 1U << AW_REPLY_DEAD | 1U << AW_REPLY_SENT | 1U << AW_REPLY_DELIVERED | 1U << AW_REPLY_READ,
         [AW_REPLY_LEASED] = 1U << AW_REPLY_WAITING | 1U << AW_REPLY_FAILED | 1U << AW_REPLY_DEAD | 1U << AW_REPLY_SENT |
                             1U << AW_REPLY_DELIVERED | 1U << AW_REPLY_READ,
-        [AW_REPLY_FAILED] = 1U << AW_REPLY_WAITING | 1U << AW_REPLY_SENT | 1U << AW_REPLY_DELIVERED | 1U << AW_REPLY_READ,
+        [AW_REPLY_FAILED] =
+            1U << AW_REPLY_WAITING | 1U << AW_REPLY_DEAD | 1U << AW_REPLY_SENT | 1U << AW_REPLY_DELIVERED | 1U << AW_REPLY_READ,
         [AW_REPLY_DEAD] = 1U << AW_REPLY_WAITING | 1U << AW_REPLY_SENT | 1U << AW_REPLY_DELIVERED | 1U << AW_REPLY_READ,
         [AW_REPLY_SENT] = 1U << AW_REPLY_FAILED | 1U << AW_REPLY_DEAD | 1U << AW_REPLY_DELIVERED | 1U << AW_REPLY_READ,
         [AW_REPLY_DELIVERED] = 1U << AW_REPLY_READ,
@@ -115,6 +117,11 @@ aw_outbox_move(struct aw_state *state, uint32_t slot, enum aw_reply_state next, 
     struct aw_reply_row *row = aw_rows_change(&state->replies, slot);
     unsigned             before = row->state;
 
+    if (next == AW_REPLY_WAITING && aw_contact_holds_back(state, row)) {
+        next = AW_REPLY_DEAD;
+        memset(row->code, 0, sizeof(row->code));
+        memcpy(row->code, AW_REPLY_CODE_OPTED_OUT, strlen(AW_REPLY_CODE_OPTED_OUT));
+    }
     AW_ASSERT((allowed[before] >> next & 1) != 0);
     leave(state, slot, next);
     state->replies_in[before]--;
@@ -290,9 +297,11 @@ aw_outbox_check(const struct aw_state *state, const struct aw_command *command)
         return reply->refusal;
     if (reply->to.seq == 0 || reply->channel.len == 0)
         return AW_E_STALE;
-    if (moved != 0)
-        return moved == in->lease.slot ? AW_OK : AW_E_BAD_VALUE;
-    return reply->to_ticket.seq == ticket.seq && reply->to_ticket.slot == ticket.slot ? AW_OK : AW_E_BAD_VALUE;
+    if (moved != 0 && moved != in->lease.slot)
+        return AW_E_BAD_VALUE;
+    if (moved == 0 && (reply->to_ticket.seq != ticket.seq || reply->to_ticket.slot != ticket.slot))
+        return AW_E_BAD_VALUE;
+    return aw_contact_check(state, in->lease.slot);
 }
 
 static unsigned
@@ -359,14 +368,17 @@ aw_outbox_add(struct aw_state *state, const struct aw_command *command, uint32_t
     unsigned                    rank = rank_of(ticket, &in->reply);
     uint32_t                    slot;
     struct aw_reply_row        *row;
+    uint32_t                    contact;
 
     aw_ledger_settle(&state->ledger);
     make_room(state);
+    contact = aw_contact_make(state, in->lease.slot, command->out.seq);
     row = take_row(state, command->out.seq, in->lease.slot, aw_account_make(state, in->reply.channel, in->reply.account), &slot);
     row->rank = rank & 0xF;
     row->to_seq = in->reply.to.seq & AW_ROW_SEQ_MAX;
     row->written_fence = in->lease.fence & AW_ROW_SEQ_MAX;
     row->agent = agent;
+    row->contact = contact;
     row->op = fold(in->op_hash);
     let_wait(state, slot, aw_agent_needs_approval(state, agent) ? AW_REPLY_PENDING : AW_REPLY_WAITING);
     aw_agent_replied(state, agent);

@@ -21,6 +21,7 @@
  *              report can't be told from one of the new attempt, and counts.
  *   failed     is tried again after reply_retry_ms, twice that, ..., at most reply_retry_ms_max, and not before what the provider
  *              asks for; after reply_attempts_max leases, or when the code says that it is no use, it is dead.
+ *   opted out  the first contact of who then opts out waits no more: it is dead, and is not redriven (contact.c).
  *   memory     a row is kept for dedupe_ms after it was over, so that a late report and a customer's answer find it. When the table
  *              is full, what is over makes room early: first what was sent, longest ago first, then what is dead; while there is
  *              other, nothing that was written under a lease that still runs, whose holder may ask again. What is not over
@@ -96,7 +97,10 @@ uint32_t aw_outbox_find_written(const struct aw_state *state, const struct aw_ti
 uint32_t aw_outbox_find(const struct aw_state *state, uint64_t seq);
 /* The reply whose id at the provider has this hash: of several that got it the newest; 0: none. */
 uint32_t aw_outbox_find_provider(const struct aw_state *state, struct aw_hash128 provider);
-/* Moves it on: out of the queue, list or timer of its state, and into that of `next`, with `due_at` as its row says it. */
+/* Why one is dead that was to go to who opted out; a code of ours. */
+#define AW_REPLY_CODE_OPTED_OUT "opted-out"
+/* Moves it on: out of the queue, list or timer of its state, and into that of `next`, with `due_at` as its row says it. WAITING is
+ * DEAD when its customer opted out. */
 void aw_outbox_move(struct aw_state *state, uint32_t slot, enum aw_reply_state next, aw_ms due_at);
 /* Tells of it as it is now. */
 void aw_outbox_fill_out(const struct aw_state *state, uint32_t slot, struct aw_out_reply *out);

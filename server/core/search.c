@@ -58,7 +58,7 @@ is_about(const struct aw_state *state, const struct aw_search_filter *filter, ui
         const struct aw_fact_row *fact = aw_fact_at(state, at);
 
         ++*work;
-        if (fact->kind == AW_FACT_MESSAGE)
+        if (!aw_fact_is_told(fact))
             continue;
         flight |= fact->kind == AW_FACT_FLIGHT && fact->hash == filter->flight;
         booking |= fact->kind == AW_FACT_BOOKING && fact->hash == filter->booking;

@@ -38,6 +38,7 @@ static const struct aw_rows_layout layouts[AW_TABLE_COUNT] = {
     [AW_TABLE_TEXTS] = ROWS_LAYOUT(AW_TABLE_TEXTS, aw_text_row, offsetof(struct aw_text_row, links), next),
     [AW_TABLE_SURGE] = ROWS_LAYOUT(AW_TABLE_SURGE, aw_surge_row, sizeof(struct aw_surge_row), version),
     [AW_TABLE_COMMITMENTS] = ROWS_LAYOUT(AW_TABLE_COMMITMENTS, aw_commitment_row, sizeof(struct aw_commitment_row), agent),
+    [AW_TABLE_CONTACTS] = ROWS_LAYOUT(AW_TABLE_CONTACTS, aw_contact_row, offsetof(struct aw_contact_row, chain), next),
 };
 static const struct aw_index_layout identity_index = {.stride = sizeof(struct aw_identity_row),
                                                       .key_at = offsetof(struct aw_identity_row, hash),
@@ -78,6 +79,10 @@ static const struct aw_index_layout incident_key_index = {.stride = sizeof(struc
                                                           .key_at = offsetof(struct aw_incident_key_row, key),
                                                           .link_at = offsetof(struct aw_incident_key_row, chain)};
 
+static const struct aw_index_layout contact_index = {.stride = sizeof(struct aw_contact_row),
+                                                     .key_at = offsetof(struct aw_contact_row, hash),
+                                                     .link_at = offsetof(struct aw_contact_row, chain)};
+
 /* Accounts that have a pace, or that tickets name, besides those that replies name. */
 #define ACCOUNTS_MORE_MAX (AW_CHANNELS_SET_MAX * AW_CHANNEL_PACES_MAX + AW_TICKET_ACCOUNTS_MAX)
 
@@ -88,13 +93,13 @@ check_limits(const struct aw_state_limits *limits, struct aw_why *why)
         return aw_why(why, AW_E_CONFIG, "lanes-max must be 2 to %u", AW_STATE_LANES_MAX);
     if (limits->tickets_max < 2 || limits->identities_max == 0 || limits->ids_max == 0 || limits->leases_max == 0 ||
         limits->agents_max == 0 || limits->keys_max == 0 || limits->facts_max == 0 || limits->flights_max == 0 ||
-        limits->asides_max == 0 || limits->replies_max == 0 || limits->commitments_max == 0)
+        limits->asides_max == 0 || limits->replies_max == 0 || limits->commitments_max == 0 || limits->contacts_max == 0)
         return aw_why(why, AW_E_CONFIG, "no table may have a limit of 0, and tickets-max must be 2 or more");
     if (limits->tickets_max > AW_STATE_ROWS_MAX || limits->identities_max > AW_STATE_ROWS_MAX ||
         limits->ids_max > AW_STATE_ROWS_MAX || limits->leases_max > AW_STATE_ROWS_MAX || limits->agents_max > AW_STATE_ROWS_MAX ||
         limits->keys_max > AW_STATE_ROWS_MAX || limits->facts_max > AW_STATE_ROWS_MAX ||
         limits->flights_max > AW_STATE_ROWS_MAX || limits->asides_max > AW_STATE_ROWS_MAX ||
-        limits->replies_max > AW_STATE_ROWS_MAX - ACCOUNTS_MORE_MAX)
+        limits->replies_max > AW_STATE_ROWS_MAX - ACCOUNTS_MORE_MAX || limits->contacts_max > AW_STATE_ROWS_MAX)
         return aw_why(why, AW_E_CONFIG, "no table may have more than %u rows", AW_STATE_ROWS_MAX);
     if (limits->commitments_max > AW_COMMITMENTS_MAX)
         return aw_why(why, AW_E_CONFIG, "commitments-max must be at most %u", AW_COMMITMENTS_MAX);
@@ -127,6 +132,7 @@ table_of(struct aw_state *state, uint32_t table)
         &state->texts,
         &state->surge,
         &state->commitments,
+        &state->contacts,
     };
 
     return tables[table];
@@ -166,8 +172,8 @@ init_tables(struct aw_state *state)
                                             AW_INCIDENTS_MAX * AW_INCIDENT_KEYS_MAX + 1,
                                             AW_OWN_TEXT_ROWS_MAX + 1,
                                             2,
-
-                                            limits->commitments_max + 1};
+                                            limits->commitments_max + 1,
+                                            limits->contacts_max + 1};
 
     if (!aw_ledger_init(&state->ledger, limits->preimage_bytes_max))
         return false;
@@ -238,7 +244,8 @@ init_derived(struct aw_state *state)
            aw_index_init(&state->by_account, aw_rows_base(&state->accounts), &account_index,
                          limits->replies_max + ACCOUNTS_MORE_MAX) &&
            aw_index_init(&state->by_incident_key, aw_rows_base(&state->incident_keys), &incident_key_index,
-                         AW_INCIDENTS_MAX * AW_INCIDENT_KEYS_MAX);
+                         AW_INCIDENTS_MAX * AW_INCIDENT_KEYS_MAX) &&
+           aw_index_init(&state->by_contact, aw_rows_base(&state->contacts), &contact_index, limits->contacts_max);
 }
 
 enum aw_err
@@ -283,6 +290,7 @@ aw_state_new_largest(struct aw_state **ret_state, uint8_t shard, struct aw_why *
         .asides_max = 65536,
         .replies_max = 20000000,
         .commitments_max = AW_COMMITMENTS_MAX,
+        .contacts_max = 20000000,
         .preimage_bytes_max = usual.preimage_bytes_max,
     };
     enum aw_err err = aw_state_new(ret_state, &most, shard, why);
@@ -305,6 +313,7 @@ aw_state_free(struct aw_state **state)
     aw_reserve_give(s->ticket_asides, ticket_facts_bytes(s));
     aw_reserve_give(s->ticket_facts, ticket_facts_bytes(s));
     aw_timers_fini(&s->reply_timers);
+    aw_index_fini(&s->by_contact);
     aw_index_fini(&s->by_incident_key);
     aw_index_fini(&s->by_account);
     aw_index_fini(&s->by_provider);
@@ -386,6 +395,10 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
         if (aw_once_admits(state, &command->once) != AW_OK)
             return AW_E_TABLE_FULL;
         return aw_unfold_admits(state, &command->in.unfold);
+    case AW_COMMAND_OPT_OUT:
+        if (aw_state_cut_pressure(state) >= 1000)
+            return AW_E_TABLE_FULL;
+        return aw_contact_admits(state, &command->in.opt_out);
     case AW_COMMAND_WITHDRAW: /* apply says whether it can be noted */
         return aw_state_cut_pressure(state) >= 1000 ? AW_E_TABLE_FULL : AW_OK;
     case AW_COMMAND_NOTE:
@@ -453,7 +466,7 @@ struct told_limit {
     uint32_t    made;
     uint32_t    told; /* 0: as made */
 };
-#define TOLD_LIMITS 13
+#define TOLD_LIMITS 14
 
 static void
 told_limits(const struct aw_state *state, const struct aw_table_limits *told, struct told_limit ret_limits[TOLD_LIMITS])
@@ -473,6 +486,7 @@ told_limits(const struct aw_state *state, const struct aw_table_limits *told, st
               {"asides-max", AW_TABLE_ASIDES, made->asides_max, told->asides_max},
               {"replies-max", AW_TABLE_REPLIES, made->replies_max, told->replies_max},
               {"commitments-max", AW_TABLE_COMMITMENTS, made->commitments_max, told->commitments_max},
+              {"contacts-max", AW_TABLE_CONTACTS, made->contacts_max, told->contacts_max},
     };
 
     memcpy(ret_limits, limits, sizeof(limits));
@@ -513,7 +527,7 @@ are_settings_valid(const struct aw_core_settings *settings)
                             settings->lease_grace_ms,   settings->decline_ms,         settings->kept_ms,
                             settings->kept_gentle_ms,   settings->gentle_first_ms,    settings->reply_retry_ms,
                             settings->kept_transfer_ms, settings->reply_retry_ms_max, settings->defer_back_ms,
-                            settings->still_needed_ms};
+                            settings->still_needed_ms,  settings->contact_ms};
 
     for (size_t i = 0; i < AW_ARRAY_LEN(all); i++) {
         if (all[i] > AW_CORE_SETTING_MS_MAX)
@@ -601,6 +615,9 @@ dispatch(struct aw_state *state, struct aw_command *command)
         return;
     case AW_COMMAND_WITHDRAW:
         aw_apply_withdraw(state, command);
+        return;
+    case AW_COMMAND_OPT_OUT:
+        aw_apply_opt_out(state, command);
         return;
     case AW_COMMAND_DEFER:
         aw_apply_defer(state, command);
@@ -780,7 +797,7 @@ aw_state_rows_digest_slow(const struct aw_state *state)
         &state->once,        &state->facts,          &state->flights,       &state->airports, &state->asides,
         &state->channels,    &state->agent_settings, &state->replies,       &state->accounts, &state->channel_settings,
         &state->forecast,    &state->incidents,      &state->incident_keys, &state->texts,    &state->surge,
-        &state->commitments,
+        &state->commitments, &state->contacts,
     };
     struct aw_hash128 sum = {0};
 

@@ -121,6 +121,7 @@ struct aw_state_limits {
     uint32_t asides_max;         /* agents who may not take a ticket, or for whom one is kept, just now; default 4,096 */
     uint32_t replies_max;        /* on their way out, and those of the last days while there is room; default 1 M */
     uint32_t commitments_max;    /* words given on open tickets; at most AW_COMMITMENTS_MAX; default 10,000 */
+    uint32_t contacts_max;       /* who only talked about us, was written to or opted out; default 1 M */
     uint32_t preimage_bytes_max; /* rows kept for a checkpoint under way; default 64 MiB */
 };
 #define AW_STATE_LANES_MAX 65535U
@@ -148,6 +149,7 @@ struct aw_state_limits {
                               .asides_max = 4096,                                                                                \
                               .replies_max = 1000000,                                                                            \
                               .commitments_max = 10000,                                                                          \
+                              .contacts_max = 1000000,                                                                           \
                               .preimage_bytes_max = 64U << 20})
 
 /* Empty, epoch 0, with the lanes `main` and `listening`. AW_E_MEMORY when the address space can't be had, AW_E_CONFIG for limits
@@ -183,6 +185,7 @@ void aw_state_prefetch(const struct aw_state *state, const struct aw_command *co
  *            op_hash that ended this lease (of a ticket's leases, the one that ended last)
  *   TRANSFER as DECLINE, and LANE_PAUSED; NOT_FOUND (of lane or agent), BAD_VALUE and TRANSFER_REFUSED as out.u.lease.refusal says
  *   WITHDRAW NOT_FOUND (its ticket is not shown any more), TABLE_FULL; AW_OK with changed false: withdrawn before
+ *   OPT_OUT  BAD_VALUE (no hash), TABLE_FULL; AW_OK with changed false when it is so already, and with dry_run
  *   DEFER    as COMPLETE without a reply; BAD_VALUE (until: not ahead, or beyond AW_DEFER_MS_MAX), TABLE_FULL
  *   NOTE (any open one)   as HOLD; TABLE_FULL also when it has AW_TICKET_NOTES_MAX
  *   TIMER    AW_OK with changed false when the ticket moved on
@@ -200,8 +203,9 @@ void aw_state_prefetch(const struct aw_state *state, const struct aw_command *co
  *   UNFOLD   as CANCEL, but for BAD_VALUE (no message, or none left), STALE (other messages than were read: read them again) and
  *            TABLE_FULL; WRONG_STATE also while another agent holds what he was given of it
  *   REPLY    as EXTEND; TABLE_FULL (the outbox, or AW_TICKET_REPLIES_MAX of the ticket), BAD_VALUE (it answers no message of this
- *            ticket), `refusal`; AW_OK with changed false: written before under this lease. COMPLETE with a reply: BAD_VALUE and
- *            `refusal` too, never TABLE_FULL
+ *            ticket), `refusal`, CONTACT_REFUSED (it is one that only talks about us); AW_OK with changed false: written before
+ *            under this lease. COMPLETE with a reply: BAD_VALUE, `refusal` and CONTACT_REFUSED too, TABLE_FULL only when a
+ *            first contact finds no room
  *   REPLY_LEASE   AW_OK with changed false: nothing is due
  *   REPLY_STATUS  NOT_FOUND; LEASE_LOST (FAILED, of another attempt than the one under way); AW_OK with changed false: nothing new
  *   REPLY_TIMER   as TIMER      REDRIVE  TABLE_FULL (nothing fits); AW_OK with changed false: none is chosen, and with dry_run
@@ -293,6 +297,7 @@ struct aw_ticket_view {
     bool                  is_deferred; /* HELD: by who held it, until held_until or sooner */
     struct aw_commitment  commitment;
     uint32_t              withdrawn; /* LEASED: messages that its customers took back */
+    struct aw_contact     contact;
 };
 /* AW_E_NOT_FOUND: never was, or closed longer ago than reopen_ms and its slot is used again. */
 AW_MUST_USE enum aw_err aw_state_ticket(const struct aw_state *state, struct aw_ticket_id id, struct aw_ticket_view *ret_view);
@@ -318,6 +323,8 @@ bool aw_state_has_room_for_keys(const struct aw_state *state, uint32_t keys);
  * AW_E_NOT_FOUND: it was closed longer than reopen_ms ago. */
 AW_MUST_USE enum aw_err aw_state_message(const struct aw_state *state, uint64_t seq, struct aw_ticket_id named,
                                          aw_ms *ret_withdrawn_at);
+/* What is known of the customer behind this hash, if he only talked about us. */
+struct aw_contact aw_state_contact(const struct aw_state *state, struct aw_hash128 hash);
 /* The record that came first under this source id; 0: none is remembered. */
 uint64_t aw_state_find_message(const struct aw_state *state, struct aw_hash128 id_hash);
 /* The slot of the ticket that this record was moved to, by UNFOLD, or was withdrawn in; 0: neither. */
@@ -598,6 +605,9 @@ struct aw_state_counts {
     uint64_t      not_needed;           /* tickets that their customers closed, ever */
     uint64_t      owed_left_out;        /* that it did not write, for lack of room in the outbox */
     uint64_t      own_texts;            /* rows in use */
+    uint64_t      contacts;             /* rows in use */
+    uint64_t      opted_out;            /* of them */
+    uint64_t      first_contacts;       /* ever */
     uint64_t      tickets_used;         /* open and closed */
     uint64_t      tickets_max;
     uint64_t      ids_max;

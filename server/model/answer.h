@@ -88,6 +88,31 @@ struct aw_commitment {
     bool                 is_broken;
 };
 
+/* What is known of who only talked about us, on one channel. */
+struct aw_contact {
+    bool                 is_listening; /* of a ticket: it is one that this concerns; else all of this is empty */
+    aw_ms                contacted_at; /* an agent wrote to him; 0: no, or not that we know any more */
+    aw_ms                until;        /* so long that counts; 0: it does not, or for good */
+    aw_ms                opted_out_at; /* he wants to hear nothing; 0: he did not say so */
+    struct aw_message_id reply;        /* what was written; seq 0: nothing */
+};
+/* Whether an agent may write to him. */
+static inline bool
+aw_contact_is_first(const struct aw_contact *contact)
+{
+    return contact->contacted_at == 0 && contact->opted_out_at == 0;
+}
+
+/* The same, asked for or changed. */
+struct aw_contact_answer {
+    struct aw_slice     channel; /* empty: a ticket was named */
+    struct aw_ticket_id ticket;  /* seq 0: a customer was */
+    struct aw_contact   contact;
+    bool                is_change; /* duplicate is told */
+    bool                duplicate; /* it was so already */
+    bool                dry_run;   /* nothing was changed: as it was */
+};
+
 struct aw_lease_answer {
     struct aw_slice                 lease; /* the opaque token's text */
     struct aw_ticket_id             ticket;
@@ -110,6 +135,7 @@ struct aw_lease_answer {
     struct aw_promise               promise;
     struct aw_incident_id           incident; /* seq 0: none */
     struct aw_commitment            commitment;
+    struct aw_contact               contact;
     const struct aw_stored_message *messages; /* oldest first; the last ones when there are too many */
     uint32_t                        message_count;
     uint32_t                        messages_total;
@@ -221,6 +247,7 @@ struct aw_ticket_answer {
     aw_ms                           held_until;  /* with HELD; 0: until a person ends it */
     bool                            is_deferred; /* with HELD: by who held it */
     struct aw_commitment            commitment;
+    struct aw_contact               contact;
     aw_ms                           departs_at; /* 0: none known */
     aw_ms                           reply_by;
     aw_ms                           expires_at; /* with LEASED */

@@ -28,6 +28,8 @@ aw_command_name(unsigned kind)
         return "message";
     case AW_COMMAND_WITHDRAW:
         return "withdraw";
+    case AW_COMMAND_OPT_OUT:
+        return "opt_out";
     case AW_COMMAND_LEASE:
         return "lease";
     case AW_COMMAND_EXTEND:
@@ -149,6 +151,7 @@ aw_command_slot(const struct aw_command *command, uint32_t *ret_slot)
     case AW_COMMAND_INCIDENT_ANSWER:
     case AW_COMMAND_TEMPLATE:
     case AW_COMMAND_SURGE:
+    case AW_COMMAND_OPT_OUT:
         return false;
     case AW_COMMAND_PROMISE:
         *ret_slot = command->in.promise.ticket.slot;
@@ -243,6 +246,8 @@ aw_command_by(const struct aw_command *command)
         return command->in.presence.by;
     case AW_COMMAND_WITHDRAW:
         return command->in.withdraw.by;
+    case AW_COMMAND_OPT_OUT:
+        return command->in.opt_out.by;
     case AW_COMMAND_LEASE:
         return command->in.lease.agent;
     case AW_COMMAND_EXTEND:

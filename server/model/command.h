@@ -37,6 +37,7 @@ enum aw_command_kind {
     AW_COMMAND_PRESENCE = 9,  /* whether an agent takes tickets now */
     AW_COMMAND_MESSAGE = 10,  /* accepted: opens, joins or reopens a ticket */
     AW_COMMAND_WITHDRAW = 14, /* a customer took a message back */
+    AW_COMMAND_OPT_OUT = 15,  /* who only talked about us wants to hear nothing, or that is taken back */
     AW_COMMAND_LEASE = 20,
     AW_COMMAND_EXTEND = 21,
     AW_COMMAND_COMPLETE = 22,
@@ -82,8 +83,9 @@ struct aw_table_limits {
     uint32_t asides_max;
     uint32_t replies_max;
     uint32_t commitments_max;
+    uint32_t contacts_max;
 };
-AW_STATIC_ASSERT(sizeof(struct aw_table_limits) == 48, "no holes: it is part of the globals' digest");
+AW_STATIC_ASSERT(sizeof(struct aw_table_limits) == 52, "no holes: it is part of the globals' digest");
 
 /* The settings that decide inside apply; journaled, so that a replay decides alike. Shown with unit and default. None may be above
  * AW_CORE_SETTING_MS_MAX, backdate_ms not above AW_CORE_BACKDATE_MS_MAX. */
@@ -106,9 +108,9 @@ struct aw_core_settings {
     uint64_t reply_retry_ms_max;          /* 15 min: but never later than this */
     uint64_t defer_back_ms;   /* 1 h: a deferred ticket comes back so long before it is due, or half of what is left */
     uint64_t still_needed_ms; /* 0: who waits that long is asked whether he still does; 0: nobody is */
+    uint64_t contact_ms;      /* 365 days: who only talked about us, and was written to, is not written to again for so long */
     struct aw_table_limits tables;
     uint32_t               reply_attempts_max; /* 8: so often it is given out before it is dead */
-    uint32_t               reserved;
 };
 #define AW_CORE_SETTINGS_DEFAULT                                                                                                 \
     ((struct aw_core_settings){.dedupe_ms = UINT64_C(7) * 24 * 3600 * 1000,                                                      \
@@ -125,6 +127,7 @@ struct aw_core_settings {
                                .reply_retry_ms = UINT64_C(5) * 1000,                                                             \
                                .reply_retry_ms_max = UINT64_C(15) * 60 * 1000,                                                   \
                                .defer_back_ms = UINT64_C(3600) * 1000,                                                           \
+                               .contact_ms = UINT64_C(365) * 24 * 3600 * 1000,                                                   \
                                .reply_attempts_max = 8})
 
 /* What a request with an Idempotency-Key is known by: sent again, it is answered as the first time and changes nothing. */
@@ -277,6 +280,9 @@ struct aw_in_message {
     uint8_t       addressed;
     bool          gentle;
     bool          not_needed; /* all that it says is that no answer is needed any more */
+    bool          opts_out;   /* all that it says is that he wants to hear nothing */
+    /* Keyed hash of channel and customer; zero: not told. */
+    struct aw_hash128 contact;
     /* Keyed hash of channel, account and the id that a reply of ours got there, which this one answers; zero: none. */
     struct aw_hash128 in_reply_to;
     /* The content: lies in the bodies tree, the record holds its hash. */
@@ -294,6 +300,16 @@ struct aw_in_withdraw {
     struct aw_message_id message;
     struct aw_ticket_id  ticket; /* that its record names */
     struct aw_slice      by;
+};
+
+/* Who only talks about us wants to hear nothing on this channel; or, with is_in, that counts no more. */
+struct aw_in_opt_out {
+    struct aw_hash128 contact; /* keyed hash of channel and customer; not zero */
+    struct aw_slice   channel; /* for people, as the next */
+    struct aw_slice   account; /* where he said so */
+    bool              is_in;
+    struct aw_slice   by;
+    bool              dry_run; /* only tells what would be; not recorded */
 };
 
 /* Content that lies in the bodies tree, under the number of its record, which holds its hash. A message has the same fields. */
@@ -430,8 +446,8 @@ struct aw_in_note {
 AW_STATIC_ASSERT(offsetof(struct aw_in_note, on) == 0, "what all have that name a ticket is read through in.ticket");
 
 /* What some messages of a ticket tell together: what the ticket would be made of, had only these come (core/told.h). */
-/* What a ticket is about. MESSAGE is none of this (core/layout.h). */
-enum aw_fact_kind { AW_FACT_FLIGHT = 0, AW_FACT_AIRPORT = 1, AW_FACT_BOOKING = 2, AW_FACT_MESSAGE = 3 };
+/* What a ticket is about. MESSAGE and CONTACT are none of this (core/layout.h). */
+enum aw_fact_kind { AW_FACT_FLIGHT = 0, AW_FACT_AIRPORT = 1, AW_FACT_BOOKING = 2, AW_FACT_MESSAGE = 3, AW_FACT_CONTACT = 4 };
 struct aw_told_fact {
     enum aw_fact_kind      kind;
     uint64_t               hash;       /* of a flight or a booking; 0: none */
@@ -660,6 +676,7 @@ struct aw_out_message {
     bool                lane_unknown; /* asked for one that does not exist: went to the default lane */
     struct aw_promise   promise;      /* the ticket's; made_at 0: none */
     bool                not_needed;   /* it closed the ticket, whose customer had been asked */
+    bool                opted_out;    /* he, who was written to after he talked about us, wants to hear no more */
     bool                acknowledged; /* an acknowledgement waits for a gateway: its id is this record's */
 };
 /* Lanes beside its own through which a ticket is given, and who may not have it. */
@@ -717,6 +734,7 @@ struct aw_out_lease {
     aw_ms                 expires_at;
     aw_ms                 held_until; /* HELD: after a DEFER, when it comes back */
     struct aw_commitment  commitment;
+    struct aw_contact     contact;
     struct aw_promise     promise;   /* made_at 0: none */
     uint64_t              reply_seq; /* REPLY, COMPLETE with one: its record; 0: none */
     enum aw_reply_state   reply_state;
@@ -832,6 +850,7 @@ struct aw_outcome_of {
         struct aw_promise         promise;  /* PROMISE: as it is told */
         struct aw_out_incident    incident; /* INCIDENT and what follows it */
         struct aw_out_template    template_;
+        struct aw_contact         contact; /* OPT_OUT: as it is now */
     } u;
 };
 
@@ -853,6 +872,7 @@ struct aw_command {
         struct aw_in_transfer        transfer;
         struct aw_in_defer           defer;
         struct aw_in_withdraw        withdraw;
+        struct aw_in_opt_out         opt_out;
         struct aw_in_timer           timer;
         struct aw_in_ticket          ticket; /* HOLD, UNHOLD, CANCEL, PLACE; the first part of the next */
         struct aw_in_note            note;

@@ -98,6 +98,12 @@ load_u64(const uint8_t *from)
     return le64toh(value);
 }
 
+static bool
+is_set(struct aw_hash128 hash)
+{
+    return hash.low != 0 || hash.high != 0;
+}
+
 /* --- batches ---------------------------------------------------------------------------------------------------------------- */
 
 void
@@ -271,12 +277,13 @@ put_strings(struct put *put, const struct aw_slice *strings, uint32_t count, uin
 
 /* In the order of the record. */
 static const uint16_t table_limits[] = {
-    offsetof(struct aw_table_limits, tickets_max), offsetof(struct aw_table_limits, identities_max),
-    offsetof(struct aw_table_limits, ids_max),     offsetof(struct aw_table_limits, leases_max),
-    offsetof(struct aw_table_limits, lanes_max),   offsetof(struct aw_table_limits, agents_max),
-    offsetof(struct aw_table_limits, keys_max),    offsetof(struct aw_table_limits, facts_max),
-    offsetof(struct aw_table_limits, flights_max), offsetof(struct aw_table_limits, asides_max),
-    offsetof(struct aw_table_limits, replies_max), offsetof(struct aw_table_limits, commitments_max),
+    offsetof(struct aw_table_limits, tickets_max),  offsetof(struct aw_table_limits, identities_max),
+    offsetof(struct aw_table_limits, ids_max),      offsetof(struct aw_table_limits, leases_max),
+    offsetof(struct aw_table_limits, lanes_max),    offsetof(struct aw_table_limits, agents_max),
+    offsetof(struct aw_table_limits, keys_max),     offsetof(struct aw_table_limits, facts_max),
+    offsetof(struct aw_table_limits, flights_max),  offsetof(struct aw_table_limits, asides_max),
+    offsetof(struct aw_table_limits, replies_max),  offsetof(struct aw_table_limits, commitments_max),
+    offsetof(struct aw_table_limits, contacts_max),
 };
 
 static void
@@ -301,6 +308,7 @@ put_settings(struct put *put, const struct aw_core_settings *settings)
     put_ms(put, settings->still_needed_ms);
     put_u32(put, settings->reply_attempts_max);
     put_ms(put, settings->defer_back_ms);
+    put_ms(put, settings->contact_ms);
 }
 
 static void
@@ -438,7 +446,8 @@ put_message(struct put *put, const struct aw_in_message *message)
     put_u8(put, message->care);
     put_u8(put, message->visibility);
     put_u8(put, message->addressed);
-    put_u8(put, (uint32_t)message->gentle | (uint32_t)message->not_needed << 1 | (message->booking_hash != 0 ? 4U : 0U));
+    put_u8(put, (uint32_t)message->gentle | (uint32_t)message->not_needed << 1 | (message->booking_hash != 0 ? 4U : 0U) |
+                    (uint32_t)message->opts_out << 3 | (uint32_t)is_set(message->contact) << 4);
     put_u8(put, message->body_form);
     put_u32(put, message->rules_version);
     put_ms(put, message->received_at);
@@ -466,6 +475,8 @@ put_message(struct put *put, const struct aw_in_message *message)
     }
     if (message->booking_hash != 0)
         put_u64(put, message->booking_hash);
+    if (is_set(message->contact))
+        put_hash128(put, message->contact);
 }
 
 /* What apply decided, so that the first receipt can be given again from the record alone, and a replay can be compared with it. */
@@ -475,7 +486,7 @@ put_message_outcome(struct put *put, const struct aw_out_message *out)
     AW_ASSERT((unsigned)out->class_ < AW_CLASS_COUNT);
     put_u8(put, out->class_);
     put_u8(put, (uint32_t)out->folded | (uint32_t)out->reopened << 1 | (uint32_t)out->lane_unknown << 2 |
-                    (uint32_t)out->acknowledged << 3 | (uint32_t)out->not_needed << 4);
+                    (uint32_t)out->acknowledged << 3 | (uint32_t)out->not_needed << 4 | (uint32_t)out->opted_out << 5);
     put_u32(put, out->lane);
     put_u8(put, out->ticket.shard);
     put_u32(put, out->ticket.slot);
@@ -834,6 +845,16 @@ put_transfer(struct put *put, const struct aw_in_transfer *transfer, const struc
     put_ms(put, out->help.kept_until);
 }
 
+static void
+put_opt_out(struct put *put, const struct aw_in_opt_out *opt_out)
+{
+    put_u8(put, opt_out->is_in);
+    put_hash128(put, opt_out->contact);
+    put_string(put, opt_out->channel, AW_CHANNEL_BYTES_MAX);
+    put_string(put, opt_out->account, AW_ACCOUNT_BYTES_MAX);
+    put_string(put, opt_out->by, AW_AGENT_BYTES_MAX);
+}
+
 /* Behind the inputs the ticket that it is one of by now. */
 static void
 put_withdraw(struct put *put, const struct aw_in_withdraw *withdraw, struct aw_ticket_id ticket)
@@ -1057,6 +1078,9 @@ put_fields(struct put *put, const struct aw_command *command)
     case AW_COMMAND_WITHDRAW:
         put_withdraw(put, &command->in.withdraw, command->out.u.ticket.ticket);
         return;
+    case AW_COMMAND_OPT_OUT:
+        put_opt_out(put, &command->in.opt_out);
+        return;
     case AW_COMMAND_DEFER:
         put_defer(put, command);
         return;
@@ -1138,12 +1162,6 @@ version_max(enum aw_command_kind kind)
     if (kind == AW_COMMAND_MESSAGE)
         return RECORD_VERSION_4;
     return has_more ? RECORD_VERSION_2 : RECORD_VERSION_1;
-}
-
-static bool
-is_set(struct aw_hash128 hash)
-{
-    return hash.low != 0 || hash.high != 0;
 }
 
 static unsigned
@@ -1472,6 +1490,7 @@ get_settings(struct get *get, struct aw_core_settings *settings)
     settings->still_needed_ms = get_ms(get);
     settings->reply_attempts_max = get_u32(get);
     settings->defer_back_ms = get_ms(get);
+    settings->contact_ms = get_ms(get);
 }
 
 static void
@@ -1655,9 +1674,10 @@ get_message(struct get *get, struct aw_in_message *message)
     message->care = (uint8_t)get_u8(get, CARE_MASK, "care has an unknown code");
     message->visibility = (uint8_t)get_u8(get, AW_VISIBILITY_PRIVATE, "visibility is out of range");
     message->addressed = (uint8_t)get_u8(get, AW_ADDRESSED_BYSTANDER, "addressed is out of range");
-    flags = get_u8(get, 7, "a message has an unknown flag");
+    flags = get_u8(get, 31, "a message has an unknown flag");
     message->gentle = (flags & 1) != 0;
     message->not_needed = (flags & 2) != 0;
+    message->opts_out = (flags & 8) != 0;
     message->body_form = (uint8_t)get_u8(get, AW_BODY_AES_GCM, "body form is out of range");
     message->rules_version = get_u32(get);
     message->received_at = get_ms(get);
@@ -1675,11 +1695,16 @@ get_message(struct get *get, struct aw_in_message *message)
     message->tags = get_strings(get, &message->tag_count, AW_TAGS_MAX, AW_TAG_BYTES_MAX);
     message->reasons = get_strings(get, &message->reason_count, AW_REASONS_MAX, AW_REASON_BYTES_MAX);
     get_flights(get, message);
-    if ((flags & 4) == 0)
-        return;
-    message->booking_hash = get_u64(get);
-    if (message->booking_hash == 0)
-        get_fail(get, AW_E_CORRUPT, "a booking without a hash");
+    if ((flags & 4) != 0) {
+        message->booking_hash = get_u64(get);
+        if (message->booking_hash == 0)
+            get_fail(get, AW_E_CORRUPT, "a booking without a hash");
+    }
+    if ((flags & 16) != 0) {
+        message->contact = get_hash128(get);
+        if (!is_set(message->contact))
+            get_fail(get, AW_E_CORRUPT, "a contact without a hash");
+    }
 }
 /* A mask is a range only when its bits have no gap. */
 AW_STATIC_ASSERT(((CARE_MASK + 1) & CARE_MASK) == 0, "get_message checks care against the largest value");
@@ -1690,12 +1715,13 @@ get_message_outcome(struct get *get, struct aw_out_message *out)
     uint32_t flags;
 
     out->class_ = (enum aw_class)get_u8(get, AW_CLASS_COUNT - 1, "class given is out of range");
-    flags = get_u8(get, 31, "an outcome has an unknown flag");
+    flags = get_u8(get, 63, "an outcome has an unknown flag");
     out->folded = (flags & 1) != 0;
     out->reopened = (flags & 2) != 0;
     out->lane_unknown = (flags & 4) != 0;
     out->acknowledged = (flags & 8) != 0;
     out->not_needed = (flags & 16) != 0;
+    out->opted_out = (flags & 32) != 0;
     out->lane = get_u32(get);
     out->ticket.shard = (uint8_t)get_u8(get, UINT8_MAX, "");
     out->ticket.slot = get_u32(get);
@@ -2074,6 +2100,18 @@ get_transfer(struct get *get, struct aw_in_transfer *transfer, struct aw_out_lea
 }
 
 static void
+get_opt_out(struct get *get, struct aw_in_opt_out *opt_out)
+{
+    opt_out->is_in = get_u8(get, 1, "a flag is neither 0 nor 1") != 0;
+    opt_out->contact = get_hash128(get);
+    opt_out->channel = get_string(get, AW_CHANNEL_BYTES_MAX);
+    opt_out->account = get_string(get, AW_ACCOUNT_BYTES_MAX);
+    opt_out->by = get_string(get, AW_AGENT_BYTES_MAX);
+    if (!is_set(opt_out->contact))
+        get_fail(get, AW_E_CORRUPT, "an opt-out of nobody");
+}
+
+static void
 get_withdraw(struct get *get, struct aw_command *command)
 {
     struct aw_in_withdraw *withdraw = &command->in.withdraw;
@@ -2278,6 +2316,9 @@ get_fields(struct get *get, struct aw_command *command)
         return true;
     case AW_COMMAND_TRANSFER:
         get_transfer(get, &command->in.transfer, &command->out.u.lease);
+        return true;
+    case AW_COMMAND_OPT_OUT:
+        get_opt_out(get, &command->in.opt_out);
         return true;
     case AW_COMMAND_WITHDRAW:
         get_withdraw(get, command);

@@ -53,6 +53,9 @@ static const struct aw_api_route routes[] = {
     EXACT(AW_GET, "/v1/surge", aw_api_get_surge, SUPERVISOR | MONITOR),
     EXACT(AW_PUT, "/v1/surge", aw_api_put_surge, SUPERVISOR),
     EXACT(AW_GET, "/v1/commitments", aw_api_list_commitments, SUPERVISOR),
+    EXACT(AW_POST, "/v1/contacts/opt-out", aw_api_opt_out, GATEWAY | SUPERVISOR),
+    EXACT(AW_POST, "/v1/contacts/opt-in", aw_api_opt_in, SUPERVISOR),
+    EXACT(AW_GET, "/v1/contacts", aw_api_get_contact, SUPERVISOR),
     EXACT(AW_GET, "/v1/stats", aw_api_stats, SUPERVISOR | MONITOR),
     EXACT(AW_GET, "/v1/response-time", aw_api_response_time, PUBLIC),
     EXACT(AW_GET, "/v1/response-time.svg", aw_api_response_time_svg, PUBLIC),
@@ -164,7 +167,7 @@ has_place(const struct aw_io *io, const struct aw_api_route *route)
 {
     uint64_t at_work = io->out - io->out_parked;
 
-    if (route->handler == aw_api_post_messages || route->handler == aw_api_withdraw)
+    if (route->handler == aw_api_post_messages || route->handler == aw_api_withdraw || route->handler == aw_api_opt_out)
         return at_work < io->out_max / 4;
     if (route->handler == aw_api_pull || route->handler == aw_api_stream || route->handler == aw_api_take_replies)
         return io->out_parked + io->agent_streams_awake < io->out_max / 2 && at_work < io->out_max / 8 * 3 &&

@@ -50,6 +50,9 @@ aw_api_handler aw_api_transfer;
 aw_api_handler aw_api_defer;
 aw_api_handler aw_api_withdraw;
 aw_api_handler aw_api_list_commitments;
+aw_api_handler aw_api_opt_out; /* api_contacts.c */
+aw_api_handler aw_api_opt_in;
+aw_api_handler aw_api_get_contact;
 aw_api_handler aw_api_reply;
 aw_api_handler aw_api_extend_many;
 aw_api_handler aw_api_complete_many;
@@ -168,6 +171,8 @@ struct aw_hash128 aw_api_provider_hash(const struct aw_hash_key *key, struct aw_
 /* How a customer is known to the state machine (api_messages.c). */
 struct aw_hash128 aw_api_customer_hash(const struct aw_hash_key *key, struct aw_slice channel, struct aw_slice account,
                                        struct aw_slice customer);
+/* The same of who only talked about us: on all accounts of the channel. */
+struct aw_hash128 aw_api_contact_hash(const struct aw_hash_key *key, struct aw_slice channel, struct aw_slice customer);
 /* How a message is known to it (api_messages.c). */
 struct aw_hash128 aw_api_source_hash(const struct aw_hash_key *key, struct aw_slice channel, struct aw_slice account,
                                      struct aw_slice source_id);

@@ -186,6 +186,8 @@ refuse(struct approve *approve, const struct aw_outcome_of *out)
         problem.detail = AW_SLICE("there is no reply by that id");
     else if (out->err == AW_E_FORBIDDEN)
         problem.detail = AW_SLICE("who wrote it may not decide on it, nor who needs approval himself");
+    else if (out->err == AW_E_CONTACT_REFUSED)
+        problem.detail = AW_SLICE("its customer only talked about us, and opted out meanwhile");
     else if (out->err == AW_E_WRONG_STATE)
         problem.state = aw_slice_str(aw_reply_state_name(out->u.reply.state));
     aw_call_problem(&approve->call, &problem);

@@ -306,11 +306,25 @@ tell_refusal(const struct aw_draft *draft, struct aw_problem *problem)
                                        .span_count = draft->flagged.span_count};
     else if (problem->err == AW_E_TABLE_FULL)
         problem->detail =
-            AW_SLICE("no more replies can be kept just now (replies-max, or 100 of one ticket): others go out first");
+            AW_SLICE("no more replies can be kept just now (replies-max, or 100 of one ticket): others go out first; "
+                     "or no more first contacts (contacts-max)");
+}
+
+/* Who only talked about us, and why he is not written to. */
+static struct aw_slice
+make_contact_detail(struct aw_arena *arena, const struct aw_contact *contact)
+{
+    struct aw_buffer buffer;
+    char             at[AW_TIME_TEXT_BYTES];
+
+    aw_time_format(contact->opted_out_at != 0 ? contact->opted_out_at : contact->contacted_at, at);
+    aw_buffer_init(&buffer, arena);
+    aw_buffer_printf(&buffer, contact->opted_out_at != 0 ? "opted out at %s" : "already contacted at %s", at);
+    return buffer.failed ? (struct aw_slice){NULL, 0} : aw_buffer_slice(&buffer);
 }
 
 static struct aw_problem
-make_problem(const struct fenced *fenced, const struct aw_api_line *line)
+make_problem(struct fenced *fenced, const struct aw_api_line *line)
 {
     struct aw_problem problem = line->problem;
 
@@ -337,6 +351,8 @@ make_problem(const struct fenced *fenced, const struct aw_api_line *line)
             problem.detail = AW_SLICE("another agent holds this lease");
         if (line->draft != NULL)
             tell_refusal(line->draft, &problem);
+        if (problem.err == AW_E_CONTACT_REFUSED)
+            problem.detail = make_contact_detail(aw_call_arena(&fenced->call), &line->entry->command.out.u.lease.contact);
     }
     problem.line = line->number;
     problem.retry_after_s = aw_retry_after_s(problem.err);

@@ -46,6 +46,12 @@ aw_api_customer_hash(const struct aw_hash_key *key, struct aw_slice channel, str
     return hash_parts(key, 'c', (struct aw_slice[]){channel, account, customer}, 3);
 }
 
+struct aw_hash128
+aw_api_contact_hash(const struct aw_hash_key *key, struct aw_slice channel, struct aw_slice customer)
+{
+    return hash_parts(key, 'o', (struct aw_slice[]){channel, customer}, 2);
+}
+
 /* [0]: who wrote on this channel and account; then what the gateway verified; then booking with the customer's id, which finds the
  * same person writing about the same booking to another account. */
 static bool
@@ -173,6 +179,7 @@ make_command(struct aw_command *command, const struct aw_message *message, const
     };
     if (message->booking.len > 0)
         in->booking_hash = aw_api_booking_hash(key, message->booking);
+    in->contact = aw_api_contact_hash(key, message->channel, message->customer);
     if (message->in_reply_to.len > 0)
         in->in_reply_to = aw_api_provider_hash(key, message->channel, message->account, message->in_reply_to);
     return make_identities(in, message, key, arena) && make_flights(in, message, key, arena) &&

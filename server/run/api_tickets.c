@@ -87,6 +87,7 @@ answer_look(struct look *look)
                                            .held_until = view->held_until,
                                            .is_deferred = view->is_deferred,
                                            .commitment = view->commitment,
+                                           .contact = view->contact,
                                            .departs_at = view->departs_at,
                                            .reply_by = view->reply_by,
                                            .expires_at = view->expires_at,

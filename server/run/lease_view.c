@@ -34,6 +34,7 @@ aw_lease_view_of_outcome(struct aw_lease_answer *lease, struct aw_lease_text *te
                                       .promise = out->promise,
                                       .incident = out->incident,
                                       .commitment = out->commitment,
+                                      .contact = out->contact,
                                       .messages_total = out->messages_total,
                                       .notes_total = out->notes_total};
     set_token(lease, text, out->lease, token_key);
@@ -57,6 +58,7 @@ aw_lease_view_of_ticket(struct aw_lease_answer *lease, struct aw_lease_text *tex
                                       .promise = view->promise,
                                       .incident = view->incident,
                                       .commitment = view->commitment,
+                                      .contact = view->contact,
                                       .messages_total = view->messages_total,
                                       .notes_total = view->notes_total};
     set_token(lease, text, view->lease, token_key);

@@ -155,7 +155,8 @@ render_ever(const struct aw_state_counts *counts, struct aw_buffer *buffer)
         {"tickets_reopened", "Closed tickets opened again by a message.", counts->reopened},
         {"tickets_completed", "Tickets completed.", counts->completed},
         {"tickets_cancelled", "Tickets cancelled.", counts->cancelled},
-        {"tickets_not_needed", "Tickets closed by their customers, who were asked.", counts->not_needed},
+        {"tickets_not_needed", "Tickets closed by their customers: no longer needed, or opted out.", counts->not_needed},
+        {"first_contacts", "Customers written to who only talked about us.", counts->first_contacts},
         {"leases_expired", "Leases that ran out.", counts->expired},
         {"leases_released", "Leases given back by their agent.", counts->released},
         {"leases_declined", "Leases declined by their agent.", counts->declined},
@@ -207,6 +208,9 @@ render_tickets(const struct aw_state_counts *counts, struct aw_buffer *buffer)
     aw_buffer_printf(buffer, "aswolk_leases %" PRIu64 "\n", counts->leases);
     family(buffer, "lanes", "gauge", "Lanes.");
     aw_buffer_printf(buffer, "aswolk_lanes %" PRIu64 "\n", counts->lanes);
+    family(buffer, "contacts", "gauge", "Customers who only talked about us, written to or opted out.");
+    aw_buffer_printf(buffer, "aswolk_contacts{opted_out=\"no\"} %" PRIu64 "\naswolk_contacts{opted_out=\"yes\"} %" PRIu64 "\n",
+                     counts->contacts - counts->opted_out, counts->opted_out);
     family(buffer, "commitments", "gauge", "Open tickets on which an agent gave his word, by whether it is overdue.");
     aw_buffer_printf(buffer, "aswolk_commitments{overdue=\"no\"} %" PRIu64 "\naswolk_commitments{overdue=\"yes\"} %" PRIu64 "\n",
                      counts->commitments - counts->commitments_overdue, counts->commitments_overdue);

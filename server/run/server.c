@@ -141,6 +141,7 @@ make_state(struct aw_server *server, struct aw_why *why)
     limits.asides_max = (uint32_t)settings->asides_max;
     limits.replies_max = (uint32_t)settings->replies_max;
     limits.commitments_max = (uint32_t)settings->commitments_max;
+    limits.contacts_max = (uint32_t)settings->contacts_max;
     /* Keys are ages and departures: from a month before this start on they are told apart. */
     lanes.base = aw_clock_wall() - UINT64_C(31) * 24 * 3600 * 1000;
     err = lanes_bytes(server, &lanes.bytes_max, why);
@@ -185,8 +186,10 @@ core_settings(const struct aw_settings *settings)
         .asides_max = (uint32_t)settings->asides_max,
         .replies_max = (uint32_t)settings->replies_max,
         .commitments_max = (uint32_t)settings->commitments_max,
+        .contacts_max = (uint32_t)settings->contacts_max,
     };
     core.defer_back_ms = settings->defer_back_s * AW_MS_PER_S;
+    core.contact_ms = settings->contact_days * 24 * 3600 * AW_MS_PER_S;
     core.still_needed_ms = settings->still_needed_after_s * AW_MS_PER_S;
     core.reply_retry_ms = settings->reply_retry_s * AW_MS_PER_S;
     core.reply_retry_ms_max = settings->reply_retry_s_max * AW_MS_PER_S;

@@ -9,6 +9,11 @@
 /* Of a text's mentions; the text itself is there to be read. */
 #define MENTIONS_TOLD 3U
 
+/* Mentions that count only when they are all that a customer says, who was asked whether he still waits, or was written to after he
+ * had talked about us. */
+#define NOT_NEEDED AW_SLICE("not_needed")
+#define OPT_OUT    AW_SLICE("opt_out")
+
 struct reasons {
     struct aw_slice *list;
     uint32_t         count;
@@ -129,8 +134,8 @@ reason_mentions(struct reasons *reasons, const struct aw_message *message, const
         if ((message->flight_count > 0 && aw_slice_eq(mention->kind, AW_SLICE("flight"))) ||
             ((message->airport_count > 0 || message->flight_count > 0) && aw_slice_eq(mention->kind, AW_SLICE("airport"))) ||
             (message->booking.len > 0 && aw_slice_eq(mention->kind, AW_SLICE("booking"))) ||
-            aw_slice_eq(mention->kind, AW_SLICE("time")) || aw_slice_eq(mention->kind, AW_SLICE("not_needed")) ||
-            reasons->count == AW_REASONS_MAX)
+            aw_slice_eq(mention->kind, AW_SLICE("time")) || aw_slice_eq(mention->kind, NOT_NEEDED) ||
+            aw_slice_eq(mention->kind, OPT_OUT) || reasons->count == AW_REASONS_MAX)
             continue;
         aw_buffer_init(&buffer, reasons->arena);
         aw_buffer_printf(&buffer, "mentions: %.*s %.*s", AW_SLICE_ARGS(mention->kind), (int)mention->value_len, mention->value);
@@ -164,15 +169,15 @@ says_nothing(struct aw_slice beside)
     return true;
 }
 
-/* A customer who was asked whether he still waits says no, and nothing else. */
+/* Whether the text says what a mention of this kind does, and nothing else. */
 static bool
-is_not_needed(struct aw_slice text, const struct aw_rules_result *result)
+says_only(struct aw_slice text, const struct aw_rules_result *result, struct aw_slice kind)
 {
     for (uint32_t i = 0; i < result->mention_count; i++) {
         struct aw_slice words = result->mentions[i].words;
         const char     *end = words.ptr + words.len;
 
-        if (aw_slice_eq(result->mentions[i].kind, AW_SLICE("not_needed")))
+        if (aw_slice_eq(result->mentions[i].kind, kind))
             return says_nothing(aw_slice_of(text.ptr, (size_t)(words.ptr - text.ptr))) &&
                    says_nothing(aw_slice_of(end, (size_t)(text.ptr + text.len - end)));
     }
@@ -181,7 +186,7 @@ is_not_needed(struct aw_slice text, const struct aw_rules_result *result)
 
 /* What a gateway's button says in place of words: what was written with it counts by itself. */
 static bool
-is_answered_so(const struct aw_message *message)
+is_answered_so(const struct aw_message *message, struct aw_slice answer)
 {
     for (size_t i = 0; i < message->text.len; i++) {
         if ((unsigned char)message->text.ptr[i] > ' ')
@@ -189,9 +194,15 @@ is_answered_so(const struct aw_message *message)
     }
     for (uint32_t i = 0; i < message->meta_count; i++) {
         if (aw_slice_eq(message->meta[i].key, AW_SLICE("answer")))
-            return aw_slice_eq(message->meta[i].value, AW_SLICE("not_needed"));
+            return aw_slice_eq(message->meta[i].value, answer);
     }
     return false;
+}
+
+static bool
+says(const struct aw_message *message, const struct aw_rules_result *result, struct aw_slice what)
+{
+    return is_answered_so(message, what) || says_only(message->text, result, what);
 }
 
 /* Without a departure there is nothing that imminent could be ordered by. */
@@ -238,8 +249,10 @@ aw_urgency_of(struct aw_in_message *in, const struct aw_message *message, aw_ms 
         in->class_ = read_hint(message, &reasons);
     if (rules != NULL && message->text.len > 0)
         read_text(in, message, rules, &found, &reasons);
-    in->not_needed =
-        in->class_ != AW_CLASS_CARE && !in->gentle && (is_answered_so(message) || is_not_needed(message->text, &found));
+    if (in->class_ != AW_CLASS_CARE && !in->gentle) {
+        in->not_needed = says(message, &found, NOT_NEEDED);
+        in->opts_out = says(message, &found, OPT_OUT);
+    }
     if (flight != NULL) {
         reason(&reasons, "departure", flight->number);
         if (flight->departs_at - now <= SOON_MS && in->class_ > AW_CLASS_DISRUPTED)

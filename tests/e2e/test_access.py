@@ -62,6 +62,9 @@ ALLOWED = {
     "GET /v1/templates/{}": ("supervisor",),
     "PUT /v1/templates/{}": ("supervisor",),
     "GET /v1/commitments": ("supervisor",),
+    "POST /v1/contacts/opt-out": ("gateway", "supervisor"),
+    "POST /v1/contacts/opt-in": ("supervisor",),
+    "GET /v1/contacts": ("supervisor",),
     "GET /v1/flights": READERS,
     "POST /v1/flights": ("supervisor",),
     "GET /v1/flights/{}/{}": READERS,
@@ -219,6 +222,9 @@ def test_gateways_are_bound_to_their_accounts(t):
     problem(tw.get("/v1/messages/" + receipt["message"]), 403, "forbidden")
     withdraw = {name: mine[name] for name in ("channel", "account", "source_id")}
     problem(tw.send("POST", "/v1/messages/withdraw", withdraw), 403, "forbidden", "channel")
+    opt_out = {"channel": "whatsapp", "account": "one", "customer": "kim"}
+    problem(tw.send("POST", "/v1/contacts/opt-out", opt_out), 403, "forbidden", "channel")
+    status(wa.send("POST", "/v1/contacts/opt-out", opt_out), 200, "on its own channel")
     lease = next(l for l in agent.leases(max=5) if l["ticket"] == receipt["ticket"])
     reply = agent.completed(lease, reply={"text": "You fly tomorrow."})["reply"]
     pull = {"accounts": [{"channel": "whatsapp", "account": "one"}], "wait_s": 0}

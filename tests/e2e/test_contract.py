@@ -103,6 +103,15 @@ def post_and_work(api, make, sequence):
     status(api.get("/v1/tickets/" + receipt["ticket"]), 200, "GET a ticket that is closed")
 
 
+def leave_alone(api, sequence):
+    """Who only talks about us."""
+    who = {"channel": "twitter", "customer": "kim"}
+    for verb in ("out", "in"):
+        status(api.send("POST", "/v1/contacts/opt-" + verb, who), 200, "opt " + verb)
+        status(api.post_many([who, {}], sequence, "/v1/contacts/opt-" + verb), 200, "opt many " + verb)
+    status(api.get("/v1/contacts?channel=twitter&customer=kim"), 200, "what is known")
+
+
 def hand_on(api, make):
     """What else an agent does with a ticket."""
     ticket = api.receipt(make.next())["ticket"]
@@ -277,6 +286,7 @@ def test_every_call(t):
     for form, sequence in ((JSON, NDJSON), (MSGPACK, MSGPACK_SEQ)):
         api = server.api(form.split("/")[-1], form)
         post_and_work(api, make, sequence)
+        leave_alone(api, sequence)
         hand_on(api, make)
         write_back(api, make)
         steer(api, make, sequence)

@@ -64,6 +64,7 @@ static const struct aw_state_limits desk_limits = {.tickets_max = 5000,
                                                    .asides_max = 256,
                                                    .replies_max = 1000,
                                                    .commitments_max = 64,
+                                                   .contacts_max = 64,
                                                    .preimage_bytes_max = 1 << 20};
 
 /* Choices that a test may have in hand. */

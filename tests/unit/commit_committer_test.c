@@ -233,6 +233,7 @@ test_recovery_says_what_is_too_small(void **state)
                                      .asides_max = 64,
                                      .replies_max = 1000,
                                      .commitments_max = 64,
+                                     .contacts_max = 64,
                                      .preimage_bytes_max = 1 << 20};
     struct aw_recovery     recovery;
     struct aw_why          why = {.text = ""};

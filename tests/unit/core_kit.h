@@ -45,6 +45,7 @@ kit_limits(void)
                                     .asides_max = 8,
                                     .replies_max = 1000,
                                     .commitments_max = 8,
+                                    .contacts_max = 8,
                                     .preimage_bytes_max = 1U << 20};
 }
 

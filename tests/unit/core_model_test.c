@@ -1804,6 +1804,7 @@ compare_out(const struct run *run, enum aw_command_kind kind, const struct aw_ou
     case AW_COMMAND_EPOCH:
     case AW_COMMAND_SETTINGS:
     case AW_COMMAND_WITHDRAW: /* core_withdraw_test has it */
+    case AW_COMMAND_OPT_OUT:  /* core_contact_test */
     case AW_COMMAND_AGENT:
     case AW_COMMAND_PRESENCE: /* core_agent_test has it */
     case AW_COMMAND_FLIGHT:   /* core_flight_test has them */
@@ -2361,6 +2362,7 @@ apply_model(const struct logged *l, struct aw_command *c)
         m_set_agent(c, channel_names[l->tag], l->units);
         return;
     case AW_COMMAND_WITHDRAW: /* core_withdraw_test has it */
+    case AW_COMMAND_OPT_OUT:  /* core_contact_test */
     case AW_COMMAND_PRESENCE:
     case AW_COMMAND_FLIGHT:
     case AW_COMMAND_AIRPORT:
@@ -2455,6 +2457,7 @@ small_limits(uint32_t preimage_bytes_max)
                                     .asides_max = ASIDES,
                                     .replies_max = 1000,
                                     .commitments_max = COMMITMENTS,
+                                    .contacts_max = 4,
                                     .preimage_bytes_max = preimage_bytes_max};
 }
 

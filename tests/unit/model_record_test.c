@@ -57,7 +57,8 @@ static const enum aw_command_kind kinds[] = {AW_COMMAND_EPOCH,
                                              AW_COMMAND_SURGE,
                                              AW_COMMAND_DEFER,
                                              AW_COMMAND_APPROVE,
-                                             AW_COMMAND_WITHDRAW};
+                                             AW_COMMAND_WITHDRAW,
+                                             AW_COMMAND_OPT_OUT};
 
 /* --- random commands -------------------------------------------------------------------------------------------------------- */
 
@@ -189,6 +190,8 @@ make_message(struct maker *maker, struct aw_in_message *message)
                                       .addressed = (uint8_t)below(&maker->rng, 3),
                                       .gentle = below(&maker->rng, 2) != 0,
                                       .not_needed = below(&maker->rng, 2) != 0,
+                                      .opts_out = below(&maker->rng, 2) != 0,
+                                      .contact = below(&maker->rng, 2) != 0 ? make_hash(maker) : (struct aw_hash128){0},
                                       .body_form = (uint8_t)below(&maker->rng, 2),
                                       .key_number = next(&maker->rng),
                                       .rules_version = (uint32_t)next(&maker->rng)};
@@ -215,6 +218,7 @@ make_outcome(struct maker *maker, struct aw_out_message *out)
                                    .folded = below(&maker->rng, 2) != 0,
                                    .reopened = below(&maker->rng, 2) != 0,
                                    .lane_unknown = below(&maker->rng, 2) != 0,
+                                   .opted_out = below(&maker->rng, 2) != 0,
                                    .lane = (uint32_t)next(&maker->rng),
                                    .ticket = {next(&maker->rng), (uint32_t)next(&maker->rng), (uint8_t)next(&maker->rng)},
                                    .related = {next(&maker->rng), (uint32_t)next(&maker->rng), (uint8_t)next(&maker->rng)}};
@@ -690,6 +694,16 @@ make_withdraw(struct maker *maker, struct aw_command *command)
     command->out.u.ticket.ticket = (struct aw_ticket_id){next(&maker->rng), (uint32_t)next(&maker->rng), shard};
 }
 
+static void
+make_opt_out(struct maker *maker, struct aw_command *command)
+{
+    command->in.opt_out = (struct aw_in_opt_out){.contact = make_hash(maker),
+                                                 .channel = make_string(maker, 0, AW_CHANNEL_BYTES_MAX),
+                                                 .account = make_string(maker, 0, AW_ACCOUNT_BYTES_MAX),
+                                                 .is_in = below(&maker->rng, 2) != 0,
+                                                 .by = make_string(maker, 0, AW_AGENT_BYTES_MAX)};
+}
+
 /* long: a flat switch over all kinds */
 static void
 make_fields(struct maker *maker, struct aw_command *command)
@@ -709,7 +723,8 @@ make_fields(struct maker *maker, struct aw_command *command)
                                                          .kept_gentle_ms = make_ms(maker),
                                                          .kept_transfer_ms = make_ms(maker),
                                                          .gentle_first_ms = make_ms(maker),
-                                                         .defer_back_ms = make_ms(maker)};
+                                                         .defer_back_ms = make_ms(maker),
+                                                         .contact_ms = make_ms(maker)};
         for (unsigned i = 0; i < AW_CLASS_COUNT; i++)
             command->in.settings.handling_ms[i] = make_ms(maker);
         for (size_t i = 0; i < sizeof(command->in.settings.tables); i++)
@@ -748,6 +763,9 @@ make_fields(struct maker *maker, struct aw_command *command)
     case AW_COMMAND_TRANSFER:
     case AW_COMMAND_DEFER:
         make_fenced(maker, command);
+        return;
+    case AW_COMMAND_OPT_OUT:
+        make_opt_out(maker, command);
         return;
     case AW_COMMAND_WITHDRAW:
         make_withdraw(maker, command);
@@ -917,6 +935,7 @@ same_settings(const struct aw_core_settings *a, const struct aw_core_settings *b
     SAME(kept_transfer_ms);
     SAME(gentle_first_ms);
     SAME(defer_back_ms);
+    SAME(contact_ms);
     SAME_BYTES(handling_ms);
     assert_memory_equal(&a->tables, &b->tables, sizeof(a->tables));
 }
@@ -973,6 +992,8 @@ same_message(const struct aw_in_message *a, const struct aw_in_message *b)
     SAME(addressed);
     SAME(gentle);
     SAME(not_needed);
+    SAME(opts_out);
+    SAME_HASH(contact);
     SAME_BYTES(body_hash.bytes);
     SAME(body_form);
     SAME(key_number);
@@ -1350,6 +1371,7 @@ same_command(const struct aw_command *a, const struct aw_command *b)
         SAME(out.u.message.folded);
         SAME(out.u.message.reopened);
         SAME(out.u.message.lane_unknown);
+        SAME(out.u.message.opted_out);
         SAME(out.u.message.lane);
         SAME(out.u.message.ticket.seq);
         SAME(out.u.message.ticket.slot);
@@ -1413,6 +1435,13 @@ same_command(const struct aw_command *a, const struct aw_command *b)
         return;
     case AW_COMMAND_DEFER:
         same_defer(a, b);
+        return;
+    case AW_COMMAND_OPT_OUT:
+        SAME_HASH(in.opt_out.contact);
+        SAME_SLICE(in.opt_out.channel);
+        SAME_SLICE(in.opt_out.account);
+        SAME(in.opt_out.is_in);
+        SAME_SLICE(in.opt_out.by);
         return;
     case AW_COMMAND_WITHDRAW:
         SAME(in.withdraw.message.seq);
@@ -2057,12 +2086,14 @@ static const struct aw_command golden[] = {
                                 .flights_max = 20001,
                                 .asides_max = 4097,
                                 .replies_max = 1000001,
-                                .commitments_max = 10001},
+                                .commitments_max = 10001,
+                                .contacts_max = 1000002},
                      .reply_retry_ms = 5000,
                      .reply_retry_ms_max = 900000,
                      .still_needed_ms = 7200000,
                      .reply_attempts_max = 8,
                      .defer_back_ms = 3600001,
+                     .contact_ms = 31536000001,
                      .handling_ms = {600000, 300000, 480000, 360000, 240000}},
      GOLDEN_OUT},
     {.kind = AW_COMMAND_LANE,
@@ -2386,6 +2417,20 @@ static const struct aw_command golden[] = {
     {.kind = AW_COMMAND_WITHDRAW,
      .in.withdraw = {.message = {.seq = 4801, .shard = 7}, .ticket = GOLDEN_TICKET, .by = {"gw", 2}},
      .out = {.seq = 5000, .prev_seq = 4999, .u.ticket.ticket = {.seq = 4700, .slot = 17, .shard = 7}}},
+    {.kind = AW_COMMAND_OPT_OUT,
+     .in.opt_out = {.contact = {5, 6}, .channel = {"twitter", 7}, .account = {"main", 4}, .is_in = true, .by = {"sam", 3}},
+     .out = {.seq = 5000}},
+    {.kind = AW_COMMAND_MESSAGE,
+     .in.message = {.identities = golden_identities,
+                    .identity_count = 1,
+                    .id_hash = {7, 8},
+                    .contact = {9, 10},
+                    .channel = {"twitter", 7},
+                    .account = {"main", 4},
+                    .class_ = AW_CLASS_OTHER,
+                    .opts_out = true},
+     .out = {.seq = 5000,
+             .u.message = {.ticket = {.seq = 4700, .slot = 17, .shard = 7}, .class_ = AW_CLASS_OTHER, .opted_out = true}}},
 };
 
 static FILE *

@@ -54,6 +54,7 @@ open_book(struct book *book, bool lmdb)
                                                 .asides_max = 64,
                                                 .replies_max = 1000,
                                                 .commitments_max = 64,
+                                                .contacts_max = 64,
                                                 .preimage_bytes_max = 1 << 20};
     struct aw_why                     why = {.text = ""};
 

@@ -344,14 +344,71 @@ test_no_memory(void **state)
     aw_blocks_free(&blocks);
 }
 
+/* The same of who wants to hear no more. */
+static void
+test_opts_out(void **state)
+{
+    static const struct {
+        const char *text;
+        bool        opts_out;
+    } said[] = {{"STOP", true},
+                {"@aswolk stop!", true},
+                {"Please stop messaging me.", true},
+                {"Unsubscribe, thanks", true},
+                {"Don't contact me again", true},
+                {"Stuur me geen berichten meer aub", true},
+                {"Laat me met rust", true},
+                {"Schreiben Sie mir bitte nicht mehr!", true},
+                {"Keine Nachrichten mehr, danke", true},
+                {"Arr\xc3\xaatez, merci", true},
+                {"Ne m'\xc3\xa9"
+                 "crivez plus",
+                 true},
+                {"Basta ya", true},
+                {"No me escriban m\xc3\xa1s, por favor", true},
+                {"stop?", false},
+                {"stop, my flight leaves in an hour", false},
+                {"Does my flight stop in Oslo", false},
+                {"@aswolk stop\nmy wife fainted", false},
+                {"No longer needed, thanks!", false},
+                {"", false}};
+    const struct aw_pair button = {AW_SLICE("answer"), AW_SLICE("opt_out")};
+    struct aw_message    message = {.class_hint = AW_CLASS_NONE, .meta = &button, .meta_count = 1};
+    struct aw_in_message in = {.class_ = AW_CLASS_OTHER};
+    struct aw_blocks    *blocks = aw_blocks_new(4096, 1 << 20);
+    struct aw_rules     *rules = NULL;
+    struct aw_rules_use  use;
+    struct aw_arena      arena;
+    struct aw_why        why = {.text = ""};
+
+    (void)state;
+    if (aw_rules_load(&rules, AW_RULES_MESSAGES, "", &why) != AW_OK)
+        fail_msg("%s", why.text);
+    use = (struct aw_rules_use){rules, aw_rules_scratch_new(rules)};
+    aw_arena_init(&arena, blocks);
+    assert_true(aw_urgency_of(&in, &message, NOW, 24 * HOUR, &use, &arena));
+    assert_true(in.opts_out && !in.not_needed);
+    for (size_t i = 0; i < AW_ARRAY_LEN(said); i++) {
+        message = (struct aw_message){.class_hint = AW_CLASS_NONE, .text = aw_slice_str(said[i].text)};
+        in = (struct aw_in_message){.class_ = AW_CLASS_OTHER};
+        assert_true(aw_urgency_of(&in, &message, NOW, 24 * HOUR, &use, &arena));
+        if (in.opts_out != said[i].opts_out)
+            fail_msg("%s: %d", said[i].text, (int)in.opts_out);
+        for (uint32_t k = 0; k < in.reason_count; k++)
+            assert_null(memmem(in.reasons[k].ptr, in.reasons[k].len, "opt_out", 7));
+        aw_arena_reset(&arena);
+    }
+    aw_rules_scratch_free(&use.scratch);
+    aw_rules_free(&rules);
+    aw_blocks_free(&blocks);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),
-        cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_not_needed),
+        cmocka_unit_test(test_table),      cmocka_unit_test(test_no_memory), cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_not_needed), cmocka_unit_test(test_opts_out),
     };
 
     if (!aw_hash_init())
