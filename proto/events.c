@@ -350,7 +350,7 @@ add_effect(struct aw_writer *writer, const struct aw_event_source *source, const
         add_word(writer, "state_before", aw_ticket_state_name(effect->state_before));
     if (effect->lane_before != effect->lane)
         add_text(writer, "lane_before", source->lane_name(source->user, effect->lane_before));
-    if (effect->class_before != effect->class_)
+    if (effect->class_before != effect->class_ && effect->class_before != AW_CLASS_NONE)
         add_word(writer, "class_before", aw_class_name((enum aw_class)effect->class_before));
     add_flag(writer, "deferral_over", effect->deferral_over);
     add_text(writer, "taken_from", effect->holder);

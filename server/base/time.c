@@ -2,7 +2,6 @@
 
 #define DAYS_0001_TO_1970 719162
 #define MS_PER_DAY        INT64_C(86400000)
-#define DAYS_MAX          2932896 /* 9999-12-31 */
 
 static const uint16_t days_before_month[2][13] = {
     {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365},
@@ -43,7 +42,7 @@ aw_date_format(uint32_t days, char text[11])
     uint32_t month = 1;
     uint32_t part;
 
-    AW_ASSERT(days <= DAYS_MAX);
+    AW_ASSERT(days <= AW_DAYS_MAX);
     year += left / 146097 * 400;
     left %= 146097;
     part = left / 36524; /* the fourth century of a cycle is a day longer */

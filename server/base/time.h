@@ -24,6 +24,8 @@ typedef uint64_t aw_ms;
 #define AW_NS_NEVER UINT64_MAX
 /* 9999-12-31T23:59:59.999Z, the last time that the text form can hold. */
 #define AW_MS_MAX UINT64_C(253402300799999)
+/* 9999-12-31 in days since 1970-01-01. */
+#define AW_DAYS_MAX 2932896U
 
 /* "2026-04-15T08:01:02.345Z" and its NUL. */
 #define AW_TIME_TEXT_BYTES 25

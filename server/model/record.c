@@ -964,12 +964,6 @@ put_unfold(struct put *put, const struct aw_in_unfold *unfold, uint32_t slot)
     put_u32(put, slot);
 }
 
-/* What an effect takes at most: a ticket's number, two lanes, classes, states, a cause, an incident, a name. */
-#define EFFECT_BYTES_MAX (10U + 3U + 3U + 1U + 1U + 1U + 3U + 10U + 1U + AW_AGENT_BYTES_MAX)
-/* Beside the cause: an incident follows. */
-#define EFFECT_HAS_INCIDENT 0x80U
-/* The deferral is over. */
-#define EFFECT_DEFERRAL_OVER 0x40U
 static void
 put_forecast(struct put *put, const struct aw_in_forecast *forecast)
 {
@@ -1000,6 +994,13 @@ put_promise(struct put *put, const struct aw_in_promise *promise)
     put_ms(put, promise->half_by);
     put_ms(put, promise->nine_of_ten_by);
 }
+
+/* What an effect takes at most: a ticket's number, two lanes, classes, states, a cause, an incident, a name. */
+#define EFFECT_BYTES_MAX (10U + 3U + 3U + 1U + 1U + 1U + 3U + 10U + 1U + AW_AGENT_BYTES_MAX)
+/* Beside the cause: an incident follows. */
+#define EFFECT_HAS_INCIDENT 0x80U
+/* The deferral is over. */
+#define EFFECT_DEFERRAL_OVER 0x40U
 
 /* Classes and states share a byte each: before in the upper half. So do the cause and whether a deferral is over. */
 static void
@@ -1392,6 +1393,16 @@ get_u64(struct get *get)
     return at == NULL ? 0 : load_u64(at);
 }
 
+static uint32_t
+get_days(struct get *get)
+{
+    uint32_t days = get_u32(get);
+
+    if (days > AW_DAYS_MAX)
+        get_fail(get, AW_E_CORRUPT, "a date is out of range");
+    return days > AW_DAYS_MAX ? 0 : days;
+}
+
 static aw_ms
 get_ms(struct get *get)
 {
@@ -1535,7 +1546,7 @@ get_flight(struct get *get, struct aw_in_flight *flight)
     flight->number = get_string(get, AW_FLIGHT_NUMBER_BYTES_MAX);
     if (flight->number.len == 0 || flight->flight_hash == 0)
         get_fail(get, AW_E_CORRUPT, "a flight without a number");
-    flight->date_days = get_u32(get);
+    flight->date_days = get_days(get);
     flight->state = (enum aw_flight_state)get_u8(get, AW_FLIGHT_REBOOKED, "a flight's state is out of range");
     flight->departs_at = get_ms(get);
     flight->if_match.version = get_u64(get);
@@ -1583,7 +1594,7 @@ get_surge_lists(struct get *get, struct aw_surge *surge)
     for (uint32_t i = 0; i < surge->flight_count; i++) {
         surge->flights[i].hash = get_u64(get);
         get_surge_text(get, surge->flights[i].number, sizeof(surge->flights[i].number));
-        surge->flights[i].date_days = get_u32(get);
+        surge->flights[i].date_days = get_days(get);
     }
     surge->airport_count = (uint8_t)get_u8(get, AW_SURGE_AIRPORTS_MAX, "more airports than the limit");
     for (uint32_t i = 0; i < surge->airport_count; i++)
@@ -1910,6 +1921,8 @@ get_channel(struct get *get, struct aw_in_channel *channel)
     struct aw_pace *paces;
 
     channel->name = get_string(get, AW_CHANNEL_BYTES_MAX);
+    if (channel->name.len == 0)
+        get_fail(get, AW_E_CORRUPT, "a channel without a name");
     channel->pace_count = get_u8(get, AW_CHANNEL_PACES_MAX, "more accounts than the limit");
     paces = get_list(get, &channel->pace_count, sizeof(*paces));
     for (uint32_t i = 0; i < channel->pace_count; i++) {
@@ -2033,7 +2046,7 @@ get_incident(struct get *get, struct aw_command *command)
         keys[i].kind = (enum aw_incident_key_kind)get_u8(get, AW_INCIDENT_BOOKING, "a key of an incident is out of range");
         keys[i].hash = get_u64(get);
         keys[i].name = get_string(get, AW_INCIDENT_KEY_BYTES_MAX);
-        keys[i].date_days = get_u32(get);
+        keys[i].date_days = get_days(get);
     }
     incident->keys = keys;
     command->out.u.incident.incident =

@@ -8,22 +8,14 @@
 
 #include "proto/proto.h"
 
+#include <stddef.h>
+
+#define ROUND_OBJECT_BYTES 8192U
+
 /* Room for any object of the table. */
 union round_object {
-    struct aw_message          message;
-    struct aw_pull_request     pull;
-    struct aw_extend_request   extend;
-    struct aw_complete_request complete;
-    struct aw_release_request  release;
-    struct aw_extend_line      extend_line;
-    struct aw_complete_line    complete_line;
-    struct aw_lane_request     lane;
-    struct aw_ticket_request   ticket;
-    struct aw_cancel_request   cancel;
-    struct aw_attachment       attachment;
-    struct aw_identity         identity;
-    struct aw_flight           flight;
-    struct aw_lane_match       match;
+    max_align_t alignment;
+    char        bytes[ROUND_OBJECT_BYTES];
 };
 
 static inline void
@@ -43,10 +35,11 @@ round_decode(struct aw_arena *arena, enum aw_media media, struct aw_slice body, 
     struct aw_proto_problem problem;
     enum aw_err             err;
 
+    AW_ASSERT(aw_object_of(kind)->bytes <= sizeof(*ret));
     if (kind == AW_OBJECT_MESSAGE)
-        err = aw_proto_decode_message(arena, media, body, lenient, &ret->message, &problem);
+        err = aw_proto_decode_message(arena, media, body, lenient, (struct aw_message *)(void *)ret, &problem);
     else
-        err = aw_proto_decode(arena, media, body, kind, ret, &problem);
+        err = aw_proto_decode(arena, media, body, kind, ret->bytes, &problem);
     if (err != AW_OK)
         round_check_problem(err, &problem);
     return err;

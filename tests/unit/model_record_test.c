@@ -406,7 +406,7 @@ make_event(struct maker *maker, struct aw_command *command)
     if (command->kind == AW_COMMAND_FLIGHT)
         command->in.flight = (struct aw_in_flight){.flight_hash = 1 + below(&maker->rng, UINT64_MAX),
                                                    .number = make_string(maker, 1, AW_FLIGHT_NUMBER_BYTES_MAX),
-                                                   .date_days = (uint32_t)next(&maker->rng),
+                                                   .date_days = (uint32_t)below(&maker->rng, AW_DAYS_MAX + 1),
                                                    .state = (enum aw_flight_state)below(&maker->rng, 4),
                                                    .departs_at = make_ms(maker),
                                                    .if_match.version = next(&maker->rng),
@@ -472,7 +472,7 @@ make_incident(struct maker *maker, struct aw_command *command)
         keys[i] = (struct aw_incident_key){.kind = (enum aw_incident_key_kind)below(&maker->rng, AW_INCIDENT_BOOKING + 1),
                                            .hash = next(&maker->rng),
                                            .name = make_string(maker, 0, AW_INCIDENT_KEY_BYTES_MAX),
-                                           .date_days = (uint32_t)next(&maker->rng)};
+                                           .date_days = (uint32_t)below(&maker->rng, AW_DAYS_MAX + 1)};
     in->keys = in->key_count == 0 ? NULL : keys;
     command->out.u.incident.incident.slot = (uint32_t)next(&maker->rng);
     if (below(&maker->rng, 2) != 0)
@@ -515,7 +515,7 @@ make_surge(struct maker *maker, struct aw_in_surge *in)
         make_surge_text(maker, surge->channels[i], sizeof(surge->channels[i]));
     for (uint32_t i = 0; i < surge->flight_count; i++) {
         surge->flights[i].hash = next(&maker->rng);
-        surge->flights[i].date_days = (uint32_t)next(&maker->rng);
+        surge->flights[i].date_days = (uint32_t)below(&maker->rng, AW_DAYS_MAX + 1);
         make_surge_text(maker, surge->flights[i].number, sizeof(surge->flights[i].number));
     }
     for (uint32_t i = 0; i < surge->airport_count; i++)
