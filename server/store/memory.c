@@ -81,7 +81,9 @@ struct memory {
     uint64_t                 flushes;
     uint32_t                 snapshots; /* readers between begin and end */
     bool                     broken;
-    bool                     kept; /* the flush that failed reached the disk all the same */
+    bool                     kept;                /* the flush that failed reached the disk all the same */
+    bool                     damaged;             /* by a crash */
+    size_t                   sound[SERIES_COUNT]; /* then: entries below are what was durable */
 };
 
 struct memory_reader {
@@ -109,6 +111,12 @@ memory_of_table(struct aw_table *table)
 {
     AW_ASSERT(table->ops == &memory_table_ops);
     return AW_CONTAINER(table, struct memory, table);
+}
+
+static enum aw_fault
+draw(const struct memory *store, enum aw_fault_at at)
+{
+    return store->broken || store->plan.draw == NULL ? AW_FAULT_NONE : store->plan.draw(store->plan.user, at);
 }
 
 static uint64_t
@@ -277,6 +285,28 @@ memory_break(struct memory *store)
     store->broken = true;
 }
 
+/* Asks the plan, at an operation that can only work or break the engine. Whether it is broken. */
+static bool
+is_broken_at(struct memory *store, enum aw_fault_at at)
+{
+    if (draw(store, at) != AW_FAULT_NONE)
+        memory_break(store);
+    return store->broken;
+}
+
+/* The same at one that may find no room. */
+static enum aw_outcome
+outcome_at(struct memory *store, enum aw_fault_at at)
+{
+    enum aw_fault fault = draw(store, at);
+
+    if (fault == AW_FAULT_FULL)
+        return AW_OUTCOME_FULL;
+    if (fault != AW_FAULT_NONE)
+        memory_break(store);
+    return store->broken ? AW_OUTCOME_BROKEN : AW_OUTCOME_OK;
+}
+
 static uint64_t
 limit_of(const struct memory *store)
 {
@@ -346,7 +376,7 @@ memory_submit(struct aw_journal *journal, const struct aw_journal_batch *batch)
 {
     struct memory *store = memory_of(journal);
 
-    if (store->broken)
+    if (is_broken_at(store, AW_FAULT_AT_SUBMIT))
         return AW_OUTCOME_BROKEN;
     AW_ASSERT(batch->first_seq == store->next_seq);
     AW_IMPLIES(store->last_index != 0, batch->index == store->last_index + 1);
@@ -399,11 +429,12 @@ static enum aw_outcome
 memory_flush(struct aw_journal *journal)
 {
     struct memory *store = memory_of(journal);
+    enum aw_fault  fault = draw(store, AW_FAULT_AT_FLUSH);
 
     if (store->broken)
         return AW_OUTCOME_BROKEN;
-    if (++store->flushes == store->plan.fail_flush_at) {
-        store->kept = store->plan.fail_flush_keeps;
+    if (++store->flushes == store->plan.fail_flush_at || fault != AW_FAULT_NONE) {
+        store->kept = fault == AW_FAULT_NONE ? store->plan.fail_flush_keeps : fault == AW_FAULT_BROKEN_KEPT;
         memory_break(store);
         return AW_OUTCOME_BROKEN;
     }
@@ -417,6 +448,7 @@ static bool
 memory_poll(struct aw_journal *journal, struct aw_journal_done *ret_done)
 {
     struct memory *store = memory_of(journal);
+    enum aw_fault  fault;
 
     if (store->done_count == 0)
         return false;
@@ -424,7 +456,12 @@ memory_poll(struct aw_journal *journal, struct aw_journal_done *ret_done)
         store->delay--;
         return false;
     }
+    fault = draw(store, AW_FAULT_AT_POLL);
+    if (fault == AW_FAULT_LATER)
+        return false;
     *ret_done = store->done[store->done_at];
+    if (fault == AW_FAULT_TWICE)
+        return true;
     store->done_at = (store->done_at + 1) % AW_SUBMITS_MAX;
     store->done_count--;
     return true;
@@ -456,7 +493,7 @@ memory_trim_step(struct aw_journal *journal, uint64_t below_seq, uint64_t bodies
     size_t                i;
 
     *ret_done = false;
-    if (store->broken)
+    if (is_broken_at(store, AW_FAULT_AT_TRIM))
         return AW_E_IO;
     if (!find_cut(&store->series[SERIES_JOURNAL], below_seq, &cut))
         cut = 0; /* no batch begins before it */
@@ -484,10 +521,11 @@ kept_series(enum aw_kept_kind kind)
 static enum aw_outcome
 memory_keep(struct aw_journal *journal, enum aw_kept_kind kind, const struct aw_kept *kept)
 {
-    struct memory *store = memory_of(journal);
+    struct memory  *store = memory_of(journal);
+    enum aw_outcome outcome = outcome_at(store, AW_FAULT_AT_KEEP);
 
-    if (store->broken)
-        return AW_OUTCOME_BROKEN;
+    if (outcome != AW_OUTCOME_OK)
+        return outcome;
     /* Half of the reserve stays for the journal. */
     if (entry_cost(kept->bytes.len) + limit_of(store) / 16 > room_left(store))
         return AW_OUTCOME_FULL;
@@ -500,12 +538,13 @@ memory_keep(struct aw_journal *journal, enum aw_kept_kind kind, const struct aw_
 static enum aw_outcome
 memory_unkeep(struct aw_journal *journal, enum aw_kept_kind kind, uint64_t seq)
 {
-    struct memory *store = memory_of(journal);
-    struct series *series = &store->series[kept_series(kind)];
-    size_t         at;
+    struct memory  *store = memory_of(journal);
+    struct series  *series = &store->series[kept_series(kind)];
+    enum aw_outcome outcome = outcome_at(store, AW_FAULT_AT_UNKEEP);
+    size_t          at;
 
-    if (store->broken)
-        return AW_OUTCOME_BROKEN;
+    if (outcome != AW_OUTCOME_OK)
+        return outcome;
     at = series_find(series, series->first, series->end, seq);
     if (at < series->end && series->entries[at]->id == seq && series->entries[at]->gone_at == 0) {
         series->entries[at]->gone_at = GONE_UNFLUSHED;
@@ -519,7 +558,7 @@ memory_set_anchor(struct aw_journal *journal, const struct aw_journal_anchor *an
 {
     struct memory *store = memory_of(journal);
 
-    if (store->broken)
+    if (is_broken_at(store, AW_FAULT_AT_ANCHOR))
         return AW_OUTCOME_BROKEN;
     store->next_anchor = *anchor;
     store->is_moving = true;
@@ -747,10 +786,11 @@ memory_put(struct aw_table *table, const struct aw_chunk *chunk)
 {
     struct memory       *store = memory_of_table(table);
     struct memory_table *generations = &store->generations;
+    enum aw_outcome      outcome = outcome_at(store, AW_FAULT_AT_PUT);
     uint64_t             id = (uint64_t)chunk->table << 32 | chunk->chunk;
 
-    if (store->broken)
-        return AW_OUTCOME_BROKEN;
+    if (outcome != AW_OUTCOME_OK)
+        return outcome;
     AW_ASSERT(!generations->marked);
     /* Half of the reserve stays for the journal. */
     if (entry_cost(chunk->bytes.len) + limit_of(store) / 16 > room_left(store))
@@ -770,7 +810,7 @@ memory_mark(struct aw_table *table, const struct aw_checkpoint_mark *mark)
     struct memory       *store = memory_of_table(table);
     struct memory_table *generations = &store->generations;
 
-    if (store->broken)
+    if (is_broken_at(store, AW_FAULT_AT_MARK))
         return AW_OUTCOME_BROKEN;
     AW_ASSERT(!generations->marked);
     if (generations->growing == GENERATION_NONE)
@@ -786,7 +826,7 @@ memory_abandon(struct aw_table *table)
 {
     struct memory *store = memory_of_table(table);
 
-    if (store->broken)
+    if (is_broken_at(store, AW_FAULT_AT_ABANDON))
         return AW_OUTCOME_BROKEN;
     AW_ASSERT(!store->generations.marked);
     store->generations.growing = GENERATION_NONE;
@@ -800,7 +840,7 @@ memory_drop_step(struct aw_table *table, uint32_t chunks_max, bool *ret_done)
     uint32_t       generation;
 
     *ret_done = false;
-    if (store->broken)
+    if (is_broken_at(store, AW_FAULT_AT_DROP))
         return AW_OUTCOME_BROKEN;
     for (generation = 0; generation < 2; generation++) {
         struct series *series = &store->series[series_of(generation)];
@@ -855,17 +895,118 @@ memory_read_chunks(struct aw_table *table, enum aw_err (*each)(void *, const str
     return err;
 }
 
+/* The first of what was not flushed, in `series`, that belongs to a record from `seq` on. */
+static size_t
+unflushed_from(const struct series *series, uint64_t seq)
+{
+    return series_find(series, series->durable, series->end, seq);
+}
+
+/* Of batches, ids and bodies that were not flushed, those of the batches [from, to) stay: the rest goes. */
+static void
+leave_batches(struct memory *store, size_t from, size_t to)
+{
+    static const uint32_t which[] = {SERIES_BODIES, SERIES_IDS, SERIES_JOURNAL}; /* the batches last: they tell the numbers */
+    struct series        *batches = &store->series[SERIES_JOURNAL];
+    uint64_t              first_seq = from < batches->end ? batches->entries[from]->id : UINT64_MAX;
+    uint64_t              end_seq = to < batches->end ? batches->entries[to]->id : UINT64_MAX;
+
+    for (uint32_t i = 0; i < AW_ARRAY_LEN(which); i++) {
+        struct series *series = &store->series[which[i]];
+        size_t         first = unflushed_from(series, first_seq), end = unflushed_from(series, end_seq);
+
+        store->sound[which[i]] = series->durable;
+        series_free_range(store, series, series->durable, first);
+        series_free_range(store, series, end, series->end);
+        memmove(series->entries + series->durable, series->entries + first, (end - first) * sizeof(series->entries[0]));
+        series->durable += end - first;
+        series->end = series->durable;
+    }
+}
+
+static void
+tear(struct memory *store, struct entry *entry)
+{
+    store->used_bytes -= entry->len - entry->len / 2;
+    entry->len /= 2;
+    store->damaged = true;
+}
+
+static void
+leave_by_plan(struct memory *store)
+{
+    struct series *batches = &store->series[SERIES_JOURNAL];
+    size_t         first = batches->durable, count = batches->end - first;
+
+    if (count == 0)
+        return;
+    switch (store->plan.crash_leaves) {
+    case AW_CRASH_LEAVES_BY_PLAN:
+        return;
+    case AW_CRASH_LEAVES_SOME:
+        leave_batches(store, first, first + (count + 1) / 2);
+        return;
+    case AW_CRASH_LEAVES_TORN:
+        leave_batches(store, first, batches->end);
+        tear(store, batches->entries[batches->end - 1]);
+        return;
+    case AW_CRASH_LEAVES_GAP:
+        leave_batches(store, first + 1, batches->end);
+        store->damaged = count > 1;
+        return;
+    }
+    AW_UNREACHABLE();
+}
+
+static void
+find_next_seq(struct memory *store)
+{
+    const struct series *batches = &store->series[SERIES_JOURNAL];
+
+    store->next_seq = 1;
+    if (batches->end != batches->first)
+        store->next_seq = batches->entries[batches->end - 1]->id + batches->entries[batches->end - 1]->count;
+}
+
+bool
+aw_memory_is_damaged(struct aw_journal *journal)
+{
+    return memory_of(journal)->damaged;
+}
+
+void
+aw_memory_mend(struct aw_journal *journal)
+{
+    static const uint32_t which[] = {SERIES_BODIES, SERIES_IDS, SERIES_JOURNAL};
+    struct memory        *store = memory_of(journal);
+
+    AW_ASSERT(store->damaged);
+    AW_ASSERT(store->snapshots == 0);
+    for (uint32_t i = 0; i < AW_ARRAY_LEN(which); i++) {
+        struct series *series = &store->series[which[i]];
+
+        series_free_range(store, series, store->sound[which[i]], series->end);
+        series->durable = series->end = store->sound[which[i]];
+    }
+    store->damaged = false;
+    store->broken = false;
+    find_next_seq(store);
+}
+
 void
 aw_memory_crash(struct aw_journal *journal, const struct aw_fault_plan *next_plan)
 {
-    struct memory       *store = memory_of(journal);
-    const struct series *batches = &store->series[SERIES_JOURNAL];
-    uint64_t             seed = store->plan.seed;
-    uint32_t             i;
+    struct memory *store = memory_of(journal);
+    uint64_t       seed = store->plan.seed;
+    uint32_t       i;
 
     AW_ASSERT(store->snapshots == 0);
-    if (store->broken ? store->kept : !store->plan.lose_unflushed)
+    AW_ASSERT(!store->damaged);
+    if (store->plan.crash_leaves == AW_CRASH_LEAVES_BY_PLAN ? (store->broken ? store->kept : !store->plan.lose_unflushed)
+                                                            : store->broken && store->kept)
         settle(store);
+    else
+        leave_by_plan(store);
     settle_gone(&store->series[SERIES_KEPT], 0);
     settle_gone(&store->series[SERIES_KEPT_BODIES], 0);
     for (i = 0; i < SERIES_COUNT; i++) {
@@ -889,9 +1030,7 @@ aw_memory_crash(struct aw_journal *journal, const struct aw_fault_plan *next_pla
     store->last_index = 0;
     store->broken = false;
     store->kept = false;
-    store->next_seq = 1;
-    if (batches->end != batches->first)
-        store->next_seq = batches->entries[batches->end - 1]->id + batches->entries[batches->end - 1]->count;
+    find_next_seq(store);
 }
 
 /* Not random: the same seed makes the same store, or a simulation could not be repeated. */

@@ -43,15 +43,53 @@ bool aw_lmdb_is_shared(struct aw_journal *journal);
 /* Takes effect with the next room. Thread: the committer. */
 void aw_lmdb_set_bytes_max(struct aw_journal *journal, uint64_t bytes_max);
 
+/* What the writer asks of the engine. */
+enum aw_fault_at {
+    AW_FAULT_AT_SUBMIT,
+    AW_FAULT_AT_FLUSH,
+    AW_FAULT_AT_POLL,
+    AW_FAULT_AT_PUT,
+    AW_FAULT_AT_MARK,
+    AW_FAULT_AT_ABANDON,
+    AW_FAULT_AT_DROP,
+    AW_FAULT_AT_KEEP,
+    AW_FAULT_AT_UNKEEP,
+    AW_FAULT_AT_ANCHOR,
+    AW_FAULT_AT_TRIM,
+};
+#define AW_FAULT_PLACES 11U
+/* What may become of that. */
+enum aw_fault {
+    AW_FAULT_NONE,
+    AW_FAULT_BROKEN,      /* it fails, and nothing is durable that was not before */
+    AW_FAULT_BROKEN_KEPT, /* FLUSH: it fails, and all of it is durable */
+    AW_FAULT_FULL,        /* PUT, KEEP, UNKEEP: no room */
+    AW_FAULT_LATER,       /* POLL: nothing is reported just now */
+    AW_FAULT_TWICE,       /* POLL: this report comes once more */
+};
+#define AW_FAULT_KINDS 6U
+
+/* What a crash leaves of the batches that were submitted and not flushed. */
+enum aw_crash_leaves {
+    AW_CRASH_LEAVES_BY_PLAN, /* nothing, or with lose_unflushed off all of it */
+    AW_CRASH_LEAVES_SOME,    /* the first ones, without what else the flush would have held */
+    AW_CRASH_LEAVES_TORN,    /* as before, and a part of the next one: an engine that lied */
+    AW_CRASH_LEAVES_GAP,     /* all but the first: likewise */
+};
+
 /* What goes wrong, and when. Counts are from the opening; 0: never. */
 struct aw_fault_plan {
-    uint64_t seed;          /* of the identity: the same seed, the same store */
-    uint64_t fail_flush_at; /* the nth flush says BROKEN; what it held is kept or lost by fail_flush_keeps */
-    bool     fail_flush_keeps;
-    uint64_t fail_submit_at;   /* the nth submit says BROKEN */
-    uint64_t full_from_bytes;  /* room ends here, the last eighth is the reserve; 0: 1 TiB */
-    uint32_t completion_delay; /* polls that report nothing after each flush */
-    bool     lose_unflushed;   /* at a crash (aw_memory_crash) only what was flushed remains; else all of it */
+    uint64_t             seed;          /* of the identity: the same seed, the same store */
+    uint64_t             fail_flush_at; /* the nth flush says BROKEN; what it held is kept or lost by fail_flush_keeps */
+    bool                 fail_flush_keeps;
+    uint64_t             fail_submit_at;   /* the nth submit says BROKEN */
+    uint64_t             full_from_bytes;  /* room ends here, the last eighth is the reserve; 0: 1 TiB */
+    uint32_t             completion_delay; /* polls that report nothing after each flush */
+    bool                 lose_unflushed;   /* at a crash (aw_memory_crash) only what was flushed remains; else all of it */
+    enum aw_crash_leaves crash_leaves;
+    /* Asked at each of these operations, before it begins; NULL: nobody is. It may do what other threads would do meanwhile. */
+    enum aw_fault (*draw)(void *user, enum aw_fault_at at);
+    void *user;
 };
 
 /* Empty at first, or with what `aw_memory_crash` left. Deterministic: no clock, no thread, no lock. Everything, readers too,
@@ -61,5 +99,9 @@ AW_MUST_USE enum aw_err aw_memory_open(struct aw_journal **ret_journal, struct a
 /* As if the machine lost power now, then opens again: the journal's memory is what was durable. Readers must be freed before.
  * Batches not yet polled are reported no more. The table's handle stays valid as well. */
 void aw_memory_crash(struct aw_journal *journal, const struct aw_fault_plan *next_plan);
+/* Whether the crash left what no engine may leave (AW_CRASH_LEAVES_TORN, AW_CRASH_LEAVES_GAP, and there was something to damage).
+ * aw_memory_mend takes that away, as a restore would: what was durable stays. */
+bool aw_memory_is_damaged(struct aw_journal *journal);
+void aw_memory_mend(struct aw_journal *journal);
 
 #endif

@@ -1,0 +1,69 @@
+/* rule.c - see rule.h. The numbers are those of the design. */
+#include "sim/rule.h"
+
+#define TICK_MS   100U
+#define MINUTE_MS INT64_C(60000)
+
+static const int64_t target_minutes[AW_CLASS_COUNT] = {10, 20, 60, 240, 1440};
+
+static int64_t
+tick(aw_ms time)
+{
+    return (int64_t)(time - time % TICK_MS);
+}
+
+/* Can its passenger still be helped before it departs? Five minutes are what that takes. */
+static bool
+is_makeable(int64_t now, int64_t departs_at)
+{
+    return departs_at > now && departs_at - now >= 5 * MINUTE_MS;
+}
+
+static enum aw_class
+class_at(int64_t now, const struct rule_ticket *ticket)
+{
+    if (ticket->class_ != AW_CLASS_IMMINENT || ticket->departs_at == 0 || is_makeable(now, tick(ticket->departs_at)))
+        return ticket->class_;
+    return AW_CLASS_DISRUPTED;
+}
+
+static bool
+is_in_danger(int64_t now, const struct rule_ticket *ticket)
+{
+    return class_at(now, ticket) == AW_CLASS_IMMINENT && ticket->departs_at != 0 &&
+           tick(ticket->departs_at) - now < (5 + 25) * MINUTE_MS;
+}
+
+static int64_t
+waited(int64_t now, const struct rule_ticket *ticket)
+{
+    return tick(ticket->age) < now ? now - tick(ticket->age) : 0;
+}
+
+static int64_t
+allowed(int64_t now, const struct rule_ticket *ticket)
+{
+    enum aw_class class_ = class_at(now, ticket);
+    int64_t       most = target_minutes[class_] * MINUTE_MS;
+    int64_t       until = tick(ticket->departs_at) - now - 15 * MINUTE_MS;
+
+    if (class_ == AW_CLASS_IMMINENT && ticket->departs_at != 0 && until < most)
+        most = until;
+    return most < MINUTE_MS ? MINUTE_MS : most;
+}
+
+bool
+rule_overtakes(aw_ms wall, const struct rule_ticket *taken, const struct rule_ticket *other)
+{
+    int64_t now = (int64_t)wall;
+    bool    care = class_at(now, taken) == AW_CLASS_CARE, other_care = class_at(now, other) == AW_CLASS_CARE;
+    bool    danger = is_in_danger(now, taken), other_danger = is_in_danger(now, other);
+
+    if (care || other_care)
+        return other_care && (!care || tick(other->age) < tick(taken->age));
+    if (danger || other_danger)
+        return other_danger && (!danger || tick(other->departs_at) < tick(taken->departs_at));
+    /* Which has used up the larger part of its time? */
+    return (long double)waited(now, other) * (long double)allowed(now, taken) >
+           (long double)waited(now, taken) * (long double)allowed(now, other);
+}

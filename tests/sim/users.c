@@ -1,0 +1,635 @@
+/* users.c - gateways, agents and a supervisor, at the level of submissions: what an io thread would push for them, and what they
+ * are told. They remember what they asked for and not yet got, and ask again after a crash, as clients do.
+ */
+#include "sim/world.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MINUTE_MS  UINT64_C(60000)
+#define HOUR_MS    UINT64_C(3600000)
+#define BODY_BYTES (120U * 1024U)
+
+static const char                   body[BODY_BYTES];
+static const uint32_t               lanes_of_main[] = {0};
+static const uint32_t               lanes_of_two[] = {0, 2};
+static const struct aw_account_name accounts[] = {{{"web", 3}, {"main", 4}}};
+
+static uint32_t
+below(struct world *world, uint32_t end)
+{
+    return random_below(&world->random, end);
+}
+
+void
+users_init(struct world *world)
+{
+    for (uint32_t i = 0; i < MODEL_AGENTS; i++)
+        world->agent[i] = (struct agent){.name = aw_slice_str(model_agents[i]), .next_op = 1};
+    world->agent[2].lanes = lanes_of_main;
+    world->agent[2].lane_count = 1;
+    world->agent[3].lanes = lanes_of_two;
+    world->agent[3].lane_count = 2;
+}
+
+/* --- submissions -------------------------------------------------------------------------------------------------------------- */
+
+/* NULL: as many are out as may be. */
+static struct op *
+new_op(struct world *world, enum op_kind kind)
+{
+    uint32_t end = kind == OP_CANCEL ? WORLD_OPS_MAX : WORLD_OPS_MAX - 2 * MODEL_AGENTS; /* who gives up always has a place */
+
+    for (uint32_t i = 0; i < end; i++) {
+        struct op *op = &world->op[i];
+
+        if (op->is_out || op->is_kept)
+            continue;
+        op->kind = kind;
+        op->parked = NULL;
+        op->submission = (struct aw_submission){
+            .kind = AW_SUBMIT_COMMANDS, .owner = op, .entries = op->entries, .count = 1, .woken_lane = AW_LANE_NONE};
+        op->entries[0] = (struct aw_entry){.point = {.index = 0}};
+        return op;
+    }
+    return NULL;
+}
+
+static void
+submit(struct world *world, struct op *op)
+{
+    op->is_out = true;
+    if (!aw_ring_try_push(&world->in, &op->submission))
+        sim_broken("a mailbox with a slot for each submission is full");
+}
+
+/* --- gateways ----------------------------------------------------------------------------------------------------------------- */
+
+static bool
+post(struct world *world)
+{
+    struct model         *model = &world->model;
+    struct op            *op = new_op(world, OP_POST);
+    bool                  again = model->source_count > 0 && below(world, 4) == 0;
+    struct aw_in_message *in;
+    struct model_source  *source;
+    uint32_t              number = again ? below(world, model->source_count) : model->source_count;
+
+    if (op == NULL || number == MODEL_SOURCES_MAX)
+        return false;
+    source = &model->sources[number];
+    if (!again) {
+        static const enum aw_class classes[] = {AW_CLASS_CARE, AW_CLASS_DISRUPTED, AW_CLASS_GENERAL, AW_CLASS_GENERAL,
+                                                AW_CLASS_OTHER};
+        bool                       is_late = below(world, 6) == 0;
+
+        *source = (struct model_source){.customer = below(world, MODEL_CUSTOMERS),
+                                        .class_ = classes[below(world, AW_ARRAY_LEN(classes))],
+                                        .received_at = is_late ? world->now - below(world, 30 * (uint32_t)HOUR_MS) : 0};
+        model->source_count++;
+    }
+    op->number = number;
+    op->identity = (struct aw_hash128){source->customer, 1};
+    op->entries[0].command.kind = AW_COMMAND_MESSAGE;
+    in = &op->entries[0].command.in.message;
+    *in = (struct aw_in_message){.id_hash = {number, 2},
+                                 .identities = &op->identity,
+                                 .identity_count = 1,
+                                 .channel = accounts[0].channel,
+                                 .account = accounts[0].account,
+                                 .lane = source->customer % 4 == 0 ? AW_SLICE("de") : (struct aw_slice){NULL, 0},
+                                 .received_at = source->received_at,
+                                 .class_ = source->class_,
+                                 .body = aw_slice_of(body, below(world, 30) == 0 ? BODY_BYTES : 20 + below(world, 300))};
+    WORLD_TRACE(world, "post %u of %u", number, source->customer);
+    submit(world, op);
+    return true;
+}
+
+static void
+on_post(struct world *world, struct op *op)
+{
+    const struct aw_outcome_of *out = &op->entries[0].command.out;
+    const struct model_source  *source = &world->model.sources[op->number];
+
+    if (out->err == AW_E_STORE_FULL)
+        sim_faults_count(&world->faults, SIM_MAP_FULL);
+    if (out->err == AW_E_TABLE_FULL)
+        sim_faults_count(&world->faults, SIM_TABLE_FULL);
+    if (out->err != AW_OK)
+        return;
+    if (source->seq == 0)
+        sim_broken("source %u was accepted, and is not durable", op->number);
+    if (out->u.message.duplicate ? out->u.message.first_seq != source->seq && out->u.message.first_seq != source->seq_before
+                                 : out->seq != source->seq && out->seq != source->seq_before)
+        sim_broken("source %u: its receipt names %llu, its record is %llu", op->number,
+                   (unsigned long long)(out->u.message.duplicate ? out->u.message.first_seq : out->seq),
+                   (unsigned long long)source->seq);
+}
+
+static bool
+take_replies(struct world *world)
+{
+    struct op *op = new_op(world, OP_REPLY_LEASE);
+
+    if (op == NULL)
+        return false;
+    op->entries[0].command.kind = AW_COMMAND_REPLY_LEASE;
+    op->entries[0].command.in.reply_lease = (struct aw_in_reply_lease){.accounts = accounts,
+                                                                       .account_count = 1,
+                                                                       .max = 1 + below(world, WORLD_ENTRIES_MAX),
+                                                                       .lease_ms = 5000 + 97 * world->reply_pulls++ % 60000,
+                                                                       .gateway = AW_SLICE("gate"),
+                                                                       .replies = op->replies};
+    submit(world, op);
+    return true;
+}
+
+static void
+report(struct world *world, const struct aw_out_reply *reply)
+{
+    struct op *op = new_op(world, OP_REPLY_STATUS);
+    bool       fails = !world->heals && below(world, 4) == 0;
+
+    if (op == NULL || (!world->heals && below(world, 8) == 0))
+        return; /* it forgets to */
+    op->number = (uint32_t)reply->reply.seq;
+    op->entries[0].command.kind = AW_COMMAND_REPLY_STATUS;
+    op->entries[0].command.in.reply_status =
+        (struct aw_in_reply_status){.reply = reply->reply,
+                                    .fence = reply->fence,
+                                    .state = fails ? AW_REPLY_FAILED : AW_REPLY_SENT,
+                                    .code = fails ? AW_SLICE("busy") : (struct aw_slice){NULL, 0},
+                                    .by = AW_SLICE("gate")};
+    submit(world, op);
+}
+
+static void
+on_replies(struct world *world, struct op *op)
+{
+    const struct aw_outcome_of *out = &op->entries[0].command.out;
+    struct aw_out_reply         replies[WORLD_ENTRIES_MAX];
+    uint32_t                    count = out->u.reply_lease.count;
+
+    if (out->err != AW_OK)
+        sim_broken("replies are refused: %s", aw_err_name(out->err));
+    memcpy(replies, op->replies, sizeof(replies)); /* what is submitted next may have this place */
+    for (uint32_t i = 0; i < count; i++) {
+        struct model_reply *reply = model_find_reply(&world->model, replies[i].reply.seq);
+
+        if (reply != NULL && reply->sent_seq != 0 && reply->sent_seq < replies[i].fence)
+            sim_broken("reply %llu was sent, and is given out once more", (unsigned long long)reply->seq);
+        /* A late word that it was sent may stand in the same group as a lease, which then nobody sees any more. */
+        if (reply == NULL || (reply->sent_seq == 0 && reply->fence < replies[i].fence))
+            sim_broken("reply %llu was given out under %llu, durable is %llu (in state %d)",
+                       (unsigned long long)replies[i].reply.seq, (unsigned long long)replies[i].fence,
+                       reply == NULL ? 0 : (unsigned long long)reply->fence, reply == NULL ? 0 : (int)reply->state);
+        report(world, &replies[i]);
+    }
+}
+
+/* --- pulls -------------------------------------------------------------------------------------------------------------------- */
+
+static void
+note_taken(struct world *world, struct aw_in_lease *lease, const struct aw_head *head)
+{
+    struct model_ticket *ticket = model_in_slot(&world->model, head->slot);
+
+    lease->taken_from[0] = (struct aw_lane_queues){.lane = (uint16_t)head->lane, .queues = (uint8_t)(1U << head->queue)};
+    lease->taken_count = 1;
+    if (ticket != NULL)
+        ticket->in_hand++;
+    world->choices_out++;
+}
+
+static void
+add_choice(struct world *world, struct op *op, const struct aw_choice *choice)
+{
+    const struct agent *agent = &world->agent[op->agent];
+    struct aw_in_lease *lease = &op->entries[op->submission.count].command.in.lease;
+
+    op->entries[op->submission.count].command = (struct aw_command){.kind = AW_COMMAND_LEASE};
+    *lease = (struct aw_in_lease){.slot = choice->head.slot,
+                                  .version = choice->head.version,
+                                  .through = choice->head.lane + 1,
+                                  .agent = agent->name,
+                                  .lease_ms = world->heals ? HOUR_MS : 5000 + below(world, 120000),
+                                  .choice = {.at = world->wall,
+                                             .order = world->order,
+                                             .seen_seq = choice->seen_seq,
+                                             .taken_seq = choice->taken_seq,
+                                             .queue = (uint8_t)choice->head.queue,
+                                             .lanes = agent->lanes,
+                                             .lane_count = agent->lane_count,
+                                             .taken_at = world->mono}};
+    if (choice->head.queue != AW_CHOICE_ASIDE)
+        note_taken(world, lease, &choice->head);
+    op->submission.count++;
+}
+
+/* The same imminent ticket lies in two queues: its second entry goes back with the first. */
+static bool
+has_choice(struct op *op, const struct aw_head *head)
+{
+    for (uint32_t i = 0; i < op->submission.count; i++) {
+        struct aw_in_lease *lease = &op->entries[i].command.in.lease;
+
+        if (lease->slot != head->slot || lease->version != head->version)
+            continue;
+        lease->taken_from[0].queues |= (uint8_t)(1U << head->queue);
+        return true;
+    }
+    return false;
+}
+
+/* What waits aside only the committer knows: it fills in empty choices. */
+static void
+ask_aside(struct world *world, struct op *op)
+{
+    struct aw_choice none = {.head.queue = AW_CHOICE_ASIDE, .seen_seq = aw_lanes_published(world->lanes)};
+
+    if (aw_lanes_directory_asides(&world->directory, false) == 0 || op->submission.count == WORLD_ENTRIES_MAX)
+        return;
+    none.taken_seq = none.seen_seq;
+    add_choice(world, op, &none);
+}
+
+static bool
+park(struct world *world, uint32_t number, struct op *op)
+{
+    struct agent *agent = &world->agent[number];
+    bool          is_new = op == NULL;
+
+    if (is_new)
+        op = new_op(world, OP_PARK);
+    if (op == NULL)
+        return false;
+    if (is_new) {
+        op->agent = number;
+        op->submission.kind = AW_SUBMIT_PARK;
+        op->submission.park = (struct aw_park){.agent = agent->name,
+                                               .order = &world->order,
+                                               .lanes = agent->lanes,
+                                               .lane_count = agent->lane_count,
+                                               .nodes = op->node,
+                                               .woken_lane = AW_LANE_NONE};
+        for (unsigned i = 0; i < AW_ARRAY_LEN(op->node); i++)
+            aw_list_init(&op->node[i].link);
+    }
+    agent->parked = op;
+    op->is_kept = true;
+    WORLD_TRACE(world, "%s parks", model_agents[number]);
+    submit(world, op);
+    return true;
+}
+
+/* Takes up to `max`, most urgent first; `parked`: the pull that was woken for it. */
+static bool
+pull(struct world *world, uint32_t number, struct op *parked)
+{
+    struct agent             *agent = &world->agent[number];
+    struct op                *op = new_op(world, OP_PULL);
+    uint32_t                  max = 1 + below(world, 2);
+    const struct aw_choice_of of = {.lanes = world->lanes,
+                                    .directory = &world->directory,
+                                    .lane_list = agent->lanes,
+                                    .lane_count = agent->lane_count,
+                                    .order = &world->order};
+    struct aw_choice          choice;
+
+    if (op == NULL)
+        return parked != NULL && park(world, number, parked);
+    op->agent = number;
+    op->parked = parked;
+    op->submission.count = 0;
+    while (op->submission.count < max && world->choices_out < WORLD_CHOICES_MAX && !aw_lanes_is_shut(world->lanes) &&
+           aw_choice_take(&of, world->wall, &choice)) {
+        WORLD_TRACE(world, "%s takes slot %u version %u", model_agents[number], choice.head.slot, choice.head.version);
+        model_judge_choice(&world->model, choice.head.slot, choice.head.version, world->wall, agent->lanes, agent->lane_count);
+        if (!has_choice(op, &choice.head))
+            add_choice(world, op, &choice);
+    }
+    if (op->submission.count < max)
+        ask_aside(world, op);
+    if (op->submission.count == 0)
+        return parked != NULL || below(world, 2) == 0 ? park(world, number, parked) : false;
+    op->submission.pull = parked == NULL ? NULL : &parked->submission.park;
+    if (parked != NULL) {
+        op->submission.woken_lane = parked->submission.park.woken_lane;
+        parked->submission.park.woken_lane = AW_LANE_NONE;
+    }
+    agent->is_pulling = true;
+    submit(world, op);
+    return true;
+}
+
+static void
+on_park(struct world *world, struct op *op)
+{
+    struct agent *agent = &world->agent[op->agent];
+
+    agent->parked = NULL;
+    if (op->submission.err == AW_OK && op->submission.park.end != AW_PARK_CANCELLED)
+        (void)pull(world, op->agent, op);
+    else
+        op->is_kept = false;
+}
+
+static void
+on_granted(struct world *world, struct agent *agent, const struct aw_command *command)
+{
+    const struct aw_out_lease *out = &command->out.u.lease;
+    struct token              *token = &agent->tokens[agent->token_count++ % WORLD_TOKENS_MAX];
+
+    if (out->lease.fence > world->model.read_seq)
+        sim_broken("a lease was answered, and is not durable");
+    *token = (struct token){.lease = out->lease, .ticket = out->ticket, .message_seq = out->message_seq};
+}
+
+static void
+on_pull(struct world *world, struct op *op)
+{
+    struct agent *agent = &world->agent[op->agent];
+    bool          got = false;
+
+    agent->is_pulling = false;
+    for (uint32_t i = 0; i < op->submission.count; i++) {
+        const struct aw_command *command = &op->entries[i].command;
+        struct model_ticket     *ticket = model_in_slot(&world->model, command->in.lease.slot);
+
+        if (op->submission.err == AW_OK && command->in.lease.taken_count > 0 && ticket != NULL && ticket->in_hand > 0)
+            ticket->in_hand--;
+        world->choices_out -= command->in.lease.taken_count;
+        if (op->submission.err != AW_OK)
+            continue;
+        got |= command->out.err == AW_OK;
+        if (command->out.err == AW_OK)
+            on_granted(world, agent, command);
+        else if (command->out.err != AW_E_STALE && command->out.err != AW_E_TABLE_FULL)
+            sim_broken("a lease is refused: %s", aw_err_name(command->out.err));
+    }
+    if (op->parked != NULL && !got && op->submission.err == AW_OK)
+        (void)pull(world, op->agent, op->parked); /* it keeps its place */
+    else if (op->parked != NULL)
+        op->parked->is_kept = false;
+}
+
+/* --- work --------------------------------------------------------------------------------------------------------------------- */
+
+static bool
+is_last_word(enum aw_command_kind kind)
+{
+    return kind != AW_COMMAND_EXTEND && kind != AW_COMMAND_REPLY;
+}
+
+static void
+fill_reply(struct world *world, struct op *op, const struct token *token)
+{
+    op->entries[0].command.in.fenced.reply = (struct aw_in_reply){.is_there = true,
+                                                                  .to = {.seq = token->message_seq},
+                                                                  .to_ticket = token->ticket,
+                                                                  .channel = accounts[0].channel,
+                                                                  .account = accounts[0].account,
+                                                                  .body = {.bytes = aw_slice_of(body, 40), .len = 40}};
+    (void)world;
+}
+
+/* An agent does something with a ticket, or what it is no longer entitled to do. */
+static bool
+work(struct world *world, uint32_t number)
+{
+    static const enum aw_command_kind kinds[] = {AW_COMMAND_COMPLETE, AW_COMMAND_COMPLETE, AW_COMMAND_COMPLETE,
+                                                 AW_COMMAND_EXTEND,   AW_COMMAND_REPLY,    AW_COMMAND_RELEASE,
+                                                 AW_COMMAND_DECLINE,  AW_COMMAND_TRANSFER, AW_COMMAND_DEFER};
+    struct agent                     *agent = &world->agent[number];
+    uint32_t                          count = agent->token_count < WORLD_TOKENS_MAX ? agent->token_count : WORLD_TOKENS_MAX;
+    struct token                     *token = count == 0 ? NULL : &agent->tokens[below(world, count)];
+    struct op                        *op;
+    enum aw_command_kind              kind = world->heals ? AW_COMMAND_COMPLETE : kinds[below(world, AW_ARRAY_LEN(kinds))];
+    bool                              again = token != NULL && token->last_op != 0 && below(world, world->heals ? 8 : 3) == 0;
+    struct aw_in_fenced              *in;
+
+    if (token == NULL || (token->has_ended && below(world, 3) != 0) || (op = new_op(world, OP_FENCED)) == NULL)
+        return false;
+    if (again)
+        kind = token->last_kind;
+    op->agent = number;
+    op->number = (uint32_t)(token - agent->tokens);
+    op->entries[0].command.kind = kind;
+    in = &op->entries[0].command.in.fenced;
+    *in = (struct aw_in_fenced){.lease = token->lease,
+                                .agent = agent->name,
+                                .op_hash = again ? token->last_op : (uint64_t)(number + 1) << 32 | agent->next_op++,
+                                .lease_ms = kind == AW_COMMAND_EXTEND ? 5000 + below(world, 60000) : 0};
+    if (kind == AW_COMMAND_REPLY || (kind == AW_COMMAND_COMPLETE && in->op_hash % 3 == 0))
+        fill_reply(world, op, token);
+    if (kind == AW_COMMAND_TRANSFER && in->op_hash % 2 == 0)
+        op->entries[0].command.in.transfer.lane = AW_SLICE("de");
+    else if (kind == AW_COMMAND_TRANSFER)
+        op->entries[0].command.in.transfer.to = world->agent[in->op_hash % MODEL_AGENTS].name;
+    if (kind == AW_COMMAND_DEFER) {
+        op->entries[0].command.in.defer.until = world->now + 10000 + below(world, 600000);
+        op->entries[0].command.in.defer.reason = AW_DEFER_CUSTOMER;
+    }
+    token->last_kind = kind;
+    token->last_op = in->op_hash;
+    WORLD_TRACE(world, "%s: %s under %llu%s", model_agents[number], aw_command_name(kind), (unsigned long long)in->lease.fence,
+                again ? " again" : "");
+    submit(world, op);
+    return true;
+}
+
+/* Refused although the lease runs: `expires_at` is known to lie ahead of everything that the committer has done so far. */
+static void
+judge_lost(const struct world *world, const struct aw_command *command)
+{
+    const struct aw_in_fenced *in = &command->in.fenced;
+    const struct model        *model = &world->model;
+
+    for (uint32_t i = 0; i < model->ticket_count; i++) {
+        const struct model_ticket *ticket = &model->tickets[i];
+
+        if (ticket->state == AW_TICKET_LEASED && ticket->fence == in->lease.fence && world->now < ticket->expires_at)
+            sim_broken("token %llu is told lost (%s), and its lease runs", (unsigned long long)in->lease.fence,
+                       aw_err_name(command->out.err));
+    }
+}
+
+/* Nothing changed and it is well: this must have been said before. */
+static void
+judge_repeat(const struct world *world, const struct aw_command *command)
+{
+    const struct aw_in_fenced *in = &command->in.fenced;
+    const struct model        *model = &world->model;
+
+    if (command->kind == AW_COMMAND_EXTEND || command->kind == AW_COMMAND_REPLY)
+        return;
+    for (uint32_t i = 0; i < model->ticket_count; i++) {
+        const struct model_ticket *ticket = &model->tickets[i];
+
+        if (ticket->ended_fence == in->lease.fence &&
+            (ticket->ended_kind != command->kind ||
+             (uint32_t)(ticket->ended_op ^ ticket->ended_op >> 32) != (uint32_t)(in->op_hash ^ in->op_hash >> 32)))
+            sim_broken("token %llu: told that a %s was done before, which it was not", (unsigned long long)in->lease.fence,
+                       aw_command_name(command->kind));
+    }
+}
+
+static void
+on_fenced(struct world *world, struct op *op)
+{
+    const struct aw_command *command = &op->entries[0].command;
+    struct token            *token = &world->agent[op->agent].tokens[op->number];
+    enum aw_err              err = command->out.err;
+    bool                     is_same = token->lease.fence == command->in.fenced.lease.fence;
+
+    if (command->out.changed && command->out.seq > world->model.read_seq)
+        sim_broken("a %s was answered, and is not durable", aw_command_name(command->kind));
+    if (command->out.changed && world->model.records[command->out.seq].kind != command->kind)
+        sim_broken("record %llu is no %s", (unsigned long long)command->out.seq, aw_command_name(command->kind));
+    if (err == AW_OK && !command->out.changed)
+        judge_repeat(world, command);
+    if (err == AW_E_STORE_FULL)
+        sim_broken("a %s is refused for lack of room", aw_command_name(command->kind));
+    if (err == AW_E_LEASE_LOST || (err == AW_E_NOT_FOUND && command->out.u.lease.refusal == AW_TRANSFER_GOES))
+        judge_lost(world, command);
+    if (!is_same)
+        return;
+    if (err == AW_E_NEW_MESSAGES || (err == AW_OK && command->kind == AW_COMMAND_EXTEND))
+        token->message_seq = command->out.u.lease.message_seq;
+    if (err == AW_E_LEASE_LOST || (err == AW_OK && is_last_word(command->kind)))
+        token->has_ended = true;
+}
+
+/* --- supervisors -------------------------------------------------------------------------------------------------------------- */
+
+static bool
+steer_lane(struct world *world, struct op *op)
+{
+    enum aw_lane_pause pause = world->heals || below(world, 2) == 0 ? AW_LANE_OPEN : (enum aw_lane_pause)below(world, 4);
+
+    op->entries[0].command.kind = AW_COMMAND_LANE;
+    op->entries[0].command.in.lane =
+        (struct aw_in_lane){.name = below(world, 3) == 0 ? AW_SLICE("main") : AW_SLICE("de"), .pause = pause};
+    submit(world, op);
+    return true;
+}
+
+static bool
+steer(struct world *world)
+{
+    static const enum aw_command_kind kinds[] = {AW_COMMAND_HOLD, AW_COMMAND_UNHOLD, AW_COMMAND_CANCEL, AW_COMMAND_PLACE};
+    struct op                        *op = new_op(world, OP_DESK);
+    struct aw_in_ticket              *in;
+
+    if (op == NULL)
+        return false;
+    if (world->model.ticket_count == 0 || below(world, 3) == 0)
+        return steer_lane(world, op);
+    op->entries[0].command.kind = world->heals ? AW_COMMAND_UNHOLD : kinds[below(world, AW_ARRAY_LEN(kinds))];
+    in = &op->entries[0].command.in.ticket;
+    *in = (struct aw_in_ticket){.ticket = world->model.tickets[below(world, world->model.ticket_count)].id,
+                                .by = AW_SLICE("eva"),
+                                .class_ = AW_CLASS_NONE};
+    if (op->entries[0].command.kind == AW_COMMAND_HOLD && below(world, 2) == 0)
+        in->until = world->now + below(world, 600000);
+    if (op->entries[0].command.kind == AW_COMMAND_PLACE)
+        in->lane = below(world, 2) == 0 ? AW_SLICE("main") : AW_SLICE("de");
+    WORLD_TRACE(world, "%s of ticket %llu", aw_command_name(op->entries[0].command.kind), (unsigned long long)in->ticket.seq);
+    submit(world, op);
+    return true;
+}
+
+/* --- all of them -------------------------------------------------------------------------------------------------------------- */
+
+bool
+users_act(struct world *world)
+{
+    uint32_t what = below(world, 32), number = below(world, MODEL_AGENTS);
+
+    if (aw_committer_role(world->committer) == AW_ROLE_STARTING)
+        return false;
+    if (what < 11 && !world->heals)
+        return post(world);
+    if (what < 19)
+        return !world->agent[number].is_pulling && world->agent[number].parked == NULL && pull(world, number, NULL);
+    if (what < 27)
+        return work(world, number);
+    if (what < 30)
+        return take_replies(world);
+    return steer(world);
+}
+
+static void
+on_answer(struct world *world, struct op *op)
+{
+    const struct aw_command *command = &op->entries[0].command;
+
+    if (op->submission.err != AW_OK && aw_committer_role(world->committer) != AW_ROLE_BROKEN)
+        sim_broken("a submission comes back with %s", aw_err_name(op->submission.err));
+    if (op->kind == OP_PULL) {
+        on_pull(world, op);
+        return;
+    }
+    if (op->kind == OP_PARK) {
+        on_park(world, op);
+        return;
+    }
+    if (op->submission.err != AW_OK)
+        return;
+    if (op->kind != OP_CANCEL && command->out.err == AW_OK && command->out.changed && command->out.seq > world->model.read_seq)
+        sim_broken("a %s was answered, and is not durable", aw_command_name(command->kind));
+    if (op->kind == OP_POST)
+        on_post(world, op);
+    else if (op->kind == OP_FENCED)
+        on_fenced(world, op);
+    else if (op->kind == OP_REPLY_LEASE)
+        on_replies(world, op);
+}
+
+bool
+users_take_answer(struct world *world)
+{
+    struct aw_submission *submission = aw_ring_try_pop(&world->out);
+    struct op            *op;
+
+    if (submission == NULL)
+        return false;
+    op = submission->owner;
+    if (!op->is_out)
+        sim_broken("a submission comes back twice");
+    op->is_out = false;
+    WORLD_TRACE(world, "answer %d: %s %s %s", (int)op->kind, aw_err_name(op->submission.err),
+                submission->kind == AW_SUBMIT_COMMANDS ? aw_command_name(op->entries[0].command.kind) : "",
+                submission->kind == AW_SUBMIT_COMMANDS ? aw_err_name(op->entries[0].command.out.err) : "");
+    on_answer(world, op);
+    return true;
+}
+
+void
+users_cancel_parked(struct world *world)
+{
+    for (uint32_t i = 0; i < MODEL_AGENTS; i++) {
+        struct op *op = world->agent[i].parked == NULL ? NULL : new_op(world, OP_CANCEL);
+
+        if (op == NULL)
+            continue; /* nobody to give up, or all are about to */
+        op->submission.kind = AW_SUBMIT_CANCEL;
+        op->submission.target = &world->agent[i].parked->submission;
+        submit(world, op);
+    }
+}
+
+void
+users_lose_all(struct world *world)
+{
+    for (uint32_t i = 0; i < WORLD_OPS_MAX; i++)
+        world->op[i].is_out = world->op[i].is_kept = false;
+    for (uint32_t i = 0; i < MODEL_AGENTS; i++) {
+        world->agent[i].is_pulling = false;
+        world->agent[i].parked = NULL;
+    }
+    for (uint32_t i = 0; i < world->model.ticket_count; i++)
+        world->model.tickets[i].in_hand = 0;
+    world->choices_out = 0;
+}
