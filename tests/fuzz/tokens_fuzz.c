@@ -1,5 +1,5 @@
-/* tokens_fuzz.c - any bytes as a file of tokens. What is taken keeps its bounds, is found by its hash, and is the same token when it
- * is written and read again; what is refused is refused with words. */
+/* tokens_fuzz.c - any bytes as a file of tokens. What is taken keeps its bounds, is found by its hash, and is the same token when
+ * it is written and read again; what is refused is refused with words. */
 #include "access/line.h"
 #include "access/tokens.h"
 #include "base/arena.h"
