@@ -37,8 +37,8 @@ split(const char *address, char *host, size_t host_room, const char **ret_port)
     return true;
 }
 
-static void
-format(int fd, char text[AW_ADDRESS_TEXT_BYTES])
+void
+aw_listen_address(int fd, char text[AW_ADDRESS_TEXT_BYTES])
 {
     struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
     socklen_t               len = sizeof(address);
@@ -77,7 +77,7 @@ aw_listen(const char *address, int *ret_fd, char ret_text[AW_ADDRESS_TEXT_BYTES]
         return err;
     }
     freeaddrinfo(found);
-    format(fd, ret_text);
+    aw_listen_address(fd, ret_text);
     *ret_fd = fd;
     return AW_OK;
 }

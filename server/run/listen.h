@@ -9,6 +9,8 @@
 
 #define AW_ADDRESS_TEXT_BYTES 64
 
+/* Where a listening socket listens; "" when it can't be told. */
+void aw_listen_address(int fd, char ret_text[AW_ADDRESS_TEXT_BYTES]);
 /* Non-blocking, close-on-exec. `ret_text`: where it really listens, "127.0.0.1:40123". */
 AW_MUST_USE enum aw_err aw_listen(const char *address, int *ret_fd, char ret_text[AW_ADDRESS_TEXT_BYTES], struct aw_why *why);
 

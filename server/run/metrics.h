@@ -36,8 +36,9 @@ enum aw_metric {
     AW_METRIC_RECORDS,
     AW_METRIC_BATCHES,
     AW_METRIC_CHECKPOINTS,
-    AW_METRIC_ROLE,        /* enum aw_role; the committer's block */
-    AW_METRIC_FLUSH_BEGAN, /* monotonic ms when the flush under way began; 0: none */
+    AW_METRIC_ROLE,            /* enum aw_role; the committer's block */
+    AW_METRIC_COMMITTER_TURNS, /* for the watchdog: it moves as long as the committer does */
+    AW_METRIC_FLUSH_BEGAN,     /* monotonic ms when the flush under way began; 0: none */
     AW_METRIC_START_FAILED,
     AW_METRIC_TLS_SETTLED,  /* connections with TLS that came to an io thread, less those that shake hands just now */
     AW_METRIC_STOP,         /* main asks the committer's thread to end */

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -310,13 +311,37 @@ open_listeners(struct aw_server *server, struct aw_why *why)
 {
     enum aw_err err = AW_OK;
 
-    if (server->settings.listen[0] != '\0')
+    if (server->plain.fd < 0 && server->settings.listen[0] != '\0')
         err = aw_listen(server->settings.listen, &server->plain.fd, server->plain.text, why);
-    if (err == AW_OK && server->settings.tls_listen[0] != '\0')
+    if (err == AW_OK && server->tls.fd < 0 && server->settings.tls_listen[0] != '\0')
         err = aw_listen(server->settings.tls_listen, &server->tls.fd, server->tls.text, why);
     if (err == AW_OK && server->tls.fd >= 0)
         err = aw_server_load_tls(server, &server->ssl_ctx, why);
     return err;
+}
+
+/* Sockets that were handed down stand for the settings of the same name, and are judged as those are: by where they listen. */
+static enum aw_err
+meet_manager(struct aw_server *server, struct aw_why *why)
+{
+    struct aw_inherited sockets;
+    enum aw_err         err = aw_notify_init(&server->notify, why);
+
+    if (err == AW_OK)
+        err = aw_notify_inherit(&sockets, why);
+    if (err != AW_OK)
+        return err;
+    server->plain.fd = sockets.plain_fd;
+    server->tls.fd = sockets.tls_fd;
+    if (sockets.plain_fd >= 0) {
+        memcpy(server->plain.text, sockets.plain_text, sizeof(server->plain.text));
+        server->settings.listen = server->plain.text;
+    }
+    if (sockets.tls_fd >= 0) {
+        memcpy(server->tls.text, sockets.tls_text, sizeof(server->tls.text));
+        server->settings.tls_listen = server->tls.text;
+    }
+    return AW_OK;
 }
 
 static enum aw_err
@@ -324,6 +349,8 @@ start(struct aw_server *server, struct aw_why *why)
 {
     enum aw_err err = aw_wake_init(&server->wake, why);
 
+    if (err == AW_OK)
+        err = meet_manager(server, why);
     if (err == AW_OK)
         err = aw_settings_check(&server->settings, why); /* again, now that the number of io threads is known */
     /* Before the rest: it goes on beside all that follows. */
@@ -349,6 +376,7 @@ start(struct aw_server *server, struct aw_why *why)
     if (server->loop == NULL)
         return aw_why(why, AW_E_MEMORY, "no memory for the event loop");
     watch(server);
+    aw_server_watch_notify(server);
     aw_server_log_rules(server, "rules");
     aw_latch_set(&server->is_served);
     aw_wake_up(aw_committer_wake(server->committer));
@@ -408,6 +436,7 @@ free_server(struct aw_server *server)
         ev_loop_destroy(server->loop);
     aw_spare_fini(&server->spare);
     aw_wake_fini(&server->wake);
+    aw_notify_fini(&server->notify);
     free(server);
 }
 
@@ -431,6 +460,7 @@ prepare_process(struct aw_server *server)
     server->began_at = aw_clock_mono();
     server->plain.fd = -1;
     server->tls.fd = -1;
+    server->notify.fd = -1;
     aw_spare_init(&server->spare);
 }
 
@@ -457,6 +487,7 @@ aw_server_run(const struct aw_settings *settings, struct aw_why *why)
     err = start(server, why);
     if (err == AW_OK)
         ev_run(server->loop, 0);
+    aw_notify_tell(&server->notify, "STOPPING=1\nSTATUS=answering what is in flight");
     stop_threads(server);
     if (err == AW_OK && server->start_err != AW_OK) {
         err = server->start_err;

@@ -201,6 +201,7 @@ aw_server_commit(void *arg)
         return NULL;
     }
     while (server->is_ready && !is_over(server)) {
+        aw_metric_add(server->committer_metrics, AW_METRIC_COMMITTER_TURNS, 1);
         if (aw_committer_step(server->committer, aw_clock_wall(), aw_clock_mono()) == 0)
             nap(server);
     }

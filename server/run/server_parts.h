@@ -3,6 +3,7 @@
  * server.c         who is made of what, in which order, and how it ends
  * server_commit.c  the committer's thread
  * server_accept.c  listeners, and connections on their way to the io threads and back
+ * server_notify.c  what the service manager is told
  * server_reload.c  what SIGHUP reads anew
  */
 #ifndef AW_RUN_SERVER_PARTS_H
@@ -12,6 +13,7 @@
 #include "run/forecaster.h"
 #include "run/io.h"
 #include "run/listen.h"
+#include "run/notify.h"
 #include "run/orderbook.h"
 #include "run/rulebook.h"
 #include "run/server.h"
@@ -70,7 +72,12 @@ struct aw_server {
     struct ev_signal     terminate, interrupt, hangup;
     struct aw_rulebook  *rulebook;
     struct aw_orderbook *orderbook;
-    struct aw_tokenbook *tokenbook;  /* NULL: nobody needs a token */
+    struct aw_tokenbook *tokenbook; /* NULL: nobody needs a token */
+    struct aw_notify     notify;
+    struct ev_timer      notify_timer;
+    enum aw_role         notified_role; /* what the service manager was told last */
+    uint64_t             notified_turns;
+    uint64_t             notified_progress;
     struct ev_timer      hand_again; /* while a mailbox had no room for new rules, tokens or another order */
 };
 
@@ -85,6 +92,10 @@ void aw_server_watch_listeners(struct aw_server *server);
 void aw_server_close_listeners(struct aw_server *server);
 /* Takes what the io threads gave back. True: an order or tokens came back, and others may wait for that. */
 bool aw_server_take_departures(struct aw_server *server);
+
+/* server_notify.c */
+/* Tells the service manager, if one wants to know, from now on until the loop ends. */
+void aw_server_watch_notify(struct aw_server *server);
 
 /* server_reload.c */
 struct aw_order_settings aw_server_order_settings(const struct aw_settings *settings);

@@ -648,9 +648,12 @@ class Server:
 
     def spawn(self):
         """Starts the process without waiting for anything."""
-        check(self.process is None, "one process at a time")
         command = [program("aswolkd"), "--dev", "--data", self.folder, "--listen", self.listen]
         command += ["--tls-listen", self.tls_listen, "--io-threads", str(self.io_threads)] + self.args
+        return self.spawn_command(command)
+
+    def spawn_command(self, command, **how):
+        check(self.process is None, "one process at a time")
         env = dict(os.environ, **self.env)
         self.lines = queue.Queue()
         self.process = subprocess.Popen(
@@ -660,6 +663,7 @@ class Server:
             stderr=subprocess.STDOUT,
             env=env,
             cwd=os.path.dirname(self.folder),
+            **how,
         )
         self.reader = threading.Thread(target=self._read, args=(self.process, self.lines), daemon=True)
         self.reader.start()
