@@ -250,7 +250,7 @@ on_request(void *user, struct aw_request *request)
     }
     if (allow.len > 0 && !allow.failed)
         aw_request_fail_with(request, &(struct aw_problem){.err = AW_E_METHOD, .detail = aw_buffer_slice(&allow)},
-                             &(struct aw_header_field){AW_SLICE("allow"), aw_buffer_slice(&allow)});
+                             &(struct aw_header_field){AW_SLICE("allow"), aw_buffer_slice(&allow)}, 1);
     else
         aw_request_fail(request, &(struct aw_problem){.err = AW_E_NOT_FOUND, .detail = AW_SLICE("there is no such path")});
 }

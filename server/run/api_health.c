@@ -109,6 +109,7 @@ on_counted(struct aw_call *call)
                                     .directory = shared->directory,
                                     .order = aw_surge_copy_order(call->io, NULL, 0),
                                     .surge = &call->io->surge.view,
+                                    .gateways = shared->gateways,
                                     .now = call->io->wall};
     struct aw_buffer        buffer;
 

@@ -1,6 +1,7 @@
 /* api_messages.c - posting messages, one or many, and looking at one. */
 #include "proto/proto.h"
 #include "run/api.h"
+#include "run/api_gateway.h"
 #include "run/api_lines.h"
 #include "run/io.h"
 #include "run/rulebook.h"
@@ -14,6 +15,7 @@
 struct post {
     struct aw_call      call;
     struct aw_api_lines lines;
+    struct aw_api_rate  rate;
     enum aw_media       media; /* of the answer */
 };
 
@@ -314,13 +316,13 @@ answer_one(struct post *post)
 
     count_line(post, line);
     if (!make_receipt(post, line, &receipt, &problem)) {
-        aw_call_problem(&post->call, &problem);
+        aw_call_problem_with(&post->call, &problem, post->rate.fields, post->rate.count);
         return;
     }
     aw_buffer_init(&buffer, aw_call_arena(&post->call));
     aw_writer_init(&writer, &buffer, post->media);
     aw_proto_write_receipt(&writer, &receipt);
-    aw_call_answer(&post->call, 202, post->media, &buffer, NULL, 0);
+    aw_call_answer(&post->call, 202, post->media, &buffer, post->rate.fields, post->rate.count);
 }
 
 static void
@@ -345,7 +347,7 @@ answer_many(struct post *post)
             problem.retry_after_s = aw_retry_after_s(problem.err);
         aw_proto_write_problem_line(&writer, &problem);
     }
-    aw_call_answer(&post->call, 200, post->media, &buffer, NULL, 0);
+    aw_call_answer(&post->call, 200, post->media, &buffer, post->rate.fields, post->rate.count);
 }
 
 static void
@@ -413,6 +415,8 @@ aw_api_post_messages(struct aw_io *io, struct aw_request *request, struct aw_sli
         aw_call_fail(&post->call, AW_E_MALFORMED, "there is no message in the body");
         return;
     }
+    if (!aw_api_gateway_admits(&post->call, media, &post->rate))
+        return;
     if (!aw_api_lines_take(&post->call, &post->lines, media, read_line))
         return;
     if (post->lines.submission.count == 0)

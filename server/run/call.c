@@ -279,7 +279,8 @@ aw_retry_after_s(enum aw_err err)
 }
 
 void
-aw_request_fail_with(struct aw_request *request, const struct aw_problem *problem, const struct aw_header_field *field)
+aw_request_fail_with(struct aw_request *request, const struct aw_problem *problem, const struct aw_header_field *fields,
+                     size_t field_count)
 {
     struct aw_problem  full = *problem;
     struct aw_response response = {.status = (uint16_t)aw_err_status(problem->err)};
@@ -306,25 +307,32 @@ aw_request_fail_with(struct aw_request *request, const struct aw_problem *proble
     }
     if (full.err == AW_E_UNAUTHORIZED)
         response.fields[response.field_count++] = (struct aw_header_field){AW_SLICE("www-authenticate"), AW_SLICE("Bearer")};
-    if (field != NULL)
-        response.fields[response.field_count++] = *field;
+    for (size_t i = 0; i < field_count; i++)
+        response.fields[response.field_count++] = fields[i];
     aw_request_respond(request, &response);
 }
 
 void
 aw_request_fail(struct aw_request *request, const struct aw_problem *problem)
 {
-    aw_request_fail_with(request, problem, NULL);
+    aw_request_fail_with(request, problem, NULL, 0);
 }
 
 void
-aw_call_problem(struct aw_call *call, const struct aw_problem *problem)
+aw_call_problem_with(struct aw_call *call, const struct aw_problem *problem, const struct aw_header_field *fields,
+                     size_t field_count)
 {
     AW_ASSERT(call->out == 0);
     AW_ASSERT(!call->answered);
     call->answered = true;
     aw_wheel_remove(&call->io->wheel, &call->node);
-    aw_request_fail(call->request, problem);
+    aw_request_fail_with(call->request, problem, fields, field_count);
+}
+
+void
+aw_call_problem(struct aw_call *call, const struct aw_problem *problem)
+{
+    aw_call_problem_with(call, problem, NULL, 0);
 }
 
 void

@@ -75,12 +75,15 @@ void aw_call_abort_stream(struct aw_call *call);
 /* 204 without a body. */
 void aw_call_answer_empty(struct aw_call *call, uint16_t status);
 void aw_call_problem(struct aw_call *call, const struct aw_problem *problem);
+void aw_call_problem_with(struct aw_call *call, const struct aw_problem *problem, const struct aw_header_field *fields,
+                          size_t field_count);
 /* The same with only an error and words that are static or in the arena. */
 void aw_call_fail(struct aw_call *call, enum aw_err err, const char *detail);
 /* Answers a request that has no call. */
 void aw_request_fail(struct aw_request *request, const struct aw_problem *problem);
-/* The same with one more header field. */
-void aw_request_fail_with(struct aw_request *request, const struct aw_problem *problem, const struct aw_header_field *field);
+/* The same with more header fields. */
+void aw_request_fail_with(struct aw_request *request, const struct aw_problem *problem, const struct aw_header_field *fields,
+                          size_t field_count);
 /* How long a client should wait after `err`, in seconds; 0: no such header. */
 uint32_t aw_retry_after_s(enum aw_err err);
 

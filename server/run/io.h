@@ -23,6 +23,7 @@
 #include <ev.h>
 #include <pthread.h>
 
+struct aw_gateways;
 struct aw_order_slip;
 struct aw_orderbook;
 struct aw_rules_kit;
@@ -56,6 +57,7 @@ struct aw_shared {
     struct aw_agents_directory *agents;
     struct aw_qsbr             *qsbr;
     struct aw_metrics          *metrics;
+    struct aw_gateways         *gateways;
     struct aw_hash_key          table_key;
     struct aw_hash_key          token_key;
     const uint8_t              *store; /* UUID, 16 bytes; borrows from the journal */

@@ -2,6 +2,7 @@
 #include "run/metrics.h"
 
 #include "base/mem.h"
+#include "run/gateways.h"
 #include "run/oldest.h"
 
 #include <inttypes.h>
@@ -348,6 +349,36 @@ render_answers(const struct aw_metrics *metrics, struct aw_buffer *buffer)
                          aw_metric_sum(metrics, AW_METRIC_CAUSE_0 + i));
 }
 
+/* Quotes and backslashes are what a label's value needs escaped; a name holds no control characters. */
+static void
+add_label(struct aw_buffer *buffer, struct aw_slice value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.ptr[i] == '"' || value.ptr[i] == '\\')
+            aw_buffer_add_str(buffer, "\\");
+        aw_buffer_add(buffer, value.ptr + i, 1);
+    }
+}
+
+static void
+render_gateways(const struct aw_gateways *gateways, struct aw_buffer *buffer)
+{
+    family(buffer, "gateway_messages", "counter",
+           "Messages that each gateway posted, and those refused because it was too fast.");
+    for (uint32_t i = 0; i <= AW_GATEWAYS_OTHERS; i++) {
+        struct aw_gateway_view view;
+
+        if (!aw_gateways_view(gateways, i, &view))
+            continue;
+        aw_buffer_add_str(buffer, "aswolk_gateway_messages_total{gateway=\"");
+        add_label(buffer, view.name);
+        aw_buffer_printf(buffer, "\",outcome=\"taken\"} %" PRIu64 "\naswolk_gateway_messages_total{gateway=\"",
+                         view.posted_count);
+        add_label(buffer, view.name);
+        aw_buffer_printf(buffer, "\",outcome=\"refused\"} %" PRIu64 "\n", view.refused_count);
+    }
+}
+
 void
 aw_metrics_render(const struct aw_metrics *metrics, const struct aw_metrics_view *view, struct aw_buffer *buffer)
 {
@@ -361,6 +392,7 @@ aw_metrics_render(const struct aw_metrics *metrics, const struct aw_metrics_view
     render_store(metrics, buffer);
     render_kept(metrics, view->now, buffer);
     render_answers(metrics, buffer);
+    render_gateways(view->gateways, buffer);
     family(buffer, "build", "info", "Which aswolk this is.");
     aw_buffer_printf(buffer, "aswolk_build_info{version=\"%s\"} 1\n# EOF\n", AW_VERSION);
 }

@@ -108,6 +108,8 @@ uint64_t aw_metric_sum(const struct aw_metrics *metrics, unsigned metric);
 /* Copies what the edge counted into the thread's block. Thread: the edge's. */
 void aw_metrics_take_edge(struct aw_metrics_block *block, const struct aw_edge_stats *stats);
 
+struct aw_gateways;
+
 /* What the text needs besides the counters. */
 struct aw_metrics_view {
     const struct aw_state_counts   *counts;
@@ -115,6 +117,7 @@ struct aw_metrics_view {
     struct aw_lanes_directory      *directory;
     const struct aw_order_settings *order; /* of a pull over all lanes */
     const struct aw_surge_view     *surge;
+    const struct aw_gateways       *gateways;
     aw_ms                           now;
 };
 /* Appends the whole exposition with its `# EOF`. */

@@ -290,7 +290,8 @@ make_shared(struct aw_server *server, struct aw_why *why)
         aw_gate_new((uint32_t)server->settings.connections_max,
                     server->settings.dev ? 0 : (uint32_t)server->settings.connections_per_address_max, server->began_at);
     if (server->metrics == NULL || server->ios == NULL || server->io_loads == NULL || server->gate == NULL ||
-        aw_orderbook_new(&server->orderbook, &order, server->io_count) != AW_OK)
+        aw_orderbook_new(&server->orderbook, &order, server->io_count) != AW_OK ||
+        aw_gateways_new(&server->gateways, &identity->table_key, aw_server_gateway_limit(&server->settings)) != AW_OK)
         return aw_why(why, AW_E_MEMORY, "no memory");
     server->committer_metrics = aw_metrics_block(server->metrics, server->io_count);
     server->shared = (struct aw_shared){.settings = &server->settings,
@@ -299,6 +300,7 @@ make_shared(struct aw_server *server, struct aw_why *why)
                                         .agents = &server->agents,
                                         .qsbr = &server->qsbr,
                                         .metrics = server->metrics,
+                                        .gateways = server->gateways,
                                         .table_key = identity->table_key,
                                         .token_key = identity->token_key,
                                         .store = identity->uuid,
@@ -422,6 +424,7 @@ free_server(struct aw_server *server)
     aw_rulebook_free(&server->rulebook);
     aw_orderbook_free(&server->orderbook);
     aw_tokenbook_free(&server->tokenbook);
+    aw_gateways_free(&server->gateways);
     free(server->ios);
     free(server->io_loads);
     aw_gate_free(&server->gate);

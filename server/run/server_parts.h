@@ -11,6 +11,7 @@
 
 #include "base/latch.h"
 #include "run/forecaster.h"
+#include "run/gateways.h"
 #include "run/io.h"
 #include "run/listen.h"
 #include "run/notify.h"
@@ -73,6 +74,7 @@ struct aw_server {
     struct aw_rulebook  *rulebook;
     struct aw_orderbook *orderbook;
     struct aw_tokenbook *tokenbook; /* NULL: nobody needs a token */
+    struct aw_gateways  *gateways;
     struct aw_notify     notify;
     struct ev_timer      notify_timer;
     enum aw_role         notified_role; /* what the service manager was told last */
@@ -99,6 +101,7 @@ void aw_server_watch_notify(struct aw_server *server);
 
 /* server_reload.c */
 struct aw_order_settings aw_server_order_settings(const struct aw_settings *settings);
+struct aw_gateway_limit  aw_server_gateway_limit(const struct aw_settings *settings);
 /* Into *ctx, which keeps what it has when this fails. */
 AW_MUST_USE enum aw_err aw_server_load_tls(struct aw_server *server, struct ssl_ctx_st **ctx, struct aw_why *why);
 void                    aw_server_log_rules(const struct aw_server *server, const char *what);

@@ -24,6 +24,13 @@ aw_server_order_settings(const struct aw_settings *settings)
     return order;
 }
 
+struct aw_gateway_limit
+aw_server_gateway_limit(const struct aw_settings *settings)
+{
+    return (struct aw_gateway_limit){.rate_per_s = (uint32_t)settings->gateway_rate,
+                                     .burst_max = (uint32_t)settings->gateway_burst};
+}
+
 /* Hands new rules, tokens and another order to the io threads that do not have them yet. */
 void
 aw_server_hand_out(struct aw_server *server)
@@ -169,7 +176,9 @@ log_order(const struct aw_server *server, const char *what, const char *fixed)
            aw_log_num("imminent_min", order->target_ms[AW_CLASS_IMMINENT] / MS_PER_MIN),
            aw_log_num("disrupted_min", order->target_ms[AW_CLASS_DISRUPTED] / MS_PER_MIN),
            aw_log_num("general_min", order->target_ms[AW_CLASS_GENERAL] / MS_PER_MIN),
-           aw_log_num("other_min", order->target_ms[AW_CLASS_OTHER] / MS_PER_MIN), aw_log_str("after_restart", fixed));
+           aw_log_num("other_min", order->target_ms[AW_CLASS_OTHER] / MS_PER_MIN),
+           aw_log_num("gateway_rate", aw_gateways_limit(server->gateways).rate_per_s),
+           aw_log_num("gateway_burst", aw_gateways_limit(server->gateways).burst_max), aw_log_str("after_restart", fixed));
 }
 
 static void
@@ -185,6 +194,7 @@ reload_settings(struct aw_server *server)
         return;
     }
     order = aw_server_order_settings(&settings);
+    aw_gateways_change(server->gateways, aw_server_gateway_limit(&settings));
     aw_settings_differ(server->given, &settings, fixed, sizeof(fixed));
     aw_settings_fini(&settings);
     aw_orderbook_change(server->orderbook, &order);

@@ -1,0 +1,87 @@
+/* api_gateway.c - the rate of posts. */
+#include "run/api_gateway.h"
+
+#include "port/clock.h"
+#include "proto/proto.h"
+#include "run/access.h"
+#include "run/api.h"
+#include "run/gateways.h"
+#include "run/io.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+
+#define FIELD_BYTES 64U
+
+/* Of a body that breaks off, those before the break; what is wrong with it is told by who reads it. */
+static uint32_t
+count_messages(enum aw_media media, struct aw_slice body)
+{
+    struct aw_lines         walk;
+    struct aw_line          line;
+    struct aw_proto_problem problem;
+    uint32_t                count = 0;
+
+    if (!aw_media_is_sequence(media))
+        return 1;
+    if (aw_lines_init(&walk, media, body, &problem) != AW_OK)
+        return 0;
+    while (aw_lines_next(&walk, &line, &problem) == AW_OK)
+        count++;
+    return count;
+}
+
+static uint32_t
+find_gateway(struct aw_call *call)
+{
+    const struct aw_request *request = call->request;
+    const struct aw_token   *token = aw_access_token(request);
+    char                     address[INET6_ADDRSTRLEN];
+
+    if (token != NULL)
+        return aw_gateways_find(call->io->shared->gateways, token->name);
+    if (aw_api_is_agent(request->agent))
+        return aw_gateways_find(call->io->shared->gateways, request->agent);
+    if (inet_ntop(AF_INET6, request->peer.address, address, sizeof(address)) == NULL)
+        return AW_GATEWAYS_OTHERS;
+    return aw_gateways_find(call->io->shared->gateways, aw_slice_str(address));
+}
+
+/* "messages";x=1;y=2 */
+static void
+add_field(struct aw_call *call, struct aw_api_rate *rate, struct aw_slice name, char first, uint32_t a, char second, uint32_t b)
+{
+    char *text = aw_arena_take(aw_call_arena(call), FIELD_BYTES);
+    int   len;
+
+    if (text == NULL)
+        return;
+    len = snprintf(text, FIELD_BYTES, "\"messages\";%c=%u;%c=%u", first, a, second, b);
+    rate->fields[rate->count++] = (struct aw_header_field){name, aw_slice_of(text, (size_t)len)};
+}
+
+bool
+aw_api_gateway_admits(struct aw_call *call, enum aw_media media, struct aw_api_rate *ret_rate)
+{
+    uint32_t count = count_messages(media, call->request->body);
+    /* The clock, not the turn's time: a client that waited as long as it was told must not be met by a time from before that. */
+    struct aw_gateway_answer answer =
+        aw_gateways_try_post(call->io->shared->gateways, find_gateway(call), count, aw_clock_mono());
+
+    ret_rate->count = 0;
+    if (answer.limit.rate_per_s > 0) {
+        uint32_t window_s =
+            (uint32_t)(((uint64_t)answer.limit.burst_max + answer.limit.rate_per_s - 1) / answer.limit.rate_per_s);
+
+        add_field(call, ret_rate, AW_SLICE("ratelimit-policy"), 'q', answer.limit.burst_max, 'w', window_s);
+        add_field(call, ret_rate, AW_SLICE("ratelimit"), 'r', answer.left_count, 't', answer.full_s);
+    }
+    if (answer.is_admitted)
+        return true;
+    aw_call_problem_with(call,
+                         &(struct aw_problem){.err = AW_E_RATE_LIMITED,
+                                              .detail = AW_SLICE("nothing of it was taken; other calls are not limited"),
+                                              .retry_after_s = answer.retry_after_s},
+                         ret_rate->fields, ret_rate->count);
+    return false;
+}

@@ -1,0 +1,173 @@
+#include "run/gateways.h"
+
+#include "base/mem.h"
+#include "model/limits.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A gateway is its hash under the store's secret key: 64 bits, which nobody can aim at. The name is only shown. */
+struct gateway {
+    _Atomic uint64_t hash;    /* 0: free */
+    _Atomic uint64_t full_at; /* aw_ns */
+    _Atomic uint64_t posted_count;
+    _Atomic uint64_t refused_count;
+    _Atomic bool     is_named; /* name is written */
+    uint32_t         name_len;
+    char             name[AW_AGENT_BYTES_MAX];
+};
+
+struct aw_gateways {
+    struct aw_hash_key key;
+    _Atomic uint64_t   limit; /* rate in the upper half, burst in the lower, so that both are read at once */
+    struct gateway     gateways[AW_GATEWAYS_MAX + 1];
+};
+
+static uint64_t
+pack(struct aw_gateway_limit limit)
+{
+    return (uint64_t)limit.rate_per_s << 32 | limit.burst_max;
+}
+
+static void
+name_gateway(struct gateway *gateway, struct aw_slice name)
+{
+    gateway->name_len = (uint32_t)name.len;
+    memcpy(gateway->name, name.ptr, name.len);
+    /* Pairs with the acquire in aw_gateways_view. */
+    atomic_store_explicit(&gateway->is_named, true, memory_order_release);
+}
+
+enum aw_err
+aw_gateways_new(struct aw_gateways **ret_gateways, const struct aw_hash_key *key, struct aw_gateway_limit limit)
+{
+    struct aw_gateways *gateways = aw_new(struct aw_gateways);
+
+    if (gateways == NULL)
+        return AW_E_MEMORY;
+    gateways->key = *key;
+    atomic_init(&gateways->limit, pack(limit));
+    *ret_gateways = gateways; /* the caller owns it from here */
+    return AW_OK;
+}
+
+void
+aw_gateways_free(struct aw_gateways **gateways)
+{
+    free(*gateways);
+    *gateways = NULL;
+}
+
+void
+aw_gateways_change(struct aw_gateways *gateways, struct aw_gateway_limit limit)
+{
+    /* Relaxed: a post under way is judged by the old limit or the new one, and either is right. */
+    if (atomic_exchange_explicit(&gateways->limit, pack(limit), memory_order_relaxed) == pack(limit))
+        return;
+    for (uint32_t i = 0; i <= AW_GATEWAYS_OTHERS; i++)
+        atomic_store_explicit(&gateways->gateways[i].full_at, 0, memory_order_relaxed);
+}
+
+struct aw_gateway_limit
+aw_gateways_limit(const struct aw_gateways *gateways)
+{
+    uint64_t limit = atomic_load_explicit(&gateways->limit, memory_order_relaxed);
+
+    return (struct aw_gateway_limit){.rate_per_s = (uint32_t)(limit >> 32), .burst_max = (uint32_t)limit};
+}
+
+uint32_t
+aw_gateways_find(struct aw_gateways *gateways, struct aw_slice name)
+{
+    uint64_t hash = aw_hash64(&gateways->key, name.ptr, name.len) | 1; /* never 0 */
+    uint64_t at = hash >> 1;
+
+    AW_ASSERT(name.len <= AW_AGENT_BYTES_MAX);
+    for (uint32_t i = 0; i < AW_GATEWAYS_MAX; i++, at++) {
+        struct gateway *gateway = &gateways->gateways[at % AW_GATEWAYS_MAX];
+        uint64_t        seen = 0;
+
+        /* Relaxed: the word is all that is looked at. A place that is taken stays its owner's, so whoever looks for a name that
+         * has a place finds it. */
+        if (atomic_compare_exchange_strong_explicit(&gateway->hash, &seen, hash, memory_order_relaxed, memory_order_relaxed)) {
+            name_gateway(gateway, name);
+            return (uint32_t)(at % AW_GATEWAYS_MAX);
+        }
+        if (seen == hash)
+            return (uint32_t)(at % AW_GATEWAYS_MAX);
+    }
+    return AW_GATEWAYS_OTHERS;
+}
+
+static uint32_t
+seconds_up(uint64_t ns)
+{
+    uint64_t seconds = (ns + AW_NS_PER_S - 1) / AW_NS_PER_S;
+
+    return seconds > UINT32_MAX ? UINT32_MAX : (uint32_t)seconds;
+}
+
+/* How long until `cost` may be taken from a bucket that is full at `full_at`; 0: now. What costs more than a whole bucket waits
+ * until it is full. */
+static uint64_t
+wait_of(uint64_t full_at, uint64_t cost, uint64_t bucket, aw_ns now)
+{
+    uint64_t missing = full_at > now ? full_at - now : 0;
+
+    if (cost > bucket)
+        return missing;
+    return missing + cost > bucket ? missing + cost - bucket : 0;
+}
+
+struct aw_gateway_answer
+aw_gateways_try_post(struct aw_gateways *gateways, uint32_t index, uint32_t count, aw_ns now)
+{
+    struct gateway          *gateway = &gateways->gateways[index];
+    struct aw_gateway_answer answer = {.is_admitted = true, .limit = aw_gateways_limit(gateways)};
+    uint64_t                 full_at, cost, bucket, wait, next;
+
+    AW_ASSERT(index <= AW_GATEWAYS_OTHERS);
+    if (answer.limit.rate_per_s == 0) {
+        atomic_fetch_add_explicit(&gateway->posted_count, count, memory_order_relaxed);
+        return answer;
+    }
+    cost = AW_NS_PER_S * count / answer.limit.rate_per_s;
+    bucket = AW_NS_PER_S * answer.limit.burst_max / answer.limit.rate_per_s;
+    full_at = atomic_load_explicit(&gateway->full_at, memory_order_relaxed);
+    do {
+        wait = wait_of(full_at, cost, bucket, now);
+        next = wait > 0 ? full_at : (full_at > now ? full_at : now) + cost;
+        /* Relaxed: nothing else hangs on the word, and only the order of the changes to it counts. */
+    } while (wait == 0 && !atomic_compare_exchange_weak_explicit(&gateway->full_at, &full_at, next, memory_order_relaxed,
+                                                                 memory_order_relaxed));
+    answer.is_admitted = wait == 0;
+    answer.full_s = next > now ? seconds_up(next - now) : 0;
+    if (next <= now)
+        answer.left_count = answer.limit.burst_max;
+    else if (next - now < bucket)
+        answer.left_count = (uint32_t)((bucket - (next - now)) * answer.limit.rate_per_s / AW_NS_PER_S);
+    answer.retry_after_s = seconds_up(wait);
+    atomic_fetch_add_explicit(wait == 0 ? &gateway->posted_count : &gateway->refused_count, count, memory_order_relaxed);
+    return answer;
+}
+
+bool
+aw_gateways_view(const struct aw_gateways *gateways, uint32_t index, struct aw_gateway_view *ret_view)
+{
+    const struct gateway *gateway = &gateways->gateways[index];
+
+    AW_ASSERT(index <= AW_GATEWAYS_OTHERS);
+    *ret_view = (struct aw_gateway_view){
+        .name = AW_SLICE("(others)"),
+        .posted_count = atomic_load_explicit(&gateway->posted_count, memory_order_relaxed),
+        .refused_count = atomic_load_explicit(&gateway->refused_count, memory_order_relaxed),
+    };
+    if (index == AW_GATEWAYS_OTHERS)
+        return ret_view->posted_count + ret_view->refused_count > 0;
+    /* Pairs with the release in name_gateway. */
+    if (!atomic_load_explicit(&gateway->is_named, memory_order_acquire))
+        return false;
+    ret_view->name = aw_slice_of(gateway->name, gateway->name_len);
+    return true;
+}

@@ -1,0 +1,129 @@
+#!/usr/bin/python3
+"""How fast a gateway may post: what is refused says when it will be taken, and then it is; nobody and nothing else is slowed."""
+
+import os
+import re
+import signal
+import sys
+import time
+
+from aswolk_test import MSGPACK, MSGPACK_SEQ, Messages, check, equal, problem, run, status, until
+
+POLICY = re.compile(r'^"messages";q=(\d+);w=(\d+)$')
+STATE = re.compile(r'^"messages";r=(\d+);t=(\d+)$')
+
+
+def numbers(pattern, text):
+    match = pattern.match(text or "")
+    check(match, "a field of RateLimit", text)
+    return tuple(int(number) for number in match.groups())
+
+
+def refused(response):
+    """Checks a refusal and returns after how long it may be tried again."""
+    value = problem(response, 429, "rate-limited")
+    wait_s = int(response.fields["retry-after"])
+    equal(value["retry_after_s"], wait_s, "the body says the same")
+    check(wait_s > 0, "a time to wait", wait_s)
+    numbers(STATE, response.fields["ratelimit"])
+    return wait_s
+
+
+def counted(server, gateway, outcome):
+    return server.metrics().get("aswolk_gateway_messages_total", gateway=gateway, outcome=outcome)
+
+
+def test_rate(t):
+    """One at a time until it is too much; after the wait that was named the next one passes."""
+    server = t.server("--gateway-rate", "2", "--gateway-burst", "20")
+    fast, make = server.api("fast"), Messages()
+    began, taken = time.monotonic(), 0
+    while True:
+        response = fast.post(make.next())
+        equal(numbers(POLICY, response.fields["ratelimit-policy"]), (20, 10), "the policy")
+        if response.status == 429:
+            break
+        status(response, 202, "post")
+        taken += 1
+        check(numbers(STATE, response.fields["ratelimit"])[0] < 20, "a token less")
+        check(taken <= 20 + 2 * (time.monotonic() - began), "no more than burst and rate", taken)
+    check(taken >= 20, "the whole burst", taken)
+    wait_s = refused(response)
+    # Somebody else, in the other encoding, and all that is no post.
+    other = server.api("other", form=MSGPACK)
+    other.receipt(make.next())
+    for lease in fast.leases(max=taken + 1):
+        fast.completed(lease)
+    status(fast.send("POST", "/v1/replies/leases", {"accounts": [{"channel": "web"}], "max": 1, "wait_s": 0}), 204, "replies")
+    time.sleep(wait_s)
+    fast.receipt(make.next())
+    equal(counted(server, "fast", "taken"), taken + 1, "counted")
+    equal(counted(server, "fast", "refused"), 1, "and what was refused")
+    equal(counted(server, "other", "taken"), 1, "by gateway")
+
+
+def test_batches(t):
+    """All of a batch or nothing. One above the burst is let in by a full bucket, and owes what was too much."""
+    server = t.server("--gateway-rate", "100", "--gateway-burst", "100")
+    api, make = server.api("mail"), Messages()
+    equal(len(api.receipts(make.many(300))), 300, "above the burst, from a full bucket")
+    taken = 300
+    while True:
+        response = api.post_many(make.many(50), MSGPACK_SEQ)
+        if response.status == 429:
+            break
+        taken += len(status(response, 200, "a machine so slow that the debt was paid meanwhile").lines)
+    wait_s = refused(response)
+    check(wait_s <= 3, "300 tokens of debt and 50 more, less the burst", wait_s)
+    equal(server.metrics().get("aswolk_posts_total"), taken, "nothing of it was taken")
+    time.sleep(wait_s)
+    equal(len(api.receipts(make.many(50), MSGPACK_SEQ)), 50, "after the wait")
+
+
+def test_connections_share_a_bucket(t):
+    """Many connections over all threads, one gateway: together no more than one bucket holds."""
+    server = t.server("--gateway-rate", "1", "--gateway-burst", "40", io_threads=4)
+    apis, make = [server.api("many") for _ in range(16)], Messages()
+    began = time.monotonic()
+    answers = [api.begin_post(make.next()) for _ in range(5) for api in apis]
+    for number, answer in enumerate(answers):
+        apis[number % len(apis)].connection.wait(answer)
+    taken = sum(answer.status == 202 for answer in answers)
+    check(40 <= taken <= 41 + (time.monotonic() - began), "as many as the bucket holds", taken)
+
+
+def test_change_by_signal(t):
+    """SIGHUP brings another limit, and none; nobody's connection ends."""
+    config = os.path.join(t.folder, "aswolkd.conf")
+
+    def configure(rate):
+        with open(config, "w", encoding="utf-8") as file:
+            file.write("gateway-rate = %d\ngateway-burst = 3\n" % rate)
+
+    configure(0)
+    server = t.server("--config", config)
+    api, make = server.api("mail"), Messages()
+    response = api.post_many(make.many(100))
+    check("ratelimit" not in response.fields, "no limit, no field", response.fields)
+    configure(1)
+    server.process.send_signal(signal.SIGHUP)
+    until("the limit holds", lambda: api.post(make.next()).status == 429)
+    configure(0)
+    server.process.send_signal(signal.SIGHUP)
+    until("it is gone", lambda: api.post(make.next()).status == 202)
+    equal(len(api.receipts(make.many(100))), 100, "as many as one likes")
+
+
+def test_without_a_name(t):
+    """Who names himself not is his address."""
+    server = t.server("--gateway-rate", "1", "--gateway-burst", "2")
+    connection, make = server.connect(), Messages()
+    bodies = b'{"channel":"web","source_id":"%d","customer":"c","text":"t"}'
+    fields = [("content-type", "application/json")]
+    until("the limit holds", lambda: connection.request("POST", "/v1/messages", fields, bodies % time.monotonic_ns()).status == 429)
+    server.api("named").receipt(make.next())
+    check(counted(server, "::ffff:127.0.0.1", "taken") >= 2, "counted as the address")
+
+
+if __name__ == "__main__":
+    sys.exit(run(globals()))
