@@ -1104,6 +1104,7 @@ aw_proto_write_stats(struct aw_writer *writer, const struct aw_stats_answer *sta
         {AW_SLICE("opened"), stats->opened},
         {AW_SLICE("folded"), stats->folded},
         {AW_SLICE("reopened"), stats->reopened},
+        {AW_SLICE("closed"), stats->closed},
         {AW_SLICE("completed"), stats->completed},
         {AW_SLICE("cancelled"), stats->cancelled},
         {AW_SLICE("expired"), stats->expired},
@@ -1139,7 +1140,7 @@ aw_proto_write_stats(struct aw_writer *writer, const struct aw_stats_answer *sta
     KEY(writer, "channels_per_ticket");
     write_ratio(writer, stats->ticket_channels, stats->opened);
     KEY(writer, "recontact_rate");
-    write_ratio(writer, stats->reopened, stats->completed);
+    write_ratio(writer, stats->reopened, stats->closed);
     write_stats_more(writer, stats);
     aw_writer_end_map(writer);
 }

@@ -136,7 +136,9 @@ print_rates(const json_t *stats, struct before *before, uint64_t now_ms)
                          .opened = aw_cli_number(stats, "opened"),
                          .completed = aw_cli_number(stats, "completed")};
 
-    if (before->is_there && now.at_ms > before->at_ms) {
+    /* Smaller ones are those of another store. */
+    if (before->is_there && now.at_ms > before->at_ms && now.messages >= before->messages && now.opened >= before->opened &&
+        now.completed >= before->completed) {
         double s = (double)(now.at_ms - before->at_ms) / 1000.0;
 
         (void)printf("a second   %.1f messages, %.1f tickets opened, %.1f completed\n",
@@ -205,7 +207,7 @@ print_screen(const struct aw_cli *cli, const json_t *stats, const struct lanes *
     (void)printf("ever       %" PRIu64 " messages, %" PRIu64 " tickets, %" PRIu64 " completed", aw_cli_number(stats, "messages"),
                  aw_cli_number(stats, "opened"), aw_cli_number(stats, "completed"));
     print_ratio(stats, "messages_per_ticket", "messages a ticket");
-    print_ratio(stats, "recontact_rate", "reopened of one completed");
+    print_ratio(stats, "recontact_rate", "reopened of one closed");
     (void)printf("\n");
     print_rates(stats, before, now_ms);
     (void)printf("\n");
@@ -224,11 +226,13 @@ look(struct aw_cli *cli, struct before *before, bool is_first)
     const struct top_options *options = cli->options;
     struct lanes             *lanes;
     json_t                   *stats;
+    uint64_t                  now_ms;
     int                       code;
 
     stats = aw_cli_get(cli, "/v1/stats", &code);
     if (stats == NULL)
         return code;
+    now_ms = aw_cli_now_ms(); /* of what was counted: the lanes take a while */
     if (cli->common.json) {
         aw_cli_print_json(stats);
         (void)fflush(stdout);
@@ -248,7 +252,7 @@ look(struct aw_cli *cli, struct before *before, bool is_first)
             (void)fputs("\033[H\033[2J", stdout);
         else if (!is_first)
             (void)fputs("\n", stdout);
-        print_screen(cli, stats, lanes, before, aw_cli_now_ms());
+        print_screen(cli, stats, lanes, before, now_ms);
         (void)fflush(stdout);
     }
     free(lanes);

@@ -40,7 +40,7 @@ reopen(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, uint
     uint64_t ms = state->globals.settings.kept_transfer_ms;
 
     aw_ticket_unclose(state, ticket);
-    state->globals.reopened++;
+    state->globals.closed--; /* its customer has heard nothing, and did not come back */
     if (ms > 0 && aw_agent_is_ready(state, agent) && aw_agent_serves(state, agent, ticket->lane) &&
         aw_aside_admits(state, slot, agent) == AW_OK)
         aw_aside_hand(state, slot, ticket, agent, ms);

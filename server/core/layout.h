@@ -664,6 +664,7 @@ struct aw_globals {
     uint64_t           promises_broken[AW_CLASS_COUNT];
     uint64_t           promises_moved;
     uint64_t           ticket_channels;         /* channels of each ticket, summed over all that were opened */
+    uint64_t           closed;                  /* tickets, whoever did it; but for those of which the reply was refused */
     struct aw_day_row  day;                     /* of all agents */
     struct aw_text_set templates[AW_TEMPLATES]; /* from ACKNOWLEDGEMENT on */
     uint64_t           owed[AW_REPLY_KINDS];    /* replies that the server itself wrote, by kind */
@@ -675,7 +676,7 @@ struct aw_globals {
     uint32_t           contacts_last;
 };
 AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 216 + 15 * 8 + AW_TABLE_COUNT * 16 + 24 + 24 + 12 * 8 + 24 +
-                                                  AW_TEMPLATES * 16 + AW_REPLY_KINDS * 8 + 16 + 24,
+                                                  AW_TEMPLATES * 16 + AW_REPLY_KINDS * 8 + 16 + 24 + 8,
                  "no holes");
 AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 216, "no holes");
 

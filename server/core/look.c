@@ -165,6 +165,13 @@ aw_state_agents_max(const struct aw_state *state)
     return aw_rows_slots_max(&state->agents) - 1;
 }
 
+static struct aw_day
+day_of(const struct aw_day_row *row)
+{
+    return (struct aw_day){
+        .day = row->day, .taken = row->taken, .completed = row->completed, .replied = row->replied, .returned = row->returned};
+}
+
 /* long: one line for each count */
 void
 aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts)
@@ -176,6 +183,7 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
         .opened = globals->opened,
         .folded = globals->folded,
         .reopened = globals->reopened,
+        .closed = globals->closed,
         .completed = globals->completed,
         .cancelled = globals->cancelled,
         .expired = globals->expired,
@@ -203,11 +211,7 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
         .replied = globals->replied,
         .promises_moved = globals->promises_moved,
         .ticket_channels = globals->ticket_channels,
-        .day = {.day = globals->day.day,
-                .taken = globals->day.taken,
-                .completed = globals->day.completed,
-                .replied = globals->day.replied,
-                .returned = globals->day.returned},
+        .day = day_of(&globals->day),
         .owed_left_out = globals->owed_left_out,
         .not_needed = globals->not_needed,
         .own_texts = globals->heads[AW_TABLE_TEXTS].live,

@@ -491,6 +491,7 @@ close_not_needed(struct aw_state *state, struct aw_command *command, const struc
     if (place->kind == REOPENS) {
         aw_ticket_unclose(state, ticket);
         aw_ticket_move(ticket, AW_TICKET_WAITING);
+        state->globals.closed--;
     }
     add_facts(state, place->slot, ticket, &command->in.message, seq);
     aw_commitment_drop(state, place->slot, ticket);

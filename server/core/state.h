@@ -578,11 +578,11 @@ struct aw_state_counts {
     uint64_t      tickets[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT]; /* by state and class */
     uint64_t      withdrawn, withdrawn_tickets; /* messages that were taken back, and tickets closed for it, ever */
     uint64_t      messages;                     /* accepted, ever */
-    uint64_t      opened, folded, reopened, completed, cancelled, expired, released, declined, transferred; /* ever */
-    uint64_t      deferred, commitments_kept, commitments_broken;                                           /* ever */
-    uint64_t      commitments;                                                                              /* on open tickets */
-    uint64_t      commitments_overdue;                                                                      /* of these, broken */
-    uint64_t      helped; /* of those that wait: agents of other lanes may be given them too */
+    uint64_t      opened, folded, reopened, closed, completed, cancelled, expired, released, declined, transferred; /* ever */
+    uint64_t      deferred, commitments_kept, commitments_broken;                                                   /* ever */
+    uint64_t      commitments;         /* on open tickets */
+    uint64_t      commitments_overdue; /* of these, broken */
+    uint64_t      helped;              /* of those that wait: agents of other lanes may be given them too */
     uint64_t      leases;
     uint64_t      lanes;
     uint64_t      agents;

@@ -525,6 +525,7 @@ aw_ticket_close(struct aw_state *state, uint32_t slot, struct aw_ticket_row *tic
     else
         globals->closed_first = slot;
     globals->closed_last = slot;
+    globals->closed++;
 }
 
 void

@@ -481,6 +481,7 @@ struct aw_stats_answer {
     uint64_t opened;
     uint64_t folded;
     uint64_t reopened;
+    uint64_t closed;
     uint64_t completed;
     uint64_t cancelled;
     uint64_t expired;

@@ -4,11 +4,9 @@
 #include "proto/proto.h"
 #include "run/api.h"
 #include "run/io.h"
-#include "run/query.h"
+#include "run/list_request.h"
 
 #define REPLIES_PER_PAGE 50U
-/* More are no filter of ours; the one too many is told by name. */
-#define PARAMETERS_MAX 16U
 
 /* --- a list ------------------------------------------------------------------------------------------------------------------- */
 
@@ -90,52 +88,28 @@ on_list_left(struct aw_call *call)
 
 static const struct aw_call_ops list_ops = {.on_back = on_list_back, .on_leave = on_list_left};
 
-/* The cursor; the others are left in `pairs`. */
-static bool
-take_parameters(struct aw_call *call, struct aw_pair pairs[PARAMETERS_MAX], uint32_t *ret_count, uint64_t *ret_after)
-{
-    struct aw_slice     query = call->request->query;
-    struct aw_parameter parameter;
-    bool                failed;
-
-    *ret_count = 0;
-    *ret_after = 0;
-    while (aw_query_take(aw_call_arena(call), &query, &parameter, &failed)) {
-        if (aw_slice_eq(parameter.name, AW_SLICE("cursor"))) {
-            if (!aw_base32_to_u64(parameter.value, ret_after)) {
-                aw_api_refuse_field(call, "cursor", "takes what `next` gave");
-                return false;
-            }
-        } else if (*ret_count < PARAMETERS_MAX) {
-            pairs[(*ret_count)++] = (struct aw_pair){parameter.name, parameter.value};
-        } else {
-            aw_call_fail(call, AW_E_BAD_VALUE, "the query has too many parameters");
-            return false;
-        }
-    }
-    if (failed)
-        aw_call_fail(call, AW_E_MEMORY, "");
-    return !failed;
-}
-
 static bool
 read_query(struct list *list)
 {
     struct aw_call         *call = &list->call;
-    struct aw_pair          pairs[PARAMETERS_MAX];
+    struct aw_list_request  request;
     struct aw_reply_filter  want;
     struct aw_proto_problem problem;
     struct aw_ticket_id     ticket = {.seq = 0};
-    uint64_t                after;
-    uint32_t                count;
+    uint64_t                after = 0;
 
-    if (!take_parameters(call, pairs, &count, &after))
+    if (!aw_list_request_read(call, false, &request))
         return false;
-    if (aw_proto_decode_query(aw_call_arena(call), pairs, count, AW_OBJECT_REPLY_FILTER, &want, &problem) != AW_OK) {
+    if (request.has_cursor && !aw_base32_to_u64(request.cursor, &after)) {
+        aw_api_refuse_field(call, "cursor", "takes what `next` gave");
+        return false;
+    }
+    if (aw_proto_decode_query(aw_call_arena(call), request.filter, request.count, AW_OBJECT_REPLY_FILTER, &want, &problem) !=
+        AW_OK) {
         aw_api_refuse_body(call, &problem);
         return false;
     }
-    if (want.ticket.len > 0 && !aw_ticket_id_parse(want.ticket, &ticket)) {
+    if (want.ticket.len > 0 && (!aw_ticket_id_parse(want.ticket, &ticket) || ticket.shard != call->io->shared->shard)) {
         aw_api_refuse_field(call, "ticket", "is no id of a ticket");
         return false;
     }

@@ -154,6 +154,7 @@ render_ever(const struct aw_state_counts *counts, struct aw_buffer *buffer)
         {"tickets_opened", "Tickets opened.", counts->opened},
         {"messages_folded", "Messages that joined an open ticket.", counts->folded},
         {"tickets_reopened", "Closed tickets opened again by a message.", counts->reopened},
+        {"tickets_closed", "Tickets closed, by whatever.", counts->closed},
         {"tickets_completed", "Tickets completed.", counts->completed},
         {"tickets_cancelled", "Tickets cancelled.", counts->cancelled},
         {"tickets_not_needed", "Tickets closed by their customers: no longer needed, or opted out.", counts->not_needed},

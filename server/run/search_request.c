@@ -6,14 +6,12 @@
 #include "proto/proto.h"
 #include "run/api.h"
 #include "run/io.h"
-#include "run/query.h"
+#include "run/list_request.h"
 
 #include <string.h>
 
 /* Age and slot of the last ticket of a page. */
 #define CURSOR_CHARS ((size_t)(2 * AW_BASE32_U64_CHARS))
-/* More are no filter of ours; the one too many is told by name. */
-#define PARAMETERS_MAX 32U
 
 /* --- from a filter to what the state is asked ------------------------------------------------------------------------------- */
 
@@ -134,50 +132,21 @@ read_limit(struct aw_call *call, struct aw_slice text, uint32_t *ret_items)
     return true;
 }
 
-/* Which page, as cursor and limit say; the others are left in `pairs`. */
-static bool
-take_parameters(struct aw_call *call, struct aw_pair pairs[PARAMETERS_MAX], uint32_t *ret_count, struct aw_search *search,
-                uint32_t *ret_items)
-{
-    struct aw_slice     query = call->request->query;
-    struct aw_parameter parameter;
-    bool                failed, has_cursor = false, has_limit = false;
-
-    *ret_count = 0;
-    while (aw_query_take(aw_call_arena(call), &query, &parameter, &failed)) {
-        if (!has_cursor && aw_slice_eq(parameter.name, AW_SLICE("cursor"))) {
-            has_cursor = true;
-            if (!read_cursor(call, parameter.value, &search->after))
-                return false;
-        } else if (!has_limit && aw_slice_eq(parameter.name, AW_SLICE("limit"))) {
-            has_limit = true;
-            if (!read_limit(call, parameter.value, ret_items))
-                return false;
-        } else if (*ret_count < PARAMETERS_MAX) {
-            pairs[(*ret_count)++] = (struct aw_pair){parameter.name, parameter.value};
-        } else {
-            aw_call_fail(call, AW_E_BAD_VALUE, "the query has too many parameters");
-            return false;
-        }
-    }
-    if (failed)
-        aw_call_fail(call, AW_E_MEMORY, "");
-    return !failed;
-}
-
 bool
 aw_search_request_read(struct aw_call *call, struct aw_search *ret_search, uint32_t *ret_items)
 {
-    struct aw_pair          pairs[PARAMETERS_MAX];
+    struct aw_list_request  request;
     struct aw_ticket_filter want;
     struct aw_proto_problem problem;
-    uint32_t                count;
 
     *ret_search = (struct aw_search){.order = AW_SEARCH_OLDEST};
     *ret_items = AW_SEARCH_ITEMS_MAX;
-    if (!take_parameters(call, pairs, &count, ret_search, ret_items))
+    if (!aw_list_request_read(call, true, &request) ||
+        (request.has_cursor && !read_cursor(call, request.cursor, &ret_search->after)) ||
+        (request.has_limit && !read_limit(call, request.limit, ret_items)))
         return false;
-    if (aw_proto_decode_query(aw_call_arena(call), pairs, count, AW_OBJECT_TICKET_FILTER, &want, &problem) != AW_OK) {
+    if (aw_proto_decode_query(aw_call_arena(call), request.filter, request.count, AW_OBJECT_TICKET_FILTER, &want, &problem) !=
+        AW_OK) {
         aw_api_refuse_body(call, &problem);
         return false;
     }

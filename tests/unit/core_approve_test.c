@@ -153,11 +153,12 @@ test_who_needs_it(void **unused)
 static void
 test_refused_it_is_open_again(void **unused)
 {
-    struct kit            kit;
-    struct aw_out_message message;
-    struct aw_command     command;
-    struct aw_ticket_view before, view;
-    uint64_t              reply;
+    struct kit             kit;
+    struct aw_out_message  message;
+    struct aw_command      command;
+    struct aw_ticket_view  before, view;
+    struct aw_state_counts counts;
+    uint64_t               reply;
 
     (void)unused;
     kit_open(&kit);
@@ -175,6 +176,9 @@ test_refused_it_is_open_again(void **unused)
     assert_int_equal(view.state, AW_TICKET_WAITING);
     assert_int_equal(view.age, before.age);
     assert_int_equal(view.notes_total, 1); /* why */
+    aw_state_counts(kit.state, &counts);
+    assert_int_equal(counts.reopened, 0); /* by its customer, that is */
+    assert_int_equal(counts.closed, 0);
     assert_true(aw_slice_eq(aw_state_kept_for(kit.state, message.ticket.slot), AW_SLICE("vol")));
     assert_false(decide(&kit, reply, false, "bob").out.changed);
     assert_int_equal(decide(&kit, reply, true, "bob").out.err, AW_E_WRONG_STATE);
