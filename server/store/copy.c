@@ -513,6 +513,17 @@ run_phase(struct aw_copy *copy, struct aw_why *why)
     return err;
 }
 
+/* LMDB takes a write that a full disk cut short for a failing disk. */
+static enum aw_err
+commit(struct aw_copy *copy, struct aw_why *why)
+{
+    int rc = mdb_txn_commit(copy->write);
+
+    if (rc == MDB_SUCCESS)
+        return AW_OK;
+    return aw_why(why, AW_E_IO, "%s: can't be written, for lack of room or for a failing disk: %s", copy->path, mdb_strerror(rc));
+}
+
 enum aw_err
 aw_copy_step(struct aw_copy *copy, struct aw_copy_sum *ret_sum, struct aw_why *why)
 {
@@ -532,7 +543,7 @@ aw_copy_step(struct aw_copy *copy, struct aw_copy_sum *ret_sum, struct aw_why *w
     err = run_phase(copy, why);
     mdb_txn_abort(copy->read);
     if (err == AW_OK)
-        err = aw_lmdb_err(mdb_txn_commit(copy->write), why, copy->path);
+        err = commit(copy, why);
     else
         mdb_txn_abort(copy->write);
     if (err == AW_OK && phase == PHASE_REST) {

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-from aswolk_test import PATIENCE_S, Gone, Messages, Server, check, equal, program, run, status, until
+from aswolk_test import FEW_RULES, PATIENCE_S, Gone, Messages, Server, check, equal, program, run, status, until
 from test_damage import Pages
 from test_faults import StoreFile, fingerprint
 
@@ -71,7 +71,7 @@ def test_under_load(t):
     restored = told("restore", path, os.path.join(t.folder, "restored"))
     equal((restored["last_record"], restored["commit"]), (result["last_record"], result["commit"]), "the same end")
     equal(fingerprint(path), before, "the backup is as it was")
-    second = Server(os.path.join(t.folder, "restored"))
+    second = Server(os.path.join(t.folder, "restored"), ["--rules", FEW_RULES])
     t.servers.append(second)
     second.start()
     equal(second.ready["epoch"], result["epoch"] + 1, "a start more")
@@ -100,7 +100,7 @@ def test_never_over(t):
     tool("backup", server.folder, os.path.join(t.folder, "nowhere", "backup"), code=1)
     equal((fingerprint(server.folder), fingerprint(path)), (before, whole), "nothing was changed")
     equal(sorted(name for name in os.listdir(t.folder) if "part" in name), [], "nothing is left behind")
-    wrong = Server(path)
+    wrong = Server(path, ["--rules", FEW_RULES])
     wrong.spawn()
     equal(wrong.exit_code(), 1, "a server on a backup")
     check("aswolk restore" in "\n".join(wrong.logs), "says what to do", wrong.logs[-3:])
@@ -127,6 +127,21 @@ def test_damaged(t):
         done = tool(verb, folder, target, code=1)
         check("bodies" in done.stderr and "checks" in done.stderr, "named", done.stderr)
         equal([name for name in os.listdir(t.folder) if name.startswith(os.path.basename(target))], [], "nothing is left behind")
+
+
+def test_no_room(t):
+    """A disk without room for the backup: it fails by name, takes away what it made, and the store does not notice."""
+    server = t.server()
+    server.api().receipts(Messages().many(200, text="x" * 2000))
+    target = os.path.join(t.folder, "backup")
+    script = 'trap "" XFSZ; ulimit -f 512; exec "$@"'
+    command = ["/bin/sh", "-c", script, "sh", program("aswolk"), "backup", server.folder, target]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
+    equal(done.returncode, 1, "exit code: " + done.stderr)
+    check("lack of room" in done.stderr, "says why", done.stderr)
+    equal([name for name in os.listdir(t.folder) if name.startswith("backup")], [], "nothing is left behind")
+    tool("backup", server.folder, target)
+    status(server.api().post(Messages("after-").next()), 202, "the server goes on")
 
 
 def test_killed(t):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from aswolk_test import PATIENCE_S, ROOT, Messages, Server, check, equal, program, run, status, until
+from aswolk_test import FEW_RULES, PATIENCE_S, ROOT, Messages, Server, check, equal, program, run, status, until
 from test_faults import Faults
 
 FIRST_FD = 3
@@ -111,7 +111,7 @@ def test_inherits(t):
     """Both listeners are handed down: it serves there, and says where; what waited in the queue before it ran is served."""
     plain, tls = listener(), listener()
     early = socket.create_connection(plain.getsockname())
-    server = Inheriting(t.data_folder()).hand_down([tls, plain], "tls:plain")
+    server = Inheriting(t.data_folder(), ["--rules", FEW_RULES]).hand_down([tls, plain], "tls:plain")
     t.servers.append(server)
     server.start()
     equal((server.address, server.tls_address), (plain.getsockname(), tls.getsockname()), "where it serves")
@@ -122,7 +122,7 @@ def test_inherits(t):
     for by_tls in (False, True):
         status(server.api(tls=by_tls).post(Messages("tls-%s-" % by_tls).next()), 202, "a post")
     server.stop()
-    one = Inheriting(t.data_folder("one")).hand_down([listener()], "tls")
+    one = Inheriting(t.data_folder("one"), ["--rules", FEW_RULES]).hand_down([listener()], "tls")
     t.servers.append(one)
     one.start()
     check(one.tls_address == one.sockets[0].getsockname() != one.address, "the other one is its own", one.ready)
@@ -149,11 +149,11 @@ def test_refuses_what_it_inherits(t):
         ([listener()], "tls", "many", "LISTEN_FDS"),
         ([anywhere], "plain", None, "loopback"),
     ):
-        server = Inheriting(t.data_folder("none")).hand_down(sockets, names, count)
+        server = Inheriting(t.data_folder("none"), ["--rules", FEW_RULES]).hand_down(sockets, names, count)
         server.spawn()
         equal(server.exit_code(), 1, "exit code with %s as %s" % (sockets, names))
         check(words in "\n".join(server.logs), "%s: %r" % (names, words), server.logs)
-    other = Inheriting(t.data_folder("other")).hand_down([listener()], "tls", pid="1")
+    other = Inheriting(t.data_folder("other"), ["--rules", FEW_RULES]).hand_down([listener()], "tls", pid="1")
     t.servers.append(other)
     other.start()
     check(other.tls_address != other.sockets[0].getsockname(), "those of another process", other.ready)
