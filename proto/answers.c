@@ -989,6 +989,8 @@ write_day_fields(struct aw_writer *writer, const struct aw_day *day)
     aw_writer_u64(writer, day->replied);
     KEY(writer, "returned");
     aw_writer_u64(writer, day->returned);
+    KEY(writer, "deferred");
+    aw_writer_u64(writer, day->deferred);
 }
 
 static void

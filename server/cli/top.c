@@ -177,8 +177,8 @@ print_today(const json_t *stats)
     (void)printf("today      %" PRIu64 " completed", aw_cli_number(team, "completed"));
     if (aw_cli_number(team, "goal") > 0)
         (void)printf(" of %" PRIu64, aw_cli_number(team, "goal"));
-    (void)printf(", %" PRIu64 " replies, %" PRIu64 " given back\n", aw_cli_number(team, "replied"),
-                 aw_cli_number(team, "returned"));
+    (void)printf(", %" PRIu64 " replies, %" PRIu64 " given back, %" PRIu64 " put off\n", aw_cli_number(team, "replied"),
+                 aw_cli_number(team, "returned"), aw_cli_number(team, "deferred"));
 }
 
 /* Whether words to customers were kept: how long it would take, and what agents promised. */

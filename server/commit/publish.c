@@ -635,8 +635,12 @@ step_look(struct aw_committer *c, struct aw_query *query)
         return aw_ahead_step(c->config.state, query->ahead, LOOK_SLOTS);
     if (query->kind == AW_QUERY_REPLIES)
         return aw_reply_search_step(c->config.state, query->reply_search, LOOK_SLOTS);
-    if (query->kind == AW_QUERY_INCIDENT_TRY)
-        return aw_incident_try_step(c->config.state, query->try_, LOOK_SLOTS);
+    if (query->kind == AW_QUERY_INCIDENT_TRY) {
+        bool is_through = aw_incident_try_step(c->config.state, query->try_, LOOK_SLOTS);
+
+        query->err = query->try_->is_gone ? AW_E_NOT_FOUND : AW_OK;
+        return is_through;
+    }
     if (!aw_search_step(c->config.state, query->search, LOOK_SLOTS))
         return false;
     query->now = c->now;

@@ -252,14 +252,16 @@ aw_agent_ended(struct aw_state *state, uint32_t agent, enum aw_command_kind kind
 {
     bool               completes = kind == AW_COMMAND_COMPLETE;
     bool               returns = kind == AW_COMMAND_RELEASE || kind == AW_COMMAND_DECLINE || kind == AW_COMMAND_TRANSFER;
+    bool               defers = kind == AW_COMMAND_DEFER;
     struct aw_day_row *days[2];
 
-    if (!completes && !returns)
+    if (!completes && !returns && !defers)
         return;
     begin_count(state, agent, days);
     for (unsigned i = 0; i < AW_ARRAY_LEN(days); i++) {
         days[i]->completed += completes;
         days[i]->returned += returns;
+        days[i]->deferred += defers;
     }
 }
 
@@ -268,8 +270,12 @@ show_day(const struct aw_day_row *row, aw_ms now)
 {
     if (row->day != today(now))
         return (struct aw_day){.day = today(now)};
-    return (struct aw_day){
-        .day = row->day, .taken = row->taken, .completed = row->completed, .replied = row->replied, .returned = row->returned};
+    return (struct aw_day){.day = row->day,
+                           .taken = row->taken,
+                           .completed = row->completed,
+                           .replied = row->replied,
+                           .returned = row->returned,
+                           .deferred = row->deferred};
 }
 
 enum aw_err

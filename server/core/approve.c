@@ -62,7 +62,7 @@ tell_ticket(struct aw_state *state, struct aw_command *command, const struct aw_
         ticket->notes++;
     if (in->goes && aw_commitment_of(state, slot).seq < row->seq) /* not a word that was given since */
         aw_commitment_answered(state, slot, ticket);
-    if (!in->goes && was_closed_with(ticket, row))
+    if (!in->goes && was_closed_with(ticket, row) && aw_facts_withdrawn(state, slot) < ticket->messages) /* else nobody asks */
         reopen(state, slot, ticket, row->agent, &command->out.event);
     aw_ticket_done(state, slot);
 }

@@ -342,22 +342,38 @@ aw_state_incidents_look(struct aw_state *state)
 
 /* --- proposals -------------------------------------------------------------------------------------------------------------- */
 
-/* Where this key is noticed: its own place, else that of what was named longest ago, which gives way. */
+static bool
+is_proposing(const struct aw_incident_work *work, const struct aw_noticed *place)
+{
+    uint32_t i = 0;
+
+    while (i < work->proposed_count && &work->noticed[work->proposed[i]] != place)
+        i++;
+    return i < work->proposed_count;
+}
+
+static aw_ms
+named_at(const struct aw_noticed *place)
+{
+    return place->at[(place->next + AW_PROPOSE_TICKETS - 1) % AW_PROPOSE_TICKETS];
+}
+
+/* Where this key is noticed: its own place, else that of what was named longest ago, which gives way. One of which an incident is
+ * about to be proposed does not: what is proposed is read from there. NULL: all of them are. */
 static struct aw_noticed *
 place_of(struct aw_incident_work *work, struct aw_hash128 key)
 {
     struct aw_noticed *places = &work->noticed[key.low % (AW_NOTICED_MAX / AW_NOTICED_WAYS) * AW_NOTICED_WAYS];
-    struct aw_noticed *oldest = places;
+    struct aw_noticed *oldest = NULL;
 
     for (uint32_t i = 0; i < AW_NOTICED_WAYS; i++) {
         if (places[i].key.name.len > 0 && aw_hash128_eq(hash_of(&places[i].key), key))
             return &places[i];
-        /* the newest time of a place lies before the oldest */
-        if (places[i].at[(places[i].next + AW_PROPOSE_TICKETS - 1) % AW_PROPOSE_TICKETS] <
-            oldest->at[(oldest->next + AW_PROPOSE_TICKETS - 1) % AW_PROPOSE_TICKETS])
+        if (!is_proposing(work, &places[i]) && (oldest == NULL || named_at(&places[i]) < named_at(oldest)))
             oldest = &places[i];
     }
-    *oldest = (struct aw_noticed){.next = 0};
+    if (oldest != NULL)
+        *oldest = (struct aw_noticed){.next = 0};
     return oldest;
 }
 
@@ -381,16 +397,6 @@ name_place(struct aw_noticed *place, const struct aw_incident_key *key)
 }
 AW_STATIC_ASSERT(AW_FLIGHT_NUMBER_BYTES_MAX + 1 + 10 <= sizeof(((struct aw_noticed *)NULL)->title), "number and date fit");
 
-static bool
-is_proposing(const struct aw_incident_work *work, const struct aw_noticed *place)
-{
-    uint32_t i = 0;
-
-    while (i < work->proposed_count && &work->noticed[work->proposed[i]] != place)
-        i++;
-    return i < work->proposed_count;
-}
-
 static void
 notice(struct aw_state *state, uint32_t ticket, const struct aw_incident_key *key)
 {
@@ -400,6 +406,8 @@ notice(struct aw_state *state, uint32_t ticket, const struct aw_incident_key *ke
     if (aw_index_find(&state->by_incident_key, hash_of(key)) != 0)
         return;
     place = place_of(work, hash_of(key));
+    if (place == NULL)
+        return;
     if (place->key.name.len == 0)
         name_place(place, key);
     for (uint32_t i = 0; i < AW_PROPOSE_TICKETS; i++) {

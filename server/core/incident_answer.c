@@ -167,6 +167,7 @@ aw_incident_try_begin(const struct aw_state *state, struct aw_incident_try *try_
         try_->through = state->globals.seq;
     try_->count = 0;
     try_->next = 0;
+    try_->is_gone = false;
     memset(try_->verdicts, 0, sizeof(try_->verdicts));
     try_->_slot = 1;
     return AW_OK;
@@ -187,6 +188,9 @@ aw_incident_try_step(const struct aw_state *state, struct aw_incident_try *try_,
 {
     uint32_t last = state->globals.heads[AW_TABLE_TICKETS].used;
 
+    try_->is_gone = aw_incident_find(state, try_->incident) == 0;
+    if (try_->is_gone)
+        return true;
     for (; try_->_slot <= last && work > 0; try_->_slot++, work--) {
         const struct aw_ticket_row *ticket = aw_ticket_at(state, try_->_slot);
         enum aw_incident_verdict    verdict;
@@ -225,6 +229,8 @@ check(const struct aw_state *state, const struct aw_in_incident_answer *in, uint
         return AW_E_WRONG_STATE;
     if (in->through == 0 || in->through > state->globals.seq || in->facts != facts_hash(state, incident))
         return AW_E_PRECONDITION;
+    if (aw_texts_are(state, aw_incident_at(state, incident)->texts, in->texts, in->text_count))
+        return AW_OK; /* those rows stay */
     return aw_texts_admit(state, in->text_count);
 }
 
@@ -243,8 +249,11 @@ aw_apply_incident_answer(struct aw_state *state, struct aw_command *command)
     if (command->out.err != AW_OK)
         return;
     seq = aw_state_record(state, command);
-    aw_texts_drop(state, aw_incident_at(state, incident)->texts);
-    texts = aw_texts_add(state, AW_REPLY_INCIDENT, incident, in->texts, in->text_count, seq);
+    texts = aw_incident_at(state, incident)->texts;
+    if (!aw_texts_are(state, texts, in->texts, in->text_count)) {
+        aw_texts_drop(state, texts);
+        texts = aw_texts_add(state, AW_REPLY_INCIDENT, incident, in->texts, in->text_count, seq);
+    }
     row = aw_rows_change(&state->incidents, incident);
     command->out.prev_seq = row->last_seq;
     row->last_seq = seq & AW_ROW_SEQ_MAX;

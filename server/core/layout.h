@@ -212,7 +212,7 @@ struct aw_day_row {
     uint32_t completed;
     uint32_t replied;
     uint32_t returned; /* released, declined, transferred */
-    uint32_t reserved;
+    uint32_t deferred;
 };
 AW_STATIC_ASSERT(sizeof(struct aw_day_row) == 24, "no holes");
 

@@ -168,8 +168,12 @@ aw_state_agents_max(const struct aw_state *state)
 static struct aw_day
 day_of(const struct aw_day_row *row)
 {
-    return (struct aw_day){
-        .day = row->day, .taken = row->taken, .completed = row->completed, .replied = row->replied, .returned = row->returned};
+    return (struct aw_day){.day = row->day,
+                           .taken = row->taken,
+                           .completed = row->completed,
+                           .replied = row->replied,
+                           .returned = row->returned,
+                           .deferred = row->deferred};
 }
 
 /* long: one line for each count */

@@ -152,6 +152,8 @@ uint32_t aw_texts_add(struct aw_state *state, enum aw_reply_kind kind, uint32_t 
 /* No more replies get texts of this set (0: none): what no reply names goes now, the rest with the last one that does. Settles. */
 void aw_texts_drop(struct aw_state *state, uint32_t first);
 /* The text of a set for this language; the first one for any that it has not. */
+/* Whether the set that begins with `first` is these, in this order. */
+bool     aw_texts_are(const struct aw_state *state, uint32_t first, const struct aw_own_text *texts, uint32_t count);
 uint32_t aw_texts_choose(const struct aw_state *state, uint32_t first, uint16_t lang);
 /* A reply more (by 1) or less (by -1) names it. */
 void aw_text_refer(struct aw_state *state, uint32_t slot, int by);

@@ -93,6 +93,21 @@ aw_texts_drop(struct aw_state *state, uint32_t first)
     }
 }
 
+bool
+aw_texts_are(const struct aw_state *state, uint32_t first, const struct aw_own_text *texts, uint32_t count)
+{
+    uint32_t slot = first;
+
+    for (uint32_t i = 0; i < count; i++, slot = aw_text_at(state, slot)->next) {
+        const struct aw_text_row *row = aw_text_at(state, slot);
+
+        if (slot == 0 || !aw_slice_eq(texts[i].lang, aw_slice_of(row->lang_tag, row->lang_len)) ||
+            !aw_slice_eq(texts[i].words, aw_slice_of(row->words, row->len)))
+            return false;
+    }
+    return slot == 0;
+}
+
 uint32_t
 aw_texts_choose(const struct aw_state *state, uint32_t first, uint16_t lang)
 {
@@ -130,21 +145,6 @@ aw_template_first(const struct aw_state *state, enum aw_reply_kind kind)
     return state->globals.templates[template_of(kind)].first;
 }
 
-static bool
-is_same(const struct aw_state *state, uint32_t first, const struct aw_in_template *in)
-{
-    uint32_t slot = first;
-
-    for (uint32_t i = 0; i < in->text_count; i++, slot = aw_text_at(state, slot)->next) {
-        const struct aw_text_row *row = aw_text_at(state, slot);
-
-        if (slot == 0 || !aw_slice_eq(in->texts[i].lang, aw_slice_of(row->lang_tag, row->lang_len)) ||
-            !aw_slice_eq(in->texts[i].words, aw_slice_of(row->words, row->len)))
-            return false;
-    }
-    return slot == 0;
-}
-
 void
 aw_apply_template(struct aw_state *state, struct aw_command *command)
 {
@@ -158,7 +158,7 @@ aw_apply_template(struct aw_state *state, struct aw_command *command)
     if (command->out.err == AW_OK)
         command->out.err = aw_texts_admit(state, in->text_count);
     command->out.u.template_.version = set->version;
-    if (command->out.err != AW_OK || in->dry_run || is_same(state, set->first, in))
+    if (command->out.err != AW_OK || in->dry_run || aw_texts_are(state, set->first, in->texts, in->text_count))
         return;
     seq = aw_state_record(state, command);
     aw_texts_drop(state, set->first);

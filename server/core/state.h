@@ -566,6 +566,7 @@ struct aw_incident_try {
     uint32_t next; /* `after` of the next page; 0: there is none */
     uint64_t facts;
     uint32_t verdicts[AW_VERDICTS]; /* of all tickets, on all pages */
+    bool     is_gone;               /* while it was looked for, the incident made room for another one: nothing is told */
     /* The look under way. */
     uint32_t _slot;
 };

@@ -56,6 +56,8 @@ check(const struct aw_state *state, const struct aw_ticket_row *ticket, const st
         if (aw_facts_withdrawn_at(state, in->messages[i]) != 0)
             return AW_E_BAD_VALUE; /* it says nothing any more */
     }
+    if (aw_facts_withdrawn(state, in->on.ticket.slot) + in->message_count == ticket->messages)
+        return AW_E_BAD_VALUE; /* what is left says nothing: the ticket would only get another name */
     if (is_in_others_hands(state, ticket, in))
         return AW_E_WRONG_STATE;
     return aw_unfold_admits(state, in);

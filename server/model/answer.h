@@ -421,6 +421,7 @@ struct aw_day {
     uint32_t completed;
     uint32_t replied;
     uint32_t returned; /* released, declined, transferred */
+    uint32_t deferred;
 };
 /* GET /v1/agents/{agent}/day: for the agent alone. */
 struct aw_day_answer {

@@ -156,6 +156,9 @@ answer_one(struct incidents *incidents)
     struct aw_writer           writer;
 
     change->now = incidents->found[0];
+    /* Of what this request changed, not of what others did since: an If-Match by it must fail then. */
+    if (incidents->entry.command.kind == AW_COMMAND_INCIDENT && !change->dry_run)
+        change->now.version = incidents->entry.command.out.u.incident.version;
     if (change->dry_run)
         put_over(&change->now, &incidents->entry.command.in.incident);
     if (incidents->is_linking && !tell_links(incidents)) {

@@ -448,6 +448,8 @@ answer_message(struct look *look)
 
     message->withdrawn_at = look->query.err == AW_OK ? look->query.withdrawn_at : 0;
     message->erased |= look->query.err != AW_OK; /* nothing is shown of a ticket that is not shown */
+    if (message->withdrawn_at != 0 || look->query.err != AW_OK)
+        receipt.reason_count = 0; /* they may tell words of it */
     receipt.lane = aw_lanes_directory_name(call->io->shared->directory, item[0].lane);
     aw_buffer_init(&buffer, aw_call_arena(call));
     aw_writer_init(&writer, &buffer, look->media);

@@ -24,10 +24,14 @@ aw_api_answer_surge(struct aw_call *call, enum aw_media media, const struct aw_s
 {
     struct aw_slice        lanes[AW_SURGE_LANES_MAX];
     struct aw_surge_answer answer = {.surge = &view->now, .lanes = lanes, .version = view->version, .change = view->change};
-    struct aw_header_field etag = {AW_SLICE("etag"), aw_api_etag(aw_call_arena(call), view->version)};
+    struct aw_header_field etag;
     struct aw_buffer       buffer;
     struct aw_writer       writer;
 
+    /* Of what this request changed, not of what others did since: an If-Match by it must fail then. */
+    if (change != NULL && !change->now.dry_run)
+        answer.version = change->now.surge.version;
+    etag = (struct aw_header_field){AW_SLICE("etag"), aw_api_etag(aw_call_arena(call), answer.version)};
     if (change != NULL) {
         answer.is_change = true;
         answer.tickets = change->now.tickets;

@@ -183,7 +183,10 @@ on_changed(struct unfold *unfold)
                                                            ? AW_SLICE("its holder was given what is to go: he may do it")
                                                            : AW_SLICE("")});
     else
-        aw_call_fail(&unfold->call, out->err, out->err == AW_E_NOT_FOUND ? NO_TICKET : "");
+        aw_call_fail(&unfold->call, out->err,
+                     out->err == AW_E_NOT_FOUND   ? NO_TICKET
+                     : out->err == AW_E_BAD_VALUE ? "neither part may be only what its customer took back"
+                                                  : "");
 }
 
 static void

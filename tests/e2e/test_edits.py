@@ -56,7 +56,9 @@ def test_withdraw(t):
     server = t.server()
     ann, gateway = server.api("ann"), server.api("gateway")
     make = Messages()
-    receipts = [ann.receipt(make.next(customer="kim", source_id=number, text=number)) for number in ("one", "two", "three")]
+    more = {"class": "general"}  # a hint is a reason
+    receipts = [ann.receipt(make.next(customer="kim", source_id=number, text=number, **more)) for number in ("one", "two", "three")]
+    check(receipts[1]["reasons"], "reasons", receipts[1])
     ticket = receipts[0]["ticket"]
     done = withdrawn(gateway, "two")
     want = {"message": receipts[1]["message"], "ticket": ticket, "state": "waiting", "duplicate": False}
@@ -70,6 +72,7 @@ def test_withdraw(t):
         equal(texts(status(ann.get("/v1/tickets/" + ticket), 200, "ticket").value["messages"]), ["one", None, "three"], "of it")
         shown = status(ann.get("/v1/messages/" + receipts[1]["message"]), 200, "message").value
         check("withdrawn_at" in shown and "text" not in shown, "alone", shown)
+        equal(shown["receipt"]["reasons"], [], "nor the words that made its class")
         equal(status(ann.get("/v1/messages/" + receipts[0]["message"]), 200, "message").value["text"], "one", "another")
         server.restart()
         ann, gateway = server.api("ann"), server.api("gateway")

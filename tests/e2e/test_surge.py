@@ -138,19 +138,23 @@ def test_stats_and_day(t):
     status(ann.act(lease, "reply", {"text": "We look at it."}), 200, "reply")
     ann.completed(lease, reply={"text": "Done."})
     status(bob.act(bob.lease()["lease"], "release", {"reason": "test"}), 200, "release")
+    later = {"until": rfc3339(time.time() + 3600), "reason": "customer", "what": "his papers"}
+    status(bob.act(bob.lease()["lease"], "defer", later), 200, "defer")
     problem(bob.get("/v1/agents/ann/day"), 403, "forbidden")
     problem(server.api("eve").get("/v1/agents/eve/day"), 404, "not-found")
     server.restart()
     ann, bob = server.api("ann", form=MSGPACK), server.api("bob")
-    team = {"taken": 2, "completed": 1, "replied": 2, "returned": 1, "goal": 50}
+    team = {"taken": 3, "completed": 1, "replied": 2, "returned": 1, "deferred": 1, "goal": 50}
 
     def day_of(api):
         day = status(api.get("/v1/agents/%s/day" % api.who), 200, "day").value
         equal(day["team"].pop("date"), day.pop("date"), "one date")
         return day
 
-    equal(day_of(ann), {"agent": "ann", "taken": 1, "completed": 1, "replied": 2, "returned": 0, "team": team}, "her day")
-    equal(day_of(bob), {"agent": "bob", "taken": 1, "completed": 0, "replied": 0, "returned": 1, "team": team}, "his day")
+    hers = {"agent": "ann", "taken": 1, "completed": 1, "replied": 2, "returned": 0, "deferred": 0, "team": team}
+    his = {"agent": "bob", "taken": 2, "completed": 0, "replied": 0, "returned": 1, "deferred": 1, "team": team}
+    equal(day_of(ann), hers, "her day")
+    equal(day_of(bob), his, "his day")
     stats = status(ann.get("/v1/stats"), 200, "stats").value
     equal((stats["messages_per_ticket"], stats["channels_per_ticket"]), (1.5, 1.5), "of two tickets one has two channels")
     equal((stats["replies"], stats["surge_since"], stats["team"]["goal"]), (2, None, 50), "stats")

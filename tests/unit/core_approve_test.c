@@ -225,14 +225,15 @@ test_refused_for_others(void **unused)
 }
 
 /* Its ticket is forgotten, and its slot another's: it goes out all the same, and that one hears nothing of it. */
-/* Nor does it open again what was closed since, in another way, by a person or by its customer's word. */
+/* Nor does it open again what was closed since, in another way, by a person or by its customer's word; nor one of which nothing is
+ * left, as its customer took back what he wrote. */
 static void
 test_closed_otherwise_since(void **unused)
 {
     struct kit            kit;
-    struct aw_out_message message, second;
+    struct aw_out_message message, second, third;
     struct aw_command     withdraw = {.kind = AW_COMMAND_WITHDRAW};
-    uint64_t              replies[2], seqs[2];
+    uint64_t              replies[3], seqs[2];
 
     (void)unused;
     kit_open(&kit);
@@ -247,8 +248,12 @@ test_closed_otherwise_since(void **unused)
         withdraw.in.withdraw = (struct aw_in_withdraw){.message = {.seq = seqs[i], .shard = KIT_SHARD}, .ticket = second.ticket};
         assert_int_equal(kit_apply(&kit, &withdraw), AW_OK);
     }
-    for (unsigned i = 0; i < 2; i++) {
-        struct aw_ticket_id ticket = i == 0 ? message.ticket : second.ticket;
+    replies[2] = answer(&kit, 5, AW_CLASS_GENERAL, "vol", &third);
+    withdraw.in.withdraw =
+        (struct aw_in_withdraw){.message = {.seq = third.record_seq, .shard = KIT_SHARD}, .ticket = third.ticket};
+    assert_int_equal(kit_apply(&kit, &withdraw), AW_OK);
+    for (unsigned i = 0; i < 3; i++) {
+        struct aw_ticket_id ticket = i == 0 ? message.ticket : i == 1 ? second.ticket : third.ticket;
 
         assert_int_equal(kit_view(&kit, ticket).state, AW_TICKET_CLOSED);
         assert_int_equal(decide(&kit, replies[i], false, "ann").out.err, AW_OK);

@@ -10,6 +10,9 @@
 #define OTHER   UINT64_C(0xf12)
 #define BOOKING UINT64_C(0xb00c)
 #define TICKETS 40U
+/* Where what is named is noticed: so many places for each of so many ways of a hash (core/layout.h). */
+#define PLACES_WAYS 4U
+#define PLACES      (8192U / PLACES_WAYS)
 
 static const struct aw_incident_key on_flight = {
     .kind = AW_INCIDENT_FLIGHT, .hash = FLIGHT, .name = {"KL641", 5}, .date_days = 20558};
@@ -466,6 +469,28 @@ test_made_before_it_is_proposed(void **state)
     kit_close(&kit);
 }
 
+/* What is about to be proposed keeps its place, though others that share it were named since. */
+static void
+test_proposed_among_many(void **state)
+{
+    struct aw_incident_answer views[8];
+    struct kit                kit;
+    uint32_t                  next;
+
+    (void)state;
+    kit_open(&kit);
+    for (uint64_t i = 0; i < 5; i++)
+        (void)post(&kit, (struct post){.who = 1 + i, .flight = FLIGHT, .number = "KL641"});
+    kit.now += 1;
+    for (uint64_t i = 1; i <= 2 * PLACES_WAYS; i++)
+        (void)post(&kit, (struct post){.who = 10 + i, .flight = FLIGHT + i * PLACES, .number = "KL9"});
+    assert_int_equal(settle(&kit), 1);
+    assert_int_equal(aw_state_incidents(kit.state, AW_INCIDENT_PROPOSED, 0, views, 8, &next), 1);
+    assert_memory_equal(views[0].title, "KL641 ", 6);
+    assert_memory_equal(views[0].keys[0].name, "KL641", 5);
+    kit_close(&kit);
+}
+
 static void
 test_what_does_not_propose(void **state)
 {
@@ -856,6 +881,76 @@ test_several_bookings(void **state)
     kit_close(&kit);
 }
 
+static uint64_t
+texts_kept(const struct kit *kit)
+{
+    struct aw_state_counts counts;
+
+    aw_state_counts(kit->state, &counts);
+    return counts.own_texts;
+}
+
+/* The same words again take no new rows, however often they are approved; other words do. */
+static void
+test_same_words_again(void **state)
+{
+    const struct aw_own_text turned[] = {texts[1], texts[0]};
+    struct aw_incident_item  items[TICKETS];
+    struct aw_incident_id    incident;
+    struct aw_incident_try   try_;
+    struct kit               kit;
+    uint64_t                 rows = 0;
+
+    (void)state;
+    kit_open(&kit);
+    incident = make(&kit, &on_flight, 1, AW_FOLLOW_LATER);
+    for (uint64_t i = 0; i < 5; i++) {
+        (void)post(&kit, (struct post){.who = 1 + i, .flight = FLIGHT});
+        try_ = try_out(&kit, incident, 0, items, TICKETS);
+        assert_int_equal(approve(&kit, &try_), AW_OK);
+        (void)settle(&kit);
+        assert_int_equal(view_of(&kit, incident).answered, i + 1);
+        rows = i == 0 ? texts_kept(&kit) : rows;
+        assert_int_equal(texts_kept(&kit), rows);
+    }
+    (void)post(&kit, (struct post){.who = 9, .flight = FLIGHT});
+    try_ = try_out(&kit, incident, 0, items, TICKETS);
+    try_.texts = turned;
+    assert_int_equal(approve(&kit, &try_), AW_OK);
+    (void)settle(&kit);
+    assert_true(texts_kept(&kit) > rows); /* the replies still name the others */
+    kit_close(&kit);
+}
+
+/* An incident that made room for another one while its tickets were looked through is told of no more, nor is the other one. */
+static void
+test_gone_while_looked_at(void **state)
+{
+    struct aw_incident_item items[TICKETS];
+    struct aw_incident_id   incidents[AW_INCIDENTS_MAX], other;
+    struct aw_incident_try  try_ = {.texts = texts, .text_count = 2, .items = items, .room = TICKETS};
+    struct kit              kit;
+
+    (void)state;
+    kit_open(&kit);
+    for (uint32_t i = 0; i < AW_INCIDENTS_MAX; i++)
+        incidents[i] = make(&kit, NULL, 0, AW_FOLLOW_LATER);
+    for (uint64_t i = 0; i < 4; i++)
+        (void)post(&kit, (struct post){.who = 1 + i, .flight = FLIGHT});
+    try_.incident = incidents[5];
+    assert_int_equal(aw_incident_try_begin(kit.state, &try_), AW_OK);
+    assert_false(aw_incident_try_step(kit.state, &try_, 1));
+    assert_false(try_.is_gone);
+    (void)try_set(&kit, (struct aw_in_incident){.incident = incidents[5], .state = AW_INCIDENT_CLOSED}, AW_OK);
+    other = make(&kit, &on_flight, 1, AW_FOLLOW_LATER);
+    assert_int_equal(other.slot, incidents[5].slot);
+    (void)settle(&kit);
+    assert_true(aw_incident_try_step(kit.state, &try_, TICKETS));
+    assert_true(try_.is_gone);
+    assert_int_equal(try_.count, 0);
+    kit_close(&kit);
+}
+
 /* All that waits goes out, as a gateway sends it: then it makes room. */
 static uint32_t
 send_all(struct kit *kit)
@@ -1065,6 +1160,7 @@ main(void)
         cmocka_unit_test(test_room),
         cmocka_unit_test(test_five_tickets_propose),
         cmocka_unit_test(test_made_before_it_is_proposed),
+        cmocka_unit_test(test_proposed_among_many),
         cmocka_unit_test(test_what_does_not_propose),
         cmocka_unit_test(test_answer),
         cmocka_unit_test(test_as_it_was_shown),
@@ -1074,6 +1170,8 @@ main(void)
         cmocka_unit_test(test_unfold),
         cmocka_unit_test(test_several_bookings),
         cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_same_words_again),
+        cmocka_unit_test(test_gone_while_looked_at),
         cmocka_unit_test(test_full_outbox),
         cmocka_unit_test(test_closed_meanwhile),
         cmocka_unit_test(test_what_was_shown_changed),

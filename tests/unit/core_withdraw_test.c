@@ -168,12 +168,42 @@ test_very_many(void **unused)
     kit_close(&kit);
 }
 
+/* All that still says something is not taken out: the ticket would only get another name. */
+static void
+test_nothing_would_be_left(void **unused)
+{
+    struct kit            kit;
+    struct aw_out_message first, second;
+    uint64_t              messages[1];
+    struct aw_command     unfold = {.kind = AW_COMMAND_UNFOLD};
+
+    (void)unused;
+    kit_open(&kit);
+    first = post(&kit, 1, 1);
+    second = post(&kit, 2, 1);
+    messages[0] = first.record_seq;
+    unfold.in.unfold = (struct aw_in_unfold){
+        .on = {.ticket = first.ticket, .by = AW_SLICE("sam"), .dry_run = true},
+        .messages = messages,
+        .message_count = 1,
+        .newest_seq = second.record_seq,
+        .messages_total = 2,
+        .taken = {.messages = 1, .first_seq = first.record_seq, .last_seq = first.record_seq},
+        .left = {.messages = 1, .first_seq = second.record_seq, .last_seq = second.record_seq},
+    };
+    assert_int_equal(kit_apply(&kit, &unfold), AW_OK); /* it would be */
+    assert_int_equal(withdraw(&kit, second.record_seq, second.ticket).out.err, AW_OK);
+    assert_int_equal(kit_apply(&kit, &unfold), AW_E_BAD_VALUE);
+    kit_close(&kit);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_of_several), cmocka_unit_test(test_nothing_is_left), cmocka_unit_test(test_closed),
-        cmocka_unit_test(test_very_many),      cmocka_unit_test(test_a_full_table),
+        cmocka_unit_test(test_one_of_several), cmocka_unit_test(test_nothing_is_left),
+        cmocka_unit_test(test_closed),         cmocka_unit_test(test_very_many),
+        cmocka_unit_test(test_a_full_table),   cmocka_unit_test(test_nothing_would_be_left),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
