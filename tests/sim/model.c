@@ -694,16 +694,20 @@ model_is_drained(const struct model *model, char *ret_left)
     for (uint32_t i = 0; i < model->ticket_count; i++) {
         const struct model_ticket *ticket = &model->tickets[i];
 
-        (void)snprintf(ret_left, MODEL_LEFT_BYTES, "ticket %llu in state %d%s, lane %u, slot %u", NUM(ticket->id.seq),
-                       (int)ticket->state, ticket->is_aside ? " aside" : "", ticket->lane, ticket->id.slot);
-        if (is_open(ticket))
-            return false;
+        if (!is_open(ticket))
+            continue;
+        if (ret_left != NULL)
+            (void)snprintf(ret_left, MODEL_LEFT_BYTES, "ticket %llu in state %d%s, lane %u, slot %u", NUM(ticket->id.seq),
+                           (int)ticket->state, ticket->is_aside ? " aside" : "", ticket->lane, ticket->id.slot);
+        return false;
     }
     for (uint32_t i = 0; i < model->reply_count; i++) {
-        (void)snprintf(ret_left, MODEL_LEFT_BYTES, "reply %llu in state %d", NUM(model->replies[i].seq),
-                       (int)model->replies[i].state);
-        if (!is_out(&model->replies[i]))
-            return false;
+        if (is_out(&model->replies[i]))
+            continue;
+        if (ret_left != NULL)
+            (void)snprintf(ret_left, MODEL_LEFT_BYTES, "reply %llu in state %d", NUM(model->replies[i].seq),
+                           (int)model->replies[i].state);
+        return false;
     }
     return true;
 }

@@ -119,7 +119,7 @@ struct model_reply  *model_find_reply(struct model *model, uint64_t seq);
 bool model_is_on_offer(const struct model *model, const struct model_ticket *ticket);
 /* A pull at `now` of these lanes (NULL: all) took this ticket: whether a published one should have gone before. */
 void model_judge_choice(struct model *model, uint32_t slot, uint32_t version, aw_ms now, const uint32_t *lanes, uint32_t count);
-/* Whether nothing is left to be done; if not, ret_left (MODEL_LEFT_BYTES) says what. */
+/* Whether nothing is left to be done; if not, ret_left (NULL, or MODEL_LEFT_BYTES) says what. */
 #define MODEL_LEFT_BYTES 128U
 bool model_is_drained(const struct model *model, char *ret_left);
 

@@ -446,8 +446,8 @@ heal(struct world *world)
         crash(world);
         start(world);
     }
-    for (uint32_t i = 0; !model_is_drained(&world->model, left); i++) {
-        if (i > 20000)
+    for (uint32_t i = 0; !model_is_drained(&world->model, NULL); i++) {
+        if (i > 20000 && !model_is_drained(&world->model, left))
             sim_broken("what was accepted is not worked off: %s", left);
         (void)users_act(world);
         step(world);
