@@ -358,9 +358,20 @@ batch_cost(const struct aw_journal_batch *batch)
     return bytes;
 }
 
+static void
+take_back(struct memory *store, uint32_t which, size_t end)
+{
+    series_free_range(store, &store->series[which], end, store->series[which].end);
+    store->series[which].end = end;
+}
+
+/* All of it or nothing: a crash may leave what was not flushed. */
 static bool
 append_batch(struct memory *store, const struct aw_journal_batch *batch)
 {
+    size_t   journal_end = store->series[SERIES_JOURNAL].end;
+    size_t   ids_end = store->series[SERIES_IDS].end;
+    size_t   bodies_end = store->series[SERIES_BODIES].end;
     bool     ok = series_append(store, SERIES_JOURNAL, batch->first_seq, batch->count, batch->bytes);
     uint32_t i;
 
@@ -368,7 +379,12 @@ append_batch(struct memory *store, const struct aw_journal_batch *batch)
         ok = series_append(store, SERIES_IDS, batch->first_seq, batch->count, batch->ids);
     for (i = 0; ok && i < batch->body_count; i++)
         ok = series_append(store, SERIES_BODIES, batch->bodies[i].seq, 1, batch->bodies[i].bytes);
-    return ok;
+    if (ok)
+        return true;
+    take_back(store, SERIES_JOURNAL, journal_end);
+    take_back(store, SERIES_IDS, ids_end);
+    take_back(store, SERIES_BODIES, bodies_end);
+    return false;
 }
 
 static enum aw_outcome

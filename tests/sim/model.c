@@ -1,6 +1,8 @@
 /* model.c - see model.h. */
 #include "sim/model.h"
 
+#include "commit/lanes.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,18 +100,19 @@ touch(struct model *model, struct model_ticket *ticket)
 
 /* --- messages ----------------------------------------------------------------------------------------------------------------- */
 
+/* Five minutes before a departure it can no longer be made: who could still have been helped when he wrote is stranded then. */
 static enum aw_class
 class_at(const struct model_ticket *ticket, aw_ms now)
 {
-    enum aw_class said = ticket->said;
-    aw_ms         departs_at = ticket->departs_at;
-    uint64_t      handling = UINT64_C(300000);
+    const uint64_t handling = UINT64_C(300000), near = UINT64_C(6) * 3600000;
+    enum aw_class  said = ticket->said;
+    aw_ms          departs_at = ticket->departs_at;
 
-    if (said == AW_CLASS_CARE || departs_at == 0)
+    if (said == AW_CLASS_CARE || departs_at == 0 || departs_at > now + near)
         return said;
-    if (departs_at < now + handling)
-        return said < AW_CLASS_DISRUPTED ? said : AW_CLASS_DISRUPTED; /* it is missed */
-    return departs_at - now <= UINT64_C(6) * 3600000 ? AW_CLASS_IMMINENT : said;
+    if (departs_at >= now + handling)
+        return AW_CLASS_IMMINENT;
+    return departs_at >= ticket->departs_said_at + handling && said > AW_CLASS_DISRUPTED ? AW_CLASS_DISRUPTED : said;
 }
 
 /* The ticket that this customer's next message belongs to; NULL: a new one. */
@@ -146,7 +149,6 @@ open_ticket(struct model *model, const struct model_source *source, const struct
                                     .lane = command->out.effect.lane,
                                     .said = AW_CLASS_OTHER,
                                     .age = is_late ? source->received_at : model->now,
-                                    .departs_at = source->departs_at,
                                     .kept_for = MODEL_NOBODY,
                                     .state = AW_TICKET_WAITING};
     return ticket;
@@ -198,6 +200,10 @@ on_message(struct model *model, const struct aw_command *command)
         come_back(model, ticket);
     if (source->class_ < ticket->said)
         ticket->said = source->class_;
+    if (source->departs_at != 0 && ticket->departs_at == 0) {
+        ticket->departs_at = source->departs_at;
+        ticket->departs_said_at = model->now;
+    }
     if (ticket->state != AW_TICKET_LEASED || class_at(ticket, model->now) < ticket->class_ || ticket->messages == 0)
         ticket->class_ = class_at(ticket, model->now);
     ticket->message_seq = command->out.seq;
@@ -492,7 +498,7 @@ on_reply_timer(struct model *model, const struct aw_command *command)
     if (reply->state != AW_REPLY_LEASED)
         return; /* it failed, and may be tried again now */
     REQUIRE(reply->until <= model->now, "record %llu: a gateway's lease ended before its time", NUM(command->out.seq));
-    reply->state = AW_REPLY_WAITING;
+    reply->state = reply->given >= model->settings.reply_attempts_max ? AW_REPLY_DEAD : AW_REPLY_WAITING;
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------------------ */
@@ -602,12 +608,42 @@ compare(struct model *model, struct model_ticket *ticket)
                 NUM(view.expires_at), NUM(ticket->expires_at));
         REQUIRE(agent_of(view.holder) == ticket->agent, "ticket %llu: another holder", number);
     }
+    /* The clock's word counts from when a ticket is next touched. */
+    if (ticket->departs_at != 0 && view.class_ == class_at(ticket, model->now))
+        ticket->class_ = view.class_;
     if (is_open(ticket))
         REQUIRE(view.class_ == ticket->class_, "ticket %llu is of class %d, not %d", number, (int)view.class_,
                 (int)ticket->class_);
     REQUIRE(!view.is_aside || may_be_aside(model, ticket), "ticket %llu waits aside for no reason", number);
     ticket->is_aside = view.is_aside;
     ticket->version = view.version;
+}
+
+/* Whoever is given this ticket can read its newest message, however much was trimmed. */
+static void
+check_body(struct model *model, const struct model_ticket *ticket)
+{
+    struct aw_slice body;
+    enum aw_err     err = aw_journal_read_body(model->reader, ticket->message_seq, &body);
+    uint32_t        bytes = 0;
+
+    for (uint32_t i = 0; i < model->source_count; i++) {
+        if (model->sources[i].seq == ticket->message_seq)
+            bytes = model->sources[i].body_bytes;
+    }
+    REQUIRE(err == AW_OK && body.len == bytes, "message %llu of ticket %llu cannot be read: %s", NUM(ticket->message_seq),
+            NUM(ticket->id.seq), aw_err_name(err));
+}
+
+static void
+check_bodies(struct model *model)
+{
+    REQUIRE(aw_journal_read_begin(model->reader) == AW_OK, "the journal cannot be read");
+    for (uint32_t i = 0; i < model->ticket_count; i++) {
+        if (is_open(&model->tickets[i]))
+            check_body(model, &model->tickets[i]);
+    }
+    aw_journal_read_end(model->reader);
 }
 
 void
@@ -630,6 +666,8 @@ model_sync(struct model *model, const struct aw_state *state, bool is_start)
             NUM(model->read_seq));
     for (uint32_t i = 0; i < (is_start ? model->ticket_count : model->touched_count); i++)
         compare(model, &model->tickets[is_start ? i : model->touched[i]]);
+    if (is_start)
+        check_bodies(model);
     while (model->touched_count > 0)
         model->tickets[model->touched[--model->touched_count]].is_touched = false;
 }
@@ -655,18 +693,45 @@ serves(const uint32_t *lanes, uint32_t count, uint32_t lane)
     return lanes == NULL;
 }
 
-/* Two imminent tickets are compared by departure as well as by age: one that goes first by either may be taken. */
+/* Imminent tickets wait in two queues, first in first out within a tick: whether this one surely is the first in one of them.
+ * One that was taken out of the other queue still lies in this one. */
 static bool
-overtakes(aw_ms now, const struct model_ticket *taken, const struct model_ticket *other)
+is_head(const struct model *model, const struct model_ticket *ticket, bool by_age)
 {
-    struct rule_ticket a = {taken->class_, taken->age, taken->departs_at};
-    struct rule_ticket b = {other->class_, other->age, other->departs_at};
-    struct rule_ticket a_by_age = {taken->class_, taken->age, 0};
-    struct rule_ticket b_by_age = {other->class_, other->age, 0};
+    aw_ms key = by_age ? ticket->age : ticket->departs_at;
 
-    if (taken->class_ == AW_CLASS_IMMINENT && !rule_overtakes(now, &a_by_age, &b))
-        return false;
-    return rule_overtakes(now, &a, &b) && (other->class_ != AW_CLASS_IMMINENT || rule_overtakes(now, &a, &b_by_age));
+    for (uint32_t i = 0; i < model->ticket_count; i++) {
+        const struct model_ticket *other = &model->tickets[i];
+        aw_ms                      other_key = by_age ? other->age : other->departs_at;
+
+        if (other != ticket && other->class_ == AW_CLASS_IMMINENT && other->lane == ticket->lane &&
+            other->state == AW_TICKET_WAITING && other_key / AW_LANES_TICK_MS <= key / AW_LANES_TICK_MS)
+            return false;
+    }
+    return true;
+}
+
+/* What was taken may have been found in either of its queues. */
+static bool
+overtakes_as(aw_ms now, const struct model_ticket *taken, const struct rule_ticket *other)
+{
+    struct rule_ticket by_class = {taken->class_, taken->age, taken->departs_at};
+    struct rule_ticket by_age = {taken->class_, taken->age, 0};
+
+    return rule_overtakes(now, &by_class, other) && (taken->class_ != AW_CLASS_IMMINENT || rule_overtakes(now, &by_age, other));
+}
+
+/* A pull compares the heads of queues, which are exact but for imminent tickets that are first neither by departure nor by age. */
+static bool
+overtakes(const struct model *model, aw_ms now, const struct model_ticket *taken, const struct model_ticket *other)
+{
+    struct rule_ticket by_class = {other->class_, other->age, other->departs_at};
+    struct rule_ticket by_age = {other->class_, other->age, 0};
+
+    if (other->class_ != AW_CLASS_IMMINENT)
+        return overtakes_as(now, taken, &by_class);
+    return (is_head(model, other, false) && overtakes_as(now, taken, &by_class)) ||
+           (is_head(model, other, true) && overtakes_as(now, taken, &by_age));
 }
 
 void
@@ -682,9 +747,9 @@ model_judge_choice(struct model *model, uint32_t slot, uint32_t version, aw_ms n
 
         if (other == taken || !model_is_on_offer(model, other) || !serves(lanes, count, other->lane))
             continue;
-        REQUIRE(!overtakes(now, taken, other), "ticket %llu (class %d, age %llu) overtook %llu (class %d, age %llu) at %llu",
-                NUM(taken->id.seq), (int)taken->class_, NUM(taken->age), NUM(other->id.seq), (int)other->class_, NUM(other->age),
-                NUM(now));
+        REQUIRE(!overtakes(model, now, taken, other),
+                "ticket %llu (class %d, age %llu) overtook %llu (class %d, age %llu) at %llu", NUM(taken->id.seq),
+                (int)taken->class_, NUM(taken->age), NUM(other->id.seq), (int)other->class_, NUM(other->age), NUM(now));
     }
 }
 

@@ -13,13 +13,11 @@
 #include "sim/rule.h"
 
 #define MODEL_AGENTS      4U
-#define MODEL_CUSTOMERS   20U
 #define MODEL_SOURCES_MAX 256U
 #define MODEL_TICKETS_MAX 256U
 #define MODEL_REPLIES_MAX 256U
 #define MODEL_RECORDS_MAX 8192U
 #define MODEL_LANES_MAX   4U
-#define MODEL_SLOTS_MAX   64U
 #define MODEL_NOBODY      UINT32_MAX
 
 /* What a gateway posts, by the number of its source id. */
@@ -27,7 +25,8 @@ struct model_source {
     uint32_t      customer;
     enum aw_class class_;
     aw_ms         received_at;
-    aw_ms         departs_at;
+    aw_ms         departs_at; /* of the one flight that this customer has; 0: it names none */
+    uint32_t      body_bytes;
     uint64_t      seq;        /* of its record; 0: not accepted, as far as anybody can know */
     uint64_t      seq_before; /* the same of the time before, when it was posted again after it was forgotten */
     uint64_t      ticket;     /* first record of the ticket that it came to */
@@ -42,7 +41,8 @@ struct model_ticket {
     enum aw_class        class_;
     aw_ms                age;
     aw_ms                departs_at;
-    uint64_t             message_seq; /* the newest */
+    aw_ms                departs_said_at; /* when a message first named it */
+    uint64_t             message_seq;     /* the newest */
     uint32_t             messages;
     /* LEASED */
     uint64_t fence;

@@ -65,12 +65,35 @@ submit(struct world *world, struct op *op)
 
 /* --- gateways ----------------------------------------------------------------------------------------------------------------- */
 
+/* A third of the customers have a flight, and name it in every other message. */
+static aw_ms
+departure_of(uint32_t customer)
+{
+    return customer % 3 == 0 ? WORLD_WALL + (1 + customer % 9) * HOUR_MS : 0;
+}
+
+static void
+make_source(struct world *world, struct model_source *source, bool is_large)
+{
+    static const enum aw_class classes[] = {AW_CLASS_CARE, AW_CLASS_DISRUPTED, AW_CLASS_GENERAL, AW_CLASS_GENERAL,
+                                            AW_CLASS_OTHER};
+    bool                       is_late = below(world, 6) == 0;
+
+    *source = (struct model_source){.customer = below(world, world->customers),
+                                    .class_ = classes[below(world, AW_ARRAY_LEN(classes))],
+                                    .received_at = is_late ? world->now - below(world, 30 * (uint32_t)HOUR_MS) : 0,
+                                    .body_bytes = is_large ? BODY_BYTES : 20 + below(world, 300)};
+    if (below(world, 2) == 0)
+        source->departs_at = departure_of(source->customer);
+}
+
+/* A new message, or one that was posted before. */
 static bool
-post(struct world *world)
+post(struct world *world, bool is_large)
 {
     struct model         *model = &world->model;
     struct op            *op = new_op(world, OP_POST);
-    bool                  again = model->source_count > 0 && below(world, 4) == 0;
+    bool                  again = !is_large && model->source_count > 0 && below(world, 4) == 0;
     struct aw_in_message *in;
     struct model_source  *source;
     uint32_t              number = again ? below(world, model->source_count) : model->source_count;
@@ -79,17 +102,12 @@ post(struct world *world)
         return false;
     source = &model->sources[number];
     if (!again) {
-        static const enum aw_class classes[] = {AW_CLASS_CARE, AW_CLASS_DISRUPTED, AW_CLASS_GENERAL, AW_CLASS_GENERAL,
-                                                AW_CLASS_OTHER};
-        bool                       is_late = below(world, 6) == 0;
-
-        *source = (struct model_source){.customer = below(world, MODEL_CUSTOMERS),
-                                        .class_ = classes[below(world, AW_ARRAY_LEN(classes))],
-                                        .received_at = is_late ? world->now - below(world, 30 * (uint32_t)HOUR_MS) : 0};
+        make_source(world, source, is_large);
         model->source_count++;
     }
     op->number = number;
     op->identity = (struct aw_hash128){source->customer, 1};
+    op->flight = (struct aw_flight_fact){.flight_hash = source->customer + 1, .departs_at = source->departs_at};
     op->entries[0].command.kind = AW_COMMAND_MESSAGE;
     in = &op->entries[0].command.in.message;
     *in = (struct aw_in_message){.id_hash = {number, 2},
@@ -98,12 +116,26 @@ post(struct world *world)
                                  .channel = accounts[0].channel,
                                  .account = accounts[0].account,
                                  .lane = source->customer % 4 == 0 ? AW_SLICE("de") : (struct aw_slice){NULL, 0},
+                                 .flights = &op->flight,
+                                 .flight_count = source->departs_at != 0,
                                  .received_at = source->received_at,
+                                 .departs_at = source->departs_at,
                                  .class_ = source->class_,
-                                 .body = aw_slice_of(body, below(world, 30) == 0 ? BODY_BYTES : 20 + below(world, 300))};
+                                 .body = aw_slice_of(body, source->body_bytes)};
     WORLD_TRACE(world, "post %u of %u", number, source->customer);
     submit(world, op);
     return true;
+}
+
+/* So much at once that it is more than one batch. */
+static bool
+post_many(struct world *world)
+{
+    bool did = false;
+
+    for (uint32_t i = 0; world->store_bytes == 0 && i < 5; i++)
+        did |= post(world, true);
+    return did;
 }
 
 static void
@@ -550,7 +582,7 @@ users_act(struct world *world)
     if (aw_committer_role(world->committer) == AW_ROLE_STARTING)
         return false;
     if (what < 11 && !world->heals)
-        return post(world);
+        return below(world, 60) == 0 ? post_many(world) : post(world, false);
     if (what < 19)
         return !world->agent[number].is_pulling && world->agent[number].parked == NULL && pull(world, number, NULL);
     if (what < 27)

@@ -5,14 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HOUR_MS UINT64_C(3600000)
+#define HOUR_MS     UINT64_C(3600000)
+#define TICKETS_MAX 32U /* slots: few enough that there are more customers in some histories */
 
 bool world_is_traced;
 
 /* The committer asks for the time without saying who it is. */
 static const struct world *world_of_clock;
 
-static const struct aw_state_limits limits = {.tickets_max = MODEL_SLOTS_MAX,
+static const struct aw_state_limits limits = {.tickets_max = TICKETS_MAX,
                                               .identities_max = 64,
                                               .ids_max = 400,
                                               .leases_max = 16,
@@ -472,6 +473,7 @@ world_run(struct world *world, uint64_t seed, uint64_t *reached)
     sim_faults_init(&world->faults, &world->random, reached);
     world->checkpoint_bytes = draws(world, 4) ? UINT64_C(1) << 40 : 3000 + random_below(&world->random, 30000);
     world->store_bytes = draws(world, 3) ? 150000 + random_below(&world->random, 150000) : 0;
+    world->customers = draws(world, 3) ? 50 : 4 + random_below(&world->random, 20);
     world->plan = (struct aw_fault_plan){
         .seed = seed, .full_from_bytes = world->store_bytes, .lose_unflushed = true, .draw = on_draw, .user = world};
     settings = settings_of(world);

@@ -25,18 +25,18 @@ struct world;
 /* A submission that is out, and what it was for. */
 enum op_kind { OP_POST, OP_PULL, OP_PARK, OP_FENCED, OP_DESK, OP_REPLY_LEASE, OP_REPLY_STATUS, OP_CANCEL };
 struct op {
-    enum op_kind         kind;
-    bool                 is_out;
-    bool                 is_kept; /* PARK: its pull is under way, or it waits */
-    struct op           *parked;  /* PULL: that was woken for it */
-    struct aw_submission submission;
-    struct aw_entry      entries[WORLD_ENTRIES_MAX];
-    struct aw_hash128    identity;
-    struct aw_park_node  node[2];
-    struct aw_out_reply  replies[WORLD_ENTRIES_MAX];
-    struct aw_sha256     hash;
-    uint32_t             agent;  /* or gateway */
-    uint32_t             number; /* source, token, reply */
+    enum op_kind          kind;
+    bool                  is_out;
+    bool                  is_kept; /* PARK: its pull is under way, or it waits */
+    struct op            *parked;  /* PULL: that was woken for it */
+    struct aw_submission  submission;
+    struct aw_entry       entries[WORLD_ENTRIES_MAX];
+    struct aw_hash128     identity;
+    struct aw_park_node   node[2];
+    struct aw_out_reply   replies[WORLD_ENTRIES_MAX];
+    struct aw_flight_fact flight;
+    uint32_t              agent;  /* or gateway */
+    uint32_t              number; /* source, token, reply */
 };
 
 /* A lease as its agent knows it, also when it is over. */
@@ -96,6 +96,7 @@ struct world {
     uint64_t                 checkpoint_bytes;
     uint64_t                 store_bytes; /* 0: plenty */
     uint32_t                 choices_out;
+    uint32_t                 customers;   /* how many there are */
     uint64_t                 reply_pulls; /* ever */
     bool                     heals;       /* phase two */
     /* For the table. */
