@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,20 +29,43 @@ write_whole(int fd, const char *bytes, size_t len, struct aw_why *why)
     return fsync(fd) == 0 ? AW_OK : aw_why_errno(why, AW_E_IO, errno, "can't be flushed");
 }
 
-/* Without it the rename itself could be lost. */
-static enum aw_err
-flush_folder(const char *path, struct aw_why *why)
+/* -1: it can't be opened. */
+static int
+open_folder(const char *path)
 {
     char        folder[PATH_MAX];
     const char *slash = strrchr(path, '/');
-    int         fd;
-    bool        ok;
 
     if (slash == NULL)
         (void)snprintf(folder, sizeof(folder), ".");
     else
         (void)snprintf(folder, sizeof(folder), "%.*s", (int)(slash == path ? 1 : slash - path), path);
-    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* The folder's, as the file itself is replaced. */
+enum aw_err
+aw_tokens_lock(const char *path, int *ret_fd, struct aw_why *why)
+{
+    int fd = open_folder(path);
+
+    if (fd < 0)
+        return aw_why_errno(why, AW_E_IO, errno, "the folder of %s", path);
+    if (flock(fd, LOCK_EX) != 0) {
+        (void)close(fd); /* was not used */
+        return aw_why_errno(why, AW_E_IO, errno, "the folder of %s can't be locked", path);
+    }
+    *ret_fd = fd;
+    return AW_OK;
+}
+
+/* Without it the rename itself could be lost. */
+static enum aw_err
+flush_folder(const char *path, struct aw_why *why)
+{
+    int  fd = open_folder(path);
+    bool ok;
+
     if (fd < 0)
         return aw_why_errno(why, AW_E_IO, errno, "its folder can't be opened");
     ok = fsync(fd) == 0;

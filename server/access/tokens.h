@@ -94,6 +94,8 @@ AW_MUST_USE bool aw_token_make_secret(char ret_secret[AW_TOKEN_SECRET_CHARS + 1]
 AW_MUST_USE bool aw_token_hash_certificate(struct aw_slice name, struct aw_sha256 *ret_hash);
 /* What people call it by, with its NUL. */
 void aw_token_id(const struct aw_token *token, char ret_id[AW_TOKEN_ID_CHARS + 1]);
+/* Keeps others who ask for it from changing the file beside us, until the descriptor is closed; waits for them. AW_E_IO. */
+AW_MUST_USE enum aw_err aw_tokens_lock(const char *path, int *ret_fd, struct aw_why *why);
 /* Replaces the file, 0600, by these tokens; when it returns AW_OK they are on disk. */
 AW_MUST_USE enum aw_err aw_tokens_save(const char *path, const struct aw_token *const *tokens, uint32_t count,
                                        struct aw_why *why);

@@ -41,8 +41,11 @@ struct aw_cli_option {
 /* Options of every command that talks to a server. */
 struct aw_cli_common {
     const char *server;
-    const char *agent;
+    const char *agent; /* NULL: the token names it */
     const char *cacert;
+    const char *token_file;
+    const char *cert;
+    const char *key;
     uint64_t    timeout_s;
     bool        insecure;
     bool        json;
@@ -85,6 +88,8 @@ extern const struct aw_cli_command aw_cli_verify_command;
 extern const struct aw_cli_command aw_cli_backup;
 extern const struct aw_cli_command aw_cli_restore;
 extern const struct aw_cli_command aw_cli_audit;
+extern const struct aw_cli_command aw_cli_token;
+extern const struct aw_cli_command aw_cli_whoami;
 extern const struct aw_cli_command aw_cli_health;
 extern const struct aw_cli_command aw_cli_response_time;
 extern const struct aw_cli_command aw_cli_top;

@@ -107,7 +107,7 @@ find_lease(struct aw_cli *cli, const char *name, char token[ID_BYTES_MAX])
     code = aw_cli_each(cli, "/v1/leases", look_at_lease, &search);
     if (code != AW_CLI_OK || search.is_found)
         return code;
-    aw_cli_error(cli, "%s does not hold %s", cli->common.agent, name);
+    aw_cli_error(cli, "%s does not hold %s", cli->common.agent != NULL ? cli->common.agent : "your agent", name);
     return AW_CLI_FAILED;
 }
 

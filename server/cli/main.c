@@ -2,7 +2,9 @@
 #include "cli/cli.h"
 
 #include "base/hash.h"
+#include "base/secret.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +16,8 @@ static const struct aw_cli_command *const commands[] = {
     &aw_cli_ticket, &aw_cli_tickets,  &aw_cli_bulk,     &aw_cli_message,  &aw_cli_check,         &aw_cli_lanes,
     &aw_cli_agents, &aw_cli_presence, &aw_cli_replies,  &aw_cli_incident, &aw_cli_journal,       &aw_cli_verify_command,
     &aw_cli_backup, &aw_cli_restore,  &aw_cli_audit,    &aw_cli_health,   &aw_cli_response_time, &aw_cli_surge,
-    &aw_cli_top,    &aw_cli_events,   &aw_cli_history,  &aw_cli_template, &aw_cli_contacts};
+    &aw_cli_top,    &aw_cli_events,   &aw_cli_history,  &aw_cli_template, &aw_cli_contacts,      &aw_cli_token,
+    &aw_cli_whoami};
 
 static void
 print_overview(FILE *to)
@@ -63,22 +66,68 @@ first_set(const char *a, const char *b, const char *c)
     return b != NULL && b[0] != '\0' ? b : c;
 }
 
+/* Of the file, without blanks around it. False: said why not. */
+static bool
+read_token(const struct aw_cli *cli, char *text, size_t room, struct aw_slice *ret_token)
+{
+    FILE  *file = fopen(cli->common.token_file, "re");
+    size_t len;
+
+    if (file == NULL) {
+        aw_cli_error(cli, "the token in %s: %s", cli->common.token_file, strerror(errno));
+        return false;
+    }
+    setbuf(file, NULL); /* no second copy of it */
+    len = fread(text, 1, room, file);
+    (void)fclose(file); /* was only read */
+    while (len > 0 && strchr(" \t\r\n", text[len - 1]) != NULL)
+        len--;
+    *ret_token = aw_slice_of(text, len);
+    if (len > 0 && len < room)
+        return true;
+    aw_cli_error(cli, "the file %s holds no token", cli->common.token_file);
+    return false;
+}
+
+/* What goes out in plain text can be read on its way. */
+static bool
+is_safe(const struct aw_url *url)
+{
+    return url->tls || strcmp(url->host, "localhost") == 0 || strcmp(url->host, "::1") == 0 || strncmp(url->host, "127.", 4) == 0;
+}
+
 static int
 open_link(struct aw_cli *cli)
 {
-    struct aw_link_config config = {.ca_file = cli->common.cacert, .insecure = cli->common.insecure};
+    struct aw_link_config config = {.ca_file = cli->common.cacert,
+                                    .insecure = cli->common.insecure,
+                                    .cert_file = cli->common.cert,
+                                    .key_file = cli->common.key,
+                                    .connect_ns_max = cli->common.timeout_s * AW_NS_PER_S};
+    char                  token[AW_CLIENT_TOKEN_BYTES_MAX + 8];
     struct aw_why         why = {""};
+    enum aw_err           err;
 
     if (aw_url_parse(aw_slice_str(cli->common.server), &config.url, &why) != AW_OK) {
         aw_cli_error(cli, "server %s", why.text);
         return AW_CLI_USAGE;
     }
-    config.connect_ns_max = cli->common.timeout_s * AW_NS_PER_S;
-    if (aw_link_open(&cli->link, &config, &why) != AW_OK) {
-        aw_cli_error(cli, "%s", why.text);
-        return AW_CLI_FAILED;
+    if (cli->common.token_file != NULL) {
+        if (!is_safe(&config.url)) {
+            aw_cli_error(cli, "a token is not sent in plain text: the server is to be https://");
+            return AW_CLI_USAGE;
+        }
+        if (!read_token(cli, token, sizeof(token), &config.token))
+            return AW_CLI_FAILED;
     }
-    return AW_CLI_OK;
+    if (cli->common.agent == NULL && cli->common.token_file == NULL && cli->common.cert == NULL)
+        cli->common.agent = first_set(getenv("USER"), NULL, "cli");
+    err = aw_link_open(&cli->link, &config, &why);
+    aw_secret_wipe(token, sizeof(token));
+    if (err == AW_OK)
+        return AW_CLI_OK;
+    aw_cli_error(cli, "%s", why.text);
+    return AW_CLI_FAILED;
 }
 
 static int
@@ -111,7 +160,10 @@ int
 main(int argc, char **argv)
 {
     struct aw_cli cli = {.common = {.server = first_set(getenv("ASWOLK_SERVER"), NULL, SERVER_DEFAULT),
-                                    .agent = first_set(getenv("ASWOLK_AGENT"), getenv("USER"), "cli"),
+                                    .agent = first_set(getenv("ASWOLK_AGENT"), NULL, NULL),
+                                    .token_file = first_set(getenv("ASWOLK_TOKEN_FILE"), NULL, NULL),
+                                    .cert = first_set(getenv("ASWOLK_CERT"), NULL, NULL),
+                                    .key = first_set(getenv("ASWOLK_KEY"), NULL, NULL),
                                     .timeout_s = 30}};
     int           code;
 

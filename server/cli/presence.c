@@ -21,15 +21,36 @@ static const struct aw_cli_option presence_options[] = {
      .about = "whose; else of --agent"},
 };
 
+/* Of --of, of --agent, or whom the token names. False: *ret_code says why not. */
+static bool
+find_name(struct aw_cli *cli, char name[NAME_BYTES_MAX + 2], int *ret_code)
+{
+    const struct presence_options *options = cli->options;
+    const char                    *given = options->of != NULL ? options->of : cli->common.agent;
+    json_t                        *who;
+
+    if (given != NULL) {
+        (void)snprintf(name, NAME_BYTES_MAX + 2, "%s", given);
+        return true;
+    }
+    who = aw_cli_get(cli, "/v1/whoami", ret_code);
+    if (who == NULL)
+        return false;
+    (void)snprintf(name, NAME_BYTES_MAX + 2, "%s", aw_cli_text(who, "name"));
+    json_decref(who);
+    return true;
+}
+
 static int
 run(struct aw_cli *cli, int argc, char **argv)
 {
-    const struct presence_options *options = cli->options;
-    const char                    *name = options->of != NULL ? options->of : cli->common.agent;
-    char                           path[3 * NAME_BYTES_MAX + 32] = "/v1/agents/";
-    json_t                        *answer;
-    int                            code;
+    char    name[NAME_BYTES_MAX + 2];
+    char    path[3 * NAME_BYTES_MAX + 32] = "/v1/agents/";
+    json_t *answer;
+    int     code;
 
+    if (!find_name(cli, name, &code))
+        return code;
     if (argc > 1 || name[0] == '\0' || strlen(name) > NAME_BYTES_MAX || !aw_cli_add_encoded(path, sizeof(path) - 16, name)) {
         aw_cli_error(cli, "takes ready, wrap_up, break or leaving, or nothing; a name has 1 to 64 bytes");
         return AW_CLI_USAGE;

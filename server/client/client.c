@@ -4,8 +4,10 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "port/clock.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define EXCHANGES_MAX_DEFAULT    4096U
@@ -389,6 +391,21 @@ start_watchers(struct aw_client *client)
     client->ticker.data = client;
 }
 
+/* As a header field's value: visible characters. The words don't tell what it is. */
+static enum aw_err
+set_token(struct aw_client *client, struct aw_slice token, struct aw_why *why)
+{
+    if (token.len > AW_CLIENT_TOKEN_BYTES_MAX)
+        return aw_why(why, AW_E_CONFIG, "a token has at most %u characters", AW_CLIENT_TOKEN_BYTES_MAX);
+    for (size_t i = 0; i < token.len; i++) {
+        if (token.ptr[i] <= ' ' || token.ptr[i] > '~')
+            return aw_why(why, AW_E_CONFIG, "a token holds visible ASCII characters only");
+    }
+    if (token.len > 0)
+        (void)snprintf(client->bearer, sizeof(client->bearer), "Bearer %.*s", AW_SLICE_ARGS(token));
+    return AW_OK;
+}
+
 enum aw_err
 aw_client_new(struct aw_client **ret_client, const struct aw_client_config *config, struct aw_why *why)
 {
@@ -420,7 +437,9 @@ aw_client_new(struct aw_client **ret_client, const struct aw_client_config *conf
         (void)aw_why(why, AW_E_MEMORY, "out of memory");
         goto fail;
     }
-    err = aw_client_tls_new(client, config->ca_file, why);
+    err = set_token(client, config->token, why);
+    if (err == AW_OK)
+        err = aw_client_tls_new(client, config, why);
     if (err != AW_OK)
         goto fail;
     *ret_client = client;
@@ -464,6 +483,7 @@ aw_client_free(struct aw_client **client_of)
     aw_pool_fini(&client->pool);
     free(client->input);
     free(client->output);
+    aw_secret_wipe(client->bearer, sizeof(client->bearer));
     free(client);
 }
 

@@ -38,9 +38,13 @@ struct aw_client_config {
     aw_ns           connect_ns_max;   /* from aw_trunk_open until the server's SETTINGS; 0: 5 s */
     const char     *ca_file;          /* copied into the TLS context: PEM; NULL: those of the system */
     bool            insecure;         /* takes any certificate */
+    struct aw_slice token;            /* copied, wiped at the end: goes with every request as bearer; empty: none */
+    const char     *cert_file;        /* ours, with its chain, and its key: PEM; NULL: none */
+    const char     *key_file;
 };
+#define AW_CLIENT_TOKEN_BYTES_MAX 256U
 
-/* AW_E_MEMORY; AW_E_CONFIG when ca_file can't be used. The loop is kept alive by open trunks only. */
+/* AW_E_MEMORY; AW_E_CONFIG when a file or the token can't be used. The loop is kept alive by open trunks only. */
 AW_MUST_USE enum aw_err aw_client_new(struct aw_client **ret_client, const struct aw_client_config *config, struct aw_why *why);
 /* Closes what is open; the exchanges end with AW_EXCHANGE_CLOSED first. Takes the address, accepts NULL, leaves NULL. */
 void aw_client_free(struct aw_client **client);

@@ -95,6 +95,7 @@ struct aw_client {
     nghttp2_option            *options;
     SSL_CTX                   *tls;
     bool                       insecure;
+    char                       bearer[sizeof("Bearer ") + AW_CLIENT_TOKEN_BYTES_MAX]; /* empty: none */
     uint32_t                   exchanges_max;
     uint32_t                   answer_bytes_max;
     aw_ns                      connect_ns_max;
@@ -157,7 +158,7 @@ AW_MUST_USE bool aw_client_session_new(struct aw_trunk *trunk);
 AW_MUST_USE bool aw_client_session_read(struct aw_trunk *trunk, const char *bytes, size_t len);
 
 /* tls.c */
-AW_MUST_USE enum aw_err aw_client_tls_new(struct aw_client *client, const char *ca_file, struct aw_why *why);
+AW_MUST_USE enum aw_err aw_client_tls_new(struct aw_client *client, const struct aw_client_config *config, struct aw_why *why);
 AW_MUST_USE bool        aw_client_tls_start(struct aw_trunk *trunk);
 /* 1 done, 0 wants to wait (the watchers are set), -1 failed (`why` is set). */
 int aw_client_tls_handshake(struct aw_trunk *trunk);

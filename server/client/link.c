@@ -39,9 +39,14 @@ enum aw_err
 aw_link_open(struct aw_link **ret_link, const struct aw_link_config *config, struct aw_why *why)
 {
     struct aw_link         *link = aw_new(struct aw_link);
-    struct aw_client_config client = {
-        .exchanges_max = 1, .ca_file = config->ca_file, .insecure = config->insecure, .connect_ns_max = config->connect_ns_max};
-    enum aw_err err = AW_E_MEMORY;
+    struct aw_client_config client = {.exchanges_max = 1,
+                                      .ca_file = config->ca_file,
+                                      .insecure = config->insecure,
+                                      .connect_ns_max = config->connect_ns_max,
+                                      .token = config->token,
+                                      .cert_file = config->cert_file,
+                                      .key_file = config->key_file};
+    enum aw_err             err = AW_E_MEMORY;
 
     if (link == NULL)
         return aw_why(why, AW_E_MEMORY, "out of memory");

@@ -12,10 +12,13 @@
 struct aw_link;
 
 struct aw_link_config {
-    struct aw_url url;
-    const char   *ca_file; /* borrowed during the call */
-    bool          insecure;
-    aw_ns         connect_ns_max; /* 0: 5 s */
+    struct aw_url   url;
+    const char     *ca_file; /* borrowed during the call */
+    bool            insecure;
+    struct aw_slice token; /* these as those of a client (client.h) */
+    const char     *cert_file;
+    const char     *key_file;
+    aw_ns           connect_ns_max; /* 0: 5 s */
 };
 
 /* Connects to nothing yet. AW_E_MEMORY, AW_E_CONFIG. */

@@ -297,6 +297,9 @@ request_fields(const struct aw_trunk *trunk, const struct aw_exchange_request *r
     fields[count++] = field_nv(AW_SLICE(":scheme"), scheme, ours);
     fields[count++] = field_nv(AW_SLICE(":authority"), aw_slice_str(trunk->url.authority), ours);
     fields[count++] = field_nv(AW_SLICE(":path"), request->path, NGHTTP2_NV_FLAG_NO_COPY_NAME);
+    if (trunk->client->bearer[0] != '\0')
+        fields[count++] =
+            field_nv(AW_SLICE("authorization"), aw_slice_str(trunk->client->bearer), ours | NGHTTP2_NV_FLAG_NO_INDEX);
     for (uint32_t i = 0; i < request->field_count; i++) {
         const struct aw_exchange_field *field = &request->fields[i];
 
@@ -308,7 +311,7 @@ request_fields(const struct aw_trunk *trunk, const struct aw_exchange_request *r
 struct aw_exchange *
 aw_exchange_submit(struct aw_trunk *trunk, const struct aw_exchange_request *request, aw_exchange_done *done, void *user)
 {
-    nghttp2_nv            fields[4 + AW_EXCHANGE_FIELDS_MAX];
+    nghttp2_nv            fields[5 + AW_EXCHANGE_FIELDS_MAX];
     struct aw_exchange   *exchange;
     nghttp2_data_provider provider;
 

@@ -73,9 +73,10 @@ last_tls_error(void)
 }
 
 enum aw_err
-aw_client_tls_new(struct aw_client *client, const char *ca_file, struct aw_why *why)
+aw_client_tls_new(struct aw_client *client, const struct aw_client_config *config, struct aw_why *why)
 {
     static const unsigned char alpn[] = {2, 'h', '2'};
+    const char                *ca_file = config->ca_file;
     SSL_CTX                   *tls = SSL_CTX_new(TLS_client_method());
 
     client->tls = tls;
@@ -91,6 +92,10 @@ aw_client_tls_new(struct aw_client *client, const char *ca_file, struct aw_why *
         return aw_why(why, AW_E_CONFIG, "certificates in %s: %s", ca_file, last_tls_error());
     if (ca_file == NULL && SSL_CTX_set_default_verify_paths(tls) != 1)
         return aw_why(why, AW_E_CONFIG, "certificates of the system: %s", last_tls_error());
+    if (config->cert_file != NULL && SSL_CTX_use_certificate_chain_file(tls, config->cert_file) != 1)
+        return aw_why(why, AW_E_CONFIG, "the certificate in %s: %s", config->cert_file, last_tls_error());
+    if (config->key_file != NULL && SSL_CTX_use_PrivateKey_file(tls, config->key_file, SSL_FILETYPE_PEM) != 1)
+        return aw_why(why, AW_E_CONFIG, "the key in %s: %s", config->key_file, last_tls_error());
     return AW_OK;
 }
 

@@ -98,7 +98,7 @@ static const struct aw_api_route routes[] = {
     WITH_ID(AW_PUT, "/v1/lanes/", "", aw_api_put_lane, SUPERVISOR),
     WITH_ID(AW_GET, "/v1/agents/", "/day", aw_api_agent_day, AGENTS),
     WITH_ID(AW_PUT, "/v1/agents/", "/presence", aw_api_put_presence, AGENTS | SUPERVISOR),
-    WITH_ID(AW_GET, "/v1/agents/", "", aw_api_get_agent, SUPERVISOR),
+    WITH_ID(AW_GET, "/v1/agents/", "", aw_api_get_agent, AGENTS | SUPERVISOR),
     WITH_ID(AW_PUT, "/v1/agents/", "", aw_api_put_agent, SUPERVISOR),
     WITH_TWO_IDS(AW_GET, "/v1/flights/", aw_api_get_flight, AGENTS | SUPERVISOR),
     WITH_TWO_IDS(AW_PUT, "/v1/flights/", aw_api_put_flight, SUPERVISOR),

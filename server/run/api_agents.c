@@ -207,6 +207,23 @@ decode_name(struct agents *agents, struct aw_slice id)
     return false;
 }
 
+/* By an agent's or a desk's token: whether it is about the agent itself. False: answered. */
+static bool
+is_own(struct agents *agents)
+{
+    const struct aw_token *token = aw_access_token(agents->call.request);
+    struct aw_slice        by;
+
+    if (token == NULL || token->role == AW_TOKEN_SUPERVISOR)
+        return true;
+    if (!aw_api_agent(&agents->call, &by))
+        return false;
+    if (aw_slice_eq(agents->name, by))
+        return true;
+    aw_call_fail(&agents->call, AW_E_FORBIDDEN, "an agent's token is for its own agent only");
+    return false;
+}
+
 void
 aw_api_get_agent(struct aw_io *io, struct aw_request *request, struct aw_slice id)
 {
@@ -214,7 +231,7 @@ aw_api_get_agent(struct aw_io *io, struct aw_request *request, struct aw_slice i
 
     if (agents == NULL || !aw_call_negotiate(&agents->call, false, &agents->media))
         return;
-    if (decode_name(agents, id) && make_query(agents, AW_QUERY_AGENT, 1))
+    if (decode_name(agents, id) && is_own(agents) && make_query(agents, AW_QUERY_AGENT, 1))
         aw_call_submit(&agents->call, &agents->submission);
 }
 
@@ -264,14 +281,6 @@ aw_api_put_agent(struct aw_io *io, struct aw_request *request, struct aw_slice i
     aw_call_submit(&agents->call, &agents->submission);
 }
 
-static bool
-may_set_presence(const struct agents *agents, struct aw_slice by)
-{
-    const struct aw_token *token = aw_access_token(agents->call.request);
-
-    return token == NULL || token->role == AW_TOKEN_SUPERVISOR || aw_slice_eq(agents->name, by);
-}
-
 void
 aw_api_put_presence(struct aw_io *io, struct aw_request *request, struct aw_slice id)
 {
@@ -284,10 +293,8 @@ aw_api_put_presence(struct aw_io *io, struct aw_request *request, struct aw_slic
     if (agents == NULL || !aw_api_agent(&agents->call, &by) || !aw_api_media(&agents->call, false, &media) ||
         !aw_call_negotiate(&agents->call, false, &agents->media) || !decode_name(agents, id))
         return;
-    if (!may_set_presence(agents, by)) {
-        aw_call_fail(&agents->call, AW_E_FORBIDDEN, "an agent sets its own presence only");
+    if (!is_own(agents))
         return;
-    }
     if (aw_proto_decode_presence_put(&request->arena, media, request->body, &want, &problem) != AW_OK) {
         aw_api_refuse_body(&agents->call, &problem);
         return;

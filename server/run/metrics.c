@@ -126,6 +126,8 @@ static const struct {
     {"tokens", "gauge", "Tokens and certificates in use, also those that have expired.", AW_METRIC_TOKENS},
     {"tokens_stale", "gauge", "1 while the file of tokens can't be read: the old ones count, also those revoked since.",
      AW_METRIC_TOKENS_STALE},
+    {"certificate_stale", "gauge", "1 while certificate or key can't be read: new connections get the old ones.",
+     AW_METRIC_CERTIFICATE_STALE},
     {"lanes_shut", "gauge", "1 while no leases are given, as the memory of the queues is used up.", AW_METRIC_LANES_SHUT},
 };
 

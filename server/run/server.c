@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -443,12 +444,22 @@ free_server(struct aw_server *server)
     free(server);
 }
 
+/* A core file would hold messages, tokens and keys; nor may another process of this user look into us. */
+static void
+forbid_dumps(void)
+{
+    (void)setrlimit(RLIMIT_CORE, &(struct rlimit){.rlim_cur = 0}); /* to lower it is always allowed */
+    (void)prctl(PR_SET_DUMPABLE, 0);
+}
+
 static void
 prepare_process(struct aw_server *server)
 {
     struct rlimit limit;
     cpu_set_t     cpus;
 
+    if (!server->settings.dev)
+        forbid_dumps();
     (void)signal(SIGPIPE, SIG_IGN); /* a peer that went away is told by errno */
     (void)signal(SIGHUP, SIG_IGN);  /* until the loop watches it: what it asks for is being read just now */
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {

@@ -61,6 +61,9 @@ aw_server_load_tls(struct aw_server *server, SSL_CTX **ctx, struct aw_why *why)
     struct aw_dev_cert        cert;
     enum aw_err               err = AW_OK;
 
+    config.allow_tls12 = settings->tls_12;
+    if (settings->tls_client_ca[0] != '\0')
+        config.client_ca_path = settings->tls_client_ca;
     if (settings->tls_cert[0] == '\0') {
         err = aw_dev_cert_get(&cert, settings->data, config.now, why);
         if (err != AW_OK)
@@ -201,11 +204,24 @@ reload_settings(struct aw_server *server)
     log_order(server, "settings reloaded", fixed);
 }
 
+/* Connections keep what they shook hands with; new ones get the new. */
+static void
+reload_tls(struct aw_server *server)
+{
+    struct aw_why why = {.text = ""};
+    bool          ok = aw_server_load_tls(server, &server->ssl_ctx, &why) == AW_OK;
+
+    aw_metric_set(own_metrics(server), AW_METRIC_CERTIFICATE_STALE, !ok);
+    if (ok)
+        aw_log(AW_LOG_INFO, "certificate reloaded");
+    else
+        aw_log(AW_LOG_ERROR, "the certificate was not reloaded; the old one stays", aw_log_str("why", why.text));
+}
+
 static void
 on_hangup(struct ev_loop *loop, struct ev_signal *watcher, int events)
 {
     struct aw_server *server = ev_userdata(loop);
-    struct aw_why     why = {.text = ""};
 
     (void)watcher;
     (void)events;
@@ -215,10 +231,7 @@ on_hangup(struct ev_loop *loop, struct ev_signal *watcher, int events)
     aw_server_hand_out(server);
     if (server->ssl_ctx == NULL)
         return;
-    if (aw_server_load_tls(server, &server->ssl_ctx, &why) == AW_OK)
-        aw_log(AW_LOG_INFO, "certificate reloaded");
-    else
-        aw_log(AW_LOG_WARN, "the certificate was not reloaded; the old one stays", aw_log_str("why", why.text));
+    reload_tls(server);
 }
 
 void

@@ -53,7 +53,7 @@ ALLOWED = {
     "GET /v1/lanes/{}": READERS,
     "PUT /v1/lanes/{}": ("supervisor",),
     "GET /v1/agents": ("supervisor",),
-    "GET /v1/agents/{}": ("supervisor",),
+    "GET /v1/agents/{}": READERS,
     "PUT /v1/agents/{}": ("supervisor",),
     "GET /v1/agents/{}/day": AGENTS,
     "PUT /v1/agents/{}/presence": READERS,
@@ -273,6 +273,8 @@ def test_agents_are_bound_to_name_and_lanes(t):
     problem(bob.act(held[0], "reply", {"text": "Call 0900", "override": True}), 403, "forbidden", "override")
     problem(bob.send("PUT", "/v1/agents/ann/presence", {"presence": "break"}), 403, "forbidden")
     status(bob.send("PUT", "/v1/agents/bob/presence", {"presence": "break"}), 200, "its own presence")
+    status(bob.get("/v1/agents/bob"), 200, "itself")
+    problem(bob.get("/v1/agents/ann"), 403, "forbidden")
     status(boss.send("PUT", "/v1/agents/ann/presence", {"presence": "break"}), 200, "by a supervisor")
     events = status(boss.get("/v1/tickets/%s/history" % refund["ticket"]), 200, "history").body.decode()
     check('"ann"' in events and '"bob"' in events, "who did it", events)

@@ -62,7 +62,7 @@ def test_help_and_usage(t):
     """Every command has help; a wrong command line is exit code 2 and says what is wrong; nothing is asked of a server."""
     overview = aswolk(Nowhere, "help").out
     commands = "post work transfer note ticket tickets bulk message lanes agents journal verify backup restore"
-    commands += " audit health events history"
+    commands += " audit health events history token whoami"
     for command in commands.split():
         check(" %s " % command in overview, "the overview names " + command)
         text = aswolk(Nowhere, "help", command).out

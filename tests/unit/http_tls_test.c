@@ -272,6 +272,8 @@ identity_of(SSL_CTX *server, const struct pki_cert *who, const char *expected)
     assert_int_equal(shake(&hands, server, client, "\2h2"), expected != NULL);
     if (expected != NULL) {
         len = aw_tls_identity(hands.server, identity);
+        assert_true(aw_tls_identity_ends_at(hands.server) > now_ms() + UINT64_C(9) * 86400000);
+        assert_true(aw_tls_identity_ends_at(hands.server) <= now_ms() + UINT64_C(10) * 86400000);
         assert_slice(aw_slice_of(identity, len), expected);
         assert_false(SSL_SESSION_has_ticket(SSL_get0_session(hands.client)));
     }
