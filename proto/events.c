@@ -481,6 +481,10 @@ add_reply(struct aw_writer *writer, const struct aw_event_source *source, const 
     add_flag(writer, "pending", command->out.u.lease.reply_state == AW_REPLY_PENDING);
     KEY(writer, "answers");
     write_message_id(writer, in->to.seq, source->shard);
+    if (in->consent.seq != 0) {
+        KEY(writer, "consent");
+        write_message_id(writer, in->consent.seq, source->shard);
+    }
     add_text(writer, "channel", in->channel);
     add_text(writer, "account", in->account);
 }

@@ -465,6 +465,8 @@ add_reply(json_t *object, const struct aw_in_reply *in)
     add_slice(object, "account", in->account);
     add_flag(object, "bulk", in->is_bulk);
     add_flag(object, "override", in->is_override);
+    if (in->consent.seq != 0)
+        add_message_id(object, "consent", in->consent);
 }
 
 static void

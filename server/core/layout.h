@@ -8,10 +8,10 @@
  *
  * Parts: state.c (making, dispatch, digest), message.c (MESSAGE: duplicates, folding, choice of lane), lease.c (LEASE to RELEASE,
  * TIMER, EPOCH), transfer.c (TRANSFER), commitment.c (DEFER), withdraw.c, contact.c (OPT_OUT), note.c (NOTE), agent.c (AGENT),
- * aside.c (who may not take what), facts.c (what tickets are about), flight.c (FLIGHT, AIRPORT, UNDO), surge.c (SURGE), unfold.c and
- * told.c (UNFOLD), ticket.c (a ticket's moves, its class by the clock, hold, cancel and place), lane.c, channel.c, once.c (requests
- * known by their Idempotency-Key), outbox.h (replies), look.c (views), promise.c (FORECAST, PROMISE: what customers are told),
- * incident.h (incidents), checkpoint.c.
+ * aside.c (who may not take what), facts.c (what tickets are about), flight.c (FLIGHT, AIRPORT, UNDO), surge.c (SURGE), unfold.c
+ * and told.c (UNFOLD), ticket.c (a ticket's moves, its class by the clock, hold, cancel and place), lane.c, channel.c, once.c
+ * (requests known by their Idempotency-Key), outbox.h (replies), look.c (views), promise.c (FORECAST, PROMISE: what customers are
+ * told), incident.h (incidents), checkpoint.c.
  */
 #ifndef AW_CORE_LAYOUT_H
 #define AW_CORE_LAYOUT_H

@@ -285,23 +285,41 @@ make_room(struct aw_state *state)
 
 /* --- writing ---------------------------------------------------------------------------------------------------------------- */
 
+/* Whether this message is one of this ticket's. */
+static bool
+is_of_ticket(const struct aw_state *state, struct aw_message_id message, struct aw_ticket_id named, uint32_t slot)
+{
+    uint32_t moved = aw_state_moved_to(state, message.seq);
+
+    if (moved != 0)
+        return moved == slot;
+    return named.seq == aw_ticket_at(state, slot)->opened_seq && named.slot == slot;
+}
+
+/* Whether the customer may be answered elsewhere: he said so in this ticket, and did not take it back. Who only talked about us
+ * agreed to nothing. */
+static bool
+is_agreed(const struct aw_state *state, const struct aw_in_reply *reply, uint32_t slot)
+{
+    return is_of_ticket(state, reply->consent, reply->consent_ticket, slot) &&
+           aw_facts_withdrawn_at(state, reply->consent.seq) == 0 && (aw_ticket_at(state, slot)->marks & AW_MARK_LISTENING) == 0;
+}
+
 enum aw_err
 aw_outbox_check(const struct aw_state *state, const struct aw_command *command)
 {
-    const struct aw_in_fenced *in = &command->in.fenced;
-    const struct aw_in_reply  *reply = &in->reply;
-    uint32_t                   moved = aw_state_moved_to(state, reply->to.seq);
-    struct aw_ticket_id        ticket = aw_ticket_id_at(state, in->lease.slot);
+    const struct aw_in_reply *reply = &command->in.fenced.reply;
+    uint32_t                  slot = command->in.fenced.lease.slot;
 
     if (reply->refusal != AW_OK)
         return reply->refusal;
     if (reply->to.seq == 0 || reply->channel.len == 0)
         return AW_E_STALE;
-    if (moved != 0 && moved != in->lease.slot)
+    if (!is_of_ticket(state, reply->to, reply->to_ticket, slot))
         return AW_E_BAD_VALUE;
-    if (moved == 0 && (reply->to_ticket.seq != ticket.seq || reply->to_ticket.slot != ticket.slot))
-        return AW_E_BAD_VALUE;
-    return aw_contact_check(state, in->lease.slot);
+    if (reply->consent.seq != 0 && !is_agreed(state, reply, slot))
+        return AW_E_CHANNEL_CHANGE_REFUSED;
+    return aw_contact_check(state, slot);
 }
 
 static unsigned

@@ -203,8 +203,8 @@ void aw_state_prefetch(const struct aw_state *state, const struct aw_command *co
  *   UNFOLD   as CANCEL, but for BAD_VALUE (no message, or none left), STALE (other messages than were read: read them again) and
  *            TABLE_FULL; WRONG_STATE also while another agent holds what he was given of it
  *   REPLY    as EXTEND; TABLE_FULL (the outbox, or AW_TICKET_REPLIES_MAX of the ticket), BAD_VALUE (it answers no message of this
- *            ticket), `refusal`, CONTACT_REFUSED (it is one that only talks about us); AW_OK with changed false: written before
- *            under this lease. COMPLETE with a reply: BAD_VALUE, `refusal` and CONTACT_REFUSED too, TABLE_FULL only when a
+ *            ticket), `refusal`, CHANNEL_CHANGE_REFUSED (the consent is none), CONTACT_REFUSED (it only talks about us); AW_OK with
+ *            changed false: written before under this lease. COMPLETE with a reply: all of these too, but TABLE_FULL only when a
  *            first contact finds no room
  *   REPLY_LEASE   AW_OK with changed false: nothing is due
  *   REPLY_STATUS  NOT_FOUND; LEASE_LOST (FAILED, of another attempt than the one under way); AW_OK with changed false: nothing new

@@ -370,8 +370,10 @@ struct aw_in_reply {
     uint8_t              visibility;
     struct aw_message_id to;        /* seq 0: there is no such message */
     struct aw_ticket_id  to_ticket; /* which ticket that message's record names */
-    struct aw_slice      channel;   /* the message's */
+    struct aw_slice      channel;   /* the message's, or with consent another one */
     struct aw_slice      account;
+    struct aw_message_id consent;        /* the customer agreed to these; seq 0: they are the message's */
+    struct aw_ticket_id  consent_ticket; /* which ticket that message's record names */
     struct aw_in_body    body;
     /* AW_OK, or what is answered to who holds the lease and did not write this before. Not recorded. */
     enum aw_err refusal;

@@ -88,6 +88,12 @@ struct aw_reply_action {
     struct aw_slice currency;
     aw_ms           expires_at; /* 0: not sent */
 };
+/* Another address of the customer than the one that he wrote from. */
+struct aw_reply_via {
+    struct aw_slice channel;
+    struct aw_slice account;
+    struct aw_slice customer;
+};
 struct aw_reply {
     struct aw_slice               text; /* this, attachments or template is there */
     struct aw_slice               to;   /* id of a message; empty: the newest that its author was given */
@@ -100,6 +106,9 @@ struct aw_reply {
     uint32_t                      field_count;
     uint8_t                       visibility; /* enum aw_visibility, or AW_VISIBILITY_AS_TO */
     bool                          is_override;
+    bool                          via_known;
+    struct aw_reply_via           via;     /* where it goes out; else where the message that it answers came from */
+    struct aw_slice               consent; /* id of the message in which the customer agreed to that */
 };
 #define AW_VISIBILITY_AS_TO 2U /* not sent: as the message that it answers */
 

@@ -657,7 +657,8 @@ put_reply(struct put *put, const struct aw_in_reply *reply, const struct aw_out_
     bool is_pending = out->reply_state == AW_REPLY_PENDING; /* told, so that colleagues hear of it */
 
     AW_ASSERT(reply->visibility <= AW_VISIBILITY_PRIVATE);
-    put_u8(put, (uint32_t)reply->is_bulk | (uint32_t)reply->is_override << 1 | (uint32_t)is_pending << 2);
+    put_u8(put, (uint32_t)reply->is_bulk | (uint32_t)reply->is_override << 1 | (uint32_t)is_pending << 2 |
+                    (uint32_t)(reply->consent.seq != 0) << 3);
     put_u8(put, reply->visibility);
     put_u64(put, reply->to.seq);
     put_u8(put, reply->to_ticket.shard);
@@ -666,6 +667,11 @@ put_reply(struct put *put, const struct aw_in_reply *reply, const struct aw_out_
     put_string(put, reply->channel, AW_CHANNEL_BYTES_MAX);
     put_string(put, reply->account, AW_ACCOUNT_BYTES_MAX);
     put_body(put, &reply->body);
+    if (reply->consent.seq == 0)
+        return;
+    put_u64(put, reply->consent.seq);
+    put_u32(put, reply->consent_ticket.slot);
+    put_u64(put, reply->consent_ticket.seq);
 }
 
 static void
@@ -1887,7 +1893,7 @@ get_body(struct get *get, struct aw_in_body *body)
 static void
 get_reply(struct get *get, struct aw_in_reply *reply, struct aw_out_lease *out)
 {
-    unsigned flags = get_u8(get, 7, "a flag is neither 0 nor 1");
+    unsigned flags = get_u8(get, 15, "a flag is neither 0 nor 1");
 
     reply->is_there = true;
     reply->is_bulk = (flags & 1) != 0;
@@ -1904,6 +1910,14 @@ get_reply(struct get *get, struct aw_in_reply *reply, struct aw_out_lease *out)
     get_body(get, &reply->body);
     if (reply->channel.len == 0 || reply->to.seq == 0)
         get_fail(get, AW_E_CORRUPT, "a reply to nothing");
+    if ((flags & 8) == 0)
+        return;
+    reply->consent.seq = get_u64(get);
+    reply->consent_ticket.slot = get_u32(get);
+    reply->consent_ticket.seq = get_u64(get);
+    reply->consent.shard = reply->consent_ticket.shard = reply->to.shard;
+    if (reply->consent.seq == 0)
+        get_fail(get, AW_E_CORRUPT, "a consent in no message");
 }
 
 /* A complete that was refused wrote nothing. */

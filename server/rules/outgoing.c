@@ -20,7 +20,7 @@ counts(const struct aw_rules_rule *rule, const struct aw_outgoing_reply *reply)
 {
     switch ((enum aw_rules_guard)rule->guard) {
     case AW_GUARD_REFER:
-        return !is_home(rule->home, reply->channel);
+        return !is_home(rule->home, reply->channel) && !is_home(rule->home, reply->origin);
     case AW_GUARD_REVEAL:
         return reply->visibility == AW_VISIBILITY_PUBLIC;
     case AW_GUARD_GENTLE:

@@ -21,6 +21,7 @@ struct aw_outgoing_reply {
     struct aw_slice    text;       /* at most AW_TEXT_BYTES_MAX */
     enum aw_visibility visibility; /* where it will be read */
     struct aw_slice    channel;    /* that it goes out on: on its own channel no channel is another; empty: not known */
+    struct aw_slice    origin;     /* that its customer wrote on before he agreed to this one: no other either; empty: none */
 };
 
 /* Bytes [begin, end) of the text. */

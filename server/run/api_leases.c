@@ -295,6 +295,13 @@ tell_refusal(const struct aw_draft *draft, struct aw_problem *problem)
     if (problem->err == AW_E_BAD_VALUE)
         *problem = (struct aw_problem){
             .err = AW_E_REPLY_REFUSED, .field = AW_SLICE("to"), .detail = AW_SLICE("to is no message of this ticket")};
+    else if (problem->err == AW_E_CHANNEL_CHANGE_REFUSED)
+        *problem = (struct aw_problem){
+            .err = AW_E_CHANNEL_CHANGE_REFUSED,
+            .field = AW_SLICE("consent"),
+            .detail =
+                aw_slice_str(draft->why_refused != NULL ? draft->why_refused
+                                                        : "consent is no message of this ticket's customer, or was withdrawn")};
     else if (problem->err == AW_E_REPLY_REFUSED)
         *problem =
             (struct aw_problem){.err = AW_E_REPLY_REFUSED, .field = draft->refused, .detail = aw_slice_str(draft->why_refused)};

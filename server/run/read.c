@@ -758,6 +758,7 @@ read_address(struct aw_read_item *item, uint64_t seq, struct aw_journal_reader *
     item->channel = room_copy(room, in->channel);
     item->account = room_copy(room, in->account);
     item->visibility = in->visibility;
+    item->addressed = in->addressed;
     err = read_body(reader, seq, &body);
     if (err != AW_OK)
         return err;

@@ -56,6 +56,7 @@ struct aw_read_item {
     struct aw_slice      agent;   /* REPLY: who wrote it */
     struct aw_slice      body;    /* REPLY, NOTE: MessagePack map of the posted fields; empty when erased */
     uint8_t              visibility;
+    uint8_t              addressed; /* ADDRESS */
     aw_ms                written_at;
     struct aw_message_id to;
     struct aw_ticket_id  to_ticket; /* as its record names it */

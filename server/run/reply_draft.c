@@ -31,6 +31,8 @@ aw_draft_make(struct aw_call *call, const struct aw_reply *want, struct aw_comma
     draft->content = aw_buffer_slice(&buffer);
     if (want->to.len > 0 && !aw_message_id_parse(want->to, &draft->to))
         draft->to.seq = 0;
+    if (want->consent.len > 0 && !aw_message_id_parse(want->consent, &draft->consent))
+        draft->consent.seq = 0;
     *ret_draft = draft;
     return true;
 }
@@ -51,9 +53,12 @@ refuse(struct aw_draft *draft, const char *field, const char *why)
     draft->why_refused = why;
 }
 
+/* Elsewhere nobody but the customer was there to read it. */
 static enum aw_visibility
 visibility_of(const struct aw_draft *draft, const struct aw_read_item *item)
 {
+    if (draft->is_moved)
+        return AW_VISIBILITY_PRIVATE;
     return (enum aw_visibility)(draft->want.visibility == AW_VISIBILITY_AS_TO ? item->visibility : draft->want.visibility);
 }
 
@@ -63,6 +68,11 @@ check_words(struct aw_call *call, struct aw_draft *draft, const struct aw_read_i
             struct aw_slice text)
 {
     struct aw_outgoing_reply reply = {.text = text, .visibility = visibility_of(draft, item), .channel = item->channel};
+
+    if (draft->is_moved) {
+        reply.channel = draft->want.via.channel;
+        reply.origin = item->channel;
+    }
 
     if (draft->command->in.fenced.reply.refusal != AW_OK || text.len == 0)
         return true;
@@ -78,18 +88,41 @@ check_words(struct aw_call *call, struct aw_draft *draft, const struct aw_read_i
     return true;
 }
 
+/* To another address only as the customer said; `consent` is NULL when no message of this server is named. Whether it is one of the
+ * ticket, the state machine knows. */
+static void
+check_consent(struct aw_draft *draft, const struct aw_read_item *consent)
+{
+    const char *why = NULL;
+
+    if (draft->want.consent.len == 0)
+        why = "the customer did not write there in this ticket: name the message in which he agreed to it";
+    else if (consent == NULL)
+        why = "consent is no message of this ticket";
+    else if (consent->addressed != AW_ADDRESSED_TO_US)
+        why = "consent is a message that only talks about us";
+    if (why == NULL)
+        return;
+    refuse(draft, "consent", why);
+    draft->command->in.fenced.reply.refusal = AW_E_CHANNEL_CHANGE_REFUSED;
+}
+
 /* All that is known of a reply and of the message that it answers is known here: the place for whatever else is to be checked
  * before one goes out. False: no memory. */
 static bool
-check(struct aw_call *call, struct aw_draft *draft, const struct aw_read_item *item)
+check(struct aw_call *call, struct aw_draft *draft, const struct aw_read_item *item, const struct aw_read_item *consent)
 {
     bool ok = true;
 
     if (item == NULL)
         refuse(draft, "to", "to is no message of this ticket");
-    else if (draft->want.visibility == AW_VISIBILITY_PUBLIC && item->visibility == AW_VISIBILITY_PRIVATE)
-        refuse(draft, "visibility", "visibility may not be public: the message that it answers is private");
-    else if (!draft->want.is_override) {
+    else if (draft->want.consent.len > 0 && !draft->want.via_known)
+        refuse(draft, "consent", "consent goes with via");
+    else if (draft->want.visibility == AW_VISIBILITY_PUBLIC && (item->visibility == AW_VISIBILITY_PRIVATE || draft->is_moved))
+        refuse(draft, "visibility", "visibility may not be public: the message that it answers is private, or it goes elsewhere");
+    else if (draft->is_moved)
+        check_consent(draft, consent);
+    if (draft->command->in.fenced.reply.refusal == AW_OK && !draft->want.is_override) {
         ok = check_words(call, draft, item, "text", draft->want.text);
         for (uint32_t i = 0; ok && i < draft->want.field_count; i++)
             ok = check_words(call, draft, item, "fields", draft->want.fields[i].value);
@@ -106,17 +139,18 @@ check(struct aw_call *call, struct aw_draft *draft, const struct aw_read_item *i
 static bool
 make_body(struct aw_call *call, const struct aw_draft *draft, const struct aw_read_item *item, struct aw_in_body *ret_body)
 {
+    struct aw_slice  customer = draft->is_moved ? draft->want.via.customer : item->customer;
     struct aw_buffer buffer;
     struct aw_writer writer;
 
     aw_buffer_init(&buffer, aw_call_arena(call));
     aw_writer_init(&writer, &buffer, AW_MEDIA_MSGPACK);
     aw_writer_begin_map(&writer);
-    if (item->customer.len > 0) {
+    if (customer.len > 0) {
         AW_WRITER_KEY(&writer, "customer");
-        aw_writer_str(&writer, item->customer);
+        aw_writer_str(&writer, customer);
     }
-    if (item->source_id.len > 0) {
+    if (item->source_id.len > 0 && !draft->is_moved) { /* there is no such message there */
         AW_WRITER_KEY(&writer, "source_id");
         aw_writer_str(&writer, item->source_id);
     }
@@ -133,12 +167,20 @@ make_body(struct aw_call *call, const struct aw_draft *draft, const struct aw_re
 }
 
 static bool
-fill(struct aw_call *call, struct aw_draft *draft, const struct aw_read_item *item)
+is_elsewhere(const struct aw_reply *want, const struct aw_read_item *item)
+{
+    return want->via_known && !(aw_slice_eq(want->via.channel, item->channel) && aw_slice_eq(want->via.account, item->account) &&
+                                aw_slice_eq(want->via.customer, item->customer));
+}
+
+static bool
+fill(struct aw_call *call, struct aw_draft *draft, const struct aw_read_item *item, const struct aw_read_item *consent)
 {
     struct aw_in_reply *in = &draft->command->in.fenced.reply;
 
     *in = (struct aw_in_reply){.is_there = true, .is_override = draft->want.is_override};
-    if (!check(call, draft, item))
+    draft->is_moved = item != NULL && is_elsewhere(&draft->want, item);
+    if (!check(call, draft, item, consent))
         return false;
     if (item == NULL)
         return true;
@@ -147,21 +189,37 @@ fill(struct aw_call *call, struct aw_draft *draft, const struct aw_read_item *it
     in->to_ticket = item->to_ticket;
     in->channel = item->channel;
     in->account = item->account;
+    if (draft->is_moved) {
+        in->channel = draft->want.via.channel;
+        in->account = draft->want.via.account;
+    }
+    if (draft->is_moved && consent != NULL) {
+        in->consent = consent->to;
+        in->consent_ticket = consent->to_ticket;
+    }
     return make_body(call, draft, item, &in->body);
+}
+
+/* NULL: none was asked for, or there is no such message. */
+static const struct aw_read_item *
+found(const struct aw_drafts *drafts, uint32_t item)
+{
+    return item == UINT32_MAX || drafts->read->items[item].err != AW_OK ? NULL : &drafts->read->items[item];
 }
 
 static enum aw_drafting
 fill_all(struct aw_call *call, struct aw_drafts *drafts)
 {
-    for (uint32_t i = 0; i < drafts->count; i++) {
-        struct aw_draft           *draft = drafts->list[i];
-        const struct aw_read_item *item = draft->item == UINT32_MAX ? NULL : &drafts->read->items[draft->item];
-
-        if (item != NULL && item->err != AW_OK && item->err != AW_E_NOT_FOUND) {
+    for (uint32_t i = 0; i < drafts->read->count; i++) {
+        if (drafts->read->items[i].err != AW_OK && drafts->read->items[i].err != AW_E_NOT_FOUND) {
             aw_call_fail(call, AW_E_INTERNAL, "a stored message cannot be read");
             return AW_DRAFTING_OUT;
         }
-        if (!fill(call, draft, item != NULL && item->err == AW_OK ? item : NULL)) {
+    }
+    for (uint32_t i = 0; i < drafts->count; i++) {
+        struct aw_draft *draft = drafts->list[i];
+
+        if (!fill(call, draft, found(drafts, draft->item), found(drafts, draft->consent_item))) {
             aw_call_fail(call, AW_E_MEMORY, "");
             return AW_DRAFTING_OUT;
         }
@@ -190,6 +248,16 @@ aw_drafts_begin(struct aw_call *call, struct aw_drafts *drafts)
     return AW_DRAFTING_OUT;
 }
 
+/* Its place among those that are read; UINT32_MAX: it is none of this server's. */
+static uint32_t
+ask(const struct aw_call *call, struct aw_drafts *drafts, uint8_t shard, uint64_t seq, uint32_t *count)
+{
+    if (seq == 0 || shard != call->io->shared->shard)
+        return UINT32_MAX;
+    drafts->read->items[*count] = (struct aw_read_item){.kind = AW_READ_ADDRESS, .last_seq = seq};
+    return (*count)++;
+}
+
 /* The messages that are answered: those named, else the newest that the holder was given. A lease that does not run has none, and
  * needs none: at most it is a repeat. */
 static enum aw_drafting
@@ -197,7 +265,7 @@ read_addresses(struct aw_call *call, struct aw_drafts *drafts)
 {
     uint32_t count = 0;
 
-    drafts->read = aw_api_read_new(call, drafts->count, drafts->count * (size_t)ADDRESS_BYTES);
+    drafts->read = aw_api_read_new(call, 2 * drafts->count, drafts->count * (size_t)ADDRESS_BYTES);
     if (drafts->read == NULL) {
         aw_call_fail(call, AW_E_MEMORY, "");
         return AW_DRAFTING_OUT;
@@ -206,11 +274,8 @@ read_addresses(struct aw_call *call, struct aw_drafts *drafts)
         struct aw_draft *draft = drafts->list[i];
         uint64_t         seq = draft->want.to.len > 0 ? draft->to.seq : drafts->query.seen[i];
 
-        draft->item = UINT32_MAX;
-        if (seq == 0 || (draft->want.to.len > 0 && draft->to.shard != call->io->shared->shard))
-            continue;
-        draft->item = count;
-        drafts->read->items[count++] = (struct aw_read_item){.kind = AW_READ_ADDRESS, .last_seq = seq};
+        draft->item = ask(call, drafts, draft->want.to.len > 0 ? draft->to.shard : call->io->shared->shard, seq, &count);
+        draft->consent_item = ask(call, drafts, draft->consent.shard, draft->consent.seq, &count);
     }
     drafts->read->count = count;
     if (count == 0)

@@ -5,6 +5,8 @@
  * the committer, then in the journal; each ends as the `reply` of its command, with what speaks against it as `refusal`. Nothing is
  * refused here: only the state machine knows whether the same was carried out before.
  *
+ * A reply may go to another address, when the customer agreed to that in a message of his: that one is looked up as well.
+ *
  * Who owns: the request's arena. Thread: io. Fails: without memory the request is answered 503.
  */
 #ifndef AW_RUN_REPLY_DRAFT_H
@@ -17,11 +19,14 @@ struct aw_draft {
     struct aw_reply      want;
     struct aw_slice      content;     /* as it is stored: MessagePack */
     struct aw_message_id to;          /* seq 0: none was named, or it is no id */
+    struct aw_message_id consent;     /* the same */
+    bool                 is_moved;    /* it goes elsewhere than where that message came from */
     struct aw_slice      refused;     /* the field that speaks against it, with command->in.fenced.reply.refusal */
     const char          *why_refused; /* the same in words */
 
-    struct aw_reply_check_answer flagged; /* what in that field, if it is for its words */
-    uint32_t                     item;    /* of the read; UINT32_MAX: none */
+    struct aw_reply_check_answer flagged;      /* what in that field, if it is for its words */
+    uint32_t                     item;         /* of the read; UINT32_MAX: none */
+    uint32_t                     consent_item; /* the same */
 };
 
 /* The replies of one request; zeroed. */

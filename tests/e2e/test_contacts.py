@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Who only talked about us is written to once, and not at all when he says so."""
+"""Where customers may be written to: who only talked about us once, not at all when he says so; elsewhere with their consent."""
 
 import json
 import os
@@ -9,11 +9,23 @@ import sys
 
 from aswolk_test import FEW_RULES, NDJSON, PATIENCE_S, Messages, check, equal, problem, program, run, status
 
-RULES = """language *
+STOP = """language *
 rule opt-out mention opt_out
 say stop | stop it
 + stop
 - next gate
+"""
+REPLIES = """language *
+rule mail refer mail
+say mail us
+home mail
++ mail us
+- thank you
+rule twitter refer channel
+say on twitter
+home twitter
++ on twitter
+- thank you
 """
 
 
@@ -49,6 +61,16 @@ def sent(api, provider_id):
     body = {"state": "sent", "provider_id": provider_id, "lease": reply["lease"]}
     status(api.send("POST", "/v1/replies/%s/status" % reply["reply"], body), 200, "sent")
     return reply["reply"]
+
+
+def own_rules(t, name, text):
+    """The usual ones with a file of our own."""
+    folder = t.data_folder("rules")
+    shutil.copytree(FEW_RULES, folder, dirs_exist_ok=True)
+    os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
+    with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+        file.write(text)
+    return folder
 
 
 def aswolk(server, *args):
@@ -135,11 +157,7 @@ def test_opt_out(t):
 
 def test_stop(t):
     """What is all that he answers to a first contact."""
-    rules = t.data_folder("rules")
-    shutil.copytree(FEW_RULES, rules, dirs_exist_ok=True)
-    with open(os.path.join(rules, "stop.rules"), "w", encoding="utf-8") as file:
-        file.write(RULES)
-    server = t.server(rules=rules)
+    server = t.server(rules=own_rules(t, "stop.rules", STOP))
     ann = server.api("ann")
     make = Messages()
     template = {"texts": [{"lang": "en", "text": "We have it."}]}
@@ -184,6 +202,82 @@ def test_room(t):
     answers = status(ann.post_many(lines, NDJSON, "/v1/contacts/opt-out"), 200, "many").lines
     equal([answer["status"] for answer in answers], [200] * 4 + [507], "a quarter is theirs")
     equal(known(ann, "c0")["first"], False, "not forgotten")
+
+
+MAIL = {"channel": "mail", "customer": "kim@example.org"}
+
+
+def taken(api, channel):
+    pull = {"accounts": [{"channel": channel}], "wait_s": 0, "max": 10}
+    response = api.send("POST", "/v1/replies/leases", pull)
+    return [] if response.status == 204 else status(response, 200, "replies").value["replies"]
+
+
+def test_consent(t):
+    """Elsewhere only as the customer said in this ticket; then his answer from there is of the ticket."""
+    server = t.server(rules=own_rules(t, "replies/own.rules", REPLIES))
+    ann, gateway = server.api("ann"), server.api("gateway")
+    make = Messages()
+    kim = {"customer": "kim", "channel": "twitter", "class": "general"}
+    other = ann.receipt(make.next(**dict(kim, customer="lee")))
+    ann.completed(ann.lease())
+    talk = ann.receipt(mention(make, customer="kim"))
+    lease = ann.lease()
+    problem(ann.complete(lease, reply={"text": "hi", "via": MAIL, "consent": talk["message"]}), 409, "channel-change-refused")
+    let_go(ann, lease)
+    gone = ann.receipt(make.next(source_id="gone", **kim))
+    asked = ann.receipt(make.next(text="mail me at kim@example.org", **kim))
+    status(ann.send("POST", "/v1/messages/withdraw", {"channel": "twitter", "source_id": "gone"}), 200, "taken back")
+    lease = ann.lease()
+    reply = {"text": "As you wrote on Twitter: here it is. Mail us back.", "via": MAIL}
+    for consent in (None, other["message"], talk["message"], gone["message"], "m00000000000001", "nothing"):
+        body = dict(reply, consent=consent) if consent else reply
+        for verb, sent_ in (("reply", body), ("complete", {"reply": body})):
+            problem(ann.act(lease, verb, sent_), 409, "channel-change-refused", "consent")
+    body = dict(reply, consent=asked["message"])
+    problem(ann.act(lease, "reply", dict(body, visibility="public")), 422, "reply-refused", "visibility")
+    problem(ann.act(lease, "reply", {"text": "hi", "consent": asked["message"]}), 422, "reply-refused", "consent")
+    problem(ann.act(lease, "reply", dict(body, via={"channel": "mail"})), 400, "bad-value", "via.customer")
+    problem(ann.act(lease, "reply", dict(body, text="Please call us")), 422, "reply-check", "text")
+    status(ann.act(lease, "reply", {"text": "hi", "via": {"channel": "twitter", "customer": "kim"}}), 200, "where he wrote")
+    problem(ann.act(lease, "reply", {"text": reply["text"]}), 422, "reply-check", "text")
+    first = status(ann.act(lease, "reply", body), 200, "with his word").value["reply"]
+    equal(status(ann.act(lease, "reply", body), 200, "again").value["reply"], first, "written once")
+    server.kill()
+    server.start()
+    ann, gateway = server.api("ann"), server.api("gateway")
+    last = status(ann.complete(lease, reply=dict(body, text="One more thing.")), 200, "complete").value["reply"]
+    mails = taken(gateway, "mail")
+    equal([(one["reply"], one["customer"], one["visibility"], "in_reply_to" in one) for one in mails],
+          [(first, MAIL["customer"], "private", False), (last, MAIL["customer"], "private", False)], "where they go")
+    equal(len(taken(gateway, "twitter")), 1, "the other one")
+    events = ann.every("/v1/tickets/%s/history" % asked["ticket"])
+    told = [(event["data"]["channel"], event["data"]["consent"]) for event in events if "consent" in event["data"]]
+    equal(told, [("mail", asked["message"])] * 2, "on record")
+    said = {"state": "sent", "lease": mails[0]["lease"], "provider_id": "mail-1"}
+    status(gateway.send("POST", "/v1/replies/%s/status" % first, said), 200, "sent")
+    answer = make.next(channel="mail", customer=MAIL["customer"], in_reply_to="mail-1")
+    equal(ann.receipt(answer)["ticket"], asked["ticket"], "his answer joins")
+    lease = ann.lease()
+    equal((lease["reply_to"]["channel"], lease["previous"][1]["content"]["consent"]), ("mail", asked["message"]), "shown")
+    status(ann.complete(lease, reply={"text": "thank you"}), 200, "no more words are needed")
+    equal(len(taken(gateway, "mail")), 1, "there")
+
+
+def test_consent_with_approval(t):
+    """What a volunteer sends elsewhere is recorded so, and goes there when a colleague lets it go."""
+    server = t.server()
+    sue, vol = server.api("sue"), server.api("vol")
+    make = Messages()
+    status(sue.put_agent("vol", {"approval": True}), 201, "who needs approval")
+    asked = vol.receipt(make.next(customer="kim", channel="twitter"))
+    body = {"text": "hello", "via": MAIL, "consent": asked["message"]}
+    reply = vol.completed(vol.lease(), reply=body)["reply"]
+    equal(taken(sue, "mail"), [], "it waits")
+    waits = status(sue.get("/v1/replies?state=pending"), 200, "list").value["items"]
+    equal([(one["reply"], one["channel"]) for one in waits], [(reply, "mail")], "it says where")
+    status(sue.send("POST", "/v1/replies/%s/approve" % reply, {}), 200, "approved")
+    equal([one["reply"] for one in taken(sue, "mail")], [reply], "it goes there")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 /* core_contact_test.c - who only talked about us: written to once, until he writes himself; not at all once he opted out, also not
- * by what is on its way; nothing of it forgotten early.
+ * by what is on its way; nothing of it forgotten early. And who may be answered elsewhere.
  *
  * How: one life at a time. Beside the state another one, loaded from a checkpoint of it, answers alike.
  */
@@ -397,6 +397,55 @@ test_room(void **unused)
     kit_close(&kit);
 }
 
+/* Elsewhere only with a message of the ticket that says so, moved or not, and not taken back; not who only talked about us. */
+static void
+test_consent(void **unused)
+{
+    struct kit            kit;
+    struct aw_out_message own, other, talk;
+    struct aw_command     command = {.kind = AW_COMMAND_REPLY}, withdraw = {.kind = AW_COMMAND_WITHDRAW};
+    struct aw_in_reply   *reply = &command.in.fenced.reply;
+
+    (void)unused;
+    kit_open(&kit);
+    own = post(&kit, 1, 1, AW_ADDRESSED_TO_US);
+    other = post(&kit, 2, 2, AW_ADDRESSED_TO_US);
+    talk = post(&kit, 3, 1, AW_ADDRESSED_ABOUT_US);
+    command.in.fenced = (struct aw_in_fenced){.lease = kit_lease(&kit, own.ticket, "ann", KIT_HOUR),
+                                              .agent = AW_SLICE("ann"),
+                                              .op_hash = 1,
+                                              .reply = {.is_there = true,
+                                                        .to = {.seq = own.record_seq, .shard = KIT_SHARD},
+                                                        .to_ticket = own.ticket,
+                                                        .channel = AW_SLICE("mail"),
+                                                        .account = AW_SLICE("main"),
+                                                        .consent = {.seq = other.record_seq, .shard = KIT_SHARD},
+                                                        .consent_ticket = other.ticket}};
+    assert_int_equal(kit_apply(&kit, &command), AW_E_CHANNEL_CHANGE_REFUSED);
+    reply->consent.seq = own.record_seq;
+    reply->consent_ticket = own.ticket;
+    assert_int_equal(kit_apply(&kit, &command), AW_OK);
+    assert_true(command.out.changed);
+    other = post(&kit, 4, 1, AW_ADDRESSED_TO_US);
+    reply->consent.seq = other.record_seq;
+    withdraw.in.withdraw =
+        (struct aw_in_withdraw){.message = {.seq = other.record_seq, .shard = KIT_SHARD}, .ticket = other.ticket};
+    assert_int_equal(kit_apply(&kit, &withdraw), AW_OK);
+    command.in.fenced.op_hash = 2;
+    assert_int_equal(kit_apply(&kit, &command), AW_E_CHANNEL_CHANGE_REFUSED);
+    command.in.fenced.lease = kit_lease(&kit, talk.ticket, "ann", KIT_HOUR);
+    *reply = (struct aw_in_reply){.is_there = true,
+                                  .to = {.seq = talk.record_seq, .shard = KIT_SHARD},
+                                  .to_ticket = talk.ticket,
+                                  .channel = AW_SLICE("mail"),
+                                  .account = AW_SLICE("main"),
+                                  .consent = {.seq = talk.record_seq, .shard = KIT_SHARD},
+                                  .consent_ticket = talk.ticket};
+    assert_int_equal(kit_apply(&kit, &command), AW_E_CHANNEL_CHANGE_REFUSED);
+    assert_int_equal(contact(&kit, 1).contacted_at, 0);
+    kit_close(&kit);
+}
+
 int
 main(void)
 {
@@ -408,6 +457,7 @@ main(void)
         cmocka_unit_test(test_what_is_on_its_way),
         cmocka_unit_test(test_with_approval),
         cmocka_unit_test(test_room),
+        cmocka_unit_test(test_consent),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -314,6 +314,10 @@ make_reply(struct maker *maker, struct aw_in_reply *reply)
         .account = make_string(maker, 0, AW_ACCOUNT_BYTES_MAX),
         .body = {.len = (uint32_t)next(&maker->rng), .form = (uint8_t)below(&maker->rng, 2), .key_number = next(&maker->rng)},
     };
+    if (maker->fullest || below(&maker->rng, 2) != 0) {
+        reply->consent.seq = 1 + below(&maker->rng, UINT64_MAX);
+        reply->consent_ticket = (struct aw_ticket_id){next(&maker->rng), (uint32_t)next(&maker->rng), reply->to_ticket.shard};
+    }
     for (size_t i = 0; i < sizeof(reply->body.hash.bytes); i++)
         reply->body.hash.bytes[i] = (uint8_t)next(&maker->rng);
     for (size_t i = 0; i < sizeof(reply->body.nonce); i++)
@@ -1056,6 +1060,9 @@ same_reply(const struct aw_in_reply *a, const struct aw_in_reply *b)
     SAME(to_ticket.seq);
     SAME(to_ticket.slot);
     SAME(to_ticket.shard);
+    SAME(consent.seq);
+    SAME(consent_ticket.seq);
+    SAME(consent_ticket.slot);
     SAME_SLICE(channel);
     SAME_SLICE(account);
     SAME(body.len);
@@ -2417,6 +2424,20 @@ static const struct aw_command golden[] = {
     {.kind = AW_COMMAND_WITHDRAW,
      .in.withdraw = {.message = {.seq = 4801, .shard = 7}, .ticket = GOLDEN_TICKET, .by = {"gw", 2}},
      .out = {.seq = 5000, .prev_seq = 4999, .u.ticket.ticket = {.seq = 4700, .slot = 17, .shard = 7}}},
+    {.kind = AW_COMMAND_REPLY,
+     .in.fenced = {.lease = GOLDEN_LEASE,
+                   .agent = {"mia", 3},
+                   .op_hash = 7,
+                   .reply = {.is_there = true,
+                             .visibility = AW_VISIBILITY_PRIVATE,
+                             .to = {.seq = 4801, .shard = 7},
+                             .to_ticket = GOLDEN_TICKET,
+                             .channel = {"mail", 4},
+                             .account = {"main", 4},
+                             .consent = {.seq = 4802, .shard = 7},
+                             .consent_ticket = GOLDEN_TICKET,
+                             .body = {.len = 20, .hash = {{1}}}}},
+     .out = {.seq = 5000, .prev_seq = 4999, .u.lease.reply_state = AW_REPLY_WAITING}},
     {.kind = AW_COMMAND_OPT_OUT,
      .in.opt_out = {.contact = {5, 6}, .channel = {"twitter", 7}, .account = {"main", 4}, .is_in = true, .by = {"sam", 3}},
      .out = {.seq = 5000}},
