@@ -934,7 +934,8 @@ leave_batches(struct memory *store, size_t from, size_t to)
         store->sound[which[i]] = series->durable;
         series_free_range(store, series, series->durable, first);
         series_free_range(store, series, end, series->end);
-        memmove(series->entries + series->durable, series->entries + first, (end - first) * sizeof(series->entries[0]));
+        if (end > first)
+            memmove(series->entries + series->durable, series->entries + first, (end - first) * sizeof(series->entries[0]));
         series->durable += end - first;
         series->end = series->durable;
     }
