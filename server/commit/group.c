@@ -94,9 +94,9 @@ admit_reply(struct aw_committer *c, const struct aw_command *command, uint64_t c
 {
     if ((command->kind != AW_COMMAND_REPLY && command->kind != AW_COMMAND_COMPLETE) || body_bytes <= AW_DRAIN_BODY_BYTES)
         return AW_OK;
-    if (cost > c->admission.limit_bytes)
+    if (cost > c->admission.spare_bytes)
         return AW_E_STORE_FULL;
-    c->admission.limit_bytes -= cost;
+    c->admission.spare_bytes -= cost;
     return AW_OK;
 }
 
@@ -196,9 +196,9 @@ admit_help(struct aw_committer *c, uint64_t cost, uint32_t pushes)
     struct aw_admission *room = &c->admission;
     uint64_t             most = c->lanes_room_most > c->lanes_reserve ? c->lanes_room_most - c->lanes_reserve : 0;
 
-    if (cost > room->limit_bytes || (pushes > 0 && room->pushes < c->lanes_reserve + most / 2 + pushes))
+    if (cost > room->spare_bytes || (pushes > 0 && room->pushes < c->lanes_reserve + most / 2 + pushes))
         return AW_E_OVERLOADED;
-    room->limit_bytes -= cost;
+    room->spare_bytes -= cost;
     return AW_OK;
 }
 
@@ -209,11 +209,11 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
     struct aw_admission *room = &c->admission;
     uint64_t             cost = aw_journal_cost(c->config.journal, record_bytes, body_bytes);
     uint64_t             beside = beside_bytes(command, cost);
+    uint64_t             needed = cost + AW_DRAIN_BYTES_PER_TICKET; /* of a ticket that it opens */
     uint32_t             pushes = aw_group_pushes_anew(c, command);
 
     if (!aw_command_is_post(command)) {
-        if (cost > room->drain_bytes || beside > room->limit_bytes ||
-            (opens_another(command) && cost + AW_DRAIN_BYTES_PER_TICKET > room->limit_bytes))
+        if (cost > room->drain_bytes || beside > room->spare_bytes || (opens_another(command) && needed > room->spare_bytes))
             return AW_E_STORE_FULL;
         if (pushes > 0 && aw_group_admit_pushes(c, pushes) != AW_OK)
             return aw_group_admit_pushes(c, pushes);
@@ -222,26 +222,26 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
         if (admit_reply(c, command, cost, body_bytes) != AW_OK)
             return AW_E_STORE_FULL;
         if (opens_another(command))
-            room->limit_bytes -= cost + AW_DRAIN_BYTES_PER_TICKET;
-        room->limit_bytes -= beside;
+            room->spare_bytes -= needed;
+        room->spare_bytes -= beside;
         room->drain_bytes -= cost;
         room->posts_bytes -= cost < room->posts_bytes ? cost : room->posts_bytes;
         return aw_state_admits(c->config.state, command);
     }
     /* The engine allocates ahead with each flush: what one group has used up, the next may find again. Only a group that could not
      * even take one post knows that there is no more. */
-    if (cost > room->posts_bytes && c->group_bytes > 0)
+    if (needed + AW_ROOM_BESIDE_BYTES > room->posts_bytes && c->group_bytes > 0)
         return AW_E_AGAIN;
-    if (cost > room->posts_bytes || cost + AW_DRAIN_BYTES_PER_TICKET > room->limit_bytes) {
-        note_refused(c, cost + AW_DRAIN_BYTES_PER_TICKET);
+    if (needed > room->spare_bytes || needed > room->posts_bytes) {
+        note_refused(c, needed);
         return AW_E_STORE_FULL;
     }
     if (aw_group_admit_pushes(c, 1) != AW_OK)
         return aw_group_admit_pushes(c, 1);
     if (aw_state_admits(c->config.state, command) != AW_OK)
         return AW_E_TABLE_FULL;
-    room->posts_bytes -= cost;
-    room->limit_bytes -= cost + AW_DRAIN_BYTES_PER_TICKET;
+    room->posts_bytes -= needed;
+    room->spare_bytes -= needed;
     room->drain_bytes -= cost < room->drain_bytes ? cost : room->drain_bytes;
     return AW_OK;
 }
@@ -319,8 +319,8 @@ spare_choice(struct aw_committer *c, struct aw_command *command)
     if (choice->lane_count <= AW_DRAIN_LANES_PER_LEASE)
         return;
     cost = aw_journal_cost(c->config.journal, aw_record_bytes_max(command), 0);
-    if (cost <= c->admission.limit_bytes)
-        c->admission.limit_bytes -= cost;
+    if (cost <= c->admission.spare_bytes)
+        c->admission.spare_bytes -= cost;
     else
         *choice = (struct aw_lease_choice){.at = 0};
 }
@@ -531,9 +531,10 @@ apply_timers(struct aw_committer *c, aw_ms now)
     }
 }
 
-/* What it takes to lease and complete every ticket that is open now, and to have every reply sent. */
+/* What it takes to lease and complete every ticket that is open now, to have every reply sent, and to write a checkpoint beside the
+ * last one: without it a full store could never trim what came after that. */
 static uint64_t
-drain_bytes(const struct aw_committer *c)
+owed_bytes(const struct aw_committer *c)
 {
     struct aw_state_counts counts;
     uint64_t               open = 0, on_their_way = 0;
@@ -543,15 +544,14 @@ drain_bytes(const struct aw_committer *c)
         open += counts.tickets[AW_TICKET_WAITING][i] + counts.tickets[AW_TICKET_LEASED][i] + counts.tickets[AW_TICKET_HELD][i];
     for (unsigned i = AW_REPLY_PENDING; i <= AW_REPLY_FAILED; i++)
         on_their_way += counts.replies[i];
-    return open * AW_DRAIN_BYTES_PER_TICKET + on_their_way * AW_DRAIN_BYTES_PER_REPLY;
+    return open * AW_DRAIN_BYTES_PER_TICKET + on_their_way * AW_DRAIN_BYTES_PER_REPLY + aw_state_cut_bytes(c->config.state);
 }
 
-/* What is left up to the store's limit when every open ticket has been drained, and a checkpoint written beside the last one:
- * without it a full store could never trim what came after that. */
+/* What is left up to the store's limit when all that is owed was written. */
 static uint64_t
-left_of_limit(const struct aw_committer *c, const struct aw_journal_room *room)
+left_of_limit(const struct aw_journal_room *room, uint64_t owed)
 {
-    uint64_t spoken_for = room->used_bytes + room->reserve_bytes + drain_bytes(c) + aw_state_cut_bytes(c->config.state);
+    uint64_t spoken_for = room->used_bytes + room->reserve_bytes + owed;
 
     return room->limit_bytes > spoken_for ? room->limit_bytes - spoken_for : 0;
 }
@@ -560,12 +560,16 @@ static void
 begin_group(struct aw_committer *c)
 {
     struct aw_journal_room room;
-    uint64_t               again;
+    uint64_t               owed = owed_bytes(c);
+    uint64_t               again, left;
 
+    aw_journal_set_owed(c->config.journal, owed);
     aw_journal_room(c->config.journal, &room);
+    left = left_of_limit(&room, owed);
     again = room.reserve_bytes / AW_ROOM_AGAIN_SHARE;
     c->admission = (struct aw_admission){.posts_bytes = room.posts_bytes,
-                                         .limit_bytes = left_of_limit(c, &room),
+                                         .limit_bytes = left,
+                                         .spare_bytes = left < room.posts_bytes ? left : room.posts_bytes,
                                          .low_bytes = room.limit_bytes / 100 * c->config.room_low_percent,
                                          .drain_bytes = room.drain_bytes,
                                          .again_bytes = again < AW_ROOM_AGAIN_BYTES_MAX ? again : AW_ROOM_AGAIN_BYTES_MAX,
@@ -730,7 +734,7 @@ has_room_again(const struct aw_committer *c)
 {
     uint64_t needed = c->refused_bytes + c->admission.again_bytes;
 
-    return c->admission.posts_bytes >= needed && c->admission.limit_bytes >= needed;
+    return c->admission.posts_bytes >= needed && c->admission.spare_bytes >= needed;
 }
 
 static void

@@ -41,6 +41,8 @@
  * that do not, would change the role each time. */
 #define AW_ROOM_AGAIN_SHARE     8U
 #define AW_ROOM_AGAIN_BYTES_MAX (UINT64_C(4) << 20)
+/* A group leaves so much of what posts may take to others, who do not wait for the next one. */
+#define AW_ROOM_BESIDE_BYTES (UINT64_C(128) << 10)
 /* How often a full store is asked whether it has room again: the disk tells nobody. */
 #define AW_ROOM_LOOK_NS (AW_NS_PER_S / 4)
 
@@ -62,8 +64,9 @@ struct aw_mailbox {
 
 /* What is left of room in this step; taken down with each admission. */
 struct aw_admission {
-    uint64_t posts_bytes; /* at hand for posts, above the engine's reserve */
-    uint64_t limit_bytes; /* left of the store's limit, less what draining and a checkpoint will take */
+    uint64_t posts_bytes; /* at hand for posts, above the engine's reserve and what draining and a checkpoint will take */
+    uint64_t limit_bytes; /* left of the store's limit likewise; not taken down */
+    uint64_t spare_bytes; /* the lesser of the two: for all that draining can do without */
     uint64_t low_bytes;   /* room is short when limit_bytes is below */
     uint64_t drain_bytes; /* at hand for everything else */
     uint64_t again_bytes; /* room beyond what was refused, to be active again */

@@ -56,6 +56,13 @@ aw_journal_poll(struct aw_journal *journal, struct aw_journal_done *ret_done)
 }
 
 void
+aw_journal_set_owed(struct aw_journal *journal, uint64_t bytes)
+{
+    AW_ASSERT(journal != NULL);
+    journal->ops->set_owed(journal, bytes);
+}
+
+void
 aw_journal_room(struct aw_journal *journal, struct aw_journal_room *ret_room)
 {
     AW_ASSERT(journal != NULL);

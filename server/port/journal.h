@@ -64,8 +64,8 @@ struct aw_journal_done {
 
 /* Room as the engine sees it now. Worst-case pages of trees are already taken off. All 0 when broken. */
 struct aw_journal_room {
-    uint64_t posts_bytes; /* for new messages: what is left above the reserve */
-    uint64_t drain_bytes; /* for everything else: with the reserve */
+    uint64_t posts_bytes; /* for new messages: what is left above the reserve and what is owed */
+    uint64_t drain_bytes; /* for everything else: with both */
     uint64_t used_bytes;
     uint64_t limit_bytes;
     uint64_t reserve_bytes; /* kept free, on real blocks of the disk */
@@ -109,6 +109,7 @@ struct aw_journal_ops {
     enum aw_outcome (*submit)(struct aw_journal *, const struct aw_journal_batch *);
     enum aw_outcome (*flush)(struct aw_journal *);
     bool (*poll)(struct aw_journal *, struct aw_journal_done *);
+    void (*set_owed)(struct aw_journal *, uint64_t bytes);
     void (*room)(struct aw_journal *, struct aw_journal_room *);
     uint64_t (*cost)(struct aw_journal *, uint64_t record_bytes, uint64_t body_bytes);
     enum aw_err (*trim_step)(struct aw_journal *, uint64_t below_seq, uint64_t bodies_below_seq, uint32_t pages_max,
@@ -148,6 +149,9 @@ AW_MUST_USE enum aw_outcome aw_journal_submit(struct aw_journal *journal, const 
 AW_MUST_USE enum aw_outcome aw_journal_flush(struct aw_journal *journal);
 /* False when nothing (more) is to be reported just now. */
 AW_MUST_USE bool aw_journal_poll(struct aw_journal *journal, struct aw_journal_done *ret_done);
+/* What will be written in any case, as long as nothing new comes in: kept ready beside the reserve, on real blocks of the disk, and
+ * not for posts. As much as there is, when there is less. 0 at first. */
+void aw_journal_set_owed(struct aw_journal *journal, uint64_t bytes);
 /* As it is after what was submitted so far. Cheap: called for each admission. An engine may have room only once it was asked for
  * it, so that a store which is opened and refused stays as it was. */
 void aw_journal_room(struct aw_journal *journal, struct aw_journal_room *ret_room);

@@ -300,6 +300,7 @@ const struct aw_journal_ops aw_lmdb_journal_ops = {
     .submit = lmdb_submit,
     .flush = lmdb_flush,
     .poll = lmdb_poll,
+    .set_owed = aw_lmdb_set_owed,
     .room = aw_lmdb_room,
     .cost = aw_lmdb_cost,
     .trim_step = lmdb_trim_step,

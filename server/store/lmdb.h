@@ -52,6 +52,7 @@ extern const struct aw_lmdb_tree aw_lmdb_trees[AW_TREE_COUNT];
 struct aw_lmdb_room {
     uint64_t limit;     /* bytes_max */
     uint64_t reserve;   /* reserve_bytes */
+    uint64_t owed;      /* kept ready beside it, as the port's set_owed says */
     uint64_t end;       /* LMDB's last page + 1 */
     uint64_t allocated; /* the file has real blocks up to here */
     uint64_t live;      /* in use by trees and LMDB itself */
@@ -140,6 +141,7 @@ AW_MUST_USE bool aw_lmdb_room_retry(struct aw_lmdb *store);
 uint64_t aw_lmdb_room_pages(const struct aw_lmdb *store);
 /* Most pages that nodes of so many bytes take in appended trees. */
 uint64_t aw_lmdb_room_need(const struct aw_lmdb *store, uint64_t node_bytes);
+void     aw_lmdb_set_owed(struct aw_journal *journal, uint64_t bytes);
 void     aw_lmdb_room(struct aw_journal *journal, struct aw_journal_room *ret_room);
 uint64_t aw_lmdb_cost(struct aw_journal *journal, uint64_t record_bytes, uint64_t body_bytes);
 /* Pages of one tree as the write transaction sees it. */

@@ -253,8 +253,8 @@ is_no_room(int errnum)
     return errnum == ENOSPC || errnum == EDQUOT || errnum == EFBIG;
 }
 
-/* Allocates so that the reserve and one step lie ahead; less when the disk has less, and then tries again later, also when
- * nothing is written meanwhile. 0, or an errno that is not about room. */
+/* Allocates so that the reserve, what is owed and half a step lie ahead; less when the disk has less, and then tries again later,
+ * also when nothing is written meanwhile. 0, or an errno that is not about room. */
 static int
 grow(struct aw_lmdb *store)
 {
@@ -264,7 +264,7 @@ grow(struct aw_lmdb *store)
 
     if (room->allocated < room->end)
         room->allocated = room->end;
-    while (room->allocated < room->limit && usable_pages(room) + tail_pages(room) < room->reserve + step / 2) {
+    while (room->allocated < room->limit && usable_pages(room) + tail_pages(room) < room->reserve + room->owed + step / 2) {
         uint64_t to = room->allocated + step < room->limit ? room->allocated + step : room->limit;
         int      errnum = allocate(store, to);
 
@@ -318,11 +318,23 @@ aw_lmdb_room_need(const struct aw_lmdb *store, uint64_t node_bytes)
 }
 
 void
+aw_lmdb_set_owed(struct aw_journal *journal, uint64_t bytes)
+{
+    struct aw_lmdb *store = aw_lmdb_of(journal);
+
+    store->room.owed = (bytes + store->page_bytes - 1) / store->page_bytes;
+    /* A full disk is asked again at its time. */
+    if (!aw_lmdb_is_broken(store) && !store->room.disk_full && grow(store) != 0)
+        aw_lmdb_break(store);
+}
+
+void
 aw_lmdb_room(struct aw_journal *journal, struct aw_journal_room *ret_room)
 {
     struct aw_lmdb *store = aw_lmdb_of(journal);
     uint64_t        page = store->page_bytes;
     uint64_t        frame = FRAME_PAGES(store->page_bytes);
+    uint64_t        kept = store->room.reserve + store->room.owed;
     uint64_t        drain;
 
     *ret_room = (struct aw_journal_room){.limit_bytes = store->room.limit * page, .reserve_bytes = store->room.reserve * page};
@@ -335,7 +347,7 @@ aw_lmdb_room(struct aw_journal *journal, struct aw_journal_room *ret_room)
     drain = aw_lmdb_room_pages(store);
     drain = drain > frame ? drain - frame : 0;
     ret_room->drain_bytes = drain * page;
-    ret_room->posts_bytes = drain > store->room.reserve ? (drain - store->room.reserve) * page : 0;
+    ret_room->posts_bytes = drain > kept ? (drain - kept) * page : 0;
     ret_room->used_bytes = (store->room.live + store->room.taken) * page;
 }
 

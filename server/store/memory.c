@@ -69,6 +69,7 @@ struct memory {
     bool                     is_moving;   /* next_anchor is to be flushed */
     uint64_t                 flushed;     /* flushes that succeeded */
     uint64_t                 used_bytes;
+    uint64_t                 owed_bytes;
     uint64_t                 next_seq;
     uint64_t                 last_index; /* 0: not known yet */
     uint64_t                 pending[AW_SUBMITS_MAX];
@@ -322,6 +323,12 @@ room_left(const struct memory *store)
 }
 
 static void
+memory_set_owed(struct aw_journal *journal, uint64_t bytes)
+{
+    memory_of(journal)->owed_bytes = bytes;
+}
+
+static void
 memory_room(struct aw_journal *journal, struct aw_journal_room *ret_room)
 {
     struct memory *store = memory_of(journal);
@@ -334,7 +341,7 @@ memory_room(struct aw_journal *journal, struct aw_journal_room *ret_room)
         return;
     drain = drain > FRAME_BYTES ? drain - FRAME_BYTES : 0;
     ret_room->drain_bytes = drain;
-    ret_room->posts_bytes = drain > reserve ? drain - reserve : 0;
+    ret_room->posts_bytes = drain > reserve + store->owed_bytes ? drain - reserve - store->owed_bytes : 0;
     ret_room->used_bytes = store->used_bytes;
 }
 
@@ -1093,6 +1100,7 @@ static const struct aw_journal_ops memory_journal_ops = {
     .submit = memory_submit,
     .flush = memory_flush,
     .poll = memory_poll,
+    .set_owed = memory_set_owed,
     .room = memory_room,
     .cost = memory_cost,
     .trim_step = memory_trim_step,

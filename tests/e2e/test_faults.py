@@ -118,8 +118,11 @@ def test_store_full(t):
     word = "w" * 8192  # what colleagues tell each other takes nothing of the reserve
     notes = (api.send("POST", "/v1/tickets/%s/notes" % acked[-1], {"text": word}) for _ in range(500))
     problem(next(answer for answer in notes if answer.status != 200), 507, "store-full")
-    lease = api.lease(lease_s=60)
-    problem(api.act(lease, "transfer", {"lane": "listening", "note": word}), 507, "store-full")
+    transfer = None
+    while transfer is None or transfer.status == 200:  # A checkpoint that ends may leave room for some.
+        lease = api.lease(lease_s=60, lanes=["main"])
+        transfer = api.act(lease, "transfer", {"lane": "listening", "note": word})
+    problem(transfer, 507, "store-full")
     status(api.act(lease, "transfer", {"lane": "listening"}), 200, "transfer while full")
     server.restart()
     api = server.api()

@@ -111,6 +111,30 @@ test_empty(void **state)
     assert_int_equal(aw_journal_identity(engine->journal)->format, AW_STORE_FORMAT);
 }
 
+/* What is owed is not for posts, but for all else; and it comes back. */
+static void
+test_owed(void **state)
+{
+    struct engine         *engine = *state;
+    struct aw_journal_room before, owing, all, after;
+
+    aw_journal_room(engine->journal, &before);
+    assert_true(before.posts_bytes > 10 * KIT_MIB);
+    aw_journal_set_owed(engine->journal, 40 * KIT_MIB); /* more than an engine has ready by itself */
+    aw_journal_room(engine->journal, &owing);
+    assert_true(owing.posts_bytes > 0);
+    assert_true(owing.drain_bytes >= before.drain_bytes);
+    assert_true(owing.drain_bytes >= owing.posts_bytes + owing.reserve_bytes + 40 * KIT_MIB);
+    assert_int_equal(owing.reserve_bytes, before.reserve_bytes);
+    aw_journal_set_owed(engine->journal, 640 * KIT_MIB); /* more than there is */
+    aw_journal_room(engine->journal, &all);
+    assert_int_equal(all.posts_bytes, 0);
+    assert_true(all.drain_bytes >= owing.drain_bytes);
+    aw_journal_set_owed(engine->journal, 0);
+    aw_journal_room(engine->journal, &after);
+    assert_true(after.posts_bytes >= before.posts_bytes);
+}
+
 static void
 test_append_and_read(void **state)
 {
@@ -774,21 +798,10 @@ static const struct CMUnitTest tests[] = {
     {                                                                                                                            \
 #test " memory", test, setup_memory, teardown, NULL                                                                      \
     }
-    BOTH(test_empty),
-    BOTH(test_append_and_read),
-    BOTH(test_group),
-    BOTH(test_large_values),
-    BOTH(test_empty_body),
-    BOTH(test_unflushed_is_lost),
-    BOTH(test_snapshot),
-    BOTH(test_trim),
-    BOTH(test_generations),
-    BOTH(test_generation_lost),
-    BOTH(test_generation_empty),
-    BOTH(test_one_unit),
-    BOTH(test_kept),
-    BOTH(test_kept_body_is_a_body),
-    BOTH(test_anchor),
+    BOTH(test_empty),        BOTH(test_owed),        BOTH(test_append_and_read),     BOTH(test_group),
+    BOTH(test_large_values), BOTH(test_empty_body),  BOTH(test_unflushed_is_lost),   BOTH(test_snapshot),
+    BOTH(test_trim),         BOTH(test_generations), BOTH(test_generation_lost),     BOTH(test_generation_empty),
+    BOTH(test_one_unit),     BOTH(test_kept),        BOTH(test_kept_body_is_a_body), BOTH(test_anchor),
     BOTH(test_room),
 #undef BOTH
 };
