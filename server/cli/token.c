@@ -192,6 +192,7 @@ print_token(const struct aw_cli *cli, const struct aw_token *token)
 {
     char id[AW_TOKEN_ID_CHARS + 1];
 
+    AW_ASSERT(token != NULL);
     aw_token_id(token, id);
     if (cli->common.json) {
         print_json(token, id);
@@ -364,13 +365,15 @@ revoke_tokens(struct aw_cli *cli, const char *what)
     uint32_t    kept = 0, all = book.count;
 
     for (uint32_t i = 0; i < all; i++) {
-        char id[AW_TOKEN_ID_CHARS + 1];
+        const struct aw_token *token = book.list[i];
+        char                   id[AW_TOKEN_ID_CHARS + 1];
 
-        aw_token_id(book.list[i], id);
-        if (aw_slice_eq(book.list[i]->name, aw_slice_str(what)) || strcmp(id, what) == 0)
-            print_token(cli, book.list[i]);
+        AW_ASSERT(token != NULL);
+        aw_token_id(token, id);
+        if (aw_slice_eq(token->name, aw_slice_str(what)) || strcmp(id, what) == 0)
+            print_token(cli, token);
         else
-            book.list[kept++] = book.list[i];
+            book.list[kept++] = token;
     }
     book.count = kept;
     if (code == AW_CLI_OK && kept == all) {
