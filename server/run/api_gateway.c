@@ -69,6 +69,7 @@ aw_api_gateway_admits(struct aw_call *call, enum aw_media media, struct aw_api_r
         aw_gateways_try_post(call->io->shared->gateways, find_gateway(call), count, aw_clock_mono());
 
     ret_rate->count = 0;
+    ret_rate->gateway = answer.index;
     if (answer.limit.rate_per_s > 0) {
         uint32_t window_s =
             (uint32_t)(((uint64_t)answer.limit.burst_max + answer.limit.rate_per_s - 1) / answer.limit.rate_per_s);

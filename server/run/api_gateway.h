@@ -13,6 +13,7 @@
 struct aw_api_rate {
     struct aw_header_field fields[2];
     size_t                 count;
+    uint32_t               gateway; /* its index in run/gateways */
 };
 
 /* Takes the tokens for the messages in the body, which is looked at no further. False: answered 429. */

@@ -76,24 +76,44 @@ take_one(struct aw_call *call, struct aw_api_lines *lines, enum aw_media media, 
     return false;
 }
 
-static bool
-take_many(struct aw_call *call, struct aw_api_lines *lines, enum aw_media media, aw_api_line_reader *reader)
+bool
+aw_api_lines_begin(struct aw_call *call, struct aw_api_lines *lines, enum aw_media media)
 {
-    struct aw_lines         walk;
-    struct aw_line          at;
     struct aw_proto_problem problem;
-    enum aw_err             err = aw_lines_init(&walk, media, call->request->body, &problem);
+    enum aw_err             err = aw_lines_init(&lines->walk, media, call->request->body, &problem);
 
     if (err != AW_OK) {
         aw_api_refuse_body(call, &problem);
         return false;
     }
-    if (!make_room(call, lines, count_lines(walk)))
-        return false;
-    while ((err = aw_lines_next(&walk, &at, &problem)) == AW_OK)
-        read_line(call, lines, add_line(lines, at.number), media, at.bytes, reader);
-    if (err != AW_E_AGAIN) /* nobody can tell where the next one would begin */
+    lines->media = media;
+    lines->is_more = true;
+    return make_room(call, lines, count_lines(lines->walk));
+}
+
+void
+aw_api_lines_more(struct aw_call *call, struct aw_api_lines *lines, uint32_t most, aw_api_line_reader *reader)
+{
+    struct aw_entry        *entries = lines->submission.entries + lines->submission.count;
+    struct aw_line          at;
+    struct aw_proto_problem problem;
+    enum aw_err             err = AW_OK;
+
+    AW_ASSERT(lines->is_more);
+    lines->submission = (struct aw_submission){.kind = AW_SUBMIT_COMMANDS, .entries = entries, .woken_lane = AW_LANE_NONE};
+    for (uint32_t i = 0; i < most && (err = aw_lines_next(&lines->walk, &at, &problem)) == AW_OK; i++)
+        read_line(call, lines, add_line(lines, at.number), lines->media, at.bytes, reader);
+    lines->is_more = err == AW_OK;
+    if (err != AW_OK && err != AW_E_AGAIN) /* nobody can tell where the next one would begin */
         aw_api_line_refuse(call, add_line(lines, at.number), &problem);
+}
+
+static bool
+take_many(struct aw_call *call, struct aw_api_lines *lines, enum aw_media media, aw_api_line_reader *reader)
+{
+    if (!aw_api_lines_begin(call, lines, media))
+        return false;
+    aw_api_lines_more(call, lines, UINT32_MAX, reader);
     return true;
 }
 

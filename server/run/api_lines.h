@@ -10,6 +10,7 @@
 #define AW_RUN_API_LINES_H
 
 #include "proto/problem.h"
+#include "proto/proto.h"
 #include "run/call.h"
 
 struct aw_draft;
@@ -30,7 +31,10 @@ struct aw_api_lines {
     struct aw_api_line  *lines;
     uint32_t             count;
     bool                 many;       /* the answer has a line for each */
-    struct aw_submission submission; /* entries of the lines that have one */
+    struct aw_submission submission; /* entries of the lines that have one; of a body read in pieces those of the piece at hand */
+    struct aw_lines      walk;       /* of many lines: how far the body is read */
+    enum aw_media        media;      /* of the body */
+    bool                 is_more;    /* some of it is not read yet */
     struct aw_read      *read;       /* NULL: nothing had to be read, or not yet */
 };
 
@@ -42,6 +46,10 @@ typedef void aw_api_line_reader(struct aw_call *call, struct aw_api_line *line, 
  * are ready to be submitted; 0: all were refused, each for itself. */
 AW_MUST_USE bool aw_api_lines_take(struct aw_call *call, struct aw_api_lines *lines, enum aw_media media,
                                    aw_api_line_reader *reader);
+/* The same of a body of many lines, in pieces: begin, then more, submit and wait until none is left. `most`: lines of this piece,
+ * all of whose commands are the submission's from then on. */
+AW_MUST_USE bool aw_api_lines_begin(struct aw_call *call, struct aw_api_lines *lines, enum aw_media media);
+void             aw_api_lines_more(struct aw_call *call, struct aw_api_lines *lines, uint32_t most, aw_api_line_reader *reader);
 /* Keeps a problem beyond the decoder's struct: its texts move to the arena. */
 void aw_api_line_refuse(struct aw_call *call, struct aw_api_line *line, const struct aw_proto_problem *problem);
 

@@ -3,6 +3,7 @@
 #include "run/api.h"
 #include "run/api_gateway.h"
 #include "run/api_lines.h"
+#include "run/gateways.h"
 #include "run/io.h"
 #include "run/rulebook.h"
 #include "run/urgency.h"
@@ -11,6 +12,9 @@
 
 /* What a re-post needs of the journal, at a guess; more is brought when it is not enough. */
 #define RECEIPT_BYTES 1024U
+
+/* Lines of one piece while several gateways post: a millisecond or two of reading. */
+#define PIECE_LINES 64U
 
 struct post {
     struct aw_call      call;
@@ -371,19 +375,97 @@ needs_receipt(const struct aw_api_line *line, struct aw_read_item *ret_item)
     return true;
 }
 
+static struct aw_post_turn *
+turn_of(const struct post *post)
+{
+    return &post->call.io->post_turns[post->rate.gateway];
+}
+
+/* All that could be is committed. */
+static void
+finish(struct post *post)
+{
+    if (aw_api_lines_read(&post->call, &post->lines, needs_receipt, RECEIPT_BYTES) == AW_READING_NONE)
+        answer(post);
+}
+
+static bool
+is_rivalled(const struct post *post)
+{
+    return aw_gateways_has_rival(post->call.io->shared->gateways, post->rate.gateway, post->call.io->now);
+}
+
+/* Reads a piece that has something to submit, and submits it. While another gateway posts as well a piece is so small that nobody
+ * waits long behind it, neither here nor in a group; else the rest of a body is one piece, and nobody has a turn. */
+static void
+read_piece(struct post *post)
+{
+    struct aw_call *call = &post->call;
+    bool            is_short = is_rivalled(post);
+
+    do {
+        aw_api_lines_more(call, &post->lines, is_short ? PIECE_LINES : UINT32_MAX, read_line);
+    } while (post->lines.submission.count == 0 && post->lines.is_more);
+    if (post->lines.submission.count > 0) {
+        if (is_short)
+            turn_of(post)->holder = call;
+        aw_call_submit(call, &post->lines.submission);
+    } else {
+        finish(post);
+    }
+}
+
+/* Gives the turn to who waits longest. */
+static void
+pass_turn(struct aw_post_turn *turn)
+{
+    struct aw_list *node;
+
+    while (turn->holder == NULL && (node = aw_list_first(&turn->waiting)) != NULL) {
+        struct aw_request *request = AW_CONTAINER(node, struct aw_request, node);
+
+        aw_list_remove(node);
+        read_piece(request->user);
+    }
+}
+
+static void
+give_turn_back(struct post *post)
+{
+    if (turn_of(post)->holder == &post->call)
+        turn_of(post)->holder = NULL;
+}
+
+static void
+wait_for_turn(struct post *post)
+{
+    if (!is_rivalled(post)) {
+        read_piece(post);
+        return;
+    }
+    aw_list_push_back(&turn_of(post)->waiting, &post->call.request->node);
+    pass_turn(turn_of(post));
+}
+
 static void
 on_posted(struct aw_call *call)
 {
-    struct post *post = (struct post *)call;
-    bool         failed;
+    struct post         *post = (struct post *)call;
+    struct aw_post_turn *turn = turn_of(post);
+    bool                 failed;
 
+    give_turn_back(post);
+    if (post->lines.is_more && post->lines.submission.err == AW_OK) {
+        wait_for_turn(post);
+        return;
+    }
+    pass_turn(turn);
     if (post->lines.submission.err != AW_OK) {
         aw_call_fail(call, post->lines.submission.err, "");
         return;
     }
     if (post->lines.read == NULL) {
-        if (aw_api_lines_read(call, &post->lines, needs_receipt, RECEIPT_BYTES) == AW_READING_NONE)
-            answer(post);
+        finish(post);
         return;
     }
     if (aw_api_read_again(call, post->lines.read, &failed))
@@ -395,7 +477,18 @@ on_posted(struct aw_call *call)
 }
 
 /* A client that left keeps its messages: what was submitted is committed, and a re-post says so. */
-static const struct aw_call_ops post_ops = {.on_back = on_posted};
+static bool
+on_post_gone(struct aw_call *call)
+{
+    struct post *post = (struct post *)call;
+
+    aw_list_remove(&call->request->node);
+    give_turn_back(post);
+    pass_turn(turn_of(post));
+    return false;
+}
+
+static const struct aw_call_ops post_ops = {.on_back = on_posted, .on_gone = on_post_gone};
 
 /* --- POST /v1/messages -------------------------------------------------------------------------------------------------------- */
 
@@ -417,12 +510,12 @@ aw_api_post_messages(struct aw_io *io, struct aw_request *request, struct aw_sli
     }
     if (!aw_api_gateway_admits(&post->call, media, &post->rate))
         return;
-    if (!aw_api_lines_take(&post->call, &post->lines, media, read_line))
-        return;
-    if (post->lines.submission.count == 0)
-        answer(post);
-    else
+    if (post->lines.many) {
+        if (aw_api_lines_begin(&post->call, &post->lines, media))
+            wait_for_turn(post);
+    } else if (aw_api_lines_take(&post->call, &post->lines, media, read_line)) {
         aw_call_submit(&post->call, &post->lines.submission);
+    }
 }
 
 /* --- GET /v1/messages/{id} ----------------------------------------------------------------------------------------------- */

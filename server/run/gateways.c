@@ -21,8 +21,14 @@ struct gateway {
 struct aw_gateways {
     struct aw_hash_key key;
     _Atomic uint64_t   limit; /* rate in the upper half, burst in the lower, so that both are read at once */
-    struct gateway     gateways[AW_GATEWAYS_MAX + 1];
+    /* The two that posted last: when, in ms, above INDEX_BITS, and who. */
+    _Atomic uint64_t latest[2];
+    struct gateway   gateways[AW_GATEWAYS_MAX + 1];
 };
+
+#define INDEX_BITS 11U
+#define INDEX_MASK ((1U << INDEX_BITS) - 1)
+AW_STATIC_ASSERT(AW_GATEWAYS_OTHERS <= INDEX_MASK, "an index has its bits");
 
 static uint64_t
 pack(struct aw_gateway_limit limit)
@@ -120,14 +126,38 @@ wait_of(uint64_t full_at, uint64_t cost, uint64_t bucket, aw_ns now)
     return missing + cost > bucket ? missing + cost - bucket : 0;
 }
 
+/* Relaxed: it only says whether turns are to be short; of two threads that write at once one may be lost for a moment. */
+static void
+note_latest(struct aw_gateways *gateways, uint32_t index, aw_ns now)
+{
+    uint64_t last = atomic_load_explicit(&gateways->latest[0], memory_order_relaxed);
+
+    if (last != 0 && (last & INDEX_MASK) != index)
+        atomic_store_explicit(&gateways->latest[1], last, memory_order_relaxed);
+    atomic_store_explicit(&gateways->latest[0], now / AW_NS_PER_MS << INDEX_BITS | index, memory_order_relaxed);
+}
+
+bool
+aw_gateways_has_rival(const struct aw_gateways *gateways, uint32_t index, aw_ns now)
+{
+    for (size_t i = 0; i < AW_ARRAY_LEN(gateways->latest); i++) {
+        uint64_t seen = atomic_load_explicit(&gateways->latest[i], memory_order_relaxed);
+
+        if (seen != 0 && (seen & INDEX_MASK) != index && (seen >> INDEX_BITS) + AW_MS_PER_S > now / AW_NS_PER_MS)
+            return true;
+    }
+    return false;
+}
+
 struct aw_gateway_answer
 aw_gateways_try_post(struct aw_gateways *gateways, uint32_t index, uint32_t count, aw_ns now)
 {
     struct gateway          *gateway = &gateways->gateways[index];
-    struct aw_gateway_answer answer = {.is_admitted = true, .limit = aw_gateways_limit(gateways)};
+    struct aw_gateway_answer answer = {.is_admitted = true, .index = index, .limit = aw_gateways_limit(gateways)};
     uint64_t                 full_at, cost, bucket, wait, next;
 
     AW_ASSERT(index <= AW_GATEWAYS_OTHERS);
+    note_latest(gateways, index, now);
     if (answer.limit.rate_per_s == 0) {
         atomic_fetch_add_explicit(&gateway->posted_count, count, memory_order_relaxed);
         return answer;

@@ -6,6 +6,7 @@
 #include "port/clock.h"
 #include "run/access.h"
 #include "run/api.h"
+#include "run/gateways.h"
 #include "run/orderbook.h"
 #include "run/rulebook.h"
 #include "run/tokenbook.h"
@@ -508,6 +509,11 @@ aw_io_init(struct aw_io *io, uint32_t number, const struct aw_shared *shared, st
     aw_list_init(&io->turns);
     aw_list_init(&io->watchers);
     aw_list_init(&io->backlog);
+    io->post_turns = aw_new_array(struct aw_post_turn, AW_GATEWAYS_MAX + 1);
+    if (io->post_turns == NULL)
+        return aw_why(why, AW_E_MEMORY, "no memory");
+    for (uint32_t i = 0; i <= AW_GATEWAYS_OTHERS; i++)
+        aw_list_init(&io->post_turns[i].waiting);
     aw_list_init(&io->visits);
     io->sweep_at = AW_MS_MAX;
     err = aw_wake_init(&io->wake, why);
@@ -560,6 +566,7 @@ aw_io_fini(struct aw_io *io)
     aw_ring_fini(&io->arrivals);
     aw_ring_fini(&io->departures);
     aw_wake_fini(&io->wake);
+    free(io->post_turns);
 }
 
 bool

@@ -7,7 +7,19 @@ import signal
 import sys
 import time
 
-from aswolk_test import MSGPACK, MSGPACK_SEQ, Messages, check, equal, problem, run, status, until
+from aswolk_test import (
+    MSGPACK,
+    MSGPACK_SEQ,
+    NDJSON,
+    Messages,
+    check,
+    encode_many,
+    equal,
+    problem,
+    run,
+    status,
+    until,
+)
 
 POLICY = re.compile(r'^"messages";q=(\d+);w=(\d+)$')
 STATE = re.compile(r'^"messages";r=(\d+);t=(\d+)$')
@@ -90,6 +102,34 @@ def test_connections_share_a_bucket(t):
         apis[number % len(apis)].connection.wait(answer)
     taken = sum(answer.status == 202 for answer in answers)
     check(40 <= taken <= 41 + (time.monotonic() - began), "as many as the bucket holds", taken)
+
+
+def test_turns(t):
+    """While two gateways post, bodies of many messages are read in pieces: their lines are answered in order all the same, first
+    receipts included, and clients that leave while they wait for their turn, or in the middle of it, stop nobody."""
+    server = t.server(io_threads=1)
+    rival, make = server.api("rival"), Messages("r")
+    bulk = [server.api("bulk") for _ in range(6)]
+    mine = [Messages("b%d" % number) for number in range(len(bulk))]
+    first = [messages.many(150) for messages in mine]
+    for turn in range(4):
+        rival.receipt(make.next())
+        bodies = [[*(first[i] if turn % 2 else []), *(first[i] if turn == 0 else mine[i].many(200)), {"channel": "web"}]
+                  for i in range(len(bulk))]
+        fields = [("aswolk-agent", "bulk"), ("accept", NDJSON), ("content-type", NDJSON)]
+        answers = [api.connection.begin_with("POST", "/v1/messages", fields, encode_many(body)) for api, body in zip(bulk, bodies)]
+        if turn == 2:
+            for gone in (0, 3):
+                bulk[gone].connection.reset(answers[gone])
+        for i, (api, answer) in enumerate(zip(bulk, answers)):
+            if turn == 2 and i in (0, 3):
+                continue
+            rival.receipt(make.next())
+            lines = status(api.connection.wait(answer), 200, "bulk").lines
+            equal([line["line"] for line in lines], list(range(1, len(bodies[i]) + 1)), "each line, in order")
+            equal([line["status"] for line in lines], [202] * (len(lines) - 1) + [400], "taken, but for the last")
+            again = [line for line in lines[:-1] if line["duplicate"]]
+            equal(len(again), 150 if turn % 2 else 0, "what was posted before gets its first receipt")
 
 
 def test_change_by_signal(t):

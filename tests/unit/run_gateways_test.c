@@ -156,6 +156,27 @@ test_names_are_bounded(void **state)
     aw_gateways_free(&gateways);
 }
 
+static void
+test_rivals(void **state)
+{
+    struct aw_gateways *gateways = make(0, 1);
+    uint32_t            one = aw_gateways_find(gateways, AW_SLICE("one"));
+    uint32_t            two = aw_gateways_find(gateways, AW_SLICE("two"));
+
+    (void)state;
+    assert_false(aw_gateways_has_rival(gateways, one, NOW));
+    assert_true(admits(gateways, one, 1, NOW));
+    assert_true(admits(gateways, one, 1, NOW));
+    assert_false(aw_gateways_has_rival(gateways, one, NOW));
+    assert_true(aw_gateways_has_rival(gateways, two, NOW));
+    assert_true(admits(gateways, two, 1, NOW));
+    assert_true(admits(gateways, one, 1, NOW + AW_NS_PER_S / 2));
+    assert_true(admits(gateways, one, 1, NOW + AW_NS_PER_S / 2));
+    assert_true(aw_gateways_has_rival(gateways, one, NOW + AW_NS_PER_S / 2));
+    assert_false(aw_gateways_has_rival(gateways, one, NOW + AW_NS_PER_S));
+    aw_gateways_free(&gateways);
+}
+
 #define THREADS 4
 
 struct poster {
@@ -216,7 +237,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_burst_then_the_rate),   cmocka_unit_test(test_the_wait_is_true),
         cmocka_unit_test(test_a_batch_above_the_burst), cmocka_unit_test(test_change),
-        cmocka_unit_test(test_names_are_bounded),       cmocka_unit_test(test_threads_share_a_bucket),
+        cmocka_unit_test(test_names_are_bounded),       cmocka_unit_test(test_rivals),
+        cmocka_unit_test(test_threads_share_a_bucket),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
