@@ -169,6 +169,8 @@ check_copy(struct job *job)
     int            code;
 
     job->has_verify = true;
+    if (job->folder.keys[0] != '\0')
+        job->cli->common.keys = job->folder.keys; /* the copy's too: none lies beside it */
     code = aw_cli_verify_folder(&job->verify, job->cli, aw_copy_path(job->copy));
     if (code != AW_CLI_OK)
         return code;
@@ -244,7 +246,7 @@ const struct aw_cli_command aw_cli_backup = {
         "meanwhile; it says up to which record. The server goes on. The copy is checked as aswolk verify does before it gets\n"
         "its name; until then it lies in BACKUP.part. Nothing is written over, and what is stopped leaves nothing behind.\n"
         "\n"
-        "The store's keys are not copied: without its key file nobody can read a backup.",
+        "The store's keys are not copied: without its key file nobody can read a backup, nor check it.",
     .options = backup_options,
     .option_count = AW_ARRAY_LEN(backup_options),
     .defaults = &backup_defaults,
@@ -261,7 +263,9 @@ const struct aw_cli_command aw_cli_restore = {
         "Makes the new data folder DIR of a backup; aswolkd --data DIR then goes on after the backup's last record. Nothing is\n"
         "written over. It is the same store: receipts and lease tokens from before the backup are good. What was acknowledged\n"
         "after it is not there, and ids given out after it will name other things: gateways post again what they posted since.\n"
-        "So never serve the restored folder and the old one at once.",
+        "So never serve the restored folder and the old one at once.\n"
+        "\n"
+        "A backup has no keys: --keys FILE names those of the store, which the server then needs as DIR.keys or by --keys too.",
     .offline = true,
     .run = run_restore,
 };

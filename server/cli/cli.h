@@ -46,6 +46,8 @@ struct aw_cli_common {
     const char *token_file;
     const char *cert;
     const char *key;
+    const char *keys;      /* of a data folder; NULL: beside it */
+    const char *store_key; /* that seals them; NULL: none */
     uint64_t    timeout_s;
     bool        insecure;
     bool        json;

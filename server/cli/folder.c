@@ -5,6 +5,8 @@
 #include "store/store.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #define BATCHES_A_SNAPSHOT 64U
 #define BLOCK_BYTES        ((size_t)64 * 1024)
@@ -31,6 +33,13 @@ aw_cli_folder_open(struct aw_cli_folder *folder, struct aw_cli *cli, const char 
     enum aw_err            err;
 
     *folder = (struct aw_cli_folder){.journal = NULL};
+    config.store_key = cli->common.store_key;
+    config.keys = cli->common.keys;
+    if (config.keys != NULL)
+        (void)snprintf(folder->keys, sizeof(folder->keys), "%s", config.keys);
+    else if (!aw_store_keys_path(path, folder->keys, sizeof(folder->keys)) || access(folder->keys, R_OK) != 0)
+        folder->keys[0] = '\0'; /* what is sealed stays so */
+    config.keys = folder->keys[0] == '\0' ? NULL : folder->keys;
     err = aw_lmdb_open(&folder->journal, &folder->table, &config, &folder->why);
     if (err != AW_OK)
         return say_refused(cli, err, &folder->why);

@@ -12,8 +12,11 @@
 #include "port/journal.h"
 #include "port/table.h"
 
+#define AW_CLI_PATH_BYTES 4096U
+
 struct aw_cli_folder {
-    struct aw_journal        *journal; /* owns these */
+    char                      keys[AW_CLI_PATH_BYTES]; /* the key file that it was opened with; empty: none */
+    struct aw_journal        *journal;                 /* owns these */
     struct aw_table          *table;
     struct aw_journal_reader *reader;
     struct aw_blocks         *blocks;

@@ -58,6 +58,16 @@ static const struct aw_cli_option common_options[] = {
      .type = AW_CLI_FLAG,
      .offset = offsetof(struct aw_cli_common, insecure),
      .about = "with https: take any certificate (for `aswolkd --dev` only)"},
+    {.name = "keys",
+     .type = AW_CLI_TEXT,
+     .value = "FILE",
+     .offset = offsetof(struct aw_cli_common, keys),
+     .about = "the keys of the data folder DIR; default DIR.keys beside it"},
+    {.name = "store-key",
+     .type = AW_CLI_TEXT,
+     .value = "FILE",
+     .offset = offsetof(struct aw_cli_common, store_key),
+     .about = "what seals those, as aswolkd has it"},
     {.name = "json",
      .letter = 'j',
      .type = AW_CLI_FLAG,
@@ -65,11 +75,13 @@ static const struct aw_cli_option common_options[] = {
      .about = "answers as JSON on stdout, for programs"},
 };
 
-/* An offline command has --json only. */
+/* An offline command asks no server, and the others read no folder. */
 static bool
 is_offered(const struct aw_cli_command *command, const struct aw_cli_option *option)
 {
-    return !command->offline || strcmp(option->name, "json") == 0;
+    bool is_of_folder = strcmp(option->name, "keys") == 0 || strcmp(option->name, "store-key") == 0;
+
+    return strcmp(option->name, "json") == 0 || is_of_folder == command->offline;
 }
 
 struct parser {

@@ -109,7 +109,9 @@ check_kept_body(struct aw_cli_verify *verify, uint64_t seq)
     struct aw_kept kept;
     enum aw_err    err = aw_journal_read_kept(verify->folder.reader, AW_KEPT_BODY, seq, &kept);
 
-    return err == AW_OK ? AW_OK : aw_why(&verify->folder.why, err, "a kept body can't be read: %s", aw_err_text(err));
+    if (err == AW_OK || err == AW_E_NOT_FOUND) /* erased: its bytes are there, its key is not */
+        return AW_OK;
+    return aw_why(&verify->folder.why, err, "a kept body can't be read: %s", aw_err_text(err));
 }
 
 /* Some entries under one snapshot. *seq moves on; AW_E_NOT_FOUND behind the last. */

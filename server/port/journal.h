@@ -166,7 +166,8 @@ AW_MUST_USE enum aw_err aw_journal_trim_step(struct aw_journal *journal, uint64_
 /* Of bodies alone, record by record; batches and ids stay. */
 AW_MUST_USE enum aw_err aw_journal_trim_bodies_step(struct aw_journal *journal, uint64_t below_seq, uint32_t pages_max,
                                                     bool *ret_done);
-/* Copies what is to outlive its batch. The sequence numbers of a kind ascend, over restarts too. Bytes at most AW_KEPT_BYTES_MAX.
+/* Copies what is to outlive its batch: of a record as the caller says, of a body as it lies there. The sequence numbers of a kind
+ * ascend, over restarts too. Bytes at most AW_KEPT_BYTES_MAX.
  * FULL: nothing was done; half of the reserve stays for the journal. */
 AW_MUST_USE enum aw_outcome aw_journal_keep(struct aw_journal *journal, enum aw_kept_kind kind, const struct aw_kept *kept);
 #define AW_KEPT_BYTES_MAX (256U * 1024U)
@@ -177,8 +178,8 @@ AW_MUST_USE enum aw_outcome aw_journal_set_anchor(struct aw_journal *journal, co
 
 /* Readers. A reader belongs to one thread at a time, the one that uses it, and holds a snapshot only between read_begin and
  * read_end: keep that short (a long one makes the store grow). A slice borrows until the next read of its kind (batch, body,
- * ids) by this reader, at the latest until read_end. Reads say AW_E_CORRUPT when a checksum fails, AW_E_MEMORY. NULL when no
- * memory or too many readers. */
+ * ids) by this reader, at the latest until read_end. Reads say AW_E_CORRUPT when a checksum fails, AW_E_SEALED when a tool has no
+ * keys, AW_E_MEMORY. NULL when no memory or too many readers. */
 AW_MUST_USE struct aw_journal_reader *aw_journal_reader_new(struct aw_journal *journal);
 void                                  aw_journal_reader_free(struct aw_journal_reader **reader);
 /* Sees everything durable before the call. AW_E_IO, also when the engine is broken. */
@@ -186,7 +187,7 @@ AW_MUST_USE enum aw_err aw_journal_read_begin(struct aw_journal_reader *reader);
 void                    aw_journal_read_end(struct aw_journal_reader *reader);
 /* The batch that holds record `seq`. AW_E_NOT_FOUND (never written or trimmed), AW_E_IO. */
 AW_MUST_USE enum aw_err aw_journal_read_batch(struct aw_journal_reader *reader, uint64_t seq, struct aw_slice *ret_bytes);
-/* The body of record `seq`, also a kept one. AW_E_NOT_FOUND: it has none, or it is gone. */
+/* The body of record `seq`, also a kept one. AW_E_NOT_FOUND: it has none, it is gone, or it was erased. */
 AW_MUST_USE enum aw_err aw_journal_read_body(struct aw_journal_reader *reader, uint64_t seq, struct aw_slice *ret_bytes);
 /* The batch whose first record is `first_seq`, or the next one behind it. AW_E_NOT_FOUND at the end. */
 AW_MUST_USE enum aw_err aw_journal_read_next(struct aw_journal_reader *reader, uint64_t first_seq, uint64_t *ret_first_seq,

@@ -7,8 +7,10 @@
 #include "port/clock.h"
 #include "store/store.h"
 
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -86,17 +88,43 @@ watch(struct aw_server *server)
 
 /* --- start ------------------------------------------------------------------------------------------------------------------ */
 
+/* The file that seals the keys: named, or given by systemd. NULL: none. */
+static const char *
+store_key(const struct aw_settings *settings, char *path, size_t bytes)
+{
+    const char *credentials = getenv("CREDENTIALS_DIRECTORY");
+    int         len;
+
+    if (settings->store_key[0] != '\0')
+        return settings->store_key;
+    if (credentials == NULL)
+        return NULL;
+    len = snprintf(path, bytes, "%s/aswolk.store-key", credentials);
+    return len > 0 && (size_t)len < bytes && access(path, F_OK) == 0 ? path : NULL;
+}
+
 static enum aw_err
 open_store(struct aw_server *server, struct aw_why *why)
 {
     const struct aw_settings *settings = &server->settings;
+    char                      keys[PATH_MAX];
+    char                      credential[PATH_MAX];
     struct aw_store_config    store = {.folder = settings->data,
                                        .access = AW_STORE_SERVE,
                                        .shard = (uint8_t)settings->shard,
                                        .bytes_max = settings->store_bytes_max,
                                        .reserve_bytes = settings->store_reserve_bytes,
-                                       .readers_max = (uint32_t)settings->reader_threads + 8};
+                                       .readers_max = (uint32_t)settings->reader_threads + 8,
+                                       .keys = settings->keys,
+                                       .store_key = store_key(settings, credential, sizeof(credential))};
 
+    if (strcmp(store.keys, "none") == 0) {
+        store.keys = NULL;
+    } else if (store.keys[0] == '\0') {
+        if (!aw_store_keys_path(settings->data, keys, sizeof(keys)))
+            return aw_why(why, AW_E_CONFIG, "--keys FILE is needed: %s has no name to put its keys beside", settings->data);
+        store.keys = keys;
+    }
     return aw_lmdb_open(&server->journal, &server->table, &store, why);
 }
 

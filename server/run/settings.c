@@ -329,6 +329,8 @@ aw_settings_check(const struct aw_settings *settings, struct aw_why *why)
 
     if (settings->data[0] == '\0')
         return aw_why(why, AW_E_CONFIG, "--data DIR is needed: where the store lies");
+    if (strcmp(settings->keys, "none") == 0 && !settings->dev)
+        return aw_why(why, AW_E_CONFIG, "--keys none is for --dev only: texts of customers are not stored unsealed");
     if (strcmp(settings->order, "ratio") != 0 && strcmp(settings->order, "strict") != 0)
         return aw_why(why, AW_E_CONFIG, "--order is ratio or strict, not '%s'", settings->order);
     err = check_access(settings, why);

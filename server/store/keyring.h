@@ -8,8 +8,8 @@
  * durable after it, nothing between. It lies outside the data folder, and no backup has it.
  *
  * Who owns: the engine, from its opening to its end. Thread: sealing by the committer; unsealing by any; the others by one thread
- * at a time, beside both. A mutex guards the nodes; it is held for a look or a swap, never over the disk, and nothing is taken under it.
- * Fails: as said; a file that could not be replaced is as it was.
+ * at a time, beside both. A mutex guards the nodes; it is held for a look or a swap, never over the disk, and nothing is
+ * taken under it. Fails: as said; a file that could not be replaced is as it was.
  */
 #ifndef AW_STORE_KEYRING_H
 #define AW_STORE_KEYRING_H
@@ -52,8 +52,8 @@ AW_MUST_USE enum aw_err aw_keyring_begin(struct aw_keyring *ring, uint64_t next_
                                          struct aw_why *why);
 uint32_t                aw_keyring_generation(const struct aw_keyring *ring);
 
-/* Seals into `to`, which has room for the bytes and what sealing adds; returns how many. Each sequence number once a generation,
- * ascending. False in *ret_ok when the library fails. Only after aw_keyring_begin. Thread: the committer. */
+/* Seals into `to`, which has room for the bytes and what sealing adds. Each sequence number once a generation,
+ * ascending. False: the library failed. Only after aw_keyring_begin. Thread: the committer. */
 AW_MUST_USE bool aw_keyring_seal_body(struct aw_keyring *ring, uint64_t seq, struct aw_slice body, uint8_t *to);
 /* The same of anything else; `place` says what it is and where it lies, and must be said again to unseal it. */
 AW_MUST_USE bool aw_keyring_seal_value(struct aw_keyring *ring, uint64_t place, struct aw_slice value, uint8_t *to);
@@ -65,8 +65,8 @@ AW_MUST_USE enum aw_err aw_keyring_unseal_value(struct aw_keyring *ring, uint64_
                                                 struct aw_slice *ret_value);
 
 /* From here on nobody can read the bodies of these records, from wherever their bytes come; durable at return. Those gone already
- * are no error. `through` is the last record that asks for it: aw_keyring_erased_through says so from now on. What lies wholly below
- * `floor_seq` is not stored any more in any form: its keys go too. AW_E_IO, AW_E_MEMORY: nothing changed. */
+ * are no error. `through` is the last record that asks for it: aw_keyring_erased_through says so from now on. What lies
+ * wholly below `floor_seq` is not stored any more in any form: its keys go too. AW_E_IO, AW_E_MEMORY: nothing changed. */
 AW_MUST_USE enum aw_err aw_keyring_erase(struct aw_keyring *ring, const uint64_t *seqs, size_t count, uint64_t through,
                                          uint64_t floor_seq, struct aw_why *why);
 uint64_t                aw_keyring_erased_through(struct aw_keyring *ring);

@@ -64,9 +64,13 @@ aw_lmdb_write(struct aw_lmdb *store)
         return false;
     if (store->txn != NULL)
         return true;
-    if (mdb_txn_begin(store->env, NULL, 0, &store->txn) == MDB_SUCCESS)
+    if (mdb_txn_begin(store->env, NULL, 0, &store->txn) != MDB_SUCCESS) {
+        store->txn = NULL;
+        aw_lmdb_break(store);
+        return false;
+    }
+    if (store->is_generation_noted || aw_lmdb_note_generation(store) == MDB_SUCCESS)
         return true;
-    store->txn = NULL;
     aw_lmdb_break(store);
     return false;
 }
@@ -78,6 +82,8 @@ aw_lmdb_err(int rc, struct aw_why *why, const char *doing)
         return AW_OK;
     if (rc == MDB_NOTFOUND)
         return aw_why(why, AW_E_NOT_FOUND, "%s: not there", doing);
+    if (rc == AW_LMDB_SEALED)
+        return aw_why(why, AW_E_SEALED, "%s: it is sealed, and the keys are not here", doing);
     if (rc == ENOMEM || rc == MDB_READERS_FULL)
         return aw_why(why, AW_E_MEMORY, "%s: %s", doing, mdb_strerror(rc));
     if (rc == MDB_VERSION_MISMATCH)
@@ -94,15 +100,16 @@ lmdb_identity(struct aw_journal *journal)
 }
 
 static uint64_t
-batch_node_bytes(const struct aw_journal_batch *batch)
+batch_node_bytes(const struct aw_lmdb *store, const struct aw_journal_batch *batch)
 {
-    uint64_t bytes = aw_value_node_bytes(batch->bytes.len);
+    uint64_t bytes = aw_value_node_bytes(batch->bytes.len + aw_lmdb_seal_bytes(store, AW_TREE_JOURNAL));
+    uint32_t body_seal = aw_lmdb_seal_bytes(store, AW_TREE_BODIES);
     uint32_t i;
 
     if (batch->ids.len != 0)
         bytes += aw_value_node_bytes(batch->ids.len);
     for (i = 0; i < batch->body_count; i++)
-        bytes += aw_value_node_bytes(batch->bodies[i].bytes.len);
+        bytes += aw_value_node_bytes(batch->bodies[i].bytes.len + body_seal);
     return bytes;
 }
 
@@ -113,7 +120,7 @@ append_bodies(struct aw_lmdb *store, const struct aw_journal_batch *batch)
 
     for (i = 0; i < batch->body_count; i++) {
         const struct aw_journal_body *body = &batch->bodies[i];
-        int                           rc = aw_value_append(store->txn, store->tree[AW_TREE_BODIES], body->seq, 1, body->bytes);
+        int                           rc = aw_lmdb_append(store, AW_TREE_BODIES, body->seq, 1, body->bytes);
 
         if (rc != MDB_SUCCESS)
             return rc;
@@ -127,10 +134,10 @@ append_batch(struct aw_lmdb *store, const struct aw_journal_batch *batch)
     uint64_t journal_pages = aw_lmdb_tree_pages(store, AW_TREE_JOURNAL);
     uint64_t bodies_pages = aw_lmdb_tree_pages(store, AW_TREE_BODIES);
     uint64_t ids_pages = aw_lmdb_tree_pages(store, AW_TREE_IDS);
-    int      rc = aw_value_append(store->txn, store->tree[AW_TREE_JOURNAL], batch->first_seq, batch->count, batch->bytes);
+    int      rc = aw_lmdb_append(store, AW_TREE_JOURNAL, batch->first_seq, batch->count, batch->bytes);
 
     if (rc == MDB_SUCCESS && batch->ids.len != 0)
-        rc = aw_value_append(store->txn, store->tree[AW_TREE_IDS], batch->first_seq, batch->count, batch->ids);
+        rc = aw_lmdb_append(store, AW_TREE_IDS, batch->first_seq, batch->count, batch->ids);
     if (rc == MDB_SUCCESS)
         rc = append_bodies(store, batch);
     if (rc != MDB_SUCCESS)
@@ -155,7 +162,7 @@ lmdb_submit(struct aw_journal *journal, const struct aw_journal_batch *batch)
     AW_ASSERT(batch->first_seq == store->next_seq);
     AW_IMPLIES(store->last_index != 0, batch->index == store->last_index + 1);
     AW_ASSERT(store->pending_count + store->done_count < AW_SUBMITS_MAX);
-    if (aw_lmdb_room_need(store, batch_node_bytes(batch)) > aw_lmdb_room_pages(store))
+    if (aw_lmdb_room_need(store, batch_node_bytes(store, batch)) > aw_lmdb_room_pages(store))
         return AW_OUTCOME_FULL;
     if (append_batch(store, batch) != MDB_SUCCESS) {
         aw_lmdb_break(store);
@@ -285,6 +292,8 @@ aw_lmdb_free(struct aw_lmdb *store)
     aw_lmdb_room_close(store);
     if (store->env != NULL)
         mdb_env_close(store->env);
+    aw_keyring_close(&store->keyring);
+    free(store->sealed);
     aw_lmdb_lock_close(store->lock_fd);
     free(store);
 }

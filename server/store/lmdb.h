@@ -1,6 +1,7 @@
 /* lmdb.h - the inside of the LMDB engine: one environment, one write transaction that collects until a flush commits it.
  *
- * Files: lmdb_open.c (folder, lock, creation, opening), lmdb.c (submit, flush, trim), lmdb_room.c (pages: what is left, what a
+ * Files: lmdb_open.c (folder, lock, creation, opening), lmdb.c (submit, flush, trim), lmdb_seal.c (what is sealed, and how),
+ * lmdb_room.c (pages: what is left, what a
  * put may take), lmdb_read.c (readers), lmdb_table.c (checkpoint generations), lmdb_kept.c (the anchor, and what outlives its
  * batch). Not for anybody outside store/.
  *
@@ -14,6 +15,7 @@
 #include "base/latch.h"
 #include "port/journal.h"
 #include "port/table.h"
+#include "store/keyring.h"
 #include "store/store.h"
 #include "store/value.h"
 
@@ -22,7 +24,7 @@
 #include <stdint.h>
 
 enum aw_tree {
-    AW_TREE_META,        /* text keys: "identity", "mark", "anchor" */
+    AW_TREE_META,        /* text keys: "identity", "mark", "anchor", "keys" */
     AW_TREE_JOURNAL,     /* first_seq -> batch */
     AW_TREE_BODIES,      /* seq -> body */
     AW_TREE_IDS,         /* first_seq -> hashes of the batch's messages */
@@ -91,13 +93,17 @@ struct aw_lmdb {
     MDB_env                 *env;
     MDB_dbi                  tree[AW_TREE_COUNT];
     struct aw_store_identity identity;
+    struct aw_keyring       *keyring; /* owns; NULL: nothing is sealed, or a tool has no keys */
+    bool                     is_sealed;
     uint32_t                 page_bytes;
     uint64_t                 pages_map; /* no page number reaches this */
     bool                     read_only;
     int                      lock_fd;
     int                      data_fd; /* borrows: LMDB's own descriptor */
     /* Committer only. */
-    MDB_txn               *txn; /* NULL between a flush and the next put */
+    MDB_txn               *txn;                 /* NULL between a flush and the next put */
+    uint8_t               *sealed;              /* owns: what is about to be put, sealed */
+    bool                   is_generation_noted; /* the keys' generation is in the store, or will be with the next flush */
     uint64_t               next_seq;
     uint64_t               last_index; /* 0: not known yet */
     uint64_t               pending[AW_SUBMITS_MAX];
@@ -118,7 +124,15 @@ bool            aw_lmdb_is_broken(const struct aw_lmdb *store);
 void aw_lmdb_break(struct aw_lmdb *store);
 /* Begins the write transaction if there is none. False: broken. */
 AW_MUST_USE bool aw_lmdb_write(struct aw_lmdb *store);
-/* AW_OK, AW_E_NOT_FOUND, AW_E_CORRUPT, AW_E_VERSION, AW_E_MEMORY or AW_E_IO for a result of LMDB, with words. */
+/* Puts a value into a tree as the store keeps it: sealed, if it seals. MDB codes. */
+AW_MUST_USE int aw_lmdb_append(struct aw_lmdb *store, enum aw_tree tree, uint64_t id, uint32_t count, struct aw_slice bytes);
+/* What the store adds to a value of this tree. */
+uint32_t aw_lmdb_seal_bytes(const struct aw_lmdb *store, enum aw_tree tree);
+/* What was put, out of what lies there; in `buffer`, unless it is clear. MDB codes, MDB_NOTFOUND: it was erased; and: */
+#define AW_LMDB_SEALED (MDB_LAST_ERRCODE + 1) /* there are no keys to open it with */
+AW_MUST_USE int aw_lmdb_unseal(const struct aw_lmdb *store, enum aw_tree tree, uint64_t id, struct aw_slice stored,
+                               struct aw_value_buffer *buffer, struct aw_slice *ret_bytes);
+/* AW_OK, AW_E_NOT_FOUND, AW_E_CORRUPT, AW_E_VERSION, AW_E_SEALED, AW_E_MEMORY or AW_E_IO for a result of LMDB, with words. */
 enum aw_err aw_lmdb_err(int rc, struct aw_why *why, const char *doing);
 /* Gives the folder's lock back; -1 is none. */
 void aw_lmdb_lock_close(int lock_fd);
@@ -168,6 +182,14 @@ enum aw_err aw_lmdb_read_kept(struct aw_journal_reader *handle, enum aw_kept_kin
 enum aw_err aw_lmdb_find_kept(struct aw_journal_reader *handle, enum aw_kept_kind kind, uint64_t seq, struct aw_kept *ret_kept);
 /* The sequence number that the next batch starts with: 1 in an empty store. */
 AW_MUST_USE enum aw_err aw_lmdb_find_next_seq(struct aw_lmdb *store, uint64_t *ret_seq, struct aw_why *why);
+
+/* lmdb_seal.c */
+/* Opens the keys of the store that `identity` names, and makes its keys of hashes those that it works with. AW_E_CONFIG, ... */
+AW_MUST_USE enum aw_err aw_lmdb_keys_open(struct aw_lmdb *store, const struct aw_store_config *config, struct aw_why *why);
+/* Begins a generation for what is sealed from here on; next_seq is known. */
+AW_MUST_USE enum aw_err aw_lmdb_keys_begin(struct aw_lmdb *store, struct aw_why *why);
+/* Joins the transaction under way: the store has seen this generation. MDB codes. */
+AW_MUST_USE int aw_lmdb_note_generation(struct aw_lmdb *store);
 
 /* lmdb_kept.c */
 enum aw_tree    aw_lmdb_kept_tree(enum aw_kept_kind kind);

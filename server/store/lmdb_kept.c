@@ -89,20 +89,49 @@ aw_lmdb_kept_tree(enum aw_kept_kind kind)
     return kind == AW_KEPT_RECORD ? AW_TREE_KEPT : AW_TREE_KEPT_BODIES;
 }
 
+/* A body as it lies there: it has one key, wherever it lies, so that it is erased everywhere. */
+static int
+copy_body(struct aw_lmdb *store, const struct aw_kept *kept)
+{
+    struct aw_value_buffer buffer = {NULL, 0};
+    struct aw_slice        stored;
+    MDB_cursor            *cursor;
+    uint32_t               count;
+    int                    rc = mdb_cursor_open(store->txn, store->tree[AW_TREE_BODIES], &cursor);
+
+    if (rc != MDB_SUCCESS)
+        return rc;
+    rc = aw_value_get(cursor, kept->seq, &buffer, &count, &stored);
+    if (rc == MDB_SUCCESS)
+        rc = aw_value_append(store->txn, store->tree[AW_TREE_KEPT_BODIES], kept->seq, kept->owner, stored);
+    mdb_cursor_close(cursor);
+    aw_value_buffer_fini(&buffer);
+    return rc;
+}
+
+static int
+append_kept(struct aw_lmdb *store, enum aw_tree tree, const struct aw_kept *kept)
+{
+    if (store->is_sealed && tree == AW_TREE_KEPT_BODIES)
+        return copy_body(store, kept);
+    return aw_lmdb_append(store, tree, kept->seq, kept->owner, kept->bytes);
+}
+
 enum aw_outcome
 aw_lmdb_keep(struct aw_journal *journal, enum aw_kept_kind kind, const struct aw_kept *kept)
 {
     struct aw_lmdb *store = aw_lmdb_of(journal);
     enum aw_tree    tree = aw_lmdb_kept_tree(kind);
+    uint64_t        node_bytes = aw_value_node_bytes(kept->bytes.len + aw_lmdb_seal_bytes(store, tree));
     uint64_t        pages;
 
     if (!aw_lmdb_write(store))
         return AW_OUTCOME_BROKEN;
     /* As for a checkpoint: trimming can wait, an agent's answer cannot. */
-    if (aw_lmdb_room_pages(store) < aw_lmdb_room_need(store, aw_value_node_bytes(kept->bytes.len)) + store->room.reserve / 2)
+    if (aw_lmdb_room_pages(store) < aw_lmdb_room_need(store, node_bytes) + store->room.reserve / 2)
         return AW_OUTCOME_FULL;
     pages = aw_lmdb_tree_pages(store, tree);
-    if (aw_value_append(store->txn, store->tree[tree], kept->seq, kept->owner, kept->bytes) != MDB_SUCCESS) {
+    if (append_kept(store, tree, kept) != MDB_SUCCESS) {
         aw_lmdb_break(store);
         return AW_OUTCOME_BROKEN;
     }

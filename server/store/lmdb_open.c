@@ -55,16 +55,17 @@ const struct aw_lmdb_tree aw_lmdb_trees[AW_TREE_COUNT] = {
     [AW_TREE_KEPT_BODIES] = {"kept_bodies", MDB_INTEGERKEY},
 };
 
-/* Stored: 13 magic, 1 shard, 2 zero, u32 format, 16 uuid, 16 table key, 16 token key, 8 zero, u32 CRC-32C. Magic and format keep
- * their places in every later format, so that an older server can say that the store is newer. */
+/* Stored: 13 magic, 1 shard, 1 whether it is sealed, 1 zero, u32 format, 16 uuid, 16 table key, 16 token key, 8 zero, u32
+ * CRC-32C. Magic and format keep their places in every later format, so that an older server can say that the store is newer. */
 static void
-identity_write(const struct aw_store_identity *identity, uint8_t to[IDENTITY_BYTES])
+identity_write(const struct aw_store_identity *identity, bool is_sealed, uint8_t to[IDENTITY_BYTES])
 {
     uint32_t crc;
 
     memset(to, 0, IDENTITY_BYTES);
     memcpy(to, IDENTITY_MAGIC, sizeof(IDENTITY_MAGIC) - 1);
     to[13] = identity->shard;
+    to[14] = is_sealed;
     memcpy(to + 16, &identity->format, 4);
     memcpy(to + 20, identity->uuid, 16);
     memcpy(to + 36, identity->table_key.bytes, 16);
@@ -74,7 +75,7 @@ identity_write(const struct aw_store_identity *identity, uint8_t to[IDENTITY_BYT
 }
 
 static enum aw_err
-identity_read(const MDB_val *value, struct aw_store_identity *ret_identity, struct aw_why *why)
+identity_read(const MDB_val *value, struct aw_store_identity *ret_identity, bool *ret_sealed, struct aw_why *why)
 {
     const uint8_t *from = value->mv_data;
     uint32_t       format;
@@ -93,6 +94,7 @@ identity_read(const MDB_val *value, struct aw_store_identity *ret_identity, stru
         return aw_why(why, AW_E_CORRUPT, "the identity fails its checksum");
     ret_identity->format = format;
     ret_identity->shard = from[13];
+    *ret_sealed = from[14] != 0;
     memcpy(ret_identity->uuid, from + 20, 16);
     memcpy(ret_identity->table_key.bytes, from + 36, 16);
     memcpy(ret_identity->token_key.bytes, from + 52, 16);
@@ -293,7 +295,7 @@ aw_lmdb_is_shared(struct aw_journal *journal)
 
 /* Who the store in an open environment is. */
 static enum aw_err
-read_identity(MDB_env *env, bool may_be_backup, struct aw_store_identity *ret_identity, struct aw_why *why)
+read_identity(MDB_env *env, bool may_be_backup, struct aw_lmdb *ret_store, struct aw_why *why)
 {
     MDB_val             key = {sizeof(IDENTITY_TEXT) - 1, (void *)(uintptr_t)IDENTITY_TEXT};
     MDB_val             value;
@@ -309,7 +311,7 @@ read_identity(MDB_env *env, bool may_be_backup, struct aw_store_identity *ret_id
     if (rc == MDB_SUCCESS)
         rc = mdb_get(txn, meta, &key, &value);
     if (rc == MDB_SUCCESS)
-        err = identity_read(&value, ret_identity, why);
+        err = identity_read(&value, &ret_store->identity, &ret_store->is_sealed, why);
     else if (rc == MDB_NOTFOUND)
         err = aw_why(why, AW_E_CORRUPT, "not a store of aswolk");
     else
@@ -322,7 +324,7 @@ read_identity(MDB_env *env, bool may_be_backup, struct aw_store_identity *ret_id
 
 /* The same before anything is opened for writing. Nobody else writes: the caller holds the folder's lock. */
 static enum aw_err
-look_identity(const char *path, const struct aw_store_config *config, struct aw_store_identity *ret_identity, struct aw_why *why)
+look_identity(const char *path, const struct aw_store_config *config, struct aw_lmdb *store, struct aw_why *why)
 {
     struct aw_pages_sum sum;
     MDB_env            *env = NULL;
@@ -336,7 +338,7 @@ look_identity(const char *path, const struct aw_store_config *config, struct aw_
     rc = mdb_env_open(env, path, MDB_NOSUBDIR | MDB_RDONLY | MDB_NOLOCK | MDB_NOTLS, 0600);
     err = rc == MDB_SUCCESS ? check_pages(env, AW_PAGES_START, &sum, why) : aw_lmdb_err(rc, why, "opening the data file");
     if (err == AW_OK)
-        err = read_identity(env, false, ret_identity, why);
+        err = read_identity(env, false, store, why);
     mdb_env_close(env);
     if (err != AW_OK)
         aw_why_prefix(why, "%s", path);
@@ -344,7 +346,7 @@ look_identity(const char *path, const struct aw_store_config *config, struct aw_
 }
 
 static int
-write_trees(MDB_env *env, const struct aw_store_identity *identity)
+write_trees(MDB_env *env, const struct aw_store_identity *identity, bool is_sealed)
 {
     uint8_t  bytes[IDENTITY_BYTES];
     MDB_val  key = {sizeof(IDENTITY_TEXT) - 1, (void *)(uintptr_t)IDENTITY_TEXT};
@@ -358,7 +360,7 @@ write_trees(MDB_env *env, const struct aw_store_identity *identity)
         return rc;
     for (i = 0; rc == MDB_SUCCESS && i < AW_TREE_COUNT; i++)
         rc = mdb_dbi_open(txn, aw_lmdb_trees[i].name, aw_lmdb_trees[i].flags | MDB_CREATE, &tree[i]);
-    identity_write(identity, bytes);
+    identity_write(identity, is_sealed, bytes);
     if (rc == MDB_SUCCESS)
         rc = mdb_put(txn, tree[AW_TREE_META], &key, &value, MDB_NOOVERWRITE);
     if (rc != MDB_SUCCESS) {
@@ -373,6 +375,7 @@ static enum aw_err
 create_file(const char *path, const struct aw_store_config *config, struct aw_why *why)
 {
     struct aw_store_identity identity = {.shard = config->shard, .format = AW_STORE_FORMAT};
+    struct aw_keyring_config keys = {.path = config->keys, .secret_path = config->store_key};
     MDB_env                 *env = NULL;
     enum aw_err              err;
     int                      rc;
@@ -388,8 +391,11 @@ create_file(const char *path, const struct aw_store_config *config, struct aw_wh
     AW_ASSERT(env != NULL);
     rc = mdb_env_open(env, path, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOTLS, 0600);
     if (rc == MDB_SUCCESS)
-        rc = write_trees(env, &identity);
+        rc = write_trees(env, &identity, config->keys != NULL);
     mdb_env_close(env);
+    /* The keys are there before the store is. */
+    if (rc == MDB_SUCCESS && config->keys != NULL)
+        return aw_keyring_create(&keys, identity.uuid, why);
     return aw_lmdb_err(rc, why, path);
 }
 
@@ -455,7 +461,7 @@ open_env(struct aw_lmdb *store, const struct aw_store_config *config, struct aw_
         return aw_lmdb_err(rc, why, config->folder);
     err = store->read_only ? check_pages(store->env, AW_PAGES_START, &sum, why) : AW_OK;
     if (err == AW_OK)
-        err = read_identity(store->env, true, &store->identity, why);
+        err = read_identity(store->env, true, store, why);
     if (err != AW_OK)
         return err;
     rc = mdb_reader_check(store->env, &dead);
@@ -516,16 +522,20 @@ open_store(struct aw_lmdb *store, const struct aw_store_config *config, struct a
     if (err == AW_OK)
         err = check_file(path, why);
     if (err == AW_OK && !store->read_only)
-        err = look_identity(path, config, &store->identity, why);
+        err = look_identity(path, config, store, why);
     if (err == AW_OK && !store->read_only && store->identity.shard != config->shard)
         return aw_why(why, AW_E_CONFIG, "%s: the store is of shard %u, the settings say %u", config->folder,
                       store->identity.shard, config->shard);
     if (err == AW_OK)
         err = open_env(store, config, why);
     if (err == AW_OK)
+        err = aw_lmdb_keys_open(store, config, why);
+    if (err == AW_OK)
         err = aw_lmdb_table_open(store, why);
     if (err == AW_OK)
         err = aw_lmdb_find_next_seq(store, &store->next_seq, why);
+    if (err == AW_OK && !store->read_only)
+        err = aw_lmdb_keys_begin(store, why);
     if (err == AW_OK && !store->read_only)
         err = aw_lmdb_room_open(store, config, created, why);
     return err;

@@ -19,6 +19,7 @@ struct lmdb_reader {
     bool                          open; /* between read_begin and read_end */
     MDB_cursor                   *cursors[READ_TREES];
     struct aw_value_buffer        buffers[READ_TREES];
+    struct aw_value_buffer        opened[READ_TREES]; /* what was sealed */
 };
 
 static struct lmdb_reader *
@@ -65,6 +66,7 @@ aw_lmdb_reader_free(struct aw_journal_reader *handle)
         if (reader->cursors[i] != NULL)
             mdb_cursor_close(reader->cursors[i]);
         aw_value_buffer_fini(&reader->buffers[i]);
+        aw_value_buffer_fini(&reader->opened[i]);
     }
     if (reader->txn != NULL)
         mdb_txn_abort(reader->txn);
@@ -108,8 +110,14 @@ aw_lmdb_read_end(struct aw_journal_reader *handle)
 static int
 read_at(struct lmdb_reader *reader, enum reader_tree tree, uint64_t id, uint32_t *ret_count, struct aw_slice *ret_bytes)
 {
+    struct aw_slice stored;
+    int             rc;
+
     AW_ASSERT(reader->open);
-    return aw_value_get(reader->cursors[tree], id, &reader->buffers[tree], ret_count, ret_bytes);
+    rc = aw_value_get(reader->cursors[tree], id, &reader->buffers[tree], ret_count, &stored);
+    if (rc != MDB_SUCCESS)
+        return rc;
+    return aw_lmdb_unseal(aw_lmdb_of(reader->head.journal), reader_trees[tree], id, stored, &reader->opened[tree], ret_bytes);
 }
 
 enum aw_err
@@ -172,16 +180,6 @@ aw_lmdb_read_ids(struct aw_journal_reader *reader, uint64_t first_seq, uint64_t 
     return read_from(reader_of(reader), READ_IDS, first_seq, ret_first_seq, ret_bytes);
 }
 
-static int
-read_newest(struct lmdb_reader *reader, uint64_t *ret_first_seq, uint32_t *ret_count, struct aw_slice *ret_bytes)
-{
-    int rc = aw_value_find_prev(reader->cursors[READ_JOURNAL], AW_VALUE_ID_MAX, ret_first_seq);
-
-    if (rc != MDB_SUCCESS)
-        return rc;
-    return read_at(reader, READ_JOURNAL, *ret_first_seq, ret_count, ret_bytes);
-}
-
 enum aw_err
 aw_lmdb_read_last(struct aw_journal_reader *handle, uint64_t *ret_first_seq, struct aw_slice *ret_bytes)
 {
@@ -191,7 +189,9 @@ aw_lmdb_read_last(struct aw_journal_reader *handle, uint64_t *ret_first_seq, str
     int                 rc;
 
     AW_ASSERT(reader->open);
-    rc = read_newest(reader, &first, &count, ret_bytes);
+    rc = aw_value_find_prev(reader->cursors[READ_JOURNAL], AW_VALUE_ID_MAX, &first);
+    if (rc == MDB_SUCCESS)
+        rc = read_at(reader, READ_JOURNAL, first, &count, ret_bytes);
     if (rc == MDB_SUCCESS)
         *ret_first_seq = first;
     return aw_lmdb_err(rc, NULL, "");
@@ -237,27 +237,38 @@ aw_lmdb_find_kept(struct aw_journal_reader *handle, enum aw_kept_kind kind, uint
     return aw_lmdb_err(rc, NULL, "");
 }
 
+/* The newest batch as it is stored: where it ends is told without keys. */
+static int
+find_end(struct lmdb_reader *reader, uint64_t *ret_end)
+{
+    struct aw_slice stored;
+    uint64_t        first;
+    uint32_t        count;
+    int             rc = aw_value_find_prev(reader->cursors[READ_JOURNAL], AW_VALUE_ID_MAX, &first);
+
+    if (rc == MDB_SUCCESS)
+        rc = aw_value_get(reader->cursors[READ_JOURNAL], first, &reader->buffers[READ_JOURNAL], &count, &stored);
+    if (rc == MDB_SUCCESS)
+        *ret_end = first + count;
+    return rc;
+}
+
 enum aw_err
 aw_lmdb_find_next_seq(struct aw_lmdb *store, uint64_t *ret_seq, struct aw_why *why)
 {
     struct aw_journal_reader *handle = aw_lmdb_reader_new(&store->journal);
-    struct aw_slice           bytes;
     enum aw_err               err;
-    uint64_t                  first;
-    uint32_t                  count;
     int                       rc;
 
     if (handle == NULL)
         return aw_why(why, AW_E_MEMORY, "no reader for the store");
     err = aw_lmdb_read_begin(handle);
     if (err == AW_OK) {
-        rc = read_newest(reader_of(handle), &first, &count, &bytes);
+        rc = find_end(reader_of(handle), ret_seq);
         aw_lmdb_read_end(handle);
-        if (rc == MDB_SUCCESS)
-            *ret_seq = first + count;
-        else if (rc == MDB_NOTFOUND)
+        if (rc == MDB_NOTFOUND)
             *ret_seq = 1;
-        else
+        else if (rc != MDB_SUCCESS)
             err = aw_lmdb_err(rc, why, "reading the newest batch");
     }
     aw_lmdb_reader_free(handle);

@@ -354,11 +354,10 @@ aw_lmdb_room(struct aw_journal *journal, struct aw_journal_room *ret_room)
 uint64_t
 aw_lmdb_cost(struct aw_journal *journal, uint64_t record_bytes, uint64_t body_bytes)
 {
-    uint64_t nodes = aw_value_node_bytes(record_bytes);
+    uint64_t nodes = aw_value_node_bytes(record_bytes); /* what sealing adds to a batch is in the frame */
 
-    (void)journal;
     if (body_bytes != 0)
-        nodes += aw_value_node_bytes(body_bytes);
+        nodes += aw_value_node_bytes(body_bytes + aw_lmdb_seal_bytes(aw_lmdb_of(journal), AW_TREE_BODIES));
     nodes += AW_ID_BYTES_MAX + 1;
     /* As aw_lmdb_room_need, whose rounding up is in the frame. */
     return 2 * nodes + nodes / 16;

@@ -116,6 +116,7 @@ lmdb_put(struct aw_table *table, const struct aw_chunk *chunk)
     struct aw_lmdb       *store = aw_lmdb_of_table(table);
     struct aw_lmdb_table *generations = &store->generations;
     uint64_t              id = (uint64_t)chunk->table << 32 | chunk->chunk;
+    uint64_t              node_bytes = aw_value_node_bytes(chunk->bytes.len + aw_lmdb_seal_bytes(store, AW_TREE_TABLE0));
     uint64_t              pages;
     enum aw_tree          tree;
 
@@ -124,14 +125,14 @@ lmdb_put(struct aw_table *table, const struct aw_chunk *chunk)
         return AW_OUTCOME_BROKEN;
     AW_ASSERT(!generations->marked);
     /* Half of the reserve stays for the journal: a checkpoint can wait, an agent's answer cannot. */
-    if (aw_lmdb_room_pages(store) < aw_lmdb_room_need(store, aw_value_node_bytes(chunk->bytes.len)) + store->room.reserve / 2)
+    if (aw_lmdb_room_pages(store) < aw_lmdb_room_need(store, node_bytes) + store->room.reserve / 2)
         return AW_OUTCOME_FULL;
     if (generations->growing == AW_GENERATION_NONE)
         begin_generation(store);
     AW_ASSERT(generations->chunks == 0 || id > generations->last_id);
     tree = tree_of(generations->growing);
     pages = aw_lmdb_tree_pages(store, tree);
-    if (aw_value_append(store->txn, store->tree[tree], id, 1, chunk->bytes) != MDB_SUCCESS) {
+    if (aw_lmdb_append(store, tree, id, 1, chunk->bytes) != MDB_SUCCESS) {
         aw_lmdb_break(store);
         return AW_OUTCOME_BROKEN;
     }
@@ -244,6 +245,7 @@ read_each(struct aw_lmdb *store, MDB_cursor *cursor, enum aw_err (*each)(void *,
           struct aw_why *why)
 {
     struct aw_value_buffer buffer = {NULL, 0};
+    struct aw_value_buffer opened = {NULL, 0};
     enum aw_err            err = AW_OK;
     uint64_t               id = 0;
     uint32_t               chunks = 0;
@@ -251,13 +253,16 @@ read_each(struct aw_lmdb *store, MDB_cursor *cursor, enum aw_err (*each)(void *,
 
     while (err == AW_OK) {
         struct aw_chunk chunk;
+        struct aw_slice stored;
         uint32_t        count;
 
         rc = aw_value_find_next(cursor, id, &id);
         if (rc == MDB_NOTFOUND)
             break;
         if (rc == MDB_SUCCESS)
-            rc = aw_value_get(cursor, id, &buffer, &count, &chunk.bytes);
+            rc = aw_value_get(cursor, id, &buffer, &count, &stored);
+        if (rc == MDB_SUCCESS)
+            rc = aw_lmdb_unseal(store, tree_of(store->generations.current), id, stored, &opened, &chunk.bytes);
         if (rc != MDB_SUCCESS) {
             err = rc == MDB_NOTFOUND ? AW_E_CORRUPT : aw_lmdb_err(rc, why, "reading the checkpoint");
             break;
@@ -269,6 +274,7 @@ read_each(struct aw_lmdb *store, MDB_cursor *cursor, enum aw_err (*each)(void *,
         id++;
     }
     aw_value_buffer_fini(&buffer);
+    aw_value_buffer_fini(&opened);
     if (err == AW_OK && chunks != store->generations.mark.chunks)
         err = aw_why(why, AW_E_CORRUPT, "the checkpoint has %u chunks, its mark says %u", chunks, store->generations.mark.chunks);
     return err;

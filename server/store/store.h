@@ -11,6 +11,8 @@
 #include "port/journal.h"
 #include "port/table.h"
 
+struct aw_keyring;
+
 enum aw_store_access {
     AW_STORE_SERVE, /* exclusive lock on the folder; created when missing */
     AW_STORE_READ,  /* for offline tools beside a running server: no lock, no write, nothing created */
@@ -25,13 +27,18 @@ struct aw_store_config {
     uint64_t map_bytes;     /* address space, fixed; at least bytes_max; default 1 TiB */
     uint64_t reserve_bytes; /* kept free, on real blocks of the disk, for draining; default 64 MiB */
     uint32_t readers_max;   /* default 64 */
+    /* What is stored is sealed by the keys in this file (store/keyring.h), made with the store. NULL: a store without, as tests
+     * use; with AW_STORE_READ, of one with keys only what is clear can be read (AW_E_SEALED). */
+    const char *keys;
+    const char *store_key; /* a file that seals that one; NULL: none */
 };
 
 /* AW_E_IN_USE another server holds the folder; AW_E_VERSION written by a newer aswolk (nothing was touched); AW_E_CORRUPT;
  * AW_E_IO (not writable, not a folder, no room for the reserve of a new store; a store that is there opens on a full disk too, and
- * takes what its blocks have room for); AW_E_CONFIG (of another shard, map smaller than the limit); AW_E_MEMORY; AW_E_NOT_FOUND
- * with AW_STORE_READ. Creating fsyncs the folder and its parent. Drops cached pages of the store first, so that what is verified is
- * what the disk holds. With AW_STORE_READ only readers, identity and the table's reads may be called. */
+ * takes what its blocks have room for); AW_E_CONFIG (of another shard, map smaller than the limit, keys that are missing or
+ * wrong); AW_E_MEMORY; AW_E_NOT_FOUND with AW_STORE_READ. Creating fsyncs the folder and its parent. Drops
+ * cached pages of the store first, so that what is verified is what the disk holds. With AW_STORE_READ only readers,
+ * identity and the table's reads may be called. */
 AW_MUST_USE enum aw_err aw_lmdb_open(struct aw_journal **ret_journal, struct aw_table **ret_table,
                                      const struct aw_store_config *config, struct aw_why *why);
 /* Walks through all pages of an opened store, as they are now: store/pages.h says what is checked, and fails with what. Holds one
@@ -40,6 +47,11 @@ struct aw_pages_sum;
 AW_MUST_USE enum aw_err aw_lmdb_check(struct aw_journal *journal, struct aw_pages_sum *ret_sum, struct aw_why *why);
 /* Whether another process reads or serves it just now. */
 bool aw_lmdb_is_shared(struct aw_journal *journal);
+/* Where the keys of a store lie by default: beside its folder, so that who copies that does not copy them. False: the path is too
+ * long, or ends in a dot and has no name. */
+AW_MUST_USE bool aw_store_keys_path(const char *folder, char *ret_path, size_t bytes);
+/* The keys that it seals by; NULL: it has none. Borrowed until close. */
+struct aw_keyring *aw_lmdb_keyring(struct aw_journal *journal);
 /* Takes effect with the next room. Thread: the committer. */
 void aw_lmdb_set_bytes_max(struct aw_journal *journal, uint64_t bytes_max);
 

@@ -72,8 +72,8 @@ aw_value_append(MDB_txn *txn, MDB_dbi tree, uint64_t id, uint32_t count, struct 
     return MDB_SUCCESS;
 }
 
-static int
-buffer_need(struct aw_value_buffer *buffer, size_t len)
+int
+aw_value_buffer_need(struct aw_value_buffer *buffer, size_t len)
 {
     size_t room = buffer->room == 0 ? 4096 : buffer->room;
     char  *ptr;
@@ -103,7 +103,7 @@ join_pieces(MDB_cursor *cursor, uint64_t id, struct aw_slice first, uint32_t byt
 {
     size_t   at = first.len;
     uint64_t piece = 1;
-    int      rc = buffer_need(buffer, bytes);
+    int      rc = aw_value_buffer_need(buffer, bytes);
 
     if (rc != MDB_SUCCESS)
         return rc;

@@ -58,6 +58,8 @@ AW_MUST_USE int aw_value_delete(MDB_cursor *cursor, uint64_t id);
 AW_MUST_USE int aw_value_delete_first(MDB_cursor *cursor, uint64_t below);
 /* Bytes of nodes that a value of this size takes. */
 uint64_t aw_value_node_bytes(uint64_t bytes);
-void     aw_value_buffer_fini(struct aw_value_buffer *buffer);
+/* Room for so many bytes; what was in it may be lost. ENOMEM. */
+AW_MUST_USE int aw_value_buffer_need(struct aw_value_buffer *buffer, size_t len);
+void            aw_value_buffer_fini(struct aw_value_buffer *buffer);
 
 #endif

@@ -15,8 +15,14 @@ from test_damage import Pages
 from test_faults import StoreFile, fingerprint
 
 
+def keys_of(path):
+    """Of the store that was made as `data`: they lie beside it, and in no backup."""
+    return os.path.join(os.path.dirname(path), "data.keys")
+
+
 def tool(*args, code=0):
-    done = subprocess.run([program("aswolk"), *args], capture_output=True, text=True, timeout=PATIENCE_S * 4)
+    command = [program("aswolk"), *args, "--keys", keys_of(args[1])]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S * 4)
     equal(done.returncode, code, "exit code of aswolk %s: %s%s" % (args, done.stdout[-500:], done.stderr[-900:]))
     return done
 
@@ -71,7 +77,7 @@ def test_under_load(t):
     restored = told("restore", path, os.path.join(t.folder, "restored"))
     equal((restored["last_record"], restored["commit"]), (result["last_record"], result["commit"]), "the same end")
     equal(fingerprint(path), before, "the backup is as it was")
-    second = Server(os.path.join(t.folder, "restored"), ["--rules", FEW_RULES])
+    second = Server(os.path.join(t.folder, "restored"), ["--rules", FEW_RULES, "--keys", keys_of(path)])
     t.servers.append(second)
     second.start()
     equal(second.ready["epoch"], result["epoch"] + 1, "a start more")

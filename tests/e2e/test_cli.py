@@ -658,7 +658,7 @@ def test_journal(t):
 
 def test_journal_damage(t):
     """One flipped bit in a stored record or body: exit code 1, and where it is."""
-    server = t.server()
+    server = t.server("--keys", "none")  # to find them in the file
     api = server.api()
     make = Messages()
     api.receipts(make.many(20))

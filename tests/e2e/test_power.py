@@ -216,7 +216,7 @@ def record(t, commits, kills):
     library = program("libaw_record.so")
     check(os.path.exists(library), "the recorder is built", library)
     env = {"LD_PRELOAD": library, "ASWOLK_RECORD_FOLDER": folder, "ASWOLK_RECORD": log}
-    server = t.server(*RESERVE, *CHECKPOINTS, start=False, env=env)
+    server = t.server("--keys", "none", *RESERVE, *CHECKPOINTS, start=False, env=env)
     os.rmdir(folder)  # The server makes it.
     server.start()
     desk = Desk(t, commits)
@@ -263,7 +263,7 @@ def try_states(t, folder, log, acks, *more, want=0):
 
 def boot_sample(t, desk, sample):
     """The server starts on a state: what it has is a beginning of what was posted, and what is posted again is there once."""
-    server = Server(sample["sample"], RESERVE + CHECKPOINTS)
+    server = Server(sample["sample"], ["--keys", "none"] + RESERVE + CHECKPOINTS)
     t.servers.append(server)
     server.start()
     api = server.api()

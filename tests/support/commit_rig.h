@@ -28,6 +28,7 @@ struct desk {
     uint64_t             bytes_max; /* of its store */
     char                 scratch[256];
     char                 folder[300];
+    char                 keys[310];
     /* The test may change these before desk_start. */
     aw_ms    wall;
     uint64_t checkpoint_bytes; /* 0: none by itself */
@@ -92,6 +93,7 @@ desk_open_folder(struct desk *desk)
 
     config.shard = 0;
     config.bytes_max = desk->bytes_max;
+    config.keys = desk->keys;
     if (aw_lmdb_open(&desk->journal, &desk->table, &config, &why) != AW_OK)
         fail_msg("%s", why.text);
 }
@@ -103,6 +105,7 @@ desk_open_lmdb(struct desk *desk, uint64_t bytes_max)
     *desk = (struct desk){.wall = WALL0, .lmdb = true, .bytes_max = bytes_max};
     kit_scratch(desk->scratch);
     (void)snprintf(desk->folder, sizeof(desk->folder), "%s/store", desk->scratch);
+    (void)snprintf(desk->keys, sizeof(desk->keys), "%s.keys", desk->folder);
     desk_open_folder(desk);
 }
 

@@ -1,6 +1,7 @@
 /* store_contract_test.c - both engines keep the contract of port/journal.h and port/table.h.
  *
- * Every test runs once against LMDB and once against the memory engine, through one small table of how to open, crash and close.
+ * Every test runs once against LMDB, most once more with keys, and once against the memory engine,
+ * through one small table of how to open, crash and close.
  * Contents are made from their place (store_kit.h), so that a check of the whole store needs no memory of what was written.
  */
 #include "store_kit.h"
@@ -9,6 +10,7 @@ struct engine {
     bool               lmdb;
     char               scratch[256];
     char               folder[300];
+    char               keys[310];
     struct aw_journal *journal;
     struct aw_table   *table;
 };
@@ -19,6 +21,7 @@ open_lmdb(struct engine *engine)
     struct aw_store_config config = KIT_CONFIG(engine->folder);
     struct aw_why          why = {""};
 
+    config.keys = engine->keys[0] == '\0' ? NULL : engine->keys;
     if (aw_lmdb_open(&engine->journal, &engine->table, &config, &why) != AW_OK)
         fail_msg("%s", why.text);
 }
@@ -31,6 +34,21 @@ setup_lmdb(void **state)
     engine->lmdb = true;
     kit_scratch(engine->scratch);
     (void)snprintf(engine->folder, sizeof(engine->folder), "%s/store", engine->scratch);
+    open_lmdb(engine);
+    *state = engine;
+    return 0;
+}
+
+/* The same with keys. Bodies are kept as they lie there, so tests that keep others are for stores without. */
+static int
+setup_sealed(void **state)
+{
+    struct engine *engine = calloc(1, sizeof(*engine));
+
+    engine->lmdb = true;
+    kit_scratch(engine->scratch);
+    (void)snprintf(engine->folder, sizeof(engine->folder), "%s/store", engine->scratch);
+    (void)snprintf(engine->keys, sizeof(engine->keys), "%s.keys", engine->folder);
     open_lmdb(engine);
     *state = engine;
     return 0;
@@ -798,11 +816,13 @@ static const struct CMUnitTest tests[] = {
     {                                                                                                                            \
 #test " memory", test, setup_memory, teardown, NULL                                                                      \
     }
-    BOTH(test_empty),        BOTH(test_owed),        BOTH(test_append_and_read),     BOTH(test_group),
-    BOTH(test_large_values), BOTH(test_empty_body),  BOTH(test_unflushed_is_lost),   BOTH(test_snapshot),
-    BOTH(test_trim),         BOTH(test_generations), BOTH(test_generation_lost),     BOTH(test_generation_empty),
-    BOTH(test_one_unit),     BOTH(test_kept),        BOTH(test_kept_body_is_a_body), BOTH(test_anchor),
+#define ALL(test) {#test " sealed", test, setup_sealed, teardown, NULL}, BOTH(test)
+    ALL(test_empty),        ALL(test_owed),        ALL(test_append_and_read),      ALL(test_group),
+    ALL(test_large_values), ALL(test_empty_body),  ALL(test_unflushed_is_lost),    ALL(test_snapshot),
+    ALL(test_trim),         ALL(test_generations), ALL(test_generation_lost),      ALL(test_generation_empty),
+    ALL(test_one_unit),     BOTH(test_kept),       BOTH(test_kept_body_is_a_body), BOTH(test_anchor),
     BOTH(test_room),
+#undef ALL
 #undef BOTH
 };
 

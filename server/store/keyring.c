@@ -1,0 +1,467 @@
+/* keyring.c - the keys as threads use them; keyfile.c has them on disk, keytree.c cuts them. */
+#include "store/keyring.h"
+
+#include "base/mem.h"
+#include "base/seal.h"
+#include "store/keyfile.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+AW_STATIC_ASSERT(AW_SEALED_BODY_BYTES == sizeof(uint32_t) + AW_SEAL_TAG_BYTES, "what stands before and behind a body");
+AW_STATIC_ASSERT(AW_SEALED_VALUE_BYTES == sizeof(uint32_t) + sizeof(uint64_t) + AW_SEAL_TAG_BYTES, "the same of a value");
+AW_STATIC_ASSERT(AW_KEYRING_SECRET_BYTES_MAX == sizeof(((struct aw_key_secret *)0)->bytes), "a secret fits");
+
+#define PATH_BYTES 4096U
+
+/* The way from the root down to the leaf that was sealed last: the next one shares most of it. */
+struct way {
+    bool               is_there;
+    uint64_t           leaf;
+    struct aw_seal_key keys[AW_KEYTREE_LEVELS + 1]; /* by level; [0] is the leaf's */
+};
+
+struct aw_keyring {
+    /* Set at open, then read-only for all. */
+    char                 path[PATH_BYTES];
+    uint8_t              uuid[16];
+    struct aw_key_secret secret;
+    /* Set by aw_keyring_begin, then the committer's only. */
+    uint32_t           generation; /* 0: not begun */
+    struct aw_seal_key value_key;
+    uint64_t           value_number; /* of values sealed: the nonce */
+    struct way         way;
+    /* Under the lock: swapped by who erases, looked at by all. */
+    pthread_mutex_t lock;
+    struct aw_keys  keys;
+};
+
+/* --- opening ------------------------------------------------------------------------------------------------------------------ */
+
+enum aw_err
+aw_keyring_create(const struct aw_keyring_config *config, const uint8_t uuid[16], struct aw_why *why)
+{
+    struct aw_key_secret secret;
+    struct aw_keys       keys;
+    uint8_t              other[16];
+    enum aw_err          err = aw_key_secret_read(config->secret_path, &secret, why);
+
+    if (err == AW_OK && !aw_seal_init())
+        err = aw_why(why, AW_E_MEMORY, "AES-256-GCM cannot be had");
+    if (err != AW_OK)
+        return err;
+    err = aw_keyfile_read(config->path, &secret, &keys, other, why);
+    if (err == AW_OK) {
+        bool was_used = keys.last_generation != 0;
+
+        aw_keys_fini(&keys);
+        if (was_used)
+            err = aw_why(why, AW_E_IN_USE, "%s has the keys of another store, which can't be read without them: move it away",
+                         config->path);
+    } else if (err == AW_E_NOT_FOUND) {
+        err = AW_OK;
+    }
+    if (err == AW_OK) {
+        keys = (struct aw_keys){.erased_through = 0};
+        err = aw_random(&keys.hash_secret, sizeof(keys.hash_secret)) ? aw_keyfile_replace(config->path, &secret, &keys, uuid, why)
+                                                                     : aw_why(why, AW_E_IO, "%s: no random bytes", config->path);
+        aw_keys_fini(&keys);
+    }
+    aw_wipe(&secret, sizeof(secret));
+    return err;
+}
+
+enum aw_err
+aw_keyring_open(struct aw_keyring **ret_ring, const struct aw_keyring_config *config, const uint8_t uuid[16], struct aw_why *why)
+{
+    struct aw_keyring *ring;
+    enum aw_err        err;
+    int                len;
+
+    if (!aw_seal_init())
+        return aw_why(why, AW_E_MEMORY, "AES-256-GCM cannot be had");
+    ring = aw_new(struct aw_keyring);
+    if (ring == NULL)
+        return aw_why(why, AW_E_MEMORY, "out of memory");
+    if (pthread_mutex_init(&ring->lock, NULL) != 0) {
+        free(ring);
+        return aw_why(why, AW_E_MEMORY, "out of memory");
+    }
+    len = snprintf(ring->path, sizeof(ring->path), "%s", config->path);
+    err = len > 0 && (size_t)len < sizeof(ring->path) ? AW_OK : aw_why(why, AW_E_CONFIG, "the key file's path is too long");
+    if (err == AW_OK)
+        err = aw_key_secret_read(config->secret_path, &ring->secret, why);
+    if (err == AW_OK)
+        err = aw_keyfile_read(config->path, &ring->secret, &ring->keys, ring->uuid, why);
+    if (err == AW_OK && memcmp(ring->uuid, uuid, sizeof(ring->uuid)) != 0)
+        err = aw_why(why, AW_E_CONFIG, "%s has the keys of another store", config->path);
+    if (err != AW_OK) {
+        aw_keyring_close(&ring);
+        return err;
+    }
+    *ret_ring = ring;
+    return AW_OK;
+}
+
+void
+aw_keyring_close(struct aw_keyring **ring)
+{
+    if (*ring == NULL)
+        return;
+    aw_keys_fini(&(*ring)->keys);
+    (void)pthread_mutex_destroy(&(*ring)->lock);
+    aw_wipe(*ring, sizeof(**ring));
+    free(*ring);
+    *ring = NULL;
+}
+
+/* --- changing ----------------------------------------------------------------------------------------------------------------- */
+
+static bool
+copy_generations(const struct aw_keys *from, uint32_t room, struct aw_keys *ret_keys)
+{
+    ret_keys->hash_secret = from->hash_secret;
+    ret_keys->erased_through = from->erased_through;
+    ret_keys->last_generation = from->last_generation;
+    ret_keys->generations = calloc(room, sizeof(ret_keys->generations[0]));
+    if (ret_keys->generations == NULL)
+        return false;
+    if (from->generation_count > 0)
+        memcpy(ret_keys->generations, from->generations, from->generation_count * sizeof(from->generations[0]));
+    ret_keys->generation_count = from->generation_count;
+    return true;
+}
+
+/* Makes `next` durable, then the one that all use. Takes it in any case. */
+static enum aw_err
+put_in_place(struct aw_keyring *ring, struct aw_keys *next, struct aw_why *why)
+{
+    struct aw_keys old;
+    enum aw_err    err = aw_keyfile_replace(ring->path, &ring->secret, next, ring->uuid, why);
+
+    if (err == AW_OK) {
+        (void)pthread_mutex_lock(&ring->lock); /* ours alone to misuse: it does not fail */
+        old = ring->keys;
+        ring->keys = *next;
+        (void)pthread_mutex_unlock(&ring->lock);
+        *next = old;
+    }
+    aw_keys_fini(next);
+    return err;
+}
+
+/* The generation and its root. */
+static bool
+add_generation(struct aw_keys *keys, uint64_t next_seq, struct aw_keynode *ret_root)
+{
+    struct aw_key_generation *generation = &keys->generations[keys->generation_count++];
+
+    *generation = (struct aw_key_generation){.number = ++keys->last_generation, .from = next_seq, .until = UINT64_MAX};
+    *ret_root = (struct aw_keynode){.generation = generation->number, .level = AW_KEYTREE_LEVELS};
+    return aw_random(&generation->value_key, sizeof(generation->value_key)) && aw_random(&ret_root->key, sizeof(ret_root->key)) &&
+           aw_keytree_add(&keys->tree, ret_root);
+}
+
+enum aw_err
+aw_keyring_begin(struct aw_keyring *ring, uint64_t next_seq, uint32_t store_generation, struct aw_why *why)
+{
+    struct aw_keys   *keys = &ring->keys;
+    struct aw_keys    next = {.erased_through = 0};
+    struct aw_keynode root;
+    enum aw_err       err;
+
+    AW_ASSERT(ring->generation == 0);
+    if (store_generation > keys->last_generation)
+        return aw_why(
+            why, AW_E_CONFIG,
+            "%s is older than the store: it would bring back what was erased since, and has no key for what was written since",
+            ring->path);
+    if (keys->last_generation == UINT32_MAX || !copy_generations(keys, keys->generation_count + 1, &next) ||
+        !aw_keytree_cut(&keys->tree, NULL, 0, 0, &next.tree)) {
+        aw_keys_fini(&next);
+        return aw_why(why, AW_E_MEMORY, "out of memory");
+    }
+    /* Where the last one ends is known if it was this store that went on under it, and not a backup of it. */
+    if (next.generation_count > 0 && store_generation == next.last_generation)
+        next.generations[next.generation_count - 1].until = next_seq;
+    if (!add_generation(&next, next_seq, &root)) {
+        aw_keys_fini(&next);
+        return aw_why(why, AW_E_IO, "no random bytes, or no memory");
+    }
+    ring->value_key = next.generations[next.generation_count - 1].value_key;
+    ring->way = (struct way){.is_there = false};
+    ring->way.keys[AW_KEYTREE_LEVELS] = root.key;
+    aw_wipe(&root, sizeof(root));
+    err = put_in_place(ring, &next, why);
+    if (err == AW_OK)
+        ring->generation = ring->keys.last_generation;
+    return err;
+}
+
+uint32_t
+aw_keyring_generation(const struct aw_keyring *ring)
+{
+    return ring->generation;
+}
+
+static int
+compare_seqs(const void *a, const void *b)
+{
+    const uint64_t *first = a, *second = b;
+
+    return *first < *second ? -1 : *first > *second;
+}
+
+/* Ascending, each once. NULL: no memory. The caller frees. */
+static uint64_t *
+sort_seqs(const uint64_t *seqs, size_t count, size_t *ret_count)
+{
+    uint64_t *sorted = calloc(count + 1, sizeof(sorted[0]));
+    size_t    kept = 0;
+
+    if (sorted == NULL)
+        return NULL;
+    if (count > 0) {
+        memcpy(sorted, seqs, count * sizeof(sorted[0]));
+        qsort(sorted, count, sizeof(sorted[0]), compare_seqs);
+    }
+    for (size_t i = 0; i < count; i++) {
+        AW_ASSERT(sorted[i] < AW_KEYTREE_LEAVES);
+        if (kept == 0 || sorted[i] != sorted[kept - 1])
+            sorted[kept++] = sorted[i];
+    }
+    *ret_count = kept;
+    return sorted;
+}
+
+/* What each generation loses: it has the records from its first on, before the next one's. */
+static void
+make_cuts(const struct aw_keys *keys, const uint64_t *seqs, size_t count, struct aw_keycut *cuts)
+{
+    for (uint32_t i = 0; i < keys->generation_count; i++) {
+        const struct aw_key_generation *generation = &keys->generations[i];
+        size_t                          begin = 0, end;
+
+        while (begin < count && seqs[begin] < generation->from)
+            begin++;
+        for (end = begin; end < count && seqs[end] < generation->until;)
+            end++;
+        cuts[i] = (struct aw_keycut){.generation = generation->number, .leaves = seqs + begin, .count = end - begin};
+    }
+}
+
+/* Of a generation that ended below the floor nothing is stored any more. The last one goes on. */
+static void
+drop_generations(struct aw_keys *keys, uint64_t floor_seq)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < keys->generation_count; i++) {
+        if (i + 1 == keys->generation_count || keys->generations[i].until > floor_seq)
+            keys->generations[kept++] = keys->generations[i];
+        else
+            aw_wipe(&keys->generations[i].value_key, sizeof(keys->generations[i].value_key));
+    }
+    keys->generation_count = kept;
+}
+
+enum aw_err
+aw_keyring_erase(struct aw_keyring *ring, const uint64_t *seqs, size_t count, uint64_t through, uint64_t floor_seq,
+                 struct aw_why *why)
+{
+    const struct aw_keys *keys = &ring->keys; /* only this thread changes it */
+    struct aw_keys        next = {.erased_through = 0};
+    size_t                distinct = 0;
+    uint64_t             *sorted = sort_seqs(seqs, count, &distinct);
+    struct aw_keycut     *cuts = calloc(keys->generation_count + UINT64_C(1), sizeof(cuts[0]));
+    bool                  ok = sorted != NULL && cuts != NULL && copy_generations(keys, keys->generation_count + 1, &next);
+
+    if (ok) {
+        make_cuts(keys, sorted, distinct, cuts);
+        ok = aw_keytree_cut(&keys->tree, cuts, keys->generation_count, floor_seq, &next.tree);
+    }
+    free(sorted);
+    free(cuts);
+    if (!ok) {
+        aw_keys_fini(&next);
+        return aw_why(why, AW_E_MEMORY, "out of memory");
+    }
+    next.erased_through = through;
+    drop_generations(&next, floor_seq);
+    return put_in_place(ring, &next, why);
+}
+
+uint64_t
+aw_keyring_erased_through(struct aw_keyring *ring)
+{
+    uint64_t through;
+
+    (void)pthread_mutex_lock(&ring->lock);
+    through = ring->keys.erased_through;
+    (void)pthread_mutex_unlock(&ring->lock);
+    return through;
+}
+
+enum aw_err
+aw_keyring_reseal(struct aw_keyring *ring, const char *secret_path, struct aw_why *why)
+{
+    struct aw_key_secret secret;
+    enum aw_err          err = aw_key_secret_read(secret_path, &secret, why);
+
+    if (err == AW_OK)
+        err = aw_keyfile_replace(ring->path, &secret, &ring->keys, ring->uuid, why);
+    if (err == AW_OK)
+        ring->secret = secret;
+    aw_wipe(&secret, sizeof(secret));
+    return err;
+}
+
+struct aw_hash_key
+aw_keyring_hash_key(const struct aw_keyring *ring, struct aw_slice word, const struct aw_hash_key *salt)
+{
+    struct aw_slice    parts[] = {aw_slice_of(ring->keys.hash_secret.bytes, sizeof(ring->keys.hash_secret.bytes)),
+                                  aw_slice_of(salt->bytes, sizeof(salt->bytes)), word};
+    struct aw_sha256   hash;
+    struct aw_hash_key key;
+    bool               ok = aw_sha256(parts, AW_ARRAY_LEN(parts), &hash);
+
+    AW_ASSERT(ok); /* at a start: a library without memory for its first hash */
+    memcpy(key.bytes, hash.bytes, sizeof(key.bytes));
+    return key;
+}
+
+/* --- sealing ------------------------------------------------------------------------------------------------------------------ */
+
+/* The key of this leaf, by as much of the way as differs from the last one's. */
+static const struct aw_seal_key *
+go_to(struct way *way, uint64_t leaf)
+{
+    uint32_t level = AW_KEYTREE_LEVELS;
+
+    AW_ASSERT(leaf < AW_KEYTREE_LEAVES);
+    if (way->is_there) {
+        uint64_t differs = way->leaf ^ leaf;
+
+        for (level = 0; differs != 0; level++)
+            differs >>= AW_KEYTREE_DIGIT_BITS;
+    }
+    way->is_there = false; /* should the library fail on it */
+    for (; level > 0; level--) {
+        unsigned child = (unsigned)(leaf >> (AW_KEYTREE_DIGIT_BITS * (level - 1))) & ((1U << AW_KEYTREE_DIGIT_BITS) - 1);
+
+        if (!aw_keytree_child(&way->keys[level], child, &way->keys[level - 1]))
+            return NULL;
+    }
+    way->leaf = leaf;
+    way->is_there = true;
+    return &way->keys[0];
+}
+
+bool
+aw_keyring_seal_body(struct aw_keyring *ring, uint64_t seq, struct aw_slice body, uint8_t *to)
+{
+    struct aw_seal_nonce      nonce = {{0}}; /* the key is for this body alone */
+    const struct aw_seal_key *key = go_to(&ring->way, seq);
+
+    AW_ASSERT(ring->generation != 0);
+    memcpy(to, &ring->generation, sizeof(ring->generation));
+    return key != NULL && aw_seal(key, &nonce, aw_slice_of(to, sizeof(ring->generation)), body, to + sizeof(ring->generation));
+}
+
+/* What is not written, but must be the same again: where the value lies. */
+static struct aw_seal_nonce
+value_nonce(uint64_t number)
+{
+    struct aw_seal_nonce nonce = {{0}};
+
+    memcpy(nonce.bytes, &number, sizeof(number));
+    return nonce;
+}
+
+bool
+aw_keyring_seal_value(struct aw_keyring *ring, uint64_t place, struct aw_slice value, uint8_t *to)
+{
+    struct aw_seal_nonce nonce = value_nonce(++ring->value_number);
+
+    AW_ASSERT(ring->generation != 0);
+    memcpy(to, &ring->generation, sizeof(ring->generation));
+    memcpy(to + sizeof(ring->generation), &ring->value_number, sizeof(ring->value_number));
+    return aw_seal(&ring->value_key, &nonce, aw_slice_of(&place, sizeof(place)), value,
+                   to + sizeof(ring->generation) + sizeof(ring->value_number));
+}
+
+/* --- unsealing ---------------------------------------------------------------------------------------------------------------- */
+
+enum aw_err
+aw_keyring_unseal_body(struct aw_keyring *ring, uint64_t seq, struct aw_slice sealed, uint8_t *to, struct aw_slice *ret_body)
+{
+    const struct aw_keynode *found;
+    struct aw_keynode        node;
+    struct aw_seal_nonce     nonce = {{0}};
+    struct aw_seal_key       key;
+    uint32_t                 generation, last;
+    enum aw_err              err;
+
+    if (sealed.len < AW_SEALED_BODY_BYTES || seq >= AW_KEYTREE_LEAVES)
+        return AW_E_CORRUPT;
+    memcpy(&generation, sealed.ptr, sizeof(generation));
+    (void)pthread_mutex_lock(&ring->lock);
+    found = aw_keytree_find(&ring->keys.tree, generation, seq);
+    if (found != NULL)
+        node = *found;
+    last = ring->keys.last_generation;
+    (void)pthread_mutex_unlock(&ring->lock);
+    if (found == NULL)
+        return generation == 0 || generation > last ? AW_E_CORRUPT : AW_E_NOT_FOUND;
+    if (!aw_keytree_leaf(&node, seq, &key))
+        return AW_E_MEMORY;
+    err = aw_unseal(&key, &nonce, aw_slice_of(&generation, sizeof(generation)),
+                    aw_slice_of(sealed.ptr + sizeof(generation), sealed.len - sizeof(generation)), to);
+    aw_wipe(&key, sizeof(key));
+    aw_wipe(&node, sizeof(node));
+    *ret_body = aw_slice_of(to, sealed.len - AW_SEALED_BODY_BYTES);
+    return err;
+}
+
+/* Newest first: most of what is read is young. */
+static bool
+find_value_key(struct aw_keyring *ring, uint32_t number, struct aw_seal_key *ret_key)
+{
+    bool has_it = false;
+
+    (void)pthread_mutex_lock(&ring->lock);
+    for (uint32_t i = ring->keys.generation_count; i > 0 && !has_it; i--) {
+        const struct aw_key_generation *generation = &ring->keys.generations[i - 1];
+
+        has_it = generation->number == number;
+        if (has_it)
+            *ret_key = generation->value_key;
+    }
+    (void)pthread_mutex_unlock(&ring->lock);
+    return has_it;
+}
+
+enum aw_err
+aw_keyring_unseal_value(struct aw_keyring *ring, uint64_t place, struct aw_slice sealed, uint8_t *to, struct aw_slice *ret_value)
+{
+    struct aw_seal_nonce nonce;
+    struct aw_seal_key   key;
+    uint32_t             generation;
+    uint64_t             number;
+    size_t               head = sizeof(generation) + sizeof(number);
+    enum aw_err          err;
+
+    if (sealed.len < AW_SEALED_VALUE_BYTES)
+        return AW_E_CORRUPT;
+    memcpy(&generation, sealed.ptr, sizeof(generation));
+    memcpy(&number, sealed.ptr + sizeof(generation), sizeof(number));
+    if (!find_value_key(ring, generation, &key))
+        return AW_E_CORRUPT;
+    nonce = value_nonce(number);
+    err = aw_unseal(&key, &nonce, aw_slice_of(&place, sizeof(place)), aw_slice_of(sealed.ptr + head, sealed.len - head), to);
+    aw_wipe(&key, sizeof(key));
+    *ret_value = aw_slice_of(to, sealed.len - AW_SEALED_VALUE_BYTES);
+    return err;
+}

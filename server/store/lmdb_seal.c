@@ -1,0 +1,193 @@
+/* lmdb_seal.c - what is sealed on its way into a tree, and opened on its way out (adr/0029).
+ *
+ *   bodies, kept bodies               a key each, by sequence number; a kept one is the same bytes
+ *   journal, kept, both generations   the key of this start
+ *   ids                               clear: keyed hashes, numbers and times
+ * How long a value is, its count and its checksum are clear in any case.
+ */
+#include "store/lmdb.h"
+
+#include "base/hash.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEYS_TEXT  "keys"
+#define KEYS_BYTES 8U /* u32 generation, u32 CRC-32C of it */
+
+AW_STATIC_ASSERT(AW_JOURNAL_VALUE_BYTES_MAX + AW_SEALED_VALUE_BYTES <= AW_VALUE_BYTES_MAX, "what is sealed is a value");
+AW_STATIC_ASSERT(AW_KEPT_BYTES_MAX + AW_SEALED_VALUE_BYTES <= AW_JOURNAL_VALUE_BYTES_MAX, "so is what is kept");
+AW_STATIC_ASSERT(AW_TREE_COUNT <= 1U << AW_PIECE_BITS, "a tree and an id are one number");
+
+struct aw_keyring *
+aw_lmdb_keyring(struct aw_journal *journal)
+{
+    return aw_lmdb_of(journal)->keyring;
+}
+
+bool
+aw_store_keys_path(const char *folder, char *ret_path, size_t bytes)
+{
+    size_t folder_len = strlen(folder);
+    int    len;
+
+    while (folder_len > 1 && folder[folder_len - 1] == '/')
+        folder_len--;
+    if (folder_len == 0 || folder[folder_len - 1] == '.' || folder[folder_len - 1] == '/')
+        return false;
+    len = snprintf(ret_path, bytes, "%.*s.keys", (int)folder_len, folder);
+    return len > 0 && (size_t)len < bytes;
+}
+
+static bool
+is_body(enum aw_tree tree)
+{
+    return tree == AW_TREE_BODIES || tree == AW_TREE_KEPT_BODIES;
+}
+
+static bool
+is_clear(const struct aw_lmdb *store, enum aw_tree tree)
+{
+    return !store->is_sealed || tree == AW_TREE_IDS;
+}
+
+static uint64_t
+place_of(enum aw_tree tree, uint64_t id)
+{
+    return (uint64_t)tree << (64 - AW_PIECE_BITS) | id;
+}
+
+uint32_t
+aw_lmdb_seal_bytes(const struct aw_lmdb *store, enum aw_tree tree)
+{
+    if (is_clear(store, tree))
+        return 0;
+    return is_body(tree) ? AW_SEALED_BODY_BYTES : AW_SEALED_VALUE_BYTES;
+}
+
+int
+aw_lmdb_append(struct aw_lmdb *store, enum aw_tree tree, uint64_t id, uint32_t count, struct aw_slice bytes)
+{
+    bool ok;
+
+    if (is_clear(store, tree))
+        return aw_value_append(store->txn, store->tree[tree], id, count, bytes);
+    AW_ASSERT(bytes.len <= AW_JOURNAL_VALUE_BYTES_MAX);
+    ok = is_body(tree) ? aw_keyring_seal_body(store->keyring, id, bytes, store->sealed)
+                       : aw_keyring_seal_value(store->keyring, place_of(tree, id), bytes, store->sealed);
+    if (!ok)
+        return ENOMEM;
+    return aw_value_append(store->txn, store->tree[tree], id, count,
+                           aw_slice_of(store->sealed, bytes.len + aw_lmdb_seal_bytes(store, tree)));
+}
+
+int
+aw_lmdb_unseal(const struct aw_lmdb *store, enum aw_tree tree, uint64_t id, struct aw_slice stored,
+               struct aw_value_buffer *buffer, struct aw_slice *ret_bytes)
+{
+    enum aw_err err;
+    int         rc;
+
+    if (is_clear(store, tree)) {
+        *ret_bytes = stored;
+        return MDB_SUCCESS;
+    }
+    if (store->keyring == NULL)
+        return AW_LMDB_SEALED;
+    rc = aw_value_buffer_need(buffer, stored.len);
+    if (rc != MDB_SUCCESS)
+        return rc;
+    err = is_body(tree) ? aw_keyring_unseal_body(store->keyring, id, stored, (uint8_t *)buffer->ptr, ret_bytes)
+                        : aw_keyring_unseal_value(store->keyring, place_of(tree, id), stored, (uint8_t *)buffer->ptr, ret_bytes);
+    if (err == AW_E_MEMORY)
+        return ENOMEM;
+    if (err == AW_E_NOT_FOUND)
+        return MDB_NOTFOUND;
+    return err == AW_OK ? MDB_SUCCESS : MDB_CORRUPTED;
+}
+
+enum aw_err
+aw_lmdb_keys_open(struct aw_lmdb *store, const struct aw_store_config *config, struct aw_why *why)
+{
+    struct aw_keyring_config  keys = {.path = config->keys, .secret_path = config->store_key};
+    struct aw_store_identity *identity = &store->identity;
+    enum aw_err               err;
+
+    if (!store->is_sealed && config->keys != NULL && !store->read_only)
+        return aw_why(why, AW_E_CONFIG, "%s: was made without keys", config->folder);
+    if (!store->is_sealed || (config->keys == NULL && store->read_only))
+        return AW_OK;
+    if (config->keys == NULL)
+        return aw_why(why, AW_E_CONFIG, "%s: is sealed, and no key file is named", config->folder);
+    err = aw_keyring_open(&store->keyring, &keys, identity->uuid, why);
+    if (err == AW_E_NOT_FOUND)
+        return aw_why(
+            why, AW_E_CONFIG,
+            "%s: the key file is not there, and without it nothing of %s can be read; nothing was touched: bring it back, "
+            "or name it with --keys",
+            config->keys, config->folder);
+    if (err != AW_OK)
+        return err;
+    identity->table_key = aw_keyring_hash_key(store->keyring, AW_SLICE("table"), &identity->table_key);
+    identity->token_key = aw_keyring_hash_key(store->keyring, AW_SLICE("token"), &identity->token_key);
+    return AW_OK;
+}
+
+/* The generation that the store saw last; 0: none. */
+static int
+read_generation(const struct aw_lmdb *store, uint32_t *ret_generation)
+{
+    MDB_val  key = {sizeof(KEYS_TEXT) - 1, (void *)(uintptr_t)KEYS_TEXT};
+    MDB_val  value;
+    MDB_txn *txn;
+    uint32_t words[2];
+    int      rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
+
+    if (rc != MDB_SUCCESS)
+        return rc;
+    rc = mdb_get(txn, store->tree[AW_TREE_META], &key, &value);
+    if (rc == MDB_SUCCESS && value.mv_size != KEYS_BYTES)
+        rc = MDB_CORRUPTED;
+    if (rc == MDB_SUCCESS) {
+        memcpy(words, value.mv_data, sizeof(words));
+        if (aw_crc32c(0, &words[0], sizeof(words[0])) != words[1])
+            rc = MDB_CORRUPTED;
+        *ret_generation = words[0];
+    }
+    mdb_txn_abort(txn);
+    return rc == MDB_NOTFOUND ? MDB_SUCCESS : rc;
+}
+
+enum aw_err
+aw_lmdb_keys_begin(struct aw_lmdb *store, struct aw_why *why)
+{
+    uint32_t generation = 0;
+    int      rc;
+
+    store->is_generation_noted = !store->is_sealed;
+    if (!store->is_sealed)
+        return AW_OK;
+    store->sealed = malloc(AW_JOURNAL_VALUE_BYTES_MAX + AW_SEALED_VALUE_BYTES);
+    if (store->sealed == NULL)
+        return aw_why(why, AW_E_MEMORY, "out of memory");
+    rc = read_generation(store, &generation);
+    if (rc != MDB_SUCCESS)
+        return aw_lmdb_err(rc, why, "reading the generation of the keys");
+    return aw_keyring_begin(store->keyring, store->next_seq, generation, why);
+}
+
+int
+aw_lmdb_note_generation(struct aw_lmdb *store)
+{
+    uint32_t words[2] = {aw_keyring_generation(store->keyring), 0};
+    MDB_val  key = {sizeof(KEYS_TEXT) - 1, (void *)(uintptr_t)KEYS_TEXT};
+    MDB_val  value = {sizeof(words), words};
+    int      rc;
+
+    words[1] = aw_crc32c(0, &words[0], sizeof(words[0]));
+    rc = mdb_put(store->txn, store->tree[AW_TREE_META], &key, &value, 0);
+    store->is_generation_noted = rc == MDB_SUCCESS; /* else the store breaks */
+    return rc;
+}

@@ -1,0 +1,395 @@
+/* store_keyring_test.c - the keys of a store: what was sealed is read again, what was erased is not, by nobody who has the file.
+ *
+ * The tree is compared with a set of erased numbers, over thousands of random cuts. What "can't be read" means is tried with all
+ * that the file holds after the erasure, on bytes that were sealed before it; and the same bytes are read with the file as it was,
+ * so that the test would notice if nothing had been erased. Replaced files are looked at as files.
+ */
+#include "store_kit.h"
+
+#include "base/seal.h"
+#include "store/keyring.h"
+#include "store/keytree.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#define TEXT      "they cancelled my flight and my mother is ill"
+#define TEXT_LEN  (sizeof(TEXT) - 1)
+#define BODY_ROOM (TEXT_LEN + AW_SEALED_BODY_BYTES)
+
+static const uint8_t uuid[16] = "0123456789abcde";
+
+struct place {
+    char scratch[256];
+    char path[300];
+    char secret[300];
+};
+
+static int
+setup(void **state)
+{
+    struct place *place = calloc(1, sizeof(*place));
+
+    assert_true(aw_hash_init());
+    assert_true(aw_seal_init());
+    kit_scratch(place->scratch);
+    (void)snprintf(place->path, sizeof(place->path), "%s/store.keys", place->scratch);
+    (void)snprintf(place->secret, sizeof(place->secret), "%s/secret", place->scratch);
+    *state = place;
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    struct place *place = *state;
+
+    kit_remove(place->scratch);
+    free(place);
+    return 0;
+}
+
+static void
+write_file(const char *path, const void *bytes, size_t len)
+{
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, len, file), len);
+    assert_int_equal(fclose(file), 0);
+}
+
+static size_t
+read_file(const char *path, uint8_t *bytes, size_t room)
+{
+    FILE  *file = fopen(path, "r");
+    size_t len;
+
+    assert_non_null(file);
+    len = fread(bytes, 1, room, file);
+    assert_int_equal(fclose(file), 0);
+    return len;
+}
+
+static struct aw_keyring *
+must_open(const struct place *place, const char *secret)
+{
+    const struct aw_keyring_config config = {.path = place->path, .secret_path = secret};
+    struct aw_keyring             *ring = NULL;
+    struct aw_why                  why = {""};
+
+    if (aw_keyring_open(&ring, &config, uuid, &why) != AW_OK)
+        fail_msg("%s", why.text);
+    return ring;
+}
+
+/* A fresh file, and a generation from `seq` on. */
+static struct aw_keyring *
+must_begin(const struct place *place, uint64_t seq, uint32_t seen)
+{
+    struct aw_keyring *ring = must_open(place, NULL);
+
+    assert_int_equal(aw_keyring_begin(ring, seq, seen, NULL), AW_OK);
+    return ring;
+}
+
+static void
+must_create(const struct place *place)
+{
+    const struct aw_keyring_config config = {.path = place->path};
+
+    assert_int_equal(aw_keyring_create(&config, uuid, NULL), AW_OK);
+}
+
+static void
+seal_text(struct aw_keyring *ring, uint64_t seq, uint8_t sealed[BODY_ROOM])
+{
+    assert_true(aw_keyring_seal_body(ring, seq, AW_SLICE(TEXT), sealed));
+    assert_null(memmem(sealed, BODY_ROOM, "cancelled", 9));
+}
+
+static enum aw_err
+unseal_text(struct aw_keyring *ring, uint64_t seq, const uint8_t sealed[BODY_ROOM])
+{
+    uint8_t         text[BODY_ROOM];
+    struct aw_slice body = {NULL, 0};
+    enum aw_err     err = aw_keyring_unseal_body(ring, seq, aw_slice_of(sealed, BODY_ROOM), text, &body);
+
+    if (err == AW_OK) {
+        assert_int_equal(body.len, TEXT_LEN);
+        assert_memory_equal(body.ptr, TEXT, TEXT_LEN);
+    }
+    return err;
+}
+
+static void
+test_seal(void **state)
+{
+    const struct place *place = *state;
+    struct aw_keyring  *ring;
+    uint8_t             first[BODY_ROOM], second[BODY_ROOM], far[BODY_ROOM];
+    uint8_t             value[TEXT_LEN + AW_SEALED_VALUE_BYTES], out[TEXT_LEN + AW_SEALED_VALUE_BYTES];
+    struct aw_slice     opened;
+
+    must_create(place);
+    ring = must_begin(place, 1, 0);
+    seal_text(ring, 1, first);
+    seal_text(ring, 2, second);
+    seal_text(ring, AW_KEYTREE_LEAVES - 1, far);
+    assert_memory_not_equal(first + 4, second + 4, TEXT_LEN);
+    assert_int_equal(unseal_text(ring, 1, first), AW_OK);
+    assert_int_equal(unseal_text(ring, AW_KEYTREE_LEAVES - 1, far), AW_OK);
+    assert_int_equal(unseal_text(ring, 2, first), AW_E_CORRUPT); /* it is not where it was sealed */
+    for (size_t i = 0; i < sizeof(first); i++) {                 /* one bit, anywhere */
+        first[i] ^= 1;
+        assert_int_not_equal(unseal_text(ring, 1, first), AW_OK);
+        first[i] ^= 1;
+    }
+    assert_true(aw_keyring_seal_value(ring, 77, AW_SLICE(TEXT), value));
+    assert_null(memmem(value, sizeof(value), "cancelled", 9));
+    assert_int_equal(aw_keyring_unseal_value(ring, 78, aw_slice_of(value, sizeof(value)), out, &opened), AW_E_CORRUPT);
+    aw_keyring_close(&ring);
+    assert_null(ring);
+
+    ring = must_begin(place, 3, 1); /* after a restart */
+    assert_int_equal(aw_keyring_generation(ring), 2);
+    assert_int_equal(unseal_text(ring, 2, second), AW_OK);
+    assert_int_equal(aw_keyring_unseal_value(ring, 77, aw_slice_of(value, sizeof(value)), out, &opened), AW_OK);
+    assert_true(aw_slice_eq(opened, AW_SLICE(TEXT)));
+    aw_keyring_close(&ring);
+}
+
+static void
+test_erase(void **state)
+{
+    const struct place *place = *state;
+    struct aw_keyring  *ring;
+    uint8_t             sealed[64][BODY_ROOM], before[65536];
+    uint64_t            gone[] = {40, 7, 7, 8, 63};
+    size_t              before_len;
+
+    must_create(place);
+    ring = must_begin(place, 1, 0);
+    for (uint64_t seq = 1; seq < 64; seq++)
+        seal_text(ring, seq, sealed[seq]);
+    before_len = read_file(place->path, before, sizeof(before));
+    assert_int_equal(aw_keyring_erase(ring, gone, AW_ARRAY_LEN(gone), 64, 0, NULL), AW_OK);
+    seal_text(ring, 64, sealed[0]); /* it goes on */
+    for (unsigned again = 0; again < 2; again++) {
+        assert_int_equal(aw_keyring_erased_through(ring), 64);
+        for (uint64_t seq = 1; seq < 64; seq++) {
+            bool is_gone = seq == 7 || seq == 8 || seq == 40 || seq == 63;
+
+            assert_int_equal(unseal_text(ring, seq, sealed[seq]), is_gone ? AW_E_NOT_FOUND : AW_OK);
+        }
+        assert_int_equal(unseal_text(ring, 64, sealed[0]), AW_OK);
+        aw_keyring_close(&ring);
+        ring = must_open(place, NULL); /* from what the disk has */
+    }
+    aw_keyring_close(&ring);
+    write_file(place->path, before, before_len); /* with the old file they could be read: that is what the erasure took away */
+    ring = must_open(place, NULL);
+    assert_int_equal(unseal_text(ring, 40, sealed[40]), AW_OK);
+    aw_keyring_close(&ring);
+}
+
+/* Below the floor all goes; and generations of which nothing is left. */
+static void
+test_floor(void **state)
+{
+    const struct place *place = *state;
+    struct aw_keyring  *ring;
+    uint8_t             sealed[3][BODY_ROOM], value[TEXT_LEN + AW_SEALED_VALUE_BYTES], out[TEXT_LEN + AW_SEALED_VALUE_BYTES];
+    uint64_t            gone = 5;
+    struct aw_slice     opened;
+
+    must_create(place);
+    ring = must_begin(place, 1, 0);
+    seal_text(ring, 5, sealed[0]);
+    seal_text(ring, 99, sealed[1]);
+    assert_true(aw_keyring_seal_value(ring, 1, AW_SLICE(TEXT), value));
+    aw_keyring_close(&ring);
+    ring = must_begin(place, 100, 1);
+    seal_text(ring, 100, sealed[2]);
+    assert_int_equal(aw_keyring_erase(ring, &gone, 1, 101, 64, NULL), AW_OK);
+    assert_int_equal(unseal_text(ring, 5, sealed[0]), AW_E_NOT_FOUND);
+    assert_int_equal(unseal_text(ring, 99, sealed[1]), AW_OK);
+    assert_int_equal(aw_keyring_unseal_value(ring, 1, aw_slice_of(value, sizeof(value)), out, &opened), AW_OK);
+    assert_int_equal(aw_keyring_erase(ring, NULL, 0, 101, 100, NULL), AW_OK);
+    assert_int_equal(aw_keyring_unseal_value(ring, 1, aw_slice_of(value, sizeof(value)), out, &opened), AW_E_CORRUPT);
+    assert_int_equal(unseal_text(ring, 100, sealed[2]), AW_OK);
+    aw_keyring_close(&ring);
+}
+
+/* A backup is put back: what is written then has other keys than what had these numbers before, and an erasure takes both. */
+static void
+test_restored(void **state)
+{
+    const struct place *place = *state;
+    struct aw_keyring  *ring;
+    uint8_t             before[BODY_ROOM], after[BODY_ROOM];
+    uint64_t            gone = 50;
+
+    must_create(place);
+    ring = must_begin(place, 1, 0);
+    seal_text(ring, 50, before);
+    aw_keyring_close(&ring);
+    ring = must_begin(place, 60, 1);
+    aw_keyring_close(&ring);
+    ring = must_begin(place, 40, 1); /* the store has seen generation 1 only, and is at record 40 */
+    seal_text(ring, 50, after);
+    assert_int_equal(unseal_text(ring, 50, before), AW_OK);
+    assert_int_equal(unseal_text(ring, 50, after), AW_OK);
+    assert_memory_not_equal(before + 4, after + 4, TEXT_LEN);
+    assert_int_equal(aw_keyring_erase(ring, &gone, 1, 70, 0, NULL), AW_OK);
+    assert_int_equal(unseal_text(ring, 50, after), AW_E_NOT_FOUND);
+    assert_int_equal(unseal_text(ring, 50, before), AW_E_NOT_FOUND);
+    aw_keyring_close(&ring);
+}
+
+static void
+test_refused(void **state)
+{
+    const struct place      *place = *state;
+    struct aw_keyring_config config = {.path = place->path};
+    struct aw_keyring       *ring = NULL;
+    struct aw_why            why = {""};
+    uint8_t                  bytes[4096], other[16] = "another store";
+    struct stat              file;
+    size_t                   len;
+
+    assert_int_equal(aw_keyring_open(&ring, &config, uuid, &why), AW_E_NOT_FOUND);
+    must_create(place);
+    assert_int_equal(stat(place->path, &file), 0);
+    assert_int_equal(file.st_mode & 0777, 0600);
+    must_create(place); /* a creation that did not end leaves one that was never used */
+    assert_int_equal(aw_keyring_open(&ring, &config, other, &why), AW_E_CONFIG);
+    ring = must_begin(place, 1, 0);
+    aw_keyring_close(&ring);
+    assert_int_equal(aw_keyring_create(&config, other, &why), AW_E_IN_USE);
+    ring = must_open(place, NULL);
+    assert_int_equal(aw_keyring_begin(ring, 1, 2, &why), AW_E_CONFIG); /* older than the store */
+    aw_keyring_close(&ring);
+    len = read_file(place->path, bytes, sizeof(bytes));
+    for (size_t i = 0; i < len; i += 3) {
+        bytes[i] ^= 4;
+        write_file(place->path, bytes, len);
+        assert_int_not_equal(aw_keyring_open(&ring, &config, uuid, &why), AW_OK);
+        bytes[i] ^= 4;
+    }
+    for (size_t cut = 0; cut < len; cut += 7) {
+        write_file(place->path, bytes, cut);
+        assert_int_not_equal(aw_keyring_open(&ring, &config, uuid, &why), AW_OK);
+    }
+    write_file(place->path, bytes, len);
+    ring = must_open(place, NULL);
+    aw_keyring_close(&ring);
+}
+
+static void
+test_secret(void **state)
+{
+    const struct place      *place = *state;
+    struct aw_keyring_config config = {.path = place->path, .secret_path = place->secret};
+    struct aw_keyring       *ring = NULL;
+    uint8_t                  sealed[BODY_ROOM], secret[64];
+    struct aw_hash_key       salt = {{1}}, one, two;
+
+    memset(secret, 'a', sizeof(secret));
+    assert_int_equal(aw_keyring_create(&config, uuid, NULL), AW_E_CONFIG); /* no such secret */
+    write_file(place->secret, secret, AW_KEYRING_SECRET_BYTES_MIN - 1);
+    assert_int_equal(aw_keyring_create(&config, uuid, NULL), AW_E_CONFIG);
+    write_file(place->secret, secret, sizeof(secret));
+    assert_int_equal(aw_keyring_create(&config, uuid, NULL), AW_OK);
+    ring = must_open(place, place->secret);
+    assert_int_equal(aw_keyring_begin(ring, 1, 0, NULL), AW_OK);
+    seal_text(ring, 1, sealed);
+    one = aw_keyring_hash_key(ring, AW_SLICE("table"), &salt);
+    two = aw_keyring_hash_key(ring, AW_SLICE("token"), &salt);
+    assert_memory_not_equal(&one, &two, sizeof(one));
+    aw_keyring_close(&ring);
+    config.secret_path = NULL;
+    assert_int_equal(aw_keyring_open(&ring, &config, uuid, NULL), AW_E_CONFIG);
+    ring = must_open(place, place->secret);
+    secret[5] = 'b';
+    write_file(place->secret, secret, sizeof(secret));
+    assert_int_equal(aw_keyring_reseal(ring, place->secret, NULL), AW_OK);
+    aw_keyring_close(&ring);
+    ring = must_open(place, place->secret);
+    assert_int_equal(unseal_text(ring, 1, sealed), AW_OK);
+    two = aw_keyring_hash_key(ring, AW_SLICE("table"), &salt);
+    assert_memory_equal(&one, &two, sizeof(one));
+    assert_int_equal(aw_keyring_reseal(ring, NULL, NULL), AW_OK);
+    aw_keyring_close(&ring);
+    ring = must_open(place, NULL);
+    aw_keyring_close(&ring);
+}
+
+/* Random cuts over a few generations, some far apart: the tree against a plain set. */
+static void
+test_random_cuts(void **state)
+{
+    struct aw_keytree  tree = {NULL, 0, 0};
+    struct kit_random  random = {20};
+    struct aw_keynode  root = {.level = AW_KEYTREE_LEVELS};
+    bool               gone[2][512] = {{false}};
+    struct aw_seal_key key, keys[512];
+
+    (void)state;
+    for (uint32_t generation = 1; generation <= 2; generation++) {
+        root.generation = generation;
+        memset(&root.key, (int)generation, sizeof(root.key));
+        assert_true(aw_keytree_add(&tree, &root));
+    }
+    for (uint64_t i = 0; i < AW_ARRAY_LEN(keys); i++)
+        assert_true(aw_keytree_leaf(aw_keytree_find(&tree, 1, i), i, &keys[i]));
+    for (unsigned round = 0; round < 60; round++) {
+        uint64_t          leaves[2][4];
+        struct aw_keycut  cuts[2];
+        struct aw_keytree next = {NULL, 0, 0};
+
+        for (unsigned g = 0; g < 2; g++) {
+            uint64_t at = kit_below(&random, 100);
+            size_t   count = kit_below(&random, 5);
+
+            for (size_t i = 0; i < count; i++, at += 1 + kit_below(&random, 100)) {
+                leaves[g][i] = at;
+                gone[g][at] = true;
+            }
+            cuts[g] = (struct aw_keycut){.generation = g + 1, .leaves = leaves[g], .count = count};
+        }
+        assert_true(aw_keytree_cut(&tree, cuts, 2, 0, &next));
+        aw_keytree_fini(&tree);
+        tree = next;
+        for (uint64_t i = 0; i < AW_ARRAY_LEN(keys); i++) {
+            assert_int_equal(aw_keytree_find(&tree, 1, i) == NULL, gone[0][i]);
+            assert_int_equal(aw_keytree_find(&tree, 2, i) == NULL, gone[1][i]);
+        }
+        assert_non_null(aw_keytree_find(&tree, 2, AW_KEYTREE_LEAVES - 1));
+        assert_null(aw_keytree_find(&tree, 3, 1));
+    }
+    for (uint64_t i = 0; i < AW_ARRAY_LEN(keys); i++) {
+        if (gone[0][i])
+            continue;
+        assert_true(aw_keytree_leaf(aw_keytree_find(&tree, 1, i), i, &key));
+        assert_memory_equal(&key, &keys[i], sizeof(key));
+    }
+    assert_true(tree.count < 2 * 512 + 2 * 3 * AW_KEYTREE_LEVELS);
+    aw_keytree_fini(&tree);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_seal, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_erase, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_floor, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_restored, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_secret, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_random_cuts, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
