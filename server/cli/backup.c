@@ -44,7 +44,8 @@ struct job {
     bool                 has_verify;
     aw_ns                began_at;
     aw_ns                told_at;
-    struct aw_copy_note  note; /* of the backup that is restored */
+    aw_ms                made_at; /* of the backup */
+    struct aw_copy_note  note;    /* of the backup that is restored */
 };
 
 /* --- progress ------------------------------------------------------------------------------------------------------------- */
@@ -85,6 +86,7 @@ copy_all(struct job *job)
     struct aw_why        *why = &job->folder.why;
     enum aw_err           err;
 
+    job->made_at = job->kind == AW_COPY_BACKUP ? config.now : job->note.made_at;
     if (job->kind == AW_COPY_BACKUP)
         config.held_bytes_max = ((const struct backup_options *)job->cli->options)->held_mib_max << 20;
     err = aw_copy_begin(&job->copy, job->folder.journal, &config, why);
@@ -139,7 +141,7 @@ print_done(const struct job *job)
     char hash[2 * sizeof(chain->hash.bytes) + 1], made_at[AW_TIME_TEXT_BYTES], last_at[AW_TIME_TEXT_BYTES] = "-";
 
     aw_cli_hex(chain->hash.bytes, sizeof(chain->hash.bytes), hash);
-    aw_time_format(job->kind == AW_COPY_BACKUP ? aw_clock_wall() : job->note.made_at, made_at);
+    aw_time_format(job->made_at, made_at);
     if (chain->last_at != 0)
         aw_time_format(chain->last_at, last_at);
     if (job->cli->common.json) {

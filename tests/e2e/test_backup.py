@@ -75,7 +75,8 @@ def test_under_load(t):
     check(result["commit"]["index"] >= last, "all that was acknowledged before it began", (result, last))
     before = fingerprint(path)
     restored = told("restore", path, os.path.join(t.folder, "restored"))
-    equal((restored["last_record"], restored["commit"]), (result["last_record"], result["commit"]), "the same end")
+    for name in ("last_record", "commit", "made_at"):
+        equal(restored[name], result[name], "the same end, of the same backup: " + name)
     equal(fingerprint(path), before, "the backup is as it was")
     second = Server(os.path.join(t.folder, "restored"), ["--rules", FEW_RULES, "--keys", keys_of(path)])
     t.servers.append(second)
