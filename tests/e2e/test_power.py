@@ -2,8 +2,9 @@
 """Power cuts: what reaches the disk of a running server is recorded, with what it tells its clients, and the store is started from
 every state in which the disk may have been at any moment. Whatever was acknowledged by then is there, once, and nothing else is.
 
-tests/preload/record.c records; tests/power/ makes the states and starts the engine and the recovery of the server on each; some
-are drawn for the server itself.
+tests/preload/record.c records; tests/power/ makes the states, with the key file that belongs to each, and starts the engine and the
+recovery of the server on them; some are drawn for the server itself. Where a state differs from one before it only in what no start
+reads (power/seen.h), the engine opens it with all its checks, and its records are not compared again.
 
 ASWOLK_POWER_COMMITS  how many commits are recorded (default 12; the whole: 2000)
 ASWOLK_POWER_SAMPLES  how many states the server itself starts on (default 3)
@@ -216,7 +217,7 @@ def record(t, commits, kills):
     library = program("libaw_record.so")
     check(os.path.exists(library), "the recorder is built", library)
     env = {"LD_PRELOAD": library, "ASWOLK_RECORD_FOLDER": folder, "ASWOLK_RECORD": log}
-    server = t.server("--keys", "none", *RESERVE, *CHECKPOINTS, start=False, env=env)
+    server = t.server(*RESERVE, *CHECKPOINTS, start=False, env=env)
     os.rmdir(folder)  # The server makes it.
     server.start()
     desk = Desk(t, commits)
@@ -246,14 +247,16 @@ def in_memory(folder, command):
     """The command with `folder` in memory, where one may mount: states are made and taken back by the thousand."""
     probe = ["unshare", "--mount", "mount", "-t", "tmpfs", "none", folder]
     if subprocess.run(probe, stdin=subprocess.DEVNULL, capture_output=True).returncode != 0:
+        os.mkdir(os.path.join(folder, "data"))
         return command
-    return ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', folder] + command
+    return ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && mkdir "$0/data" && exec "$@"', folder] + command
 
 
 def try_states(t, folder, log, acks, *more, want=0):
     """Returns what tests/power says of all states, and the samples that it made."""
     work, samples = t.data_folder("work"), t.data_folder("samples")
-    command = [program("power_states"), "--log", log, "--acks", acks, "--reference", folder, "--work", work]
+    command = [program("power_states"), "--log", log, "--acks", acks, "--reference", folder]
+    command += ["--work", os.path.join(work, "data")]
     command += ["--seed", str(SEED), "--random", str(RANDOM), "--samples-to", samples] + list(more)
     done = subprocess.run(in_memory(work, command), capture_output=True, timeout=max(600, COMMITS * 4) * SLOW)
     equal(done.returncode, want, "exit code of power_states: %s%s" % (done.stdout[-1000:], done.stderr[-3000:]))
@@ -263,7 +266,7 @@ def try_states(t, folder, log, acks, *more, want=0):
 
 def boot_sample(t, desk, sample):
     """The server starts on a state: what it has is a beginning of what was posted, and what is posted again is there once."""
-    server = Server(sample["sample"], ["--keys", "none"] + RESERVE + CHECKPOINTS)
+    server = Server(sample["sample"], RESERVE + CHECKPOINTS)
     t.servers.append(server)
     server.start()
     api = server.api()
@@ -293,11 +296,13 @@ def test_every_state(t):
     result, samples = try_states(t, folder, log, acks, "--samples", str(SAMPLES))
     check(result["batches"] >= COMMITS and result["torn"] > 0 and result["random"] > 0, "states of all shapes", result)
     equal((result["refused"], result["lost"], result["other"]), (0, 0, 0), "states that are not fine")
+    check(result["whole"] >= result["batches"], "each batch was the last of a start that was looked at whole", result)
+    check(result["key_files"] > 0, "states in the middle of a key file's replacement", result)
     kept = [boot_sample(t, desk, sample) for sample in samples]
-    t.note("%d batches, %d MB of log, %d states before %d flushes (%d beginnings, %d all but one, %d one, %d torn, %d random); "
-           "0 refused, 0 lost, 0 doubled, 0 invented; the server started on %d of them" % (
+    t.note("%d batches, %d MB of log, %d states before %d flushes (%d beginnings, %d all but one, %d one, %d torn, %d random), %d "
+           "of them looked at whole; 0 refused, 0 lost, 0 doubled, 0 invented; the server started on %d of them" % (
                result["batches"], os.path.getsize(log) >> 20, result["states"], result["flushes"], result["beginning"],
-               result["all_but_one"], result["one"], result["torn"], result["random"], len(kept)))
+               result["all_but_one"], result["one"], result["torn"], result["random"], result["whole"], len(kept)))
 
 
 def test_a_disk_that_lies(t):

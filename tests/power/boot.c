@@ -2,11 +2,15 @@
 #include "power/boot.h"
 
 #include "commit/recover.h"
+#include "power/seen.h"
 #include "store/store.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define PATH_BYTES  4096U
+#define WHOLE_EVERY 128U /* of starts on what was seen before: this one looks at all of it again */
 
 struct batch {
     uint64_t          first_seq;
@@ -22,6 +26,9 @@ struct boot {
     uint64_t         batch_count;
     struct aw_slice *bodies; /* by sequence number; ptr NULL: none */
     uint64_t         next_seq;
+    struct seen     *seen; /* owns */
+    uint64_t         repeats;
+    uint64_t         whole;
 };
 
 /* An opened store and a snapshot of it. */
@@ -29,21 +36,31 @@ struct opened {
     struct aw_journal        *journal;
     struct aw_table          *table;
     struct aw_journal_reader *reader;
+    bool                      is_reading; /* in the snapshot */
 };
 
 static void
 close_store(struct opened *store)
 {
-    if (store->reader != NULL)
+    if (store->is_reading)
         aw_journal_read_end(store->reader);
     aw_journal_reader_free(&store->reader);
     aw_journal_close(&store->journal);
 }
 
 static enum aw_err
-open_store(struct opened *store, const char *folder, enum aw_store_access access, struct aw_why *why)
+begin_reading(struct opened *store)
 {
-    struct aw_store_config config = {.folder = folder, .access = access, .reserve_bytes = 1U << 20};
+    enum aw_err err = aw_journal_read_begin(store->reader);
+
+    store->is_reading = err == AW_OK;
+    return err;
+}
+
+static enum aw_err
+open_store(struct opened *store, const char *folder, const char *keys, enum aw_store_access access, struct aw_why *why)
+{
+    struct aw_store_config config = {.folder = folder, .keys = keys, .access = access, .reserve_bytes = 1U << 20};
     enum aw_err            err = aw_lmdb_open(&store->journal, &store->table, &config, why);
 
     if (err != AW_OK)
@@ -114,7 +131,7 @@ read_reference(struct boot *boot, struct opened *store, struct aw_why *why)
 {
     struct aw_slice bytes;
     uint64_t        seq = 1;
-    enum aw_err     err = aw_journal_read_begin(store->reader);
+    enum aw_err     err = begin_reading(store);
 
     if (err != AW_OK)
         return err;
@@ -133,12 +150,19 @@ boot_new(const char *folder, struct aw_why *why)
 {
     struct boot  *boot = calloc(1, sizeof(*boot));
     struct opened store = {.journal = NULL};
-    enum aw_err   err = boot == NULL ? AW_E_MEMORY : open_store(&store, folder, AW_STORE_READ, why);
+    char          keys[PATH_BYTES];
+    enum aw_err   err = boot == NULL ? AW_E_MEMORY : AW_OK;
 
+    if (err == AW_OK && !aw_store_keys_path(folder, keys, sizeof(keys)))
+        err = AW_E_CONFIG;
+    if (err == AW_OK)
+        err = open_store(&store, folder, keys, AW_STORE_READ, why);
     if (err == AW_OK)
         err = read_reference(boot, &store, why);
     close_store(&store);
-    if (err != AW_OK)
+    if (err == AW_OK)
+        boot->seen = seen_new();
+    else
         boot_free(&boot);
     return boot;
 }
@@ -154,6 +178,7 @@ boot_free(struct boot **boot)
         free((void *)(uintptr_t)(*boot)->bodies[seq].ptr);
     free((*boot)->batches);
     free((*boot)->bodies);
+    seen_free(&(*boot)->seen);
     free(*boot);
     *boot = NULL;
 }
@@ -162,6 +187,18 @@ uint64_t
 boot_batches(const struct boot *boot)
 {
     return boot->batch_count;
+}
+
+struct seen *
+boot_seen(struct boot *boot)
+{
+    return boot->seen;
+}
+
+uint64_t
+boot_whole(const struct boot *boot)
+{
+    return boot->whole;
 }
 
 /* --- a start ---------------------------------------------------------------------------------------------------------------- */
@@ -236,34 +273,62 @@ compare(const struct boot *boot, const struct opened *store, const struct aw_jou
 }
 
 static enum boot_verdict
-start(struct boot *boot, struct opened *store, struct aw_state *state, uint64_t acknowledged, struct aw_why *why)
+judge_length(uint64_t next_seq, uint64_t acknowledged, struct aw_why *why)
+{
+    if (next_seq > acknowledged)
+        return BOOT_FINE;
+    (void)aw_why(why, AW_E_CORRUPT, "records from %" PRIu64 " to %" PRIu64 " had been acknowledged", next_seq, acknowledged);
+    return BOOT_LOST;
+}
+
+static enum boot_verdict
+start(struct boot *boot, struct opened *store, struct aw_state *state, uint64_t *ret_next_seq, struct aw_why *why)
 {
     struct aw_recovery recovery;
-    enum boot_verdict  verdict;
 
     if (aw_recover(state, store->journal, store->table, NULL, &recovery, why) != AW_OK)
         return BOOT_REFUSED;
-    if (aw_journal_read_begin(store->reader) != AW_OK)
+    if (begin_reading(store) != AW_OK)
         return BOOT_REFUSED;
-    verdict = compare(boot, store, &recovery.head, state, why);
-    if (verdict == BOOT_FINE && recovery.head.next_seq <= acknowledged) {
-        (void)aw_why(why, AW_E_CORRUPT, "records from %" PRIu64 " to %" PRIu64 " had been acknowledged", recovery.head.next_seq,
-                     acknowledged);
-        verdict = BOOT_LOST;
-    }
+    *ret_next_seq = recovery.head.next_seq;
+    return compare(boot, store, &recovery.head, state, why);
+}
+
+static enum boot_verdict
+start_whole(struct boot *boot, struct opened *store, uint64_t *ret_next_seq, struct aw_why *why)
+{
+    struct aw_state  *state = NULL;
+    enum boot_verdict verdict = BOOT_REFUSED;
+
+    boot->whole++;
+    if (aw_state_new_largest(&state, 0, why) == AW_OK)
+        verdict = start(boot, store, state, ret_next_seq, why);
+    aw_state_free(&state);
     return verdict;
 }
 
 enum boot_verdict
 boot_try(struct boot *boot, const char *folder, uint64_t acknowledged, struct aw_why *why)
 {
-    struct aw_state  *state = NULL;
     struct opened     store = {.journal = NULL};
     enum boot_verdict verdict = BOOT_REFUSED;
+    uint64_t          next_seq = 0;
+    char              keys[PATH_BYTES];
 
-    if (open_store(&store, folder, AW_STORE_SERVE, why) == AW_OK && aw_state_new_largest(&state, 0, why) == AW_OK)
-        verdict = start(boot, &store, state, acknowledged, why);
-    aw_state_free(&state);
+    if (!aw_store_keys_path(folder, keys, sizeof(keys)))
+        return BOOT_REFUSED;
+    seen_begin(boot->seen, keys);
+    if (open_store(&store, folder, keys, AW_STORE_SERVE, why) == AW_OK) {
+        next_seq = seen_find(boot->seen, folder);
+        verdict = BOOT_FINE;
+        if (next_seq == 0 || ++boot->repeats % WHOLE_EVERY == 0) {
+            verdict = start_whole(boot, &store, &next_seq, why);
+            if (verdict == BOOT_FINE)
+                seen_keep(boot->seen, folder, next_seq);
+        }
+        if (verdict == BOOT_FINE)
+            verdict = judge_length(next_seq, acknowledged, why);
+    }
     close_store(&store);
     return verdict;
 }

@@ -14,11 +14,18 @@
 #include <stdint.h>
 
 struct boot;
+struct seen;
 
 /* Reads the reference in `folder`, which has its journal from the first batch on. NULL: it cannot be read, and why. */
 struct boot *boot_new(const char *folder, struct aw_why *why);
 void         boot_free(struct boot **boot);
 uint64_t     boot_batches(const struct boot *boot);
+/* Starts so far that recovered the state and compared everything. The others opened the store with all its checks, and found byte
+ * for byte what an earlier start read (power/seen.h); one of these in 128 goes all the way nevertheless. */
+uint64_t boot_whole(const struct boot *boot);
+
+/* For seen_flush and seen_pending. */
+struct seen *boot_seen(struct boot *boot);
 
 enum boot_verdict {
     BOOT_FINE,
@@ -27,7 +34,7 @@ enum boot_verdict {
     BOOT_OTHER,   /* something is there that was not written so */
     BOOT_VERDICTS,
 };
-/* Starts on `folder` when all records up to `acknowledged` must be there. */
+/* Starts on `folder`, with the key file that lies beside it, when all records up to `acknowledged` must be there. */
 enum boot_verdict boot_try(struct boot *boot, const char *folder, uint64_t acknowledged, struct aw_why *why);
 
 #endif

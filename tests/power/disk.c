@@ -27,6 +27,7 @@ struct file {
     uint8_t *bytes; /* certain; zero behind `size` */
     uint64_t size;
     int      fd; /* of it in our folder while that is kept up; else -1 */
+    bool     is_beside;
 };
 
 struct names {
@@ -131,6 +132,13 @@ names_put(struct names *names, const char *name, uint32_t file)
         fail("too many names");
     names->of[names->count].name = name;
     names->of[names->count++].file = file;
+}
+
+/* Of the files that lie beside the folder: their names are in what it lies in. */
+static bool
+is_beside(const char *name)
+{
+    return *name == '.';
 }
 
 static bool
@@ -307,6 +315,7 @@ add_name(struct disk *disk, struct disk_unit unit, const uint8_t *bytes, uint32_
         disk->certain.is_folder_there = false;
     } else if (unit.kind == RECORD_CREATE) {
         unit.file = add_file(disk, inode);
+        disk->files[unit.file].is_beside = is_beside(unit.name);
     } else {
         at = names_find(&disk->seen, unit.name);
         if (at == DISK_NONE)
@@ -340,7 +349,8 @@ is_made_certain(const struct disk *disk, const struct disk_unit *unit, const str
     case RECORD_FLUSH:
         return !is_of_names(unit) && unit->file == find_file(disk, head->file);
     case RECORD_FLUSH_FOLDER:
-        return is_of_names(unit) && (unit->kind == RECORD_FOLDER) == (head->bytes == 2 && memcmp(name, "..", 2) == 0);
+        return is_of_names(unit) &&
+               (unit->kind == RECORD_FOLDER || is_beside(unit->name)) == (head->bytes == 2 && memcmp(name, "..", 2) == 0);
     default:
         return false;
     }
@@ -415,6 +425,18 @@ disk_pending(const struct disk *disk)
     return disk->pending_count;
 }
 
+bool
+disk_is_beside_pending(const struct disk *disk)
+{
+    for (uint32_t i = 0; i < disk->pending_count; i++) {
+        uint32_t file = disk->pending[i].file;
+
+        if (file != DISK_NONE && disk->files[file].is_beside)
+            return true;
+    }
+    return false;
+}
+
 const struct disk_unit *
 disk_unit(const struct disk *disk, uint32_t number)
 {
@@ -439,7 +461,7 @@ open_in(const char *folder, const char *name, int flags)
     char path[PATH_BYTES];
     int  fd;
 
-    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+    (void)snprintf(path, sizeof(path), "%s%s%s", folder, is_beside(name) ? "" : "/", name);
     fd = open(path, flags | O_CLOEXEC, 0600);
     if (fd < 0)
         fail("%s: %s", path, strerror(errno));
@@ -447,7 +469,7 @@ open_in(const char *folder, const char *name, int flags)
 }
 
 static void
-empty_folder(const char *folder)
+remove_in(const char *folder, const char *prefix)
 {
     DIR           *dir = opendir(folder);
     struct dirent *entry;
@@ -455,10 +477,25 @@ empty_folder(const char *folder)
     if (dir == NULL)
         fail("%s: %s", folder, strerror(errno));
     while ((entry = readdir(dir)) != NULL) {
-        if (entry->d_name[0] != '.' && unlinkat(dirfd(dir), entry->d_name, 0) != 0)
+        if (entry->d_name[0] != '.' && strncmp(entry->d_name, prefix, strlen(prefix)) == 0 &&
+            unlinkat(dirfd(dir), entry->d_name, 0) != 0)
             fail("%s/%s: %s", folder, entry->d_name, strerror(errno));
     }
     (void)closedir(dir);
+}
+
+static void
+remove_beside(const char *folder)
+{
+    char        parent[PATH_BYTES];
+    char        prefix[PATH_BYTES];
+    const char *slash = strrchr(folder, '/');
+
+    if (slash == NULL || slash == folder || slash[1] == '\0')
+        fail("%s: not an absolute path", folder);
+    (void)snprintf(parent, sizeof(parent), "%.*s", (int)(slash - folder), folder);
+    (void)snprintf(prefix, sizeof(prefix), "%s.", slash + 1);
+    remove_in(parent, prefix);
 }
 
 /* What is certain of a file; pages of zeros stay holes. */
@@ -487,10 +524,13 @@ disk_copy_out(const struct disk *disk, const struct disk_choice *choice, const c
         if (choice->taken[i] && is_of_names(&disk->pending[i]))
             names_apply(&names, &disk->pending[i]);
     }
-    for (uint32_t i = 0; names.is_folder_there && i < names.count; i++) {
+    for (uint32_t i = 0; i < names.count; i++) {
         uint32_t number = names.of[i].file;
-        int      fd = open_in(folder, names.of[i].name, O_RDWR | O_CREAT | O_TRUNC);
+        int      fd;
 
+        if (!names.is_folder_there && !is_beside(names.of[i].name))
+            continue;
+        fd = open_in(folder, names.of[i].name, O_RDWR | O_CREAT | O_TRUNC);
         lay_file(&disk->files[number], fd);
         for (uint32_t k = 0; choice != NULL && k < disk->pending_count; k++) {
             if (choice->taken[k] && !is_of_names(&disk->pending[k]) && disk->pending[k].file == number)
@@ -501,14 +541,15 @@ disk_copy_out(const struct disk *disk, const struct disk_choice *choice, const c
 }
 
 /* A start writes nothing into a store that is there before it knows it whole: then only what differs has to be written. Where
- * there may be none, or names change, all of it is made anew. */
+ * there may be none, or names change, all of it is made anew. What lies beside it every start replaces. */
 static bool
 can_be_kept_up(const struct disk *disk)
 {
     for (uint32_t i = 0; i < disk->pending_count; i++) {
         const struct disk_unit *unit = &disk->pending[i];
 
-        if (is_of_names(unit) || (unit->kind == RECORD_TRUNCATE && unit->at < disk->files[unit->file].size))
+        if (is_of_names(unit) || disk->files[unit->file].is_beside ||
+            (unit->kind == RECORD_TRUNCATE && unit->at < disk->files[unit->file].size))
             return false;
     }
     return names_find(&disk->certain, STORE_NAME) != DISK_NONE;
@@ -517,11 +558,29 @@ can_be_kept_up(const struct disk *disk)
 static void
 keep_up(struct disk *disk)
 {
-    empty_folder(disk->folder);
+    remove_in(disk->folder, "");
+    remove_beside(disk->folder);
     disk_copy_out(disk, NULL, disk->folder);
-    for (uint32_t i = 0; i < disk->certain.count; i++)
-        disk->files[disk->certain.of[i].file].fd = open_in(disk->folder, disk->certain.of[i].name, O_RDWR);
+    for (uint32_t i = 0; i < disk->certain.count; i++) {
+        if (!is_beside(disk->certain.of[i].name))
+            disk->files[disk->certain.of[i].file].fd = open_in(disk->folder, disk->certain.of[i].name, O_RDWR);
+    }
     disk->is_kept_up = true;
+}
+
+static void
+renew_beside(struct disk *disk)
+{
+    remove_beside(disk->folder);
+    for (uint32_t i = 0; i < disk->certain.count; i++) {
+        int fd;
+
+        if (!is_beside(disk->certain.of[i].name))
+            continue;
+        fd = open_in(disk->folder, disk->certain.of[i].name, O_RDWR | O_CREAT | O_TRUNC);
+        lay_file(&disk->files[disk->certain.of[i].file], fd);
+        (void)close(fd);
+    }
 }
 
 void
@@ -529,12 +588,15 @@ disk_lay_out(struct disk *disk, const struct disk_choice *choice)
 {
     if (!can_be_kept_up(disk)) {
         close_files(disk);
-        empty_folder(disk->folder);
+        remove_in(disk->folder, "");
+        remove_beside(disk->folder);
         disk_copy_out(disk, choice, disk->folder);
         return;
     }
     if (!disk->is_kept_up)
         keep_up(disk);
+    else
+        renew_beside(disk);
     for (uint32_t i = 0; i < disk->pending_count; i++) {
         const struct disk_unit *unit = &disk->pending[i];
 

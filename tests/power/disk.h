@@ -40,14 +40,17 @@ struct disk_choice {
 
 struct disk;
 
-/* `folder` is there and empty. `late`: a broken disk, which makes certain at a flush only what was written before the last one. */
+/* `folder` is there and empty, an absolute path; what lies beside it and bears its name with a dot behind is ours too. `late`: a
+ * broken disk, which makes certain at a flush only what was written before the last one. */
 struct disk *disk_new(const char *folder, bool late);
 void         disk_free(struct disk **disk);
 /* The entry of the log at `place`. */
 void disk_take(struct disk *disk, uint64_t place, const struct record_head *head, const uint8_t *bytes);
 /* Whether the entry makes something certain: the moment before it has the most states. */
-bool                    disk_is_flush(const struct record_head *head);
-uint32_t                disk_pending(const struct disk *disk);
+bool     disk_is_flush(const struct record_head *head);
+uint32_t disk_pending(const struct disk *disk);
+/* Whether something of a file beside the folder is pending. */
+bool                    disk_is_beside_pending(const struct disk *disk);
 const struct disk_unit *disk_unit(const struct disk *disk, uint32_t number);
 /* The sectors that a unit has, a bit each. */
 uint8_t disk_sectors(const struct disk_unit *unit);

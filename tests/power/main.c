@@ -6,12 +6,14 @@
  * LOG is of preload/record.c; FILE says, a line each, from which place of the log on a record must be there: "place seq"; the
  * reference is the store after the run; the work folder is there and empty. In front of each flush the pending units are the most:
  * the states are all beginnings of them, all but one, one alone, those torn between sectors, and random choices. Samples are
- * written out, to be started by the server itself; what must be there is told with each. --late-flushes is a disk that lies; then
+ * written out, to be started by the server itself; what must be there is told with each. The key file beside the folder is part of
+ * every state. --late-flushes is a disk that lies; then
  * there must be states that are not fine, or this program finds nothing.
  * Prints a line of JSON; the exit code is 1 when a state was not fine.
  */
 #include "power/boot.h"
 #include "power/disk.h"
+#include "power/seen.h"
 
 #include "base/assert.h"
 #include "base/hash.h"
@@ -70,6 +72,7 @@ struct run {
     /* Counted. */
     uint64_t flushes;
     uint64_t states;
+    uint64_t key_files; /* states with a key file half replaced */
     uint64_t by_shape[SHAPES];
     uint64_t by_verdict[BOOT_VERDICTS];
     uint32_t pending_max;
@@ -194,6 +197,7 @@ try_state(struct run *run, enum shape shape, uint32_t which)
     verdict = run->options.late_flushes ? try_in_child(run) : boot_try(run->boot, run->options.work, run->acknowledged, &why);
     disk_undo(run->disk, &run->choice);
     run->states++;
+    run->key_files += disk_is_beside_pending(run->disk);
     run->by_shape[shape]++;
     run->by_verdict[verdict]++;
     if (verdict != BOOT_FINE && !run->options.late_flushes && run->states - run->by_verdict[BOOT_FINE] <= TOLD_MAX)
@@ -249,11 +253,25 @@ try_random(struct run *run, uint32_t count)
 }
 
 static void
+note_pending(struct run *run)
+{
+    seen_flush(boot_seen(run->boot));
+    for (uint32_t i = 0; i < disk_pending(run->disk); i++) {
+        const struct disk_unit *unit = disk_unit(run->disk, i);
+
+        if (unit->kind == RECORD_WRITE)
+            seen_pending(boot_seen(run->boot), unit->at / DISK_PAGE_BYTES);
+    }
+}
+
+static void
 try_states(struct run *run)
 {
     uint32_t count = disk_pending(run->disk);
 
     run->is_new = false;
+    if (run->boot != NULL)
+        note_pending(run);
     if (count > run->pending_max)
         run->pending_max = count;
     for (uint32_t end = 0; end <= count; end++) {
@@ -445,8 +463,9 @@ report(struct run *run)
         (void)fprintf(stderr, "%s: the recording is not whole: with all of it the file is another one\n", difference);
         return 2;
     }
-    (void)printf("{\"batches\":%" PRIu64 ",\"flushes\":%" PRIu64 ",\"states\":%" PRIu64, boot_batches(run->boot), run->flushes,
-                 run->states);
+    (void)printf("{\"batches\":%" PRIu64 ",\"flushes\":%" PRIu64 ",\"states\":%" PRIu64 ",\"whole\":%" PRIu64
+                 ",\"key_files\":%" PRIu64,
+                 boot_batches(run->boot), run->flushes, run->states, boot_whole(run->boot), run->key_files);
     for (uint32_t i = 0; i < SHAPES; i++)
         (void)printf(",\"%s\":%" PRIu64, shape_names[i], run->by_shape[i]);
     (void)printf(",\"pending_max\":%u,\"acknowledged\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"lost\":%" PRIu64

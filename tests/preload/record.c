@@ -1,4 +1,5 @@
-/* record.c - logs what a server does to its data folder, and what it sends to its clients, in one order: a library for LD_PRELOAD.
+/* record.c - logs what a server does to its data folder and its key file, and what it sends to its clients, in one order: a library
+ * for LD_PRELOAD.
  *
  *   ASWOLK_RECORD_FOLDER  the data folder, as an absolute path without links
  *   ASWOLK_RECORD         the log (preload/record.h), which is appended to: servers that follow each other share one
@@ -91,7 +92,8 @@ note_text(struct record_head head, const char *text, size_t len)
 
 /* --- which file it is ------------------------------------------------------------------------------------------------------- */
 
-/* The name within the folder, "" for itself, ".." for what it lies in; NULL for anything else. */
+/* The name within the folder, "" for itself, ".." for what it lies in; ".keys" for what lies beside it and bears its name with that
+ * behind it; NULL for anything else. */
 static const char *
 name_in_folder(const char *path)
 {
@@ -103,7 +105,7 @@ name_in_folder(const char *path)
         return NULL;
     if (strncmp(path, folder, (size_t)(slash - folder)) == 0 && path[slash - folder] == '\0')
         return "..";
-    if (strncmp(path, folder, len) != 0 || (path[len] != '\0' && path[len] != '/'))
+    if (strncmp(path, folder, len) != 0 || (path[len] != '\0' && path[len] != '/' && path[len] != '.'))
         return NULL;
     path += path[len] == '/' ? len + 1 : len;
     return strcmp(path, "lock.mdb") == 0 ? NULL : path;

@@ -3,7 +3,8 @@
  *
  * Entries follow each other; each is a head and its bytes, little-endian. What may have happened by then (a write) is logged before
  * the call, what certainly has (a flush) behind it: so a cut between any two entries leaves on the disk what the flushes before it
- * made certain, and any part of what else stands before it. A file is known by its inode; a name is relative to the folder.
+ * made certain, and any part of what else stands before it. A file is known by its inode; a name is relative to the folder, or with
+ * a dot in front what is put behind the folder's own name: ".keys" lies beside it.
  */
 #ifndef AW_TESTS_PRELOAD_RECORD_H
 #define AW_TESTS_PRELOAD_RECORD_H
