@@ -1,8 +1,10 @@
 /* access.h - who is asking, and whether it may (ADR 0028).
  *
  * A request comes in by aw_access_enter with the roles that its route takes, and leaves when it is over. In between its token is a
- * look away (aw_access_token), and stays the same: what SIGHUP reads counts from the next request on. A pull or a stream that waits
- * is ended when its token was revoked, has expired or may do something else now; it asks again with what it has.
+ * look away (aw_access_token), and stays the same in all that it may do: what SIGHUP reads counts from the next request on. But it
+ * may lie somewhere else after each turn of the loop, as a request is moved to the set that was read, and the one before is freed.
+ * A pull or a stream that waits is ended when its token was revoked, has expired or may do something else now; it asks again with
+ * what it has.
  * Who owns: a visit lies in its request's arena. Thread: the io thread's.
  */
 #ifndef AW_RUN_ACCESS_H
@@ -29,7 +31,8 @@ AW_MUST_USE bool aw_access_enter(struct aw_io *io, struct aw_request *request, u
 /* The request is over. Accepts one that never entered. */
 void aw_access_leave(struct aw_io *io, struct aw_request *request);
 
-/* The token of a request; NULL: tokens are not asked for (--dev), or the route is for everybody. */
+/* The token of a request, borrowed for this turn: who needs its name or its bounds for longer copies them. NULL: tokens are not
+ * asked for (--dev), or the route is for everybody. */
 const struct aw_token *aw_access_token(const struct aw_request *request);
 /* Whether its wait is to end, as its token is not what it was. */
 bool aw_access_is_over(const struct aw_request *request);

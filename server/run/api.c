@@ -337,17 +337,22 @@ aw_api_note(struct aw_call *call, struct aw_slice text, struct aw_in_body *ret_b
     return aw_sha256(&ret_body->bytes, 1, &ret_body->hash);
 }
 
-/* Of a token that names its own. False: answered 403, as the field names somebody else. */
+/* Of a token that names its own. A copy, made once a request: what is still at work when tokens are read anew outlives the set that
+ * the name came from (access.h). False: answered 403, as the field names somebody else, or 503. */
 static bool
 take_own_name(struct aw_call *call, const struct aw_token *token, struct aw_slice *ret_agent)
 {
-    struct aw_slice agent = call->request->agent;
+    struct aw_slice *agent = &call->request->agent;
 
-    if (agent.len > 0 && !aw_slice_eq(agent, token->name)) {
+    if (agent->len == 0 && !aw_arena_copy(aw_call_arena_kept(call), token->name, agent)) {
+        aw_call_fail(call, AW_E_MEMORY, "");
+        return false;
+    }
+    if (!aw_slice_eq(*agent, token->name)) {
         aw_call_fail(call, AW_E_FORBIDDEN, "aswolk-agent names somebody else than the token; only a desk's token takes any name");
         return false;
     }
-    *ret_agent = token->name;
+    *ret_agent = *agent;
     return true;
 }
 

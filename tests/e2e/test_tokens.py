@@ -178,6 +178,7 @@ def test_reload(t):
     receipt = web.receipt(Messages().next())
     got = status(bob.connection.wait(waits[1]), 200, "who was not touched goes on waiting").value
     equal(got["leases"][0]["ticket"], receipt["ticket"], "and is served")
+    equal(chief.get("/v1/tickets/" + receipt["ticket"]).value["holder"], "bob", "by its name, of the set that is gone")
     check(not streams[2].ended, "so does the other stream of events")
     with open(server.path("tokens"), "a", encoding="ascii") as file:
         file.write('{"name": "eve", "role": "supervisor"}\n')
