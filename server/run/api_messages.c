@@ -389,25 +389,27 @@ finish(struct post *post)
         answer(post);
 }
 
+/* Another gateway posts as well, or somebody waits for a turn, who must not wait for the whole of a body. */
 static bool
-is_rivalled(const struct post *post)
+is_short(const struct post *post)
 {
-    return aw_gateways_has_rival(post->call.io->shared->gateways, post->rate.gateway, post->call.io->now);
+    return !aw_list_is_empty(&turn_of(post)->waiting) ||
+           aw_gateways_has_rival(post->call.io->shared->gateways, post->rate.gateway, post->call.io->now);
 }
 
-/* Reads a piece that has something to submit, and submits it. While another gateway posts as well a piece is so small that nobody
- * waits long behind it, neither here nor in a group; else the rest of a body is one piece, and nobody has a turn. */
+/* Reads a piece that has something to submit, and submits it. A short one is so small that nobody waits long behind it, neither
+ * here nor in a group; else the rest of a body is one piece, and nobody has a turn. */
 static void
 read_piece(struct post *post)
 {
     struct aw_call *call = &post->call;
-    bool            is_short = is_rivalled(post);
+    bool            has_turn = is_short(post);
 
     do {
-        aw_api_lines_more(call, &post->lines, is_short ? PIECE_LINES : UINT32_MAX, read_line);
+        aw_api_lines_more(call, &post->lines, has_turn ? PIECE_LINES : UINT32_MAX, read_line);
     } while (post->lines.submission.count == 0 && post->lines.is_more);
     if (post->lines.submission.count > 0) {
-        if (is_short)
+        if (has_turn)
             turn_of(post)->holder = call;
         aw_call_submit(call, &post->lines.submission);
     } else {
@@ -436,13 +438,10 @@ give_turn_back(struct post *post)
         turn_of(post)->holder = NULL;
 }
 
+/* Behind those that wait already, whether anybody else posts still or not: whoever goes past them would not pass the turn on. */
 static void
 wait_for_turn(struct post *post)
 {
-    if (!is_rivalled(post)) {
-        read_piece(post);
-        return;
-    }
     aw_list_push_back(&turn_of(post)->waiting, &post->call.request->node);
     pass_turn(turn_of(post));
 }

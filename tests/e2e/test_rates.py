@@ -20,6 +20,7 @@ from aswolk_test import (
     status,
     until,
 )
+from test_faults import Faults
 
 POLICY = re.compile(r'^"messages";q=(\d+);w=(\d+)$')
 STATE = re.compile(r'^"messages";r=(\d+);t=(\d+)$')
@@ -130,6 +131,26 @@ def test_turns(t):
             equal([line["status"] for line in lines], [202] * (len(lines) - 1) + [400], "taken, but for the last")
             again = [line for line in lines[:-1] if line["duplicate"]]
             equal(len(again), 150 if turn % 2 else 0, "what was posted before gets its first receipt")
+
+
+def test_the_turn_goes_on_when_the_rival_is_quiet(t):
+    """Those that wait for their turn get it, too, when nobody else posts any more, and nothing of the one before them is left to
+    submit."""
+    faults = Faults(t)
+    server = t.server(env=faults.env, io_threads=1)
+    rival, bulk, make = server.api("rival"), server.api("bulk"), Messages()
+    rival.receipt(make.next())
+    faults.set("any:1+:HANG")  # what is submitted from here on stays with the committer
+    rival.begin_post(make.next())
+    fields = [("aswolk-agent", "bulk"), ("accept", NDJSON), ("content-type", NDJSON)]
+    bodies = [[*make.many(64), {"channel": "web"}]] + [make.many(count) for count in (3, 200, 5)]
+    answers = [bulk.connection.begin_with("POST", "/v1/messages", fields, encode_many(body)) for body in bodies]
+    status(bulk.get("/healthz"), 200, "all of them are read")
+    time.sleep(1.1)  # a rival is one that posted within the last second
+    faults.clear()
+    for body, answer in zip(bodies, answers):
+        lines = status(bulk.connection.wait(answer), 200, "bulk").lines
+        equal([line["status"] for line in lines], [202 if "text" in line else 400 for line in body], "each line")
 
 
 def test_change_by_signal(t):
