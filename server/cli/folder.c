@@ -79,6 +79,8 @@ aw_cli_folder_anchor(struct aw_cli_folder *folder, struct aw_journal_anchor *ret
         return err;
     err = aw_check_anchor(folder->reader, ret_anchor, &folder->why);
     aw_journal_read_end(folder->reader);
+    if (err == AW_E_SEALED)
+        return aw_why(&folder->why, err, "%s", AW_CLI_KEYS_MISSING);
     return err;
 }
 

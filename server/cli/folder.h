@@ -13,6 +13,8 @@
 #include "port/table.h"
 
 #define AW_CLI_PATH_BYTES 4096U
+/* Said where AW_E_SEALED ends a command. */
+#define AW_CLI_KEYS_MISSING "it is sealed, and its keys are not beside it: --keys FILE names the store's key file"
 
 struct aw_cli_folder {
     char                      keys[AW_CLI_PATH_BYTES]; /* the key file that it was opened with; empty: none */

@@ -189,6 +189,7 @@ aw_cli_verify_folder(struct aw_cli_verify *verify, struct aw_cli *cli, const cha
         err = walk_kept(verify);
     if (err == AW_OK)
         err = load_checkpoint(verify);
+    verify->lacks_keys = err == AW_E_SEALED;
     return aw_cli_chain_report(cli, &verify->chain, err);
 }
 
@@ -281,7 +282,7 @@ aw_cli_verify_run(struct aw_cli *cli, int argc, char **argv)
     code = aw_cli_verify_folder(&verify, cli, argv[0]);
     if (code == AW_CLI_OK)
         print_verdict(&verify);
-    else if (code == AW_CLI_FAILED)
+    else if (code == AW_CLI_FAILED && !verify.lacks_keys)
         (void)fprintf(stderr, "Nothing was changed. The way out is a backup: aswolk restore BACKUP NEW-FOLDER\n");
     aw_cli_verify_close(&verify);
     return code;

@@ -21,7 +21,8 @@ struct aw_cli_verify {
     aw_ms                     kept_oldest; /* 0: none */
     bool                      has_mark;
     struct aw_checkpoint_mark mark;
-    bool                      replayed; /* from the first batch; else from the checkpoint */
+    bool                      lacks_keys; /* it is sealed: nothing says that it is damaged */
+    bool                      replayed;   /* from the first batch; else from the checkpoint */
     /* Replaying. */
     struct aw_state       *_state;
     struct aw_journal_head _head;

@@ -100,6 +100,12 @@ def test_never_over(t):
     server.stop()
     path = os.path.join(t.folder, "backup")
     tool("backup", server.folder, path)
+    for verb in (("verify", path), ("restore", path, os.path.join(t.folder, "sealed"))):
+        done = subprocess.run([program("aswolk"), *verb], capture_output=True, text=True, timeout=PATIENCE_S)
+        check(done.returncode == 1 and "--keys FILE" in done.stderr, "without the keys: says what is needed", done.stderr)
+        check("way out" not in done.stderr, "which is no damage", done.stderr)
+    if os.path.exists(os.path.join(path, "lock")):
+        os.unlink(os.path.join(path, "lock"))
     before, whole = fingerprint(server.folder), fingerprint(path)
     check("written over" in tool("restore", path, server.folder, code=1).stderr, "over a store")
     check("written over" in tool("backup", server.folder, path, code=1).stderr, "over a backup")
