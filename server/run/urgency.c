@@ -152,36 +152,54 @@ is_of_a_word(unsigned char c)
     return c >= 0x80 || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
 }
 
-/* Whether what lies beside the words that were found says nothing: blanks, punctuation but a question mark, to whom. */
-static bool
-says_nothing(struct aw_slice beside)
+/* How much of what comes now says nothing: blanks, punctuation but a question mark, to whom. */
+static size_t
+nothing_at(struct aw_slice text)
 {
-    for (size_t i = 0; i < beside.len; i++) {
-        unsigned char c = (unsigned char)beside.ptr[i];
+    size_t len = 1;
 
-        if (c == '@') {
-            while (i + 1 < beside.len && (is_of_a_word((unsigned char)beside.ptr[i + 1]) || beside.ptr[i + 1] == '_'))
-                i++;
-        } else if (c == '?' || is_of_a_word(c)) {
-            return false;
-        }
+    if (text.ptr[0] == '?' || is_of_a_word((unsigned char)text.ptr[0]))
+        return 0;
+    if (text.ptr[0] == '@') {
+        while (len < text.len && (is_of_a_word((unsigned char)text.ptr[len]) || text.ptr[len] == '_'))
+            len++;
     }
-    return true;
+    return len;
 }
 
-/* Whether the text says what a mention of this kind does, and nothing else. */
+/* How much of what comes now are words of a mention of this kind. Only the first of equal ones is among the mentions. */
+static size_t
+words_at(struct aw_slice text, const struct aw_rules_result *result, struct aw_slice kind)
+{
+    size_t longest = 0;
+
+    for (uint32_t i = 0; i < result->mention_count; i++) {
+        struct aw_slice words = result->mentions[i].words;
+
+        if (words.len > longest && words.len <= text.len && aw_slice_eq(result->mentions[i].kind, kind) &&
+            aw_slice_eq_nocase(words, aw_slice_of(text.ptr, words.len)) &&
+            (words.len == text.len || !is_of_a_word((unsigned char)text.ptr[words.len])))
+            longest = words.len;
+    }
+    return longest;
+}
+
+/* Whether the text says what mentions of this kind do, however often, and nothing else. */
 static bool
 says_only(struct aw_slice text, const struct aw_rules_result *result, struct aw_slice kind)
 {
-    for (uint32_t i = 0; i < result->mention_count; i++) {
-        struct aw_slice words = result->mentions[i].words;
-        const char     *end = words.ptr + words.len;
+    bool says = false;
 
-        if (aw_slice_eq(result->mentions[i].kind, kind))
-            return says_nothing(aw_slice_of(text.ptr, (size_t)(words.ptr - text.ptr))) &&
-                   says_nothing(aw_slice_of(end, (size_t)(text.ptr + text.len - end)));
+    while (text.len > 0) {
+        size_t words = words_at(text, result, kind);
+        size_t len = words > 0 ? words : nothing_at(text);
+
+        if (len == 0)
+            return false;
+        says |= words > 0;
+        text = aw_slice_of(text.ptr + len, text.len - len);
     }
-    return false;
+    return says;
 }
 
 /* What a gateway's button says in place of words: what was written with it counts by itself. */

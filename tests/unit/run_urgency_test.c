@@ -353,6 +353,8 @@ test_opts_out(void **state)
         bool        opts_out;
     } said[] = {{"STOP", true},
                 {"@aswolk stop!", true},
+                {"STOP STOP", true},
+                {"@aswolk Stop! stop, Stop.", true},
                 {"Please stop messaging me.", true},
                 {"Unsubscribe, thanks", true},
                 {"Don't contact me again", true},
@@ -367,6 +369,9 @@ test_opts_out(void **state)
                 {"Basta ya", true},
                 {"No me escriban m\xc3\xa1s, por favor", true},
                 {"stop?", false},
+                {"stop. stop?", false},
+                {"stop stopping", false},
+                {"@stop", false},
                 {"stop, my flight leaves in an hour", false},
                 {"Does my flight stop in Oslo", false},
                 {"@aswolk stop\nmy wife fainted", false},
