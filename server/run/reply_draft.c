@@ -96,7 +96,8 @@ check_consent(struct aw_draft *draft, const struct aw_read_item *consent)
     const char *why = NULL;
 
     if (draft->want.consent.len == 0)
-        why = "the customer did not write there in this ticket: name the message in which he agreed to it";
+        why =
+            "the message that it answers did not come from there: answer one that did, or name the one in which he agreed to it";
     else if (consent == NULL)
         why = "consent is no message of this ticket";
     else if (consent->addressed != AW_ADDRESSED_TO_US)
