@@ -460,11 +460,24 @@ aw_facts_withdrawn(const struct aw_state *state, uint32_t ticket)
 
 /* --- who only talked about us ----------------------------------------------------------------------------------------------- */
 
+static uint32_t
+find_contact(const struct aw_state *state, uint32_t ticket)
+{
+    uint32_t slot = state->ticket_facts[ticket];
+
+    while (slot != 0 && aw_fact_at(state, slot)->kind != AW_FACT_CONTACT)
+        slot = aw_fact_at(state, slot)->links.next;
+    return slot;
+}
+
 void
 aw_facts_note_contact(struct aw_state *state, uint32_t ticket, struct aw_hash128 contact)
 {
     struct aw_fact_row row = {.hash = contact.low, .departs_at = contact.high, .kind = AW_FACT_CONTACT, .ticket = ticket};
+    uint32_t           before = find_contact(state, ticket);
 
+    if (before != 0)
+        drop_fact(state, before);
     if (contact.low != 0 || contact.high != 0)
         take_fact(state, &row);
 }
@@ -472,10 +485,8 @@ aw_facts_note_contact(struct aw_state *state, uint32_t ticket, struct aw_hash128
 struct aw_hash128
 aw_facts_contact(const struct aw_state *state, uint32_t ticket)
 {
-    uint32_t slot = state->ticket_facts[ticket];
+    uint32_t slot = find_contact(state, ticket);
 
-    while (slot != 0 && aw_fact_at(state, slot)->kind != AW_FACT_CONTACT)
-        slot = aw_fact_at(state, slot)->links.next;
     if (slot == 0)
         return (struct aw_hash128){.low = 0};
     return (struct aw_hash128){.low = aw_fact_at(state, slot)->hash, .high = aw_fact_at(state, slot)->departs_at};

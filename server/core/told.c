@@ -136,6 +136,27 @@ add_facts(struct aw_telling *telling, const struct aw_core_settings *settings, c
     }
 }
 
+/* Whom it is of, as in message.c: later messages of who only talks about us join nothing, and neither he nor who wants to hear
+ * nothing is told anything unasked. */
+static void
+add_whom(struct aw_telling *telling, const struct aw_in_message *in)
+{
+    struct aw_told *told = &telling->told;
+
+    told->is_listening = in->addressed != AW_ADDRESSED_TO_US;
+    told->contact = told->is_listening ? in->contact : (struct aw_hash128){.low = 0};
+    told->account.len = 0;
+    if (told->is_listening)
+        return;
+    if (!in->opts_out) {
+        AW_ASSERT(in->account.len <= sizeof(telling->account));
+        memcpy(telling->account, in->account.ptr, in->account.len);
+        told->account.len = in->account.len;
+    }
+    for (uint32_t i = 0; i < in->identity_count; i++)
+        add_identity(telling, in->identities[i]);
+}
+
 void
 aw_telling_add(struct aw_telling *telling, const struct aw_core_settings *settings, const struct aw_in_message *in, uint64_t seq,
                aw_ms accepted_at)
@@ -156,17 +177,13 @@ aw_telling_add(struct aw_telling *telling, const struct aw_core_settings *settin
     AW_ASSERT(in->channel.len <= sizeof(telling->channel));
     memcpy(telling->channel, in->channel.ptr, in->channel.len);
     told->channel.len = in->channel.len;
-    AW_ASSERT(in->account.len <= sizeof(telling->account));
-    memcpy(telling->account, in->account.ptr, in->account.len);
-    told->account.len = in->account.len;
+    add_whom(telling, in);
     AW_ASSERT(in->lang.len <= sizeof(telling->lang));
     if (in->lang.len > 0) {
         memcpy(telling->lang, in->lang.ptr, in->lang.len);
         told->lang.len = in->lang.len;
     }
     told->gentle |= in->gentle;
-    for (uint32_t i = 0; i < in->identity_count; i++)
-        add_identity(telling, in->identities[i]);
     add_facts(telling, settings, in, seq, accepted_at);
 }
 

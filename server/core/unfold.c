@@ -18,7 +18,8 @@ need_of(const struct aw_in_unfold *in)
 {
     return (struct aw_need){.tickets = 1,
                             .identities = in->taken.identity_count,
-                            .facts = in->taken.fact_count + in->left.fact_count + in->message_count + 1};
+                            .facts = in->taken.fact_count + in->left.fact_count + in->message_count +
+                                     (in->taken.is_listening ? 2 : 1)};
 }
 
 enum aw_err
@@ -63,6 +64,17 @@ check(const struct aw_state *state, const struct aw_ticket_row *ticket, const st
     return aw_unfold_admits(state, in);
 }
 
+/* Whose it is by now: of a customer who wrote to us, or of one who only talked about us. He is told nothing unasked; nor is who
+ * wants to hear nothing. */
+static void
+tell_whom(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, const struct aw_told *told)
+{
+    ticket->marks &= (uint16_t)~AW_MARK_LISTENING;
+    ticket->marks |= told->is_listening ? AW_MARK_LISTENING : 0;
+    aw_facts_note_contact(state, slot, told->contact);
+    aw_account_of_ticket(state, ticket, told->account.len > 0 ? told->channel : (struct aw_slice){NULL, 0}, told->account);
+}
+
 /* The ticket that stays. Its place follows by a TIMER, when it is another one. */
 static void
 leave(struct aw_state *state, struct aw_command *command, uint64_t seq)
@@ -82,7 +94,7 @@ leave(struct aw_state *state, struct aw_command *command, uint64_t seq)
     is_outdated = ticket->reply_by != left->reply_by;
     ticket->reply_by = left->reply_by;
     aw_channel_set(state, ticket, aw_state_find_channel(state, left->channel));
-    aw_account_of_ticket(state, ticket, left->channel, left->account);
+    tell_whom(state, slot, ticket, left);
     ticket->lang = aw_lang_code(left->lang) & AW_LANG_CODE_MAX;
     is_outdated |= aw_ticket_shelf(state, ticket) != shelf;
     ticket->flags &= ~(unsigned)AW_TICKET_GENTLE & 0xF;
@@ -120,12 +132,13 @@ open_ticket(struct aw_state *state, struct aw_command *command, uint64_t seq)
     ticket->marks |= AW_MARK_PUBLIC; /* likewise */
     ticket->reply_by = taken->reply_by;
     aw_channel_set(state, ticket, aw_state_find_channel(state, taken->channel));
-    aw_account_of_ticket(state, ticket, taken->channel, taken->account);
+    tell_whom(state, slot, ticket, taken);
     ticket->lang = aw_lang_code(taken->lang) & AW_LANG_CODE_MAX;
     ticket->flags = taken->gentle ? AW_TICKET_GENTLE : 0;
     ticket->said = (uint64_t)taken->said & 0xF;
     ticket->version = aw_ticket_version_at(seq); /* as in message.c */
-    aw_promise_share(ticket, aw_ticket_at(state, in->on.ticket.slot));
+    if (!taken->is_listening)
+        aw_promise_share(ticket, aw_ticket_at(state, in->on.ticket.slot));
     aw_facts_tell_anew(state, slot, taken);
     for (uint32_t i = 0; i < in->message_count; i++)
         aw_facts_move_message(state, slot, in->messages[i]);

@@ -447,7 +447,6 @@ struct aw_in_note {
 };
 AW_STATIC_ASSERT(offsetof(struct aw_in_note, on) == 0, "what all have that name a ticket is read through in.ticket");
 
-/* What some messages of a ticket tell together: what the ticket would be made of, had only these come (core/told.h). */
 /* What a ticket is about. MESSAGE and CONTACT are none of this (core/layout.h). */
 enum aw_fact_kind { AW_FACT_FLIGHT = 0, AW_FACT_AIRPORT = 1, AW_FACT_BOOKING = 2, AW_FACT_MESSAGE = 3, AW_FACT_CONTACT = 4 };
 struct aw_told_fact {
@@ -459,6 +458,7 @@ struct aw_told_fact {
     struct aw_airport_code from;       /* zeros: unknown; AIRPORT: this one */
     struct aw_airport_code to;
 };
+/* What some messages of a ticket tell together: what the ticket would be made of, had only these come (core/told.h). */
 struct aw_told {
     uint32_t                   messages;
     uint64_t                   first_seq; /* the oldest of them */
@@ -468,9 +468,11 @@ struct aw_told {
     aw_ms                      reply_by;    /* the earliest that lay ahead when the newest came */
     enum aw_class              said;        /* never IMMINENT: that is what the clock says */
     bool                       gentle;
-    struct aw_slice            channel; /* of the newest */
-    struct aw_slice            account; /* the same */
-    struct aw_slice            lang;    /* of the newest that names one */
+    bool                       is_listening; /* the newest only talks about us: then `contact` says of whom */
+    struct aw_hash128          contact;      /* zeros: unknown */
+    struct aw_slice            channel;      /* of the newest */
+    struct aw_slice            account;      /* the same; empty: the server itself writes nothing there */
+    struct aw_slice            lang;         /* of the newest that names one */
     const struct aw_hash128   *identities;
     uint32_t                   identity_count;
     const struct aw_told_fact *facts;

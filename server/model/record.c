@@ -933,6 +933,8 @@ put_told(struct put *put, const struct aw_told *told)
     put_ms(put, told->reply_by);
     put_u8(put, told->said);
     put_u8(put, told->gentle);
+    put_u8(put, told->is_listening);
+    put_hash128(put, told->contact);
     put_string(put, told->channel, AW_CHANNEL_BYTES_MAX);
     put_string(put, told->account, AW_ACCOUNT_BYTES_MAX);
     put_string(put, told->lang, AW_LANG_BYTES_MAX);
@@ -2213,6 +2215,8 @@ get_told(struct get *get, struct aw_told *told)
     told->reply_by = get_ms(get);
     told->said = (enum aw_class)get_u8(get, AW_CLASS_COUNT - 1, "class is out of range");
     told->gentle = get_u8(get, 1, "a flag is neither 0 nor 1") != 0;
+    told->is_listening = get_u8(get, 1, "a flag is neither 0 nor 1") != 0;
+    told->contact = get_hash128(get);
     told->channel = get_string(get, AW_CHANNEL_BYTES_MAX);
     told->account = get_string(get, AW_ACCOUNT_BYTES_MAX);
     told->lang = get_string(get, AW_LANG_BYTES_MAX);

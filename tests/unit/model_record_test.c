@@ -545,6 +545,8 @@ make_told(struct maker *maker, struct aw_told *told)
                              .reply_by = make_ms(maker),
                              .said = (enum aw_class)below(&maker->rng, AW_CLASS_COUNT),
                              .gentle = below(&maker->rng, 2) != 0,
+                             .is_listening = below(&maker->rng, 2) != 0,
+                             .contact = make_hash(maker),
                              .channel = make_string(maker, 0, AW_CHANNEL_BYTES_MAX),
                              .account = make_string(maker, 0, AW_ACCOUNT_BYTES_MAX),
                              .lang = make_string(maker, 0, AW_LANG_BYTES_MAX),
@@ -1175,6 +1177,8 @@ same_told(const struct aw_told *a, const struct aw_told *b)
     SAME(reply_by);
     SAME(said);
     SAME(gentle);
+    SAME(is_listening);
+    SAME_HASH(contact);
     SAME_SLICE(channel);
     SAME_SLICE(account);
     SAME_SLICE(lang);
@@ -2236,9 +2240,9 @@ static const struct aw_command golden[] = {
                             .last_seq = 4900,
                             .accepted_at = 1776240000002,
                             .said = AW_CLASS_OTHER,
-                            .channel = {"web", 3},
-                            .identities = golden_identities,
-                            .identity_count = 1}},
+                            .is_listening = true,
+                            .contact = {0xc047ac7, 0x1234},
+                            .channel = {"web", 3}}},
      .out = {.seq = 5000, .prev_seq = 4999, .u.ticket.ticket = {5000, 18, 1}}},
     {.kind = AW_COMMAND_MESSAGE,
      .in.message = {.identities = golden_identities,
