@@ -9,10 +9,10 @@ check(const struct aw_state *state, const struct aw_in_approve *in, const struct
 {
     uint32_t by = aw_agent_find(state, in->by);
 
-    if (row->state == AW_REPLY_PENDING && in->goes && aw_contact_holds_back(state, row))
-        return AW_E_CONTACT_REFUSED;
+    if (row->state == AW_REPLY_PENDING && (by == row->agent || aw_agent_needs_approval(state, by)))
+        return AW_E_FORBIDDEN; /* before anything is told of the customer */
     if (row->state == AW_REPLY_PENDING)
-        return by == row->agent || aw_agent_needs_approval(state, by) ? AW_E_FORBIDDEN : AW_OK;
+        return in->goes && aw_contact_holds_back(state, row) ? AW_E_CONTACT_REFUSED : AW_OK;
     return row->is_reviewed && in->goes == (row->state != AW_REPLY_REFUSED) ? AW_OK : AW_E_WRONG_STATE; /* as asked already */
 }
 
@@ -40,7 +40,7 @@ reopen(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, uint
     uint64_t ms = state->globals.settings.kept_transfer_ms;
 
     aw_ticket_unclose(state, ticket);
-    state->globals.closed--; /* its customer has heard nothing, and did not come back */
+    state->globals.closes_refused++; /* its customer has heard nothing, and did not come back */
     if (ms > 0 && aw_agent_is_ready(state, agent) && aw_agent_serves(state, agent, ticket->lane) &&
         aw_aside_admits(state, slot, agent) == AW_OK)
         aw_aside_hand(state, slot, ticket, agent, ms);

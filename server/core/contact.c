@@ -160,18 +160,21 @@ aw_contact_load_all(struct aw_state *state)
 
 /* --- a first contact -------------------------------------------------------------------------------------------------------- */
 
-static bool
-is_listening(const struct aw_state *state, uint32_t ticket)
+/* Of the ticket's customer, if he only talked about us. Of other tickets no facts are looked through: this is on every path. */
+static struct aw_hash128
+contact_hash(const struct aw_state *state, uint32_t ticket)
 {
-    return (aw_ticket_at(state, ticket)->marks & AW_MARK_LISTENING) != 0;
+    bool is_listening = (aw_ticket_at(state, ticket)->marks & AW_MARK_LISTENING) != 0;
+
+    return is_listening ? aw_facts_contact(state, ticket) : (struct aw_hash128){.low = 0};
 }
 
 enum aw_err
 aw_contact_check(const struct aw_state *state, uint32_t ticket)
 {
-    struct aw_hash128 hash = aw_facts_contact(state, ticket);
+    struct aw_hash128 hash = contact_hash(state, ticket);
 
-    if (!is_listening(state, ticket) || !is_set(hash))
+    if (!is_set(hash))
         return AW_OK;
     return find(state, hash) != 0 ? AW_E_CONTACT_REFUSED : admits(state, rows_for_opt_outs(state));
 }
@@ -179,11 +182,11 @@ aw_contact_check(const struct aw_state *state, uint32_t ticket)
 uint32_t
 aw_contact_make(struct aw_state *state, uint32_t ticket, uint64_t reply_seq)
 {
-    struct aw_hash128      hash = aw_facts_contact(state, ticket);
+    struct aw_hash128      hash = contact_hash(state, ticket);
     struct aw_contact_row *row;
     uint32_t               slot;
 
-    if (!is_listening(state, ticket) || !is_set(hash))
+    if (!is_set(hash))
         return 0;
     slot = take(state, hash);
     row = change(state, slot);
@@ -219,7 +222,6 @@ aw_contact_unmake(struct aw_state *state, const struct aw_reply_row *reply)
         return;
     aw_ledger_settle(&state->ledger);
     forget(state, slot);
-    state->globals.first_contacts--;
 }
 
 /* --- what he says ----------------------------------------------------------------------------------------------------------- */
@@ -247,8 +249,10 @@ aw_contact_heard(struct aw_state *state, const struct aw_in_message *in)
     bool     is_answer = aw_outbox_find_provider(state, in->in_reply_to) != 0;
     uint32_t slot = is_set(in->contact) ? aw_index_find(&state->by_contact, in->contact) : 0;
 
-    if (slot == 0 || row_at(state, slot)->opted_out_at != 0 || (in->addressed != AW_ADDRESSED_TO_US && !is_answer))
+    if (slot == 0 || (in->addressed != AW_ADDRESSED_TO_US && !is_answer))
         return false;
+    if (row_at(state, slot)->opted_out_at != 0)
+        return in->opts_out; /* once more */
     aw_ledger_settle(&state->ledger);
     if (!in->opts_out || is_over(state, slot)) {
         forget(state, slot);
@@ -269,13 +273,13 @@ aw_apply_opt_out(struct aw_state *state, struct aw_command *command)
 {
     const struct aw_in_opt_out *in = &command->in.opt_out;
     uint32_t                    slot = find(state, in->contact);
-    bool                        is_out = slot != 0 && row_at(state, slot)->opted_out_at != 0;
+    bool                        changes = in->is_in ? slot != 0 : slot == 0 || row_at(state, slot)->opted_out_at == 0;
 
     if (!is_set(in->contact))
         command->out.err = AW_E_BAD_VALUE;
-    else if (is_out == in->is_in)
+    else if (changes)
         command->out.err = aw_contact_admits(state, in);
-    if (command->out.err == AW_OK && is_out == in->is_in && !in->dry_run) {
+    if (command->out.err == AW_OK && changes && !in->dry_run) {
         (void)aw_state_record(state, command);
         if (in->is_in)
             forget(state, slot);
@@ -304,10 +308,10 @@ aw_state_contact(const struct aw_state *state, struct aw_hash128 hash)
 struct aw_contact
 aw_contact_of(const struct aw_state *state, uint32_t ticket)
 {
-    struct aw_hash128 hash = aw_facts_contact(state, ticket);
+    struct aw_hash128 hash = contact_hash(state, ticket);
     struct aw_contact contact = {.contacted_at = 0};
 
-    if (!is_listening(state, ticket) || !is_set(hash))
+    if (!is_set(hash))
         return contact;
     contact = aw_state_contact(state, hash);
     contact.is_listening = true;

@@ -664,19 +664,20 @@ struct aw_globals {
     uint64_t           promises_broken[AW_CLASS_COUNT];
     uint64_t           promises_moved;
     uint64_t           ticket_channels;         /* channels of each ticket, summed over all that were opened */
-    uint64_t           closed;                  /* tickets, whoever did it; but for those of which the reply was refused */
+    uint64_t           closed;                  /* tickets, whoever did it */
+    uint64_t           closes_refused;          /* of these by a reply that was refused: they are open again */
     struct aw_day_row  day;                     /* of all agents */
     struct aw_text_set templates[AW_TEMPLATES]; /* from ACKNOWLEDGEMENT on */
     uint64_t           owed[AW_REPLY_KINDS];    /* replies that the server itself wrote, by kind */
     uint64_t           not_needed;              /* tickets that their customers closed */
     uint64_t           owed_left_out;           /* as the outbox had only the room that leases need */
-    uint64_t           first_contacts;          /* written to who only talked about us */
+    uint64_t           first_contacts;          /* written to who only talked about us, let go or not */
     uint64_t           opted_out;               /* rows of contacts that are */
     uint32_t           contacts_first;          /* those that are not, contacted longest ago first */
     uint32_t           contacts_last;
 };
 AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 216 + 15 * 8 + AW_TABLE_COUNT * 16 + 24 + 24 + 12 * 8 + 24 +
-                                                  AW_TEMPLATES * 16 + AW_REPLY_KINDS * 8 + 16 + 24 + 8,
+                                                  AW_TEMPLATES * 16 + AW_REPLY_KINDS * 8 + 16 + 24 + 16,
                  "no holes");
 AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 216, "no holes");
 
@@ -1100,7 +1101,7 @@ void aw_facts_move_message(struct aw_state *state, uint32_t ticket, uint64_t seq
 void     aw_facts_withdraw(struct aw_state *state, uint32_t ticket, uint64_t seq);
 aw_ms    aw_facts_withdrawn_at(const struct aw_state *state, uint64_t seq);
 uint32_t aw_facts_withdrawn(const struct aw_state *state, uint32_t ticket);
-/* Who wrote this message that talks about us; there is room for a row. Then the hash; zero: none. */
+/* Who only talked about us there, in the place of whom it was; zero: nobody. There is room for a row. Then the hash. */
 void              aw_facts_note_contact(struct aw_state *state, uint32_t ticket, struct aw_hash128 contact);
 struct aw_hash128 aw_facts_contact(const struct aw_state *state, uint32_t ticket);
 /* All that is kept of a ticket; settles the ledger. */
@@ -1209,7 +1210,7 @@ uint32_t aw_contact_make(struct aw_state *state, uint32_t ticket, uint64_t reply
 bool aw_contact_holds_back(const struct aw_state *state, const struct aw_reply_row *reply);
 /* The reply never goes, by a colleague's word: what contact it made is none. Settles. */
 void aw_contact_unmake(struct aw_state *state, const struct aw_reply_row *reply);
-/* This message came. Whether its customer, who was written to, opted out with it. Settles. */
+/* This message came. Whether its customer, who was written to, opted out with it, for the first time or again. Settles. */
 bool        aw_contact_heard(struct aw_state *state, const struct aw_in_message *in);
 enum aw_err aw_contact_admits(const struct aw_state *state, const struct aw_in_opt_out *in);
 /* For outcomes and views. */
@@ -1238,8 +1239,8 @@ void aw_channel_load_all(struct aw_state *state);
 /* AW_OK, BAD_VALUE, NOT_FOUND. */
 enum aw_err aw_forecast_admits(const struct aw_state *state, const struct aw_in_forecast *in);
 /* Of a ticket between edit and done, which is opened or opened again, and has its lane and class: what is told there now, if
- * anything. */
-void aw_promise_make(const struct aw_state *state, struct aw_ticket_row *ticket);
+ * anything; not to who wants to hear nothing (`is_told` false). */
+void aw_promise_make(const struct aw_state *state, struct aw_ticket_row *ticket, bool is_told);
 /* A part of `from` becomes a ticket of its own: its customer was told the same. */
 void aw_promise_share(struct aw_ticket_row *ticket, const struct aw_ticket_row *from);
 /* As told last, made_at up to a minute after that was (its row counts minutes); made_at 0: nothing was. */

@@ -188,6 +188,7 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
         .folded = globals->folded,
         .reopened = globals->reopened,
         .closed = globals->closed,
+        .closes_refused = globals->closes_refused,
         .completed = globals->completed,
         .cancelled = globals->cancelled,
         .expired = globals->expired,

@@ -380,10 +380,29 @@ aw_need_meet(struct aw_state *state, struct aw_need need)
 
 /* --- carrying it out ------------------------------------------------------------------------------------------------------ */
 
+/* Neither who talks about us is told anything unasked, nor who wants to hear nothing: then no account is known. */
+static void
+add_whom(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, const struct aw_command *command)
+{
+    const struct aw_in_message *in = &command->in.message;
+
+    ticket->marks &= (uint16_t)~AW_MARK_LISTENING;
+    if (in->addressed != AW_ADDRESSED_TO_US) {
+        ticket->marks |= AW_MARK_LISTENING;
+        aw_facts_note_contact(state, slot, in->contact);
+    } else if (command->out.u.message.opted_out) {
+        aw_account_of_ticket(state, ticket, (struct aw_slice){NULL, 0}, (struct aw_slice){NULL, 0});
+    } else {
+        aw_account_of_ticket(state, ticket, in->channel, in->account);
+    }
+}
+
 /* What the message tells about the ticket: more urgent perhaps, never less. */
 static void
-add_facts(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, const struct aw_in_message *in, uint64_t seq)
+add_facts(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, const struct aw_command *command, uint64_t seq)
 {
+    const struct aw_in_message *in = &command->in.message;
+
     uint64_t class_ = ticket->class_;
 
     aw_ticket_say(ticket, in->class_);
@@ -399,13 +418,7 @@ add_facts(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, c
     if (in->gentle)
         ticket->flags |= AW_TICKET_GENTLE;
     aw_channel_set(state, ticket, aw_channel_note(state, in->channel, AW_CHANNELS_TOLD_MAX));
-    ticket->marks &= (uint16_t)~AW_MARK_LISTENING;
-    if (in->addressed == AW_ADDRESSED_TO_US) { /* who talks about us is not told anything unasked */
-        aw_account_of_ticket(state, ticket, in->channel, in->account);
-    } else {
-        ticket->marks |= AW_MARK_LISTENING;
-        aw_facts_note_contact(state, slot, in->contact);
-    }
+    add_whom(state, slot, ticket, command);
     if (in->lang.len > 0)
         ticket->lang = aw_lang_code(in->lang) & AW_LANG_CODE_MAX;
     ticket->marks &= (uint16_t)~AW_MARK_PUBLIC;
@@ -439,12 +452,12 @@ open_ticket(struct aw_state *state, struct aw_command *command, const struct pla
     /* A version moves by one a record at most, so this one is above all that any ticket had in this slot before: an entry of an
      * earlier one that still lies in a queue stays stale. */
     ticket->version = aw_ticket_version_at(seq);
-    add_facts(state, slot, ticket, in, seq);
+    add_facts(state, slot, ticket, command, seq);
     aw_incident_join(state, slot, ticket, seq);
     aw_aside_gentle_first(state, slot, ticket);
     aw_ticket_queue(state, slot, ticket, &command->out.event);
     if (in->addressed == AW_ADDRESSED_TO_US)
-        aw_promise_make(state, ticket);
+        aw_promise_make(state, ticket, !command->out.u.message.opted_out);
     aw_ticket_done(state, slot);
     state->globals.opened++;
     return slot;
@@ -473,12 +486,13 @@ says_not_needed(const struct aw_ticket_row *ticket, const struct aw_in_message *
            ticket->class_ != AW_CLASS_CARE && in->class_ != AW_CLASS_CARE && !in->gentle;
 }
 
-/* Whether there is nothing to answer in the ticket of a customer who opted out with this message: it only talked about us. */
+/* Whether there is nothing to answer in the ticket of a customer who opted out with this message: it only talked about us, or it
+ * is closed and he says again what is known. */
 static bool
-ends_contact(const struct aw_ticket_row *ticket, const struct aw_in_message *in)
+ends_contact(const struct aw_ticket_row *ticket, const struct aw_in_message *in, bool is_known)
 {
-    return (ticket->marks & AW_MARK_LISTENING) != 0 && ticket->state != AW_TICKET_LEASED && ticket->class_ != AW_CLASS_CARE &&
-           in->class_ != AW_CLASS_CARE && !in->gentle;
+    return ((ticket->marks & AW_MARK_LISTENING) != 0 || (is_known && !aw_ticket_is_open(ticket))) &&
+           ticket->state != AW_TICKET_LEASED && ticket->class_ != AW_CLASS_CARE && in->class_ != AW_CLASS_CARE && !in->gentle;
 }
 
 /* What joined it is all that changes, and it is closed; one that was already closes anew. */
@@ -493,7 +507,7 @@ close_not_needed(struct aw_state *state, struct aw_command *command, const struc
         aw_ticket_move(ticket, AW_TICKET_WAITING);
         state->globals.closed--;
     }
-    add_facts(state, place->slot, ticket, &command->in.message, seq);
+    add_facts(state, place->slot, ticket, command, seq);
     aw_commitment_drop(state, place->slot, ticket);
     aw_ticket_close(state, place->slot, ticket);
     aw_ticket_hide(ticket, place->slot, &command->out.event);
@@ -524,7 +538,7 @@ join_ticket(struct aw_state *state, struct aw_command *command, const struct pla
     } else {
         state->globals.folded++;
     }
-    add_facts(state, place->slot, ticket, &command->in.message, seq);
+    add_facts(state, place->slot, ticket, command, seq);
     aw_incident_join(state, place->slot, ticket, seq);
     if (comes_back)
         aw_commitment_offer(state, place->slot, ticket);
@@ -538,7 +552,7 @@ join_ticket(struct aw_state *state, struct aw_command *command, const struct pla
           aw_ticket_is_closing(ticket) != closing || aw_ticket_shelf(state, ticket) != shelf)))
         aw_ticket_queue(state, place->slot, ticket, &command->out.event);
     if (place->kind == REOPENS)
-        aw_promise_make(state, ticket);
+        aw_promise_make(state, ticket, !command->out.u.message.opted_out);
     aw_ticket_done(state, place->slot);
 }
 
@@ -580,7 +594,7 @@ aw_apply_message(struct aw_state *state, struct aw_command *command)
     struct place                place;
     struct aw_need              need;
     uint64_t                    first_seq, seq;
-    bool                        not_needed, opted_out;
+    bool                        not_needed, was_out, opted_out;
 
     AW_ASSERT(in->identity_count > 0);
     AW_ASSERT(in->identity_count <= AW_IDENTITY_HASHES_MAX);
@@ -599,9 +613,11 @@ aw_apply_message(struct aw_state *state, struct aw_command *command)
         return;
     aw_need_meet(state, need);
     seq = aw_state_record(state, command);
+    was_out = aw_state_contact(state, in->contact).opted_out_at != 0;
     opted_out = aw_contact_heard(state, in);
+    command->out.u.message = (struct aw_out_message){.opted_out = opted_out};
     not_needed = place.kind != OPENS && (says_not_needed(aw_ticket_at(state, place.slot), in) ||
-                                         (opted_out && ends_contact(aw_ticket_at(state, place.slot), in)));
+                                         (opted_out && ends_contact(aw_ticket_at(state, place.slot), in, was_out)));
     aw_effect_begin(state, &command->out.effect, place.kind == OPENS ? 0 : place.slot);
     aw_dedupe_add(&state->ids, in->id_hash, seq, state->now, ids_floor(state));
     if (place.kind == OPENS)

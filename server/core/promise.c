@@ -61,9 +61,9 @@ told_to(const struct aw_state *state, const struct aw_ticket_row *ticket)
 /* --- of a ticket ------------------------------------------------------------------------------------------------------------ */
 
 void
-aw_promise_make(const struct aw_state *state, struct aw_ticket_row *ticket)
+aw_promise_make(const struct aw_state *state, struct aw_ticket_row *ticket, bool is_told)
 {
-    const struct aw_told_wait *wait = told_to(state, ticket);
+    const struct aw_told_wait *wait = is_told ? told_to(state, ticket) : NULL;
 
     ticket->moved_min = 0;
     ticket->moved_half = 0;

@@ -603,12 +603,13 @@ struct aw_state_counts {
     uint64_t      ticket_channels;      /* channels of each ticket, summed over all that were opened */
     struct aw_day day;                  /* of all agents: the last one on which something was done */
     uint64_t      owed[AW_REPLY_KINDS]; /* of them, by the server itself, by kind */
+    uint64_t      closes_refused;       /* of the closed ones by replies that were refused, ever */
     uint64_t      not_needed;           /* tickets that their customers closed, ever */
     uint64_t      owed_left_out;        /* that it did not write, for lack of room in the outbox */
     uint64_t      own_texts;            /* rows in use */
     uint64_t      contacts;             /* rows in use */
     uint64_t      opted_out;            /* of them */
-    uint64_t      first_contacts;       /* ever */
+    uint64_t      first_contacts;       /* let go or not, ever */
     uint64_t      tickets_used;         /* open and closed */
     uint64_t      tickets_max;
     uint64_t      ids_max;

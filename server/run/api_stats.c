@@ -51,7 +51,7 @@ on_counted(struct aw_call *call)
                                             .opened = counts->opened,
                                             .folded = counts->folded,
                                             .reopened = counts->reopened,
-                                            .closed = counts->closed,
+                                            .closed = counts->closed - counts->closes_refused,
                                             .completed = counts->completed,
                                             .cancelled = counts->cancelled,
                                             .expired = counts->expired,

@@ -178,7 +178,8 @@ test_refused_it_is_open_again(void **unused)
     assert_int_equal(view.notes_total, 1); /* why */
     aw_state_counts(kit.state, &counts);
     assert_int_equal(counts.reopened, 0); /* by its customer, that is */
-    assert_int_equal(counts.closed, 0);
+    assert_int_equal(counts.closed, 1);
+    assert_int_equal(counts.closes_refused, 1);
     assert_true(aw_slice_eq(aw_state_kept_for(kit.state, message.ticket.slot), AW_SLICE("vol")));
     assert_false(decide(&kit, reply, false, "bob").out.changed);
     assert_int_equal(decide(&kit, reply, true, "bob").out.err, AW_E_WRONG_STATE);

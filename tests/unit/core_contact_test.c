@@ -3,6 +3,7 @@
  *
  * How: one life at a time. Beside the state another one, loaded from a checkpoint of it, answers alike.
  */
+#include "core/told.h"
 #include "core_kit.h"
 
 static const struct aw_account_name account = {{"twitter", 7}, {"main", 4}};
@@ -241,6 +242,13 @@ test_he_says_stop(void **unused)
     assert_true(!message.opted_out && message.acknowledged);
     assert_int_equal(contact(&kit, 3).opted_out_at, 0);
     reload(&kit);
+    /* Again: what is closed stays so, and nothing is acknowledged. */
+    message = post_with(&kit, 8, 1, AW_ADDRESSED_TO_US, true, id);
+    assert_true(message.opted_out && message.not_needed && !message.reopened);
+    assert_int_equal(kit_view(&kit, message.ticket).state, AW_TICKET_CLOSED);
+    assert_true(opt(&kit, 4, false).out.changed);
+    message = post_with(&kit, 9, 4, AW_ADDRESSED_TO_US, true, (struct aw_hash128){0});
+    assert_true(message.opted_out && !message.acknowledged && !message.not_needed);
     /* It stays so when he writes to us, who is answered then. */
     message = post(&kit, 6, 1, AW_ADDRESSED_TO_US);
     assert_int_equal(answer(&kit, &message).out.err, AW_OK);
@@ -279,10 +287,14 @@ test_opting_out_and_in(void **unused)
     assert_int_equal(write_to(&kit, 2, 1), AW_OK);
     assert_true(opt(&kit, 1, false).out.changed);
     assert_int_not_equal(contact(&kit, 1).contacted_at, 0);
+    assert_int_equal(write_to(&kit, 3, 2), AW_OK);
+    assert_true(opt(&kit, 2, true).out.changed); /* who was only written to */
+    assert_int_equal(contact(&kit, 2).contacted_at, 0);
+    assert_false(opt(&kit, 2, true).out.changed);
     aw_state_counts(kit.state, &counts);
     assert_int_equal(counts.contacts, 1);
     assert_int_equal(counts.opted_out, 1);
-    assert_int_equal(counts.first_contacts, 1);
+    assert_int_equal(counts.first_contacts, 2);
     kit_close(&kit);
 }
 
@@ -334,11 +346,12 @@ test_what_is_on_its_way(void **unused)
 static void
 test_with_approval(void **unused)
 {
-    struct kit            kit;
-    struct aw_out_message message;
-    struct aw_command     command, decide = {.kind = AW_COMMAND_APPROVE};
-    struct aw_command     set = {.kind = AW_COMMAND_AGENT,
-                                 .in.agent = {.name = AW_SLICE("vol"), .needs_approval = true, .units_total = AW_UNITS_NO_TOTAL}};
+    struct kit             kit;
+    struct aw_out_message  message;
+    struct aw_state_counts counts;
+    struct aw_command      command, decide = {.kind = AW_COMMAND_APPROVE};
+    struct aw_command      set = {.kind = AW_COMMAND_AGENT,
+                                  .in.agent = {.name = AW_SLICE("vol"), .needs_approval = true, .units_total = AW_UNITS_NO_TOTAL}};
 
     (void)unused;
     kit_open(&kit);
@@ -355,13 +368,19 @@ test_with_approval(void **unused)
     assert_int_equal(command.out.err, AW_OK);
     assert_true(opt(&kit, 1, false).out.changed);
     decide.in.approve =
-        (struct aw_in_approve){.reply = {command.out.u.lease.reply_seq, KIT_SHARD}, .goes = true, .by = AW_SLICE("ann")};
+        (struct aw_in_approve){.reply = {command.out.u.lease.reply_seq, KIT_SHARD}, .goes = true, .by = AW_SLICE("vol")};
+    assert_int_equal(kit_apply(&kit, &decide), AW_E_FORBIDDEN); /* nothing of the customer is told to him */
+    decide.in.approve.by = AW_SLICE("ann");
     assert_int_equal(kit_apply(&kit, &decide), AW_E_CONTACT_REFUSED);
     assert_int_equal(state_of(&kit, command.out.u.lease.reply_seq, ""), AW_REPLY_PENDING);
     decide.in.approve.goes = false;
     decide.in.approve.note.len = 2;
     assert_int_equal(kit_apply(&kit, &decide), AW_OK);
     assert_int_not_equal(contact(&kit, 1).opted_out_at, 0); /* that stays */
+    aw_state_counts(kit.state, &counts);
+    assert_int_equal(counts.first_contacts, 2); /* never goes down */
+    assert_int_equal(counts.closed - counts.closes_refused, 1);
+    assert_int_equal(counts.closed, 3);
     kit_close(&kit);
 }
 
@@ -446,6 +465,124 @@ test_consent(void **unused)
     kit_close(&kit);
 }
 
+/* He says "stop": the server itself writes nothing to that ticket later, until he writes again. */
+static void
+test_nothing_unasked(void **unused)
+{
+    static const struct aw_own_text text = {{"en", 2}, {"Do you still wait?", 18}};
+    struct aw_command               template_ = {.kind = AW_COMMAND_TEMPLATE}, set = {.kind = AW_COMMAND_SETTINGS};
+    struct aw_state_counts          counts;
+    struct kit                      kit;
+
+    (void)unused;
+    kit_open(&kit);
+    set.in.settings = *aw_state_settings(kit.state);
+    set.in.settings.still_needed_ms = 10 * KIT_MINUTE;
+    assert_int_equal(kit_apply(&kit, &set), AW_OK);
+    template_.in.template_ = (struct aw_in_template){.kind = AW_REPLY_STILL_NEEDED, .texts = &text, .text_count = 1};
+    assert_int_equal(kit_apply(&kit, &template_), AW_OK);
+    assert_int_equal(write_to(&kit, 1, 2), AW_OK);
+    assert_true(post_with(&kit, 2, 2, AW_ADDRESSED_TO_US, true, (struct aw_hash128){0}).opted_out);
+    reload(&kit);
+    (void)kit_wait(&kit, 20 * KIT_MINUTE);
+    aw_state_counts(kit.state, &counts);
+    assert_int_equal(counts.owed[AW_REPLY_STILL_NEEDED], 0);
+    assert_true(post(&kit, 3, 2, AW_ADDRESSED_TO_US).folded);
+    (void)kit_wait(&kit, 20 * KIT_MINUTE);
+    aw_state_counts(kit.state, &counts);
+    assert_int_equal(counts.owed[AW_REPLY_STILL_NEEDED], 1);
+    kit_close(&kit);
+}
+
+/* Talk about us, and the answer to our reply that joined it. */
+struct pair {
+    struct aw_out_message talk;
+    struct aw_out_message own;
+};
+
+static struct pair
+talk_and_answer(struct kit *kit)
+{
+    const struct aw_hash128 id = kit_hash(77);
+    struct aw_command       report = {.kind = AW_COMMAND_REPLY_STATUS};
+    struct pair             pair = {.talk = post(kit, 1, 1, AW_ADDRESSED_ABOUT_US)};
+    struct aw_out_reply     reply;
+
+    (void)answer(kit, &pair.talk);
+    assert_int_equal(take_reply(kit, &reply), 1);
+    report.in.reply_status =
+        (struct aw_in_reply_status){.reply = reply.reply, .fence = reply.fence, .state = AW_REPLY_SENT, .provider = id};
+    assert_int_equal(kit_apply(kit, &report), AW_OK);
+    pair.own = post_with(kit, 2, 1, AW_ADDRESSED_TO_US, false, id);
+    assert_true(pair.own.reopened);
+    return pair;
+}
+
+static struct aw_ticket_id
+unfold(struct kit *kit, const struct pair *pair, bool takes_talk)
+{
+    const uint64_t           seqs[] = {pair->talk.record_seq, pair->own.record_seq};
+    static struct aw_telling tellings[2];
+    struct aw_command        command = {.kind = AW_COMMAND_UNFOLD};
+    struct aw_in_unfold     *in = &command.in.unfold;
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct kit_post   post = {.id = i + 1, .who = {1}, .class_ = AW_CLASS_GENERAL};
+        struct kit_room   room;
+        struct aw_command message;
+
+        post.addressed = i == 0 ? AW_ADDRESSED_ABOUT_US : AW_ADDRESSED_TO_US;
+        message = kit_message(&post, &room);
+        message.in.message.contact = contact_of(1);
+        tellings[i] = (struct aw_telling){.told = {.messages = 0}};
+        aw_telling_add(&tellings[i], aw_state_settings(kit->state), &message.in.message, seqs[i], kit->now);
+    }
+    *in = (struct aw_in_unfold){.on = {.ticket = pair->talk.ticket, .by = AW_SLICE("sam")},
+                                .messages = &seqs[takes_talk ? 0 : 1],
+                                .message_count = 1,
+                                .newest_seq = pair->own.record_seq,
+                                .messages_total = 2,
+                                .taken = *aw_telling_end(&tellings[takes_talk ? 0 : 1]),
+                                .left = *aw_telling_end(&tellings[takes_talk ? 1 : 0])};
+    assert_int_equal(kit_apply(kit, &command), AW_OK);
+    return command.out.u.ticket.ticket;
+}
+
+/* Taken apart, talk is talk again, whichever of the two tickets has it: who opted out is not written to there, nor does what he
+ * writes later join it. The other one is his own. */
+static void
+test_unfolded_talk_is_talk(void **unused)
+{
+    (void)unused;
+    for (int takes_talk = 0; takes_talk < 2; takes_talk++) {
+        struct kit            kit;
+        struct pair           pair;
+        struct aw_ticket_id   taken, talk, own;
+        struct aw_out_message message;
+
+        kit_open(&kit);
+        pair = talk_and_answer(&kit);
+        assert_false(kit_view(&kit, pair.talk.ticket).contact.is_listening);
+        assert_true(opt(&kit, 1, false).out.changed);
+        taken = unfold(&kit, &pair, takes_talk != 0);
+        talk = takes_talk != 0 ? taken : pair.talk.ticket;
+        own = takes_talk != 0 ? pair.talk.ticket : taken;
+        reload(&kit);
+        assert_true(kit_view(&kit, talk).contact.is_listening);
+        assert_int_not_equal(kit_view(&kit, talk).contact.opted_out_at, 0);
+        assert_false(kit_view(&kit, own).contact.is_listening);
+        message = post(&kit, 3, 1, AW_ADDRESSED_TO_US);
+        assert_true(message.folded);
+        assert_int_equal(message.ticket.seq, own.seq);
+        pair.talk.ticket = talk;
+        assert_int_equal(answer(&kit, &pair.talk).out.err, AW_E_CONTACT_REFUSED);
+        pair.own.ticket = own;
+        pair.own.record_seq = message.record_seq;
+        assert_int_equal(answer(&kit, &pair.own).out.err, AW_OK);
+        kit_close(&kit);
+    }
+}
+
 int
 main(void)
 {
@@ -458,6 +595,8 @@ main(void)
         cmocka_unit_test(test_with_approval),
         cmocka_unit_test(test_room),
         cmocka_unit_test(test_consent),
+        cmocka_unit_test(test_nothing_unasked),
+        cmocka_unit_test(test_unfolded_talk_is_talk),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
