@@ -3,7 +3,9 @@
  *
  *   ASWOLK_RECORD_FOLDER  the data folder, as an absolute path without links
  *   ASWOLK_RECORD         the log (preload/record.h), which is appended to: servers that follow each other share one
- * Left out: lock.mdb, LMDB's table of readers, which is shared memory and made anew by whoever opens the store alone.
+ * Left out: lock.mdb, LMDB's table of readers, which is shared memory and made anew by whoever opens the store alone; the lock,
+ * whose bytes nobody reads back; the certificate that --dev makes. No start of the store reads them, and as nobody flushes the last
+ * two, they would stay pending for ever.
  * Thread: any; one mutex around the log. A write is by system call: what we stand in for must not be found again.
  */
 #include "record.h"
@@ -92,6 +94,18 @@ note_text(struct record_head head, const char *text, size_t len)
 
 /* --- which file it is ------------------------------------------------------------------------------------------------------- */
 
+static bool
+is_left_out(const char *name)
+{
+    static const char *const names[] = {"lock", "lock.mdb", "dev-key.pem", "dev-cert.pem"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* The name within the folder, "" for itself, ".." for what it lies in; ".keys" for what lies beside it and bears its name with that
  * behind it; NULL for anything else. */
 static const char *
@@ -108,7 +122,7 @@ name_in_folder(const char *path)
     if (strncmp(path, folder, len) != 0 || (path[len] != '\0' && path[len] != '/' && path[len] != '.'))
         return NULL;
     path += path[len] == '/' ? len + 1 : len;
-    return strcmp(path, "lock.mdb") == 0 ? NULL : path;
+    return is_left_out(path) ? NULL : path;
 }
 
 /* False: not of the folder. errno stays. */
