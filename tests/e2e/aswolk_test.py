@@ -808,6 +808,25 @@ def address_of(text):
 # --- running tests ------------------------------------------------------------------------------------------------------------
 
 
+class Faults:
+    """Makes calls on the store's file fail in a running server, by the library tests/preload/faults.c; its head tells the rules."""
+
+    def __init__(self, t):
+        self.path = os.path.join(t.folder, "fault-rule")
+        library = program("libaw_faults.so")
+        check(os.path.exists(library), "the library of faults is built", library)
+        self.env = {"LD_PRELOAD": library, "ASWOLK_FAULT_FILE": self.path}
+
+    def set(self, rule):
+        with open(self.path + ".new", "w") as file:
+            file.write(rule)
+        os.rename(self.path + ".new", self.path)
+
+    def clear(self):
+        if os.path.exists(self.path):
+            os.unlink(self.path)
+
+
 class Test:
     """What a test function gets: servers and folders that end with it, and a random source of its own."""
 

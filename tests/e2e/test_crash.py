@@ -1,14 +1,16 @@
 #!/usr/bin/python3
-"""kill -9 at random moments under load, again and again, with an audit after each start: every acknowledged message is there
-exactly once, no ticket has two leases, the tokens that agents hold are still theirs, and a replay of the journal gives the same
-state.
+"""kill -9 under load, again and again, by turns at random moments and in front of one of the store's next writes or flushes, with
+an audit after each start: every acknowledged message is there exactly once, no ticket has two leases, the tokens that agents hold
+are still theirs, and a replay of the journal gives the same state.
 
-ASWOLK_CRASH_CYCLES  how many times (default 20)
+ASWOLK_CRASH_CYCLES  how many times (default 20); a new store after 50, for each audit goes through all that was ever posted
 """
 
+import collections
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -20,6 +22,7 @@ from aswolk_test import (
     SEED,
     SLOW,
     Failed,
+    Faults,
     Gone,
     check,
     equal,
@@ -30,6 +33,8 @@ from aswolk_test import (
 )
 
 CYCLES = int(os.environ.get("ASWOLK_CRASH_CYCLES", "20"))
+ROUND = 50  # cycles on one store, at most
+POINTS_MAX = 200  # calls on the store, up to the one that a kill is in front of
 GATEWAYS = 3
 AGENTS = 3
 LEASE_S = 3600  # Nothing expires here: a lease that is gone was lost.
@@ -180,14 +185,30 @@ class Agent(threading.Thread):
             self.error = error
 
 
-def load(t, server, book, cycle):
-    """Runs gateways and agents, and kills the server at a random moment."""
+def kill(t, server, book, cycle, faults):
+    """At a random moment, or in front of a call that writes or flushes the store."""
+    if cycle % 2 == 0:
+        time.sleep(t.random.uniform(0.02, 0.6) * SLOW)
+        server.process.kill()
+        book.count("kills at random moments")
+        return
+    call = t.random.choice(("write", "fdatasync"))
+    faults.set("%s:%d:KILL" % (call, t.random.randint(1, POINTS_MAX if call == "write" else POINTS_MAX // 10)))
+    try:
+        server.process.wait(PATIENCE_S * 5)
+    except subprocess.TimeoutExpired:
+        raise Failed("the server was not killed at a %s" % call)
+    faults.clear()
+    book.count("kills in front of a " + call)
+
+
+def load(t, server, book, cycle, faults):
+    """Runs gateways and agents, and kills the server meanwhile."""
     threads = [Gateway(book, server, number, cycle) for number in range(GATEWAYS)]
     threads += [Agent(book, server, number, cycle) for number in range(AGENTS)]
     for thread in threads:
         thread.start()
-    time.sleep(t.random.uniform(0.02, 0.6) * SLOW)
-    server.process.kill()
+    kill(t, server, book, cycle, faults)
     for thread in threads:
         thread.join(PATIENCE_S)
         check(not thread.is_alive(), "a client learns that the server is gone")
@@ -306,34 +327,34 @@ def drain(server, book):
             api.completed(lease)
 
 
-def test_kill_cycles(t):
-    """The cycles, and at the end the whole account: each acknowledged message is one message of one ticket, and all tickets drain.
-    Checkpoints are made to come so often that many a kill falls into one."""
-    server = t.server("--checkpoint-bytes", "65536", "--checkpoint-step-bytes", "65536", "--kept-s", "2", "--kept-gentle-s", "2",
-                      "--forecast-every-s", "1")
-    book = Book()
+def kill_and_audit(t, server, book, cycles, faults):
+    """The cycles on one store. Returns the slowest start, and how many were from a checkpoint."""
     slowest = checkpoints = 0
-    for cycle in range(CYCLES):
-        load(t, server, book, cycle)
+    for cycle in cycles:
+        load(t, server, book, cycle, faults)
         book.count("in flight at the kill", len(book.unsure) + len(book.completing))
         began = time.monotonic()
         server.start()
         slowest = max(slowest, time.monotonic() - began)
         audit_leases(server, book)
         audit_completed(t, server, book)
-        recent = ["%d-" % cycle]
-        repost(server, book, [s for s in book.messages if s.startswith(tuple(recent)) or s in book.unsure])
+        repost(server, book, [s for s in book.messages if s.startswith("%d-" % cycle) or s in book.unsure])
         repost(server, book, t.random.sample(sorted(book.acked), min(200, len(book.acked))))
         equal(book.unsure, set(), "everything is settled")
         told = verify(server)
         equal(told["messages"], len(book.acked), "messages in the journal: none is lost, none is there twice")
         checkpoints += server.ready["checkpoint_seq"] > 0
+    return slowest, checkpoints
+
+
+def audit_all(server, book):
+    """The whole account: each acknowledged message is one message of one ticket, and all tickets drain."""
     repost(server, book, sorted(book.messages))
     equal(len(book.acked), len(book.messages), "every message is acknowledged by now")
     ids = [message for message, _ in book.acked.values()]
     equal(len(set(ids)), len(ids), "an id of its own for each message")
     equal(server.metrics().get("aswolk_tickets", state="leased"), len(book.held), "leases that the server counts")
-    shown = check_threads(server, book)
+    book.count("messages found in their tickets", check_threads(server, book))
     drain(server, book)
     server.restart()
     equal(server.api("last").leases(max=100), [], "nothing comes back after the last start")
@@ -342,12 +363,42 @@ def test_kill_cycles(t):
     verify(server)
     listed = [line["message"] for line in journal(server, "--kind", "message")]
     equal(sorted(listed), sorted(ids), "ids of all messages in the journal")
+
+
+def one_round(t, cycles, faults):
+    """A store from its creation to its end. Checkpoints come so often that many a kill falls into one."""
+    server = t.server("--checkpoint-bytes", "65536", "--checkpoint-step-bytes", "65536", "--kept-s", "2", "--kept-gentle-s", "2",
+                      "--forecast-every-s", "1", data="data-%d" % cycles[0], env=faults.env)
+    book = Book()
+    slowest, checkpoints = kill_and_audit(t, server, book, cycles, faults)
+    audit_all(server, book)
     check(checkpoints > 0, "starts from a checkpoint")
     for what in ("posts", "leases", "completes"):
-        check(book.counts.get(what + " acknowledged", 0) > CYCLES, "the load was one: " + what, book.counts)
-    book.counts["messages found in their tickets"] = shown
-    t.note("%d kills, slowest start %.2f s, %d from a checkpoint; %s; 0 lost, 0 twice" % (
-        CYCLES, slowest, checkpoints, ", ".join("%d %s" % (count, what) for what, count in sorted(book.counts.items()))))
+        check(book.counts.get(what + " acknowledged", 0) > len(cycles), "the load was one: " + what, book.counts)
+    server.check_pools()
+    server.stop()
+    server.check_logs()
+    t.servers.remove(server)
+    shutil.rmtree(server.folder)
+    return book.counts, slowest, checkpoints
+
+
+def test_kill_cycles(t):
+    """The cycles in rounds, and the sum of all."""
+    faults = Faults(t)
+    counts, slowest, checkpoints = collections.Counter(), 0, 0
+    began = time.monotonic()
+    rounds = -(-CYCLES // ROUND)
+    for number in range(rounds):
+        cycles = range(CYCLES * number // rounds, CYCLES * (number + 1) // rounds)
+        counted, slowest_of, from_checkpoint = one_round(t, cycles, faults)
+        counts.update(counted)
+        slowest = max(slowest, slowest_of)
+        checkpoints += from_checkpoint
+        if rounds > 1:
+            print("%d cycles, %.0f s: %s" % (cycles[-1] + 1, time.monotonic() - began, dict(counts)), flush=True)
+    t.note("%d kills, slowest start %.2f s, %d from a checkpoint; %s; 0 lost, 0 doubled, 0 invented" % (
+        CYCLES, slowest, checkpoints, ", ".join("%d %s" % (count, what) for what, count in sorted(counts.items()))))
 
 
 def check_threads(server, book):

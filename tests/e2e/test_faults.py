@@ -12,6 +12,7 @@ from aswolk_test import (
     NDJSON,
     PATIENCE_S,
     Api,
+    Faults,
     Gone,
     Messages,
     Server,
@@ -296,25 +297,6 @@ def test_tables_grow(t):
 
 
 # --- a disk that fails --------------------------------------------------------------------------------------------------------
-
-
-class Faults:
-    """Makes calls on the store's file fail in a running server, by the library tests/preload/faults.c; its head tells the rules."""
-
-    def __init__(self, t):
-        self.path = os.path.join(t.folder, "fault-rule")
-        library = program("libaw_faults.so")
-        check(os.path.exists(library), "the library of faults is built", library)
-        self.env = {"LD_PRELOAD": library, "ASWOLK_FAULT_FILE": self.path}
-
-    def set(self, rule):
-        with open(self.path + ".new", "w") as file:
-            file.write(rule)
-        os.rename(self.path + ".new", self.path)
-
-    def clear(self):
-        if os.path.exists(self.path):
-            os.unlink(self.path)
 
 
 def expect_broken(server, api):
