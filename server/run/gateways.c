@@ -20,7 +20,8 @@ struct gateway {
 
 struct aw_gateways {
     struct aw_hash_key key;
-    _Atomic uint64_t   limit; /* rate in the upper half, burst in the lower, so that both are read at once */
+    _Atomic uint64_t   limit;        /* rate in the upper half, burst in the lower, so that both are read at once */
+    uint64_t           change_count; /* of the limit; main's */
     /* The two that posted last: when, in ms, above INDEX_BITS, and who. */
     _Atomic uint64_t latest[2];
     struct gateway   gateways[AW_GATEWAYS_MAX + 1];
@@ -68,11 +69,15 @@ aw_gateways_free(struct aw_gateways **gateways)
 void
 aw_gateways_change(struct aw_gateways *gateways, struct aw_gateway_limit limit)
 {
-    /* Relaxed: a post under way is judged by the old limit or the new one, and either is right. */
+    /* Relaxed: a post under way is judged by the old limit or the new one, and either is right, as long as a bucket is charged by
+     * its own: below. */
     if (atomic_exchange_explicit(&gateways->limit, pack(limit), memory_order_relaxed) == pack(limit))
         return;
+    /* Long ago, and each time another moment: a post that was judged by the old limit finds that the word is another one. */
+    gateways->change_count++;
     for (uint32_t i = 0; i <= AW_GATEWAYS_OTHERS; i++)
-        atomic_store_explicit(&gateways->gateways[i].full_at, 0, memory_order_relaxed);
+        /* Pairs with the acquires in try_post. */
+        atomic_store_explicit(&gateways->gateways[i].full_at, gateways->change_count, memory_order_release);
 }
 
 struct aw_gateway_limit
@@ -92,11 +97,12 @@ aw_gateways_find(struct aw_gateways *gateways, struct aw_slice name)
     AW_ASSERT(name.len <= AW_AGENT_BYTES_MAX);
     for (uint32_t i = 0; i < AW_GATEWAYS_MAX; i++, at++) {
         struct gateway *gateway = &gateways->gateways[at % AW_GATEWAYS_MAX];
-        uint64_t        seen = 0;
-
         /* Relaxed: the word is all that is looked at. A place that is taken stays its owner's, so whoever looks for a name that
-         * has a place finds it. */
-        if (atomic_compare_exchange_strong_explicit(&gateway->hash, &seen, hash, memory_order_relaxed, memory_order_relaxed)) {
+         * has a place finds it. And it is looked at before it is written, as all threads find theirs by the same words. */
+        uint64_t seen = atomic_load_explicit(&gateway->hash, memory_order_relaxed);
+
+        if (seen == 0 &&
+            atomic_compare_exchange_strong_explicit(&gateway->hash, &seen, hash, memory_order_relaxed, memory_order_relaxed)) {
             name_gateway(gateway, name);
             return (uint32_t)(at % AW_GATEWAYS_MAX);
         }
@@ -149,36 +155,50 @@ aw_gateways_has_rival(const struct aw_gateways *gateways, uint32_t index, aw_ns 
     return false;
 }
 
+/* What a bucket says of a post: the answer without its index, and the bucket's word afterwards. */
+static struct aw_gateway_answer
+judge(struct aw_gateway_limit limit, uint64_t full_at, uint32_t count, aw_ns now, uint64_t *ret_next)
+{
+    struct aw_gateway_answer answer = {.is_admitted = true, .limit = limit};
+    uint64_t                 cost, bucket, wait, next;
+
+    *ret_next = full_at;
+    if (limit.rate_per_s == 0)
+        return answer;
+    cost = AW_NS_PER_S * count / limit.rate_per_s;
+    bucket = AW_NS_PER_S * limit.burst_max / limit.rate_per_s;
+    wait = wait_of(full_at, cost, bucket, now);
+    next = wait > 0 ? full_at : (full_at > now ? full_at : now) + cost;
+    answer.is_admitted = wait == 0;
+    answer.full_s = next > now ? seconds_up(next - now) : 0;
+    if (next <= now)
+        answer.left_count = limit.burst_max;
+    else if (next - now < bucket)
+        answer.left_count = (uint32_t)((bucket - (next - now)) * limit.rate_per_s / AW_NS_PER_S);
+    answer.retry_after_s = seconds_up(wait);
+    *ret_next = next;
+    return answer;
+}
+
 struct aw_gateway_answer
 aw_gateways_try_post(struct aw_gateways *gateways, uint32_t index, uint32_t count, aw_ns now)
 {
     struct gateway          *gateway = &gateways->gateways[index];
-    struct aw_gateway_answer answer = {.is_admitted = true, .index = index, .limit = aw_gateways_limit(gateways)};
-    uint64_t                 full_at, cost, bucket, wait, next;
+    struct aw_gateway_answer answer;
+    uint64_t                 full_at, next;
 
     AW_ASSERT(index <= AW_GATEWAYS_OTHERS);
-    note_latest(gateways, index, now);
-    if (answer.limit.rate_per_s == 0) {
-        atomic_fetch_add_explicit(&gateway->posted_count, count, memory_order_relaxed);
-        return answer;
-    }
-    cost = AW_NS_PER_S * count / answer.limit.rate_per_s;
-    bucket = AW_NS_PER_S * answer.limit.burst_max / answer.limit.rate_per_s;
-    full_at = atomic_load_explicit(&gateway->full_at, memory_order_relaxed);
+    /* The limit is read again for each word that is seen, so none that stays is charged by one that is gone. Pairs with the release
+     * in change. */
+    full_at = atomic_load_explicit(&gateway->full_at, memory_order_acquire);
     do {
-        wait = wait_of(full_at, cost, bucket, now);
-        next = wait > 0 ? full_at : (full_at > now ? full_at : now) + cost;
-        /* Relaxed: nothing else hangs on the word, and only the order of the changes to it counts. */
-    } while (wait == 0 && !atomic_compare_exchange_weak_explicit(&gateway->full_at, &full_at, next, memory_order_relaxed,
-                                                                 memory_order_relaxed));
-    answer.is_admitted = wait == 0;
-    answer.full_s = next > now ? seconds_up(next - now) : 0;
-    if (next <= now)
-        answer.left_count = answer.limit.burst_max;
-    else if (next - now < bucket)
-        answer.left_count = (uint32_t)((bucket - (next - now)) * answer.limit.rate_per_s / AW_NS_PER_S);
-    answer.retry_after_s = seconds_up(wait);
-    atomic_fetch_add_explicit(wait == 0 ? &gateway->posted_count : &gateway->refused_count, count, memory_order_relaxed);
+        answer = judge(aw_gateways_limit(gateways), full_at, count, now, &next);
+    } while (next != full_at && !atomic_compare_exchange_weak_explicit(&gateway->full_at, &full_at, next, memory_order_acquire,
+                                                                       memory_order_acquire));
+    answer.index = index;
+    if (answer.is_admitted)
+        note_latest(gateways, index, now); /* who gets nothing but refusals is nobody's rival */
+    atomic_fetch_add_explicit(answer.is_admitted ? &gateway->posted_count : &gateway->refused_count, count, memory_order_relaxed);
     return answer;
 }
 
