@@ -40,14 +40,20 @@ park(struct pull *pull, bool leaving)
 }
 
 static void
+answer_empty(struct pull *pull)
+{
+    aw_metric_add(pull->base.call.io->metrics, AW_METRIC_PULLS_EMPTY, 1);
+    aw_call_answer_empty(&pull->base.call, 204);
+}
+
+static void
 first_park(struct pull *pull)
 {
     struct aw_call *call = &pull->base.call;
     aw_ns           wait = pull->want.wait_s * AW_NS_PER_S;
 
-    if (pull->want.wait_s == 0 || call->io->draining || aw_access_is_over(call->request)) {
-        aw_metric_add(call->io->metrics, AW_METRIC_PULLS_EMPTY, 1);
-        aw_call_answer_empty(call, 204);
+    if (pull->want.wait_s == 0 || call->io->draining) {
+        answer_empty(pull);
         return;
     }
     if (!aw_request_try_park(call->request)) {
@@ -84,6 +90,16 @@ give_up(struct pull *pull)
         aw_call_fail(&pull->base.call, AW_E_MEMORY, "");
 }
 
+/* Its token has ended: nothing more is given to it. */
+static void
+end_wait(struct pull *pull)
+{
+    if (aw_pull_has_wake(&pull->base))
+        park(pull, true);
+    else
+        answer_empty(pull);
+}
+
 /* False: there was nothing. */
 static bool
 take(struct pull *pull)
@@ -107,8 +123,11 @@ on_parked(struct pull *pull)
         return;
     }
     if (pull->base.park.park.end == AW_PARK_CANCELLED) {
-        aw_metric_add(call->io->metrics, AW_METRIC_PULLS_EMPTY, 1);
-        aw_call_answer_empty(call, 204);
+        answer_empty(pull);
+        return;
+    }
+    if (aw_access_is_over(call->request)) {
+        end_wait(pull);
         return;
     }
     if (pull->base.park.park.end == AW_PARK_AGAIN) {
@@ -131,6 +150,10 @@ on_parked(struct pull *pull)
 static void
 take_or_park(struct pull *pull)
 {
+    if (aw_access_is_over(pull->base.call.request)) {
+        end_wait(pull);
+        return;
+    }
     if (!aw_pull_renew(&pull->base)) {
         give_up(pull);
         return;

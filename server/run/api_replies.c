@@ -250,7 +250,8 @@ on_take_back(struct aw_call *call)
         return;
     case WAIT:
         take->is_cancelling = false;
-        if (take->submission.err == AW_E_CLOSED)
+        /* A token that ended is given nothing more; the others that wait were woken as well. */
+        if (take->submission.err == AW_E_CLOSED || (take->submission.err == AW_OK && aw_access_is_over(call->request)))
             aw_call_answer_empty(call, 204);
         else if (take->submission.err != AW_OK)
             aw_call_fail(call, take->submission.err, "");
