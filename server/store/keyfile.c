@@ -19,6 +19,9 @@ AW_STATIC_ASSERT(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "stored integers are
 #define FORMAT         1U
 #define SECRET_MIN     32U
 #define FILE_BYTES_MAX (UINT64_C(1) << 34)
+/* By which the next file may be larger on a disk that is full: at best some hundred generations, at worst one. */
+#define GROWTH_BYTES     (INT64_C(64) << 10)
+#define GROWTH_BYTES_MIN INT64_C(256)
 
 static const char seal_word[] = "aswolk key file";
 
@@ -105,7 +108,7 @@ write_all(int fd, const uint8_t *bytes, size_t len)
         bytes += put;
         len -= (size_t)put;
     }
-    return fsync(fd) == 0;
+    return true;
 }
 
 static enum aw_err
@@ -124,29 +127,61 @@ sync_folder_of(const char *path, struct aw_why *why)
     return rc == 0 ? AW_OK : aw_why_errno(why, AW_E_IO, rc, "the folder of %s: cannot sync", path);
 }
 
+/* FILE.new gets the blocks that the next file needs: a store must start, and erase, on a disk that is full. Without room for them
+ * there is none, and the next time looks for it anew. */
+static void
+make_ready(const char *path, const char *fresh)
+{
+    struct stat file;
+    bool        ok = false;
+    int         fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return;
+    if (stat(path, &file) == 0) {
+        for (off_t growth = GROWTH_BYTES; !ok && growth >= GROWTH_BYTES_MIN; growth /= 2)
+            ok = fallocate(fd, 0, 0, file.st_size + growth) == 0;
+    }
+    ok = ok && fsync(fd) == 0;
+    ok = close(fd) == 0 && ok;
+    if (!ok)
+        (void)unlink(fresh); /* what stays behind at worst is written over */
+}
+
+/* Over what make_ready left, or what a power cut left of a FILE.new. */
+static bool
+write_over(int fd, const uint8_t *bytes, size_t len)
+{
+    return fchmod(fd, 0600) == 0 && write_all(fd, bytes, len) && ftruncate(fd, (off_t)len) == 0 && fsync(fd) == 0;
+}
+
 static enum aw_err
 replace_file(const char *path, const uint8_t *bytes, size_t len, struct aw_why *why)
 {
-    char fresh[PATH_BYTES];
-    int  fresh_len = snprintf(fresh, sizeof(fresh), "%s.new", path);
-    int  fd;
-    bool ok;
-    int  failed;
+    char        fresh[PATH_BYTES];
+    int         fresh_len = snprintf(fresh, sizeof(fresh), "%s.new", path);
+    int         fd;
+    bool        ok;
+    int         failed;
+    enum aw_err err;
 
     if (fresh_len < 0 || (size_t)fresh_len >= sizeof(fresh))
         return aw_why(why, AW_E_IO, "%s: the path is too long", path);
-    fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    fd = open(fresh, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return aw_why_errno(why, AW_E_IO, errno, "%s", fresh);
-    ok = fchmod(fd, 0600) == 0 && write_all(fd, bytes, len);
+    ok = write_over(fd, bytes, len);
     failed = errno;
     ok = close(fd) == 0 && ok;
     if (!ok || rename(fresh, path) != 0) {
         failed = ok ? errno : failed;
-        (void)unlink(fresh); /* it stays behind at worst, and the next one begins it anew */
+        make_ready(path, fresh); /* empty again: no key that is not in use lies there */
         return aw_why_errno(why, AW_E_IO, failed, "%s: cannot be replaced", path);
     }
-    return sync_folder_of(path, why);
+    err = sync_folder_of(path, why);
+    if (err == AW_OK)
+        make_ready(path, fresh); /* on a full disk, of the blocks that the old file gave back */
+    return err;
 }
 
 enum aw_err

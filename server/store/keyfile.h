@@ -5,7 +5,8 @@
  *   rest   AES-256-GCM under SHA-256(word, salt, secret), or clear with the first 16 bytes of SHA-256(head, rest) behind it:
  *          32 secret of hashes, u64 erased_through, u32 last generation, u32 generations, u64 nodes, then those
  *          as they lie in memory
- * Little-endian. Replaced whole: FILE.new is written and synced, renamed, and its folder synced.
+ * Little-endian. Replaced whole: FILE.new is written and synced, renamed, and its folder synced. Then an empty FILE.new gets the
+ * blocks for the next time, when the disk may be full.
  *
  * To change it: raise the format, and read the older one. Who owns: the keyring. Thread: one. Fails: as said at each.
  */

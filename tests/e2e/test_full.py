@@ -4,6 +4,7 @@ accepted comes out, once; with room again posts are accepted without a restart."
 
 import collections
 import ctypes
+import errno
 import json
 import os
 import subprocess
@@ -125,13 +126,16 @@ def verify(server):
     return json.loads(done.stdout)
 
 
-def fill_and_drain(t, server, make, first=([], 0), free_disk=None):
+def fill_and_drain(t, server, make, first=([], 0), fill_disk=None, free_disk=None):
     """Fills, drains a third, is killed and filled again, drains the rest; returns how many were accepted."""
     acked, refused = flood(server, make)
     acked, refused = first[0] + acked, first[1] + refused
     still_works(server, acked[-1])
     drained = drain(server, len(acked) // 3)
-    server.restart()
+    server.kill()
+    if fill_disk is not None:
+        fill_disk()
+    server.start()
     more, refused_then = flood(server, make)
     acked += more
     refused += refused_then
@@ -173,6 +177,16 @@ def small_disk(t, size):
     return path
 
 
+def fill(path):
+    """Takes the disk's last block."""
+    with open(path, "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError as error:
+            equal(error.errno, errno.ENOSPC, "error of a full disk")
+
+
 def test_full_disk(t):
     """The disk is full, long before the store's limit, with many small tickets, all of which have to be leased and completed; then
     somebody makes room on it."""
@@ -184,10 +198,11 @@ def test_full_disk(t):
         ballast = os.path.join(disk, "ballast")
         with open(ballast, "wb") as file:
             file.write(bytes(2 * MIB))
+        rest = os.path.join(disk, "rest")
         server = t.server("--store-reserve-bytes", str(4 * MIB), *CHECKPOINTS, data="disk/data")
         make = Messages()
         first = fill_with_small(server, make)
-        accepted = fill_and_drain(t, server, make, first, free_disk=lambda: os.unlink(ballast))
+        accepted = fill_and_drain(t, server, make, first, lambda: fill(rest), lambda: os.unlink(ballast))
         check(accepted > 1000, "posts before the disk was full", accepted)
         server.check_pools()
         server.stop()

@@ -378,6 +378,39 @@ test_random_cuts(void **state)
     aw_keytree_fini(&tree);
 }
 
+/* The next file's blocks lie ready, empty, and it is of them that the next file is made. */
+static void
+test_ready_for_a_full_disk(void **state)
+{
+    const struct place *place = *state;
+    uint64_t            seq = 7;
+    struct aw_keyring  *ring;
+    struct stat         now, ready, next;
+    char                fresh[310];
+    uint8_t             bytes[1 << 17];
+    size_t              len;
+
+    (void)snprintf(fresh, sizeof(fresh), "%s.new", place->path);
+    must_create(place);
+    for (uint32_t starts = 0; starts < 3; starts++) {
+        assert_int_equal(stat(place->path, &now), 0);
+        assert_int_equal(stat(fresh, &ready), 0);
+        assert_true(ready.st_size > now.st_size && ready.st_blocks * 512 >= ready.st_size);
+        assert_int_equal(ready.st_mode & 0777, 0600);
+        ring = must_begin(place, 1 + 100 * (uint64_t)starts, starts);
+        assert_int_equal(stat(place->path, &next), 0);
+        assert_true(next.st_ino == ready.st_ino);
+        aw_keyring_close(&ring);
+    }
+    ring = must_begin(place, 301, 3);
+    assert_int_equal(aw_keyring_erase(ring, &seq, 1, 1, 1, NULL), AW_OK);
+    aw_keyring_close(&ring);
+    len = read_file(fresh, bytes, sizeof(bytes));
+    assert_true(len > 0 && len < sizeof(bytes));
+    for (size_t i = 0; i < len; i++)
+        assert_int_equal(bytes[i], 0);
+}
+
 int
 main(void)
 {
@@ -388,6 +421,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_restored, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_secret, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ready_for_a_full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_random_cuts, setup, teardown),
     };
 
