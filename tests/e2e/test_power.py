@@ -307,7 +307,7 @@ def test_every_state(t):
 
 def test_a_disk_that_lies(t):
     """The same with a disk that says of a flush that it is done, one flush too early: it is found, in many states."""
-    folder, desk, log = record(t, 3, kills=0)
+    folder, desk, log = record(t, 1, kills=0)
     acks = write_acks(t, folder, desk, log)
     result, _ = try_states(t, folder, log, acks, "--late-flushes", want=1)
     check(result["lost"] > 0 and result["lost"] + result["refused"] + result["other"] < result["states"], "found", result)
