@@ -84,6 +84,8 @@ aw_atomic_try(struct aw_committer *c, struct aw_submission *submission)
         return refuse(c, submission, AW_E_NONE_DONE);
     if (!aw_batch_fits_many(&c->batch, submission->count, needs.record_bytes))
         return refuse(c, submission, AW_E_BODY_LARGE);
+    if (needs.cost > c->admission.drain_bytes && needs.cost <= c->admission.drain_begun_bytes)
+        return AW_ATOMIC_NEXT_GROUP;
     if (needs.cost > c->admission.drain_bytes)
         return refuse(c, submission, AW_E_STORE_FULL);
     if (needs.pushes > 0 && aw_group_admit_pushes(c, needs.pushes) != AW_OK)

@@ -3,6 +3,8 @@
 
 /* A timer that finds no room in the queues is tried again after this. */
 #define TIMER_PUT_OFF_MS 100U
+/* Groups in a row that may go by without a post, as what comes before posts has used up what was at hand. */
+#define POSTS_REST_GROUPS 8U
 /* The answers of an incident that find no room in the outbox wait so long for gateways. */
 #define INCIDENTS_REST_MS 1000U
 
@@ -88,18 +90,6 @@ can_wait(const struct aw_committer *c, const struct aw_command *command)
     return command->kind == AW_COMMAND_TIMER && aw_state_timer_can_wait(c->config.state, command->in.timer.slot);
 }
 
-/* What a reply takes beyond its share of what is kept for its ticket comes out of the posts' room, as far as there is any. */
-static enum aw_err
-admit_reply(struct aw_committer *c, const struct aw_command *command, uint64_t cost, size_t body_bytes)
-{
-    if ((command->kind != AW_COMMAND_REPLY && command->kind != AW_COMMAND_COMPLETE) || body_bytes <= AW_DRAIN_BODY_BYTES)
-        return AW_OK;
-    if (cost > c->admission.spare_bytes)
-        return AW_E_STORE_FULL;
-    c->admission.spare_bytes -= cost;
-    return AW_OK;
-}
-
 /* A ticket more needs room for its lease and complete, as one that a post opens. */
 static bool
 opens_another(const struct aw_command *command)
@@ -127,13 +117,27 @@ is_about_incidents(const struct aw_command *command)
            command->kind == AW_COMMAND_INCIDENT_ANSWER;
 }
 
-/* What such a command takes of the posts' room: with the reply that tells that a promise moves. */
+/* What a command that is no post takes of the posts' room: for a ticket that it opens as a post does, for the reply that tells that
+ * a promise moves, and of a reply what is beyond its share of what is kept for its ticket. */
 static uint64_t
-beside_bytes(const struct aw_command *command, uint64_t cost)
+spare_needed(const struct aw_committer *c, const struct aw_command *command, uint64_t cost, size_t body_bytes)
 {
-    if (!is_told_beside(command) && !is_about_incidents(command))
-        return 0;
-    return cost + (command->kind == AW_COMMAND_PROMISE ? AW_DRAIN_BYTES_PER_REPLY : 0);
+    uint64_t needed = opens_another(command) ? cost + AW_DRAIN_BYTES_PER_TICKET : 0;
+
+    if (is_told_beside(command) || is_about_incidents(command))
+        needed += cost + (command->kind == AW_COMMAND_PROMISE ? AW_DRAIN_BYTES_PER_REPLY : 0);
+    if ((command->kind == AW_COMMAND_REPLY || command->kind == AW_COMMAND_COMPLETE) && body_bytes > AW_DRAIN_BODY_BYTES)
+        needed += cost;
+    if (can_wait(c, command))
+        needed += cost;
+    return needed;
+}
+
+/* The engine allocates ahead with each flush: what this group has used up, the next one finds again, as far as this one did. */
+static bool
+next_group_has(const struct aw_committer *c, uint64_t drain_bytes, uint64_t spare_bytes)
+{
+    return drain_bytes <= c->admission.drain_begun_bytes && spare_bytes <= c->admission.spare_begun_bytes;
 }
 
 /* --- room in the lanes: aw_committer_lanes_reserve ------------------------------------------------------------------------- */
@@ -188,51 +192,50 @@ note_refused(struct aw_committer *c, uint64_t bytes)
         c->refused_bytes = bytes;
 }
 
-/* Lanes that begin to help may do so late: that takes neither the half of the queues that is for what comes, nor what the store
- * keeps for draining. */
-static enum aw_err
-admit_help(struct aw_committer *c, uint64_t cost, uint32_t pushes)
+/* Lanes that begin to help may do so late: that does not take the half of the queues that is for what comes. */
+static bool
+is_half_full(const struct aw_committer *c, uint32_t pushes)
 {
-    struct aw_admission *room = &c->admission;
-    uint64_t             most = c->lanes_room_most > c->lanes_reserve ? c->lanes_room_most - c->lanes_reserve : 0;
+    uint64_t most = c->lanes_room_most > c->lanes_reserve ? c->lanes_room_most - c->lanes_reserve : 0;
 
-    if (cost > room->spare_bytes || (pushes > 0 && room->pushes < c->lanes_reserve + most / 2 + pushes))
-        return AW_E_OVERLOADED;
-    room->spare_bytes -= cost;
-    return AW_OK;
+    return pushes > 0 && c->admission.pushes < c->lanes_reserve + most / 2 + pushes;
 }
 
-/* Room is taken here, before anything changes; that is why a commit does not fail for lack of it. */
 static enum aw_err
-admit(struct aw_committer *c, const struct aw_command *command, size_t record_bytes, size_t body_bytes)
+admit_drain(struct aw_committer *c, const struct aw_command *command, uint64_t cost, size_t body_bytes)
 {
     struct aw_admission *room = &c->admission;
-    uint64_t             cost = aw_journal_cost(c->config.journal, record_bytes, body_bytes);
-    uint64_t             beside = beside_bytes(command, cost);
-    uint64_t             needed = cost + AW_DRAIN_BYTES_PER_TICKET; /* of a ticket that it opens */
+    uint64_t             spare = spare_needed(c, command, cost, body_bytes);
     uint32_t             pushes = aw_group_pushes_anew(c, command);
+    bool                 waits = can_wait(c, command);
 
-    if (!aw_command_is_post(command)) {
-        if (cost > room->drain_bytes || beside > room->spare_bytes || (opens_another(command) && needed > room->spare_bytes))
-            return AW_E_STORE_FULL;
-        if (pushes > 0 && aw_group_admit_pushes(c, pushes) != AW_OK)
-            return aw_group_admit_pushes(c, pushes);
-        if (can_wait(c, command) && admit_help(c, cost, pushes) != AW_OK)
-            return AW_E_OVERLOADED;
-        if (admit_reply(c, command, cost, body_bytes) != AW_OK)
-            return AW_E_STORE_FULL;
-        if (opens_another(command))
-            room->spare_bytes -= needed;
-        room->spare_bytes -= beside;
-        room->drain_bytes -= cost;
-        room->posts_bytes -= cost < room->posts_bytes ? cost : room->posts_bytes;
-        return aw_state_admits(c->config.state, command);
+    if (cost > room->drain_bytes || spare > room->spare_bytes) {
+        if (next_group_has(c, cost, spare))
+            return AW_E_AGAIN;
+        return waits && cost <= room->drain_bytes ? AW_E_OVERLOADED : AW_E_STORE_FULL;
     }
-    /* The engine allocates ahead with each flush: what one group has used up, the next may find again. Only a group that could not
-     * even take one post knows that there is no more. */
-    if (needed + AW_ROOM_BESIDE_BYTES > room->posts_bytes && c->group_bytes > 0)
+    if (pushes > 0 && aw_group_admit_pushes(c, pushes) != AW_OK)
+        return aw_group_admit_pushes(c, pushes);
+    if (waits && is_half_full(c, pushes))
+        return AW_E_OVERLOADED;
+    room->spare_bytes -= spare;
+    room->drain_bytes -= cost;
+    room->posts_bytes -= cost < room->posts_bytes ? cost : room->posts_bytes;
+    return aw_state_admits(c->config.state, command);
+}
+
+/* Only a group that could not even take one post knows that there is no more. */
+static enum aw_err
+admit_post(struct aw_committer *c, const struct aw_command *command, uint64_t cost)
+{
+    struct aw_admission *room = &c->admission;
+    uint64_t             needed = cost + AW_DRAIN_BYTES_PER_TICKET; /* of the ticket that it opens */
+
+    if (c->group_bytes > 0 && (needed + AW_ROOM_BESIDE_BYTES > room->posts_bytes || needed > room->spare_bytes))
         return AW_E_AGAIN;
     if (needed > room->spare_bytes || needed > room->posts_bytes) {
+        if (next_group_has(c, cost, needed) && c->posts_rest_groups++ < POSTS_REST_GROUPS)
+            return AW_E_AGAIN;
         note_refused(c, needed);
         return AW_E_STORE_FULL;
     }
@@ -243,7 +246,17 @@ admit(struct aw_committer *c, const struct aw_command *command, size_t record_by
     room->posts_bytes -= needed;
     room->spare_bytes -= needed;
     room->drain_bytes -= cost < room->drain_bytes ? cost : room->drain_bytes;
+    c->posts_rest_groups = 0;
     return AW_OK;
+}
+
+/* Room is taken here, before anything changes; that is why a commit does not fail for lack of it. AW_E_AGAIN: by the next group. */
+static enum aw_err
+admit(struct aw_committer *c, const struct aw_command *command, size_t record_bytes, size_t body_bytes)
+{
+    uint64_t cost = aw_journal_cost(c->config.journal, record_bytes, body_bytes);
+
+    return aw_command_is_post(command) ? admit_post(c, command, cost) : admit_drain(c, command, cost, body_bytes);
 }
 
 static void
@@ -309,20 +322,25 @@ note_held(const struct aw_committer *c, struct aw_lease_choice *choice)
     choice->held_us = held_us < UINT32_MAX ? (uint32_t)held_us : UINT32_MAX;
 }
 
-/* What is kept free for each open ticket has no place for a long list of lanes: without room for it, the record goes without. */
-static void
+/* What is kept free for each open ticket has no place for a long list of lanes: without room for it, the record goes without.
+ * False: the next group has room. */
+static bool
 spare_choice(struct aw_committer *c, struct aw_command *command)
 {
     struct aw_lease_choice *choice = &command->in.lease.choice;
     uint64_t                cost;
 
     if (choice->lane_count <= AW_DRAIN_LANES_PER_LEASE)
-        return;
+        return true;
     cost = aw_journal_cost(c->config.journal, aw_record_bytes_max(command), 0);
-    if (cost <= c->admission.spare_bytes)
-        c->admission.spare_bytes -= cost;
-    else
+    if (cost > c->admission.spare_bytes) {
+        if (next_group_has(c, cost, cost))
+            return false;
         *choice = (struct aw_lease_choice){.at = 0};
+        return true;
+    }
+    c->admission.spare_bytes -= cost;
+    return true;
 }
 
 /* Who pulls from which lanes, and by which order: for forecasts. */
@@ -352,7 +370,17 @@ admit_and_apply(struct aw_committer *c, struct aw_command *command, size_t recor
     return AW_OK;
 }
 
-/* Applies one entry into the open batch. False when the batch has no room for it: nothing was done. */
+/* The next of its kind needs what the next group has. */
+static void
+shut_group_for(struct aw_committer *c, const struct aw_command *command)
+{
+    if (aw_command_is_post(command))
+        c->is_shut_for_posts = true;
+    else
+        c->is_shut_for_drains = true;
+}
+
+/* Applies one entry into the open batch. False when the batch or the group has no room for it: nothing was done. */
 static bool
 apply_one(struct aw_committer *c, struct aw_entry *entry, aw_ms now)
 {
@@ -368,21 +396,23 @@ apply_one(struct aw_committer *c, struct aw_entry *entry, aw_ms now)
         c->group_records++;
         return true;
     }
-    if (command->kind == AW_COMMAND_LEASE) {
+    if (command->kind == AW_COMMAND_LEASE)
         command->in.lease.choice.refused_seq = c->refused_seq;
-        spare_choice(c, command);
-    }
     command->out = (struct aw_outcome_of){.err = AW_OK};
-    record = aw_record_bytes_max(command);
     body = aw_command_body(command, &content) ? content.bytes.len : 0;
-    if (!aw_batch_fits(&c->batch, record, body))
+    if (!aw_batch_fits(&c->batch, aw_record_bytes_max(command), body))
         return false;
+    if (command->kind == AW_COMMAND_LEASE && !spare_choice(c, command)) {
+        c->is_shut_for_drains = true;
+        return false;
+    }
+    record = aw_record_bytes_max(command);
     entry->point = (struct aw_commit_point){.index = 0};
     if (command->kind == AW_COMMAND_LEASE)
         note_held(c, &command->in.lease.choice);
     err = admit_and_apply(c, command, record, body);
     if (err == AW_E_AGAIN) {
-        c->is_shut_for_posts = true;
+        shut_group_for(c, command);
         return false;
     }
     if (err != AW_OK)
@@ -561,17 +591,20 @@ begin_group(struct aw_committer *c)
 {
     struct aw_journal_room room;
     uint64_t               owed = owed_bytes(c);
-    uint64_t               again, left;
+    uint64_t               again, left, spare;
 
     aw_journal_set_owed(c->config.journal, owed);
     aw_journal_room(c->config.journal, &room);
     left = left_of_limit(&room, owed);
+    spare = left < room.posts_bytes ? left : room.posts_bytes;
     again = room.reserve_bytes / AW_ROOM_AGAIN_SHARE;
     c->admission = (struct aw_admission){.posts_bytes = room.posts_bytes,
                                          .limit_bytes = left,
-                                         .spare_bytes = left < room.posts_bytes ? left : room.posts_bytes,
+                                         .spare_bytes = spare,
+                                         .spare_begun_bytes = spare,
                                          .low_bytes = room.limit_bytes / 100 * c->config.room_low_percent,
                                          .drain_bytes = room.drain_bytes,
+                                         .drain_begun_bytes = room.drain_bytes,
                                          .again_bytes = again < AW_ROOM_AGAIN_BYTES_MAX ? again : AW_ROOM_AGAIN_BYTES_MAX,
                                          .pushes = aw_lanes_room(c->config.lanes)};
     if (c->lanes_room_most < c->admission.pushes)
@@ -777,8 +810,8 @@ aw_group_commit_own(struct aw_committer *c, struct aw_entry *entries, uint32_t c
     begin_group(c);
     open_batch(c, now);
     for (uint32_t i = 0; i < count; i++) {
-        if (!apply_one(c, &entries[i], now))
-            AW_UNREACHABLE(); /* the batch is empty, and these are few and small */
+        if (!apply_one(c, &entries[i], now)) /* the batch is empty, and these are few and small: it is the store */
+            return AW_E_STORE_FULL;
         if (entries[i].command.out.err != AW_OK)
             return entries[i].command.out.err;
     }

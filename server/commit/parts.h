@@ -64,11 +64,13 @@ struct aw_mailbox {
 
 /* What is left of room in this step; taken down with each admission. */
 struct aw_admission {
-    uint64_t posts_bytes; /* at hand for posts, above the engine's reserve and what draining and a checkpoint will take */
-    uint64_t limit_bytes; /* left of the store's limit likewise; not taken down */
-    uint64_t spare_bytes; /* the lesser of the two: for all that draining can do without */
-    uint64_t low_bytes;   /* room is short when limit_bytes is below */
-    uint64_t drain_bytes; /* at hand for everything else */
+    uint64_t posts_bytes;       /* at hand for posts, above the engine's reserve and what draining and a checkpoint will take */
+    uint64_t limit_bytes;       /* left of the store's limit likewise; not taken down */
+    uint64_t spare_bytes;       /* the lesser of the two: for all that draining can do without */
+    uint64_t low_bytes;         /* room is short when limit_bytes is below */
+    uint64_t drain_bytes;       /* at hand for everything else */
+    uint64_t spare_begun_bytes; /* what the group began with; not taken down */
+    uint64_t drain_begun_bytes;
     uint64_t again_bytes; /* room beyond what was refused, to be active again */
     uint64_t pushes;      /* into the lanes that surely succeed, less those of this group's events */
 };
@@ -110,6 +112,7 @@ struct aw_committer {
     uint64_t            group_bytes;        /* of posts */
     bool                refused_post;       /* for lack of room, in this step */
     uint64_t            refused_bytes;      /* the most that a refused post would have needed since the role is full */
+    uint32_t            posts_rest_groups;  /* how often posts were put off since one was admitted, with none in the group */
     bool                is_shut_for_posts;  /* what was at hand is used up: the rest waits for the next group */
     bool                is_shut_for_drains; /* the next of them needs a group with more room */
     bool                is_timer_refused;   /* it is tried again after a rest, not at once */

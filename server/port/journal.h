@@ -147,7 +147,7 @@ AW_MUST_USE enum aw_outcome aw_journal_submit(struct aw_journal *journal, const 
 #define AW_SUBMITS_MAX 64
 /* OK also when nothing was submitted. */
 AW_MUST_USE enum aw_outcome aw_journal_flush(struct aw_journal *journal);
-/* False when nothing (more) is to be reported just now. */
+/* In order of index; a report may come twice. False when nothing (more) is to be reported just now. */
 AW_MUST_USE bool aw_journal_poll(struct aw_journal *journal, struct aw_journal_done *ret_done);
 /* What will be written in any case, as long as nothing new comes in: kept ready beside the reserve, on real blocks of the disk, and
  * not for posts. As much as there is, when there is less. 0 at first. */

@@ -342,6 +342,8 @@ memory_room(struct aw_journal *journal, struct aw_journal_room *ret_room)
     drain = drain > FRAME_BYTES ? drain - FRAME_BYTES : 0;
     ret_room->drain_bytes = drain;
     ret_room->posts_bytes = drain > reserve + store->owed_bytes ? drain - reserve - store->owed_bytes : 0;
+    if (store->plan.ahead_bytes != 0 && ret_room->posts_bytes > store->plan.ahead_bytes)
+        ret_room->posts_bytes = store->plan.ahead_bytes;
     ret_room->used_bytes = store->used_bytes;
 }
 

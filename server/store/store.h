@@ -96,6 +96,7 @@ struct aw_fault_plan {
     bool                 fail_flush_keeps;
     uint64_t             fail_submit_at;   /* the nth submit says BROKEN */
     uint64_t             full_from_bytes;  /* room ends here, the last eighth is the reserve; 0: 1 TiB */
+    uint64_t             ahead_bytes;      /* of that, the most that lies ready between two flushes for posts; 0: all */
     uint32_t             completion_delay; /* polls that report nothing after each flush */
     bool                 lose_unflushed;   /* at a crash (aw_memory_crash) only what was flushed remains; else all of it */
     enum aw_crash_leaves crash_leaves;
