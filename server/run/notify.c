@@ -15,6 +15,7 @@
 #define FIRST_FD         3 /* where handed down descriptors begin */
 #define INHERITED_MAX    2
 #define ENV_NUMBER_BYTES 20U
+#define NS_PER_US        (AW_NS_PER_S / 1000000)
 
 /* False: not set, or no number. */
 static bool
@@ -67,8 +68,8 @@ aw_notify_init(struct aw_notify *notify, struct aw_why *why)
             notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         if (err == AW_OK && notify->fd < 0)
             err = aw_why_errno(why, AW_E_IO, errno, "no socket to the service manager");
-        if (is_for_us("WATCHDOG_PID", true) && env_number("WATCHDOG_USEC", UINT32_MAX, &watchdog_us))
-            notify->watchdog = watchdog_us * (AW_NS_PER_S / 1000000);
+        if (is_for_us("WATCHDOG_PID", true) && env_number("WATCHDOG_USEC", UINT64_MAX / NS_PER_US, &watchdog_us))
+            notify->watchdog = watchdog_us * NS_PER_US;
     }
     (void)unsetenv("NOTIFY_SOCKET"); /* can't fail for these names */
     (void)unsetenv("WATCHDOG_USEC");
@@ -84,7 +85,7 @@ aw_notify_fini(struct aw_notify *notify)
     notify->fd = -1;
 }
 
-void
+bool
 aw_notify_tell(const struct aw_notify *notify, const char *format, ...)
 {
     char    words[WORDS_BYTES];
@@ -92,14 +93,13 @@ aw_notify_tell(const struct aw_notify *notify, const char *format, ...)
     int     len;
 
     if (notify->fd < 0)
-        return;
+        return true;
     va_start(args, format);
     len = vsnprintf(words, sizeof(words), format, args);
     va_end(args);
     AW_ASSERT(len > 0 && (size_t)len < sizeof(words));
-    /* When it does not take it, it hears the next one. */
-    (void)sendto(notify->fd, words, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT, (const struct sockaddr *)&notify->address,
-                 notify->address_len);
+    return sendto(notify->fd, words, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT, (const struct sockaddr *)&notify->address,
+                  notify->address_len) == (ssize_t)len;
 }
 
 /* --- sockets -------------------------------------------------------------------------------------------------------------- */

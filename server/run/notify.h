@@ -25,8 +25,8 @@ struct aw_notify {
 /* From $NOTIFY_SOCKET, $WATCHDOG_USEC, $WATCHDOG_PID. AW_E_CONFIG, AW_E_IO. */
 AW_MUST_USE enum aw_err aw_notify_init(struct aw_notify *notify, struct aw_why *why);
 void                    aw_notify_fini(struct aw_notify *notify);
-/* "READY=1\nSTATUS=...": lines of NAME=value. */
-void aw_notify_tell(const struct aw_notify *notify, const char *format, ...) AW_PRINTF(2, 3);
+/* "READY=1\nSTATUS=...": lines of NAME=value. False: the manager did not take them now; who must be heard says it again. */
+bool aw_notify_tell(const struct aw_notify *notify, const char *format, ...) AW_PRINTF(2, 3);
 
 /* The sockets of $LISTEN_FDS, by their names in $LISTEN_FDNAMES: "plain" and "tls" (FileDescriptorName= in the .socket units).
  * *ret_x is -1 where none was handed down. Non-blocking and close-on-exec afterwards; the caller owns them. AW_E_CONFIG: a

@@ -529,7 +529,7 @@ aw_server_run(const struct aw_settings *settings, struct aw_why *why)
     err = start(server, why);
     if (err == AW_OK)
         ev_run(server->loop, 0);
-    aw_notify_tell(&server->notify, "STOPPING=1\nSTATUS=answering what is in flight");
+    (void)aw_notify_tell(&server->notify, "STOPPING=1\nSTATUS=answering what is in flight");
     stop_threads(server);
     if (err == AW_OK && server->start_err != AW_OK) {
         err = server->start_err;

@@ -16,20 +16,20 @@ tell_start(struct aw_server *server)
 {
     uint64_t done = aw_metric_sum(server->metrics, AW_METRIC_PROGRESS), total = aw_metric_sum(server->metrics, AW_METRIC_TOTAL);
 
-    if (done == server->notified_progress)
-        return;
-    server->notified_progress = done;
-    aw_notify_tell(&server->notify, "EXTEND_TIMEOUT_USEC=%d\nSTATUS=reading the store: record %llu of %llu", EXTEND_START_US,
-                   (unsigned long long)done, (unsigned long long)total);
+    if (done != server->notified_progress &&
+        aw_notify_tell(&server->notify, "EXTEND_TIMEOUT_USEC=%d\nSTATUS=reading the store: record %llu of %llu", EXTEND_START_US,
+                       (unsigned long long)done, (unsigned long long)total))
+        server->notified_progress = done;
 }
 
+/* Until it was heard: a manager that was not told READY=1 ends a start that is over. */
 static void
 tell_role(struct aw_server *server, enum aw_role role)
 {
-    aw_notify_tell(&server->notify, "%sSTATUS=%s; listening on %s%s%s",
-                   server->notified_role == AW_ROLE_STARTING ? "READY=1\n" : "", aw_role_name(role), server->plain.text,
-                   server->plain.text[0] != '\0' && server->tls.text[0] != '\0' ? " and " : "", server->tls.text);
-    server->notified_role = role;
+    if (aw_notify_tell(&server->notify, "%sSTATUS=%s; listening on %s%s%s",
+                       server->notified_role == AW_ROLE_STARTING ? "READY=1\n" : "", aw_role_name(role), server->plain.text,
+                       server->plain.text[0] != '\0' && server->tls.text[0] != '\0' ? " and " : "", server->tls.text))
+        server->notified_role = role;
 }
 
 static void
@@ -48,10 +48,12 @@ on_look(struct ev_loop *loop, struct ev_timer *timer, int events)
     if (role != server->notified_role)
         tell_role(server, role);
     if (server->notify.watchdog > 0 && turns != server->notified_turns)
-        aw_notify_tell(&server->notify, "WATCHDOG=1");
+        (void)aw_notify_tell(&server->notify, "WATCHDOG=1"); /* it is told again long before it would end us */
     server->notified_turns = turns;
     aw_wake_up(aw_committer_wake(server->committer));
     timer->repeat = server->notify.watchdog > 0 && every_s < STATUS_LOOK_S ? every_s : STATUS_LOOK_S;
+    if (role != server->notified_role)
+        timer->repeat = START_LOOK_S < timer->repeat ? START_LOOK_S : timer->repeat;
     ev_timer_again(loop, timer);
 }
 

@@ -88,6 +88,23 @@ def test_tells(t):
         t.servers.remove(server)
 
 
+def test_ready_is_told_until_it_is_heard(t):
+    """A manager whose queue is full when the server is ready hears it later; its watchdog may be as slow as it likes."""
+    address = "@aswolk-full-%d" % os.getpid()
+    manager = Manager(address)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as others:
+        others.setblocking(False)
+        try:
+            while True:
+                others.sendto(b"OTHERS=1", "\0" + address[1:])
+        except BlockingIOError:
+            pass  # it is full
+    t.server(env={"NOTIFY_SOCKET": address, "WATCHDOG_USEC": str(1 << 33)})
+    time.sleep(0.7)  # that it has tried to tell
+    until("it is ready", lambda: manager.values("READY") == ["1"])
+    until("the watchdog is fed", lambda: manager.values("WATCHDOG"))
+
+
 def test_not_fed_when_it_hangs(t):
     """A flush that hangs: nobody feeds the watchdog, though io threads and main go on; it is fed again when the disk comes back."""
     address = "@aswolk-hang-%d" % os.getpid()
