@@ -16,7 +16,8 @@
 
 #define JOBS_MAX 64U
 /* A history takes some milliseconds: one that takes so long goes round in a circle. */
-#define HANGS_S 120U
+#define HANGS_S          120U
+#define EXIT_RULE_BROKEN 3
 
 /* Of a process that runs histories; read by the one that started it. */
 struct worker {
@@ -65,7 +66,7 @@ sim_broken(const char *format, ...)
     va_end(args);
     (void)fputc('\n', stderr);
     (void)fflush(stderr);
-    _exit(1);
+    _exit(EXIT_RULE_BROKEN);
 }
 
 static void
@@ -126,12 +127,19 @@ stop_all(struct worker *workers, uint32_t jobs)
     }
 }
 
+static bool
+found_something(int status)
+{
+    return (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_RULE_BROKEN) || (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
 /* Behind a broken rule the next seed begins in a fresh process. Returns how many broke one. */
 static uint64_t
 run_jobs(struct worker *workers, const struct options *options)
 {
     uint32_t running = options->jobs;
     uint64_t broken = 0;
+    bool     is_stopped = false; /* whoever ends now was killed by us, or is through */
 
     for (uint32_t i = 0; i < options->jobs; i++)
         spawn(&workers[i], options);
@@ -144,8 +152,14 @@ run_jobs(struct worker *workers, const struct options *options)
             continue;
         worker->pid = 0;
         running--;
-        if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        if (is_stopped || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
             continue;
+        /* A bug that was put in is found by a rule, or by an assertion of the server; not by a worker that hangs or is killed. */
+        if (options->must_find && !found_something(status)) {
+            (void)fprintf(stderr, "seed %" PRIu64 ": ended by status %d\n", worker->seed, status);
+            stop_all(workers, options->jobs);
+            exit(2);
+        }
         broken++;
         if (WIFSIGNALED(status) && !options->is_quiet)
             (void)fprintf(stderr, "seed %" PRIu64 ": ended by signal %d\n", worker->seed, WTERMSIG(status));
@@ -153,6 +167,7 @@ run_jobs(struct worker *workers, const struct options *options)
         worker->seed++;
         if (!options->goes_on) {
             stop_all(workers, options->jobs);
+            is_stopped = true;
             continue;
         }
         spawn(worker, options);

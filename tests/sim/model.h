@@ -12,13 +12,14 @@
 #include "model/record.h"
 #include "sim/rule.h"
 
-#define MODEL_AGENTS      4U
-#define MODEL_SOURCES_MAX 256U
-#define MODEL_TICKETS_MAX 256U
-#define MODEL_REPLIES_MAX 256U
-#define MODEL_RECORDS_MAX 8192U
-#define MODEL_LANES_MAX   4U
-#define MODEL_NOBODY      UINT32_MAX
+#define MODEL_AGENTS         4U
+#define MODEL_SOURCES_MAX    256U
+#define MODEL_TICKETS_MAX    256U
+#define MODEL_REPLIES_MAX    256U
+#define MODEL_RECORDS_MAX    8192U
+#define MODEL_LANES_MAX      4U
+#define MODEL_NOBODY         UINT32_MAX
+#define MODEL_BODY_BYTES_MAX (120U * 1024U)
 
 /* What a gateway posts, by the number of its source id. */
 struct model_source {
@@ -108,6 +109,8 @@ extern const char *const model_agents[MODEL_AGENTS];
 /* False: no memory. */
 bool model_init(struct model *model, struct aw_journal *journal, const struct aw_core_settings *settings);
 void model_fini(struct model *model);
+/* What the source of this number says. */
+struct aw_slice model_body(uint32_t number, uint32_t bytes);
 /* Reads what has become durable since, judges it, and compares `state` with what follows; all of it when `is_start`. */
 void model_sync(struct model *model, const struct aw_state *state, bool is_start);
 /* The ticket that began with this record; NULL. */

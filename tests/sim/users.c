@@ -8,9 +8,8 @@
 
 #define MINUTE_MS  UINT64_C(60000)
 #define HOUR_MS    UINT64_C(3600000)
-#define BODY_BYTES (120U * 1024U)
+#define BODY_BYTES MODEL_BODY_BYTES_MAX
 
-static const char                   body[BODY_BYTES];
 static const uint32_t               lanes_of_main[] = {0};
 static const uint32_t               lanes_of_two[] = {0, 2};
 static const struct aw_account_name accounts[] = {{{"web", 3}, {"main", 4}}};
@@ -121,7 +120,7 @@ post(struct world *world, bool is_large)
                                  .received_at = source->received_at,
                                  .departs_at = source->departs_at,
                                  .class_ = source->class_,
-                                 .body = aw_slice_of(body, source->body_bytes)};
+                                 .body = model_body(number, source->body_bytes)};
     WORLD_TRACE(world, "post %u of %u", number, source->customer);
     submit(world, op);
     return true;
@@ -422,7 +421,7 @@ fill_reply(struct world *world, struct op *op, const struct token *token)
                                                                   .to_ticket = token->ticket,
                                                                   .channel = accounts[0].channel,
                                                                   .account = accounts[0].account,
-                                                                  .body = {.bytes = aw_slice_of(body, 40), .len = 40}};
+                                                                  .body = {.bytes = model_body(0, 40), .len = 40}};
     (void)world;
 }
 
