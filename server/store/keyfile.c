@@ -124,7 +124,10 @@ sync_folder_of(const char *path, struct aw_why *why)
         return aw_why_errno(why, AW_E_IO, errno, "the folder of %s", path);
     rc = fsync(fd) == 0 ? 0 : errno;
     (void)close(fd); /* read-only: nothing to lose */
-    return rc == 0 ? AW_OK : aw_why_errno(why, AW_E_IO, rc, "the folder of %s: cannot sync", path);
+    return rc == 0
+               ? AW_OK
+               : aw_why_errno(why, AW_E_IO, rc,
+                              "%s: was replaced, but its folder can't be synced: a power cut may bring the old one back", path);
 }
 
 /* FILE.new gets the blocks that the next file needs: a store must start, and erase, on a disk that is full. Without room for them
@@ -349,8 +352,8 @@ enum aw_err
 aw_keyfile_read(const char *path, const struct aw_key_secret *secret, struct aw_keys *ret_keys, uint8_t ret_uuid[16],
                 struct aw_why *why)
 {
-    uint8_t    *bytes;
-    size_t      len;
+    uint8_t    *bytes = NULL;
+    size_t      len = 0;
     enum aw_err err = read_file(path, FILE_BYTES_MAX, &bytes, &len, why);
 
     if (err != AW_OK)

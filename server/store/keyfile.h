@@ -20,7 +20,7 @@ struct aw_key_generation {
     uint32_t           number;
     uint32_t           reserved;
     uint64_t           from;  /* it was begun for records from this one on */
-    uint64_t           until; /* and the next one from this one on; UINT64_MAX: nobody knows, or it is the last */
+    uint64_t           until; /* the store went on from this one under the next; UINT64_MAX: it was not seen to */
     struct aw_seal_key value_key;
 };
 AW_STATIC_ASSERT(sizeof(struct aw_key_generation) == 56, "no holes");
@@ -46,7 +46,7 @@ AW_MUST_USE enum aw_err aw_key_secret_read(const char *path, struct aw_key_secre
 /* AW_E_NOT_FOUND, AW_E_IO, AW_E_CORRUPT, AW_E_VERSION, AW_E_CONFIG (another secret), AW_E_MEMORY. */
 AW_MUST_USE enum aw_err aw_keyfile_read(const char *path, const struct aw_key_secret *secret, struct aw_keys *ret_keys,
                                         uint8_t ret_uuid[16], struct aw_why *why);
-/* AW_E_IO, AW_E_MEMORY: what was there still is. */
+/* AW_E_MEMORY: what was there still is. AW_E_IO: it is, or the new one is there and a power cut may bring the old one back. */
 AW_MUST_USE enum aw_err aw_keyfile_replace(const char *path, const struct aw_key_secret *secret, const struct aw_keys *keys,
                                            const uint8_t uuid[16], struct aw_why *why);
 

@@ -5,10 +5,15 @@
 #include "base/seal.h"
 #include "store/keyfile.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 AW_STATIC_ASSERT(AW_SEALED_BODY_BYTES == sizeof(uint32_t) + AW_SEAL_TAG_BYTES, "what stands before and behind a body");
 AW_STATIC_ASSERT(AW_SEALED_VALUE_BYTES == sizeof(uint32_t) + sizeof(uint64_t) + AW_SEAL_TAG_BYTES, "the same of a value");
@@ -26,6 +31,7 @@ struct way {
 struct aw_keyring {
     /* Set at open, then read-only for all. */
     char                 path[PATH_BYTES];
+    int                  lock_fd; /* of FILE.lock; -1: read-only */
     uint8_t              uuid[16];
     struct aw_key_secret secret;
     /* Set by aw_keyring_begin, then the committer's only. */
@@ -40,36 +46,109 @@ struct aw_keyring {
 
 /* --- opening ------------------------------------------------------------------------------------------------------------------ */
 
-enum aw_err
-aw_keyring_create(const struct aw_keyring_config *config, const uint8_t uuid[16], struct aw_why *why)
+/* Where the file really lies: a link to it stays one when the file is replaced. */
+static enum aw_err
+resolve(const char *path, char ret_path[PATH_BYTES], struct aw_why *why)
 {
-    struct aw_key_secret secret;
-    struct aw_keys       keys;
-    uint8_t              other[16];
-    enum aw_err          err = aw_key_secret_read(config->secret_path, &secret, why);
+    struct stat file;
+    char       *real = realpath(path, NULL);
+    int         len;
 
-    if (err == AW_OK && !aw_seal_init())
-        err = aw_why(why, AW_E_MEMORY, "AES-256-GCM cannot be had");
-    if (err != AW_OK)
-        return err;
-    err = aw_keyfile_read(config->path, &secret, &keys, other, why);
+    if (real == NULL && errno != ENOENT)
+        return aw_why_errno(why, AW_E_IO, errno, "%s", path);
+    if (real == NULL && lstat(path, &file) == 0)
+        return aw_why(why, AW_E_CONFIG, "%s: is a link to a file that is not there", path);
+    len = snprintf(ret_path, PATH_BYTES, "%s", real != NULL ? real : path);
+    free(real);
+    return len > 0 && (size_t)len < PATH_BYTES ? AW_OK : aw_why(why, AW_E_CONFIG, "the key file's path is too long");
+}
+
+/* Who changes the file replaces it by what he has in memory, so there is one of them. The lock has a file of its own, because a
+ * file that is replaced takes its locks with it; it stays, for who takes it away takes it from under another. */
+static enum aw_err
+lock_file(const char *path, int *ret_fd, struct aw_why *why)
+{
+    char name[PATH_BYTES];
+    int  len = snprintf(name, sizeof(name), "%s.lock", path);
+    int  fd, failed;
+
+    if (len < 0 || (size_t)len >= sizeof(name))
+        return aw_why(why, AW_E_CONFIG, "the key file's path is too long");
+    fd = open(name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return aw_why_errno(why, AW_E_IO, errno, "%s", name);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        failed = errno;
+        (void)close(fd); /* nothing was written */
+        return failed == EWOULDBLOCK ? aw_why(why, AW_E_IN_USE, "%s: another process uses the key file", path)
+                                     : aw_why_errno(why, AW_E_IO, failed, "%s", name);
+    }
+    *ret_fd = fd;
+    return AW_OK;
+}
+
+/* Under the lock. */
+static enum aw_err
+create_file(const char *path, const struct aw_key_secret *secret, const uint8_t uuid[16], struct aw_why *why)
+{
+    struct aw_keys keys;
+    uint8_t        other[16];
+    enum aw_err    err = aw_keyfile_read(path, secret, &keys, other, why);
+
     if (err == AW_OK) {
         bool was_used = keys.last_generation != 0;
 
         aw_keys_fini(&keys);
         if (was_used)
-            err = aw_why(why, AW_E_IN_USE, "%s has the keys of another store, which can't be read without them: move it away",
-                         config->path);
-    } else if (err == AW_E_NOT_FOUND) {
-        err = AW_OK;
+            return aw_why(why, AW_E_IN_USE, "%s has the keys of another store, which can't be read without them: move it away",
+                          path);
+    } else if (err != AW_E_NOT_FOUND) {
+        return err;
     }
-    if (err == AW_OK) {
-        keys = (struct aw_keys){.erased_through = 0};
-        err = aw_random(&keys.hash_secret, sizeof(keys.hash_secret)) ? aw_keyfile_replace(config->path, &secret, &keys, uuid, why)
-                                                                     : aw_why(why, AW_E_IO, "%s: no random bytes", config->path);
-        aw_keys_fini(&keys);
-    }
+    keys = (struct aw_keys){.erased_through = 0};
+    err = aw_random(&keys.hash_secret, sizeof(keys.hash_secret)) ? aw_keyfile_replace(path, secret, &keys, uuid, why)
+                                                                 : aw_why(why, AW_E_IO, "%s: no random bytes", path);
+    aw_keys_fini(&keys);
+    return err;
+}
+
+enum aw_err
+aw_keyring_create(const struct aw_keyring_config *config, const uint8_t uuid[16], struct aw_why *why)
+{
+    struct aw_key_secret secret;
+    char                 path[PATH_BYTES];
+    int                  lock_fd = -1;
+    enum aw_err          err = aw_key_secret_read(config->secret_path, &secret, why);
+
+    if (err == AW_OK && !aw_seal_init())
+        err = aw_why(why, AW_E_MEMORY, "AES-256-GCM cannot be had");
+    if (err == AW_OK)
+        err = resolve(config->path, path, why);
+    if (err == AW_OK)
+        err = lock_file(path, &lock_fd, why);
+    if (err == AW_OK)
+        err = create_file(path, &secret, uuid, why);
+    if (lock_fd >= 0)
+        (void)close(lock_fd); /* nothing was written */
     aw_wipe(&secret, sizeof(secret));
+    return err;
+}
+
+static enum aw_err
+open_file(struct aw_keyring *ring, const struct aw_keyring_config *config, const uint8_t uuid[16], struct aw_why *why)
+{
+    enum aw_err err = resolve(config->path, ring->path, why);
+
+    if (err == AW_OK && access(ring->path, F_OK) != 0) /* no lock beside a file that is not there */
+        err = aw_why_errno(why, errno == ENOENT ? AW_E_NOT_FOUND : AW_E_IO, errno, "%s", ring->path);
+    if (err == AW_OK && !config->read_only)
+        err = lock_file(ring->path, &ring->lock_fd, why);
+    if (err == AW_OK)
+        err = aw_key_secret_read(config->secret_path, &ring->secret, why);
+    if (err == AW_OK)
+        err = aw_keyfile_read(ring->path, &ring->secret, &ring->keys, ring->uuid, why);
+    if (err == AW_OK && memcmp(ring->uuid, uuid, sizeof(ring->uuid)) != 0)
+        err = aw_why(why, AW_E_CONFIG, "%s has the keys of another store", config->path);
     return err;
 }
 
@@ -78,25 +157,18 @@ aw_keyring_open(struct aw_keyring **ret_ring, const struct aw_keyring_config *co
 {
     struct aw_keyring *ring;
     enum aw_err        err;
-    int                len;
 
     if (!aw_seal_init())
         return aw_why(why, AW_E_MEMORY, "AES-256-GCM cannot be had");
     ring = aw_new(struct aw_keyring);
     if (ring == NULL)
         return aw_why(why, AW_E_MEMORY, "out of memory");
+    ring->lock_fd = -1;
     if (pthread_mutex_init(&ring->lock, NULL) != 0) {
         free(ring);
         return aw_why(why, AW_E_MEMORY, "out of memory");
     }
-    len = snprintf(ring->path, sizeof(ring->path), "%s", config->path);
-    err = len > 0 && (size_t)len < sizeof(ring->path) ? AW_OK : aw_why(why, AW_E_CONFIG, "the key file's path is too long");
-    if (err == AW_OK)
-        err = aw_key_secret_read(config->secret_path, &ring->secret, why);
-    if (err == AW_OK)
-        err = aw_keyfile_read(config->path, &ring->secret, &ring->keys, ring->uuid, why);
-    if (err == AW_OK && memcmp(ring->uuid, uuid, sizeof(ring->uuid)) != 0)
-        err = aw_why(why, AW_E_CONFIG, "%s has the keys of another store", config->path);
+    err = open_file(ring, config, uuid, why);
     if (err != AW_OK) {
         aw_keyring_close(&ring);
         return err;
@@ -111,6 +183,8 @@ aw_keyring_close(struct aw_keyring **ring)
     if (*ring == NULL)
         return;
     aw_keys_fini(&(*ring)->keys);
+    if ((*ring)->lock_fd >= 0)
+        (void)close((*ring)->lock_fd); /* nothing was written */
     (void)pthread_mutex_destroy(&(*ring)->lock);
     aw_wipe(*ring, sizeof(**ring));
     free(*ring);
@@ -164,29 +238,44 @@ add_generation(struct aw_keys *keys, uint64_t next_seq, struct aw_keynode *ret_r
            aw_keytree_add(&keys->tree, ret_root);
 }
 
+/* Where the store's last generation ended. Each time the store itself goes on it says the true end; a copy of it ended earlier,
+ * and was seen first perhaps: the largest counts. */
+static void
+note_end(struct aw_keys *keys, uint32_t store_generation, uint64_t next_seq)
+{
+    for (uint32_t i = 0; i < keys->generation_count; i++) {
+        struct aw_key_generation *generation = &keys->generations[i];
+
+        if (generation->number == store_generation && (generation->until == UINT64_MAX || generation->until < next_seq))
+            generation->until = next_seq;
+    }
+}
+
 enum aw_err
-aw_keyring_begin(struct aw_keyring *ring, uint64_t next_seq, uint32_t store_generation, struct aw_why *why)
+aw_keyring_begin(struct aw_keyring *ring, uint64_t next_seq, uint32_t store_generation, bool is_copy, struct aw_why *why)
 {
     struct aw_keys   *keys = &ring->keys;
     struct aw_keys    next = {.erased_through = 0};
     struct aw_keynode root;
     enum aw_err       err;
 
-    AW_ASSERT(ring->generation == 0);
+    AW_ASSERT(ring->generation == 0 && ring->lock_fd >= 0 && next_seq > 0);
     if (store_generation > keys->last_generation)
         return aw_why(
             why, AW_E_CONFIG,
             "%s is older than the store: it would bring back what was erased since, and has no key for what was written since",
             ring->path);
     if (keys->last_generation == UINT32_MAX || !copy_generations(keys, keys->generation_count + 1, &next) ||
-        !aw_keytree_cut(&keys->tree, NULL, 0, 0, &next.tree)) {
+        !aw_keytree_copy(&keys->tree, &next.tree)) {
         aw_keys_fini(&next);
         return aw_why(why, AW_E_MEMORY, "out of memory");
     }
-    /* Where the last one ends is known if it was this store that went on under it, and not a backup of it. */
-    if (next.generation_count > 0 && store_generation == next.last_generation)
-        next.generations[next.generation_count - 1].until = next_seq;
+    if (!is_copy)
+        note_end(&next, store_generation, next_seq);
+    if (next.erased_through >= next_seq) /* it was put back: its numbers come again, and new records ask for erasure under them */
+        next.erased_through = next_seq - 1;
     if (!add_generation(&next, next_seq, &root)) {
+        aw_wipe(&root, sizeof(root));
         aw_keys_fini(&next);
         return aw_why(why, AW_E_IO, "no random bytes, or no memory");
     }
@@ -261,9 +350,8 @@ drop_generations(struct aw_keys *keys, uint64_t floor_seq)
     for (uint32_t i = 0; i < keys->generation_count; i++) {
         if (i + 1 == keys->generation_count || keys->generations[i].until > floor_seq)
             keys->generations[kept++] = keys->generations[i];
-        else
-            aw_wipe(&keys->generations[i].value_key, sizeof(keys->generations[i].value_key));
     }
+    aw_wipe(keys->generations + kept, (keys->generation_count - kept) * sizeof(keys->generations[0]));
     keys->generation_count = kept;
 }
 
@@ -278,9 +366,11 @@ aw_keyring_erase(struct aw_keyring *ring, const uint64_t *seqs, size_t count, ui
     struct aw_keycut     *cuts = calloc(keys->generation_count + UINT64_C(1), sizeof(cuts[0]));
     bool                  ok = sorted != NULL && cuts != NULL && copy_generations(keys, keys->generation_count + 1, &next);
 
+    AW_ASSERT(ring->lock_fd >= 0);
     if (ok) {
-        make_cuts(keys, sorted, distinct, cuts);
-        ok = aw_keytree_cut(&keys->tree, cuts, keys->generation_count, floor_seq, &next.tree);
+        drop_generations(&next, floor_seq);
+        make_cuts(&next, sorted, distinct, cuts);
+        ok = aw_keytree_cut(&keys->tree, cuts, next.generation_count, floor_seq, &next.tree);
     }
     free(sorted);
     free(cuts);
@@ -289,7 +379,6 @@ aw_keyring_erase(struct aw_keyring *ring, const uint64_t *seqs, size_t count, ui
         return aw_why(why, AW_E_MEMORY, "out of memory");
     }
     next.erased_through = through;
-    drop_generations(&next, floor_seq);
     return put_in_place(ring, &next, why);
 }
 
@@ -310,6 +399,7 @@ aw_keyring_reseal(struct aw_keyring *ring, const char *secret_path, struct aw_wh
     struct aw_key_secret secret;
     enum aw_err          err = aw_key_secret_read(secret_path, &secret, why);
 
+    AW_ASSERT(ring->lock_fd >= 0);
     if (err == AW_OK)
         err = aw_keyfile_replace(ring->path, &secret, &ring->keys, ring->uuid, why);
     if (err == AW_OK)

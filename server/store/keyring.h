@@ -5,7 +5,8 @@
  * generation. A generation begins with each start, so that no key ever seals two values.
  *
  * The file is made with the store, belongs to it by uuid, and is replaced whole: what was durable before the call or what is
- * durable after it, nothing between. It lies outside the data folder, and no backup has it.
+ * durable after it, nothing between. It lies outside the data folder, and no backup has it. One process changes it: it holds a
+ * lock on FILE.lock from opening to closing. A link to the file stays one.
  *
  * Who owns: the engine, from its opening to its end. Thread: sealing by the committer; unsealing by any; the others by one thread
  * at a time, beside both. A mutex guards the nodes; it is held for a look or a swap, never over the disk, and nothing is
@@ -27,7 +28,7 @@ struct aw_keyring;
 struct aw_keyring_config {
     const char *path;        /* of the key file */
     const char *secret_path; /* a file of at least AW_KEYRING_SECRET_BYTES_MIN random bytes that seals it; NULL: none does */
-    bool        read_only;   /* for tools beside a running server */
+    bool        read_only;   /* for tools beside a running server: takes no lock; neither begin, erase nor reseal */
 };
 #define AW_KEYRING_SECRET_BYTES_MIN 32U
 #define AW_KEYRING_SECRET_BYTES_MAX 4096U
@@ -37,18 +38,19 @@ struct aw_keyring_config {
 #define AW_SEALED_VALUE_BYTES 28U /* generation, number, tag */
 
 /* A fresh one for a store that is being made, durable at return. AW_E_IN_USE: there is a key file of a store that was used, and it
- * stays. AW_E_IO, AW_E_CONFIG (the secret), AW_E_MEMORY. */
+ * stays; or another process has it. AW_E_IO, AW_E_CONFIG (the secret), AW_E_MEMORY. */
 AW_MUST_USE enum aw_err aw_keyring_create(const struct aw_keyring_config *config, const uint8_t uuid[16], struct aw_why *why);
-/* AW_E_NOT_FOUND: no such file. AW_E_CONFIG: of another store, or under another secret. AW_E_CORRUPT, AW_E_VERSION, AW_E_IO,
- * AW_E_MEMORY. Nothing is changed. */
+/* AW_E_NOT_FOUND: no such file. AW_E_IN_USE: another process may change it. AW_E_CONFIG: of another store, or under another secret.
+ * AW_E_CORRUPT, AW_E_VERSION, AW_E_IO, AW_E_MEMORY. Nothing is changed. */
 AW_MUST_USE enum aw_err aw_keyring_open(struct aw_keyring **ret_ring, const struct aw_keyring_config *config,
                                         const uint8_t uuid[16], struct aw_why *why);
 /* Takes the address, accepts NULL, leaves NULL. Wipes what it held. */
 void aw_keyring_close(struct aw_keyring **ring);
 
 /* A new generation, for records from `next_seq` on; durable at return. `store_generation` is the last one that the store saw, 0 in
- * a new one. AW_E_CONFIG: the file is older than the store. AW_E_IO, AW_E_MEMORY. */
-AW_MUST_USE enum aw_err aw_keyring_begin(struct aw_keyring *ring, uint64_t next_seq, uint32_t store_generation,
+ * a new one; `is_copy`: the store is a copy that nothing was written to, and the other one may have gone on under that generation.
+ * AW_E_CONFIG: the file is older than the store. AW_E_IO, AW_E_MEMORY. */
+AW_MUST_USE enum aw_err aw_keyring_begin(struct aw_keyring *ring, uint64_t next_seq, uint32_t store_generation, bool is_copy,
                                          struct aw_why *why);
 uint32_t                aw_keyring_generation(const struct aw_keyring *ring);
 
@@ -65,8 +67,9 @@ AW_MUST_USE enum aw_err aw_keyring_unseal_value(struct aw_keyring *ring, uint64_
                                                 struct aw_slice *ret_value);
 
 /* From here on nobody can read the bodies of these records, from wherever their bytes come; durable at return. Those gone already
- * are no error. `through` is the last record that asks for it: aw_keyring_erased_through says so from now on. What lies
- * wholly below `floor_seq` is not stored any more in any form: its keys go too. AW_E_IO, AW_E_MEMORY: nothing changed. */
+ * are no error. `through` is the last record that asks for it: aw_keyring_erased_through says so from now on, until a backup is put
+ * back that has fewer records. What lies below `floor_seq` is not stored any more in any form: the keys of its bodies go too, and
+ * the value key of a generation that ended there. AW_E_MEMORY: nothing changed. AW_E_IO: in the file perhaps, not in use. */
 AW_MUST_USE enum aw_err aw_keyring_erase(struct aw_keyring *ring, const uint64_t *seqs, size_t count, uint64_t through,
                                          uint64_t floor_seq, struct aw_why *why);
 uint64_t                aw_keyring_erased_through(struct aw_keyring *ring);

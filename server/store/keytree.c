@@ -44,7 +44,9 @@ grow(struct aw_keytree *tree)
     if (count > 0)
         memcpy(nodes, tree->nodes, count * sizeof(nodes[0]));
     aw_keytree_fini(tree);
-    *tree = (struct aw_keytree){nodes, count, room};
+    tree->nodes = nodes;
+    tree->count = count;
+    tree->room = room;
     return true;
 }
 
@@ -114,9 +116,11 @@ aw_keytree_leaf(const struct aw_keynode *node, uint64_t leaf, struct aw_seal_key
 
 /* Adds what is left of a node. As deep as it has levels. */
 static bool
-add_rest(struct aw_keytree *to, const struct aw_keynode *node, const uint64_t *leaves, size_t count)
+add_rest(struct aw_keytree *to, const struct aw_keynode *node, const uint64_t *leaves, size_t count, uint64_t floor)
 {
-    if (count == 0)
+    if (end_leaf(node->level, node->index) <= floor)
+        return true;
+    if (count == 0 && first_leaf(node->level, node->index) >= floor)
         return aw_keytree_add(to, node);
     if (node->level == 0)
         return true;
@@ -128,12 +132,22 @@ add_rest(struct aw_keytree *to, const struct aw_keynode *node, const uint64_t *l
 
         while (inside < count && leaves[inside] < end)
             inside++;
-        ok = aw_keytree_child(&node->key, i, &child.key) && add_rest(to, &child, leaves, inside);
+        ok = aw_keytree_child(&node->key, i, &child.key) && add_rest(to, &child, leaves, inside, floor);
         aw_wipe(&child, sizeof(child));
         if (!ok)
             return false;
         leaves += inside;
         count -= inside;
+    }
+    return true;
+}
+
+bool
+aw_keytree_copy(const struct aw_keytree *from, struct aw_keytree *ret_tree)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        if (!aw_keytree_add(ret_tree, &from->nodes[i]))
+            return false;
     }
     return true;
 }
@@ -154,18 +168,13 @@ aw_keytree_cut(const struct aw_keytree *from, const struct aw_keycut *cuts, size
             cut++;
             at = 0;
         }
-        if (end <= floor)
-            continue;
-        if (cut == cut_count || cuts[cut].generation > node->generation) {
-            if (!aw_keytree_add(ret_tree, node))
-                return false;
-            continue;
-        }
+        if (cut == cut_count || cuts[cut].generation > node->generation)
+            continue;                                                /* the generation goes */
         while (at < cuts[cut].count && cuts[cut].leaves[at] < first) /* cut off before */
             at++;
         for (begin = at; at < cuts[cut].count && cuts[cut].leaves[at] < end;)
             at++;
-        if (!add_rest(ret_tree, node, cuts[cut].leaves + begin, at - begin))
+        if (!add_rest(ret_tree, node, cuts[cut].leaves + begin, at - begin, floor))
             return false;
     }
     return true;

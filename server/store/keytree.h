@@ -32,7 +32,7 @@ struct aw_keytree {
     size_t             room;
 };
 
-/* What is cut off: leaves ascending, each once, of one generation; and all below a floor. */
+/* What a generation loses: these leaves, ascending, each once; besides all below a floor. */
 struct aw_keycut {
     uint32_t        generation;
     const uint64_t *leaves;
@@ -48,7 +48,9 @@ const struct aw_keynode *aw_keytree_find(const struct aw_keytree *tree, uint32_t
 AW_MUST_USE bool aw_keytree_leaf(const struct aw_keynode *node, uint64_t leaf, struct aw_seal_key *ret_key);
 /* The key of the n-th child. */
 AW_MUST_USE bool aw_keytree_child(const struct aw_seal_key *parent, unsigned child, struct aw_seal_key *ret_key);
-/* Copies `from` without what is cut off into `ret_tree`, which is empty. Cuts ascend by generation, one each at most. */
+/* Into `ret_tree`, which is empty; on failure it has a part. */
+AW_MUST_USE bool aw_keytree_copy(const struct aw_keytree *from, struct aw_keytree *ret_tree);
+/* The same without what is cut off. Cuts ascend by generation, one each: a generation without one goes whole. */
 AW_MUST_USE bool aw_keytree_cut(const struct aw_keytree *from, const struct aw_keycut *cuts, size_t cut_count, uint64_t floor,
                                 struct aw_keytree *ret_tree);
 

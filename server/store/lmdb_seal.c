@@ -8,6 +8,7 @@
 #include "store/lmdb.h"
 
 #include "base/hash.h"
+#include "store/copy.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -111,7 +112,7 @@ aw_lmdb_unseal(const struct aw_lmdb *store, enum aw_tree tree, uint64_t id, stru
 enum aw_err
 aw_lmdb_keys_open(struct aw_lmdb *store, const struct aw_store_config *config, struct aw_why *why)
 {
-    struct aw_keyring_config  keys = {.path = config->keys, .secret_path = config->store_key};
+    struct aw_keyring_config  keys = {.path = config->keys, .secret_path = config->store_key, .read_only = store->read_only};
     struct aw_store_identity *identity = &store->identity;
     enum aw_err               err;
 
@@ -135,15 +136,17 @@ aw_lmdb_keys_open(struct aw_lmdb *store, const struct aw_store_config *config, s
     return AW_OK;
 }
 
-/* The generation that the store saw last; 0: none. */
+/* The generation that the store saw last, 0: none; and whether it is a copy in which nothing was written yet. */
 static int
-read_generation(const struct aw_lmdb *store, uint32_t *ret_generation)
+read_generation(const struct aw_lmdb *store, uint32_t *ret_generation, bool *ret_is_copy)
 {
-    MDB_val  key = {sizeof(KEYS_TEXT) - 1, (void *)(uintptr_t)KEYS_TEXT};
-    MDB_val  value;
-    MDB_txn *txn;
-    uint32_t words[2];
-    int      rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
+    struct aw_copy_note note;
+    enum aw_err         err;
+    MDB_val             key = {sizeof(KEYS_TEXT) - 1, (void *)(uintptr_t)KEYS_TEXT};
+    MDB_val             value;
+    MDB_txn            *txn;
+    uint32_t            words[2];
+    int                 rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
 
     if (rc != MDB_SUCCESS)
         return rc;
@@ -156,6 +159,8 @@ read_generation(const struct aw_lmdb *store, uint32_t *ret_generation)
             rc = MDB_CORRUPTED;
         *ret_generation = words[0];
     }
+    err = aw_lmdb_get_note(txn, store->tree[AW_TREE_META], &note);
+    *ret_is_copy = err == AW_OK ? note.next_seq == store->next_seq : err != AW_E_NOT_FOUND;
     mdb_txn_abort(txn);
     return rc == MDB_NOTFOUND ? MDB_SUCCESS : rc;
 }
@@ -164,6 +169,7 @@ enum aw_err
 aw_lmdb_keys_begin(struct aw_lmdb *store, struct aw_why *why)
 {
     uint32_t generation = 0;
+    bool     is_copy;
     int      rc;
 
     store->is_generation_noted = !store->is_sealed;
@@ -172,10 +178,10 @@ aw_lmdb_keys_begin(struct aw_lmdb *store, struct aw_why *why)
     store->sealed = malloc(AW_JOURNAL_VALUE_BYTES_MAX + AW_SEALED_VALUE_BYTES);
     if (store->sealed == NULL)
         return aw_why(why, AW_E_MEMORY, "out of memory");
-    rc = read_generation(store, &generation);
+    rc = read_generation(store, &generation, &is_copy);
     if (rc != MDB_SUCCESS)
         return aw_lmdb_err(rc, why, "reading the generation of the keys");
-    return aw_keyring_begin(store->keyring, store->next_seq, generation, why);
+    return aw_keyring_begin(store->keyring, store->next_seq, generation, is_copy, why);
 }
 
 int

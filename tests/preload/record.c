@@ -3,7 +3,7 @@
  *
  *   ASWOLK_RECORD_FOLDER  the data folder, as an absolute path without links
  *   ASWOLK_RECORD         the log (preload/record.h), which is appended to: servers that follow each other share one
- * Left out: lock.mdb, LMDB's table of readers, which is shared memory and made anew by whoever opens the store alone; the lock,
+ * Left out: lock.mdb, LMDB's table of readers, which is shared memory and made anew by whoever opens the store alone; the locks,
  * whose bytes nobody reads back; the certificate that --dev makes. No start of the store reads them, and as nobody flushes the last
  * two, they would stay pending for ever.
  * Thread: any; one mutex around the log. A write is by system call: what we stand in for must not be found again.
@@ -97,7 +97,7 @@ note_text(struct record_head head, const char *text, size_t len)
 static bool
 is_left_out(const char *name)
 {
-    static const char *const names[] = {"lock", "lock.mdb", "dev-key.pem", "dev-cert.pem"};
+    static const char *const names[] = {"lock", ".keys.lock", "lock.mdb", "dev-key.pem", "dev-cert.pem"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(name, names[i]) == 0)

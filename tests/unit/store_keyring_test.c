@@ -89,7 +89,7 @@ must_begin(const struct place *place, uint64_t seq, uint32_t seen)
 {
     struct aw_keyring *ring = must_open(place, NULL);
 
-    assert_int_equal(aw_keyring_begin(ring, seq, seen, NULL), AW_OK);
+    assert_int_equal(aw_keyring_begin(ring, seq, seen, false, NULL), AW_OK);
     return ring;
 }
 
@@ -217,7 +217,12 @@ test_floor(void **state)
     assert_int_equal(aw_keyring_unseal_value(ring, 1, aw_slice_of(value, sizeof(value)), out, &opened), AW_OK);
     assert_int_equal(aw_keyring_erase(ring, NULL, 0, 101, 100, NULL), AW_OK);
     assert_int_equal(aw_keyring_unseal_value(ring, 1, aw_slice_of(value, sizeof(value)), out, &opened), AW_E_CORRUPT);
+    assert_int_equal(unseal_text(ring, 99, sealed[1]), AW_E_NOT_FOUND); /* its generation went, and its root with it */
     assert_int_equal(unseal_text(ring, 100, sealed[2]), AW_OK);
+    assert_int_equal(aw_keyring_erase(ring, NULL, 0, 101, 101, NULL), AW_OK);
+    assert_int_equal(unseal_text(ring, 100, sealed[2]), AW_E_NOT_FOUND); /* also of the one that goes on */
+    seal_text(ring, 101, sealed[2]);
+    assert_int_equal(unseal_text(ring, 101, sealed[2]), AW_OK);
     aw_keyring_close(&ring);
 }
 
@@ -247,6 +252,85 @@ test_restored(void **state)
     aw_keyring_close(&ring);
 }
 
+/* A backup is tried out with the same key file, then the store itself goes on: what it wrote behind the backup is erased all
+ * the same, and nothing of it is lost with what the tried one trimmed. */
+static void
+test_tried_out(void **state)
+{
+    const struct place *place = *state;
+    struct aw_keyring  *ring;
+    uint8_t             text[2][BODY_ROOM], value[TEXT_LEN + AW_SEALED_VALUE_BYTES], out[TEXT_LEN + AW_SEALED_VALUE_BYTES];
+    uint64_t            gone = 50;
+    struct aw_slice     opened;
+
+    must_create(place);
+    ring = must_begin(place, 1, 0);
+    seal_text(ring, 50, text[0]);
+    seal_text(ring, 59, text[1]);
+    assert_true(aw_keyring_seal_value(ring, 50, AW_SLICE(TEXT), value));
+    assert_int_equal(aw_keyring_erase(ring, NULL, 0, 55, 0, NULL), AW_OK);
+    aw_keyring_close(&ring);
+    ring = must_open(place, NULL);
+    assert_int_equal(aw_keyring_begin(ring, 40, 1, true, NULL), AW_OK);
+    assert_int_equal(aw_keyring_erased_through(ring), 39); /* what it journals as 40 is not carried out yet */
+    assert_int_equal(aw_keyring_erase(ring, NULL, 0, 48, 45, NULL), AW_OK);
+    assert_int_equal(aw_keyring_unseal_value(ring, 50, aw_slice_of(value, sizeof(value)), out, &opened), AW_OK);
+    aw_keyring_close(&ring);
+    ring = must_begin(place, 40, 1); /* a copy by other means, of which nobody knows that it is one */
+    aw_keyring_close(&ring);
+    ring = must_begin(place, 60, 1);
+    assert_int_equal(aw_keyring_erase(ring, &gone, 1, 61, 41, NULL), AW_OK);
+    assert_int_equal(unseal_text(ring, 50, text[0]), AW_E_NOT_FOUND);
+    assert_int_equal(unseal_text(ring, 59, text[1]), AW_OK);
+    assert_int_equal(aw_keyring_unseal_value(ring, 50, aw_slice_of(value, sizeof(value)), out, &opened), AW_OK);
+    aw_keyring_close(&ring);
+}
+
+/* One may change the file; others look. */
+static void
+test_locked(void **state)
+{
+    const struct place            *place = *state;
+    const struct aw_keyring_config config = {.path = place->path};
+    const struct aw_keyring_config look = {.path = place->path, .read_only = true};
+    struct aw_keyring             *ring, *other = NULL;
+    uint8_t                        text[BODY_ROOM];
+
+    must_create(place);
+    ring = must_begin(place, 1, 0);
+    seal_text(ring, 1, text);
+    assert_int_equal(aw_keyring_open(&other, &config, uuid, NULL), AW_E_IN_USE);
+    assert_null(other);
+    assert_int_equal(aw_keyring_create(&config, uuid, NULL), AW_E_IN_USE);
+    assert_int_equal(aw_keyring_open(&other, &look, uuid, NULL), AW_OK);
+    assert_int_equal(unseal_text(other, 1, text), AW_OK);
+    aw_keyring_close(&other);
+    aw_keyring_close(&ring);
+    ring = must_begin(place, 2, 1);
+    aw_keyring_close(&ring);
+}
+
+/* The file lies on another disk, and a link leads there. */
+static void
+test_linked(void **state)
+{
+    const struct place *place = *state;
+    struct place        real = *place;
+    struct aw_keyring  *ring;
+    struct stat         file;
+
+    (void)snprintf(real.path, sizeof(real.path), "%s/far.keys", place->scratch);
+    assert_int_equal(symlink(real.path, place->path), 0);
+    assert_int_equal(aw_keyring_create(&(struct aw_keyring_config){.path = place->path}, uuid, NULL), AW_E_CONFIG);
+    must_create(&real);
+    ring = must_begin(place, 1, 0);
+    aw_keyring_close(&ring);
+    assert_int_equal(lstat(place->path, &file), 0);
+    assert_true(S_ISLNK(file.st_mode));
+    ring = must_begin(&real, 2, 1); /* it has what was written through the link */
+    aw_keyring_close(&ring);
+}
+
 static void
 test_refused(void **state)
 {
@@ -268,7 +352,7 @@ test_refused(void **state)
     aw_keyring_close(&ring);
     assert_int_equal(aw_keyring_create(&config, other, &why), AW_E_IN_USE);
     ring = must_open(place, NULL);
-    assert_int_equal(aw_keyring_begin(ring, 1, 2, &why), AW_E_CONFIG); /* older than the store */
+    assert_int_equal(aw_keyring_begin(ring, 1, 2, false, &why), AW_E_CONFIG); /* older than the store */
     aw_keyring_close(&ring);
     len = read_file(place->path, bytes, sizeof(bytes));
     for (size_t i = 0; i < len; i += 3) {
@@ -302,7 +386,7 @@ test_secret(void **state)
     write_file(place->secret, secret, sizeof(secret));
     assert_int_equal(aw_keyring_create(&config, uuid, NULL), AW_OK);
     ring = must_open(place, place->secret);
-    assert_int_equal(aw_keyring_begin(ring, 1, 0, NULL), AW_OK);
+    assert_int_equal(aw_keyring_begin(ring, 1, 0, false, NULL), AW_OK);
     seal_text(ring, 1, sealed);
     one = aw_keyring_hash_key(ring, AW_SLICE("table"), &salt);
     two = aw_keyring_hash_key(ring, AW_SLICE("token"), &salt);
@@ -419,6 +503,9 @@ main(void)
         cmocka_unit_test_setup_teardown(test_erase, setup, teardown),
         cmocka_unit_test_setup_teardown(test_floor, setup, teardown),
         cmocka_unit_test_setup_teardown(test_restored, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tried_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_locked, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_linked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_secret, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ready_for_a_full_disk, setup, teardown),
