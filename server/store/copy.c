@@ -19,12 +19,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define PATH_BYTES  4096U
 #define PIECE_BYTES (UINT64_C(4) << 20)
 #define LOOK_EVERY  (UINT64_C(4) << 20) /* bytes copied between two looks at what the last snapshot holds */
+#define PART_TEXT   ".part"
 #define NOTE_TEXT   "copy"
 #define NOTE_BYTES  40U
 
@@ -39,6 +41,7 @@ struct aw_copy {
     char                   path[PATH_BYTES]; /* of the copy, with ".part" */
     char                   to[PATH_BYTES];
     bool                   is_made; /* the folder `path` is ours */
+    int                    lock_fd; /* of that folder; -1: none */
     MDB_env               *env;     /* of the copy */
     MDB_dbi                tree[AW_TREE_COUNT];
     struct aw_value_buffer buffer;
@@ -59,9 +62,11 @@ set_paths(struct aw_copy *copy, const char *to, struct aw_why *why)
 
     while (len > 1 && to[len - 1] == '/')
         len--;
-    needed = snprintf(copy->path, sizeof(copy->path), "%.*s.part", (int)len, to);
+    needed = snprintf(copy->path, sizeof(copy->path), "%.*s" PART_TEXT, (int)len, to);
     if (len == 0 || needed < 0 || (size_t)needed >= sizeof(copy->path))
         return aw_why(why, AW_E_IO, "%s: no name for a folder", to);
+    if (len >= sizeof(PART_TEXT) && memcmp(to + len - (sizeof(PART_TEXT) - 1), PART_TEXT, sizeof(PART_TEXT) - 1) == 0)
+        return aw_why(why, AW_E_IN_USE, "%s: so end the names of unfinished copies, which the next one takes away", to);
     (void)snprintf(copy->to, sizeof(copy->to), "%.*s", (int)len, to);
     return AW_OK;
 }
@@ -90,21 +95,67 @@ file_path(const struct aw_copy *copy, char path[PATH_BYTES + 16])
     (void)snprintf(path, PATH_BYTES + 16, "%s/data.mdb", copy->path);
 }
 
-/* What a copy that was killed has left is ours by its name and by having nothing else in it. */
+/* Whether the folder of this name is the one that is open. */
+static bool
+is_named(int fd, const char *path)
+{
+    struct stat open_one, named;
+
+    return fstat(fd, &open_one) == 0 && stat(path, &named) == 0 && open_one.st_dev == named.st_dev &&
+           open_one.st_ino == named.st_ino;
+}
+
+/* Who has the lock makes the copy, and takes away what is there. It goes with its process. */
+static enum aw_err
+lock_folder(const char *path, int *ret_fd, struct aw_why *why)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0 && errno == ENOENT)
+        return AW_E_NOT_FOUND;
+    if (fd < 0)
+        return aw_why_errno(why, AW_E_IN_USE, errno, "%s: is there, and is not what a copy leaves", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0 || !is_named(fd, path)) {
+        (void)close(fd); /* only opened */
+        return aw_why(why, AW_E_IN_USE, "%s: another copy is being made there", path);
+    }
+    *ret_fd = fd;
+    return AW_OK;
+}
+
+/* What a copy that was killed has left is ours by its name, by nobody's lock, and by having nothing else in it. */
+static enum aw_err
+remove_left(struct aw_copy *copy, struct aw_why *why)
+{
+    char        file[PATH_BYTES + 16];
+    int         fd = -1;
+    enum aw_err err = lock_folder(copy->path, &fd, why);
+
+    if (err != AW_OK)
+        return err == AW_E_NOT_FOUND ? AW_OK : err;
+    file_path(copy, file);
+    if (unlink(file) != 0 && errno != ENOENT)
+        err = aw_why_errno(why, AW_E_IO, errno, "%s", file);
+    else if (rmdir(copy->path) != 0)
+        err = aw_why_errno(why, AW_E_IN_USE, errno, "%s: is there, and is not what a copy leaves", copy->path);
+    (void)close(fd); /* only locked */
+    return err;
+}
+
 static enum aw_err
 make_folder(struct aw_copy *copy, struct aw_why *why)
 {
-    char file[PATH_BYTES + 16];
+    enum aw_err err = remove_left(copy, why);
 
-    file_path(copy, file);
-    if (unlink(file) != 0 && errno != ENOENT && errno != ENOTDIR)
-        return aw_why_errno(why, AW_E_IO, errno, "%s", file);
-    if (rmdir(copy->path) != 0 && errno != ENOENT)
-        return aw_why_errno(why, AW_E_IN_USE, errno, "%s: is there, and is not what a copy leaves", copy->path);
+    if (err != AW_OK)
+        return err;
     if (mkdir(copy->path, 0700) != 0)
-        return aw_why_errno(why, AW_E_IO, errno, "%s", copy->path);
-    copy->is_made = true;
-    return AW_OK;
+        return aw_why_errno(why, errno == EEXIST ? AW_E_IN_USE : AW_E_IO, errno, "%s", copy->path);
+    err = lock_folder(copy->path, &copy->lock_fd, why);
+    if (err == AW_E_NOT_FOUND)
+        err = aw_why(why, AW_E_IN_USE, "%s: was taken away", copy->path);
+    copy->is_made = err == AW_OK;
+    return err;
 }
 
 static enum aw_err
@@ -180,6 +231,7 @@ aw_copy_begin(struct aw_copy **ret_copy, struct aw_journal *from, const struct a
     if (copy == NULL)
         return aw_why(why, AW_E_MEMORY, "out of memory");
     copy->from = aw_lmdb_of(from);
+    copy->lock_fd = -1;
     copy->kind = config->kind;
     copy->now = config->now;
     copy->held_bytes_max = config->held_bytes_max;
@@ -565,6 +617,10 @@ enum aw_err
 aw_copy_finish(struct aw_copy *copy, struct aw_why *why)
 {
     AW_ASSERT(copy->phase == PHASE_DONE);
+    if (!is_named(copy->lock_fd, copy->path)) {
+        copy->is_made = false;
+        return aw_why(why, AW_E_IN_USE, "%s: was taken away, or is not the one that was checked", copy->path);
+    }
     /* Replaces an empty folder at most. */
     if (rename(copy->path, copy->to) != 0)
         return aw_why_errno(why, errno == ENOTEMPTY || errno == EEXIST ? AW_E_IN_USE : AW_E_IO, errno, "%s", copy->to);
@@ -588,6 +644,8 @@ aw_copy_free(struct aw_copy **copy)
         (void)unlink(file); /* what stays is taken away by the next copy that begins here */
         (void)rmdir(old->path);
     }
+    if (old->lock_fd >= 0)
+        (void)close(old->lock_fd); /* only locked */
     aw_value_buffer_fini(&old->buffer);
     free(old);
 }

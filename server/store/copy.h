@@ -8,9 +8,11 @@
  *
  *   begin -> step ... step (done) -> the caller looks at aw_copy_path -> finish
  * Until finish the copy lies in "TO.part" and is taken away again by free; a killed one is replaced by the next that begins there.
+ * The folder is locked meanwhile, so that two never make one.
  *
  * Who owns: the caller; the source is borrowed. Thread: one. Fails: AW_E_CORRUPT with the tree and value; AW_E_IO (also no room);
- * AW_E_IN_USE `to` is there and not an empty folder; AW_E_OVERLOADED the last snapshot held too much; AW_E_MEMORY.
+ * AW_E_IN_USE `to` is there and not an empty folder, or another copy of this name is being made; AW_E_OVERLOADED the last snapshot
+ * held too much; AW_E_MEMORY.
  */
 #ifndef AW_STORE_COPY_H
 #define AW_STORE_COPY_H

@@ -177,16 +177,21 @@ test_leaves_nothing(void **state)
     struct aw_table      *table = NULL;
     struct kit_writer     writer = {must_open(place->from, AW_STORE_SERVE, &table), 1, 1};
     struct aw_copy_config config = {.to = place->to, .kind = AW_COPY_RESTORE};
-    struct aw_copy       *copy = NULL;
+    struct aw_copy       *copy = NULL, *other = NULL;
     struct aw_copy_sum    sum = {0};
     struct aw_why         why = {""};
-    char                  part[320];
+    char                  part[320], file[340];
 
     (void)snprintf(part, sizeof(part), "%s.part", place->to);
     kit_append(&writer, 10);
     assert_int_equal(aw_copy_begin(&copy, writer.journal, &config, &why), AW_OK);
     assert_int_equal(aw_copy_step(copy, &sum, &why), AW_OK);
     assert_true(is_there(part));
+    /* Another can't make it meanwhile, nor take away what is there. */
+    assert_int_equal(aw_copy_begin(&other, writer.journal, &config, &why), AW_E_IN_USE);
+    assert_null(other);
+    (void)snprintf(file, sizeof(file), "%s/data.mdb", part);
+    assert_true(is_there(file));
     aw_copy_free(&copy);
     assert_false(is_there(part) || is_there(place->to));
     /* What is no backup can't be restored: seen at the end, and gone. */
@@ -208,12 +213,43 @@ test_leaves_nothing(void **state)
     aw_journal_close(&writer.journal);
 }
 
+/* The folder was moved away under a copy, and another one has its name: what was not checked is not given the name of what was. */
+static void
+test_exchanged(void **state)
+{
+    struct place         *place = *state;
+    struct aw_table      *table = NULL;
+    struct kit_writer     writer = {must_open(place->from, AW_STORE_SERVE, &table), 1, 1};
+    struct aw_copy_config config = {.to = place->to, .kind = AW_COPY_BACKUP};
+    struct aw_copy       *copy = NULL;
+    struct aw_copy_sum    sum = {0};
+    struct aw_why         why = {""};
+    char                  part[320], away[320];
+
+    (void)snprintf(part, sizeof(part), "%s.part", place->to);
+    (void)snprintf(away, sizeof(away), "%s.away", place->to);
+    kit_append(&writer, 10);
+    assert_int_equal(aw_copy_begin(&copy, writer.journal, &config, &why), AW_OK);
+    while (!sum.is_done)
+        assert_int_equal(aw_copy_step(copy, &sum, &why), AW_OK);
+    assert_int_equal(rename(part, away), 0);
+    assert_int_equal(mkdir(part, 0700), 0);
+    assert_int_equal(aw_copy_finish(copy, &why), AW_E_IN_USE);
+    aw_copy_free(&copy);
+    assert_true(is_there(part) && is_there(away) && !is_there(place->to));
+    /* What a finished copy is called is never what an unfinished one is. */
+    config.to = part;
+    assert_int_equal(aw_copy_begin(&copy, writer.journal, &config, &why), AW_E_IN_USE);
+    aw_journal_close(&writer.journal);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_beside_a_writer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_leaves_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_exchanged, setup, teardown),
     };
 
     return aw_hash_init() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
