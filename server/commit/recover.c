@@ -16,6 +16,8 @@ struct recovery {
     struct aw_arena                   arena;
     struct aw_recovery                out;
     struct aw_journal_anchor          anchor;
+    struct aw_checkpoint_mark         mark;
+    enum aw_err                       mark_err;
     uint64_t                          last_seq; /* of the whole journal, for the progress */
     aw_ms                             last_now;
 };
@@ -273,8 +275,8 @@ check_mark(const struct aw_journal_anchor *anchor, const struct aw_checkpoint_ma
 static enum aw_err
 load_checkpoint(struct recovery *recovery, struct aw_why *why)
 {
-    struct aw_checkpoint_mark mark;
-    enum aw_err               err = aw_table_read_mark(recovery->table, &mark);
+    const struct aw_checkpoint_mark *mark = &recovery->mark;
+    enum aw_err                      err = recovery->mark_err;
 
     if (err == AW_E_NOT_FOUND && recovery->anchor.index > 0)
         return aw_why(why, AW_E_CORRUPT, "the journal was trimmed up to batch %" PRIu64 ", but there is no checkpoint",
@@ -283,28 +285,30 @@ load_checkpoint(struct recovery *recovery, struct aw_why *why)
         return AW_OK;
     if (err != AW_OK)
         return aw_why(why, err, "the mark of the last checkpoint cannot be read");
-    err = check_mark(&recovery->anchor, &mark, why);
+    err = check_mark(&recovery->anchor, mark, why);
     if (err != AW_OK)
         return err;
-    if (mark.sm_version != AW_SM_VERSION)
+    if (mark->sm_version != AW_SM_VERSION)
         return aw_why(why, AW_E_VERSION, "the checkpoint was written by state machine version %u, this is version %u",
-                      mark.sm_version, AW_SM_VERSION);
+                      mark->sm_version, AW_SM_VERSION);
     tell(recovery, "checkpoint", 0);
     err = aw_table_read_chunks(recovery->table, load_chunk, recovery, why);
+    if (err == AW_E_AGAIN)
+        return err; /* nothing was loaded */
     if (err == AW_OK)
-        err = load_ids(recovery, mark.seq, why);
+        err = load_ids(recovery, mark->seq, why);
     if (err == AW_OK)
-        err = aw_state_load_finish(recovery->state, &mark, why);
+        err = aw_state_load_finish(recovery->state, mark, why);
     if (err != AW_OK) {
-        aw_why_prefix(why, "checkpoint at record %" PRIu64, mark.seq);
+        aw_why_prefix(why, "checkpoint at record %" PRIu64, mark->seq);
         return err;
     }
-    recovery->out.checkpoint_seq = mark.seq;
-    recovery->out.head = (struct aw_journal_head){.index = mark.index,
-                                                  .next_seq = mark.seq + 1,
+    recovery->out.checkpoint_seq = mark->seq;
+    recovery->out.head = (struct aw_journal_head){.index = mark->index,
+                                                  .next_seq = mark->seq + 1,
                                                   .epoch = aw_state_epoch(recovery->state),
                                                   .now = aw_state_now(recovery->state),
-                                                  .hash = mark.hash};
+                                                  .hash = mark->hash};
     return AW_OK;
 }
 
@@ -361,6 +365,45 @@ look_ahead(struct recovery *recovery, struct aw_why *why)
     return AW_OK;
 }
 
+/* Before the snapshot of the journal and behind its begin, so that it is that snapshot's mark. */
+static enum aw_err
+begin_snapshot(struct recovery *recovery, struct aw_why *why)
+{
+    struct aw_checkpoint_mark *mark = &recovery->mark;
+    uint64_t                   index;
+    enum aw_err                before = aw_table_read_mark(recovery->table, mark);
+    enum aw_err                err = aw_journal_read_begin(recovery->reader);
+
+    if (err != AW_OK)
+        return aw_why(why, err, "the store cannot be read");
+    index = mark->index;
+    recovery->mark_err = aw_table_read_mark(recovery->table, mark);
+    if (recovery->mark_err == before && mark->index == index)
+        return AW_OK;
+    aw_journal_read_end(recovery->reader);
+    return AW_E_AGAIN;
+}
+
+/* AW_E_AGAIN: a server that we read beside has written another checkpoint meanwhile. Nothing was loaded. */
+static enum aw_err
+recover_snapshot(struct recovery *recovery, bool to_the_end, struct aw_why *why)
+{
+    enum aw_err err = begin_snapshot(recovery, why);
+
+    if (err != AW_OK)
+        return err;
+    err = aw_check_anchor(recovery->reader, &recovery->anchor, why);
+    recovery->out.first_seq = recovery->anchor.next_seq;
+    if (err == AW_OK)
+        err = look_ahead(recovery, why);
+    if (err == AW_OK)
+        err = load_checkpoint(recovery, why);
+    if (err == AW_OK && to_the_end)
+        err = replay_rest(recovery, why);
+    aw_journal_read_end(recovery->reader);
+    return err;
+}
+
 static enum aw_err
 recover(struct aw_state *state, struct aw_journal *journal, struct aw_table *table, const struct aw_recover_progress *progress,
         bool to_the_end, struct aw_recovery *ret_recovery, struct aw_why *why)
@@ -376,20 +419,9 @@ recover(struct aw_state *state, struct aw_journal *journal, struct aw_table *tab
         goto done;
     }
     aw_arena_init(&recovery.arena, blocks);
-    err = aw_journal_read_begin(recovery.reader);
-    if (err != AW_OK) {
-        err = aw_why(why, err, "the store cannot be read");
-        goto done;
-    }
-    err = aw_check_anchor(recovery.reader, &recovery.anchor, why);
-    recovery.out.first_seq = recovery.anchor.next_seq;
-    if (err == AW_OK)
-        err = look_ahead(&recovery, why);
-    if (err == AW_OK)
-        err = load_checkpoint(&recovery, why);
-    if (err == AW_OK && to_the_end)
-        err = replay_rest(&recovery, why);
-    aw_journal_read_end(recovery.reader);
+    do {
+        err = recover_snapshot(&recovery, to_the_end, why);
+    } while (err == AW_E_AGAIN);
     aw_arena_reset(&recovery.arena);
     if (err == AW_OK)
         *ret_recovery = recovery.out;

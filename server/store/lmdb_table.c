@@ -60,27 +60,37 @@ aw_lmdb_mark_read(struct aw_slice bytes, struct aw_checkpoint_mark *ret_mark, ui
     return *ret_generation <= 1;
 }
 
+/* As one snapshot has it. AW_GENERATION_NONE when there is none. */
+static enum aw_err
+find_mark(struct aw_lmdb *store, MDB_txn *txn, struct aw_checkpoint_mark *ret_mark, uint32_t *ret_generation, struct aw_why *why)
+{
+    MDB_val key = {sizeof(AW_MARK_TEXT) - 1, (void *)(uintptr_t)AW_MARK_TEXT};
+    MDB_val value;
+    int     rc = mdb_get(txn, store->tree[AW_TREE_META], &key, &value);
+
+    if (rc == MDB_NOTFOUND) {
+        *ret_generation = AW_GENERATION_NONE;
+        return AW_OK;
+    }
+    if (rc != MDB_SUCCESS)
+        return aw_lmdb_err(rc, why, "reading the checkpoint mark");
+    if (!aw_lmdb_mark_read(aw_slice_of(value.mv_data, value.mv_size), ret_mark, ret_generation))
+        return aw_why(why, AW_E_CORRUPT, "the checkpoint mark fails its checks");
+    return AW_OK;
+}
+
 enum aw_err
 aw_lmdb_table_open(struct aw_lmdb *store, struct aw_why *why)
 {
     struct aw_lmdb_table *generations = &store->generations;
-    MDB_val               key = {sizeof(AW_MARK_TEXT) - 1, (void *)(uintptr_t)AW_MARK_TEXT};
-    MDB_val               value;
     MDB_txn              *txn;
-    enum aw_err           err = AW_OK;
+    enum aw_err           err;
     int                   rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
 
     if (rc != MDB_SUCCESS)
         return aw_lmdb_err(rc, why, "reading the checkpoint mark");
-    generations->current = AW_GENERATION_NONE;
     generations->growing = AW_GENERATION_NONE;
-    rc = mdb_get(txn, store->tree[AW_TREE_META], &key, &value);
-    if (rc == MDB_SUCCESS) {
-        if (!aw_lmdb_mark_read(aw_slice_of(value.mv_data, value.mv_size), &generations->mark, &generations->current))
-            err = aw_why(why, AW_E_CORRUPT, "the checkpoint mark fails its checks");
-    } else if (rc != MDB_NOTFOUND) {
-        err = aw_lmdb_err(rc, why, "reading the checkpoint mark");
-    }
+    err = find_mark(store, txn, &generations->mark, &generations->current, why);
     mdb_txn_abort(txn);
     return err;
 }
@@ -231,9 +241,15 @@ static enum aw_err
 lmdb_read_mark(struct aw_table *table, struct aw_checkpoint_mark *ret_mark)
 {
     struct aw_lmdb *store = aw_lmdb_of_table(table);
+    enum aw_err     err;
 
     if (aw_lmdb_is_broken(store))
         return AW_E_IO;
+    if (store->read_only) { /* a server beside us may have written another since we looked */
+        err = aw_lmdb_table_open(store, NULL);
+        if (err != AW_OK)
+            return err;
+    }
     if (store->generations.current == AW_GENERATION_NONE)
         return AW_E_NOT_FOUND;
     *ret_mark = store->generations.mark;
@@ -253,7 +269,7 @@ read_each(struct aw_lmdb *store, MDB_cursor *cursor, enum aw_err (*each)(void *,
 
     while (err == AW_OK) {
         struct aw_chunk chunk;
-        struct aw_slice stored;
+        struct aw_slice stored = {NULL, 0};
         uint32_t        count;
 
         rc = aw_value_find_next(cursor, id, &id);
@@ -280,6 +296,22 @@ read_each(struct aw_lmdb *store, MDB_cursor *cursor, enum aw_err (*each)(void *,
     return err;
 }
 
+/* The chunks are read under the snapshot of `txn`, so its mark must be the one that the caller was told. */
+static enum aw_err
+check_same_mark(struct aw_lmdb *store, MDB_txn *txn, struct aw_why *why)
+{
+    const struct aw_checkpoint_mark *told = &store->generations.mark;
+    struct aw_checkpoint_mark        mark = {.index = 0};
+    uint32_t                         generation = AW_GENERATION_NONE;
+    enum aw_err                      err = find_mark(store, txn, &mark, &generation, why);
+
+    if (err != AW_OK)
+        return err;
+    if (generation != store->generations.current || mark.index != told->index || mark.seq != told->seq)
+        return aw_why(why, AW_E_AGAIN, "the checkpoint was replaced meanwhile");
+    return AW_OK;
+}
+
 static enum aw_err
 lmdb_read_chunks(struct aw_table *table, enum aw_err (*each)(void *, const struct aw_chunk *), void *user, struct aw_why *why)
 {
@@ -296,13 +328,17 @@ lmdb_read_chunks(struct aw_table *table, enum aw_err (*each)(void *, const struc
     rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
     if (rc != MDB_SUCCESS)
         return aw_lmdb_err(rc, why, "reading the checkpoint");
+    err = store->read_only ? check_same_mark(store, txn, why) : AW_OK;
+    if (err != AW_OK)
+        goto done;
     rc = mdb_cursor_open(txn, store->tree[tree_of(store->generations.current)], &cursor);
     if (rc != MDB_SUCCESS) {
-        mdb_txn_abort(txn);
-        return aw_lmdb_err(rc, why, "reading the checkpoint");
+        err = aw_lmdb_err(rc, why, "reading the checkpoint");
+        goto done;
     }
     err = read_each(store, cursor, each, user, why);
     mdb_cursor_close(cursor);
+done:
     mdb_txn_abort(txn);
     return err;
 }

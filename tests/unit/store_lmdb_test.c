@@ -350,6 +350,100 @@ test_reader_process(void **state)
     aw_journal_close(&writer.journal);
 }
 
+static void
+put_checkpoint(struct aw_journal *journal, struct aw_table *table, uint64_t round, uint32_t chunks)
+{
+    struct aw_checkpoint_mark mark = kit_mark(round, chunks);
+
+    kit_drop_all(journal, table, 1000);
+    for (uint32_t i = 0; i < chunks; i++)
+        assert_int_equal(kit_put_chunk(table, round, 0, i), AW_OUTCOME_OK);
+    assert_int_equal(aw_table_mark(table, &mark), AW_OUTCOME_OK);
+    assert_int_equal(kit_flush(journal, AW_OUTCOME_OK), 0);
+    kit_drop_all(journal, table, 1000);
+}
+
+static enum aw_err
+count_chunk(void *user, const struct aw_chunk *chunk)
+{
+    (void)chunk;
+    (*(uint32_t *)user)++;
+    return AW_OK;
+}
+
+/* Waits for the writer on the other end. */
+static void
+take_turn(const int to[2], const int from[2])
+{
+    char byte;
+
+    if (write(to[1], "g", 1) != 1 || read(from[0], &byte, 1) != 1)
+        _exit(9);
+}
+
+/* A tool's open table while the server replaces the checkpoint: nothing of two checkpoints together, and then the new one. Exit
+ * code: which step was wrong. */
+static void
+read_beside(const char *folder, const int to[2], const int from[2])
+{
+    struct aw_journal        *journal;
+    struct aw_table          *table;
+    struct aw_checkpoint_mark mark;
+    struct aw_why             why = {""};
+    uint32_t                  seen;
+
+    take_turn(to, from); /* there is a first one */
+    if (try_open(&journal, &table, folder, AW_STORE_READ, &why) != AW_OK)
+        _exit(1);
+    for (uint64_t round = 1; round <= 3; round++) { /* both trees, and the first once more */
+        if (aw_table_read_mark(table, &mark) != AW_OK || mark.index != round)
+            _exit(2);
+        take_turn(to, from);
+        seen = 0;
+        if (aw_table_read_chunks(table, count_chunk, &seen, &why) != AW_E_AGAIN || seen != 0)
+            _exit(3);
+        if (aw_table_read_mark(table, &mark) != AW_OK || mark.index != round + 1)
+            _exit(4);
+        if (aw_table_read_chunks(table, count_chunk, &seen, &why) != AW_OK || seen != mark.chunks)
+            _exit(5);
+    }
+    aw_journal_close(&journal);
+    _exit(0);
+}
+
+static void
+test_checkpoint_replaced(void **state)
+{
+    struct place      *place = *state;
+    struct aw_journal *journal = NULL;
+    struct aw_table   *table = NULL;
+    struct aw_why      why = {""};
+    int                go[2], done[2], status;
+    char               byte;
+    pid_t              pid;
+
+    assert_int_equal(pipe(go), 0);
+    assert_int_equal(pipe(done), 0);
+    pid = fork(); /* before the environment is opened: LMDB's do not survive a fork */
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        (void)close(go[0]);
+        (void)close(done[1]);
+        read_beside(place->folder, go, done);
+    }
+    (void)close(go[1]);
+    (void)close(done[0]);
+    assert_int_equal(try_open(&journal, &table, place->folder, AW_STORE_SERVE, &why), AW_OK);
+    for (uint64_t round = 1; read(go[0], &byte, 1) == 1; round++) {
+        put_checkpoint(journal, table, round, (uint32_t)(3 * round));
+        assert_int_equal(write(done[1], "d", 1), 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    aw_journal_close(&journal);
+}
+
 struct reading {
     struct aw_journal *journal;
     _Atomic uint64_t   acknowledged;
@@ -618,21 +712,14 @@ main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     static const struct CMUnitTest tests[] = {
-        TEST(test_in_use),
-        TEST(test_newer_format),
-        TEST(test_damaged_identity),
-        TEST(test_not_a_store),
-        TEST(test_truncated),
-        TEST(test_wrong_settings),
-        TEST(test_bad_folders),
-        TEST(test_half_created),
-        TEST(test_reader_process),
-        TEST(test_reader_threads),
-        TEST(test_no_room_for_the_reserve),
-        TEST(test_limit_is_kept),
-        TEST(test_held_pages),
-        TEST(test_limit_reloaded),
-        TEST(test_damaged_value),
+        TEST(test_in_use),           TEST(test_newer_format),
+        TEST(test_damaged_identity), TEST(test_not_a_store),
+        TEST(test_truncated),        TEST(test_wrong_settings),
+        TEST(test_bad_folders),      TEST(test_half_created),
+        TEST(test_reader_process),   TEST(test_checkpoint_replaced),
+        TEST(test_reader_threads),   TEST(test_no_room_for_the_reserve),
+        TEST(test_limit_is_kept),    TEST(test_held_pages),
+        TEST(test_limit_reloaded),   TEST(test_damaged_value),
     };
 #undef TEST
 
