@@ -56,8 +56,8 @@ AW_MUST_USE enum aw_outcome aw_table_drop_step(struct aw_table *table, uint32_t 
 /* AW_E_NOT_FOUND: no checkpoint yet; AW_E_CORRUPT, AW_E_IO. */
 AW_MUST_USE enum aw_err aw_table_read_mark(struct aw_table *table, struct aw_checkpoint_mark *ret_mark);
 /* Every chunk of the generation whose mark was read last, in key order; stops at the first error of `each` and returns it.
- * AW_E_CORRUPT when their number is not the mark's. AW_E_AGAIN, only beside the process that writes: it has put another in its place
- * since; nothing was given, the mark is to be read again. */
+ * AW_E_CORRUPT when their number is not the mark's. AW_E_AGAIN, only beside the process that writes: it has put another in its
+ * place since; nothing was given, the mark is to be read again. */
 AW_MUST_USE enum aw_err aw_table_read_chunks(struct aw_table *table,
                                              enum aw_err (*each)(void *user, const struct aw_chunk *chunk), void *user,
                                              struct aw_why *why);

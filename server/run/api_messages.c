@@ -100,7 +100,7 @@ aw_api_booking_hash(const struct aw_hash_key *key, struct aw_slice code)
 
     AW_ASSERT(code.len <= sizeof(upper));
     for (size_t i = 0; i < code.len; i++)
-        upper[i] = code.ptr[i] >= 'a' && code.ptr[i] <= 'z' ? (char)(code.ptr[i] - 'a' + 'A') : code.ptr[i];
+        upper[i] = (char)(code.ptr[i] >= 'a' && code.ptr[i] <= 'z' ? code.ptr[i] - 'a' + 'A' : code.ptr[i]);
     hash = hash_parts(key, 'k', (struct aw_slice[]){aw_slice_of(upper, code.len)}, 1).low;
     return hash == 0 ? 1 : hash;
 }
