@@ -80,7 +80,7 @@ class Real(Server):
         with open(self.path(name + ".secret"), "w", encoding="ascii") as file:
             file.write(self.given[name] + "\n")
         env = dict(os.environ, ASWOLK_TOKEN_FILE=file.name, **(env or {}))
-        env["ASWOLK_SERVER"] = "https://localhost:%d" % self.tls_address[1]
+        env["ASWOLK_SERVER"] = "https://127.0.0.1:%d" % self.tls_address[1]
         env.pop("ASWOLK_AGENT", None)
         command = [program("aswolk"), *args, "--cacert", self.path("root.pem")]
         done = subprocess.run(command, env=env, capture_output=True, timeout=60)
