@@ -75,6 +75,47 @@ flush_folder(const char *path, struct aw_why *why)
     return ok ? AW_OK : AW_E_IO;
 }
 
+/* What is to become of a new file that root makes: the group of its folder, unless that is root's own, may read it. So a service reads
+ * what only root writes, as /etc/aswolk is made for. */
+static void
+group_of_folder(const char *path, struct stat *about)
+{
+    struct stat folder;
+    int         fd = geteuid() == 0 ? open_folder(path) : -1;
+
+    if (fd < 0)
+        return;
+    if (fstat(fd, &folder) == 0 && folder.st_gid != 0) {
+        about->st_gid = folder.st_gid;
+        about->st_mode |= S_IRGRP;
+    }
+    (void)close(fd); /* was only looked at */
+}
+
+/* Who could read the file that is replaced can read the one in its place. */
+static enum aw_err
+keep_readers(int fd, const char *path, struct aw_why *why)
+{
+    struct stat about, old;
+
+    if (fstat(fd, &about) != 0)
+        return aw_why_errno(why, AW_E_IO, errno, "can't be looked at");
+    if (stat(path, &old) == 0) {
+        about.st_uid = old.st_uid;
+        about.st_gid = old.st_gid;
+        about.st_mode |= old.st_mode & (S_IRGRP | S_IROTH);
+    } else if (errno == ENOENT) {
+        group_of_folder(path, &about);
+    } else {
+        return aw_why_errno(why, AW_E_IO, errno, "can't be looked at");
+    }
+    if (fchown(fd, about.st_uid, about.st_gid) != 0)
+        return aw_why_errno(why, AW_E_IO, errno, "can't be given to its owner again");
+    if (fchmod(fd, about.st_mode & (mode_t)~S_IFMT) != 0)
+        return aw_why_errno(why, AW_E_IO, errno, "can't be made readable");
+    return AW_OK;
+}
+
 static enum aw_err
 replace(const char *path, struct aw_slice bytes, struct aw_why *why)
 {
@@ -88,7 +129,9 @@ replace(const char *path, struct aw_slice bytes, struct aw_why *why)
     fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
     if (fd < 0)
         return aw_why_errno(why, AW_E_IO, errno, "%s can't be made", beside);
-    err = write_whole(fd, bytes.ptr, bytes.len, why);
+    err = keep_readers(fd, path, why);
+    if (err == AW_OK)
+        err = write_whole(fd, bytes.ptr, bytes.len, why);
     if (close(fd) != 0 && err == AW_OK)
         err = aw_why_errno(why, AW_E_IO, errno, "can't be closed");
     if (err == AW_OK && rename(beside, path) != 0)

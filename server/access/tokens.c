@@ -158,7 +158,7 @@ check_file(int fd, size_t *ret_bytes, struct aw_why *why)
     if (!S_ISREG(about.st_mode))
         return aw_why(why, AW_E_CONFIG, "is no file");
     if ((about.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-        return aw_why(why, AW_E_CONFIG, "may be written by others than its owner; chmod 600 it");
+        return aw_why(why, AW_E_CONFIG, "may be written by others than its owner; chmod 640 it");
     if (about.st_size > (off_t)AW_TOKENS_FILE_BYTES_MAX)
         return aw_why(why, AW_E_CONFIG, "has more than %u bytes", AW_TOKENS_FILE_BYTES_MAX);
     *ret_bytes = (size_t)about.st_size;

@@ -96,7 +96,9 @@ AW_MUST_USE bool aw_token_hash_certificate(struct aw_slice name, struct aw_sha25
 void aw_token_id(const struct aw_token *token, char ret_id[AW_TOKEN_ID_CHARS + 1]);
 /* Keeps others who ask for it from changing the file beside us, until the descriptor is closed; waits for them. AW_E_IO. */
 AW_MUST_USE enum aw_err aw_tokens_lock(const char *path, int *ret_fd, struct aw_why *why);
-/* Replaces the file, 0600, by these tokens; when it returns AW_OK they are on disk. */
+/* Replaces the file by these tokens; when it returns AW_OK they are on disk. Owner, group and who may read it stay; a new one is
+ * 0600, or 0640 when root makes it in a folder that has another group than root's. AW_E_IO also when it can't be given back to its
+ * owner. */
 AW_MUST_USE enum aw_err aw_tokens_save(const char *path, const struct aw_token *const *tokens, uint32_t count,
                                        struct aw_why *why);
 

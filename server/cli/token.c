@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MS_PER_DAY (UINT64_C(24) * 3600 * AW_MS_PER_S)
@@ -289,6 +290,17 @@ tell_secret(const struct aw_cli *cli, const char *secret)
     return ok;
 }
 
+/* The server runs as another user than root, who most often makes the file. */
+static void
+tell_added(const struct aw_cli *cli, const struct aw_token *token, const char *path)
+{
+    struct stat about;
+
+    (void)fprintf(stderr, "%s: in %s; the server knows it after SIGHUP\n", aw_token_role_name(token->role), path);
+    if (stat(path, &about) == 0 && about.st_uid == 0 && (about.st_mode & (S_IRGRP | S_IROTH)) == 0)
+        aw_cli_error(cli, "only root may read %s: if the server runs as aswolk, chgrp aswolk and chmod 640 it once", path);
+}
+
 /* The secret first: one that nobody has seen would be of no use in the file. */
 static int
 add_to_book(struct aw_cli *cli, const struct aw_token *token, const char *secret)
@@ -312,7 +324,7 @@ add_to_book(struct aw_cli *cli, const struct aw_token *token, const char *secret
         code = save_book(&book, cli);
     }
     if (code == AW_CLI_OK)
-        (void)fprintf(stderr, "%s: in %s; the server knows it after SIGHUP\n", aw_token_role_name(token->role), book.path);
+        tell_added(cli, token, book.path);
     else if (secret[0] != '\0')
         (void)fprintf(stderr, "The secret is of no use: it was not put into the file.\n");
     close_book(&book);

@@ -50,7 +50,9 @@ class Inheriting(Server):
 
     def spawn(self):
         inner = [program("aswolkd"), "--dev", "--data", self.folder, "--listen", self.listen, "--tls-listen", self.tls_listen]
-        inner += ["--io-threads", "2"] + self.args
+        return self.spawn_handed(inner + ["--io-threads", "2"] + self.args)
+
+    def spawn_handed(self, inner, **how):
         # The shell's number stays that of what it becomes.
         script = 'LISTEN_PID=%s LISTEN_FDS=%s LISTEN_FDNAMES=%s exec "$@"' % (self.pid or "$$", self.count, self.names)
         sockets = self.sockets
@@ -63,7 +65,7 @@ class Inheriting(Server):
                 os.set_inheritable(FIRST_FD + i, True)
                 os.close(fd)
 
-        return self.spawn_command(["/bin/sh", "-c", script, "sh"] + inner, preexec_fn=place, close_fds=False)
+        return self.spawn_command(["/bin/sh", "-c", script, "sh"] + inner, preexec_fn=place, close_fds=False, **how)
 
 
 def listener():

@@ -34,6 +34,13 @@ def certificate(t, by, name, alt, use):
             "-extfile", name + ".ext", "-out", name + ".pem")
 
 
+def tls_by(authority_path):
+    """What a client believes: certificates of that authority."""
+    context = ssl.create_default_context(cafile=authority_path)
+    context.set_alpn_protocols(["h2"])
+    return context
+
+
 class Real(Server):
     """Without --dev: TLS alone. `given`: secrets by name."""
 
@@ -62,8 +69,7 @@ class Real(Server):
         return self.given[name]
 
     def context(self, client=None):
-        context = ssl.create_default_context(cafile=self.path("root.pem"))
-        context.set_alpn_protocols(["h2"])
+        context = tls_by(self.path("root.pem"))
         if client:
             context.load_cert_chain(self.path(client + ".pem"), self.path(client + ".key"))
         return context
