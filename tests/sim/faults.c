@@ -1,6 +1,8 @@
 /* faults.c - see faults.h. */
 #include "sim/faults.h"
 
+#include "model/command.h"
+
 #include <stdio.h>
 
 static const char *const place_names[AW_FAULT_PLACES] = {"submit", "flush", "poll",   "put",    "mark", "abandon",
@@ -21,6 +23,17 @@ static const char *const event_names[SIM_EVENTS] = {"killed between two steps",
                                                     "mapping fails",
                                                     "store full",
                                                     "table full"};
+static const char *const amid_names[SIM_AMIDS] = {"an incident is being answered", "a reply is sent and not told",
+                                                  "a reply waits for a colleague", "another lane helps", "a ticket is put off"};
+/* Those that somebody asks for: what the server does by itself has no answer that could be lost. */
+static const enum aw_command_kind asked[] = {
+    AW_COMMAND_MESSAGE,        AW_COMMAND_WITHDRAW, AW_COMMAND_OPT_OUT,     AW_COMMAND_LEASE,        AW_COMMAND_EXTEND,
+    AW_COMMAND_COMPLETE,       AW_COMMAND_RELEASE,  AW_COMMAND_DECLINE,     AW_COMMAND_TRANSFER,     AW_COMMAND_DEFER,
+    AW_COMMAND_NOTE,           AW_COMMAND_HOLD,     AW_COMMAND_UNHOLD,      AW_COMMAND_CANCEL,       AW_COMMAND_PLACE,
+    AW_COMMAND_UNFOLD,         AW_COMMAND_REPLY,    AW_COMMAND_REPLY_LEASE, AW_COMMAND_REPLY_STATUS, AW_COMMAND_REDRIVE,
+    AW_COMMAND_APPROVE,        AW_COMMAND_LANE,     AW_COMMAND_AGENT,       AW_COMMAND_CHANNEL,      AW_COMMAND_TEMPLATE,
+    AW_COMMAND_FLIGHT,         AW_COMMAND_AIRPORT,  AW_COMMAND_UNDO,        AW_COMMAND_INCIDENT,     AW_COMMAND_INCIDENT_LINK,
+    AW_COMMAND_INCIDENT_ANSWER};
 
 /* What an operation can meet, 1 << kind each. */
 static unsigned
@@ -82,7 +95,7 @@ sim_faults_init(struct sim_faults *faults, struct random *random, uint64_t *reac
 static uint64_t *
 reached(struct sim_faults *faults, unsigned number)
 {
-    return &faults->reached[(faults->is_running ? SIM_POINTS / SIM_WHENS : 0) + number];
+    return &faults->reached[(faults->is_running ? SIM_FAULTS / SIM_WHENS : 0) + number];
 }
 
 unsigned
@@ -111,6 +124,29 @@ sim_faults_count(struct sim_faults *faults, enum sim_event event)
     (*reached(faults, AW_FAULT_PLACES * SIM_KINDS + event))++;
 }
 
+void
+sim_faults_count_command(struct sim_faults *faults, unsigned kind)
+{
+    AW_ASSERT(kind < SIM_COMMANDS);
+    faults->reached[SIM_FAULTS + kind]++;
+}
+
+void
+sim_faults_count_amid(struct sim_faults *faults, enum sim_amid amid)
+{
+    faults->reached[SIM_FAULTS + SIM_COMMANDS + amid]++;
+}
+
+static bool
+is_asked(unsigned kind)
+{
+    for (size_t i = 0; i < AW_ARRAY_LEN(asked); i++) {
+        if (asked[i] == kind)
+            return true;
+    }
+    return false;
+}
+
 /* Which of them a start can meet. */
 static bool
 is_event_at_start(enum sim_event event)
@@ -121,10 +157,18 @@ is_event_at_start(enum sim_event event)
 bool
 sim_point_name(unsigned point, char *text)
 {
-    bool     is_running = point >= SIM_POINTS / SIM_WHENS;
-    unsigned number = point % (SIM_POINTS / SIM_WHENS);
+    bool     is_running = point >= SIM_FAULTS / SIM_WHENS;
+    unsigned number = point % (SIM_FAULTS / SIM_WHENS);
     unsigned at = number / SIM_KINDS, kind = number % SIM_KINDS, event = number - AW_FAULT_PLACES * SIM_KINDS;
 
+    if (point >= SIM_FAULTS + SIM_COMMANDS) {
+        (void)snprintf(text, 64, "crash while %s", amid_names[point - SIM_FAULTS - SIM_COMMANDS]);
+        return true;
+    }
+    if (point >= SIM_FAULTS) {
+        (void)snprintf(text, 64, "crash amid %s", aw_command_name(point - SIM_FAULTS));
+        return is_asked(point - SIM_FAULTS);
+    }
     if (number >= AW_FAULT_PLACES * SIM_KINDS) {
         if (!is_running && !is_event_at_start(event))
             return false;

@@ -1,7 +1,8 @@
 /* faults.h - what goes wrong in a history, drawn from its seed, and how often each of that was reached, by name.
  *
- * A fault point is a place, what happens there, and whether the server was starting or running. Each history draws how often each
- * goes wrong, so that some histories know hardly any trouble and others little else. Thread: one. Owns nothing.
+ * A fault point is a place, what happens there, and whether the server was starting or running; a crash is one also by what was
+ * under way. Each history draws how often each goes wrong, so that some histories know hardly any trouble and others little else.
+ * Thread: one. Owns nothing.
  */
 #ifndef AW_TESTS_SIM_FAULTS_H
 #define AW_TESTS_SIM_FAULTS_H
@@ -34,8 +35,20 @@ enum sim_event {
 /* What may happen at an operation of the engine: enum aw_fault, and the machine that stops just then. */
 enum { SIM_POWER = AW_FAULT_KINDS, SIM_POWER_KEPT, SIM_KINDS };
 
-#define SIM_WHENS  2U /* starting, running */
-#define SIM_POINTS (SIM_WHENS * (AW_FAULT_PLACES * SIM_KINDS + SIM_EVENTS))
+/* What is under way when the server is gone, beside commands that nobody was answered yet. */
+enum sim_amid {
+    SIM_AMID_ANSWER,   /* some tickets of an incident are answered, some are not */
+    SIM_AMID_SEND,     /* the provider has a reply, and the server was not told */
+    SIM_AMID_APPROVAL, /* a reply waits for a colleague */
+    SIM_AMID_HELP,     /* a ticket waits in a lane that helps */
+    SIM_AMID_WORD,     /* a ticket is put off */
+    SIM_AMIDS
+};
+
+#define SIM_WHENS    2U /* starting, running */
+#define SIM_FAULTS   (SIM_WHENS * (AW_FAULT_PLACES * SIM_KINDS + SIM_EVENTS))
+#define SIM_COMMANDS 64U /* numbers of commands */
+#define SIM_POINTS   (SIM_FAULTS + SIM_COMMANDS + SIM_AMIDS)
 
 struct sim_faults {
     struct random *random;                             /* borrows */
@@ -52,6 +65,10 @@ unsigned sim_faults_draw(struct sim_faults *faults, enum aw_fault_at at);
 /* Whether this happens now. Counted only by sim_faults_count, when it took effect. */
 bool sim_faults_says(struct sim_faults *faults, enum sim_event event);
 void sim_faults_count(struct sim_faults *faults, enum sim_event event);
+
+/* A crash came while this command was under way, or while things were so. */
+void sim_faults_count_command(struct sim_faults *faults, unsigned kind);
+void sim_faults_count_amid(struct sim_faults *faults, enum sim_amid amid);
 
 /* False: there is no such point. `text` has 64 bytes. */
 bool sim_point_name(unsigned point, char *text);

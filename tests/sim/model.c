@@ -1,5 +1,5 @@
 /* model.c - see model.h. */
-#include "sim/model.h"
+#include "sim/model_parts.h"
 
 #include "commit/lanes.h"
 
@@ -9,16 +9,12 @@
 
 const char *const model_agents[MODEL_AGENTS] = {"ann", "ben", "cid", "dot"};
 
-#define REQUIRE(fact, ...)                                                                                                       \
-    do {                                                                                                                         \
-        if (!(fact))                                                                                                             \
-            sim_broken(__VA_ARGS__);                                                                                             \
-    } while (0)
-#define NUM(value) ((unsigned long long)(value))
-
 bool
-model_init(struct model *model, struct aw_journal *journal, const struct aw_core_settings *settings)
+model_init(struct model *model, struct aw_journal *journal, const struct aw_core_settings *settings,
+           const struct aw_state_limits *limits)
 {
+    struct aw_why why;
+
     memset(model, 0, offsetof(struct model, records));
     memset(model->lanes, 0, sizeof(model->lanes));
     model->has_second_lane = false;
@@ -26,8 +22,9 @@ model_init(struct model *model, struct aw_journal *journal, const struct aw_core
     model->settings = *settings;
     model->reader = aw_journal_reader_new(journal);
     model->blocks = aw_blocks_new(16384, 65536);
-    if (model->reader == NULL || model->blocks == NULL)
+    if (model->reader == NULL || model->blocks == NULL || aw_state_new(&model->shadow, limits, 0, &why) != AW_OK)
         return false;
+    model->shadow_head.next_seq = 1;
     aw_arena_init(&model->arena, model->blocks);
     return true;
 }
@@ -35,6 +32,7 @@ model_init(struct model *model, struct aw_journal *journal, const struct aw_core
 void
 model_fini(struct model *model)
 {
+    aw_state_free(&model->shadow);
     aw_journal_reader_free(&model->reader);
     if (model->blocks != NULL)
         aw_arena_reset(&model->arena);
@@ -63,30 +61,24 @@ model_in_slot(struct model *model, uint32_t slot)
     return NULL;
 }
 
-struct model_reply *
-model_find_reply(struct model *model, uint64_t seq)
+struct model_message *
+model_find_message(struct model *model, uint64_t seq)
 {
-    for (uint32_t i = 0; i < model->reply_count; i++) {
-        if (model->replies[i].seq == seq)
-            return &model->replies[i];
+    for (uint32_t i = model->message_count; i-- > 0;) {
+        if (model->messages[i].seq == seq)
+            return &model->messages[i];
     }
     return NULL;
 }
 
-static uint32_t
-agent_of(struct aw_slice name)
+uint32_t
+model_agent_of(struct aw_slice name)
 {
     for (uint32_t i = 0; i < MODEL_AGENTS; i++) {
         if (aw_slice_eq(name, aw_slice_str(model_agents[i])))
             return i;
     }
     return MODEL_NOBODY;
-}
-
-static bool
-is_open(const struct model_ticket *ticket)
-{
-    return ticket->state != AW_TICKET_CLOSED;
 }
 
 static void
@@ -100,58 +92,104 @@ touch(struct model *model, struct model_ticket *ticket)
 
 /* --- messages ----------------------------------------------------------------------------------------------------------------- */
 
-/* Five minutes before a departure it can no longer be made: who could still have been helped when he wrote is stranded then. */
-static enum aw_class
-class_at(const struct model_ticket *ticket, aw_ms now)
+enum aw_class
+model_class_at(const struct model *model, const struct model_ticket *ticket)
 {
-    const uint64_t handling = UINT64_C(300000), near = UINT64_C(6) * 3600000;
-    enum aw_class  said = ticket->said;
-    aw_ms          departs_at = ticket->departs_at;
+    const struct rule_flight flight = {.departs_at = ticket->departs_at, .said_at = ticket->departs_said_at};
+    aw_ms                    departs_at;
 
-    if (said == AW_CLASS_CARE || departs_at == 0 || departs_at > now + near)
-        return said;
-    if (departs_at >= now + handling)
-        return AW_CLASS_IMMINENT;
-    return departs_at >= ticket->departs_said_at + handling && said > AW_CLASS_DISRUPTED ? AW_CLASS_DISRUPTED : said;
+    return rule_class(ticket->said, &flight, model->now, &departs_at);
 }
 
-/* The ticket that this customer's next message belongs to; NULL: a new one. */
+/* What its messages say together. */
+static void
+retell(const struct model *model, struct model_ticket *ticket)
+{
+    ticket->said = AW_CLASS_OTHER;
+    ticket->departs_at = 0;
+    ticket->messages = 0;
+    ticket->withdrawn = 0;
+    for (uint32_t i = 0; i < model->message_count; i++) {
+        const struct model_message *message = &model->messages[i];
+        const struct model_source  *source = &model->sources[message->source];
+
+        if (message->ticket != ticket->id.seq)
+            continue;
+        if (source->class_ < ticket->said)
+            ticket->said = source->class_;
+        if (source->departs_at != 0 && ticket->departs_at == 0) {
+            ticket->departs_at = source->departs_at;
+            ticket->departs_said_at = message->at;
+        }
+        ticket->message_seq = message->seq;
+        ticket->messages++;
+        ticket->withdrawn += message->is_withdrawn;
+        ticket->is_listening = source->is_talk;
+    }
+}
+
+/* The ticket that this customer's next message belongs to; NULL: a new one. Of those that closed in one moment, the one about which
+ * there is a later record. */
 static struct model_ticket *
-home_of(struct model *model, uint32_t customer, aw_ms now)
+home_of(struct model *model, uint32_t customer)
 {
     struct model_ticket *last = NULL;
 
     for (uint32_t i = 0; i < model->ticket_count; i++) {
         struct model_ticket *ticket = &model->tickets[i];
 
-        if (ticket->customer != customer)
+        if (ticket->customer != customer || !ticket->is_known)
             continue;
-        if (is_open(ticket))
+        if (model_is_open(ticket))
             return ticket;
-        if (now - ticket->closed_at < model->settings.reopen_ms && (last == NULL || ticket->closed_at >= last->closed_at))
+        if (model->now - ticket->closed_at < model->settings.reopen_ms &&
+            (last == NULL || ticket->closed_at > last->closed_at ||
+             (ticket->closed_at == last->closed_at && ticket->last_seq > last->last_seq)))
             last = ticket;
     }
     return last;
 }
 
+/* His next message comes to this one, and to none that was closed before. */
+static void
+make_known(struct model *model, struct model_ticket *ticket)
+{
+    for (uint32_t i = 0; i < model->ticket_count; i++) {
+        struct model_ticket *other = &model->tickets[i];
+
+        if (other != ticket && other->customer == ticket->customer && !model_is_open(other))
+            other->is_known = false;
+    }
+    ticket->is_known = true;
+}
+
+/* In which lane somebody is who writes this. */
+static uint32_t
+lane_of(const struct model *model, const struct model_source *source)
+{
+    if (source->is_talk)
+        return 1;
+    return source->customer % 4 == 0 && model->has_second_lane ? 2 : 0;
+}
+
 static struct model_ticket *
-open_ticket(struct model *model, const struct model_source *source, const struct aw_command *command)
+new_ticket(struct model *model, struct aw_ticket_id id, uint32_t customer, uint32_t lane)
 {
     struct model_ticket *ticket = &model->tickets[model->ticket_count++];
-    bool                 is_late = source->received_at != 0 && source->received_at <= model->now &&
-                   model->now - source->received_at <= model->settings.backdate_ms;
 
     REQUIRE(model->ticket_count <= MODEL_TICKETS_MAX, "the test's list of tickets is too short");
-    REQUIRE(command->out.effect.lane == (source->customer % 4 == 0 && model->has_second_lane ? 2 : 0),
-            "record %llu: a message came to lane %u", NUM(command->out.seq), command->out.effect.lane);
-    *ticket = (struct model_ticket){.id = {.seq = command->out.seq},
-                                    .customer = source->customer,
-                                    .lane = command->out.effect.lane,
-                                    .said = AW_CLASS_OTHER,
-                                    .age = is_late ? source->received_at : model->now,
-                                    .kept_for = MODEL_NOBODY,
-                                    .state = AW_TICKET_WAITING};
+    *ticket =
+        (struct model_ticket){.id = id, .customer = customer, .lane = lane, .kept_for = MODEL_NOBODY, .state = AW_TICKET_WAITING};
     return ticket;
+}
+
+static aw_ms
+age_of(const struct model *model, const struct model_source *source, aw_ms accepted_at)
+{
+    bool is_late = source->received_at != 0 && source->received_at <= accepted_at &&
+                   accepted_at - source->received_at <= model->settings.backdate_ms;
+
+    return is_late ? source->received_at : accepted_at;
 }
 
 /* Who closed it may have it first, for a while: whether he is there is not looked at here. */
@@ -178,52 +216,161 @@ come_back(struct model *model, struct model_ticket *ticket)
 }
 
 static void
+end_lease(struct model_ticket *ticket, enum aw_command_kind kind, uint64_t op_hash)
+{
+    ticket->ended_fence = ticket->fence;
+    ticket->ended_kind = kind;
+    ticket->ended_op = op_hash;
+    ticket->ended_agent = ticket->agent;
+    ticket->fence = 0;
+}
+
+void
+model_answered(struct model *model, struct model_ticket *ticket)
+{
+    if (ticket->word.due_at == 0)
+        return;
+    if (!ticket->word.is_broken)
+        *(ticket->word.due_at > model->now ? &model->words_kept : &model->words_broken) += 1;
+    ticket->word.due_at = 0;
+}
+
+void
+model_close(struct model *model, struct model_ticket *ticket)
+{
+    model_answered(model, ticket);
+    ticket->state = AW_TICKET_CLOSED;
+    ticket->closed_at = model->now;
+    ticket->is_deferred = false;
+    ticket->is_completed = false;
+    ticket->kept_for = MODEL_NOBODY;
+    memset(ticket->declined_until, 0, sizeof(ticket->declined_until));
+}
+
+/* A word to who opts out is none any more: what he says ends his ticket, if that is closed. */
+static void
+close_anew(struct model *model, struct model_ticket *ticket)
+{
+    ticket->is_completed = false;
+    ticket->word.due_at = 0;
+    ticket->closed_at = model->now;
+}
+
+static void
+add_message(struct model *model, const struct aw_command *command, uint32_t source)
+{
+    REQUIRE(model->message_count < MODEL_MESSAGES_MAX, "the test's list of messages is too short");
+    model->messages[model->message_count++] = (struct model_message){.seq = command->out.seq,
+                                                                     .source = source,
+                                                                     .named = command->out.u.message.ticket,
+                                                                     .ticket = command->out.effect.ticket_seq,
+                                                                     .at = model->now};
+    model->sources[source].seq_before = model->sources[source].seq;
+    model->sources[source].seq = command->out.seq;
+    model->sources[source].accepted_at = model->now;
+}
+
+/* One that opens a ticket is acknowledged, if that is set so, the customer has an account, and there is room. */
+static void
+acknowledge(struct model *model, const struct aw_command *command, const struct model_ticket *ticket, bool may)
+{
+    REQUIRE(may || !command->out.u.message.acknowledged, "record %llu: acknowledged what should not be", NUM(command->out.seq));
+    if (command->out.u.message.acknowledged)
+        model_add_owed(model, ticket, command->out.seq, AW_REPLY_ACKNOWLEDGEMENT);
+    else
+        model->left_out += may;
+}
+
+static void
 on_message(struct model *model, const struct aw_command *command)
 {
     uint64_t             number = command->in.message.id_hash.low;
     struct model_source *source;
     struct model_ticket *ticket;
+    bool                 was_out, opts_out, opens;
 
     REQUIRE(number < model->source_count, "record %llu: nobody posted that", NUM(command->out.seq));
     source = &model->sources[number];
     REQUIRE(source->seq == 0 || model->now - source->accepted_at >= model->settings.dedupe_ms,
             "record %llu: source %llu was accepted before, as %llu", NUM(command->out.seq), NUM(number), NUM(source->seq));
-    ticket = home_of(model, source->customer, model->now);
-    REQUIRE(command->out.effect.ticket_seq == (ticket == NULL ? command->out.seq : ticket->id.seq),
+    ticket = source->is_talk ? NULL : home_of(model, source->customer);
+    opens = ticket == NULL;
+    REQUIRE(command->out.effect.ticket_seq == (opens ? command->out.seq : ticket->id.seq),
             "record %llu: a message of customer %u came to ticket %llu, not to %llu", NUM(command->out.seq), source->customer,
-            NUM(command->out.effect.ticket_seq), NUM(ticket == NULL ? command->out.seq : ticket->id.seq));
-    if (ticket == NULL)
-        ticket = open_ticket(model, source, command);
-    else if (ticket->state == AW_TICKET_CLOSED)
-        reopen(model, ticket);
-    else if (ticket->state == AW_TICKET_HELD && ticket->is_deferred)
-        come_back(model, ticket);
-    if (source->class_ < ticket->said)
-        ticket->said = source->class_;
-    if (source->departs_at != 0 && ticket->departs_at == 0) {
-        ticket->departs_at = source->departs_at;
-        ticket->departs_said_at = model->now;
+            NUM(command->out.effect.ticket_seq), NUM(opens ? command->out.seq : ticket->id.seq));
+    was_out = model->contacts[source->customer].opted_out_at != 0;
+    opts_out = model->has_contacts && !source->is_talk && model_hear(model, source);
+    REQUIRE(command->out.u.message.opted_out == opts_out, "record %llu: customer %u %s", NUM(command->out.seq), source->customer,
+            opts_out ? "opts out, and is not heard" : "does not opt out");
+    if (opens) {
+        REQUIRE(command->out.effect.lane == lane_of(model, source), "record %llu: a message came to lane %u",
+                NUM(command->out.seq), command->out.effect.lane);
+        ticket = new_ticket(model, command->out.u.message.ticket, source->customer, command->out.effect.lane);
+        ticket->age = age_of(model, source, model->now);
     }
-    if (ticket->state != AW_TICKET_LEASED || class_at(ticket, model->now) < ticket->class_ || ticket->messages == 0)
-        ticket->class_ = class_at(ticket, model->now);
-    ticket->message_seq = command->out.seq;
-    ticket->messages++;
-    source->seq_before = source->seq;
-    source->seq = command->out.seq;
-    source->ticket = ticket->id.seq;
-    source->accepted_at = model->now;
-    touch(model, ticket);
+    add_message(model, command, (uint32_t)number);
+    retell(model, ticket);
+    if (command->out.u.message.not_needed) {
+        REQUIRE(opts_out && was_out && !model_is_open(ticket), "record %llu: closed by who did not say so",
+                NUM(command->out.seq));
+        close_anew(model, ticket);
+    } else if (!opens && ticket->state == AW_TICKET_CLOSED) {
+        reopen(model, ticket);
+    } else if (ticket->state == AW_TICKET_HELD && ticket->is_deferred) {
+        come_back(model, ticket);
+    }
+    if (ticket->state != AW_TICKET_LEASED || model_class_at(model, ticket) < ticket->class_ || opens)
+        ticket->class_ = model_class_at(model, ticket);
+    if (!source->is_talk)
+        make_known(model, ticket);
+    if (opens)
+        acknowledge(model, command, ticket, model->acknowledges && !source->is_talk && !opts_out);
+    (void)model_ticket_of(model, command);
+}
+
+static void
+on_withdraw(struct model *model, const struct aw_command *command)
+{
+    struct model_ticket  *ticket = model_ticket_of(model, command);
+    struct model_message *message = model_find_message(model, command->in.withdraw.message.seq);
+
+    REQUIRE(message != NULL && !message->is_withdrawn, "record %llu: takes back what is not there", NUM(command->out.seq));
+    REQUIRE(message->ticket == ticket->id.seq, "record %llu: message %llu is not of ticket %llu", NUM(command->out.seq),
+            NUM(message->seq), NUM(ticket->id.seq));
+    message->is_withdrawn = true;
+    retell(model, ticket);
+    if (!model_is_open(ticket) || ticket->withdrawn < ticket->messages)
+        return;
+    if (ticket->state == AW_TICKET_LEASED)
+        end_lease(ticket, command->kind, 0);
+    ticket->word.due_at = 0; /* there is nobody to be told */
+    model_close(model, ticket);
+}
+
+/* Under a key, so that it is there once, however often somebody asks. */
+static void
+on_note(struct model *model, const struct aw_command *command)
+{
+    struct model_ticket *ticket = model_ticket_of(model, command);
+    uint64_t             number = command->once.key.low;
+
+    REQUIRE(number < MODEL_NOTES_MAX && model_is_open(ticket), "record %llu: a note that nobody wrote", NUM(command->out.seq));
+    REQUIRE(model->noted_at[number] == 0 || model->now - model->noted_at[number] >= AW_ONCE_MS,
+            "record %llu: note %llu is written a second time", NUM(command->out.seq), NUM(number));
+    model->noted_at[number] = model->now;
+    ticket->notes++;
 }
 
 /* --- leases ------------------------------------------------------------------------------------------------------------------- */
 
-static struct model_ticket *
-ticket_of(struct model *model, const struct aw_command *command)
+struct model_ticket *
+model_ticket_of(struct model *model, const struct aw_command *command)
 {
     struct model_ticket *ticket = model_find(model, command->out.effect.ticket_seq);
 
     REQUIRE(ticket != NULL, "record %llu: about ticket %llu, which never was", NUM(command->out.seq),
             NUM(command->out.effect.ticket_seq));
+    ticket->last_seq = command->out.seq;
     touch(model, ticket);
     return ticket;
 }
@@ -232,8 +379,8 @@ static void
 on_lease(struct model *model, const struct aw_command *command)
 {
     const struct aw_in_lease *in = &command->in.lease;
-    struct model_ticket      *ticket = ticket_of(model, command);
-    uint32_t                  agent = agent_of(in->agent);
+    struct model_ticket      *ticket = model_ticket_of(model, command);
+    uint32_t                  agent = model_agent_of(in->agent);
 
     REQUIRE(agent != MODEL_NOBODY, "record %llu: leased to nobody", NUM(command->out.seq));
     REQUIRE(ticket->state != AW_TICKET_LEASED, "record %llu: ticket %llu is leased to %s by %llu, and to %s as well",
@@ -256,7 +403,7 @@ static struct model_ticket *
 held_by(struct model *model, const struct aw_command *command)
 {
     const struct aw_in_fenced *in = &command->in.fenced;
-    struct model_ticket       *ticket = ticket_of(model, command);
+    struct model_ticket       *ticket = model_ticket_of(model, command);
 
     REQUIRE(ticket->state == AW_TICKET_LEASED && ticket->fence == in->lease.fence,
             "record %llu: %s under token %llu of ticket %llu, whose token is %llu", NUM(command->out.seq),
@@ -264,25 +411,8 @@ held_by(struct model *model, const struct aw_command *command)
             NUM(ticket->state == AW_TICKET_LEASED ? ticket->fence : 0));
     REQUIRE(model->now < ticket->expires_at, "record %llu: %s under a token that ended %llu ms ago", NUM(command->out.seq),
             aw_command_name(command->kind), NUM(model->now - ticket->expires_at));
-    REQUIRE(agent_of(in->agent) == ticket->agent, "record %llu: by another agent than its holder", NUM(command->out.seq));
+    REQUIRE(model_agent_of(in->agent) == ticket->agent, "record %llu: by another agent than its holder", NUM(command->out.seq));
     return ticket;
-}
-
-static void
-end_lease(struct model_ticket *ticket, enum aw_command_kind kind, uint64_t op_hash)
-{
-    ticket->ended_fence = ticket->fence;
-    ticket->ended_kind = kind;
-    ticket->ended_op = op_hash;
-    ticket->ended_agent = ticket->agent;
-    ticket->fence = 0;
-}
-
-static void
-on_reply(struct model *model, const struct model_ticket *ticket, uint64_t seq)
-{
-    REQUIRE(model->reply_count < MODEL_REPLIES_MAX, "the test's list of replies is too short");
-    model->replies[model->reply_count++] = (struct model_reply){.seq = seq, .ticket = ticket->id.seq, .state = AW_REPLY_WAITING};
 }
 
 /* Its holder did not know of the newest message: the command told him, and did no more. */
@@ -305,12 +435,10 @@ on_complete(struct model *model, const struct aw_command *command)
     if (has_news(ticket, command))
         return;
     if (command->in.fenced.reply.is_there)
-        on_reply(model, ticket, command->out.seq);
+        model_add_reply(model, ticket, command);
     end_lease(ticket, command->kind, command->in.fenced.op_hash);
-    ticket->state = AW_TICKET_CLOSED;
-    ticket->closed_at = model->now;
-    ticket->kept_for = MODEL_NOBODY;
-    memset(ticket->declined_until, 0, sizeof(ticket->declined_until));
+    model_close(model, ticket);
+    ticket->is_completed = true;
 }
 
 /* It comes back with its class as the clock says it, and its age. */
@@ -318,7 +446,7 @@ static void
 requeue(struct model *model, struct model_ticket *ticket)
 {
     ticket->state = AW_TICKET_WAITING;
-    ticket->class_ = class_at(ticket, model->now);
+    ticket->class_ = model_class_at(model, ticket);
 }
 
 static void
@@ -333,7 +461,9 @@ on_fenced(struct model *model, const struct aw_command *command)
         return;
     }
     if (command->kind == AW_COMMAND_REPLY) {
-        on_reply(model, ticket, command->out.seq);
+        model_add_reply(model, ticket, command);
+        if (!model->needs_approval[ticket->agent]) /* else he hears of it when a colleague lets it go */
+            model_answered(model, ticket);
         return;
     }
     if (command->kind == AW_COMMAND_DEFER && has_news(ticket, command))
@@ -345,7 +475,7 @@ on_fenced(struct model *model, const struct aw_command *command)
     if (command->kind == AW_COMMAND_TRANSFER)
         ticket->lane = command->out.effect.lane;
     if (command->kind == AW_COMMAND_TRANSFER && command->in.transfer.to.len > 0) {
-        ticket->kept_for = agent_of(command->in.transfer.to);
+        ticket->kept_for = model_agent_of(command->in.transfer.to);
         ticket->kept_until = model->now + model->settings.kept_transfer_ms;
         ticket->declined_until[ticket->kept_for] = 0;
     }
@@ -353,6 +483,7 @@ on_fenced(struct model *model, const struct aw_command *command)
         ticket->state = AW_TICKET_HELD;
         ticket->is_deferred = true;
         ticket->held_until = command->in.defer.until;
+        ticket->word = (struct model_word){.due_at = command->in.defer.until, .seq = command->out.seq};
     }
 }
 
@@ -379,7 +510,7 @@ on_epoch(struct model *model, const struct aw_command *command)
 static void
 on_timer(struct model *model, const struct aw_command *command)
 {
-    struct model_ticket *ticket = ticket_of(model, command);
+    struct model_ticket *ticket = model_ticket_of(model, command);
 
     switch (command->out.effect.cause) {
     case AW_TIMER_LEASE_OVER:
@@ -394,15 +525,20 @@ on_timer(struct model *model, const struct aw_command *command)
         REQUIRE(ticket->is_deferred || (ticket->held_until != 0 && ticket->held_until <= model->now),
                 "record %llu: a hold ended before its time", NUM(command->out.seq));
         come_back(model, ticket);
-        ticket->class_ = class_at(ticket, model->now);
+        ticket->class_ = model_class_at(model, ticket);
         return;
     case AW_TIMER_CLASS_CHANGED:
-        if (ticket->is_deferred && class_at(ticket, model->now) < ticket->class_)
+        if (ticket->is_deferred && model_class_at(model, ticket) < ticket->class_)
             come_back(model, ticket);
-        ticket->class_ = class_at(ticket, model->now);
+        ticket->class_ = model_class_at(model, ticket);
+        return;
+    case AW_TIMER_COMMITMENT_DUE:
+        REQUIRE(ticket->word.due_at != 0 && ticket->word.due_at <= model->now && !ticket->word.is_broken,
+                "record %llu: no word is broken", NUM(command->out.seq));
+        ticket->word.is_broken = true;
+        model->words_broken++;
         return;
     case AW_TIMER_ASIDE_OVER:
-    case AW_TIMER_COMMITMENT_DUE:
     case AW_TIMER_NOTHING:
     case AW_TIMER_HELPERS_VOID:
     case AW_TIMER_HELP_DUE:
@@ -414,7 +550,7 @@ on_timer(struct model *model, const struct aw_command *command)
 static void
 on_desk(struct model *model, const struct aw_command *command)
 {
-    struct model_ticket *ticket = ticket_of(model, command);
+    struct model_ticket *ticket = model_ticket_of(model, command);
 
     if (command->kind == AW_COMMAND_HOLD) {
         REQUIRE(ticket->state == AW_TICKET_WAITING || ticket->state == AW_TICKET_HELD, "record %llu: held out of turn",
@@ -425,80 +561,18 @@ on_desk(struct model *model, const struct aw_command *command)
     } else if (command->kind == AW_COMMAND_UNHOLD) {
         REQUIRE(ticket->state == AW_TICKET_HELD, "record %llu: not held", NUM(command->out.seq));
         come_back(model, ticket);
-        ticket->class_ = class_at(ticket, model->now);
+        ticket->class_ = model_class_at(model, ticket);
     } else if (command->kind == AW_COMMAND_CANCEL) {
-        REQUIRE(is_open(ticket), "record %llu: not open", NUM(command->out.seq));
+        REQUIRE(model_is_open(ticket), "record %llu: not open", NUM(command->out.seq));
         if (ticket->state == AW_TICKET_LEASED)
             end_lease(ticket, command->kind, 0);
-        ticket->is_deferred = false;
-        ticket->state = AW_TICKET_CLOSED;
-        ticket->closed_at = model->now;
-        ticket->kept_for = MODEL_NOBODY;
-        memset(ticket->declined_until, 0, sizeof(ticket->declined_until));
+        ticket->word.due_at = 0; /* it is not kept by that */
+        model_close(model, ticket);
     } else {
         ticket->lane = command->out.effect.lane;
         if (ticket->state != AW_TICKET_LEASED)
-            ticket->class_ = class_at(ticket, model->now);
+            ticket->class_ = model_class_at(model, ticket);
     }
-}
-
-/* --- replies ------------------------------------------------------------------------------------------------------------------ */
-
-static bool
-is_out(const struct model_reply *reply)
-{
-    return reply->state == AW_REPLY_SENT || reply->state == AW_REPLY_DEAD;
-}
-
-/* The record does not say which were given out: whatever the state says is judged by what it was before. Of several in a group each
- * asked for another time; a start may have prolonged that. */
-static void
-on_reply_lease(struct model *model, const struct aw_command *command)
-{
-    for (uint32_t i = 0; i < model->reply_count; i++) {
-        struct model_reply  *reply = &model->replies[i];
-        struct aw_reply_view view;
-
-        if (is_out(reply) || aw_state_reply(model->state, reply->seq, &view) != AW_OK || view.attempt == reply->given ||
-            (!model->is_start && view.due_at != model->now + command->in.reply_lease.lease_ms))
-            continue;
-        REQUIRE(reply->state != AW_REPLY_LEASED, "record %llu: reply %llu is given out twice at once", NUM(command->out.seq),
-                NUM(reply->seq));
-        reply->state = AW_REPLY_LEASED;
-        reply->fence = command->out.seq;
-        reply->given = view.attempt;
-        reply->until = model->now + command->in.reply_lease.lease_ms;
-    }
-}
-
-static void
-on_reply_status(struct model *model, const struct aw_command *command)
-{
-    const struct aw_in_reply_status *in = &command->in.reply_status;
-    struct model_reply              *reply = model_find_reply(model, in->reply.seq);
-
-    REQUIRE(reply != NULL, "record %llu: of a reply that never was", NUM(command->out.seq));
-    if (in->state == AW_REPLY_SENT) {
-        REQUIRE(reply->state != AW_REPLY_SENT, "record %llu: reply %llu was sent before", NUM(command->out.seq), NUM(reply->seq));
-        reply->state = AW_REPLY_SENT;
-        reply->sent_seq = command->out.seq;
-        return;
-    }
-    REQUIRE(reply->state == AW_REPLY_LEASED && reply->fence == in->fence, "record %llu: reply %llu failed under an old lease",
-            NUM(command->out.seq), NUM(reply->seq));
-    reply->state = reply->given >= model->settings.reply_attempts_max ? AW_REPLY_DEAD : AW_REPLY_WAITING;
-}
-
-static void
-on_reply_timer(struct model *model, const struct aw_command *command)
-{
-    struct model_reply *reply = model_find_reply(model, command->in.reply_timer.seq);
-
-    REQUIRE(reply != NULL, "record %llu: of a reply that never was", NUM(command->out.seq));
-    if (reply->state != AW_REPLY_LEASED)
-        return; /* it failed, and may be tried again now */
-    REQUIRE(reply->until <= model->now, "record %llu: a gateway's lease ended before its time", NUM(command->out.seq));
-    reply->state = reply->given >= model->settings.reply_attempts_max ? AW_REPLY_DEAD : AW_REPLY_WAITING;
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------------------ */
@@ -511,6 +585,45 @@ on_lane(struct model *model, const struct aw_command *command)
     REQUIRE(aw_state_find_lane(model->state, command->in.lane.name, &lane) == AW_OK && lane < MODEL_LANES_MAX, "a lane is lost");
     model->lanes[lane] = command->in.lane.pause;
     model->has_second_lane |= lane == 2;
+}
+
+static void
+on_agent(struct model *model, const struct aw_command *command)
+{
+    uint32_t agent = model_agent_of(command->in.agent.name);
+
+    REQUIRE(agent != MODEL_NOBODY, "record %llu: sets nobody", NUM(command->out.seq));
+    model->needs_approval[agent] = command->in.agent.needs_approval;
+}
+
+/* What is about no ticket. */
+static void
+on_other(struct model *model, const struct aw_command *command)
+{
+    enum aw_command_kind kind = command->kind;
+
+    if (kind == AW_COMMAND_EPOCH)
+        on_epoch(model, command);
+    else if (kind == AW_COMMAND_LANE)
+        on_lane(model, command);
+    else if (kind == AW_COMMAND_AGENT)
+        on_agent(model, command);
+    else if (kind == AW_COMMAND_CHANNEL)
+        model_on_channel(model, command);
+    else if (kind == AW_COMMAND_TEMPLATE)
+        model->acknowledges = command->in.template_.text_count > 0;
+    else if (kind == AW_COMMAND_OPT_OUT)
+        model_on_opt_out(model, command);
+    else if (kind == AW_COMMAND_REPLY_LEASE)
+        model_on_reply_lease(model, command);
+    else if (kind == AW_COMMAND_REPLY_STATUS)
+        model_on_reply_status(model, command);
+    else if (kind == AW_COMMAND_REPLY_TIMER)
+        model_on_reply_timer(model, command);
+    else if (kind == AW_COMMAND_REDRIVE)
+        model_on_redrive(model);
+    else
+        REQUIRE(kind == AW_COMMAND_SETTINGS, "record %llu: nobody asked for a %s", NUM(command->out.seq), aw_command_name(kind));
 }
 
 static void
@@ -528,20 +641,16 @@ on_record(struct model *model, const struct aw_command *command)
         on_fenced(model, command);
     else if (kind == AW_COMMAND_TIMER)
         on_timer(model, command);
-    else if (kind == AW_COMMAND_EPOCH)
-        on_epoch(model, command);
     else if (aw_command_is_bulk(kind))
         on_desk(model, command);
-    else if (kind == AW_COMMAND_LANE)
-        on_lane(model, command);
-    else if (kind == AW_COMMAND_REPLY_LEASE)
-        on_reply_lease(model, command);
-    else if (kind == AW_COMMAND_REPLY_STATUS)
-        on_reply_status(model, command);
-    else if (kind == AW_COMMAND_REPLY_TIMER)
-        on_reply_timer(model, command);
+    else if (kind == AW_COMMAND_NOTE)
+        on_note(model, command);
+    else if (kind == AW_COMMAND_WITHDRAW)
+        on_withdraw(model, command);
+    else if (kind == AW_COMMAND_APPROVE)
+        model_on_approve(model, command);
     else
-        REQUIRE(kind == AW_COMMAND_SETTINGS, "record %llu: nobody asked for a %s", NUM(command->out.seq), aw_command_name(kind));
+        on_other(model, command);
 }
 
 static void
@@ -557,7 +666,6 @@ read_batch(struct model *model, struct aw_slice batch)
     model->now = header.now;
     while (aw_record_next(&at, &record, &why) == AW_OK) {
         struct aw_command command;
-        uint32_t          slot = 0;
 
         aw_arena_reset(&model->arena);
         REQUIRE(aw_record_read(&record, &model->arena, &command, &why) == AW_OK, "a record is damaged: %s", why.text);
@@ -565,10 +673,10 @@ read_batch(struct model *model, struct aw_slice batch)
         REQUIRE(record.seq < MODEL_RECORDS_MAX, "the test's list of records is too short");
         model->read_seq = record.seq;
         on_record(model, &command);
-        if (aw_command_slot(&command, &slot))
-            ticket_of(model, &command)->id.slot = slot;
-        model->records[record.seq] = (struct model_record){.kind = (uint8_t)command.kind, .slot = slot};
+        model->records[record.seq] = (struct model_record){.kind = (uint8_t)command.kind};
     }
+    REQUIRE(aw_replay_batch(model->shadow, batch, &model->shadow_head, &model->arena, NULL, &why) == AW_OK,
+            "a second state does not follow the journal: %s", why.text);
 }
 
 /* --- comparing ---------------------------------------------------------------------------------------------------------------- */
@@ -593,25 +701,34 @@ compare(struct model *model, struct model_ticket *ticket)
     unsigned long long    number = NUM(ticket->id.seq);
 
     if (err != AW_OK) {
-        REQUIRE(!is_open(ticket) && model->now - ticket->closed_at >= model->settings.reopen_ms, "ticket %llu is lost", number);
+        REQUIRE(!model_is_open(ticket) && model->now - ticket->closed_at >= model->settings.reopen_ms, "ticket %llu is lost",
+                number);
         return;
     }
     REQUIRE(view.state == ticket->state, "ticket %llu is %d, not %d", number, (int)view.state, (int)ticket->state);
     REQUIRE(view.age == ticket->age, "ticket %llu: its age moved by %lld ms", number, (long long)(view.age - ticket->age));
     REQUIRE(view.messages_total == ticket->messages, "ticket %llu has %u messages, not %u", number, view.messages_total,
             ticket->messages);
+    REQUIRE(view.notes_total == ticket->notes, "ticket %llu has %u notes, not %u", number, view.notes_total, ticket->notes);
+    REQUIRE(view.message_seq == ticket->message_seq, "ticket %llu: its newest message is %llu, not %llu", number,
+            NUM(view.message_seq), NUM(ticket->message_seq));
+    if (model_is_open(ticket))
+        REQUIRE(view.commitment.due_at == ticket->word.due_at, "ticket %llu: an agent's word is due at %llu, not %llu", number,
+                NUM(view.commitment.due_at), NUM(ticket->word.due_at));
+    REQUIRE(view.contact.is_listening == (ticket->is_listening && model->has_contacts),
+            "ticket %llu: who talks about whom is lost", number);
     REQUIRE(view.lane == ticket->lane, "ticket %llu lies in lane %u, not %u", number, view.lane, ticket->lane);
     if (ticket->state == AW_TICKET_LEASED) {
         REQUIRE(view.lease.fence == ticket->fence, "ticket %llu: held by token %llu, not %llu", number, NUM(view.lease.fence),
                 NUM(ticket->fence));
         REQUIRE(view.expires_at == ticket->expires_at, "ticket %llu: its lease ends at %llu, not %llu", number,
                 NUM(view.expires_at), NUM(ticket->expires_at));
-        REQUIRE(agent_of(view.holder) == ticket->agent, "ticket %llu: another holder", number);
+        REQUIRE(model_agent_of(view.holder) == ticket->agent, "ticket %llu: another holder", number);
     }
     /* The clock's word counts from when a ticket is next touched. */
-    if (ticket->departs_at != 0 && view.class_ == class_at(ticket, model->now))
+    if (ticket->departs_at != 0 && view.class_ == model_class_at(model, ticket))
         ticket->class_ = view.class_;
-    if (is_open(ticket))
+    if (model_is_open(ticket))
         REQUIRE(view.class_ == ticket->class_, "ticket %llu is of class %d, not %d", number, (int)view.class_,
                 (int)ticket->class_);
     REQUIRE(!view.is_aside || may_be_aside(model, ticket), "ticket %llu waits aside for no reason", number);
@@ -637,16 +754,13 @@ model_body(uint32_t number, uint32_t bytes)
 static void
 check_body(struct model *model, const struct model_ticket *ticket)
 {
-    struct aw_slice body;
-    enum aw_err     err = aw_journal_read_body(model->reader, ticket->message_seq, &body);
-    struct aw_slice posted = {NULL, 0};
+    struct aw_slice             body = {NULL, 0};
+    const struct model_message *message = model_find_message(model, ticket->message_seq);
+    enum aw_err                 err = aw_journal_read_body(model->reader, ticket->message_seq, &body);
 
-    for (uint32_t i = 0; i < model->source_count; i++) {
-        if (model->sources[i].seq == ticket->message_seq)
-            posted = model_body(i, model->sources[i].body_bytes);
-    }
-    REQUIRE(err == AW_OK && aw_slice_eq(body, posted), "message %llu of ticket %llu cannot be read: %s", NUM(ticket->message_seq),
-            NUM(ticket->id.seq), aw_err_name(err));
+    REQUIRE(message != NULL && err == AW_OK &&
+                aw_slice_eq(body, model_body(message->source, model->sources[message->source].body_bytes)),
+            "message %llu of ticket %llu cannot be read: %s", NUM(ticket->message_seq), NUM(ticket->id.seq), aw_err_name(err));
 }
 
 static void
@@ -654,10 +768,62 @@ check_bodies(struct model *model)
 {
     REQUIRE(aw_journal_read_begin(model->reader) == AW_OK, "the journal cannot be read");
     for (uint32_t i = 0; i < model->ticket_count; i++) {
-        if (is_open(&model->tickets[i]))
+        if (model_is_open(&model->tickets[i]))
             check_body(model, &model->tickets[i]);
     }
     aw_journal_read_end(model->reader);
+}
+
+/* Whether it is known what was taken back, as long as anybody is shown the ticket. */
+static void
+compare_message(struct model *model, const struct model_message *message, const struct model_ticket *ticket)
+{
+    aw_ms       withdrawn_at = 0;
+    enum aw_err err = aw_state_message(model->state, message->seq, message->named, &withdrawn_at);
+
+    if (err != AW_OK) {
+        REQUIRE(!model_is_open(ticket) && model->clock - ticket->closed_at >= model->settings.reopen_ms,
+                "message %llu of ticket %llu is not known any more", NUM(message->seq), NUM(ticket->id.seq));
+        return;
+    }
+    REQUIRE(message->is_withdrawn == (withdrawn_at != 0), "message %llu, which %s taken back, %s", NUM(message->seq),
+            message->is_withdrawn ? "was" : "was not", message->is_withdrawn ? "is shown again" : "is not shown");
+}
+
+static void
+compare_messages(struct model *model)
+{
+    for (uint32_t i = 0; i < model->message_count; i++) {
+        const struct model_ticket *ticket = model_find(model, model->messages[i].ticket);
+
+        REQUIRE(ticket != NULL, "message %llu is of no ticket", NUM(model->messages[i].seq));
+        if (model->is_start || ticket->is_touched)
+            compare_message(model, &model->messages[i], ticket);
+    }
+}
+
+/* Beside the state that never started again. What is counted is derived at a start, and in no digest. */
+static void
+compare_shadow(struct model *model)
+{
+    struct aw_state_counts counts, others;
+
+    REQUIRE(aw_hash128_eq(aw_state_digest(model->state), aw_state_digest(model->shadow)),
+            "at record %llu the state is not what the journal gives", NUM(model->read_seq));
+    if (!model->is_start)
+        return;
+    REQUIRE(aw_hash128_eq(aw_state_order_digest(model->state), aw_state_order_digest(model->shadow)),
+            "a start has the tickets in another order");
+    aw_state_counts(model->state, &counts);
+    aw_state_counts(model->shadow, &others);
+    counts.bytes = others.bytes = 0; /* of tables touched */
+    counts.ids = others.ids = 0;     /* those that are over may be forgotten or not */
+    REQUIRE(memcmp(&counts, &others, sizeof(counts)) == 0, "a start counts otherwise");
+    REQUIRE(counts.commitments_kept == model->words_kept && counts.commitments_broken == model->words_broken,
+            "%llu words are kept and %llu broken, not %llu and %llu", NUM(counts.commitments_kept),
+            NUM(counts.commitments_broken), NUM(model->words_kept), NUM(model->words_broken));
+    REQUIRE(counts.owed_left_out == model->left_out, "%llu acknowledgements are missing, not %llu", NUM(model->left_out),
+            NUM(counts.owed_left_out));
 }
 
 void
@@ -680,6 +846,9 @@ model_sync(struct model *model, const struct aw_state *state, bool is_start)
             NUM(model->read_seq));
     for (uint32_t i = 0; i < (is_start ? model->ticket_count : model->touched_count); i++)
         compare(model, &model->tickets[is_start ? i : model->touched[i]]);
+    model_compare_replies(model);
+    compare_messages(model);
+    compare_shadow(model);
     if (is_start)
         check_bodies(model);
     while (model->touched_count > 0)
@@ -773,7 +942,7 @@ model_is_drained(const struct model *model, char *ret_left)
     for (uint32_t i = 0; i < model->ticket_count; i++) {
         const struct model_ticket *ticket = &model->tickets[i];
 
-        if (!is_open(ticket))
+        if (!model_is_open(ticket))
             continue;
         if (ret_left != NULL)
             (void)snprintf(ret_left, MODEL_LEFT_BYTES, "ticket %llu in state %d%s, lane %u, slot %u", NUM(ticket->id.seq),
@@ -781,7 +950,7 @@ model_is_drained(const struct model *model, char *ret_left)
         return false;
     }
     for (uint32_t i = 0; i < model->reply_count; i++) {
-        if (is_out(&model->replies[i]))
+        if (model_is_out(&model->replies[i]) && model->replies[i].bounced == 0)
             continue;
         if (ret_left != NULL)
             (void)snprintf(ret_left, MODEL_LEFT_BYTES, "reply %llu in state %d", NUM(model->replies[i].seq),

@@ -3,19 +3,25 @@
  * It reads each record once that is durable, and judges it by what it knew before: whether a lease was given while another one ran,
  * whether a token was used that holds no more, whether an age moved, whether something happened twice. Then the server's own state
  * must say the same. It is plain lists that are gone through; it shares nothing with the state machine but the words of records.
- * A record that breaks a rule ends the history by sim_broken. Thread: one. Owns its lists and a reader of the journal.
+ * A record that breaks a rule ends the history by sim_broken. Beside it a second state replays the journal from its first record
+ * on: what a start makes of a checkpoint and the records behind it must be the same. Thread: one. Owns its lists, that state and a
+ * reader of the journal.
  */
 #ifndef AW_TESTS_SIM_MODEL_H
 #define AW_TESTS_SIM_MODEL_H
 
+#include "commit/recover.h"
 #include "core/state.h"
 #include "model/record.h"
 #include "sim/rule.h"
 
 #define MODEL_AGENTS         4U
+#define MODEL_CUSTOMERS      64U
 #define MODEL_SOURCES_MAX    256U
+#define MODEL_MESSAGES_MAX   512U
 #define MODEL_TICKETS_MAX    256U
-#define MODEL_REPLIES_MAX    256U
+#define MODEL_REPLIES_MAX    384U
+#define MODEL_NOTES_MAX      64U
 #define MODEL_RECORDS_MAX    8192U
 #define MODEL_LANES_MAX      4U
 #define MODEL_NOBODY         UINT32_MAX
@@ -28,23 +34,44 @@ struct model_source {
     aw_ms         received_at;
     aw_ms         departs_at; /* of the one flight that this customer has; 0: it names none */
     uint32_t      body_bytes;
+    bool          is_talk;    /* about us, not to us */
+    bool          opts_out;   /* all that it says is that he wants to hear nothing */
     uint64_t      seq;        /* of its record; 0: not accepted, as far as anybody can know */
     uint64_t      seq_before; /* the same of the time before, when it was posted again after it was forgotten */
-    uint64_t      ticket;     /* first record of the ticket that it came to */
     aw_ms         accepted_at;
+};
+/* One that was accepted. */
+struct model_message {
+    uint64_t            seq;
+    uint32_t            source;
+    struct aw_ticket_id named;  /* as its record says */
+    uint64_t            ticket; /* that it is of by now */
+    aw_ms               at;
+    bool                is_withdrawn;
+};
+/* An agent's word to come back to a customer. */
+struct model_word {
+    aw_ms    due_at; /* 0: there is none */
+    uint64_t seq;
+    bool     is_broken;
 };
 struct model_ticket {
     struct aw_ticket_id  id;
     uint32_t             customer;
     uint32_t             lane;
     enum aw_ticket_state state;
-    enum aw_class        said;
     enum aw_class        class_;
     aw_ms                age;
-    aw_ms                departs_at;
-    aw_ms                departs_said_at; /* when a message first named it */
-    uint64_t             message_seq;     /* the newest */
-    uint32_t             messages;
+    uint64_t             last_seq; /* record */
+    bool                 is_known; /* by his customer: who writes again comes to it */
+    /* What its messages say (retell). */
+    enum aw_class said;
+    aw_ms         departs_at;
+    aw_ms         departs_said_at; /* when a message first named it */
+    uint64_t      message_seq;     /* the newest */
+    uint32_t      messages;
+    uint32_t      withdrawn;
+    bool          is_listening;
     /* LEASED */
     uint64_t fence;
     uint32_t agent;
@@ -56,8 +83,11 @@ struct model_ticket {
     enum aw_command_kind ended_kind;
     uint32_t             ended_agent;
     aw_ms                closed_at;
-    aw_ms                held_until; /* 0: until a person ends it */
+    bool                 is_completed; /* it closed by its holder's word */
+    aw_ms                held_until;   /* 0: until a person ends it */
     bool                 is_deferred;
+    struct model_word    word;
+    uint32_t             notes;
     /* Who may not have it, or alone may, until when. */
     aw_ms    declined_until[MODEL_AGENTS];
     uint32_t kept_for;
@@ -65,38 +95,74 @@ struct model_ticket {
     /* As the state says, which the rules above must allow. */
     bool     is_aside;
     uint32_t version;
+    aw_ms    goes_at; /* the departure that it waits by */
     uint32_t in_hand; /* choices of it that were not answered yet */
     bool     is_touched;
 };
 struct model_reply {
     uint64_t            seq;
     uint64_t            ticket;
-    enum aw_reply_state state;
-    uint64_t            sent_seq; /* the record that says so; 0: it was not */
+    uint32_t            customer;
+    enum aw_reply_kind  kind;
+    uint32_t            agent; /* BY_AGENT */
+    uint64_t            written_fence;
+    bool                is_contact; /* the first word to who only talked about us */
+    enum aw_reply_state state;      /* FAILED is WAITING */
+    uint64_t            sent_seq;   /* the record that says so; 0: it was not */
     uint64_t            fence;
     aw_ms               until;
     uint32_t            given;
+    bool                is_uncertain;
+    /* At the provider, who is nobody of the server's. */
+    uint32_t sends;        /* so often it was sent */
+    bool     is_there;     /* it has it, and did not give it back */
+    bool     is_delivered; /* and gives it back no more */
+    uint32_t bounced;      /* the number of the send that it gave back; 0: none */
+    uint32_t bounces_read; /* the newest of these that a record tells */
+    bool     is_forgotten; /* when it came back nobody knew it any more */
+    bool     is_unwelcome; /* its customer wants to hear nothing, as who would let it go was told */
+};
+/* What is known of who only talked about us. */
+struct model_contact {
+    aw_ms    contacted_at;
+    aw_ms    opted_out_at;
+    uint64_t reply;
 };
 struct model_record {
-    uint8_t  kind;
-    uint32_t slot;
+    uint8_t kind;
 };
 struct model {
     struct aw_journal_reader *reader;
     struct aw_blocks         *blocks;
     struct aw_arena           arena;
+    struct aw_state          *shadow; /* owns: replays the journal from its first record on, and never starts again */
+    struct aw_journal_head    shadow_head;
     const struct aw_state    *state; /* borrows: of the run */
     struct aw_core_settings   settings;
     uint64_t                  read_seq; /* records up to here are read */
     aw_ms                     now;      /* of the last */
+    aw_ms                     clock;    /* record time, as the committer has it: set by the world */
     bool                      is_start; /* these are what a start found */
     uint64_t                  epoch;
     struct model_source       sources[MODEL_SOURCES_MAX];
     uint32_t                  source_count;
+    struct model_message      messages[MODEL_MESSAGES_MAX]; /* by seq */
+    uint32_t                  message_count;
     struct model_ticket       tickets[MODEL_TICKETS_MAX];
     uint32_t                  ticket_count;
     struct model_reply        replies[MODEL_REPLIES_MAX];
     uint32_t                  reply_count;
+    struct model_contact      contacts[MODEL_CUSTOMERS];
+    aw_ms                     noted_at[MODEL_NOTES_MAX]; /* when the note of this number was written; 0: it was not */
+    bool                      needs_approval[MODEL_AGENTS];
+    bool                      has_contacts;
+    bool                      acknowledges;
+    uint64_t                  left_out; /* acknowledgements for which there was no room */
+    uint64_t                  words_kept, words_broken;
+    uint32_t                  pace; /* replies in a stretch of pace_ms; 0: as many as there are */
+    uint64_t                  pace_ms;
+    aw_ms                     given_at[64]; /* when replies were given out, of late */
+    uint32_t                  given_count;
     struct model_record       records[MODEL_RECORDS_MAX]; /* by seq */
     enum aw_lane_pause        lanes[MODEL_LANES_MAX];
     bool                      has_second_lane; /* of number 2, to which a customer in four writes */
@@ -107,7 +173,8 @@ struct model {
 extern const char *const model_agents[MODEL_AGENTS];
 
 /* False: no memory. */
-bool model_init(struct model *model, struct aw_journal *journal, const struct aw_core_settings *settings);
+bool model_init(struct model *model, struct aw_journal *journal, const struct aw_core_settings *settings,
+                const struct aw_state_limits *limits);
 void model_fini(struct model *model);
 /* What the source of this number says. */
 struct aw_slice model_body(uint32_t number, uint32_t bytes);
@@ -116,8 +183,15 @@ void model_sync(struct model *model, const struct aw_state *state, bool is_start
 /* The ticket that began with this record; NULL. */
 struct model_ticket *model_find(struct model *model, uint64_t ticket_seq);
 /* The one that is in this slot now; NULL. */
-struct model_ticket *model_in_slot(struct model *model, uint32_t slot);
-struct model_reply  *model_find_reply(struct model *model, uint64_t seq);
+struct model_ticket  *model_in_slot(struct model *model, uint32_t slot);
+struct model_reply   *model_find_reply(struct model *model, uint64_t seq);
+struct model_message *model_find_message(struct model *model, uint64_t seq);
+/* The hashes by which the server knows a customer, a note's key, what the provider calls a reply. */
+struct aw_hash128 model_contact_hash(uint32_t customer);
+struct aw_hash128 model_note_key(uint32_t note);
+struct aw_hash128 model_provider_hash(uint64_t reply, uint32_t send);
+/* Nothing is left to be done: whether each reply came where it should, once. */
+void model_judge_delivery(const struct model *model);
 /* Whether a pull may be given it: it waits in a queue that gives. */
 bool model_is_on_offer(const struct model *model, const struct model_ticket *ticket);
 /* A pull at `now` of these lanes (NULL: all) took this ticket: whether a published one should have gone before. */

@@ -67,3 +67,38 @@ rule_overtakes(aw_ms wall, const struct rule_ticket *taken, const struct rule_ti
     return (long double)waited(now, other) * (long double)allowed(now, taken) >
            (long double)waited(now, taken) * (long double)allowed(now, other);
 }
+
+/* Who could still have been helped when he wrote, and had six hours left by `at`: he is stranded when that departure is missed. */
+static bool
+was_near(aw_ms departs_at, aw_ms said_at, aw_ms at)
+{
+    return departs_at != 0 && at >= said_at && is_makeable((int64_t)said_at, (int64_t)departs_at) &&
+           departs_at <= at + 360 * (aw_ms)MINUTE_MS;
+}
+
+enum aw_class
+rule_class(enum aw_class said, const struct rule_flight *flight, aw_ms now, aw_ms *ret_departs_at)
+{
+    bool  is_moved = flight->is_planned && (flight->state != AW_FLIGHT_SCHEDULED || flight->goes_at != 0);
+    bool  goes = !flight->is_planned || (flight->state != AW_FLIGHT_CANCELLED && flight->state != AW_FLIGHT_REBOOKED);
+    bool  is_stranded = flight->is_planned && flight->state == AW_FLIGHT_CANCELLED;
+    aw_ms departs_at = flight->is_planned && flight->goes_at != 0 ? flight->goes_at : flight->departs_at;
+
+    *ret_departs_at = 0;
+    if (flight->departs_at == 0)
+        return said;
+    if (is_moved && was_near(flight->departs_at, flight->said_at, flight->planned_at < now ? flight->planned_at : now))
+        is_stranded = true;
+    if (goes && departs_at >= flight->closed_from && departs_at < flight->closed_until) {
+        is_stranded = true;
+        goes = false;
+    }
+    if (goes && was_near(departs_at, flight->said_at, now))
+        is_stranded = true;
+    *ret_departs_at = goes ? departs_at : 0;
+    if (said == AW_CLASS_CARE)
+        return said;
+    if (goes && is_makeable((int64_t)now, (int64_t)departs_at) && departs_at <= now + 360 * (aw_ms)MINUTE_MS)
+        return AW_CLASS_IMMINENT;
+    return is_stranded && said > AW_CLASS_DISRUPTED ? AW_CLASS_DISRUPTED : said;
+}

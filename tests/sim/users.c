@@ -1,23 +1,26 @@
 /* users.c - gateways, agents and a supervisor, at the level of submissions: what an io thread would push for them, and what they
  * are told. They remember what they asked for and not yet got, and ask again after a crash, as clients do.
  */
-#include "sim/world.h"
+#include "sim/users_parts.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define MINUTE_MS  UINT64_C(60000)
-#define HOUR_MS    UINT64_C(3600000)
-#define BODY_BYTES MODEL_BODY_BYTES_MAX
+static const uint32_t lanes_of_main[] = {0};
+static const uint32_t lanes_of_two[] = {0, 2};
 
-static const uint32_t               lanes_of_main[] = {0};
-static const uint32_t               lanes_of_two[] = {0, 2};
-static const struct aw_account_name accounts[] = {{{"web", 3}, {"main", 4}}};
+const struct aw_account_name users_account = {{"web", 3}, {"main", 4}};
 
-static uint32_t
-below(struct world *world, uint32_t end)
+uint32_t
+users_below(struct world *world, uint32_t end)
 {
     return random_below(&world->random, end);
+}
+
+bool
+users_draw(struct world *world, uint32_t one_in)
+{
+    return users_below(world, one_in) == 0;
 }
 
 void
@@ -34,8 +37,8 @@ users_init(struct world *world)
 /* --- submissions -------------------------------------------------------------------------------------------------------------- */
 
 /* NULL: as many are out as may be. */
-static struct op *
-new_op(struct world *world, enum op_kind kind)
+struct op *
+users_new_op(struct world *world, enum op_kind kind)
 {
     uint32_t end = kind == OP_CANCEL ? WORLD_OPS_MAX : WORLD_OPS_MAX - 2 * MODEL_AGENTS; /* who gives up always has a place */
 
@@ -46,6 +49,7 @@ new_op(struct world *world, enum op_kind kind)
             continue;
         op->kind = kind;
         op->parked = NULL;
+        op->send = 0;
         op->submission = (struct aw_submission){
             .kind = AW_SUBMIT_COMMANDS, .owner = op, .entries = op->entries, .count = 1, .woken_lane = AW_LANE_NONE};
         op->entries[0] = (struct aw_entry){.point = {.index = 0}};
@@ -54,169 +58,12 @@ new_op(struct world *world, enum op_kind kind)
     return NULL;
 }
 
-static void
-submit(struct world *world, struct op *op)
+void
+users_submit(struct world *world, struct op *op)
 {
     op->is_out = true;
     if (!aw_ring_try_push(&world->in, &op->submission))
         sim_broken("a mailbox with a slot for each submission is full");
-}
-
-/* --- gateways ----------------------------------------------------------------------------------------------------------------- */
-
-/* A third of the customers have a flight, and name it in every other message. */
-static aw_ms
-departure_of(uint32_t customer)
-{
-    return customer % 3 == 0 ? WORLD_WALL + (1 + customer % 9) * HOUR_MS : 0;
-}
-
-static void
-make_source(struct world *world, struct model_source *source, bool is_large)
-{
-    static const enum aw_class classes[] = {AW_CLASS_CARE, AW_CLASS_DISRUPTED, AW_CLASS_GENERAL, AW_CLASS_GENERAL,
-                                            AW_CLASS_OTHER};
-    bool                       is_late = below(world, 6) == 0;
-
-    *source = (struct model_source){.customer = below(world, world->customers),
-                                    .class_ = classes[below(world, AW_ARRAY_LEN(classes))],
-                                    .received_at = is_late ? world->now - below(world, 30 * (uint32_t)HOUR_MS) : 0,
-                                    .body_bytes = is_large ? BODY_BYTES : 20 + below(world, 300)};
-    if (below(world, 2) == 0)
-        source->departs_at = departure_of(source->customer);
-}
-
-/* A new message, or one that was posted before. */
-static bool
-post(struct world *world, bool is_large)
-{
-    struct model         *model = &world->model;
-    struct op            *op = new_op(world, OP_POST);
-    bool                  again = !is_large && model->source_count > 0 && below(world, 4) == 0;
-    struct aw_in_message *in;
-    struct model_source  *source;
-    uint32_t              number = again ? below(world, model->source_count) : model->source_count;
-
-    if (op == NULL || number == MODEL_SOURCES_MAX)
-        return false;
-    source = &model->sources[number];
-    if (!again) {
-        make_source(world, source, is_large);
-        model->source_count++;
-    }
-    op->number = number;
-    op->identity = (struct aw_hash128){source->customer, 1};
-    op->flight = (struct aw_flight_fact){.flight_hash = source->customer + 1, .departs_at = source->departs_at};
-    op->entries[0].command.kind = AW_COMMAND_MESSAGE;
-    in = &op->entries[0].command.in.message;
-    *in = (struct aw_in_message){.id_hash = {number, 2},
-                                 .identities = &op->identity,
-                                 .identity_count = 1,
-                                 .channel = accounts[0].channel,
-                                 .account = accounts[0].account,
-                                 .lane = source->customer % 4 == 0 ? AW_SLICE("de") : (struct aw_slice){NULL, 0},
-                                 .flights = &op->flight,
-                                 .flight_count = source->departs_at != 0,
-                                 .received_at = source->received_at,
-                                 .departs_at = source->departs_at,
-                                 .class_ = source->class_,
-                                 .body = model_body(number, source->body_bytes)};
-    WORLD_TRACE(world, "post %u of %u", number, source->customer);
-    submit(world, op);
-    return true;
-}
-
-/* So much at once that it is more than one batch. */
-static bool
-post_many(struct world *world)
-{
-    bool did = false;
-
-    for (uint32_t i = 0; world->store_bytes == 0 && i < 5; i++)
-        did |= post(world, true);
-    return did;
-}
-
-static void
-on_post(struct world *world, struct op *op)
-{
-    const struct aw_outcome_of *out = &op->entries[0].command.out;
-    const struct model_source  *source = &world->model.sources[op->number];
-
-    if (out->err == AW_E_STORE_FULL)
-        sim_faults_count(&world->faults, SIM_MAP_FULL);
-    if (out->err == AW_E_TABLE_FULL)
-        sim_faults_count(&world->faults, SIM_TABLE_FULL);
-    if (out->err != AW_OK)
-        return;
-    if (source->seq == 0)
-        sim_broken("source %u was accepted, and is not durable", op->number);
-    if (out->u.message.duplicate ? out->u.message.first_seq != source->seq && out->u.message.first_seq != source->seq_before
-                                 : out->seq != source->seq && out->seq != source->seq_before)
-        sim_broken("source %u: its receipt names %llu, its record is %llu", op->number,
-                   (unsigned long long)(out->u.message.duplicate ? out->u.message.first_seq : out->seq),
-                   (unsigned long long)source->seq);
-}
-
-static bool
-take_replies(struct world *world)
-{
-    struct op *op = new_op(world, OP_REPLY_LEASE);
-
-    if (op == NULL)
-        return false;
-    op->entries[0].command.kind = AW_COMMAND_REPLY_LEASE;
-    op->entries[0].command.in.reply_lease = (struct aw_in_reply_lease){.accounts = accounts,
-                                                                       .account_count = 1,
-                                                                       .max = 1 + below(world, WORLD_ENTRIES_MAX),
-                                                                       .lease_ms = 5000 + 97 * world->reply_pulls++ % 60000,
-                                                                       .gateway = AW_SLICE("gate"),
-                                                                       .replies = op->replies};
-    submit(world, op);
-    return true;
-}
-
-static void
-report(struct world *world, const struct aw_out_reply *reply)
-{
-    struct op *op = new_op(world, OP_REPLY_STATUS);
-    bool       fails = !world->heals && below(world, 4) == 0;
-
-    if (op == NULL || (!world->heals && below(world, 8) == 0))
-        return; /* it forgets to */
-    op->number = (uint32_t)reply->reply.seq;
-    op->entries[0].command.kind = AW_COMMAND_REPLY_STATUS;
-    op->entries[0].command.in.reply_status =
-        (struct aw_in_reply_status){.reply = reply->reply,
-                                    .fence = reply->fence,
-                                    .state = fails ? AW_REPLY_FAILED : AW_REPLY_SENT,
-                                    .code = fails ? AW_SLICE("busy") : (struct aw_slice){NULL, 0},
-                                    .by = AW_SLICE("gate")};
-    submit(world, op);
-}
-
-static void
-on_replies(struct world *world, struct op *op)
-{
-    const struct aw_outcome_of *out = &op->entries[0].command.out;
-    struct aw_out_reply         replies[WORLD_ENTRIES_MAX];
-    uint32_t                    count = out->u.reply_lease.count;
-
-    if (out->err != AW_OK)
-        sim_broken("replies are refused: %s", aw_err_name(out->err));
-    memcpy(replies, op->replies, sizeof(replies)); /* what is submitted next may have this place */
-    for (uint32_t i = 0; i < count; i++) {
-        struct model_reply *reply = model_find_reply(&world->model, replies[i].reply.seq);
-
-        if (reply != NULL && reply->sent_seq != 0 && reply->sent_seq < replies[i].fence)
-            sim_broken("reply %llu was sent, and is given out once more", (unsigned long long)reply->seq);
-        /* A late word that it was sent may stand in the same group as a lease, which then nobody sees any more. */
-        if (reply == NULL || (reply->sent_seq == 0 && reply->fence < replies[i].fence))
-            sim_broken("reply %llu was given out under %llu, durable is %llu (in state %d)",
-                       (unsigned long long)replies[i].reply.seq, (unsigned long long)replies[i].fence,
-                       reply == NULL ? 0 : (unsigned long long)reply->fence, reply == NULL ? 0 : (int)reply->state);
-        report(world, &replies[i]);
-    }
 }
 
 /* --- pulls -------------------------------------------------------------------------------------------------------------------- */
@@ -244,7 +91,7 @@ add_choice(struct world *world, struct op *op, const struct aw_choice *choice)
                                   .version = choice->head.version,
                                   .through = choice->head.lane + 1,
                                   .agent = agent->name,
-                                  .lease_ms = world->heals ? HOUR_MS : 5000 + below(world, 120000),
+                                  .lease_ms = world->heals ? HOUR_MS : 5000 + users_below(world, 120000),
                                   .choice = {.at = world->wall,
                                              .order = world->order,
                                              .seen_seq = choice->seen_seq,
@@ -292,7 +139,7 @@ park(struct world *world, uint32_t number, struct op *op)
     bool          is_new = op == NULL;
 
     if (is_new)
-        op = new_op(world, OP_PARK);
+        op = users_new_op(world, OP_PARK);
     if (op == NULL)
         return false;
     if (is_new) {
@@ -310,7 +157,7 @@ park(struct world *world, uint32_t number, struct op *op)
     agent->parked = op;
     op->is_kept = true;
     WORLD_TRACE(world, "%s parks", model_agents[number]);
-    submit(world, op);
+    users_submit(world, op);
     return true;
 }
 
@@ -319,8 +166,8 @@ static bool
 pull(struct world *world, uint32_t number, struct op *parked)
 {
     struct agent             *agent = &world->agent[number];
-    struct op                *op = new_op(world, OP_PULL);
-    uint32_t                  max = 1 + below(world, 2);
+    struct op                *op = users_new_op(world, OP_PULL);
+    uint32_t                  max = 1 + users_below(world, 2);
     const struct aw_choice_of of = {.lanes = world->lanes,
                                     .directory = &world->directory,
                                     .lane_list = agent->lanes,
@@ -343,14 +190,14 @@ pull(struct world *world, uint32_t number, struct op *parked)
     if (op->submission.count < max)
         ask_aside(world, op);
     if (op->submission.count == 0)
-        return parked != NULL || below(world, 2) == 0 ? park(world, number, parked) : false;
+        return parked != NULL || users_below(world, 2) == 0 ? park(world, number, parked) : false;
     op->submission.pull = parked == NULL ? NULL : &parked->submission.park;
     if (parked != NULL) {
         op->submission.woken_lane = parked->submission.park.woken_lane;
         parked->submission.park.woken_lane = AW_LANE_NONE;
     }
     agent->is_pulling = true;
-    submit(world, op);
+    users_submit(world, op);
     return true;
 }
 
@@ -419,8 +266,8 @@ fill_reply(struct world *world, struct op *op, const struct token *token)
     op->entries[0].command.in.fenced.reply = (struct aw_in_reply){.is_there = true,
                                                                   .to = {.seq = token->message_seq},
                                                                   .to_ticket = token->ticket,
-                                                                  .channel = accounts[0].channel,
-                                                                  .account = accounts[0].account,
+                                                                  .channel = users_account.channel,
+                                                                  .account = users_account.account,
                                                                   .body = {.bytes = model_body(0, 40), .len = 40}};
     (void)world;
 }
@@ -434,13 +281,13 @@ work(struct world *world, uint32_t number)
                                                  AW_COMMAND_DECLINE,  AW_COMMAND_TRANSFER, AW_COMMAND_DEFER};
     struct agent                     *agent = &world->agent[number];
     uint32_t                          count = agent->token_count < WORLD_TOKENS_MAX ? agent->token_count : WORLD_TOKENS_MAX;
-    struct token                     *token = count == 0 ? NULL : &agent->tokens[below(world, count)];
+    struct token                     *token = count == 0 ? NULL : &agent->tokens[users_below(world, count)];
     struct op                        *op;
-    enum aw_command_kind              kind = world->heals ? AW_COMMAND_COMPLETE : kinds[below(world, AW_ARRAY_LEN(kinds))];
-    bool                              again = token != NULL && token->last_op != 0 && below(world, world->heals ? 8 : 3) == 0;
-    struct aw_in_fenced              *in;
+    enum aw_command_kind              kind = world->heals ? AW_COMMAND_COMPLETE : kinds[users_below(world, AW_ARRAY_LEN(kinds))];
+    bool                 again = token != NULL && token->last_op != 0 && users_below(world, world->heals ? 8 : 3) == 0;
+    struct aw_in_fenced *in;
 
-    if (token == NULL || (token->has_ended && below(world, 3) != 0) || (op = new_op(world, OP_FENCED)) == NULL)
+    if (token == NULL || (token->has_ended && users_below(world, 3) != 0) || (op = users_new_op(world, OP_FENCED)) == NULL)
         return false;
     if (again)
         kind = token->last_kind;
@@ -451,7 +298,7 @@ work(struct world *world, uint32_t number)
     *in = (struct aw_in_fenced){.lease = token->lease,
                                 .agent = agent->name,
                                 .op_hash = again ? token->last_op : (uint64_t)(number + 1) << 32 | agent->next_op++,
-                                .lease_ms = kind == AW_COMMAND_EXTEND ? 5000 + below(world, 60000) : 0};
+                                .lease_ms = kind == AW_COMMAND_EXTEND ? 5000 + users_below(world, 60000) : 0};
     if (kind == AW_COMMAND_REPLY || (kind == AW_COMMAND_COMPLETE && in->op_hash % 3 == 0))
         fill_reply(world, op, token);
     if (kind == AW_COMMAND_TRANSFER && in->op_hash % 2 == 0)
@@ -459,14 +306,14 @@ work(struct world *world, uint32_t number)
     else if (kind == AW_COMMAND_TRANSFER)
         op->entries[0].command.in.transfer.to = world->agent[in->op_hash % MODEL_AGENTS].name;
     if (kind == AW_COMMAND_DEFER) {
-        op->entries[0].command.in.defer.until = world->now + 10000 + below(world, 600000);
+        op->entries[0].command.in.defer.until = world->now + 10000 + users_below(world, 600000);
         op->entries[0].command.in.defer.reason = AW_DEFER_CUSTOMER;
     }
     token->last_kind = kind;
     token->last_op = in->op_hash;
     WORLD_TRACE(world, "%s: %s under %llu%s", model_agents[number], aw_command_name(kind), (unsigned long long)in->lease.fence,
                 again ? " again" : "");
-    submit(world, op);
+    users_submit(world, op);
     return true;
 }
 
@@ -532,63 +379,28 @@ on_fenced(struct world *world, struct op *op)
         token->has_ended = true;
 }
 
-/* --- supervisors -------------------------------------------------------------------------------------------------------------- */
-
-static bool
-steer_lane(struct world *world, struct op *op)
-{
-    enum aw_lane_pause pause = world->heals || below(world, 2) == 0 ? AW_LANE_OPEN : (enum aw_lane_pause)below(world, 4);
-
-    op->entries[0].command.kind = AW_COMMAND_LANE;
-    op->entries[0].command.in.lane =
-        (struct aw_in_lane){.name = below(world, 3) == 0 ? AW_SLICE("main") : AW_SLICE("de"), .pause = pause};
-    submit(world, op);
-    return true;
-}
-
-static bool
-steer(struct world *world)
-{
-    static const enum aw_command_kind kinds[] = {AW_COMMAND_HOLD, AW_COMMAND_UNHOLD, AW_COMMAND_CANCEL, AW_COMMAND_PLACE};
-    struct op                        *op = new_op(world, OP_DESK);
-    struct aw_in_ticket              *in;
-
-    if (op == NULL)
-        return false;
-    if (world->model.ticket_count == 0 || below(world, 3) == 0)
-        return steer_lane(world, op);
-    op->entries[0].command.kind = world->heals ? AW_COMMAND_UNHOLD : kinds[below(world, AW_ARRAY_LEN(kinds))];
-    in = &op->entries[0].command.in.ticket;
-    *in = (struct aw_in_ticket){.ticket = world->model.tickets[below(world, world->model.ticket_count)].id,
-                                .by = AW_SLICE("eva"),
-                                .class_ = AW_CLASS_NONE};
-    if (op->entries[0].command.kind == AW_COMMAND_HOLD && below(world, 2) == 0)
-        in->until = world->now + below(world, 600000);
-    if (op->entries[0].command.kind == AW_COMMAND_PLACE)
-        in->lane = below(world, 2) == 0 ? AW_SLICE("main") : AW_SLICE("de");
-    WORLD_TRACE(world, "%s of ticket %llu", aw_command_name(op->entries[0].command.kind), (unsigned long long)in->ticket.seq);
-    submit(world, op);
-    return true;
-}
-
 /* --- all of them -------------------------------------------------------------------------------------------------------------- */
 
 bool
 users_act(struct world *world)
 {
-    uint32_t what = below(world, 32), number = below(world, MODEL_AGENTS);
+    uint32_t what = users_below(world, world->parts == 0 ? 32 : 40), number = users_below(world, MODEL_AGENTS);
 
     if (aw_committer_role(world->committer) == AW_ROLE_STARTING)
         return false;
     if (what < 11 && !world->heals)
-        return below(world, 60) == 0 ? post_many(world) : post(world, false);
+        return users_draw(world, 60) ? gateway_post_many(world) : gateway_post(world, false);
     if (what < 19)
         return !world->agent[number].is_pulling && world->agent[number].parked == NULL && pull(world, number, NULL);
     if (what < 27)
         return work(world, number);
     if (what < 30)
-        return take_replies(world);
-    return steer(world);
+        return gateway_take_replies(world);
+    if (what < 32)
+        return desk_steer(world);
+    if (what < 36)
+        return users_draw(world, 3) ? gateway_withdraw(world) : gateway_hear(world);
+    return desk_act(world);
 }
 
 static void
@@ -611,11 +423,17 @@ on_answer(struct world *world, struct op *op)
     if (op->kind != OP_CANCEL && command->out.err == AW_OK && command->out.changed && command->out.seq > world->model.read_seq)
         sim_broken("a %s was answered, and is not durable", aw_command_name(command->kind));
     if (op->kind == OP_POST)
-        on_post(world, op);
+        gateway_on_post(world, op);
     else if (op->kind == OP_FENCED)
         on_fenced(world, op);
     else if (op->kind == OP_REPLY_LEASE)
-        on_replies(world, op);
+        gateway_on_replies(world, op);
+    else if (op->kind == OP_REPLY_STATUS)
+        gateway_on_status(world, op);
+    else if (op->kind == OP_NOTE)
+        desk_on_note(world, op);
+    else if (op->kind == OP_APPROVE)
+        desk_on_approve(world, op);
 }
 
 bool
@@ -641,14 +459,45 @@ void
 users_cancel_parked(struct world *world)
 {
     for (uint32_t i = 0; i < MODEL_AGENTS; i++) {
-        struct op *op = world->agent[i].parked == NULL ? NULL : new_op(world, OP_CANCEL);
+        struct op *op = world->agent[i].parked == NULL ? NULL : users_new_op(world, OP_CANCEL);
 
         if (op == NULL)
             continue; /* nobody to give up, or all are about to */
         op->submission.kind = AW_SUBMIT_CANCEL;
         op->submission.target = &world->agent[i].parked->submission;
-        submit(world, op);
+        users_submit(world, op);
     }
+}
+
+/* Which of the server's own doings are half done. */
+static void
+count_amid(struct world *world)
+{
+    const struct model *model = &world->model;
+    bool                is_sent = false, is_pending = false, is_put_off = false;
+
+    for (uint32_t i = 0; i < model->reply_count; i++) {
+        is_sent |= model->replies[i].is_there && model->replies[i].sent_seq == 0;
+        is_pending |= model->replies[i].state == AW_REPLY_PENDING;
+    }
+    for (uint32_t i = 0; i < model->ticket_count; i++)
+        is_put_off |= model->tickets[i].is_deferred;
+    if (is_sent)
+        sim_faults_count_amid(&world->faults, SIM_AMID_SEND);
+    if (is_pending)
+        sim_faults_count_amid(&world->faults, SIM_AMID_APPROVAL);
+    if (is_put_off)
+        sim_faults_count_amid(&world->faults, SIM_AMID_WORD);
+}
+
+void
+users_count_lost(struct world *world)
+{
+    for (uint32_t i = 0; i < WORLD_OPS_MAX; i++) {
+        if (world->op[i].is_out && world->op[i].submission.kind == AW_SUBMIT_COMMANDS)
+            sim_faults_count_command(&world->faults, world->op[i].entries[0].command.kind);
+    }
+    count_amid(world);
 }
 
 void

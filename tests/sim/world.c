@@ -121,6 +121,7 @@ settings_of(const struct world *world)
     (void)world;
     settings.dedupe_ms = 24 * HOUR_MS;
     settings.reopen_ms = HOUR_MS;
+    settings.contact_ms = 10 * HOUR_MS;
     return settings;
 }
 
@@ -294,6 +295,7 @@ start(struct world *world)
     aw_record_clock_start(&world->clock, world->recovery.head.now, world->wall, world->mono);
     world->now = aw_record_clock_now(&world->clock, world->wall, world->mono);
     world->is_up = true;
+    world->model.clock = world->now;
     model_sync(&world->model, world->state, true);
     if (!aw_hash128_eq(aw_state_digest(world->state), aw_state_digest_slow(world->state)))
         sim_broken("the digest is not that of the rows");
@@ -305,6 +307,7 @@ crash(struct world *world)
 {
     uint32_t tries = 0;
 
+    users_count_lost(world);
     world->is_off = true;
     users_cancel_parked(world);
     while (!aw_committer_is_idle(world->committer) || tries == 0) {
@@ -338,6 +341,7 @@ step(struct world *world)
     world->steps++;
     if (aw_committer_role(world->committer) == AW_ROLE_BROKEN && !world->is_faulty)
         sim_broken("the store counts as broken, and nothing failed");
+    world->model.clock = world->now;
     if (!world->is_off && aw_committer_role(world->committer) != AW_ROLE_BROKEN)
         model_sync(&world->model, world->state, false);
 }
@@ -458,6 +462,17 @@ heal(struct world *world)
     }
 }
 
+/* Nothing of it, all of it, or what the seed says. */
+static uint32_t
+draw_parts(struct world *world)
+{
+    uint32_t what = random_below(&world->random, 8), parts = 0;
+
+    for (unsigned part = 0; part < SIM_PARTS; part++)
+        parts |= (what == 7 || (what > 1 && draws(world, 3)) ? 1U : 0U) << part;
+    return parts;
+}
+
 void
 world_run(struct world *world, uint64_t seed, uint64_t *reached)
 {
@@ -477,13 +492,16 @@ world_run(struct world *world, uint64_t seed, uint64_t *reached)
     world->plan = (struct aw_fault_plan){
         .seed = seed, .full_from_bytes = world->store_bytes, .lose_unflushed = true, .draw = on_draw, .user = world};
     settings = settings_of(world);
+    world->parts = draw_parts(world);
     users_init(world);
     if (aw_memory_open(&world->journal, &world->table, &world->plan, NULL) != AW_OK ||
-        !model_init(&world->model, world->journal, &settings))
+        !model_init(&world->model, world->journal, &settings, &limits))
         sim_broken("no memory");
+    world->model.has_contacts = world_has(world, SIM_PART_CONTACTS);
     start(world);
     live(world);
     heal(world);
+    model_judge_delivery(&world->model);
     world->records = world->model.read_seq;
     stop(world);
     model_fini(&world->model);

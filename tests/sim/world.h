@@ -13,6 +13,7 @@
 #include "commit/record_clock.h"
 #include "sim/faults.h"
 #include "sim/model.h"
+#include "sim/parts.h"
 
 #define WORLD_OPS_MAX     32U
 #define WORLD_ENTRIES_MAX 3U
@@ -23,7 +24,7 @@
 struct world;
 
 /* A submission that is out, and what it was for. */
-enum op_kind { OP_POST, OP_PULL, OP_PARK, OP_FENCED, OP_DESK, OP_REPLY_LEASE, OP_REPLY_STATUS, OP_CANCEL };
+enum op_kind { OP_POST, OP_PULL, OP_PARK, OP_FENCED, OP_DESK, OP_NOTE, OP_APPROVE, OP_REPLY_LEASE, OP_REPLY_STATUS, OP_CANCEL };
 struct op {
     enum op_kind          kind;
     bool                  is_out;
@@ -35,8 +36,10 @@ struct op {
     struct aw_park_node   node[2];
     struct aw_out_reply   replies[WORLD_ENTRIES_MAX];
     struct aw_flight_fact flight;
+    struct aw_pace        pace;
     uint32_t              agent;  /* or gateway */
-    uint32_t              number; /* source, token, reply */
+    uint32_t              number; /* source, token, reply, note */
+    uint32_t              send;   /* REPLY_STATUS of a bounce: which one; else 0 */
 };
 
 /* A lease as its agent knows it, also when it is over. */
@@ -98,7 +101,11 @@ struct world {
     uint32_t                 choices_out;
     uint32_t                 customers;   /* how many there are */
     uint64_t                 reply_pulls; /* ever */
-    bool                     heals;       /* phase two */
+    uint32_t                 parts;       /* 1 << enum sim_part each */
+    struct aw_ticket_id      notes_on[MODEL_NOTES_MAX];
+    bool                     is_told[MODEL_NOTES_MAX]; /* who wrote this note knows that it is there */
+    uint32_t                 notes;
+    bool                     heals; /* phase two */
     /* For the table. */
     uint64_t steps, crashes, records;
 };
@@ -114,6 +121,12 @@ extern bool world_is_traced;
     } while (0)
 void world_trace(const struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+static inline bool
+world_has(const struct world *world, enum sim_part part)
+{
+    return (world->parts >> part & 1) != 0;
+}
+
 /* --- users.c ----------------------------------------------------------------------------------------------------------------- */
 
 void users_init(struct world *world);
@@ -121,6 +134,8 @@ void users_init(struct world *world);
 bool users_act(struct world *world);
 /* An answer is taken, if there is one. */
 bool users_take_answer(struct world *world);
+/* For the table: what is under way. */
+void users_count_lost(struct world *world);
 /* The server is gone, and what was out with it. */
 void users_lose_all(struct world *world);
 /* All parked ones give up, so that nothing is out any more once the committer has stepped. */

@@ -1,0 +1,48 @@
+/* model_parts.h - private to the model: what its files share. */
+#ifndef AW_TESTS_SIM_MODEL_PARTS_H
+#define AW_TESTS_SIM_MODEL_PARTS_H
+
+#include "sim/model.h"
+
+#define REQUIRE(fact, ...)                                                                                                       \
+    do {                                                                                                                         \
+        if (!(fact))                                                                                                             \
+            sim_broken(__VA_ARGS__);                                                                                             \
+    } while (0)
+#define NUM(value) ((unsigned long long)(value))
+
+static inline bool
+model_is_open(const struct model_ticket *ticket)
+{
+    return ticket->state != AW_TICKET_CLOSED;
+}
+
+/* --- model.c */
+uint32_t model_agent_of(struct aw_slice name);
+/* The ticket that this record is about; it is looked at when all are read. */
+struct model_ticket *model_ticket_of(struct model *model, const struct aw_command *command);
+/* Its class by the clock. */
+enum aw_class model_class_at(const struct model *model, const struct model_ticket *ticket);
+void          model_close(struct model *model, struct model_ticket *ticket);
+/* The customer hears from us: a word that was given is kept, if in time. */
+void model_answered(struct model *model, struct model_ticket *ticket);
+
+/* --- model_replies.c: replies on their way out, and contacts. */
+void model_add_reply(struct model *model, const struct model_ticket *ticket, const struct aw_command *command);
+/* The server itself wrote this with the record `seq`, if it says so. */
+void model_add_owed(struct model *model, const struct model_ticket *ticket, uint64_t seq, enum aw_reply_kind kind);
+void model_on_reply_lease(struct model *model, const struct aw_command *command);
+void model_on_reply_status(struct model *model, const struct aw_command *command);
+void model_on_reply_timer(struct model *model, const struct aw_command *command);
+void model_on_redrive(struct model *model);
+void model_on_approve(struct model *model, const struct aw_command *command);
+void model_on_channel(struct model *model, const struct aw_command *command);
+void model_on_opt_out(struct model *model, const struct aw_command *command);
+/* A customer wrote to us. Returns whether he opts out by that. */
+bool model_hear(struct model *model, const struct model_source *source);
+/* What the state says of replies and contacts: all of it. */
+void model_compare_replies(struct model *model);
+/* Whether it comes to a gateway no more. */
+bool model_is_out(const struct model_reply *reply);
+
+#endif

@@ -1,0 +1,18 @@
+/* parts.h - what goes on in a history beside messages, leases and replies: each seed draws some of these parts, so that some
+ * histories have few of them, each often, and others have all.
+ */
+#ifndef AW_TESTS_SIM_PARTS_H
+#define AW_TESTS_SIM_PARTS_H
+
+enum sim_part {
+    SIM_PART_DELIVERY, /* the provider fails, bounces, delivers; gateways die while they send; dead replies are redriven */
+    SIM_PART_PACE,     /* so many replies in a stretch of time */
+    SIM_PART_APPROVAL, /* what one agent writes waits for a colleague */
+    SIM_PART_WITHDRAW, /* customers take messages back */
+    SIM_PART_CONTACTS, /* some only talk about us; some want to hear nothing */
+    SIM_PART_NOTES,    /* under an Idempotency-Key, and again until there is an answer */
+    SIM_PART_OWED,     /* the server acknowledges messages */
+    SIM_PARTS
+};
+
+#endif
