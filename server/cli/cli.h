@@ -64,6 +64,7 @@ struct aw_cli_command {
     const void                 *defaults; /* of the struct that the options are written into */
     size_t                      defaults_bytes;
     bool                        offline; /* talks to no server */
+    bool                        keyless; /* offline, and reads no data folder either */
     /* What is left of the command line after the options. Returns the exit code. */
     int (*run)(struct aw_cli *cli, int argc, char **argv);
 };

@@ -22,11 +22,15 @@ static const struct aw_cli_command *const commands[] = {
 static void
 print_overview(FILE *to)
 {
+    size_t width = strlen("help");
+
+    for (size_t i = 0; i < AW_ARRAY_LEN(commands); i++)
+        width = strlen(commands[i]->name) > width ? strlen(commands[i]->name) : width;
     (void)fprintf(to, "aswolk " AW_VERSION " - the command line of aswolkd, the customer-care desk for disruptions\n\n"
                       "Usage: aswolk COMMAND [OPTION...] [ARGUMENT...]\n\n");
     for (size_t i = 0; i < AW_ARRAY_LEN(commands); i++)
-        (void)fprintf(to, "  %-11s %s\n", commands[i]->name, commands[i]->summary);
-    (void)fprintf(to, "  %-11s %s\n\n", "help", "about one command: aswolk help COMMAND");
+        (void)fprintf(to, "  %-*s  %s\n", (int)width, commands[i]->name, commands[i]->summary);
+    (void)fprintf(to, "  %-*s  %s\n\n", (int)width, "help", "about one command: aswolk help COMMAND");
     (void)fprintf(to, "Exit codes: 0 done; 1 refused or failed; 2 wrong command line; 3 no server reached; 4 partly done.\n"
                       "The server is --server, $ASWOLK_SERVER, or " SERVER_DEFAULT ".\n");
 }

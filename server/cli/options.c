@@ -75,13 +75,15 @@ static const struct aw_cli_option common_options[] = {
      .about = "answers as JSON on stdout, for programs"},
 };
 
-/* An offline command asks no server, and the others read no folder. */
+/* An offline command asks no server but reads a folder, as a rule; the others read none. */
 static bool
 is_offered(const struct aw_cli_command *command, const struct aw_cli_option *option)
 {
     bool is_of_folder = strcmp(option->name, "keys") == 0 || strcmp(option->name, "store-key") == 0;
 
-    return strcmp(option->name, "json") == 0 || is_of_folder == command->offline;
+    if (strcmp(option->name, "json") == 0)
+        return true;
+    return is_of_folder ? command->offline && !command->keyless : !command->offline;
 }
 
 struct parser {

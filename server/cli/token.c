@@ -427,6 +427,7 @@ const struct aw_cli_command aw_cli_token = {
     .defaults = &token_defaults,
     .defaults_bytes = sizeof(token_defaults),
     .offline = true,
+    .keyless = true,
     .run = run,
 };
 
