@@ -3,6 +3,7 @@
  * Both are one copy (store/copy.h), the second of what the first made, and both end with the whole check of cli/verify.h on what
  * was copied. What fails or is stopped leaves nothing behind and changes nothing.
  */
+#include "cli/progress.h"
 #include "cli/verify.h"
 #include "port/clock.h"
 #include "store/copy.h"
@@ -11,11 +12,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-#define BAR_CELLS 30U
-#define TELL_NS   (AW_NS_PER_S / 10)
-#define LINE_NS   (5 * AW_NS_PER_S) /* where nobody looks at a bar */
 
 struct backup_options {
     uint64_t held_mib_max;
@@ -33,48 +29,32 @@ static const struct aw_cli_option backup_options[] = {
 };
 
 struct job {
-    struct aw_cli       *cli;
-    enum aw_copy_kind    kind;
-    const char          *from;
-    const char          *to;
-    struct aw_cli_folder folder;
-    struct aw_copy      *copy;
-    struct aw_copy_sum   sum;
-    struct aw_cli_verify verify;
-    bool                 has_verify;
-    aw_ns                began_at;
-    aw_ns                told_at;
-    aw_ms                made_at; /* of the backup */
-    struct aw_copy_note  note;    /* of the backup that is restored */
+    struct aw_cli         *cli;
+    enum aw_copy_kind      kind;
+    const char            *from;
+    const char            *to;
+    struct aw_cli_folder   folder;
+    struct aw_copy        *copy;
+    struct aw_copy_sum     sum;
+    struct aw_cli_verify   verify;
+    bool                   has_verify;
+    aw_ns                  began_at;
+    struct aw_cli_progress progress;
+    aw_ms                  made_at; /* of the backup */
+    struct aw_copy_note    note;    /* of the backup that is restored */
 };
 
 /* --- progress ------------------------------------------------------------------------------------------------------------- */
 
 static void
-tell(struct job *job, const char *phase, bool is_last)
+tell(struct job *job, bool is_last)
 {
-    uint64_t done = job->sum.next_seq - job->sum.first_seq;
-    uint64_t total = job->sum.end_seq > job->sum.first_seq ? job->sum.end_seq - job->sum.first_seq : 1;
-    bool     is_terminal = isatty(STDERR_FILENO) == 1;
-    aw_ns    now = aw_clock_mono();
-    unsigned cells, percent;
-    char     bar[BAR_CELLS + 1];
+    uint64_t total = job->sum.end_seq > job->sum.first_seq ? job->sum.end_seq - job->sum.first_seq : 0;
+    char     behind[48];
 
-    if (!is_last && now - job->told_at < (is_terminal ? TELL_NS : LINE_NS))
-        return;
-    job->told_at = now;
-    done = done < total ? done : total;
-    percent = (unsigned)(done * 100 / total);
-    if (!is_terminal) {
-        (void)fprintf(stderr, "%s: %u %%, %" PRIu64 " records, %" PRIu64 " MiB\n", phase, percent, done, job->sum.bytes >> 20);
-        return;
-    }
-    cells = percent * BAR_CELLS / 100;
-    memset(bar, '#', cells);
-    memset(bar + cells, ' ', BAR_CELLS - cells);
-    bar[BAR_CELLS] = '\0';
-    (void)fprintf(stderr, "\r%-9s [%s] %3u %%, %" PRIu64 " records, %" PRIu64 " MiB%s", phase, bar, percent, done,
-                  job->sum.bytes >> 20, is_last ? "\n" : "");
+    (void)snprintf(behind, sizeof(behind), ", %" PRIu64 " MiB", job->sum.bytes >> 20);
+    aw_cli_progress_tell(&job->progress, job->kind == AW_COPY_BACKUP ? "backup" : "restore",
+                         job->sum.next_seq - job->sum.first_seq, total, behind, is_last);
 }
 
 /* --- the copy ------------------------------------------------------------------------------------------------------------- */
@@ -95,10 +75,10 @@ copy_all(struct job *job)
             return aw_why(why, AW_E_CLOSED, "stopped; nothing was left behind");
         err = aw_copy_step(job->copy, &job->sum, why);
         if (err == AW_OK && !job->sum.is_done)
-            tell(job, job->kind == AW_COPY_BACKUP ? "backup" : "restore", false);
+            tell(job, false);
     }
     if (err == AW_OK)
-        tell(job, job->kind == AW_COPY_BACKUP ? "backup" : "restore", true);
+        tell(job, true);
     return err;
 }
 
