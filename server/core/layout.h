@@ -1308,7 +1308,7 @@ bool aw_ticket_waits_in(const struct aw_state *state, const struct aw_ticket_row
 void aw_ticket_queue(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, struct aw_event *ret_event);
 /* Out of its queue under a new version. */
 void aw_ticket_hide(struct aw_ticket_row *ticket, uint32_t slot, struct aw_event *ret_event);
-/* Into and out of the list of closed ones; between edit and done. */
+/* Into and out of the list of closed ones; between edit and done. What becomes of a word to the customer is the caller's to say. */
 void aw_ticket_close(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket);
 void aw_ticket_unclose(struct aw_state *state, struct aw_ticket_row *ticket);
 /* Refuses what names no running lease of this agent. True: it goes on; the outcome is filled with what is there now. */

@@ -489,6 +489,8 @@ aw_apply_complete(struct aw_state *state, struct aw_command *command)
     agent = aw_lease_at(state, ticket->link)->agent;
     aw_agent_completed(state, agent);
     aw_lease_end(state, ticket, AW_COMMAND_COMPLETE, in->op_hash);
+    if (!in->reply.is_there || !aw_agent_needs_approval(state, agent)) /* else the customer hears when a colleague lets it go */
+        aw_commitment_answered(state, in->lease.slot, ticket);
     aw_ticket_close(state, in->lease.slot, ticket);
     ticket->marks |= AW_MARK_COMPLETED;
     aw_ticket_hide(ticket, in->lease.slot, &command->out.event);

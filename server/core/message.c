@@ -358,6 +358,7 @@ reuse_oldest(struct aw_state *state)
     while (ticket->identities != 0)
         drop_identity(state, ticket->identities);
     aw_account_of_ticket(state, ticket, (struct aw_slice){NULL, 0}, (struct aw_slice){NULL, 0});
+    aw_commitment_drop(state, slot, ticket); /* its reply was never decided on */
     aw_ticket_unclose(state, ticket);
     aw_ticket_move(ticket, AW_TICKET_FREE);
     aw_ticket_done(state, slot);

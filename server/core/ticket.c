@@ -515,7 +515,6 @@ aw_ticket_close(struct aw_state *state, uint32_t slot, struct aw_ticket_row *tic
 
     AW_ASSERT(ticket->link == 0);
     aw_aside_drop(state, slot, ticket);
-    aw_commitment_answered(state, slot, ticket);
     ticket->marks &= (uint16_t)~AW_MARK_DEFERRED;
     aw_ticket_move(ticket, AW_TICKET_CLOSED);
     ticket->until = state->now;

@@ -83,8 +83,12 @@ aw_apply_withdraw(struct aw_state *state, struct aw_command *command)
     ticket = aw_ticket_edit(state, slot);
     command->out.prev_seq = ticket->last_seq;
     ticket->last_seq = seq & AW_ROW_SEQ_MAX;
-    if (aw_ticket_is_open(ticket) && aw_facts_withdrawn(state, slot) == ticket->messages)
-        close_ticket(state, command, slot, ticket);
+    if (aw_facts_withdrawn(state, slot) == ticket->messages) {
+        if (aw_ticket_is_open(ticket))
+            close_ticket(state, command, slot, ticket);
+        else
+            aw_commitment_drop(state, slot, ticket); /* of a reply that waits for a colleague */
+    }
     aw_ticket_done(state, slot);
     tell(state, command, slot);
 }

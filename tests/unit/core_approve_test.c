@@ -424,6 +424,67 @@ test_a_word_waits_for_the_colleague(void **unused)
     kit_close(&kit);
 }
 
+/* A ticket that ann put off and completed since; her reply is still to be decided on. */
+static uint64_t
+complete_after_a_word(struct kit *kit, uint64_t who, struct aw_ticket_id *ret_ticket)
+{
+    struct aw_ticket_id ticket =
+        kit_post(kit, (struct kit_post){.id = 10 * who, .who = {who}, .class_ = AW_CLASS_GENERAL}).ticket;
+    struct aw_out_message message;
+    struct aw_command     command;
+
+    assert_int_equal(kit_defer(kit, kit_lease(kit, ticket, "ann", KIT_HOUR), "ann", kit->now + KIT_DAY).out.err, AW_OK);
+    message = kit_post(kit, (struct kit_post){.id = 10 * who + 1, .who = {who}, .class_ = AW_CLASS_GENERAL});
+    command = write_reply(kit, AW_COMMAND_COMPLETE, kit_lease(kit, ticket, "ann", KIT_HOUR), &message, "ann");
+    assert_int_equal(kit_view(kit, ticket).state, AW_TICKET_CLOSED);
+    *ret_ticket = ticket;
+    return command.out.u.lease.reply_seq;
+}
+
+static void
+check_words(const struct kit *kit, uint64_t open, uint64_t kept, uint64_t broken)
+{
+    struct aw_state_counts counts;
+
+    aw_state_counts(kit->state, &counts);
+    assert_int_equal(counts.commitments, open);
+    assert_int_equal(counts.commitments_kept, kept);
+    assert_int_equal(counts.commitments_broken, broken);
+}
+
+/* Nor when the ticket was completed with it. */
+static void
+test_a_word_outlasts_a_close(void **unused)
+{
+    struct kit          kit;
+    struct aw_ticket_id ticket;
+    uint64_t            reply;
+
+    (void)unused;
+    kit_open(&kit);
+    set_approval(&kit, "ann", true);
+    reply = complete_after_a_word(&kit, 1, &ticket);
+    check_words(&kit, 1, 0, 0);
+    assert_int_equal(decide(&kit, reply, true, "bob").out.err, AW_OK);
+    check_words(&kit, 0, 1, 0);
+    /* Not let go: the ticket is open again, with its word. */
+    reply = complete_after_a_word(&kit, 2, &ticket);
+    assert_int_equal(decide(&kit, reply, false, "bob").out.err, AW_OK);
+    assert_int_equal(kit_view(&kit, ticket).commitment.due_at, kit.now + KIT_DAY);
+    kit_complete(&kit, kit_lease(&kit, ticket, "ann", KIT_HOUR), "ann");
+    check_words(&kit, 0, 2, 0);
+    /* Let go too late. */
+    reply = complete_after_a_word(&kit, 3, &ticket);
+    assert_int_equal(kit_wait(&kit, KIT_DAY), 1);
+    check_words(&kit, 1, 2, 1);
+    assert_int_equal(decide(&kit, reply, true, "bob").out.err, AW_OK);
+    check_words(&kit, 0, 2, 1);
+    (void)complete_after_a_word(&kit, 4, &ticket);
+    check_words(&kit, 1, 2, 1);
+    kit_check_digest(&kit);
+    kit_close(&kit);
+}
+
 int
 main(void)
 {
@@ -437,6 +498,7 @@ main(void)
         cmocka_unit_test(test_finds_the_oldest),
         cmocka_unit_test(test_read_back),
         cmocka_unit_test(test_a_word_waits_for_the_colleague),
+        cmocka_unit_test(test_a_word_outlasts_a_close),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
