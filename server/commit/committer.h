@@ -46,6 +46,8 @@ struct aw_committer_report {
     void (*flushing)(void *user, bool begins); /* around each flush: one that never ends is a disk that hangs */
     void (*group)(void *user, aw_ns commit_took, uint32_t records, uint32_t batches);
     void (*checkpoint)(void *user, uint64_t seq);
+    void (*erasure)(void    *user,
+                    uint64_t seq);          /* this record is durable, and asks that texts be erased: the last one of its group */
     void (*shut)(void *user, bool is_shut); /* nothing is given out: see aw_committer_lanes_reserve */
     void (*trim_damage)(void *user, const char *what,
                         uint64_t seq); /* the journal is not trimmed any more: it is damaged there */

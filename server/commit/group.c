@@ -423,6 +423,8 @@ apply_one(struct aw_committer *c, struct aw_entry *entry, aw_ms now)
         c->batch_entries[c->batch_entry_count++] = entry;
         if (aw_command_is_post(command))
             c->group_bytes += record + body;
+        if (aw_command_erases(command->kind))
+            c->erasure_seq = command->out.seq;
     }
     note_event(c, &command->out.event);
     if (command->kind == AW_COMMAND_LEASE && command->out.err == AW_OK) {
@@ -619,6 +621,7 @@ begin_group(struct aw_committer *c)
     c->group_records = 0;
     c->group_batches = 0;
     c->group_bytes = 0;
+    c->erasure_seq = 0;
     c->refused_post = false;
     c->must_flush = false;
 }
@@ -698,6 +701,8 @@ make_durable(struct aw_committer *c, aw_ms now)
     tell_flushing(c, false);
     if (ok && c->group_batches > 0 && c->config.report.group != NULL)
         c->config.report.group(c->config.report.user, c->config.mono() - began, c->group_records, c->group_batches);
+    if (ok && c->erasure_seq != 0 && c->config.report.erasure != NULL)
+        c->config.report.erasure(c->config.report.user, c->erasure_seq);
     return ok;
 }
 

@@ -77,6 +77,6 @@ aw_outbox_answer(struct aw_committer *c, struct aw_query *query)
     } else {
         query->err = AW_OK;
         for (query->count = 0; query->count < query->room; query->count++)
-            aw_state_seen_by(c->config.state, query->leases[query->count], &query->seen[query->count]);
+            aw_state_seen_by(c->config.state, query->leases[query->count], &query->held[query->count]);
     }
 }

@@ -110,6 +110,7 @@ struct aw_committer {
     uint32_t            group_records;
     uint32_t            group_batches;
     uint64_t            group_bytes;        /* of posts */
+    uint64_t            erasure_seq;        /* the last record of the group that asks for an erasure; 0: none does */
     bool                refused_post;       /* for lack of room, in this step */
     uint64_t            refused_bytes;      /* the most that a refused post would have needed since the role is full */
     uint32_t            posts_rest_groups;  /* how often posts were put off since one was admitted, with none in the group */

@@ -72,7 +72,7 @@ enum aw_query_kind {
     AW_QUERY_DUE,          /* due -> views: commitments */
     AW_QUERY_REPLY,        /* seq -> replies[0] */
     AW_QUERY_REPLIES,      /* reply_search: in steps */
-    AW_QUERY_SEEN,         /* leases, room -> seen */
+    AW_QUERY_SEEN,         /* leases, room -> held */
     AW_QUERY_CHANNEL,      /* name -> channel */
     AW_QUERY_TEMPLATE,     /* reply_kind -> own_texts, count, version */
     AW_QUERY_TEXTS,        /* text_refs, room -> own_texts: len 0 for one that is gone */
@@ -191,7 +191,8 @@ struct aw_query {
     struct aw_reply_view     *replies; /* TICKET too, when asked for: of the ticket, AW_REPLIES_SHOWN_MAX at most */
     uint32_t                  reply_count;
     const struct aw_lease_id *leases;
-    uint64_t                 *seen; /* SEEN: the newest message that the holder was given; 0: the lease does not run */
+    struct aw_seen           *held;
+    uint64_t                 *seen; /* SOURCES */
     enum aw_reply_kind        reply_kind;
     const struct aw_text_ref *text_refs;
     struct aw_text_view      *own_texts;

@@ -108,13 +108,16 @@ fill_out(const struct aw_state *state, uint32_t slot, struct aw_out_lease *out)
 #define ATTEMPT_MAX UINT16_MAX
 
 void
-aw_state_seen_by(const struct aw_state *state, struct aw_lease_id lease, uint64_t *ret_seen_seq)
+aw_state_seen_by(const struct aw_state *state, struct aw_lease_id lease, struct aw_seen *ret_seen)
 {
     const struct aw_ticket_row *ticket = aw_rows_has(&state->tickets, lease.slot) ? aw_ticket_at(state, lease.slot) : NULL;
     bool                        is_held = ticket != NULL && ticket->state == AW_TICKET_LEASED;
     const struct aw_lease_row  *row = is_held ? aw_lease_at(state, ticket->link) : NULL;
 
-    *ret_seen_seq = row != NULL && row->fence == lease.fence ? row->seen_seq : 0;
+    *ret_seen = (struct aw_seen){.message_seq = 0};
+    if (row != NULL && row->fence == lease.fence)
+        *ret_seen =
+            (struct aw_seen){.message_seq = row->seen_seq, .ticket_seq = ticket->opened_seq, .last_seq = ticket->last_seq};
 }
 
 /* --- giving --------------------------------------------------------------------------------------------------------------- */

@@ -588,6 +588,7 @@ fill_view(const struct aw_state *state, const struct aw_reply_row *row, struct a
         .is_uncertain = row->is_uncertain,
         .written_at = row->written_at,
         .due_at = row->due_at,
+        .chain_seq = aw_outbox_chain(state, row),
         .over_at = row->over_at,
         .code_len = (uint8_t)strnlen(row->code, sizeof(row->code)),
         .kind = (enum aw_reply_kind)row->kind,

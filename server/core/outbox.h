@@ -102,6 +102,14 @@ uint32_t aw_outbox_find_provider(const struct aw_state *state, struct aw_hash128
 /* Moves it on: out of the queue, list or timer of its state, and into that of `next`, with `due_at` as its row says it. WAITING is
  * DEAD when its customer opted out. */
 void aw_outbox_move(struct aw_state *state, uint32_t slot, enum aw_reply_state next, aw_ms due_at);
+/* The newest record of its ticket; 0: that is forgotten. */
+static inline uint64_t
+aw_outbox_chain(const struct aw_state *state, const struct aw_reply_row *row)
+{
+    const struct aw_ticket_row *ticket = aw_ticket_at(state, row->ticket);
+
+    return ticket->opened_seq == row->ticket_seq ? ticket->last_seq : 0;
+}
 /* Tells of it as it is now. */
 void aw_outbox_fill_out(const struct aw_state *state, uint32_t slot, struct aw_out_reply *out);
 /* Rebuilds what is derived from the rows. */

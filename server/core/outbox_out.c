@@ -32,6 +32,7 @@ aw_outbox_fill_out(const struct aw_state *state, uint32_t slot, struct aw_out_re
         .kind = (enum aw_reply_kind)row->kind,
         .text = aw_outbox_text(state, row),
     };
+    out->chain_seq = aw_outbox_chain(state, row);
     aw_outbox_facts(row, &out->facts);
 }
 

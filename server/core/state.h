@@ -313,8 +313,13 @@ uint32_t aw_state_leases_of(const struct aw_state *state, struct aw_slice agent,
  * AW_E_KEY_REUSED: that pull had another body. Notes, beside the state, that they were told. */
 AW_MUST_USE enum aw_err aw_state_leases_of_pull(struct aw_state *state, struct aw_slice agent, const struct aw_pull_key *pull_key,
                                                 struct aw_ticket_view *ret_views, uint32_t room, uint32_t *ret_count);
-/* The newest message that the holder of this lease was given; 0: the lease does not run. */
-void aw_state_seen_by(const struct aw_state *state, struct aw_lease_id lease, uint64_t *ret_seen_seq);
+/* What the holder of a lease was given. */
+struct aw_seen {
+    uint64_t message_seq; /* the newest message that the holder was given; 0: the lease does not run */
+    uint64_t ticket_seq;  /* of its ticket's id */
+    uint64_t last_seq;    /* the newest record of that */
+};
+void aw_state_seen_by(const struct aw_state *state, struct aw_lease_id lease, struct aw_seen *ret_seen);
 /* Whether leases run that another pull with this key got. */
 bool aw_state_pull_runs(const struct aw_state *state, const struct aw_pull_key *pull_key);
 /* Whether so many more requests can be known by their keys. Takes as long as there are keys to be forgotten for them. */
@@ -482,8 +487,9 @@ struct aw_reply_view {
     uint32_t             attempt;
     bool                 is_uncertain;
     aw_ms                written_at;
-    aw_ms                due_at;  /* LEASED: when that ends; FAILED: when it is tried again; else 0 */
-    aw_ms                over_at; /* DEAD, SENT and behind; else 0 */
+    aw_ms                due_at;    /* LEASED: when that ends; FAILED: when it is tried again; else 0 */
+    uint64_t             chain_seq; /* the newest record of its ticket; 0: that is forgotten */
+    aw_ms                over_at;   /* DEAD, SENT and behind; else 0 */
     uint8_t              code_len;
     char                 code[AW_REPLY_CODE_BYTES_MAX]; /* why it failed last */
     /* Not BY_AGENT: its text, and what goes into it. */

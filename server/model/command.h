@@ -803,7 +803,8 @@ struct aw_out_reply {
     uint32_t             attempt;
     bool                 is_uncertain; /* it may have been sent before: ask the provider first */
     aw_ms                written_at;
-    aw_ms                due_at; /* LEASED: when the lease ends; FAILED: when it is tried again; else 0 */
+    aw_ms                due_at;    /* LEASED: when the lease ends; FAILED: when it is tried again; else 0 */
+    uint64_t             chain_seq; /* the newest record of its ticket, while that is there; else 0 */
     /* Not BY_AGENT: the text and what goes into it. REPLY_LEASE only. */
     enum aw_reply_kind    kind;
     struct aw_text_ref    text;
@@ -947,6 +948,12 @@ aw_command_is_fenced(enum aw_command_kind kind)
 {
     return kind == AW_COMMAND_EXTEND || kind == AW_COMMAND_COMPLETE || kind == AW_COMMAND_RELEASE || kind == AW_COMMAND_DECLINE ||
            kind == AW_COMMAND_TRANSFER || kind == AW_COMMAND_DEFER || kind == AW_COMMAND_REPLY;
+}
+/* Kinds after which texts are to be made unreadable (run/eraser.h). */
+static inline bool
+aw_command_erases(enum aw_command_kind kind)
+{
+    return kind == AW_COMMAND_WITHDRAW;
 }
 /* What the command has in the bodies tree. False: nothing. Of one that was read from a record the bytes are empty. */
 AW_MUST_USE bool aw_command_body(const struct aw_command *command, struct aw_in_body *ret_body);

@@ -45,11 +45,11 @@ parse_reply(struct aw_call *call, struct aw_slice id, struct aw_message_id *ret_
 
 /* Where its words are, or what they are made of. */
 static struct aw_read_item
-item_of(enum aw_reply_kind kind, struct aw_message_id reply, struct aw_message_id to)
+item_of(enum aw_reply_kind kind, struct aw_message_id reply, struct aw_message_id to, uint64_t ticket_seq, uint64_t chain_seq)
 {
     if (kind == AW_REPLY_BY_AGENT)
         return (struct aw_read_item){.kind = AW_READ_REPLY, .last_seq = reply.seq};
-    return (struct aw_read_item){.kind = AW_READ_ADDRESS, .last_seq = to.seq};
+    return (struct aw_read_item){.kind = AW_READ_ADDRESS, .last_seq = to.seq, .ticket_seq = ticket_seq, .chain_seq = chain_seq};
 }
 
 /* --- a gateway takes replies -------------------------------------------------------------------------------------------------- */
@@ -124,7 +124,8 @@ read_given(struct take *take)
         return;
     }
     for (uint32_t i = 0; i < count; i++)
-        take->read->items[i] = item_of(take->given[i].kind, take->given[i].reply, take->given[i].to);
+        take->read->items[i] = item_of(take->given[i].kind, take->given[i].reply, take->given[i].to, take->given[i].ticket.seq,
+                                       take->given[i].chain_seq);
     aw_call_read(&take->call, take->read);
 }
 
@@ -357,7 +358,7 @@ read_one(struct one *one)
         aw_call_fail(&one->call, AW_E_MEMORY, "");
         return false;
     }
-    one->read->items[0] = item_of(one->view.kind, one->reply, one->view.to);
+    one->read->items[0] = item_of(one->view.kind, one->reply, one->view.to, one->view.ticket.seq, one->view.chain_seq);
     aw_call_read(&one->call, one->read);
     return true;
 }

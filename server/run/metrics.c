@@ -128,6 +128,10 @@ static const struct {
      AW_METRIC_TOKENS_STALE},
     {"certificate_stale", "gauge", "1 while certificate or key can't be read: new connections get the old ones.",
      AW_METRIC_CERTIFICATE_STALE},
+    {"texts_erased", "counter", "Texts that can't be read any more since the start, as somebody asked for it.",
+     AW_METRIC_TEXTS_ERASED},
+    {"erasures_stuck", "gauge", "1 while texts can't be erased: the key file can't be replaced, or the journal is damaged.",
+     AW_METRIC_ERASURES_STUCK},
     {"lanes_shut", "gauge", "1 while no leases are given, as the memory of the queues is used up.", AW_METRIC_LANES_SHUT},
 };
 
@@ -383,6 +387,15 @@ render_gateways(const struct aw_gateways *gateways, struct aw_buffer *buffer)
     }
 }
 
+static void
+render_erasures(const struct aw_metrics *metrics, struct aw_buffer *buffer)
+{
+    bool is_pending = aw_metric_sum(metrics, AW_METRIC_ERASE_ASKED) > aw_metric_sum(metrics, AW_METRIC_ERASED_THROUGH);
+
+    family(buffer, "erasures_pending", "gauge", "1 while who has store and keys can still read texts that are to be erased.");
+    aw_buffer_printf(buffer, "aswolk_erasures_pending %d\n", is_pending);
+}
+
 void
 aw_metrics_render(const struct aw_metrics *metrics, const struct aw_metrics_view *view, struct aw_buffer *buffer)
 {
@@ -395,6 +408,7 @@ aw_metrics_render(const struct aw_metrics *metrics, const struct aw_metrics_view
     render_commits(metrics, buffer);
     render_store(metrics, buffer);
     render_kept(metrics, view->now, buffer);
+    render_erasures(metrics, buffer);
     render_answers(metrics, buffer);
     render_gateways(view->gateways, buffer);
     family(buffer, "build", "info", "Which aswolk this is.");

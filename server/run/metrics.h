@@ -63,6 +63,10 @@ enum aw_metric {
     AW_METRIC_FORECAST_US, /* what the last look took, as a whole */
     AW_METRIC_SEQ,
     AW_METRIC_EPOCH,
+    AW_METRIC_ERASE_ASKED,    /* the last record that asks for an erasure; the committer's block */
+    AW_METRIC_ERASED_THROUGH, /* the last one that was looked at, and carried out if it asked; the eraser's block */
+    AW_METRIC_TEXTS_ERASED,
+    AW_METRIC_ERASURES_STUCK,
     /* Copies of the edge's counters, so that any thread may read them. */
     AW_METRIC_CONNECTIONS_NOW,
     AW_METRIC_REQUESTS_NOW,

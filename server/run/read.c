@@ -738,6 +738,31 @@ read_body(struct aw_journal_reader *reader, uint64_t seq, struct aw_slice *ret_b
     return err;
 }
 
+/* What the message itself said is gone: the same customer's address by another one of the ticket, the newest that is there. */
+static enum aw_err
+find_customer(struct aw_read_item *item, struct aw_journal_reader *reader, struct aw_arena *scratch, struct room *room,
+              struct aw_found *found, struct aw_hash128 customer)
+{
+    struct chain chain = {.reader = reader, .scratch = scratch, .found = found, .item = item, .next = item->chain_seq};
+    enum aw_err  err = AW_OK;
+
+    for (uint32_t steps = 0; err == AW_OK && item->customer.len == 0 && steps < AW_TOLD_RECORDS_MAX; steps++) {
+        struct aw_command command;
+        struct aw_slice   body;
+
+        err = chain_next(&chain);
+        if (err != AW_OK || found->record.kind != AW_COMMAND_MESSAGE)
+            continue;
+        err = aw_record_read(&found->record, scratch, &command, NULL);
+        if (err != AW_OK || !aw_hash128_eq(command.in.message.identities[0], customer))
+            continue;
+        err = read_body(reader, found->record.seq, &body);
+        if (err == AW_OK)
+            item->customer = posted(room, body, AW_SLICE("customer"));
+    }
+    return err == AW_E_MEMORY ? err : AW_OK; /* the rest of the ticket may be gone, or damaged */
+}
+
 static enum aw_err
 read_address(struct aw_read_item *item, uint64_t seq, struct aw_journal_reader *reader, struct aw_arena *scratch,
              struct room *room, struct aw_found *found)
@@ -762,6 +787,9 @@ read_address(struct aw_read_item *item, uint64_t seq, struct aw_journal_reader *
     err = read_body(reader, seq, &body);
     if (err != AW_OK)
         return err;
+    item->customer = (struct aw_slice){NULL, 0};
+    if (body.len == 0 && item->chain_seq != 0)
+        return find_customer(item, reader, scratch, room, found, in->identities[0]);
     item->customer = posted(room, body, AW_SLICE("customer"));
     item->source_id = posted(room, body, AW_SLICE("source_id"));
     item->name = posted(room, aw_proto_body_get(body, AW_SLICE("meta")), AW_SLICE("name"));

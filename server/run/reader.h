@@ -40,9 +40,12 @@ struct aw_history_read;
 
 /* One thing to be found. */
 struct aw_read_item {
-    enum aw_read_kind    kind;
-    uint64_t             last_seq;     /* where the ticket's chain of records begins (its newest); RECEIPT: the message */
-    uint64_t             ticket_seq;   /* THREAD, TOLD: of the ticket's id; 0: of no ticket, a record alone */
+    enum aw_read_kind kind;
+    uint64_t          last_seq;   /* where the ticket's chain of records begins (its newest); RECEIPT: the message */
+    uint64_t          ticket_seq; /* THREAD, TOLD, ADDRESS: of the ticket's id; 0: of no ticket, a record alone */
+    uint64_t
+        chain_seq; /* ADDRESS: the newest record of that ticket, 0: unknown. When what the message says is gone, another one by its
+                         * customer tells his address */
     uint64_t             above_seq;    /* THREAD: only messages newer than this; 0: all */
     uint32_t             messages_max; /* THREAD: the newest so many */
     bool                 is_open;      /* THREAD: of an open ticket, whose records are there: what is missing is damage */

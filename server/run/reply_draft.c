@@ -235,15 +235,15 @@ aw_drafts_begin(struct aw_call *call, struct aw_drafts *drafts)
 {
     struct aw_arena    *arena = aw_call_arena(call);
     struct aw_lease_id *leases = aw_arena_take(arena, drafts->count * sizeof(leases[0]));
-    uint64_t           *seen = aw_arena_take(arena, drafts->count * sizeof(seen[0]));
+    struct aw_seen     *held = aw_arena_take(arena, drafts->count * sizeof(held[0]));
 
-    if (leases == NULL || seen == NULL) {
+    if (leases == NULL || held == NULL) {
         aw_call_fail(call, AW_E_MEMORY, "");
         return AW_DRAFTING_OUT;
     }
     for (uint32_t i = 0; i < drafts->count; i++)
         leases[i] = drafts->list[i]->command->in.fenced.lease;
-    drafts->query = (struct aw_query){.kind = AW_QUERY_SEEN, .leases = leases, .seen = seen, .room = drafts->count};
+    drafts->query = (struct aw_query){.kind = AW_QUERY_SEEN, .leases = leases, .held = held, .room = drafts->count};
     drafts->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &drafts->query};
     aw_call_submit(call, &drafts->submission);
     return AW_DRAFTING_OUT;
@@ -251,11 +251,13 @@ aw_drafts_begin(struct aw_call *call, struct aw_drafts *drafts)
 
 /* Its place among those that are read; UINT32_MAX: it is none of this server's. */
 static uint32_t
-ask(const struct aw_call *call, struct aw_drafts *drafts, uint8_t shard, uint64_t seq, uint32_t *count)
+ask(const struct aw_call *call, struct aw_drafts *drafts, const struct aw_seen *held, struct aw_message_id message,
+    uint32_t *count)
 {
-    if (seq == 0 || shard != call->io->shared->shard)
+    if (message.seq == 0 || message.shard != call->io->shared->shard)
         return UINT32_MAX;
-    drafts->read->items[*count] = (struct aw_read_item){.kind = AW_READ_ADDRESS, .last_seq = seq};
+    drafts->read->items[*count] = (struct aw_read_item){
+        .kind = AW_READ_ADDRESS, .last_seq = message.seq, .ticket_seq = held->ticket_seq, .chain_seq = held->last_seq};
     return (*count)++;
 }
 
@@ -272,11 +274,12 @@ read_addresses(struct aw_call *call, struct aw_drafts *drafts)
         return AW_DRAFTING_OUT;
     }
     for (uint32_t i = 0; i < drafts->count; i++) {
-        struct aw_draft *draft = drafts->list[i];
-        uint64_t         seq = draft->want.to.len > 0 ? draft->to.seq : drafts->query.seen[i];
+        const struct aw_seen *held = &drafts->query.held[i];
+        struct aw_draft      *draft = drafts->list[i];
+        struct aw_message_id  newest = {.seq = held->message_seq, .shard = call->io->shared->shard};
 
-        draft->item = ask(call, drafts, draft->want.to.len > 0 ? draft->to.shard : call->io->shared->shard, seq, &count);
-        draft->consent_item = ask(call, drafts, draft->consent.shard, draft->consent.seq, &count);
+        draft->item = ask(call, drafts, held, draft->want.to.len > 0 ? draft->to : newest, &count);
+        draft->consent_item = ask(call, drafts, held, draft->consent, &count);
     }
     drafts->read->count = count;
     if (count == 0)

@@ -275,6 +275,22 @@ make_forecaster(struct aw_server *server, struct aw_why *why)
 }
 
 static enum aw_err
+make_eraser(struct aw_server *server, struct aw_why *why)
+{
+    struct aw_eraser_config config = {.journal = server->journal,
+                                      .keyring = aw_lmdb_keyring(server->journal),
+                                      .metrics = server->metrics,
+                                      .committer = server->committer_metrics,
+                                      .block = aw_metrics_block(server->metrics, server->io_count + 3)};
+    enum aw_err             err;
+
+    if (config.keyring == NULL)
+        return AW_OK;
+    err = aw_eraser_new(&server->eraser, &config, why);
+    return err == AW_OK ? aw_eraser_start(server->eraser, why) : err;
+}
+
+static enum aw_err
 start_threads(struct aw_server *server, struct aw_why *why)
 {
     struct aw_readers_config readers = {.journal = server->journal,
@@ -291,7 +307,9 @@ start_threads(struct aw_server *server, struct aw_why *why)
     for (uint32_t i = 0; err == AW_OK && i < server->io_count; i++)
         err = aw_io_init(&server->ios[i], i, &server->shared, why);
     if (err == AW_OK)
-        err = make_forecaster(server, why); /* before the committer runs, which tells it to begin */
+        err = make_forecaster(server, why); /* before the committer runs, which tells it to begin; so is the next */
+    if (err == AW_OK)
+        err = make_eraser(server, why);
     if (err == AW_OK && pthread_create(&server->committer_thread, NULL, aw_server_commit, server) != 0)
         err = aw_why(why, AW_E_MEMORY, "the committer's thread cannot be started");
     server->committer_started = err == AW_OK;
@@ -312,7 +330,7 @@ make_shared(struct aw_server *server, struct aw_why *why)
     const struct aw_store_identity *identity = aw_journal_identity(server->journal);
     const struct aw_order_settings  order = aw_server_order_settings(&server->settings);
 
-    server->metrics = aw_metrics_new(server->io_count + 3);
+    server->metrics = aw_metrics_new(server->io_count + 4);
     server->ios = aw_new_array(struct aw_io, server->io_count);
     server->io_loads = aw_new_array(uint32_t, server->io_count);
     server->gate =
@@ -438,6 +456,7 @@ stop_threads(struct aw_server *server)
         aw_wake_up(aw_committer_wake(server->committer));
         (void)pthread_join(server->committer_thread, NULL);
     }
+    aw_eraser_stop(server->eraser);
     if (server->ios != NULL)
         (void)aw_server_take_departures(server); /* nobody is there to be told of another order */
 }
@@ -449,6 +468,7 @@ free_server(struct aw_server *server)
     for (uint32_t i = 0; server->ios != NULL && i < server->io_count; i++)
         aw_io_fini(&server->ios[i]);
     aw_forecaster_free(&server->forecaster);
+    aw_eraser_free(&server->eraser);
     aw_committer_free(&server->committer);
     aw_rulebook_free(&server->rulebook);
     aw_orderbook_free(&server->orderbook);

@@ -72,6 +72,15 @@ tell_checkpoint(void *user, uint64_t seq)
 }
 
 static void
+tell_erasure(void *user, uint64_t seq)
+{
+    struct aw_server *server = user;
+
+    if (server->eraser != NULL)
+        aw_eraser_tell(server->eraser, seq);
+}
+
+static void
 tell_shut(void *user, bool is_shut)
 {
     struct aw_server *server = user;
@@ -168,6 +177,7 @@ start_committer(struct aw_server *server)
     server->is_ready = true;
     if (server->forecaster != NULL)
         aw_forecaster_begin(server->forecaster);
+    tell_erasure(server, aw_committer_head(server->committer)->next_seq - 1); /* what the last stop left undone */
     return AW_OK;
 }
 
@@ -216,6 +226,7 @@ aw_server_report(struct aw_server *server)
                                         .flushing = tell_flushing,
                                         .group = tell_group,
                                         .checkpoint = tell_checkpoint,
+                                        .erasure = tell_erasure,
                                         .shut = tell_shut,
                                         .trim_damage = tell_trim_damage};
 }

@@ -10,6 +10,7 @@
 #define AW_RUN_SERVER_PARTS_H
 
 #include "base/latch.h"
+#include "run/eraser.h"
 #include "run/forecaster.h"
 #include "run/gateways.h"
 #include "run/io.h"
@@ -43,6 +44,7 @@ struct aw_server {
     struct aw_readers         *readers;
     struct aw_committer       *committer;
     struct aw_forecaster      *forecaster; /* NULL: none is wanted */
+    struct aw_eraser          *eraser;     /* NULL: nothing is sealed */
     struct aw_shared           shared;
     struct aw_io              *ios;
     uint32_t                   io_count;

@@ -1,0 +1,272 @@
+/* eraser.c - see eraser.h. */
+#include "run/eraser.h"
+
+#include "base/arena.h"
+#include "base/latch.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "port/clock.h"
+#include "run/read_walk.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+/* Of one snapshot, and of one cut: the file is written anew with each. */
+#define PIECE_RECORDS 4096U
+#define CUT_MAX       4096U
+/* So far behind the file's word goes what was looked through, when nothing there asked for anything: about what a start looks
+ * through in a tenth of a second. */
+#define BEHIND_RECORDS UINT64_C(100000)
+/* Behind a cut, whose syncs the committer's share: so many times what it took. */
+#define REST_FACTOR      10U
+#define REST_NS_MAX      AW_NS_PER_S
+#define TRY_AGAIN_NS     AW_NS_PER_S
+#define TRY_AGAIN_NS_MAX (60 * AW_NS_PER_S)
+#define ARENA_BYTES      (64U * 1024U)
+
+struct aw_eraser {
+    struct aw_eraser_config config;
+    pthread_t               thread;
+    bool                    is_started;
+    struct aw_latch         is_ending;
+    struct aw_wake          wake;
+    /* Its own thread's. */
+    struct aw_journal_reader *reader; /* owns */
+    struct aw_blocks         *blocks; /* owns: of the arena */
+    struct aw_arena           arena;
+    struct aw_walk            walk;
+    uint64_t                  seqs[CUT_MAX]; /* whose keys are to be cut */
+    uint32_t                  count;
+    aw_ns                     again; /* how long it rested behind the last failure; 0: there was none since */
+};
+
+enum aw_err
+aw_eraser_new(struct aw_eraser **ret_eraser, const struct aw_eraser_config *config, struct aw_why *why)
+{
+    struct aw_eraser *eraser = aw_new(struct aw_eraser);
+    enum aw_err       err;
+
+    if (eraser == NULL)
+        return aw_why(why, AW_E_MEMORY, "no memory for the eraser");
+    err = aw_wake_init(&eraser->wake, why);
+    if (err != AW_OK) {
+        free(eraser);
+        return err;
+    }
+    eraser->config = *config;
+    eraser->walk.at = aw_keyring_erased_through(config->keyring) + 1;
+    eraser->reader = aw_journal_reader_new(config->journal);
+    eraser->blocks = aw_blocks_new(ARENA_BYTES, 16 * ARENA_BYTES);
+    if (eraser->reader == NULL || eraser->blocks == NULL) {
+        aw_eraser_free(&eraser);
+        return aw_why(why, AW_E_MEMORY, "no memory for the eraser");
+    }
+    aw_arena_init(&eraser->arena, eraser->blocks);
+    *ret_eraser = eraser;
+    return AW_OK;
+}
+
+void
+aw_eraser_free(struct aw_eraser **eraser)
+{
+    if (*eraser == NULL)
+        return;
+    AW_ASSERT(!(*eraser)->is_started);
+    aw_journal_reader_free(&(*eraser)->reader);
+    if ((*eraser)->blocks != NULL)
+        aw_arena_reset(&(*eraser)->arena);
+    aw_blocks_free(&(*eraser)->blocks);
+    aw_wake_fini(&(*eraser)->wake);
+    free(*eraser);
+    *eraser = NULL;
+}
+
+void
+aw_eraser_tell(struct aw_eraser *eraser, uint64_t seq)
+{
+    aw_metric_set(eraser->config.committer, AW_METRIC_ERASE_ASKED, seq);
+    aw_wake_up(&eraser->wake);
+}
+
+/* --- who asks for it ---------------------------------------------------------------------------------------------------------- */
+
+static enum aw_err
+look_at(struct aw_eraser *eraser, const struct aw_record *record)
+{
+    struct aw_command command;
+    enum aw_err       err;
+
+    if (record->kind != AW_COMMAND_WITHDRAW)
+        return AW_OK;
+    aw_arena_reset(&eraser->arena);
+    err = aw_record_read(record, &eraser->arena, &command, NULL);
+    if (err == AW_OK)
+        eraser->seqs[eraser->count++] = command.in.withdraw.message.seq;
+    return err;
+}
+
+/* AW_OK: there is more. AW_E_AGAIN: it is through, or may collect no more. */
+static enum aw_err
+look_on(struct aw_eraser *eraser)
+{
+    enum aw_err err = aw_journal_read_begin(eraser->reader);
+
+    if (err != AW_OK)
+        return err;
+    err = aw_walk_begin(&eraser->walk, eraser->reader);
+    for (uint32_t i = 0; err == AW_OK && i < PIECE_RECORDS; i++) {
+        struct aw_record record;
+        aw_ms            now;
+
+        err = eraser->count == CUT_MAX ? AW_E_AGAIN : aw_walk_next(&eraser->walk, &record, &now);
+        if (err == AW_OK)
+            err = look_at(eraser, &record);
+    }
+    aw_journal_read_end(eraser->reader);
+    return err;
+}
+
+/* --- the cut ------------------------------------------------------------------------------------------------------------------ */
+
+/* Nothing below is read any more from this store, not by a start either: the last checkpoint lies at or behind the anchor, and
+ * what wrote it had not ended before that. */
+static enum aw_err
+find_floor(struct aw_eraser *eraser, uint64_t *ret_floor)
+{
+    struct aw_journal_anchor anchor;
+    enum aw_err              err = aw_journal_read_begin(eraser->reader);
+
+    if (err != AW_OK)
+        return err;
+    err = aw_journal_read_anchor(eraser->reader, &anchor);
+    *ret_floor = err == AW_OK ? anchor.next_seq - 1 : 0;
+    for (unsigned kind = 0; err == AW_OK && kind < AW_KEPT_KINDS; kind++) {
+        struct aw_kept kept;
+
+        err = aw_journal_find_kept(eraser->reader, (enum aw_kept_kind)kind, 0, &kept);
+        if (err == AW_OK && kept.seq < *ret_floor)
+            *ret_floor = kept.seq;
+        err = err == AW_E_NOT_FOUND ? AW_OK : err;
+    }
+    aw_journal_read_end(eraser->reader);
+    return err;
+}
+
+static enum aw_err
+cut(struct aw_eraser *eraser)
+{
+    uint64_t      through = eraser->walk.at - 1;
+    uint64_t      floor;
+    struct aw_why why;
+    enum aw_err   err;
+
+    if (eraser->count > 0 || through - aw_keyring_erased_through(eraser->config.keyring) > BEHIND_RECORDS) {
+        err = find_floor(eraser, &floor);
+        if (err == AW_OK)
+            err = aw_keyring_erase(eraser->config.keyring, eraser->seqs, eraser->count, through, floor, &why);
+        if (err != AW_OK)
+            return err;
+    }
+    aw_metric_add(eraser->config.block, AW_METRIC_TEXTS_ERASED, eraser->count);
+    aw_metric_set(eraser->config.block, AW_METRIC_ERASED_THROUGH, through);
+    eraser->count = 0;
+    return AW_OK;
+}
+
+/* --- steps -------------------------------------------------------------------------------------------------------------------- */
+
+/* Whatever failed, what was collected is kept, and tried again. */
+static aw_ns
+fail(struct aw_eraser *eraser, enum aw_err err)
+{
+    if (eraser->again == 0)
+        aw_log(AW_LOG_ERROR, "texts that are to be erased are still there: it is tried again",
+               aw_log_str("error", aw_err_name(err)), aw_log_num("seq", eraser->walk.at));
+    aw_metric_set(eraser->config.block, AW_METRIC_ERASURES_STUCK, 1);
+    eraser->again = eraser->again == 0 ? TRY_AGAIN_NS : 2 * eraser->again;
+    if (eraser->again > TRY_AGAIN_NS_MAX)
+        eraser->again = TRY_AGAIN_NS_MAX;
+    return eraser->again;
+}
+
+aw_ns
+aw_eraser_step(struct aw_eraser *eraser)
+{
+    aw_ns       began = aw_clock_mono();
+    uint64_t    asked = aw_metric_sum(eraser->config.metrics, AW_METRIC_ERASE_ASKED);
+    aw_ns       took;
+    enum aw_err err;
+    bool        is_cut;
+
+    if (asked < eraser->walk.at && eraser->count == 0)
+        return AW_NS_NEVER;
+    eraser->walk.until = asked;
+    err = look_on(eraser);
+    is_cut = err == AW_E_AGAIN;
+    if (is_cut)
+        err = cut(eraser);
+    if (err != AW_OK)
+        return fail(eraser, err);
+    if (is_cut && eraser->again != 0) {
+        eraser->again = 0;
+        aw_metric_set(eraser->config.block, AW_METRIC_ERASURES_STUCK, 0);
+        aw_log(AW_LOG_INFO, "texts are erased again", aw_log_num("seq", eraser->walk.at));
+    }
+    took = aw_clock_mono() - began;
+    if (!is_cut)
+        return took;
+    return took * REST_FACTOR < REST_NS_MAX ? took * REST_FACTOR : REST_NS_MAX;
+}
+
+/* Until it is to end, it was told of more, or, when it rests from work, that is over: what comes meanwhile goes with the rest. */
+static void
+sleep_for(struct aw_eraser *eraser, aw_ns rest)
+{
+    aw_ns until = rest == AW_NS_NEVER ? AW_NS_NEVER : aw_clock_mono() + rest;
+
+    for (;;) {
+        aw_ns now = aw_clock_mono();
+        bool  has_more = aw_metric_sum(eraser->config.metrics, AW_METRIC_ERASE_ASKED) >= eraser->walk.at;
+
+        if (aw_latch_is_set(&eraser->is_ending) || now >= until || (rest == AW_NS_NEVER && has_more))
+            return;
+        aw_wake_prepare(&eraser->wake);
+        has_more = aw_metric_sum(eraser->config.metrics, AW_METRIC_ERASE_ASKED) >= eraser->walk.at;
+        /* What came between the last look and prepare would not wake us. */
+        if (aw_latch_is_set(&eraser->is_ending) || (rest == AW_NS_NEVER && has_more))
+            aw_wake_clear(&eraser->wake);
+        else
+            aw_wake_wait(&eraser->wake, rest == AW_NS_NEVER ? AW_NS_NEVER : until - now);
+    }
+}
+
+static void *
+run(void *arg)
+{
+    struct aw_eraser *eraser = arg;
+
+    while (!aw_latch_is_set(&eraser->is_ending))
+        sleep_for(eraser, aw_eraser_step(eraser));
+    return NULL;
+}
+
+enum aw_err
+aw_eraser_start(struct aw_eraser *eraser, struct aw_why *why)
+{
+    if (pthread_create(&eraser->thread, NULL, run, eraser) != 0)
+        return aw_why(why, AW_E_MEMORY, "the eraser's thread cannot be started");
+    eraser->is_started = true;
+    (void)pthread_setname_np(eraser->thread, "eraser"); /* only for people who look at the process */
+    return AW_OK;
+}
+
+void
+aw_eraser_stop(struct aw_eraser *eraser)
+{
+    if (eraser == NULL || !eraser->is_started)
+        return;
+    aw_latch_set(&eraser->is_ending);
+    aw_wake_up(&eraser->wake);
+    (void)pthread_join(eraser->thread, NULL); /* fails only for a thread that is not there */
+    eraser->is_started = false;
+}
