@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define TELL_EVERY        65536U
+#define TELL_CHUNKS       256U
 #define ARENA_BLOCK_BYTES (64U * 1024U)
 
 struct recovery {
@@ -19,6 +20,7 @@ struct recovery {
     struct aw_checkpoint_mark         mark;
     enum aw_err                       mark_err;
     uint64_t                          last_seq; /* of the whole journal, for the progress */
+    uint32_t                          chunks;   /* of the checkpoint, loaded so far */
     aw_ms                             last_now;
 };
 
@@ -178,6 +180,9 @@ load_chunk(void *user, const struct aw_chunk *chunk)
     struct recovery *recovery = user;
     enum aw_err      err = look_whether_to_go_on(recovery, recovery->why);
 
+    /* They stand for the records up to the cut. */
+    if (recovery->chunks++ % TELL_CHUNKS == 0)
+        tell(recovery, "checkpoint", recovery->mark.seq / ((uint64_t)recovery->mark.chunks + 1) * recovery->chunks);
     return err == AW_OK ? aw_state_load_chunk(recovery->state, chunk, recovery->why) : err;
 }
 
@@ -291,7 +296,6 @@ load_checkpoint(struct recovery *recovery, struct aw_why *why)
     if (mark->sm_version != AW_SM_VERSION)
         return aw_why(why, AW_E_VERSION, "the checkpoint was written by state machine version %u, this is version %u",
                       mark->sm_version, AW_SM_VERSION);
-    tell(recovery, "checkpoint", 0);
     err = aw_table_read_chunks(recovery->table, load_chunk, recovery, why);
     if (err == AW_E_AGAIN)
         return err; /* nothing was loaded */

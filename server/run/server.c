@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "http/tls.h"
 #include "port/clock.h"
+#include "store/pages.h"
 #include "store/store.h"
 
 #include <limits.h>
@@ -109,6 +110,7 @@ open_store(struct aw_server *server, struct aw_why *why)
     const struct aw_settings *settings = &server->settings;
     char                      keys[PATH_MAX];
     char                      credential[PATH_MAX];
+    struct aw_pages_watch     watch = {.tell = aw_server_tell_pages, .user = server};
     struct aw_store_config    store = {.folder = settings->data,
                                        .access = AW_STORE_SERVE,
                                        .shard = (uint8_t)settings->shard,
@@ -116,7 +118,8 @@ open_store(struct aw_server *server, struct aw_why *why)
                                        .reserve_bytes = settings->store_reserve_bytes,
                                        .readers_max = (uint32_t)settings->reader_threads + 8,
                                        .keys = settings->keys,
-                                       .store_key = store_key(settings, credential, sizeof(credential))};
+                                       .store_key = store_key(settings, credential, sizeof(credential)),
+                                       .watch = &watch};
 
     if (strcmp(store.keys, "none") == 0) {
         store.keys = NULL;

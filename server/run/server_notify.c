@@ -5,11 +5,26 @@
  */
 #include "base/log.h"
 #include "commit/committer.h"
+#include "port/clock.h"
 #include "run/server_parts.h"
 
 #define START_LOOK_S    0.5
 #define STATUS_LOOK_S   5.0
+#define PAGES_TELL      AW_NS_PER_S
 #define EXTEND_START_US 30000000 /* a start that gets on may take this much longer, each time */
+
+void
+aw_server_tell_pages(void *user, uint64_t pages, uint64_t pages_total)
+{
+    struct aw_server *server = user;
+    aw_ns             now = aw_clock_mono();
+
+    if (server->notified_pages_at != 0 && now < server->notified_pages_at + PAGES_TELL)
+        return;
+    if (aw_notify_tell(&server->notify, "EXTEND_TIMEOUT_USEC=%d\nSTATUS=checking the store: page %llu of %llu", EXTEND_START_US,
+                       (unsigned long long)pages, (unsigned long long)pages_total))
+        server->notified_pages_at = now;
+}
 
 static void
 tell_start(struct aw_server *server)

@@ -82,6 +82,7 @@ struct aw_server {
     enum aw_role         notified_role; /* what the service manager was told last */
     uint64_t             notified_turns;
     uint64_t             notified_progress;
+    aw_ns                notified_pages_at;
     struct ev_timer      hand_again; /* while a mailbox had no room for new rules, tokens or another order */
 };
 
@@ -98,6 +99,8 @@ void aw_server_close_listeners(struct aw_server *server);
 bool aw_server_take_departures(struct aw_server *server);
 
 /* server_notify.c */
+/* How far the walk through the pages is, before the loop runs; `user` is the struct aw_server. */
+void aw_server_tell_pages(void *user, uint64_t pages, uint64_t pages_total);
 /* Tells the service manager, if one wants to know, from now on until the loop ends. */
 void aw_server_watch_notify(struct aw_server *server);
 

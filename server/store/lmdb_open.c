@@ -245,7 +245,8 @@ env_new(MDB_env **ret_env, const struct aw_store_config *config, struct aw_why *
 /* The pages as a snapshot has them, which is held meanwhile: a writer beside us then writes over none of them, but may over the
  * head that it began with. */
 static enum aw_err
-check_pages(MDB_env *env, enum aw_pages_depth depth, struct aw_pages_sum *ret_sum, struct aw_why *why)
+check_pages(MDB_env *env, enum aw_pages_depth depth, const struct aw_pages_watch *watch, struct aw_pages_sum *ret_sum,
+            struct aw_why *why)
 {
     MDB_txn    *txn;
     enum aw_err err = AW_E_AGAIN;
@@ -258,7 +259,7 @@ check_pages(MDB_env *env, enum aw_pages_depth depth, struct aw_pages_sum *ret_su
         rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
         if (rc != MDB_SUCCESS)
             return aw_lmdb_err(rc, why, "looking at the data file");
-        err = aw_pages_check(fd, mdb_txn_id(txn), depth, ret_sum, why);
+        err = aw_pages_check(fd, mdb_txn_id(txn), depth, watch, ret_sum, why);
         mdb_txn_abort(txn);
     }
     return err;
@@ -267,7 +268,7 @@ check_pages(MDB_env *env, enum aw_pages_depth depth, struct aw_pages_sum *ret_su
 enum aw_err
 aw_lmdb_check(struct aw_journal *journal, struct aw_pages_sum *ret_sum, struct aw_why *why)
 {
-    return check_pages(aw_lmdb_of(journal)->env, AW_PAGES_ALL, ret_sum, why);
+    return check_pages(aw_lmdb_of(journal)->env, AW_PAGES_ALL, NULL, ret_sum, why);
 }
 
 /* Lines of LMDB's list of readers: "pid thread txn", under a heading. */
@@ -336,7 +337,8 @@ look_identity(const char *path, const struct aw_store_config *config, struct aw_
         return err;
     AW_ASSERT(env != NULL);
     rc = mdb_env_open(env, path, MDB_NOSUBDIR | MDB_RDONLY | MDB_NOLOCK | MDB_NOTLS, 0600);
-    err = rc == MDB_SUCCESS ? check_pages(env, AW_PAGES_START, &sum, why) : aw_lmdb_err(rc, why, "opening the data file");
+    err = rc == MDB_SUCCESS ? check_pages(env, AW_PAGES_START, config->watch, &sum, why)
+                            : aw_lmdb_err(rc, why, "opening the data file");
     if (err == AW_OK)
         err = read_identity(env, false, store, why);
     mdb_env_close(env);
@@ -459,7 +461,7 @@ open_env(struct aw_lmdb *store, const struct aw_store_config *config, struct aw_
     rc = mdb_env_open(store->env, config->folder, flags, 0600);
     if (rc != MDB_SUCCESS)
         return aw_lmdb_err(rc, why, config->folder);
-    err = store->read_only ? check_pages(store->env, AW_PAGES_START, &sum, why) : AW_OK;
+    err = store->read_only ? check_pages(store->env, AW_PAGES_START, config->watch, &sum, why) : AW_OK;
     if (err == AW_OK)
         err = read_identity(store->env, true, store, why);
     if (err != AW_OK)

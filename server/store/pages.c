@@ -12,6 +12,7 @@
 #include "store/lmdb.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@
 #define TREES_MAX       16U
 #define NAME_BYTES      32U
 #define HEADS_TRIES     64U
+#define TELL_EVERY      1024U /* pages read */
 
 #define KIND_BRANCH 0x01U
 #define KIND_LEAF   0x02U
@@ -65,16 +67,17 @@ struct head {
 };
 
 struct walk {
-    int                 fd;
-    enum aw_pages_depth depth;
-    struct aw_why      *why; /* borrows; may be NULL */
-    struct head         head;
-    uint8_t            *seen;    /* owns: a bit a page */
-    uint8_t            *buffers; /* owns: a page for each level */
-    struct tree         found[TREES_MAX];
-    uint32_t            found_count;
-    uint64_t            mark_seq; /* of the checkpoint; 0: none */
-    struct aw_pages_sum sum;
+    int                          fd;
+    enum aw_pages_depth          depth;
+    const struct aw_pages_watch *watch; /* borrows; NULL: nobody wants to know */
+    struct aw_why               *why;   /* borrows; may be NULL */
+    struct head                  head;
+    uint8_t                     *seen;    /* owns: a bit a page */
+    uint8_t                     *buffers; /* owns: a page for each level */
+    struct tree                  found[TREES_MAX];
+    uint32_t                     found_count;
+    uint64_t                     mark_seq; /* of the checkpoint; 0: none */
+    struct aw_pages_sum          sum;
     /* The tree under way. */
     const struct tree *tree;
     struct tree        count;   /* what was met of it */
@@ -245,6 +248,8 @@ read_page(struct walk *walk, uint64_t page, uint8_t *to)
         aw_why_prefix(walk->why, "page %" PRIu64 ", of the tree \"%s\"", page, walk->tree->name);
         return err;
     }
+    if (walk->watch != NULL && walk->sum.read % TELL_EVERY == 0)
+        walk->watch->tell(walk->watch->user, walk->sum.pages, walk->head.last_page + 1);
     walk->sum.read++;
     return get_u64(to) == page ? AW_OK : damaged(walk, page, "it bears another number");
 }
@@ -373,29 +378,35 @@ see_free(struct walk *walk, uint64_t leaf, const uint8_t *list, uint32_t bytes)
     return AW_OK;
 }
 
-/* A run of pages: LMDB makes one only for a list of free pages that would not fit into half a page. */
+/* A run of pages: LMDB makes one only for a list of free pages that would not fit into half a page. A shorter list that is written
+ * over that one keeps the whole run, so how long it is says the run, not the list. */
 static enum aw_err
 see_run(struct walk *walk, uint64_t leaf, uint64_t first, uint32_t bytes)
 {
-    uint64_t    pages = (PAGE_HEAD_BYTES + (uint64_t)bytes + walk->head.page_bytes - 1) / walk->head.page_bytes;
+    uint64_t    needed = (PAGE_HEAD_BYTES + (uint64_t)bytes + walk->head.page_bytes - 1) / walk->head.page_bytes;
+    uint64_t    pages = needed;
     uint8_t    *run;
     enum aw_err err = AW_OK;
 
-    AW_ASSERT(pages > 0);
-    for (uint64_t i = 0; i < pages; i++) {
-        if (!try_see(walk, first + i))
-            return damaged(walk, leaf, "a run of pages is in use twice, or reaches behind the last page");
-    }
-    walk->count.runs += pages;
-    run = malloc((size_t)pages * walk->head.page_bytes);
+    AW_ASSERT(needed > 0);
+    if (first > walk->head.last_page || walk->head.last_page - first < needed - 1)
+        return damaged(walk, leaf, "a run of pages reaches behind the last page");
+    run = malloc((size_t)needed * walk->head.page_bytes);
     if (run == NULL)
         return aw_why(walk->why, AW_E_MEMORY, "no memory for the walk through the pages");
-    err = read_at(walk->fd, first * walk->head.page_bytes, run, (size_t)pages * walk->head.page_bytes, walk->why);
-    if (err == AW_OK && (get_u64(run) != first || get_u16(run + 10) != KIND_RUN || get_u32(run + 12) != pages))
+    err = read_at(walk->fd, first * walk->head.page_bytes, run, (size_t)needed * walk->head.page_bytes, walk->why);
+    if (err == AW_OK)
+        pages = get_u32(run + 12);
+    if (err == AW_OK && (get_u64(run) != first || get_u16(run + 10) != KIND_RUN || pages < needed))
         err = damaged(walk, first, "it is not the run of pages that it should be");
+    for (uint64_t i = 0; err == AW_OK && i < pages; i++) {
+        if (!try_see(walk, first + i))
+            err = damaged(walk, leaf, "a run of pages is in use twice, or reaches behind the last page");
+    }
     if (err == AW_OK)
         err = see_free(walk, leaf, run + PAGE_HEAD_BYTES, bytes);
-    walk->sum.read += pages;
+    walk->count.runs += pages;
+    walk->sum.read += needed;
     free(run);
     return err;
 }
@@ -456,13 +467,54 @@ see_leaf(struct walk *walk, uint64_t number, const uint8_t *page)
 
 /* Which pages lie below is known from the page above: a leaf that nobody reads now is still counted as in use. */
 static bool
-may_skip(struct walk *walk, const struct bounds *bounds)
+is_passed_over(const struct walk *walk, const struct bounds *bounds)
 {
-    if (bounds->high.ptr == NULL ? walk->tree->leaves_from != UINT64_MAX
-                                 : get_u64((const uint8_t *)bounds->high.ptr) > walk->tree->leaves_from)
+    if (walk->tree->leaves_from == 0)
         return false;
-    walk->skipped = true;
-    return true;
+    return bounds->high.ptr == NULL ? walk->tree->leaves_from == UINT64_MAX
+                                    : get_u64((const uint8_t *)bounds->high.ptr) <= walk->tree->leaves_from;
+}
+
+/* Of what lies below the i-th entry of a branch. */
+static struct bounds
+bounds_below(const uint8_t *page, unsigned i, const struct bounds *bounds)
+{
+    struct bounds below = *bounds;
+
+    if (i > 0)
+        below.low = node_key(node_at(page, i));
+    if (i + 1 < node_count(page))
+        below.high = node_key(node_at(page, i + 1));
+    return below;
+}
+
+/* Asks for all pages that are read below a branch at once. A start has dropped what was cached: page by page, each would wait for
+ * the disk alone. */
+static void
+read_ahead(const struct walk *walk, const uint8_t *page, bool are_leaves, const struct bounds *bounds)
+{
+    uint64_t from = 0, to = 0; /* pages that follow each other */
+
+    for (unsigned i = 0; i <= node_count(page); i++) {
+        struct bounds below;
+        uint64_t      child = 0;
+
+        if (i < node_count(page)) {
+            below = bounds_below(page, i, bounds);
+            child = node_child(node_at(page, i));
+            if (are_leaves && is_passed_over(walk, &below))
+                continue;
+        }
+        if (child == to && i < node_count(page)) {
+            to++;
+            continue;
+        }
+        if (to > from) /* a hint: where it is not taken, pages come one by one */
+            (void)posix_fadvise(walk->fd, (off_t)(from * walk->head.page_bytes), (off_t)((to - from) * walk->head.page_bytes),
+                                POSIX_FADV_WILLNEED);
+        from = child;
+        to = child + 1;
+    }
 }
 
 static enum aw_err
@@ -476,8 +528,10 @@ see_page(struct walk *walk, uint64_t number, unsigned level, const struct bounds
     if (!try_see(walk, number))
         return damaged(walk, number, "it is in use twice, or behind the last page");
     (*met)++;
-    if (is_leaf && walk->tree->leaves_from > 0 && may_skip(walk, bounds))
+    if (is_leaf && is_passed_over(walk, bounds)) {
+        walk->skipped = true;
         return AW_OK;
+    }
     err = read_page(walk, number, page);
     if (err != AW_OK)
         return err;
@@ -492,13 +546,10 @@ see_page(struct walk *walk, uint64_t number, unsigned level, const struct bounds
     /* LMDB takes a branch with one entry for its own mistake and ends the process; not in the free list. */
     if (node_count(page) < 2 && !walk->tree->is_free_list)
         return damaged(walk, number, "a branch has one entry only");
+    read_ahead(walk, page, level + 2 == walk->tree->depth, bounds);
     for (unsigned i = 0; err == AW_OK && i < node_count(page); i++) {
-        struct bounds below = *bounds;
+        struct bounds below = bounds_below(page, i, bounds);
 
-        if (i > 0)
-            below.low = node_key(node_at(page, i));
-        if (i + 1 < node_count(page))
-            below.high = node_key(node_at(page, i + 1));
         err = see_page(walk, node_child(node_at(page, i)), level + 1, &below);
     }
     return err;
@@ -585,9 +636,10 @@ choose_head(struct walk *walk, uint64_t txn)
 }
 
 enum aw_err
-aw_pages_check(int fd, uint64_t txn, enum aw_pages_depth depth, struct aw_pages_sum *ret_sum, struct aw_why *why)
+aw_pages_check(int fd, uint64_t txn, enum aw_pages_depth depth, const struct aw_pages_watch *watch, struct aw_pages_sum *ret_sum,
+               struct aw_why *why)
 {
-    struct walk walk = {.fd = fd, .depth = depth, .why = why};
+    struct walk walk = {.fd = fd, .depth = depth, .watch = watch, .why = why};
     enum aw_err err = choose_head(&walk, txn);
 
     if (err != AW_OK)

@@ -30,11 +30,17 @@ struct aw_pages_sum {
     uint64_t txn; /* of the head that was followed */
 };
 
+/* Who wants to know how far a walk is: told at its begin and then every few megabytes. */
+struct aw_pages_watch {
+    void (*tell)(void *user, uint64_t pages, uint64_t pages_total);
+    void *user;
+};
+
 /* The two heads of a data file. AW_E_CORRUPT also when they do not follow each other, so that an older head can't pass for the
  * newest. A writer beside us may change them: that is looked at again. */
 AW_MUST_USE enum aw_err aw_pages_check_heads(int fd, struct aw_why *why);
-/* `txn`: of a reader's snapshot that is held during the call, or 0 for the newest when nobody writes. */
-AW_MUST_USE enum aw_err aw_pages_check(int fd, uint64_t txn, enum aw_pages_depth depth, struct aw_pages_sum *ret_sum,
-                                       struct aw_why *why);
+/* `txn`: of a reader's snapshot that is held during the call, or 0 for the newest when nobody writes. `watch` may be NULL. */
+AW_MUST_USE enum aw_err aw_pages_check(int fd, uint64_t txn, enum aw_pages_depth depth, const struct aw_pages_watch *watch,
+                                       struct aw_pages_sum *ret_sum, struct aw_why *why);
 
 #endif

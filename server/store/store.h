@@ -12,6 +12,7 @@
 #include "port/table.h"
 
 struct aw_keyring;
+struct aw_pages_watch;
 
 enum aw_store_access {
     AW_STORE_SERVE, /* exclusive lock on the folder; created when missing */
@@ -31,6 +32,8 @@ struct aw_store_config {
      * use; with AW_STORE_READ, of one with keys only what is clear can be read (AW_E_SEALED). */
     const char *keys;
     const char *store_key; /* a file that seals that one; NULL: none */
+    /* Told how far the walk through the pages is, which takes long in a large store; NULL: nobody is (store/pages.h). */
+    const struct aw_pages_watch *watch;
 };
 
 /* AW_E_IN_USE another server holds the folder; AW_E_VERSION written by a newer aswolk (nothing was touched); AW_E_CORRUPT;
