@@ -623,7 +623,7 @@ begin_group(struct aw_committer *c)
     c->group_bytes = 0;
     c->erasure_seq = 0;
     c->refused_post = false;
-    c->must_flush = false;
+    c->must_flush = room.is_broken; /* also when nothing is asked for: that flush says so */
 }
 
 /* Whether posts wait that this group may still take. */
@@ -816,7 +816,7 @@ aw_group_commit_own(struct aw_committer *c, struct aw_entry *entries, uint32_t c
     open_batch(c, now);
     for (uint32_t i = 0; i < count; i++) {
         if (!apply_one(c, &entries[i], now)) /* the batch is empty, and these are few and small: it is the store */
-            return AW_E_STORE_FULL;
+            return c->must_flush ? AW_E_STORE_BROKEN : AW_E_STORE_FULL;
         if (entries[i].command.out.err != AW_OK)
             return entries[i].command.out.err;
     }

@@ -28,7 +28,7 @@ aw_state_cut_begin(struct aw_state *state, struct aw_checkpoint_mark *ret_mark)
 uint64_t
 aw_state_cut_bytes(struct aw_state *state)
 {
-    uint64_t bytes = sizeof(state->globals);
+    uint64_t bytes = sizeof(state->globals) + AW_CUT_EXTRA_BYTES;
 
     for (uint32_t table = 1; table < AW_TABLE_COUNT; table++)
         bytes += aw_rows_cut_bytes(aw_state_table(state, table));

@@ -388,7 +388,9 @@ aw_rows_cut_end(struct aw_rows *rows)
 uint64_t
 aw_rows_cut_bytes(const struct aw_rows *rows)
 {
-    return (uint64_t)rows->_head->used * rows->_layout.kept;
+    uint64_t used = rows->_head->used;
+
+    return used * rows->_layout.kept + (used + rows->_chunk_rows - 1) / rows->_chunk_rows * AW_CUT_EXTRA_BYTES;
 }
 
 bool

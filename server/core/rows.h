@@ -66,6 +66,9 @@ struct aw_rows {
 #define AW_TOUCHED_MAX 128U   /* rows changed between two settles; freeing a ticket with all its identities is the most */
 #define AW_CELL_BYTES  144U   /* of an old row, as a ticket has; larger rows take several cells */
 #define AW_CUT_BYTES   32768U /* most bytes of a chunk: one value of the store, one step of a checkpoint */
+/* What a chunk takes beside its rows, at most: heads and tags, what its last pieces leave empty of a page, a part of the branches
+ * above. */
+#define AW_CUT_EXTRA_BYTES 6144U
 
 struct aw_cell;
 struct aw_ledger {
@@ -149,7 +152,7 @@ void aw_rows_cut_begin(struct aw_rows *rows);
 void aw_rows_cut_end(struct aw_rows *rows);
 /* Copies the next chunk as it was at the beginning; `buffer` has AW_CUT_BYTES. False when this table is done. */
 AW_MUST_USE bool aw_rows_cut_next(struct aw_rows *rows, char *buffer, uint32_t *ret_chunk, size_t *ret_len);
-/* Of all its chunks together. */
+/* What all its chunks together take where they are stored, at most. */
 uint64_t aw_rows_cut_bytes(const struct aw_rows *rows);
 void     aw_ledger_cut_begin(struct aw_ledger *ledger);
 void     aw_ledger_cut_end(struct aw_ledger *ledger);

@@ -639,7 +639,7 @@ struct aw_hash128 aw_state_order_digest(const struct aw_state *state);
 /* From here on, rows keep the value that they have now for the checkpoint, however they change. False while one is under way.
  * Fills all of the mark but the hash of the chain and, until the end, chunks. */
 AW_MUST_USE bool aw_state_cut_begin(struct aw_state *state, struct aw_checkpoint_mark *ret_mark);
-/* What all chunks of a cut begun now would hold. */
+/* What all chunks of a cut begun now would take in the store, at most. */
 uint64_t aw_state_cut_bytes(struct aw_state *state);
 /* The next chunk of the cut, in key order; its bytes are valid until the next call on the state. False at the end: the mark is
  * complete then (chunks), unless the cut is lost. */

@@ -62,13 +62,14 @@ struct aw_journal_done {
     enum aw_outcome outcome;
 };
 
-/* Room as the engine sees it now. Worst-case pages of trees are already taken off. All 0 when broken. */
+/* Room as the engine sees it now. Worst-case pages of trees are already taken off. No bytes when broken. */
 struct aw_journal_room {
     uint64_t posts_bytes; /* for new messages: what is left above the reserve and what is owed */
     uint64_t drain_bytes; /* for everything else: with both */
     uint64_t used_bytes;
     uint64_t limit_bytes;
     uint64_t reserve_bytes; /* kept free, on real blocks of the disk */
+    bool     is_broken;     /* perhaps just now, by looking: the next flush says so */
 };
 
 /* What identifies a store; written once when it is created. */

@@ -9,7 +9,9 @@ tell_role(void *user, enum aw_role role)
 {
     struct aw_server *server = user;
 
-    aw_metric_set(server->committer_metrics, AW_METRIC_ROLE, role);
+    /* Until a start is over nobody is served: when it fails, this thread ends, and nothing comes back from it. */
+    if (server->is_ready)
+        aw_metric_set(server->committer_metrics, AW_METRIC_ROLE, role);
     if (role == AW_ROLE_BROKEN)
         aw_log(AW_LOG_ERROR, "the store failed: nothing is acknowledged until a restart", aw_log_str("role", aw_role_name(role)));
     else if (server->is_ready)
@@ -170,11 +172,12 @@ start_committer(struct aw_server *server)
         err = aw_committer_start(server->committer, &recovery, aw_clock_wall(), aw_clock_mono(), &server->start_why);
     if (err != AW_OK)
         return err;
+    server->is_ready = true;
+    aw_metric_set(server->committer_metrics, AW_METRIC_ROLE, aw_committer_role(server->committer));
     publish_numbers(server);
     for (uint32_t i = 0; i < server->io_count; i++)
         aw_wake_up(&server->ios[i].wake); /* to follow the surge before anybody asks for anything */
     log_ready(server, &recovery);
-    server->is_ready = true;
     if (server->forecaster != NULL)
         aw_forecaster_begin(server->forecaster);
     tell_erasure(server, aw_committer_head(server->committer)->next_seq - 1); /* what the last stop left undone */

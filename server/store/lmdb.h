@@ -52,19 +52,20 @@ extern const struct aw_lmdb_tree aw_lmdb_trees[AW_TREE_COUNT];
 
 /* Where the pages are, as of the last commit, and what the transaction under way took. Counts are pages. See lmdb_room.c. */
 struct aw_lmdb_room {
-    uint64_t limit;     /* bytes_max */
-    uint64_t reserve;   /* reserve_bytes */
-    uint64_t owed;      /* kept ready beside it, as the port's set_owed says */
-    uint64_t end;       /* LMDB's last page + 1 */
-    uint64_t allocated; /* the file has real blocks up to here */
-    uint64_t live;      /* in use by trees and LMDB itself */
-    uint64_t held;      /* free, but a reader or the next commit may still need them */
-    uint64_t touched;   /* most that one commit replaces */
-    uint64_t taken;     /* by the transaction under way */
-    uint64_t freed;     /* by the transaction under way */
-    bool     disk_full; /* the last attempt to allocate found no room */
-    aw_ns    retry_at;  /* when to try again */
-    uint64_t commits;   /* since open, to check for stale readers now and then */
+    uint64_t limit;      /* bytes_max */
+    uint64_t reserve;    /* reserve_bytes */
+    uint64_t owed;       /* kept ready beside it, as the port's set_owed says */
+    uint64_t end;        /* LMDB's last page + 1 */
+    uint64_t allocated;  /* the file has real blocks up to here */
+    uint64_t live;       /* in use by trees and LMDB itself */
+    uint64_t held;       /* free, but a reader or the next commit may still need them */
+    uint64_t touched;    /* most that one commit replaces */
+    uint64_t taken;      /* by the transaction under way */
+    uint64_t freed;      /* by the transaction under way */
+    bool     is_short;   /* the last attempt to allocate found no room, or did not come to its end */
+    bool     is_serving; /* the first attempt that knew what is owed is over: others wait for the next ones */
+    aw_ns    retry_at;   /* when to try again */
+    uint64_t commits;    /* since open, to check for stale readers now and then */
     /* The ledger: pages freed by the commits up to `last_txn`. */
     uint64_t    first_txn;
     uint64_t    last_txn;

@@ -16,14 +16,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* The file grows by this much at once: at 100,000 messages a second about every second. */
-#define GROW_BYTES      (UINT64_C(32) << 20)
-#define GROW_BYTES_MIN  (UINT64_C(64) << 10)
-#define DISK_RETRY      (AW_NS_PER_S / 4)
+#define GROW_BYTES     (UINT64_C(32) << 20)
+#define GROW_BYTES_MIN (UINT64_C(64) << 10)
+#define DISK_RETRY     (AW_NS_PER_S / 4)
+/* Steps of one call while serving: on some file systems each takes milliseconds, and a disk that was full for long, behind a large
+ * backlog, has hundreds to catch up with. */
+#define GROW_STEPS_MAX  6U
+#define GROW_REST       AW_NS_PER_MS
 #define STALE_CHECK     1024U /* commits between two looks for readers whose process has died */
 #define PAGE_HEAD_BYTES 16U
 /* What one flush may take beside records, bodies and ids: for each of its batches the bytes around the records and the heads of
@@ -254,31 +259,36 @@ is_no_room(int errnum)
 }
 
 /* Allocates so that the reserve, what is owed and half a step lie ahead; less when the disk has less, and then tries again later,
- * also when nothing is written meanwhile. 0, or an errno that is not about room. */
+ * also when nothing is written meanwhile. So it goes on when there was more to do than one call may. 0, or an errno that is not
+ * about room. */
 static int
 grow(struct aw_lmdb *store)
 {
     struct aw_lmdb_room *room = &store->room;
     uint64_t             step = GROW_BYTES / store->page_bytes;
     uint64_t             step_min = GROW_BYTES_MIN / store->page_bytes;
+    unsigned             steps = 0, steps_max = room->is_serving ? GROW_STEPS_MAX : UINT_MAX;
 
     if (room->allocated < room->end)
         room->allocated = room->end;
-    while (room->allocated < room->limit && usable_pages(room) + tail_pages(room) < room->reserve + room->owed + step / 2) {
+    while (steps < steps_max && room->allocated < room->limit &&
+           usable_pages(room) + tail_pages(room) < room->reserve + room->owed + step / 2) {
         uint64_t to = room->allocated + step < room->limit ? room->allocated + step : room->limit;
         int      errnum = allocate(store, to);
 
-        if (errnum == 0)
+        if (errnum == 0) {
+            steps++;
             continue;
+        }
         if (!is_no_room(errnum))
             return errnum;
         step /= 2;
         if (step < step_min)
             break;
     }
-    room->disk_full = step < GROW_BYTES / store->page_bytes;
-    if (room->disk_full)
-        room->retry_at = aw_clock_mono() + DISK_RETRY;
+    room->is_short = step < GROW_BYTES / store->page_bytes || steps == steps_max;
+    if (room->is_short)
+        room->retry_at = aw_clock_mono() + (steps == steps_max ? GROW_REST : DISK_RETRY);
     return 0;
 }
 
@@ -287,7 +297,7 @@ aw_lmdb_room_look(struct aw_lmdb *store)
 {
     if (look(store) != MDB_SUCCESS)
         return false;
-    if (store->room.disk_full)
+    if (store->room.is_short)
         return aw_lmdb_room_retry(store);
     return grow(store) == 0;
 }
@@ -295,7 +305,7 @@ aw_lmdb_room_look(struct aw_lmdb *store)
 bool
 aw_lmdb_room_retry(struct aw_lmdb *store)
 {
-    if (!store->room.disk_full || aw_clock_mono() < store->room.retry_at)
+    if (!store->room.is_short || aw_clock_mono() < store->room.retry_at)
         return true;
     return grow(store) == 0;
 }
@@ -324,8 +334,9 @@ aw_lmdb_set_owed(struct aw_journal *journal, uint64_t bytes)
 
     store->room.owed = (bytes + store->page_bytes - 1) / store->page_bytes;
     /* A full disk is asked again at its time. */
-    if (!aw_lmdb_is_broken(store) && !store->room.disk_full && grow(store) != 0)
+    if (!aw_lmdb_is_broken(store) && !store->room.is_short && grow(store) != 0)
         aw_lmdb_break(store);
+    store->room.is_serving = true; /* from here on what is owed grows with what is written */
 }
 
 void
@@ -338,12 +349,11 @@ aw_lmdb_room(struct aw_journal *journal, struct aw_journal_room *ret_room)
     uint64_t        drain;
 
     *ret_room = (struct aw_journal_room){.limit_bytes = store->room.limit * page, .reserve_bytes = store->room.reserve * page};
-    if (aw_lmdb_is_broken(store))
-        return;
-    if (!aw_lmdb_room_retry(store)) {
+    if (!aw_lmdb_is_broken(store) && !aw_lmdb_room_retry(store))
         aw_lmdb_break(store);
+    ret_room->is_broken = aw_lmdb_is_broken(store);
+    if (ret_room->is_broken)
         return;
-    }
     drain = aw_lmdb_room_pages(store);
     drain = drain > frame ? drain - frame : 0;
     ret_room->drain_bytes = drain * page;
@@ -371,7 +381,7 @@ aw_lmdb_set_bytes_max(struct aw_journal *journal, uint64_t bytes_max)
 
     AW_ASSERT(!store->read_only);
     store->room.limit = limit < store->pages_map ? limit : store->pages_map;
-    store->room.disk_full = false;
+    store->room.is_short = false;
     if (!aw_lmdb_is_broken(store) && grow(store) != 0)
         aw_lmdb_break(store);
 }
@@ -412,7 +422,7 @@ aw_lmdb_room_open(struct aw_lmdb *store, const struct aw_store_config *config, b
         return aw_why(why, AW_E_IO, "%s: cannot count pages", config->folder);
     if (!created) {
         /* Nothing is touched before somebody asks for room: a start may still find that it must refuse this store. */
-        room->disk_full = true;
+        room->is_short = true;
         room->retry_at = 0;
         return AW_OK;
     }

@@ -336,7 +336,7 @@ memory_room(struct aw_journal *journal, struct aw_journal_room *ret_room)
     uint64_t       reserve = limit / 8;
     uint64_t       drain = room_left(store);
 
-    *ret_room = (struct aw_journal_room){.limit_bytes = limit, .reserve_bytes = reserve};
+    *ret_room = (struct aw_journal_room){.limit_bytes = limit, .reserve_bytes = reserve, .is_broken = store->broken};
     if (store->broken)
         return;
     drain = drain > FRAME_BYTES ? drain - FRAME_BYTES : 0;

@@ -541,7 +541,7 @@ static void
 test_role_does_not_flap(void **state)
 {
     static const char    large[8000];
-    struct aw_fault_plan plan = {.full_from_bytes = 816000};
+    struct aw_fault_plan plan = {.full_from_bytes = 822000};
     const uint64_t       margin = plan.full_from_bytes / 8 / 8;
     struct desk          desk;
     struct one           one;

@@ -5,6 +5,8 @@
  */
 #include "store_kit.h"
 
+#include "core/rows.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
@@ -662,6 +664,77 @@ test_limit_reloaded(void **state)
     aw_journal_close(&writer.journal);
 }
 
+/* Who catches up with a large debt while serving does it in steps of a bounded size, and comes to its end. */
+static void
+test_room_in_steps(void **state)
+{
+    struct place          *place = *state;
+    struct aw_store_config config = KIT_CONFIG(place->folder);
+    struct kit_writer      writer = {NULL, 1, 1};
+    struct aw_table       *table;
+    struct aw_journal_room room;
+    struct aw_why          why = {""};
+    struct stat            before, after;
+    char                   path[400];
+
+    config.bytes_max = 1024 * KIT_MIB;
+    assert_int_equal(aw_lmdb_open(&writer.journal, &table, &config, &why), AW_OK);
+    data_path(path, place);
+    kit_append(&writer, 3);
+    aw_journal_set_owed(writer.journal, KIT_MIB);
+    assert_int_equal(stat(path, &before), 0);
+    aw_journal_set_owed(writer.journal, 300 * KIT_MIB);
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(after.st_size - before.st_size, 192 * KIT_MIB);
+    do
+        aw_journal_room(writer.journal, &room);
+    while (room.posts_bytes == 0);
+    assert_int_equal(stat(path, &after), 0);
+    assert_in_range(after.st_size, 300 * KIT_MIB, 400 * KIT_MIB);
+    kit_append(&writer, 3);
+    aw_journal_close(&writer.journal);
+}
+
+/* What a checkpoint is said to take before it is begun is no less than what it takes, however large its chunks are. */
+static void
+test_what_a_checkpoint_takes(void **state)
+{
+    static const uint32_t  lengths[] = {AW_CUT_BYTES, AW_CUT_BYTES - 81, 20000, 2049, 1990, 144, 1};
+    struct place          *place = *state;
+    struct aw_table       *table = NULL;
+    struct aw_store_config config = KIT_CONFIG(place->folder);
+    struct aw_journal     *journal;
+    struct aw_journal_room before, after;
+    struct aw_why          why = {""};
+    static char            bytes[AW_CUT_BYTES];
+    char                   keys[400];
+
+    (void)snprintf(keys, sizeof(keys), "%s/store.keys", place->scratch);
+    config.keys = keys; /* what seals a chunk takes room as well */
+    assert_int_equal(aw_lmdb_open(&journal, &table, &config, &why), AW_OK);
+    for (uint32_t i = 0; i < AW_ARRAY_LEN(lengths); i++) {
+        struct aw_checkpoint_mark mark = {.seq = i + 1, .chunks = 60};
+        uint64_t                  said = 0;
+
+        aw_journal_room(journal, &before);
+        for (uint32_t number = 0; number < mark.chunks; number++) {
+            struct aw_chunk chunk = {.table = 1, .chunk = number, .bytes = {bytes, lengths[i]}};
+
+            assert_int_equal(aw_table_put(table, &chunk), AW_OUTCOME_OK);
+            said += lengths[i] + AW_CUT_EXTRA_BYTES;
+        }
+        assert_int_equal(aw_table_mark(table, &mark), AW_OUTCOME_OK);
+        (void)kit_flush(journal, AW_OUTCOME_OK);
+        aw_journal_room(journal, &after);
+        assert_true(after.used_bytes > before.used_bytes);
+        if (after.used_bytes - before.used_bytes > said)
+            fail_msg("chunks of %u bytes: %llu taken, %llu said", lengths[i],
+                     (unsigned long long)(after.used_bytes - before.used_bytes), (unsigned long long)said);
+        kit_drop_all(journal, table, 3);
+    }
+    aw_journal_close(&journal);
+}
+
 /* A flipped bit in a body or batch is found by its checksum. */
 static void
 test_damaged_value(void **state)
@@ -720,6 +793,7 @@ main(void)
         TEST(test_reader_threads),   TEST(test_no_room_for_the_reserve),
         TEST(test_limit_is_kept),    TEST(test_held_pages),
         TEST(test_limit_reloaded),   TEST(test_damaged_value),
+        TEST(test_room_in_steps),    TEST(test_what_a_checkpoint_takes),
     };
 #undef TEST
 
