@@ -399,7 +399,11 @@ begin_linger(struct aw_conn *conn, aw_ns now)
         conn_close(conn, AW_CAUSE_PEER);
         return;
     }
-    conn->linger_at = aw_after(now, conn->edge->limits.linger_ms);
+    /* A client that keeps an idle connection for later reads nothing meanwhile: waiting for its end would only hold up ours. */
+    if (conn->session != NULL && aw_session_was_quiet(conn->session))
+        conn->linger_at = now;
+    else
+        conn->linger_at = aw_after(now, conn->edge->limits.linger_ms);
     conn_move(conn, CONN_LINGERING);
 }
 
@@ -521,6 +525,8 @@ aw_conn_on_ready(struct aw_conn *conn, bool readable, bool writable, aw_ns now)
         check_done(conn, now);
     if (conn->state == CONN_LINGERING)
         linger(conn);
+    if (conn->state == CONN_LINGERING && now >= conn->linger_at)
+        conn_close(conn, AW_CAUSE_PEER);
     conn->is_wake_noted = false;
     return turn_of(conn);
 }

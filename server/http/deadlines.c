@@ -230,6 +230,20 @@ force_end(struct aw_session *session)
     }
 }
 
+void
+aw_session_end_round(struct aw_session *session)
+{
+    AW_ASSERT(session->drain == AW_DRAIN_NOTICED);
+    /* Everything that the peer sent before it read the first GOAWAY has arrived: the number is final. */
+    if (nghttp2_submit_goaway(session->h2, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session->h2),
+                              NGHTTP2_NO_ERROR, NULL, 0) != 0) {
+        aw_session_condemn(session, AW_CAUSE_MEMORY, NGHTTP2_INTERNAL_ERROR);
+        return;
+    }
+    session->drain = AW_DRAIN_FINAL;
+    session->drain_at = aw_after(session->now, session->edge->limits.drain_ms);
+}
+
 static void
 step_drain(struct aw_session *session)
 {
@@ -239,16 +253,8 @@ step_drain(struct aw_session *session)
     case AW_DRAIN_NONE:
         return;
     case AW_DRAIN_NOTICED:
-        if (!session->is_round_done && session->now < session->drain_at)
-            return;
-        /* Everything that the peer sent before it read the first GOAWAY has arrived: the number is final. */
-        if (nghttp2_submit_goaway(session->h2, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session->h2),
-                                  NGHTTP2_NO_ERROR, NULL, 0) != 0) {
-            aw_session_condemn(session, AW_CAUSE_MEMORY, NGHTTP2_INTERNAL_ERROR);
-            return;
-        }
-        session->drain = AW_DRAIN_FINAL;
-        session->drain_at = aw_after(session->now, limits->drain_ms);
+        if (session->now >= session->drain_at)
+            aw_session_end_round(session); /* one that acknowledges is not waited for: aw_session_settle */
         return;
     case AW_DRAIN_FINAL:
         if (session->now < session->drain_at)
@@ -319,6 +325,7 @@ aw_session_shutdown(struct aw_session *session, aw_ns now)
     aw_session_set_cause(session, AW_CAUSE_DRAIN);
     session->drain = AW_DRAIN_NOTICED;
     session->is_round_done = false;
+    session->is_quiet_drain = session->stream_count == 0;
     session->drain_at = aw_after(now, session->edge->limits.goaway_round_ms);
     /* Without memory for the PING the round ends by its deadline. */
     if (nghttp2_submit_shutdown_notice(session->h2) != 0)

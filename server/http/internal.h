@@ -116,10 +116,11 @@ struct aw_session {
     bool is_hello_done;
     bool is_settings_acked;
     bool is_known;
-    bool is_round_done; /* the PING between the two GOAWAYs came back */
-    bool is_graceful;   /* noted in a callback: begin to drain at the next safe place */
-    bool is_broken;     /* the library failed: nothing can be sent any more */
-    bool is_inside;     /* a call of the owner is on the stack: it will pull anyway */
+    bool is_round_done;  /* the PING between the two GOAWAYs came back */
+    bool is_quiet_drain; /* no stream was open when the drain began, and none since */
+    bool is_graceful;    /* noted in a callback: begin to drain at the next safe place */
+    bool is_broken;      /* the library failed: nothing can be sent any more */
+    bool is_inside;      /* a call of the owner is on the stack: it will pull anyway */
 };
 
 static inline aw_ns
@@ -145,6 +146,10 @@ void aw_session_settle(struct aw_session *session);
 void aw_session_end_stream(struct aw_session *session);
 /* Tells the owner that there is output, unless a call of it is on the stack. */
 void aw_session_note_output(struct aw_session *session);
+
+/* deadlines.c */
+/* The second GOAWAY. */
+void aw_session_end_round(struct aw_session *session);
 
 /* events.c */
 void aw_events_install(nghttp2_session_callbacks *callbacks);

@@ -80,6 +80,7 @@ aw_request_new(struct aw_session *session, int32_t stream)
     aw_list_init(&request->_link);
     aw_list_push_back(&session->receiving, &request->_link);
     session->stream_count++;
+    session->is_quiet_drain = false;
     edge->stats.requests_now++;
     return request;
 }

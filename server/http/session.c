@@ -305,6 +305,8 @@ aw_session_settle(struct aw_session *session)
     execute_verdict(session);
     while ((link = aw_list_first(&session->events)) != NULL)
         deliver(session, AW_CONTAINER(link, struct aw_request, _link));
+    if (session->is_round_done && session->drain == AW_DRAIN_NOTICED && session->verdict == AW_CAUSE_NONE)
+        aw_session_end_round(session);
     execute_verdict(session); /* delivering may have run out of memory */
     give_windows(session);
     if (session->is_graceful && session->drain == AW_DRAIN_NONE) {
@@ -602,6 +604,12 @@ bool
 aw_session_is_done(const struct aw_session *session)
 {
     return !aw_session_wants_read(session) && !aw_session_wants_write(session);
+}
+
+bool
+aw_session_was_quiet(const struct aw_session *session)
+{
+    return session->drain != AW_DRAIN_NONE && session->is_quiet_drain && session->verdict == AW_CAUSE_NONE;
 }
 
 enum aw_cause

@@ -54,6 +54,8 @@ bool aw_session_wants_read(const struct aw_session *session);
 bool aw_session_wants_write(const struct aw_session *session);
 /* Nothing more will be read or written. */
 bool aw_session_is_done(const struct aw_session *session);
+/* It was drained, and no stream was open from the first GOAWAY on: the peer waits for nothing. */
+bool aw_session_was_quiet(const struct aw_session *session);
 /* What began its end; AW_CAUSE_NONE while it goes on. For one log line a connection. */
 enum aw_cause aw_session_cause(const struct aw_session *session);
 /* Streams open just now. */

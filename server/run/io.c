@@ -20,6 +20,8 @@
 /* What a request may have out at once: one submission, and a cancel of it, or reads. */
 #define OUT_PER_REQUEST 2U
 #define BLOCK_BYTES     AW_HTTP_BLOCK_BYTES
+/* Deadlines are looked at once a second, but who stops the server waits for them. */
+#define DRAIN_LOOK_S .05
 
 /* A connection as this thread watches it. */
 struct link {
@@ -159,6 +161,9 @@ static void
 begin_drain(struct aw_io *io)
 {
     io->draining = true;
+    ev_timer_stop(io->loop, &io->second);
+    ev_timer_set(&io->second, DRAIN_LOOK_S, DRAIN_LOOK_S);
+    ev_timer_start(io->loop, &io->second);
     for (struct aw_list *node = io->conns.next; node != &io->conns; node = node->next)
         aw_conn_shutdown(aw_conn_of_all(node), io->now);
     aw_api_drain(io);

@@ -562,6 +562,59 @@ drain_and_linger(void **state)
     wire_free(wire);
 }
 
+/* Nobody waits for anything: the round trip between the two GOAWAYs is all that a drain takes, and without an answer its limit. */
+static void
+drain_of_an_idle_one(void **state)
+{
+    struct wire *wire = wire_new(is_tls(state), NULL);
+
+    get(wire, "/");
+    drive(wire);
+    assert_int_equal(wire->answers, 1);
+    aw_conn_shutdown(wire->conn, wire->now);
+    drive(wire);
+    assert_true(wire->goaways > 0); /* behind the first one the client's library looks at nothing more */
+    assert_true(wire->is_closed);
+    assert_int_equal(wire->cause, AW_CAUSE_DRAIN);
+    wire_free(wire);
+
+    wire = wire_new(is_tls(state), NULL);
+    drive(wire);
+    wire->is_deaf = true;
+    aw_conn_shutdown(wire->conn, wire->now);
+    server_turn(wire, false);
+    assert_false(wire->is_closed);
+    assert_int_equal(aw_conn_next_deadline(wire->conn), wire->now + AW_NS_PER_S);
+    wire->now += AW_NS_PER_S;
+    server_turn(wire, true);
+    assert_true(wire->is_closed);
+    assert_int_equal(wire->cause, AW_CAUSE_DRAIN);
+    wire_free(wire);
+}
+
+/* A request that was on its way when the first GOAWAY left is answered, and only then it ends. */
+static void
+drain_meets_a_request(void **state)
+{
+    struct wire *wire = wire_new(is_tls(state), NULL);
+
+    drive(wire);
+    wire->is_holding = true;
+    get(wire, "/");
+    aw_conn_shutdown(wire->conn, wire->now);
+    drive(wire);
+    assert_int_equal(wire->goaways, 2);
+    assert_false(wire->is_eof);
+    respond(wire, wire->held[0]);
+    drive(wire);
+    assert_int_equal(wire->answers, 1);
+    assert_true(wire->is_eof);
+    assert_false(wire->is_closed); /* it may still be reading: as above */
+    wait_seconds(wire, 2);
+    assert_true(wire->is_closed);
+    wire_free(wire);
+}
+
 static void
 silent_peer(void **state)
 {
@@ -661,6 +714,8 @@ main(void)
         BOTH(unread_socket),
         BOTH(peer_leaves),
         BOTH(drain_and_linger),
+        BOTH(drain_of_an_idle_one),
+        BOTH(drain_meets_a_request),
         BOTH(silent_peer),
         BOTH(memory_of_idle_connections),
         cmocka_unit_test(http1_without_tls),
