@@ -194,6 +194,13 @@ aw_spare_fini(struct aw_spare *spare)
     spare->fd = -1;
 }
 
+void
+aw_spare_renew(struct aw_spare *spare)
+{
+    if (spare->fd < 0)
+        aw_spare_init(spare);
+}
+
 static void
 fill_peer(struct aw_peer *peer, const struct sockaddr_storage *address)
 {

@@ -42,6 +42,8 @@ struct aw_spare {
 };
 void aw_spare_init(struct aw_spare *spare);
 void aw_spare_fini(struct aw_spare *spare);
+/* Another thread may have taken the descriptor while it was given up for a connection: looks for one again, if there is none. */
+void aw_spare_renew(struct aw_spare *spare);
 
 /* Takes one connection: non-blocking, close-on-exec, without Nagle's delay, with the sender's queue kept short and dead peers
  * noticed within 20 s. *ret_fd is the caller's.

@@ -132,6 +132,8 @@ static const struct {
      AW_METRIC_TEXTS_ERASED},
     {"erasures_stuck", "gauge", "1 while texts can't be erased: the key file can't be replaced, or the journal is damaged.",
      AW_METRIC_ERASURES_STUCK},
+    {"accept_rests", "counter", "Rests of the listeners, as there was no descriptor or no memory for a connection.",
+     AW_METRIC_ACCEPT_RESTS},
     {"lanes_shut", "gauge", "1 while no leases are given, as the memory of the queues is used up.", AW_METRIC_LANES_SHUT},
 };
 

@@ -40,6 +40,7 @@ enum aw_metric {
     AW_METRIC_COMMITTER_TURNS, /* for the watchdog: it moves as long as the committer does */
     AW_METRIC_FLUSH_BEGAN,     /* monotonic ms when the flush under way began; 0: none */
     AW_METRIC_START_FAILED,
+    AW_METRIC_ACCEPT_RESTS, /* main's block */
     AW_METRIC_TLS_SETTLED,  /* connections with TLS that came to an io thread, less those that shake hands just now */
     AW_METRIC_STOP,         /* main asks the committer's thread to end */
     AW_METRIC_TOKENS,       /* lines of the file in use; main's block */

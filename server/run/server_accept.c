@@ -1,4 +1,5 @@
 /* server_accept.c - the main thread's connections: accepted, given to the least loaded io thread, and what comes back. */
+#include "base/log.h"
 #include "port/clock.h"
 #include "run/server_parts.h"
 
@@ -57,12 +58,34 @@ rest(struct aw_server *server, struct aw_listener *listener)
     ev_timer_again(server->loop, &listener->rest);
 }
 
+/* Who has no descriptor left finds that out ten times a second: the log says it when it begins and when it is over. */
+static void
+note_failure(struct aw_server *server, struct aw_listener *listener, enum aw_err err)
+{
+    aw_metric_add(aw_metrics_block(server->metrics, server->io_count + 1), AW_METRIC_ACCEPT_RESTS, 1);
+    if (!listener->is_failing)
+        aw_log(AW_LOG_ERROR, "connections can't be accepted; those that are there go on",
+               aw_log_str("why", err == AW_E_OVERLOADED ? "no descriptor or no memory is left for one" : "the listener fails"),
+               aw_log_str("listen", listener->text));
+    listener->is_failing = true;
+}
+
+static void
+note_success(struct aw_listener *listener)
+{
+    if (listener->is_failing)
+        aw_log(AW_LOG_INFO, "connections are accepted again", aw_log_str("listen", listener->text));
+    listener->is_failing = false;
+}
+
 static void
 on_rested(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
+    struct aw_server   *server = ev_userdata(loop);
     struct aw_listener *listener = AW_CONTAINER(timer, struct aw_listener, rest);
 
     (void)events;
+    aw_spare_renew(&server->spare);
     ev_timer_stop(loop, timer);
     ev_io_start(loop, &listener->watcher);
 }
@@ -90,9 +113,11 @@ on_acceptable(struct ev_loop *loop, struct ev_io *watcher, int events)
         if (err == AW_E_AGAIN)
             return;
         if (err != AW_OK) {
+            note_failure(server, listener, err);
             rest(server, listener);
             return;
         }
+        note_success(listener);
         answer = aw_gate_try_enter(server->gate, &peer);
         if (answer != AW_GATE_OPEN) {
             (void)close(fd); /* nothing was read from it */

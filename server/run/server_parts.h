@@ -27,6 +27,7 @@ struct aw_listener {
     struct ev_timer rest; /* after the process ran out of descriptors */
     int             fd;   /* -1: none */
     bool            tls;
+    bool            is_failing; /* the last connection could not be accepted */
     char            text[AW_ADDRESS_TEXT_BYTES];
 };
 
