@@ -818,6 +818,8 @@ class Faults:
         self.env = {"LD_PRELOAD": library, "ASWOLK_FAULT_FILE": self.path}
 
     def set(self, rule):
+        if self.was_met():
+            os.unlink(self.path + ".met")
         with open(self.path + ".new", "w") as file:
             file.write(rule)
         os.rename(self.path + ".new", self.path)
@@ -825,6 +827,10 @@ class Faults:
     def clear(self):
         if os.path.exists(self.path):
             os.unlink(self.path)
+
+    def was_met(self):
+        """Whether the rule that was set last let a call fail."""
+        return os.path.exists(self.path + ".met")
 
 
 class Test:

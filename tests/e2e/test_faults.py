@@ -4,9 +4,13 @@
 import hashlib
 import json
 import os
+import resource
+import signal
+import socket
 import struct
 import subprocess
 import sys
+import time
 
 from aswolk_test import (
     NDJSON,
@@ -15,6 +19,7 @@ from aswolk_test import (
     Faults,
     Gone,
     Messages,
+    Metrics,
     Server,
     check,
     equal,
@@ -534,6 +539,252 @@ def test_start_on_a_full_disk(t):
     new.logs.clear()
     new.start()  # Nothing half-made is in the way.
     new.api().receipt(make.next())
+
+
+# --- any call that fails ------------------------------------------------------------------------------------------------------
+
+
+CALLS = int(os.environ.get("ASWOLK_FAULT_CALLS", "4"))  # up to the so-manieth call of each kind
+KINDS = (("write", "EIO"), ("fdatasync", "EIO"), ("write", "SHORT"), ("fdatasync", "ENOSPC"), ("write", "ENOSPC"))
+CHECKPOINTS = ["--checkpoint-bytes", "65536", "--checkpoint-step-bytes", "65536"]
+
+
+def keys_of(server):
+    return os.path.join(os.path.dirname(server.folder), "store.keys")
+
+
+class Account:
+    """What was posted, what was acknowledged of it, and what was completed, over many servers that break."""
+
+    def __init__(self):
+        self.make = Messages()
+        self.acked, self.unsure = {}, []
+        self.completed = set()
+
+    def post(self, api, count=3):
+        """Several at once, answered one by one. False when one of them was refused."""
+        messages = self.make.many(count, text="w" * 3000)
+        try:
+            response = api.post_many(messages)
+        except Gone:
+            self.unsure += messages
+            raise
+        if response.status == 503:
+            problem(response, 503, "store-broken")
+            self.unsure += messages
+            return False
+        answers = status(response, 200, "post many").lines
+        for message, answer in zip(messages, answers):
+            if answer["status"] == 202:
+                self.acked[message["source_id"]] = (message, answer["message"])
+            else:
+                problem_value(answer, 503, "store-broken")
+                self.unsure.append(message)
+        return all(answer["status"] == 202 for answer in answers)
+
+    def complete(self, api):
+        """One ticket. False when it was refused."""
+        pulled = api.pull()
+        if pulled.status == 503:
+            problem(pulled, 503, "store-broken")
+            return False
+        if pulled.status == 204:
+            return True
+        [lease] = status(pulled, 200, "pull").value["leases"]
+        check(lease["ticket"] not in self.completed, "a completed ticket stays completed", lease)
+        answer = api.complete(lease)
+        if answer.status == 503:
+            problem(answer, 503, "store-broken")
+            return False
+        status(answer, 200, "complete")
+        self.completed.add(lease["ticket"])
+        return True
+
+    def audit(self, server):
+        """All that was acknowledged is there, once; the journal is sound and replays."""
+        api = server.api("auditor")
+        known = list(self.acked.values())
+        for (message, first), answer in zip(known, api.receipts([message for message, _ in known])):
+            equal((answer["duplicate"], answer["message"]), (True, first), "an acknowledged message: %r" % message["source_id"])
+        if self.unsure:
+            api.receipts(self.unsure)
+        command = [program("aswolk"), "journal", server.folder, "--verify", "--json", "--keys", keys_of(server)]
+        done = subprocess.run(command, capture_output=True, timeout=PATIENCE_S * 5)
+        equal(done.returncode, 0, "exit code of journal --verify: %r %r" % (done.stdout[-400:], done.stderr[-400:]))
+        equal(json.loads(done.stdout)["messages"], len(self.acked) + len(self.unsure), "messages in the journal")
+
+
+def break_at(server, account, faults, rule):
+    """Lets one call fail while it serves: from then on nothing is acknowledged. Its next start is as if nothing had been."""
+    faults.clear()
+    server.start()
+    api = server.api("gateway")
+    account.post(api)
+    faults.set(rule)
+    for _ in range(300):
+        if not account.post(api) or not account.complete(api):
+            break
+    equal((api.get("/readyz").value["role"]), "broken", rule + ": the role")
+    problem(api.post(account.make.next()), 503, "store-broken")
+    problem(api.pull(), 503, "store-broken")
+    equal(server.metrics().get("aswolk_role", aswolk_role="broken"), 1, rule + ": the metric")
+    check(any("the store failed" in line for line in server.logs), rule + ": the log", server.logs[-3:])
+    server.close_all()
+    server.process.send_signal(signal.SIGTERM)
+    equal(server.exit_code(), 1, rule + ": the exit code")
+    server.logs.clear()
+
+
+def test_every_call_fails(t):
+    """The 1st, 2nd, ... write or flush fails under load, in between checkpoints and in them: nothing that was not durable is
+    acknowledged, everybody is told, and the next start has all that was."""
+    faults = Faults(t)
+    server = t.server(*CHECKPOINTS, env=faults.env, start=False)
+    server.args += ["--keys", keys_of(server)]
+    account = Account()
+    rules = ["%s:%d:%s" % (call, number, error) for number in range(1, CALLS + 1) for call, error in KINDS]
+    if CALLS <= 4:  # each call with one error or the other
+        rules = rules[:: len(KINDS) - 1]
+    for rule in rules:
+        break_at(server, account, faults, rule)
+    faults.clear()
+    server.start()
+    account.audit(server)
+    t.note("%d calls, %d acknowledged, %d not, %d completed" % (
+        len(rules), len(account.acked), len(account.unsure), len(account.completed)))
+
+
+def test_start_fails_at_every_call(t):
+    """The 1st, 2nd, ... call that a start makes on the store, its keys or their folders fails: it says so and ends, or it serves;
+    what was there before is there after, and of a store that was not made nothing is in the way."""
+    faults = Faults(t)
+    server = t.server(env=faults.env, start=False)
+    server.args += ["--keys", keys_of(server)]
+    account = Account()
+    refused = [refuse_starts(server, faults, lambda: make_nothing(server))]
+    faults.clear()
+    server.start()
+    account.post(server.api("gateway"))
+    server.kill()
+    refused.append(refuse_starts(server, faults, lambda: None))
+    faults.clear()
+    server.start()
+    account.audit(server)
+    t.note("calls that failed while a new store was made: %d, while one was opened: %d" % tuple(refused))
+
+
+def make_nothing(server):
+    """What the last start has left is gone, but for each third time: then it is what this one finds."""
+    server.starts = getattr(server, "starts", 0) + 1
+    if server.starts % 3 != 0:
+        for path in [server.folder, os.path.dirname(server.folder)]:
+            for name in os.listdir(path):
+                if name.startswith(("data.mdb", "lock", "store.keys")):
+                    os.unlink(os.path.join(path, name))
+
+
+def refuse_starts(server, faults, prepare):
+    """Until a start makes fewer calls than it would take; returns how many there were."""
+    number = 0
+    while True:
+        number += 1
+        prepare()
+        faults.set("any@all:%d:%s" % (number, ("EIO", "ENOSPC", "EMFILE")[number % 3]))
+        check(number < 200, "a start makes fewer calls")
+        server.logs.clear()
+        server.spawn()
+        until("it serves or ends", lambda: server.process.poll() is not None or any('"ready"' in line for line in server.logs))
+        if server.process.poll() is not None:
+            check(server.exit_code() > 0, "exit code of a start whose call %d failed" % number)
+            check(any('"stopped"' in line and '"why"' in line for line in server.logs), "it says why", server.logs[-3:])
+            continue
+        if not faults.was_met():
+            break
+        server.kill()  # It needed that call for something that it can do without, for now.
+    server.kill()
+    return number - 1
+
+
+# --- no descriptors, no memory ------------------------------------------------------------------------------------------------
+
+
+def descriptors(server, most=None):
+    """From now on descriptors have numbers below that; by default those that it may have at all."""
+    _, hard = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (hard if most is None else most, hard))
+
+
+def lowest_free(server):
+    used = {int(name) for name in os.listdir("/proc/%d/fd" % server.process.pid)}
+    return next(number for number in range(len(used) + 1) if number not in used)
+
+
+def said(server, words):
+    return sum(words in line for line in server.logs)
+
+
+CANNOT = "connections can't be accepted"
+
+
+def test_no_descriptors(t):
+    """The process may open nothing more: who is connected goes on, the listener rests instead of spinning, what is to be read anew
+    stays as it was and says so; with descriptors again all of it mends by itself."""
+    server = t.server()
+    make, api, monitor = Messages(), server.api("ann"), server.connect()
+    api.receipt(make.next())
+    status(monitor.request("GET", "/healthz"), 200, "before")
+
+    def metric(name):
+        return Metrics(monitor.request("GET", "/metrics", [("accept", "*/*")])).get(name)
+
+    descriptors(server, lowest_free(server))
+    began = time.monotonic()
+    early = [socket.create_connection(server.address) for _ in range(4)]
+    until("it rests", lambda: metric("aswolk_accept_rests_total") >= 3)
+    api.receipts(make.many(20))
+    api.completed(api.lease())
+    check(metric("aswolk_accept_rests_total") <= (time.monotonic() - began) / 0.1 + 2, "it does not spin")
+    server.process.send_signal(signal.SIGHUP)
+    until("the certificate stays as it was", lambda: metric("aswolk_certificate_stale") == 1)
+    until("and the rules", lambda: said(server, "the rules were not reloaded") == 1)
+    equal(said(server, CANNOT), 1, "it is said once")
+    descriptors(server)
+    late = server.api("bob")
+    late.completed(late.lease())
+    until("it is said that it is over", lambda: said(server, "connections are accepted again") == 1)
+    server.process.send_signal(signal.SIGHUP)
+    until("the certificate is read", lambda: metric("aswolk_certificate_stale") == 0)
+    until("and the rules", lambda: said(server, "rules reloaded") == 1)
+    for connection in early:
+        connection.close()
+    equal(len(drain_many(api)), 19, "all that was posted meanwhile")
+
+
+def test_no_descriptors_anywhere(t):
+    """The machine has no descriptor or no memory for a connection: it waits in the listener's queue until there is."""
+    faults = Faults(t)
+    server = t.server(env=faults.env)
+    make, api, monitor = Messages(), server.api("ann"), server.connect()
+    api.receipt(make.next())
+
+    def rests():
+        metrics = Metrics(monitor.request("GET", "/metrics", [("accept", "*/*")]))
+        return metrics.get("aswolk_accept_rests_total")
+
+    for error in ("ENOMEM", "ENFILE"):
+        before = rests()
+        faults.set("accept:1+:" + error)
+        waiting = server.connect()
+        until("it rests", lambda: rests() >= before + 3)
+        api.receipts(make.many(5))
+        faults.clear()
+        try:
+            status(waiting.request("GET", "/healthz"), 200, "who waited is served")
+        except Gone:
+            equal(error, "ENFILE", "one that is turned away")
+        status(server.connect().request("GET", "/healthz"), 200, "and so are others")
+    equal(said(server, CANNOT), 2, "each time it is said once")
+    equal(said(server, "connections are accepted again"), 2, "and when it is over")
 
 
 # --- folders ------------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from aswolk_test import FEW_RULES, PATIENCE_S, ROOT, Messages, Server, check, equal, program, run, status, until
+from aswolk_test import FEW_RULES, PATIENCE_S, ROOT, Messages, Server, address_of, check, equal, program, run, status, until
 from test_faults import Faults
 
 FIRST_FD = 3
@@ -88,6 +88,34 @@ def test_tells(t):
         equal(manager.values("STOPPING"), ["1"], "and that it ends")
         equal(manager.values("READY"), ["1"], "ready once")
         t.servers.remove(server)
+
+
+def test_start_asks_for_time(t):
+    """While a start reads its store it tells how far it is and asks for more time: in the walk through the pages, before it can do
+    anything else, and while it loads and replays."""
+    address = "@aswolk-start-%d" % os.getpid()
+    faults = Faults(t)
+    server = t.server("--checkpoint-bytes", "65536", env=faults.env)
+    api, make = server.api("gateway"), Messages()
+    until("there is a checkpoint", lambda: api.receipts(make.many(50)) and server.metrics().get("aswolk_checkpoints_total") > 0)
+    server.kill()
+    manager = Manager(address)
+    server.env = dict(faults.env, NOTIFY_SOCKET=address)
+    faults.set("fdatasync:2+:HANG")  # The first one is before the walk, the second one after the replay.
+    server.spawn()
+    until("it has told of records", lambda: any("record" in words for words in manager.values("STATUS")))
+    pages, records = [status for status in manager.values("STATUS") if " of " in status][:2]
+    check(pages.startswith("checking the store: page "), "first the pages", manager.told)
+    check(records.startswith("reading the store: record "), "then the records", manager.told)
+    check(all(int(us) >= 10000000 for us in manager.values("EXTEND_TIMEOUT_USEC")), "each asks for time", manager.told)
+    check(len(manager.values("EXTEND_TIMEOUT_USEC")) >= 2, "each of them", manager.told)
+    equal(manager.values("READY"), [], "not ready yet")
+    faults.clear()
+    server.ready = server.wait_log("ready")
+    server.address, server.tls_address = address_of(server.ready["listen"]), address_of(server.ready["tls_listen"])
+    until("it is ready", lambda: manager.values("READY") == ["1"])
+    server.stop()
+    t.servers.remove(server)
 
 
 def test_ready_is_told_until_it_is_heard(t):
