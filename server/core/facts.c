@@ -402,14 +402,21 @@ aw_facts_tell_anew(struct aw_state *state, uint32_t ticket, const struct aw_told
     }
 }
 
+/* The row of this kind for this message; 0: there is none. */
 static uint32_t
-find_message(const struct aw_state *state, uint64_t seq)
+find_for_message(const struct aw_state *state, enum aw_fact_kind kind, uint64_t seq)
 {
     uint32_t slot = state->flight_facts[seq % AW_FLIGHT_BUCKETS];
 
-    while (slot != 0 && (aw_fact_at(state, slot)->kind != AW_FACT_MESSAGE || aw_fact_at(state, slot)->hash != seq))
+    while (slot != 0 && (aw_fact_at(state, slot)->kind != (unsigned)kind || aw_fact_at(state, slot)->hash != seq))
         slot = aw_fact_at(state, slot)->links.in[AW_FACTS_BY_FLIGHT].next;
     return slot;
+}
+
+static uint32_t
+find_message(const struct aw_state *state, uint64_t seq)
+{
+    return find_for_message(state, AW_FACT_MESSAGE, seq);
 }
 
 uint32_t
@@ -418,6 +425,20 @@ aw_state_moved_to(const struct aw_state *state, uint64_t seq)
     uint32_t slot = find_message(state, seq);
 
     return slot == 0 ? 0 : aw_fact_at(state, slot)->ticket;
+}
+
+void
+aw_facts_note_left(struct aw_state *state, uint32_t ticket, uint64_t seq)
+{
+    struct aw_fact_row row = {.hash = seq, .seq = seq & AW_ROW_SEQ_MAX, .kind = AW_FACT_LEFT, .ticket = ticket};
+
+    take_fact(state, &row);
+}
+
+bool
+aw_facts_has_left(const struct aw_state *state, uint64_t seq)
+{
+    return find_for_message(state, AW_FACT_LEFT, seq) != 0;
 }
 
 void

@@ -279,7 +279,7 @@ struct aw_fact_links {
     struct aw_fact_link in[AW_FACT_LISTS];
 };
 struct aw_fact_row {
-    uint64_t               hash;       /* of a flight or a booking; 0: none; MESSAGE: the record */
+    uint64_t               hash;       /* of a flight or a booking; 0: none; MESSAGE, LEFT: the record */
     aw_ms                  departs_at; /* as the messages say; 0: unknown */
     aw_ms                  said_at;    /* record time of the message that said it first */
     uint64_t               seq : 48;   /* its record */
@@ -1096,6 +1096,10 @@ bool aw_facts_has_lone_departure(const struct aw_in_message *in);
 void aw_facts_tell_anew(struct aw_state *state, uint32_t ticket, const struct aw_told *told);
 /* This record belongs to this ticket from now on, whichever it names. There is room. */
 void aw_facts_move_message(struct aw_state *state, uint32_t ticket, uint64_t seq);
+/* This message, whose record names the ticket, is one of it no more, also when nobody knows any more where it went: noted, and
+ * whether it is. There is room for a row. */
+void aw_facts_note_left(struct aw_state *state, uint32_t ticket, uint64_t seq);
+bool aw_facts_has_left(const struct aw_state *state, uint64_t seq);
 /* So does the record of a message that its customer took back: noted, since when (0: he did not), and how many of a ticket's. There
  * is room for a row. */
 void     aw_facts_withdraw(struct aw_state *state, uint32_t ticket, uint64_t seq);

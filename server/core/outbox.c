@@ -293,7 +293,7 @@ is_of_ticket(const struct aw_state *state, struct aw_message_id message, struct 
 
     if (moved != 0)
         return moved == slot;
-    return named.seq == aw_ticket_at(state, slot)->opened_seq && named.slot == slot;
+    return named.seq == aw_ticket_at(state, slot)->opened_seq && named.slot == slot && !aw_facts_has_left(state, message.seq);
 }
 
 /* Whether the customer may be answered elsewhere: he said so in this ticket, and did not take it back. Who only talked about us

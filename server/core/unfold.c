@@ -4,7 +4,7 @@
  * identities (whom a later message joins), what flight events find. The ticket that stays keeps id, lane, age and what a person
  * said of it; the new one has the age of its own first message and waits in the same lane. Records go on naming the ticket that
  * they were written for, so the ones that move are noted (AW_FACT_MESSAGE), the record of this command with them: it begins the
- * new ticket's history.
+ * new ticket's history. That they left is noted with the ticket that they name (AW_FACT_LEFT): the other one may be forgotten first.
  *
  * A message that an agent was given is not taken from under his hands: only he may do it then, as he knows. What he was not given
  * goes without him; complete and extend need not tell of it.
@@ -18,7 +18,7 @@ need_of(const struct aw_in_unfold *in)
 {
     return (struct aw_need){.tickets = 1,
                             .identities = in->taken.identity_count,
-                            .facts = in->taken.fact_count + in->left.fact_count + in->message_count +
+                            .facts = in->taken.fact_count + in->left.fact_count + 2 * in->message_count +
                                      (in->taken.is_listening ? 2 : 1)};
 }
 
@@ -75,6 +75,18 @@ tell_whom(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, c
     aw_account_of_ticket(state, ticket, told->account.len > 0 ? told->channel : (struct aw_slice){NULL, 0}, told->account);
 }
 
+/* Where they go is known for as long as the other ticket is; that they are not here, for as long as this one is, which their
+ * records name. Of one that was moved before, that is known already. */
+static void
+note_left(struct aw_state *state, uint32_t ticket, const struct aw_in_unfold *in)
+{
+    for (uint32_t i = 0; i < in->message_count; i++) {
+        if (aw_state_moved_to(state, in->messages[i]) == 0)
+            aw_facts_note_left(state, ticket, in->messages[i]);
+        aw_ledger_settle(&state->ledger);
+    }
+}
+
 /* The ticket that stays. Its place follows by a TIMER, when it is another one. */
 static void
 leave(struct aw_state *state, struct aw_command *command, uint64_t seq)
@@ -109,6 +121,7 @@ leave(struct aw_state *state, struct aw_command *command, uint64_t seq)
     aw_incident_join(state, slot, ticket, seq);
     if (is_outdated && ticket->state == AW_TICKET_WAITING)
         aw_ticket_outdate(ticket);
+    note_left(state, slot, &command->in.unfold);
     aw_ledger_settle(&state->ledger);
     aw_identities_keep(state, slot, left);
     aw_ticket_done(state, slot);

@@ -14,8 +14,8 @@ ticket_of(const struct aw_state *state, uint64_t seq, struct aw_ticket_id named)
     uint32_t                    slot = aw_state_moved_to(state, seq);
     const struct aw_ticket_row *ticket;
 
-    if (slot == 0 && (named.shard != state->globals.shard || !aw_rows_has(&state->tickets, named.slot) ||
-                      aw_ticket_at(state, named.slot)->opened_seq != named.seq))
+    if (slot == 0 && (aw_facts_has_left(state, seq) || named.shard != state->globals.shard ||
+                      !aw_rows_has(&state->tickets, named.slot) || aw_ticket_at(state, named.slot)->opened_seq != named.seq))
         return 0;
     slot = slot == 0 ? named.slot : slot;
     ticket = aw_ticket_at(state, slot);

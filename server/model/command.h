@@ -447,8 +447,15 @@ struct aw_in_note {
 };
 AW_STATIC_ASSERT(offsetof(struct aw_in_note, on) == 0, "what all have that name a ticket is read through in.ticket");
 
-/* What a ticket is about. MESSAGE and CONTACT are none of this (core/layout.h). */
-enum aw_fact_kind { AW_FACT_FLIGHT = 0, AW_FACT_AIRPORT = 1, AW_FACT_BOOKING = 2, AW_FACT_MESSAGE = 3, AW_FACT_CONTACT = 4 };
+/* What a ticket is about. MESSAGE, CONTACT and LEFT are none of this (core/layout.h). */
+enum aw_fact_kind {
+    AW_FACT_FLIGHT = 0,
+    AW_FACT_AIRPORT = 1,
+    AW_FACT_BOOKING = 2,
+    AW_FACT_MESSAGE = 3,
+    AW_FACT_CONTACT = 4,
+    AW_FACT_LEFT = 5
+};
 struct aw_told_fact {
     enum aw_fact_kind      kind;
     uint64_t               hash;       /* of a flight or a booking; 0: none */

@@ -197,13 +197,58 @@ test_nothing_would_be_left(void **unused)
     kit_close(&kit);
 }
 
+/* A message that was taken out, and then taken back: when its new ticket is forgotten, it does not come back to the one that its
+ * record names and that lives on. */
+static void
+test_its_new_ticket_is_forgotten(void **unused)
+{
+    struct kit            kit;
+    struct aw_out_message first, second, other;
+    uint64_t              messages[1];
+    aw_ms                 withdrawn_at;
+    struct aw_command     unfold = {.kind = AW_COMMAND_UNFOLD};
+
+    (void)unused;
+    kit_open(&kit);
+    first = post(&kit, 1, 1);
+    second = post(&kit, 2, 1);
+    messages[0] = second.record_seq;
+    unfold.in.unfold = (struct aw_in_unfold){
+        .on = {.ticket = first.ticket, .by = AW_SLICE("sam")},
+        .messages = messages,
+        .message_count = 1,
+        .newest_seq = second.record_seq,
+        .messages_total = 2,
+        .taken = {.messages = 1, .first_seq = second.record_seq, .last_seq = second.record_seq},
+        .left = {.messages = 1, .first_seq = first.record_seq, .last_seq = first.record_seq},
+    };
+    assert_int_equal(kit_apply(&kit, &unfold), AW_OK);
+    assert_int_equal(withdraw(&kit, second.record_seq, second.ticket).out.err, AW_OK);
+    check_withdrawn(&kit, &second, kit.now);
+    kit.now += 2 * KIT_DAY;
+    for (uint64_t id = 10; aw_state_ticket(kit.state, unfold.out.u.ticket.ticket, &(struct aw_ticket_view){.lane = 0}) == AW_OK;
+         id++)
+        other = post(&kit, id, id);
+    assert_int_equal(aw_state_message(kit.state, second.record_seq, second.ticket, &withdrawn_at), AW_E_NOT_FOUND);
+    assert_int_equal(withdraw(&kit, second.record_seq, second.ticket).out.err, AW_E_NOT_FOUND);
+    check_withdrawn(&kit, &first, 0);
+    check_withdrawn(&kit, &other, 0);
+    assert_int_equal(kit_view(&kit, first.ticket).state, AW_TICKET_WAITING);
+    kit_check_digest(&kit);
+    kit_close(&kit);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_of_several), cmocka_unit_test(test_nothing_is_left),
-        cmocka_unit_test(test_closed),         cmocka_unit_test(test_very_many),
-        cmocka_unit_test(test_a_full_table),   cmocka_unit_test(test_nothing_would_be_left),
+        cmocka_unit_test(test_one_of_several),
+        cmocka_unit_test(test_nothing_is_left),
+        cmocka_unit_test(test_closed),
+        cmocka_unit_test(test_very_many),
+        cmocka_unit_test(test_a_full_table),
+        cmocka_unit_test(test_nothing_would_be_left),
+        cmocka_unit_test(test_its_new_ticket_is_forgotten),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
