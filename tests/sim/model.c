@@ -81,8 +81,8 @@ model_agent_of(struct aw_slice name)
     return MODEL_NOBODY;
 }
 
-static void
-touch(struct model *model, struct model_ticket *ticket)
+void
+model_touch(struct model *model, struct model_ticket *ticket)
 {
     if (ticket->is_touched)
         return;
@@ -92,18 +92,8 @@ touch(struct model *model, struct model_ticket *ticket)
 
 /* --- messages ----------------------------------------------------------------------------------------------------------------- */
 
-enum aw_class
-model_class_at(const struct model *model, const struct model_ticket *ticket)
-{
-    const struct rule_flight flight = {.departs_at = ticket->departs_at, .said_at = ticket->departs_said_at};
-    aw_ms                    departs_at;
-
-    return rule_class(ticket->said, &flight, model->now, &departs_at);
-}
-
-/* What its messages say together. */
-static void
-retell(const struct model *model, struct model_ticket *ticket)
+void
+model_retell(const struct model *model, struct model_ticket *ticket)
 {
     ticket->said = AW_CLASS_OTHER;
     ticket->departs_at = 0;
@@ -150,9 +140,8 @@ home_of(struct model *model, uint32_t customer)
     return last;
 }
 
-/* His next message comes to this one, and to none that was closed before. */
-static void
-make_known(struct model *model, struct model_ticket *ticket)
+void
+model_make_known(struct model *model, struct model_ticket *ticket)
 {
     for (uint32_t i = 0; i < model->ticket_count; i++) {
         struct model_ticket *other = &model->tickets[i];
@@ -172,8 +161,8 @@ lane_of(const struct model *model, const struct model_source *source)
     return source->customer % 4 == 0 && model->has_second_lane ? 2 : 0;
 }
 
-static struct model_ticket *
-new_ticket(struct model *model, struct aw_ticket_id id, uint32_t customer, uint32_t lane)
+struct model_ticket *
+model_new_ticket(struct model *model, struct aw_ticket_id id, uint32_t customer, uint32_t lane)
 {
     struct model_ticket *ticket = &model->tickets[model->ticket_count++];
 
@@ -183,8 +172,8 @@ new_ticket(struct model *model, struct aw_ticket_id id, uint32_t customer, uint3
     return ticket;
 }
 
-static aw_ms
-age_of(const struct model *model, const struct model_source *source, aw_ms accepted_at)
+aw_ms
+model_age_of(const struct model *model, const struct model_source *source, aw_ms accepted_at)
 {
     bool is_late = source->received_at != 0 && source->received_at <= accepted_at &&
                    accepted_at - source->received_at <= model->settings.backdate_ms;
@@ -238,7 +227,6 @@ model_answered(struct model *model, struct model_ticket *ticket)
 void
 model_close(struct model *model, struct model_ticket *ticket)
 {
-    model_answered(model, ticket);
     ticket->state = AW_TICKET_CLOSED;
     ticket->closed_at = model->now;
     ticket->is_deferred = false;
@@ -305,11 +293,12 @@ on_message(struct model *model, const struct aw_command *command)
     if (opens) {
         REQUIRE(command->out.effect.lane == lane_of(model, source), "record %llu: a message came to lane %u",
                 NUM(command->out.seq), command->out.effect.lane);
-        ticket = new_ticket(model, command->out.u.message.ticket, source->customer, command->out.effect.lane);
-        ticket->age = age_of(model, source, model->now);
+        ticket = model_new_ticket(model, command->out.u.message.ticket, source->customer, command->out.effect.lane);
+        ticket->age = model_age_of(model, source, model->now);
     }
     add_message(model, command, (uint32_t)number);
-    retell(model, ticket);
+    model_retell(model, ticket);
+    ticket->has_account = !source->is_talk && !opts_out;
     if (command->out.u.message.not_needed) {
         REQUIRE(opts_out && was_out && !model_is_open(ticket), "record %llu: closed by who did not say so",
                 NUM(command->out.seq));
@@ -319,10 +308,12 @@ on_message(struct model *model, const struct aw_command *command)
     } else if (ticket->state == AW_TICKET_HELD && ticket->is_deferred) {
         come_back(model, ticket);
     }
-    if (ticket->state != AW_TICKET_LEASED || model_class_at(model, ticket) < ticket->class_ || opens)
-        ticket->class_ = model_class_at(model, ticket);
+    if (!command->out.u.message.not_needed)
+        model_join(model, ticket);
+    if (ticket->state != AW_TICKET_LEASED || model_class_at(model, ticket, model->now, NULL) < ticket->class_ || opens)
+        ticket->class_ = model_class_at(model, ticket, model->now, NULL);
     if (!source->is_talk)
-        make_known(model, ticket);
+        model_make_known(model, ticket);
     if (opens)
         acknowledge(model, command, ticket, model->acknowledges && !source->is_talk && !opts_out);
     (void)model_ticket_of(model, command);
@@ -338,12 +329,14 @@ on_withdraw(struct model *model, const struct aw_command *command)
     REQUIRE(message->ticket == ticket->id.seq, "record %llu: message %llu is not of ticket %llu", NUM(command->out.seq),
             NUM(message->seq), NUM(ticket->id.seq));
     message->is_withdrawn = true;
-    retell(model, ticket);
-    if (!model_is_open(ticket) || ticket->withdrawn < ticket->messages)
+    model_retell(model, ticket);
+    if (ticket->withdrawn < ticket->messages)
+        return;
+    ticket->word.due_at = 0; /* there is nobody to be told */
+    if (!model_is_open(ticket))
         return;
     if (ticket->state == AW_TICKET_LEASED)
         end_lease(ticket, command->kind, 0);
-    ticket->word.due_at = 0; /* there is nobody to be told */
     model_close(model, ticket);
 }
 
@@ -371,7 +364,7 @@ model_ticket_of(struct model *model, const struct aw_command *command)
     REQUIRE(ticket != NULL, "record %llu: about ticket %llu, which never was", NUM(command->out.seq),
             NUM(command->out.effect.ticket_seq));
     ticket->last_seq = command->out.seq;
-    touch(model, ticket);
+    model_touch(model, ticket);
     return ticket;
 }
 
@@ -436,6 +429,9 @@ on_complete(struct model *model, const struct aw_command *command)
         return;
     if (command->in.fenced.reply.is_there)
         model_add_reply(model, ticket, command);
+    if (!command->in.fenced.reply.is_there ||
+        !model->needs_approval[ticket->agent]) /* else he hears when a colleague lets it go */
+        model_answered(model, ticket);
     end_lease(ticket, command->kind, command->in.fenced.op_hash);
     model_close(model, ticket);
     ticket->is_completed = true;
@@ -446,7 +442,7 @@ static void
 requeue(struct model *model, struct model_ticket *ticket)
 {
     ticket->state = AW_TICKET_WAITING;
-    ticket->class_ = model_class_at(model, ticket);
+    ticket->class_ = model_class_at(model, ticket, model->now, NULL);
 }
 
 static void
@@ -525,12 +521,12 @@ on_timer(struct model *model, const struct aw_command *command)
         REQUIRE(ticket->is_deferred || (ticket->held_until != 0 && ticket->held_until <= model->now),
                 "record %llu: a hold ended before its time", NUM(command->out.seq));
         come_back(model, ticket);
-        ticket->class_ = model_class_at(model, ticket);
+        ticket->class_ = model_class_at(model, ticket, model->now, NULL);
         return;
     case AW_TIMER_CLASS_CHANGED:
-        if (ticket->is_deferred && model_class_at(model, ticket) < ticket->class_)
+        if (ticket->is_deferred && model_class_at(model, ticket, model->now, NULL) < ticket->class_)
             come_back(model, ticket);
-        ticket->class_ = model_class_at(model, ticket);
+        ticket->class_ = model_class_at(model, ticket, model->now, NULL);
         return;
     case AW_TIMER_COMMITMENT_DUE:
         REQUIRE(ticket->word.due_at != 0 && ticket->word.due_at <= model->now && !ticket->word.is_broken,
@@ -539,8 +535,10 @@ on_timer(struct model *model, const struct aw_command *command)
         model->words_broken++;
         return;
     case AW_TIMER_ASIDE_OVER:
-    case AW_TIMER_NOTHING:
     case AW_TIMER_HELPERS_VOID:
+        ticket->class_ = model_class_at(model, ticket, model->now, NULL); /* as it goes to its queue anew */
+        return;
+    case AW_TIMER_NOTHING:
     case AW_TIMER_HELP_DUE:
     case AW_TIMER_STILL_NEEDED:
         return;
@@ -561,7 +559,7 @@ on_desk(struct model *model, const struct aw_command *command)
     } else if (command->kind == AW_COMMAND_UNHOLD) {
         REQUIRE(ticket->state == AW_TICKET_HELD, "record %llu: not held", NUM(command->out.seq));
         come_back(model, ticket);
-        ticket->class_ = model_class_at(model, ticket);
+        ticket->class_ = model_class_at(model, ticket, model->now, NULL);
     } else if (command->kind == AW_COMMAND_CANCEL) {
         REQUIRE(model_is_open(ticket), "record %llu: not open", NUM(command->out.seq));
         if (ticket->state == AW_TICKET_LEASED)
@@ -571,7 +569,7 @@ on_desk(struct model *model, const struct aw_command *command)
     } else {
         ticket->lane = command->out.effect.lane;
         if (ticket->state != AW_TICKET_LEASED)
-            ticket->class_ = model_class_at(model, ticket);
+            ticket->class_ = model_class_at(model, ticket, model->now, NULL);
     }
 }
 
@@ -612,6 +610,16 @@ on_other(struct model *model, const struct aw_command *command)
         model_on_channel(model, command);
     else if (kind == AW_COMMAND_TEMPLATE)
         model->acknowledges = command->in.template_.text_count > 0;
+    else if (kind == AW_COMMAND_FLIGHT)
+        model_on_flight(model, command);
+    else if (kind == AW_COMMAND_AIRPORT)
+        model_on_airport(model, command);
+    else if (kind == AW_COMMAND_UNDO)
+        model_on_undo(model, command);
+    else if (kind == AW_COMMAND_INCIDENT)
+        model_on_incident(model, command);
+    else if (kind == AW_COMMAND_INCIDENT_ANSWER)
+        model_on_answer(model, command);
     else if (kind == AW_COMMAND_OPT_OUT)
         model_on_opt_out(model, command);
     else if (kind == AW_COMMAND_REPLY_LEASE)
@@ -649,6 +657,12 @@ on_record(struct model *model, const struct aw_command *command)
         on_withdraw(model, command);
     else if (kind == AW_COMMAND_APPROVE)
         model_on_approve(model, command);
+    else if (kind == AW_COMMAND_UNFOLD)
+        model_on_unfold(model, command);
+    else if (kind == AW_COMMAND_INCIDENT_LINK)
+        model_on_link(model, command);
+    else if (kind == AW_COMMAND_INCIDENT_TIMER)
+        model_on_incident_timer(model, command);
     else
         on_other(model, command);
 }
@@ -699,6 +713,7 @@ compare(struct model *model, struct model_ticket *ticket)
     struct aw_ticket_view view;
     enum aw_err           err = aw_state_ticket(model->state, ticket->id, &view);
     unsigned long long    number = NUM(ticket->id.seq);
+    enum aw_class         class_;
 
     if (err != AW_OK) {
         REQUIRE(!model_is_open(ticket) && model->now - ticket->closed_at >= model->settings.reopen_ms, "ticket %llu is lost",
@@ -717,6 +732,8 @@ compare(struct model *model, struct model_ticket *ticket)
                 NUM(view.commitment.due_at), NUM(ticket->word.due_at));
     REQUIRE(view.contact.is_listening == (ticket->is_listening && model->has_contacts),
             "ticket %llu: who talks about whom is lost", number);
+    REQUIRE(view.incident.seq == model_incident_of(ticket), "ticket %llu is part of incident %llu, not %llu", number,
+            NUM(view.incident.seq), NUM(model_incident_of(ticket)));
     REQUIRE(view.lane == ticket->lane, "ticket %llu lies in lane %u, not %u", number, view.lane, ticket->lane);
     if (ticket->state == AW_TICKET_LEASED) {
         REQUIRE(view.lease.fence == ticket->fence, "ticket %llu: held by token %llu, not %llu", number, NUM(view.lease.fence),
@@ -725,9 +742,11 @@ compare(struct model *model, struct model_ticket *ticket)
                 NUM(view.expires_at), NUM(ticket->expires_at));
         REQUIRE(model_agent_of(view.holder) == ticket->agent, "ticket %llu: another holder", number);
     }
-    /* The clock's word counts from when a ticket is next touched. */
-    if (ticket->departs_at != 0 && view.class_ == model_class_at(model, ticket))
-        ticket->class_ = view.class_;
+    /* The word of clock and events counts from when a ticket is next looked at. */
+    class_ = model_class_at(model, ticket, model->now, NULL);
+    if ((ticket->departs_at != 0 || ticket->is_retold) && view.class_ == class_)
+        ticket->class_ = class_;
+    ticket->goes_at = view.departs_at;
     if (model_is_open(ticket))
         REQUIRE(view.class_ == ticket->class_, "ticket %llu is of class %d, not %d", number, (int)view.class_,
                 (int)ticket->class_);
@@ -831,6 +850,7 @@ model_sync(struct model *model, const struct aw_state *state, bool is_start)
 {
     struct aw_slice batch;
     uint64_t        first;
+    aw_ms           due_at;
 
     model->state = state;
     model->is_start = is_start;
@@ -849,6 +869,9 @@ model_sync(struct model *model, const struct aw_state *state, bool is_start)
     model_compare_replies(model);
     compare_messages(model);
     compare_shadow(model);
+    due_at = aw_state_next_due(state);
+    if (model->has_room && (due_at == 0 || due_at > model->clock))
+        model_judge_rest(model);
     if (is_start)
         check_bodies(model);
     while (model->touched_count > 0)
@@ -881,11 +904,11 @@ serves(const uint32_t *lanes, uint32_t count, uint32_t lane)
 static bool
 is_head(const struct model *model, const struct model_ticket *ticket, bool by_age)
 {
-    aw_ms key = by_age ? ticket->age : ticket->departs_at;
+    aw_ms key = by_age ? ticket->age : ticket->goes_at;
 
     for (uint32_t i = 0; i < model->ticket_count; i++) {
         const struct model_ticket *other = &model->tickets[i];
-        aw_ms                      other_key = by_age ? other->age : other->departs_at;
+        aw_ms                      other_key = by_age ? other->age : other->goes_at;
 
         if (other != ticket && other->class_ == AW_CLASS_IMMINENT && other->lane == ticket->lane &&
             other->state == AW_TICKET_WAITING && other_key / AW_LANES_TICK_MS <= key / AW_LANES_TICK_MS)
@@ -898,7 +921,7 @@ is_head(const struct model *model, const struct model_ticket *ticket, bool by_ag
 static bool
 overtakes_as(aw_ms now, const struct model_ticket *taken, const struct rule_ticket *other)
 {
-    struct rule_ticket by_class = {taken->class_, taken->age, taken->departs_at};
+    struct rule_ticket by_class = {taken->class_, taken->age, taken->goes_at};
     struct rule_ticket by_age = {taken->class_, taken->age, 0};
 
     return rule_overtakes(now, &by_class, other) && (taken->class_ != AW_CLASS_IMMINENT || rule_overtakes(now, &by_age, other));
@@ -908,7 +931,7 @@ overtakes_as(aw_ms now, const struct model_ticket *taken, const struct rule_tick
 static bool
 overtakes(const struct model *model, aw_ms now, const struct model_ticket *taken, const struct model_ticket *other)
 {
-    struct rule_ticket by_class = {other->class_, other->age, other->departs_at};
+    struct rule_ticket by_class = {other->class_, other->age, other->goes_at};
     struct rule_ticket by_age = {other->class_, other->age, 0};
 
     if (other->class_ != AW_CLASS_IMMINENT)
@@ -947,6 +970,13 @@ model_is_drained(const struct model *model, char *ret_left)
         if (ret_left != NULL)
             (void)snprintf(ret_left, MODEL_LEFT_BYTES, "ticket %llu in state %d%s, lane %u, slot %u", NUM(ticket->id.seq),
                            (int)ticket->state, ticket->is_aside ? " aside" : "", ticket->lane, ticket->id.slot);
+        return false;
+    }
+    for (uint32_t i = 0; i < model->incident_count; i++) {
+        if (!model->incidents[i].is_answering)
+            continue;
+        if (ret_left != NULL)
+            (void)snprintf(ret_left, MODEL_LEFT_BYTES, "incident %llu is being answered", NUM(model->incidents[i].id.seq));
         return false;
     }
     for (uint32_t i = 0; i < model->reply_count; i++) {

@@ -22,6 +22,9 @@
 #define MODEL_TICKETS_MAX    256U
 #define MODEL_REPLIES_MAX    384U
 #define MODEL_NOTES_MAX      64U
+#define MODEL_INCIDENTS_MAX  64U
+#define MODEL_FLIGHTS        10U /* 0 is none */
+#define MODEL_AIRPORTS       2U
 #define MODEL_RECORDS_MAX    8192U
 #define MODEL_LANES_MAX      4U
 #define MODEL_NOBODY         UINT32_MAX
@@ -83,6 +86,11 @@ struct model_ticket {
     enum aw_command_kind ended_kind;
     uint32_t             ended_agent;
     aw_ms                closed_at;
+    uint64_t             incident;     /* that it was linked to last; 0: to none */
+    bool                 is_parted;    /* a person took it out */
+    bool                 is_answered;  /* by an incident, once for ever */
+    bool                 has_account;  /* where the server itself may write */
+    bool                 is_retold;    /* its class follows when something looks at it */
     bool                 is_completed; /* it closed by its holder's word */
     aw_ms                held_until;   /* 0: until a person ends it */
     bool                 is_deferred;
@@ -128,6 +136,30 @@ struct model_contact {
     aw_ms    opted_out_at;
     uint64_t reply;
 };
+/* What was said of a flight, or of an airport. */
+struct model_said {
+    bool                 is_there;
+    enum aw_flight_state state;
+    aw_ms                at;
+    aw_ms                from; /* of a flight: when it goes; of an airport: closed from then */
+    aw_ms                until;
+};
+struct model_plan {
+    struct model_said now;
+    struct model_said before;
+    uint64_t          changed_seq;
+    uint64_t          undo_seq; /* that can be undone; 0: nothing */
+};
+struct model_incident {
+    struct aw_incident_id  id;
+    enum aw_incident_state state;
+    uint32_t               flight; /* its key; 0: none */
+    uint64_t               keys_seq;
+    bool                   follows;
+    bool                   is_ours; /* a person made it */
+    bool                   is_answering;
+    uint64_t               through;
+};
 struct model_record {
     uint8_t kind;
 };
@@ -153,9 +185,14 @@ struct model {
     struct model_reply        replies[MODEL_REPLIES_MAX];
     uint32_t                  reply_count;
     struct model_contact      contacts[MODEL_CUSTOMERS];
+    struct model_plan         flights[MODEL_FLIGHTS];
+    struct model_plan         airports[MODEL_AIRPORTS];
+    struct model_incident     incidents[MODEL_INCIDENTS_MAX]; /* by seq */
+    uint32_t                  incident_count;
     aw_ms                     noted_at[MODEL_NOTES_MAX]; /* when the note of this number was written; 0: it was not */
     bool                      needs_approval[MODEL_AGENTS];
     bool                      has_contacts;
+    bool                      has_room; /* the store is large: nothing is put off for lack of room */
     bool                      acknowledges;
     uint64_t                  left_out; /* acknowledgements for which there was no room */
     uint64_t                  words_kept, words_broken;
@@ -183,13 +220,19 @@ void model_sync(struct model *model, const struct aw_state *state, bool is_start
 /* The ticket that began with this record; NULL. */
 struct model_ticket *model_find(struct model *model, uint64_t ticket_seq);
 /* The one that is in this slot now; NULL. */
-struct model_ticket  *model_in_slot(struct model *model, uint32_t slot);
-struct model_reply   *model_find_reply(struct model *model, uint64_t seq);
-struct model_message *model_find_message(struct model *model, uint64_t seq);
+struct model_ticket   *model_in_slot(struct model *model, uint32_t slot);
+struct model_reply    *model_find_reply(struct model *model, uint64_t seq);
+struct model_message  *model_find_message(struct model *model, uint64_t seq);
+struct model_incident *model_find_incident(struct model *model, uint64_t seq);
+/* The one flight that a customer has, 0: none; and where it leaves. */
+uint32_t               model_flight_of(uint32_t customer);
+struct aw_airport_code model_airport_of(uint32_t flight);
 /* The hashes by which the server knows a customer, a note's key, what the provider calls a reply. */
 struct aw_hash128 model_contact_hash(uint32_t customer);
 struct aw_hash128 model_note_key(uint32_t note);
 struct aw_hash128 model_provider_hash(uint64_t reply, uint32_t send);
+/* No timer is due: whether everything that follows from clock and events has come about. */
+void model_judge_rest(struct model *model);
 /* Nothing is left to be done: whether each reply came where it should, once. */
 void model_judge_delivery(const struct model *model);
 /* Whether a pull may be given it: it waits in a queue that gives. */

@@ -21,9 +21,15 @@ model_is_open(const struct model_ticket *ticket)
 uint32_t model_agent_of(struct aw_slice name);
 /* The ticket that this record is about; it is looked at when all are read. */
 struct model_ticket *model_ticket_of(struct model *model, const struct aw_command *command);
-/* Its class by the clock. */
-enum aw_class model_class_at(const struct model *model, const struct model_ticket *ticket);
-void          model_close(struct model *model, struct model_ticket *ticket);
+void                 model_touch(struct model *model, struct model_ticket *ticket);
+struct model_ticket *model_new_ticket(struct model *model, struct aw_ticket_id id, uint32_t customer, uint32_t lane);
+/* Since when a ticket waits whose first message this is. */
+aw_ms model_age_of(const struct model *model, const struct model_source *source, aw_ms accepted_at);
+/* What its messages say together. */
+void model_retell(const struct model *model, struct model_ticket *ticket);
+/* Its customer's next message comes to this one, and to none that was closed before. */
+void model_make_known(struct model *model, struct model_ticket *ticket);
+void model_close(struct model *model, struct model_ticket *ticket);
 /* The customer hears from us: a word that was given is kept, if in time. */
 void model_answered(struct model *model, struct model_ticket *ticket);
 
@@ -44,5 +50,21 @@ bool model_hear(struct model *model, const struct model_source *source);
 void model_compare_replies(struct model *model);
 /* Whether it comes to a gateway no more. */
 bool model_is_out(const struct model_reply *reply);
+
+/* --- model_desk.c: flights and airports, incidents, unfold. */
+void model_on_flight(struct model *model, const struct aw_command *command);
+void model_on_airport(struct model *model, const struct aw_command *command);
+void model_on_undo(struct model *model, const struct aw_command *command);
+void model_on_incident(struct model *model, const struct aw_command *command);
+void model_on_link(struct model *model, const struct aw_command *command);
+void model_on_answer(struct model *model, const struct aw_command *command);
+void model_on_incident_timer(struct model *model, const struct aw_command *command);
+void model_on_unfold(struct model *model, const struct aw_command *command);
+/* Its class by clock and events; *ret_departs_at (NULL: nobody asks): the departure that counts. */
+enum aw_class model_class_at(const struct model *model, const struct model_ticket *ticket, aw_ms now, aw_ms *ret_departs_at);
+/* That it is part of, open or closed; 0: of none. */
+uint64_t model_incident_of(const struct model_ticket *ticket);
+/* It joins the incident that claims it, if it is part of none that is open. */
+void model_join(struct model *model, struct model_ticket *ticket);
 
 #endif

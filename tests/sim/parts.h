@@ -12,6 +12,9 @@ enum sim_part {
     SIM_PART_CONTACTS, /* some only talk about us; some want to hear nothing */
     SIM_PART_NOTES,    /* under an Idempotency-Key, and again until there is an answer */
     SIM_PART_OWED,     /* the server acknowledges messages */
+    SIM_PART_EVENTS,   /* flights are cancelled, moved, airports closed, and some of that undone */
+    SIM_PART_INCIDENTS,
+    SIM_PART_UNFOLD,
     SIM_PARTS
 };
 

@@ -418,9 +418,14 @@ on_answer(struct world *world, struct op *op)
         on_park(world, op);
         return;
     }
+    if (op->kind == OP_UNFOLD)
+        world->unfolding.is_out = false;
+    if (op->kind == OP_TRY)
+        desk_on_try(world, op);
     if (op->submission.err != AW_OK)
         return;
-    if (op->kind != OP_CANCEL && command->out.err == AW_OK && command->out.changed && command->out.seq > world->model.read_seq)
+    if (op->submission.kind == AW_SUBMIT_COMMANDS && command->out.err == AW_OK && command->out.changed &&
+        command->out.seq > world->model.read_seq)
         sim_broken("a %s was answered, and is not durable", aw_command_name(command->kind));
     if (op->kind == OP_POST)
         gateway_on_post(world, op);
@@ -474,7 +479,7 @@ static void
 count_amid(struct world *world)
 {
     const struct model *model = &world->model;
-    bool                is_sent = false, is_pending = false, is_put_off = false;
+    bool                is_answering = false, is_sent = false, is_pending = false, is_put_off = false;
 
     for (uint32_t i = 0; i < model->reply_count; i++) {
         is_sent |= model->replies[i].is_there && model->replies[i].sent_seq == 0;
@@ -482,6 +487,10 @@ count_amid(struct world *world)
     }
     for (uint32_t i = 0; i < model->ticket_count; i++)
         is_put_off |= model->tickets[i].is_deferred;
+    for (uint32_t i = 0; i < model->incident_count; i++)
+        is_answering |= model->incidents[i].is_answering;
+    if (is_answering)
+        sim_faults_count_amid(&world->faults, SIM_AMID_ANSWER);
     if (is_sent)
         sim_faults_count_amid(&world->faults, SIM_AMID_SEND);
     if (is_pending)
@@ -505,6 +514,8 @@ users_lose_all(struct world *world)
 {
     for (uint32_t i = 0; i < WORLD_OPS_MAX; i++)
         world->op[i].is_out = world->op[i].is_kept = false;
+    world->unfolding.is_out = false;
+    world->showing.is_out = world->showing.is_there = false;
     for (uint32_t i = 0; i < MODEL_AGENTS; i++) {
         world->agent[i].is_pulling = false;
         world->agent[i].parked = NULL;

@@ -204,12 +204,238 @@ opt_out(struct world *world, struct op *op)
     return true;
 }
 
+/* --- flights and airports ----------------------------------------------------------------------------------------------------- */
+
+static bool
+undo(struct world *world, struct op *op, struct aw_change_id change)
+{
+    op->entries[0].command.kind = AW_COMMAND_UNDO;
+    op->entries[0].command.in.undo = (struct aw_in_undo){.change = change, .by = AW_SLICE("eva")};
+    users_submit(world, op);
+    return true;
+}
+
+static bool
+move_flight(struct world *world, struct op *op)
+{
+    static const struct aw_slice numbers[] = {{"KL1", 3}, {"KL4", 3}, {"KL7", 3}};
+    uint32_t                     which = users_below(world, AW_ARRAY_LEN(numbers)), flight = 1 + 3 * which;
+    enum aw_flight_state         state = (enum aw_flight_state)users_below(world, 4);
+    struct aw_flight_answer      now;
+    bool                         is_told = state == AW_FLIGHT_DELAYED || (state == AW_FLIGHT_SCHEDULED && users_draw(world, 2));
+
+    if (users_draw(world, 3) && aw_state_flight(world->state, flight, &now) == AW_OK && now.change.seq != 0)
+        return undo(world, op, now.change);
+    op->entries[0].command.kind = AW_COMMAND_FLIGHT;
+    op->entries[0].command.in.flight =
+        (struct aw_in_flight){.flight_hash = flight,
+                              .number = numbers[which],
+                              .date_days = USERS_FLIGHT_DAYS,
+                              .state = state,
+                              .departs_at = is_told ? world->now + users_below(world, 12 * (uint32_t)HOUR_MS) : 0,
+                              .by = AW_SLICE("eva")};
+    WORLD_TRACE(world, "flight %u: %s", flight, aw_flight_state_name(state));
+    users_submit(world, op);
+    return true;
+}
+
+static bool
+close_airport(struct world *world, struct op *op)
+{
+    uint32_t                 number = users_below(world, MODEL_AIRPORTS);
+    bool                     opens = users_draw(world, 3);
+    aw_ms                    from = world->now + users_below(world, 3 * (uint32_t)HOUR_MS);
+    struct aw_airport_answer now;
+
+    if (users_draw(world, 3) && aw_state_airport(world->state, model_airport_of(number), &now) == AW_OK && now.change.seq != 0)
+        return undo(world, op, now.change);
+    op->entries[0].command.kind = AW_COMMAND_AIRPORT;
+    op->entries[0].command.in.airport =
+        (struct aw_in_airport){.code = model_airport_of(number),
+                               .from = opens ? 0 : from,
+                               .until = opens ? 0 : from + 1 + users_below(world, 8 * (uint32_t)HOUR_MS),
+                               .by = AW_SLICE("eva")};
+    WORLD_TRACE(world, "airport %u %s", number, opens ? "opens" : "closes");
+    users_submit(world, op);
+    return true;
+}
+
+static bool
+move(struct world *world, struct op *op)
+{
+    return users_draw(world, 3) ? close_airport(world, op) : move_flight(world, op);
+}
+
+/* --- incidents ---------------------------------------------------------------------------------------------------------------- */
+
+static const struct aw_own_text answer_text = {.lang = {"en", 2}, .words = {"We know of it.", 14}};
+
+static bool
+make_incident(struct world *world, struct op *op)
+{
+    uint32_t flight = 1 + 3 * users_below(world, 3);
+
+    op->key = (struct aw_incident_key){
+        .kind = AW_INCIDENT_FLIGHT, .hash = flight, .name = AW_SLICE("KL1"), .date_days = USERS_FLIGHT_DAYS};
+    op->entries[0].command.kind = AW_COMMAND_INCIDENT;
+    op->entries[0].command.in.incident = (struct aw_in_incident){.state = AW_INCIDENT_OPEN,
+                                                                 .title = AW_SLICE("fog"),
+                                                                 .has_keys = true,
+                                                                 .keys = &op->key,
+                                                                 .key_count = users_draw(world, 4) ? 0 : 1,
+                                                                 .follow = users_draw(world, 3) ? AW_FOLLOW_NOT : AW_FOLLOW_LATER,
+                                                                 .by = AW_SLICE("eva")};
+    users_submit(world, op);
+    return true;
+}
+
+static bool
+link_ticket(struct world *world, struct op *op, const struct model_incident *incident)
+{
+    if (world->model.ticket_count == 0)
+        return false;
+    op->entries[0].command.kind = AW_COMMAND_INCIDENT_LINK;
+    op->entries[0].command.in.incident_link =
+        (struct aw_in_incident_link){.ticket = world->model.tickets[users_below(world, world->model.ticket_count)].id,
+                                     .incident = incident->id,
+                                     .parts = users_draw(world, 3),
+                                     .by = AW_SLICE("eva")};
+    users_submit(world, op);
+    return true;
+}
+
+/* Asks to be shown what an answer would come to. */
+static bool
+ask(struct world *world, struct op *op, const struct model_incident *incident)
+{
+    struct showing *showing = &world->showing;
+
+    if (showing->is_out)
+        return false;
+    showing->is_there = false;
+    showing->is_out = true;
+    showing->try_ = (struct aw_incident_try){.incident = incident->id,
+                                             .texts = &answer_text,
+                                             .text_count = 1,
+                                             .items = showing->items,
+                                             .room = AW_ARRAY_LEN(showing->items)};
+    op->kind = OP_TRY;
+    op->query = (struct aw_query){.kind = AW_QUERY_INCIDENT_TRY, .incident = incident->id, .try_ = &showing->try_};
+    op->submission.kind = AW_SUBMIT_QUERY;
+    op->submission.query = &op->query;
+    users_submit(world, op);
+    return true;
+}
+
+void
+desk_on_try(struct world *world, struct op *op)
+{
+    world->showing.is_out = false;
+    world->showing.is_there = op->submission.err == AW_OK && op->query.err == AW_OK;
+}
+
+/* What was shown is approved, though things may have changed since. */
+static bool
+answer(struct world *world, struct op *op)
+{
+    struct showing *showing = &world->showing;
+
+    showing->is_there = users_draw(world, 3); /* somebody else may do it too */
+    op->entries[0].command.kind = AW_COMMAND_INCIDENT_ANSWER;
+    op->entries[0].command.in.incident_answer = (struct aw_in_incident_answer){.incident = showing->try_.incident,
+                                                                               .texts = &answer_text,
+                                                                               .text_count = 1,
+                                                                               .through = showing->try_.through,
+                                                                               .facts = showing->try_.facts,
+                                                                               .by = AW_SLICE("eva")};
+    WORLD_TRACE(world, "incident %llu is answered, as of %llu", (unsigned long long)showing->try_.incident.seq,
+                (unsigned long long)showing->try_.through);
+    users_submit(world, op);
+    return true;
+}
+
+static bool
+steer_incident(struct world *world, struct op *op)
+{
+    struct model                *model = &world->model;
+    uint32_t                     what = users_below(world, 10);
+    const struct model_incident *incident;
+
+    if (world->heals)
+        return false;
+    if (what < 3 && world->showing.is_there && !world->showing.is_out)
+        return answer(world, op);
+    if (model->incident_count == 0 || (what == 9 && model->incident_count < MODEL_INCIDENTS_MAX / 2))
+        return make_incident(world, op);
+    incident = &model->incidents[users_below(world, model->incident_count)];
+    if (what < 6)
+        return ask(world, op, incident);
+    if (what < 8)
+        return link_ticket(world, op, incident);
+    op->entries[0].command.kind = AW_COMMAND_INCIDENT;
+    op->entries[0].command.in.incident = (struct aw_in_incident){
+        .incident = incident->id, .state = users_draw(world, 4) ? AW_INCIDENT_CLOSED : AW_INCIDENT_OPEN, .by = AW_SLICE("eva")};
+    users_submit(world, op);
+    return true;
+}
+
+/* --- unfold ------------------------------------------------------------------------------------------------------------------- */
+
+static void
+tell(struct world *world, struct aw_telling *telling, const struct model_message *message)
+{
+    struct aw_in_message  in;
+    struct aw_hash128     identity;
+    struct aw_flight_fact flight;
+
+    gateway_say(world, message->source, &identity, &flight, &in);
+    aw_telling_add(telling, &world->model.settings, &in, message->seq, message->at);
+}
+
+/* A message or two of a ticket become a ticket of their own. How many there are is what a supervisor saw last. */
+static bool
+unfold(struct world *world, struct op *op)
+{
+    struct model        *model = &world->model;
+    struct unfolding    *unfolding = &world->unfolding;
+    struct model_ticket *ticket = model->ticket_count == 0 ? NULL : &model->tickets[users_below(world, model->ticket_count)];
+    uint32_t             max = 1 + users_below(world, 2), count = 0;
+
+    if (ticket == NULL || world->heals || unfolding->is_out || ticket->messages < 2)
+        return false;
+    *unfolding = (struct unfolding){.is_out = true};
+    for (uint32_t i = 0; i < model->message_count; i++) {
+        const struct model_message *message = &model->messages[i];
+        bool                        goes = count < max && !message->is_withdrawn && users_draw(world, 2);
+
+        if (message->ticket != ticket->id.seq)
+            continue;
+        tell(world, goes ? &unfolding->taken : &unfolding->left, message);
+        if (goes)
+            unfolding->messages[count++] = message->seq;
+    }
+    op->kind = OP_UNFOLD;
+    op->entries[0].command.kind = AW_COMMAND_UNFOLD;
+    op->entries[0].command.in.unfold = (struct aw_in_unfold){.on = {.ticket = ticket->id, .by = AW_SLICE("eva")},
+                                                             .messages = unfolding->messages,
+                                                             .message_count = count,
+                                                             .newest_seq = ticket->message_seq,
+                                                             .messages_total = ticket->messages,
+                                                             .taken = *aw_telling_end(&unfolding->taken),
+                                                             .left = *aw_telling_end(&unfolding->left)};
+    WORLD_TRACE(world, "%u messages are taken out of %llu", count, (unsigned long long)ticket->id.seq);
+    users_submit(world, op);
+    return true;
+}
+
 bool
 desk_act(struct world *world)
 {
     static bool (*const acts[SIM_PARTS])(struct world *, struct op *) = {
-        [SIM_PART_DELIVERY] = redrive, [SIM_PART_PACE] = set_pace, [SIM_PART_APPROVAL] = approve, [SIM_PART_WITHDRAW] = NULL,
-        [SIM_PART_CONTACTS] = opt_out, [SIM_PART_NOTES] = note,    [SIM_PART_OWED] = set_template};
+        [SIM_PART_DELIVERY] = redrive,  [SIM_PART_PACE] = set_pace,    [SIM_PART_APPROVAL] = approve,
+        [SIM_PART_WITHDRAW] = NULL,     [SIM_PART_CONTACTS] = opt_out, [SIM_PART_NOTES] = note,
+        [SIM_PART_OWED] = set_template, [SIM_PART_EVENTS] = move,      [SIM_PART_INCIDENTS] = steer_incident,
+        [SIM_PART_UNFOLD] = unfold};
     uint32_t   part = users_below(world, SIM_PARTS);
     struct op *op;
 

@@ -32,16 +32,47 @@ make_source(struct world *world, struct model_source *source, bool is_large)
     source->opts_out = !source->is_talk && users_draw(world, 6);
 }
 
+void
+gateway_say(const struct world *world, uint32_t number, struct aw_hash128 *identity, struct aw_flight_fact *flight,
+            struct aw_in_message *ret_in)
+{
+    static const struct aw_slice numbers[] = {{"KL1", 3}, {"KL4", 3}, {"KL7", 3}};
+    const struct model_source   *source = &world->model.sources[number];
+    uint32_t                     goes = model_flight_of(source->customer);
+    struct aw_airport_code       from = model_airport_of(goes);
+
+    *identity = (struct aw_hash128){source->customer, 1};
+    *flight = (struct aw_flight_fact){.flight_hash = goes, .departs_at = source->departs_at, .date_days = USERS_FLIGHT_DAYS};
+    memcpy(flight->from, from.letters, sizeof(flight->from));
+    if (world_has(world, SIM_PART_INCIDENTS) && goes != 0)
+        flight->number = numbers[goes / 3];
+    *ret_in = (struct aw_in_message){.id_hash = {number, 2},
+                                     .identities = identity,
+                                     .identity_count = 1,
+                                     .channel = users_account.channel,
+                                     .account = users_account.account,
+                                     .lane = source->customer % 4 == 0 ? AW_SLICE("de") : (struct aw_slice){NULL, 0},
+                                     .flights = flight,
+                                     .flight_count = source->departs_at != 0,
+                                     .received_at = source->received_at,
+                                     .departs_at = source->departs_at,
+                                     .class_ = source->class_,
+                                     .addressed = source->is_talk ? AW_ADDRESSED_ABOUT_US : AW_ADDRESSED_TO_US,
+                                     .opts_out = source->opts_out,
+                                     .body = model_body(number, source->body_bytes)};
+    if (world_has(world, SIM_PART_CONTACTS))
+        ret_in->contact = model_contact_hash(source->customer);
+}
+
 /* A new message, or one that was posted before. */
 bool
 gateway_post(struct world *world, bool is_large)
 {
-    struct model         *model = &world->model;
-    struct op            *op = users_new_op(world, OP_POST);
-    bool                  again = !is_large && model->source_count > 0 && users_below(world, 4) == 0;
-    struct aw_in_message *in;
-    struct model_source  *source;
-    uint32_t              number = again ? users_below(world, model->source_count) : model->source_count;
+    struct model        *model = &world->model;
+    struct op           *op = users_new_op(world, OP_POST);
+    bool                 again = !is_large && model->source_count > 0 && users_draw(world, 4);
+    struct model_source *source;
+    uint32_t             number = again ? users_below(world, model->source_count) : model->source_count;
 
     if (op == NULL || number == MODEL_SOURCES_MAX)
         return false;
@@ -51,26 +82,8 @@ gateway_post(struct world *world, bool is_large)
         model->source_count++;
     }
     op->number = number;
-    op->identity = (struct aw_hash128){source->customer, 1};
-    op->flight = (struct aw_flight_fact){.flight_hash = source->customer + 1, .departs_at = source->departs_at};
     op->entries[0].command.kind = AW_COMMAND_MESSAGE;
-    in = &op->entries[0].command.in.message;
-    *in = (struct aw_in_message){.id_hash = {number, 2},
-                                 .identities = &op->identity,
-                                 .identity_count = 1,
-                                 .channel = users_account.channel,
-                                 .account = users_account.account,
-                                 .lane = source->customer % 4 == 0 ? AW_SLICE("de") : (struct aw_slice){NULL, 0},
-                                 .flights = &op->flight,
-                                 .flight_count = source->departs_at != 0,
-                                 .received_at = source->received_at,
-                                 .departs_at = source->departs_at,
-                                 .class_ = source->class_,
-                                 .addressed = source->is_talk ? AW_ADDRESSED_ABOUT_US : AW_ADDRESSED_TO_US,
-                                 .opts_out = source->opts_out,
-                                 .body = model_body(number, source->body_bytes)};
-    if (world_has(world, SIM_PART_CONTACTS))
-        in->contact = model_contact_hash(source->customer);
+    gateway_say(world, number, &op->identity, &op->flight, &op->entries[0].command.in.message);
     WORLD_TRACE(world, "post %u of %u%s%s", number, source->customer, source->is_talk ? ", talk" : "",
                 source->opts_out ? ", opts out" : "");
     users_submit(world, op);

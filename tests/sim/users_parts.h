@@ -6,6 +6,9 @@
 
 #define HOUR_MS UINT64_C(3600000)
 
+/* The day of all flights, so late that none is ever over. */
+#define USERS_FLIGHT_DAYS ((uint32_t)(WORLD_WALL / (24 * HOUR_MS)) + 60)
+
 /* --- users.c */
 /* Where all messages come from. */
 extern const struct aw_account_name users_account;
@@ -19,6 +22,9 @@ void       users_submit(struct world *world, struct op *op);
 /* --- users_gateway.c: messages in, replies out, and the provider behind. */
 bool gateway_post(struct world *world, bool is_large);
 bool gateway_post_many(struct world *world);
+/* As the source of this number says it; flight and identity are lent. */
+void gateway_say(const struct world *world, uint32_t number, struct aw_hash128 *identity, struct aw_flight_fact *flight,
+                 struct aw_in_message *ret_in);
 void gateway_on_post(struct world *world, struct op *op);
 bool gateway_take_replies(struct world *world);
 void gateway_on_replies(struct world *world, struct op *op);
@@ -30,6 +36,7 @@ bool gateway_withdraw(struct world *world);
 /* --- users_desk.c: supervisors, and what agents say of each other's work. */
 bool desk_steer(struct world *world);
 bool desk_act(struct world *world);
+void desk_on_try(struct world *world, struct op *op);
 void desk_on_note(struct world *world, struct op *op);
 void desk_on_approve(struct world *world, struct op *op);
 

@@ -497,6 +497,7 @@ world_run(struct world *world, uint64_t seed, uint64_t *reached)
     if (aw_memory_open(&world->journal, &world->table, &world->plan, NULL) != AW_OK ||
         !model_init(&world->model, world->journal, &settings, &limits))
         sim_broken("no memory");
+    world->model.has_room = world->store_bytes == 0;
     world->model.has_contacts = world_has(world, SIM_PART_CONTACTS);
     start(world);
     live(world);

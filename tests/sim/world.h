@@ -11,6 +11,7 @@
 #include "commit/choice.h"
 #include "commit/committer.h"
 #include "commit/record_clock.h"
+#include "core/told.h"
 #include "sim/faults.h"
 #include "sim/model.h"
 #include "sim/parts.h"
@@ -24,7 +25,20 @@
 struct world;
 
 /* A submission that is out, and what it was for. */
-enum op_kind { OP_POST, OP_PULL, OP_PARK, OP_FENCED, OP_DESK, OP_NOTE, OP_APPROVE, OP_REPLY_LEASE, OP_REPLY_STATUS, OP_CANCEL };
+enum op_kind {
+    OP_POST,
+    OP_PULL,
+    OP_PARK,
+    OP_FENCED,
+    OP_DESK,
+    OP_NOTE,
+    OP_APPROVE,
+    OP_UNFOLD,
+    OP_TRY,
+    OP_REPLY_LEASE,
+    OP_REPLY_STATUS,
+    OP_CANCEL
+};
 struct op {
     enum op_kind          kind;
     bool                  is_out;
@@ -36,10 +50,14 @@ struct op {
     struct aw_park_node   node[2];
     struct aw_out_reply   replies[WORLD_ENTRIES_MAX];
     struct aw_flight_fact flight;
-    struct aw_pace        pace;
-    uint32_t              agent;  /* or gateway */
-    uint32_t              number; /* source, token, reply, note */
-    uint32_t              send;   /* REPLY_STATUS of a bounce: which one; else 0 */
+    union { /* as its kind says */
+        struct aw_pace         pace;
+        struct aw_incident_key key;
+        struct aw_query        query;
+    };
+    uint32_t agent;  /* or gateway */
+    uint32_t number; /* source, token, reply, note */
+    uint32_t send;   /* REPLY_STATUS of a bounce: which one; else 0 */
 };
 
 /* A lease as its agent knows it, also when it is over. */
@@ -60,6 +78,20 @@ struct agent {
     struct op      *parked;
     struct aw_slice name;
     uint64_t        next_op;
+};
+
+/* Messages that a supervisor takes out of a ticket, as an io thread reads them for that. One at a time. */
+struct unfolding {
+    bool              is_out;
+    uint64_t          messages[2];
+    struct aw_telling taken, left;
+};
+/* What a supervisor is shown before an answer of an incident is approved. One at a time. */
+struct showing {
+    bool                    is_out;
+    bool                    is_there; /* shown, and not approved yet */
+    struct aw_incident_try  try_;
+    struct aw_incident_item items[4];
 };
 
 struct world {
@@ -105,6 +137,8 @@ struct world {
     struct aw_ticket_id      notes_on[MODEL_NOTES_MAX];
     bool                     is_told[MODEL_NOTES_MAX]; /* who wrote this note knows that it is there */
     uint32_t                 notes;
+    struct unfolding         unfolding;
+    struct showing           showing;
     bool                     heals; /* phase two */
     /* For the table. */
     uint64_t steps, crashes, records;
