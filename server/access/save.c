@@ -75,8 +75,8 @@ flush_folder(const char *path, struct aw_why *why)
     return ok ? AW_OK : AW_E_IO;
 }
 
-/* What is to become of a new file that root makes: the group of its folder, unless that is root's own, may read it. So a service reads
- * what only root writes, as /etc/aswolk is made for. */
+/* A new file that root makes may be read by the group of its folder, unless that is root's own. So a service reads what only root
+ * writes, as /etc/aswolk is made for. */
 static void
 group_of_folder(const char *path, struct stat *about)
 {

@@ -1,5 +1,8 @@
 #include "http/tls.h"
 
+#include "base/assert.h"
+
+#include <arpa/inet.h>
 #include <openssl/bio.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -8,6 +11,7 @@
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -399,9 +403,8 @@ copy_name(const GENERAL_NAMES *names, int type, char identity[AW_TLS_IDENTITY_BY
 }
 
 size_t
-aw_tls_identity(const SSL *ssl, char identity[AW_TLS_IDENTITY_BYTES])
+aw_tls_identity_of(const X509 *cert, char identity[AW_TLS_IDENTITY_BYTES])
 {
-    X509          *cert = SSL_get0_peer_certificate(ssl);
     GENERAL_NAMES *names = cert == NULL ? NULL : X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
     size_t         len;
 
@@ -416,19 +419,110 @@ aw_tls_identity(const SSL *ssl, char identity[AW_TLS_IDENTITY_BYTES])
     return len;
 }
 
-aw_ms
-aw_tls_identity_ends_at(const SSL *ssl)
+size_t
+aw_tls_identity(const SSL *ssl, char identity[AW_TLS_IDENTITY_BYTES])
 {
-    X509     *cert = SSL_get0_peer_certificate(ssl);
+    return aw_tls_identity_of(SSL_get0_peer_certificate(ssl), identity);
+}
+
+/* At least 1. */
+static aw_ms
+ends_at(const X509 *cert)
+{
     struct tm at;
     time_t    seconds;
 
-    if (cert == NULL)
-        return 0;
     if (ASN1_TIME_to_tm(X509_get0_notAfter(cert), &at) != 1) { /* it was read once to be verified */
         ERR_clear_error();
         return 1;
     }
     seconds = timegm(&at);
     return seconds < 1 ? 1 : (aw_ms)seconds * AW_MS_PER_S;
+}
+
+aw_ms
+aw_tls_identity_ends_at(const SSL *ssl)
+{
+    X509 *cert = SSL_get0_peer_certificate(ssl);
+
+    return cert == NULL ? 0 : ends_at(cert);
+}
+
+/* What is served ---------------------------------------------------------------------------------------------------------------*/
+
+static void
+tell_serial(const X509 *cert, char text[2 * AW_TLS_SERIAL_BYTES + 1])
+{
+    const ASN1_INTEGER  *serial = X509_get0_serialNumber(cert);
+    const unsigned char *bytes = ASN1_STRING_get0_data(serial);
+    int                  len = ASN1_STRING_length(serial);
+
+    text[0] = '\0';
+    for (int i = len > (int)AW_TLS_SERIAL_BYTES ? len - (int)AW_TLS_SERIAL_BYTES : 0, at = 0; i < len; i++, at += 2)
+        (void)snprintf(text + at, 3, "%02x", bytes[i]);
+}
+
+/* One of its names as text; 0: of a kind, or with bytes, that people do not read. */
+static size_t
+tell_name(const GENERAL_NAME *name, char *text, size_t room)
+{
+    const ASN1_STRING   *value = name->type == GEN_DNS ? name->d.dNSName : name->d.iPAddress;
+    const unsigned char *bytes;
+    int                  len;
+
+    if (name->type != GEN_DNS && name->type != GEN_IPADD)
+        return 0;
+    bytes = ASN1_STRING_get0_data(value);
+    len = ASN1_STRING_length(value);
+    if (name->type == GEN_IPADD)
+        return (len != 4 && len != 16) || inet_ntop(len == 4 ? AF_INET : AF_INET6, bytes, text, (socklen_t)room) == NULL
+                   ? 0
+                   : strlen(text);
+    for (int i = 0; i < len; i++) {
+        if (bytes[i] <= ' ' || bytes[i] > '~')
+            return 0;
+    }
+    if (len <= 0 || (size_t)len >= room)
+        return 0;
+    memcpy(text, bytes, (size_t)len);
+    text[len] = '\0';
+    return (size_t)len;
+}
+
+static void
+tell_names(const X509 *cert, char *text, size_t room)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+    char           one[128];
+    size_t         at = 0;
+
+    text[0] = '\0';
+    for (int i = 0; names != NULL && i < sk_GENERAL_NAME_num(names); i++) {
+        size_t len = tell_name(sk_GENERAL_NAME_value(names, i), one, sizeof(one));
+
+        if (len > 0 && at + 1 + len < room)
+            at += (size_t)snprintf(text + at, room - at, "%s%s", at == 0 ? "" : ",", one);
+    }
+    GENERAL_NAMES_free(names);
+    ERR_clear_error();
+}
+
+void
+aw_tls_about(SSL_CTX *ctx, struct aw_tls_about *ret_about)
+{
+    const X509 *cert = SSL_CTX_get0_certificate(ctx);
+    STACK_OF(X509) *chain = NULL;
+
+    AW_ASSERT(cert != NULL); /* aw_tls_new makes none without */
+    tell_serial(cert, ret_about->serial);
+    tell_names(cert, ret_about->names, sizeof(ret_about->names));
+    ret_about->ends_at = ends_at(cert);
+    if (SSL_CTX_get0_chain_certs(ctx, &chain) != 1)
+        ERR_clear_error();
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        aw_ms other = ends_at(sk_X509_value(chain, i));
+
+        if (other < ret_about->ends_at)
+            ret_about->ends_at = other;
+    }
 }

@@ -37,6 +37,15 @@ AW_MUST_USE enum aw_err aw_tls_reload(SSL_CTX **ctx, const struct aw_tls_config 
 /* Takes the address, accepts NULL, leaves NULL. */
 void aw_tls_free(SSL_CTX **ctx);
 
+#define AW_TLS_SERIAL_BYTES 20U /* RFC 5280 section 4.1.2.2 */
+/* What people want to know of the certificate that is served. */
+struct aw_tls_about {
+    char  serial[2 * AW_TLS_SERIAL_BYTES + 1]; /* hexadecimal digits; of a longer one the last */
+    char  names[256];                          /* its DNS names and addresses, by commas, as many as fit */
+    aw_ms ends_at;                             /* of the chain the one that ends first */
+};
+void aw_tls_about(SSL_CTX *ctx, struct aw_tls_about *ret_about);
+
 /* A self-made certificate for --dev: P-256, localhost, 127.0.0.1 and ::1, valid from an hour before `now` for 30 days. */
 struct aw_tls_pair {
     char  *cert_pem; /* owns both; NUL-terminated */
@@ -50,9 +59,11 @@ AW_MUST_USE enum aw_err aw_tls_make_pair(struct aw_tls_pair *ret_pair, aw_ms now
 void aw_tls_pair_fini(struct aw_tls_pair *pair);
 
 #define AW_TLS_IDENTITY_BYTES 256
-/* Who the client proved to be: the first URI, else the first DNS name among the alternative names of its certificate; never its
- * common name. Writes bytes without a NUL; returns their number, 0 when there is no certificate, no such name, or it is longer
- * than AW_TLS_IDENTITY_BYTES or holds a NUL. Compare exactly. */
+/* Who a client proves to be by a certificate: the first URI, else the first DNS name among its alternative names; never its common
+ * name. Writes bytes without a NUL; returns their number, 0 when there is no certificate, no such name, or it is longer than
+ * AW_TLS_IDENTITY_BYTES or holds a NUL. Compare exactly. */
+size_t aw_tls_identity_of(const X509 *cert, char identity[AW_TLS_IDENTITY_BYTES]);
+/* Of the client at the other end. */
 size_t aw_tls_identity(const SSL *ssl, char identity[AW_TLS_IDENTITY_BYTES]);
 /* Until when the client's certificate is valid; 0: there is none. A handshake looks at it once, but connections last. */
 aw_ms aw_tls_identity_ends_at(const SSL *ssl);

@@ -134,6 +134,8 @@ static const struct {
      AW_METRIC_ERASURES_STUCK},
     {"accept_rests", "counter", "Rests of the listeners, as there was no descriptor or no memory for a connection.",
      AW_METRIC_ACCEPT_RESTS},
+    {"certificate_ends_seconds", "gauge", "When the certificate that is served, or one of its chain, ends, as Unix time.",
+     AW_METRIC_CERTIFICATE_ENDS},
     {"lanes_shut", "gauge", "1 while no leases are given, as the memory of the queues is used up.", AW_METRIC_LANES_SHUT},
 };
 

@@ -46,8 +46,9 @@ enum aw_metric {
     AW_METRIC_TOKENS,       /* lines of the file in use; main's block */
     AW_METRIC_TOKENS_STALE, /* 1: the file could not be read anew */
     AW_METRIC_CERTIFICATE_STALE,
-    AW_METRIC_PROGRESS, /* of a start: records done */
-    AW_METRIC_TOTAL,    /* of a start: records in all */
+    AW_METRIC_CERTIFICATE_ENDS, /* Unix seconds; 0: none is served */
+    AW_METRIC_PROGRESS,         /* of a start: records done */
+    AW_METRIC_TOTAL,            /* of a start: records in all */
     AW_METRIC_STORE_USED,
     AW_METRIC_STORE_LIMIT,
     AW_METRIC_STORE_RESERVE,

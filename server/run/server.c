@@ -368,7 +368,7 @@ open_listeners(struct aw_server *server, struct aw_why *why)
     if (err == AW_OK && server->tls.fd < 0 && server->settings.tls_listen[0] != '\0')
         err = aw_listen(server->settings.tls_listen, &server->tls.fd, server->tls.text, why);
     if (err == AW_OK && server->tls.fd >= 0)
-        err = aw_server_load_tls(server, &server->ssl_ctx, why);
+        err = aw_server_load_tls(server, why);
     return err;
 }
 

@@ -67,6 +67,7 @@ struct aw_server {
     struct aw_listener   plain;
     struct aw_listener   tls;
     struct ssl_ctx_st   *ssl_ctx;
+    struct ev_timer      look_at_cert;
     struct aw_gate      *gate;
     struct aw_spare      spare;
     struct aw_wake       wake;
@@ -108,8 +109,8 @@ void aw_server_watch_notify(struct aw_server *server);
 /* server_reload.c */
 struct aw_order_settings aw_server_order_settings(const struct aw_settings *settings);
 struct aw_gateway_limit  aw_server_gateway_limit(const struct aw_settings *settings);
-/* Into *ctx, which keeps what it has when this fails. */
-AW_MUST_USE enum aw_err aw_server_load_tls(struct aw_server *server, struct ssl_ctx_st **ctx, struct aw_why *why);
+/* Into server->ssl_ctx, which keeps what it has when this fails. */
+AW_MUST_USE enum aw_err aw_server_load_tls(struct aw_server *server, struct aw_why *why);
 void                    aw_server_log_rules(const struct aw_server *server, const char *what);
 /* The first time. AW_OK without any when --dev names none. */
 AW_MUST_USE enum aw_err aw_server_load_tokens(struct aw_server *server, struct aw_why *why);
@@ -117,6 +118,7 @@ AW_MUST_USE enum aw_err aw_server_load_tokens(struct aw_server *server, struct a
 AW_MUST_USE bool aw_server_take_rules(struct aw_server *server);
 /* Hands new rules, tokens and another order to the io threads that do not have them yet. */
 void aw_server_hand_out(struct aw_server *server);
+/* SIGHUP; and the certificate, now and once a day, that it does not end unseen. */
 void aw_server_watch_hangup(struct aw_server *server);
 
 #endif

@@ -8,7 +8,10 @@
 #include <signal.h>
 #include <string.h>
 
-#define MS_PER_MIN (60 * AW_MS_PER_S)
+#define MS_PER_MIN            (60 * AW_MS_PER_S)
+#define MS_PER_DAY            (1440 * MS_PER_MIN)
+#define CERTIFICATE_WARN_DAYS 14U
+#define LOOK_AT_CERT_S        86400.
 
 struct aw_order_settings
 aw_server_order_settings(const struct aw_settings *settings)
@@ -53,8 +56,43 @@ on_hand_again(struct ev_loop *loop, struct ev_timer *timer, int events)
     aw_server_hand_out(ev_userdata(loop));
 }
 
+static struct aw_metrics_block *
+own_metrics(struct aw_server *server)
+{
+    return aw_metrics_block(server->metrics, server->io_count + 1);
+}
+
+/* `what`: has come to it; NULL: nothing has, then only whether it ends soon. */
+static void
+tell_certificate(struct aw_server *server, const char *what)
+{
+    struct aw_tls_about about;
+    aw_ms               now = aw_clock_wall();
+    uint64_t            days;
+    bool                soon;
+
+    aw_tls_about(server->ssl_ctx, &about);
+    days = about.ends_at < now ? 0 : (about.ends_at - now) / MS_PER_DAY;
+    soon = days < CERTIFICATE_WARN_DAYS && server->settings.tls_cert[0] != '\0'; /* the one of --dev is made anew by itself */
+    aw_metric_set(own_metrics(server), AW_METRIC_CERTIFICATE_ENDS, about.ends_at / AW_MS_PER_S);
+    if (what != NULL)
+        aw_log(AW_LOG_INFO, what, aw_log_str("serial", about.serial), aw_log_str("names", about.names),
+               aw_log_time("ends_at", about.ends_at));
+    if (soon)
+        aw_log(AW_LOG_WARN, "the certificate ends soon", aw_log_str("serial", about.serial),
+               aw_log_time("ends_at", about.ends_at), aw_log_num("days", days));
+}
+
+static void
+on_look_at_cert(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+    (void)timer;
+    (void)events;
+    tell_certificate(ev_userdata(loop), NULL); /* again each day: nobody sees a log once */
+}
+
 enum aw_err
-aw_server_load_tls(struct aw_server *server, SSL_CTX **ctx, struct aw_why *why)
+aw_server_load_tls(struct aw_server *server, struct aw_why *why)
 {
     const struct aw_settings *settings = &server->settings;
     struct aw_tls_config      config = {.cert_path = settings->tls_cert, .key_path = settings->tls_key, .now = aw_clock_wall()};
@@ -71,13 +109,7 @@ aw_server_load_tls(struct aw_server *server, SSL_CTX **ctx, struct aw_why *why)
         config.cert_path = cert.cert_path;
         config.key_path = cert.key_path;
     }
-    return aw_tls_reload(ctx, &config, why);
-}
-
-static struct aw_metrics_block *
-own_metrics(struct aw_server *server)
-{
-    return aw_metrics_block(server->metrics, server->io_count + 1);
+    return aw_tls_reload(&server->ssl_ctx, &config, why);
 }
 
 static void
@@ -209,11 +241,11 @@ static void
 reload_tls(struct aw_server *server)
 {
     struct aw_why why = {.text = ""};
-    bool          ok = aw_server_load_tls(server, &server->ssl_ctx, &why) == AW_OK;
+    bool          ok = aw_server_load_tls(server, &why) == AW_OK;
 
     aw_metric_set(own_metrics(server), AW_METRIC_CERTIFICATE_STALE, !ok);
     if (ok)
-        aw_log(AW_LOG_INFO, "certificate reloaded");
+        tell_certificate(server, "certificate reloaded");
     else
         aw_log(AW_LOG_ERROR, "the certificate was not reloaded; the old one stays", aw_log_str("why", why.text));
 }
@@ -240,4 +272,9 @@ aw_server_watch_hangup(struct aw_server *server)
     ev_signal_init(&server->hangup, on_hangup, SIGHUP);
     ev_timer_init(&server->hand_again, on_hand_again, 0., .02);
     ev_signal_start(server->loop, &server->hangup);
+    if (server->ssl_ctx == NULL)
+        return;
+    tell_certificate(server, "certificate");
+    ev_timer_init(&server->look_at_cert, on_look_at_cert, LOOK_AT_CERT_S, LOOK_AT_CERT_S);
+    ev_timer_start(server->loop, &server->look_at_cert);
 }

@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import sys
 
-from aswolk_test import FEW_RULES, Api, Connection, Messages, Server, check, equal, problem, program, run, status, until
+from aswolk_test import FEW_RULES, Api, Connection, Messages, Server, check, equal, problem, program, run, seconds_of, status, until
 
 OK, FAILED, USAGE, UNREACHED = range(4)
 
@@ -199,7 +199,11 @@ def test_reload(t):
     os.rename(server.path("away.key"), server.path("server.key"))
     with open(server.path("tokens"), "w", encoding="ascii") as file:
         file.writelines(json.dumps(line) + "\n" for line in lines if line["name"] in ("prometheus", "chief"))
-    server.hang_up("certificate reloaded")
+    event = server.hang_up("certificate reloaded")
+    equal((event["names"], bool(event["serial"])), ("localhost,127.0.0.1", True), "which one is said")
+    warned = server.wait_log("the certificate ends soon")
+    equal((warned["serial"], warned["days"], warned["ends_at"]), (event["serial"], 0, event["ends_at"]), "it lasts a day")
+    equal(server.metrics().get("aswolk_certificate_ends_seconds"), seconds_of(event["ends_at"]), "and can be alarmed on")
     until("it shows", lambda: server.metrics().get("aswolk_tokens_stale") == 0)
     equal((server.metrics().get("aswolk_tokens"), server.metrics().get("aswolk_certificate_stale")), (2, 0), "all is new")
     problem(bob.get("/v1/whoami"), 401, "unauthorized")

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#define MS_PER_DAY UINT64_C(86400000)
+
 static aw_ms
 now_ms(void)
 {
@@ -181,6 +183,39 @@ assert_refused(const struct aw_tls_config *config, const char *word)
     assert_int_equal(ERR_peek_error(), 0);
 }
 
+/* What is told of the certificate that is served: its number, whom it is for, and which of the chain ends first. */
+static void
+about_certificate(void **state)
+{
+    struct pki_cert root = pki_make("root", NULL, NULL, now_ms(), 5);
+    struct pki_cert good = pki_make("good", "DNS:a.example,URI:urn:b,IP:127.0.0.1,IP:::1,email:c@d.example", &root, now_ms(), 9);
+    char           *pem = pki_cert_pem(&good, NULL);
+    char           *chain = pki_cert_pem(&good, &root);
+    char           *key = pki_key_pem(&good);
+    struct aw_tls_config config = config_of(pem, key);
+    struct aw_tls_about  alone, chained;
+    SSL_CTX             *ctx = NULL;
+
+    (void)state;
+    assert_int_equal(aw_tls_new(&ctx, &config, NULL), AW_OK);
+    aw_tls_about(ctx, &alone);
+    assert_string_equal(alone.names, "a.example,127.0.0.1,::1");
+    assert_true(strlen(alone.serial) >= 2 && strspn(alone.serial, "0123456789abcdef") == strlen(alone.serial));
+    assert_in_range(alone.ends_at, now_ms() + 8 * MS_PER_DAY, now_ms() + 9 * MS_PER_DAY);
+    config.cert_pem = aw_slice_str(chain);
+    assert_int_equal(aw_tls_reload(&ctx, &config, NULL), AW_OK);
+    aw_tls_about(ctx, &chained);
+    assert_string_equal(chained.serial, alone.serial);
+    assert_in_range(chained.ends_at, now_ms() + 4 * MS_PER_DAY, now_ms() + 5 * MS_PER_DAY);
+    assert_int_equal(ERR_peek_error(), 0);
+    aw_tls_free(&ctx);
+    OPENSSL_free(key);
+    OPENSSL_free(chain);
+    OPENSSL_free(pem);
+    pki_free(&good);
+    pki_free(&root);
+}
+
 static void
 wrong_certificates(void **state)
 {
@@ -324,11 +359,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(protocols),
-        cmocka_unit_test(dev_pair),
-        cmocka_unit_test(wrong_certificates),
-        cmocka_unit_test(reload),
-        cmocka_unit_test(clients_with_certificates),
+        cmocka_unit_test(protocols),          cmocka_unit_test(dev_pair), cmocka_unit_test(about_certificate),
+        cmocka_unit_test(wrong_certificates), cmocka_unit_test(reload),   cmocka_unit_test(clients_with_certificates),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
