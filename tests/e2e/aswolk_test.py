@@ -649,7 +649,8 @@ class Server:
 
     def command(self):
         command = [program("aswolkd"), "--dev", "--data", self.folder, "--listen", self.listen]
-        return command + ["--tls-listen", self.tls_listen, "--io-threads", str(self.io_threads)] + self.args
+        command += ["--tls-listen", self.tls_listen, "--io-threads", str(self.io_threads)] + self.args
+        return command if "--rules" in command else command + ["--rules", FEW_RULES]
 
     def spawn(self):
         """Starts the process without waiting for anything."""
@@ -850,7 +851,7 @@ class Test:
 
     def server(self, *args, data="data", start=True, env=None, io_threads=2, rules=FEW_RULES):
         """`rules`: their folder; empty: the built-in ones, which take their time at each start."""
-        if "--rules" not in args:
+        if rules != FEW_RULES:
             args += ("--rules", rules)
         server = Server(self.data_folder(data), args, env, io_threads)
         self.servers.append(server)

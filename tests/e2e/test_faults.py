@@ -816,7 +816,7 @@ def test_folder_not_writable(t):
     folder = t.data_folder("closed")
     os.chmod(folder, 0o500)
     done = subprocess.run(
-        without_right_to_everything([program("aswolkd"), "--dev", "--data", folder, "--listen", "127.0.0.1:0"]),
+        without_right_to_everything(Server(folder).command()),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=PATIENCE_S,
