@@ -46,23 +46,28 @@ static void on_done(void *user, const struct aw_exchange_result *result);
 static bool
 submit(struct surge_slot *slot)
 {
-    struct surge_intake           *intake = slot->intake;
-    const struct surge_options    *options = intake->config.options;
-    const struct aw_exchange_field fields[HEADERS_MAX] = {
-        {.name = AW_SLICE("content-type"), .value = aw_media_type(options->media)},
-        {.name = AW_SLICE("accept"), .value = aw_media_type(options->media)},
-        {.name = AW_SLICE("authorization"), .value = aw_slice_str(options->token), .secret = true},
+    struct surge_intake        *intake = slot->intake;
+    const struct surge_options *options = intake->config.options;
+    struct aw_exchange_field    fields[HEADERS_MAX] = {
+           {.name = AW_SLICE("content-type"), .value = aw_media_type(options->media)},
+           {.name = AW_SLICE("accept"), .value = aw_media_type(options->media)},
     };
-    const struct aw_exchange_request request = {
+    struct aw_exchange_request request = {
         .method = AW_SLICE("POST"),
         .path = aw_slice_str(options->path),
         .fields = fields,
-        .field_count = options->token != NULL ? 3 : 2,
+        .field_count = 2,
         .body = aw_slice_of(slot->body, slot->len),
         .timeout = (aw_ns)(options->timeout_s * (double)AW_NS_PER_S),
     };
     struct aw_trunk *trunk = surge_fleet_trunk(&intake->fleet, slot->line);
 
+    if (options->token != NULL)
+        fields[request.field_count++] =
+            (struct aw_exchange_field){.name = AW_SLICE("authorization"), .value = aw_slice_str(options->token), .secret = true};
+    if (options->as != NULL)
+        fields[request.field_count++] =
+            (struct aw_exchange_field){.name = AW_SLICE("aswolk-agent"), .value = aw_slice_str(options->as)};
     if (trunk == NULL || aw_exchange_submit(trunk, &request, on_done, slot) == NULL)
         return false;
     intake->requests++;

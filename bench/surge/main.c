@@ -1,6 +1,7 @@
 /* main.c - the program: options, rounds, the report, the exit status. */
 #include "base/hash.h"
 #include "base/text.h"
+#include "bench/surge/fair.h"
 #include "bench/surge/park.h"
 #include "bench/surge/report.h"
 #include "bench/surge/work.h"
@@ -144,6 +145,33 @@ run_all(const struct surge_options *options, const char *name, struct surge_resu
     return report.audits_passed ? EXIT_SUCCESS : EXIT_AUDIT;
 }
 
+/* The report of another kind of run. */
+static int
+run_fair(const struct surge_options *options, const char *name)
+{
+    struct surge_fair *fair = calloc(1, sizeof(*fair));
+    const char        *path = options->json_file;
+    bool               is_stdout = path != NULL && strcmp(path, "-") == 0;
+    FILE              *json = path == NULL || is_stdout ? NULL : fopen(path, "w");
+    struct aw_why      why;
+    bool               ok = true;
+
+    if (fair == NULL || surge_fair_run(options, name, fair, &why) != AW_OK) {
+        (void)fprintf(stderr, "surge: %s\n", fair == NULL ? "out of memory" : why.text);
+        free(fair);
+        return EXIT_BROKEN;
+    }
+    surge_fair_text(fair, is_stdout ? stderr : stdout);
+    if (is_stdout)
+        ok = surge_fair_json(fair, stdout);
+    else if (path != NULL)
+        ok = json != NULL && surge_fair_json(fair, json);
+    if (json != NULL)
+        ok = fclose(json) == 0 && ok;
+    free(fair);
+    return ok ? EXIT_SUCCESS : EXIT_BROKEN;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -166,6 +194,8 @@ main(int argc, char **argv)
         return EXIT_USAGE;
     }
     raise_descriptors();
+    if (options.mode == SURGE_FAIR)
+        return run_fair(&options, name);
     results = calloc(options.rounds, sizeof(*results));
     if (results == NULL) {
         (void)fprintf(stderr, "surge: out of memory\n");

@@ -11,7 +11,7 @@
 #define POLLS_A_CONNECTION 50U /* half of the streams that a server allows by default */
 #define PARK_POSTS_MAX     1000000U
 
-const char *const surge_mode_names[] = {"replay", "synth", "flood", "pulls", "ground", "park"};
+const char *const surge_mode_names[] = {"replay", "synth", "flood", "pulls", "ground", "park", "fair"};
 
 const char surge_options_help[] =
     "surge - posts a disruption's messages to a server, works them off, and audits what became of each\n"
@@ -22,15 +22,16 @@ const char surge_options_help[] =
     "  surge pulls [options]         a desk at work: many tickets wait, agents pull at set rates; how long pulls take\n"
     "  surge ground [options]        the same at one rate, while an airport closes and opens again\n"
     "  surge park [options]          very many pulls wait, next to nothing comes; what they cost, how fast one wakes\n"
+    "  surge fair [options]          one gateway's posts alone, and beside another gateway's flood\n"
     "\n"
     "Server\n"
     "  --url URL              default http://127.0.0.1:8480; with --tls https://127.0.0.1:8443\n"
     "  --tls                  TLS; --insecure takes any certificate, --ca FILE trusts this one (PEM)\n"
-    "  --token TEXT           bearer token\n"
+    "  --token TEXT           bearer token   --as NAME the gateway, where no token is asked for\n"
     "  --target nghttpd       any HTTP/2 server that answers a POST to --path (default /v1/messages): counts its 2xx, nothing "
     "else\n"
-    "  --baseline URL         flood: such a server, measured in the same run; prints the ratio\n"
-    "  --rounds N             flood: how often, in turn with the baseline (1; 3 with a baseline); the median counts\n"
+    "  --baseline URL         flood: such a server, measured in the same run; prints the ratio. fair: takes the flood, in turn\n"
+    "  --rounds N             flood, fair: how often, in turn with the baseline (1; fair and with a baseline 3); medians count\n"
     "Replay and synth\n"
     "  --speed X|max          times as fast as it happened (1); max: as fast as answers come\n"
     "  --limit N              stop after N messages\n"
@@ -60,6 +61,10 @@ const char surge_options_help[] =
     "(200)\n"
     "  --seconds S with nothing, then as long with posts (10)\n"
     "  --pid P                of a server on this machine: its memory and processor time   --drain tell it to stop in the end\n"
+    "Fair\n"
+    "  --batches B,B,...      messages a request of the flood, one after the other (1,200,5000)   --seconds S of each spell (3)\n"
+    "  --connections C   --streams M   of the flood (4 x 2; 100 x 10 of single messages)   --bytes N a message (200)\n"
+    "  --flood-token TEXT     of the gateway that floods; --token is the poster's\n"
     "Report\n"
     "  --json FILE            the report as JSON too; - for stdout\n"
     "  --verify N|all         acknowledged messages still open at the end that are looked up (all)\n"
@@ -71,6 +76,8 @@ static const struct bench_option table[] = {
     {"insecure", BENCH_FLAG, AT(insecure), 0, 0},
     {"ca", BENCH_TEXT, AT(ca_file), 0, 0},
     {"token", BENCH_TEXT, AT(token), 0, 0},
+    {"as", BENCH_TEXT, AT(as), 0, 0},
+    {"flood-token", BENCH_TEXT, AT(flood_token), 0, 0},
     {"path", BENCH_TEXT, AT(path), 0, 0},
     {"json", BENCH_TEXT, AT(json_file), 0, 0},
     {"run", BENCH_TEXT, AT(run), 0, 0},
@@ -113,22 +120,22 @@ static const struct bench_option table[] = {
     {"help", BENCH_FLAG, AT(help), 0, 0},
 };
 
-/* "500,1000,2000" */
+/* "500,1000,2000", each up to `most`. */
 static enum aw_err
-parse_rates(struct surge_options *options, const char *value, struct aw_why *why)
+parse_list(const char *name, const char *value, double most, double *ret_list, uint32_t *ret_count, struct aw_why *why)
 {
     uint32_t count = 0;
 
     for (const char *at = value; at != NULL; at = strchr(at, ',') == NULL ? NULL : strchr(at, ',') + 1) {
         char  *end;
-        double rate = strtod(at, &end);
+        double number = strtod(at, &end);
         bool   ends = *end == ',' || *end == '\0';
 
-        if (!ends || end == at || !isfinite(rate) || rate < 1e-3 || rate > 1e6 || count == SURGE_PULL_RATES_MAX)
-            return aw_why(why, AW_E_CONFIG, "--pull-rates: at most %u numbers with commas", SURGE_PULL_RATES_MAX);
-        options->pull_rates[count++] = rate;
+        if (!ends || end == at || !isfinite(number) || number < 1e-3 || number > most || count == SURGE_LIST_MAX)
+            return aw_why(why, AW_E_CONFIG, "--%s: at most %u numbers with commas", name, SURGE_LIST_MAX);
+        ret_list[count++] = number;
     }
-    options->pull_rate_count = count;
+    *ret_count = count;
     return AW_OK;
 }
 
@@ -149,7 +156,9 @@ set_special(struct surge_options *options, const char *name, const char *value, 
                    ? AW_OK
                    : aw_why(why, AW_E_CONFIG, "--level: N, D, K, W, W10, W100");
     if (strcmp(name, "pull-rates") == 0)
-        return parse_rates(options, value, why);
+        return parse_list(name, value, 1e6, options->pull_rates, &options->pull_rate_count, why);
+    if (strcmp(name, "batches") == 0)
+        return parse_list(name, value, 10000, options->batches, &options->batch_count, why);
     if (strcmp(name, "target") == 0) {
         options->target = SURGE_ANY;
         return strcmp(value, "nghttpd") == 0 ? AW_OK : aw_why(why, AW_E_CONFIG, "--target: only nghttpd");
@@ -189,7 +198,6 @@ static const struct surge_options defaults = {
     .level = SURGE_W,
     .start_hour = 12,
     .times = 1,
-    .bytes = 300,
     .batch = 1,
     .media = AW_MEDIA_COUNT, /* not said */
     .timeout_s = 30,
@@ -259,6 +267,28 @@ complete_park(struct surge_options *options, struct aw_why *why)
     return AW_OK;
 }
 
+/* The same for one gateway beside another's flood. */
+static enum aw_err
+complete_fair(struct surge_options *options, struct aw_why *why)
+{
+    static const double sizes[] = {1, 200, 5000};
+
+    if (options->mode != SURGE_FAIR)
+        return options->batch_count == 0 && options->flood_token == NULL
+                   ? AW_OK
+                   : aw_why(why, AW_E_CONFIG, "--batches and --flood-token go with fair");
+    if (options->batch_count == 0) {
+        options->batch_count = AW_ARRAY_LEN(sizes);
+        memcpy(options->batches, sizes, sizeof(sizes));
+    }
+    options->seconds = options->seconds > 0 ? options->seconds : 3;
+    options->bytes = options->bytes != 0 ? options->bytes : 200;
+    options->rounds = options->rounds != 0 ? options->rounds : 3;
+    if (options->agents > 0 || options->retry || options->batch > 1 || options->limit != 0)
+        return aw_why(why, AW_E_CONFIG, "fair takes neither --agents, --retry, --batch nor --count");
+    return AW_OK;
+}
+
 static enum aw_err
 complete_options(struct surge_options *options, bool tls, struct aw_why *why)
 {
@@ -270,8 +300,11 @@ complete_options(struct surge_options *options, bool tls, struct aw_why *why)
     }
     if (tls && !options->url.tls)
         return aw_why(why, AW_E_CONFIG, "--tls with a URL of plain HTTP");
-    if (complete_desk(options, why) != AW_OK || complete_park(options, why) != AW_OK)
+    if (complete_desk(options, why) != AW_OK || complete_park(options, why) != AW_OK || complete_fair(options, why) != AW_OK)
         return AW_E_CONFIG;
+    options->bytes = options->bytes != 0 ? options->bytes : 300;
+    if (options->mode == SURGE_FAIR)
+        return AW_OK;
     if (options->connections == 0)
         options->connections = options->mode == SURGE_FLOOD ? 100 : 4;
     if (options->streams == 0)
@@ -289,7 +322,7 @@ complete_options(struct surge_options *options, bool tls, struct aw_why *why)
     if (options->agent_connections > options->agents)
         options->agent_connections = options->agents;
     if (options->mode != SURGE_FLOOD && (options->has_baseline || options->target == SURGE_ANY || options->rounds > 1))
-        return aw_why(why, AW_E_CONFIG, "--baseline, --target and --rounds go with flood");
+        return aw_why(why, AW_E_CONFIG, "--baseline, --target and --rounds go with flood; the first and the last with fair");
     if (options->drain && options->agents == 0 && options->mode != SURGE_PARK)
         return aw_why(why, AW_E_CONFIG, "--drain wants --agents");
     if (options->target == SURGE_ANY && (options->agents > 0 || options->retry))
@@ -320,7 +353,7 @@ surge_options_parse(struct surge_options *ret_options, int argc, char **argv, st
                 }
             }
             if (!has_mode)
-                return aw_why(why, AW_E_CONFIG, "\"%s\": replay, synth, flood, pulls, ground or park", argv[at]);
+                return aw_why(why, AW_E_CONFIG, "\"%s\": replay, synth, flood, pulls, ground, park or fair", argv[at]);
         } else if (options.mode == SURGE_REPLAY && options.file == NULL) {
             options.file = argv[at];
         } else {
@@ -330,7 +363,7 @@ surge_options_parse(struct surge_options *ret_options, int argc, char **argv, st
     if (!options.help) {
         if (!has_mode || (options.mode == SURGE_REPLAY && options.file == NULL))
             return aw_why(why, AW_E_CONFIG, "%s",
-                          has_mode ? "replay wants a FILE" : "replay, synth, flood, pulls, ground or park?");
+                          has_mode ? "replay wants a FILE" : "replay, synth, flood, pulls, ground, park or fair?");
         err = complete_options(&options, tls, why);
         if (err != AW_OK)
             return err;

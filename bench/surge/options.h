@@ -11,12 +11,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* PULLS and GROUND are a desk at work (work.h), PARK is pulls that wait (park.h); the others post. */
-enum surge_mode { SURGE_REPLAY, SURGE_SYNTH, SURGE_FLOOD, SURGE_PULLS, SURGE_GROUND, SURGE_PARK };
+/* PULLS and GROUND are a desk at work (work.h), PARK is pulls that wait (park.h), FAIR one gateway beside another's flood (fair.h);
+ * the others post. */
+enum surge_mode { SURGE_REPLAY, SURGE_SYNTH, SURGE_FLOOD, SURGE_PULLS, SURGE_GROUND, SURGE_PARK, SURGE_FAIR };
 extern const char *const surge_mode_names[];
 
-#define SURGE_PULL_RATES_MAX 16U
-#define SURGE_CYCLES_MAX     50U
+#define SURGE_LIST_MAX   16U /* of a list of numbers */
+#define SURGE_CYCLES_MAX 50U
 
 /* Who answers: our server, or any that answers a POST (then only 2xx are counted). */
 enum surge_target { SURGE_ASWOLK, SURGE_ANY };
@@ -29,6 +30,7 @@ struct surge_options {
     bool              has_baseline;
     const char       *ca_file;
     const char       *token; /* "Bearer ..." */
+    const char       *as;    /* who posts, for a server that asks for no tokens; NULL: nobody is named */
     const char       *json_file;
     const char       *file; /* replay */
     const char       *run;  /* prefix of ids; NULL: random */
@@ -70,11 +72,15 @@ struct surge_options {
     uint32_t    grounded; /* of them, by an airport that closes */
     uint32_t    lanes;    /* that they wait in */
     uint32_t    quiet_lanes;
-    double      pull_rates[SURGE_PULL_RATES_MAX]; /* a second, one after the other */
+    double      pull_rates[SURGE_LIST_MAX]; /* a second, one after the other */
     uint32_t    pull_rate_count;
     uint32_t    cycles;   /* how often the airport closes */
     uint32_t    searches; /* supervisors who search without a pause */
     const char *floor;    /* a folder to measure the disk in; NULL: it is not */
+    /* One gateway beside another's flood. */
+    double      batches[SURGE_LIST_MAX]; /* messages a request of the flood, one after the other */
+    uint32_t    batch_count;
+    const char *flood_token; /* the other gateway's */
     /* Pulls that wait. */
     uint32_t pulls;
     uint32_t pid; /* of the server, when it is local; 0: not said */

@@ -244,7 +244,8 @@ open_source(struct run *run, const char *name, struct aw_why *why)
     case SURGE_PULLS:
     case SURGE_GROUND:
     case SURGE_PARK:
-        break; /* other runs' (work.h, park.h) */
+    case SURGE_FAIR:
+        break; /* other runs' (work.h, park.h, fair.h) */
     }
     AW_UNREACHABLE();
 }

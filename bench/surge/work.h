@@ -11,7 +11,7 @@
 
 #include "bench/surge/run.h"
 
-#define SURGE_STEPS_MAX (2U * SURGE_PULL_RATES_MAX + 4U * SURGE_CYCLES_MAX + 2U)
+#define SURGE_STEPS_MAX (2U * SURGE_LIST_MAX + 4U * SURGE_CYCLES_MAX + 2U)
 
 /* What the server says about its commits, between two looks. */
 struct surge_commits {

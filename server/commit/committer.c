@@ -61,7 +61,7 @@ aw_committer_new(struct aw_committer **ret_committer, const struct aw_committer_
     c->head = config->recovery.head;
     c->role = AW_ROLE_STARTING;
     aw_list_init(&c->drains);
-    aw_list_init(&c->posts);
+    aw_list_init(&c->arrived);
     aw_list_init(&c->queries);
     aw_list_init(&c->looks);
     aw_list_init(&c->watches);
@@ -78,8 +78,9 @@ aw_committer_new(struct aw_committer **ret_committer, const struct aw_committer_
     c->offer_lanes = aw_new_array(uint64_t, config->lanes_max / 64 + 1);
     c->batch_entries = aw_new_array(struct aw_entry *, AW_BATCH_RECORDS_MAX);
     if (c->events == NULL || c->side_lanes == NULL || c->offer_lanes == NULL || c->batch_entries == NULL || !make_mailboxes(c) ||
-        !aw_batch_init(&c->batch, config->batch_bytes_max) || !aw_parking_init(&c->parking, config->lanes_max) ||
-        !aw_present_init(&c->present, aw_state_agents_max(config->state)) || !aw_trim_init(&c->trim, config->journal)) {
+        !aw_turns_init(&c->posts, config->parties_max + 1, AW_TURN_POSTS) || !aw_batch_init(&c->batch, config->batch_bytes_max) ||
+        !aw_parking_init(&c->parking, config->lanes_max) || !aw_present_init(&c->present, aw_state_agents_max(config->state)) ||
+        !aw_trim_init(&c->trim, config->journal)) {
         aw_committer_free(&c);
         return aw_why(why, AW_E_MEMORY, "no memory for the committer");
     }
@@ -104,6 +105,7 @@ aw_committer_free(struct aw_committer **committer)
     aw_present_fini(&c->present);
     aw_parking_fini(&c->parking);
     aw_batch_fini(&c->batch);
+    aw_turns_fini(&c->posts);
     free(c->batch_entries);
     free(c->offer_lanes);
     free(c->side_lanes);
@@ -189,6 +191,16 @@ aw_committer_start(struct aw_committer *committer, const struct aw_recovery *rec
 }
 
 static void
+take_posts(struct aw_committer *c, struct aw_submission *submission)
+{
+    if (submission->party != c->last_party && c->last_party_at != 0 && c->now < c->last_party_at + AW_CONTENDED_MS)
+        c->contended_until = c->now + AW_CONTENDED_MS;
+    c->last_party = submission->party;
+    c->last_party_at = c->now;
+    aw_turns_add(&c->posts, submission->party, &submission->link);
+}
+
+static void
 take_commands(struct aw_committer *c, struct aw_submission *submission)
 {
     uint32_t lane = aw_parking_came_back(&c->parking, &submission->woken_lane);
@@ -201,7 +213,7 @@ take_commands(struct aw_committer *c, struct aw_submission *submission)
     if (submission->count == 0)
         aw_list_push_back(&c->done, &submission->link);
     else if (aw_command_is_post(&submission->entries[0].command))
-        aw_list_push_back(&c->posts, &submission->link);
+        take_posts(c, submission);
     else
         aw_list_push_back(&c->drains, &submission->link);
     aw_publish_look_at(c, lane);
@@ -241,8 +253,13 @@ take(struct aw_committer *c, struct aw_submission *submission)
 static size_t
 gather(struct aw_committer *c)
 {
-    size_t taken = 0;
+    struct aw_list *link;
+    size_t          taken = 0;
 
+    for (; (link = aw_list_first(&c->arrived)) != NULL; taken++) {
+        aw_list_remove(link);
+        take(c, AW_CONTAINER(link, struct aw_submission, link));
+    }
     for (uint32_t io = 0; io < c->config.io_count; io++) {
         for (uint32_t i = 0; i < POPS_PER_MAILBOX; i++) {
             struct aw_submission *submission = aw_ring_try_pop(&c->mailboxes[io].out);
@@ -254,6 +271,23 @@ gather(struct aw_committer *c)
         }
     }
     return taken;
+}
+
+/* What is no command may look at what is not durable yet, or give it away: it waits for the next step, in its order. */
+void
+aw_committer_gather_commands(struct aw_committer *c)
+{
+    for (uint32_t io = 0; io < c->config.io_count; io++) {
+        struct aw_submission *submission;
+
+        while ((submission = aw_ring_try_pop(&c->mailboxes[io].out)) != NULL) {
+            aw_list_init(&submission->link);
+            if (submission->kind == AW_SUBMIT_COMMANDS && submission->woken_lane == AW_LANE_NONE && submission->count > 0)
+                take(c, submission);
+            else
+                aw_list_push_back(&c->arrived, &submission->link);
+        }
+    }
 }
 
 static void

@@ -65,6 +65,7 @@ struct aw_committer_config {
     uint32_t                    io_count;      /* mailboxes; the last one may be main's */
     uint32_t                    mailbox_slots; /* a power of two: at least as many submissions as an io thread can have out */
     uint32_t                    lanes_max;
+    uint32_t                    parties_max; /* who may post, each with its turns; 0: all posts are one's */
     size_t                      batch_bytes_max;
     uint64_t                    group_bytes_max;       /* most record and body bytes of posts in one flush */
     uint64_t                    checkpoint_bytes;      /* journal bytes between two checkpoints */

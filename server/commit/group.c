@@ -482,11 +482,11 @@ begin_atomic(struct aw_committer *c, struct aw_submission *submission)
     AW_UNREACHABLE();
 }
 
-/* Applies what fits of it. True when it is through. */
+/* Applies what fits of it, up to `most` commands. True when it is through. */
 static bool
-apply_entries(struct aw_committer *c, struct aw_submission *submission, aw_ms now)
+apply_entries(struct aw_committer *c, struct aw_submission *submission, uint32_t most, aw_ms now)
 {
-    while (submission->done < submission->count) {
+    for (; submission->done < submission->count && most > 0; most--) {
         struct aw_entry *entry = &submission->entries[submission->done];
         bool             is_done;
 
@@ -500,14 +500,22 @@ apply_entries(struct aw_committer *c, struct aw_submission *submission, aw_ms no
             return false;
         submission->done++;
     }
-    return true;
+    return submission->done == submission->count;
 }
 
-/* Applies what fits of the first submission of `list`; moves it to `done` when it is through. False when the batch is full. */
-static bool
-apply_some(struct aw_committer *c, struct aw_list *list, aw_ms now)
+/* It goes back after the flush. */
+static void
+finish(struct aw_committer *c, struct aw_submission *submission)
 {
-    struct aw_list       *first = aw_list_first(list);
+    aw_list_remove(&submission->link);
+    aw_list_push_back(&c->done, &submission->link);
+}
+
+/* Applies what fits of the first one that is no post; moves it to `done` when it is through. False when the batch is full. */
+static bool
+apply_drain(struct aw_committer *c, aw_ms now)
+{
+    struct aw_list       *first = aw_list_first(&c->drains);
     struct aw_submission *submission;
     aw_ns                 began;
     bool                  is_through;
@@ -517,14 +525,12 @@ apply_some(struct aw_committer *c, struct aw_list *list, aw_ms now)
     began = submission->rests ? c->config.mono() : 0;
     if (submission->is_atomic && !begin_atomic(c, submission))
         return false;
-    is_through = apply_entries(c, submission, now);
+    is_through = apply_entries(c, submission, UINT32_MAX, now);
     if (submission->rests)
         aw_publish_rest(c, began);
-    if (!is_through)
-        return false;
-    aw_list_remove(&submission->link);
-    aw_list_push_back(&c->done, &submission->link);
-    return true;
+    if (is_through)
+        finish(c, submission);
+    return is_through;
 }
 
 /* No room in the queues for this one; leases that run out have theirs, so they must not wait behind it. */
@@ -622,22 +628,65 @@ begin_group(struct aw_committer *c)
     c->group_batches = 0;
     c->group_bytes = 0;
     c->erasure_seq = 0;
+    c->group_began = c->config.mono();
+    c->group_posts = 0;
+    c->is_group_joined = false;
     c->refused_post = false;
     c->must_flush = room.is_broken; /* also when nothing is asked for: that flush says so */
 }
 
-/* Whether posts wait that this group may still take. */
+/* Whether this group is to be flushed for what is in it, before all that waits is. Each group takes some posts: neither what drains
+ * nor newcomers keep them out. */
 static bool
-takes_posts(const struct aw_committer *c)
+is_time_to_flush(const struct aw_committer *c)
 {
-    return !aw_list_is_empty(&c->posts) && !c->is_shut_for_posts && c->group_bytes < c->config.group_bytes_max;
+    aw_ns most = c->is_group_joined ? c->flush_ns / AW_FILL_SHARE : c->flush_ns;
+
+    return c->group_posts > 0 && c->now < c->contended_until && c->config.mono() - c->group_began >= most;
+}
+
+/* The posts that are next, if this group may still take some; NULL: none. */
+static struct aw_list *
+next_posts(struct aw_committer *c, uint32_t *ret_party)
+{
+    if (c->is_shut_for_posts || c->group_bytes >= c->config.group_bytes_max)
+        return NULL;
+    if (!aw_turns_has_fresh(&c->posts) && is_time_to_flush(c))
+        return NULL;
+    return aw_turns_next(&c->posts, ret_party);
+}
+
+/* A turn of one party. False when the batch or the group is full, or no posts are left that it may take. */
+static bool
+apply_posts(struct aw_committer *c, aw_ms now)
+{
+    struct aw_submission *submission;
+    struct aw_list       *link;
+    uint32_t              party, took;
+    bool                  is_through;
+
+    link = next_posts(c, &party);
+    if (link == NULL)
+        return false;
+    submission = AW_CONTAINER(link, struct aw_submission, link);
+    took = submission->done;
+    is_through = apply_entries(c, submission, AW_TURN_POSTS, now);
+    took = submission->done - took;
+    aw_turns_charge(&c->posts, party, took);
+    c->group_posts += took;
+    if (is_through)
+        finish(c, submission);
+    aw_committer_gather_commands(c);
+    c->is_group_joined = c->is_group_joined || aw_turns_has_fresh(&c->posts);
+    return is_through || took == AW_TURN_POSTS;
 }
 
 /* Fills batches until nothing waits or the group is full. False: broken. */
 static bool
 fill_group(struct aw_committer *c, aw_ms now)
 {
-    bool more = true, timers = true;
+    bool     more = true, timers = true;
+    uint32_t party;
 
     while (more && !group_is_full(c)) {
         struct aw_hash128 digest = aw_state_digest(c->config.state);
@@ -647,11 +696,11 @@ fill_group(struct aw_committer *c, aw_ms now)
         if (timers)
             apply_timers(c, now);
         timers = false;
-        while (!aw_list_is_empty(&c->drains) && apply_some(c, &c->drains, now))
+        while (!aw_list_is_empty(&c->drains) && apply_drain(c, now))
             ;
-        while (aw_list_is_empty(&c->drains) && takes_posts(c) && apply_some(c, &c->posts, now))
+        while (aw_list_is_empty(&c->drains) && apply_posts(c, now))
             ;
-        more = !c->is_shut_for_drains && (!aw_list_is_empty(&c->drains) || takes_posts(c));
+        more = !c->is_shut_for_drains && (!aw_list_is_empty(&c->drains) || next_posts(c, &party) != NULL);
         AW_IMPLIES(more, c->group_records > records); /* an empty batch takes any command (limits.h) */
         if (!close_batch(c, digest, now))
             return false;
@@ -679,6 +728,13 @@ flush_group(struct aw_committer *c)
     return true;
 }
 
+/* An average over the last ones. */
+static void
+note_flush(struct aw_committer *c, aw_ns took)
+{
+    c->flush_ns = c->flush_ns == 0 ? took : (c->flush_ns * 7 + took) / 8;
+}
+
 static void
 tell_flushing(struct aw_committer *c, bool begins)
 {
@@ -689,7 +745,7 @@ tell_flushing(struct aw_committer *c, bool begins)
 static bool
 make_durable(struct aw_committer *c, aw_ms now)
 {
-    aw_ns began;
+    aw_ns began, took;
     bool  ok;
 
     aw_upkeep_before_flush(c, now);
@@ -699,11 +755,28 @@ make_durable(struct aw_committer *c, aw_ms now)
     began = c->config.mono();
     ok = flush_group(c);
     tell_flushing(c, false);
+    took = c->config.mono() - began;
+    note_flush(c, took);
     if (ok && c->group_batches > 0 && c->config.report.group != NULL)
-        c->config.report.group(c->config.report.user, c->config.mono() - began, c->group_records, c->group_batches);
+        c->config.report.group(c->config.report.user, took, c->group_records, c->group_batches);
     if (ok && c->erasure_seq != 0 && c->config.report.erasure != NULL)
         c->config.report.erasure(c->config.report.user, c->erasure_seq);
     return ok;
+}
+
+static void
+fail_posts(struct aw_committer *c)
+{
+    struct aw_list *link;
+    uint32_t        party;
+
+    while ((link = aw_turns_next(&c->posts, &party)) != NULL) {
+        struct aw_submission *submission = AW_CONTAINER(link, struct aw_submission, link);
+
+        aw_list_remove(link);
+        submission->err = AW_E_STORE_BROKEN;
+        aw_committer_give_back(c, submission);
+    }
 }
 
 static void
@@ -740,7 +813,7 @@ fail_all(struct aw_committer *c)
 
     fail_list(c, &c->done);
     fail_list(c, &c->drains);
-    fail_list(c, &c->posts);
+    fail_posts(c);
     fail_list(c, &c->watches);
     fail_list(c, &c->followers);
     fail_list(c, &c->gateways);

@@ -8,6 +8,7 @@
 #define AW_COMMIT_PARTS_H
 
 #include "base/home.h"
+#include "base/turns.h"
 #include "commit/batch.h"
 #include "commit/committer.h"
 #include "commit/parking.h"
@@ -43,6 +44,12 @@
 #define AW_ROOM_AGAIN_BYTES_MAX (UINT64_C(4) << 20)
 /* A group leaves so much of what posts may take to others, who do not wait for the next one. */
 #define AW_ROOM_BESIDE_BYTES (UINT64_C(128) << 10)
+/* While several parties post, each has so many posts a turn, and a group is filled for no longer than a flush takes. Who comes
+ * meanwhile is taken into it, and then it ends, but not before a share of that time: so he waits for a flush and little more, and
+ * who posts much loses little, however long flushes take. For so long after the last of the others a party is not alone. */
+#define AW_TURN_POSTS   32U
+#define AW_FILL_SHARE   4U
+#define AW_CONTENDED_MS 1000U
 /* How often a full store is asked whether it has room again: the disk tells nobody. */
 #define AW_ROOM_LOOK_NS (AW_NS_PER_S / 4)
 
@@ -89,17 +96,18 @@ struct aw_committer {
     aw_ms                  now;  /* of this step */
     uint64_t               held; /* submissions in our hands, parked ones included */
 
-    struct aw_list drains; /* COMMANDS that are no posts: go first */
-    struct aw_list posts;
-    struct aw_list queries;
-    struct aw_list looks;      /* queries that take several steps */
-    aw_ns          look_after; /* the next step is due then */
-    struct aw_list watches;
-    struct aw_list followers;    /* of the surge */
-    struct aw_list gateways;     /* that wait for replies */
-    uint64_t       replies_came; /* aw_state_replies_came, when these were looked at */
-    aw_ms          await_due;    /* record time at which one of them may get something by its pace; 0: never */
-    struct aw_list done;         /* go back after the flush */
+    struct aw_list  drains;  /* COMMANDS that are no posts: go first */
+    struct aw_turns posts;   /* by party */
+    struct aw_list  arrived; /* taken from the mailboxes while a group was filled; for the next step */
+    struct aw_list  queries;
+    struct aw_list  looks;      /* queries that take several steps */
+    aw_ns           look_after; /* the next step is due then */
+    struct aw_list  watches;
+    struct aw_list  followers;    /* of the surge */
+    struct aw_list  gateways;     /* that wait for replies */
+    uint64_t        replies_came; /* aw_state_replies_came, when these were looked at */
+    aw_ms           await_due;    /* record time at which one of them may get something by its pace; 0: never */
+    struct aw_list  done;         /* go back after the flush */
 
     struct aw_admission admission;
     struct aw_batch     batch;
@@ -109,8 +117,15 @@ struct aw_committer {
     uint32_t            event_count;
     uint32_t            group_records;
     uint32_t            group_batches;
-    uint64_t            group_bytes;        /* of posts */
-    uint64_t            erasure_seq;        /* the last record of the group that asks for an erasure; 0: none does */
+    uint64_t            group_bytes; /* of posts */
+    uint64_t            erasure_seq; /* the last record of the group that asks for an erasure; 0: none does */
+    aw_ns               group_began; /* by config.mono */
+    uint32_t            group_posts;
+    bool                is_group_joined; /* by others, who came while it was filled */
+    aw_ns               flush_ns;        /* about what a flush takes */
+    uint32_t            last_party;      /* that posted, and when */
+    aw_ms               last_party_at;
+    aw_ms               contended_until;    /* several parties post */
     bool                refused_post;       /* for lack of room, in this step */
     uint64_t            refused_bytes;      /* the most that a refused post would have needed since the role is full */
     uint32_t            posts_rest_groups;  /* how often posts were put off since one was admitted, with none in the group */
@@ -147,6 +162,8 @@ struct aw_committer {
 };
 
 /* --- committer.c */
+/* Takes what has arrived meanwhile, as far as it can join the group that is being filled. */
+void aw_committer_gather_commands(struct aw_committer *c);
 void aw_committer_give_back(struct aw_committer *c, struct aw_submission *submission);
 void aw_committer_set_role(struct aw_committer *c, enum aw_role role);
 

@@ -258,6 +258,7 @@ struct aw_submission {
     struct aw_entry *entries;
     uint32_t         count;
     uint32_t         done;       /* committer: entries[0..done) were applied */
+    uint32_t         party;      /* of posts: whose they are, below parties_max; each party has its turns */
     uint32_t         woken_lane; /* LEASE commands of a pull that had been woken: for which lane; else AW_LANE_NONE */
     uint32_t         choices;    /* the io thread's own: entries taken from the lanes for it */
     bool             rests;      /* one of many pieces: its time is a part of what looks have */

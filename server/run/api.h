@@ -37,7 +37,9 @@ struct aw_api_route {
 /* All of them. Static. */
 const struct aw_api_route *aw_api_routes(size_t *ret_count);
 
-aw_api_handler aw_api_post_messages; /* api_messages.c */
+/* api_messages.c; step reads some of the posts that wait for their turn */
+void           aw_api_posts_step(struct aw_io *io);
+aw_api_handler aw_api_post_messages;
 aw_api_handler aw_api_get_message;
 aw_api_handler aw_api_pull;   /* api_pull.c */
 aw_api_handler aw_api_held;   /* api_held.c */

@@ -2,7 +2,6 @@
 #include "run/api_gateway.h"
 
 #include "port/clock.h"
-#include "proto/proto.h"
 #include "run/access.h"
 #include "run/api.h"
 #include "run/gateways.h"
@@ -13,26 +12,8 @@
 
 #define FIELD_BYTES 64U
 
-/* Of a body that breaks off, those before the break; what is wrong with it is told by who reads it. */
-static uint32_t
-count_messages(enum aw_media media, struct aw_slice body)
-{
-    struct aw_lines         walk;
-    struct aw_line          line;
-    struct aw_proto_problem problem;
-    uint32_t                count = 0;
-
-    if (!aw_media_is_sequence(media))
-        return 1;
-    if (aw_lines_init(&walk, media, body, &problem) != AW_OK)
-        return 0;
-    while (aw_lines_next(&walk, &line, &problem) == AW_OK)
-        count++;
-    return count;
-}
-
-static uint32_t
-find_gateway(struct aw_call *call)
+uint32_t
+aw_api_gateway_find(struct aw_call *call)
 {
     const struct aw_request *request = call->request;
     const struct aw_token   *token = aw_access_token(request);
@@ -51,7 +32,7 @@ find_gateway(struct aw_call *call)
 static void
 add_field(struct aw_call *call, struct aw_api_rate *rate, struct aw_slice name, char first, uint32_t a, char second, uint32_t b)
 {
-    char *text = aw_arena_take(aw_call_arena(call), FIELD_BYTES);
+    char *text = aw_arena_take(aw_call_arena_kept(call), FIELD_BYTES);
     int   len;
 
     if (text == NULL)
@@ -61,15 +42,12 @@ add_field(struct aw_call *call, struct aw_api_rate *rate, struct aw_slice name, 
 }
 
 bool
-aw_api_gateway_admits(struct aw_call *call, enum aw_media media, struct aw_api_rate *ret_rate)
+aw_api_gateway_admits(struct aw_call *call, uint32_t gateway, uint32_t count, struct aw_api_rate *ret_rate)
 {
-    uint32_t count = count_messages(media, call->request->body);
     /* The clock, not the turn's time: a client that waited as long as it was told must not be met by a time from before that. */
-    struct aw_gateway_answer answer =
-        aw_gateways_try_post(call->io->shared->gateways, find_gateway(call), count, aw_clock_mono());
+    struct aw_gateway_answer answer = aw_gateways_try_post(call->io->shared->gateways, gateway, count, aw_clock_mono());
 
     ret_rate->count = 0;
-    ret_rate->gateway = answer.index;
     if (answer.limit.rate_per_s > 0) {
         uint32_t window_s =
             (uint32_t)(((uint64_t)answer.limit.burst_max + answer.limit.rate_per_s - 1) / answer.limit.rate_per_s);

@@ -6,17 +6,17 @@
 #ifndef AW_RUN_API_GATEWAY_H
 #define AW_RUN_API_GATEWAY_H
 
-#include "proto/media.h"
 #include "run/call.h"
 
 /* RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers), on each answer while there is a limit. */
 struct aw_api_rate {
     struct aw_header_field fields[2];
     size_t                 count;
-    uint32_t               gateway; /* its index in run/gateways */
 };
 
-/* Takes the tokens for the messages in the body, which is looked at no further. False: answered 429. */
-AW_MUST_USE bool aw_api_gateway_admits(struct aw_call *call, enum aw_media media, struct aw_api_rate *ret_rate);
+/* Its index in run/gateways. */
+uint32_t aw_api_gateway_find(struct aw_call *call);
+/* Takes the tokens for `count` messages. False: answered 429. */
+AW_MUST_USE bool aw_api_gateway_admits(struct aw_call *call, uint32_t gateway, uint32_t count, struct aw_api_rate *ret_rate);
 
 #endif

@@ -17,12 +17,12 @@ aw_api_line_refuse(struct aw_call *call, struct aw_api_line *line, const struct 
         line->problem.detail = (struct aw_slice){NULL, 0};
 }
 
-/* Room for `count` lines and as many commands. False: answered. */
-static bool
-make_room(struct aw_call *call, struct aw_api_lines *lines, uint32_t count)
+bool
+aw_api_lines_make_room(struct aw_call *call, struct aw_api_lines *lines, uint32_t count)
 {
     struct aw_arena *arena = aw_call_arena(call);
 
+    count++; /* one more may be the place where a sequence broke */
     lines->submission = (struct aw_submission){.kind = AW_SUBMIT_COMMANDS, .woken_lane = AW_LANE_NONE};
     lines->lines = aw_arena_take_zeroed(arena, count, sizeof(lines->lines[0]));
     lines->submission.entries = aw_arena_take_zeroed(arena, count, sizeof(lines->submission.entries[0]));
@@ -41,7 +41,7 @@ count_lines(struct aw_lines lines)
 
     while (aw_lines_next(&lines, &line, &problem) == AW_OK)
         count++;
-    return count + 1; /* one more may be the place where a sequence broke */
+    return count;
 }
 
 static struct aw_api_line *
@@ -66,7 +66,7 @@ take_one(struct aw_call *call, struct aw_api_lines *lines, enum aw_media media, 
 {
     struct aw_api_line *line;
 
-    if (!make_room(call, lines, 1))
+    if (!aw_api_lines_make_room(call, lines, 0))
         return false;
     line = add_line(lines, 0);
     read_line(call, lines, line, media, call->request->body, reader);
@@ -77,7 +77,7 @@ take_one(struct aw_call *call, struct aw_api_lines *lines, enum aw_media media, 
 }
 
 bool
-aw_api_lines_begin(struct aw_call *call, struct aw_api_lines *lines, enum aw_media media)
+aw_api_lines_begin(struct aw_call *call, struct aw_api_lines *lines, enum aw_media media, uint32_t *ret_count)
 {
     struct aw_proto_problem problem;
     enum aw_err             err = aw_lines_init(&lines->walk, media, call->request->body, &problem);
@@ -88,32 +88,46 @@ aw_api_lines_begin(struct aw_call *call, struct aw_api_lines *lines, enum aw_med
     }
     lines->media = media;
     lines->is_more = true;
-    return make_room(call, lines, count_lines(lines->walk));
+    *ret_count = count_lines(lines->walk);
+    return true;
 }
 
-void
-aw_api_lines_more(struct aw_call *call, struct aw_api_lines *lines, uint32_t most, aw_api_line_reader *reader)
+uint32_t
+aw_api_lines_more(struct aw_call *call, struct aw_api_lines *lines, const struct aw_api_piece *piece, aw_api_line_reader *reader)
 {
-    struct aw_entry        *entries = lines->submission.entries + lines->submission.count;
     struct aw_line          at;
     struct aw_proto_problem problem;
     enum aw_err             err = AW_OK;
+    uint32_t                bytes = 0;
 
     AW_ASSERT(lines->is_more);
-    lines->submission = (struct aw_submission){.kind = AW_SUBMIT_COMMANDS, .entries = entries, .woken_lane = AW_LANE_NONE};
-    for (uint32_t i = 0; i < most && (err = aw_lines_next(&lines->walk, &at, &problem)) == AW_OK; i++)
+    while (bytes < piece->bytes_most && lines->submission.count < piece->commands_max &&
+           (err = aw_lines_next(&lines->walk, &at, &problem)) == AW_OK) {
         read_line(call, lines, add_line(lines, at.number), lines->media, at.bytes, reader);
+        bytes += (uint32_t)at.bytes.len + piece->line_bytes;
+    }
     lines->is_more = err == AW_OK;
     if (err != AW_OK && err != AW_E_AGAIN) /* nobody can tell where the next one would begin */
         aw_api_line_refuse(call, add_line(lines, at.number), &problem);
+    return bytes;
+}
+
+void
+aw_api_lines_renew(struct aw_api_lines *lines)
+{
+    lines->submission = (struct aw_submission){
+        .kind = AW_SUBMIT_COMMANDS, .entries = lines->submission.entries + lines->submission.count, .woken_lane = AW_LANE_NONE};
 }
 
 static bool
 take_many(struct aw_call *call, struct aw_api_lines *lines, enum aw_media media, aw_api_line_reader *reader)
 {
-    if (!aw_api_lines_begin(call, lines, media))
+    const struct aw_api_piece all = {.bytes_most = UINT32_MAX, .commands_max = UINT32_MAX};
+    uint32_t                  count;
+
+    if (!aw_api_lines_begin(call, lines, media, &count) || !aw_api_lines_make_room(call, lines, count))
         return false;
-    aw_api_lines_more(call, lines, UINT32_MAX, reader);
+    (void)aw_api_lines_more(call, lines, &all, reader); /* what it cost is nobody's concern */
     return true;
 }
 

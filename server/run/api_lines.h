@@ -42,14 +42,27 @@ struct aw_api_lines {
 typedef void aw_api_line_reader(struct aw_call *call, struct aw_api_line *line, enum aw_media media, struct aw_slice bytes,
                                 struct aw_entry *entry);
 
+/* How much to read at once. */
+struct aw_api_piece {
+    uint32_t bytes_most;
+    uint32_t line_bytes; /* what a line costs beyond its bytes */
+    uint32_t commands_max;
+};
+
 /* Reads the body. False: answered, as it is no body of lines, or as its only thing was refused. Else `submission.count` commands
  * are ready to be submitted; 0: all were refused, each for itself. */
 AW_MUST_USE bool aw_api_lines_take(struct aw_call *call, struct aw_api_lines *lines, enum aw_media media,
                                    aw_api_line_reader *reader);
-/* The same of a body of many lines, in pieces: begin, then more, submit and wait until none is left. `most`: lines of this piece,
- * all of whose commands are the submission's from then on. */
-AW_MUST_USE bool aw_api_lines_begin(struct aw_call *call, struct aw_api_lines *lines, enum aw_media media);
-void             aw_api_lines_more(struct aw_call *call, struct aw_api_lines *lines, uint32_t most, aw_api_line_reader *reader);
+/* The same of a body of many lines, in pieces: begin, make room, then more until there is enough to be submitted
+ * (`submission.count`), submit, renew when it is back, and so on while `is_more`. Begin tells how many there are, of a body that
+ * breaks off those before that. */
+AW_MUST_USE bool aw_api_lines_begin(struct aw_call *call, struct aw_api_lines *lines, enum aw_media media, uint32_t *ret_count);
+AW_MUST_USE bool aw_api_lines_make_room(struct aw_call *call, struct aw_api_lines *lines, uint32_t count);
+/* Reads so much, and at least one line. Returns what it cost. */
+uint32_t aw_api_lines_more(struct aw_call *call, struct aw_api_lines *lines, const struct aw_api_piece *piece,
+                           aw_api_line_reader *reader);
+/* What is read from now on is the next submission's. */
+void aw_api_lines_renew(struct aw_api_lines *lines);
 /* Keeps a problem beyond the decoder's struct: its texts move to the arena. */
 void aw_api_line_refuse(struct aw_call *call, struct aw_api_line *line, const struct aw_proto_problem *problem);
 

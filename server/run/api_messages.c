@@ -5,6 +5,7 @@
 #include "run/api_lines.h"
 #include "run/gateways.h"
 #include "run/io.h"
+#include "run/posts.h"
 #include "run/rulebook.h"
 #include "run/urgency.h"
 
@@ -13,14 +14,33 @@
 /* What a re-post needs of the journal, at a guess; more is brought when it is not enough. */
 #define RECEIPT_BYTES 1024U
 
-/* Lines of one piece while several gateways post: a millisecond or two of reading. */
-#define PIECE_LINES 64U
+/* Messages that are submitted together, so that the committer has them while others are read. */
+#define SUBMIT_MESSAGES 256U
+/* What writing a receipt costs, beside reading a message. */
+#define RECEIPT_COST 128U
+
+/* What a post does in its next turn. */
+enum post_step { POST_BEGIN, POST_READ, POST_ANSWER };
+
+/* Of many messages, while it is written. */
+struct post_answer {
+    struct aw_buffer buffer;
+    struct aw_writer writer;
+    uint32_t         next; /* line */
+};
 
 struct post {
     struct aw_call      call;
     struct aw_api_lines lines;
     struct aw_api_rate  rate;
+    struct post_answer  answer;
+    struct aw_arena     work; /* of several messages: what is read of them; given back before their answer leaves */
+    enum aw_media       body_media;
     enum aw_media       media; /* of the answer */
+    enum post_step      step;
+    uint32_t            gateway;
+    bool                is_in_work; /* as in posts.h: one of several messages, and begun */
+    bool                is_over;    /* it counts no more */
 };
 
 /* --- from a message to a command ---------------------------------------------------------------------------------------------- */
@@ -309,6 +329,29 @@ count_line(struct post *post, const struct aw_api_line *line)
         aw_metric_add(post->call.io->metrics, AW_METRIC_DUPLICATES, 1);
 }
 
+/* It counts no more, so another body of the gateway may begin. Harmless when it was told before. */
+static void
+leave(struct post *post)
+{
+    struct aw_list *next;
+
+    if (post->is_over)
+        return;
+    post->is_over = true;
+    aw_list_remove(&post->call.request->node);
+    aw_arena_reset(&post->work);
+    next = aw_posts_leave(&post->call.io->posts, post->gateway, post->is_in_work);
+    if (next != NULL)
+        ((struct post *)AW_CONTAINER(next, struct aw_request, node)->user)->is_in_work = true;
+}
+
+static void
+wait_for_turn(struct post *post, enum post_step step)
+{
+    post->step = step;
+    aw_posts_again(&post->call.io->posts, post->gateway, &post->call.request->node);
+}
+
 static void
 answer_one(struct post *post)
 {
@@ -318,6 +361,7 @@ answer_one(struct post *post)
     struct aw_buffer    buffer;
     struct aw_writer    writer;
 
+    leave(post);
     count_line(post, line);
     if (!make_receipt(post, line, &receipt, &problem)) {
         aw_call_problem_with(&post->call, &problem, post->rate.fields, post->rate.count);
@@ -330,37 +374,49 @@ answer_one(struct post *post)
 }
 
 static void
-answer_many(struct post *post)
+answer_line(struct post *post, struct aw_api_line *line)
 {
-    struct aw_buffer buffer;
-    struct aw_writer writer;
+    struct aw_problem problem = line->problem;
+    struct aw_receipt receipt;
 
-    aw_buffer_init(&buffer, aw_call_arena(&post->call));
-    aw_writer_init(&writer, &buffer, post->media);
-    for (uint32_t i = 0; i < post->lines.count; i++) {
-        struct aw_api_line *line = &post->lines.lines[i];
-        struct aw_problem   problem = line->problem;
-        struct aw_receipt   receipt;
-
-        count_line(post, line);
-        if (line->entry != NULL && make_receipt(post, line, &receipt, &problem)) {
-            aw_proto_write_receipt_line(&writer, line->number, 202, &receipt);
-            continue;
-        }
-        if (problem.retry_after_s == 0)
-            problem.retry_after_s = aw_retry_after_s(problem.err);
-        aw_proto_write_problem_line(&writer, &problem);
+    count_line(post, line);
+    if (line->entry != NULL && make_receipt(post, line, &receipt, &problem)) {
+        aw_proto_write_receipt_line(&post->answer.writer, line->number, 202, &receipt);
+        return;
     }
-    aw_call_answer(&post->call, 200, post->media, &buffer, post->rate.fields, post->rate.count);
+    if (problem.retry_after_s == 0)
+        problem.retry_after_s = aw_retry_after_s(problem.err);
+    aw_proto_write_problem_line(&post->answer.writer, &problem);
+}
+
+/* Writes on for about `most`, and returns what that cost. */
+static uint32_t
+answer_some(struct post *post, uint32_t most)
+{
+    struct post_answer *answer = &post->answer;
+    uint32_t            cost = 0;
+
+    for (; answer->next < post->lines.count && cost < most; cost += RECEIPT_COST)
+        answer_line(post, &post->lines.lines[answer->next++]);
+    if (answer->next < post->lines.count) {
+        wait_for_turn(post, POST_ANSWER);
+        return cost;
+    }
+    leave(post);
+    aw_call_answer(&post->call, 200, post->media, &answer->buffer, post->rate.fields, post->rate.count);
+    return cost;
 }
 
 static void
-answer(struct post *post)
+begin_answer(struct post *post)
 {
-    if (post->lines.many)
-        answer_many(post);
-    else
+    if (!post->lines.many) {
         answer_one(post);
+        return;
+    }
+    aw_buffer_init(&post->answer.buffer, aw_call_arena_kept(&post->call));
+    aw_writer_init(&post->answer.writer, &post->answer.buffer, post->media);
+    wait_for_turn(post, POST_ANSWER);
 }
 
 /* The first receipts of what was posted before lie in the journal. */
@@ -375,92 +431,106 @@ needs_receipt(const struct aw_api_line *line, struct aw_read_item *ret_item)
     return true;
 }
 
-static struct aw_post_turn *
-turn_of(const struct post *post)
-{
-    return &post->call.io->post_turns[post->rate.gateway];
-}
-
 /* All that could be is committed. */
 static void
 finish(struct post *post)
 {
     if (aw_api_lines_read(&post->call, &post->lines, needs_receipt, RECEIPT_BYTES) == AW_READING_NONE)
-        answer(post);
+        begin_answer(post);
 }
 
-/* Another gateway posts as well, or somebody waits for a turn, who must not wait for the whole of a body. */
-static bool
-is_short(const struct post *post)
-{
-    return !aw_list_is_empty(&turn_of(post)->waiting) ||
-           aw_gateways_has_rival(post->call.io->shared->gateways, post->rate.gateway, post->call.io->now);
-}
-
-/* Reads a piece that has something to submit, and submits it. A short one is so small that nobody waits long behind it, neither
- * here nor in a group; else the rest of a body is one piece, and nobody has a turn. */
 static void
-read_piece(struct post *post)
+submit(struct post *post)
+{
+    post->lines.submission.party = post->gateway;
+    aw_call_submit(&post->call, &post->lines.submission);
+}
+
+/* False: answered, or the only message of it is submitted. */
+static bool
+begin(struct post *post)
 {
     struct aw_call *call = &post->call;
-    bool            has_turn = is_short(post);
+    uint32_t        count = 1;
 
-    do {
-        aw_api_lines_more(call, &post->lines, has_turn ? PIECE_LINES : UINT32_MAX, read_line);
-    } while (post->lines.submission.count == 0 && post->lines.is_more);
-    if (post->lines.submission.count > 0) {
-        if (has_turn)
-            turn_of(post)->holder = call;
-        aw_call_submit(call, &post->lines.submission);
-    } else {
+    if (post->lines.many && !aw_api_lines_begin(call, &post->lines, post->body_media, &count))
+        return false;
+    if (!aw_api_gateway_admits(call, post->gateway, count, &post->rate))
+        return false;
+    if (post->lines.many)
+        return aw_api_lines_make_room(call, &post->lines, count);
+    if (aw_api_lines_take(call, &post->lines, post->body_media, read_line))
+        submit(post);
+    return false;
+}
+
+static uint32_t
+read_some(struct post *post, uint32_t most)
+{
+    const struct aw_api_piece piece = {.bytes_most = most, .line_bytes = AW_POSTS_LINE_BYTES, .commands_max = SUBMIT_MESSAGES};
+    uint32_t                  cost = aw_api_lines_more(&post->call, &post->lines, &piece, read_line);
+
+    if (post->lines.is_more && post->lines.submission.count < SUBMIT_MESSAGES)
+        wait_for_turn(post, POST_READ);
+    else if (post->lines.submission.count > 0)
+        submit(post);
+    else
         finish(post);
-    }
+    return cost;
 }
 
-/* Gives the turn to who waits longest. */
-static void
-pass_turn(struct aw_post_turn *turn)
+/* One turn. Returns what it cost; the post may be gone by then. */
+static uint32_t
+work(struct post *post, uint32_t most)
 {
+    uint32_t cost;
+
+    switch (post->step) {
+    case POST_BEGIN:
+        /* Of several, to count them is a walk over the body. */
+        cost =
+            AW_POSTS_LINE_BYTES + (uint32_t)(post->lines.many ? post->call.request->body.len / 16 : post->call.request->body.len);
+        if (begin(post))
+            wait_for_turn(post, POST_READ);
+        return cost;
+    case POST_READ:
+        return read_some(post, most);
+    case POST_ANSWER:
+        return answer_some(post, most);
+    }
+    AW_UNREACHABLE();
+}
+
+void
+aw_api_posts_step(struct aw_io *io)
+{
+    uint32_t left = aw_gateways_is_contended(io->shared->gateways, io->now) ? AW_POSTS_LOOP_BYTES : AW_POSTS_LOOP_BYTES_ALONE;
     struct aw_list *node;
+    uint32_t        gateway;
 
-    while (turn->holder == NULL && (node = aw_list_first(&turn->waiting)) != NULL) {
-        struct aw_request *request = AW_CONTAINER(node, struct aw_request, node);
+    while (left > 0 && (node = aw_posts_next(&io->posts, &gateway)) != NULL) {
+        struct post *post = AW_CONTAINER(node, struct aw_request, node)->user;
+        uint32_t     cost = work(post, left < AW_POSTS_TURN_BYTES ? left : AW_POSTS_TURN_BYTES);
 
-        aw_list_remove(node);
-        read_piece(request->user);
+        aw_turns_charge(&io->posts.turns, gateway, cost);
+        left -= cost < left ? cost : left;
     }
-}
-
-static void
-give_turn_back(struct post *post)
-{
-    if (turn_of(post)->holder == &post->call)
-        turn_of(post)->holder = NULL;
-}
-
-/* Behind those that wait already, whether anybody else posts still or not: whoever goes past them would not pass the turn on. */
-static void
-wait_for_turn(struct post *post)
-{
-    aw_list_push_back(&turn_of(post)->waiting, &post->call.request->node);
-    pass_turn(turn_of(post));
 }
 
 static void
 on_posted(struct aw_call *call)
 {
-    struct post         *post = (struct post *)call;
-    struct aw_post_turn *turn = turn_of(post);
-    bool                 failed;
+    struct post *post = (struct post *)call;
+    bool         failed;
 
-    give_turn_back(post);
-    if (post->lines.is_more && post->lines.submission.err == AW_OK) {
-        wait_for_turn(post);
+    if (post->lines.submission.err != AW_OK) {
+        leave(post);
+        aw_call_fail(call, post->lines.submission.err, "");
         return;
     }
-    pass_turn(turn);
-    if (post->lines.submission.err != AW_OK) {
-        aw_call_fail(call, post->lines.submission.err, "");
+    if (post->lines.is_more) {
+        aw_api_lines_renew(&post->lines);
+        wait_for_turn(post, POST_READ);
         return;
     }
     if (post->lines.read == NULL) {
@@ -472,49 +542,58 @@ on_posted(struct aw_call *call)
     if (failed)
         aw_call_fail(call, AW_E_MEMORY, "");
     else
-        answer(post);
+        begin_answer(post);
 }
 
 /* A client that left keeps its messages: what was submitted is committed, and a re-post says so. */
 static bool
 on_post_gone(struct aw_call *call)
 {
-    struct post *post = (struct post *)call;
-
-    aw_list_remove(&call->request->node);
-    give_turn_back(post);
-    pass_turn(turn_of(post));
+    leave((struct post *)call);
     return false;
 }
 
-static const struct aw_call_ops post_ops = {.on_back = on_posted, .on_gone = on_post_gone};
+/* However it was answered. */
+static void
+on_post_sent(struct aw_call *call, bool delivered)
+{
+    (void)delivered;
+    leave((struct post *)call);
+}
+
+static const struct aw_call_ops post_ops = {.on_back = on_posted, .on_gone = on_post_gone, .on_sent = on_post_sent};
 
 /* --- POST /v1/messages -------------------------------------------------------------------------------------------------------- */
 
 void
 aw_api_post_messages(struct aw_io *io, struct aw_request *request, struct aw_slice id)
 {
-    struct post  *post = aw_call_new(io, request, &post_ops, sizeof(*post));
-    enum aw_media media;
+    struct post *post = aw_call_new(io, request, &post_ops, sizeof(*post));
 
     (void)id;
-    if (post == NULL || !aw_api_media(&post->call, true, &media))
+    if (post == NULL)
         return;
-    post->lines.many = aw_media_is_sequence(media);
+    post->is_over = true; /* until it is counted */
+    if (!aw_api_media(&post->call, true, &post->body_media))
+        return;
+    post->lines.many = aw_media_is_sequence(post->body_media);
     if (!aw_call_negotiate(&post->call, post->lines.many, &post->media))
         return;
     if (request->body.len == 0) {
         aw_call_fail(&post->call, AW_E_MALFORMED, "there is no message in the body");
         return;
     }
-    if (!aw_api_gateway_admits(&post->call, media, &post->rate))
+    post->gateway = aw_api_gateway_find(&post->call);
+    if (!aw_posts_try_enter(&io->posts, post->gateway, io->out_max / 4)) {
+        aw_call_fail(&post->call, AW_E_OVERLOADED, "too many posts are in work");
         return;
-    if (post->lines.many) {
-        if (aw_api_lines_begin(&post->call, &post->lines, media))
-            wait_for_turn(post);
-    } else if (aw_api_lines_take(&post->call, &post->lines, media, read_line)) {
-        aw_call_submit(&post->call, &post->lines.submission);
     }
+    post->is_over = false;
+    if (post->lines.many) {
+        aw_arena_init(&post->work, io->blocks);
+        post->call.work = &post->work;
+    }
+    post->is_in_work = aw_posts_add(&io->posts, post->gateway, &request->node, post->lines.many) && post->lines.many;
 }
 
 /* --- GET /v1/messages/{id} ----------------------------------------------------------------------------------------------- */

@@ -144,15 +144,16 @@ note_latest(struct aw_gateways *gateways, uint32_t index, aw_ns now)
 }
 
 bool
-aw_gateways_has_rival(const struct aw_gateways *gateways, uint32_t index, aw_ns now)
+aw_gateways_is_contended(const struct aw_gateways *gateways, aw_ns now)
 {
+    uint32_t count = 0;
+
     for (size_t i = 0; i < AW_ARRAY_LEN(gateways->latest); i++) {
         uint64_t seen = atomic_load_explicit(&gateways->latest[i], memory_order_relaxed);
 
-        if (seen != 0 && (seen & INDEX_MASK) != index && (seen >> INDEX_BITS) + AW_MS_PER_S > now / AW_NS_PER_MS)
-            return true;
+        count += seen != 0 && (seen >> INDEX_BITS) + AW_MS_PER_S > now / AW_NS_PER_MS;
     }
-    return false;
+    return count == AW_ARRAY_LEN(gateways->latest);
 }
 
 /* What a bucket says of a post: the answer without its index, and the bucket's word afterwards. */

@@ -56,8 +56,8 @@ struct aw_gateway_limit aw_gateways_limit(const struct aw_gateways *gateways);
 uint32_t aw_gateways_find(struct aw_gateways *gateways, struct aw_slice name);
 /* `count` messages at `now`: all or none. More than the burst are let in when the bucket is full, and leave it in debt. */
 struct aw_gateway_answer aw_gateways_try_post(struct aw_gateways *gateways, uint32_t index, uint32_t count, aw_ns now);
-/* Whether another one posted within the last second: then the turns of each are short. */
-bool aw_gateways_has_rival(const struct aw_gateways *gateways, uint32_t index, aw_ns now);
+/* Whether two of them posted within the last second: then the turns of each are short. */
+bool aw_gateways_is_contended(const struct aw_gateways *gateways, aw_ns now);
 /* What is known of index 0 to AW_GATEWAYS_OTHERS; false: nobody has it. */
 AW_MUST_USE bool aw_gateways_view(const struct aw_gateways *gateways, uint32_t index, struct aw_gateway_view *ret_view);
 

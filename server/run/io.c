@@ -392,8 +392,10 @@ on_prepare(struct ev_loop *loop, struct ev_prepare *prepare, int events)
     (void)events;
     take_arrivals(io);
     take_back(io);
-    run_turns(io);
     aw_surge_copy_begin(io);
+    aw_api_posts_step(io);
+    rouse_committer(io); /* what was read is committed while answers are written */
+    run_turns(io);
     rouse_committer(io);
     aw_metric_set(io->metrics, AW_METRIC_TLS_SETTLED, io->tls_arrived - aw_edge_stats(io->edge)->handshakes_now);
     if (is_drained(io)) {
@@ -402,8 +404,8 @@ on_prepare(struct ev_loop *loop, struct ev_prepare *prepare, int events)
         return;
     }
     aw_wake_prepare(&io->wake);
-    busy = !aw_list_is_empty(&io->turns) || !aw_ring_is_empty(&io->from_committer) || !aw_ring_is_empty(&io->arrivals_out) ||
-           aw_readers_has_back(io->shared->readers, io->number);
+    busy = !aw_list_is_empty(&io->turns) || aw_posts_has_next(&io->posts) || !aw_ring_is_empty(&io->from_committer) ||
+           !aw_ring_is_empty(&io->arrivals_out) || aw_readers_has_back(io->shared->readers, io->number);
     if (busy)
         ev_idle_start(loop, &io->idle);
     else
@@ -514,11 +516,8 @@ aw_io_init(struct aw_io *io, uint32_t number, const struct aw_shared *shared, st
     aw_list_init(&io->turns);
     aw_list_init(&io->watchers);
     aw_list_init(&io->backlog);
-    io->post_turns = aw_new_array(struct aw_post_turn, AW_GATEWAYS_MAX + 1);
-    if (io->post_turns == NULL)
+    if (!aw_posts_init(&io->posts))
         return aw_why(why, AW_E_MEMORY, "no memory");
-    for (uint32_t i = 0; i <= AW_GATEWAYS_OTHERS; i++)
-        aw_list_init(&io->post_turns[i].waiting);
     aw_list_init(&io->visits);
     io->sweep_at = AW_MS_MAX;
     err = aw_wake_init(&io->wake, why);
@@ -571,7 +570,7 @@ aw_io_fini(struct aw_io *io)
     aw_ring_fini(&io->arrivals);
     aw_ring_fini(&io->departures);
     aw_wake_fini(&io->wake);
-    free(io->post_turns);
+    aw_posts_fini(&io->posts);
 }
 
 bool

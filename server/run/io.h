@@ -17,6 +17,7 @@
 #include "http/conn.h"
 #include "run/call.h"
 #include "run/metrics.h"
+#include "run/posts.h"
 #include "run/settings.h"
 #include "run/surge_copy.h"
 
@@ -46,12 +47,6 @@ struct aw_arrival {
     struct aw_order_slip *slip;
     /* Not a connection: who may do what from here on; on its way back: tokens that nobody here goes by any more. Else NULL. */
     struct aw_token_kit *tokens;
-};
-
-/* While several gateways post, bodies of many messages are read in pieces, of each gateway one at a time on a thread. */
-struct aw_post_turn {
-    struct aw_call *holder;  /* borrows: whose piece is with the committer; NULL: nobody's */
-    struct aw_list  waiting; /* of requests, by their node */
 };
 
 /* What all io threads share. Set before they start, then read-only. */
@@ -111,8 +106,8 @@ struct aw_io {
     struct aw_list       conns;  /* all */
     struct aw_list       turns;  /* those to be called before the loop sleeps */
     struct aw_wheel      wheel;
-    struct aw_list       watchers;   /* streams of events that sleep until something is published (api_events.c) */
-    struct aw_post_turn *post_turns; /* owns: one a gateway (api_messages.c) */
+    struct aw_list       watchers; /* streams of events that sleep until something is published (api_events.c) */
+    struct aw_posts      posts;
     uint32_t             event_streams;
     uint32_t             history_scans; /* looks through the journal for tickets that are forgotten */
     bool                 is_watching;   /* `watch` is out */

@@ -245,6 +245,7 @@ make_committer(struct aw_server *server, struct aw_why *why)
         .io_count = server->io_count + 1, /* the forecaster's is the last */
         .mailbox_slots = aw_io_mailbox_slots(settings),
         .lanes_max = (uint32_t)settings->lanes_max,
+        .parties_max = AW_GATEWAYS_OTHERS,
         .batch_bytes_max = settings->batch_bytes_max,
         .group_bytes_max = settings->group_bytes_max,
         .checkpoint_bytes = settings->checkpoint_bytes,

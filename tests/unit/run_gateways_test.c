@@ -164,21 +164,21 @@ test_rivals(void **state)
     uint32_t            two = aw_gateways_find(gateways, AW_SLICE("two"));
 
     (void)state;
-    assert_false(aw_gateways_has_rival(gateways, one, NOW));
+    assert_false(aw_gateways_is_contended(gateways, NOW));
     assert_true(admits(gateways, one, 1, NOW));
     assert_true(admits(gateways, one, 1, NOW));
-    assert_false(aw_gateways_has_rival(gateways, one, NOW));
-    assert_true(aw_gateways_has_rival(gateways, two, NOW));
+    assert_false(aw_gateways_is_contended(gateways, NOW));
     assert_true(admits(gateways, two, 1, NOW));
+    assert_true(aw_gateways_is_contended(gateways, NOW));
     assert_true(admits(gateways, one, 1, NOW + AW_NS_PER_S / 2));
     assert_true(admits(gateways, one, 1, NOW + AW_NS_PER_S / 2));
-    assert_true(aw_gateways_has_rival(gateways, one, NOW + AW_NS_PER_S / 2));
-    assert_false(aw_gateways_has_rival(gateways, one, NOW + AW_NS_PER_S));
+    assert_true(aw_gateways_is_contended(gateways, NOW + AW_NS_PER_S / 2));
+    assert_false(aw_gateways_is_contended(gateways, NOW + AW_NS_PER_S));
     aw_gateways_change(gateways, (struct aw_gateway_limit){1, 2});
     assert_true(admits(gateways, one, 2, NOW + 2 * AW_NS_PER_S));
     assert_true(admits(gateways, two, 1, NOW + 3 * AW_NS_PER_S));
     assert_false(admits(gateways, one, 2, NOW + 3 * AW_NS_PER_S));
-    assert_false(aw_gateways_has_rival(gateways, two, NOW + 3 * AW_NS_PER_S)); /* who is refused is nobody's */
+    assert_false(aw_gateways_is_contended(gateways, NOW + 3 * AW_NS_PER_S)); /* who is refused is nobody's rival */
     aw_gateways_free(&gateways);
 }
 

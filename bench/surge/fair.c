@@ -1,0 +1,362 @@
+/* fair.c - spells: a poster, a flood, or both. */
+#include "bench/surge/fair.h"
+
+#include "base/stats.h"
+#include "bench/surge/figures.h"
+#include "bench/surge/fleet.h"
+#include "bench/surge/run.h"
+#include "bench/surge/source.h"
+#include "port/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define WARM_S        0.5 /* until the flood stands */
+#define CONNECT_S_MAX 15.0
+#define BODY_ROOM     65536U
+
+/* What the flood's process tells in the end. */
+struct flood_word {
+    double per_second;
+    bool   broken;
+    char   why[300];
+};
+
+struct poster {
+    const struct surge_options *options;
+    struct ev_loop             *loop;
+    struct aw_client           *client;
+    struct surge_fleet          fleet;
+    struct surge_source         source;
+    struct aw_histogram         latency;
+    ev_timer                    timer;
+    ev_io                       word; /* the flood has ended; not started without one */
+    aw_ns                       sent_at;
+    aw_ns                       from, until; /* posts sent between them count */
+    bool                        is_over;
+    bool                        is_timed; /* the time is over */
+    bool                        has_flood;
+    char                        body[BODY_ROOM];
+    struct aw_why              *why;
+    enum aw_err                 err;
+};
+
+/* --- the flood ---------------------------------------------------------------------------------------------------------------- */
+
+static void
+be_the_flood(const struct surge_options *options, bool elsewhere, const struct surge_fair_size *size, const char *run, int to)
+{
+    struct surge_options flood = *options;
+    struct surge_result  result;
+    struct flood_word    word = {.broken = true};
+    struct aw_why        why = {.text = ""};
+    const struct aw_url *url = elsewhere ? &options->baseline : &options->url;
+
+    flood.mode = SURGE_FLOOD;
+    flood.batch = size->batch;
+    flood.connections = size->connections;
+    flood.streams = size->streams;
+    flood.media = size->batch > 1 ? AW_MEDIA_NDJSON : AW_MEDIA_JSON;
+    flood.rate = 0;
+    flood.seconds = options->seconds + WARM_S;
+    flood.as = "surge-flood";
+    if (options->flood_token != NULL)
+        flood.token = options->flood_token;
+    if (surge_run(&flood, url, elsewhere ? SURGE_ANY : SURGE_ASWOLK, run, &result, &why) != AW_OK) {
+        (void)snprintf(word.why, sizeof(word.why), "%s", why.text);
+    } else {
+        word.broken = result.broken || result.accepted == 0;
+        (void)snprintf(word.why, sizeof(word.why), "%s", result.broken ? result.why : "nothing of it was accepted");
+        word.per_second = result.post_s > 0 ? (double)result.accepted / result.post_s : 0;
+    }
+    (void)!write(to, &word, sizeof(word)); /* the reader sees that it is not whole */
+    _exit(0);
+}
+
+/* Returns its process; *ret_word is where its word will come. */
+static pid_t
+start_flood(const struct surge_options *options, bool elsewhere, const struct surge_fair_size *size, const char *run,
+            int *ret_word)
+{
+    int   ends[2];
+    pid_t pid;
+
+    if (pipe(ends) != 0)
+        return -1;
+    pid = fork();
+    if (pid == 0) {
+        (void)close(ends[0]);
+        be_the_flood(options, elsewhere, size, run, ends[1]);
+    }
+    (void)close(ends[1]);
+    if (pid < 0)
+        (void)close(ends[0]);
+    *ret_word = ends[0];
+    return pid;
+}
+
+static enum aw_err
+end_flood(pid_t pid, int from, double *ret_per_second, struct aw_why *why)
+{
+    struct flood_word word = {.broken = true, .why = "its process ended without a word"};
+    struct flood_word told;
+    ssize_t           count;
+
+    do {
+        count = read(from, &told, sizeof(told));
+    } while (count < 0 && errno == EINTR);
+    if (count == (ssize_t)sizeof(told))
+        word = told;
+    (void)close(from);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    *ret_per_second = word.per_second;
+    return word.broken ? aw_why(why, AW_E_IO, "the flood: %s", word.why) : AW_OK;
+}
+
+/* --- the poster --------------------------------------------------------------------------------------------------------------- */
+
+static void
+stop(struct poster *poster, enum aw_err err)
+{
+    if (!poster->is_over)
+        poster->err = err;
+    poster->is_over = true;
+    ev_break(poster->loop, EVBREAK_ALL);
+}
+
+static void on_posted(void *user, const struct aw_exchange_result *result);
+
+static void
+post(struct poster *poster)
+{
+    const struct surge_options    *options = poster->options;
+    const struct aw_exchange_field fields[] = {
+        {.name = AW_SLICE("content-type"), .value = AW_SLICE("application/json")},
+        {.name = AW_SLICE("aswolk-agent"), .value = AW_SLICE("surge-poster")},
+        {.name = AW_SLICE("authorization"), .value = aw_slice_str(options->token), .secret = true},
+    };
+    struct aw_exchange_request request = {.method = AW_SLICE("POST"),
+                                          .path = aw_slice_str(options->path),
+                                          .fields = fields,
+                                          .field_count = AW_ARRAY_LEN(fields),
+                                          .timeout = (aw_ns)(options->timeout_s * (double)AW_NS_PER_S)};
+    struct aw_trunk           *trunk = surge_fleet_trunk(&poster->fleet, 0);
+    struct aw_buffer           buffer;
+    uint64_t                   key;
+
+    if (options->token != NULL)
+        request.field_count = 3, request.fields = fields;
+    else
+        request.field_count = 2;
+    if (trunk == NULL)
+        return; /* the fleet opens it again */
+    aw_buffer_init_fixed(&buffer, poster->body, sizeof(poster->body));
+    poster->source.write(poster->source.user, &buffer, AW_MEDIA_JSON, &key);
+    poster->source.next(poster->source.user);
+    request.body = aw_buffer_slice(&buffer);
+    poster->sent_at = aw_clock_mono();
+    if (buffer.failed || aw_exchange_submit(trunk, &request, on_posted, poster) == NULL)
+        stop(poster, aw_why(poster->why, AW_E_MEMORY, "a post could not be sent"));
+}
+
+static void
+on_posted(void *user, const struct aw_exchange_result *result)
+{
+    struct poster *poster = user;
+
+    if (poster->is_over)
+        return;
+    if (result->end != AW_EXCHANGE_ANSWERED || result->status != 202) {
+        stop(poster, aw_why(poster->why, AW_E_IO, "the poster: %s, status %u", aw_exchange_end_name(result->end),
+                            result->end == AW_EXCHANGE_ANSWERED ? result->status : 0));
+        return;
+    }
+    if (poster->sent_at >= poster->from && poster->sent_at < poster->until)
+        aw_histogram_record(&poster->latency, result->at - poster->sent_at);
+    post(poster);
+}
+
+static void
+on_opened(void *user, uint32_t line)
+{
+    struct poster *poster = user;
+
+    (void)line;
+    if (poster->from == 0) {
+        poster->from = aw_clock_mono() + (aw_ns)(WARM_S * (double)AW_NS_PER_S);
+        poster->until = poster->from + (aw_ns)(poster->options->seconds * (double)AW_NS_PER_S);
+        ev_timer_stop(poster->loop, &poster->timer);
+        ev_timer_set(&poster->timer, WARM_S + poster->options->seconds, 0.);
+        ev_timer_start(poster->loop, &poster->timer);
+    }
+    post(poster);
+}
+
+static void
+on_died(void *user, uint32_t line)
+{
+    struct poster *poster = user;
+
+    (void)line;
+    stop(poster, aw_why(poster->why, AW_E_IO, "the poster: %s", poster->fleet.why));
+}
+
+/* It posts until the flood has ended too, so that the flood never is alone. */
+static void
+on_time(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct poster *poster = timer->data;
+
+    (void)loop;
+    (void)events;
+    if (poster->from == 0)
+        stop(poster, aw_why(poster->why, AW_E_IO, "the poster: no connection in time"));
+    poster->is_timed = true;
+    if (!poster->has_flood)
+        stop(poster, AW_OK);
+}
+
+static void
+on_word(struct ev_loop *loop, ev_io *io, int events)
+{
+    struct poster *poster = io->data;
+
+    (void)events;
+    poster->has_flood = false;
+    ev_io_stop(loop, io);
+    if (poster->is_timed)
+        stop(poster, AW_OK);
+}
+
+static enum aw_err
+open_poster(struct poster *poster, const char *run, struct aw_why *why)
+{
+    const struct surge_options   *options = poster->options;
+    const struct aw_client_config client = {.loop = poster->loop, .ca_file = options->ca_file, .insecure = options->insecure};
+    struct surge_fleet_config     fleet = {
+            .loop = poster->loop, .url = options->url, .count = 1, .opened = on_opened, .died = on_died, .user = poster};
+    struct surge_options single = *options;
+    enum aw_err          err;
+
+    single.media = AW_MEDIA_JSON;
+    single.batch = 1;
+    err = surge_flood_open(&poster->source, &single, run, why);
+    if (err == AW_OK)
+        err = aw_client_new(&poster->client, &client, why);
+    fleet.client = poster->client;
+    return err == AW_OK ? surge_fleet_open(&poster->fleet, &fleet, why) : err;
+}
+
+/* `word`: where the flood's comes; below 0: there is none. */
+static enum aw_err
+run_poster(const struct surge_options *options, const char *run, int word, struct surge_fair_spell *ret_spell, struct aw_why *why)
+{
+    struct poster           *poster = calloc(1, sizeof(*poster));
+    struct aw_histogram_view view = {.count = 0};
+    enum aw_err              err;
+
+    if (poster == NULL || (poster->loop = ev_loop_new(EVFLAG_AUTO)) == NULL) {
+        free(poster);
+        return aw_why(why, AW_E_MEMORY, "no event loop");
+    }
+    poster->options = options;
+    poster->why = why;
+    poster->has_flood = word >= 0;
+    aw_histogram_init(&poster->latency);
+    ev_timer_init(&poster->timer, on_time, CONNECT_S_MAX, 0.);
+    poster->timer.data = poster;
+    ev_timer_start(poster->loop, &poster->timer);
+    ev_io_init(&poster->word, on_word, word < 0 ? 0 : word, EV_READ);
+    poster->word.data = poster;
+    if (word >= 0)
+        ev_io_start(poster->loop, &poster->word);
+    err = open_poster(poster, run, why);
+    if (err == AW_OK) {
+        (void)ev_run(poster->loop, 0);
+        err = poster->err;
+        aw_histogram_collect(&poster->latency, &view);
+        *ret_spell = (struct surge_fair_spell){
+            .p50_ms = surge_ms_of(&view, 500000), .p99_ms = surge_ms_of(&view, 990000), .posts = view.count};
+    }
+    poster->is_over = true;
+    surge_fleet_close(&poster->fleet);
+    aw_client_free(&poster->client);
+    if (poster->source.fini != NULL)
+        poster->source.fini(poster->source.user);
+    ev_loop_destroy(poster->loop);
+    free(poster);
+    return err;
+}
+
+/* --- spells ------------------------------------------------------------------------------------------------------------------- */
+
+static enum aw_err
+run_spell(const struct surge_options *options, enum surge_fair_kind kind, const struct surge_fair_size *size, const char *run,
+          struct surge_fair_spell *ret_spell, struct aw_why *why)
+{
+    char          name[80];
+    struct aw_why flood_why;
+    enum aw_err   err = AW_OK, flood_err = AW_OK;
+    double        per_second = 0;
+    int           word = -1;
+    pid_t         pid = 0;
+
+    *ret_spell = (struct surge_fair_spell){.posts = 0};
+    (void)snprintf(name, sizeof(name), "%.60s-f", run);
+    if (kind != SURGE_FAIR_ALONE)
+        pid = start_flood(options, kind == SURGE_FAIR_ELSEWHERE, size, name, &word);
+    if (pid < 0)
+        return aw_why_errno(why, AW_E_IO, errno, "no process for the flood");
+    if (kind != SURGE_FAIR_FLOOD)
+        err = run_poster(options, run, word, ret_spell, why);
+    if (pid > 0)
+        flood_err = end_flood(pid, word, &per_second, &flood_why);
+    ret_spell->flood_per_second = per_second;
+    if (err == AW_OK && flood_err != AW_OK)
+        return aw_why(why, flood_err, "%s", flood_why.text);
+    return err;
+}
+
+static void
+describe(struct surge_fair *fair, const struct surge_options *options)
+{
+    fair->rounds = options->rounds;
+    fair->has_elsewhere = options->has_baseline;
+    fair->size_count = options->batch_count;
+    for (uint32_t i = 0; i < fair->size_count; i++) {
+        struct surge_fair_size *size = &fair->sizes[i];
+        bool                    single = options->batches[i] <= 1;
+
+        size->batch = (uint32_t)options->batches[i];
+        size->connections = options->connections != 0 ? options->connections : single ? 100 : 4;
+        size->streams = options->streams != 0 ? options->streams : single ? 10 : 2;
+    }
+}
+
+enum aw_err
+surge_fair_run(const struct surge_options *options, const char *run, struct surge_fair *ret_fair, struct aw_why *why)
+{
+    enum aw_err err = AW_OK;
+    char        name[64];
+
+    describe(ret_fair, options);
+    for (uint32_t round = 0; round < options->rounds; round++) {
+        for (uint32_t i = 0; i < ret_fair->size_count; i++) {
+            struct surge_fair_size *size = &ret_fair->sizes[i];
+
+            for (unsigned kind = 0; kind < SURGE_FAIR_KINDS; kind++) {
+                if (kind == SURGE_FAIR_ELSEWHERE && !options->has_baseline)
+                    continue;
+                (void)snprintf(name, sizeof(name), "%.12s-%u-%u-%u", run, round, i, kind);
+                err = run_spell(options, (enum surge_fair_kind)kind, size, name, &size->spells[kind][round], why);
+                if (err != AW_OK)
+                    return err;
+            }
+        }
+    }
+    return AW_OK;
+}

@@ -1,0 +1,51 @@
+/* posts.h - posts that wait on one io thread: whose is read next, and how much of it before the sockets are looked at again.
+ *
+ * A post waits as it came, as the bytes of its request. In its turn it is read, submitted, and its answer written, all in pieces;
+ * gateways take turns (base/turns.h), so that who posts little waits for a piece, whatever others post. Of the bodies of one
+ * gateway that hold several messages a few are worked on at once: what is read of one takes a kilobyte and more for each line.
+ *
+ * Who owns: the io thread owns the table; requests are linked by their `node`. Thread: io. Fails: in init, without memory.
+ */
+#ifndef AW_RUN_POSTS_H
+#define AW_RUN_POSTS_H
+
+#include "base/turns.h"
+
+/* Bodies of several messages that one gateway has in work on a thread: while one is with the committer the next is read. */
+#define AW_POSTS_BODIES_MAX 4U
+/* What one turn of a gateway may cost, in bytes that are read, and what all of a loop's turn may: a fifth of a millisecond, and
+ * while nobody else posts two. What a message costs is about that of so many bytes more than it has. */
+#define AW_POSTS_TURN_BYTES       8192U
+#define AW_POSTS_LOOP_BYTES       8192U
+#define AW_POSTS_LOOP_BYTES_ALONE 65536U
+#define AW_POSTS_LINE_BYTES       512U
+
+/* Private. */
+struct aw_posts_share {
+    uint64_t       count;  /* posts of this gateway, from their request to their answer */
+    uint32_t       bodies; /* of them, in work */
+    struct aw_list shut;   /* bodies that are not: requests, oldest first */
+};
+
+struct aw_posts {
+    struct aw_turns        turns;  /* of those that can go on */
+    struct aw_posts_share *shares; /* owns: by gateway */
+    uint64_t               count;  /* posts in all */
+};
+
+AW_MUST_USE bool aw_posts_init(struct aw_posts *posts);
+/* Accepts a zeroed one. No post may be left. */
+void aw_posts_fini(struct aw_posts *posts);
+/* Counts one more, of `most` places for posts; half of them are the most that one gateway gets. False: there is none for it. */
+AW_MUST_USE bool aw_posts_try_enter(struct aw_posts *posts, uint32_t gateway, uint64_t most);
+/* A new one waits. True: it is in work from now on, and in the turns, as every single message is. */
+AW_MUST_USE bool aw_posts_add(struct aw_posts *posts, uint32_t gateway, struct aw_list *node, bool is_body);
+/* One that is in work has something to do again. */
+void aw_posts_again(struct aw_posts *posts, uint32_t gateway, struct aw_list *node);
+bool aw_posts_has_next(struct aw_posts *posts);
+/* Whose turn it is, taken out; NULL: nobody's. */
+struct aw_list *aw_posts_next(struct aw_posts *posts, uint32_t *ret_gateway);
+/* It is over, and unlinked. Returns the body that may begin for it, which is in the turns then; NULL: there is none. */
+struct aw_list *aw_posts_leave(struct aw_posts *posts, uint32_t gateway, bool is_body_in_work);
+
+#endif
