@@ -36,6 +36,36 @@ aw_cli_chain_check_body(struct aw_cli_chain *chain, const struct aw_command *com
     return chain->on_body == NULL ? AW_OK : chain->on_body(chain->user, command->out.seq, body);
 }
 
+/* A body that no record names: the number that it lies under was altered, and its own record would pass for one whose text is gone.
+ * All below `seq` are looked at. */
+static enum aw_err
+check_strays(struct aw_cli_chain *chain, uint64_t seq)
+{
+    uint64_t    found = seq;
+    enum aw_err err = aw_journal_find_body(chain->folder->reader, chain->_body_seq, &found);
+
+    if (err != AW_OK && err != AW_E_NOT_FOUND)
+        return aw_why(&chain->folder->why, err, "the body at or behind record %" PRIu64 " can't be read: %s", chain->_body_seq,
+                      aw_err_text(err));
+    if (found < seq)
+        return aw_why(&chain->folder->why, AW_E_CORRUPT, "a body lies under record %" PRIu64 ", which has none", found);
+    chain->_body_seq = seq;
+    return AW_OK;
+}
+
+static enum aw_err
+check_bodies(struct aw_cli_chain *chain, const struct aw_command *command)
+{
+    struct aw_in_body content;
+    enum aw_err       err;
+
+    if (!aw_command_body(command, &content))
+        return AW_OK;
+    err = check_strays(chain, command->out.seq);
+    chain->_body_seq = command->out.seq + 1;
+    return err == AW_OK ? aw_cli_chain_check_body(chain, command) : err;
+}
+
 /* Numbering and chain, as far as they can be checked without a state. */
 static enum aw_err
 check_header(struct aw_cli_chain *chain, const struct aw_batch_header *header)
@@ -106,7 +136,7 @@ walk_record(struct aw_cli_chain *chain, const struct aw_batch_header *header, co
     if (err == AW_OK && chain->checks_all)
         err = check_id(chain, header, &command, id_at);
     if (err == AW_OK && chain->checks_all)
-        err = aw_cli_chain_check_body(chain, &command);
+        err = check_bodies(chain, &command);
     if (err == AW_OK && chain->on_record != NULL)
         err = chain->on_record(chain->user, header, record, &command);
     return err;
@@ -156,8 +186,12 @@ walk_batch(void *user, uint64_t first_seq, struct aw_slice batch, bool *ret_end)
         err = check_header(chain, &header);
     if (err == AW_OK && chain->checks_all)
         err = read_ids(chain, header.first_seq);
+    if (chain->_body_seq < header.first_seq)
+        chain->_body_seq = header.first_seq; /* what lies below is waste of a trim */
     if (err == AW_OK)
         err = walk_records(chain, &header, batch);
+    if (err == AW_OK && chain->checks_all)
+        err = check_strays(chain, header.first_seq + header.count);
     if (err == AW_OK && chain->on_batch != NULL)
         err = chain->on_batch(chain->user, &header, batch, chain->_ids, ret_end);
     if (err != AW_OK)
@@ -190,13 +224,36 @@ follow_anchor(void *user)
     return AW_OK;
 }
 
+/* Nor may one lie behind the last record, unless the server has gone on meanwhile. */
+static enum aw_err
+check_end(struct aw_cli_chain *chain)
+{
+    struct aw_journal_reader *reader = chain->folder->reader;
+    struct aw_slice           batch;
+    uint64_t                  found, first_seq;
+    enum aw_err               err = aw_cli_folder_begin(chain->folder);
+
+    if (err != AW_OK)
+        return err;
+    err = aw_journal_find_body(reader, chain->next_seq, &found);
+    if (err == AW_OK && aw_journal_read_next(reader, chain->next_seq, &first_seq, &batch) == AW_E_NOT_FOUND)
+        err = aw_why(&chain->folder->why, AW_E_CORRUPT, "a body lies under record %" PRIu64 ", which there is not", found);
+    else if (err == AW_E_NOT_FOUND || err == AW_OK)
+        err = AW_OK;
+    else
+        err = aw_why(&chain->folder->why, err, "the body behind the last record can't be read: %s", aw_err_text(err));
+    aw_journal_read_end(reader);
+    return err;
+}
+
 enum aw_err
 aw_cli_chain_walk(struct aw_cli_chain *chain)
 {
     const struct aw_cli_walk steps = {
         .user = chain, .next_seq = &chain->next_seq, .on_snapshot = follow_anchor, .on_batch = walk_batch};
+    enum aw_err err = aw_cli_folder_walk(chain->folder, &steps);
 
-    return aw_cli_folder_walk(chain->folder, &steps);
+    return err == AW_OK && chain->checks_all ? check_end(chain) : err;
 }
 
 int

@@ -38,6 +38,7 @@ struct aw_cli_chain {
     bool                     is_trimmed; /* older batches are gone, or went while it walked */
     struct aw_journal_anchor anchor;     /* as it was when the walk began */
     struct aw_slice          _ids;
+    uint64_t                 _body_seq; /* bodies below were asked for by a record */
 };
 
 AW_MUST_USE enum aw_err aw_cli_chain_walk(struct aw_cli_chain *chain);

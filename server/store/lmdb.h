@@ -173,6 +173,7 @@ enum aw_err               aw_lmdb_read_begin(struct aw_journal_reader *handle);
 void                      aw_lmdb_read_end(struct aw_journal_reader *handle);
 enum aw_err               aw_lmdb_read_batch(struct aw_journal_reader *handle, uint64_t seq, struct aw_slice *ret_bytes);
 enum aw_err               aw_lmdb_read_body(struct aw_journal_reader *handle, uint64_t seq, struct aw_slice *ret_bytes);
+enum aw_err               aw_lmdb_find_body(struct aw_journal_reader *handle, uint64_t seq, uint64_t *ret_seq);
 enum aw_err               aw_lmdb_read_next(struct aw_journal_reader *reader, uint64_t first_seq, uint64_t *ret_first_seq,
                                             struct aw_slice *ret_bytes);
 enum aw_err aw_lmdb_read_last(struct aw_journal_reader *handle, uint64_t *ret_first_seq, struct aw_slice *ret_bytes);

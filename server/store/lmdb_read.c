@@ -149,6 +149,21 @@ aw_lmdb_read_body(struct aw_journal_reader *handle, uint64_t seq, struct aw_slic
     return aw_lmdb_err(read_at(reader_of(handle), READ_BODIES, seq, &count, ret_bytes), NULL, "");
 }
 
+enum aw_err
+aw_lmdb_find_body(struct aw_journal_reader *handle, uint64_t seq, uint64_t *ret_seq)
+{
+    struct lmdb_reader *reader = reader_of(handle);
+    MDB_cursor         *cursor = reader->cursors[READ_BODIES];
+    uint32_t            count;
+    int                 rc;
+
+    AW_ASSERT(reader->open);
+    rc = aw_value_find_next(cursor, seq, ret_seq);
+    if (rc == MDB_SUCCESS && aw_value_count(cursor, *ret_seq, &count) != MDB_SUCCESS)
+        rc = MDB_CORRUPTED; /* pieces without their first */
+    return aw_lmdb_err(rc, NULL, "");
+}
+
 static enum aw_err
 read_from(struct lmdb_reader *reader, enum reader_tree tree, uint64_t from, uint64_t *ret_first_seq, struct aw_slice *ret_bytes)
 {

@@ -691,6 +691,17 @@ memory_read_body(struct aw_journal_reader *handle, uint64_t seq, struct aw_slice
 }
 
 static enum aw_err
+memory_find_body(struct aw_journal_reader *handle, uint64_t seq, uint64_t *ret_seq)
+{
+    const struct entry *entry = entry_from(reader_of(handle), SERIES_BODIES, seq);
+
+    if (entry == NULL)
+        return AW_E_NOT_FOUND;
+    *ret_seq = entry->id;
+    return AW_OK;
+}
+
+static enum aw_err
 give_entry(const struct entry *entry, uint64_t *ret_first_seq, struct aw_slice *ret_bytes)
 {
     if (entry == NULL)
@@ -1115,6 +1126,7 @@ static const struct aw_journal_ops memory_journal_ops = {
     .read_end = memory_read_end,
     .read_batch = memory_read_batch,
     .read_body = memory_read_body,
+    .find_body = memory_find_body,
     .read_next = memory_read_next,
     .read_last = memory_read_last,
     .read_ids = memory_read_ids,

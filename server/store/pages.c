@@ -8,12 +8,14 @@
  */
 #include "store/pages.h"
 
+#include "base/hash.h"
 #include "base/slice.h"
 #include "store/lmdb.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -40,12 +42,15 @@
 #define KIND_META   0x08U
 
 #define TREE_INTEGER_KEYS 0x08U
+/* Of the environment, which LMDB notes with the list of free pages: that the store was made by the path of its file. */
+#define ENV_NO_FOLDER 0x4000U
 
 #define NODE_RUN  0x01U
 #define NODE_TREE 0x02U
 
 struct tree {
     char     name[NAME_BYTES];
+    uint16_t flags;
     bool     has_numbers; /* for keys */
     bool     is_free_list;
     bool     is_of_trees;
@@ -137,7 +142,8 @@ read_at(int fd, uint64_t offset, uint8_t *to, size_t len, struct aw_why *why)
 static void
 read_tree(const uint8_t *from, struct tree *ret_tree)
 {
-    ret_tree->has_numbers = (get_u16(from + 4) & TREE_INTEGER_KEYS) != 0;
+    ret_tree->flags = get_u16(from + 4);
+    ret_tree->has_numbers = (ret_tree->flags & TREE_INTEGER_KEYS) != 0;
     ret_tree->depth = get_u16(from + 6);
     ret_tree->branches = get_u64(from + 8);
     ret_tree->leaves = get_u64(from + 16);
@@ -164,8 +170,8 @@ read_head(int fd, uint64_t number, uint32_t page_bytes, struct head *ret_head, s
     read_tree(bytes + 40, &ret_head->free_list);
     read_tree(bytes + 88, &ret_head->trees);
     if (get_u64(bytes) != number || ret_head->page_bytes < PAGE_BYTES_MIN || ret_head->page_bytes > PAGE_BYTES_MAX ||
-        (ret_head->page_bytes & (ret_head->page_bytes - 1)) != 0 || !ret_head->free_list.has_numbers ||
-        ret_head->trees.has_numbers)
+        (ret_head->page_bytes & (ret_head->page_bytes - 1)) != 0 ||
+        (ret_head->free_list.flags & ~ENV_NO_FOLDER) != TREE_INTEGER_KEYS || ret_head->trees.flags != 0)
         return aw_why(why, AW_E_CORRUPT, "page %" PRIu64 ", a head of the data file, is damaged", number);
     return AW_OK;
 }
@@ -411,6 +417,17 @@ see_run(struct walk *walk, uint64_t leaf, uint64_t first, uint32_t bytes)
     return err;
 }
 
+/* LMDB goes by a tree's flags: by which order its keys lie, whether one key may have several values. */
+static bool
+has_right_flags(const struct tree *tree)
+{
+    for (unsigned i = 0; i < AW_TREE_COUNT; i++) {
+        if (strcmp(tree->name, aw_lmdb_trees[i].name) == 0)
+            return tree->flags == aw_lmdb_trees[i].flags;
+    }
+    return false;
+}
+
 static enum aw_err
 take_tree(struct walk *walk, uint64_t leaf, const uint8_t *node)
 {
@@ -425,28 +442,52 @@ take_tree(struct walk *walk, uint64_t leaf, const uint8_t *node)
     *tree = (struct tree){.name = ""};
     read_tree(node_data(node), tree);
     memcpy(tree->name, name.ptr, name.len);
+    return has_right_flags(tree) ? AW_OK : damaged(walk, leaf, "a tree is not one that a store of aswolk has");
+}
+
+/* What the store notes of itself: fields, then their CRC-32C. Under another name nobody would look for it, and without it an older
+ * key file or an older state could pass. Of the identity only who reads it knows the format. */
+static enum aw_err
+see_note(struct walk *walk, uint64_t leaf, struct aw_slice name, struct aw_slice note)
+{
+    static const char *const  names[] = {"identity", AW_MARK_TEXT, "anchor", "keys", "copy"};
+    struct aw_checkpoint_mark mark;
+    uint32_t                  generation;
+    unsigned                  at = 0;
+    char                      what[64];
+
+    while (at < AW_ARRAY_LEN(names) && !aw_slice_eq(name, aw_slice_str(names[at])))
+        at++;
+    if (at == AW_ARRAY_LEN(names))
+        return damaged(walk, leaf, "a note has a name that a store of aswolk does not have");
+    if (at > 0 && (note.len <= 4 || aw_crc32c(0, note.ptr, note.len - 4) != get_u32((const uint8_t *)note.ptr + note.len - 4))) {
+        (void)snprintf(what, sizeof(what), "the note \"%s\" fails its checksum", names[at]);
+        return damaged(walk, leaf, what);
+    }
+    if (strcmp(names[at], AW_MARK_TEXT) == 0 && aw_lmdb_mark_read(note, &mark, &generation))
+        walk->mark_seq = mark.seq;
     return AW_OK;
 }
 
 static enum aw_err
 see_node(struct walk *walk, uint64_t leaf, const uint8_t *node)
 {
-    struct aw_checkpoint_mark mark;
-    uint32_t                  generation;
-    uint32_t                  bytes = node_data_bytes(node);
-    uint16_t                  flags = get_u16(node + 4);
+    uint32_t bytes = node_data_bytes(node);
+    uint16_t flags = get_u16(node + 4);
 
     if (walk->tree->is_of_trees)
         return take_tree(walk, leaf, node);
+    /* By the commit that freed them; the list of one to come would be written over by it. */
+    if (walk->tree->is_free_list && get_u64((const uint8_t *)node_key(node).ptr) > walk->head.txn)
+        return damaged(walk, leaf, "pages are listed as freed by a commit that has not been");
     if (flags == NODE_RUN && walk->tree->is_free_list)
         return see_run(walk, leaf, get_u64(node_data(node)), bytes);
     if (flags != 0)
         return damaged(walk, leaf, "a value is of a kind that a store of aswolk does not have");
     if (walk->tree->is_free_list)
         return see_free(walk, leaf, node_data(node), bytes);
-    if (strcmp(walk->tree->name, "meta") == 0 && aw_slice_eq(node_key(node), aw_slice_str("mark")) &&
-        aw_lmdb_mark_read(aw_slice_of(node_data(node), bytes), &mark, &generation))
-        walk->mark_seq = mark.seq;
+    if (strcmp(walk->tree->name, "meta") == 0)
+        return see_note(walk, leaf, node_key(node), aw_slice_of(node_data(node), bytes));
     return AW_OK;
 }
 

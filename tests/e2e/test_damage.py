@@ -3,16 +3,21 @@
 would read it refuses and says what the way out is, and neither changes anything. The pages are found by the layout of LMDB's file
 (server/store/pages.c)."""
 
+import contextlib
 import json
 import os
 import struct
 import subprocess
 import sys
 
-from aswolk_test import PATIENCE_S, Messages, check, equal, program, run
+from aswolk_test import PATIENCE_S, Messages, check, equal, program, run, status, until
 from test_faults import StoreFile, fingerprint
+from test_trim import ahead
 
 PAGE = 4096
+NO_PAGE = 2**64 - 1
+# How many bytes are tried one by one, of those that mean something and of the others.
+PLACES = int(os.environ.get("ASWOLK_DAMAGE_PLACES", "160"))
 
 
 class Pages:
@@ -50,6 +55,44 @@ class Pages:
             at = struct.unpack_from("<Q", self.data, node + 16)[0] * PAGE + 16 if flags & 1 else node + 16
             best = max(best, (low | high << 16, at))
         return best[1]
+
+    def used(self, first_seq):
+        """(what, where, how many) of all bytes that mean something, as the newest head sees them. Not so: what lies between
+        nodes, what LMDB leaves unused (a page's and a tree's first word, the map's address and size), of the older head all but
+        its number, by which commit a page was freed, and what a trim has not got to yet, below `first_seq`."""
+        end = struct.unpack_from("<Q", self.data, self.head + 136)[0]
+        for head in (0, PAGE):
+            yield from (("head", head, 8), ("head", head + 10, 2), ("head", head + 16, 8), ("head", head + 144, 8))
+        yield from (("head", self.head + 40, 5), ("head", self.head + 46, 42), ("head", self.head + 92, 44), ("head", self.head + 136, 8))
+        for name, root in [("free", self.free_root), ("trees", struct.unpack_from("<Q", self.data, self.head + 128)[0])] + list(self.roots.items()):
+            pages = [root] if root != NO_PAGE else []
+            while pages:
+                page = pages.pop()
+                check(2 <= page <= end, "a page of %s" % name, page)
+                nodes = self.nodes(page)
+                yield name, page * PAGE, 8
+                yield name, page * PAGE + 10, 6 + 2 * len(nodes)
+                for number, node in enumerate(nodes):
+                    low, high, flags, key_bytes = struct.unpack_from("<HHHH", self.data, node)
+                    yield name, node, 8
+                    if self.is_branch(page):
+                        yield name, node + 8, key_bytes if number > 0 else 0
+                        pages.append(low | high << 16 | flags << 32)
+                        continue
+                    data = node + 8 + key_bytes
+                    is_ours = name in ("bodies", "ids", "journal")
+                    if is_ours and struct.unpack_from("<Q", self.data, node + 8)[0] >> 10 < first_seq:
+                        continue
+                    if name != "free":
+                        yield name, node + 8, key_bytes
+                    if flags & 1:  # in a run of pages: only lists of free ones
+                        yield name, data, 8
+                        run = struct.unpack_from("<Q", self.data, data)[0] * PAGE
+                        yield from ((name, run, 8), (name, run + 10, 6), (name, run + 16, low | high << 16))
+                    elif name == "trees":
+                        yield name, data + 4, 44
+                    else:
+                        yield name, data, low | high << 16
 
     def value(self, name, key=None):
         """Where the bytes of a tree's last value begin, or of the one with this text as key."""
@@ -130,6 +173,85 @@ def test_every_kind_of_place(t):
     equal(verify(server.folder)[0], 0, "sound again")
     server.start()
     equal(server.api().get("/v1/messages/" + last["message"]).status, 200, "and as it was")
+
+
+def trimmed_store(t):
+    """Days old: most of it is trimmed, what its open tickets need was kept. Returns also receipts: of one that was kept, of one
+    that was trimmed, and of those behind."""
+    server = t.server("--checkpoint-bytes", "65536", "--store-reserve-bytes", str(8 << 20))
+    api, make = server.api(), Messages()
+    kept = api.receipts(make.many(3, customer="patient"))
+    status(api.patch_ticket(kept[0]["ticket"], {"hold": True}), 200, "held, so that nobody pulls it")
+    gone = api.receipts(make.many(200))
+    for leases in iter(lambda: api.leases(max=100), []):
+        for lease in leases:
+            api.completed(lease)
+    api.receipts(make.many(600))
+    server.close_all()
+    server.stop()
+    server.env = ahead(9)
+    server.start()
+    until("old batches are gone", lambda: server.metrics().get("aswolk_journal_first_seq") > 600, 3 * PATIENCE_S)
+    fresh = server.api().receipts(make.many(20))
+    server.close_all()
+    server.stop()
+    return server, kept[0], gone[0], fresh
+
+
+def told(folder, receipts):
+    """All that a person can get out of a store offline, without the times of the telling."""
+    proved = subprocess.run([program("aswolk"), "receipt", folder, "--json"], input="\n".join(map(json.dumps, receipts)),
+                            capture_output=True, text=True, timeout=PATIENCE_S)
+    journal = subprocess.run([program("aswolk"), "journal", folder, "--json"], capture_output=True, text=True, timeout=PATIENCE_S)
+    return proved.returncode, proved.stdout, journal.returncode, journal.stdout, verify(folder, "--json")
+
+
+@contextlib.contextmanager
+def flipped(file, at, random):
+    """With one bit of this byte as it should not be."""
+    byte = os.pread(file.fileno(), 1, at)
+    os.pwrite(file.fileno(), bytes([byte[0] ^ 1 << random.randrange(8)]), at)
+    try:
+        yield
+    finally:
+        os.pwrite(file.fileno(), byte, at)
+
+
+def test_any_byte(t):
+    """Bits flipped all over a store that has everything: each one that means something is found and named; with any other the
+    store tells just what it told before."""
+    server, *some, fresh = trimmed_store(t)
+    path = os.path.join(server.folder, "data.mdb")
+    with open(path, "rb") as file:
+        data = file.read()
+    pages = Pages(data)
+    before = told(server.folder, some + fresh)
+    equal(before[0], 4, "one can't be shown any more")
+    spans = [span for span in pages.used(json.loads(before[-1][1])["first_record"]) if span[2] > 0]
+    check({name for name, _, _ in spans} >= set(pages.roots) - {"table0", "table1"} | {"free", "head"}, "it has everything")
+    means = {byte for _, at, size in spans for byte in range(at, at + size)}
+    end = (struct.unpack_from("<Q", data, pages.head + 136)[0] + 1) * PAGE
+    found, harmless = 0, 0
+    by_name = sorted({name for name, _, _ in spans})
+    with open(path, "r+b", buffering=0) as file:
+        for number in range(PLACES):
+            what, at, size = t.random.choice([span for span in spans if span[0] == by_name[number % len(by_name)]])
+            at += t.random.randrange(size)
+            with flipped(file, at, t.random):
+                code, _, said = verify(server.folder)
+                check(code == 1 and len(said.strip()) > 20, "byte %d, of %s: found and named" % (at, what), said)
+                found += 1
+        for _ in range(PLACES // 8):
+            at = t.random.randrange(end)
+            with flipped(file, at, t.random):
+                if at in means:
+                    check(verify(server.folder)[0] == 1, "byte %d: found" % at)
+                    found += 1
+                elif verify(server.folder)[0] == 0:
+                    equal(told(server.folder, some + fresh), before, "byte %d means nothing" % at)
+                    harmless += 1
+    equal(told(server.folder, some + fresh), before, "as it was")
+    t.note("%d found and named, %d harmless" % (found, harmless))
 
 
 def test_not_a_store(t):

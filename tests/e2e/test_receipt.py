@@ -10,11 +10,10 @@ import struct
 import subprocess
 import sys
 
-from aswolk_test import PATIENCE_S, Messages, check, equal, program, run, status, until
+from aswolk_test import PATIENCE_S, Messages, check, equal, program, run, status
 from test_backup import keys_of
-from test_damage import Pages, verify
+from test_damage import Pages, trimmed_store, verify
 from test_faults import StoreFile, crc32c
-from test_trim import ahead
 
 PROVED, FAILED, PARTLY = 0, 1, 4
 
@@ -140,34 +139,16 @@ def test_differs(t):
 
 def test_trimmed(t):
     """Days later: the receipts of open tickets are proved by what was kept, the others can't be shown any more, and say so."""
-    server = t.server("--checkpoint-bytes", "65536")
-    make = Messages()
-    api = server.api()
-    kept = api.receipt(make.next(customer="patient"))
-    status(api.patch_ticket(kept["ticket"], {"hold": True}), 200, "held, so that nobody pulls it")
-    first = api.receipts(make.many(200))
-    while True:
-        leases = api.leases(max=100)
-        if not leases:
-            break
-        for lease in leases:
-            api.completed(lease)
-    api.receipts(make.many(600))
-    server.close_all()
-    server.stop()
-    server.env = ahead(9)
-    server.start()
-    until("old batches are gone", lambda: server.metrics().get("aswolk_journal_first_seq") > 600, 3 * PATIENCE_S)
-    fresh = server.api().receipt(make.next())
-    given = [kept, first[0], fresh]
-    equal(verdicts(server.folder, given, code=PARTLY), ["kept", "trimmed", "proved"], "beside the server")
-    server.close_all()
-    server.stop()
+    server, kept, gone, fresh = trimmed_store(t)
+    fresh = fresh[0]
+    given = [kept, gone, fresh]
     equal(verdicts(server.folder, given, code=PARTLY), ["kept", "trimmed", "proved"], "offline")
+    server.start()
+    equal(verdicts(server.folder, given, code=PARTLY), ["kept", "trimmed", "proved"], "beside the server")
     forged = [dict(kept, ticket=fresh["ticket"]), dict(kept, commit=dict(kept["commit"], hash="1" * 64))]
     told = receipt(server.folder, forged, code=FAILED)[0]
     equal([fields(line) for line in told], [["ticket"], ["commit.hash"]], "what was kept is compared as well")
-    forged = dict(first[0], commit=dict(first[0]["commit"], index=fresh["commit"]["index"]))
+    forged = dict(gone, commit=dict(gone["commit"], index=fresh["commit"]["index"]))
     check("commit.index" in fields(receipt(server.folder, [forged], code=FAILED)[0][0]), "trimmed, and its batch is not?")
 
 

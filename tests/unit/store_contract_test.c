@@ -253,6 +253,7 @@ test_empty_body(void **state)
         .index = 1, .first_seq = 1, .count = 3, .bytes = AW_SLICE("batch"), .bodies = &body, .body_count = 1};
     struct aw_journal_reader *reader = aw_journal_reader_new(engine->journal);
     struct aw_slice           got;
+    uint64_t                  at;
 
     assert_int_equal(aw_journal_submit(engine->journal, &batch), AW_OUTCOME_OK);
     assert_int_equal(kit_flush(engine->journal, AW_OUTCOME_OK), 1);
@@ -261,6 +262,11 @@ test_empty_body(void **state)
     assert_int_equal(aw_journal_read_body(reader, 2, &got), AW_OK);
     assert_int_equal(got.len, 0);
     assert_int_equal(aw_journal_read_body(reader, 3, &got), AW_E_NOT_FOUND);
+    assert_int_equal(aw_journal_find_body(reader, 0, &at), AW_OK);
+    assert_int_equal(at, 2);
+    assert_int_equal(aw_journal_find_body(reader, 2, &at), AW_OK);
+    assert_int_equal(at, 2);
+    assert_int_equal(aw_journal_find_body(reader, 3, &at), AW_E_NOT_FOUND);
     aw_journal_read_end(reader);
     aw_journal_reader_free(&reader);
 }
