@@ -63,8 +63,9 @@ class Pages:
         end = struct.unpack_from("<Q", self.data, self.head + 136)[0]
         for head in (0, PAGE):
             yield from (("head", head, 8), ("head", head + 10, 2), ("head", head + 16, 8), ("head", head + 144, 8))
-        yield from (("head", self.head + 40, 5), ("head", self.head + 46, 42), ("head", self.head + 92, 44), ("head", self.head + 136, 8))
-        for name, root in [("free", self.free_root), ("trees", struct.unpack_from("<Q", self.data, self.head + 128)[0])] + list(self.roots.items()):
+        yield from (("head", self.head + at, size) for at, size in ((40, 5), (46, 42), (92, 44), (136, 8)))
+        trees = struct.unpack_from("<Q", self.data, self.head + 128)[0]
+        for name, root in [("free", self.free_root), ("trees", trees)] + list(self.roots.items()):
             pages = [root] if root != NO_PAGE else []
             while pages:
                 page = pages.pop()
