@@ -812,8 +812,8 @@ def address_of(text):
 class Faults:
     """Makes calls on the store's file fail in a running server, by the library tests/preload/faults.c; its head tells the rules."""
 
-    def __init__(self, t):
-        self.path = os.path.join(t.folder, "fault-rule")
+    def __init__(self, t, name="fault-rule"):
+        self.path = os.path.join(t.folder, name)
         library = program("libaw_faults.so")
         check(os.path.exists(library), "the library of faults is built", library)
         self.env = {"LD_PRELOAD": library, "ASWOLK_FAULT_FILE": self.path}
