@@ -335,8 +335,18 @@ aw_call_problem(struct aw_call *call, const struct aw_problem *problem)
     aw_call_problem_with(call, problem, NULL, 0);
 }
 
+/* A read that fails because the store broke meanwhile is no fault of what was read. */
+static bool
+is_of_broken_store(const struct aw_call *call, enum aw_err err)
+{
+    return err == AW_E_INTERNAL && aw_metric_sum(call->io->shared->metrics, AW_METRIC_ROLE) == AW_ROLE_BROKEN;
+}
+
 void
 aw_call_fail(struct aw_call *call, enum aw_err err, const char *detail)
 {
-    aw_call_problem(call, &(struct aw_problem){.err = err, .detail = aw_slice_str(detail)});
+    if (is_of_broken_store(call, err))
+        aw_call_problem(call, &(struct aw_problem){.err = AW_E_STORE_BROKEN});
+    else
+        aw_call_problem(call, &(struct aw_problem){.err = err, .detail = aw_slice_str(detail)});
 }

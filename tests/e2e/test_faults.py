@@ -748,7 +748,8 @@ def test_key_file_fails(t):
         messages = make.many(2)
         api.receipts(messages)
         faults.set(rule)
-        status(api.send("POST", "/v1/messages/withdraw", {key: messages[0][key] for key in ("channel", "source_id")}), 200, "withdrawn")
+        which = {key: messages[0][key] for key in ("channel", "source_id")}
+        status(api.send("POST", "/v1/messages/withdraw", which), 200, "withdrawn")
         servers.append((server, faults, rule, messages))
     for server, faults, rule, messages in servers:
         until(rule + " is met", faults.was_met)
@@ -871,7 +872,7 @@ class Memory:
 
 
 def visit(server, account):
-    """Somebody comes, posts, takes a ticket and completes it, and looks around. False: not all of it was answered as it should be."""
+    """Somebody comes, posts, takes a ticket and completes it, and looks around. False: not all of it was answered as it should."""
     try:
         api = server.api("ann", tls=True)
     except (Gone, OSError):
@@ -899,7 +900,7 @@ def test_no_memory(t):
     server = t.server(*CHECKPOINTS, env=memory.env, io_threads=1, start=False)
     server.args += ["--keys", keys_of(server)]
     account, notes = Account(busy=("store-broken", "overloaded", "out-of-memory")), []
-    for thread, most in (("io0", CALLS * 10), ("reader", CALLS * 2), ("aswolkd", CALLS), ("committer", CALLS)):
+    for thread, most in (("io0", CALLS * 6), ("reader", CALLS * 2), ("aswolkd", CALLS), ("committer", CALLS)):
         server.start()
         if thread != "reader":  # Those make room at their first reads, and no more.
             visit(server, account)
