@@ -191,7 +191,7 @@ AW_MUST_USE bool aw_cli_check_name(const struct aw_cli *cli, const char *what, c
 
 /* --- show.c --------------------------------------------------------------------------------------------------------------- */
 
-/* A text with `indent` before each of its lines, and a newline. Control characters of a customer's text must not reach the terminal
+/* A text with `indent` before each of its lines, and a newline. What steers a terminal in a customer's text must not reach it
  * as commands. */
 void aw_cli_print_text(const char *text, const char *indent);
 /* The text of a member, "" when it is missing or no text. Borrows. */
@@ -204,7 +204,7 @@ void aw_cli_problem_line(const json_t *problem, unsigned status, char *line, siz
 json_t *aw_cli_list(const char *values);
 /* `text` has 2 * len + 1 bytes. */
 void aw_cli_hex(const uint8_t *bytes, size_t len, char *text);
-/* One JSON document on a line of its own. */
+/* One JSON document on a line of its own, with escapes for what would steer a terminal. */
 void aw_cli_print_json(const json_t *value);
 /* For people. */
 void aw_cli_show_ticket(const json_t *ticket);

@@ -60,10 +60,53 @@ aw_cli_hex(const uint8_t *bytes, size_t len, char *text)
         (void)snprintf(text + 2 * i, 3, "%02x", bytes[i]);
 }
 
+/* The code point that begins here if it would steer the terminal instead of being read: what moves the cursor or begins an escape
+ * sequence, and what turns the direction of the text around. 0: it would not. `*ret_len`: its bytes. */
+static unsigned
+steering(const char *text, size_t *ret_len)
+{
+    unsigned char c = (unsigned char)text[0];
+    unsigned      second = c < 0xc0 ? 0 : (unsigned char)text[1] & 0x3fU;
+    unsigned      third = c < 0xe0 || text[1] == '\0' ? 0 : (unsigned char)text[2] & 0x3fU;
+    unsigned      code = c < 0x80 ? c : c < 0xe0 ? (c & 0x1fU) << 6 | second : (c & 0xfU) << 12 | second << 6 | third;
+
+    *ret_len = c < 0x80 ? 1 : c < 0xe0 ? 2 : 3;
+    if (c >= 0xf0 || (c >= 0x80 && c < 0xc0)) /* there is none beyond U+FFFF; what is inside of a character begins nothing */
+        return 0;
+    return code < 0x20 || (code >= 0x7f && code <= 0x9f) || code == 0x61c || code == 0x200e || code == 0x200f ||
+                   (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069)
+               ? code
+               : 0;
+}
+
+/* The bytes of JSON as they are, but for what steers: only strings can hold it, and there an escape says the same. */
+static int
+put_json(const char *bytes, size_t len, void *user)
+{
+    char *text = strndup(bytes, len); /* a NUL behind it, so that looking ahead ends */
+
+    (void)user;
+    if (text == NULL)
+        return -1;
+    for (const char *at = text; *at != '\0';) {
+        size_t   count;
+        unsigned code = steering(at, &count);
+
+        if (code != 0) {
+            (void)printf("\\u%04x", code);
+            at += count;
+        } else {
+            (void)fputc(*at++, stdout);
+        }
+    }
+    free(text);
+    return 0;
+}
+
 void
 aw_cli_print_json(const json_t *value)
 {
-    (void)json_dumpf(value, stdout, JSON_COMPACT);
+    (void)json_dump_callback(value, put_json, NULL, JSON_COMPACT | JSON_ENCODE_ANY);
     (void)fputc('\n', stdout);
 }
 
@@ -71,15 +114,18 @@ void
 aw_cli_print_text(const char *text, const char *indent)
 {
     (void)fputs(indent, stdout);
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
+    while (*text != '\0') {
+        size_t len;
 
-        if (c == '\n')
+        if (*text == '\n') {
             (void)printf("\n%s", indent);
-        else if (c == 0xc2 && ((unsigned char)text[1] & 0xe0) == 0x80)
-            (void)fputc(' ', stdout), text++; /* U+0080 to U+009F: control characters too */
-        else
-            (void)fputc(c < 0x20 || c == 0x7f ? ' ' : c, stdout);
+            text++;
+        } else if (steering(text, &len) != 0) {
+            (void)fputc(' ', stdout);
+            text += len;
+        } else {
+            (void)fputc(*text++, stdout);
+        }
     }
     (void)fputc('\n', stdout);
 }

@@ -480,6 +480,13 @@ def test_ticket_and_message(t):
     check(receipt["ticket"] in shown and "line one" in shown, "for people", shown)
     check("\x1b" not in shown, "a customer's control characters stay out of the terminal", shown)
     equal(aswolk(server, "ticket", receipt["ticket"], "--json").json["state"], "waiting", "as JSON")
+    steers = "\u009b2J \x7f \u202egnp.exe \u2066 \u061c \u2028"  # each that moves the cursor, or turns the text around
+    other = server.api().receipt(Messages("steers").next(text="é漢🛫 " + steers))["ticket"]
+    for more in ([], ["--json"]):
+        out = aswolk(server, "ticket", other, *more).out
+        check("é漢🛫" in out and not any(sign in out for sign in ["\u009b", "\x7f"] + ["\u202e", "\u2066", "\u061c", "\u2028"]),
+              "signs that steer a terminal stay out of it", ascii(out))
+    check(steers in aswolk(server, "ticket", other, "--json").json["messages"][0]["text"], "as JSON they are there, by escapes")
     check(receipt["message"] in aswolk(server, "message", receipt["message"]).out, "the message")
     placed = aswolk(server, "ticket", receipt["ticket"], "--class", "care", "--lane", "listening", "--dry-run").out
     check("would be now waiting, care in listening" in placed, "--dry-run", placed)
