@@ -78,6 +78,16 @@ aw_api_contact_hash(const struct aw_hash_key *key, struct aw_slice channel, stru
     return hash_parts(key, 'o', (struct aw_slice[]){channel, customer}, 2);
 }
 
+/* People write a booking's code in either case; `upper` has AW_BOOKING_BYTES_MAX. */
+static struct aw_slice
+booking_code(struct aw_slice code, char *upper)
+{
+    AW_ASSERT(code.len <= AW_BOOKING_BYTES_MAX);
+    for (size_t i = 0; i < code.len; i++)
+        upper[i] = (char)(code.ptr[i] >= 'a' && code.ptr[i] <= 'z' ? code.ptr[i] - 'a' + 'A' : code.ptr[i]);
+    return aw_slice_of(upper, code.len);
+}
+
 /* [0]: who wrote on this channel and account; then what the gateway verified; then booking with the customer's id, which finds the
  * same person writing about the same booking to another account. */
 static bool
@@ -85,6 +95,7 @@ make_identities(struct aw_in_message *in, const struct aw_message *message, cons
 {
     struct aw_hash128 *list = aw_arena_take(arena, (message->identity_count + 2) * sizeof(list[0]));
     uint32_t           count = 0;
+    char               upper[AW_BOOKING_BYTES_MAX];
 
     if (list == NULL)
         return false;
@@ -92,7 +103,7 @@ make_identities(struct aw_in_message *in, const struct aw_message *message, cons
     for (uint32_t i = 0; i < message->identity_count; i++)
         list[count++] = hash_parts(key, 'v', (struct aw_slice[]){message->identities[i].kind, message->identities[i].value}, 2);
     if (message->booking.len > 0)
-        list[count++] = hash_parts(key, 'b', (struct aw_slice[]){message->booking, message->customer}, 2);
+        list[count++] = hash_parts(key, 'b', (struct aw_slice[]){booking_code(message->booking, upper), message->customer}, 2);
     in->identities = list;
     in->identity_count = count;
     return true;
@@ -116,12 +127,8 @@ uint64_t
 aw_api_booking_hash(const struct aw_hash_key *key, struct aw_slice code)
 {
     char     upper[AW_BOOKING_BYTES_MAX];
-    uint64_t hash;
+    uint64_t hash = hash_parts(key, 'k', (struct aw_slice[]){booking_code(code, upper)}, 1).low;
 
-    AW_ASSERT(code.len <= sizeof(upper));
-    for (size_t i = 0; i < code.len; i++)
-        upper[i] = (char)(code.ptr[i] >= 'a' && code.ptr[i] <= 'z' ? code.ptr[i] - 'a' + 'A' : code.ptr[i]);
-    hash = hash_parts(key, 'k', (struct aw_slice[]){aw_slice_of(upper, code.len)}, 1).low;
     return hash == 0 ? 1 : hash;
 }
 

@@ -745,9 +745,11 @@ def test_folding(t):
     most = [phone] + [{"kind": "handle", "value": "jan-%d" % i} for i in range(7)]
     receipt = api.receipt(make.next(channel="web", customer="jan", identities=most, booking="ABC123"))
     equal(receipt["ticket"], first["ticket"], "as many identities as a message may have, and a booking")
+    receipt = api.receipt(make.next(channel="web", account="cargo", customer="jan", booking="abc123"))
+    equal(receipt["ticket"], first["ticket"], "the booking and the customer's name, in small letters")
     lease = [lease for lease in api.leases(max=100) if lease["ticket"] == first["ticket"]][0]
-    equal(len(lease["messages"]), 5, "five messages in one lease")
-    equal(lease["messages_total"], 5, "messages_total")
+    equal(len(lease["messages"]), 6, "six messages in one lease")
+    equal(lease["messages_total"], 6, "messages_total")
     server.restart()
     api = server.api()
     receipt = api.receipt(make.next(channel="twitter", customer="@jan"))
