@@ -715,7 +715,7 @@ carry_out(struct aw_state *state, struct aw_command *command, uint32_t slot)
         give_keys(state, slot);
         take_keys(state, slot, in, seq);
     }
-    if (aw_incident_at(state, slot)->state == AW_INCIDENT_OPEN)
+    if (state->incident_work.open_count > 0) /* also when it closes: its tickets may be claimed by another */
         aw_incident_begin_round(state);
     return slot;
 }

@@ -7,8 +7,8 @@
  *              the record that linked it; a link to an incident that is closed, or whose row was given to another since, is none.
  *   linked     by MESSAGE, when what it tells names a key; by INCIDENT_LINK of a person, for any open ticket; and by INCIDENT_LINK
  *              of the server, for tickets that were there before: a round through all tickets, in pieces, after an incident was
- *              made or changed, and after a start. Of several incidents that claim a ticket the one made first has it. An airport
- *              claims who names it, and flights from and to it.
+ *              made, changed or closed, and after a start. Of several incidents that claim a ticket the one made first has it.
+ *              An airport claims who names it, and flights from and to it.
  *   follow     AW_FOLLOW_NOT: only tickets that were opened before the keys were set are linked by them.
  *   taken out  by a person: the server links it to none, whatever it is about, until a person links it again.
  *   leaves     by UNFOLD, when the messages that named a key go: what is left may be claimed by another one.

@@ -4,7 +4,7 @@
  * identities (whom a later message joins), what flight events find. The ticket that stays keeps id, lane, age and what a person
  * said of it; the new one has the age of its own first message and waits in the same lane. Records go on naming the ticket that
  * they were written for, so the ones that move are noted (AW_FACT_MESSAGE), the record of this command with them: it begins the
- * new ticket's history. That they left is noted with the ticket that they name (AW_FACT_LEFT): the other one may be forgotten first.
+ * new ticket's history. That they left is noted with the ticket that they name (AW_FACT_LEFT): the other may be forgotten first.
  *
  * A message that an agent was given is not taken from under his hands: only he may do it then, as he knows. What he was not given
  * goes without him; complete and extend need not tell of it.
