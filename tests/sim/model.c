@@ -17,6 +17,9 @@ model_init(struct model *model, struct aw_journal *journal, const struct aw_core
 
     memset(model, 0, offsetof(struct model, records));
     memset(model->lanes, 0, sizeof(model->lanes));
+    memset(model->help, 0, sizeof(model->help));
+    for (uint32_t i = 0; i < MODEL_AGENTS; i++)
+        model->units[i] = MODEL_NOBODY;
     model->has_second_lane = false;
     model->touched_count = 0;
     model->settings = *settings;
@@ -368,6 +371,37 @@ model_ticket_of(struct model *model, const struct aw_command *command)
     return ticket;
 }
 
+static bool
+gives(const struct model *model, uint32_t lane)
+{
+    return model->lanes[lane] == AW_LANE_OPEN || model->lanes[lane] == AW_LANE_PAUSED_IN;
+}
+
+/* Whether it waited so long that this lane helps. */
+static bool
+is_helped_by(const struct model *model, const struct model_ticket *ticket, uint32_t lane)
+{
+    const struct model_help *help = &model->help[ticket->lane];
+
+    return help->is_there && help->lane == lane && ticket->age + help->after_ms <= model->now;
+}
+
+/* By a lane that gives, and no more than the agent may hold. */
+static void
+judge_lease(struct model *model, const struct aw_command *command, const struct model_ticket *ticket, uint32_t agent)
+{
+    uint32_t through = command->in.lease.through == 0 ? ticket->lane : command->in.lease.through - 1, held = 0;
+
+    REQUIRE(gives(model, ticket->lane) && gives(model, through), "record %llu: leased from a lane that gives nothing out",
+            NUM(command->out.seq));
+    REQUIRE(through == ticket->lane || is_helped_by(model, ticket, through),
+            "record %llu: leased through lane %u, which does not help", NUM(command->out.seq), through);
+    for (uint32_t i = 0; i < model->ticket_count; i++)
+        held += model->tickets[i].state == AW_TICKET_LEASED && model->tickets[i].agent == agent;
+    REQUIRE(held < model->units[agent], "record %llu: %s holds %u already, and may hold %u", NUM(command->out.seq),
+            model_agents[agent], held, model->units[agent]);
+}
+
 static void
 on_lease(struct model *model, const struct aw_command *command)
 {
@@ -381,8 +415,7 @@ on_lease(struct model *model, const struct aw_command *command)
     REQUIRE(ticket->state == AW_TICKET_WAITING, "record %llu: leased a ticket that does not wait", NUM(command->out.seq));
     REQUIRE(ticket->declined_until[agent] <= model->now, "record %llu: %s declined this ticket", NUM(command->out.seq),
             model_agents[agent]);
-    REQUIRE(model->lanes[ticket->lane] == AW_LANE_OPEN || model->lanes[ticket->lane] == AW_LANE_PAUSED_IN,
-            "record %llu: leased from a lane that gives nothing out", NUM(command->out.seq));
+    judge_lease(model, command, ticket, agent);
     ticket->state = AW_TICKET_LEASED;
     ticket->fence = command->out.seq;
     ticket->agent = agent;
@@ -538,8 +571,11 @@ on_timer(struct model *model, const struct aw_command *command)
     case AW_TIMER_HELPERS_VOID:
         ticket->class_ = model_class_at(model, ticket, model->now, NULL); /* as it goes to its queue anew */
         return;
-    case AW_TIMER_NOTHING:
     case AW_TIMER_HELP_DUE:
+        REQUIRE(ticket->state == AW_TICKET_WAITING && is_helped_by(model, ticket, model->help[ticket->lane].lane),
+                "record %llu: another lane helps before its time", NUM(command->out.seq));
+        return;
+    case AW_TIMER_NOTHING:
     case AW_TIMER_STILL_NEEDED:
         return;
     }
@@ -582,6 +618,13 @@ on_lane(struct model *model, const struct aw_command *command)
 
     REQUIRE(aw_state_find_lane(model->state, command->in.lane.name, &lane) == AW_OK && lane < MODEL_LANES_MAX, "a lane is lost");
     model->lanes[lane] = command->in.lane.pause;
+    model->help[lane].is_there = command->in.lane.helper_count > 0;
+    model->help[lane].turn++;
+    if (command->in.lane.helper_count > 0) {
+        REQUIRE(aw_state_find_lane(model->state, command->in.lane.helpers[0].lane, &model->help[lane].lane) == AW_OK,
+                "a lane that helps is lost");
+        model->help[lane].after_ms = command->in.lane.helpers[0].after_s * AW_MS_PER_S;
+    }
     model->has_second_lane |= lane == 2;
 }
 
@@ -592,6 +635,9 @@ on_agent(struct model *model, const struct aw_command *command)
 
     REQUIRE(agent != MODEL_NOBODY, "record %llu: sets nobody", NUM(command->out.seq));
     model->needs_approval[agent] = command->in.agent.needs_approval;
+    model->units[agent] = command->in.agent.units_total;
+    if (command->in.agent.unit_count > 0 && command->in.agent.units[0].units < model->units[agent])
+        model->units[agent] = command->in.agent.units[0].units;
 }
 
 /* What is about no ticket. */
@@ -752,6 +798,12 @@ compare(struct model *model, struct model_ticket *ticket)
                 (int)ticket->class_);
     REQUIRE(!view.is_aside || may_be_aside(model, ticket), "ticket %llu waits aside for no reason", number);
     ticket->is_aside = view.is_aside;
+    ticket->helped_turn = 0;
+    if (ticket->state == AW_TICKET_WAITING && view.help.count > 0) {
+        REQUIRE(view.help.count == 1 && is_helped_by(model, ticket, view.help.by[0].lane), "ticket %llu: lane %u helps", number,
+                view.help.by[0].lane);
+        ticket->helped_turn = model->help[ticket->lane].turn;
+    }
     ticket->version = view.version;
 }
 
@@ -883,10 +935,7 @@ model_sync(struct model *model, const struct aw_state *state, bool is_start)
 bool
 model_is_on_offer(const struct model *model, const struct model_ticket *ticket)
 {
-    enum aw_lane_pause pause = model->lanes[ticket->lane];
-
-    return ticket->state == AW_TICKET_WAITING && !ticket->is_aside && ticket->in_hand == 0 &&
-           (pause == AW_LANE_OPEN || pause == AW_LANE_PAUSED_IN);
+    return ticket->state == AW_TICKET_WAITING && !ticket->is_aside && ticket->in_hand == 0 && gives(model, ticket->lane);
 }
 
 static bool
@@ -897,6 +946,18 @@ serves(const uint32_t *lanes, uint32_t count, uint32_t lane)
             return true;
     }
     return lanes == NULL;
+}
+
+/* Whether it waits in one of these, its own or one that helps. */
+static bool
+waits_in(const struct model *model, const struct model_ticket *ticket, const uint32_t *lanes, uint32_t count)
+{
+    const struct model_help *help = &model->help[ticket->lane];
+
+    if (serves(lanes, count, ticket->lane))
+        return true;
+    return ticket->helped_turn != 0 && ticket->helped_turn == help->turn && gives(model, help->lane) &&
+           serves(lanes, count, help->lane);
 }
 
 /* Imminent tickets wait in two queues, first in first out within a tick: whether this one surely is the first in one of them.
@@ -951,7 +1012,7 @@ model_judge_choice(struct model *model, uint32_t slot, uint32_t version, aw_ms n
     for (uint32_t i = 0; i < model->ticket_count; i++) {
         const struct model_ticket *other = &model->tickets[i];
 
-        if (other == taken || !model_is_on_offer(model, other) || !serves(lanes, count, other->lane))
+        if (other == taken || !model_is_on_offer(model, other) || !waits_in(model, other, lanes, count))
             continue;
         REQUIRE(!overtakes(model, now, taken, other),
                 "ticket %llu (class %d, age %llu) overtook %llu (class %d, age %llu) at %llu", NUM(taken->id.seq),

@@ -102,6 +102,7 @@ struct model_ticket {
     aw_ms    kept_until;
     /* As the state says, which the rules above must allow. */
     bool     is_aside;
+    uint32_t helped_turn; /* WAITING: another lane helps since this turn of its own lane; 0: none does */
     uint32_t version;
     aw_ms    goes_at; /* the departure that it waits by */
     uint32_t in_hand; /* choices of it that were not answered yet */
@@ -160,6 +161,13 @@ struct model_incident {
     bool                   is_answering;
     uint64_t               through;
 };
+/* Of a lane: the one that helps. */
+struct model_help {
+    bool     is_there;
+    uint32_t lane;
+    uint64_t after_ms;
+    uint32_t turn; /* how often it was set, or the lane was */
+};
 struct model_record {
     uint8_t kind;
 };
@@ -191,6 +199,7 @@ struct model {
     uint32_t                  incident_count;
     aw_ms                     noted_at[MODEL_NOTES_MAX]; /* when the note of this number was written; 0: it was not */
     bool                      needs_approval[MODEL_AGENTS];
+    uint32_t                  units[MODEL_AGENTS]; /* tickets at once; MODEL_NOBODY: any number */
     bool                      has_contacts;
     bool                      has_room; /* the store is large: nothing is put off for lack of room */
     bool                      acknowledges;
@@ -202,6 +211,7 @@ struct model {
     uint32_t                  given_count;
     struct model_record       records[MODEL_RECORDS_MAX]; /* by seq */
     enum aw_lane_pause        lanes[MODEL_LANES_MAX];
+    struct model_help         help[MODEL_LANES_MAX];
     bool                      has_second_lane; /* of number 2, to which a customer in four writes */
     uint32_t                  touched[MODEL_TICKETS_MAX];
     uint32_t                  touched_count;

@@ -15,6 +15,9 @@ enum sim_part {
     SIM_PART_EVENTS,   /* flights are cancelled, moved, airports closed, and some of that undone */
     SIM_PART_INCIDENTS,
     SIM_PART_UNFOLD,
+    SIM_PART_OVERFLOW, /* a lane that hardly anybody serves, or nobody, and another one that helps */
+    SIM_PART_UNITS,    /* agents hold so many tickets at once */
+    SIM_PART_QUERIES,
     SIM_PARTS
 };
 

@@ -8,6 +8,7 @@
 
 static const uint32_t lanes_of_main[] = {0};
 static const uint32_t lanes_of_two[] = {0, 2};
+static const uint32_t lanes_of_front[] = {0, 1};
 
 const struct aw_account_name users_account = {{"web", 3}, {"main", 4}};
 
@@ -32,6 +33,12 @@ users_init(struct world *world)
     world->agent[2].lane_count = 1;
     world->agent[3].lanes = lanes_of_two;
     world->agent[3].lane_count = 2;
+    for (uint32_t i = 0; world_has(world, SIM_PART_OVERFLOW) && i < MODEL_AGENTS; i++) {
+        if (i == 2 || (i == 3 && users_draw(world, 2)))
+            continue;
+        world->agent[i].lanes = lanes_of_front;
+        world->agent[i].lane_count = 2;
+    }
 }
 
 /* --- submissions -------------------------------------------------------------------------------------------------------------- */
@@ -68,16 +75,29 @@ users_submit(struct world *world, struct op *op)
 
 /* --- pulls -------------------------------------------------------------------------------------------------------------------- */
 
+/* An entry out of a queue of some lane: what it was taken from goes back together. */
+static void
+note_queue(struct world *world, struct aw_in_lease *lease, const struct aw_head *head)
+{
+    uint32_t at = 0;
+
+    while (at < lease->taken_count && lease->taken_from[at].lane != head->lane)
+        at++;
+    if (at == lease->taken_count) {
+        lease->taken_from[lease->taken_count++] = (struct aw_lane_queues){.lane = (uint16_t)head->lane};
+        world->choices_out++;
+    }
+    lease->taken_from[at].queues |= (uint8_t)(1U << head->queue);
+}
+
 static void
 note_taken(struct world *world, struct aw_in_lease *lease, const struct aw_head *head)
 {
     struct model_ticket *ticket = model_in_slot(&world->model, head->slot);
 
-    lease->taken_from[0] = (struct aw_lane_queues){.lane = (uint16_t)head->lane, .queues = (uint8_t)(1U << head->queue)};
-    lease->taken_count = 1;
+    note_queue(world, lease, head);
     if (ticket != NULL)
         ticket->in_hand++;
-    world->choices_out++;
 }
 
 static void
@@ -105,16 +125,17 @@ add_choice(struct world *world, struct op *op, const struct aw_choice *choice)
     op->submission.count++;
 }
 
-/* The same imminent ticket lies in two queues: its second entry goes back with the first. */
+/* The same ticket lies in two queues, or in those of two lanes: its other entries go back with the first. */
 static bool
-has_choice(struct op *op, const struct aw_head *head)
+has_choice(struct world *world, struct op *op, const struct aw_head *head)
 {
     for (uint32_t i = 0; i < op->submission.count; i++) {
         struct aw_in_lease *lease = &op->entries[i].command.in.lease;
 
-        if (lease->slot != head->slot || lease->version != head->version)
+        if (lease->slot != head->slot || lease->version != head->version ||
+            (lease->taken_count == AW_TICKET_LANES_MAX && lease->taken_from[0].lane != head->lane))
             continue;
-        lease->taken_from[0].queues |= (uint8_t)(1U << head->queue);
+        note_queue(world, lease, head);
         return true;
     }
     return false;
@@ -135,8 +156,9 @@ ask_aside(struct world *world, struct op *op)
 static bool
 park(struct world *world, uint32_t number, struct op *op)
 {
-    struct agent *agent = &world->agent[number];
-    bool          is_new = op == NULL;
+    const struct aw_agent_settings *settings;
+    struct agent                   *agent = &world->agent[number];
+    bool                            is_new = op == NULL;
 
     if (is_new)
         op = users_new_op(world, OP_PARK);
@@ -154,6 +176,8 @@ park(struct world *world, uint32_t number, struct op *op)
         for (unsigned i = 0; i < AW_ARRAY_LEN(op->node); i++)
             aw_list_init(&op->node[i].link);
     }
+    settings = aw_agents_row_settings(aw_agents_directory_find(&world->agents_directory, agent->name));
+    op->submission.park.stamp = settings == NULL ? 0 : settings->stamp;
     agent->parked = op;
     op->is_kept = true;
     WORLD_TRACE(world, "%s parks", model_agents[number]);
@@ -161,36 +185,56 @@ park(struct world *world, uint32_t number, struct op *op)
     return true;
 }
 
-/* Takes up to `max`, most urgent first; `parked`: the pull that was woken for it. */
+/* As many as it may hold, most urgent first. What passes over channels is not judged: all come from one. */
+static void
+take_some(struct world *world, uint32_t number, struct op *op, uint32_t max)
+{
+    struct agent         *agent = &world->agent[number];
+    struct aw_agents_row *row = aw_agents_directory_find(&world->agents_directory, agent->name);
+    struct aw_choice_of   of = {.lanes = world->lanes,
+                                .directory = &world->directory,
+                                .lane_list = agent->lanes,
+                                .lane_count = agent->lane_count,
+                                .order = &world->order};
+    struct aw_units       units;
+    struct aw_choice      choice;
+
+    aw_agents_row_units(row, &units);
+    for (;;) {
+        of.full = aw_units_full(&units);
+        if (op->submission.count == max || world->choices_out >= WORLD_CHOICES_MAX || aw_lanes_is_shut(world->lanes) ||
+            !aw_choice_take(&of, world->wall, &choice))
+            break;
+        WORLD_TRACE(world, "%s takes slot %u version %u", model_agents[number], choice.head.slot, choice.head.version);
+        if (of.full == 0)
+            model_judge_choice(&world->model, choice.head.slot, choice.head.version, world->wall, agent->lanes,
+                               agent->lane_count);
+        if (has_choice(world, op, &choice.head))
+            continue;
+        add_choice(world, op, &choice);
+        op->entries[op->submission.count - 1].command.in.lease.choice.full = of.full;
+        aw_units_take(&units, choice.head.shelf);
+    }
+}
+
+/* `parked`: the pull that was woken for it. */
 static bool
 pull(struct world *world, uint32_t number, struct op *parked)
 {
-    struct agent             *agent = &world->agent[number];
-    struct op                *op = users_new_op(world, OP_PULL);
-    uint32_t                  max = 1 + users_below(world, 2);
-    const struct aw_choice_of of = {.lanes = world->lanes,
-                                    .directory = &world->directory,
-                                    .lane_list = agent->lanes,
-                                    .lane_count = agent->lane_count,
-                                    .order = &world->order};
-    struct aw_choice          choice;
+    struct agent *agent = &world->agent[number];
+    struct op    *op = users_new_op(world, OP_PULL);
+    uint32_t      max = 1 + users_below(world, 2);
 
     if (op == NULL)
         return parked != NULL && park(world, number, parked);
     op->agent = number;
     op->parked = parked;
     op->submission.count = 0;
-    while (op->submission.count < max && world->choices_out < WORLD_CHOICES_MAX && !aw_lanes_is_shut(world->lanes) &&
-           aw_choice_take(&of, world->wall, &choice)) {
-        WORLD_TRACE(world, "%s takes slot %u version %u", model_agents[number], choice.head.slot, choice.head.version);
-        model_judge_choice(&world->model, choice.head.slot, choice.head.version, world->wall, agent->lanes, agent->lane_count);
-        if (!has_choice(op, &choice.head))
-            add_choice(world, op, &choice);
-    }
+    take_some(world, number, op, max);
     if (op->submission.count < max)
         ask_aside(world, op);
     if (op->submission.count == 0)
-        return parked != NULL || users_below(world, 2) == 0 ? park(world, number, parked) : false;
+        return parked != NULL || users_draw(world, 2) ? park(world, number, parked) : false;
     op->submission.pull = parked == NULL ? NULL : &parked->submission.park;
     if (parked != NULL) {
         op->submission.woken_lane = parked->submission.park.woken_lane;
@@ -422,6 +466,8 @@ on_answer(struct world *world, struct op *op)
         world->unfolding.is_out = false;
     if (op->kind == OP_TRY)
         desk_on_try(world, op);
+    if (op->kind == OP_QUERY)
+        desk_on_query(world, op);
     if (op->submission.err != AW_OK)
         return;
     if (op->submission.kind == AW_SUBMIT_COMMANDS && command->out.err == AW_OK && command->out.changed &&
@@ -479,14 +525,18 @@ static void
 count_amid(struct world *world)
 {
     const struct model *model = &world->model;
-    bool                is_answering = false, is_sent = false, is_pending = false, is_put_off = false;
+    bool                is_answering = false, is_sent = false, is_pending = false, is_put_off = false, is_helped = false;
 
     for (uint32_t i = 0; i < model->reply_count; i++) {
         is_sent |= model->replies[i].is_there && model->replies[i].sent_seq == 0;
         is_pending |= model->replies[i].state == AW_REPLY_PENDING;
     }
-    for (uint32_t i = 0; i < model->ticket_count; i++)
+    for (uint32_t i = 0; i < model->ticket_count; i++) {
         is_put_off |= model->tickets[i].is_deferred;
+        is_helped |= model->tickets[i].helped_turn != 0;
+    }
+    if (is_helped)
+        sim_faults_count_amid(&world->faults, SIM_AMID_HELP);
     for (uint32_t i = 0; i < model->incident_count; i++)
         is_answering |= model->incidents[i].is_answering;
     if (is_answering)

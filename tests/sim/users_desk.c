@@ -1,17 +1,21 @@
 /* users_desk.c - see users_parts.h. */
 #include "sim/users_parts.h"
 
+#define CHANGES_MAX 30U
+
 /* --- supervisors -------------------------------------------------------------------------------------------------------------- */
 
 static bool
 steer_lane(struct world *world, struct op *op)
 {
-    enum aw_lane_pause pause =
-        world->heals || users_below(world, 2) == 0 ? AW_LANE_OPEN : (enum aw_lane_pause)users_below(world, 4);
+    enum aw_lane_pause pause = world->heals || users_draw(world, 2) ? AW_LANE_OPEN : (enum aw_lane_pause)users_below(world, 4);
+    bool               is_main = users_draw(world, 3);
+    bool               is_helped = !is_main && world_has(world, SIM_PART_OVERFLOW) && (world->heals || !users_draw(world, 4));
 
+    op->helper = (struct aw_lane_helper){.lane = AW_SLICE("main"), .after_s = world->heals ? 30 : users_below(world, 120)};
     op->entries[0].command.kind = AW_COMMAND_LANE;
-    op->entries[0].command.in.lane =
-        (struct aw_in_lane){.name = users_below(world, 3) == 0 ? AW_SLICE("main") : AW_SLICE("de"), .pause = pause};
+    op->entries[0].command.in.lane = (struct aw_in_lane){
+        .name = is_main ? AW_SLICE("main") : AW_SLICE("de"), .pause = pause, .helpers = &op->helper, .helper_count = is_helped};
     users_submit(world, op);
     return true;
 }
@@ -41,21 +45,37 @@ desk_steer(struct world *world)
     return true;
 }
 
+/* What supervisors change uses up what is kept for draining. In a small store they leave it at that, at the end at the latest. */
+static bool
+may_change(struct world *world)
+{
+    return !world->heals && (world->store_bytes == 0 || world->changes++ < CHANGES_MAX);
+}
+
 /* --- what only some histories have -------------------------------------------------------------------------------------------- */
 
-/* The second agent may be one whose words wait for a colleague. */
+/* The second agent may be one whose words wait for a colleague; all may be given so many tickets at once. */
 static bool
 set_agent(struct world *world, struct op *op)
 {
-    const struct agent *agent = &world->agent[1];
+    uint32_t            number = world_has(world, SIM_PART_UNITS) ? users_below(world, MODEL_AGENTS) : 1;
+    const struct agent *agent = &world->agent[number];
+    bool                has_units = world_has(world, SIM_PART_UNITS) && users_draw(world, 2);
+    bool                has_total = world_has(world, SIM_PART_UNITS) && users_draw(world, 2);
 
+    op->units = (struct aw_agent_units){.channel = users_account.channel,
+                                        .units = world->heals ? 1 + users_below(world, 3) : users_below(world, 4)};
     op->entries[0].command.kind = AW_COMMAND_AGENT;
-    op->entries[0].command.in.agent = (struct aw_in_agent){.name = agent->name,
-                                                           .lanes = agent->lanes,
-                                                           .lane_count = agent->lane_count,
-                                                           .needs_approval = !world->heals && !users_draw(world, 4),
-                                                           .units_total = AW_UNITS_NO_TOTAL,
-                                                           .by = AW_SLICE("eva")};
+    op->entries[0].command.in.agent = (struct aw_in_agent){
+        .name = agent->name,
+        .lanes = agent->lanes,
+        .lane_count = agent->lane_count,
+        .needs_approval = number == 1 && world_has(world, SIM_PART_APPROVAL) && !world->heals && !users_draw(world, 4),
+        .units = &op->units,
+        .unit_count = has_units,
+        .units_total = has_total ? 1 + users_below(world, 3) : AW_UNITS_NO_TOTAL,
+        .by = AW_SLICE("eva")};
+    WORLD_TRACE(world, "%s is set", model_agents[number]);
     users_submit(world, op);
     return true;
 }
@@ -84,6 +104,13 @@ approve(struct world *world, struct op *op)
         return true;
     }
     return false;
+}
+
+static bool
+decide(struct world *world, struct op *op)
+{
+    op->kind = users_draw(world, 4) && may_change(world) ? OP_DESK : OP_APPROVE;
+    return op->kind == OP_DESK ? set_agent(world, op) : approve(world, op);
 }
 
 /* Whether this may be answered: what opens a ticket again is new work, for which there may be no room. */
@@ -132,6 +159,7 @@ note(struct world *world, struct op *op)
     if (!again)
         world->notes_on[world->notes++] = world->model.tickets[users_below(world, world->model.ticket_count)].id;
     ticket = model_find(&world->model, world->notes_on[number].seq);
+    op->kind = OP_NOTE;
     op->number = number;
     op->entries[0].command.kind = AW_COMMAND_NOTE;
     op->entries[0].command.once = (struct aw_once){.key = model_note_key(number), .request = 7};
@@ -193,6 +221,8 @@ set_template(struct world *world, struct op *op)
 static bool
 opt_out(struct world *world, struct op *op)
 {
+    if (world->heals || !users_draw(world, 3))
+        return false;
     op->entries[0].command.kind = AW_COMMAND_OPT_OUT;
     op->entries[0].command.in.opt_out =
         (struct aw_in_opt_out){.contact = model_contact_hash(users_below(world, world->customers)),
@@ -428,27 +458,72 @@ unfold(struct world *world, struct op *op)
     return true;
 }
 
+/* --- looking ------------------------------------------------------------------------------------------------------------------ */
+
+/* At a ticket: it must be known by all that was acknowledged so far. */
+static bool
+look(struct world *world, struct op *op)
+{
+    const struct model_ticket *ticket;
+
+    if (world->model.ticket_count == 0)
+        return false;
+    op->number = users_below(world, world->model.ticket_count);
+    ticket = &world->model.tickets[op->number];
+    op->kind = OP_QUERY;
+    op->known = ticket->last_seq;
+    op->query = (struct aw_query){.kind = AW_QUERY_TICKET, .ticket = ticket->id, .room = 1, .views = &op->view};
+    op->submission.kind = AW_SUBMIT_QUERY;
+    op->submission.query = &op->query;
+    users_submit(world, op);
+    return true;
+}
+
+void
+desk_on_query(struct world *world, struct op *op)
+{
+    const struct model_ticket *ticket = &world->model.tickets[op->number];
+
+    if (op->submission.err != AW_OK)
+        return;
+    if (op->query.err == AW_OK && op->view.last_seq < op->known)
+        sim_broken("ticket %llu is shown as of record %llu, and %llu was acknowledged", (unsigned long long)ticket->id.seq,
+                   (unsigned long long)op->view.last_seq, (unsigned long long)op->known);
+    if (op->query.err != AW_OK &&
+        (ticket->state != AW_TICKET_CLOSED || world->now - ticket->closed_at < world->model.settings.reopen_ms))
+        sim_broken("ticket %llu is not shown: %s", (unsigned long long)ticket->id.seq, aw_err_name(op->query.err));
+}
+
+/* By units, from all tickets. */
+static bool
+is_anybody_barred(const struct world *world)
+{
+    for (uint32_t i = 0; i < MODEL_AGENTS; i++) {
+        if (world->heals && world->model.units[i] == 0)
+            return true;
+    }
+    return false;
+}
+
 bool
 desk_act(struct world *world)
 {
     static bool (*const acts[SIM_PARTS])(struct world *, struct op *) = {
-        [SIM_PART_DELIVERY] = redrive,  [SIM_PART_PACE] = set_pace,    [SIM_PART_APPROVAL] = approve,
+        [SIM_PART_DELIVERY] = redrive,  [SIM_PART_PACE] = set_pace,    [SIM_PART_APPROVAL] = decide,
         [SIM_PART_WITHDRAW] = NULL,     [SIM_PART_CONTACTS] = opt_out, [SIM_PART_NOTES] = note,
         [SIM_PART_OWED] = set_template, [SIM_PART_EVENTS] = move,      [SIM_PART_INCIDENTS] = steer_incident,
-        [SIM_PART_UNFOLD] = unfold};
+        [SIM_PART_UNFOLD] = unfold,     [SIM_PART_OVERFLOW] = NULL,    [SIM_PART_UNITS] = set_agent,
+        [SIM_PART_QUERIES] = look};
     uint32_t   part = users_below(world, SIM_PARTS);
     struct op *op;
 
-    if (!world_has(world, (enum sim_part)part) || acts[part] == NULL)
+    if (world->heals && is_anybody_barred(world))
+        part = SIM_PART_UNITS;
+    for (uint32_t i = 0; i < SIM_PARTS && (!world_has(world, (enum sim_part)part) || acts[part] == NULL); i++)
+        part = (part + 1) % SIM_PARTS;
+    if (!world_has(world, (enum sim_part)part) || acts[part] == NULL ||
+        (part != SIM_PART_APPROVAL && part != SIM_PART_QUERIES && !may_change(world) && !is_anybody_barred(world)))
         return false;
-    if (part == SIM_PART_CONTACTS && (world->heals || !users_draw(world, 3)))
-        return false;
-    op = users_new_op(world, part == SIM_PART_NOTES ? OP_NOTE : part == SIM_PART_APPROVAL ? OP_APPROVE : OP_DESK);
-    if (op == NULL)
-        return false;
-    if (part == SIM_PART_APPROVAL && users_draw(world, 4)) {
-        op->kind = OP_DESK;
-        return set_agent(world, op);
-    }
-    return acts[part](world, op);
+    op = users_new_op(world, OP_DESK);
+    return op != NULL && acts[part](world, op);
 }

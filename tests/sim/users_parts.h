@@ -37,6 +37,7 @@ bool gateway_withdraw(struct world *world);
 bool desk_steer(struct world *world);
 bool desk_act(struct world *world);
 void desk_on_try(struct world *world, struct op *op);
+void desk_on_query(struct world *world, struct op *op);
 void desk_on_note(struct world *world, struct op *op);
 void desk_on_approve(struct world *world, struct op *op);
 

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HOUR_MS     UINT64_C(3600000)
+#define HOUR_MS UINT64_C(3600000)
+/* What more there is in a checkpoint when there is more in a history: without room for two of them no store ever has any. */
+#define PARTS_BYTES 150000U
 #define TICKETS_MAX 32U /* slots: few enough that there are more customers in some histories */
 
 bool world_is_traced;
@@ -488,11 +490,13 @@ world_run(struct world *world, uint64_t seed, uint64_t *reached)
     sim_faults_init(&world->faults, &world->random, reached);
     world->checkpoint_bytes = draws(world, 4) ? UINT64_C(1) << 40 : 3000 + random_below(&world->random, 30000);
     world->store_bytes = draws(world, 3) ? 150000 + random_below(&world->random, 150000) : 0;
+    world->parts = draw_parts(world);
+    if (world->store_bytes != 0 && world->parts != 0)
+        world->store_bytes += PARTS_BYTES;
     world->customers = draws(world, 3) ? 50 : 4 + random_below(&world->random, 20);
     world->plan = (struct aw_fault_plan){
         .seed = seed, .full_from_bytes = world->store_bytes, .lose_unflushed = true, .draw = on_draw, .user = world};
     settings = settings_of(world);
-    world->parts = draw_parts(world);
     users_init(world);
     if (aw_memory_open(&world->journal, &world->table, &world->plan, NULL) != AW_OK ||
         !model_init(&world->model, world->journal, &settings, &limits))

@@ -35,6 +35,7 @@ enum op_kind {
     OP_APPROVE,
     OP_UNFOLD,
     OP_TRY,
+    OP_QUERY,
     OP_REPLY_LEASE,
     OP_REPLY_STATUS,
     OP_CANCEL
@@ -53,11 +54,15 @@ struct op {
     union { /* as its kind says */
         struct aw_pace         pace;
         struct aw_incident_key key;
+        struct aw_agent_units  units;
+        struct aw_lane_helper  helper;
         struct aw_query        query;
     };
-    uint32_t agent;  /* or gateway */
-    uint32_t number; /* source, token, reply, note */
-    uint32_t send;   /* REPLY_STATUS of a bounce: which one; else 0 */
+    struct aw_ticket_view view;   /* QUERY */
+    uint64_t              known;  /* the last record of its ticket, when it was asked for */
+    uint32_t              agent;  /* or gateway */
+    uint32_t              number; /* source, token, reply, note */
+    uint32_t              send;   /* REPLY_STATUS of a bounce: which one; else 0 */
 };
 
 /* A lease as its agent knows it, also when it is over. */
@@ -139,7 +144,8 @@ struct world {
     uint32_t                 notes;
     struct unfolding         unfolding;
     struct showing           showing;
-    bool                     heals; /* phase two */
+    uint32_t                 changes; /* that supervisors made, of a small store */
+    bool                     heals;   /* phase two */
     /* For the table. */
     uint64_t steps, crashes, records;
 };
