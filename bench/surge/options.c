@@ -26,7 +26,7 @@ const char surge_options_help[] =
     "\n"
     "Server\n"
     "  --url URL              default http://127.0.0.1:8480; with --tls https://127.0.0.1:8443\n"
-    "  --tls                  TLS; --insecure takes any certificate, --ca FILE trusts this one (PEM)\n"
+    "  --tls                  TLS; --insecure takes any certificate, --cacert FILE trusts this one (PEM)\n"
     "  --token TEXT           bearer token   --as NAME the gateway, where no token is asked for\n"
     "  --target nghttpd       any HTTP/2 server that answers a POST to --path (default /v1/messages): counts its 2xx, nothing "
     "else\n"
@@ -74,7 +74,7 @@ const char surge_options_help[] =
 #define AT(member) offsetof(struct surge_options, member)
 static const struct bench_option table[] = {
     {"insecure", BENCH_FLAG, AT(insecure), 0, 0},
-    {"ca", BENCH_TEXT, AT(ca_file), 0, 0},
+    {"cacert", BENCH_TEXT, AT(ca_file), 0, 0},
     {"token", BENCH_TEXT, AT(token), 0, 0},
     {"as", BENCH_TEXT, AT(as), 0, 0},
     {"flood-token", BENCH_TEXT, AT(flood_token), 0, 0},
