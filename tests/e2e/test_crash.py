@@ -3,7 +3,8 @@
 an audit after each start: every acknowledged message is there exactly once, no ticket has two leases, the tokens that agents hold
 are still theirs, and a replay of the journal gives the same state.
 
-ASWOLK_CRASH_CYCLES  how many times (default 20); a new store after 50, for each audit goes through all that was ever posted
+ASWOLK_CRASH_CYCLES  how many times (default 20), or which: 350-1000 goes on behind the 350th, where an earlier run was stopped.
+                     There is a new store after 50, for each audit goes through all that was ever posted
 """
 
 import collections
@@ -32,7 +33,7 @@ from aswolk_test import (
     status,
 )
 
-CYCLES = int(os.environ.get("ASWOLK_CRASH_CYCLES", "20"))
+FIRST, CYCLES = map(int, ("0-" + os.environ.get("ASWOLK_CRASH_CYCLES", "20")).split("-")[-2:])
 ROUND = 50  # cycles on one store, at most
 POINTS_MAX = 200  # calls on the store, up to the one that a kill is in front of
 GATEWAYS = 3
@@ -53,6 +54,7 @@ class Book:
         self.completed = {}  # token -> (agent, ticket)
         self.shown = {}  # message id -> ticket, of completed leases
         self.counts = {}
+        self.points = set()  # (call, number) that a kill was in front of
 
     def count(self, what, by=1):
         with self.lock:
@@ -193,7 +195,9 @@ def kill(t, server, book, cycle, faults):
         book.count("kills at random moments")
         return
     call = t.random.choice(("write", "fdatasync"))
-    faults.set("%s:%d:KILL" % (call, t.random.randint(1, POINTS_MAX if call == "write" else POINTS_MAX // 10)))
+    number = t.random.randint(1, POINTS_MAX if call == "write" else POINTS_MAX // 10)
+    book.points.add((call, number))
+    faults.set("%s:%d:KILL" % (call, number))
     try:
         server.process.wait(PATIENCE_S * 5)
     except subprocess.TimeoutExpired:
@@ -324,7 +328,9 @@ def drain(server, book):
             for message in lease["messages"]:
                 known = book.shown.setdefault(message["message"], lease["ticket"])
                 equal(known, lease["ticket"], "the one ticket of message " + message["message"])
-            api.completed(lease)
+        lines = [{"lease": lease["lease"]} for lease in leases]
+        answers = status(api.post_many(lines, path="/v1/leases/complete"), 200, "complete many").lines if lines else []
+        equal([answer["status"] for answer in answers], [200] * len(lines), "completes")
 
 
 def kill_and_audit(t, server, book, cycles, faults):
@@ -380,25 +386,27 @@ def one_round(t, cycles, faults):
     server.check_logs()
     t.servers.remove(server)
     shutil.rmtree(server.folder)
-    return book.counts, slowest, checkpoints
+    return book, slowest, checkpoints
 
 
 def test_kill_cycles(t):
     """The cycles in rounds, and the sum of all."""
     faults = Faults(t)
-    counts, slowest, checkpoints = collections.Counter(), 0, 0
+    counts, points, slowest, checkpoints = collections.Counter(), set(), 0, 0
     began = time.monotonic()
-    rounds = -(-CYCLES // ROUND)
-    for number in range(rounds):
-        cycles = range(CYCLES * number // rounds, CYCLES * (number + 1) // rounds)
-        counted, slowest_of, from_checkpoint = one_round(t, cycles, faults)
-        counts.update(counted)
+    for first in range(FIRST, CYCLES, ROUND):
+        cycles = range(first, min(first + ROUND, CYCLES))
+        book, slowest_of, from_checkpoint = one_round(t, cycles, faults)
+        counts.update(book.counts)
+        points |= book.points
         slowest = max(slowest, slowest_of)
         checkpoints += from_checkpoint
-        if rounds > 1:
+        if CYCLES - FIRST > ROUND:
             print("%d cycles, %.0f s: %s" % (cycles[-1] + 1, time.monotonic() - began, dict(counts)), flush=True)
-    t.note("%d kills, slowest start %.2f s, %d from a checkpoint; %s; 0 lost, 0 doubled, 0 invented" % (
-        CYCLES, slowest, checkpoints, ", ".join("%d %s" % (count, what) for what, count in sorted(counts.items()))))
+    t.note("%d kills, in front of %d different calls; slowest start %.2f s, %d from a checkpoint" % (
+        CYCLES - FIRST, len(points), slowest, checkpoints))
+    t.note(", ".join("%d %s" % (count, what) for what, count in sorted(counts.items())))
+    t.note("0 lost, 0 doubled, 0 invented")
 
 
 def check_threads(server, book):
@@ -431,4 +439,5 @@ def check_threads(server, book):
 if __name__ == "__main__":
     if len(sys.argv) == 2 and sys.argv[1].isdigit():
         CYCLES = int(sys.argv.pop())
+        FIRST = min(FIRST, CYCLES)
     sys.exit(run(globals()))

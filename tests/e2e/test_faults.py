@@ -716,6 +716,24 @@ def refuse_starts(t, server, faults, prepare):
     return failed
 
 
+def test_flushes_of_a_start(t):
+    """How often a start waits for the disk, however large the store: once for what a dead process left in memory, three times for
+    its keys (the file, its folder, and blocks for the next one), once for its first record."""
+    faults = Faults(t)
+    server = t.server("--forecast-every-s", "0", env=faults.env, start=False)
+    server.args += ["--keys", keys_of(server)]
+    server.start()
+    server.api().receipts(Messages().many(50))
+    server.kill()
+    for rule, met in (("fdatasync:2", True), ("fdatasync:3", False), ("fsync@all:3", True), ("fsync@all:4", False)):
+        faults.set(rule + ":EIO")
+        server.logs.clear()
+        server.spawn()
+        until("it serves or ends", lambda: server.process.poll() is not None or any('"ready"' in line for line in server.logs))
+        equal(faults.was_met(), met, rule)
+        server.kill()
+
+
 def test_room_that_breaks(t):
     """The disk fails, and is not full, when the file grows: that is no full store, and it is said."""
     faults = Faults(t)
