@@ -1771,6 +1771,27 @@ aw_proto_write_contact(struct aw_writer *writer, const struct aw_contact_answer 
 }
 
 void
+aw_proto_write_erase(struct aw_writer *writer, const struct aw_erase_answer *erase)
+{
+    aw_writer_begin_map(writer);
+    KEY(writer, "tickets");
+    aw_writer_u64(writer, erase->tickets);
+    KEY(writer, "messages");
+    aw_writer_u64(writer, erase->messages);
+    KEY(writer, "replies");
+    aw_writer_u64(writer, erase->replies);
+    KEY(writer, "notes");
+    aw_writer_u64(writer, erase->notes);
+    KEY(writer, "unreadable");
+    aw_writer_bool(writer, erase->unreadable);
+    if (erase->dry_run) {
+        KEY(writer, "dry_run");
+        aw_writer_bool(writer, true);
+    }
+    aw_writer_end_map(writer);
+}
+
+void
 aw_proto_write_contact_line(struct aw_writer *writer, uint32_t line, int status, const struct aw_contact_answer *contact)
 {
     begin_line(writer, line, status);

@@ -24,6 +24,7 @@ static const struct aw_slice names[AW_EVENT_TYPES] = {
     [AW_EVENT_TYPE_COMMITMENT_BROKEN] = NAME("aswolk.commitment.broken"),
     [AW_EVENT_TYPE_CONTACT_OPTED_IN] = NAME("aswolk.contact.opted_in"),
     [AW_EVENT_TYPE_CONTACT_OPTED_OUT] = NAME("aswolk.contact.opted_out"),
+    [AW_EVENT_TYPE_CUSTOMER_ERASED] = NAME("aswolk.customer.erased"),
     [AW_EVENT_TYPE_EVENTS_GAP] = NAME("aswolk.events.gap"),
     [AW_EVENT_TYPE_FLIGHT_SET] = NAME("aswolk.flight.set"),
     [AW_EVENT_TYPE_FORECAST_PUBLISHED] = NAME("aswolk.forecast.published"),
@@ -55,6 +56,7 @@ static const struct aw_slice names[AW_EVENT_TYPES] = {
     [AW_EVENT_TYPE_TICKET_COMPLETED] = NAME("aswolk.ticket.completed"),
     [AW_EVENT_TYPE_TICKET_DECLINED] = NAME("aswolk.ticket.declined"),
     [AW_EVENT_TYPE_TICKET_DEFERRED] = NAME("aswolk.ticket.deferred"),
+    [AW_EVENT_TYPE_TICKET_ERASED] = NAME("aswolk.ticket.erased"),
     [AW_EVENT_TYPE_TICKET_EXPIRED] = NAME("aswolk.ticket.expired"),
     [AW_EVENT_TYPE_TICKET_EXTENDED] = NAME("aswolk.ticket.extended"),
     [AW_EVENT_TYPE_TICKET_HELD] = NAME("aswolk.ticket.held"),
@@ -227,6 +229,8 @@ aw_event_type_of(const struct aw_command *command)
         return AW_EVENT_TYPE_MESSAGE_WITHDRAWN;
     case AW_COMMAND_OPT_OUT:
         return command->in.opt_out.is_in ? AW_EVENT_TYPE_CONTACT_OPTED_IN : AW_EVENT_TYPE_CONTACT_OPTED_OUT;
+    case AW_COMMAND_ERASE:
+        return command->in.erase.ticket.slot != 0 ? AW_EVENT_TYPE_TICKET_ERASED : AW_EVENT_TYPE_CUSTOMER_ERASED;
     case AW_COMMAND_DEFER:
         return command->out.err == AW_OK ? AW_EVENT_TYPE_TICKET_DEFERRED : AW_EVENT_TYPE_TICKET_SHOWN;
     case AW_COMMAND_TIMER:
@@ -634,6 +638,8 @@ add_own(struct aw_writer *writer, const struct aw_event_source *source, const st
     case AW_COMMAND_OPT_OUT: /* who he is only he who knows his id can ask */
         add_text(writer, "channel", command->in.opt_out.channel);
         add_text(writer, "account", command->in.opt_out.account);
+        return;
+    case AW_COMMAND_ERASE: /* who he was nobody is told */
         return;
     case AW_COMMAND_DEFER:
         add_word(writer, "reason", aw_defer_reason_name(command->in.defer.reason));

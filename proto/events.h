@@ -19,6 +19,7 @@ enum aw_event_type {
     AW_EVENT_TYPE_COMMITMENT_BROKEN, /* it was due, and the customer had not heard */
     AW_EVENT_TYPE_CONTACT_OPTED_IN,  /* who only talked about us may be written to again */
     AW_EVENT_TYPE_CONTACT_OPTED_OUT, /* or may not; when he answered so, his message says it */
+    AW_EVENT_TYPE_CUSTOMER_ERASED,   /* his texts are to be unreadable */
     AW_EVENT_TYPE_EVENTS_GAP,        /* no record: what was asked for was trimmed */
     AW_EVENT_TYPE_FLIGHT_SET,
     AW_EVENT_TYPE_FORECAST_PUBLISHED, /* what is told of how long it takes, of a group of lanes */
@@ -50,6 +51,7 @@ enum aw_event_type {
     AW_EVENT_TYPE_TICKET_COMPLETED,
     AW_EVENT_TYPE_TICKET_DECLINED,
     AW_EVENT_TYPE_TICKET_DEFERRED, /* its holder put it off */
+    AW_EVENT_TYPE_TICKET_ERASED,   /* one of his: what was written in it is unreadable, and it is closed */
     AW_EVENT_TYPE_TICKET_EXPIRED,  /* a lease ran out */
     AW_EVENT_TYPE_TICKET_EXTENDED,
     AW_EVENT_TYPE_TICKET_HELD,

@@ -41,6 +41,7 @@ AW_MUST_USE enum aw_err aw_proto_decode(struct aw_arena *arena, enum aw_media me
     }
 AW_PROTO_DECODE(withdraw, withdraw_request, WITHDRAW)
 AW_PROTO_DECODE(opt_out, opt_out_request, OPT_OUT)
+AW_PROTO_DECODE(erase, erase_request, ERASE)
 AW_PROTO_DECODE(pull, pull_request, PULL)
 AW_PROTO_DECODE(extend, extend_request, EXTEND)
 AW_PROTO_DECODE(complete, complete_request, COMPLETE)
@@ -144,6 +145,7 @@ void aw_proto_write_incidents(struct aw_writer *writer, const struct aw_incident
                               struct aw_slice next);
 /* One, as it is, or after a change. */
 void aw_proto_write_incident(struct aw_writer *writer, const struct aw_incident_change *change);
+void aw_proto_write_erase(struct aw_writer *writer, const struct aw_erase_answer *erase);
 void aw_proto_write_contact(struct aw_writer *writer, const struct aw_contact_answer *contact);
 void aw_proto_write_contact_line(struct aw_writer *writer, uint32_t line, int status, const struct aw_contact_answer *contact);
 void aw_proto_write_commitments(struct aw_writer *writer, const struct aw_commitment_answer *commitments, uint32_t count,

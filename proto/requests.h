@@ -26,6 +26,13 @@ struct aw_opt_out_request {
     bool            dry_run;
 };
 
+/* POST /v1/customers/erase */
+struct aw_erase_request {
+    struct aw_slice channel; /* required, as customer */
+    struct aw_slice customer;
+    bool            dry_run;
+};
+
 /* POST /v1/leases */
 struct aw_pull_request {
     const struct aw_slice *lanes; /* none: all of the agent's */

@@ -74,6 +74,7 @@ extern const struct aw_cli_command aw_cli_transfer;
 extern const struct aw_cli_command aw_cli_defer;
 extern const struct aw_cli_command aw_cli_commitments;
 extern const struct aw_cli_command aw_cli_contacts;
+extern const struct aw_cli_command aw_cli_erase;
 extern const struct aw_cli_command aw_cli_note;
 extern const struct aw_cli_command aw_cli_ticket;
 extern const struct aw_cli_command aw_cli_tickets;

@@ -658,6 +658,12 @@ add_fields(json_t *object, const struct aw_command *command)
         add_flag(object, "in", command->in.opt_out.is_in);
         add_slice(object, "by", command->in.opt_out.by);
         return;
+    case AW_COMMAND_ERASE:
+        add_number(object, "through", command->in.erase.through);
+        if (command->in.erase.ticket.slot != 0)
+            add_ticket(object, "ticket", command->in.erase.ticket);
+        add_slice(object, "by", command->in.erase.by);
+        return;
     case AW_COMMAND_DEFER:
         add_defer(object, command);
         return;

@@ -7,11 +7,11 @@
  * refuse older checkpoints in aw_state_load_finish; check_header (commit/recover.c) tells how batches of older ones are replayed.
  *
  * Parts: state.c (making, dispatch, digest), message.c (MESSAGE: duplicates, folding, choice of lane), lease.c (LEASE to RELEASE,
- * TIMER, EPOCH), transfer.c (TRANSFER), commitment.c (DEFER), withdraw.c, contact.c (OPT_OUT), note.c (NOTE), agent.c (AGENT),
- * aside.c (who may not take what), facts.c (what tickets are about), flight.c (FLIGHT, AIRPORT, UNDO), surge.c (SURGE), unfold.c
- * and told.c (UNFOLD), ticket.c (a ticket's moves, its class by the clock, hold, cancel and place), lane.c, channel.c, once.c
- * (requests known by their Idempotency-Key), outbox.h (replies), look.c (views), promise.c (FORECAST, PROMISE: what customers are
- * told), incident.h (incidents), checkpoint.c.
+ * TIMER, EPOCH), transfer.c (TRANSFER), commitment.c (DEFER), withdraw.c, erase.c, contact.c (OPT_OUT), note.c (NOTE), agent.c
+ * (AGENT), aside.c (who may not take what), facts.c (what tickets are about), flight.c (FLIGHT, AIRPORT, UNDO), surge.c (SURGE),
+ * unfold.c and told.c (UNFOLD), ticket.c (a ticket's moves, its class by the clock, hold, cancel and place), lane.c, channel.c,
+ * once.c (requests known by their Idempotency-Key), outbox.h (replies), look.c (views), promise.c (FORECAST, PROMISE: what
+ * customers are told), incident.h (incidents), checkpoint.c.
  */
 #ifndef AW_CORE_LAYOUT_H
 #define AW_CORE_LAYOUT_H
@@ -76,7 +76,7 @@ struct aw_ticket_row {
     uint64_t said : 4; /* the class that messages or a person give it, without clock and events: IMMINENT only by a person */
     /* The lease that ended last, so that a repeat of what ended it gets the first answer. */
     uint64_t ended_fence : 48;
-    uint64_t ended_kind : 8; /* enum aw_command_kind: COMPLETE, RELEASE, DECLINE, TRANSFER, DEFER, TIMER, CANCEL, WITHDRAW */
+    uint64_t ended_kind : 8; /* enum aw_command_kind: what its holder did, TIMER, CANCEL, WITHDRAW, ERASE */
     uint64_t channel : 4;    /* of its newest message; 0: another one than those that have numbers */
     uint64_t
         helpers : 3; /* WAITING: this many of its lane's helping lanes, from the first on, help; 0 when it leaves its queue */
@@ -128,6 +128,7 @@ enum {
     AW_MARK_PUBLIC = 128,    /* its newest message is public, and so is what answers it */
     AW_MARK_ANSWERED = 256,  /* it was closed by an answer of an incident: none answers it again */
     AW_MARK_COMPLETED = 512, /* CLOSED: by the COMPLETE of the lease that ended last */
+    AW_MARK_ERASED = 1024,   /* CLOSED, for good: what was written in it is erased */
 };
 
 /* One of a ticket's customer's names. Several tickets may hold the same one, at most AW_IDENTITY_TICKETS_MAX. */
@@ -380,7 +381,8 @@ struct aw_reply_row {
     uint64_t ticket_seq : 48;  /* with `ticket` its ticket's id */
     uint64_t attempts : 16;    /* leases since it was written or redriven; stays at its largest value */
     uint64_t to_seq : 48;      /* the message that it answers */
-    uint64_t reserved_2 : 16;
+    uint64_t is_erased : 1;    /* what it says is: it does not go any more */
+    uint64_t reserved_2 : 15;
     uint64_t written_fence : 48; /* the agent's lease under which it was written */
     uint64_t reserved_3 : 16;
     uint64_t fence : 48; /* LEASED: of the gateway's lease; SENT and behind: of that which sent it; 0: not known */
@@ -649,6 +651,8 @@ struct aw_globals {
     uint64_t                commitments_broken;
     uint64_t                withdrawn;             /* messages */
     uint64_t                withdrawn_tickets;     /* closed, as nothing was left of them */
+    uint64_t                erased;                /* customers, each time that one was */
+    uint64_t                erased_tickets;        /* of them */
     struct aw_rows_head     heads[AW_TABLE_COUNT]; /* by table; [0] is not used */
     uint32_t                closed_first;          /* closed tickets, longest closed first */
     uint32_t                closed_last;
@@ -676,7 +680,7 @@ struct aw_globals {
     uint32_t           contacts_first;          /* those that are not, contacted longest ago first */
     uint32_t           contacts_last;
 };
-AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 216 + 15 * 8 + AW_TABLE_COUNT * 16 + 24 + 24 + 12 * 8 + 24 +
+AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 216 + 17 * 8 + AW_TABLE_COUNT * 16 + 24 + 24 + 12 * 8 + 24 +
                                                   AW_TEMPLATES * 16 + AW_REPLY_KINDS * 8 + 16 + 24 + 16,
                  "no holes");
 AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 216, "no holes");
@@ -923,10 +927,16 @@ aw_ticket_is_open(const struct aw_ticket_row *ticket)
 {
     return ticket->state == AW_TICKET_WAITING || ticket->state == AW_TICKET_LEASED || ticket->state == AW_TICKET_HELD;
 }
+/* It is still shown. */
+static inline bool
+aw_ticket_closed_lately(const struct aw_state *state, const struct aw_ticket_row *ticket)
+{
+    return ticket->state == AW_TICKET_CLOSED && state->now - ticket->until < state->globals.settings.reopen_ms;
+}
 static inline bool
 aw_ticket_is_reopenable(const struct aw_state *state, const struct aw_ticket_row *ticket)
 {
-    return ticket->state == AW_TICKET_CLOSED && state->now - ticket->until < state->globals.settings.reopen_ms;
+    return aw_ticket_closed_lately(state, ticket) && (ticket->marks & AW_MARK_ERASED) == 0;
 }
 static inline struct aw_ticket_id
 aw_ticket_id_at(const struct aw_state *state, uint32_t slot)
@@ -950,6 +960,7 @@ void aw_apply_release(struct aw_state *state, struct aw_command *command);
 void aw_apply_decline(struct aw_state *state, struct aw_command *command);
 void aw_apply_transfer(struct aw_state *state, struct aw_command *command);
 void aw_apply_withdraw(struct aw_state *state, struct aw_command *command);
+void aw_apply_erase(struct aw_state *state, struct aw_command *command);
 void aw_apply_opt_out(struct aw_state *state, struct aw_command *command);
 void aw_apply_defer(struct aw_state *state, struct aw_command *command);
 void aw_apply_approve(struct aw_state *state, struct aw_command *command);
@@ -1312,6 +1323,8 @@ bool aw_ticket_waits_in(const struct aw_state *state, const struct aw_ticket_row
 void aw_ticket_queue(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, struct aw_event *ret_event);
 /* Out of its queue under a new version. */
 void aw_ticket_hide(struct aw_ticket_row *ticket, uint32_t slot, struct aw_event *ret_event);
+/* It is not to be answered any more: closes it, whoever holds it, for this command. Between edit and done. */
+void aw_ticket_end(struct aw_state *state, struct aw_command *command, uint32_t slot, struct aw_ticket_row *ticket);
 /* Into and out of the list of closed ones; between edit and done. What becomes of a word to the customer is the caller's to say. */
 void aw_ticket_close(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket);
 void aw_ticket_unclose(struct aw_state *state, struct aw_ticket_row *ticket);

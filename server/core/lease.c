@@ -290,7 +290,8 @@ fate_of_last(const struct aw_ticket_row *ticket, enum aw_lease_end *ret_end)
     /* Without an op_hash it was given back for want of somebody who reads the answer. */
     if (ticket->ended_kind == AW_COMMAND_TIMER)
         *ret_end = AW_LEASE_END_EXPIRED;
-    else if (ticket->ended_kind == AW_COMMAND_CANCEL || ticket->ended_kind == AW_COMMAND_WITHDRAW)
+    else if (ticket->ended_kind == AW_COMMAND_CANCEL || ticket->ended_kind == AW_COMMAND_WITHDRAW ||
+             ticket->ended_kind == AW_COMMAND_ERASE)
         *ret_end = AW_LEASE_END_CLOSED;
     else if (ticket->ended_kind == AW_COMMAND_RELEASE && ticket->ended_op == 0)
         *ret_end = AW_LEASE_END_RELEASED;

@@ -202,6 +202,8 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
         .commitments_broken = globals->commitments_broken,
         .withdrawn = globals->withdrawn,
         .withdrawn_tickets = globals->withdrawn_tickets,
+        .erased = globals->erased,
+        .erased_tickets = globals->erased_tickets,
         .helped = state->helped,
         .leases = globals->heads[AW_TABLE_LEASES].live,
         .lanes = globals->heads[AW_TABLE_LANES].live,

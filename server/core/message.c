@@ -168,7 +168,7 @@ need_of(const struct aw_state *state, const struct aw_in_message *in, const stru
 static bool
 is_over(const struct aw_state *state, uint32_t slot)
 {
-    return slot != 0 && !aw_ticket_is_reopenable(state, aw_ticket_at(state, slot));
+    return slot != 0 && !aw_ticket_closed_lately(state, aw_ticket_at(state, slot));
 }
 
 enum aw_err

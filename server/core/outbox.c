@@ -99,6 +99,15 @@ enter(struct aw_state *state, uint32_t slot, unsigned before)
 }
 
 void
+aw_outbox_set_code(struct aw_reply_row *row, struct aw_slice code)
+{
+    AW_ASSERT(code.len <= sizeof(row->code));
+    memset(row->code, 0, sizeof(row->code));
+    if (code.len > 0)
+        memcpy(row->code, code.ptr, code.len);
+}
+
+void
 aw_outbox_move(struct aw_state *state, uint32_t slot, enum aw_reply_state next, aw_ms due_at)
 {
     static const unsigned allowed[AW_REPLY_STATES] = {
@@ -117,10 +126,9 @@ aw_outbox_move(struct aw_state *state, uint32_t slot, enum aw_reply_state next, 
     struct aw_reply_row *row = aw_rows_change(&state->replies, slot);
     unsigned             before = row->state;
 
-    if (next == AW_REPLY_WAITING && aw_contact_holds_back(state, row)) {
+    if (next == AW_REPLY_WAITING && (row->is_erased || aw_contact_holds_back(state, row))) {
         next = AW_REPLY_DEAD;
-        memset(row->code, 0, sizeof(row->code));
-        memcpy(row->code, AW_REPLY_CODE_OPTED_OUT, strlen(AW_REPLY_CODE_OPTED_OUT));
+        aw_outbox_set_code(row, row->is_erased ? AW_SLICE(AW_REPLY_CODE_ERASED) : AW_SLICE(AW_REPLY_CODE_OPTED_OUT));
     }
     AW_ASSERT((allowed[before] >> next & 1) != 0);
     leave(state, slot, next);
@@ -533,6 +541,33 @@ aw_outbox_withdraw(struct aw_state *state, uint64_t message_seq)
         ((struct aw_reply_row *)aw_rows_change(&state->replies, slot))->is_withdrawn = 1;
         aw_ledger_settle(&state->ledger);
     }
+}
+
+/* What is under way at a gateway may still come to be sent; what comes back from there does not go again. */
+static void
+erase(struct aw_state *state, uint32_t slot)
+{
+    struct aw_reply_row *row = aw_rows_change(&state->replies, slot);
+
+    row->is_erased = 1;
+    if (row->state == AW_REPLY_PENDING) {
+        aw_contact_unmake(state, row);
+        aw_outbox_move(state, slot, AW_REPLY_REFUSED, 0);
+    } else if (row->state == AW_REPLY_WAITING || row->state == AW_REPLY_FAILED) {
+        aw_outbox_move(state, slot, AW_REPLY_DEAD, 0);
+        aw_outbox_set_code(aw_rows_change(&state->replies, slot), AW_SLICE(AW_REPLY_CODE_ERASED));
+    }
+    aw_ledger_settle(&state->ledger);
+}
+
+void
+aw_outbox_erase(struct aw_state *state, uint64_t ticket_seq)
+{
+    uint32_t slot = aw_index_find(&state->by_reply_ticket, seq_key(ticket_seq));
+
+    aw_ledger_settle(&state->ledger);
+    for (; slot != 0; slot = aw_index_find_next(&state->by_reply_ticket, slot))
+        erase(state, slot);
 }
 
 /* --- starts ----------------------------------------------------------------------------------------------------------------- */

@@ -22,6 +22,7 @@
  *   failed     is tried again after reply_retry_ms, twice that, ..., at most reply_retry_ms_max, and not before what the provider
  *              asks for; after reply_attempts_max leases, or when the code says that it is no use, it is dead.
  *   opted out  the first contact of who then opts out waits no more: it is dead, and is not redriven (contact.c).
+ *   erased     what is written to a customer who is erased does not go any more: it is refused or dead, and is not redriven.
  *   memory     a row is kept for dedupe_ms after it was over, so that a late report and a customer's answer find it. When the table
  *              is full, what is over makes room early: first what was sent, longest ago first, then what is dead; while there is
  *              other, nothing that was written under a lease that still runs, whose holder may ask again. What is not over
@@ -83,6 +84,8 @@ struct aw_reply_facts aw_outbox_facts_of(const struct aw_state *state, uint32_t 
 bool aw_outbox_owe(struct aw_state *state, const struct aw_command *command, uint32_t ticket, const struct aw_owed *owed);
 /* This message was withdrawn: nothing that it said goes into what the server itself wrote to it. Settles. */
 void aw_outbox_withdraw(struct aw_state *state, uint64_t message_seq);
+/* What is written to the customer of this ticket is erased: what is not sent yet never goes. Settles. */
+void aw_outbox_erase(struct aw_state *state, uint64_t ticket_seq);
 /* What its row says of this; all zeros of one that an agent wrote. */
 void aw_outbox_facts(const struct aw_reply_row *row, struct aw_reply_facts *ret_facts);
 static inline struct aw_text_ref
@@ -99,8 +102,12 @@ uint32_t aw_outbox_find(const struct aw_state *state, uint64_t seq);
 uint32_t aw_outbox_find_provider(const struct aw_state *state, struct aw_hash128 provider);
 /* Why one is dead that was to go to who opted out; a code of ours. */
 #define AW_REPLY_CODE_OPTED_OUT "opted-out"
+/* The same when what it says is erased. */
+#define AW_REPLY_CODE_ERASED "erased"
+/* Why it failed last; of a row that is being changed. */
+void aw_outbox_set_code(struct aw_reply_row *row, struct aw_slice code);
 /* Moves it on: out of the queue, list or timer of its state, and into that of `next`, with `due_at` as its row says it. WAITING is
- * DEAD when its customer opted out. */
+ * DEAD when its customer opted out, or what it says is erased. */
 void aw_outbox_move(struct aw_state *state, uint32_t slot, enum aw_reply_state next, aw_ms due_at);
 /* The newest record of its ticket; 0: that is forgotten. */
 static inline uint64_t

@@ -155,15 +155,6 @@ backoff_ms(const struct aw_core_settings *settings, uint64_t attempts)
 }
 
 static void
-set_code(struct aw_reply_row *row, struct aw_slice code)
-{
-    AW_ASSERT(code.len <= sizeof(row->code));
-    memset(row->code, 0, sizeof(row->code));
-    if (code.len > 0)
-        memcpy(row->code, code.ptr, code.len);
-}
-
-static void
 fail(struct aw_state *state, uint32_t slot, const struct aw_in_reply_status *in)
 {
     struct aw_reply_row           *row = aw_rows_change(&state->replies, slot);
@@ -176,7 +167,7 @@ fail(struct aw_state *state, uint32_t slot, const struct aw_in_reply_status *in)
     row->fence = 0;
     row->has_failed = 1;
     row->is_uncertain |= in->is_uncertain;
-    set_code(row, in->code);
+    aw_outbox_set_code(row, in->code);
     wait_ms = in->retry_after_ms > wait_ms ? in->retry_after_ms : wait_ms;
     if (in->is_permanent || row->attempts >= settings->reply_attempts_max || !has_place)
         aw_outbox_move(state, slot, AW_REPLY_DEAD, 0);
@@ -311,7 +302,7 @@ aw_apply_reply_timer(struct aw_state *state, struct aw_command *command)
         changed->fence = 0;
         changed->is_uncertain = 1;
         if (row->attempts >= state->globals.settings.reply_attempts_max) {
-            set_code(changed, AW_SLICE("lease-expired"));
+            aw_outbox_set_code(changed, AW_SLICE("lease-expired"));
             aw_outbox_move(state, in->slot, AW_REPLY_DEAD, 0);
             aw_outbox_fill_out(state, in->slot, &command->out.u.reply);
             return;
@@ -338,7 +329,7 @@ is_chosen(const struct aw_state *state, const struct aw_reply_row *row, const st
            (in->account.len == 0 || aw_slice_eq(in->account, aw_slice_of(account->account, account->account_len))) &&
            (in->code.len == 0 || aw_slice_eq(in->code, aw_slice_of(row->code, strnlen(row->code, sizeof(row->code))))) &&
            (in->ticket.seq == 0 || (in->ticket.seq == row->ticket_seq && in->ticket.slot == row->ticket)) &&
-           row->over_at >= in->since && !aw_contact_holds_back(state, row);
+           row->over_at >= in->since && !row->is_erased && !aw_contact_holds_back(state, row);
 }
 
 static void
@@ -347,7 +338,7 @@ redrive(struct aw_state *state, uint32_t slot)
     struct aw_reply_row *row = aw_rows_change(&state->replies, slot);
 
     row->attempts = 0;
-    set_code(row, (struct aw_slice){NULL, 0});
+    aw_outbox_set_code(row, (struct aw_slice){NULL, 0});
     aw_outbox_move(state, slot, AW_REPLY_WAITING, 0);
     aw_ledger_settle(&state->ledger);
 }

@@ -399,6 +399,7 @@ aw_state_admits(const struct aw_state *state, const struct aw_command *command)
         if (aw_state_cut_pressure(state) >= 1000)
             return AW_E_TABLE_FULL;
         return aw_contact_admits(state, &command->in.opt_out);
+    case AW_COMMAND_ERASE:
     case AW_COMMAND_WITHDRAW: /* apply says whether it can be noted */
         return aw_state_cut_pressure(state) >= 1000 ? AW_E_TABLE_FULL : AW_OK;
     case AW_COMMAND_NOTE:
@@ -618,6 +619,9 @@ dispatch(struct aw_state *state, struct aw_command *command)
         return;
     case AW_COMMAND_OPT_OUT:
         aw_apply_opt_out(state, command);
+        return;
+    case AW_COMMAND_ERASE:
+        aw_apply_erase(state, command);
         return;
     case AW_COMMAND_DEFER:
         aw_apply_defer(state, command);

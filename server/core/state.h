@@ -184,6 +184,7 @@ void aw_state_prefetch(const struct aw_state *state, const struct aw_command *co
  *            DECLINE also TABLE_FULL. AW_OK with changed false: COMPLETE, RELEASE, DECLINE, TRANSFER or DEFER repeated with the
  *            op_hash that ended this lease (of a ticket's leases, the one that ended last)
  *   TRANSFER as DECLINE, and LANE_PAUSED; NOT_FOUND (of lane or agent), BAD_VALUE and TRANSFER_REFUSED as out.u.lease.refusal says
+ *   ERASE    STALE (he wrote in it since), TABLE_FULL; AW_OK with changed false: the ticket is forgotten, or was erased before
  *   WITHDRAW NOT_FOUND (its ticket is not shown any more), TABLE_FULL; AW_OK with changed false: withdrawn before
  *   OPT_OUT  BAD_VALUE (no hash), TABLE_FULL; AW_OK with changed false when it is so already, and with dry_run
  *   DEFER    as COMPLETE without a reply; BAD_VALUE (until: not ahead, or beyond AW_DEFER_MS_MAX), TABLE_FULL
@@ -584,6 +585,7 @@ AW_MUST_USE bool aw_incident_try_step(const struct aw_state *state, struct aw_in
 struct aw_state_counts {
     uint64_t      tickets[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT]; /* by state and class */
     uint64_t      withdrawn, withdrawn_tickets; /* messages that were taken back, and tickets closed for it, ever */
+    uint64_t      erased, erased_tickets;       /* customers, and of their tickets those that were still there, ever */
     uint64_t      messages;                     /* accepted, ever */
     uint64_t      opened, folded, reopened, closed, completed, cancelled, expired, released, declined, transferred; /* ever */
     uint64_t      deferred, commitments_kept, commitments_broken;                                                   /* ever */

@@ -528,6 +528,16 @@ aw_ticket_close(struct aw_state *state, uint32_t slot, struct aw_ticket_row *tic
 }
 
 void
+aw_ticket_end(struct aw_state *state, struct aw_command *command, uint32_t slot, struct aw_ticket_row *ticket)
+{
+    if (ticket->state == AW_TICKET_LEASED)
+        aw_lease_end(state, ticket, command->kind, 0);
+    aw_commitment_drop(state, slot, ticket);
+    aw_ticket_close(state, slot, ticket);
+    aw_ticket_hide(ticket, slot, &command->out.event);
+}
+
+void
 aw_ticket_unclose(struct aw_state *state, struct aw_ticket_row *ticket)
 {
     struct aw_globals *globals = &state->globals;
@@ -740,11 +750,7 @@ aw_apply_cancel(struct aw_state *state, struct aw_command *command)
         return;
     }
     ticket = begin(state, command);
-    if (ticket->state == AW_TICKET_LEASED)
-        aw_lease_end(state, ticket, AW_COMMAND_CANCEL, 0);
-    aw_commitment_drop(state, slot, ticket);
-    aw_ticket_close(state, slot, ticket);
-    aw_ticket_hide(ticket, slot, &command->out.event);
+    aw_ticket_end(state, command, slot, ticket);
     state->globals.cancelled++;
     end(state, command);
 }

@@ -43,18 +43,6 @@ tell(const struct aw_state *state, struct aw_command *command, uint32_t slot)
                                                    .lane_name = aw_lane_name(state, ticket->lane)};
 }
 
-/* Nothing is left of it. */
-static void
-close_ticket(struct aw_state *state, struct aw_command *command, uint32_t slot, struct aw_ticket_row *ticket)
-{
-    if (ticket->state == AW_TICKET_LEASED)
-        aw_lease_end(state, ticket, AW_COMMAND_WITHDRAW, 0);
-    aw_commitment_drop(state, slot, ticket);
-    aw_ticket_close(state, slot, ticket);
-    aw_ticket_hide(ticket, slot, &command->out.event);
-    state->globals.withdrawn_tickets++;
-}
-
 void
 aw_apply_withdraw(struct aw_state *state, struct aw_command *command)
 {
@@ -84,10 +72,12 @@ aw_apply_withdraw(struct aw_state *state, struct aw_command *command)
     command->out.prev_seq = ticket->last_seq;
     ticket->last_seq = seq & AW_ROW_SEQ_MAX;
     if (aw_facts_withdrawn(state, slot) == ticket->messages) {
-        if (aw_ticket_is_open(ticket))
-            close_ticket(state, command, slot, ticket);
-        else
+        if (aw_ticket_is_open(ticket)) {
+            aw_ticket_end(state, command, slot, ticket);
+            state->globals.withdrawn_tickets++;
+        } else {
             aw_commitment_drop(state, slot, ticket); /* of a reply that waits for a colleague */
+        }
     }
     aw_ticket_done(state, slot);
     tell(state, command, slot);

@@ -113,6 +113,16 @@ struct aw_contact_answer {
     bool                dry_run;   /* nothing was changed: as it was */
 };
 
+/* What there was of a customer, and is to be unreadable. */
+struct aw_erase_answer {
+    uint64_t tickets;
+    uint64_t messages;   /* texts of his, */
+    uint64_t replies;    /* to him, */
+    uint64_t notes;      /* about him */
+    bool     unreadable; /* nobody can read them any more */
+    bool     dry_run;
+};
+
 struct aw_lease_answer {
     struct aw_slice                 lease; /* the opaque token's text */
     struct aw_ticket_id             ticket;

@@ -30,6 +30,8 @@ aw_command_name(unsigned kind)
         return "withdraw";
     case AW_COMMAND_OPT_OUT:
         return "opt_out";
+    case AW_COMMAND_ERASE:
+        return "erase";
     case AW_COMMAND_LEASE:
         return "lease";
     case AW_COMMAND_EXTEND:
@@ -129,6 +131,7 @@ aw_command_body(const struct aw_command *command, struct aw_in_body *ret_body)
     return true;
 }
 
+/* long: a flat switch over all kinds */
 bool
 aw_command_slot(const struct aw_command *command, uint32_t *ret_slot)
 {
@@ -196,6 +199,9 @@ aw_command_slot(const struct aw_command *command, uint32_t *ret_slot)
     case AW_COMMAND_INCIDENT_TIMER:
         *ret_slot = command->in.incident_timer.ticket.slot;
         return *ret_slot != 0;
+    case AW_COMMAND_ERASE:
+        *ret_slot = command->in.erase.ticket.slot;
+        return *ret_slot != 0;
     }
     AW_UNREACHABLE();
 }
@@ -248,6 +254,8 @@ aw_command_by(const struct aw_command *command)
         return command->in.withdraw.by;
     case AW_COMMAND_OPT_OUT:
         return command->in.opt_out.by;
+    case AW_COMMAND_ERASE:
+        return command->in.erase.by;
     case AW_COMMAND_LEASE:
         return command->in.lease.agent;
     case AW_COMMAND_EXTEND:

@@ -38,6 +38,7 @@ enum aw_command_kind {
     AW_COMMAND_MESSAGE = 10,  /* accepted: opens, joins or reopens a ticket */
     AW_COMMAND_WITHDRAW = 14, /* a customer took a message back */
     AW_COMMAND_OPT_OUT = 15,  /* who only talked about us wants to hear nothing, or that is taken back */
+    AW_COMMAND_ERASE = 16,    /* all that a customer wrote, and what was written to him and of him, is to be unreadable */
     AW_COMMAND_LEASE = 20,
     AW_COMMAND_EXTEND = 21,
     AW_COMMAND_COMPLETE = 22,
@@ -300,6 +301,15 @@ struct aw_in_withdraw {
     struct aw_message_id message;
     struct aw_ticket_id  ticket; /* that its record names */
     struct aw_slice      by;
+};
+
+/* What a customer wrote up to a record is to be unreadable, and what else there is of the tickets that he wrote in. The first of
+ * these names no ticket; one more for each of them that is still there closes it. */
+struct aw_in_erase {
+    struct aw_hash128   customer; /* keyed hash of channel and customer, as a message's `contact`; not zero */
+    uint64_t            through;  /* a ticket in which he wrote since is left alone: STALE */
+    struct aw_ticket_id ticket;   /* slot 0: none */
+    struct aw_slice     by;
 };
 
 /* Who only talks about us wants to hear nothing on this channel; or, with is_in, that counts no more. */
@@ -885,6 +895,7 @@ struct aw_command {
         struct aw_in_defer           defer;
         struct aw_in_withdraw        withdraw;
         struct aw_in_opt_out         opt_out;
+        struct aw_in_erase           erase;
         struct aw_in_timer           timer;
         struct aw_in_ticket          ticket; /* HOLD, UNHOLD, CANCEL, PLACE; the first part of the next */
         struct aw_in_note            note;
@@ -960,7 +971,7 @@ aw_command_is_fenced(enum aw_command_kind kind)
 static inline bool
 aw_command_erases(enum aw_command_kind kind)
 {
-    return kind == AW_COMMAND_WITHDRAW;
+    return kind == AW_COMMAND_WITHDRAW || kind == AW_COMMAND_ERASE;
 }
 /* What the command has in the bodies tree. False: nothing. Of one that was read from a record the bytes are empty. */
 AW_MUST_USE bool aw_command_body(const struct aw_command *command, struct aw_in_body *ret_body);

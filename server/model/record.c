@@ -861,6 +861,17 @@ put_opt_out(struct put *put, const struct aw_in_opt_out *opt_out)
     put_string(put, opt_out->by, AW_AGENT_BYTES_MAX);
 }
 
+static void
+put_erase(struct put *put, const struct aw_in_erase *erase)
+{
+    put_hash128(put, erase->customer);
+    put_u64(put, erase->through);
+    put_u8(put, erase->ticket.shard);
+    put_u32(put, erase->ticket.slot);
+    put_u64(put, erase->ticket.seq);
+    put_string(put, erase->by, AW_AGENT_BYTES_MAX);
+}
+
 /* Behind the inputs the ticket that it is one of by now. */
 static void
 put_withdraw(struct put *put, const struct aw_in_withdraw *withdraw, struct aw_ticket_id ticket)
@@ -1089,6 +1100,9 @@ put_fields(struct put *put, const struct aw_command *command)
         return;
     case AW_COMMAND_OPT_OUT:
         put_opt_out(put, &command->in.opt_out);
+        return;
+    case AW_COMMAND_ERASE:
+        put_erase(put, &command->in.erase);
         return;
     case AW_COMMAND_DEFER:
         put_defer(put, command);
@@ -2141,6 +2155,19 @@ get_opt_out(struct get *get, struct aw_in_opt_out *opt_out)
 }
 
 static void
+get_erase(struct get *get, struct aw_in_erase *erase)
+{
+    erase->customer = get_hash128(get);
+    erase->through = get_u64(get);
+    erase->ticket.shard = (uint8_t)get_u8(get, UINT8_MAX, "");
+    erase->ticket.slot = get_u32(get);
+    erase->ticket.seq = get_u64(get);
+    erase->by = get_string(get, AW_AGENT_BYTES_MAX);
+    if (!is_set(erase->customer))
+        get_fail(get, AW_E_CORRUPT, "an erasure of nobody");
+}
+
+static void
 get_withdraw(struct get *get, struct aw_command *command)
 {
     struct aw_in_withdraw *withdraw = &command->in.withdraw;
@@ -2350,6 +2377,9 @@ get_fields(struct get *get, struct aw_command *command)
         return true;
     case AW_COMMAND_OPT_OUT:
         get_opt_out(get, &command->in.opt_out);
+        return true;
+    case AW_COMMAND_ERASE:
+        get_erase(get, &command->in.erase);
         return true;
     case AW_COMMAND_WITHDRAW:
         get_withdraw(get, command);

@@ -56,6 +56,7 @@ static const struct aw_api_route routes[] = {
     EXACT(AW_POST, "/v1/contacts/opt-out", aw_api_opt_out, GATEWAY | SUPERVISOR),
     EXACT(AW_POST, "/v1/contacts/opt-in", aw_api_opt_in, SUPERVISOR),
     EXACT(AW_GET, "/v1/contacts", aw_api_get_contact, SUPERVISOR),
+    EXACT(AW_POST, "/v1/customers/erase", aw_api_erase, SUPERVISOR),
     EXACT(AW_GET, "/v1/stats", aw_api_stats, SUPERVISOR | MONITOR),
     EXACT(AW_GET, "/v1/response-time", aw_api_response_time, PUBLIC),
     EXACT(AW_GET, "/v1/response-time.svg", aw_api_response_time_svg, PUBLIC),

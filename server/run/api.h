@@ -52,6 +52,7 @@ aw_api_handler aw_api_transfer;
 aw_api_handler aw_api_defer;
 aw_api_handler aw_api_withdraw;
 aw_api_handler aw_api_list_commitments;
+aw_api_handler aw_api_erase;   /* api_erase.c */
 aw_api_handler aw_api_opt_out; /* api_contacts.c */
 aw_api_handler aw_api_opt_in;
 aw_api_handler aw_api_get_contact;

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "port/clock.h"
-#include "run/read_walk.h"
+#include "run/read_erase.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -14,6 +14,7 @@
 /* Of one snapshot, and of one cut: the file is written anew with each. */
 #define PIECE_RECORDS 4096U
 #define CUT_MAX       4096U
+#define WISHES_MAX    64U
 /* So far behind the file's word goes what was looked through, when nothing there asked for anything: about what a start looks
  * through in a tenth of a second. */
 #define BEHIND_RECORDS UINT64_C(100000)
@@ -35,8 +36,12 @@ struct aw_eraser {
     struct aw_blocks         *blocks; /* owns: of the arena */
     struct aw_arena           arena;
     struct aw_walk            walk;
-    uint64_t                  seqs[CUT_MAX]; /* whose keys are to be cut */
+    uint64_t                  seqs[CUT_MAX]; /* of messages whose keys are to be cut */
     uint32_t                  count;
+    struct aw_erase_wish      wishes[WISHES_MAX]; /* of customers all of whose texts are, each once */
+    uint32_t                  wish_count;
+    struct aw_erase_look      look; /* for these */
+    bool                      is_looking;
     aw_ns                     again; /* how long it rested behind the last failure; 0: there was none since */
 };
 
@@ -72,6 +77,7 @@ aw_eraser_free(struct aw_eraser **eraser)
     if (*eraser == NULL)
         return;
     AW_ASSERT(!(*eraser)->is_started);
+    aw_erase_look_fini(&(*eraser)->look);
     aw_journal_reader_free(&(*eraser)->reader);
     if ((*eraser)->blocks != NULL)
         aw_arena_reset(&(*eraser)->arena);
@@ -88,7 +94,25 @@ aw_eraser_tell(struct aw_eraser *eraser, uint64_t seq)
     aw_wake_up(&eraser->wake);
 }
 
-/* --- who asks for it ---------------------------------------------------------------------------------------------------------- */
+/* --- who asks for it --------------------------------------------------------------------------------------------------------- */
+
+/* Of one customer there is a record for each ticket. */
+static void
+note_wish(struct aw_eraser *eraser, const struct aw_command *command)
+{
+    const struct aw_in_erase *in = &command->in.erase;
+    uint32_t                  i = 0;
+
+    while (i < eraser->wish_count && !aw_hash128_eq(eraser->wishes[i].customer, in->customer))
+        i++;
+    if (i == eraser->wish_count) {
+        eraser->wish_count++;
+        eraser->wishes[i] = (struct aw_erase_wish){.customer = in->customer};
+    }
+    if (in->through > eraser->wishes[i].through)
+        eraser->wishes[i].through = in->through;
+    eraser->wishes[i].seq = command->out.seq;
+}
 
 static enum aw_err
 look_at(struct aw_eraser *eraser, const struct aw_record *record)
@@ -96,12 +120,14 @@ look_at(struct aw_eraser *eraser, const struct aw_record *record)
     struct aw_command command;
     enum aw_err       err;
 
-    if (record->kind != AW_COMMAND_WITHDRAW)
+    if (!aw_command_erases(record->kind))
         return AW_OK;
     aw_arena_reset(&eraser->arena);
     err = aw_record_read(record, &eraser->arena, &command, NULL);
-    if (err == AW_OK)
+    if (err == AW_OK && command.kind == AW_COMMAND_WITHDRAW)
         eraser->seqs[eraser->count++] = command.in.withdraw.message.seq;
+    else if (err == AW_OK)
+        note_wish(eraser, &command);
     return err;
 }
 
@@ -118,7 +144,9 @@ look_on(struct aw_eraser *eraser)
         struct aw_record record;
         aw_ms            now;
 
-        err = eraser->count == CUT_MAX ? AW_E_AGAIN : aw_walk_next(&eraser->walk, &record, &now);
+        bool is_full = eraser->count == CUT_MAX || eraser->wish_count == WISHES_MAX;
+
+        err = is_full ? AW_E_AGAIN : aw_walk_next(&eraser->walk, &record, &now);
         if (err == AW_OK)
             err = look_at(eraser, &record);
     }
@@ -126,7 +154,29 @@ look_on(struct aw_eraser *eraser)
     return err;
 }
 
-/* --- the cut ------------------------------------------------------------------------------------------------------------------ */
+/* Whose texts they are. AW_OK: there is more. AW_E_AGAIN: it is through. */
+static enum aw_err
+look_for_texts(struct aw_eraser *eraser)
+{
+    enum aw_err err;
+
+    if (!eraser->is_looking)
+        aw_erase_look_init(&eraser->look, eraser->wishes, eraser->wish_count, eraser->walk.at - 1, false);
+    eraser->is_looking = true;
+    err = aw_journal_read_begin(eraser->reader);
+    if (err != AW_OK)
+        return err;
+    err = aw_erase_look_step(&eraser->look, eraser->reader, &eraser->arena, PIECE_RECORDS);
+    aw_journal_read_end(eraser->reader);
+    if (err != AW_OK && err != AW_E_AGAIN) { /* it is begun anew */
+        aw_erase_look_fini(&eraser->look);
+        eraser->is_looking = false;
+        return err;
+    }
+    return err == AW_OK ? AW_E_AGAIN : AW_OK;
+}
+
+/* --- the cut ----------------------------------------------------------------------------------------------------------------- */
 
 /* Nothing below is read any more from this store, not by a start either: the last checkpoint lies at or behind the anchor, and
  * what wrote it had not ended before that. */
@@ -152,28 +202,46 @@ find_floor(struct aw_eraser *eraser, uint64_t *ret_floor)
     return err;
 }
 
+/* Of customers: the file says that it was done with what follows. */
+static enum aw_err
+cut_texts(struct aw_eraser *eraser, uint64_t floor)
+{
+    uint64_t      through = aw_keyring_erased_through(eraser->config.keyring);
+    struct aw_why why;
+    enum aw_err   err = AW_OK;
+
+    if (eraser->look.seq_count > 0)
+        err = aw_keyring_erase(eraser->config.keyring, eraser->look.seqs, eraser->look.seq_count, through, floor, &why);
+    if (err == AW_OK)
+        aw_metric_add(eraser->config.block, AW_METRIC_TEXTS_ERASED, eraser->look.seq_count);
+    return err;
+}
+
 static enum aw_err
 cut(struct aw_eraser *eraser)
 {
     uint64_t      through = eraser->walk.at - 1;
+    uint64_t      behind = through - aw_keyring_erased_through(eraser->config.keyring);
     uint64_t      floor;
     struct aw_why why;
-    enum aw_err   err;
+    enum aw_err   err = find_floor(eraser, &floor);
 
-    if (eraser->count > 0 || through - aw_keyring_erased_through(eraser->config.keyring) > BEHIND_RECORDS) {
-        err = find_floor(eraser, &floor);
-        if (err == AW_OK)
-            err = aw_keyring_erase(eraser->config.keyring, eraser->seqs, eraser->count, through, floor, &why);
-        if (err != AW_OK)
-            return err;
-    }
+    if (err == AW_OK)
+        err = cut_texts(eraser, floor);
+    if (err == AW_OK && (eraser->count > 0 || eraser->wish_count > 0 || behind > BEHIND_RECORDS))
+        err = aw_keyring_erase(eraser->config.keyring, eraser->seqs, eraser->count, through, floor, &why);
+    if (err != AW_OK)
+        return err;
     aw_metric_add(eraser->config.block, AW_METRIC_TEXTS_ERASED, eraser->count);
     aw_metric_set(eraser->config.block, AW_METRIC_ERASED_THROUGH, through);
+    aw_erase_look_fini(&eraser->look);
+    eraser->is_looking = false;
+    eraser->wish_count = 0;
     eraser->count = 0;
     return AW_OK;
 }
 
-/* --- steps -------------------------------------------------------------------------------------------------------------------- */
+/* --- steps ------------------------------------------------------------------------------------------------------------------- */
 
 /* Whatever failed, what was collected is kept, and tried again. */
 static aw_ns
@@ -198,10 +266,12 @@ aw_eraser_step(struct aw_eraser *eraser)
     enum aw_err err;
     bool        is_cut;
 
-    if (asked < eraser->walk.at && eraser->count == 0)
+    if (asked < eraser->walk.at && eraser->count == 0 && eraser->wish_count == 0)
         return AW_NS_NEVER;
     eraser->walk.until = asked;
-    err = look_on(eraser);
+    err = eraser->is_looking ? AW_E_AGAIN : look_on(eraser);
+    if (err == AW_E_AGAIN && eraser->wish_count > 0)
+        err = look_for_texts(eraser);
     is_cut = err == AW_E_AGAIN;
     if (is_cut)
         err = cut(eraser);

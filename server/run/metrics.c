@@ -176,6 +176,8 @@ render_ever(const struct aw_state_counts *counts, struct aw_buffer *buffer)
         {"promises_moved", "Promises that were told anew, as they would not be kept.", counts->promises_moved},
         {"leases_transferred", "Leases ended as their agent handed the ticket on.", counts->transferred},
         {"messages_withdrawn", "Messages that their customers took back.", counts->withdrawn},
+        {"customers_erased", "Customers whose texts were to be erased.", counts->erased},
+        {"tickets_erased", "Tickets of theirs that were closed for good, or had been closed lately.", counts->erased_tickets},
         {"tickets_withdrawn", "Tickets closed as all of their messages were taken back.", counts->withdrawn_tickets},
         {"leases_deferred", "Leases ended as their agent put the ticket off.", counts->deferred},
         {"commitments_kept", "What agents gave their word for, and the customer heard in time.", counts->commitments_kept},

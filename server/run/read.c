@@ -1,5 +1,6 @@
 /* read.c - walks the chain of a ticket's records, newest to oldest, and collects what was asked for. */
 #include "proto/proto.h"
+#include "run/read_erase.h"
 #include "run/read_events.h"
 #include "run/read_find.h"
 #include "run/read_history.h"
@@ -181,6 +182,7 @@ struct decision {
 };
 
 struct thread_walk {
+    bool                      is_erased; /* the record that erases the ticket was met: of all before it nothing is shown */
     struct decision          *decisions;
     struct withdrawal        *withdrawals;
     struct aw_journal_reader *reader;
@@ -225,7 +227,7 @@ copy_message(struct thread_walk *walk, struct collected *node, const struct aw_f
         if (!aw_arena_copy(walk->scratch, in->reasons[i], &node->reasons[i]))
             return AW_E_MEMORY;
     }
-    node->reason_count = node->message.withdrawn_at != 0 ? 0 : in->reason_count;
+    node->reason_count = node->message.withdrawn_at != 0 || walk->is_erased ? 0 : in->reason_count;
     return AW_OK;
 }
 
@@ -297,6 +299,12 @@ withdrawn_at(const struct thread_walk *walk, uint64_t seq)
 }
 
 static enum aw_err
+read_shown(struct thread_walk *walk, uint64_t seq, struct aw_slice *ret_body)
+{
+    return walk->is_erased ? AW_E_NOT_FOUND : aw_journal_read_body(walk->reader, seq, ret_body);
+}
+
+static enum aw_err
 collect(struct thread_walk *walk, const struct aw_found *found, bool *full)
 {
     struct collected *node = aw_arena_take_zeroed(walk->scratch, 1, sizeof(*node));
@@ -306,7 +314,7 @@ collect(struct thread_walk *walk, const struct aw_found *found, bool *full)
     if (node == NULL)
         return AW_E_MEMORY;
     node->message.withdrawn_at = withdrawn_at(walk, found->record.seq);
-    err = node->message.withdrawn_at != 0 ? AW_OK : aw_journal_read_body(walk->reader, found->record.seq, &body);
+    err = node->message.withdrawn_at != 0 ? AW_OK : read_shown(walk, found->record.seq, &body);
     node->message.erased = err == AW_E_NOT_FOUND;
     node->message.unreadable = is_damage(err);
     if (err != AW_OK && !node->message.erased && !node->message.unreadable)
@@ -368,7 +376,7 @@ collect_note(struct thread_walk *walk, struct collected_notes *notes, const stru
     notes->bytes += content.len;
     if (notes->count == AW_NOTES_SHOWN_MAX || notes->bytes > AW_NOTES_BYTES_MAX)
         return AW_OK;
-    err = aw_journal_read_body(walk->reader, found->record.seq, &body);
+    err = read_shown(walk, found->record.seq, &body);
     if (err != AW_OK && err != AW_E_NOT_FOUND && !is_damage(err))
         return err;
     node = aw_arena_take_zeroed(walk->scratch, 1, sizeof(*node));
@@ -527,6 +535,8 @@ read_thread(struct aw_read *read, struct aw_read_item *item, struct aw_journal_r
             err = collect(&walk, found, &full);
         else if (err == AW_OK && found->record.kind == AW_COMMAND_WITHDRAW)
             err = collect_withdrawal(&walk, found);
+        else if (err == AW_OK && found->record.kind == AW_COMMAND_ERASE)
+            walk.is_erased = true;
         else if (err == AW_OK && found->record.kind == AW_COMMAND_PLACE)
             err = collect_word(&walk, found);
         else if (err == AW_OK && notes_of(&walk, found->record.kind) != NULL)
@@ -885,6 +895,9 @@ aw_read_carry_out(struct aw_read *read, struct aw_journal_reader *reader, struct
             break;
         case AW_READ_HISTORY:
             item->err = aw_read_history(item->history, reader, scratch, read->memory, read->room, &room.used);
+            break;
+        case AW_READ_ERASE:
+            item->err = aw_erase_look_step(item->erase, reader, scratch, RECORDS_PER_STEP);
             break;
         case AW_READ_ENDING:
             if (item->err == AW_E_AGAIN || item->resume_seq == 0)

@@ -29,10 +29,12 @@ enum aw_read_kind {
     AW_READ_TOLD,    /* what some messages of a ticket tell, and what the others do (core/told.h) */
     AW_READ_EVENTS,  /* the journal from a record on, as events (read_events.h) */
     AW_READ_HISTORY, /* what happened to a ticket (read_history.h) */
+    AW_READ_ERASE,   /* which texts are a customer's (read_erase.h) */
 };
 
 struct aw_events_read;
 struct aw_history_read;
+struct aw_erase_look;
 
 #define AW_RELATED_MAX 8U
 /* More than any thread that people read: a TOLD goes through all of it in one turn of a reader. */
@@ -92,6 +94,8 @@ struct aw_read_item {
     struct aw_events_read *events;
     /* HISTORY */
     struct aw_history_read *history;
+    /* ERASE */
+    struct aw_erase_look *erase;
     /* RECEIPT */
     struct aw_receipt receipt; /* lane is left empty: `lane` names it */
     uint32_t          lane;

@@ -93,7 +93,7 @@ def readable(folder, keys, seqs, pattern):
         found |= set(pattern.findall(data))
         for generation, at in beginnings(data, keys.generations):
             sealed = data[at:at + TEXT_BYTES].ljust(TEXT_BYTES, b"\0")
-            if sealed[:64].count(0) > 8:
+            if sealed[:24].count(0) > 5:
                 continue  # what is sealed looks like nothing
             sealed = int.from_bytes(sealed, "big")
             for stream in streams.get(generation, ()):

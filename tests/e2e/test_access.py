@@ -65,6 +65,7 @@ ALLOWED = {
     "POST /v1/contacts/opt-out": ("gateway", "supervisor"),
     "POST /v1/contacts/opt-in": ("supervisor",),
     "GET /v1/contacts": ("supervisor",),
+    "POST /v1/customers/erase": ("supervisor",),
     "GET /v1/flights": READERS,
     "POST /v1/flights": ("supervisor",),
     "GET /v1/flights/{}/{}": READERS,

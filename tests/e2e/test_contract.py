@@ -279,6 +279,11 @@ def steer_by_times(api):
         equal(status(api.connection.request("GET", path, again), 304, "the same").body, b"", "of what has not changed")
 
 
+def erase(api, want):
+    customer = {"channel": "web", "customer": "gone"}
+    status(api.send("POST", "/v1/customers/erase", customer), want, "erase")
+
+
 def test_every_call(t):
     """No path, method or status of the document that the server does not give."""
     server = t.server()
@@ -293,6 +298,8 @@ def test_every_call(t):
         resolve(api, make)
         declare(api)
         steer_by_times(api)
+        erase(api, 200)
+    erase(t.server("--keys", "none", data="without").api(), 202)  # there is no key to cut
     api = server.api()
     for path in ("/v1/stats", "/v1/whoami", "/healthz", "/readyz", "/metrics", "/openapi.json", "/"):
         status(api.connection.request("GET", path, [("accept", "*/*")]), 200, path)

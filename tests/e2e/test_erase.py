@@ -8,8 +8,14 @@ import shutil
 import subprocess
 import sys
 
-from aswolk_test import PATIENCE_S, Messages, check, equal, program, run, status, until
+from aswolk_test import MSGPACK, PATIENCE_S, Messages, check, equal, problem, program, run, status, until
 from sealed import read_keys, readable
+from test_trim import ahead
+
+
+def serve(t, *args):
+    """With a file that is read through fast."""
+    return t.server("--store-reserve-bytes", "4194304", *args)
 
 
 def keys_of(server):
@@ -49,7 +55,7 @@ def withdraw(api, messages):
 
 def test_withdrawn(t):
     """At once, over a restart and in a backup; what it answers stays; the journal verifies, and the ticket is worked on."""
-    server = t.server()
+    server = serve(t)
     api, make = server.api("ann"), Messages()
     messages, receipts = post(api, make, range(12))
     equal(left(server), list(range(12)), "the search finds what is there")
@@ -82,7 +88,7 @@ def test_withdrawn(t):
 
 def test_killed(t):
     """kill -9 between the record and the cut, again and again: the next start does what is left."""
-    server = t.server("--checkpoint-bytes", "65536")
+    server = serve(t, "--checkpoint-bytes", "65536")
     make = Messages()
     messages, _ = post(server.api("ann"), make, range(40))
     want = list(range(40))
@@ -99,7 +105,7 @@ def test_killed(t):
 
 def test_restored(t):
     """An older backup is put back with the keys of now: what was erased since stays so, and what is withdrawn there anew goes."""
-    server = t.server()
+    server = serve(t)
     api, make = server.api("ann"), Messages()
     messages, receipts = post(api, make, range(10))
     older = os.path.join(t.folder, "older")
@@ -124,33 +130,170 @@ def test_restored(t):
     equal(left(server), [0, 1, 4, 5, 6, 7, 9], "under a number that had been looked at before")
 
 
+def erase(api, want=200, **more):
+    customer = dict({"channel": "web", "customer": "kim"}, **more)
+    return status(api.send("POST", "/v1/customers/erase", customer), want, "erased").value
+
+
+def word(number):
+    return words_of(40)[number].decode()
+
+
+def desk(api, make):
+    """Two customers, with all kinds of texts; what is kim's has odd numbers."""
+    sent = make.next(customer="kim", source_id="k1", text=word(1))
+    done = api.receipt(sent)
+    lease = api.lease()
+    api.completed(lease, reply={"text": word(3)})
+    for customer, number in (("lee", 2), ("kim", 5), ("lee", 4), ("kim", 7)):
+        receipt = api.receipt(make.next(customer=customer, account="other" if customer == "kim" else "main", text=word(number)))
+        if number in (2, 7):
+            note = {"text": word(number + 4)}
+            status(api.send("POST", "/v1/tickets/%s/notes" % receipt["ticket"], note), 200, "noted")
+    return sent, done, receipt["ticket"]
+
+
+def test_customer(t):
+    """All that is his goes, on all accounts: messages, a reply that waits, notes; his ticket closes under its holder, and what
+    others wrote stays. He may write again, as somebody new; a duplicate of what he wrote is one."""
+    server = serve(t)
+    api, make = server.api("ann"), Messages()
+    sent, done, ticket = desk(api, make)
+    kims, lees = [1, 3, 5, 7, 11], [2, 4, 6]
+    equal(left(server), sorted(kims + lees), "all of it is there")
+    lease = [lease for lease in api.leases(max=2) if lease["ticket"] == ticket][0]
+    counts = {"tickets": 2, "messages": 3, "replies": 1, "notes": 1, "unreadable": False, "dry_run": True}
+    equal(erase(api, dry_run=True), counts, "what would go")
+    equal(left(server), sorted(kims + lees), "nothing did")
+    older = os.path.join(t.folder, "older")
+    tool("backup", server.folder, older, "--keys", keys_of(server))
+    told = erase(api)
+    equal(told, {"tickets": 2, "messages": 3, "replies": 1, "notes": 1, "unreadable": True}, "what goes")
+    equal((left(server), left(server, older)), (lees, lees), "when it is answered, and in a backup of before")
+    equal(problem(api.act(lease, "complete"), 409, "lease-lost")["state"], "closed", "its holder")
+    for one in (ticket, done["ticket"]):
+        shown = status(api.get("/v1/tickets/" + one), 200, "ticket").value
+        equal(({message.get("erased") for message in shown["messages"]}, shown["state"]), ({True}, "closed"), "is shown without")
+        kinds = [event["type"] for event in status(api.get("/v1/tickets/%s/history" % one), 200, "history").value["items"]]
+        equal(kinds[-1], "aswolk.ticket.erased", "and why")
+    packed = server.api("ann", form=MSGPACK).get("/v1/tickets/" + ticket)
+    equal({message.get("erased") for message in status(packed, 200, "ticket").value["messages"]}, {True}, "in MessagePack")
+    pull = {"accounts": [{"channel": "web"}], "wait_s": 0}
+    status(api.send("POST", "/v1/replies/leases", pull), 204, "his reply does not go")
+    again = api.receipt(dict(sent))
+    equal((again["duplicate"], again["ticket"]), (True, done["ticket"]), "posted again")
+    new = api.receipt(make.next(customer="kim", account="other", text=word(9)))
+    equal((new["ticket"] in (ticket, done["ticket"]), new["folded"], new.get("reopened", False)), (False, False, False), "is new")
+    equal(erase(api, dry_run=True)["messages"], 1, "only what he wrote since")
+    equal(left(server), sorted(lees + [9]), "which is there")
+    server.restart()
+    newer = os.path.join(t.folder, "newer")
+    tool("backup", server.folder, newer, "--keys", keys_of(server))
+    equal((left(server), left(server, newer)), (sorted(lees + [9]),) * 2, "after a restart, and in a backup of later")
+    equal(server.metrics().get("aswolk_customers_erased_total"), 1, "counted")
+    server.stop()
+    tool("verify", server.folder)
+
+
+def test_customer_killed(t):
+    """kill -9 between the record and the cut: the next start does it, and readers see nothing of it before."""
+    server = serve(t)
+    api, make = server.api("ann"), Messages()
+    desk(api, make)
+    os.unlink(keys_of(server) + ".new")
+    os.mkdir(keys_of(server) + ".new")
+    asked = api.begin("POST", "/v1/customers/erase", {"channel": "web", "customer": "kim"})
+    until("it is durable", lambda: server.metrics().get("aswolk_erasures_stuck") == 1)
+    equal(server.metrics().get("aswolk_erasures_pending"), 1, "told")
+    equal(left(server), [1, 2, 3, 4, 5, 6, 7, 11], "the texts are there")
+    found = status(api.get("/v1/tickets?state=closed"), 200, "closed").value["items"]
+    for one in found:
+        shown = status(api.get("/v1/tickets/" + one["ticket"]), 200, "ticket").value
+        equal({message.get("erased") for message in shown["messages"]}, {True}, "and not shown")
+    server.kill()
+    check(not asked.ended, "it was not answered", asked)
+    os.rmdir(keys_of(server) + ".new")
+    server.start()
+    erased(server)
+    equal((len(found), left(server)), (2, [2, 4, 6]), "done behind the start")
+
+
+def test_days_later(t):
+    """Of what was kept of a trimmed journal, too; with it go the keys of all that is stored no more."""
+    server = serve(t, "--checkpoint-bytes", "65536")
+    api, make = server.api("ann"), Messages()
+    _, receipts = post(api, make, range(3))
+    other = api.receipt(make.next(customer="lee", text=word(3)))
+    for one in (receipts[0], other):
+        status(api.patch_ticket(one["ticket"], {"hold": True}), 200, "held, so that nobody pulls it")
+    while len(read_keys(keys_of(server)).generations) < 3:
+        api.receipts(make.many(200, text="x" * 200))
+        for lease in api.leases(max=100) + api.leases(max=100):
+            api.completed(lease)
+        server.restart()
+        api = server.api("ann")
+    api.receipt(make.next(text=word(4)))
+    server.stop()
+    server.env = ahead(9)
+    server.start()
+    until("old batches are gone", lambda: server.metrics().get("aswolk_journal_first_seq") > 1000, 3 * PATIENCE_S)
+    until("what is needed is kept", lambda: server.metrics().get("aswolk_kept", kind="bodies") >= 4, 3 * PATIENCE_S)
+    seqs = list(range(1, 20))
+    equal(left(server, seqs=seqs), [0, 1, 2, 3], "kept")
+    api = server.api("ann")
+    equal(erase(api)["messages"], 3, "kept ones count")
+    equal(left(server, seqs=seqs), [3], "and go")
+    equal(erase(api, customer="lee")["unreadable"], True, "the last one")
+    keys = read_keys(keys_of(server))
+    equal(left(server, seqs=seqs), [], "nothing is left")
+    server.restart()
+    shown = status(server.api("ann").get("/v1/tickets/" + other["ticket"]), 200, "ticket").value
+    equal(shown["messages"][0]["erased"], True, "shown")
+    t.note("%d generations, %d nodes" % (len(keys.generations), len(keys.nodes)))
+
+
+def test_unfolded(t):
+    """What a person took out of his ticket is not his; what was moved into it is."""
+    server = serve(t)
+    api, make = server.api("ann"), Messages()
+    phone = [{"kind": "phone", "value": "+31600000001"}]
+    first = api.receipt(make.next(customer="kim", text=word(1), identities=phone))
+    other = api.receipt(make.next(customer="lee", text=word(2), identities=phone))
+    equal(other["ticket"], first["ticket"], "folded by a phone")
+    status(api.send("POST", "/v1/tickets/%s/unfold" % first["ticket"], {"messages": [other["message"]]}), 200, "unfolded")
+    equal(erase(api)["messages"], 1, "his")
+    equal(left(server), [2], "only")
+    equal(erase(api, customer="lee")["messages"], 1, "hers")
+    equal(left(server), [], "then nothing")
+
+
+def test_command(t):
+    """`aswolk erase` says what goes, and that it went; what it lacks it says."""
+    server = serve(t)
+    api, make = server.api("ann"), Messages()
+    desk(api, make)
+    base = ["erase", "--server", "http://%s:%d" % server.address, "--agent", "sam", "--channel", "web", "--customer", "kim"]
+    equal(tool(*base, "--dry-run"), "3 messages, 1 replies and 1 notes in 2 tickets would be erased\n", "before")
+    equal(tool(*base), "3 messages, 1 replies and 1 notes in 2 tickets: nobody can read them any more\n", "done")
+    equal(left(server), [2, 4, 6], "it went")
+    problem(api.send("POST", "/v1/customers/erase", {"channel": "web"}), 400, "bad-value", "customer")
+    lines = tool("journal", server.folder, "--keys", keys_of(server))
+    check("erase" in lines and "kim" not in lines, "the journal tells what was done, to nobody by name", lines[-500:])
+
+
 def test_without_keys(t):
     """A store without keys hides what was withdrawn; the bytes are there, as nothing seals them."""
-    server = t.server("--keys", "none")
+    server = serve(t, "--keys", "none")
     api, make = server.api("ann"), Messages()
     messages, receipts = post(api, make, range(3))
     withdraw(api, messages[1:2])
     equal(server.metrics().get("aswolk_erasures_pending"), 0, "nothing can be erased here")
     shown = status(api.get("/v1/messages/" + receipts[1]["message"]), 200, "message").value
     check("text" not in shown, "hidden", shown)
+    told = erase(api, 202)
+    equal((told["messages"], told["unreadable"]), (3, False), "nor a customer: it says so")
     with open(os.path.join(server.folder, "data.mdb"), "rb") as file:
         check(words_of(3)[1] in file.read(), "until retention trims it")
-
-
-def test_stuck(t):
-    """While the key file can't be replaced it is told, and done as soon as it can be."""
-    server = t.server()
-    api, make = server.api("ann"), Messages()
-    messages, _ = post(api, make, range(4))
-    blocker = keys_of(server) + ".new"
-    os.unlink(blocker)
-    os.mkdir(blocker)
-    withdraw(api, messages[:1])
-    until("it is told", lambda: server.metrics().get("aswolk_erasures_stuck") == 1)
-    equal((server.metrics().get("aswolk_erasures_pending"), left(server)), (1, [0, 1, 2, 3]), "pending")
-    os.rmdir(blocker)
-    erased(server)
-    equal((server.metrics().get("aswolk_erasures_stuck"), left(server)), (0, [1, 2, 3]), "done")
 
 
 if __name__ == "__main__":

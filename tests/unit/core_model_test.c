@@ -1803,6 +1803,7 @@ compare_out(const struct run *run, enum aw_command_kind kind, const struct aw_ou
         return;
     case AW_COMMAND_EPOCH:
     case AW_COMMAND_SETTINGS:
+    case AW_COMMAND_ERASE:    /* core_erase_test */
     case AW_COMMAND_WITHDRAW: /* core_withdraw_test has it */
     case AW_COMMAND_OPT_OUT:  /* core_contact_test */
     case AW_COMMAND_AGENT:
@@ -2313,6 +2314,7 @@ apply_logged(struct aw_state *state, const struct logged *l)
     return command;
 }
 
+/* long: a flat switch over all kinds */
 static void
 apply_model(const struct logged *l, struct aw_command *c)
 {
@@ -2361,6 +2363,7 @@ apply_model(const struct logged *l, struct aw_command *c)
     case AW_COMMAND_AGENT:
         m_set_agent(c, channel_names[l->tag], l->units);
         return;
+    case AW_COMMAND_ERASE:    /* core_erase_test */
     case AW_COMMAND_WITHDRAW: /* core_withdraw_test has it */
     case AW_COMMAND_OPT_OUT:  /* core_contact_test */
     case AW_COMMAND_PRESENCE:

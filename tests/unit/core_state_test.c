@@ -1317,6 +1317,7 @@ try_kind(struct kit *kit, enum aw_command_kind kind, struct aw_ticket_id ticket,
     case AW_COMMAND_AGENT:
     case AW_COMMAND_PRESENCE:
     case AW_COMMAND_TIMER:
+    case AW_COMMAND_ERASE:    /* core_erase_test */
     case AW_COMMAND_WITHDRAW: /* core_withdraw_test has it */
     case AW_COMMAND_OPT_OUT:  /* core_contact_test */
     case AW_COMMAND_UNFOLD:   /* core_model_test has it */

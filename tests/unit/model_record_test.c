@@ -58,7 +58,8 @@ static const enum aw_command_kind kinds[] = {AW_COMMAND_EPOCH,
                                              AW_COMMAND_DEFER,
                                              AW_COMMAND_APPROVE,
                                              AW_COMMAND_WITHDRAW,
-                                             AW_COMMAND_OPT_OUT};
+                                             AW_COMMAND_OPT_OUT,
+                                             AW_COMMAND_ERASE};
 
 /* --- random commands -------------------------------------------------------------------------------------------------------- */
 
@@ -710,6 +711,16 @@ make_opt_out(struct maker *maker, struct aw_command *command)
                                                  .by = make_string(maker, 0, AW_AGENT_BYTES_MAX)};
 }
 
+static void
+make_erase(struct maker *maker, struct aw_in_erase *erase)
+{
+    *erase = (struct aw_in_erase){
+        .customer = make_hash(maker),
+        .through = next(&maker->rng),
+        .ticket = {.seq = next(&maker->rng), .slot = (uint32_t)next(&maker->rng), .shard = (uint8_t)next(&maker->rng)},
+        .by = make_string(maker, 0, AW_AGENT_BYTES_MAX)};
+}
+
 /* long: a flat switch over all kinds */
 static void
 make_fields(struct maker *maker, struct aw_command *command)
@@ -772,6 +783,9 @@ make_fields(struct maker *maker, struct aw_command *command)
         return;
     case AW_COMMAND_OPT_OUT:
         make_opt_out(maker, command);
+        return;
+    case AW_COMMAND_ERASE:
+        make_erase(maker, &command->in.erase);
         return;
     case AW_COMMAND_WITHDRAW:
         make_withdraw(maker, command);
@@ -1453,6 +1467,14 @@ same_command(const struct aw_command *a, const struct aw_command *b)
         SAME_SLICE(in.opt_out.account);
         SAME(in.opt_out.is_in);
         SAME_SLICE(in.opt_out.by);
+        return;
+    case AW_COMMAND_ERASE:
+        SAME_HASH(in.erase.customer);
+        SAME(in.erase.through);
+        SAME(in.erase.ticket.seq);
+        SAME(in.erase.ticket.slot);
+        SAME(in.erase.ticket.shard);
+        SAME_SLICE(in.erase.by);
         return;
     case AW_COMMAND_WITHDRAW:
         SAME(in.withdraw.message.seq);
@@ -2445,6 +2467,9 @@ static const struct aw_command golden[] = {
     {.kind = AW_COMMAND_OPT_OUT,
      .in.opt_out = {.contact = {5, 6}, .channel = {"twitter", 7}, .account = {"main", 4}, .is_in = true, .by = {"sam", 3}},
      .out = {.seq = 5000}},
+    {.kind = AW_COMMAND_ERASE,
+     .in.erase = {.customer = {11, 12}, .through = 4990, .ticket = GOLDEN_TICKET, .by = {"sam", 3}},
+     .out = {.seq = 5000, .prev_seq = 4999}},
     {.kind = AW_COMMAND_MESSAGE,
      .in.message = {.identities = golden_identities,
                     .identity_count = 1,

@@ -68,6 +68,8 @@ fill_ticket_command(struct aw_command *command)
         command->in.approve = (struct aw_in_approve){.goes = true, .by = by};
     else if (command->kind == AW_COMMAND_WITHDRAW)
         command->in.withdraw = (struct aw_in_withdraw){.message = {.seq = 5}, .by = by};
+    else if (command->kind == AW_COMMAND_ERASE)
+        command->in.erase = (struct aw_in_erase){.ticket = {.seq = 5, .slot = 1}, .by = by};
     else if (command->kind == AW_COMMAND_OPT_OUT)
         command->in.opt_out = (struct aw_in_opt_out){.channel = AW_SLICE("web"), .account = AW_SLICE("main"), .by = by};
     else if (command->kind != AW_COMMAND_TIMER)

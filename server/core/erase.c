@@ -1,0 +1,57 @@
+/* erase.c - all that a customer wrote is to be unreadable, and what was written to him and about him.
+ *
+ * Whose texts they are, and in which tickets, is found by a look through the journal before (run/read_erase.h); the texts go by
+ * their keys, when the record is durable (run/eraser.h). Here the tickets that are still there are closed, each by a record of its
+ * own, as it has a history: nobody could answer what nobody can read. Such a ticket is never reopened: he who writes again is a new
+ * customer. One in which he wrote behind the look is left alone, or what he asks for would be lost unread. Its replies that wait do
+ * not go any more. What he is known by stays as a hash until its ticket is forgotten, as do counts; that he opted out stays.
+ */
+#include "core/outbox.h"
+
+static bool
+is_there(const struct aw_state *state, struct aw_ticket_id id)
+{
+    const struct aw_ticket_row *ticket;
+
+    if (id.shard != state->globals.shard || !aw_rows_has(&state->tickets, id.slot))
+        return false;
+    ticket = aw_ticket_at(state, id.slot);
+    return ticket->state != AW_TICKET_FREE && ticket->opened_seq == id.seq && (ticket->marks & AW_MARK_ERASED) == 0;
+}
+
+static void
+erase_ticket(struct aw_state *state, struct aw_command *command, uint32_t slot)
+{
+    uint64_t              seq = aw_state_record(state, command);
+    struct aw_ticket_row *ticket = aw_ticket_edit(state, slot);
+
+    command->out.prev_seq = ticket->last_seq;
+    ticket->last_seq = seq & AW_ROW_SEQ_MAX;
+    if (aw_ticket_is_open(ticket))
+        aw_ticket_end(state, command, slot, ticket);
+    else
+        aw_commitment_drop(state, slot, ticket); /* of a reply that waits for a colleague */
+    ticket->marks |= AW_MARK_ERASED;
+    aw_ticket_done(state, slot);
+    state->globals.erased_tickets++;
+}
+
+void
+aw_apply_erase(struct aw_state *state, struct aw_command *command)
+{
+    const struct aw_in_erase *in = &command->in.erase;
+
+    if (in->ticket.slot == 0) {
+        (void)aw_state_record(state, command);
+        state->globals.erased++;
+        return;
+    }
+    if (!is_there(state, in->ticket))
+        return;
+    if (aw_ticket_at(state, in->ticket.slot)->message_seq > in->through) {
+        command->out.err = AW_E_STALE;
+        return;
+    }
+    erase_ticket(state, command, in->ticket.slot);
+    aw_outbox_erase(state, in->ticket.seq);
+}

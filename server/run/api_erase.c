@@ -1,0 +1,224 @@
+/* api_erase.c - POST /v1/customers/erase: all that a customer wrote is to be unreadable, and what was written to and about him.
+ *
+ *   look -> close -> wait   a reader looks whose texts and tickets they are, in many turns; then ERASE, for him and for each of
+ *                           his tickets, some at a time; then the answer waits until the keys are cut, as long as that is soon
+ * The first ERASE stands for all of his texts, so those that follow only close tickets: a stop between them leaves no text.
+ */
+#include "proto/proto.h"
+#include "run/api.h"
+#include "run/io.h"
+#include "run/read_erase.h"
+
+#define TICKETS_PER_TURN 256U
+#define LOOK_NS          (20 * AW_NS_PER_MS)
+#define WAIT_NS_MAX      (10 * AW_NS_PER_S)
+
+struct erase {
+    struct aw_call         call;
+    enum aw_media          media; /* of the answer */
+    struct aw_slice        by;
+    struct aw_erase_wish   wish;
+    struct aw_erase_look   look;
+    bool                   is_scanning; /* counted in io->history_scans */
+    struct aw_read        *read;
+    struct aw_erase_answer told;
+    /* Closing. */
+    struct aw_submission submission;
+    struct aw_entry     *entries;
+    size_t               next; /* of the look's tickets */
+    bool                 is_submitted;
+    uint64_t             last_seq; /* of the records */
+    aw_ns                until;
+};
+
+static void
+end_look(struct erase *erase)
+{
+    if (erase->is_scanning)
+        erase->call.io->history_scans--;
+    erase->is_scanning = false;
+    aw_erase_look_fini(&erase->look);
+}
+
+static void
+fail(struct erase *erase, enum aw_err err, const char *detail)
+{
+    end_look(erase);
+    aw_call_fail(&erase->call, err, detail);
+}
+
+static void
+answer(struct erase *erase)
+{
+    struct aw_buffer buffer;
+    struct aw_writer writer;
+
+    end_look(erase);
+    aw_buffer_init(&buffer, aw_call_arena(&erase->call));
+    aw_writer_init(&writer, &buffer, erase->media);
+    aw_proto_write_erase(&writer, &erase->told);
+    aw_call_answer(&erase->call, erase->told.unreadable || erase->told.dry_run ? 200 : 202, erase->media, &buffer, NULL, 0);
+}
+
+/* --- the keys ---------------------------------------------------------------------------------------------------------------- */
+
+/* A store without keys has nothing to cut: there it is never so. */
+static bool
+is_unreadable(const struct erase *erase)
+{
+    return aw_metric_sum(erase->call.io->shared->metrics, AW_METRIC_ERASED_THROUGH) >= erase->last_seq;
+}
+
+static void
+wait_for_cut(struct erase *erase)
+{
+    struct aw_call *call = &erase->call;
+    bool            has_keys = aw_metric_sum(call->io->shared->metrics, AW_METRIC_ERASE_ASKED) >= erase->last_seq;
+
+    erase->told.unreadable = is_unreadable(erase);
+    if (erase->told.unreadable || !has_keys || call->io->draining || call->io->now >= erase->until)
+        answer(erase);
+    else
+        aw_call_wait(call, call->io->now + LOOK_NS);
+}
+
+static void
+on_time(struct aw_call *call)
+{
+    wait_for_cut((struct erase *)call);
+}
+
+/* --- the tickets ------------------------------------------------------------------------------------------------------------- */
+
+/* The next of them; the first time he himself. */
+static void
+submit(struct erase *erase)
+{
+    struct aw_in_erase in = {.customer = erase->wish.customer, .through = erase->wish.through, .by = erase->by};
+    uint32_t           count = 0;
+
+    if (erase->next == 0)
+        erase->entries[count++].command = (struct aw_command){.kind = AW_COMMAND_ERASE, .in.erase = in};
+    while (count < TICKETS_PER_TURN && erase->next < erase->look.ticket_count) {
+        in.ticket = erase->look.tickets[erase->next++].id;
+        in.ticket.shard = erase->call.io->shared->shard;
+        erase->entries[count++].command = (struct aw_command){.kind = AW_COMMAND_ERASE, .in.erase = in};
+    }
+    erase->is_submitted = true;
+    erase->submission =
+        (struct aw_submission){.kind = AW_SUBMIT_COMMANDS, .entries = erase->entries, .count = count, .woken_lane = AW_LANE_NONE};
+    aw_call_submit(&erase->call, &erase->submission);
+}
+
+static void
+take_done(struct erase *erase)
+{
+    enum aw_err err = erase->submission.err;
+
+    for (uint32_t i = 0; err == AW_OK && i < erase->submission.count; i++) {
+        const struct aw_outcome_of *out = &erase->entries[i].command.out;
+
+        err = out->err;
+        erase->last_seq = out->changed ? out->seq : erase->last_seq;
+    }
+    if (err == AW_E_STALE)
+        fail(erase, err, "the customer wrote meanwhile: what he wrote before is erased, and his ticket waits; ask again");
+    else if (err != AW_OK)
+        fail(erase, err, "");
+    else if (erase->next < erase->look.ticket_count)
+        submit(erase);
+    else
+        wait_for_cut(erase);
+}
+
+/* --- the look ---------------------------------------------------------------------------------------------------------------- */
+
+static void
+take_look(struct erase *erase)
+{
+    enum aw_err err = erase->read->items[0].err;
+
+    if (err != AW_OK) {
+        fail(erase, err == AW_E_CORRUPT ? AW_E_INTERNAL : err, err == AW_E_CORRUPT ? "a stored record is damaged" : "");
+        return;
+    }
+    erase->told.tickets = erase->look.ticket_count;
+    erase->told.messages = erase->look.messages;
+    erase->told.replies = erase->look.replies;
+    erase->told.notes = erase->look.notes;
+    if (erase->told.dry_run)
+        answer(erase);
+    else
+        submit(erase);
+}
+
+static void
+on_back(struct aw_call *call)
+{
+    struct erase *erase = (struct erase *)call;
+    bool          failed;
+
+    if (erase->is_submitted)
+        take_done(erase);
+    else if (!aw_api_read_again(call, erase->read, &failed))
+        take_look(erase);
+}
+
+static bool
+on_gone(struct aw_call *call)
+{
+    end_look((struct erase *)call);
+    return false;
+}
+
+static const struct aw_call_ops ops = {.on_back = on_back, .on_gone = on_gone, .on_time = on_time};
+
+/* --- the request ------------------------------------------------------------------------------------------------------------- */
+
+/* False: answered. */
+static bool
+read_request(struct erase *erase)
+{
+    struct aw_call         *call = &erase->call;
+    struct aw_erase_request want;
+    struct aw_proto_problem problem;
+    enum aw_media           media;
+
+    if (!aw_api_agent(call, &erase->by) || !aw_api_media(call, false, &media) || !aw_call_negotiate(call, false, &erase->media))
+        return false;
+    if (aw_proto_decode_erase(aw_call_arena(call), media, call->request->body, &want, &problem) != AW_OK) {
+        aw_api_refuse_body(call, &problem);
+        return false;
+    }
+    erase->told.dry_run = want.dry_run;
+    erase->wish.customer = aw_api_contact_hash(&call->io->shared->table_key, want.channel, want.customer);
+    erase->wish.through = aw_lanes_published(call->io->shared->lanes);
+    erase->wish.seq = erase->wish.through;
+    return true;
+}
+
+void
+aw_api_erase(struct aw_io *io, struct aw_request *request, struct aw_slice id)
+{
+    struct erase *erase = aw_call_new(io, request, &ops, sizeof(*erase));
+
+    (void)id;
+    if (erase == NULL || !read_request(erase))
+        return;
+    if (io->history_scans >= AW_IO_SCANS_MAX) {
+        aw_call_fail(&erase->call, AW_E_OVERLOADED, "others look through the journal already");
+        return;
+    }
+    erase->entries = aw_arena_take_zeroed(&request->arena, TICKETS_PER_TURN, sizeof(erase->entries[0]));
+    erase->read = aw_api_read_new(&erase->call, 1, 0);
+    if (erase->entries == NULL || erase->read == NULL) {
+        aw_call_fail(&erase->call, AW_E_MEMORY, "");
+        return;
+    }
+    erase->until = io->now + WAIT_NS_MAX;
+    io->history_scans++;
+    erase->is_scanning = true;
+    aw_erase_look_init(&erase->look, &erase->wish, 1, erase->wish.through, true);
+    erase->read->items[0] = (struct aw_read_item){.kind = AW_READ_ERASE, .erase = &erase->look};
+    aw_call_read(&erase->call, erase->read);
+}

@@ -1,0 +1,268 @@
+/* read_erase.c - see read_erase.h. */
+#include "run/read_erase.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void
+aw_erase_look_init(struct aw_erase_look *look, const struct aw_erase_wish *wishes, uint32_t count, uint64_t until, bool counts)
+{
+    *look = (struct aw_erase_look){.wishes = wishes, .wish_count = count, .counts = counts, ._walk = {.at = 1, .until = until}};
+}
+
+void
+aw_erase_look_fini(struct aw_erase_look *look)
+{
+    free(look->tickets);
+    free(look->seqs);
+    free(look->_places);
+    *look = (struct aw_erase_look){.wishes = NULL};
+}
+
+/* Room for one more in a list that grows by doubling. False: no memory. */
+static bool
+grow(void **list, size_t count, size_t item_bytes)
+{
+    void *grown;
+
+    if ((count & (count - 1)) != 0 || (count != 0 && count < 16))
+        return true;
+    grown = reallocarray(*list, count == 0 ? 16 : 2 * count, item_bytes);
+    if (grown == NULL)
+        return false;
+    *list = grown;
+    return true;
+}
+
+/* --- whose messages lie in which tickets ------------------------------------------------------------------------------------- */
+
+static bool
+add_place(struct aw_erase_look *look, const struct aw_erase_place *place)
+{
+    void *places = look->_places;
+
+    if (!grow(&places, look->_place_count, sizeof(*place)))
+        return false;
+    look->_places = places;
+    look->_places[look->_place_count++] = *place;
+    return true;
+}
+
+static enum aw_err
+take_message(struct aw_erase_look *look, const struct aw_command *command)
+{
+    struct aw_erase_place place = {.message = command->out.seq, .by = command->out.seq, .ticket = command->out.u.message.ticket};
+
+    for (uint32_t i = 0; i < look->wish_count; i++) {
+        const struct aw_erase_wish *wish = &look->wishes[i];
+
+        if (command->out.seq > wish->through || !aw_hash128_eq(command->in.message.contact, wish->customer))
+            continue;
+        place.through = wish->through > place.through ? wish->through : place.through;
+        place.seq = wish->seq > place.seq ? wish->seq : place.seq;
+    }
+    return place.through == 0 || add_place(look, &place) ? AW_OK : AW_E_MEMORY;
+}
+
+static enum aw_err
+take_unfold(struct aw_erase_look *look, const struct aw_command *command)
+{
+    const struct aw_in_unfold *in = &command->in.unfold;
+
+    for (uint32_t i = 0; i < in->message_count; i++) {
+        struct aw_erase_place place = {
+            .message = in->messages[i], .by = command->out.seq, .ticket = command->out.u.ticket.ticket};
+
+        if (!add_place(look, &place))
+            return AW_E_MEMORY;
+    }
+    return AW_OK;
+}
+
+static int
+compare_places(const void *a, const void *b)
+{
+    const struct aw_erase_place *first = a, *second = b;
+
+    if (first->message != second->message)
+        return first->message < second->message ? -1 : 1;
+    return first->by < second->by ? -1 : first->by > second->by;
+}
+
+static int
+compare_tickets(const void *a, const void *b)
+{
+    const struct aw_erase_ticket *first = a, *second = b;
+
+    return first->id.seq < second->id.seq ? -1 : first->id.seq > second->id.seq;
+}
+
+/* Where each message belongs by now; then the tickets of his, each once. */
+static enum aw_err
+settle_places(struct aw_erase_look *look)
+{
+    size_t kept = 0, tickets = 0;
+
+    if (look->_place_count > 0)
+        qsort(look->_places, look->_place_count, sizeof(look->_places[0]), compare_places);
+    for (size_t i = 0; i < look->_place_count; i++) {
+        struct aw_erase_place *place = &look->_places[i];
+
+        if (kept == 0 || look->_places[kept - 1].message != place->message) {
+            look->_places[kept++] = *place;
+        } else {
+            look->_places[kept - 1].ticket = place->ticket; /* the last move counts */
+            look->_places[kept - 1].by = place->by;
+        }
+    }
+    look->_place_count = kept;
+    look->tickets = calloc(kept + 1, sizeof(look->tickets[0]));
+    if (look->tickets == NULL)
+        return AW_E_MEMORY;
+    for (size_t i = 0; i < kept; i++) {
+        const struct aw_erase_place *place = &look->_places[i];
+
+        if (place->through != 0)
+            look->tickets[tickets++] =
+                (struct aw_erase_ticket){.id = place->ticket, .through = place->through, .seq = place->seq};
+    }
+    qsort(look->tickets, tickets, sizeof(look->tickets[0]), compare_tickets);
+    for (size_t i = 0; i < tickets; i++) {
+        struct aw_erase_ticket *last = look->ticket_count == 0 ? NULL : &look->tickets[look->ticket_count - 1];
+
+        if (last == NULL || last->id.seq != look->tickets[i].id.seq) {
+            look->tickets[look->ticket_count++] = look->tickets[i];
+            continue;
+        }
+        last->through = look->tickets[i].through > last->through ? look->tickets[i].through : last->through;
+        last->seq = look->tickets[i].seq > last->seq ? look->tickets[i].seq : last->seq;
+    }
+    return AW_OK;
+}
+
+/* --- the texts in them ------------------------------------------------------------------------------------------------------- */
+
+static const struct aw_erase_ticket *
+find_ticket(const struct aw_erase_look *look, uint64_t seq)
+{
+    struct aw_erase_ticket key = {.id = {.seq = seq}};
+
+    return look->ticket_count == 0 ? NULL
+                                   : bsearch(&key, look->tickets, look->ticket_count, sizeof(look->tickets[0]), compare_tickets);
+}
+
+/* Of which ticket the text is. */
+static uint64_t
+ticket_of(const struct aw_erase_look *look, const struct aw_command *command)
+{
+    size_t low = 0, high = look->_place_count;
+
+    if (command->kind == AW_COMMAND_APPROVE) /* of a ticket that was forgotten its effect does not tell */
+        return command->out.u.reply.ticket.seq;
+    if (command->kind != AW_COMMAND_MESSAGE)
+        return command->out.effect.ticket_seq;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (look->_places[middle].message < command->out.seq)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < look->_place_count && look->_places[low].message == command->out.seq)
+        return look->_places[low].ticket.seq;
+    return command->out.u.message.ticket.seq;
+}
+
+/* One that is gone counts no more. */
+static enum aw_err
+count_text(struct aw_erase_look *look, struct aw_journal_reader *reader, const struct aw_command *command)
+{
+    struct aw_slice body;
+    enum aw_err     err = aw_journal_read_body(reader, command->out.seq, &body);
+
+    if (err == AW_E_NOT_FOUND)
+        return AW_OK;
+    if (command->kind == AW_COMMAND_MESSAGE)
+        look->messages++;
+    else if (command->kind == AW_COMMAND_REPLY || command->kind == AW_COMMAND_COMPLETE)
+        look->replies++;
+    else
+        look->notes++;
+    return err == AW_E_CORRUPT ? AW_OK : err; /* it is there */
+}
+
+static enum aw_err
+take_text(struct aw_erase_look *look, struct aw_journal_reader *reader, const struct aw_command *command)
+{
+    const struct aw_erase_ticket *ticket = find_ticket(look, ticket_of(look, command));
+    struct aw_in_body             content;
+    void                         *seqs = look->seqs;
+
+    if (ticket == NULL || !aw_command_body(command, &content) ||
+        command->out.seq > (command->kind == AW_COMMAND_MESSAGE ? ticket->through : ticket->seq))
+        return AW_OK;
+    if (look->counts)
+        return count_text(look, reader, command);
+    if (!grow(&seqs, look->seq_count, sizeof(look->seqs[0])))
+        return AW_E_MEMORY;
+    look->seqs = seqs;
+    look->seqs[look->seq_count++] = command->out.seq;
+    return AW_OK;
+}
+
+/* --- steps ------------------------------------------------------------------------------------------------------------------- */
+
+static enum aw_err
+take(struct aw_erase_look *look, struct aw_journal_reader *reader, struct aw_arena *scratch, const struct aw_record *record)
+{
+    struct aw_command command;
+    enum aw_err       err;
+
+    if (!look->_is_second && record->kind != AW_COMMAND_MESSAGE && record->kind != AW_COMMAND_UNFOLD)
+        return AW_OK;
+    aw_arena_reset(scratch);
+    err = aw_record_read(record, scratch, &command, NULL);
+    if (err != AW_OK)
+        return err;
+    if (look->_is_second)
+        return take_text(look, reader, &command);
+    return command.kind == AW_COMMAND_MESSAGE ? take_message(look, &command) : take_unfold(look, &command);
+}
+
+/* The first walk is over. AW_OK: there is nothing to look for in a second one. */
+static enum aw_err
+turn(struct aw_erase_look *look)
+{
+    enum aw_err err = settle_places(look);
+
+    if (err != AW_OK)
+        return err;
+    look->_is_second = true;
+    if (look->ticket_count == 0)
+        return AW_OK;
+    look->_walk.at = look->tickets[0].id.seq;         /* no record of a ticket comes before the one that opened it... */
+    for (size_t i = 0; i < look->_place_count; i++) { /* ...but messages that were moved there */
+        if (look->_places[i].message < look->_walk.at && find_ticket(look, look->_places[i].ticket.seq) != NULL)
+            look->_walk.at = look->_places[i].message;
+    }
+    return AW_E_AGAIN;
+}
+
+enum aw_err
+aw_erase_look_step(struct aw_erase_look *look, struct aw_journal_reader *reader, struct aw_arena *scratch, uint32_t records)
+{
+    enum aw_err err = aw_walk_begin(&look->_walk, reader);
+
+    for (uint32_t i = 0; err == AW_OK && i < records; i++) {
+        struct aw_record record;
+        aw_ms            now;
+
+        err = aw_walk_next(&look->_walk, &record, &now);
+        if (err == AW_E_AGAIN)
+            return look->_is_second ? AW_OK : turn(look);
+        if (err == AW_OK)
+            err = take(look, reader, scratch, &record);
+    }
+    return err == AW_OK ? AW_E_AGAIN : err;
+}

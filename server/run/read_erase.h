@@ -1,0 +1,59 @@
+/* read_erase.h - which texts are a customer's: those that he wrote, and what colleagues wrote in the tickets that he wrote in.
+ *
+ * Two walks over all records, in pieces (read_walk.h): the first finds his messages by the hash of channel and customer, and with
+ * them his tickets; the second the texts in these. A message that was unfolded belongs to the ticket that it was moved to.
+ *
+ * Who owns: the caller, from init to fini. Thread: one at a time. Fails: AW_E_AGAIN, there is more to do; as a walk.
+ */
+#ifndef AW_RUN_READ_ERASE_H
+#define AW_RUN_READ_ERASE_H
+
+#include "run/read_walk.h"
+
+/* What is asked for by one ERASE, or by a look before. */
+struct aw_erase_wish {
+    struct aw_hash128 customer;
+    uint64_t          through; /* his messages up to here */
+    uint64_t          seq;     /* other texts up to here */
+};
+/* A ticket that he wrote in, until the record that erased it; the largest of all wishes. */
+struct aw_erase_ticket {
+    struct aw_ticket_id id;
+    uint64_t            through;
+    uint64_t            seq;
+};
+/* That a message belongs to a ticket, by this record. */
+struct aw_erase_place {
+    uint64_t            message;
+    uint64_t            by;
+    struct aw_ticket_id ticket;
+    uint64_t            through; /* 0: it was moved there, whoever wrote it; else it is his, and what was wished */
+    uint64_t            seq;
+};
+
+struct aw_erase_look {
+    const struct aw_erase_wish *wishes; /* borrows */
+    uint32_t                    wish_count;
+    bool                        counts; /* the texts that are there, by kind; else their numbers are collected */
+    /* Found. */
+    struct aw_erase_ticket *tickets; /* owns: ascending by the id's seq, each once */
+    size_t                  ticket_count;
+    uint64_t               *seqs; /* owns */
+    size_t                  seq_count;
+    uint64_t                messages, replies, notes;
+    /* The look under way. */
+    struct aw_walk         _walk;
+    bool                   _is_second;
+    struct aw_erase_place *_places; /* owns */
+    size_t                 _place_count;
+};
+
+/* Records up to `until` are looked at. The wishes stay where they are until fini. */
+void aw_erase_look_init(struct aw_erase_look *look, const struct aw_erase_wish *wishes, uint32_t count, uint64_t until,
+                        bool counts);
+void aw_erase_look_fini(struct aw_erase_look *look);
+/* So many records, in a snapshot that the reader has just begun. AW_OK: it is through. */
+AW_MUST_USE enum aw_err aw_erase_look_step(struct aw_erase_look *look, struct aw_journal_reader *reader, struct aw_arena *scratch,
+                                           uint32_t records);
+
+#endif
