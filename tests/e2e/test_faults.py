@@ -862,6 +862,30 @@ def test_no_descriptors_anywhere(t):
     equal(said(server, "connections are accepted again"), 2, "and when it is over")
 
 
+def test_backup_without_descriptors(t):
+    """A backup that may open too few files beside a server says so and leaves nothing behind; with one more it may be whole."""
+    server = t.server()
+    server.api().receipts(Messages().many(50))
+    target = os.path.join(t.folder, "backup")
+    refused = 0
+    for most in range(5, 32):
+        done = subprocess.run(
+            [program("aswolk"), "backup", server.folder, target],
+            capture_output=True,
+            timeout=PATIENCE_S * 5,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (most, most)),
+        )
+        if done.returncode == 0:
+            break
+        check(b"Too many open files" in done.stderr, "says why", done.stderr[-300:])
+        equal([name for name in os.listdir(t.folder) if name.startswith("backup")], [], "nothing is left")
+        refused += 1
+    check(refused > 0 and done.returncode == 0, "some are too few, and some are enough", (refused, done.stderr[-300:]))
+    command = [program("aswolk"), "verify", target, "--keys", server.folder + ".keys"]
+    done = subprocess.run(command, capture_output=True, timeout=PATIENCE_S * 5)
+    equal(done.returncode, 0, "the backup is sound: %r" % done.stderr[-300:])
+
+
 class Memory:
     """Calls for memory that fail (tests/preload/memory.c)."""
 

@@ -68,37 +68,38 @@ fails(void)
     return true;
 }
 
+/* Parameters are named as libc names them. */
 EXPORT void *
-malloc(size_t bytes)
+malloc(size_t size)
 {
-    return fails() ? NULL : __libc_malloc(bytes);
+    return fails() ? NULL : __libc_malloc(size);
 }
 
 EXPORT void *
-calloc(size_t count, size_t bytes)
+calloc(size_t nmemb, size_t size)
 {
-    return fails() ? NULL : __libc_calloc(count, bytes);
+    return fails() ? NULL : __libc_calloc(nmemb, size);
 }
 
 EXPORT void *
-realloc(void *ptr, size_t bytes)
+realloc(void *ptr, size_t size)
 {
-    return bytes > 0 && fails() ? NULL : __libc_realloc(ptr, bytes);
+    return size > 0 && fails() ? NULL : __libc_realloc(ptr, size);
 }
 
 EXPORT void *
-aligned_alloc(size_t align, size_t bytes)
+aligned_alloc(size_t alignment, size_t size)
 {
-    return fails() ? NULL : __libc_memalign(align, bytes);
+    return fails() ? NULL : __libc_memalign(alignment, size);
 }
 
 EXPORT int
-posix_memalign(void **ret_ptr, size_t align, size_t bytes)
+posix_memalign(void **memptr, size_t alignment, size_t size)
 {
-    void *ptr = fails() ? NULL : __libc_memalign(align, bytes);
+    void *ptr = fails() ? NULL : __libc_memalign(alignment, size);
 
     if (ptr == NULL)
         return ENOMEM;
-    *ret_ptr = ptr;
+    *memptr = ptr;
     return 0;
 }
