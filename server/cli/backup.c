@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct backup_options {
     uint64_t held_mib_max;
@@ -42,6 +43,7 @@ struct job {
     struct aw_cli_progress progress;
     aw_ms                  made_at; /* of the backup */
     struct aw_copy_note    note;    /* of the backup that is restored */
+    char                   keys[AW_CLI_PATH_BYTES];
 };
 
 /* --- progress ------------------------------------------------------------------------------------------------------------- */
@@ -103,12 +105,13 @@ print_json(const struct job *job, const char *made_at, const char *hash)
 {
     const struct aw_cli_chain *chain = &job->verify.chain;
     json_t                    *line =
-        json_pack("{s:b,s:s,s:s,s:I,s:I,s:I,s:{s:I,s:s},s:I,s:I,s:I,s:s}", "ok", 1,
+        json_pack("{s:b,s:s,s:s,s:I,s:I,s:I,s:{s:I,s:s},s:I,s:I,s:I,s:s,s:I}", "ok", 1,
                   job->kind == AW_COPY_BACKUP ? "backup" : "folder", job->to, "made_at", made_at, "first_record",
                   (json_int_t)job->sum.first_seq, "last_record", (json_int_t)(job->sum.next_seq - 1), "messages",
                   (json_int_t)chain->messages, "commit", "index", (json_int_t)chain->last_index, "hash", hash, "epoch",
                   (json_int_t)chain->epoch, "bytes", (json_int_t)(job->verify.pages.pages * job->verify.pages.page_bytes), "ms",
-                  (json_int_t)((aw_clock_mono() - job->began_at) / AW_NS_PER_MS), "keys", "not included");
+                  (json_int_t)((aw_clock_mono() - job->began_at) / AW_NS_PER_MS), "keys", "not included", "key_generation",
+                  (json_int_t)aw_lmdb_key_generation(job->verify.folder.journal));
 
     aw_cli_print_json(line);
     json_decref(line);
@@ -133,7 +136,8 @@ print_done(const struct job *job)
     (void)printf("  %" PRIu64 " records and %" PRIu64 " messages, %" PRIu64 " MiB\n", chain->records, chain->messages,
                  job->verify.pages.pages * job->verify.pages.page_bytes >> 20);
     if (job->kind == AW_COPY_BACKUP) {
-        (void)printf("  the store's keys are not in it: keep the key file as well, and elsewhere\n");
+        (void)printf("  the store's keys are not in it: keep the key file as well, and elsewhere (generation %u or later)\n",
+                     aw_lmdb_key_generation(job->verify.folder.journal));
         return;
     }
     (void)printf("  of the backup of %s: what was acknowledged later is not there; gateways post it again\n"
@@ -168,19 +172,42 @@ check_copy(struct job *job)
     return AW_CLI_OK;
 }
 
+/* None lies beside a backup as a rule; but a copy for the folder that is to be made may be in its place already. */
+static void
+find_keys(struct job *job)
+{
+    if (job->kind != AW_COPY_RESTORE || job->cli->common.keys != NULL)
+        return;
+    if (aw_store_keys_path(job->from, job->keys, sizeof(job->keys)) && access(job->keys, F_OK) == 0)
+        return;
+    if (aw_store_keys_path(job->to, job->keys, sizeof(job->keys)) && access(job->keys, F_OK) == 0)
+        job->cli->common.keys = job->keys;
+}
+
+static int
+say_no_backup(const struct job *job, bool is_restored)
+{
+    aw_cli_error(
+        job->cli,
+        "%s: is no backup made by aswolk backup, but %s or a copy of one, which a server opens as it is, with its key file: "
+        "aswolkd --data",
+        job->from, is_restored ? "a data folder that was restored" : "a data folder");
+    return AW_CLI_FAILED;
+}
+
 static int
 run_job(struct job *job)
 {
     enum aw_err err;
-    int         code = aw_cli_folder_open(&job->folder, job->cli, job->from);
+    int         code;
 
+    find_keys(job);
+    code = aw_cli_folder_open(&job->folder, job->cli, job->from);
     if (code != AW_CLI_OK)
         return code;
     err = aw_copy_read_note(job->folder.journal, &job->note);
-    if (job->kind == AW_COPY_RESTORE && (err != AW_OK || job->note.kind != AW_COPY_BACKUP)) {
-        aw_cli_error(job->cli, "%s: is no backup made by aswolk backup", job->from);
-        return AW_CLI_FAILED;
-    }
+    if (job->kind == AW_COPY_RESTORE && (err != AW_OK || job->note.kind != AW_COPY_BACKUP))
+        return say_no_backup(job, err == AW_OK);
     err = copy_all(job);
     return err == AW_OK ? check_copy(job) : fail(job, err);
 }

@@ -18,6 +18,8 @@ say_refused(struct aw_cli *cli, enum aw_err err, const struct aw_why *why)
     json_t *line;
 
     aw_cli_error(cli, "%s%s", why->text, err == AW_E_NOT_FOUND ? " (DIR is what aswolkd has as --data)" : "");
+    if (err == AW_E_SEALED)
+        (void)fprintf(stderr, "Nothing was changed. The way out is the newest copy of its key file: --keys FILE\n");
     if (cli->common.json) {
         line = json_pack("{s:b,s:s,s:s}", "ok", 0, "error", aw_err_problem(err), "detail", why->text);
         aw_cli_print_json(line);
@@ -37,10 +39,11 @@ aw_cli_folder_open(struct aw_cli_folder *folder, struct aw_cli *cli, const char 
     config.keys = cli->common.keys;
     if (config.keys != NULL)
         (void)snprintf(folder->keys, sizeof(folder->keys), "%s", config.keys);
-    else if (!aw_store_keys_path(path, folder->keys, sizeof(folder->keys)) || access(folder->keys, R_OK) != 0)
+    else if (!aw_store_keys_path(path, folder->keys, sizeof(folder->keys)) || access(folder->keys, F_OK) != 0)
         folder->keys[0] = '\0'; /* what is sealed stays so */
     config.keys = folder->keys[0] == '\0' ? NULL : folder->keys;
     err = aw_lmdb_open(&folder->journal, &folder->table, &config, &folder->why);
+    folder->lacks_keys = err == AW_E_SEALED;
     if (err != AW_OK)
         return say_refused(cli, err, &folder->why);
     folder->blocks = aw_blocks_new(BLOCK_BYTES, ARENA_BYTES_MAX);

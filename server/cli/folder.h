@@ -22,8 +22,9 @@ struct aw_cli_folder {
     struct aw_table          *table;
     struct aw_journal_reader *reader;
     struct aw_blocks         *blocks;
-    struct aw_arena           arena; /* for one record at a time */
-    struct aw_why             why;   /* of what failed last */
+    struct aw_arena           arena;      /* for one record at a time */
+    struct aw_why             why;        /* of what failed last */
+    bool                      lacks_keys; /* it was not opened for that: nothing says that it is damaged */
 };
 
 /* Opens the data folder or backup at `path`. AW_CLI_OK; else it was said why not. To be closed in any case. */

@@ -282,7 +282,7 @@ aw_cli_verify_run(struct aw_cli *cli, int argc, char **argv)
     code = aw_cli_verify_folder(&verify, cli, argv[0]);
     if (code == AW_CLI_OK)
         print_verdict(&verify);
-    else if (code == AW_CLI_FAILED && !verify.lacks_keys)
+    else if (code == AW_CLI_FAILED && !verify.lacks_keys && !verify.folder.lacks_keys)
         (void)fprintf(stderr, "Nothing was changed. The way out is a backup: aswolk restore BACKUP NEW-FOLDER\n");
     aw_cli_verify_close(&verify);
     return code;

@@ -539,6 +539,18 @@ say_way_out(const char *folder)
            aw_log_str("restore", "aswolk restore BACKUP NEW-FOLDER, then start with --data NEW-FOLDER"));
 }
 
+/* The store may be well: it must not be given up for lack of a small file. */
+static void
+say_way_to_keys(const char *folder)
+{
+    aw_log(
+        AW_LOG_ERROR, "the store's keys can't be used; it was left as it is, and nothing in it needs to be deleted",
+        aw_log_str("data", folder),
+        aw_log_str("keys", "the newest copy of its key file, beside the folder as DATA.keys, or by --keys FILE"),
+        aw_log_str("store_key", "if something seals that file: --store-key FILE"),
+        aw_log_str("older", "an older copy is refused: it could bring back what was erased, and lacks what was written since"));
+}
+
 enum aw_err
 aw_server_run(const struct aw_settings *settings, struct aw_why *why)
 {
@@ -563,6 +575,8 @@ aw_server_run(const struct aw_settings *settings, struct aw_why *why)
     }
     if (err == AW_E_CORRUPT)
         say_way_out(settings->data);
+    else if (err == AW_E_SEALED)
+        say_way_to_keys(settings->data);
     free_server(server);
     return err;
 }

@@ -3,6 +3,7 @@
 #include "commit/recover.h"
 #include "port/clock.h"
 #include "run/server_parts.h"
+#include "store/store.h"
 
 static void
 tell_role(void *user, enum aw_role role)
@@ -121,6 +122,7 @@ log_ready(struct aw_server *server, const struct aw_recovery *recovery)
     aw_log(AW_LOG_INFO, "ready", aw_log_str("listen", server->plain.text), aw_log_str("tls_listen", server->tls.text),
            aw_log_num("io_threads", server->io_count), aw_log_num("epoch", aw_committer_head(server->committer)->epoch),
            aw_log_num("seq", aw_committer_head(server->committer)->next_seq - 1),
+           aw_log_num("key_generation", aw_lmdb_key_generation(server->journal)),
            aw_log_num("checkpoint_seq", recovery->checkpoint_seq), aw_log_num("replayed", recovery->records),
            aw_log_num("start_ms", (aw_clock_mono() - server->began_at) / AW_NS_PER_MS));
 }

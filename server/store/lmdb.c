@@ -293,6 +293,8 @@ aw_lmdb_free(struct aw_lmdb *store)
     if (store->env != NULL)
         mdb_env_close(store->env);
     aw_keyring_close(&store->keyring);
+    free(store->keys_path);
+    free(store->secret_path);
     free(store->sealed);
     aw_lmdb_lock_close(store->lock_fd);
     free(store);

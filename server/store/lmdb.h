@@ -96,6 +96,9 @@ struct aw_lmdb {
     struct aw_store_identity identity;
     struct aw_keyring       *keyring; /* owns; NULL: nothing is sealed, or a tool has no keys */
     bool                     is_sealed;
+    char                    *keys_path;         /* owns; of a tool, to read the key file again */
+    char                    *secret_path;       /* the same */
+    uint32_t                 generation_sought; /* up to this one the file was read again */
     uint32_t                 page_bytes;
     uint64_t                 pages_map; /* no page number reaches this */
     bool                     read_only;
@@ -131,7 +134,7 @@ AW_MUST_USE int aw_lmdb_append(struct aw_lmdb *store, enum aw_tree tree, uint64_
 uint32_t aw_lmdb_seal_bytes(const struct aw_lmdb *store, enum aw_tree tree);
 /* What was put, out of what lies there; in `buffer`, unless it is clear. MDB codes, MDB_NOTFOUND: it was erased; and: */
 #define AW_LMDB_SEALED (MDB_LAST_ERRCODE + 1) /* there are no keys to open it with */
-AW_MUST_USE int aw_lmdb_unseal(const struct aw_lmdb *store, enum aw_tree tree, uint64_t id, struct aw_slice stored,
+AW_MUST_USE int aw_lmdb_unseal(struct aw_lmdb *store, enum aw_tree tree, uint64_t id, struct aw_slice stored,
                                struct aw_value_buffer *buffer, struct aw_slice *ret_bytes);
 /* AW_OK, AW_E_NOT_FOUND, AW_E_CORRUPT, AW_E_VERSION, AW_E_SEALED, AW_E_MEMORY or AW_E_IO for a result of LMDB, with words. */
 enum aw_err aw_lmdb_err(int rc, struct aw_why *why, const char *doing);

@@ -84,9 +84,38 @@ aw_lmdb_append(struct aw_lmdb *store, enum aw_tree tree, uint64_t id, uint32_t c
                            aw_slice_of(store->sealed, bytes.len + aw_lmdb_seal_bytes(store, tree)));
 }
 
+static enum aw_err
+unseal(const struct aw_lmdb *store, enum aw_tree tree, uint64_t id, struct aw_slice stored, uint8_t *to,
+       struct aw_slice *ret_bytes)
+{
+    return is_body(tree) ? aw_keyring_unseal_body(store->keyring, id, stored, to, ret_bytes)
+                         : aw_keyring_unseal_value(store->keyring, place_of(tree, id), stored, to, ret_bytes);
+}
+
+/* A tool beside a server that was started anew meanwhile: the file has a generation more than when the tool read it. */
+static bool
+read_keys_anew(struct aw_lmdb *store, struct aw_slice stored)
+{
+    struct aw_keyring_config keys = {.path = store->keys_path, .secret_path = store->secret_path, .read_only = true};
+    struct aw_keyring       *fresh = NULL;
+    uint32_t                 generation;
+
+    if (!store->read_only || stored.len < sizeof(generation))
+        return false;
+    memcpy(&generation, stored.ptr, sizeof(generation));
+    if (generation <= store->generation_sought)
+        return false;
+    store->generation_sought = generation;
+    if (aw_keyring_open(&fresh, &keys, store->identity.uuid, NULL) != AW_OK)
+        return false;
+    aw_keyring_close(&store->keyring);
+    store->keyring = fresh;
+    return true;
+}
+
 int
-aw_lmdb_unseal(const struct aw_lmdb *store, enum aw_tree tree, uint64_t id, struct aw_slice stored,
-               struct aw_value_buffer *buffer, struct aw_slice *ret_bytes)
+aw_lmdb_unseal(struct aw_lmdb *store, enum aw_tree tree, uint64_t id, struct aw_slice stored, struct aw_value_buffer *buffer,
+               struct aw_slice *ret_bytes)
 {
     enum aw_err err;
     int         rc;
@@ -100,13 +129,38 @@ aw_lmdb_unseal(const struct aw_lmdb *store, enum aw_tree tree, uint64_t id, stru
     rc = aw_value_buffer_need(buffer, stored.len);
     if (rc != MDB_SUCCESS)
         return rc;
-    err = is_body(tree) ? aw_keyring_unseal_body(store->keyring, id, stored, (uint8_t *)buffer->ptr, ret_bytes)
-                        : aw_keyring_unseal_value(store->keyring, place_of(tree, id), stored, (uint8_t *)buffer->ptr, ret_bytes);
+    err = unseal(store, tree, id, stored, (uint8_t *)buffer->ptr, ret_bytes);
+    if (err == AW_E_CORRUPT && read_keys_anew(store, stored))
+        err = unseal(store, tree, id, stored, (uint8_t *)buffer->ptr, ret_bytes);
     if (err == AW_E_MEMORY)
         return ENOMEM;
     if (err == AW_E_NOT_FOUND)
         return MDB_NOTFOUND;
     return err == AW_OK ? MDB_SUCCESS : MDB_CORRUPTED;
+}
+
+/* For read_keys_anew. */
+static bool
+copy_paths(struct aw_lmdb *store, const struct aw_store_config *config)
+{
+    store->keys_path = strdup(config->keys);
+    store->secret_path = config->store_key == NULL ? NULL : strdup(config->store_key);
+    return store->keys_path != NULL && (config->store_key == NULL || store->secret_path != NULL);
+}
+
+/* Whatever is wrong with the file, the store is as it was, and is as good as the file that is put in its place. */
+static enum aw_err
+keys_refused(enum aw_err err, const struct aw_store_config *config, struct aw_why *why)
+{
+    if (err == AW_E_NOT_FOUND)
+        return aw_why(why, AW_E_SEALED,
+                      "%s: the key file is not there, and without it nothing of %s can be read; nothing was touched: bring it "
+                      "back, or name it with --keys",
+                      config->keys, config->folder);
+    if (err == AW_E_MEMORY || err == AW_E_IN_USE)
+        return err;
+    aw_why_prefix(why, "%s: its key file can't be used", config->folder);
+    return AW_E_SEALED;
 }
 
 enum aw_err
@@ -121,16 +175,12 @@ aw_lmdb_keys_open(struct aw_lmdb *store, const struct aw_store_config *config, s
     if (!store->is_sealed || (config->keys == NULL && store->read_only))
         return AW_OK;
     if (config->keys == NULL)
-        return aw_why(why, AW_E_CONFIG, "%s: is sealed, and no key file is named", config->folder);
+        return aw_why(why, AW_E_SEALED, "%s: is sealed, and no key file is named", config->folder);
+    if (!copy_paths(store, config))
+        return aw_why(why, AW_E_MEMORY, "out of memory");
     err = aw_keyring_open(&store->keyring, &keys, identity->uuid, why);
-    if (err == AW_E_NOT_FOUND)
-        return aw_why(
-            why, AW_E_CONFIG,
-            "%s: the key file is not there, and without it nothing of %s can be read; nothing was touched: bring it back, "
-            "or name it with --keys",
-            config->keys, config->folder);
     if (err != AW_OK)
-        return err;
+        return keys_refused(err, config, why);
     identity->table_key = aw_keyring_hash_key(store->keyring, AW_SLICE("table"), &identity->table_key);
     identity->token_key = aw_keyring_hash_key(store->keyring, AW_SLICE("token"), &identity->token_key);
     return AW_OK;
@@ -168,9 +218,10 @@ read_generation(const struct aw_lmdb *store, uint32_t *ret_generation, bool *ret
 enum aw_err
 aw_lmdb_keys_begin(struct aw_lmdb *store, struct aw_why *why)
 {
-    uint32_t generation = 0;
-    bool     is_copy;
-    int      rc;
+    uint32_t    generation = 0;
+    bool        is_copy;
+    enum aw_err err;
+    int         rc;
 
     store->is_generation_noted = !store->is_sealed;
     if (!store->is_sealed)
@@ -181,7 +232,20 @@ aw_lmdb_keys_begin(struct aw_lmdb *store, struct aw_why *why)
     rc = read_generation(store, &generation, &is_copy);
     if (rc != MDB_SUCCESS)
         return aw_lmdb_err(rc, why, "reading the generation of the keys");
-    return aw_keyring_begin(store->keyring, store->next_seq, generation, is_copy, why);
+    /* Older than the store: AW_E_CONFIG. */
+    err = aw_keyring_begin(store->keyring, store->next_seq, generation, is_copy, why);
+    return err == AW_E_CONFIG ? AW_E_SEALED : err;
+}
+
+uint32_t
+aw_lmdb_key_generation(struct aw_journal *journal)
+{
+    uint32_t generation = 0;
+    bool     is_copy;
+
+    if (read_generation(aw_lmdb_of(journal), &generation, &is_copy) != MDB_SUCCESS)
+        return 0; /* it was checked at the opening: the disk fails */
+    return generation;
 }
 
 int

@@ -36,12 +36,13 @@ struct aw_store_config {
     const struct aw_pages_watch *watch;
 };
 
-/* AW_E_IN_USE another server holds the folder; AW_E_VERSION written by a newer aswolk (nothing was touched); AW_E_CORRUPT;
- * AW_E_IO (not writable, not a folder, no room for the reserve of a new store; a store that is there opens on a full disk too, and
- * takes what its blocks have room for); AW_E_CONFIG (of another shard, map smaller than the limit, keys that are missing or
- * wrong); AW_E_MEMORY; AW_E_NOT_FOUND with AW_STORE_READ. Creating fsyncs the folder and its parent. Drops
- * cached pages of the store first, so that what is verified is what the disk holds. With AW_STORE_READ only readers,
- * identity and the table's reads may be called. */
+/* AW_E_IN_USE another server holds the folder, or the key file; AW_E_VERSION written by a newer aswolk (nothing was touched);
+ * AW_E_CORRUPT; AW_E_IO (not writable, not a folder, no room for the reserve of a new store; a store that is there opens on a full
+ * disk too, and takes what its blocks have room for); AW_E_CONFIG (of another shard, map smaller than the limit, made without
+ * keys); AW_E_SEALED (its key file is missing, can't be read, is damaged, of another store, older than the store, or under another
+ * secret); AW_E_MEMORY; AW_E_NOT_FOUND with AW_STORE_READ. Creating fsyncs the folder and its parent. Drops cached pages of the
+ * store first, so that what is verified is what the disk holds. With AW_STORE_READ only readers, identity and the table's reads may
+ * be called, by one thread: the key file is read again when something is sealed by a generation that began since. */
 AW_MUST_USE enum aw_err aw_lmdb_open(struct aw_journal **ret_journal, struct aw_table **ret_table,
                                      const struct aw_store_config *config, struct aw_why *why);
 /* Walks through all pages of an opened store, as they are now: store/pages.h says what is checked, and fails with what. Holds one
@@ -55,6 +56,9 @@ bool aw_lmdb_is_shared(struct aw_journal *journal);
 AW_MUST_USE bool aw_store_keys_path(const char *folder, char *ret_path, size_t bytes);
 /* The keys that it seals by; NULL: it has none. Borrowed until close. */
 struct aw_keyring *aw_lmdb_keyring(struct aw_journal *journal);
+/* The last generation of keys that something in the store was sealed by, so that an older key file does not do; 0: it has none.
+ * Read anew at each call. */
+uint32_t aw_lmdb_key_generation(struct aw_journal *journal);
 /* Takes effect with the next room. Thread: the committer. */
 void aw_lmdb_set_bytes_max(struct aw_journal *journal, uint64_t bytes_max);
 

@@ -4,6 +4,7 @@ began, goes on under the same identity, and nothing is ever written over."""
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -123,6 +124,115 @@ def test_never_over(t):
     os.mkdir(empty)
     tool("restore", path, empty)
     tool("verify", empty)
+
+
+def ends(server, words, lacks=()):
+    """The start is refused, says these, and nothing else than a lock is there afterwards that was not before."""
+    server.logs.clear()
+    before = fingerprint(server.folder)
+    server.spawn()
+    equal(server.exit_code(), 1, "exit code of the start")
+    said = "\n".join(server.logs)
+    check(all(word in said for word in words) and not any(word in said for word in lacks), "says %r" % (words,), said[-900:])
+    equal(fingerprint(server.folder), before, "the store is as it was")
+
+
+def tool_ends(words, *args):
+    done = subprocess.run([program("aswolk"), *args], capture_output=True, text=True, timeout=PATIENCE_S)
+    equal(done.returncode, 1, "exit code of aswolk %s: %s%s" % (args, done.stdout, done.stderr))
+    check(all(word in done.stderr for word in words), "says %r" % (words,), done.stderr)
+    check("aswolk restore" not in done.stderr, "no backup is needed", done.stderr)
+
+
+def test_without_its_keys(t):
+    """The key file lost, another store's, too old, damaged or no file: each is named, with the way out, by the start and by tools;
+    nobody is told that the store is damaged. With the right one back all is there."""
+    server = t.server()
+    receipt = server.api().receipt(Messages().next())
+    equal(server.ready["key_generation"], 1, "the log tells which keys are needed")
+    server.close_all()
+    server.stop()
+    keys = keys_of(server.folder)
+    shutil.copy(keys, keys + ".old")
+    stranger = t.server(data="other")
+    shutil.copy(stranger.folder + ".keys", keys + ".foreign")
+    server.start()
+    equal(server.ready["key_generation"], 2, "a start is a generation")
+    server.api().receipt(Messages("more").next())
+    server.close_all()
+    server.stop()
+    path = os.path.join(t.folder, "backup")
+    equal(told("backup", server.folder, path)["key_generation"], 2, "the backup tells it too")
+    shutil.copy(keys, keys + ".right")
+    way = ("nothing in it needs to be deleted", "--keys FILE")
+    os.unlink(keys)
+    ends(server, way + ("key file is not there",), ("is damaged;",))
+    tool_ends(("--keys FILE",), "verify", server.folder)
+    tool_ends(("not there",), "verify", server.folder, "--keys", keys)
+    for name, words in ((".foreign", "keys of another store"), (".old", "older than the store")):
+        shutil.copy(keys + name, keys)
+        ends(server, way + (words,), ("is damaged;",))
+    tool_ends(("keys of another store", "--keys FILE"), "verify", server.folder, "--keys", keys + ".foreign")
+    with open(keys, "r+b") as file:
+        file.seek(100)
+        file.write(b"damaged!")
+    ends(server, way + ("fails its check",), ("the store is damaged",))
+    tool_ends(("fails its check", "--keys FILE"), "verify", server.folder)
+    os.unlink(keys)
+    os.mkdir(keys)
+    ends(server, way + ("can't be used",), ("the store is damaged",))
+    tool_ends(("can't be used", "--keys FILE"), "verify", server.folder)
+    os.rmdir(keys)
+    shutil.copy(keys + ".right", keys)
+    server.start()
+    equal(server.api().get("/v1/messages/" + receipt["message"]).status, 200, "all is there")
+
+
+def test_tools_over_a_restart(t):
+    """A tool that began before its server was started anew reads what was sealed by the new keys as well."""
+    server = t.server()
+    make, api = Messages(), server.api()
+    for _ in range(400):  # batches; it reads 64 at a time
+        api.receipt(make.next())
+    process = subprocess.Popen([program("aswolk"), "journal", "--json", server.folder], stdout=subprocess.PIPE)
+    first = json.loads(process.stdout.readline())  # it goes on when its pipe is read
+    equal(first["seq"], 1, "it has begun")
+    server.restart()
+    last = server.api().receipt(make.next())
+    lines = process.communicate(timeout=PATIENCE_S * 2)[0].splitlines()
+    equal(process.returncode, 0, "exit code")
+    read = [json.loads(line) for line in lines if b'"message"' in line]
+    equal(read[-1]["message"], last["message"], "up to the newest")
+
+
+def test_two_processes(t):
+    """A copy of the folder as a snapshot of the file system has it: it tells what it is, and one key file serves one server. No
+    restore into a folder that is served."""
+    server = t.server()
+    receipts = server.api().receipts(Messages().many(30))
+    path = os.path.join(t.folder, "backup")
+    tool("backup", server.folder, path)
+    tool("restore", path, server.folder, code=1)
+    server.kill()
+    snapshot = os.path.join(t.folder, "snapshot")
+    shutil.copytree(server.folder, snapshot)
+    server.start()
+    done = tool("restore", snapshot, os.path.join(t.folder, "new"), code=1)
+    check("aswolkd --data" in done.stderr, "not restored but opened", done.stderr)
+    tool("verify", snapshot)
+    second = Server(snapshot, ["--rules", FEW_RULES, "--keys", keys_of(snapshot)])
+    t.servers.append(second)
+    ends(second, ("another process uses the key file",))
+    restored = os.path.join(t.folder, "restored")
+    shutil.copy(keys_of(path), restored + ".keys")
+    command = [program("aswolk"), "restore", path, restored]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S * 4)
+    equal(done.returncode, 0, "with the keys that lie beside what is made: " + done.stderr)
+    shutil.copy(keys_of(snapshot), snapshot + ".keys")
+    second.args = ["--rules", FEW_RULES]
+    second.start()
+    for one in (server, second):
+        equal(one.api().get("/v1/messages/" + receipts[-1]["message"]).status, 200, "all is there")
 
 
 def test_damaged(t):
