@@ -1,8 +1,8 @@
 /* turns.h - whose turn it is among many that want the same: each gets its share, and who wants little hardly waits.
  *
  * Deficit round robin with newcomers first (RFC 8290, section 4.2). What waits belongs to one of `count` parties and has a cost
- * that is known when it was done. Who has not waited lately goes first, for one quantum; who goes on then has a quantum a round like all
- * others. One that does more than that owes it to the next rounds, so a cost may be any. Who is alone is never held up.
+ * that is known when it was done. Who has not waited lately goes first, for one quantum; who goes on then has a quantum a round
+ * like all others. One that does more than that owes it to the next rounds, so a cost may be any. Who is alone is never held up.
  *
  * Owns: its table. What waits is a node of the caller's, who may take it out at any time (aw_list_remove). Thread: one. Fails: in
  * init, for lack of memory.

@@ -640,8 +640,10 @@ begin_group(struct aw_committer *c)
 static bool
 is_time_to_flush(const struct aw_committer *c)
 {
-    aw_ns most = c->is_group_joined ? c->flush_ns / AW_FILL_SHARE : c->flush_ns;
+    aw_ns most = c->flush_ns < AW_FILL_NS_MAX ? c->flush_ns : AW_FILL_NS_MAX;
 
+    if (c->is_group_joined)
+        most /= AW_FILL_SHARE;
     return c->group_posts > 0 && c->now < c->contended_until && c->config.mono() - c->group_began >= most;
 }
 
@@ -728,11 +730,11 @@ flush_group(struct aw_committer *c)
     return true;
 }
 
-/* An average over the last ones. */
+/* The shortest of late: it rises slowly, as most are longer only by what was put into them. */
 static void
 note_flush(struct aw_committer *c, aw_ns took)
 {
-    c->flush_ns = c->flush_ns == 0 ? took : (c->flush_ns * 7 + took) / 8;
+    c->flush_ns = c->flush_ns == 0 || took < c->flush_ns ? took : c->flush_ns + (took - c->flush_ns) / 64;
 }
 
 static void

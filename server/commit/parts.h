@@ -44,10 +44,12 @@
 #define AW_ROOM_AGAIN_BYTES_MAX (UINT64_C(4) << 20)
 /* A group leaves so much of what posts may take to others, who do not wait for the next one. */
 #define AW_ROOM_BESIDE_BYTES (UINT64_C(128) << 10)
-/* While several parties post, each has so many posts a turn, and a group is filled for no longer than a flush takes. Who comes
- * meanwhile is taken into it, and then it ends, but not before a share of that time: so he waits for a flush and little more, and
- * who posts much loses little, however long flushes take. For so long after the last of the others a party is not alone. */
+/* While several parties post, each has so many posts a turn, and a group is filled for no longer than a short flush takes, and
+ * no longer than this: the larger it is, the longer its own takes. Who comes meanwhile is taken into it, and then it ends, but
+ * not before a share of that time: so he waits for a flush and little more, and who posts much still has a part of the
+ * committer's time, however long flushes take. For so long after the last of the others a party is not alone. */
 #define AW_TURN_POSTS   32U
+#define AW_FILL_NS_MAX  AW_NS_PER_MS
 #define AW_FILL_SHARE   4U
 #define AW_CONTENDED_MS 1000U
 /* How often a full store is asked whether it has room again: the disk tells nobody. */
@@ -122,7 +124,7 @@ struct aw_committer {
     aw_ns               group_began; /* by config.mono */
     uint32_t            group_posts;
     bool                is_group_joined; /* by others, who came while it was filled */
-    aw_ns               flush_ns;        /* about what a flush takes */
+    aw_ns               flush_ns;        /* what a short flush takes */
     uint32_t            last_party;      /* that posted, and when */
     aw_ms               last_party_at;
     aw_ms               contended_until;    /* several parties post */

@@ -320,6 +320,14 @@ aw_request_mark_known(struct aw_request *request)
         session->config.on_known(session->config.owner);
 }
 
+void
+aw_request_mark_bulk(struct aw_request *request, bool is_bulk)
+{
+    AW_ON(request->_edge);
+    if (request->_session != NULL)
+        request->_session->is_bulk = is_bulk;
+}
+
 /* RFC 9457. Without memory the status must speak for itself. */
 static void
 set_problem(struct aw_request *request, struct aw_response *response)

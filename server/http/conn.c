@@ -472,7 +472,7 @@ may_read(const struct aw_conn *conn)
 static void
 read_turn(struct aw_conn *conn, aw_ns now)
 {
-    size_t left = conn->edge->limits.read_turn_bytes;
+    size_t left = aw_conn_is_bulk(conn) ? AW_HTTP_READ_CHUNK_BYTES : conn->edge->limits.read_turn_bytes;
 
     conn->is_read_left = false;
     while (left > 0 && may_read(conn)) {
@@ -636,6 +636,12 @@ aw_conn_shutdown(struct aw_conn *conn, aw_ns now)
 }
 
 /* What the owner asks ----------------------------------------------------------------------------------------------------------*/
+
+bool
+aw_conn_is_bulk(const struct aw_conn *conn)
+{
+    return conn->session != NULL && aw_session_is_bulk(conn->session);
+}
 
 int
 aw_conn_fd(const struct aw_conn *conn)

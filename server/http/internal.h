@@ -116,6 +116,7 @@ struct aw_session {
     bool is_hello_done;
     bool is_settings_acked;
     bool is_known;
+    bool is_bulk;
     bool is_round_done;  /* the PING between the two GOAWAYs came back */
     bool is_quiet_drain; /* no stream was open when the drain began, and none since */
     bool is_graceful;    /* noted in a callback: begin to drain at the next safe place */

@@ -160,5 +160,7 @@ bool aw_request_is_gone(const struct aw_request *request);
 AW_MUST_USE bool aw_request_try_park(struct aw_request *request);
 /* The client proved who it is: its connection may idle longer and counts no more for its address. */
 void aw_request_mark_known(struct aw_request *request);
+/* Its connection carries much that can wait, or does so no more: see aw_conn_is_bulk. */
+void aw_request_mark_bulk(struct aw_request *request, bool is_bulk);
 
 #endif

@@ -618,6 +618,12 @@ aw_session_cause(const struct aw_session *session)
     return session->cause;
 }
 
+bool
+aw_session_is_bulk(const struct aw_session *session)
+{
+    return session->is_bulk;
+}
+
 size_t
 aw_session_streams(const struct aw_session *session)
 {

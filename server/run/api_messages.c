@@ -418,7 +418,7 @@ static void
 begin_answer(struct post *post)
 {
     if (!post->lines.many) {
-        answer_one(post);
+        wait_for_turn(post, POST_ANSWER);
         return;
     }
     aw_buffer_init(&post->answer.buffer, aw_call_arena_kept(&post->call));
@@ -503,7 +503,10 @@ work(struct post *post, uint32_t most)
     case POST_READ:
         return read_some(post, most);
     case POST_ANSWER:
-        return answer_some(post, most);
+        if (post->lines.many)
+            return answer_some(post, most);
+        answer_one(post);
+        return AW_POSTS_LINE_BYTES;
     }
     AW_UNREACHABLE();
 }
@@ -511,7 +514,7 @@ work(struct post *post, uint32_t most)
 void
 aw_api_posts_step(struct aw_io *io)
 {
-    uint32_t left = aw_gateways_is_contended(io->shared->gateways, io->now) ? AW_POSTS_LOOP_BYTES : AW_POSTS_LOOP_BYTES_ALONE;
+    uint32_t        left = io->is_contended ? AW_POSTS_LOOP_BYTES : AW_POSTS_LOOP_BYTES_ALONE;
     struct aw_list *node;
     uint32_t        gateway;
 
@@ -596,6 +599,7 @@ aw_api_post_messages(struct aw_io *io, struct aw_request *request, struct aw_sli
         return;
     }
     post->is_over = false;
+    aw_request_mark_bulk(request, post->lines.many || aw_posts_is_bulk(&io->posts, post->gateway));
     if (post->lines.many) {
         aw_arena_init(&post->work, io->blocks);
         post->call.work = &post->work;

@@ -54,27 +54,37 @@ close_link(struct link *link)
     free(link);
 }
 
+static void
+give_turn(struct aw_io *io, struct aw_conn *conn)
+{
+    if (aw_list_is_empty(aw_conn_turn_link(conn)))
+        aw_list_push_back(aw_conn_is_bulk(conn) ? &io->bulk_turns : &io->turns, aw_conn_turn_link(conn));
+}
+
 /* After any call on a connection: close it, call it again later, or watch what it wants. */
 static void
 settle(struct link *link, enum aw_turn turn)
 {
     unsigned wants;
-    int      events = 0;
+    int      events = 0, priority;
 
     if (turn == AW_TURN_CLOSED) {
         close_link(link);
         return;
     }
-    if (turn == AW_TURN_AGAIN && aw_list_is_empty(aw_conn_turn_link(link->conn)))
-        aw_list_push_back(&link->io->turns, aw_conn_turn_link(link->conn));
+    priority = aw_conn_is_bulk(link->conn) ? EV_MINPRI : 0; /* the loop serves those with a higher one first */
+    if (turn == AW_TURN_AGAIN)
+        give_turn(link->io, link->conn);
     wants = aw_conn_wants(link->conn);
     if (wants & AW_WANTS_READ)
         events |= EV_READ;
     if (wants & AW_WANTS_WRITE)
         events |= EV_WRITE;
-    if (events == (link->watcher.events & (EV_READ | EV_WRITE)) && (events == 0) == !ev_is_active(&link->watcher))
+    if (events == (link->watcher.events & (EV_READ | EV_WRITE)) && (events == 0) == !ev_is_active(&link->watcher) &&
+        priority == ev_priority(&link->watcher))
         return;
     ev_io_stop(link->io->loop, &link->watcher);
+    ev_set_priority(&link->watcher, priority);
     ev_io_set(&link->watcher, aw_conn_fd(link->conn), events);
     if (events != 0)
         ev_io_start(link->io->loop, &link->watcher);
@@ -86,6 +96,9 @@ on_socket(struct ev_loop *loop, struct ev_io *watcher, int events)
     struct link *link = watcher->data;
 
     (void)loop;
+    /* What is not read now is still there in the next turn, after what came meanwhile of the others. */
+    if (link->io->is_contended && aw_conn_is_bulk(link->conn) && link->io->bulk_reads++ >= AW_POSTS_BULK_MAX)
+        return;
     settle(link, aw_conn_on_ready(link->conn, (events & EV_READ) != 0, (events & EV_WRITE) != 0, link->io->now));
 }
 
@@ -94,21 +107,18 @@ on_conn_wake(void *owner, struct aw_conn *conn)
 {
     struct link *link = owner;
 
-    if (aw_list_is_empty(aw_conn_turn_link(conn)))
-        aw_list_push_back(&link->io->turns, aw_conn_turn_link(conn));
+    give_turn(link->io, conn);
 }
 
 /* Every connection that asked for a turn gets one; those that ask again wait for the next round, so that sockets are served too. */
 static void
-run_turns(struct aw_io *io)
+run_turns(struct aw_io *io, struct aw_list *turns, uint32_t most)
 {
     struct aw_list  now;
     struct aw_list *node;
 
-    if (aw_list_is_empty(&io->turns))
-        return;
     aw_list_init(&now);
-    while ((node = aw_list_first(&io->turns)) != NULL) {
+    for (uint32_t i = 0; i < most && (node = aw_list_first(turns)) != NULL; i++) {
         aw_list_remove(node);
         aw_list_push_back(&now, node);
     }
@@ -395,7 +405,8 @@ on_prepare(struct ev_loop *loop, struct ev_prepare *prepare, int events)
     aw_surge_copy_begin(io);
     aw_api_posts_step(io);
     rouse_committer(io); /* what was read is committed while answers are written */
-    run_turns(io);
+    run_turns(io, &io->turns, UINT32_MAX);
+    run_turns(io, &io->bulk_turns, io->is_contended ? AW_POSTS_BULK_MAX : UINT32_MAX);
     rouse_committer(io);
     aw_metric_set(io->metrics, AW_METRIC_TLS_SETTLED, io->tls_arrived - aw_edge_stats(io->edge)->handshakes_now);
     if (is_drained(io)) {
@@ -404,8 +415,9 @@ on_prepare(struct ev_loop *loop, struct ev_prepare *prepare, int events)
         return;
     }
     aw_wake_prepare(&io->wake);
-    busy = !aw_list_is_empty(&io->turns) || aw_posts_has_next(&io->posts) || !aw_ring_is_empty(&io->from_committer) ||
-           !aw_ring_is_empty(&io->arrivals_out) || aw_readers_has_back(io->shared->readers, io->number);
+    busy = !aw_list_is_empty(&io->turns) || !aw_list_is_empty(&io->bulk_turns) || aw_posts_has_next(&io->posts) ||
+           !aw_ring_is_empty(&io->from_committer) || !aw_ring_is_empty(&io->arrivals_out) ||
+           aw_readers_has_back(io->shared->readers, io->number);
     if (busy)
         ev_idle_start(loop, &io->idle);
     else
@@ -423,6 +435,8 @@ on_check(struct ev_loop *loop, struct ev_check *check, int events)
     aw_qsbr_quiet(io->shared->qsbr, io->quiet);
     aw_wake_clear(&io->wake);
     read_clocks(io);
+    io->is_contended = aw_gateways_is_contended(io->shared->gateways, io->now);
+    io->bulk_reads = 0;
 }
 
 static void *
@@ -514,6 +528,7 @@ aw_io_init(struct aw_io *io, uint32_t number, const struct aw_shared *shared, st
         .number = number, .shared = shared, .out_max = settings->requests_max, .mailbox_slots = aw_io_mailbox_slots(settings)};
     aw_list_init(&io->conns);
     aw_list_init(&io->turns);
+    aw_list_init(&io->bulk_turns);
     aw_list_init(&io->watchers);
     aw_list_init(&io->backlog);
     if (!aw_posts_init(&io->posts))

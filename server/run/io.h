@@ -101,10 +101,13 @@ struct aw_io {
     struct ev_prepare    prepare;
     struct ev_check      check;
     struct ev_idle       idle;
-    struct ev_timer      second; /* deadlines of connections */
-    struct ev_timer      tick;   /* deadlines of calls; runs while there are any */
-    struct aw_list       conns;  /* all */
-    struct aw_list       turns;  /* those to be called before the loop sleeps */
+    struct ev_timer      second;       /* deadlines of connections */
+    struct ev_timer      tick;         /* deadlines of calls; runs while there are any */
+    struct aw_list       conns;        /* all */
+    struct aw_list       turns;        /* those to be called before the loop sleeps */
+    struct aw_list       bulk_turns;   /* the same of those that can wait (aw_conn_is_bulk) */
+    uint32_t             bulk_reads;   /* in this turn of the loop */
+    bool                 is_contended; /* several gateways post, so that such connections wait for the others */
     struct aw_wheel      wheel;
     struct aw_list       watchers; /* streams of events that sleep until something is published (api_events.c) */
     struct aw_posts      posts;

@@ -41,6 +41,12 @@ aw_posts_try_enter(struct aw_posts *posts, uint32_t gateway, uint64_t most)
 }
 
 bool
+aw_posts_is_bulk(const struct aw_posts *posts, uint32_t gateway)
+{
+    return posts->shares[gateway].count > AW_POSTS_LIGHT_MAX;
+}
+
+bool
 aw_posts_add(struct aw_posts *posts, uint32_t gateway, struct aw_list *node, bool is_body)
 {
     struct aw_posts_share *share = &posts->shares[gateway];

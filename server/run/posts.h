@@ -13,12 +13,16 @@
 
 /* Bodies of several messages that one gateway has in work on a thread: while one is with the committer the next is read. */
 #define AW_POSTS_BODIES_MAX 4U
-/* What one turn of a gateway may cost, in bytes that are read, and what all of a loop's turn may: a fifth of a millisecond, and
+/* What one turn of a gateway may cost, in bytes that are read, and what all of a loop's turn may: a tenth of a millisecond, and
  * while nobody else posts two. What a message costs is about that of so many bytes more than it has. */
-#define AW_POSTS_TURN_BYTES       8192U
-#define AW_POSTS_LOOP_BYTES       8192U
+#define AW_POSTS_TURN_BYTES       4096U
+#define AW_POSTS_LOOP_BYTES       4096U
 #define AW_POSTS_LOOP_BYTES_ALONE 65536U
 #define AW_POSTS_LINE_BYTES       512U
+/* Who has more than so many single messages under way on a thread, or sends several in a body, can wait; and while several gateways
+ * post, so many of their connections are read, and as many written, before the others are looked at again. */
+#define AW_POSTS_LIGHT_MAX 8U
+#define AW_POSTS_BULK_MAX  2U
 
 /* Private. */
 struct aw_posts_share {
@@ -38,6 +42,8 @@ AW_MUST_USE bool aw_posts_init(struct aw_posts *posts);
 void aw_posts_fini(struct aw_posts *posts);
 /* Counts one more, of `most` places for posts; half of them are the most that one gateway gets. False: there is none for it. */
 AW_MUST_USE bool aw_posts_try_enter(struct aw_posts *posts, uint32_t gateway, uint64_t most);
+/* Whether the gateway has so many posts under way that they can wait. */
+bool aw_posts_is_bulk(const struct aw_posts *posts, uint32_t gateway);
 /* A new one waits. True: it is in work from now on, and in the turns, as every single message is. */
 AW_MUST_USE bool aw_posts_add(struct aw_posts *posts, uint32_t gateway, struct aw_list *node, bool is_body);
 /* One that is in work has something to do again. */
