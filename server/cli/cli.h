@@ -92,6 +92,7 @@ extern const struct aw_cli_command aw_cli_verify_command;
 extern const struct aw_cli_command aw_cli_backup;
 extern const struct aw_cli_command aw_cli_restore;
 extern const struct aw_cli_command aw_cli_receipt;
+extern const struct aw_cli_command aw_cli_rotate_key;
 extern const struct aw_cli_command aw_cli_audit;
 extern const struct aw_cli_command aw_cli_token;
 extern const struct aw_cli_command aw_cli_whoami;

@@ -12,12 +12,12 @@
 #define SERVER_DEFAULT "http://127.0.0.1:8480"
 
 static const struct aw_cli_command *const commands[] = {
-    &aw_cli_post,   &aw_cli_work,     &aw_cli_transfer, &aw_cli_defer,    &aw_cli_commitments, &aw_cli_note,
-    &aw_cli_ticket, &aw_cli_tickets,  &aw_cli_bulk,     &aw_cli_message,  &aw_cli_check,       &aw_cli_lanes,
-    &aw_cli_agents, &aw_cli_presence, &aw_cli_replies,  &aw_cli_incident, &aw_cli_journal,     &aw_cli_verify_command,
-    &aw_cli_backup, &aw_cli_restore,  &aw_cli_receipt,  &aw_cli_audit,    &aw_cli_health,      &aw_cli_response_time,
-    &aw_cli_surge,  &aw_cli_top,      &aw_cli_events,   &aw_cli_history,  &aw_cli_template,    &aw_cli_contacts,
-    &aw_cli_erase,  &aw_cli_token,    &aw_cli_whoami};
+    &aw_cli_post,   &aw_cli_work,       &aw_cli_transfer, &aw_cli_defer,    &aw_cli_commitments, &aw_cli_note,
+    &aw_cli_ticket, &aw_cli_tickets,    &aw_cli_bulk,     &aw_cli_message,  &aw_cli_check,       &aw_cli_lanes,
+    &aw_cli_agents, &aw_cli_presence,   &aw_cli_replies,  &aw_cli_incident, &aw_cli_journal,     &aw_cli_verify_command,
+    &aw_cli_backup, &aw_cli_restore,    &aw_cli_receipt,  &aw_cli_audit,    &aw_cli_health,      &aw_cli_response_time,
+    &aw_cli_surge,  &aw_cli_top,        &aw_cli_events,   &aw_cli_history,  &aw_cli_template,    &aw_cli_contacts,
+    &aw_cli_erase,  &aw_cli_rotate_key, &aw_cli_token,    &aw_cli_whoami};
 
 static void
 print_overview(FILE *to)

@@ -22,10 +22,11 @@ def keys_of(server):
     return server.folder + ".keys"
 
 
-def tool(*args):
+def tool(*args, code=0):
+    """What it says, or of what it refuses why."""
     done = subprocess.run([program("aswolk"), *args], capture_output=True, text=True, timeout=PATIENCE_S * 4)
-    equal(done.returncode, 0, "exit code of aswolk %s: %s%s" % (args, done.stdout[-500:], done.stderr[-900:]))
-    return done.stdout
+    equal(done.returncode, code, "exit code of aswolk %s: %s%s" % (args, done.stdout[-500:], done.stderr[-900:]))
+    return done.stdout if code == 0 else done.stderr
 
 
 def erased(server):
@@ -279,6 +280,34 @@ def test_command(t):
     problem(api.send("POST", "/v1/customers/erase", {"channel": "web"}), 400, "bad-value", "customer")
     lines = tool("journal", server.folder, "--keys", keys_of(server))
     check("erase" in lines and "kim" not in lines, "the journal tells what was done, to nobody by name", lines[-500:])
+
+
+def test_rotated(t):
+    """The key file goes under a secret, another one, and none; not while a server has it, and never by the wrong one."""
+    server = serve(t)
+    api, make = server.api("ann"), Messages()
+    _, receipts = post(api, make, range(2))
+    old, new = os.path.join(t.folder, "old"), os.path.join(t.folder, "new")
+    for path in (old, new):
+        with open(path, "wb") as file:
+            file.write(os.urandom(32))
+    check("stop the server" in tool("rotate-key", server.folder, "--to", old, code=1), "not beside a server")
+    server.stop()
+    check("new secret" in tool("rotate-key", server.folder, "--to", old), "sealed")
+    tool("rotate-key", server.folder, "--to", new, code=1)
+    tool("rotate-key", server.folder, "--store-key", new, "--to", new, code=1)
+    tool("rotate-key", server.folder, "--store-key", old, "--to", new)
+    tool("verify", server.folder, "--store-key", old, code=1)
+    tool("verify", server.folder, "--store-key", new)
+    server.args += ["--store-key", new]
+    server.start()
+    equal(status(server.api().get("/v1/messages/" + receipts[1]["message"]), 200, "message").value["text"], word(1), "is read")
+    server.stop()
+    check("nothing but" in tool("rotate-key", server.folder, "--store-key", new, "--clear"), "sealed no more")
+    equal(left(server), [0, 1], "as the search finds")
+    equal(tool("rotate-key", server.folder, code=2)[:6], "aswolk", "takes one or the other")
+    del server.args[-2:]
+    server.start()
 
 
 def test_without_keys(t):
