@@ -8,7 +8,11 @@
 #include "store/pages.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 struct place {
     char scratch[256];
@@ -243,6 +247,90 @@ test_exchanged(void **state)
     aw_journal_close(&writer.journal);
 }
 
+/* More than is copied between two looks. */
+static void
+fill_kept(struct aw_journal *journal)
+{
+    static uint8_t bytes[AW_KEPT_BYTES_MAX];
+
+    for (uint64_t seq = 1; seq <= 20; seq++) {
+        struct aw_kept kept = {.seq = seq, .owner = 9, .bytes = aw_slice_of(bytes, sizeof(bytes))};
+
+        assert_int_equal(aw_journal_keep(journal, AW_KEPT_BODY, &kept), AW_OUTCOME_OK);
+        assert_int_equal(kit_flush(journal, AW_OUTCOME_OK), 0);
+    }
+}
+
+static enum aw_err
+copy_beside(const struct place *place, uint64_t held_bytes_max)
+{
+    struct aw_copy_config config = {.to = place->to, .kind = AW_COPY_BACKUP, .held_bytes_max = held_bytes_max};
+    struct aw_table      *table = NULL;
+    struct aw_journal    *journal = must_open(place->from, AW_STORE_READ, &table);
+    struct aw_copy       *copy = NULL;
+    struct aw_copy_sum    sum = {0};
+    struct aw_why         why = {""};
+    enum aw_err           err = aw_copy_begin(&copy, journal, &config, &why);
+
+    while (err == AW_OK && !sum.is_done)
+        err = aw_copy_step(copy, &sum, &why);
+    aw_copy_free(&copy);
+    aw_journal_close(&journal);
+    return err;
+}
+
+/* Each commit frees some pages; without room, as long as a copy holds these, it waits for some. */
+static void
+write_for_ever(const char *folder)
+{
+    struct aw_table   *table = NULL;
+    struct aw_journal *journal = must_open(folder, AW_STORE_SERVE, &table);
+    struct aw_kept     kept = {.seq = 0, .owner = 9, .bytes = AW_SLICE("kept of it")};
+
+    for (bool is_well = true; is_well;) {
+        enum aw_outcome kept_one, dropped;
+
+        kept.seq++;
+        kept_one = aw_journal_keep(journal, AW_KEPT_RECORD, &kept);
+        dropped = aw_journal_unkeep(journal, AW_KEPT_RECORD, kept.seq - 1);
+        is_well = kept_one != AW_OUTCOME_BROKEN && dropped != AW_OUTCOME_BROKEN && aw_journal_flush(journal) == AW_OUTCOME_OK;
+    }
+    _exit(1); /* the other one then never sees what it waits for */
+}
+
+/* Another process that writes without end: what the last snapshot keeps from it is bounded, and the copy gives up; with nobody at
+ * work, or with a larger bound, it does not. */
+static void
+test_gives_up(void **state)
+{
+    struct place     *place = *state;
+    struct aw_table  *table = NULL;
+    struct kit_writer writer = {must_open(place->from, AW_STORE_SERVE, &table), 1, 1};
+    char              part[320];
+    enum aw_err       err = AW_OK;
+    pid_t             child;
+
+    (void)snprintf(part, sizeof(part), "%s.part", place->to);
+    kit_append(&writer, 10);
+    fill_kept(writer.journal);
+    aw_journal_close(&writer.journal);
+    assert_int_equal(copy_beside(place, 64 * 1024), AW_OK);
+    child = fork();
+    assert_int_not_equal(child, -1);
+    if (child == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        write_for_ever(place->from);
+    }
+    for (unsigned i = 0; i < 1000 && err == AW_OK; i++) { /* it may have been another's turn */
+        err = copy_beside(place, 64 * 1024);
+        assert_false(is_there(part) || is_there(place->to));
+    }
+    assert_int_equal(copy_beside(place, UINT64_MAX), AW_OK);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_int_equal(err, AW_E_OVERLOADED);
+}
+
 int
 main(void)
 {
@@ -250,6 +338,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_beside_a_writer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_leaves_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_exchanged, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_gives_up, setup, teardown),
     };
 
     return aw_hash_init() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
