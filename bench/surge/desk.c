@@ -264,21 +264,21 @@ static bool
 ask(struct surge_agent *agent, const char *method, const char *path, struct aw_slice body, enum aw_media media,
     uint64_t timeout_s, aw_exchange_done *done)
 {
-    const struct surge_options *options = agent->desk->config.options;
-    struct aw_trunk            *trunk = surge_fleet_trunk(&agent->desk->fleet, agent->line);
-    struct aw_exchange_field    fields[4];
-    struct aw_exchange_request  request = {.method = aw_slice_str(method),
-                                           .path = aw_slice_str(path),
-                                           .fields = fields,
-                                           .body = body,
-                                           .timeout = timeout_s * AW_NS_PER_S};
+    const char                *token = surge_token_for(agent->desk->config.options, path);
+    struct aw_trunk           *trunk = surge_fleet_trunk(&agent->desk->fleet, agent->line);
+    struct aw_exchange_field   fields[4];
+    struct aw_exchange_request request = {.method = aw_slice_str(method),
+                                          .path = aw_slice_str(path),
+                                          .fields = fields,
+                                          .body = body,
+                                          .timeout = timeout_s * AW_NS_PER_S};
 
     fields[request.field_count++] = (struct aw_exchange_field){AW_SLICE("aswolk-agent"), aw_slice_str(agent->name), false};
     fields[request.field_count++] = (struct aw_exchange_field){AW_SLICE("accept"), aw_media_type(media), false};
     if (body.len > 0)
         fields[request.field_count++] = (struct aw_exchange_field){AW_SLICE("content-type"), aw_media_type(media), false};
-    if (options->token != NULL)
-        fields[request.field_count++] = (struct aw_exchange_field){AW_SLICE("authorization"), aw_slice_str(options->token), true};
+    if (token != NULL)
+        fields[request.field_count++] = (struct aw_exchange_field){AW_SLICE("authorization"), aw_slice_str(token), true};
     if (trunk == NULL)
         return false;
     if (aw_exchange_submit(trunk, &request, done, agent) != NULL)

@@ -3,8 +3,10 @@
 
 #include "bench/common/options.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +29,9 @@ const char surge_options_help[] =
     "Server\n"
     "  --url URL              default http://127.0.0.1:8480; with --tls https://127.0.0.1:8443\n"
     "  --tls                  TLS; --insecure takes any certificate, --cacert FILE trusts this one (PEM)\n"
-    "  --token TEXT           bearer token   --as NAME the gateway, where no token is asked for\n"
+    "  --tokens DIR           a server for real use: files gateway, desk, supervisor and monitor with a token each\n"
+    "  --token TEXT           all of the header Authorization, for every role   --as NAME the gateway, where no token is asked "
+    "for\n"
     "  --target nghttpd       any HTTP/2 server that answers a POST to --path (default /v1/messages): counts its 2xx, nothing "
     "else\n"
     "  --baseline URL         flood: such a server, measured in the same run; prints the ratio. fair: takes the flood, in turn\n"
@@ -76,6 +80,7 @@ static const struct bench_option table[] = {
     {"insecure", BENCH_FLAG, AT(insecure), 0, 0},
     {"cacert", BENCH_TEXT, AT(ca_file), 0, 0},
     {"token", BENCH_TEXT, AT(token), 0, 0},
+    {"tokens", BENCH_TEXT, AT(tokens_folder), 0, 0},
     {"as", BENCH_TEXT, AT(as), 0, 0},
     {"flood-token", BENCH_TEXT, AT(flood_token), 0, 0},
     {"path", BENCH_TEXT, AT(path), 0, 0},
@@ -289,9 +294,65 @@ complete_fair(struct surge_options *options, struct aw_why *why)
     return AW_OK;
 }
 
+/* A line of a file; one that is not there leaves `ret_token` empty. */
+static enum aw_err
+read_token(const char *folder, const char *name, char ret_token[SURGE_TOKEN_BYTES], struct aw_why *why)
+{
+    char  path[512];
+    int   len = snprintf(path, sizeof(path), "%s/%s", folder, name);
+    FILE *file = len < 0 || (size_t)len >= sizeof(path) ? NULL : fopen(path, "re");
+    bool  ok;
+
+    ret_token[0] = '\0';
+    if (file == NULL && errno == ENOENT)
+        return AW_OK;
+    if (file == NULL)
+        return aw_why_errno(why, AW_E_CONFIG, errno, "%s", path);
+    len = snprintf(ret_token, SURGE_TOKEN_BYTES, "Bearer ");
+    ok = fgets(ret_token + len, (int)SURGE_TOKEN_BYTES - len, file) != NULL;
+    (void)fclose(file); /* was only read */
+    ok = ok && strlen(ret_token) < SURGE_TOKEN_BYTES - 1;
+    ret_token[strcspn(ret_token, "\r\n")] = '\0';
+    return ok ? AW_OK : aw_why(why, AW_E_CONFIG, "%s: holds no token", path);
+}
+
+static enum aw_err
+read_tokens(struct surge_options *options, struct aw_why *why)
+{
+    static const char *const names[SURGE_ROLES] = {"gateway", "desk", "supervisor", "monitor"};
+
+    if (options->tokens_folder == NULL)
+        return AW_OK;
+    for (unsigned role = 0; role < SURGE_ROLES; role++) {
+        if (read_token(options->tokens_folder, names[role], options->role_tokens[role], why) != AW_OK)
+            return AW_E_CONFIG;
+    }
+    if (options->role_tokens[SURGE_GATEWAY][0] == '\0')
+        return aw_why(why, AW_E_CONFIG, "--tokens %s: there is no file gateway, so nobody may post", options->tokens_folder);
+    return AW_OK;
+}
+
+const char *
+surge_token_for(const struct surge_options *options, const char *path)
+{
+    const char *own;
+
+    if (strncmp(path, "/v1/leases", 10) == 0)
+        own = options->role_tokens[SURGE_DESK];
+    else if (strcmp(path, "/metrics") == 0)
+        own = options->role_tokens[SURGE_MONITOR];
+    else if (strcmp(path, "/v1/messages") == 0)
+        own = options->role_tokens[SURGE_GATEWAY];
+    else
+        own = options->role_tokens[SURGE_SUPERVISOR];
+    return own[0] != '\0' ? own : options->token;
+}
+
 static enum aw_err
 complete_options(struct surge_options *options, bool tls, struct aw_why *why)
 {
+    if (read_tokens(options, why) != AW_OK)
+        return AW_E_CONFIG;
     if (options->url.host[0] == '\0') {
         struct aw_slice text = tls ? AW_SLICE("https://127.0.0.1:8443") : AW_SLICE("http://127.0.0.1:8480");
 
@@ -369,5 +430,7 @@ surge_options_parse(struct surge_options *ret_options, int argc, char **argv, st
             return err;
     }
     *ret_options = options;
+    if (options.role_tokens[SURGE_GATEWAY][0] != '\0')
+        ret_options->token = ret_options->role_tokens[SURGE_GATEWAY];
     return AW_OK;
 }

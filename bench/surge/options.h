@@ -22,6 +22,11 @@ extern const char *const surge_mode_names[];
 /* Who answers: our server, or any that answers a POST (then only 2xx are counted). */
 enum surge_target { SURGE_ASWOLK, SURGE_ANY };
 
+/* Whose token a request shows. */
+enum surge_role { SURGE_GATEWAY, SURGE_DESK, SURGE_SUPERVISOR, SURGE_MONITOR, SURGE_ROLES };
+
+#define SURGE_TOKEN_BYTES 160U /* "Bearer " before it, NUL behind */
+
 struct surge_options {
     enum surge_mode   mode;
     enum surge_target target;
@@ -29,8 +34,10 @@ struct surge_options {
     struct aw_url     baseline; /* with has_baseline */
     bool              has_baseline;
     const char       *ca_file;
-    const char       *token; /* "Bearer ..." */
-    const char       *as;    /* who posts, for a server that asks for no tokens; NULL: nobody is named */
+    const char       *token; /* "Bearer ...", of who posts */
+    const char       *tokens_folder;
+    char              role_tokens[SURGE_ROLES][SURGE_TOKEN_BYTES]; /* "": --token's */
+    const char       *as; /* who posts, for a server that asks for no tokens; NULL: nobody is named */
     const char       *json_file;
     const char       *file; /* replay */
     const char       *run;  /* prefix of ids; NULL: random */
@@ -90,6 +97,8 @@ struct surge_options {
 
 /* AW_E_CONFIG with the reason. */
 AW_MUST_USE enum aw_err surge_options_parse(struct surge_options *ret_options, int argc, char **argv, struct aw_why *why);
-extern const char       surge_options_help[];
+/* What a request of this path shows; NULL: nothing. Borrows from `options`. */
+const char       *surge_token_for(const struct surge_options *options, const char *path);
+extern const char surge_options_help[];
 
 #endif

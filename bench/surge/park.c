@@ -119,6 +119,7 @@ submit(struct park *park, uint32_t line, const char *method, const char *path, c
        aw_exchange_done *done, void *user)
 {
     struct aw_trunk           *trunk = surge_fleet_trunk(&park->fleet, line);
+    const char                *token = surge_token_for(park->options, path);
     char                       agent[24];
     struct aw_exchange_field   fields[3];
     struct aw_exchange_request request = {.method = aw_slice_str(method),
@@ -131,9 +132,8 @@ submit(struct park *park, uint32_t line, const char *method, const char *path, c
     fields[request.field_count++] = (struct aw_exchange_field){AW_SLICE("aswolk-agent"), aw_slice_str(agent), false};
     if (body[0] != '\0')
         fields[request.field_count++] = (struct aw_exchange_field){AW_SLICE("content-type"), aw_media_type(AW_MEDIA_JSON), false};
-    if (park->options->token != NULL)
-        fields[request.field_count++] =
-            (struct aw_exchange_field){AW_SLICE("authorization"), aw_slice_str(park->options->token), true};
+    if (token != NULL)
+        fields[request.field_count++] = (struct aw_exchange_field){AW_SLICE("authorization"), aw_slice_str(token), true};
     return trunk != NULL && aw_exchange_submit(trunk, &request, done, user) != NULL;
 }
 

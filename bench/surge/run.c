@@ -73,7 +73,7 @@ begin_verify(struct run *run)
     const struct surge_verify_config config = {.loop = run->loop,
                                                .fleet = &run->intake.fleet,
                                                .ledger = &run->ledger,
-                                               .token = run->options->token,
+                                               .token = surge_token_for(run->options, "/v1/tickets"),
                                                .limit = run->options->verify,
                                                .msgpack = aw_media_is_msgpack(run->options->media),
                                                .finished = on_verified,

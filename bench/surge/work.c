@@ -92,7 +92,7 @@ on_broken(void *user, const char *why)
 static void
 request_one(struct work *work, const char *method, const char *path, const char *body, aw_exchange_done *done)
 {
-    const char                *token = work->options->token;
+    const char                *token = surge_token_for(work->options, path);
     struct aw_exchange_field   fields[4];
     struct aw_exchange_request request = {.method = aw_slice_str(method),
                                           .path = aw_slice_str(path),
@@ -425,7 +425,7 @@ begin_verify(struct work *work)
     const struct surge_verify_config config = {.loop = work->loop,
                                                .fleet = &work->fill.fleet,
                                                .ledger = &work->ledger,
-                                               .token = work->options->token,
+                                               .token = surge_token_for(work->options, "/v1/tickets"),
                                                .limit = work->options->verify,
                                                .finished = on_verified,
                                                .user = work};
@@ -472,7 +472,7 @@ read_order(struct work *work)
     const struct surge_order_config config = {.loop = work->loop,
                                               .fleet = &work->fill.fleet,
                                               .ledger = &work->ledger,
-                                              .token = work->options->token,
+                                              .token = surge_token_for(work->options, "/v1/tickets"),
                                               .count = work->ledger.count,
                                               .finished = on_order_read,
                                               .broken = on_broken,
@@ -572,7 +572,7 @@ on_ready(void *user)
     struct work                    *work = user;
     const struct surge_crowd_config crowd = {.loop = work->loop,
                                              .fleet = &work->fill.fleet,
-                                             .token = work->options->token,
+                                             .token = surge_token_for(work->options, "/v1/tickets"),
                                              .count = work->sets.lanes,
                                              .write = write_lane,
                                              .answered = on_lane,
@@ -586,7 +586,8 @@ on_ready(void *user)
     work->phase = LANES;
     if (!surge_crowd_start(&work->crowd, &crowd) ||
         (work->options->searches > 0 &&
-         !surge_searches_open(&work->searches, &work->fill.fleet, work->options->token, work->options->searches)))
+         !surge_searches_open(&work->searches, &work->fill.fleet, surge_token_for(work->options, "/v1/tickets"),
+                              work->options->searches)))
         on_broken(work, "out of memory");
 }
 

@@ -8,7 +8,8 @@ import ssl
 import subprocess
 import sys
 
-from aswolk_test import FEW_RULES, Api, Connection, Messages, Server, check, equal, problem, program, run, seconds_of, status, until
+from aswolk_test import (FEW_RULES, PATIENCE_S, Api, Connection, Messages, Server, check, equal, problem, program, run, seconds_of,
+                         status, until)
 
 OK, FAILED, USAGE, UNREACHED = range(4)
 
@@ -249,6 +250,23 @@ def test_certificates(t):
             check(type(error).__name__ in ("Gone", "SSLError", "ConnectionResetError"), "it is refused", error)
     who = server.cli("chief", "whoami", "--json", env={"ASWOLK_CERT": server.path("wa.pem"), "ASWOLK_KEY": server.path("wa.key")})
     equal(json.loads(who)["name"], "chief", "the command line shows its certificate")
+
+
+def test_a_load(t):
+    """The load program works a server for real use: it shows each path the token of the role that it takes."""
+    server = begin(t)
+    folder = t.data_folder("given")
+    for role in ("gateway", "desk", "supervisor"):
+        server.token("add", role, role, "--out", os.path.join(folder, role))
+    with open(os.path.join(folder, "monitor"), "w", encoding="ascii") as file:
+        file.write(server.monitor_token)
+    server.start()
+    load = [program("surge"), "flood", "--url", "https://127.0.0.1:%d" % server.tls_address[1], "--cacert", server.path("root.pem")]
+    load += ["--count", "300", "--connections", "2", "--agents", "4", "--drain", "--json", server.path("report")]
+    load += ["--tokens", folder]
+    done = subprocess.run(load, capture_output=True, timeout=PATIENCE_S * 6)
+    equal(done.returncode, 0, "exit code of surge: %s%s" % (done.stdout[-1500:], done.stderr[-500:]))
+    equal(server.metrics().get("aswolk_tickets_completed_total"), 300, "all were worked off")
 
 
 def test_nothing_is_told(t):
