@@ -177,6 +177,11 @@ def test_customer(t):
         equal(({message.get("erased") for message in shown["messages"]}, shown["state"]), ({True}, "closed"), "is shown without")
         kinds = [event["type"] for event in status(api.get("/v1/tickets/%s/history" % one), 200, "history").value["items"]]
         equal(kinds[-1], "aswolk.ticket.erased", "and why")
+    alone = status(api.get("/v1/messages/" + done["message"]), 200, "message").value
+    check("text" not in alone and "customer" not in alone, "a message alone", alone)
+    written = status(api.get("/v1/replies"), 200, "replies").value["items"][0]
+    shown = status(api.get("/v1/replies/" + written["reply"]), 200, "reply").value
+    equal((written["state"], written["code"], shown["content"]), ("dead", "erased", None), "his reply")
     packed = server.api("ann", form=MSGPACK).get("/v1/tickets/" + ticket)
     equal({message.get("erased") for message in status(packed, 200, "ticket").value["messages"]}, {True}, "in MessagePack")
     pull = {"accounts": [{"channel": "web"}], "wait_s": 0}
