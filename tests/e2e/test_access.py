@@ -9,7 +9,7 @@ import sys
 import time
 
 import contract
-from aswolk_test import Api, Messages, check, equal, problem, problem_value, rfc3339, run, status, until
+from aswolk_test import SLOW, Api, Messages, check, equal, problem, problem_value, rfc3339, run, status, until
 
 ROLES = ("gateway", "agent", "desk", "supervisor", "monitor")
 AGENTS = ("agent", "desk")
@@ -203,6 +203,39 @@ def test_every_route_and_every_role(t):
 def own_refusal(response):
     """A handler's 403 about what was asked for, behind the role."""
     return response.status == 403 and "own" in response.value.get("detail", "")
+
+
+def wait_with(server, tokens, given, lifetime_s):
+    """A pull and a stream of an agent whose token ends that soon, and when it does; None: the machine was slower than that."""
+    ends_at = time.time() + lifetime_s
+    name = "brief-%d" % lifetime_s
+    given[name] = tokens.add(name, "agent", expires_at=rfc3339(ends_at))
+    server.process.send_signal(1)
+    server.wait_log("tokens reloaded")
+    pulls, streams = api_of(server, given, name), api_of(server, given, name)
+    pull = pulls.begin_pull(wait_s=50)
+    stream = streams.connection.begin("GET", "/v1/stream", streams.fields(accept="text/event-stream")[1:])
+    until("they wait", lambda: server.metrics().get("aswolk_parked_pulls") == 3 or time.time() >= ends_at)
+    return (pulls, pull, streams, stream, ends_at) if time.time() < ends_at else None
+
+
+def test_a_wait_ends_with_its_token(t):
+    """A pull and a stream that wait when their token runs out are ended then, not given what comes later; others wait on."""
+    server, tokens, given = begin(t)
+    other = api_of(server, given, "agent")
+    later = other.begin_pull(wait_s=50)
+    waits = (wait_with(server, tokens, given, lifetime_s) for lifetime_s in (2, 10, 45))
+    pulls, pull, streams, stream, ends_at = next(wait for wait in waits if wait is not None)
+    status(pulls.connection.wait(pull, 60 * SLOW), 204, "the pull ends")
+    check(time.time() >= ends_at - 0.01, "not before its token does")
+    streams.connection.wait(stream)
+    check(b"event: problem" in stream.body and b"unauthorized" in stream.body, "the stream says why", stream.body)
+    problem(pulls.get("/v1/whoami"), 401, "unauthorized")
+    receipt = api_of(server, given, "gateway").receipt(Messages().next())
+    got = other.connection.wait(later)
+    if got.status == 204:  # its own wait was over, on a slow machine
+        got = other.pull(wait_s=50)
+    equal(status(got, 200, "who may still").value["leases"][0]["ticket"], receipt["ticket"], "is given what came")
 
 
 def test_gateways_are_bound_to_their_accounts(t):
