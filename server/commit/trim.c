@@ -102,7 +102,8 @@ aw_trim_note_checkpoint(struct aw_committer *c, uint64_t seq)
 static bool
 is_living(const struct step *step, const struct aw_ticket_view *view, uint64_t closed_ms)
 {
-    return view->state != AW_TICKET_CLOSED || step->now - view->closed_at < closed_ms;
+    return view->state != AW_TICKET_CLOSED || step->now - view->closed_at < closed_ms ||
+           aw_state_ticket_awaits_approval(step->c->config.state, view->ticket.seq);
 }
 
 /* A slot serves one ticket at a time: a record that names it is of the ticket that is there now, unless that was opened later. Or

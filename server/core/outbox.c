@@ -666,6 +666,16 @@ aw_state_replies_of(const struct aw_state *state, uint64_t ticket_seq, struct aw
     return count;
 }
 
+bool
+aw_state_ticket_awaits_approval(const struct aw_state *state, uint64_t ticket_seq)
+{
+    uint32_t slot = state->replies_in[AW_REPLY_PENDING] == 0 ? 0 : aw_index_find(&state->by_reply_ticket, seq_key(ticket_seq));
+
+    while (slot != 0 && aw_reply_at(state, slot)->state != AW_REPLY_PENDING)
+        slot = aw_index_find_next(&state->by_reply_ticket, slot);
+    return slot != 0;
+}
+
 static bool
 is_open(const struct aw_state *state, uint32_t slot)
 {
