@@ -273,7 +273,8 @@ aw_apply_reply_status(struct aw_state *state, struct aw_command *command)
         } else {
             if (gets_provider(state, row, in))
                 set_provider(state, slot, in->provider);
-            row->is_uncertain = 0;
+            /* Who holds it by now does not know, and may send it once more when this one comes back. */
+            row->is_uncertain = row->state == AW_REPLY_LEASED && in->fence != row->fence;
             if (in->fence != 0 && row->state < (unsigned)in->state)
                 row->fence = in->fence & AW_ROW_SEQ_MAX; /* who sent it need not be who holds it by now */
             if (row->state < (unsigned)in->state)
