@@ -275,6 +275,18 @@ on_failure(struct model *model, const struct aw_command *command, struct model_r
     reply->state = is_dead ? AW_REPLY_DEAD : AW_REPLY_FAILED;
 }
 
+/* Somebody else holds it when it is told sent, and may send it too. One that was given out in the same group was not seen so. */
+static bool
+is_with_another(const struct model *model, const struct model_reply *reply, uint64_t fence)
+{
+    struct aw_reply_view view;
+
+    if (reply->state == AW_REPLY_LEASED)
+        return fence != reply->fence;
+    return reply->state == AW_REPLY_WAITING && aw_state_reply(model->state, reply->seq, &view) == AW_OK &&
+           view.attempt != reply->given;
+}
+
 void
 model_on_reply_status(struct model *model, const struct aw_command *command)
 {
@@ -288,11 +300,11 @@ model_on_reply_status(struct model *model, const struct aw_command *command)
         on_failure(model, command, reply);
         return;
     }
+    reply->is_uncertain = is_with_another(model, reply, in->fence);
     if (reply->state < in->state && reply->state < AW_REPLY_SENT)
         reply->sent_seq = command->out.seq;
     if (reply->state < in->state)
         reply->state = in->state;
-    reply->is_uncertain = false;
 }
 
 void

@@ -343,7 +343,8 @@ work(struct world *world, uint32_t number)
                                 .agent = agent->name,
                                 .op_hash = again ? token->last_op : (uint64_t)(number + 1) << 32 | agent->next_op++,
                                 .lease_ms = kind == AW_COMMAND_EXTEND ? 5000 + users_below(world, 60000) : 0};
-    if (kind == AW_COMMAND_REPLY || (kind == AW_COMMAND_COMPLETE && in->op_hash % 3 == 0))
+    if (kind == AW_COMMAND_REPLY ||
+        (kind == AW_COMMAND_COMPLETE && (in->op_hash % 3 == 0 || world->model.needs_approval[number])))
         fill_reply(world, op, token);
     if (kind == AW_COMMAND_TRANSFER && in->op_hash % 2 == 0)
         op->entries[0].command.in.transfer.lane = AW_SLICE("de");

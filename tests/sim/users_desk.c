@@ -96,7 +96,7 @@ approve(struct world *world, struct op *op)
         op->entries[0].command.kind = AW_COMMAND_APPROVE;
         op->entries[0].command.in.approve =
             (struct aw_in_approve){.reply = {.seq = reply->seq},
-                                   .goes = world->heals ? !reply->is_unwelcome : users_below(world, 3) != 0,
+                                   .goes = world->heals ? !reply->is_unwelcome : users_draw(world, 2),
                                    .by = world->heals ? AW_SLICE("eva") : world->agent[users_below(world, MODEL_AGENTS)].name};
         WORLD_TRACE(world, "reply %llu %s", (unsigned long long)reply->seq,
                     op->entries[0].command.in.approve.goes ? "may go" : "is refused");

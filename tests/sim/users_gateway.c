@@ -154,7 +154,12 @@ report(struct world *world, const struct model_reply *reply, const struct aw_in_
     op->send = status->fence == 0 && status->state == AW_REPLY_FAILED ? reply->bounced : 0;
     op->entries[0].command.kind = AW_COMMAND_REPLY_STATUS;
     op->entries[0].command.in.reply_status = *status;
-    WORLD_TRACE(world, "reply %llu: %s", (unsigned long long)reply->seq, aw_reply_state_name(status->state));
+    WORLD_TRACE(world, "reply %llu: %s under %llu%s, sent %u times, bounced %u", (unsigned long long)reply->seq,
+                aw_reply_state_name(status->state), (unsigned long long)status->fence,
+                status->is_uncertain   ? " perhaps"
+                : status->is_permanent ? " for good"
+                                       : "",
+                reply->sends, reply->bounced);
     users_submit(world, op);
 }
 
@@ -198,6 +203,8 @@ deliver(struct world *world, struct model_reply *reply, const struct aw_out_repl
 {
     uint32_t what = world->heals ? 9 : users_below(world, world_has(world, SIM_PART_DELIVERY) ? 6 : 8);
 
+    WORLD_TRACE(world, "reply %llu is given out under %llu%s", (unsigned long long)reply->seq, (unsigned long long)out->fence,
+                out->is_uncertain ? ", perhaps sent before" : "");
     if (out->due_at <= world->now)
         return;
     if (out->is_uncertain && reply->is_there) {
@@ -254,12 +261,14 @@ gateway_on_status(struct world *world, struct op *op)
     const struct aw_outcome_of *out = &op->entries[0].command.out;
     struct model_reply         *reply = &world->model.replies[op->number];
 
-    /* Forgotten, or read: the provider need not say it again. */
     reply->is_forgotten |= op->send != 0 && out->err == AW_E_NOT_FOUND;
-    if (op->send != 0 && (out->err == AW_OK || out->err == AW_E_NOT_FOUND) && reply->bounced == op->send)
-        reply->bounced = 0;
-    else if (out->err != AW_OK && out->err != AW_E_LEASE_LOST && out->err != AW_E_NOT_FOUND)
+    /* Forgotten, or read: the provider need not say it again, but may. */
+    if (op->send != 0 && (out->err == AW_OK || out->err == AW_E_NOT_FOUND)) {
+        if (reply->bounced == op->send && users_draw(world, 2))
+            reply->bounced = 0;
+    } else if (out->err != AW_OK && out->err != AW_E_LEASE_LOST && out->err != AW_E_NOT_FOUND) {
         sim_broken("what became of reply %llu is refused: %s", (unsigned long long)reply->seq, aw_err_name(out->err));
+    }
 }
 
 /* --- later -------------------------------------------------------------------------------------------------------------------- */
