@@ -5,8 +5,8 @@
  * until half of the time has passed; sooner when the customer writes, or when it becomes more urgent. It is for who gave the word
  * first. What a person does with the hold ends the deferral, not the word: that ends when the customer hears from us (REPLY, or
  * COMPLETE; kept, if in time), when another DEFER takes its place, and when the ticket is cancelled. A reply that waits for a
- * colleague is heard when that one lets it go; until then the word stays, also with a ticket that was closed by it. A word that is due counts as broken, whatever state its ticket is in; its row stays
- * until the customer hears all the same.
+ * colleague is heard when that one lets it go; until then the word stays, also with a ticket that was closed by it. A word that is
+ * due counts as broken, whatever state its ticket is in; its row stays until the customer hears all the same.
  */
 #include "core/layout.h"
 
