@@ -521,8 +521,8 @@ struct aw_day           aw_state_day(const struct aw_state *state, aw_ms now);
 AW_MUST_USE enum aw_err aw_state_reply(const struct aw_state *state, uint64_t seq, struct aw_reply_view *ret_view);
 /* Those of the ticket that was opened by this record, oldest first; the newest `room` of them. Returns how many. */
 uint32_t aw_state_replies_of(const struct aw_state *state, uint64_t ticket_seq, struct aw_reply_view *ret_views, uint32_t room);
-/* Whether a reply of the ticket that was opened by this record waits for a colleague: when that one refuses it, the ticket may be open
- * again, however long it was closed. */
+/* Whether a reply of the ticket that was opened by this record waits for a colleague: when that one refuses it, the ticket may be
+ * open again, however long it was closed. */
 bool aw_state_ticket_awaits_approval(const struct aw_state *state, uint64_t ticket_seq);
 /* Whether this record wrote a reply that is still to be sent, or may be again: it may be redriven, or fail after it was sent. */
 bool aw_state_reply_is_open(const struct aw_state *state, uint64_t seq);
