@@ -186,6 +186,7 @@ aw_cause_name(enum aw_cause cause)
         [AW_CAUSE_REQUEST] = "request",
         [AW_CAUSE_MEMORY] = "memory",
         [AW_CAUSE_IO] = "io",
+        [AW_CAUSE_ADDRESS] = "address",
     };
 
     AW_ASSERT(cause < AW_CAUSES);

@@ -85,6 +85,7 @@ enum aw_cause {
     AW_CAUSE_REQUEST, /* 400, 401, 405, 415, 425 by the layer */
     AW_CAUSE_MEMORY,
     AW_CAUSE_IO,
+    AW_CAUSE_ADDRESS, /* a connection too many from one address: counted by who accepts */
     AW_CAUSES
 };
 /* "hello", "glitch": for logs and labels. */

@@ -497,6 +497,12 @@ make_edge(struct aw_io *io)
     config.limits.quiet_ms = (uint32_t)settings->http_quiet_ms;
     config.limits.ping_ack_ms = (uint32_t)settings->http_ping_ack_ms;
     config.limits.age_ms = (uint32_t)settings->http_age_ms;
+    config.limits.resets_burst_max = (uint32_t)settings->http_resets_burst;
+    config.limits.resets_per_s = (uint32_t)settings->http_resets_per_s;
+    config.limits.glitches_burst_max = (uint32_t)settings->http_glitches_burst;
+    config.limits.glitches_per_s = (uint32_t)settings->http_glitches_per_s;
+    config.limits.controls_burst_max = (uint32_t)settings->http_controls_burst;
+    config.limits.controls_per_s = (uint32_t)settings->http_controls_per_s;
     if (!aw_random(&config.seed, sizeof(config.seed)))
         return AW_E_IO;
     return aw_edge_new(&io->edge, &config);

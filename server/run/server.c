@@ -456,7 +456,7 @@ stop_threads(struct aw_server *server)
         (void)pthread_join(server->ios[i].thread, NULL); /* fails only for a thread that is not there */
     aw_forecaster_stop(server->forecaster);
     if (server->committer_started) {
-        aw_metric_set(aw_metrics_block(server->metrics, server->io_count + 1), AW_METRIC_STOP, 1);
+        aw_metric_set(aw_server_metrics(server), AW_METRIC_STOP, 1);
         aw_wake_up(aw_committer_wake(server->committer));
         (void)pthread_join(server->committer_thread, NULL);
     }

@@ -121,9 +121,11 @@ on_acceptable(struct ev_loop *loop, struct ev_io *watcher, int events)
         answer = aw_gate_try_enter(server->gate, &peer);
         if (answer != AW_GATE_OPEN) {
             (void)close(fd); /* nothing was read from it */
+            aw_metric_add(aw_server_metrics(server), AW_METRIC_CAUSE_0 + AW_CAUSE_ADDRESS, 1);
         } else if (!hand_over(server, fd, &peer, listener->tls)) {
             aw_gate_leave(server->gate, &peer, false);
             (void)close(fd);
+            aw_metric_add(aw_server_metrics(server), AW_METRIC_CAUSE_0 + AW_CAUSE_MEMORY, 1);
         }
     }
 }

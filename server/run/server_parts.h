@@ -94,6 +94,13 @@ void *aw_server_commit(void *arg);
 /* What the committer is to call on its thread. */
 struct aw_committer_report aw_server_report(struct aw_server *server);
 
+/* The block of the main thread. */
+static inline struct aw_metrics_block *
+aw_server_metrics(struct aw_server *server)
+{
+    return aw_metrics_block(server->metrics, server->io_count + 1);
+}
+
 /* server_accept.c */
 void aw_server_watch_listeners(struct aw_server *server);
 void aw_server_close_listeners(struct aw_server *server);

@@ -56,12 +56,6 @@ on_hand_again(struct ev_loop *loop, struct ev_timer *timer, int events)
     aw_server_hand_out(ev_userdata(loop));
 }
 
-static struct aw_metrics_block *
-own_metrics(struct aw_server *server)
-{
-    return aw_metrics_block(server->metrics, server->io_count + 1);
-}
-
 /* `what`: has come to it; NULL: nothing has, then only whether it ends soon. */
 static void
 tell_certificate(struct aw_server *server, const char *what)
@@ -74,7 +68,7 @@ tell_certificate(struct aw_server *server, const char *what)
     aw_tls_about(server->ssl_ctx, &about);
     days = about.ends_at < now ? 0 : (about.ends_at - now) / MS_PER_DAY;
     soon = days < CERTIFICATE_WARN_DAYS && server->settings.tls_cert[0] != '\0'; /* the one of --dev is made anew by itself */
-    aw_metric_set(own_metrics(server), AW_METRIC_CERTIFICATE_ENDS, about.ends_at / AW_MS_PER_S);
+    aw_metric_set(aw_server_metrics(server), AW_METRIC_CERTIFICATE_ENDS, about.ends_at / AW_MS_PER_S);
     if (what != NULL)
         aw_log(AW_LOG_INFO, what, aw_log_str("serial", about.serial), aw_log_str("names", about.names),
                aw_log_time("ends_at", about.ends_at));
@@ -118,7 +112,7 @@ log_tokens(struct aw_server *server, const char *what)
     const struct aw_tokens *tokens = aw_tokenbook_tokens(server->tokenbook);
     uint32_t                valid = aw_tokens_valid(tokens, aw_clock_wall());
 
-    aw_metric_set(own_metrics(server), AW_METRIC_TOKENS, aw_tokens_count(tokens));
+    aw_metric_set(aw_server_metrics(server), AW_METRIC_TOKENS, aw_tokens_count(tokens));
     aw_log(valid > 0 ? AW_LOG_INFO : AW_LOG_WARN, what, aw_log_num("tokens", aw_tokens_count(tokens)),
            aw_log_num("valid", valid));
 }
@@ -146,11 +140,11 @@ reload_tokens(struct aw_server *server)
     if (server->tokenbook == NULL)
         return;
     if (aw_tokenbook_reload(server->tokenbook, &why) == AW_OK) {
-        aw_metric_set(own_metrics(server), AW_METRIC_TOKENS_STALE, 0);
+        aw_metric_set(aw_server_metrics(server), AW_METRIC_TOKENS_STALE, 0);
         log_tokens(server, "tokens reloaded");
         return;
     }
-    aw_metric_set(own_metrics(server), AW_METRIC_TOKENS_STALE, 1);
+    aw_metric_set(aw_server_metrics(server), AW_METRIC_TOKENS_STALE, 1);
     aw_log(AW_LOG_ERROR, "the tokens were not reloaded; the old ones stay, also those that were revoked",
            aw_log_str("why", why.text));
 }
@@ -243,7 +237,7 @@ reload_tls(struct aw_server *server)
     struct aw_why why = {.text = ""};
     bool          ok = aw_server_load_tls(server, &why) == AW_OK;
 
-    aw_metric_set(own_metrics(server), AW_METRIC_CERTIFICATE_STALE, !ok);
+    aw_metric_set(aw_server_metrics(server), AW_METRIC_CERTIFICATE_STALE, !ok);
     if (ok)
         tell_certificate(server, "certificate reloaded");
     else

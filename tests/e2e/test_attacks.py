@@ -94,6 +94,21 @@ def test_floods_over_tls(t):
     run_floods(t, tls=True)
 
 
+def test_buckets_are_settings(t):
+    """Fewer frames than by default, and each of three kinds is ended."""
+    few = [word for kind in ("resets", "glitches", "controls")
+           for word in ("--http-%s-burst" % kind, "30", "--http-%s-per-s" % kind, "1")]
+    server = t.server(*few)
+    for many in (lambda p: attacks.get(p.next()) + attacks.frame(attacks.RST, 0, p.stream, bytes(4)),
+                 lambda p: attacks.frame(attacks.DATA, 0, 1), lambda p: attacks.frame(attacks.PING, 0, 0, bytes(8))):
+        peer = attacks.Peer(server)
+        peer.send(attacks.post_head(peer.next()))
+        peer.send(b"".join(many(peer) for _ in range(60)))
+        peer.until(lambda: peer.ended)
+        check(peer.code == attacks.CALM, "ended", peer.goaways)
+        peer.close()
+
+
 def test_stalls(t):
     """All at once: the slow, the silent and the stalled, each ended at its own deadline, however it trickles."""
     server = t.server(*attacks.DEADLINES)

@@ -154,19 +154,19 @@ def test_the_turn_goes_on_when_the_rival_is_quiet(t):
 
 
 def test_what_waits_waits_as_bytes(t):
-    """Sixty bodies of 2,000 lines at once: decoded together they would take several times the memory that there is, so each is
+    """Forty bodies of 1,500 lines at once: decoded together they would take several times the memory that there is, so each is
     taken only because what waits for its turn waits as it came. What is beside them is answered meanwhile."""
-    server = t.server("--memory-bytes-max", str(64 << 20), io_threads=1)
+    server = t.server("--memory-bytes-max", str(48 << 20), io_threads=1)
     bulk, rival, make = [server.api("bulk") for _ in range(6)], server.api("rival"), Messages("w")
     fields = [("aswolk-agent", "bulk"), ("accept", NDJSON), ("content-type", NDJSON)]
     bodies = [encode_many([{"channel": "web", "source_id": "%d-%d" % (body, line), "customer": "c%d" % line, "text": "t"}
-                           for line in range(2000)]) for body in range(60)]
+                           for line in range(1500)]) for body in range(40)]
     answers = [bulk[i % 6].connection.begin_with("POST", "/v1/messages", fields, body) for i, body in enumerate(bodies)]
     rival.receipt(make.next())
     for i, answer in enumerate(answers):
         lines = status(bulk[i % 6].connection.wait(answer), 200, "there was memory for it").lines
-        equal([line["status"] for line in lines], [202] * 2000, "each line")
-    equal(counted(server, "bulk", "taken"), 60 * 2000, "all are counted once")
+        equal([line["status"] for line in lines], [202] * 1500, "each line")
+    equal(counted(server, "bulk", "taken"), 40 * 1500, "all are counted once")
 
 
 def test_change_by_signal(t):

@@ -4,6 +4,7 @@
 import json
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -209,6 +210,35 @@ def test_reload(t):
     equal((server.metrics().get("aswolk_tokens"), server.metrics().get("aswolk_certificate_stale")), (2, 0), "all is new")
     problem(bob.get("/v1/whoami"), 401, "unauthorized")
     status(chief.get("/v1/whoami"), 200, "still the same connection")
+
+
+def test_one_address(t):
+    """Strangers have so many connections from one address and no more; those that were refused are counted."""
+    server = begin(t, "--connections-per-address-max", "4")
+    server.start()
+    metrics = server.open()
+    held = [socket.create_connection(server.tls_address) for _ in range(3)]
+    for _ in range(5):
+        refused = socket.create_connection(server.tls_address)
+        refused.settimeout(PATIENCE_S)
+        try:
+            equal(refused.recv(1), b"", "closed without a word")
+        except ConnectionResetError:
+            pass
+        refused.close()
+    until("each is counted", lambda: server.metrics_over(metrics).get("aswolk_limits_total", cause="address") == 5)
+    for one in held:
+        one.close()
+    # Its place is free as soon as the server has seen it go.
+    until("another may come", lambda: opens(server))
+
+
+def opens(server):
+    try:
+        server.open().close()
+        return True
+    except OSError:
+        return False
 
 
 def test_certificates(t):
