@@ -177,6 +177,7 @@ def test_installed(t):
     web = server.by(added.stdout.strip())
     problem(web.get("/v1/whoami"), 401, "unauthorized")
     server.hang_up("certificate reloaded")  # which is the last that it reads anew
+    until("its io thread has the new tokens", lambda: web.get("/v1/whoami").status == 200)
     receipt = status(web.post(Messages().next()), 202, "a post").value
     for name in ("store", "store.keys"):
         about = os.stat(os.path.join(os.path.dirname(server.folder), name))
