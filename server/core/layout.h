@@ -382,7 +382,8 @@ struct aw_reply_row {
     uint64_t attempts : 16;    /* leases since it was written or redriven; stays at its largest value */
     uint64_t to_seq : 48;      /* the message that it answers */
     uint64_t is_erased : 1;    /* what it says is: it does not go any more */
-    uint64_t reserved_2 : 15;
+    uint64_t is_dropped : 1;   /* not BY_AGENT: all that its customer wrote was withdrawn: it does not go any more either */
+    uint64_t reserved_2 : 14;
     uint64_t written_fence : 48; /* the agent's lease under which it was written */
     uint64_t reserved_3 : 16;
     uint64_t fence : 48; /* LEASED: of the gateway's lease; SENT and behind: of that which sent it; 0: not known */

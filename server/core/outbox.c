@@ -126,9 +126,11 @@ aw_outbox_move(struct aw_state *state, uint32_t slot, enum aw_reply_state next, 
     struct aw_reply_row *row = aw_rows_change(&state->replies, slot);
     unsigned             before = row->state;
 
-    if (next == AW_REPLY_WAITING && (row->is_erased || aw_contact_holds_back(state, row))) {
+    if (next == AW_REPLY_WAITING && (aw_reply_never_goes(row) || aw_contact_holds_back(state, row))) {
         next = AW_REPLY_DEAD;
-        aw_outbox_set_code(row, row->is_erased ? AW_SLICE(AW_REPLY_CODE_ERASED) : AW_SLICE(AW_REPLY_CODE_OPTED_OUT));
+        aw_outbox_set_code(row, row->is_erased    ? AW_SLICE(AW_REPLY_CODE_ERASED)
+                                : row->is_dropped ? AW_SLICE(AW_REPLY_CODE_WITHDRAWN)
+                                                  : AW_SLICE(AW_REPLY_CODE_OPTED_OUT));
     }
     AW_ASSERT((allowed[before] >> next & 1) != 0);
     leave(state, slot, next);
@@ -570,6 +572,32 @@ aw_outbox_erase(struct aw_state *state, uint64_t ticket_seq)
         erase(state, slot);
 }
 
+/* What is under way at a gateway is as above. What an agent wrote says itself to whom it goes. */
+static void
+drop(struct aw_state *state, uint32_t slot)
+{
+    struct aw_reply_row *row = aw_rows_change(&state->replies, slot);
+
+    if (row->kind == AW_REPLY_BY_AGENT)
+        return;
+    row->is_dropped = 1;
+    if (row->state == AW_REPLY_WAITING || row->state == AW_REPLY_FAILED) {
+        aw_outbox_move(state, slot, AW_REPLY_DEAD, 0);
+        aw_outbox_set_code(aw_rows_change(&state->replies, slot), AW_SLICE(AW_REPLY_CODE_WITHDRAWN));
+    }
+    aw_ledger_settle(&state->ledger);
+}
+
+void
+aw_outbox_drop_owed(struct aw_state *state, uint64_t ticket_seq)
+{
+    uint32_t slot = aw_index_find(&state->by_reply_ticket, seq_key(ticket_seq));
+
+    aw_ledger_settle(&state->ledger);
+    for (; slot != 0; slot = aw_index_find_next(&state->by_reply_ticket, slot))
+        drop(state, slot);
+}
+
 /* --- starts ----------------------------------------------------------------------------------------------------------------- */
 
 void
@@ -628,6 +656,7 @@ fill_view(const struct aw_state *state, const struct aw_reply_row *row, struct a
         .code_len = (uint8_t)strnlen(row->code, sizeof(row->code)),
         .kind = (enum aw_reply_kind)row->kind,
         .text = aw_outbox_text(state, row),
+        .is_hidden = aw_reply_never_goes(row),
     };
     memcpy(ret_view->code, row->code, sizeof(row->code));
     aw_outbox_facts(row, &ret_view->facts);

@@ -23,6 +23,8 @@
  *              asks for; after reply_attempts_max leases, or when the code says that it is no use, it is dead.
  *   opted out  the first contact of who then opts out waits no more: it is dead, and is not redriven (contact.c).
  *   erased     what is written to a customer who is erased does not go any more: it is refused or dead, and is not redriven.
+ *   withdrawn  when a customer took back all that he wrote in a ticket, nobody knows to whom what the server owes him would go: it
+ *              is dead, and is not redriven. What an agent wrote says so itself, and goes.
  *   memory     a row is kept for dedupe_ms after it was over, so that a late report and a customer's answer find it. When the table
  *              is full, what is over makes room early: first what was sent, longest ago first, then what is dead; while there is
  *              other, nothing that was written under a lease that still runs, whose holder may ask again. What is not over
@@ -50,6 +52,13 @@ static inline bool
 aw_reply_is_over(const struct aw_reply_row *reply)
 {
     return reply->state >= AW_REPLY_DEAD;
+}
+
+/* Whatever comes of it: it is not given to a gateway again. */
+static inline bool
+aw_reply_never_goes(const struct aw_reply_row *reply)
+{
+    return reply->is_erased || reply->is_dropped;
 }
 
 /* --- rows (outbox.c) -------------------------------------------------------------------------------------------------------- */
@@ -86,6 +95,9 @@ bool aw_outbox_owe(struct aw_state *state, const struct aw_command *command, uin
 void aw_outbox_withdraw(struct aw_state *state, uint64_t message_seq);
 /* What is written to the customer of this ticket is erased: what is not sent yet never goes. Settles. */
 void aw_outbox_erase(struct aw_state *state, uint64_t ticket_seq);
+/* Every message of this ticket was withdrawn: what the server itself wrote to its customer and is not sent yet never goes. The
+ * ticket is not between edit and done; settles. */
+void aw_outbox_drop_owed(struct aw_state *state, uint64_t ticket_seq);
 /* What its row says of this; all zeros of one that an agent wrote. */
 void aw_outbox_facts(const struct aw_reply_row *row, struct aw_reply_facts *ret_facts);
 static inline struct aw_text_ref
@@ -104,10 +116,12 @@ uint32_t aw_outbox_find_provider(const struct aw_state *state, struct aw_hash128
 #define AW_REPLY_CODE_OPTED_OUT "opted-out"
 /* The same when what it says is erased. */
 #define AW_REPLY_CODE_ERASED "erased"
+/* The same when all that its customer wrote was withdrawn. */
+#define AW_REPLY_CODE_WITHDRAWN "withdrawn"
 /* Why it failed last; of a row that is being changed. */
 void aw_outbox_set_code(struct aw_reply_row *row, struct aw_slice code);
 /* Moves it on: out of the queue, list or timer of its state, and into that of `next`, with `due_at` as its row says it. WAITING is
- * DEAD when its customer opted out, or what it says is erased. */
+ * DEAD when its customer opted out, or what it says is erased, or all of his messages are withdrawn. */
 void aw_outbox_move(struct aw_state *state, uint32_t slot, enum aw_reply_state next, aw_ms due_at);
 /* The newest record of its ticket; 0: that is forgotten. */
 static inline uint64_t

@@ -330,7 +330,7 @@ is_chosen(const struct aw_state *state, const struct aw_reply_row *row, const st
            (in->account.len == 0 || aw_slice_eq(in->account, aw_slice_of(account->account, account->account_len))) &&
            (in->code.len == 0 || aw_slice_eq(in->code, aw_slice_of(row->code, strnlen(row->code, sizeof(row->code))))) &&
            (in->ticket.seq == 0 || (in->ticket.seq == row->ticket_seq && in->ticket.slot == row->ticket)) &&
-           row->over_at >= in->since && !row->is_erased && !aw_contact_holds_back(state, row);
+           row->over_at >= in->since && !aw_reply_never_goes(row) && !aw_contact_holds_back(state, row);
 }
 
 static void

@@ -491,8 +491,9 @@ struct aw_reply_view {
     aw_ms                due_at;    /* LEASED: when that ends; FAILED: when it is tried again; else 0 */
     uint64_t             chain_seq; /* the newest record of its ticket; 0: that is forgotten */
     aw_ms                over_at;   /* DEAD, SENT and behind; else 0 */
-    uint8_t              code_len;
-    char                 code[AW_REPLY_CODE_BYTES_MAX]; /* why it failed last */
+    bool    is_hidden; /* what it says, and to whom, is erased or withdrawn: shown to nobody, though it may be there */
+    uint8_t code_len;
+    char    code[AW_REPLY_CODE_BYTES_MAX]; /* why it failed last */
     /* Not BY_AGENT: its text, and what goes into it. */
     enum aw_reply_kind    kind;
     struct aw_text_ref    text;

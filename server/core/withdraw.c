@@ -3,7 +3,8 @@
  * The message stays one of its ticket's, and what it told of flights and needs stays: a class is never lowered by who it is for.
  * That it was withdrawn is noted in a row of what the ticket is about (AW_FACT_MESSAGE with a time), so it is known as long as
  * the ticket is; nothing is shown of messages of other tickets anyway. The record is one of the ticket's, open or closed:
- * readers meet it before they meet the message. One of which nothing is left is closed: there is nobody to be answered.
+ * readers meet it before they meet the message. One of which nothing is left is closed: there is nobody to be answered,
+ * and what the server itself still owes him does not go.
  */
 #include "core/outbox.h"
 
@@ -51,6 +52,7 @@ aw_apply_withdraw(struct aw_state *state, struct aw_command *command)
     struct aw_need               need = {.facts = 1};
     struct aw_ticket_row        *ticket;
     uint64_t                     seq;
+    bool                         nothing_is_left;
 
     if (in->message.shard != state->globals.shard || slot == 0) {
         command->out.err = AW_E_NOT_FOUND;
@@ -71,7 +73,8 @@ aw_apply_withdraw(struct aw_state *state, struct aw_command *command)
     ticket = aw_ticket_edit(state, slot);
     command->out.prev_seq = ticket->last_seq;
     ticket->last_seq = seq & AW_ROW_SEQ_MAX;
-    if (aw_facts_withdrawn(state, slot) == ticket->messages) {
+    nothing_is_left = aw_facts_withdrawn(state, slot) == ticket->messages;
+    if (nothing_is_left) {
         if (aw_ticket_is_open(ticket)) {
             aw_ticket_end(state, command, slot, ticket);
             state->globals.withdrawn_tickets++;
@@ -80,5 +83,7 @@ aw_apply_withdraw(struct aw_state *state, struct aw_command *command)
         }
     }
     aw_ticket_done(state, slot);
+    if (nothing_is_left)
+        aw_outbox_drop_owed(state, aw_ticket_at(state, slot)->opened_seq);
     tell(state, command, slot);
 }

@@ -345,6 +345,8 @@ struct one {
     struct aw_reply_view           view;
     struct aw_reply_texts          texts;
     struct aw_read                *read;
+    struct aw_query                shown; /* of one that is forgotten: whether its ticket is still shown */
+    bool                           is_asked;
     struct aw_reply_status_request want;
     struct aw_slice                by;
     bool                           is_report;
@@ -422,9 +424,23 @@ word_one(struct one *one, struct aw_reply_answer *answer)
 {
     const struct aw_text_view *text = aw_reply_texts_find(&one->texts, one->view.text);
 
-    return text == NULL || one->read->items[0].err != AW_OK ||
+    return text == NULL || one->read->items[0].err != AW_OK || one->view.is_hidden ||
            aw_reply_words(aw_call_arena(&one->call), &one->call.io->shared->table_key, text, one->view.ticket, &one->view.facts,
                           &one->read->items[0], &answer->body);
+}
+
+/* What it says, and to whom. Of an erased one that is there until its key is cut, and nobody is shown it; whether one that is
+ * forgotten is erased only its ticket tells, of which nothing is shown either once that is not. */
+static void
+fill_content(struct one *one, struct aw_reply_answer *answer)
+{
+    const struct aw_read_item *item = &one->read->items[0];
+
+    if (one->query.err == AW_OK ? one->view.is_hidden : one->shown.err != AW_OK)
+        return;
+    answer->customer = item->customer;
+    answer->source_id = item->source_id;
+    answer->body = item->body;
 }
 
 static void
@@ -441,10 +457,8 @@ answer_one(struct one *one)
             .reply = one->reply, .ticket = item->to_ticket, .to = item->to, .agent = item->agent, .written_at = item->written_at};
     answer.channel = item->channel;
     answer.account = item->account;
-    answer.customer = item->customer;
-    answer.source_id = item->source_id;
     answer.visibility = item->visibility;
-    answer.body = item->body;
+    fill_content(one, &answer);
     if (!word_one(one, &answer)) {
         aw_call_fail(&one->call, AW_E_MEMORY, "");
         return;
@@ -474,6 +488,18 @@ may_see(struct one *one)
     return aw_slice_eq(agent, one->view.agent) || aw_slice_eq(agent, item->agent) || aw_access_every_lane(&one->call);
 }
 
+/* Of one that the state knows no more. */
+static void
+ask_whether_shown(struct one *one)
+{
+    const struct aw_read_item *item = &one->read->items[0];
+
+    one->is_asked = true;
+    one->shown = (struct aw_query){.kind = AW_QUERY_MESSAGE, .seq = item->to.seq, .ticket = item->to_ticket};
+    one->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &one->shown};
+    aw_call_submit(&one->call, &one->submission);
+}
+
 static void
 on_one_back(struct aw_call *call)
 {
@@ -482,6 +508,10 @@ on_one_back(struct aw_call *call)
 
     if (one->submission.err != AW_OK) {
         aw_call_fail(call, one->submission.err, "");
+        return;
+    }
+    if (one->is_asked) {
+        answer_one(one);
         return;
     }
     if (one->read == NULL) {
@@ -496,8 +526,12 @@ on_one_back(struct aw_call *call)
         aw_call_problem(call, &(struct aw_problem){.err = AW_E_NOT_FOUND, .detail = no_reply});
     else if (one->read->items[0].err != AW_OK && one->read->items[0].err != AW_E_NOT_FOUND)
         aw_call_fail(call, AW_E_INTERNAL, "a stored reply cannot be read");
-    else if (may_see(one))
+    else if (!may_see(one))
+        return;
+    else if (one->query.err == AW_OK)
         answer_one(one);
+    else
+        ask_whether_shown(one);
 }
 
 static const struct aw_call_ops one_ops = {.on_back = on_one_back};

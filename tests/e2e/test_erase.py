@@ -216,6 +216,9 @@ def test_customer_killed(t):
     for one in found:
         shown = status(api.get("/v1/tickets/" + one["ticket"]), 200, "ticket").value
         equal({message.get("erased") for message in shown["messages"]}, {True}, "and not shown")
+    written = status(api.get("/v1/replies"), 200, "replies").value["items"][0]
+    shown = status(api.get("/v1/replies/" + written["reply"]), 200, "reply").value
+    equal((shown["content"], "customer" in shown), (None, False), "nor a reply by its id")
     server.kill()
     check(not asked.ended, "it was not answered", asked)
     os.rmdir(keys_of(server) + ".new")

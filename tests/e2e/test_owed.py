@@ -37,6 +37,11 @@ def report(api, one, **more):
     return status(api.send("POST", "/v1/replies/%s/status" % one["reply"], body), 200, "the report").value
 
 
+def withdraw(api, message):
+    source = {"channel": message["channel"], "source_id": message["source_id"]}
+    status(api.send("POST", "/v1/messages/withdraw", source), 200, "withdrawn")
+
+
 def post(api, make, **fields):
     return api.receipt(make.next(**{"channel": "twitter", "class": "general", **fields}))
 
@@ -110,16 +115,27 @@ def test_words(t):
 
 
 def test_withdrawn(t):
-    """What a customer took back is not said to anybody, not by the server either."""
+    """What a customer took back is not said to anybody, not by the server either; nothing to who took back all."""
     server = t.server()
     api, make = server.api("sam"), Messages()
     put(api, "acknowledgement", TEXTS[1:])
     flight = {"number": "KL1234", "date": "2026-04-15", "departs_at": "2026-04-15T08:30:00Z"}
     message = make.next(channel="twitter", meta={"name": "Anna"}, flights=[flight])
+    other = make.next(channel="twitter", customer=message["customer"])
     api.receipt(message)
-    source = {"channel": "twitter", "source_id": message["source_id"]}
-    status(api.send("POST", "/v1/messages/withdraw", source), 200, "withdrawn")
-    equal(take(api)[0]["content"], {"text": "Beste reiziger, uw bericht is er."}, "nothing of it")
+    equal(api.receipt(other)["folded"], True, "another one of his")
+    withdraw(api, message)
+    given = take(api)[0]
+    equal(given["content"], {"text": "Beste reiziger, uw bericht is er."}, "nothing of it")
+    withdraw(api, other)
+    shown = status(api.get("/v1/replies/" + given["reply"]), 200, "reply").value
+    equal((shown["state"], shown["content"], "customer" in shown), ("leased", None, False), "shown without")
+    last = make.next(channel="twitter")
+    api.receipt(last)
+    withdraw(api, last)
+    equal(take(api), [], "what waited for a gateway does not go")
+    codes = {one["state"]: one.get("code") for one in status(api.get("/v1/replies"), 200, "all replies").value["items"]}
+    equal(codes, {"leased": None, "dead": "withdrawn"}, "why")
 
 
 def test_templates(t):

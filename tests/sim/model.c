@@ -335,7 +335,8 @@ on_withdraw(struct model *model, const struct aw_command *command)
     model_retell(model, ticket);
     if (ticket->withdrawn < ticket->messages)
         return;
-    ticket->word.due_at = 0; /* there is nobody to be told */
+    model_drop_owed(model, ticket); /* there is nobody to be told */
+    ticket->word.due_at = 0;
     if (!model_is_open(ticket))
         return;
     if (ticket->state == AW_TICKET_LEASED)

@@ -129,6 +129,7 @@ struct model_reply {
     uint32_t bounced;      /* the number of the send that it gave back; 0: none */
     uint32_t bounces_read; /* the newest of these that a record tells */
     bool     is_forgotten; /* when it came back nobody knew it any more */
+    bool     is_dropped;   /* the server's own, to who took back all that he wrote */
     bool     is_unwelcome; /* its customer wants to hear nothing, as who would let it go was told */
 };
 /* What is known of who only talked about us. */

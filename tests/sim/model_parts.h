@@ -37,6 +37,8 @@ void model_answered(struct model *model, struct model_ticket *ticket);
 void model_add_reply(struct model *model, const struct model_ticket *ticket, const struct aw_command *command);
 /* The server itself wrote this with the record `seq`, if it says so. */
 void model_add_owed(struct model *model, const struct model_ticket *ticket, uint64_t seq, enum aw_reply_kind kind);
+/* All of its messages are withdrawn. */
+void model_drop_owed(struct model *model, const struct model_ticket *ticket);
 void model_on_reply_lease(struct model *model, const struct aw_command *command);
 void model_on_reply_status(struct model *model, const struct aw_command *command);
 void model_on_reply_timer(struct model *model, const struct aw_command *command);

@@ -68,7 +68,7 @@ is_held_back(struct model *model, const struct model_reply *reply)
 static void
 let_wait(struct model *model, struct model_reply *reply)
 {
-    reply->state = is_held_back(model, reply) ? AW_REPLY_DEAD : AW_REPLY_WAITING;
+    reply->state = reply->is_dropped || is_held_back(model, reply) ? AW_REPLY_DEAD : AW_REPLY_WAITING;
 }
 
 static void
@@ -145,6 +145,20 @@ void
 model_add_owed(struct model *model, const struct model_ticket *ticket, uint64_t seq, enum aw_reply_kind kind)
 {
     new_reply(model, ticket, seq)->kind = kind;
+}
+
+void
+model_drop_owed(struct model *model, const struct model_ticket *ticket)
+{
+    for (uint32_t i = 0; i < model->reply_count; i++) {
+        struct model_reply *reply = &model->replies[i];
+
+        if (reply->ticket != ticket->id.seq || reply->kind == AW_REPLY_BY_AGENT)
+            continue;
+        reply->is_dropped = true;
+        if (reply->state == AW_REPLY_WAITING || reply->state == AW_REPLY_FAILED)
+            reply->state = AW_REPLY_DEAD;
+    }
 }
 
 /* --- approval ----------------------------------------------------------------------------------------------------------------- */

@@ -290,6 +290,76 @@ test_replaced_texts_stay(void **unused)
     kit_close(&kit);
 }
 
+static bool
+is_withdrawn(const struct kit *kit, uint64_t reply)
+{
+    struct aw_reply_view view;
+
+    assert_int_equal(aw_state_reply(kit->state, reply, &view), AW_OK);
+    return view.is_hidden && view.state == AW_REPLY_DEAD &&
+           aw_slice_eq(aw_slice_of(view.code, view.code_len), AW_SLICE("withdrawn"));
+}
+
+static bool
+withdraw(struct kit *kit, const struct aw_command *message)
+{
+    struct aw_command command = {.kind = AW_COMMAND_WITHDRAW,
+                                 .in.withdraw = {.message = {.seq = message->out.seq, .shard = KIT_SHARD},
+                                                 .ticket = message->out.u.message.ticket,
+                                                 .by = AW_SLICE("gate")}};
+
+    assert_int_equal(kit_apply(kit, &command), AW_OK);
+    return command.out.changed;
+}
+
+/* When nothing is left that tells to whom it goes, it does not go: what waits, what is to be tried again, and what comes back from
+ * a gateway, which may still say that it was sent. None is redriven. Other tickets' go, and his next one. */
+static void
+test_all_is_withdrawn(void **unused)
+{
+    struct aw_command   redrive = {.kind = AW_COMMAND_REDRIVE, .in.redrive = {.max = 10, .by = AW_SLICE("sue")}};
+    struct aw_command   status = {.kind = AW_COMMAND_REPLY_STATUS,
+                                  .in.reply_status = {.state = AW_REPLY_FAILED, .by = AW_SLICE("gate")}};
+    struct aw_out_reply failed, silent, told, reply;
+    struct aw_command   messages[5];
+    struct kit          kit, second;
+
+    (void)unused;
+    open_kit(&kit);
+    assert_int_equal(set(&kit, two, 2, 0).out.err, AW_OK);
+    for (uint64_t id = 0; id < 5; id++)
+        messages[id] = post(&kit, id + 1, "en");
+    assert_true(take(&kit, &failed) && take(&kit, &silent) && take(&kit, &told));
+    status.in.reply_status.reply = failed.reply;
+    status.in.reply_status.fence = failed.fence;
+    assert_int_equal(kit_apply(&kit, &status), AW_OK);
+    for (uint64_t id = 0; id < 4; id++)
+        assert_true(withdraw(&kit, &messages[id]));
+    assert_true(is_withdrawn(&kit, failed.reply.seq));
+    assert_true(is_withdrawn(&kit, messages[3].out.seq));
+    assert_false(is_withdrawn(&kit, silent.reply.seq));
+    sent(&kit, &told);
+    copy(&kit, &second);
+    for (int i = 0; i < 2; i++) {
+        struct kit *at = i == 0 ? &kit : &second;
+
+        assert_true(take(at, &reply));
+        assert_int_equal(reply.reply.seq, messages[4].out.seq);
+        sent(at, &reply);
+        (void)kit_wait(at, KIT_HOUR);
+        assert_true(is_withdrawn(at, silent.reply.seq));
+        assert_int_equal(kit_apply(at, &redrive), AW_OK);
+        assert_int_equal(redrive.out.u.redrive.count, 0);
+        assert_false(take(at, &reply));
+        messages[0] = kit_try_post(at, (struct kit_post){.id = 9, .who = {9}, .class_ = AW_CLASS_GENERAL, .lang = "en"});
+        assert_true(take(at, &reply));
+        assert_int_equal(reply.reply.seq, messages[0].out.seq);
+    }
+    assert_true(aw_hash128_eq(aw_state_digest(kit.state), aw_state_digest(second.state)));
+    kit_close(&second);
+    kit_close(&kit);
+}
+
 /* The outbox keeps a quarter, and the room that leases need: what is left out is counted, and nothing else changes. */
 static void
 test_room(void **unused)
@@ -597,6 +667,7 @@ test_message_of_a_reply(void **unused)
     open_kit(&kit);
     assert_int_equal(set(&kit, two, 2, 0).out.err, AW_OK);
     message = post(&kit, 1, "en").out.u.message;
+    (void)kit_post(&kit, (struct kit_post){.id = 2, .who = {1}, .class_ = AW_CLASS_GENERAL}); /* tells to whom it goes */
     assert_true(aw_state_reply_reads(kit.state, message.record_seq));
     assert_false(aw_state_reply_reads(kit.state, message.record_seq + 1));
     command.in.withdraw =
@@ -658,21 +729,14 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_template_is_set),
-        cmocka_unit_test(test_languages),
-        cmocka_unit_test(test_who_is_acknowledged),
-        cmocka_unit_test(test_goes_behind_people),
-        cmocka_unit_test(test_replaced_texts_stay),
-        cmocka_unit_test(test_room),
-        cmocka_unit_test(test_accounts_of_tickets),
-        cmocka_unit_test(test_who_is_asked),
-        cmocka_unit_test(test_asked_when_there_are_words),
-        cmocka_unit_test(test_not_needed),
-        cmocka_unit_test(test_not_needed_but_grave),
-        cmocka_unit_test(test_leaves_replies_to_people),
-        cmocka_unit_test(test_message_of_a_reply),
-        cmocka_unit_test(test_receipts_only),
-        cmocka_unit_test(test_a_promise_moves),
+        cmocka_unit_test(test_a_template_is_set),          cmocka_unit_test(test_languages),
+        cmocka_unit_test(test_who_is_acknowledged),        cmocka_unit_test(test_goes_behind_people),
+        cmocka_unit_test(test_replaced_texts_stay),        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_accounts_of_tickets),        cmocka_unit_test(test_who_is_asked),
+        cmocka_unit_test(test_asked_when_there_are_words), cmocka_unit_test(test_not_needed),
+        cmocka_unit_test(test_not_needed_but_grave),       cmocka_unit_test(test_leaves_replies_to_people),
+        cmocka_unit_test(test_message_of_a_reply),         cmocka_unit_test(test_receipts_only),
+        cmocka_unit_test(test_all_is_withdrawn),           cmocka_unit_test(test_a_promise_moves),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
