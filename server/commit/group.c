@@ -678,7 +678,8 @@ apply_posts(struct aw_committer *c, aw_ms now)
     c->group_posts += took;
     if (is_through)
         finish(c, submission);
-    aw_committer_gather_commands(c);
+    if (took > 0) /* else this batch may be empty, and the group be over: what comes now waits for the next one */
+        aw_committer_gather_commands(c);
     c->is_group_joined = c->is_group_joined || aw_turns_has_fresh(&c->posts);
     return is_through || took == AW_TURN_POSTS;
 }
@@ -758,7 +759,8 @@ make_durable(struct aw_committer *c, aw_ms now)
     ok = flush_group(c);
     tell_flushing(c, false);
     took = c->config.mono() - began;
-    note_flush(c, took);
+    if (c->group_batches > 0) /* else it may have had nothing to write */
+        note_flush(c, took);
     if (ok && c->group_batches > 0 && c->config.report.group != NULL)
         c->config.report.group(c->config.report.user, took, c->group_records, c->group_batches);
     if (ok && c->erasure_seq != 0 && c->config.report.erasure != NULL)

@@ -34,6 +34,7 @@ struct desk {
     uint64_t checkpoint_bytes; /* 0: none by itself */
     uint64_t bodies_min_ms;
     uint32_t room_low_percent;
+    uint32_t parties_max;
     /* Of one run. */
     struct aw_state           *state;
     struct aw_qsbr             qsbr;
@@ -180,6 +181,7 @@ desk_start(struct desk *desk)
                                           .lanes_max = desk_limits.lanes_max,
                                           .leases_max = desk_limits.leases_max,
                                           .choices_max = DESK_CHOICES_MAX,
+                                          .parties_max = desk->parties_max,
                                           .batch_bytes_max = AW_BATCH_BYTES_DEFAULT,
                                           .group_bytes_max = 1 << 20,
                                           .checkpoint_bytes = desk->checkpoint_bytes == 0 ? 1ULL << 40 : desk->checkpoint_bytes,
