@@ -333,8 +333,8 @@ aw_lmdb_set_owed(struct aw_journal *journal, uint64_t bytes)
     struct aw_lmdb *store = aw_lmdb_of(journal);
 
     store->room.owed = (bytes + store->page_bytes - 1) / store->page_bytes;
-    /* A full disk is asked again at its time. */
-    if (!aw_lmdb_is_broken(store) && !store->room.is_short && grow(store) != 0)
+    /* A full disk is asked again at its time. The first time, nobody waits yet for what a backlog found at the start needs. */
+    if (!aw_lmdb_is_broken(store) && (!store->room.is_serving || !store->room.is_short) && grow(store) != 0)
         aw_lmdb_break(store);
     store->room.is_serving = true; /* from here on what is owed grows with what is written */
 }

@@ -664,7 +664,8 @@ test_limit_reloaded(void **state)
     aw_journal_close(&writer.journal);
 }
 
-/* Who catches up with a large debt while serving does it in steps of a bounded size, and comes to its end. */
+/* Who catches up with a large debt while serving does it in steps of a bounded size, and comes to its end; one that is found at a
+ * start has its room before anybody is served. */
 static void
 test_room_in_steps(void **state)
 {
@@ -691,6 +692,12 @@ test_room_in_steps(void **state)
     while (room.posts_bytes == 0);
     assert_int_equal(stat(path, &after), 0);
     assert_in_range(after.st_size, 300 * KIT_MIB, 400 * KIT_MIB);
+    kit_append(&writer, 3);
+    aw_journal_close(&writer.journal);
+    assert_int_equal(aw_lmdb_open(&writer.journal, &table, &config, &why), AW_OK);
+    aw_journal_set_owed(writer.journal, 300 * KIT_MIB);
+    aw_journal_room(writer.journal, &room);
+    assert_int_not_equal(room.posts_bytes, 0);
     kit_append(&writer, 3);
     aw_journal_close(&writer.journal);
 }
