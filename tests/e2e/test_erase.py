@@ -18,6 +18,12 @@ def serve(t, *args):
     return t.server("--store-reserve-bytes", "4194304", *args)
 
 
+def stop(server):
+    """Clients leave first: the server gives those that are there a second to hear of it."""
+    server.close_all()
+    server.stop()
+
+
 def keys_of(server):
     return server.folder + ".keys"
 
@@ -83,7 +89,7 @@ def test_withdrawn(t):
     newer = os.path.join(t.folder, "newer")
     tool("backup", server.folder, newer, "--keys", keys_of(server))
     equal(left(server, newer), want, "in a backup of later")
-    server.stop()
+    stop(server)
     tool("verify", server.folder)
 
 
@@ -100,7 +106,7 @@ def test_killed(t):
         server.start()
     erased(server)
     equal(left(server), want, "what is left")
-    server.stop()
+    stop(server)
     equal('"without_body":20' in tool("verify", server.folder, "--json"), True, "each of them, and no other")
 
 
@@ -114,7 +120,7 @@ def test_restored(t):
     withdraw(api, messages[2:4])
     post(api, make, range(10, 14))
     erased(server)
-    server.stop()
+    stop(server)
     restored = os.path.join(t.folder, "restored")
     tool("restore", older, restored, "--keys", keys_of(server))
     shutil.rmtree(server.folder)
@@ -197,7 +203,7 @@ def test_customer(t):
     tool("backup", server.folder, newer, "--keys", keys_of(server))
     equal((left(server), left(server, newer)), (sorted(lees + [9]),) * 2, "after a restart, and in a backup of later")
     equal(server.metrics().get("aswolk_customers_erased_total"), 1, "counted")
-    server.stop()
+    stop(server)
     tool("verify", server.folder)
 
 
@@ -242,7 +248,7 @@ def test_days_later(t):
         server.restart()
         api = server.api("ann")
     api.receipt(make.next(text=word(4)))
-    server.stop()
+    stop(server)
     server.env = ahead(9)
     server.start()
     until("old batches are gone", lambda: server.metrics().get("aswolk_journal_first_seq") > 1000, 3 * PATIENCE_S)
@@ -276,6 +282,27 @@ def test_unfolded(t):
     equal(left(server), [], "then nothing")
 
 
+def test_again(t):
+    """Asked for again, with the same Idempotency-Key too: nothing more goes but what he wrote since."""
+    server = serve(t)
+    api, make = server.api("ann"), Messages()
+    desk(api, make)
+
+    def ask():
+        kim = {"channel": "web", "customer": "kim"}
+        told = status(api.send("POST", "/v1/customers/erase", kim, idempotency_key="the-same"), 200, "erased").value
+        return [told[name] for name in ("tickets", "messages", "replies", "notes", "unreadable")]
+
+    equal(ask(), [2, 3, 1, 1, True], "what goes")
+    tickets = api.get("/v1/tickets").value["items"]
+    for _ in range(2):
+        equal(ask(), [2, 0, 0, 0, True], "nothing more")
+    equal((left(server), api.get("/v1/tickets").value["items"]), ([2, 4, 6], tickets), "nor of others")
+    equal(server.metrics().get("aswolk_tickets_erased_total"), 2, "each of his tickets, once")
+    api.receipt(make.next(customer="kim", text=word(9)))
+    equal((left(server), ask(), left(server)), ([2, 4, 6, 9], [3, 1, 0, 0, True], [2, 4, 6]), "what he wrote since")
+
+
 def test_command(t):
     """`aswolk erase` says what goes, and that it went; what it lacks it says."""
     server = serve(t)
@@ -300,7 +327,7 @@ def test_rotated(t):
         with open(path, "wb") as file:
             file.write(os.urandom(32))
     check("stop the server" in tool("rotate-key", server.folder, "--to", old, code=1), "not beside a server")
-    server.stop()
+    stop(server)
     check("new secret" in tool("rotate-key", server.folder, "--to", old), "sealed")
     tool("rotate-key", server.folder, "--to", new, code=1)
     tool("rotate-key", server.folder, "--store-key", new, "--to", new, code=1)
@@ -310,7 +337,7 @@ def test_rotated(t):
     server.args += ["--store-key", new]
     server.start()
     equal(status(server.api().get("/v1/messages/" + receipts[1]["message"]), 200, "message").value["text"], word(1), "is read")
-    server.stop()
+    stop(server)
     check("nothing but" in tool("rotate-key", server.folder, "--store-key", new, "--clear"), "sealed no more")
     equal(left(server), [0, 1], "as the search finds")
     equal(tool("rotate-key", server.folder, code=2)[:6], "aswolk", "takes one or the other")
