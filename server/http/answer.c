@@ -321,11 +321,13 @@ aw_request_mark_known(struct aw_request *request)
 }
 
 void
-aw_request_mark_bulk(struct aw_request *request, bool is_bulk)
+aw_request_mark_bulk(struct aw_request *request)
 {
     AW_ON(request->_edge);
-    if (request->_session != NULL)
-        request->_session->is_bulk = is_bulk;
+    if (request->_session == NULL || request->_is_bulk)
+        return;
+    request->_is_bulk = true;
+    request->_session->bulk_count++;
 }
 
 /* RFC 9457. Without memory the status must speak for itself. */

@@ -57,8 +57,7 @@ unsigned aw_conn_wants(const struct aw_conn *conn);
 /* Begins to drain (session.h); one that has not come to a session yet is closed by its next step. */
 void aw_conn_shutdown(struct aw_conn *conn, aw_ns now);
 
-/* Whether the last that was said of it (aw_request_mark_bulk) is that it can wait: then a turn of it is a chunk, and the owner lets
- * others go first. */
+/* Whether one of its requests can wait (aw_request_mark_bulk): then a turn of it is a chunk, and the owner lets others go first. */
 bool aw_conn_is_bulk(const struct aw_conn *conn);
 
 int aw_conn_fd(const struct aw_conn *conn);

@@ -94,6 +94,7 @@ struct aw_session {
     struct aw_list leaving; /* in the order of their _out_end */
     uint32_t       stream_count;
     uint32_t       parked_count;
+    uint32_t       bulk_count; /* requests with much that can wait */
     uint64_t       bodies_bytes;
     uint64_t       withheld_bytes;
     uint64_t       request_count;
@@ -116,7 +117,6 @@ struct aw_session {
     bool is_hello_done;
     bool is_settings_acked;
     bool is_known;
-    bool is_bulk;
     bool is_round_done;  /* the PING between the two GOAWAYs came back */
     bool is_quiet_drain; /* no stream was open when the drain began, and none since */
     bool is_graceful;    /* noted in a callback: begin to drain at the next safe place */

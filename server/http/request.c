@@ -120,6 +120,8 @@ aw_request_detach(struct aw_request *request)
     session->bodies_bytes -= request->_body_room;
     session->withheld_bytes -= request->_withheld;
     request->_withheld = 0;
+    session->bulk_count -= request->_is_bulk;
+    request->_is_bulk = false;
     if (request->_is_parked) {
         session->parked_count--;
         request->_edge->stats.parked_now--;

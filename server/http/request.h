@@ -114,6 +114,7 @@ struct aw_request {
     bool                  _is_reset : 1;  /* a reset is queued */
     bool                  _is_framed : 1; /* the whole answer is on its way, though its request is not complete */
     bool                  _is_parked : 1;
+    bool                  _is_bulk : 1;
     bool                  _expects : 1; /* waits for a 100 */
     bool                  _has_early_data : 1;
     bool                  _has_encoding : 1;
@@ -160,7 +161,7 @@ bool aw_request_is_gone(const struct aw_request *request);
 AW_MUST_USE bool aw_request_try_park(struct aw_request *request);
 /* The client proved who it is: its connection may idle longer and counts no more for its address. */
 void aw_request_mark_known(struct aw_request *request);
-/* Its connection carries much that can wait, or does so no more: see aw_conn_is_bulk. */
-void aw_request_mark_bulk(struct aw_request *request, bool is_bulk);
+/* Until its answer is on its way its connection carries much that can wait: see aw_conn_is_bulk. */
+void aw_request_mark_bulk(struct aw_request *request);
 
 #endif

@@ -621,7 +621,7 @@ aw_session_cause(const struct aw_session *session)
 bool
 aw_session_is_bulk(const struct aw_session *session)
 {
-    return session->is_bulk;
+    return session->bulk_count > 0;
 }
 
 size_t

@@ -58,9 +58,9 @@ bool aw_session_is_done(const struct aw_session *session);
 bool aw_session_was_quiet(const struct aw_session *session);
 /* What began its end; AW_CAUSE_NONE while it goes on. For one log line a connection. */
 enum aw_cause aw_session_cause(const struct aw_session *session);
+/* As aw_request_mark_bulk said of a request that is under way. */
+bool aw_session_is_bulk(const struct aw_session *session);
 /* Streams open just now. */
-/* As aw_request_mark_bulk said. */
-bool   aw_session_is_bulk(const struct aw_session *session);
 size_t aw_session_streams(const struct aw_session *session);
 
 #endif

@@ -41,6 +41,7 @@ struct post {
     uint32_t            gateway;
     bool                is_in_work; /* as in posts.h: one of several messages, and begun */
     bool                is_over;    /* it counts no more */
+    uint64_t            body_bytes; /* that it still counts with */
 };
 
 /* --- from a message to a command ---------------------------------------------------------------------------------------------- */
@@ -352,6 +353,15 @@ leave(struct post *post)
         ((struct post *)AW_CONTAINER(next, struct aw_request, node)->user)->is_in_work = true;
 }
 
+/* Nothing of it is left in memory, or soon. */
+static void
+leave_for_good(struct post *post)
+{
+    leave(post);
+    aw_posts_drop(&post->call.io->posts, post->gateway, post->body_bytes);
+    post->body_bytes = 0;
+}
+
 static void
 wait_for_turn(struct post *post, enum post_step step)
 {
@@ -559,7 +569,7 @@ on_posted(struct aw_call *call)
 static bool
 on_post_gone(struct aw_call *call)
 {
-    leave((struct post *)call);
+    leave_for_good((struct post *)call);
     return false;
 }
 
@@ -568,7 +578,7 @@ static void
 on_post_sent(struct aw_call *call, bool delivered)
 {
     (void)delivered;
-    leave((struct post *)call);
+    leave_for_good((struct post *)call);
 }
 
 static const struct aw_call_ops post_ops = {.on_back = on_posted, .on_gone = on_post_gone, .on_sent = on_post_sent};
@@ -594,12 +604,14 @@ aw_api_post_messages(struct aw_io *io, struct aw_request *request, struct aw_sli
         return;
     }
     post->gateway = aw_api_gateway_find(&post->call);
-    if (!aw_posts_try_enter(&io->posts, post->gateway, io->out_max / 4)) {
+    if (!aw_posts_try_enter(&io->posts, post->gateway, request->body.len)) {
         aw_call_fail(&post->call, AW_E_OVERLOADED, "too many posts are in work");
         return;
     }
     post->is_over = false;
-    aw_request_mark_bulk(request, post->lines.many || aw_posts_is_bulk(&io->posts, post->gateway));
+    post->body_bytes = request->body.len;
+    if (post->lines.many || aw_posts_is_bulk(&io->posts, post->gateway))
+        aw_request_mark_bulk(request);
     if (post->lines.many) {
         aw_arena_init(&post->work, io->blocks);
         post->call.work = &post->work;

@@ -29,6 +29,7 @@ struct link {
     struct aw_io      *io;      /* borrows */
     struct aw_conn    *conn;    /* owns */
     struct aw_arrival *arrival; /* owns until it goes back to the acceptor */
+    int                events;  /* what the loop reported and no turn has served yet */
 };
 
 /* What tells an io thread to drain. */
@@ -90,16 +91,29 @@ settle(struct link *link, enum aw_turn turn)
         ev_io_start(link->io->loop, &link->watcher);
 }
 
+/* Lets it do what it may by now. */
+static enum aw_turn
+serve(struct link *link)
+{
+    int events = link->events;
+
+    link->events = 0;
+    return aw_conn_on_ready(link->conn, (events & EV_READ) != 0, (events & EV_WRITE) != 0, link->io->now);
+}
+
 static void
 on_socket(struct ev_loop *loop, struct ev_io *watcher, int events)
 {
     struct link *link = watcher->data;
 
-    (void)loop;
-    /* What is not read now is still there in the next turn, after what came meanwhile of the others. */
-    if (link->io->is_contended && aw_conn_is_bulk(link->conn) && link->io->bulk_reads++ >= AW_POSTS_BULK_MAX)
+    link->events |= events;
+    if (!link->io->is_contended || !aw_conn_is_bulk(link->conn)) {
+        settle(link, serve(link));
         return;
-    settle(link, aw_conn_on_ready(link->conn, (events & EV_READ) != 0, (events & EV_WRITE) != 0, link->io->now));
+    }
+    /* In the order in which they came, each in its turn: the loop would always begin with the same ones. */
+    ev_io_stop(loop, watcher);
+    give_turn(link->io, link->conn);
 }
 
 static void
@@ -112,7 +126,7 @@ on_conn_wake(void *owner, struct aw_conn *conn)
 
 /* Every connection that asked for a turn gets one; those that ask again wait for the next round, so that sockets are served too. */
 static void
-run_turns(struct aw_io *io, struct aw_list *turns, uint32_t most)
+run_turns(struct aw_list *turns, uint32_t most)
 {
     struct aw_list  now;
     struct aw_list *node;
@@ -123,10 +137,10 @@ run_turns(struct aw_io *io, struct aw_list *turns, uint32_t most)
         aw_list_push_back(&now, node);
     }
     while ((node = aw_list_first(&now)) != NULL) {
-        struct aw_conn *conn = aw_conn_of_turn(node);
+        struct link *link = aw_conn_owner(aw_conn_of_turn(node));
 
         aw_list_remove(node);
-        settle(aw_conn_owner(conn), aw_conn_on_ready(conn, false, false, io->now));
+        settle(link, serve(link));
     }
 }
 
@@ -333,6 +347,15 @@ read_clocks(struct aw_io *io)
     io->wall = aw_clock_wall();
 }
 
+/* One that is late is judged after what it has sent and nobody has read yet. */
+static void
+step(struct link *link)
+{
+    enum aw_turn turn = link->events == 0 ? AW_TURN_IDLE : serve(link);
+
+    settle(link, turn == AW_TURN_CLOSED ? turn : aw_conn_step(link->conn, link->io->now));
+}
+
 static void
 on_second(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
@@ -346,7 +369,7 @@ on_second(struct ev_loop *loop, struct ev_timer *timer, int events)
 
         next = node->next;
         if (aw_conn_next_deadline(conn) <= io->now)
-            settle(aw_conn_owner(conn), aw_conn_step(conn, io->now));
+            step(aw_conn_owner(conn));
     }
     aw_access_sweep(io);
     aw_metrics_take_edge(io->metrics, aw_edge_stats(io->edge));
@@ -405,8 +428,8 @@ on_prepare(struct ev_loop *loop, struct ev_prepare *prepare, int events)
     aw_surge_copy_begin(io);
     aw_api_posts_step(io);
     rouse_committer(io); /* what was read is committed while answers are written */
-    run_turns(io, &io->turns, UINT32_MAX);
-    run_turns(io, &io->bulk_turns, io->is_contended ? AW_POSTS_BULK_MAX : UINT32_MAX);
+    run_turns(&io->turns, UINT32_MAX);
+    run_turns(&io->bulk_turns, io->is_contended ? AW_POSTS_BULK_MAX : UINT32_MAX);
     rouse_committer(io);
     aw_metric_set(io->metrics, AW_METRIC_TLS_SETTLED, io->tls_arrived - aw_edge_stats(io->edge)->handshakes_now);
     if (is_drained(io)) {
@@ -436,7 +459,6 @@ on_check(struct ev_loop *loop, struct ev_check *check, int events)
     aw_wake_clear(&io->wake);
     read_clocks(io);
     io->is_contended = aw_gateways_is_contended(io->shared->gateways, io->now);
-    io->bulk_reads = 0;
 }
 
 static void *
@@ -478,6 +500,13 @@ watch(struct aw_io *io)
     ev_timer_start(io->loop, &io->second);
 }
 
+/* This thread's share. */
+static uint64_t
+bodies_bytes_max(const struct aw_io *io)
+{
+    return io->shared->settings->bodies_bytes_max / io->shared->settings->io_threads;
+}
+
 static enum aw_err
 make_edge(struct aw_io *io)
 {
@@ -485,7 +514,7 @@ make_edge(struct aw_io *io)
     struct aw_edge_config     config = {.limits = AW_HTTP_LIMITS_DEFAULT,
                                         .handlers = aw_api_handlers(io),
                                         .blocks = io->blocks,
-                                        .bodies_bytes_max = settings->bodies_bytes_max / settings->io_threads};
+                                        .bodies_bytes_max = bodies_bytes_max(io)};
 
     config.limits.connections_max = (uint32_t)settings->connections_max;
     config.limits.drain_ms = (uint32_t)(settings->drain_s * AW_MS_PER_S);
@@ -537,7 +566,7 @@ aw_io_init(struct aw_io *io, uint32_t number, const struct aw_shared *shared, st
     aw_list_init(&io->bulk_turns);
     aw_list_init(&io->watchers);
     aw_list_init(&io->backlog);
-    if (!aw_posts_init(&io->posts))
+    if (!aw_posts_init(&io->posts, io->out_max / 4, bodies_bytes_max(io)))
         return aw_why(why, AW_E_MEMORY, "no memory");
     aw_list_init(&io->visits);
     io->sweep_at = AW_MS_MAX;

@@ -105,8 +105,7 @@ struct aw_io {
     struct ev_timer      tick;         /* deadlines of calls; runs while there are any */
     struct aw_list       conns;        /* all */
     struct aw_list       turns;        /* those to be called before the loop sleeps */
-    struct aw_list       bulk_turns;   /* the same of those that can wait (aw_conn_is_bulk) */
-    uint32_t             bulk_reads;   /* in this turn of the loop */
+    struct aw_list       bulk_turns;   /* the same of those that can wait (aw_conn_is_bulk), also to be read */
     bool                 is_contended; /* several gateways post, so that such connections wait for the others */
     struct aw_wheel      wheel;
     struct aw_list       watchers; /* streams of events that sleep until something is published (api_events.c) */

@@ -8,9 +8,10 @@
 #define SHARES (AW_GATEWAYS_OTHERS + 1)
 
 bool
-aw_posts_init(struct aw_posts *posts)
+aw_posts_init(struct aw_posts *posts, uint64_t count_max, uint64_t bytes_max)
 {
-    *posts = (struct aw_posts){.shares = aw_new_array(struct aw_posts_share, SHARES)};
+    *posts =
+        (struct aw_posts){.shares = aw_new_array(struct aw_posts_share, SHARES), .count_max = count_max, .bytes_max = bytes_max};
     if (posts->shares == NULL)
         return false;
     for (uint32_t i = 0; i < SHARES; i++)
@@ -28,16 +29,26 @@ aw_posts_fini(struct aw_posts *posts)
 }
 
 bool
-aw_posts_try_enter(struct aw_posts *posts, uint32_t gateway, uint64_t most)
+aw_posts_try_enter(struct aw_posts *posts, uint32_t gateway, uint64_t bytes)
 {
     struct aw_posts_share *share = &posts->shares[gateway];
 
     AW_ASSERT(gateway < SHARES);
-    if (posts->count >= most || share->count >= (most + 1) / 2)
+    if (posts->count >= posts->count_max || share->count >= (posts->count_max + 1) / 2)
+        return false;
+    if (share->bytes > 0 && share->bytes + bytes > posts->bytes_max / 2)
         return false;
     posts->count++;
     share->count++;
+    share->bytes += bytes;
     return true;
+}
+
+void
+aw_posts_drop(struct aw_posts *posts, uint32_t gateway, uint64_t bytes)
+{
+    AW_ASSERT(posts->shares[gateway].bytes >= bytes);
+    posts->shares[gateway].bytes -= bytes;
 }
 
 bool

@@ -27,6 +27,7 @@
 /* Private. */
 struct aw_posts_share {
     uint64_t       count;  /* posts of this gateway, from their request to their answer */
+    uint64_t       bytes;  /* of their requests, until the answers have left */
     uint32_t       bodies; /* of them, in work */
     struct aw_list shut;   /* bodies that are not: requests, oldest first */
 };
@@ -35,13 +36,19 @@ struct aw_posts {
     struct aw_turns        turns;  /* of those that can go on */
     struct aw_posts_share *shares; /* owns: by gateway */
     uint64_t               count;  /* posts in all */
+    uint64_t               count_max;
+    uint64_t               bytes_max;
 };
 
-AW_MUST_USE bool aw_posts_init(struct aw_posts *posts);
+/* For so many posts, and so many bytes of requests. */
+AW_MUST_USE bool aw_posts_init(struct aw_posts *posts, uint64_t count_max, uint64_t bytes_max);
 /* Accepts a zeroed one. No post may be left. */
 void aw_posts_fini(struct aw_posts *posts);
-/* Counts one more, of `most` places for posts; half of them are the most that one gateway gets. False: there is none for it. */
-AW_MUST_USE bool aw_posts_try_enter(struct aw_posts *posts, uint32_t gateway, uint64_t most);
+/* Counts one more. One gateway gets half of the places, and of the bytes, or one post however long it is: the rest is for who comes
+ * beside it. False: there is no place for it. */
+AW_MUST_USE bool aw_posts_try_enter(struct aw_posts *posts, uint32_t gateway, uint64_t bytes);
+/* The bytes of one that entered are given back; with aw_posts_leave or later. */
+void aw_posts_drop(struct aw_posts *posts, uint32_t gateway, uint64_t bytes);
 /* Whether the gateway has so many posts under way that they can wait. */
 bool aw_posts_is_bulk(const struct aw_posts *posts, uint32_t gateway);
 /* A new one waits. True: it is in work from now on, and in the turns, as every single message is. */
