@@ -130,6 +130,36 @@ sync_folder_of(const char *path, struct aw_why *why)
                               "%s: was replaced, but its folder can't be synced: a power cut may bring the old one back", path);
 }
 
+bool
+aw_keyfile_keep_owner(int fd, const char *path)
+{
+    struct stat old;
+
+    if (geteuid() != 0)
+        return true;
+    if (stat(path, &old) != 0)
+        return errno == ENOENT;
+    return fchown(fd, old.st_uid, old.st_gid) == 0;
+}
+
+/* FILE.new as it lies there, or an empty one. One that root left when it was killed can't be opened, but be taken away. */
+static int
+open_fresh(const char *path, const char *fresh)
+{
+    int fd = open(fresh, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int failed;
+
+    if (fd < 0 && errno == EACCES && unlink(fresh) == 0)
+        fd = open(fresh, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd >= 0 && !aw_keyfile_keep_owner(fd, path)) {
+        failed = errno;
+        (void)close(fd); /* nothing was written */
+        errno = failed;
+        return -1;
+    }
+    return fd;
+}
+
 /* FILE.new gets the blocks that the next file needs: a store must start, and erase, on a disk that is full. Without room for them
  * there is none, and the next time looks for it anew. */
 static void
@@ -137,11 +167,11 @@ make_ready(const char *path, const char *fresh)
 {
     struct stat file;
     bool        ok = false;
-    int         fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int         fd = open_fresh(path, fresh);
 
     if (fd < 0)
         return;
-    if (stat(path, &file) == 0) {
+    if (ftruncate(fd, 0) == 0 && stat(path, &file) == 0) {
         for (off_t growth = GROWTH_BYTES; !ok && growth >= GROWTH_BYTES_MIN; growth /= 2)
             ok = fallocate(fd, 0, 0, file.st_size + growth) == 0;
     }
@@ -170,7 +200,7 @@ replace_file(const char *path, const uint8_t *bytes, size_t len, struct aw_why *
 
     if (fresh_len < 0 || (size_t)fresh_len >= sizeof(fresh))
         return aw_why(why, AW_E_IO, "%s: the path is too long", path);
-    fd = open(fresh, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    fd = open_fresh(path, fresh);
     if (fd < 0)
         return aw_why_errno(why, AW_E_IO, errno, "%s", fresh);
     ok = write_over(fd, bytes, len);

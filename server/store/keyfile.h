@@ -5,7 +5,8 @@
  *   rest   AES-256-GCM under SHA-256(word, salt, secret), or clear with the first 16 bytes of SHA-256(head, rest) behind it:
  *          32 secret of hashes, u64 erased_through, u32 last generation, u32 generations, u64 nodes, then those
  *          as they lie in memory
- * Little-endian. Replaced whole: FILE.new is written and synced, renamed, and its folder synced. Then an empty FILE.new gets the
+ * Little-endian. Replaced whole: FILE.new is written and synced, renamed, and its folder synced; it is
+ * whose the old one was. Then an empty FILE.new gets the
  * blocks for the next time, when the disk may be full.
  *
  * To change it: raise the format, and read the older one. Who owns: the keyring. Thread: one. Fails: as said at each.
@@ -41,6 +42,9 @@ struct aw_key_secret {
 };
 
 void aw_keys_fini(struct aw_keys *keys); /* wipes */
+/* Gives the open file, which lies beside the key file `path`, to whose that is: root replaces the file of a service, as `aswolk
+ * rotate-key` does, and it stays that service's. Who is not root gives nothing away: what he writes is his. False: errno says. */
+AW_MUST_USE bool aw_keyfile_keep_owner(int fd, const char *path);
 /* The secret that lies in this file; NULL: none. AW_E_CONFIG. */
 AW_MUST_USE enum aw_err aw_key_secret_read(const char *path, struct aw_key_secret *ret_secret, struct aw_why *why);
 /* AW_E_NOT_FOUND, AW_E_IO, AW_E_CORRUPT, AW_E_VERSION, AW_E_CONFIG (another secret), AW_E_MEMORY. */

@@ -77,6 +77,11 @@ lock_file(const char *path, int *ret_fd, struct aw_why *why)
     fd = open(name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return aw_why_errno(why, AW_E_IO, errno, "%s", name);
+    if (!aw_keyfile_keep_owner(fd, path)) {
+        failed = errno;
+        (void)close(fd); /* nothing was written */
+        return aw_why_errno(why, AW_E_IO, failed, "%s", name);
+    }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         failed = errno;
         (void)close(fd); /* nothing was written */

@@ -143,8 +143,22 @@ class Installed(Inheriting):
         return self.metrics_over(self.open())
 
 
+def rotate(t, server):
+    """By root, as the folder is the service's alone; twice, as the first one finds a file that the service made ready. What is
+    there then is the service's, which the next start shows."""
+    for number in range(2):
+        old, new = os.path.join(t.folder, "old"), os.path.join(t.folder, "new")
+        server.secrets["aswolk.store-key"], before = os.urandom(32), server.secrets["aswolk.store-key"]
+        for path, secret in ((old, before), (new, server.secrets["aswolk.store-key"])):
+            with open(path, "wb") as file:
+                file.write(secret)
+        command = [server.there("/usr/bin/aswolk"), "rotate-key", server.folder, "--store-key", old, "--to", new]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
+        equal(done.returncode, 0, "rotation %d: %s" % (number, done.stderr))
+
+
 def test_installed(t):
-    """README's section, then a start as by the unit; tokens by root and a reload; a new key and a restart; an edited file stays."""
+    """README's section, then a start as by the unit; tokens by root and a reload; new keys and a restart; an edited file stays."""
     if shutil.which("systemd-sysusers") is None:
         t.note("skipped: systemd is not here")
         return
@@ -190,6 +204,7 @@ def test_installed(t):
     equal(server.metrics().get("aswolk_certificate_stale"), 1, "the key is the one of the start")
     server.check_pools()
     server.stop()
+    rotate(t, server)
     server.start()
     equal(server.metrics().get("aswolk_certificate_stale"), 0, "a restart takes both")
     boss = server.by(read(t.folder, "ann.token").strip())

@@ -331,6 +331,38 @@ test_linked(void **state)
     aw_keyring_close(&ring);
 }
 
+/* Root changes the secret of a service's key file: what then lies there is the service's as before, be it made anew or not. */
+static void
+test_owner(void **state)
+{
+    const struct place *place = *state;
+    struct aw_keyring  *ring;
+    struct stat         file;
+    char                path[320];
+
+    if (geteuid() != 0)
+        skip(); /* nobody else can give files away */
+    must_create(place);
+    assert_int_equal(chown(place->path, 12345, 23456), 0);
+    for (unsigned round = 0; round < 3; round++) {
+        static const char *const suffixes[] = {"", ".new", ".lock"};
+
+        (void)snprintf(path, sizeof(path), "%s.new", place->path);
+        if (round == 1) /* in the first it was root's, of the creation */
+            assert_int_equal(unlink(path), 0);
+        ring = must_open(place, NULL);
+        assert_int_equal(aw_keyring_reseal(ring, NULL, NULL), AW_OK);
+        aw_keyring_close(&ring);
+        for (size_t i = 0; i < AW_ARRAY_LEN(suffixes); i++) {
+            (void)snprintf(path, sizeof(path), "%s%s", place->path, suffixes[i]);
+            assert_int_equal(stat(path, &file), 0);
+            assert_int_equal(file.st_uid, 12345);
+            assert_int_equal(file.st_gid, 23456);
+            assert_int_equal(file.st_mode & 0777, 0600);
+        }
+    }
+}
+
 static void
 test_refused(void **state)
 {
@@ -506,6 +538,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_tried_out, setup, teardown),
         cmocka_unit_test_setup_teardown(test_locked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_linked, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_owner, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_secret, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ready_for_a_full_disk, setup, teardown),
