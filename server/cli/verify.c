@@ -283,7 +283,8 @@ aw_cli_verify_run(struct aw_cli *cli, int argc, char **argv)
     if (code == AW_CLI_OK)
         print_verdict(&verify);
     else if (code == AW_CLI_FAILED && !verify.lacks_keys && !verify.folder.lacks_keys)
-        (void)fprintf(stderr, "Nothing was changed. The way out is a backup: aswolk restore BACKUP NEW-FOLDER\n");
+        (void)fprintf(stderr, "Nothing was changed. The way out is a backup: with the data folder moved away, and its keys left, "
+                              "aswolk restore BACKUP DATA\n");
     aw_cli_verify_close(&verify);
     return code;
 }

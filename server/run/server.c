@@ -536,7 +536,7 @@ say_way_out(const char *folder)
 {
     aw_log(AW_LOG_ERROR, "the store is damaged; it was left as it is, and nothing in it needs to be deleted",
            aw_log_str("data", folder), aw_log_str("look", "aswolk verify DATA"),
-           aw_log_str("restore", "aswolk restore BACKUP NEW-FOLDER, then start with --data NEW-FOLDER"));
+           aw_log_str("restore", "move DATA away, leave its keys, aswolk restore BACKUP DATA"));
 }
 
 /* The store may be well: it must not be given up for lack of a small file. */

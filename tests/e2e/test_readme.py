@@ -4,13 +4,19 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 
-from aswolk_test import PATIENCE_S, ROOT, SANITIZER, Server, check, equal, program, run, until
+from aswolk_test import (FEW_RULES, PATIENCE_S, ROOT, SANITIZER, Faults, Messages, Server, check, equal, problem, program, run,
+                         status, until)
+from test_damage import Pages
+from test_faults import StoreFile
 from test_tokens import authority, certificate
+
+SERVICE = 64123  # a user who has nothing else
 
 # What is another one in each run: ids, times, secrets, positions. Everything else in an answer is as printed.
 OTHERS = {"message", "ticket", "index", "hash", "lease", "opened_at", "accepted_at", "expires_at", "waited_s", "expires_in_s", "id",
@@ -71,14 +77,14 @@ class Shell:
         return subprocess.Popen(["bash", "-c", self.head + self.here(block)], cwd=self.folder, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
 
-    def type(self, block):
+    def type(self, block, code=0):
         process = self.start(block)
         try:
             out, errors = process.communicate(timeout=PATIENCE_S * 3)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-        equal(process.returncode, 0, "exit code of %r: %s" % (block, errors.decode("utf-8", "replace")[-600:]))
+        equal(process.returncode, code, "exit code of %r: %s" % (block, errors.decode("utf-8", "replace")[-600:]))
         return out.decode("utf-8")
 
     def until_event(self, block, wanted):
@@ -182,6 +188,126 @@ def test_real_use(t):
     finally:
         if server.running:
             server.stop()
+
+
+def worst_day():
+    """Of the table's rows, by their first words in code: the commands in what is to be done."""
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+        table = file.read().split("\n### On the worst day\n", 1)[1].split("\n## ", 1)[0]
+    rows = {}
+    for line in table.splitlines():
+        if line.startswith("| ") and not line.startswith("| ---") and not line.startswith("| you see"):
+            seen, _, do = line.strip("| ").split(" | ")
+            name = re.search("`([^`]*)`", seen)
+            found = re.findall("`([^`]*)`", do)
+            rows[name.group(1) if name else seen] = [code for code in found if re.match("(aswolk|mv|cp|chown) ", code)]
+    return rows
+
+
+class Served(Server):
+    """By a user of its own, if we are root and that one can get at what was built."""
+
+    def __init__(self, t, faults):
+        super().__init__(t.data_folder("store"), ["--rules", FEW_RULES], faults.env)
+        self.user = None
+        os.chmod(t.folder, 0o755)
+        try:
+            if os.geteuid() == 0 and os.access(program("aswolk"), os.X_OK):
+                subprocess.run([program("aswolkd"), "--version"], user=SERVICE, group=SERVICE, check=True, capture_output=True)
+                self.user = SERVICE
+        except (OSError, subprocess.SubprocessError):
+            t.note("as ourselves: a user of its own can't run what was built")
+        for path in (t.folder, self.folder):
+            os.chown(path, *self.owner())
+
+    def owner(self):
+        return (os.geteuid(), os.getegid()) if self.user is None else (self.user, self.user)
+
+    def spawn(self):
+        how = {"umask": 0o077} if self.user is None else {"umask": 0o077, "user": self.user, "group": self.user, "extra_groups": []}
+        return self.spawn_command(self.command(), **how)
+
+    def refuses(self, words):
+        self.logs.clear()
+        self.spawn()
+        equal(self.exit_code(), 1, "exit code of the start")
+        check(words in "\n".join(self.logs), "it says %r" % words, self.logs[-3:])
+
+
+def has(server, receipts):
+    api = server.api()
+    for receipt in receipts:
+        status(api.get("/v1/messages/" + receipt["message"]), 200, "what was acknowledged")
+
+
+def test_worst_day(t):
+    """Each row of the table as it is printed, typed by root one after the other; then the service has what it promised."""
+    rows = worst_day()
+    faults = Faults(t)
+    server = Served(t, faults)
+    t.servers.append(server)
+    place = lambda name: os.path.join(t.folder, name)
+    shell = Shell(t, [("aswolk: ", "%d:%d " % server.owner()), ("BACKUP", place("backup")), ("COPY", place("copy")),
+                      ("DIR", server.folder)])
+    broken, lost, damaged, snapshot = ["503 store-broken", "the store's keys can't be used", "the store is damaged",
+                                       "a folder copied by a snapshot of the file system"]
+    told = "somebody says that his message was lost"
+    equal(set(rows), {broken, lost, damaged, snapshot, told, "507 store-full"}, "each row has its test; a full store: test_full")
+    server.start()
+    make = Messages()
+    receipts = server.api().receipts(make.many(30))
+    with open(place("receipts.ndjson"), "w", encoding="utf-8") as file:
+        file.writelines(json.dumps(receipt) + "\n" for receipt in receipts)
+    for command in rows[told]:
+        check("30 proved" in shell.type(command), "beside the server")
+
+    shutil.copytree(server.folder, place("copy"))
+    shutil.copy(server.folder + ".keys", place("copy.keys"))  # the newest: from after the start
+    receipts += server.api().receipts(make.many(5))
+    server.stop()
+    os.unlink(server.folder + ".keys")
+    server.refuses(lost)
+    for command in rows[lost]:
+        shell.type(command)
+    server.start()
+    has(server, receipts)
+
+    server.kill()
+    shutil.rmtree(place("copy"))
+    shutil.copytree(server.folder, place("copy"))
+    shell.type("aswolk restore COPY %s --keys DIR.keys" % place("new"), code=1)
+    for command in rows[snapshot]:
+        shell.type(command)
+    shutil.rmtree(server.folder + ".old")
+    server.start()
+    has(server, receipts)
+
+    faults.set("fdatasync:1+:EIO")
+    problem(server.api().post(make.next()), 503, "store-broken")
+    server.process.send_signal(signal.SIGTERM)
+    equal(server.exit_code(PATIENCE_S * 2), 1, "exit code of one whose store broke")
+    faults.clear()
+    for command in rows[broken] + rows[damaged][1:]:  # which it says to go on with
+        shell.type(command)
+    shutil.rmtree(server.folder + ".old")
+    server.start()
+    has(server, receipts)
+    since = [make.next() for _ in range(3)]
+    later = server.api().receipts(since)
+    server.stop()
+
+    store = StoreFile(server.folder)
+    store.bytes[Pages(store.bytes).value("journal") + 40] ^= 1
+    store.save()
+    server.refuses(damaged)
+    shell.type(rows[damaged][0], code=1)
+    for command in rows[damaged][1:]:
+        shell.type(command)
+    server.start()
+    has(server, receipts)
+    again = server.api().receipts(since)
+    check(not any(receipt.get("duplicate") for receipt in again), "posted since the backup, and now again", (later, again))
+    server.stop()
 
 
 if __name__ == "__main__":
