@@ -388,7 +388,7 @@ struct aw_reply_row {
     uint64_t reserved_3 : 16;
     uint64_t fence : 48; /* LEASED: of the gateway's lease; SENT and behind: of that which sent it; 0: not known */
     uint64_t reserved_4 : 16;
-    uint64_t ended_fence : 48; /* of the lease under which it failed last */
+    uint64_t ended_fence : 48; /* under which it failed last; newer than `fence`: that held it when another told it sent */
     uint64_t reserved_5 : 16;
     uint64_t last_seq : 48; /* newest record of this reply */
     uint64_t reserved_6 : 16;

@@ -13,7 +13,8 @@
  *              that comes back has the place of its age. Over the accounts that a gateway names: the first of these.
  *   pace       what is given out counts, sent or not: in any stretch as long as the account's slice at most so many.
  *   lease      a gateway's, with the record of REPLY_LEASE as its fence. When it is over, nobody knows whether the reply was sent:
- *              it waits again, marked uncertain, which it stays until it is sent; also then, if another gateway holds it by then.
+ *              it waits again, marked uncertain, which it stays until it is sent; also then, if another gateway holds it by then,
+ *              until that one says so too, or the reply is delivered.
  *   facts      that a reply was sent, delivered or read is true whoever says it, with or without a lease: the state goes there, and
  *              never back. That it failed counts only from who holds it, or, of one that was told to be sent, from who sent it or
  *              without a lease: a provider may say so later. What it says twice counts once, also when the reply was sent again

@@ -232,6 +232,34 @@ is_old_failure(const struct aw_reply_row *row, const struct aw_in_reply_status *
     return row->state == AW_REPLY_DEAD || row->has_failed;
 }
 
+/* Told sent under a lease that was over, while another gateway held it. */
+static bool
+is_held_by_another(const struct aw_reply_row *row)
+{
+    return row->state == AW_REPLY_SENT && row->is_uncertain && row->ended_fence > row->fence;
+}
+
+/* Whether the newest lease that it had says that it was sent: nobody is left who may send it once more. */
+static bool
+is_made_certain(const struct aw_reply_row *row, const struct aw_in_reply_status *in)
+{
+    uint64_t newest = is_held_by_another(row) ? row->ended_fence : row->fence;
+
+    return row->state == AW_REPLY_SENT && row->is_uncertain && in->fence != 0 && in->fence == newest;
+}
+
+/* What a report that it is there leaves open: who holds it by now does not know, and may send it once more when this one comes
+ * back. What was delivered or read never does. */
+static bool
+stays_uncertain(const struct aw_reply_row *row, const struct aw_in_reply_status *in)
+{
+    if (in->state != AW_REPLY_SENT)
+        return false;
+    if (row->state == AW_REPLY_LEASED)
+        return in->fence != row->fence;
+    return row->state == AW_REPLY_SENT && row->is_uncertain && !is_made_certain(row, in);
+}
+
 /* Whether the report says something new. AW_E_LEASE_LOST: of an attempt that is not the one under way. */
 static enum aw_err
 judge(const struct aw_state *state, const struct aw_reply_row *row, const struct aw_in_reply_status *in, bool *ret_is_news)
@@ -242,15 +270,32 @@ judge(const struct aw_state *state, const struct aw_reply_row *row, const struct
     if (row->state == AW_REPLY_PENDING || row->state == AW_REPLY_REFUSED)
         return AW_E_LEASE_LOST; /* nobody was given it */
     if (is_fact(in->state)) {
-        *ret_is_news = row->state < (unsigned)in->state || gets_provider(state, row, in);
+        *ret_is_news = row->state < (unsigned)in->state || gets_provider(state, row, in) || is_made_certain(row, in);
         return AW_OK;
     }
-    if (in->fence != 0 && in->fence == row->ended_fence)
+    if (in->fence != 0 && in->fence == row->ended_fence && !is_held_by_another(row))
         return AW_OK; /* the same report again */
     if (row->state == AW_REPLY_DELIVERED || row->state == AW_REPLY_READ || (in->fence == 0 && is_old_failure(row, in)))
         return AW_OK; /* it failed on its way and got there all the same; or it has failed already */
     *ret_is_news = is_held || (row->state == AW_REPLY_SENT && (in->fence == 0 || in->fence == row->fence));
     return *ret_is_news ? AW_OK : AW_E_LEASE_LOST;
+}
+
+static void
+arrive(struct aw_state *state, uint32_t slot, struct aw_reply_row *row, const struct aw_in_reply_status *in)
+{
+    bool is_further = row->state < (unsigned)in->state;
+
+    if (gets_provider(state, row, in))
+        set_provider(state, slot, in->provider);
+    row->is_uncertain = stays_uncertain(row, in);
+    if (in->fence != 0 && is_further) { /* who sent it need not be who holds it by now */
+        if (row->is_uncertain)
+            row->ended_fence = row->fence;
+        row->fence = in->fence & AW_ROW_SEQ_MAX;
+    }
+    if (is_further)
+        aw_outbox_move(state, slot, in->state, 0);
 }
 
 void
@@ -268,18 +313,10 @@ aw_apply_reply_status(struct aw_state *state, struct aw_command *command)
     if (is_news) {
         struct aw_reply_row *row = begin(state, command, slot);
 
-        if (!is_fact(in->state)) {
+        if (is_fact(in->state))
+            arrive(state, slot, row, in);
+        else
             fail(state, slot, in);
-        } else {
-            if (gets_provider(state, row, in))
-                set_provider(state, slot, in->provider);
-            /* Who holds it by now does not know, and may send it once more when this one comes back. */
-            row->is_uncertain = row->state == AW_REPLY_LEASED && in->fence != row->fence;
-            if (in->fence != 0 && row->state < (unsigned)in->state)
-                row->fence = in->fence & AW_ROW_SEQ_MAX; /* who sent it need not be who holds it by now */
-            if (row->state < (unsigned)in->state)
-                aw_outbox_move(state, slot, in->state, 0);
-        }
     }
     aw_outbox_fill_out(state, slot, &command->out.u.reply);
 }

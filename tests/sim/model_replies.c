@@ -314,7 +314,13 @@ model_on_reply_status(struct model *model, const struct aw_command *command)
         on_failure(model, command, reply);
         return;
     }
-    reply->is_uncertain = is_with_another(model, reply, in->fence);
+    if (in->state != AW_REPLY_SENT || (reply->state == AW_REPLY_SENT && in->fence >= reply->fence)) {
+        reply->is_uncertain = false; /* it comes back no more; or who had it last says so too */
+    } else if (reply->state < AW_REPLY_SENT) {
+        reply->is_uncertain = is_with_another(model, reply, in->fence);
+        if (reply->is_uncertain && reply->state == AW_REPLY_WAITING) /* that lease was not seen, and is newer */
+            reply->fence = (in->fence > reply->fence ? in->fence : reply->fence) + 1;
+    }
     if (reply->state < in->state && reply->state < AW_REPLY_SENT)
         reply->sent_seq = command->out.seq;
     if (reply->state < in->state)

@@ -431,6 +431,42 @@ test_failed_counts_from_who_sent_it(void **unused)
     kit_close(&kit);
 }
 
+/* A provider's webhook may be here before the gateway's report. */
+static void
+test_uncertain_until_its_holder_tells(void **unused)
+{
+    struct kit          kit;
+    struct aw_out_reply first, second;
+    uint64_t            reply;
+
+    (void)unused;
+    open_kit(&kit);
+    reply = answer(&kit, 1, AW_CLASS_GENERAL);
+    first = take_one(&kit);
+    assert_false(report(&kit, reply, 0, AW_REPLY_DELIVERED, NULL).out.u.reply.is_uncertain);
+    assert_false(report(&kit, reply, first.fence, AW_REPLY_SENT, NULL).out.changed);
+    assert_false(view_of(&kit, reply).is_uncertain);
+    /* What is only sent may come back. */
+    reply = answer(&kit, 2, AW_CLASS_GENERAL);
+    first = take_one(&kit);
+    assert_true(tell(&kit, reply, 1, AW_REPLY_SENT).out.u.reply.is_uncertain);
+    assert_true(tell(&kit, reply, 2, AW_REPLY_SENT).out.u.reply.is_uncertain);
+    assert_false(report(&kit, reply, first.fence, AW_REPLY_SENT, NULL).out.u.reply.is_uncertain);
+    assert_false(report(&kit, reply, first.fence, AW_REPLY_SENT, NULL).out.changed);
+    /* Told sent under a lease that is over, which says nothing of the one that runs. */
+    reply = answer(&kit, 3, AW_CLASS_GENERAL);
+    first = take_one(&kit);
+    assert_int_equal(kit_wait(&kit, KIT_MINUTE), 1);
+    second = take_one(&kit);
+    assert_true(report(&kit, reply, first.fence, AW_REPLY_SENT, NULL).out.u.reply.is_uncertain);
+    assert_false(report(&kit, reply, first.fence, AW_REPLY_SENT, NULL).out.changed);
+    assert_true(view_of(&kit, reply).is_uncertain);
+    assert_true(report(&kit, reply, second.fence, AW_REPLY_SENT, NULL).out.changed);
+    assert_false(view_of(&kit, reply).is_uncertain);
+    assert_false(report(&kit, reply, second.fence, AW_REPLY_SENT, NULL).out.changed);
+    kit_close(&kit);
+}
+
 static void
 test_urgent_first_and_age_kept(void **unused)
 {
@@ -893,6 +929,7 @@ main(void)
         cmocka_unit_test(test_a_failure_told_twice),
         cmocka_unit_test(test_a_gateway_that_is_gone),
         cmocka_unit_test(test_failed_counts_from_who_sent_it),
+        cmocka_unit_test(test_uncertain_until_its_holder_tells),
         cmocka_unit_test(test_urgent_first_and_age_kept),
         cmocka_unit_test(test_pace_in_any_stretch),
         cmocka_unit_test(test_channels_are_set),
