@@ -100,6 +100,7 @@ aw_cli_receipts_add(struct aw_cli_receipts *receipts, uint64_t number, struct aw
     } else if (err == AW_OK) {
         receipt.words = read_place(receipt_in(object), &receipt);
         receipt.verdict = receipt.words == NULL ? AW_CLI_VERDICT_OPEN : AW_CLI_VERDICT_NO_RECEIPT;
+        receipt.is_asked_for = receipt_in(object) != object || json_is_true(json_object_get(object, "duplicate"));
         receipt.text = receipt.words == NULL ? json_dumps(receipt_in(object), JSON_COMPACT) : NULL;
         if (receipt.words == NULL && receipt.text == NULL)
             err = AW_E_MEMORY;
@@ -204,6 +205,13 @@ is_passed_over(const char *field)
     return false;
 }
 
+/* The reasons of a message that is withdrawn, erased or not shown any more are not told, as they may quote it. */
+static bool
+is_left_out(const struct aw_cli_receipt *receipt, const char *field, const json_t *stated)
+{
+    return receipt->is_asked_for && strcmp(field, "reasons") == 0 && json_is_array(stated) && json_array_size(stated) == 0;
+}
+
 /* Of an object its members, so that what differs has a name. */
 static enum aw_err
 compare_value(struct aw_cli_receipt *receipt, const char *field, json_t *stated, json_t *store)
@@ -247,7 +255,7 @@ aw_cli_receipt_compare(struct aw_cli_receipt *receipt, const struct aw_cli_place
     receipt->lane = command->out.u.message.lane;
     json_object_foreach(stated, field, value)
     {
-        if (err == AW_OK && !is_passed_over(field))
+        if (err == AW_OK && !is_passed_over(field) && !is_left_out(receipt, field, value))
             err = compare_value(receipt, field, value, json_object_get(store, field));
     }
     json_decref(stated);

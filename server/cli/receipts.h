@@ -35,6 +35,7 @@ struct aw_cli_receipt {
     uint8_t             shard;
     uint64_t            index; /* of its commit */
     struct aw_sha256    hash;
+    bool                is_asked_for; /* it answers a GET or a message posted again, and may not tell the reasons any more */
     /* What the store has. */
     json_t  *differs; /* owns: list of {field, receipt, store}; NULL: none */
     aw_ms    at;      /* record time */

@@ -639,15 +639,20 @@ answer_message(struct look *look)
     struct aw_receipt         receipt = item[0].receipt;
     struct aw_buffer          buffer;
     struct aw_writer          writer;
+    bool                      has_room = true;
 
     message->withdrawn_at = look->query.err == AW_OK ? look->query.withdrawn_at : 0;
     message->erased |= look->query.err != AW_OK; /* nothing is shown of a ticket that is not shown */
     if (message->withdrawn_at != 0 || look->query.err != AW_OK)
         receipt.reason_count = 0; /* they may tell words of it */
+    else if (item[0].lane_unknown)
+        has_room = add_lane_reason(&receipt, aw_call_arena(call));
     receipt.lane = aw_lanes_directory_name(call->io->shared->directory, item[0].lane);
     aw_buffer_init(&buffer, aw_call_arena(call));
     aw_writer_init(&writer, &buffer, look->media);
-    if (aw_proto_write_message(&writer, message, &receipt))
+    if (!has_room)
+        aw_call_fail(call, AW_E_MEMORY, "");
+    else if (aw_proto_write_message(&writer, message, &receipt))
         aw_call_answer(call, 200, look->media, &buffer, NULL, 0);
     else
         aw_call_fail(call, AW_E_INTERNAL, "the stored message is damaged");

@@ -81,13 +81,20 @@ def test_proved(t):
     keys = ("--keys", keys_of(server.folder))
     subprocess.run([program("aswolk"), "backup", server.folder, backup], check=True, capture_output=True, timeout=PATIENCE_S * 4)
     late = api.receipt(make.next())
-    message = make.next()
+    message = make.next(care=["medical"])
     gone = api.receipt(message)
     name = {key: message[key] for key in ("channel", "source_id")}
     status(api.send("POST", "/v1/messages/withdraw", name), 200, "taken back")
+    unknown = status(api.get("/v1/messages/" + receipts[6]["message"]), 200, "of a lane that there is not").value
+    equal(unknown["receipt"]["reasons"], receipts[6]["reasons"], "its reasons, asked for")
+    withdrawn = status(api.get("/v1/messages/" + gone["message"]), 200, "one that was withdrawn").value
+    check(gone["reasons"] and not withdrawn["receipt"]["reasons"], "why it was urgent is not told any more", withdrawn)
+    later = [unknown, withdrawn, api.receipt(message)]
     server.close_all()
     server.stop()
-    equal(set(verdicts(server.folder, given + [late, gone])), {"proved"}, "offline, also one that was withdrawn")
+    equal(set(verdicts(server.folder, given + [late, gone] + later)), {"proved"}, "offline, also one that was withdrawn")
+    told = receipt(server.folder, [dict(gone, reasons=[])], code=FAILED)[0]
+    equal(fields(told[0]), ["reasons"], "a first receipt has them")
     equal(set(verdicts(backup, given, *keys)), {"proved"}, "in the backup")
     equal(verdicts(backup, [receipts[0], late], *keys, code=FAILED), ["proved", "not_there"], "one of after it")
     one = subprocess.run([program("aswolk"), "receipt", backup, *keys, json.dumps(receipts[0])], capture_output=True, text=True)
