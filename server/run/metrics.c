@@ -226,7 +226,8 @@ render_tickets(const struct aw_state_counts *counts, struct aw_buffer *buffer)
     family(buffer, "contacts", "gauge", "Customers who only talked about us, written to or opted out.");
     aw_buffer_printf(buffer, "aswolk_contacts{opted_out=\"no\"} %" PRIu64 "\naswolk_contacts{opted_out=\"yes\"} %" PRIu64 "\n",
                      counts->contacts - counts->opted_out, counts->opted_out);
-    family(buffer, "commitments", "gauge", "Open tickets on which an agent gave his word, by whether it is overdue.");
+    family(buffer, "commitments", "gauge",
+           "Tickets with an agent's word to a customer who has not heard, by whether it is overdue.");
     aw_buffer_printf(buffer, "aswolk_commitments{overdue=\"no\"} %" PRIu64 "\naswolk_commitments{overdue=\"yes\"} %" PRIu64 "\n",
                      counts->commitments - counts->commitments_overdue, counts->commitments_overdue);
     family(buffer, "replies", "gauge", "Replies by state, those that are over as long as they are known.");

@@ -138,10 +138,16 @@ def decide(api, make, channel):
     for verb, said in (("approve", {"note": "well done"}), ("refuse", {"reason": "too short"})):
         api.receipt(make.next(channel=channel, **{"class": "general"}))
         lease = status(api.pull(aswolk_agent=name), 200, "a lease").value["leases"][0]
+        word = {"until": rfc3339(time.time() + 3600), "reason": "customer", "what": "an answer"}
+        ticket = status(api.act(lease, "defer", word, aswolk_agent=name), 200, "a word").value["ticket"]
+        status(api.send("PATCH", "/v1/tickets/" + ticket, {"hold": False}), 200, "let go")
+        lease = status(api.pull(aswolk_agent=name), 200, "a lease").value["leases"][0]
         done = status(api.act(lease, "complete", {"reply": {"text": "hi"}}, aswolk_agent=name), 200, "complete").value
         path = "/v1/replies/" + done["reply"]
         listed = status(api.get("/v1/replies?state=pending&channel=" + channel), 200, "those that wait").value["items"]
         equal([one["reply"] for one in listed], [done["reply"]], "the list")
+        words = status(api.get("/v1/commitments?agent=" + name), 200, "what waits for the reply").value["items"]
+        equal([(one["ticket"], one["state"]) for one in words], [(ticket, "closed")], "completed, and the customer did not hear")
         status(api.send("POST", path + "/" + verb, said), 200, verb)
     status(api.send("POST", path + "/approve", {}), 409, "refused already")
     lease = status(api.pull(aswolk_agent=name), 200, "it is open again").value["leases"][0]
