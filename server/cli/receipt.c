@@ -560,7 +560,7 @@ const struct aw_cli_command aw_cli_receipt = {
         "a line, \"-\" or nothing for standard input. A server may be running on the folder; nothing is written. Each is\n"
         "\n"
         "  proved      its record gives all that it states, in a batch with its hash, which continues those before it\n"
-        "  kept        its batch was trimmed; what was kept of it, as its ticket needs it, says the same\n"
+        "  kept        its batch was trimmed; what was kept of it, as its ticket needs it, says the same, without the chain\n"
         "  differs     something that it states is not so: named, with what the store has\n"
         "  trimmed     too old: neither shown nor disproved\n"
         "  not there   the journal ends before it, as that of an older backup does\n"
