@@ -120,7 +120,7 @@ struct aw_state_limits {
     uint32_t flights_max;        /* flights that were ever changed and are not over; default 20,000 */
     uint32_t asides_max;         /* agents who may not take a ticket, or for whom one is kept, just now; default 4,096 */
     uint32_t replies_max;        /* on their way out, and those of the last days while there is room; default 1 M */
-    uint32_t commitments_max;    /* words given on open tickets; at most AW_COMMITMENTS_MAX; default 10,000 */
+    uint32_t commitments_max;    /* words given to customers who have not heard yet; at most AW_COMMITMENTS_MAX; default 10,000 */
     uint32_t contacts_max;       /* who only talked about us, was written to or opted out; default 1 M */
     uint32_t preimage_bytes_max; /* rows kept for a checkpoint under way; default 64 MiB */
 };
@@ -593,7 +593,7 @@ struct aw_state_counts {
     uint64_t      messages;                     /* accepted, ever */
     uint64_t      opened, folded, reopened, closed, completed, cancelled, expired, released, declined, transferred; /* ever */
     uint64_t      deferred, commitments_kept, commitments_broken;                                                   /* ever */
-    uint64_t      commitments;         /* on open tickets */
+    uint64_t      commitments;         /* whose customer has not heard yet */
     uint64_t      commitments_overdue; /* of these, broken */
     uint64_t      helped;              /* of those that wait: agents of other lanes may be given them too */
     uint64_t      leases;
