@@ -10,6 +10,7 @@
 struct needs {
     size_t   record_bytes;
     uint64_t cost;
+    uint64_t kept_bytes; /* to be left to draining */
     uint32_t pushes;
 };
 
@@ -21,10 +22,12 @@ count(const struct aw_committer *c, const struct aw_submission *submission)
     for (uint32_t i = 0; i < submission->count; i++) {
         const struct aw_command *command = &submission->entries[i].command;
         size_t                   record = aw_record_bytes_max(command);
+        uint64_t                 kept = aw_group_bytes_kept(c, command);
 
         AW_ASSERT(aw_command_is_bulk(command->kind));
         needs.record_bytes += record;
         needs.cost += aw_journal_cost(c->config.journal, record, 0);
+        needs.kept_bytes = kept > needs.kept_bytes ? kept : needs.kept_bytes;
         needs.pushes += aw_group_pushes_anew(c, command);
     }
     return needs;
@@ -84,10 +87,9 @@ aw_atomic_try(struct aw_committer *c, struct aw_submission *submission)
         return refuse(c, submission, AW_E_NONE_DONE);
     if (!aw_batch_fits_many(&c->batch, submission->count, needs.record_bytes))
         return refuse(c, submission, AW_E_BODY_LARGE);
-    if (needs.cost > c->admission.drain_bytes && needs.cost <= c->admission.drain_begun_bytes)
-        return AW_ATOMIC_NEXT_GROUP;
-    if (needs.cost > c->admission.drain_bytes)
-        return refuse(c, submission, AW_E_STORE_FULL);
+    if (needs.cost + needs.kept_bytes > c->admission.drain_bytes)
+        return needs.cost + needs.kept_bytes <= c->admission.drain_begun_bytes ? AW_ATOMIC_NEXT_GROUP
+                                                                               : refuse(c, submission, AW_E_STORE_FULL);
     if (needs.pushes > 0 && aw_group_admit_pushes(c, needs.pushes) != AW_OK)
         return refuse(c, submission, aw_group_admit_pushes(c, needs.pushes));
     if (keys > 0 && !aw_state_has_room_for_keys(c->config.state, keys))

@@ -94,8 +94,7 @@ can_wait(const struct aw_committer *c, const struct aw_command *command)
 static bool
 opens_another(const struct aw_command *command)
 {
-    return is_refusal(command) ||
-           (command->kind == AW_COMMAND_UNFOLD && command->in.unfold.message_count > 0 && !command->in.unfold.on.dry_run);
+    return command->kind == AW_COMMAND_UNFOLD && command->in.unfold.message_count > 0 && !command->in.unfold.on.dry_run;
 }
 
 /* What colleagues tell each other, what gateways say was deleted, and how long it takes, is no reason to run short: it finds no
@@ -117,18 +116,85 @@ is_about_incidents(const struct aw_command *command)
            command->kind == AW_COMMAND_INCIDENT_ANSWER;
 }
 
+/* What is set, and may be set otherwise as often as somebody likes. */
+static bool
+is_change(const struct aw_command *command)
+{
+    switch ((unsigned)command->kind) {
+    case AW_COMMAND_LANE:
+    case AW_COMMAND_FLIGHT:
+    case AW_COMMAND_AIRPORT:
+    case AW_COMMAND_UNDO:
+    case AW_COMMAND_AGENT:
+    case AW_COMMAND_CHANNEL:
+    case AW_COMMAND_PRESENCE:
+    case AW_COMMAND_ERASE:
+    case AW_COMMAND_HOLD:
+    case AW_COMMAND_REDRIVE:
+    case AW_COMMAND_TEMPLATE:
+    case AW_COMMAND_SURGE:
+        return true;
+    case AW_COMMAND_PLACE:
+        return command->in.ticket.hold != AW_HOLD_OFF; /* else as UNHOLD: only what is held is let go */
+    default:
+        return false;
+    }
+}
+
+/* A lane that gives nothing out, or that nobody helps, does so again. */
+static bool
+opens_lane(const struct aw_committer *c, const struct aw_in_lane *in)
+{
+    struct aw_slice       values[4 * AW_LANE_MATCH_MAX];
+    struct aw_lane_answer now;
+    uint32_t              lane;
+
+    if (in->pause != AW_LANE_OPEN || aw_state_find_lane(c->config.state, in->name, &lane) != AW_OK)
+        return false;
+    aw_state_lane(c->config.state, lane, values, &now);
+    return !aw_state_lane_gives(c->config.state, lane) || (in->helper_count > 0 && now.helper_count == 0);
+}
+
+/* What takes back a change, so that tickets are leased again: there are no more of these than of the others. */
+static bool
+opens_again(const struct aw_committer *c, const struct aw_command *command)
+{
+    const struct aw_in_agent *in = &command->in.agent;
+
+    if (command->kind == AW_COMMAND_LANE)
+        return opens_lane(c, &command->in.lane);
+    if (command->kind == AW_COMMAND_AGENT) /* whose units are used up, and who is to have no bounds */
+        return in->unit_count == 0 && in->units_total == AW_UNITS_NO_TOTAL &&
+               aw_state_agent_full(c->config.state, aw_state_find_agent(c->config.state, in->name)) != 0;
+    return command->kind == AW_COMMAND_PRESENCE && command->in.presence.presence == AW_PRESENCE_READY;
+}
+
+uint64_t
+aw_group_bytes_kept(const struct aw_committer *c, const struct aw_command *command)
+{
+    const struct aw_admission *room = &c->admission;
+    uint64_t                   share = room->reserve_bytes / AW_RESERVE_SHARES;
+
+    if (is_refusal(command))
+        return room->open_bytes + AW_RESERVE_SHARES_OF_DRAINS * share + AW_DRAIN_BYTES_PER_TICKET;
+    if (can_wait(c, command) || opens_again(c, command))
+        return room->open_bytes + AW_RESERVE_SHARES_OF_DRAINS * share;
+    if (!is_change(command))
+        return 0;
+    return room->open_bytes + room->cut_bytes + (AW_RESERVE_SHARES_OF_DRAINS + 1) * share +
+           (command->kind == AW_COMMAND_REDRIVE ? (uint64_t)command->in.redrive.max * AW_DRAIN_BYTES_PER_REPLY : 0);
+}
+
 /* What a command that is no post takes of the posts' room: for a ticket that it opens as a post does, for the reply that tells that
  * a promise moves, and of a reply what is beyond its share of what is kept for its ticket. */
 static uint64_t
-spare_needed(const struct aw_committer *c, const struct aw_command *command, uint64_t cost, size_t body_bytes)
+spare_needed(const struct aw_command *command, uint64_t cost, size_t body_bytes)
 {
     uint64_t needed = opens_another(command) ? cost + AW_DRAIN_BYTES_PER_TICKET : 0;
 
     if (is_told_beside(command) || is_about_incidents(command))
         needed += cost + (command->kind == AW_COMMAND_PROMISE ? AW_DRAIN_BYTES_PER_REPLY : 0);
     if ((command->kind == AW_COMMAND_REPLY || command->kind == AW_COMMAND_COMPLETE) && body_bytes > AW_DRAIN_BODY_BYTES)
-        needed += cost;
-    if (can_wait(c, command))
         needed += cost;
     return needed;
 }
@@ -205,12 +271,13 @@ static enum aw_err
 admit_drain(struct aw_committer *c, const struct aw_command *command, uint64_t cost, size_t body_bytes)
 {
     struct aw_admission *room = &c->admission;
-    uint64_t             spare = spare_needed(c, command, cost, body_bytes);
+    uint64_t             spare = spare_needed(command, cost, body_bytes);
+    uint64_t             kept = aw_group_bytes_kept(c, command);
     uint32_t             pushes = aw_group_pushes_anew(c, command);
     bool                 waits = can_wait(c, command);
 
-    if (cost > room->drain_bytes || spare > room->spare_bytes) {
-        if (next_group_has(c, cost, spare))
+    if (cost + kept > room->drain_bytes || spare > room->spare_bytes) {
+        if (next_group_has(c, cost + kept, spare))
             return AW_E_AGAIN;
         return waits && cost <= room->drain_bytes ? AW_E_OVERLOADED : AW_E_STORE_FULL;
     }
@@ -246,6 +313,7 @@ admit_post(struct aw_committer *c, const struct aw_command *command, uint64_t co
     room->posts_bytes -= needed;
     room->spare_bytes -= needed;
     room->drain_bytes -= cost < room->drain_bytes ? cost : room->drain_bytes;
+    room->open_bytes += AW_DRAIN_BYTES_PER_TICKET;
     c->posts_rest_groups = 0;
     return AW_OK;
 }
@@ -569,10 +637,9 @@ apply_timers(struct aw_committer *c, aw_ms now)
     }
 }
 
-/* What it takes to lease and complete every ticket that is open now, to have every reply sent, and to write a checkpoint beside the
- * last one: without it a full store could never trim what came after that. */
+/* What it takes to lease and complete every ticket that is open now, and to have every reply sent. */
 static uint64_t
-owed_bytes(const struct aw_committer *c)
+open_bytes(const struct aw_committer *c)
 {
     struct aw_state_counts counts;
     uint64_t               open = 0, on_their_way = 0;
@@ -582,7 +649,7 @@ owed_bytes(const struct aw_committer *c)
         open += counts.tickets[AW_TICKET_WAITING][i] + counts.tickets[AW_TICKET_LEASED][i] + counts.tickets[AW_TICKET_HELD][i];
     for (unsigned i = AW_REPLY_PENDING; i <= AW_REPLY_FAILED; i++)
         on_their_way += counts.replies[i];
-    return open * AW_DRAIN_BYTES_PER_TICKET + on_their_way * AW_DRAIN_BYTES_PER_REPLY + aw_state_cut_bytes(c->config.state);
+    return open * AW_DRAIN_BYTES_PER_TICKET + on_their_way * AW_DRAIN_BYTES_PER_REPLY;
 }
 
 /* What is left up to the store's limit when all that is owed was written. */
@@ -598,7 +665,9 @@ static void
 begin_group(struct aw_committer *c)
 {
     struct aw_journal_room room;
-    uint64_t               owed = owed_bytes(c);
+    uint64_t               open = open_bytes(c);
+    uint64_t               cut = aw_state_cut_bytes(c->config.state); /* a checkpoint more: else a full store is never trimmed */
+    uint64_t               owed = open + cut;
     uint64_t               again, left, spare;
 
     aw_journal_set_owed(c->config.journal, owed);
@@ -612,6 +681,9 @@ begin_group(struct aw_committer *c)
                                          .spare_begun_bytes = spare,
                                          .low_bytes = room.limit_bytes / 100 * c->config.room_low_percent,
                                          .drain_bytes = room.drain_bytes,
+                                         .open_bytes = open,
+                                         .cut_bytes = cut,
+                                         .reserve_bytes = room.reserve_bytes,
                                          .drain_begun_bytes = room.drain_bytes,
                                          .again_bytes = again < AW_ROOM_AGAIN_BYTES_MAX ? again : AW_ROOM_AGAIN_BYTES_MAX,
                                          .pushes = aw_lanes_room(c->config.lanes)};

@@ -37,6 +37,12 @@
 #define AW_DRAIN_BYTES_PER_REPLY  512U
 #define AW_DRAIN_LANES_PER_LEASE  64U
 
+/* The engine's reserve in shares. In a full store the first is for what people set, however often, which leaves a checkpoint its
+ * room; the next for what lets tickets be leased again: lanes that begin to help, a lane that opens, an agent who comes back, a
+ * reply that is refused. The rest, and all that is owed to what is open, is for draining alone. */
+#define AW_RESERVE_SHARES           4U
+#define AW_RESERVE_SHARES_OF_DRAINS 2U
+
 /* A store that was full is active again when it has room for the largest post that it refused and for this share of its reserve
  * beyond; at most so much, since an engine allocates no further ahead. Otherwise small posts, which still fit between large ones
  * that do not, would change the role each time. */
@@ -78,6 +84,9 @@ struct aw_admission {
     uint64_t spare_bytes;       /* the lesser of the two: for all that draining can do without */
     uint64_t low_bytes;         /* room is short when limit_bytes is below */
     uint64_t drain_bytes;       /* at hand for everything else */
+    uint64_t open_bytes;        /* of these: owed to what is open */
+    uint64_t cut_bytes;         /* and to a checkpoint beside the last one, without which a full store could never be trimmed */
+    uint64_t reserve_bytes;     /* the engine's; not taken down */
     uint64_t spare_begun_bytes; /* what the group began with; not taken down */
     uint64_t drain_begun_bytes;
     uint64_t again_bytes; /* room beyond what was refused, to be active again */
@@ -181,6 +190,8 @@ bool aw_group_put_back(struct aw_committer *c, const struct aw_in_lease *lease);
  * class, lanes that begin to help. The old entry stays there, stale, and nothing bounds those but the arena. What comes back from a
  * lease has the reserve. */
 uint32_t aw_group_pushes_anew(const struct aw_committer *c, const struct aw_command *command);
+/* Room that is left to draining when this command is admitted: 0 for what drains. */
+uint64_t aw_group_bytes_kept(const struct aw_committer *c, const struct aw_command *command);
 /* Why nothing new may be pushed, if so: AW_E_OVERLOADED when that passes as soon as a reader goes on, else AW_E_TABLE_FULL. */
 enum aw_err aw_group_admit_pushes(const struct aw_committer *c, uint32_t pushes);
 

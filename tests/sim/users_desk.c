@@ -1,8 +1,6 @@
 /* users_desk.c - see users_parts.h. */
 #include "sim/users_parts.h"
 
-#define CHANGES_MAX 30U
-
 /* --- supervisors -------------------------------------------------------------------------------------------------------------- */
 
 static bool
@@ -45,13 +43,6 @@ desk_steer(struct world *world)
     return true;
 }
 
-/* What supervisors change uses up what is kept for draining. In a small store they leave it at that, at the end at the latest. */
-static bool
-may_change(struct world *world)
-{
-    return !world->heals && (world->store_bytes == 0 || world->changes++ < CHANGES_MAX);
-}
-
 /* --- what only some histories have -------------------------------------------------------------------------------------------- */
 
 /* The second agent may be one whose words wait for a colleague; all may be given so many tickets at once. */
@@ -60,11 +51,10 @@ set_agent(struct world *world, struct op *op)
 {
     uint32_t            number = world_has(world, SIM_PART_UNITS) ? users_below(world, MODEL_AGENTS) : 1;
     const struct agent *agent = &world->agent[number];
-    bool                has_units = world_has(world, SIM_PART_UNITS) && users_draw(world, 2);
-    bool                has_total = world_has(world, SIM_PART_UNITS) && users_draw(world, 2);
+    bool                has_units = world_has(world, SIM_PART_UNITS) && !world->heals && users_draw(world, 2);
+    bool                has_total = world_has(world, SIM_PART_UNITS) && !world->heals && users_draw(world, 2);
 
-    op->units = (struct aw_agent_units){.channel = users_account.channel,
-                                        .units = world->heals ? 1 + users_below(world, 3) : users_below(world, 4)};
+    op->units = (struct aw_agent_units){.channel = users_account.channel, .units = users_below(world, 4)};
     op->entries[0].command.kind = AW_COMMAND_AGENT;
     op->entries[0].command.in.agent = (struct aw_in_agent){
         .name = agent->name,
@@ -109,7 +99,7 @@ approve(struct world *world, struct op *op)
 static bool
 decide(struct world *world, struct op *op)
 {
-    op->kind = users_draw(world, 4) && may_change(world) ? OP_DESK : OP_APPROVE;
+    op->kind = users_draw(world, 4) ? OP_DESK : OP_APPROVE;
     return op->kind == OP_DESK ? set_agent(world, op) : approve(world, op);
 }
 
@@ -521,8 +511,7 @@ desk_act(struct world *world)
         part = SIM_PART_UNITS;
     for (uint32_t i = 0; i < SIM_PARTS && (!world_has(world, (enum sim_part)part) || acts[part] == NULL); i++)
         part = (part + 1) % SIM_PARTS;
-    if (!world_has(world, (enum sim_part)part) || acts[part] == NULL ||
-        (part != SIM_PART_APPROVAL && part != SIM_PART_QUERIES && !may_change(world) && !is_anybody_barred(world)))
+    if (!world_has(world, (enum sim_part)part) || acts[part] == NULL)
         return false;
     op = users_new_op(world, OP_DESK);
     return op != NULL && acts[part](world, op);

@@ -6,8 +6,9 @@
 #include <string.h>
 
 #define HOUR_MS UINT64_C(3600000)
-/* What more there is in a checkpoint when there is more in a history: without room for two of them no store ever has any. */
-#define PARTS_BYTES 150000U
+/* What two checkpoints take of it when there is more in a history: without room for them a store takes no posts and no changes,
+ * however little is in it. */
+#define PARTS_BYTES 110000U
 #define TICKETS_MAX 32U /* slots: few enough that there are more customers in some histories */
 
 bool world_is_traced;

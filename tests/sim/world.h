@@ -144,8 +144,7 @@ struct world {
     uint32_t                 notes;
     struct unfolding         unfolding;
     struct showing           showing;
-    uint32_t                 changes; /* that supervisors made, of a small store */
-    bool                     heals;   /* phase two */
+    bool                     heals; /* phase two */
     /* For the table. */
     uint64_t steps, crashes, records;
 };

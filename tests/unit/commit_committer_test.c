@@ -448,6 +448,107 @@ test_notes_leave_room_for_draining(void **state)
     free(notes);
 }
 
+/* Sets something of each kind, always otherwise than it is. */
+static void
+make_change(struct one *one, unsigned number, struct aw_ticket_id ticket)
+{
+    static const struct aw_own_text text = {.lang = {"en", 2}, .words = {"We have it.", 11}};
+    static const struct aw_pace     pace = {.account = AW_SLICE("main"), .replies = 1, .slice_s = 1};
+    const bool                      is_odd = number / 6 % 2 != 0;
+
+    switch (number % 6) {
+    case 0:
+        one_make(one, AW_COMMAND_AGENT)->entry.command.in.agent = (struct aw_in_agent){
+            .name = AW_SLICE("eva"), .needs_approval = is_odd, .units_total = AW_UNITS_NO_TOTAL, .by = AW_SLICE("eva")};
+        return;
+    case 1:
+        one_make(one, AW_COMMAND_LANE)->entry.command.in.lane =
+            (struct aw_in_lane){.name = AW_SLICE("main"), .pause = is_odd ? AW_LANE_PAUSED_IN : AW_LANE_OPEN};
+        return;
+    case 2:
+        one_make(one, AW_COMMAND_CHANNEL)->entry.command.in.channel =
+            (struct aw_in_channel){.name = AW_SLICE("web"), .paces = &pace, .pace_count = is_odd, .by = AW_SLICE("eva")};
+        return;
+    case 3:
+        one_make(one, AW_COMMAND_TEMPLATE)->entry.command.in.template_ = (struct aw_in_template){
+            .kind = AW_REPLY_ACKNOWLEDGEMENT, .texts = &text, .text_count = is_odd, .by = AW_SLICE("eva")};
+        return;
+    case 4:
+        one_make(one, AW_COMMAND_ERASE)->entry.command.in.erase = (struct aw_in_erase){.customer = {1, 9}, .by = AW_SLICE("eva")};
+        return;
+    default:
+        one_make(one, AW_COMMAND_HOLD)->entry.command.in.ticket = (struct aw_in_ticket){
+            .ticket = ticket, .until = WALL0 + DAY_MS + number, .by = AW_SLICE("eva"), .class_ = AW_CLASS_NONE};
+        return;
+    }
+}
+
+static enum aw_err
+be(struct desk *desk, struct aw_slice agent, enum aw_presence presence)
+{
+    struct one one;
+
+    one_make(&one, AW_COMMAND_PRESENCE)->entry.command.in.presence =
+        (struct aw_in_presence){.name = agent, .presence = presence, .by = agent};
+    desk_carry_out(desk, &one.submission);
+    return one.entry.command.out.err;
+}
+
+/* Somebody sets things, over and over, until each kind is refused: then all that drains goes on, and what was taken back by it. */
+static void
+test_changes_leave_what_drains(void **state)
+{
+    struct aw_fault_plan plan = {.full_from_bytes = 1600000};
+    struct aw_ticket_id  held;
+    struct desk          desk;
+    struct aw_head       head;
+    struct one           one;
+    uint64_t             accepted = 0, drained = 0;
+    unsigned             refused = 0, number = 0;
+
+    (void)state;
+    desk_open(&desk, &plan);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    (void)post(&desk, 1, 1);
+    assert_int_equal(be(&desk, AW_SLICE("mia"), AW_PRESENCE_BREAK), AW_OK);
+    desk_carry_out(&desk, &make_post(&one, 2, 2, AW_SLICE("main"))->submission);
+    held = one.entry.command.out.u.message.ticket;
+    for (accepted = 2; one.entry.command.out.err == AW_OK; accepted++)
+        desk_carry_out(&desk, &make_post(&one, accepted + 1, accepted + 1, AW_SLICE("main"))->submission);
+    assert_int_equal(one.entry.command.out.err, AW_E_STORE_FULL);
+    accepted--;
+    for (; refused < 60; number++) {
+        assert_true(number < 100000);
+        make_change(&one, number, held);
+        desk_carry_out(&desk, &one.submission);
+        if (one.entry.command.out.err != AW_OK)
+            assert_int_equal(one.entry.command.out.err, AW_E_STORE_FULL);
+        refused = one.entry.command.out.err == AW_OK ? 0 : refused + 1;
+    }
+    assert_true(number > 60 + 12); /* some were carried out */
+    assert_int_equal(be(&desk, AW_SLICE("ben"), AW_PRESENCE_BREAK), AW_E_STORE_FULL);
+    assert_int_equal(be(&desk, AW_SLICE("mia"), AW_PRESENCE_READY), AW_OK);
+    one_make(&one, AW_COMMAND_UNHOLD)->entry.command.in.ticket =
+        (struct aw_in_ticket){.ticket = held, .by = AW_SLICE("eva"), .class_ = AW_CLASS_NONE};
+    desk_carry_out(&desk, &one.submission);
+    assert_int_equal(one.entry.command.out.err, AW_OK);
+    for (; take(&desk, 0, &head); drained++) {
+        desk_carry_out(&desk, &make_lease(&one, &head)->submission);
+        if (one.entry.command.out.err == AW_E_STALE) {
+            drained--; /* its older entry, from before it was held */
+            continue;
+        }
+        assert_int_equal(one.entry.command.out.err, AW_OK);
+        desk_carry_out(&desk, &make_fenced(&one, AW_COMMAND_COMPLETE, one.entry.command.out.u.lease.lease)->submission);
+        assert_int_equal(one.entry.command.out.err, AW_OK);
+    }
+    assert_int_equal(drained, accepted);
+    make_change(&one, number, held); /* what was owed to them is free */
+    desk_carry_out(&desk, &one.submission);
+    assert_int_not_equal(one.entry.command.out.err, AW_E_STORE_FULL);
+    desk_close(&desk);
+}
+
 /* One burst of more than what is allocated ahead, of notes and of posts behind them: the store is far from full, and says so. */
 static void
 test_a_burst_is_no_full_store(void **state)
@@ -1425,6 +1526,7 @@ main(void)
         cmocka_unit_test(test_full_store_goes_on_draining),
         cmocka_unit_test(test_forecasts_leave_room_for_draining),
         cmocka_unit_test(test_notes_leave_room_for_draining),
+        cmocka_unit_test(test_changes_leave_what_drains),
         cmocka_unit_test(test_a_burst_is_no_full_store),
         cmocka_unit_test(test_full_store_drains_to_pulls_of_many_lanes),
         cmocka_unit_test(test_role_does_not_flap),
