@@ -24,8 +24,9 @@ aw_api_lines_make_room(struct aw_call *call, struct aw_api_lines *lines, uint32_
 
     count++; /* one more may be the place where a sequence broke */
     lines->submission = (struct aw_submission){.kind = AW_SUBMIT_COMMANDS, .woken_lane = AW_LANE_NONE};
-    lines->lines = aw_arena_take_zeroed(arena, count, sizeof(lines->lines[0]));
-    lines->submission.entries = aw_arena_take_zeroed(arena, count, sizeof(lines->submission.entries[0]));
+    /* Each is written when its line is read: of a long body that is no piece of work for one turn. */
+    lines->lines = aw_arena_take(arena, count * sizeof(lines->lines[0]));
+    lines->submission.entries = aw_arena_take(arena, count * sizeof(lines->submission.entries[0]));
     if (lines->lines != NULL && lines->submission.entries != NULL)
         return true;
     aw_call_fail(call, AW_E_MEMORY, "");
@@ -57,7 +58,10 @@ static void
 read_line(struct aw_call *call, struct aw_api_lines *lines, struct aw_api_line *line, enum aw_media media, struct aw_slice bytes,
           aw_api_line_reader *reader)
 {
-    reader(call, line, media, bytes, &lines->submission.entries[lines->submission.count]);
+    struct aw_entry *entry = &lines->submission.entries[lines->submission.count];
+
+    *entry = (struct aw_entry){.command = {.kind = 0}};
+    reader(call, line, media, bytes, entry);
     lines->submission.count += line->entry != NULL;
 }
 

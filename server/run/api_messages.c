@@ -401,6 +401,7 @@ answer_line(struct post *post, struct aw_api_line *line)
         aw_proto_write_receipt_line(&post->answer.writer, line->number, 202, &receipt);
         return;
     }
+    aw_call_set_broken(&post->call, &problem);
     if (problem.retry_after_s == 0)
         problem.retry_after_s = aw_retry_after_s(problem.err);
     aw_proto_write_problem_line(&post->answer.writer, &problem);
@@ -470,12 +471,14 @@ begin(struct post *post)
     struct aw_call *call = &post->call;
     uint32_t        count = 1;
 
-    if (post->lines.many && !aw_api_lines_begin(call, &post->lines, post->body_media, &count))
+    /* Room first: what was admitted is not given back. */
+    if (post->lines.many &&
+        (!aw_api_lines_begin(call, &post->lines, post->body_media, &count) || !aw_api_lines_make_room(call, &post->lines, count)))
         return false;
     if (!aw_api_gateway_admits(call, post->gateway, count, &post->rate))
         return false;
     if (post->lines.many)
-        return aw_api_lines_make_room(call, &post->lines, count);
+        return true;
     if (aw_api_lines_take(call, &post->lines, post->body_media, read_line))
         submit(post);
     return false;
@@ -544,7 +547,6 @@ on_posted(struct aw_call *call)
     bool         failed;
 
     if (post->lines.submission.err != AW_OK) {
-        leave(post);
         aw_call_fail(call, post->lines.submission.err, "");
         return;
     }
@@ -581,7 +583,15 @@ on_post_sent(struct aw_call *call, bool delivered)
     leave_for_good((struct post *)call);
 }
 
-static const struct aw_call_ops post_ops = {.on_back = on_posted, .on_gone = on_post_gone, .on_sent = on_post_sent};
+/* Who does not read why it was refused keeps no other body of the gateway waiting. */
+static void
+on_post_failed(struct aw_call *call)
+{
+    leave((struct post *)call);
+}
+
+static const struct aw_call_ops post_ops = {
+    .on_back = on_posted, .on_failed = on_post_failed, .on_gone = on_post_gone, .on_sent = on_post_sent};
 
 /* --- POST /v1/messages -------------------------------------------------------------------------------------------------------- */
 

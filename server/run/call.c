@@ -278,9 +278,9 @@ aw_retry_after_s(enum aw_err err)
     return err == AW_E_STORE_BROKEN ? 10 : 1;
 }
 
-void
-aw_request_fail_with(struct aw_request *request, const struct aw_problem *problem, const struct aw_header_field *fields,
-                     size_t field_count)
+static struct aw_response
+make_failure(struct aw_request *request, const struct aw_problem *problem, const struct aw_header_field *fields,
+             size_t field_count)
 {
     struct aw_problem  full = *problem;
     struct aw_response response = {.status = (uint16_t)aw_err_status(problem->err)};
@@ -309,6 +309,15 @@ aw_request_fail_with(struct aw_request *request, const struct aw_problem *proble
         response.fields[response.field_count++] = (struct aw_header_field){AW_SLICE("www-authenticate"), AW_SLICE("Bearer")};
     for (size_t i = 0; i < field_count; i++)
         response.fields[response.field_count++] = fields[i];
+    return response;
+}
+
+void
+aw_request_fail_with(struct aw_request *request, const struct aw_problem *problem, const struct aw_header_field *fields,
+                     size_t field_count)
+{
+    struct aw_response response = make_failure(request, problem, fields, field_count);
+
     aw_request_respond(request, &response);
 }
 
@@ -319,14 +328,28 @@ aw_request_fail(struct aw_request *request, const struct aw_problem *problem)
 }
 
 void
+aw_call_set_broken(const struct aw_call *call, struct aw_problem *problem)
+{
+    if (aw_err_told(problem->err) == AW_E_INTERNAL && aw_metric_sum(call->io->shared->metrics, AW_METRIC_ROLE) == AW_ROLE_BROKEN)
+        *problem = (struct aw_problem){.err = AW_E_STORE_BROKEN, .line = problem->line};
+}
+
+void
 aw_call_problem_with(struct aw_call *call, const struct aw_problem *problem, const struct aw_header_field *fields,
                      size_t field_count)
 {
+    struct aw_problem  told = *problem;
+    struct aw_response response;
+
     AW_ASSERT(call->out == 0);
     AW_ASSERT(!call->answered);
+    aw_call_set_broken(call, &told);
     call->answered = true;
     aw_wheel_remove(&call->io->wheel, &call->node);
-    aw_request_fail_with(call->request, problem, fields, field_count);
+    response = make_failure(call->request, &told, fields, field_count);
+    if (call->ops->on_failed != NULL)
+        call->ops->on_failed(call);
+    aw_request_respond(call->request, &response);
 }
 
 void
@@ -335,18 +358,8 @@ aw_call_problem(struct aw_call *call, const struct aw_problem *problem)
     aw_call_problem_with(call, problem, NULL, 0);
 }
 
-/* A read that fails because the store broke meanwhile is no fault of what was read. */
-static bool
-is_of_broken_store(const struct aw_call *call, enum aw_err err)
-{
-    return err == AW_E_INTERNAL && aw_metric_sum(call->io->shared->metrics, AW_METRIC_ROLE) == AW_ROLE_BROKEN;
-}
-
 void
 aw_call_fail(struct aw_call *call, enum aw_err err, const char *detail)
 {
-    if (is_of_broken_store(call, err))
-        aw_call_problem(call, &(struct aw_problem){.err = AW_E_STORE_BROKEN});
-    else
-        aw_call_problem(call, &(struct aw_problem){.err = err, .detail = aw_slice_str(detail)});
+    aw_call_problem(call, &(struct aw_problem){.err = err, .detail = aw_slice_str(detail)});
 }

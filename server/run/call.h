@@ -29,6 +29,8 @@ struct aw_call_ops {
     bool (*on_gone)(struct aw_call *call);
     /* The client went away while something is out: for a parked pull, which would be out for long. Optional. */
     void (*on_leave)(struct aw_call *call);
+    /* It is answered by a problem: its work is over, and what its arena holds is needed no more but for the call. Optional. */
+    void (*on_failed)(struct aw_call *call);
     /* The answer has left, or did not. Optional. */
     void (*on_sent)(struct aw_call *call, bool delivered);
     /* aw_call_wait's time came. */
@@ -79,6 +81,9 @@ void aw_call_problem_with(struct aw_call *call, const struct aw_problem *problem
                           size_t field_count);
 /* The same with only an error and words that are static or in the arena. */
 void aw_call_fail(struct aw_call *call, enum aw_err err, const char *detail);
+/* A read that fails because the store broke meanwhile is no fault of what was read: for problems within an answer. Those above do
+ * it themselves. */
+void aw_call_set_broken(const struct aw_call *call, struct aw_problem *problem);
 /* Answers a request that has no call. */
 void aw_request_fail(struct aw_request *request, const struct aw_problem *problem);
 /* The same with more header fields. */

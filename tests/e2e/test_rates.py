@@ -7,6 +7,8 @@ import signal
 import sys
 import time
 
+import h2.settings
+
 from aswolk_test import (
     MSGPACK,
     MSGPACK_SEQ,
@@ -167,6 +169,20 @@ def test_what_waits_waits_as_bytes(t):
         lines = status(bulk[i % 6].connection.wait(answer), 200, "there was memory for it").lines
         equal([line["status"] for line in lines], [202] * 1500, "each line")
     equal(counted(server, "bulk", "taken"), 40 * 1500, "all are counted once")
+
+
+def test_answers_that_nobody_reads(t):
+    """Bodies refused whole, on a connection whose client reads no answer: the next bodies of its gateway are looked at all the
+    same."""
+    server = t.server("--gateway-rate", "1", "--gateway-burst", "8", "--http-rate-window-ms", "60000", io_threads=1)
+    mail, make = server.api("mail"), Messages()
+    mail.receipts(make.many(100))  # owed for longer than this test takes
+    deaf = server.connect(settings={h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+    fields = [("aswolk-agent", "mail"), ("content-type", NDJSON)]
+    unread = [deaf.begin_with("POST", "/v1/messages", fields, encode_many(make.many(20))) for _ in range(6)]
+    until("they are refused", lambda: deaf.pump(0.05) or all(answer.status == 429 for answer in unread))
+    check(not any(answer.ended for answer in unread), "but not read")
+    refused(mail.post_many(make.many(20)))
 
 
 def test_change_by_signal(t):
