@@ -361,6 +361,7 @@ def break_store(t, rule, data):
     check(stream.reset is not None, "it is cut off, not ended as if that were all")
     told = [json.loads(line[6:]) for line in stream.body.decode("utf-8").split("\n") if line.startswith("data: ")]
     expect_broken(server, api)
+    problem(api.get("/v1/messages/%s" % next(iter(acked.values()))), 503, "store-broken")
     faults.clear()
     expect_broken(server, api)  # A second flush may succeed and still have lost the first: the latch holds until exit.
     server.restart()
