@@ -189,6 +189,12 @@ aw_journal_find_body(struct aw_journal_reader *reader, uint64_t seq, uint64_t *r
 }
 
 enum aw_err
+aw_journal_find_batch(struct aw_journal_reader *reader, uint64_t first_seq, uint64_t *ret_first_seq)
+{
+    return ops_of(reader)->find_batch(reader, first_seq, ret_first_seq);
+}
+
+enum aw_err
 aw_journal_read_next(struct aw_journal_reader *reader, uint64_t first_seq, uint64_t *ret_first_seq, struct aw_slice *ret_bytes)
 {
     return ops_of(reader)->read_next(reader, first_seq, ret_first_seq, ret_bytes);

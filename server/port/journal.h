@@ -125,6 +125,7 @@ struct aw_journal_ops {
     enum aw_err (*read_batch)(struct aw_journal_reader *, uint64_t seq, struct aw_slice *);
     enum aw_err (*read_body)(struct aw_journal_reader *, uint64_t seq, struct aw_slice *);
     enum aw_err (*find_body)(struct aw_journal_reader *, uint64_t seq, uint64_t *);
+    enum aw_err (*find_batch)(struct aw_journal_reader *, uint64_t first_seq, uint64_t *);
     enum aw_err (*read_next)(struct aw_journal_reader *, uint64_t first_seq, uint64_t *, struct aw_slice *);
     enum aw_err (*read_last)(struct aw_journal_reader *, uint64_t *, struct aw_slice *);
     enum aw_err (*read_ids)(struct aw_journal_reader *, uint64_t first_seq, uint64_t *, struct aw_slice *);
@@ -193,6 +194,8 @@ AW_MUST_USE enum aw_err aw_journal_read_batch(struct aw_journal_reader *reader, 
 AW_MUST_USE enum aw_err aw_journal_read_body(struct aw_journal_reader *reader, uint64_t seq, struct aw_slice *ret_bytes);
 /* Under which number the first body at or behind `seq` lies; kept ones are not among them. AW_E_NOT_FOUND at the end. */
 AW_MUST_USE enum aw_err aw_journal_find_body(struct aw_journal_reader *reader, uint64_t seq, uint64_t *ret_seq);
+/* Under which number the first batch at or behind `first_seq` begins, without a look at its bytes. AW_E_NOT_FOUND at the end. */
+AW_MUST_USE enum aw_err aw_journal_find_batch(struct aw_journal_reader *reader, uint64_t first_seq, uint64_t *ret_first_seq);
 /* The batch whose first record is `first_seq`, or the next one behind it. AW_E_NOT_FOUND at the end. */
 AW_MUST_USE enum aw_err aw_journal_read_next(struct aw_journal_reader *reader, uint64_t first_seq, uint64_t *ret_first_seq,
                                              struct aw_slice *ret_bytes);

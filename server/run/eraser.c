@@ -20,10 +20,12 @@
 #define BEHIND_RECORDS UINT64_C(100000)
 /* Behind a cut, whose syncs the committer's share: so many times what it took. */
 #define REST_FACTOR      10U
-#define REST_NS_MAX      AW_NS_PER_S
+#define REST_NS_MAX      (10 * AW_NS_PER_S)
 #define TRY_AGAIN_NS     AW_NS_PER_S
 #define TRY_AGAIN_NS_MAX (60 * AW_NS_PER_S)
-#define ARENA_BYTES      (64U * 1024U)
+/* What is damaged seldom heals, and to look for it reads the whole journal. */
+#define GAP_NS_MAX  (3600 * AW_NS_PER_S)
+#define ARENA_BYTES (64U * 1024U)
 
 struct aw_eraser {
     struct aw_eraser_config config;
@@ -42,7 +44,10 @@ struct aw_eraser {
     uint32_t                  wish_count;
     struct aw_erase_look      look; /* for these */
     bool                      is_looking;
-    aw_ns                     again; /* how long it rested behind the last failure; 0: there was none since */
+    aw_ns                     again;    /* how long it rested behind the last failure; 0: there was none since */
+    bool                      has_gaps; /* behind what the file says, something was damaged and passed over */
+    aw_ns                     gaps_at;  /* when that is tried again; 0: there are none */
+    bool                      is_idle;  /* nothing is to be done but that */
 };
 
 enum aw_err
@@ -67,6 +72,7 @@ aw_eraser_new(struct aw_eraser **ret_eraser, const struct aw_eraser_config *conf
         return aw_why(why, AW_E_MEMORY, "no memory for the eraser");
     }
     aw_arena_init(&eraser->arena, eraser->blocks);
+    aw_metric_set(config->block, AW_METRIC_ERASED_THROUGH, eraser->walk.at - 1);
     *ret_eraser = eraser;
     return AW_OK;
 }
@@ -131,7 +137,7 @@ look_at(struct aw_eraser *eraser, const struct aw_record *record)
     return err;
 }
 
-/* AW_OK: there is more. AW_E_AGAIN: it is through, or may collect no more. */
+/* AW_OK: there is more. AW_E_AGAIN: it is through, or may collect no more. A record for which there was no memory comes again. */
 static enum aw_err
 look_on(struct aw_eraser *eraser)
 {
@@ -143,12 +149,18 @@ look_on(struct aw_eraser *eraser)
     for (uint32_t i = 0; err == AW_OK && i < PIECE_RECORDS; i++) {
         struct aw_record record;
         aw_ms            now;
-
-        bool is_full = eraser->count == CUT_MAX || eraser->wish_count == WISHES_MAX;
+        uint64_t         at = eraser->walk.at;
+        bool             is_full = eraser->count == CUT_MAX || eraser->wish_count == WISHES_MAX;
 
         err = is_full ? AW_E_AGAIN : aw_walk_next(&eraser->walk, &record, &now);
         if (err == AW_OK)
             err = look_at(eraser, &record);
+        if (err == AW_E_MEMORY)
+            eraser->walk.at = at;
+        if (err == AW_E_CORRUPT || err == AW_E_VERSION) {
+            eraser->has_gaps = true;
+            err = AW_OK;
+        }
     }
     aw_journal_read_end(eraser->reader);
     return err;
@@ -173,6 +185,7 @@ look_for_texts(struct aw_eraser *eraser)
         eraser->is_looking = false;
         return err;
     }
+    eraser->has_gaps |= eraser->look.has_gaps;
     return err == AW_OK ? AW_E_AGAIN : AW_OK;
 }
 
@@ -202,38 +215,72 @@ find_floor(struct aw_eraser *eraser, uint64_t *ret_floor)
     return err;
 }
 
-/* Of customers: the file says that it was done with what follows. */
+/* With `through` as it was, the file does not say yet that it is done. */
 static enum aw_err
-cut_texts(struct aw_eraser *eraser, uint64_t floor)
+cut(struct aw_eraser *eraser, const uint64_t *seqs, size_t count, uint64_t through)
 {
-    uint64_t      through = aw_keyring_erased_through(eraser->config.keyring);
-    struct aw_why why;
-    enum aw_err   err = AW_OK;
-
-    if (eraser->look.seq_count > 0)
-        err = aw_keyring_erase(eraser->config.keyring, eraser->look.seqs, eraser->look.seq_count, through, floor, &why);
-    if (err == AW_OK)
-        aw_metric_add(eraser->config.block, AW_METRIC_TEXTS_ERASED, eraser->look.seq_count);
-    return err;
-}
-
-static enum aw_err
-cut(struct aw_eraser *eraser)
-{
-    uint64_t      through = eraser->walk.at - 1;
-    uint64_t      behind = through - aw_keyring_erased_through(eraser->config.keyring);
     uint64_t      floor;
     struct aw_why why;
     enum aw_err   err = find_floor(eraser, &floor);
 
     if (err == AW_OK)
-        err = cut_texts(eraser, floor);
-    if (err == AW_OK && (eraser->count > 0 || eraser->wish_count > 0 || behind > BEHIND_RECORDS))
-        err = aw_keyring_erase(eraser->config.keyring, eraser->seqs, eraser->count, through, floor, &why);
+        err = aw_keyring_erase(eraser->config.keyring, seqs, count, through, floor, &why);
+    if (err == AW_OK)
+        aw_metric_add(eraser->config.block, AW_METRIC_TEXTS_ERASED, count);
+    return err;
+}
+
+static void
+note_failure(struct aw_eraser *eraser, enum aw_err err, aw_ns rest_max)
+{
+    if (eraser->again == 0)
+        aw_log(AW_LOG_ERROR, "texts that are to be erased are still there: it is tried again",
+               aw_log_str("error", aw_err_name(err)), aw_log_num("seq", eraser->walk.at));
+    aw_metric_set(eraser->config.block, AW_METRIC_ERASURES_STUCK, 1);
+    eraser->again = eraser->again == 0 ? TRY_AGAIN_NS : 2 * eraser->again;
+    if (eraser->again > rest_max)
+        eraser->again = rest_max;
+}
+
+static void
+note_success(struct aw_eraser *eraser)
+{
+    if (eraser->again == 0 || eraser->gaps_at != 0)
+        return;
+    eraser->again = 0;
+    aw_metric_set(eraser->config.block, AW_METRIC_ERASURES_STUCK, 0);
+    aw_log(AW_LOG_INFO, "texts are erased again", aw_log_num("seq", eraser->walk.at));
+}
+
+/* Messages that are known by their numbers wait for no look. AW_E_AGAIN: they are gone. */
+static enum aw_err
+cut_withdrawn(struct aw_eraser *eraser)
+{
+    enum aw_err err = cut(eraser, eraser->seqs, eraser->count, aw_keyring_erased_through(eraser->config.keyring));
+
     if (err != AW_OK)
         return err;
-    aw_metric_add(eraser->config.block, AW_METRIC_TEXTS_ERASED, eraser->count);
-    aw_metric_set(eraser->config.block, AW_METRIC_ERASED_THROUGH, through);
+    eraser->count = 0;
+    note_success(eraser);
+    return AW_E_AGAIN;
+}
+
+/* All that was collected; then the file says that it is done, as far as nothing was passed over. */
+static enum aw_err
+cut_all(struct aw_eraser *eraser)
+{
+    uint64_t    done = aw_keyring_erased_through(eraser->config.keyring);
+    uint64_t    through = eraser->has_gaps ? done : eraser->walk.at - 1;
+    enum aw_err err = AW_OK;
+
+    if (eraser->look.seq_count > 0)
+        err = cut(eraser, eraser->look.seqs, eraser->look.seq_count, done);
+    if (err == AW_OK && (eraser->count > 0 || (eraser->wish_count > 0 && through != done) || through - done > BEHIND_RECORDS))
+        err = cut(eraser, eraser->seqs, eraser->count, through);
+    if (err != AW_OK)
+        return err;
+    if (!eraser->has_gaps)
+        aw_metric_set(eraser->config.block, AW_METRIC_ERASED_THROUGH, through);
     aw_erase_look_fini(&eraser->look);
     eraser->is_looking = false;
     eraser->wish_count = 0;
@@ -243,18 +290,33 @@ cut(struct aw_eraser *eraser)
 
 /* --- steps ------------------------------------------------------------------------------------------------------------------- */
 
-/* Whatever failed, what was collected is kept, and tried again. */
-static aw_ns
-fail(struct aw_eraser *eraser, enum aw_err err)
+/* A round is over: what was found is cut. */
+static void
+note_round(struct aw_eraser *eraser)
 {
-    if (eraser->again == 0)
-        aw_log(AW_LOG_ERROR, "texts that are to be erased are still there: it is tried again",
-               aw_log_str("error", aw_err_name(err)), aw_log_num("seq", eraser->walk.at));
-    aw_metric_set(eraser->config.block, AW_METRIC_ERASURES_STUCK, 1);
-    eraser->again = eraser->again == 0 ? TRY_AGAIN_NS : 2 * eraser->again;
-    if (eraser->again > TRY_AGAIN_NS_MAX)
-        eraser->again = TRY_AGAIN_NS_MAX;
-    return eraser->again;
+    aw_ns now = aw_clock_mono();
+
+    if (eraser->has_gaps && now >= eraser->gaps_at) {
+        note_failure(eraser, AW_E_CORRUPT, GAP_NS_MAX);
+        eraser->gaps_at = now + eraser->again;
+    } else if (!eraser->has_gaps) {
+        eraser->gaps_at = 0;
+        note_success(eraser);
+    }
+}
+
+/* False: there is something to do. Else *ret_rest: until it is time to look for what was passed over. */
+static bool
+may_rest(struct aw_eraser *eraser, uint64_t asked, aw_ns now, aw_ns *ret_rest)
+{
+    eraser->is_idle = asked < eraser->walk.at && eraser->count == 0 && eraser->wish_count == 0;
+    if (eraser->is_idle && eraser->has_gaps && now >= eraser->gaps_at) {
+        eraser->has_gaps = false;
+        eraser->walk.at = aw_keyring_erased_through(eraser->config.keyring) + 1;
+        eraser->is_idle = false;
+    }
+    *ret_rest = eraser->has_gaps ? eraser->gaps_at - now : AW_NS_NEVER;
+    return eraser->is_idle;
 }
 
 aw_ns
@@ -262,29 +324,29 @@ aw_eraser_step(struct aw_eraser *eraser)
 {
     aw_ns       began = aw_clock_mono();
     uint64_t    asked = aw_metric_sum(eraser->config.metrics, AW_METRIC_ERASE_ASKED);
-    aw_ns       took;
+    aw_ns       rest, took;
     enum aw_err err;
-    bool        is_cut;
+    bool        is_through;
 
-    if (asked < eraser->walk.at && eraser->count == 0 && eraser->wish_count == 0)
-        return AW_NS_NEVER;
+    if (may_rest(eraser, asked, began, &rest))
+        return rest;
     eraser->walk.until = asked;
     err = eraser->is_looking ? AW_E_AGAIN : look_on(eraser);
+    if (err == AW_E_AGAIN && eraser->wish_count > 0 && eraser->count > 0)
+        err = cut_withdrawn(eraser);
     if (err == AW_E_AGAIN && eraser->wish_count > 0)
         err = look_for_texts(eraser);
-    is_cut = err == AW_E_AGAIN;
-    if (is_cut)
-        err = cut(eraser);
-    if (err != AW_OK)
-        return fail(eraser, err);
-    if (is_cut && eraser->again != 0) {
-        eraser->again = 0;
-        aw_metric_set(eraser->config.block, AW_METRIC_ERASURES_STUCK, 0);
-        aw_log(AW_LOG_INFO, "texts are erased again", aw_log_num("seq", eraser->walk.at));
+    is_through = err == AW_E_AGAIN;
+    if (is_through)
+        err = cut_all(eraser);
+    if (err != AW_OK) { /* what was collected is kept, and tried again */
+        note_failure(eraser, err, TRY_AGAIN_NS_MAX);
+        return eraser->again;
     }
     took = aw_clock_mono() - began;
-    if (!is_cut)
+    if (!is_through)
         return took;
+    note_round(eraser);
     return took * REST_FACTOR < REST_NS_MAX ? took * REST_FACTOR : REST_NS_MAX;
 }
 
@@ -298,12 +360,12 @@ sleep_for(struct aw_eraser *eraser, aw_ns rest)
         aw_ns now = aw_clock_mono();
         bool  has_more = aw_metric_sum(eraser->config.metrics, AW_METRIC_ERASE_ASKED) >= eraser->walk.at;
 
-        if (aw_latch_is_set(&eraser->is_ending) || now >= until || (rest == AW_NS_NEVER && has_more))
+        if (aw_latch_is_set(&eraser->is_ending) || now >= until || (eraser->is_idle && has_more))
             return;
         aw_wake_prepare(&eraser->wake);
         has_more = aw_metric_sum(eraser->config.metrics, AW_METRIC_ERASE_ASKED) >= eraser->walk.at;
         /* What came between the last look and prepare would not wake us. */
-        if (aw_latch_is_set(&eraser->is_ending) || (rest == AW_NS_NEVER && has_more))
+        if (aw_latch_is_set(&eraser->is_ending) || (eraser->is_idle && has_more))
             aw_wake_clear(&eraser->wake);
         else
             aw_wake_wait(&eraser->wake, rest == AW_NS_NEVER ? AW_NS_NEVER : until - now);

@@ -5,7 +5,9 @@
  * done after the next start. Until then the text is there, and shown to nobody: readers meet the record that asks first.
  *
  * It looks in small pieces, rests as long as each took, and shares nothing with intake but the disk. While the file can't be
- * replaced, or the journal is damaged there, it tries again, with longer rests; the log and `aswolk_erasures_stuck` say so.
+ * replaced it tries again, with longer rests. Where the journal is damaged it goes on behind, and cuts what it finds; but the
+ * file's word stays before such a gap, so that it is looked for again: by and by, and by each start. Of either the log and
+ * `aswolk_erasures_stuck` tell.
  *
  * Who owns: main; borrows journal and keys, which outlive it. Thread: begin and tell by the committer, the rest by main.
  * Fails: new and start, for lack of memory.

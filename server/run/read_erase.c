@@ -263,6 +263,10 @@ aw_erase_look_step(struct aw_erase_look *look, struct aw_journal_reader *reader,
             return look->_is_second ? AW_OK : turn(look);
         if (err == AW_OK)
             err = take(look, reader, scratch, &record);
+        if (err == AW_E_CORRUPT || err == AW_E_VERSION) {
+            look->has_gaps = true;
+            err = AW_OK;
+        }
     }
     return err == AW_OK ? AW_E_AGAIN : err;
 }

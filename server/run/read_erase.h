@@ -3,7 +3,8 @@
  * Two walks over all records, in pieces (read_walk.h): the first finds his messages by the hash of channel and customer, and with
  * them his tickets; the second the texts in these. A message that was unfolded belongs to the ticket that it was moved to.
  *
- * Who owns: the caller, from init to fini. Thread: one at a time. Fails: AW_E_AGAIN, there is more to do; as a walk.
+ * What can't be read is passed over, and told. Who owns: the caller, from init to fini. Thread: one at a time. Fails: AW_E_AGAIN,
+ * there is more to do; AW_E_IO, AW_E_MEMORY.
  */
 #ifndef AW_RUN_READ_ERASE_H
 #define AW_RUN_READ_ERASE_H
@@ -41,6 +42,7 @@ struct aw_erase_look {
     uint64_t               *seqs; /* owns */
     size_t                  seq_count;
     uint64_t                messages, replies, notes;
+    bool                    has_gaps; /* something was damaged: there may be more of his */
     /* The look under way. */
     struct aw_walk         _walk;
     bool                   _is_second;

@@ -70,6 +70,28 @@ next_of_journal(struct aw_walk *walk, struct aw_record *ret_record, aw_ms *ret_n
     return err == AW_E_AGAIN ? AW_E_CORRUPT : err; /* a batch without the record that it must have */
 }
 
+/* What is next can't be read: behind it. Where a batch ends that can't be read is told by the next one. */
+static enum aw_err
+pass(struct aw_walk *walk)
+{
+    struct aw_kept kept;
+    uint64_t       first;
+    enum aw_err    err;
+
+    walk->_rest = (struct aw_slice){NULL, 0};
+    if (walk->at < walk->_first) {
+        err = aw_journal_find_kept(walk->_reader, AW_KEPT_RECORD, walk->at, &kept);
+        if (err == AW_OK)
+            walk->at = kept.seq + 1;
+        return err == AW_OK ? AW_E_CORRUPT : AW_E_IO;
+    }
+    err = aw_journal_find_batch(walk->_reader, walk->at + 1, &first);
+    if (err != AW_OK && err != AW_E_NOT_FOUND)
+        return AW_E_IO;
+    walk->at = err == AW_OK ? first : walk->until + 1;
+    return AW_E_CORRUPT;
+}
+
 enum aw_err
 aw_walk_next(struct aw_walk *walk, struct aw_record *ret_record, aw_ms *ret_now)
 {
@@ -85,5 +107,5 @@ aw_walk_next(struct aw_walk *walk, struct aw_record *ret_record, aw_ms *ret_now)
         return AW_E_AGAIN;
     if (err == AW_OK)
         walk->at = ret_record->seq + 1;
-    return err;
+    return err == AW_E_CORRUPT || err == AW_E_VERSION ? pass(walk) : err;
 }

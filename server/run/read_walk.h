@@ -2,7 +2,8 @@
  *
  * Goes on over many snapshots: within each it begins anew at the number that it came to, wherever that lies by then. So nothing is
  * missed when the journal is trimmed meanwhile. Who owns: the caller; a record borrows from the reader until the next one. Thread:
- * the reader's. Fails: AW_E_AGAIN at the end; AW_E_CORRUPT, AW_E_VERSION, AW_E_IO, AW_E_MEMORY.
+ * the reader's. Fails: AW_E_AGAIN at the end; AW_E_CORRUPT, what comes next can't be read, and the walk goes on behind it: behind
+ * its batch, or the record that was kept; AW_E_IO, AW_E_MEMORY, and it stays.
  */
 #ifndef AW_RUN_READ_WALK_H
 #define AW_RUN_READ_WALK_H

@@ -325,6 +325,7 @@ const struct aw_journal_ops aw_lmdb_journal_ops = {
     .read_batch = aw_lmdb_read_batch,
     .read_body = aw_lmdb_read_body,
     .find_body = aw_lmdb_find_body,
+    .find_batch = aw_lmdb_find_batch,
     .read_next = aw_lmdb_read_next,
     .read_last = aw_lmdb_read_last,
     .read_ids = aw_lmdb_read_ids,

@@ -98,7 +98,7 @@ struct aw_lmdb {
     bool                     is_sealed;
     char                    *keys_path;         /* owns; of a tool, to read the key file again */
     char                    *secret_path;       /* the same */
-    uint32_t                 generation_sought; /* up to this one the file was read again */
+    uint32_t                 generation_sought; /* the file's last one when it was read again */
     uint32_t                 page_bytes;
     uint64_t                 pages_map; /* no page number reaches this */
     bool                     read_only;
@@ -177,6 +177,7 @@ void                      aw_lmdb_read_end(struct aw_journal_reader *handle);
 enum aw_err               aw_lmdb_read_batch(struct aw_journal_reader *handle, uint64_t seq, struct aw_slice *ret_bytes);
 enum aw_err               aw_lmdb_read_body(struct aw_journal_reader *handle, uint64_t seq, struct aw_slice *ret_bytes);
 enum aw_err               aw_lmdb_find_body(struct aw_journal_reader *handle, uint64_t seq, uint64_t *ret_seq);
+enum aw_err               aw_lmdb_find_batch(struct aw_journal_reader *handle, uint64_t first_seq, uint64_t *ret_first_seq);
 enum aw_err               aw_lmdb_read_next(struct aw_journal_reader *reader, uint64_t first_seq, uint64_t *ret_first_seq,
                                             struct aw_slice *ret_bytes);
 enum aw_err aw_lmdb_read_last(struct aw_journal_reader *handle, uint64_t *ret_first_seq, struct aw_slice *ret_bytes);

@@ -164,6 +164,15 @@ aw_lmdb_find_body(struct aw_journal_reader *handle, uint64_t seq, uint64_t *ret_
     return aw_lmdb_err(rc, NULL, "");
 }
 
+enum aw_err
+aw_lmdb_find_batch(struct aw_journal_reader *handle, uint64_t first_seq, uint64_t *ret_first_seq)
+{
+    struct lmdb_reader *reader = reader_of(handle);
+
+    AW_ASSERT(reader->open);
+    return aw_lmdb_err(aw_value_find_next(reader->cursors[READ_JOURNAL], first_seq, ret_first_seq), NULL, "");
+}
+
 static enum aw_err
 read_from(struct lmdb_reader *reader, enum reader_tree tree, uint64_t from, uint64_t *ret_first_seq, struct aw_slice *ret_bytes)
 {

@@ -691,14 +691,26 @@ memory_read_body(struct aw_journal_reader *handle, uint64_t seq, struct aw_slice
 }
 
 static enum aw_err
-memory_find_body(struct aw_journal_reader *handle, uint64_t seq, uint64_t *ret_seq)
+find_entry(struct aw_journal_reader *handle, uint32_t which, uint64_t id, uint64_t *ret_id)
 {
-    const struct entry *entry = entry_from(reader_of(handle), SERIES_BODIES, seq);
+    const struct entry *entry = entry_from(reader_of(handle), which, id);
 
     if (entry == NULL)
         return AW_E_NOT_FOUND;
-    *ret_seq = entry->id;
+    *ret_id = entry->id;
     return AW_OK;
+}
+
+static enum aw_err
+memory_find_body(struct aw_journal_reader *handle, uint64_t seq, uint64_t *ret_seq)
+{
+    return find_entry(handle, SERIES_BODIES, seq, ret_seq);
+}
+
+static enum aw_err
+memory_find_batch(struct aw_journal_reader *handle, uint64_t first_seq, uint64_t *ret_first_seq)
+{
+    return find_entry(handle, SERIES_JOURNAL, first_seq, ret_first_seq);
 }
 
 static enum aw_err
@@ -1127,6 +1139,7 @@ static const struct aw_journal_ops memory_journal_ops = {
     .read_batch = memory_read_batch,
     .read_body = memory_read_body,
     .find_body = memory_find_body,
+    .find_batch = memory_find_batch,
     .read_next = memory_read_next,
     .read_last = memory_read_last,
     .read_ids = memory_read_ids,

@@ -267,6 +267,11 @@ test_empty_body(void **state)
     assert_int_equal(aw_journal_find_body(reader, 2, &at), AW_OK);
     assert_int_equal(at, 2);
     assert_int_equal(aw_journal_find_body(reader, 3, &at), AW_E_NOT_FOUND);
+    assert_int_equal(aw_journal_find_batch(reader, 0, &at), AW_OK);
+    assert_int_equal(at, 1);
+    assert_int_equal(aw_journal_find_batch(reader, 1, &at), AW_OK);
+    assert_int_equal(at, 1);
+    assert_int_equal(aw_journal_find_batch(reader, 2, &at), AW_E_NOT_FOUND);
     aw_journal_read_end(reader);
     aw_journal_reader_free(&reader);
 }
