@@ -85,6 +85,7 @@ check_kept_record(struct aw_cli_verify *verify, uint64_t seq)
     struct aw_kept        kept;
     struct aw_command     command;
     uint32_t              slot;
+    bool                  has_owner;
     enum aw_err           err = aw_journal_read_kept(folder->reader, AW_KEPT_RECORD, seq, &kept);
 
     if (err != AW_OK)
@@ -95,7 +96,8 @@ check_kept_record(struct aw_cli_verify *verify, uint64_t seq)
         err = aw_record_read(&record.record, &folder->arena, &command, &folder->why);
     if (err != AW_OK)
         return err;
-    if (record.record.seq != seq || !aw_command_slot(&command, &slot) || slot != kept.owner)
+    has_owner = aw_command_slot(&command, &slot) || command.kind == AW_COMMAND_ERASE; /* that may be of no ticket: 0 */
+    if (record.record.seq != seq || !has_owner || slot != kept.owner)
         return aw_why(&folder->why, AW_E_CORRUPT, "record %" PRIu64 " was kept under the name of another", record.record.seq);
     if (verify->kept_oldest == 0)
         verify->kept_oldest = record.now;

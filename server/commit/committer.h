@@ -76,6 +76,9 @@ struct aw_committer_config {
     uint32_t                    choices_max;           /* taken from the lanes and not answered yet, by all io threads together */
     aw_ns (*mono)(void);                               /* measures the flush; a simulator gives its own */
     struct aw_committer_report report;
+    /* Records up to this one ask for no erasure that is still to be done: those behind it are not trimmed away. Given report.user;
+     * called often; NULL: nothing can be erased. */
+    uint64_t (*erased_through)(void *user);
 };
 
 struct aw_committer;

@@ -3,7 +3,8 @@
  * kept record   u32 magic, u32 CRC-32C of all behind it, u64 batch index, u64 record time, u8 shard, 7 zero, 32 batch hash, then
  *               the record as it lay in its batch (model/record.h)
  * So a receipt can name its commit, and a message its time, when their batch is gone. The entry's owner is the ticket's slot: the
- * ticket in that slot, if it was opened at or before the record, is the one that the record belongs to.
+ * ticket in that slot, if it was opened at or before the record, is the one that the record belongs to. An ERASE of no ticket has
+ * owner 0.
  *
  * To change this: raise AW_STORE_FORMAT. Thread: any. Owns nothing. Fails by AW_E_CORRUPT.
  */

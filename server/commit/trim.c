@@ -121,6 +121,15 @@ is_needed(const struct step *step, uint32_t slot, uint64_t seq, uint64_t closed_
     return aw_state_ticket_at(state, aw_state_moved_to(state, seq), &view) && is_living(step, &view, closed_ms);
 }
 
+/* Texts are to be erased by it, and perhaps are not yet: who does it, or a start that goes on with it, has to find it. */
+static bool
+is_wish(const struct step *step, enum aw_command_kind kind, uint64_t seq)
+{
+    const struct aw_committer_config *config = &step->c->config;
+
+    return aw_command_erases(kind) && config->erased_through != NULL && seq > config->erased_through(config->report.user);
+}
+
 static uint64_t
 reopen_ms(const struct step *step)
 {
@@ -218,7 +227,7 @@ look_at_record(struct step *step, const struct pass *pass, const struct aw_recor
     }
     if (pass->hash == NULL)
         return PROGRESS_DONE;
-    if (has_slot && is_needed(step, slot, record->seq, reopen_ms(step)))
+    if ((has_slot && is_needed(step, slot, record->seq, reopen_ms(step))) || is_wish(step, record->kind, record->seq))
         progress = keep_record(step, pass, record, slot);
     if (progress == PROGRESS_DONE) {
         trim->anchor.kept_seq = record->seq + 1;
@@ -383,16 +392,31 @@ walk_bodies(struct step *step)
 
 /* --- the sweep over what was kept --------------------------------------------------------------------------------------------- */
 
+static bool
+read_kept(const struct step *step, uint64_t seq, struct aw_kept_record *ret_record)
+{
+    struct aw_kept kept;
+
+    return aw_journal_read_kept(step->c->trim.reader, AW_KEPT_RECORD, seq, &kept) == AW_OK &&
+           aw_kept_read(kept.bytes, ret_record, NULL) == AW_OK;
+}
+
 static aw_ms
 time_of(const struct step *step, uint64_t seq)
 {
     struct aw_kept_record record;
-    struct aw_kept        kept;
 
-    if (aw_journal_read_kept(step->c->trim.reader, AW_KEPT_RECORD, seq, &kept) != AW_OK ||
-        aw_kept_read(kept.bytes, &record, NULL) != AW_OK)
-        return 0;
-    return record.now;
+    return read_kept(step, seq, &record) ? record.now : 0;
+}
+
+/* What it asks for is looked at only while something is still to be erased behind it. */
+static bool
+is_kept_wish(const struct step *step, enum aw_kept_kind kind, uint64_t seq)
+{
+    struct aw_kept_record record;
+
+    return kind == AW_KEPT_RECORD && is_wish(step, AW_COMMAND_ERASE, seq) && read_kept(step, seq, &record) &&
+           is_wish(step, record.record.kind, seq);
 }
 
 static enum progress
@@ -432,7 +456,7 @@ sweep_kind(struct step *step, enum aw_kept_kind kind)
         if (err != AW_OK)
             return err == AW_E_CORRUPT ? damaged(step, "what was kept cannot be read, at record", trim->sweep_seq)
                                        : PROGRESS_STOP;
-        if (!is_needed(step, kept.owner, kept.seq, closed_ms))
+        if (!is_needed(step, kept.owner, kept.seq, closed_ms) && !is_kept_wish(step, kind, kept.seq))
             progress = unkeep(step, kind, kept.seq, &any);
         else if (kind == AW_KEPT_RECORD && trim->sweep_oldest == 0)
             trim->sweep_oldest = time_of(step, kept.seq);

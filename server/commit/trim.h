@@ -8,7 +8,8 @@
  * closed less than reopen_ms ago, are kept, with their bodies. Copies, anchor and what is deleted share a commit; what does not fit
  * into it lies below the anchor and goes with the next ones. When the store is short of room, bodies go earlier: as soon as their
  * batch and the closing of their ticket are bodies_min_ms old; records, receipts and hashes stay.
- * What was kept goes when its ticket is no longer needed: a sweep looks through it, some entries a flush.
+ * So is a record by which texts are to be erased, until they are (run/eraser.h). What was kept goes when its ticket is no longer
+ * needed: a sweep looks through it, some entries a flush.
  *
  * It rides on flushes that happen anyway and makes small ones of its own when it is quiet; a large group goes without it unless
  * room is short. What one flush may carry is bounded, in records, bytes and pages.

@@ -256,6 +256,7 @@ make_committer(struct aw_server *server, struct aw_why *why)
         .choices_max = AW_IO_CHOICES_MAX * server->io_count,
         .mono = aw_clock_mono,
         .report = aw_server_report(server),
+        .erased_through = aw_server_erased_through,
     };
 
     return aw_committer_new(&server->committer, &config, why);

@@ -223,6 +223,14 @@ aw_server_commit(void *arg)
     return NULL;
 }
 
+uint64_t
+aw_server_erased_through(void *user)
+{
+    const struct aw_server *server = user;
+
+    return server->eraser == NULL ? UINT64_MAX : aw_metric_sum(server->metrics, AW_METRIC_ERASED_THROUGH);
+}
+
 struct aw_committer_report
 aw_server_report(struct aw_server *server)
 {

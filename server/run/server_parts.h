@@ -93,6 +93,7 @@ struct aw_server {
 void *aw_server_commit(void *arg);
 /* What the committer is to call on its thread. */
 struct aw_committer_report aw_server_report(struct aw_server *server);
+uint64_t                   aw_server_erased_through(void *user);
 
 /* The block of the main thread. */
 static inline struct aw_metrics_block *

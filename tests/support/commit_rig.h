@@ -52,6 +52,7 @@ struct desk {
     uint32_t role_changes;
     uint32_t shut_changes;
     uint64_t sources; /* for the test: posted so far */
+    uint64_t erased_through;
 };
 
 static const struct aw_state_limits desk_limits = {.tickets_max = 5000,
@@ -144,6 +145,12 @@ desk_on_damage(void *user, const char *what, uint64_t seq)
     fail_msg("%s %llu", what, (unsigned long long)seq);
 }
 
+static inline uint64_t
+desk_erased_through(void *user)
+{
+    return ((struct desk *)user)->erased_through;
+}
+
 static inline aw_ns
 desk_mono(void)
 {
@@ -189,6 +196,7 @@ desk_start(struct desk *desk)
                                           .bodies_min_ms = desk->bodies_min_ms,
                                           .room_low_percent = desk->room_low_percent,
                                           .mono = desk_mono,
+                                          .erased_through = desk_erased_through,
                                           .report = {.user = desk,
                                                      .role = desk_on_role,
                                                      .checkpoint = desk_on_checkpoint,

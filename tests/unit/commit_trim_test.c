@@ -4,7 +4,8 @@
  * Proves: with a steady load the store's used bytes level off; a ticket that stays open shows its whole thread, can be leased and
  * completed, whatever has gone around it, and its copies go when it is closed; source ids count for their whole window, with their
  * first receipt; a stop or a failed flush at every step of trimming loses nothing and gives the same digest; a full store frees
- * itself; short of room bodies go early and records stay; a start refuses an anchor that does not fit.
+ * itself; short of room bodies go early and records stay; what asks for an erasure stays until that is done; a start refuses an
+ * anchor that does not fit.
  */
 #include "commit/kept.h"
 #include "run/reader.h"
@@ -555,6 +556,70 @@ test_short_of_room_keeps_what_is_open(void **state)
     desk_close(&desk);
 }
 
+/* --- what waits to be erased ------------------------------------------------------------------------------------------------- */
+
+static uint64_t
+erase(struct desk *desk, struct aw_ticket_id ticket)
+{
+    struct one one;
+
+    one_make(&one, AW_COMMAND_ERASE)->entry.command.in.erase =
+        (struct aw_in_erase){.customer = {7, 8}, .through = aw_state_seq(desk->state), .ticket = ticket, .by = AW_SLICE("eve")};
+    carry_out(desk, &one.submission);
+    assert_int_equal(one.entry.command.out.err, AW_OK);
+    return one.entry.command.out.seq;
+}
+
+static bool
+is_kept(struct desk *desk, uint64_t seq)
+{
+    struct aw_journal_reader *reader = aw_journal_reader_new(desk->journal);
+    struct aw_kept            kept;
+    enum aw_err               err;
+
+    assert_int_equal(aw_journal_read_begin(reader), AW_OK);
+    err = aw_journal_read_kept(reader, AW_KEPT_RECORD, seq, &kept);
+    aw_journal_read_end(reader);
+    aw_journal_reader_free(&reader);
+    assert_true(err == AW_OK || err == AW_E_NOT_FOUND);
+    return err == AW_OK;
+}
+
+/* A record that asks for an erasure outlives its batch, with or without a ticket, as long as that was not carried out. */
+static void
+test_wish_is_kept(void **state)
+{
+    struct desk desk;
+    uint64_t    done, of_nothing, of_ticket;
+
+    (void)state;
+    open_desk(&desk, false, 0);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    done = erase(&desk, (struct aw_ticket_id){.slot = 0});
+    desk.erased_through = done;
+    of_nothing = erase(&desk, (struct aw_ticket_id){.slot = 0});
+    of_ticket = erase(&desk, post(&desk, 1).u.message.ticket);
+    for (uint64_t i = 0; i < 300; i++)
+        serve(&desk, 10 + i);
+    let_pass(&desk, 9 * DAY_MS);
+    assert_true(stats(&desk).first_seq > of_ticket);
+    assert_false(is_kept(&desk, done));
+    assert_true(is_kept(&desk, of_nothing));
+    assert_true(is_kept(&desk, of_ticket));
+    desk_crash(&desk, NULL);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    let_pass(&desk, 3 * HOUR_MS);
+    assert_true(is_kept(&desk, of_nothing));
+    desk.erased_through = of_nothing;
+    let_pass(&desk, 3 * HOUR_MS);
+    assert_false(is_kept(&desk, of_nothing));
+    assert_true(is_kept(&desk, of_ticket));
+    desk.erased_through = of_ticket;
+    let_pass(&desk, 3 * HOUR_MS);
+    assert_int_equal(stats(&desk).kept[AW_KEPT_RECORD], 0);
+    desk_close(&desk);
+}
+
 /* --- anchors that do not fit -------------------------------------------------------------------------------------------------- */
 
 static struct aw_journal_anchor
@@ -706,6 +771,7 @@ main(void)
         cmocka_unit_test(test_full_store_frees_itself),
         cmocka_unit_test(test_owed_reply_keeps_its_message),
         cmocka_unit_test(test_short_of_room_keeps_what_is_open),
+        cmocka_unit_test(test_wish_is_kept),
         cmocka_unit_test(test_wrong_anchors),
         cmocka_unit_test(test_damaged_anchor),
         cmocka_unit_test(test_kept_record_is_checked),
