@@ -121,14 +121,16 @@ take_done(struct erase *erase)
         err = out->err;
         erase->last_seq = out->changed ? out->seq : erase->last_seq;
     }
-    if (err == AW_E_STALE)
+    if (err == AW_E_STALE) {
         fail(erase, err, "the customer wrote meanwhile: what he wrote before is erased, and his ticket waits; ask again");
-    else if (err != AW_OK)
+    } else if (err != AW_OK) {
         fail(erase, err, "");
-    else if (erase->next < erase->look.ticket_count)
+    } else if (erase->next < erase->look.ticket_count) {
         submit(erase);
-    else
+    } else {
+        end_look(erase); /* others may look while this one waits */
         wait_for_cut(erase);
+    }
 }
 
 /* --- the look ---------------------------------------------------------------------------------------------------------------- */

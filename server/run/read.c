@@ -797,7 +797,8 @@ read_address(struct aw_read_item *item, uint64_t seq, struct aw_journal_reader *
     err = read_body(reader, seq, &body);
     if (err != AW_OK)
         return err;
-    item->customer = (struct aw_slice){NULL, 0};
+    /* Read again for more room, it may have been erased meanwhile. */
+    item->customer = item->source_id = item->name = item->flights = (struct aw_slice){NULL, 0};
     if (body.len == 0 && item->chain_seq != 0)
         return find_customer(item, reader, scratch, room, found, in->identities[0]);
     item->customer = posted(room, body, AW_SLICE("customer"));

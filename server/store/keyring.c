@@ -300,6 +300,17 @@ aw_keyring_generation(const struct aw_keyring *ring)
     return ring->generation;
 }
 
+uint32_t
+aw_keyring_last_generation(struct aw_keyring *ring)
+{
+    uint32_t last;
+
+    (void)pthread_mutex_lock(&ring->lock);
+    last = ring->keys.last_generation;
+    (void)pthread_mutex_unlock(&ring->lock);
+    return last;
+}
+
 static int
 compare_seqs(const void *a, const void *b)
 {
@@ -385,6 +396,34 @@ aw_keyring_erase(struct aw_keyring *ring, const uint64_t *seqs, size_t count, ui
     }
     next.erased_through = through;
     return put_in_place(ring, &next, why);
+}
+
+void
+aw_keyring_take_back(struct aw_keyring *ring)
+{
+    const struct aw_keys *keys = &ring->keys;
+    struct aw_keys        next = {.erased_through = 0};
+    const uint64_t        none = 0;
+    struct aw_keycut     *cuts;
+    bool                  ok;
+
+    if (ring->generation == 0 || ring->value_number != 0 || ring->way.is_there)
+        return;
+    AW_ASSERT(keys->generations[keys->generation_count - 1].number == ring->generation);
+    cuts = calloc(keys->generation_count, sizeof(cuts[0]));
+    ok = cuts != NULL && copy_generations(keys, keys->generation_count, &next);
+    if (ok) {
+        next.last_generation--;
+        next.generation_count--;
+        aw_wipe(&next.generations[next.generation_count], sizeof(next.generations[0]));
+        make_cuts(&next, &none, 0, cuts);
+        ok = aw_keytree_cut(&keys->tree, cuts, next.generation_count, 0, &next.tree);
+    }
+    free(cuts);
+    if (ok && put_in_place(ring, &next, NULL) == AW_OK)
+        ring->generation = 0;
+    if (!ok)
+        aw_keys_fini(&next);
 }
 
 uint64_t

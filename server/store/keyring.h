@@ -53,6 +53,11 @@ void aw_keyring_close(struct aw_keyring **ring);
 AW_MUST_USE enum aw_err aw_keyring_begin(struct aw_keyring *ring, uint64_t next_seq, uint32_t store_generation, bool is_copy,
                                          struct aw_why *why);
 uint32_t                aw_keyring_generation(const struct aw_keyring *ring);
+/* As if that had not been, for a store that saw nothing of it: or each start that fails would leave a generation for good. Nothing
+ * when something was sealed, or nothing begun. Where the file can't be replaced it stays as it is, which is no harm. */
+void aw_keyring_take_back(struct aw_keyring *ring);
+/* The newest one that the file knows. */
+uint32_t aw_keyring_last_generation(struct aw_keyring *ring);
 
 /* Seals into `to`, which has room for the bytes and what sealing adds. Each sequence number once a generation,
  * ascending. False: the library failed. Only after aw_keyring_begin. Thread: the committer. */

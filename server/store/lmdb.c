@@ -292,6 +292,8 @@ aw_lmdb_free(struct aw_lmdb *store)
     aw_lmdb_room_close(store);
     if (store->env != NULL)
         mdb_env_close(store->env);
+    if (store->keyring != NULL && !store->is_generation_noted)
+        aw_keyring_take_back(store->keyring);
     aw_keyring_close(&store->keyring);
     free(store->keys_path);
     free(store->secret_path);

@@ -105,9 +105,9 @@ read_keys_anew(struct aw_lmdb *store, struct aw_slice stored)
     memcpy(&generation, stored.ptr, sizeof(generation));
     if (generation <= store->generation_sought)
         return false;
-    store->generation_sought = generation;
     if (aw_keyring_open(&fresh, &keys, store->identity.uuid, NULL) != AW_OK)
         return false;
+    store->generation_sought = aw_keyring_last_generation(fresh); /* what a damaged value says is no generation */
     aw_keyring_close(&store->keyring);
     store->keyring = fresh;
     return true;

@@ -402,6 +402,50 @@ test_refused(void **state)
     aw_keyring_close(&ring);
 }
 
+static off_t
+size_of(const char *path)
+{
+    struct stat file;
+
+    assert_int_equal(stat(path, &file), 0);
+    return file.st_size;
+}
+
+/* A start that fails before anything is written leaves the file as large as it was, and one that wrote a thing does not. */
+static void
+test_starts_that_fail(void **state)
+{
+    const struct place    *place = *state;
+    char                   folder[300];
+    struct aw_store_config config = KIT_CONFIG(folder);
+    struct aw_journal     *journal = NULL;
+    struct aw_table       *table = NULL;
+    struct aw_keyring     *ring;
+    uint8_t                sealed[BODY_ROOM];
+    off_t                  bytes = 0;
+
+    (void)snprintf(folder, sizeof(folder), "%s/store", place->scratch);
+    config.keys = place->path;
+    for (unsigned i = 0; i < 6; i++) {
+        assert_int_equal(aw_lmdb_open(&journal, &table, &config, NULL), AW_OK);
+        assert_int_equal(aw_keyring_last_generation(aw_lmdb_keyring(journal)), 1);
+        aw_journal_close(&journal);
+        assert_true(i == 0 || size_of(place->path) == bytes);
+        bytes = size_of(place->path);
+    }
+    kit_remove(folder);
+    assert_int_equal(unlink(place->path), 0);
+    must_create(place);
+    for (uint32_t i = 1; i < 4; i++) {
+        ring = must_begin(place, 1, i - 1);
+        seal_text(ring, 1, sealed);
+        aw_keyring_take_back(ring);
+        assert_int_equal(aw_keyring_last_generation(ring), i);
+        assert_int_equal(unseal_text(ring, 1, sealed), AW_OK);
+        aw_keyring_close(&ring);
+    }
+}
+
 static void
 test_secret(void **state)
 {
@@ -540,6 +584,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_linked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_owner, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_starts_that_fail, setup, teardown),
         cmocka_unit_test_setup_teardown(test_secret, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ready_for_a_full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_random_cuts, setup, teardown),
