@@ -297,6 +297,16 @@ ascii_of(uint32_t code)
     return 0;
 }
 
+/* Latin, Greek and Cyrillic capitals; other scripts have none or are rare enough to be written as they are. */
+static uint32_t
+small_code(uint32_t code)
+{
+    bool is_capital = (code >= 'A' && code <= 'Z') || (code >= 0xC0 && code <= 0xDE && code != 0xD7) ||
+                      (code >= 0x391 && code <= 0x3A9) || (code >= 0x410 && code <= 0x42F);
+
+    return is_capital ? code + 0x20 : code;
+}
+
 static bool
 is_emoji(uint32_t code)
 {
@@ -358,8 +368,7 @@ fold_wide(struct folder *f)
         end_word(f);
     } else {
         f->run = 0;
-        /* Greek and Cyrillic capitals; other scripts have none or are rare enough to be written as they are. */
-        put_code(f, (code >= 0x391 && code <= 0x3A9) || (code >= 0x410 && code <= 0x42F) ? code + 0x20 : code);
+        put_code(f, small_code(code));
     }
     return step == 0 ? 1 : (uint32_t)step;
 }
@@ -380,6 +389,29 @@ is_local_byte(int byte)
     return is_host_byte(byte) || byte == '_' || byte == '+' || byte == '%';
 }
 
+static uint32_t
+code_at(const struct folder *f, uint32_t at)
+{
+    size_t step = aw_utf8_step(f->text + at, f->len - at);
+
+    return step == 0 ? 0 : decode(f->text + at, step);
+}
+
+/* How many bytes the character has that stands here in a host; beyond ASCII a letter of any script, or a mark on one. 0: no host
+ * has it. */
+static uint32_t
+host_step(const struct folder *f, uint32_t at)
+{
+    uint32_t code = code_at(f, at);
+    bool     is_sign = (code >= 0x20A0 && code < 0x2C00) || (code >= 0x3000 && code < 0x3040) || is_emoji(code);
+
+    if (code < 0x80)
+        return is_host_byte((int)code);
+    if (ascii_of(code) == '\b' || (ascii_of(code) == 0 && !is_sign))
+        return (uint32_t)aw_utf8_step(f->text + at, f->len - at);
+    return 0;
+}
+
 /* A blank, a quotation mark or the like beyond ASCII. */
 static bool
 is_wide_blank(const struct folder *f, uint32_t at)
@@ -389,13 +421,20 @@ is_wide_blank(const struct folder *f, uint32_t at)
     return step > 1 && ascii_of(decode(f->text + at, step)) == ' ';
 }
 
-/* The same host in one spelling. */
+/* The same host in one spelling. Accents stay: without them it is another one. */
 static void
 put_host(struct folder *f, uint32_t begin, uint32_t end, uint32_t last)
 {
-    for (uint32_t i = begin; i < end; i++) {
-        f->at = i + 1 < end ? i : last;
-        put(f, small(f->text[i]));
+    uint32_t step;
+
+    for (uint32_t i = begin; i < end; i += step) {
+        step = (uint32_t)aw_utf8_step(f->text + i, end - i);
+        step = step == 0 ? 1 : step;
+        f->at = i + step < end ? i : last;
+        if (step == 1)
+            put(f, small(f->text[i]));
+        else
+            put_code(f, small_code(decode(f->text + i, step)));
     }
     f->at = last + 1;
     end_word(f);
@@ -444,17 +483,27 @@ put_link(struct folder *f)
     return true;
 }
 
+/* Where what may be a host ends, of at most so many bytes and some. */
+static uint32_t
+end_of_run(const struct folder *f, uint32_t from, uint32_t most)
+{
+    uint32_t end = from;
+    uint32_t step;
+
+    while (end < f->len && end - from < most && (step = host_step(f, end)) > 0)
+        end += step;
+    while (end > from && (f->text[end - 1] == '.' || f->text[end - 1] == '-'))
+        end--;
+    return end;
+}
+
 /* Where the host that begins at `from` ends, if it has a point inside; else 0. */
 static uint32_t
 end_of_host(const struct folder *f, uint32_t from)
 {
-    uint32_t end = from;
+    uint32_t end = end_of_run(f, from, 4 * LOOK_AHEAD);
     uint32_t point = 0;
 
-    while (end < f->len && end - from < 4 * LOOK_AHEAD && is_host_byte((unsigned char)f->text[end]))
-        end++;
-    while (end > from && (f->text[end - 1] == '.' || f->text[end - 1] == '-'))
-        end--;
     for (uint32_t i = from + 1; i + 2 < end; i++)
         point = f->text[i] == '.' ? i : point;
     return point == 0 ? 0 : end;
@@ -479,28 +528,33 @@ put_mail(struct folder *f)
     return true;
 }
 
+/* Two letters or more, all small or all capitals. */
+static bool
+is_of_one_case(const struct folder *f, uint32_t begin, uint32_t end)
+{
+    bool     capitals = small_code(code_at(f, begin)) != code_at(f, begin);
+    uint32_t letters = 0;
+
+    for (uint32_t i = begin; i < end; i += host_step(f, i)) {
+        if ((small_code(code_at(f, i)) != code_at(f, i)) != capitals)
+            return false;
+        letters++;
+    }
+    return letters >= 2;
+}
+
 /* Letters behind the last point of a host are all small or all capitals; otherwise somebody forgot the blank behind a sentence.
  * With a path it is a link, whatever it ends in. */
 static bool
 put_bare_host(struct folder *f)
 {
-    uint32_t end = f->at;
+    uint32_t end = end_of_run(f, f->at, LOOK_AHEAD);
     uint32_t tail;
-    bool     capitals;
 
-    while (end < f->len && end - f->at < LOOK_AHEAD && is_host_byte((unsigned char)f->text[end]))
-        end++;
-    while (end > f->at && (f->text[end - 1] == '.' || f->text[end - 1] == '-'))
-        end--;
-    for (tail = end; tail > f->at && kinds[(unsigned char)f->text[tail - 1]] == LETTER; tail--)
+    for (tail = end; tail > f->at && is_letter((unsigned char)f->text[tail - 1]); tail--)
         ;
-    if (end - tail < 2 || tail < f->at + 2 || f->text[tail - 1] != '.' || f->text[tail - 2] == '.')
+    if (tail < f->at + 2 || f->text[tail - 1] != '.' || f->text[tail - 2] == '.' || !is_of_one_case(f, tail, end))
         return false;
-    capitals = f->text[tail] < 'a';
-    for (uint32_t i = tail; i < end; i++) {
-        if ((f->text[i] < 'a') != capitals)
-            return false;
-    }
     if (end + 1 < f->len && f->text[end] == '/' && !is_blank((unsigned char)f->text[end + 1])) {
         put(f, '/');
         put(f, '/');
@@ -522,7 +576,7 @@ put_address(struct folder *f)
         f->at++;
         return true;
     }
-    return (kinds[first] == LETTER || kinds[first] == DIGIT) && (put_link(f) || put_mail(f) || put_bare_host(f));
+    return (is_letter(first) || kinds[first] == DIGIT) && (put_link(f) || put_mail(f) || put_bare_host(f));
 }
 
 /* --- the pass --------------------------------------------------------------------------------------------------------------- */

@@ -7,7 +7,8 @@
  * Rules and messages go through the same fold, so what is written in a rule is what it finds.
  *
  * Of a reply it matters where it leads, so `keeps` keeps that, each in one word: a link as `//host`, an address as `@host`, a host
- * alone (`wa.me`) as it is, a number in its international form as `+31`. The word stands for the whole of it, path included.
+ * alone (`wa.me`) as it is, accents included, a number in its international form as `+31`. The word stands for the whole of it,
+ * with its path.
  * Owns nothing. Thread: any; the struct belongs to one at a time. Can't fail: bytes that are no UTF-8 count as blanks.
  */
 #ifndef AW_RULES_FOLD_H

@@ -27,6 +27,22 @@ static const struct {
     {"https:// x", " x ", NULL},
     {"Mail Jan_De.Wit+a@Post.Example, please", " mail @post.example , please ", "Jan_De.Wit+a@Post.Example"},
     {"wa.me/3161 or WA.ME", " //wa.me or wa.me ", "wa.me/3161"},
+    {"see B\xC3\x9C"
+     "cher.example/a, or b\xC3\xBC"
+     "cher.example",
+     " see //b\xC3\xBC"
+     "cher.example , or b\xC3\xBC"
+     "cher.example ",
+     "B\xC3\x9C"
+     "cher.example/a"},
+    {"\xD0\x9F\xD0\xBF.\xD0\xA0\xD0\xA4!", " \xD0\xBF\xD0\xBF.\xD1\x80\xD1\x84 . ", NULL},
+    {"jan@B\xC3\xBC.example", " @b\xC3\xBC.example ", "jan@B\xC3\xBC.example"},
+    {"pass\xC3\xA9.On va", " passe . on va ", NULL},
+    {"\xE2\x82\xAC"
+     "50.de \xE2\x9C\x88.de",
+     " \xE2\x82\xAC"
+     "50 . de \xE2\x9C\x88 . de ",
+     NULL},
     {"It is late.We wait, e.g. at 10.45 a.m.", " it is late . we wait , eg . at 10.45 am . ", NULL},
     {"call +31 (0)20-555.01.43", " call +31 , 0 , 20 555.01.43 ", "+31"},
     {"a+b + 3", " a b 3 ", NULL},
@@ -68,7 +84,19 @@ test_fold(void **state)
 static void
 test_fold_long(void **state)
 {
-    static const char *const pieces[] = {"a-", "a.", "a@", "a@b.", "www.", "https://", "a.bc/", "+1", "x@y.zz", "\xC3\xA9.@"};
+    static const char *const pieces[] = {"a-",
+                                         "a.",
+                                         "a@",
+                                         "a@b.",
+                                         "www.",
+                                         "https://",
+                                         "a.bc/",
+                                         "+1",
+                                         "x@y.zz",
+                                         "\xC3\xA9.@",
+                                         "\xC3\x89\xC3\xA9.\xC3\xA9\xC3\xA9 ",
+                                         "\xC3.\xC3\xA9",
+                                         "\xD0\x9F.\xF0\x9F\x98\x80"};
     char                    *text = malloc(AW_TEXT_BYTES_MAX);
     char                    *bytes = malloc(AW_FOLD_ROOM(AW_TEXT_BYTES_MAX));
     uint32_t                *from = malloc(AW_FOLD_ROOM(AW_TEXT_BYTES_MAX) * sizeof(*from));
