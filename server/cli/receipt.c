@@ -207,11 +207,12 @@ on_batch(void *user, const struct aw_batch_header *header, struct aw_slice batch
     return err == AW_E_MEMORY ? aw_why(&job->folder.why, err, "out of memory") : err;
 }
 
-/* The last record, or the last one that a receipt names. */
+/* The last record, or the last one that a receipt names. A newest batch that is damaged says nothing against those before it: the
+ * walk finds out whether it gets there. */
 static enum aw_err
 find_end(struct job *job)
 {
-    struct aw_batch_header header;
+    struct aw_batch_header header = {.count = 0};
     struct aw_slice        batch;
     uint64_t               first_seq;
     uint64_t               asked = job->receipts.all[job->receipts.count - 1].seq;
@@ -224,10 +225,11 @@ find_end(struct job *job)
         err = aw_batch_header_read(batch, &header, &job->folder.why);
     else if (err != AW_E_NOT_FOUND)
         (void)aw_why(&job->folder.why, err, "the newest batch can't be read: %s", aw_err_text(err));
-    if (err == AW_OK)
-        job->end_seq = header.first_seq + header.count < asked ? header.first_seq + header.count : asked;
+    job->end_seq = asked;
+    if (err == AW_OK && header.first_seq + header.count < asked)
+        job->end_seq = header.first_seq + header.count;
     aw_journal_read_end(job->folder.reader);
-    return err == AW_E_NOT_FOUND ? AW_OK : err;
+    return err == AW_E_NOT_FOUND || err == AW_E_CORRUPT ? AW_OK : err;
 }
 
 /* --- what the walk did not come to ----------------------------------------------------------------------------------------- */

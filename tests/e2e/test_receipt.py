@@ -217,6 +217,23 @@ def test_forged_store(t):
     equal(set(verdicts(server.folder, receipts)), {"proved"}, "as it was")
 
 
+def test_newest_damaged(t):
+    """A damaged newest batch, which nobody can read, says nothing against receipts of those before it."""
+    server = t.server()
+    api, make = server.api(), Messages()
+    receipts = [api.receipt(make.next()) for _ in range(3)]
+    server.close_all()
+    server.stop()
+    store = StoreFile(server.folder)
+    store.bytes[Pages(store.bytes).value("journal") + 40] ^= 1
+    store.save()
+    equal(verify(server.folder)[0], 1, "it is damaged")
+    equal(verdicts(server.folder, receipts[:2]), ["proved"] * 2, "those before it")
+    command = [program("aswolk"), "receipt", server.folder, json.dumps(receipts[2])]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
+    check(done.returncode == FAILED and "batch" in done.stderr and "proved" not in done.stdout, "it itself", done)
+
+
 def exchange_bodies(server):
     """Two texts of one length change places, each with the checksum that fits there. Returns whose they are."""
     store = StoreFile(server.folder)
