@@ -74,7 +74,8 @@ print_agent(const json_t *agent)
     const char   *channel;
     const json_t *units;
 
-    (void)printf("%-24s %7" PRIu64 "  %-6s", aw_cli_text(agent, "agent"), aw_cli_number(agent, "leases"),
+    aw_cli_put_text(aw_cli_text(agent, "agent"), 24);
+    (void)printf(" %7" PRIu64 "  %-6s", aw_cli_number(agent, "leases"),
                  json_is_true(json_object_get(agent, "gentle")) ? "gentle" : "-");
     json_object_foreach((json_t *)(uintptr_t)json_object_get(agent, "units"), channel, units)
     {

@@ -196,6 +196,8 @@ AW_MUST_USE bool aw_cli_check_name(const struct aw_cli *cli, const char *what, c
 /* A text with `indent` before each of its lines, and a newline. What steers a terminal in a customer's text must not reach it
  * as commands. */
 void aw_cli_print_text(const char *text, const char *indent);
+/* The same inside of a line, all in one; behind it spaces up to `width` bytes. */
+void aw_cli_put_text(const char *text, size_t width);
 /* The text of a member, "" when it is missing or no text. Borrows. */
 const char *aw_cli_text(const json_t *object, const char *key);
 uint64_t    aw_cli_number(const json_t *object, const char *key);

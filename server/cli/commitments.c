@@ -33,9 +33,10 @@ print(void *user, const json_t *item)
         aw_cli_print_json(item);
         return true;
     }
-    (void)printf("%s  %-7s %-16s %s  %s\n", aw_cli_text(commitment, "due_at"),
-                 aw_cli_flag(commitment, "broken") ? "BROKEN" : aw_cli_text(item, "state"), aw_cli_text(commitment, "by"),
-                 aw_cli_text(item, "ticket"), aw_cli_text(commitment, "reason"));
+    (void)printf("%s  %-7s ", aw_cli_text(commitment, "due_at"),
+                 aw_cli_flag(commitment, "broken") ? "BROKEN" : aw_cli_text(item, "state"));
+    aw_cli_put_text(aw_cli_text(commitment, "by"), 16);
+    (void)printf(" %s  %s\n", aw_cli_text(item, "ticket"), aw_cli_text(commitment, "reason"));
     aw_cli_print_text(aw_cli_text(item, "what"), "    ");
     return true;
 }

@@ -84,7 +84,8 @@ print_keys(const json_t *incident)
     }
     json_array_foreach(json_object_get(incident, "bookings"), i, key)
     {
-        (void)printf(" booking %s", json_string_value(key));
+        (void)printf(" booking ");
+        aw_cli_put_text(json_string_value(key), 0);
     }
 }
 
@@ -94,9 +95,11 @@ print_incident(const json_t *incident)
     const json_t *refusal;
     size_t        i;
 
-    (void)printf("%s  %-8s  %6" PRIu64 " open  %6" PRIu64 " answered%s  %s ", aw_cli_text(incident, "incident"),
+    (void)printf("%s  %-8s  %6" PRIu64 " open  %6" PRIu64 " answered%s  ", aw_cli_text(incident, "incident"),
                  aw_cli_text(incident, "state"), aw_cli_number(incident, "open"), aw_cli_number(incident, "answered"),
-                 aw_cli_flag(incident, "answering") ? " (goes on)" : "", aw_cli_text(incident, "title"));
+                 aw_cli_flag(incident, "answering") ? " (goes on)" : "");
+    aw_cli_put_text(aw_cli_text(incident, "title"), 0);
+    (void)fputc(' ', stdout);
     print_keys(incident);
     (void)printf("%s\n", aw_cli_flag(incident, "dry_run") ? "  (dry run)" : "");
     json_array_foreach(json_object_get(incident, "refused"), i, refusal)

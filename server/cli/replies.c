@@ -77,10 +77,14 @@ static const struct aw_cli_option replies_options[] = {
 static void
 print_reply(const json_t *reply)
 {
-    (void)printf("%-16s %-9s %-12s %-24s %-20s %s/%s%s%s%s\n", aw_cli_text(reply, "reply"), aw_cli_text(reply, "state"),
-                 aw_cli_text(reply, "agent"), aw_cli_text(reply, "written_at"), aw_cli_text(reply, "ticket"),
-                 aw_cli_text(reply, "channel"), aw_cli_text(reply, "account"), aw_cli_text(reply, "code")[0] == '\0' ? "" : " ",
-                 aw_cli_text(reply, "code"), aw_cli_flag(reply, "uncertain") ? " may have been sent" : "");
+    (void)printf("%-16s %-9s ", aw_cli_text(reply, "reply"), aw_cli_text(reply, "state"));
+    aw_cli_put_text(aw_cli_text(reply, "agent"), 12);
+    (void)printf(" %-24s %-20s %s/", aw_cli_text(reply, "written_at"), aw_cli_text(reply, "ticket"),
+                 aw_cli_text(reply, "channel"));
+    aw_cli_put_text(aw_cli_text(reply, "account"), 0);
+    (void)fputs(aw_cli_text(reply, "code")[0] == '\0' ? "" : " ", stdout);
+    aw_cli_put_text(aw_cli_text(reply, "code"), 0);
+    (void)printf("%s\n", aw_cli_flag(reply, "uncertain") ? " may have been sent" : "");
 }
 
 /* With --json a line a reply. */

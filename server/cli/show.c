@@ -66,12 +66,16 @@ static unsigned
 steering(const char *text, size_t *ret_len)
 {
     unsigned char c = (unsigned char)text[0];
-    unsigned      second = c < 0xc0 ? 0 : (unsigned char)text[1] & 0x3fU;
-    unsigned      third = c < 0xe0 || text[1] == '\0' ? 0 : (unsigned char)text[2] & 0x3fU;
+    bool          has_second = c >= 0xc0 && text[1] != '\0';
+    bool          has_third = c >= 0xe0 && has_second && text[2] != '\0';
+    unsigned      second = has_second ? (unsigned char)text[1] & 0x3fU : 0;
+    unsigned      third = has_third ? (unsigned char)text[2] & 0x3fU : 0;
     unsigned      code = c < 0x80 ? c : c < 0xe0 ? (c & 0x1fU) << 6 | second : (c & 0xfU) << 12 | second << 6 | third;
 
     *ret_len = c < 0x80 ? 1 : c < 0xe0 ? 2 : 3;
     if (c >= 0xf0 || (c >= 0x80 && c < 0xc0)) /* there is none beyond U+FFFF; what is inside of a character begins nothing */
+        return 0;
+    if ((c >= 0xc0 && !has_second) || (c >= 0xe0 && !has_third)) /* a cut character is none, and behind it is the end */
         return 0;
     return code < 0x20 || (code >= 0x7f && code <= 0x9f) || code == 0x61c || code == 0x200e || code == 0x200f ||
                    (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069)
@@ -110,21 +114,41 @@ aw_cli_print_json(const json_t *value)
     (void)fputc('\n', stdout);
 }
 
+/* Returns what follows. */
+static const char *
+put_sign(const char *text)
+{
+    size_t len;
+
+    if (steering(text, &len) != 0) {
+        (void)fputc(' ', stdout);
+        return text + len;
+    }
+    (void)fputc(*text, stdout);
+    return text + 1;
+}
+
+void
+aw_cli_put_text(const char *text, size_t width)
+{
+    size_t put = 0;
+
+    for (; *text != '\0'; put++) /* each sign is put as one byte */
+        text = put_sign(text);
+    for (; put < width; put++)
+        (void)fputc(' ', stdout);
+}
+
 void
 aw_cli_print_text(const char *text, const char *indent)
 {
     (void)fputs(indent, stdout);
     while (*text != '\0') {
-        size_t len;
-
         if (*text == '\n') {
             (void)printf("\n%s", indent);
             text++;
-        } else if (steering(text, &len) != 0) {
-            (void)fputc(' ', stdout);
-            text += len;
         } else {
-            (void)fputc(*text++, stdout);
+            text = put_sign(text);
         }
     }
     (void)fputc('\n', stdout);
@@ -245,8 +269,9 @@ aw_cli_show_lease(const json_t *lease)
                  aw_cli_text(lease, "class"), aw_cli_flag(lease, "gentle") ? ", gentle" : "", aw_cli_text(lease, "lane"),
                  aw_cli_number(lease, "waited_s"), aw_cli_number(lease, "expires_in_s"));
     aw_cli_print_text(aw_cli_text(lease, "customer"), "  from     ");
-    (void)printf("  answer   on %s as %s, %s\n", aw_cli_text(to, "channel"), aw_cli_text(to, "account"),
-                 aw_cli_text(to, "visibility"));
+    (void)printf("  answer   on %s as ", aw_cli_text(to, "channel"));
+    aw_cli_put_text(aw_cli_text(to, "account"), 0);
+    (void)printf(", %s\n", aw_cli_text(to, "visibility"));
     if (aw_cli_number(lease, "attempt") > 1)
         (void)printf("  attempt  %" PRIu64 "\n", aw_cli_number(lease, "attempt"));
     show_reasons(lease);

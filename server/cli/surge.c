@@ -115,8 +115,8 @@ print_surge(const struct aw_cli *cli, const json_t *surge)
         (void)printf("no surge%s\n", aw_cli_flag(surge, "dry_run") ? " (dry run)" : "");
         return;
     }
-    (void)printf("surge since %s%s%s", aw_cli_text(surge, "since"), aw_cli_text(surge, "reason")[0] == '\0' ? "" : ": ",
-                 aw_cli_text(surge, "reason"));
+    (void)printf("surge since %s%s", aw_cli_text(surge, "since"), aw_cli_text(surge, "reason")[0] == '\0' ? "" : ": ");
+    aw_cli_put_text(aw_cli_text(surge, "reason"), 0);
     if (json_object_get(surge, "tickets") != NULL)
         (void)printf(", %" PRIu64 " tickets wait where it holds%s", aw_cli_number(surge, "tickets"),
                      aw_cli_flag(surge, "dry_run") ? " (dry run)" : "");

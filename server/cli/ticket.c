@@ -238,7 +238,8 @@ show_message(const json_t *message)
 
     (void)printf("%s  ticket %s  %s  lane %s%s\n", aw_cli_text(message, "message"), aw_cli_text(receipt, "ticket"),
                  aw_cli_text(receipt, "class"), aw_cli_text(receipt, "lane"), aw_cli_flag(receipt, "folded") ? "  folded" : "");
-    (void)printf("  %s %s\n", aw_cli_text(message, "account"), aw_cli_text(message, "source_id"));
+    aw_cli_print_text(aw_cli_text(message, "account"), "  account    ");
+    aw_cli_print_text(aw_cli_text(message, "source_id"), "  source_id  ");
     aw_cli_show_message(message);
 }
 

@@ -180,8 +180,10 @@ print_ticket(void *user, const json_t *ticket)
     (void)printf("%-14s %-8s %-10s %-20s %s", aw_cli_text(ticket, "ticket"), aw_cli_text(ticket, "state"),
                  aw_cli_text(ticket, "class"), aw_cli_text(ticket, "lane"),
                  aw_cli_text(ticket, json_object_get(ticket, "age_from") != NULL ? "age_from" : "opened_at"));
-    if (aw_cli_text(ticket, "holder")[0] != '\0')
-        (void)printf("  held by %s", aw_cli_text(ticket, "holder"));
+    if (aw_cli_text(ticket, "holder")[0] != '\0') {
+        (void)printf("  held by ");
+        aw_cli_put_text(aw_cli_text(ticket, "holder"), 0);
+    }
     if (until[0] != '\0')
         (void)printf("  until %s", until);
     if (aw_cli_text(ticket, "departs_at")[0] != '\0')

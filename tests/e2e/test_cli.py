@@ -488,6 +488,9 @@ def test_ticket_and_message(t):
               "signs that steer a terminal stay out of it", ascii(out))
     check(steers in aswolk(server, "ticket", other, "--json").json["messages"][0]["text"], "as JSON they are there, by escapes")
     check(receipt["message"] in aswolk(server, "message", receipt["message"]).out, "the message")
+    named = server.api().receipt(Messages("\u202eid").next(account="desk\u2066"))
+    out = aswolk(server, "message", named["message"]).out + aswolk(server, "tickets").out
+    check("desk" in out and "\u202e" not in out and "\u2066" not in out, "nor do names have them", ascii(out))
     placed = aswolk(server, "ticket", receipt["ticket"], "--class", "care", "--lane", "listening", "--dry-run").out
     check("would be now waiting, care in listening" in placed, "--dry-run", placed)
     placed = aswolk(server, "ticket", receipt["ticket"], "--class", "disrupted", "--json").json
