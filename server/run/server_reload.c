@@ -72,7 +72,10 @@ tell_certificate(struct aw_server *server, const char *what)
     if (what != NULL)
         aw_log(AW_LOG_INFO, what, aw_log_str("serial", about.serial), aw_log_str("names", about.names),
                aw_log_time("ends_at", about.ends_at));
-    if (soon)
+    if (soon && about.ends_at <= now)
+        aw_log(AW_LOG_WARN, "the certificate has ended", aw_log_str("serial", about.serial),
+               aw_log_time("ends_at", about.ends_at));
+    else if (soon)
         aw_log(AW_LOG_WARN, "the certificate ends soon", aw_log_str("serial", about.serial),
                aw_log_time("ends_at", about.ends_at), aw_log_num("days", days));
 }

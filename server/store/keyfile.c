@@ -220,8 +220,8 @@ replace_file(const char *path, const uint8_t *bytes, size_t len, struct aw_why *
 enum aw_err
 aw_key_secret_read(const char *path, struct aw_key_secret *ret_secret, struct aw_why *why)
 {
-    uint8_t    *bytes;
-    size_t      len;
+    uint8_t    *bytes = NULL;
+    size_t      len = 0;
     enum aw_err err;
 
     *ret_secret = (struct aw_key_secret){.len = 0};

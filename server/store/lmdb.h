@@ -24,7 +24,7 @@
 #include <stdint.h>
 
 enum aw_tree {
-    AW_TREE_META,        /* text keys: "identity", "mark", "anchor", "keys" */
+    AW_TREE_META,        /* text keys: "identity", "mark", "anchor", "keys", "copy"; see_note in pages.c knows each of them */
     AW_TREE_JOURNAL,     /* first_seq -> batch */
     AW_TREE_BODIES,      /* seq -> body */
     AW_TREE_IDS,         /* first_seq -> hashes of the batch's messages */
