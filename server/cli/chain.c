@@ -24,15 +24,11 @@ aw_cli_chain_check_body(struct aw_cli_chain *chain, const struct aw_command *com
     }
     if (err != AW_OK)
         return aw_why(why, err, "the body of record %" PRIu64 " can't be read: %s", command->out.seq, aw_err_text(err));
-    if (content.form == AW_BODY_PLAIN) {
-        if (!aw_sha256(&body, 1, &hash))
-            return aw_why(why, AW_E_MEMORY, "out of memory");
-        if (memcmp(&hash, &content.hash, sizeof(hash)) != 0)
-            return aw_why(why, AW_E_CORRUPT, "the body of record %" PRIu64 " is not the one that was accepted", command->out.seq);
-        chain->bodies++;
-    } else {
-        chain->sealed++;
-    }
+    if (!aw_sha256(&body, 1, &hash))
+        return aw_why(why, AW_E_MEMORY, "out of memory");
+    if (memcmp(&hash, &content.hash, sizeof(hash)) != 0)
+        return aw_why(why, AW_E_CORRUPT, "the body of record %" PRIu64 " is not the one that was accepted", command->out.seq);
+    chain->bodies++;
     return chain->on_body == NULL ? AW_OK : chain->on_body(chain->user, command->out.seq, body);
 }
 

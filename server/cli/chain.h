@@ -31,7 +31,6 @@ struct aw_cli_chain {
     uint64_t                 records;
     uint64_t                 messages;
     uint64_t                 bodies; /* found, and their hash is right */
-    uint64_t                 sealed; /* encrypted: their hash is that of the plain text */
     uint64_t                 erased; /* a message or note without its body */
     uint64_t                 epoch;
     aw_ms                    last_at;

@@ -208,14 +208,14 @@ print_json(const struct aw_cli_verify *verify, const char *at)
     const struct aw_cli_chain *chain = &verify->chain;
 
     (void)printf("{\"ok\":true,\"first_batch\":%" PRIu64 ",\"last_batch\":%" PRIu64 ",\"last_record\":%" PRIu64
-                 ",\"records\":%" PRIu64 ",\"messages\":%" PRIu64 ",\"bodies\":%" PRIu64 ",\"sealed\":%" PRIu64
-                 ",\"without_body\":%" PRIu64 ",\"epoch\":%" PRIu64 ",\"last_at\":\"%s\",\"checkpoint\":%s,\"replayed\":%s"
+                 ",\"records\":%" PRIu64 ",\"messages\":%" PRIu64 ",\"bodies\":%" PRIu64 ",\"without_body\":%" PRIu64
+                 ",\"epoch\":%" PRIu64 ",\"last_at\":\"%s\",\"checkpoint\":%s,\"replayed\":%s"
                  ",\"anchor\":%" PRIu64 ",\"first_record\":%" PRIu64 ",\"kept_records\":%" PRIu64 ",\"kept_bodies\":%" PRIu64
                  ",\"pages\":%" PRIu64 ",\"pages_free\":%" PRIu64 "}\n",
                  chain->first_index, chain->last_index, chain->next_seq - 1, chain->records, chain->messages, chain->bodies,
-                 chain->sealed, chain->erased, chain->epoch, at, verify->has_mark ? "true" : "false",
-                 verify->replayed ? "true" : "false", chain->anchor.index, chain->anchor.next_seq, verify->kept[AW_KEPT_RECORD],
-                 verify->kept[AW_KEPT_BODY], verify->pages.pages, verify->pages.free);
+                 chain->erased, chain->epoch, at, verify->has_mark ? "true" : "false", verify->replayed ? "true" : "false",
+                 chain->anchor.index, chain->anchor.next_seq, verify->kept[AW_KEPT_RECORD], verify->kept[AW_KEPT_BODY],
+                 verify->pages.pages, verify->pages.free);
 }
 
 static void
@@ -257,9 +257,8 @@ print_verdict(const struct aw_cli_verify *verify)
     (void)printf("sound: batches %" PRIu64 " to %" PRIu64 ", %" PRIu64 " records, %" PRIu64 " messages, epoch %" PRIu64
                  ", last at %s\n",
                  chain->first_index, chain->last_index, chain->records, chain->messages, chain->epoch, at);
-    (void)printf("  chain and CRCs hold; %" PRIu64 " bodies match their hash, %" PRIu64 " are encrypted, %" PRIu64
-                 " are erased or trimmed\n",
-                 chain->bodies, chain->sealed, chain->erased);
+    (void)printf("  chain and CRCs hold; %" PRIu64 " bodies match their hash, %" PRIu64 " are erased or trimmed\n", chain->bodies,
+                 chain->erased);
     print_trimmed(verify);
     (void)printf("  the replay from %s gives the digest of every batch%s\n",
                  verify->replayed ? "the first batch" : "the checkpoint",

@@ -122,12 +122,7 @@ aw_command_body(const struct aw_command *command, struct aw_in_body *ret_body)
     }
     if (command->kind != AW_COMMAND_MESSAGE)
         return false;
-    *ret_body = (struct aw_in_body){.bytes = message->body,
-                                    .len = (uint32_t)message->body.len,
-                                    .hash = message->body_hash,
-                                    .form = message->body_form,
-                                    .key_number = message->key_number};
-    memcpy(ret_body->nonce, message->nonce, sizeof(ret_body->nonce));
+    *ret_body = (struct aw_in_body){.bytes = message->body, .len = (uint32_t)message->body.len, .hash = message->body_hash};
     return true;
 }
 

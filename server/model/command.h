@@ -288,13 +288,9 @@ struct aw_in_message {
     struct aw_hash128 in_reply_to;
     /* The content: lies in the bodies tree, the record holds its hash. */
     struct aw_slice  body;
-    struct aw_sha256 body_hash; /* of the plain body */
-    uint8_t          body_form; /* AW_BODY_PLAIN; AW_BODY_AES_GCM with key and nonce */
-    uint64_t         key_number;
-    uint8_t          nonce[12];
+    struct aw_sha256 body_hash;     /* of the plain body */
     uint32_t         rules_version; /* of the rules that read the text; 0: none did */
 };
-enum aw_body_form { AW_BODY_PLAIN = 0, AW_BODY_AES_GCM = 1 };
 
 /* What the channel says was deleted there. */
 struct aw_in_withdraw {
@@ -327,9 +323,6 @@ struct aw_in_body {
     struct aw_slice  bytes; /* in a command that was read from a record: empty */
     uint32_t         len;   /* 0: there is no body */
     struct aw_sha256 hash;  /* of the plain body */
-    uint8_t          form;  /* enum aw_body_form */
-    uint64_t         key_number;
-    uint8_t          nonce[12];
 };
 
 /* How a pull came to the ticket that it asks for. Apply does not look at it: it is recorded so that an audit can tell what else

@@ -438,7 +438,6 @@ put_message(struct put *put, const struct aw_in_message *message)
     AW_ASSERT((message->care & ~CARE_MASK) == 0);
     AW_ASSERT(message->visibility <= AW_VISIBILITY_PRIVATE);
     AW_ASSERT(message->addressed <= AW_ADDRESSED_BYSTANDER);
-    AW_ASSERT(message->body_form <= AW_BODY_AES_GCM);
     AW_ASSERT(message->identity_count >= 1);
     AW_ASSERT(message->identity_count <= AW_IDENTITY_HASHES_MAX);
     AW_ASSERT(message->flight_count <= AW_FLIGHTS_MAX);
@@ -448,15 +447,12 @@ put_message(struct put *put, const struct aw_in_message *message)
     put_u8(put, message->addressed);
     put_u8(put, (uint32_t)message->gentle | (uint32_t)message->not_needed << 1 | (message->booking_hash != 0 ? 4U : 0U) |
                     (uint32_t)message->opts_out << 3 | (uint32_t)is_set(message->contact) << 4);
-    put_u8(put, message->body_form);
     put_u32(put, message->rules_version);
     put_ms(put, message->received_at);
     put_ms(put, message->departs_at);
     put_ms(put, message->reply_by);
     put_hash128(put, message->id_hash);
     put_bytes(put, message->body_hash.bytes, sizeof(message->body_hash.bytes));
-    put_u64(put, message->key_number);
-    put_bytes(put, message->nonce, sizeof(message->nonce));
     put_string(put, message->channel, AW_CHANNEL_BYTES_MAX);
     put_string(put, message->account, AW_ACCOUNT_BYTES_MAX);
     put_string(put, message->lang, AW_LANG_BYTES_MAX);
@@ -643,12 +639,8 @@ put_fenced(struct put *put, const struct aw_in_fenced *fenced)
 static void
 put_body(struct put *put, const struct aw_in_body *body)
 {
-    AW_ASSERT(body->form <= AW_BODY_AES_GCM);
     put_u32(put, body->len);
-    put_u8(put, body->form);
     put_bytes(put, body->hash.bytes, sizeof(body->hash.bytes));
-    put_u64(put, body->key_number);
-    put_bytes(put, body->nonce, sizeof(body->nonce));
 }
 
 static void
@@ -1711,15 +1703,12 @@ get_message(struct get *get, struct aw_in_message *message)
     message->gentle = (flags & 1) != 0;
     message->not_needed = (flags & 2) != 0;
     message->opts_out = (flags & 8) != 0;
-    message->body_form = (uint8_t)get_u8(get, AW_BODY_AES_GCM, "body form is out of range");
     message->rules_version = get_u32(get);
     message->received_at = get_ms(get);
     message->departs_at = get_ms(get);
     message->reply_by = get_ms(get);
     message->id_hash = get_hash128(get);
     get_copy(get, message->body_hash.bytes, sizeof(message->body_hash.bytes));
-    message->key_number = get_u64(get);
-    get_copy(get, message->nonce, sizeof(message->nonce));
     message->channel = get_string(get, AW_CHANNEL_BYTES_MAX);
     message->account = get_string(get, AW_ACCOUNT_BYTES_MAX);
     message->lang = get_string(get, AW_LANG_BYTES_MAX);
@@ -1900,10 +1889,7 @@ static void
 get_body(struct get *get, struct aw_in_body *body)
 {
     body->len = get_u32(get);
-    body->form = (uint8_t)get_u8(get, AW_BODY_AES_GCM, "form of a body is out of range");
     get_copy(get, body->hash.bytes, sizeof(body->hash.bytes));
-    body->key_number = get_u64(get);
-    get_copy(get, body->nonce, sizeof(body->nonce));
 }
 
 static void

@@ -334,7 +334,7 @@ aw_api_note(struct aw_call *call, struct aw_slice text, struct aw_in_body *ret_b
     aw_buffer_init(&buffer, aw_call_arena(call));
     if (!aw_proto_encode_note(&buffer, text))
         return false;
-    *ret_body = (struct aw_in_body){.bytes = aw_buffer_slice(&buffer), .len = (uint32_t)buffer.len, .form = AW_BODY_PLAIN};
+    *ret_body = (struct aw_in_body){.bytes = aw_buffer_slice(&buffer), .len = (uint32_t)buffer.len};
     return aw_sha256(&ret_body->bytes, 1, &ret_body->hash);
 }
 

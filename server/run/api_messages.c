@@ -187,7 +187,6 @@ make_body(struct aw_in_message *in, const struct aw_message *message, struct aw_
     if (!aw_proto_encode_message(&buffer, message))
         return false;
     in->body = aw_buffer_slice(&buffer);
-    in->body_form = AW_BODY_PLAIN;
     return aw_sha256(&in->body, 1, &in->body_hash);
 }
 

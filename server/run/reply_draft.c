@@ -163,7 +163,6 @@ make_body(struct aw_call *call, const struct aw_draft *draft, const struct aw_re
         return false;
     ret_body->bytes = aw_buffer_slice(&buffer);
     ret_body->len = (uint32_t)ret_body->bytes.len;
-    ret_body->form = AW_BODY_PLAIN;
     return aw_sha256(&ret_body->bytes, 1, &ret_body->hash);
 }
 

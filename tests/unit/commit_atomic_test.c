@@ -137,7 +137,7 @@ work(struct desk *desk, struct random *random)
         (struct aw_in_defer){.fenced = {.lease = lease, .agent = AW_SLICE("mia"), .op_hash = head.slot},
                              .until = desk->wall + DAY_MS,
                              .reason = AW_DEFER_COMMITMENT,
-                             .what = {.bytes = AW_SLICE("news"), .len = 4, .form = AW_BODY_PLAIN}};
+                             .what = {.bytes = AW_SLICE("news"), .len = 4}};
     desk_carry_out(desk, &one.submission);
     assert_true(one.entry.command.out.err == AW_OK || one.entry.command.out.err == AW_E_TABLE_FULL);
 }

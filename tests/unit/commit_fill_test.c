@@ -48,7 +48,6 @@ push_post(struct desk *desk, struct one *one, uint32_t party, uint64_t source)
 
     memset(one->body, 'b', sizeof(one->body));
     in->body = aw_slice_of(one->body, 900);
-    in->body_form = AW_BODY_PLAIN;
     one->submission.party = party;
     if (desk != NULL)
         assert_true(aw_ring_try_push(&desk->in, &one->submission));

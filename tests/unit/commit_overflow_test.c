@@ -438,7 +438,7 @@ fill_store(struct desk *desk)
 static void
 test_full_store_is_helped(void **state)
 {
-    struct aw_fault_plan plan = {.full_from_bytes = 203000};
+    struct aw_fault_plan plan = {.full_from_bytes = 202000};
     struct desk          desk;
     uint64_t             posts;
 

@@ -138,8 +138,7 @@ complete(struct desk *desk, struct aw_ticket_id ticket)
 static void
 note(struct desk *desk, struct aw_ticket_id ticket)
 {
-    struct aw_in_note in = {.on = {.ticket = ticket, .by = AW_SLICE("eve")},
-                            .body = {.bytes = AW_SLICE("a note"), .len = 6, .form = AW_BODY_PLAIN}};
+    struct aw_in_note in = {.on = {.ticket = ticket, .by = AW_SLICE("eve")}, .body = {.bytes = AW_SLICE("a note"), .len = 6}};
     struct one        one;
 
     assert_true(aw_sha256(&in.body.bytes, 1, &in.body.hash));

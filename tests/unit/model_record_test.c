@@ -193,8 +193,6 @@ make_message(struct maker *maker, struct aw_in_message *message)
                                       .not_needed = below(&maker->rng, 2) != 0,
                                       .opts_out = below(&maker->rng, 2) != 0,
                                       .contact = below(&maker->rng, 2) != 0 ? make_hash(maker) : (struct aw_hash128){0},
-                                      .body_form = (uint8_t)below(&maker->rng, 2),
-                                      .key_number = next(&maker->rng),
                                       .rules_version = (uint32_t)next(&maker->rng)};
     make_airports(maker, message);
     if (maker->fullest || below(&maker->rng, 2) != 0)
@@ -209,7 +207,6 @@ make_message(struct maker *maker, struct aw_in_message *message)
         make_bytes(maker, flights[i].to, sizeof(flights[i].to));
     }
     make_bytes(maker, message->body_hash.bytes, sizeof(message->body_hash.bytes));
-    make_bytes(maker, message->nonce, sizeof(message->nonce));
 }
 
 static void
@@ -313,7 +310,7 @@ make_reply(struct maker *maker, struct aw_in_reply *reply)
         .to_ticket = {.seq = next(&maker->rng), .slot = (uint32_t)next(&maker->rng), .shard = (uint8_t)next(&maker->rng)},
         .channel = make_string(maker, 1, AW_CHANNEL_BYTES_MAX),
         .account = make_string(maker, 0, AW_ACCOUNT_BYTES_MAX),
-        .body = {.len = (uint32_t)next(&maker->rng), .form = (uint8_t)below(&maker->rng, 2), .key_number = next(&maker->rng)},
+        .body = {.len = (uint32_t)next(&maker->rng)},
     };
     if (maker->fullest || below(&maker->rng, 2) != 0) {
         reply->consent.seq = 1 + below(&maker->rng, UINT64_MAX);
@@ -321,8 +318,6 @@ make_reply(struct maker *maker, struct aw_in_reply *reply)
     }
     for (size_t i = 0; i < sizeof(reply->body.hash.bytes); i++)
         reply->body.hash.bytes[i] = (uint8_t)next(&maker->rng);
-    for (size_t i = 0; i < sizeof(reply->body.nonce); i++)
-        reply->body.nonce[i] = (uint8_t)next(&maker->rng);
 }
 
 static void
@@ -649,12 +644,8 @@ make_body(struct maker *maker)
 
     if (body.len == 0)
         return body;
-    body.form = (uint8_t)below(&maker->rng, AW_BODY_AES_GCM + 1);
-    body.key_number = next(&maker->rng);
     for (size_t i = 0; i < sizeof(body.hash.bytes); i++)
         body.hash.bytes[i] = (uint8_t)next(&maker->rng);
-    for (size_t i = 0; i < sizeof(body.nonce); i++)
-        body.nonce[i] = (uint8_t)next(&maker->rng);
     return body;
 }
 
@@ -1015,9 +1006,6 @@ same_message(const struct aw_in_message *a, const struct aw_in_message *b)
     SAME(opts_out);
     SAME_HASH(contact);
     SAME_BYTES(body_hash.bytes);
-    SAME(body_form);
-    SAME(key_number);
-    SAME_BYTES(nonce);
     SAME(rules_version);
     assert_int_equal(b->body.len, 0);
 }
@@ -1082,10 +1070,7 @@ same_reply(const struct aw_in_reply *a, const struct aw_in_reply *b)
     SAME_SLICE(channel);
     SAME_SLICE(account);
     SAME(body.len);
-    SAME(body.form);
-    SAME(body.key_number);
     assert_memory_equal(a->body.hash.bytes, b->body.hash.bytes, sizeof(a->body.hash.bytes));
-    assert_memory_equal(a->body.nonce, b->body.nonce, sizeof(a->body.nonce));
 }
 
 static void
@@ -1337,10 +1322,7 @@ static void
 same_body(const struct aw_in_body *a, const struct aw_in_body *b)
 {
     SAME(len);
-    SAME(form);
-    SAME(key_number);
     SAME_BYTES(hash.bytes);
-    SAME_BYTES(nonce);
 }
 
 static void
@@ -2068,9 +2050,7 @@ static const struct aw_account_name golden_accounts[] = {{{"twitter", 7}, {"main
         .is_there = true, .is_override = true, .visibility = 1, .to = {.seq = 4801, .shard = 7},                                 \
         .to_ticket = {.seq = 4700, .slot = 17, .shard = 7}, .channel = {"twitter", 7}, .account = {"main", 4}, .body = {         \
             .len = 300,                                                                                                          \
-            .hash = {.bytes = {0x30}},                                                                                           \
-            .key_number = 12,                                                                                                    \
-            .nonce = {12, 11, 10}                                                                                                \
+            .hash = {.bytes = {0x30}}                                                                                            \
         }                                                                                                                        \
     }
 
@@ -2161,9 +2141,6 @@ static const struct aw_command golden[] = {
                     .addressed = AW_ADDRESSED_BYSTANDER,
                     .gentle = true,
                     .body_hash = {{1, 2, 3, [31] = 32}},
-                    .body_form = AW_BODY_AES_GCM,
-                    .key_number = 99,
-                    .nonce = {12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1},
                     .rules_version = 2},
      .out = {.seq = 5000,
              .prev_seq = 4999,
@@ -2371,7 +2348,7 @@ static const struct aw_command golden[] = {
     {.kind = AW_COMMAND_TRANSFER,
      .in.transfer = {.fenced = {.lease = GOLDEN_LEASE, .agent = {"mia", 3}, .op_hash = 4},
                      .lane = {"refunds", 7},
-                     .note = {.len = 300, .hash = {{1, 2, 3}}, .key_number = 13, .nonce = {12, 11}}},
+                     .note = {.len = 300, .hash = {{1, 2, 3}}}},
      GOLDEN_OUT},
     {.kind = AW_COMMAND_TRANSFER,
      .in.transfer = {.fenced = {.lease = GOLDEN_LEASE, .agent = {"mia", 3}, .op_hash = 5}, .to = {"bob", 3}},
@@ -2445,7 +2422,7 @@ static const struct aw_command golden[] = {
      .in.defer = {.fenced = {.lease = GOLDEN_LEASE, .agent = {"mia", 3}, .op_hash = 6},
                   .until = 1776243900000,
                   .reason = AW_DEFER_COMMITMENT,
-                  .what = {.len = 30, .hash = {{6, 7}}, .key_number = 14, .nonce = {1, 2}}},
+                  .what = {.len = 30, .hash = {{6, 7}}}},
      .out = {.seq = 5000, .prev_seq = 4999, .u.lease.held_until = 1776240300000}},
     {.kind = AW_COMMAND_WITHDRAW,
      .in.withdraw = {.message = {.seq = 4801, .shard = 7}, .ticket = GOLDEN_TICKET, .by = {"gw", 2}},
