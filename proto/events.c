@@ -35,6 +35,7 @@ static const struct aw_slice names[AW_EVENT_TYPES] = {
     [AW_EVENT_TYPE_LANE_SET] = NAME("aswolk.lane.set"),
     [AW_EVENT_TYPE_MESSAGE_WITHDRAWN] = NAME("aswolk.message.withdrawn"),
     [AW_EVENT_TYPE_PROMISE_MOVING] = NAME("aswolk.promise.moving"),
+    [AW_EVENT_TYPE_REPLIES_ERASED] = NAME("aswolk.replies.erased"),
     [AW_EVENT_TYPE_REPLIES_LEASED] = NAME("aswolk.replies.leased"),
     [AW_EVENT_TYPE_REPLIES_REDRIVEN] = NAME("aswolk.replies.redriven"),
     [AW_EVENT_TYPE_REPLY_APPROVED] = NAME("aswolk.reply.approved"),
@@ -230,7 +231,9 @@ aw_event_type_of(const struct aw_command *command)
     case AW_COMMAND_OPT_OUT:
         return command->in.opt_out.is_in ? AW_EVENT_TYPE_CONTACT_OPTED_IN : AW_EVENT_TYPE_CONTACT_OPTED_OUT;
     case AW_COMMAND_ERASE:
-        return command->in.erase.ticket.slot != 0 ? AW_EVENT_TYPE_TICKET_ERASED : AW_EVENT_TYPE_CUSTOMER_ERASED;
+        if (command->in.erase.ticket.slot == 0)
+            return AW_EVENT_TYPE_CUSTOMER_ERASED;
+        return command->out.u.erase.spares ? AW_EVENT_TYPE_REPLIES_ERASED : AW_EVENT_TYPE_TICKET_ERASED;
     case AW_COMMAND_DEFER:
         return command->out.err == AW_OK ? AW_EVENT_TYPE_TICKET_DEFERRED : AW_EVENT_TYPE_TICKET_SHOWN;
     case AW_COMMAND_TIMER:
@@ -640,6 +643,8 @@ add_own(struct aw_writer *writer, const struct aw_event_source *source, const st
         add_text(writer, "account", command->in.opt_out.account);
         return;
     case AW_COMMAND_ERASE: /* who he was nobody is told */
+        if (command->out.u.erase.spares)
+            add_ticket(writer, "ticket", command->in.erase.ticket);
         return;
     case AW_COMMAND_DEFER:
         add_word(writer, "reason", aw_defer_reason_name(command->in.defer.reason));

@@ -30,6 +30,7 @@ enum aw_event_type {
     AW_EVENT_TYPE_LANE_SET,
     AW_EVENT_TYPE_MESSAGE_WITHDRAWN, /* its customer took it back */
     AW_EVENT_TYPE_PROMISE_MOVING,    /* a ticket will wait longer than its customer was promised */
+    AW_EVENT_TYPE_REPLIES_ERASED,    /* those of a ticket that is not closed with it: none that waits goes */
     AW_EVENT_TYPE_REPLIES_LEASED,    /* by a gateway */
     AW_EVENT_TYPE_REPLIES_REDRIVEN,  /* what was dead is to be sent after all */
     AW_EVENT_TYPE_REPLY_APPROVED,

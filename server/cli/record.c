@@ -660,8 +660,11 @@ add_fields(json_t *object, const struct aw_command *command)
         return;
     case AW_COMMAND_ERASE:
         add_number(object, "through", command->in.erase.through);
-        if (command->in.erase.ticket.slot != 0)
+        if (command->in.erase.ticket.slot != 0) {
             add_ticket(object, "ticket", command->in.erase.ticket);
+            add_number(object, "messages", command->in.erase.messages);
+            add_flag(object, "spares", command->out.u.erase.spares);
+        }
         add_slice(object, "by", command->in.erase.by);
         return;
     case AW_COMMAND_DEFER:

@@ -1,10 +1,12 @@
 /* erase.c - all that a customer wrote is to be unreadable, and what was written to him and about him.
  *
  * Whose texts they are, and in which tickets, is found by a look through the journal before (run/read_erase.h); the texts go by
- * their keys, when the record is durable (run/eraser.h). Here the tickets that are still there are closed, each by a record of its
- * own, as it has a history: nobody could answer what nobody can read. Such a ticket is never reopened: he who writes again is a new
- * customer. One in which he wrote behind the look is left alone, or what he asks for would be lost unread. Its replies that wait do
- * not go any more. What he is known by stays as a hash until its ticket is forgotten, as do counts; that he opted out stays.
+ * their keys, when the record that names no ticket is durable (run/eraser.h). Before it tickets that are still there are closed,
+ * each by a record of its own, as it has a history: nobody could answer what nobody can read. Such a ticket is never
+ * reopened: he who writes again is a new customer. One in which he wrote behind the look stays, or what he asks for would be lost
+ * unread. Replies that wait do not go any more, also when their ticket is forgotten: there will be nothing to send. One that lost
+ * messages since the look may not be his any more, and a new one be: nothing is done, and it is looked again.
+ * What he is known by stays as a hash until its ticket is forgotten, as do counts; that he opted out stays.
  */
 #include "core/outbox.h"
 
@@ -13,7 +15,7 @@ is_there(const struct aw_state *state, struct aw_ticket_id id)
 {
     const struct aw_ticket_row *ticket;
 
-    if (id.shard != state->globals.shard || !aw_rows_has(&state->tickets, id.slot))
+    if (!aw_rows_has(&state->tickets, id.slot))
         return false;
     ticket = aw_ticket_at(state, id.slot);
     return ticket->state != AW_TICKET_FREE && ticket->opened_seq == id.seq && (ticket->marks & AW_MARK_ERASED) == 0;
@@ -36,22 +38,48 @@ erase_ticket(struct aw_state *state, struct aw_command *command, uint32_t slot)
     state->globals.erased_tickets++;
 }
 
+/* Of a ticket that is not closed here: the record is none of its. */
+static void
+erase_replies(struct aw_state *state, struct aw_command *command, uint64_t through)
+{
+    uint64_t ticket_seq = command->in.erase.ticket.seq;
+
+    command->out.u.erase.spares = true;
+    if (!aw_outbox_would_erase(state, ticket_seq, through))
+        return;
+    (void)aw_state_record(state, command);
+    aw_outbox_erase(state, ticket_seq, through);
+}
+
 void
 aw_apply_erase(struct aw_state *state, struct aw_command *command)
 {
-    const struct aw_in_erase *in = &command->in.erase;
+    const struct aw_in_erase   *in = &command->in.erase;
+    struct aw_out_erase        *out = &command->out.u.erase;
+    const struct aw_ticket_row *ticket;
 
     if (in->ticket.slot == 0) {
         (void)aw_state_record(state, command);
         state->globals.erased++;
         return;
     }
-    if (!is_there(state, in->ticket))
-        return;
-    if (aw_ticket_at(state, in->ticket.slot)->message_seq > in->through) {
-        command->out.err = AW_E_STALE;
+    if (in->ticket.shard != state->globals.shard) {
+        out->spares = true;
         return;
     }
+    if (!is_there(state, in->ticket)) {
+        erase_replies(state, command, UINT64_MAX);
+        return;
+    }
+    ticket = aw_ticket_at(state, in->ticket.slot);
+    /* Of what was trimmed fewer are found; only of an open one, of which nothing is, messages can be taken. */
+    out->moved = ticket->messages < in->messages;
+    out->stays = !out->moved && ticket->message_seq > in->through;
+    out->spares = out->moved || out->stays;
+    if (out->stays)
+        erase_replies(state, command, in->through);
+    if (out->spares)
+        return;
     erase_ticket(state, command, in->ticket.slot);
-    aw_outbox_erase(state, in->ticket.seq);
+    aw_outbox_erase(state, in->ticket.seq, UINT64_MAX);
 }

@@ -362,7 +362,7 @@ struct aw_reply_links {
     uint32_t ticket[4]; /* the same of its ticket */
     uint32_t ticket_chain;
     uint32_t provider_chain;
-    uint32_t to[4]; /* not BY_AGENT: the same of the message that it answers */
+    uint32_t to[4]; /* the same of the message that it answers */
     uint32_t to_chain;
     uint32_t child; /* WAITING: in its account's heap (outbox_queue.c) */
     uint32_t next;
@@ -734,7 +734,7 @@ struct aw_state {
     struct aw_index          by_reply;
     struct aw_index          by_reply_ticket;
     struct aw_index          by_provider; /* replies whose id at the provider is known */
-    struct aw_index          by_reply_to; /* what the server itself wrote, by the message that it answers */
+    struct aw_index          by_reply_to; /* by the message that it answers */
     struct aw_index          by_account;
     struct aw_index          by_incident_key;
     struct aw_index          by_contact;

@@ -221,8 +221,7 @@ forget(struct aw_state *state, uint32_t slot)
     aw_index_remove(&state->by_reply_ticket, slot);
     if (provider.low != 0 || provider.high != 0)
         aw_index_remove(&state->by_provider, slot);
-    if (row->kind != AW_REPLY_BY_AGENT)
-        aw_index_remove(&state->by_reply_to, slot);
+    aw_index_remove(&state->by_reply_to, slot);
     state->replies_in[row->state]--;
     aw_account_refer(state, row->account, -1);
     if (row->text != 0)
@@ -356,8 +355,7 @@ index_row(struct aw_state *state, uint32_t slot)
     aw_index_insert(&state->by_reply_ticket, slot);
     if (provider.low != 0 || provider.high != 0)
         aw_index_insert(&state->by_provider, slot);
-    if (row->kind != AW_REPLY_BY_AGENT)
-        aw_index_insert(&state->by_reply_to, slot);
+    aw_index_insert(&state->by_reply_to, slot);
 }
 
 /* Its row, to be filled on; there is room. It does not wait yet. */
@@ -540,6 +538,8 @@ aw_outbox_withdraw(struct aw_state *state, uint64_t message_seq)
     uint32_t slot = aw_index_find(&state->by_reply_to, seq_key(message_seq));
 
     for (; slot != 0; slot = aw_index_find_next(&state->by_reply_to, slot)) {
+        if (aw_reply_at(state, slot)->kind == AW_REPLY_BY_AGENT)
+            continue;
         ((struct aw_reply_row *)aw_rows_change(&state->replies, slot))->is_withdrawn = 1;
         aw_ledger_settle(&state->ledger);
     }
@@ -563,13 +563,25 @@ erase(struct aw_state *state, uint32_t slot)
 }
 
 void
-aw_outbox_erase(struct aw_state *state, uint64_t ticket_seq)
+aw_outbox_erase(struct aw_state *state, uint64_t ticket_seq, uint64_t through)
 {
     uint32_t slot = aw_index_find(&state->by_reply_ticket, seq_key(ticket_seq));
 
     aw_ledger_settle(&state->ledger);
-    for (; slot != 0; slot = aw_index_find_next(&state->by_reply_ticket, slot))
-        erase(state, slot);
+    for (; slot != 0; slot = aw_index_find_next(&state->by_reply_ticket, slot)) {
+        if (aw_reply_at(state, slot)->seq <= through)
+            erase(state, slot);
+    }
+}
+
+bool
+aw_outbox_would_erase(const struct aw_state *state, uint64_t ticket_seq, uint64_t through)
+{
+    uint32_t slot = aw_index_find(&state->by_reply_ticket, seq_key(ticket_seq));
+
+    while (slot != 0 && (aw_reply_at(state, slot)->seq > through || aw_reply_at(state, slot)->is_erased))
+        slot = aw_index_find_next(&state->by_reply_ticket, slot);
+    return slot != 0;
 }
 
 /* What is under way at a gateway is as above. What an agent wrote says itself to whom it goes. */
@@ -719,6 +731,16 @@ aw_state_reply_is_open(const struct aw_state *state, uint64_t seq)
 
 bool
 aw_state_reply_reads(const struct aw_state *state, uint64_t message_seq)
+{
+    uint32_t slot = aw_index_find(&state->by_reply_to, seq_key(message_seq));
+
+    while (slot != 0 && (!is_open(state, slot) || aw_reply_at(state, slot)->kind == AW_REPLY_BY_AGENT))
+        slot = aw_index_find_next(&state->by_reply_to, slot);
+    return slot != 0;
+}
+
+bool
+aw_state_reply_answers(const struct aw_state *state, uint64_t message_seq)
 {
     uint32_t slot = aw_index_find(&state->by_reply_to, seq_key(message_seq));
 

@@ -94,8 +94,10 @@ struct aw_reply_facts aw_outbox_facts_of(const struct aw_state *state, uint32_t 
 bool aw_outbox_owe(struct aw_state *state, const struct aw_command *command, uint32_t ticket, const struct aw_owed *owed);
 /* This message was withdrawn: nothing that it said goes into what the server itself wrote to it. Settles. */
 void aw_outbox_withdraw(struct aw_state *state, uint64_t message_seq);
-/* What is written to the customer of this ticket is erased: what is not sent yet never goes. Settles. */
-void aw_outbox_erase(struct aw_state *state, uint64_t ticket_seq);
+/* What was written to the customer of this ticket up to record `through` is erased: what is not sent yet never goes. Settles. */
+void aw_outbox_erase(struct aw_state *state, uint64_t ticket_seq, uint64_t through);
+/* Whether that changes anything. */
+bool aw_outbox_would_erase(const struct aw_state *state, uint64_t ticket_seq, uint64_t through);
 /* Every message of this ticket was withdrawn: what the server itself wrote to its customer and is not sent yet never goes. The
  * ticket is not between edit and done; settles. */
 void aw_outbox_drop_owed(struct aw_state *state, uint64_t ticket_seq);

@@ -184,7 +184,7 @@ void aw_state_prefetch(const struct aw_state *state, const struct aw_command *co
  *            DECLINE also TABLE_FULL. AW_OK with changed false: COMPLETE, RELEASE, DECLINE, TRANSFER or DEFER repeated with the
  *            op_hash that ended this lease (of a ticket's leases, the one that ended last)
  *   TRANSFER as DECLINE, and LANE_PAUSED; NOT_FOUND (of lane or agent), BAD_VALUE and TRANSFER_REFUSED as out.u.lease.refusal says
- *   ERASE    STALE (he wrote in it since), TABLE_FULL; AW_OK with changed false: the ticket is forgotten, or was erased before
+ *   ERASE    TABLE_FULL; AW_OK with out.u.erase.spares when the ticket is not closed: changed only if replies of it are stopped
  *   WITHDRAW NOT_FOUND (its ticket is not shown any more), TABLE_FULL; AW_OK with changed false: withdrawn before
  *   OPT_OUT  BAD_VALUE (no hash), TABLE_FULL; AW_OK with changed false when it is so already, and with dry_run
  *   DEFER    as COMPLETE without a reply; BAD_VALUE (until: not ahead, or beyond AW_DEFER_MS_MAX), TABLE_FULL
@@ -529,6 +529,8 @@ bool aw_state_ticket_awaits_approval(const struct aw_state *state, uint64_t tick
 bool aw_state_reply_is_open(const struct aw_state *state, uint64_t seq);
 /* Whether what the server itself wrote to this message is still to be sent likewise: the message says to whom it goes. */
 bool aw_state_reply_reads(const struct aw_state *state, uint64_t message_seq);
+/* Whether anything that was written to this message is likewise: its record says whose it is, for who is to be erased. */
+bool aw_state_reply_answers(const struct aw_state *state, uint64_t message_seq);
 /* When a REPLY_LEASE of these accounts would get something, as things are: `now` or later; 0: not before a reply comes. */
 aw_ms aw_state_replies_ready_at(const struct aw_state *state, const struct aw_account_name *accounts, uint32_t count, aw_ms now);
 /* Goes up whenever a reply begins to wait for a gateway, or a pace changes. */

@@ -196,7 +196,7 @@ aw_command_slot(const struct aw_command *command, uint32_t *ret_slot)
         return *ret_slot != 0;
     case AW_COMMAND_ERASE:
         *ret_slot = command->in.erase.ticket.slot;
-        return *ret_slot != 0;
+        return *ret_slot != 0 && !command->out.u.erase.spares;
     }
     AW_UNREACHABLE();
 }

@@ -299,12 +299,13 @@ struct aw_in_withdraw {
     struct aw_slice      by;
 };
 
-/* What a customer wrote up to a record is to be unreadable, and what else there is of the tickets that he wrote in. The first of
- * these names no ticket; one more for each of them that is still there closes it. */
+/* What a customer wrote up to a record is to be unreadable, and what else there is of the tickets that he wrote in. One for each of
+ * them closes it; the last one names no ticket, and is that which the texts go by. */
 struct aw_in_erase {
     struct aw_hash128   customer; /* keyed hash of channel and customer, as a message's `contact`; not zero */
-    uint64_t            through;  /* a ticket in which he wrote since is left alone: STALE */
+    uint64_t            through;
     struct aw_ticket_id ticket;   /* slot 0: none */
+    uint32_t            messages; /* whoever wrote them: as many were found in this ticket */
     struct aw_slice     by;
 };
 
@@ -843,6 +844,13 @@ struct aw_out_incident {
     struct aw_incident_id  other; /* INCIDENT_LINK, OTHER_INCIDENT: the one that has the ticket */
 };
 
+/* Of one that names a ticket. */
+struct aw_out_erase {
+    bool spares; /* the ticket is not closed: it is gone, was erased before, or one of the next */
+    bool stays;  /* he wrote in it since: only what was written to him until then does not go any more */
+    bool moved;  /* messages were taken out of it since, maybe his: nothing was done */
+};
+
 struct aw_outcome_of {
     enum aw_err      err;
     bool             changed;  /* there is a record: seq and prev_seq are set */
@@ -866,6 +874,7 @@ struct aw_outcome_of {
         struct aw_out_incident    incident; /* INCIDENT and what follows it */
         struct aw_out_template    template_;
         struct aw_contact         contact; /* OPT_OUT: as it is now */
+        struct aw_out_erase       erase;
     } u;
 };
 

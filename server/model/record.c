@@ -854,14 +854,16 @@ put_opt_out(struct put *put, const struct aw_in_opt_out *opt_out)
 }
 
 static void
-put_erase(struct put *put, const struct aw_in_erase *erase)
+put_erase(struct put *put, const struct aw_in_erase *erase, const struct aw_out_erase *out)
 {
     put_hash128(put, erase->customer);
     put_u64(put, erase->through);
     put_u8(put, erase->ticket.shard);
     put_u32(put, erase->ticket.slot);
     put_u64(put, erase->ticket.seq);
+    put_u32(put, erase->messages);
     put_string(put, erase->by, AW_AGENT_BYTES_MAX);
+    put_u8(put, out->spares);
 }
 
 /* Behind the inputs the ticket that it is one of by now. */
@@ -1094,7 +1096,7 @@ put_fields(struct put *put, const struct aw_command *command)
         put_opt_out(put, &command->in.opt_out);
         return;
     case AW_COMMAND_ERASE:
-        put_erase(put, &command->in.erase);
+        put_erase(put, &command->in.erase, &command->out.u.erase);
         return;
     case AW_COMMAND_DEFER:
         put_defer(put, command);
@@ -2141,14 +2143,16 @@ get_opt_out(struct get *get, struct aw_in_opt_out *opt_out)
 }
 
 static void
-get_erase(struct get *get, struct aw_in_erase *erase)
+get_erase(struct get *get, struct aw_in_erase *erase, struct aw_out_erase *out)
 {
     erase->customer = get_hash128(get);
     erase->through = get_u64(get);
     erase->ticket.shard = (uint8_t)get_u8(get, UINT8_MAX, "");
     erase->ticket.slot = get_u32(get);
     erase->ticket.seq = get_u64(get);
+    erase->messages = get_u32(get);
     erase->by = get_string(get, AW_AGENT_BYTES_MAX);
+    *out = (struct aw_out_erase){.spares = get_u8(get, 1, "a flag is neither 0 nor 1") != 0};
     if (!is_set(erase->customer))
         get_fail(get, AW_E_CORRUPT, "an erasure of nobody");
 }
@@ -2365,7 +2369,7 @@ get_fields(struct get *get, struct aw_command *command)
         get_opt_out(get, &command->in.opt_out);
         return true;
     case AW_COMMAND_ERASE:
-        get_erase(get, &command->in.erase);
+        get_erase(get, &command->in.erase, &command->out.u.erase);
         return true;
     case AW_COMMAND_WITHDRAW:
         get_withdraw(get, command);

@@ -1,8 +1,11 @@
 /* api_erase.c - POST /v1/customers/erase: all that a customer wrote is to be unreadable, and what was written to and about him.
  *
- *   look -> close -> wait   a reader looks whose texts and tickets they are, in many turns; then ERASE, for him and for each of
- *                           his tickets, some at a time; then the answer waits until the keys are cut, as long as that is soon
- * The first ERASE stands for all of his texts, so those that follow only close tickets: a stop between them leaves no text.
+ *   look -> close -> cut -> wait   a reader looks whose texts and tickets they are, in many turns; then ERASE for each of his
+ *                                  tickets, some at a time, then for himself; then the answer waits until the keys are cut, as
+ *                                  long as that is soon
+ * Texts go by his own record alone, so no reply that is stopped by his tickets' is given out without its text: a crash before it
+ * has erased nothing, and was not answered. A client that leaves stops nothing. When messages were taken out of a ticket since the
+ * look, it is looked again: his may lie in another one.
  */
 #include "proto/proto.h"
 #include "run/api.h"
@@ -10,6 +13,7 @@
 #include "run/read_erase.h"
 
 #define TICKETS_PER_TURN 256U
+#define LOOKS_MAX        4U
 #define LOOK_NS          (20 * AW_NS_PER_MS)
 #define WAIT_NS_MAX      (10 * AW_NS_PER_S)
 
@@ -27,6 +31,10 @@ struct erase {
     struct aw_entry     *entries;
     size_t               next; /* of the look's tickets */
     bool                 is_submitted;
+    bool                 is_last; /* his own */
+    bool                 has_moved;
+    bool                 stays; /* a ticket in which he wrote since the look */
+    uint32_t             looks;
     uint64_t             last_seq; /* of the records */
     aw_ns                until;
 };
@@ -90,18 +98,22 @@ on_time(struct aw_call *call)
 
 /* --- the tickets ------------------------------------------------------------------------------------------------------------- */
 
-/* The next of them; the first time he himself. */
+/* The next of them; when there is none, he himself. */
 static void
 submit(struct erase *erase)
 {
     struct aw_in_erase in = {.customer = erase->wish.customer, .through = erase->wish.through, .by = erase->by};
     uint32_t           count = 0;
 
-    if (erase->next == 0)
+    erase->is_last = erase->next == erase->look.ticket_count;
+    if (erase->is_last)
         erase->entries[count++].command = (struct aw_command){.kind = AW_COMMAND_ERASE, .in.erase = in};
     while (count < TICKETS_PER_TURN && erase->next < erase->look.ticket_count) {
-        in.ticket = erase->look.tickets[erase->next++].id;
+        const struct aw_erase_ticket *ticket = &erase->look.tickets[erase->next++];
+
+        in.ticket = ticket->id;
         in.ticket.shard = erase->call.io->shared->shard;
+        in.messages = ticket->messages;
         erase->entries[count++].command = (struct aw_command){.kind = AW_COMMAND_ERASE, .in.erase = in};
     }
     erase->is_submitted = true;
@@ -110,31 +122,40 @@ submit(struct erase *erase)
     aw_call_submit(&erase->call, &erase->submission);
 }
 
-static void
+static enum aw_err
 take_done(struct erase *erase)
 {
     enum aw_err err = erase->submission.err;
 
+    erase->is_submitted = false;
     for (uint32_t i = 0; err == AW_OK && i < erase->submission.count; i++) {
         const struct aw_outcome_of *out = &erase->entries[i].command.out;
 
         err = out->err;
         erase->last_seq = out->changed ? out->seq : erase->last_seq;
+        erase->has_moved |= out->u.erase.moved;
+        erase->stays |= out->u.erase.stays;
     }
-    if (err == AW_E_STALE) {
-        fail(erase, err, "the customer wrote meanwhile: what he wrote before is erased, and his ticket waits; ask again");
-    } else if (err != AW_OK) {
-        fail(erase, err, "");
-    } else if (erase->next < erase->look.ticket_count) {
-        submit(erase);
-    } else {
-        end_look(erase); /* others may look while this one waits */
-        wait_for_cut(erase);
-    }
+    return err;
 }
 
 /* --- the look ---------------------------------------------------------------------------------------------------------------- */
 
+static void
+look(struct erase *erase)
+{
+    aw_erase_look_fini(&erase->look);
+    erase->looks++;
+    erase->next = 0;
+    erase->has_moved = false;
+    erase->stays = false;
+    erase->wish.through = aw_lanes_published(erase->call.io->shared->lanes);
+    aw_erase_look_init(&erase->look, &erase->wish, 1, erase->wish.through, true);
+    erase->read->items[0] = (struct aw_read_item){.kind = AW_READ_ERASE, .erase = &erase->look};
+    aw_call_read(&erase->call, erase->read);
+}
+
+/* One that comes after others finds what these closed, too: no text has gone. */
 static void
 take_look(struct erase *erase)
 {
@@ -154,23 +175,67 @@ take_look(struct erase *erase)
         submit(erase);
 }
 
+/* --- what comes back --------------------------------------------------------------------------------------------------------- */
+
+/* After a submission. False: it is over, and what there is to say is said by who can. */
+static bool
+go_on(struct erase *erase)
+{
+    if (!erase->is_last && (erase->next < erase->look.ticket_count || !erase->has_moved))
+        submit(erase);
+    else if (!erase->is_last && erase->looks < LOOKS_MAX)
+        look(erase);
+    else
+        return false;
+    return true;
+}
+
 static void
 on_back(struct aw_call *call)
 {
     struct erase *erase = (struct erase *)call;
+    enum aw_err   err;
     bool          failed;
 
-    if (erase->is_submitted)
-        take_done(erase);
-    else if (!aw_api_read_again(call, erase->read, &failed))
-        take_look(erase);
+    if (!erase->is_submitted) {
+        if (!aw_api_read_again(call, erase->read, &failed))
+            take_look(erase);
+        return;
+    }
+    err = take_done(erase);
+    if (err == AW_OK && go_on(erase))
+        return;
+    end_look(erase); /* others may look while this one waits */
+    if (err != AW_OK)
+        fail(erase, err, "");
+    else if (!erase->is_last)
+        fail(erase, AW_E_STALE, "messages are taken out of his tickets all the time: nothing is erased yet; ask again");
+    else if (erase->stays)
+        fail(erase, AW_E_STALE, "the customer wrote meanwhile: what he wrote before is erased, and his ticket waits; ask again");
+    else
+        wait_for_cut(erase);
 }
 
+/* Once a ticket is closed it goes on to the end, or what is left of him would wait for somebody to ask again. */
 static bool
 on_gone(struct aw_call *call)
 {
-    end_look((struct erase *)call);
-    return false;
+    struct erase *erase = (struct erase *)call;
+    bool          goes_on = false;
+    bool          failed;
+
+    if (erase->is_submitted) {
+        goes_on = take_done(erase) == AW_OK && go_on(erase);
+    } else if (erase->looks > 1 && !erase->is_last) {
+        goes_on = aw_api_read_again(call, erase->read, &failed);
+        if (!goes_on && erase->read->items[0].err == AW_OK) {
+            submit(erase);
+            goes_on = true;
+        }
+    }
+    if (!goes_on)
+        end_look(erase);
+    return goes_on;
 }
 
 static const struct aw_call_ops ops = {.on_back = on_back, .on_gone = on_gone, .on_time = on_time};
@@ -194,8 +259,6 @@ read_request(struct erase *erase)
     }
     erase->told.dry_run = want.dry_run;
     erase->wish.customer = aw_api_contact_hash(&call->io->shared->table_key, want.channel, want.customer);
-    erase->wish.through = aw_lanes_published(call->io->shared->lanes);
-    erase->wish.seq = erase->wish.through;
     return true;
 }
 
@@ -220,7 +283,5 @@ aw_api_erase(struct aw_io *io, struct aw_request *request, struct aw_slice id)
     erase->until = io->now + WAIT_NS_MAX;
     io->history_scans++;
     erase->is_scanning = true;
-    aw_erase_look_init(&erase->look, &erase->wish, 1, erase->wish.through, true);
-    erase->read->items[0] = (struct aw_read_item){.kind = AW_READ_ERASE, .erase = &erase->look};
-    aw_call_read(&erase->call, erase->read);
+    look(erase);
 }

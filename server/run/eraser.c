@@ -102,13 +102,15 @@ aw_eraser_tell(struct aw_eraser *eraser, uint64_t seq)
 
 /* --- who asks for it --------------------------------------------------------------------------------------------------------- */
 
-/* Of one customer there is a record for each ticket. */
+/* What he wrote goes by the record that names no ticket. Those of his tickets come before it, and are met by the look. */
 static void
 note_wish(struct aw_eraser *eraser, const struct aw_command *command)
 {
     const struct aw_in_erase *in = &command->in.erase;
     uint32_t                  i = 0;
 
+    if (in->ticket.slot != 0)
+        return;
     while (i < eraser->wish_count && !aw_hash128_eq(eraser->wishes[i].customer, in->customer))
         i++;
     if (i == eraser->wish_count) {
@@ -117,7 +119,6 @@ note_wish(struct aw_eraser *eraser, const struct aw_command *command)
     }
     if (in->through > eraser->wishes[i].through)
         eraser->wishes[i].through = in->through;
-    eraser->wishes[i].seq = command->out.seq;
 }
 
 static enum aw_err

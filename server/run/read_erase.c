@@ -16,6 +16,7 @@ aw_erase_look_fini(struct aw_erase_look *look)
     free(look->tickets);
     free(look->seqs);
     free(look->_places);
+    free(look->_ends);
     *look = (struct aw_erase_look){.wishes = NULL};
 }
 
@@ -59,7 +60,6 @@ take_message(struct aw_erase_look *look, const struct aw_command *command)
         if (command->out.seq > wish->through || !aw_hash128_eq(command->in.message.contact, wish->customer))
             continue;
         place.through = wish->through > place.through ? wish->through : place.through;
-        place.seq = wish->seq > place.seq ? wish->seq : place.seq;
     }
     return place.through == 0 || add_place(look, &place) ? AW_OK : AW_E_MEMORY;
 }
@@ -76,6 +76,21 @@ take_unfold(struct aw_erase_look *look, const struct aw_command *command)
         if (!add_place(look, &place))
             return AW_E_MEMORY;
     }
+    return AW_OK;
+}
+
+/* Whoever it was erased for: what was written in it until then goes with what he wrote. */
+static enum aw_err
+take_end(struct aw_erase_look *look, const struct aw_command *command)
+{
+    void *ends = look->_ends;
+
+    if (command->in.erase.ticket.slot == 0 || command->out.u.erase.spares)
+        return AW_OK;
+    if (!grow(&ends, look->_end_count, sizeof(look->_ends[0])))
+        return AW_E_MEMORY;
+    look->_ends = ends;
+    look->_ends[look->_end_count++] = (struct aw_erase_end){.ticket_seq = command->in.erase.ticket.seq, .seq = command->out.seq};
     return AW_OK;
 }
 
@@ -124,7 +139,7 @@ settle_places(struct aw_erase_look *look)
 
         if (place->through != 0)
             look->tickets[tickets++] =
-                (struct aw_erase_ticket){.id = place->ticket, .through = place->through, .seq = place->seq};
+                (struct aw_erase_ticket){.id = place->ticket, .through = place->through, .seq = place->through};
     }
     qsort(look->tickets, tickets, sizeof(look->tickets[0]), compare_tickets);
     for (size_t i = 0; i < tickets; i++) {
@@ -135,20 +150,31 @@ settle_places(struct aw_erase_look *look)
             continue;
         }
         last->through = look->tickets[i].through > last->through ? look->tickets[i].through : last->through;
-        last->seq = look->tickets[i].seq > last->seq ? look->tickets[i].seq : last->seq;
+        last->seq = last->through;
     }
     return AW_OK;
 }
 
 /* --- the texts in them ------------------------------------------------------------------------------------------------------- */
 
-static const struct aw_erase_ticket *
+static struct aw_erase_ticket *
 find_ticket(const struct aw_erase_look *look, uint64_t seq)
 {
     struct aw_erase_ticket key = {.id = {.seq = seq}};
 
     return look->ticket_count == 0 ? NULL
                                    : bsearch(&key, look->tickets, look->ticket_count, sizeof(look->tickets[0]), compare_tickets);
+}
+
+static void
+settle_ends(struct aw_erase_look *look)
+{
+    for (size_t i = 0; i < look->_end_count; i++) {
+        struct aw_erase_ticket *ticket = find_ticket(look, look->_ends[i].ticket_seq);
+
+        if (ticket != NULL && look->_ends[i].seq > ticket->seq)
+            ticket->seq = look->_ends[i].seq;
+    }
 }
 
 /* Of which ticket the text is. */
@@ -195,10 +221,12 @@ count_text(struct aw_erase_look *look, struct aw_journal_reader *reader, const s
 static enum aw_err
 take_text(struct aw_erase_look *look, struct aw_journal_reader *reader, const struct aw_command *command)
 {
-    const struct aw_erase_ticket *ticket = find_ticket(look, ticket_of(look, command));
-    struct aw_in_body             content;
-    void                         *seqs = look->seqs;
+    struct aw_erase_ticket *ticket = find_ticket(look, ticket_of(look, command));
+    struct aw_in_body       content;
+    void                   *seqs = look->seqs;
 
+    if (ticket != NULL && command->kind == AW_COMMAND_MESSAGE && command->out.seq <= ticket->through)
+        ticket->messages++;
     if (ticket == NULL || !aw_command_body(command, &content) ||
         command->out.seq > (command->kind == AW_COMMAND_MESSAGE ? ticket->through : ticket->seq))
         return AW_OK;
@@ -219,7 +247,8 @@ take(struct aw_erase_look *look, struct aw_journal_reader *reader, struct aw_are
     struct aw_command command;
     enum aw_err       err;
 
-    if (!look->_is_second && record->kind != AW_COMMAND_MESSAGE && record->kind != AW_COMMAND_UNFOLD)
+    if (!look->_is_second && record->kind != AW_COMMAND_MESSAGE && record->kind != AW_COMMAND_UNFOLD &&
+        record->kind != AW_COMMAND_ERASE)
         return AW_OK;
     aw_arena_reset(scratch);
     err = aw_record_read(record, scratch, &command, NULL);
@@ -227,6 +256,8 @@ take(struct aw_erase_look *look, struct aw_journal_reader *reader, struct aw_are
         return err;
     if (look->_is_second)
         return take_text(look, reader, &command);
+    if (command.kind == AW_COMMAND_ERASE)
+        return take_end(look, &command);
     return command.kind == AW_COMMAND_MESSAGE ? take_message(look, &command) : take_unfold(look, &command);
 }
 
@@ -238,6 +269,7 @@ turn(struct aw_erase_look *look)
 
     if (err != AW_OK)
         return err;
+    settle_ends(look);
     look->_is_second = true;
     if (look->ticket_count == 0)
         return AW_OK;

@@ -14,14 +14,14 @@
 /* What is asked for by one ERASE, or by a look before. */
 struct aw_erase_wish {
     struct aw_hash128 customer;
-    uint64_t          through; /* his messages up to here */
-    uint64_t          seq;     /* other texts up to here */
+    uint64_t          through; /* what he wrote, and what was written to him, up to here */
 };
-/* A ticket that he wrote in, until the record that erased it; the largest of all wishes. */
+/* A ticket that he wrote in; the largest of all wishes. */
 struct aw_erase_ticket {
     struct aw_ticket_id id;
     uint64_t            through;
-    uint64_t            seq;
+    uint64_t            seq;      /* other texts than messages: also those up to the record that closed it, when there is one */
+    uint32_t            messages; /* up to `through` that are found in it, his and others' */
 };
 /* That a message belongs to a ticket, by this record. */
 struct aw_erase_place {
@@ -29,7 +29,11 @@ struct aw_erase_place {
     uint64_t            by;
     struct aw_ticket_id ticket;
     uint64_t            through; /* 0: it was moved there, whoever wrote it; else it is his, and what was wished */
-    uint64_t            seq;
+};
+/* That a ticket was closed for good by this record. */
+struct aw_erase_end {
+    uint64_t ticket_seq;
+    uint64_t seq;
 };
 
 struct aw_erase_look {
@@ -48,6 +52,8 @@ struct aw_erase_look {
     bool                   _is_second;
     struct aw_erase_place *_places; /* owns */
     size_t                 _place_count;
+    struct aw_erase_end   *_ends; /* owns */
+    size_t                 _end_count;
 };
 
 /* Records up to `until` are looked at. The wishes stay where they are until fini. */

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 
-from aswolk_test import MSGPACK, PATIENCE_S, Messages, check, equal, problem, program, run, status, until
+from aswolk_test import MSGPACK, NDJSON, PATIENCE_S, Messages, check, equal, problem, program, run, status, until
 from sealed import read_keys, readable
 from test_trim import ahead
 
@@ -251,6 +251,8 @@ def test_days_later(t):
     other = api.receipt(make.next(customer="lee", text=word(3)))
     for one in (receipts[0], other):
         status(api.patch_ticket(one["ticket"], {"hold": True}), 200, "held, so that nobody pulls it")
+    api.receipt(make.next(customer="pam", text="long ago"))
+    waits = api.completed(api.lease(), reply={"text": word(6)})["reply"]
     while len(read_keys(keys_of(server)).generations) < 3:
         api.receipts(make.many(200, text="x" * 200))
         for lease in api.leases(max=100) + api.leases(max=100):
@@ -262,12 +264,17 @@ def test_days_later(t):
     server.env = ahead(9)
     server.start()
     until("old batches are gone", lambda: server.metrics().get("aswolk_journal_first_seq") > 1000, 3 * PATIENCE_S)
-    until("what is needed is kept", lambda: server.metrics().get("aswolk_kept", kind="bodies") >= 4, 3 * PATIENCE_S)
+    until("what is needed is kept", lambda: server.metrics().get("aswolk_kept", kind="bodies") >= 5, 3 * PATIENCE_S)
     seqs = list(range(1, 20))
-    equal(left(server, seqs=seqs), [0, 1, 2, 3], "kept")
+    equal(left(server, seqs=seqs), [0, 1, 2, 3, 6], "kept")
     api = server.api("ann")
     equal(erase(api)["messages"], 3, "kept ones count")
-    equal(left(server, seqs=seqs), [3], "and go")
+    equal(left(server, seqs=seqs), [3, 6], "and go")
+    told = erase(api, customer="pam")
+    equal((told["messages"], told["replies"]), (0, 1), "of a ticket long over what waits for its gateway")
+    equal(left(server, seqs=seqs), [3], "goes")
+    items = status(api.get("/v1/replies"), 200, "replies").value["items"]
+    equal([(one["reply"], one["state"], one["code"]) for one in items], [(waits, "dead", "erased")], "and is never sent")
     equal(erase(api, customer="lee")["unreadable"], True, "the last one")
     keys = read_keys(keys_of(server))
     equal(left(server, seqs=seqs), [], "nothing is left")
@@ -311,6 +318,69 @@ def test_again(t):
     equal(server.metrics().get("aswolk_tickets_erased_total"), 2, "each of his tickets, once")
     api.receipt(make.next(customer="kim", text=word(9)))
     equal((left(server), ask(), left(server)), ([2, 4, 6, 9], [3, 1, 0, 0, True], [2, 4, 6]), "what he wrote since")
+
+
+def test_meanwhile(t):
+    """While it is looked whose texts they are: what was taken out of a ticket is found where it lies then, and the other customer's
+    stays; what answers a new question is not lost."""
+    server = serve(t)
+    api, make = server.api("ann"), Messages()
+    phone = [{"kind": "phone", "value": "+31600000001"}]
+    first = api.receipt(make.next(customer="pam", text=word(1)))
+    held = api.lease()
+    before = status(api.act(held, "reply", {"text": word(3)}), 200, "reply").value["reply"]
+    lees = api.receipt(make.next(customer="lee", text=word(2), identities=phone))
+    kims = api.receipt(make.next(customer="kim", text=word(5), identities=phone))
+    equal(kims["ticket"], lees["ticket"], "folded by a phone")
+    for _ in range(20):  # so that a look takes longer than what follows
+        api.receipts(make.many(1000, text="x"))
+    calls = []
+    for agent, customer in (("bob", "pam"), ("eve", "kim")):
+        other = server.api(agent)
+        calls.append((other, other.begin("POST", "/v1/customers/erase", {"channel": "web", "customer": customer})))
+        other.connection.pump(0.001)
+    taken = api.begin("POST", "/v1/tickets/%s/unfold" % lees["ticket"], {"messages": [kims["message"]]})
+    second = api.receipt(make.next(customer="pam", text=word(4)))
+    since = api.act(held, "reply", {"text": word(6)})
+    api.connection.wait(taken)
+    for other, asked in calls:
+        other.connection.wait(asked)
+    erased(server)
+    here = left(server, seqs=[*range(1, 9), *range(20000, 20020)])
+    check(calls[1][1].status in (200, 202) and 5 not in here, "she is found where she is", calls[1][1].status)
+    if taken.status == 200:  # else her ticket was closed before
+        equal(2 in here, True, "the other one's text")
+        for ticket, state in ((lees["ticket"], "waiting"), (taken.value["ticket"], "closed")):
+            equal(status(api.get("/v1/tickets/" + ticket), 200, "ticket").value["state"], state, "state of " + ticket)
+    states = {one["reply"]: one["state"] for one in status(api.get("/v1/replies"), 200, "replies").value["items"]}
+    equal((3 in here, states[before]), (False, "dead"), "what was written before")
+    if calls[0][1].status == 409:
+        equal(4 in here, True, "what is asked since")
+    if since.status == 200:  # else his ticket was closed before
+        equal(6 in here, states[since.value["reply"]] == "waiting", "what goes has its text")
+        equal(6 in here, calls[0][1].status == 409, "what answers that is not lost")
+    t.note("%d, unfolded %d" % (calls[0][1].status, taken.status))
+
+
+def test_forgotten(t):
+    """What waits for a gateway is stopped though its ticket is forgotten, before its text goes."""
+    server = serve(t)
+    api, make = server.api("ann"), Messages()
+    ticket = api.receipt(make.next(customer="kim", text=word(1)))["ticket"]
+    api.completed(api.lease(), reply={"text": word(3)})
+    server.stop()
+    server.env = ahead(3)
+    server.start()
+    api = server.api("ann")
+    api.receipt(make.next(customer="lee", text=word(2)))
+    problem(api.get("/v1/tickets/" + ticket), 404, "not-found")
+    equal(erase(api)["replies"], 1, "goes")
+    equal(left(server), [2], "it went")
+    items = status(api.get("/v1/replies"), 200, "replies").value["items"]
+    equal([(one["state"], one["code"]) for one in items], [("dead", "erased")], "stopped")
+    status(api.send("POST", "/v1/replies/leases", {"accounts": [{"channel": "web"}], "wait_s": 0}), 204, "nothing goes")
+    lines = status(api.connection.request("GET", "/v1/events", [("accept", NDJSON)]), 200, "events").lines
+    equal([one["data"]["ticket"] for one in lines if one["type"] == "aswolk.replies.erased"], [ticket], "told")
 
 
 def test_command(t):

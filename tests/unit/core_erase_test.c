@@ -109,6 +109,7 @@ test_others(void **unused)
     struct kit             kit;
     struct aw_out_message  first, second;
     struct aw_ticket_id    other;
+    struct aw_command      stale;
     struct aw_state_counts counts;
     uint64_t               through;
 
@@ -119,7 +120,8 @@ test_others(void **unused)
     second = post(&kit, 2, 2);
     through = aw_state_seq(kit.state);
     (void)post(&kit, 3, 2);
-    assert_int_equal(erase(&kit, second.ticket, through).out.err, AW_E_STALE);
+    stale = erase(&kit, second.ticket, through);
+    assert_true(stale.out.u.erase.stays && !stale.out.changed);
     assert_int_equal(kit_view(&kit, second.ticket).state, AW_TICKET_WAITING);
     other = first.ticket;
     other.seq++;
@@ -180,6 +182,94 @@ test_replies(void **unused)
     kit_close(&kit);
 }
 
+/* A ticket in which he wrote since stays: what was written to him before does not go, what answers him now does. */
+static void
+test_replies_before(void **unused)
+{
+    struct kit            kit;
+    struct aw_out_message first, second;
+    struct aw_command     command;
+    struct aw_lease_id    lease;
+    uint64_t              through, before, since;
+
+    (void)unused;
+    kit_open(&kit);
+    first = post(&kit, 1, 1);
+    lease = kit_lease(&kit, first.ticket, "ann", KIT_HOUR);
+    before = reply(&kit, lease, &first, "ann", 1);
+    through = aw_state_seq(kit.state);
+    second = post(&kit, 2, 1);
+    since = reply(&kit, lease, &second, "ann", 2);
+    command = erase(&kit, first.ticket, through);
+    assert_true(command.out.changed && command.out.u.erase.stays && command.out.u.erase.spares);
+    assert_int_equal(command.out.effect.ticket_seq, 0);
+    assert_int_equal(kit_view(&kit, first.ticket).state, AW_TICKET_LEASED);
+    assert_int_not_equal(kit_view(&kit, first.ticket).last_seq, command.out.seq);
+    assert_int_equal(state_of(&kit, before), AW_REPLY_DEAD);
+    assert_int_equal(state_of(&kit, since), AW_REPLY_WAITING);
+    assert_false(erase(&kit, first.ticket, through).out.changed);
+    assert_int_equal(take(&kit, 1).reply.seq, since);
+    kit_close(&kit);
+}
+
+/* One that is forgotten is closed no more, but what waits is written to him all the same. Another one may have its row. */
+static void
+test_replies_forgotten(void **unused)
+{
+    struct kit            kit;
+    struct aw_out_message first;
+    struct aw_ticket_view view;
+    struct aw_command     command;
+    struct aw_lease_id    lease;
+    uint64_t              waits;
+    uint64_t              id = 2;
+
+    (void)unused;
+    kit_open(&kit);
+    first = post(&kit, 1, 1);
+    lease = kit_lease(&kit, first.ticket, "ann", KIT_HOUR);
+    waits = reply(&kit, lease, &first, "ann", 1);
+    kit_complete(&kit, lease, "ann");
+    (void)kit_wait(&kit, 30 * KIT_DAY);
+    while (aw_state_ticket(kit.state, first.ticket, &view) != AW_E_NOT_FOUND)
+        (void)post(&kit, id, id), id++;
+    command = erase(&kit, first.ticket, aw_state_seq(kit.state));
+    assert_true(command.out.changed && command.out.u.erase.spares && !command.out.u.erase.stays);
+    assert_int_equal(command.out.effect.ticket_seq, 0);
+    assert_int_equal(state_of(&kit, waits), AW_REPLY_DEAD);
+    (void)take(&kit, 0);
+    assert_false(erase(&kit, first.ticket, aw_state_seq(kit.state)).out.changed);
+    kit_close(&kit);
+}
+
+/* A ticket that lost messages since it was looked at may not be his any more. */
+static void
+test_moved(void **unused)
+{
+    struct kit            kit;
+    struct aw_out_message first;
+    struct aw_command     command = {.kind = AW_COMMAND_ERASE,
+                                     .in.erase = {.customer = {7, 8}, .messages = 3, .by = AW_SLICE("sam")}};
+    uint64_t              waits;
+
+    (void)unused;
+    kit_open(&kit);
+    first = post(&kit, 1, 1);
+    waits = reply(&kit, kit_lease(&kit, first.ticket, "ann", KIT_HOUR), &first, "ann", 1);
+    (void)post(&kit, 2, 1);
+    command.in.erase.ticket = first.ticket;
+    command.in.erase.through = aw_state_seq(kit.state);
+    assert_int_equal(kit_apply(&kit, &command), AW_OK);
+    assert_true(command.out.u.erase.moved && command.out.u.erase.spares && !command.out.changed);
+    assert_int_equal(kit_view(&kit, first.ticket).state, AW_TICKET_LEASED);
+    assert_int_equal(state_of(&kit, waits), AW_REPLY_WAITING);
+    command.in.erase.messages = 2;
+    assert_int_equal(kit_apply(&kit, &command), AW_OK);
+    assert_true(command.out.changed && !command.out.u.erase.spares);
+    assert_int_equal(state_of(&kit, waits), AW_REPLY_DEAD);
+    kit_close(&kit);
+}
+
 int
 main(void)
 {
@@ -187,6 +277,9 @@ main(void)
         cmocka_unit_test(test_open),
         cmocka_unit_test(test_others),
         cmocka_unit_test(test_replies),
+        cmocka_unit_test(test_replies_before),
+        cmocka_unit_test(test_replies_forgotten),
+        cmocka_unit_test(test_moved),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

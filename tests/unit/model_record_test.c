@@ -709,6 +709,7 @@ make_erase(struct maker *maker, struct aw_in_erase *erase)
         .customer = make_hash(maker),
         .through = next(&maker->rng),
         .ticket = {.seq = next(&maker->rng), .slot = (uint32_t)next(&maker->rng), .shard = (uint8_t)next(&maker->rng)},
+        .messages = (uint32_t)next(&maker->rng),
         .by = make_string(maker, 0, AW_AGENT_BYTES_MAX)};
 }
 
@@ -777,6 +778,7 @@ make_fields(struct maker *maker, struct aw_command *command)
         return;
     case AW_COMMAND_ERASE:
         make_erase(maker, &command->in.erase);
+        command->out.u.erase.spares = below(&maker->rng, 2) != 0;
         return;
     case AW_COMMAND_WITHDRAW:
         make_withdraw(maker, command);
@@ -1456,6 +1458,8 @@ same_command(const struct aw_command *a, const struct aw_command *b)
         SAME(in.erase.ticket.seq);
         SAME(in.erase.ticket.slot);
         SAME(in.erase.ticket.shard);
+        SAME(in.erase.messages);
+        SAME(out.u.erase.spares);
         SAME_SLICE(in.erase.by);
         return;
     case AW_COMMAND_WITHDRAW:
@@ -2445,7 +2449,7 @@ static const struct aw_command golden[] = {
      .in.opt_out = {.contact = {5, 6}, .channel = {"twitter", 7}, .account = {"main", 4}, .is_in = true, .by = {"sam", 3}},
      .out = {.seq = 5000}},
     {.kind = AW_COMMAND_ERASE,
-     .in.erase = {.customer = {11, 12}, .through = 4990, .ticket = GOLDEN_TICKET, .by = {"sam", 3}},
+     .in.erase = {.customer = {11, 12}, .through = 4990, .ticket = GOLDEN_TICKET, .messages = 3, .by = {"sam", 3}},
      .out = {.seq = 5000, .prev_seq = 4999}},
     {.kind = AW_COMMAND_MESSAGE,
      .in.message = {.identities = golden_identities,
