@@ -109,11 +109,13 @@ is_living(const struct step *step, const struct aw_ticket_view *view, uint64_t c
 /* A slot serves one ticket at a time: a record that names it is of the ticket that is there now, unless that was opened later. Or
  * it was moved to another one. */
 static bool
-is_needed(const struct step *step, uint32_t slot, uint64_t seq, uint64_t closed_ms)
+is_needed(const struct step *step, enum aw_kept_kind kind, uint32_t slot, uint64_t seq, uint64_t closed_ms)
 {
     const struct aw_state *state = step->c->config.state;
     struct aw_ticket_view  view;
 
+    if (kind == AW_KEPT_RECORD && aw_state_reply_answers(state, seq))
+        return true; /* else who asks that the customer be erased would not find the reply */
     if (aw_state_reply_is_open(state, seq) || aw_state_reply_reads(state, seq))
         return true; /* of a ticket that may be long over: it may have to be sent */
     if (aw_state_ticket_at(state, slot, &view) && view.ticket.seq <= seq && is_living(step, &view, closed_ms))
@@ -218,7 +220,7 @@ look_at_record(struct step *step, const struct pass *pass, const struct aw_recor
         return damaged(step, "a record cannot be read", record->seq);
     has_slot = aw_command_slot(&command, &slot);
     if (record->seq >= trim->anchor.body_seq) {
-        if (aw_command_body(&command, &body) && is_needed(step, slot, record->seq, pass->closed_ms))
+        if (aw_command_body(&command, &body) && is_needed(step, AW_KEPT_BODY, slot, record->seq, pass->closed_ms))
             progress = keep_body(step, record->seq, slot);
         if (progress != PROGRESS_DONE)
             return progress;
@@ -227,7 +229,8 @@ look_at_record(struct step *step, const struct pass *pass, const struct aw_recor
     }
     if (pass->hash == NULL)
         return PROGRESS_DONE;
-    if ((has_slot && is_needed(step, slot, record->seq, reopen_ms(step))) || is_wish(step, record->kind, record->seq))
+    if ((has_slot && is_needed(step, AW_KEPT_RECORD, slot, record->seq, reopen_ms(step))) ||
+        is_wish(step, record->kind, record->seq))
         progress = keep_record(step, pass, record, slot);
     if (progress == PROGRESS_DONE) {
         trim->anchor.kept_seq = record->seq + 1;
@@ -456,7 +459,7 @@ sweep_kind(struct step *step, enum aw_kept_kind kind)
         if (err != AW_OK)
             return err == AW_E_CORRUPT ? damaged(step, "what was kept cannot be read, at record", trim->sweep_seq)
                                        : PROGRESS_STOP;
-        if (!is_needed(step, kept.owner, kept.seq, closed_ms) && !is_kept_wish(step, kind, kept.seq))
+        if (!is_needed(step, kind, kept.owner, kept.seq, closed_ms) && !is_kept_wish(step, kind, kept.seq))
             progress = unkeep(step, kind, kept.seq, &any);
         else if (kind == AW_KEPT_RECORD && trim->sweep_oldest == 0)
             trim->sweep_oldest = time_of(step, kept.seq);
