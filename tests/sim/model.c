@@ -714,29 +714,29 @@ on_record(struct model *model, const struct aw_command *command)
         on_other(model, command);
 }
 
+/* The second state has just followed this record: it can be asked for what the record does not say. */
+static void
+on_applied(void *user, const struct aw_batch_header *header, const struct aw_command *command)
+{
+    struct model *model = user;
+    uint64_t      seq = command->out.seq;
+
+    REQUIRE(header->now >= model->now, "batch %llu: record time goes back", NUM(header->index));
+    REQUIRE(seq == model->read_seq + 1, "record %llu follows %llu", NUM(seq), NUM(model->read_seq));
+    REQUIRE(seq < MODEL_RECORDS_MAX, "the test's list of records is too short");
+    model->now = header->now;
+    model->read_seq = seq;
+    on_record(model, command);
+    model->records[seq] = (struct model_record){.kind = (uint8_t)command->kind};
+}
+
 static void
 read_batch(struct model *model, struct aw_slice batch)
 {
-    struct aw_batch_header header;
-    struct aw_record       record;
-    struct aw_why          why = {.text = ""};
-    struct aw_slice        at = aw_slice_of(batch.ptr + AW_BATCH_HEADER_BYTES, batch.len - AW_BATCH_HEADER_BYTES);
+    const struct aw_replay_watch watch = {on_applied, model};
+    struct aw_why                why = {.text = ""};
 
-    REQUIRE(aw_batch_header_read(batch, &header, &why) == AW_OK, "a batch is damaged: %s", why.text);
-    REQUIRE(header.now >= model->now, "batch %llu: record time goes back", NUM(header.index));
-    model->now = header.now;
-    while (aw_record_next(&at, &record, &why) == AW_OK) {
-        struct aw_command command;
-
-        aw_arena_reset(&model->arena);
-        REQUIRE(aw_record_read(&record, &model->arena, &command, &why) == AW_OK, "a record is damaged: %s", why.text);
-        REQUIRE(record.seq == model->read_seq + 1, "record %llu follows %llu", NUM(record.seq), NUM(model->read_seq));
-        REQUIRE(record.seq < MODEL_RECORDS_MAX, "the test's list of records is too short");
-        model->read_seq = record.seq;
-        on_record(model, &command);
-        model->records[record.seq] = (struct model_record){.kind = (uint8_t)command.kind};
-    }
-    REQUIRE(aw_replay_batch(model->shadow, batch, &model->shadow_head, &model->arena, NULL, &why) == AW_OK,
+    REQUIRE(aw_replay_batch(model->shadow, batch, &model->shadow_head, &model->arena, &watch, &why) == AW_OK,
             "a second state does not follow the journal: %s", why.text);
 }
 

@@ -243,8 +243,7 @@ judge_pace(struct model *model, const struct model_reply *reply)
     model->given_at[model->given_count++] = model->now;
 }
 
-/* The record does not say which were given out: whatever the state says is judged by what it was before. Of several in a group each
- * asked for another time; a start may have prolonged that. */
+/* The record does not say which were given out: the second state does, which has just followed it. */
 void
 model_on_reply_lease(struct model *model, const struct aw_command *command)
 {
@@ -252,8 +251,7 @@ model_on_reply_lease(struct model *model, const struct aw_command *command)
         struct model_reply  *reply = &model->replies[i];
         struct aw_reply_view view;
 
-        if (model_is_out(reply) || aw_state_reply(model->state, reply->seq, &view) != AW_OK || view.attempt == reply->given ||
-            (!model->is_start && view.due_at != model->now + command->in.reply_lease.lease_ms))
+        if (aw_state_reply(model->shadow, reply->seq, &view) != AW_OK || view.attempt == reply->given)
             continue;
         REQUIRE(reply->state == AW_REPLY_WAITING, "record %llu: reply %llu is given out in state %d", NUM(command->out.seq),
                 NUM(reply->seq), (int)reply->state);
@@ -285,20 +283,8 @@ on_failure(struct model *model, const struct aw_command *command, struct model_r
     reply->is_uncertain |= in->is_uncertain;
     is_dead = in->is_permanent || reply->given >= model->settings.reply_attempts_max;
     if (is_bounce && !is_dead) /* one that was sent gave its place away: there may be none to come back to */
-        is_dead = aw_state_reply(model->state, reply->seq, &view) != AW_OK || view.state == AW_REPLY_DEAD;
+        is_dead = aw_state_reply(model->shadow, reply->seq, &view) != AW_OK || view.state == AW_REPLY_DEAD;
     reply->state = is_dead ? AW_REPLY_DEAD : AW_REPLY_FAILED;
-}
-
-/* Somebody else holds it when it is told sent, and may send it too. One that was given out in the same group was not seen so. */
-static bool
-is_with_another(const struct model *model, const struct model_reply *reply, uint64_t fence)
-{
-    struct aw_reply_view view;
-
-    if (reply->state == AW_REPLY_LEASED)
-        return fence != reply->fence;
-    return reply->state == AW_REPLY_WAITING && aw_state_reply(model->state, reply->seq, &view) == AW_OK &&
-           view.attempt != reply->given;
 }
 
 void
@@ -317,9 +303,7 @@ model_on_reply_status(struct model *model, const struct aw_command *command)
     if (in->state != AW_REPLY_SENT || (reply->state == AW_REPLY_SENT && in->fence >= reply->fence)) {
         reply->is_uncertain = false; /* it comes back no more; or who had it last says so too */
     } else if (reply->state < AW_REPLY_SENT) {
-        reply->is_uncertain = is_with_another(model, reply, in->fence);
-        if (reply->is_uncertain && reply->state == AW_REPLY_WAITING) /* that lease was not seen, and is newer */
-            reply->fence = (in->fence > reply->fence ? in->fence : reply->fence) + 1;
+        reply->is_uncertain = reply->state == AW_REPLY_LEASED && in->fence != reply->fence; /* who holds it may send it too */
     }
     if (reply->state < in->state && reply->state < AW_REPLY_SENT)
         reply->sent_seq = command->out.seq;
@@ -354,7 +338,7 @@ model_on_redrive(struct model *model)
         struct model_reply  *reply = &model->replies[i];
         struct aw_reply_view view;
 
-        if (reply->state != AW_REPLY_DEAD || aw_state_reply(model->state, reply->seq, &view) != AW_OK ||
+        if (reply->state != AW_REPLY_DEAD || aw_state_reply(model->shadow, reply->seq, &view) != AW_OK ||
             view.state == AW_REPLY_DEAD)
             continue;
         REQUIRE(!is_held_back(model, reply), "reply %llu goes after all to who wants to hear nothing", NUM(reply->seq));

@@ -228,8 +228,7 @@ judge_given(const struct model_reply *reply, const struct aw_out_reply *out)
 {
     if (reply != NULL && reply->sent_seq != 0 && reply->sent_seq < out->fence)
         sim_broken("reply %llu was sent, and is given out once more", (unsigned long long)reply->seq);
-    /* A late word that it was sent may stand in the same group as a lease, which then nobody sees any more. */
-    if (reply == NULL || (reply->sent_seq == 0 && reply->fence < out->fence && reply->bounced == 0))
+    if (reply == NULL || reply->fence < out->fence)
         sim_broken("reply %llu was given out under %llu, durable is %llu (in state %d)", (unsigned long long)out->reply.seq,
                    (unsigned long long)out->fence, reply == NULL ? 0 : (unsigned long long)reply->fence,
                    reply == NULL ? 0 : (int)reply->state);
