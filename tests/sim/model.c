@@ -949,22 +949,21 @@ serves(const uint32_t *lanes, uint32_t count, uint32_t lane)
     return lanes == NULL;
 }
 
-/* Whether it waits in one of these, its own or one that helps. */
+/* Whether it surely waits in this one, its own or one that helps. */
 static bool
-waits_in(const struct model *model, const struct model_ticket *ticket, const uint32_t *lanes, uint32_t count)
+waits_in(const struct model *model, const struct model_ticket *ticket, uint32_t lane)
 {
     const struct model_help *help = &model->help[ticket->lane];
 
-    if (serves(lanes, count, ticket->lane))
+    if (ticket->lane == lane)
         return true;
-    return ticket->helped_turn != 0 && ticket->helped_turn == help->turn && gives(model, help->lane) &&
-           serves(lanes, count, help->lane);
+    return ticket->helped_turn != 0 && ticket->helped_turn == help->turn && help->lane == lane && gives(model, lane);
 }
 
-/* Imminent tickets wait in two queues, first in first out within a tick: whether this one surely is the first in one of them.
- * One that was taken out of the other queue still lies in this one. */
+/* Imminent tickets wait in two queues of a lane, first in first out within a tick: whether this one surely is the first in one of
+ * them. One that was taken out of the other queue, or of its own lane, still lies in this one. */
 static bool
-is_head(const struct model *model, const struct model_ticket *ticket, bool by_age)
+is_head(const struct model *model, const struct model_ticket *ticket, uint32_t lane, bool by_age)
 {
     aw_ms key = by_age ? ticket->age : ticket->goes_at;
 
@@ -972,7 +971,7 @@ is_head(const struct model *model, const struct model_ticket *ticket, bool by_ag
         const struct model_ticket *other = &model->tickets[i];
         aw_ms                      other_key = by_age ? other->age : other->goes_at;
 
-        if (other != ticket && other->class_ == AW_CLASS_IMMINENT && other->lane == ticket->lane &&
+        if (other != ticket && other->class_ == AW_CLASS_IMMINENT && (other->lane == lane || other->helped_turn != 0) &&
             other->state == AW_TICKET_WAITING && other_key / AW_LANES_TICK_MS <= key / AW_LANES_TICK_MS)
             return false;
     }
@@ -991,15 +990,15 @@ overtakes_as(aw_ms now, const struct model_ticket *taken, const struct rule_tick
 
 /* A pull compares the heads of queues, which are exact but for imminent tickets that are first neither by departure nor by age. */
 static bool
-overtakes(const struct model *model, aw_ms now, const struct model_ticket *taken, const struct model_ticket *other)
+overtakes(const struct model *model, aw_ms now, const struct model_ticket *taken, const struct model_ticket *other, uint32_t lane)
 {
     struct rule_ticket by_class = {other->class_, other->age, other->goes_at};
     struct rule_ticket by_age = {other->class_, other->age, 0};
 
     if (other->class_ != AW_CLASS_IMMINENT)
         return overtakes_as(now, taken, &by_class);
-    return (is_head(model, other, false) && overtakes_as(now, taken, &by_class)) ||
-           (is_head(model, other, true) && overtakes_as(now, taken, &by_age));
+    return (is_head(model, other, lane, false) && overtakes_as(now, taken, &by_class)) ||
+           (is_head(model, other, lane, true) && overtakes_as(now, taken, &by_age));
 }
 
 void
@@ -1013,11 +1012,12 @@ model_judge_choice(struct model *model, uint32_t slot, uint32_t version, aw_ms n
     for (uint32_t i = 0; i < model->ticket_count; i++) {
         const struct model_ticket *other = &model->tickets[i];
 
-        if (other == taken || !model_is_on_offer(model, other) || !waits_in(model, other, lanes, count))
+        if (other == taken || !model_is_on_offer(model, other))
             continue;
-        REQUIRE(!overtakes(model, now, taken, other),
-                "ticket %llu (class %d, age %llu) overtook %llu (class %d, age %llu) at %llu", NUM(taken->id.seq),
-                (int)taken->class_, NUM(taken->age), NUM(other->id.seq), (int)other->class_, NUM(other->age), NUM(now));
+        for (uint32_t lane = 0; lane < MODEL_LANES_MAX; lane++)
+            REQUIRE(!serves(lanes, count, lane) || !waits_in(model, other, lane) || !overtakes(model, now, taken, other, lane),
+                    "ticket %llu (class %d, age %llu) overtook %llu (class %d, age %llu) in lane %u at %llu", NUM(taken->id.seq),
+                    (int)taken->class_, NUM(taken->age), NUM(other->id.seq), (int)other->class_, NUM(other->age), lane, NUM(now));
     }
 }
 
