@@ -57,6 +57,7 @@ users_new_op(struct world *world, enum op_kind kind)
         op->kind = kind;
         op->parked = NULL;
         op->send = 0;
+        memset(op->taken, 0, sizeof(op->taken));
         op->submission = (struct aw_submission){
             .kind = AW_SUBMIT_COMMANDS, .owner = op, .entries = op->entries, .count = 1, .woken_lane = AW_LANE_NONE};
         op->entries[0] = (struct aw_entry){.point = {.index = 0}};
@@ -77,7 +78,7 @@ users_submit(struct world *world, struct op *op)
 
 /* An entry out of a queue of some lane: what it was taken from goes back together. */
 static void
-note_queue(struct world *world, struct aw_in_lease *lease, const struct aw_head *head)
+note_queue(struct world *world, struct op *op, struct aw_in_lease *lease, const struct aw_head *head)
 {
     uint32_t at = 0;
 
@@ -85,17 +86,19 @@ note_queue(struct world *world, struct aw_in_lease *lease, const struct aw_head 
         at++;
     if (at == lease->taken_count) {
         lease->taken_from[lease->taken_count++] = (struct aw_lane_queues){.lane = (uint16_t)head->lane};
+        op->submission.choices++;
         world->choices_out++;
     }
     lease->taken_from[at].queues |= (uint8_t)(1U << head->queue);
 }
 
 static void
-note_taken(struct world *world, struct aw_in_lease *lease, const struct aw_head *head)
+note_taken(struct world *world, struct op *op, struct aw_in_lease *lease, const struct aw_head *head)
 {
     struct model_ticket *ticket = model_in_slot(&world->model, head->slot);
 
-    note_queue(world, lease, head);
+    note_queue(world, op, lease, head);
+    op->taken[op->submission.count] = ticket;
     if (ticket != NULL)
         ticket->in_hand++;
 }
@@ -121,7 +124,7 @@ add_choice(struct world *world, struct op *op, const struct aw_choice *choice)
                                              .lane_count = agent->lane_count,
                                              .taken_at = world->mono}};
     if (choice->head.queue != AW_CHOICE_ASIDE)
-        note_taken(world, lease, &choice->head);
+        note_taken(world, op, lease, &choice->head);
     op->submission.count++;
 }
 
@@ -135,7 +138,7 @@ has_choice(struct world *world, struct op *op, const struct aw_head *head)
         if (lease->slot != head->slot || lease->version != head->version ||
             (lease->taken_count == AW_TICKET_LANES_MAX && lease->taken_from[0].lane != head->lane))
             continue;
-        note_queue(world, lease, head);
+        note_queue(world, op, lease, head);
         return true;
     }
     return false;
@@ -275,15 +278,12 @@ on_pull(struct world *world, struct op *op)
     bool          got = false;
 
     agent->is_pulling = false;
-    for (uint32_t i = 0; i < op->submission.count; i++) {
+    world->choices_out -= op->submission.choices;
+    for (uint32_t i = 0; i < op->submission.count && op->submission.err == AW_OK; i++) {
         const struct aw_command *command = &op->entries[i].command;
-        struct model_ticket     *ticket = model_in_slot(&world->model, command->in.lease.slot);
 
-        if (op->submission.err == AW_OK && command->in.lease.taken_count > 0 && ticket != NULL && ticket->in_hand > 0)
-            ticket->in_hand--;
-        world->choices_out -= command->in.lease.taken_count;
-        if (op->submission.err != AW_OK)
-            continue;
+        if (op->taken[i] != NULL) /* the command there may be another by now: one that waits aside goes before */
+            op->taken[i]->in_hand--;
         got |= command->out.err == AW_OK;
         if (command->out.err == AW_OK)
             on_granted(world, agent, command);
