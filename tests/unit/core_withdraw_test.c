@@ -226,6 +226,7 @@ test_its_new_ticket_is_forgotten(void **unused)
     assert_int_equal(withdraw(&kit, second.record_seq, second.ticket).out.err, AW_OK);
     check_withdrawn(&kit, &second, kit.now);
     kit.now += 2 * KIT_DAY;
+    other = first;
     for (uint64_t id = 10; aw_state_ticket(kit.state, unfold.out.u.ticket.ticket, &(struct aw_ticket_view){.lane = 0}) == AW_OK;
          id++)
         other = post(&kit, id, id);
