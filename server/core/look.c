@@ -176,7 +176,25 @@ day_of(const struct aw_day_row *row)
                            .deferred = row->deferred};
 }
 
-/* long: one line for each count */
+static size_t
+bytes_of(const struct aw_state *state)
+{
+    size_t by_slot = (size_t)state->globals.heads[AW_TABLE_TICKETS].used * 2 * sizeof(uint32_t); /* timers, first facts */
+
+    return aw_rows_bytes(&state->tickets) + aw_rows_bytes(&state->identities) + aw_rows_bytes(&state->leases) +
+           aw_rows_bytes(&state->lanes) + aw_rows_bytes(&state->agents) + aw_rows_bytes(&state->once) +
+           aw_rows_bytes(&state->agent_settings) + aw_rows_bytes(&state->facts) + aw_rows_bytes(&state->flights) +
+           aw_rows_bytes(&state->airports) + aw_rows_bytes(&state->replies) + aw_rows_bytes(&state->accounts) +
+           aw_rows_bytes(&state->channel_settings) + aw_rows_bytes(&state->incidents) + aw_rows_bytes(&state->incident_keys) +
+           aw_rows_bytes(&state->forecast) + aw_rows_bytes(&state->texts) + aw_rows_bytes(&state->surge) +
+           aw_rows_bytes(&state->commitments) + aw_rows_bytes(&state->contacts) + aw_index_bytes(&state->by_contact) +
+           aw_index_bytes(&state->by_reply) + aw_index_bytes(&state->by_reply_ticket) + aw_index_bytes(&state->by_provider) +
+           aw_index_bytes(&state->by_reply_to) + aw_index_bytes(&state->by_account) + aw_timers_bytes(&state->reply_timers) +
+           aw_dedupe_bytes(&state->ids) + aw_index_bytes(&state->by_identity) + aw_index_bytes(&state->by_lane_name) +
+           aw_index_bytes(&state->by_agent_name) + aw_index_bytes(&state->by_pull) + aw_index_bytes(&state->by_key) +
+           aw_index_bytes(&state->by_flight) + aw_timers_bytes(&state->timers) + by_slot;
+}
+
 void
 aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts)
 {
@@ -228,19 +246,7 @@ aw_state_counts(const struct aw_state *state, struct aw_state_counts *ret_counts
         .tickets_used = globals->heads[AW_TABLE_TICKETS].live,
         .tickets_max = state->limits.tickets_max - 1,
         .ids_max = state->limits.ids_max,
-        .bytes = aw_rows_bytes(&state->tickets) + aw_rows_bytes(&state->identities) + aw_rows_bytes(&state->leases) +
-                 aw_rows_bytes(&state->lanes) + aw_rows_bytes(&state->agents) + aw_rows_bytes(&state->once) +
-                 aw_rows_bytes(&state->agent_settings) + aw_rows_bytes(&state->facts) + aw_rows_bytes(&state->flights) +
-                 aw_rows_bytes(&state->airports) + aw_rows_bytes(&state->replies) + aw_rows_bytes(&state->accounts) +
-                 aw_rows_bytes(&state->channel_settings) + aw_rows_bytes(&state->incidents) +
-                 aw_rows_bytes(&state->incident_keys) + aw_rows_bytes(&state->forecast) + aw_rows_bytes(&state->texts) +
-                 aw_rows_bytes(&state->surge) + aw_rows_bytes(&state->commitments) + aw_rows_bytes(&state->contacts) +
-                 aw_index_bytes(&state->by_contact) + aw_index_bytes(&state->by_reply) + aw_index_bytes(&state->by_reply_ticket) +
-                 aw_index_bytes(&state->by_provider) + aw_index_bytes(&state->by_reply_to) + aw_index_bytes(&state->by_account) +
-                 aw_timers_bytes(&state->reply_timers) + aw_dedupe_bytes(&state->ids) + aw_index_bytes(&state->by_identity) +
-                 aw_index_bytes(&state->by_lane_name) + aw_index_bytes(&state->by_agent_name) + aw_index_bytes(&state->by_pull) +
-                 aw_index_bytes(&state->by_key) + aw_index_bytes(&state->by_flight) + aw_timers_bytes(&state->timers) +
-                 (size_t)globals->heads[AW_TABLE_TICKETS].used * 2 * sizeof(uint32_t), /* positions of timers, first facts */
+        .bytes = bytes_of(state),
     };
     memcpy(ret_counts->tickets, state->by_state, sizeof(ret_counts->tickets));
     memcpy(ret_counts->promises_kept, globals->promises_kept, sizeof(ret_counts->promises_kept));

@@ -200,7 +200,7 @@ def refuse_starts(t, server, faults, prepare):
             continue
         if not faults.was_met():
             break
-        server.kill()  # It needed that call for something that it can do without, for now.
+        server.kill()  # It can do without what that call was for.
         number += STRIDE - 1
     server.kill()
     return failed
