@@ -2,6 +2,7 @@
  *
  * Which ticket it belongs to is known by the reply: that may be long forgotten, and the reply is decided on all the same.
  */
+#include "core/incident.h"
 #include "core/outbox.h"
 
 static enum aw_err
@@ -35,16 +36,18 @@ was_closed_with(const struct aw_ticket_row *ticket, const struct aw_reply_row *r
 
 /* For who wrote it, so that he can put it right, if he may have it. Whether its class waits is seen when it is queued. */
 static void
-reopen(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, uint32_t agent, struct aw_event *ret_event)
+reopen(struct aw_state *state, uint32_t slot, struct aw_ticket_row *ticket, uint32_t agent, struct aw_command *command)
 {
     uint64_t ms = state->globals.settings.kept_transfer_ms;
 
     aw_ticket_unclose(state, ticket);
     state->globals.closes_refused++; /* its customer has heard nothing, and did not come back */
+    /* An incident that was made while it was closed, or another one since its own closed: no round comes by again for that. */
+    aw_incident_join(state, slot, ticket, command->out.seq);
     if (ms > 0 && aw_agent_is_ready(state, agent) && aw_agent_serves(state, agent, ticket->lane) &&
         aw_aside_admits(state, slot, agent) == AW_OK)
         aw_aside_hand(state, slot, ticket, agent, ms);
-    aw_ticket_queue(state, slot, ticket, ret_event);
+    aw_ticket_queue(state, slot, ticket, &command->out.event);
 }
 
 static void
@@ -63,7 +66,7 @@ tell_ticket(struct aw_state *state, struct aw_command *command, const struct aw_
     if (in->goes && aw_commitment_of(state, slot).seq < row->seq) /* not a word that was given since */
         aw_commitment_answered(state, slot, ticket);
     if (!in->goes && was_closed_with(ticket, row) && aw_facts_withdrawn(state, slot) < ticket->messages) /* else nobody asks */
-        reopen(state, slot, ticket, row->agent, &command->out.event);
+        reopen(state, slot, ticket, row->agent, command);
     aw_ticket_done(state, slot);
 }
 

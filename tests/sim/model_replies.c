@@ -174,6 +174,7 @@ reopen(struct model *model, struct model_ticket *ticket, const struct model_repl
     ticket->is_completed = false;
     ticket->kept_for = reply->agent;
     ticket->kept_until = model->now + model->settings.kept_transfer_ms;
+    model_join(model, ticket);
     ticket->class_ = model_class_at(model, ticket, model->now, NULL);
 }
 

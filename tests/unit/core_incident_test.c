@@ -164,6 +164,45 @@ test_earlier_and_later_tickets(void **state)
     kit_close(&kit);
 }
 
+/* It was answered when the incident was made, and is open again as a colleague did not let that answer go. */
+static void
+test_reopened_by_a_refused_reply(void **state)
+{
+    static const struct aw_account_name web = {{"web", 3}, {"main", 4}};
+    struct aw_command                   agent = {
+                          .kind = AW_COMMAND_AGENT,
+                          .in.agent = {.name = AW_SLICE("vol"), .needs_approval = true, .units_total = AW_UNITS_NO_TOTAL, .by = AW_SLICE("sam")}};
+    struct aw_command     done = {.kind = AW_COMMAND_COMPLETE};
+    struct aw_command     refuse = {.kind = AW_COMMAND_APPROVE, .in.approve.by = AW_SLICE("sam")};
+    struct aw_ticket_id   ticket;
+    struct aw_incident_id incident;
+    struct kit            kit;
+
+    (void)state;
+    kit_open(&kit);
+    assert_int_equal(kit_apply(&kit, &agent), AW_OK);
+    ticket = post(&kit, (struct post){.who = 1, .flight = FLIGHT});
+    done.in.fenced = (struct aw_in_fenced){.lease = kit_lease(&kit, ticket, "vol", KIT_HOUR),
+                                           .agent = AW_SLICE("vol"),
+                                           .op_hash = 1,
+                                           .reply = {.is_there = true,
+                                                     .to = {.seq = ticket.seq, .shard = KIT_SHARD},
+                                                     .to_ticket = ticket,
+                                                     .channel = web.channel,
+                                                     .account = web.account}};
+    assert_int_equal(kit_apply(&kit, &done), AW_OK);
+    incident = make(&kit, &on_flight, 1, AW_FOLLOW_LATER);
+    assert_int_equal(settle(&kit), 0); /* what is closed is linked to none */
+    assert_part(&kit, ticket, none);
+    refuse.in.approve.reply = (struct aw_message_id){.seq = done.out.u.lease.reply_seq, .shard = KIT_SHARD};
+    assert_int_equal(kit_apply(&kit, &refuse), AW_OK);
+    assert_int_equal(kit_view(&kit, ticket).state, AW_TICKET_WAITING);
+    assert_part(&kit, ticket, incident);
+    assert_int_equal(view_of(&kit, incident).open, 1);
+    assert_int_equal(settle(&kit), 0);
+    kit_close(&kit);
+}
+
 /* By booking as by flight; a flight by the same hash is none. What a ticket is about besides does not hide it, nor does it change
  * the class. */
 static void
@@ -1148,6 +1187,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_earlier_and_later_tickets),
+        cmocka_unit_test(test_reopened_by_a_refused_reply),
         cmocka_unit_test(test_one_that_does_not_follow),
         cmocka_unit_test(test_bookings),
         cmocka_unit_test(test_a_booking_is_no_news),
