@@ -169,7 +169,7 @@ aw_cli_options_read(struct aw_cli *cli, int argc, char **argv, int *ret_first, b
         add_row(&parser, &cli->command->options[i], cli->options);
     parser.longs[parser.count] = (struct option){"help", no_argument, NULL, HELP};
     *ret_help = false;
-    optind = 1;
+    optind = 0; /* getopt begins anew, also when it was left in the middle of a word (glibc) */
     opterr = 1; /* getopt names the wrong option by itself, behind argv[0] */
     while ((chosen = getopt_long(argc, argv, parser.letters, parser.longs, NULL)) != -1) {
         if (chosen == '?')

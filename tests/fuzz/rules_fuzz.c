@@ -12,6 +12,10 @@
 #define FILE_BYTES_MAX 2048U /* compiling is slow */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+static struct aw_rules         *builtin[2];
+static struct aw_rules_scratch *builtin_scratch[2];
 
 static void
 check_scan(const struct aw_rules *rules, struct aw_rules_scratch *scratch, struct aw_slice text)
@@ -64,22 +68,39 @@ check_text(const struct aw_rules *rules, struct aw_rules_scratch *scratch, struc
 }
 
 static void
+need_builtin(enum aw_rules_side side)
+{
+    struct aw_why why = {.text = ""};
+
+    if (builtin[side] != NULL)
+        return;
+    AW_ASSERT(aw_hash_init());
+    AW_ASSERT(aw_rules_load(&builtin[side], side, "", &why) == AW_OK);
+    builtin_scratch[side] = aw_rules_scratch_new(builtin[side]);
+    AW_ASSERT(builtin_scratch[side] != NULL);
+}
+
+/* By libFuzzer, before it takes the time of an input: under sanitizers the compiler takes longer than an input may. */
+int
+LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    need_builtin(AW_RULES_MESSAGES);
+    need_builtin(AW_RULES_REPLIES);
+    return 0;
+}
+
+static void
 check_side(enum aw_rules_side side, struct aw_slice all)
 {
-    static struct aw_rules         *builtin[2];
-    static struct aw_rules_scratch *builtin_scratch[2];
-    struct aw_slice                 rest = all;
-    struct aw_rules_file            file = {.name = "fuzz.rules"};
-    struct aw_rules_scratch        *scratch;
-    struct aw_rules                *rules = NULL;
-    struct aw_why                   why = {.text = ""};
+    struct aw_slice          rest = all;
+    struct aw_rules_file     file = {.name = "fuzz.rules"};
+    struct aw_rules_scratch *scratch;
+    struct aw_rules         *rules = NULL;
+    struct aw_why            why = {.text = ""};
 
-    if (builtin[side] == NULL) {
-        AW_ASSERT(aw_hash_init());
-        AW_ASSERT(aw_rules_load(&builtin[side], side, "", &why) == AW_OK);
-        builtin_scratch[side] = aw_rules_scratch_new(builtin[side]);
-        AW_ASSERT(builtin_scratch[side] != NULL);
-    }
+    need_builtin(side);
     if (all.len <= AW_TEXT_BYTES_MAX)
         check_text(builtin[side], builtin_scratch[side], all, side);
     file.bytes = aw_slice_cut(&rest, '\0');
