@@ -679,12 +679,20 @@ memory_read_batch(struct aw_journal_reader *handle, uint64_t seq, struct aw_slic
     return AW_OK;
 }
 
+static bool
+can_open(struct aw_journal_reader *handle, uint64_t seq)
+{
+    const struct aw_fault_plan *plan = &memory_of(reader_of(handle)->head.journal)->plan;
+
+    return plan->has_key == NULL || plan->has_key(plan->user, seq);
+}
+
 static enum aw_err
 memory_read_body(struct aw_journal_reader *handle, uint64_t seq, struct aw_slice *ret_bytes)
 {
     const struct entry *entry = entry_from(reader_of(handle), SERIES_BODIES, seq);
 
-    if (entry == NULL || entry->id != seq)
+    if (entry == NULL || entry->id != seq || !can_open(handle, seq))
         return AW_E_NOT_FOUND;
     *ret_bytes = aw_slice_of(entry->bytes, entry->len);
     return AW_OK;
@@ -784,7 +792,7 @@ memory_read_kept(struct aw_journal_reader *handle, enum aw_kept_kind kind, uint6
 {
     const struct entry *entry = kept_from(reader_of(handle), kind, seq);
 
-    if (entry == NULL || entry->id != seq)
+    if (entry == NULL || entry->id != seq || (kind == AW_KEPT_BODY && !can_open(handle, seq)))
         return AW_E_NOT_FOUND;
     *ret_kept = (struct aw_kept){.seq = seq, .owner = entry->count, .bytes = aw_slice_of(entry->bytes, entry->len)};
     return AW_OK;

@@ -109,6 +109,8 @@ struct aw_fault_plan {
     enum aw_crash_leaves crash_leaves;
     /* Asked at each of these operations, before it begins; NULL: nobody is. It may do what other threads would do meanwhile. */
     enum aw_fault (*draw)(void *user, enum aw_fault_at at);
+    /* Whether the key of this body is there: one that was erased is not found. NULL: none is sealed. */
+    bool (*has_key)(void *user, uint64_t seq);
     void *user;
 };
 

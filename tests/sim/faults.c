@@ -22,18 +22,44 @@ static const char *const event_names[SIM_EVENTS] = {"killed between two steps",
                                                     "allocation fails",
                                                     "mapping fails",
                                                     "store full",
-                                                    "table full"};
+                                                    "table full",
+                                                    "keys can't be replaced"};
 static const char *const amid_names[SIM_AMIDS] = {"an incident is being answered", "a reply is sent and not told",
-                                                  "a reply waits for a colleague", "another lane helps", "a ticket is put off"};
+                                                  "a reply waits for a colleague", "another lane helps",
+                                                  "a ticket is put off",           "texts are to be erased"};
 /* Those that somebody asks for: what the server does by itself has no answer that could be lost. */
-static const enum aw_command_kind asked[] = {
-    AW_COMMAND_MESSAGE,        AW_COMMAND_WITHDRAW, AW_COMMAND_OPT_OUT,     AW_COMMAND_LEASE,        AW_COMMAND_EXTEND,
-    AW_COMMAND_COMPLETE,       AW_COMMAND_RELEASE,  AW_COMMAND_DECLINE,     AW_COMMAND_TRANSFER,     AW_COMMAND_DEFER,
-    AW_COMMAND_NOTE,           AW_COMMAND_HOLD,     AW_COMMAND_UNHOLD,      AW_COMMAND_CANCEL,       AW_COMMAND_PLACE,
-    AW_COMMAND_UNFOLD,         AW_COMMAND_REPLY,    AW_COMMAND_REPLY_LEASE, AW_COMMAND_REPLY_STATUS, AW_COMMAND_REDRIVE,
-    AW_COMMAND_APPROVE,        AW_COMMAND_LANE,     AW_COMMAND_AGENT,       AW_COMMAND_CHANNEL,      AW_COMMAND_TEMPLATE,
-    AW_COMMAND_FLIGHT,         AW_COMMAND_AIRPORT,  AW_COMMAND_UNDO,        AW_COMMAND_INCIDENT,     AW_COMMAND_INCIDENT_LINK,
-    AW_COMMAND_INCIDENT_ANSWER};
+static const enum aw_command_kind asked[] = {AW_COMMAND_MESSAGE,
+                                             AW_COMMAND_WITHDRAW,
+                                             AW_COMMAND_OPT_OUT,
+                                             AW_COMMAND_LEASE,
+                                             AW_COMMAND_EXTEND,
+                                             AW_COMMAND_COMPLETE,
+                                             AW_COMMAND_RELEASE,
+                                             AW_COMMAND_DECLINE,
+                                             AW_COMMAND_TRANSFER,
+                                             AW_COMMAND_DEFER,
+                                             AW_COMMAND_NOTE,
+                                             AW_COMMAND_HOLD,
+                                             AW_COMMAND_UNHOLD,
+                                             AW_COMMAND_CANCEL,
+                                             AW_COMMAND_PLACE,
+                                             AW_COMMAND_UNFOLD,
+                                             AW_COMMAND_REPLY,
+                                             AW_COMMAND_REPLY_LEASE,
+                                             AW_COMMAND_REPLY_STATUS,
+                                             AW_COMMAND_REDRIVE,
+                                             AW_COMMAND_APPROVE,
+                                             AW_COMMAND_LANE,
+                                             AW_COMMAND_AGENT,
+                                             AW_COMMAND_CHANNEL,
+                                             AW_COMMAND_TEMPLATE,
+                                             AW_COMMAND_FLIGHT,
+                                             AW_COMMAND_AIRPORT,
+                                             AW_COMMAND_UNDO,
+                                             AW_COMMAND_INCIDENT,
+                                             AW_COMMAND_INCIDENT_LINK,
+                                             AW_COMMAND_INCIDENT_ANSWER,
+                                             AW_COMMAND_ERASE};
 
 /* What an operation can meet, 1 << kind each. */
 static unsigned
@@ -73,9 +99,9 @@ void
 sim_faults_init(struct sim_faults *faults, struct random *random, uint64_t *reached)
 {
     static const uint32_t events[SIM_EVENTS] = {
-        [SIM_KILL] = 300,    [SIM_STOP] = 400,   [SIM_LEFT_ALL] = 5,      [SIM_LEFT_SOME] = 5,
-        [SIM_LEFT_TORN] = 8, [SIM_LEFT_GAP] = 8, [SIM_WALL_FORWARD] = 80, [SIM_WALL_BACK] = 80,
-        [SIM_SLEEP] = 60,    [SIM_DAYS] = 250,   [SIM_NO_MEMORY] = 12,    [SIM_NO_ADDRESS] = 12};
+        [SIM_KILL] = 300,     [SIM_STOP] = 400,        [SIM_LEFT_ALL] = 5,   [SIM_LEFT_SOME] = 5, [SIM_LEFT_TORN] = 8,
+        [SIM_LEFT_GAP] = 8,   [SIM_WALL_FORWARD] = 80, [SIM_WALL_BACK] = 80, [SIM_SLEEP] = 60,    [SIM_DAYS] = 250,
+        [SIM_NO_MEMORY] = 12, [SIM_NO_ADDRESS] = 12,   [SIM_KEYS_STAY] = 4};
 
     *faults = (struct sim_faults){.random = random, .reached = reached};
     for (unsigned at = 0; at < AW_FAULT_PLACES; at++) {

@@ -29,6 +29,7 @@ enum sim_event {
     SIM_NO_ADDRESS, /* the nth mapping */
     SIM_MAP_FULL,   /* a post was refused for lack of room in the store */
     SIM_TABLE_FULL, /* or in a table */
+    SIM_KEYS_STAY,  /* the key file can't be replaced */
     SIM_EVENTS
 };
 
@@ -42,6 +43,7 @@ enum sim_amid {
     SIM_AMID_APPROVAL, /* a reply waits for a colleague */
     SIM_AMID_HELP,     /* a ticket waits in a lane that helps */
     SIM_AMID_WORD,     /* a ticket is put off */
+    SIM_AMID_ERASURE,  /* texts are to be erased, and are still there */
     SIM_AMIDS
 };
 

@@ -1,5 +1,6 @@
 /* main.c - runs histories, each by its seed, and tells how often each fault point was reached. See README.md. */
 #include "base/hash.h"
+#include "base/log.h"
 #include "sim/world.h"
 
 #include <getopt.h>
@@ -66,6 +67,7 @@ sim_broken(const char *format, ...)
     va_end(args);
     (void)fputc('\n', stderr);
     (void)fflush(stderr);
+    sim_keys_leave();
     _exit(EXIT_RULE_BROKEN);
 }
 
@@ -86,6 +88,7 @@ run_all(struct worker *worker)
 {
     for (; worker->seed < worker->end; worker->seed++)
         run_one(worker, worker->seed);
+    sim_keys_leave();
     _exit(0);
 }
 
@@ -253,6 +256,7 @@ run_regressions(void)
         (void)fflush(stdout);
         run_one(&alone, regressions[i].seed);
     }
+    sim_keys_leave();
 }
 
 static _Noreturn void
@@ -323,10 +327,12 @@ main(int argc, char **argv)
 
     if (!aw_hash_init())
         return 2;
+    aw_log_init(STDERR_FILENO, AW_LOG_ERROR + 1, NULL); /* what the eraser meets is looked at here */
     if (options.one) {
         printf("seed %" PRIu64 "\n", options.first);
         (void)fflush(stdout);
         run_one(&alone, options.first);
+        sim_keys_leave();
         return 0;
     }
     if (!options.must_find && !options.goes_on)

@@ -207,8 +207,8 @@ come_back(struct model *model, struct model_ticket *ticket)
     ticket->held_until = 0;
 }
 
-static void
-end_lease(struct model_ticket *ticket, enum aw_command_kind kind, uint64_t op_hash)
+void
+model_end_lease(struct model_ticket *ticket, enum aw_command_kind kind, uint64_t op_hash)
 {
     ticket->ended_fence = ticket->fence;
     ticket->ended_kind = kind;
@@ -332,6 +332,8 @@ on_withdraw(struct model *model, const struct aw_command *command)
     REQUIRE(message->ticket == ticket->id.seq, "record %llu: message %llu is not of ticket %llu", NUM(command->out.seq),
             NUM(message->seq), NUM(ticket->id.seq));
     message->is_withdrawn = true;
+    message->erase_seq = command->out.seq;
+    model->asked_seq = command->out.seq;
     model_retell(model, ticket);
     if (ticket->withdrawn < ticket->messages)
         return;
@@ -340,7 +342,7 @@ on_withdraw(struct model *model, const struct aw_command *command)
     if (!model_is_open(ticket))
         return;
     if (ticket->state == AW_TICKET_LEASED)
-        end_lease(ticket, command->kind, 0);
+        model_end_lease(ticket, command->kind, 0);
     model_close(model, ticket);
 }
 
@@ -356,6 +358,7 @@ on_note(struct model *model, const struct aw_command *command)
             "record %llu: note %llu is written a second time", NUM(command->out.seq), NUM(number));
     model->noted_at[number] = model->now;
     ticket->notes++;
+    model_add_text(model, ticket, command->out.seq, (uint32_t)number, 30);
 }
 
 /* --- leases ------------------------------------------------------------------------------------------------------------------- */
@@ -466,7 +469,7 @@ on_complete(struct model *model, const struct aw_command *command)
     if (!command->in.fenced.reply.is_there ||
         !model->needs_approval[ticket->agent]) /* else he hears when a colleague lets it go */
         model_answered(model, ticket);
-    end_lease(ticket, command->kind, command->in.fenced.op_hash);
+    model_end_lease(ticket, command->kind, command->in.fenced.op_hash);
     model_close(model, ticket);
     ticket->is_completed = true;
 }
@@ -498,7 +501,7 @@ on_fenced(struct model *model, const struct aw_command *command)
     }
     if (command->kind == AW_COMMAND_DEFER && has_news(ticket, command))
         return;
-    end_lease(ticket, command->kind, in->op_hash);
+    model_end_lease(ticket, command->kind, in->op_hash);
     requeue(model, ticket);
     if (command->kind == AW_COMMAND_DECLINE)
         ticket->declined_until[ticket->agent] = model->now + model->settings.decline_ms;
@@ -547,7 +550,7 @@ on_timer(struct model *model, const struct aw_command *command)
         REQUIRE(ticket->state == AW_TICKET_LEASED && ticket->expires_at <= model->now,
                 "record %llu: a lease ended %llu ms before its time", NUM(command->out.seq),
                 NUM(ticket->expires_at - model->now));
-        end_lease(ticket, AW_COMMAND_TIMER, 0);
+        model_end_lease(ticket, AW_COMMAND_TIMER, 0);
         requeue(model, ticket);
         return;
     case AW_TIMER_HOLD_OVER:
@@ -600,7 +603,7 @@ on_desk(struct model *model, const struct aw_command *command)
     } else if (command->kind == AW_COMMAND_CANCEL) {
         REQUIRE(model_is_open(ticket), "record %llu: not open", NUM(command->out.seq));
         if (ticket->state == AW_TICKET_LEASED)
-            end_lease(ticket, command->kind, 0);
+            model_end_lease(ticket, command->kind, 0);
         ticket->word.due_at = 0; /* it is not kept by that */
         model_close(model, ticket);
     } else {
@@ -667,6 +670,8 @@ on_other(struct model *model, const struct aw_command *command)
         model_on_incident(model, command);
     else if (kind == AW_COMMAND_INCIDENT_ANSWER)
         model_on_answer(model, command);
+    else if (kind == AW_COMMAND_ERASE)
+        model_on_erase(model, command);
     else if (kind == AW_COMMAND_OPT_OUT)
         model_on_opt_out(model, command);
     else if (kind == AW_COMMAND_REPLY_LEASE)
@@ -830,6 +835,8 @@ check_body(struct model *model, const struct model_ticket *ticket)
     const struct model_message *message = model_find_message(model, ticket->message_seq);
     enum aw_err                 err = aw_journal_read_body(model->reader, ticket->message_seq, &body);
 
+    if (message != NULL && message->erase_seq != 0)
+        return;
     REQUIRE(message != NULL && err == AW_OK &&
                 aw_slice_eq(body, model_body(message->source, model->sources[message->source].body_bytes)),
             "message %llu of ticket %llu cannot be read: %s", NUM(ticket->message_seq), NUM(ticket->id.seq), aw_err_name(err));
@@ -853,11 +860,14 @@ compare_message(struct model *model, const struct model_message *message, const 
     aw_ms       withdrawn_at = 0;
     enum aw_err err = aw_state_message(model->state, message->seq, message->named, &withdrawn_at);
 
-    if (err != AW_OK) {
+    REQUIRE(err != AW_OK || ticket->erased_at == 0, "message %llu of ticket %llu is shown, which is erased", NUM(message->seq),
+            NUM(ticket->id.seq));
+    if (err != AW_OK && ticket->erased_at == 0) {
         REQUIRE(!model_is_open(ticket) && model->clock - ticket->closed_at >= model->settings.reopen_ms,
                 "message %llu of ticket %llu is not known any more", NUM(message->seq), NUM(ticket->id.seq));
-        return;
     }
+    if (err != AW_OK)
+        return;
     REQUIRE(message->is_withdrawn == (withdrawn_at != 0), "message %llu, which %s taken back, %s", NUM(message->seq),
             message->is_withdrawn ? "was" : "was not", message->is_withdrawn ? "is shown again" : "is not shown");
 }

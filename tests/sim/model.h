@@ -22,6 +22,7 @@
 #define MODEL_TICKETS_MAX    256U
 #define MODEL_REPLIES_MAX    384U
 #define MODEL_NOTES_MAX      64U
+#define MODEL_TEXTS_MAX      512U
 #define MODEL_INCIDENTS_MAX  64U
 #define MODEL_FLIGHTS        10U /* 0 is none */
 #define MODEL_AIRPORTS       2U
@@ -51,6 +52,16 @@ struct model_message {
     uint64_t            ticket; /* that it is of by now */
     aw_ms               at;
     bool                is_withdrawn;
+    uint64_t            erase_seq; /* the record that asks that it be unreadable; 0: none does */
+};
+/* What colleagues wrote in a ticket: replies and notes. */
+struct model_text {
+    uint64_t seq;
+    uint64_t ticket;
+    uint32_t number; /* of what it says */
+    uint32_t bytes;
+    uint64_t erase_seq; /* as above */
+    bool     may_go;    /* whether it goes depends on when the eraser looks */
 };
 /* An agent's word to come back to a customer. */
 struct model_word {
@@ -94,6 +105,7 @@ struct model_ticket {
     bool                 is_completed; /* it closed by its holder's word */
     aw_ms                held_until;   /* 0: until a person ends it */
     bool                 is_deferred;
+    uint64_t             erased_at; /* the record that closed it for good; 0: none */
     struct model_word    word;
     uint32_t             notes;
     /* Who may not have it, or alone may, until when. */
@@ -129,6 +141,7 @@ struct model_reply {
     uint32_t bounced;      /* the number of the send that it gave back; 0: none */
     uint32_t bounces_read; /* the newest of these that a record tells */
     bool     is_forgotten; /* when it came back nobody knew it any more */
+    bool     is_erased;    /* what it says is to be unreadable */
     bool     is_dropped;   /* the server's own, to who took back all that he wrote */
     bool     is_unwelcome; /* its customer wants to hear nothing, as who would let it go was told */
 };
@@ -206,7 +219,11 @@ struct model {
     bool                      acknowledges;
     uint64_t                  left_out; /* acknowledgements for which there was no room */
     uint64_t                  words_kept, words_broken;
-    uint32_t                  pace; /* replies in a stretch of pace_ms; 0: as many as there are */
+    struct model_text         texts[MODEL_TEXTS_MAX]; /* by seq */
+    uint32_t                  text_count;
+    uint64_t                  asked_seq;      /* the last record that asks that texts be unreadable */
+    uint64_t                  erased_through; /* up to which that was done, as was judged last */
+    uint32_t                  pace;           /* replies in a stretch of pace_ms; 0: as many as there are */
     uint64_t                  pace_ms;
     aw_ms                     given_at[64]; /* when replies were given out, of late */
     uint32_t                  given_count;
@@ -244,6 +261,10 @@ struct aw_hash128 model_note_key(uint32_t note);
 struct aw_hash128 model_provider_hash(uint64_t reply, uint32_t send);
 /* No timer is due: whether everything that follows from clock and events has come about. */
 void model_judge_rest(struct model *model);
+/* The key file says that all is erased up to this record: whether that is so, and, with `all`, whether nothing else is. */
+void model_judge_texts(struct model *model, uint64_t erased_through, bool all);
+/* A gateway was given it: whether its text is there. */
+void model_judge_given_text(struct model *model, const struct model_reply *reply);
 /* Nothing is left to be done: whether each reply came where it should, once. */
 void model_judge_delivery(const struct model *model);
 /* Whether a pull may be given it: it waits in a queue that gives. */

@@ -280,6 +280,7 @@ model_on_unfold(struct model *model, const struct aw_command *command)
     ticket = model_new_ticket(model, (struct aw_ticket_id){.seq = command->out.seq, .slot = command->out.u.ticket.ticket.slot},
                               from->customer, from->lane);
     move_messages(model, command, from, ticket->id.seq);
+    model_unsettle_texts(model, from);
     model_retell(model, from);
     model_retell(model, ticket);
     REQUIRE(from->messages > 0 && from->messages + ticket->messages == messages, "record %llu: %u messages became %u and %u",

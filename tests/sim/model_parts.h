@@ -30,6 +30,7 @@ void model_retell(const struct model *model, struct model_ticket *ticket);
 /* Its customer's next message comes to this one, and to none that was closed before. */
 void model_make_known(struct model *model, struct model_ticket *ticket);
 void model_close(struct model *model, struct model_ticket *ticket);
+void model_end_lease(struct model_ticket *ticket, enum aw_command_kind kind, uint64_t op_hash);
 /* The customer hears from us: a word that was given is kept, if in time. */
 void model_answered(struct model *model, struct model_ticket *ticket);
 
@@ -39,6 +40,8 @@ void model_add_reply(struct model *model, const struct model_ticket *ticket, con
 void model_add_owed(struct model *model, const struct model_ticket *ticket, uint64_t seq, enum aw_reply_kind kind);
 /* All of its messages are withdrawn. */
 void model_drop_owed(struct model *model, const struct model_ticket *ticket);
+/* What was written in this ticket up to here goes no more. Returns whether there was something. */
+bool model_erase_replies(struct model *model, uint64_t ticket_seq, uint64_t through);
 void model_on_reply_lease(struct model *model, const struct aw_command *command);
 void model_on_reply_status(struct model *model, const struct aw_command *command);
 void model_on_reply_timer(struct model *model, const struct aw_command *command);
@@ -52,6 +55,12 @@ bool model_hear(struct model *model, const struct model_source *source);
 void model_compare_replies(struct model *model);
 /* Whether it comes to a gateway no more. */
 bool model_is_out(const struct model_reply *reply);
+
+/* --- model_erase.c: texts that are to be unreadable. */
+void model_add_text(struct model *model, const struct model_ticket *ticket, uint64_t seq, uint32_t number, uint32_t bytes);
+void model_on_erase(struct model *model, const struct aw_command *command);
+/* Messages are taken out of it. */
+void model_unsettle_texts(struct model *model, const struct model_ticket *from);
 
 /* --- model_desk.c: flights and airports, incidents, unfold. */
 void model_on_flight(struct model *model, const struct aw_command *command);

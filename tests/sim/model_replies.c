@@ -131,6 +131,7 @@ model_add_reply(struct model *model, const struct model_ticket *ticket, const st
     reply->agent = model_agent_of(command->in.fenced.agent);
     reply->written_fence = command->in.fenced.lease.fence;
     reply->is_contact = ticket->is_listening;
+    model_add_text(model, ticket, reply->seq, 0, 40);
     if (model->needs_approval[reply->agent])
         reply->state = AW_REPLY_PENDING;
     if (!ticket->is_listening)
@@ -159,6 +160,29 @@ model_drop_owed(struct model *model, const struct model_ticket *ticket)
         if (reply->state == AW_REPLY_WAITING || reply->state == AW_REPLY_FAILED)
             reply->state = AW_REPLY_DEAD;
     }
+}
+
+bool
+model_erase_replies(struct model *model, uint64_t ticket_seq, uint64_t through)
+{
+    bool did = false;
+
+    for (uint32_t i = 0; i < model->reply_count; i++) {
+        struct model_reply   *reply = &model->replies[i];
+        struct model_contact *contact = contact_of(model, reply->customer);
+
+        if (reply->ticket != ticket_seq || reply->seq > through || reply->is_erased)
+            continue;
+        did = true;
+        reply->is_dropped = reply->is_erased = true;
+        if (reply->state == AW_REPLY_PENDING && reply->is_contact && contact->reply == reply->seq && contact->opted_out_at == 0)
+            *contact = (struct model_contact){.reply = 0};
+        if (reply->state == AW_REPLY_PENDING)
+            reply->state = AW_REPLY_REFUSED;
+        else if (reply->state == AW_REPLY_WAITING || reply->state == AW_REPLY_FAILED)
+            reply->state = AW_REPLY_DEAD;
+    }
+    return did;
 }
 
 /* --- approval ----------------------------------------------------------------------------------------------------------------- */
@@ -343,6 +367,7 @@ model_on_redrive(struct model *model)
             view.state == AW_REPLY_DEAD)
             continue;
         REQUIRE(!is_held_back(model, reply), "reply %llu goes after all to who wants to hear nothing", NUM(reply->seq));
+        REQUIRE(!reply->is_dropped, "reply %llu goes after all, and its text is erased or nobody is there", NUM(reply->seq));
         reply->state = AW_REPLY_WAITING;
         reply->given = 0;
     }

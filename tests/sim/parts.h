@@ -18,6 +18,7 @@ enum sim_part {
     SIM_PART_OVERFLOW, /* a lane that hardly anybody serves, or nobody, and another one that helps */
     SIM_PART_UNITS,    /* agents hold so many tickets at once */
     SIM_PART_QUERIES,
+    SIM_PART_ERASE, /* the store has keys; customers are erased, what is taken back is */
     SIM_PARTS
 };
 

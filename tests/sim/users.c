@@ -465,6 +465,8 @@ on_answer(struct world *world, struct op *op)
     }
     if (op->kind == OP_UNFOLD)
         world->unfolding.is_out = false;
+    if (op->kind == OP_ERASE)
+        world->erasing.is_out = false;
     if (op->kind == OP_TRY)
         desk_on_try(world, op);
     if (op->kind == OP_QUERY)
@@ -482,6 +484,8 @@ on_answer(struct world *world, struct op *op)
         gateway_on_replies(world, op);
     else if (op->kind == OP_REPLY_STATUS)
         gateway_on_status(world, op);
+    else if (op->kind == OP_ERASE)
+        erase_on_answer(world, op);
     else if (op->kind == OP_NOTE)
         desk_on_note(world, op);
     else if (op->kind == OP_APPROVE)
@@ -548,6 +552,8 @@ count_amid(struct world *world)
         sim_faults_count_amid(&world->faults, SIM_AMID_APPROVAL);
     if (is_put_off)
         sim_faults_count_amid(&world->faults, SIM_AMID_WORD);
+    if (model->asked_seq > model->erased_through && world->keys.is_there)
+        sim_faults_count_amid(&world->faults, SIM_AMID_ERASURE);
 }
 
 void
@@ -565,6 +571,7 @@ users_lose_all(struct world *world)
 {
     for (uint32_t i = 0; i < WORLD_OPS_MAX; i++)
         world->op[i].is_out = world->op[i].is_kept = false;
+    erase_lose(world);
     world->unfolding.is_out = false;
     world->showing.is_out = world->showing.is_there = false;
     for (uint32_t i = 0; i < MODEL_AGENTS; i++) {

@@ -503,7 +503,7 @@ desk_act(struct world *world)
         [SIM_PART_WITHDRAW] = NULL,     [SIM_PART_CONTACTS] = opt_out, [SIM_PART_NOTES] = note,
         [SIM_PART_OWED] = set_template, [SIM_PART_EVENTS] = move,      [SIM_PART_INCIDENTS] = steer_incident,
         [SIM_PART_UNFOLD] = unfold,     [SIM_PART_OVERFLOW] = NULL,    [SIM_PART_UNITS] = set_agent,
-        [SIM_PART_QUERIES] = look};
+        [SIM_PART_QUERIES] = look,      [SIM_PART_ERASE] = erase_act};
     uint32_t   part = users_below(world, SIM_PARTS);
     struct op *op;
 

@@ -60,7 +60,7 @@ gateway_say(const struct world *world, uint32_t number, struct aw_hash128 *ident
                                      .addressed = source->is_talk ? AW_ADDRESSED_ABOUT_US : AW_ADDRESSED_TO_US,
                                      .opts_out = source->opts_out,
                                      .body = model_body(number, source->body_bytes)};
-    if (world_has(world, SIM_PART_CONTACTS))
+    if (world_has(world, SIM_PART_CONTACTS) || world_has(world, SIM_PART_ERASE))
         ret_in->contact = model_contact_hash(source->customer);
 }
 
@@ -250,6 +250,7 @@ gateway_on_replies(struct world *world, struct op *op)
         struct model_reply *reply = model_find_reply(&world->model, replies[i].reply.seq);
 
         judge_given(reply, &replies[i]);
+        model_judge_given_text(&world->model, reply);
         deliver(world, reply, &replies[i]);
     }
 }

@@ -41,4 +41,9 @@ void desk_on_query(struct world *world, struct op *op);
 void desk_on_note(struct world *world, struct op *op);
 void desk_on_approve(struct world *world, struct op *op);
 
+/* --- users_erase.c: a customer is to be erased. */
+bool erase_act(struct world *world, struct op *op);
+void erase_on_answer(struct world *world, struct op *op);
+void erase_lose(struct world *world);
+
 #endif

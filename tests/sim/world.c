@@ -65,6 +65,43 @@ pass(struct world *world, uint64_t ms)
 
 /* --- what the engine asks ----------------------------------------------------------------------------------------------------- */
 
+/* What it did is judged when all that is durable was read. */
+static void
+step_eraser(struct world *world)
+{
+    bool is_blocked = sim_faults_says(&world->faults, SIM_KEYS_STAY);
+
+    sim_keys_block(&world->keys, is_blocked);
+    if (sim_keys_step(&world->keys) && is_blocked)
+        sim_faults_count(&world->faults, SIM_KEYS_STAY);
+    sim_keys_block(&world->keys, false);
+}
+
+static bool
+has_key(void *user, uint64_t seq)
+{
+    struct world *world = user;
+
+    return sim_keys_open_text(&world->keys, seq);
+}
+
+static uint64_t
+told_erased_through(void *user)
+{
+    const struct world *world = user;
+
+    return sim_keys_told_through(&world->keys);
+}
+
+static void
+on_erasure(void *user, uint64_t seq)
+{
+    struct world *world = user;
+
+    if (world->keys.eraser != NULL)
+        aw_eraser_tell(world->keys.eraser, seq);
+}
+
 /* While the committer waits for the disk, everybody else goes on. */
 static void
 meanwhile(struct world *world)
@@ -72,7 +109,9 @@ meanwhile(struct world *world)
     if (!world->is_stepping || world->is_off || world->is_stopping)
         return;
     for (uint32_t left = random_below(&world->random, 4); left > 0; left--) {
-        if (draws(world, 2))
+        if (world_has(world, SIM_PART_ERASE) && draws(world, world->eraser_rests))
+            step_eraser(world);
+        else if (draws(world, 2))
             (void)users_take_answer(world);
         else
             (void)users_act(world);
@@ -103,6 +142,7 @@ on_draw(void *user, enum aw_fault_at at)
 static void
 take_down(struct world *world)
 {
+    sim_keys_stop(&world->keys);
     aw_committer_free(&world->committer);
     aw_lanes_free(&world->lanes);
     if (world->has_directory)
@@ -149,7 +189,9 @@ make_committer(struct world *world, struct aw_why *why)
                                                .checkpoint_step_bytes = 4096,
                                                .bodies_min_ms = HOUR_MS,
                                                .room_low_percent = 10,
-                                               .mono = mono_now};
+                                               .mono = mono_now,
+                                               .report = {.user = world, .erasure = on_erasure},
+                                               .erased_through = world->keys.is_there ? told_erased_through : NULL};
     enum aw_err                      err = aw_committer_new(&world->committer, &config, why);
 
     if (err == AW_OK)
@@ -183,6 +225,8 @@ bring_up(struct world *world, struct aw_why *why)
         err = make_committer(world, why);
     if (err == AW_OK)
         err = aw_recover(world->state, world->journal, world->table, NULL, &world->recovery, why);
+    if (err == AW_OK)
+        err = sim_keys_start(&world->keys, world->journal, world->recovery.head.next_seq, why);
     if (err == AW_OK)
         err = aw_committer_start(world->committer, &world->recovery, world->wall, world->mono, why);
     return err;
@@ -302,6 +346,8 @@ start(struct world *world)
     model_sync(&world->model, world->state, true);
     if (!aw_hash128_eq(aw_state_digest(world->state), aw_state_digest_slow(world->state)))
         sim_broken("the digest is not that of the rows");
+    if (world->keys.is_there)
+        model_judge_texts(&world->model, sim_keys_erased_through(&world->keys), false);
 }
 
 /* The machine stops. What the committer still held goes to nobody. */
@@ -345,8 +391,11 @@ step(struct world *world)
     if (aw_committer_role(world->committer) == AW_ROLE_BROKEN && !world->is_faulty)
         sim_broken("the store counts as broken, and nothing failed");
     world->model.clock = world->now;
-    if (!world->is_off && aw_committer_role(world->committer) != AW_ROLE_BROKEN)
-        model_sync(&world->model, world->state, false);
+    if (world->is_off || aw_committer_role(world->committer) == AW_ROLE_BROKEN)
+        return;
+    model_sync(&world->model, world->state, false);
+    if (world->keys.is_there && sim_keys_erased_through(&world->keys) != world->model.erased_through)
+        model_judge_texts(&world->model, sim_keys_erased_through(&world->keys), true);
 }
 
 static void
@@ -408,7 +457,9 @@ go_on(struct world *world)
 {
     uint32_t what = random_below(&world->random, 16);
 
-    if (what < 5)
+    if (world_has(world, SIM_PART_ERASE) && !world->is_off && draws(world, world->eraser_rests))
+        step_eraser(world);
+    else if (what < 5)
         step(world);
     else if (what < 9)
         (void)users_take_answer(world);
@@ -461,8 +512,16 @@ heal(struct world *world)
         step(world);
         while (users_take_answer(world))
             ;
+        step_eraser(world);
         pass(world, random_below(&world->random, i % 16 == 0 ? 400000 : 2000));
     }
+    for (uint32_t i = 0; world->keys.is_there && sim_keys_erased_through(&world->keys) < world->model.asked_seq; i++) {
+        if (i > 100)
+            sim_broken("what record %llu asks for is not erased", (unsigned long long)world->model.asked_seq);
+        step_eraser(world);
+    }
+    if (world->keys.is_there)
+        model_judge_texts(&world->model, sim_keys_erased_through(&world->keys), true);
 }
 
 /* Nothing of it, all of it, or what the seed says. */
@@ -497,19 +556,24 @@ world_run(struct world *world, uint64_t seed, uint64_t *reached)
     world->customers = draws(world, 3) ? 50 : 4 + random_below(&world->random, 20);
     world->plan = (struct aw_fault_plan){
         .seed = seed, .full_from_bytes = world->store_bytes, .lose_unflushed = true, .draw = on_draw, .user = world};
+    world->eraser_rests = draws(world, 3) ? 5000 : 4 + random_below(&world->random, 12);
+    sim_keys_open(&world->keys, world_has(world, SIM_PART_ERASE), seed);
+    if (world->keys.is_there)
+        world->plan.has_key = has_key;
     settings = settings_of(world);
     users_init(world);
     if (aw_memory_open(&world->journal, &world->table, &world->plan, NULL) != AW_OK ||
         !model_init(&world->model, world->journal, &settings, &limits))
         sim_broken("no memory");
     world->model.has_room = world->store_bytes == 0;
-    world->model.has_contacts = world_has(world, SIM_PART_CONTACTS);
+    world->model.has_contacts = world_has(world, SIM_PART_CONTACTS) || world_has(world, SIM_PART_ERASE);
     start(world);
     live(world);
     heal(world);
     model_judge_delivery(&world->model);
     world->records = world->model.read_seq;
     stop(world);
+    sim_keys_close(&world->keys);
     model_fini(&world->model);
     aw_journal_close(&world->journal);
 }

@@ -12,7 +12,9 @@
 #include "commit/committer.h"
 #include "commit/record_clock.h"
 #include "core/told.h"
+#include "run/read_erase.h"
 #include "sim/faults.h"
+#include "sim/keys.h"
 #include "sim/model.h"
 #include "sim/parts.h"
 
@@ -38,6 +40,7 @@ enum op_kind {
     OP_QUERY,
     OP_REPLY_LEASE,
     OP_REPLY_STATUS,
+    OP_ERASE,
     OP_CANCEL
 };
 struct op {
@@ -100,6 +103,19 @@ struct showing {
     struct aw_incident_item items[4];
 };
 
+/* A customer who is to be erased, as an io thread and a reader see to that. One at a time. */
+struct erasing {
+    bool                 is_on;
+    bool                 is_looking;
+    bool                 is_out;
+    uint32_t             looks;
+    struct aw_erase_wish wish;
+    struct aw_erase_look look;
+    size_t               next; /* of its tickets */
+    bool                 is_last;
+    bool                 has_moved;
+};
+
 struct world {
     uint64_t             seed;
     struct random        random;
@@ -145,9 +161,13 @@ struct world {
     uint32_t                 notes;
     struct unfolding         unfolding;
     struct showing           showing;
-    bool                     heals; /* phase two */
+    struct erasing           erasing;
+    uint32_t                 eraser_rests; /* it has one turn in so many */
+    bool                     heals;        /* phase two */
     /* For the table. */
     uint64_t steps, crashes, records;
+    /* Of one history; its own are large. */
+    struct sim_keys keys;
 };
 
 /* Lives through the history of this seed; a broken rule ends the process (sim_broken). `world` is used again and again. */
