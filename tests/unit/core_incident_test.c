@@ -168,28 +168,23 @@ test_earlier_and_later_tickets(void **state)
 static void
 test_reopened_by_a_refused_reply(void **state)
 {
-    static const struct aw_account_name web = {{"web", 3}, {"main", 4}};
-    struct aw_command                   agent = {
-                          .kind = AW_COMMAND_AGENT,
-                          .in.agent = {.name = AW_SLICE("vol"), .needs_approval = true, .units_total = AW_UNITS_NO_TOTAL, .by = AW_SLICE("sam")}};
-    struct aw_command     done = {.kind = AW_COMMAND_COMPLETE};
+    struct aw_command     agent = {.kind = AW_COMMAND_AGENT}, done = {.kind = AW_COMMAND_COMPLETE};
     struct aw_command     refuse = {.kind = AW_COMMAND_APPROVE, .in.approve.by = AW_SLICE("sam")};
+    struct aw_in_reply    reply = {.is_there = true, .channel = AW_SLICE("web"), .account = AW_SLICE("main")};
     struct aw_ticket_id   ticket;
     struct aw_incident_id incident;
     struct kit            kit;
 
     (void)state;
     kit_open(&kit);
+    agent.in.agent = (struct aw_in_agent){
+        .name = AW_SLICE("vol"), .needs_approval = true, .units_total = AW_UNITS_NO_TOTAL, .by = AW_SLICE("sam")};
     assert_int_equal(kit_apply(&kit, &agent), AW_OK);
     ticket = post(&kit, (struct post){.who = 1, .flight = FLIGHT});
-    done.in.fenced = (struct aw_in_fenced){.lease = kit_lease(&kit, ticket, "vol", KIT_HOUR),
-                                           .agent = AW_SLICE("vol"),
-                                           .op_hash = 1,
-                                           .reply = {.is_there = true,
-                                                     .to = {.seq = ticket.seq, .shard = KIT_SHARD},
-                                                     .to_ticket = ticket,
-                                                     .channel = web.channel,
-                                                     .account = web.account}};
+    reply.to = (struct aw_message_id){.seq = ticket.seq, .shard = KIT_SHARD};
+    reply.to_ticket = ticket;
+    done.in.fenced = (struct aw_in_fenced){
+        .lease = kit_lease(&kit, ticket, "vol", KIT_HOUR), .agent = AW_SLICE("vol"), .op_hash = 1, .reply = reply};
     assert_int_equal(kit_apply(&kit, &done), AW_OK);
     incident = make(&kit, &on_flight, 1, AW_FOLLOW_LATER);
     assert_int_equal(settle(&kit), 0); /* what is closed is linked to none */
