@@ -245,8 +245,10 @@ has_room(const struct aw_state *state)
 enum aw_err
 aw_flight_admits(const struct aw_state *state, const struct aw_in_flight *in)
 {
-    /* A flight that is known changes in its row, and what is only tried out needs none. */
-    return in->dry_run || find_flight(state, in->flight_hash) != 0 || has_room(state) ? AW_OK : AW_E_TABLE_FULL;
+    /* A flight that is known changes in its row; what is only tried out, or is refused by its precondition, needs none. */
+    if (in->dry_run || find_flight(state, in->flight_hash) != 0 || !aw_if_match_holds(&in->if_match, 0))
+        return AW_OK;
+    return has_room(state) ? AW_OK : AW_E_TABLE_FULL;
 }
 
 static void

@@ -282,7 +282,9 @@ aw_lane_admits(const struct aw_state *state, const struct aw_in_lane *in)
 {
     uint32_t lane;
 
-    if (aw_rows_room(&state->lanes) > 0 || aw_state_find_lane(state, in->name, &lane) == AW_OK)
+    /* Who changes only a lane that is there (If-Match) makes none: apply tells him so. */
+    if (aw_rows_room(&state->lanes) > 0 || aw_state_find_lane(state, in->name, &lane) == AW_OK ||
+        !aw_if_match_holds(&in->if_match, 0))
         return AW_OK;
     return AW_E_TABLE_FULL;
 }

@@ -425,6 +425,10 @@ test_full_table_of_flights(void **unused)
     fresh.once = (struct aw_once){.request = 0};
     fresh.in.flight.flight_hash = 8;
     assert_int_equal(aw_state_admits(kit.state, &fresh), AW_E_TABLE_FULL);
+    fresh.in.flight.if_match.version = AW_VERSION_SOME; /* another refusal goes before */
+    assert_int_equal(aw_state_admits(kit.state, &fresh), AW_OK);
+    assert_int_equal(kit_apply(&kit, &fresh), AW_E_PRECONDITION);
+    fresh.in.flight.if_match.version = 0;
     fresh.in.flight.dry_run = true;
     assert_int_equal(aw_state_admits(kit.state, &fresh), AW_OK);
     (void)kit_apply(&kit, &fresh);

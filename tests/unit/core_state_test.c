@@ -260,6 +260,9 @@ test_lanes_have_limits(void **unused)
     assert_int_equal(kit_lane(&kit, "9", AW_LANE_OPEN, NULL).out.err, AW_E_TABLE_FULL);
     assert_int_equal(kit_lane(&kit, "8", AW_LANE_PAUSED_IN, NULL).out.err, AW_OK);
     assert_int_equal(aw_state_admits(kit.state, &command), AW_E_TABLE_FULL);
+    command.in.lane.if_match.version = AW_VERSION_SOME; /* another refusal goes before */
+    assert_int_equal(aw_state_admits(kit.state, &command), AW_OK);
+    assert_int_equal(kit_apply(&kit, &command), AW_E_PRECONDITION);
     kit_close(&kit);
 }
 
