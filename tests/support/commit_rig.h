@@ -100,12 +100,12 @@ desk_open_folder(struct desk *desk)
         fail_msg("%s", why.text);
 }
 
-/* On disk, in a folder that goes with desk_close. */
+/* The engine of servers, in a folder that goes with desk_close; what the disk itself does is not what these tests are about. */
 static inline void
 desk_open_lmdb(struct desk *desk, uint64_t bytes_max)
 {
     *desk = (struct desk){.wall = WALL0, .lmdb = true, .bytes_max = bytes_max};
-    kit_scratch(desk->scratch);
+    kit_scratch_in_memory(desk->scratch);
     (void)snprintf(desk->folder, sizeof(desk->folder), "%s/store", desk->scratch);
     (void)snprintf(desk->keys, sizeof(desk->keys), "%s.keys", desk->folder);
     desk_open_folder(desk);
