@@ -90,6 +90,12 @@ can_wait(const struct aw_committer *c, const struct aw_command *command)
     return command->kind == AW_COMMAND_TIMER && aw_state_timer_can_wait(c->config.state, command->in.timer.slot);
 }
 
+static bool
+may_be_late(const struct aw_committer *c, const struct aw_command *command)
+{
+    return command->kind == AW_COMMAND_TIMER && aw_state_timer_may_be_late(c->config.state, command->in.timer.slot);
+}
+
 /* A ticket more needs room for its lease and complete, as one that a post opens. */
 static bool
 opens_another(const struct aw_command *command)
@@ -179,6 +185,8 @@ aw_group_bytes_kept(const struct aw_committer *c, const struct aw_command *comma
         return room->open_bytes + AW_RESERVE_SHARES_OF_DRAINS * share + AW_DRAIN_BYTES_PER_TICKET;
     if (can_wait(c, command) || opens_again(c, command))
         return room->open_bytes + AW_RESERVE_SHARES_OF_DRAINS * share;
+    if (may_be_late(c, command))
+        return room->open_bytes + room->cut_bytes + AW_RESERVE_SHARES_OF_DRAINS * share;
     if (!is_change(command))
         return 0;
     return room->open_bytes + room->cut_bytes + (AW_RESERVE_SHARES_OF_DRAINS + 1) * share +
@@ -279,7 +287,7 @@ admit_drain(struct aw_committer *c, const struct aw_command *command, uint64_t c
     if (cost + kept > room->drain_bytes || spare > room->spare_bytes) {
         if (next_group_has(c, cost + kept, spare))
             return AW_E_AGAIN;
-        return waits && cost <= room->drain_bytes ? AW_E_OVERLOADED : AW_E_STORE_FULL;
+        return (waits || may_be_late(c, command)) && cost <= room->drain_bytes ? AW_E_OVERLOADED : AW_E_STORE_FULL;
     }
     if (pushes > 0 && aw_group_admit_pushes(c, pushes) != AW_OK)
         return aw_group_admit_pushes(c, pushes);
@@ -601,7 +609,7 @@ apply_drain(struct aw_committer *c, aw_ms now)
     return is_through;
 }
 
-/* No room in the queues for this one; leases that run out have theirs, so they must not wait behind it. */
+/* No room in the queues or in the store for this one; leases that run out have theirs, so they must not wait behind it. */
 static void
 put_off(struct aw_committer *c, const struct aw_command *command, aw_ms now)
 {
@@ -609,6 +617,8 @@ put_off(struct aw_committer *c, const struct aw_command *command, aw_ms now)
         aw_state_incidents_rest(c->config.state, now + INCIDENTS_REST_MS);
     else if (can_wait(c, command))
         aw_state_put_off_help(c->config.state, command->in.timer.slot);
+    else if (may_be_late(c, command) && aw_group_admit_pushes(c, aw_group_pushes_anew(c, command)) == AW_OK)
+        aw_state_put_off_late(c->config.state, command->in.timer.slot); /* the store */
     else
         aw_state_put_off(c->config.state, command->in.timer.slot, now + TIMER_PUT_OFF_MS);
 }

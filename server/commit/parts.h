@@ -39,7 +39,8 @@
 
 /* The engine's reserve in shares. In a full store the first is for what people set, however often, which leaves a checkpoint its
  * room; the next for what lets tickets be leased again: lanes that begin to help, a lane that opens, an agent who comes back, a
- * reply that is refused. The rest, and all that is owed to what is open, is for draining alone. */
+ * reply that is refused; and for classes that change, of which one flight or hour brings as many as there are tickets. The rest,
+ * and all that is owed to what is open, is for draining alone. */
 #define AW_RESERVE_SHARES           4U
 #define AW_RESERVE_SHARES_OF_DRAINS 2U
 

@@ -583,6 +583,14 @@ aw_state_timer_can_wait(const struct aw_state *state, uint32_t slot)
     return cause == AW_TIMER_HELPERS_VOID || cause == AW_TIMER_HELP_DUE;
 }
 
+bool
+aw_state_timer_may_be_late(const struct aw_state *state, uint32_t slot)
+{
+    enum aw_timer_cause cause = judge(state, slot);
+
+    return cause == AW_TIMER_CLASS_CHANGED || cause == AW_TIMER_STILL_NEEDED;
+}
+
 /* Once a ticket, whether there is room to write it or not: it does no good to ask late. */
 static void
 ask_still_needed(struct aw_state *state, struct aw_command *command)

@@ -233,10 +233,16 @@ void aw_state_put_off(struct aw_state *state, uint32_t slot, aw_ms at);
 /* The same when only help is due, by a minute and more: there may be as many as tickets. What else time has to say of this one
  * keeps its moment. Between begin and end. */
 void aw_state_put_off_help(struct aw_state *state, uint32_t slot);
+/* The same by ten seconds and more, for one that may be late (below). Between begin and end. */
+void aw_state_put_off_late(struct aw_state *state, uint32_t slot);
 /* The most entries that this slot's timer may push into queues, besides what comes back from a lease. */
 uint32_t aw_state_timer_pushes(const struct aw_state *state, uint32_t slot);
 /* Whether it is about lanes that begin to help, or help no more: nothing is lost when that comes later. Between begin and end. */
 bool aw_state_timer_can_wait(const struct aw_state *state, uint32_t slot);
+/* Whether it is a class or departure that changed, or the question whether he still waits: by one flight, airport or hour as many
+ * may be due as there are tickets, for whose records nothing was kept, so that in a full store they come when there is room.
+ * Between begin and end. */
+bool aw_state_timer_may_be_late(const struct aw_state *state, uint32_t slot);
 /* A bounded piece (AW_REARM_TICKETS) of setting the timers of waiting tickets anew, after the helpers of a lane have changed; to
  * be called before aw_state_due. No part of the state: a start sets all. */
 #define AW_REARM_TICKETS 4096U

@@ -9,6 +9,9 @@
 /* One that finds no room is tried again after a minute, and so many in a millisecond. */
 #define HELP_PUT_OFF_MS     (60U * 1000)
 #define HELP_RETRIES_PER_MS 5U
+/* What a full store has no bytes for is tried again after 10 s, and so many in a millisecond. */
+#define LATE_PUT_OFF_MS     (10U * 1000)
+#define LATE_RETRIES_PER_MS 50U
 
 static const unsigned next_states[AW_TICKET_CLOSED + 1] = {
     [AW_TICKET_FREE] = MASK(AW_TICKET_WAITING),
@@ -319,20 +322,27 @@ ask_change_at(const struct aw_state *state, const struct aw_ticket_row *ticket, 
     return at == 0 || at > now ? at : from > 0 ? from : 1;
 }
 
-/* Without what was promised of it. */
+/* Without what was promised of it. What is due already of the clock has its turn at `clock_from`, of helpers and questions at
+ * `help_from`. */
 static aw_ms
-state_timer_of(const struct aw_state *state, uint32_t slot, aw_ms now, aw_ms help_from)
+state_timer_of(const struct aw_state *state, uint32_t slot, aw_ms now, aw_ms clock_from, aw_ms help_from)
 {
     const struct aw_ticket_row *ticket = aw_ticket_at(state, slot);
+    aw_ms                       clock = 0;
+
+    if (ticket->state == AW_TICKET_WAITING || ticket->state == AW_TICKET_HELD)
+        clock = clock_change_at(state, slot, ticket, now);
+    if (clock != 0 && clock <= now && clock_from > now)
+        clock = clock_from;
 
     switch ((enum aw_ticket_state)ticket->state) {
     case AW_TICKET_LEASED:
         return aw_lease_at(state, ticket->link)->expires_at;
     case AW_TICKET_WAITING:
-        return earlier(earlier(clock_change_at(state, slot, ticket, now), aside_until(state, slot, ticket)),
+        return earlier(earlier(clock, aside_until(state, slot, ticket)),
                        earlier(help_change_at(state, ticket, now, help_from), ask_change_at(state, ticket, now, help_from)));
     case AW_TICKET_HELD:
-        return earlier(clock_change_at(state, slot, ticket, now), ticket->until);
+        return earlier(clock, ticket->until);
     case AW_TICKET_FREE:
     case AW_TICKET_CLOSED:
         return 0;
@@ -343,7 +353,7 @@ state_timer_of(const struct aw_state *state, uint32_t slot, aw_ms now, aw_ms hel
 static aw_ms
 timer_of(const struct aw_state *state, uint32_t slot, aw_ms now, aw_ms help_from)
 {
-    return earlier(state_timer_of(state, slot, now, help_from), aw_commitment_due(state, slot));
+    return earlier(state_timer_of(state, slot, now, now, help_from), aw_commitment_due(state, slot));
 }
 
 /* When many are due at once they come one after the other, so that what comes due meanwhile - a lease that runs out, a departure
@@ -400,6 +410,15 @@ aw_state_put_off_help(struct aw_state *state, uint32_t slot)
     aw_ms from = state->now + HELP_PUT_OFF_MS + slot / HELP_RETRIES_PER_MS;
 
     aw_timers_set(&state->timers, slot, timer_of(state, slot, state->now, from));
+}
+
+void
+aw_state_put_off_late(struct aw_state *state, uint32_t slot)
+{
+    aw_ms from = state->now + LATE_PUT_OFF_MS + slot / LATE_RETRIES_PER_MS;
+
+    aw_timers_set(&state->timers, slot,
+                  earlier(state_timer_of(state, slot, state->now, from, from), aw_commitment_due(state, slot)));
 }
 
 void

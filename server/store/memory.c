@@ -315,6 +315,12 @@ limit_of(const struct memory *store)
 }
 
 static uint64_t
+reserve_of(const struct memory *store)
+{
+    return store->plan.reserve_bytes == 0 ? limit_of(store) / 8 : store->plan.reserve_bytes;
+}
+
+static uint64_t
 room_left(const struct memory *store)
 {
     uint64_t limit = limit_of(store);
@@ -333,7 +339,7 @@ memory_room(struct aw_journal *journal, struct aw_journal_room *ret_room)
 {
     struct memory *store = memory_of(journal);
     uint64_t       limit = limit_of(store);
-    uint64_t       reserve = limit / 8;
+    uint64_t       reserve = reserve_of(store);
     uint64_t       drain = room_left(store);
 
     *ret_room = (struct aw_journal_room){.limit_bytes = limit, .reserve_bytes = reserve, .is_broken = store->broken};
@@ -552,7 +558,7 @@ memory_keep(struct aw_journal *journal, enum aw_kept_kind kind, const struct aw_
     if (outcome != AW_OUTCOME_OK)
         return outcome;
     /* Half of the reserve stays for the journal. */
-    if (entry_cost(kept->bytes.len) + limit_of(store) / 16 > room_left(store))
+    if (entry_cost(kept->bytes.len) + reserve_of(store) / 2 > room_left(store))
         return AW_OUTCOME_FULL;
     if (series_append(store, kept_series(kind), kept->seq, kept->owner, kept->bytes))
         return AW_OUTCOME_OK;
@@ -849,7 +855,7 @@ memory_put(struct aw_table *table, const struct aw_chunk *chunk)
         return outcome;
     AW_ASSERT(!generations->marked);
     /* Half of the reserve stays for the journal. */
-    if (entry_cost(chunk->bytes.len) + limit_of(store) / 16 > room_left(store))
+    if (entry_cost(chunk->bytes.len) + reserve_of(store) / 2 > room_left(store))
         return AW_OUTCOME_FULL;
     if (generations->growing == GENERATION_NONE)
         begin_generation(store);

@@ -102,7 +102,8 @@ struct aw_fault_plan {
     uint64_t             fail_flush_at; /* the nth flush says BROKEN; what it held is kept or lost by fail_flush_keeps */
     bool                 fail_flush_keeps;
     uint64_t             fail_submit_at;   /* the nth submit says BROKEN */
-    uint64_t             full_from_bytes;  /* room ends here, the last eighth is the reserve; 0: 1 TiB */
+    uint64_t             full_from_bytes;  /* room ends here; 0: 1 TiB */
+    uint64_t             reserve_bytes;    /* the last of it; 0: an eighth */
     uint64_t             ahead_bytes;      /* of that, the most that lies ready between two flushes for posts; 0: all */
     uint32_t             completion_delay; /* polls that report nothing after each flush */
     bool                 lose_unflushed;   /* at a crash (aw_memory_crash) only what was flushed remains; else all of it */

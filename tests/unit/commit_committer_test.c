@@ -5,6 +5,7 @@
  * recovery gives the same digest, with and without a checkpoint; a full store refuses posts and goes on draining; parked pulls are
  * woken in order and no wake is lost; a ticket taken and not leased comes back; who asks and leaves is not looked for any further.
  */
+#include "commit/parts.h"
 #include "support/commit_rig.h"
 
 static struct one *
@@ -546,6 +547,93 @@ test_changes_leave_what_drains(void **state)
     make_change(&one, number, held); /* what was owed to them is free */
     desk_carry_out(&desk, &one.submission);
     assert_int_not_equal(one.entry.command.out.err, AW_E_STORE_FULL);
+    desk_close(&desk);
+}
+
+/* What is at hand for draining, beyond all that is owed to what is open and the reserve's last shares. */
+static bool
+drains_are_safe(const struct desk *desk, uint64_t open)
+{
+    struct aw_journal_room room;
+
+    aw_journal_room(desk->journal, &room);
+    return room.drain_bytes >= open * AW_DRAIN_BYTES_PER_TICKET + room.reserve_bytes / 2;
+}
+
+static uint64_t
+waiting_of(const struct desk *desk, enum aw_class class_)
+{
+    struct aw_lanes_count count;
+
+    aw_lanes_count(desk->lanes, 0, class_, &count);
+    return count.waiting;
+}
+
+static bool
+drain_one(struct desk *desk, enum aw_class class_)
+{
+    struct aw_head head;
+    struct one     one;
+
+    do {
+        if (!aw_lanes_peek(desk->lanes, 0, 0, class_, &head) || !aw_lanes_try_take(desk->lanes, &head))
+            return false;
+        desk_carry_out(desk, &make_lease(&one, &head)->submission);
+    } while (one.entry.command.out.err == AW_E_STALE); /* its entry from before a change */
+    assert_int_equal(one.entry.command.out.err, AW_OK);
+    desk_carry_out(desk, &make_fenced(&one, AW_COMMAND_COMPLETE, one.entry.command.out.u.lease.lease)->submission);
+    assert_int_equal(one.entry.command.out.err, AW_OK);
+    return true;
+}
+
+/* A flight is cancelled in a full store: each of its tickets changes its class with a record of its own, for which nothing was
+ * kept, and there are more of them than the reserve can take. That ends before what is owed to the tickets, nothing else waits
+ * behind them, and it goes on by itself as they are drained. */
+static void
+test_changed_classes_leave_what_drains(void **state)
+{
+    const struct aw_flight_fact fact = {.flight_hash = 7, .departs_at = WALL0 + DAY_MS};
+    struct aw_fault_plan        plan = {.full_from_bytes = 1600000, .reserve_bytes = 40000};
+    struct desk                 desk;
+    struct one                  one;
+    uint64_t                    open = 0, changed;
+
+    (void)state;
+    desk_open(&desk, &plan);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    for (;; open++) {
+        make_post(&one, open + 1, open + 1, AW_SLICE("main"));
+        one.entry.command.in.message.flights = &fact;
+        one.entry.command.in.message.flight_count = 1;
+        desk_carry_out(&desk, &one.submission);
+        if (one.entry.command.out.err != AW_OK)
+            break;
+    }
+    assert_int_equal(one.entry.command.out.err, AW_E_STORE_FULL);
+    assert_int_equal(waiting_of(&desk, AW_CLASS_GENERAL), open);
+    one_make(&one, AW_COMMAND_FLIGHT)->entry.command.in.flight = (struct aw_in_flight){
+        .flight_hash = 7, .number = AW_SLICE("KL7"), .date_days = WALL0 / DAY_MS + 1, .state = AW_FLIGHT_CANCELLED};
+    desk_carry_out(&desk, &one.submission);
+    assert_int_equal(one.entry.command.out.err, AW_OK);
+    for (unsigned i = 0; i < 100; i++) {
+        desk_pass(&desk, 50);
+        desk_step(&desk);
+        assert_true(drains_are_safe(&desk, open));
+    }
+    changed = waiting_of(&desk, AW_CLASS_DISRUPTED);
+    assert_in_range(changed, 1, open - 1);
+    assert_true(aw_committer_next_due(desk.committer, fake_mono) > fake_mono); /* they are not tried all the time */
+    while (drain_one(&desk, AW_CLASS_DISRUPTED))
+        open--;
+    for (unsigned i = 0; i < 100; i++) {
+        desk_pass(&desk, 1000);
+        desk_step(&desk);
+        assert_true(drains_are_safe(&desk, open));
+    }
+    assert_int_equal(waiting_of(&desk, AW_CLASS_DISRUPTED), open);
+    while (drain_one(&desk, AW_CLASS_DISRUPTED))
+        open--;
+    assert_int_equal(open, 0);
     desk_close(&desk);
 }
 
@@ -1533,6 +1621,7 @@ main(void)
         cmocka_unit_test(test_forecasts_leave_room_for_draining),
         cmocka_unit_test(test_notes_leave_room_for_draining),
         cmocka_unit_test(test_changes_leave_what_drains),
+        cmocka_unit_test(test_changed_classes_leave_what_drains),
         cmocka_unit_test(test_a_burst_is_no_full_store),
         cmocka_unit_test(test_full_store_drains_to_pulls_of_many_lanes),
         cmocka_unit_test(test_role_does_not_flap),
