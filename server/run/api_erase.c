@@ -2,13 +2,16 @@
  *
  *   look -> close -> cut -> wait   a reader looks whose texts and tickets they are, in many turns; then ERASE for each of his
  *                                  tickets, some at a time, then for himself; then the answer waits until the keys are cut, as
- *                                  long as that is soon
+ *                                  long as that is soon: for what the eraser rests behind another's cut, and as much again
  * Texts go by his own record alone, so no reply that is stopped by his tickets' is given out without its text: a crash before it
  * has erased nothing, and was not answered. A client that leaves stops nothing. When messages were taken out of a ticket since the
- * look, it is looked again: his may lie in another one.
+ * look, it is looked again: his may lie in another one. A ticket that stays, as he wrote in it since, has one message more than the
+ * look found, which hides one that was taken out: so behind such a one it is looked once more for what he wrote until then,
+ * wherever that lies by now, and what has come since is counted.
  */
 #include "proto/proto.h"
 #include "run/api.h"
+#include "run/eraser.h"
 #include "run/io.h"
 #include "run/read_erase.h"
 
@@ -16,6 +19,8 @@
 #define LOOKS_MAX        4U
 #define LOOK_NS          (20 * AW_NS_PER_MS)
 #define WAIT_NS_MAX      (10 * AW_NS_PER_S)
+
+AW_STATIC_ASSERT(WAIT_NS_MAX >= 2 * AW_ERASER_REST_NS_MAX, "a cut behind a slow one comes before the answer");
 
 struct erase {
     struct aw_call         call;
@@ -33,7 +38,8 @@ struct erase {
     bool                 is_submitted;
     bool                 is_last; /* his own */
     bool                 has_moved;
-    bool                 stays; /* a ticket in which he wrote since the look */
+    bool                 stays;     /* a ticket in which he wrote since the look */
+    bool                 is_second; /* the look is one behind such a ticket */
     uint32_t             looks;
     uint64_t             last_seq; /* of the records */
     aw_ns                until;
@@ -90,6 +96,14 @@ wait_for_cut(struct erase *erase)
         aw_call_wait(call, call->io->now + LOOK_NS);
 }
 
+/* However long the look took. */
+static void
+begin_to_wait(struct erase *erase)
+{
+    erase->until = erase->call.io->now + WAIT_NS_MAX;
+    wait_for_cut(erase);
+}
+
 static void
 on_time(struct aw_call *call)
 {
@@ -141,16 +155,21 @@ take_done(struct erase *erase)
 
 /* --- the look ---------------------------------------------------------------------------------------------------------------- */
 
+/* For what he wrote until now; behind a ticket that stays for what he wrote until the look before, wherever that is by now. */
 static void
 look(struct erase *erase)
 {
+    uint64_t until = aw_lanes_published(erase->call.io->shared->lanes);
+
     aw_erase_look_fini(&erase->look);
     erase->looks++;
     erase->next = 0;
+    erase->is_second |= erase->stays;
+    if (!erase->is_second)
+        erase->wish.through = until;
     erase->has_moved = false;
     erase->stays = false;
-    erase->wish.through = aw_lanes_published(erase->call.io->shared->lanes);
-    aw_erase_look_init(&erase->look, &erase->wish, 1, erase->wish.through, true);
+    aw_erase_look_init(&erase->look, &erase->wish, 1, until, true);
     erase->read->items[0] = (struct aw_read_item){.kind = AW_READ_ERASE, .erase = &erase->look};
     aw_call_read(&erase->call, erase->read);
 }
@@ -181,7 +200,10 @@ take_look(struct erase *erase)
 static bool
 go_on(struct erase *erase)
 {
-    if (!erase->is_last && (erase->next < erase->look.ticket_count || !erase->has_moved))
+    bool is_unsure = erase->has_moved || (erase->stays && !erase->is_second);
+    bool looks_again = is_unsure && erase->next == erase->look.ticket_count;
+
+    if (!erase->is_last && !looks_again)
         submit(erase);
     else if (!erase->is_last && erase->looks < LOOKS_MAX)
         look(erase);
@@ -213,7 +235,7 @@ on_back(struct aw_call *call)
     else if (erase->stays)
         fail(erase, AW_E_STALE, "the customer wrote meanwhile: what he wrote before is erased, and his ticket waits; ask again");
     else
-        wait_for_cut(erase);
+        begin_to_wait(erase);
 }
 
 /* Once a ticket is closed it goes on to the end, or what is left of him would wait for somebody to ask again. */
@@ -280,7 +302,6 @@ aw_api_erase(struct aw_io *io, struct aw_request *request, struct aw_slice id)
         aw_call_fail(&erase->call, AW_E_MEMORY, "");
         return;
     }
-    erase->until = io->now + WAIT_NS_MAX;
     io->history_scans++;
     erase->is_scanning = true;
     look(erase);

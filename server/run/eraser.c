@@ -20,7 +20,6 @@
 #define BEHIND_RECORDS UINT64_C(100000)
 /* Behind a cut, whose syncs the committer's share: so many times what it took. */
 #define REST_FACTOR      10U
-#define REST_NS_MAX      (10 * AW_NS_PER_S)
 #define TRY_AGAIN_NS     AW_NS_PER_S
 #define TRY_AGAIN_NS_MAX (60 * AW_NS_PER_S)
 /* What is damaged seldom heals, and to look for it reads the whole journal. */
@@ -348,7 +347,7 @@ aw_eraser_step(struct aw_eraser *eraser)
     if (!is_through)
         return took;
     note_round(eraser);
-    return took * REST_FACTOR < REST_NS_MAX ? took * REST_FACTOR : REST_NS_MAX;
+    return took * REST_FACTOR < AW_ERASER_REST_NS_MAX ? took * REST_FACTOR : AW_ERASER_REST_NS_MAX;
 }
 
 /* Until it is to end, it was told of more, or, when it rests from work, that is over: what comes meanwhile goes with the rest. */

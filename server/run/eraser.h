@@ -41,5 +41,8 @@ void aw_eraser_free(struct aw_eraser **eraser);
 /* What the thread does, in bounded pieces: for tests, which have no thread. Returns how long it may rest; AW_NS_NEVER: until it is
  * told of more. */
 aw_ns aw_eraser_step(struct aw_eraser *eraser);
+/* It rests behind a cut for no longer, however long that took: what is asked for meanwhile waits for that. Not so behind one that
+ * failed. */
+#define AW_ERASER_REST_NS_MAX (5 * AW_NS_PER_S)
 
 #endif

@@ -225,7 +225,7 @@ take_text(struct aw_erase_look *look, struct aw_journal_reader *reader, const st
     struct aw_in_body       content;
     void                   *seqs = look->seqs;
 
-    if (ticket != NULL && command->kind == AW_COMMAND_MESSAGE && command->out.seq <= ticket->through)
+    if (ticket != NULL && command->kind == AW_COMMAND_MESSAGE)
         ticket->messages++;
     if (ticket == NULL || !aw_command_body(command, &content) ||
         command->out.seq > (command->kind == AW_COMMAND_MESSAGE ? ticket->through : ticket->seq))

@@ -21,7 +21,7 @@ struct aw_erase_ticket {
     struct aw_ticket_id id;
     uint64_t            through;
     uint64_t            seq;      /* other texts than messages: also those up to the record that closed it, when there is one */
-    uint32_t            messages; /* up to `through` that are found in it, his and others' */
+    uint32_t            messages; /* found in it by the look, his and others', also behind `through` */
 };
 /* That a message belongs to a ticket, by this record. */
 struct aw_erase_place {

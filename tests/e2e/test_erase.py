@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 from aswolk_test import MSGPACK, NDJSON, PATIENCE_S, Messages, check, equal, problem, program, run, status, until
 from sealed import read_keys, readable
@@ -374,6 +375,60 @@ def test_meanwhile(t):
         equal(6 in here, states[since.value["reply"]] == "waiting", "what goes has its text")
         equal(6 in here, calls[0][1].status == 409, "what answers that is not lost")
     t.note("%d, unfolded %d" % (calls[0][1].status, taken.status))
+
+
+def test_one_came_and_one_went(t):
+    """While it is looked he writes once more, and what he wrote before is taken out of his ticket: that has as many messages as the
+    look found, and what was taken out is found all the same, and closed."""
+    server = serve(t)
+    api, make = server.api("ann"), Messages()
+    for _ in range(40):  # so that a look takes longer than what follows
+        api.receipts(make.many(1000, text="x"))
+    met = 0
+    for number in range(12):
+        kim = "kim%d" % number
+        first, second = (api.receipt(make.next(customer=kim, text=word(1))) for _ in range(2))
+        equal(first["ticket"], second["ticket"], "one ticket")
+        other = server.api("bob")
+        asked = other.begin("POST", "/v1/customers/erase", {"channel": "web", "customer": kim})
+        other.connection.pump(0.001)
+        third = api.receipt(make.next(customer=kim, text=word(2)))
+        taken = api.send("POST", "/v1/tickets/%s/unfold" % first["ticket"], {"messages": [first["message"]]})
+        other.connection.wait(asked)
+        if third["ticket"] != first["ticket"] or taken.status != 200 or asked.status != 409:
+            continue  # the look was over before
+        met += 1
+        equal(problem(asked, 409, "stale")["detail"].split(":")[0], "the customer wrote meanwhile", "what it says")
+        for ticket, state in ((first["ticket"], "waiting"), (taken.value["ticket"], "closed")):
+            equal(status(api.get("/v1/tickets/" + ticket), 200, "ticket").value["state"], state, "state of " + ticket)
+        equal(erase(api, customer=kim)["unreadable"], True, "asked again")
+    check(met > 0, "it was met", met)
+    t.note("met %d times" % met)
+
+
+def test_slow_cut(t):
+    """A cut that takes longer than one waits is answered with 202, another erasure meanwhile as well; nobody is shown anything.
+    When the keys are cut the same request gets 200."""
+    server = serve(t)
+    api, make = server.api("ann"), Messages()
+    desk(api, make)
+    block(server)
+    began = time.monotonic()
+    asked = [(who, who.begin("POST", "/v1/customers/erase", {"channel": "web", "customer": customer}))
+             for who, customer in ((server.api("bob"), "kim"), (server.api("eve"), "lee"))]
+    for who, response in asked:
+        who.connection.wait(response)
+        told = status(response, 202, "erased").value
+        waited = time.monotonic() - began
+        equal((told["unreadable"], waited >= 9.5), (False, True), "not yet, after %.1f s" % waited)
+    equal(server.metrics().get("aswolk_erasures_stuck"), 1, "an operator sees why")
+    for one in status(api.get("/v1/tickets?state=closed"), 200, "closed").value["items"]:
+        shown = status(api.get("/v1/tickets/" + one["ticket"]), 200, "ticket").value
+        equal({message.get("erased") for message in shown["messages"]}, {True}, "and not shown")
+    os.rmdir(keys_of(server) + ".new")
+    erased(server)
+    equal(left(server), [], "both are gone")
+    equal([erase(api, customer=one)["unreadable"] for one in ("kim", "lee")], [True, True], "and it says so")
 
 
 def test_forgotten(t):
