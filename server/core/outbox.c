@@ -545,6 +545,25 @@ aw_outbox_withdraw(struct aw_state *state, uint64_t message_seq)
     }
 }
 
+/* Those of a ticket, as they were written: the order in which they enter a list is part of the state, that of a chain is not, as a
+ * start makes the chain anew. Returns how many. */
+static uint32_t
+replies_of(const struct aw_state *state, uint64_t ticket_seq, uint32_t slots[AW_TICKET_REPLIES_MAX])
+{
+    uint32_t slot = aw_index_find(&state->by_reply_ticket, seq_key(ticket_seq));
+    uint32_t count = 0;
+
+    for (; slot != 0; slot = aw_index_find_next(&state->by_reply_ticket, slot)) {
+        uint32_t at = count++;
+
+        AW_ASSERT(count <= AW_TICKET_REPLIES_MAX);
+        for (; at > 0 && aw_reply_at(state, slots[at - 1])->seq > aw_reply_at(state, slot)->seq; at--)
+            slots[at] = slots[at - 1];
+        slots[at] = slot;
+    }
+    return count;
+}
+
 /* What is under way at a gateway may still come to be sent; what comes back from there does not go again. */
 static void
 erase(struct aw_state *state, uint32_t slot)
@@ -565,13 +584,12 @@ erase(struct aw_state *state, uint32_t slot)
 void
 aw_outbox_erase(struct aw_state *state, uint64_t ticket_seq, uint64_t through)
 {
-    uint32_t slot = aw_index_find(&state->by_reply_ticket, seq_key(ticket_seq));
+    uint32_t slots[AW_TICKET_REPLIES_MAX];
+    uint32_t count = replies_of(state, ticket_seq, slots);
 
     aw_ledger_settle(&state->ledger);
-    for (; slot != 0; slot = aw_index_find_next(&state->by_reply_ticket, slot)) {
-        if (aw_reply_at(state, slot)->seq <= through)
-            erase(state, slot);
-    }
+    for (uint32_t i = 0; i < count && aw_reply_at(state, slots[i])->seq <= through; i++)
+        erase(state, slots[i]);
 }
 
 bool
@@ -603,11 +621,12 @@ drop(struct aw_state *state, uint32_t slot)
 void
 aw_outbox_drop_owed(struct aw_state *state, uint64_t ticket_seq)
 {
-    uint32_t slot = aw_index_find(&state->by_reply_ticket, seq_key(ticket_seq));
+    uint32_t slots[AW_TICKET_REPLIES_MAX];
+    uint32_t count = replies_of(state, ticket_seq, slots);
 
     aw_ledger_settle(&state->ledger);
-    for (; slot != 0; slot = aw_index_find_next(&state->by_reply_ticket, slot))
-        drop(state, slot);
+    for (uint32_t i = 0; i < count; i++)
+        drop(state, slots[i]);
 }
 
 /* --- starts ----------------------------------------------------------------------------------------------------------------- */

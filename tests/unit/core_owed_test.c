@@ -725,18 +725,69 @@ test_not_needed(void **unused)
     kit_close(&kit);
 }
 
+/* Several replies of one ticket that die by one record enter the list of the dead in the order that they were written in, whichever
+ * rows they have: a state loaded from a checkpoint finds them in another order, and must not go on otherwise. */
+static void
+test_several_die_at_once(void **unused)
+{
+    struct kit          kit, second;
+    struct aw_out_reply reply;
+    struct aw_command   messages[2];
+
+    (void)unused;
+    open_kit(&kit);
+    assert_int_equal(set(&kit, two, 2, 0).out.err, AW_OK);
+    for (uint64_t id = 1; id <= 8; id++) { /* their rows are given back, and taken again the other way round */
+        kit_complete(&kit, kit_lease(&kit, post(&kit, id, "en").out.u.message.ticket, "ann", KIT_HOUR), "ann");
+        assert_true(take(&kit, &reply));
+        sent(&kit, &reply);
+    }
+    kit.now += 8 * KIT_DAY;
+    ask_after(&kit, KIT_HOUR);
+    ask_by(&kit, two, 2);
+    for (uint64_t id = 0; id < 2; id++)
+        messages[id] = post(&kit, 9 + id, "en");
+    assert_int_equal(kit_wait(&kit, KIT_HOUR), 2);
+    copy(&kit, &second);
+    for (int i = 0; i < 2; i++) {
+        struct kit       *at = i == 0 ? &kit : &second;
+        struct aw_command erase = {.kind = AW_COMMAND_ERASE,
+                                   .in.erase = {.customer = {1, 1},
+                                                .through = aw_state_seq(at->state),
+                                                .ticket = messages[1].out.u.message.ticket,
+                                                .messages = 1,
+                                                .by = AW_SLICE("sue")}};
+
+        assert_true(withdraw(at, &messages[0]));
+        assert_int_equal(kit_apply(at, &erase), AW_OK);
+        assert_int_equal(counts(at).replies[AW_REPLY_DEAD], 4);
+    }
+    assert_true(aw_hash128_eq(aw_state_digest(kit.state), aw_state_digest(second.state)));
+    kit_close(&second);
+    kit_close(&kit);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_template_is_set),          cmocka_unit_test(test_languages),
-        cmocka_unit_test(test_who_is_acknowledged),        cmocka_unit_test(test_goes_behind_people),
-        cmocka_unit_test(test_replaced_texts_stay),        cmocka_unit_test(test_room),
-        cmocka_unit_test(test_accounts_of_tickets),        cmocka_unit_test(test_who_is_asked),
-        cmocka_unit_test(test_asked_when_there_are_words), cmocka_unit_test(test_not_needed),
-        cmocka_unit_test(test_not_needed_but_grave),       cmocka_unit_test(test_leaves_replies_to_people),
-        cmocka_unit_test(test_message_of_a_reply),         cmocka_unit_test(test_receipts_only),
-        cmocka_unit_test(test_all_is_withdrawn),           cmocka_unit_test(test_a_promise_moves),
+        cmocka_unit_test(test_a_template_is_set),
+        cmocka_unit_test(test_languages),
+        cmocka_unit_test(test_who_is_acknowledged),
+        cmocka_unit_test(test_goes_behind_people),
+        cmocka_unit_test(test_replaced_texts_stay),
+        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_accounts_of_tickets),
+        cmocka_unit_test(test_who_is_asked),
+        cmocka_unit_test(test_asked_when_there_are_words),
+        cmocka_unit_test(test_not_needed),
+        cmocka_unit_test(test_not_needed_but_grave),
+        cmocka_unit_test(test_leaves_replies_to_people),
+        cmocka_unit_test(test_message_of_a_reply),
+        cmocka_unit_test(test_receipts_only),
+        cmocka_unit_test(test_all_is_withdrawn),
+        cmocka_unit_test(test_several_die_at_once),
+        cmocka_unit_test(test_a_promise_moves),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
