@@ -1,4 +1,4 @@
-/* compile.c - from a draft to a set: equal phrases become one atom, all atoms one database. */
+/* compile.c - from a draft to a set: equal phrases become one atom; whole words go into a tree, all else into databases. */
 #include "rules/set.h"
 
 #include <inttypes.h>
@@ -59,16 +59,16 @@ sort_phrases(struct aw_draft *draft)
 }
 
 struct tables {
-    struct aw_rules_atom *atoms;
-    struct aw_rules_say  *says;
-    uint32_t             *memberships;
-    const char          **patterns; /* by atom */
-    unsigned             *flags;
-    const char          **some_patterns; /* of one database */
-    unsigned             *some_flags;
-    unsigned             *ids;
-    uint32_t             *phrase_of; /* by atom: one that has it, for errors */
-    uint32_t              atom_count, say_count, membership_count;
+    struct aw_rules_atom  *atoms;
+    struct aw_rules_say   *says;
+    uint32_t              *memberships;
+    struct aw_word_phrase *words;         /* of the tree */
+    const char           **patterns;      /* by atom; NULL: it is in the tree */
+    const char           **some_patterns; /* of one database */
+    unsigned              *some_flags;
+    unsigned              *ids;
+    uint32_t              *phrase_of; /* by atom: one that has it, for errors */
+    uint32_t               atom_count, say_count, membership_count, word_count;
 };
 
 static bool
@@ -80,13 +80,13 @@ take_tables(struct tables *tables, struct aw_arena *arena, const struct aw_draft
     tables->says = aw_arena_take_zeroed(arena, phrases, sizeof(tables->says[0]));
     tables->memberships = aw_arena_take_zeroed(arena, phrases, sizeof(tables->memberships[0]));
     tables->patterns = aw_arena_take_zeroed(arena, phrases, sizeof(tables->patterns[0]));
-    tables->flags = aw_arena_take_zeroed(arena, phrases, sizeof(tables->flags[0]));
+    tables->words = aw_arena_take_zeroed(arena, phrases, sizeof(tables->words[0]));
     tables->ids = aw_arena_take_zeroed(arena, phrases, sizeof(tables->ids[0]));
     tables->some_patterns = aw_arena_take_zeroed(arena, phrases, sizeof(tables->some_patterns[0]));
     tables->some_flags = aw_arena_take_zeroed(arena, phrases, sizeof(tables->some_flags[0]));
     tables->phrase_of = aw_arena_take_zeroed(arena, phrases, sizeof(tables->phrase_of[0]));
     return tables->atoms != NULL && tables->says != NULL && tables->memberships != NULL && tables->patterns != NULL &&
-           tables->flags != NULL && tables->some_patterns != NULL && tables->some_flags != NULL && tables->ids != NULL &&
+           tables->words != NULL && tables->some_patterns != NULL && tables->some_flags != NULL && tables->ids != NULL &&
            tables->phrase_of != NULL;
 }
 
@@ -138,6 +138,20 @@ make_expression(struct aw_arena *arena, const struct aw_draft_phrase *phrase)
     return made;
 }
 
+/* Sends the atom to what will find it. */
+static bool
+place_atom(struct tables *tables, struct aw_arena *arena, const struct aw_draft_phrase *phrase, uint32_t number)
+{
+    struct aw_word_phrase words = {.pattern = phrase->pattern, .number = number, .open = phrase->form == AW_FORM_PREFIX};
+
+    if ((phrase->form == AW_FORM_EXACT || phrase->form == AW_FORM_PREFIX) && aw_word_tree_takes(&words)) {
+        tables->words[tables->word_count++] = words;
+        return true;
+    }
+    tables->patterns[number] = make_expression(arena, phrase);
+    return tables->patterns[number] != NULL;
+}
+
 static bool
 fill_tables(struct tables *tables, struct aw_arena *arena, const struct aw_draft *draft)
 {
@@ -148,10 +162,8 @@ fill_tables(struct tables *tables, struct aw_arena *arena, const struct aw_draft
             uint32_t number = tables->atom_count++;
 
             tables->atoms[number] = (struct aw_rules_atom){.len = (uint32_t)phrase->pattern.len, .form = phrase->form};
-            tables->patterns[number] = make_expression(arena, phrase);
-            tables->flags[number] = phrase->form >= AW_FORM_REGEX ? HS_FLAG_SOM_LEFTMOST : 0;
             tables->phrase_of[number] = i;
-            if (tables->patterns[number] == NULL)
+            if (!place_atom(tables, arena, phrase, number))
                 return false;
         }
         use_phrase(tables, phrase, tables->atom_count - 1);
@@ -200,20 +212,30 @@ check_regexes(const struct tables *tables, const struct aw_draft *draft, const s
     return AW_OK;
 }
 
-/* Of all atoms with an expression for numbers, or of all others. */
+/* Which atoms a database finds, and whether it tells where, or only that it met one. */
+enum database { OF_NUMBERS, OF_OTHERS, PROBE_OF_OTHERS };
+
+static unsigned
+flags_of(const struct aw_rules_atom *atom, enum database which)
+{
+    if (which == PROBE_OF_OTHERS)
+        return HS_FLAG_SINGLEMATCH; /* to look for the start is what makes expressions dear */
+    return atom->form >= AW_FORM_REGEX ? HS_FLAG_SOM_LEFTMOST : 0;
+}
+
 static enum aw_err
 build_database(hs_database_t **ret_database, struct tables *tables, const struct aw_draft *draft,
-               const struct aw_rules_file *files, bool numbers, struct aw_why *why)
+               const struct aw_rules_file *files, enum database which, struct aw_why *why)
 {
     hs_compile_error_t *failed = NULL;
     uint32_t            count = 0;
     enum aw_err         err;
 
     for (uint32_t i = 0; i < tables->atom_count; i++) {
-        if ((tables->atoms[i].form == AW_FORM_NUMBERS) != numbers)
+        if (tables->patterns[i] == NULL || (tables->atoms[i].form == AW_FORM_NUMBERS) != (which == OF_NUMBERS))
             continue;
         tables->some_patterns[count] = tables->patterns[i];
-        tables->some_flags[count] = tables->flags[i];
+        tables->some_flags[count] = flags_of(&tables->atoms[i], which);
         tables->ids[count++] = i;
     }
     if (count == 0)
@@ -244,9 +266,11 @@ build_databases(struct aw_rules *rules, struct tables *tables, const struct aw_d
         return aw_why(why, AW_E_CONFIG, "this processor lacks instructions that vectorscan needs");
     err = check_regexes(tables, draft, files, why);
     if (err == AW_OK)
-        err = build_database(&rules->database, tables, draft, files, false, why);
+        err = build_database(&rules->database, tables, draft, files, OF_OTHERS, why);
     if (err == AW_OK)
-        err = build_database(&rules->numbers, tables, draft, files, true, why);
+        err = build_database(&rules->probe, tables, draft, files, PROBE_OF_OTHERS, why);
+    if (err == AW_OK)
+        err = build_database(&rules->numbers, tables, draft, files, OF_NUMBERS, why);
     return err;
 }
 
@@ -264,6 +288,8 @@ aw_rules_compile(struct aw_rules *rules, struct aw_draft *draft, const struct aw
     err = build_databases(rules, &tables, draft, files, why);
     if (err != AW_OK)
         return err;
+    if (!aw_word_tree_init(&rules->words, &rules->arena, tables.words, tables.word_count))
+        return aw_why(why, AW_E_MEMORY, "no memory for the rules");
     rules->rules = draft->rules;
     rules->conditions = draft->conditions;
     rules->set_refs = draft->set_refs;

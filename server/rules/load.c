@@ -125,6 +125,7 @@ aw_rules_free(struct aw_rules **rules)
     if (*rules == NULL)
         return;
     (void)hs_free_database((*rules)->numbers);  /* the same */
+    (void)hs_free_database((*rules)->probe);    /* the same */
     (void)hs_free_database((*rules)->database); /* accepts NULL, succeeds with what the library gave */
     aw_arena_reset(&(*rules)->arena);
     aw_blocks_free(&(*rules)->blocks);

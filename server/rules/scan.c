@@ -25,14 +25,16 @@ struct aw_rules_scratch {
     struct aw_fold              fold;
     uint32_t                    words[AW_RULES_LANGUAGES_MAX]; /* of each language, found in this text */
     uint32_t                    hit_count;
+    uint32_t                    other_count, other_next;
     uint32_t                    met_count;
     uint32_t                    comparisons;
     bool                        cut;
     uint64_t                    sets_seen[(AW_RULES_SETS_MAX + 63) / 64];
     const struct aw_rules_atom *atoms;
     struct hit                  hits[HITS_MAX];
+    struct aw_word_found        others[HITS_MAX]; /* what the library found, until it is put among the hits */
     struct aw_rules_met         met[HITS_MAX];
-    char                        bytes[AW_FOLD_ROOM(AW_TEXT_BYTES_MAX)];
+    char                        bytes[AW_FOLD_ROOM(AW_TEXT_BYTES_MAX) + AW_WORD_TREE_SLACK];
     uint32_t                    from[AW_FOLD_ROOM(AW_TEXT_BYTES_MAX)];
 };
 
@@ -48,8 +50,9 @@ aw_rules_scratch_new(const struct aw_rules *rules)
     scratch->fold.from = scratch->from;
     scratch->fold.keeps = rules->side == AW_RULES_REPLIES;
     scratch->atoms = rules->atoms;
-    /* The second call lets the same scratch serve both. */
+    /* The later calls let the same scratch serve all. */
     if ((rules->database != NULL && hs_alloc_scratch(rules->database, &scratch->scratch) != HS_SUCCESS) ||
+        (rules->probe != NULL && hs_alloc_scratch(rules->probe, &scratch->scratch) != HS_SUCCESS) ||
         (rules->numbers != NULL && hs_alloc_scratch(rules->numbers, &scratch->scratch) != HS_SUCCESS))
         aw_rules_scratch_free(&scratch);
     return scratch;
@@ -67,41 +70,107 @@ aw_rules_scratch_free(struct aw_rules_scratch **scratch)
 
 /* --- what is found ---------------------------------------------------------------------------------------------------------- */
 
-static int
-on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *context)
+/* Puts one among the hits, which are in order of where a pattern ends. False when there is no room. */
+static bool
+add_hit(struct aw_rules_scratch *scratch, const struct aw_word_found *found)
 {
-    struct aw_rules_scratch    *scratch = context;
-    const struct aw_rules_atom *atom = &scratch->atoms[id];
-    struct hit                 *hit;
+    const struct aw_rules_atom *atom = &scratch->atoms[found->number];
 
-    (void)flags;
     for (uint32_t bits = atom->word_languages; bits != 0; bits &= bits - 1)
         scratch->words[__builtin_ctz(bits)]++;
     if (!atom->is_kept)
-        return 0;
+        return true;
     if (scratch->hit_count == HITS_MAX) {
+        scratch->cut = true;
+        return false;
+    }
+    scratch->hits[scratch->hit_count++] = (struct hit){.atom = found->number, .begin = found->begin, .end = found->end};
+    return true;
+}
+
+/* The order of hits: where the pattern ends, then the longest first. The library has none of its own where several end. */
+static bool
+goes_before(const struct aw_word_found *a, const struct aw_word_found *b)
+{
+    if (a->to != b->to)
+        return a->to < b->to;
+    return a->begin != b->begin ? a->begin < b->begin : a->number < b->number;
+}
+
+/* Those of the library that go before `found`; NULL: all. */
+static bool
+add_others(struct aw_rules_scratch *scratch, const struct aw_word_found *found)
+{
+    while (scratch->other_next < scratch->other_count) {
+        const struct aw_word_found *other = &scratch->others[scratch->other_next];
+
+        if (found != NULL && !goes_before(other, found))
+            break;
+        if (!add_hit(scratch, other))
+            return false;
+        scratch->other_next++;
+    }
+    return true;
+}
+
+static bool
+on_words(void *context, const struct aw_word_found *found)
+{
+    struct aw_rules_scratch *scratch = context;
+
+    return add_others(scratch, found) && add_hit(scratch, found);
+}
+
+/* Where the words of a match of the library lie. */
+static struct aw_word_found
+words_of_match(const struct aw_rules_scratch *scratch, unsigned id, uint32_t from, uint32_t to)
+{
+    const struct aw_rules_atom *atom = &scratch->atoms[id];
+    struct aw_word_found        found = {.number = id, .begin = from + 1, .end = to - 1, .to = to};
+
+    if (atom->form >= AW_FORM_REGEX)
+        return found;
+    found.begin = to - atom->len;
+    if (atom->form >= AW_FORM_SUFFIX) {
+        while (scratch->bytes[found.begin] != ' ') /* there is a blank before the first word */
+            found.begin--;
+    }
+    found.begin++;
+    if (atom->form == AW_FORM_PREFIX || atom->form == AW_FORM_INFIX) {
+        found.end = to;
+        while (scratch->bytes[found.end] != ' ') /* there is one behind the last word */
+            found.end++;
+    }
+    return found;
+}
+
+static int
+on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *context)
+{
+    struct aw_rules_scratch *scratch = context;
+    struct aw_word_found     found = words_of_match(scratch, id, (uint32_t)from, (uint32_t)to);
+    uint32_t                 at = scratch->other_count;
+
+    (void)flags;
+    if (at == HITS_MAX) {
         scratch->cut = true;
         return 1;
     }
-    hit = &scratch->hits[scratch->hit_count++];
-    hit->atom = id;
-    hit->end = (uint32_t)to - 1;
-    if (atom->form >= AW_FORM_REGEX) {
-        hit->begin = (uint32_t)from + 1;
-        return 0;
-    }
-    hit->begin = (uint32_t)to - atom->len;
-    if (atom->form >= AW_FORM_SUFFIX) {
-        while (scratch->bytes[hit->begin] != ' ') /* there is a blank before the first word */
-            hit->begin--;
-    }
-    hit->begin++;
-    if (atom->form == AW_FORM_PREFIX || atom->form == AW_FORM_INFIX) {
-        hit->end = (uint32_t)to;
-        while (scratch->bytes[hit->end] != ' ') /* there is one behind the last word */
-            hit->end++;
-    }
+    for (; at > 0 && goes_before(&found, &scratch->others[at - 1]); at--)
+        scratch->others[at] = scratch->others[at - 1];
+    scratch->others[at] = found;
+    scratch->other_count++;
     return 0;
+}
+
+static int
+on_probe(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *context)
+{
+    bool *is_there = context;
+
+    (void)id, (void)from, (void)to, (void)flags;
+    *is_there = true;
+    return 1;
 }
 
 /* --- languages -------------------------------------------------------------------------------------------------------------- */
@@ -446,15 +515,42 @@ ask_rules(struct asking *asking, struct aw_slice text)
     }
 }
 
+/* Fills `others`. */
 static void
-find_phrases(struct aw_rules_scratch *scratch, const hs_database_t *database)
+ask_library(struct aw_rules_scratch *scratch, const hs_database_t *database)
 {
     hs_error_t status;
 
+    scratch->other_count = 0;
+    scratch->other_next = 0;
     if (database == NULL)
         return;
     status = hs_scan(database, scratch->bytes, scratch->fold.len, 0, scratch->scratch, on_match, scratch);
     AW_ASSERT(status == HS_SUCCESS || (status == HS_SCAN_TERMINATED && scratch->cut));
+}
+
+static bool
+is_any_there(struct aw_rules_scratch *scratch, const hs_database_t *probe)
+{
+    bool       is_there = false;
+    hs_error_t status;
+
+    if (probe == NULL)
+        return false;
+    status = hs_scan(probe, scratch->bytes, scratch->fold.len, 0, scratch->scratch, on_probe, &is_there);
+    AW_ASSERT(status == (is_there ? HS_SCAN_TERMINATED : HS_SUCCESS));
+    return is_there;
+}
+
+static void
+find_phrases(const struct aw_rules *rules, struct aw_rules_scratch *scratch)
+{
+    ask_library(scratch, is_any_there(scratch, rules->probe) ? rules->database : NULL);
+    aw_word_tree_find(&rules->words, scratch->bytes, scratch->fold.len, on_words, scratch);
+    if (!add_others(scratch, NULL) || !scratch->fold.has_digit)
+        return;
+    ask_library(scratch, rules->numbers);
+    (void)add_others(scratch, NULL); /* what has no room is told by `cut` */
 }
 
 struct aw_rules_met_list
@@ -470,9 +566,7 @@ aw_rules_find(const struct aw_rules *rules, struct aw_rules_scratch *scratch, st
     scratch->met_count = 0;
     scratch->comparisons = 0;
     scratch->cut = false;
-    find_phrases(scratch, rules->database);
-    if (scratch->fold.has_digit)
-        find_phrases(scratch, rules->numbers);
+    find_phrases(rules, scratch);
     if (scratch->hit_count > 0) {
         asking.active = languages_of(rules, scratch, lang);
         mark_sets(rules, scratch);

@@ -1,6 +1,6 @@
 /* set.h - a compiled set, as its own files see it.
  *
- * Phrase number i of the database is atoms[i]. All arrays lie in the set's arena and never change once aw_rules_make returned.
+ * Phrase number i, whatever finds it, is atoms[i]. All arrays lie in the set's arena and never change once aw_rules_make returned.
  */
 #ifndef AW_RULES_SET_H
 #define AW_RULES_SET_H
@@ -9,6 +9,7 @@
 #include "rules/draft.h"
 #include "rules/fold.h"
 #include "rules/rules.h"
+#include "rules/word_tree.h"
 
 #include <hs/hs.h>
 
@@ -28,11 +29,13 @@ struct aw_rules_say {
 };
 
 struct aw_rules {
-    struct aw_blocks                *blocks;   /* owns */
-    struct aw_arena                  arena;    /* owns */
-    hs_database_t                   *database; /* owns */
+    struct aw_blocks                *blocks; /* owns */
+    struct aw_arena                  arena;  /* owns */
     enum aw_rules_side               side;
-    hs_database_t                   *numbers; /* owns: expressions that need a digit, for texts that have one; NULL: none */
+    struct aw_word_tree              words;    /* phrases of whole words, most of all */
+    hs_database_t                   *database; /* owns: expressions and parts of words; NULL: none */
+    hs_database_t                   *probe;    /* owns: whether any of these is there at all, which is much cheaper to ask */
+    hs_database_t                   *numbers;  /* owns: expressions that need a digit, for texts that have one; NULL: none */
     const struct aw_rules_rule      *rules;
     const struct aw_rules_condition *conditions;
     const struct aw_rules_atom      *atoms;
