@@ -603,8 +603,10 @@ submit_report(struct one *one, const struct aw_read_item *item)
                                       .is_uncertain = want->state == AW_REPLY_FAILED && !is_certain(want->code),
                                       .retry_after_ms = want->retry_after_s * AW_MS_PER_S,
                                       .by = one->by};
-    if (want->provider_id.len > 0)
+    if (want->provider_id.len > 0) {
+        AW_ASSERT(item != NULL); /* who names one has asked for the reply first */
         in->provider = aw_api_provider_hash(&shared->table_key, item->channel, item->account, want->provider_id);
+    }
     one->submission =
         (struct aw_submission){.kind = AW_SUBMIT_COMMANDS, .entries = &one->entry, .count = 1, .woken_lane = AW_LANE_NONE};
     one->is_report = true;

@@ -67,8 +67,11 @@ static bool
 check_words(struct aw_call *call, struct aw_draft *draft, const struct aw_read_item *item, const char *field,
             struct aw_slice text)
 {
-    struct aw_outgoing_reply reply = {.text = text, .visibility = visibility_of(draft, item), .channel = item->channel};
+    struct aw_outgoing_reply reply = {.text = text};
 
+    AW_ASSERT(item != NULL); /* what answers nothing was refused before */
+    reply.visibility = visibility_of(draft, item);
+    reply.channel = item->channel;
     if (draft->is_moved) {
         reply.channel = draft->want.via.channel;
         reply.origin = item->channel;
