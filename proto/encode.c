@@ -202,6 +202,55 @@ aw_proto_encode_message(struct aw_buffer *buffer, const struct aw_message *messa
 }
 
 bool
+aw_proto_encode_reasons(struct aw_buffer *buffer, const struct aw_slice *reasons, uint32_t count)
+{
+    struct aw_writer writer;
+    size_t           before = buffer->len;
+
+    AW_ASSERT(count <= AW_REASONS_MAX);
+    if (count == 0)
+        return !buffer->failed;
+    aw_writer_init(&writer, buffer, AW_MEDIA_MSGPACK);
+    aw_writer_begin_array(&writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        AW_ASSERT(reasons[i].len <= AW_REASON_BYTES_MAX);
+        aw_writer_str(&writer, reasons[i]);
+    }
+    aw_writer_end_array(&writer);
+    AW_ASSERT(buffer->failed || buffer->len - before <= AW_REASONS_ENCODED_BYTES_MAX);
+    return !buffer->failed;
+}
+
+bool
+aw_proto_message_parts(struct aw_slice body, uint32_t reasons_bytes, struct aw_message_parts *ret_parts)
+{
+    const char             *at, *end;
+    struct aw_mp_head       list, text;
+    struct aw_message_parts parts;
+
+    if (reasons_bytes > body.len)
+        return false;
+    parts.posted = aw_slice_of(body.ptr, body.len - reasons_bytes);
+    parts.reason_count = 0;
+    if (reasons_bytes > 0) {
+        at = body.ptr + parts.posted.len;
+        end = body.ptr + body.len;
+        if (!aw_mp_read(&at, end, &list) || list.kind != AW_MP_ARRAY || list.count > AW_REASONS_MAX)
+            return false;
+        for (; parts.reason_count < list.count; parts.reason_count++) {
+            if (!aw_mp_read(&at, end, &text) || text.kind != AW_MP_STR)
+                return false;
+            parts.reasons[parts.reason_count] = aw_slice_of(at, text.count);
+            at += text.count;
+        }
+        if (at != end)
+            return false;
+    }
+    *ret_parts = parts;
+    return true;
+}
+
+bool
 aw_proto_encode_note(struct aw_buffer *buffer, struct aw_slice text)
 {
     const struct aw_note_request note = {.text = text};

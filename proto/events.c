@@ -392,13 +392,6 @@ add_message(struct aw_writer *writer, const struct aw_event_source *source, cons
     add_time(writer, "received_at", in->received_at);
     add_time(writer, "departs_at", in->departs_at);
     add_time(writer, "reply_by", in->reply_by);
-    if (in->reason_count == 0)
-        return;
-    KEY(writer, "reasons");
-    aw_writer_begin_array(writer, in->reason_count);
-    for (uint32_t i = 0; i < in->reason_count; i++)
-        aw_writer_str(writer, in->reasons[i]);
-    aw_writer_end_array(writer);
 }
 
 static void

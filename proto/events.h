@@ -1,6 +1,7 @@
 /* events.h - what happened, for other programs: a record of the journal as a CloudEvent 1.0 (PROTOCOL.md "Events").
  *
- * One record is one event; its sequence number is the event's id. No text of a message is ever in one. A kind of command without a
+ * One record is one event; its sequence number is the event's id. No text of a message is ever in one, nor the reasons of its
+ * class, which quote it: who keeps events keeps them beyond an erasure. A kind of command without a
  * type here does not compile. Thread: any. Owns nothing. Writing fails only through the buffer.
  */
 #ifndef AW_PROTO_EVENTS_H

@@ -108,6 +108,17 @@ AW_MUST_USE enum aw_err aw_lines_next(struct aw_lines *lines, struct aw_line *re
  * meta sorted. Equal messages have equal bytes, whatever they were posted in. aw_proto_decode_message reads it back. At most
  * AW_MESSAGE_ENCODED_BYTES_MAX bytes. False when the buffer failed. */
 AW_MUST_USE bool aw_proto_encode_message(struct aw_buffer *buffer, const struct aw_message *message);
+/* What is stored behind that map in one body: the reasons of the message's class, a list of texts. They quote the text, so whatever
+ * takes the body away takes them with it. At most AW_REASONS_MAX of AW_REASON_BYTES_MAX; of none nothing is written. */
+AW_MUST_USE bool aw_proto_encode_reasons(struct aw_buffer *buffer, const struct aw_slice *reasons, uint32_t count);
+/* The body of a message, taken apart: borrows from it. */
+struct aw_message_parts {
+    struct aw_slice posted; /* the map */
+    struct aw_slice reasons[AW_REASONS_MAX];
+    uint32_t        reason_count;
+};
+/* `reasons_bytes`: as its record says. False: the body is broken; *ret_parts is then not set. What was posted is not looked at. */
+AW_MUST_USE bool aw_proto_message_parts(struct aw_slice body, uint32_t reasons_bytes, struct aw_message_parts *ret_parts);
 /* The same of a note, at most AW_NOTE_ENCODED_BYTES_MAX. */
 AW_MUST_USE bool aw_proto_encode_note(struct aw_buffer *buffer, struct aw_slice text);
 /* The same of a reply; at most AW_MESSAGE_ENCODED_BYTES_MAX too, or false. */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum aw_err
-aw_cli_chain_check_body(struct aw_cli_chain *chain, const struct aw_command *command)
+aw_cli_chain_check_body(struct aw_cli_chain *chain, const struct aw_command *command, struct aw_slice *ret_body)
 {
     struct aw_why    *why = &chain->folder->why;
     struct aw_in_body content;
@@ -15,6 +15,8 @@ aw_cli_chain_check_body(struct aw_cli_chain *chain, const struct aw_command *com
     struct aw_sha256  hash;
     enum aw_err       err;
 
+    if (ret_body != NULL)
+        *ret_body = (struct aw_slice){NULL, 0};
     if (!aw_command_body(command, &content))
         return AW_OK;
     err = aw_journal_read_body(chain->folder->reader, command->out.seq, &body);
@@ -29,6 +31,8 @@ aw_cli_chain_check_body(struct aw_cli_chain *chain, const struct aw_command *com
     if (memcmp(&hash, &content.hash, sizeof(hash)) != 0)
         return aw_why(why, AW_E_CORRUPT, "the body of record %" PRIu64 " is not the one that was accepted", command->out.seq);
     chain->bodies++;
+    if (ret_body != NULL)
+        *ret_body = body;
     return chain->on_body == NULL ? AW_OK : chain->on_body(chain->user, command->out.seq, body);
 }
 
@@ -59,7 +63,7 @@ check_bodies(struct aw_cli_chain *chain, const struct aw_command *command)
         return AW_OK;
     err = check_strays(chain, command->out.seq);
     chain->_body_seq = command->out.seq + 1;
-    return err == AW_OK ? aw_cli_chain_check_body(chain, command) : err;
+    return err == AW_OK ? aw_cli_chain_check_body(chain, command, NULL) : err;
 }
 
 /* Numbering and chain, as far as they can be checked without a state. */

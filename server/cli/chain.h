@@ -41,8 +41,10 @@ struct aw_cli_chain {
 };
 
 AW_MUST_USE enum aw_err aw_cli_chain_walk(struct aw_cli_chain *chain);
-/* The body that a record names, also a kept one, against its hash; counts it. */
-AW_MUST_USE enum aw_err aw_cli_chain_check_body(struct aw_cli_chain *chain, const struct aw_command *command);
+/* The body that a record names, also a kept one, against its hash; counts it. *ret_body (NULL: not wanted) borrows until the next
+ * one, and is empty when there is none, or it is gone. */
+AW_MUST_USE enum aw_err aw_cli_chain_check_body(struct aw_cli_chain *chain, const struct aw_command *command,
+                                                struct aw_slice *ret_body);
 /* Says on stderr, and with --json on stdout, what ended it and where. Returns the exit code. */
 int aw_cli_chain_report(struct aw_cli *cli, const struct aw_cli_chain *chain, enum aw_err err);
 

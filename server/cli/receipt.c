@@ -131,17 +131,20 @@ read_receipts(struct job *job, int argc, char **argv)
 
 /* --- the walk ------------------------------------------------------------------------------------------------------------- */
 
-/* Its text may be gone; what is there must be what was accepted. */
+/* Its text may be gone, and its reasons with it; what is there must be what was accepted. */
 static enum aw_err
-check_text(struct job *job, struct aw_cli_receipt *receipt, const struct aw_command *command)
+compare(struct job *job, struct aw_cli_receipt *receipt, const struct aw_cli_place *place, const struct aw_command *command)
 {
-    uint64_t    erased = job->chain.erased;
-    enum aw_err err = aw_cli_chain_check_body(&job->chain, command);
+    struct aw_slice body;
+    enum aw_err     err = aw_cli_chain_check_body(&job->chain, command, &body);
+    bool            is_altered = err == AW_E_CORRUPT;
 
-    receipt->has_body = err == AW_OK && job->chain.erased == erased;
-    if (err != AW_E_CORRUPT)
-        return err;
-    return aw_cli_receipt_differs(receipt, "text", NULL, json_string(job->folder.why.text));
+    receipt->has_body = err == AW_OK && body.len > 0;
+    if (err == AW_OK || is_altered)
+        err = aw_cli_receipt_compare(receipt, place, command, body, &job->folder.arena);
+    if (err == AW_OK && is_altered)
+        err = aw_cli_receipt_differs(receipt, "text", NULL, json_string(job->folder.why.text));
+    return err;
 }
 
 static enum aw_err
@@ -175,9 +178,7 @@ on_record(void *user, const struct aw_batch_header *header, const struct aw_reco
     for (; err == AW_OK && job->next < job->receipts.count && job->receipts.all[job->next].seq == record->seq; job->next++) {
         struct aw_cli_receipt *receipt = &job->receipts.all[job->next];
 
-        err = aw_cli_receipt_compare(receipt, &place, command, &job->folder.arena);
-        if (err == AW_OK)
-            err = check_text(job, receipt, command);
+        err = compare(job, receipt, &place, command);
     }
     return err == AW_E_MEMORY ? aw_why(&job->folder.why, err, "out of memory") : err;
 }
@@ -248,12 +249,10 @@ judge_kept(struct job *job, struct aw_cli_receipt *receipt, const struct aw_kept
     if (err == AW_OK) {
         const struct aw_cli_place place = {.index = record.index, .at = record.now, .shard = record.shard};
 
-        err = aw_cli_receipt_compare(receipt, &place, &command, &folder->arena);
+        err = compare(job, receipt, &place, &command);
     }
     if (err == AW_OK)
         err = aw_cli_receipt_compare_commit(receipt, record.index, &record.hash);
-    if (err == AW_OK)
-        err = check_text(job, receipt, &command);
     if (err == AW_OK && receipt->verdict == AW_CLI_VERDICT_OPEN)
         receipt->verdict = AW_CLI_VERDICT_KEPT;
     return err;
@@ -396,6 +395,7 @@ print_receipt_json(const struct aw_cli_receipt *receipt)
         aw_time_format(receipt->at, at);
         (void)json_object_set_new(line, "accepted_at", json_string(at));
         (void)json_object_set_new(line, "has_text", json_boolean(receipt->has_body));
+        (void)json_object_set_new(line, "has_reasons", json_boolean(!receipt->lacks_reasons));
     }
     if (receipt->differs != NULL)
         (void)json_object_set(line, "differs", receipt->differs);
@@ -421,6 +421,14 @@ print_differs(const struct aw_cli_receipt *receipt)
     }
 }
 
+static const char *
+text_words(const struct aw_cli_receipt *receipt)
+{
+    if (receipt->has_body)
+        return "there";
+    return receipt->lacks_reasons ? "gone, and with it the reasons, which are not compared" : "gone";
+}
+
 static void
 print_receipt(const struct aw_cli_receipt *receipt)
 {
@@ -434,11 +442,11 @@ print_receipt(const struct aw_cli_receipt *receipt)
         break; /* none is left */
     case AW_CLI_VERDICT_PROVED:
         (void)printf("%s: proved; accepted at %s in batch %" PRIu64 ", its text is %s\n", id, at, receipt->index,
-                     receipt->has_body ? "there" : "gone");
+                     text_words(receipt));
         break;
     case AW_CLI_VERDICT_KEPT:
         (void)printf("%s: batch %" PRIu64 " was trimmed, and what was kept of it says the same; accepted at %s, its text is %s\n",
-                     id, receipt->index, at, receipt->has_body ? "there" : "gone");
+                     id, receipt->index, at, text_words(receipt));
         break;
     case AW_CLI_VERDICT_DIFFERS:
         (void)printf("%s: differs\n", id);
@@ -568,6 +576,7 @@ const struct aw_cli_command aw_cli_receipt = {
         "  not there   the journal ends before it, as that of an older backup does\n"
         "\n"
         "A text that was erased, withdrawn or trimmed is no difference; one that is there must be the one that was accepted.\n"
+        "`reasons` quote it and go with it: they are compared as long as it is there.\n"
         "Not compared are `notice`, `duplicate`, `differs`, `line` and `status`, which tell of the answer and not of the "
         "message.\n"
         "A sealed store needs its keys. Exit codes: 0 all are proved or kept; 1 one differs, is not there or is no receipt, or\n"

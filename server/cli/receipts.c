@@ -161,18 +161,19 @@ aw_cli_receipt_differs(struct aw_cli_receipt *receipt, const char *field, const 
     return json_array_append_new(receipt->differs, row) == 0 ? AW_OK : AW_E_MEMORY;
 }
 
-/* What the server would answer, but for the commit and the lane's name. NULL: no memory. */
+#define REASON_OF_LANE AW_SLICE("lane:unknown") /* the one that quotes nothing: it follows from the outcome */
+
+/* What the server would answer, but for the commit and the lane's name. `reasons`: room for one more. NULL: no memory. */
 static json_t *
-write_receipt(const struct aw_cli_place *place, const struct aw_command *command, struct aw_arena *arena)
+write_receipt(const struct aw_cli_place *place, const struct aw_command *command, struct aw_slice *reasons, uint32_t reason_count,
+              struct aw_arena *arena)
 {
-    const struct aw_in_message  *in = &command->in.message;
     const struct aw_out_message *out = &command->out.u.message;
-    struct aw_slice             *reasons = aw_arena_take(arena, (in->reason_count + UINT32_C(1)) * sizeof(reasons[0]));
     struct aw_receipt            receipt = {.message = {.seq = command->out.seq, .shard = place->shard},
                                             .ticket = out->ticket,
                                             .related = out->related,
                                             .reasons = reasons,
-                                            .reason_count = in->reason_count,
+                                            .reason_count = reason_count,
                                             .class_ = out->class_,
                                             .folded = out->folded,
                                             .reopened = out->reopened,
@@ -180,12 +181,8 @@ write_receipt(const struct aw_cli_place *place, const struct aw_command *command
     struct aw_buffer             buffer;
     struct aw_writer             writer;
 
-    if (reasons == NULL)
-        return NULL;
-    if (in->reason_count > 0)
-        memcpy(reasons, in->reasons, in->reason_count * sizeof(reasons[0]));
     if (out->lane_unknown)
-        reasons[receipt.reason_count++] = AW_SLICE("lane:unknown");
+        reasons[receipt.reason_count++] = REASON_OF_LANE;
     aw_buffer_init(&buffer, arena);
     aw_writer_init(&writer, &buffer, AW_MEDIA_JSON);
     aw_proto_write_receipt(&writer, &receipt);
@@ -205,11 +202,20 @@ is_passed_over(const char *field)
     return false;
 }
 
-/* The reasons of a message that is withdrawn, erased or not shown any more are not told, as they may quote it. */
+/* The reasons of a message that is withdrawn, erased or not shown any more are not told when it is asked for; and those of a text
+ * that is gone nobody knows. But that there were some is known. */
 static bool
 is_left_out(const struct aw_cli_receipt *receipt, const char *field, const json_t *stated)
 {
-    return receipt->is_asked_for && strcmp(field, "reasons") == 0 && json_is_array(stated) && json_array_size(stated) == 0;
+    bool          tells_some = false;
+    size_t        i;
+    const json_t *reason;
+
+    if (strcmp(field, "reasons") != 0 || !json_is_array(stated))
+        return false;
+    json_array_foreach(stated, i, reason) tells_some |=
+        !json_is_string(reason) || strcmp(json_string_value(reason), REASON_OF_LANE.ptr) != 0;
+    return tells_some ? receipt->lacks_reasons : receipt->is_asked_for;
 }
 
 /* Of an object its members, so that what differs has a name. */
@@ -236,12 +242,14 @@ compare_value(struct aw_cli_receipt *receipt, const char *field, json_t *stated,
 
 enum aw_err
 aw_cli_receipt_compare(struct aw_cli_receipt *receipt, const struct aw_cli_place *place, const struct aw_command *command,
-                       struct aw_arena *arena)
+                       struct aw_slice body, struct aw_arena *arena)
 {
-    json_t     *stated = json_loads(receipt->text, 0, NULL), *store;
-    const char *field;
-    json_t     *value;
-    enum aw_err err = stated == NULL ? AW_E_MEMORY : AW_OK;
+    struct aw_message_parts parts = {.reason_count = 0};
+    struct aw_slice         reasons[AW_REASONS_MAX + 1] = {AW_SLICE("gone with the text")};
+    json_t                 *stated = json_loads(receipt->text, 0, NULL), *store;
+    const char             *field;
+    json_t                 *value;
+    enum aw_err             err = stated == NULL ? AW_E_MEMORY : AW_OK;
 
     receipt->at = place->at;
     if (err == AW_OK && command->kind != AW_COMMAND_MESSAGE) {
@@ -250,7 +258,11 @@ aw_cli_receipt_compare(struct aw_cli_receipt *receipt, const struct aw_cli_place
         json_decref(stated);
         return err;
     }
-    store = write_receipt(place, command, arena);
+    receipt->lacks_reasons = command->in.message.reasons_bytes > 0 &&
+                             (body.len == 0 || !aw_proto_message_parts(body, command->in.message.reasons_bytes, &parts));
+    if (parts.reason_count > 0)
+        memcpy(reasons, parts.reasons, parts.reason_count * sizeof(reasons[0]));
+    store = write_receipt(place, command, reasons, receipt->lacks_reasons ? 1 : parts.reason_count, arena);
     err = stated == NULL || store == NULL ? AW_E_MEMORY : AW_OK;
     receipt->lane = command->out.u.message.lane;
     json_object_foreach(stated, field, value)

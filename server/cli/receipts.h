@@ -1,8 +1,8 @@
 /* receipts.h - receipts as the server gave them, and what a store says to each.
  *
  * A receipt is proved when its record lies where it says, in a batch whose chained hash is the one that it states, and when that
- * record gives every other field that it states. Not compared is what the record does not hold: `notice`, and what tells only how
- * this answer came about (`line`, `status`, `duplicate`, `differs`).
+ * record gives every other field that it states. Not compared is what the store does not hold: `notice`, what tells only how
+ * this answer came about (`line`, `status`, `duplicate`, `differs`), and `reasons` when the text that they quote is gone.
  *
  * Who owns: the command, for its run. Thread: one. Fails: AW_E_MEMORY, and as said.
  */
@@ -41,6 +41,7 @@ struct aw_cli_receipt {
     aw_ms    at;      /* record time */
     uint32_t lane;
     bool     has_body;
+    bool     lacks_reasons; /* there were some, and they went with the text */
 };
 
 struct aw_cli_receipts {
@@ -62,10 +63,10 @@ struct aw_cli_place {
     aw_ms    at;
     uint8_t  shard;
 };
-/* Compares all but commit and lane with the record of its number; `arena` is only used. Sets DIFFERS, or leaves OPEN.
- * AW_E_MEMORY. */
+/* Compares all but commit and lane with the record of its number, and with its body, which is the one that was accepted, or empty;
+ * `arena` is only used. Sets lacks_reasons; sets DIFFERS, or leaves OPEN. AW_E_MEMORY. */
 AW_MUST_USE enum aw_err aw_cli_receipt_compare(struct aw_cli_receipt *receipt, const struct aw_cli_place *place,
-                                               const struct aw_command *command, struct aw_arena *arena);
+                                               const struct aw_command *command, struct aw_slice body, struct aw_arena *arena);
 AW_MUST_USE enum aw_err aw_cli_receipt_compare_commit(struct aw_cli_receipt *receipt, uint64_t index,
                                                       const struct aw_sha256 *hash);
 /* `lane`: the name of receipt->lane. */

@@ -184,7 +184,6 @@ add_message(json_t *object, const struct aw_in_message *message, const struct aw
     add_slice(object, "lang", message->lang);
     add_slice(object, "lane_asked", message->lane);
     add_list(object, "tags", message->tags, message->tag_count);
-    add_list(object, "reasons", message->reasons, message->reason_count);
     add_flag(object, "folded", out->folded);
     add_flag(object, "reopened", out->reopened);
     add_flag(object, "acknowledged", out->acknowledged);

@@ -101,7 +101,7 @@ check_kept_record(struct aw_cli_verify *verify, uint64_t seq)
         return aw_why(&folder->why, AW_E_CORRUPT, "record %" PRIu64 " was kept under the name of another", record.record.seq);
     if (verify->kept_oldest == 0)
         verify->kept_oldest = record.now;
-    return aw_cli_chain_check_body(&verify->chain, &command);
+    return aw_cli_chain_check_body(&verify->chain, &command, NULL);
 }
 
 /* Its hash lies in its record, which is checked where that lies; here only that it can be read. */

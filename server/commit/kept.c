@@ -11,7 +11,7 @@
 enum { AT_MAGIC = 0, AT_CRC = 4, AT_INDEX = 8, AT_NOW = 16, AT_SHARD = 24, AT_HASH = 32 };
 AW_STATIC_ASSERT(AT_HASH + sizeof(struct aw_sha256) == AW_KEPT_HEAD_BYTES, "the hash ends the head");
 AW_STATIC_ASSERT(AW_KEPT_RECORD_BYTES_MAX <= AW_KEPT_BYTES_MAX, "a kept record fits the seam");
-AW_STATIC_ASSERT(AW_MESSAGE_ENCODED_BYTES_MAX <= AW_KEPT_BYTES_MAX, "a kept body fits the seam");
+AW_STATIC_ASSERT(AW_MESSAGE_BODY_BYTES_MAX <= AW_KEPT_BYTES_MAX, "a kept body fits the seam");
 
 size_t
 aw_kept_write(const struct aw_kept_record *kept, uint8_t *to)

@@ -578,8 +578,11 @@ answer(struct aw_committer *c, struct aw_query *query, aw_ms now)
     case AW_QUERY_SURGE:
         aw_state_surge(c->config.state, query->surge);
         return;
-    case AW_QUERY_MESSAGE:
-        query->err = aw_state_message(c->config.state, query->seq, query->ticket, &query->withdrawn_at);
+    case AW_QUERY_MESSAGES:
+        for (; query->count < query->room; query->count++)
+            query->messages[query->count].err =
+                aw_state_message(c->config.state, query->messages[query->count].seq, query->messages[query->count].ticket,
+                                 &query->messages[query->count].withdrawn_at);
         return;
     case AW_QUERY_CONTACT:
         query->contact->now = aw_state_contact(c->config.state, query->contact->hash);

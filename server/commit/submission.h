@@ -66,7 +66,7 @@ enum aw_query_kind {
     AW_QUERY_AGENT,        /* name -> agents[0] */
     AW_QUERY_AGENTS,       /* -> agents, next */
     AW_QUERY_COUNTS,       /* -> counts */
-    AW_QUERY_MESSAGE,      /* seq, ticket -> withdrawn_at; AW_E_NOT_FOUND: its ticket is not shown */
+    AW_QUERY_MESSAGES,     /* messages, room -> messages */
     AW_QUERY_CONTACT,      /* contact -> contact */
     AW_QUERY_SOURCES,      /* source_ids, room -> seen: their records, or 0 */
     AW_QUERY_DUE,          /* due -> views: commitments */
@@ -145,6 +145,19 @@ struct aw_told_look {
     struct aw_told_group groups[AW_PROMISE_GROUPS_MAX];
     struct aw_told_lane *lanes; /* borrows: room */
 };
+/* Whether a message may be shown, and what its text said of itself (aw_state_message). */
+struct aw_message_look {
+    uint64_t            seq;
+    struct aw_ticket_id ticket; /* that its record names */
+    enum aw_err         err;    /* NOT_FOUND: its ticket is not shown */
+    aw_ms               withdrawn_at;
+};
+static inline bool
+aw_message_is_shown(const struct aw_message_look *look)
+{
+    return look->err == AW_OK && look->withdrawn_at == 0;
+}
+
 struct aw_query {
     enum aw_query_kind     kind;
     enum aw_err            err;
@@ -169,7 +182,7 @@ struct aw_query {
         struct aw_surge_view      *surge;
         struct aw_due_look        *due;
         const struct aw_hash128   *source_ids;
-        aw_ms                      withdrawn_at; /* MESSAGE; 0: it is not */
+        struct aw_message_look    *messages;
         struct aw_ahead           *ahead;
         struct aw_incident_try    *try_;
         struct aw_search          *search;

@@ -265,8 +265,6 @@ struct aw_in_message {
     struct aw_slice               lane; /* asked for; empty: by match */
     const struct aw_slice        *tags;
     uint32_t                      tag_count;
-    const struct aw_slice        *reasons; /* why this class; words for people */
-    uint32_t                      reason_count;
     const struct aw_flight_fact  *flights;
     uint32_t                      flight_count;
     const struct aw_airport_code *airports; /* that it is about, besides those of its flights */
@@ -286,10 +284,16 @@ struct aw_in_message {
     struct aw_hash128 contact;
     /* Keyed hash of channel, account and the id that a reply of ours got there, which this one answers; zero: none. */
     struct aw_hash128 in_reply_to;
-    /* The content: lies in the bodies tree, the record holds its hash. */
+    /* The content: what was posted, and behind it, when there are any, the reasons. Lies in the bodies tree, the record holds its
+     * hash, where the reasons begin, and what tells the same post from another: reasons change with the rules. */
     struct aw_slice  body;
     struct aw_sha256 body_hash;     /* of the plain body */
+    uint32_t         reasons_bytes; /* the last so many of the body; 0: there are none, and the body is what was posted */
+    uint64_t         posted_hash;   /* keyed hash of what was posted; not 0, when there are reasons; else 0 */
     uint32_t         rules_version; /* of the rules that read the text; 0: none did */
+    /* Why this class; words for people. They quote the text, so they go with it: not recorded, but in the body. */
+    const struct aw_slice *reasons;
+    uint32_t               reason_count;
 };
 
 /* What the channel says was deleted there. */

@@ -125,12 +125,14 @@
 
 /* The journal. A message is stored as MessagePack; the record beside its body holds hashes, times and short names. */
 #define AW_MESSAGE_ENCODED_BYTES_MAX (128U * AW_KIB)
+#define AW_REASONS_ENCODED_BYTES_MAX (1U + AW_REASONS_MAX * (2U + AW_REASON_BYTES_MAX)) /* a short list of short texts */
+#define AW_MESSAGE_BODY_BYTES_MAX    (AW_MESSAGE_ENCODED_BYTES_MAX + AW_REASONS_ENCODED_BYTES_MAX)
 #define AW_BATCH_BYTES_DEFAULT       (256U * AW_KIB)
 #define AW_BATCH_BYTES_MAX           (1U * AW_MIB)
 #define AW_RECORD_BYTES_MAX          (8U * AW_KIB) /* any record without its body; bodies lie in a tree of their own */
 
 AW_STATIC_ASSERT(AW_TEXT_BYTES_MAX < AW_MESSAGE_ENCODED_BYTES_MAX, "the longest text fits one stored message");
-AW_STATIC_ASSERT(AW_MESSAGE_ENCODED_BYTES_MAX + AW_RECORD_BYTES_MAX <= AW_BATCH_BYTES_DEFAULT, "one message fits one batch");
+AW_STATIC_ASSERT(AW_MESSAGE_BODY_BYTES_MAX + AW_RECORD_BYTES_MAX <= AW_BATCH_BYTES_DEFAULT, "one message fits one batch");
 AW_STATIC_ASSERT(AW_OWN_TEXTS_BYTES_MAX + AW_OWN_TEXTS_MAX * (3U + AW_LANG_BYTES_MAX) + 512U <= AW_RECORD_BYTES_MAX,
                  "a set of texts fits one record");
 AW_STATIC_ASSERT(AW_BATCH_BYTES_DEFAULT <= AW_BATCH_BYTES_MAX, "the default batch is a legal batch");

@@ -431,6 +431,15 @@ put_undo(struct put *put, const struct aw_in_undo *undo)
     put_string(put, undo->by, AW_AGENT_BYTES_MAX);
 }
 
+/* Seven bits a byte, the lowest first; the top bit says that more follow. */
+static void
+put_varint(struct put *put, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        put_u8(put, (value & 0x7f) | 0x80);
+    put_u8(put, (unsigned)value);
+}
+
 static void
 put_message(struct put *put, const struct aw_in_message *message)
 {
@@ -441,12 +450,15 @@ put_message(struct put *put, const struct aw_in_message *message)
     AW_ASSERT(message->identity_count >= 1);
     AW_ASSERT(message->identity_count <= AW_IDENTITY_HASHES_MAX);
     AW_ASSERT(message->flight_count <= AW_FLIGHTS_MAX);
+    AW_ASSERT(message->reasons_bytes <= AW_REASONS_ENCODED_BYTES_MAX);
+    AW_ASSERT((message->reasons_bytes != 0) == (message->posted_hash != 0));
     put_u8(put, message->class_);
     put_u8(put, message->care);
     put_u8(put, message->visibility);
     put_u8(put, message->addressed);
     put_u8(put, (uint32_t)message->gentle | (uint32_t)message->not_needed << 1 | (message->booking_hash != 0 ? 4U : 0U) |
-                    (uint32_t)message->opts_out << 3 | (uint32_t)is_set(message->contact) << 4);
+                    (uint32_t)message->opts_out << 3 | (uint32_t)is_set(message->contact) << 4 |
+                    (message->reasons_bytes != 0 ? 32U : 0U));
     put_u32(put, message->rules_version);
     put_ms(put, message->received_at);
     put_ms(put, message->departs_at);
@@ -461,7 +473,6 @@ put_message(struct put *put, const struct aw_in_message *message)
     for (uint32_t i = 0; i < message->identity_count; i++)
         put_hash128(put, message->identities[i]);
     put_strings(put, message->tags, message->tag_count, AW_TAGS_MAX, AW_TAG_BYTES_MAX);
-    put_strings(put, message->reasons, message->reason_count, AW_REASONS_MAX, AW_REASON_BYTES_MAX);
     put_u8(put, message->flight_count);
     for (uint32_t i = 0; i < message->flight_count; i++) {
         put_u64(put, message->flights[i].flight_hash);
@@ -473,9 +484,14 @@ put_message(struct put *put, const struct aw_in_message *message)
         put_u64(put, message->booking_hash);
     if (is_set(message->contact))
         put_hash128(put, message->contact);
+    if (message->reasons_bytes != 0) {
+        put_varint(put, message->reasons_bytes);
+        put_u64(put, message->posted_hash);
+    }
 }
 
-/* What apply decided, so that the first receipt can be given again from the record alone, and a replay can be compared with it. */
+/* What apply decided, so that the first receipt can be given again from the record (its reasons from the body), and a replay can be
+ * compared with it. */
 static void
 put_message_outcome(struct put *put, const struct aw_out_message *out)
 {
@@ -490,15 +506,6 @@ put_message_outcome(struct put *put, const struct aw_out_message *out)
     put_u8(put, out->related.shard);
     put_u32(put, out->related.slot);
     put_u64(put, out->related.seq);
-}
-
-/* Seven bits a byte, the lowest first; the top bit says that more follow. */
-static void
-put_varint(struct put *put, uint64_t value)
-{
-    for (; value >= 0x80; value >>= 7)
-        put_u8(put, (value & 0x7f) | 0x80);
-    put_u8(put, (unsigned)value);
 }
 
 /* The settings of an order as numbers. What is usual is left out of a record, so these here never change. */
@@ -1692,6 +1699,25 @@ get_flights(struct get *get, struct aw_in_message *message)
     message->flight_count = count;
 }
 
+static uint64_t
+get_varint(struct get *get, uint64_t max, const char *what)
+{
+    uint64_t value = 0;
+    unsigned shift = 0, byte;
+
+    do {
+        byte = get_u8(get, UINT8_MAX, "");
+        value |= (uint64_t)(byte & 0x7f) << shift;
+        shift += 7;
+    } while ((byte & 0x80) != 0 && shift < 63);
+    /* In its shortest form only: a record has one way to be written. */
+    if ((byte & 0x80) != 0 || (byte == 0 && shift > 7) || value > max) {
+        get_fail(get, AW_E_CORRUPT, what);
+        return 0;
+    }
+    return value;
+}
+
 static void
 get_message(struct get *get, struct aw_in_message *message)
 {
@@ -1701,7 +1727,7 @@ get_message(struct get *get, struct aw_in_message *message)
     message->care = (uint8_t)get_u8(get, CARE_MASK, "care has an unknown code");
     message->visibility = (uint8_t)get_u8(get, AW_VISIBILITY_PRIVATE, "visibility is out of range");
     message->addressed = (uint8_t)get_u8(get, AW_ADDRESSED_BYSTANDER, "addressed is out of range");
-    flags = get_u8(get, 31, "a message has an unknown flag");
+    flags = get_u8(get, 63, "a message has an unknown flag");
     message->gentle = (flags & 1) != 0;
     message->not_needed = (flags & 2) != 0;
     message->opts_out = (flags & 8) != 0;
@@ -1717,7 +1743,6 @@ get_message(struct get *get, struct aw_in_message *message)
     message->lane = get_string(get, AW_LANE_BYTES_MAX);
     get_identities(get, message);
     message->tags = get_strings(get, &message->tag_count, AW_TAGS_MAX, AW_TAG_BYTES_MAX);
-    message->reasons = get_strings(get, &message->reason_count, AW_REASONS_MAX, AW_REASON_BYTES_MAX);
     get_flights(get, message);
     if ((flags & 4) != 0) {
         message->booking_hash = get_u64(get);
@@ -1728,6 +1753,12 @@ get_message(struct get *get, struct aw_in_message *message)
         message->contact = get_hash128(get);
         if (!is_set(message->contact))
             get_fail(get, AW_E_CORRUPT, "a contact without a hash");
+    }
+    if ((flags & 32) != 0) {
+        message->reasons_bytes = (uint32_t)get_varint(get, AW_REASONS_ENCODED_BYTES_MAX, "more reasons than the limit");
+        message->posted_hash = get_u64(get);
+        if (message->reasons_bytes == 0 || message->posted_hash == 0)
+            get_fail(get, AW_E_CORRUPT, "reasons without bytes or without a hash");
     }
 }
 /* A mask is a range only when its bits have no gap. */
@@ -1753,25 +1784,6 @@ get_message_outcome(struct get *get, struct aw_out_message *out)
     out->related.shard = (uint8_t)get_u8(get, UINT8_MAX, "");
     out->related.slot = get_u32(get);
     out->related.seq = get_u64(get);
-}
-
-static uint64_t
-get_varint(struct get *get, uint64_t max, const char *what)
-{
-    uint64_t value = 0;
-    unsigned shift = 0, byte;
-
-    do {
-        byte = get_u8(get, UINT8_MAX, "");
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        shift += 7;
-    } while ((byte & 0x80) != 0 && shift < 63);
-    /* In its shortest form only: a record has one way to be written. */
-    if ((byte & 0x80) != 0 || (byte == 0 && shift > 7) || value > max) {
-        get_fail(get, AW_E_CORRUPT, what);
-        return 0;
-    }
-    return value;
 }
 
 static void

@@ -29,6 +29,13 @@ struct post_answer {
     uint32_t         next; /* line */
 };
 
+/* Whether the reasons of what was posted before may still be told, as they quote it. */
+struct post_look {
+    struct aw_submission   submission;
+    struct aw_query        query;
+    struct aw_message_look messages[]; /* one for each item of the read */
+};
+
 struct post {
     struct aw_call      call;
     struct aw_api_lines lines;
@@ -39,6 +46,7 @@ struct post {
     enum aw_media       media; /* of the answer */
     enum post_step      step;
     uint32_t            gateway;
+    struct post_look   *look;       /* NULL: not needed, or not yet */
     bool                is_in_work; /* as in posts.h: one of several messages, and begun */
     bool                is_over;    /* it counts no more */
     uint64_t            body_bytes; /* that it still counts with */
@@ -178,16 +186,50 @@ make_flights(struct aw_in_message *in, const struct aw_message *message, const s
     return true;
 }
 
+/* Tells a message that is posted again from another one under its id, whatever the rules say of the two, and when its text is
+ * gone. */
+static uint64_t
+posted_hash(const struct aw_hash_key *key, struct aw_slice posted)
+{
+    uint64_t hash = aw_hash64(key, posted.ptr, posted.len);
+
+    return hash == 0 ? 1 : hash;
+}
+
 static bool
-make_body(struct aw_in_message *in, const struct aw_message *message, struct aw_arena *arena)
+make_body(struct aw_in_message *in, const struct aw_message *message, const struct aw_hash_key *key, struct aw_arena *arena)
 {
     struct aw_buffer buffer;
+    size_t           posted;
 
     aw_buffer_init(&buffer, arena);
     if (!aw_proto_encode_message(&buffer, message))
         return false;
+    posted = buffer.len;
+    if (!aw_proto_encode_reasons(&buffer, in->reasons, in->reason_count))
+        return false;
     in->body = aw_buffer_slice(&buffer);
+    in->reasons_bytes = (uint32_t)(buffer.len - posted);
+    if (in->reasons_bytes > 0)
+        in->posted_hash = posted_hash(key, aw_slice_of(in->body.ptr, posted));
     return aw_sha256(&in->body, 1, &in->body_hash);
+}
+
+/* False: no memory. */
+static bool
+is_posted_again(const struct aw_read_item *item, const struct aw_in_message *in, const struct aw_hash_key *key, bool *ret_same)
+{
+    struct aw_slice  posted = aw_slice_of(in->body.ptr, in->body.len - in->reasons_bytes);
+    struct aw_sha256 hash;
+
+    if (item->posted_hash != 0) {
+        *ret_same = posted_hash(key, posted) == item->posted_hash;
+        return true;
+    }
+    if (!aw_sha256(&posted, 1, &hash))
+        return false;
+    *ret_same = memcmp(&hash, &item->body_hash, sizeof(hash)) == 0;
+    return true;
 }
 
 static bool
@@ -218,7 +260,7 @@ make_command(struct aw_command *command, const struct aw_message *message, const
     return make_identities(in, message, key, arena) && make_flights(in, message, key, arena) &&
            make_airports(in, message, arena) &&
            aw_urgency_of(in, message, io->wall, io->shared->settings->backdate_h * 3600 * AW_MS_PER_S, &io->rules->use, arena) &&
-           make_body(in, message, arena);
+           make_body(in, message, key, arena);
 }
 
 /* --- a line ------------------------------------------------------------------------------------------------------------------- */
@@ -281,6 +323,26 @@ add_lane_reason(struct aw_receipt *receipt, struct aw_arena *arena)
     return true;
 }
 
+/* As the first time, so far as that may be told. */
+static bool
+make_receipt_again(struct post *post, const struct aw_api_line *line, struct aw_receipt *ret_receipt)
+{
+    const struct aw_in_message *in = &line->entry->command.in.message;
+    const struct aw_read_item  *item = aw_api_line_item(&post->lines, line);
+    bool                        is_same;
+
+    if (!is_posted_again(item, in, &post->call.io->shared->table_key, &is_same))
+        return false;
+    *ret_receipt = item->receipt;
+    if (post->look == NULL || post->look->submission.err != AW_OK || !aw_message_is_shown(&post->look->messages[line->read]))
+        ret_receipt->reason_count = 0;
+    ret_receipt->lane = aw_lanes_directory_name(post->call.io->shared->directory, item->lane);
+    ret_receipt->notice = aw_surge_copy_notice(post->call.io, in, item->lane);
+    ret_receipt->duplicate = true;
+    ret_receipt->differs = !is_same;
+    return !item->lane_unknown || add_lane_reason(ret_receipt, aw_call_arena(&post->call));
+}
+
 /* False: `ret_problem` says why there is no receipt. */
 static bool
 make_receipt(struct post *post, const struct aw_api_line *line, struct aw_receipt *ret_receipt, struct aw_problem *ret_problem)
@@ -298,13 +360,8 @@ make_receipt(struct post *post, const struct aw_api_line *line, struct aw_receip
         ret_problem->err = item->err == AW_E_NOT_FOUND ? AW_E_INTERNAL : item->err;
         if (item->err != AW_OK)
             return false;
-        *ret_receipt = item->receipt;
-        ret_receipt->lane = aw_lanes_directory_name(post->call.io->shared->directory, item->lane);
-        ret_receipt->notice = aw_surge_copy_notice(post->call.io, &command->in.message, item->lane);
-        ret_receipt->duplicate = true;
-        ret_receipt->differs = memcmp(&item->body_hash, &command->in.message.body_hash, sizeof(item->body_hash)) != 0;
         ret_problem->err = AW_E_MEMORY;
-        return !item->lane_unknown || add_lane_reason(ret_receipt, aw_call_arena(&post->call));
+        return make_receipt_again(post, line, ret_receipt);
     }
     *ret_receipt = (struct aw_receipt){.message = {.seq = command->out.seq, .shard = post->call.io->shared->shard},
                                        .ticket = out->ticket,
@@ -456,6 +513,29 @@ finish(struct post *post)
         begin_answer(post);
 }
 
+/* False: there is nothing to ask, or no memory, and nothing is told. */
+static bool
+ask_what_is_shown(struct post *post)
+{
+    const struct aw_read *read = post->lines.read;
+    struct post_look     *look = NULL;
+
+    for (uint32_t i = 0; i < read->count && look == NULL; i++) {
+        if (read->items[i].receipt.reason_count > 0)
+            look = aw_arena_take_zeroed(aw_call_arena(&post->call), 1, sizeof(*look) + read->count * sizeof(look->messages[0]));
+    }
+    if (look == NULL)
+        return false;
+    for (uint32_t i = 0; i < read->count; i++)
+        look->messages[i] =
+            (struct aw_message_look){.seq = read->items[i].receipt.message.seq, .ticket = read->items[i].receipt.ticket};
+    look->query = (struct aw_query){.kind = AW_QUERY_MESSAGES, .messages = look->messages, .room = read->count};
+    look->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &look->query};
+    post->look = look;
+    aw_call_submit(&post->call, &look->submission);
+    return true;
+}
+
 static void
 submit(struct post *post)
 {
@@ -545,6 +625,10 @@ on_posted(struct aw_call *call)
     struct post *post = (struct post *)call;
     bool         failed;
 
+    if (post->look != NULL) {
+        begin_answer(post);
+        return;
+    }
     if (post->lines.submission.err != AW_OK) {
         aw_call_fail(call, post->lines.submission.err, "");
         return;
@@ -562,7 +646,7 @@ on_posted(struct aw_call *call)
         return;
     if (failed)
         aw_call_fail(call, AW_E_MEMORY, "");
-    else
+    else if (!ask_what_is_shown(post))
         begin_answer(post);
 }
 
@@ -631,12 +715,13 @@ aw_api_post_messages(struct aw_io *io, struct aw_request *request, struct aw_sli
 /* --- GET /v1/messages/{id} ----------------------------------------------------------------------------------------------- */
 
 struct look {
-    struct aw_call       call;
-    struct aw_read      *read; /* [0] the receipt, [1] the message alone, [2] where it came from */
-    enum aw_media        media;
-    struct aw_submission submission;
-    struct aw_query      query; /* whether it may be shown */
-    bool                 is_asked;
+    struct aw_call         call;
+    struct aw_read        *read; /* [0] the receipt, [1] the message alone, [2] where it came from */
+    enum aw_media          media;
+    struct aw_submission   submission;
+    struct aw_query        query;
+    struct aw_message_look shown; /* whether it may be */
+    bool                   is_asked;
 };
 
 static void
@@ -650,11 +735,11 @@ answer_message(struct look *look)
     struct aw_writer          writer;
     bool                      has_room = true;
 
-    message->withdrawn_at = look->query.err == AW_OK ? look->query.withdrawn_at : 0;
-    message->erased |= look->query.err != AW_OK; /* nothing is shown of a ticket that is not shown */
-    if (message->withdrawn_at != 0 || look->query.err != AW_OK)
-        receipt.reason_count = 0; /* they may tell words of it */
-    else if (item[0].lane_unknown)
+    message->withdrawn_at = look->shown.err == AW_OK ? look->shown.withdrawn_at : 0;
+    message->erased |= look->shown.err != AW_OK; /* nothing is shown of a ticket that is not shown */
+    if (!aw_message_is_shown(&look->shown))
+        receipt.reason_count = 0; /* they tell words of it */
+    if (item[0].lane_unknown)
         has_room = add_lane_reason(&receipt, aw_call_arena(call));
     receipt.lane = aw_lanes_directory_name(call->io->shared->directory, item[0].lane);
     aw_buffer_init(&buffer, aw_call_arena(call));
@@ -707,8 +792,8 @@ on_looked(struct aw_call *call)
     if (!is_own(look))
         return;
     look->is_asked = true;
-    look->query =
-        (struct aw_query){.kind = AW_QUERY_MESSAGE, .seq = item[0].receipt.message.seq, .ticket = item[0].receipt.ticket};
+    look->shown = (struct aw_message_look){.seq = item[0].receipt.message.seq, .ticket = item[0].receipt.ticket};
+    look->query = (struct aw_query){.kind = AW_QUERY_MESSAGES, .messages = &look->shown, .room = 1};
     look->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &look->query};
     aw_call_submit(call, &look->submission);
 }

@@ -345,7 +345,8 @@ struct one {
     struct aw_reply_view           view;
     struct aw_reply_texts          texts;
     struct aw_read                *read;
-    struct aw_query                shown; /* of one that is forgotten: whether its ticket is still shown */
+    struct aw_query                shown;
+    struct aw_message_look         look; /* of one that is forgotten: whether its ticket is still shown */
     bool                           is_asked;
     struct aw_reply_status_request want;
     struct aw_slice                by;
@@ -436,7 +437,7 @@ fill_content(struct one *one, struct aw_reply_answer *answer)
 {
     const struct aw_read_item *item = &one->read->items[0];
 
-    if (one->query.err == AW_OK ? one->view.is_hidden : one->shown.err != AW_OK)
+    if (one->query.err == AW_OK ? one->view.is_hidden : one->look.err != AW_OK)
         return;
     answer->customer = item->customer;
     answer->source_id = item->source_id;
@@ -495,7 +496,8 @@ ask_whether_shown(struct one *one)
     const struct aw_read_item *item = &one->read->items[0];
 
     one->is_asked = true;
-    one->shown = (struct aw_query){.kind = AW_QUERY_MESSAGE, .seq = item->to.seq, .ticket = item->to_ticket};
+    one->look = (struct aw_message_look){.seq = item->to.seq, .ticket = item->to_ticket};
+    one->shown = (struct aw_query){.kind = AW_QUERY_MESSAGES, .messages = &one->look, .room = 1};
     one->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &one->shown};
     aw_call_submit(&one->call, &one->submission);
 }

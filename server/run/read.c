@@ -211,23 +211,24 @@ append(struct thread_walk *walk, struct collected *node)
 static enum aw_err
 copy_message(struct thread_walk *walk, struct collected *node, const struct aw_found *found, struct aw_slice body)
 {
-    struct aw_command           command;
-    const struct aw_in_message *in = &command.in.message;
-    enum aw_err                 err = aw_record_read(&found->record, walk->scratch, &command, NULL);
+    struct aw_command       command;
+    struct aw_message_parts parts = {.reason_count = 0};
+    enum aw_err             err = aw_record_read(&found->record, walk->scratch, &command, NULL);
 
     if (err != AW_OK)
         return err;
     note_related(walk->item, command.out.u.message.related);
     node->message.id = (struct aw_message_id){.seq = found->record.seq, .shard = found->header.shard};
     node->message.accepted_at = found->header.now;
-    node->reasons = aw_arena_take(walk->scratch, in->reason_count * sizeof(node->reasons[0]));
-    if (node->reasons == NULL || !aw_arena_copy(walk->scratch, body, &node->message.body))
+    if (body.len > 0 && !aw_proto_message_parts(body, command.in.message.reasons_bytes, &parts))
+        node->message.unreadable = true;
+    node->reasons = aw_arena_take(walk->scratch, parts.reason_count * sizeof(node->reasons[0]));
+    if (node->reasons == NULL || !aw_arena_copy(walk->scratch, parts.posted, &node->message.body))
         return AW_E_MEMORY;
-    for (uint32_t i = 0; i < in->reason_count; i++) {
-        if (!aw_arena_copy(walk->scratch, in->reasons[i], &node->reasons[i]))
+    for (; node->reason_count < parts.reason_count; node->reason_count++) {
+        if (!aw_arena_copy(walk->scratch, parts.reasons[node->reason_count], &node->reasons[node->reason_count]))
             return AW_E_MEMORY;
     }
-    node->reason_count = node->message.withdrawn_at != 0 || walk->is_erased ? 0 : in->reason_count;
     return AW_OK;
 }
 
@@ -641,6 +642,43 @@ read_told(struct aw_read_item *item, struct aw_journal_reader *reader, struct aw
     return AW_OK;
 }
 
+/* A body that is gone leaves `ret_body` empty. */
+static enum aw_err
+read_body(struct aw_journal_reader *reader, uint64_t seq, struct aw_slice *ret_body)
+{
+    enum aw_err err = aw_journal_read_body(reader, seq, ret_body);
+
+    if (err == AW_E_NOT_FOUND || is_damage(err)) {
+        *ret_body = (struct aw_slice){NULL, 0};
+        return AW_OK;
+    }
+    return err;
+}
+
+/* They go with the text. */
+static enum aw_err
+read_reasons(struct aw_receipt *receipt, const struct aw_in_message *in, uint64_t seq, struct aw_journal_reader *reader,
+             struct room *room)
+{
+    struct aw_message_parts parts;
+    struct aw_slice         body;
+    struct aw_slice        *reasons;
+    enum aw_err             err = read_body(reader, seq, &body);
+
+    if (err != AW_OK || !aw_proto_message_parts(body, in->reasons_bytes, &parts))
+        return err;
+    reasons = room_take(room, parts.reason_count * sizeof(reasons[0]));
+    for (uint32_t i = 0; i < parts.reason_count; i++) {
+        struct aw_slice copy = room_copy(room, parts.reasons[i]);
+
+        if (reasons != NULL)
+            reasons[i] = copy;
+    }
+    receipt->reasons = reasons;
+    receipt->reason_count = parts.reason_count;
+    return AW_OK;
+}
+
 static enum aw_err
 read_receipt(struct aw_read_item *item, struct aw_journal_reader *reader, struct aw_arena *scratch, struct room *room,
              struct aw_found *found)
@@ -649,7 +687,6 @@ read_receipt(struct aw_read_item *item, struct aw_journal_reader *reader, struct
     const struct aw_in_message  *in = &command.in.message;
     const struct aw_out_message *out = &command.out.u.message;
     struct aw_receipt           *receipt = &item->receipt;
-    struct aw_slice             *reasons;
     enum aw_err                  err = aw_find_record(reader, scratch, item->last_seq, found);
 
     if (err == AW_OK && found->record.kind != AW_COMMAND_MESSAGE)
@@ -664,21 +701,15 @@ read_receipt(struct aw_read_item *item, struct aw_journal_reader *reader, struct
                                    .class_ = out->class_,
                                    .folded = out->folded,
                                    .reopened = out->reopened,
-                                   .reason_count = in->reason_count,
                                    .promise = out->promise,
                                    .commit = {.index = found->header.index}};
     item->lane = out->lane;
     item->lane_unknown = out->lane_unknown;
     item->body_hash = in->body_hash;
-    reasons = room_take(room, in->reason_count * sizeof(reasons[0]));
-    for (uint32_t i = 0; i < in->reason_count; i++) {
-        struct aw_slice copy = room_copy(room, in->reasons[i]);
-
-        if (reasons != NULL)
-            reasons[i] = copy;
-    }
-    receipt->reasons = reasons;
-    return aw_find_hash(found, &receipt->commit.hash);
+    item->posted_hash = in->posted_hash;
+    if (in->reasons_bytes > 0)
+        err = read_reasons(receipt, in, found->record.seq, reader, room);
+    return err == AW_OK ? aw_find_hash(found, &receipt->commit.hash) : err;
 }
 
 /* Walks from the newest record down to the grant. What its holder did names the lease that it ended; timer and cancel name only the
@@ -733,19 +764,6 @@ posted(struct room *room, struct aw_slice body, struct aw_slice key)
     if (!aw_proto_body_text(body, key, &text))
         return (struct aw_slice){NULL, 0};
     return room_copy(room, text);
-}
-
-/* A body that is gone leaves `ret_body` empty. */
-static enum aw_err
-read_body(struct aw_journal_reader *reader, uint64_t seq, struct aw_slice *ret_body)
-{
-    enum aw_err err = aw_journal_read_body(reader, seq, ret_body);
-
-    if (err == AW_E_NOT_FOUND || is_damage(err)) {
-        *ret_body = (struct aw_slice){NULL, 0};
-        return AW_OK;
-    }
-    return err;
 }
 
 /* What the message itself said is gone: the same customer's address by another one of the ticket, the newest that is there. */

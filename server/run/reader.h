@@ -97,10 +97,11 @@ struct aw_read_item {
     /* ERASE */
     struct aw_erase_look *erase;
     /* RECEIPT */
-    struct aw_receipt receipt; /* lane is left empty: `lane` names it */
+    struct aw_receipt receipt; /* lane is left empty: `lane` names it. No reasons, when the text is gone */
     uint32_t          lane;
     bool              lane_unknown;
-    struct aw_sha256  body_hash;
+    struct aw_sha256  body_hash; /* of what was posted, if posted_hash is 0 */
+    uint64_t          posted_hash;
     /* ENDING: the record that ended it; kind 0 when none did */
     unsigned            ended_kind;
     uint64_t            ended_seq;

@@ -2,7 +2,8 @@
 
 A text is sealed by a key that follows from its number and a node of the file (server/store/keyring.h). Here each key that the file
 still has for a number is tried at every place where a sealed text may begin, so it does not matter in which tree, on which free
-page, or in which copy it lies."""
+page, or in which copy it lies. All else (batches, what was kept of them, checkpoints) is sealed by a key of its generation: it is
+put together from the pieces that lie on any page, also on free ones, and opened."""
 
 import collections
 import ctypes
@@ -19,8 +20,15 @@ GENERATION_BYTES = 56
 NODE = struct.Struct("<IIQ32s")
 WORD = b"aswolk key node"
 TEXT_BYTES = 768  # of the beginning of a text, which has to have what is looked for
+PIECE = b"\0\0\x08\0"  # of the head of what lies in a tree: no flags, a key of 8 bytes
+PIECE_BYTES_MAX = 2022  # server/store/value.h
+PIECE_BITS = 10
+VALUE_HEAD = struct.Struct("<III")
+SEALED_HEAD = struct.Struct("<IQ")  # generation, number
+SEAL_TAG_BYTES = 16
+BORDER_BYTES = 64  # what is looked for is not longer
 
-Keys = collections.namedtuple("Keys", "through generations nodes")
+Keys = collections.namedtuple("Keys", "through generations nodes")  # generations: number -> key of its values
 
 
 def read_keys(path):
@@ -30,9 +38,12 @@ def read_keys(path):
     word, _, _, is_sealed, _, _, _ = HEAD.unpack_from(data)
     check(word == b"aswolk keys\n" and is_sealed == 0, "a key file in the clear", path)
     _, through, _, generations, nodes = REST.unpack_from(data, HEAD.size)
-    at = HEAD.size + REST.size + generations * GENERATION_BYTES
-    numbers = [struct.unpack_from("<I", data, HEAD.size + REST.size + i * GENERATION_BYTES)[0] for i in range(generations)]
-    return Keys(through, numbers, [NODE.unpack_from(data, at + i * NODE.size) for i in range(nodes)])
+    at = HEAD.size + REST.size
+    values = {}
+    for _ in range(generations):
+        values[struct.unpack_from("<I", data, at)[0]] = data[at + GENERATION_BYTES - 32:at + GENERATION_BYTES]
+        at += GENERATION_BYTES
+    return Keys(through, values, [NODE.unpack_from(data, at + i * NODE.size) for i in range(nodes)])
 
 
 def leaf(node, seq):
@@ -54,10 +65,10 @@ class Cipher:
         self.context = ctypes.c_void_p(self.lib.EVP_CIPHER_CTX_new())
         self.kind = ctypes.c_void_p(self.lib.EVP_aes_256_ctr())
 
-    def stream(self, key, length):
-        """What the first bytes are mixed with: the nonce is zero, and the first block is the check's."""
+    def stream(self, key, length, number=0):
+        """What the first bytes are mixed with: the nonce is the number, and the first block is the check's."""
         out, done = ctypes.create_string_buffer(length + 16), ctypes.c_int()
-        first = bytes(15) + b"\x02"
+        first = struct.pack("<QI", number, 0) + b"\0\0\0\x02"
         check(self.lib.EVP_EncryptInit_ex(self.context, self.kind, None, key, first) == 1, "a cipher")
         check(self.lib.EVP_EncryptUpdate(self.context, out, ctypes.byref(done), bytes(length), length) == 1, "its bytes")
         return out.raw[:length]
@@ -80,8 +91,48 @@ def beginnings(data, generations):
             at = data.find(word, at + 1)
 
 
+def pieces_of(data):
+    """What lies in any tree, or lay there: by its key, which is the number of a value and of its piece."""
+    pieces, at = {}, data.find(PIECE)
+    while at >= 0:
+        begin, length = at + len(PIECE) + 8, int.from_bytes(data[max(at - 4, 0):at], "little")
+        if 0 < length <= PIECE_BYTES_MAX and begin + length <= len(data):
+            key = int.from_bytes(data[begin - 8:begin], "little")
+            pieces.setdefault(key, set()).add(data[begin:begin + length])
+        at = data.find(PIECE, at + 1)
+    return pieces
+
+
+def mix(data, stream):
+    return (int.from_bytes(data, "big") ^ int.from_bytes(stream[:len(data)], "big")).to_bytes(len(data), "big")
+
+
+def values_of(data, keys, cipher):
+    """All that a key of a generation opens; of what has several pieces each, with the end of the one before it."""
+    pieces = pieces_of(data)
+    for key, firsts in pieces.items():
+        for first in firsts:
+            at = VALUE_HEAD.size + SEALED_HEAD.size
+            if key % (1 << PIECE_BITS) != 0 or len(first) <= at + SEAL_TAG_BYTES:
+                continue
+            length, _, _ = VALUE_HEAD.unpack_from(first)
+            generation, number = SEALED_HEAD.unpack_from(first, VALUE_HEAD.size)
+            if generation not in keys.generations or number >> 40 != 0 or not len(first) - VALUE_HEAD.size <= length < 1 << 21:
+                continue  # a text, or nothing
+            stream = cipher.stream(keys.generations[generation], length, number)
+            plain = {mix(first[at:], stream)}
+            yield from plain
+            at = len(first) - at
+            while at < length - SEALED_HEAD.size and plain:
+                key += 1
+                opened = {mix(piece, stream[at:]) for piece in pieces.get(key, ()) if at + len(piece) <= length}
+                yield from {before[-BORDER_BYTES:] + after for before in plain for after in opened}
+                at += PIECE_BYTES_MAX
+                plain = opened
+
+
 def readable(folder, keys, seqs, pattern):
-    """What is found there of this pattern's group: in the clear, or in the text of one of these numbers."""
+    """What is found there of this pattern's group: in the clear, in the text of one of these numbers, or in anything else."""
     cipher, streams, found = Cipher(), {}, set()
     for node in keys.nodes:
         generation, level, index, _ = node
@@ -91,6 +142,8 @@ def readable(folder, keys, seqs, pattern):
                 streams.setdefault(generation, []).append(int.from_bytes(stream, "big"))
     for data in files_of(folder):
         found |= set(pattern.findall(data))
+        for value in values_of(data, keys, cipher):
+            found |= set(pattern.findall(value))
         for generation, at in beginnings(data, keys.generations):
             sealed = data[at:at + TEXT_BYTES].ljust(TEXT_BYTES, b"\0")
             if sealed[:24].count(0) > 5:

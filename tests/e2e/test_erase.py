@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """What was withdrawn or erased can't be read any more from any byte of the data folder, with the keys that are left: at once, after
-kill -9 at any time, in a backup made later, and in an older one that is put back. What is left can: by the same search."""
+kill -9 at any time, in a backup made later, and in an older one that is put back. What is left can: by the same search. Nor is it
+told by any answer, event or tool. Each text names a flight, which a rule quotes as a reason: that counts as the text does."""
 
+import json
 import os
 import re
 import shutil
@@ -40,14 +42,40 @@ def erased(server):
     until("nothing is pending", lambda: server.metrics().get("aswolk_erasures_pending") == 0)
 
 
+def marked(number):
+    return "QZ70%02dX" % number
+
+
 def words_of(count):
-    return [b"the text of number %d." % number for number in range(count)]
+    return [("the text of number %d. Flight %s" % (number, marked(number))).encode() for number in range(count)]
+
+
+WORDS = re.compile(rb"(?:the text of number |QZ70)(\d+)[.X]")  # a text, or what a reason quotes of it
 
 
 def left(server, folder=None, seqs=range(1, 80)):
-    """Which of the texts can be read with the keys that are there now."""
-    found = readable(folder or server.folder, read_keys(keys_of(server)), seqs, re.compile(rb"the text of number (\d+)\."))
-    return sorted(int(number) for number in found)
+    """Which of the texts can be read with the keys that are there now, or words of them."""
+    found = readable(folder or server.folder, read_keys(keys_of(server)), seqs, WORDS)
+    return sorted({int(number) for number in found})
+
+
+def answered(server, messages=()):
+    """Which of them any answer tells, also to these messages posted again; or the journal's tool, or the log."""
+    api = server.api("sam")
+    events = status(api.connection.request("GET", "/v1/events", [("accept", NDJSON)]), 200, "events")
+    said = [events.body, api.get("/v1/replies").body, api.get("/v1/incidents").body]
+    said += [api.post(message).body for message in messages]
+    items = status(api.get("/v1/tickets?limit=100"), 200, "tickets").value["items"]
+    items += status(api.get("/v1/tickets?state=closed&limit=100"), 200, "closed tickets").value["items"]
+    for ticket in {item["ticket"] for item in items}:
+        seen = api.get("/v1/tickets/" + ticket)
+        said += [seen.body, api.get("/v1/tickets/%s/history" % ticket).body, api.get("/v1/tickets/%s/why" % ticket).body]
+        said += [api.get("/v1/messages/" + message["message"]).body for message in status(seen, 200, ticket).value["messages"]]
+    said += [api.get("/v1/replies/" + one["reply"]).body for one in api.get("/v1/replies").value["items"]]
+    keys = ("--keys", keys_of(server)) if os.path.exists(keys_of(server)) else ()
+    said += [tool("journal", server.folder, *keys, *more).encode() for more in ((), ("--json",))]
+    said += [json.dumps(line).encode() for line in server.logs] + [api.get("/metrics").body]
+    return sorted({int(number) for text in said for number in WORDS.findall(text)})
 
 
 def post(api, make, numbers):
@@ -66,7 +94,11 @@ def test_withdrawn(t):
     server = serve(t)
     api, make = server.api("ann"), Messages()
     messages, receipts = post(api, make, range(12))
-    equal(left(server), list(range(12)), "the search finds what is there")
+    equal((left(server), answered(server)), (list(range(12)),) * 2, "the search finds what is there")
+    for number, one in enumerate(receipts):
+        check("mentions: flight " + marked(number) in one["reasons"], "quoted", one)
+    again = api.receipt(dict(messages[3]))
+    equal((again["duplicate"], again["reasons"]), (True, receipts[3]["reasons"]), "also to who posts it again")
     older = os.path.join(t.folder, "older")
     tool("backup", server.folder, older, "--keys", keys_of(server))
     withdraw(api, messages[3:7] + messages[11:])
@@ -74,6 +106,7 @@ def test_withdrawn(t):
     want = [0, 1, 2, 7, 8, 9, 10]
     equal(left(server), want, "at once")
     equal(left(server, older), want, "nor in a backup of before")
+    equal(answered(server, messages), want, "nor told")
     equal(server.metrics().get("aswolk_texts_erased_total"), 5, "counted")
     lease = api.lease()
     equal([message.get("text", "").encode() for message in lease["messages"]],
@@ -84,6 +117,8 @@ def test_withdrawn(t):
     equal((sent["customer"], sent["to"]), ("kim", receipts[11]["message"]), "by the address that another message tells")
     again = api.receipt(dict(messages[3], text=messages[3]["text"]))
     equal((again["duplicate"], again["message"]), (True, receipts[3]["message"]), "a duplicate of it is still one")
+    equal(("differs" in again, again["reasons"]), (False, []), "the same one, without the reasons")
+    equal(api.receipt(dict(messages[3], text="something else")).get("differs"), True, "which differs from another one")
     server.restart()
     erased(server)
     equal(left(server), want, "after a restart")
@@ -203,6 +238,7 @@ def test_customer(t):
     told = erase(api)
     equal(told, {"tickets": 2, "messages": 3, "replies": 1, "notes": 1, "unreadable": True}, "what goes")
     equal((left(server), left(server, older)), (lees, lees), "when it is answered, and in a backup of before")
+    equal(answered(server, [sent]), lees, "nor is it told")
     equal(problem(api.act(lease, "complete"), 409, "lease-lost")["state"], "closed", "its holder")
     for one in (ticket, done["ticket"]):
         shown = status(api.get("/v1/tickets/" + one), 200, "ticket").value
@@ -228,16 +264,55 @@ def test_customer(t):
     newer = os.path.join(t.folder, "newer")
     tool("backup", server.folder, newer, "--keys", keys_of(server))
     equal((left(server), left(server, newer)), (sorted(lees + [9]),) * 2, "after a restart, and in a backup of later")
+    equal(answered(server, [sent]), sorted(lees + [9]), "nor is it told")
     equal(server.metrics().get("aswolk_customers_erased_total"), 1, "counted")
     stop(server)
     tool("verify", server.folder)
+
+
+def full(make, base):
+    """A message that says something in every field that takes words."""
+    flight = {"number": marked(base + 1), "date": "2027-04-15", "departs_at": "2027-04-15T08:00:00Z"}
+    picture = {"kind": "image", "media_type": "image/png", "ref": marked(base + 2), "name": marked(base + 3)}
+    return make.next(customer="kim", source_id=marked(base + 4), text=word(base), booking=marked(base + 5), flights=[flight],
+                     identities=[{"kind": "handle", "value": marked(base + 6)}], thread=marked(base + 7), attachments=[picture],
+                     in_reply_to=marked(base + 8), meta={"name": marked(base + 9)})
+
+
+def test_every_field(t):
+    """All that a message says, and all that agents say of it to each other and to him: nothing is left of a withdrawn one, nor of
+    an erased customer."""
+    server = serve(t)
+    api, make = server.api("ann"), Messages()
+    status(api.put_lane("dutch"), 201, "a lane")
+    sent = [full(make, 0), full(make, 10)]
+    receipts = [api.receipt(message) for message in sent]
+    check("departure:" + marked(1) in receipts[0]["reasons"], "a reason of a fact", receipts[0])
+    api.act(api.lease(), "transfer", {"lane": "dutch", "note": word(20)})
+    lease = api.lease()
+    status(api.send("POST", "/v1/tickets/%s/notes" % lease["ticket"], {"text": word(21)}), 200, "noted")
+    status(api.act(lease, "reply", {"text": word(22), "to": receipts[0]["message"]}), 200, "replied")
+    status(api.act(lease, "defer", {"until": "2027-04-15T08:00:00Z", "reason": "third_party", "what": word(23)}), 200, "put off")
+    written = list(range(20, 24))
+    everything = [*range(20), *written]
+    equal((left(server), answered(server, sent)), (everything,) * 2, "the search finds each of them")
+    withdraw(api, sent[1:])
+    erased(server)
+    rest = [*range(10), *written]
+    equal((left(server), answered(server, sent)), (rest,) * 2, "of one that was taken back")
+    backup = os.path.join(t.folder, "backup")
+    tool("backup", server.folder, backup, "--keys", keys_of(server))
+    erase(api)
+    equal((left(server), left(server, backup), answered(server, sent)), ([], [], []), "of all of them")
+    server.restart()
+    equal((left(server), answered(server, sent)), ([], []), "after a restart, with a checkpoint")
 
 
 def test_customer_killed(t):
     """kill -9 between the record and the cut: the next start does it, and readers see nothing of it before."""
     server = serve(t)
     api, make = server.api("ann"), Messages()
-    desk(api, make)
+    sent, _, _ = desk(api, make)
     block(server)
     asked = api.begin("POST", "/v1/customers/erase", {"channel": "web", "customer": "kim"})
     until("it is durable", lambda: server.metrics().get("aswolk_erasures_stuck") == 1)
@@ -250,6 +325,7 @@ def test_customer_killed(t):
     written = status(api.get("/v1/replies"), 200, "replies").value["items"][0]
     shown = status(api.get("/v1/replies/" + written["reply"]), 200, "reply").value
     equal((shown["content"], "customer" in shown), (None, False), "nor a reply by its id")
+    equal(answered(server, [sent]), [2, 4, 6], "nor anything else")
     server.kill()
     check(not asked.ended, "it was not answered", asked)
     os.rmdir(keys_of(server) + ".new")
@@ -503,6 +579,7 @@ def test_without_keys(t):
     equal(server.metrics().get("aswolk_erasures_pending"), 0, "nothing can be erased here")
     shown = status(api.get("/v1/messages/" + receipts[1]["message"]), 200, "message").value
     check("text" not in shown, "hidden", shown)
+    equal(answered(server, messages), [0, 2], "also its reasons")
     told = erase(api, 202)
     equal((told["messages"], told["unreadable"]), (3, False), "nor a customer: it says so")
     with open(os.path.join(server.folder, "data.mdb"), "rb") as file:

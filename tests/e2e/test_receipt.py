@@ -10,7 +10,7 @@ import struct
 import subprocess
 import sys
 
-from aswolk_test import PATIENCE_S, Messages, check, equal, program, run, status
+from aswolk_test import PATIENCE_S, Messages, check, equal, program, run, status, until
 from test_backup import keys_of
 from test_damage import Pages, trimmed_store, verify
 from test_faults import StoreFile, crc32c
@@ -81,10 +81,12 @@ def test_proved(t):
     keys = ("--keys", keys_of(server.folder))
     subprocess.run([program("aswolk"), "backup", server.folder, backup], check=True, capture_output=True, timeout=PATIENCE_S * 4)
     late = api.receipt(make.next())
-    message = make.next(care=["medical"])
-    gone = api.receipt(message)
-    name = {key: message[key] for key in ("channel", "source_id")}
-    status(api.send("POST", "/v1/messages/withdraw", name), 200, "taken back")
+    message, plain = make.next(care=["medical"]), make.next()
+    gone, gone_plain = api.receipts([message, plain])
+    for one in (message, plain):
+        name = {key: one[key] for key in ("channel", "source_id")}
+        status(api.send("POST", "/v1/messages/withdraw", name), 200, "taken back")
+    until("its key is cut", lambda: server.metrics().get("aswolk_erasures_pending") == 0)
     unknown = status(api.get("/v1/messages/" + receipts[6]["message"]), 200, "of a lane that there is not").value
     equal(unknown["receipt"]["reasons"], receipts[6]["reasons"], "its reasons, asked for")
     withdrawn = status(api.get("/v1/messages/" + gone["message"]), 200, "one that was withdrawn").value
@@ -93,8 +95,14 @@ def test_proved(t):
     server.close_all()
     server.stop()
     equal(set(verdicts(server.folder, given + [late, gone] + later)), {"proved"}, "offline, also one that was withdrawn")
-    told = receipt(server.folder, [dict(gone, reasons=[])], code=FAILED)[0]
-    equal(fields(told[0]), ["reasons"], "a first receipt has them")
+    told = receipt(server.folder, [gone, gone_plain, late])[0]
+    equal([(line["has_text"], line["has_reasons"]) for line in told], [(False, False), (False, True), (True, True)], "it says so")
+    one = subprocess.run([program("aswolk"), "receipt", server.folder, json.dumps(gone)], capture_output=True, text=True)
+    check("proved" in one.stdout and "gone, and with it the reasons" in one.stdout, "to people, too", one.stdout + one.stderr)
+    for forged, field in ((dict(gone, reasons=[]), "reasons"), (dict(gone, **{"class": "general"}), "class"),
+                          (dict(gone_plain, reasons=["because"]), "reasons")):
+        told = receipt(server.folder, [forged], code=FAILED)[0]
+        equal(fields(told[0]), [field], "whether there were any is known, and all else")
     equal(set(verdicts(backup, given, *keys)), {"proved"}, "in the backup")
     equal(verdicts(backup, [receipts[0], late], *keys, code=FAILED), ["proved", "not_there"], "one of after it")
     one = subprocess.run([program("aswolk"), "receipt", backup, *keys, json.dumps(receipts[0])], capture_output=True, text=True)

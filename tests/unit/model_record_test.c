@@ -198,7 +198,11 @@ make_message(struct maker *maker, struct aw_in_message *message)
     if (maker->fullest || below(&maker->rng, 2) != 0)
         message->booking_hash = 1 + below(&maker->rng, UINT64_MAX);
     message->tags = make_strings(maker, &message->tag_count, AW_TAGS_MAX, AW_TAG_BYTES_MAX);
-    message->reasons = make_strings(maker, &message->reason_count, AW_REASONS_MAX, AW_REASON_BYTES_MAX);
+    if (maker->fullest || below(&maker->rng, 2) != 0) {
+        message->reasons_bytes =
+            maker->fullest ? AW_REASONS_ENCODED_BYTES_MAX : 1 + (uint32_t)below(&maker->rng, AW_REASONS_ENCODED_BYTES_MAX);
+        message->posted_hash = 1 + below(&maker->rng, UINT64_MAX);
+    }
     for (uint32_t i = 0; i < message->identity_count; i++)
         identities[i] = make_hash(maker);
     for (uint32_t i = 0; i < message->flight_count; i++) {
@@ -983,7 +987,8 @@ same_message(const struct aw_in_message *a, const struct aw_in_message *b)
     SAME_SLICE(lang);
     SAME_SLICE(lane);
     same_strings(a->tags, a->tag_count, b->tags, b->tag_count);
-    same_strings(a->reasons, a->reason_count, b->reasons, b->reason_count);
+    SAME(reasons_bytes);
+    assert_true(a->posted_hash == b->posted_hash);
     SAME(flight_count);
     for (uint32_t i = 0; i < a->flight_count; i++) {
         SAME(flights[i].flight_hash);
@@ -1010,6 +1015,7 @@ same_message(const struct aw_in_message *a, const struct aw_in_message *b)
     SAME_BYTES(body_hash.bytes);
     SAME(rules_version);
     assert_int_equal(b->body.len, 0);
+    assert_int_equal(b->reason_count, 0);
 }
 
 static void
@@ -2012,7 +2018,6 @@ test_id_entry(void **state)
 
 static const struct aw_slice       golden_langs[] = {{"nl", 2}, {"nl-BE", 5}};
 static const struct aw_slice       golden_tags[] = {{"vip", 3}};
-static const struct aw_slice       golden_reasons[] = {{"care: medical", 13}, {"departs 14:05", 13}};
 static const struct aw_hash128     golden_identities[] = {{0x0102030405060708, 0x1112131415161718}, {3, 4}};
 static const struct aw_agent_units golden_units[] = {{{"twitter", 7}, 3}, {{"phone", 5}, 0}};
 static const uint32_t              golden_lanes[] = {0, 1, 300};
@@ -2132,8 +2137,6 @@ static const struct aw_command golden[] = {
                     .lane = {"dutch", 5},
                     .tags = golden_tags,
                     .tag_count = 1,
-                    .reasons = golden_reasons,
-                    .reason_count = 2,
                     .flights = golden_flights,
                     .flight_count = 2,
                     .received_at = 1776231000000,
@@ -2145,6 +2148,8 @@ static const struct aw_command golden[] = {
                     .addressed = AW_ADDRESSED_BYSTANDER,
                     .gentle = true,
                     .body_hash = {{1, 2, 3, [31] = 32}},
+                    .reasons_bytes = 300,
+                    .posted_hash = 0x0102030405060708,
                     .rules_version = 2},
      .out = {.seq = 5000,
              .prev_seq = 4999,
@@ -2347,6 +2352,8 @@ static const struct aw_command golden[] = {
                     .channel = {"web", 3},
                     .account = {"main", 4},
                     .class_ = AW_CLASS_OTHER,
+                    .reasons_bytes = 38,
+                    .posted_hash = 9,
                     .in_reply_to = {5, 6}},
      GOLDEN_OUT},
     {.kind = AW_COMMAND_TRANSFER,

@@ -463,13 +463,57 @@ test_body_get(void **state)
     assert_null(aw_proto_body_get(aw_slice_of(body.ptr, body.len - 1), AW_SLICE("tags")).ptr);
 }
 
+/* Of reasons nothing is told that is not theirs, whatever length is claimed and wherever the body breaks off. */
+static void
+test_message_parts(void **state)
+{
+    struct rig             *rig = *state;
+    struct aw_slice         posted = a_body(rig, "{\"channel\":\"web\",\"source_id\":\"1\",\"customer\":\"c\",\"text\":\"a\"}");
+    struct aw_slice         long_ones[AW_REASONS_MAX];
+    char                    longest[AW_REASON_BYTES_MAX];
+    struct aw_message_parts parts;
+    struct aw_buffer        buffer;
+    uint32_t                len;
+
+    memset(longest, 'r', sizeof(longest));
+    for (size_t i = 0; i < AW_REASONS_MAX; i++)
+        long_ones[i] = aw_slice_of(longest, sizeof(longest));
+    assert_true(aw_proto_message_parts(posted, 0, &parts));
+    assert_true(aw_slice_eq(parts.posted, posted));
+    assert_int_equal(parts.reason_count, 0);
+    aw_buffer_init(&buffer, &rig->arena);
+    aw_buffer_add(&buffer, posted.ptr, posted.len);
+    assert_true(aw_proto_encode_reasons(&buffer, NULL, 0));
+    assert_int_equal(buffer.len, posted.len);
+    assert_true(aw_proto_encode_reasons(&buffer, reasons, 2));
+    len = (uint32_t)(buffer.len - posted.len);
+    assert_true(aw_proto_message_parts(aw_buffer_slice(&buffer), len, &parts));
+    assert_true(aw_slice_eq(parts.posted, posted));
+    assert_int_equal(parts.reason_count, 2);
+    assert_slice(parts.reasons[0], "flight \"KL1234\"");
+    assert_slice(parts.reasons[1], "rule 7");
+    for (uint32_t claimed = 1; claimed <= buffer.len + 1; claimed++)
+        assert_true(aw_proto_message_parts(aw_buffer_slice(&buffer), claimed, &parts) == (claimed == len));
+    for (uint32_t cut = 1; cut < len; cut++)
+        assert_false(aw_proto_message_parts(aw_slice_of(buffer.ptr, buffer.len - cut), len - cut, &parts));
+    assert_false(aw_proto_message_parts(AW_SLICE("\x91\x01"), 2, &parts));                                  /* no text */
+    assert_false(aw_proto_message_parts(AW_SLICE("\x99\xa0\xa0\xa0\xa0\xa0\xa0\xa0\xa0\xa0"), 10, &parts)); /* too many */
+    assert_false(aw_proto_message_parts(AW_SLICE("\x81\xa0\xa0"), 3, &parts));                              /* no list */
+    aw_buffer_init(&buffer, &rig->arena);
+    assert_true(aw_proto_encode_reasons(&buffer, long_ones, AW_REASONS_MAX));
+    assert_int_equal(buffer.len, AW_REASONS_ENCODED_BYTES_MAX);
+    assert_true(aw_proto_message_parts(aw_buffer_slice(&buffer), AW_REASONS_ENCODED_BYTES_MAX, &parts));
+    assert_int_equal(parts.posted.len, 0);
+    assert_true(aw_slice_eq(parts.reasons[AW_REASONS_MAX - 1], long_ones[0]));
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         rig_test(test_receipt), rig_test(test_lease), rig_test(test_lease_flights), rig_test(test_message),
         rig_test(test_ticket),  rig_test(test_why),   rig_test(test_lane),          rig_test(test_done),
-        rig_test(test_problem), rig_test(test_lines), rig_test(test_body_get),
+        rig_test(test_problem), rig_test(test_lines), rig_test(test_body_get),      rig_test(test_message_parts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,7 +32,7 @@ struct book {
     aw_ms                  now;
     char                   folder[256];
     bool                   lmdb;
-    char                   body[BODY_BYTES];
+    char                   body[BODY_BYTES + AW_REASONS_ENCODED_BYTES_MAX];
 };
 
 /* Of the store that is open. */
@@ -148,12 +148,25 @@ body_of(struct book *book, uint64_t number, size_t len)
     return aw_slice_of(book->body, len);
 }
 
-/* Posts message `number` of `customer`; its record. */
-static struct aw_out_message
-post(struct book *book, uint64_t customer, uint64_t number, size_t body_bytes, uint64_t *ret_seq)
+/* Behind the body that was made last: a MessagePack list of two reasons, of which one tells the number. */
+static void
+add_reasons(struct book *book, uint64_t number, struct aw_in_message *in)
 {
-    char                 word[128];
-    struct aw_slice      reasons[2] = {AW_SLICE("hint:general"), {word, 0}};
+    char   word[128];
+    int    len = snprintf(word, sizeof(word), "departure:%llu of %070d", (unsigned long long)number, 0);
+    size_t room = sizeof(book->body) - in->body.len;
+
+    assert_in_range(len, 70, sizeof(word) - 1);
+    in->reasons_bytes = (uint32_t)snprintf(book->body + in->body.len, room, "\x92\xachint:general\xd9%c%.70s", 70, word);
+    assert_in_range(in->reasons_bytes, 70, room - 1);
+    in->posted_hash = number + 1;
+    in->body.len += in->reasons_bytes;
+}
+
+/* Posts message `number` of `customer`; its record. `breaks`: the list of its reasons is none. */
+static struct aw_out_message
+post_one(struct book *book, uint64_t customer, uint64_t number, size_t body_bytes, bool breaks, uint64_t *ret_seq)
+{
     struct aw_hash128    identity = {customer, 1};
     struct aw_in_message in = {.id_hash = {number, 2},
                                .identities = &identity,
@@ -161,17 +174,22 @@ post(struct book *book, uint64_t customer, uint64_t number, size_t body_bytes, u
                                .channel = AW_SLICE("web"),
                                .account = AW_SLICE("main"),
                                .class_ = AW_CLASS_GENERAL,
-                               .reasons = reasons,
-                               .reason_count = 2,
                                .body = body_of(book, number, body_bytes)};
     struct aw_command    command = {.kind = AW_COMMAND_MESSAGE};
 
-    reasons[1].len = (size_t)snprintf(word, sizeof(word), "departure:%llu of %070d", (unsigned long long)number, 0);
-    reasons[1].len = reasons[1].len < 70 ? reasons[1].len : 70;
+    add_reasons(book, number, &in);
+    if (breaks)
+        in.reasons_bytes -= 1;
     command.in.message = in;
     assert_int_equal(write_one(book, &command), AW_OK);
     *ret_seq = command.out.seq;
     return command.out.u.message;
+}
+
+static struct aw_out_message
+post(struct book *book, uint64_t customer, uint64_t number, size_t body_bytes, uint64_t *ret_seq)
+{
+    return post_one(book, customer, number, body_bytes, false, ret_seq);
 }
 
 static struct aw_read_item
@@ -242,13 +260,42 @@ check_threads(bool lmdb)
     assert_int_equal(item.message_count, 2);
     check_message(&item.messages[0], seqs[10], 10, BODY_BYTES - 10);
     want.messages_max = 200;
-    item = read_item(&book, want, memory, ROOM, 3 * BODY_BYTES, &need);
+    item = read_item(&book, want, memory, ROOM, 3 * (BODY_BYTES + AW_REASONS_ENCODED_BYTES_MAX), &need);
     assert_int_equal(item.message_count, 3);
     item = read_item(&book, want, memory, ROOM, 1, &need);
     assert_int_equal(item.message_count, 1);
     check_message(&item.messages[0], seqs[11], 11, BODY_BYTES - 11);
     want.last_seq = 1000000;
     assert_int_equal(read_item(&book, want, memory, ROOM, ROOM, &need).err, AW_E_NOT_FOUND);
+    close_book(&book);
+}
+
+/* A body that is not what its record says is shown as damaged, and gives no reasons; the others of its ticket are shown. */
+static void
+check_broken(bool lmdb)
+{
+    static char         memory[ROOM];
+    struct book         book;
+    uint64_t            seqs[3];
+    size_t              need;
+    struct aw_read_item item, want = {.kind = AW_READ_THREAD, .messages_max = 200};
+
+    open_book(&book, lmdb);
+    for (uint64_t i = 0; i < 3; i++)
+        (void)post_one(&book, 1, i, 100, i == 1, &seqs[i]);
+    want.last_seq = seqs[2];
+    item = read_item(&book, want, memory, ROOM, ROOM, &need);
+    assert_int_equal(item.err, AW_OK);
+    assert_int_equal(item.message_count, 3);
+    check_message(&item.messages[0], seqs[0], 0, 100);
+    check_message(&item.messages[2], seqs[2], 2, 100);
+    assert_true(item.messages[1].unreadable);
+    assert_int_equal(item.messages[1].body.len, 0);
+    assert_int_equal(item.reason_count, 3);
+    item = read_item(&book, (struct aw_read_item){.kind = AW_READ_RECEIPT, .last_seq = seqs[1]}, memory, ROOM, ROOM, &need);
+    assert_int_equal(item.err, AW_OK);
+    assert_int_equal(item.receipt.reason_count, 0);
+    assert_true(item.posted_hash == 2);
     close_book(&book);
 }
 
@@ -580,6 +627,14 @@ test_receipts(void **state)
 }
 
 static void
+test_broken(void **state)
+{
+    (void)state;
+    check_broken(false);
+    check_broken(true);
+}
+
+static void
 test_tellings(void **state)
 {
     (void)state;
@@ -684,6 +739,7 @@ main(void)
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_notes),
         cmocka_unit_test(test_receipts),
+        cmocka_unit_test(test_broken),
         cmocka_unit_test(test_tellings),
         cmocka_unit_test(test_endings),
         cmocka_unit_test(test_a_long_history_is_read_in_steps),
