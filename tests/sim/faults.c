@@ -59,7 +59,9 @@ static const enum aw_command_kind asked[] = {AW_COMMAND_MESSAGE,
                                              AW_COMMAND_INCIDENT,
                                              AW_COMMAND_INCIDENT_LINK,
                                              AW_COMMAND_INCIDENT_ANSWER,
-                                             AW_COMMAND_ERASE};
+                                             AW_COMMAND_ERASE,
+                                             AW_COMMAND_FORECAST,
+                                             AW_COMMAND_PROMISE};
 
 /* What an operation can meet, 1 << kind each. */
 static unsigned

@@ -272,20 +272,52 @@ acknowledge(struct model *model, const struct aw_command *command, const struct 
         model->left_out += may;
 }
 
+/* Whether it closes a ticket that is there: the customer needs no answer any more, or opts out and asks for nothing. What a closed
+ * one's class was only the state knows. */
+static void
+judge_not_needed(const struct aw_command *command, const struct model_source *source, const struct model_ticket *ticket,
+                 bool opts_out, bool was_out)
+{
+    bool says = source->not_needed && ticket->is_asked;
+    bool ends = opts_out && (ticket->is_listening || (was_out && !model_is_open(ticket)));
+    bool may = ticket->state != AW_TICKET_LEASED && source->class_ != AW_CLASS_CARE &&
+               (!model_is_open(ticket) || ticket->class_ != AW_CLASS_CARE);
+
+    REQUIRE(command->out.u.message.not_needed ? may && (says || ends) : !may || (!says && !ends) || !model_is_open(ticket),
+            "record %llu: ticket %llu %s", NUM(command->out.seq), NUM(ticket->id.seq),
+            command->out.u.message.not_needed ? "is closed by who did not say so" : "stays, and needs no answer any more");
+}
+
+/* To which it belongs; NULL: a new one. */
+static struct model_ticket *
+place_of(struct model *model, const struct aw_command *command, const struct model_source *source)
+{
+    struct model_ticket *may = NULL, *answered = NULL, *home;
+
+    if (source->is_talk)
+        return NULL;
+    answered = model_answered_by(model, source, &may);
+    if (answered != NULL || (may != NULL && command->out.effect.ticket_seq == may->id.seq))
+        return may;
+    home = home_of(model, source->customer);
+    return home;
+}
+
 static void
 on_message(struct model *model, const struct aw_command *command)
 {
     uint64_t             number = command->in.message.id_hash.low;
     struct model_source *source;
     struct model_ticket *ticket;
-    bool                 was_out, opts_out, opens;
+    bool                 was_out, opts_out, opens, is_new;
 
     REQUIRE(number < model->source_count, "record %llu: nobody posted that", NUM(command->out.seq));
     source = &model->sources[number];
     REQUIRE(source->seq == 0 || model->now - source->accepted_at >= model->settings.dedupe_ms,
             "record %llu: source %llu was accepted before, as %llu", NUM(command->out.seq), NUM(number), NUM(source->seq));
-    ticket = source->is_talk ? NULL : home_of(model, source->customer);
+    ticket = place_of(model, command, source);
     opens = ticket == NULL;
+    is_new = opens;
     REQUIRE(command->out.effect.ticket_seq == (opens ? command->out.seq : ticket->id.seq),
             "record %llu: a message of customer %u came to ticket %llu, not to %llu", NUM(command->out.seq), source->customer,
             NUM(command->out.effect.ticket_seq), NUM(opens ? command->out.seq : ticket->id.seq));
@@ -298,16 +330,24 @@ on_message(struct model *model, const struct aw_command *command)
                 NUM(command->out.seq), command->out.effect.lane);
         ticket = model_new_ticket(model, command->out.u.message.ticket, source->customer, command->out.effect.lane);
         ticket->age = model_age_of(model, source, model->now);
+        ticket->opened_at = model->now;
+    } else {
+        judge_not_needed(command, source, ticket, opts_out, was_out);
     }
+    if (!opens && !model_is_open(ticket) && !command->out.u.message.not_needed)
+        ticket->reply_by = 0; /* that was answered */
+    model_note_window(ticket, source, model->now, opens);
     add_message(model, command, (uint32_t)number);
     model_retell(model, ticket);
     ticket->has_account = !source->is_talk && !opts_out;
     if (command->out.u.message.not_needed) {
-        REQUIRE(opts_out && was_out && !model_is_open(ticket), "record %llu: closed by who did not say so",
-                NUM(command->out.seq));
+        if (model_is_open(ticket))
+            model_close(model, ticket);
         close_anew(model, ticket);
     } else if (!opens && ticket->state == AW_TICKET_CLOSED) {
         reopen(model, ticket);
+        ticket->ask_over = true;
+        is_new = true;
     } else if (ticket->state == AW_TICKET_HELD && ticket->is_deferred) {
         come_back(model, ticket);
     }
@@ -315,10 +355,12 @@ on_message(struct model *model, const struct aw_command *command)
         model_join(model, ticket);
     if (ticket->state != AW_TICKET_LEASED || model_class_at(model, ticket, model->now, NULL) < ticket->class_ || opens)
         ticket->class_ = model_class_at(model, ticket, model->now, NULL);
+    if (is_new)
+        model_make_promise(model, ticket, !opts_out && !source->is_talk);
     if (!source->is_talk)
         model_make_known(model, ticket);
     if (opens)
-        acknowledge(model, command, ticket, model->acknowledges && !source->is_talk && !opts_out);
+        acknowledge(model, command, ticket, model->has_text[AW_REPLY_ACKNOWLEDGEMENT] && !source->is_talk && !opts_out);
     (void)model_ticket_of(model, command);
 }
 
@@ -420,6 +462,7 @@ on_lease(struct model *model, const struct aw_command *command)
     REQUIRE(ticket->declined_until[agent] <= model->now, "record %llu: %s declined this ticket", NUM(command->out.seq),
             model_agents[agent]);
     judge_lease(model, command, ticket, agent);
+    model_judge_promise(model, ticket);
     ticket->state = AW_TICKET_LEASED;
     ticket->fence = command->out.seq;
     ticket->agent = agent;
@@ -579,8 +622,10 @@ on_timer(struct model *model, const struct aw_command *command)
         REQUIRE(ticket->state == AW_TICKET_WAITING && is_helped_by(model, ticket, model->help[ticket->lane].lane),
                 "record %llu: another lane helps before its time", NUM(command->out.seq));
         return;
-    case AW_TIMER_NOTHING:
     case AW_TIMER_STILL_NEEDED:
+        model_on_ask(model, command, ticket);
+        return;
+    case AW_TIMER_NOTHING:
         return;
     }
 }
@@ -659,7 +704,11 @@ on_other(struct model *model, const struct aw_command *command)
     else if (kind == AW_COMMAND_CHANNEL)
         model_on_channel(model, command);
     else if (kind == AW_COMMAND_TEMPLATE)
-        model->acknowledges = command->in.template_.text_count > 0;
+        model->has_text[command->in.template_.kind] = command->in.template_.text_count > 0;
+    else if (kind == AW_COMMAND_FORECAST)
+        model_on_forecast(model, command);
+    else if (kind == AW_COMMAND_PROMISE)
+        model_on_promise(model, command);
     else if (kind == AW_COMMAND_FLIGHT)
         model_on_flight(model, command);
     else if (kind == AW_COMMAND_AIRPORT)
@@ -802,6 +851,8 @@ compare(struct model *model, struct model_ticket *ticket)
     if (model_is_open(ticket))
         REQUIRE(view.class_ == ticket->class_, "ticket %llu is of class %d, not %d", number, (int)view.class_,
                 (int)ticket->class_);
+    model_compare_times(model, ticket, &view);
+    ticket->is_closing = view.closing;
     REQUIRE(!view.is_aside || may_be_aside(model, ticket), "ticket %llu waits aside for no reason", number);
     ticket->is_aside = view.is_aside;
     ticket->helped_turn = 0;
@@ -889,6 +940,7 @@ static void
 compare_shadow(struct model *model)
 {
     struct aw_state_counts counts, others;
+    uint64_t               kept = 0, broken = 0;
 
     REQUIRE(aw_hash128_eq(aw_state_digest(model->state), aw_state_digest(model->shadow)),
             "at record %llu the state is not what the journal gives", NUM(model->read_seq));
@@ -904,7 +956,16 @@ compare_shadow(struct model *model)
     REQUIRE(counts.commitments_kept == model->words_kept && counts.commitments_broken == model->words_broken,
             "%llu words are kept and %llu broken, not %llu and %llu", NUM(counts.commitments_kept),
             NUM(counts.commitments_broken), NUM(model->words_kept), NUM(model->words_broken));
-    REQUIRE(counts.owed_left_out == model->left_out, "%llu acknowledgements are missing, not %llu", NUM(model->left_out),
+    REQUIRE(counts.promises_moved == model->promises_moved, "%llu promises were moved, not %llu", NUM(counts.promises_moved),
+            NUM(model->promises_moved));
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
+        kept += counts.promises_kept[i];
+        broken += counts.promises_broken[i];
+    }
+    REQUIRE(kept == model->promises_kept && broken == model->promises_broken,
+            "%llu promises are kept and %llu broken, not %llu and %llu", NUM(kept), NUM(broken), NUM(model->promises_kept),
+            NUM(model->promises_broken));
+    REQUIRE(counts.owed_left_out == model->left_out, "%llu texts that are owed are missing, not %llu", NUM(model->left_out),
             NUM(counts.owed_left_out));
 }
 
@@ -992,19 +1053,39 @@ is_head(const struct model *model, const struct model_ticket *ticket, uint32_t l
 static bool
 overtakes_as(aw_ms now, const struct model_ticket *taken, const struct rule_ticket *other)
 {
-    struct rule_ticket by_class = {taken->class_, taken->age, taken->goes_at};
-    struct rule_ticket by_age = {taken->class_, taken->age, 0};
+    struct rule_ticket by_class = {taken->class_, taken->age, taken->goes_at, taken->reply_by};
+    struct rule_ticket by_age = {taken->class_, taken->age, 0, taken->reply_by};
 
     return rule_overtakes(now, &by_class, other) && (taken->class_ != AW_CLASS_IMMINENT || rule_overtakes(now, &by_age, other));
+}
+
+/* Those that are closing wait in one more queue: whether it surely is the first there. */
+static bool
+is_first_to_close(const struct model *model, const struct model_ticket *ticket, uint32_t lane)
+{
+    for (uint32_t i = 0; i < model->ticket_count; i++) {
+        const struct model_ticket *other = &model->tickets[i];
+
+        if (other != ticket && other->is_closing && (other->lane == lane || other->helped_turn != 0) &&
+            other->state == AW_TICKET_WAITING && other->reply_by / AW_LANES_TICK_MS <= ticket->reply_by / AW_LANES_TICK_MS)
+            return false;
+    }
+    return true;
 }
 
 /* A pull compares the heads of queues, which are exact but for imminent tickets that are first neither by departure nor by age. */
 static bool
 overtakes(const struct model *model, aw_ms now, const struct model_ticket *taken, const struct model_ticket *other, uint32_t lane)
 {
-    struct rule_ticket by_class = {other->class_, other->age, other->goes_at};
-    struct rule_ticket by_age = {other->class_, other->age, 0};
+    struct rule_ticket by_class = {other->class_, other->age, other->goes_at, 0};
+    struct rule_ticket by_age = {other->class_, other->age, 0, 0};
 
+    if (other->is_closing && is_first_to_close(model, other, lane)) {
+        struct rule_ticket by_window = {other->class_, other->age, 0, other->reply_by};
+
+        if (overtakes_as(now, taken, &by_window))
+            return true;
+    }
     if (other->class_ != AW_CLASS_IMMINENT)
         return overtakes_as(now, taken, &by_class);
     return (is_head(model, other, lane, false) && overtakes_as(now, taken, &by_class)) ||

@@ -39,6 +39,11 @@ struct model_source {
     aw_ms         departs_at; /* of the one flight that this customer has; 0: it names none */
     uint32_t      body_bytes;
     bool          is_talk;    /* about us, not to us */
+    bool          not_needed; /* all that it says is that no answer is needed any more */
+    aw_ms         reply_by;   /* 0: none */
+    uint64_t      answers;    /* the reply that it answers, as it was sent then; 0: none */
+    uint32_t      answers_send;
+    bool          is_private;
     bool          opts_out;   /* all that it says is that he wants to hear nothing */
     uint64_t      seq;        /* of its record; 0: not accepted, as far as anybody can know */
     uint64_t      seq_before; /* the same of the time before, when it was posted again after it was forgotten */
@@ -62,6 +67,21 @@ struct model_text {
     uint32_t bytes;
     uint64_t erase_seq; /* as above */
     bool     may_go;    /* whether it goes depends on when the eraser looks */
+};
+/* What a customer was told about how long it takes. */
+struct model_promise {
+    aw_ms made_at; /* 0: nothing */
+    aw_ms told_nine_by;
+    bool  has_moved;
+    /* As told last. */
+    aw_ms told_at, half_by, nine_by;
+    bool  is_judged; /* somebody took the ticket: whether that was kept is known */
+};
+/* How long it takes, in steps of five minutes, by class. */
+struct model_forecast {
+    aw_ms    at; /* 0: nobody said yet */
+    uint16_t half[AW_CLASS_COUNT];
+    uint16_t nine[AW_CLASS_COUNT];
 };
 /* An agent's word to come back to a customer. */
 struct model_word {
@@ -105,6 +125,11 @@ struct model_ticket {
     bool                 is_completed; /* it closed by its holder's word */
     aw_ms                held_until;   /* 0: until a person ends it */
     bool                 is_deferred;
+    aw_ms                opened_at;
+    aw_ms                reply_by; /* 0: none */
+    struct model_promise promise;
+    bool                 is_asked; /* whether he still waits */
+    bool                 ask_over;
     uint64_t             erased_at; /* the record that closed it for good; 0: none */
     struct model_word    word;
     uint32_t             notes;
@@ -114,6 +139,7 @@ struct model_ticket {
     aw_ms    kept_until;
     /* As the state says, which the rules above must allow. */
     bool     is_aside;
+    bool     is_closing;
     uint32_t helped_turn; /* WAITING: another lane helps since this turn of its own lane; 0: none does */
     uint32_t version;
     aw_ms    goes_at; /* the departure that it waits by */
@@ -138,6 +164,7 @@ struct model_reply {
     uint32_t sends;        /* so often it was sent */
     bool     is_there;     /* it has it, and did not give it back */
     bool     is_delivered; /* and gives it back no more */
+    uint32_t told_send;    /* the number of the send that the server knows the provider's name of; 0: none */
     uint32_t bounced;      /* the number of the send that it gave back; 0: none */
     uint32_t bounces_read; /* the newest of these that a record tells */
     bool     is_forgotten; /* when it came back nobody knew it any more */
@@ -216,8 +243,11 @@ struct model {
     uint32_t                  units[MODEL_AGENTS]; /* tickets at once; MODEL_NOBODY: any number */
     bool                      has_contacts;
     bool                      has_room; /* the store is large: nothing is put off for lack of room */
-    bool                      acknowledges;
-    uint64_t                  left_out; /* acknowledgements for which there was no room */
+    bool                      has_text[AW_REPLY_KINDS];
+    struct model_forecast     forecast;
+    bool                      is_told[MODEL_LANES_MAX]; /* customers of this lane are told how long it takes */
+    uint64_t                  promises_kept, promises_broken, promises_moved;
+    uint64_t                  left_out; /* what the server owed, and which there was no room */
     uint64_t                  words_kept, words_broken;
     struct model_text         texts[MODEL_TEXTS_MAX]; /* by seq */
     uint32_t                  text_count;

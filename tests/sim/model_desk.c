@@ -233,6 +233,7 @@ model_on_incident_timer(struct model *model, const struct aw_command *command)
             NUM(command->out.seq), NUM(in->ticket.seq),
             ticket != NULL && ticket->is_answered ? " once more" : ", and should not be", NUM(incident->id.seq));
     (void)model_ticket_of(model, command);
+    model_judge_promise(model, ticket);
     model_close(model, ticket);
     ticket->is_answered = true;
     model_add_owed(model, ticket, command->out.seq, AW_REPLY_INCIDENT);
@@ -287,6 +288,11 @@ model_on_unfold(struct model *model, const struct aw_command *command)
             NUM(command->out.seq), messages, from->messages, ticket->messages);
     first = model_find_message(model, command->in.unfold.messages[0]);
     ticket->age = model_age_of(model, &model->sources[first->source], first->at);
+    ticket->opened_at = first->at;
+    if (!ticket->is_listening)
+        ticket->promise = from->promise;
+    model_retell_window(model, from);
+    model_retell_window(model, ticket);
     ticket->last_seq = command->out.seq;
     ticket->class_ = model_class_at(model, ticket, model->now, NULL);
     ticket->has_account = has_account(model, ticket);
@@ -313,6 +319,7 @@ model_judge_rest(struct model *model)
         if (ticket->state == AW_TICKET_WAITING || ticket->state == AW_TICKET_HELD)
             REQUIRE(ticket->class_ == class_, "ticket %llu stays of class %d, by clock and flight it is %d", NUM(ticket->id.seq),
                     (int)ticket->class_, (int)class_);
+        model_judge_times(model, ticket);
         if (ticket->state == AW_TICKET_WAITING && class_ == AW_CLASS_IMMINENT)
             REQUIRE(ticket->goes_at == departs_at, "ticket %llu waits by a departure at %llu, and goes at %llu",
                     NUM(ticket->id.seq), NUM(ticket->goes_at), NUM(departs_at));

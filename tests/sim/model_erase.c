@@ -72,6 +72,17 @@ is_his(const struct model *model, uint64_t ticket, uint32_t customer, uint64_t t
     return false;
 }
 
+/* Nobody is to answer what nobody can read: the ticket of this text is closed for good, or he wrote something else in it since. */
+static void
+judge_ticket(struct model *model, const struct model_message *message, const struct aw_command *command)
+{
+    const struct model_ticket *ticket = model_find(model, message->ticket);
+
+    REQUIRE(!model_is_open(ticket) || ticket->message_seq > command->in.erase.through,
+            "record %llu: message %llu is to be erased, and its ticket %llu stays open with nothing else", NUM(command->out.seq),
+            NUM(message->seq), NUM(ticket->id.seq));
+}
+
 /* What he wrote, and what was written in the tickets of that; in those that were closed for it, up to then. */
 static void
 on_customer(struct model *model, const struct aw_command *command)
@@ -82,8 +93,10 @@ on_customer(struct model *model, const struct aw_command *command)
     for (uint32_t i = 0; i < model->message_count; i++) {
         struct model_message *message = &model->messages[i];
 
-        if (message->seq <= through && message->erase_seq == 0 && model->sources[message->source].customer == customer)
-            message->erase_seq = command->out.seq;
+        if (message->seq > through || message->erase_seq != 0 || model->sources[message->source].customer != customer)
+            continue;
+        judge_ticket(model, message, command);
+        message->erase_seq = command->out.seq;
     }
     for (uint32_t i = 0; i < model->text_count; i++) {
         struct model_text         *text = &model->texts[i];

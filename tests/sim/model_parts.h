@@ -62,6 +62,26 @@ void model_on_erase(struct model *model, const struct aw_command *command);
 /* Messages are taken out of it. */
 void model_unsettle_texts(struct model *model, const struct model_ticket *from);
 
+/* --- model_times.c: what customers are told and asked, and until when they can be answered. */
+void model_on_forecast(struct model *model, const struct aw_command *command);
+void model_on_promise(struct model *model, const struct aw_command *command);
+/* Its first message, or one that opens it again, was just taken in; `is_told`: he may be. */
+void model_make_promise(const struct model *model, struct model_ticket *ticket, bool is_told);
+/* Somebody took it. */
+void model_judge_promise(struct model *model, struct model_ticket *ticket);
+/* The server owes its customer this, with the record `seq`. Returns whether there was room. */
+bool model_owe(struct model *model, const struct model_ticket *ticket, uint64_t seq, enum aw_reply_kind kind);
+void model_on_ask(struct model *model, const struct aw_command *command, struct model_ticket *ticket);
+/* `is_first`: of the ticket's. */
+void model_note_window(struct model_ticket *ticket, const struct model_source *source, aw_ms at, bool is_first);
+/* By all its messages. */
+void model_retell_window(const struct model *model, struct model_ticket *ticket);
+/* The ticket of the reply that this answers, if the server must know it; *ret_may: the one that it may know it by. NULL: none. */
+struct model_ticket *model_answered_by(struct model *model, const struct model_source *source, struct model_ticket **ret_may);
+void model_compare_times(const struct model *model, const struct model_ticket *ticket, const struct aw_ticket_view *view);
+/* No timer is due. */
+void model_judge_times(const struct model *model, const struct model_ticket *ticket);
+
 /* --- model_desk.c: flights and airports, incidents, unfold. */
 void model_on_flight(struct model *model, const struct aw_command *command);
 void model_on_airport(struct model *model, const struct aw_command *command);

@@ -325,6 +325,8 @@ model_on_reply_status(struct model *model, const struct aw_command *command)
         on_failure(model, command, reply);
         return;
     }
+    if ((in->provider.low != 0 || in->provider.high != 0) && in->state == AW_REPLY_SENT)
+        reply->told_send = (uint32_t)(in->provider.low & 0xFFFF);
     if (in->state != AW_REPLY_SENT || (reply->state == AW_REPLY_SENT && in->fence >= reply->fence)) {
         reply->is_uncertain = false; /* it comes back no more; or who had it last says so too */
     } else if (reply->state < AW_REPLY_SENT) {

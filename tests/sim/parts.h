@@ -18,7 +18,10 @@ enum sim_part {
     SIM_PART_OVERFLOW, /* a lane that hardly anybody serves, or nobody, and another one that helps */
     SIM_PART_UNITS,    /* agents hold so many tickets at once */
     SIM_PART_QUERIES,
-    SIM_PART_ERASE, /* the store has keys; customers are erased, what is taken back is */
+    SIM_PART_PROMISES, /* how long it takes is forecast, customers are told, and told again when it takes longer */
+    SIM_PART_WINDOWS,  /* channels take no answer later than a time */
+    SIM_PART_DIALOG,   /* customers answer what they got, are asked whether they still wait, and say that they do not */
+    SIM_PART_ERASE,    /* the store has keys; customers are erased, what is taken back is */
     SIM_PARTS
 };
 

@@ -4,6 +4,7 @@
 #define TICK_MS   100U
 #define MINUTE_MS INT64_C(60000)
 
+static const int64_t handling_minutes[AW_CLASS_COUNT] = {10, 5, 8, 6, 4};
 static const int64_t target_minutes[AW_CLASS_COUNT] = {10, 20, 60, 240, 1440};
 
 static int64_t
@@ -46,9 +47,12 @@ allowed(int64_t now, const struct rule_ticket *ticket)
     enum aw_class class_ = class_at(now, ticket);
     int64_t       most = target_minutes[class_] * MINUTE_MS;
     int64_t       until = tick(ticket->departs_at) - now - 15 * MINUTE_MS;
+    int64_t       window = tick(ticket->reply_by) - now;
 
     if (class_ == AW_CLASS_IMMINENT && ticket->departs_at != 0 && until < most)
         most = until;
+    if (ticket->reply_by != 0 && window > 0 && window >= handling_minutes[class_] * MINUTE_MS && window < most)
+        most = window;
     return most < MINUTE_MS ? MINUTE_MS : most;
 }
 

@@ -16,6 +16,7 @@ struct rule_ticket {
     enum aw_class class_;
     aw_ms         age;        /* since when it waits */
     aw_ms         departs_at; /* IMMINENT; 0: not known here */
+    aw_ms         reply_by;   /* its channel takes no answer later; 0: it does, or that is not known here */
 };
 
 /* Whether a pull at `now` that takes `taken` overtakes `other`: where both are as urgent, either may go. Times count as the ticks

@@ -199,10 +199,13 @@ static bool
 set_template(struct world *world, struct op *op)
 {
     static const struct aw_own_text text = {.lang = {"en", 2}, .words = {"We have it.", 11}};
+    static const enum aw_reply_kind kinds[] = {AW_REPLY_ACKNOWLEDGEMENT, AW_REPLY_PROMISE_MOVED, AW_REPLY_STILL_NEEDED};
 
     op->entries[0].command.kind = AW_COMMAND_TEMPLATE;
-    op->entries[0].command.in.template_ = (struct aw_in_template){
-        .kind = AW_REPLY_ACKNOWLEDGEMENT, .texts = &text, .text_count = users_draw(world, 5) ? 0 : 1, .by = AW_SLICE("eva")};
+    op->entries[0].command.in.template_ = (struct aw_in_template){.kind = kinds[users_below(world, AW_ARRAY_LEN(kinds))],
+                                                                  .texts = &text,
+                                                                  .text_count = users_draw(world, 5) ? 0 : 1,
+                                                                  .by = AW_SLICE("eva")};
     users_submit(world, op);
     return true;
 }
@@ -220,6 +223,59 @@ opt_out(struct world *world, struct op *op)
                                .account = users_account.account,
                                .is_in = users_draw(world, 3),
                                .by = AW_SLICE("eva")};
+    users_submit(world, op);
+    return true;
+}
+
+/* --- how long it takes -------------------------------------------------------------------------------------------------------- */
+
+/* The same for all of a class; of some nobody knows. */
+static void
+forecast(struct world *world, struct op *op)
+{
+    struct told_waits *told = &op->told;
+
+    for (unsigned i = 0; i < AW_CLASS_COUNT; i++) {
+        uint16_t half = users_draw(world, 4) ? 0 : (uint16_t)(1 + users_below(world, 12));
+
+        for (uint32_t lead = 0; lead < AW_PROMISE_LEADS; lead++)
+            told->waits[aw_promise_wait_of((enum aw_class)i, 0, lead * AW_PROMISE_LEAD_MS)] = (struct aw_told_wait){
+                .raw_s = {1, 2}, .steps = {half, half == 0 ? 0 : (uint16_t)(half + users_below(world, 12))}};
+        for (uint32_t lead = 1; i == AW_CLASS_IMMINENT && lead < AW_PROMISE_LEADS; lead++)
+            told->waits[AW_CLASS_COUNT - 1U + lead] = told->waits[AW_CLASS_COUNT - 1U];
+    }
+    for (uint32_t i = 0; i < AW_ARRAY_LEN(told->lanes); i++)
+        told->lanes[i] =
+            (struct aw_lane_group){.lane = (uint16_t)(2 * i), .group = users_draw(world, 6) ? AW_PROMISE_NO_GROUP : 0};
+    op->entries[0].command.kind = AW_COMMAND_FORECAST;
+    op->entries[0].command.in.forecast = (struct aw_in_forecast){
+        .base = world->now, .waits = told->waits, .lanes = told->lanes, .lane_count = world->model.has_second_lane ? 2 : 1};
+    WORLD_TRACE(world, "a forecast");
+    users_submit(world, op);
+}
+
+/* A customer is told that it takes longer; the server refuses what would be no news. */
+static bool
+tell_waits(struct world *world, struct op *op)
+{
+    const struct model        *model = &world->model;
+    uint32_t                   first = model->ticket_count == 0 ? 0 : users_below(world, model->ticket_count);
+    const struct model_ticket *ticket = NULL;
+    aw_ms                      half_by = world->now + 1 + users_below(world, 4 * (uint32_t)HOUR_MS);
+
+    for (uint32_t i = 0; i < model->ticket_count && ticket == NULL; i++) {
+        ticket = &model->tickets[(first + i) % model->ticket_count];
+        if (ticket->state != AW_TICKET_WAITING || ticket->promise.made_at == 0)
+            ticket = NULL;
+    }
+    if (ticket == NULL || users_draw(world, 2)) {
+        forecast(world, op);
+        return true;
+    }
+    op->entries[0].command.kind = AW_COMMAND_PROMISE;
+    op->entries[0].command.in.promise = (struct aw_in_promise){
+        .ticket = ticket->id, .half_by = half_by, .nine_of_ten_by = half_by + users_below(world, 4 * (uint32_t)HOUR_MS)};
+    WORLD_TRACE(world, "ticket %llu takes longer", (unsigned long long)ticket->id.seq);
     users_submit(world, op);
     return true;
 }
@@ -499,11 +555,12 @@ bool
 desk_act(struct world *world)
 {
     static bool (*const acts[SIM_PARTS])(struct world *, struct op *) = {
-        [SIM_PART_DELIVERY] = redrive,  [SIM_PART_PACE] = set_pace,    [SIM_PART_APPROVAL] = decide,
-        [SIM_PART_WITHDRAW] = NULL,     [SIM_PART_CONTACTS] = opt_out, [SIM_PART_NOTES] = note,
-        [SIM_PART_OWED] = set_template, [SIM_PART_EVENTS] = move,      [SIM_PART_INCIDENTS] = steer_incident,
-        [SIM_PART_UNFOLD] = unfold,     [SIM_PART_OVERFLOW] = NULL,    [SIM_PART_UNITS] = set_agent,
-        [SIM_PART_QUERIES] = look,      [SIM_PART_ERASE] = erase_act};
+        [SIM_PART_DELIVERY] = redrive,  [SIM_PART_PACE] = set_pace,      [SIM_PART_APPROVAL] = decide,
+        [SIM_PART_WITHDRAW] = NULL,     [SIM_PART_CONTACTS] = opt_out,   [SIM_PART_NOTES] = note,
+        [SIM_PART_OWED] = set_template, [SIM_PART_EVENTS] = move,        [SIM_PART_INCIDENTS] = steer_incident,
+        [SIM_PART_UNFOLD] = unfold,     [SIM_PART_OVERFLOW] = NULL,      [SIM_PART_UNITS] = set_agent,
+        [SIM_PART_QUERIES] = look,      [SIM_PART_ERASE] = erase_act,    [SIM_PART_PROMISES] = tell_waits,
+        [SIM_PART_WINDOWS] = NULL,      [SIM_PART_DIALOG] = set_template};
     uint32_t   part = users_below(world, SIM_PARTS);
     struct op *op;
 

@@ -22,14 +22,17 @@ static void
 begin_look(struct world *world)
 {
     struct erasing *erasing = &world->erasing;
+    uint64_t        until = aw_lanes_published(world->lanes);
 
     aw_erase_look_fini(&erasing->look);
     erasing->looks++;
     erasing->next = 0;
-    erasing->has_moved = false;
     erasing->is_looking = true;
-    erasing->wish.through = aw_lanes_published(world->lanes);
-    aw_erase_look_init(&erasing->look, &erasing->wish, 1, erasing->wish.through, true);
+    erasing->is_second |= erasing->stays; /* then it is only looked where that is by now which he wrote before */
+    if (!erasing->is_second)
+        erasing->wish.through = until;
+    erasing->has_moved = erasing->stays = false;
+    aw_erase_look_init(&erasing->look, &erasing->wish, 1, until, true);
 }
 
 /* Some records of it, in a snapshot. */
@@ -117,6 +120,7 @@ void
 erase_on_answer(struct world *world, struct op *op)
 {
     struct erasing *erasing = &world->erasing;
+    bool            is_unsure, looks_again;
 
     for (uint32_t i = 0; i < op->submission.count; i++) {
         const struct aw_outcome_of *out = &op->entries[i].command.out;
@@ -130,9 +134,12 @@ erase_on_answer(struct world *world, struct op *op)
             return;
         }
         erasing->has_moved |= out->u.erase.moved;
+        erasing->stays |= out->u.erase.stays;
     }
-    if (erasing->is_last || (erasing->next == erasing->look.ticket_count && erasing->has_moved && erasing->looks == LOOKS_MAX))
+    is_unsure = erasing->has_moved || (erasing->stays && !erasing->is_second);
+    looks_again = is_unsure && erasing->next == erasing->look.ticket_count;
+    if (erasing->is_last || (looks_again && erasing->looks == LOOKS_MAX))
         end(erasing);
-    else if (erasing->next == erasing->look.ticket_count && erasing->has_moved)
+    else if (looks_again)
         begin_look(world);
 }

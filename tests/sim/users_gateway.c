@@ -13,6 +13,27 @@ departure_of(uint32_t customer)
     return customer % 3 == 0 ? WORLD_WALL + (1 + customer % 9) * HOUR_MS : 0;
 }
 
+/* Something that this customer got: what he writes belongs there, whatever he wrote since. */
+static void
+answer_one(struct world *world, struct model_source *source)
+{
+    const struct model *model = &world->model;
+    uint32_t            first = model->reply_count == 0 ? 0 : users_below(world, model->reply_count);
+
+    for (uint32_t i = 0; i < model->reply_count && users_below(world, 8) != 0; i++) {
+        const struct model_reply *reply = &model->replies[(first + i) % model->reply_count];
+
+        if (reply->told_send == 0 || !reply->is_there)
+            continue;
+        source->customer = reply->customer;
+        source->departs_at = 0;
+        source->answers = reply->seq;
+        source->answers_send = reply->sends;
+        source->is_private = users_draw(world, 2);
+        return;
+    }
+}
+
 static void
 make_source(struct world *world, struct model_source *source, bool is_large)
 {
@@ -26,6 +47,12 @@ make_source(struct world *world, struct model_source *source, bool is_large)
                                     .body_bytes = is_large ? MODEL_BODY_BYTES_MAX : 20 + users_below(world, 300)};
     if (users_draw(world, 2))
         source->departs_at = departure_of(source->customer);
+    if (world_has(world, SIM_PART_WINDOWS) && users_draw(world, 2))
+        source->reply_by = world->now + users_below(world, 10 * (uint32_t)HOUR_MS);
+    if (world_has(world, SIM_PART_DIALOG)) {
+        source->not_needed = users_draw(world, 4);
+        answer_one(world, source);
+    }
     if (!world_has(world, SIM_PART_CONTACTS))
         return;
     source->is_talk = users_draw(world, 4);
@@ -59,7 +86,12 @@ gateway_say(const struct world *world, uint32_t number, struct aw_hash128 *ident
                                      .class_ = source->class_,
                                      .addressed = source->is_talk ? AW_ADDRESSED_ABOUT_US : AW_ADDRESSED_TO_US,
                                      .opts_out = source->opts_out,
+                                     .not_needed = source->not_needed,
+                                     .reply_by = source->reply_by,
                                      .body = model_body(number, source->body_bytes)};
+    if (source->answers != 0 && !source->is_talk)
+        ret_in->in_reply_to = model_provider_hash(source->answers, source->answers_send);
+    ret_in->visibility = source->is_private ? AW_VISIBILITY_PRIVATE : AW_VISIBILITY_PUBLIC;
     if (world_has(world, SIM_PART_CONTACTS) || world_has(world, SIM_PART_ERASE))
         ret_in->contact = model_contact_hash(source->customer);
 }

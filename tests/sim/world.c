@@ -161,7 +161,8 @@ settings_of(const struct world *world)
 {
     struct aw_core_settings settings = AW_CORE_SETTINGS_DEFAULT;
 
-    (void)world;
+    if (world_has(world, SIM_PART_DIALOG))
+        settings.still_needed_ms = HOUR_MS / 4;
     settings.dedupe_ms = 24 * HOUR_MS;
     settings.reopen_ms = HOUR_MS;
     settings.contact_ms = 10 * HOUR_MS;

@@ -43,6 +43,11 @@ enum op_kind {
     OP_ERASE,
     OP_CANCEL
 };
+/* What a forecast says: lent to its command. */
+struct told_waits {
+    struct aw_told_wait  waits[AW_PROMISE_WAITS];
+    struct aw_lane_group lanes[2];
+};
 struct op {
     enum op_kind          kind;
     bool                  is_out;
@@ -60,6 +65,7 @@ struct op {
         struct aw_agent_units  units;
         struct aw_lane_helper  helper;
         struct aw_query        query;
+        struct told_waits      told;
     };
     struct aw_ticket_view view;                     /* QUERY */
     struct model_ticket  *taken[WORLD_ENTRIES_MAX]; /* PULL: out of their queues */
@@ -114,6 +120,8 @@ struct erasing {
     size_t               next; /* of its tickets */
     bool                 is_last;
     bool                 has_moved;
+    bool                 stays;
+    bool                 is_second;
 };
 
 struct world {
