@@ -124,6 +124,23 @@ on_conn_wake(void *owner, struct aw_conn *conn)
     give_turn(link->io, conn);
 }
 
+/* From here on it does not count for its address. Without memory it still does, which only keeps others of that address out. */
+static void
+on_conn_known(void *owner, struct aw_conn *conn)
+{
+    struct link       *link = owner;
+    struct aw_io      *io = link->io;
+    struct aw_arrival *news = aw_new(struct aw_arrival);
+
+    (void)conn;
+    if (news == NULL)
+        return;
+    *news = (struct aw_arrival){.known = link->arrival};
+    if (!aw_ring_try_push(&io->departures_in, news))
+        AW_UNREACHABLE(); /* it has a slot for this of every connection, too */
+    aw_wake_up(io->acceptor_wake);
+}
+
 /* Every connection that asked for a turn gets one; those that ask again wait for the next round, so that sockets are served too. */
 static void
 run_turns(struct aw_list *turns, uint32_t most)
@@ -161,7 +178,8 @@ arrive(struct aw_io *io, struct aw_arrival *arrival)
                                      .peer = arrival->peer,
                                      .accept_at = arrival->accept_at,
                                      .owner = link,
-                                     .on_wake = on_conn_wake};
+                                     .on_wake = on_conn_wake,
+                                     .on_known = on_conn_known};
     ev_io_init(&link->watcher, on_socket, arrival->fd, 0);
     link->watcher.data = link;
     if (aw_conn_new(&link->conn, &config) != AW_OK)
@@ -581,7 +599,7 @@ aw_io_init(struct aw_io *io, uint32_t number, const struct aw_shared *shared, st
     io->loop = ev_loop_new(EVFLAG_AUTO);
     if (io->quiet == NULL || io->blocks == NULL || io->loop == NULL ||
         !aw_ring_init(&io->arrivals, ARRIVALS_SLOTS, &io->arrivals_in, &io->arrivals_out) ||
-        !aw_ring_init(&io->departures, power_of_two(settings->connections_max + 2 * ARRIVALS_SLOTS), &io->departures_in,
+        !aw_ring_init(&io->departures, power_of_two(2 * settings->connections_max + 2 * ARRIVALS_SLOTS), &io->departures_in,
                       &io->departures_out))
         return aw_why(why, AW_E_MEMORY, "no memory for io thread %u", number);
     if (make_edge(io) != AW_OK)

@@ -47,6 +47,9 @@ struct aw_arrival {
     struct aw_order_slip *slip;
     /* Not a connection: who may do what from here on; on its way back: tokens that nobody here goes by any more. Else NULL. */
     struct aw_token_kit *tokens;
+    /* Not a connection: news of one that is still served, whose client proved who it is; the acceptor frees it. Else NULL. */
+    struct aw_arrival *known;
+    bool               was_known; /* of a connection; the acceptor's */
 };
 
 /* What all io threads share. Set before they start, then read-only. */

@@ -153,7 +153,13 @@ aw_server_take_departures(struct aw_server *server)
                 returned = true;
                 continue;
             }
-            aw_gate_leave(server->gate, &arrival->peer, false);
+            if (arrival->known != NULL) { /* it comes before that connection does */
+                aw_gate_mark_known(server->gate, &arrival->known->peer);
+                arrival->known->was_known = true;
+                free(arrival);
+                continue;
+            }
+            aw_gate_leave(server->gate, &arrival->peer, arrival->was_known);
             server->io_loads[i]--;
             free(arrival);
         }

@@ -299,6 +299,49 @@ def test_a_load(t):
     equal(server.metrics().get("aswolk_tickets_completed_total"), 300, "all were worked off")
 
 
+def test_who_is_known_counts_no_more_for_his_address(t):
+    """A desk behind one address has more connections than strangers may have from there; strangers have no more than before."""
+    server = begin(t, "--connections-per-address-max", "3", "--http-hello-ms", "60000")
+    server.add("gateway", "web")
+    server.start()
+    known, strangers = [], []
+
+    def one_more():
+        try:
+            known.append(server.by("web"))
+        except OSError:  # the one before is known to its thread, and not yet to the one that accepts
+            return False
+        status(known[-1].get("/v1/whoami"), 200, "known")
+        return True
+
+    def let_in():
+        stranger = socket.create_connection(server.tls_address, timeout=PATIENCE_S)
+        stranger.settimeout(0.3)
+        try:
+            stranger.recv(1)
+        except socket.timeout:
+            strangers.append(stranger)
+            return True
+        except OSError:
+            pass
+        stranger.close()
+        return False
+
+    for _ in range(9):
+        until("another one of who is known", one_more)
+    for _ in range(3):
+        until("a stranger", let_in)
+    check(not let_in(), "one stranger too many")
+    known.pop().connection.close()
+    check(not let_in(), "the place of one who was known is nobody's")
+    for api in known:
+        status(api.get("/v1/whoami"), 200, "still served")
+    strangers.pop().close()
+    until("the next stranger", let_in)
+    for stranger in strangers:
+        stranger.close()
+
+
 def test_nothing_is_told(t):
     """The log of a whole run, at its most talkative, holds no token and no word of a message."""
     server = begin(t, "--log-level", "debug")
