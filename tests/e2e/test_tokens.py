@@ -342,6 +342,43 @@ def test_who_is_known_counts_no_more_for_his_address(t):
         stranger.close()
 
 
+def test_a_bucket_is_an_identity(t):
+    """The rate of posts is a token's or a certificate's, by its name: over all its connections, whatever else it calls itself, and
+    nobody else's; a limit that SIGHUP changes holds on connections that are open, and none of them ends."""
+    config = os.path.join(t.folder, "aswolkd.conf")
+
+    def configure(rate):
+        with open(config, "w", encoding="utf-8") as file:
+            file.write("gateway-rate = %d\ngateway-burst = 2\n" % rate)
+
+    configure(1)
+    server = begin(t, "--config", config, "--tls-client-ca", os.path.join(t.folder, "root.pem"))
+    certificate(t, "root", "wa", "URI:spiffe://airline/wa", "clientAuth")
+    server.client = "wa"
+    server.token("add", "gateway", "whatsapp", "--certificate", "spiffe://airline/wa")
+    for name in ("mail", "web"):
+        server.add("gateway", name)
+    server.start()
+    make = Messages()
+    connections = {name: [server.by(name) for _ in range(2)] for name in ("mail", "web")}
+    connections["whatsapp"] = [server.by(None) for _ in range(2)]
+    for name, apis in connections.items():
+        taken = status(apis[0].post_many(make.many(90)), 200, "a full bucket lets it in, and owes").lines
+        equal([line["status"] for line in taken], [202] * 90, name)
+        for api in apis:  # ninety seconds of debt, over both
+            refused = problem(api.post(make.next()), 429, "rate-limited")
+            check(60 < refused["retry_after_s"] <= 90, "what the debt takes to be paid", refused)
+    alias = connections["web"][1].post(make.next(), aswolk_agent="mail2")
+    check(alias.status in (403, 429), "another name is no other bucket", alias.status)
+    configure(0)
+    server.process.send_signal(signal.SIGHUP)
+    for name, apis in connections.items():
+        until("no limit for " + name, lambda api=apis[0]: api.post(make.next()).status == 202)
+        status(apis[1].post(make.next()), 202, "the same connection")
+    for name in connections:
+        check(server.metrics().get("aswolk_gateway_messages_total", gateway=name, outcome="refused") >= 2, "counted by name", name)
+
+
 def test_nothing_is_told(t):
     """The log of a whole run, at its most talkative, holds no token and no word of a message."""
     server = begin(t, "--log-level", "debug")
