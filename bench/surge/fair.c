@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@
 /* What the flood's process tells in the end. */
 struct flood_word {
     double per_second;
+    double refused_per_second;
     bool   broken;
     char   why[300];
 };
@@ -46,14 +48,23 @@ struct poster {
 
 /* --- the flood ---------------------------------------------------------------------------------------------------------------- */
 
+/* Where a spell's flood goes. */
+static const struct aw_url *
+flooded(const struct surge_options *options, enum surge_fair_kind kind)
+{
+    if (kind == SURGE_FAIR_ELSEWHERE)
+        return &options->baseline;
+    return kind == SURGE_FAIR_LIMITED ? &options->limited : &options->url;
+}
+
 static void
-be_the_flood(const struct surge_options *options, bool elsewhere, const struct surge_fair_size *size, const char *run, int to)
+be_the_flood(const struct surge_options *options, enum surge_fair_kind kind, const struct surge_fair_size *size, const char *run,
+             int to)
 {
     struct surge_options flood = *options;
     struct surge_result  result;
     struct flood_word    word = {.broken = true};
     struct aw_why        why = {.text = ""};
-    const struct aw_url *url = elsewhere ? &options->baseline : &options->url;
 
     flood.mode = SURGE_FLOOD;
     flood.batch = size->batch;
@@ -65,12 +76,16 @@ be_the_flood(const struct surge_options *options, bool elsewhere, const struct s
     flood.as = "surge-flood";
     if (options->flood_token != NULL)
         flood.token = options->flood_token;
-    if (surge_run(&flood, url, elsewhere ? SURGE_ANY : SURGE_ASWOLK, run, &result, &why) != AW_OK) {
+    (void)setpriority(PRIO_PROCESS, 0, (int)options->flood_nice); /* to give way is always allowed */
+    if (surge_run(&flood, flooded(options, kind), SURGE_ANY, run, &result, &why) != AW_OK) {
         (void)snprintf(word.why, sizeof(word.why), "%s", why.text);
     } else {
-        word.broken = result.broken || result.accepted == 0;
+        word.broken = result.broken || (result.accepted == 0 && kind != SURGE_FAIR_LIMITED);
         (void)snprintf(word.why, sizeof(word.why), "%s", result.broken ? result.why : "nothing of it was accepted");
-        word.per_second = result.post_s > 0 ? (double)result.accepted / result.post_s : 0;
+        if (result.post_s > 0) {
+            word.per_second = (double)result.accepted / result.post_s;
+            word.refused_per_second = (double)surge_tally_sum(&result.refused) / result.post_s;
+        }
     }
     (void)!write(to, &word, sizeof(word)); /* the reader sees that it is not whole */
     _exit(0);
@@ -78,7 +93,7 @@ be_the_flood(const struct surge_options *options, bool elsewhere, const struct s
 
 /* Returns its process; *ret_word is where its word will come. */
 static pid_t
-start_flood(const struct surge_options *options, bool elsewhere, const struct surge_fair_size *size, const char *run,
+start_flood(const struct surge_options *options, enum surge_fair_kind kind, const struct surge_fair_size *size, const char *run,
             int *ret_word)
 {
     int   ends[2];
@@ -89,7 +104,7 @@ start_flood(const struct surge_options *options, bool elsewhere, const struct su
     pid = fork();
     if (pid == 0) {
         (void)close(ends[0]);
-        be_the_flood(options, elsewhere, size, run, ends[1]);
+        be_the_flood(options, kind, size, run, ends[1]);
     }
     (void)close(ends[1]);
     if (pid < 0)
@@ -99,7 +114,7 @@ start_flood(const struct surge_options *options, bool elsewhere, const struct su
 }
 
 static enum aw_err
-end_flood(pid_t pid, int from, double *ret_per_second, struct aw_why *why)
+end_flood(pid_t pid, int from, struct surge_fair_spell *spell, struct aw_why *why)
 {
     struct flood_word word = {.broken = true, .why = "its process ended without a word"};
     struct flood_word told;
@@ -113,7 +128,8 @@ end_flood(pid_t pid, int from, double *ret_per_second, struct aw_why *why)
     (void)close(from);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
-    *ret_per_second = word.per_second;
+    spell->flood_per_second = word.per_second;
+    spell->refused_per_second = word.refused_per_second;
     return word.broken ? aw_why(why, AW_E_IO, "the flood: %s", word.why) : AW_OK;
 }
 
@@ -233,12 +249,12 @@ on_word(struct ev_loop *loop, ev_io *io, int events)
 }
 
 static enum aw_err
-open_poster(struct poster *poster, const char *run, struct aw_why *why)
+open_poster(struct poster *poster, const struct aw_url *url, const char *run, struct aw_why *why)
 {
     const struct surge_options   *options = poster->options;
     const struct aw_client_config client = {.loop = poster->loop, .ca_file = options->ca_file, .insecure = options->insecure};
     struct surge_fleet_config     fleet = {
-            .loop = poster->loop, .url = options->url, .count = 1, .opened = on_opened, .died = on_died, .user = poster};
+            .loop = poster->loop, .url = *url, .count = 1, .opened = on_opened, .died = on_died, .user = poster};
     struct surge_options single = *options;
     enum aw_err          err;
 
@@ -253,7 +269,8 @@ open_poster(struct poster *poster, const char *run, struct aw_why *why)
 
 /* `word`: where the flood's comes; below 0: there is none. */
 static enum aw_err
-run_poster(const struct surge_options *options, const char *run, int word, struct surge_fair_spell *ret_spell, struct aw_why *why)
+run_poster(const struct surge_options *options, const struct aw_url *url, const char *run, int word,
+           struct surge_fair_spell *ret_spell, struct aw_why *why)
 {
     struct poster           *poster = calloc(1, sizeof(*poster));
     struct aw_histogram_view view = {.count = 0};
@@ -274,7 +291,7 @@ run_poster(const struct surge_options *options, const char *run, int word, struc
     poster->word.data = poster;
     if (word >= 0)
         ev_io_start(poster->loop, &poster->word);
-    err = open_poster(poster, run, why);
+    err = open_poster(poster, url, run, why);
     if (err == AW_OK) {
         (void)ev_run(poster->loop, 0);
         err = poster->err;
@@ -301,21 +318,19 @@ run_spell(const struct surge_options *options, enum surge_fair_kind kind, const 
     char          name[80];
     struct aw_why flood_why;
     enum aw_err   err = AW_OK, flood_err = AW_OK;
-    double        per_second = 0;
     int           word = -1;
     pid_t         pid = 0;
 
     *ret_spell = (struct surge_fair_spell){.posts = 0};
     (void)snprintf(name, sizeof(name), "%.60s-f", run);
     if (kind != SURGE_FAIR_ALONE)
-        pid = start_flood(options, kind == SURGE_FAIR_ELSEWHERE, size, name, &word);
+        pid = start_flood(options, kind, size, name, &word);
     if (pid < 0)
         return aw_why_errno(why, AW_E_IO, errno, "no process for the flood");
     if (kind != SURGE_FAIR_FLOOD)
-        err = run_poster(options, run, word, ret_spell, why);
+        err = run_poster(options, kind == SURGE_FAIR_LIMITED ? &options->limited : &options->url, run, word, ret_spell, why);
     if (pid > 0)
-        flood_err = end_flood(pid, word, &per_second, &flood_why);
-    ret_spell->flood_per_second = per_second;
+        flood_err = end_flood(pid, word, ret_spell, &flood_why);
     if (err == AW_OK && flood_err != AW_OK)
         return aw_why(why, flood_err, "%s", flood_why.text);
     return err;
@@ -326,6 +341,7 @@ describe(struct surge_fair *fair, const struct surge_options *options)
 {
     fair->rounds = options->rounds;
     fair->has_elsewhere = options->has_baseline;
+    fair->has_limited = options->has_limited;
     fair->size_count = options->batch_count;
     for (uint32_t i = 0; i < fair->size_count; i++) {
         struct surge_fair_size *size = &fair->sizes[i];
@@ -349,7 +365,8 @@ surge_fair_run(const struct surge_options *options, const char *run, struct surg
             struct surge_fair_size *size = &ret_fair->sizes[i];
 
             for (unsigned kind = 0; kind < SURGE_FAIR_KINDS; kind++) {
-                if (kind == SURGE_FAIR_ELSEWHERE && !options->has_baseline)
+                if ((kind == SURGE_FAIR_ELSEWHERE && !options->has_baseline) ||
+                    (kind == SURGE_FAIR_LIMITED && !options->has_limited))
                     continue;
                 (void)snprintf(name, sizeof(name), "%.12s-%u-%u-%u", run, round, i, kind);
                 err = run_spell(options, (enum surge_fair_kind)kind, size, name, &size->spells[kind][round], why);

@@ -1,8 +1,9 @@
-/* fair.h - what one gateway feels of another's flood: a single poster alone, beside a flood on the same server, and beside the same
- * flood on another server of this machine, in turn.
+/* fair.h - what one gateway feels of another's flood: a single poster alone, beside a flood on the same server, beside the same
+ * flood on another server of this machine, and beside it on a server that limits each gateway's rate, in turn.
  *
  * The flood is a process of its own, so that its work is not taken for the server's; but it has the machine's processors, as the
- * other server has. So two ratios are told: to the poster alone, and to the poster beside a flood that only shares the machine.
+ * other server has. So two ratios are told: to the poster alone, and to the poster beside a flood that only shares the machine. It
+ * looks at the status of what it gets and no further, wherever it goes, and does not wait when it is refused.
  *
  * Thread: the calling one; makes event loops and child processes of its own, and leaves none.
  */
@@ -22,9 +23,17 @@ struct surge_fair_spell {
     double   p50_ms;
     double   p99_ms;
     uint64_t posts;
-    double   flood_per_second; /* messages */
+    double   flood_per_second; /* messages taken */
+    double   refused_per_second;
 };
-enum surge_fair_kind { SURGE_FAIR_ALONE, SURGE_FAIR_BESIDE, SURGE_FAIR_ELSEWHERE, SURGE_FAIR_FLOOD, SURGE_FAIR_KINDS };
+enum surge_fair_kind {
+    SURGE_FAIR_ALONE,
+    SURGE_FAIR_BESIDE,
+    SURGE_FAIR_ELSEWHERE,
+    SURGE_FAIR_LIMITED,
+    SURGE_FAIR_FLOOD,
+    SURGE_FAIR_KINDS
+};
 
 struct surge_fair_size {
     uint32_t                batch; /* messages a request of the flood */
@@ -35,6 +44,7 @@ struct surge_fair_size {
 struct surge_fair {
     uint32_t               rounds;
     bool                   has_elsewhere;
+    bool                   has_limited;
     struct surge_fair_size sizes[SURGE_LIST_MAX];
     uint32_t               size_count;
 };

@@ -7,72 +7,107 @@
 
 #define JSON_ROOM (64U * 1024U)
 
+static const char *const kind_names[SURGE_FAIR_KINDS] = {"poster alone", "beside the flood, on the same server",
+                                                         "beside the flood, on another server", "both on a server with a limit",
+                                                         "the flood alone"};
+static const char *const kind_keys[SURGE_FAIR_KINDS] = {"alone", "beside", "elsewhere", "limited", "flood_alone"};
+
 /* What is told of a kind of spell: medians over the rounds. */
 struct summary {
-    double p50_ms, p99_ms, flood_per_second;
+    double p50_ms, p99_ms, flood_per_second, refused_per_second;
 };
+
+/* Over the rounds, each on its own, as neighbours in time share the machine's mood. */
+struct ratio {
+    double median, least, most;
+};
+
+static bool
+was_measured(const struct surge_fair *fair, enum surge_fair_kind kind)
+{
+    return (kind != SURGE_FAIR_ELSEWHERE || fair->has_elsewhere) && (kind != SURGE_FAIR_LIMITED || fair->has_limited);
+}
 
 static struct summary
 sum_up(const struct surge_fair *fair, const struct surge_fair_size *size, enum surge_fair_kind kind)
 {
-    double values[3][SURGE_FAIR_ROUNDS_MAX];
+    double values[4][SURGE_FAIR_ROUNDS_MAX];
 
     for (uint32_t i = 0; i < fair->rounds; i++) {
         values[0][i] = size->spells[kind][i].p50_ms;
         values[1][i] = size->spells[kind][i].p99_ms;
         values[2][i] = size->spells[kind][i].flood_per_second;
+        values[3][i] = size->spells[kind][i].refused_per_second;
     }
     return (struct summary){.p50_ms = surge_median(values[0], fair->rounds),
                             .p99_ms = surge_median(values[1], fair->rounds),
-                            .flood_per_second = surge_median(values[2], fair->rounds)};
+                            .flood_per_second = surge_median(values[2], fair->rounds),
+                            .refused_per_second = surge_median(values[3], fair->rounds)};
 }
 
-/* Of each round on its own, as neighbours in time share the machine's mood. */
-static double
+static struct ratio
 ratio_of(const struct surge_fair *fair, const struct surge_fair_size *size, enum surge_fair_kind above,
-         enum surge_fair_kind below)
+         enum surge_fair_kind below, bool is_p99)
 {
-    double ratios[SURGE_FAIR_ROUNDS_MAX];
+    double       ratios[SURGE_FAIR_ROUNDS_MAX];
+    struct ratio ratio = {.median = 0};
 
     for (uint32_t i = 0; i < fair->rounds; i++) {
-        double to = size->spells[below][i].p50_ms;
+        const struct surge_fair_spell *over = &size->spells[above][i];
+        const struct surge_fair_spell *under = &size->spells[below][i];
+        double                         to = is_p99 ? under->p99_ms : under->p50_ms;
 
-        ratios[i] = to > 0 ? size->spells[above][i].p50_ms / to : 0;
+        ratios[i] = to > 0 ? (is_p99 ? over->p99_ms : over->p50_ms) / to : 0;
+        if (i == 0 || ratios[i] < ratio.least)
+            ratio.least = ratios[i];
+        if (i == 0 || ratios[i] > ratio.most)
+            ratio.most = ratios[i];
     }
-    return surge_median(ratios, fair->rounds);
+    ratio.median = surge_median(ratios, fair->rounds);
+    return ratio;
 }
 
 static void
-print_poster(const char *name, const struct summary *summary, FILE *to)
+print_ratio(const char *before, const struct surge_fair *fair, const struct surge_fair_size *size, enum surge_fair_kind above,
+            enum surge_fair_kind below, FILE *to)
 {
-    (void)fprintf(to, "  %-34s p50 %7.3f ms  p99 %7.3f ms", name, summary->p50_ms, summary->p99_ms);
-    if (summary->flood_per_second > 0)
-        (void)fprintf(to, "  beside %.0f messages/s", summary->flood_per_second);
+    struct ratio half = ratio_of(fair, size, above, below, false);
+    struct ratio most = ratio_of(fair, size, above, below, true);
+
+    (void)fprintf(to, "%s x%.2f (%.2f to %.2f; p99 x%.2f)", before, half.median, half.least, half.most, most.median);
+}
+
+static void
+print_kind(const struct surge_fair *fair, const struct surge_fair_size *size, enum surge_fair_kind kind, FILE *to)
+{
+    struct summary summary = sum_up(fair, size, kind);
+
+    (void)fprintf(to, "  %-36s p50 %7.3f ms  p99 %7.3f ms", kind_names[kind], summary.p50_ms, summary.p99_ms);
+    if (kind != SURGE_FAIR_ALONE)
+        (void)fprintf(to, "  beside %.0f messages/s", summary.flood_per_second);
+    if (summary.refused_per_second > 0)
+        (void)fprintf(to, ", %.0f refused", summary.refused_per_second);
+    if (kind != SURGE_FAIR_ALONE)
+        print_ratio("; to alone", fair, size, kind, SURGE_FAIR_ALONE, to);
+    if (fair->has_elsewhere && (kind == SURGE_FAIR_BESIDE || kind == SURGE_FAIR_LIMITED))
+        print_ratio(", to beside it elsewhere", fair, size, kind, SURGE_FAIR_ELSEWHERE, to);
     (void)fputc('\n', to);
 }
 
 static void
 print_size(const struct surge_fair *fair, const struct surge_fair_size *size, FILE *to)
 {
-    struct summary alone = sum_up(fair, size, SURGE_FAIR_ALONE);
-    struct summary beside = sum_up(fair, size, SURGE_FAIR_BESIDE);
-    struct summary flood = sum_up(fair, size, SURGE_FAIR_FLOOD);
+    static const enum surge_fair_kind order[] = {SURGE_FAIR_ALONE, SURGE_FAIR_ELSEWHERE, SURGE_FAIR_BESIDE, SURGE_FAIR_LIMITED};
+    struct summary                    beside = sum_up(fair, size, SURGE_FAIR_BESIDE);
+    struct summary                    flood = sum_up(fair, size, SURGE_FAIR_FLOOD);
 
-    (void)fprintf(to, "A flood of %u messages a request, %u connections x %u streams; medians of %u rounds\n", size->batch,
-                  size->connections, size->streams, fair->rounds);
-    print_poster("poster alone", &alone, to);
-    if (fair->has_elsewhere) {
-        struct summary elsewhere = sum_up(fair, size, SURGE_FAIR_ELSEWHERE);
-
-        print_poster("beside the flood, on another server", &elsewhere, to);
+    (void)fprintf(to, "A flood of %u messages a request, %u connections x %u streams; medians of %u rounds (and their range)\n",
+                  size->batch, size->connections, size->streams, fair->rounds);
+    for (unsigned i = 0; i < AW_ARRAY_LEN(order); i++) {
+        if (was_measured(fair, order[i]))
+            print_kind(fair, size, order[i], to);
     }
-    print_poster("beside the flood, on the same server", &beside, to);
-    (void)fprintf(to, "  half of the posts take x%.2f what they take alone",
-                  ratio_of(fair, size, SURGE_FAIR_BESIDE, SURGE_FAIR_ALONE));
-    if (fair->has_elsewhere)
-        (void)fprintf(to, ", x%.2f what they take beside a flood elsewhere",
-                      ratio_of(fair, size, SURGE_FAIR_BESIDE, SURGE_FAIR_ELSEWHERE));
-    (void)fprintf(to, "\n  the flood: %.0f messages/s alone, x%.2f of it beside the poster\n", flood.flood_per_second,
+    (void)fprintf(to, "  the flood: %.0f messages/s alone, x%.2f of it beside the poster\n", flood.flood_per_second,
                   flood.flood_per_second > 0 ? beside.flood_per_second / flood.flood_per_second : 0);
 }
 
@@ -84,31 +119,46 @@ surge_fair_text(const struct surge_fair *fair, FILE *to)
 }
 
 static void
+json_ratio(const char *key, const struct surge_fair *fair, const struct surge_fair_size *size, enum surge_fair_kind above,
+           enum surge_fair_kind below, struct aw_json *json)
+{
+    struct ratio ratio = ratio_of(fair, size, above, below, false);
+
+    aw_json_key(json, key);
+    aw_json_object_begin(json);
+    surge_json_real(json, "median", ratio.median);
+    surge_json_real(json, "least", ratio.least);
+    surge_json_real(json, "most", ratio.most);
+    surge_json_real(json, "p99", ratio_of(fair, size, above, below, true).median);
+    aw_json_object_end(json);
+}
+
+static void
 json_size(const struct surge_fair *fair, const struct surge_fair_size *size, struct aw_json *json)
 {
-    static const char *const kinds[] = {"alone", "beside", "elsewhere", "flood_alone"};
-
     aw_json_object_begin(json);
     surge_json_u64(json, "batch", size->batch);
     surge_json_u64(json, "connections", size->connections);
     surge_json_u64(json, "streams", size->streams);
-    for (unsigned kind = 0; kind < SURGE_FAIR_KINDS; kind++) {
-        struct summary summary = sum_up(fair, size, (enum surge_fair_kind)kind);
+    for (enum surge_fair_kind kind = 0; kind < SURGE_FAIR_KINDS; kind++) {
+        struct summary summary = sum_up(fair, size, kind);
 
-        if (kind == SURGE_FAIR_ELSEWHERE && !fair->has_elsewhere)
+        if (!was_measured(fair, kind))
             continue;
-        aw_json_key(json, kinds[kind]);
+        aw_json_key(json, kind_keys[kind]);
         aw_json_object_begin(json);
         if (kind != SURGE_FAIR_FLOOD) {
             surge_json_real(json, "p50_ms", summary.p50_ms);
             surge_json_real(json, "p99_ms", summary.p99_ms);
         }
         surge_json_real(json, "flood_per_second", summary.flood_per_second);
+        surge_json_real(json, "refused_per_second", summary.refused_per_second);
+        if (kind != SURGE_FAIR_FLOOD && kind != SURGE_FAIR_ALONE)
+            json_ratio("to_alone", fair, size, kind, SURGE_FAIR_ALONE, json);
+        if (fair->has_elsewhere && (kind == SURGE_FAIR_BESIDE || kind == SURGE_FAIR_LIMITED))
+            json_ratio("to_elsewhere", fair, size, kind, SURGE_FAIR_ELSEWHERE, json);
         aw_json_object_end(json);
     }
-    surge_json_real(json, "ratio_to_alone", ratio_of(fair, size, SURGE_FAIR_BESIDE, SURGE_FAIR_ALONE));
-    if (fair->has_elsewhere)
-        surge_json_real(json, "ratio_to_elsewhere", ratio_of(fair, size, SURGE_FAIR_BESIDE, SURGE_FAIR_ELSEWHERE));
     aw_json_object_end(json);
 }
 

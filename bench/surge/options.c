@@ -69,6 +69,8 @@ const char surge_options_help[] =
     "  --batches B,B,...      messages a request of the flood, one after the other (1,200,5000)   --seconds S of each spell (3)\n"
     "  --connections C   --streams M   of the flood (4 x 2; 100 x 10 of single messages)   --bytes N a message (200)\n"
     "  --flood-token TEXT     of the gateway that floods; --token is the poster's\n"
+    "  --limited URL          a server of ours with --gateway-rate: the two post there as well\n"
+    "  --flood-nice N         0 to 19: the flood's process gives way to the others on this machine (0)\n"
     "Report\n"
     "  --json FILE            the report as JSON too; - for stdout\n"
     "  --verify N|all         acknowledged messages still open at the end that are looked up (all)\n"
@@ -83,6 +85,7 @@ static const struct bench_option table[] = {
     {"tokens", BENCH_TEXT, AT(tokens_folder), 0, 0},
     {"as", BENCH_TEXT, AT(as), 0, 0},
     {"flood-token", BENCH_TEXT, AT(flood_token), 0, 0},
+    {"flood-nice", BENCH_U32, AT(flood_nice), 0, 19},
     {"path", BENCH_TEXT, AT(path), 0, 0},
     {"json", BENCH_TEXT, AT(json_file), 0, 0},
     {"run", BENCH_TEXT, AT(run), 0, 0},
@@ -155,6 +158,10 @@ set_special(struct surge_options *options, const char *name, const char *value, 
     if (strcmp(name, "baseline") == 0) {
         options->has_baseline = true;
         return aw_url_parse(aw_slice_str(value), &options->baseline, why);
+    }
+    if (strcmp(name, "limited") == 0) {
+        options->has_limited = true;
+        return aw_url_parse(aw_slice_str(value), &options->limited, why);
     }
     if (strcmp(name, "level") == 0)
         return surge_level_parse(aw_slice_str(value), &options->level)
@@ -279,9 +286,9 @@ complete_fair(struct surge_options *options, struct aw_why *why)
     static const double sizes[] = {1, 200, 5000};
 
     if (options->mode != SURGE_FAIR)
-        return options->batch_count == 0 && options->flood_token == NULL
+        return options->batch_count == 0 && options->flood_token == NULL && !options->has_limited && options->flood_nice == 0
                    ? AW_OK
-                   : aw_why(why, AW_E_CONFIG, "--batches and --flood-token go with fair");
+                   : aw_why(why, AW_E_CONFIG, "--batches, --limited and --flood-... go with fair");
     if (options->batch_count == 0) {
         options->batch_count = AW_ARRAY_LEN(sizes);
         memcpy(options->batches, sizes, sizeof(sizes));

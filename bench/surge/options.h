@@ -33,6 +33,8 @@ struct surge_options {
     struct aw_url     url;
     struct aw_url     baseline; /* with has_baseline */
     bool              has_baseline;
+    struct aw_url     limited; /* with has_limited */
+    bool              has_limited;
     const char       *ca_file;
     const char       *token; /* "Bearer ...", of who posts */
     const char       *tokens_folder;
@@ -88,6 +90,7 @@ struct surge_options {
     double      batches[SURGE_LIST_MAX]; /* messages a request of the flood, one after the other */
     uint32_t    batch_count;
     const char *flood_token; /* the other gateway's */
+    uint32_t    flood_nice;  /* of its process */
     /* Pulls that wait. */
     uint32_t pulls;
     uint32_t pid; /* of the server, when it is local; 0: not said */
