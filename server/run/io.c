@@ -8,6 +8,7 @@
 #include "run/api.h"
 #include "run/gateways.h"
 #include "run/orderbook.h"
+#include "run/processor.h"
 #include "run/rulebook.h"
 #include "run/tokenbook.h"
 
@@ -464,6 +465,10 @@ on_prepare(struct ev_loop *loop, struct ev_prepare *prepare, int events)
     else
         ev_idle_stop(loop, &io->idle);
     aw_qsbr_offline(io->quiet);
+    /* A flood would keep this thread busy for as long as the kernel lets it, and the committer and the other io threads, by whom a
+     * light gateway is served, would wait for that. */
+    if (busy && io->is_contended && io->has_short_turns)
+        aw_processor_let_others();
 }
 
 static void
@@ -484,6 +489,7 @@ run(void *arg)
 {
     struct aw_io *io = arg;
 
+    io->has_short_turns = aw_processor_try_short_turns();
     aw_home_enter(&io->home);
     aw_edge_enter(io->edge);
     read_clocks(io);

@@ -131,6 +131,7 @@ struct aw_io {
     uint32_t             choices_out;         /* taken from the lanes, and with the committer; at most AW_IO_CHOICES_MAX */
     uint64_t             tls_arrived;         /* connections with TLS, ever */
     bool                 rouse_committer;
+    bool                 has_short_turns; /* of the processor (processor.h) */
     bool                 draining;
     bool                 drained; /* every connection is closed and nothing is out */
     aw_ns                now;     /* of this loop turn */

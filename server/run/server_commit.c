@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "commit/recover.h"
 #include "port/clock.h"
+#include "run/processor.h"
 #include "run/server_parts.h"
 #include "store/store.h"
 
@@ -209,6 +210,7 @@ aw_server_commit(void *arg)
 {
     struct aw_server *server = arg;
 
+    (void)aw_processor_try_short_turns(); /* all who post wait for it; without them it waits itself a little longer */
     server->start_err = start_committer(server);
     if (server->start_err != AW_OK) {
         aw_metric_set(server->committer_metrics, AW_METRIC_START_FAILED, 1);
