@@ -7,6 +7,8 @@
  *            bit 4    tight limits
  *            bit 5    a drain begins in the middle
  *            bit 6    the handler keeps requests that are gone until the end
+ *            bit 7    answers are long and have fields, streams of them are broken off; the peer reads in small pieces; half of the
+ *                     requests are bulk, and who sends one is known
  *   pace     low nibble: size of the pieces; high nibble: seconds between them
  * What it proves beyond memory errors: every request that was given is told of exactly once, and nothing is left (asserted by
  * aw_edge_free and aw_blocks_free).
@@ -29,6 +31,7 @@ enum answers { AT_ONCE, LATE, STREAMING, NEVER };
 struct fuzz {
     enum answers       answers;
     bool               keeps_gone;
+    bool               is_rich;
     struct aw_request *held[HELD];
     size_t             held_count;
     struct aw_request *gone[HELD];
@@ -37,6 +40,12 @@ struct fuzz {
     uint64_t           told;
 };
 
+static char                     rich_body[70000]; /* more than the window that a client begins with */
+static const struct aw_response rich = {.status = 200,
+                                        .content_type = {"text/plain", 10},
+                                        .field_count = 2,
+                                        .fields = {{{"etag", 4}, {"\"1\"", 3}}, {{"retry-after", 11}, {"1", 1}}},
+                                        .body = {rich_body, sizeof(rich_body)}};
 static const struct aw_response plain = {.status = 200, .content_type = {"text/plain", 10}, .body = {"ok\n", 3}};
 static const struct aw_response events = {.status = 200, .content_type = {"text/event-stream", 17}};
 
@@ -62,8 +71,13 @@ on_request(void *user, struct aw_request *request)
 
     fuzz->given++;
     AW_ASSERT(request->path.len > 0);
+    if (fuzz->is_rich) {
+        aw_request_mark_known(request);
+        if (fuzz->given % 2 == 0)
+            aw_request_mark_bulk(request);
+    }
     if (fuzz->answers == AT_ONCE || fuzz->held_count == HELD || !aw_request_try_park(request))
-        aw_request_respond(request, &plain);
+        aw_request_respond(request, fuzz->is_rich ? &rich : &plain);
     else
         fuzz->held[fuzz->held_count++] = request;
 }
@@ -103,27 +117,46 @@ work(struct fuzz *fuzz)
     request = fuzz->held[0];
     if (fuzz->answers == LATE) {
         fuzz->held[0] = fuzz->held[--fuzz->held_count];
-        aw_request_respond(request, &plain);
+        aw_request_respond(request, fuzz->is_rich ? &rich : &plain);
     } else if (request->user == NULL) {
         request->user = fuzz;
         if (!aw_request_respond_begin(request, &events))
             AW_ASSERT(aw_request_is_gone(request)); /* on_gone comes */
     } else if (!aw_request_is_gone(request) && (request->state[0]++ > 2 || !aw_request_write(request, AW_SLICE("data: x\n\n")))) {
         fuzz->held[0] = fuzz->held[--fuzz->held_count];
-        aw_request_end(request);
+        if (fuzz->is_rich && fuzz->given % 3 == 0)
+            aw_request_abort(request);
+        else
+            aw_request_end(request);
     }
 }
 
+/* As much as the socket takes: all, or with a slow peer 100 bytes. */
 static void
-pull(struct aw_session *session, aw_ns now)
+pull(struct aw_session *session, bool is_slow, aw_ns now)
 {
     for (;;) {
         size_t len = aw_session_pull(session, now).len;
 
         if (len == 0)
             return;
+        if (is_slow && len > 100)
+            len = 100;
         aw_session_wrote(session, len, now);
+        if (is_slow)
+            return;
     }
+}
+
+/* What its connection asks of it. */
+static void
+check_wants(const struct fuzz *fuzz, const struct aw_session *session)
+{
+    AW_ASSERT(aw_session_is_done(session) == (!aw_session_wants_read(session) && !aw_session_wants_write(session)));
+    AW_ASSERT(aw_cause_name(aw_session_cause(session))[0] != '\0');
+    AW_IMPLIES(aw_session_is_bulk(session), fuzz->is_rich);
+    for (size_t i = 0; i < fuzz->held_count; i++)
+        AW_IMPLIES(fuzz->held[i]->user != NULL, aw_request_unsent(fuzz->held[i]) <= 1 << 20);
 }
 
 static void
@@ -143,7 +176,8 @@ converse(struct fuzz *fuzz, struct aw_session *session, const uint8_t *data, siz
         aw_session_feed(session, aw_slice_of(data + at, len), now);
         work(fuzz);
         if ((options & 8) == 0)
-            pull(session, now);
+            pull(session, fuzz->is_rich, now);
+        check_wants(fuzz, session);
         if ((options & 32) != 0 && at <= half && half < at + len)
             aw_session_shutdown(session, now);
         now += pause;
@@ -153,7 +187,8 @@ converse(struct fuzz *fuzz, struct aw_session *session, const uint8_t *data, siz
     }
     for (int i = 0; i < 4; i++) {
         work(fuzz);
-        pull(session, now);
+        pull(session, false, now);
+        check_wants(fuzz, session);
         now += 10 * AW_NS_PER_S;
         aw_session_step(session, now);
     }
@@ -193,6 +228,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     fuzz.answers = (enum answers)(data[0] & 3);
     fuzz.keeps_gone = (data[0] & 64) != 0;
+    fuzz.is_rich = (data[0] & 128) != 0;
     config.limits = choose_limits((data[0] & 16) != 0);
     config.blocks = aw_blocks_new(AW_HTTP_BLOCK_BYTES, 1 << 20);
     config.handlers = (struct aw_handlers){&fuzz, NULL, on_request, on_gone, on_sent, NULL};
