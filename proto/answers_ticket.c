@@ -1,4 +1,4 @@
-/* answers_ticket.c - tickets as supervisors see them: found ones, a whole one, why it is where it is; words given; a bulk change. */
+/* answers_ticket.c - tickets as supervisors see them: found ones, a whole one, why it stands there; words given; bulk changes. */
 #include "proto/parts.h"
 
 #define KEY AW_WRITER_KEY

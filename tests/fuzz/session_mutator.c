@@ -119,98 +119,100 @@ choose_stream(struct conversation *talk)
 /* With its length, which strings that hold zero bytes don't tell. */
 #define BYTES(text) (text), sizeof(text) - 1
 
-/* One frame of any kind; most are well formed, the others wrong in one thing. */
+/* Frames of every kind; most are well formed, the others wrong in one thing. */
+static const struct {
+    uint8_t     type, flags;
+    const char *payload;
+    uint32_t    len;
+} kinds[] = {
+    /* DATA */
+    {0, 0, BYTES("{\"a\":1}")},
+    {0, 1, BYTES("")},
+    {0, 8, BYTES("\3ab\0\0\0")},   /* padded */
+    {0, 9, BYTES("\0ab")},         /* by nothing */
+    {0, 8, BYTES("\7ab")},         /* by more than there is */
+    {0, 8, BYTES("\5\0\0\0\0\0")}, /* nothing but padding */
+    /* HEADERS: requests */
+    {1, 5, BYTES(GET)},
+    {1, 4, BYTES(POST)},
+    {1, 1, BYTES("\x82\x86")},                     /* to be continued */
+    {1, 0x0d, BYTES("\2" GET "\0\0")},             /* padded */
+    {1, 0x25, BYTES("\0\0\0\0\x10" GET)},          /* with a priority */
+    {1, 0x2d, BYTES("\1\x80\0\0\1\x10" GET "\0")}, /* both */
+    {1, 0x25, BYTES("\0\0\0")},                    /* too short for one */
+    {1, 4,
+     BYTES(POST "\x0f\x0d\1"
+                "5")}, /* content-length: 5 */
+    {1, 5,
+     BYTES(POST "\x0f\x0d\1"
+                "5")}, /* and nothing comes */
+    {1, 4,
+     BYTES(POST "\x0f\x14\x0c"
+                "100-continue")}, /* expect */
+    {1, 5, BYTES("\x02\4HEAD\x86\x84\x01\1a")},
+    {1, 4, BYTES("\x02\7CONNECT\x01\1a")},
+    {1, 5, BYTES("\x82\x86\x84\x84\x01\1a")},     /* two paths */
+    {1, 5, BYTES("\x82\x86\x01\1a")},             /* none */
+    {1, 5, BYTES("\x82\x86\x84\0\1x\1y\x01\1a")}, /* authority behind a field */
+    {1, 5, BYTES(GET "\0\1X\1y")},                /* upper case */
+    {1, 5, BYTES(GET "\0\2te\5other")},
+    {1, 5, BYTES(GET "\0\nconnection\1x")},
+    {1, 5, BYTES(GET "\x40\1x\1y\xbe\xbe\xbe")}, /* into the table, and out of it */
+    {1, 5, BYTES(GET "\x10\6cookie\3a=b\x10\6cookie\3c=d")},
+    {1, 5, BYTES(GET "\0\1x\x82\xff\xff")},        /* Huffman, wrongly padded */
+    {1, 5, BYTES("\x20" GET)},                     /* table size 0 */
+    {1, 5, BYTES("\x20\x3f\xe1\x1f" GET)},         /* 0, then 4096 */
+    {1, 5, BYTES("\x3f\xe1\xff\3" GET)},           /* above what was allowed */
+    {1, 5, BYTES(GET "\x20")},                     /* not at the beginning */
+    {1, 5, BYTES("\x3f\xff\xff\xff\xff\xff\x0f")}, /* a number without end */
+    {1, 5, BYTES("\x80")},                         /* index 0 */
+    {1, 5, BYTES("\0\1x\1y")},                     /* trailers */
+    {1, 5, BYTES("\x84")},                         /* of a pseudo-header */
+    {1, 4, BYTES("\0\1x\1y")},                     /* and no end */
+    {9, 4, BYTES("\x84\x01\1a")},                  /* CONTINUATION, the last */
+    {9, 0, BYTES("")},                             /* empty */
+    {9, 0, BYTES("\0\1x\1y")},
+    {2, 0, BYTES("\x80\0\0\1\x10")}, /* PRIORITY */
+    {2, 0, BYTES("\0\0\0")},
+    {3, 0, BYTES("\0\0\0\x08")}, /* RST_STREAM: CANCEL */
+    {3, 0, BYTES("\0\0\0\0")},
+    {3, 0, BYTES("\0")},
+    /* SETTINGS */
+    {4, 0, BYTES("\0\4\0\0\0\0")},             /* window 0 */
+    {4, 0, BYTES("\0\4\x7f\xff\xff\xff")},     /* the largest */
+    {4, 0, BYTES("\0\4\x80\0\0\0")},           /* above it */
+    {4, 0, BYTES("\0\4\0\0\0\x10")},           /* a few bytes */
+    {4, 0, BYTES("\0\1\0\0\0\0\0\1\0\1\0\0")}, /* header table 0, then 64 KiB */
+    {4, 0, BYTES("\0\2\0\0\0\2")},             /* push: 2 */
+    {4, 0, BYTES("\0\3\0\0\0\0")},             /* no streams */
+    {4, 0, BYTES("\0\5\0\0\0\1")},             /* frames of one byte */
+    {4, 0, BYTES("\0\6\0\0\0\x10")},           /* short header lists */
+    {4, 0, BYTES("\0\x08\0\0\0\1\0\x09\0\0\0\1\xff\xff\0\0\0\1")},
+    {4, 0, BYTES("\0\4\0")},
+    {4, 1, BYTES("")}, /* acknowledged */
+    {4, 1, BYTES("\0\4\0\0\0\0")},
+    {5, 4, BYTES("\0\0\0\2\x82")}, /* PUSH_PROMISE */
+    {6, 0, BYTES("12345678")},     /* PING */
+    {6, 0, BYTES("1234567")},
+    {6, 1, BYTES("12345678")}, /* its answer */
+    {7, 0, BYTES("\0\0\0\0\0\0\0\0")},
+    {7, 0,
+     BYTES("\x7f\xff\xff\xff\0\0\0\x0b"
+           "calm")}, /* GOAWAY */
+    {7, 0, BYTES("\0\0\0\0")},
+    {8, 0, BYTES("\0\0\0\1")}, /* WINDOW_UPDATE by one byte */
+    {8, 0, BYTES("\0\0\0\0")}, /* by none */
+    {8, 0, BYTES("\x7f\xff\xff\xff")},
+    {0x0a, 0, BYTES("\0\1ah2=\":1\"")}, /* ALTSVC, ORIGIN: only servers send them */
+    {0x0c, 0, BYTES("\0\1a")},
+    {0x10, 0, BYTES("\0\0\0\1u=1")}, /* PRIORITY_UPDATE */
+    {0x42, 0xff, BYTES("what")},     /* of no known type */
+};
+
+/* One of them, on some stream. */
 static void
 invent(struct conversation *talk, struct frame *frame)
 {
-    static const struct {
-        uint8_t     type, flags;
-        const char *payload;
-        uint32_t    len;
-    } kinds[] = {
-        /* DATA */
-        {0, 0, BYTES("{\"a\":1}")},
-        {0, 1, BYTES("")},
-        {0, 8, BYTES("\3ab\0\0\0")},   /* padded */
-        {0, 9, BYTES("\0ab")},         /* by nothing */
-        {0, 8, BYTES("\7ab")},         /* by more than there is */
-        {0, 8, BYTES("\5\0\0\0\0\0")}, /* nothing but padding */
-        /* HEADERS: requests */
-        {1, 5, BYTES(GET)},
-        {1, 4, BYTES(POST)},
-        {1, 1, BYTES("\x82\x86")},                     /* to be continued */
-        {1, 0x0d, BYTES("\2" GET "\0\0")},             /* padded */
-        {1, 0x25, BYTES("\0\0\0\0\x10" GET)},          /* with a priority */
-        {1, 0x2d, BYTES("\1\x80\0\0\1\x10" GET "\0")}, /* both */
-        {1, 0x25, BYTES("\0\0\0")},                    /* too short for one */
-        {1, 4,
-         BYTES(POST "\x0f\x0d\1"
-                    "5")}, /* content-length: 5 */
-        {1, 5,
-         BYTES(POST "\x0f\x0d\1"
-                    "5")}, /* and nothing comes */
-        {1, 4,
-         BYTES(POST "\x0f\x14\x0c"
-                    "100-continue")}, /* expect */
-        {1, 5, BYTES("\x02\4HEAD\x86\x84\x01\1a")},
-        {1, 4, BYTES("\x02\7CONNECT\x01\1a")},
-        {1, 5, BYTES("\x82\x86\x84\x84\x01\1a")},     /* two paths */
-        {1, 5, BYTES("\x82\x86\x01\1a")},             /* none */
-        {1, 5, BYTES("\x82\x86\x84\0\1x\1y\x01\1a")}, /* authority behind a field */
-        {1, 5, BYTES(GET "\0\1X\1y")},                /* upper case */
-        {1, 5, BYTES(GET "\0\2te\5other")},
-        {1, 5, BYTES(GET "\0\nconnection\1x")},
-        {1, 5, BYTES(GET "\x40\1x\1y\xbe\xbe\xbe")}, /* into the table, and out of it */
-        {1, 5, BYTES(GET "\x10\6cookie\3a=b\x10\6cookie\3c=d")},
-        {1, 5, BYTES(GET "\0\1x\x82\xff\xff")},        /* Huffman, wrongly padded */
-        {1, 5, BYTES("\x20" GET)},                     /* table size 0 */
-        {1, 5, BYTES("\x20\x3f\xe1\x1f" GET)},         /* 0, then 4096 */
-        {1, 5, BYTES("\x3f\xe1\xff\3" GET)},           /* above what was allowed */
-        {1, 5, BYTES(GET "\x20")},                     /* not at the beginning */
-        {1, 5, BYTES("\x3f\xff\xff\xff\xff\xff\x0f")}, /* a number without end */
-        {1, 5, BYTES("\x80")},                         /* index 0 */
-        {1, 5, BYTES("\0\1x\1y")},                     /* trailers */
-        {1, 5, BYTES("\x84")},                         /* of a pseudo-header */
-        {1, 4, BYTES("\0\1x\1y")},                     /* and no end */
-        {9, 4, BYTES("\x84\x01\1a")},                  /* CONTINUATION, the last */
-        {9, 0, BYTES("")},                             /* empty */
-        {9, 0, BYTES("\0\1x\1y")},
-        {2, 0, BYTES("\x80\0\0\1\x10")}, /* PRIORITY */
-        {2, 0, BYTES("\0\0\0")},
-        {3, 0, BYTES("\0\0\0\x08")}, /* RST_STREAM: CANCEL */
-        {3, 0, BYTES("\0\0\0\0")},
-        {3, 0, BYTES("\0")},
-        /* SETTINGS */
-        {4, 0, BYTES("\0\4\0\0\0\0")},             /* window 0 */
-        {4, 0, BYTES("\0\4\x7f\xff\xff\xff")},     /* the largest */
-        {4, 0, BYTES("\0\4\x80\0\0\0")},           /* above it */
-        {4, 0, BYTES("\0\4\0\0\0\x10")},           /* a few bytes */
-        {4, 0, BYTES("\0\1\0\0\0\0\0\1\0\1\0\0")}, /* header table 0, then 64 KiB */
-        {4, 0, BYTES("\0\2\0\0\0\2")},             /* push: 2 */
-        {4, 0, BYTES("\0\3\0\0\0\0")},             /* no streams */
-        {4, 0, BYTES("\0\5\0\0\0\1")},             /* frames of one byte */
-        {4, 0, BYTES("\0\6\0\0\0\x10")},           /* short header lists */
-        {4, 0, BYTES("\0\x08\0\0\0\1\0\x09\0\0\0\1\xff\xff\0\0\0\1")},
-        {4, 0, BYTES("\0\4\0")},
-        {4, 1, BYTES("")}, /* acknowledged */
-        {4, 1, BYTES("\0\4\0\0\0\0")},
-        {5, 4, BYTES("\0\0\0\2\x82")}, /* PUSH_PROMISE */
-        {6, 0, BYTES("12345678")},     /* PING */
-        {6, 0, BYTES("1234567")},
-        {6, 1, BYTES("12345678")}, /* its answer */
-        {7, 0, BYTES("\0\0\0\0\0\0\0\0")},
-        {7, 0,
-         BYTES("\x7f\xff\xff\xff\0\0\0\x0b"
-               "calm")}, /* GOAWAY */
-        {7, 0, BYTES("\0\0\0\0")},
-        {8, 0, BYTES("\0\0\0\1")}, /* WINDOW_UPDATE by one byte */
-        {8, 0, BYTES("\0\0\0\0")}, /* by none */
-        {8, 0, BYTES("\x7f\xff\xff\xff")},
-        {0x0a, 0, BYTES("\0\1ah2=\":1\"")}, /* ALTSVC, ORIGIN: only servers send them */
-        {0x0c, 0, BYTES("\0\1a")},
-        {0x10, 0, BYTES("\0\0\0\1u=1")}, /* PRIORITY_UPDATE */
-        {0x42, 0xff, BYTES("what")},     /* of no known type */
-    };
     uint32_t kind = draw(talk, AW_ARRAY_LEN(kinds));
 
     *frame = (struct frame){.type = kinds[kind].type, .flags = kinds[kind].flags, .stream = choose_stream(talk)};
