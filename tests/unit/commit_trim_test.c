@@ -4,7 +4,7 @@
  * Proves: with a steady load the store's used bytes level off; a ticket that stays open shows its whole thread, can be leased and
  * completed, whatever has gone around it, and its copies go when it is closed; source ids count for their whole window, with their
  * first receipt; a stop or a failed flush at every step of trimming loses nothing and gives the same digest; a full store frees
- * itself; short of room bodies go early and records stay; what asks for an erasure stays until that is done; a start refuses an
+ * itself; short of room bodies go early and records stay; what a refused reply opens again is there; what asks for an erasure stays until that is done; a start refuses an
  * anchor that does not fit.
  */
 #include "commit/kept.h"
@@ -524,6 +524,50 @@ test_owed_reply_keeps_its_message(void **state)
     desk_close(&desk);
 }
 
+/* A reply that waits for a colleague may be refused, however late: then its ticket is open again, and its thread is there. */
+static void
+test_refused_reply_finds_its_thread(void **state)
+{
+    struct desk           desk;
+    struct one            one;
+    struct aw_outcome_of  asked;
+    struct aw_ticket_view view;
+    uint64_t              thread[1];
+
+    (void)state;
+    open_desk(&desk, false, 0);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    one_make(&one, AW_COMMAND_AGENT)->entry.command.in.agent = (struct aw_in_agent){
+        .name = AW_SLICE("mia"), .needs_approval = true, .units_total = AW_UNITS_NO_TOTAL, .by = AW_SLICE("eve")};
+    carry_out(&desk, &one.submission);
+    asked = post(&desk, 1);
+    thread[0] = desk.sources;
+    one_make(&one, AW_COMMAND_COMPLETE)->entry.command.in.fenced =
+        (struct aw_in_fenced){.lease = lease(&desk, asked.u.message.ticket),
+                              .agent = AW_SLICE("mia"),
+                              .op_hash = 1,
+                              .reply = {.is_there = true,
+                                        .to = {.seq = asked.u.message.record_seq},
+                                        .to_ticket = asked.u.message.ticket,
+                                        .channel = AW_SLICE("web"),
+                                        .account = AW_SLICE("main")}};
+    carry_out(&desk, &one.submission);
+    assert_int_equal(one.entry.command.out.u.lease.reply_state, AW_REPLY_PENDING);
+    for (uint64_t i = 0; i < 300; i++)
+        serve(&desk, 10 + i);
+    let_pass(&desk, 9 * DAY_MS);
+    assert_true(stats(&desk).first_seq > asked.u.message.record_seq);
+    one.entry.command =
+        (struct aw_command){.kind = AW_COMMAND_APPROVE,
+                            .in.approve = {.reply = {.seq = one.entry.command.out.u.lease.reply_seq}, .by = AW_SLICE("eve")}};
+    carry_out(&desk, &one.submission);
+    assert_int_equal(one.entry.command.out.err, AW_OK);
+    assert_int_equal(aw_state_ticket(desk.state, asked.u.message.ticket, &view), AW_OK);
+    assert_int_equal(view.state, AW_TICKET_WAITING);
+    check_thread(&desk, asked.u.message.ticket, thread, 1);
+    desk_close(&desk);
+}
+
 /* A backlog that nobody works off while room is short: the bodies are moved, none is lost. */
 static void
 test_short_of_room_keeps_what_is_open(void **state)
@@ -769,6 +813,7 @@ main(void)
         cmocka_unit_test(test_stop_at_every_step),
         cmocka_unit_test(test_full_store_frees_itself),
         cmocka_unit_test(test_owed_reply_keeps_its_message),
+        cmocka_unit_test(test_refused_reply_finds_its_thread),
         cmocka_unit_test(test_short_of_room_keeps_what_is_open),
         cmocka_unit_test(test_wish_is_kept),
         cmocka_unit_test(test_wrong_anchors),
