@@ -1,6 +1,6 @@
 #include "base/json_out.h"
 
-#define U64_DIGITS_MAX 20
+#include "base/text.h"
 
 /* What follows the backslash for each byte below 0x20; 'u' for those that have only the long form. */
 static const char escapes[0x20] = "uuuuuuuubtnufruuuuuuuuuuuuuuuuuu";
@@ -209,14 +209,9 @@ aw_json_string(struct aw_json *json, struct aw_slice value)
 static void
 add_u64(struct aw_buffer *buffer, uint64_t value)
 {
-    char   digits[U64_DIGITS_MAX];
-    size_t at = sizeof(digits);
+    char digits[AW_DECIMAL_U64_CHARS];
 
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    aw_buffer_add(buffer, digits + at, sizeof(digits) - at);
+    aw_buffer_add(buffer, digits, aw_decimal_u64(value, digits));
 }
 
 void

@@ -155,6 +155,20 @@ aw_base32_from_fixed(struct aw_slice text, uint64_t *ret_value)
     return text.len > 0 && decode_u64(&base32, text, text.len, ret_value);
 }
 
+size_t
+aw_decimal_u64(uint64_t value, char text[AW_DECIMAL_U64_CHARS])
+{
+    char   digits[AW_DECIMAL_U64_CHARS];
+    size_t at = sizeof(digits);
+
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    memcpy(text, digits + at, sizeof(digits) - at);
+    return sizeof(digits) - at;
+}
+
 void
 aw_base32_encode(struct aw_slice bytes, char *text)
 {

@@ -2,6 +2,7 @@
  *
  * base32     Crockford's digits in lower case (no i, l, o, u), highest bits first, without padding: for ids, which people read out.
  * base64url  RFC 4648 section 5, without padding: for tokens, which nobody reads.
+ * decimal    for headers and JSON; only written here.
  * Each value has exactly one text: a decoder takes neither capitals nor look-alikes nor padding nor unused bits that are set, so
  * that texts may be compared instead of values. Owns nothing. Thread: any. No text gets a NUL.
  */
@@ -16,8 +17,9 @@
 #include <stdint.h>
 
 /* Fixed widths: texts of u64 sort like the numbers (base32 only; the digits of base64url are not in order). */
-#define AW_BASE32_U64_CHARS 13
-#define AW_BASE64_U64_CHARS 11
+#define AW_BASE32_U64_CHARS  13
+#define AW_BASE64_U64_CHARS  11
+#define AW_DECIMAL_U64_CHARS 20 /* at most */
 
 /* Characters for `len` bytes, len at most SIZE_MAX / 8. */
 static inline size_t
@@ -42,6 +44,9 @@ AW_MUST_USE bool aw_base64_to_u64(struct aw_slice text, uint64_t *ret_value);
  * more than 64 bits. */
 void             aw_base32_fixed(uint64_t value, char *text, size_t chars);
 AW_MUST_USE bool aw_base32_from_fixed(struct aw_slice text, uint64_t *ret_value);
+
+/* Decimal digits without zeros in front, at most AW_DECIMAL_U64_CHARS; returns how many. */
+size_t aw_decimal_u64(uint64_t value, char text[AW_DECIMAL_U64_CHARS]);
 
 /* Writes aw_base32_chars(bytes.len) or aw_base64_chars(bytes.len) characters. */
 void aw_base32_encode(struct aw_slice bytes, char *text);

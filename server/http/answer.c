@@ -1,8 +1,9 @@
 /* answer.c - answers on their way to the library: those of the handlers, and the layer's own refusals. */
 #include "http/internal.h"
+
+#include "base/text.h"
 #include "proto/proto.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 /* :status, content-type, content-length, date, and what the handler adds. */
@@ -11,8 +12,8 @@
 struct answer_head {
     nghttp2_nv fields[OWN_FIELDS + AW_HTTP_EXTRA_FIELDS_MAX];
     size_t     count;
-    char       status[4];
-    char       length[21];
+    char       status[AW_DECIMAL_U64_CHARS];
+    char       length[AW_DECIMAL_U64_CHARS];
 };
 AW_STATIC_ASSERT(AW_ARRAY_LEN(((struct aw_response *)0)->fields) == AW_HTTP_EXTRA_FIELDS_MAX, "one limit, two headers");
 
@@ -35,14 +36,14 @@ fill_head(struct answer_head *head, const struct aw_edge *edge, const struct aw_
     AW_ASSERT(response->status >= 200 && response->status <= AW_STATUS_MAX);
     AW_ASSERT(response->field_count <= AW_HTTP_EXTRA_FIELDS_MAX);
     head->count = 0;
-    snprintf(head->status, sizeof(head->status), "%03u", response->status % 1000u);
-    add_field(head, AW_SLICE(":status"), aw_slice_of(head->status, 3));
+    add_field(head, AW_SLICE(":status"), aw_slice_of(head->status, aw_decimal_u64(response->status, head->status)));
     if (response->content_type.len > 0)
         add_field(head, AW_SLICE("content-type"), response->content_type);
     /* RFC 9110 section 8.6: none with 204. */
     if (has_length && response->status != 204) {
-        snprintf(head->length, sizeof(head->length), "%zu", response->body.len);
-        add_field(head, AW_SLICE("content-length"), aw_slice_str(head->length));
+        size_t len = aw_decimal_u64(response->body.len, head->length);
+
+        add_field(head, AW_SLICE("content-length"), aw_slice_of(head->length, len));
     }
     if (edge->date[0] != '\0')
         add_field(head, AW_SLICE("date"), aw_slice_of(edge->date, AW_DATE_BYTES));

@@ -113,6 +113,9 @@ struct aw_io {
     struct aw_wheel      wheel;
     struct aw_list       watchers; /* streams of events that sleep until something is published (api_events.c) */
     struct aw_posts      posts;
+    uint8_t              poster[16];     /* the address that named a gateway last, as peers keep theirs */
+    uint32_t             poster_gateway; /* and which; it stays that one */
+    bool                 has_poster;
     uint32_t             event_streams;
     uint32_t             history_scans; /* looks through the journal for tickets that are forgotten */
     bool                 is_watching;   /* `watch` is out */

@@ -84,6 +84,27 @@ numbers(void **state)
 }
 
 static void
+decimals(void **state)
+{
+    static const struct {
+        uint64_t    value;
+        const char *text;
+    } rows[] = {{0, "0"},
+                {9, "9"},
+                {10, "10"},
+                {503, "503"},
+                {UINT64_C(10000000000), "10000000000"},
+                {UINT64_MAX, "18446744073709551615"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[AW_DECIMAL_U64_CHARS];
+
+        assert_slice(aw_slice_of(text, aw_decimal_u64(rows[i].value, text)), rows[i].text);
+    }
+}
+
+static void
 byte_runs_there_and_back(void **state)
 {
     unsigned char bytes[64];
@@ -171,11 +192,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(known_answers),
-        cmocka_unit_test(numbers),
-        cmocka_unit_test(byte_runs_there_and_back),
-        cmocka_unit_test(one_text_a_value),
-        cmocka_unit_test(other_spellings_are_refused),
+        cmocka_unit_test(known_answers),    cmocka_unit_test(numbers),
+        cmocka_unit_test(decimals),         cmocka_unit_test(byte_runs_there_and_back),
+        cmocka_unit_test(one_text_a_value), cmocka_unit_test(other_spellings_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
