@@ -4,7 +4,8 @@
  * Proves: with a steady load the store's used bytes level off; a ticket that stays open shows its whole thread, can be leased and
  * completed, whatever has gone around it, and its copies go when it is closed; source ids count for their whole window, with their
  * first receipt; a stop or a failed flush at every step of trimming loses nothing and gives the same digest; a full store frees
- * itself; short of room bodies go early and records stay; what a refused reply opens again is there; what asks for an erasure stays until that is done; a start refuses an
+ * itself; short of room bodies go early and records stay; what a refused reply opens again is there; what asks for an erasure stays
+ * until that is done; a start refuses an
  * anchor that does not fit.
  */
 #include "commit/kept.h"
