@@ -25,6 +25,10 @@
 /* What is damaged seldom heals, and to look for it reads the whole journal. */
 #define GAP_NS_MAX  (3600 * AW_NS_PER_S)
 #define ARENA_BYTES (64U * 1024U)
+/* So long after keys were made fresh it is noted where those before ended, when something was written by then; else, as after a
+ * failure, it is looked again by and by. */
+#define NOTE_END_NS  AW_NS_PER_S
+#define KEYS_LOOK_NS (60 * AW_NS_PER_S)
 
 struct aw_eraser {
     struct aw_eraser_config config;
@@ -47,6 +51,9 @@ struct aw_eraser {
     bool                      has_gaps; /* behind what the file says, something was damaged and passed over */
     aw_ns                     gaps_at;  /* when that is tried again; 0: there are none */
     bool                      is_idle;  /* nothing is to be done but that */
+    aw_ns                     keys_at;  /* when the keys are looked at next; 0: nothing was written yet */
+    aw_ns                     renew_at; /* when they are old */
+    bool                      is_renewal_late;
 };
 
 enum aw_err
@@ -305,6 +312,37 @@ note_round(struct aw_eraser *eraser)
     }
 }
 
+/* It was told where the journal ends: until then a generation has yet to begin. */
+static void
+renew_keys(struct aw_eraser *eraser, uint64_t asked, aw_ns now)
+{
+    struct aw_keyring *keyring = eraser->config.keyring;
+    aw_ns              look = KEYS_LOOK_NS < eraser->config.renew_ns ? KEYS_LOOK_NS : eraser->config.renew_ns;
+    struct aw_why      why = {""};
+    enum aw_err        err = AW_OK;
+
+    if (eraser->keys_at == 0) {
+        eraser->renew_at = now + eraser->config.renew_ns;
+    } else if (now >= eraser->renew_at) {
+        uint32_t last = aw_keyring_last_generation(keyring);
+
+        err = aw_keyring_renew(keyring, asked, &why); /* no record from here on has a lower number */
+        if (aw_keyring_last_generation(keyring) != last)
+            aw_log(AW_LOG_INFO, "keys renewed", aw_log_num("key_generation", last + 1));
+        eraser->renew_at = err == AW_OK ? now + eraser->config.renew_ns : eraser->renew_at;
+        look = err == AW_OK && look > NOTE_END_NS ? NOTE_END_NS : look;
+    } else if (aw_keyring_has_ended(keyring)) {
+        err = aw_keyring_note_ended(keyring, &why);
+    }
+    eraser->keys_at = now + look;
+    if (err == AW_OK && eraser->renew_at < eraser->keys_at)
+        eraser->keys_at = eraser->renew_at;
+    if ((err != AW_OK) != eraser->is_renewal_late)
+        aw_log(err == AW_OK ? AW_LOG_INFO : AW_LOG_ERROR, err == AW_OK ? "keys are renewed again" : "the keys were not renewed",
+               aw_log_str("why", why.text));
+    eraser->is_renewal_late = err != AW_OK;
+}
+
 /* False: there is something to do. Else *ret_rest: until it is time to look for what was passed over. */
 static bool
 may_rest(struct aw_eraser *eraser, uint64_t asked, aw_ns now, aw_ns *ret_rest)
@@ -319,6 +357,18 @@ may_rest(struct aw_eraser *eraser, uint64_t asked, aw_ns now, aw_ns *ret_rest)
     return eraser->is_idle;
 }
 
+static aw_ns
+rest_for_keys(const struct aw_eraser *eraser, aw_ns now, aw_ns rest)
+{
+    if (eraser->config.renew_ns == 0)
+        return rest;
+    if (eraser->keys_at == 0) /* a start is under way, and its end wakes nobody who has nothing to erase */
+        return rest < AW_NS_PER_S ? rest : AW_NS_PER_S;
+    if (rest != AW_NS_NEVER && now + rest < eraser->keys_at)
+        return rest;
+    return eraser->keys_at > now ? eraser->keys_at - now : 0;
+}
+
 aw_ns
 aw_eraser_step(struct aw_eraser *eraser)
 {
@@ -328,8 +378,10 @@ aw_eraser_step(struct aw_eraser *eraser)
     enum aw_err err;
     bool        is_through;
 
+    if (eraser->config.renew_ns != 0 && asked != 0 && began >= eraser->keys_at)
+        renew_keys(eraser, asked, began);
     if (may_rest(eraser, asked, began, &rest))
-        return rest;
+        return rest_for_keys(eraser, began, rest);
     eraser->walk.until = asked;
     err = eraser->is_looking ? AW_E_AGAIN : look_on(eraser);
     if (err == AW_E_AGAIN && eraser->wish_count > 0 && eraser->count > 0)

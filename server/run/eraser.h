@@ -1,4 +1,4 @@
-/* eraser.h - the thread that makes texts unreadable for good, as journaled commands ask for it (adr/0029).
+/* eraser.h - the thread that makes texts unreadable for good, as journaled commands ask for it, and keys fresh (adr/0029).
  *
  * The committer tells when a record that asks for it is durable; the thread looks through the journal from where it was, and cuts
  * the keys of what they name off the store's key file, many at once. The file says how far that came, so what a crash interrupts is
@@ -8,6 +8,9 @@
  * replaced it tries again, with longer rests. Where the journal is damaged it goes on behind, and cuts what it finds; but the
  * file's word stays before such a gap, so that it is looked for again: by and by, and by each start. Of either the log and
  * `aswolk_erasures_stuck` tell.
+ *
+ * From time to time it makes a generation of keys ready, which the engine uses from its next transaction on; a little later it notes
+ * where the one before ended. It is the one thread that changes the file while a server runs.
  *
  * Who owns: main; borrows journal and keys, which outlive it. Thread: begin and tell by the committer, the rest by main.
  * Fails: new and start, for lack of memory.
@@ -25,6 +28,7 @@ struct aw_eraser_config {
     const struct aw_metrics *metrics;   /* borrows */
     struct aw_metrics_block *committer; /* borrows: the committer's */
     struct aw_metrics_block *block;     /* borrows: this thread's */
+    aw_ns                    renew_ns;  /* how long a generation of keys is used; 0: until the end */
 };
 
 struct aw_eraser;

@@ -286,7 +286,8 @@ make_eraser(struct aw_server *server, struct aw_why *why)
                                       .keyring = aw_lmdb_keyring(server->journal),
                                       .metrics = server->metrics,
                                       .committer = server->committer_metrics,
-                                      .block = aw_metrics_block(server->metrics, server->io_count + 3)};
+                                      .block = aw_metrics_block(server->metrics, server->io_count + 3),
+                                      .renew_ns = server->settings.keys_renew_s * AW_NS_PER_S};
     enum aw_err             err;
 
     if (config.keyring == NULL)

@@ -172,6 +172,8 @@ start_committer(struct aw_server *server)
     if (err == AW_E_CLOSED || (err == AW_OK && is_start_given_up(server)))
         return AW_OK;
     if (err == AW_OK)
+        err = aw_lmdb_begin(server->journal, &server->start_why);
+    if (err == AW_OK)
         err = aw_committer_start(server->committer, &recovery, aw_clock_wall(), aw_clock_mono(), &server->start_why);
     if (err != AW_OK)
         return err;

@@ -28,6 +28,19 @@ struct way {
     struct aw_seal_key keys[AW_KEYTREE_LEVELS + 1]; /* by level; [0] is the leaf's */
 };
 
+/* What the committer takes when it is there. */
+struct next_keys {
+    uint32_t           generation; /* 0: none is ready */
+    struct aw_seal_key value_key;
+    struct aw_seal_key root;
+};
+
+/* Which generation the committer left, and for which record; 0: the file says of all where they ended. */
+struct end {
+    uint32_t generation;
+    uint64_t next_seq;
+};
+
 struct aw_keyring {
     /* Set at open, then read-only for all. */
     char                 path[PATH_BYTES];
@@ -40,8 +53,10 @@ struct aw_keyring {
     uint64_t           value_number; /* of values sealed: the nonce */
     struct way         way;
     /* Under the lock: swapped by who erases, looked at by all. */
-    pthread_mutex_t lock;
-    struct aw_keys  keys;
+    pthread_mutex_t  lock;
+    struct aw_keys   keys;
+    struct next_keys next;  /* made by who erases, taken by the committer */
+    struct end       ended; /* told by the committer, noted by who erases, before it makes another one ready */
 };
 
 /* --- opening ------------------------------------------------------------------------------------------------------------------ */
@@ -213,17 +228,53 @@ copy_generations(const struct aw_keys *from, uint32_t room, struct aw_keys *ret_
     return true;
 }
 
-/* Makes `next` durable, then the one that all use. Takes it in any case. */
+static struct end
+ended(struct aw_keyring *ring)
+{
+    struct end end;
+
+    (void)pthread_mutex_lock(&ring->lock); /* ours alone to misuse: it does not fail */
+    end = ring->ended;
+    (void)pthread_mutex_unlock(&ring->lock);
+    return end;
+}
+
+static bool
+has_next(struct aw_keyring *ring)
+{
+    bool is_there;
+
+    (void)pthread_mutex_lock(&ring->lock);
+    is_there = ring->next.generation != 0;
+    (void)pthread_mutex_unlock(&ring->lock);
+    return is_there;
+}
+
+/* The one behind it began where it ended. */
+static void
+apply_end(struct aw_keys *keys, const struct end *end)
+{
+    for (uint32_t i = 0; end->generation != 0 && i < keys->generation_count; i++) {
+        if (keys->generations[i].number == end->generation)
+            keys->generations[i].until = end->next_seq;
+        else if (keys->generations[i].number == end->generation + 1)
+            keys->generations[i].from = end->next_seq;
+    }
+}
+
+/* Makes `next` durable, in which `end` is applied, then the one that all use. Takes it in any case. */
 static enum aw_err
-put_in_place(struct aw_keyring *ring, struct aw_keys *next, struct aw_why *why)
+put_in_place(struct aw_keyring *ring, struct aw_keys *next, const struct end *end, struct aw_why *why)
 {
     struct aw_keys old;
     enum aw_err    err = aw_keyfile_replace(ring->path, &ring->secret, next, ring->uuid, why);
 
     if (err == AW_OK) {
-        (void)pthread_mutex_lock(&ring->lock); /* ours alone to misuse: it does not fail */
+        (void)pthread_mutex_lock(&ring->lock);
         old = ring->keys;
         ring->keys = *next;
+        if (end != NULL && ring->ended.generation == end->generation)
+            ring->ended = (struct end){.generation = 0};
         (void)pthread_mutex_unlock(&ring->lock);
         *next = old;
     }
@@ -257,19 +308,31 @@ note_end(struct aw_keys *keys, uint32_t store_generation, uint64_t next_seq)
 }
 
 enum aw_err
+aw_keyring_check(struct aw_keyring *ring, uint64_t next_seq, uint32_t store_generation, struct aw_why *why)
+{
+    AW_ASSERT(ring->generation == 0 && ring->lock_fd >= 0 && next_seq > 0);
+    if (store_generation > ring->keys.last_generation)
+        return aw_why(
+            why, AW_E_CONFIG,
+            "%s is older than the store: it would bring back what was erased since, and has no key for what was written since",
+            ring->path);
+    (void)pthread_mutex_lock(&ring->lock);
+    if (ring->keys.erased_through >= next_seq)
+        ring->keys.erased_through = next_seq - 1;
+    (void)pthread_mutex_unlock(&ring->lock);
+    return AW_OK;
+}
+
+enum aw_err
 aw_keyring_begin(struct aw_keyring *ring, uint64_t next_seq, uint32_t store_generation, bool is_copy, struct aw_why *why)
 {
     struct aw_keys   *keys = &ring->keys;
     struct aw_keys    next = {.erased_through = 0};
     struct aw_keynode root;
-    enum aw_err       err;
+    enum aw_err       err = aw_keyring_check(ring, next_seq, store_generation, why);
 
-    AW_ASSERT(ring->generation == 0 && ring->lock_fd >= 0 && next_seq > 0);
-    if (store_generation > keys->last_generation)
-        return aw_why(
-            why, AW_E_CONFIG,
-            "%s is older than the store: it would bring back what was erased since, and has no key for what was written since",
-            ring->path);
+    if (err != AW_OK)
+        return err;
     if (keys->last_generation == UINT32_MAX || !copy_generations(keys, keys->generation_count + 1, &next) ||
         !aw_keytree_copy(&keys->tree, &next.tree)) {
         aw_keys_fini(&next);
@@ -277,8 +340,6 @@ aw_keyring_begin(struct aw_keyring *ring, uint64_t next_seq, uint32_t store_gene
     }
     if (!is_copy)
         note_end(&next, store_generation, next_seq);
-    if (next.erased_through >= next_seq) /* it was put back: its numbers come again, and new records ask for erasure under them */
-        next.erased_through = next_seq - 1;
     if (!add_generation(&next, next_seq, &root)) {
         aw_wipe(&root, sizeof(root));
         aw_keys_fini(&next);
@@ -288,11 +349,101 @@ aw_keyring_begin(struct aw_keyring *ring, uint64_t next_seq, uint32_t store_gene
     ring->way = (struct way){.is_there = false};
     ring->way.keys[AW_KEYTREE_LEVELS] = root.key;
     aw_wipe(&root, sizeof(root));
-    err = put_in_place(ring, &next, why);
+    err = put_in_place(ring, &next, NULL, why);
     if (err == AW_OK)
         ring->generation = ring->keys.last_generation;
     return err;
 }
+
+/* --- a fresh one while it runs ------------------------------------------------------------------------------------------------ */
+
+static bool
+copy_keys(const struct aw_keys *from, const struct end *end, struct aw_keys *ret_keys)
+{
+    if (!copy_generations(from, from->generation_count + 1, ret_keys) || !aw_keytree_copy(&from->tree, &ret_keys->tree))
+        return false;
+    apply_end(ret_keys, end);
+    return true;
+}
+
+enum aw_err
+aw_keyring_renew(struct aw_keyring *ring, uint64_t from_seq, struct aw_why *why)
+{
+    const struct aw_keys *keys = &ring->keys; /* only this thread changes it */
+    struct end            end = ended(ring);
+    struct aw_keys        next = {.erased_through = 0};
+    struct next_keys      made;
+    struct aw_keynode     root;
+    enum aw_err           err;
+
+    AW_ASSERT(ring->lock_fd >= 0);
+    if (has_next(ring))
+        return AW_OK;
+    if (keys->generation_count >= AW_KEYRING_GENERATIONS_MAX || keys->last_generation == UINT32_MAX)
+        return aw_why(why, AW_E_TABLE_FULL, "%s: has %u generations of keys", ring->path, keys->generation_count);
+    if (!copy_keys(keys, &end, &next) || !add_generation(&next, from_seq, &root)) {
+        aw_keys_fini(&next);
+        return aw_why(why, AW_E_MEMORY, "no memory, or no random bytes");
+    }
+    made = (struct next_keys){
+        .generation = next.last_generation, .value_key = next.generations[next.generation_count - 1].value_key, .root = root.key};
+    err = put_in_place(ring, &next, &end, why);
+    if (err == AW_OK) {
+        (void)pthread_mutex_lock(&ring->lock);
+        ring->next = made;
+        (void)pthread_mutex_unlock(&ring->lock);
+    }
+    aw_wipe(&made, sizeof(made));
+    aw_wipe(&root, sizeof(root));
+    return err;
+}
+
+bool
+aw_keyring_use_next(struct aw_keyring *ring, uint64_t next_seq)
+{
+    struct next_keys next;
+
+    AW_ASSERT(ring->generation != 0);
+    (void)pthread_mutex_lock(&ring->lock);
+    next = ring->next;
+    if (next.generation != 0) {
+        AW_ASSERT(ring->ended.generation == 0);
+        ring->ended = (struct end){.generation = ring->generation, .next_seq = next_seq};
+        aw_wipe(&ring->next, sizeof(ring->next));
+    }
+    (void)pthread_mutex_unlock(&ring->lock);
+    if (next.generation == 0)
+        return false;
+    ring->generation = next.generation;
+    ring->value_key = next.value_key;
+    ring->way = (struct way){.is_there = false};
+    ring->way.keys[AW_KEYTREE_LEVELS] = next.root;
+    aw_wipe(&next, sizeof(next));
+    return true;
+}
+
+bool
+aw_keyring_has_ended(struct aw_keyring *ring)
+{
+    return ended(ring).generation != 0;
+}
+
+enum aw_err
+aw_keyring_note_ended(struct aw_keyring *ring, struct aw_why *why)
+{
+    struct end     end = ended(ring);
+    struct aw_keys next = {.erased_through = 0};
+
+    AW_ASSERT(ring->lock_fd >= 0);
+    if (end.generation == 0)
+        return AW_OK;
+    if (copy_keys(&ring->keys, &end, &next))
+        return put_in_place(ring, &next, &end, why);
+    aw_keys_fini(&next);
+    return aw_why(why, AW_E_MEMORY, "out of memory");
+}
+
+/* --- erasing ------------------------------------------------------------------------------------------------------------------ */
 
 uint32_t
 aw_keyring_generation(const struct aw_keyring *ring)
@@ -376,6 +527,7 @@ aw_keyring_erase(struct aw_keyring *ring, const uint64_t *seqs, size_t count, ui
                  struct aw_why *why)
 {
     const struct aw_keys *keys = &ring->keys; /* only this thread changes it */
+    struct end            end = ended(ring);
     struct aw_keys        next = {.erased_through = 0};
     size_t                distinct = 0;
     uint64_t             *sorted = sort_seqs(seqs, count, &distinct);
@@ -384,6 +536,7 @@ aw_keyring_erase(struct aw_keyring *ring, const uint64_t *seqs, size_t count, ui
 
     AW_ASSERT(ring->lock_fd >= 0);
     if (ok) {
+        apply_end(&next, &end);
         drop_generations(&next, floor_seq);
         make_cuts(&next, sorted, distinct, cuts);
         ok = aw_keytree_cut(&keys->tree, cuts, next.generation_count, floor_seq, &next.tree);
@@ -395,7 +548,7 @@ aw_keyring_erase(struct aw_keyring *ring, const uint64_t *seqs, size_t count, ui
         return aw_why(why, AW_E_MEMORY, "out of memory");
     }
     next.erased_through = through;
-    return put_in_place(ring, &next, why);
+    return put_in_place(ring, &next, &end, why);
 }
 
 void
@@ -407,7 +560,7 @@ aw_keyring_take_back(struct aw_keyring *ring)
     struct aw_keycut     *cuts;
     bool                  ok;
 
-    if (ring->generation == 0 || ring->value_number != 0 || ring->way.is_there)
+    if (ring->generation == 0 || ring->value_number != 0 || ring->way.is_there || has_next(ring))
         return;
     AW_ASSERT(keys->generations[keys->generation_count - 1].number == ring->generation);
     cuts = calloc(keys->generation_count, sizeof(cuts[0]));
@@ -420,7 +573,7 @@ aw_keyring_take_back(struct aw_keyring *ring)
         ok = aw_keytree_cut(&keys->tree, cuts, next.generation_count, 0, &next.tree);
     }
     free(cuts);
-    if (ok && put_in_place(ring, &next, NULL) == AW_OK)
+    if (ok && put_in_place(ring, &next, NULL, NULL) == AW_OK)
         ring->generation = 0;
     if (!ok)
         aw_keys_fini(&next);

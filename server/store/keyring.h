@@ -2,7 +2,8 @@
  *
  * A body is sealed with a key of its own, which follows from its sequence number and a node of a tree above it. Erasing it takes
  * that node away and puts its other children in its place, level by level. Everything else that is stored is sealed with one key a
- * generation. A generation begins with each start, so that no key ever seals two values.
+ * generation. A generation begins with each start and, while it runs, each time that one is made ready, so that no key ever
+ * seals two values.
  *
  * The file is made with the store, belongs to it by uuid, and is replaced whole: what was durable before the call or what is
  * durable after it, nothing between. It lies outside the data folder, and no backup has it. One process changes it: it holds a
@@ -52,7 +53,26 @@ void aw_keyring_close(struct aw_keyring **ring);
  * AW_E_CONFIG: the file is older than the store. AW_E_IO, AW_E_MEMORY. */
 AW_MUST_USE enum aw_err aw_keyring_begin(struct aw_keyring *ring, uint64_t next_seq, uint32_t store_generation, bool is_copy,
                                          struct aw_why *why);
-uint32_t                aw_keyring_generation(const struct aw_keyring *ring);
+/* What seals now; 0: not begun. Thread: the committer. */
+uint32_t aw_keyring_generation(const struct aw_keyring *ring);
+/* For a store whose next record this is, before a generation is begun: AW_E_CONFIG: it would be refused. In a store that was
+ * put back numbers come again, and new records ask for erasure under them: aw_keyring_erased_through says so from here on, the
+ * file with what is begun. */
+AW_MUST_USE enum aw_err aw_keyring_check(struct aw_keyring *ring, uint64_t next_seq, uint32_t store_generation,
+                                         struct aw_why *why);
+
+/* The next generation is made, durable at return, and used from when the committer asks for it. `from_seq`: no record that is
+ * sealed by it comes before. AW_OK also when one is ready that nobody has asked for yet. AW_E_TABLE_FULL: the file has so many that
+ * no more are made, until retention lets some go. AW_E_IO, AW_E_MEMORY. Thread: who erases. */
+AW_MUST_USE enum aw_err aw_keyring_renew(struct aw_keyring *ring, uint64_t from_seq, struct aw_why *why);
+#define AW_KEYRING_GENERATIONS_MAX 4096U
+/* Whether one was ready: it seals from here on, records from `next_seq` on, and the store is to note it with the first of them.
+ * Thread: the committer, between two transactions. */
+bool aw_keyring_use_next(struct aw_keyring *ring, uint64_t next_seq);
+/* Whether a generation has ended by that, and the file does not say where. AW_OK from the second: now it does, as it does after
+ * each erase and renew; until then its keys are not dropped. AW_E_IO, AW_E_MEMORY. Thread: who erases. */
+bool                    aw_keyring_has_ended(struct aw_keyring *ring);
+AW_MUST_USE enum aw_err aw_keyring_note_ended(struct aw_keyring *ring, struct aw_why *why);
 /* As if that had not been, for a store that saw nothing of it: or each start that fails would leave a generation for good. Nothing
  * when something was sealed, or nothing begun. Where the file can't be replaced it stays as it is, which is no harm. */
 void aw_keyring_take_back(struct aw_keyring *ring);

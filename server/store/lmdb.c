@@ -64,7 +64,7 @@ aw_lmdb_write(struct aw_lmdb *store)
         return false;
     if (store->txn != NULL)
         return true;
-    if (mdb_txn_begin(store->env, NULL, 0, &store->txn) != MDB_SUCCESS) {
+    if (!aw_lmdb_keys_take(store) || mdb_txn_begin(store->env, NULL, 0, &store->txn) != MDB_SUCCESS) {
         store->txn = NULL;
         aw_lmdb_break(store);
         return false;

@@ -192,8 +192,11 @@ AW_MUST_USE enum aw_err aw_lmdb_find_next_seq(struct aw_lmdb *store, uint64_t *r
 /* lmdb_seal.c */
 /* Opens the keys of the store that `identity` names, and makes its keys of hashes those that it works with. AW_E_CONFIG, ... */
 AW_MUST_USE enum aw_err aw_lmdb_keys_open(struct aw_lmdb *store, const struct aw_store_config *config, struct aw_why *why);
-/* Begins a generation for what is sealed from here on; next_seq is known. */
-AW_MUST_USE enum aw_err aw_lmdb_keys_begin(struct aw_lmdb *store, struct aw_why *why);
+/* Whether the key file is as young as the store; next_seq is known. Nothing is changed. */
+AW_MUST_USE enum aw_err aw_lmdb_keys_check(struct aw_lmdb *store, struct aw_why *why);
+/* Before each transaction that writes: the first begins a generation, a later one uses the next when one is ready. False: the key
+ * file can't be replaced. */
+AW_MUST_USE bool aw_lmdb_keys_take(struct aw_lmdb *store);
 /* Joins the transaction under way: the store has seen this generation. MDB codes. */
 AW_MUST_USE int aw_lmdb_note_generation(struct aw_lmdb *store);
 

@@ -537,7 +537,7 @@ open_store(struct aw_lmdb *store, const struct aw_store_config *config, struct a
     if (err == AW_OK && !store->read_only) /* who looks may find that batch damaged, and all before it well */
         err = aw_lmdb_find_next_seq(store, &store->next_seq, why);
     if (err == AW_OK && !store->read_only)
-        err = aw_lmdb_keys_begin(store, why);
+        err = aw_lmdb_keys_check(store, why);
     if (err == AW_OK && !store->read_only)
         err = aw_lmdb_room_open(store, config, created, why);
     return err;

@@ -1,7 +1,7 @@
 /* lmdb_seal.c - what is sealed on its way into a tree, and opened on its way out (adr/0029).
  *
  *   bodies, kept bodies               a key each, by sequence number; a kept one is the same bytes
- *   journal, kept, both generations   the key of this start
+ *   journal, kept, both generations   the key of the generation that is used, which changes between two transactions
  *   ids                               clear: keyed hashes, numbers and times
  * How long a value is, its count and its checksum are clear in any case.
  */
@@ -216,12 +216,11 @@ read_generation(const struct aw_lmdb *store, uint32_t *ret_generation, bool *ret
 }
 
 enum aw_err
-aw_lmdb_keys_begin(struct aw_lmdb *store, struct aw_why *why)
+aw_lmdb_keys_check(struct aw_lmdb *store, struct aw_why *why)
 {
-    uint32_t    generation = 0;
-    bool        is_copy;
-    enum aw_err err;
-    int         rc;
+    uint32_t generation = 0;
+    bool     is_copy;
+    int      rc;
 
     store->is_generation_noted = !store->is_sealed;
     if (!store->is_sealed)
@@ -232,9 +231,43 @@ aw_lmdb_keys_begin(struct aw_lmdb *store, struct aw_why *why)
     rc = read_generation(store, &generation, &is_copy);
     if (rc != MDB_SUCCESS)
         return aw_lmdb_err(rc, why, "reading the generation of the keys");
-    /* Older than the store: AW_E_CONFIG. */
+    return aw_keyring_check(store->keyring, store->next_seq, generation, why) == AW_OK ? AW_OK : AW_E_SEALED;
+}
+
+/* Not before something is written: a start that is killed on its way there, again and again, leaves nothing. */
+static enum aw_err
+begin_generation(struct aw_lmdb *store, struct aw_why *why)
+{
+    uint32_t    generation = 0;
+    bool        is_copy;
+    enum aw_err err;
+    int         rc;
+
+    if (!store->is_sealed || aw_keyring_generation(store->keyring) != 0)
+        return AW_OK;
+    rc = read_generation(store, &generation, &is_copy);
+    if (rc != MDB_SUCCESS)
+        return aw_lmdb_err(rc, why, "reading the generation of the keys");
     err = aw_keyring_begin(store->keyring, store->next_seq, generation, is_copy, why);
     return err == AW_E_CONFIG ? AW_E_SEALED : err;
+}
+
+enum aw_err
+aw_lmdb_begin(struct aw_journal *journal, struct aw_why *why)
+{
+    return begin_generation(aw_lmdb_of(journal), why);
+}
+
+bool
+aw_lmdb_keys_take(struct aw_lmdb *store)
+{
+    if (!store->is_sealed)
+        return true;
+    if (begin_generation(store, NULL) != AW_OK)
+        return false;
+    if (aw_keyring_use_next(store->keyring, store->next_seq))
+        store->is_generation_noted = false;
+    return true;
 }
 
 uint32_t

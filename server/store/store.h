@@ -54,6 +54,9 @@ bool aw_lmdb_is_shared(struct aw_journal *journal);
 /* Where the keys of a store lie by default: beside its folder, so that who copies that does not copy them. False: the path is too
  * long, or ends in a dot and has no name. */
 AW_MUST_USE bool aw_store_keys_path(const char *folder, char *ret_path, size_t bytes);
+/* What the first write does otherwise, with words: a generation of keys begins (store/keyring.h). Nothing when that is so, or there
+ * are no keys. AW_E_SEALED, AW_E_IO, AW_E_MEMORY: nothing was written. Thread: who will write. */
+AW_MUST_USE enum aw_err aw_lmdb_begin(struct aw_journal *journal, struct aw_why *why);
 /* The keys that it seals by; NULL: it has none. Borrowed until close. */
 struct aw_keyring *aw_lmdb_keyring(struct aw_journal *journal);
 /* The last generation of keys that something in the store was sealed by, so that an older key file does not do; 0: it has none.

@@ -32,7 +32,7 @@ setup(void **state)
 
     assert_true(aw_hash_init());
     assert_true(aw_seal_init());
-    kit_scratch(place->scratch);
+    kit_scratch_in_memory(place->scratch);
     (void)snprintf(place->path, sizeof(place->path), "%s/store.keys", place->scratch);
     (void)snprintf(place->secret, sizeof(place->secret), "%s/secret", place->scratch);
     *state = place;
@@ -428,7 +428,12 @@ test_starts_that_fail(void **state)
     config.keys = place->path;
     for (unsigned i = 0; i < 6; i++) {
         assert_int_equal(aw_lmdb_open(&journal, &table, &config, NULL), AW_OK);
-        assert_int_equal(aw_keyring_last_generation(aw_lmdb_keyring(journal)), 1);
+        assert_int_equal(aw_keyring_last_generation(aw_lmdb_keyring(journal)), 0); /* also should it be killed here */
+        if (i % 2 != 0) {
+            assert_int_equal(aw_lmdb_begin(journal, NULL), AW_OK);
+            assert_int_equal(aw_lmdb_begin(journal, NULL), AW_OK); /* once */
+            assert_int_equal(aw_keyring_last_generation(aw_lmdb_keyring(journal)), 1);
+        }
         aw_journal_close(&journal);
         assert_true(i == 0 || size_of(place->path) == bytes);
         bytes = size_of(place->path);
@@ -444,6 +449,94 @@ test_starts_that_fail(void **state)
         assert_int_equal(unseal_text(ring, 1, sealed), AW_OK);
         aw_keyring_close(&ring);
     }
+}
+
+/* While it runs: what is sealed before and after is read by the file of after; what was sealed before is not erased with what has
+ * the same place in the tree; and keys of a generation that ended go when nothing of it is stored, as with a start. */
+static void
+test_renewed(void **state)
+{
+    const struct place *place = *state;
+    const uint64_t      gone[] = {7, 12};
+    struct aw_keyring  *ring;
+    uint8_t old[BODY_ROOM], young[BODY_ROOM], sealed[TEXT_LEN + AW_SEALED_VALUE_BYTES], text[64], before[8192], after[8192];
+    struct aw_slice value;
+    size_t          len;
+
+    must_create(place);
+    ring = must_begin(place, 5, 0);
+    seal_text(ring, 7, old);
+    assert_true(aw_keyring_seal_value(ring, 3, AW_SLICE(TEXT), sealed));
+    assert_false(aw_keyring_use_next(ring, 8));
+    assert_int_equal(aw_keyring_renew(ring, 7, NULL), AW_OK);
+    len = read_file(place->path, before, sizeof(before));
+    assert_int_equal(aw_keyring_renew(ring, 7, NULL), AW_OK); /* one is ready */
+    assert_int_equal(read_file(place->path, after, sizeof(after)), len);
+    assert_memory_equal(before, after, len);
+    assert_int_equal(aw_keyring_generation(ring), 1);
+    assert_false(aw_keyring_has_ended(ring));
+    assert_true(aw_keyring_use_next(ring, 10));
+    assert_int_equal(aw_keyring_generation(ring), 2);
+    assert_true(aw_keyring_has_ended(ring));
+    seal_text(ring, 12, young);
+    assert_int_equal(unseal_text(ring, 7, old), AW_OK);
+    assert_int_equal(unseal_text(ring, 12, young), AW_OK);
+    assert_int_equal(aw_keyring_note_ended(ring, NULL), AW_OK);
+    assert_false(aw_keyring_has_ended(ring));
+    assert_int_equal(aw_keyring_erase(ring, gone, 1, 13, 1, NULL), AW_OK);
+    assert_int_equal(unseal_text(ring, 7, old), AW_E_NOT_FOUND);
+    assert_int_equal(unseal_text(ring, 12, young), AW_OK);
+    assert_int_equal(aw_keyring_unseal_value(ring, 3, aw_slice_of(sealed, sizeof(sealed)), text, &value), AW_OK);
+    assert_int_equal(aw_keyring_erase(ring, gone, 0, 13, 9, NULL), AW_OK); /* its last record may be there */
+    assert_int_equal(aw_keyring_unseal_value(ring, 3, aw_slice_of(sealed, sizeof(sealed)), text, &value), AW_OK);
+    assert_int_equal(aw_keyring_erase(ring, gone, 0, 13, 10, NULL), AW_OK);
+    assert_int_equal(aw_keyring_unseal_value(ring, 3, aw_slice_of(sealed, sizeof(sealed)), text, &value), AW_E_CORRUPT);
+    assert_int_equal(aw_keyring_erase(ring, gone + 1, 1, 13, 10, NULL), AW_OK);
+    assert_int_equal(unseal_text(ring, 12, young), AW_E_NOT_FOUND);
+    aw_keyring_close(&ring);
+    ring = must_begin(place, 20, 2);
+    assert_int_equal(aw_keyring_generation(ring), 3);
+    assert_int_equal(unseal_text(ring, 12, young), AW_E_NOT_FOUND);
+    aw_keyring_close(&ring);
+}
+
+/* An erasure between: it says where the one before ended, and one that is ready meanwhile stays so. One that was never used is no
+ * harm, and a start goes on behind it. There is a bound. */
+static void
+test_renewed_and_erased(void **state)
+{
+    const struct place *place = *state;
+    const uint64_t      gone[] = {7, 12};
+    struct aw_keyring  *ring;
+    struct aw_why       why = {""};
+    uint8_t             old[BODY_ROOM], young[BODY_ROOM];
+    uint64_t            seq = 20;
+
+    must_create(place);
+    ring = must_begin(place, 5, 0);
+    seal_text(ring, 7, old);
+    assert_int_equal(aw_keyring_renew(ring, 7, NULL), AW_OK);
+    assert_int_equal(aw_keyring_erase(ring, gone, 1, 8, 1, NULL), AW_OK);
+    assert_true(aw_keyring_use_next(ring, 10));
+    seal_text(ring, 12, young);
+    assert_int_equal(aw_keyring_erase(ring, gone + 1, 1, 13, 10, NULL), AW_OK);
+    assert_false(aw_keyring_has_ended(ring));
+    assert_int_equal(unseal_text(ring, 7, old), AW_E_NOT_FOUND);
+    assert_int_equal(unseal_text(ring, 12, young), AW_E_NOT_FOUND);
+    seal_text(ring, 13, young);
+    assert_int_equal(aw_keyring_renew(ring, 13, NULL), AW_OK);
+    aw_keyring_close(&ring);
+    ring = must_begin(place, 14, 2);
+    assert_int_equal(aw_keyring_generation(ring), 4);
+    assert_int_equal(unseal_text(ring, 13, young), AW_OK);
+    while (aw_keyring_renew(ring, seq, &why) == AW_OK) {
+        assert_true(seq < 20 + AW_KEYRING_GENERATIONS_MAX);
+        assert_true(aw_keyring_use_next(ring, ++seq));
+    }
+    assert_int_equal(aw_keyring_renew(ring, seq, &why), AW_E_TABLE_FULL);
+    assert_int_equal(aw_keyring_erase(ring, gone, 0, 13, seq - 1, NULL), AW_OK); /* retention */
+    assert_int_equal(aw_keyring_renew(ring, seq, &why), AW_OK);
+    aw_keyring_close(&ring);
 }
 
 static void
@@ -585,6 +678,8 @@ main(void)
         cmocka_unit_test_setup_teardown(test_owner, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_starts_that_fail, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_renewed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_renewed_and_erased, setup, teardown),
         cmocka_unit_test_setup_teardown(test_secret, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ready_for_a_full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_random_cuts, setup, teardown),
