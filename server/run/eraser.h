@@ -9,8 +9,8 @@
  * file's word stays before such a gap, so that it is looked for again: by and by, and by each start. Of either the log and
  * `aswolk_erasures_stuck` tell.
  *
- * From time to time it makes a generation of keys ready, which the engine uses from its next transaction on; a little later it notes
- * where the one before ended. It is the one thread that changes the file while a server runs.
+ * From time to time it makes a generation of keys ready, which the engine uses from its next transaction on; a little later it
+ * notes where the one before ended. It is the one thread that changes the file while a server runs.
  *
  * Who owns: main; borrows journal and keys, which outlive it. Thread: begin and tell by the committer, the rest by main.
  * Fails: new and start, for lack of memory.
