@@ -22,26 +22,33 @@ remove_file(const char *path, const char *end)
     (void)rmdir(name);
 }
 
-void
-sim_keys_leave(void)
+static void
+name_folder(char *ret_name, size_t bytes, int process)
 {
-    char path[128];
+    (void)snprintf(ret_name, bytes, "%s/aswolk-sim-%d", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", process);
+}
 
-    if (folder[0] == '\0')
-        return;
-    (void)snprintf(path, sizeof(path), "%s/keys", folder);
+void
+sim_keys_leave(int process)
+{
+    char name[64], path[128];
+
+    name_folder(name, sizeof(name), process);
+    (void)snprintf(path, sizeof(path), "%s/keys", name);
     remove_file(path, "");
     remove_file(path, ".new");
     remove_file(path, ".lock");
-    (void)rmdir(folder);
-    folder[0] = '\0';
+    (void)rmdir(name);
+    if (process == getpid())
+        folder[0] = '\0';
 }
 
 static void
 enter(void)
 {
-    (void)snprintf(folder, sizeof(folder), "%s/aswolk-sim-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    if (mkdtemp(folder) == NULL || !aw_seal_init())
+    sim_keys_leave(getpid()); /* of another one by this number */
+    name_folder(folder, sizeof(folder), getpid());
+    if (mkdir(folder, 0700) != 0 || !aw_seal_init())
         sim_broken("no folder for keys");
 }
 

@@ -29,8 +29,8 @@ struct sim_keys {
     uint8_t            sealed[MODEL_RECORDS_MAX][KEYS_WITNESS_BYTES + AW_SEALED_BODY_BYTES];
 };
 
-/* Where this process has its files; made at the first need, taken away by sim_keys_leave. */
-void sim_keys_leave(void);
+/* Takes away the folder of this process, by its number, if there is one: made at the first need. One that was killed leaves it. */
+void sim_keys_leave(int process);
 
 /* A history begins, with keys or without. */
 void sim_keys_open(struct sim_keys *keys, bool is_there, uint64_t seed);

@@ -67,7 +67,7 @@ sim_broken(const char *format, ...)
     va_end(args);
     (void)fputc('\n', stderr);
     (void)fflush(stderr);
-    sim_keys_leave();
+    sim_keys_leave(getpid());
     _exit(EXIT_RULE_BROKEN);
 }
 
@@ -88,7 +88,7 @@ run_all(struct worker *worker)
 {
     for (; worker->seed < worker->end; worker->seed++)
         run_one(worker, worker->seed);
-    sim_keys_leave();
+    sim_keys_leave(getpid());
     _exit(0);
 }
 
@@ -153,6 +153,7 @@ run_jobs(struct worker *workers, const struct options *options)
 
         if (worker == NULL)
             continue;
+        sim_keys_leave(pid);
         worker->pid = 0;
         running--;
         if (is_stopped || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
@@ -256,7 +257,7 @@ run_regressions(void)
         (void)fflush(stdout);
         run_one(&alone, regressions[i].seed);
     }
-    sim_keys_leave();
+    sim_keys_leave(getpid());
 }
 
 static _Noreturn void
@@ -332,7 +333,7 @@ main(int argc, char **argv)
         printf("seed %" PRIu64 "\n", options.first);
         (void)fflush(stdout);
         run_one(&alone, options.first);
-        sim_keys_leave();
+        sim_keys_leave(getpid());
         return 0;
     }
     if (!options.must_find && !options.goes_on)
