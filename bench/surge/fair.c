@@ -1,7 +1,9 @@
 /* fair.c - spells: a poster, a flood, or both. */
 #include "bench/surge/fair.h"
 
+#include "base/mem.h"
 #include "base/stats.h"
+#include "bench/arrivals/random.h"
 #include "bench/surge/figures.h"
 #include "bench/surge/fleet.h"
 #include "bench/surge/run.h"
@@ -12,12 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define WARM_S        0.5 /* until the flood stands */
 #define CONNECT_S_MAX 15.0
 #define BODY_ROOM     65536U
+/* Of posts at random moments, under way at once; those due beyond them are late, and measured from when they were due. */
+#define POSTS_MAX 64U
 
 /* What the flood's process tells in the end. */
 struct flood_word {
@@ -25,6 +30,14 @@ struct flood_word {
     double refused_per_second;
     bool   broken;
     char   why[300];
+};
+
+/* One under way. */
+struct post {
+    struct poster *poster;
+    aw_ns          from; /* when it was sent or, with a rate, due */
+    bool           is_out;
+    char           body[BODY_ROOM];
 };
 
 struct poster {
@@ -36,12 +49,15 @@ struct poster {
     struct aw_histogram         latency;
     ev_timer                    timer;
     ev_io                       word; /* the flood has ended; not started without one */
-    aw_ns                       sent_at;
-    aw_ns                       from, until; /* posts sent between them count */
+    ev_io                       due;  /* of a timer descriptor: a post is due; started with a rate only */
+    struct surge_random         random;
+    aw_ns                       next;        /* due then */
+    aw_ns                       from, until; /* posts from between them count */
     bool                        is_over;
     bool                        is_timed; /* the time is over */
     bool                        has_flood;
-    char                        body[BODY_ROOM];
+    struct post                *posts; /* owns */
+    uint32_t                    post_count;
     struct aw_why              *why;
     enum aw_err                 err;
 };
@@ -146,9 +162,11 @@ stop(struct poster *poster, enum aw_err err)
 
 static void on_posted(void *user, const struct aw_exchange_result *result);
 
-static void
-post(struct poster *poster)
+/* False: it could not be sent now. */
+static bool
+send_post(struct post *post, aw_ns from)
 {
+    struct poster                 *poster = post->poster;
     const struct surge_options    *options = poster->options;
     const struct aw_exchange_field fields[] = {
         {.name = AW_SLICE("content-type"), .value = AW_SLICE("application/json")},
@@ -158,32 +176,73 @@ post(struct poster *poster)
     struct aw_exchange_request request = {.method = AW_SLICE("POST"),
                                           .path = aw_slice_str(options->path),
                                           .fields = fields,
-                                          .field_count = AW_ARRAY_LEN(fields),
+                                          .field_count = options->token != NULL ? AW_ARRAY_LEN(fields) : AW_ARRAY_LEN(fields) - 1,
                                           .timeout = (aw_ns)(options->timeout_s * (double)AW_NS_PER_S)};
     struct aw_trunk           *trunk = surge_fleet_trunk(&poster->fleet, 0);
     struct aw_buffer           buffer;
     uint64_t                   key;
 
-    if (options->token != NULL)
-        request.field_count = 3, request.fields = fields;
-    else
-        request.field_count = 2;
     if (trunk == NULL)
-        return; /* the fleet opens it again */
-    aw_buffer_init_fixed(&buffer, poster->body, sizeof(poster->body));
+        return false; /* the fleet opens it again */
+    aw_buffer_init_fixed(&buffer, post->body, sizeof(post->body));
     poster->source.write(poster->source.user, &buffer, AW_MEDIA_JSON, &key);
     poster->source.next(poster->source.user);
     request.body = aw_buffer_slice(&buffer);
-    poster->sent_at = aw_clock_mono();
-    if (buffer.failed || aw_exchange_submit(trunk, &request, on_posted, poster) == NULL)
+    post->from = from;
+    post->is_out = true;
+    if (buffer.failed || aw_exchange_submit(trunk, &request, on_posted, post) == NULL) {
         stop(poster, aw_why(poster->why, AW_E_MEMORY, "a post could not be sent"));
+        return false;
+    }
+    return true;
+}
+
+static bool
+has_rate(const struct poster *poster)
+{
+    return poster->options->rate > 0;
+}
+
+/* The moments of a Poisson process: they know nothing of the server's, as those of customers. */
+static void
+send_due(struct poster *poster)
+{
+    aw_ns             now = aw_clock_mono();
+    struct itimerspec when = {.it_value = {.tv_sec = 0}};
+
+    for (uint32_t i = 0; i < poster->post_count && poster->next <= now && !poster->is_over; i++) {
+        if (poster->posts[i].is_out)
+            continue;
+        if (!send_post(&poster->posts[i], poster->next))
+            return;
+        poster->next += (aw_ns)(surge_random_exponential(&poster->random) / poster->options->rate * (double)AW_NS_PER_S);
+    }
+    if (poster->next <= now)
+        return; /* all are out: the next answer goes on */
+    when.it_value =
+        (struct timespec){.tv_sec = (time_t)(poster->next / AW_NS_PER_S), .tv_nsec = (long)(poster->next % AW_NS_PER_S)};
+    (void)timerfd_settime(poster->due.fd, TFD_TIMER_ABSTIME, &when, NULL); /* a valid time: cannot fail */
+}
+
+static void
+on_due(struct ev_loop *loop, ev_io *io, int events)
+{
+    struct poster *poster = io->data;
+    uint64_t       times;
+
+    (void)loop;
+    (void)events;
+    (void)!read(io->fd, &times, sizeof(times)); /* only to make it unreadable again */
+    send_due(poster);
 }
 
 static void
 on_posted(void *user, const struct aw_exchange_result *result)
 {
-    struct poster *poster = user;
+    struct post   *post = user;
+    struct poster *poster = post->poster;
 
+    post->is_out = false;
     if (poster->is_over)
         return;
     if (result->end != AW_EXCHANGE_ANSWERED || result->status != 202) {
@@ -191,9 +250,12 @@ on_posted(void *user, const struct aw_exchange_result *result)
                             result->end == AW_EXCHANGE_ANSWERED ? result->status : 0));
         return;
     }
-    if (poster->sent_at >= poster->from && poster->sent_at < poster->until)
-        aw_histogram_record(&poster->latency, result->at - poster->sent_at);
-    post(poster);
+    if (post->from >= poster->from && post->from < poster->until)
+        aw_histogram_record(&poster->latency, result->at - post->from);
+    if (has_rate(poster))
+        send_due(poster);
+    else
+        (void)send_post(post, aw_clock_mono());
 }
 
 static void
@@ -208,8 +270,12 @@ on_opened(void *user, uint32_t line)
         ev_timer_stop(poster->loop, &poster->timer);
         ev_timer_set(&poster->timer, WARM_S + poster->options->seconds, 0.);
         ev_timer_start(poster->loop, &poster->timer);
+        poster->next = aw_clock_mono();
     }
-    post(poster);
+    if (has_rate(poster))
+        send_due(poster);
+    else if (!poster->posts[0].is_out)
+        (void)send_post(&poster->posts[0], aw_clock_mono());
 }
 
 static void
@@ -249,6 +315,37 @@ on_word(struct ev_loop *loop, ev_io *io, int events)
 }
 
 static enum aw_err
+open_posts(struct poster *poster, struct aw_why *why)
+{
+    int fd = -1;
+
+    poster->post_count = has_rate(poster) ? POSTS_MAX : 1;
+    poster->posts = aw_new_array(struct post, poster->post_count);
+    if (poster->posts == NULL)
+        return aw_why(why, AW_E_MEMORY, "no room for posts");
+    for (uint32_t i = 0; i < poster->post_count; i++)
+        poster->posts[i].poster = poster;
+    if (!has_rate(poster))
+        return AW_OK;
+    fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (fd < 0)
+        return aw_why_errno(why, AW_E_IO, errno, "timerfd");
+    ev_io_set(&poster->due, fd, EV_READ);
+    ev_io_start(poster->loop, &poster->due);
+    return AW_OK;
+}
+
+static void
+close_posts(struct poster *poster)
+{
+    if (poster->due.fd >= 0) {
+        ev_io_stop(poster->loop, &poster->due);
+        (void)close(poster->due.fd);
+    }
+    free(poster->posts);
+}
+
+static enum aw_err
 open_poster(struct poster *poster, const struct aw_url *url, const char *run, struct aw_why *why)
 {
     const struct surge_options   *options = poster->options;
@@ -260,7 +357,9 @@ open_poster(struct poster *poster, const struct aw_url *url, const char *run, st
 
     single.media = AW_MEDIA_JSON;
     single.batch = 1;
-    err = surge_flood_open(&poster->source, &single, run, why);
+    err = open_posts(poster, why);
+    if (err == AW_OK)
+        err = surge_flood_open(&poster->source, &single, run, why);
     if (err == AW_OK)
         err = aw_client_new(&poster->client, &client, why);
     fleet.client = poster->client;
@@ -283,6 +382,7 @@ run_poster(const struct surge_options *options, const struct aw_url *url, const 
     poster->options = options;
     poster->why = why;
     poster->has_flood = word >= 0;
+    poster->random = surge_random_of(options->seed);
     aw_histogram_init(&poster->latency);
     ev_timer_init(&poster->timer, on_time, CONNECT_S_MAX, 0.);
     poster->timer.data = poster;
@@ -291,6 +391,8 @@ run_poster(const struct surge_options *options, const struct aw_url *url, const 
     poster->word.data = poster;
     if (word >= 0)
         ev_io_start(poster->loop, &poster->word);
+    ev_io_init(&poster->due, on_due, -1, EV_READ);
+    poster->due.data = poster;
     err = open_poster(poster, url, run, why);
     if (err == AW_OK) {
         (void)ev_run(poster->loop, 0);
@@ -304,6 +406,7 @@ run_poster(const struct surge_options *options, const struct aw_url *url, const 
     aw_client_free(&poster->client);
     if (poster->source.fini != NULL)
         poster->source.fini(poster->source.user);
+    close_posts(poster);
     ev_loop_destroy(poster->loop);
     free(poster);
     return err;

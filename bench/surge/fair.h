@@ -2,8 +2,10 @@
  * flood on another server of this machine, and beside it on a server that limits each gateway's rate, in turn.
  *
  * The flood is a process of its own, so that its work is not taken for the server's; but it has the machine's processors, as the
- * other server has. So two ratios are told: to the poster alone, and to the poster beside a flood that only shares the machine. It
- * looks at the status of what it gets and no further, wherever it goes, and does not wait when it is refused.
+ * other server has. So two ratios are told: to the poster alone, and to the poster beside a flood that only shares the machine. The
+ * poster posts the next message when the last one was answered or, with a rate, at random moments, as customers write: who posts
+ * again at once always finds the flood's next flush begun. The flood looks at the status of what it gets and no further, wherever
+ * it goes, and does not wait when it is refused.
  *
  * Thread: the calling one; makes event loops and child processes of its own, and leaves none.
  */

@@ -14,7 +14,7 @@ static const char *const kind_keys[SURGE_FAIR_KINDS] = {"alone", "beside", "else
 
 /* What is told of a kind of spell: medians over the rounds. */
 struct summary {
-    double p50_ms, p99_ms, flood_per_second, refused_per_second;
+    double p50_ms, p99_ms, posts, flood_per_second, refused_per_second;
 };
 
 /* Over the rounds, each on its own, as neighbours in time share the machine's mood. */
@@ -31,16 +31,18 @@ was_measured(const struct surge_fair *fair, enum surge_fair_kind kind)
 static struct summary
 sum_up(const struct surge_fair *fair, const struct surge_fair_size *size, enum surge_fair_kind kind)
 {
-    double values[4][SURGE_FAIR_ROUNDS_MAX];
+    double values[5][SURGE_FAIR_ROUNDS_MAX];
 
     for (uint32_t i = 0; i < fair->rounds; i++) {
         values[0][i] = size->spells[kind][i].p50_ms;
         values[1][i] = size->spells[kind][i].p99_ms;
         values[2][i] = size->spells[kind][i].flood_per_second;
         values[3][i] = size->spells[kind][i].refused_per_second;
+        values[4][i] = (double)size->spells[kind][i].posts;
     }
     return (struct summary){.p50_ms = surge_median(values[0], fair->rounds),
                             .p99_ms = surge_median(values[1], fair->rounds),
+                            .posts = surge_median(values[4], fair->rounds),
                             .flood_per_second = surge_median(values[2], fair->rounds),
                             .refused_per_second = surge_median(values[3], fair->rounds)};
 }
@@ -150,6 +152,7 @@ json_size(const struct surge_fair *fair, const struct surge_fair_size *size, str
         if (kind != SURGE_FAIR_FLOOD) {
             surge_json_real(json, "p50_ms", summary.p50_ms);
             surge_json_real(json, "p99_ms", summary.p99_ms);
+            surge_json_real(json, "posts", summary.posts);
         }
         surge_json_real(json, "flood_per_second", summary.flood_per_second);
         surge_json_real(json, "refused_per_second", summary.refused_per_second);

@@ -68,6 +68,7 @@ const char surge_options_help[] =
     "Fair\n"
     "  --batches B,B,...      messages a request of the flood, one after the other (1,200,5000)   --seconds S of each spell (3)\n"
     "  --connections C   --streams M   of the flood (4 x 2; 100 x 10 of single messages)   --bytes N a message (200)\n"
+    "  --rate R|max           of the poster: R a second at random moments, latency from those; max: the next when answered (max)\n"
     "  --flood-token TEXT     of the gateway that floods; --token is the poster's\n"
     "  --limited URL          a server of ours with --gateway-rate: the two post there as well\n"
     "  --flood-nice N         0 to 19: the flood's process gives way to the others on this machine (0)\n"
