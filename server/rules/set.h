@@ -69,6 +69,9 @@ struct aw_slice aw_rules_words(const struct aw_rules *rules, const struct aw_rul
 /* Whether `rule` is met by `text`, with the rule's language as the hint: for its examples. */
 AW_MUST_USE bool aw_rules_meets(const struct aw_rules *rules, struct aw_rules_scratch *scratch, struct aw_slice text,
                                 uint32_t rule);
+/* What the last scan cost, besides the passes over the text: pairs of phrases that were looked at, and bytes. For tests: unlike
+ * time it can be counted. */
+uint64_t aw_rules_steps(const struct aw_rules_scratch *scratch);
 /* Compiles what the draft says into `rules`, whose arena holds both. */
 AW_MUST_USE enum aw_err aw_rules_compile(struct aw_rules *rules, struct aw_draft *draft, const struct aw_rules_file *files,
                                          struct aw_why *why);

@@ -5,13 +5,13 @@
  */
 #include "base/hash.h"
 #include "base/mem.h"
-#include "rules/fold.h"
-#include "rules/rules.h"
+#include "rules/set.h"
 #include "support/test.h"
 
 #include "model/limits.h"
 
 #include <dirent.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -406,6 +406,57 @@ test_long_text(void **state)
     aw_rules_scratch_free(&scratch);
 }
 
+/* Writes a piece again and again, as a whole, up to `to`. Returns where it ended. */
+static size_t
+repeat(char *text, size_t at, size_t to, struct aw_slice piece)
+{
+    for (; at + piece.len <= to; at += piece.len)
+        memcpy(text + at, piece.ptr, piece.len);
+    return at;
+}
+
+#define STEPS_MAX (UINT64_C(1) << 23) /* four for each comparison that a text may have */
+
+/* A word has no longest length: who pads his words, or writes them all in one, makes a text no dearer than its phrases do. Counted
+ * in steps, as a machine has other things to do. */
+static void
+test_padded_text(void **state)
+{
+    static const struct {
+        const char *name;   /* stands before the padding */
+        size_t      pad;    /* of a word, bytes */
+        size_t      padded; /* of the text */
+        const char *rest;   /* fills it */
+        bool        cut;
+    } cases[] = {
+        {" insulin", 400, 32000, "im fee lol lost ", true}, {" insulin", 400, 32000, "lost my hours ", true},
+        {" insulin ", 600, 30000, "lost ", false},          {" insulin ", 600, 30000, "lost my now hours tonight ", true},
+        {" ", 30000, 30001, "insulin my lost ", true},      {" ", 10, 11, "spritze", true},
+    };
+    static char              word[AW_TEXT_BYTES_MAX];
+    const struct aw_rules   *rules = *state;
+    struct aw_rules_scratch *scratch = aw_rules_scratch_new(rules);
+    char                    *text = malloc(AW_TEXT_BYTES_MAX);
+    struct aw_rules_result   result;
+
+    assert_non_null(scratch);
+    assert_non_null(text);
+    for (size_t i = 0; i < AW_ARRAY_LEN(cases); i++) {
+        size_t len = strlen(cases[i].name);
+
+        memcpy(word, cases[i].name, len);
+        len = repeat(word, len, len + cases[i].pad, AW_SLICE("xy"));
+        len = repeat(text, 0, cases[i].padded, aw_slice_of(word, len));
+        text[len++] = ' ';
+        len = repeat(text, len, AW_TEXT_BYTES_MAX, aw_slice_str(cases[i].rest));
+        aw_rules_scan(rules, scratch, aw_slice_of(text, len), AW_SLICE("en"), &result);
+        if (result.cut != cases[i].cut || aw_rules_steps(scratch) > STEPS_MAX)
+            fail_msg("case %zu: cut %d, %" PRIu64 " steps", i, result.cut, aw_rules_steps(scratch));
+    }
+    free(text);
+    aw_rules_scratch_free(&scratch);
+}
+
 /* --- threads ---------------------------------------------------------------------------------------------------------------- */
 
 #define THREADS 3
@@ -460,7 +511,7 @@ main(void)
         cmocka_unit_test(test_weights),     cmocka_unit_test(test_version),
         cmocka_unit_test(test_languages),   cmocka_unit_test(test_builtin_is_the_folder),
         cmocka_unit_test(test_findings),    cmocka_unit_test(test_long_text),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_padded_text), cmocka_unit_test(test_threads),
     };
 
     if (!aw_hash_init())
