@@ -2,9 +2,10 @@
  *
  * Sets of rules over replies are made by the same calls and read by aw_outgoing_check (outgoing.h).
  *
- * A set is made of files (*.rules, one a language; format: README.md beside this) or of those built into the program. All phrases
- * of all rules go into one vectorscan database, so that a text is read once, however many rules there are. What decides, negation
- * and bait included, stands in the files. A set proves itself when it is made: the examples in its files must come out as written.
+ * A set is made of files (*.rules, one a language; format: README.md beside this) or of those built into the program. Phrases of
+ * whole words of all rules lie in one tree of words, expressions and parts of words in vectorscan databases, so that a text costs
+ * the same however many rules there are. What decides, negation and bait included, stands in the files. A set proves itself when it
+ * is made: the examples in its files must come out as written.
  *
  * Who owns: the caller owns sets and scratches. A set is immutable: any number of threads may scan with it, each with a scratch of
  * its own that was made for this set. A scratch belongs to one thread at a time. aw_rules_free after the last scan.
