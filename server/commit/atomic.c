@@ -28,7 +28,7 @@ count(const struct aw_committer *c, const struct aw_submission *submission)
         needs.record_bytes += record;
         needs.cost += aw_journal_cost(c->config.journal, record, 0);
         needs.kept_bytes = kept > needs.kept_bytes ? kept : needs.kept_bytes;
-        needs.pushes += aw_group_pushes_anew(c, command);
+        needs.pushes += aw_group_pushes_anew(command);
     }
     return needs;
 }

@@ -72,28 +72,18 @@ is_refusal(const struct aw_command *command)
 }
 
 uint32_t
-aw_group_pushes_anew(const struct aw_committer *c, const struct aw_command *command)
+aw_group_pushes_anew(const struct aw_command *command)
 {
-    struct aw_ticket_view view;
-
     if (command->kind == AW_COMMAND_UNHOLD || command->kind == AW_COMMAND_PLACE || command->kind == AW_COMMAND_UNFOLD ||
         is_refusal(command))
         return 1;
-    if (command->kind != AW_COMMAND_TIMER || !aw_state_ticket_at(c->config.state, command->in.timer.slot, &view))
-        return 0;
-    return aw_state_timer_pushes(c->config.state, command->in.timer.slot);
+    return command->kind == AW_COMMAND_TIMER ? command->in.timer.pushes : 0;
 }
 
-static bool
-can_wait(const struct aw_committer *c, const struct aw_command *command)
+static enum aw_timer_turn
+turn_of(const struct aw_command *command)
 {
-    return command->kind == AW_COMMAND_TIMER && aw_state_timer_can_wait(c->config.state, command->in.timer.slot);
-}
-
-static bool
-may_be_late(const struct aw_committer *c, const struct aw_command *command)
-{
-    return command->kind == AW_COMMAND_TIMER && aw_state_timer_may_be_late(c->config.state, command->in.timer.slot);
+    return command->kind == AW_COMMAND_TIMER ? command->in.timer.turn : AW_TIMER_TURN_NOW;
 }
 
 /* A ticket more needs room for its lease and complete, as one that a post opens. */
@@ -175,6 +165,26 @@ opens_again(const struct aw_committer *c, const struct aw_command *command)
     return command->kind == AW_COMMAND_PRESENCE && command->in.presence.presence == AW_PRESENCE_READY;
 }
 
+static uint64_t
+timer_bytes_kept(const struct aw_admission *room, enum aw_timer_turn turn)
+{
+    uint64_t share = room->reserve_bytes / AW_RESERVE_SHARES;
+
+    switch (turn) {
+    case AW_TIMER_TURN_NOW:
+        return 0;
+    case AW_TIMER_TURN_HELP:
+        return room->open_bytes + AW_RESERVE_SHARES_OF_DRAINS * share;
+    case AW_TIMER_TURN_PRESSING:
+        return room->open_bytes + room->cut_bytes + AW_RESERVE_SHARES_OF_DRAINS * share;
+    case AW_TIMER_TURN_CLASS:
+        return room->open_bytes + room->cut_bytes + AW_RESERVE_SHARES_OF_CLASSES * share;
+    case AW_TIMER_TURN_QUESTION:
+        return room->open_bytes + room->cut_bytes + AW_RESERVE_SHARES_OF_QUESTIONS * share;
+    }
+    AW_UNREACHABLE();
+}
+
 uint64_t
 aw_group_bytes_kept(const struct aw_committer *c, const struct aw_command *command)
 {
@@ -183,13 +193,13 @@ aw_group_bytes_kept(const struct aw_committer *c, const struct aw_command *comma
 
     if (is_refusal(command))
         return room->open_bytes + AW_RESERVE_SHARES_OF_DRAINS * share + AW_DRAIN_BYTES_PER_TICKET;
-    if (can_wait(c, command) || opens_again(c, command))
+    if (command->kind == AW_COMMAND_TIMER)
+        return timer_bytes_kept(room, command->in.timer.turn);
+    if (opens_again(c, command))
         return room->open_bytes + AW_RESERVE_SHARES_OF_DRAINS * share;
-    if (may_be_late(c, command))
-        return room->open_bytes + room->cut_bytes + AW_RESERVE_SHARES_OF_DRAINS * share;
     if (!is_change(command))
         return 0;
-    return room->open_bytes + room->cut_bytes + (AW_RESERVE_SHARES_OF_DRAINS + 1) * share +
+    return room->open_bytes + room->cut_bytes + AW_RESERVE_SHARES_OF_CHANGES * share +
            (command->kind == AW_COMMAND_REDRIVE ? (uint64_t)command->in.redrive.max * AW_DRAIN_BYTES_PER_REPLY : 0);
 }
 
@@ -281,17 +291,13 @@ admit_drain(struct aw_committer *c, const struct aw_command *command, uint64_t c
     struct aw_admission *room = &c->admission;
     uint64_t             spare = spare_needed(command, cost, body_bytes);
     uint64_t             kept = aw_group_bytes_kept(c, command);
-    uint32_t             pushes = aw_group_pushes_anew(c, command);
-    bool                 waits = can_wait(c, command);
+    uint32_t             pushes = aw_group_pushes_anew(command);
 
-    if (cost + kept > room->drain_bytes || spare > room->spare_bytes) {
-        if (next_group_has(c, cost + kept, spare))
-            return AW_E_AGAIN;
-        return (waits || may_be_late(c, command)) && cost <= room->drain_bytes ? AW_E_OVERLOADED : AW_E_STORE_FULL;
-    }
+    if (cost + kept > room->drain_bytes || spare > room->spare_bytes)
+        return next_group_has(c, cost + kept, spare) ? AW_E_AGAIN : AW_E_STORE_FULL;
     if (pushes > 0 && aw_group_admit_pushes(c, pushes) != AW_OK)
         return aw_group_admit_pushes(c, pushes);
-    if (waits && is_half_full(c, pushes))
+    if (turn_of(command) == AW_TIMER_TURN_HELP && is_half_full(c, pushes))
         return AW_E_OVERLOADED;
     room->spare_bytes -= spare;
     room->drain_bytes -= cost;
@@ -609,16 +615,16 @@ apply_drain(struct aw_committer *c, aw_ms now)
     return is_through;
 }
 
-/* No room in the queues or in the store for this one; leases that run out have theirs, so they must not wait behind it. */
+/* No room for this one in the queues, or in the store; leases that run out have theirs, so they must not wait behind it. */
 static void
 put_off(struct aw_committer *c, const struct aw_command *command, aw_ms now)
 {
     if (command->kind == AW_COMMAND_INCIDENT_TIMER)
         aw_state_incidents_rest(c->config.state, now + INCIDENTS_REST_MS);
-    else if (can_wait(c, command))
+    else if (turn_of(command) == AW_TIMER_TURN_HELP)
         aw_state_put_off_help(c->config.state, command->in.timer.slot);
-    else if (may_be_late(c, command) && aw_group_admit_pushes(c, aw_group_pushes_anew(c, command)) == AW_OK)
-        aw_state_put_off_late(c->config.state, command->in.timer.slot); /* the store */
+    else if (command->out.err == AW_E_STORE_FULL)
+        aw_state_put_off_late(c->config.state, &command->in.timer);
     else
         aw_state_put_off(c->config.state, command->in.timer.slot, now + TIMER_PUT_OFF_MS);
 }
@@ -638,7 +644,8 @@ apply_timers(struct aw_committer *c, aw_ms now)
             c->batch_entry_count--; /* nobody waits for its commit point */
         if (is_about_incidents(&entry.command) && entry.command.out.err != AW_OK) {
             aw_state_incidents_skip(c->config.state, &entry.command, now + INCIDENTS_REST_MS);
-        } else if (entry.command.out.err == AW_E_TABLE_FULL || entry.command.out.err == AW_E_OVERLOADED) {
+        } else if (entry.command.out.err == AW_E_TABLE_FULL || entry.command.out.err == AW_E_OVERLOADED ||
+                   (entry.command.out.err == AW_E_STORE_FULL && turn_of(&entry.command) != AW_TIMER_TURN_NOW)) {
             put_off(c, &entry.command, now);
         } else if (entry.command.out.err != AW_OK) {
             c->is_timer_refused = true; /* no room even in the reserve: it stays due */

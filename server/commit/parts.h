@@ -37,12 +37,17 @@
 #define AW_DRAIN_BYTES_PER_REPLY  512U
 #define AW_DRAIN_LANES_PER_LEASE  64U
 
-/* The engine's reserve in shares. In a full store the first is for what people set, however often, which leaves a checkpoint its
- * room; the next for what lets tickets be leased again: lanes that begin to help, a lane that opens, an agent who comes back, a
- * reply that is refused; and for classes that change, of which one flight or hour brings as many as there are tickets. The rest,
- * and all that is owed to what is open, is for draining alone. */
-#define AW_RESERVE_SHARES           4U
-#define AW_RESERVE_SHARES_OF_DRAINS 2U
+/* The engine's reserve in shares, and how many of them each leaves to those behind it. In a full store the first is for questions
+ * whether somebody still waits, and with the next for what people set, however often. Then classes that change, of which one
+ * flight or hour brings as many as there are tickets; and those among them that press, which therefore have all room that comes
+ * back before the others have any. What lets tickets be leased again (lanes that begin to help, a lane that opens, an agent who
+ * comes back, a reply that is refused) goes as far. The other half, and all that is owed to what is open, is for draining alone:
+ * engines write no checkpoint into it, and without one nothing is trimmed. */
+#define AW_RESERVE_SHARES              8U
+#define AW_RESERVE_SHARES_OF_QUESTIONS 7U
+#define AW_RESERVE_SHARES_OF_CHANGES   6U
+#define AW_RESERVE_SHARES_OF_CLASSES   5U
+#define AW_RESERVE_SHARES_OF_DRAINS    4U
 
 /* A store that was full is active again when it has room for the largest post that it refused and for this share of its reserve
  * beyond; at most so much, since an engine allocates no further ahead. Otherwise small posts, which still fit between large ones
@@ -190,7 +195,7 @@ bool aw_group_put_back(struct aw_committer *c, const struct aw_in_lease *lease);
 /* How many entries it may push of a ticket that did not leave its queue by being taken: a person's word, a time that changes its
  * class, lanes that begin to help. The old entry stays there, stale, and nothing bounds those but the arena. What comes back from a
  * lease has the reserve. */
-uint32_t aw_group_pushes_anew(const struct aw_committer *c, const struct aw_command *command);
+uint32_t aw_group_pushes_anew(const struct aw_command *command);
 /* Room that is left to draining when this command is admitted: 0 for what drains. */
 uint64_t aw_group_bytes_kept(const struct aw_committer *c, const struct aw_command *command);
 /* Why nothing new may be pushed, if so: AW_E_OVERLOADED when that passes as soon as a reader goes on, else AW_E_TABLE_FULL. */

@@ -967,6 +967,8 @@ void aw_apply_defer(struct aw_state *state, struct aw_command *command);
 void aw_apply_approve(struct aw_state *state, struct aw_command *command);
 void aw_apply_note(struct aw_state *state, struct aw_command *command);
 void aw_apply_timer(struct aw_state *state, struct aw_command *command);
+/* Fills turn and pushes of one whose slot is set, as of the state's time. */
+void aw_timer_judge(const struct aw_state *state, struct aw_in_timer *timer);
 void aw_apply_epoch(struct aw_state *state, struct aw_command *command);
 void aw_apply_hold(struct aw_state *state, struct aw_command *command);
 void aw_apply_unhold(struct aw_state *state, struct aw_command *command);
@@ -1296,8 +1298,9 @@ void aw_ticket_fill_out(const struct aw_state *state, struct aw_command *command
 enum aw_class aw_ticket_class_told(const struct aw_state *state, const struct aw_told *told, aw_ms *ret_departs_at);
 /* Its messages say so: less urgent again it is only by a person's word. */
 void aw_ticket_say(struct aw_ticket_row *ticket, enum aw_class class_);
-/* Whether class, departure or what is closing are others by now than those in its row, or its entry in a queue is outdated. */
-bool aw_ticket_has_changed(const struct aw_state *state, uint32_t slot);
+/* Whether class, departure or what is closing are others by now than those in its row, or its entry in a queue is outdated.
+ * *ret_presses: by now it is imminent or care, or closing. */
+bool aw_ticket_has_changed(const struct aw_state *state, uint32_t slot, bool *ret_presses);
 /* Its entry in a queue tells something that is not so any more: makes its TIMER due, which gives it a new one. Between edit and
  * done; it waits. */
 void aw_ticket_outdate(struct aw_ticket_row *ticket);

@@ -543,12 +543,13 @@ aw_apply_decline(struct aw_state *state, struct aw_command *command)
 
 /* --- timers and starts ---------------------------------------------------------------------------------------------------- */
 
-/* What time has to say about this ticket now. */
+/* What time has to say about this ticket now. *ret_presses, of a class that changed: it is one that can't wait. */
 static enum aw_timer_cause
-judge(const struct aw_state *state, uint32_t slot)
+judge(const struct aw_state *state, uint32_t slot, bool *ret_presses)
 {
     const struct aw_ticket_row *ticket = aw_ticket_at(state, slot);
 
+    *ret_presses = false;
     if (aw_commitment_is_due(state, slot))
         return AW_TIMER_COMMITMENT_DUE; /* needs no place in a queue, so nothing keeps it from its turn */
     switch ((enum aw_ticket_state)ticket->state) {
@@ -557,11 +558,11 @@ judge(const struct aw_state *state, uint32_t slot)
     case AW_TICKET_HELD:
         if (ticket->until != 0 && ticket->until <= state->now)
             return AW_TIMER_HOLD_OVER;
-        return aw_ticket_has_changed(state, slot) ? AW_TIMER_CLASS_CHANGED : AW_TIMER_NOTHING;
+        return aw_ticket_has_changed(state, slot, ret_presses) ? AW_TIMER_CLASS_CHANGED : AW_TIMER_NOTHING;
     case AW_TICKET_WAITING:
         if ((ticket->flags & AW_TICKET_ASIDE) != 0 && aw_aside_until(state, slot) <= state->now)
             return AW_TIMER_ASIDE_OVER;
-        if (aw_ticket_has_changed(state, slot))
+        if (aw_ticket_has_changed(state, slot, ret_presses))
             return AW_TIMER_CLASS_CHANGED;
         if (aw_ticket_has_void_helpers(state, ticket))
             return AW_TIMER_HELPERS_VOID;
@@ -575,20 +576,49 @@ judge(const struct aw_state *state, uint32_t slot)
     AW_UNREACHABLE();
 }
 
-bool
-aw_state_timer_can_wait(const struct aw_state *state, uint32_t slot)
+static enum aw_timer_turn
+turn_of(enum aw_timer_cause cause, bool presses)
 {
-    enum aw_timer_cause cause = judge(state, slot);
-
-    return cause == AW_TIMER_HELPERS_VOID || cause == AW_TIMER_HELP_DUE;
+    switch (cause) {
+    case AW_TIMER_CLASS_CHANGED:
+        return presses ? AW_TIMER_TURN_PRESSING : AW_TIMER_TURN_CLASS;
+    case AW_TIMER_HELPERS_VOID:
+    case AW_TIMER_HELP_DUE:
+        return AW_TIMER_TURN_HELP;
+    case AW_TIMER_STILL_NEEDED:
+        return AW_TIMER_TURN_QUESTION;
+    case AW_TIMER_NOTHING:
+    case AW_TIMER_LEASE_OVER:
+    case AW_TIMER_HOLD_OVER:
+    case AW_TIMER_ASIDE_OVER:
+    case AW_TIMER_COMMITMENT_DUE:
+        return AW_TIMER_TURN_NOW;
+    }
+    AW_UNREACHABLE();
 }
 
-bool
-aw_state_timer_may_be_late(const struct aw_state *state, uint32_t slot)
+static uint32_t
+pushes_of(const struct aw_state *state, const struct aw_ticket_row *ticket, enum aw_timer_cause cause)
 {
-    enum aw_timer_cause cause = judge(state, slot);
+    uint32_t helpers;
 
-    return cause == AW_TIMER_CLASS_CHANGED || cause == AW_TIMER_STILL_NEEDED;
+    if (cause == AW_TIMER_NOTHING || cause == AW_TIMER_LEASE_OVER || cause == AW_TIMER_COMMITMENT_DUE ||
+        cause == AW_TIMER_STILL_NEEDED)
+        return 0;
+    if ((ticket->flags & AW_TICKET_ASIDE) != 0 && turn_of(cause, false) == AW_TIMER_TURN_HELP)
+        return 0;
+    helpers = aw_lane_at(state, ticket->lane)->help_count;
+    return ticket->state == AW_TICKET_WAITING && ticket->helpers < helpers ? helpers - ticket->helpers : 1;
+}
+
+void
+aw_timer_judge(const struct aw_state *state, struct aw_in_timer *timer)
+{
+    bool                presses;
+    enum aw_timer_cause cause = judge(state, timer->slot, &presses);
+
+    timer->turn = turn_of(cause, presses);
+    timer->pushes = pushes_of(state, aw_ticket_at(state, timer->slot), cause);
 }
 
 /* Once a ticket, whether there is room to write it or not: it does no good to ask late. */
@@ -652,11 +682,12 @@ aw_apply_timer(struct aw_state *state, struct aw_command *command)
     uint32_t                    slot = command->in.timer.slot;
     const struct aw_ticket_row *ticket;
     enum aw_timer_cause         cause;
+    bool                        presses;
 
     if (!aw_rows_has(&state->tickets, slot))
         return;
     ticket = aw_ticket_at(state, slot);
-    cause = ticket->version == command->in.timer.version ? judge(state, slot) : AW_TIMER_NOTHING;
+    cause = ticket->version == command->in.timer.version ? judge(state, slot, &presses) : AW_TIMER_NOTHING;
     if (cause != AW_TIMER_NOTHING) {
         act(state, command, cause);
     } else if (ticket->state != AW_TICKET_FREE) {

@@ -742,6 +742,7 @@ aw_state_due(const struct aw_state *state, aw_ms now, struct aw_command *ret_com
         .kind = AW_COMMAND_TIMER,
         .in.timer = {.slot = first.slot, .version = aw_ticket_at(state, first.slot)->version},
     };
+    aw_timer_judge(state, &ret_command->in.timer);
     return true;
 }
 
@@ -764,18 +765,6 @@ aw_state_next_due(const struct aw_state *state)
     if (aw_outbox_due(state, &reply) && (at == 0 || reply.at < at))
         at = reply.at;
     return has_first && (at == 0 || first.at < at) ? first.at : at;
-}
-
-uint32_t
-aw_state_timer_pushes(const struct aw_state *state, uint32_t slot)
-{
-    const struct aw_ticket_row *ticket = aw_ticket_at(state, slot);
-    uint32_t                    helpers = aw_lane_at(state, ticket->lane)->help_count;
-
-    if (ticket->state == AW_TICKET_LEASED || aw_commitment_is_due(state, slot) ||
-        ((ticket->flags & AW_TICKET_ASIDE) != 0 && aw_state_timer_can_wait(state, slot)))
-        return 0;
-    return ticket->state == AW_TICKET_WAITING && ticket->helpers < helpers ? helpers - ticket->helpers : 1;
 }
 
 /* --- the digest ----------------------------------------------------------------------------------------------------------- */

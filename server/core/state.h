@@ -225,7 +225,8 @@ void aw_state_prefetch(const struct aw_state *state, const struct aw_command *co
 enum aw_err aw_state_apply(struct aw_state *state, struct aw_command *command);
 /* Whether its tables were made for the limits that these settings tell. AW_OK, AW_E_TABLE_FULL with words that name the setting. */
 AW_MUST_USE enum aw_err aw_state_fits(const struct aw_state *state, const struct aw_core_settings *settings, struct aw_why *why);
-/* The most overdue timer at `now` as a command. False when none is due. Applying it always makes progress. */
+/* The most overdue timer at `now` as a command. False when none is due. Applying it always makes progress. Its turn and pushes are
+ * right between begin at `now` and end, until something is applied. */
 AW_MUST_USE bool aw_state_due(const struct aw_state *state, aw_ms now, struct aw_command *ret_command);
 /* For a caller that has no room to carry out this slot's timer now: it is due again at `at`, and until then does not stand before
  * the others. No part of the state: a start finds it due at once. */
@@ -233,16 +234,12 @@ void aw_state_put_off(struct aw_state *state, uint32_t slot, aw_ms at);
 /* The same when only help is due, by a minute and more: there may be as many as tickets. What else time has to say of this one
  * keeps its moment. Between begin and end. */
 void aw_state_put_off_help(struct aw_state *state, uint32_t slot);
-/* The same by ten seconds and more, for one that may be late (below). Between begin and end. */
-void aw_state_put_off_late(struct aw_state *state, uint32_t slot);
-/* The most entries that this slot's timer may push into queues, besides what comes back from a lease. */
-uint32_t aw_state_timer_pushes(const struct aw_state *state, uint32_t slot);
-/* Whether it is about lanes that begin to help, or help no more: nothing is lost when that comes later. Between begin and end. */
-bool aw_state_timer_can_wait(const struct aw_state *state, uint32_t slot);
-/* Whether it is a class or departure that changed, or the question whether he still waits: by one flight, airport or hour as many
- * may be due as there are tickets, for whose records nothing was kept, so that in a full store they come when there is room.
+/* The same, of one with another turn than NOW, for which a full store has no bytes: by ten seconds and more, by one and more if it
+ * presses. By one flight, airport or hour as many classes change as there are tickets, and nothing was kept for their records.
  * Between begin and end. */
-bool aw_state_timer_may_be_late(const struct aw_state *state, uint32_t slot);
+void aw_state_put_off_late(struct aw_state *state, const struct aw_in_timer *timer);
+/* Of tickets put off so, those whose class or departure has changed: they keep their place until it is written. */
+uint32_t aw_state_late_count(const struct aw_state *state);
 /* A bounded piece (AW_REARM_TICKETS) of setting the timers of waiting tickets anew, after the helpers of a lane have changed; to
  * be called before aw_state_due. No part of the state: a start sets all. */
 #define AW_REARM_TICKETS 4096U

@@ -9,8 +9,9 @@
 /* One that finds no room is tried again after a minute, and so many in a millisecond. */
 #define HELP_PUT_OFF_MS     (60U * 1000)
 #define HELP_RETRIES_PER_MS 5U
-/* What a full store has no bytes for is tried again after 10 s, and so many in a millisecond. */
+/* What a full store has no bytes for is tried again after 10 s, what presses after one, and so many in a millisecond. */
 #define LATE_PUT_OFF_MS     (10U * 1000)
+#define PRESSING_PUT_OFF_MS 1000U
 #define LATE_RETRIES_PER_MS 50U
 
 static const unsigned next_states[AW_TICKET_CLOSED + 1] = {
@@ -137,14 +138,16 @@ aw_ticket_class_told(const struct aw_state *state, const struct aw_told *told, a
 }
 
 bool
-aw_ticket_has_changed(const struct aw_state *state, uint32_t slot)
+aw_ticket_has_changed(const struct aw_state *state, uint32_t slot, bool *ret_presses)
 {
     const struct aw_ticket_row *ticket = aw_ticket_at(state, slot);
     struct aw_standing          standing = aw_facts_judge(state, slot, state->now);
     enum aw_class               class_ = class_of(state, ticket, &standing, state->now);
+    bool                        closing = is_closing(&state->globals.settings, class_, ticket->reply_by, state->now);
 
+    *ret_presses = class_ <= AW_CLASS_IMMINENT || closing;
     return ticket->outdated || class_ != ticket->class_ || standing.departs_at != ticket->departs_at ||
-           is_closing(&state->globals.settings, class_, ticket->reply_by, state->now) != aw_ticket_is_closing(ticket);
+           closing != aw_ticket_is_closing(ticket);
 }
 
 void
@@ -413,12 +416,23 @@ aw_state_put_off_help(struct aw_state *state, uint32_t slot)
 }
 
 void
-aw_state_put_off_late(struct aw_state *state, uint32_t slot)
+aw_state_put_off_late(struct aw_state *state, const struct aw_in_timer *timer)
 {
-    aw_ms from = state->now + LATE_PUT_OFF_MS + slot / LATE_RETRIES_PER_MS;
+    uint32_t slot = timer->slot;
+    aw_ms    late = timer->turn == AW_TIMER_TURN_PRESSING ? PRESSING_PUT_OFF_MS : LATE_PUT_OFF_MS;
+    aw_ms    from = state->now + late + slot / LATE_RETRIES_PER_MS;
 
+    AW_ASSERT(timer->turn != AW_TIMER_TURN_NOW);
     aw_timers_set(&state->timers, slot,
                   earlier(state_timer_of(state, slot, state->now, from, from), aw_commitment_due(state, slot)));
+    if (timer->turn == AW_TIMER_TURN_PRESSING || timer->turn == AW_TIMER_TURN_CLASS)
+        aw_timers_mark_late(&state->timers, slot);
+}
+
+uint32_t
+aw_state_late_count(const struct aw_state *state)
+{
+    return aw_timers_late_count(&state->timers);
 }
 
 void

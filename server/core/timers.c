@@ -101,6 +101,13 @@ drop(struct aw_timers *timers, uint32_t slot)
         settle(timers, place, timers->_heap[timers->_count]);
 }
 
+static void
+unmark(struct aw_timers *timers, struct aw_timer *timer)
+{
+    timers->_late_count -= timer->is_late;
+    timer->is_late = false;
+}
+
 void
 aw_timers_set(struct aw_timers *timers, uint32_t slot, aw_ms at)
 {
@@ -108,6 +115,8 @@ aw_timers_set(struct aw_timers *timers, uint32_t slot, aw_ms at)
 
     AW_ASSERT(slot < timers->_slots_max);
     position = timers->_positions[slot];
+    if (position != 0)
+        unmark(timers, &timers->_heap[position - 1]);
     if (at == 0) {
         if (position != 0)
             drop(timers, slot);
@@ -118,6 +127,24 @@ aw_timers_set(struct aw_timers *timers, uint32_t slot, aw_ms at)
     else if (timers->_heap[position - 1].at == at)
         return;
     settle(timers, position - 1, (struct aw_timer){.at = at, .slot = slot});
+}
+
+void
+aw_timers_mark_late(struct aw_timers *timers, uint32_t slot)
+{
+    struct aw_timer *timer;
+
+    AW_ASSERT(slot < timers->_slots_max);
+    AW_ASSERT(timers->_positions[slot] != 0);
+    timer = &timers->_heap[timers->_positions[slot] - 1];
+    timers->_late_count += !timer->is_late;
+    timer->is_late = true;
+}
+
+uint32_t
+aw_timers_late_count(const struct aw_timers *timers)
+{
+    return timers->_late_count;
 }
 
 aw_ms

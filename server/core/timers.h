@@ -18,13 +18,15 @@
 struct aw_timer {
     aw_ms    at;
     uint32_t slot;
-    uint32_t _reserved;
+    bool     is_late; /* aw_timers_mark_late */
+    uint8_t  _reserved[3];
 };
 
 struct aw_timers {
     struct aw_timer *_heap;      /* owns; from 0 */
     uint32_t        *_positions; /* owns: by slot, place in the heap + 1; 0: no time set */
     uint32_t         _count;
+    uint32_t         _late_count;
     uint32_t         _slots_max;
 };
 
@@ -33,6 +35,10 @@ AW_MUST_USE bool aw_timers_init(struct aw_timers *timers, uint32_t slots_max);
 void             aw_timers_fini(struct aw_timers *timers);
 /* Sets or moves the time of a slot; 0: none. */
 void aw_timers_set(struct aw_timers *timers, uint32_t slot, aw_ms at);
+/* Marks a slot that has a time as late for what it was to do, until its time is set again, also to the same. */
+void aw_timers_mark_late(struct aw_timers *timers, uint32_t slot);
+/* How many are marked. */
+uint32_t aw_timers_late_count(const struct aw_timers *timers);
 /* When it is due; 0: it has no time. */
 aw_ms aw_timers_at(const struct aw_timers *timers, uint32_t slot);
 /* The earliest; false when none is set. */

@@ -428,9 +428,21 @@ struct aw_in_defer {
 };
 AW_STATIC_ASSERT(offsetof(struct aw_in_defer, fenced) == 0, "what all have that name a lease is read through in.fenced");
 
+/* Who goes first when a store is full. */
+enum aw_timer_turn {
+    AW_TIMER_TURN_NOW = 0,  /* leases, holds, what was promised: always */
+    AW_TIMER_TURN_PRESSING, /* its class changed to one that can't wait: imminent, or its customer's time runs out */
+    AW_TIMER_TURN_CLASS,    /* another class or departure */
+    AW_TIMER_TURN_HELP,     /* lanes begin to help, or help no more */
+    AW_TIMER_TURN_QUESTION, /* whether he still waits */
+};
+
 struct aw_in_timer {
     uint32_t slot;
     uint32_t version; /* of the ticket when the timer was read; a ticket that changed since is left alone */
+    /* As judged when the timer was read (aw_state_due), for who admits it; in no record, and apply judges for itself. */
+    enum aw_timer_turn turn;
+    uint32_t           pushes; /* at most, into queues, besides what comes back from a lease */
 };
 
 enum aw_hold { AW_HOLD_AS_IS = 0, AW_HOLD_ON = 1, AW_HOLD_OFF = 2 };

@@ -137,6 +137,8 @@ static const struct {
     {"certificate_ends_seconds", "gauge", "When the certificate that is served, or one of its chain, ends, as Unix time.",
      AW_METRIC_CERTIFICATE_ENDS},
     {"lanes_shut", "gauge", "1 while no leases are given, as the memory of the queues is used up.", AW_METRIC_LANES_SHUT},
+    {"classes_late", "gauge", "Tickets in the place of an old class or departure, as a full store has no room for the change.",
+     AW_METRIC_CLASSES_LATE},
 };
 
 static void

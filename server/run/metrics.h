@@ -61,6 +61,7 @@ enum aw_metric {
     AW_METRIC_TRIM_SHORT,
     AW_METRIC_TRIM_DAMAGED,
     AW_METRIC_LANES_SHUT,
+    AW_METRIC_CLASSES_LATE,
     AW_METRIC_FORECASTS,   /* published */
     AW_METRIC_FORECAST_US, /* what the last look took, as a whole */
     AW_METRIC_SEQ,

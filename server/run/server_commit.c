@@ -44,6 +44,7 @@ publish_numbers(struct aw_server *server)
     aw_metric_set(metrics, AW_METRIC_TRIM_OLDEST, trim.oldest);
     aw_metric_set(metrics, AW_METRIC_TRIM_SHORT, trim.is_short);
     aw_metric_set(metrics, AW_METRIC_TRIM_DAMAGED, trim.is_damaged);
+    aw_metric_set(metrics, AW_METRIC_CLASSES_LATE, aw_state_late_count(server->state));
     aw_metric_set(metrics, AW_METRIC_STORE_USED, room.used_bytes);
     aw_metric_set(metrics, AW_METRIC_STORE_LIMIT, room.limit_bytes);
     aw_metric_set(metrics, AW_METRIC_STORE_RESERVE, room.reserve_bytes);

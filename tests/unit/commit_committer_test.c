@@ -586,40 +586,62 @@ drain_one(struct desk *desk, enum aw_class class_)
     return true;
 }
 
+/* Posts until the store is full; one in `share` knows the second flight, the others the first. */
+static uint64_t
+fill_store(struct desk *desk, const struct aw_flight_fact facts[2], uint32_t share, uint64_t *ret_second)
+{
+    struct one one;
+    uint64_t   open = 0;
+
+    for (*ret_second = 0;; open++) {
+        bool is_second = open % share == share - 1;
+
+        make_post(&one, open + 1, open + 1, AW_SLICE("main"));
+        one.entry.command.in.message.flights = &facts[is_second];
+        one.entry.command.in.message.flight_count = 1;
+        desk_carry_out(desk, &one.submission);
+        if (one.entry.command.out.err != AW_OK)
+            break;
+        *ret_second += is_second;
+    }
+    assert_int_equal(one.entry.command.out.err, AW_E_STORE_FULL);
+    assert_int_equal(waiting_of(desk, AW_CLASS_GENERAL), open);
+    return open;
+}
+
+static void
+cancel_flight(struct desk *desk, uint64_t open)
+{
+    struct one one;
+
+    one_make(&one, AW_COMMAND_FLIGHT)->entry.command.in.flight = (struct aw_in_flight){
+        .flight_hash = 7, .number = AW_SLICE("KL7"), .date_days = WALL0 / DAY_MS + 1, .state = AW_FLIGHT_CANCELLED};
+    desk_carry_out(desk, &one.submission);
+    assert_int_equal(one.entry.command.out.err, AW_OK);
+    for (unsigned i = 0; i < 100; i++) {
+        desk_pass(desk, 50);
+        desk_step(desk);
+        assert_true(drains_are_safe(desk, open));
+    }
+}
+
 /* A flight is cancelled in a full store: each of its tickets changes its class with a record of its own, for which nothing was
  * kept, and there are more of them than the reserve can take. That ends before what is owed to the tickets, nothing else waits
  * behind them, and it goes on by itself as they are drained. */
 static void
 test_changed_classes_leave_what_drains(void **state)
 {
-    const struct aw_flight_fact fact = {.flight_hash = 7, .departs_at = WALL0 + DAY_MS};
+    const struct aw_flight_fact facts[2] = {{.flight_hash = 7, .departs_at = WALL0 + DAY_MS},
+                                            {.flight_hash = 7, .departs_at = WALL0 + DAY_MS}};
     struct aw_fault_plan        plan = {.full_from_bytes = 1600000, .reserve_bytes = 40000};
     struct desk                 desk;
-    struct one                  one;
-    uint64_t                    open = 0, changed;
+    uint64_t                    open, second, changed;
 
     (void)state;
     desk_open(&desk, &plan);
     assert_int_equal(desk_start(&desk), AW_OK);
-    for (;; open++) {
-        make_post(&one, open + 1, open + 1, AW_SLICE("main"));
-        one.entry.command.in.message.flights = &fact;
-        one.entry.command.in.message.flight_count = 1;
-        desk_carry_out(&desk, &one.submission);
-        if (one.entry.command.out.err != AW_OK)
-            break;
-    }
-    assert_int_equal(one.entry.command.out.err, AW_E_STORE_FULL);
-    assert_int_equal(waiting_of(&desk, AW_CLASS_GENERAL), open);
-    one_make(&one, AW_COMMAND_FLIGHT)->entry.command.in.flight = (struct aw_in_flight){
-        .flight_hash = 7, .number = AW_SLICE("KL7"), .date_days = WALL0 / DAY_MS + 1, .state = AW_FLIGHT_CANCELLED};
-    desk_carry_out(&desk, &one.submission);
-    assert_int_equal(one.entry.command.out.err, AW_OK);
-    for (unsigned i = 0; i < 100; i++) {
-        desk_pass(&desk, 50);
-        desk_step(&desk);
-        assert_true(drains_are_safe(&desk, open));
-    }
+    open = fill_store(&desk, facts, 2, &second);
+    cancel_flight(&desk, open);
     changed = waiting_of(&desk, AW_CLASS_DISRUPTED);
     assert_in_range(changed, 1, open - 1);
     assert_true(aw_committer_next_due(desk.committer, fake_mono) > fake_mono); /* they are not tried all the time */
@@ -631,9 +653,108 @@ test_changed_classes_leave_what_drains(void **state)
         assert_true(drains_are_safe(&desk, open));
     }
     assert_int_equal(waiting_of(&desk, AW_CLASS_DISRUPTED), open);
+    assert_int_equal(aw_state_late_count(desk.state), 0);
     while (drain_one(&desk, AW_CLASS_DISRUPTED))
         open--;
     assert_int_equal(open, 0);
+    desk_close(&desk);
+}
+
+static void
+pass_seconds(struct desk *desk, unsigned seconds, uint64_t open)
+{
+    for (unsigned i = 0; i < seconds; i++) {
+        desk_pass(desk, 1000);
+        desk_step(desk);
+        assert_true(drains_are_safe(desk, open));
+    }
+}
+
+/* After a cancellation has used up what there was for it: who is about to miss his flight has bytes of his own, and when those are
+ * used up as well, has all that comes back before the others have any. */
+static void
+test_who_is_imminent_goes_before_late_classes(void **state)
+{
+    const aw_ms                 soon = WALL0 + AW_CORE_SETTINGS_DEFAULT.imminent_ms + UINT64_C(600000);
+    const struct aw_flight_fact facts[2] = {{.flight_hash = 7, .departs_at = WALL0 + DAY_MS},
+                                            {.flight_hash = 8, .departs_at = soon}};
+    struct aw_fault_plan        plan = {.full_from_bytes = 1600000, .reserve_bytes = 40000};
+    struct desk                 desk;
+    uint64_t                    open, second, disrupted, imminent;
+
+    (void)state;
+    desk_open(&desk, &plan);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    open = fill_store(&desk, facts, 4, &second);
+    cancel_flight(&desk, open);
+    disrupted = waiting_of(&desk, AW_CLASS_DISRUPTED);
+    assert_in_range(disrupted, 1, open - second - 1);
+    assert_int_equal(aw_state_late_count(desk.state), open - second - disrupted);
+    pass_seconds(&desk, 700, open);
+    imminent = waiting_of(&desk, AW_CLASS_IMMINENT);
+    assert_in_range(imminent, 5, second - 1);
+    assert_int_equal(waiting_of(&desk, AW_CLASS_DISRUPTED), disrupted);
+    assert_int_equal(aw_state_late_count(desk.state), open - disrupted - imminent);
+    while (imminent < second) {
+        assert_int_equal(waiting_of(&desk, AW_CLASS_DISRUPTED), disrupted);
+        assert_true(drain_one(&desk, AW_CLASS_DISRUPTED));
+        disrupted--;
+        open--;
+        pass_seconds(&desk, 12, open);
+        imminent = waiting_of(&desk, AW_CLASS_IMMINENT);
+    }
+    assert_true(disrupted > 0 && aw_state_late_count(desk.state) > 0);
+    desk_close(&desk);
+}
+
+/* Without bytes they rest, whatever the queues have room for: else all come back ten times a second. */
+static void
+test_late_classes_rest_when_queues_are_short_too(void **state)
+{
+    const struct aw_flight_fact facts[2] = {{.flight_hash = 7, .departs_at = WALL0 + DAY_MS},
+                                            {.flight_hash = 7, .departs_at = WALL0 + DAY_MS}};
+    struct aw_fault_plan        plan = {.full_from_bytes = 1600000, .reserve_bytes = 40000};
+    struct desk                 desk;
+    uint64_t                    open, second;
+
+    (void)state;
+    desk_open(&desk, &plan);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    open = fill_store(&desk, facts, 2, &second);
+    cancel_flight(&desk, open);
+    desk.committer->lanes_reserve = UINT32_MAX; /* far more than there is */
+    desk_pass(&desk, 30000);
+    for (unsigned i = 0; i < 20; i++)
+        desk_step(&desk);
+    assert_true(aw_state_late_count(desk.state) > 100);
+    assert_true(aw_state_next_due(desk.state) > desk.wall + 5000);
+    desk_close(&desk);
+}
+
+/* Of what there is in a full store, a question leaves the most to others, who is imminent the least. */
+static void
+test_order_in_a_full_store(void **state)
+{
+    static const enum aw_timer_turn order[] = {AW_TIMER_TURN_NOW, AW_TIMER_TURN_PRESSING, AW_TIMER_TURN_CLASS};
+    struct aw_command               timer = {.kind = AW_COMMAND_TIMER};
+    struct aw_command               flight = {.kind = AW_COMMAND_FLIGHT};
+    struct desk                     desk;
+    uint64_t                        kept;
+
+    (void)state;
+    desk_open(&desk, NULL);
+    assert_int_equal(desk_start(&desk), AW_OK);
+    (void)post(&desk, 1, 1);
+    kept = aw_group_bytes_kept(desk.committer, &timer);
+    assert_int_equal(kept, 0);
+    for (unsigned i = 1; i < AW_ARRAY_LEN(order); i++) {
+        timer.in.timer.turn = order[i];
+        assert_true(aw_group_bytes_kept(desk.committer, &timer) > kept);
+        kept = aw_group_bytes_kept(desk.committer, &timer);
+    }
+    assert_true(aw_group_bytes_kept(desk.committer, &flight) > kept);
+    timer.in.timer.turn = AW_TIMER_TURN_QUESTION;
+    assert_true(aw_group_bytes_kept(desk.committer, &timer) > aw_group_bytes_kept(desk.committer, &flight));
     desk_close(&desk);
 }
 
@@ -1622,6 +1743,9 @@ main(void)
         cmocka_unit_test(test_notes_leave_room_for_draining),
         cmocka_unit_test(test_changes_leave_what_drains),
         cmocka_unit_test(test_changed_classes_leave_what_drains),
+        cmocka_unit_test(test_who_is_imminent_goes_before_late_classes),
+        cmocka_unit_test(test_late_classes_rest_when_queues_are_short_too),
+        cmocka_unit_test(test_order_in_a_full_store),
         cmocka_unit_test(test_a_burst_is_no_full_store),
         cmocka_unit_test(test_full_store_drains_to_pulls_of_many_lanes),
         cmocka_unit_test(test_role_does_not_flap),

@@ -123,26 +123,33 @@ test_timers_give_the_earliest_then_the_smaller_slot(void **unused)
     struct aw_timers timers;
     struct aw_timer  first;
     aw_ms            at[SLOTS] = {0};
+    bool             is_late[SLOTS] = {false};
     uint64_t         seed = 5;
 
     (void)unused;
     assert_true(aw_timers_init(&timers, SLOTS));
     assert_false(aw_timers_first(&timers, &first));
     for (int round = 0; round < 40000; round++) {
-        uint32_t slot = (uint32_t)(next_random(&seed) % SLOTS), best = 0;
+        uint32_t slot = (uint32_t)(next_random(&seed) % SLOTS), best = 0, late = 0;
         bool     is_any = false;
 
         at[slot] = next_random(&seed) % 3 == 0 ? 0 : 1 + next_random(&seed) % 50;
         aw_timers_set(&timers, slot, at[slot]);
+        is_late[slot] = at[slot] != 0 && next_random(&seed) % 3 == 0;
+        if (is_late[slot])
+            aw_timers_mark_late(&timers, slot);
         for (uint32_t i = 0; i < SLOTS; i++) {
+            late += is_late[i];
             if (at[i] != 0 && (!is_any || at[i] < at[best])) {
                 best = i;
                 is_any = true;
             }
         }
+        assert_int_equal(aw_timers_late_count(&timers), late);
         assert_int_equal(aw_timers_first(&timers, &first), is_any);
         if (is_any) {
             assert_int_equal(first.slot, best);
+            assert_int_equal(first.is_late, is_late[best]);
             assert_int_equal(first.at, at[best]);
         }
     }

@@ -1820,7 +1820,9 @@ test_help_put_off(void **state)
     assert_int_equal(aw_state_next_due(kit.state), kit.now + 60 * 1000);
     kit.now += 61 * 1000;
     aw_state_begin(kit.state, 1000, kit.now);
-    assert_true(aw_state_timer_can_wait(kit.state, ticket.slot));
+    assert_true(aw_state_due(kit.state, kit.now, &lane));
+    assert_int_equal(lane.in.timer.slot, ticket.slot);
+    assert_int_equal(lane.in.timer.turn, AW_TIMER_TURN_HELP);
     aw_state_put_off_help(kit.state, ticket.slot);
     assert_int_equal(aw_state_next_due(kit.state), imminent_at);
     kit_close(&kit);
