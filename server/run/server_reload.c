@@ -241,10 +241,12 @@ reload_tls(struct aw_server *server)
     bool          ok = aw_server_load_tls(server, &why) == AW_OK;
 
     aw_metric_set(aw_server_metrics(server), AW_METRIC_CERTIFICATE_STALE, !ok);
-    if (ok)
+    if (ok) {
         tell_certificate(server, "certificate reloaded");
-    else
-        aw_log(AW_LOG_ERROR, "the certificate was not reloaded; the old one stays", aw_log_str("why", why.text));
+        return;
+    }
+    aw_log(AW_LOG_ERROR, "the certificate was not reloaded; the old one stays", aw_log_str("why", why.text));
+    tell_certificate(server, NULL); /* how long it can stay */
 }
 
 static void

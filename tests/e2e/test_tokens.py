@@ -8,9 +8,10 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 
-from aswolk_test import (FEW_RULES, PATIENCE_S, Api, Connection, Messages, Server, check, equal, problem, program, run, seconds_of,
-                         status, until)
+from aswolk_test import (FEW_RULES, PATIENCE_S, Api, Connection, Failed, Messages, Server, address_of, check, equal, problem,
+                         program, run, seconds_of, status, until)
 
 OK, FAILED, USAGE, UNREACHED = range(4)
 
@@ -210,6 +211,59 @@ def test_reload(t):
     equal((server.metrics().get("aswolk_tokens"), server.metrics().get("aswolk_certificate_stale")), (2, 0), "all is new")
     problem(bob.get("/v1/whoami"), 401, "unauthorized")
     status(chief.get("/v1/whoami"), 200, "still the same connection")
+
+
+def ends_at(t, by, name, when):
+    """A certificate for the key of `name`, which ends at that moment, in Unix seconds."""
+    with open(os.path.join(t.folder, "ca.cnf"), "w", encoding="ascii") as file:
+        file.write("[ca]\ndefault_ca=a\n[a]\ndatabase=ca.index\nnew_certs_dir=.\ndefault_md=sha256\npolicy=p\nserial=ca.serial\n"
+                   "unique_subject=no\n[p]\ncommonName=supplied\n")
+    open(os.path.join(t.folder, "ca.index"), "a", encoding="ascii").close()
+    moments = [time.strftime("%Y%m%d%H%M%SZ", time.gmtime(at)) for at in (when - 7200, when)]
+    openssl(t, "ca", "-batch", "-config", "ca.cnf", "-create_serial", "-cert", by + ".pem", "-keyfile", by + ".key",
+            "-in", name + ".csr", "-extfile", name + ".ext", "-startdate", moments[0], "-enddate", moments[1], "-notext",
+            "-out", name + ".pem")
+
+
+def start_with_short_certificate(t, server):
+    """Up with a certificate that ends soon: what it said of it, and a connection from before."""
+    for lasts_s in (4, 15, 60):
+        end = int(time.time()) + lasts_s
+        ends_at(t, "root", "server", end)
+        server.spawn()
+        try:
+            warned = server.wait_log("the certificate ends soon")
+            equal(seconds_of(warned["ends_at"]), end, "before its end")
+            server.tls_address = address_of(server.wait_log("ready")["tls_listen"])
+            return warned, server.open()
+        except (Failed, OSError) as error:
+            check(time.time() >= end, "only a machine that is too slow misses it", error)
+            server.kill()
+    raise Failed("no start within a minute")
+
+
+def test_a_certificate_that_has_ended(t):
+    """It is not started with, nor reloaded; one that ends while it is served is told and counted, and replaced as any other."""
+    server = begin(t)
+    ends_at(t, "root", "server", int(time.time()) - 10)
+    server.spawn()
+    check("has expired" in server.wait_log("stopped")["why"], "the reason")
+    equal(server.exit_code(), FAILED, "no start with one that has ended")
+    warned, connection = start_with_short_certificate(t, server)
+    end = seconds_of(warned["ends_at"])
+    until("it has ended", lambda: time.time() > end + 1)
+    event = server.hang_up("the certificate was not reloaded; the old one stays")
+    check("has expired" in event["why"], "the file's has ended too", event)
+    told = server.wait_log("the certificate has ended")
+    equal((told["serial"], seconds_of(told["ends_at"])), (warned["serial"], end), "which one")
+    metrics = server.metrics_over(connection)
+    equal(metrics.get("aswolk_certificate_ends_seconds"), end, "it can be alarmed on")
+    equal(metrics.get("aswolk_certificate_stale"), 1, "and so can that no other was found")
+    certificate(t, "root", "server", "DNS:localhost,IP:127.0.0.1", "serverAuth")
+    server.hang_up("certificate reloaded")
+    metrics = server.metrics()
+    equal(metrics.get("aswolk_certificate_stale"), 0, "replaced")
+    check(metrics.get("aswolk_certificate_ends_seconds") > time.time(), "new connections have the new one")
 
 
 def test_one_address(t):
