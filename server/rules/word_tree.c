@@ -318,8 +318,13 @@ aw_word_tree_find(const struct aw_word_tree *tree, const char *bytes, uint32_t l
     struct walk walk = {.tree = tree, .bytes = bytes, .tell = tell, .context = context};
     uint32_t    end;
 
+    /* Without the last blank a word would go on into what is behind the slack; an empty word has no key. */
+    AW_ASSERT(len > 0);
+    AW_ASSERT(bytes[0] == ' ');
+    AW_ASSERT(bytes[len - 1] == ' ');
     for (uint32_t begin = 1; begin < len; begin = end + 1) {
         end = begin + len_of_word(bytes + begin);
+        AW_AUDIT(end > begin);
         walk.paths[walk.count++] = (struct path){.node = ROOT, .begin = begin};
         if (!find_open(&walk, begin, end) || !find_whole(&walk, begin, end))
             return;

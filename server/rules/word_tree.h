@@ -54,7 +54,7 @@ AW_MUST_USE bool aw_word_tree_takes(const struct aw_word_phrase *phrase);
 AW_MUST_USE bool aw_word_tree_init(struct aw_word_tree *tree, struct aw_arena *arena, const struct aw_word_phrase *phrases,
                                    uint32_t count);
 /* Tells of every place of every phrase, in order of `to`; of equal ones the longest first. `bytes` are folded: a blank in front,
- * one behind each word; AW_WORD_TREE_SLACK more can be read. */
+ * one behind each word, never two; AW_WORD_TREE_SLACK more can be read. */
 void aw_word_tree_find(const struct aw_word_tree *tree, const char *bytes, uint32_t len, aw_word_tree_tell *tell, void *context);
 
 #endif
