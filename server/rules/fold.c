@@ -543,17 +543,31 @@ is_of_one_case(const struct folder *f, uint32_t begin, uint32_t end)
     return letters >= 2;
 }
 
-/* Letters behind the last point of a host are all small or all capitals; otherwise somebody forgot the blank behind a sentence.
- * With a path it is a link, whatever it ends in. */
+/* Where the last label of a host begins, when it can be one: `begin` without. Letters are all small or all capitals, otherwise
+ * somebody forgot the blank behind a sentence; but what stands for other letters is `xn--` and any (RFC 5890 section 2.3.2.1). */
+static uint32_t
+find_last_label(const struct folder *f, uint32_t begin, uint32_t end)
+{
+    uint32_t at = end;
+    bool     is_plain = true;
+
+    for (; at > begin && f->text[at - 1] != '.'; at--)
+        is_plain &= is_letter((unsigned char)f->text[at - 1]);
+    if (at < begin + 2 || f->text[at - 2] == '.')
+        return begin;
+    if (is_plain ? is_of_one_case(f, at, end)
+                 : end - at > 4 && aw_slice_eq_nocase(aw_slice_of(f->text + at, 4), AW_SLICE("xn--")))
+        return at;
+    return begin;
+}
+
+/* With a path it is a link, whatever it ends in. */
 static bool
 put_bare_host(struct folder *f)
 {
     uint32_t end = end_of_run(f, f->at, LOOK_AHEAD);
-    uint32_t tail;
 
-    for (tail = end; tail > f->at && is_letter((unsigned char)f->text[tail - 1]); tail--)
-        ;
-    if (tail < f->at + 2 || f->text[tail - 1] != '.' || f->text[tail - 2] == '.' || !is_of_one_case(f, tail, end))
+    if (find_last_label(f, f->at, end) == f->at)
         return false;
     if (end + 1 < f->len && f->text[end] == '/' && !is_blank((unsigned char)f->text[end + 1])) {
         put(f, '/');

@@ -44,6 +44,7 @@ static const struct {
      "50 . de \xE2\x9C\x88 . de ",
      NULL},
     {"It is late.We wait, e.g. at 10.45 a.m.", " it is late . we wait , eg . at 10.45 am . ", NULL},
+    {"KB.XN--P1AI or kb.xn--P1AI/x, Not.Xn 1.mp3", " kb.xn--p1ai or //kb.xn--p1ai , not . xn 1 . mp3 ", "kb.xn--P1AI/x"},
     {"call +31 (0)20-555.01.43", " call +31 , 0 , 20 555.01.43 ", "+31"},
     {"a+b + 3", " a b 3 ", NULL},
     {"@aw_help @ home a@b", " home a ", NULL},
