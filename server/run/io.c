@@ -468,7 +468,7 @@ on_prepare(struct ev_loop *loop, struct ev_prepare *prepare, int events)
     /* A flood would keep this thread busy for as long as the kernel lets it, and the committer and the other io threads, by whom a
      * light gateway is served, would wait for that. */
     if (busy && io->is_contended && io->has_short_turns)
-        aw_processor_let_others();
+        aw_processor_let_others(&io->processor_used);
 }
 
 static void

@@ -135,6 +135,7 @@ struct aw_io {
     uint64_t             tls_arrived;         /* connections with TLS, ever */
     bool                 rouse_committer;
     bool                 has_short_turns; /* of the processor (processor.h) */
+    aw_ns                processor_used;  /* when others last went first (processor.h) */
     bool                 draining;
     bool                 drained; /* every connection is closed and nothing is out */
     aw_ns                now;     /* of this loop turn */
