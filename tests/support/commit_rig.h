@@ -35,6 +35,8 @@ struct desk {
     uint64_t bodies_min_ms;
     uint32_t room_low_percent;
     uint32_t parties_max;
+    uint32_t leases_max;       /* 0: as in desk_limits */
+    uint32_t lanes_room_bytes; /* of the queues, beyond their reserve; 0: 1 MiB */
     /* Of one run. */
     struct aw_state           *state;
     struct aw_qsbr             qsbr;
@@ -161,17 +163,21 @@ desk_mono(void)
 static inline enum aw_err
 desk_start(struct desk *desk)
 {
-    const struct aw_lanes_config lanes = {
-        .lanes_max = desk_limits.lanes_max,
-        .tickets_max = desk_limits.tickets_max,
-        .base = WALL0 - DAY_MS,
-        .bytes_max = (1 << 20) + aw_lanes_bytes_for(aw_committer_lanes_reserve(desk_limits.leases_max, DESK_CHOICES_MAX))};
-    struct aw_committer_config config;
-    enum aw_err                err;
+    const uint32_t               leases_max = desk->leases_max == 0 ? desk_limits.leases_max : desk->leases_max;
+    const struct aw_lanes_config lanes = {.lanes_max = desk_limits.lanes_max,
+                                          .tickets_max = desk_limits.tickets_max,
+                                          .base = WALL0 - DAY_MS,
+                                          .bytes_max =
+                                              (desk->lanes_room_bytes == 0 ? 1 << 20 : desk->lanes_room_bytes) +
+                                              aw_lanes_bytes_for(aw_committer_lanes_reserve(leases_max, DESK_CHOICES_MAX))};
+    struct aw_state_limits       limits = desk_limits;
+    struct aw_committer_config   config;
+    enum aw_err                  err;
 
     desk->refused.text[0] = '\0';
     aw_qsbr_init(&desk->qsbr);
-    assert_int_equal(aw_state_new(&desk->state, &desk_limits, 0, NULL), AW_OK);
+    limits.leases_max = leases_max;
+    assert_int_equal(aw_state_new(&desk->state, &limits, 0, NULL), AW_OK);
     assert_int_equal(aw_lanes_new(&desk->lanes, &lanes, &desk->qsbr), AW_OK);
     assert_true(aw_lanes_directory_init(&desk->directory, desk_limits.lanes_max));
     assert_true(aw_agents_directory_init(&desk->agents, desk_limits.agents_max, &desk->qsbr));
@@ -186,7 +192,7 @@ desk_start(struct desk *desk)
                                           .io_count = 1,
                                           .mailbox_slots = 1024,
                                           .lanes_max = desk_limits.lanes_max,
-                                          .leases_max = desk_limits.leases_max,
+                                          .leases_max = leases_max,
                                           .choices_max = DESK_CHOICES_MAX,
                                           .parties_max = desk->parties_max,
                                           .batch_bytes_max = AW_BATCH_BYTES_DEFAULT,

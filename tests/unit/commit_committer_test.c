@@ -1612,6 +1612,8 @@ test_reader_stopped_for_good(void **state)
 
     (void)state;
     desk_open(desk, NULL);
+    desk->leases_max = DESK_CHOICES_MAX; /* the least: what is kept for leases takes the most rounds to use up */
+    desk->lanes_room_bytes = 1 << 18;
     assert_int_equal(desk_start(desk), AW_OK);
     test.reader = aw_qsbr_join(&desk->qsbr);
     for (unsigned i = 0; i < 1000; i++)
