@@ -73,6 +73,18 @@ flooded(const struct surge_options *options, enum surge_fair_kind kind)
     return kind == SURGE_FAIR_LIMITED ? &options->limited : &options->url;
 }
 
+/* By so much more than it does already; the kernel stops at 19. */
+static void
+give_way(int more)
+{
+    int nice;
+
+    errno = 0;
+    nice = getpriority(PRIO_PROCESS, 0);
+    if (more > 0 && errno == 0)
+        (void)setpriority(PRIO_PROCESS, 0, nice + more); /* to give way is always allowed */
+}
+
 static void
 be_the_flood(const struct surge_options *options, enum surge_fair_kind kind, const struct surge_fair_size *size, const char *run,
              int to)
@@ -92,7 +104,7 @@ be_the_flood(const struct surge_options *options, enum surge_fair_kind kind, con
     flood.as = "surge-flood";
     if (options->flood_token != NULL)
         flood.token = options->flood_token;
-    (void)setpriority(PRIO_PROCESS, 0, (int)options->flood_nice); /* to give way is always allowed */
+    give_way((int)options->flood_nice);
     if (surge_run(&flood, flooded(options, kind), SURGE_ANY, run, &result, &why) != AW_OK) {
         (void)snprintf(word.why, sizeof(word.why), "%s", why.text);
     } else {

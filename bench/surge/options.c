@@ -72,7 +72,7 @@ const char surge_options_help[] =
     "(max)\n"
     "  --flood-token TEXT     of the gateway that floods; --token is the poster's\n"
     "  --limited URL          a server of ours with --gateway-rate: the two post there as well\n"
-    "  --flood-nice N         0 to 19: the flood's process gives way to the others on this machine (0)\n"
+    "  --flood-nice N         0 to 19: so much more than surge itself the flood's process gives way (0)\n"
     "Report\n"
     "  --json FILE            the report as JSON too; - for stdout\n"
     "  --verify N|all         acknowledged messages still open at the end that are looked up (all)\n"

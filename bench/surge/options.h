@@ -90,7 +90,7 @@ struct surge_options {
     double      batches[SURGE_LIST_MAX]; /* messages a request of the flood, one after the other */
     uint32_t    batch_count;
     const char *flood_token; /* the other gateway's */
-    uint32_t    flood_nice;  /* of its process */
+    uint32_t    flood_nice;  /* of its process, above surge's */
     /* Pulls that wait. */
     uint32_t pulls;
     uint32_t pid; /* of the server, when it is local; 0: not said */
