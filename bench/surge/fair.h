@@ -25,7 +25,7 @@ struct surge_fair_spell {
     double   p50_ms;
     double   p99_ms;
     uint64_t posts;
-    double   flood_per_second; /* messages taken */
+    double   flood_per_second; /* messages in bodies that were answered 2xx, whatever is said of each */
     double   refused_per_second;
 };
 enum surge_fair_kind {
