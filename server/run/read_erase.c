@@ -79,18 +79,27 @@ take_unfold(struct aw_erase_look *look, const struct aw_command *command)
     return AW_OK;
 }
 
-/* Whoever it was erased for: what was written in it until then goes with what he wrote. */
+/* Whoever it was erased for: what was written in it until then goes with what he wrote. When it was for him, the ticket is his
+ * also without a message: retention may have been quicker than whoever erases. */
 static enum aw_err
 take_end(struct aw_erase_look *look, const struct aw_command *command)
 {
-    void *ends = look->_ends;
+    const struct aw_in_erase *in = &command->in.erase;
+    struct aw_erase_end       end = {.ticket = in->ticket, .seq = command->out.seq};
+    void                     *ends = look->_ends;
 
-    if (command->in.erase.ticket.slot == 0 || command->out.u.erase.spares)
+    if (in->ticket.slot == 0 || command->out.u.erase.spares)
         return AW_OK;
+    for (uint32_t i = 0; i < look->wish_count; i++) {
+        const struct aw_erase_wish *wish = &look->wishes[i];
+
+        if (in->through <= wish->through && wish->through > end.through && aw_hash128_eq(in->customer, wish->customer))
+            end.through = wish->through;
+    }
     if (!grow(&ends, look->_end_count, sizeof(look->_ends[0])))
         return AW_E_MEMORY;
     look->_ends = ends;
-    look->_ends[look->_end_count++] = (struct aw_erase_end){.ticket_seq = command->in.erase.ticket.seq, .seq = command->out.seq};
+    look->_ends[look->_end_count++] = end;
     return AW_OK;
 }
 
@@ -112,11 +121,11 @@ compare_tickets(const void *a, const void *b)
     return first->id.seq < second->id.seq ? -1 : first->id.seq > second->id.seq;
 }
 
-/* Where each message belongs by now; then the tickets of his, each once. */
-static enum aw_err
+/* Where each message belongs by now. */
+static void
 settle_places(struct aw_erase_look *look)
 {
-    size_t kept = 0, tickets = 0;
+    size_t kept = 0;
 
     if (look->_place_count > 0)
         qsort(look->_places, look->_place_count, sizeof(look->_places[0]), compare_places);
@@ -131,15 +140,29 @@ settle_places(struct aw_erase_look *look)
         }
     }
     look->_place_count = kept;
-    look->tickets = calloc(kept + 1, sizeof(look->tickets[0]));
+}
+
+/* Those in which his messages lie, and those that were closed for him, each once. */
+static enum aw_err
+settle_tickets(struct aw_erase_look *look)
+{
+    size_t tickets = 0;
+
+    look->tickets = calloc(look->_place_count + look->_end_count + 1, sizeof(look->tickets[0]));
     if (look->tickets == NULL)
         return AW_E_MEMORY;
-    for (size_t i = 0; i < kept; i++) {
+    for (size_t i = 0; i < look->_place_count; i++) {
         const struct aw_erase_place *place = &look->_places[i];
 
         if (place->through != 0)
             look->tickets[tickets++] =
                 (struct aw_erase_ticket){.id = place->ticket, .through = place->through, .seq = place->through};
+    }
+    for (size_t i = 0; i < look->_end_count; i++) {
+        const struct aw_erase_end *end = &look->_ends[i];
+
+        if (end->through != 0)
+            look->tickets[tickets++] = (struct aw_erase_ticket){.id = end->ticket, .through = end->through, .seq = end->through};
     }
     qsort(look->tickets, tickets, sizeof(look->tickets[0]), compare_tickets);
     for (size_t i = 0; i < tickets; i++) {
@@ -170,7 +193,7 @@ static void
 settle_ends(struct aw_erase_look *look)
 {
     for (size_t i = 0; i < look->_end_count; i++) {
-        struct aw_erase_ticket *ticket = find_ticket(look, look->_ends[i].ticket_seq);
+        struct aw_erase_ticket *ticket = find_ticket(look, look->_ends[i].ticket.seq);
 
         if (ticket != NULL && look->_ends[i].seq > ticket->seq)
             ticket->seq = look->_ends[i].seq;
@@ -265,8 +288,10 @@ take(struct aw_erase_look *look, struct aw_journal_reader *reader, struct aw_are
 static enum aw_err
 turn(struct aw_erase_look *look)
 {
-    enum aw_err err = settle_places(look);
+    enum aw_err err;
 
+    settle_places(look);
+    err = settle_tickets(look);
     if (err != AW_OK)
         return err;
     settle_ends(look);

@@ -1,7 +1,8 @@
 /* read_erase.h - which texts are a customer's: those that he wrote, and what colleagues wrote in the tickets that he wrote in.
  *
  * Two walks over all records, in pieces (read_walk.h): the first finds his messages by the hash of channel and customer, and with
- * them his tickets; the second the texts in these. A message that was unfolded belongs to the ticket that it was moved to.
+ * them his tickets; the second the texts in these. A message that was unfolded belongs to the ticket that it was moved to. A ticket
+ * that was closed for good for him is his by that record, also when none of its messages' records is there any more.
  *
  * What can't be read is passed over, and told. Who owns: the caller, from init to fini. Thread: one at a time. Fails: AW_E_AGAIN,
  * there is more to do; AW_E_IO, AW_E_MEMORY.
@@ -32,8 +33,9 @@ struct aw_erase_place {
 };
 /* That a ticket was closed for good by this record. */
 struct aw_erase_end {
-    uint64_t ticket_seq;
-    uint64_t seq;
+    struct aw_ticket_id ticket;
+    uint64_t            seq;
+    uint64_t            through; /* it was closed for him, and what was wished; 0: for somebody else */
 };
 
 struct aw_erase_look {

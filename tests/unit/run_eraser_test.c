@@ -618,6 +618,29 @@ test_trimmed_meanwhile(void **state)
     check_texts(book);
 }
 
+/* Between the record that closes his ticket and the one that asks for his texts, the record of his message is trimmed. What was
+ * written in the ticket is younger, and still there; so is what was written in another one, closed for somebody else. */
+static void
+test_closed_then_trimmed(void **state)
+{
+    struct book *book = *state;
+    uint64_t     his = post(book, 1), others = post(book, 2), last;
+
+    (void)note(book, his);
+    last = note(book, others);
+    erase_ticket(book, his);
+    erase_ticket(book, others);
+    trim(book, others + 1, SEQS_MAX);
+    erase(book, 1);
+    (void)settle(book);
+    check_texts(book);
+    assert_true(book->has_text[last]);
+    erase(book, 2);
+    (void)settle(book);
+    check_texts(book);
+    assert_false(book->has_text[last]);
+}
+
 /* Nothing is cut while the file can't be replaced, and nothing is forgotten: it rests longer and longer, and what comes meanwhile
  * goes with the rest. */
 static void
@@ -777,6 +800,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_neighbours, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pieces, setup, teardown),
         cmocka_unit_test_setup_teardown(test_trimmed_meanwhile, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_closed_then_trimmed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stuck, setup, teardown),
         cmocka_unit_test_setup_teardown(test_restarts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_older_store, setup, teardown),
