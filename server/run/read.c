@@ -12,6 +12,11 @@
 /* Records that one read walks over before it goes back, unfinished, to be pushed again: a few milliseconds of work, so that a walk
  * over a very long history does not keep a reader from the reads of others. */
 #define RECORDS_PER_STEP 8192U
+/* And what it reads of batches and bodies for a list of receipts. Each has a cost of its own beside: that is 1,024 of them. */
+#define RECEIPTS_STEP_BYTES (256U * 1024U)
+#define RECEIPT_BYTES       256U
+/* Who posts one message several times in a request posts it soon again. */
+#define SAME_WITHIN 32U
 
 /* The memory that a read brought along. Goes on counting when it is too small, so that `need` is right at once. */
 struct room {
@@ -657,14 +662,16 @@ read_body(struct aw_journal_reader *reader, uint64_t seq, struct aw_slice *ret_b
 
 /* They go with the text. */
 static enum aw_err
-read_reasons(struct aw_receipt *receipt, const struct aw_in_message *in, uint64_t seq, struct aw_journal_reader *reader,
+read_reasons(struct aw_receipt *receipt, const struct aw_in_message *in, struct aw_found *found, struct aw_journal_reader *reader,
              struct room *room)
 {
     struct aw_message_parts parts;
     struct aw_slice         body;
     struct aw_slice        *reasons;
-    enum aw_err             err = read_body(reader, seq, &body);
+    enum aw_err             err = read_body(reader, found->record.seq, &body);
 
+    if (err == AW_OK)
+        found->bytes_read += body.len;
     if (err != AW_OK || !aw_proto_message_parts(body, in->reasons_bytes, &parts))
         return err;
     reasons = room_take(room, parts.reason_count * sizeof(reasons[0]));
@@ -708,7 +715,7 @@ read_receipt(struct aw_read_item *item, struct aw_journal_reader *reader, struct
     item->body_hash = in->body_hash;
     item->posted_hash = in->posted_hash;
     if (in->reasons_bytes > 0)
-        err = read_reasons(receipt, in, found->record.seq, reader, room);
+        err = read_reasons(receipt, in, found, reader, room);
     return err == AW_OK ? aw_find_hash(found, &receipt->commit.hash) : err;
 }
 
@@ -879,57 +886,105 @@ read_reply(struct aw_read_item *item, struct aw_journal_reader *reader, struct a
     return AW_OK;
 }
 
+/* The receipt of an earlier item, when it is the same message's; NULL: there is none nearby. */
+static const struct aw_read_item *
+find_same(const struct aw_read *read, uint32_t at)
+{
+    for (uint32_t i = at > SAME_WITHIN ? at - SAME_WITHIN : 0; i < at; i++) {
+        const struct aw_read_item *item = &read->items[i];
+
+        if (item->kind == AW_READ_RECEIPT && item->last_seq == read->items[at].last_seq && item->err == AW_OK)
+            return item;
+    }
+    return NULL;
+}
+
+static void
+carry_out_receipt(struct aw_read *read, uint32_t at, struct aw_journal_reader *reader, struct aw_arena *scratch,
+                  struct room *room, struct aw_found *found)
+{
+    const struct aw_read_item *same = find_same(read, at);
+
+    found->bytes_read += RECEIPT_BYTES;
+    if (same != NULL)
+        read->items[at] = *same;
+    else
+        read->items[at].err = read_receipt(&read->items[at], reader, scratch, room, found);
+}
+
+static void
+carry_out_item(struct aw_read *read, uint32_t at, struct aw_journal_reader *reader, struct aw_arena *scratch, struct room *room,
+               struct aw_found *found)
+{
+    struct aw_read_item *item = &read->items[at];
+
+    switch (item->kind) {
+    case AW_READ_THREAD:
+        item->err = read_thread(read, item, reader, scratch, room, found);
+        return;
+    case AW_READ_RECEIPT:
+        carry_out_receipt(read, at, reader, scratch, room, found);
+        return;
+    case AW_READ_NOTE:
+        item->err = read_note(item, reader, scratch, room, found);
+        return;
+    case AW_READ_ADDRESS:
+        item->err = read_address(item, item->last_seq, reader, scratch, room, found);
+        return;
+    case AW_READ_REPLY:
+        item->err = read_reply(item, reader, scratch, room, found);
+        return;
+    case AW_READ_TOLD:
+        item->err = read_told(item, reader, scratch, room, found);
+        return;
+    case AW_READ_EVENTS:
+        item->err = aw_read_events(item->events, reader, scratch, read->memory, read->room);
+        return;
+    case AW_READ_HISTORY:
+        item->err = aw_read_history(item->history, reader, scratch, read->memory, read->room, &room->used);
+        return;
+    case AW_READ_ERASE:
+        item->err = aw_erase_look_step(item->erase, reader, scratch, RECORDS_PER_STEP);
+        return;
+    case AW_READ_ENDING:
+        if (item->err == AW_E_AGAIN || item->resume_seq == 0)
+            item->err = read_ending(item, reader, scratch, found);
+        return;
+    }
+    AW_UNREACHABLE();
+}
+
+/* One turn is one step: the rest of the items waits for the next one. */
+static void
+put_off(struct aw_read *read, uint32_t next, size_t used)
+{
+    read->is_unfinished = true;
+    read->_next = next;
+    read->_used = used;
+}
+
 void
 aw_read_carry_out(struct aw_read *read, struct aw_journal_reader *reader, struct aw_arena *scratch)
 {
-    struct room     room = {.at = read->memory, .room = read->room};
+    struct room     room = {.at = read->memory, .used = read->is_unfinished ? read->_used : 0, .room = read->room};
     struct aw_found found = {.header = {.count = 0}};
+    uint32_t        first = read->is_unfinished ? read->_next : 0;
 
     read->is_unfinished = false;
-    for (uint32_t i = 0; i < read->count; i++) {
-        struct aw_read_item *item = &read->items[i];
+    for (uint32_t i = first; i < read->count; i++) {
+        size_t used = room.used;
 
-        aw_found_forget(&found); /* the scratch memory is another item's by now */
-        switch (item->kind) {
-        case AW_READ_THREAD:
-            item->err = read_thread(read, item, reader, scratch, &room, &found);
-            break;
-        case AW_READ_RECEIPT:
-            item->err = read_receipt(item, reader, scratch, &room, &found);
-            break;
-        case AW_READ_NOTE:
-            item->err = read_note(item, reader, scratch, &room, &found);
-            break;
-        case AW_READ_ADDRESS:
-            item->err = read_address(item, item->last_seq, reader, scratch, &room, &found);
-            break;
-        case AW_READ_REPLY:
-            item->err = read_reply(item, reader, scratch, &room, &found);
-            break;
-        case AW_READ_TOLD:
-            item->err = read_told(item, reader, scratch, &room, &found);
-            break;
-        case AW_READ_EVENTS:
-            item->err = aw_read_events(item->events, reader, scratch, read->memory, read->room);
-            break;
-        case AW_READ_HISTORY:
-            item->err = aw_read_history(item->history, reader, scratch, read->memory, read->room, &room.used);
-            break;
-        case AW_READ_ERASE:
-            item->err = aw_erase_look_step(item->erase, reader, scratch, RECORDS_PER_STEP);
-            break;
-        case AW_READ_ENDING:
-            if (item->err == AW_E_AGAIN || item->resume_seq == 0)
-                item->err = read_ending(item, reader, scratch, &found);
-            break;
-        }
-        if (item->err == AW_E_AGAIN) {
-            /* The rest of the items waits for the next turn too, so that one turn is one step. */
-            aw_arena_reset(scratch);
-            read->is_unfinished = true;
+        if (i > first && read->items[i].kind == AW_READ_RECEIPT && found.bytes_read >= RECEIPTS_STEP_BYTES) {
+            put_off(read, i, used);
             return;
         }
+        aw_found_forget(&found); /* the scratch memory is another item's by now */
+        carry_out_item(read, i, reader, scratch, &room, &found);
         aw_arena_reset(scratch);
+        if (read->items[i].err == AW_E_AGAIN) {
+            put_off(read, i, used);
+            return;
+        }
     }
     read->need = room.used;
 }

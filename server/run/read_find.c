@@ -59,6 +59,8 @@ aw_find_record(struct aw_journal_reader *reader, struct aw_arena *scratch, uint6
         if (err == AW_E_NOT_FOUND)
             return find_kept(reader, seq, found);
         if (err == AW_OK)
+            found->bytes_read += found->batch.len;
+        if (err == AW_OK)
             err = aw_batch_header_read(found->batch, &found->header, NULL);
         found->has_hash = false;
         found->was_used = false;

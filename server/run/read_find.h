@@ -20,6 +20,7 @@ struct aw_found {
     bool                   has_offsets;
     uint32_t              *offsets; /* of its records, once a second one was sought; in scratch, for this item */
     uint32_t               offsets_room;
+    size_t                 bytes_read; /* of batches, all that were read for it; its reader adds bodies */
 };
 
 AW_MUST_USE enum aw_err aw_find_record(struct aw_journal_reader *reader, struct aw_arena *scratch, uint64_t seq,

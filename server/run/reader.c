@@ -47,6 +47,7 @@ static void
 fail_items(struct aw_read *read, enum aw_err err)
 {
     read->need = 0;
+    read->is_unfinished = false;
     for (uint32_t i = 0; i < read->count; i++)
         read->items[i].err = err;
 }

@@ -3,7 +3,8 @@
  * An io thread fills a read and pushes it; a reader walks the journal in one short snapshot, writes what it found into the
  * memory that the read brought along, and gives it back by the io thread's mailbox. Between the two the io thread must not touch
  * it. When the memory is too small the read comes back with `need` above `room` and nothing else filled: the io thread brings more.
- * A long walk comes back unfinished, and is pushed again as it is: so no read keeps a reader from the others for long.
+ * A long walk or list of receipts comes back unfinished, and is pushed again as it is: so no read keeps a reader from the others
+ * for long.
  *
  * Who owns: the io thread owns reads and their memory; a pool owns its threads. Thread: named at each call. Fails: AW_E_NOT_FOUND,
  * AW_E_CORRUPT, AW_E_IO in the item concerned.
@@ -124,7 +125,9 @@ struct aw_read {
     size_t               room;
     size_t               need;
     bool                 is_unfinished; /* comes back to be pushed again */
-    size_t               bytes_max;     /* of message bodies a THREAD item may hold; the oldest are left out */
+    uint32_t             _next;         /* then: the item that it goes on at, and the memory that those before it have */
+    size_t               _used;
+    size_t               bytes_max; /* of message bodies a THREAD item may hold; the oldest are left out */
 };
 
 struct aw_readers;

@@ -333,6 +333,88 @@ check_receipts(bool lmdb)
     close_book(&book);
 }
 
+/* Reads a list as an io thread does, turn by turn. Returns how many there were. */
+static uint32_t
+read_list(struct book *book, struct aw_read *read)
+{
+    struct aw_journal_reader *reader = aw_journal_reader_new(book->journal);
+    struct aw_blocks         *blocks = aw_blocks_new(65536, 4 << 20);
+    struct aw_arena           scratch;
+    uint32_t                  turns = 0;
+
+    assert_non_null(reader);
+    assert_non_null(blocks);
+    aw_arena_init(&scratch, blocks);
+    do {
+        assert_true(turns++ < 1000);
+        assert_int_equal(aw_journal_read_begin(reader), AW_OK);
+        aw_read_carry_out(read, reader, &scratch);
+        aw_journal_read_end(reader);
+    } while (read->is_unfinished);
+    aw_journal_reader_free(&reader);
+    aw_blocks_free(&blocks);
+    return turns;
+}
+
+#define LISTED 300U
+
+static void
+check_listed(const struct aw_read_item *item, uint64_t seq, uint64_t number)
+{
+    char word[32];
+
+    (void)snprintf(word, sizeof(word), "departure:%llu of 0", (unsigned long long)number);
+    assert_int_equal(item->err, AW_OK);
+    assert_int_equal(item->receipt.message.seq, seq);
+    assert_int_equal(item->posted_hash, number + 1);
+    assert_int_equal(item->receipt.reason_count, 2);
+    assert_slice(item->receipt.reasons[0], "hint:general");
+    assert_memory_equal(item->receipt.reasons[1].ptr, word, strlen(word));
+}
+
+/* Receipts of many messages with large bodies take many turns of a reader, as others wait behind each; also when the memory was too
+ * little at first. One that is asked for again and again is read once, but many of it take turns as well. */
+static void
+check_list(bool lmdb)
+{
+    static char                memory[ROOM];
+    static struct aw_read_item items[8 * LISTED];
+    static uint64_t            seqs[LISTED];
+    struct book                book;
+    struct aw_read             read = {.items = items, .count = LISTED, .memory = memory, .room = 100};
+    const uint32_t             turns = LISTED * BODY_BYTES / (256U * 1024U);
+    uint64_t                   other;
+
+    open_book(&book, lmdb);
+    for (uint32_t i = 0; i < LISTED; i++) {
+        struct aw_out_message first = post(&book, 1 + i % 7, i, BODY_BYTES, &seqs[i]);
+
+        assert_true(first.ticket.seq > 0);
+        items[i] = (struct aw_read_item){.kind = AW_READ_RECEIPT, .last_seq = seqs[i]};
+    }
+    items[7].last_seq = seqs[LISTED - 1] + 1; /* is not there */
+    assert_in_range(read_list(&book, &read), turns, 2 * turns);
+    assert_in_range(read.need, LISTED * 100, ROOM);
+    read.room = read.need;
+    assert_in_range(read_list(&book, &read), turns, 2 * turns);
+    assert_int_equal(read.need, read.room);
+    for (uint32_t i = 0; i < LISTED; i++) {
+        if (i == 7)
+            assert_int_equal(items[i].err, AW_E_NOT_FOUND);
+        else
+            check_listed(&items[i], seqs[i], i);
+    }
+    for (uint32_t i = 0; i < AW_ARRAY_LEN(items); i++)
+        items[i] = (struct aw_read_item){.kind = AW_READ_RECEIPT, .last_seq = seqs[i % 2]};
+    (void)post(&book, 1, LISTED, BODY_BYTES, &other);
+    read = (struct aw_read){.items = items, .count = AW_ARRAY_LEN(items), .memory = memory, .room = ROOM};
+    assert_int_equal(read_list(&book, &read), 3);
+    for (uint32_t i = 0; i < AW_ARRAY_LEN(items); i++)
+        check_listed(&items[i], seqs[i % 2], i % 2);
+    assert_in_range(read.need, 1, 3000);
+    close_book(&book);
+}
+
 /* What some messages tell; a message that is not the ticket's is told apart from a ticket of which nothing is left. */
 static void
 check_tellings(bool lmdb)
@@ -624,6 +706,8 @@ test_receipts(void **state)
     (void)state;
     check_receipts(false);
     check_receipts(true);
+    check_list(false);
+    check_list(true);
 }
 
 static void
