@@ -29,11 +29,13 @@ struct post_answer {
     uint32_t         next; /* line */
 };
 
-/* Whether the reasons of what was posted before may still be told, as they quote it. */
+/* Whether the reasons of what was posted before may still be told, as they quote it: of some items of the read at a time. */
 struct post_look {
     struct aw_submission   submission;
     struct aw_query        query;
-    struct aw_message_look messages[]; /* one for each item of the read */
+    uint32_t               first; /* item */
+    uint32_t               next;
+    struct aw_message_look messages[]; /* one for each item from first to next that has reasons, up to SUBMIT_MESSAGES */
 };
 
 struct post {
@@ -226,7 +228,8 @@ is_posted_again(const struct aw_read_item *item, const struct aw_in_message *in,
         *ret_same = posted_hash(key, posted) == item->posted_hash;
         return true;
     }
-    if (!aw_sha256(&posted, 1, &hash))
+    hash = in->body_hash;
+    if (in->reasons_bytes > 0 && !aw_sha256(&posted, 1, &hash))
         return false;
     *ret_same = memcmp(&hash, &item->body_hash, sizeof(hash)) == 0;
     return true;
@@ -334,8 +337,6 @@ make_receipt_again(struct post *post, const struct aw_api_line *line, struct aw_
     if (!is_posted_again(item, in, &post->call.io->shared->table_key, &is_same))
         return false;
     *ret_receipt = item->receipt;
-    if (post->look == NULL || post->look->submission.err != AW_OK || !aw_message_is_shown(&post->look->messages[line->read]))
-        ret_receipt->reason_count = 0;
     ret_receipt->lane = aw_lanes_directory_name(post->call.io->shared->directory, item->lane);
     ret_receipt->notice = aw_surge_copy_notice(post->call.io, in, item->lane);
     ret_receipt->duplicate = true;
@@ -513,27 +514,58 @@ finish(struct post *post)
         begin_answer(post);
 }
 
-/* False: there is nothing to ask, or no memory, and nothing is told. */
+/* False: there is nothing more to ask. */
 static bool
+ask_some(struct post *post)
+{
+    const struct aw_read *read = post->lines.read;
+    struct post_look     *look = post->look;
+    uint32_t              count = 0;
+
+    for (look->first = look->next; look->next < read->count && count < SUBMIT_MESSAGES; look->next++) {
+        const struct aw_receipt *receipt = &read->items[look->next].receipt;
+
+        if (receipt->reason_count > 0)
+            look->messages[count++] = (struct aw_message_look){.seq = receipt->message.seq, .ticket = receipt->ticket};
+    }
+    if (count == 0)
+        return false;
+    look->query = (struct aw_query){.kind = AW_QUERY_MESSAGES, .messages = look->messages, .room = count};
+    look->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &look->query};
+    aw_call_submit(&post->call, &look->submission);
+    return true;
+}
+
+/* What may not be told is not told. */
+static void
+take_looks(struct post *post)
+{
+    struct post_look *look = post->look;
+    uint32_t          count = 0;
+
+    for (uint32_t i = look->first; i < look->next; i++) {
+        struct aw_receipt *receipt = &post->lines.read->items[i].receipt;
+
+        if (receipt->reason_count > 0 && (!aw_message_is_shown(&look->messages[count++]) || look->submission.err != AW_OK))
+            receipt->reason_count = 0;
+    }
+}
+
+/* All is read: what of it is shown is asked, and then it is answered. */
+static void
 ask_what_is_shown(struct post *post)
 {
     const struct aw_read *read = post->lines.read;
-    struct post_look     *look = NULL;
+    uint32_t              count = 0;
 
-    for (uint32_t i = 0; i < read->count && look == NULL; i++) {
-        if (read->items[i].receipt.reason_count > 0)
-            look = aw_arena_take_zeroed(aw_call_arena(&post->call), 1, sizeof(*look) + read->count * sizeof(look->messages[0]));
-    }
-    if (look == NULL)
-        return false;
-    for (uint32_t i = 0; i < read->count; i++)
-        look->messages[i] =
-            (struct aw_message_look){.seq = read->items[i].receipt.message.seq, .ticket = read->items[i].receipt.ticket};
-    look->query = (struct aw_query){.kind = AW_QUERY_MESSAGES, .messages = look->messages, .room = read->count};
-    look->submission = (struct aw_submission){.kind = AW_SUBMIT_QUERY, .query = &look->query};
-    post->look = look;
-    aw_call_submit(&post->call, &look->submission);
-    return true;
+    for (uint32_t i = 0; i < read->count && count < SUBMIT_MESSAGES; i++)
+        count += read->items[i].receipt.reason_count > 0;
+    post->look =
+        aw_arena_take_zeroed(aw_call_arena(&post->call), 1, sizeof(*post->look) + count * sizeof(struct aw_message_look));
+    if (post->look == NULL)
+        aw_call_fail(&post->call, AW_E_MEMORY, "");
+    else if (!ask_some(post))
+        begin_answer(post);
 }
 
 static void
@@ -626,7 +658,9 @@ on_posted(struct aw_call *call)
     bool         failed;
 
     if (post->look != NULL) {
-        begin_answer(post);
+        take_looks(post);
+        if (!ask_some(post))
+            begin_answer(post);
         return;
     }
     if (post->lines.submission.err != AW_OK) {
@@ -646,8 +680,8 @@ on_posted(struct aw_call *call)
         return;
     if (failed)
         aw_call_fail(call, AW_E_MEMORY, "");
-    else if (!ask_what_is_shown(post))
-        begin_answer(post);
+    else
+        ask_what_is_shown(post);
 }
 
 /* A client that left keeps its messages: what was submitted is committed, and a re-post says so. */

@@ -130,6 +130,43 @@ def test_withdrawn(t):
     tool("verify", server.folder)
 
 
+def test_many_again(t):
+    """Many lines in one post: new ones, refused ones, and what was posted before, of which some is shown and some is not. Each gets
+    the reasons that its own message may tell; more of them than are asked for at once."""
+    server = serve(t)
+    api, make = server.api("ann"), Messages()
+    flights = ["ZQ%04d" % number for number in range(600)]
+    quoted = [make.next(customer="c%d" % number, text="on flight " + flight) for number, flight in enumerate(flights)]
+    plain = make.many(40)
+    receipts = api.receipts(quoted) + api.receipts(plain)
+    first = {receipt["message"]: receipt["reasons"] for receipt in receipts}
+    equal([receipt["reasons"] for receipt in receipts[:600]], [["mentions: flight " + one] for one in flights], "its own")
+    hidden = quoted[1:600:7] + quoted[250:258] + plain[::3]
+    withdraw(api, hidden)
+    late = make.next(customer="new", text="on flight ZQ9999")
+    lines = []
+    for number, message in enumerate(quoted):
+        lines += [message] if number % 5 else [{"channel": "web"}, dict(message, text="other"), plain[number // 5 % 40]]
+    lines += [late, late, quoted[1], quoted[2], dict(quoted[1], text="z"), plain[0]]
+    ids = {message["source_id"] for message in hidden}
+    told = status(api.post_many(lines), 200, "posted").lines
+    equal(len(told), len(lines), "a line each")
+    quotes = 0
+    for line, answer in zip(lines, told):
+        if "source_id" not in line:
+            equal(answer["status"], 400, "refused")
+            continue
+        equal(answer["status"], 202, "taken")
+        if line is late:
+            equal(answer["reasons"], ["mentions: flight ZQ9999"], "of a new one")
+            continue
+        want = [] if line["source_id"] in ids else first[answer["message"]]
+        equal((answer["duplicate"], answer["reasons"]), (True, want), "line %d" % answer["line"])
+        equal("differs" in answer, line["text"] in ("other", "z"), "line %d" % answer["line"])
+        quotes += len(want)
+    check(quotes > 500, "asked for in pieces", quotes)
+
+
 def block(server):
     """From here on the key file can't be replaced: a folder lies where the next one is made."""
     path = keys_of(server) + ".new"
