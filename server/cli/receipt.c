@@ -395,7 +395,8 @@ print_receipt_json(const struct aw_cli_receipt *receipt)
         aw_time_format(receipt->at, at);
         (void)json_object_set_new(line, "accepted_at", json_string(at));
         (void)json_object_set_new(line, "has_text", json_boolean(receipt->has_body));
-        (void)json_object_set_new(line, "has_reasons", json_boolean(!receipt->lacks_reasons));
+        if (receipt->lacks_reasons) /* so they were not compared */
+            (void)json_object_set_new(line, "reasons_gone", json_true());
     }
     if (receipt->differs != NULL)
         (void)json_object_set(line, "differs", receipt->differs);

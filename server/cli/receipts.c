@@ -203,19 +203,26 @@ is_passed_over(const char *field)
 }
 
 /* The reasons of a message that is withdrawn, erased or not shown any more are not told when it is asked for; and those of a text
- * that is gone nobody knows. But that there were some is known. */
+ * that is gone nobody knows. But that there were some is known, and whether its lane was. */
 static bool
-is_left_out(const struct aw_cli_receipt *receipt, const char *field, const json_t *stated)
+is_left_out(const struct aw_cli_receipt *receipt, const struct aw_out_message *out, const char *field, const json_t *stated)
 {
-    bool          tells_some = false;
+    unsigned      of_lane = 0, others = 0;
     size_t        i;
     const json_t *reason;
 
     if (strcmp(field, "reasons") != 0 || !json_is_array(stated))
         return false;
-    json_array_foreach(stated, i, reason) tells_some |=
-        !json_is_string(reason) || strcmp(json_string_value(reason), REASON_OF_LANE.ptr) != 0;
-    return tells_some ? receipt->lacks_reasons : receipt->is_asked_for;
+    json_array_foreach(stated, i, reason)
+    {
+        if (json_is_string(reason) && strcmp(json_string_value(reason), REASON_OF_LANE.ptr) == 0)
+            of_lane++;
+        else
+            others++;
+    }
+    if (of_lane != (out->lane_unknown ? 1U : 0U))
+        return false;
+    return others > 0 ? receipt->lacks_reasons : receipt->is_asked_for;
 }
 
 /* Of an object its members, so that what differs has a name. */
@@ -267,7 +274,7 @@ aw_cli_receipt_compare(struct aw_cli_receipt *receipt, const struct aw_cli_place
     receipt->lane = command->out.u.message.lane;
     json_object_foreach(stated, field, value)
     {
-        if (err == AW_OK && !is_passed_over(field) && !is_left_out(receipt, field, value))
+        if (err == AW_OK && !is_passed_over(field) && !is_left_out(receipt, &command->out.u.message, field, value))
             err = compare_value(receipt, field, value, json_object_get(store, field));
     }
     json_decref(stated);

@@ -96,11 +96,17 @@ def test_proved(t):
     server.stop()
     equal(set(verdicts(server.folder, given + [late, gone] + later)), {"proved"}, "offline, also one that was withdrawn")
     told = receipt(server.folder, [gone, gone_plain, late])[0]
-    equal([(line["has_text"], line["has_reasons"]) for line in told], [(False, False), (False, True), (True, True)], "it says so")
+    equal([(line["has_text"], line.get("reasons_gone")) for line in told], [(False, True), (False, None), (True, None)], "it says so")
     one = subprocess.run([program("aswolk"), "receipt", server.folder, json.dumps(gone)], capture_output=True, text=True)
     check("proved" in one.stdout and "gone, and with it the reasons" in one.stdout, "to people, too", one.stdout + one.stderr)
     for forged, field in ((dict(gone, reasons=[]), "reasons"), (dict(gone, **{"class": "general"}), "class"),
-                          (dict(gone_plain, reasons=["because"]), "reasons")):
+                          (dict(gone_plain, reasons=["because"]), "reasons"),
+                          (dict(gone, reasons=gone["reasons"] + ["lane:unknown"]), "reasons"),
+                          (dict(gone, reasons=["lane:unknown"], duplicate=True), "reasons"),
+                          (dict(withdrawn["receipt"], reasons=["lane:unknown"], duplicate=True), "reasons"),
+                          (dict(gone_plain, reasons=["lane:unknown"], duplicate=True), "reasons"),
+                          (dict(receipts[6], reasons=[], duplicate=True), "reasons"),
+                          (dict(receipts[6], reasons=["lane:unknown"] * 2, duplicate=True), "reasons")):
         told = receipt(server.folder, [forged], code=FAILED)[0]
         equal(fields(told[0]), [field], "whether there were any is known, and all else")
     equal(set(verdicts(backup, given, *keys)), {"proved"}, "in the backup")
