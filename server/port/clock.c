@@ -12,12 +12,24 @@ read_clock(clockid_t clock)
     return now;
 }
 
+static aw_ns
+ns_of(clockid_t clock)
+{
+    struct timespec now = read_clock(clock);
+
+    return (aw_ns)now.tv_sec * AW_NS_PER_S + (aw_ns)now.tv_nsec;
+}
+
 aw_ns
 aw_clock_mono(void)
 {
-    struct timespec now = read_clock(CLOCK_MONOTONIC);
+    return ns_of(CLOCK_MONOTONIC);
+}
 
-    return (aw_ns)now.tv_sec * AW_NS_PER_S + (aw_ns)now.tv_nsec;
+aw_ns
+aw_clock_thread(void)
+{
+    return ns_of(CLOCK_THREAD_CPUTIME_ID);
 }
 
 aw_ms

@@ -1,9 +1,10 @@
 #include "run/processor.h"
 
+#include "port/clock.h"
+
 #include <sched.h>
 #include <stdint.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 /* struct sched_attr, in its first version (sched_setattr(2)): the C library has neither it nor the calls. */
@@ -55,11 +56,8 @@ aw_processor_try_short_turns(void)
 void
 aw_processor_let_others(aw_ns *used)
 {
-    struct timespec time = {0};
-    aw_ns           now;
+    aw_ns now = aw_clock_thread();
 
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time); /* for a thread's own clock it does not fail */
-    now = (aw_ns)time.tv_sec * AW_NS_PER_S + (aw_ns)time.tv_nsec;
     /* A yield gives up the rest of a turn, or a whole one if the kernel has just begun another: after each small piece of work that
      * would be most of this thread's share. */
     if (now - *used < AW_PROCESSOR_TURN_NS)

@@ -2,8 +2,8 @@
  *
  * The kernel gives a busy thread turns of milliseconds, and one that wakes waits until such a turn is over. A thread for which
  * others wait asks for short turns instead: its share stays what it is, but it comes in smaller pieces, sooner
- * (sched_setattr(2): since Linux 6.12 sched_runtime of an ordinary thread is the length of its turns; older ones, such as the 6.1 of
- * Debian 12, pass it over, and nothing of this does anything there). That a turn is over the kernel sees when it looks at the
+ * (sched_setattr(2): since Linux 6.12 sched_runtime of an ordinary thread is the length of its turns; older ones, such as the 6.1
+ * of Debian 12, pass it over, and nothing of this does anything there). That a turn is over the kernel sees when it looks at the
  * thread's account, which by itself it does at its ticks alone.
  * Owns nothing. Thread: the calling one. It only improves things.
  */
@@ -22,8 +22,8 @@
 bool aw_processor_try_short_turns(void);
 /* To be called often by a thread that is busy; only where short turns were granted. Once it has used a turn's length of processor
  * time since the last time, the others that are ready go first. To the kernel that counts as if it had used as much again, so it
- * keeps at least half of its share; beside one other busy thread it has a third of a processor. `*used`: its processor time then; 0 at
- * its begin. */
+ * keeps at least half of its share; beside one other busy thread it has a third of a processor. `*used`: its processor time when it
+ * last did; 0 at its begin. */
 void aw_processor_let_others(aw_ns *used);
 
 #endif
