@@ -768,6 +768,19 @@ on_record(struct model *model, const struct aw_command *command)
         on_other(model, command);
 }
 
+/* With what a ticket's new version waits. */
+static void
+note_shown(struct model *model, const struct aw_event *event)
+{
+    struct model_ticket *ticket;
+
+    if (event->kind != AW_EVENT_QUEUED && event->kind != AW_EVENT_ASIDE && event->kind != AW_EVENT_HIDDEN)
+        return;
+    ticket = model_in_slot(model, event->slot);
+    if (ticket != NULL)
+        ticket->shown_by = event->reply_by;
+}
+
 /* The second state has just followed this record: it can be asked for what the record does not say. */
 static void
 on_applied(void *user, const struct aw_batch_header *header, const struct aw_command *command)
@@ -781,6 +794,7 @@ on_applied(void *user, const struct aw_batch_header *header, const struct aw_com
     model->now = header->now;
     model->read_seq = seq;
     on_record(model, command);
+    note_shown(model, &command->out.event);
     model->records[seq] = (struct model_record){.kind = (uint8_t)command->kind};
 }
 
@@ -852,6 +866,8 @@ compare(struct model *model, struct model_ticket *ticket)
         REQUIRE(view.class_ == ticket->class_, "ticket %llu is of class %d, not %d", number, (int)view.class_,
                 (int)ticket->class_);
     model_compare_times(model, ticket, &view);
+    if (model->is_start)
+        ticket->shown_by = view.reply_by;
     ticket->is_closing = view.closing;
     REQUIRE(!view.is_aside || may_be_aside(model, ticket), "ticket %llu waits aside for no reason", number);
     ticket->is_aside = view.is_aside;
@@ -1053,8 +1069,8 @@ is_head(const struct model *model, const struct model_ticket *ticket, uint32_t l
 static bool
 overtakes_as(aw_ms now, const struct model_ticket *taken, const struct rule_ticket *other)
 {
-    struct rule_ticket by_class = {taken->class_, taken->age, taken->goes_at, taken->reply_by};
-    struct rule_ticket by_age = {taken->class_, taken->age, 0, taken->reply_by};
+    struct rule_ticket by_class = {taken->class_, taken->age, taken->goes_at, taken->shown_by};
+    struct rule_ticket by_age = {taken->class_, taken->age, 0, taken->shown_by};
 
     return rule_overtakes(now, &by_class, other) && (taken->class_ != AW_CLASS_IMMINENT || rule_overtakes(now, &by_age, other));
 }
@@ -1067,7 +1083,7 @@ is_first_to_close(const struct model *model, const struct model_ticket *ticket, 
         const struct model_ticket *other = &model->tickets[i];
 
         if (other != ticket && other->is_closing && (other->lane == lane || other->helped_turn != 0) &&
-            other->state == AW_TICKET_WAITING && other->reply_by / AW_LANES_TICK_MS <= ticket->reply_by / AW_LANES_TICK_MS)
+            other->state == AW_TICKET_WAITING && other->shown_by / AW_LANES_TICK_MS <= ticket->shown_by / AW_LANES_TICK_MS)
             return false;
     }
     return true;
@@ -1081,7 +1097,7 @@ overtakes(const struct model *model, aw_ms now, const struct model_ticket *taken
     struct rule_ticket by_age = {other->class_, other->age, 0, 0};
 
     if (other->is_closing && is_first_to_close(model, other, lane)) {
-        struct rule_ticket by_window = {other->class_, other->age, 0, other->reply_by};
+        struct rule_ticket by_window = {other->class_, other->age, 0, other->shown_by};
 
         if (overtakes_as(now, taken, &by_window))
             return true;

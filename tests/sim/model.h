@@ -140,6 +140,7 @@ struct model_ticket {
     /* As the state says, which the rules above must allow. */
     bool     is_aside;
     bool     is_closing;
+    aw_ms    shown_by;    /* the reply_by that it waits with: a new one counts from when it is next looked at */
     uint32_t helped_turn; /* WAITING: another lane helps since this turn of its own lane; 0: none does */
     uint32_t version;
     aw_ms    goes_at; /* the departure that it waits by */

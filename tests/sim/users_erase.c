@@ -127,7 +127,8 @@ erase_on_answer(struct world *world, struct op *op)
 
         if (out->changed && out->seq > world->model.read_seq)
             sim_broken("an erasure was answered, and is not durable");
-        if (out->err != AW_OK && out->err != AW_E_STORE_FULL)
+        /* A table is full while a checkpoint is written and keeps no more old rows: he asks again. */
+        if (out->err != AW_OK && out->err != AW_E_STORE_FULL && out->err != AW_E_TABLE_FULL)
             sim_broken("an erasure is refused: %s", aw_err_name(out->err));
         if (out->err != AW_OK) {
             end(erasing);
