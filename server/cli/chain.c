@@ -259,7 +259,7 @@ aw_cli_chain_walk(struct aw_cli_chain *chain)
 int
 aw_cli_chain_report(struct aw_cli *cli, const struct aw_cli_chain *chain, enum aw_err err)
 {
-    const char *what = err == AW_E_SEALED ? AW_CLI_KEYS_MISSING : chain->folder->why.text;
+    const char *what = err == AW_E_SEALED ? aw_cli_folder_sealed(chain->folder) : chain->folder->why.text;
     json_t     *line;
 
     if (err == AW_OK)

@@ -65,6 +65,15 @@ aw_cli_folder_close(struct aw_cli_folder *folder)
     aw_journal_close(&folder->journal);
 }
 
+const char *
+aw_cli_folder_sealed(const struct aw_cli_folder *folder)
+{
+    return folder->keys[0] == '\0'
+               ? "it is sealed, and its keys are not beside it: --keys FILE names the store's key file"
+               : "it is sealed, and its keys are gone by retention: the key file had to make place for younger "
+                 "ones (nothing says that it is damaged)";
+}
+
 enum aw_err
 aw_cli_folder_begin(struct aw_cli_folder *folder)
 {
@@ -83,7 +92,7 @@ aw_cli_folder_anchor(struct aw_cli_folder *folder, struct aw_journal_anchor *ret
     err = aw_check_anchor(folder->reader, ret_anchor, &folder->why);
     aw_journal_read_end(folder->reader);
     if (err == AW_E_SEALED)
-        return aw_why(&folder->why, err, "%s", AW_CLI_KEYS_MISSING);
+        return aw_why(&folder->why, err, "%s", aw_cli_folder_sealed(folder));
     return err;
 }
 

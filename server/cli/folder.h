@@ -13,8 +13,6 @@
 #include "port/table.h"
 
 #define AW_CLI_PATH_BYTES 4096U
-/* Said where AW_E_SEALED ends a command. */
-#define AW_CLI_KEYS_MISSING "it is sealed, and its keys are not beside it: --keys FILE names the store's key file"
 
 struct aw_cli_folder {
     char                      keys[AW_CLI_PATH_BYTES]; /* the key file that it was opened with; empty: none */
@@ -30,6 +28,9 @@ struct aw_cli_folder {
 /* Opens the data folder or backup at `path`. AW_CLI_OK; else it was said why not. To be closed in any case. */
 AW_MUST_USE int aw_cli_folder_open(struct aw_cli_folder *folder, struct aw_cli *cli, const char *path);
 void            aw_cli_folder_close(struct aw_cli_folder *folder);
+
+/* Said where AW_E_SEALED ends a command. */
+const char *aw_cli_folder_sealed(const struct aw_cli_folder *folder);
 
 /* Begins a snapshot, which aw_journal_read_end ends. */
 AW_MUST_USE enum aw_err aw_cli_folder_begin(struct aw_cli_folder *folder);

@@ -257,7 +257,8 @@ aw_check_anchor(struct aw_journal_reader *reader, struct aw_journal_anchor *ret_
         err = AW_OK; /* an empty journal */
     else
         err = aw_why(why, err == AW_E_NOT_FOUND ? AW_E_CORRUPT : err,
-                     "the batch behind the anchor, at record %" PRIu64 ", cannot be read", from);
+                     "the batch behind the anchor, at record %" PRIu64 ", cannot be read: %s", from,
+                     err == AW_E_NOT_FOUND ? "it is not there" : aw_err_text(err));
     if (err == AW_OK)
         *ret_anchor = anchor;
     return err;

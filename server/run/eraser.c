@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "port/clock.h"
 #include "run/read_erase.h"
+#include "store/store.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -198,26 +199,14 @@ look_for_texts(struct aw_eraser *eraser)
 
 /* --- the cut ----------------------------------------------------------------------------------------------------------------- */
 
-/* Nothing below is read any more from this store, not by a start either: the last checkpoint lies at or behind the anchor, and
- * what wrote it had not ended before that. */
 static enum aw_err
 find_floor(struct aw_eraser *eraser, uint64_t *ret_floor)
 {
-    struct aw_journal_anchor anchor;
-    enum aw_err              err = aw_journal_read_begin(eraser->reader);
+    enum aw_err err = aw_journal_read_begin(eraser->reader);
 
     if (err != AW_OK)
         return err;
-    err = aw_journal_read_anchor(eraser->reader, &anchor);
-    *ret_floor = err == AW_OK ? anchor.next_seq - 1 : 0;
-    for (unsigned kind = 0; err == AW_OK && kind < AW_KEPT_KINDS; kind++) {
-        struct aw_kept kept;
-
-        err = aw_journal_find_kept(eraser->reader, (enum aw_kept_kind)kind, 0, &kept);
-        if (err == AW_OK && kept.seq < *ret_floor)
-            *ret_floor = kept.seq;
-        err = err == AW_E_NOT_FOUND ? AW_OK : err;
-    }
+    err = aw_store_floor(eraser->reader, ret_floor);
     aw_journal_read_end(eraser->reader);
     return err;
 }
@@ -312,6 +301,23 @@ note_round(struct aw_eraser *eraser)
     }
 }
 
+/* `asked`: no record from here on has a lower number. Where the floor can't be told, no older keys make place. */
+static enum aw_err
+make_fresh_keys(struct aw_eraser *eraser, uint64_t asked, struct aw_why *why)
+{
+    struct aw_keyring *keyring = eraser->config.keyring;
+    uint32_t           last = aw_keyring_last_generation(keyring);
+    uint64_t           floor_seq = 0;
+    enum aw_err        err;
+
+    if (aw_keyring_is_full(keyring) && find_floor(eraser, &floor_seq) != AW_OK)
+        floor_seq = 0;
+    err = aw_keyring_renew(keyring, asked, floor_seq, why);
+    if (aw_keyring_last_generation(keyring) != last)
+        aw_log(AW_LOG_INFO, "keys renewed", aw_log_num("key_generation", last + 1));
+    return err;
+}
+
 /* It was told where the journal ends: until then a generation has yet to begin. */
 static void
 renew_keys(struct aw_eraser *eraser, uint64_t asked, aw_ns now)
@@ -324,11 +330,7 @@ renew_keys(struct aw_eraser *eraser, uint64_t asked, aw_ns now)
     if (eraser->keys_at == 0) {
         eraser->renew_at = now + eraser->config.renew_ns;
     } else if (now >= eraser->renew_at) {
-        uint32_t last = aw_keyring_last_generation(keyring);
-
-        err = aw_keyring_renew(keyring, asked, &why); /* no record from here on has a lower number */
-        if (aw_keyring_last_generation(keyring) != last)
-            aw_log(AW_LOG_INFO, "keys renewed", aw_log_num("key_generation", last + 1));
+        err = make_fresh_keys(eraser, asked, &why);
         eraser->renew_at = err == AW_OK ? now + eraser->config.renew_ns : eraser->renew_at;
         look = err == AW_OK && look > NOTE_END_NS ? NOTE_END_NS : look;
     } else if (aw_keyring_has_ended(keyring)) {

@@ -545,12 +545,12 @@ say_way_out(const char *folder)
 static void
 say_way_to_keys(const char *folder)
 {
-    aw_log(
-        AW_LOG_ERROR, "the store's keys can't be used; it was left as it is, and nothing in it needs to be deleted",
-        aw_log_str("data", folder),
-        aw_log_str("keys", "the newest copy of its key file, beside the folder as DATA.keys, or by --keys FILE"),
-        aw_log_str("store_key", "if something seals that file: --store-key FILE"),
-        aw_log_str("older", "an older copy is refused: it could bring back what was erased, and lacks what was written since"));
+    aw_log(AW_LOG_ERROR, "the store's keys can't be used; it was left as it is, and nothing in it needs to be deleted",
+           aw_log_str("data", folder),
+           aw_log_str("keys", "the newest copy of its key file, beside the folder as DATA.keys, or by --keys FILE"),
+           aw_log_str("store_key", "if something seals that file: --store-key FILE"),
+           aw_log_str("older", "an older copy is refused: it could bring back what was erased, and lacks what was written since"),
+           aw_log_str("gone", "of a backup so old that retention let its keys go, no copy has them: a younger one does"));
 }
 
 enum aw_err

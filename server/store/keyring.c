@@ -250,6 +250,52 @@ has_next(struct aw_keyring *ring)
     return is_there;
 }
 
+/* Of one that ended below the floor nothing is stored any more. The last one goes on. */
+static bool
+is_below(const struct aw_keys *keys, uint32_t i, uint64_t floor_seq)
+{
+    return i + 1 < keys->generation_count && keys->generations[i].until <= floor_seq;
+}
+
+/* For one more, when the file is full: the oldest that may go does. */
+static void
+make_room(struct aw_keys *keys, uint64_t floor_seq)
+{
+    uint32_t count = keys->generation_count, kept = 0;
+    uint32_t surplus = count < AW_KEYRING_GENERATIONS_MAX ? 0 : count + 1 - AW_KEYRING_GENERATIONS_MAX;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (surplus > 0 && is_below(keys, i, floor_seq))
+            surplus--;
+        else
+            keys->generations[kept++] = keys->generations[i];
+    }
+    aw_wipe(keys->generations + kept, (count - kept) * sizeof(keys->generations[0]));
+    keys->generation_count = kept;
+}
+
+/* The nodes of the generations that `to` has. */
+static bool
+copy_nodes(const struct aw_keytree *from, struct aw_keys *to)
+{
+    uint32_t at = 0;
+
+    for (size_t i = 0; i < from->count; i++) {
+        while (at < to->generation_count && to->generations[at].number < from->nodes[i].generation)
+            at++;
+        if (at < to->generation_count && to->generations[at].number == from->nodes[i].generation &&
+            !aw_keytree_add(&to->tree, &from->nodes[i]))
+            return false;
+    }
+    return true;
+}
+
+bool
+aw_keyring_is_full(const struct aw_keyring *ring)
+{
+    return ring->keys.generation_count >= AW_KEYRING_GENERATIONS_MAX;
+}
+
 /* The one behind it began where it ended. */
 static void
 apply_end(struct aw_keys *keys, const struct end *end)
@@ -324,7 +370,8 @@ aw_keyring_check(struct aw_keyring *ring, uint64_t next_seq, uint32_t store_gene
 }
 
 enum aw_err
-aw_keyring_begin(struct aw_keyring *ring, uint64_t next_seq, uint32_t store_generation, bool is_copy, struct aw_why *why)
+aw_keyring_begin(struct aw_keyring *ring, uint64_t next_seq, uint32_t store_generation, bool is_copy, uint64_t floor_seq,
+                 struct aw_why *why)
 {
     struct aw_keys   *keys = &ring->keys;
     struct aw_keys    next = {.erased_through = 0};
@@ -333,14 +380,19 @@ aw_keyring_begin(struct aw_keyring *ring, uint64_t next_seq, uint32_t store_gene
 
     if (err != AW_OK)
         return err;
-    if (keys->last_generation == UINT32_MAX || !copy_generations(keys, keys->generation_count + 1, &next) ||
-        !aw_keytree_copy(&keys->tree, &next.tree)) {
+    if (!copy_generations(keys, keys->generation_count + 1, &next)) {
         aw_keys_fini(&next);
         return aw_why(why, AW_E_MEMORY, "out of memory");
     }
     if (!is_copy)
         note_end(&next, store_generation, next_seq);
-    if (!add_generation(&next, next_seq, &root)) {
+    make_room(&next, floor_seq);
+    if (next.generation_count >= AW_KEYRING_STARTS_MAX || next.last_generation == UINT32_MAX) {
+        err = aw_why(why, AW_E_TABLE_FULL, "%s: has %u generations of keys", ring->path, next.generation_count);
+        aw_keys_fini(&next);
+        return err;
+    }
+    if (!copy_nodes(&keys->tree, &next) || !add_generation(&next, next_seq, &root)) {
         aw_wipe(&root, sizeof(root));
         aw_keys_fini(&next);
         return aw_why(why, AW_E_IO, "no random bytes, or no memory");
@@ -357,17 +409,8 @@ aw_keyring_begin(struct aw_keyring *ring, uint64_t next_seq, uint32_t store_gene
 
 /* --- a fresh one while it runs ------------------------------------------------------------------------------------------------ */
 
-static bool
-copy_keys(const struct aw_keys *from, const struct end *end, struct aw_keys *ret_keys)
-{
-    if (!copy_generations(from, from->generation_count + 1, ret_keys) || !aw_keytree_copy(&from->tree, &ret_keys->tree))
-        return false;
-    apply_end(ret_keys, end);
-    return true;
-}
-
 enum aw_err
-aw_keyring_renew(struct aw_keyring *ring, uint64_t from_seq, struct aw_why *why)
+aw_keyring_renew(struct aw_keyring *ring, uint64_t from_seq, uint64_t floor_seq, struct aw_why *why)
 {
     const struct aw_keys *keys = &ring->keys; /* only this thread changes it */
     struct end            end = ended(ring);
@@ -379,9 +422,18 @@ aw_keyring_renew(struct aw_keyring *ring, uint64_t from_seq, struct aw_why *why)
     AW_ASSERT(ring->lock_fd >= 0);
     if (has_next(ring))
         return AW_OK;
-    if (keys->generation_count >= AW_KEYRING_GENERATIONS_MAX || keys->last_generation == UINT32_MAX)
-        return aw_why(why, AW_E_TABLE_FULL, "%s: has %u generations of keys", ring->path, keys->generation_count);
-    if (!copy_keys(keys, &end, &next) || !add_generation(&next, from_seq, &root)) {
+    if (!copy_generations(keys, keys->generation_count + 1, &next)) {
+        aw_keys_fini(&next);
+        return aw_why(why, AW_E_MEMORY, "out of memory");
+    }
+    apply_end(&next, &end);
+    make_room(&next, floor_seq);
+    if (next.generation_count >= AW_KEYRING_GENERATIONS_MAX || next.last_generation == UINT32_MAX) {
+        err = aw_why(why, AW_E_TABLE_FULL, "%s: has %u generations of keys", ring->path, next.generation_count);
+        aw_keys_fini(&next);
+        return err;
+    }
+    if (!copy_nodes(&keys->tree, &next) || !add_generation(&next, from_seq, &root)) {
         aw_keys_fini(&next);
         return aw_why(why, AW_E_MEMORY, "no memory, or no random bytes");
     }
@@ -437,10 +489,12 @@ aw_keyring_note_ended(struct aw_keyring *ring, struct aw_why *why)
     AW_ASSERT(ring->lock_fd >= 0);
     if (end.generation == 0)
         return AW_OK;
-    if (copy_keys(&ring->keys, &end, &next))
-        return put_in_place(ring, &next, &end, why);
-    aw_keys_fini(&next);
-    return aw_why(why, AW_E_MEMORY, "out of memory");
+    if (!copy_generations(&ring->keys, ring->keys.generation_count, &next) || !copy_nodes(&ring->keys.tree, &next)) {
+        aw_keys_fini(&next);
+        return aw_why(why, AW_E_MEMORY, "out of memory");
+    }
+    apply_end(&next, &end);
+    return put_in_place(ring, &next, &end, why);
 }
 
 /* --- erasing ------------------------------------------------------------------------------------------------------------------ */
@@ -492,34 +546,29 @@ sort_seqs(const uint64_t *seqs, size_t count, size_t *ret_count)
     return sorted;
 }
 
-/* What each generation loses: it has the records from its first on, before the next one's. */
-static void
-make_cuts(const struct aw_keys *keys, const uint64_t *seqs, size_t count, struct aw_keycut *cuts)
+/* What each generation loses: it has the records from its first on, before the next one's. Below the floor the bodies of one go
+ * whole. How many cuts there are. */
+static size_t
+make_cuts(const struct aw_keys *keys, const uint64_t *seqs, size_t count, uint64_t floor_seq, struct aw_keycut *cuts)
 {
+    size_t cut_count = 0;
+
     for (uint32_t i = 0; i < keys->generation_count; i++) {
         const struct aw_key_generation *generation = &keys->generations[i];
         size_t                          begin = 0, end;
 
+        if (is_below(keys, i, floor_seq))
+            continue;
         while (begin < count && seqs[begin] < generation->from)
             begin++;
         for (end = begin; end < count && seqs[end] < generation->until;)
             end++;
-        cuts[i] = (struct aw_keycut){.generation = generation->number, .leaves = seqs + begin, .count = end - begin};
+        cuts[cut_count++] = (struct aw_keycut){.generation = generation->number,
+                                               .floor = generation->from < floor_seq ? floor_seq : 0,
+                                               .leaves = seqs + begin,
+                                               .count = end - begin};
     }
-}
-
-/* Of a generation that ended below the floor nothing is stored any more. The last one goes on. */
-static void
-drop_generations(struct aw_keys *keys, uint64_t floor_seq)
-{
-    uint32_t kept = 0;
-
-    for (uint32_t i = 0; i < keys->generation_count; i++) {
-        if (i + 1 == keys->generation_count || keys->generations[i].until > floor_seq)
-            keys->generations[kept++] = keys->generations[i];
-    }
-    aw_wipe(keys->generations + kept, (keys->generation_count - kept) * sizeof(keys->generations[0]));
-    keys->generation_count = kept;
+    return cut_count;
 }
 
 enum aw_err
@@ -537,9 +586,7 @@ aw_keyring_erase(struct aw_keyring *ring, const uint64_t *seqs, size_t count, ui
     AW_ASSERT(ring->lock_fd >= 0);
     if (ok) {
         apply_end(&next, &end);
-        drop_generations(&next, floor_seq);
-        make_cuts(&next, sorted, distinct, cuts);
-        ok = aw_keytree_cut(&keys->tree, cuts, next.generation_count, floor_seq, &next.tree);
+        ok = aw_keytree_cut(&keys->tree, cuts, make_cuts(&next, sorted, distinct, floor_seq, cuts), &next.tree);
     }
     free(sorted);
     free(cuts);
@@ -556,23 +603,18 @@ aw_keyring_take_back(struct aw_keyring *ring)
 {
     const struct aw_keys *keys = &ring->keys;
     struct aw_keys        next = {.erased_through = 0};
-    const uint64_t        none = 0;
-    struct aw_keycut     *cuts;
     bool                  ok;
 
     if (ring->generation == 0 || ring->value_number != 0 || ring->way.is_there || has_next(ring))
         return;
     AW_ASSERT(keys->generations[keys->generation_count - 1].number == ring->generation);
-    cuts = calloc(keys->generation_count, sizeof(cuts[0]));
-    ok = cuts != NULL && copy_generations(keys, keys->generation_count, &next);
+    ok = copy_generations(keys, keys->generation_count, &next);
     if (ok) {
         next.last_generation--;
         next.generation_count--;
         aw_wipe(&next.generations[next.generation_count], sizeof(next.generations[0]));
-        make_cuts(&next, &none, 0, cuts);
-        ok = aw_keytree_cut(&keys->tree, cuts, next.generation_count, 0, &next.tree);
+        ok = copy_nodes(&keys->tree, &next);
     }
-    free(cuts);
     if (ok && put_in_place(ring, &next, NULL, NULL) == AW_OK)
         ring->generation = 0;
     if (!ok)
@@ -712,22 +754,28 @@ aw_keyring_unseal_body(struct aw_keyring *ring, uint64_t seq, struct aw_slice se
     return err;
 }
 
-/* Newest first: most of what is read is young. */
-static bool
+static enum aw_err
 find_value_key(struct aw_keyring *ring, uint32_t number, struct aw_seal_key *ret_key)
 {
-    bool has_it = false;
+    enum aw_err err;
+    uint32_t    low = 0, high;
 
     (void)pthread_mutex_lock(&ring->lock);
-    for (uint32_t i = ring->keys.generation_count; i > 0 && !has_it; i--) {
-        const struct aw_key_generation *generation = &ring->keys.generations[i - 1];
+    err = number == 0 || number > ring->keys.last_generation ? AW_E_CORRUPT : AW_E_NOT_FOUND;
+    for (high = ring->keys.generation_count; low < high;) {
+        uint32_t middle = low + (high - low) / 2;
 
-        has_it = generation->number == number;
-        if (has_it)
-            *ret_key = generation->value_key;
+        if (ring->keys.generations[middle].number < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < ring->keys.generation_count && ring->keys.generations[low].number == number) {
+        *ret_key = ring->keys.generations[low].value_key;
+        err = AW_OK;
     }
     (void)pthread_mutex_unlock(&ring->lock);
-    return has_it;
+    return err;
 }
 
 enum aw_err
@@ -744,8 +792,9 @@ aw_keyring_unseal_value(struct aw_keyring *ring, uint64_t place, struct aw_slice
         return AW_E_CORRUPT;
     memcpy(&generation, sealed.ptr, sizeof(generation));
     memcpy(&number, sealed.ptr + sizeof(generation), sizeof(number));
-    if (!find_value_key(ring, generation, &key))
-        return AW_E_CORRUPT;
+    err = find_value_key(ring, generation, &key);
+    if (err != AW_OK)
+        return err;
     nonce = value_nonce(number);
     err = aw_unseal(&key, &nonce, aw_slice_of(&place, sizeof(place)), aw_slice_of(sealed.ptr + head, sealed.len - head), to);
     aw_wipe(&key, sizeof(key));

@@ -50,9 +50,10 @@ void aw_keyring_close(struct aw_keyring **ring);
 
 /* A new generation, for records from `next_seq` on; durable at return. `store_generation` is the last one that the store saw, 0 in
  * a new one; `is_copy`: the store is a copy that nothing was written to, and the other one may have gone on under that generation.
- * AW_E_CONFIG: the file is older than the store. AW_E_IO, AW_E_MEMORY. */
+ * `floor_seq`: as below at aw_keyring_erase, matters when the file is full. AW_E_CONFIG: the file is older than the store.
+ * AW_E_TABLE_FULL: it has AW_KEYRING_STARTS_MAX. AW_E_IO, AW_E_MEMORY. */
 AW_MUST_USE enum aw_err aw_keyring_begin(struct aw_keyring *ring, uint64_t next_seq, uint32_t store_generation, bool is_copy,
-                                         struct aw_why *why);
+                                         uint64_t floor_seq, struct aw_why *why);
 /* What seals now; 0: not begun. Thread: the committer. */
 uint32_t aw_keyring_generation(const struct aw_keyring *ring);
 /* For a store whose next record this is, before a generation is begun: AW_E_CONFIG: it would be refused. In a store that was
@@ -62,15 +63,20 @@ AW_MUST_USE enum aw_err aw_keyring_check(struct aw_keyring *ring, uint64_t next_
                                          struct aw_why *why);
 
 /* The next generation is made, durable at return, and used from when the committer asks for it. `from_seq`: no record that is
- * sealed by it comes before. AW_OK also when one is ready that nobody has asked for yet. AW_E_TABLE_FULL: the file has so many that
- * no more are made, until retention lets some go. AW_E_IO, AW_E_MEMORY. Thread: who erases. */
-AW_MUST_USE enum aw_err aw_keyring_renew(struct aw_keyring *ring, uint64_t from_seq, struct aw_why *why);
+ * sealed by it comes before. AW_OK also when one is ready that nobody has asked for yet. AW_E_TABLE_FULL: the file is full, and
+ * retention has yet to let one go. AW_E_IO, AW_E_MEMORY. Thread: who erases. */
+AW_MUST_USE enum aw_err aw_keyring_renew(struct aw_keyring *ring, uint64_t from_seq, uint64_t floor_seq, struct aw_why *why);
+/* From so many on the file is full: each one more takes the place of the oldest that ended below the floor, and backups that have
+ * something of that one can't be read from then on. Where none has, starts go on all the same, as without one nothing is taken in. */
 #define AW_KEYRING_GENERATIONS_MAX 4096U
+#define AW_KEYRING_STARTS_MAX      (16U * AW_KEYRING_GENERATIONS_MAX)
+/* Thread: who begins or erases. */
+bool aw_keyring_is_full(const struct aw_keyring *ring);
 /* Whether one was ready: it seals from here on, records from `next_seq` on, and the store is to note it with the first of them.
  * Thread: the committer, between two transactions. */
 bool aw_keyring_use_next(struct aw_keyring *ring, uint64_t next_seq);
 /* Whether a generation has ended by that, and the file does not say where. AW_OK from the second: now it does, as it does after
- * each erase and renew; until then its keys are not dropped. AW_E_IO, AW_E_MEMORY. Thread: who erases. */
+ * each erase and renew; until then the keys of its bodies stay. AW_E_IO, AW_E_MEMORY. Thread: who erases. */
 bool                    aw_keyring_has_ended(struct aw_keyring *ring);
 AW_MUST_USE enum aw_err aw_keyring_note_ended(struct aw_keyring *ring, struct aw_why *why);
 /* As if that had not been, for a store that saw nothing of it: or each start that fails would leave a generation for good. Nothing
@@ -84,8 +90,8 @@ uint32_t aw_keyring_last_generation(struct aw_keyring *ring);
 AW_MUST_USE bool aw_keyring_seal_body(struct aw_keyring *ring, uint64_t seq, struct aw_slice body, uint8_t *to);
 /* The same of anything else; `place` says what it is and where it lies, and must be said again to unseal it. */
 AW_MUST_USE bool aw_keyring_seal_value(struct aw_keyring *ring, uint64_t place, struct aw_slice value, uint8_t *to);
-/* The bytes that were sealed, into `to`, which has room for sealed.len. AW_E_NOT_FOUND: it was erased. AW_E_CORRUPT: it is not
- * what was sealed, or not here. Thread: any. */
+/* The bytes that were sealed, into `to`, which has room for sealed.len. AW_E_NOT_FOUND: it was erased; of a value, its generation
+ * had to make place for a younger one. AW_E_CORRUPT: it is not what was sealed, or not here. Thread: any. */
 AW_MUST_USE enum aw_err aw_keyring_unseal_body(struct aw_keyring *ring, uint64_t seq, struct aw_slice sealed, uint8_t *to,
                                                struct aw_slice *ret_body);
 AW_MUST_USE enum aw_err aw_keyring_unseal_value(struct aw_keyring *ring, uint64_t place, struct aw_slice sealed, uint8_t *to,
@@ -93,8 +99,8 @@ AW_MUST_USE enum aw_err aw_keyring_unseal_value(struct aw_keyring *ring, uint64_
 
 /* From here on nobody can read the bodies of these records, from wherever their bytes come; durable at return. Those gone already
  * are no error. `through` is the last record that asks for it: aw_keyring_erased_through says so from now on, until a backup is put
- * back that has fewer records. What lies below `floor_seq` is not stored any more in any form: the keys of its bodies go too, and
- * the value key of a generation that ended there. AW_E_MEMORY: nothing changed. AW_E_IO: in the file perhaps, not in use. */
+ * back that has fewer records. What lies below `floor_seq` is not stored any more in any form: the keys of its bodies go too. Value
+ * keys stay, so that older backups are read: their records whole, of bodies what is above the floor. AW_E_MEMORY: nothing changed. AW_E_IO: in the file perhaps, not in use. */
 AW_MUST_USE enum aw_err aw_keyring_erase(struct aw_keyring *ring, const uint64_t *seqs, size_t count, uint64_t through,
                                          uint64_t floor_seq, struct aw_why *why);
 uint64_t                aw_keyring_erased_through(struct aw_keyring *ring);

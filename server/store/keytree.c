@@ -143,18 +143,7 @@ add_rest(struct aw_keytree *to, const struct aw_keynode *node, const uint64_t *l
 }
 
 bool
-aw_keytree_copy(const struct aw_keytree *from, struct aw_keytree *ret_tree)
-{
-    for (size_t i = 0; i < from->count; i++) {
-        if (!aw_keytree_add(ret_tree, &from->nodes[i]))
-            return false;
-    }
-    return true;
-}
-
-bool
-aw_keytree_cut(const struct aw_keytree *from, const struct aw_keycut *cuts, size_t cut_count, uint64_t floor,
-               struct aw_keytree *ret_tree)
+aw_keytree_cut(const struct aw_keytree *from, const struct aw_keycut *cuts, size_t cut_count, struct aw_keytree *ret_tree)
 {
     size_t cut = 0, at = 0;
 
@@ -174,7 +163,7 @@ aw_keytree_cut(const struct aw_keytree *from, const struct aw_keycut *cuts, size
             at++;
         for (begin = at; at < cuts[cut].count && cuts[cut].leaves[at] < end;)
             at++;
-        if (!add_rest(ret_tree, node, cuts[cut].leaves + begin, at - begin, floor))
+        if (!add_rest(ret_tree, node, cuts[cut].leaves + begin, at - begin, cuts[cut].floor))
             return false;
     }
     return true;

@@ -32,9 +32,10 @@ struct aw_keytree {
     size_t             room;
 };
 
-/* What a generation loses: these leaves, ascending, each once; besides all below a floor. */
+/* What a generation loses: these leaves, ascending, each once, and all below the floor. */
 struct aw_keycut {
     uint32_t        generation;
+    uint64_t        floor; /* 0 for one that has none below: else its root is split for nothing, level by level */
     const uint64_t *leaves;
     size_t          count;
 };
@@ -48,10 +49,9 @@ const struct aw_keynode *aw_keytree_find(const struct aw_keytree *tree, uint32_t
 AW_MUST_USE bool aw_keytree_leaf(const struct aw_keynode *node, uint64_t leaf, struct aw_seal_key *ret_key);
 /* The key of the n-th child. */
 AW_MUST_USE bool aw_keytree_child(const struct aw_seal_key *parent, unsigned child, struct aw_seal_key *ret_key);
-/* Into `ret_tree`, which is empty; on failure it has a part. */
-AW_MUST_USE bool aw_keytree_copy(const struct aw_keytree *from, struct aw_keytree *ret_tree);
-/* The same without what is cut off. Cuts ascend by generation, one each: a generation without one goes whole. */
-AW_MUST_USE bool aw_keytree_cut(const struct aw_keytree *from, const struct aw_keycut *cuts, size_t cut_count, uint64_t floor,
+/* A copy without what is cut off, into `ret_tree`, which is empty; on failure it has a part. Cuts ascend by generation, one each: a
+ * generation without one goes whole. */
+AW_MUST_USE bool aw_keytree_cut(const struct aw_keytree *from, const struct aw_keycut *cuts, size_t cut_count,
                                 struct aw_keytree *ret_tree);
 
 #endif

@@ -84,6 +84,8 @@ aw_lmdb_err(int rc, struct aw_why *why, const char *doing)
         return aw_why(why, AW_E_NOT_FOUND, "%s: not there", doing);
     if (rc == AW_LMDB_SEALED)
         return aw_why(why, AW_E_SEALED, "%s: it is sealed, and the keys are not here", doing);
+    if (rc == AW_LMDB_KEYS_GONE)
+        return aw_why(why, AW_E_SEALED, "%s: the key file let its keys go, as the store itself had trimmed it", doing);
     if (rc == ENOMEM || rc == MDB_READERS_FULL)
         return aw_why(why, AW_E_MEMORY, "%s: %s", doing, mdb_strerror(rc));
     if (rc == MDB_VERSION_MISMATCH)

@@ -133,7 +133,8 @@ AW_MUST_USE int aw_lmdb_append(struct aw_lmdb *store, enum aw_tree tree, uint64_
 /* What the store adds to a value of this tree. */
 uint32_t aw_lmdb_seal_bytes(const struct aw_lmdb *store, enum aw_tree tree);
 /* What was put, out of what lies there; in `buffer`, unless it is clear. MDB codes, MDB_NOTFOUND: it was erased; and: */
-#define AW_LMDB_SEALED (MDB_LAST_ERRCODE + 1) /* there are no keys to open it with */
+#define AW_LMDB_SEALED    (MDB_LAST_ERRCODE + 1) /* there are no keys to open it with */
+#define AW_LMDB_KEYS_GONE (MDB_LAST_ERRCODE + 2) /* a file that had them let them go */
 AW_MUST_USE int aw_lmdb_unseal(struct aw_lmdb *store, enum aw_tree tree, uint64_t id, struct aw_slice stored,
                                struct aw_value_buffer *buffer, struct aw_slice *ret_bytes);
 /* AW_OK, AW_E_NOT_FOUND, AW_E_CORRUPT, AW_E_VERSION, AW_E_SEALED, AW_E_MEMORY or AW_E_IO for a result of LMDB, with words. */

@@ -92,7 +92,8 @@ unseal(const struct aw_lmdb *store, enum aw_tree tree, uint64_t id, struct aw_sl
                          : aw_keyring_unseal_value(store->keyring, place_of(tree, id), stored, to, ret_bytes);
 }
 
-/* A tool beside a server that was started anew meanwhile: the file has a generation more than when the tool read it. */
+/* A tool beside a server that was started anew meanwhile, or renewed its keys: the file has a generation more than when the tool
+ * read it. */
 static bool
 read_keys_anew(struct aw_lmdb *store, struct aw_slice stored)
 {
@@ -135,7 +136,7 @@ aw_lmdb_unseal(struct aw_lmdb *store, enum aw_tree tree, uint64_t id, struct aw_
     if (err == AW_E_MEMORY)
         return ENOMEM;
     if (err == AW_E_NOT_FOUND)
-        return MDB_NOTFOUND;
+        return is_body(tree) ? MDB_NOTFOUND : AW_LMDB_KEYS_GONE;
     return err == AW_OK ? MDB_SUCCESS : MDB_CORRUPTED;
 }
 
@@ -234,6 +235,42 @@ aw_lmdb_keys_check(struct aw_lmdb *store, struct aw_why *why)
     return aw_keyring_check(store->keyring, store->next_seq, generation, why) == AW_OK ? AW_OK : AW_E_SEALED;
 }
 
+enum aw_err
+aw_store_floor(struct aw_journal_reader *reader, uint64_t *ret_floor)
+{
+    struct aw_journal_anchor anchor;
+    enum aw_err              err = aw_journal_read_anchor(reader, &anchor);
+    uint64_t                 floor_seq = err == AW_OK ? anchor.next_seq - 1 : 0;
+
+    for (unsigned kind = 0; err == AW_OK && kind < AW_KEPT_KINDS; kind++) {
+        struct aw_kept kept;
+
+        err = aw_journal_find_kept(reader, (enum aw_kept_kind)kind, 0, &kept);
+        if (err == AW_OK && kept.seq < floor_seq)
+            floor_seq = kept.seq;
+        err = err == AW_E_NOT_FOUND ? AW_OK : err;
+    }
+    if (err == AW_OK)
+        *ret_floor = floor_seq;
+    return err;
+}
+
+/* Asked for only when the key file is full: where it can't be told, nothing goes. */
+static uint64_t
+floor_of(struct aw_lmdb *store)
+{
+    struct aw_journal_reader *reader = aw_journal_reader_new(&store->journal);
+    uint64_t                  floor_seq = 0;
+
+    if (reader != NULL && aw_journal_read_begin(reader) == AW_OK) {
+        if (aw_store_floor(reader, &floor_seq) != AW_OK)
+            floor_seq = 0;
+        aw_journal_read_end(reader);
+    }
+    aw_journal_reader_free(&reader);
+    return floor_seq;
+}
+
 /* Not before something is written: a start that is killed on its way there, again and again, leaves nothing. */
 static enum aw_err
 begin_generation(struct aw_lmdb *store, struct aw_why *why)
@@ -248,7 +285,8 @@ begin_generation(struct aw_lmdb *store, struct aw_why *why)
     rc = read_generation(store, &generation, &is_copy);
     if (rc != MDB_SUCCESS)
         return aw_lmdb_err(rc, why, "reading the generation of the keys");
-    err = aw_keyring_begin(store->keyring, store->next_seq, generation, is_copy, why);
+    err = aw_keyring_begin(store->keyring, store->next_seq, generation, is_copy,
+                           aw_keyring_is_full(store->keyring) ? floor_of(store) : 0, why);
     return err == AW_E_CONFIG ? AW_E_SEALED : err;
 }
 

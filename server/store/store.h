@@ -55,10 +55,14 @@ bool aw_lmdb_is_shared(struct aw_journal *journal);
  * long, or ends in a dot and has no name. */
 AW_MUST_USE bool aw_store_keys_path(const char *folder, char *ret_path, size_t bytes);
 /* What the first write does otherwise, with words: a generation of keys begins (store/keyring.h). Nothing when that is so, or there
- * are no keys. AW_E_SEALED, AW_E_IO, AW_E_MEMORY: nothing was written. Thread: who will write. */
+ * are no keys. AW_E_SEALED, AW_E_TABLE_FULL (of the keys), AW_E_IO, AW_E_MEMORY: nothing was written. Thread: who will write. */
 AW_MUST_USE enum aw_err aw_lmdb_begin(struct aw_journal *journal, struct aw_why *why);
 /* The keys that it seals by; NULL: it has none. Borrowed until close. */
 struct aw_keyring *aw_lmdb_keyring(struct aw_journal *journal);
+/* Nothing below this record is read any more from this store, not by a start either: the last checkpoint lies at or behind the
+ * anchor, and what wrote it had not ended before that. Within a snapshot of the reader, which fails with what is said there. */
+struct aw_journal_reader;
+AW_MUST_USE enum aw_err aw_store_floor(struct aw_journal_reader *reader, uint64_t *ret_floor);
 /* The last generation of keys that something in the store was sealed by, so that an older key file does not do; 0: it has none.
  * Read anew at each call. */
 uint32_t aw_lmdb_key_generation(struct aw_journal *journal);

@@ -4,16 +4,18 @@ kill -9 at any time, in a backup made later, and in an older one that is put bac
 told by any answer, event or tool. Each text names a flight, which a rule quotes as a reason: that counts as the text does."""
 
 import glob
+import hashlib
 import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import time
 
 from aswolk_test import MSGPACK, NDJSON, PATIENCE_S, Messages, check, equal, problem, program, run, status, until
-from sealed import read_keys, readable
+from sealed import GENERATION_BYTES, HEAD, NODE, REST, SEAL_TAG_BYTES, read_keys, readable
 from test_trim import ahead
 
 
@@ -411,6 +413,81 @@ def test_days_later(t):
     shown = status(server.api("ann").get("/v1/tickets/" + other["ticket"]), 200, "ticket").value
     equal(shown["messages"][0]["erased"], True, "shown")
     t.note("%d generations, %d nodes" % (len(keys.generations), len(keys.nodes)))
+
+
+def without_first(path):
+    """A key file that let the keys of its first generation go."""
+    with open(path, "rb") as file:
+        data = file.read()
+    word, form, uuid, is_sealed, rest_bytes, salt = (list(HEAD.unpack_from(data)[i] for i in (0, 1, 2, 3, 5, 6)))
+    secret, through, last, generations, nodes = REST.unpack_from(data, HEAD.size)
+    at = HEAD.size + REST.size
+    first = struct.unpack_from("<I", data, at)[0]
+    places = [at + (generations * GENERATION_BYTES) + i * NODE.size for i in range(nodes)]
+    left_over = [data[place:place + NODE.size] for place in places if NODE.unpack_from(data, place)[0] != first]
+    rest = (REST.pack(secret, through, last, generations - 1, len(left_over)) +
+            data[at + GENERATION_BYTES:at + generations * GENERATION_BYTES] + b"".join(left_over))
+    head = HEAD.pack(word, form, uuid, is_sealed, HEAD.unpack_from(data)[4], len(rest), salt)
+    with open(path, "wb") as file:
+        file.write(head + rest + hashlib.sha256(head + rest).digest()[:SEAL_TAG_BYTES])
+
+
+def test_older_backup(t):
+    """A backup of records that the store has trimmed since, and cut behind: it is verified, restored and served with the keys of
+    now. Its records are whole; of its texts those are there that the store has yet, or that no cut came behind. Where its keys are
+    gone it says that, and not that it is damaged."""
+    server = serve(t, "--checkpoint-bytes", "65536", "--dedupe-days", "2")
+    api, make = server.api("ann"), Messages()
+
+    def fill(number):
+        receipt = api.receipt(make.next(customer="kim", text=word(number)))
+        api.receipts(make.many(200, text="x" * 200))
+        for lease in api.leases(max=100) + api.leases(max=100) + api.leases(max=100):
+            api.completed(lease)
+        return receipt
+
+    def go_to(days):
+        stop(server)
+        server.env = ahead(days)
+        server.start()
+        return server.api("ann")
+
+    receipts = [fill(0)]
+    for number in (1, 2):
+        api = go_to(number / 10)
+        receipts.append(fill(number))
+    api = go_to(1.5)
+    of_before = server.metrics().get("aswolk_journal_seq")
+    fill(3)
+    receipts.append(api.receipt(make.next(customer="pam", text=word(5))))
+    older, restored = os.path.join(t.folder, "older"), os.path.join(t.folder, "restored")
+    tool("backup", server.folder, older, "--keys", keys_of(server))
+    api = go_to(3.4)
+    fill(4)
+    until("what is older than two days is trimmed",
+          lambda: server.metrics().get("aswolk_journal_first_seq") > of_before - 250, 3 * PATIENCE_S)
+    before = json.loads(tool("verify", older, "--keys", keys_of(server), "--json"))
+    equal(before["without_body"], 0, "as long as nothing is cut all texts are there")
+    api.receipt(make.next(customer="lee", text="is withdrawn"))
+    equal(erase(api, customer="lee")["messages"], 1, "a cut")
+    after = json.loads(tool("verify", older, "--keys", keys_of(server), "--json"))
+    names = ("records", "messages", "last_batch", "checkpoint", "replayed")
+    equal([after[name] for name in names], [before[name] for name in names], "its records are whole")
+    equal(after["bodies"] + after["without_body"], before["bodies"], "each text is there or gone")
+    check(after["bodies"] > 0 and after["without_body"] >= 600, "the store's own are there", after)
+    tool("restore", older, restored, "--keys", keys_of(server))
+    stop(server)
+    shutil.rmtree(server.folder)
+    os.rename(restored, server.folder)
+    server.start()
+    api = server.api("ann")
+    shown = [status(api.get("/v1/messages/" + receipts[i]["message"]), 200, "message").value for i in (0, 3)]
+    equal([(one.get("erased"), one.get("text")) for one in shown], [(True, None), (None, word(5))], "what is shown")
+    api.receipt(make.next(customer="lee", text="it goes on"))
+    stop(server)
+    without_first(keys_of(server))
+    check("gone by retention" in tool("verify", older, "--keys", keys_of(server), code=1), "it says so")
+    check("damaged)" in tool("restore", older, restored, "--keys", keys_of(server), code=1), "it says so")
 
 
 def test_unfolded(t):

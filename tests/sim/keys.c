@@ -110,7 +110,7 @@ sim_keys_start(struct sim_keys *keys, struct aw_journal *journal, uint64_t next_
     aw_keyring_close(&keys->ring);
     err = aw_keyring_open(&keys->ring, &config, keys->uuid, why);
     if (err == AW_OK)
-        err = aw_keyring_begin(keys->ring, next_seq, keys->store_generation, false, why);
+        err = aw_keyring_begin(keys->ring, next_seq, keys->store_generation, false, 0, why);
     keys->ring_from = next_seq;
     if (err != AW_OK) {
         aw_keyring_close(&keys->ring);

@@ -7,6 +7,7 @@
 #include "store_kit.h"
 
 #include "base/seal.h"
+#include "store/keyfile.h"
 #include "store/keyring.h"
 #include "store/keytree.h"
 
@@ -89,7 +90,7 @@ must_begin(const struct place *place, uint64_t seq, uint32_t seen)
 {
     struct aw_keyring *ring = must_open(place, NULL);
 
-    assert_int_equal(aw_keyring_begin(ring, seq, seen, false, NULL), AW_OK);
+    assert_int_equal(aw_keyring_begin(ring, seq, seen, false, 0, NULL), AW_OK);
     return ring;
 }
 
@@ -193,7 +194,20 @@ test_erase(void **state)
     aw_keyring_close(&ring);
 }
 
-/* Below the floor all goes; and generations of which nothing is left. */
+static size_t
+nodes_of(const struct place *place)
+{
+    struct aw_keys keys;
+    uint8_t        of[16];
+    size_t         count;
+
+    assert_int_equal(aw_keyfile_read(place->path, NULL, &keys, of, NULL), AW_OK);
+    count = keys.tree.count;
+    aw_keys_fini(&keys);
+    return count;
+}
+
+/* Below the floor all texts go, and with a generation of which nothing is left its root; what opens older backups stays. */
 static void
 test_floor(void **state)
 {
@@ -216,8 +230,9 @@ test_floor(void **state)
     assert_int_equal(unseal_text(ring, 99, sealed[1]), AW_OK);
     assert_int_equal(aw_keyring_unseal_value(ring, 1, aw_slice_of(value, sizeof(value)), out, &opened), AW_OK);
     assert_int_equal(aw_keyring_erase(ring, NULL, 0, 101, 100, NULL), AW_OK);
-    assert_int_equal(aw_keyring_unseal_value(ring, 1, aw_slice_of(value, sizeof(value)), out, &opened), AW_E_CORRUPT);
-    assert_int_equal(unseal_text(ring, 99, sealed[1]), AW_E_NOT_FOUND); /* its generation went, and its root with it */
+    assert_int_equal(aw_keyring_unseal_value(ring, 1, aw_slice_of(value, sizeof(value)), out, &opened), AW_OK);
+    assert_int_equal(unseal_text(ring, 99, sealed[1]), AW_E_NOT_FOUND);
+    assert_int_equal(nodes_of(place), 1); /* of the second generation, which began at the floor */
     assert_int_equal(unseal_text(ring, 100, sealed[2]), AW_OK);
     assert_int_equal(aw_keyring_erase(ring, NULL, 0, 101, 101, NULL), AW_OK);
     assert_int_equal(unseal_text(ring, 100, sealed[2]), AW_E_NOT_FOUND); /* also of the one that goes on */
@@ -271,7 +286,7 @@ test_tried_out(void **state)
     assert_int_equal(aw_keyring_erase(ring, NULL, 0, 55, 0, NULL), AW_OK);
     aw_keyring_close(&ring);
     ring = must_open(place, NULL);
-    assert_int_equal(aw_keyring_begin(ring, 40, 1, true, NULL), AW_OK);
+    assert_int_equal(aw_keyring_begin(ring, 40, 1, true, 0, NULL), AW_OK);
     assert_int_equal(aw_keyring_erased_through(ring), 39); /* what it journals as 40 is not carried out yet */
     assert_int_equal(aw_keyring_erase(ring, NULL, 0, 48, 45, NULL), AW_OK);
     assert_int_equal(aw_keyring_unseal_value(ring, 50, aw_slice_of(value, sizeof(value)), out, &opened), AW_OK);
@@ -384,7 +399,7 @@ test_refused(void **state)
     aw_keyring_close(&ring);
     assert_int_equal(aw_keyring_create(&config, other, &why), AW_E_IN_USE);
     ring = must_open(place, NULL);
-    assert_int_equal(aw_keyring_begin(ring, 1, 2, false, &why), AW_E_CONFIG); /* older than the store */
+    assert_int_equal(aw_keyring_begin(ring, 1, 2, false, 0, &why), AW_E_CONFIG); /* older than the store */
     aw_keyring_close(&ring);
     len = read_file(place->path, bytes, sizeof(bytes));
     for (size_t i = 0; i < len; i += 3) {
@@ -468,9 +483,9 @@ test_renewed(void **state)
     seal_text(ring, 7, old);
     assert_true(aw_keyring_seal_value(ring, 3, AW_SLICE(TEXT), sealed));
     assert_false(aw_keyring_use_next(ring, 8));
-    assert_int_equal(aw_keyring_renew(ring, 7, NULL), AW_OK);
+    assert_int_equal(aw_keyring_renew(ring, 7, 0, NULL), AW_OK);
     len = read_file(place->path, before, sizeof(before));
-    assert_int_equal(aw_keyring_renew(ring, 7, NULL), AW_OK); /* one is ready */
+    assert_int_equal(aw_keyring_renew(ring, 7, 0, NULL), AW_OK); /* one is ready */
     assert_int_equal(read_file(place->path, after, sizeof(after)), len);
     assert_memory_equal(before, after, len);
     assert_int_equal(aw_keyring_generation(ring), 1);
@@ -489,8 +504,10 @@ test_renewed(void **state)
     assert_int_equal(aw_keyring_unseal_value(ring, 3, aw_slice_of(sealed, sizeof(sealed)), text, &value), AW_OK);
     assert_int_equal(aw_keyring_erase(ring, gone, 0, 13, 9, NULL), AW_OK); /* its last record may be there */
     assert_int_equal(aw_keyring_unseal_value(ring, 3, aw_slice_of(sealed, sizeof(sealed)), text, &value), AW_OK);
+    assert_true(nodes_of(place) > 1);
     assert_int_equal(aw_keyring_erase(ring, gone, 0, 13, 10, NULL), AW_OK);
-    assert_int_equal(aw_keyring_unseal_value(ring, 3, aw_slice_of(sealed, sizeof(sealed)), text, &value), AW_E_CORRUPT);
+    assert_int_equal(nodes_of(place), 1);
+    assert_int_equal(aw_keyring_unseal_value(ring, 3, aw_slice_of(sealed, sizeof(sealed)), text, &value), AW_OK);
     assert_int_equal(aw_keyring_erase(ring, gone + 1, 1, 13, 10, NULL), AW_OK);
     assert_int_equal(unseal_text(ring, 12, young), AW_E_NOT_FOUND);
     aw_keyring_close(&ring);
@@ -501,21 +518,19 @@ test_renewed(void **state)
 }
 
 /* An erasure between: it says where the one before ended, and one that is ready meanwhile stays so. One that was never used is no
- * harm, and a start goes on behind it. There is a bound. */
+ * harm, and a start goes on behind it. */
 static void
 test_renewed_and_erased(void **state)
 {
     const struct place *place = *state;
     const uint64_t      gone[] = {7, 12};
     struct aw_keyring  *ring;
-    struct aw_why       why = {""};
     uint8_t             old[BODY_ROOM], young[BODY_ROOM];
-    uint64_t            seq = 20;
 
     must_create(place);
     ring = must_begin(place, 5, 0);
     seal_text(ring, 7, old);
-    assert_int_equal(aw_keyring_renew(ring, 7, NULL), AW_OK);
+    assert_int_equal(aw_keyring_renew(ring, 7, 0, NULL), AW_OK);
     assert_int_equal(aw_keyring_erase(ring, gone, 1, 8, 1, NULL), AW_OK);
     assert_true(aw_keyring_use_next(ring, 10));
     seal_text(ring, 12, young);
@@ -524,18 +539,93 @@ test_renewed_and_erased(void **state)
     assert_int_equal(unseal_text(ring, 7, old), AW_E_NOT_FOUND);
     assert_int_equal(unseal_text(ring, 12, young), AW_E_NOT_FOUND);
     seal_text(ring, 13, young);
-    assert_int_equal(aw_keyring_renew(ring, 13, NULL), AW_OK);
+    assert_int_equal(aw_keyring_renew(ring, 13, 0, NULL), AW_OK);
     aw_keyring_close(&ring);
     ring = must_begin(place, 14, 2);
     assert_int_equal(aw_keyring_generation(ring), 4);
     assert_int_equal(unseal_text(ring, 13, young), AW_OK);
-    while (aw_keyring_renew(ring, seq, &why) == AW_OK) {
-        assert_true(seq < 20 + AW_KEYRING_GENERATIONS_MAX);
-        assert_true(aw_keyring_use_next(ring, ++seq));
+    aw_keyring_close(&ring);
+}
+
+/* A file with as many generations as it takes, of ten records each, and the store is at the last one of them. */
+static void
+fill(const struct place *place)
+{
+    static const struct aw_key_secret none;
+    struct aw_keys                    keys;
+    uint8_t                           of[16];
+
+    assert_int_equal(aw_keyfile_read(place->path, NULL, &keys, of, NULL), AW_OK);
+    free(keys.generations);
+    aw_keytree_fini(&keys.tree);
+    keys.generations = calloc(AW_KEYRING_GENERATIONS_MAX, sizeof(keys.generations[0]));
+    assert_non_null(keys.generations);
+    for (uint32_t i = 0; i < AW_KEYRING_GENERATIONS_MAX; i++) {
+        struct aw_keynode root = {.generation = i + 1, .level = AW_KEYTREE_LEVELS};
+
+        memset(&root.key, (int)(i % 251), sizeof(root.key));
+        keys.generations[i] = (struct aw_key_generation){.number = i + 1, .from = 1 + 10 * i, .until = 11 + 10 * i};
+        keys.generations[i].value_key = root.key;
+        assert_true(aw_keytree_add(&keys.tree, &root));
     }
-    assert_int_equal(aw_keyring_renew(ring, seq, &why), AW_E_TABLE_FULL);
-    assert_int_equal(aw_keyring_erase(ring, gone, 0, 13, seq - 1, NULL), AW_OK); /* retention */
-    assert_int_equal(aw_keyring_renew(ring, seq, &why), AW_OK);
+    keys.generations[AW_KEYRING_GENERATIONS_MAX - 1].until = UINT64_MAX;
+    keys.last_generation = keys.generation_count = AW_KEYRING_GENERATIONS_MAX;
+    assert_int_equal(aw_keyfile_replace(place->path, &none, &keys, of, NULL), AW_OK);
+    aw_keys_fini(&keys);
+}
+
+/* Which generations it has: the first, the second, and how many. */
+static void
+check_first(const struct place *place, uint32_t first, uint32_t second, uint32_t count)
+{
+    struct aw_keys keys;
+    uint8_t        of[16];
+
+    assert_int_equal(aw_keyfile_read(place->path, NULL, &keys, of, NULL), AW_OK);
+    assert_int_equal(keys.generations[0].number, first);
+    assert_int_equal(keys.generations[1].number, second);
+    assert_int_equal(keys.generation_count, count);
+    assert_int_equal(keys.tree.count, count); /* with a generation its root goes, and no other */
+    aw_keys_fini(&keys);
+}
+
+/* A full file: one more takes the place of the oldest of which nothing is stored, and of no other; what that had sealed is known as
+ * gone. While there is none no fresh ones are made, but starts go on. */
+static void
+test_full(void **state)
+{
+    const struct place *place = *state;
+    struct aw_keyring  *ring;
+    uint8_t             value[TEXT_LEN + AW_SEALED_VALUE_BYTES], out[64];
+    const uint32_t      max = AW_KEYRING_GENERATIONS_MAX;
+    const uint64_t      seq = UINT64_C(11) + 10 * max;
+    struct aw_slice     opened;
+    struct aw_why       why = {""};
+
+    must_create(place);
+    ring = must_begin(place, 1, 0);
+    assert_false(aw_keyring_is_full(ring));
+    assert_true(aw_keyring_seal_value(ring, 1, AW_SLICE(TEXT), value));
+    aw_keyring_close(&ring);
+    fill(place);
+    ring = must_open(place, NULL);
+    assert_true(aw_keyring_is_full(ring));
+    assert_int_equal(aw_keyring_begin(ring, seq, max, false, 10, &why), AW_OK); /* the first may have record 10 */
+    check_first(place, 1, 2, max + 1);
+    assert_int_equal(aw_keyring_renew(ring, seq, 10, &why), AW_E_TABLE_FULL);
+    assert_int_equal(aw_keyring_erase(ring, NULL, 0, 1, 11, &why), AW_OK); /* it has no part in that, but for bodies */
+    assert_int_equal(aw_keyring_unseal_value(ring, 1, aw_slice_of(value, sizeof(value)), out, &opened), AW_E_CORRUPT); /* ours */
+    assert_int_equal(aw_keyring_renew(ring, seq, 11, &why), AW_E_TABLE_FULL); /* one is not enough: a start took a place */
+    assert_int_equal(aw_keyring_renew(ring, seq, 41, &why), AW_OK);
+    check_first(place, 3, 4, max);
+    assert_true(aw_keyring_use_next(ring, seq));
+    assert_int_equal(aw_keyring_renew(ring, seq, 41, &why), AW_OK);
+    check_first(place, 4, 5, max);
+    assert_int_equal(aw_keyring_unseal_value(ring, 1, aw_slice_of(value, sizeof(value)), out, &opened), AW_E_NOT_FOUND);
+    aw_keyring_close(&ring);
+    ring = must_open(place, NULL);
+    assert_int_equal(aw_keyring_begin(ring, seq, max + 2, false, 41, &why), AW_OK);
+    check_first(place, 5, 6, max);
     aw_keyring_close(&ring);
 }
 
@@ -555,7 +645,7 @@ test_secret(void **state)
     write_file(place->secret, secret, sizeof(secret));
     assert_int_equal(aw_keyring_create(&config, uuid, NULL), AW_OK);
     ring = must_open(place, place->secret);
-    assert_int_equal(aw_keyring_begin(ring, 1, 0, false, NULL), AW_OK);
+    assert_int_equal(aw_keyring_begin(ring, 1, 0, false, 0, NULL), AW_OK);
     seal_text(ring, 1, sealed);
     one = aw_keyring_hash_key(ring, AW_SLICE("table"), &salt);
     two = aw_keyring_hash_key(ring, AW_SLICE("token"), &salt);
@@ -611,7 +701,7 @@ test_random_cuts(void **state)
             }
             cuts[g] = (struct aw_keycut){.generation = g + 1, .leaves = leaves[g], .count = count};
         }
-        assert_true(aw_keytree_cut(&tree, cuts, 2, 0, &next));
+        assert_true(aw_keytree_cut(&tree, cuts, 2, &next));
         aw_keytree_fini(&tree);
         tree = next;
         for (uint64_t i = 0; i < AW_ARRAY_LEN(keys); i++) {
@@ -680,6 +770,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_starts_that_fail, setup, teardown),
         cmocka_unit_test_setup_teardown(test_renewed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_renewed_and_erased, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_full, setup, teardown),
         cmocka_unit_test_setup_teardown(test_secret, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ready_for_a_full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_random_cuts, setup, teardown),
