@@ -339,9 +339,12 @@ renew_keys(struct aw_eraser *eraser, uint64_t asked, aw_ns now)
     eraser->keys_at = now + look;
     if (err == AW_OK && eraser->renew_at < eraser->keys_at)
         eraser->keys_at = eraser->renew_at;
-    if ((err != AW_OK) != eraser->is_renewal_late)
-        aw_log(err == AW_OK ? AW_LOG_INFO : AW_LOG_ERROR, err == AW_OK ? "keys are renewed again" : "the keys were not renewed",
+    if (err != AW_OK && !eraser->is_renewal_late)
+        aw_log(AW_LOG_ERROR,
+               now >= eraser->renew_at ? "the keys were not renewed" : "where the keys before ended could not be noted",
                aw_log_str("why", why.text));
+    else if (err == AW_OK && eraser->is_renewal_late)
+        aw_log(AW_LOG_INFO, "keys are renewed again");
     eraser->is_renewal_late = err != AW_OK;
 }
 

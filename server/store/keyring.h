@@ -67,7 +67,7 @@ AW_MUST_USE enum aw_err aw_keyring_check(struct aw_keyring *ring, uint64_t next_
  * retention has yet to let one go. AW_E_IO, AW_E_MEMORY. Thread: who erases. */
 AW_MUST_USE enum aw_err aw_keyring_renew(struct aw_keyring *ring, uint64_t from_seq, uint64_t floor_seq, struct aw_why *why);
 /* From so many on the file is full: each one more takes the place of the oldest that ended below the floor, and backups that have
- * something of that one can't be read from then on. Where none has, starts go on all the same, as without one nothing is taken in. */
+ * something of that one can't be read from then on. Where none has, starts go on all the same: without one nothing is taken in. */
 #define AW_KEYRING_GENERATIONS_MAX 4096U
 #define AW_KEYRING_STARTS_MAX      (16U * AW_KEYRING_GENERATIONS_MAX)
 /* Thread: who begins or erases. */
@@ -100,7 +100,8 @@ AW_MUST_USE enum aw_err aw_keyring_unseal_value(struct aw_keyring *ring, uint64_
 /* From here on nobody can read the bodies of these records, from wherever their bytes come; durable at return. Those gone already
  * are no error. `through` is the last record that asks for it: aw_keyring_erased_through says so from now on, until a backup is put
  * back that has fewer records. What lies below `floor_seq` is not stored any more in any form: the keys of its bodies go too. Value
- * keys stay, so that older backups are read: their records whole, of bodies what is above the floor. AW_E_MEMORY: nothing changed. AW_E_IO: in the file perhaps, not in use. */
+ * keys stay, so that older backups are read: their records whole, of bodies what is above the floor. AW_E_MEMORY: nothing changed.
+ * AW_E_IO: in the file perhaps, not in use. */
 AW_MUST_USE enum aw_err aw_keyring_erase(struct aw_keyring *ring, const uint64_t *seqs, size_t count, uint64_t through,
                                          uint64_t floor_seq, struct aw_why *why);
 uint64_t                aw_keyring_erased_through(struct aw_keyring *ring);

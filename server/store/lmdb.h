@@ -195,6 +195,8 @@ AW_MUST_USE enum aw_err aw_lmdb_find_next_seq(struct aw_lmdb *store, uint64_t *r
 AW_MUST_USE enum aw_err aw_lmdb_keys_open(struct aw_lmdb *store, const struct aw_store_config *config, struct aw_why *why);
 /* Whether the key file is as young as the store; next_seq is known. Nothing is changed. */
 AW_MUST_USE enum aw_err aw_lmdb_keys_check(struct aw_lmdb *store, struct aw_why *why);
+/* The same of a tool's, which reads the file anew first. AW_E_SEALED. */
+AW_MUST_USE enum aw_err aw_lmdb_keys_compare(struct aw_lmdb *store, struct aw_why *why);
 /* Before each transaction that writes: the first begins a generation, a later one uses the next when one is ready. False: the key
  * file can't be replaced. */
 AW_MUST_USE bool aw_lmdb_keys_take(struct aw_lmdb *store);

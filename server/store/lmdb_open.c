@@ -532,6 +532,8 @@ open_store(struct aw_lmdb *store, const struct aw_store_config *config, struct a
         err = open_env(store, config, why);
     if (err == AW_OK)
         err = aw_lmdb_keys_open(store, config, why);
+    if (err == AW_OK && store->read_only)
+        err = aw_lmdb_keys_compare(store, why);
     if (err == AW_OK)
         err = aw_lmdb_table_open(store, why);
     if (err == AW_OK && !store->read_only) /* who looks may find that batch damaged, and all before it well */

@@ -95,16 +95,12 @@ unseal(const struct aw_lmdb *store, enum aw_tree tree, uint64_t id, struct aw_sl
 /* A tool beside a server that was started anew meanwhile, or renewed its keys: the file has a generation more than when the tool
  * read it. */
 static bool
-read_keys_anew(struct aw_lmdb *store, struct aw_slice stored)
+read_keys_anew(struct aw_lmdb *store, uint32_t generation)
 {
     struct aw_keyring_config keys = {.path = store->keys_path, .secret_path = store->secret_path, .read_only = true};
     struct aw_keyring       *fresh = NULL;
-    uint32_t                 generation;
 
-    if (!store->read_only || stored.len < sizeof(generation))
-        return false;
-    memcpy(&generation, stored.ptr, sizeof(generation));
-    if (generation <= store->generation_sought)
+    if (!store->read_only || generation <= store->generation_sought)
         return false;
     if (aw_keyring_open(&fresh, &keys, store->identity.uuid, NULL) != AW_OK)
         return false;
@@ -118,6 +114,7 @@ int
 aw_lmdb_unseal(struct aw_lmdb *store, enum aw_tree tree, uint64_t id, struct aw_slice stored, struct aw_value_buffer *buffer,
                struct aw_slice *ret_bytes)
 {
+    uint32_t    generation = 0;
     enum aw_err err;
     int         rc;
 
@@ -131,7 +128,9 @@ aw_lmdb_unseal(struct aw_lmdb *store, enum aw_tree tree, uint64_t id, struct aw_
     if (rc != MDB_SUCCESS)
         return rc;
     err = unseal(store, tree, id, stored, (uint8_t *)buffer->ptr, ret_bytes);
-    if (err == AW_E_CORRUPT && read_keys_anew(store, stored))
+    if (stored.len >= sizeof(generation))
+        memcpy(&generation, stored.ptr, sizeof(generation));
+    if (err == AW_E_CORRUPT && read_keys_anew(store, generation))
         err = unseal(store, tree, id, stored, (uint8_t *)buffer->ptr, ret_bytes);
     if (err == AW_E_MEMORY)
         return ENOMEM;
@@ -214,6 +213,22 @@ read_generation(const struct aw_lmdb *store, uint32_t *ret_generation, bool *ret
     *ret_is_copy = err == AW_OK ? note.next_seq == store->next_seq : err != AW_E_NOT_FOUND;
     mdb_txn_abort(txn);
     return rc == MDB_NOTFOUND ? MDB_SUCCESS : rc;
+}
+
+enum aw_err
+aw_lmdb_keys_compare(struct aw_lmdb *store, struct aw_why *why)
+{
+    uint32_t generation = 0;
+    bool     is_copy;
+
+    if (store->keyring == NULL || read_generation(store, &generation, &is_copy) != MDB_SUCCESS)
+        return AW_OK; /* what is damaged there does not keep a tool from looking at the rest */
+    if (generation <= aw_keyring_last_generation(store->keyring))
+        return AW_OK;
+    if (read_keys_anew(store, generation) && generation <= aw_keyring_last_generation(store->keyring))
+        return AW_OK;
+    return aw_why(why, AW_E_SEALED, "%s: the key file is older: it has generation %u, and what is to be read needs generation %u",
+                  store->keys_path, aw_keyring_last_generation(store->keyring), generation);
 }
 
 enum aw_err

@@ -173,6 +173,8 @@ def test_without_its_keys(t):
         shutil.copy(keys + name, keys)
         ends(server, way + (words,), ("is damaged;",))
     tool_ends(("keys of another store", "--keys FILE"), "verify", server.folder, "--keys", keys + ".foreign")
+    for folder in (server.folder, path):
+        tool_ends(("key file is older", "needs generation 2", "--keys FILE"), "verify", folder, "--keys", keys + ".old")
     with open(keys, "r+b") as file:
         file.seek(100)
         file.write(b"damaged!")
