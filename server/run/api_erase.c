@@ -230,6 +230,8 @@ on_back(struct aw_call *call)
     end_look(erase); /* others may look while this one waits */
     if (err != AW_OK)
         fail(erase, err, "");
+    else if (!erase->is_last && !erase->has_moved)
+        fail(erase, AW_E_STALE, "the customer writes all the time: nothing is erased yet; ask again");
     else if (!erase->is_last)
         fail(erase, AW_E_STALE, "messages are taken out of his tickets all the time: nothing is erased yet; ask again");
     else if (erase->stays)

@@ -15,7 +15,8 @@ import sys
 import time
 
 from aswolk_test import MSGPACK, NDJSON, PATIENCE_S, Messages, check, equal, problem, program, run, status, until
-from sealed import GENERATION_BYTES, HEAD, NODE, REST, SEAL_TAG_BYTES, read_keys, readable
+from sealed import (GENERATION_BYTES, HEAD, NODE, REST, SEAL_TAG_BYTES, Cipher, files_of, read_keys, readable,
+                    values_of)
 from test_trim import ahead
 
 
@@ -130,6 +131,23 @@ def test_withdrawn(t):
     equal(left(server, newer), want, "in a backup of later")
     stop(server)
     tool("verify", server.folder)
+
+
+def test_search(t):
+    """The search opens all that a generation's key seals: a tag, which stays (server/adr/0029-keys.md), is found before and after
+    its message was erased, and in what lies beside the texts alone."""
+    server = serve(t, "--checkpoint-bytes", "65536")
+    api, make = server.api("ann"), Messages()
+    tag = re.compile(rb"(QZ71nn)")
+
+    def tags():
+        keys, cipher = read_keys(keys_of(server)), Cipher()
+        return {word for data in files_of(server.folder) for value in values_of(data, keys, cipher) for word in tag.findall(value)}
+
+    api.receipt(make.next(customer="kim", text=word(1), tags=["QZ71nn"]))
+    equal((tags(), left(server)), ({b"QZ71nn"}, [1]), "before")
+    erase(api)
+    equal((tags(), left(server)), ({b"QZ71nn"}, []), "after")
 
 
 def test_many_again(t):
