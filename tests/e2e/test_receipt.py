@@ -96,7 +96,8 @@ def test_proved(t):
     server.stop()
     equal(set(verdicts(server.folder, given + [late, gone] + later)), {"proved"}, "offline, also one that was withdrawn")
     told = receipt(server.folder, [gone, gone_plain, late])[0]
-    equal([(line["has_text"], line.get("reasons_gone")) for line in told], [(False, True), (False, None), (True, None)], "it says so")
+    reasons = [(line["has_text"], line.get("reasons_gone")) for line in told]
+    equal(reasons, [(False, True), (False, None), (True, None)], "it says so")
     one = subprocess.run([program("aswolk"), "receipt", server.folder, json.dumps(gone)], capture_output=True, text=True)
     check("proved" in one.stdout and "gone, and with it the reasons" in one.stdout, "to people, too", one.stdout + one.stderr)
     for forged, field in ((dict(gone, reasons=[]), "reasons"), (dict(gone, **{"class": "general"}), "class"),
