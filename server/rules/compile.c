@@ -263,7 +263,7 @@ build_databases(struct aw_rules *rules, struct tables *tables, const struct aw_d
     enum aw_err err;
 
     if (hs_valid_platform() != HS_SUCCESS)
-        return aw_why(why, AW_E_CONFIG, "this processor lacks instructions that vectorscan needs");
+        return aw_why(why, AW_E_CONFIG, "this processor lacks instructions that Hyperscan needs");
     err = check_regexes(tables, draft, files, why);
     if (err == AW_OK)
         err = build_database(&rules->database, tables, draft, files, OF_OTHERS, why);

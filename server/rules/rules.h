@@ -3,7 +3,7 @@
  * Sets of rules over replies are made by the same calls and read by aw_outgoing_check (outgoing.h).
  *
  * A set is made of files (*.rules, one a language; format: README.md beside this) or of those built into the program. Phrases of
- * whole words of all rules lie in one tree of words, expressions and parts of words in vectorscan databases, so that a text costs
+ * whole words of all rules lie in one tree of words, expressions and parts of words in Hyperscan databases, so that a text costs
  * the same however many rules there are. What decides, negation and bait included, stands in the files. A set proves itself when it
  * is made: the examples in its files must come out as written.
  *

@@ -415,6 +415,37 @@ repeat(char *text, size_t at, size_t to, struct aw_slice piece)
     return at;
 }
 
+/* Where a text lies in memory, and how long it is, changes nothing: from a text that one library of the kind misread. */
+static void
+test_every_length(void **state)
+{
+    static const char head[] =
+        "vomi last christmas x ,  no pueden ir mitternacht feel her left arms perdi nuestra vuelo medicotions"
+        " geschrupt john f kennedy airport avion equivocad minuten om mijn overstap nursing exam had cancer e"
+        "ste otono given way not letting me board avale trop de boite !? rollstuhl costado  medicnia ";
+    const struct aw_rules   *rules = *state;
+    struct aw_rules_scratch *scratch = aw_rules_scratch_new(rules);
+    char                     text[sizeof(head) + 96];
+    size_t                   len = sizeof(head) - 1;
+
+    assert_non_null(scratch);
+    memcpy(text, head, len);
+    len = repeat(text, len, len + 80, AW_SLICE("xy"));
+    memcpy(text + len, "looprek KL 1234", 15);
+    len += 15;
+    for (size_t cut = 0; cut < sizeof(head) - 1; cut++) {
+        struct aw_rules_result result;
+        uint32_t               flights = 0;
+
+        aw_rules_scan(rules, scratch, aw_slice_of(text + cut, len - cut), AW_SLICE("en"), &result);
+        for (uint32_t i = 0; i < result.mention_count; i++)
+            flights += aw_slice_eq(aw_slice_of(result.mentions[i].value, result.mentions[i].value_len), AW_SLICE("KL1234"));
+        if (flights != 1)
+            fail_msg("%u flights without the first %zu bytes", flights, cut);
+    }
+    aw_rules_scratch_free(&scratch);
+}
+
 #define STEPS_MAX (UINT64_C(1) << 23) /* four for each comparison that a text may have */
 
 /* A word has no longest length: who pads his words, or writes them all in one, makes a text no dearer than its phrases do. Counted
@@ -506,12 +537,13 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fold),        cmocka_unit_test(test_fold_origin),
-        cmocka_unit_test(test_wrong_files), cmocka_unit_test(test_conditions),
-        cmocka_unit_test(test_weights),     cmocka_unit_test(test_version),
-        cmocka_unit_test(test_languages),   cmocka_unit_test(test_builtin_is_the_folder),
-        cmocka_unit_test(test_findings),    cmocka_unit_test(test_long_text),
-        cmocka_unit_test(test_padded_text), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_fold),         cmocka_unit_test(test_fold_origin),
+        cmocka_unit_test(test_wrong_files),  cmocka_unit_test(test_conditions),
+        cmocka_unit_test(test_weights),      cmocka_unit_test(test_version),
+        cmocka_unit_test(test_languages),    cmocka_unit_test(test_builtin_is_the_folder),
+        cmocka_unit_test(test_findings),     cmocka_unit_test(test_long_text),
+        cmocka_unit_test(test_every_length), cmocka_unit_test(test_padded_text),
+        cmocka_unit_test(test_threads),
     };
 
     if (!aw_hash_init())
