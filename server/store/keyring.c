@@ -605,7 +605,7 @@ aw_keyring_take_back(struct aw_keyring *ring)
     struct aw_keys        next = {.erased_through = 0};
     bool                  ok;
 
-    if (ring->generation == 0 || ring->value_number != 0 || ring->way.is_there || has_next(ring))
+    if (ring->generation == 0 || has_next(ring))
         return;
     AW_ASSERT(keys->generations[keys->generation_count - 1].number == ring->generation);
     ok = copy_generations(keys, keys->generation_count, &next);

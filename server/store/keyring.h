@@ -56,6 +56,10 @@ AW_MUST_USE enum aw_err aw_keyring_begin(struct aw_keyring *ring, uint64_t next_
                                          uint64_t floor_seq, struct aw_why *why);
 /* What seals now; 0: not begun. Thread: the committer. */
 uint32_t aw_keyring_generation(const struct aw_keyring *ring);
+/* As if that had not begun, for a store in which nothing is that it sealed: or each start that fails would leave a generation for
+ * good. Nothing when nothing was begun, or another one is ready. Where the file can't be replaced it stays as it is, which is no
+ * harm. Nothing is sealed any more then. */
+void aw_keyring_take_back(struct aw_keyring *ring);
 /* For a store whose next record this is, before a generation is begun: AW_E_CONFIG: it would be refused. In a store that was
  * put back numbers come again, and new records ask for erasure under them: aw_keyring_erased_through says so from here on, the
  * file with what is begun. */
@@ -79,9 +83,6 @@ bool aw_keyring_use_next(struct aw_keyring *ring, uint64_t next_seq);
  * each erase and renew; until then the keys of its bodies stay. AW_E_IO, AW_E_MEMORY. Thread: who erases. */
 bool                    aw_keyring_has_ended(struct aw_keyring *ring);
 AW_MUST_USE enum aw_err aw_keyring_note_ended(struct aw_keyring *ring, struct aw_why *why);
-/* As if that had not been, for a store that saw nothing of it: or each start that fails would leave a generation for good. Nothing
- * when something was sealed, or nothing begun. Where the file can't be replaced it stays as it is, which is no harm. */
-void aw_keyring_take_back(struct aw_keyring *ring);
 /* The newest one that the file knows. */
 uint32_t aw_keyring_last_generation(struct aw_keyring *ring);
 

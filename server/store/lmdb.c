@@ -186,6 +186,7 @@ lmdb_flush(struct aw_journal *journal)
         return AW_OUTCOME_BROKEN;
     if (store->txn == NULL)
         return AW_OUTCOME_OK;
+    store->is_generation_noted = true; /* also where the commit fails: what the disk has of it only the next start knows */
     rc = mdb_txn_commit(store->txn);
     store->txn = NULL; /* also after a failure, LMDB has freed it */
     if (rc != MDB_SUCCESS) {

@@ -107,7 +107,7 @@ struct aw_lmdb {
     /* Committer only. */
     MDB_txn               *txn;                 /* NULL between a flush and the next put */
     uint8_t               *sealed;              /* owns: what is about to be put, sealed */
-    bool                   is_generation_noted; /* the keys' generation is in the store, or will be with the next flush */
+    bool                   is_generation_noted; /* a flush with the keys' generation was tried */
     uint64_t               next_seq;
     uint64_t               last_index; /* 0: not known yet */
     uint64_t               pending[AW_SUBMITS_MAX];

@@ -340,10 +340,7 @@ aw_lmdb_note_generation(struct aw_lmdb *store)
     uint32_t words[2] = {aw_keyring_generation(store->keyring), 0};
     MDB_val  key = {sizeof(KEYS_TEXT) - 1, (void *)(uintptr_t)KEYS_TEXT};
     MDB_val  value = {sizeof(words), words};
-    int      rc;
 
     words[1] = aw_crc32c(0, &words[0], sizeof(words[0]));
-    rc = mdb_put(store->txn, store->tree[AW_TREE_META], &key, &value, 0);
-    store->is_generation_noted = rc == MDB_SUCCESS; /* else the store breaks */
-    return rc;
+    return mdb_put(store->txn, store->tree[AW_TREE_META], &key, &value, 0);
 }
