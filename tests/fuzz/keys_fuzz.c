@@ -52,7 +52,7 @@ check_cut(const struct aw_keys *keys)
         AW_ASSERT(aw_keytree_find(&keys->tree, node->generation, leaf) == node && aw_keytree_leaf(node, leaf, &key));
         if (i >= 16) /* each cut copies the tree */
             continue;
-        is_done = aw_keytree_cut(&keys->tree, &cut, 1, 0, &tree);
+        is_done = aw_keytree_cut(&keys->tree, &cut, 1, &tree);
         AW_ASSERT(is_done && aw_keytree_find(&tree, node->generation, leaf) == NULL);
         aw_keytree_fini(&tree);
     }
