@@ -74,7 +74,7 @@ open_other(struct other *other, const struct aw_word_tree *tree)
     unsigned           *ids = calloc(tree->phrase_count, sizeof(ids[0]));
     hs_compile_error_t *failed = NULL;
 
-    assert_true(patterns != NULL && lens != NULL && flags != NULL && ids != NULL);
+    AW_ASSERT(patterns != NULL && lens != NULL && flags != NULL && ids != NULL);
     for (unsigned i = 0; i < tree->phrase_count; i++) {
         patterns[i] = tree->phrases[i].pattern.ptr;
         lens[i] = tree->phrases[i].pattern.len;
