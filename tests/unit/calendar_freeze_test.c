@@ -11,6 +11,7 @@
 #include "support/random.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -199,6 +200,18 @@ now_ms(void)
     return (uint64_t)at.tv_sec * 1000 + (uint64_t)at.tv_nsec / 1000000;
 }
 
+static void
+tell_who_waits(const struct bench *bench, int frozen, const uint64_t goals[THREADS])
+{
+    for (int i = 0; i < THREADS && !bench->is_heap; i++) {
+        uint64_t done = atomic_load(&bench->workers[i].done);
+
+        if (done < goals[i])
+            printf("while %d is stopped%s, %d did %" PRIu64 " of %d operations\n", frozen,
+                   atomic_load(&was_inside) ? " inside one" : "", i, done + GOAL - goals[i], GOAL);
+    }
+}
+
 /* All others finish GOAL operations more, before `ms` have passed. */
 static bool
 others_go_on(struct bench *bench, int frozen, uint64_t ms)
@@ -213,8 +226,12 @@ others_go_on(struct bench *bench, int frozen, uint64_t ms)
 
         for (int i = 0; i < THREADS; i++)
             reached = reached && atomic_load(&bench->workers[i].done) >= goals[i];
-        if (reached || now_ms() > end)
-            return reached;
+        if (reached)
+            return true;
+        if (now_ms() > end) {
+            tell_who_waits(bench, frozen, goals);
+            return false;
+        }
         (void)nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL); /* shorter is fine */
     }
 }
