@@ -1,5 +1,8 @@
-/* effect.c - what a command did to its ticket: noted before and after, for its record. Nothing here decides anything. */
+/* effect.c - what a command did to its ticket: noted before and after, for its record; and to whom it was written. Nothing here
+ * decides anything. */
 #include "core/incident.h"
+
+#include <string.h>
 
 void
 aw_effect_begin(const struct aw_state *state, struct aw_effect *effect, uint32_t slot)
@@ -20,8 +23,32 @@ aw_effect_begin(const struct aw_state *state, struct aw_effect *effect, uint32_t
         effect->holder = aw_agent_name(state, aw_lease_at(state, ticket->link)->agent);
 }
 
+static uint64_t
+address_of(const struct aw_identity_row *row)
+{
+    struct aw_hash128 hash;
+
+    memcpy(&hash, row->hash, sizeof(hash));
+    return hash.high;
+}
+
+static void
+note_addresses(struct aw_state *state, struct aw_effect *effect, const struct aw_ticket_row *ticket)
+{
+    for (uint32_t at = ticket->identities; at != 0; at = aw_identity_at(state, at)->next) {
+        uint64_t address = address_of(aw_identity_at(state, at));
+        uint32_t i = 0;
+
+        while (i < effect->address_count && state->addresses[i] != address)
+            i++;
+        if ((address & AW_ADDRESS_BIT) != 0 && i == effect->address_count)
+            state->addresses[effect->address_count++] = address;
+    }
+    effect->addresses = state->addresses;
+}
+
 void
-aw_effect_end(const struct aw_state *state, struct aw_command *command)
+aw_effect_end(struct aw_state *state, struct aw_command *command)
 {
     const struct aw_ticket_row *ticket;
     struct aw_effect           *effect = &command->out.effect;
@@ -48,4 +75,6 @@ aw_effect_end(const struct aw_state *state, struct aw_command *command)
         effect->lane_before = ticket->lane;
     if (effect->state == AW_TICKET_LEASED || aw_slice_eq(effect->holder, aw_command_by(command)))
         effect->holder = (struct aw_slice){NULL, 0};
+    if (aw_command_has_colleagues_text(command))
+        note_addresses(state, effect, ticket);
 }

@@ -51,6 +51,20 @@ erase_replies(struct aw_state *state, struct aw_command *command, uint64_t throu
     aw_outbox_erase(state, ticket_seq, through);
 }
 
+/* What a person takes out of a ticket that stays, after it was looked where his messages lie, may be his: nobody closed that one. */
+static void
+erase_customer(struct aw_state *state, struct aw_command *command)
+{
+    struct aw_out_erase *out = &command->out.u.erase;
+
+    out->moved = command->in.erase.looked != 0 && state->globals.unfolded_seq > command->in.erase.looked;
+    out->spares = out->moved;
+    if (out->moved)
+        return;
+    (void)aw_state_record(state, command);
+    state->globals.erased++;
+}
+
 void
 aw_apply_erase(struct aw_state *state, struct aw_command *command)
 {
@@ -59,8 +73,7 @@ aw_apply_erase(struct aw_state *state, struct aw_command *command)
     const struct aw_ticket_row *ticket;
 
     if (in->ticket.slot == 0) {
-        (void)aw_state_record(state, command);
-        state->globals.erased++;
+        erase_customer(state, command);
         return;
     }
     if (in->ticket.shard != state->globals.shard) {

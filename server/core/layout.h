@@ -654,6 +654,7 @@ struct aw_globals {
     uint64_t                withdrawn_tickets;     /* closed, as nothing was left of them */
     uint64_t                erased;                /* customers, each time that one was */
     uint64_t                erased_tickets;        /* of them */
+    uint64_t                unfolded_seq;          /* the newest UNFOLD */
     struct aw_rows_head     heads[AW_TABLE_COUNT]; /* by table; [0] is not used */
     uint32_t                closed_first;          /* closed tickets, longest closed first */
     uint32_t                closed_last;
@@ -681,7 +682,7 @@ struct aw_globals {
     uint32_t           contacts_first;          /* those that are not, contacted longest ago first */
     uint32_t           contacts_last;
 };
-AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 216 + 17 * 8 + AW_TABLE_COUNT * 16 + 24 + 24 + 12 * 8 + 24 +
+AW_STATIC_ASSERT(sizeof(struct aw_globals) == 5 * 8 + 216 + 18 * 8 + AW_TABLE_COUNT * 16 + 24 + 24 + 12 * 8 + 24 +
                                                   AW_TEMPLATES * 16 + AW_REPLY_KINDS * 8 + 16 + 24 + 16,
                  "no holes");
 AW_STATIC_ASSERT(sizeof(struct aw_core_settings) == 216, "no holes");
@@ -765,6 +766,7 @@ struct aw_state {
     uint64_t                 by_presence[AW_PRESENCE_COUNT]; /* agents */
     struct aw_incident_work  incident_work;
     uint64_t                 by_state[AW_TICKET_CLOSED + 1][AW_CLASS_COUNT];
+    uint64_t                 addresses[AW_TICKET_ADDRESSES_MAX]; /* that the last command's effect tells */
     /* The cut under way. */
     struct aw_globals cut_globals;
     uint32_t          cut_table; /* next to write */
@@ -1007,7 +1009,7 @@ uint64_t aw_state_record(struct aw_state *state, struct aw_command *command);
 /* effect.c: how the ticket in `slot` stands before a command, and what the command did to it. MESSAGE finds its ticket by itself,
  * and begins anew. */
 void aw_effect_begin(const struct aw_state *state, struct aw_effect *effect, uint32_t slot);
-void aw_effect_end(const struct aw_state *state, struct aw_command *command);
+void aw_effect_end(struct aw_state *state, struct aw_command *command);
 
 void aw_message_prefetch(const struct aw_state *state, const struct aw_in_message *in);
 /* AW_OK, AW_E_TABLE_FULL. */

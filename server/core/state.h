@@ -184,7 +184,8 @@ void aw_state_prefetch(const struct aw_state *state, const struct aw_command *co
  *            DECLINE also TABLE_FULL. AW_OK with changed false: COMPLETE, RELEASE, DECLINE, TRANSFER or DEFER repeated with the
  *            op_hash that ended this lease (of a ticket's leases, the one that ended last)
  *   TRANSFER as DECLINE, and LANE_PAUSED; NOT_FOUND (of lane or agent), BAD_VALUE and TRANSFER_REFUSED as out.u.lease.refusal says
- *   ERASE    TABLE_FULL; AW_OK with out.u.erase.spares when the ticket is not closed: changed only if replies of it are stopped
+ *   ERASE    TABLE_FULL; AW_OK with out.u.erase.spares when the ticket is not closed: changed only if replies of it are stopped;
+ *            of the customer himself not changed when out.u.erase.moved
  *   WITHDRAW NOT_FOUND (its ticket is not shown any more), TABLE_FULL; AW_OK with changed false: withdrawn before
  *   OPT_OUT  BAD_VALUE (no hash), TABLE_FULL; AW_OK with changed false when it is so already, and with dry_run
  *   DEFER    as COMPLETE without a reply; BAD_VALUE (until: not ahead, or beyond AW_DEFER_MS_MAX), TABLE_FULL

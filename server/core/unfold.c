@@ -194,6 +194,7 @@ aw_apply_unfold(struct aw_state *state, struct aw_command *command)
     }
     aw_need_meet(state, need_of(in));
     seq = aw_state_record(state, command);
+    state->globals.unfolded_seq = seq;
     leave(state, command, seq);
     slot = open_ticket(state, command, seq);
     *out = (struct aw_out_ticket){.from = in->on.ticket,

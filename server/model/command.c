@@ -126,6 +126,14 @@ aw_command_body(const struct aw_command *command, struct aw_in_body *ret_body)
     return true;
 }
 
+bool
+aw_command_has_colleagues_text(const struct aw_command *command)
+{
+    struct aw_in_body body;
+
+    return command->kind != AW_COMMAND_MESSAGE && aw_command_body(command, &body);
+}
+
 /* long: a flat switch over all kinds */
 bool
 aw_command_slot(const struct aw_command *command, uint32_t *ret_slot)

@@ -296,6 +296,15 @@ struct aw_in_message {
     uint32_t               reason_count;
 };
 
+/* An identity by which a customer is known at one account has this half of his address' hash, which is the same at all of them: so
+ * a ticket's identities tell which addresses wrote in it. Other identities do not have the bit. */
+#define AW_ADDRESS_BIT (UINT64_C(1) << 63)
+static inline uint64_t
+aw_address_of(struct aw_hash128 contact)
+{
+    return contact.low | AW_ADDRESS_BIT;
+}
+
 /* What the channel says was deleted there. */
 struct aw_in_withdraw {
     struct aw_message_id message;
@@ -310,7 +319,8 @@ struct aw_in_erase {
     uint64_t            through;
     struct aw_ticket_id ticket;   /* slot 0: none */
     uint32_t            messages; /* whoever wrote them: as many were found in this ticket */
-    struct aw_slice     by;
+    uint64_t        looked; /* of the last one, when a ticket of his stays open: behind this record none was unfolded; else 0 */
+    struct aw_slice by;
 };
 
 /* Who only talks about us wants to hear nothing on this channel; or, with is_in, that counts no more. */
@@ -811,6 +821,10 @@ struct aw_effect {
     bool                  deferral_over; /* it was put off, and is so no more */
     struct aw_incident_id incident;      /* the one that it is part of; seq 0: none */
     struct aw_slice       holder; /* who held it and holds it no more, when it was somebody else who did this; else empty */
+    /* Of what a colleague wrote: whom the ticket's customers are, so that the text is found when their messages' records are gone
+     * (aw_address_of). Borrows from the state until its next command. */
+    const uint64_t *addresses;
+    uint32_t        address_count; /* at most AW_TICKET_ADDRESSES_MAX */
 };
 
 /* A row of texts, and the record that wrote it, by which another text that may have the row later is told from it. */
@@ -864,7 +878,7 @@ struct aw_out_incident {
 struct aw_out_erase {
     bool spares; /* the ticket is not closed: it is gone, was erased before, or one of the next */
     bool stays;  /* he wrote in it since: only what was written to him until then does not go any more */
-    bool moved;  /* messages were taken out of it since, maybe his: nothing was done */
+    bool moved;  /* messages were taken out of it since, or of the last one out of any, maybe his: nothing was done */
 };
 
 struct aw_outcome_of {
@@ -993,6 +1007,8 @@ aw_command_erases(enum aw_command_kind kind)
 }
 /* What the command has in the bodies tree. False: nothing. Of one that was read from a record the bytes are empty. */
 AW_MUST_USE bool aw_command_body(const struct aw_command *command, struct aw_in_body *ret_body);
+/* Such of a ticket's content as a colleague wrote: a reply, a note, why it was passed on or put off. */
+AW_MUST_USE bool aw_command_has_colleagues_text(const struct aw_command *command);
 /* Only messages may be refused for lack of room; everything else drains and uses the reserve. */
 static inline bool
 aw_command_is_post(const struct aw_command *command)

@@ -869,6 +869,7 @@ put_erase(struct put *put, const struct aw_in_erase *erase, const struct aw_out_
     put_u32(put, erase->ticket.slot);
     put_u64(put, erase->ticket.seq);
     put_u32(put, erase->messages);
+    put_u64(put, erase->looked);
     put_string(put, erase->by, AW_AGENT_BYTES_MAX);
     put_u8(put, out->spares);
 }
@@ -1016,13 +1017,16 @@ put_promise(struct put *put, const struct aw_in_promise *promise)
 }
 
 /* What an effect takes at most: a ticket's number, two lanes, classes, states, a cause, an incident, a name. */
-#define EFFECT_BYTES_MAX (10U + 3U + 3U + 1U + 1U + 1U + 3U + 10U + 1U + AW_AGENT_BYTES_MAX)
+#define EFFECT_BYTES_MAX    (10U + 3U + 3U + 1U + 1U + 1U + 3U + 10U + 1U + AW_AGENT_BYTES_MAX)
+#define ADDRESSES_BYTES_MAX (1U + AW_TICKET_ADDRESSES_MAX * 8U)
 /* Beside the cause: an incident follows. */
 #define EFFECT_HAS_INCIDENT 0x80U
 /* The deferral is over. */
 #define EFFECT_DEFERRAL_OVER 0x40U
+/* Addresses follow. */
+#define EFFECT_HAS_ADDRESSES 0x20U
 
-/* Classes and states share a byte each: before in the upper half. So do the cause and whether a deferral is over. */
+/* Classes and states share a byte each: before in the upper half. So do the cause, whether a deferral is over, and what follows. */
 static void
 put_effect(struct put *put, const struct aw_effect *effect)
 {
@@ -1033,14 +1037,20 @@ put_effect(struct put *put, const struct aw_effect *effect)
     put_varint(put, effect->lane_before);
     put_u8(put, effect->class_ | (effect->class_before & 0xFU) << 4);
     put_u8(put, (unsigned)effect->state | (unsigned)effect->state_before << 4);
-    AW_ASSERT((unsigned)effect->cause < EFFECT_DEFERRAL_OVER);
+    AW_ASSERT((unsigned)effect->cause < EFFECT_HAS_ADDRESSES);
+    AW_ASSERT(effect->address_count <= AW_TICKET_ADDRESSES_MAX);
     put_u8(put, (unsigned)effect->cause | (effect->incident.seq != 0 ? EFFECT_HAS_INCIDENT : 0) |
-                    (effect->deferral_over ? EFFECT_DEFERRAL_OVER : 0));
+                    (effect->deferral_over ? EFFECT_DEFERRAL_OVER : 0) | (effect->address_count > 0 ? EFFECT_HAS_ADDRESSES : 0));
     if (effect->incident.seq != 0) {
         put_varint(put, effect->incident.slot);
         put_varint(put, effect->incident.seq);
     }
     put_string(put, effect->holder, AW_AGENT_BYTES_MAX);
+    if (effect->address_count == 0)
+        return;
+    put_u8(put, effect->address_count);
+    for (uint32_t i = 0; i < effect->address_count; i++)
+        put_u64(put, effect->addresses[i]);
 }
 AW_STATIC_ASSERT((AW_CLASS_NONE & 0xFU) >= AW_CLASS_COUNT, "no class is half of a byte that no class is");
 
@@ -1262,6 +1272,7 @@ aw_record_bytes_max(const struct aw_command *command)
 
     put_fields(&put, command);
     put.len += has_effect(command) ? EFFECT_BYTES_MAX : 0;
+    put.len += aw_command_has_colleagues_text(command) ? ADDRESSES_BYTES_MAX : 0;
     put_more(&put, command);
     put.len += command->kind == AW_COMMAND_MESSAGE ? PROMISED_BYTES_MAX : 0;
     AW_ASSERT(put.len <= AW_RECORD_BYTES_MAX);
@@ -2163,6 +2174,7 @@ get_erase(struct get *get, struct aw_in_erase *erase, struct aw_out_erase *out)
     erase->ticket.slot = get_u32(get);
     erase->ticket.seq = get_u64(get);
     erase->messages = get_u32(get);
+    erase->looked = get_u64(get);
     erase->by = get_string(get, AW_AGENT_BYTES_MAX);
     *out = (struct aw_out_erase){.spares = get_u8(get, 1, "a flag is neither 0 nor 1") != 0};
     if (!is_set(erase->customer))
@@ -2460,6 +2472,23 @@ get_fields(struct get *get, struct aw_command *command)
 }
 
 static void
+get_addresses(struct get *get, struct aw_effect *effect)
+{
+    uint64_t *addresses;
+
+    effect->address_count = get_u8(get, AW_TICKET_ADDRESSES_MAX, "more addresses than the limit");
+    if (effect->address_count == 0)
+        get_fail(get, AW_E_CORRUPT, "a list of no addresses");
+    addresses = get_list(get, &effect->address_count, sizeof(*addresses));
+    for (uint32_t i = 0; i < effect->address_count; i++) {
+        addresses[i] = get_u64(get);
+        if ((addresses[i] & AW_ADDRESS_BIT) == 0)
+            get_fail(get, AW_E_CORRUPT, "an address that is none");
+    }
+    effect->addresses = addresses;
+}
+
+static void
 get_effect(struct get *get, struct aw_effect *effect)
 {
     unsigned classes, states, cause;
@@ -2470,9 +2499,9 @@ get_effect(struct get *get, struct aw_effect *effect)
     classes = get_u8(get, UINT8_MAX, "");
     states = get_u8(get, UINT8_MAX, "");
     cause = get_u8(get, UINT8_MAX, "");
-    if ((cause & (EFFECT_DEFERRAL_OVER - 1)) > AW_TIMER_CAUSE_MAX)
+    if ((cause & (EFFECT_HAS_ADDRESSES - 1)) > AW_TIMER_CAUSE_MAX)
         get_fail(get, AW_E_CORRUPT, "a timer's cause is out of range");
-    effect->cause = (enum aw_timer_cause)(cause & (EFFECT_DEFERRAL_OVER - 1));
+    effect->cause = (enum aw_timer_cause)(cause & (EFFECT_HAS_ADDRESSES - 1));
     effect->deferral_over = (cause & EFFECT_DEFERRAL_OVER) != 0;
     if ((cause & EFFECT_HAS_INCIDENT) != 0) {
         effect->incident.slot = (uint32_t)get_varint(get, UINT16_MAX, "an incident is out of range");
@@ -2481,6 +2510,8 @@ get_effect(struct get *get, struct aw_effect *effect)
             get_fail(get, AW_E_CORRUPT, "an incident that is none");
     }
     effect->holder = get_string(get, AW_AGENT_BYTES_MAX);
+    if ((cause & EFFECT_HAS_ADDRESSES) != 0)
+        get_addresses(get, effect);
     if ((classes & 0xF) >= AW_CLASS_COUNT || (classes >> 4 >= AW_CLASS_COUNT && classes >> 4 != (AW_CLASS_NONE & 0xFU)))
         get_fail(get, AW_E_CORRUPT, "a class of an effect is out of range");
     if ((states & 0xF) > AW_TICKET_CLOSED || states >> 4 > AW_TICKET_CLOSED)

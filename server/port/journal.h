@@ -80,7 +80,7 @@ struct aw_store_identity {
     struct aw_hash_key table_key; /* keys the hashes of identities and source ids */
     struct aw_hash_key token_key; /* makes lease tokens unguessable */
 };
-#define AW_STORE_FORMAT 5U
+#define AW_STORE_FORMAT 6U
 
 /* What is copied out of batches and bodies before they go: by their sequence number, one of each kind. */
 enum aw_kept_kind { AW_KEPT_RECORD, AW_KEPT_BODY };

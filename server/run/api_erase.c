@@ -7,7 +7,7 @@
  * has erased nothing, and was not answered. A client that leaves stops nothing. When messages were taken out of a ticket since the
  * look, it is looked again: his may lie in another one. A ticket that stays, as he wrote in it since, has one message more than the
  * look found, which hides one that was taken out: so behind such a one it is looked once more for what he wrote until then,
- * wherever that lies by now, and what has come since is counted.
+ * wherever that lies by now, and his own record is refused when anything was unfolded since.
  */
 #include "proto/proto.h"
 #include "run/api.h"
@@ -41,6 +41,7 @@ struct erase {
     bool                 stays;     /* a ticket in which he wrote since the look */
     bool                 is_second; /* the look is one behind such a ticket */
     uint32_t             looks;
+    uint64_t             looked;   /* up to this record */
     uint64_t             last_seq; /* of the records */
     aw_ns                until;
 };
@@ -120,8 +121,10 @@ submit(struct erase *erase)
     uint32_t           count = 0;
 
     erase->is_last = erase->next == erase->look.ticket_count;
-    if (erase->is_last)
+    if (erase->is_last) {
+        in.looked = erase->stays ? erase->looked : 0;
         erase->entries[count++].command = (struct aw_command){.kind = AW_COMMAND_ERASE, .in.erase = in};
+    }
     while (count < TICKETS_PER_TURN && erase->next < erase->look.ticket_count) {
         const struct aw_erase_ticket *ticket = &erase->look.tickets[erase->next++];
 
@@ -165,6 +168,8 @@ look(struct erase *erase)
     erase->looks++;
     erase->next = 0;
     erase->is_second |= erase->stays;
+    erase->is_last = false;
+    erase->looked = until;
     if (!erase->is_second)
         erase->wish.through = until;
     erase->has_moved = false;
@@ -196,19 +201,26 @@ take_look(struct erase *erase)
 
 /* --- what comes back --------------------------------------------------------------------------------------------------------- */
 
+/* His own record is there. */
+static bool
+is_done(const struct erase *erase)
+{
+    return erase->is_last && !erase->has_moved;
+}
+
 /* After a submission. False: it is over, and what there is to say is said by who can. */
 static bool
 go_on(struct erase *erase)
 {
     bool is_unsure = erase->has_moved || (erase->stays && !erase->is_second);
-    bool looks_again = is_unsure && erase->next == erase->look.ticket_count;
+    bool is_through = erase->next == erase->look.ticket_count;
 
-    if (!erase->is_last && !looks_again)
-        submit(erase);
-    else if (!erase->is_last && erase->looks < LOOKS_MAX)
+    if (is_done(erase) || (is_unsure && is_through && erase->looks == LOOKS_MAX))
+        return false;
+    if (is_unsure && is_through)
         look(erase);
     else
-        return false;
+        submit(erase);
     return true;
 }
 
@@ -230,9 +242,9 @@ on_back(struct aw_call *call)
     end_look(erase); /* others may look while this one waits */
     if (err != AW_OK)
         fail(erase, err, "");
-    else if (!erase->is_last && !erase->has_moved)
+    else if (!is_done(erase) && !erase->has_moved)
         fail(erase, AW_E_STALE, "the customer writes all the time: nothing is erased yet; ask again");
-    else if (!erase->is_last)
+    else if (!is_done(erase))
         fail(erase, AW_E_STALE, "messages are taken out of his tickets all the time: nothing is erased yet; ask again");
     else if (erase->stays)
         fail(erase, AW_E_STALE, "the customer wrote meanwhile: what he wrote before is erased, and his ticket waits; ask again");

@@ -77,10 +77,29 @@ hash_parts(const struct aw_hash_key *key, char kind, const struct aw_slice *part
     return aw_hash128(key, bytes, len);
 }
 
+/* Who writes to this account: half of it says who writes, whatever the account. */
+static struct aw_hash128
+at_account(const struct aw_hash_key *key, struct aw_slice channel, struct aw_slice account, struct aw_slice customer,
+           struct aw_hash128 contact)
+{
+    struct aw_hash128 hash = hash_parts(key, 'c', (struct aw_slice[]){channel, account, customer}, 3);
+
+    return (struct aw_hash128){.low = hash.low, .high = aw_address_of(contact)};
+}
+
+/* Of an identity that is no address. */
+static struct aw_hash128
+hash_of_no_address(const struct aw_hash_key *key, char kind, struct aw_slice first, struct aw_slice second)
+{
+    struct aw_hash128 hash = hash_parts(key, kind, (struct aw_slice[]){first, second}, 2);
+
+    return (struct aw_hash128){.low = hash.low, .high = hash.high & ~AW_ADDRESS_BIT};
+}
+
 struct aw_hash128
 aw_api_customer_hash(const struct aw_hash_key *key, struct aw_slice channel, struct aw_slice account, struct aw_slice customer)
 {
-    return hash_parts(key, 'c', (struct aw_slice[]){channel, account, customer}, 3);
+    return at_account(key, channel, account, customer, aw_api_contact_hash(key, channel, customer));
 }
 
 struct aw_hash128
@@ -110,11 +129,11 @@ make_identities(struct aw_in_message *in, const struct aw_message *message, cons
 
     if (list == NULL)
         return false;
-    list[count++] = aw_api_customer_hash(key, message->channel, message->account, message->customer);
+    list[count++] = at_account(key, message->channel, message->account, message->customer, in->contact);
     for (uint32_t i = 0; i < message->identity_count; i++)
-        list[count++] = hash_parts(key, 'v', (struct aw_slice[]){message->identities[i].kind, message->identities[i].value}, 2);
+        list[count++] = hash_of_no_address(key, 'v', message->identities[i].kind, message->identities[i].value);
     if (message->booking.len > 0)
-        list[count++] = hash_parts(key, 'b', (struct aw_slice[]){booking_code(message->booking, upper), message->customer}, 2);
+        list[count++] = hash_of_no_address(key, 'b', booking_code(message->booking, upper), message->customer);
     in->identities = list;
     in->identity_count = count;
     return true;

@@ -16,6 +16,7 @@ aw_erase_look_fini(struct aw_erase_look *look)
     free(look->tickets);
     free(look->seqs);
     free(look->_places);
+    free(look->_mentions);
     free(look->_ends);
     *look = (struct aw_erase_look){.wishes = NULL};
 }
@@ -64,16 +65,90 @@ take_message(struct aw_erase_look *look, const struct aw_command *command)
     return place.through == 0 || add_place(look, &place) ? AW_OK : AW_E_MEMORY;
 }
 
+static bool
+is_told(const struct aw_told *told, uint64_t address)
+{
+    for (uint32_t i = 0; i < told->identity_count; i++) {
+        if (told->identities[i].high == address)
+            return true;
+    }
+    return false;
+}
+
+/* What was written in it before stays with it, and is his no more when all of his messages went. */
+static void
+drop_mentions(struct aw_erase_look *look, const struct aw_in_unfold *in)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < look->_mention_count; i++) {
+        const struct aw_erase_mention *mention = &look->_mentions[i];
+
+        if (mention->ticket.seq != in->on.ticket.seq || is_told(&in->left, mention->address))
+            look->_mentions[kept++] = *mention;
+    }
+    look->_mention_count = kept;
+}
+
 static enum aw_err
 take_unfold(struct aw_erase_look *look, const struct aw_command *command)
 {
     const struct aw_in_unfold *in = &command->in.unfold;
 
+    drop_mentions(look, in);
     for (uint32_t i = 0; i < in->message_count; i++) {
         struct aw_erase_place place = {
             .message = in->messages[i], .by = command->out.seq, .ticket = command->out.u.ticket.ticket};
 
         if (!add_place(look, &place))
+            return AW_E_MEMORY;
+    }
+    return AW_OK;
+}
+
+static bool
+add_mention(struct aw_erase_look *look, const struct aw_erase_mention *mention)
+{
+    if (look->_mention_count == look->_mention_room) { /* not by `grow`: an unfolding takes some away */
+        size_t room = look->_mention_room == 0 ? 16 : 2 * look->_mention_room;
+        void  *mentions = reallocarray(look->_mentions, room, sizeof(*mention));
+
+        if (mentions == NULL)
+            return false;
+        look->_mentions = mentions;
+        look->_mention_room = room;
+    }
+    look->_mentions[look->_mention_count++] = *mention;
+    return true;
+}
+
+static struct aw_ticket_id
+id_of(const struct aw_command *command)
+{
+    if (command->kind == AW_COMMAND_NOTE)
+        return command->in.note.on.ticket;
+    if (command->kind == AW_COMMAND_APPROVE)
+        return command->out.u.reply.ticket;
+    return (struct aw_ticket_id){
+        .shard = command->in.fenced.lease.shard, .slot = command->in.fenced.lease.slot, .seq = command->out.effect.ticket_seq};
+}
+
+static enum aw_err
+take_mention(struct aw_erase_look *look, const struct aw_command *command)
+{
+    const struct aw_effect *effect = &command->out.effect;
+
+    for (uint32_t i = 0; i < effect->address_count; i++) {
+        struct aw_erase_mention mention = {.ticket = id_of(command), .address = effect->addresses[i]};
+
+        for (uint32_t j = 0; j < look->wish_count; j++) {
+            const struct aw_erase_wish *wish = &look->wishes[j];
+
+            if (command->out.seq <= wish->through && aw_address_of(wish->customer) == mention.address &&
+                wish->through > mention.through)
+                mention.through = wish->through;
+        }
+        if (mention.through != 0 && !add_mention(look, &mention))
             return AW_E_MEMORY;
     }
     return AW_OK;
@@ -142,27 +217,34 @@ settle_places(struct aw_erase_look *look)
     look->_place_count = kept;
 }
 
-/* Those in which his messages lie, and those that were closed for him, each once. */
+static struct aw_erase_ticket
+his(struct aw_ticket_id id, uint64_t through)
+{
+    return (struct aw_erase_ticket){.id = id, .through = through, .seq = through};
+}
+
+/* Those in which his messages lie, or lay when a colleague wrote in them, and those that were closed for him, each once. */
 static enum aw_err
 settle_tickets(struct aw_erase_look *look)
 {
     size_t tickets = 0;
 
-    look->tickets = calloc(look->_place_count + look->_end_count + 1, sizeof(look->tickets[0]));
+    look->tickets = calloc(look->_place_count + look->_mention_count + look->_end_count + 1, sizeof(look->tickets[0]));
     if (look->tickets == NULL)
         return AW_E_MEMORY;
     for (size_t i = 0; i < look->_place_count; i++) {
         const struct aw_erase_place *place = &look->_places[i];
 
         if (place->through != 0)
-            look->tickets[tickets++] =
-                (struct aw_erase_ticket){.id = place->ticket, .through = place->through, .seq = place->through};
+            look->tickets[tickets++] = his(place->ticket, place->through);
     }
+    for (size_t i = 0; i < look->_mention_count; i++)
+        look->tickets[tickets++] = his(look->_mentions[i].ticket, look->_mentions[i].through);
     for (size_t i = 0; i < look->_end_count; i++) {
         const struct aw_erase_end *end = &look->_ends[i];
 
         if (end->through != 0)
-            look->tickets[tickets++] = (struct aw_erase_ticket){.id = end->ticket, .through = end->through, .seq = end->through};
+            look->tickets[tickets++] = his(end->ticket, end->through);
     }
     qsort(look->tickets, tickets, sizeof(look->tickets[0]), compare_tickets);
     for (size_t i = 0; i < tickets; i++) {
@@ -264,14 +346,22 @@ take_text(struct aw_erase_look *look, struct aw_journal_reader *reader, const st
 
 /* --- steps ------------------------------------------------------------------------------------------------------------------- */
 
+/* Other kinds have neither text nor messages. */
+static bool
+tells_whose(enum aw_command_kind kind)
+{
+    return kind == AW_COMMAND_MESSAGE || kind == AW_COMMAND_UNFOLD || kind == AW_COMMAND_ERASE || kind == AW_COMMAND_REPLY ||
+           kind == AW_COMMAND_COMPLETE || kind == AW_COMMAND_NOTE || kind == AW_COMMAND_TRANSFER || kind == AW_COMMAND_DEFER ||
+           kind == AW_COMMAND_APPROVE;
+}
+
 static enum aw_err
 take(struct aw_erase_look *look, struct aw_journal_reader *reader, struct aw_arena *scratch, const struct aw_record *record)
 {
     struct aw_command command;
     enum aw_err       err;
 
-    if (!look->_is_second && record->kind != AW_COMMAND_MESSAGE && record->kind != AW_COMMAND_UNFOLD &&
-        record->kind != AW_COMMAND_ERASE)
+    if (!look->_is_second && !tells_whose(record->kind))
         return AW_OK;
     aw_arena_reset(scratch);
     err = aw_record_read(record, scratch, &command, NULL);
@@ -281,7 +371,9 @@ take(struct aw_erase_look *look, struct aw_journal_reader *reader, struct aw_are
         return take_text(look, reader, &command);
     if (command.kind == AW_COMMAND_ERASE)
         return take_end(look, &command);
-    return command.kind == AW_COMMAND_MESSAGE ? take_message(look, &command) : take_unfold(look, &command);
+    if (command.kind == AW_COMMAND_UNFOLD)
+        return take_unfold(look, &command);
+    return command.kind == AW_COMMAND_MESSAGE ? take_message(look, &command) : take_mention(look, &command);
 }
 
 /* The first walk is over. AW_OK: there is nothing to look for in a second one. */

@@ -1,8 +1,9 @@
 /* read_erase.h - which texts are a customer's: those that he wrote, and what colleagues wrote in the tickets that he wrote in.
  *
  * Two walks over all records, in pieces (read_walk.h): the first finds his messages by the hash of channel and customer, and with
- * them his tickets; the second the texts in these. A message that was unfolded belongs to the ticket that it was moved to. A ticket
- * that was closed for good for him is his by that record, also when none of its messages' records is there any more.
+ * them his tickets; the second the texts in these. A message that was unfolded belongs to the ticket that it was moved to. When
+ * none of its messages' records is there any more, a ticket is his by what a colleague wrote in it, which says whose it was then,
+ * unless his messages were moved away since; and when it was closed for good for him, by that record.
  *
  * What can't be read is passed over, and told. Who owns: the caller, from init to fini. Thread: one at a time. Fails: AW_E_AGAIN,
  * there is more to do; AW_E_IO, AW_E_MEMORY.
@@ -31,6 +32,12 @@ struct aw_erase_place {
     struct aw_ticket_id ticket;
     uint64_t            through; /* 0: it was moved there, whoever wrote it; else it is his, and what was wished */
 };
+/* That a ticket was his when a colleague wrote something in it. */
+struct aw_erase_mention {
+    struct aw_ticket_id ticket;
+    uint64_t            address;
+    uint64_t            through; /* what was wished */
+};
 /* That a ticket was closed for good by this record. */
 struct aw_erase_end {
     struct aw_ticket_id ticket;
@@ -50,12 +57,14 @@ struct aw_erase_look {
     uint64_t                messages, replies, notes;
     bool                    has_gaps; /* something was damaged: there may be more of his */
     /* The look under way. */
-    struct aw_walk         _walk;
-    bool                   _is_second;
-    struct aw_erase_place *_places; /* owns */
-    size_t                 _place_count;
-    struct aw_erase_end   *_ends; /* owns */
-    size_t                 _end_count;
+    struct aw_walk           _walk;
+    bool                     _is_second;
+    struct aw_erase_place   *_places; /* owns */
+    size_t                   _place_count;
+    struct aw_erase_mention *_mentions; /* owns */
+    size_t                   _mention_count, _mention_room;
+    struct aw_erase_end     *_ends; /* owns */
+    size_t                   _end_count;
 };
 
 /* Records up to `until` are looked at. The wishes stay where they are until fini. */

@@ -508,6 +508,67 @@ def test_older_backup(t):
     check("damaged)" in tool("restore", older, restored, "--keys", keys_of(server), code=1), "it says so")
 
 
+def send_replies(api):
+    """A gateway takes what waits, and tells that it went out."""
+    pull = {"accounts": [{"channel": "web"}], "wait_s": 0, "max": 10}
+    for reply in status(api.send("POST", "/v1/replies/leases", pull), 200, "replies").value["replies"]:
+        said = {"state": "sent", "lease": reply["lease"]}
+        status(api.send("POST", "/v1/replies/%s/status" % reply["reply"], said), 200, "sent")
+
+
+def test_written_later(t):
+    """What colleagues wrote is his, also when all that he wrote is trimmed and it is not, as it is younger; what was written in a
+    ticket before his messages were taken out of it stays with that."""
+    server = serve(t, "--checkpoint-bytes", "65536", "--dedupe-days", "2")
+    api, make = server.api("ann"), Messages()
+    phone = [{"kind": "phone", "value": "+31600000001"}]
+
+    def go_to(days):
+        stop(server)
+        server.env = ahead(days)
+        server.start()
+        return server.api("ann")
+
+    def fill():
+        api.receipts(make.many(200, text="x" * 200))
+        for lease in api.leases(max=100) + api.leases(max=100) + api.leases(max=100):
+            api.completed(lease)
+
+    def note(ticket, number):
+        status(api.send("POST", "/v1/tickets/%s/notes" % ticket, {"text": word(number)}), 200, "noted")
+
+    kims = api.receipt(make.next(customer="kim", text=word(1), identities=phone))["ticket"]
+    lee = api.receipt(make.next(customer="lee", text=word(2), identities=phone))
+    equal(lee["ticket"], kims, "folded by a phone")
+    status(api.patch_ticket(kims, {"hold": True}), 200, "held, so that nobody pulls it")
+    fill()
+    api = go_to(1.2)
+    first = server.metrics().get("aswolk_journal_seq")
+    note(kims, 3)
+    unfolded = status(api.send("POST", "/v1/tickets/%s/unfold" % kims, {"messages": [lee["message"]]}), 200, "unfolded").value
+    note(kims, 4)
+    note(unfolded["ticket"], 5)
+    status(api.patch_ticket(kims, {"hold": False}), 200, "goes on")
+    leases = {lease["ticket"]: lease for lease in api.leases(max=10)}
+    api.completed(leases[kims], reply={"text": word(6)})
+    api.completed(leases[unfolded["ticket"]])
+    send_replies(api)
+    seqs = range(int(first), int(server.metrics().get("aswolk_journal_seq")) + 1)
+    fill()
+    api = go_to(2.8)
+    fill()
+    until("the messages are trimmed", lambda: server.metrics().get("aswolk_journal_first_seq") > 250, 3 * PATIENCE_S)
+    check(server.metrics().get("aswolk_journal_first_seq") <= first, "and not what was written later")
+    equal(left(server, seqs=seqs), [3, 4, 5, 6], "that can be read")
+    told = erase(api, customer="lee")
+    equal([told[name] for name in ("tickets", "messages", "replies", "notes")], [1, 0, 0, 1], "hers")
+    equal(left(server, seqs=seqs), [3, 4, 6], "goes, and what was written before her message left stays")
+    told = erase(api)
+    equal([told[name] for name in ("tickets", "messages", "replies", "notes")], [1, 0, 1, 2], "his")
+    equal(left(server, seqs=seqs), [], "goes")
+    equal(erase(api, customer="pam")["tickets"], 0, "of somebody else nothing is found")
+
+
 def test_unfolded(t):
     """What a person took out of his ticket is not his; what was moved into it is."""
     server = serve(t)

@@ -28,6 +28,7 @@ begin_look(struct world *world)
     erasing->looks++;
     erasing->next = 0;
     erasing->is_looking = true;
+    erasing->looked = until;
     erasing->is_second |= erasing->stays; /* then it is only looked where that is by now which he wrote before */
     if (!erasing->is_second)
         erasing->wish.through = until;
@@ -65,8 +66,10 @@ submit(struct world *world, struct op *op)
 
     op->kind = OP_ERASE;
     erasing->is_last = erasing->next == erasing->look.ticket_count;
-    if (erasing->is_last)
+    if (erasing->is_last) {
+        in.looked = erasing->stays ? erasing->looked : 0;
         op->entries[count++].command = (struct aw_command){.kind = AW_COMMAND_ERASE, .in.erase = in};
+    }
     while (count < WORLD_ENTRIES_MAX && erasing->next < erasing->look.ticket_count) {
         const struct aw_erase_ticket *ticket = &erasing->look.tickets[erasing->next++];
 
@@ -120,7 +123,7 @@ void
 erase_on_answer(struct world *world, struct op *op)
 {
     struct erasing *erasing = &world->erasing;
-    bool            is_unsure, looks_again;
+    bool            is_unsure, is_through;
 
     for (uint32_t i = 0; i < op->submission.count; i++) {
         const struct aw_outcome_of *out = &op->entries[i].command.out;
@@ -138,9 +141,9 @@ erase_on_answer(struct world *world, struct op *op)
         erasing->stays |= out->u.erase.stays;
     }
     is_unsure = erasing->has_moved || (erasing->stays && !erasing->is_second);
-    looks_again = is_unsure && erasing->next == erasing->look.ticket_count;
-    if (erasing->is_last || (looks_again && erasing->looks == LOOKS_MAX))
+    is_through = erasing->next == erasing->look.ticket_count;
+    if ((erasing->is_last && !erasing->has_moved) || (is_unsure && is_through && erasing->looks == LOOKS_MAX))
         end(erasing);
-    else if (looks_again)
+    else if (is_unsure && is_through)
         begin_look(world);
 }

@@ -68,7 +68,7 @@ gateway_say(const struct world *world, uint32_t number, struct aw_hash128 *ident
     uint32_t                     goes = model_flight_of(source->customer);
     struct aw_airport_code       from = model_airport_of(goes);
 
-    *identity = (struct aw_hash128){source->customer, 1};
+    *identity = (struct aw_hash128){source->customer, aw_address_of(model_contact_hash(source->customer))};
     *flight = (struct aw_flight_fact){.flight_hash = goes, .departs_at = source->departs_at, .date_days = USERS_FLIGHT_DAYS};
     memcpy(flight->from, from.letters, sizeof(flight->from));
     if (world_has(world, SIM_PART_INCIDENTS) && goes != 0)

@@ -119,6 +119,7 @@ struct erasing {
     struct aw_erase_look look;
     size_t               next; /* of its tickets */
     bool                 is_last;
+    uint64_t             looked; /* up to this record */
     bool                 has_moved;
     bool                 stays;
     bool                 is_second;

@@ -20,6 +20,16 @@ post(struct kit *kit, uint64_t id, enum aw_class class_)
 }
 
 /* Applies the timer that is due; fails when none is. */
+static bool
+has_address(const struct aw_effect *effect, uint64_t address)
+{
+    for (uint32_t i = 0; i < effect->address_count; i++) {
+        if (effect->addresses[i] == address)
+            return true;
+    }
+    return false;
+}
+
 static struct aw_effect
 timer(struct kit *kit, uint64_t ms)
 {
@@ -145,14 +155,38 @@ test_clock(void **state)
     kit_close(&kit);
 }
 
+/* What a colleague wrote tells whose ticket it is: each address once, and no other identity. */
+static void
+test_addresses(void **state)
+{
+    static const uint64_t anna = AW_ADDRESS_BIT | 5, ben = AW_ADDRESS_BIT | 6;
+    struct aw_command     command;
+    struct aw_ticket_id   ticket;
+    struct kit            kit;
+
+    (void)state;
+    kit_open(&kit);
+    (void)kit_post(&kit, (struct kit_post){.id = 1, .who = {AW_ADDRESS_BIT | 9}, .class_ = AW_CLASS_GENERAL});
+    ticket = kit_post(&kit, (struct kit_post){.id = 2, .who = {anna, 8}, .class_ = AW_CLASS_GENERAL}).ticket;
+    command = kit_try_post(&kit, (struct kit_post){.id = 3, .who = {ben, 8}, .class_ = AW_CLASS_GENERAL});
+    assert_int_equal(command.out.u.message.ticket.seq, ticket.seq);
+    assert_int_equal(command.out.effect.address_count, 0);
+    command = (struct aw_command){.kind = AW_COMMAND_NOTE,
+                                  .in.note = {.on = {.ticket = ticket, .by = AW_SLICE("ann")}, .body = {.len = 1}}};
+    assert_int_equal(kit_apply(&kit, &command), AW_OK);
+    assert_int_equal(command.out.effect.address_count, 2);
+    assert_true(has_address(&command.out.effect, anna) && has_address(&command.out.effect, ben));
+    command = kit_on_ticket(&kit, AW_COMMAND_HOLD, ticket, kit.now + KIT_HOUR, 0);
+    assert_int_equal(command.out.effect.address_count, 0); /* no text */
+    kit_close(&kit);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_leases),
-        cmocka_unit_test(test_places),
-        cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_messages), cmocka_unit_test(test_leases),    cmocka_unit_test(test_places),
+        cmocka_unit_test(test_clock),    cmocka_unit_test(test_addresses),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

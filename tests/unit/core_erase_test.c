@@ -270,6 +270,44 @@ test_moved(void **unused)
     kit_close(&kit);
 }
 
+/* When a ticket of his stays, nobody may have been unfolded since it was looked: he himself comes last, and is refused. */
+static void
+test_unfolded_since(void **unused)
+{
+    struct kit            kit;
+    struct aw_out_message first, second;
+    struct aw_command     command = {.kind = AW_COMMAND_ERASE, .in.erase = {.customer = {7, 8}, .by = AW_SLICE("sam")}};
+    struct aw_command     unfold = {.kind = AW_COMMAND_UNFOLD};
+    uint64_t              messages[1];
+
+    (void)unused;
+    kit_open(&kit);
+    first = post(&kit, 1, 1);
+    second = post(&kit, 2, 1);
+    messages[0] = second.record_seq;
+    unfold.in.unfold = (struct aw_in_unfold){
+        .on = {.ticket = first.ticket, .by = AW_SLICE("sam")},
+        .messages = messages,
+        .message_count = 1,
+        .newest_seq = second.record_seq,
+        .messages_total = 2,
+        .taken = {.messages = 1, .first_seq = second.record_seq, .last_seq = second.record_seq},
+        .left = {.messages = 1, .first_seq = first.record_seq, .last_seq = first.record_seq},
+    };
+    command.in.erase.looked = command.in.erase.through = aw_state_seq(kit.state);
+    assert_int_equal(kit_apply(&kit, &unfold), AW_OK);
+    assert_int_equal(kit_apply(&kit, &command), AW_OK);
+    assert_true(command.out.u.erase.moved && !command.out.changed);
+    command.in.erase.looked = 0; /* all of his are closed */
+    assert_int_equal(kit_apply(&kit, &command), AW_OK);
+    assert_true(command.out.changed && !command.out.u.erase.moved);
+    command.in.erase.looked = unfold.out.seq;
+    assert_int_equal(kit_apply(&kit, &command), AW_OK);
+    assert_true(command.out.changed && !command.out.u.erase.moved);
+    kit_check_digest(&kit);
+    kit_close(&kit);
+}
+
 int
 main(void)
 {
@@ -280,6 +318,7 @@ main(void)
         cmocka_unit_test(test_replies_before),
         cmocka_unit_test(test_replies_forgotten),
         cmocka_unit_test(test_moved),
+        cmocka_unit_test(test_unfolded_since),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

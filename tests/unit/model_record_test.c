@@ -714,6 +714,7 @@ make_erase(struct maker *maker, struct aw_in_erase *erase)
         .through = next(&maker->rng),
         .ticket = {.seq = next(&maker->rng), .slot = (uint32_t)next(&maker->rng), .shard = (uint8_t)next(&maker->rng)},
         .messages = (uint32_t)next(&maker->rng),
+        .looked = next(&maker->rng),
         .by = make_string(maker, 0, AW_AGENT_BYTES_MAX)};
 }
 
@@ -861,6 +862,17 @@ make_fields(struct maker *maker, struct aw_command *command)
     fail();
 }
 
+static const uint64_t *
+make_addresses(struct maker *maker, uint32_t count)
+{
+    uint64_t *addresses = take(maker, AW_TICKET_ADDRESSES_MAX, sizeof(addresses[0]));
+
+    assert_non_null(addresses);
+    for (uint32_t i = 0; i < count; i++)
+        addresses[i] = next(&maker->rng) | AW_ADDRESS_BIT;
+    return addresses;
+}
+
 static void
 make_effect(struct maker *maker, struct aw_command *command)
 {
@@ -883,6 +895,10 @@ make_effect(struct maker *maker, struct aw_command *command)
         effect->incident = (struct aw_incident_id){.seq = 1 + (next(&maker->rng) >> 2), .slot = (uint16_t)next(&maker->rng)};
     if (effect->class_before == AW_CLASS_COUNT)
         effect->class_before = AW_CLASS_NONE;
+    if (!aw_command_has_colleagues_text(command))
+        return;
+    effect->address_count = (uint32_t)below(&maker->rng, AW_TICKET_ADDRESSES_MAX + 1);
+    effect->addresses = make_addresses(maker, effect->address_count);
 }
 
 static struct aw_command
@@ -1282,6 +1298,9 @@ same_effect(const struct aw_effect *a, const struct aw_effect *b)
     SAME(incident.slot);
     SAME(deferral_over);
     SAME_SLICE(holder);
+    SAME(address_count);
+    for (uint32_t i = 0; i < a->address_count; i++)
+        SAME(addresses[i]);
 }
 
 static void
@@ -1465,6 +1484,7 @@ same_command(const struct aw_command *a, const struct aw_command *b)
         SAME(in.erase.ticket.slot);
         SAME(in.erase.ticket.shard);
         SAME(in.erase.messages);
+        SAME(in.erase.looked);
         SAME(out.u.erase.spares);
         SAME_SLICE(in.erase.by);
         return;
@@ -2019,6 +2039,7 @@ test_id_entry(void **state)
 static const struct aw_slice       golden_langs[] = {{"nl", 2}, {"nl-BE", 5}};
 static const struct aw_slice       golden_tags[] = {{"vip", 3}};
 static const struct aw_hash128     golden_identities[] = {{0x0102030405060708, 0x1112131415161718}, {3, 4}};
+static const uint64_t              golden_addresses[] = {AW_ADDRESS_BIT | 7, AW_ADDRESS_BIT | 0x0102030405060708};
 static const struct aw_agent_units golden_units[] = {{{"twitter", 7}, 3}, {{"phone", 5}, 0}};
 static const uint32_t              golden_lanes[] = {0, 1, 300};
 static const struct aw_lane_helper golden_helpers[] = {{{"english", 7}, 600}, {{"german", 6}, 3600}};
@@ -2456,7 +2477,8 @@ static const struct aw_command golden[] = {
      .in.opt_out = {.contact = {5, 6}, .channel = {"twitter", 7}, .account = {"main", 4}, .is_in = true, .by = {"sam", 3}},
      .out = {.seq = 5000}},
     {.kind = AW_COMMAND_ERASE,
-     .in.erase = {.customer = {11, 12}, .through = 4990, .ticket = GOLDEN_TICKET, .messages = 3, .by = {"sam", 3}},
+     .in.erase =
+         {.customer = {11, 12}, .through = 4990, .ticket = GOLDEN_TICKET, .messages = 3, .looked = 4995, .by = {"sam", 3}},
      .out = {.seq = 5000, .prev_seq = 4999}},
     {.kind = AW_COMMAND_MESSAGE,
      .in.message = {.identities = golden_identities,
@@ -2469,6 +2491,9 @@ static const struct aw_command golden[] = {
                     .opts_out = true},
      .out = {.seq = 5000,
              .u.message = {.ticket = {.seq = 4700, .slot = 17, .shard = 7}, .class_ = AW_CLASS_OTHER, .opted_out = true}}},
+    {.kind = AW_COMMAND_NOTE,
+     .in.note = {.on = {.ticket = GOLDEN_TICKET, .by = {"eve", 3}}, .body = {.len = 40, .hash = {{4, 5}}}},
+     .out = {.seq = 5000, .prev_seq = 4999, .effect = {.ticket_seq = 4700, .addresses = golden_addresses, .address_count = 2}}},
 };
 
 static FILE *
