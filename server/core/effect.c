@@ -33,17 +33,30 @@ address_of(const struct aw_identity_row *row)
 }
 
 static void
-note_addresses(struct aw_state *state, struct aw_effect *effect, const struct aw_ticket_row *ticket)
+note_address(struct aw_state *state, struct aw_effect *effect, uint64_t address)
 {
-    for (uint32_t at = ticket->identities; at != 0; at = aw_identity_at(state, at)->next) {
-        uint64_t address = address_of(aw_identity_at(state, at));
-        uint32_t i = 0;
+    uint32_t i = 0;
 
-        while (i < effect->address_count && state->addresses[i] != address)
-            i++;
-        if ((address & AW_ADDRESS_BIT) != 0 && i == effect->address_count)
-            state->addresses[effect->address_count++] = address;
+    while (i < effect->address_count && state->addresses[i] != address)
+        i++;
+    if (i == effect->address_count)
+        state->addresses[effect->address_count++] = address;
+}
+
+/* Who only talks about us has no identity: nothing that he writes joins his ticket. */
+static void
+note_addresses(struct aw_state *state, struct aw_effect *effect, uint32_t slot)
+{
+    struct aw_hash128 talker = aw_facts_contact(state, slot);
+
+    for (uint32_t at = aw_ticket_at(state, slot)->identities; at != 0; at = aw_identity_at(state, at)->next) {
+        uint64_t address = address_of(aw_identity_at(state, at));
+
+        if ((address & AW_ADDRESS_BIT) != 0)
+            note_address(state, effect, address);
     }
+    if (talker.low != 0 || talker.high != 0)
+        note_address(state, effect, aw_address_of(talker));
     effect->addresses = state->addresses;
 }
 
@@ -76,5 +89,5 @@ aw_effect_end(struct aw_state *state, struct aw_command *command)
     if (effect->state == AW_TICKET_LEASED || aw_slice_eq(effect->holder, aw_command_by(command)))
         effect->holder = (struct aw_slice){NULL, 0};
     if (aw_command_has_colleagues_text(command))
-        note_addresses(state, effect, ticket);
+        note_addresses(state, effect, slot);
 }

@@ -50,8 +50,8 @@
 #define AW_UNFOLD_MESSAGES_MAX 16U
 #define AW_TOLD_IDENTITIES_MAX 64U
 #define AW_TOLD_FACTS_MAX      24U
-/* Of a ticket's customers, each known by an identity of it. */
-#define AW_TICKET_ADDRESSES_MAX AW_TOLD_IDENTITIES_MAX
+/* Of a ticket's customers: each known by an identity of it, and who only talked about us. */
+#define AW_TICKET_ADDRESSES_MAX (AW_TOLD_IDENTITIES_MAX + 1U)
 
 /* A request. */
 #define AW_BODY_BYTES_MAX            (1U * AW_MIB)

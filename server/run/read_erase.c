@@ -72,7 +72,7 @@ is_told(const struct aw_told *told, uint64_t address)
         if (told->identities[i].high == address)
             return true;
     }
-    return false;
+    return (told->contact.low != 0 || told->contact.high != 0) && aw_address_of(told->contact) == address;
 }
 
 /* What was written in it before stays with it, and is his no more when all of his messages went. */

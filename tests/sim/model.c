@@ -256,7 +256,6 @@ add_message(struct model *model, const struct aw_command *command, uint32_t sour
                                                                      .named = command->out.u.message.ticket,
                                                                      .ticket = command->out.effect.ticket_seq,
                                                                      .at = model->now};
-    model->sources[source].seq_before = model->sources[source].seq;
     model->sources[source].seq = command->out.seq;
     model->sources[source].accepted_at = model->now;
 }

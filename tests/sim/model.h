@@ -44,9 +44,8 @@ struct model_source {
     uint64_t      answers;    /* the reply that it answers, as it was sent then; 0: none */
     uint32_t      answers_send;
     bool          is_private;
-    bool          opts_out;   /* all that it says is that he wants to hear nothing */
-    uint64_t      seq;        /* of its record; 0: not accepted, as far as anybody can know */
-    uint64_t      seq_before; /* the same of the time before, when it was posted again after it was forgotten */
+    bool          opts_out; /* all that it says is that he wants to hear nothing */
+    uint64_t      seq;      /* of its record; 0: not accepted, as far as anybody can know */
     aw_ms         accepted_at;
 };
 /* One that was accepted. */

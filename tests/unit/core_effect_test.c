@@ -155,13 +155,14 @@ test_clock(void **state)
     kit_close(&kit);
 }
 
-/* What a colleague wrote tells whose ticket it is: each address once, and no other identity. */
+/* What a colleague wrote tells whose ticket it is: each address once, no other identity, and who only talks about us. */
 static void
 test_addresses(void **state)
 {
     static const uint64_t anna = AW_ADDRESS_BIT | 5, ben = AW_ADDRESS_BIT | 6;
     struct aw_command     command;
     struct aw_ticket_id   ticket;
+    struct kit_room       room;
     struct kit            kit;
 
     (void)state;
@@ -178,6 +179,15 @@ test_addresses(void **state)
     assert_true(has_address(&command.out.effect, anna) && has_address(&command.out.effect, ben));
     command = kit_on_ticket(&kit, AW_COMMAND_HOLD, ticket, kit.now + KIT_HOUR, 0);
     assert_int_equal(command.out.effect.address_count, 0); /* no text */
+    command = kit_message(&(struct kit_post){.id = 4, .who = {11}, .class_ = AW_CLASS_GENERAL}, &room);
+    command.in.message.addressed = AW_ADDRESSED_ABOUT_US;
+    command.in.message.contact = (struct aw_hash128){.low = 4, .high = 4};
+    assert_int_equal(kit_apply(&kit, &command), AW_OK);
+    ticket = command.out.u.message.ticket;
+    command = (struct aw_command){.kind = AW_COMMAND_NOTE,
+                                  .in.note = {.on = {.ticket = ticket, .by = AW_SLICE("ann")}, .body = {.len = 1}}};
+    assert_int_equal(kit_apply(&kit, &command), AW_OK);
+    assert_true(command.out.effect.address_count == 1 && has_address(&command.out.effect, AW_ADDRESS_BIT | 4));
     kit_close(&kit);
 }
 
