@@ -313,8 +313,10 @@ make_fresh_keys(struct aw_eraser *eraser, uint64_t asked, struct aw_why *why)
     if (aw_keyring_is_full(keyring) && find_floor(eraser, &floor_seq) != AW_OK)
         floor_seq = 0;
     err = aw_keyring_renew(keyring, asked, floor_seq, why);
-    if (aw_keyring_last_generation(keyring) != last)
+    if (aw_keyring_last_generation(keyring) != last) {
+        aw_metric_add(eraser->config.block, AW_METRIC_KEY_GENERATION, 1);
         aw_log(AW_LOG_INFO, "keys renewed", aw_log_num("key_generation", last + 1));
+    }
     return err;
 }
 
@@ -346,6 +348,7 @@ renew_keys(struct aw_eraser *eraser, uint64_t asked, aw_ns now)
     else if (err == AW_OK && eraser->is_renewal_late)
         aw_log(AW_LOG_INFO, "keys are renewed again");
     eraser->is_renewal_late = err != AW_OK;
+    aw_metric_set(eraser->config.block, AW_METRIC_KEYS_LATE, eraser->is_renewal_late);
 }
 
 /* False: there is something to do. Else *ret_rest: until it is time to look for what was passed over. */

@@ -70,6 +70,8 @@ enum aw_metric {
     AW_METRIC_ERASED_THROUGH, /* the last one that was looked at, and carried out if it asked; the eraser's block */
     AW_METRIC_TEXTS_ERASED,
     AW_METRIC_ERASURES_STUCK,
+    AW_METRIC_KEY_GENERATION, /* at the start, the committer's block; and how many came since, the eraser's */
+    AW_METRIC_KEYS_LATE,
     /* Copies of the edge's counters, so that any thread may read them. */
     AW_METRIC_CONNECTIONS_NOW,
     AW_METRIC_REQUESTS_NOW,

@@ -121,10 +121,13 @@ tell_progress(void *user, const char *phase, uint64_t done, uint64_t total)
 static void
 log_ready(struct aw_server *server, const struct aw_recovery *recovery)
 {
+    uint32_t generation = aw_lmdb_key_generation(server->journal);
+
+    aw_metric_set(server->committer_metrics, AW_METRIC_KEY_GENERATION, generation);
     aw_log(AW_LOG_INFO, "ready", aw_log_str("listen", server->plain.text), aw_log_str("tls_listen", server->tls.text),
            aw_log_num("io_threads", server->io_count), aw_log_num("epoch", aw_committer_head(server->committer)->epoch),
            aw_log_num("seq", aw_committer_head(server->committer)->next_seq - 1),
-           aw_log_num("key_generation", aw_lmdb_key_generation(server->journal)),
+           aw_log_num("key_generation", generation),
            aw_log_num("checkpoint_seq", recovery->checkpoint_seq), aw_log_num("replayed", recovery->records),
            aw_log_num("start_ms", (aw_clock_mono() - server->began_at) / AW_NS_PER_MS));
 }

@@ -738,10 +738,13 @@ def test_fresh_keys(t):
     begun, api = generation(), server.api("ann")
     api.receipt(make.next(customer="lee", text=word(9)))  # by those that were made before
     server.wait_log("the keys were not renewed", 30)
+    until("an operator sees it", lambda: server.metrics().get("aswolk_keys_late") == 1)
     api.receipt(make.next(customer="lee", text="by the same"))
     os.rmdir(keys_of(server) + ".new")
     server.wait_log("keys are renewed again", 30)
     check(generation() > begun, "it is tried again", begun)
+    until("and that it is over", lambda: server.metrics().get("aswolk_keys_late") == 0)
+    until("how new a copy of them must be", lambda: server.metrics().get("aswolk_key_generation") == generation())
     stop(server)
     equal('"without_body":4' in tool("verify", server.folder, "--json"), True, "each of them, and no other")
     server.start()
