@@ -27,11 +27,12 @@
  * tickets that an airport event moves are through after 20 flushes. */
 #define AW_GROUP_TIMERS_MAX 512U
 
-/* Room kept for each open ticket besides the engine's reserve: the records of a lease and of a complete with a reply, each alone in
- * a batch, are 1,000 bytes; a reply of usual length has 600 more; the rest is for an extension. And for each reply on its way: a
- * gateway's lease of it and a report. So a store that is full can always be worked off. A longer reply takes its room from the
- * posts, and is refused when they have none left; so does a lease of a pull that named more lanes than the last number, but then
- * its choice is not recorded. */
+/* Room kept for each open ticket besides the engine's reserve: the records of a lease and of a complete with a reply, each
+ * alone in a batch, are 1,000 bytes; a reply of usual length has 600 more; the rest is for an extension. (Before it is carried
+ * out a text is reckoned with the addresses of 65 customers, 1,000 bytes more, where there is mostly one: so the last groups
+ * are small.) And for each reply on its way: a gateway's lease of it and a report. So a store that is full can always be worked
+ * off. A longer reply takes its room from the posts, and is refused when they have none left; so does a lease of a pull that
+ * named more lanes than the last number, but then its choice is not recorded. */
 #define AW_DRAIN_BYTES_PER_TICKET 2048U
 #define AW_DRAIN_BODY_BYTES       600U
 #define AW_DRAIN_BYTES_PER_REPLY  512U

@@ -51,13 +51,15 @@ is_same_receipt(const struct aw_out_message *a, const struct aw_out_message *b)
            a->acknowledged == b->acknowledged && a->not_needed == b->not_needed && a->opted_out == b->opted_out;
 }
 
+/* Customers' addresses lie in the order in which the ticket came to know them. */
 static bool
 is_same_effect(const struct aw_effect *a, const struct aw_effect *b)
 {
     return a->ticket_seq == b->ticket_seq && a->lane == b->lane && a->lane_before == b->lane_before && a->class_ == b->class_ &&
            a->class_before == b->class_before && a->state == b->state && a->state_before == b->state_before &&
            a->cause == b->cause && a->incident.seq == b->incident.seq && a->incident.slot == b->incident.slot &&
-           a->deferral_over == b->deferral_over && aw_slice_eq(a->holder, b->holder);
+           a->deferral_over == b->deferral_over && aw_slice_eq(a->holder, b->holder) && a->address_count == b->address_count &&
+           (a->address_count == 0 || memcmp(a->addresses, b->addresses, a->address_count * sizeof(a->addresses[0])) == 0);
 }
 
 static enum aw_err

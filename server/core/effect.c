@@ -39,8 +39,10 @@ note_address(struct aw_state *state, struct aw_effect *effect, uint64_t address)
 
     while (i < effect->address_count && state->addresses[i] != address)
         i++;
-    if (i == effect->address_count)
-        state->addresses[effect->address_count++] = address;
+    if (i < effect->address_count)
+        return;
+    AW_ASSERT(effect->address_count < AW_TICKET_ADDRESSES_MAX);
+    state->addresses[effect->address_count++] = address;
 }
 
 /* Who only talks about us has no identity: nothing that he writes joins his ticket. */

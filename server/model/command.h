@@ -319,7 +319,8 @@ struct aw_in_erase {
     uint64_t            through;
     struct aw_ticket_id ticket;   /* slot 0: none */
     uint32_t            messages; /* whoever wrote them: as many were found in this ticket */
-    uint64_t        looked; /* of the last one, when a ticket of his stays open: behind this record none was unfolded; else 0 */
+    /* Of the last one, when a ticket of his stays open: behind this record none was unfolded; else 0. */
+    uint64_t        looked;
     struct aw_slice by;
 };
 
@@ -822,7 +823,7 @@ struct aw_effect {
     struct aw_incident_id incident;      /* the one that it is part of; seq 0: none */
     struct aw_slice       holder; /* who held it and holds it no more, when it was somebody else who did this; else empty */
     /* Of what a colleague wrote: whom the ticket's customers are, so that the text is found when their messages' records are gone
-     * (aw_address_of). Borrows from the state until its next command. */
+     * (aw_address_of). Borrows from the state until its next command; read from a record, from the arena. */
     const uint64_t *addresses;
     uint32_t        address_count; /* at most AW_TICKET_ADDRESSES_MAX */
 };

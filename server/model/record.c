@@ -2588,6 +2588,8 @@ aw_record_read(const struct aw_record *record, struct aw_arena *arena, struct aw
     }
     if (record->version >= RECORD_VERSION_4)
         get_told_promise(&get, &command.out.u.message.promise);
+    if (command.out.effect.address_count > 0 && !aw_command_has_colleagues_text(&command))
+        get_fail(&get, AW_E_CORRUPT, "addresses of what has no text");
     if (get.err == AW_OK && get.at != get.end)
         get_fail(&get, AW_E_CORRUPT, "something follows its fields");
     if (get.err != AW_OK)

@@ -245,7 +245,7 @@ on_back(struct aw_call *call)
     else if (!is_done(erase) && !erase->has_moved)
         fail(erase, AW_E_STALE, "the customer writes all the time: nothing is erased yet; ask again");
     else if (!is_done(erase))
-        fail(erase, AW_E_STALE, "messages are taken out of his tickets all the time: nothing is erased yet; ask again");
+        fail(erase, AW_E_STALE, "messages are being unfolded, maybe his: nothing is erased yet; ask again");
     else if (erase->stays)
         fail(erase, AW_E_STALE, "the customer wrote meanwhile: what he wrote before is erased, and his ticket waits; ask again");
     else

@@ -138,7 +138,7 @@ take_mention(struct aw_erase_look *look, const struct aw_command *command)
 {
     const struct aw_effect *effect = &command->out.effect;
 
-    for (uint32_t i = 0; i < effect->address_count; i++) {
+    for (uint32_t i = 0; i < effect->address_count && !aw_walk_is_kept(&look->_walk, command->out.seq); i++) {
         struct aw_erase_mention mention = {.ticket = id_of(command), .address = effect->addresses[i]};
 
         for (uint32_t j = 0; j < look->wish_count; j++) {

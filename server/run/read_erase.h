@@ -3,7 +3,8 @@
  * Two walks over all records, in pieces (read_walk.h): the first finds his messages by the hash of channel and customer, and with
  * them his tickets; the second the texts in these. A message that was unfolded belongs to the ticket that it was moved to. When
  * none of its messages' records is there any more, a ticket is his by what a colleague wrote in it, which says whose it was then,
- * unless his messages were moved away since; and when it was closed for good for him, by that record.
+ * unless his messages were moved away since; and when it was closed for good for him, by that record. What was kept of a trimmed
+ * journal does not tell so: his messages were kept with it, and that they were moved away may be trimmed.
  *
  * What can't be read is passed over, and told. Who owns: the caller, from init to fini. Thread: one at a time. Fails: AW_E_AGAIN,
  * there is more to do; AW_E_IO, AW_E_MEMORY.

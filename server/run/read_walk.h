@@ -23,6 +23,12 @@ struct aw_walk {
 
 /* In a snapshot that the reader has just begun. */
 AW_MUST_USE enum aw_err aw_walk_begin(struct aw_walk *walk, struct aw_journal_reader *reader);
+/* Whether what it came to last was kept of a trimmed batch. */
+static inline bool
+aw_walk_is_kept(const struct aw_walk *walk, uint64_t seq)
+{
+    return seq < walk->_first;
+}
 AW_MUST_USE enum aw_err aw_walk_next(struct aw_walk *walk, struct aw_record *ret_record, aw_ms *ret_now);
 
 #endif

@@ -652,7 +652,7 @@ on_desk(struct model *model, const struct aw_command *command)
         model_close(model, ticket);
     } else {
         ticket->lane = command->out.effect.lane;
-        if (ticket->state != AW_TICKET_LEASED)
+        if (ticket->state == AW_TICKET_WAITING)
             ticket->class_ = model_class_at(model, ticket, model->now, NULL);
     }
 }

@@ -267,6 +267,19 @@ has_account(struct model *model, const struct model_ticket *ticket)
     return !model->sources[newest->source].is_talk && !model->sources[newest->source].opts_out;
 }
 
+/* Who only talks about us is not known by it. */
+static bool
+writes_to_us(const struct model *model, const struct model_ticket *ticket)
+{
+    for (uint32_t i = 0; i < model->message_count; i++) {
+        const struct model_message *message = &model->messages[i];
+
+        if (message->ticket == ticket->id.seq && !model->sources[message->source].is_talk)
+            return true;
+    }
+    return false;
+}
+
 void
 model_on_unfold(struct model *model, const struct aw_command *command)
 {
@@ -298,7 +311,9 @@ model_on_unfold(struct model *model, const struct aw_command *command)
     ticket->has_account = has_account(model, ticket);
     from->has_account = has_account(model, from);
     from->is_retold = true;
-    model_make_known(model, ticket);
+    if (writes_to_us(model, ticket))
+        model_make_known(model, ticket);
+    from->is_known = from->is_known && writes_to_us(model, from);
     if (was_named && !is_named(incident, from))
         from->incident = 0;
     model_join(model, from);

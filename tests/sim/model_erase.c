@@ -37,28 +37,6 @@ close_for_good(struct model *model, struct model_ticket *ticket, uint64_t seq)
         model->texts[i].may_go |= model->texts[i].ticket == ticket->id.seq;
 }
 
-static void
-on_ticket(struct model *model, const struct aw_command *command)
-{
-    const struct aw_in_erase *in = &command->in.erase;
-    struct model_ticket      *ticket = model_find(model, in->ticket.seq);
-    uint64_t                  seq = command->out.seq, through = UINT64_MAX;
-
-    REQUIRE(ticket != NULL, "record %llu: erases a ticket that never was", NUM(seq));
-    if (!command->out.u.erase.spares) {
-        REQUIRE(ticket->erased_at == 0, "record %llu: ticket %llu is erased once more", NUM(seq), NUM(ticket->id.seq));
-        REQUIRE(ticket->message_seq <= in->through, "record %llu: closes ticket %llu over message %llu, which nobody read",
-                NUM(seq), NUM(ticket->id.seq), NUM(ticket->message_seq));
-        (void)model_ticket_of(model, command);
-        close_for_good(model, ticket, seq);
-        (void)model_erase_replies(model, ticket->id.seq, UINT64_MAX);
-        return;
-    }
-    if (ticket->message_seq > in->through && ticket->erased_at == 0)
-        through = in->through;
-    REQUIRE(model_erase_replies(model, ticket->id.seq, through), "record %llu: erases nothing", NUM(seq));
-}
-
 /* Whether he wrote in it, as far as it was looked at. */
 static bool
 is_his(const struct model *model, uint64_t ticket, uint32_t customer, uint64_t through)
@@ -70,6 +48,30 @@ is_his(const struct model *model, uint64_t ticket, uint32_t customer, uint64_t t
             return true;
     }
     return false;
+}
+
+static void
+on_ticket(struct model *model, const struct aw_command *command)
+{
+    const struct aw_in_erase *in = &command->in.erase;
+    struct model_ticket      *ticket = model_find(model, in->ticket.seq);
+    uint64_t                  seq = command->out.seq, through = UINT64_MAX;
+
+    REQUIRE(ticket != NULL, "record %llu: erases a ticket that never was", NUM(seq));
+    if (!command->out.u.erase.spares) {
+        REQUIRE(is_his(model, ticket->id.seq, (uint32_t)in->customer.low - 1, in->through),
+                "record %llu: closes ticket %llu, in which he never wrote", NUM(seq), NUM(ticket->id.seq));
+        REQUIRE(ticket->erased_at == 0, "record %llu: ticket %llu is erased once more", NUM(seq), NUM(ticket->id.seq));
+        REQUIRE(ticket->message_seq <= in->through, "record %llu: closes ticket %llu over message %llu, which nobody read",
+                NUM(seq), NUM(ticket->id.seq), NUM(ticket->message_seq));
+        (void)model_ticket_of(model, command);
+        close_for_good(model, ticket, seq);
+        (void)model_erase_replies(model, ticket->id.seq, UINT64_MAX);
+        return;
+    }
+    if (ticket->message_seq > in->through && ticket->erased_at == 0)
+        through = in->through;
+    REQUIRE(model_erase_replies(model, ticket->id.seq, through), "record %llu: erases nothing", NUM(seq));
 }
 
 /* Nobody is to answer what nobody can read: the ticket of this text is closed for good, or he wrote something else in it since. */

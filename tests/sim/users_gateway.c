@@ -114,6 +114,7 @@ gateway_post(struct world *world, bool is_large)
         model->source_count++;
     }
     op->number = number;
+    op->known = model->now;
     op->entries[0].command.kind = AW_COMMAND_MESSAGE;
     gateway_say(world, number, &op->identity, &op->flight, &op->entries[0].command.in.message);
     WORLD_TRACE(world, "post %u of %u%s%s", number, source->customer, source->is_talk ? ", talk" : "",
@@ -133,13 +134,15 @@ gateway_post_many(struct world *world)
     return did;
 }
 
-/* Any of its records: an answer may be taken when it was posted again, and accepted anew as the first was days ago. */
+/* Any of its records that counted when it was posted: an answer may be taken when it was posted again, and accepted anew. */
 static bool
-is_of(const struct model *model, uint64_t seq, uint32_t source)
+is_of(const struct model *model, uint64_t seq, const struct op *op)
 {
     for (uint32_t i = 0; i < model->message_count; i++) {
-        if (model->messages[i].seq == seq)
-            return model->messages[i].source == source;
+        const struct model_message *message = &model->messages[i];
+
+        if (message->seq == seq)
+            return message->source == op->number && message->at + model->settings.dedupe_ms >= op->known;
     }
     return false;
 }
@@ -159,7 +162,7 @@ gateway_on_post(struct world *world, struct op *op)
         return;
     if (source->seq == 0)
         sim_broken("source %u was accepted, and is not durable", op->number);
-    if (!is_of(&world->model, seq, op->number))
+    if (!is_of(&world->model, seq, op))
         sim_broken("source %u: its receipt names %llu, its last record is %llu", op->number, (unsigned long long)seq,
                    (unsigned long long)source->seq);
 }

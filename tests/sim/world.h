@@ -69,7 +69,7 @@ struct op {
     };
     struct aw_ticket_view view;                     /* QUERY */
     struct model_ticket  *taken[WORLD_ENTRIES_MAX]; /* PULL: out of their queues */
-    uint64_t              known;                    /* the last record of its ticket, when it was asked for */
+    uint64_t              known;                    /* the last record of its ticket, when it was asked for; POST: record time */
     uint32_t              agent;                    /* or gateway */
     uint32_t              number;                   /* source, token, reply, note */
     uint32_t              send;                     /* REPLY_STATUS of a bounce: which one; else 0 */

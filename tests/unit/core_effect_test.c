@@ -19,7 +19,6 @@ post(struct kit *kit, uint64_t id, enum aw_class class_)
     return kit_try_post(kit, (struct kit_post){.id = id, .who = {1}, .class_ = class_});
 }
 
-/* Applies the timer that is due; fails when none is. */
 static bool
 has_address(const struct aw_effect *effect, uint64_t address)
 {
@@ -30,6 +29,7 @@ has_address(const struct aw_effect *effect, uint64_t address)
     return false;
 }
 
+/* Applies the timer that is due; fails when none is. */
 static struct aw_effect
 timer(struct kit *kit, uint64_t ms)
 {
