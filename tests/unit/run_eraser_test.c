@@ -216,26 +216,65 @@ text_of(struct book *book, uint64_t seq)
     return aw_slice_of(book->texts[seq], BODY_BYTES);
 }
 
-static uint64_t
-post(struct book *book, uint64_t customer)
+/* By what he is known: where he writes, and his phone. */
+static void
+name(uint64_t customer, uint64_t phone, struct aw_hash128 identities[2])
 {
-    struct aw_hash128 identity = {customer, 1};
+    identities[0] = (struct aw_hash128){customer, aw_address_of((struct aw_hash128){customer, 2})};
+    identities[1] = (struct aw_hash128){phone, 1};
+}
+
+/* Phone 0: none is known. */
+static uint64_t
+post_by(struct book *book, uint64_t customer, uint64_t phone, enum aw_addressed addressed)
+{
+    struct aw_hash128 identities[2];
     uint64_t          seq = next_seq(book);
     struct aw_command command = {.kind = AW_COMMAND_MESSAGE,
                                  .in.message = {.id_hash = {seq, 3},
-                                                .identities = &identity,
-                                                .identity_count = 1,
+                                                .identities = identities,
+                                                .identity_count = phone != 0 ? 2 : 1,
                                                 .contact = {customer, 2},
                                                 .channel = AW_SLICE("web"),
                                                 .account = AW_SLICE("main"),
+                                                .addressed = (uint8_t)addressed,
                                                 .class_ = AW_CLASS_GENERAL,
                                                 .body = text_of(book, seq)}};
+
+    name(customer, phone, identities);
 
     write_one(book, &command);
     book->has_text[seq] = true;
     book->customer_of[seq] = customer;
     book->ticket_of[seq] = command.out.u.message.ticket;
     return seq;
+}
+
+static uint64_t
+post(struct book *book, uint64_t customer)
+{
+    return post_by(book, customer, 0, AW_ADDRESSED_TO_US);
+}
+
+/* The second of two messages becomes a ticket of its own. */
+static void
+unfold(struct book *book, uint64_t first, uint64_t second, uint64_t phone)
+{
+    struct aw_hash128 left[2], taken[2];
+    struct aw_command command = {
+        .kind = AW_COMMAND_UNFOLD,
+        .in.unfold = {.on = {.ticket = book->ticket_of[first], .by = AW_SLICE("sue")},
+                      .messages = &second,
+                      .message_count = 1,
+                      .newest_seq = second,
+                      .messages_total = 2,
+                      .taken = {.messages = 1, .first_seq = second, .last_seq = second, .identities = taken, .identity_count = 2},
+                      .left = {.messages = 1, .first_seq = first, .last_seq = first, .identities = left, .identity_count = 2}}};
+
+    name(book->customer_of[first], phone, left);
+    name(book->customer_of[second], phone, taken);
+    write_one(book, &command);
+    book->ticket_of[second] = command.out.u.ticket.ticket;
 }
 
 static uint64_t
@@ -795,6 +834,51 @@ test_floor(void **state)
     check_texts(book);
 }
 
+/* When all messages are trimmed, what colleagues wrote tells whose it is; but not before those whose messages left the ticket. */
+static void
+test_mentions(void **state)
+{
+    struct book *book = *state;
+    uint64_t     first = post_by(book, 1, 9, AW_ADDRESSED_TO_US), second = post_by(book, 2, 9, AW_ADDRESSED_TO_US);
+    uint64_t     other = post(book, 3), talk = post_by(book, 4, 0, AW_ADDRESSED_ABOUT_US), notes;
+
+    assert_int_equal(book->ticket_of[first].seq, book->ticket_of[second].seq);
+    notes = note(book, first); /* of both */
+    unfold(book, first, second, 9);
+    (void)note(book, first);
+    (void)note(book, second);
+    (void)note(book, other);
+    (void)note(book, talk);
+    trim(book, notes, UINT64_MAX);
+    for (uint64_t customer = 2; customer <= 5; customer++) {
+        erase(book, customer);
+        (void)settle(book);
+        check_texts(book);
+    }
+    assert_true(book->has_text[notes] && book->has_text[notes + 2]);
+    erase(book, 1);
+    (void)settle(book);
+    check_texts(book);
+}
+
+/* A text that was kept outlives the record by which somebody's messages left its ticket: it tells nothing of him any more. */
+static void
+test_kept_mention(void **state)
+{
+    struct book *book = *state;
+    uint64_t     first = post_by(book, 1, 9, AW_ADDRESSED_TO_US), second = post_by(book, 2, 9, AW_ADDRESSED_TO_US);
+    uint64_t     text = note(book, first), last;
+
+    unfold(book, first, second, 9);
+    last = note(book, second);
+    trim(book, last, text);
+    assert_true(book->has_text[text] && !book->has_text[first]);
+    erase(book, 2);
+    (void)settle(book);
+    check_texts(book);
+    assert_true(book->has_text[text] && !book->has_text[last]);
+}
+
 int
 main(void)
 {
@@ -809,6 +893,8 @@ main(void)
         cmocka_unit_test_setup_teardown(test_restarts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_older_store, setup, teardown),
         cmocka_unit_test_setup_teardown(test_floor, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_mentions, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_kept_mention, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
