@@ -126,8 +126,7 @@ log_ready(struct aw_server *server, const struct aw_recovery *recovery)
     aw_metric_set(server->committer_metrics, AW_METRIC_KEY_GENERATION, generation);
     aw_log(AW_LOG_INFO, "ready", aw_log_str("listen", server->plain.text), aw_log_str("tls_listen", server->tls.text),
            aw_log_num("io_threads", server->io_count), aw_log_num("epoch", aw_committer_head(server->committer)->epoch),
-           aw_log_num("seq", aw_committer_head(server->committer)->next_seq - 1),
-           aw_log_num("key_generation", generation),
+           aw_log_num("seq", aw_committer_head(server->committer)->next_seq - 1), aw_log_num("key_generation", generation),
            aw_log_num("checkpoint_seq", recovery->checkpoint_seq), aw_log_num("replayed", recovery->records),
            aw_log_num("start_ms", (aw_clock_mono() - server->began_at) / AW_NS_PER_MS));
 }
