@@ -3,7 +3,7 @@
 server ends the attacker by the right code and counts why, the good client is answered every time, and memory stays bounded.
 
 Times are told, not judged. ASWOLK_ATTACK_S=2 keeps each flood up for so long, on new connections one after the other, and prints
-the table of server/adr/0003-http2-edge.md: what the good client saw meanwhile, as a multiple of what it saw alone.
+a table (server/adr/0003-http2-edge.md has what came out): what the good client saw meanwhile, as a multiple of what it saw alone.
 """
 
 import os
