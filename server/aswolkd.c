@@ -2,6 +2,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "port/clock.h"
+#include "run/loop_memory.h"
 #include "run/server.h"
 
 #include <stdio.h>
@@ -23,6 +24,7 @@ serve(const struct aw_settings *settings)
         aw_log(AW_LOG_ERROR, "the cryptographic libraries refuse to start");
         return 1;
     }
+    aw_loop_memory_use();
     err = aw_server_run(settings, &why);
     if (err != AW_OK) {
         aw_log(AW_LOG_ERROR, "stopped", aw_log_err(err), aw_log_str("why", why.text));

@@ -51,7 +51,7 @@ erase_replies(struct aw_state *state, struct aw_command *command, uint64_t throu
     aw_outbox_erase(state, ticket_seq, through);
 }
 
-/* What a person takes out of a ticket that stays, after it was looked where his messages lie, may be his: nobody closed that one. */
+/* What was unfolded from a ticket that stays, after it was looked where his messages lie, may be his, and would go on waiting. */
 static void
 erase_customer(struct aw_state *state, struct aw_command *command)
 {

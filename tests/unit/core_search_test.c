@@ -126,7 +126,7 @@ look(const struct kit *kit, struct aw_search *search, uint32_t step)
 static void
 check_filter(const struct kit *kit, struct random *random, const struct aw_search_filter *filter, enum aw_search_order order)
 {
-    struct aw_search_place places[TICKETS], found[TICKETS];
+    struct aw_search_place places[TICKETS] = {{.slot = 0}}, found[TICKETS];
     uint32_t               count = walk(kit, filter, order, places);
     struct aw_search search = {.filter = *filter, .order = order, .found = found, .room = 1 + random_below(random, TICKETS)};
     uint32_t         step = 1 + random_below(random, TICKETS + 50);
