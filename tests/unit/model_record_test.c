@@ -2558,6 +2558,28 @@ test_golden(void **state)
     assert_int_equal(number, AW_ARRAY_LEN(golden));
 }
 
+/* Only what has a text tells addresses, and each is one. */
+static void
+test_addresses_are_checked(void **state)
+{
+    static const uint64_t address = AW_ADDRESS_BIT | 5, none = 5;
+    struct maker         *maker = *state;
+    struct aw_command     read;
+    struct aw_command     hold = {.kind = AW_COMMAND_HOLD,
+                                  .in.ticket = {.ticket = GOLDEN_TICKET, .by = AW_SLICE("eve")},
+                                  .out = {.seq = 5000, .effect = {.ticket_seq = 4700, .address_count = 1}}};
+    struct aw_command     note = {.kind = AW_COMMAND_NOTE,
+                                  .in.note = {.on = {.ticket = GOLDEN_TICKET, .by = AW_SLICE("eve")}, .body = {.len = 40}},
+                                  .out = hold.out};
+    uint8_t               bytes[AW_RECORD_BYTES_MAX];
+
+    hold.out.effect.addresses = note.out.effect.addresses = &address;
+    assert_int_equal(read_one(maker, bytes, aw_record_write(&note, bytes), &read, NULL), AW_OK);
+    assert_int_equal(read_one(maker, bytes, aw_record_write(&hold, bytes), &read, NULL), AW_E_CORRUPT);
+    note.out.effect.addresses = &none;
+    assert_int_equal(read_one(maker, bytes, aw_record_write(&note, bytes), &read, NULL), AW_E_CORRUPT);
+}
+
 static int
 write_golden(void)
 {
@@ -2595,6 +2617,7 @@ main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_hash_chains, setup, teardown),
         cmocka_unit_test_setup_teardown(test_id_entry, setup, teardown),
         cmocka_unit_test_setup_teardown(test_golden, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_addresses_are_checked, setup, teardown),
     };
 
     if (argc > 1 && strcmp(argv[1], "--write") == 0)
