@@ -277,23 +277,13 @@ test_unfolded_since(void **unused)
     struct kit            kit;
     struct aw_out_message first, second;
     struct aw_command     command = {.kind = AW_COMMAND_ERASE, .in.erase = {.customer = {7, 8}, .by = AW_SLICE("sam")}};
-    struct aw_command     unfold = {.kind = AW_COMMAND_UNFOLD};
-    uint64_t              messages[1];
+    struct aw_command     unfold;
 
     (void)unused;
     kit_open(&kit);
     first = post(&kit, 1, 1);
     second = post(&kit, 2, 1);
-    messages[0] = second.record_seq;
-    unfold.in.unfold = (struct aw_in_unfold){
-        .on = {.ticket = first.ticket, .by = AW_SLICE("sam")},
-        .messages = messages,
-        .message_count = 1,
-        .newest_seq = second.record_seq,
-        .messages_total = 2,
-        .taken = {.messages = 1, .first_seq = second.record_seq, .last_seq = second.record_seq},
-        .left = {.messages = 1, .first_seq = first.record_seq, .last_seq = first.record_seq},
-    };
+    unfold = kit_unfolding(&first, &second);
     command.in.erase.looked = command.in.erase.through = aw_state_seq(kit.state);
     assert_int_equal(kit_apply(&kit, &unfold), AW_OK);
     assert_int_equal(kit_apply(&kit, &command), AW_OK);

@@ -293,6 +293,21 @@ kit_lane(struct kit *kit, const char *name, enum aw_lane_pause pause, const stru
     return command;
 }
 
+/* The second of a ticket's two messages is to become a ticket of its own; borrows its number. */
+static inline struct aw_command
+kit_unfolding(const struct aw_out_message *first, const struct aw_out_message *second)
+{
+    return (struct aw_command){
+        .kind = AW_COMMAND_UNFOLD,
+        .in.unfold = {.on = {.ticket = first->ticket, .by = AW_SLICE("sam")},
+                      .messages = &second->record_seq,
+                      .message_count = 1,
+                      .newest_seq = second->record_seq,
+                      .messages_total = 2,
+                      .taken = {.messages = 1, .first_seq = second->record_seq, .last_seq = second->record_seq},
+                      .left = {.messages = 1, .first_seq = first->record_seq, .last_seq = first->record_seq}}};
+}
+
 /* Time goes on; timers that come due on the way are applied when they do. Returns how many changed something. */
 static inline unsigned
 kit_wait(struct kit *kit, uint64_t ms)

@@ -204,24 +204,14 @@ test_its_new_ticket_is_forgotten(void **unused)
 {
     struct kit            kit;
     struct aw_out_message first, second, other;
-    uint64_t              messages[1];
     aw_ms                 withdrawn_at;
-    struct aw_command     unfold = {.kind = AW_COMMAND_UNFOLD};
+    struct aw_command     unfold;
 
     (void)unused;
     kit_open(&kit);
     first = post(&kit, 1, 1);
     second = post(&kit, 2, 1);
-    messages[0] = second.record_seq;
-    unfold.in.unfold = (struct aw_in_unfold){
-        .on = {.ticket = first.ticket, .by = AW_SLICE("sam")},
-        .messages = messages,
-        .message_count = 1,
-        .newest_seq = second.record_seq,
-        .messages_total = 2,
-        .taken = {.messages = 1, .first_seq = second.record_seq, .last_seq = second.record_seq},
-        .left = {.messages = 1, .first_seq = first.record_seq, .last_seq = first.record_seq},
-    };
+    unfold = kit_unfolding(&first, &second);
     assert_int_equal(kit_apply(&kit, &unfold), AW_OK);
     assert_int_equal(withdraw(&kit, second.record_seq, second.ticket).out.err, AW_OK);
     check_withdrawn(&kit, &second, kit.now);
