@@ -434,6 +434,7 @@ aw_keyring_renew(struct aw_keyring *ring, uint64_t from_seq, uint64_t floor_seq,
         return err;
     }
     if (!copy_nodes(&keys->tree, &next) || !add_generation(&next, from_seq, &root)) {
+        aw_wipe(&root, sizeof(root));
         aw_keys_fini(&next);
         return aw_why(why, AW_E_MEMORY, "no memory, or no random bytes");
     }
