@@ -290,6 +290,29 @@ test_long_words(void **state)
     fell(&grove);
 }
 
+/* Nor are those of which one has a byte more and, eight bytes from its end, "n" for "o": a letter was doubled. */
+static void
+test_doubled_letter(void **state)
+{
+    static struct grove                grove;
+    static const struct aw_word_phrase phrases[] = {
+        PHRASE(" allergionnscious", 1, true),
+        PHRASE(" allergionnscious ", 2, false),
+        PHRASE(" allergionscious", 3, true),
+        PHRASE(" allergionscious ", 4, false),
+    };
+
+    (void)state;
+    plant(&grove, phrases, AW_ARRAY_LEN(phrases));
+    assert_int_equal(look(&grove, " allergionnscious ", 0), 2);
+    assert_int_equal(grove.finds.all[0].number, 1);
+    assert_int_equal(grove.finds.all[1].number, 2);
+    assert_int_equal(look(&grove, " allergionscious ", 0), 2);
+    assert_int_equal(grove.finds.all[0].number, 3);
+    assert_int_equal(grove.finds.all[1].number, 4);
+    fell(&grove);
+}
+
 static void
 fill_words(char *pattern, unsigned words)
 {
@@ -397,10 +420,8 @@ int
 main(void)
 {
     const struct CMUnitTest by_hand[] = {
-        cmocka_unit_test(test_order),
-        cmocka_unit_test(test_long_words),
-        cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_with_the_library),
+        cmocka_unit_test(test_order),  cmocka_unit_test(test_long_words),       cmocka_unit_test(test_doubled_letter),
+        cmocka_unit_test(test_bounds), cmocka_unit_test(test_with_the_library),
     };
     const struct CMUnitTest on_texts[] = {
         cmocka_unit_test(test_made_up_texts),
