@@ -97,7 +97,8 @@ struct aw_event_source {
 /* One event takes at most so many bytes, in either encoding: texts of a record, escaped, and what stands around them. */
 #define AW_EVENT_BYTES_MAX (16U * 1024U)
 
-/* The event as a value of its own. `command`: as the record was read; `at`: when it was carried out. */
+/* The event as a value of its own. `command`: as the record was read; `at`: when it was carried out, at most
+ * AW_RECORD_MS_MAX. */
 void aw_proto_write_event(struct aw_writer *writer, const struct aw_event_source *source, const struct aw_command *command,
                           aw_ms at);
 /* What happened from `from` to `to` was trimmed. */

@@ -24,6 +24,10 @@ typedef uint64_t aw_ms;
 #define AW_NS_NEVER UINT64_MAX
 /* 9999-12-31T23:59:59.999Z, the last time that the text form can hold. */
 #define AW_MS_MAX UINT64_C(253402300799999)
+/* 2400-01-01: no record is younger. Clocks that tell more than 2262 count as that year: commit/record_clock.h. */
+#define AW_RECORD_MS_MAX UINT64_C(13569465600000)
+/* Ten years: no lease, wait or setting is longer. What is reckoned from a record's time by one of them has a text form. */
+#define AW_DURATION_MS_MAX (UINT64_C(3650) * 24 * 3600 * AW_MS_PER_S)
 /* 9999-12-31 in days since 1970-01-01. */
 #define AW_DAYS_MAX 2932896U
 

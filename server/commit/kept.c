@@ -20,6 +20,7 @@ aw_kept_write(const struct aw_kept_record *kept, uint8_t *to)
     uint32_t magic = MAGIC, crc;
 
     AW_ASSERT(bytes <= AW_KEPT_RECORD_BYTES_MAX);
+    AW_ASSERT(kept->now <= AW_RECORD_MS_MAX);
     memset(to, 0, AW_KEPT_HEAD_BYTES);
     memcpy(to + AT_MAGIC, &magic, sizeof(magic));
     memcpy(to + AT_INDEX, &kept->index, sizeof(kept->index));
@@ -48,6 +49,8 @@ aw_kept_read(struct aw_slice bytes, struct aw_kept_record *ret_kept, struct aw_w
         return aw_why(why, AW_E_CORRUPT, "a kept record fails its checks");
     memcpy(&kept.index, bytes.ptr + AT_INDEX, sizeof(kept.index));
     memcpy(&kept.now, bytes.ptr + AT_NOW, sizeof(kept.now));
+    if (kept.now > AW_RECORD_MS_MAX)
+        return aw_why(why, AW_E_CORRUPT, "the time of a kept record of batch %" PRIu64 " is out of range", kept.index);
     kept.shard = (uint8_t)bytes.ptr[AT_SHARD];
     memcpy(kept.hash.bytes, bytes.ptr + AT_HASH, sizeof(kept.hash.bytes));
     at = aw_slice_of(bytes.ptr + AW_KEPT_HEAD_BYTES, bytes.len - AW_KEPT_HEAD_BYTES);

@@ -21,7 +21,7 @@
 /* What a reader needs of a record's batch, and the record. */
 struct aw_kept_record {
     uint64_t         index;
-    aw_ms            now;
+    aw_ms            now; /* at most AW_RECORD_MS_MAX */
     uint8_t          shard;
     struct aw_sha256 hash;
     struct aw_record record; /* borrows from where it was read or will be written from */

@@ -6,6 +6,8 @@
 /* Nanoseconds fit 64 bits, and what is reckoned from record time (the end of a lease, of a setting's ten years) can be written as
  * text, as long as a wall clock that says more counts as this: the year 2262. */
 #define WALL_MS_MAX (UINT64_MAX / AW_NS_PER_MS / 2)
+AW_STATIC_ASSERT(WALL_MS_MAX < AW_RECORD_MS_MAX && AW_RECORD_MS_MAX < UINT64_MAX / AW_NS_PER_MS,
+                 "records may go on after that year");
 
 void
 aw_record_clock_start(struct aw_record_clock *clock, aw_ms last, aw_ms wall, aw_ns mono)

@@ -531,11 +531,11 @@ are_settings_valid(const struct aw_core_settings *settings)
                             settings->still_needed_ms,  settings->contact_ms};
 
     for (size_t i = 0; i < AW_ARRAY_LEN(all); i++) {
-        if (all[i] > AW_CORE_SETTING_MS_MAX)
+        if (all[i] > AW_DURATION_MS_MAX)
             return false;
     }
     for (size_t i = 0; i < AW_CLASS_COUNT; i++) {
-        if (settings->handling_ms[i] > AW_CORE_SETTING_MS_MAX)
+        if (settings->handling_ms[i] > AW_DURATION_MS_MAX)
             return false;
     }
     return settings->backdate_ms <= AW_CORE_BACKDATE_MS_MAX && settings->reply_attempts_max > 0;

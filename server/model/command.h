@@ -89,8 +89,7 @@ struct aw_table_limits {
 AW_STATIC_ASSERT(sizeof(struct aw_table_limits) == 52, "no holes: it is part of the globals' digest");
 
 /* The settings that decide inside apply; journaled, so that a replay decides alike. Shown with unit and default. None may be above
- * AW_CORE_SETTING_MS_MAX, backdate_ms not above AW_CORE_BACKDATE_MS_MAX. */
-#define AW_CORE_SETTING_MS_MAX  (UINT64_C(3650) * 24 * 3600 * 1000)
+ * AW_DURATION_MS_MAX, backdate_ms not above AW_CORE_BACKDATE_MS_MAX. */
 #define AW_CORE_BACKDATE_MS_MAX UINT64_C(0xFFFFFFFF) /* 49 days: a ticket keeps it in 32 bits */
 struct aw_core_settings {
     uint64_t dedupe_ms;      /* 7 days: a source id is remembered that long */

@@ -33,6 +33,7 @@ enum batch_at {
     AT_PREVIOUS = 88,
     AT_CRC = 156, /* of all before it; what lies between is zero */
 };
+AW_STATIC_ASSERT(AW_RECORD_MS_MAX + AW_DURATION_MS_MAX <= AW_MS_MAX, "the end of any lease has a text form");
 AW_STATIC_ASSERT(AT_CRC + 4 == AW_BATCH_HEADER_BYTES, "the CRC closes the header");
 
 #define BATCH_HEADER_VERSION 1U
@@ -114,7 +115,7 @@ aw_batch_header_write(const struct aw_batch_header *header, uint8_t *to)
     AW_ASSERT(header->bytes - AW_BATCH_HEADER_BYTES >= (uint64_t)header->count * AW_RECORD_HEADER_BYTES);
     AW_ASSERT(header->index >= 1);
     AW_ASSERT(header->first_seq >= 1);
-    AW_ASSERT(header->now <= AW_MS_MAX);
+    AW_ASSERT(header->now <= AW_RECORD_MS_MAX);
     memset(to, 0, AW_BATCH_HEADER_BYTES);
     memcpy(to + AT_MAGIC, magic, sizeof(magic));
     store_u16(to + AT_HEADER_VERSION, BATCH_HEADER_VERSION);
@@ -181,7 +182,8 @@ aw_batch_header_read(struct aw_slice batch, struct aw_batch_header *ret_header, 
         return aw_why(why, AW_E_CORRUPT, "batch says %u bytes and has %zu", header.bytes, batch.len);
     if (header.count == 0 || header.count > (header.bytes - AW_BATCH_HEADER_BYTES) / AW_RECORD_HEADER_BYTES)
         return aw_why(why, AW_E_CORRUPT, "batch of %u bytes can't hold %u records", header.bytes, header.count);
-    if (header.index == 0 || header.first_seq == 0 || header.first_seq > UINT64_MAX - header.count || header.now > AW_MS_MAX)
+    if (header.index == 0 || header.first_seq == 0 || header.first_seq > UINT64_MAX - header.count ||
+        header.now > AW_RECORD_MS_MAX)
         return aw_why(why, AW_E_CORRUPT, "batch header has an index, sequence or time out of range");
     if (from[AT_SHARD + 1] != 0 || load_u32(from + AT_BYTES + 4) != 0 ||
         memcmp(from + AT_PREVIOUS + 32, zeros, sizeof(zeros)) != 0)
@@ -246,6 +248,13 @@ put_ms(struct put *put, aw_ms at)
 {
     AW_ASSERT(at <= AW_MS_MAX);
     put_u64(put, at);
+}
+
+static inline void
+put_duration(struct put *put, uint64_t ms)
+{
+    AW_ASSERT(ms <= AW_DURATION_MS_MAX);
+    put_u64(put, ms);
 }
 
 static inline void
@@ -623,7 +632,7 @@ put_lease(struct put *put, const struct aw_in_lease *lease)
     put_u32(put, lease->slot);
     put_u32(put, lease->version);
     put_varint(put, lease->through);
-    put_ms(put, lease->lease_ms);
+    put_duration(put, lease->lease_ms);
     put_u64(put, lease->pull_key.key);
     put_u32(put, lease->pull_key.request);
     put_u32(put, lease->pull_key.pull);
@@ -637,7 +646,7 @@ put_fenced(struct put *put, const struct aw_in_fenced *fenced)
     put_u32(put, fenced->lease.slot);
     put_u64(put, fenced->lease.fence);
     put_u64(put, fenced->op_hash);
-    put_ms(put, fenced->lease_ms);
+    put_duration(put, fenced->lease_ms);
     put_string(put, fenced->agent, AW_AGENT_BYTES_MAX);
     put_string(put, fenced->words, AW_RELEASE_REASON_BYTES_MAX);
 }
@@ -721,7 +730,7 @@ put_reply_lease(struct put *put, const struct aw_in_reply_lease *lease)
         put_string(put, lease->accounts[i].account, AW_ACCOUNT_BYTES_MAX);
     }
     put_u8(put, lease->max);
-    put_ms(put, lease->lease_ms);
+    put_duration(put, lease->lease_ms);
     put_string(put, lease->gateway, AW_AGENT_BYTES_MAX);
 }
 
@@ -735,7 +744,7 @@ put_reply_status(struct put *put, const struct aw_in_reply_status *status)
     put_u8(put, status->state);
     put_u8(put, (uint32_t)status->is_permanent | (uint32_t)status->is_uncertain << 1);
     put_string(put, status->code, AW_REPLY_CODE_BYTES_MAX);
-    put_ms(put, status->retry_after_ms);
+    put_duration(put, status->retry_after_ms);
     put_hash128(put, status->provider);
     put_string(put, status->by, AW_AGENT_BYTES_MAX);
 }
@@ -1449,6 +1458,19 @@ get_ms(struct get *get)
     return at;
 }
 
+/* What is added to a record's time must stay a time. */
+static uint64_t
+get_duration(struct get *get)
+{
+    uint64_t ms = get_u64(get);
+
+    if (ms > AW_DURATION_MS_MAX) {
+        get_fail(get, AW_E_CORRUPT, "a duration is longer than ten years");
+        return 0;
+    }
+    return ms;
+}
+
 static struct aw_hash128
 get_hash128(struct get *get)
 {
@@ -1891,7 +1913,7 @@ get_lease(struct get *get, struct aw_in_lease *lease)
     lease->slot = get_u32(get);
     lease->version = get_u32(get);
     lease->through = (uint32_t)get_varint(get, UINT16_MAX, "a lane is out of range");
-    lease->lease_ms = get_ms(get);
+    lease->lease_ms = get_duration(get);
     lease->pull_key.key = get_u64(get);
     lease->pull_key.request = get_u32(get);
     lease->pull_key.pull = get_u32(get);
@@ -1905,7 +1927,7 @@ get_fenced(struct get *get, struct aw_in_fenced *fenced)
     fenced->lease.slot = get_u32(get);
     fenced->lease.fence = get_u64(get);
     fenced->op_hash = get_u64(get);
-    fenced->lease_ms = get_ms(get);
+    fenced->lease_ms = get_duration(get);
     fenced->agent = get_string(get, AW_AGENT_BYTES_MAX);
     fenced->words = get_string(get, AW_RELEASE_REASON_BYTES_MAX);
 }
@@ -2014,7 +2036,7 @@ get_reply_lease(struct get *get, struct aw_in_reply_lease *lease)
     }
     lease->accounts = accounts;
     lease->max = get_u8(get, AW_REPLIES_PER_LEASE_MAX, "more replies than the limit");
-    lease->lease_ms = get_ms(get);
+    lease->lease_ms = get_duration(get);
     lease->gateway = get_string(get, AW_AGENT_BYTES_MAX);
 }
 
@@ -2031,7 +2053,7 @@ get_reply_status(struct get *get, struct aw_in_reply_status *status)
     status->is_permanent = (flags & 1) != 0;
     status->is_uncertain = (flags & 2) != 0;
     status->code = get_string(get, AW_REPLY_CODE_BYTES_MAX);
-    status->retry_after_ms = get_ms(get);
+    status->retry_after_ms = get_duration(get);
     status->provider = get_hash128(get);
     status->by = get_string(get, AW_AGENT_BYTES_MAX);
 }

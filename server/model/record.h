@@ -28,7 +28,7 @@ struct aw_batch_header {
     uint32_t          sm_version;
     uint64_t          index;
     uint64_t          epoch;
-    aw_ms             now;
+    aw_ms             now; /* at most AW_RECORD_MS_MAX */
     uint64_t          first_seq;
     uint32_t          count;
     uint32_t          bytes; /* whole batch */

@@ -49,7 +49,7 @@ check_event(struct aw_arena *arena, const struct aw_command *command)
     for (unsigned i = 0; i < AW_ARRAY_LEN(both); i++) {
         aw_buffer_init(&buffer, arena);
         aw_writer_init(&writer, &buffer, both[i]);
-        aw_proto_write_event(&writer, &source, command, 1776261600000);
+        aw_proto_write_event(&writer, &source, command, AW_RECORD_MS_MAX);
         AW_ASSERT(!buffer.failed);
         AW_ASSERT(aw_buffer_slice(&buffer).len <= AW_EVENT_BYTES_MAX);
     }

@@ -1490,7 +1490,7 @@ lease_first(struct desk *desk, uint32_t *ret_slot)
     struct one     one;
 
     assert_true(take(desk, 0, &head));
-    make_lease(&one, &head)->entry.command.in.lease.lease_ms = UINT64_C(1) << 40;
+    make_lease(&one, &head)->entry.command.in.lease.lease_ms = AW_DURATION_MS_MAX;
     desk_carry_out(desk, &one.submission);
     assert_int_equal(one.entry.command.out.err, AW_OK);
     *ret_slot = head.slot;

@@ -786,6 +786,7 @@ test_kept_record_is_checked(void **state)
     struct aw_kept_record kept = {.index = 9, .now = 12345, .shard = 3}, got;
     uint8_t               record[AW_RECORD_BYTES_MAX], bytes[AW_KEPT_RECORD_BYTES_MAX];
     size_t                len;
+    uint32_t              crc;
 
     (void)state;
     kept.record.bytes = aw_slice_of(record, aw_record_write(&command, record));
@@ -803,6 +804,10 @@ test_kept_record_is_checked(void **state)
         bytes[i] ^= 0x40;
         assert_int_equal(aw_kept_read(aw_slice_of(bytes, i), &got, NULL), AW_E_CORRUPT);
     }
+    bytes[16 + 5] = 0x10; /* its time is the year 2527, */
+    crc = aw_crc32c(0, bytes + 8, len - 8);
+    memcpy(bytes + 4, &crc, sizeof(crc)); /* by the right sum */
+    assert_int_equal(aw_kept_read(aw_slice_of(bytes, len), &got, NULL), AW_E_CORRUPT);
 }
 
 int

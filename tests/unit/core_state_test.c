@@ -1497,7 +1497,7 @@ test_settings_reset_the_timers(void **unused)
     set.in.settings.backdate_ms = AW_CORE_BACKDATE_MS_MAX + 1;
     assert_int_equal(kit_apply(&kit, &set), AW_E_BAD_VALUE);
     set.in.settings = AW_CORE_SETTINGS_DEFAULT;
-    set.in.settings.handling_ms[3] = AW_CORE_SETTING_MS_MAX + 1;
+    set.in.settings.handling_ms[3] = AW_DURATION_MS_MAX + 1;
     assert_int_equal(kit_apply(&kit, &set), AW_E_BAD_VALUE);
     assert_int_equal(aw_state_settings(kit.state)->imminent_ms, 9 * KIT_HOUR);
     kit_close(&kit);

@@ -130,6 +130,12 @@ make_ms(struct maker *maker)
     return below(&maker->rng, 4) == 0 ? 0 : below(&maker->rng, AW_MS_MAX + 1);
 }
 
+static uint64_t
+make_duration(struct maker *maker)
+{
+    return below(&maker->rng, 4) == 0 ? 0 : below(&maker->rng, AW_DURATION_MS_MAX + 1);
+}
+
 static struct aw_hash128
 make_hash(struct maker *maker)
 {
@@ -375,7 +381,7 @@ make_outbox(struct maker *maker, struct aw_command *command)
         command->in.reply_lease = (struct aw_in_reply_lease){.accounts = accounts,
                                                              .account_count = count,
                                                              .max = (uint32_t)below(&maker->rng, AW_REPLIES_PER_LEASE_MAX + 1),
-                                                             .lease_ms = make_ms(maker),
+                                                             .lease_ms = make_duration(maker),
                                                              .gateway = by};
     else if (command->kind == AW_COMMAND_REPLY_STATUS)
         command->in.reply_status =
@@ -385,7 +391,7 @@ make_outbox(struct maker *maker, struct aw_command *command)
                                         .code = make_string(maker, 0, AW_REPLY_CODE_BYTES_MAX),
                                         .is_permanent = below(&maker->rng, 2) != 0,
                                         .is_uncertain = below(&maker->rng, 2) != 0,
-                                        .retry_after_ms = make_ms(maker),
+                                        .retry_after_ms = make_duration(maker),
                                         .provider = make_hash(maker),
                                         .by = by};
     else if (command->kind == AW_COMMAND_REPLY_TIMER)
@@ -663,7 +669,7 @@ make_fenced(struct maker *maker, struct aw_command *command)
         .lease = {.fence = next(&maker->rng), .slot = (uint32_t)next(&maker->rng), .shard = (uint8_t)next(&maker->rng)},
         .agent = make_string(maker, 1, AW_AGENT_BYTES_MAX),
         .op_hash = next(&maker->rng),
-        .lease_ms = make_ms(maker),
+        .lease_ms = make_duration(maker),
         .words = make_string(maker, 0, AW_RELEASE_REASON_BYTES_MAX)};
     if (command->kind == AW_COMMAND_REPLY || (command->kind == AW_COMMAND_COMPLETE && below(&maker->rng, 2) != 0))
         make_reply(maker, &command->in.fenced.reply);
@@ -765,7 +771,7 @@ make_fields(struct maker *maker, struct aw_command *command)
             .version = (uint32_t)next(&maker->rng),
             .through = (uint32_t)below(&maker->rng, UINT16_MAX + 1),
             .agent = make_string(maker, 1, AW_AGENT_BYTES_MAX),
-            .lease_ms = make_ms(maker),
+            .lease_ms = make_duration(maker),
             .pull_key = {.key = next(&maker->rng), .request = (uint32_t)next(&maker->rng), .pull = (uint32_t)next(&maker->rng)}};
         make_choice(maker, &command->in.lease.choice);
         return;
@@ -1880,7 +1886,7 @@ make_batch(struct maker *maker, uint64_t first_seq, struct aw_batch_header *ret_
                                            .sm_version = AW_SM_VERSION,
                                            .index = 1 + below(&maker->rng, UINT64_MAX - 1),
                                            .epoch = next(&maker->rng),
-                                           .now = make_ms(maker),
+                                           .now = below(&maker->rng, AW_RECORD_MS_MAX + 1),
                                            .first_seq = first_seq,
                                            .count = BATCH_RECORDS,
                                            .bytes = (uint32_t)len,
@@ -1965,6 +1971,7 @@ test_batch_header_versions_and_ranges(void **state)
     assert_int_equal(read_header_with(bytes, &header, 7, 1), AW_E_CORRUPT);      /* reserved */
     assert_int_equal(read_header_with(bytes, &header, 120, 1), AW_E_CORRUPT);    /* reserved */
     assert_int_equal(read_header_with(bytes, &header, 63, 0x40), AW_E_CORRUPT);  /* the year 146 million */
+    assert_int_equal(read_header_with(bytes, &header, 61, 0x10), AW_E_CORRUPT);  /* the year 2527 at least */
     assert_int_equal(read_header_with(bytes, &header, 155, 0xff), AW_E_CORRUPT); /* reserved */
     free(bytes);
 }
@@ -2580,6 +2587,45 @@ test_addresses_are_checked(void **state)
     assert_int_equal(read_one(maker, bytes, aw_record_write(&note, bytes), &read, NULL), AW_E_CORRUPT);
 }
 
+/* Reads the record with `to` in place of its duration `from`. */
+static enum aw_err
+read_with_duration(struct maker *maker, const struct aw_command *command, uint64_t from, uint64_t to)
+{
+    struct aw_command read;
+    uint8_t           bytes[AW_RECORD_BYTES_MAX];
+    size_t            len = aw_record_write(command, bytes);
+    uint8_t          *at = memmem(bytes, len, &from, sizeof(from));
+
+    assert_non_null(at);
+    memcpy(at, &to, sizeof(to));
+    fix_crc(bytes, len);
+    return read_damaged(maker, bytes, len, &read);
+}
+
+static void
+test_durations_are_bounded(void **state)
+{
+    static const uint64_t   ms = UINT64_C(0x1122334455); /* nothing else in these records has these bytes */
+    const struct aw_command commands[] = {
+        {.kind = AW_COMMAND_LEASE, .in.lease = {.slot = 17, .agent = AW_SLICE("mia"), .lease_ms = ms}, .out.seq = 5000},
+        {.kind = AW_COMMAND_EXTEND,
+         .in.fenced = {.lease = GOLDEN_LEASE, .agent = AW_SLICE("mia"), .lease_ms = ms},
+         .out.seq = 5000},
+        {.kind = AW_COMMAND_REPLY_LEASE,
+         .in.reply_lease = {.max = 100, .lease_ms = ms, .gateway = AW_SLICE("g")},
+         .out.seq = 5000},
+        {.kind = AW_COMMAND_REPLY_STATUS,
+         .in.reply_status = {.state = AW_REPLY_FAILED, .retry_after_ms = ms, .by = AW_SLICE("g")},
+         .out.seq = 5000},
+    };
+
+    for (size_t i = 0; i < AW_ARRAY_LEN(commands); i++) {
+        assert_int_equal(read_with_duration(*state, &commands[i], ms, AW_DURATION_MS_MAX), AW_OK);
+        assert_int_equal(read_with_duration(*state, &commands[i], ms, AW_DURATION_MS_MAX + 1), AW_E_CORRUPT);
+        assert_int_equal(read_with_duration(*state, &commands[i], ms, UINT64_MAX), AW_E_CORRUPT);
+    }
+}
+
 static int
 write_golden(void)
 {
@@ -2618,6 +2664,7 @@ main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_id_entry, setup, teardown),
         cmocka_unit_test_setup_teardown(test_golden, setup, teardown),
         cmocka_unit_test_setup_teardown(test_addresses_are_checked, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_durations_are_bounded, setup, teardown),
     };
 
     if (argc > 1 && strcmp(argv[1], "--write") == 0)
