@@ -1446,29 +1446,27 @@ get_days(struct get *get)
     return days > AW_DAYS_MAX ? 0 : days;
 }
 
+static uint64_t
+get_u64_up_to(struct get *get, uint64_t max, const char *what)
+{
+    uint64_t value = get_u64(get);
+
+    if (value > max)
+        get_fail(get, AW_E_CORRUPT, what);
+    return value > max ? 0 : value;
+}
+
 static aw_ms
 get_ms(struct get *get)
 {
-    uint64_t at = get_u64(get);
-
-    if (at > AW_MS_MAX) {
-        get_fail(get, AW_E_CORRUPT, "a time or duration is out of range");
-        return 0;
-    }
-    return at;
+    return get_u64_up_to(get, AW_MS_MAX, "a time or duration is out of range");
 }
 
 /* What is added to a record's time must stay a time. */
 static uint64_t
 get_duration(struct get *get)
 {
-    uint64_t ms = get_u64(get);
-
-    if (ms > AW_DURATION_MS_MAX) {
-        get_fail(get, AW_E_CORRUPT, "a duration is longer than ten years");
-        return 0;
-    }
-    return ms;
+    return get_u64_up_to(get, AW_DURATION_MS_MAX, "a duration is longer than ten years");
 }
 
 static struct aw_hash128

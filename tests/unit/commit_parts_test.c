@@ -63,6 +63,10 @@ test_clock_far_ahead(void **state)
     assert_true(at <= AW_MS_MAX / 2);
     assert_int_equal(aw_record_clock_now(&clock, AW_MS_MAX, 16 * AW_NS_PER_S), at + 15000); /* as if the wall clock stood */
     assert_int_equal(aw_record_clock_now(&clock, 1776231000000, 32 * AW_NS_PER_S), at + 30000);
+    /* So it does behind the last time that a record can carry. */
+    aw_record_clock_start(&clock, AW_RECORD_MS_MAX, 1776231000000, 0);
+    assert_int_equal(aw_record_clock_now(&clock, 1776231000000, 0), AW_RECORD_MS_MAX);
+    assert_int_equal(aw_record_clock_now(&clock, 1776231000000, 16 * AW_NS_PER_S), AW_RECORD_MS_MAX + 15000);
     /* It is followed by the slew, as any other. */
     aw_record_clock_start(&clock, 1776231000000, 1776231000000, 0);
     assert_int_equal(aw_record_clock_now(&clock, AW_MS_MAX, 16 * AW_NS_PER_S), 1776231017000);
